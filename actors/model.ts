@@ -1,0 +1,97 @@
+/** What flows between the stages: one frame type per kind of row. Symbols are in actors/README.md. */
+import { frameType } from '../runtime/stage.js';
+
+export const EVENT_TYPES = ['view', 'cart', 'purchase', 'remove_from_cart', 'click', 'rating'] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Codes of the `type` columns. */
+export const VIEW = 0;
+export const CART = 1;
+export const PURCHASE = 2;
+
+/** A valid event. `time` is event time, epoch ms; `price` and `rating` are NaN when absent. */
+export const events = frameType('event', {
+  time: 'f64',
+  type: 'u8',
+  user: 'text',
+  item: 'text',
+  category: 'text',
+  brand: 'text',
+  price: 'f64',
+  rating: 'f64',
+});
+
+/**
+ * A row of a window: events counted by (window, user, item, type, category, brand, price). Window bounds and `time` (the latest event time
+ * among those added) in epoch ms; `count` is the total so far; `added` is what this emission adds to it.
+ */
+export const windowRows = frameType('window-row', {
+  windowStart: 'f64',
+  windowEnd: 'f64',
+  user: 'text',
+  item: 'text',
+  type: 'u8',
+  category: 'text',
+  brand: 'text',
+  price: 'f64',
+  count: 'u32',
+  added: 'u32',
+  time: 'f64',
+});
+
+/** A user's top main categories, strongest first (`rank` from 1); a user with none has one row with an absent category. */
+export const interests = frameType('interest', { user: 'text', category: 'text', interest: 'f64', rank: 'u8' });
+
+/** What a user did with an item: window rows, and those of type view, cart and purchase. */
+export const interactions = frameType('interaction', {
+  user: 'text',
+  item: 'text',
+  count: 'u32',
+  views: 'u32',
+  carts: 'u32',
+  purchases: 'u32',
+});
+
+/** A row of a popularity table. `price` is the average over purchases. */
+export const popularItems = frameType('popular-item', {
+  item: 'text',
+  purchases: 'f64',
+  category: 'text',
+  brand: 'text',
+  price: 'f64',
+});
+
+/**
+ * Top lists of one popularity instance (`origin`), each whole, best first. An absent category is the list over all categories; a row with an
+ * absent item says that the list of that category is empty now.
+ */
+export const topLists = frameType('top-list', {
+  category: 'text',
+  origin: 'u32',
+  item: 'text',
+  purchases: 'f64',
+  /** The item's own main category: in the list over all, each item has its own. */
+  itemCategory: 'text',
+});
+
+export const STREAMING_CATEGORY_POPULARITY = 0;
+export const STREAMING_POPULAR_FALLBACK = 1;
+/** Codes of `ranked.kind`, as they are called outside. */
+export const RECOMMENDATION_TYPES = ['streaming_category_popularity', 'streaming_popular_fallback'] as const;
+
+/**
+ * Users' lists, each whole and in rank order (`rank` from 1). A row with an absent item (rank 0) is a user whose list is empty.
+ * `interest` is the factor of the score that is the user's, for explanations; NaN on fallback rows.
+ */
+export const ranked = frameType('ranked', {
+  user: 'text',
+  item: 'text',
+  category: 'text',
+  score: 'f64',
+  interest: 'f64',
+  rank: 'u8',
+  kind: 'u8',
+});
+
+/** At most this many items in any list. */
+export const LIST_MAX = 100;

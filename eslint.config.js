@@ -1,0 +1,72 @@
+import { defineConfig, globalIgnores } from 'eslint/config';
+import prettier from 'eslint-config-prettier';
+import tseslint from 'typescript-eslint';
+
+const core = ['actors/**/*.ts', 'runtime/**/*.ts', 'state/**/*.ts', 'connectors/**/*.ts'];
+
+export default defineConfig(
+  globalIgnores(['dist/', 'coverage/', 'proto/gen/', '.rivulet/']),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  {
+    files: ['**/*.{ts,mts,js,mjs}'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      eqeqeq: 'error',
+      'no-var': 'error',
+      'prefer-const': 'error',
+      'object-shorthand': 'error',
+      'no-else-return': 'error',
+      'no-promise-executor-return': 'error',
+      'no-template-curly-in-string': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/consistent-type-exports': 'error',
+      // `default` does not excuse a missing member: a new event type or error kind must be met at every switch.
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { allowDefaultCaseForExhaustiveSwitch: true, considerDefaultExhaustiveForUnions: false },
+      ],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      // Hot loops over typed arrays read `a[i]!` inside a checked bound.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // A port is asynchronous even where its in-memory double has nothing to wait for.
+      '@typescript-eslint/require-await': 'off',
+    },
+  },
+  {
+    files: core,
+    rules: {
+      // A plain count; `--max-warnings 0` makes the warning an error.
+      'max-lines': ['warn', { max: 300, skipBlankLines: false, skipComments: false }],
+      'no-console': 'error',
+    },
+  },
+  {
+    // Sound where all is synchronous. Elsewhere a flag that changes during an `await` looks constant to the type checker.
+    files: ['actors/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
+    },
+  },
+  { files: ['runtime/cli/**/*.ts', 'runtime/main*.ts'], rules: { 'no-console': 'off' } },
+  {
+    // Tests read untyped JSON and pass methods to `expect`.
+    files: ['test/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  { files: ['**/*.{js,mjs}'], extends: [tseslint.configs.disableTypeChecked] },
+  prettier,
+);

@@ -1,0 +1,42 @@
+/** Bytes and text: the two codecs, made once, and the hash that NATS uses for its `partition(n)`. */
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export const EMPTY = new Uint8Array(0);
+
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+
+/** Bytes [start, end) as text. Short ASCII, the usual id, skips the decoder's fixed cost. */
+export function textOf(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  if (end - start > 32) return decoder.decode(bytes.subarray(start, end));
+  let text = '';
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!;
+    if (byte > 127) return decoder.decode(bytes.subarray(start, end));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** FNV-1a, 32 bits, over bytes [start, end): the hash of nats-server's `partition(n)` transform. */
+export function fnv1a(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  return hash >>> 0;
+}
+
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,59 @@
+/**
+ * Errors, classed by what the runtime does about them.
+ *
+ *   poison     the input is bad: dead-letter it, record the skip, go on
+ *   transient  the world is away for a moment: retry with backoff
+ *   fatal      going on would be wrong: stop, explain, tell what to do
+ *   bug        anything else that is thrown: crash the actor, restore, replay
+ *
+ * Codes are stable and may be matched by scripts; messages are for people and may change.
+ */
+export type Reaction = 'poison' | 'transient' | 'fatal' | 'bug';
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  /** What the reader can do about it, one sentence. */
+  readonly hint?: string;
+}
+
+export class RivuletError extends Error {
+  override readonly name = 'RivuletError';
+  readonly hint: string | undefined;
+
+  constructor(
+    readonly reaction: Reaction,
+    readonly code: string,
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.hint = options.hint;
+  }
+}
+
+export const poison = (code: string, message: string, options?: ErrorOptions): RivuletError =>
+  new RivuletError('poison', code, message, options);
+
+export const transient = (code: string, message: string, options?: ErrorOptions): RivuletError =>
+  new RivuletError('transient', code, message, options);
+
+export const fatal = (code: string, message: string, options?: ErrorOptions): RivuletError =>
+  new RivuletError('fatal', code, message, options);
+
+/** How the runtime reacts to whatever was thrown; what is not ours is a bug. */
+export function reactionOf(error: unknown): Reaction {
+  return error instanceof RivuletError ? error.reaction : 'bug';
+}
+
+/** One line for people: the code, the message, the hint and the chain of causes. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const head = error instanceof RivuletError ? `${error.code}: ${error.message}` : `${error.name}: ${error.message}`;
+  const hint = error instanceof RivuletError && error.hint !== undefined ? ` (${error.hint})` : '';
+  const cause = error.cause === undefined ? '' : ` ← ${explain(error.cause)}`;
+  return head + hint + cause;
+}
+
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

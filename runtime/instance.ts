@@ -1,0 +1,139 @@
+/**
+ * One instance of a stage as a plain, synchronous fold: inputs in, emissions out, cells in between. No I/O.
+ * The actor drives it from a mailbox; the topology driver and stage tests drive it by hand.
+ */
+import { type Observable, Subject, type Subscription } from 'rxjs';
+import { type Cell, type CellChange, type CellStore, value } from './cells.js';
+import type { Frame } from './frame.js';
+import type { AnyStage, Counter, Emission, EpochEnd, Progress, RawBatch, Tick } from './stage.js';
+
+export type Counters = Readonly<Record<Counter, number>>;
+
+const NO_COUNTS: Counters = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 };
+
+/** A change of one cell, named. */
+export interface StateChange extends CellChange {
+  readonly cell: string;
+}
+
+/** The cell in which the runtime keeps the counters of every instance. */
+const COUNTERS = '$counters';
+
+export class StageInstance {
+  private readonly inputs: Record<string, Subject<Frame | RawBatch>> = {};
+  private readonly epochEnds = new Subject<EpochEnd>();
+  private readonly ticks = new Subject<Tick>();
+  private readonly cells: Record<string, Cell> = {};
+  private readonly counters = value<Record<Counter, number>>(() => ({ ...NO_COUNTS })).create();
+  private readonly subscription: Subscription;
+  private collected: Emission[] = [];
+  private open = false;
+  private failure: { readonly error: unknown } | undefined;
+
+  /** `stored` gives each cell what the last snapshot holds of it. */
+  constructor(
+    readonly stage: AnyStage,
+    readonly partition: number,
+    stored: (cell: string) => CellStore = () => NOTHING_STORED,
+  ) {
+    for (const [name, spec] of Object.entries(stage.state)) this.cells[name] = spec.create();
+    this.cells[COUNTERS] = this.counters;
+    for (const [name, cell] of Object.entries(this.cells)) cell.restore(stored(name));
+    for (const name of Object.keys(stage.inputs)) this.inputs[name] = new Subject();
+    this.subscription = this.build().subscribe({
+      next: (emission) => {
+        this.collect(emission);
+      },
+      error: (error: unknown) => {
+        this.failure = { error };
+      },
+    });
+  }
+
+  /** Frames (or raw messages) on one input; returns what the pipeline emits for them. */
+  take(input: string, rows: Frame | RawBatch): Emission[] {
+    const subject = this.inputs[input];
+    if (subject === undefined) throw new TypeError(`stage ${this.stage.id} has no input ${input}`);
+    return this.run(() => {
+      subject.next(rows);
+    });
+  }
+
+  endEpoch(end: EpochEnd): Emission[] {
+    return this.run(() => {
+      this.epochEnds.next(end);
+    });
+  }
+
+  tick(timeMs: number): Emission[] {
+    return this.run(() => {
+      this.ticks.next({ timeMs });
+    });
+  }
+
+  counts(): Counters {
+    return this.counters.get();
+  }
+
+  /** Keys or rows held in memory, for metrics. */
+  keys(): number {
+    return Object.values(this.cells).reduce((sum, cell) => sum + cell.keys, 0);
+  }
+
+  cell(name: string): Cell | undefined {
+    return this.cells[name];
+  }
+
+  /** What changed since the last cut, encoded at this moment. */
+  cut(): StateChange[] {
+    return Object.entries(this.cells).flatMap(([cell, state]) => state.cut().map((change) => ({ ...change, cell })));
+  }
+
+  written(): void {
+    for (const cell of Object.values(this.cells)) cell.written();
+  }
+
+  stop(): void {
+    this.subscription.unsubscribe();
+  }
+
+  private build(): Observable<Emission> {
+    const out: Record<string, (frame: Frame, progress?: Progress) => Emission> = {};
+    for (const name of Object.keys(this.stage.outputs)) {
+      out[name] = (frame, progress) => ({ output: name, frame, ...(progress === undefined ? {} : { progress }) });
+    }
+    const context = {
+      inputs: this.inputs,
+      epochEnds: this.epochEnds,
+      ticks: this.ticks,
+      state: this.cells,
+      out,
+      partition: this.partition,
+      count: (counter: Counter, n: number): void => {
+        if (n === 0) return;
+        const counts = this.counters.get();
+        counts[counter] += n;
+        this.counters.set(counts);
+      },
+    };
+    // The context is built from the stage's own spec, which is what its pipeline asks for.
+    return this.stage.pipeline(context as never);
+  }
+
+  private run(push: () => void): Emission[] {
+    this.open = true;
+    push();
+    this.open = false;
+    if (this.failure !== undefined) throw this.failure.error;
+    const emissions = this.collected;
+    this.collected = [];
+    return emissions;
+  }
+
+  private collect(emission: Emission): void {
+    if (this.open) this.collected.push(emission);
+    else this.failure = { error: new Error(`stage ${this.stage.id} emitted ${emission.output} outside of an input (rule G1)`) };
+  }
+}
+
+export const NOTHING_STORED: CellStore = { get: () => undefined, entries: () => [] };

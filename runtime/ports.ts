@@ -1,0 +1,127 @@
+/** All that the core needs from outside. Adapters come to these; the in-memory doubles pass the same contract suites. */
+
+import type { Frame } from './frame.js';
+
+/** A message in a stream, as the log stored it. `data` is valid until the next read: copy what you keep. */
+export interface LogMessage {
+  readonly sequence: number;
+  readonly subject: string;
+  /** Epoch ms at which the log stored it. */
+  readonly storedAtMs: number;
+  readonly data: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface StreamSpec {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  /** Writers get a Transient LOG_FULL past this; nothing stored is dropped. */
+  readonly bytesMax: number;
+  readonly replicas: number;
+  /** Rewrites the subject of what publishers send, inside the server. */
+  readonly transform?: { readonly from: string; readonly to: string };
+}
+
+export interface StreamInfo {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly bytes: number;
+  /** Changes when the stream was deleted and made anew. */
+  readonly identity: string;
+}
+
+/** Messages in stream order, pulled; holds at most a bounded number beyond what was taken. */
+export interface Reader {
+  /** The next messages, at least one and at most `max`; waits for them; an empty list means closed. */
+  take(max: number): Promise<readonly LogMessage[]>;
+  close(): Promise<void>;
+}
+
+export interface Log {
+  /** Makes the stream or brings it to the spec. */
+  ensureStream(spec: StreamSpec): Promise<void>;
+  info(stream: string): Promise<StreamInfo>;
+  /** Reads messages with sequence ≥ `from` whose subject matches one of the filters. */
+  read(stream: string, options: { readonly filters: readonly string[]; readonly from: number }): Promise<Reader>;
+  /**
+   * Appends and returns the sequence. With `expected` (the sequence of the last message on that subject, 0 for none) the write is refused
+   * with Transient FENCED when the subject has moved on. Transient LOG_UNKNOWN: it may or may not have been stored.
+   */
+  publish(subject: string, data: Uint8Array, options?: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> }): Promise<number>;
+  /** The last message on a subject, read from the leader. */
+  last(stream: string, subject: string): Promise<LogMessage | undefined>;
+  /** Drops messages of a subject with sequence < `below`. */
+  purge(stream: string, subject: string, below: number): Promise<void>;
+  /** Payload limit of a message, bytes. */
+  readonly payloadBytesMax: number;
+  close(): Promise<void>;
+}
+
+export interface StoreChange {
+  readonly key: string;
+  readonly value: Uint8Array | undefined;
+}
+
+/** A piece of a file on its way to parse: whole records. */
+export interface SourceChunk {
+  readonly format: 'csv' | 'jsonl';
+  readonly file: string;
+  /** 1-based number of the first line in `data`. */
+  readonly line: number;
+  /** CSV: the header line, without its line end. */
+  readonly header: Uint8Array;
+  readonly data: Uint8Array;
+  /** Where to go on after this chunk: byte offset in the (uncompressed) file, and the line there. */
+  readonly nextOffset: number;
+  readonly nextLine: number;
+  /** The last of its file, and the last of all. */
+  readonly endsEpoch: boolean;
+  readonly endsInput: boolean;
+}
+
+/** Where a source goes on: after what its last stored chunk said. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly nextOffset: number;
+  readonly nextLine: number;
+  readonly endsEpoch: boolean;
+}
+
+/** A bounded input in chunks, in a fixed order, that can go on from a position. */
+export interface ChunkSource {
+  chunks(after?: SourcePosition): AsyncIterable<SourceChunk>;
+}
+
+/** Where result rows go. `write` may buffer within a bound; what a `sync` returned is what `open` goes on from, exactly. */
+export interface Sink {
+  /** Goes on after a position that `sync` returned (what was written later is cut off), or starts anew. */
+  open(position: string | undefined): Promise<void>;
+  write(topic: string, epoch: number, frame: Frame): void | Promise<void>;
+  /** Makes all that was written durable. */
+  sync(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** An ordered key-value store of one thread. */
+export interface Store {
+  getSync(key: string): Uint8Array | undefined;
+  /** Keys with the prefix, in byte order. */
+  entries(prefix: string): Promise<[key: string, value: Uint8Array][]>;
+  /** All or nothing, on disk when it resolves. */
+  write(changes: readonly StoreChange[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Wall time for supervision and telemetry; never seen by a stage. */
+export interface Clock {
+  nowMs(): number;
+  /** Resolves after the time, or at once when the signal is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

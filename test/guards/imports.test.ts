@@ -1,0 +1,247 @@
+/**
+ * Who may import whom (design §8), checked over the real sources, and proven on sources that break each rule.
+ *
+ * A row reads: files under `from` may import what `may` lists, and nothing else. The first row that fits a file is its row.
+ *   `runtime/stage`   that file          `actors/maths/`   that folder        `rxjs`   that package       `*`   any part of a name
+ *   `type:…`          types only         `./`              the file's own folder, where it is a stage's or a connector's
+ * Whatever a row says, nothing outside test/ imports test/.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { isScript, projectFiles, ROOT } from './source-files.js';
+import { COMPUTED, type Import, importsOf, withoutExtension } from './source-imports.js';
+import { impuritiesOf } from './stage-purity.js';
+
+const PROTOBUF = ['@bufbuild/protobuf', '@bufbuild/protobuf/*'];
+const PROTO = ['proto/gen/', ...PROTOBUF];
+
+const ACTOR = ['rxjs', 'rxjs/operators', 'runtime/stage', 'runtime/graph', ...PROTO];
+const ACTOR_BASE = ['actors/model', 'actors/model/', 'actors/operators/', 'actors/maths/'];
+const CONNECTOR = [
+  './',
+  'node:*',
+  'runtime/ports',
+  'runtime/errors',
+  'type:runtime/stage',
+  'type:actors/model',
+  ...PROTO,
+];
+
+interface Row {
+  readonly from: string;
+  readonly may: readonly string[];
+  readonly except?: readonly string[];
+}
+
+// prettier-ignore
+const ROWS: readonly Row[] = [
+  { from: 'proto/gen/',         may: PROTO },
+
+  { from: 'actors/topology',    may: [...ACTOR, 'actors/'] },
+  { from: 'actors/',            may: [...ACTOR, ...ACTOR_BASE, './'] },
+
+  // The composing exception: where topology, ports and adapters meet.
+  { from: 'runtime/main*',      may: ['*'] },
+  { from: 'runtime/cli/',       may: ['*'] },
+  { from: 'runtime/',           may: ['runtime/', 'rxjs', 'rxjs/operators', 'node:*', 'zod', 'pino', 'prom-client', ...PROTO],
+                                except: ['runtime/main*', 'runtime/cli/'] },
+
+  { from: 'state/',             may: ['state/', 'level', 'runtime/ports', 'runtime/errors', 'runtime/bytes', ...PROTO] },
+
+  // Each its one external library. A new connector needs a row only if it brings a library.
+  { from: 'connectors/nats/',   may: [...CONNECTOR, '@nats-io/*'] },
+  { from: 'connectors/grpc/',   may: [...CONNECTOR, '@grpc/*', 'grpc-health-check'] },
+  { from: 'connectors/',        may: CONNECTOR },
+
+  { from: 'test/',              may: ['*'] },
+  { from: '*',                  may: ['*'] },
+];
+
+interface Finding {
+  readonly path: string;
+  readonly line: number;
+  readonly says: string;
+}
+
+function findingsIn(path: string, text: string): Finding[] {
+  const own = withoutExtension(path);
+  const row = ROWS.find(({ from }) => fits(from, own));
+  const imports = importsOf(path, text)
+    .filter((one) => !own.startsWith('test/') && (one.target.startsWith('test/') || !isAllowed(one, own, row)))
+    .map(({ target, typeOnly, line }) => ({
+      path,
+      line,
+      says: `${row?.from ?? path} may not import ${target}${typeOnly ? ' (not even a type)' : ''}`,
+    }));
+  if (!path.startsWith('actors/')) return imports;
+  const impurities = impuritiesOf(path, text);
+  return [...imports, ...impurities.map(({ what, why, line }) => ({ path, line, says: `${what}: ${why}` }))];
+}
+
+function isAllowed({ target, typeOnly }: Import, own: string, row: Row | undefined): boolean {
+  if (row === undefined || row.except?.some((pattern) => fits(pattern, target)) === true) return false;
+  const matches = (pattern: string): boolean => {
+    if (pattern.startsWith('type:')) return typeOnly && fits(pattern.slice('type:'.length), target);
+    if (pattern === './') return target.startsWith(ownFolder(own) ?? COMPUTED);
+    return fits(pattern, target);
+  };
+  return row.may.some(matches);
+}
+
+/** `actors/window/` of actors/window/rows; a file that stands in the layer itself has none. */
+const ownFolder = (own: string): string | undefined => /^[^/]+\/[^/]+\//.exec(own)?.[0];
+
+function fits(pattern: string, target: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}${pattern.endsWith('/') ? '.*' : ''}$`).test(target);
+}
+
+describe('the sources', () => {
+  const paths = projectFiles().filter(isScript);
+
+  it('are found', () => {
+    expect(paths).toContain('runtime/stage.ts');
+    expect(paths).toContain('test/guards/imports.test.ts');
+  });
+
+  it('import only what their row allows, and stages are pure', () => {
+    const findings = paths.flatMap((path) => findingsIn(path, readFileSync(join(ROOT, path), 'utf8')));
+    expect(findings.map(({ path, line, says }) => `${path}:${line} ${says}`)).toEqual([]);
+  });
+});
+
+/** [file, source]: each must give exactly one finding. */
+const BROKEN: readonly (readonly [string, string])[] = [
+  ['proto/gen/rivulet/v1/event_pb.ts', `import { x } from '../../../../runtime/stage.js';`],
+
+  ['actors/window.ts', `import { readFileSync } from 'node:fs';`],
+  ['actors/window.ts', `import { connect } from '@nats-io/transport-node';`],
+  ['actors/window.ts', `import { Level } from 'level';`],
+  ['actors/window.ts', `import type { Server } from '@grpc/grpc-js';`],
+  ['actors/window.ts', `import { webSocket } from 'rxjs/webSocket';`],
+  ['actors/window.ts', `import { store } from '../state/store.js';`],
+  ['actors/window.ts', `import type { Mailbox } from '../runtime/mailbox.js';`],
+  ['actors/window.ts', `import { type Clock } from '../runtime/clock.js';`],
+  ['actors/window.ts', `let x: import('../runtime/ports.js').Store;`],
+  ['actors/window.ts', `/// <reference path="../runtime/ports.ts" />`],
+  ['actors/window.ts', `import { parse } from './parse.js';`],
+  ['actors/window.ts', `import type { Row } from './parse.js';`],
+  ['actors/window.ts', `export { parse } from './parse.js';`],
+  ['actors/window.ts', `export * from './parse.js';`],
+  ['actors/window.ts', `export type { Row } from './parse.js';`],
+  ['actors/window.ts', `import './parse.js';`],
+  ['actors/window.ts', `const parse = await import('./parse.js');`],
+  ['actors/window.ts', `const parse = await import(\`./parse.js\`);`],
+  ['actors/window.ts', `const name = './parse.js'; const parse = await import(name);`],
+  ['actors/window.ts', `import parse = require('./parse.js');`],
+  ['actors/window.ts', `import { topology } from './topology.js';`],
+  ['actors/window/rows.ts', `import { rows } from '../session/rows.js';`],
+  ['actors/operators/remember.ts', `import { parse } from '../parse.js';`],
+  ['actors/maths/decay.ts', `import { parse } from '../parse.js';`],
+  ['actors/topology.ts', `import { connect } from '../connectors/nats/log.js';`],
+
+  ['runtime/actor.ts', `import { parse } from '../actors/parse.js';`],
+  ['runtime/actor.ts', `import type { Event } from '../actors/model.js';`],
+  ['runtime/actor.ts', `import { store } from '../state/store.js';`],
+  ['runtime/actor.ts', `export { log } from '../connectors/nats/log.js';`],
+  ['runtime/actor.ts', `new Worker(new URL('../connectors/nats/log.js', import.meta.url));`],
+  ['runtime/actor.ts', `import { connect } from '@nats-io/transport-node';`],
+  ['runtime/actor.ts', `import { start } from './main.js';`],
+  ['runtime/actor.ts', `import { command } from './cli/demo.js';`],
+
+  ['state/store.ts', `import { Subject } from 'rxjs';`],
+  ['state/store.ts', `import type { Event } from '../actors/model.js';`],
+  ['state/store.ts', `import { log } from '../connectors/nats/log.js';`],
+  ['state/store.ts', `import { stage } from '../runtime/stage.js';`],
+
+  ['connectors/nats/log.ts', `import { parse } from '../../actors/parse.js';`],
+  ['connectors/nats/log.ts', `import { Event } from '../../actors/model.js';`],
+  ['connectors/nats/log.ts', `import { stage } from '../../runtime/stage.js';`],
+  ['connectors/nats/log.ts', `import { store } from '../../state/store.js';`],
+  ['connectors/nats/log.ts', `import { serve } from '../grpc/server.js';`],
+  ['connectors/nats/log.ts', `import { Server } from '@grpc/grpc-js';`],
+  ['connectors/csv/reader.ts', `import { connect } from '@nats-io/transport-node';`],
+  ['connectors/csv/reader.ts', `const lib = require('level');`],
+
+  ['actors/window.ts', `import { drive } from '../test/support/stage-driver.js';`],
+  ['runtime/main.ts', `import { drive } from '../test/support/stage-driver.js';`],
+  ['runtime/cli/bench.ts', `const bench = await import('../../test/bench/main.js');`],
+  ['vitest.config.ts', `import setup from './test/support/setup.js';`],
+
+  ['actors/window.ts', `const t = Date.now();`],
+  ['actors/window.ts', `const t = Date['now']();`],
+  ['actors/window.ts', `const t = new Date();`],
+  ['actors/window.ts', `const t = new Date;`],
+  ['actors/window.ts', `const t = Date();`],
+  ['actors/window.ts', `const t = new Date(2026, 0, 1);`],
+  ['actors/window.ts', `const { now } = Date;`],
+  ['actors/window.ts', `const r = Math.random();`],
+  ['actors/window.ts', `const { random } = Math;`],
+  ['actors/window.ts', `const t = performance.now();`],
+  ['actors/window.ts', `const e = process.env.HOME;`],
+  ['actors/window.ts', `const e = { process };`],
+  ['actors/window.ts', `const e = globalThis.process;`],
+  ['actors/window.ts', `setTimeout(() => undefined, 1);`],
+  ['actors/window.ts', `setInterval(() => undefined, 1);`],
+  ['actors/window.ts', `const id = crypto.randomUUID();`],
+  ['actors/window.ts', `function f(process: string) { return process; } const e = process.pid;`],
+  ['actors/window.ts', `const sorted = ids.sort((a, b) => a.localeCompare(b));`],
+
+  ['actors/window.ts', `import * as rx from 'rxjs';`],
+  ['actors/window.ts', `export * from 'rxjs';`],
+  ['actors/window.ts', `export { scan } from 'rxjs';`],
+  ['actors/window.ts', `import { scan as fold } from 'rxjs/operators';`],
+  ...[
+    ...['scan', 'groupBy', 'buffer', 'bufferCount', 'bufferTime', 'distinct', 'distinctUntilChanged', 'share'],
+    ...['shareReplay', 'retry', 'retryWhen', 'repeat', 'window', 'windowCount', 'windowTime', 'withLatestFrom'],
+    ...['timer', 'interval', 'delay', 'debounceTime', 'asyncScheduler', 'BehaviorSubject'],
+  ].map((name): [string, string] => ['actors/operators/remember.ts', `import { ${name} } from 'rxjs';`]),
+];
+
+const SOUND: readonly (readonly [string, string])[] = [
+  [
+    'actors/window.ts',
+    `import { map, merge, type Observable, type BehaviorSubject } from 'rxjs';
+     import { stage } from '../runtime/stage.js';
+     import type { Topology } from '../runtime/graph.js';
+     import { events } from './model.js';
+     import { decay } from './maths/decay.js';
+     import { remember, scan } from './operators/remember.js';
+     import { create } from '@bufbuild/protobuf';
+     import { timestampMs } from '@bufbuild/protobuf/wkt';
+     import { WindowSchema } from '../proto/gen/rivulet/internal/v1/window_pb.js';
+     // Date.now() and Math.random() in a comment, and 'process.env' in a text
+     const at = new Date(0); const end = Date.UTC(2026, 0, 1); const sure = at instanceof Date;
+     const window = Math.max(1, Math.floor(2)); const row = { process: 1, window }; row.process += 1;
+     const typed: Date = at; interface Clock extends Date { performance: typeof performance }
+     export const run = (global: number, { random }: Row) => global + random;`,
+  ],
+  ['actors/window/rows.ts', `import { slots } from './slots.js';`],
+  ['actors/topology.ts', `import { parse } from './parse.js'; import { edge } from '../runtime/graph.js';`],
+  [
+    'runtime/mailbox.ts',
+    `import { scan } from 'rxjs'; import { hash } from 'node:crypto'; import type { Log } from './ports.js';`,
+  ],
+  ['runtime/main.ts', `import { topology } from '../actors/topology.js'; import { Level } from 'level';`],
+  ['runtime/main-worker.ts', `import { topology } from '../actors/topology.js'; const t = Date.now();`],
+  ['runtime/cli/replay.ts', `const { csv } = await import('../../connectors/csv/reader.js');`],
+  ['state/store.ts', `import { Level } from 'level'; import type { Store } from '../runtime/ports.js';`],
+  [
+    'connectors/nats/embedded/server.ts',
+    `import { spawn } from 'node:child_process'; import { connect } from '@nats-io/transport-node';
+     import { options } from '../options.js'; import { fatal } from '../../../runtime/errors.js';
+     import type { RawMessage } from '../../../runtime/stage.js'; import { type Event } from '../../../actors/model.js';`,
+  ],
+  ['test/topology.test.ts', `import { topology } from '../actors/topology.js'; import { x } from './support/x.js';`],
+];
+
+describe('the guard', () => {
+  it.each(BROKEN)('finds what is wrong in %s: %s', (path, text) => {
+    expect(findingsIn(path, text)).toHaveLength(1);
+  });
+
+  it.each(SOUND)('finds nothing in %s', (path, text) => {
+    expect(findingsIn(path, text)).toEqual([]);
+  });
+});

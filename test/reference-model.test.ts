@@ -1,0 +1,244 @@
+/**
+ * The oracle against answers that it did not make: rows worked by hand from design.md §4, and the rows of a Spark 3.5.3 run
+ * (../shared/parity/expected).
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { referenceModel, type ReferenceEvent, type ReferenceOptions } from './support/reference-model.js';
+
+const MINUTE_MS = 60_000;
+
+/** A view of item 1 by user u at a minute. */
+const view = (minute: number, fields: Partial<ReferenceEvent> = {}): ReferenceEvent => ({
+  time: minute * MINUTE_MS,
+  type: 'view',
+  user: 'u',
+  item: '1',
+  ...fields,
+});
+
+/** Window rows as `start-end user×count`, in minutes. */
+const rowsOf = (epochs: ReferenceEvent[][], options?: ReferenceOptions) => {
+  const text = (rows: { windowStart: number; windowEnd: number; user: string; count: number }[]) =>
+    rows.map((r) => `${r.windowStart / MINUTE_MS}-${r.windowEnd / MINUTE_MS} ${r.user}×${r.count}`).sort();
+  const { windowRows, late } = referenceModel(epochs, options);
+  return {
+    update: windowRows.map(({ update }) => text([...update])),
+    append: windowRows.map(({ append }) => text([...append])),
+    late: late.map(({ epoch, time }) => `${epoch}: ${time / MINUTE_MS}`),
+  };
+};
+
+describe('watermark and lateness', () => {
+  it('closes windows at the end of an epoch, by the watermark of the epochs before it', () => {
+    // W(1) = 20 − 10 = 10: it closes 5-10 at the end of epoch 1, so 7 is on time in epoch 1 and late in epoch 2.
+    const rows = rowsOf([[view(7), view(20)], [view(7)], [view(7), view(10)], []]);
+    expect(rows).toEqual({
+      update: [['20-25 u×1', '5-10 u×1'], ['5-10 u×2'], ['10-15 u×1'], []],
+      append: [[], ['5-10 u×2'], [], []],
+      late: ['2: 7'],
+    });
+  });
+
+  it('judges the events of one epoch alike in any order', () => {
+    const epochs = [[view(20)], [view(40)], [view(9), view(60), view(11)], [view(29), view(31)]];
+    const reversed = epochs.map((events) => [...events].reverse());
+    expect(rowsOf(epochs).late).toEqual(['2: 9', '3: 29']);
+    expect(rowsOf(reversed)).toEqual(rowsOf(epochs));
+  });
+
+  it('lets an epoch without events close windows', () => {
+    expect(rowsOf([[view(0)], [view(30)], [], []]).append).toEqual([[], [], ['0-5 u×1'], []]);
+  });
+
+  it('keeps a window open for the allowed lateness', () => {
+    const epochs = [[view(20)], [], [view(7)], [view(21)], [], [view(7)]];
+    expect(rowsOf(epochs, { allowedLatenessMs: MINUTE_MS })).toEqual({
+      update: [['20-25 u×1'], [], ['5-10 u×1'], ['20-25 u×2'], [], []],
+      append: [[], [], [], [], ['5-10 u×1'], []],
+      late: ['5: 7'],
+    });
+  });
+});
+
+describe('windows', () => {
+  it('counts equal events, and tells absent from present fields', () => {
+    const events = [view(0), view(4, { category: '', brand: '' }), view(1, { price: 2 }), view(1, { brand: 'b' })];
+    expect(referenceModel([events]).windowRows[0]!.update).toEqual([
+      { epoch: 0, windowStart: 0, windowEnd: 5 * MINUTE_MS, user: 'u', item: '1', type: 'view', count: 2 },
+      { epoch: 0, windowStart: 0, windowEnd: 5 * MINUTE_MS, user: 'u', item: '1', type: 'view', price: 2, count: 1 },
+      { epoch: 0, windowStart: 0, windowEnd: 5 * MINUTE_MS, user: 'u', item: '1', type: 'view', brand: 'b', count: 1 },
+    ]);
+  });
+
+  it('hopping: counts an event in those of its windows that are open, late if none is', () => {
+    // Windows of 10 min every 5. W(1) = 10 closes −5-5 and 0-10 at the end of epoch 1.
+    const options = { windowMs: 10 * MINUTE_MS, windowKind: { hopping: 5 * MINUTE_MS } } as const;
+    expect(rowsOf([[view(7), view(20)], [], [view(7), view(3)]], options)).toEqual({
+      update: [['0-10 u×1', '15-25 u×1', '20-30 u×1', '5-15 u×1'], [], ['5-15 u×2']],
+      append: [[], ['0-10 u×1'], []],
+      late: ['2: 3'],
+    });
+  });
+
+  it('session: merges what is closer than the gap, across epochs, per row key', () => {
+    const options = { windowKind: { session: 5 * MINUTE_MS } } as const;
+    const epochs = [[view(0), view(4), view(9), view(1, { user: 'v' })], [view(6)]];
+    expect(rowsOf(epochs, options).update).toEqual([['0-9 u×2', '1-6 v×1', '9-14 u×1'], ['0-14 u×4']]);
+  });
+
+  it('session: an event is late by its own window, and a closed session merges no more', () => {
+    // W(1) = 10 closes 2-7 at the end of epoch 1 and leaves 6-12 (events at 6 and 7) open.
+    const options = { windowKind: { session: 5 * MINUTE_MS } } as const;
+    const v = { user: 'v' };
+    const epochs = [[view(2, v), view(6), view(7), view(20)], [], [view(5), view(6, v), view(5.5)]];
+    expect(rowsOf(epochs, options)).toEqual({
+      update: [['2-7 v×1', '20-25 u×1', '6-12 u×2'], [], ['5.5-12 u×3', '6-11 v×1']],
+      append: [[], ['2-7 v×1'], []],
+      late: ['2: 5'],
+    });
+  });
+
+  it('refuses windows without length and slides that leave gaps', () => {
+    expect(() => referenceModel([], { windowMs: 0 })).toThrow(RangeError);
+    expect(() => referenceModel([], { windowKind: { session: 0 } })).toThrow(RangeError);
+    expect(() => referenceModel([], { windowMs: 5, windowKind: { hopping: 6 } })).toThrow(RangeError);
+  });
+});
+
+describe('recommendations', () => {
+  const popularity = [
+    { item: '10', totalPurchases: 3, mainCategory: 'a' },
+    { item: '9', totalPurchases: 3, mainCategory: 'a' },
+    { item: '8', totalPurchases: 0, mainCategory: 'a' },
+    { item: '7', totalPurchases: 6, mainCategory: 'b' },
+    { item: '6', totalPurchases: 9, mainCategory: 'd' },
+    { item: '5', totalPurchases: 4 },
+  ];
+  const list = (events: ReferenceEvent[], options: ReferenceOptions = {}) =>
+    referenceModel([events], { popularity, ...options }).recommendations.map(
+      (r) => `${r.user} ${r.rank} ${r.item} ${r.score} ${r.mainCategory ?? '-'} ${r.type}`,
+    );
+
+  it('joins the top three categories by rows, ties by name, scores, ranks and cuts', () => {
+    // Rows: a 2 (two events in one window are one row), b 1, c 1, d 1: d is out. Score 2·3/100 = 1·6/100: ties by numeric item.
+    const events = [
+      view(0, { category: 'a.x' }),
+      view(1, { category: 'a.x' }),
+      view(5, { category: 'a' }),
+      ...['d', 'c', 'b.y.z'].map((category) => view(0, { category })),
+    ];
+    const rows = ['u 1 7 0.06 b', 'u 2 9 0.06 a', 'u 3 10 0.06 a'].map((row) => `${row} streaming_category_popularity`);
+    expect(list(events)).toEqual(rows);
+    expect(list(events, { topN: 2 })).toEqual(rows.slice(0, 2));
+  });
+
+  it('orders items as text when one of the table is not an integer', () => {
+    const options = { popularity: [...popularity, { item: 'x', totalPurchases: 0 }] };
+    expect(list([view(0, { category: 'a' })], options).map((row) => row.split(' ')[2])).toEqual(['10', '9']);
+  });
+
+  it('falls back to the global top 10, with the main category of each item, for rows that join nothing', () => {
+    const rows = ['1 6 0.1 d', '2 7 0.1 b', '3 5 0.1 -', '4 9 0.1 a', '5 10 0.1 a', '6 8 0.1 a'];
+    const fallback = (user: string) => rows.map((row) => `${user} ${row} streaming_popular_fallback`);
+    const events = [view(0), view(0, { user: 'v', category: 'zzz' })];
+    expect(list(events, { topN: 1 })).toEqual([...fallback('u'), ...fallback('v')]);
+  });
+
+  it('says nothing about a user whose only events are late', () => {
+    const { recommendations } = referenceModel([[view(30)], [], [view(0, { user: 'v' })]], { popularity });
+    expect(new Set(recommendations.map((r) => `${r.epoch} ${r.user}`))).toEqual(new Set(['0 u']));
+  });
+});
+
+it('user interactions count rows, not events, and know three types', () => {
+  const types = ['view', 'cart', 'purchase', 'click'].map((type) => view(0, { type }));
+  const { userInteractions } = referenceModel([[...types, view(1), view(5), view(0, { item: '2' })]]);
+  expect(userInteractions).toEqual([
+    { epoch: 0, user: 'u', item: '1', interactionCount: 5, views: 2, carts: 1, purchases: 1 },
+    { epoch: 0, user: 'u', item: '2', interactionCount: 1, views: 1, carts: 0, purchases: 0 },
+  ]);
+});
+
+const parity = fileURLToPath(new URL('../../shared/parity/', import.meta.url));
+
+describe.skipIf(!existsSync(parity))('parity with Spark 3.5.3 (../shared/parity)', () => {
+  type Row = Readonly<Record<string, string>>;
+
+  /** The files quote nothing and have no comma in a field. */
+  const readCsv = (path: string): Row[] => {
+    const [header, ...lines] = readFileSync(parity + path, 'utf8')
+      .trimEnd()
+      .split('\n');
+    const names = header!.split(',');
+    return lines.map((line) => Object.fromEntries(line.split(',').map((value, column) => [names[column]!, value])));
+  };
+  const optional = (row: Row) => ({
+    ...(row['category_code'] === '' ? {} : { category: row['category_code']! }),
+    ...(row['brand'] === '' ? {} : { brand: row['brand']! }),
+    ...(row['price'] === '' ? {} : { price: Number(row['price']) }),
+  });
+  const readEvent = (row: Row): ReferenceEvent => ({
+    time: Date.parse(row['event_time']!.replace(' UTC', 'Z').replace(' ', 'T')),
+    type: row['event_type']!,
+    user: row['user_id']!,
+    item: row['product_id']!,
+    ...optional(row),
+  });
+  /** Rows as sorted text, so that a row too many counts as a difference. */
+  const sorted = (rows: readonly object[]): string[] =>
+    rows.map((row) => JSON.stringify(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)))).sort();
+
+  const run = () => {
+    const epochs = readdirSync(`${parity}input`)
+      .sort()
+      .map((file) => readCsv(`input/${file}`).map(readEvent));
+    const popularity = readCsv('popularity.csv').map((row) => ({
+      item: row['product_id']!,
+      totalPurchases: Number(row['total_purchases']),
+      mainCategory: row['main_category_code']!,
+    }));
+    return { epochs, result: referenceModel(epochs, { popularity }) };
+  };
+  const { epochs, result } = existsSync(parity) ? run() : ({} as ReturnType<typeof run>);
+
+  it('recommendations.csv', () => {
+    const expected = readCsv('expected/recommendations.csv').map((row) => ({
+      epoch: Number(row['epoch']),
+      user: row['user_id']!,
+      item: row['product_id']!,
+      score: Number(row['rec_score']),
+      ...(row['main_category'] === '' ? {} : { mainCategory: row['main_category']! }),
+      rank: Number(row['rank']),
+      type: row['recommendation_type']!,
+    }));
+    expect(expected).toHaveLength(60_676);
+    expect(sorted(result.recommendations)).toEqual(sorted(expected));
+  });
+
+  it('user_interactions.csv', () => {
+    const expected = readCsv('expected/user_interactions.csv').map((row) => ({
+      epoch: Number(row['epoch']),
+      user: row['user_id']!,
+      item: row['product_id']!,
+      interactionCount: Number(row['interaction_count']),
+      views: Number(row['views']),
+      carts: Number(row['carts']),
+      purchases: Number(row['purchases']),
+    }));
+    expect(sorted(result.userInteractions)).toEqual(sorted(expected));
+  });
+
+  it('late.csv, and every event is on time or late', () => {
+    const expected = readCsv('expected/late.csv').map((row) => ({ epoch: Number(row['epoch']), ...readEvent(row) }));
+    expect(expected).toHaveLength(202);
+    expect(sorted(result.late)).toEqual(sorted(expected));
+
+    const updated = new Map(
+      result.windowRows.flatMap(({ update }) => update).map(({ epoch: _, count, ...key }) => [sorted([key])[0], count]),
+    );
+    const onTime = [...updated.values()].reduce((sum, count) => sum + count, 0);
+    expect(onTime + result.late.length).toBe(epochs.flat().length);
+  });
+});

@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config';
+
+/** Two files at a time: integration files each start a real nats-server. Longer tests set their own timeout. */
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/bench/**', 'node_modules/**', 'dist/**'],
+    environment: 'node',
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+    // A forgotten `.only` would pass while the rest is never run.
+    allowOnly: false,
+    restoreMocks: true,
+    unstubEnvs: true,
+  },
+});
