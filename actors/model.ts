@@ -81,7 +81,8 @@ export const RECOMMENDATION_TYPES = ['streaming_category_popularity', 'streaming
 
 /**
  * Users' lists, each whole and in rank order (`rank` from 1). A row with an absent item (rank 0) is a user whose list is empty.
- * `interest` is the factor of the score that is the user's, for explanations; NaN on fallback rows.
+ * `interest` is the factor of the score that is the user's, and `interestRank` its place among the user's interests (from 1), both for
+ * explanations; NaN and 0 on fallback rows and on the row of an empty list.
  */
 export const ranked = frameType('ranked', {
   user: 'text',
@@ -89,9 +90,13 @@ export const ranked = frameType('ranked', {
   category: 'text',
   score: 'f64',
   interest: 'f64',
+  interestRank: 'u8',
   rank: 'u8',
   kind: 'u8',
 });
+
+/** Score of every item that is recommended for its popularity alone. */
+export const FALLBACK_SCORE = 0.1;
 
 /** At most this many items in any list. */
 export const LIST_MAX = 100;

@@ -20,15 +20,23 @@ export interface Topic {
   readonly kind: 'topic';
   readonly id: string;
   readonly key: PartitionKey;
+  /** Kept for people rather than consumed by a sink: the oldest messages go first when it is full. */
+  readonly ledger: boolean;
   readonly in: { readonly rows: InPort };
 }
 
 export const source = (id: string): Source => ({ kind: 'source', id });
 
-export const topic = (id: string, type: FrameType, key: PartitionKey): Topic => ({
+export const topic = (
+  id: string,
+  type: FrameType,
+  key: PartitionKey,
+  { ledger }: { readonly ledger: boolean },
+): Topic => ({
   kind: 'topic',
   id,
   key,
+  ledger,
   in: { rows: { stage: id, name: 'rows', type, side: false } },
 });
 

@@ -15,8 +15,9 @@ export interface LogMessage {
 export interface StreamSpec {
   readonly name: string;
   readonly subjects: readonly string[];
-  /** Writers get a Transient LOG_FULL past this; nothing stored is dropped. */
+  /** Writers get a Transient LOG_FULL past this, unless `dropsOldest`. */
   readonly bytesMax: number;
+  readonly dropsOldest: boolean;
   readonly replicas: number;
   /** Rewrites the subject of what publishers send, inside the server. */
   readonly transform?: { readonly from: string; readonly to: string };

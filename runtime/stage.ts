@@ -88,6 +88,8 @@ export interface Progress {
   readonly idle?: boolean;
   readonly endsEpoch?: boolean;
   readonly tickMs?: number;
+  /** The latest event time that the writer has seen; what comes of it carries it on (`as_of` of an answer). */
+  readonly asOfMs?: number;
   /** Goes to every partition of every destination, rows or none. */
   readonly everywhere?: boolean;
 }

@@ -1,5 +1,5 @@
 /**
- * What no file of actors/ may use: a clock, chance, the environment, or an RxJS operator that remembers (design §3).
+ * What no file of actors/ may use: a clock, chance, the environment, asynchrony, or an RxJS operator that remembers.
  * A name counts only where it means the global or the RxJS export: a local `window` or an own `scan` is free.
  */
 import ts from 'typescript';
@@ -13,6 +13,7 @@ export interface Impurity {
 const CLOCK = 'a clock: time is event time, a watermark or a tick';
 const CHANCE = 'chance: a replay would differ';
 const ENVIRONMENT = 'the environment: an actor learns only from its mailbox';
+const LATE = 'asynchrony: all that an input causes is emitted before the next input is handed in';
 const REMEMBERS = 'it keeps state in its closure, which no snapshot holds';
 const RETRIES = 'it loses the message and resets state: let the actor fail and restore';
 
@@ -21,6 +22,8 @@ const GLOBALS: Readonly<Record<string, string>> = {
   setTimeout: CLOCK,
   setInterval: CLOCK,
   setImmediate: CLOCK,
+  Promise: LATE,
+  queueMicrotask: LATE,
   crypto: CHANCE,
   WeakRef: CHANCE,
   FinalizationRegistry: CHANCE,
@@ -64,6 +67,11 @@ export function impuritiesOf(path: string, text: string): Impurity[] {
     if (ts.isTypeNode(node) && !ts.isExpressionWithTypeArguments(node)) return;
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) rxjsNames(node, add);
     else if (ts.isIdentifier(node) && isGlobal(node, checker)) globalUse(node, add);
+    else if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) {
+      add(node, 'import.meta', ENVIRONMENT);
+    } else if (node.kind === ts.SyntaxKind.AsyncKeyword || node.kind === ts.SyntaxKind.AwaitKeyword) {
+      add(node, ts.tokenToString(node.kind) ?? '', LATE);
+    } else if (ts.isAwaitExpression(node)) add(node, 'await', LATE);
     const member = memberName(node);
     if (member !== undefined && LOCALE_MEMBER.test(member)) add(node, member, ENVIRONMENT);
     ts.forEachChild(node, visit);
@@ -93,6 +101,8 @@ function isTimelessDate(parent: ts.Node, member: string | undefined): boolean {
 function rxjsNames(node: ts.ImportDeclaration | ts.ExportDeclaration, add: Add): void {
   const from = node.moduleSpecifier;
   if (from === undefined || !ts.isStringLiteral(from) || !/^rxjs(\/|$)/.test(from.text)) return;
+  const clause = ts.isImportDeclaration(node) ? node.importClause : node;
+  if (clause?.isTypeOnly === true) return;
   const names = ts.isImportDeclaration(node) ? node.importClause?.namedBindings : node.exportClause;
   if (names === undefined || ts.isNamespaceImport(names) || ts.isNamespaceExport(names)) {
     add(node, `all of ${from.text}`, 'name what you use, so that it can be checked');

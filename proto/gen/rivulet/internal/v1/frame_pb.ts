@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/internal/v1/frame.proto.
  */
 export const file_rivulet_internal_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIqUDCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEhIKCmVuZHNfaW5wdXQYByABKAgSGQoMd2F0ZXJtYXJrX21zGAggASgBSAGIAQESDAoEaWRsZRgJIAEoCBIUCgd0aWNrX21zGAogASgBSAKIAQESFQoIYXNfb2ZfbXMYCyABKAFIA4gBARIbCg5pbmdlc3RlZF9hdF9tcxgMIAEoAUgEiAEBEg4KBm91dHB1dBgNIAEoCRIrCgVmcmFtZRgOIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuRnJhbWVIABIrCgVjaHVuaxgPIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuQ2h1bmtIAEIGCgRib2R5Qg8KDV93YXRlcm1hcmtfbXNCCgoIX3RpY2tfbXNCCwoJX2FzX29mX21zQhEKD19pbmdlc3RlZF9hdF9tcyJRCgVGcmFtZRIMCgR0eXBlGAEgASgJEgwKBHJvd3MYAiABKA0SLAoHY29sdW1ucxgDIAMoCzIbLnJpdnVsZXQuaW50ZXJuYWwudjEuQ29sdW1uIlUKBkNvbHVtbhIMCgRuYW1lGAEgASgJEg0KBXdpZHRoGAIgASgNEgwKBGRhdGEYAyABKAwSEgoKZGljdGlvbmFyeRgEIAEoDBIMCgRlbmRzGAUgASgMInkKBUNodW5rEg4KBmZvcm1hdBgBIAEoCRIMCgRmaWxlGAIgASgJEgwKBGxpbmUYAyABKAESEwoLbmV4dF9vZmZzZXQYBCABKAESEQoJbmV4dF9saW5lGAUgASgBEg4KBmhlYWRlchgGIAEoDBIMCgRkYXRhGAcgASgMIo0BCgxTbmFwc2hvdEhlYWQSDgoGZm9ybWF0GAEgASgNEg0KBXN0YWdlGAIgASgJEhUKDXN0YWdlX3ZlcnNpb24YAyABKA0SEQoJcGFydGl0aW9uGAQgASgNEhIKCnBhcnRpdGlvbnMYBSABKA0SEAoIc2VxdWVuY2UYBiABKAESDgoGc3RyZWFtGAcgASgJYgZwcm90bzM");
+  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIqUDCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEhIKCmVuZHNfaW5wdXQYByABKAgSGQoMd2F0ZXJtYXJrX21zGAggASgBSAGIAQESDAoEaWRsZRgJIAEoCBIUCgd0aWNrX21zGAogASgBSAKIAQESFQoIYXNfb2ZfbXMYCyABKAFIA4gBARIbCg5pbmdlc3RlZF9hdF9tcxgMIAEoAUgEiAEBEg4KBm91dHB1dBgNIAEoCRIrCgVmcmFtZRgOIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuRnJhbWVIABIrCgVjaHVuaxgPIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuQ2h1bmtIAEIGCgRib2R5Qg8KDV93YXRlcm1hcmtfbXNCCgoIX3RpY2tfbXNCCwoJX2FzX29mX21zQhEKD19pbmdlc3RlZF9hdF9tcyJRCgVGcmFtZRIMCgR0eXBlGAEgASgJEgwKBHJvd3MYAiABKA0SLAoHY29sdW1ucxgDIAMoCzIbLnJpdnVsZXQuaW50ZXJuYWwudjEuQ29sdW1uIlUKBkNvbHVtbhIMCgRuYW1lGAEgASgJEg0KBXdpZHRoGAIgASgNEgwKBGRhdGEYAyABKAwSEgoKZGljdGlvbmFyeRgEIAEoDBIMCgRlbmRzGAUgASgMInkKBUNodW5rEg4KBmZvcm1hdBgBIAEoCRIMCgRmaWxlGAIgASgJEgwKBGxpbmUYAyABKAESEwoLbmV4dF9vZmZzZXQYBCABKAESEQoJbmV4dF9saW5lGAUgASgBEg4KBmhlYWRlchgGIAEoDBIMCgRkYXRhGAcgASgMIo0BCgxTbmFwc2hvdEhlYWQSDgoGZm9ybWF0GAEgASgNEg0KBXN0YWdlGAIgASgJEhUKDXN0YWdlX3ZlcnNpb24YAyABKA0SEQoJcGFydGl0aW9uGAQgASgNEhIKCnBhcnRpdGlvbnMYBSABKA0SEAoIc2VxdWVuY2UYBiABKAESDgoGc3RyZWFtGAcgASgJIkIKC0hlbGRNZXNzYWdlEg8KB3N1YmplY3QYASABKAkSFAoMc3RvcmVkX2F0X21zGAIgASgBEgwKBGRhdGEYAyABKAxiBnByb3RvMw");
 
 /**
  * One message in a mailbox. Sequences are stream sequences as doubles (exact to 2^53), so that no int64 becomes a BigInt.
@@ -295,4 +295,33 @@ export type SnapshotHead = Message<"rivulet.internal.v1.SnapshotHead"> & {
  */
 export const SnapshotHeadSchema: GenMessage<SnapshotHead> = /*@__PURE__*/
   messageDesc(file_rivulet_internal_v1_frame, 4);
+
+/**
+ * A message that waits for its epoch, in a snapshot.
+ *
+ * @generated from message rivulet.internal.v1.HeldMessage
+ */
+export type HeldMessage = Message<"rivulet.internal.v1.HeldMessage"> & {
+  /**
+   * @generated from field: string subject = 1;
+   */
+  subject: string;
+
+  /**
+   * @generated from field: double stored_at_ms = 2;
+   */
+  storedAtMs: number;
+
+  /**
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message rivulet.internal.v1.HeldMessage.
+ * Use `create(HeldMessageSchema)` to create a new message.
+ */
+export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
+  messageDesc(file_rivulet_internal_v1_frame, 5);
 

@@ -1,0 +1,96 @@
+/** The header line of a CSV file: which column is which field, and whether a file with it can be read at all. */
+import { textOf, utf8 } from '../../runtime/stage.js';
+import type { EventWriter } from './event-writer.js';
+import { type Fault, fieldsDisagree } from './fault.js';
+import { IGNORED } from './fields.js';
+import { type Alias, Schema, type SchemaName } from './schema.js';
+
+export interface CsvHeader {
+  readonly columns: number;
+  /** Where the writer keeps each column, and one more: where it keeps what has no column. */
+  readonly slots: Uint8Array;
+  /** Columns that are second names of a field: [slot, field]. */
+  readonly seconds: readonly (readonly [slot: number, field: number])[];
+  readonly impliesRating: boolean;
+  /** What is wrong with the header, and so with every row. */
+  readonly fault: Fault | undefined;
+  /** Neither a fault nor second names: a row of the right length needs no further look. */
+  readonly plain: boolean;
+}
+
+export function readHeader(header: Uint8Array, schema: Schema): CsvHeader {
+  const names = columnNames(header);
+  const slots = new Uint8Array(names.length + 1).fill(IGNORED);
+  const seconds: [slot: number, field: number][] = [];
+  const known: Alias[] = [];
+  let fault: Fault | undefined;
+  for (const [column, alias] of aliases(names, schema).entries()) {
+    if (alias === undefined) continue;
+    const { field, name } = alias;
+    if (known.includes(alias)) {
+      fault ??= { rule: 'csv_duplicate_columns', reason: `the header names ${name} twice: name each column once` };
+      continue;
+    }
+    if (known.some((other) => other.field === field)) {
+      seconds.push([IGNORED + 1 + seconds.length, field]);
+      slots[column] = IGNORED + seconds.length;
+    } else slots[column] = field;
+    known.push(alias);
+  }
+  const missing = schema.missing(known);
+  if (missing.length > 0) {
+    const reason = `the header lacks ${missing.join(', ')}: add the columns, or name the schema they are called by`;
+    fault = { rule: 'csv_missing_columns', reason };
+  }
+  return {
+    columns: names.length,
+    slots,
+    seconds,
+    impliesRating: schema.impliesRating || known.some(({ impliesRating }) => impliesRating),
+    fault,
+    plain: fault === undefined && seconds.length === 0,
+  };
+}
+
+/** Required columns that a header line lacks, by the names the schema uses; none: the file can be read. */
+export function missingColumns(header: Uint8Array, schema: SchemaName = 'auto'): string[] {
+  const known = new Schema(schema);
+  return known.missing(aliases(columnNames(header), known).filter((alias) => alias !== undefined));
+}
+
+const aliases = (names: readonly string[], schema: Schema): (Alias | undefined)[] =>
+  names.map((name) => {
+    const bytes = utf8(name);
+    return schema.find(bytes, 0, bytes.length);
+  });
+
+/** What is wrong with a row before its values are looked at. */
+export function rowFault(header: CsvHeader, columns: number, bytes: Uint8Array, writer: EventWriter): Fault | undefined {
+  if (columns === header.columns && header.plain) return undefined;
+  if (header.fault !== undefined) return header.fault;
+  if (columns !== header.columns) {
+    const few = columns < header.columns;
+    const fix = few ? 'write the absent ones as empty' : 'quote a value that holds a comma';
+    return {
+      rule: few ? 'csv_too_few_columns' : 'csv_too_many_columns',
+      reason: `the row has ${columns} columns and the header ${header.columns}: ${fix}`,
+    };
+  }
+  for (const [slot, field] of header.seconds) {
+    if (!writer.takeSecond(slot, field, bytes)) return fieldsDisagree(field, writer.schema.names[field]!);
+  }
+  return undefined;
+}
+
+const NAME = /(?:"((?:[^"]|"")*)"|([^,]*))(,|$)/g;
+
+/** The names in a header line, without quotes and surrounding spaces. */
+function columnNames(header: Uint8Array): string[] {
+  const line = textOf(header).replace(/\r?\n?$/, '');
+  const names: string[] = [];
+  for (const [, quoted, bare, delimiter] of line.matchAll(NAME)) {
+    names.push((quoted?.replaceAll('""', '"') ?? bare ?? '').trim());
+    if (delimiter === '') break;
+  }
+  return names;
+}

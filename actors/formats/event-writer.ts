@@ -1,0 +1,227 @@
+/**
+ * From the places of an event's fields to a row of the event frame: the checks that all formats share.
+ *
+ * A format sets `starts` and `ends` of each field (equal: absent), or copies decoded text in with `copy`, and then writes. What is no
+ * column of the event frame (session, page, review) is checked and dropped.
+ */
+import { events, EVENT_TYPES } from '../model.js';
+import { decimalOf } from '../maths/decimal.js';
+import { TimeParser } from '../maths/time.js';
+import { type Frame, FrameBuilder, frameType, utf8 } from '../../runtime/stage.js';
+import {
+  type Fault,
+  hasControlCharacters,
+  invalidNumber,
+  invalidTime,
+  invalidUtf8,
+  missing,
+  negativePrice,
+  ratingOutOfRange,
+  shown,
+  timeOutOfRange,
+  tooLong,
+  unknownEventType,
+} from './fault.js';
+import {
+  BRAND,
+  CATEGORY_CODE,
+  EVENT_ID,
+  EVENT_TIME,
+  EVENT_TYPE,
+  IGNORED,
+  ITEM_ID,
+  NAMING_FIELDS,
+  PRICE,
+  RATING_VALUE,
+  REVIEW_TEXT,
+  SESSION_ID,
+  USER_ID,
+} from './fields.js';
+import type { Schema } from './schema.js';
+import { NAME_BYTES_MAX, RATING_MAX, RATING_MIN, REVIEW_CHARACTERS_MAX } from './limits.js';
+import { charactersIn, hasControls, isText, isUtf8 } from './text.js';
+
+/** The ids of events, row by row beside their frame; absent where the publisher gave none. */
+export const eventIds = frameType('event-id', { id: 'text' });
+
+/** A place for each field, for what is ignored, and for second names of a field. */
+const SLOTS = 2 * (IGNORED + 1);
+
+const UNKNOWN = -1;
+const RATING = EVENT_TYPES.indexOf('rating');
+const TYPE_NAMES = EVENT_TYPES.map((name) => utf8(name));
+
+/** The code of an event type by its name, UNKNOWN (negative) when it is none. */
+function eventTypeOf(bytes: Uint8Array, start: number, end: number): number {
+  for (let type = 0; type < TYPE_NAMES.length; type++) if (isText(bytes, start, end, TYPE_NAMES[type]!)) return type;
+  return UNKNOWN;
+}
+
+export class EventWriter {
+  /** Where each field of the event in hand stands. */
+  readonly starts = new Int32Array(SLOTS);
+  readonly ends = new Int32Array(SLOTS);
+  /** Decoded text of fields whose bytes in the message are not their text (escapes, doubled quotes). */
+  scratch = new Uint8Array(1024);
+  private scratchUsed = 0;
+
+  private readonly rows = new FrameBuilder(events);
+  private ids: FrameBuilder<typeof eventIds.columns> | undefined;
+  private readonly times = new TimeParser();
+  private timeMaxMs = Infinity;
+
+  constructor(
+    readonly schema: Schema,
+    private readonly futureMaxMs: number,
+  ) {}
+
+  /** The events that follow are of a message stored at this time. */
+  storedAt(timeMs: number): void {
+    this.timeMaxMs = timeMs + this.futureMaxMs;
+  }
+
+  /** Forgets the fields of the last event. */
+  clear(): void {
+    this.starts.fill(0);
+    this.ends.fill(0);
+    this.scratchUsed = 0;
+  }
+
+  /** Sets a field to a copy of bytes [start, end), in `scratch`. */
+  copy(field: number, bytes: Uint8Array, start: number, end: number): void {
+    this.starts[field] = this.scratchUsed;
+    this.extend(field, bytes, start, end);
+  }
+
+  /** Adds bytes [start, end) to the field copied last. */
+  extend(field: number, bytes: Uint8Array, start: number, end: number): void {
+    const needed = this.scratchUsed + end - start;
+    if (needed > this.scratch.length) {
+      const larger = new Uint8Array(needed * 2);
+      larger.set(this.scratch);
+      this.scratch = larger;
+    }
+    this.scratch.set(bytes.subarray(start, end), this.scratchUsed);
+    this.scratchUsed = needed;
+    this.ends[field] = needed;
+  }
+
+  /** Takes in a second name of a field, which stands in a slot of its own; false when it disagrees with the first. */
+  takeSecond(slot: number, field: number, bytes: Uint8Array): boolean {
+    const { starts, ends } = this;
+    const [start, end] = [starts[slot]!, ends[slot]!];
+    if (start === end) return true;
+    if (starts[field] !== ends[field]) {
+      const first = bytes.subarray(starts[field], ends[field]);
+      if (isText(bytes, start, end, first)) return true;
+      return field === EVENT_TIME && this.times.parse(bytes, start, end) === this.times.parse(first, 0, first.length);
+    }
+    starts[field] = start;
+    ends[field] = end;
+    return true;
+  }
+
+  /**
+   * Writes the event in hand, all its fields being text in `bytes`, as a row, or tells what is wrong with it. `impliesRating`: without
+   * a type it is a rating. `plain`: the bytes are known to be ASCII without control characters.
+   */
+  writeText(bytes: Uint8Array, impliesRating: boolean, plain: boolean): Fault | undefined {
+    const { starts, ends } = this;
+    const typeAt = starts[EVENT_TYPE]!;
+    const typeEnd = ends[EVENT_TYPE]!;
+    let type = RATING;
+    if (typeAt !== typeEnd) {
+      type = eventTypeOf(bytes, typeAt, typeEnd);
+      if (type === UNKNOWN) return unknownEventType(shown(bytes, typeAt, typeEnd));
+    } else if (!impliesRating) return this.missing(EVENT_TYPE);
+
+    const timeAt = starts[EVENT_TIME]!;
+    const timeEnd = ends[EVENT_TIME]!;
+    if (timeAt === timeEnd) return this.missing(EVENT_TIME);
+    const time = this.times.parse(bytes, timeAt, timeEnd);
+    if (Number.isNaN(time)) return invalidTime(shown(bytes, timeAt, timeEnd));
+
+    let price = NaN;
+    if (starts[PRICE] !== ends[PRICE]) {
+      price = decimalOf(bytes, starts[PRICE]!, ends[PRICE]!);
+      if (Number.isNaN(price)) return invalidNumber(PRICE, shown(bytes, starts[PRICE]!, ends[PRICE]!));
+    }
+    let rating = NaN;
+    if (starts[RATING_VALUE] !== ends[RATING_VALUE]) {
+      rating = decimalOf(bytes, starts[RATING_VALUE]!, ends[RATING_VALUE]!);
+      if (Number.isNaN(rating)) {
+        return invalidNumber(RATING_VALUE, shown(bytes, starts[RATING_VALUE]!, ends[RATING_VALUE]!));
+      }
+    }
+    return this.write(bytes, type, time, price, rating, plain);
+  }
+
+  /** The same with the values known; an absent price or rating is NaN. */
+  write(bytes: Uint8Array, type: number, time: number, price: number, rating: number, plain: boolean): Fault | undefined {
+    const { starts, ends } = this;
+    if (time < 0 || time > this.timeMaxMs) return timeOutOfRange(time, this.timeMaxMs);
+    if (starts[USER_ID] === ends[USER_ID]) return this.missing(USER_ID);
+    if (starts[ITEM_ID] === ends[ITEM_ID]) return this.missing(ITEM_ID);
+    if (price < 0) return negativePrice(price);
+    if (type === RATING && Number.isNaN(rating)) return this.missing(RATING_VALUE);
+    if (rating < RATING_MIN || rating > RATING_MAX) return ratingOutOfRange(rating);
+    const fault = this.textFault(bytes, plain);
+    if (fault !== undefined) return fault;
+
+    const { rows } = this;
+    rows.reserve(1);
+    const { columns, rows: row } = rows;
+    columns.time[row] = time;
+    columns.type[row] = type;
+    columns.user.codes[row] = columns.user.dictionary.add(bytes, starts[USER_ID]!, ends[USER_ID]!);
+    columns.item.codes[row] = columns.item.dictionary.add(bytes, starts[ITEM_ID]!, ends[ITEM_ID]!);
+    columns.category.codes[row] = columns.category.dictionary.add(bytes, starts[CATEGORY_CODE]!, ends[CATEGORY_CODE]!);
+    columns.brand.codes[row] = columns.brand.dictionary.add(bytes, starts[BRAND]!, ends[BRAND]!);
+    // Never -0, which would be another price than 0 to whoever compares bits.
+    columns.price[row] = price + 0;
+    columns.rating[row] = rating;
+    if (starts[EVENT_ID] !== ends[EVENT_ID] || this.ids !== undefined) this.writeId(bytes, row);
+    rows.rows = row + 1;
+    return undefined;
+  }
+
+  finish(): { readonly rows: Frame<typeof events.columns>; readonly ids: Frame<typeof eventIds.columns> | undefined } {
+    return { rows: this.rows.finish(), ids: this.ids?.finish() };
+  }
+
+  /** Ids stand beside the rows once the first one is seen. */
+  private writeId(bytes: Uint8Array, row: number): void {
+    const ids = (this.ids ??= new FrameBuilder(eventIds));
+    ids.reserve(row + 1 - ids.rows);
+    const { codes, dictionary } = ids.columns.id;
+    codes[row] = dictionary.add(bytes, this.starts[EVENT_ID]!, this.ends[EVENT_ID]!);
+    ids.rows = row + 1;
+  }
+
+  private missing(field: number): Fault {
+    return missing(field, this.schema.names[field]!);
+  }
+
+  private textFault(bytes: Uint8Array, plain: boolean): Fault | undefined {
+    const { starts, ends } = this;
+    for (const field of NAMING_FIELDS) {
+      if (ends[field]! - starts[field]! > NAME_BYTES_MAX) return tooLong(field, `${NAME_BYTES_MAX} bytes`);
+    }
+    if (!plain) {
+      for (let field = 0; field < IGNORED; field++) {
+        if (!isUtf8(bytes, starts[field]!, ends[field]!)) return invalidUtf8(field);
+      }
+      for (const field of NAMING_FIELDS) {
+        if (hasControls(bytes, starts[field]!, ends[field]!)) return hasControlCharacters(field);
+      }
+    }
+    const reviewAt = starts[REVIEW_TEXT]!;
+    const reviewEnd = ends[REVIEW_TEXT]!;
+    if (reviewEnd - reviewAt > REVIEW_CHARACTERS_MAX) {
+      if (charactersIn(bytes, reviewAt, reviewEnd) > REVIEW_CHARACTERS_MAX) {
+        return tooLong(REVIEW_TEXT, `${REVIEW_CHARACTERS_MAX} characters`);
+      }
+    }
+    return undefined;
+  }
+}

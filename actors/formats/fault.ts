@@ -1,0 +1,94 @@
+/** Why parse refuses something: a stable rule to count and match by, the field at fault, and a sentence that says what to do. */
+import { textOf } from '../../runtime/stage.js';
+import { EVENT_TIME, EVENT_TYPE, type FieldName, FIELDS, PRICE, RATING_VALUE } from './fields.js';
+import { EVENT_TYPES } from '../model.js';
+import { RATING_MAX, RATING_MIN } from './limits.js';
+
+export type Rule =
+  // The message or chunk as a whole.
+  | 'empty_message'
+  | 'message_too_large'
+  | 'too_many_events'
+  | 'unknown_format'
+  // Its form.
+  | 'json_invalid'
+  | 'json_not_object'
+  | 'protobuf_invalid'
+  | 'csv_missing_columns'
+  | 'csv_duplicate_columns'
+  | 'csv_too_few_columns'
+  | 'csv_too_many_columns'
+  | 'csv_broken_quote'
+  // The event.
+  | 'missing_field'
+  | 'wrong_type'
+  | 'fields_disagree'
+  | 'unknown_event_type'
+  | 'time_invalid'
+  | 'time_before_1970'
+  | 'time_in_future'
+  | 'number_invalid'
+  | 'price_negative'
+  | 'rating_out_of_range'
+  | 'text_too_long'
+  | 'control_characters'
+  | 'invalid_utf8';
+
+export interface Fault {
+  readonly rule: Rule;
+  readonly reason: string;
+  /** Absent when it is the whole. */
+  readonly field?: FieldName;
+}
+
+const SHOWN_BYTES_MAX = 40;
+
+/** The beginning of a value, quoted, for a reason. */
+export function shown(bytes: Uint8Array, start: number, end: number): string {
+  const text = JSON.stringify(textOf(bytes, start, Math.min(end, start + SHOWN_BYTES_MAX)));
+  return end - start > SHOWN_BYTES_MAX ? `${text}…` : text;
+}
+
+const fault = (rule: Rule, field: number, reason: string): Fault => ({ rule, field: FIELDS[field]!, reason });
+
+export const missing = (field: number, names: readonly string[]): Fault =>
+  fault('missing_field', field, `${FIELDS[field]!} is missing: send it as ${names.join(' or ')}`);
+
+export const wrongType = (field: number, is: string, wanted: string): Fault =>
+  fault('wrong_type', field, `${FIELDS[field]!} is ${is}: send ${wanted}`);
+
+export const fieldsDisagree = (field: number, names: readonly string[]): Fault =>
+  fault('fields_disagree', field, `${FIELDS[field]!} is given more than once (${names.join(', ')}), differently: send one`);
+
+export const unknownEventType = (is: string): Fault =>
+  fault('unknown_event_type', EVENT_TYPE, `event_type is ${is}: send one of ${EVENT_TYPES.join(', ')}`);
+
+export const invalidTime = (is: string): Fault =>
+  fault('time_invalid', EVENT_TIME, `event_time is ${is}: send an existing time as 2019-10-01T00:00:00Z or epoch seconds or milliseconds`);
+
+export const timeOutOfRange = (timeMs: number, timeMaxMs: number): Fault =>
+  timeMs < 0
+    ? fault('time_before_1970', EVENT_TIME, `event_time is ${timeText(timeMs)}: send a time from 1970 on`)
+    : fault('time_in_future', EVENT_TIME, `event_time is ${timeText(timeMs)}: send a time that is not after ${timeText(timeMaxMs)}, or check the clock and the unit`);
+
+export const invalidNumber = (field: number, is: string): Fault =>
+  fault('number_invalid', field, `${FIELDS[field]!} is ${is}: send a finite decimal number, as 12.5`);
+
+export const negativePrice = (price: number): Fault => fault('price_negative', PRICE, `price is ${price}: send 0 or more`);
+
+export const ratingOutOfRange = (rating: number): Fault =>
+  fault('rating_out_of_range', RATING_VALUE, `rating is ${rating}: send ${RATING_MIN} to ${RATING_MAX}`);
+
+export const tooLong = (field: number, max: string): Fault =>
+  fault('text_too_long', field, `${FIELDS[field]!} is longer than ${max}: shorten it`);
+
+export const hasControlCharacters = (field: number): Fault =>
+  fault('control_characters', field, `${FIELDS[field]!} holds control characters (a line end, a tab, a NUL): remove them`);
+
+export const invalidUtf8 = (field: number): Fault =>
+  fault('invalid_utf8', field, `${FIELDS[field]!} is not valid UTF-8: send text as UTF-8`);
+
+function timeText(timeMs: number): string {
+  const time = new Date(timeMs);
+  return Number.isNaN(time.getTime()) ? `${timeMs} ms` : time.toISOString();
+}

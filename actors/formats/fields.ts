@@ -1,0 +1,37 @@
+/** The fields of an event by number: what a schema maps names to, and what the event writer keeps the places of. */
+export const FIELDS = [
+  'event_id',
+  'event_type',
+  'event_time',
+  'user_id',
+  'item_id',
+  'category_code',
+  'brand',
+  'price',
+  'session_id',
+  'rating',
+  'page_url',
+  'device_type',
+  'click_type',
+  'referrer',
+  'review_text',
+] as const;
+export type FieldName = (typeof FIELDS)[number];
+
+export const EVENT_ID = 0;
+export const EVENT_TYPE = 1;
+export const EVENT_TIME = 2;
+export const USER_ID = 3;
+export const ITEM_ID = 4;
+export const CATEGORY_CODE = 5;
+export const BRAND = 6;
+export const PRICE = 7;
+export const SESSION_ID = 8;
+export const RATING_VALUE = 9;
+export const REVIEW_TEXT = 14;
+
+/** The number of everything that is no field of an event: `category_id`, what a publisher adds of its own. */
+export const IGNORED = FIELDS.length;
+
+/** Short names of things: bounded in length and free of control characters. */
+export const NAMING_FIELDS = [EVENT_ID, USER_ID, ITEM_ID, CATEGORY_CODE, BRAND, SESSION_ID] as const;

@@ -1,0 +1,77 @@
+/**
+ * Schemas: the names by which publishers call the fields of an event.
+ *
+ *   rivulet     event_id, event_type, event_time, user_id, item_id, category_code, … (fields.ts, all of them)
+ *   rees46      product_id for the item, user_session for the session; the rest as above
+ *   movielens   movieId or movie_id, userId or user_id, timestamp or event_ts; a row without event_type is a rating
+ *   auto        all of these at once; two names of one field must not disagree
+ *
+ * What no schema names (category_id, …) is ignored. To add a schema, add its names here.
+ */
+import { utf8 } from '../../runtime/stage.js';
+import { EVENT_TYPE, type FieldName, FIELDS, RATING_VALUE } from './fields.js';
+import { isText } from './text.js';
+
+export const SCHEMAS = ['auto', 'rivulet', 'rees46', 'movielens'] as const;
+export type SchemaName = (typeof SCHEMAS)[number];
+
+/** One name of one field. */
+export interface Alias {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly field: number;
+  /** Where this name stands, an event without a type is a rating. */
+  readonly impliesRating: boolean;
+}
+
+/** The fields that a schema calls by names of its own, and by these only. */
+const OWN_NAMES: Readonly<Record<Exclude<SchemaName, 'auto'>, Partial<Record<FieldName, readonly string[]>>>> = {
+  rivulet: {},
+  rees46: { item_id: ['product_id'], session_id: ['user_session'] },
+  movielens: { user_id: ['userId', 'user_id'], item_id: ['movieId', 'movie_id'], event_time: ['timestamp', 'event_ts'] },
+};
+
+const REQUIRED: readonly FieldName[] = ['event_type', 'event_time', 'user_id', 'item_id'];
+
+export class Schema {
+  /** The names of each field, the usual one first. */
+  readonly names: readonly (readonly string[])[];
+  readonly impliesRating: boolean;
+  private readonly byLength: readonly (readonly Alias[])[];
+
+  constructor(readonly name: SchemaName) {
+    const used = name === 'auto' ? (['rivulet', 'rees46', 'movielens'] as const) : [name];
+    this.names = FIELDS.map((field) => [...new Set(used.flatMap((schema) => OWN_NAMES[schema][field] ?? [field]))]);
+    this.impliesRating = name === 'movielens';
+    const aliases = this.names.flatMap((names, field) =>
+      names.map((alias) => ({ name: alias, bytes: utf8(alias), field, impliesRating: this.isMovieLens(alias) })),
+    );
+    const lengthMax = Math.max(...aliases.map(({ bytes }) => bytes.length));
+    this.byLength = Array.from({ length: lengthMax + 1 }, (_, length) =>
+      aliases.filter(({ bytes }) => bytes.length === length),
+    );
+  }
+
+  /** The field that bytes [start, end) name, `undefined` when they name none. */
+  find(bytes: Uint8Array, start: number, end: number): Alias | undefined {
+    const candidates = this.byLength[end - start];
+    if (candidates === undefined) return undefined;
+    for (const alias of candidates) if (isText(bytes, start, end, alias.bytes)) return alias;
+    return undefined;
+  }
+
+  /** The usual names of the required fields that are not among `present`. */
+  missing(present: readonly Alias[]): string[] {
+    const has = new Set(present.map(({ field }) => field));
+    const rating = this.impliesRating || present.some(({ impliesRating }) => impliesRating);
+    const required = REQUIRED.map((name) => FIELDS.indexOf(name));
+    return required
+      .map((field) => (field === EVENT_TYPE && rating ? RATING_VALUE : field))
+      .filter((field) => !has.has(field) && !(field === RATING_VALUE && has.has(EVENT_TYPE)))
+      .map((field) => this.names[field]![0]!);
+  }
+
+  private isMovieLens(alias: string): boolean {
+    return this.name === 'movielens' || OWN_NAMES.movielens.item_id!.includes(alias);
+  }
+}

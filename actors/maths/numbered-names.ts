@@ -1,0 +1,67 @@
+/**
+ * numbered-names: texts as small integers, for tables that hold a text as a value.
+ *
+ *   number(text) = how many other texts were seen before it + 1; 0 for absent, and for texts beyond the bound
+ *
+ * The numbers are those of a table's rows, in order of first sight; row 0 is the absent name. What is kept beside the table follows from it.
+ */
+import { type ColumnTable, frameOf, frameType, type Tables, textAt } from '../../runtime/stage.js';
+
+/** A name, and a mark that its owner sets on it. */
+export const names = frameType('name', { name: 'text', marked: 'u8' });
+type NameColumns = (typeof names)['columns'];
+
+export const NO_NAME = 0;
+
+export class NumberedNames {
+  private readonly numbers = new Map<string, number>();
+
+  /** At most `max` names, in table `table` of the cell, whose key is the name. */
+  constructor(
+    private readonly cell: Tables<NameColumns>,
+    private readonly table: number,
+    private readonly max: number,
+  ) {}
+
+  /** Its rows are the names by number, always with row 0. */
+  get rows(): ColumnTable<NameColumns> {
+    const table = this.cell.table(this.table);
+    if (table.rows === 0) table.upsert(frameOf(names, [{}]));
+    return table;
+  }
+
+  number(text: string | undefined): number {
+    if (text === undefined) return NO_NAME;
+    const known = this.known().get(text);
+    if (known !== undefined) return known;
+    if (this.rows.rows > this.max) return NO_NAME;
+    const [number] = this.rows.upsert(frameOf(names, [{ name: text }]));
+    this.numbers.set(text, number!);
+    return number!;
+  }
+
+  text(number: number): string | undefined {
+    return textAt(this.rows.dictionary('name'), number);
+  }
+
+  isMarked(number: number): boolean {
+    return this.rows.values.marked[number] === 1;
+  }
+
+  mark(number: number, marked: boolean): void {
+    this.rows.values.marked[number] = marked ? 1 : 0;
+    this.rows.touch(number);
+  }
+
+  marked(): number[] {
+    const { rows, values } = this.rows;
+    return Array.from(values.marked.subarray(0, rows).keys()).filter((number) => values.marked[number] === 1);
+  }
+
+  /** Texts to numbers; after a restart found again from the table. */
+  private known(): Map<string, number> {
+    const { rows } = this.rows;
+    for (let number = this.numbers.size + 1; number < rows; number++) this.numbers.set(this.text(number)!, number);
+    return this.numbers;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * top-list: the best items of a category, as the popularity instances know them, and as one list.
+ *
+ *   top(c) = the first n of ⋃ top_o(c)        o  origin: a popularity instance; an item has one origin
+ *   order    purchases desc, then item asc    (item-order)
+ */
+import { type Codec, type Dictionary, DictionaryBuilder, json } from '../../runtime/stage.js';
+import { compareItems, orderKey } from './item-order.js';
+
+/** What one popularity instance last said of a category: columns of equal length, best first. */
+export interface TopList {
+  readonly origin: number;
+  readonly items: readonly string[];
+  readonly purchases: readonly number[];
+  /** The items' own main categories; '' for none. */
+  readonly categories: readonly string[];
+}
+
+/** A category's lists, ascending by origin; empty ones are left out. Never changed in place. */
+export type ListsOfCategory = readonly TopList[];
+
+export const listsOfCategory: Codec<ListsOfCategory> = json<ListsOfCategory>();
+
+/** One list over all origins: columns of equal length, best first. */
+export interface MergedList {
+  readonly size: number;
+  readonly items: readonly string[];
+  readonly purchases: Float64Array;
+  /** Order keys of the items. */
+  readonly keys: Float64Array;
+  readonly categories: readonly string[];
+  /** The item at position i has code i + 1. */
+  readonly dictionary: Dictionary;
+}
+
+interface Candidate {
+  readonly item: string;
+  readonly purchases: number;
+  readonly key: number;
+  readonly category: string;
+}
+
+export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList {
+  const candidates = lists.flatMap(({ items, purchases, categories }) =>
+    items.map((item, i): Candidate => ({ item, purchases: purchases[i]!, key: orderKey(item), category: categories[i]! })),
+  );
+  candidates.sort((a, b) => b.purchases - a.purchases || a.key - b.key || compareItems(a.item, b.item));
+  const listed = new Set<string>();
+  const best = candidates.filter(({ item }) => !listed.has(item) && listed.add(item)).slice(0, sizeMax);
+  const dictionary = new DictionaryBuilder();
+  for (const { item } of best) dictionary.addText(item);
+  return {
+    size: best.length,
+    items: best.map(({ item }) => item),
+    purchases: Float64Array.from(best, ({ purchases }) => purchases),
+    keys: Float64Array.from(best, ({ key }) => key),
+    categories: best.map(({ category }) => category),
+    dictionary,
+  };
+}
+
+/**
+ * `mergeLists`, computed once for each value: lists are never changed in place, so the value is the key, and what is no longer held by a
+ * cell is forgotten here too.
+ */
+export function mergedOnce(sizeMax: number): (lists: ListsOfCategory) => MergedList {
+  const known = new WeakMap<ListsOfCategory, MergedList>();
+  return (lists) => {
+    let merged = known.get(lists);
+    if (merged === undefined) known.set(lists, (merged = mergeLists(lists, sizeMax)));
+    return merged;
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * window: which windows an event belongs to, and which of them are closed.
+ *
+ *   tumbling   [k·size, (k + 1)·size)
+ *   hopping    [k·slide, k·slide + size)     an event is in each that its time is in
+ *   session    [first, last + gap)           events of one key that are closer than gap share a session
+ *
+ *   closed(end) ⇔ end + lateness ≤ C         C  the highest W that has ended an epoch before this one
+ *   late(t)     ⇔ closed(the last end of t)  the end of its last window; of a session, t + gap: the event alone
+ *
+ *   pane(t) = ⌊t / π⌋ · π                    π = gcd(size, slide), or gap
+ *
+ * A pane is the longest stretch of time whose events of one key may be counted as one before windows are looked at: they are in the same
+ * windows, or in one session. Times are epoch ms, lengths whole ms.
+ */
+export type WindowKind =
+  | { readonly kind: 'tumbling'; readonly sizeMs?: number }
+  | { readonly kind: 'hopping'; readonly sizeMs: number; readonly slideMs: number }
+  | { readonly kind: 'session'; readonly gapMs: number };
+
+/** Tumbling windows are hopping ones that slide by their size. */
+export interface FixedWindows {
+  readonly kind: 'fixed';
+  readonly sizeMs: number;
+  readonly slideMs: number;
+  /** π */
+  readonly paneMs: number;
+  readonly latenessMs: number;
+}
+
+export interface SessionWindows {
+  readonly kind: 'session';
+  /** π, the gap. */
+  readonly paneMs: number;
+  readonly latenessMs: number;
+}
+
+export type Windows = FixedWindows | SessionWindows;
+
+const SIZE_MS = 300_000;
+
+/** Checked and completed. Throws RangeError on lengths that leave events without a window. */
+export function windowsOf(kind: WindowKind, latenessMs: number): Windows {
+  if (!(latenessMs >= 0)) throw new RangeError(`allowed lateness must be 0 ms or more, not ${latenessMs}`);
+  if (kind.kind === 'session') return { kind: 'session', paneMs: whole('gap', kind.gapMs), latenessMs };
+  const sizeMs = whole('size', kind.sizeMs ?? SIZE_MS);
+  const slideMs = kind.kind === 'hopping' ? whole('slide', kind.slideMs) : sizeMs;
+  if (slideMs > sizeMs) throw new RangeError(`a slide of ${slideMs} ms is longer than the window of ${sizeMs} ms`);
+  return { kind: 'fixed', sizeMs, slideMs, paneMs: greatestCommonDivisor(sizeMs, slideMs), latenessMs };
+}
+
+function whole(name: string, lengthMs: number): number {
+  if (Number.isSafeInteger(lengthMs) && lengthMs > 0) return lengthMs;
+  throw new RangeError(`the ${name} of a window must be a whole number of ms from 1, not ${lengthMs}`);
+}
+
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+
+/** Starts of the windows that a pane is in, ascending. */
+export function startsOf(pane: number, { sizeMs, slideMs }: FixedWindows): number[] {
+  const starts: number[] = [];
+  for (let start = Math.floor(pane / slideMs) * slideMs; start > pane - sizeMs; start -= slideMs) starts.push(start);
+  return starts.reverse();
+}
+
+export const isClosed = (endMs: number, { latenessMs }: Windows, closedUpToMs: number): boolean =>
+  endMs + latenessMs <= closedUpToMs;
+
+/** Monotone in the event time: if an event is on time, so are all that are newer. */
+export const isLate = (timeMs: number, windows: Windows, closedUpToMs: number): boolean =>
+  isClosed(lastEndOf(timeMs, windows), windows, closedUpToMs);
+
+const lastEndOf = (timeMs: number, windows: Windows): number =>
+  windows.kind === 'session'
+    ? timeMs + windows.paneMs
+    : Math.floor(timeMs / windows.slideMs) * windows.slideMs + windows.sizeMs;

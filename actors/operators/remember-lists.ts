@@ -1,0 +1,55 @@
+/**
+ * rememberLists(cell, keeps): takes frames of top lists into a cell, the latest of each (category, origin); says nothing.
+ *
+ *   lists    --a--b--|      a: electronics of origin 0 is [1, 2]    b: electronics of origin 1 is [9]
+ *   result   --------|      the cell then holds electronics → [1, 2] of 0 and [9] of 1
+ *
+ * Law: the cell depends on the last list of each (category, origin) alone, not on how lists are put into frames.
+ */
+import { ignoreElements, type Observable, tap } from 'rxjs';
+import { ABSENT, type FrameOf, type Keyed, textAt } from '../../runtime/stage.js';
+import type { ListsOfCategory, TopList } from '../maths/top-list.js';
+import type { topLists } from '../model.js';
+
+type TopLists = FrameOf<typeof topLists>;
+
+/** Key of the list over all categories. */
+export const ALL = '';
+
+export const rememberLists =
+  (cell: Keyed<ListsOfCategory>, keeps: (category: string) => boolean = () => true) =>
+  (lists: Observable<TopLists>): Observable<never> =>
+    lists.pipe(
+      tap((frame) => {
+        remember(frame, cell, keeps);
+      }),
+      ignoreElements(),
+    );
+
+function remember(frame: TopLists, cell: Keyed<ListsOfCategory>, keeps: (category: string) => boolean): void {
+  const { category, origin } = frame.columns;
+  for (let start = 0, end = 0; start < frame.rows; start = end) {
+    const code = category.codes[start]!;
+    const from = origin[start]!;
+    while (end < frame.rows && category.codes[end] === code && origin[end] === from) end++;
+    const key = textAt(category.dictionary, code) ?? ALL;
+    if (!keeps(key)) continue;
+    const others = (cell.get(key) ?? []).filter((list) => list.origin !== from);
+    const list = listOf(frame, from, start, end);
+    cell.set(key, list.items.length === 0 ? others : [...others, list].sort((a, b) => a.origin - b.origin));
+  }
+}
+
+/** Rows [start, end) as a list; none has an absent item. */
+function listOf({ columns: { item, purchases, itemCategory } }: TopLists, origin: number, start: number, end: number): TopList {
+  const items: string[] = [];
+  const counts: number[] = [];
+  const categories: string[] = [];
+  for (let row = start; row < end; row++) {
+    if (item.codes[row] === ABSENT) continue;
+    items.push(textAt(item.dictionary, item.codes[row]!)!);
+    counts.push(purchases[row]!);
+    categories.push(textAt(itemCategory.dictionary, itemCategory.codes[row]!) ?? '');
+  }
+  return { origin, items, purchases: counts, categories };
+}

@@ -1,0 +1,120 @@
+/**
+ * READ FIRST: the whole pipeline as data. Stages, how they are connected, and by what key rows find their partition.
+ *
+ * `rivulet topology` prints it; a test pins the print; the README shows it.
+ */
+import { defineTopology, edge, type Edge, source, topic, type Topology } from '../runtime/graph.js';
+import { type AnyStage, deadLetters } from '../runtime/stage.js';
+import { fallback } from './fallback.js';
+import { type InterestScope, interestRanking } from './interest-ranking.js';
+import { events, interactions, ranked } from './model.js';
+import { parse, type ParseOptions } from './parse.js';
+import { popularity } from './popularity.js';
+import { popularityJoin } from './popularity-join.js';
+import { recommendations } from './recommendations.js';
+import { type Trigger, watermark } from './watermark.js';
+import { window, type WindowKind, type WindowOutput } from './window.js';
+
+/** What the pipeline means. Fixed per deployment; plain data, so that every thread builds the same topology from it. */
+export interface PipelineOptions {
+  readonly partitions: { readonly source: number; readonly user: number; readonly item: number };
+  readonly parse: ParseOptions;
+  readonly trigger: Trigger;
+  readonly watermarkDelayMs: number;
+  readonly idleAfterMs: number;
+  readonly window: { readonly kind: WindowKind; readonly allowedLatenessMs: number; readonly output: WindowOutput };
+  readonly interest: InterestScope;
+  /** Counted from purchases, or loaded from a table before the first epoch. */
+  readonly popularity: 'events' | 'table';
+  /** Items per list, 1 to 100. */
+  readonly listSize: number;
+  /** Live: publishers in, a view that the façade reads. Bounded: a folder in, topics that a sink reads. */
+  readonly mode: 'live' | 'bounded';
+}
+
+export function mainTopology(options: PipelineOptions): Topology {
+  return options.mode === 'live' ? liveTopology(options) : boundedTopology(options);
+}
+
+/** Publishers in; a materialised view out, which the façade reads. Each frame is an epoch of its own where it is read. */
+function liveTopology(options: PipelineOptions): Topology {
+  const { core, edges } = pipeline(options);
+  const { popularity: tops, interestRanking: ranking, fallback: lists, parse: entry, window: windows } = core;
+  const view = recommendations({});
+  const late = topic('late', events, 'user', { ledger: true });
+  const deadLetter = topic('dead-letter', deadLetters, 'source', { ledger: true });
+  return defineTopology({
+    partitions: options.partitions,
+    stages: [...Object.values(core), view],
+    topics: [late, deadLetter],
+    edges: [
+      edge(source('events'), entry.in.events, { by: 'source' }),
+      ...edges,
+      edge(lists.out.rows, view.in.lists, { by: 'user' }),
+      edge(ranking.out.interactions, view.in.interactions, { by: 'user' }),
+      edge(tops.out.lists, view.in.popular, { by: 'all' }),
+      edge(windows.out.late, late.in.rows, { by: 'user' }),
+      edge(entry.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
+    ],
+    aligned: options.trigger.kind === 'interval' ? new Set(afterWatermark(core)) : new Set(),
+  });
+}
+
+/** A folder in; topics out, which a sink reads. Every stage aligns on the end of each file. */
+function boundedTopology(options: PipelineOptions): Topology {
+  const { core, edges } = pipeline(options);
+  const { interestRanking: ranking, popularity: tops, fallback: lists, parse: entry, window: windows } = core;
+  const results = topic('recommendations', ranked, 'user', { ledger: false });
+  const interactionRows = topic('interactions', interactions, 'user', { ledger: false });
+  const late = topic('late', events, 'user', { ledger: false });
+  const deadLetter = topic('dead-letter', deadLetters, 'source', { ledger: false });
+  return defineTopology({
+    partitions: options.partitions,
+    stages: Object.values(core),
+    topics: [results, interactionRows, late, deadLetter],
+    edges: [
+      edge(source('folder'), entry.in.events, { by: 'source' }),
+      edge(source('popularity-table'), tops.in.table, { by: 'item' }),
+      ...edges,
+      edge(lists.out.rows, results.in.rows, { by: 'user' }),
+      edge(ranking.out.interactions, interactionRows.in.rows, { by: 'user' }),
+      edge(windows.out.late, late.in.rows, { by: 'user' }),
+      edge(entry.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
+    ],
+    aligned: new Set(Object.values(core).map(({ id }) => id)),
+  });
+}
+
+/** From events to every user's list: the part that both have. */
+function pipeline({ trigger, listSize, mode, ...options }: PipelineOptions) {
+  const core = {
+    parse: parse(options.parse),
+    watermark: watermark({
+      delayMs: options.watermarkDelayMs,
+      idleAfterMs: options.idleAfterMs,
+      trigger,
+      purchases: options.popularity === 'events',
+    }),
+    window: window(options.window),
+    interestRanking: interestRanking({ scope: options.interest }),
+    popularity: popularity({ from: options.popularity, aligned: mode === 'bounded' }),
+    popularityJoin: popularityJoin({ listSize }),
+    fallback: fallback({}),
+  };
+  const edges: Edge[] = [
+    edge(core.parse.out.rows, core.watermark.in.events, { by: 'source' }),
+    edge(core.watermark.out.rows, core.window.in.events, { by: 'user' }),
+    edge(core.watermark.out.purchases, core.popularity.in.purchases, { by: 'item' }),
+    edge(core.window.out.rows, core.interestRanking.in.rows, { by: 'user' }),
+    edge(core.interestRanking.out.interests, core.popularityJoin.in.interests, { by: 'user' }),
+    edge(core.popularity.out.lists, core.popularityJoin.in.lists, { by: 'all' }),
+    edge(core.popularityJoin.out.rows, core.fallback.in.ranked, { by: 'user' }),
+    edge(core.popularity.out.lists, core.fallback.in.lists, { by: 'all' }),
+  ];
+  return { core, edges };
+}
+
+const afterWatermark = (core: Readonly<Record<string, AnyStage>>): string[] =>
+  Object.values(core)
+    .map(({ id }) => id)
+    .filter((id) => id !== 'parse' && id !== 'watermark');

@@ -1,0 +1,131 @@
+/**
+ * watermark: how far event time has come at a source, and where its epochs end.
+ *
+ *   W = max event time − delay                     never moves back
+ *   idle ⇔ no rows since a tick idleAfter ago      an idle source holds no one back
+ *
+ * Rows pass unchanged; those of type purchase also go to a second output, for popularity. What is said beside them (`Progress`):
+ *
+ *   trigger    with rows             at a tick                                 at the end of a file
+ *   frame      W, end of epoch       to all: W, idle, tick, end of epoch       —
+ *   interval   —                     past a multiple of everyMs, the same      —
+ *   file       —                     —                                         to all: W (the runtime ends the epoch itself)
+ *
+ * A source that wakes says so to all at once, with its first rows.
+ *
+ * State    one record: the latest event time and W, the latest tick, since which tick it is quiet, which tick ended the last epoch.
+ * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like all else. Rows that wait in the mailbox
+ *          stand before the tick that would call the source silent: back-pressure is not idleness.
+ */
+import { EMPTY, filter, map, merge, mergeMap, type Observable } from 'rxjs';
+import {
+  type Emission,
+  type FrameOf,
+  frameOf,
+  gather,
+  input,
+  type Progress,
+  stage,
+  type Tick,
+  type Value,
+  value,
+} from '../runtime/stage.js';
+import { isIdle, type SourceState } from './maths/watermark.js';
+import { events, PURCHASE } from './model.js';
+import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
+import { followTicks } from './operators/follow-ticks.js';
+import { oncePerInterval } from './operators/once-per-interval.js';
+
+export type Trigger =
+  | { readonly kind: 'frame' }
+  | { readonly kind: 'file' }
+  | { readonly kind: 'interval'; readonly everyMs: number };
+
+export interface WatermarkOptions {
+  readonly trigger: Trigger;
+  /** Whether the output `purchases` carries rows. Progress it carries anyway. */
+  readonly purchases: boolean;
+  /** How far W stays behind the newest event. */
+  readonly delayMs?: number;
+  readonly idleAfterMs?: number;
+}
+
+const DELAY_MS = 600_000;
+const IDLE_AFTER_MS = 60_000;
+
+type Events = FrameOf<typeof events>;
+type Out = Readonly<Record<'rows' | 'purchases', (frame: Events, progress?: Progress) => Emission>>;
+
+const NO_EVENTS = frameOf(events, []);
+
+export const watermark = (options: WatermarkOptions) => {
+  const { trigger, purchases, delayMs = DELAY_MS, idleAfterMs = IDLE_AFTER_MS } = options;
+  return stage({
+    id: 'watermark',
+    key: 'source',
+    version: 1,
+    inputs: { events: input(events) },
+    outputs: { rows: events, purchases: events },
+    state: { source: value<SourceState>(() => ({})) },
+    pipeline: ({ inputs, epochEnds, ticks, state: { source }, out }) => {
+      const rows = inputs.events.pipe(
+        filter((frame) => frame.rows > 0),
+        advanceWatermark(source, { delayMs, idleAfterMs }),
+        mergeMap((advance) => emissionsOf(out, advance, progressOfRows(trigger, advance, source.get()), purchases)),
+      );
+      const tickEnds = endingTicks(trigger, source, ticks).pipe(map((at) => progressOfTick(at, idleAfterMs)));
+      const fileEnds = epochEnds.pipe(
+        filter(() => trigger.kind === 'file'),
+        map((): Progress => ({ ...known(source.get()), everywhere: true })),
+      );
+      const markers = merge(tickEnds, fileEnds).pipe(
+        mergeMap((progress) => [out.rows(NO_EVENTS, progress), out.purchases(NO_EVENTS, progress)]),
+      );
+      return merge(rows, markers);
+    },
+  });
+};
+
+/** The states after the ticks that end an epoch. */
+function endingTicks(trigger: Trigger, source: Value<SourceState>, ticks: Observable<Tick>): Observable<SourceState> {
+  switch (trigger.kind) {
+    case 'frame':
+      return ticks.pipe(followTicks(source));
+    case 'interval':
+      return ticks.pipe(followTicks(source), oncePerInterval(source, trigger.everyMs));
+    case 'file':
+      return EMPTY;
+  }
+}
+
+/** The rows as they came and, where wanted, the purchases among them. What goes everywhere goes on both outputs, rows or none. */
+function emissionsOf(out: Out, { frame }: Advance, progress: Progress | undefined, wanted: boolean): Emission[] {
+  const bought = wanted ? purchasesOf(frame) : NO_EVENTS;
+  const rows = out.rows(frame, progress);
+  return bought.rows > 0 || progress?.everywhere === true ? [rows, out.purchases(bought, progress)] : [rows];
+}
+
+function progressOfRows(trigger: Trigger, { woke }: Advance, at: SourceState): Progress | undefined {
+  const awake: Progress = woke ? { idle: false, everywhere: true } : {};
+  if (trigger.kind === 'frame') return { ...known(at), endsEpoch: true, ...awake };
+  return woke ? awake : undefined;
+}
+
+function progressOfTick(at: SourceState, idleAfterMs: number): Progress {
+  const progress = { ...known(at), idle: isIdle(at, idleAfterMs), endsEpoch: true, everywhere: true };
+  return at.tickMs === undefined ? progress : { ...progress, tickMs: at.tickMs };
+}
+
+/** What there is to say of event time; nothing before the first event. */
+const known = ({ watermarkMs, maxTimeMs }: SourceState): Progress =>
+  watermarkMs === undefined || maxTimeMs === undefined ? {} : { watermarkMs, asOfMs: maxTimeMs };
+
+function purchasesOf(frame: Events): Events {
+  const { type } = frame.columns;
+  let count = 0;
+  for (let row = 0; row < frame.rows; row++) if (type[row] === PURCHASE) count++;
+  if (count === 0) return NO_EVENTS;
+  const rows = new Uint32Array(count);
+  for (let row = 0, i = 0; i < count; row++) if (type[row] === PURCHASE) rows[i++] = row;
+  return gather(frame, rows);
+}

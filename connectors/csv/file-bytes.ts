@@ -1,0 +1,132 @@
+/** The bytes of one file from front to back, uncompressed. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
+
+export interface FileBytes {
+  /** Fills target[from, to) as far as one read gives; resolves to the number of bytes, 0 at the end of the file. */
+  read(target: Buffer, from: number, to: number): Promise<number>;
+  /** Goes on `count` bytes further on; false when the file ends before that. */
+  skip(count: number): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** Opens a file; one whose name ends in .gz is read through gunzip. Fatal SOURCE_UNREADABLE, and later SOURCE_GZIP. */
+export async function openBytes(path: string): Promise<FileBytes> {
+  let handle;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  return path.toLowerCase().endsWith('.gz') ? new GzipBytes(path, handle) : new PlainBytes(path, handle);
+}
+
+class PlainBytes implements FileBytes {
+  private position = 0;
+
+  constructor(
+    private readonly path: string,
+    private readonly handle: FileHandle,
+  ) {}
+
+  async read(target: Buffer, from: number, to: number): Promise<number> {
+    try {
+      const { bytesRead } = await this.handle.read(target, from, to - from, this.position);
+      this.position += bytesRead;
+      return bytesRead;
+    } catch (error) {
+      throw unreadable(this.path, error);
+    }
+  }
+
+  async skip(count: number): Promise<boolean> {
+    this.position += count;
+    return this.position <= (await this.handle.stat()).size;
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+  }
+}
+
+const GUNZIP_BLOCK_BYTES = 256 * 1024;
+
+class GzipBytes implements FileBytes {
+  private readonly compressed: Readable;
+  private readonly stream: Readable;
+  private readonly blocks: AsyncIterator<Buffer>;
+  private block: Buffer = Buffer.alloc(0);
+  private given = 0;
+
+  constructor(
+    private readonly path: string,
+    private readonly handle: FileHandle,
+  ) {
+    this.compressed = handle.createReadStream({ highWaterMark: GUNZIP_BLOCK_BYTES });
+    this.stream = pipeline(this.compressed, createGunzip({ chunkSize: GUNZIP_BLOCK_BYTES }), () => undefined);
+    // An error before the next read must not count as unhandled: the read then throws it.
+    this.stream.on('error', () => undefined);
+    this.blocks = this.stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  }
+
+  async read(target: Buffer, from: number, to: number): Promise<number> {
+    if (!(await this.more())) return 0;
+    const count = this.block.copy(target, from, 0, to - from);
+    this.advance(count);
+    return count;
+  }
+
+  async skip(count: number): Promise<boolean> {
+    for (let left = count; left > 0;) {
+      if (!(await this.more())) return false;
+      const step = Math.min(left, this.block.length);
+      this.advance(step);
+      left -= step;
+    }
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.compressed.destroy();
+    this.stream.destroy();
+    await this.handle.close();
+  }
+
+  private async more(): Promise<boolean> {
+    while (this.block.length === 0) {
+      let next;
+      try {
+        next = await this.blocks.next();
+      } catch (error) {
+        throw this.failed(error);
+      }
+      if (next.done === true) return false;
+      this.block = next.value;
+    }
+    return true;
+  }
+
+  private advance(count: number): void {
+    this.given += count;
+    this.block = this.block.subarray(count);
+  }
+
+  private failed(error: unknown): RivuletError {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!code.startsWith('Z_')) return unreadable(this.path, error);
+    const what = code === 'Z_BUF_ERROR' ? 'ends in the middle of its gzip data' : 'holds broken gzip data';
+    return fatal('SOURCE_GZIP', `${this.path} ${what}: ${this.given} uncompressed bytes could be read`, {
+      cause: error,
+      hint: `check it with \`gzip -t\`, fetch or compress it anew, and run again: it goes on where it stopped`,
+    });
+  }
+}
+
+export function unreadable(path: string, cause: unknown): RivuletError {
+  return fatal('SOURCE_UNREADABLE', `cannot read ${path}`, {
+    cause: asError(cause),
+    hint: 'check that it is a file and that this user may read it',
+  });
+}

@@ -1,0 +1,209 @@
+/**
+ * One file, CSV or JSONL, in chunks of whole records.
+ *
+ * Invariants
+ *   C1  Chunks hold whole records, in order and without gaps: header, line end and the chunks' data, one after the other, are the file
+ *       (less a byte order mark).
+ *   C2  A chunk is at most `chunkBytes` long unless it is a single record.
+ *   C3  A broken record (./record-boundary) is a chunk of its own, which holds its first line and ends inside the quotes: that is how its
+ *       reader knows it. So broken or not, what a reader makes of a record does not depend on how the file was cut.
+ *   C4  Memory: about one chunk, while looking for the end of a long record at most twice RECORD_BYTES_MAX.
+ */
+import { fatal } from '../../runtime/errors.js';
+import { type FileBytes, openBytes } from './file-bytes.js';
+import {
+  BROKEN,
+  contentEnd,
+  countLineEnds,
+  lineEnd,
+  RECORD_BYTES_MAX,
+  recordEnd,
+  UNDECIDED,
+  wholeLinesEnd,
+  wholeRecordsEnd,
+} from './record-boundary.js';
+
+export type FileFormat = 'csv' | 'jsonl';
+
+export interface FileChunk {
+  /** CSV: the first line, without its line end and byte order mark. Empty in JSONL and in a file without a byte. */
+  readonly header: Uint8Array;
+  /** 1-based number of the first line in `data`. */
+  readonly line: number;
+  readonly data: Buffer;
+  /** Offset in the uncompressed file, and line number, of what follows. */
+  readonly nextOffset: number;
+  readonly nextLine: number;
+  readonly endsFile: boolean;
+}
+
+export interface FileChunkOptions {
+  readonly format: FileFormat;
+  readonly chunkBytes: number;
+  /** Names the required columns that a CSV header has not. */
+  readonly checkHeader?: ((header: Uint8Array) => readonly string[]) | undefined;
+  /** Goes on from there: what a chunk that did not end the file said. */
+  readonly after?: { readonly nextOffset: number; readonly nextLine: number } | undefined;
+}
+
+/** The chunks of a file, at least one: an empty one when the file holds no record. */
+export async function* fileChunks(path: string, options: FileChunkOptions): AsyncGenerator<FileChunk, void, undefined> {
+  const bytes = await openBytes(path);
+  try {
+    const reader = new RecordReader(path, bytes, options);
+    await reader.begin();
+    for (;;) {
+      const chunk = await reader.next();
+      yield chunk;
+      if (chunk.endsFile) return;
+    }
+  } finally {
+    await bytes.close();
+  }
+}
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+class RecordReader {
+  /** What has been read and not handed out is buffer[start, end); what was handed out before `start` is never written to again. */
+  private buffer: Buffer = Buffer.alloc(0);
+  private start = 0;
+  private end = 0;
+  private atFileEnd = false;
+  private header: Uint8Array = this.buffer;
+  private offset = 0;
+  private line = 1;
+
+  constructor(
+    private readonly path: string,
+    private readonly bytes: FileBytes,
+    private readonly options: FileChunkOptions,
+  ) {}
+
+  /** Takes the header, and goes to the place to go on from. */
+  async begin(): Promise<void> {
+    const { format, after } = this.options;
+    await this.hold(BYTE_ORDER_MARK.length);
+    if (this.buffer.subarray(this.start, this.end).indexOf(BYTE_ORDER_MARK) === 0) this.drop(BYTE_ORDER_MARK.length);
+    if (format === 'csv') await this.takeHeader();
+    if (after !== undefined) await this.goTo(after.nextOffset, after.nextLine);
+  }
+
+  async next(): Promise<FileChunk> {
+    const { chunkBytes, format } = this.options;
+    // One byte more than a chunk tells whether the chunk ends the file.
+    await this.hold(chunkBytes + 1);
+    const limit = Math.min(this.end, this.start + chunkBytes);
+    const wholeEnd = format === 'csv' ? wholeRecordsEnd : wholeLinesEnd;
+    let length = wholeEnd(this.buffer, this.start, limit, this.atFileEnd && limit === this.end) - this.start;
+    if (length === 0 && this.end > this.start) {
+      length = await this.firstRecordLength();
+      await this.hold(length + 1);
+    }
+    const { line, header } = this;
+    const data = this.buffer.subarray(this.start, this.start + length);
+    this.drop(length);
+    this.line += countLineEnds(data);
+    const endsFile = this.atFileEnd && this.start === this.end;
+    return { header, line, data, nextOffset: this.offset, nextLine: this.line, endsFile };
+  }
+
+  /** Length of the record at `start`, which is longer than a chunk or broken. */
+  private async firstRecordLength(): Promise<number> {
+    for (;;) {
+      const held = this.end - this.start;
+      const window = this.buffer.subarray(this.start, Math.min(this.end, this.start + RECORD_BYTES_MAX));
+      const isEnd = this.atFileEnd && held === window.length;
+      const length = (this.options.format === 'csv' ? recordEnd : lineEnd)(window, 0, isEnd);
+      if (length >= 0) return length;
+      if (length === UNDECIDED && held <= RECORD_BYTES_MAX) {
+        await this.hold(Math.min(held * 2, RECORD_BYTES_MAX + 1));
+        continue;
+      }
+      // Broken for sure, or a quote that has swallowed all that may be looked at: a broken record either way.
+      const firstLine = lineEnd(window, 0, length === BROKEN && isEnd);
+      if (firstLine < 0) throw this.recordTooLong();
+      return firstLine;
+    }
+  }
+
+  private async takeHeader(): Promise<void> {
+    let lineLength = UNDECIDED;
+    for (let wanted = this.options.chunkBytes; lineLength < 0; wanted *= 2) {
+      await this.hold(wanted);
+      lineLength = lineEnd(this.buffer.subarray(this.start, this.end), 0, this.atFileEnd);
+      if (lineLength < 0 && wanted > RECORD_BYTES_MAX) throw this.recordTooLong();
+    }
+    // A file without a byte has no rows, so it needs no header.
+    if (lineLength === 0) return;
+    const line = this.buffer.subarray(this.start, this.start + lineLength);
+    this.header = line.subarray(0, contentEnd(line, 0, lineLength));
+    const missing = this.options.checkHeader?.(this.header) ?? [];
+    if (missing.length > 0) throw this.columnsMissing(missing);
+    this.drop(lineLength);
+    this.line = 2;
+  }
+
+  private async goTo(offset: number, line: number): Promise<void> {
+    const held = this.end - this.start;
+    const ahead = offset - this.offset;
+    if (ahead < 0) throw this.positionLost(`has a longer header now than when it was read up to byte ${offset}`);
+    if (ahead <= held) this.drop(ahead);
+    else {
+      this.drop(held);
+      this.atFileEnd = !(await this.bytes.skip(ahead - held));
+      this.offset = offset;
+    }
+    this.line = line;
+    // The chunk before said that something follows it.
+    if (!this.atFileEnd) await this.hold(1);
+    if (this.end === this.start)
+      throw this.positionLost(`went on after byte ${offset} when it was read, and now does not`);
+  }
+
+  /** Reads until at least `count` bytes are held, or the file has ended. */
+  private async hold(count: number): Promise<void> {
+    while (this.end - this.start < count && !this.atFileEnd) {
+      if (this.buffer.length - this.start < count) this.makeRoom(Math.max(count, this.options.chunkBytes + 1));
+      const read = await this.bytes.read(this.buffer, this.end, this.buffer.length);
+      this.end += read;
+      this.atFileEnd = read === 0;
+    }
+  }
+
+  private makeRoom(count: number): void {
+    const next = Buffer.allocUnsafe(count);
+    this.end = this.buffer.copy(next, 0, this.start, this.end);
+    this.start = 0;
+    this.buffer = next;
+  }
+
+  private drop(count: number): void {
+    this.start += count;
+    this.offset += count;
+  }
+
+  private recordTooLong(): Error {
+    const where = `${this.path}, line ${this.line}`;
+    return fatal('SOURCE_RECORD_TOO_LONG', `${where}: the record is longer than ${RECORD_BYTES_MAX / 2 ** 20} MiB`, {
+      hint: 'check that the file is text with a line end after each record',
+    });
+  }
+
+  private columnsMissing(missing: readonly string[]): Error {
+    const found = Buffer.from(this.header).toString();
+    return fatal(
+      'SOURCE_HEADER',
+      `${this.path}: the header lacks ${missing.join(', ')}; it has: ${found.slice(0, 1000)}`,
+      {
+        hint: 'the first line must name the columns; add or rename the ones that are missing',
+      },
+    );
+  }
+
+  private positionLost(what: string): Error {
+    return fatal('SOURCE_POSITION', `${this.path} ${what}`, {
+      hint: 'put the file back as it was, or start anew with an empty data directory',
+    });
+  }
+}

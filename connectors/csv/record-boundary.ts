@@ -1,0 +1,97 @@
+/**
+ * Where records end, in bytes.
+ *
+ *   record = field *("," field) line end          line end = LF, CR LF or the end of the file
+ *   field  = `"` … `"`  (a doubled quote within is one quote; line ends and commas within are text)  or bytes without comma and line end
+ *
+ * A quote that is not the first byte of its field is a byte like any other. A record is broken when a quote spans a line end and is never
+ * closed, or when a record of several lines has text after a closing quote (the closing quote is then, most likely, another field's opening
+ * one). A broken record is its first line, and the next record begins with the next line.
+ *
+ * Invariants
+ *   B1  What a record is depends on the bytes from its first one on, at most RECORD_BYTES_MAX of them: never on where chunks were cut.
+ *   B2  Text after a closing quote within one line breaks nothing here: with or without it, the record is that line.
+ */
+export const RECORD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** `recordEnd` needs more bytes to tell. */
+export const UNDECIDED = -1;
+/** The record that begins there is broken: it is only its first line. */
+export const BROKEN = -2;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+
+/** Where the CSV record that begins at `start` ends (after its line end), as far as `bytes` tell; `isEnd`: the file ends with them. */
+export function recordEnd(bytes: Buffer, start: number, isEnd: boolean): number {
+  const end = bytes.length;
+  let severalLines = false;
+  let textAfterQuote = false;
+  for (let i = start; i < end; i++) {
+    if (bytes[i] === QUOTE) {
+      for (i++; i < end; i++) {
+        const byte = bytes[i]!;
+        if (byte === LF) severalLines = true;
+        if (byte !== QUOTE) continue;
+        // The last byte in sight may be the first of a doubled quote.
+        if (i + 1 === end && !isEnd) return UNDECIDED;
+        if (bytes[i + 1] !== QUOTE) break;
+        i++;
+      }
+      if (i === end) return isEnd ? BROKEN : UNDECIDED;
+      i++;
+      textAfterQuote ||= i < end && !endsField(bytes[i]!);
+      if (severalLines && textAfterQuote) return BROKEN;
+    }
+    while (i < end && bytes[i] !== COMMA && bytes[i] !== LF) i++;
+    if (bytes[i] === LF) return i + 1;
+  }
+  return isEnd ? end : UNDECIDED;
+}
+
+/** The end of the last record in [start, end) before which all are whole and none is broken; `start` when there is none. */
+export function wholeRecordsEnd(bytes: Buffer, start: number, end: number, isEnd: boolean): number {
+  const window = bytes.subarray(0, end);
+  for (let at = start; ;) {
+    const quote = window.indexOf(QUOTE, at);
+    if (quote < 0) return isEnd ? end : Math.max(at, lineStart(window, end));
+    const record = Math.max(at, lineStart(window, quote));
+    const next = recordEnd(window, record, isEnd);
+    if (next < 0) return record;
+    if (next === end) return end;
+    at = next;
+  }
+}
+
+/** The same for JSONL, where every line end ends a record. */
+export function wholeLinesEnd(bytes: Buffer, start: number, end: number, isEnd: boolean): number {
+  return isEnd ? end : Math.max(start, lineStart(bytes, end));
+}
+
+/** Where the line that begins at `start` ends (after its line end), as far as `bytes` tell. */
+export function lineEnd(bytes: Buffer, start: number, isEnd: boolean): number {
+  const at = bytes.indexOf(LF, start);
+  if (at >= 0) return at + 1;
+  return isEnd ? bytes.length : UNDECIDED;
+}
+
+/** The text of bytes [start, end) goes without its line end: where that begins. */
+export function contentEnd(bytes: Buffer, start: number, end: number): number {
+  if (end > start && bytes[end - 1] === LF) end--;
+  return end > start && bytes[end - 1] === CR ? end - 1 : end;
+}
+
+export function countLineEnds(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, at + 1)) count++;
+  return count;
+}
+
+/** The start of the line that holds byte `at - 1` and goes on at `at`: 0 or after the last line end before `at`. */
+function lineStart(bytes: Buffer, at: number): number {
+  return at === 0 ? 0 : bytes.lastIndexOf(LF, at - 1) + 1;
+}
+
+const endsField = (byte: number): boolean => byte === COMMA || byte === LF || byte === CR;

@@ -1,0 +1,34 @@
+/** The bounds of the façade, each with its default. */
+export interface CallLimits {
+  /** Bytes of a single request. */
+  readonly requestBytesMax: number;
+  /** Bytes of a message of a stream of requests. */
+  readonly streamMessageBytesMax: number;
+  /** Calls at once on one connection; a client queues what is above. */
+  readonly streamsPerConnection: number;
+  /** Calls at once from one address, over all its connections; what is above is refused. */
+  readonly callsPerClient: number;
+  /** Events of one PublishEvents call that wait for their acknowledgement; while there are so many, the stream is not read. */
+  readonly publishesInFlight: number;
+  /** How far in the future the time of an event may be. */
+  readonly futureMsMax: number;
+  /** A connection without traffic is pinged after this long, and closed when there is no answer in time. */
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+  /** A connection this old is closed, so that clients spread over new nodes; its calls may end first. */
+  readonly connectionAgeMsMax: number;
+  /** How long its calls may take to end; absent: as long as they want. */
+  readonly connectionAgeGraceMs?: number;
+}
+
+export const CALL_LIMITS: CallLimits = {
+  requestBytesMax: 2 ** 20,
+  streamMessageBytesMax: 4 * 2 ** 20,
+  streamsPerConnection: 256,
+  callsPerClient: 512,
+  publishesInFlight: 256,
+  futureMsMax: 24 * 3_600_000,
+  keepaliveMs: 60_000,
+  keepaliveTimeoutMs: 20_000,
+  connectionAgeMsMax: 30 * 60_000,
+};

@@ -1,0 +1,173 @@
+/** A typed client of the façade, for the CLI, the tests, and services in TypeScript. */
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import {
+  type CallOptions as GrpcCallOptions,
+  Client,
+  type ClientOptions,
+  Metadata,
+  type MethodDefinition,
+  type requestCallback,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
+import type { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
+import { EventService, PublishEventsRequestSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
+import {
+  GetRecommendationsRequestSchema,
+  RecommendationService,
+} from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { CallError } from './call-error.js';
+import { type ClientTls, clientCredentials } from './credentials.js';
+import { pour } from './event-pouring.js';
+import type { AnswerItem } from './ports.js';
+import { serviceDefinition } from './service-definition.js';
+
+export interface ConnectOptions {
+  /** Absent: no TLS. */
+  readonly tls?: ClientTls;
+  /** How long a single question may take. */
+  readonly deadlineMs?: number;
+  /** Options of grpc-js that win over ours. */
+  readonly channel?: ClientOptions;
+}
+
+export interface CallOptions {
+  /** From now; PublishEvents has none unless given. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export type RecommendationsRequest = Omit<
+  MessageInitShape<typeof GetRecommendationsRequestSchema>,
+  '$typeName' | '$unknown'
+>;
+export type EventInit = MessageInitShape<typeof EventSchema>;
+
+export interface Recommendations {
+  readonly userId: string;
+  readonly items: readonly AnswerItem[];
+  /** Event time, epoch ms. */
+  readonly asOfMs: number | undefined;
+  readonly model: string;
+}
+
+export interface PublishSummary {
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly errors: readonly { readonly index: number; readonly field: string; readonly reason: string }[];
+}
+
+export type ServingStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+
+/** Every call rejects with a CallError; see there for what it carries. */
+export interface RivuletClient {
+  getRecommendations(request: RecommendationsRequest, options?: CallOptions): Promise<Recommendations>;
+  /**
+   * Sends events, one by one or in lists (which cost less per event), as fast as the node takes them. When the source throws, the call is
+   * cancelled and rejects with what was thrown.
+   */
+  publishEvents(
+    events: AsyncIterable<EventInit | readonly EventInit[]> | Iterable<EventInit | readonly EventInit[]>,
+    options?: CallOptions,
+  ): Promise<PublishSummary>;
+  /** Of one service by its full name, or of the node as a whole. */
+  health(service?: string, options?: CallOptions): Promise<ServingStatus>;
+  close(): void;
+}
+
+const DEADLINE_MS = 5000;
+const RECOMMENDATIONS = serviceDefinition(RecommendationService).getRecommendations;
+const PUBLISH = serviceDefinition(EventService).publishEvents;
+const HEALTH = healthService['Check'] as unknown as MethodDefinition<{ service: string }, { status: ServingStatus }>;
+
+/** Connects to `host:port`, lazily: that nobody listens there, the first call says. */
+export async function connectRivulet(address: string, options: ConnectOptions = {}): Promise<RivuletClient> {
+  const client = new Client(address, await clientCredentials(options.tls), channelOptions(address, options));
+  const unaryMs = options.deadlineMs ?? DEADLINE_MS;
+
+  const ask = <Q, A>(method: MethodDefinition<Q, A>, request: Q, call: CallOptions): Promise<A> =>
+    settled(address, call.signal, (callback) => {
+      const { path, requestSerialize, responseDeserialize } = method;
+      const at = until(call.deadlineMs ?? unaryMs);
+      return client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        new Metadata(),
+        at,
+        callback,
+      );
+    });
+
+  return {
+    async getRecommendations(request, call = {}) {
+      const answer = await ask(RECOMMENDATIONS, create(GetRecommendationsRequestSchema, request), call);
+      const { userId, items, asOf, model } = answer;
+      return { userId, items, asOfMs: asOf && timestampMs(asOf), model };
+    },
+    async publishEvents(events, call = {}) {
+      const summary = await new Promise<Awaited<ReturnType<typeof PUBLISH.responseDeserialize>>>((resolve, reject) => {
+        settled(address, call.signal, (callback: requestCallback<ReturnType<typeof PUBLISH.responseDeserialize>>) => {
+          const { path, requestSerialize, responseDeserialize } = PUBLISH;
+          const stream = client.makeClientStreamRequest(
+            path,
+            requestSerialize,
+            responseDeserialize,
+            new Metadata(),
+            until(call.deadlineMs),
+            callback,
+          );
+          pour(events, stream, (list) => create(PublishEventsRequestSchema, { events: [...list] })).catch(reject);
+          return stream;
+        }).then(resolve, reject);
+      });
+      const { accepted, rejected, errors } = summary;
+      return {
+        accepted: Number(accepted),
+        rejected: Number(rejected),
+        errors: errors.map(({ index, field, reason }) => ({ index: Number(index), field, reason })),
+      };
+    },
+    async health(service = '', call = {}) {
+      return (await ask(HEALTH, { service }, call)).status;
+    },
+    close() {
+      client.close();
+    },
+  };
+}
+
+const until = (deadlineMs: number | undefined): GrpcCallOptions =>
+  deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
+
+/** A proxy from the environment cannot reach this machine's own loopback. */
+function channelOptions(address: string, { tls, channel }: ConnectOptions): ClientOptions {
+  const loopback = /^(dns:\/*)?(localhost|127\.[\d.]+|\[::1\]):/.test(address);
+  return {
+    ...(loopback ? { 'grpc.enable_http_proxy': 0 } : {}),
+    ...(tls?.serverName === undefined
+      ? {}
+      : { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
+    ...channel,
+  };
+}
+
+/** A call as a promise; the signal cancels it. */
+function settled<A>(
+  address: string,
+  signal: AbortSignal | undefined,
+  start: (callback: requestCallback<A>) => { cancel(): void },
+): Promise<A> {
+  return new Promise((resolve, reject) => {
+    const cancel = (): void => call.cancel();
+    const call = start((error: ServiceError | null, answer?: A) => {
+      signal?.removeEventListener('abort', cancel);
+      if (error === null) resolve(answer as A);
+      else reject(new CallError(error, address));
+    });
+    if (signal?.aborted === true) cancel();
+    else signal?.addEventListener('abort', cancel, { once: true });
+  });
+}

@@ -1,0 +1,168 @@
+/**
+ * The gRPC façade: RecommendationService and EventService, with health, reflection, TLS and limits.
+ *
+ *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
+ *   F2  health says NOT_SERVING until `setServing(true)`, and again from the first moment of a stop
+ *   F3  a stop lets calls end, tells open publish streams half-way how far they came, and cuts what is left at the deadline
+ */
+import { HealthImplementation } from 'grpc-health-check';
+import { Server, type ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
+import { EventService, file_rivulet_v1_event_service } from '../../proto/gen/rivulet/v1/event_service_pb.js';
+import {
+  file_rivulet_v1_recommendation_service,
+  RecommendationService,
+} from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
+import type { Clock, Logger } from '../../runtime/ports.js';
+import { CALL_LIMITS, type CallLimits } from './call-limits.js';
+import { CallDesk } from './call-desk.js';
+import { serverCredentials, type ServerTls } from './credentials.js';
+import { EventHandlers } from './event-service.js';
+import type { CallObserver, EventPublisher, RecommendationAnswers } from './ports.js';
+import { recommendationHandlers } from './recommendation-service.js';
+import { addReflection } from './reflection.js';
+import { byteServiceDefinition } from './service-definition.js';
+import { StandingStreams } from './standing-streams.js';
+
+export interface GrpcServerOptions {
+  readonly answers: RecommendationAnswers;
+  readonly publisher: EventPublisher;
+  /** Loopback unless said otherwise. */
+  readonly host?: string;
+  /** 0: a free one. */
+  readonly port?: number;
+  readonly tls?: ServerTls;
+  readonly limits?: Partial<CallLimits>;
+  readonly clock?: Pick<Clock, 'nowMs'>;
+  readonly logger?: Logger;
+  readonly onCall?: CallObserver;
+}
+
+export interface GrpcServer {
+  readonly port: number;
+  setServing(serving: boolean): void;
+  /** Resolves when nothing is open any more, at the latest after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+export const GRPC_PORT = 50051;
+const LOOPBACK = '127.0.0.1';
+const SERVICES = [RecommendationService, EventService];
+/** Of the time that a stop may take, the part in which open publish streams may end by themselves. */
+const PATIENCE = 0.5;
+
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  const { host = LOOPBACK, port = GRPC_PORT, logger } = options;
+  const limits: CallLimits = { ...CALL_LIMITS, ...options.limits };
+  const credentials = await serverCredentials(options.tls);
+  if (logger !== undefined) setLogger(loggedBy(logger));
+
+  const server = new Server(serverOptions(limits));
+  const desk = new CallDesk(limits, options.clock ?? { nowMs: Date.now }, options.onCall, logger);
+  const events = new EventHandlers(options.publisher, desk);
+  server.addService(byteServiceDefinition(RecommendationService), { ...recommendationHandlers(options.answers, desk) });
+  server.addService(byteServiceDefinition(EventService), {
+    publishEvents: (
+      call: Parameters<EventHandlers['publishEvents']>[0],
+      reply: Parameters<EventHandlers['publishEvents']>[1],
+    ) => events.publishEvents(call, reply),
+  });
+
+  const standing = new StandingStreams(server);
+  const health = new HealthImplementation();
+  const setHealth = (serving: boolean): void => {
+    for (const name of ['', ...SERVICES.map(({ typeName }) => typeName)]) {
+      health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+    }
+  };
+  setHealth(false);
+  health.addToServer(standing);
+  addReflection(standing, [file_rivulet_v1_recommendation_service, file_rivulet_v1_event_service]);
+
+  const boundPort = await bind(server, host, port, credentials);
+  let stopped: Promise<void> | undefined;
+  return {
+    port: boundPort,
+    setServing: (serving) => {
+      if (stopped === undefined) setHealth(serving);
+    },
+    stop: (deadlineMs) => {
+      if (stopped === undefined) {
+        setHealth(false);
+        standing.end();
+        stopped = drain(server, events, deadlineMs);
+      }
+      return stopped;
+    },
+  };
+}
+
+function serverOptions(limits: CallLimits): ServerOptions {
+  const { connectionAgeGraceMs } = limits;
+  return {
+    // The transport's limit is that of streams; the handler of a single request holds it to less.
+    'grpc.max_receive_message_length': Math.max(limits.streamMessageBytesMax, limits.requestBytesMax),
+    'grpc.max_concurrent_streams': limits.streamsPerConnection,
+    'grpc.keepalive_time_ms': limits.keepaliveMs,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+    'grpc.max_connection_age_ms': limits.connectionAgeMsMax,
+    ...(connectionAgeGraceMs === undefined ? {} : { 'grpc.max_connection_age_grace_ms': connectionAgeGraceMs }),
+    // Statistics that nobody reads, and that every call would pay for.
+    'grpc.enable_channelz': 0,
+  };
+}
+
+async function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
+    });
+  } catch (error) {
+    server.forceShutdown();
+    throw bindError(asError(error), address, port);
+  }
+}
+
+function bindError(cause: Error, address: string, port: number): RivuletError {
+  if (cause.message.includes('EADDRINUSE')) {
+    return fatal('GRPC_PORT_TAKEN', `another program listens on ${address}`, {
+      cause,
+      hint: `stop it, or choose another port with --grpc-port or RIVULET_GRPC_PORT`,
+    });
+  }
+  if (cause.message.includes('EACCES')) {
+    return fatal('GRPC_PORT_REFUSED', `the system does not let this user listen on ${address}`, {
+      cause,
+      hint: port < 1024 ? 'choose a port above 1023 with --grpc-port or RIVULET_GRPC_PORT' : 'ask who guards the ports',
+    });
+  }
+  return fatal('GRPC_BIND_FAILED', `cannot listen on ${address}`, {
+    cause,
+    hint: 'check that the host is one of this machine',
+  });
+}
+
+async function drain(server: Server, events: EventHandlers, deadlineMs: number): Promise<void> {
+  const timers: NodeJS.Timeout[] = [];
+  const after = (ms: number, act: () => void): void => void timers.push(setTimeout(act, ms));
+  await new Promise<void>((resolve) => {
+    server.tryShutdown(() => resolve());
+    after(deadlineMs * PATIENCE, () => events.interrupt());
+    after(deadlineMs, () => {
+      server.forceShutdown();
+      resolve();
+    });
+  });
+  timers.forEach(clearTimeout);
+}
+
+/** What grpc-js has to say, in our log. It keeps one logger per process: the last server's. */
+function loggedBy(logger: Logger): Partial<Console> {
+  const line = (...words: unknown[]): string => words.map(String).join(' ');
+  return {
+    error: (...words) => logger.warn({ from: 'grpc-js' }, line(...words)),
+    info: (...words) => logger.info({ from: 'grpc-js' }, line(...words)),
+    debug: (...words) => logger.debug({ from: 'grpc-js' }, line(...words)),
+  };
+}

@@ -1,0 +1,50 @@
+/**
+ * Services whose streams only the client would end (health watches, reflection): takes them to the server and remembers their open streams,
+ * so that a stop does not wait for them.
+ */
+import { type Server, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+
+/** All that is done with a stream here; grpc-js turns the error into the status of the call. */
+interface OpenStream {
+  once(event: 'cancelled', listener: () => void): unknown;
+  emit(event: 'error', error: Error): boolean;
+}
+
+type Handler = (...args: unknown[]) => void;
+
+export class StandingStreams {
+  private readonly open = new Set<OpenStream>();
+
+  constructor(private readonly server: Server) {}
+
+  /** As `Server.addService`; an arrow, because the libraries take a bare object with this method. */
+  readonly addService = (service: ServiceDefinition, handlers: UntypedServiceImplementation): void => {
+    const streaming = Object.entries(service)
+      .filter(([, method]) => method.responseStream)
+      .flatMap(([name, { originalName }]) => (originalName === undefined ? [name] : [name, originalName]));
+    const remembered = Object.entries(handlers).map(([name, handler]) => [
+      name,
+      streaming.includes(name) ? this.remembering(handler as Handler) : handler,
+    ]);
+    this.server.addService(service, Object.fromEntries(remembered) as UntypedServiceImplementation);
+  };
+
+  end(): void {
+    for (const stream of this.open) {
+      stream.emit(
+        'error',
+        Object.assign(new Error('the node stops'), { code: status.UNAVAILABLE, details: 'the node stops' }),
+      );
+    }
+  }
+
+  /** `cancelled` comes at the end of every stream, however it ended. */
+  private remembering(handler: Handler): Handler {
+    return (...args) => {
+      const stream = args[0] as OpenStream;
+      this.open.add(stream);
+      stream.once('cancelled', () => this.open.delete(stream));
+      handler(...args);
+    };
+  }
+}

@@ -1,0 +1,84 @@
+/** Connects to NATS: token, user and password, nkey seed or credentials file, TLS. */
+import { readFileSync } from 'node:fs';
+import {
+  type Authenticator,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  nkeyAuthenticator,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node';
+import { fatal } from '../../runtime/errors.js';
+
+export interface NatsOptions {
+  /** One or more servers, comma-separated. */
+  readonly url: string;
+  readonly token?: string;
+  readonly user?: string;
+  readonly password?: string;
+  /** Files that hold an nkey seed, or credentials as `nsc` writes them. */
+  readonly nkeyFile?: string;
+  readonly credsFile?: string;
+  readonly tlsCaFile?: string;
+  readonly tlsCertFile?: string;
+  readonly tlsKeyFile?: string;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** A connection that reconnects for ever; throws Fatal NATS_CONNECT when the first attempt fails. */
+export async function connectNats(options: NatsOptions, name: string): Promise<NatsConnection> {
+  const settings: NodeConnectionOptions = {
+    servers: options.url.split(',').map((server) => server.trim()),
+    name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    reconnectJitter: 100,
+    timeout: CONNECT_TIMEOUT_MS,
+    // Stack traces per request cost a third of the publish rate.
+    noAsyncTraces: true,
+    ...credentials(options),
+    ...tls(options),
+  };
+  try {
+    return await connect(settings);
+  } catch (error) {
+    throw fatal('NATS_CONNECT', `cannot connect to NATS at ${options.url}`, {
+      cause: error,
+      hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
+    });
+  }
+}
+
+function credentials(options: NatsOptions): NodeConnectionOptions {
+  const authenticators: Authenticator[] = [];
+  if (options.credsFile !== undefined) authenticators.push(credsAuthenticator(fileBytes(options.credsFile)));
+  if (options.nkeyFile !== undefined) {
+    const seed = Buffer.from(fileBytes(options.nkeyFile)).toString('utf8').trim();
+    authenticators.push(nkeyAuthenticator(new TextEncoder().encode(seed)));
+  }
+  return {
+    ...(authenticators.length > 0 ? { authenticator: authenticators } : {}),
+    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.user === undefined ? {} : { user: options.user, pass: options.password ?? '' }),
+  };
+}
+
+function tls({ tlsCaFile, tlsCertFile, tlsKeyFile }: NatsOptions): NodeConnectionOptions {
+  if (tlsCaFile === undefined && tlsCertFile === undefined) return {};
+  return {
+    tls: {
+      ...(tlsCaFile === undefined ? {} : { caFile: tlsCaFile }),
+      ...(tlsCertFile === undefined ? {} : { certFile: tlsCertFile }),
+      ...(tlsKeyFile === undefined ? {} : { keyFile: tlsKeyFile }),
+    },
+  };
+}
+
+function fileBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw fatal('NATS_CREDENTIALS', `cannot read the NATS credentials in ${path}`, { cause: error });
+  }
+}

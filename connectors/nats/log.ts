@@ -1,0 +1,278 @@
+/**
+ * The log on JetStream.
+ *
+ * Invariants
+ *   N1  A publish resolves with the sequence that the server acknowledged; an outcome that is not known is said to be so (LOG_UNKNOWN).
+ *   N2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
+ *   N3  A reader's memory is bounded: PREFETCH_BYTES or PREFETCH_MESSAGES from the server, then QUEUE_MESSAGES here.
+ */
+import {
+  type ConsumerMessages,
+  DeliverPolicy,
+  DiscardPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  JetStreamApiError,
+  jetstream,
+  jetstreamManager,
+  type JsMsg,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import { errors, headers as newHeaders, type MsgHdrs, type NatsConnection, RequestError } from '@nats-io/transport-node';
+import { asError, fatal, transient } from '../../runtime/errors.js';
+import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
+
+const PUBLISH_TIMEOUT_MS = 5_000;
+const PREFETCH_BYTES = 9 * 1024 * 1024;
+const PREFETCH_MESSAGES = 2_000;
+const QUEUE_MESSAGES = 256;
+
+/** err_code of the JetStream API: wrong last sequence, the same while another write is under way, limits reached. */
+const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+const LIMITS_REACHED = new Set([10077, 10047, 10023]);
+const STREAM_NOT_FOUND = 10059;
+
+export async function openNatsLog(connection: NatsConnection): Promise<Log> {
+  const manager = await jetstreamManager(connection, { timeout: PUBLISH_TIMEOUT_MS }).catch((error: unknown) => {
+    throw fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
+      cause: error,
+      hint: 'start nats-server with -js, or enable JetStream for the account',
+    });
+  });
+  return new NatsLog(connection, manager, jetstream(connection, { timeout: PUBLISH_TIMEOUT_MS }));
+}
+
+class NatsLog implements Log {
+  readonly payloadBytesMax: number;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly manager: JetStreamManager,
+    private readonly client: JetStreamClient,
+  ) {
+    this.payloadBytesMax = connection.info?.max_payload ?? 1024 * 1024;
+  }
+
+  async ensureStream(spec: StreamSpec): Promise<void> {
+    const config: Partial<StreamConfig> & { name: string } = {
+      name: spec.name,
+      subjects: [...spec.subjects],
+      retention: RetentionPolicy.Limits,
+      storage: StorageType.File,
+      discard: spec.dropsOldest ? DiscardPolicy.Old : DiscardPolicy.New,
+      max_bytes: spec.bytesMax,
+      num_replicas: spec.replicas,
+      ...(spec.transform === undefined
+        ? {}
+        : { subject_transform: { src: spec.transform.from, dest: spec.transform.to } }),
+    };
+    try {
+      const { config: current } = await this.manager.streams.info(spec.name);
+      if (differs(current, config)) await this.manager.streams.update(spec.name, config);
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw explained(error, spec.name);
+      await this.manager.streams.add(config).catch((failure: unknown) => {
+        throw explained(failure, spec.name);
+      });
+    }
+  }
+
+  async info(stream: string): Promise<StreamInfo> {
+    try {
+      const { state, created } = await this.manager.streams.info(stream);
+      return { firstSequence: state.first_seq, lastSequence: state.last_seq, bytes: state.bytes, identity: created };
+    } catch (error) {
+      throw explained(error, stream);
+    }
+  }
+
+  async read(stream: string, options: { readonly filters: readonly string[]; readonly from: number }): Promise<Reader> {
+    try {
+      const consumer = await this.client.consumers.get(stream, {
+        filter_subjects: [...options.filters],
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: Math.max(1, options.from),
+      });
+      // Publishers' messages are many and small, frames few and large; each gets the bound that fits.
+      const small = options.filters.length > 1;
+      const messages = await consumer.consume(small ? { max_messages: PREFETCH_MESSAGES } : { max_bytes: PREFETCH_BYTES });
+      return new NatsReader(messages, stream);
+    } catch (error) {
+      throw explained(error, stream);
+    }
+  }
+
+  async publish(
+    subject: string,
+    data: Uint8Array,
+    options: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+  ): Promise<number> {
+    const headers = headersOf(options);
+    let reply: { readonly seq?: number; readonly error?: { readonly err_code?: number; readonly description?: string } };
+    try {
+      const message = await this.connection.request(subject, data, {
+        timeout: PUBLISH_TIMEOUT_MS,
+        ...(headers === undefined ? {} : { headers }),
+      });
+      reply = message.json();
+    } catch (error) {
+      throw unsaid(error, subject);
+    }
+    if (reply.error !== undefined) throw refused(subject, reply.error);
+    if (reply.seq === undefined) throw transient('LOG_UNKNOWN', `the answer to a publish on ${subject} holds no sequence`);
+    return reply.seq;
+  }
+
+  async last(stream: string, subject: string): Promise<LogMessage | undefined> {
+    try {
+      // `streams.getMessage` asks the leader, unlike a direct get.
+      const stored = await this.manager.streams.getMessage(stream, { last_by_subj: subject });
+      if (stored === null) return undefined;
+      const { seq, data, timestamp, header } = stored;
+      return {
+        sequence: seq,
+        subject: stored.subject,
+        storedAtMs: Date.parse(timestamp),
+        data,
+        headers: plainHeaders(header),
+      };
+    } catch (error) {
+      throw explained(error, stream);
+    }
+  }
+
+  async purge(stream: string, subject: string, below: number): Promise<void> {
+    try {
+      await this.manager.streams.purge(stream, { filter: subject, seq: below });
+    } catch (error) {
+      throw explained(error, stream);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+}
+
+class NatsReader implements Reader {
+  private queue: LogMessage[] = [];
+  private closed = false;
+  private failure: Error | undefined;
+  private wakeTaker: (() => void) | undefined;
+  private wakePump: (() => void) | undefined;
+
+  constructor(
+    private readonly messages: ConsumerMessages,
+    private readonly stream: string,
+  ) {
+    void this.pump();
+  }
+
+  async take(max: number): Promise<readonly LogMessage[]> {
+    while (this.queue.length === 0) {
+      if (this.failure !== undefined) throw this.failure;
+      if (this.closed) return [];
+      await new Promise<void>((resolve) => (this.wakeTaker = resolve));
+    }
+    const taken = this.queue.length <= max ? this.queue : this.queue.slice(0, max);
+    this.queue = this.queue.length <= max ? [] : this.queue.slice(max);
+    this.wakePump?.();
+    return taken;
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.wakePump?.();
+    await this.messages.close();
+    this.wakeTaker?.();
+  }
+
+  /** Moves messages from the client's bounded buffer to ours while ours has room. */
+  private async pump(): Promise<void> {
+    try {
+      for await (const message of this.messages) {
+        if (this.closed) break;
+        this.queue.push(toLogMessage(message));
+        this.wakeTaker?.();
+        while (this.queue.length >= QUEUE_MESSAGES && !this.isClosed()) {
+          await new Promise<void>((resolve) => (this.wakePump = resolve));
+        }
+      }
+      if (!this.closed) this.failure = transient('LOG_READ', `reading ${this.stream} ended`);
+    } catch (error) {
+      this.failure = transient('LOG_READ', `reading ${this.stream} failed`, { cause: error });
+    }
+    this.wakeTaker?.();
+  }
+
+  private isClosed(): boolean {
+    return this.closed;
+  }
+}
+
+function toLogMessage(message: JsMsg): LogMessage {
+  const { info, headers } = message;
+  return {
+    sequence: info.streamSequence,
+    subject: message.subject,
+    storedAtMs: Math.floor(info.timestampNanos / 1e6),
+    data: message.data,
+    headers: headers === undefined ? NO_HEADERS : plainHeaders(headers),
+  };
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = {};
+
+function plainHeaders(headers: MsgHdrs | undefined): Readonly<Record<string, string>> {
+  if (headers === undefined) return NO_HEADERS;
+  const plain: Record<string, string> = {};
+  for (const key of headers.keys()) plain[key.toLowerCase()] = headers.get(key);
+  return plain;
+}
+
+function headersOf(options: { expected?: number; headers?: Readonly<Record<string, string>> }): MsgHdrs | undefined {
+  if (options.expected === undefined && options.headers === undefined) return undefined;
+  const headers = newHeaders();
+  if (options.expected !== undefined) headers.set('Nats-Expected-Last-Subject-Sequence', String(options.expected));
+  for (const [key, value] of Object.entries(options.headers ?? {})) headers.set(key, value);
+  return headers;
+}
+
+function differs(current: StreamConfig, wanted: Partial<StreamConfig>): boolean {
+  return (
+    current.max_bytes !== wanted.max_bytes ||
+    current.num_replicas !== wanted.num_replicas ||
+    [...current.subjects].sort().join() !== [...(wanted.subjects ?? [])].sort().join() ||
+    current.subject_transform?.dest !== wanted.subject_transform?.dest
+  );
+}
+
+/** A publish without an answer: not stored for sure only when nobody was there to store it. */
+function unsaid(error: unknown, subject: string): Error {
+  if (error instanceof RequestError && error.isNoResponders()) {
+    return transient('LOG_AWAY', `no stream takes ${subject} now`, { cause: error });
+  }
+  if (error instanceof errors.InvalidArgumentError) {
+    return fatal('LOG_REFUSED', `cannot publish on ${subject}`, { cause: error });
+  }
+  return transient('LOG_UNKNOWN', `no answer to a publish on ${subject}`, { cause: error });
+}
+
+function refused(subject: string, error: { err_code?: number; description?: string }): Error {
+  const code = error.err_code ?? 0;
+  const description = `${subject}: ${error.description ?? 'refused'} (${code})`;
+  if (WRONG_LAST_SEQUENCE.has(code)) return transient('FENCED', description);
+  if (LIMITS_REACHED.has(code)) return transient('LOG_FULL', description);
+  return transient('LOG_AWAY', description);
+}
+
+function explained(error: unknown, stream: string): Error {
+  if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) {
+    return transient('STREAM_NOT_FOUND', `there is no stream ${stream}`, { cause: error });
+  }
+  return transient('LOG_AWAY', `JetStream cannot serve ${stream} now: ${asError(error).message}`, { cause: error });
+}
+

@@ -1,0 +1,228 @@
+/**
+ * An actor: one instance of a stage, driven from its mailbox, its outputs on their way, its state on disk. One incarnation: a failure ends it,
+ * and the supervisor opens a new one.
+ *
+ * Invariants
+ *   M1  State is a fold of the mailbox in stream order: a restart reads from the snapshot's sequence + 1.
+ *   M2  One input is one step: taken in, answered and handed to the outbox without an await in between, so that any moment at which
+ *       a snapshot can be cut lies between two inputs.
+ *   M3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
+ */
+import { asError, explain } from './errors.js';
+import { MailboxFold, residentCells } from './fold.js';
+import { streamOf, type Topology } from './graph.js';
+import { cellStores } from './keyspace.js';
+import { Line, Outbox } from './outbox.js';
+import type { Clock, Log, Logger, LogMessage, Reader, Store } from './ports.js';
+import { destinationsOf } from './router.js';
+import { Snapshotter, snapshotSequence } from './snapshotter.js';
+import type { AnyStage } from './stage.js';
+import type { ActorStatus } from './status.js';
+import { EVENTS_SUBJECT, filtersOf } from './streams.js';
+
+/** Knobs that change no output. */
+export interface ActorKnobs {
+  readonly snapshotEveryMs: number;
+  /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed. */
+  readonly snapshotEveryBytes: number;
+  /** Unacknowledged messages per destination, and bytes over all of them. */
+  readonly inFlightMessages: number;
+  readonly inFlightBytes: number;
+  /** At most this many publishers' messages, or bytes, in one frame. */
+  readonly frameMessages: number;
+  readonly frameBytes: number;
+}
+
+export interface ActorOptions {
+  readonly topology: Topology;
+  readonly stage: AnyStage;
+  readonly partition: number;
+  readonly log: Log;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly knobs: ActorKnobs;
+  /** Inputs that the supervisor has given up on: they go to the dead letters. */
+  readonly poisoned: ReadonlySet<number>;
+  readonly status: ActorStatus;
+  /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
+  readonly onAnswered?: (ingestedAtMs: number) => void;
+}
+
+/** Thrown out of `run`: which input it was. */
+export class StepError extends Error {
+  constructor(
+    readonly sequence: number,
+    cause: Error,
+  ) {
+    super(`input ${sequence}: ${explain(cause)}`, { cause });
+  }
+}
+
+export class Actor {
+  private stopping = false;
+  private failure: Error | undefined;
+
+  private constructor(
+    private readonly options: ActorOptions,
+    readonly fold: MailboxFold,
+    private readonly outbox: Outbox,
+    private readonly reader: Reader,
+    private readonly snapshotter: Snapshotter,
+    private readonly abort: AbortController,
+  ) {}
+
+  /** Restores the last snapshot and finds out what was said already. */
+  static async open(options: ActorOptions): Promise<Actor> {
+    const { topology, stage, partition, log, store } = options;
+    const { sequence, identity } = await snapshotSequence(options);
+    const stored = await cellStores(store, stage.id, partition, residentCells(stage));
+    const fold = new MailboxFold(topology, stage, partition, stored);
+    const abort = new AbortController();
+    const outbox = await openOutbox(options, abort.signal);
+    const filters = filtersOf(topology, stage.id, partition);
+    const reader = await log.read(streamOf(stage.id), { filters, from: sequence + 1 });
+    const snapshotter = new Snapshotter(options, fold, outbox, identity, sequence);
+    options.status.sequence = sequence;
+    options.status.snapshotSequence = sequence;
+    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort);
+    actor.report();
+    return actor;
+  }
+
+  /** Works until `stop`, or throws what went wrong. */
+  async run(): Promise<void> {
+    const snapshots = this.snapshotRegularly();
+    try {
+      for (;;) {
+        // `stop` and `fail` close the reader, so this wait always ends.
+        const messages = await this.reader.take(this.options.knobs.frameMessages);
+        if (this.failure !== undefined) throw this.failure;
+        if (messages.length === 0) break;
+        await this.takeAll(messages);
+      }
+      if (this.stopping) await this.snapshotter.snapshot();
+    } finally {
+      this.abort.abort();
+      await this.reader.close();
+      await snapshots;
+      this.fold.instance.stop();
+    }
+  }
+
+  /** Takes in no more; `run` then writes a last snapshot and ends. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.reader.close();
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    void this.reader.close();
+  }
+
+  private async takeAll(messages: readonly LogMessage[]): Promise<void> {
+    const { inFlightMessages, inFlightBytes, snapshotEveryBytes } = this.options.knobs;
+    for (let at = 0; at < messages.length && !this.stopping; ) {
+      const raw = this.fold.isRaw(messages[at]!);
+      // A frame of publishers' messages is what arrived while the one before was under way; everything else is pipelined.
+      await this.outbox.room(raw ? 0 : inFlightMessages, inFlightBytes);
+      const end = raw ? this.batchEnd(messages, at) : at + 1;
+      this.step(messages.slice(at, end), raw);
+      at = end;
+      if (this.snapshotter.bytesSince > snapshotEveryBytes) await this.snapshotter.snapshot();
+    }
+  }
+
+  /** One input, from start to end, synchronously (M2). */
+  private step(messages: readonly LogMessage[], raw: boolean): void {
+    const { status, poisoned, onAnswered } = this.options;
+    const first = messages[0]!;
+    const last = messages.at(-1)!;
+    const startedAt = performance.now();
+    try {
+      const { answer, ingestedAtMs } = poisoned.has(last.sequence)
+        ? { answer: this.fold.bury(last), ingestedAtMs: undefined }
+        : raw
+          ? { answer: this.fold.takeRaw(messages), ingestedAtMs: first.storedAtMs }
+          : this.fold.take(last);
+      const head = { first: first.sequence, sequence: last.sequence, asOfMs: this.fold.asOfMs, ingestedAtMs };
+      status.rowsOut += answer.post(head, this.outbox.lines);
+      if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
+    } catch (error) {
+      throw new StepError(last.sequence, asError(error));
+    }
+    for (const { subject, data } of messages) {
+      const trimmed = raw && subject.startsWith('rivulet.events.') ? EVENTS_SUBJECT : subject;
+      this.snapshotter.took(last.sequence, trimmed, data.length);
+      status.bytesIn += data.length;
+    }
+    status.messagesIn += messages.length;
+    status.busyMs += performance.now() - startedAt;
+    status.sequence = last.sequence;
+    status.lastStoredAtMs = last.storedAtMs;
+    this.report();
+  }
+
+  /** The end of the batch that starts at `at`: bounded, and cut where an earlier incarnation cut (design rules 3 and 5). */
+  private batchEnd(messages: readonly LogMessage[], at: number): number {
+    const { frameMessages, frameBytes } = this.options.knobs;
+    const { poisoned } = this.options;
+    const cuts: number[] = [];
+    for (const { said } of this.outbox.lines.values()) cuts.push(said.sequence, said.first - 1);
+    let bytes = messages[at]!.data.length;
+    let end = at + 1;
+    for (; end < messages.length && end - at < frameMessages && bytes < frameBytes; end++) {
+      const message = messages[end]!;
+      const before = messages[end - 1]!.sequence;
+      if (!this.fold.isRaw(message) || poisoned.has(before) || poisoned.has(message.sequence)) break;
+      if (cuts.some((cut) => before <= cut && cut < message.sequence)) break;
+      bytes += message.data.length;
+    }
+    return end;
+  }
+
+  private async snapshotRegularly(): Promise<void> {
+    const { clock, knobs } = this.options;
+    const { signal } = this.abort;
+    for (;;) {
+      await clock.sleep(knobs.snapshotEveryMs, signal);
+      if (signal.aborted) return;
+      try {
+        await this.snapshotter.snapshot();
+      } catch (error) {
+        this.fail(asError(error));
+        return;
+      }
+    }
+  }
+
+  private report(): void {
+    const { status } = this.options;
+    const { epoch, watermarkMs, asOfMs, finished } = this.fold.alignment.state;
+    Object.assign(status, { epoch, watermarkMs, asOfMs, finished });
+    status.counters = this.fold.instance.counts();
+    status.heldMessages = this.fold.waiting;
+    status.unacknowledged = this.outbox.waiting;
+  }
+}
+
+async function openOutbox(options: ActorOptions, signal: AbortSignal): Promise<Outbox> {
+  const { topology, stage, partition, log, clock, logger } = options;
+  const lines = new Map<string, Line>();
+  const outbox = new Outbox(lines);
+  const open = destinationsOf(topology, stage.id, partition).map(async ({ to, subject }) => {
+    const line = await Line.open({
+      ...{ log, clock, logger, stream: streamOf(to), subject, signal },
+      onAcked: () => {
+        outbox.wake();
+      },
+      onFailed: (error) => {
+        outbox.fail(error);
+      },
+    });
+    lines.set(subject, line);
+  });
+  await Promise.all(open);
+  return outbox;
+}

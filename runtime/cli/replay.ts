@@ -1,0 +1,167 @@
+/**
+ * `rivulet replay`: the bounded job. A folder of files goes through the real pipeline (JetStream, LevelDB), one epoch per file, into result
+ * files. Everything it needs to go on after a kill is in its work directory.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import pino, { type Logger } from 'pino';
+import { missingColumns } from '../../actors/formats/csv-header.js';
+import { mainTopology, type PipelineOptions } from '../../actors/topology.js';
+import { folderSource } from '../../connectors/csv/folder-source.js';
+import { popularityTable } from '../../connectors/csv/popularity-table.js';
+import { resultsSink } from '../../connectors/csv/results-sink.js';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { openNatsLog } from '../../connectors/nats/log.js';
+import { openLevelStore } from '../../state/level-store.js';
+import type { ActorKnobs } from '../actor.js';
+import { systemClock } from '../clock.js';
+import type { Topology } from '../graph.js';
+import { openNats } from '../main-nats.js';
+import { Threads } from '../main-threads.js';
+import { spread, unitsOf } from '../main-units.js';
+import type { Log } from '../ports.js';
+import { SinkRunner } from '../sink-runner.js';
+import { writeChunks, writeTable } from '../source-writer.js';
+import type { ActorStatus } from '../status.js';
+import { ensureStreams } from '../streams.js';
+import { openWork } from './replay-work.js';
+
+export interface ReplayOptions {
+  readonly input: string;
+  readonly popularity: string;
+  readonly out: string;
+  readonly dataDir: string;
+  readonly pipeline: PipelineOptions;
+  readonly knobs: ActorKnobs;
+  readonly threads: number;
+  readonly chunkBytes: number;
+  readonly streamBytesMax: number;
+  readonly syncEveryMs: number;
+  /** Throw away what an unfinished job has left. */
+  readonly restart: boolean;
+  readonly natsServer?: string;
+  readonly logLevel: string;
+}
+
+export interface ReplayUi {
+  note(message: string): void;
+  /** Bytes read so far, and of which file. */
+  progress(bytes: number, file: string): void;
+}
+
+export interface ReplaySummary {
+  readonly events: number;
+  readonly on_time: number;
+  readonly late: number;
+  readonly dead_letter: number;
+  readonly duplicates: number;
+  readonly epochs: number;
+  readonly seconds: number;
+  readonly events_per_second: number;
+}
+
+const STOP_DEADLINE_MS = 10_000;
+const STATUS_EVERY_MS = 500;
+
+export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<ReplaySummary> {
+  const { pipeline, out } = options;
+  const [input, popularity] = [resolve(options.input), resolve(options.popularity)];
+  const work = openWork(options.dataDir, { input, popularity, out: resolve(out), pipeline }, options.restart);
+  if (work.resumed) ui.note('going on where the last run was stopped');
+  mkdirSync(out, { recursive: true });
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  failed.catch(() => undefined);
+  const nats = await openNats({
+    dataDir: work.directory,
+    natsPort: 'any',
+    durability: 'process',
+    ...(options.natsServer === undefined ? {} : { natsServer: options.natsServer }),
+    onProgress: (message) => {
+      ui.note(message);
+    },
+    onFatal: fail,
+  });
+  try {
+    const log = await openNatsLog(await connectNats(nats.options, 'rivulet-replay'));
+    const topology = mainTopology(pipeline);
+    await ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 });
+    const hosts = spread(unitsOf(topology).pipeline, options.threads).map((units, i) => ({
+      name: `worker-${i}`,
+      nats: nats.options,
+      pipeline,
+      units,
+      dataDir: work.directory,
+      knobs: options.knobs,
+      tickEveryMs: 0,
+      logLevel: options.logLevel,
+    }));
+    const threads = await Threads.start(hosts, STATUS_EVERY_MS, fail);
+    try {
+      const startedAt = performance.now();
+      await Promise.race([runJob(options, topology, work.directory, log, ui), failed]);
+      const seconds = (performance.now() - startedAt) / 1000;
+      const summary = summarise(await threads.freshStatuses(), work.earlierSeconds + seconds);
+      writeFileSync(join(out, 'summary.json'), `${JSON.stringify(summary, undefined, 2)}\n`);
+      work.mark(true, seconds);
+      return summary;
+    } finally {
+      await threads.stop(STOP_DEADLINE_MS);
+      await log.close();
+    }
+  } finally {
+    await nats.stop();
+  }
+}
+
+/** Sources in, sinks out, until the last row is durable. */
+async function runJob(
+  { input, popularity, out, chunkBytes, syncEveryMs, logLevel }: ReplayOptions,
+  topology: Topology,
+  directory: string,
+  log: Log,
+  ui: ReplayUi,
+): Promise<void> {
+  const abort = new AbortController();
+  const logger: Logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
+  const writer = { log, clock: systemClock, logger, signal: abort.signal };
+  mkdirSync(join(directory, 'state'), { recursive: true });
+  const store = await openLevelStore(join(directory, 'state', 'sink'));
+  try {
+    const sink = await SinkRunner.open({
+      ...{ topology, log, store, clock: systemClock, logger, syncEveryMs },
+      topics: topology.topics.map(({ id }) => id),
+      sink: resultsSink({ directory: out }),
+    });
+    const source = folderSource({ directory: input, chunkBytes, checkHeader: (header) => missingColumns(header) });
+    let bytes = 0;
+    const partitions = topology.count('popularity');
+    await Promise.all([
+      writeTable(writer, popularityTable(popularity), { to: 'popularity', from: 'popularity-table', by: 'item', partitions }),
+      writeChunks(writer, source, { to: 'parse', from: 'folder' }, (chunk) => {
+        bytes += chunk.data.length;
+        ui.progress(bytes, chunk.file);
+      }),
+      sink.run(abort.signal),
+    ]);
+  } finally {
+    abort.abort();
+    await store.close();
+  }
+}
+
+function summarise(statuses: readonly ActorStatus[], seconds: number): ReplaySummary {
+  const sum = (pick: (status: ActorStatus) => number): number => statuses.reduce((total, status) => total + pick(status), 0);
+  const events = sum(({ counters }) => counters.events);
+  const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+  return {
+    events,
+    on_time: sum(({ counters }) => counters.on_time),
+    late: sum(({ counters }) => counters.late),
+    dead_letter: sum(({ counters }) => counters.dead_letter),
+    duplicates: sum(({ counters }) => counters.duplicates),
+    epochs: Math.max(0, ...statuses.map(({ epoch }) => epoch)),
+    seconds: round(seconds, 3),
+    events_per_second: round(events / Math.max(seconds, 1e-9), 0),
+  };
+}

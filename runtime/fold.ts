@@ -1,0 +1,183 @@
+/**
+ * The fold of one mailbox: messages in stream order in, answers out; stage, epochs and held messages in between. Synchronous, no I/O: the actor
+ * drives it from the log, the topology driver of the tests from memory.
+ */
+import { fromBinary } from '@bufbuild/protobuf';
+import { type Envelope, EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { Alignment, type AlignmentState, initialAlignment, writerKey } from './alignment.js';
+import { type CellStore, value } from './cells.js';
+import { deadLetters } from './dead-letter.js';
+import { fatal } from './errors.js';
+import { frameOf } from './frame.js';
+import { fromWire } from './frame-codec.js';
+import { type Topology, writerOf } from './graph.js';
+import { HeldCell } from './held.js';
+import { NOTHING_STORED, StageInstance, type StateChange } from './instance.js';
+import type { LogMessage } from './ports.js';
+import { Answer, type Destination, destinationsOf } from './router.js';
+import { type AnyStage, RAW, type RawMessage } from './stage.js';
+
+const ALIGNMENT = '$alignment';
+const HELD = '$held';
+
+/** Cells whose entries must be loaded before a fold is made. */
+export const residentCells = (stage: AnyStage): string[] => [
+  HELD,
+  ...Object.entries(stage.state)
+    .filter(([, { resident }]) => resident)
+    .map(([name]) => name),
+];
+
+export class MailboxFold {
+  readonly instance: StageInstance;
+  readonly alignment: Alignment;
+  readonly destinations: readonly Destination[];
+  private readonly held = new HeldCell();
+  private readonly alignmentCell = value<AlignmentState>(initialAlignment).create();
+  private readonly inputs = new Map<string, string>();
+  private readonly rawInput: string | undefined;
+
+  constructor(
+    private readonly topology: Topology,
+    private readonly stage: AnyStage,
+    private readonly partition: number,
+    stored: (cell: string) => CellStore = () => NOTHING_STORED,
+  ) {
+    this.instance = new StageInstance(stage, partition, stored);
+    this.alignmentCell.restore(stored(ALIGNMENT));
+    this.held.restore(stored(HELD));
+    this.alignment = new Alignment(topology, stage.id, partition, this.alignmentCell.get());
+    this.destinations = destinationsOf(topology, stage.id, partition);
+    for (const { id, output, input } of topology.upstreams(stage.id)) this.inputs.set(`${id}\0${output ?? ''}`, input);
+    this.rawInput = Object.entries(stage.inputs).find(([, { type }]) => type === RAW)?.[0];
+  }
+
+  get asOfMs(): number | undefined {
+    return this.alignment.state.asOfMs ?? undefined;
+  }
+
+  /** Messages waiting for their epoch. */
+  get waiting(): number {
+    return this.held.keys;
+  }
+
+  /** Is this a publisher's message, rather than one of ours? */
+  isRaw({ subject }: LogMessage): boolean {
+    return this.rawInput !== undefined && (subject.startsWith('rivulet.events.') || writerOf(subject).id === 'events');
+  }
+
+  /** Publishers' messages, together one input. */
+  takeRaw(messages: readonly LogMessage[]): Answer {
+    const answer = this.newAnswer();
+    answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
+    this.alignmentCell.set(this.alignment.state);
+    return answer;
+  }
+
+  /** A message of another stage, a source or the clock. Gives also when its oldest event was stored. */
+  take(message: LogMessage): { readonly answer: Answer; readonly ingestedAtMs: number | undefined } {
+    const answer = this.newAnswer();
+    const envelope = fromBinary(EnvelopeSchema, message.data);
+    const writer = writerOfSubject(message.subject);
+    const { aligned } = this.alignment;
+    if (aligned && this.alignment.knows(writer) && (this.alignment.mustHold(writer) || this.hasHeld(writer))) {
+      this.held.hold(message);
+      return { answer, ingestedAtMs: undefined };
+    }
+    this.digest(message, envelope, writer, answer);
+    if (aligned) this.releaseHeld(answer);
+    this.alignmentCell.set(this.alignment.state);
+    return { answer, ingestedAtMs: envelope.ingestedAtMs ?? message.storedAtMs };
+  }
+
+  /** A message that the stage cannot digest goes to the dead letters as it is. The state stays as it was. */
+  bury(message: LogMessage): Answer {
+    const answer = this.newAnswer();
+    const { subject, sequence, data, storedAtMs } = message;
+    const reason = 'the stage failed on this message again and again; `original` is base64';
+    const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
+    answer.addDeadLetter(frameOf(deadLetters, [{ ...row, original: Buffer.from(data).toString('base64') }]));
+    return answer;
+  }
+
+  cut(): StateChange[] {
+    const own = (cell: string, changes: readonly { key: string; value: Uint8Array | undefined }[]): StateChange[] =>
+      changes.map((change) => ({ ...change, cell }));
+    return [...this.instance.cut(), ...own(ALIGNMENT, this.alignmentCell.cut()), ...own(HELD, this.held.cut())];
+  }
+
+  private newAnswer(): Answer {
+    return new Answer(this.topology.routes(this.stage.id), this.stage.id, this.partition, this.alignment.state.epoch);
+  }
+
+  private digest(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
+    const { alignment, instance } = this;
+    alignment.note(writer, envelope);
+    this.takeBody(message, envelope, answer);
+    if (envelope.tickMs !== undefined) {
+      answer.add(instance.tick(envelope.tickMs));
+      // Parse only translates: a tick goes on behind the events that came before it.
+      if (this.rawInput !== undefined) answer.mark(this.destinations, { tickMs: envelope.tickMs });
+    }
+    if (alignment.aligned) {
+      if (alignment.epochIsOver()) {
+        answer.add(instance.endEpoch(alignment.endEpoch()));
+        answer.mark(this.destinations, { endsEpoch: true });
+        answer.epoch = alignment.state.epoch;
+      }
+      if (alignment.inputIsOver()) answer.mark(this.destinations, { endsInput: true });
+    } else if (envelope.body.case !== undefined || envelope.watermarkMs !== undefined) {
+      answer.add(instance.endEpoch(alignment.endEpoch()));
+    }
+  }
+
+  private takeBody({ sequence, subject, storedAtMs }: LogMessage, { body, output }: Envelope, answer: Answer): void {
+    if (body.case === undefined) return;
+    if (body.case === 'chunk') {
+      const { format, file, line, header, data } = body.value;
+      if (data.length === 0) return;
+      const chunk = { format, file, line, header };
+      answer.add(this.instance.take(this.rawInput!, { messages: [{ sequence, subject, storedAtMs, data, chunk }] }));
+      return;
+    }
+    const from = writerOf(subject).id;
+    const input = this.inputs.get(`${from}\0${output}`);
+    const type = input === undefined ? undefined : this.stage.inputs[input]?.type;
+    if (input === undefined || type === undefined || type === RAW) {
+      throw fatal('UNKNOWN_UPSTREAM', `${subject}: no edge leads from ${from}.${output} to ${this.stage.id}`);
+    }
+    answer.add(this.instance.take(input, fromWire(body.value, type)));
+  }
+
+  private hasHeld(writer: string): boolean {
+    return this.held.keys > 0 && this.held.all().some(({ subject }) => writerOfSubject(subject) === writer);
+  }
+
+  /** What waited goes on as far as it can, each writer's in order. */
+  private releaseHeld(answer: Answer): void {
+    for (let released = this.held.keys > 0; released; ) {
+      released = false;
+      const blocked = new Set<string>();
+      for (const message of this.held.all()) {
+        const writer = writerOfSubject(message.subject);
+        if (blocked.has(writer) || this.alignment.mustHold(writer)) {
+          blocked.add(writer);
+          continue;
+        }
+        this.held.release(message.sequence);
+        this.digest(message, fromBinary(EnvelopeSchema, message.data), writer, answer);
+        released = true;
+      }
+    }
+  }
+}
+
+function toRawMessage({ sequence, subject, storedAtMs, data, headers }: LogMessage): RawMessage {
+  const contentType = headers['content-type']?.toLowerCase();
+  return { sequence, subject, storedAtMs, data, ...(contentType === undefined ? {} : { contentType }) };
+}
+
+function writerOfSubject(subject: string): string {
+  const { id, partition } = writerOf(subject);
+  return writerKey(id, partition);
+}

@@ -1,0 +1,65 @@
+/** Where an instance's state stands in its store: `<stage>/<partition>/<cell>/<key>`. */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type SnapshotHead, SnapshotHeadSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
+import type { CellStore } from './cells.js';
+import { fatal } from './errors.js';
+import type { Store } from './ports.js';
+import type { AnyStage } from './stage.js';
+
+/** Version of the snapshot's layout, as opposed to a stage's own. */
+export const SNAPSHOT_FORMAT = 1;
+
+export const instancePrefix = (stageId: string, partition: number): string => `${stageId}/${partition}/`;
+
+export const headKey = (stageId: string, partition: number): string => `${instancePrefix(stageId, partition)}$head`;
+
+export const encodeHead = (head: Omit<SnapshotHead, '$typeName'>): Uint8Array =>
+  toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
+
+/** The head of the last snapshot; Fatal when it is of another deployment or another version. */
+export function readHead(store: Store, stage: AnyStage, partition: number, partitions: number): SnapshotHead | undefined {
+  const bytes = store.getSync(headKey(stage.id, partition));
+  if (bytes === undefined) return undefined;
+  const head = fromBinary(SnapshotHeadSchema, bytes);
+  if (head.format !== SNAPSHOT_FORMAT) {
+    throw fatal('SNAPSHOT_FORMAT', `the snapshot of ${stage.id}.${partition} has format ${head.format}, this build reads ${SNAPSHOT_FORMAT}`, {
+      hint: 'run the version that wrote it, or start with an empty data directory',
+    });
+  }
+  if (head.stageVersion !== stage.version) {
+    throw fatal(
+      'STAGE_VERSION',
+      `the snapshot of ${stage.id}.${partition} is of version ${head.stageVersion}, this build's is ${stage.version}`,
+      { hint: 'run the version that wrote it, or start with an empty data directory' },
+    );
+  }
+  if (head.partitions !== partitions) {
+    throw fatal('PARTITIONS_CHANGED', `the data directory holds ${head.partitions} partitions, the configuration says ${partitions}`, {
+      hint: `start with --partitions ${head.partitions}, or use another --data-dir; the number is fixed per deployment`,
+    });
+  }
+  return head;
+}
+
+/** The stored side of each cell of an instance; resident cells are read ahead, since a restore is synchronous. */
+export async function cellStores(
+  store: Store,
+  stageId: string,
+  partition: number,
+  resident: readonly string[],
+): Promise<(cell: string) => CellStore> {
+  const prefix = instancePrefix(stageId, partition);
+  const loaded = new Map<string, [string, Uint8Array][]>();
+  for (const cell of resident) {
+    const cellPrefix = `${prefix}${cell}/`;
+    const entries = await store.entries(cellPrefix);
+    loaded.set(
+      cell,
+      entries.map(([key, bytes]) => [key.slice(cellPrefix.length), bytes]),
+    );
+  }
+  return (cell) => ({
+    get: (key) => store.getSync(`${prefix}${cell}/${key}`),
+    entries: () => loaded.get(cell) ?? [],
+  });
+}

@@ -1,0 +1,40 @@
+/** Which instances live together, and on which thread. */
+import type { Topology } from './graph.js';
+import type { Unit } from './host.js';
+
+/** The stage that the façade reads: it lives where the façade does. */
+export const VIEW_STAGE = 'recommendations';
+
+/** Stages of one key and number share a store and a thread; the view has its own. */
+export function unitsOf(topology: Topology): { readonly pipeline: Unit[]; readonly view: Unit[] } {
+  const pipeline: Unit[] = [];
+  for (const key of ['source', 'user', 'item'] as const) {
+    const stages = topology.stages.filter((stage) => stage.key === key && stage.id !== VIEW_STAGE).map(({ id }) => id);
+    if (stages.length === 0) continue;
+    for (let partition = 0; partition < topology.partitions[key]; partition++) {
+      pipeline.push({ name: `${key}-${partition}`, partition, stages });
+    }
+  }
+  const hasView = topology.stages.some(({ id }) => id === VIEW_STAGE);
+  const view = hasView
+    ? Array.from({ length: topology.count(VIEW_STAGE) }, (_, partition) => ({ name: `view-${partition}`, partition, stages: [VIEW_STAGE] }))
+    : [];
+  return { pipeline, view };
+}
+
+/** Rough shares of the work per event: reading bytes costs about as much as all that is done per user. */
+const WEIGHTS: Readonly<Record<string, number>> = { source: 4, user: 4, item: 0.2 };
+
+/** Spreads units over threads, heaviest first, each to the thread with the least so far. */
+export function spread(units: readonly Unit[], threads: number): Unit[][] {
+  const loads = Array.from({ length: threads }, () => ({ weight: 0, units: [] as Unit[] }));
+  const keyOf = ({ name }: Unit): string => name.split('-')[0]!;
+  const countOf = (key: string): number => units.filter((unit) => keyOf(unit) === key).length;
+  const weightOf = (unit: Unit): number => (WEIGHTS[keyOf(unit)] ?? 1) / countOf(keyOf(unit));
+  for (const unit of [...units].sort((a, b) => weightOf(b) - weightOf(a))) {
+    const lightest = loads.reduce((least, load) => (load.weight < least.weight ? load : least));
+    lightest.units.push(unit);
+    lightest.weight += weightOf(unit);
+  }
+  return loads.map(({ units: own }) => own).filter((own) => own.length > 0);
+}

@@ -1,0 +1,168 @@
+/**
+ * The outbox of an instance: one ordered line per destination subject.
+ *
+ * Invariants
+ *   O1  A line says each answer once, in input order: what its subject's last message covers already is dropped (rule 5).
+ *   O2  One publish per subject is in flight, each fenced by the sequence of the one before (rule 6).
+ *   O3  An unknown outcome is resolved by reading the subject's last message from the leader, never by guessing.
+ *   O4  `settled()` resolves when all that was handed over before it is acknowledged: a snapshot waits for it (rule 7).
+ */
+import { fromBinary } from '@bufbuild/protobuf';
+import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { asError, RivuletError, transient } from './errors.js';
+import type { Clock, Log, Logger } from './ports.js';
+import { NOTHING_SAID, sameTag, type Tag, tagOf } from './tag.js';
+
+interface Letter {
+  readonly tag: Tag;
+  readonly data: Uint8Array;
+}
+
+const RETRY_FIRST_MS = 10;
+const RETRY_MAX_MS = 1_000;
+
+export interface LineOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly stream: string;
+  readonly subject: string;
+  readonly signal: AbortSignal;
+  readonly onAcked: () => void;
+  readonly onFailed: (error: Error) => void;
+}
+
+/** The line to one subject. */
+export class Line {
+  private queue: Letter[] = [];
+  private sending = false;
+  handed = 0;
+  acked = 0;
+  bytes = 0;
+
+  private constructor(
+    private readonly options: LineOptions,
+    /** What the subject's last message covers. */
+    readonly said: Tag,
+    private sequence: number,
+  ) {}
+
+  static async open(options: LineOptions): Promise<Line> {
+    const last = await options.log.last(options.stream, options.subject);
+    if (last === undefined) return new Line(options, NOTHING_SAID, 0);
+    return new Line(options, tagOf(fromBinary(EnvelopeSchema, last.data)), last.sequence);
+  }
+
+  get waiting(): number {
+    return this.handed - this.acked;
+  }
+
+  hand(tag: Tag, data: Uint8Array): void {
+    this.handed++;
+    this.bytes += data.length;
+    this.queue.push({ tag, data });
+    if (!this.sending) void this.send();
+  }
+
+  private async send(): Promise<void> {
+    this.sending = true;
+    try {
+      for (let letter = this.queue.shift(); letter !== undefined; letter = this.queue.shift()) {
+        await this.say(letter);
+        this.acked++;
+        this.bytes -= letter.data.length;
+        this.options.onAcked();
+      }
+    } catch (error) {
+      this.options.onFailed(asError(error));
+    } finally {
+      this.sending = false;
+    }
+  }
+
+  private async say(letter: Letter): Promise<void> {
+    const { log, subject, clock, logger, signal } = this.options;
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        this.sequence = await log.publish(subject, letter.data, { expected: this.sequence });
+        return;
+      } catch (error) {
+        const code = error instanceof RivuletError && error.reaction === 'transient' ? error.code : undefined;
+        if (code === undefined) throw error;
+        if ((code === 'FENCED' || code === 'LOG_UNKNOWN') && (await this.wasSaid(letter, code))) return;
+        const delayMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10));
+        if (attempt > 2) logger.warn({ subject, attempt, delayMs, code }, 'publish waits for the log');
+        await clock.sleep(delayMs, signal);
+      }
+    }
+  }
+
+  /** After a refusal or silence: is the letter there? Throws FENCED when somebody else has said something else. */
+  private async wasSaid(letter: Letter, code: string): Promise<boolean> {
+    const { log, stream, subject } = this.options;
+    const last = await log.last(stream, subject).catch((error: unknown) => {
+      if (error instanceof RivuletError && error.reaction === 'transient' && code === 'LOG_UNKNOWN') return null;
+      throw error;
+    });
+    if (last === null) return false;
+    if ((last?.sequence ?? 0) === this.sequence) return false;
+    if (last !== undefined && sameTag(tagOf(fromBinary(EnvelopeSchema, last.data)), letter.tag)) {
+      this.sequence = last.sequence;
+      return true;
+    }
+    throw transient('FENCED', `${subject} was written by another owner of this partition`);
+  }
+}
+
+/** All lines of an instance. */
+export class Outbox {
+  private waiters: (() => void)[] = [];
+  private failure: Error | undefined;
+
+  constructor(readonly lines: ReadonlyMap<string, Line>) {}
+
+  /** Called by the lines. */
+  wake(): void {
+    const waiters = this.waiters;
+    this.waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  fail(error: Error): void {
+    this.failure ??= error;
+    this.wake();
+  }
+
+  get waiting(): number {
+    let waiting = 0;
+    for (const line of this.lines.values()) waiting += line.waiting;
+    return waiting;
+  }
+
+  /** Resolves when no line has more than `letters` unacknowledged and all together hold at most `bytes`. */
+  async room(letters: number, bytes: number): Promise<void> {
+    await this.until(() => {
+      let total = 0;
+      for (const line of this.lines.values()) {
+        if (line.waiting > letters) return false;
+        total += line.bytes;
+      }
+      return total <= bytes;
+    });
+  }
+
+  /** Resolves when all that was handed over up to now is acknowledged. */
+  async settled(): Promise<void> {
+    const goals = [...this.lines.values()].map((line) => [line, line.handed] as const);
+    await this.until(() => goals.every(([line, handed]) => line.acked >= handed));
+  }
+
+  private async until(reached: () => boolean): Promise<void> {
+    for (;;) {
+      if (this.failure !== undefined) throw this.failure;
+      if (reached()) return;
+      await new Promise<void>((resolve) => this.waiters.push(resolve));
+    }
+  }
+}

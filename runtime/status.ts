@@ -1,0 +1,60 @@
+/** What an instance says of itself, for metrics, health and the live view. Telemetry only: nothing of it is state. */
+import type { Counters } from './instance.js';
+
+export type ActorState = 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
+
+export interface ActorStatus {
+  readonly stage: string;
+  readonly partition: number;
+  state: ActorState;
+  messagesIn: number;
+  bytesIn: number;
+  rowsOut: number;
+  /** Time spent in steps, ms. */
+  busyMs: number;
+  /** The last input taken in, and the snapshot's. */
+  sequence: number;
+  snapshotSequence: number;
+  snapshots: number;
+  snapshotMs: number;
+  snapshotBytes: number;
+  restarts: number;
+  lastError: string | undefined;
+  epoch: number;
+  watermarkMs: number | null;
+  asOfMs: number | null;
+  /** The bounded input is over and all of it is taken in. */
+  finished: boolean;
+  stateKeys: number;
+  heldMessages: number;
+  unacknowledged: number;
+  /** When the newest input taken in was stored, epoch ms. */
+  lastStoredAtMs: number;
+  counters: Counters;
+}
+
+export const newStatus = (stage: string, partition: number): ActorStatus => ({
+  stage,
+  partition,
+  state: 'restoring',
+  messagesIn: 0,
+  bytesIn: 0,
+  rowsOut: 0,
+  busyMs: 0,
+  sequence: 0,
+  snapshotSequence: 0,
+  snapshots: 0,
+  snapshotMs: 0,
+  snapshotBytes: 0,
+  restarts: 0,
+  lastError: undefined,
+  epoch: 0,
+  watermarkMs: null,
+  asOfMs: null,
+  finished: false,
+  stateKeys: 0,
+  heldMessages: 0,
+  unacknowledged: 0,
+  lastStoredAtMs: 0,
+  counters: { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 },
+});

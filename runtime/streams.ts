@@ -1,0 +1,48 @@
+/** Streams and mailbox filters, derived from the topology. */
+import { isSource, mailboxOf, streamOf, type Topology } from './graph.js';
+import type { Log, StreamSpec } from './ports.js';
+import { RAW } from './stage.js';
+
+/** Where publishers send events: `rivulet.events.<type>`, or `rivulet.events.<type>.<user_id>` to spread them over partitions. */
+export const EVENTS_SUBJECT = 'rivulet.events.>';
+
+export interface StreamLimits {
+  readonly bytesMax: number;
+  readonly replicas: number;
+}
+
+const hasPublishers = (topology: Topology, stageId: string): boolean =>
+  topology.edges.some(({ from, to }) => isSource(from) && from.id === 'events' && to.stage === stageId && to.type === RAW);
+
+export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[] {
+  const ids = [...topology.stages.map(({ id }) => id), ...topology.topics.map(({ id }) => id)];
+  return ids.map((id) => {
+    const open = hasPublishers(topology, id);
+    const partitions = topology.count(id);
+    return {
+      name: streamOf(id),
+      subjects: open ? [EVENTS_SUBJECT, `rivulet.${id}.>`] : [`rivulet.${id}.>`],
+      bytesMax: limits.bytesMax,
+      replicas: limits.replicas,
+      ...(open && partitions > 1
+        ? {
+            transform: {
+              from: 'rivulet.events.*.*',
+              to: `rivulet.${id}.{{partition(${partitions},2)}}.events.{{wildcard(1)}}.{{wildcard(2)}}`,
+            },
+          }
+        : {}),
+      // People read these at leisure; nobody's progress may depend on it, so the oldest go first.
+      dropsOldest: topology.topics.some((topic) => topic.id === id && topic.ledger),
+    };
+  });
+}
+
+export function filtersOf(topology: Topology, stageId: string, partition: number): string[] {
+  const own = mailboxOf(stageId, partition);
+  return hasPublishers(topology, stageId) && partition === 0 ? [own, EVENTS_SUBJECT] : [own];
+}
+
+export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
+  for (const spec of streamsOf(topology, limits)) await log.ensureStream(spec);
+}

@@ -1,0 +1,42 @@
+/** The clock as a writer: time enters a mailbox as ticks, so that it is replayed with everything else. */
+import { create, toBinary } from '@bufbuild/protobuf';
+import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { streamOf, subjectOf } from './graph.js';
+import type { Clock, Log, Logger } from './ports.js';
+
+export interface TickerOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly stage: string;
+  readonly partition: number;
+  readonly everyMs: number;
+}
+
+export class Ticker {
+  private readonly abort = new AbortController();
+
+  constructor(private readonly options: TickerOptions) {}
+
+  stop(): void {
+    this.abort.abort();
+  }
+
+  /** Ticks until stopped. A tick that cannot be written is left out: the next one carries the time. */
+  async run(): Promise<void> {
+    const { log, clock, logger, stage, partition, everyMs } = this.options;
+    const subject = subjectOf(stage, partition, 'clock', partition);
+    let expected: number | undefined;
+    while (!this.abort.signal.aborted) {
+      try {
+        expected ??= (await log.last(streamOf(stage), subject))?.sequence ?? 0;
+        const envelope = create(EnvelopeSchema, { tickMs: clock.nowMs(), lastPart: true });
+        expected = await log.publish(subject, toBinary(EnvelopeSchema, envelope), { expected });
+      } catch (error) {
+        expected = undefined;
+        logger.debug({ err: error }, 'a tick was left out');
+      }
+      await clock.sleep(everyMs, this.abort.signal);
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The store of one thread: LevelDB on disk.
+ *
+ * Invariants
+ *   K1  A write is one batch with `sync`: after a crash all of it is there or none.
+ *   K2  One process, one thread per directory; a second one is refused with a clear error.
+ */
+import { Level } from 'level';
+import { fatal } from '../runtime/errors.js';
+import type { Store, StoreChange } from '../runtime/ports.js';
+
+/** Entries read at a time when a cell is loaded whole. */
+const READ_AHEAD = 1000;
+
+export async function openLevelStore(directory: string): Promise<Store> {
+  const db = new Level<string, Uint8Array>(directory, {
+    valueEncoding: 'view',
+    writeBufferSize: 8 * 1024 * 1024,
+    // Snapshot pages are columns of narrow integers; compressing them costs more than it saves.
+    compression: false,
+  });
+  try {
+    await db.open();
+  } catch (error) {
+    throw refusal(directory, error);
+  }
+  return new LevelStore(db, directory);
+}
+
+class LevelStore implements Store {
+  constructor(
+    private readonly db: Level<string, Uint8Array>,
+    private readonly directory: string,
+  ) {}
+
+  getSync(key: string): Uint8Array | undefined {
+    return this.db.getSync(key);
+  }
+
+  async entries(prefix: string): Promise<[string, Uint8Array][]> {
+    const found: [string, Uint8Array][] = [];
+    const iterator = this.db.iterator({ gte: prefix, lt: `${prefix}\uffff` });
+    try {
+      for (;;) {
+        const some = await iterator.nextv(READ_AHEAD);
+        if (some.length === 0) return found;
+        found.push(...some);
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  async write(changes: readonly StoreChange[]): Promise<void> {
+    const operations = changes.map(({ key, value }) =>
+      value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value },
+    );
+    try {
+      await this.db.batch(operations, { sync: true });
+    } catch (error) {
+      throw fatal('STATE_WRITE', `cannot write a snapshot to ${this.directory}`, {
+        cause: error,
+        hint: 'check free space and permissions of the data directory',
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.db.close();
+  }
+}
+
+function refusal(directory: string, error: unknown): Error {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'LEVEL_LOCKED') {
+    return fatal('DATA_DIR_LOCKED', `the data directory is in use: ${directory}`, {
+      hint: 'another rivulet runs on it; stop that one, or give this one its own --data-dir',
+    });
+  }
+  return fatal('STATE_OPEN', `cannot open the state in ${directory}`, {
+    cause: error,
+    hint: 'check permissions; if the files are damaged, move the directory away and let the node replay',
+  });
+}

@@ -1,0 +1,315 @@
+/** The embedded nats-server (connectors/nats/embedded.ts, E1–E4; store-claim.ts, C1–C4) with the real binary. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import ts from 'typescript';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  type EmbeddedNats,
+  type EmbeddedNatsEvent,
+  type EmbeddedNatsOptions,
+  startEmbeddedNats,
+} from '../../connectors/nats/embedded.js';
+import { lifeOf, runningProcesses } from '../../connectors/nats/process-table.js';
+import { runsConfig } from '../../connectors/nats/store-claim.js';
+import { VERSION_SUPPORTED, isAtLeast } from '../../connectors/nats/server-version.js';
+import { startTestNats, testNatsServer } from '../support/nats.js';
+
+const WAIT = { timeout: 10_000, interval: 10 };
+
+let binary: string;
+let folder: string;
+let storeDir: string;
+let cleanUps: (() => unknown)[];
+
+beforeAll(async () => {
+  binary = (await testNatsServer()).path;
+});
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rivulet-embedded-'));
+  storeDir = join(folder, 'nats');
+  cleanUps = [];
+});
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.reverse()) await cleanUp();
+  await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+});
+
+async function start(options: Partial<EmbeddedNatsOptions> = {}): Promise<EmbeddedNats> {
+  const server = await startEmbeddedNats({ binary, storeDir, port: 'any', ...options });
+  cleanUps.push(() => server.stop());
+  return server;
+}
+
+async function store(url: string, ...texts: string[]): Promise<void> {
+  const connection = await connect({ servers: url });
+  const manager = await jetstreamManager(connection);
+  await manager.streams.add({ name: 'kept', subjects: ['kept.>'] });
+  for (const text of texts) await jetstream(connection).publish('kept.text', text);
+  await connection.close();
+}
+
+async function stored(url: string): Promise<string[]> {
+  const connection = await connect({ servers: url });
+  try {
+    const manager = await jetstreamManager(connection);
+    const { state } = await manager.streams.info('kept');
+    const texts: string[] = [];
+    for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+      texts.push((await manager.streams.getMessage('kept', { seq }))?.string() ?? '(none)');
+    }
+    return texts;
+  } finally {
+    await connection.close();
+  }
+}
+
+async function listener(port: number): Promise<Server | undefined> {
+  const server = createServer();
+  server.listen(port, '127.0.0.1');
+  const taken = await Promise.race([
+    once(server, 'listening').then(() => false),
+    once(server, 'error').then(() => true),
+  ]);
+  if (taken) return undefined;
+  cleanUps.push(() => server.close());
+  return server;
+}
+
+const serversOfStore = async (): Promise<number[]> => {
+  const config = join(storeDir, 'nats-server.conf');
+  return (await runningProcesses()).filter((one) => runsConfig(one, config, binary)).map(({ pid }) => pid);
+};
+
+/** Another process that owns the store: our own sources, compiled one by one, as Node 20 does not read TypeScript. */
+async function startOwner(afterStart: string): Promise<{ owner: ChildProcess; port: number; pid: number }> {
+  const sources = (await readdir('connectors/nats')).map((name) => `connectors/nats/${name}`);
+  for (const source of [...sources.filter((name) => name.endsWith('.ts')), 'runtime/errors.ts']) {
+    const target = join(folder, 'compiled', source.replace(/\.ts$/, '.js'));
+    const compilerOptions = {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2023,
+      verbatimModuleSyntax: true,
+    };
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, ts.transpileModule(await readFile(source, 'utf8'), { compilerOptions }).outputText);
+  }
+  await writeFile(join(folder, 'compiled', 'package.json'), '{"type":"module"}');
+  const main = join(folder, 'compiled', 'main.js');
+  await writeFile(
+    main,
+    `import { startEmbeddedNats } from './connectors/nats/embedded.js';
+     const { port, pid } = await startEmbeddedNats(${JSON.stringify({ binary, storeDir, port: 'any' })});
+     setInterval(() => undefined, 1000);
+     console.log(JSON.stringify({ port, pid }));
+     ${afterStart}`,
+  );
+  const owner = spawn(process.execPath, [main], { stdio: ['ignore', 'pipe', 'inherit'] });
+  cleanUps.push(() => owner.kill('SIGKILL'));
+  const [line] = (await once(createInterface(owner.stdout), 'line')) as [string];
+  return { owner, ...(JSON.parse(line) as { port: number; pid: number }) };
+}
+
+describe('the embedded server', () => {
+  it('keeps what was stored over a stop and a start', async () => {
+    const first = await start();
+    expect(first.url).toBe(`nats://127.0.0.1:${first.port}`);
+    expect(isAtLeast(first.version, VERSION_SUPPORTED)).toBe(true);
+    await store(first.url, 'one', 'two');
+    await first.stop();
+    await first.stop();
+    expect(await lifeOf(first.pid)).toBeUndefined();
+
+    const second = await start();
+    expect(await stored(second.url)).toEqual(['one', 'two']);
+  });
+
+  it('takes 8 MiB messages, writes its log in its directory, and syncs before each ack when asked', async () => {
+    const server = await start({ syncInterval: 'always', serverName: 'shop' });
+    const connection = await connect({ servers: server.url });
+    cleanUps.push(() => connection.close());
+    expect(connection.info).toMatchObject({ max_payload: 8 * 1024 * 1024, server_name: 'shop', jetstream: true });
+    expect(await readFile(join(storeDir, 'nats-server.log'), 'utf8')).toContain('Server is ready');
+    expect(await readFile(join(storeDir, 'nats-server.conf'), 'utf8')).toContain('sync_interval: always');
+  });
+
+  it('takes the next free port when 4222 is taken', async () => {
+    await listener(4222); // By us, or by another before.
+    const server = await start({ port: 0 });
+    expect(server.port).toBeGreaterThan(4222);
+    expect(server.port).toBeLessThan(4322);
+  });
+
+  it('explains that an explicit port is taken', async () => {
+    const other = await listener(0);
+    const { port } = other!.address() as { port: number };
+    await expect(start({ port })).rejects.toMatchObject({
+      reaction: 'fatal',
+      code: 'NATS_PORT_TAKEN',
+      message: `something listens on 127.0.0.1:${port} already`,
+      hint: expect.stringMatching(/--nats-port, RIVULET_NATS_PORT/),
+    });
+    expect(await readdir(storeDir)).not.toContain('owner.json');
+  });
+
+  it('explains a failed start with the end of the log', async () => {
+    await expect(start({ serverName: 'two words' })).rejects.toMatchObject({
+      code: 'NATS_START_FAILED',
+      message: expect.stringMatching(/exited with code 1; the end of its log:\n.*server name cannot contain spaces/),
+    });
+    expect(await serversOfStore()).toEqual([]);
+  });
+
+  it('listens on loopback only', async () => {
+    await expect(start({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'NATS_NOT_LOOPBACK' });
+  });
+
+  it('starts many at the same time', async () => {
+    const servers = await Promise.all(Array.from({ length: 6 }, () => startTestNats()));
+    expect(new Set(servers.map(({ port }) => port)).size).toBe(6);
+    await Promise.all(servers.map((server) => server.stop()));
+  });
+});
+
+describe('a killed server', () => {
+  it('comes back on the same port with its data, and clients reconnect (E2)', async () => {
+    const events: EmbeddedNatsEvent[] = [];
+    const server = await start({ onEvent: (event) => events.push(event), restart: { delayMs: 1 } });
+    const client = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 10 });
+    cleanUps.push(() => client.close());
+    const reconnected = (async () => {
+      for await (const { type } of client.status()) if (type === 'reconnect') return;
+    })();
+    await store(server.url, 'one', 'two');
+    const { pid, port } = server;
+
+    process.kill(pid, 'SIGKILL');
+    await vi.waitUntil(() => server.pid !== pid, WAIT);
+
+    expect(server.port).toBe(port);
+    expect(await stored(server.url)).toEqual(['one', 'two']);
+    await reconnected;
+    await jetstream(client).publish('kept.text', 'three');
+    expect(await stored(server.url)).toEqual(['one', 'two', 'three']);
+    expect(events).toEqual([
+      { kind: 'died', reason: 'it was ended by SIGKILL', attempt: 1, delayMs: 1 },
+      { kind: 'restarted', pid: server.pid, attempt: 1 },
+    ]);
+  });
+
+  it('stays down past the budget, tells its owner and gives the store free (E3)', async () => {
+    const onExit = vi.fn();
+    const server = await start({ restart: { restartsMax: 1, delayMs: 1 }, onExit });
+    const first = server.pid;
+    process.kill(first, 'SIGKILL');
+    await vi.waitUntil(() => server.pid !== first, WAIT);
+    process.kill(server.pid, 'SIGKILL');
+    await vi.waitUntil(() => onExit.mock.calls.length > 0, WAIT);
+
+    expect(onExit).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({
+        reaction: 'fatal',
+        code: 'NATS_SERVER_DOWN',
+        message: expect.stringContaining('died 2 times within 300 s, at last: it was ended by SIGKILL'),
+      }),
+    );
+    expect(await serversOfStore()).toEqual([]);
+    await start();
+  });
+
+  it('is not restarted once it is stopped', async () => {
+    const events: EmbeddedNatsEvent[] = [];
+    const server = await start({
+      onEvent: (event) => events.push(event),
+      restart: { delayMs: 60_000, delayMsMax: 60_000 },
+    });
+    process.kill(server.pid, 'SIGKILL');
+    await vi.waitUntil(() => events.length > 0, WAIT);
+    await server.stop();
+    expect(events.map(({ kind }) => kind)).toEqual(['died']);
+    expect(await serversOfStore()).toEqual([]);
+  });
+});
+
+describe('the store', () => {
+  it('has one owner (E1, C1)', async () => {
+    const server = await start();
+    await expect(start()).rejects.toMatchObject({
+      code: 'NATS_STORE_IN_USE',
+      message: expect.stringMatching(/in use by this process$/),
+    });
+    expect(await serversOfStore()).toEqual([server.pid]);
+  });
+
+  it('is refused while another process owns it, and taken over when that was killed (C2, C3)', async () => {
+    const { owner, port, pid } = await startOwner('');
+    await store(`nats://127.0.0.1:${port}`, 'one', 'two');
+    await expect(start()).rejects.toMatchObject({
+      code: 'NATS_STORE_IN_USE',
+      message: expect.stringMatching(new RegExp(`in use by process ${owner.pid}$`)),
+    });
+    expect(await serversOfStore()).toEqual([pid]);
+
+    owner.kill('SIGKILL');
+    await once(owner, 'exit');
+    expect(await serversOfStore()).toEqual([pid]);
+    const events: EmbeddedNatsEvent[] = [];
+    const server = await start({ port, onEvent: (event) => events.push(event) });
+
+    expect(events).toEqual([{ kind: 'leftover-ended', pid }]);
+    expect(await serversOfStore()).toEqual([server.pid]);
+    expect(await stored(server.url)).toEqual(['one', 'two']);
+  });
+
+  it('has no server left when its owner exits without a stop (E4)', async () => {
+    const { owner, pid } = await startOwner('setImmediate(() => process.exit(3));');
+    if (owner.exitCode === null) await once(owner, 'exit');
+    expect(owner.exitCode).toBe(3);
+    await vi.waitUntil(async () => (await lifeOf(pid)) === undefined, WAIT);
+  });
+
+  it('goes to exactly one of many that start at the same time, even after a crash (C1, C2)', async () => {
+    await mkdir(storeDir);
+    await writeFile(join(storeDir, 'owner.json'), JSON.stringify({ pid: process.pid, life: 'of another process' }));
+    const results = await Promise.allSettled(Array.from({ length: 5 }, () => start()));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await serversOfStore()).toHaveLength(1);
+  });
+
+  it.each(['', '{"pid":', '[]'])('is not locked by a broken claim: %j', async (text) => {
+    await mkdir(storeDir);
+    await writeFile(join(storeDir, 'owner.json'), text);
+    await start();
+  });
+});
+
+describe('a process is ours (C4)', () => {
+  const config = '/data/nats/nats-server.conf';
+
+  it.each([
+    ['our server', ['/bin/nats-server', '-c', config]],
+    ['our server under another name', ['/opt/broker', '-c', config]],
+    ['ps on macOS', `/bin/nats-server -c ${config}`],
+  ])('%s', (_, command) => {
+    expect(runsConfig({ pid: 1, command }, config, '/opt/broker')).toBe(true);
+  });
+
+  it.each([
+    ['a server on another store', ['/bin/nats-server', '-c', '/other/nats-server.conf']],
+    ['a server with more arguments', ['/bin/nats-server', '-c', config, '--signal', 'stop']],
+    ['an editor', ['vim', '-c', config]],
+    ['a reader', ['less', config]],
+    ['a reader, by ps', `less ${config}`],
+    ['a server on a longer path, by ps', `/bin/nats-server -c /backup${config}`],
+  ])('not: %s', (_, command) => {
+    expect(runsConfig({ pid: 1, command }, config, '/opt/broker')).toBe(false);
+  });
+});

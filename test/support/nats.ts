@@ -1,0 +1,75 @@
+/**
+ * A real nats-server for integration tests: free port, directory of its own, gone after `stop`.
+ *
+ * The binary is found or obtained as for users (RIVULET_NATS_SERVER, PATH, cache, …). Each start takes some 50 ms once it
+ * is cached. To obtain it takes up to minutes, longer than a hook may: `setup`, as vitest's `globalSetup`, does it once
+ * before the first test file.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedNats, type EmbeddedNatsOptions } from '../../connectors/nats/embedded.js';
+import { type Provisioned, provision } from '../../connectors/nats/provision.js';
+import { explain } from '../../runtime/errors.js';
+
+export interface TestNats {
+  readonly url: string;
+  readonly port: number;
+  /** Of the present child. */
+  readonly pid: number;
+  readonly binary: string;
+  readonly storeDir: string;
+  /** Ends the server and removes its directory. */
+  stop(): Promise<void>;
+}
+
+/** Set by `setup` when there is no server to be had: test files fail at once with the reason, not each after minutes. */
+const MISSING = 'RIVULET_TEST_NATS_MISSING';
+
+let provisioned: Promise<Provisioned> | undefined;
+
+export function testNatsServer(): Promise<Provisioned> {
+  const missing = process.env[MISSING];
+  if (missing !== undefined) return Promise.reject(new Error(missing));
+  return (provisioned ??= provision({ binary: process.env.RIVULET_NATS_SERVER || undefined }));
+}
+
+export async function startTestNats(
+  options: Omit<Partial<EmbeddedNatsOptions>, 'binary' | 'storeDir'> = {},
+): Promise<TestNats> {
+  const { path: binary } = await testNatsServer();
+  const storeDir = await mkdtemp(join(tmpdir(), 'rivulet-nats-'));
+  const remove = (): Promise<void> => rm(storeDir, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    const server = await startEmbeddedNats({ port: 'any', ...options, binary, storeDir });
+    return {
+      url: server.url,
+      port: server.port,
+      get pid() {
+        return server.pid;
+      },
+      binary,
+      storeDir,
+      stop: async () => {
+        await server.stop();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** For vitest's `globalSetup`. Tests without a server run even when there is none. */
+export async function setup(): Promise<void> {
+  try {
+    await provision({
+      binary: process.env.RIVULET_NATS_SERVER || undefined,
+      onProgress: (message) => console.log(message),
+    });
+  } catch (error) {
+    process.env[MISSING] = explain(error);
+    console.error(explain(error));
+  }
+}
