@@ -35,7 +35,7 @@ import { bestRows } from './maths/best-rows.js';
 import { addDecayed } from './maths/decay.js';
 import { addInterest, type DecayedInterests, type Interest, noInterests, settleInterests } from './maths/decayed-interests.js';
 import { FrameChunks } from './maths/frame-chunks.js';
-import { addTotals, type InteractionTotals, interactionTotals } from './maths/interaction-totals.js';
+import { addTotals, type InteractionTotals, interactionTotals, type Totals } from './maths/interaction-totals.js';
 import { compareText } from './maths/item-order.js';
 import { mainCategoryColumn } from './maths/main-category.js';
 import { CART, EVENT_TYPES, type EventType, interactions, interests, PURCHASE, VIEW, windowRows } from './model.js';
@@ -159,10 +159,10 @@ function makeTotals(pairs: EpochPairs, cell: Keyed<InteractionTotals>): void {
   const [users, items] = [pairs.keyOf('user'), pairs.keyOf('item')];
   const [userWords, itemWords] = [pairs.dictionary('user'), pairs.dictionary('item')];
   const { count, views, carts, purchases } = pairs.values;
-  const known: (InteractionTotals | undefined)[] = new Array(userWords.size).fill(undefined);
+  const known: (InteractionTotals | undefined)[] = [];
   for (let row = 0; row < pairs.rows; row++) {
     const user = users[row]!;
-    const totals = (known[user] ??= cell.get(textAt(userWords, user) ?? '') ?? new Map());
+    const totals = (known[user] ??= cell.get(textAt(userWords, user) ?? '') ?? new Map<string, Totals>());
     const more = [count[row]!, views[row]!, carts[row]!, purchases[row]!] as const;
     const total = addTotals(totals, textAt(itemWords, items[row]!) ?? '', more);
     [count[row], views[row], carts[row], purchases[row]] = total;
@@ -220,7 +220,7 @@ function rankDecayed(
   const { value, time } = table.values;
   const userTexts = Array.from({ length: userWords.size }, (_, code) => textAt(userWords, code) ?? '');
   const categoryTexts = Array.from({ length: categoryWords.size }, (_, code) => textAt(categoryWords, code));
-  const known: (DecayedInterests | undefined)[] = new Array(userWords.size).fill(undefined);
+  const known: (DecayedInterests | undefined)[] = [];
   for (let row = 0; row < table.rows; row++) {
     const user = users[row]!;
     const own = (known[user] ??= cell.get(userTexts[user]!) ?? noInterests());

@@ -103,6 +103,8 @@ class Catalogue {
   private readonly leaders: Leaders;
   /** Order keys by row. */
   private readonly keys: number[] = [];
+  /** Whether all lists have been known since the start: then one that never was is that of a new category. */
+  private started = false;
 
   constructor(
     itemCell: Tables<ItemColumns>,
@@ -217,7 +219,9 @@ class Catalogue {
   private isLeftForLater(list: number): boolean {
     if (this.leaders.of(list) !== undefined) return false;
     if (this.categories.isMarked(list)) return true;
-    this.know([...this.categories.rows.values.marked.subarray(0, this.categories.rows.rows).keys()]);
+    if (this.started) this.leaders.open(list);
+    else this.know([...Array(this.categories.rows.rows).keys()]);
+    this.started = true;
     return false;
   }
 

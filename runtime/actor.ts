@@ -202,6 +202,7 @@ export class Actor {
     const { epoch, watermarkMs, asOfMs, finished } = this.fold.alignment.state;
     Object.assign(status, { epoch, watermarkMs, asOfMs, finished });
     status.counters = this.fold.instance.counts();
+    status.stateKeys = this.fold.instance.keys();
     status.heldMessages = this.fold.waiting;
     status.unacknowledged = this.outbox.waiting;
   }

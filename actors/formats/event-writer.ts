@@ -34,7 +34,6 @@ import {
   PRICE,
   RATING_VALUE,
   REVIEW_TEXT,
-  SESSION_ID,
   USER_ID,
 } from './fields.js';
 import type { Schema } from './schema.js';
@@ -112,13 +111,17 @@ export class EventWriter {
     const [start, end] = [starts[slot]!, ends[slot]!];
     if (start === end) return true;
     if (starts[field] !== ends[field]) {
-      const first = bytes.subarray(starts[field], ends[field]);
-      if (isText(bytes, start, end, first)) return true;
-      return field === EVENT_TIME && this.times.parse(bytes, start, end) === this.times.parse(first, 0, first.length);
+      return this.areSame(field, bytes.subarray(starts[field], ends[field]), bytes.subarray(start, end));
     }
     starts[field] = start;
     ends[field] = end;
     return true;
+  }
+
+  /** Whether two values of one field mean the same: the same text, or the same time. */
+  areSame(field: number, a: Uint8Array, b: Uint8Array): boolean {
+    if (isText(a, 0, a.length, b)) return true;
+    return field === EVENT_TIME && this.times.parse(a, 0, a.length) === this.times.parse(b, 0, b.length);
   }
 
   /**

@@ -88,6 +88,11 @@ export const hasControlCharacters = (field: number): Fault =>
 export const invalidUtf8 = (field: number): Fault =>
   fault('invalid_utf8', field, `${FIELDS[field]!} is not valid UTF-8: send text as UTF-8`);
 
+export const tooManyEvents = (eventsMax: number): Fault => ({
+  rule: 'too_many_events',
+  reason: `the message holds more than ${eventsMax} events: send them in several messages`,
+});
+
 function timeText(timeMs: number): string {
   const time = new Date(timeMs);
   return Number.isNaN(time.getTime()) ? `${timeMs} ms` : time.toISOString();

@@ -16,6 +16,11 @@ export class Leaders {
     return this.lists[list];
   }
 
+  /** Makes a list known that has no items yet. */
+  open(list: number): void {
+    this.lists[list] = [];
+  }
+
   forget(list: number): void {
     this.lists[list] = undefined;
   }
@@ -35,7 +40,7 @@ export class Leaders {
 
   /** Makes lists known: every item is offered to those of its lists that are asked for. */
   build(lists: ReadonlySet<number>, items: number, listsOf: (item: number) => readonly number[]): void {
-    for (const list of lists) this.lists[list] = [];
+    for (const list of lists) this.open(list);
     for (let item = 0; item < items; item++) {
       for (const list of listsOf(item)) if (lists.has(list)) this.place(list, item);
     }

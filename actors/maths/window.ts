@@ -74,3 +74,46 @@ const lastEndOf = (timeMs: number, windows: Windows): number =>
   windows.kind === 'session'
     ? timeMs + windows.paneMs
     : Math.floor(timeMs / windows.slideMs) * windows.slideMs + windows.sizeMs;
+
+export interface RowsOfWindow {
+  readonly start: number;
+  /** Row numbers, ascending. */
+  readonly rows: Uint32Array;
+}
+
+/** The rows of each window, given the pane of each row and the windows of a pane; windows ascending. */
+export function rowsByWindow(panes: Float64Array, startsOfPane: (pane: number) => readonly number[]): RowsOfWindow[] {
+  const windows = new Map<number, { size: number; filled: number; rows: Uint32Array }>();
+  const windowOf = (start: number) => {
+    const window = windows.get(start) ?? { size: 0, filled: 0, rows: NO_ROWS };
+    windows.set(start, window);
+    return window;
+  };
+  const windowsOfPane = new Map<number, readonly ReturnType<typeof windowOf>[]>();
+  const runs = runsOf(panes);
+  for (const { pane, from, to } of runs) {
+    const taking = windowsOfPane.get(pane) ?? startsOfPane(pane).map(windowOf);
+    windowsOfPane.set(pane, taking);
+    for (const window of taking) window.size += to - from;
+  }
+  for (const window of windows.values()) window.rows = new Uint32Array(window.size);
+  for (const { pane, from, to } of runs) {
+    for (const window of windowsOfPane.get(pane)!) {
+      for (let row = from; row < to; row++) window.rows[window.filled++] = row;
+    }
+  }
+  return [...windows].map(([start, { rows }]) => ({ start, rows })).sort((a, b) => a.start - b.start);
+}
+
+const NO_ROWS = new Uint32Array(0);
+
+/** Stretches [from, to) of equal panes. */
+function runsOf(panes: Float64Array): { readonly pane: number; readonly from: number; readonly to: number }[] {
+  const runs: { pane: number; from: number; to: number }[] = [];
+  for (let from = 0, to = 0; from < panes.length; from = to) {
+    const pane = panes[from]!;
+    while (to < panes.length && panes[to] === pane) to++;
+    runs.push({ pane, from, to });
+  }
+  return runs;
+}

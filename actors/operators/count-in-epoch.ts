@@ -29,6 +29,7 @@ export const epochRows = frameType('epoch-row', {
   time: 'f64',
 });
 
+export type EpochRows = FrameOf<typeof epochRows>;
 export type EpochTables = Tables<typeof epochRows.columns>;
 export const epochTables = () => tables(epochRows, { key: ['pane', ...ROW_KEY] });
 

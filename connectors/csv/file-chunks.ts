@@ -5,14 +5,11 @@
  *   C1  Chunks hold whole records, in order and without gaps: header, line end and the chunks' data, one after the other, are the file
  *       (less a byte order mark).
  *   C2  A chunk is at most `chunkBytes` long unless it is a single record.
- *   C3  A broken record (./record-boundary) is a chunk of its own, which holds its first line and ends inside the quotes: that is how its
- *       reader knows it. So broken or not, what a reader makes of a record does not depend on how the file was cut.
- *   C4  Memory: about one chunk, while looking for the end of a long record at most twice RECORD_BYTES_MAX.
+ *   C3  Memory: about one chunk, while looking for the end of a long record at most twice RECORD_BYTES_MAX.
  */
 import { fatal } from '../../runtime/errors.js';
 import { type FileBytes, openBytes } from './file-bytes.js';
 import {
-  BROKEN,
   contentEnd,
   countLineEnds,
   lineEnd,
@@ -108,7 +105,7 @@ class RecordReader {
     return { header, line, data, nextOffset: this.offset, nextLine: this.line, endsFile };
   }
 
-  /** Length of the record at `start`, which is longer than a chunk or broken. */
+  /** Length of the record at `start`, which is longer than a chunk, or needs a longer look. */
   private async firstRecordLength(): Promise<number> {
     for (;;) {
       const held = this.end - this.start;
@@ -116,12 +113,12 @@ class RecordReader {
       const isEnd = this.atFileEnd && held === window.length;
       const length = (this.options.format === 'csv' ? recordEnd : lineEnd)(window, 0, isEnd);
       if (length >= 0) return length;
-      if (length === UNDECIDED && held <= RECORD_BYTES_MAX) {
+      if (held <= RECORD_BYTES_MAX) {
         await this.hold(Math.min(held * 2, RECORD_BYTES_MAX + 1));
         continue;
       }
-      // Broken for sure, or a quote that has swallowed all that may be looked at: a broken record either way.
-      const firstLine = lineEnd(window, 0, length === BROKEN && isEnd);
+      // A quote has swallowed all that may be looked at: a broken record. One line as long as that is not text.
+      const firstLine = lineEnd(window, 0, false);
       if (firstLine < 0) throw this.recordTooLong();
       return firstLine;
     }

@@ -2,22 +2,20 @@
  * Where records end, in bytes.
  *
  *   record = field *("," field) line end          line end = LF, CR LF or the end of the file
- *   field  = `"` … `"`  (a doubled quote within is one quote; line ends and commas within are text)  or bytes without comma and line end
+ *   field  = `"` … `"`  (a doubled quote within is one quote; line ends and commas within are text)  or bytes without quote, comma, line end
  *
- * A quote that is not the first byte of its field is a byte like any other. A record is broken when a quote spans a line end and is never
- * closed, or when a record of several lines has text after a closing quote (the closing quote is then, most likely, another field's opening
- * one). A broken record is its first line, and the next record begins with the next line.
+ * Bytes that are no record by this grammar (a quote that is never closed, text after a closing quote, a quote within a bare field) are a
+ * broken one: its first line. The next record begins with the next line.
  *
  * Invariants
  *   B1  What a record is depends on the bytes from its first one on, at most RECORD_BYTES_MAX of them: never on where chunks were cut.
- *   B2  Text after a closing quote within one line breaks nothing here: with or without it, the record is that line.
+ *   B2  A broken record is still broken when the bytes are cut off at any record's end behind it: its quote then stands open. So a reader of
+ *       one chunk sees the records that a reader of the whole file would see.
  */
 export const RECORD_BYTES_MAX = 4 * 1024 * 1024;
 
-/** `recordEnd` needs more bytes to tell. */
+/** More bytes are needed to tell. */
 export const UNDECIDED = -1;
-/** The record that begins there is broken: it is only its first line. */
-export const BROKEN = -2;
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -27,28 +25,34 @@ const COMMA = 0x2c;
 /** Where the CSV record that begins at `start` ends (after its line end), as far as `bytes` tell; `isEnd`: the file ends with them. */
 export function recordEnd(bytes: Buffer, start: number, isEnd: boolean): number {
   const end = bytes.length;
-  let severalLines = false;
-  let textAfterQuote = false;
   for (let i = start; i < end; i++) {
     if (bytes[i] === QUOTE) {
-      for (i++; i < end; i++) {
-        const byte = bytes[i]!;
-        if (byte === LF) severalLines = true;
-        if (byte !== QUOTE) continue;
-        // The last byte in sight may be the first of a doubled quote.
-        if (i + 1 === end && !isEnd) return UNDECIDED;
-        if (bytes[i + 1] !== QUOTE) break;
-        i++;
-      }
-      if (i === end) return isEnd ? BROKEN : UNDECIDED;
-      i++;
-      textAfterQuote ||= i < end && !endsField(bytes[i]!);
-      if (severalLines && textAfterQuote) return BROKEN;
+      i = afterQuoted(bytes, i + 1, isEnd);
+      if (i < 0) return isEnd ? lineEnd(bytes, start, isEnd) : UNDECIDED;
+      if (i < end && bytes[i] === CR) i++;
+      if (i === end) break;
+      if (bytes[i] !== COMMA && bytes[i] !== LF) return lineEnd(bytes, start, isEnd);
+    } else {
+      while (i < end && bytes[i] !== COMMA && bytes[i] !== LF)
+        if (bytes[i++] === QUOTE) return lineEnd(bytes, start, isEnd);
+      if (i === end) break;
     }
-    while (i < end && bytes[i] !== COMMA && bytes[i] !== LF) i++;
     if (bytes[i] === LF) return i + 1;
   }
   return isEnd ? end : UNDECIDED;
+}
+
+/** The byte after the quote that closes the field whose text begins at `from`; negative when that is not in sight. */
+function afterQuoted(bytes: Buffer, from: number, isEnd: boolean): number {
+  const end = bytes.length;
+  for (let i = from; i < end; i++) {
+    if (bytes[i] !== QUOTE) continue;
+    // The last byte in sight may be the first of a doubled quote.
+    if (i + 1 === end) return isEnd ? end : UNDECIDED;
+    if (bytes[i + 1] !== QUOTE) return i + 1;
+    i++;
+  }
+  return UNDECIDED;
 }
 
 /** The end of the last record in [start, end) before which all are whole and none is broken; `start` when there is none. */
@@ -93,5 +97,3 @@ export function countLineEnds(bytes: Buffer): number {
 function lineStart(bytes: Buffer, at: number): number {
   return at === 0 ? 0 : bytes.lastIndexOf(LF, at - 1) + 1;
 }
-
-const endsField = (byte: number): boolean => byte === COMMA || byte === LF || byte === CR;

@@ -10,9 +10,17 @@ import {
   type requestCallback,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { service as healthService } from 'grpc-health-check';
+import {
+  Health,
+  HealthCheckRequestSchema,
+  HealthCheckResponse_ServingStatus as Serving,
+} from '../../proto/gen/grpc/health/v1/health_pb.js';
 import type { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
-import { EventService, PublishEventsRequestSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
+import {
+  EventService,
+  PublishEventsRequestSchema,
+  type PublishEventsResponse,
+} from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import {
   GetRecommendationsRequestSchema,
   RecommendationService,
@@ -58,7 +66,7 @@ export interface PublishSummary {
   readonly errors: readonly { readonly index: number; readonly field: string; readonly reason: string }[];
 }
 
-export type ServingStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+export type ServingStatus = keyof typeof Serving;
 
 /** Every call rejects with a CallError; see there for what it carries. */
 export interface RivuletClient {
@@ -79,7 +87,7 @@ export interface RivuletClient {
 const DEADLINE_MS = 5000;
 const RECOMMENDATIONS = serviceDefinition(RecommendationService).getRecommendations;
 const PUBLISH = serviceDefinition(EventService).publishEvents;
-const HEALTH = healthService['Check'] as unknown as MethodDefinition<{ service: string }, { status: ServingStatus }>;
+const HEALTH = serviceDefinition(Health).check;
 
 /** Connects to `host:port`, lazily: that nobody listens there, the first call says. */
 export async function connectRivulet(address: string, options: ConnectOptions = {}): Promise<RivuletClient> {
@@ -108,20 +116,19 @@ export async function connectRivulet(address: string, options: ConnectOptions = 
       return { userId, items, asOfMs: asOf && timestampMs(asOf), model };
     },
     async publishEvents(events, call = {}) {
-      const summary = await new Promise<Awaited<ReturnType<typeof PUBLISH.responseDeserialize>>>((resolve, reject) => {
-        settled(address, call.signal, (callback: requestCallback<ReturnType<typeof PUBLISH.responseDeserialize>>) => {
-          const { path, requestSerialize, responseDeserialize } = PUBLISH;
-          const stream = client.makeClientStreamRequest(
-            path,
-            requestSerialize,
-            responseDeserialize,
-            new Metadata(),
-            until(call.deadlineMs),
-            callback,
-          );
-          pour(events, stream, (list) => create(PublishEventsRequestSchema, { events: [...list] })).catch(reject);
-          return stream;
-        }).then(resolve, reject);
+      const summary = await settled<PublishEventsResponse>(address, call.signal, (callback, fail) => {
+        const { path, requestSerialize, responseDeserialize } = PUBLISH;
+        const at = until(call.deadlineMs);
+        const stream = client.makeClientStreamRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          new Metadata(),
+          at,
+          callback,
+        );
+        pour(events, stream, (list) => create(PublishEventsRequestSchema, { events: [...list] })).catch(fail);
+        return stream;
       });
       const { accepted, rejected, errors } = summary;
       return {
@@ -131,7 +138,8 @@ export async function connectRivulet(address: string, options: ConnectOptions = 
       };
     },
     async health(service = '', call = {}) {
-      return (await ask(HEALTH, { service }, call)).status;
+      const { status } = await ask(HEALTH, create(HealthCheckRequestSchema, { service }), call);
+      return Serving[status] as ServingStatus;
     },
     close() {
       client.close();
@@ -154,11 +162,11 @@ function channelOptions(address: string, { tls, channel }: ConnectOptions): Clie
   };
 }
 
-/** A call as a promise; the signal cancels it. */
+/** A call as a promise; the signal cancels it, and `fail` rejects it with something other than its status. */
 function settled<A>(
   address: string,
   signal: AbortSignal | undefined,
-  start: (callback: requestCallback<A>) => { cancel(): void },
+  start: (callback: requestCallback<A>, fail: (reason: Error) => void) => { cancel(): void },
 ): Promise<A> {
   return new Promise((resolve, reject) => {
     const cancel = (): void => call.cancel();
@@ -166,7 +174,7 @@ function settled<A>(
       signal?.removeEventListener('abort', cancel);
       if (error === null) resolve(answer as A);
       else reject(new CallError(error, address));
-    });
+    }, reject);
     if (signal?.aborted === true) cancel();
     else signal?.addEventListener('abort', cancel, { once: true });
   });

@@ -19,6 +19,15 @@ const TYPES: readonly (EventType | undefined)[] = [
   'rating',
 ];
 
+const NAMES = [
+  ['user_id', 'userId'],
+  ['item_id', 'itemId'],
+  ['event_id', 'eventId'],
+  ['category_code', 'categoryCode'],
+  ['brand', 'brand'],
+  ['session_id', 'sessionId'],
+] as const;
+
 /** What the publisher of an event needs to know of it. */
 export interface SoundEvent {
   readonly type: EventType;
@@ -31,7 +40,7 @@ export function soundEvent(bytes: Uint8Array, latestMs: number): SoundEvent | Fi
   try {
     event = fromBinary(EventSchema, bytes);
   } catch {
-    return { field: '', description: `the bytes are not a ${EventSchema.typeName}` };
+    return { field: '', description: `the bytes are not a ${EventSchema.typeName}, or a text is not UTF-8` };
   }
   const type = TYPES[event.eventType];
   if (type === undefined) {
@@ -40,17 +49,17 @@ export function soundEvent(bytes: Uint8Array, latestMs: number): SoundEvent | Fi
       description: `is ${event.eventType}, must be one of ${TYPES.slice(1).join(', ')} (1 to 6)`,
     };
   }
-  return idProblem(event) ?? timeProblem(event, latestMs) ?? valueProblem(event) ?? { type, userId: event.userId };
+  return nameProblem(event) ?? timeProblem(event, latestMs) ?? valueProblem(event) ?? { type, userId: event.userId };
 }
 
-function idProblem({ userId, itemId, eventId }: Event): FieldViolation | undefined {
-  const ids = { user_id: userId, item_id: itemId };
-  for (const [field, id] of Object.entries(ids)) {
-    const description = id === '' ? 'is required' : textProblem(id);
+function nameProblem(event: Event): FieldViolation | undefined {
+  for (const [field, key] of NAMES) {
+    const text = event[key];
+    if (text === undefined) continue;
+    const description = text === '' && (key === 'userId' || key === 'itemId') ? 'is required' : textProblem(text);
     if (description !== undefined) return { field, description };
   }
-  const description = eventId === undefined ? undefined : textProblem(eventId);
-  return description === undefined ? undefined : { field: 'event_id', description };
+  return undefined;
 }
 
 function timeProblem({ eventTime }: Event, latestMs: number): FieldViolation | undefined {

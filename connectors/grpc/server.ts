@@ -7,11 +7,11 @@
  */
 import { HealthImplementation } from 'grpc-health-check';
 import { Server, type ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
-import { EventService, file_rivulet_v1_event_service } from '../../proto/gen/rivulet/v1/event_service_pb.js';
-import {
-  file_rivulet_v1_recommendation_service,
-  RecommendationService,
-} from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb.js';
+import { file_google_rpc_status } from '../../proto/gen/google/rpc/status_pb.js';
+import { Health } from '../../proto/gen/grpc/health/v1/health_pb.js';
+import { EventService } from '../../proto/gen/rivulet/v1/event_service_pb.js';
+import { RecommendationService } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
@@ -48,6 +48,10 @@ export interface GrpcServer {
 export const GRPC_PORT = 50051;
 const LOOPBACK = '127.0.0.1';
 const SERVICES = [RecommendationService, EventService];
+/** With the details of errors, so that clients can show them. */
+const REFLECTED = [...SERVICES, Health]
+  .map(({ file }) => file)
+  .concat(file_google_rpc_status, file_google_rpc_error_details);
 /** Of the time that a stop may take, the part in which open publish streams may end by themselves. */
 const PATIENCE = 0.5;
 
@@ -77,7 +81,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
   setHealth(false);
   health.addToServer(standing);
-  addReflection(standing, [file_rivulet_v1_recommendation_service, file_rivulet_v1_event_service]);
+  addReflection(standing, REFLECTED);
 
   const boundPort = await bind(server, host, port, credentials);
   let stopped: Promise<void> | undefined;

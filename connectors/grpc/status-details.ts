@@ -48,7 +48,7 @@ export function invalidFields(violations: readonly FieldViolation[]): Fault {
 
 export const malformed = (typeName: string): Fault => ({
   code: status.INVALID_ARGUMENT,
-  message: `the bytes are not a ${typeName}: generate the client from the .proto of this version`,
+  message: `the bytes are not a ${typeName}, or a text is not UTF-8: generate the client from the .proto of this version`,
   reason: 'MALFORMED_REQUEST',
 });
 

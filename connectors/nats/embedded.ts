@@ -2,7 +2,7 @@
  * The embedded NATS: a real nats-server with JetStream as a supervised child, on loopback only.
  *
  * It holds in one directory all it needs: `nats-server.conf` (written anew at each start), `nats-server.log` (bounded),
- * `jetstream/` (the store) and `owner.json` (the claim, see store-claim.ts).
+ * `jetstream/` (the store) and `owner-<n>.json` (the claim, see store-claim.ts).
  *
  *   E1  one server per store: a second owner is refused, a leftover of a killed one is ended first
  *   E2  a server that dies comes back on the same port and store, so that clients reconnect
@@ -85,8 +85,8 @@ const CONFIG_FILE = 'nats-server.conf';
 const RESTART: RestartPolicy = { restartsMax: 5, windowMs: 300_000, delayMs: 100, delayMsMax: 5_000 };
 
 /**
- * Resolves when the server takes connections. Rejects with fatal NATS_PORT_TAKEN, NATS_STORE_IN_USE, NATS_START_FAILED,
- * NATS_LEFTOVER_RUNS, NATS_NOT_LOOPBACK or NATS_TOO_OLD; nothing runs then and nothing is claimed.
+ * Resolves when the server takes connections. Rejects with fatal NATS_PORT_TAKEN, NATS_STORE_IN_USE,
+ * NATS_STORE_UNUSABLE, NATS_START_FAILED, NATS_LEFTOVER_RUNS, NATS_NOT_LOOPBACK or NATS_TOO_OLD; nothing runs then and nothing is claimed.
  */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
   const spec = await specOf(options);

@@ -1,12 +1,18 @@
 /**
  * One owner per store directory: two servers on one JetStream store would corrupt it.
  *
- *   C1  a claim is a file that exactly one process can make; it names that process and its life, not only its pid
- *   C2  a claim whose process is gone is void: a kill -9 does not lock the store
+ *   C1  claims are numbered files, `owner-<n>.json`; the highest counts. A claim appears complete and only if its number is
+ *       free (link(2)), and its maker has it only if it is still the highest. The highest is never removed, only emptied:
+ *       who looked long ago finds its number taken, or a higher one.
+ *   C2  a claim names a process and its life, not only its pid. One that is empty, or whose process is gone, is void: a
+ *       kill -9 does not lock the store.
  *   C3  a server that outlived a killed owner is ended before another one starts
  *   C4  a process is signalled only while its command line says that it is a nats-server on our config file
+ *
+ * Not seen: an owner on another machine, or in another container, that shares the directory.
  */
-import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { access, link, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fatal } from '../../runtime/errors.js';
@@ -22,37 +28,74 @@ interface Holder {
   readonly life: string;
 }
 
-const CLAIM_FILE = 'owner.json';
-const CLAIM_ATTEMPTS_MAX = 50;
+const CLAIM_NAME = /^owner-(\d+)\.json$/;
+const CLAIM_ATTEMPTS_MAX = 100;
 const POLL_MS = 20;
 const TERM_MS_MAX = 20_000;
 const KILL_MS_MAX = 5_000;
 
 /** Rejects with fatal NATS_STORE_IN_USE when a living process, or this one, has it. */
 export async function claimStore(storeDir: string): Promise<StoreClaim> {
-  const path = join(storeDir, CLAIM_FILE);
-  const life = await lifeOf(process.pid);
-  const mine = JSON.stringify({ pid: process.pid, life: life ?? '' } satisfies Holder);
-  for (let attempt = 1; attempt <= CLAIM_ATTEMPTS_MAX; attempt++) {
-    if (await makeFile(path, mine)) return claimOf(path);
-    const text = await readFile(path, 'utf8').catch(() => '');
-    const holder = parseHolder(text);
-    if (holder !== undefined && (await lifeOf(holder.pid)) === holder.life) throw inUse(storeDir, holder);
-    // Unreadable: being written at this moment, or by a process that was killed while writing.
-    if (holder === undefined && attempt < CLAIM_ATTEMPTS_MAX / 2) await sleep(POLL_MS);
-    else await removeVoid(path, text);
+  const mine = JSON.stringify({ pid: process.pid, life: (await lifeOf(process.pid)) ?? '' } satisfies Holder);
+  const draft = join(storeDir, `owner-${randomUUID()}.draft`);
+  try {
+    await writeFile(draft, mine);
+    for (let attempt = 1; attempt <= CLAIM_ATTEMPTS_MAX; attempt++) {
+      const highest = Math.max(0, ...(await claimNumbers(storeDir)));
+      const holder = await livingHolder(claimFile(storeDir, highest));
+      if (holder !== undefined) throw inUse(storeDir, holder);
+      const own = highest + 1;
+      if ((await linkNew(draft, claimFile(storeDir, own))) && (await isHighest(storeDir, own))) {
+        return claimOf(claimFile(storeDir, own));
+      }
+    }
+  } finally {
+    await rm(draft, { force: true });
   }
-  throw fatal('NATS_STORE_IN_USE', `${storeDir} cannot be claimed: ${path} changes all the time`);
+  throw fatal('NATS_STORE_IN_USE', `${storeDir} cannot be claimed: others claim it all the time`);
 }
 
 function claimOf(path: string): StoreClaim {
-  let held = true;
-  return {
-    release: async () => {
-      if (held) await rm(path, { force: true });
-      held = false;
-    },
-  };
+  let released: Promise<void> | undefined;
+  return { release: () => (released ??= writeFile(path, '')) };
+}
+
+const claimFile = (storeDir: string, claim: number): string => join(storeDir, `owner-${claim}.json`);
+
+async function claimNumbers(storeDir: string): Promise<number[]> {
+  return (await readdir(storeDir)).flatMap((name) => Number(CLAIM_NAME.exec(name)?.[1] ?? NaN) || []);
+}
+
+/** Removes the claim again when it is not; lower ones are of no more use when it is. */
+async function isHighest(storeDir: string, own: number): Promise<boolean> {
+  const claims = await claimNumbers(storeDir);
+  const wins = Math.max(...claims) === own;
+  const useless = wins ? claims.filter((claim) => claim < own) : [own];
+  await Promise.all(useless.map((claim) => rm(claimFile(storeDir, claim), { force: true })));
+  return wins;
+}
+
+async function livingHolder(path: string): Promise<Holder | undefined> {
+  try {
+    const { pid, life } = JSON.parse(await readFile(path, 'utf8')) as Partial<Holder>;
+    if (typeof pid !== 'number' || typeof life !== 'string') return undefined;
+    return (await lifeOf(pid)) === life ? { pid, life } : undefined;
+  } catch {
+    return undefined; // Given up, never made, or broken by a power failure, which its process did not survive.
+  }
+}
+
+async function linkNew(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw fatal('NATS_STORE_UNUSABLE', `${to} cannot be made`, {
+      cause,
+      hint: 'choose a data directory on a local file system (--data-dir, RIVULET_DATA_DIR)',
+    });
+  }
 }
 
 function inUse(storeDir: string, { pid }: Holder): Error {
@@ -60,38 +103,6 @@ function inUse(storeDir: string, { pid }: Holder): Error {
   return fatal('NATS_STORE_IN_USE', `the embedded nats-server of ${storeDir} is in use by ${who}`, {
     hint: 'stop it, or give this one a data directory of its own (--data-dir, RIVULET_DATA_DIR)',
   });
-}
-
-async function makeFile(path: string, text: string): Promise<boolean> {
-  try {
-    await writeFile(path, text, { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** Takes the void claim away; one that another process made in its place a moment ago is put back. */
-async function removeVoid(path: string, text: string): Promise<void> {
-  const aside = `${path}.${process.pid}`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return; // Another process was faster.
-  }
-  const taken = await readFile(aside, 'utf8').catch(() => text);
-  if (taken !== text) await makeFile(path, taken);
-  await rm(aside, { force: true });
-}
-
-function parseHolder(text: string): Holder | undefined {
-  try {
-    const { pid, life } = JSON.parse(text) as Partial<Holder>;
-    return typeof pid === 'number' && typeof life === 'string' ? { pid, life } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Ends every server that runs on this config file; only the holder of the claim may ask for it. Returns their pids. */

@@ -17,7 +17,7 @@ import {
   startEmbeddedNats,
 } from '../../connectors/nats/embedded.js';
 import { lifeOf, runningProcesses } from '../../connectors/nats/process-table.js';
-import { runsConfig } from '../../connectors/nats/store-claim.js';
+import { claimStore, runsConfig } from '../../connectors/nats/store-claim.js';
 import { VERSION_SUPPORTED, isAtLeast } from '../../connectors/nats/server-version.js';
 import { startTestNats, testNatsServer } from '../support/nats.js';
 
@@ -157,7 +157,7 @@ describe('the embedded server', () => {
       message: `something listens on 127.0.0.1:${port} already`,
       hint: expect.stringMatching(/--nats-port, RIVULET_NATS_PORT/),
     });
-    expect(await readdir(storeDir)).not.toContain('owner.json');
+    await start();
   });
 
   it('explains a failed start with the end of the log', async () => {
@@ -276,17 +276,23 @@ describe('the store', () => {
     await vi.waitUntil(async () => (await lifeOf(pid)) === undefined, WAIT);
   });
 
-  it('goes to exactly one of many that start at the same time, even after a crash (C1, C2)', async () => {
+  it('goes to exactly one of many that claim it at the same time, even after a crash (C1, C2)', async () => {
     await mkdir(storeDir);
-    await writeFile(join(storeDir, 'owner.json'), JSON.stringify({ pid: process.pid, life: 'of another process' }));
-    const results = await Promise.allSettled(Array.from({ length: 5 }, () => start()));
-    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-    expect(await serversOfStore()).toHaveLength(1);
+    await writeFile(join(storeDir, 'owner-7.json'), JSON.stringify({ pid: process.pid, life: 'of another process' }));
+    for (let round = 0; round < 50; round++) {
+      const claims = await Promise.allSettled(Array.from({ length: 12 }, () => claimStore(storeDir)));
+      const won = claims.filter((claim) => claim.status === 'fulfilled');
+      const lost = claims.filter((claim) => claim.status === 'rejected');
+      expect(won).toHaveLength(1);
+      for (const { reason } of lost) expect(reason).toMatchObject({ code: 'NATS_STORE_IN_USE' });
+      await won[0]!.value.release();
+    }
+    expect(await readdir(storeDir)).toEqual(['owner-57.json']);
   });
 
-  it.each(['', '{"pid":', '[]'])('is not locked by a broken claim: %j', async (text) => {
+  it.each(['', '{"pid":', '[]', '{"pid":1}'])('is not locked by a broken claim: %j', async (text) => {
     await mkdir(storeDir);
-    await writeFile(join(storeDir, 'owner.json'), text);
+    await writeFile(join(storeDir, 'owner-1.json'), text);
     await start();
   });
 });

@@ -1,0 +1,133 @@
+/**
+ * JSON messages: one object, an array of objects, or JSONL (one object per line); and JSONL files.
+ *
+ * An array stands or falls as JSON as a whole; within a sound one each element is judged by itself. Of JSONL each line is, sound or not.
+ */
+import { CARRIAGE_RETURN, COMMA, CLOSE_BRACKET, LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
+import type { RawMessage } from '../../runtime/stage.js';
+import type { EventWriter } from './event-writer.js';
+import { type Fault, tooManyEvents } from './fault.js';
+import { notJson, readJsonEvent } from './json-event.js';
+import { isSpace, JsonScanner } from './json-scanner.js';
+import type { Refusals } from './refusals.js';
+
+/** Reads a message that holds JSON, or JSONL; gives how many events it saw. It is not blank. */
+export function readJson(message: RawMessage, writer: EventWriter, refusals: Refusals, eventsMax: number): number {
+  const { data } = message;
+  const start = firstByte(data, 0, data.length);
+  const end = afterLastByte(data, start, data.length);
+  if (data[start] === OPEN_BRACKET) return readArray(message, start, end, writer, refusals, eventsMax);
+  const fault = readJsonEvent(data, start, end, writer);
+  if (fault?.rule === 'json_invalid' && startsSecondObject(data, start, end)) {
+    return readJsonLines(message, writer, refusals, eventsMax);
+  }
+  if (fault !== undefined) refusals.add(message, fault, { start: 0, end: data.length });
+  return 1;
+}
+
+/** Reads lines of JSON: of a message, or of a piece of a file. Blank lines are nothing. */
+export function readJsonLines(message: RawMessage, writer: EventWriter, refusals: Refusals, eventsMax = Infinity): number {
+  const { data, chunk } = message;
+  if (eventsMax < Infinity && linesOf(data) > eventsMax) return refuseWhole(message, tooManyEvents(eventsMax), refusals);
+  let index = 0;
+  let line = chunk?.line;
+  for (let from = 0; from < data.length; ) {
+    const feed = data.indexOf(LINE_FEED, from);
+    const next = feed < 0 ? data.length : feed + 1;
+    const start = firstByte(data, from, next);
+    if (start < next) {
+      const fault = readJsonEvent(data, start, afterLastByte(data, start, next), writer);
+      if (fault !== undefined) {
+        const end = withoutLineEnd(data, from, next);
+        refusals.add(message, fault, line === undefined ? { start: from, end, index } : { start: from, end, line });
+      }
+      index++;
+    }
+    if (line !== undefined) line++;
+    from = next;
+  }
+  return index;
+}
+
+function readArray(
+  message: RawMessage,
+  start: number,
+  end: number,
+  writer: EventWriter,
+  refusals: Refusals,
+  eventsMax: number,
+): number {
+  const { data } = message;
+  const scanner = new JsonScanner(data, end);
+  scanner.at = start;
+  const places = elementsOf(scanner);
+  if (places === undefined || scanner.at < end) return refuseWhole(message, notJson(scanner.at), refusals);
+  const events = places.length / 2;
+  if (events > eventsMax) return refuseWhole(message, tooManyEvents(eventsMax), refusals);
+  for (let index = 0; index < events; index++) {
+    const place = { start: places[index * 2]!, end: places[index * 2 + 1]!, index };
+    const fault = readJsonEvent(data, place.start, place.end, writer);
+    if (fault !== undefined) refusals.add(message, fault, place);
+  }
+  return events;
+}
+
+/** Where the elements of an array start and end, in turn; `undefined` when it is not JSON, the scanner being where it goes wrong. */
+function elementsOf(scanner: JsonScanner): number[] | undefined {
+  const places: number[] = [];
+  scanner.at++;
+  scanner.skipSpace();
+  if (scanner.skip(CLOSE_BRACKET)) return places;
+  for (;;) {
+    places.push(scanner.at);
+    if (!scanner.skipValue(1)) return undefined;
+    places.push(scanner.at);
+    scanner.skipSpace();
+    if (scanner.skip(CLOSE_BRACKET)) return places;
+    if (!scanner.skip(COMMA)) return undefined;
+    scanner.skipSpace();
+  }
+}
+
+function refuseWhole(message: RawMessage, fault: Fault, refusals: Refusals): number {
+  refusals.add(message, fault, { start: 0, end: message.data.length });
+  return 1;
+}
+
+/** Whether a later line starts an object of its own: then it is lines of JSON, one of them broken, rather than one broken object. */
+function startsSecondObject(data: Uint8Array, start: number, end: number): boolean {
+  for (let feed = data.indexOf(LINE_FEED, start); feed >= 0 && feed < end; feed = data.indexOf(LINE_FEED, feed + 1)) {
+    if (data[firstByte(data, feed, end)] === OPEN_BRACE) return true;
+  }
+  return false;
+}
+
+/** Lines that are not blank. */
+function linesOf(data: Uint8Array): number {
+  let lines = 0;
+  for (let from = 0; from < data.length; ) {
+    const feed = data.indexOf(LINE_FEED, from);
+    const next = feed < 0 ? data.length : feed + 1;
+    if (firstByte(data, from, next) < next) lines++;
+    from = next;
+  }
+  return lines;
+}
+
+/** The first byte of [start, end) that is no space, `end` when all are. */
+export function firstByte(data: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && isSpace(data[at]!)) at++;
+  return at;
+}
+
+function afterLastByte(data: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && isSpace(data[at - 1]!)) at--;
+  return at;
+}
+
+function withoutLineEnd(data: Uint8Array, start: number, end: number): number {
+  const at = end > start && data[end - 1] === LINE_FEED ? end - 1 : end;
+  return at > start && data[at - 1] === CARRIAGE_RETURN ? at - 1 : at;
+}

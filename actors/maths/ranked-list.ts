@@ -1,0 +1,116 @@
+/**
+ * ranked-list: a user's list as it is kept in the view, in some 18 bytes per item.
+ *
+ *   list  = version, row*           ranks are positions, from 1
+ *   row   = group, item, score      group  the number of a group that an earlier row brought, from 1
+ *         | 0, category, interest, interestRank, kind, item, score                  or a new one: what rows of one category share
+ *
+ * It is written from the columns of a frame without a string, and read when somebody asks. A list that came in two frames is the rows of
+ * both after one another.
+ */
+import { type Codec, entryStart, type FrameOf, type TextColumn } from '../../runtime/stage.js';
+import type { ranked } from '../model.js';
+import { ByteReader, ByteWriter } from './packed-bytes.js';
+
+type Ranked = FrameOf<typeof ranked>;
+
+export interface RankedItem {
+  readonly item: string;
+  readonly category: string | undefined;
+  readonly score: number;
+  /** The user's interest in the category, and its place among the user's interests; NaN and 0 when the item is here for its popularity alone. */
+  readonly interest: number;
+  readonly interestRank: number;
+  /** From 1. */
+  readonly rank: number;
+  /** Code of a recommendation type. */
+  readonly kind: number;
+}
+
+export interface RankedList {
+  readonly items: readonly RankedItem[];
+}
+
+/** A packed list. Never changed in place. */
+export type PackedList = Uint8Array;
+
+const VERSION = 1;
+const NEW_GROUP = 0;
+
+/** The stored form is the packed form; a copy, so that it does not hold on to a larger buffer. */
+export const packedList: Codec<PackedList> = { encode: (list) => list, decode: (bytes) => bytes.slice() };
+
+const writer = new ByteWriter();
+
+/** Rows [start, end) of a frame, which are one user's, as a list. A row without an item is an empty list. */
+export function packList(frame: Ranked, start: number, end: number): PackedList {
+  writer.byte(VERSION);
+  packRows(frame, start, end);
+  return writer.take();
+}
+
+/** A list with rows [start, end) of a frame behind its own. */
+export function appendToList(list: PackedList, frame: Ranked, start: number, end: number): PackedList {
+  writer.raw(list);
+  // Groups are numbered from the start of the list; the new rows bring their own.
+  packRows(frame, start, end, groupsOf(list));
+  return writer.take();
+}
+
+function packRows(frame: Ranked, start: number, end: number, groupsBefore = 0): void {
+  const { item, category, score, interest, interestRank, kind } = frame.columns;
+  const firsts: number[] = [];
+  for (let row = start; row < end; row++) {
+    if (item.codes[row] === 0) continue;
+    // A user has few categories: the search is short.
+    const group = firsts.findIndex(
+      (first) =>
+        category.codes[first] === category.codes[row] &&
+        Object.is(interest[first], interest[row]) &&
+        kind[first] === kind[row],
+    );
+    if (group >= 0) writer.varint(groupsBefore + group + 1);
+    else {
+      firsts.push(row);
+      writer.varint(NEW_GROUP);
+      writeText(category, row);
+      writer.f64(interest[row]!);
+      writer.byte(interestRank[row]!);
+      writer.byte(kind[row]!);
+    }
+    writeText(item, row);
+    writer.f64(score[row]!);
+  }
+}
+
+function writeText({ codes, dictionary }: TextColumn, row: number): void {
+  const code = codes[row]!;
+  writer.text(dictionary.bytes, entryStart(dictionary, code), dictionary.ends[code]!);
+}
+
+type Group = Pick<RankedItem, 'category' | 'interest' | 'interestRank' | 'kind'>;
+
+export function unpackList(list: PackedList): RankedList {
+  return { items: unpack(list).items };
+}
+
+const groupsOf = (list: PackedList): number => unpack(list).groups.length;
+
+function unpack(list: PackedList): { readonly items: RankedItem[]; readonly groups: Group[] } {
+  const reader = new ByteReader(list);
+  const version = reader.byte();
+  if (version !== VERSION) throw new RangeError(`a list of version ${version} where ${VERSION} is known`);
+  const groups: Group[] = [];
+  const items: RankedItem[] = [];
+  while (!reader.atEnd) {
+    const number = reader.varint();
+    if (number === NEW_GROUP) {
+      const category = reader.text();
+      const [interest, interestRank, kind] = [reader.f64(), reader.byte(), reader.byte()];
+      groups.push({ category: category === '' ? undefined : category, interest, interestRank, kind });
+    }
+    const group = groups[number === NEW_GROUP ? groups.length - 1 : number - 1]!;
+    items.push({ item: reader.text(), score: reader.f64(), rank: items.length + 1, ...group });
+  }
+  return { items, groups };
+}

@@ -1,0 +1,28 @@
+/** Events that come in over gRPC go the way of all others: onto the subject that publishers use (composition). */
+import type { EventPublisher } from '../connectors/grpc/ports.js';
+import { RivuletError } from './errors.js';
+import type { Log } from './ports.js';
+
+/** A user id may be a subject token only when it has nothing that NATS reads as more than text. */
+const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
+
+export const eventSubject = (type: string, userId: string): string =>
+  TOKEN.test(userId) ? `rivulet.events.${type}.${userId}` : `rivulet.events.${type}`;
+
+const HEADERS = { 'Content-Type': 'application/x-protobuf' };
+const ATTEMPTS_MAX = 3;
+
+export const eventPublisher = (log: Log): EventPublisher => ({
+  publish: async (event, type, userId) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await log.publish(eventSubject(type, userId), event, { headers: HEADERS });
+        return;
+      } catch (error) {
+        // Only what was surely not stored is tried again: a caller whose outcome is unknown must decide itself (by event_id).
+        const away = error instanceof RivuletError && error.code === 'LOG_AWAY';
+        if (!away || attempt === ATTEMPTS_MAX) throw error;
+      }
+    }
+  },
+});
