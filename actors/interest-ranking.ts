@@ -33,7 +33,13 @@ import {
 } from '../runtime/stage.js';
 import { bestRows } from './maths/best-rows.js';
 import { addDecayed } from './maths/decay.js';
-import { addInterest, type DecayedInterests, type Interest, noInterests, settleInterests } from './maths/decayed-interests.js';
+import {
+  addInterest,
+  type DecayedInterests,
+  type Interest,
+  noInterests,
+  settleInterests,
+} from './maths/decayed-interests.js';
 import { FrameChunks } from './maths/frame-chunks.js';
 import { addTotals, type InteractionTotals, interactionTotals, type Totals } from './maths/interaction-totals.js';
 import { compareText } from './maths/item-order.js';
@@ -43,8 +49,7 @@ import { CART, EVENT_TYPES, type EventType, interactions, interests, PURCHASE, V
 export type Weights = Readonly<Record<EventType, number>>;
 
 export type InterestScope =
-  | { readonly kind: 'epoch' }
-  | { readonly kind: 'decayed'; readonly halfLifeMs: number; readonly weights?: Weights };
+  { readonly kind: 'epoch' } | { readonly kind: 'decayed'; readonly halfLifeMs: number; readonly weights?: Weights };
 
 type Decayed = Extract<InterestScope, { kind: 'decayed' }>;
 

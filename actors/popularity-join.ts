@@ -14,7 +14,17 @@
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
  */
 import { merge, mergeMap } from 'rxjs';
-import { ABSENT, CodeMap, type FrameBuilder, type FrameOf, input, keyed, sideInput, stage, textAt } from '../runtime/stage.js';
+import {
+  ABSENT,
+  CodeMap,
+  type FrameBuilder,
+  type FrameOf,
+  input,
+  keyed,
+  sideInput,
+  stage,
+  textAt,
+} from '../runtime/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
 import { compareItems } from './maths/item-order.js';
 import { listsOfCategory, type MergedList, mergedOnce } from './maths/top-list.js';

@@ -88,10 +88,9 @@ export const popularity = ({ from, listSize = LIST_MAX, aligned }: PopularityOpt
         from === 'events'
           ? inputs.purchases.pipe(map((frame) => whileFew(() => catalogue.takeEvents(frame))))
           : inputs.table.pipe(map((frame) => whileFew(() => catalogue.takeTable(frame))));
-      return merge(
-        taken.pipe(filter((few) => few && !aligned)),
-        aligned ? epochEnds : ticks,
-      ).pipe(mergeMap(() => catalogue.changedLists(partition).map((frame) => out.lists(frame))));
+      return merge(taken.pipe(filter((few) => few && !aligned)), aligned ? epochEnds : ticks).pipe(
+        mergeMap(() => catalogue.changedLists(partition).map((frame) => out.lists(frame))),
+      );
     },
   });
 
@@ -174,7 +173,8 @@ class Catalogue {
         const own = row === undefined ? NO_NAME : category[row]!;
         columns.category.codes[frame.rows] = code;
         columns.origin[frame.rows] = origin;
-        columns.item.codes[frame.rows] = row === undefined ? ABSENT : columns.item.dictionary.addFrom(itemWords, row + 1);
+        columns.item.codes[frame.rows] =
+          row === undefined ? ABSENT : columns.item.dictionary.addFrom(itemWords, row + 1);
         columns.purchases[frame.rows] = row === undefined ? NaN : purchases[row]!;
         columns.itemCategory.codes[frame.rows] = columns.itemCategory.dictionary.addFrom(categoryWords, own);
       }

@@ -11,9 +11,27 @@
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
  */
 import { ignoreElements, merge, tap } from 'rxjs';
-import { ABSENT, type Codec, type FrameOf, input, json, type Keyed, keyed, sideInput, stage, textAt } from '../runtime/stage.js';
+import {
+  ABSENT,
+  type Codec,
+  type FrameOf,
+  input,
+  json,
+  type Keyed,
+  keyed,
+  sideInput,
+  stage,
+  textAt,
+} from '../runtime/stage.js';
 import type { RecommendationReader } from './maths/answer.js';
-import { appendToList, packedList, type PackedList, packList, type RankedItem, unpackList } from './maths/ranked-list.js';
+import {
+  appendToList,
+  packedList,
+  type PackedList,
+  packList,
+  type RankedItem,
+  unpackList,
+} from './maths/ranked-list.js';
 import { type ListsOfCategory, listsOfCategory, mergedOnce } from './maths/top-list.js';
 import { FALLBACK_SCORE, interactions, LIST_MAX, ranked, STREAMING_POPULAR_FALLBACK, topLists } from './model.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
@@ -31,7 +49,10 @@ const SEEN_CACHED_MAX = 10_000;
 type Seen = Set<string>;
 
 const ids = json<string[]>();
-const seenItems: Codec<Seen> = { encode: (seen) => ids.encode([...seen]), decode: (bytes) => new Set(ids.decode(bytes)) };
+const seenItems: Codec<Seen> = {
+  encode: (seen) => ids.encode([...seen]),
+  decode: (bytes) => new Set(ids.decode(bytes)),
+};
 
 export interface RecommendationCells {
   readonly lists: Keyed<PackedList>;
@@ -73,7 +94,7 @@ function keepLists(frame: FrameOf<typeof ranked>, lists: Keyed<PackedList>): voi
   const { user, rank } = frame.columns;
   for (let start = 0, end = 0; start < frame.rows; start = end) {
     const code = user.codes[start]!;
-    for (end = start + 1; end < frame.rows && user.codes[end] === code && rank[end]! > rank[end - 1]!; ) end++;
+    for (end = start + 1; end < frame.rows && user.codes[end] === code && rank[end]! > rank[end - 1]!;) end++;
     const key = textAt(user.dictionary, code);
     if (key === undefined) continue;
     // A list of very long ids may have been cut between two messages: the second goes on where the first stopped.

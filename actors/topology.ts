@@ -13,7 +13,9 @@ import { popularity } from './popularity.js';
 import { popularityJoin } from './popularity-join.js';
 import { recommendations } from './recommendations.js';
 import { type Trigger, watermark } from './watermark.js';
-import { window, type WindowKind, type WindowOutput } from './window.js';
+import type { WindowKind } from './maths/window.js';
+import type { OutputMode } from './operators/close-windows.js';
+import { window } from './window.js';
 
 /** What the pipeline means. Fixed per deployment; plain data, so that every thread builds the same topology from it. */
 export interface PipelineOptions {
@@ -22,7 +24,7 @@ export interface PipelineOptions {
   readonly trigger: Trigger;
   readonly watermarkDelayMs: number;
   readonly idleAfterMs: number;
-  readonly window: { readonly kind: WindowKind; readonly allowedLatenessMs: number; readonly output: WindowOutput };
+  readonly window: { readonly kind: WindowKind; readonly allowedLatenessMs: number; readonly output: OutputMode };
   readonly interest: InterestScope;
   /** Counted from purchases, or loaded from a table before the first epoch. */
   readonly popularity: 'events' | 'table';

@@ -80,8 +80,9 @@ export class StageInstance {
     return Object.values(this.cells).reduce((sum, cell) => sum + cell.keys, 0);
   }
 
-  cell(name: string): Cell | undefined {
-    return this.cells[name];
+  /** The stage's cells by name, for readers on the same thread; they may only look. */
+  cellsOf(): Readonly<Record<string, Cell>> {
+    return this.cells;
   }
 
   /** What changed since the last cut, encoded at this moment. */

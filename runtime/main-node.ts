@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import pino from 'pino';
 import { mainTopology, type PipelineOptions } from '../actors/topology.js';
 import { type GrpcServer, startGrpcServer } from '../connectors/grpc/server.js';
+import type { ServerTls } from '../connectors/grpc/credentials.js';
 import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
@@ -43,7 +44,7 @@ export interface NodeOptions {
   readonly grpc: {
     readonly host: string;
     readonly port: number;
-    readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string };
+    readonly tls?: ServerTls;
   };
   readonly onProgress: (message: string) => void;
 }

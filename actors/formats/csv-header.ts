@@ -65,8 +65,12 @@ const aliases = (names: readonly string[], schema: Schema): (Alias | undefined)[
   });
 
 /** What is wrong with a row before its values are looked at. */
-export function rowFault(header: CsvHeader, columns: number, bytes: Uint8Array, writer: EventWriter): Fault | undefined {
-  if (columns === header.columns && header.plain) return undefined;
+export function rowFault(
+  header: CsvHeader,
+  columns: number,
+  bytes: Uint8Array,
+  writer: EventWriter,
+): Fault | undefined {
   if (header.fault !== undefined) return header.fault;
   if (columns !== header.columns) {
     const few = columns < header.columns;

@@ -83,11 +83,18 @@ function lineEnd(data: Uint8Array, at: number): number {
   return data[feed] === LINE_FEED ? feed + 1 : -1;
 }
 
-function copyField(writer: EventWriter, slot: number, data: Uint8Array, start: number, end: number, quoted: boolean): void {
+function copyField(
+  writer: EventWriter,
+  slot: number,
+  data: Uint8Array,
+  start: number,
+  end: number,
+  quoted: boolean,
+): void {
   writer.copy(slot, data, start, quoted ? firstQuote(data, start, end) : end);
   if (!quoted) return;
   // Each further piece starts with the second quote of a pair.
-  for (let at = firstQuote(data, start, end); at < end; ) {
+  for (let at = firstQuote(data, start, end); at < end;) {
     const next = firstQuote(data, at + 2, end);
     writer.extend(slot, data, at + 1, next);
     at = next;

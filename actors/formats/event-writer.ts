@@ -7,7 +7,8 @@
 import { events, EVENT_TYPES } from '../model.js';
 import { decimalOf } from '../maths/decimal.js';
 import { TimeParser } from '../maths/time.js';
-import { type Frame, FrameBuilder, frameType, utf8 } from '../../runtime/stage.js';
+import { type Identified, rowIds } from '../operators/drop-duplicates.js';
+import { type Frame, FrameBuilder, utf8 } from '../../runtime/stage.js';
 import {
   type Fault,
   hasControlCharacters,
@@ -34,14 +35,12 @@ import {
   PRICE,
   RATING_VALUE,
   REVIEW_TEXT,
+  SESSION_ID,
   USER_ID,
 } from './fields.js';
 import type { Schema } from './schema.js';
 import { NAME_BYTES_MAX, RATING_MAX, RATING_MIN, REVIEW_CHARACTERS_MAX } from './limits.js';
 import { charactersIn, hasControls, isText, isUtf8 } from './text.js';
-
-/** The ids of events, row by row beside their frame; absent where the publisher gave none. */
-export const eventIds = frameType('event-id', { id: 'text' });
 
 /** A place for each field, for what is ignored, and for second names of a field. */
 const SLOTS = 2 * (IGNORED + 1);
@@ -65,7 +64,7 @@ export class EventWriter {
   private scratchUsed = 0;
 
   private readonly rows = new FrameBuilder(events);
-  private ids: FrameBuilder<typeof eventIds.columns> | undefined;
+  private ids: FrameBuilder<typeof rowIds.columns> | undefined;
   private readonly times = new TimeParser();
   private timeMaxMs = Infinity;
 
@@ -77,6 +76,11 @@ export class EventWriter {
   /** The events that follow are of a message stored at this time. */
   storedAt(timeMs: number): void {
     this.timeMaxMs = timeMs + this.futureMaxMs;
+  }
+
+  /** Makes room for about so many rows at once. */
+  reserve(rows: number): void {
+    this.rows.reserve(rows);
   }
 
   /** Forgets the fields of the last event. */
@@ -160,7 +164,14 @@ export class EventWriter {
   }
 
   /** The same with the values known; an absent price or rating is NaN. */
-  write(bytes: Uint8Array, type: number, time: number, price: number, rating: number, plain: boolean): Fault | undefined {
+  write(
+    bytes: Uint8Array,
+    type: number,
+    time: number,
+    price: number,
+    rating: number,
+    plain: boolean,
+  ): Fault | undefined {
     const { starts, ends } = this;
     if (time < 0 || time > this.timeMaxMs) return timeOutOfRange(time, this.timeMaxMs);
     if (starts[USER_ID] === ends[USER_ID]) return this.missing(USER_ID);
@@ -168,10 +179,16 @@ export class EventWriter {
     if (price < 0) return negativePrice(price);
     if (type === RATING && Number.isNaN(rating)) return this.missing(RATING_VALUE);
     if (rating < RATING_MIN || rating > RATING_MAX) return ratingOutOfRange(rating);
-    const fault = this.textFault(bytes, plain);
-    if (fault !== undefined) return fault;
+    if (!plain || this.hasLongText()) {
+      const fault = this.textFault(bytes);
+      if (fault !== undefined) return fault;
+    }
+    this.append(bytes, type, time, price, rating);
+    return undefined;
+  }
 
-    const { rows } = this;
+  private append(bytes: Uint8Array, type: number, time: number, price: number, rating: number): void {
+    const { starts, ends, rows } = this;
     rows.reserve(1);
     const { columns, rows: row } = rows;
     columns.time[row] = time;
@@ -185,16 +202,15 @@ export class EventWriter {
     columns.rating[row] = rating;
     if (starts[EVENT_ID] !== ends[EVENT_ID] || this.ids !== undefined) this.writeId(bytes, row);
     rows.rows = row + 1;
-    return undefined;
   }
 
-  finish(): { readonly rows: Frame<typeof events.columns>; readonly ids: Frame<typeof eventIds.columns> | undefined } {
+  finish(): Identified<Frame<typeof events.columns>> {
     return { rows: this.rows.finish(), ids: this.ids?.finish() };
   }
 
   /** Ids stand beside the rows once the first one is seen. */
   private writeId(bytes: Uint8Array, row: number): void {
-    const ids = (this.ids ??= new FrameBuilder(eventIds));
+    const ids = (this.ids ??= new FrameBuilder(rowIds));
     ids.reserve(row + 1 - ids.rows);
     const { codes, dictionary } = ids.columns.id;
     codes[row] = dictionary.add(bytes, this.starts[EVENT_ID]!, this.ends[EVENT_ID]!);
@@ -205,26 +221,27 @@ export class EventWriter {
     return missing(field, this.schema.names[field]!);
   }
 
-  private textFault(bytes: Uint8Array, plain: boolean): Fault | undefined {
+  /** Whether some text may be too long: lengths below a power of two stay below it when or-ed. */
+  private hasLongText(): boolean {
     const { starts, ends } = this;
+    const ids = (ends[USER_ID]! - starts[USER_ID]!) | (ends[ITEM_ID]! - starts[ITEM_ID]!);
+    const names = (ends[CATEGORY_CODE]! - starts[CATEGORY_CODE]!) | (ends[BRAND]! - starts[BRAND]!);
+    const visits = (ends[EVENT_ID]! - starts[EVENT_ID]!) | (ends[SESSION_ID]! - starts[SESSION_ID]!);
+    return (ids | names | visits) >= NAME_BYTES_MAX || ends[REVIEW_TEXT]! - starts[REVIEW_TEXT]! > REVIEW_CHARACTERS_MAX;
+  }
+
+  private textFault(bytes: Uint8Array): Fault | undefined {
+    const { starts, ends } = this;
+    for (let field = 0; field < IGNORED; field++) {
+      if (!isUtf8(bytes, starts[field]!, ends[field]!)) return invalidUtf8(field);
+    }
     for (const field of NAMING_FIELDS) {
       if (ends[field]! - starts[field]! > NAME_BYTES_MAX) return tooLong(field, `${NAME_BYTES_MAX} bytes`);
-    }
-    if (!plain) {
-      for (let field = 0; field < IGNORED; field++) {
-        if (!isUtf8(bytes, starts[field]!, ends[field]!)) return invalidUtf8(field);
-      }
-      for (const field of NAMING_FIELDS) {
-        if (hasControls(bytes, starts[field]!, ends[field]!)) return hasControlCharacters(field);
-      }
+      if (hasControls(bytes, starts[field]!, ends[field]!)) return hasControlCharacters(field);
     }
     const reviewAt = starts[REVIEW_TEXT]!;
     const reviewEnd = ends[REVIEW_TEXT]!;
-    if (reviewEnd - reviewAt > REVIEW_CHARACTERS_MAX) {
-      if (charactersIn(bytes, reviewAt, reviewEnd) > REVIEW_CHARACTERS_MAX) {
-        return tooLong(REVIEW_TEXT, `${REVIEW_CHARACTERS_MAX} characters`);
-      }
-    }
-    return undefined;
+    const isLong = charactersIn(bytes, reviewAt, reviewEnd) > REVIEW_CHARACTERS_MAX;
+    return isLong ? tooLong(REVIEW_TEXT, `${REVIEW_CHARACTERS_MAX} characters`) : undefined;
   }
 }

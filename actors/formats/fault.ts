@@ -58,23 +58,36 @@ export const wrongType = (field: number, is: string, wanted: string): Fault =>
   fault('wrong_type', field, `${FIELDS[field]!} is ${is}: send ${wanted}`);
 
 export const fieldsDisagree = (field: number, names: readonly string[]): Fault =>
-  fault('fields_disagree', field, `${FIELDS[field]!} is given more than once (${names.join(', ')}), differently: send one`);
+  fault(
+    'fields_disagree',
+    field,
+    `${FIELDS[field]!} is given more than once (${names.join(', ')}), differently: send one`,
+  );
 
 export const unknownEventType = (is: string): Fault =>
   fault('unknown_event_type', EVENT_TYPE, `event_type is ${is}: send one of ${EVENT_TYPES.join(', ')}`);
 
 export const invalidTime = (is: string): Fault =>
-  fault('time_invalid', EVENT_TIME, `event_time is ${is}: send an existing time as 2019-10-01T00:00:00Z or epoch seconds or milliseconds`);
+  fault(
+    'time_invalid',
+    EVENT_TIME,
+    `event_time is ${is}: send an existing time as 2019-10-01T00:00:00Z or epoch seconds or milliseconds`,
+  );
 
 export const timeOutOfRange = (timeMs: number, timeMaxMs: number): Fault =>
   timeMs < 0
     ? fault('time_before_1970', EVENT_TIME, `event_time is ${timeText(timeMs)}: send a time from 1970 on`)
-    : fault('time_in_future', EVENT_TIME, `event_time is ${timeText(timeMs)}: send a time that is not after ${timeText(timeMaxMs)}, or check the clock and the unit`);
+    : fault(
+        'time_in_future',
+        EVENT_TIME,
+        `event_time is ${timeText(timeMs)}: send a time that is not after ${timeText(timeMaxMs)}, or check the clock and the unit`,
+      );
 
 export const invalidNumber = (field: number, is: string): Fault =>
   fault('number_invalid', field, `${FIELDS[field]!} is ${is}: send a finite decimal number, as 12.5`);
 
-export const negativePrice = (price: number): Fault => fault('price_negative', PRICE, `price is ${price}: send 0 or more`);
+export const negativePrice = (price: number): Fault =>
+  fault('price_negative', PRICE, `price is ${price}: send 0 or more`);
 
 export const ratingOutOfRange = (rating: number): Fault =>
   fault('rating_out_of_range', RATING_VALUE, `rating is ${rating}: send ${RATING_MIN} to ${RATING_MAX}`);
@@ -83,7 +96,11 @@ export const tooLong = (field: number, max: string): Fault =>
   fault('text_too_long', field, `${FIELDS[field]!} is longer than ${max}: shorten it`);
 
 export const hasControlCharacters = (field: number): Fault =>
-  fault('control_characters', field, `${FIELDS[field]!} holds control characters (a line end, a tab, a NUL): remove them`);
+  fault(
+    'control_characters',
+    field,
+    `${FIELDS[field]!} holds control characters (a line end, a tab, a NUL): remove them`,
+  );
 
 export const invalidUtf8 = (field: number): Fault =>
   fault('invalid_utf8', field, `${FIELDS[field]!} is not valid UTF-8: send text as UTF-8`);

@@ -65,7 +65,8 @@ class ObjectReader {
   read(): Fault | undefined {
     const { scanner, writer } = this;
     scanner.at = this.start;
-    if (scanner.byte !== OPEN_BRACE) return scanner.skipValue() && scanner.at === this.end ? NOT_AN_OBJECT : this.notJson();
+    if (scanner.byte !== OPEN_BRACE)
+      return scanner.skipValue() && scanner.at === this.end ? NOT_AN_OBJECT : this.notJson();
     writer.clear();
     if (!this.readMembers()) return this.notJson();
     scanner.skipSpace();
@@ -119,7 +120,8 @@ class ObjectReader {
     const first = bytes[start]!;
     if (first === NULL) return;
     const isText = first === QUOTE;
-    if (!isText && !(isNumber(first) && acceptsNumber(field, bytes, start, end))) return this.refuseType(field, start, end);
+    if (!isText && !(isNumber(first) && acceptsNumber(field, bytes, start, end)))
+      return this.refuseType(field, start, end);
     if (isText && WANTED[field] === 'number') return this.refuseType(field, start, end);
     const from = isText ? start + 1 : start;
     const to = isText ? end - 1 : end;
@@ -180,4 +182,3 @@ function acceptsNumber(field: number, bytes: Uint8Array, start: number, end: num
   for (let at = start + 1; at < end; at++) if (bytes[at]! < ZERO || bytes[at]! > NINE) return false;
   return true;
 }
-

@@ -26,12 +26,18 @@ export function readJson(message: RawMessage, writer: EventWriter, refusals: Ref
 }
 
 /** Reads lines of JSON: of a message, or of a piece of a file. Blank lines are nothing. */
-export function readJsonLines(message: RawMessage, writer: EventWriter, refusals: Refusals, eventsMax = Infinity): number {
+export function readJsonLines(
+  message: RawMessage,
+  writer: EventWriter,
+  refusals: Refusals,
+  eventsMax = Infinity,
+): number {
   const { data, chunk } = message;
-  if (eventsMax < Infinity && linesOf(data) > eventsMax) return refuseWhole(message, tooManyEvents(eventsMax), refusals);
+  if (eventsMax < Infinity && linesOf(data) > eventsMax)
+    return refuseWhole(message, tooManyEvents(eventsMax), refusals);
   let index = 0;
   let line = chunk?.line;
-  for (let from = 0; from < data.length; ) {
+  for (let from = 0; from < data.length;) {
     const feed = data.indexOf(LINE_FEED, from);
     const next = feed < 0 ? data.length : feed + 1;
     const start = firstByte(data, from, next);
@@ -105,7 +111,7 @@ function startsSecondObject(data: Uint8Array, start: number, end: number): boole
 /** Lines that are not blank. */
 function linesOf(data: Uint8Array): number {
   let lines = 0;
-  for (let from = 0; from < data.length; ) {
+  for (let from = 0; from < data.length;) {
     const feed = data.indexOf(LINE_FEED, from);
     const next = feed < 0 ? data.length : feed + 1;
     if (firstByte(data, from, next) < next) lines++;

@@ -16,24 +16,29 @@ export interface MessageLimits {
 type Format = 'json' | 'json-lines' | ProtobufKind;
 
 /** Reads a message or a piece of a file; gives how many events it saw. Never throws, whatever the bytes. */
-export function readMessage(message: RawMessage, writer: EventWriter, refusals: Refusals, limits: MessageLimits): number {
+export function readMessage(
+  message: RawMessage,
+  writer: EventWriter,
+  refusals: Refusals,
+  limits: MessageLimits,
+): number {
   writer.storedAt(message.storedAtMs);
   if (message.chunk !== undefined) return readChunk(message, message.chunk.format, writer, refusals);
   const { data } = message;
   const { messageBytesMax, messageEventsMax } = limits;
   if (data.length > messageBytesMax) return refuse(message, tooLarge(data.length, messageBytesMax), refusals);
-  const format = data.length === 0 ? undefined : formatOf(message);
+  if (firstByte(data, 0, data.length) === data.length) return refuse(message, EMPTY_MESSAGE, refusals);
+  const format = formatOf(message);
   switch (format) {
     case 'json':
-    case 'json-lines':
-      if (firstByte(data, 0, data.length) === data.length) return refuse(message, EMPTY_MESSAGE, refusals);
-      if (format === 'json-lines') return readJsonLines(message, writer, refusals, messageEventsMax);
       return readJson(message, writer, refusals, messageEventsMax);
+    case 'json-lines':
+      return readJsonLines(message, writer, refusals, messageEventsMax);
     case 'event':
     case 'event-batch':
       return readProtobuf(message, format, writer, refusals, messageEventsMax);
     case undefined:
-      return refuse(message, firstByte(data, 0, data.length) === data.length ? EMPTY_MESSAGE : UNKNOWN_FORMAT, refusals);
+      return refuse(message, UNKNOWN_FORMAT, refusals);
   }
 }
 

@@ -81,7 +81,8 @@ function eventsOf(data: Uint8Array): Uint8Array[] | undefined {
 
 const NOT_PROTOBUF: Fault = {
   rule: 'protobuf_invalid',
-  reason: 'not a rivulet.v1.Event or EventBatch: check the message type, that strings are UTF-8, and that it was not cut off',
+  reason:
+    'not a rivulet.v1.Event or EventBatch: check the message type, that strings are UTF-8, and that it was not cut off',
 };
 
 /** Codes of event types by their numbers on the wire. */
@@ -109,7 +110,10 @@ function readEvent(bytes: Uint8Array, writer: EventWriter): Fault | undefined {
   if (event.eventTime === undefined) return missing(EVENT_TIME, writer.schema.names[EVENT_TIME]!);
   const { seconds, nanos } = event.eventTime;
   if (nanos < 0 || nanos > 999_999_999) return invalidTime(`${seconds} s and ${nanos} ns`);
-  for (const [field, value] of [[PRICE, event.price], [RATING_VALUE, event.rating]] as const) {
+  for (const [field, value] of [
+    [PRICE, event.price],
+    [RATING_VALUE, event.rating],
+  ] as const) {
     if (value !== undefined && !Number.isFinite(value)) return invalidNumber(field, `${value}`);
   }
   writer.clear();

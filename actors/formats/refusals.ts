@@ -7,7 +7,7 @@ export interface Place {
   readonly start: number;
   readonly end: number;
   /** 1-based line of the file, for pieces of files. */
-  readonly line?: number;
+  readonly line?: number | undefined;
   /** Index within an array, a batch or the lines of a message, from 0. */
   readonly index?: number;
 }
@@ -43,4 +43,3 @@ export class Refusals {
     return this.builder?.finish();
   }
 }
-

@@ -28,7 +28,11 @@ export interface Alias {
 const OWN_NAMES: Readonly<Record<Exclude<SchemaName, 'auto'>, Partial<Record<FieldName, readonly string[]>>>> = {
   rivulet: {},
   rees46: { item_id: ['product_id'], session_id: ['user_session'] },
-  movielens: { user_id: ['userId', 'user_id'], item_id: ['movieId', 'movie_id'], event_time: ['timestamp', 'event_ts'] },
+  movielens: {
+    user_id: ['userId', 'user_id'],
+    item_id: ['movieId', 'movie_id'],
+    event_time: ['timestamp', 'event_ts'],
+  },
 };
 
 const REQUIRED: readonly FieldName[] = ['event_type', 'event_time', 'user_id', 'item_id'];

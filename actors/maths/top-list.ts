@@ -42,7 +42,12 @@ interface Candidate {
 
 export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList {
   const candidates = lists.flatMap(({ items, purchases, categories }) =>
-    items.map((item, i): Candidate => ({ item, purchases: purchases[i]!, key: orderKey(item), category: categories[i]! })),
+    items.map((item, i): Candidate => ({
+      item,
+      purchases: purchases[i]!,
+      key: orderKey(item),
+      category: categories[i]!,
+    })),
   );
   candidates.sort((a, b) => b.purchases - a.purchases || a.key - b.key || compareItems(a.item, b.item));
   const listed = new Set<string>();

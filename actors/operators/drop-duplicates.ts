@@ -10,48 +10,35 @@
  * Restart  restored with the snapshot; the index of the old generation is built anew from it.
  */
 import { map, type OperatorFunction } from 'rxjs';
-import {
-  ABSENT,
-  type Columns,
-  type Dictionary,
-  type Frame,
-  frameType,
-  gather,
-  hashAt,
-  entryStart,
-  type Tables,
-} from '../../runtime/stage.js';
+import { ABSENT, type ColumnTable, type Frame, frameType, gather, type Tables } from '../../runtime/stage.js';
+import { TextIndex } from '../maths/text-index.js';
 
 /** Ids of rows, in a frame beside theirs; absent where a row has none. */
 export const rowIds = frameType('row-id', { id: 'text' });
 type Ids = typeof rowIds.columns;
 
 /** Rows, and their ids unless none has one. */
-export interface Identified<C extends Columns> {
-  readonly rows: Frame<C>;
+export interface Identified<F extends Frame = Frame> {
+  readonly rows: F;
   readonly ids: Frame<Ids> | undefined;
 }
 
-export interface Distinct<C extends Columns> {
-  readonly rows: Frame<C>;
-  readonly duplicates: number;
-}
-
-export function dropDuplicates<C extends Columns, I extends Identified<C>>(
+/** Whatever else comes with the rows goes on with them, and how many were dropped. */
+export function dropDuplicates<I extends Identified>(
   seen: Tables<Ids>,
   idsMax: number,
-): OperatorFunction<I, Omit<I, 'rows' | 'ids'> & Distinct<C>> {
+): OperatorFunction<I, Omit<I, 'ids'> & { readonly duplicates: number }> {
   const generations = new Generations(seen, Math.max(1, Math.floor(idsMax / 2)));
-  return map(({ rows, ids, ...rest }) => {
-    if (ids === undefined) return { ...rest, rows, duplicates: 0 };
-    const kept = generations.firsts(ids);
-    const duplicates = rows.rows - kept.length;
-    return { ...rest, rows: duplicates === 0 ? rows : gather(rows, kept), duplicates };
+  return map(({ ids, ...rest }) => {
+    const { rows } = rest;
+    const kept = ids === undefined ? undefined : generations.firsts(ids);
+    if (kept === undefined || kept.length === rows.rows) return { ...rest, duplicates: 0 };
+    return { ...rest, rows: gather(rows, kept), duplicates: rows.rows - kept.length };
   });
 }
 
 class Generations {
-  /** The index of the old generation, and which that is. */
+  /** The index of the old generation, and the number of that. */
   private index: TextIndex | undefined;
   private indexed = NaN;
 
@@ -60,16 +47,58 @@ class Generations {
     private readonly max: number,
   ) {}
 
-  /** The rows whose id was not seen before, ascending; their ids then are. */
+  /** The rows that have no id, or one not seen before; from now on it is. */
   firsts(ids: Frame<Ids>): Uint32Array {
-    const kept = new Uint32Array(ids.rows);
-    let count = 0;
-    for (let from = 0; from < ids.rows; ) {
+    const { codes, dictionary } = ids.columns.id;
+    const passes = new Uint8Array(ids.rows);
+    const asked = new Uint32Array(ids.rows);
+    for (let row = 0; row < ids.rows;) {
       const young = this.young();
-      // As many rows as the young generation has room for, all of which may be new.
-      const to = Math.min(ids.rows, from + young.room);
-      ...
+      const old = this.old();
+      // No more rows at a time than the young generation has room for, should all of them be new.
+      const room = this.max - young.rows;
+      let count = 0;
+      for (; row < ids.rows && count < room; row++) {
+        if (codes[row] === ABSENT) passes[row] = 1;
+        else if (old?.has(dictionary, codes[row]!) !== true) asked[count++] = row;
+      }
+      let next = young.rows;
+      const found = young.upsert(ids, asked.subarray(0, count));
+      for (let i = 0; i < count; i++) {
+        if (found[i] !== next) continue;
+        passes[asked[i]!] = 1;
+        next++;
+      }
     }
-    return kept.subarray(0, count);
+    return setRows(passes);
   }
+
+  /** The generation that takes new ids in, a fresh one when the last is full. */
+  private young(): ColumnTable<Ids> {
+    const numbers = this.seen.numbers();
+    const last = numbers.at(-1) ?? 0;
+    const table = this.seen.table(last);
+    if (table.rows < this.max) return table;
+    if (numbers.length > 1) this.seen.drop(numbers[0]!);
+    return this.seen.table(last + 1);
+  }
+
+  private old(): TextIndex | undefined {
+    const numbers = this.seen.numbers();
+    if (numbers.length < 2) return undefined;
+    const [number] = numbers as [number];
+    if (this.index === undefined || this.indexed !== number) {
+      this.index = new TextIndex(this.seen.table(number).dictionary('id'));
+      this.indexed = number;
+    }
+    return this.index;
+  }
+}
+
+/** The numbers of the rows that are set. */
+function setRows(passes: Uint8Array): Uint32Array {
+  const rows = new Uint32Array(passes.length);
+  let count = 0;
+  for (let row = 0; row < passes.length; row++) if (passes[row] === 1) rows[count++] = row;
+  return rows.subarray(0, count);
 }

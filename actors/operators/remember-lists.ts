@@ -41,7 +41,12 @@ function remember(frame: TopLists, cell: Keyed<ListsOfCategory>, keeps: (categor
 }
 
 /** Rows [start, end) as a list; none has an absent item. */
-function listOf({ columns: { item, purchases, itemCategory } }: TopLists, origin: number, start: number, end: number): TopList {
+function listOf(
+  { columns: { item, purchases, itemCategory } }: TopLists,
+  origin: number,
+  start: number,
+  end: number,
+): TopList {
   const items: string[] = [];
   const counts: number[] = [];
   const categories: string[] = [];

@@ -62,15 +62,9 @@ export async function launch(spec: ServerSpec, port: number, signal?: AbortSigna
     ({ size }) => size,
     () => 0,
   );
-  const child = await spawnServer(spec);
+  const { child, exited } = await spawnServer(spec);
   let ended: ServerExit | undefined;
-  const exited = new Promise<ServerExit>((resolve) => {
-    child.once('exit', (code, killedBy) => {
-      running.delete(child);
-      ended = { code, signal: killedBy };
-      resolve(ended);
-    });
-  });
+  void exited.then((exit) => (ended = exit));
   const stop = (): Promise<void> => endChild(child, exited);
   const until = performance.now() + READY_MS_MAX;
   for (;;) {
@@ -121,7 +115,12 @@ function startFailed({ binary, host, logFile }: ServerSpec, port: number, what: 
   return fatal('NATS_START_FAILED', message, { hint: `see ${logFile}` });
 }
 
-async function spawnServer({ binary, configFile, logFile, storeDir }: ServerSpec): Promise<ChildProcess> {
+interface Child {
+  readonly child: ChildProcess;
+  readonly exited: Promise<ServerExit>;
+}
+
+async function spawnServer({ binary, configFile, logFile, storeDir }: ServerSpec): Promise<Child> {
   // What it writes before it opens its log, and a Go panic, go to the same file.
   const log = await open(logFile, 'a', 0o600);
   try {
@@ -132,15 +131,24 @@ async function spawnServer({ binary, configFile, logFile, storeDir }: ServerSpec
       detached: process.platform !== 'win32',
       windowsHide: true,
     });
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', reject);
-    });
-    running.add(child);
-    endWithProcess();
+    endWithProcess(child);
     // Whoever uses the server keeps the process alive, not the server itself.
     child.unref();
-    return child;
+    // Before anything is awaited: a server that refuses its configuration is gone within a millisecond.
+    const exited = new Promise<ServerExit>((resolve) => {
+      child.once('exit', (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal });
+      });
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', (error) => {
+        running.delete(child);
+        reject(error);
+      });
+    });
+    return { child, exited };
   } catch (cause) {
     throw fatal('NATS_START_FAILED', `${binary} cannot be run`, { cause });
   } finally {
@@ -148,7 +156,8 @@ async function spawnServer({ binary, configFile, logFile, storeDir }: ServerSpec
   }
 }
 
-function endWithProcess(): void {
+function endWithProcess(child: ChildProcess): void {
+  running.add(child);
   if (watchesExit) return;
   watchesExit = true;
   process.on('exit', () => running.forEach((child) => child.kill('SIGTERM')));
@@ -188,7 +197,7 @@ function configText(spec: ServerSpec, port: number): string {
 
 /** The server names the file after its program and pid, and writes it when all its ports are open. */
 async function readPort(storeDir: string, pid: number): Promise<number | undefined> {
-  const name = (await readdir(storeDir)).find((file) => file.endsWith(`_${pid}.ports`));
+  const name = (await readdir(storeDir).catch(() => [])).find((file) => file.endsWith(`_${pid}.ports`));
   if (name === undefined) return undefined;
   try {
     const ports = JSON.parse(await readFile(join(storeDir, name), 'utf8')) as { readonly nats?: readonly string[] };
@@ -201,6 +210,6 @@ async function readPort(storeDir: string, pid: number): Promise<number | undefin
 
 /** Those of servers that were killed; a later one might have the same pid. */
 export async function removePortsFiles(storeDir: string): Promise<void> {
-  const names = (await readdir(storeDir)).filter((file) => file.endsWith('.ports'));
+  const names = (await readdir(storeDir).catch(() => [])).filter((file) => file.endsWith('.ports'));
   await Promise.all(names.map((name) => rm(join(storeDir, name), { force: true })));
 }

@@ -57,7 +57,8 @@ export async function claimStore(storeDir: string): Promise<StoreClaim> {
 
 function claimOf(path: string): StoreClaim {
   let released: Promise<void> | undefined;
-  return { release: () => (released ??= writeFile(path, '')) };
+  // What cannot be emptied, as its directory was removed, is void when this process ends.
+  return { release: () => (released ??= writeFile(path, '').catch(() => undefined)) };
 }
 
 const claimFile = (storeDir: string, claim: number): string => join(storeDir, `owner-${claim}.json`);

@@ -1,0 +1,92 @@
+/**
+ * popularity-table: how often each item was bought, from a CSV file: product_id, total_purchases, main_category_code, main_brand, avg_price.
+ *
+ * Columns may stand in any order among others. Category, brand and price may be empty. A table is an operator's file, not a stream: the
+ * first thing wrong with it is fatal POPULARITY_TABLE, and says where it is and what to do.
+ */
+import { popularItems } from '../../actors/model.js';
+import { fatal } from '../../runtime/errors.js';
+import { type Frame, FrameBuilder } from '../../runtime/stage.js';
+import { BROKEN_QUOTE, fieldsOf, textRecords } from './csv-rows.js';
+import { columnsOf } from './read-records.js';
+
+export type PopularityFrame = Frame<(typeof popularItems)['columns']>;
+
+const COLUMNS = ['product_id', 'total_purchases', 'main_category_code', 'main_brand', 'avg_price'] as const;
+type Column = (typeof COLUMNS)[number];
+
+const FRAME_ROWS_MAX = 8192;
+
+/** The rows of a table in file order, in frames of at most 8,192; none when the table has no rows. */
+export async function* popularityTable(path: string): AsyncGenerator<PopularityFrame, void, undefined> {
+  let columns: readonly string[] | undefined;
+  let rows = new FrameBuilder(popularItems);
+  for await (const record of textRecords(path, 'csv')) {
+    if (columns === undefined) {
+      columns = columnsOf(path, record);
+      checkColumns(path, columns);
+      continue;
+    }
+    const row = readRow(columns, fieldsOf(record.text));
+    if ('problem' in row) throw wrong(`${path}, line ${record.line}${row.problem}`, row.fix);
+    rows.add(row);
+    if (rows.rows < FRAME_ROWS_MAX) continue;
+    yield rows.finish();
+    rows = new FrameBuilder(popularItems);
+  }
+  if (columns === undefined) throw wrong(`${path} is empty`, `its first line must be ${COLUMNS.join(',')}`);
+  if (rows.rows > 0) yield rows.finish();
+}
+
+function checkColumns(path: string, columns: readonly string[]): void {
+  const missing = COLUMNS.filter((name) => !columns.includes(name));
+  if (missing.length === 0) return;
+  throw wrong(
+    `${path}, line 1: the header lacks ${missing.join(', ')}; it has: ${columns.join(',')}`,
+    `add or rename columns: it must have ${COLUMNS.join(',')}`,
+  );
+}
+
+interface Problem {
+  readonly problem: string;
+  readonly fix: string;
+}
+
+interface PopularityRow {
+  readonly item: string;
+  readonly purchases: number;
+  readonly category: string;
+  readonly brand: string;
+  readonly price: number;
+}
+
+function readRow(columns: readonly string[], fields: readonly string[] | undefined): PopularityRow | Problem {
+  if (fields === undefined) return { problem: ': a quote breaks the row', fix: BROKEN_QUOTE };
+  if (fields.length !== columns.length) {
+    const fix = 'write absent values as empty, and quote a value that holds a comma';
+    return { problem: `: the row has ${fields.length} columns and the header ${columns.length}`, fix };
+  }
+  const field = (name: Column): string => fields[columns.indexOf(name)]!.trim();
+  const item = field('product_id');
+  if (item === '')
+    return { problem: ', column product_id: the value is empty', fix: 'give each row the id of its item' };
+  const purchases = numberOf(field('total_purchases'));
+  if (!Number.isSafeInteger(purchases)) {
+    const fix = 'write a whole number, 0 or more, such as 10';
+    return { problem: `, column total_purchases: "${field('total_purchases')}" is not a count`, fix };
+  }
+  const price = field('avg_price') === '' ? NaN : numberOf(field('avg_price'));
+  if (field('avg_price') !== '' && Number.isNaN(price)) {
+    const fix = 'write a number, 0 or more, such as 19.99, or leave it empty';
+    return { problem: `, column avg_price: "${field('avg_price')}" is not a price`, fix };
+  }
+  return { item, purchases, category: field('main_category_code'), brand: field('main_brand'), price };
+}
+
+/** Not negative, finite, decimal; NaN for anything else. Spark writes large doubles as 1.0E7. */
+function numberOf(text: string): number {
+  const value = /^\d+(\.\d*)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  return Number.isFinite(value) ? value : NaN;
+}
+
+const wrong = (message: string, hint: string): Error => fatal('POPULARITY_TABLE', message, { hint });

@@ -1,0 +1,68 @@
+/** read-records: a CSV or JSONL file, plain or gzipped, as objects: what `rivulet publish` sends. */
+import { fatal } from '../../runtime/errors.js';
+import { BROKEN_QUOTE, fieldsOf, type TextRecord, textRecords } from './csv-rows.js';
+import type { FileFormat } from './file-chunks.js';
+import { formatOf } from './folder-source.js';
+
+export interface GoodRecord {
+  /** 1-based number of its first line. */
+  readonly line: number;
+  /** CSV: field by column name, all strings, absent ones empty. JSONL: the parsed value. */
+  readonly record: unknown;
+  readonly problem?: undefined;
+}
+
+/** A record that is none: what it says, and what is wrong with it. Whether to stop or to send it on as it is, is the caller's to choose. */
+export interface BadRecord extends TextRecord {
+  readonly record?: undefined;
+  readonly problem: string;
+}
+
+export type FileRecord = GoodRecord | BadRecord;
+
+/** The records of a file in order, blank lines left out; the format is known by the name unless given. Fatal SOURCE_… as folder-source. */
+export async function* readRecords(
+  path: string,
+  format: FileFormat | undefined = formatOf(path),
+): AsyncGenerator<FileRecord, void, undefined> {
+  if (format === undefined) {
+    throw fatal('SOURCE_FORMAT', `cannot tell from its name what ${path} holds`, {
+      hint: 'say --format csv or --format jsonl',
+    });
+  }
+  let toRecord = format === 'jsonl' ? fromJson : undefined;
+  for await (const record of textRecords(path, format)) {
+    if (toRecord === undefined) toRecord = fromRow(columnsOf(path, record));
+    else yield toRecord(record);
+  }
+}
+
+function fromJson({ line, text }: TextRecord): FileRecord {
+  try {
+    return { line, record: JSON.parse(text) as unknown };
+  } catch (error) {
+    return { line, text, problem: `not JSON: ${(error as Error).message}` };
+  }
+}
+
+function fromRow(columns: readonly string[]): (row: TextRecord) => FileRecord {
+  return ({ line, text }) => {
+    const fields = fieldsOf(text);
+    if (fields === undefined) return { line, text, problem: BROKEN_QUOTE };
+    if (fields.length !== columns.length) {
+      return { line, text, problem: `the row has ${fields.length} columns and the header ${columns.length}` };
+    }
+    const record: Record<string, string> = {};
+    for (let c = 0; c < columns.length; c++) record[columns[c]!] = fields[c]!;
+    return { line, record };
+  };
+}
+
+/** The column names of a header row. */
+export function columnsOf(path: string, { text }: TextRecord): string[] {
+  const columns = fieldsOf(text)?.map((name) => name.trim());
+  const twice = columns?.find((name, at) => columns.indexOf(name) < at);
+  const problem = columns === undefined ? BROKEN_QUOTE : twice === undefined ? undefined : `it names "${twice}" twice`;
+  if (problem !== undefined) throw fatal('SOURCE_HEADER', `${path}, line 1: the header cannot be read: ${problem}`);
+  return columns!;
+}

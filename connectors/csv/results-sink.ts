@@ -1,0 +1,123 @@
+/**
+ * results-sink: the result rows of a bounded job as files in a folder.
+ *
+ *   ranked       → recommendations.csv     a user whose list is empty (a row without an item) has no row
+ *   interaction  → user_interactions.csv
+ *   event        → late.csv                of topic `late`; absent is empty
+ *   dead-letter  → dead-letter.jsonl       one object per record; the original as text, or in base64 when it is not UTF-8
+ *
+ * Rows stand in the order they were written. A position is the length of each file; `open` cuts the files back to it. Without one it starts
+ * anew: these four files are emptied, whatever they held; others in the folder are left alone.
+ */
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fatal } from '../../runtime/errors.js';
+import type { Sink } from '../../runtime/ports.js';
+import type { Frame } from '../../runtime/stage.js';
+import { ResultFile } from './result-file.js';
+import { putDeadLetters, putInteractions, putLate, putRecommendations } from './result-rows.js';
+
+interface Output {
+  readonly file: string;
+  readonly header: string;
+  readonly put: (file: ResultFile, epoch: number, frame: Frame) => void;
+}
+
+const OUTPUTS: Readonly<Record<string, Output>> = {
+  ranked: {
+    file: 'recommendations.csv',
+    header: 'epoch,user_id,product_id,rec_score,main_category,rank,recommendation_type\n',
+    put: putRecommendations as Output['put'],
+  },
+  interaction: {
+    file: 'user_interactions.csv',
+    header: 'epoch,user_id,product_id,interaction_count,views,carts,purchases\n',
+    put: putInteractions as Output['put'],
+  },
+  event: {
+    file: 'late.csv',
+    header: 'epoch,event_time,event_type,product_id,category_code,brand,price,user_id\n',
+    put: putLate as Output['put'],
+  },
+  'dead-letter': { file: 'dead-letter.jsonl', header: '', put: putDeadLetters as Output['put'] },
+};
+
+const LATE = 'late';
+
+export interface ResultsSinkOptions {
+  /** Made when it does not exist. */
+  readonly directory: string;
+}
+
+/** Fatal SINK_FILE_SHORT, SINK_POSITION, SINK_DISK_FULL, SINK_UNWRITABLE, SINK_TOPIC. */
+export function resultsSink({ directory }: ResultsSinkOptions): Sink {
+  const files = new Map<string, ResultFile>();
+  return {
+    async open(position) {
+      await makeDirectory(directory);
+      const lengths = position === undefined ? {} : lengthsIn(position);
+      for (const [type, { file, header }] of Object.entries(OUTPUTS)) {
+        const length = lengths[file];
+        const opened = await ResultFile.open(join(directory, file), length);
+        files.set(type, opened);
+        if (length === undefined) opened.put(Buffer.from(header));
+      }
+      await syncDirectory(directory);
+    },
+
+    write(topic, epoch, frame) {
+      const type = frame.type.name;
+      const file = files.get(type);
+      if (file === undefined || (topic === LATE) !== (type === 'event')) {
+        throw fatal('SINK_TOPIC', `frames of ${type} from topic ${topic} have no result file`);
+      }
+      OUTPUTS[type]!.put(file, epoch, frame);
+      return file.flow();
+    },
+
+    async sync() {
+      const lengths: Record<string, number> = {};
+      for (const [type, file] of files) lengths[OUTPUTS[type]!.file] = await file.sync();
+      return JSON.stringify(lengths);
+    },
+
+    async close() {
+      const closing = [...files.values()].map((file) => file.close());
+      files.clear();
+      await Promise.all(closing);
+    },
+  };
+}
+
+function lengthsIn(position: string): Readonly<Record<string, number>> {
+  let lengths: unknown;
+  try {
+    lengths = JSON.parse(position);
+  } catch {
+    lengths = undefined;
+  }
+  if (typeof lengths === 'object' && lengths !== null && Object.values(lengths).every(Number.isSafeInteger)) {
+    return lengths as Record<string, number>;
+  }
+  throw fatal('SINK_POSITION', `not a position of the results sink: ${position.slice(0, 200)}`, {
+    hint: 'the data directory belongs to another sink or version: start the job anew',
+  });
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (cause) {
+    throw fatal('SINK_UNWRITABLE', `cannot make the folder ${directory}`, {
+      cause,
+      hint: 'check that this user may write there',
+    });
+  }
+}
+
+/** The names of new files are durable only when their folder is; where a folder cannot be opened (Windows), they are so anyway. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}

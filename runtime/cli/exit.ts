@@ -1,0 +1,59 @@
+/** How a command ends: exit codes, and errors in plain words on stderr. */
+import { asError, fatal, RivuletError } from '../errors.js';
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, cannotStart: 3, interrupted: 130 } as const;
+
+export const EXIT_CODES_HELP = `
+Exit codes:
+  0    done
+  1    failed while running
+  2    wrong usage or configuration
+  3    cannot start, or reach a node (port taken, no nats-server, data directory in use, other number of partitions)
+  130  interrupted (Ctrl-C) before it was done`;
+
+const USAGE = /^(USAGE|CONFIG_\w+|SOURCE_(FOLDER|EMPTY|FORMAT|HEADER)|POPULARITY_TABLE)$/;
+const CANNOT_START =
+  /^(NATS_(?!SERVER_DOWN)\w+|GRPC_(PORT_\w+|BIND_FAILED|TLS_\w+|UNAVAILABLE)|NODE_NOT_FOUND|DATA_DIR_\w+|STATE_OPEN|LOG_BEHIND|PARTITIONS_CHANGED|SNAPSHOT_FORMAT|STAGE_VERSION|REPLAY_\w+)$/;
+
+/** Wrong arguments: fatal USAGE, exit code 2. */
+export const usage = (message: string, hint?: string): RivuletError =>
+  fatal('USAGE', message, hint === undefined ? {} : { hint });
+
+/** Ctrl-C during a bounded job. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Interrupted) return EXIT.interrupted;
+  const code = error instanceof RivuletError ? error.code : '';
+  if (USAGE.test(code)) return EXIT.usage;
+  return CANNOT_START.test(code) ? EXIT.cannotStart : EXIT.failed;
+}
+
+/** `error: …`, why, `hint: …`. The stack is for those who debug. */
+export function errorText(thrown: unknown, withStack: boolean): string {
+  const error = asError(thrown);
+  if (error instanceof Interrupted) return error.message;
+  const own = error instanceof RivuletError ? error : undefined;
+  const lines = [`error: ${firstLineWith(error.message, ` [${own?.code ?? 'BUG'}]`)}`];
+  for (let cause = error.cause, depth = 0; cause instanceof Error && depth < 3; cause = cause.cause, depth++) {
+    if (!error.message.includes(cause.message)) lines.push(`why: ${cause.message}`);
+  }
+  if (own?.hint !== undefined) lines.push(`hint: ${own.hint}`);
+  else if (own === undefined) lines.push('hint: this is a bug; run again with --log-level debug for the stack, and report it');
+  if (withStack && error.stack !== undefined) lines.push(error.stack);
+  return lines.join('\n');
+}
+
+function firstLineWith(message: string, suffix: string): string {
+  const [first = '', ...rest] = message.split('\n');
+  return [first + suffix, ...rest].join('\n');
+}
+
+/** Is this the level at which stacks are wanted? Asked of the raw arguments: the configuration may be what is wrong. */
+export function wantsStack(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
+  const at = argv.findIndex((word) => word === '--log-level' || word.startsWith('--log-level='));
+  const flag = at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.split('=')[1] : argv[at + 1];
+  return /^(debug|trace)$/.test(flag ?? env.RIVULET_LOG_LEVEL ?? '');
+}

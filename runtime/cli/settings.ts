@@ -1,0 +1,45 @@
+/** Configuration on the command line: the flags of the keys, `--set`, `--config`, and what comes of them. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type ConfigRequest, loadConfig, type LoadedConfig, type LogLevel } from '../config.js';
+import { flagOf } from '../config-schema.js';
+import { configKey, type FlagValue } from '../config-sources.js';
+
+/** Keys of the first level, by what a command does. */
+export const STATE_KEYS = ['dataDir', 'logLevel'] as const;
+export const NATS_KEYS = ['natsUrl', 'natsServer', 'natsPort'] as const;
+export const GRPC_KEYS = ['grpcHost', 'grpcPort'] as const;
+export const ENGINE_KEYS = ['partitions', 'sourcePartitions', 'threads', 'durability', 'replicas', 'snapshotEverySeconds'] as const;
+
+/** Gives a command the flags of these keys, `--set` for all others, and `--config`. */
+export function withSettings(command: Command, keys: readonly string[]): Command {
+  for (const key of keys) {
+    const { about, expects, numeric } = configKey(key)!;
+    const metavariable = numeric ? 'n' : /^(\w+, )*\w+ or \w+$/.test(expects) ? 'name' : key.endsWith('Url') ? 'url' : 'path';
+    command.addOption(new Option(`${flagOf(key)} <${metavariable}>`, about));
+  }
+  return command
+    .option('--set <key=value>', 'set any key of the configuration (repeatable)', collectSet, [])
+    .option('--config <file>', 'configuration file (default: ./rivulet.json when it is there)');
+}
+
+function collectSet(text: string, before: readonly FlagValue[]): FlagValue[] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Give key=value, as in --set pipeline.watermarkDelaySeconds=60.');
+  return [...before, { key: text.slice(0, at), value: text.slice(at + 1), bySet: true }];
+}
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** Loads the configuration of a command that was given `withSettings`; warnings go to stderr. */
+export function settingsOf(options: Options, request: Pick<ConfigRequest, 'env'> & { readonly logLevel?: LogLevel } = {}): LoadedConfig {
+  const own: FlagValue[] = Object.entries(options)
+    .filter(([key, value]) => configKey(key) !== undefined && value !== undefined)
+    .map(([key, value]) => ({ key, value: String(value), bySet: false }));
+  const loaded = loadConfig({
+    ...request,
+    file: options.config as string | undefined,
+    flags: [...(options.set as FlagValue[]), ...own],
+  });
+  for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
+  return loaded;
+}

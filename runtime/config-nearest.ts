@@ -1,0 +1,36 @@
+/** The name that was meant: the nearest of those that exist, or none when nothing is near. */
+
+/** By letters and digits alone: `grpc_port`, `grpc-port` and `RIVULET_GRPC_PORT` all mean `grpcPort`. */
+const bare = (name: string): string => name.toLowerCase().replace(/^rivulet_/, '').replaceAll(/[^a-z0-9]/g, '');
+
+/** Edits per letter beyond which a name is another one. */
+const EDITS_PER_LETTER_MAX = 0.34;
+
+/** Dotted names are also known by their last part, at a small charge. */
+export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+  const wanted = bare(name);
+  let best: { readonly candidate: string; readonly edits: number } | undefined;
+  for (const candidate of candidates) {
+    const last = bare(candidate.split('.').at(-1)!);
+    const edits = Math.min(editsBetween(wanted, bare(candidate)), editsBetween(wanted, last) + 0.5);
+    if (edits < (best?.edits ?? Infinity)) best = { candidate, edits };
+  }
+  const allowed = Math.max(2, wanted.length * EDITS_PER_LETTER_MAX);
+  return best !== undefined && best.edits <= allowed && best.edits < wanted.length ? best.candidate : undefined;
+}
+
+/** Levenshtein distance, where swapping two neighbours is one edit. */
+export function editsBetween(a: string, b: string): number {
+  let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      row[j] = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + same);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) row[j] = Math.min(row[j]!, before[j - 2]! + 1);
+    }
+    [before, last] = [last, row];
+  }
+  return last[b.length]!;
+}

@@ -1,0 +1,156 @@
+/**
+ * The configuration: every key, what it may be, its default, and what it is for. The one schema; all else about a key derives from it:
+ *
+ *   key        pipeline.window.sizeSeconds        in the file: {"pipeline": {"window": {"sizeSeconds": 60}}}
+ *   variable   RIVULET_PIPELINE_WINDOW_SIZE_SECONDS
+ *   flag       --set pipeline.window.sizeSeconds=60; the keys of the first level also have their own: --grpc-port
+ */
+import { z } from 'zod';
+
+/** What people are told about a key. */
+export interface KeyAbout {
+  readonly about: string;
+  /** Completes "give …". */
+  readonly expects: string;
+  /** Never printed, and not taken from the command line, which other users of the machine can read. */
+  readonly secret?: true;
+  /** In a file: relative to the file. */
+  readonly path?: true;
+}
+
+const abouts = z.registry<KeyAbout>();
+
+const text = (about: string, expects = 'some text') => z.string().min(1).register(abouts, { about, expects });
+const path = (about: string) => z.string().min(1).register(abouts, { about, expects: 'a path', path: true });
+const secret = (about: string) => z.string().min(1).register(abouts, { about, expects: 'some text', secret: true });
+const whole = (from: number, to: number, about: string) =>
+  z.int().min(from).max(to).register(abouts, { about, expects: `a whole number from ${from} to ${to}` });
+const amount = (from: number, to: number, about: string) =>
+  z.number().min(from).max(to).register(abouts, { about, expects: `a number from ${from} to ${to}` });
+const oneOf = <const T extends string>(names: readonly T[], about: string) =>
+  z.enum(names).register(abouts, { about, expects: `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
+
+const SECONDS_MAX = 366 * 24 * 3600;
+const PORT_MAX = 65_535;
+
+const weight = (about: string) => amount(-1000, 1000, about);
+
+const weights = z.strictObject({
+  view: weight('what a view adds to the interest in its category').default(1),
+  click: weight('what a click adds').default(1),
+  cart: weight('what putting into the cart adds').default(3),
+  purchase: weight('what a purchase adds').default(5),
+  rating: weight('what a rating adds').default(2),
+  remove_from_cart: weight('what taking out of the cart adds').default(-1),
+});
+
+const pipeline = z.strictObject({
+  schema: oneOf(['auto', 'rivulet', 'rees46', 'movielens'], 'by which names events give their fields').default('auto'),
+  trigger: z
+    .strictObject({
+      kind: oneOf(['frame', 'interval'], 'what ends an epoch: each frame, or the clock').default('frame'),
+      everySeconds: amount(1, SECONDS_MAX, 'length of an epoch, when kind is interval').default(5),
+    })
+    .prefault({}),
+  watermarkDelaySeconds: amount(0, SECONDS_MAX, 'how late an event may come without being counted as late').default(
+    600,
+  ),
+  allowedLatenessSeconds: amount(0, SECONDS_MAX, 'how long windows stay open past their end').default(0),
+  idleAfterSeconds: amount(1, SECONDS_MAX, 'a source that is silent this long holds no one back').default(60),
+  window: z
+    .strictObject({
+      kind: oneOf(['tumbling', 'hopping', 'session'], 'how events are counted over time').default('tumbling'),
+      sizeSeconds: amount(1, SECONDS_MAX, 'length of a tumbling or hopping window').default(300),
+      slideSeconds: amount(1, SECONDS_MAX, 'distance between the starts of hopping windows').default(60),
+      gapSeconds: amount(1, SECONDS_MAX, 'a session ends after this long without an event').default(1800),
+    })
+    .prefault({}),
+  interest: z
+    .strictObject({
+      kind: oneOf(['decayed', 'epoch'], 'interests that fade with time, or those of one epoch').default('decayed'),
+      halfLifeHours: amount(0.01, 24 * 366, 'after this long half of an interest is left').default(24),
+      weights: weights.prefault({}),
+    })
+    .prefault({}),
+  listSize: whole(1, 100, 'items kept per user').default(100),
+  duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),
+  messageBytesMax: whole(1024, 64 * 1024 * 1024, 'larger messages of publishers are refused').default(1024 * 1024),
+  futureMaxHours: amount(0, 24 * 366, 'how far in the future an event time may be').default(24),
+});
+
+export const configSchema = z.strictObject({
+  dataDir: path('where state and the embedded NATS keep their files').default('./.rivulet'),
+  partitions: whole(1, 256, 'partitions of users and of items; fixed once there is state').default(4),
+  sourcePartitions: whole(1, 256, 'partitions of what publishers send; fixed once there is state').default(1),
+  threads: whole(1, 256, 'worker threads (default: one per partition, at most one per core)').optional(),
+
+  natsUrl: text(
+    'NATS servers, comma-separated (default: an embedded one is started)',
+    'one or more of nats://host:port, comma-separated',
+  ).optional(),
+  natsToken: secret('token for NATS').optional(),
+  natsUser: text('user for NATS').optional(),
+  natsPassword: secret('password for NATS').optional(),
+  natsNkeyFile: path('file with the nkey seed for NATS').optional(),
+  natsCredsFile: path('credentials file for NATS, as nsc writes it').optional(),
+  natsTlsCaFile: path('certificate authorities to trust at NATS').optional(),
+  natsTlsCertFile: path('client certificate for NATS').optional(),
+  natsTlsKeyFile: path('its key').optional(),
+  natsServer: path('nats-server program to embed (default: found or obtained)').optional(),
+  natsPort: whole(1, PORT_MAX, 'port of the embedded NATS (default: 4222 or the next free one)').optional(),
+
+  grpcHost: text('address that gRPC listens on', 'an address of this machine').default('127.0.0.1'),
+  grpcPort: whole(0, PORT_MAX, 'port that gRPC listens on; 0 for a free one').default(50051),
+  grpcTlsCertFile: path('certificate of the gRPC server (default: no TLS)').optional(),
+  grpcTlsKeyFile: path('its key').optional(),
+  grpcTlsClientCaFile: path('authorities of client certificates, which are then required').optional(),
+
+  durability: oneOf(['process', 'power'], 'what acknowledged events survive: kill -9, or a power failure').default(
+    'process',
+  ),
+  replicas: whole(1, 5, 'copies of each stream in a NATS cluster').default(1),
+  streamMegabytesMax: whole(16, 1_000_000, 'size limit of each stream').default(512),
+  snapshotEverySeconds: amount(0.05, 3600, 'how often state is written; changes no result').default(5),
+  tickEveryMilliseconds: whole(10, 60_000, 'how often the clock ticks into the mailboxes').default(1000),
+  logLevel: oneOf(
+    ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
+    'which log lines are written (default: info for start, else warn)',
+  ).optional(),
+  pipeline: pipeline.prefault({}),
+});
+
+export type SchemaConfig = z.output<typeof configSchema>;
+
+export interface ConfigKey extends KeyAbout {
+  /** `pipeline.window.sizeSeconds` */
+  readonly key: string;
+  readonly variable: string;
+  readonly numeric: boolean;
+}
+
+export const VARIABLE_PREFIX = 'RIVULET_';
+
+const variableOf = (key: string): string =>
+  VARIABLE_PREFIX + key.replaceAll(/([a-z])([A-Z])/g, '$1_$2').replaceAll('.', '_').toUpperCase();
+
+/** The flag of a key of the first level. */
+export const flagOf = (key: string): string => `--${key.replaceAll(/([A-Z])/g, '-$1').toLowerCase()}`;
+
+/** All keys, in the order of the schema. */
+export const CONFIG_KEYS: readonly ConfigKey[] = keysOf(configSchema, '');
+
+function keysOf(schema: z.ZodObject, prefix: string): ConfigKey[] {
+  return Object.entries(schema.shape).flatMap(([name, wrapped]) => {
+    const inner = unwrapped(wrapped as z.ZodType);
+    const key = prefix + name;
+    if (inner instanceof z.ZodObject) return keysOf(inner, `${key}.`);
+    const about = abouts.get(inner);
+    if (about === undefined) throw new TypeError(`the key ${key} is not described`);
+    return [{ ...about, key, variable: variableOf(key), numeric: inner instanceof z.ZodNumber }];
+  });
+}
+
+function unwrapped(schema: z.ZodType): z.ZodType {
+  const isWrapper = schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault;
+  return isWrapper ? unwrapped(schema.unwrap() as z.ZodType) : schema;
+}

@@ -1,0 +1,85 @@
+/**
+ * A stage's inputs as a list, played through a StageDriver: straight, or with snapshots and crashes at given cuts.
+ */
+import fc from 'fast-check';
+import type { AnyStage, Columns, Row } from '../../runtime/stage.js';
+import { type Said, StageDriver } from '../support/stage-driver.js';
+
+type Rows = readonly Partial<Row<Columns>>[];
+
+export type Step =
+  | { readonly feed: string; readonly rows: Rows }
+  | { readonly end: true; readonly watermarkMs?: number }
+  | { readonly tick: number };
+
+/** What a step made the stage say. */
+export type Saying = Said['rows'];
+
+/** After step `at`: take a snapshot, or lose everything since the last one. */
+export interface Cut {
+  readonly at: number;
+  readonly kind: 'snapshot' | 'crash';
+}
+
+/** What each step said when nothing went wrong. */
+export const play = (stage: AnyStage, steps: readonly Step[], driver = new StageDriver(stage)): Saying[] =>
+  steps.map((step) => perform(driver, step));
+
+/**
+ * What each step said the last time it was played. Every cut happens once; after a crash the steps since the last snapshot are played
+ * again, and must say again what they said before.
+ */
+export function playWithCrashes(stage: AnyStage, steps: readonly Step[], cuts: readonly Cut[]): Saying[] {
+  const driver = new StageDriver(stage);
+  const said: Saying[] = [];
+  const open = new Set(cuts);
+  let stored = 0;
+  for (let at = 0; at < steps.length; at++) {
+    const saying = perform(driver, steps[at]!);
+    const before = said[at];
+    if (before !== undefined && !isSame(before, saying)) {
+      throw new Error(`replayed step ${at} said ${JSON.stringify(saying)}, before the crash ${JSON.stringify(before)}`);
+    }
+    said[at] = saying;
+    for (const cut of cuts) {
+      if (cut.at !== at || !open.delete(cut)) continue;
+      if (cut.kind === 'snapshot') {
+        driver.snapshot();
+        stored = at + 1;
+      } else {
+        driver.crash();
+        at = stored - 1;
+        break;
+      }
+    }
+  }
+  return said;
+}
+
+export const cutsOf = (steps: number): fc.Arbitrary<Cut[]> =>
+  fc.array(
+    fc.record({ at: fc.nat({ max: Math.max(0, steps - 1) }), kind: fc.constantFrom('snapshot' as const, 'crash' as const) }),
+    { maxLength: 8 },
+  );
+
+/** The rows in frames of random sizes, as steps. */
+export function framesOf(feed: string, rows: Rows, sizes: readonly number[]): Step[] {
+  const steps: Step[] = [];
+  for (let start = 0, i = 0; start < rows.length; i++) {
+    const size = Math.max(1, sizes[i % Math.max(1, sizes.length)] ?? rows.length);
+    steps.push({ feed, rows: rows.slice(start, start + size) });
+    start += size;
+  }
+  return steps;
+}
+
+/** All rows of one output, over all steps. */
+export const rowsSaid = (said: readonly Saying[], output: string): Row<Columns>[] =>
+  said.flatMap((saying) => saying[output] ?? []);
+
+function perform(driver: StageDriver, step: Step): Saying {
+  if ('feed' in step) return driver.feed(step.feed, step.rows).rows;
+  return 'tick' in step ? driver.tick(step.tick).rows : driver.endEpoch(step.watermarkMs).rows;
+}
+
+const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

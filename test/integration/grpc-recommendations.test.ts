@@ -1,0 +1,201 @@
+/** GetRecommendations over real sockets. */
+import { create, toBinary } from '@bufbuild/protobuf';
+import { describe, expect, it, vi } from 'vitest';
+import type { Answer, RecommendationQuery } from '../../connectors/grpc/ports.js';
+import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { poison, transient } from '../../runtime/errors.js';
+import { ANSWER, bareClient, deferred, facade, failure, RECOMMEND, sendBytes } from '../connectors/grpc/facade.js';
+
+const METHOD = 'rivulet.v1.RecommendationService/GetRecommendations';
+const never = new Promise<Answer>(() => undefined);
+
+describe('an answer', () => {
+  it('comes with all its fields', async () => {
+    const item = { itemId: 'i', rank: 1, score: 0.1, category: 'c', type: 't', reason: 'because', title: 'An item' };
+    const { client } = await facade({ answers: { get: () => ({ items: [item], asOfMs: 1234.0, model: 'm' }) } });
+    expect(await client.getRecommendations({ userId: '512', explain: true })).toEqual({
+      userId: '512',
+      items: [expect.objectContaining(item)],
+      asOfMs: 1234,
+      model: 'm',
+    });
+  });
+
+  it('may be empty, and of no time', async () => {
+    const { client } = await facade({ answers: { get: () => ({ items: [], model: '' }) } });
+    const nothing = { userId: '512', items: [], asOfMs: undefined, model: '' };
+    expect(await client.getRecommendations({ userId: '512' })).toEqual(nothing);
+  });
+
+  it('is made for the checked question', async () => {
+    const asked: RecommendationQuery[] = [];
+    const { client } = await facade({ answers: { get: (query) => (asked.push(query), ANSWER) } });
+    await client.getRecommendations({ userId: '512' });
+    await client.getRecommendations({ userId: 'ü', limit: 100, category: 'toys', excludeSeen: true, explain: true });
+    expect(asked).toEqual([
+      { userId: '512', limit: 10, category: undefined, excludeSeen: false, explain: false },
+      { userId: 'ü', limit: 100, category: 'toys', excludeSeen: true, explain: true },
+    ]);
+  });
+
+  it('may take time', async () => {
+    const { client, calls } = await facade({ answers: { get: () => Promise.resolve(ANSWER) } });
+    const { items } = await client.getRecommendations({ userId: '512', limit: 1 });
+    expect(items.map(({ itemId }) => itemId)).toEqual(['1004856']);
+    expect(calls).toEqual([{ method: METHOD, code: 'OK', ms: expect.any(Number) }]);
+  });
+
+  it('is given to a client that sends fields of a later version', async () => {
+    const { address } = await facade();
+    const known = toBinary(GetRecommendationsRequestSchema, create(GetRecommendationsRequestSchema, { userId: '512' }));
+    const later = Buffer.concat([known, Uint8Array.of((15 << 3) | 0, 1, (14 << 3) | 2, 1, 65)]);
+    expect((await sendBytes(bareClient(address), RECOMMEND, later)).length).toBeGreaterThan(20);
+  });
+});
+
+describe('a bad question', () => {
+  it.each([
+    ['user_id', { userId: '' }],
+    ['user_id', { userId: 'x'.repeat(257) }],
+    ['limit', { userId: '512', limit: -1 }],
+    ['limit', { userId: '512', limit: 101 }],
+    ['category', { userId: '512', category: 'a\nb' }],
+  ])('is refused by the name of the field: %s', async (field, request) => {
+    const get = vi.fn(() => ANSWER);
+    const { client, calls } = await facade({ answers: { get } });
+    expect(await failure(client.getRecommendations(request))).toMatchObject({
+      code: 'GRPC_INVALID_ARGUMENT',
+      reaction: 'poison',
+      reason: 'INVALID_FIELD',
+      message: expect.stringContaining(`${field}: `),
+      violations: [{ field, description: expect.stringMatching(/must|is required|take it out/) }],
+    });
+    expect(get).not.toHaveBeenCalled();
+    expect(calls).toMatchObject([{ code: 'INVALID_ARGUMENT' }]);
+  });
+
+  it('of broken bytes is refused as such', async () => {
+    const { address } = await facade();
+    const error = await failure(sendBytes(bareClient(address), RECOMMEND, Uint8Array.of(0x0a, 0x7f, 1)));
+    expect(error).toMatchObject({ status: 'INVALID_ARGUMENT', reason: 'MALFORMED_REQUEST' });
+    expect(error.message).toContain('rivulet.v1.GetRecommendationsRequest');
+  });
+
+  it('of more than 1 MiB is refused', async () => {
+    const { address, calls } = await facade();
+    const error = await failure(sendBytes(bareClient(address), RECOMMEND, new Uint8Array(2 ** 20 + 1)));
+    expect(error).toMatchObject({ status: 'RESOURCE_EXHAUSTED', reason: 'REQUEST_TOO_LARGE' });
+    expect(error.message).toBe('the request has 1048577 bytes, 1048576 is the most');
+    expect(calls).toMatchObject([{ code: 'RESOURCE_EXHAUSTED' }]);
+  });
+
+  it('of more than 4 MiB is refused before it is read', async () => {
+    const { address } = await facade();
+    const error = await failure(sendBytes(bareClient(address), RECOMMEND, new Uint8Array(4 * 2 ** 20 + 1)));
+    expect(error.status).toBe('RESOURCE_EXHAUSTED');
+  });
+
+  it('to a method that there is not is told so', async () => {
+    const { address } = await facade();
+    const error = await failure(
+      sendBytes(bareClient(address), '/rivulet.v1.RecommendationService/Guess', new Uint8Array()),
+    );
+    expect(error).toMatchObject({ code: 'GRPC_UNIMPLEMENTED', reaction: 'fatal' });
+  });
+});
+
+describe('a call that takes too long', () => {
+  it('ends at its deadline, and the late answer goes nowhere', async () => {
+    const late = deferred<Answer>();
+    const { client, calls } = await facade({ answers: { get: () => late.promise } });
+    const error = await failure(client.getRecommendations({ userId: '512' }, { deadlineMs: 50 }));
+    expect(error).toMatchObject({ code: 'GRPC_DEADLINE_EXCEEDED', reaction: 'transient' });
+    await vi.waitFor(() => expect(calls).toMatchObject([{ code: 'DEADLINE_EXCEEDED' }]));
+    late.resolve(ANSWER);
+    await late.promise;
+    expect(calls).toHaveLength(1);
+  });
+
+  it('can be cancelled', async () => {
+    const { client, calls } = await facade({ answers: { get: () => never } });
+    const stop = new AbortController();
+    const call = failure(client.getRecommendations({ userId: '512' }, { signal: stop.signal }));
+    setTimeout(() => stop.abort(), 20);
+    expect(await call).toMatchObject({ code: 'GRPC_CANCELLED' });
+    await vi.waitFor(() => expect(calls).toMatchObject([{ code: 'CANCELLED' }]));
+  });
+
+  it('is not even sent when it is cancelled already', async () => {
+    const get = vi.fn(() => ANSWER);
+    const { client } = await facade({ answers: { get } });
+    const error = await failure(client.getRecommendations({ userId: '512' }, { signal: AbortSignal.abort() }));
+    expect(error.status).toBe('CANCELLED');
+    expect(get).not.toHaveBeenCalled();
+  });
+});
+
+describe('an answer that fails', () => {
+  const thrown = (error: Error): { get(): Answer } => ({
+    get: () => {
+      throw error;
+    },
+  });
+
+  it.each([
+    ['at once', (error: Error) => thrown(error)],
+    ['later', (error: Error) => ({ get: () => Promise.reject(error) })],
+  ])('%s because something is away says when to come back', async (_, answers) => {
+    const { client } = await facade({ answers: answers(transient('VIEW_COLD', 'the view is still being read')) });
+    expect(await failure(client.getRecommendations({ userId: '512' }))).toMatchObject({
+      code: 'GRPC_UNAVAILABLE',
+      message: 'the view is still being read',
+      reason: 'VIEW_COLD',
+      retryAfterMs: 500,
+    });
+  });
+
+  it('because of the question says so', async () => {
+    const { client } = await facade({ answers: thrown(poison('NO_SUCH_CATEGORY', 'there is no such category')) });
+    const error = await failure(client.getRecommendations({ userId: '512' }));
+    expect(error).toMatchObject({ status: 'INVALID_ARGUMENT', reason: 'NO_SUCH_CATEGORY' });
+  });
+
+  it.each([
+    ['throws', thrown(new Error('secret'))],
+    ['cannot be written', { get: () => ({ ...ANSWER, items: [{ ...ANSWER.items[0]!, rank: -1 }] }) }],
+  ])('because of a bug that %s tells the log, and the client only that there is one', async (_, answers) => {
+    const error = vi.fn();
+    const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error };
+    const { client } = await facade({ answers, logger });
+    const seen = await failure(client.getRecommendations({ userId: '512' }));
+    expect(seen).toMatchObject({ status: 'INTERNAL', message: 'internal error, the log of the node says more' });
+    expect(error).toHaveBeenCalledWith({ err: expect.any(Error), method: METHOD, unlogged: 0 }, expect.any(String));
+  });
+});
+
+it('refuses more calls of one client at once than its limit, until some have ended', async () => {
+  const held: ReturnType<typeof deferred<Answer>>[] = [];
+  const get = (): Promise<Answer> => {
+    held.push(deferred<Answer>());
+    return held.at(-1)!.promise;
+  };
+  const { client } = await facade({ answers: { get }, limits: { callsPerClient: 2 } });
+  const stop = new AbortController();
+  const first = failure(client.getRecommendations({ userId: '1' }, { signal: stop.signal }));
+  const second = client.getRecommendations({ userId: '2' });
+  await vi.waitFor(() => expect(held).toHaveLength(2));
+
+  const refused = { code: 'GRPC_RESOURCE_EXHAUSTED', reason: 'TOO_MANY_CALLS', retryAfterMs: 500 };
+  expect(await failure(client.getRecommendations({ userId: '3' }))).toMatchObject(refused);
+  // A cancelled call still has its work to finish.
+  stop.abort();
+  await first;
+  expect(await failure(client.getRecommendations({ userId: '3' }))).toMatchObject(refused);
+
+  held.forEach(({ resolve }) => resolve(ANSWER));
+  await second;
+  const third = client.getRecommendations({ userId: '3' });
+  await vi.waitFor(() => expect(held).toHaveLength(3));
+  held[2]!.resolve(ANSWER);
+  await third;
+});

@@ -1,0 +1,116 @@
+/** TLS and mTLS with certificates made here. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ClientTls, ServerTls } from '../../connectors/grpc/credentials.js';
+import { connectRivulet } from '../../connectors/grpc/client.js';
+import { startGrpcServer } from '../../connectors/grpc/server.js';
+import { ANSWER, facade, failure, storesAll } from '../connectors/grpc/facade.js';
+
+const present = hasOpenssl();
+const folder = mkdtempSync(join(tmpdir(), 'rivulet-tls-'));
+const file = (name: string): string => join(folder, name);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A self-signed authority, and a certificate of it for the server and one for a client. */
+function makeCertificates(): void {
+  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  openssl('req', '-x509', ...key, '-days', '2', '-subj', '/CN=authority', '-keyout', 'ca.key', '-out', 'ca.pem');
+  openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-days',
+    '2',
+    '-subj',
+    '/CN=stranger',
+    '-keyout',
+    'stranger.key',
+    '-out',
+    'stranger.pem',
+  );
+  writeFileSync(file('names'), 'subjectAltName=DNS:rivulet.example.com,IP:127.0.0.1\n');
+  for (const name of ['server', 'client']) {
+    openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
+    const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'names'];
+    openssl('x509', '-req', '-in', `${name}.csr`, ...signed, '-out', `${name}.pem`);
+  }
+}
+
+describe.skipIf(!present)(`TLS${present ? '' : ' (skipped: openssl is not installed)'}`, () => {
+  beforeAll(makeCertificates);
+
+  const server: ServerTls = { certPath: file('server.pem'), keyPath: file('server.key') };
+  const mutual: ServerTls = { ...server, clientCaPath: file('ca.pem') };
+  const client: ClientTls = { caPath: file('ca.pem') };
+
+  it('protects calls', async () => {
+    const { client: calls } = await facade({ tls: server }, { tls: client });
+    expect((await calls.getRecommendations({ userId: '512' })).items).toHaveLength(2);
+  });
+
+  it('knows a server by another name when told so', async () => {
+    const { client: calls } = await facade({ tls: server }, { tls: { ...client, serverName: 'rivulet.example.com' } });
+    expect(await calls.health()).toBe('NOT_SERVING');
+    const { client: wrong } = await facade({ tls: server }, { tls: { ...client, serverName: 'other.example.com' } });
+    expect((await failure(wrong.health())).status).toBe('UNAVAILABLE');
+  });
+
+  it('turns away a client that trusts somebody else, and one without TLS', async () => {
+    const { client: calls } = await facade({ tls: server }, { tls: { caPath: file('stranger.pem') } });
+    expect((await failure(calls.health())).status).toBe('UNAVAILABLE');
+    const { client: plain } = await facade({ tls: server });
+    expect((await failure(plain.health('', { deadlineMs: 1000 }))).reaction).toBe('transient');
+  });
+
+  it('asks for a certificate of the client when it has an authority for it', async () => {
+    const shown = { ...client, certPath: file('client.pem'), keyPath: file('client.key') };
+    const { client: calls } = await facade({ tls: mutual }, { tls: shown });
+    expect((await calls.getRecommendations({ userId: '512' })).items).toHaveLength(2);
+  });
+
+  it.each([
+    ['none', {}],
+    ['one of a stranger', { certPath: file('stranger.pem'), keyPath: file('stranger.key') }],
+  ])('refuses a client whose certificate is %s', async (_, shown) => {
+    const { client: calls } = await facade({ tls: mutual }, { tls: { ...client, ...shown } });
+    expect((await failure(calls.health('', { deadlineMs: 2000 }))).status).toMatch(/UNAVAILABLE|DEADLINE_EXCEEDED/);
+  });
+
+  it('says which files do not belong together', async () => {
+    const tls = { certPath: file('server.pem'), keyPath: file('client.key') };
+    await expect(
+      startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, port: 0, tls }),
+    ).rejects.toMatchObject({
+      code: 'GRPC_TLS_UNUSABLE',
+      reaction: 'fatal',
+    });
+  });
+});
+
+describe('a TLS file that is not there', () => {
+  const missing = { certPath: file('no.pem'), keyPath: file('no.key') };
+  const says = { code: 'GRPC_TLS_UNREADABLE', reaction: 'fatal', message: expect.stringContaining(file('no')) };
+
+  it('stops the start of a server', async () => {
+    const start = startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, port: 0, tls: missing });
+    await expect(start).rejects.toMatchObject(says);
+  });
+
+  it('stops a client', async () => {
+    await expect(connectRivulet('127.0.0.1:1', { tls: { caPath: file('no.pem') } })).rejects.toMatchObject(says);
+  });
+});
+
+function hasOpenssl(): boolean {
+  try {
+    execFileSync('openssl', ['version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
