@@ -37,9 +37,7 @@ import { followTicks } from './operators/follow-ticks.js';
 import { oncePerInterval } from './operators/once-per-interval.js';
 
 export type Trigger =
-  | { readonly kind: 'frame' }
-  | { readonly kind: 'file' }
-  | { readonly kind: 'interval'; readonly everyMs: number };
+  { readonly kind: 'frame' } | { readonly kind: 'file' } | { readonly kind: 'interval'; readonly everyMs: number };
 
 export interface WatermarkOptions {
   readonly trigger: Trigger;

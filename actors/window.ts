@@ -1,19 +1,48 @@
+/**
+ * window: what each user did, counted in windows of event time.
+ *
+ *   count(w, k) = number of events in window w with key k      k = (user, item, type, category, brand, price); an absent price is a price
+ *
+ *   late    ⇔ every window of the event has end + lateness ≤ C     C  the highest W that has ended an epoch before this one
+ *   at the end of epoch n: rows go out, then windows with end + lateness ≤ W close for good, then C = max(C, W)
+ *   W  the watermark known at the start of epoch n
+ *
+ * This is the rule of Spark 3.5, row for row; whether an event is late does not depend on order within its epoch. Late events are counted
+ * and go out on `late` as they come. What goes out on `rows`, windows ascending, then keys in order of first sight:
+ *
+ *   update     the rows that the epoch changed: `count` in all, `added` by the epoch, `time` the latest that it added
+ *   append     the rows of the windows that close here: added = count, `time` the latest
+ *   complete   the rows of all windows that were open, changed or not: its cost is that of all open rows, so it is for few keys
+ *
+ * Sessions: events of one key closer than the gap share one; [first, last + gap) are its bounds. Whether an event is late is asked of
+ * [time, time + gap) alone, as in Spark, not of a session that it might have joined. A session that grew or took in another goes out with its
+ * new bounds; that its former bounds are gone is not said.
+ *
+ * State    the events of the running epoch, the rows of open windows (a table each) or sessions, C. Bounded by what W leaves open.
+ * Restart  restored with the snapshot, in the middle of an epoch too; the same rows come out, in the same order.
+ */
 import { map, merge } from 'rxjs';
 import { input, stage, value } from '../runtime/stage.js';
 import { instant } from './maths/instant.js';
 import { type WindowKind, windowsOf } from './maths/window.js';
 import { events, windowRows } from './model.js';
 import { closeWindows, type OutputMode } from './operators/close-windows.js';
-import { countInEpoch, epochTables } from './operators/count-in-epoch.js';
+import { countInEpoch } from './operators/count-in-epoch.js';
+import { epochLog } from './operators/epoch-log.js';
 import { FixedWindowRows, windowTables } from './operators/fixed-windows.js';
+import { sessionTables, SessionWindowRows } from './operators/session-windows.js';
 
 export interface WindowOptions {
+  /** Default: tumbling windows of 5 minutes. */
   readonly kind?: WindowKind;
+  /** How much longer than its end a window stays open. */
   readonly allowedLatenessMs?: number;
   readonly output?: OutputMode;
 }
 
-export const window = ({ kind = { kind: 'tumbling' }, allowedLatenessMs = 0, output = 'update' }: WindowOptions = {}) => {
+const TUMBLING: WindowKind = { kind: 'tumbling' };
+
+export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'update' }: WindowOptions = {}) => {
   const windows = windowsOf(kind, allowedLatenessMs);
   return stage({
     id: 'window',
@@ -21,9 +50,18 @@ export const window = ({ kind = { kind: 'tumbling' }, allowedLatenessMs = 0, out
     version: 1,
     inputs: { events: input(events) },
     outputs: { rows: windowRows, late: events },
-    state: { epoch: epochTables(), windows: windowTables(), closedUpTo: value(() => -Infinity, instant) },
+    state: {
+      epoch: epochLog({ paneMs: windows.paneMs, counted: windows.kind === 'session' }),
+      closedUpTo: value(() => -Infinity, instant),
+      windows: windowTables(),
+      sessions: sessionTables(),
+      earliestEnd: value(() => Infinity, instant),
+    },
     pipeline: ({ inputs, epochEnds, state, out, count }) => {
-      const open = new FixedWindowRows(state.windows, windows as never);
+      const open =
+        windows.kind === 'session'
+          ? new SessionWindowRows(state, windows)
+          : new FixedWindowRows(state.windows, windows);
       return merge(
         inputs.events.pipe(
           countInEpoch(state, windows, count),

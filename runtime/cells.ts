@@ -166,39 +166,38 @@ class KeyedCell<V> implements Keyed<V> {
   written(): void {
     for (const entry of this.writing.values()) entry.pinned--;
     this.writing.clear();
+    this.trim(this.cache.size);
   }
 
   private change(key: string, next: V | undefined): void {
-    let entry = this.cache.get(key);
-    if (entry === undefined) {
-      entry = { value: next, pinned: 0 };
-      this.remember(key, entry);
-    } else entry.value = next;
+    const known = this.cache.get(key);
+    const entry = known ?? { value: next, pinned: 0 };
+    entry.value = next;
     if (!this.dirty.has(key)) {
       this.dirty.set(key, entry);
       entry.pinned++;
     }
+    if (known === undefined) this.remember(key, entry);
+  }
+
+  private remember(key: string, entry: Entry<V>): void {
+    this.cache.set(key, entry);
+    this.trim(TRIM_LOOKS);
   }
 
   /** Keeps the cache within its bound by dropping the oldest entries that the store can give back. */
-  private remember(key: string, entry: Entry<V>): void {
-    this.cache.set(key, entry);
-    if (this.cache.size <= this.cachedMax) return;
-    let looks = 8;
-    for (const [old, { pinned }] of this.cache) {
-      if (looks-- === 0) return;
-      if (pinned === 0 && old !== key) {
-        this.cache.delete(old);
-        return;
-      }
+  private trim(looks: number): void {
+    for (const [key, entry] of this.cache) {
+      if (this.cache.size <= this.cachedMax || looks-- === 0) return;
+      this.cache.delete(key);
       // A pinned entry moves to the young end, so that the next look finds others.
-      const kept = this.cache.get(old)!;
-      this.cache.delete(old);
-      this.cache.set(old, kept);
+      if (entry.pinned > 0) this.cache.set(key, entry);
     }
   }
 }
 
+/** Entries looked at to find one that can go, each time one comes. */
+const TRIM_LOOKS = 8;
 const CACHED_MAX = 200_000;
 
 /** Key → value; absent keys are `undefined`. `cachedMax` bounds the clean entries kept in memory, not how many there may be. */

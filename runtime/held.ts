@@ -18,7 +18,8 @@ export class HeldCell implements Cell {
   }
 
   hold(message: LogMessage): void {
-    const kept = { ...message, data: message.data.slice() };
+    // `slice` of a Buffer, which is what a socket gives, would be a view.
+    const kept = { ...message, data: Uint8Array.from(message.data) };
     this.messages.set(message.sequence, kept);
     this.changes.set(message.sequence, kept);
   }

@@ -99,7 +99,7 @@ export class Answer {
   }
 
   /** Hands the parts that were not said yet to their lines; returns how many rows went out. */
-  post(head: AnswerHead, lines: ReadonlyMap<string, Line>): number {
+  post(head: AnswerHead, lines: ReadonlyMap<string, Pick<Line, 'said' | 'hand'>>): number {
     let rows = 0;
     for (const [subject, parts] of this.parts) {
       const line = lines.get(subject)!;

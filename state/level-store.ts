@@ -39,7 +39,8 @@ class LevelStore implements Store {
 
   async entries(prefix: string): Promise<[string, Uint8Array][]> {
     const found: [string, Uint8Array][] = [];
-    const iterator = this.db.iterator({ gte: prefix, lt: `${prefix}\uffff` });
+    const end = keyBehind(prefix);
+    const iterator = this.db.iterator({ gte: prefix, ...(end === undefined ? {} : { lt: end }) });
     try {
       for (;;) {
         const some = await iterator.nextv(READ_AHEAD);
@@ -68,6 +69,17 @@ class LevelStore implements Store {
   async close(): Promise<void> {
     await this.db.close();
   }
+}
+
+/** The first key, in byte order, behind all that start with the prefix; `undefined` when nothing can be. */
+function keyBehind(prefix: string): string | undefined {
+  const characters = [...prefix];
+  for (let last = characters.pop(); last !== undefined; last = characters.pop()) {
+    const next = last.codePointAt(0)! + 1;
+    // The surrogates are no characters; UTF-8 orders by code point around them.
+    if (next <= 0x10ffff) return characters.join('') + String.fromCodePoint(next === 0xd800 ? 0xe000 : next);
+  }
+  return undefined;
 }
 
 function refusal(directory: string, error: unknown): Error {

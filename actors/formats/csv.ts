@@ -62,7 +62,8 @@ export function readCsv(message: RawMessage, writer: EventWriter, refusals: Refu
       seen++;
       const sound = header.plain && column + 1 === columns;
       const fault =
-        (sound ? undefined : rowFault(header, column + 1, data, writer)) ?? writer.writeText(data, impliesRating, plain);
+        (sound ? undefined : rowFault(header, column + 1, data, writer)) ??
+        writer.writeText(data, impliesRating, plain);
       if (fault !== undefined) refusals.add(message, fault, { start: from, end: last, line });
     }
     from = at + 1;

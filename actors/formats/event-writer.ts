@@ -45,6 +45,8 @@ import { charactersIn, hasControls, isText, isUtf8 } from './text.js';
 /** A place for each field, for what is ignored, and for second names of a field. */
 const SLOTS = 2 * (IGNORED + 1);
 
+const SCRATCH_INITIAL = 256;
+
 const UNKNOWN = -1;
 const RATING = EVENT_TYPES.indexOf('rating');
 const TYPE_NAMES = EVENT_TYPES.map((name) => utf8(name));
@@ -60,7 +62,7 @@ export class EventWriter {
   readonly starts = new Int32Array(SLOTS);
   readonly ends = new Int32Array(SLOTS);
   /** Decoded text of fields whose bytes in the message are not their text (escapes, doubled quotes). */
-  scratch = new Uint8Array(1024);
+  scratch = new Uint8Array(SCRATCH_INITIAL);
   private scratchUsed = 0;
 
   private readonly rows = new FrameBuilder(events);
@@ -227,7 +229,9 @@ export class EventWriter {
     const ids = (ends[USER_ID]! - starts[USER_ID]!) | (ends[ITEM_ID]! - starts[ITEM_ID]!);
     const names = (ends[CATEGORY_CODE]! - starts[CATEGORY_CODE]!) | (ends[BRAND]! - starts[BRAND]!);
     const visits = (ends[EVENT_ID]! - starts[EVENT_ID]!) | (ends[SESSION_ID]! - starts[SESSION_ID]!);
-    return (ids | names | visits) >= NAME_BYTES_MAX || ends[REVIEW_TEXT]! - starts[REVIEW_TEXT]! > REVIEW_CHARACTERS_MAX;
+    return (
+      (ids | names | visits) >= NAME_BYTES_MAX || ends[REVIEW_TEXT]! - starts[REVIEW_TEXT]! > REVIEW_CHARACTERS_MAX
+    );
   }
 
   private textFault(bytes: Uint8Array): Fault | undefined {

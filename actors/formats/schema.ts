@@ -9,7 +9,7 @@
  * What no schema names (category_id, …) is ignored. To add a schema, add its names here.
  */
 import { utf8 } from '../../runtime/stage.js';
-import { EVENT_TYPE, type FieldName, FIELDS, RATING_VALUE } from './fields.js';
+import { type FieldName, FIELDS } from './fields.js';
 import { isText } from './text.js';
 
 export const SCHEMAS = ['auto', 'rivulet', 'rees46', 'movielens'] as const;
@@ -34,8 +34,6 @@ const OWN_NAMES: Readonly<Record<Exclude<SchemaName, 'auto'>, Partial<Record<Fie
     event_time: ['timestamp', 'event_ts'],
   },
 };
-
-const REQUIRED: readonly FieldName[] = ['event_type', 'event_time', 'user_id', 'item_id'];
 
 export class Schema {
   /** The names of each field, the usual one first. */
@@ -66,13 +64,11 @@ export class Schema {
 
   /** The usual names of the required fields that are not among `present`. */
   missing(present: readonly Alias[]): string[] {
-    const has = new Set(present.map(({ field }) => field));
-    const rating = this.impliesRating || present.some(({ impliesRating }) => impliesRating);
-    const required = REQUIRED.map((name) => FIELDS.indexOf(name));
-    return required
-      .map((field) => (field === EVENT_TYPE && rating ? RATING_VALUE : field))
-      .filter((field) => !has.has(field) && !(field === RATING_VALUE && has.has(EVENT_TYPE)))
-      .map((field) => this.names[field]![0]!);
+    const has = (name: FieldName): boolean => present.some(({ field }) => FIELDS[field] === name);
+    const isRating = this.impliesRating || present.some(({ impliesRating }) => impliesRating);
+    const what = isRating && !has('event_type') ? 'rating' : 'event_type';
+    const required = [what, 'event_time', 'user_id', 'item_id'] as const;
+    return required.filter((name) => !has(name)).map((name) => this.names[FIELDS.indexOf(name)]![0]!);
   }
 
   private isMovieLens(alias: string): boolean {

@@ -3,7 +3,7 @@
  *
  *   I(c)(t) = v(c) · d(t − T(c)), never below 0        v, T  decayed sum of category c    d  decay    t  latest event time of the user
  *
- * Bounded: at most CATEGORIES_PER_USER_MAX categories, the weakest go first; what has faded below INTEREST_MIN is gone.
+ * Bounded: at most CATEGORIES_PER_USER_MAX categories, the weakest go first; what has faded, or fallen, below INTEREST_MIN is gone.
  */
 import { addDecayed, decay, type DecayedSum } from './decay.js';
 import { compareText } from './item-order.js';
@@ -36,12 +36,8 @@ export function addInterest(
   interests.time = Math.max(interests.time, time);
   if (category === undefined) return;
   const known = interests.categories.find((candidate) => candidate.category === category);
-  if (known === undefined) {
-    if (value > 0) interests.categories.push({ category, value, time });
-    return;
-  }
-  addDecayed(known, value, time, halfLifeMs);
-  known.value = Math.max(0, known.value);
+  if (known === undefined) interests.categories.push({ category, value, time });
+  else addDecayed(known, value, time, halfLifeMs);
 }
 
 /** Forgets what is beyond the bounds and gives all that is left, strongest first, as of the user's time. */

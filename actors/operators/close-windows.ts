@@ -12,7 +12,8 @@
  */
 import { filter, map, type Observable } from 'rxjs';
 import type { EpochEnd } from '../../runtime/stage.js';
-import { type EpochCells, type EpochRows, RUNNING } from './count-in-epoch.js';
+import type { EpochCells } from './count-in-epoch.js';
+import type { EpochRows } from './epoch-log.js';
 import { WindowOutput, type WindowRows } from './window-output.js';
 
 export type OutputMode = 'update' | 'append' | 'complete';
@@ -39,8 +40,7 @@ export const closeWindows =
         if (watermarkMs > cells.closedUpTo.get()) cells.closedUpTo.set(watermarkMs);
         return rows;
       }),
-      filter((rows) => rows !== undefined && rows.rows > 0),
-      map((rows) => rows!),
+      filter((rows): rows is WindowRows => rows !== undefined && rows.rows > 0),
     );
 
 function rowsAtEnd(
@@ -49,8 +49,7 @@ function rowsAtEnd(
   output: OutputMode,
   watermarkMs: number,
 ): WindowRows | undefined {
-  const running = epoch.has(RUNNING) ? epoch.table(RUNNING).frame() : undefined;
-  epoch.drop(RUNNING);
+  const running = epoch.take();
   const changed = output === 'update' && running !== undefined ? new WindowOutput(running) : undefined;
   if (running !== undefined) open.add(running, closedUpTo.get(), changed);
   if (output === 'update') return changed?.frame();

@@ -1,18 +1,31 @@
 /**
- * The cell of the running epoch: its events that are on time, one row each, until the end of the epoch takes them.
+ * The cell of the running epoch: its events that are on time, from when they come until the end of the epoch takes them.
  *
- * Most epochs begin and end between two snapshots, and are never looked up by key. Only a snapshot that falls into an epoch puts its rows
- * into a table, counted by (pane, user, item, type, category, brand, price), so that what it stores is small and stored once.
+ * Most epochs begin and end between two snapshots: their frames are kept as they came, and nothing is looked up. Only a snapshot that falls
+ * into an epoch puts what there is into a table, counted by (pane, user, item, type, category, brand, price), so that it is stored once.
  *
- * Either way `take` gives the same keys, in the order of first sight, with the same dictionaries: what comes of it does not tell whether
- * there was a snapshot, or a restart.
+ * Invariants
+ *   E1  `take` gives the same keys in the same order with the same dictionaries (entries in order of first use, none unused), whatever
+ *       snapshots and restarts there were: what is emitted, and how the runtime cuts it, depends on the events alone.
+ *   E2  With `counted` it gives one row of each key and pane. Without, as many as there happen to be.
  */
-import { CodeMap, FrameBuilder, type FrameOf, frameType, type CellSpec, type Tables, tables } from '../../runtime/stage.js';
+import {
+  CodeMap,
+  type CellSpec,
+  FrameBuilder,
+  type FrameOf,
+  frameType,
+  gather,
+  type TextColumn,
+  type Tables,
+  tables,
+} from '../../runtime/stage.js';
 import type { events } from '../model.js';
 
 /** What tells rows of one window apart. */
 export const ROW_KEY = ['user', 'item', 'type', 'category', 'brand', 'price'] as const;
 export const ROW_TEXTS = ['user', 'item', 'category', 'brand'] as const;
+const NUMBERS = ['pane', 'type', 'price', 'added', 'first', 'time'] as const;
 
 /** Events of one key in one pane: how many, the first and the latest event time. */
 export const epochRows = frameType('epoch-row', {
@@ -32,56 +45,42 @@ type Events = FrameOf<typeof events>;
 export type EpochRows = FrameOf<typeof epochRows>;
 type EpochTables = Tables<typeof epochRows.columns>;
 
-const RUNNING = 0;
 const epochTables = tables(epochRows, { key: ['pane', ...ROW_KEY] });
+const RUNNING = 0;
+
+export interface EpochLogOptions {
+  readonly paneMs: number;
+  readonly counted: boolean;
+}
 
 export class EpochLog {
   private readonly tables: EpochTables = epochTables.create();
-  private log = new FrameBuilder(epochRows);
+  private frames: EpochRows[] = [];
+
+  constructor(private readonly options: EpochLogOptions) {}
 
   get keys(): number {
-    return this.tables.keys + this.log.rows;
+    return this.frames.reduce((sum, { rows }) => sum + rows, this.tables.keys);
   }
 
-  /** Adds the given rows of a frame, or all. */
-  add(frame: Events, rows: Uint32Array | undefined, paneMs: number): void {
-    const { log } = this;
-    const count = rows?.length ?? frame.rows;
-    log.reserve(count);
-    const { rows: at, columns: to } = log;
-    const { time, type, price } = frame.columns;
-    for (let i = 0, pane = NaN; i < count; i++) {
-      const row = rows === undefined ? i : rows[i]!;
-      const timeMs = time[row]!;
-      // Neighbours are mostly of one pane: no division for them.
-      if (!(timeMs >= pane && timeMs < pane + paneMs)) pane = Math.floor(timeMs / paneMs) * paneMs;
-      to.pane[at + i] = pane;
-      to.first[at + i] = timeMs;
-      to.time[at + i] = timeMs;
-      to.type[at + i] = type[row]!;
-      // Tables compare bits: 0 and −0 are made one, and so are all NaN (absent).
-      to.price[at + i] = Number.isNaN(price[row]) ? NaN : price[row]! + 0;
-    }
-    to.added.fill(1, at, at + count);
-    for (const name of ROW_TEXTS) {
-      const { codes, dictionary } = frame.columns[name];
-      appendCodes(to[name].codes, at, new CodeMap(dictionary, to[name].dictionary), codes, rows, count);
-    }
-    log.rows += count;
+  add(frame: Events): void {
+    this.frames.push(
+      asEpochRows(inOrderOfUse(frame) ? frame : gather(frame, rowNumbers(frame.rows)), this.options.paneMs),
+    );
   }
 
-  /** What the epoch has counted, and forgets it; rows of one key may be several. */
+  /** All events of the epoch, if there are any; the next begins. */
   take(): EpochRows | undefined {
-    if (this.tables.has(RUNNING)) this.settle();
-    const rows = this.tables.has(RUNNING) ? this.tables.table(RUNNING).frame() : this.log.finish();
+    if (this.options.counted || this.tables.has(RUNNING)) this.settle();
+    const rows = this.tables.has(RUNNING) ? this.tables.table(RUNNING).frame() : joined(this.frames);
     this.tables.drop(RUNNING);
-    this.log = new FrameBuilder(epochRows);
+    this.frames = [];
     return rows;
   }
 
   restore(store: Parameters<EpochTables['restore']>[0]): void {
     this.tables.restore(store);
-    this.log = new FrameBuilder(epochRows);
+    this.frames = [];
   }
 
   cut(): ReturnType<EpochTables['cut']> {
@@ -93,18 +92,17 @@ export class EpochLog {
     this.tables.written();
   }
 
-  /** Counts the log into the table. */
+  /** Counts the frames into the table. */
   private settle(): void {
-    if (this.log.rows === 0) return;
-    const { columns } = this.log;
-    const log = this.log.finish();
-    this.log = new FrameBuilder(epochRows);
+    const rows = joined(this.frames);
+    this.frames = [];
+    if (rows === undefined) return;
     const table = this.tables.table(RUNNING);
-    const found = table.upsert(log);
+    const found = table.upsert(rows);
     const { added, first, time } = table.values;
     for (let i = 0; i < found.length; i++) {
       const row = found[i]!;
-      const at = columns.time[i]!;
+      const at = rows.columns.time[i]!;
       if (added[row]!++ === 0) first[row] = time[row] = at;
       else if (at > time[row]!) time[row] = at;
       else if (at < first[row]!) first[row] = at;
@@ -112,8 +110,92 @@ export class EpochLog {
   }
 }
 
-export const epochLog = (): CellSpec<EpochLog> => ({ resident: true, create: () => new EpochLog() });
+export const epochLog = (options: EpochLogOptions): CellSpec<EpochLog> => ({
+  resident: true,
+  create: () => new EpochLog(options),
+});
 
-function appendCodes(to: Uint32Array, at: number, map: CodeMap, codes: Uint32Array, rows: Uint32Array | undefined, count: number): void {
-  for (let i = 0; i < count; i++) to[at + i] = map.get(codes[rows === undefined ? i : rows[i]!]!);
+/** Each event as a count of one. */
+function asEpochRows(
+  { rows, columns: { time, user, item, type, category, brand, price } }: Events,
+  paneMs: number,
+): EpochRows {
+  return {
+    type: epochRows,
+    rows,
+    columns: {
+      pane: panesOf(time, paneMs),
+      user: kept(user),
+      item: kept(item),
+      type,
+      category: kept(category),
+      brand: kept(brand),
+      price: groupingPrices(price),
+      added: new Uint32Array(rows).fill(1),
+      first: time,
+      time,
+    },
+  };
 }
+
+/** The texts of a received frame lie in the message, which is not ours after this input. */
+const kept = ({ codes, dictionary: { size, bytes, ends } }: TextColumn): TextColumn => ({
+  codes,
+  dictionary: { size, bytes: bytes.slice(), ends },
+});
+
+function panesOf(times: Float64Array, paneMs: number): Float64Array {
+  const panes = new Float64Array(times.length);
+  for (let row = 0, pane = NaN; row < times.length; row++) {
+    const time = times[row]!;
+    // Neighbours are mostly of one pane: no division for them.
+    if (!(time >= pane && time < pane + paneMs)) pane = Math.floor(time / paneMs) * paneMs;
+    panes[row] = pane;
+  }
+  return panes;
+}
+
+/** Prices as they are grouped: tables compare bits, so 0 and −0 are made one, and so are all NaN (absent). */
+function groupingPrices(prices: Float64Array): Float64Array {
+  const grouping = new Float64Array(prices.length);
+  for (let row = 0; row < prices.length; row++) grouping[row] = Number.isNaN(prices[row]) ? NaN : prices[row]! + 0;
+  return grouping;
+}
+
+/** Frames as one. */
+function joined(frames: readonly EpochRows[]): EpochRows | undefined {
+  if (frames.length <= 1) return frames[0];
+  const rows = frames.reduce((sum, frame) => sum + frame.rows, 0);
+  const builder = new FrameBuilder(epochRows, rows);
+  const { columns: to } = builder;
+  for (const frame of frames) {
+    for (const name of NUMBERS) to[name].set(frame.columns[name], builder.rows);
+    for (const name of ROW_TEXTS) appendText(to[name].codes, to[name].dictionary, frame.columns[name], builder.rows);
+    builder.rows += frame.rows;
+  }
+  return builder.finish();
+}
+
+function appendText(
+  to: Uint32Array,
+  into: ConstructorParameters<typeof CodeMap>[1],
+  { codes, dictionary }: TextColumn,
+  at: number,
+): void {
+  const map = new CodeMap(dictionary, into);
+  for (let row = 0; row < codes.length; row++) to[at + row] = map.get(codes[row]!);
+}
+
+/** Are the entries of each dictionary in order of first use, and all in use? (E1) */
+const inOrderOfUse = (frame: Events): boolean => ROW_TEXTS.every((name) => isInOrderOfUse(frame.columns[name]));
+
+function isInOrderOfUse({ codes, dictionary }: TextColumn): boolean {
+  let used = 0;
+  for (let row = 0; row < codes.length; row++) {
+    if (codes[row]! <= used) continue;
+    if (codes[row]! !== ++used) return false;
+  }
+  return used === dictionary.size - 1;
+}
+
+const rowNumbers = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, row) => row);

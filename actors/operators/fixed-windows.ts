@@ -3,11 +3,19 @@
  *
  *   count(w, key) = Σ added(pane, key)      over the panes of w, over all epochs
  */
-import { CodeMap, type ColumnTable, FrameBuilder, type FrameOf, frameType, type Tables, tables } from '../../runtime/stage.js';
+import {
+  CodeMap,
+  type ColumnTable,
+  FrameBuilder,
+  type FrameOf,
+  frameType,
+  type Tables,
+  tables,
+} from '../../runtime/stage.js';
 import { type FixedWindows, isClosed, rowsByWindow, startsOf } from '../maths/window.js';
 import { windowRows } from '../model.js';
-import { type EpochRows, ROW_KEY } from './count-in-epoch.js';
 import type { OpenWindows } from './close-windows.js';
+import { type EpochRows, ROW_KEY, ROW_TEXTS } from './epoch-log.js';
 import type { WindowOutput, WindowRows } from './window-output.js';
 
 /** A row of one window. `added` and `time` are of what has not gone out yet; `count` is the total. */
@@ -69,7 +77,6 @@ export class FixedWindowRows implements OpenWindows {
     const { windows } = this;
     return this.tables.numbers().filter((start) => isClosed(start + windows.sizeMs, windows, closedUpToMs));
   }
-
 }
 
 type Values = ColumnTable<typeof openRows.columns>['values'];
@@ -87,7 +94,14 @@ function addCounts({ count, added, time }: Values, found: Uint32Array, epoch: Ep
 }
 
 /** Gives each changed row once, in the order of the epoch; what it adds and its time begin anew. */
-function takeChanged({ count, added, time }: Values, found: Uint32Array, rows: Uint32Array, start: number, end: number, changed: WindowOutput): void {
+function takeChanged(
+  { count, added, time }: Values,
+  found: Uint32Array,
+  rows: Uint32Array,
+  start: number,
+  end: number,
+  changed: WindowOutput,
+): void {
   for (let i = 0; i < found.length; i++) {
     const row = found[i]!;
     if (added[row] === 0) continue;
@@ -98,7 +112,12 @@ function takeChanged({ count, added, time }: Values, found: Uint32Array, rows: U
 }
 
 /** Adds all rows of a window to a frame that is being built. */
-function appendTable(builder: FrameBuilder<typeof windowRows.columns>, frame: OpenRows, start: number, end: number): void {
+function appendTable(
+  builder: FrameBuilder<typeof windowRows.columns>,
+  frame: OpenRows,
+  start: number,
+  end: number,
+): void {
   const { rows: at, columns: to } = builder;
   const { columns: from, rows } = frame;
   to.windowStart.fill(start, at, at + rows);
@@ -108,7 +127,7 @@ function appendTable(builder: FrameBuilder<typeof windowRows.columns>, frame: Op
   to.count.set(from.count, at);
   to.added.set(from.added, at);
   to.time.set(from.time, at);
-  for (const name of ['user', 'item', 'category', 'brand'] as const) {
+  for (const name of ROW_TEXTS) {
     const { codes, dictionary } = from[name];
     const map = new CodeMap(dictionary, to[name].dictionary);
     for (let row = 0; row < rows; row++) to[name].codes[at + row] = map.get(codes[row]!);

@@ -27,6 +27,7 @@ export interface FileChunk {
   readonly header: Uint8Array;
   /** 1-based number of the first line in `data`. */
   readonly line: number;
+  /** A view of a larger buffer; never written to again. */
   readonly data: Buffer;
   /** Offset in the uncompressed file, and line number, of what follows. */
   readonly nextOffset: number;

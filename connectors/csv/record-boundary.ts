@@ -27,11 +27,12 @@ export function recordEnd(bytes: Buffer, start: number, isEnd: boolean): number 
   const end = bytes.length;
   for (let i = start; i < end; i++) {
     if (bytes[i] === QUOTE) {
-      i = afterQuoted(bytes, i + 1, isEnd);
+      i = afterQuoted(bytes, i + 1);
       if (i < 0) return isEnd ? lineEnd(bytes, start, isEnd) : UNDECIDED;
-      if (i < end && bytes[i] === CR) i++;
+      const atLineEnd = i < end && bytes[i] === CR;
+      if (atLineEnd) i++;
       if (i === end) break;
-      if (bytes[i] !== COMMA && bytes[i] !== LF) return lineEnd(bytes, start, isEnd);
+      if (bytes[i] !== LF && (atLineEnd || bytes[i] !== COMMA)) return lineEnd(bytes, start, isEnd);
     } else {
       while (i < end && bytes[i] !== COMMA && bytes[i] !== LF)
         if (bytes[i++] === QUOTE) return lineEnd(bytes, start, isEnd);
@@ -42,17 +43,15 @@ export function recordEnd(bytes: Buffer, start: number, isEnd: boolean): number 
   return isEnd ? end : UNDECIDED;
 }
 
-/** The byte after the quote that closes the field whose text begins at `from`; negative when that is not in sight. */
-function afterQuoted(bytes: Buffer, from: number, isEnd: boolean): number {
-  const end = bytes.length;
-  for (let i = from; i < end; i++) {
+/** The byte after the quote that closes the field whose text begins at `from`; negative when none does. */
+function afterQuoted(bytes: Buffer, from: number): number {
+  for (let i = from; i < bytes.length; i++) {
     if (bytes[i] !== QUOTE) continue;
-    // The last byte in sight may be the first of a doubled quote.
-    if (i + 1 === end) return isEnd ? end : UNDECIDED;
+    // A quote that is the last byte may be half of a doubled one: `recordEnd` cannot tell either, unless the file ends there.
     if (bytes[i + 1] !== QUOTE) return i + 1;
     i++;
   }
-  return UNDECIDED;
+  return -1;
 }
 
 /** The end of the last record in [start, end) before which all are whole and none is broken; `start` when there is none. */

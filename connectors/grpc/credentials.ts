@@ -1,5 +1,6 @@
 /** TLS from files, for the server and for the client. */
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
 import { fatal } from '../../runtime/errors.js';
 
@@ -25,9 +26,11 @@ export interface ClientTls {
 export async function serverCredentials(tls: ServerTls | undefined): Promise<ServerCredentials> {
   if (tls === undefined) return ServerCredentials.createInsecure();
   const [cert, key, ca] = await Promise.all([pem(tls.certPath), pem(tls.keyPath), pemIf(tls.clientCaPath)]);
-  return usable(tls.certPath, () =>
-    ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], ca !== null),
-  );
+  return usable(tls.certPath, () => {
+    // grpc-js would find out when it listens, and say less.
+    createSecureContext({ cert, key, ...(ca === null ? {} : { ca }) });
+    return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], ca !== null);
+  });
 }
 
 export async function clientCredentials(tls: ClientTls | undefined): Promise<ChannelCredentials> {

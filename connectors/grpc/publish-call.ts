@@ -56,10 +56,8 @@ export class PublishCall {
     private readonly onFreed: () => void,
   ) {
     call.on('data', (message: Buffer) => this.onMessage(message));
-    call.on('end', () => {
-      this.allRead = true;
-      this.goOn();
-    });
+    // A stream that its client resets ends too, and is cancelled in the same turn: only one that is whole then was ended.
+    call.on('end', () => setImmediate(() => this.onEnd()));
     call.on('cancelled', () => this.onCancelled());
   }
 
@@ -83,6 +81,11 @@ export class PublishCall {
       this.events = events;
       this.next = 0;
     }
+    this.goOn();
+  }
+
+  private onEnd(): void {
+    this.allRead = true;
     this.goOn();
   }
 

@@ -70,7 +70,9 @@ class NatsLog implements Log {
     };
     try {
       const { config: current } = await this.manager.streams.info(spec.name);
-      if (differs(current, config)) await this.manager.streams.update(spec.name, config);
+      // An update keeps what it does not name: a transform that is no longer wanted is named as nothing.
+      const bare = { subject_transform: undefined as never };
+      if (differs(current, config)) await this.manager.streams.update(spec.name, { ...bare, ...config });
     } catch (error) {
       if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw explained(error, spec.name);
       await this.manager.streams.add(config).catch((failure: unknown) => {
@@ -245,6 +247,7 @@ function differs(current: StreamConfig, wanted: Partial<StreamConfig>): boolean 
   return (
     current.max_bytes !== wanted.max_bytes ||
     current.num_replicas !== wanted.num_replicas ||
+    current.discard !== wanted.discard ||
     [...current.subjects].sort().join() !== [...(wanted.subjects ?? [])].sort().join() ||
     current.subject_transform?.dest !== wanted.subject_transform?.dest
   );

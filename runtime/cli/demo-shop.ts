@@ -72,7 +72,6 @@ interface Action {
 const CATCH_UP_MS_MAX = 5_000;
 /** A visitor does something about this often. */
 const THINK_S = 8;
-const STARTS_SESSION = 0.3;
 const TASTE_WEIGHTS = [0.55, 0.85, 0.95];
 /** Above 1: some visitors come more often than others. */
 const LOYALTY = 1.8;
@@ -165,11 +164,11 @@ class DemoShop implements Shop {
     this.repeats.sort((a, b) => a.atMs - b.atMs);
   }
 
-  /** A visitor who is there, or one who comes in while there are fewer than the rate needs. */
+  /** A visitor who is there, or one who comes in: the fewer are there of those that the rate needs, the likelier. */
   private session(): Session {
     const { eventsPerSecond, users } = this.options;
     const wanted = Math.max(1, Math.min(eventsPerSecond * THINK_S, users / 3));
-    const isNew = this.sessions.length === 0 || (this.sessions.length < wanted && this.random() < STARTS_SESSION);
+    const isNew = this.random() < 1 - this.sessions.length / wanted;
     const user = isNew ? this.users[Math.floor(this.random() ** LOYALTY * users)]! : undefined;
     if (user === undefined || (user.visiting && this.sessions.length > 0)) return pick(this.random, this.sessions);
     user.visiting = true;

@@ -10,17 +10,20 @@ export const NATS_KEYS = ['natsUrl', 'natsServer', 'natsPort'] as const;
 export const GRPC_KEYS = ['grpcHost', 'grpcPort'] as const;
 export const ENGINE_KEYS = ['partitions', 'sourcePartitions', 'threads', 'durability', 'replicas', 'snapshotEverySeconds'] as const;
 
-/** Gives a command the flags of these keys, `--set` for all others, and `--config`. */
-export function withSettings(command: Command, keys: readonly string[]): Command {
+/** Gives a command the flags of these keys, `--config`, and, unless it has a `--set` of its own, `--set` for all other keys. */
+export function withSettings(command: Command, keys: readonly string[], { set = true } = {}): Command {
   for (const key of keys) {
     const { about, expects, numeric } = configKey(key)!;
     const metavariable = numeric ? 'n' : /^(\w+, )*\w+ or \w+$/.test(expects) ? 'name' : key.endsWith('Url') ? 'url' : 'path';
     command.addOption(new Option(`${flagOf(key)} <${metavariable}>`, about));
   }
-  return command
-    .option('--set <key=value>', 'set any key of the configuration (repeatable)', collectSet, [])
-    .option('--config <file>', 'configuration file (default: ./rivulet.json when it is there)');
+  if (set) command.option('--set <key=value>', 'set any key of the configuration (repeatable)', collectSet, []);
+  return command.option('--config <file>', 'configuration file (default: ./rivulet.json when it is there)');
 }
+
+/** `--set` of a command that has one of its own holds something else. */
+const setFlags = (set: unknown): FlagValue[] =>
+  Array.isArray(set) ? set.filter((one): one is FlagValue => typeof one === 'object') : [];
 
 function collectSet(text: string, before: readonly FlagValue[]): FlagValue[] {
   const at = text.indexOf('=');
@@ -38,7 +41,7 @@ export function settingsOf(options: Options, request: Pick<ConfigRequest, 'env'>
   const loaded = loadConfig({
     ...request,
     file: options.config as string | undefined,
-    flags: [...(options.set as FlagValue[]), ...own],
+    flags: [...setFlags(options.set), ...own],
   });
   for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
   return loaded;

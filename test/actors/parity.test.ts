@@ -16,7 +16,9 @@ type Csv = Readonly<Record<string, string>>;
 
 /** The files quote nothing and have no comma in a field. */
 function readCsv(path: string): Csv[] {
-  const [header, ...lines] = readFileSync(parity + path, 'utf8').trimEnd().split('\n');
+  const [header, ...lines] = readFileSync(parity + path, 'utf8')
+    .trimEnd()
+    .split('\n');
   const names = header!.split(',');
   return lines.map((line) => Object.fromEntries(line.split(',').map((value, column) => [names[column]!, value])));
 }
@@ -25,7 +27,11 @@ const textOrNone = (text: string): string | undefined => (text === '' ? undefine
 const numberOrNone = (text: string): number | undefined => (text === '' ? undefined : Number(text));
 
 function readEvent(row: Csv): ReferenceEvent {
-  const [category, brand, price] = [textOrNone(row['category_code']!), textOrNone(row['brand']!), numberOrNone(row['price']!)];
+  const [category, brand, price] = [
+    textOrNone(row['category_code']!),
+    textOrNone(row['brand']!),
+    numberOrNone(row['price']!),
+  ];
   return {
     time: Date.parse(row['event_time']!.replace(' UTC', 'Z').replace(' ', 'T')),
     type: row['event_type']!,
@@ -63,7 +69,9 @@ function run(framesRows: number) {
     fallback: new StageDriver(fallback()),
   };
   const inFrames = (rows: readonly object[]): (readonly object[])[] =>
-    Array.from({ length: Math.ceil(rows.length / framesRows) }, (_, i) => rows.slice(i * framesRows, (i + 1) * framesRows));
+    Array.from({ length: Math.ceil(rows.length / framesRows) }, (_, i) =>
+      rows.slice(i * framesRows, (i + 1) * framesRows),
+    );
 
   for (const rows of inFrames(table)) stages.popularity.feed('table', rows);
   const recommendations: string[] = [];

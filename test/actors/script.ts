@@ -2,15 +2,18 @@
  * A stage's inputs as a list, played through a StageDriver: straight, or with snapshots and crashes at given cuts.
  */
 import fc from 'fast-check';
-import type { AnyStage, Columns, Row } from '../../runtime/stage.js';
+import type { AnyStage } from '../../runtime/stage.js';
 import { type Said, StageDriver } from '../support/stage-driver.js';
 
-type Rows = readonly Partial<Row<Columns>>[];
+export type Rows = readonly object[];
+type Value = string | number | undefined;
 
-export type Step =
-  | { readonly feed: string; readonly rows: Rows }
-  | { readonly end: true; readonly watermarkMs?: number }
-  | { readonly tick: number };
+export interface Fed {
+  readonly feed: string;
+  readonly rows: Rows;
+}
+
+export type Step = Fed | { readonly end: true; readonly watermarkMs?: number } | { readonly tick: number };
 
 /** What a step made the stage say. */
 export type Saying = Said['rows'];
@@ -58,7 +61,10 @@ export function playWithCrashes(stage: AnyStage, steps: readonly Step[], cuts: r
 
 export const cutsOf = (steps: number): fc.Arbitrary<Cut[]> =>
   fc.array(
-    fc.record({ at: fc.nat({ max: Math.max(0, steps - 1) }), kind: fc.constantFrom('snapshot' as const, 'crash' as const) }),
+    fc.record({
+      at: fc.nat({ max: Math.max(0, steps - 1) }),
+      kind: fc.constantFrom('snapshot' as const, 'crash' as const),
+    }),
     { maxLength: 8 },
   );
 
@@ -74,11 +80,14 @@ export function framesOf(feed: string, rows: Rows, sizes: readonly number[]): St
 }
 
 /** All rows of one output, over all steps. */
-export const rowsSaid = (said: readonly Saying[], output: string): Row<Columns>[] =>
+export const rowsSaid = (said: readonly Saying[], output: string): Readonly<Record<string, Value>>[] =>
   said.flatMap((saying) => saying[output] ?? []);
 
+/** Rows as plain objects on one input; columns that are left out are absent. */
+export const feed = (driver: StageDriver, input: string, rows: Rows): Said => driver.feed(input, rows as never);
+
 function perform(driver: StageDriver, step: Step): Saying {
-  if ('feed' in step) return driver.feed(step.feed, step.rows).rows;
+  if ('feed' in step) return feed(driver, step.feed, step.rows).rows;
   return 'tick' in step ? driver.tick(step.tick).rows : driver.endEpoch(step.watermarkMs).rows;
 }
 

@@ -72,14 +72,14 @@ async function stored(url: string): Promise<string[]> {
   }
 }
 
+/** Undefined when another has the port. */
 async function listener(port: number): Promise<Server | undefined> {
-  const server = createServer();
-  server.listen(port, '127.0.0.1');
-  const taken = await Promise.race([
-    once(server, 'listening').then(() => false),
-    once(server, 'error').then(() => true),
-  ]);
-  if (taken) return undefined;
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return undefined;
+  }
   cleanUps.push(() => server.close());
   return server;
 }

@@ -110,7 +110,9 @@ describe('a call that takes too long', () => {
     const { client, calls } = await facade({ answers: { get: () => late.promise } });
     const error = await failure(client.getRecommendations({ userId: '512' }, { deadlineMs: 50 }));
     expect(error).toMatchObject({ code: 'GRPC_DEADLINE_EXCEEDED', reaction: 'transient' });
-    await vi.waitFor(() => expect(calls).toMatchObject([{ code: 'DEADLINE_EXCEEDED' }]));
+    // Client and server each have a timer for the deadline: the server may hear of the client's first.
+    const over = { code: expect.stringMatching(/DEADLINE_EXCEEDED|CANCELLED/) };
+    await vi.waitFor(() => expect(calls).toMatchObject([over]));
     late.resolve(ANSWER);
     await late.promise;
     expect(calls).toHaveLength(1);

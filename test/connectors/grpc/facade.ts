@@ -1,5 +1,5 @@
 /** A real façade on a free port with a client, for one test; and the bare client, for what the typed one would never send. */
-import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import {
@@ -103,8 +103,38 @@ export const anEvent = (given: Partial<MessageInitShape<typeof EventSchema>> = {
 
 export const bytesOf = (event: EventInit): Uint8Array => toBinary(EventSchema, create(EventSchema, event));
 
+/** Events with ids e0, e1… */
+export const events = (count: number, from = 0): EventInit[] =>
+  Array.from({ length: count }, (_, i) => anEvent({ eventId: `e${from + i}` }));
+
+/** A PublishEventsRequest of events that are bytes already. */
+export const messageOf = (...parts: readonly Uint8Array[]): Uint8Array =>
+  Buffer.concat(parts.map((part) => Buffer.concat([Uint8Array.of((1 << 3) | 2, part.length), part])));
+
+/** A publisher whose acknowledgements are given by hand, in order of the events. */
+export function handPublisher(): {
+  readonly publisher: EventPublisher;
+  /** Ids of the events, as they came. */
+  readonly asked: string[];
+  readonly acks: Deferred<void>[];
+} {
+  const [asked, acks]: [string[], Deferred<void>[]] = [[], []];
+  const publish: EventPublisher['publish'] = (bytes) => {
+    asked.push(fromBinary(EventSchema, bytes).eventId ?? '');
+    acks.push(deferred<void>());
+    return acks.at(-1)!.promise;
+  };
+  return { publisher: { publish }, asked, acks };
+}
+
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
 /** A promise and what settles it. */
-export function deferred<T>(): { readonly promise: Promise<T>; resolve(value: T): void; reject(error: Error): void } {
+export function deferred<T>(): Deferred<T> {
   const settle: { resolve?: (value: T) => void; reject?: (error: Error) => void } = {};
   const promise = new Promise<T>((resolve, reject) => Object.assign(settle, { resolve, reject }));
   return { promise, resolve: (value) => settle.resolve!(value), reject: (error) => settle.reject!(error) };

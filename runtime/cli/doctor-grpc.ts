@@ -1,0 +1,32 @@
+/** Doctor: the gRPC façade. */
+import { connectRivulet } from '../../connectors/grpc/client.js';
+import type { Config } from '../config.js';
+import { asError } from '../errors.js';
+import { broken, type Check, type Finding, ok, warning } from './doctor.js';
+import { isFree } from './doctor-machine.js';
+import { addressOf } from './get.js';
+import { hasCode } from './nats-link.js';
+
+const DEADLINE_MS = 3_000;
+
+export const grpcChecks = (config: Config): Check[] => [{ name: 'grpc', run: () => grpc(config) }];
+
+async function grpc(config: Config): Promise<Finding> {
+  const { grpcHost, grpcPort, grpcTlsCertFile } = config;
+  if (grpcPort === 0) return ok('gRPC takes any free port');
+  if (await isFree(grpcHost, grpcPort)) return ok(`gRPC port ${grpcPort} is free, no node answers there now`);
+  const address = addressOf(config);
+  if (grpcTlsCertFile !== undefined) return warning(`something listens on ${address}, with TLS`, 'ask it: rivulet get USER --tls-ca FILE');
+  const client = await connectRivulet(address, { deadlineMs: DEADLINE_MS });
+  try {
+    const status = await client.health();
+    if (status === 'SERVING') return ok(`a node answers on ${address}: SERVING`);
+    return warning(`a node answers on ${address}: ${status}`, 'it starts, or stops: ask again in a moment');
+  } catch (error) {
+    const isOther = hasCode(error, 'GRPC_UNIMPLEMENTED') || hasCode(error, 'GRPC_UNAVAILABLE') || hasCode(error, 'GRPC_DEADLINE_EXCEEDED');
+    const message = isOther ? `another program listens on ${address}` : `${address}: ${asError(error).message}`;
+    return broken(message, 'stop it, or choose another port with --grpc-port or RIVULET_GRPC_PORT');
+  } finally {
+    client.close();
+  }
+}

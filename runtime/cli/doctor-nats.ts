@@ -1,0 +1,121 @@
+/** Doctor: the NATS that is configured, or that of the running node. JetStream, version, limits, clock, streams. */
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { mainTopology } from '../../actors/topology.js';
+import { connectNats, type NatsOptions } from '../../connectors/nats/connect.js';
+import { versionWarning } from '../../connectors/nats/server-version.js';
+import type { Config } from '../config.js';
+import { asError } from '../errors.js';
+import { streamsOf } from '../streams.js';
+import { broken, type Check, type Finding, ok, warning } from './doctor.js';
+import { runningServer } from './nats-link.js';
+import { knobsOf, natsOptions, pipelineOptions } from './node-options.js';
+import { duration, grouped } from './terminal.js';
+
+const MIB = 1024 * 1024;
+const SKEW_MS_MAX = 2_000;
+/** Messages that wait before an instance counts as behind. */
+const LAG_MAX = 10_000;
+
+export function natsChecks(config: Config): Check[] {
+  const named = natsOptions(config);
+  const running = named === undefined ? runningServer(config.dataDir) : undefined;
+  const options = named ?? (running === undefined ? undefined : { url: running.url });
+  if (options === undefined) return [];
+  return [{ name: 'nats', run: () => nats(config, options) }];
+}
+
+async function nats(config: Config, options: NatsOptions): Promise<readonly Finding[]> {
+  let connection: NatsConnection;
+  try {
+    connection = await connectNats(options, 'rivulet-doctor');
+  } catch (error) {
+    const { message, cause } = asError(error);
+    return [broken(`${message}: ${asError(cause).message}`, 'check natsUrl, the credentials, and that the server runs')];
+  }
+  try {
+    return [...server(config, connection, options.url), ...(await jetStream(config, connection))];
+  } finally {
+    await connection.close();
+  }
+}
+
+function server(config: Config, { info }: NatsConnection, url: string): Finding[] {
+  const version = info?.version ?? 'unknown';
+  const lacks = versionWarning(url, version);
+  const payload = info?.max_payload ?? 0;
+  const { frameBytes } = knobsOf(config);
+  const wanted = Math.max(frameBytes, config.pipeline.messageBytesMax);
+  return [
+    lacks === undefined ? ok(`NATS at ${url}: nats-server ${version}`) : warning(lacks, 'upgrade the server'),
+    payload >= wanted
+      ? ok(`messages of up to ${(payload / MIB).toFixed(1)} MiB`)
+      : warning(
+          `the server takes messages of up to ${grouped(payload)} bytes only`,
+          `set its max_payload to ${grouped(wanted)} or more, or lower pipeline.messageBytesMax`,
+        ),
+  ];
+}
+
+async function jetStream(config: Config, connection: NatsConnection): Promise<Finding[]> {
+  let manager: JetStreamManager;
+  try {
+    manager = await jetstreamManager(connection);
+  } catch (error) {
+    const message = `no JetStream for this account: ${asError(error).message}`;
+    return [broken(message, 'start nats-server with -js, or enable JetStream for the account')];
+  }
+  const askedMs = Date.now();
+  const { missing, present, skewMs } = await streams(config, manager, askedMs);
+  if (present.length === 0) return [ok('JetStream is on; no node has run here yet (no streams)')];
+  const findings = [ok(`JetStream is on: ${present.length} streams`)];
+  if (missing.length > 0) {
+    findings.push(warning(`streams that this configuration needs are not there: ${missing.join(', ')}`, 'rivulet start makes them'));
+  }
+  if (skewMs !== undefined && Math.abs(skewMs) > SKEW_MS_MAX) {
+    findings.push(warning(`the server's clock is ${duration(skewMs)} off this one's`, 'set both by NTP: windows and lateness follow the clock'));
+  }
+  return [...findings, ...present.map(lagOf)];
+}
+
+interface StreamState {
+  readonly name: string;
+  readonly messages: number;
+  readonly share: number;
+  /** Messages that the slowest of its readers has not been sent. */
+  readonly lag: number;
+  readonly readers: number;
+}
+
+async function streams(
+  config: Config,
+  manager: JetStreamManager,
+  askedMs: number,
+): Promise<{ readonly missing: string[]; readonly present: StreamState[]; readonly skewMs: number | undefined }> {
+  const wanted = streamsOf(mainTopology(pipelineOptions(config)), { bytesMax: 0, replicas: config.replicas });
+  const present: StreamState[] = [];
+  const missing: string[] = [];
+  let skewMs: number | undefined;
+  for (const { name } of wanted) {
+    try {
+      const { state, config: stream, ts } = await manager.streams.info(name);
+      const said = typeof ts === 'string' ? Date.parse(ts) : NaN;
+      if (!Number.isNaN(said)) skewMs ??= said - (askedMs + Date.now()) / 2;
+      let [lag, readers] = [0, 0];
+      for await (const { num_pending: pending } of manager.consumers.list(name)) {
+        lag = Math.max(lag, pending);
+        readers++;
+      }
+      present.push({ name, messages: state.messages, share: stream.max_bytes > 0 ? state.bytes / stream.max_bytes : 0, lag, readers });
+    } catch {
+      missing.push(name);
+    }
+  }
+  return { missing, present, skewMs };
+}
+
+function lagOf({ name, messages, share, lag, readers }: StreamState): Finding {
+  const text = `${name}: ${grouped(messages)} messages, ${(share * 100).toFixed(0)} % full, ${readers} readers, ${grouped(lag)} waiting`;
+  if (lag > LAG_MAX) return warning(text, 'it falls behind: more --threads or --partitions, or fewer events');
+  return share > 0.9 ? warning(text, 'raise streamMegabytesMax, or find out which node does not read it') : ok(text);
+}

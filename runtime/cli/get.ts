@@ -1,0 +1,66 @@
+/** `rivulet get`: recommendations for people. */
+import type { Recommendations } from '../../connectors/grpc/client.js';
+import { connectRivulet } from '../../connectors/grpc/client.js';
+import type { ClientTls } from '../../connectors/grpc/credentials.js';
+import type { Config } from '../config.js';
+import type { GetOptions } from './commands-node.js';
+import { settingsOf } from './settings.js';
+import { harmless, instant, table } from './terminal.js';
+
+export async function get(userId: string, options: GetOptions): Promise<void> {
+  const { config } = settingsOf(options);
+  const address = options.address ?? addressOf(config);
+  const tls = tlsOf(options);
+  const client = await connectRivulet(address, tls === undefined ? {} : { tls });
+  try {
+    const { number, category = '', excludeSeen = false, explain = false } = options;
+    const answer = await client.getRecommendations({ userId, limit: number, category, excludeSeen, explain });
+    process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
+  } finally {
+    client.close();
+  }
+}
+
+/** Where the node of this configuration is reached from this machine. */
+export function addressOf({ grpcHost, grpcPort }: Config): string {
+  const host = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[grpcHost] ?? (grpcHost.includes(':') ? `[${grpcHost}]` : grpcHost);
+  return `${host}:${grpcPort}`;
+}
+
+function tlsOf({ tls, tlsCa, tlsCert, tlsKey, tlsServerName }: GetOptions): ClientTls | undefined {
+  if ([tls, tlsCa, tlsCert, tlsKey, tlsServerName].every((one) => one === undefined)) return undefined;
+  return {
+    ...(tlsCa === undefined ? {} : { caPath: tlsCa }),
+    ...(tlsCert === undefined ? {} : { certPath: tlsCert }),
+    ...(tlsKey === undefined ? {} : { keyPath: tlsKey }),
+    ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }),
+  };
+}
+
+function asJson({ userId, items, asOfMs, model }: Recommendations): string {
+  const document = {
+    user_id: userId,
+    items: items.map(({ itemId, rank, score, category, type, reason, title }) => ({
+      ...{ item_id: itemId, rank, score, category, type, reason, title },
+    })),
+    as_of: asOfMs === undefined ? null : new Date(asOfMs).toISOString(),
+    model,
+  };
+  return JSON.stringify(document, undefined, 2);
+}
+
+function asText({ userId, items, asOfMs, model }: Recommendations, explain: boolean): string {
+  const head = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}`;
+  if (items.length === 0) {
+    return asOfMs === undefined
+      ? `${head}\n\nNothing yet: the node has not seen an event.`
+      : `${head}\n\nNothing: no item that is popular passes these filters.`;
+  }
+  const hasTitles = items.some(({ title }) => title !== undefined);
+  const rows = items.map(({ rank, itemId, score, category, type, title, reason }) => [
+    ...[String(rank), harmless(itemId), ...(hasTitles ? [harmless(title ?? '')] : []), score.toPrecision(4)],
+    ...[harmless(category ?? '–'), type, ...(explain ? [harmless(reason ?? '')] : [])],
+  ]);
+  const header = ['#', 'ITEM', ...(hasTitles ? ['TITLE'] : []), 'SCORE', 'CATEGORY', 'TYPE', ...(explain ? ['WHY'] : [])];
+  return `${head}\n\n${table(header, rows, new Set([0, hasTitles ? 3 : 2]))}`;
+}

@@ -1,0 +1,63 @@
+/** The commands of `rivulet`: names, flags, help. What they do is loaded when they run, so that help comes at once. */
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { inspectionCommands } from './commands-inspection.js';
+import { jobCommands } from './commands-jobs.js';
+import { nodeCommands } from './commands-node.js';
+import { EXIT, EXIT_CODES_HELP, errorText, exitCodeOf, wantsStack } from './exit.js';
+
+const HELP = `
+Examples:
+  rivulet demo                                   see it work: a made-up shop, its events, its recommendations
+  rivulet start                                  run a node; rivulet.json, RIVULET_… variables and flags configure it
+  rivulet publish --file events.csv --rate 500   send it a file of events
+  rivulet get user-0042 --explain                ask it for recommendations
+  rivulet dlq ls                                 see which events were refused, and why
+  rivulet doctor                                 find out why it does not start
+${EXIT_CODES_HELP}
+
+With --json a command prints JSON on stdout and nothing else there. Each command tells more: rivulet <command> --help.`;
+
+/** Runs one command line; gives the exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (error) {
+    // What commander has to say it has said.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    process.stderr.write(`${errorText(error, wantsStack(argv, process.env))}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+export function program(): Command {
+  const rivulet = new Command('rivulet')
+    .description('A real-time recommendation engine: user events in over NATS, recommendations out over gRPC.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .showSuggestionAfterError(true)
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ outputError: (text, write) => write(usageText(text)) })
+    .exitOverride();
+  nodeCommands(rivulet);
+  jobCommands(rivulet);
+  inspectionCommands(rivulet);
+  return rivulet.addHelpText('after', HELP);
+}
+
+/** Commander's error as all our errors: `error: …`, `hint: …`. */
+function usageText(text: string): string {
+  const [message = '', ...rest] = text.trimEnd().split('\n');
+  const meant = /^\(Did you mean (.*)\?\)$/.exec(rest[0] ?? '')?.[1];
+  const hint = meant === undefined ? 'see rivulet --help, or rivulet <command> --help' : `did you mean ${meant}?`;
+  return message.startsWith('error: ') ? `${message} [USAGE]\nhint: ${hint}\n` : text;
+}
+
+function version(): string {
+  // From dist/, and from the sources.
+  const paths = ['../../../package.json', '../../package.json'].map((path) => new URL(path, import.meta.url));
+  const manifest = readFileSync(paths.find((path) => existsSync(path)) ?? paths[0]!, 'utf8');
+  return (JSON.parse(manifest) as { readonly version: string }).version;
+}

@@ -1,0 +1,33 @@
+/** `rivulet start`: the long-running node. */
+import pino from 'pino';
+import { startNode } from '../main-node.js';
+import type { SettingOptions } from './commands-node.js';
+import { runNode } from './live-run.js';
+import { nodeOptions } from './node-options.js';
+import { settingsOf } from './settings.js';
+
+export async function start(options: SettingOptions): Promise<number> {
+  const { config } = settingsOf(options, { logLevel: 'info' });
+  const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const launch = () =>
+    startNode({
+      ...nodeOptions(config),
+      onProgress: (message) => {
+        logger.info(message);
+      },
+    });
+  return runNode(
+    launch,
+    async ({ grpcPort, natsUrl, natsVersion }) => {
+      const { grpcHost, dataDir, partitions, threads } = config;
+      const where = { grpc: `${grpcHost}:${grpcPort}`, nats: natsUrl, natsVersion, dataDir, partitions, threads };
+      logger.info(where, 'listening');
+      process.stdout.write(
+        `rivulet is up: gRPC on ${where.grpc}, NATS ${natsVersion} at ${natsUrl}, data in ${dataDir}, ${partitions} partitions\n`,
+      );
+    },
+    () => {
+      logger.info('stopping');
+    },
+  );
+}

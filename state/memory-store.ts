@@ -1,0 +1,50 @@
+/** The in-memory double of a store: the contract of the one on disk (K1), without a disk. */
+import { transient } from '../runtime/errors.js';
+import type { Store, StoreChange } from '../runtime/ports.js';
+
+/** What a closed store left behind: give it to the next one. */
+export type StoreContents = ReadonlyMap<string, Uint8Array>;
+
+export class MemoryStore implements Store {
+  private readonly values: Map<string, Uint8Array>;
+  private closed = false;
+
+  constructor(contents: StoreContents = new Map()) {
+    this.values = new Map(contents);
+  }
+
+  /** What is stored now; later writes do not show in it. */
+  contents(): StoreContents {
+    return new Map(this.values);
+  }
+
+  getSync(key: string): Uint8Array | undefined {
+    this.mustBeOpen();
+    return this.values.get(key)?.slice();
+  }
+
+  async entries(prefix: string): Promise<[string, Uint8Array][]> {
+    this.mustBeOpen();
+    return [...this.values]
+      .filter(([key]) => key.startsWith(prefix))
+      .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      .map(([key, value]) => [key, value.slice()]);
+  }
+
+  async write(changes: readonly StoreChange[]): Promise<void> {
+    this.mustBeOpen();
+    const copied = changes.map(({ key, value }) => [key, value?.slice()] as const);
+    for (const [key, value] of copied) {
+      if (value === undefined) this.values.delete(key);
+      else this.values.set(key, value);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  private mustBeOpen(): void {
+    if (this.closed) throw transient('STATE_CLOSED', 'the store is closed');
+  }
+}

@@ -1,0 +1,157 @@
+/** The window stage against the batch oracle, over random events, watermarks, frames, snapshots and crashes. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { WindowKind } from '../../actors/maths/window.js';
+import type { OutputMode } from '../../actors/operators/close-windows.js';
+import { window, type WindowOptions } from '../../actors/window.js';
+import { type OracleEpoch, type OracleEvent, type OracleKind, keyOf, windowOracle } from '../support/window-oracle.js';
+import { exact, playExactly } from '../support/window-replay.js';
+import type { Said } from '../support/stage-driver.js';
+import { cutsOf, framesOf, type Step } from './script.js';
+
+const SEED = 20191001;
+const KINDS: Readonly<Record<string, readonly [WindowKind, OracleKind]>> = {
+  tumbling: [
+    { kind: 'tumbling', sizeMs: 10 },
+    { kind: 'fixed', sizeMs: 10, slideMs: 10 },
+  ],
+  hopping: [
+    { kind: 'hopping', sizeMs: 10, slideMs: 5 },
+    { kind: 'fixed', sizeMs: 10, slideMs: 5 },
+  ],
+  'hopping unevenly': [
+    { kind: 'hopping', sizeMs: 10, slideMs: 4 },
+    { kind: 'fixed', sizeMs: 10, slideMs: 4 },
+  ],
+  session: [
+    { kind: 'session', gapMs: 6 },
+    { kind: 'session', gapMs: 6 },
+  ],
+};
+const OUTPUTS: readonly OutputMode[] = ['update', 'append', 'complete'];
+
+const event: fc.Arbitrary<OracleEvent> = fc.record({
+  time: fc.integer({ min: -20, max: 80 }),
+  type: fc.constantFrom(0, 0, 0, 2),
+  user: fc.constantFrom('u', 'v'),
+  item: fc.constantFrom('1', '2'),
+  category: fc.constantFrom(undefined, 'a.b'),
+  brand: fc.constantFrom(undefined, undefined, 'b'),
+  price: fc.constantFrom(undefined, undefined, 0, 1.5),
+});
+
+/** Mostly rising watermarks; some fall back, some are none at all. */
+const epoch: fc.Arbitrary<OracleEpoch> = fc.record({
+  events: fc.array(event, { maxLength: 12 }),
+  watermarkMs: fc.oneof(
+    { weight: 4, arbitrary: fc.integer({ min: -20, max: 90 }) },
+    { weight: 1, arbitrary: fc.constant(-Infinity) },
+  ),
+});
+
+interface Run {
+  readonly epochs: readonly OracleEpoch[];
+  readonly latenessMs: number;
+  readonly sizes: readonly number[];
+}
+
+const run: fc.Arbitrary<Run> = fc.record({
+  epochs: fc.array(epoch, { maxLength: 10 }).map(rising),
+  latenessMs: fc.constantFrom(0, 0, 7),
+  sizes: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 4 }),
+});
+
+/** Of each two neighbours the watermarks are put in order, so that most windows are open for a while. */
+function rising(epochs: readonly OracleEpoch[]): OracleEpoch[] {
+  const sorted = epochs.map(({ watermarkMs }) => watermarkMs).sort((a, b) => a - b);
+  return epochs.map(({ events }, n) => ({ events, watermarkMs: n % 4 === 3 ? sorted[n - 1]! - 5 : sorted[n]! }));
+}
+
+const stepsOf = ({ epochs, sizes }: Run): Step[] =>
+  epochs.flatMap(({ events, watermarkMs }): Step[] => [
+    ...framesOf('events', events, sizes),
+    { end: true, watermarkMs },
+  ]);
+
+const optionsOf = (kind: string, output: OutputMode, { latenessMs }: Run): WindowOptions => ({
+  kind: KINDS[kind]![0],
+  output,
+  allowedLatenessMs: latenessMs,
+});
+
+/** What each epoch said: its rows as the oracle writes them, its late events. */
+function answers(steps: readonly Step[], said: readonly Said[]): { rows: string[]; late: string[] }[] {
+  const epochs = [{ rows: [] as string[], late: [] as string[] }];
+  said.forEach(({ rows }, at) => {
+    const now = epochs.at(-1)!;
+    for (const row of (rows['rows'] ?? []) as unknown as Row[]) now.rows.push(rowText(row));
+    for (const row of (rows['late'] ?? []) as unknown as OracleEvent[]) now.late.push(`${row.time} ${keyOf(row)}`);
+    if ('end' in steps[at]!) epochs.push({ rows: [], late: [] });
+  });
+  return epochs.slice(0, -1);
+}
+
+interface Row extends OracleEvent {
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  readonly count: number;
+  readonly added: number;
+}
+
+const rowText = (row: Row): string =>
+  `${row.windowStart}-${row.windowEnd} ${keyOf(row)}: ${row.count} +${row.added} @${row.time}`;
+
+const check = (property: fc.IProperty<[Run]> | fc.IProperty<[Run, number[]]>, numRuns: number): void => {
+  fc.assert(property as fc.IProperty<unknown>, { seed: SEED, numRuns });
+};
+
+describe.each(Object.keys(KINDS))('%s windows', (kind) => {
+  describe.each(OUTPUTS)('output %s', (output) => {
+    it('says what the oracle says, and refuses what it refuses', () => {
+      fc.assert(
+        fc.property(run, (one) => {
+          const steps = stepsOf(one);
+          const { said, driver } = playExactly(window(optionsOf(kind, output, one)), steps);
+          const expected = windowOracle(one.epochs, KINDS[kind]![1], one.latenessMs, output);
+          const actual = answers(steps, said);
+          expect(actual.map(({ rows }) => [...rows].sort())).toEqual(expected.map(({ rows }) => rows));
+          expect(actual.map(({ late }) => late)).toEqual(
+            expected.map(({ late }) => late.map((e) => `${e.time} ${keyOf(e)}`)),
+          );
+          const { on_time, late } = driver.counts();
+          expect(late).toBe(expected.reduce((sum, answer) => sum + answer.late.length, 0));
+          expect(on_time + late).toBe(one.epochs.reduce((sum, { events }) => sum + events.length, 0));
+        }),
+        { seed: SEED, numRuns: 150 },
+      );
+    });
+
+    it('says the same to the byte after a crash at any cut', () => {
+      const script = run.chain((one) => fc.tuple(fc.constant(one), cutsOf(stepsOf(one).length)));
+      fc.assert(
+        fc.property(script, ([one, cuts]) => {
+          const steps = stepsOf(one);
+          const stage = window(optionsOf(kind, output, one));
+          const straight = playExactly(stage, steps);
+          const broken = playExactly(stage, steps, cuts);
+          expect(broken.said.map(exact)).toEqual(straight.said.map(exact));
+          expect(broken.driver.counts()).toEqual(straight.driver.counts());
+        }),
+        { seed: SEED, numRuns: 150 },
+      );
+    });
+
+    it('does not depend on how the events of an epoch are put into frames', () => {
+      fc.assert(
+        fc.property(run, (one) => {
+          const stage = window(optionsOf(kind, output, one));
+          const atOnce = { ...one, sizes: [] };
+          const whole = playExactly(stage, stepsOf(atOnce)).said;
+          const pieces = playExactly(stage, stepsOf(one)).said;
+          expect(answers(stepsOf(one), pieces)).toEqual(answers(stepsOf(atOnce), whole));
+        }),
+        { seed: SEED, numRuns: 100 },
+      );
+    });
+  });
+});

@@ -1,0 +1,59 @@
+/**
+ * Live latency: an event is published with a plain NATS client; how long until GetRecommendations over gRPC gives a changed list?
+ *
+ * Load and node are processes of their own; this one publishes probes (each of a new user) and asks until the list is the user's own. The
+ * asking itself is part of the figure: up to one call's duration, about half a millisecond.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from '@nats-io/transport-node';
+import { connectRivulet } from '../../connectors/grpc/client.js';
+import { CLI, DIST, percentile, round, say } from './machine.js';
+
+const WARM_UP_MS = 5_000;
+const PROBE_EVERY_MS = 25;
+const GIVE_UP_MS = 5_000;
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+export async function benchLive(rate: number, seconds: number): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-bench-live-'));
+  const [grpcPort, natsPort] = [55_051, 55_222];
+  const args = ['start', '--data-dir', dataDir, '--grpc-port', String(grpcPort), '--nats-port', String(natsPort)];
+  const node = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const url = `nats://127.0.0.1:${natsPort}`;
+  const client = await connectRivulet(`127.0.0.1:${grpcPort}`);
+  try {
+    while ((await client.health().catch(() => 'UNKNOWN')) !== 'SERVING') await pause(100);
+    const load = spawn(process.execPath, [join(DIST, 'test/bench/live-load.js'), url, String(rate), String(seconds)]);
+    await pause(WARM_UP_MS);
+    const latencies: number[] = [];
+    const connection = await connect({ servers: url });
+    const endMs = performance.now() + seconds * 1000 - WARM_UP_MS;
+    for (let n = 0; performance.now() < endMs; n++) {
+      const userId = `probe-${n}`;
+      const startedMs = performance.now();
+      const event = { event_type: 'view', event_time: new Date().toISOString(), user_id: userId, item_id: 'item-1', category_code: 'electronics.audio' };
+      connection.publish(`rivulet.events.view.${userId}`, JSON.stringify(event));
+      while (performance.now() - startedMs < GIVE_UP_MS) {
+        const { items } = await client.getRecommendations({ userId });
+        if (items[0]?.type === 'streaming_category_popularity') break;
+      }
+      latencies.push(performance.now() - startedMs);
+      await pause(PROBE_EVERY_MS);
+    }
+    await connection.close();
+    if (load.exitCode === null) await new Promise((done) => load.on('exit', done));
+    latencies.sort((a, b) => a - b);
+    const at = (share: number): string => `${round(percentile(latencies, share))} ms`;
+    say(`\nlive, ${rate} events/s: published → changed recommendation readable over gRPC (${latencies.length} probes)`);
+    say(`  p50 ${at(0.5)}   p90 ${at(0.9)}   p99 ${at(0.99)}   max ${round(latencies.at(-1) ?? NaN)} ms`);
+  } finally {
+    client.close();
+    node.kill('SIGTERM');
+    await new Promise((done) => node.on('exit', done));
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,19 @@
+/** `npm run bench [replay|memory|live …]`: figures, never assertions. Without arguments, all. */
+import { cpus, totalmem } from 'node:os';
+import { benchLive } from './live.js';
+import { megabytes, say } from './machine.js';
+import { benchMemory, benchReplay } from './replay.js';
+
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  replay: () => benchReplay(3),
+  memory: () => benchMemory(),
+  live: () => benchLive(2_000, 40),
+};
+
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches);
+say(`machine: ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${megabytes(totalmem())}, Node ${process.version}`);
+for (const name of wanted) {
+  const bench = benches[name];
+  if (bench === undefined) throw new Error(`no benchmark ${name}; there are ${Object.keys(benches).join(', ')}`);
+  await bench();
+}

@@ -1,0 +1,57 @@
+/** The bounded job from the outside: rows equal the reference model's at any partition count and frame size; Spark's, where they are at hand. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resultRows, runReplay } from '../support/replay-process.js';
+import { makeShop, RESULT_FILES, type Shop } from '../support/shop-files.js';
+
+const PARITY = resolve(import.meta.dirname, '../../../shared/parity');
+const CUTS = [
+  { partitions: 1, chunkBytes: 524_288 },
+  { partitions: 3, chunkBytes: 20_000 },
+  { partitions: 8, chunkBytes: 3_333 },
+];
+
+let directory: string;
+let shop: Shop;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'rivulet-replay-'));
+  shop = makeShop(directory);
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+describe('rivulet replay', () => {
+  it.each(CUTS)('gives the reference rows at $partitions partitions, pieces of $chunkBytes bytes', async (cut) => {
+    const { partitions, chunkBytes } = cut;
+    const out = join(directory, `out-${partitions}`);
+    const dataDir = join(directory, `data-${partitions}`);
+    const { input, popularity } = shop;
+    const summary = await runReplay({ input, popularity, out, dataDir, partitions, extra: ['--chunk-bytes', String(chunkBytes)] });
+    for (const file of RESULT_FILES) expect(resultRows(out, file), file).toEqual(shop.expected[file]);
+    expect(summary).toMatchObject({ events: shop.events, late: shop.expected['late.csv'].length, dead_letter: 0, duplicates: 0, epochs: 5 });
+    expect(summary.on_time! + summary.late!).toBe(shop.events);
+  }, 120_000);
+
+  it.skipIf(!existsSync(PARITY)).each(CUTS)(
+    "gives Spark's rows (../shared/parity) at $partitions partitions, pieces of $chunkBytes bytes",
+    async ({ partitions, chunkBytes }) => {
+      const out = join(directory, `parity-${partitions}`);
+      await runReplay({
+        input: join(PARITY, 'input'),
+        popularity: join(PARITY, 'popularity.csv'),
+        out,
+        dataDir: join(directory, `parity-data-${partitions}`),
+        partitions,
+        extra: ['--chunk-bytes', String(chunkBytes)],
+      });
+      const compare = [join(PARITY, 'compare.py'), join(PARITY, 'expected'), out, ...RESULT_FILES];
+      expect(execFileSync('python3', compare, { encoding: 'utf8' })).toBe('');
+    },
+    120_000,
+  );
+});

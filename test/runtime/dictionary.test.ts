@@ -1,0 +1,102 @@
+/** Dictionaries (D1, D2). */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { fnv1a, textOf, utf8 } from '../../runtime/bytes.js';
+import { ABSENT, CodeMap, DictionaryBuilder, entryStart, hashAt, textAt } from '../../runtime/dictionary.js';
+
+const word = fc.oneof(fc.string({ maxLength: 6 }), fc.string({ unit: 'grapheme', maxLength: 40 }));
+
+describe('a dictionary', () => {
+  it('holds "absent" as code 0, the empty string too (D1)', () => {
+    const builder = new DictionaryBuilder();
+    expect([builder.addText(undefined), builder.addText(''), builder.add(utf8('ab'), 1, 1)]).toEqual([0, 0, 0]);
+    expect(builder.size).toBe(1);
+    expect(textAt(builder.view(), ABSENT)).toBeUndefined();
+  });
+
+  it('hands out 1, 2, 3… in order of first sight (D2)', () => {
+    const builder = new DictionaryBuilder();
+    const bytes = utf8('cart view cart');
+    const codes = [builder.add(bytes, 0, 4), builder.add(bytes, 5, 9), builder.add(bytes, 10, 14)];
+    expect(codes).toEqual([1, 2, 1]);
+    expect([1, 2].map((code) => textAt(builder, code))).toEqual(['cart', 'view']);
+  });
+
+  it('agrees with a map over any words, through growing and rehashing', () => {
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 1_500 }), (words) => {
+        const builder = new DictionaryBuilder();
+        const oracle = new Map<string, number>();
+        for (const text of words) {
+          if (text !== '' && !oracle.has(text)) oracle.set(text, oracle.size + 1);
+          expect(builder.addText(text)).toBe(text === '' ? ABSENT : oracle.get(text));
+        }
+        const view = builder.view();
+        expect(view.size).toBe(oracle.size + 1);
+        for (const [text, code] of oracle) {
+          expect(textAt(view, code)).toBe(text);
+          expect(hashAt(view, code)).toBe(fnv1a(utf8(text)));
+          expect(textOf(view.bytes, entryStart(view, code), view.ends[code])).toBe(text);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('gives views that later words do not show in, even after it has grown', () => {
+    const builder = new DictionaryBuilder();
+    builder.addText('first');
+    const view = builder.view();
+    for (let i = 0; i < 10_000; i++) builder.addText(`word ${i}`);
+    expect(view.size).toBe(2);
+    expect(view.ends).toHaveLength(2);
+    expect(view.bytes).toHaveLength(5);
+    expect(textAt(view, 1)).toBe('first');
+    expect(textAt(builder, 10_001)).toBe('word 9999');
+  });
+
+  it('tells words of one hash apart', () => {
+    // A known pair for FNV-1a, 32 bits.
+    expect(fnv1a(utf8('costarring'))).toBe(fnv1a(utf8('liquid')));
+    const builder = new DictionaryBuilder();
+    expect([builder.addText('costarring'), builder.addText('liquid'), builder.addText('costarring')]).toEqual([
+      1, 2, 1,
+    ]);
+  });
+});
+
+describe('a code map', () => {
+  it('leads the codes of one dictionary to those of another', () => {
+    fc.assert(
+      fc.property(fc.array(word), fc.array(word), (theirs, ours) => {
+        const from = new DictionaryBuilder();
+        const codes = theirs.map((text) => from.addText(text));
+        const to = new DictionaryBuilder();
+        for (const text of ours) to.addText(text);
+        const map = new CodeMap(from.view(), to);
+        expect(map.get(ABSENT)).toBe(ABSENT);
+        for (const code of [...codes, ...codes]) expect(textAt(to, map.get(code))).toBe(textAt(from, code));
+      }),
+    );
+  });
+});
+
+describe('bytes', () => {
+  it.each([
+    ['', 0x811c9dc5],
+    ['a', 0xe40c292c],
+    ['foobar', 0xbf9cf968],
+  ])('FNV-1a of %j is the published one', (text, hash) => {
+    expect(fnv1a(utf8(text))).toBe(hash);
+  });
+
+  it('text goes to bytes and back, whole or in part', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), word, (text, around) => {
+        const bytes = utf8(around + text + around);
+        const start = utf8(around).length;
+        expect(textOf(bytes, start, start + utf8(text).length)).toBe(text);
+      }),
+    );
+  });
+});

@@ -1,0 +1,252 @@
+/**
+ * The in-memory double of the log: the same contract as JetStream (test/contracts/log-contract.ts), without a server.
+ * An operation takes effect when it is called; its promise only carries the answer.
+ */
+import { fnv1a, utf8 } from '../../runtime/bytes.js';
+import { fatal, transient } from '../../runtime/errors.js';
+import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
+
+/** What a stored message takes beside its payload and subject, bytes. */
+const OVERHEAD_BYTES = 30;
+
+interface Stream {
+  spec: StreamSpec;
+  readonly identity: string;
+  messages: LogMessage[];
+  lastSequence: number;
+  bytes: number;
+  /** The last stored sequence of each subject, of those that are still there. */
+  readonly last: Map<string, number>;
+  deleted: boolean;
+  readonly waiting: Set<() => void>;
+}
+
+export interface MemoryLogOptions {
+  readonly nowMs?: () => number;
+  readonly payloadBytesMax?: number;
+}
+
+export class MemoryLog implements Log {
+  readonly payloadBytesMax: number;
+  private readonly streams = new Map<string, Stream>();
+  private readonly nowMs: () => number;
+  private made = 0;
+
+  constructor({ nowMs = () => 0, payloadBytesMax = 1024 * 1024 }: MemoryLogOptions = {}) {
+    this.nowMs = nowMs;
+    this.payloadBytesMax = payloadBytesMax;
+  }
+
+  async ensureStream(spec: StreamSpec): Promise<void> {
+    const known = this.streams.get(spec.name);
+    if (known !== undefined) {
+      known.spec = spec;
+      return;
+    }
+    this.streams.set(spec.name, {
+      ...{ spec, identity: `made-${++this.made}`, messages: [], lastSequence: 0, bytes: 0, deleted: false },
+      last: new Map(),
+      waiting: new Set(),
+    });
+  }
+
+  async info(name: string): Promise<StreamInfo> {
+    const { messages, lastSequence, bytes, identity } = this.stream(name);
+    return { firstSequence: messages[0]?.sequence ?? lastSequence + 1, lastSequence, bytes, identity };
+  }
+
+  async read(
+    name: string,
+    { filters, from }: { readonly filters: readonly string[]; readonly from: number },
+  ): Promise<Reader> {
+    return new MemoryReader(this.stream(name), filters, from);
+  }
+
+  async publish(
+    sent: string,
+    data: Uint8Array,
+    {
+      expected,
+      headers = {},
+    }: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+  ): Promise<number> {
+    if (data.length > this.payloadBytesMax) throw fatal('LOG_REFUSED', `${sent}: ${data.length} bytes are too many`);
+    const stream = [...this.streams.values()].find(({ spec }) => spec.subjects.some((one) => matches(one, sent)));
+    if (stream === undefined) throw transient('LOG_AWAY', `no stream takes ${sent}`);
+    const subject = transformed(stream.spec, sent);
+    const last = stream.last.get(subject) ?? 0;
+    if (expected !== undefined && expected !== last) {
+      throw transient('FENCED', `${subject}: last sequence is ${last}, expected ${expected}`);
+    }
+    const message: LogMessage = {
+      ...{ sequence: stream.lastSequence + 1, subject, storedAtMs: this.nowMs(), data: data.slice() },
+      headers: Object.fromEntries(Object.entries(headers).map(([key, text]) => [key.toLowerCase(), text])),
+    };
+    makeRoom(stream, bytesOf(message));
+    stream.lastSequence = message.sequence;
+    stream.messages.push(message);
+    stream.bytes += bytesOf(message);
+    stream.last.set(subject, message.sequence);
+    wake(stream);
+    return message.sequence;
+  }
+
+  async last(name: string, subject: string): Promise<LogMessage | undefined> {
+    const stream = this.stream(name);
+    const sequence = stream.last.get(subject);
+    const message = sequence === undefined ? undefined : stream.messages[positionOf(stream, sequence)];
+    return message === undefined ? undefined : { ...message, data: message.data.slice() };
+  }
+
+  async purge(name: string, subject: string, below: number): Promise<void> {
+    const stream = this.stream(name);
+    drop(stream, (message) => message.sequence < below && matches(subject, message.subject));
+  }
+
+  async close(): Promise<void> {
+    for (const stream of this.streams.values()) {
+      stream.deleted = true;
+      wake(stream);
+    }
+  }
+
+  /** All that a stream holds now. */
+  messages(name: string): readonly LogMessage[] {
+    return this.stream(name).messages;
+  }
+
+  deleteStream(name: string): void {
+    const stream = this.stream(name);
+    this.streams.delete(name);
+    stream.deleted = true;
+    wake(stream);
+  }
+
+  /** As when the server's disk is put back to an earlier state: the stream ends at this sequence again. */
+  rollBack(name: string, lastSequence: number): void {
+    const stream = this.stream(name);
+    drop(stream, ({ sequence }) => sequence > lastSequence);
+    stream.lastSequence = lastSequence;
+  }
+
+  private stream(name: string): Stream {
+    const stream = this.streams.get(name);
+    if (stream === undefined) throw transient('STREAM_NOT_FOUND', `there is no stream ${name}`);
+    return stream;
+  }
+}
+
+class MemoryReader implements Reader {
+  private closed = false;
+  private wakeTaker: (() => void) | undefined;
+  private next: number;
+
+  constructor(
+    private readonly stream: Stream,
+    private readonly filters: readonly string[],
+    from: number,
+  ) {
+    this.next = from;
+  }
+
+  async take(max: number): Promise<readonly LogMessage[]> {
+    for (;;) {
+      if (this.closed) return [];
+      if (this.stream.deleted) throw transient('LOG_READ', `reading ${this.stream.spec.name} ended`);
+      const taken = this.takeNow(max);
+      if (taken.length > 0) return taken;
+      await new Promise<void>((resolve) => {
+        this.wakeTaker = resolve;
+        this.stream.waiting.add(resolve);
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.wakeTaker?.();
+  }
+
+  private takeNow(max: number): LogMessage[] {
+    const { messages, lastSequence } = this.stream;
+    const taken: LogMessage[] = [];
+    for (let at = positionOf(this.stream, this.next); at < messages.length && taken.length < max; at++) {
+      const message = messages[at]!;
+      this.next = message.sequence + 1;
+      if (this.filters.some((filter) => matches(filter, message.subject))) taken.push(message);
+    }
+    if (taken.length < max) this.next = Math.max(this.next, lastSequence + 1);
+    return taken;
+  }
+}
+
+/** Does a subject fit a filter? `*` stands for one token, `>` for one or more at the end. */
+export function matches(filter: string, subject: string): boolean {
+  if (filter === subject) return true;
+  const wanted = filter.split('.');
+  const tokens = subject.split('.');
+  for (const [at, token] of wanted.entries()) {
+    if (token === '>') return tokens.length > at;
+    if (at >= tokens.length || (token !== '*' && token !== tokens[at])) return false;
+  }
+  return wanted.length === tokens.length;
+}
+
+/** nats-server's subject transform: `{{wildcard(i)}}` and `{{partition(n,i,j…)}}`. */
+function transformed({ transform }: StreamSpec, subject: string): string {
+  if (transform === undefined || !matches(transform.from, subject)) return subject;
+  const tokens = subject.split('.');
+  const wildcards = transform.from.split('.').flatMap((token, at) => (token === '*' ? [tokens[at]!] : []));
+  return transform.to.replace(/\{\{(\w+)\(([\d, ]+)\)\}\}/g, (_, name: string, list: string) => {
+    const numbers = list.split(',').map(Number);
+    if (name === 'wildcard') return wildcards[numbers[0]! - 1]!;
+    const [count, ...which] = numbers;
+    return String(fnv1a(utf8(which.map((at) => wildcards[at - 1]!).join(''))) % count!);
+  });
+}
+
+const bytesOf = ({ subject, data, headers }: LogMessage): number =>
+  data.length + subject.length + JSON.stringify(headers).length + OVERHEAD_BYTES;
+
+function makeRoom(stream: Stream, bytes: number): void {
+  const { bytesMax, dropsOldest, name } = stream.spec;
+  if (stream.bytes + bytes <= bytesMax) return;
+  if (!dropsOldest) throw transient('LOG_FULL', `${name} is full`);
+  let freed = 0;
+  let dropped = 0;
+  for (const message of stream.messages) {
+    if (stream.bytes - freed + bytes <= bytesMax) break;
+    freed += bytesOf(message);
+    dropped = message.sequence;
+  }
+  drop(stream, ({ sequence }) => sequence <= dropped);
+}
+
+function drop(stream: Stream, goes: (message: LogMessage) => boolean): void {
+  const kept: LogMessage[] = [];
+  for (const message of stream.messages) {
+    if (goes(message)) stream.bytes -= bytesOf(message);
+    else kept.push(message);
+  }
+  stream.messages = kept;
+  stream.last.clear();
+  for (const { subject, sequence } of kept) stream.last.set(subject, sequence);
+}
+
+/** Index of the first message with this sequence or a later one. */
+function positionOf({ messages }: Stream, sequence: number): number {
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (messages[middle]!.sequence < sequence) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function wake(stream: Stream): void {
+  const waiting = [...stream.waiting];
+  stream.waiting.clear();
+  for (const resolve of waiting) resolve();
+}

@@ -1,0 +1,92 @@
+/** Small seeded shops as CSV files, with the rows that the reference model gives for them. Made anew in each run: nothing is checked in. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { referenceModel, type ReferenceEvent, type ReferencePopularityRow } from './reference-model.js';
+
+const HEADER = 'event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session';
+const CATEGORIES = ['electronics.audio', 'electronics.tv', 'apparel.shoes', 'computers.notebook', 'kids', ''];
+const BRANDS = ['sony', 'bosch', 'a "b", c', ''];
+const TYPES = ['view', 'view', 'view', 'cart', 'purchase'];
+const START_MS = Date.UTC(2024, 0, 31, 23, 30);
+
+export interface Shop {
+  readonly input: string;
+  readonly popularity: string;
+  readonly events: number;
+  /** Expected rows of each result file, as sorted lines of `key=value` in column order. */
+  readonly expected: Readonly<Record<ResultFile, readonly string[]>>;
+}
+
+export const RESULT_FILES = ['recommendations.csv', 'user_interactions.csv', 'late.csv'] as const;
+export type ResultFile = (typeof RESULT_FILES)[number];
+
+/** mulberry32: small and good enough for test data. */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Writes `epochs` files of `rows` events, a tenth of them up to an hour late, and a popularity table. */
+export function makeShop(directory: string, { seed = 1, epochs = 5, rows = 400 } = {}): Shop {
+  const random = randomOf(seed);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+  const input = join(directory, 'input');
+  mkdirSync(input, { recursive: true });
+  const items = Array.from({ length: 60 }, (_, i) => ({ id: String(1000 + i), category: pick(CATEGORIES), brand: pick(BRANDS) }));
+  const all: ReferenceEvent[][] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    const events = Array.from({ length: rows }, (_, i): ReferenceEvent => {
+      const item = items[Math.floor(random() ** 2 * items.length)]!;
+      const lateMs = random() < 0.1 ? random() * 3_600_000 : random() * 30_000;
+      const time = Math.floor((START_MS + epoch * 1_200_000 + (i / rows) * 1_200_000 - lateMs) / 1000) * 1000;
+      return {
+        time,
+        type: pick(TYPES),
+        user: String(500 + Math.floor(random() ** 2 * 80)),
+        item: item.id,
+        ...(item.category === '' ? {} : { category: item.category }),
+        ...(item.brand === '' ? {} : { brand: item.brand }),
+        price: Math.round(random() * 3) + 0.5,
+      };
+    });
+    writeFileSync(join(input, `part-${String(epoch).padStart(3, '0')}.csv`), [HEADER, ...events.map(csvLine), ''].join('\n'));
+    all.push(events);
+  }
+  const table = items.map(({ id, category }, i): ReferencePopularityRow => {
+    const main = category.split('.')[0]!;
+    return { item: id, totalPurchases: (i * 7) % 11, ...(main === '' ? {} : { mainCategory: main }) };
+  });
+  const popularity = join(directory, 'popularity.csv');
+  const lines = table.map(({ item, totalPurchases, mainCategory }) => `${item},${totalPurchases},${mainCategory ?? ''},,1.5`);
+  writeFileSync(popularity, ['product_id,total_purchases,main_category_code,main_brand,avg_price', ...lines, ''].join('\n'));
+  return { input, popularity, events: epochs * rows, expected: expectedRows(all, table) };
+}
+
+const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+/** Scores are written with a decimal point, as Spark writes doubles. */
+const decimal = (value: number): string => (Number.isInteger(value) ? value.toFixed(1) : String(value));
+const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+function csvLine({ time: ms, type, user, item, category, brand, price }: ReferenceEvent): string {
+  return [time(ms), type, item, '1', category ?? '', quoted(brand ?? ''), price, user, `s-${user}`].join(',');
+}
+
+function expectedRows(epochs: ReferenceEvent[][], popularity: ReferencePopularityRow[]): Shop['expected'] {
+  const { recommendations, userInteractions, late } = referenceModel(epochs, { popularity });
+  return {
+    'recommendations.csv': recommendations
+      .map((r) => [r.epoch, r.user, r.item, decimal(r.score), r.mainCategory ?? '', r.rank, r.type].join(','))
+      .sort(),
+    'user_interactions.csv': userInteractions
+      .map((r) => [r.epoch, r.user, r.item, r.interactionCount, r.views, r.carts, r.purchases].join(','))
+      .sort(),
+    'late.csv': late
+      .map((e) => [e.epoch, time(e.time), e.type, e.item, e.category ?? '', quoted(e.brand ?? ''), e.price, e.user].join(','))
+      .sort(),
+  };
+}
