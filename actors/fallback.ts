@@ -12,7 +12,7 @@
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
  */
 import { merge, mergeMap } from 'rxjs';
-import { ABSENT, CodeMap, type FrameOf, input, keyed, sideInput, stage } from '../runtime/stage.js';
+import { ABSENT, CodeMap, type FrameBuilder, type FrameOf, input, keyed, sideInput, stage } from '../runtime/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
 import { listsOfCategory, type MergedList, mergedOnce } from './maths/top-list.js';
 import { FALLBACK_SCORE, ranked, STREAMING_POPULAR_FALLBACK, topLists } from './model.js';
@@ -48,37 +48,25 @@ export const fallback = ({ listSize = 10, score = FALLBACK_SCORE }: FallbackOpti
     },
   });
 
+type Columns = (typeof ranked)['columns'];
+
 /** The frame with the top list in place of each row without an item. */
 function fillEmpty(frame: Ranked, top: MergedList, score: number): Ranked[] {
-  const from = frame.columns;
+  const { user, item, rank } = frame.columns;
   const chunks = new FrameChunks(ranked, frame.rows);
-  let codes = codesInto(chunks, frame, top);
-  for (let r = 0; r < frame.rows; r++) {
+  let codes = codesInto(chunks.frame, frame, top);
+  for (let start = 0, end = 0; start < frame.rows; start = end) {
     // A list begins with rank 1, or 0 when it is empty.
-    if (from.rank[r]! <= 1 && chunks.group()) codes = codesInto(chunks, frame, top);
-    const { frame: to } = chunks;
-    const isEmpty = from.item.codes[r] === ABSENT;
-    const user = codes.user.get(from.user.codes[r]!);
-    const count = isEmpty ? top.size : 1;
-    to.reserve(count);
-    const { columns } = to;
-    for (let i = 0; i < count; i++, to.rows++) {
-      const row = to.rows;
-      columns.user.codes[row] = user;
-      columns.item.codes[row] = isEmpty ? codes.topItem.get(i + 1) : codes.item.get(from.item.codes[r]!);
-      columns.category.codes[row] = isEmpty ? codes.topCategory[i]! : codes.category.get(from.category.codes[r]!);
-      columns.score[row] = isEmpty ? score : from.score[r]!;
-      columns.interest[row] = isEmpty ? NaN : from.interest[r]!;
-      columns.interestRank[row] = isEmpty ? 0 : from.interestRank[r]!;
-      columns.rank[row] = isEmpty ? i + 1 : from.rank[r]!;
-      columns.kind[row] = isEmpty ? STREAMING_POPULAR_FALLBACK : from.kind[r]!;
-    }
+    for (end = start + 1; end < frame.rows && rank[end]! > 1;) end++;
+    if (chunks.group()) codes = codesInto(chunks.frame, frame, top);
+    if (item.codes[start] === ABSENT) writeTop(chunks.frame, codes.user.get(user.codes[start]!), top, codes, score);
+    else copyRows(chunks.frame, frame, start, end, codes);
   }
   return chunks.finish();
 }
 
 /** From the codes of a frame and the positions of the top list to those of the growing frame. */
-function codesInto({ frame: { columns } }: FrameChunks<(typeof ranked)['columns']>, frame: Ranked, top: MergedList) {
+function codesInto({ columns }: FrameBuilder<Columns>, frame: Ranked, top: MergedList) {
   return {
     user: new CodeMap(frame.columns.user.dictionary, columns.user.dictionary),
     item: new CodeMap(frame.columns.item.dictionary, columns.item.dictionary),
@@ -86,4 +74,41 @@ function codesInto({ frame: { columns } }: FrameChunks<(typeof ranked)['columns'
     topItem: new CodeMap(top.dictionary, columns.item.dictionary),
     topCategory: top.categories.map((category) => columns.category.dictionary.addText(category)),
   };
+}
+type Codes = ReturnType<typeof codesInto>;
+
+function writeTop(to: FrameBuilder<Columns>, user: number, top: MergedList, codes: Codes, score: number): void {
+  to.reserve(top.size);
+  const { columns } = to;
+  for (let i = 0; i < top.size; i++) {
+    const row = to.rows++;
+    columns.user.codes[row] = user;
+    columns.item.codes[row] = codes.topItem.get(i + 1);
+    columns.category.codes[row] = codes.topCategory[i]!;
+    columns.score[row] = score;
+    columns.interest[row] = NaN;
+    columns.interestRank[row] = 0;
+    columns.rank[row] = i + 1;
+    columns.kind[row] = STREAMING_POPULAR_FALLBACK;
+  }
+}
+
+/** Rows [start, end), which are one user's. */
+function copyRows(to: FrameBuilder<Columns>, frame: Ranked, start: number, end: number, codes: Codes): void {
+  to.reserve(end - start);
+  const { columns } = to;
+  const from = frame.columns;
+  const user = codes.user.get(from.user.codes[start]!);
+  let row = to.rows;
+  for (let r = start; r < end; r++, row++) {
+    columns.user.codes[row] = user;
+    columns.item.codes[row] = codes.item.get(from.item.codes[r]!);
+    columns.category.codes[row] = codes.category.get(from.category.codes[r]!);
+    columns.score[row] = from.score[r]!;
+    columns.interest[row] = from.interest[r]!;
+    columns.interestRank[row] = from.interestRank[r]!;
+    columns.rank[row] = from.rank[r]!;
+    columns.kind[row] = from.kind[r]!;
+  }
+  to.rows = row;
 }

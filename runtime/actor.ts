@@ -216,6 +216,7 @@ async function openOutbox(options: ActorOptions, signal: AbortSignal): Promise<O
     const line = await Line.open({
       ...{ log, clock, logger, stream: streamOf(to), subject, signal },
       onAcked: () => {
+        options.status.unacknowledged = outbox.waiting;
         outbox.wake();
       },
       onFailed: (error) => {

@@ -11,6 +11,8 @@ import type { Store, StoreChange } from '../runtime/ports.js';
 
 /** Entries read at a time when a cell is loaded whole. */
 const READ_AHEAD = 1000;
+/** Keys put into a batch before other work gets its turn. */
+const FILL_KEYS = 256;
 
 export async function openLevelStore(directory: string): Promise<Store> {
   const db = new Level<string, Uint8Array>(directory, {
@@ -53,11 +55,16 @@ class LevelStore implements Store {
   }
 
   async write(changes: readonly StoreChange[]): Promise<void> {
-    const operations = changes.map(({ key, value }) =>
-      value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value },
-    );
     try {
-      await this.db.batch(operations, { sync: true });
+      // Filled in pieces, written whole: a snapshot of many keys must not hold up the thread.
+      const batch = this.db.batch();
+      for (let i = 0; i < changes.length; i++) {
+        const { key, value } = changes[i]!;
+        if (value === undefined) batch.del(key);
+        else batch.put(key, value);
+        if (i % FILL_KEYS === FILL_KEYS - 1) await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      await batch.write({ sync: true });
     } catch (error) {
       throw fatal('STATE_WRITE', `cannot write a snapshot to ${this.directory}`, {
         cause: error,

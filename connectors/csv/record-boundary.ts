@@ -48,7 +48,7 @@ function afterQuoted(bytes: Buffer, from: number): number {
   for (let i = from; i < bytes.length; i++) {
     if (bytes[i] !== QUOTE) continue;
     // A quote that is the last byte may be half of a doubled one: `recordEnd` cannot tell either, unless the file ends there.
-    if (bytes[i + 1] !== QUOTE) return i + 1;
+    if (i + 1 === bytes.length || bytes[i + 1] !== QUOTE) return i + 1;
     i++;
   }
   return -1;

@@ -57,7 +57,7 @@ export class FiguresTaker {
     const sum = (pick: (status: (typeof statuses)[number]) => number): number =>
       statuses.reduce((total, status) => total + pick(status), 0);
     const known = (values: readonly (number | null)[]): number[] => values.filter((value) => value !== null);
-    const watermarks = known(statuses.filter(({ stage }) => stage === 'watermark').map(({ watermarkMs }) => watermarkMs));
+    const watermarks = known(statuses.filter(({ stage }) => stage === 'window').map(({ watermarkMs }) => watermarkMs));
     const latest = known(statuses.map(({ asOfMs }) => asOfMs));
     const events = sum(({ counters }) => counters.events);
     this.watch();

@@ -1,5 +1,6 @@
 /** The demo's figures as text: a page that is drawn anew every second, or a line now and then where there is no terminal. */
 import type { Figures, ListRow } from './demo-figures.js';
+import { type PageLine, type PageSize, rowsOf } from './screen.js';
 import { duration, grouped, harmless, instant } from './terminal.js';
 
 export interface Place {
@@ -11,35 +12,51 @@ export interface Place {
   readonly watermarkDelayMs: number;
   /** Of earlier runs. */
   readonly resumedEvents: number;
+  /** The latest news of the node: a nats-server that died, a restart. */
+  readonly news: () => string | undefined;
 }
 
 const BAR_WIDTH = 24;
 const NAME_WIDTH = 14;
+/** Title and items of the list, when it is full. */
+const LIST_ROWS = 7;
 
-export function page(figures: Figures, place: Place, commands: readonly string[]): string[] {
-  const { late, deadLetters, duplicates, restarts, running, instances, lastError } = figures;
-  const counts = `late ${grouped(late)}   dead letters ${grouped(deadLetters)}   duplicates ${grouped(duplicates)}`;
-  const resumed = place.resumedEvents > 0 ? `, ${grouped(place.resumedEvents)} of them before this start` : '';
+/** Airy where there is room for it, else as short as it can be. */
+export function page(figures: Figures, place: Place, commands: readonly string[], { columns, rows }: PageSize): PageLine[] {
+  const [cut, whole] = [(text: string): PageLine => ({ text }), (text: string): PageLine => ({ text, whole: true })];
+  const head = `Rivulet demo   up ${duration(figures.upMs)}   gRPC ${place.grpc}   NATS ${place.nats}   data in ${place.dataDir}`;
+  const tries = commands.map((command) => whole(`    ${command}`));
+  const triesRows = tries.reduce((sum, { text }) => sum + rowsOf(text, columns), 0);
+  const facts = factsOf(figures, place);
+  const bars = barsOf(figures.busiest);
+  const list = listOf(figures);
+  const isAiry = facts.length + bars.length + LIST_ROWS + triesRows + 10 <= rows;
+  const gap = isAiry ? [cut('')] : [];
   return [
-    `Rivulet demo   up ${duration(figures.upMs)}   gRPC ${place.grpc}   NATS ${place.natsVersion} at ${place.nats}   data in ${place.dataDir}`,
-    '',
-    `  events      ${grouped(figures.rate)} per second, ${grouped(figures.events)} in all${resumed}`,
-    `              ${counts}`,
+    ...[cut(head), ...gap, ...facts.map(cut), ...gap],
+    ...(isAiry ? ['  Busiest categories, last minute', ...bars] : [`  busiest     ${busiestOf(figures)}`]).map(cut),
+    ...[...gap, ...list.map(cut), ...gap],
+    ...[cut('  Try, in another terminal'), ...tries, ...gap],
+    cut('  Ctrl-C stops it; the next start goes on from here.'),
+  ];
+}
+
+function factsOf(figures: Figures, place: Place): string[] {
+  const { late, deadLetters, duplicates, restarts, running, instances, lastError } = figures;
+  const news = place.news();
+  const resumed = place.resumedEvents > 0 ? `, ${grouped(place.resumedEvents)} before this start` : '';
+  return [
+    `  events      ${grouped(figures.rate)} per second, ${grouped(figures.events)} so far${resumed}`,
+    `              late ${grouped(late)}   dead letters ${grouped(deadLetters)}   duplicates ${grouped(duplicates)}`,
     `  stages      ${running} of ${instances} run   restarts ${restarts}${lastError === undefined ? '' : `   last: ${harmless(lastError)}`}`,
     `  event time  ${watermark(figures, place)}`,
     `  latency     ${latency(figures)}`,
-    '',
-    '  Busiest categories, last minute',
-    ...bars(figures.busiest),
-    '',
-    ...listOf(figures),
-    '',
-    '  Try, in another terminal',
-    ...commands.map((command) => `    ${command}`),
-    '',
-    '  Ctrl-C stops it; the next start goes on from here.',
+    ...(news === undefined ? [] : [`  news        ${harmless(news)}`]),
   ];
 }
+
+const busiestOf = ({ busiest }: Figures): string =>
+  busiest.map(([name, share]) => `${harmless(name)} ${(share * 100).toFixed(0)} %`).join(', ');
 
 /** For a log, a pipe, a CI run. */
 export function line(figures: Figures): string {
@@ -59,7 +76,7 @@ export function line(figures: Figures): string {
 function watermark({ watermarkMs, nowMs }: Figures, { watermarkDelayMs }: Place): string {
   if (watermarkMs === undefined) return 'no watermark yet';
   const behind = nowMs - watermarkMs;
-  return `watermark ${instant(watermarkMs)}, ${duration(behind)} ago (it waits ${duration(watermarkDelayMs)} for late events)`;
+  return `watermark ${instant(watermarkMs)}, ${duration(behind)} ago (delay ${duration(watermarkDelayMs)})`;
 }
 
 function latency({ latency: { p50Ms, p99Ms, count } }: Figures): string {
@@ -67,7 +84,7 @@ function latency({ latency: { p50Ms, p99Ms, count } }: Figures): string {
   return `event to list p50 ${duration(p50Ms)}, p99 ${duration(p99Ms)}`;
 }
 
-function bars(busiest: Figures['busiest']): string[] {
+function barsOf(busiest: Figures['busiest']): string[] {
   const most = busiest[0]?.[1] ?? 1;
   return busiest.map(([name, share]) => {
     const bar = '█'.repeat(Math.max(1, Math.round((share / most) * BAR_WIDTH)));

@@ -32,14 +32,16 @@ export async function demo(options: DemoOptions): Promise<number> {
   }
   let last: Figures | undefined;
   const screen = hasScreen(process.stdout) ? new Screen(process.stdout) : undefined;
+  let news: string | undefined;
+  const onProgress = (message: string): void => {
+    if (screen?.isOpen === true) news = message;
+    else say(message);
+  };
   const code = await runNode(
-    () => startNode({ ...node, onProgress: say }),
+    () => startNode({ ...node, onProgress }),
     async (running, signal) => {
       try {
-        await show(running, signal, config, options, (figures, lines) => {
-          last = figures;
-          if (screen !== undefined) screen.draw(lines);
-        });
+        await show(running, signal, { ...options, config, screen, news: () => news }, (figures) => (last = figures));
       } finally {
         screen?.leave();
       }
@@ -50,15 +52,20 @@ export async function demo(options: DemoOptions): Promise<number> {
   return code;
 }
 
+interface Stage extends DemoOptions {
+  readonly config: Config;
+  readonly screen: Screen | undefined;
+  readonly news: () => string | undefined;
+}
+
 async function show(
   node: RunningNode,
   signal: AbortSignal,
-  config: Config,
-  { rate, users, items, seed }: DemoOptions,
-  draw: (figures: Figures, lines: readonly string[]) => void,
+  { rate, users, items, seed, config, screen, news }: Stage,
+  onFigures: (figures: Figures) => void,
 ): Promise<void> {
   const resumedEvents = await eventsSoFar(node, signal);
-  const place = placeOf(node, config, resumedEvents);
+  const place = { ...placeOf(node, config), resumedEvents, news };
   say(`gRPC on ${place.grpc}, NATS ${place.natsVersion} at ${place.nats}, data in ${place.dataDir}`);
   const log = await openNatsLog(await connectNats({ url: node.natsUrl }, 'rivulet-demo-shop'));
   // The feed's failure must end the view as well, and the other way round.
@@ -69,14 +76,17 @@ async function show(
     if (resumedEvents > 0) say(`resumed: ${grouped(resumedEvents)} events so far`);
     else say(`sent ${grouped(await feed.warmUp())} events of the last half hour, to begin with`);
     const taker = new FiguresTaker(node, feed, systemClock.nowMs);
-    const isScreen = hasScreen(process.stdout);
-    if (!isScreen) say(['Try, in another terminal:', ...commandsFor(place, config, 'user-0042').map((one) => `  ${one}`)].join('\n'));
+    if (screen === undefined) {
+      say(['Try, in another terminal:', ...commandsFor(place, config, 'user-0042').map((one) => `  ${one}`)].join('\n'));
+    }
+    const view = (figures: Figures, round: number): void => {
+      onFigures(figures);
+      screen?.draw(page(figures, place, commandsFor(place, config, figures.user ?? 'user-0042'), screen.size));
+      if (screen === undefined && round % (PRINT_EVERY_MS / DRAW_EVERY_MS) === 1) say(line(figures));
+    };
     await Promise.all([
       feed.run().finally(() => over.abort()),
-      watch(taker, both, (figures, round) => {
-        draw(figures, page(figures, place, commandsFor(place, config, figures.user ?? 'user-0042')));
-        if (!isScreen && round % (PRINT_EVERY_MS / DRAW_EVERY_MS) === 1) say(line(figures));
-      }).finally(() => over.abort()),
+      watch(taker, both, view).finally(() => over.abort()),
     ]);
   } catch (error) {
     // What is aborted in the middle of a publish is no failure.
@@ -106,9 +116,9 @@ async function eventsSoFar(node: RunningNode, signal: AbortSignal): Promise<numb
   }
 }
 
-function placeOf({ natsUrl, natsVersion, grpcPort }: RunningNode, config: Config, resumedEvents: number): Place {
+function placeOf({ natsUrl, natsVersion, grpcPort }: RunningNode, config: Config): Omit<Place, 'resumedEvents' | 'news'> {
   return {
-    ...{ nats: natsUrl, natsVersion, resumedEvents },
+    ...{ nats: natsUrl, natsVersion },
     grpc: addressOf({ ...config, grpcPort }),
     dataDir: config.dataDir,
     watermarkDelayMs: config.pipeline.watermarkDelaySeconds * 1000,

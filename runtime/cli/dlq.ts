@@ -5,7 +5,6 @@ import { withLog } from './nats-link.js';
 import { settingsOf } from './settings.js';
 import { grouped, harmless, instant, shortened, table } from './terminal.js';
 
-const COLUMNS_DEFAULT = 140;
 const REASON_CHARACTERS_MIN = 40;
 
 export async function listDeadLetters(options: ListOptions): Promise<void> {
@@ -31,7 +30,8 @@ function asTable(records: readonly DeadLetter[]): string {
     ...[retriedAtMs === undefined ? 'no' : instant(retriedAtMs), harmless(reason)],
   ]);
   const taken = [0, 1, 2, 3, 4].reduce((sum, c) => sum + 2 + Math.max(5, ...rows.map((row) => row[c]!.length)), 0);
-  const room = Math.max(REASON_CHARACTERS_MIN, (process.stdout.columns ?? COLUMNS_DEFAULT) - taken);
+  const { isTTY, columns } = process.stdout;
+  const room = isTTY ? Math.max(REASON_CHARACTERS_MIN, columns - taken) : Infinity;
   const header = ['ID', 'STORED', 'RULE', 'FIELD', 'RETRIED', 'REASON'];
   return table(
     header,

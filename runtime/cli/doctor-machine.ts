@@ -9,7 +9,7 @@ import { VERSION_PINNED } from '../../connectors/nats/server-version.js';
 import type { Config } from '../config.js';
 import { asError } from '../errors.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
-import { hasCode, runningServer } from './nats-link.js';
+import { hasCode, isAlive, runningServer } from './nats-link.js';
 import { natsOptions } from './node-options.js';
 
 const NODE_LEAST = 20;
@@ -73,7 +73,11 @@ async function dataDirectory({ dataDir }: Config): Promise<Finding> {
   const running = runningServer(dataDir);
   if (running !== undefined) {
     const owner = await ownerOf(dataDir);
-    return ok(`data directory ${dataDir}: a node runs on it${owner === undefined ? '' : ` (process ${owner})`}`);
+    if (owner !== undefined && isAlive(owner)) return ok(`data directory ${dataDir}: a node runs on it (process ${owner})`);
+    return warning(
+      `data directory ${dataDir}: the nats-server (process ${running.pid}) of a node that was killed still runs`,
+      'nothing: the next start ends it and goes on from what it holds',
+    );
   }
   const there = await nearestExisting(dataDir);
   if (await mayDo(there, constants.W_OK | constants.X_OK)) {

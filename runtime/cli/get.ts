@@ -1,8 +1,9 @@
 /** `rivulet get`: recommendations for people. */
-import type { Recommendations } from '../../connectors/grpc/client.js';
-import { connectRivulet } from '../../connectors/grpc/client.js';
+import { CallError } from '../../connectors/grpc/call-error.js';
+import { connectRivulet, type Recommendations } from '../../connectors/grpc/client.js';
 import type { ClientTls } from '../../connectors/grpc/credentials.js';
 import type { Config } from '../config.js';
+import { transient } from '../errors.js';
 import type { GetOptions } from './commands-node.js';
 import { settingsOf } from './settings.js';
 import { harmless, instant, table } from './terminal.js';
@@ -14,11 +15,21 @@ export async function get(userId: string, options: GetOptions): Promise<void> {
   const client = await connectRivulet(address, tls === undefined ? {} : { tls });
   try {
     const { number, category = '', excludeSeen = false, explain = false } = options;
-    const answer = await client.getRecommendations({ userId, limit: number, category, excludeSeen, explain });
+    const request = { userId, limit: number, category, excludeSeen, explain };
+    const answer = await client.getRecommendations(request).catch((error: unknown) => {
+      throw nobodyThere(error, address) ?? error;
+    });
     process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
   } finally {
     client.close();
   }
+}
+
+/** The library's words for a refused connection are long; a node that answers itself gives a reason. */
+function nobodyThere(error: unknown, address: string): Error | undefined {
+  if (!(error instanceof CallError) || error.status !== 'UNAVAILABLE' || error.reason !== undefined) return undefined;
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  return transient(error.code, `nothing that could be a node answers on ${address}`, hint);
 }
 
 /** Where the node of this configuration is reached from this machine. */

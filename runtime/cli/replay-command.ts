@@ -97,7 +97,10 @@ const MIB = 1024 * 1024;
 function jobUi(bytes: number | undefined, json: boolean): JobUi {
   const note = (message: string): void => void process.stderr.write(`${message}\n`);
   if (json || !process.stderr.isTTY) return { note, progress: () => undefined, end: () => undefined };
-  const format = bytes === undefined ? '{value} MiB  {file}  {duration_formatted}' : '{bar} {percentage}%  {file}  {duration_formatted}, {eta_formatted} left';
+  const format =
+    bytes === undefined
+      ? 'read {mib} MiB, {file}  {duration_formatted}'
+      : '{bar} {percentage}% read  {file}  {duration_formatted}';
   const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true });
   let state: 'new' | 'drawn' | 'ended' = 'new';
   return {
@@ -106,10 +109,9 @@ function jobUi(bytes: number | undefined, json: boolean): JobUi {
     },
     progress: (done, file) => {
       if (state === 'ended') return;
-      const value = Math.round(done / MIB);
-      const payload = { file: shortened(file, FILE_CHARACTERS_MAX) };
-      if (state === 'new') bar.start(Math.ceil((bytes ?? 0) / MIB), value, payload);
-      else bar.update(value, payload);
+      const payload = { file: shortened(file, FILE_CHARACTERS_MAX), mib: Math.round(done / MIB) };
+      if (state === 'new') bar.start(bytes ?? 0, done, payload);
+      else bar.update(done, payload);
       state = 'drawn';
     },
     end: () => {

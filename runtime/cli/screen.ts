@@ -1,6 +1,17 @@
 /** A page that is drawn again and again: on the terminal's other screen, so that what was there before is there again afterwards. */
 import { shortened } from './terminal.js';
 
+export interface PageLine {
+  readonly text: string;
+  /** Runs on over the next rows when it is too long, as one line that can be copied; else it is cut. */
+  readonly whole?: true;
+}
+
+export interface PageSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
 const HOME = '\x1b[H';
@@ -15,17 +26,33 @@ export class Screen {
 
   constructor(private readonly out: NodeJS.WriteStream) {}
 
-  /** Lines that are too long or too many for the terminal are cut. */
-  draw(lines: readonly string[]): void {
+  get isOpen(): boolean {
+    return this.open;
+  }
+
+  /** What one row less than the terminal has can show. */
+  get size(): PageSize {
+    const { columns = 80, rows = 24 } = this.out;
+    return { columns: columns - 1, rows: rows - 1 };
+  }
+
+  /** What is too much for the terminal is left out, from below. */
+  draw(lines: readonly PageLine[]): void {
     if (!this.open) {
       this.open = true;
       this.out.write(ENTER);
       // Whatever ends the process: the terminal must be as it was.
       process.on('exit', this.onExit);
     }
-    const { columns = 80, rows = 24 } = this.out;
-    const shown = lines.slice(0, rows - 1).map((line) => shortened(line, columns - 1) + CLEAR_LINE);
-    this.out.write(`${HOME}${shown.join('\n')}\n${CLEAR_BELOW}`);
+    const { columns, rows } = this.size;
+    let left = rows;
+    const shown: string[] = [];
+    for (const { text, whole } of lines) {
+      left -= whole === true ? rowsOf(text, columns) : 1;
+      if (left < 0) break;
+      shown.push((whole === true ? text : shortened(text, columns)) + CLEAR_LINE);
+    }
+    this.out.write(`${HOME}${shown.join('\r\n')}\r\n${CLEAR_BELOW}`);
   }
 
   /** Idempotent. */
@@ -36,3 +63,6 @@ export class Screen {
     this.out.write(LEAVE);
   }
 }
+
+/** The terminal breaks lines one column later than we cut them: never less than it takes. */
+export const rowsOf = (text: string, columns: number): number => Math.max(1, Math.ceil(text.length / columns));

@@ -16,7 +16,7 @@ const PROTOBUF = ['@bufbuild/protobuf', '@bufbuild/protobuf/*'];
 const PROTO = ['proto/gen/', ...PROTOBUF];
 
 const ACTOR = ['rxjs', 'rxjs/operators', 'runtime/stage', 'runtime/graph', ...PROTO];
-const ACTOR_BASE = ['actors/model', 'actors/model/', 'actors/operators/', 'actors/maths/'];
+const ACTOR_BASE = ['actors/model', 'actors/model/', 'actors/operators/', 'actors/maths/', 'actors/formats/'];
 const CONNECTOR = [
   './',
   'node:*',
@@ -51,6 +51,8 @@ const ROWS: readonly Row[] = [
   // Each its one external library. A new connector needs a row only if it brings a library.
   { from: 'connectors/nats/',   may: [...CONNECTOR, '@nats-io/*'] },
   { from: 'connectors/grpc/',   may: [...CONNECTOR, '@grpc/*', 'grpc-health-check'] },
+  // Frame types are values: what reads and writes frames needs them.
+  { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'actors/model'] },
   { from: 'connectors/',        may: CONNECTOR },
 
   { from: 'test/',              may: ['*'] },

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { frameOf } from '../../runtime/frame.js';
 import { seeded } from '../support/failing-log.js';
-import { TopologyDriver } from '../support/topology-driver.js';
+import { type PlainRow, TopologyDriver } from '../support/topology-driver.js';
+import { groupedBy } from './grouped.js';
 import { boundedToys, liveToys, weights } from './toy-stages.js';
 
 describe('publishers’ messages', () => {
@@ -24,7 +25,7 @@ describe('publishers’ messages', () => {
 
   it('say of each item the same in whatever order the mailboxes go, and wherever an instance crashes', () => {
     const lines = Array.from({ length: 30 }, (_, i) => `${i} u${i % 5} u${i % 5}.${i % 3} ${i}`);
-    const feed = (driver: TopologyDriver): Map<string, unknown[]> => {
+    const feed = (driver: TopologyDriver) => {
       driver.together(() => {
         for (const data of lines) driver.publish({ user: data.split(' ')[1]!, data });
       });
@@ -51,12 +52,7 @@ describe('publishers’ messages', () => {
   });
 });
 
-function byItem(driver: TopologyDriver): Map<string, unknown[]> {
-  const found = new Map<string, unknown[]>();
-  for (const row of driver.rows('totals'))
-    found.set(row.item as string, [...(found.get(row.item as string) ?? []), row]);
-  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
+const byItem = (driver: TopologyDriver) => groupedBy(driver.rows('totals'), ({ item }) => String(item));
 
 describe('bounded input', () => {
   const table = frameOf(weights, [
@@ -76,10 +72,10 @@ describe('bounded input', () => {
 
   it('runs by epochs, the side input first, by hand', () => {
     const driver = run(new TopologyDriver(boundedToys()));
-    const said = driver
+    const said: (PlainRow & { epoch: number })[] = driver
       .messages('results')
       .flatMap(({ rows, envelope }) => rows.map((row) => ({ ...row, epoch: envelope.epoch })));
-    expect(said.sort((a, b) => a.epoch - b.epoch || (a.user! < b.user! ? -1 : 1))).toEqual([
+    expect(said.sort((a, b) => a.epoch - b.epoch || (String(a.user) < String(b.user) ? -1 : 1))).toEqual([
       { user: 'a', n: 4, epochs: 1, weighted: 40, epoch: 0 },
       { user: 'b', n: 6, epochs: 1, weighted: 600, epoch: 0 },
       { user: 'a', n: 1, epochs: 2, weighted: 50, epoch: 1 },
@@ -93,13 +89,14 @@ describe('bounded input', () => {
   });
 
   it('does not depend on the interleaving: every message is the same', () => {
-    const bySubject = (driver: TopologyDriver): unknown =>
-      Object.groupBy(
-        driver.messages('results').map(({ subject, rows, envelope: { epoch, endsEpoch, endsInput } }) => ({
+    const bySubject = (driver: TopologyDriver) => {
+      const messages = driver
+        .messages('results')
+        .map(({ subject, rows, envelope: { epoch, endsEpoch, endsInput } }) => ({
           ...{ subject, rows, epoch, endsEpoch, endsInput },
-        })),
-        ({ subject }) => subject,
-      );
+        }));
+      return groupedBy(messages, ({ subject }) => subject);
+    };
     const expected = bySubject(run(new TopologyDriver(boundedToys())));
     fc.assert(
       fc.property(fc.nat(), (seed) => {

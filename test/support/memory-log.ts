@@ -183,6 +183,9 @@ class MemoryReader implements Reader {
 /** Does a subject fit a filter? `*` stands for one token, `>` for one or more at the end. */
 export function matches(filter: string, subject: string): boolean {
   if (filter === subject) return true;
+  if (filter.endsWith('.>') && !filter.includes('*')) {
+    return subject.length >= filter.length && subject.startsWith(filter.slice(0, -1));
+  }
   const wanted = filter.split('.');
   const tokens = subject.split('.');
   for (const [at, token] of wanted.entries()) {
@@ -206,7 +209,9 @@ function transformed({ transform }: StreamSpec, subject: string): string {
 }
 
 const bytesOf = ({ subject, data, headers }: LogMessage): number =>
-  data.length + subject.length + JSON.stringify(headers).length + OVERHEAD_BYTES;
+  Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + text.length, OVERHEAD_BYTES) +
+  data.length +
+  subject.length;
 
 function makeRoom(stream: Stream, bytes: number): void {
   const { bytesMax, dropsOldest, name } = stream.spec;

@@ -37,7 +37,11 @@ export function makeShop(directory: string, { seed = 1, epochs = 5, rows = 400 }
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
   const input = join(directory, 'input');
   mkdirSync(input, { recursive: true });
-  const items = Array.from({ length: 60 }, (_, i) => ({ id: String(1000 + i), category: pick(CATEGORIES), brand: pick(BRANDS) }));
+  const items = Array.from({ length: 60 }, (_, i) => ({
+    id: String(1000 + i),
+    category: pick(CATEGORIES),
+    brand: pick(BRANDS),
+  }));
   const all: ReferenceEvent[][] = [];
   for (let epoch = 0; epoch < epochs; epoch++) {
     const events = Array.from({ length: rows }, (_, i): ReferenceEvent => {
@@ -54,7 +58,10 @@ export function makeShop(directory: string, { seed = 1, epochs = 5, rows = 400 }
         price: Math.round(random() * 3) + 0.5,
       };
     });
-    writeFileSync(join(input, `part-${String(epoch).padStart(3, '0')}.csv`), [HEADER, ...events.map(csvLine), ''].join('\n'));
+    writeFileSync(
+      join(input, `part-${String(epoch).padStart(3, '0')}.csv`),
+      [HEADER, ...events.map(csvLine), ''].join('\n'),
+    );
     all.push(events);
   }
   const table = items.map(({ id, category }, i): ReferencePopularityRow => {
@@ -62,8 +69,13 @@ export function makeShop(directory: string, { seed = 1, epochs = 5, rows = 400 }
     return { item: id, totalPurchases: (i * 7) % 11, ...(main === '' ? {} : { mainCategory: main }) };
   });
   const popularity = join(directory, 'popularity.csv');
-  const lines = table.map(({ item, totalPurchases, mainCategory }) => `${item},${totalPurchases},${mainCategory ?? ''},,1.5`);
-  writeFileSync(popularity, ['product_id,total_purchases,main_category_code,main_brand,avg_price', ...lines, ''].join('\n'));
+  const lines = table.map(
+    ({ item, totalPurchases, mainCategory }) => `${item},${totalPurchases},${mainCategory ?? ''},,1.5`,
+  );
+  writeFileSync(
+    popularity,
+    ['product_id,total_purchases,main_category_code,main_brand,avg_price', ...lines, ''].join('\n'),
+  );
   return { input, popularity, events: epochs * rows, expected: expectedRows(all, table) };
 }
 
@@ -86,7 +98,9 @@ function expectedRows(epochs: ReferenceEvent[][], popularity: ReferencePopularit
       .map((r) => [r.epoch, r.user, r.item, r.interactionCount, r.views, r.carts, r.purchases].join(','))
       .sort(),
     'late.csv': late
-      .map((e) => [e.epoch, time(e.time), e.type, e.item, e.category ?? '', quoted(e.brand ?? ''), e.price, e.user].join(','))
+      .map((e) =>
+        [e.epoch, time(e.time), e.type, e.item, e.category ?? '', quoted(e.brand ?? ''), e.price, e.user].join(','),
+      )
       .sort(),
   };
 }

@@ -2,7 +2,17 @@
  * Drives one stage instance by hand, in memory: feed, end epochs, tick; snapshot and crash where you like.
  * Emissions come back as `{ output: rows[] }`, so that a test reads like a table.
  */
-import { type AnyStage, type Frame, frameOf, type FrameType, type Progress, RAW, type RawBatch, type Row, type Columns } from '../../runtime/stage.js';
+import {
+  type AnyStage,
+  type Frame,
+  frameOf,
+  type FrameType,
+  type Progress,
+  RAW,
+  type RawBatch,
+  type Row,
+  type Columns,
+} from '../../runtime/stage.js';
 import { rowsOf } from '../../runtime/frame.js';
 import type { CellStore } from '../../runtime/cells.js';
 import { type Counters, StageInstance } from '../../runtime/instance.js';

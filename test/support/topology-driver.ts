@@ -14,7 +14,7 @@ import { ChunkSchema, type Envelope, EnvelopeSchema } from '../../proto/gen/rivu
 import { fnv1a, utf8 } from '../../runtime/bytes.js';
 import type { CellStore } from '../../runtime/cells.js';
 import { deadLetters } from '../../runtime/dead-letter.js';
-import { type Frame, partitionBy, rowsOf, type Row, type Columns } from '../../runtime/frame.js';
+import { type Frame, partitionBy, rowsOf } from '../../runtime/frame.js';
 import { fromWire, toWire } from '../../runtime/frame-codec.js';
 import { MailboxFold } from '../../runtime/fold.js';
 import { isSource, subjectOf, type Topology, writerOf } from '../../runtime/graph.js';
@@ -41,12 +41,14 @@ export interface DrivenChunk {
   readonly endsInput?: boolean;
 }
 
+export type PlainRow = Readonly<Record<string, string | number | undefined>>;
+
 /** A message of a topic, read. */
 export interface TopicMessage {
   readonly subject: string;
   readonly sequence: number;
   readonly envelope: Envelope;
-  readonly rows: readonly Row<Columns>[];
+  readonly rows: readonly PlainRow[];
 }
 
 /** One message, or the messages of one raw batch. */
@@ -151,7 +153,7 @@ export class TopologyDriver {
   }
 
   /** The rows of a topic, in the order in which they were said. */
-  rows(topic: string): Row<Columns>[] {
+  rows(topic: string): PlainRow[] {
     return this.messages(topic).flatMap(({ rows }) => rows);
   }
 

@@ -42,7 +42,12 @@ export interface OracleAnswer {
   readonly late: readonly OracleEvent[];
 }
 
-export function windowOracle(epochs: readonly OracleEpoch[], kind: OracleKind, latenessMs: number, output: OutputMode): OracleAnswer[] {
+export function windowOracle(
+  epochs: readonly OracleEpoch[],
+  kind: OracleKind,
+  latenessMs: number,
+  output: OutputMode,
+): OracleAnswer[] {
   let closedUpTo = -Infinity;
   let open: OpenWindow[] = [];
   return epochs.map(({ events, watermarkMs }, epoch) => {
@@ -56,7 +61,10 @@ export function windowOracle(epochs: readonly OracleEpoch[], kind: OracleKind, l
     const closes = ({ end }: OpenWindow): boolean => end + latenessMs <= watermarkMs;
     const isNew = (event: Counted): boolean => event.epoch === epoch;
     const says = {
-      update: () => open.filter(({ events: all }) => all.some(isNew)).map((w) => rowText(w, w.events.filter(isNew), w.events.filter(isNew))),
+      update: () =>
+        open
+          .filter(({ events: all }) => all.some(isNew))
+          .map((w) => rowText(w, w.events.filter(isNew), w.events.filter(isNew))),
       append: () => open.filter(closes).map((w) => rowText(w, w.events, w.events)),
       complete: () => open.map((w) => rowText(w, w.events.filter(isNew), w.events)),
     };

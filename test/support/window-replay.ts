@@ -21,7 +21,8 @@ export function playExactly(stage: AnyStage, steps: readonly Step[], cuts: reado
   for (let at = 0; at < steps.length; at++) {
     const now = perform(driver, steps[at]!);
     const before = said[at];
-    if (before !== undefined && exact(before) !== exact(now)) throw new Error(`step ${at}: ${exact(now)}, before the crash ${exact(before)}`);
+    if (before !== undefined && exact(before) !== exact(now))
+      throw new Error(`step ${at}: ${exact(now)}, before the crash ${exact(before)}`);
     said[at] = now;
     for (const cut of cuts) {
       if (cut.at !== at || !open.delete(cut)) continue;

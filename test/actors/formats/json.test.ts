@@ -22,7 +22,7 @@ const text = (more: object = {}): string => JSON.stringify(view(more));
 function outcome(...messages: RawMessage[]): string[] {
   const said = new StageDriver(parse()).feed('events', batch(...messages));
   const letters = deadLettersOf(said).map(({ index, rule, original }) => `${index}:${rule}:${textOf(original)}`);
-  return [...(said.rows['rows'] ?? []).map((row) => row['user'] as string), ...letters];
+  return [...(said.rows['rows'] ?? []).map((row) => String(row['user'])), ...letters];
 }
 
 /** The row of an event, or the rule and field by which it was refused. */

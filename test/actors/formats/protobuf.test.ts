@@ -74,7 +74,7 @@ describe('protobuf, by hand', () => {
   it('is told from JSON that starts with a line end, which is also a tag', () => {
     const id = 'x'.repeat(64);
     // The first event is 123 bytes long: the message starts with a line end and a brace.
-    const bytes = batchBytes(eventBytes({ ...GOOD, eventId: id, userId: 'y'.repeat(41) }));
+    const bytes = batchBytes(eventBytes({ ...GOOD, eventId: id, userId: 'y'.repeat(42) }));
     expect([bytes[0], bytes[1]]).toEqual([0x0a, 0x7b]);
     expect(feed(message(bytes)).rows['rows']).toHaveLength(1);
     const text = '\n{"event_type":"view","event_time":0,"user_id":1,"item_id":1}';
@@ -172,7 +172,10 @@ it('protobuf of any kind becomes what a plain reader makes of the same fields', 
   fc.assert(
     fc.property(fc.array(init, { maxLength: 8 }), (inits) => {
       const events = inits.map(({ eventTime, ...rest }) =>
-        create(EventSchema, { ...rest, ...(eventTime === undefined ? {} : { eventTime: timestampFromMs(eventTime) }) }),
+        create(EventSchema, {
+          ...rest,
+          ...(eventTime === undefined ? {} : { eventTime: timestampFromMs(eventTime) }),
+        } as Init),
       );
       const plain = inits.map((one) => {
         const named = Object.entries(one).map(([key, value]) => [

@@ -1,0 +1,51 @@
+/** The crash tests can fail: with one rule broken, some seed says something else. */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { describe, expect, it, vi } from 'vitest';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { Outbox } from '../../runtime/outbox.js';
+import type { Log } from '../../runtime/ports.js';
+import { firstFailure } from './crash-runs.js';
+import { boundedJob, liveJob } from './simulated-jobs.js';
+
+const SEEDS = Array.from({ length: 30 }, (_, i) => i + 1);
+
+/** A log with one method of another kind. */
+function changed(log: Log, change: Partial<Log>): Log {
+  return Object.assign(Object.create(log) as Log, change);
+}
+
+/** Rule 6 broken: publishes are not fenced. */
+const unfenced = (log: Log): Log => changed(log, { publish: (subject, data) => log.publish(subject, data) });
+
+/** Rule 5 broken: what a subject's last message says is not looked at. */
+const forgetful = (log: Log): Log =>
+  changed(log, {
+    last: async (stream, subject) => {
+      const message = await log.last(stream, subject);
+      if (message === undefined) return undefined;
+      const envelope = fromBinary(EnvelopeSchema, message.data);
+      const data = toBinary(
+        EnvelopeSchema,
+        create(EnvelopeSchema, { ...envelope, first: 0, sequence: 0, part: 0, lastPart: true }),
+      );
+      return { ...message, data };
+    },
+  });
+
+describe.each([
+  ['live', liveJob],
+  ['bounded', boundedJob],
+])('%s: a seed fails', (_, job) => {
+  it('without the fence', async () => {
+    console.log('fence', await firstFailure(job, SEEDS, { wrap: unfenced }));
+  });
+
+  it('without rule 5', async () => {
+    console.log('r5', await firstFailure(job, SEEDS, { wrap: forgetful }));
+  });
+
+  it('with snapshots before the acks', async () => {
+    vi.spyOn(Outbox.prototype, 'settled').mockResolvedValue();
+    console.log('acks', await firstFailure(job, SEEDS, {}));
+  });
+});

@@ -1,0 +1,19 @@
+/**
+ * Crash at any moment (design rules 4 to 7), publishers in: whatever a seed does to processes, log and disk, what comes out
+ * is what comes out without faults. Each message is an epoch of its own; batches of publishers' messages differ from run to run.
+ */
+import { expect, it } from 'vitest';
+import { expectSame, faultless, seedsOf } from './crash-runs.js';
+import { liveJob } from './simulated-jobs.js';
+
+it('says what a run without faults says', { timeout: 600_000 }, () => expectSame(liveJob, seedsOf(60)));
+
+it('has something to say', async () => {
+  const items = (await faultless(liveJob)) as Record<string, unknown[]>;
+  expect(items['u0.a']).toEqual([
+    { item: 'u0.a', sum: 0, total: 0, times: 1 },
+    { item: 'u0.a', sum: 36, total: 12, times: 2 },
+    { item: 'u0.a', sum: 84, total: 36, times: 3 },
+  ]);
+  expect(Object.keys(items).length).toBeGreaterThan(10);
+});
