@@ -1,7 +1,11 @@
 /** The name that was meant: the nearest of those that exist, or none when nothing is near. */
 
 /** By letters and digits alone: `grpc_port`, `grpc-port` and `RIVULET_GRPC_PORT` all mean `grpcPort`. */
-const bare = (name: string): string => name.toLowerCase().replace(/^rivulet_/, '').replaceAll(/[^a-z0-9]/g, '');
+const bare = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/^rivulet_/, '')
+    .replaceAll(/[^a-z0-9]/g, '');
 
 /** Edits per letter beyond which a name is another one. */
 const EDITS_PER_LETTER_MAX = 0.34;

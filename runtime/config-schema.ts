@@ -24,9 +24,17 @@ const text = (about: string, expects = 'some text') => z.string().min(1).registe
 const path = (about: string) => z.string().min(1).register(abouts, { about, expects: 'a path', path: true });
 const secret = (about: string) => z.string().min(1).register(abouts, { about, expects: 'some text', secret: true });
 const whole = (from: number, to: number, about: string) =>
-  z.int().min(from).max(to).register(abouts, { about, expects: `a whole number from ${from} to ${to}` });
+  z
+    .int()
+    .min(from)
+    .max(to)
+    .register(abouts, { about, expects: `a whole number from ${from} to ${to}` });
 const amount = (from: number, to: number, about: string) =>
-  z.number().min(from).max(to).register(abouts, { about, expects: `a number from ${from} to ${to}` });
+  z
+    .number()
+    .min(from)
+    .max(to)
+    .register(abouts, { about, expects: `a number from ${from} to ${to}` });
 const oneOf = <const T extends string>(names: readonly T[], about: string) =>
   z.enum(names).register(abouts, { about, expects: `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
 
@@ -131,7 +139,11 @@ export interface ConfigKey extends KeyAbout {
 export const VARIABLE_PREFIX = 'RIVULET_';
 
 const variableOf = (key: string): string =>
-  VARIABLE_PREFIX + key.replaceAll(/([a-z])([A-Z])/g, '$1_$2').replaceAll('.', '_').toUpperCase();
+  VARIABLE_PREFIX +
+  key
+    .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
+    .replaceAll('.', '_')
+    .toUpperCase();
 
 /** The flag of a key of the first level. */
 export const flagOf = (key: string): string => `--${key.replaceAll(/([A-Z])/g, '-$1').toLowerCase()}`;
@@ -151,6 +163,7 @@ function keysOf(schema: z.ZodObject, prefix: string): ConfigKey[] {
 }
 
 function unwrapped(schema: z.ZodType): z.ZodType {
-  const isWrapper = schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault;
+  const isWrapper =
+    schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault;
   return isWrapper ? unwrapped(schema.unwrap() as z.ZodType) : schema;
 }

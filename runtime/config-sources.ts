@@ -25,7 +25,14 @@ export const FILE_DEFAULT = 'rivulet.json';
 const OTHER_VARIABLES = /^RIVULET_(CONFIG$|TEST_)/;
 
 const byKey = new Map(CONFIG_KEYS.map((key) => [key.key, key]));
-const groups = new Set(CONFIG_KEYS.flatMap(({ key }) => key.split('.').slice(0, -1).map((_, i, all) => all.slice(0, i + 1).join('.'))));
+const groups = new Set(
+  CONFIG_KEYS.flatMap(({ key }) =>
+    key
+      .split('.')
+      .slice(0, -1)
+      .map((_, i, all) => all.slice(0, i + 1).join('.')),
+  ),
+);
 
 export const configKey = (key: string): ConfigKey | undefined => byKey.get(key);
 
@@ -41,7 +48,9 @@ export function filePath(named: string | undefined, env: NodeJS.ProcessEnv, cwd:
   const [path, by] = named === undefined ? [env[FILE_VARIABLE] || undefined, FILE_VARIABLE] : [named, '--config'];
   if (path === undefined) return existsSync(resolve(cwd, FILE_DEFAULT)) ? FILE_DEFAULT : undefined;
   if (existsSync(resolve(cwd, path))) return path;
-  throw fatal('CONFIG_FILE', `there is no file ${path}`, { hint: `it is named by ${by}: give the path of a JSON file` });
+  throw fatal('CONFIG_FILE', `there is no file ${path}`, {
+    hint: `it is named by ${by}: give the path of a JSON file`,
+  });
 }
 
 export function fromFile(path: string, cwd: string, problems: string[]): GivenValues {
@@ -85,9 +94,11 @@ export function fromEnvironment(env: NodeJS.ProcessEnv, warnings: string[]): Giv
   const values = new Map<string, Given>();
   const byVariable = new Map(CONFIG_KEYS.map((key) => [key.variable, key]));
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith(VARIABLE_PREFIX) || value === undefined || value === '' || OTHER_VARIABLES.test(name)) continue;
+    if (!name.startsWith(VARIABLE_PREFIX) || value === undefined || value === '' || OTHER_VARIABLES.test(name))
+      continue;
     const known = byVariable.get(name);
-    if (known !== undefined) values.set(known.key, { value: typed(known, value), origin: { kind: 'environment', name } });
+    if (known !== undefined)
+      values.set(known.key, { value: typed(known, value), origin: { kind: 'environment', name } });
     else {
       const meant = nearest(name, byVariable.keys());
       warnings.push(

@@ -153,7 +153,9 @@ function invalid(problems: readonly string[]): Error {
   const message =
     problems.length === 1
       ? problems[0]!
-      : [`${problems.length} things are wrong in the configuration:`, ...problems.map((one) => `  - ${one}`)].join('\n');
+      : [`${problems.length} things are wrong in the configuration:`, ...problems.map((one) => `  - ${one}`)].join(
+          '\n',
+        );
   return fatal('CONFIG_INVALID', message, { hint: 'rivulet config --help lists all keys' });
 }
 

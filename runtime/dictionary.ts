@@ -27,16 +27,20 @@ export function hashAt(dictionary: Dictionary, code: number): number {
   return fnv1a(dictionary.bytes, entryStart(dictionary, code), dictionary.ends[code]!);
 }
 
-const SLOTS_INITIAL = 256;
+/** Builders start with nothing of their own: most live frames hold a handful of strings, and typed arrays are dear to make. */
+const NO_BYTES = new Uint8Array(0);
+const NO_CODES = new Uint32Array(1);
+const CODES_FIRST = 16;
+const BYTES_FIRST = 128;
 
 /** An append-only interner: bytes → code. Open addressing on typed arrays; about 40 ns for an id that is known. */
 export class DictionaryBuilder implements Dictionary {
-  bytes = new Uint8Array(1024);
-  ends = new Uint32Array(64);
+  bytes = NO_BYTES;
+  ends = NO_CODES;
   size = 1;
-  private hashes = new Uint32Array(64);
-  private slots = new Uint32Array(SLOTS_INITIAL);
-  private mask = SLOTS_INITIAL - 1;
+  private hashes = NO_CODES;
+  private slots = NO_CODES;
+  private mask = 0;
 
   /** The code of bytes [start, end), added if new. */
   add(bytes: Uint8Array, start: number, end: number): number {
@@ -76,21 +80,22 @@ export class DictionaryBuilder implements Dictionary {
   private append(bytes: Uint8Array, start: number, end: number, hash: number, slot: number): number {
     const code = this.size++;
     if (code >= this.ends.length) {
-      this.ends = grown(this.ends, code + 1);
-      this.hashes = grown(this.hashes, code + 1);
+      this.ends = grown(this.ends, Math.max(CODES_FIRST, code + 1));
+      this.hashes = grown(this.hashes, Math.max(CODES_FIRST, code + 1));
     }
     let at = this.ends[code - 1]!;
-    if (at + end - start > this.bytes.length) this.bytes = grown(this.bytes, at + end - start);
+    const needed = at + end - start;
+    if (needed > this.bytes.length) this.bytes = grown(this.bytes, Math.max(BYTES_FIRST, needed));
     for (let i = start; i < end; i++) this.bytes[at++] = bytes[i]!;
     this.ends[code] = at;
     this.hashes[code] = hash;
-    this.slots[slot] = code;
     if (this.size * 2 > this.slots.length) this.rehash();
+    else this.slots[slot] = code;
     return code;
   }
 
   private rehash(): void {
-    this.slots = new Uint32Array(this.slots.length * 4);
+    this.slots = new Uint32Array(Math.max(CODES_FIRST * 2, this.slots.length * 4));
     this.mask = this.slots.length - 1;
     for (let code = 1; code < this.size; code++) {
       const hash = this.hashes[code]!;

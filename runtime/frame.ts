@@ -46,7 +46,7 @@ export interface Frame<C extends Columns = Columns> {
 
 /** A row as plain values; absent is `undefined`. For tests, sinks and slow paths. */
 export type Row<C extends Columns> = {
-  [N in keyof C]: C[N] extends 'text' ? string | undefined : number | undefined;
+  [N in keyof C]: { f64: number; u32: number; u8: number; text: string }[C[N]] | undefined;
 };
 
 interface TextBuilder {
@@ -58,7 +58,7 @@ type BuilderColumns<C extends Columns> = {
   -readonly [N in keyof C]: C[N] extends 'text' ? TextBuilder : ColumnData<C[N]>;
 };
 
-const ROWS_INITIAL = 256;
+const ROWS_INITIAL = 16;
 
 /**
  * Grows a frame. Fast path: `reserve(n)`, write `columns.x[rows]` directly, `rows++` (read `columns` again after each `reserve`:

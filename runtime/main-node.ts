@@ -142,7 +142,7 @@ async function startHosts(
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal);
   undo.push(() => threads.stop(STATUS_EVERY_MS));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...host.statuses];
-  const telemetry: Telemetry = new Telemetry(() => statuses(), systemClock.nowMs);
+  const telemetry: Telemetry = new Telemetry(statuses, () => systemClock.nowMs());
   const { host, stop } = await startHost({ ...shared, name: 'facade', units: view }, onFatal, (stage, ingestedAtMs) => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
   });

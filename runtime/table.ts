@@ -14,7 +14,7 @@ import { decodeFrame, encodeFrame } from './frame-codec.js';
 
 export const NO_ROW = 0xffffffff;
 const PAGE_ROWS = 1024;
-const ROWS_INITIAL = 64;
+const ROWS_INITIAL = 16;
 
 type ValueColumns<C extends Columns> = {
   [N in keyof C as C[N] extends 'text' ? never : N]: C[N] extends 'f64' ? Float64Array : C[N] extends 'u32' ? Uint32Array : Uint8Array;

@@ -80,7 +80,7 @@ export class BoundedPublisher {
   /** Never rejects. */
   private async deliver(subject: string, data: Uint8Array): Promise<void> {
     const { log, clock, signal } = this.options;
-    for (let backoffMs = BACKOFF_FIRST_MS; !signal.aborted && this.failure === undefined; ) {
+    for (let backoffMs = BACKOFF_FIRST_MS; !signal.aborted && this.failure === undefined;) {
       try {
         await log.publish(subject, data);
         this.ackedAtMs = clock.nowMs();

@@ -19,7 +19,9 @@ function topology(rivulet: Command): void {
   const command = rivulet
     .command('topology')
     .summary('print the pipeline: stages, and what flows between them')
-    .description('Prints the live pipeline as a Mermaid flowchart, as it would run with this configuration. Needs no node.')
+    .description(
+      'Prints the live pipeline as a Mermaid flowchart, as it would run with this configuration. Needs no node.',
+    )
     .option('--json', 'print stages, topics and edges as JSON')
     .action(async (options: JsonOptions) => {
       const { topology: run } = await import('./topology.js');
@@ -40,7 +42,9 @@ function config(rivulet: Command): void {
       const { config: run } = await import('./config.js');
       run(options);
     });
-  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...ENGINE_KEYS]).addHelpText('after', () => keysHelp());
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...ENGINE_KEYS]).addHelpText('after', () =>
+    keysHelp(),
+  );
 }
 
 function keysHelp(): string {

@@ -29,7 +29,9 @@ function publish(rivulet: Command): void {
     .addOption(new Option('--format <name>', 'what it holds (default: by its name)').choices(['csv', 'jsonl']))
     .addOption(new Option('--rate <n>', 'events per second (default: as fast as it goes)').argParser(positiveNumber))
     .addOption(
-      new Option('--speed <x>', 'by event time, x times as fast as it happened').argParser(positiveNumber).conflicts('rate'),
+      new Option('--speed <x>', 'by event time, x times as fast as it happened')
+        .argParser(positiveNumber)
+        .conflicts('rate'),
     )
     .option('--json', 'print the summary as JSON')
     .action(async (options: PublishOptions) => {
@@ -79,7 +81,12 @@ function replay(rivulet: Command): void {
         .default('epoch'),
     )
     .option('--top <n>', 'items per user', wholeNumber(1, 100), 10)
-    .option('--chunk-bytes <n>', 'read the files in pieces of this size; changes no result', wholeNumber(1, 4 * 1024 * 1024), 512 * 1024)
+    .option(
+      '--chunk-bytes <n>',
+      'read the files in pieces of this size; changes no result',
+      wholeNumber(1, 4 * 1024 * 1024),
+      512 * 1024,
+    )
     .option('--restart', 'discard what an unfinished job has left, and begin anew')
     .option('--json', 'print the summary as JSON')
     .action(async (options: ReplayCommandOptions) => {
@@ -133,7 +140,10 @@ function deadLetters(rivulet: Command): void {
       const { listDeadLetters } = await import('./dlq.js');
       await listDeadLetters(options);
     });
-  withSettings(list, DLQ_KEYS, { set: false }).addHelpText('after', '\nExample:\n  rivulet dlq ls --limit 50 --rule price_negative');
+  withSettings(list, DLQ_KEYS, { set: false }).addHelpText(
+    'after',
+    '\nExample:\n  rivulet dlq ls --limit 50 --rule price_negative',
+  );
   const show = dlq
     .command('show')
     .summary('all that is known of one, with its original bytes')
@@ -159,7 +169,12 @@ function retry(dlq: Command): void {
     .option('--all', 'all that were not retried yet')
     .option('--rule <name>', 'with --all: only those refused by this rule')
     .option('--again', 'even when it was retried already')
-    .option('--set <field=value>', 'set a field of the JSON event (repeatable)', (text: string, all: string[]) => [...all, text], [])
+    .option(
+      '--set <field=value>',
+      'set a field of the JSON event (repeatable)',
+      (text: string, all: string[]) => [...all, text],
+      [],
+    )
     .option('--data <json>', 'send this instead')
     .addOption(new Option('--data-file <path>', 'send what this file holds instead').conflicts('data'))
     .option('--json', 'print what was done as JSON')

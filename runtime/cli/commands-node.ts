@@ -3,11 +3,13 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { ENGINE_KEYS, GRPC_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from './settings.js';
 
 /** For flags: a whole number in a range. */
-export const wholeNumber = (from: number, to: number) => (text: string): number => {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isInteger(value) && value >= from && value <= to) return value;
-  throw new InvalidArgumentError(`Give a whole number from ${from} to ${to}.`);
-};
+export const wholeNumber =
+  (from: number, to: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= from && value <= to) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${from} to ${to}.`);
+  };
 
 export const positiveNumber = (text: string): number => {
   const value = Number(text);
@@ -101,7 +103,9 @@ function get(rivulet: Command): void {
   const command = rivulet
     .command('get')
     .summary('recommendations of a user, from a running node')
-    .description('Asks a node over gRPC for the recommendations of a user. A user it has never heard of gets what is popular.')
+    .description(
+      'Asks a node over gRPC for the recommendations of a user. A user it has never heard of gets what is popular.',
+    )
     .argument('<user>', 'the user, as in the events')
     .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
     .option('--category <name>', 'only items of this main category')

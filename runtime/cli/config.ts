@@ -13,7 +13,9 @@ export function config(options: JsonOptions): void {
     return { key: key.key, value: typeof value === 'string' ? shown : value, shown, from: origins.get(key.key)?.name };
   });
   if (options.json === true) {
-    const document = Object.fromEntries(rows.map(({ key, value, from }) => [key, { value: value ?? null, from: from ?? null }]));
+    const document = Object.fromEntries(
+      rows.map(({ key, value, from }) => [key, { value: value ?? null, from: from ?? null }]),
+    );
     process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
     return;
   }

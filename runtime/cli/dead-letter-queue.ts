@@ -56,7 +56,8 @@ export class DeadLetterQueue {
   async find(id: string): Promise<DeadLetter> {
     const sequence = Number(/^(\d+)-\d+$/.exec(id)?.[1] ?? NaN);
     const { lastSequence } = await this.info();
-    const found = sequence <= lastSequence ? (await this.read(sequence, lastSequence)).find((one) => one.id === id) : undefined;
+    const found =
+      sequence <= lastSequence ? (await this.read(sequence, lastSequence)).find((one) => one.id === id) : undefined;
     if (found !== undefined) return found;
     throw fatal('DEAD_LETTER_UNKNOWN', `there is no dead letter ${id}`, {
       hint: 'rivulet dlq ls lists them; the oldest are dropped when the queue is full',

@@ -92,7 +92,10 @@ export class DemoFeed {
     const events = shop.next(nowMs);
     for (const event of events) {
       this.note(event, nowMs);
-      await this.publisher.publish(eventSubject(TYPE.exec(event.text)?.[1] ?? 'unknown', event.userId), utf8(event.text));
+      await this.publisher.publish(
+        eventSubject(TYPE.exec(event.text)?.[1] ?? 'unknown', event.userId),
+        utf8(event.text),
+      );
     }
     return events.length;
   }

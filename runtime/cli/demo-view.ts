@@ -22,7 +22,12 @@ const NAME_WIDTH = 14;
 const LIST_ROWS = 7;
 
 /** Airy where there is room for it, else as short as it can be. */
-export function page(figures: Figures, place: Place, commands: readonly string[], { columns, rows }: PageSize): PageLine[] {
+export function page(
+  figures: Figures,
+  place: Place,
+  commands: readonly string[],
+  { columns, rows }: PageSize,
+): PageLine[] {
   const [cut, whole] = [(text: string): PageLine => ({ text }), (text: string): PageLine => ({ text, whole: true })];
   const head = `Rivulet demo   up ${duration(figures.upMs)}   gRPC ${place.grpc}   NATS ${place.nats}   data in ${place.dataDir}`;
   const tries = commands.map((command) => whole(`    ${command}`));
@@ -109,4 +114,9 @@ function moved({ rank, before }: ListRow): string {
 }
 
 const topOf = ({ user, list }: Figures): string =>
-  user === undefined || list.length === 0 ? '' : `${harmless(user)}: ${list.slice(0, 3).map(({ itemId }) => harmless(itemId)).join(', ')}`;
+  user === undefined || list.length === 0
+    ? ''
+    : `${harmless(user)}: ${list
+        .slice(0, 3)
+        .map(({ itemId }) => harmless(itemId))
+        .join(', ')}`;

@@ -75,7 +75,7 @@ async function show(
   try {
     if (resumedEvents > 0) say(`resumed: ${grouped(resumedEvents)} events so far`);
     else say(`sent ${grouped(await feed.warmUp())} events of the last half hour, to begin with`);
-    const taker = new FiguresTaker(node, feed, systemClock.nowMs);
+    const taker = new FiguresTaker(node, feed, () => systemClock.nowMs());
     if (screen === undefined) {
       say(['Try, in another terminal:', ...commandsFor(place, config, 'user-0042').map((one) => `  ${one}`)].join('\n'));
     }

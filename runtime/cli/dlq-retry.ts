@@ -47,9 +47,11 @@ export async function retryDeadLetters(id: string | undefined, options: RetryOpt
 }
 
 function checkUsage(id: string | undefined, { all, rule, data, dataFile, set }: RetryOptions): void {
-  if ((id === undefined) === (all === undefined)) throw usage('give the id of one dead letter, or --all', 'rivulet dlq ls lists them');
+  if ((id === undefined) === (all === undefined))
+    throw usage('give the id of one dead letter, or --all', 'rivulet dlq ls lists them');
   if (id !== undefined && rule !== undefined) throw usage('--rule goes with --all');
-  if (all === true && (data ?? dataFile) !== undefined) throw usage('--data is for one dead letter, not for --all', 'mend many alike with --set field=value');
+  if (all === true && (data ?? dataFile) !== undefined)
+    throw usage('--data is for one dead letter, not for --all', 'mend many alike with --set field=value');
   if ((data ?? dataFile) !== undefined && set.length > 0) throw usage('give --set or --data, not both');
 }
 
@@ -78,7 +80,9 @@ function changeOf(text: string): readonly [field: string, value: unknown] {
 async function one(queue: DeadLetterQueue, id: string, { again }: RetryOptions): Promise<DeadLetter> {
   const record = await queue.find(id);
   if (record.retriedAtMs === undefined || again === true) return record;
-  throw fatal('DEAD_LETTER_RETRIED', `${id} was retried already, ${instant(record.retriedAtMs)}`, { hint: 'send it once more with --again' });
+  throw fatal('DEAD_LETTER_RETRIED', `${id} was retried already, ${instant(record.retriedAtMs)}`, {
+    hint: 'send it once more with --again',
+  });
 }
 
 /** Oldest first, as they came. */
@@ -96,7 +100,10 @@ function mended(record: DeadLetter, changes: readonly (readonly [string, unknown
   const event = text === undefined ? undefined : jsonObject(text);
   if (changes.length === 0) {
     if (file === undefined || event !== undefined) return original;
-    throw usage(`${id} is a row of ${file}, which says nothing without its header`, 'give the mended event with --data');
+    throw usage(
+      `${id} is a row of ${file}, which says nothing without its header`,
+      'give the mended event with --data',
+    );
   }
   if (event !== undefined) return Buffer.from(JSON.stringify(Object.assign(event, Object.fromEntries(changes))));
   throw usage(`${id} is no JSON object in which a field could be set`, 'give the mended event with --data');
@@ -123,9 +130,13 @@ function subjectFor({ id, subject, file }: DeadLetter): string {
   if (file !== undefined) return RETRY_SUBJECT;
   const published = subject.replace(TRANSFORMED, PREFIX);
   if (published.startsWith(PREFIX)) return published;
-  throw fatal('DEAD_LETTER_INTERNAL', `${id} is a message between stages (${subject}), not an event that was published`, {
-    hint: 'it shows a bug: report it, with the output of rivulet dlq show',
-  });
+  throw fatal(
+    'DEAD_LETTER_INTERNAL',
+    `${id} is a message between stages (${subject}), not an event that was published`,
+    {
+      hint: 'it shows a bug: report it, with the output of rivulet dlq show',
+    },
+  );
 }
 
 function report(outcomes: readonly Retried[], { json }: RetryOptions): void {

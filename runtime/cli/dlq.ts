@@ -14,14 +14,17 @@ export async function listDeadLetters(options: ListOptions): Promise<void> {
     new DeadLetterQueue(log).newest(limit, (record) => rule === undefined || record.rule === rule),
   );
   if (json === true) process.stdout.write(`${JSON.stringify(records.map(asJson), undefined, 2)}\n`);
-  else if (records.length === 0) process.stdout.write(rule === undefined ? 'No dead letters.\n' : `No dead letters of the rule ${rule}.\n`);
+  else if (records.length === 0)
+    process.stdout.write(rule === undefined ? 'No dead letters.\n' : `No dead letters of the rule ${rule}.\n`);
   else process.stdout.write(`${asTable(records)}\n\nAll of one: rivulet dlq show ${records[0]!.id}\n`);
 }
 
 export async function showDeadLetter(id: string, options: ShowOptions): Promise<void> {
   const { config } = settingsOf(options);
   const record = await withLog(config, 'dlq', (log) => new DeadLetterQueue(log).find(id));
-  process.stdout.write(options.json === true ? `${JSON.stringify(asJson(record), undefined, 2)}\n` : `${asText(record)}\n`);
+  process.stdout.write(
+    options.json === true ? `${JSON.stringify(asJson(record), undefined, 2)}\n` : `${asText(record)}\n`,
+  );
 }
 
 function asTable(records: readonly DeadLetter[]): string {
@@ -40,7 +43,8 @@ function asTable(records: readonly DeadLetter[]): string {
 }
 
 function asText(record: DeadLetter): string {
-  const { id, original, subject, sequence, file, line, index, stage, rule, field, reason, storedAtMs, retriedAtMs } = record;
+  const { id, original, subject, sequence, file, line, index, stage, rule, field, reason, storedAtMs, retriedAtMs } =
+    record;
   const place = index > 0 ? `, event ${index + 1} of it` : '';
   const facts: [string, string | undefined][] = [
     ['id', id],
@@ -56,7 +60,12 @@ function asText(record: DeadLetter): string {
   const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(8)} ${harmless(value)}`]));
   const text = asPlainText(original);
   const body = text ?? hexdump(original);
-  return [...lines, '', `original, ${grouped(original.length)} bytes${text === undefined ? ', not text' : ''}:`, body].join('\n');
+  return [
+    ...lines,
+    '',
+    `original, ${grouped(original.length)} bytes${text === undefined ? ', not text' : ''}:`,
+    body,
+  ].join('\n');
 }
 
 function asJson({ original, storedAtMs, retriedAtMs, ...rest }: DeadLetter): object {
@@ -73,7 +82,7 @@ function asJson({ original, storedAtMs, retriedAtMs, ...rest }: DeadLetter): obj
 export function asPlainText(bytes: Uint8Array): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    // eslint-disable-next-line no-control-regex
+     
     return /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text.replaceAll('\r\n', '\n')) ? undefined : text;
   } catch {
     return undefined;

@@ -16,14 +16,18 @@ async function grpc(config: Config): Promise<Finding> {
   if (grpcPort === 0) return ok('gRPC takes any free port');
   if (await isFree(grpcHost, grpcPort)) return ok(`gRPC port ${grpcPort} is free, no node answers there now`);
   const address = addressOf(config);
-  if (grpcTlsCertFile !== undefined) return warning(`something listens on ${address}, with TLS`, 'ask it: rivulet get USER --tls-ca FILE');
+  if (grpcTlsCertFile !== undefined)
+    return warning(`something listens on ${address}, with TLS`, 'ask it: rivulet get USER --tls-ca FILE');
   const client = await connectRivulet(address, { deadlineMs: DEADLINE_MS });
   try {
     const status = await client.health();
     if (status === 'SERVING') return ok(`a node answers on ${address}: SERVING`);
     return warning(`a node answers on ${address}: ${status}`, 'it starts, or stops: ask again in a moment');
   } catch (error) {
-    const isOther = hasCode(error, 'GRPC_UNIMPLEMENTED') || hasCode(error, 'GRPC_UNAVAILABLE') || hasCode(error, 'GRPC_DEADLINE_EXCEEDED');
+    const isOther =
+      hasCode(error, 'GRPC_UNIMPLEMENTED') ||
+      hasCode(error, 'GRPC_UNAVAILABLE') ||
+      hasCode(error, 'GRPC_DEADLINE_EXCEEDED');
     const message = isOther ? `another program listens on ${address}` : `${address}: ${asError(error).message}`;
     return broken(message, 'stop it, or choose another port with --grpc-port or RIVULET_GRPC_PORT');
   } finally {

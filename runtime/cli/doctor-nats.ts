@@ -31,7 +31,9 @@ async function nats(config: Config, options: NatsOptions): Promise<readonly Find
     connection = await connectNats(options, 'rivulet-doctor');
   } catch (error) {
     const { message, cause } = asError(error);
-    return [broken(`${message}: ${asError(cause).message}`, 'check natsUrl, the credentials, and that the server runs')];
+    return [
+      broken(`${message}: ${asError(cause).message}`, 'check natsUrl, the credentials, and that the server runs'),
+    ];
   }
   try {
     return [...server(config, connection, options.url), ...(await jetStream(config, connection))];
@@ -70,10 +72,17 @@ async function jetStream(config: Config, connection: NatsConnection): Promise<Fi
   if (present.length === 0) return [ok('JetStream is on; no node has run here yet (no streams)')];
   const findings = [ok(`JetStream is on: ${present.length} streams`)];
   if (missing.length > 0) {
-    findings.push(warning(`streams that this configuration needs are not there: ${missing.join(', ')}`, 'rivulet start makes them'));
+    findings.push(
+      warning(`streams that this configuration needs are not there: ${missing.join(', ')}`, 'rivulet start makes them'),
+    );
   }
   if (skewMs !== undefined && Math.abs(skewMs) > SKEW_MS_MAX) {
-    findings.push(warning(`the server's clock is ${duration(skewMs)} off this one's`, 'set both by NTP: windows and lateness follow the clock'));
+    findings.push(
+      warning(
+        `the server's clock is ${duration(skewMs)} off this one's`,
+        'set both by NTP: windows and lateness follow the clock',
+      ),
+    );
   }
   return [...findings, ...present.map(lagOf)];
 }
@@ -108,7 +117,14 @@ async function streams(
         lag = Math.max(lag, pending);
         readers++;
       }
-      present.push({ name, messages: state.messages, share: stream.max_bytes > 0 ? state.bytes / stream.max_bytes : 0, lag, readers, ledger });
+      present.push({
+        name,
+        messages: state.messages,
+        share: stream.max_bytes > 0 ? state.bytes / stream.max_bytes : 0,
+        lag,
+        readers,
+        ledger,
+      });
     } catch {
       missing.push(name);
     }

@@ -48,7 +48,8 @@ function checksFor({ config, origins }: LoadedConfig): Check[] {
   const file = [...origins.values()].find(({ kind }) => kind === 'file');
   const settings: Check = {
     name: 'configuration',
-    run: async () => ok(`configuration: ${file === undefined ? 'no file, ' : `${file.name}, `}data in ${config.dataDir}`),
+    run: async () =>
+      ok(`configuration: ${file === undefined ? 'no file, ' : `${file.name}, `}data in ${config.dataDir}`),
   };
   return [...machineChecks(config), settings, ...natsChecks(config), ...grpcChecks(config)];
 }

@@ -32,7 +32,8 @@ type Fields = Readonly<Record<string, unknown>>;
 export function eventMessage(file: FileRecord, format: 'csv' | 'jsonl'): EventMessage {
   if (file.problem !== undefined) return unknown(utf8(file.text));
   const { record } = file;
-  if (typeof record !== 'object' || record === null || Array.isArray(record)) return unknown(utf8(JSON.stringify(record)));
+  if (typeof record !== 'object' || record === null || Array.isArray(record))
+    return unknown(utf8(JSON.stringify(record)));
   const fields = format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields);
   const data = utf8(JSON.stringify(fields));
   const [type, user] = [typeOf(fields), first(fields, NAMES.user)];
@@ -53,8 +54,10 @@ function fromCsv(row: Readonly<Record<string, string>>): Fields {
   return fields;
 }
 
-function first(fields: Fields, names: readonly string[]): unknown {
-  const name = names.find((candidate) => fields[candidate] !== undefined && fields[candidate] !== null && fields[candidate] !== '');
+function first(fields: Fields, names: readonly string[]): string | number | undefined {
+  const name = names.find(
+    (candidate) => fields[candidate] !== undefined && fields[candidate] !== null && fields[candidate] !== '',
+  );
   const value = name === undefined ? undefined : fields[name];
   return typeof value === 'string' || typeof value === 'number' ? value : undefined;
 }
@@ -68,7 +71,7 @@ function typeOf(fields: Fields): string | undefined {
 
 const MILLISECONDS_FROM = 1e11;
 
-function timeOf(value: unknown): number | undefined {
+function timeOf(value: string | number | undefined): number | undefined {
   if (typeof value === 'number') return value < MILLISECONDS_FROM ? value * 1000 : value;
   const ms = typeof value === 'string' ? Date.parse(value) : NaN;
   return Number.isNaN(ms) ? undefined : ms;

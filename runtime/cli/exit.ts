@@ -41,7 +41,8 @@ export function errorText(thrown: unknown, withStack: boolean): string {
     if (!error.message.includes(cause.message)) lines.push(`why: ${cause.message}`);
   }
   if (own?.hint !== undefined) lines.push(`hint: ${own.hint}`);
-  else if (own === undefined) lines.push('hint: this is a bug; run again with --log-level debug for the stack, and report it');
+  else if (own === undefined)
+    lines.push('hint: this is a bug; run again with --log-level debug for the stack, and report it');
   if (withStack && error.stack !== undefined) lines.push(error.stack);
   return lines.join('\n');
 }

@@ -34,7 +34,8 @@ function nobodyThere(error: unknown, address: string): Error | undefined {
 
 /** Where the node of this configuration is reached from this machine. */
 export function addressOf({ grpcHost, grpcPort }: Config): string {
-  const host = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[grpcHost] ?? (grpcHost.includes(':') ? `[${grpcHost}]` : grpcHost);
+  const host =
+    { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[grpcHost] ?? (grpcHost.includes(':') ? `[${grpcHost}]` : grpcHost);
   return `${host}:${grpcPort}`;
 }
 
@@ -72,6 +73,14 @@ function asText({ userId, items, asOfMs, model }: Recommendations, explain: bool
     ...[String(rank), harmless(itemId), ...(hasTitles ? [harmless(title ?? '')] : []), score.toPrecision(4)],
     ...[harmless(category ?? '–'), type, ...(explain ? [harmless(reason ?? '')] : [])],
   ]);
-  const header = ['#', 'ITEM', ...(hasTitles ? ['TITLE'] : []), 'SCORE', 'CATEGORY', 'TYPE', ...(explain ? ['WHY'] : [])];
+  const header = [
+    '#',
+    'ITEM',
+    ...(hasTitles ? ['TITLE'] : []),
+    'SCORE',
+    'CATEGORY',
+    'TYPE',
+    ...(explain ? ['WHY'] : []),
+  ];
   return `${head}\n\n${table(header, rows, new Set([0, hasTitles ? 3 : 2]))}`;
 }

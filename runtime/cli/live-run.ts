@@ -71,7 +71,9 @@ function onSignals(abort: AbortController): () => void {
 /** A stop that hangs must not outlast its deadline: what is not written is replayed at the next start. */
 async function stopInTime(node: RunningNode): Promise<void> {
   const timer = setTimeout(() => {
-    process.stderr.write(`warning: the stop took longer than ${STOP_MS / 1000} s and was cut short; the next start replays the rest\n`);
+    process.stderr.write(
+      `warning: the stop took longer than ${STOP_MS / 1000} s and was cut short; the next start replays the rest\n`,
+    );
     process.exit(EXIT.failed);
   }, STOP_MS);
   try {

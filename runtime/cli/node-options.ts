@@ -60,7 +60,8 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
       messageBytesMax: pipeline.messageBytesMax,
       futureMaxMs: pipeline.futureMaxHours * HOUR_MS,
     },
-    trigger: trigger.kind === 'frame' ? { kind: 'frame' } : { kind: 'interval', everyMs: wholeMs(trigger.everySeconds) },
+    trigger:
+      trigger.kind === 'frame' ? { kind: 'frame' } : { kind: 'interval', everyMs: wholeMs(trigger.everySeconds) },
     watermarkDelayMs: wholeMs(pipeline.watermarkDelaySeconds),
     idleAfterMs: wholeMs(pipeline.idleAfterSeconds),
     window: {
@@ -80,7 +81,12 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
 
 const wholeMs = (seconds: number): number => Math.round(seconds * SECOND_MS);
 
-function windowKind({ kind, sizeSeconds, slideSeconds, gapSeconds }: Config['pipeline']['window']): PipelineOptions['window']['kind'] {
+function windowKind({
+  kind,
+  sizeSeconds,
+  slideSeconds,
+  gapSeconds,
+}: Config['pipeline']['window']): PipelineOptions['window']['kind'] {
   switch (kind) {
     case 'tumbling':
       return { kind, sizeMs: wholeMs(sizeSeconds) };

@@ -32,7 +32,8 @@ const SLEEP_MS_MIN = 2;
 export async function publish(options: PublishOptions): Promise<void> {
   const { config } = settingsOf(options);
   const format = options.format ?? formatOf(options.file);
-  if (format === undefined) throw usage(`cannot tell from its name what ${options.file} holds`, 'say --format csv or --format jsonl');
+  if (format === undefined)
+    throw usage(`cannot tell from its name what ${options.file} holds`, 'say --format csv or --format jsonl');
   const records = await recordsIn(options.file);
   natsOf(config);
   const abort = new AbortController();
@@ -40,7 +41,9 @@ export async function publish(options: PublishOptions): Promise<void> {
   process.once('SIGINT', onSignal);
   const bar = progressBar(records, options.json === true);
   try {
-    const { summary, reasons } = await withLog(config, 'publish', (log) => send(log, options, format, abort.signal, bar));
+    const { summary, reasons } = await withLog(config, 'publish', (log) =>
+      send(log, options, format, abort.signal, bar),
+    );
     bar?.setTotal(summary.published + summary.refused);
     bar?.stop();
     report(summary, reasons, options);
@@ -72,7 +75,14 @@ async function send(
     const { published, refused, uncertain } = publisher.counts;
     const seconds = (performance.now() - startedMs) / 1000;
     const perSecond = Math.round(published / Math.max(seconds, 1e-3));
-    return { published, refused, unknown, uncertain, seconds: Number(seconds.toFixed(3)), events_per_second: perSecond };
+    return {
+      published,
+      refused,
+      unknown,
+      uncertain,
+      seconds: Number(seconds.toFixed(3)),
+      events_per_second: perSecond,
+    };
   };
   try {
     for await (const record of readRecords(file, format)) {
@@ -87,7 +97,9 @@ async function send(
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     const { published } = summary();
-    throw new Interrupted(`interrupted: ${grouped(published)} events are published; the same command would send them again`);
+    throw new Interrupted(
+      `interrupted: ${grouped(published)} events are published; the same command would send them again`,
+    );
   }
   return { summary: summary(), reasons };
 }
@@ -104,10 +116,12 @@ async function recordsIn(file: string): Promise<number | undefined> {
   let size: number;
   try {
     const found = await stat(file);
-    if (found.isDirectory()) throw usage(`${file} is a folder`, 'publish sends one file; for a folder see rivulet replay');
+    if (found.isDirectory())
+      throw usage(`${file} is a folder`, 'publish sends one file; for a folder see rivulet replay');
     ({ size } = found);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw usage(`there is no file ${file}`, 'give the path of a CSV or JSONL file');
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw usage(`there is no file ${file}`, 'give the path of a CSV or JSONL file');
     throw error;
   }
   if (/\.gz$/i.test(file)) return undefined;
@@ -124,20 +138,33 @@ async function recordsIn(file: string): Promise<number | undefined> {
 
 function progressBar(records: number | undefined, quiet: boolean): SingleBar | undefined {
   if (quiet || !process.stderr.isTTY) return undefined;
-  const format = records === undefined ? '{value} events  {duration_formatted}' : '{bar} {percentage}%  {value} events  {duration_formatted}, {eta_formatted} left';
+  const format =
+    records === undefined
+      ? '{value} events  {duration_formatted}'
+      : '{bar} {percentage}%  {value} events  {duration_formatted}, {eta_formatted} left';
   const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, etaBuffer: 1000 });
   bar.start(records ?? 0, 0);
   return bar;
 }
 
-function report({ published, refused, unknown, uncertain, seconds, ...rest }: Summary, reasons: ReadonlySet<string>, { json }: PublishOptions): void {
+function report(
+  { published, refused, unknown, uncertain, seconds, ...rest }: Summary,
+  reasons: ReadonlySet<string>,
+  { json }: PublishOptions,
+): void {
   if (json === true) {
     process.stdout.write(`${JSON.stringify({ published, refused, unknown, uncertain, seconds, ...rest })}\n`);
     return;
   }
   const rate = grouped(rest.events_per_second);
-  process.stdout.write(`published ${grouped(published)} events in ${seconds.toFixed(1)} s (${rate} per second), refused ${grouped(refused)}\n`);
+  process.stdout.write(
+    `published ${grouped(published)} events in ${seconds.toFixed(1)} s (${rate} per second), refused ${grouped(refused)}\n`,
+  );
   for (const reason of reasons) process.stdout.write(`  refused: ${reason}\n`);
-  if (unknown > 0) process.stdout.write(`  ${grouped(unknown)} of them without a type or user that can be recognised; why: rivulet dlq ls\n`);
-  if (uncertain > 0) process.stdout.write(`  ${grouped(uncertain)} were sent twice, since NATS did not answer the first time\n`);
+  if (unknown > 0)
+    process.stdout.write(
+      `  ${grouped(unknown)} of them without a type or user that can be recognised; why: rivulet dlq ls\n`,
+    );
+  if (uncertain > 0)
+    process.stdout.write(`  ${grouped(uncertain)} were sent twice, since NATS did not answer the first time\n`);
 }

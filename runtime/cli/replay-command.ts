@@ -19,7 +19,8 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
   const { config } = settingsOf(options);
   const { input, popularity, out, chunkBytes, restart = false, json = false } = options;
   const bytes = await bytesIn(input);
-  if (!(await isFile(popularity))) throw usage(`there is no file ${popularity}`, 'give the popularity table with --popularity');
+  if (!(await isFile(popularity)))
+    throw usage(`there is no file ${popularity}`, 'give the popularity table with --popularity');
   const ui = jobUi(bytes, json);
   // Nothing to wind up: what is stored is stored, and the nats-server ends with the process.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -52,14 +53,18 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
 }
 
 /** One reader, one epoch per file, popularity from the table: what differs from the live pipeline. */
-export function boundedPipeline(config: Config, { interest, top }: Pick<ReplayCommandOptions, 'interest' | 'top'>): PipelineOptions {
+export function boundedPipeline(
+  config: Config,
+  { interest, top }: Pick<ReplayCommandOptions, 'interest' | 'top'>,
+): PipelineOptions {
   const live = pipelineOptions(config);
   const { halfLifeHours, weights } = config.pipeline.interest;
   return {
     ...live,
     partitions: { ...live.partitions, source: 1 },
     trigger: { kind: 'file' },
-    interest: interest === 'epoch' ? { kind: 'epoch' } : { kind: 'decayed', halfLifeMs: halfLifeHours * 3_600_000, weights },
+    interest:
+      interest === 'epoch' ? { kind: 'epoch' } : { kind: 'decayed', halfLifeMs: halfLifeHours * 3_600_000, weights },
     popularity: 'table',
     listSize: top,
     mode: 'bounded',
@@ -69,7 +74,8 @@ export function boundedPipeline(config: Config, { interest, top }: Pick<ReplayCo
 /** Bytes of the input files; `undefined` when some are compressed. */
 async function bytesIn(folder: string): Promise<number | undefined> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw usage(`there is no folder ${folder}`, 'give the folder with the event files as --input');
+    if (error.code === 'ENOENT')
+      throw usage(`there is no folder ${folder}`, 'give the folder with the event files as --input');
     if (error.code === 'ENOTDIR') throw usage(`${folder} is a file`, 'give the folder with the event files as --input');
     throw error;
   });
@@ -122,7 +128,16 @@ function jobUi(bytes: number | undefined, json: boolean): JobUi {
 }
 
 function asText(summary: ReplaySummary, out: string): string {
-  const { events, on_time: onTime, late, dead_letter: deadLetter, duplicates, epochs, seconds, events_per_second: rate } = summary;
+  const {
+    events,
+    on_time: onTime,
+    late,
+    dead_letter: deadLetter,
+    duplicates,
+    epochs,
+    seconds,
+    events_per_second: rate,
+  } = summary;
   const lines = [
     `${grouped(events)} events in ${epochs} epochs, ${seconds.toFixed(1)} s (${grouped(rate)} per second)`,
     `  on time ${grouped(onTime)}   late ${grouped(late)}   dead letters ${grouped(deadLetter)}   duplicates ${grouped(duplicates)}`,

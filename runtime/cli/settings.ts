@@ -8,13 +8,26 @@ import { configKey, type FlagValue } from '../config-sources.js';
 export const STATE_KEYS = ['dataDir', 'logLevel'] as const;
 export const NATS_KEYS = ['natsUrl', 'natsServer', 'natsPort'] as const;
 export const GRPC_KEYS = ['grpcHost', 'grpcPort'] as const;
-export const ENGINE_KEYS = ['partitions', 'sourcePartitions', 'threads', 'durability', 'replicas', 'snapshotEverySeconds'] as const;
+export const ENGINE_KEYS = [
+  'partitions',
+  'sourcePartitions',
+  'threads',
+  'durability',
+  'replicas',
+  'snapshotEverySeconds',
+] as const;
 
 /** Gives a command the flags of these keys, `--config`, and, unless it has a `--set` of its own, `--set` for all other keys. */
 export function withSettings(command: Command, keys: readonly string[], { set = true } = {}): Command {
   for (const key of keys) {
     const { about, expects, numeric } = configKey(key)!;
-    const metavariable = numeric ? 'n' : /^(\w+, )*\w+ or \w+$/.test(expects) ? 'name' : key.endsWith('Url') ? 'url' : 'path';
+    const metavariable = numeric
+      ? 'n'
+      : /^(\w+, )*\w+ or \w+$/.test(expects)
+        ? 'name'
+        : key.endsWith('Url')
+          ? 'url'
+          : 'path';
     command.addOption(new Option(`${flagOf(key)} <${metavariable}>`, about));
   }
   if (set) command.option('--set <key=value>', 'set any key of the configuration (repeatable)', collectSet, []);
@@ -34,7 +47,10 @@ function collectSet(text: string, before: readonly FlagValue[]): FlagValue[] {
 type Options = Readonly<Record<string, unknown>>;
 
 /** Loads the configuration of a command that was given `withSettings`; warnings go to stderr. */
-export function settingsOf(options: Options, request: Pick<ConfigRequest, 'env'> & { readonly logLevel?: LogLevel } = {}): LoadedConfig {
+export function settingsOf(
+  options: Options,
+  request: Pick<ConfigRequest, 'env'> & { readonly logLevel?: LogLevel } = {},
+): LoadedConfig {
   const own: FlagValue[] = Object.entries(options)
     .filter(([key, value]) => configKey(key) !== undefined && value !== undefined)
     .map(([key, value]) => ({ key, value: String(value), bySet: false }));

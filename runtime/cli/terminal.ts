@@ -1,7 +1,11 @@
 /** What people read: tables, numbers, times. */
 
 /** Left-aligned columns, right-aligned where named, two spaces apart; the last column is not padded. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[], right: ReadonlySet<number> = new Set()): string {
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: ReadonlySet<number> = new Set(),
+): string {
   const widths = header.map((name, c) => Math.max(name.length, ...rows.map((row) => width(row[c] ?? ''))));
   const line = (cells: readonly string[]): string =>
     cells
@@ -24,7 +28,10 @@ export function shortened(text: string, charactersMax: number): string {
   return characters.length <= charactersMax ? text : `${characters.slice(0, charactersMax - 1).join('')}…`;
 }
 
-export const grouped = (value: number): string => Math.round(value).toString().replaceAll(/\B(?=(\d{3})+$)/g, ',');
+export const grouped = (value: number): string =>
+  Math.round(value)
+    .toString()
+    .replaceAll(/\B(?=(\d{3})+$)/g, ',');
 
 /** `350 ms`, `12 s`, `4 min`, `3 h`. */
 export function duration(ms: number): string {
@@ -36,9 +43,11 @@ export function duration(ms: number): string {
 
 /** `2026-11-21 12:48:00 UTC`, to the second. */
 export const instant = (ms: number | undefined | null): string =>
-  ms === undefined || ms === null || !Number.isFinite(ms) ? '–' : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  ms === undefined || ms === null || !Number.isFinite(ms)
+    ? '–'
+    : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 /** Control characters could drive the reader's terminal: events come from anyone. */
 export const harmless = (text: string): string =>
-  // eslint-disable-next-line no-control-regex
+   
   text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);

@@ -98,7 +98,7 @@ describe('any bytes, as messages or pieces of files', () => {
         expect(dead_letter).toBe(letters);
         expect(events).toBe(rows + letters + duplicates);
       }),
-      { numRuns: 1500 },
+      { numRuns: 600 },
     );
   });
 
@@ -116,7 +116,7 @@ describe('any bytes, as messages or pieces of files', () => {
           });
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 });
@@ -172,7 +172,7 @@ describe('crashes', () => {
         }
         if (batches.length > 0) expect(driver.counts()).toEqual(plain.counts());
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 });
@@ -200,7 +200,7 @@ describe('batches', () => {
           expect(run(pieces)).toEqual(run([messages]));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 
@@ -216,7 +216,7 @@ describe('batches', () => {
         expect(deadLettersOf(second)).toEqual(deadLettersOf(first));
         expect(driver.counts().duplicates).toBe(2 * duplicates + rows);
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 });

@@ -17,8 +17,11 @@ import { rowsOf } from '../../runtime/frame.js';
 import type { CellStore } from '../../runtime/cells.js';
 import { type Counters, StageInstance } from '../../runtime/instance.js';
 
+/** A row of whatever type the input or output has. */
+export type AnyRow = Readonly<Record<string, string | number | undefined>>;
+
 export interface Said {
-  readonly rows: Readonly<Record<string, readonly Row<Columns>[]>>;
+  readonly rows: Readonly<Record<string, readonly AnyRow[]>>;
   readonly progress: readonly Progress[];
   readonly frames: readonly { readonly output: string; readonly frame: Frame }[];
 }
@@ -37,7 +40,7 @@ export class StageDriver {
   }
 
   /** Rows as plain objects (or a ready frame, or raw messages) on one input. */
-  feed(input: string, rows: readonly Partial<Row<Columns>>[] | Frame | RawBatch): Said {
+  feed(input: string, rows: readonly object[] | Frame | RawBatch): Said {
     return this.said(this.instance.take(input, Array.isArray(rows) ? this.frame(input, rows) : (rows as Frame)));
   }
 
@@ -86,15 +89,15 @@ export class StageDriver {
     };
   }
 
-  private frame(input: string, rows: readonly Partial<Row<Columns>>[]): Frame {
+  private frame(input: string, rows: readonly object[]): Frame {
     const type = this.stage.inputs[input]?.type;
     if (type === undefined || type === RAW) throw new TypeError(`${this.stage.id}: input ${input} takes no rows`);
-    return frameOf(type as FrameType, rows);
+    return frameOf(type as FrameType, rows as readonly Partial<Row<Columns>>[]);
   }
 
   private said(emissions: ReturnType<StageInstance['take']>): Said {
-    const rows: Record<string, Row<Columns>[]> = {};
-    for (const { output, frame } of emissions) (rows[output] ??= []).push(...rowsOf(frame));
+    const rows: Record<string, AnyRow[]> = {};
+    for (const { output, frame } of emissions) (rows[output] ??= []).push(...(rowsOf(frame) as readonly AnyRow[]));
     return {
       rows,
       progress: emissions.flatMap(({ progress }) => (progress === undefined ? [] : [progress])),

@@ -1,0 +1,21 @@
+import { it } from 'vitest';
+import { MemoryStore } from '../../state/memory-store.js';
+import { ActorBed, line, ONE } from './actor-bed.js';
+import { liveToys } from './toy-stages.js';
+it('x', async () => {
+  const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+  const store = new MemoryStore();
+  const first = bed.start('read', 0, { store });
+  await bed.publish(line(1), line(2));
+  await bed.until(() => first.status.snapshotSequence === 2);
+  const copy = store.contents();
+  for (const [k, v] of copy) console.log(k, Buffer.from(v).toString());
+  await bed.publish(line(3));
+  await bed.until(() => first.status.sequence === 3);
+  const second = bed.start('read', 0, { store: new MemoryStore(copy) });
+  await bed.publish(line(4), line(1));
+  await bed.until(() => second.status.sequence === 5);
+  console.log(second.status, first.status);
+  await bed.quiet();
+  console.log(second.status, first.status);
+});
