@@ -8,8 +8,8 @@
  *       a snapshot can be cut lies between two inputs.
  *   M3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
  */
-import { asError, explain } from './errors.js';
-import { MailboxFold, residentCells } from './fold.js';
+import { asError } from './errors.js';
+import { MailboxFold, residentCells, StepError } from './fold.js';
 import { streamOf, type Topology } from './graph.js';
 import { cellStores } from './keyspace.js';
 import { Line, Outbox } from './outbox.js';
@@ -18,7 +18,7 @@ import { destinationsOf } from './router.js';
 import { Snapshotter, snapshotSequence } from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
-import { EVENTS_SUBJECT, filtersOf } from './streams.js';
+import { filtersOf, publishersSubject } from './streams.js';
 
 /** Knobs that change no output. */
 export interface ActorKnobs {
@@ -31,6 +31,11 @@ export interface ActorKnobs {
   /** At most this many publishers' messages, or bytes, in one frame. */
   readonly frameMessages: number;
   readonly frameBytes: number;
+  /**
+   * Frames of publishers' messages are at least this far apart, so that a fast stream makes few larger ones. A message that comes after a pause
+   * does not wait.
+   */
+  readonly frameEveryMs: number;
 }
 
 export interface ActorOptions {
@@ -44,24 +49,17 @@ export interface ActorOptions {
   readonly knobs: ActorKnobs;
   /** Inputs that the supervisor has given up on: they go to the dead letters. */
   readonly poisoned: ReadonlySet<number>;
+  /** Of a batch that failed: its messages are taken one by one, so that the one at fault is found. */
+  readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
   /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
   readonly onAnswered?: (ingestedAtMs: number) => void;
 }
 
-/** Thrown out of `run`: which input it was. */
-export class StepError extends Error {
-  constructor(
-    readonly sequence: number,
-    cause: Error,
-  ) {
-    super(`input ${sequence}: ${explain(cause)}`, { cause });
-  }
-}
-
 export class Actor {
   private stopping = false;
   private failure: Error | undefined;
+  private lastFrameMs = -Infinity;
 
   private constructor(
     private readonly options: ActorOptions,
@@ -77,7 +75,7 @@ export class Actor {
     const { topology, stage, partition, log, store } = options;
     const { sequence, identity } = await snapshotSequence(options);
     const stored = await cellStores(store, stage.id, partition, residentCells(stage));
-    const fold = new MailboxFold(topology, stage, partition, stored);
+    const fold = new MailboxFold(topology, stage, partition, stored, options.poisoned);
     const abort = new AbortController();
     const outbox = await openOutbox(options, abort.signal);
     const filters = filtersOf(topology, stage.id, partition);
@@ -86,6 +84,9 @@ export class Actor {
     options.status.sequence = sequence;
     options.status.snapshotSequence = sequence;
     const actor = new Actor(options, fold, outbox, reader, snapshotter, abort);
+    outbox.onFailed = (error) => {
+      actor.fail(error);
+    };
     actor.report();
     return actor;
   }
@@ -93,13 +94,15 @@ export class Actor {
   /** Works until `stop`, or throws what went wrong. */
   async run(): Promise<void> {
     const snapshots = this.snapshotRegularly();
+    let rest: readonly LogMessage[] = [];
     try {
       for (;;) {
+        await this.pace();
         // `stop` and `fail` close the reader, so this wait always ends.
         const messages = await this.reader.take(this.options.knobs.frameMessages);
         if (this.failure !== undefined) throw this.failure;
         if (messages.length === 0) break;
-        await this.takeAll(messages);
+        rest = await this.takeAll(rest.length === 0 ? messages : [...rest, ...messages]);
       }
       if (this.stopping) await this.snapshotter.snapshot();
     } finally {
@@ -108,6 +111,12 @@ export class Actor {
       await snapshots;
       this.fold.instance.stop();
     }
+  }
+
+  private async pace(): Promise<void> {
+    const { clock, knobs } = this.options;
+    const waitMs = this.lastFrameMs + knobs.frameEveryMs - clock.nowMs();
+    if (waitMs > 0) await clock.sleep(waitMs, this.abort.signal);
   }
 
   /** Takes in no more; `run` then writes a last snapshot and ends. */
@@ -121,40 +130,41 @@ export class Actor {
     void this.reader.close();
   }
 
-  private async takeAll(messages: readonly LogMessage[]): Promise<void> {
+  /** Gives back what must wait for the messages behind it. */
+  private async takeAll(messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
     const { inFlightMessages, inFlightBytes, snapshotEveryBytes } = this.options.knobs;
-    for (let at = 0; at < messages.length && !this.stopping; ) {
+    for (let at = 0; at < messages.length && !this.stopping;) {
       const raw = this.fold.isRaw(messages[at]!);
       // A frame of publishers' messages is what arrived while the one before was under way; everything else is pipelined.
       await this.outbox.room(raw ? 0 : inFlightMessages, inFlightBytes);
       const end = raw ? this.batchEnd(messages, at) : at + 1;
+      if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
       this.step(messages.slice(at, end), raw);
+      if (raw) this.lastFrameMs = this.options.clock.nowMs();
       at = end;
       if (this.snapshotter.bytesSince > snapshotEveryBytes) await this.snapshotter.snapshot();
     }
+    return [];
   }
 
   /** One input, from start to end, synchronously (M2). */
   private step(messages: readonly LogMessage[], raw: boolean): void {
-    const { status, poisoned, onAnswered } = this.options;
+    const { status, onAnswered } = this.options;
     const first = messages[0]!;
     const last = messages.at(-1)!;
     const startedAt = performance.now();
     try {
-      const { answer, ingestedAtMs } = poisoned.has(last.sequence)
-        ? { answer: this.fold.bury(last), ingestedAtMs: undefined }
-        : raw
-          ? { answer: this.fold.takeRaw(messages), ingestedAtMs: first.storedAtMs }
-          : this.fold.take(last);
+      const { answer, ingestedAtMs } = raw
+        ? { answer: this.fold.takeRaw(messages), ingestedAtMs: first.storedAtMs }
+        : this.fold.take(last);
       const head = { first: first.sequence, sequence: last.sequence, asOfMs: this.fold.asOfMs, ingestedAtMs };
       status.rowsOut += answer.post(head, this.outbox.lines);
       if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
     } catch (error) {
-      throw new StepError(last.sequence, asError(error));
+      throw error instanceof StepError ? error : new StepError(first.sequence, last.sequence, asError(error));
     }
     for (const { subject, data } of messages) {
-      const trimmed = raw && subject.startsWith('rivulet.events.') ? EVENTS_SUBJECT : subject;
-      this.snapshotter.took(last.sequence, trimmed, data.length);
+      this.snapshotter.took(last.sequence, raw ? publishersSubject(subject) : subject, data.length);
       status.bytesIn += data.length;
     }
     status.messagesIn += messages.length;
@@ -164,12 +174,22 @@ export class Actor {
     this.report();
   }
 
-  /** The end of the batch that starts at `at`: bounded, and cut where an earlier incarnation cut (design rules 3 and 5). */
+  /**
+   * The end of the batch that starts at `at`: bounded, and cut where an earlier incarnation cut (design rules 3 and 5). A batch whose answer
+   * was said in part is taken whole again, whatever the bounds, since its parts are counted: 0 when the rest of it is not here yet.
+   */
   private batchEnd(messages: readonly LogMessage[], at: number): number {
     const { frameMessages, frameBytes } = this.options.knobs;
-    const { poisoned } = this.options;
+    const { poisoned, suspects } = this.options;
+    const { sequence } = messages[at]!;
     const cuts: number[] = [];
-    for (const { said } of this.outbox.lines.values()) cuts.push(said.sequence, said.first - 1);
+    for (const { said } of this.outbox.lines.values()) {
+      if (!said.lastPart && said.first <= sequence && sequence <= said.sequence) {
+        return messages.findIndex((message) => message.sequence === said.sequence) + 1;
+      }
+      cuts.push(said.sequence, said.first - 1);
+    }
+    if (suspects !== undefined && suspects.first <= sequence && sequence <= suspects.sequence) return at + 1;
     let bytes = messages[at]!.data.length;
     let end = at + 1;
     for (; end < messages.length && end - at < frameMessages && bytes < frameBytes; end++) {

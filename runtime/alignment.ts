@@ -85,7 +85,8 @@ export class Alignment {
   /** Takes note of what a message says of its writer's progress. W does not move yet. */
   note(writer: string, said: Said): void {
     const progress = this.progressOf(writer);
-    if (said.watermarkMs !== undefined) progress.watermarkMs = Math.max(said.watermarkMs, progress.watermarkMs ?? -Infinity);
+    if (said.watermarkMs !== undefined)
+      progress.watermarkMs = Math.max(said.watermarkMs, progress.watermarkMs ?? -Infinity);
     progress.idle = said.idle;
     if (said.endsEpoch) progress.ended++;
     if (said.endsInput) progress.finished = true;

@@ -294,4 +294,3 @@ export const tables = <C extends Columns>(
   resident: true,
   create: () => new TablesCell(type, options.key),
 });
-

@@ -10,13 +10,17 @@ const bare = (name: string): string =>
 /** Edits per letter beyond which a name is another one. */
 const EDITS_PER_LETTER_MAX = 0.34;
 
+/** A name that only lacks its end, as a unit, is near when so much of it is there. */
+const BEGINNING_MIN = 4;
+
 /** Dotted names are also known by their last part, at a small charge. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = bare(name);
   let best: { readonly candidate: string; readonly edits: number } | undefined;
   for (const candidate of candidates) {
     const last = bare(candidate.split('.').at(-1)!);
-    const edits = Math.min(editsBetween(wanted, bare(candidate)), editsBetween(wanted, last) + 0.5);
+    const begins = wanted.length >= BEGINNING_MIN && last.startsWith(wanted) ? 1 : Infinity;
+    const edits = Math.min(editsBetween(wanted, bare(candidate)), editsBetween(wanted, last) + 0.5, begins);
     if (edits < (best?.edits ?? Infinity)) best = { candidate, edits };
   }
   const allowed = Math.max(2, wanted.length * EDITS_PER_LETTER_MAX);

@@ -16,7 +16,8 @@ export interface Dictionary {
 
 export const ABSENT = 0;
 
-export const entryStart = (dictionary: Dictionary, code: number): number => (code === 0 ? 0 : dictionary.ends[code - 1]!);
+export const entryStart = (dictionary: Dictionary, code: number): number =>
+  code === 0 ? 0 : dictionary.ends[code - 1]!;
 
 /** The text of a code, `undefined` for absent. */
 export function textAt(dictionary: Dictionary, code: number): string | undefined {

@@ -7,7 +7,7 @@ import { type Envelope, EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/
 import { Alignment, type AlignmentState, initialAlignment, writerKey } from './alignment.js';
 import { type CellStore, value } from './cells.js';
 import { deadLetters } from './dead-letter.js';
-import { fatal } from './errors.js';
+import { asError, explain, fatal } from './errors.js';
 import { frameOf } from './frame.js';
 import { fromWire } from './frame-codec.js';
 import { type Topology, writerOf } from './graph.js';
@@ -28,6 +28,19 @@ export const residentCells = (stage: AnyStage): string[] => [
     .map(([name]) => name),
 ];
 
+/** Which input it was: of held messages not the one that let them go, but the one that failed. */
+export class StepError extends Error {
+  constructor(
+    readonly first: number,
+    readonly sequence: number,
+    cause: Error,
+  ) {
+    super(`input ${sequence}: ${explain(cause)}`, { cause });
+  }
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
 export class MailboxFold {
   readonly instance: StageInstance;
   readonly alignment: Alignment;
@@ -42,6 +55,8 @@ export class MailboxFold {
     private readonly stage: AnyStage,
     private readonly partition: number,
     stored: (cell: string) => CellStore = () => NOTHING_STORED,
+    /** Inputs that the stage cannot digest: they go to the dead letters, and what they say of their writer's progress counts. */
+    private readonly poisoned = NONE,
   ) {
     this.instance = new StageInstance(stage, partition, stored);
     this.alignmentCell.restore(stored(ALIGNMENT));
@@ -69,7 +84,8 @@ export class MailboxFold {
   /** Publishers' messages, together one input. */
   takeRaw(messages: readonly LogMessage[]): Answer {
     const answer = this.newAnswer();
-    answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
+    if (this.poisoned.has(messages[0]!.sequence)) this.bury(messages[0]!, answer);
+    else answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
     this.alignmentCell.set(this.alignment.state);
     return answer;
   }
@@ -90,16 +106,6 @@ export class MailboxFold {
     return { answer, ingestedAtMs: envelope.ingestedAtMs ?? message.storedAtMs };
   }
 
-  /** A message that the stage cannot digest goes to the dead letters as it is. The state stays as it was. */
-  bury(message: LogMessage): Answer {
-    const answer = this.newAnswer();
-    const { subject, sequence, data, storedAtMs } = message;
-    const reason = 'the stage failed on this message again and again; `original` is base64';
-    const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
-    answer.addDeadLetter(frameOf(deadLetters, [{ ...row, original: Buffer.from(data).toString('base64') }]));
-    return answer;
-  }
-
   cut(): StateChange[] {
     const own = (cell: string, changes: readonly { key: string; value: Uint8Array | undefined }[]): StateChange[] =>
       changes.map((change) => ({ ...change, cell }));
@@ -111,11 +117,21 @@ export class MailboxFold {
   }
 
   private digest(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
+    try {
+      this.digestNow(message, envelope, writer, answer);
+    } catch (error) {
+      throw new StepError(message.sequence, message.sequence, asError(error));
+    }
+  }
+
+  private digestNow(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
     const { alignment, instance } = this;
+    const buried = this.poisoned.has(message.sequence);
     alignment.note(writer, envelope);
-    this.takeBody(message, envelope, answer);
+    if (buried) this.bury(message, answer);
+    else this.takeBody(message, envelope, answer);
     if (envelope.tickMs !== undefined) {
-      answer.add(instance.tick(envelope.tickMs));
+      if (!buried) answer.add(instance.tick(envelope.tickMs));
       // Parse only translates: a tick goes on behind the events that came before it.
       if (this.rawInput !== undefined) answer.mark(this.destinations, { tickMs: envelope.tickMs });
     }
@@ -149,13 +165,20 @@ export class MailboxFold {
     answer.add(this.instance.take(input, fromWire(body.value, type)));
   }
 
+  /** As it is, with its progress taken note of; the stage never sees it. */
+  private bury({ subject, sequence, data, storedAtMs }: LogMessage, answer: Answer): void {
+    const reason = 'the stage failed on this message again and again; `original` is base64';
+    const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
+    answer.addDeadLetter(frameOf(deadLetters, [{ ...row, original: Buffer.from(data).toString('base64') }]));
+  }
+
   private hasHeld(writer: string): boolean {
     return this.held.keys > 0 && this.held.all().some(({ subject }) => writerOfSubject(subject) === writer);
   }
 
   /** What waited goes on as far as it can, each writer's in order. */
   private releaseHeld(answer: Answer): void {
-    for (let released = this.held.keys > 0; released; ) {
+    for (let released = this.held.keys > 0; released;) {
       released = false;
       const blocked = new Set<string>();
       for (const message of this.held.all()) {

@@ -9,7 +9,15 @@ import {
 import { EMPTY } from './bytes.js';
 import type { Dictionary } from './dictionary.js';
 import { fatal } from './errors.js';
-import { type AnyColumn, type ColumnKind, type Columns, type Frame, type FrameType, newColumn, type TextColumn } from './frame.js';
+import {
+  type AnyColumn,
+  type ColumnKind,
+  type Columns,
+  type Frame,
+  type FrameType,
+  newColumn,
+  type TextColumn,
+} from './frame.js';
 
 export function toWire(frame: Frame): WireFrame {
   const columns = Object.entries(frame.columns as Record<string, AnyColumn>).map(([name, column]) =>

@@ -4,15 +4,7 @@
  * A frame type names its columns and their kinds; a builder grows one row after the other; a frame is read column by column.
  * Absent is NaN in an f64 column and code 0 in a text column. Times are epoch milliseconds in f64.
  */
-import {
-  ABSENT,
-  CodeMap,
-  type Dictionary,
-  DictionaryBuilder,
-  grown,
-  hashAt,
-  textAt,
-} from './dictionary.js';
+import { ABSENT, CodeMap, type Dictionary, DictionaryBuilder, grown, hashAt, textAt } from './dictionary.js';
 
 export type ColumnKind = 'f64' | 'u32' | 'u8' | 'text';
 export type Columns = Readonly<Record<string, ColumnKind>>;

@@ -161,7 +161,8 @@ function validate(
   for (const [key, n] of Object.entries(partitions)) {
     if (!Number.isInteger(n) || n < 1) problems.push(`partitions.${key} must be a whole number from 1, not ${n}`);
   }
-  if (stages.size !== list.length || topics.size !== topicList.length) problems.push('two stages or topics have one id');
+  if (stages.size !== list.length || topics.size !== topicList.length)
+    problems.push('two stages or topics have one id');
   for (const id of [...stages.keys(), ...topics.keys()]) {
     if (!/^[a-z][a-z0-9-]*$/.test(id)) problems.push(`${id}: an id is kebab-case`);
     if (!edges.some(({ to }) => to.stage === id)) problems.push(`${id}: nothing leads there`);

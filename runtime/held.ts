@@ -47,7 +47,11 @@ export class HeldCell implements Cell {
           ? undefined
           : toBinary(
               HeldMessageSchema,
-              create(HeldMessageSchema, { subject: message.subject, storedAtMs: message.storedAtMs, data: message.data }),
+              create(HeldMessageSchema, {
+                subject: message.subject,
+                storedAtMs: message.storedAtMs,
+                data: message.data,
+              }),
             ),
     }));
     this.changes = new Map();

@@ -133,7 +133,10 @@ export class StageInstance {
 
   private collect(emission: Emission): void {
     if (this.open) this.collected.push(emission);
-    else this.failure = { error: new Error(`stage ${this.stage.id} emitted ${emission.output} outside of an input (rule G1)`) };
+    else
+      this.failure = {
+        error: new Error(`stage ${this.stage.id} emitted ${emission.output} outside of an input (rule G1)`),
+      };
   }
 }
 

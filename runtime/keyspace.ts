@@ -17,14 +17,23 @@ export const encodeHead = (head: Omit<SnapshotHead, '$typeName'>): Uint8Array =>
   toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
 
 /** The head of the last snapshot; Fatal when it is of another deployment or another version. */
-export function readHead(store: Store, stage: AnyStage, partition: number, partitions: number): SnapshotHead | undefined {
+export function readHead(
+  store: Store,
+  stage: AnyStage,
+  partition: number,
+  partitions: number,
+): SnapshotHead | undefined {
   const bytes = store.getSync(headKey(stage.id, partition));
   if (bytes === undefined) return undefined;
   const head = fromBinary(SnapshotHeadSchema, bytes);
   if (head.format !== SNAPSHOT_FORMAT) {
-    throw fatal('SNAPSHOT_FORMAT', `the snapshot of ${stage.id}.${partition} has format ${head.format}, this build reads ${SNAPSHOT_FORMAT}`, {
-      hint: 'run the version that wrote it, or start with an empty data directory',
-    });
+    throw fatal(
+      'SNAPSHOT_FORMAT',
+      `the snapshot of ${stage.id}.${partition} has format ${head.format}, this build reads ${SNAPSHOT_FORMAT}`,
+      {
+        hint: 'run the version that wrote it, or start with an empty data directory',
+      },
+    );
   }
   if (head.stageVersion !== stage.version) {
     throw fatal(
@@ -34,9 +43,13 @@ export function readHead(store: Store, stage: AnyStage, partition: number, parti
     );
   }
   if (head.partitions !== partitions) {
-    throw fatal('PARTITIONS_CHANGED', `the data directory holds ${head.partitions} partitions, the configuration says ${partitions}`, {
-      hint: `start with --partitions ${head.partitions}, or use another --data-dir; the number is fixed per deployment`,
-    });
+    throw fatal(
+      'PARTITIONS_CHANGED',
+      `the data directory holds ${head.partitions} partitions, the configuration says ${partitions}`,
+      {
+        hint: `start with --partitions ${head.partitions}, or use another --data-dir; the number is fixed per deployment`,
+      },
+    );
   }
   return head;
 }

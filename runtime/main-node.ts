@@ -19,7 +19,7 @@ import type { Host } from './host.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
 import { Threads } from './main-threads.js';
-import { spread, unitsOf, VIEW_STAGE } from './main-units.js';
+import { LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
 import { viewAnswers } from './main-view.js';
 import { type HostData, startHost } from './main-worker.js';
 import type { Log } from './ports.js';
@@ -136,7 +136,7 @@ async function startHosts(
     tickEveryMs: options.tickEveryMs,
     logLevel: options.logLevel,
   };
-  const hosts = spread(pipeline, Math.min(options.threads, availableParallelism())).map(
+  const hosts = spread(pipeline, Math.min(options.threads, availableParallelism()), LIVE_WEIGHTS).map(
     (units, i): HostData => ({ ...shared, name: `worker-${i}`, units }),
   );
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal);

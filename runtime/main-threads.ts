@@ -5,12 +5,17 @@ import { type HostData, revived, type WorkerCommand, type WorkerMessage } from '
 import type { ActorStatus } from './status.js';
 
 export class Threads {
-  private readonly workers: { readonly worker: Worker; statuses: readonly ActorStatus[]; stopped: Promise<void> }[] = [];
+  private readonly workers: { readonly worker: Worker; statuses: readonly ActorStatus[]; stopped: Promise<void> }[] =
+    [];
   private asking: NodeJS.Timeout | undefined;
 
   private constructor(private readonly onFatal: (error: Error) => void) {}
 
-  static async start(hosts: readonly HostData[], statusEveryMs: number, onFatal: (error: Error) => void): Promise<Threads> {
+  static async start(
+    hosts: readonly HostData[],
+    statusEveryMs: number,
+    onFatal: (error: Error) => void,
+  ): Promise<Threads> {
     const threads = new Threads(onFatal);
     try {
       await Promise.all(hosts.map((data) => threads.startOne(data)));
@@ -89,7 +94,8 @@ export class Threads {
         });
         worker.on('exit', (code) => {
           resolveStopped();
-          if (!ended && code !== 0) this.onFatal(transient('THREAD_EXIT', `thread ${data.name} ended with code ${code}`));
+          if (!ended && code !== 0)
+            this.onFatal(transient('THREAD_EXIT', `thread ${data.name} ended with code ${code}`));
         });
       });
       this.workers.at(-1)!.stopped = stopped;

@@ -17,20 +17,28 @@ export function unitsOf(topology: Topology): { readonly pipeline: Unit[]; readon
   }
   const hasView = topology.stages.some(({ id }) => id === VIEW_STAGE);
   const view = hasView
-    ? Array.from({ length: topology.count(VIEW_STAGE) }, (_, partition) => ({ name: `view-${partition}`, partition, stages: [VIEW_STAGE] }))
+    ? Array.from({ length: topology.count(VIEW_STAGE) }, (_, partition) => ({
+        name: `view-${partition}`,
+        partition,
+        stages: [VIEW_STAGE],
+      }))
     : [];
   return { pipeline, view };
 }
 
-/** Rough shares of the work per event: reading bytes costs about as much as all that is done per user. */
-const WEIGHTS: Readonly<Record<string, number>> = { source: 4, user: 4, item: 0.2 };
+export type Weights = Readonly<Record<'source' | 'user' | 'item', number>>;
+
+/** Rough shares of the work. Reading files byte by byte costs about as much as all that is done per user … */
+export const BOUNDED_WEIGHTS: Weights = { source: 4, user: 4, item: 0.2 };
+/** … while live it is messages that cost, and the user's stages have most of them. */
+export const LIVE_WEIGHTS: Weights = { source: 1.5, user: 4, item: 0.5 };
 
 /** Spreads units over threads, heaviest first, each to the thread with the least so far. */
-export function spread(units: readonly Unit[], threads: number): Unit[][] {
+export function spread(units: readonly Unit[], threads: number, weights: Weights): Unit[][] {
   const loads = Array.from({ length: threads }, () => ({ weight: 0, units: [] as Unit[] }));
-  const keyOf = ({ name }: Unit): string => name.split('-')[0]!;
+  const keyOf = ({ name }: Unit) => name.split('-')[0] as keyof Weights;
   const countOf = (key: string): number => units.filter((unit) => keyOf(unit) === key).length;
-  const weightOf = (unit: Unit): number => (WEIGHTS[keyOf(unit)] ?? 1) / countOf(keyOf(unit));
+  const weightOf = (unit: Unit): number => weights[keyOf(unit)] / countOf(keyOf(unit));
   for (const unit of [...units].sort((a, b) => weightOf(b) - weightOf(a))) {
     const lightest = loads.reduce((least, load) => (load.weight < least.weight ? load : least));
     lightest.units.push(unit);

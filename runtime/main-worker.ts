@@ -43,7 +43,13 @@ export interface PlainError {
 
 export function plainError(error: Error): PlainError {
   const own = error instanceof RivuletError ? error : undefined;
-  return { reaction: own?.reaction ?? 'bug', code: own?.code ?? 'BUG', message: error.message, hint: own?.hint, stack: error.stack };
+  return {
+    reaction: own?.reaction ?? 'bug',
+    code: own?.code ?? 'BUG',
+    message: error.message,
+    hint: own?.hint,
+    stack: error.stack,
+  };
 }
 
 export const revived = ({ reaction, code, message, hint, stack }: PlainError): RivuletError =>

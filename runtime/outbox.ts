@@ -119,6 +119,8 @@ export class Line {
 export class Outbox {
   private waiters: (() => void)[] = [];
   private failure: Error | undefined;
+  /** Told once, when the first line fails. */
+  onFailed: (error: Error) => void = () => undefined;
 
   constructor(readonly lines: ReadonlyMap<string, Line>) {}
 
@@ -130,8 +132,10 @@ export class Outbox {
   }
 
   fail(error: Error): void {
-    this.failure ??= error;
+    if (this.failure !== undefined) return;
+    this.failure = error;
     this.wake();
+    this.onFailed(error);
   }
 
   get waiting(): number {

@@ -48,7 +48,11 @@ export interface Log {
    * Appends and returns the sequence. With `expected` (the sequence of the last message on that subject, 0 for none) the write is refused
    * with Transient FENCED when the subject has moved on. Transient LOG_UNKNOWN: it may or may not have been stored.
    */
-  publish(subject: string, data: Uint8Array, options?: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> }): Promise<number>;
+  publish(
+    subject: string,
+    data: Uint8Array,
+    options?: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<number>;
   /** The last message on a subject, read from the leader. */
   last(stream: string, subject: string): Promise<LogMessage | undefined>;
   /** Drops messages of a subject with sequence < `below`. */

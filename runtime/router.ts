@@ -78,11 +78,21 @@ export class Answer {
 
   /** A row for the dead letters that the stage itself did not emit. */
   addDeadLetter(frame: Frame): void {
-    this.push(DEAD_LETTER, this.partition, { epoch: this.epoch, output: '$poison', frame, progress: {}, endsEpoch: false, endsInput: false });
+    this.push(DEAD_LETTER, this.partition, {
+      epoch: this.epoch,
+      output: '$poison',
+      frame,
+      progress: {},
+      endsEpoch: false,
+      endsInput: false,
+    });
   }
 
   /** Says to every destination that an epoch, or the input, is over. */
-  mark(destinations: readonly Destination[], mark: { readonly endsEpoch?: boolean; readonly endsInput?: boolean; readonly tickMs?: number }): void {
+  mark(
+    destinations: readonly Destination[],
+    mark: { readonly endsEpoch?: boolean; readonly endsInput?: boolean; readonly tickMs?: number },
+  ): void {
     for (const { to, q, subject } of destinations) {
       if (to === DEAD_LETTER && !this.routes.some((route) => route.to === DEAD_LETTER)) continue;
       const parts = this.parts.get(subject) ?? [];
@@ -119,7 +129,14 @@ export class Answer {
   private addRoute({ to, by, targets }: Route, { output, frame, progress = {} }: Emission): void {
     const everywhere = progress.everywhere === true;
     const endsEpoch = progress.endsEpoch === true;
-    const part = (rows: Frame | undefined): Part => ({ epoch: this.epoch, output, frame: rows, progress, endsEpoch, endsInput: false });
+    const part = (rows: Frame | undefined): Part => ({
+      epoch: this.epoch,
+      output,
+      frame: rows,
+      progress,
+      endsEpoch,
+      endsInput: false,
+    });
     if (by === 'same') {
       if (frame.rows > 0 || everywhere) this.push(to, this.partition, part(frame));
       return;
@@ -164,7 +181,8 @@ export class Answer {
 function bytesOf(frame: Frame): number {
   let bytes = 0;
   for (const column of Object.values(frame.columns as Record<string, AnyColumn>)) {
-    if ('codes' in column) bytes += frame.rows * 4 + column.dictionary.size * 4 + column.dictionary.ends[column.dictionary.size - 1]!;
+    if ('codes' in column)
+      bytes += frame.rows * 4 + column.dictionary.size * 4 + column.dictionary.ends[column.dictionary.size - 1]!;
     else bytes += frame.rows * column.BYTES_PER_ELEMENT;
   }
   return bytes;

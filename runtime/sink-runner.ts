@@ -130,7 +130,9 @@ export class SinkRunner {
 
   private typeOf(topic: string, from: string, { output }: Envelope): Exclude<InputType, typeof RAW> {
     if (output === '$poison') return deadLetters;
-    const upstream = this.options.topology.upstreams(topic).find((candidate) => candidate.id === from && candidate.output === output);
+    const upstream = this.options.topology
+      .upstreams(topic)
+      .find((candidate) => candidate.id === from && candidate.output === output);
     if (upstream === undefined || upstream.type === RAW) {
       throw fatal('UNKNOWN_UPSTREAM', `no edge leads from ${from}.${output} to ${topic}`);
     }

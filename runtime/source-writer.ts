@@ -20,7 +20,12 @@ export interface WriterOptions {
 /** Chunks under way; one more is being read meanwhile. */
 const CHUNKS_IN_FLIGHT = 2;
 
-async function openLine(options: WriterOptions, to: string, q: number, from: string): Promise<{ line: Line; outbox: Outbox }> {
+async function openLine(
+  options: WriterOptions,
+  to: string,
+  q: number,
+  from: string,
+): Promise<{ line: Line; outbox: Outbox }> {
   const lines = new Map<string, Line>();
   const outbox = new Outbox(lines);
   const subject = subjectOf(to, q, from, q);

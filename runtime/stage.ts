@@ -139,8 +139,11 @@ export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Output
 
 export type PartitionKey = 'source' | 'user' | 'item';
 
-export interface Stage<I extends Inputs = Inputs, O extends Outputs = Outputs, S extends State = State>
-  extends StageSpec<I, O, S> {
+export interface Stage<
+  I extends Inputs = Inputs,
+  O extends Outputs = Outputs,
+  S extends State = State,
+> extends StageSpec<I, O, S> {
   readonly in: { readonly [K in keyof I]: InPort };
   readonly out: { readonly [K in keyof O]: OutPort };
 }
@@ -165,7 +168,10 @@ export type AnyStage = Omit<Stage, 'pipeline'> & {
 };
 
 export function stage<I extends Inputs, O extends Outputs, S extends State>(spec: StageSpec<I, O, S>): Stage<I, O, S> {
-  const inPorts = Object.entries(spec.inputs).map(([name, { type, side }]) => [name, { stage: spec.id, name, type, side }]);
+  const inPorts = Object.entries(spec.inputs).map(([name, { type, side }]) => [
+    name,
+    { stage: spec.id, name, type, side },
+  ]);
   const outPorts = Object.entries(spec.outputs).map(([name, type]) => [name, { stage: spec.id, name, type }]);
   return {
     ...spec,

@@ -6,13 +6,19 @@ import { RAW } from './stage.js';
 /** Where publishers send events: `rivulet.events.<type>`, or `rivulet.events.<type>.<user_id>` to spread them over partitions. */
 export const EVENTS_SUBJECT = 'rivulet.events.>';
 
+/** Publishers' subjects are as many as users, and no writer's record: they are trimmed as one. */
+export const publishersSubject = (subject: string): string =>
+  subject.startsWith('rivulet.events.') ? EVENTS_SUBJECT : `${subject.split('.', 4).join('.')}.>`;
+
 export interface StreamLimits {
   readonly bytesMax: number;
   readonly replicas: number;
 }
 
 const hasPublishers = (topology: Topology, stageId: string): boolean =>
-  topology.edges.some(({ from, to }) => isSource(from) && from.id === 'events' && to.stage === stageId && to.type === RAW);
+  topology.edges.some(
+    ({ from, to }) => isSource(from) && from.id === 'events' && to.stage === stageId && to.type === RAW,
+  );
 
 export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[] {
   const ids = [...topology.stages.map(({ id }) => id), ...topology.topics.map(({ id }) => id)];

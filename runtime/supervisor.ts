@@ -6,11 +6,12 @@
  *   S2  Each restart is logged with reason, attempt and delay; the budget is the child's own.
  *   S3  Fatal errors and an exhausted budget escalate; nothing is restarted silently for ever.
  */
-import { Actor, type ActorOptions, StepError } from './actor.js';
+import { Actor, type ActorOptions } from './actor.js';
 import { asError, explain, reactionOf } from './errors.js';
+import { StepError } from './fold.js';
 import { DEFAULT_STRATEGY, type Failure, type Strategy, Tally } from './strategy.js';
 
-export type SupervisorOptions = Omit<ActorOptions, 'poisoned'> & { readonly strategy?: Strategy };
+export type SupervisorOptions = Omit<ActorOptions, 'poisoned' | 'suspects'> & { readonly strategy?: Strategy };
 
 /** An actor that ran this long without failing has recovered. */
 const RECOVERED_AFTER_MS = 10_000;
@@ -21,6 +22,8 @@ export class Supervisor {
   private readonly abort = new AbortController();
   private readonly poisoned = new Set<number>();
   private readonly tally: Tally;
+  /** The batch that failed last. */
+  private suspects: ActorOptions['suspects'];
   private actor: Actor | undefined;
 
   constructor(private readonly options: SupervisorOptions) {
@@ -38,7 +41,7 @@ export class Supervisor {
       const startedMs = clock.nowMs();
       try {
         status.state = 'restoring';
-        this.actor = await Actor.open({ ...this.options, poisoned: this.poisoned });
+        this.actor = await Actor.open({ ...this.options, poisoned: this.poisoned, suspects: this.suspects });
         if (this.abort.signal.aborted) await this.actor.stop();
         status.state = 'running';
         await this.actor.run();
@@ -47,7 +50,10 @@ export class Supervisor {
       } catch (error) {
         this.actor = undefined;
         if (this.abort.signal.aborted) {
-          this.options.logger.warn({ err: error }, 'stopped without a last snapshot; the next start replays from the one before');
+          this.options.logger.warn(
+            { err: error },
+            'stopped without a last snapshot; the next start replays from the one before',
+          );
           status.state = 'stopped';
           return;
         }
@@ -66,9 +72,13 @@ export class Supervisor {
     const { status, clock, logger } = this.options;
     const directive = this.tally.decide(failureOf(error), clock.nowMs());
     status.lastError = explain(error);
-    if (directive.kind === 'escalate') {
+    if (error instanceof StepError && error.first < error.sequence) this.suspects = error;
+    // What fails although the stage does not see the input any more cannot be buried.
+    const buriedBefore = directive.kind === 'bury' && this.poisoned.has(directive.sequence);
+    if (directive.kind === 'escalate' || buriedBefore) {
       status.state = 'failed';
-      logger.error({ err: error, reason: directive.reason }, 'escalating');
+      const reason = directive.kind === 'escalate' ? directive.reason : 'the input was buried and fails still';
+      logger.error({ err: error, reason }, 'escalating');
       throw error instanceof StepError && error.cause instanceof Error ? error.cause : error;
     }
     if (directive.kind === 'bury') this.bury(directive.sequence);
@@ -86,7 +96,10 @@ export class Supervisor {
   }
 }
 
+/** Of a batch nobody knows yet which message is at fault. */
 function failureOf(error: Error): Failure {
-  if (!(error instanceof StepError)) return { reaction: reactionOf(error), message: explain(error), sequence: undefined };
-  return { reaction: reactionOf(error.cause), message: error.message, sequence: error.sequence };
+  if (!(error instanceof StepError))
+    return { reaction: reactionOf(error), message: explain(error), sequence: undefined };
+  const sequence = error.first === error.sequence ? error.sequence : undefined;
+  return { reaction: reactionOf(error.cause), message: error.message, sequence };
 }

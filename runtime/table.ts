@@ -9,7 +9,15 @@
  *   T2  A page (PAGE_ROWS rows) is stored as a frame of its own; a cut rewrites only pages with touched rows.
  */
 import { CodeMap, type Dictionary, DictionaryBuilder, grown } from './dictionary.js';
-import { type AnyColumn, type Columns, type Frame, type FrameType, gather, newColumn, type TextColumn } from './frame.js';
+import {
+  type AnyColumn,
+  type Columns,
+  type Frame,
+  type FrameType,
+  gather,
+  newColumn,
+  type TextColumn,
+} from './frame.js';
 import { decodeFrame, encodeFrame } from './frame-codec.js';
 
 export const NO_ROW = 0xffffffff;
@@ -17,7 +25,11 @@ const PAGE_ROWS = 1024;
 const ROWS_INITIAL = 16;
 
 type ValueColumns<C extends Columns> = {
-  [N in keyof C as C[N] extends 'text' ? never : N]: C[N] extends 'f64' ? Float64Array : C[N] extends 'u32' ? Uint32Array : Uint8Array;
+  [N in keyof C as C[N] extends 'text' ? never : N]: C[N] extends 'f64'
+    ? Float64Array
+    : C[N] extends 'u32'
+      ? Uint32Array
+      : Uint8Array;
 };
 
 interface KeyColumn {

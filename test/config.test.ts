@@ -40,7 +40,14 @@ describe('values', () => {
   it.each([
     { name: 'default', file: {}, env: {}, flags: {}, port: 50051, from: 'default' },
     { name: 'file', file: { grpcPort: 1 }, env: {}, flags: {}, port: 1, from: 'rivulet.json' },
-    { name: 'variable', file: { grpcPort: 1 }, env: { RIVULET_GRPC_PORT: '2' }, flags: {}, port: 2, from: 'RIVULET_GRPC_PORT' },
+    {
+      name: 'variable',
+      file: { grpcPort: 1 },
+      env: { RIVULET_GRPC_PORT: '2' },
+      flags: {},
+      port: 2,
+      from: 'RIVULET_GRPC_PORT',
+    },
     {
       name: 'flag',
       file: { grpcPort: 1 },
@@ -50,7 +57,14 @@ describe('values', () => {
       from: '--grpc-port',
     },
     { name: '--set', file: {}, env: {}, flags: set('grpcPort', '4'), port: 4, from: '--set grpcPort' },
-    { name: 'an empty variable, which is none', file: { grpcPort: 1 }, env: { RIVULET_GRPC_PORT: '' }, flags: {}, port: 1, from: 'rivulet.json' },
+    {
+      name: 'an empty variable, which is none',
+      file: { grpcPort: 1 },
+      env: { RIVULET_GRPC_PORT: '' },
+      flags: {},
+      port: 1,
+      from: 'rivulet.json',
+    },
   ])('come from the $name', ({ file, env, flags, port, from }) => {
     const { config, origins } = load(file, env, flags);
     expect(config.grpcPort).toBe(port);
@@ -97,23 +111,101 @@ describe('values', () => {
 describe('what is wrong is refused', () => {
   it.each([
     ['an unknown key', { patitions: 8 }, {}, {}, 'there is no key patitions (rivulet.json): did you mean partitions?'],
-    ['a key in snake case', { grpc_port: 8 }, {}, {}, 'there is no key grpc_port (rivulet.json): did you mean grpcPort?'],
-    ['an inner key at the top', { halfLifeHours: 1 }, {}, {}, 'there is no key halfLifeHours (rivulet.json): did you mean pipeline.interest.halfLifeHours?'],
-    ['an unknown inner key', { pipeline: { window: { sizeSecond: 8 } } }, {}, {}, 'there is no key pipeline.window.sizeSecond (rivulet.json): did you mean pipeline.window.sizeSeconds?'],
+    [
+      'a key in snake case',
+      { grpc_port: 8 },
+      {},
+      {},
+      'there is no key grpc_port (rivulet.json): did you mean grpcPort?',
+    ],
+    [
+      'an inner key at the top',
+      { halfLifeHours: 1 },
+      {},
+      {},
+      'there is no key halfLifeHours (rivulet.json): did you mean pipeline.interest.halfLifeHours?',
+    ],
+    [
+      'an unknown inner key',
+      { pipeline: { window: { sizeSecond: 8 } } },
+      {},
+      {},
+      'there is no key pipeline.window.sizeSecond (rivulet.json): did you mean pipeline.window.sizeSeconds?',
+    ],
     ['a key like no other', { quux: 1 }, {}, {}, 'there is no key quux (rivulet.json)'],
-    ['an unknown key of --set', {}, {}, set('pipline.listSize', '1'), 'there is no key pipline.listSize (--set): did you mean pipeline.listSize?'],
-    ['a wrong type in the file', { partitions: '8' }, {}, {}, 'partitions is "8" (rivulet.json): give a whole number from 1 to 256'],
-    ['a text for a number', {}, { RIVULET_PARTITIONS: 'many' }, {}, 'partitions is "many" (RIVULET_PARTITIONS): give a whole number from 1 to 256'],
-    ['a number out of range', {}, {}, set('grpcPort', '70000'), 'grpcPort is 70000 (--set grpcPort): give a whole number from 0 to 65535'],
+    [
+      'an unknown key of --set',
+      {},
+      {},
+      set('pipline.listSize', '1'),
+      'there is no key pipline.listSize (--set): did you mean pipeline.listSize?',
+    ],
+    [
+      'a wrong type in the file',
+      { partitions: '8' },
+      {},
+      {},
+      'partitions is "8" (rivulet.json): give a whole number from 1 to 256',
+    ],
+    [
+      'a text for a number',
+      {},
+      { RIVULET_PARTITIONS: 'many' },
+      {},
+      'partitions is "many" (RIVULET_PARTITIONS): give a whole number from 1 to 256',
+    ],
+    [
+      'a number out of range',
+      {},
+      {},
+      set('grpcPort', '70000'),
+      'grpcPort is 70000 (--set grpcPort): give a whole number from 0 to 65535',
+    ],
     ['a fraction', { partitions: 1.5 }, {}, {}, 'partitions is 1.5 (rivulet.json): give a whole number from 1 to 256'],
-    ['an unknown name', { durability: 'strong' }, {}, {}, 'durability is "strong" (rivulet.json): give process or power'],
+    [
+      'an unknown name',
+      { durability: 'strong' },
+      {},
+      {},
+      'durability is "strong" (rivulet.json): give process or power',
+    ],
     ['a value where a group is', { pipeline: 3 }, {}, {}, 'pipeline (rivulet.json) must be a JSON object'],
     ['a wrong secret', { natsToken: 5 }, {}, {}, 'natsToken is *** (rivulet.json): give some text'],
-    ['a secret flag', {}, {}, set('natsToken', 'x'), 'natsToken (--set natsToken) is secret, and others can see command lines: give it in RIVULET_NATS_TOKEN'],
-    ['half of a pair', { grpcTlsKeyFile: 'k.pem' }, {}, {}, 'grpcTlsKeyFile is given (rivulet.json) without grpcTlsCertFile: give both or neither'],
-    ['a slide beyond the window', { pipeline: { window: { kind: 'hopping', slideSeconds: 900 } } }, {}, {}, 'pipeline.window.slideSeconds is 900 (rivulet.json): give at most the size of the window, 300'],
-    ['replicas of one server', { replicas: 3 }, {}, {}, 'replicas is 3 (rivulet.json), and the embedded nats-server is one server: give 1, or the natsUrl of a cluster'],
-    ['a URL of another kind', {}, { RIVULET_NATS_URL: 'http://u:p@x' }, {}, 'natsUrl is http://u:***@x (RIVULET_NATS_URL): give one or more of nats://host:port, comma-separated'],
+    [
+      'a secret flag',
+      {},
+      {},
+      set('natsToken', 'x'),
+      'natsToken (--set natsToken) is secret, and others can see command lines: give it in RIVULET_NATS_TOKEN',
+    ],
+    [
+      'half of a pair',
+      { grpcTlsKeyFile: 'k.pem' },
+      {},
+      {},
+      'grpcTlsKeyFile is given (rivulet.json) without grpcTlsCertFile: give both or neither',
+    ],
+    [
+      'a slide beyond the window',
+      { pipeline: { window: { kind: 'hopping', slideSeconds: 900 } } },
+      {},
+      {},
+      'pipeline.window.slideSeconds is 900 (rivulet.json): give at most the size of the window, 300',
+    ],
+    [
+      'replicas of one server',
+      { replicas: 3 },
+      {},
+      {},
+      'replicas is 3 (rivulet.json), and the embedded nats-server is one server: give 1, or the natsUrl of a cluster',
+    ],
+    [
+      'a URL of another kind',
+      {},
+      { RIVULET_NATS_URL: 'http://u:p@x' },
+      {},
+      'natsUrl is http://u:***@x (RIVULET_NATS_URL): give one or more of nats://host:port, comma-separated',
+    ],
   ] as const)('%s', (_, file, env, request, message) => {
     const error = refusal(() => load(file, env, request as ConfigRequest));
     expect(error.code).toBe('CONFIG_INVALID');
@@ -187,7 +279,12 @@ describe('the nearest name', () => {
     ['xyz', undefined],
     ['a', undefined],
   ])('to %s is %s', (name, expected) => {
-    expect(nearest(name, CONFIG_KEYS.map(({ key }) => key))).toBe(expected);
+    expect(
+      nearest(
+        name,
+        CONFIG_KEYS.map(({ key }) => key),
+      ),
+    ).toBe(expected);
   });
 
   it.each([

@@ -32,9 +32,9 @@ export function readCsv(message: RawMessage, writer: EventWriter, refusals: Refu
     let plain = true;
     let column = 0;
     let field = from;
-    let at = from;
+    let at = nextSpecial(view, data, from, end);
     let byte = LINE_FEED;
-    for (at = nextSpecial(view, data, at, end); at < end; at = nextSpecial(view, data, at + 1, end)) {
+    for (; at < end; at = nextSpecial(view, data, at + 1, end)) {
       byte = data[at]!;
       if (byte === COMMA) {
         const slot = slots[column < columns ? column : columns]!;

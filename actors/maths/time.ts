@@ -8,7 +8,7 @@
  *   2019-10-01                         midnight UTC
  *   1569888000, 1569888000.5, 1569888000123      epoch seconds below 10^11 (the year 5138), epoch milliseconds from there on
  *
- * Milliseconds before March 1973 would thus be read as seconds, land in the far future, and be refused there.
+ * Milliseconds before March 1973 would thus be read as seconds, land in the far future, and be refused there; `2019` is not a year.
  */
 import { COLON, COMMA, MINUS, NINE, PLUS, POINT, SPACE, ZERO } from './ascii.js';
 import { decimalOf } from './decimal.js';

@@ -20,9 +20,10 @@ import {
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { errors, headers as newHeaders, type MsgHdrs, type NatsConnection, RequestError } from '@nats-io/transport-node';
+import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { asError, fatal, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
+import { Requests } from './requests.js';
 
 const PUBLISH_TIMEOUT_MS = 5_000;
 const PREFETCH_BYTES = 9 * 1024 * 1024;
@@ -44,8 +45,14 @@ export async function openNatsLog(connection: NatsConnection): Promise<Log> {
   return new NatsLog(connection, manager, jetstream(connection, { timeout: PUBLISH_TIMEOUT_MS }));
 }
 
+interface PublishReply {
+  readonly seq?: number;
+  readonly error?: { readonly err_code?: number; readonly description?: string };
+}
+
 class NatsLog implements Log {
   readonly payloadBytesMax: number;
+  private readonly requests: Requests;
 
   constructor(
     private readonly connection: NatsConnection,
@@ -53,6 +60,7 @@ class NatsLog implements Log {
     private readonly client: JetStreamClient,
   ) {
     this.payloadBytesMax = connection.info?.max_payload ?? 1024 * 1024;
+    this.requests = new Requests(connection, PUBLISH_TIMEOUT_MS);
   }
 
   async ensureStream(spec: StreamSpec): Promise<void> {
@@ -99,7 +107,9 @@ class NatsLog implements Log {
       });
       // Publishers' messages are many and small, frames few and large; each gets the bound that fits.
       const small = options.filters.length > 1;
-      const messages = await consumer.consume(small ? { max_messages: PREFETCH_MESSAGES } : { max_bytes: PREFETCH_BYTES });
+      const messages = await consumer.consume(
+        small ? { max_messages: PREFETCH_MESSAGES } : { max_bytes: PREFETCH_BYTES },
+      );
       return new NatsReader(messages, stream);
     } catch (error) {
       throw explained(error, stream);
@@ -111,19 +121,20 @@ class NatsLog implements Log {
     data: Uint8Array,
     options: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> } = {},
   ): Promise<number> {
-    const headers = headersOf(options);
-    let reply: { readonly seq?: number; readonly error?: { readonly err_code?: number; readonly description?: string } };
-    try {
-      const message = await this.connection.request(subject, data, {
-        timeout: PUBLISH_TIMEOUT_MS,
-        ...(headers === undefined ? {} : { headers }),
-      });
-      reply = message.json();
-    } catch (error) {
-      throw unsaid(error, subject);
+    if (data.length > this.payloadBytesMax) {
+      throw fatal(
+        'LOG_PAYLOAD',
+        `${subject}: a message of ${data.length} bytes, the server takes ${this.payloadBytesMax}`,
+        {
+          hint: 'raise max_payload of the NATS server',
+        },
+      );
     }
+    const answer = await this.requests.request(subject, data, headersOf(options));
+    const reply = answer.json<PublishReply>();
     if (reply.error !== undefined) throw refused(subject, reply.error);
-    if (reply.seq === undefined) throw transient('LOG_UNKNOWN', `the answer to a publish on ${subject} holds no sequence`);
+    if (reply.seq === undefined)
+      throw transient('LOG_UNKNOWN', `the answer to a publish on ${subject} holds no sequence`);
     return reply.seq;
   }
 
@@ -154,6 +165,7 @@ class NatsLog implements Log {
   }
 
   async close(): Promise<void> {
+    this.requests.close();
     await this.connection.close();
   }
 }
@@ -253,17 +265,6 @@ function differs(current: StreamConfig, wanted: Partial<StreamConfig>): boolean 
   );
 }
 
-/** A publish without an answer: not stored for sure only when nobody was there to store it. */
-function unsaid(error: unknown, subject: string): Error {
-  if (error instanceof RequestError && error.isNoResponders()) {
-    return transient('LOG_AWAY', `no stream takes ${subject} now`, { cause: error });
-  }
-  if (error instanceof errors.InvalidArgumentError) {
-    return fatal('LOG_REFUSED', `cannot publish on ${subject}`, { cause: error });
-  }
-  return transient('LOG_UNKNOWN', `no answer to a publish on ${subject}`, { cause: error });
-}
-
 function refused(subject: string, error: { err_code?: number; description?: string }): Error {
   const code = error.err_code ?? 0;
   const description = `${subject}: ${error.description ?? 'refused'} (${code})`;
@@ -278,4 +279,3 @@ function explained(error: unknown, stream: string): Error {
   }
   return transient('LOG_AWAY', `JetStream cannot serve ${stream} now: ${asError(error).message}`, { cause: error });
 }
-

@@ -6,6 +6,7 @@
  *       without an event_id may then be there twice
  *   P3  after GIVE_UP_MS without a single acknowledgement it fails with the last reason
  */
+import { setMaxListeners } from 'node:events';
 import { asError, fatal, reactionOf, RivuletError } from '../errors.js';
 import type { Clock, Log } from '../ports.js';
 
@@ -41,6 +42,8 @@ export class BoundedPublisher {
   constructor(private readonly options: BoundedPublisherOptions) {
     this.inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX;
     this.ackedAtMs = options.clock.nowMs();
+    // Each message that waits to be sent again listens.
+    setMaxListeners(0, options.signal);
     options.signal.addEventListener('abort', () => this.wake?.(), { once: true });
   }
 

@@ -71,23 +71,27 @@ async function show(
   // The feed's failure must end the view as well, and the other way round.
   const over = new AbortController();
   const both = AbortSignal.any([signal, over.signal]);
-  const feed = new DemoFeed({ log, clock: systemClock, signal: both, shop: { seed, users, items, eventsPerSecond: rate } });
+  const feed = new DemoFeed({
+    log,
+    clock: systemClock,
+    signal: both,
+    shop: { seed, users, items, eventsPerSecond: rate },
+  });
   try {
     if (resumedEvents > 0) say(`resumed: ${grouped(resumedEvents)} events so far`);
     else say(`sent ${grouped(await feed.warmUp())} events of the last half hour, to begin with`);
     const taker = new FiguresTaker(node, feed, () => systemClock.nowMs());
     if (screen === undefined) {
-      say(['Try, in another terminal:', ...commandsFor(place, config, 'user-0042').map((one) => `  ${one}`)].join('\n'));
+      say(
+        ['Try, in another terminal:', ...commandsFor(place, config, 'user-0042').map((one) => `  ${one}`)].join('\n'),
+      );
     }
     const view = (figures: Figures, round: number): void => {
       onFigures(figures);
       screen?.draw(page(figures, place, commandsFor(place, config, figures.user ?? 'user-0042'), screen.size));
       if (screen === undefined && round % (PRINT_EVERY_MS / DRAW_EVERY_MS) === 1) say(line(figures));
     };
-    await Promise.all([
-      feed.run().finally(() => over.abort()),
-      watch(taker, both, view).finally(() => over.abort()),
-    ]);
+    await Promise.all([feed.run().finally(() => over.abort()), watch(taker, both, view).finally(() => over.abort())]);
   } catch (error) {
     // What is aborted in the middle of a publish is no failure.
     if (!signal.aborted) throw error;
@@ -96,7 +100,11 @@ async function show(
   }
 }
 
-async function watch(taker: FiguresTaker, signal: AbortSignal, onFigures: (figures: Figures, round: number) => void): Promise<void> {
+async function watch(
+  taker: FiguresTaker,
+  signal: AbortSignal,
+  onFigures: (figures: Figures, round: number) => void,
+): Promise<void> {
   for (let round = 0; !signal.aborted; round++) {
     onFigures(taker.take(), round);
     await systemClock.sleep(DRAW_EVERY_MS, signal);
@@ -116,7 +124,10 @@ async function eventsSoFar(node: RunningNode, signal: AbortSignal): Promise<numb
   }
 }
 
-function placeOf({ natsUrl, natsVersion, grpcPort }: RunningNode, config: Config): Omit<Place, 'resumedEvents' | 'news'> {
+function placeOf(
+  { natsUrl, natsVersion, grpcPort }: RunningNode,
+  config: Config,
+): Omit<Place, 'resumedEvents' | 'news'> {
   return {
     ...{ nats: natsUrl, natsVersion },
     grpc: addressOf({ ...config, grpcPort }),
@@ -143,4 +154,3 @@ function programName(): string {
   const script = process.argv[1] ?? 'rivulet';
   return basename(script) === 'rivulet' ? 'rivulet' : `node ${relative(process.cwd(), script)}`;
 }
-

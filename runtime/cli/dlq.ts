@@ -82,7 +82,7 @@ function asJson({ original, storedAtMs, retriedAtMs, ...rest }: DeadLetter): obj
 export function asPlainText(bytes: Uint8Array): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-     
+
     return /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text.replaceAll('\r\n', '\n')) ? undefined : text;
   } catch {
     return undefined;

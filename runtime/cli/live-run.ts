@@ -28,18 +28,31 @@ export async function runNode(
       failure = error;
       abort.abort();
     });
+    abort.signal.addEventListener('abort', cutShort, { once: true });
+    if (abort.signal.aborted) cutShort();
     try {
       await live(node, abort.signal);
       await aborted(abort.signal);
     } finally {
       if (failure === undefined) onStopping();
-      await stopInTime(node);
+      await node.stop(STOP_MS * NODE_SHARE);
     }
     if (failure !== undefined) throw failure;
     return EXIT.ok;
   } finally {
     release();
   }
+}
+
+/** A stop that hangs must not outlast its deadline: what is not written is replayed at the next start. */
+function cutShort(): void {
+  const seconds = STOP_MS / 1000;
+  setTimeout(() => {
+    process.stderr.write(
+      `warning: the stop took longer than ${seconds} s and was cut short; the next start replays the rest\n`,
+    );
+    process.exit(EXIT.failed);
+  }, STOP_MS).unref();
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>
@@ -66,19 +79,4 @@ function onSignals(abort: AbortController): () => void {
     keepAlive = undefined;
     for (const signal of SIGNALS) process.off(signal, onSignal);
   };
-}
-
-/** A stop that hangs must not outlast its deadline: what is not written is replayed at the next start. */
-async function stopInTime(node: RunningNode): Promise<void> {
-  const timer = setTimeout(() => {
-    process.stderr.write(
-      `warning: the stop took longer than ${STOP_MS / 1000} s and was cut short; the next start replays the rest\n`,
-    );
-    process.exit(EXIT.failed);
-  }, STOP_MS);
-  try {
-    await node.stop(STOP_MS * NODE_SHARE);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -16,6 +16,7 @@ const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs'> = {
   inFlightBytes: 16 * MIB,
   frameMessages: 2_000,
   frameBytes: 512 * 1024,
+  frameEveryMs: 4,
 };
 
 export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {

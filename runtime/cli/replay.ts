@@ -18,7 +18,7 @@ import { systemClock } from '../clock.js';
 import type { Topology } from '../graph.js';
 import { openNats } from '../main-nats.js';
 import { Threads } from '../main-threads.js';
-import { spread, unitsOf } from '../main-units.js';
+import { BOUNDED_WEIGHTS, spread, unitsOf } from '../main-units.js';
 import type { Log } from '../ports.js';
 import { SinkRunner } from '../sink-runner.js';
 import { writeChunks, writeTable } from '../source-writer.js';
@@ -86,7 +86,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const log = await openNatsLog(await connectNats(nats.options, 'rivulet-replay'));
     const topology = mainTopology(pipeline);
     await ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 });
-    const hosts = spread(unitsOf(topology).pipeline, options.threads).map((units, i) => ({
+    const hosts = spread(unitsOf(topology).pipeline, options.threads, BOUNDED_WEIGHTS).map((units, i) => ({
       name: `worker-${i}`,
       nats: nats.options,
       pipeline,

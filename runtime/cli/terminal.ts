@@ -49,5 +49,4 @@ export const instant = (ms: number | undefined | null): string =>
 
 /** Control characters could drive the reader's terminal: events come from anyone. */
 export const harmless = (text: string): string =>
-   
   text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);

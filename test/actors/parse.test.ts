@@ -170,6 +170,12 @@ describe('duplicates, by hand', () => {
     expect(usersOf(driver, json(view('a', { event_id: 7 })), json(view('b', { event_id: '7' })))).toEqual(['a']);
   });
 
+  it('are told from each other where ids start late in a long batch', () => {
+    const anonymous = Array.from({ length: 1000 }, () => view('a'));
+    const one = view('b', { event_id: '1' });
+    expect(usersOf(driverOf(), json([...anonymous, one, ...anonymous, one, view('c')]))).toHaveLength(2002);
+  });
+
   it('are still known after a restart', () => {
     const driver = driverOf();
     usersOf(driver, json(view('a', { event_id: '1' })));

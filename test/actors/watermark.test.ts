@@ -54,7 +54,11 @@ describe('rows', () => {
 describe('trigger frame, by hand', () => {
   it('ends an epoch with each frame; W never moves back', () => {
     const driver = new StageDriver(stageOf('frame'));
-    const said = (...times: number[]) => driver.feed('events', times.map((time) => event(time))).progress;
+    const said = (...times: number[]) =>
+      driver.feed(
+        'events',
+        times.map((time) => event(time)),
+      ).progress;
     expect(said(100, 70)).toEqual([{ watermarkMs: 90, asOfMs: 100, endsEpoch: true }]);
     expect(said(80)).toEqual([{ watermarkMs: 90, asOfMs: 100, endsEpoch: true }]);
     expect(said(101)).toEqual([{ watermarkMs: 91, asOfMs: 101, endsEpoch: true }]);
@@ -193,7 +197,9 @@ function oracle(steps: readonly Played[], trigger: Trigger['kind']): Progress[] 
 /** Is the latest tick at least `IDLE_AFTER` past the first tick after the last rows? */
 function idleAt(past: readonly Played[]): boolean {
   const lastRows = past.findLastIndex((one) => 'feed' in one && one.feed.length > 0);
-  const ticks = past.map((one) => ('tick' in one ? one.tick : -Infinity)).map((_, i, all) => Math.max(...all.slice(0, i + 1)));
+  const ticks = past
+    .map((one) => ('tick' in one ? one.tick : -Infinity))
+    .map((_, i, all) => Math.max(...all.slice(0, i + 1)));
   const since = past.findIndex((one, i) => i > lastRows && 'tick' in one);
   return since >= 0 && ticks.at(-1)! - ticks[since]! >= IDLE_AFTER;
 }
@@ -204,7 +210,9 @@ describe.each(Object.keys(TRIGGERS) as Trigger['kind'][])('trigger %s', (trigger
       fc.property(played, (steps) => {
         const { said } = playExactly(stageOf(trigger, false), stepsOf(steps));
         // One of each pair: the same is said on both outputs.
-        const progress = said.flatMap(({ frames, progress: all }) => all.filter((_, i) => frames[i]!.output === 'rows'));
+        const progress = said.flatMap(({ frames, progress: all }) =>
+          all.filter((_, i) => frames[i]!.output === 'rows'),
+        );
         expect(progress).toEqual(oracle(steps, trigger));
       }),
       { seed: SEED, numRuns: 300 },
@@ -213,10 +221,13 @@ describe.each(Object.keys(TRIGGERS) as Trigger['kind'][])('trigger %s', (trigger
 
   it('says the same to the byte after a crash at any cut', () => {
     fc.assert(
-      fc.property(played.chain((steps) => fc.tuple(fc.constant(stepsOf(steps)), cutsOf(steps.length))), ([steps, cuts]) => {
-        const straight = playExactly(stageOf(trigger), steps);
-        expect(playExactly(stageOf(trigger), steps, cuts).said.map(exact)).toEqual(straight.said.map(exact));
-      }),
+      fc.property(
+        played.chain((steps) => fc.tuple(fc.constant(stepsOf(steps)), cutsOf(steps.length))),
+        ([steps, cuts]) => {
+          const straight = playExactly(stageOf(trigger), steps);
+          expect(playExactly(stageOf(trigger), steps, cuts).said.map(exact)).toEqual(straight.said.map(exact));
+        },
+      ),
       { seed: SEED, numRuns: 200 },
     );
   });
@@ -230,7 +241,11 @@ describe.each(Object.keys(TRIGGERS) as Trigger['kind'][])('trigger %s', (trigger
         const [whole, pieces] = [[], frameSizes].map((sizesOf) => {
           const { said } = playExactly(stageOf(trigger), [...framesOf('events', rows, sizesOf), ...end]);
           const of = (output: string) => said.flatMap((one) => one.rows[output] ?? []);
-          return { rows: of('rows'), purchases: of('purchases'), ends: said.slice(-end.length).map(({ progress }) => progress) };
+          return {
+            rows: of('rows'),
+            purchases: of('purchases'),
+            ends: said.slice(-end.length).map(({ progress }) => progress),
+          };
         });
         expect(pieces).toEqual(whole);
       }),

@@ -19,7 +19,9 @@ type Csv = Readonly<Record<string, string>>;
 
 /** The files quote nothing and have no comma in a field. */
 function readCsv(path: string): Csv[] {
-  const [header, ...lines] = readFileSync(parity + path, 'utf8').trimEnd().split('\n');
+  const [header, ...lines] = readFileSync(parity + path, 'utf8')
+    .trimEnd()
+    .split('\n');
   const names = header!.split(',');
   return lines.map((line) => Object.fromEntries(line.split(',').map((value, column) => [names[column]!, value])));
 }
@@ -65,13 +67,19 @@ const lateKeyOf = (epoch: number, { time, type, user, item, category, brand, pri
   [epoch, time, type, user, item, category ?? '', brand ?? '', price ?? ''].join(' ');
 
 describe.skipIf(!existsSync(parity))('parity with Spark 3.5.3 (../shared/parity)', () => {
-  const files = existsSync(parity) ? readdirSync(`${parity}input`).sort().map((file) => readCsv(`input/${file}`).map(readEvent)) : [];
+  const files = existsSync(parity)
+    ? readdirSync(`${parity}input`)
+        .sort()
+        .map((file) => readCsv(`input/${file}`).map(readEvent))
+    : [];
   const { rows, late, counts } = run(files);
 
   it('late.csv, and every event is on time or late', () => {
     const expected = readCsv('expected/late.csv').map((row) => lateKeyOf(Number(row['epoch']), readEvent(row)));
     expect(expected).toHaveLength(202);
-    expect(late.flatMap((ofEpoch, epoch) => ofEpoch.map((row) => lateKeyOf(epoch, row))).sort()).toEqual(expected.sort());
+    expect(late.flatMap((ofEpoch, epoch) => ofEpoch.map((row) => lateKeyOf(epoch, row))).sort()).toEqual(
+      expected.sort(),
+    );
     expect(counts).toMatchObject({ on_time: files.flat().length - 202, late: 202 });
   });
 

@@ -118,7 +118,7 @@ describe.each(Object.keys(KINDS))('%s windows', (kind) => {
           expect(late).toBe(expected.reduce((sum, answer) => sum + answer.late.length, 0));
           expect(on_time + late).toBe(one.epochs.reduce((sum, { events }) => sum + events.length, 0));
         }),
-        { seed: SEED, numRuns: 60 },
+        { seed: SEED, numRuns: 40 },
       );
     });
 
@@ -133,7 +133,7 @@ describe.each(Object.keys(KINDS))('%s windows', (kind) => {
           expect(broken.said.map(exact)).toEqual(straight.said.map(exact));
           expect(broken.driver.counts()).toEqual(straight.driver.counts());
         }),
-        { seed: SEED, numRuns: 60 },
+        { seed: SEED, numRuns: 40 },
       );
     });
 

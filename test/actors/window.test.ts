@@ -74,9 +74,21 @@ describe('lateness', () => {
 
 describe('rows', () => {
   it('are apart by every part of the key; an absent price, category and brand are values too', () => {
-    const more: Event[] = [{}, { item: '2' }, { type: CART }, { category: 'a' }, { brand: 'a' }, { price: 0 }, { price: 2 }, { user: 'v' }];
+    const more: Event[] = [
+      {},
+      { item: '2' },
+      { type: CART },
+      { category: 'a' },
+      { brand: 'a' },
+      { price: 0 },
+      { price: 2 },
+      { user: 'v' },
+    ];
     const driver = new StageDriver(window());
-    driver.feed('events', [...more, ...more].map((fields) => view(1, fields)));
+    driver.feed(
+      'events',
+      [...more, ...more].map((fields) => view(1, fields)),
+    );
     const rows = driver.endEpoch().rows['rows']!;
     expect(rows).toHaveLength(more.length);
     expect(rows).toEqual(more.map((fields) => expect.objectContaining({ ...fields, count: 2, added: 2 })));
@@ -102,13 +114,7 @@ describe('rows', () => {
 });
 
 describe('output', () => {
-  const epochs: Epoch[] = [
-    [-Infinity, view(1), view(2), view(6)],
-    [-Infinity, view(0)],
-    [5, view(7)],
-    [10],
-    [10],
-  ];
+  const epochs: Epoch[] = [[-Infinity, view(1), view(2), view(6)], [-Infinity, view(0)], [5, view(7)], [10], [10]];
 
   it('update: what the epoch changed; added and time are of the epoch', () => {
     const { rows } = run({ output: 'update' }, ...epochs);
@@ -136,11 +142,7 @@ describe('hopping windows', () => {
   it('count an event in each that is open; it is late only if none is', () => {
     // W = 10 closes −5-5 and 0-10 at the end of epoch 1: 7 still counts in 5-15, 3 counts nowhere.
     const { rows, late, counts } = run({ kind }, [-Infinity, view(7), view(20)], [10], [10, view(7), view(3)]);
-    expect(rows).toEqual([
-      ['0-10 u×1+1@7', '5-15 u×1+1@7', '15-25 u×1+1@20', '20-30 u×1+1@20'],
-      [],
-      ['5-15 u×2+1@7'],
-    ]);
+    expect(rows).toEqual([['0-10 u×1+1@7', '5-15 u×1+1@7', '15-25 u×1+1@20', '20-30 u×1+1@20'], [], ['5-15 u×2+1@7']]);
     expect(late).toEqual([[], [], [3]]);
     expect(counts).toMatchObject({ on_time: 3, late: 1 });
   });

@@ -7,7 +7,7 @@ import { benchMemory, benchReplay } from './replay.js';
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   replay: () => benchReplay(3),
   memory: () => benchMemory(),
-  live: () => benchLive(2_000, 40),
+  live: () => benchLive(2_000, 30),
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches);

@@ -7,13 +7,13 @@ import { deadLetters } from '../../runtime/dead-letter.js';
 import { rowsOf } from '../../runtime/frame.js';
 import { fromWire } from '../../runtime/frame-codec.js';
 import { streamOf, type Topology, writerOf } from '../../runtime/graph.js';
-import type { Log, Store } from '../../runtime/ports.js';
+import type { Log, LogMessage, Store } from '../../runtime/ports.js';
 import { type ActorStatus, newStatus } from '../../runtime/status.js';
-import { ensureStreams, type StreamLimits } from '../../runtime/streams.js';
+import { ensureStreams, filtersOf, type StreamLimits, streamsOf } from '../../runtime/streams.js';
 import type { Strategy } from '../../runtime/strategy.js';
 import { Supervisor } from '../../runtime/supervisor.js';
 import { MemoryStore } from '../../state/memory-store.js';
-import { MemoryLog, type MemoryLogOptions } from '../support/memory-log.js';
+import { matches, MemoryLog, type MemoryLogOptions } from '../support/memory-log.js';
 import type { PlainRow } from '../support/topology-driver.js';
 import { KNOBS, SILENT } from './simulation.js';
 import { settled, until, VirtualClock } from './virtual-clock.js';
@@ -56,6 +56,11 @@ export class ActorBed {
   static async make(topology: Topology, limits: Partial<StreamLimits> & MemoryLogOptions = {}): Promise<ActorBed> {
     const bed = new ActorBed(topology, limits);
     await ensureStreams(bed.log, topology, { bytesMax: 1e9, replicas: 1, ...limits });
+    // Nobody reads the results here, so that nobody trims them.
+    for (const spec of streamsOf(topology, { bytesMax: 1e9, replicas: 1 })) {
+      if (topology.topics.some(({ id, ledger }) => streamOf(id) === spec.name && !ledger))
+        await bed.log.ensureStream(spec);
+    }
     return bed;
   }
 
@@ -120,7 +125,9 @@ export class ActorBed {
   }
 
   private isIdle({ status }: Running): boolean {
-    const last = this.log.messages(streamOf(status.stage)).at(-1)?.sequence ?? 0;
+    const filters = filtersOf(this.topology, status.stage, status.partition);
+    const own = ({ subject }: LogMessage): boolean => filters.some((filter) => matches(filter, subject));
+    const last = this.log.messages(streamOf(status.stage)).findLast(own)?.sequence ?? 0;
     return status.state === 'running' && status.unacknowledged === 0 && status.sequence >= last;
   }
 }

@@ -34,7 +34,9 @@ export const KNOBS: ActorKnobs = {
   inFlightMessages: 3,
   inFlightBytes: 1e9,
   frameMessages: 4,
+  frameEveryMs: 0,
   frameBytes: 1e6,
+  frameEveryMs: 0,
 };
 
 /** Chances per step of the schedule. */

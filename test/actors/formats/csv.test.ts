@@ -130,6 +130,14 @@ describe('CSV, by hand', () => {
     expect([...refused[0]!.original]).toEqual(bad);
   });
 
+  it('finds the one control character that stands above the letters', () => {
+    const { refused } = read(SMALL, `${T},view,a\u007f,i,x\n${T},view,a,i,x\u0085\n`);
+    expect(refused.map(({ rule, field }) => `${rule} ${field}`)).toEqual([
+      'control_characters user_id',
+      'control_characters brand',
+    ]);
+  });
+
   it('judges only what it reads: an ignored column may hold anything', () => {
     const row = [...utf8(`${T},view,a,i,x,`), 0xff, 0x09];
     expect(read(`${SMALL},note`, Uint8Array.from(row)).rows).toHaveLength(1);

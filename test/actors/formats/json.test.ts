@@ -134,6 +134,7 @@ describe('one event as JSON, by hand', () => {
     [view({ user_id: 'x'.repeat(257) }), 'text_too_long', 'user_id'],
     [view({ item_id: 'a\u0000' }), 'control_characters', 'item_id'],
     [view({ brand: 'a\u0085' }), 'control_characters', 'brand'],
+    [view({ brand: 'a\u007f' }), 'control_characters', 'brand'],
     [view({ price: '12.5' }), 'wrong_type', 'price'],
     [view({ price: -0.01 }), 'price_negative', 'price'],
     [view({ rating: 0.4 }), 'rating_out_of_range', 'rating'],

@@ -142,6 +142,12 @@ describe('protobuf, by hand', () => {
     ]);
   });
 
+  it('is refused when a field ends outside of the message it is in', () => {
+    const time = [0x1a, 0x01, 0x08, 0x00];
+    const said = feed(message(concat(eventBytes(GOOD), time), { contentType: 'application/x-protobuf' }));
+    expect(deadLettersOf(said)).toMatchObject([{ rule: 'protobuf_invalid' }]);
+  });
+
   it('tells an event from a batch by its tags, and neither from text', () => {
     expect(protobufKind(eventBytes(GOOD))).toBe('event');
     expect(protobufKind(batchBytes(eventBytes(GOOD)))).toBe('event-batch');

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FixedWindows, isLate, rowsByWindow, startsOf, type WindowKind, windowsOf } from '../../../actors/maths/window.js';
+import {
+  type FixedWindows,
+  isLate,
+  rowsByWindow,
+  startsOf,
+  type WindowKind,
+  windowsOf,
+} from '../../../actors/maths/window.js';
 
 const fixed = (sizeMs: number, slideMs: number): FixedWindows =>
   windowsOf({ kind: 'hopping', sizeMs, slideMs }, 0) as FixedWindows;
@@ -8,10 +15,22 @@ const fixed = (sizeMs: number, slideMs: number): FixedWindows =>
 describe('windowsOf', () => {
   it.each<[WindowKind, object]>([
     [{ kind: 'tumbling' }, { kind: 'fixed', sizeMs: 300_000, slideMs: 300_000, paneMs: 300_000 }],
-    [{ kind: 'tumbling', sizeMs: 7 }, { kind: 'fixed', sizeMs: 7, slideMs: 7, paneMs: 7 }],
-    [{ kind: 'hopping', sizeMs: 10, slideMs: 5 }, { kind: 'fixed', sizeMs: 10, slideMs: 5, paneMs: 5 }],
-    [{ kind: 'hopping', sizeMs: 10, slideMs: 4 }, { kind: 'fixed', sizeMs: 10, slideMs: 4, paneMs: 2 }],
-    [{ kind: 'session', gapMs: 6 }, { kind: 'session', paneMs: 6 }],
+    [
+      { kind: 'tumbling', sizeMs: 7 },
+      { kind: 'fixed', sizeMs: 7, slideMs: 7, paneMs: 7 },
+    ],
+    [
+      { kind: 'hopping', sizeMs: 10, slideMs: 5 },
+      { kind: 'fixed', sizeMs: 10, slideMs: 5, paneMs: 5 },
+    ],
+    [
+      { kind: 'hopping', sizeMs: 10, slideMs: 4 },
+      { kind: 'fixed', sizeMs: 10, slideMs: 4, paneMs: 2 },
+    ],
+    [
+      { kind: 'session', gapMs: 6 },
+      { kind: 'session', paneMs: 6 },
+    ],
   ])('completes %j', (kind, expected) => {
     expect(windowsOf(kind, 3)).toEqual({ ...expected, latenessMs: 3 });
   });
@@ -63,7 +82,13 @@ describe('isLate', () => {
     ['tumbling: its window ends at C', windowsOf({ kind: 'tumbling', sizeMs: 10 }, 0), 0, 10, true],
     ['tumbling: C and the lateness', windowsOf({ kind: 'tumbling', sizeMs: 10 }, 5), 9, 14, false],
     ['tumbling: C and the whole lateness', windowsOf({ kind: 'tumbling', sizeMs: 10 }, 5), 9, 15, true],
-    ['hopping: the last of its windows is open', windowsOf({ kind: 'hopping', sizeMs: 10, slideMs: 5 }, 0), 9, 14, false],
+    [
+      'hopping: the last of its windows is open',
+      windowsOf({ kind: 'hopping', sizeMs: 10, slideMs: 5 }, 0),
+      9,
+      14,
+      false,
+    ],
     ['hopping: none is', windowsOf({ kind: 'hopping', sizeMs: 10, slideMs: 5 }, 0), 9, 15, true],
     ['session: less than the gap before C', windowsOf({ kind: 'session', gapMs: 5 }, 0), 9, 13, false],
     ['session: the gap before C', windowsOf({ kind: 'session', gapMs: 5 }, 0), 9, 14, true],

@@ -5,16 +5,28 @@ import { events } from '../../../actors/model.js';
 import { advanceWatermark } from '../../../actors/operators/advance-watermark.js';
 import { frameOf, value } from '../../../runtime/stage.js';
 
-const frame = (...times: number[]) => frameOf(events, times.map((time) => ({ time })));
+const frame = (...times: number[]) =>
+  frameOf(
+    events,
+    times.map((time) => ({ time })),
+  );
 
-function run(marbles: string, frames: Record<string, ReturnType<typeof frame>>, expected: string, initial: SourceState = {}) {
+function run(
+  marbles: string,
+  frames: Record<string, ReturnType<typeof frame>>,
+  expected: string,
+  initial: SourceState = {},
+) {
   const cell = value<SourceState>(() => initial).create();
   const woken = (name: string) => ({ frame: frames[name.toLowerCase()]!, woke: name === name.toUpperCase() });
   const values = Object.fromEntries([...expected].filter((c) => /\w/.test(c)).map((name) => [name, woken(name)]));
   new TestScheduler((actual, wanted) => {
     expect(actual).toEqual(wanted);
   }).run(({ hot, expectObservable }) => {
-    expectObservable(hot(marbles, frames).pipe(advanceWatermark(cell, { delayMs: 10, idleAfterMs: 60 }))).toBe(expected, values);
+    expectObservable(hot(marbles, frames).pipe(advanceWatermark(cell, { delayMs: 10, idleAfterMs: 60 }))).toBe(
+      expected,
+      values,
+    );
   });
   return cell.get();
 }

@@ -12,8 +12,14 @@ import { rowsOf } from '../../../runtime/frame.js';
 
 /** Epoch 0 sees 600, 601; epoch 1, with W = 600, sees 700, 900; epoch 2, with W = 900, nothing; epoch 3, with W = 0, sees 1000. */
 function run(output: OutputMode, marbles: string, expected: Record<string, string[]>) {
-  const cells = { epoch: epochLog({ paneMs: 300, counted: false }).create(), closedUpTo: value(() => -Infinity, instant).create() };
-  const open = new FixedWindowRows(windowTables().create(), windowsOf({ kind: 'tumbling', sizeMs: 300 }, 0) as FixedWindows);
+  const cells = {
+    epoch: epochLog({ paneMs: 300, counted: false }).create(),
+    closedUpTo: value(() => -Infinity, instant).create(),
+  };
+  const open = new FixedWindowRows(
+    windowTables().create(),
+    windowsOf({ kind: 'tumbling', sizeMs: 300 }, 0) as FixedWindows,
+  );
   const times = [[600, 601], [700, 900], [], [1000]];
   const watermarks = [-Infinity, 600, 900, 0];
   new TestScheduler((actual, wanted) => {
@@ -22,7 +28,13 @@ function run(output: OutputMode, marbles: string, expected: Record<string, strin
     const ends = hot('0-1-2-3|').pipe(
       map(Number),
       map((epoch) => {
-        if (times[epoch]!.length > 0) cells.epoch.add(frameOf(events, times[epoch]!.map((time) => ({ time, user: 'u' }))));
+        if (times[epoch]!.length > 0)
+          cells.epoch.add(
+            frameOf(
+              events,
+              times[epoch]!.map((time) => ({ time, user: 'u' })),
+            ),
+          );
         return { epoch, watermarkMs: watermarks[epoch]! };
       }),
     );

@@ -9,12 +9,25 @@ import { epochLog } from '../../../actors/operators/epoch-log.js';
 import { frameOf, value } from '../../../runtime/stage.js';
 import { rowsOf } from '../../../runtime/frame.js';
 
-const frame = (...times: number[]) => frameOf(events, times.map((time) => ({ time, user: 'u', item: '1' })));
+const frame = (...times: number[]) =>
+  frameOf(
+    events,
+    times.map((time) => ({ time, user: 'u', item: '1' })),
+  );
 const windows = windowsOf({ kind: 'tumbling', sizeMs: 300 }, 0);
 
 /** Late times by marble, times counted on time, and the counters. */
-function run(marbles: string, frames: Record<string, ReturnType<typeof frame>>, expected: string, late: Record<string, number[]>, closedUpToMs: number) {
-  const cells = { epoch: epochLog({ paneMs: 300, counted: false }).create(), closedUpTo: value(() => closedUpToMs, instant).create() };
+function run(
+  marbles: string,
+  frames: Record<string, ReturnType<typeof frame>>,
+  expected: string,
+  late: Record<string, number[]>,
+  closedUpToMs: number,
+) {
+  const cells = {
+    epoch: epochLog({ paneMs: 300, counted: false }).create(),
+    closedUpTo: value(() => closedUpToMs, instant).create(),
+  };
   const counts = { on_time: 0, late: 0 };
   new TestScheduler((actual, wanted) => {
     expect(actual).toEqual(wanted);
@@ -33,7 +46,13 @@ function run(marbles: string, frames: Record<string, ReturnType<typeof frame>>, 
 
 describe('countInEpoch', () => {
   it('takes what is on time and passes on what is late', () => {
-    const { onTime, counts } = run('-a--b-|', { a: frame(601, 900), b: frame(299, 602, 0) }, '----x-|', { x: [299, 0] }, 600);
+    const { onTime, counts } = run(
+      '-a--b-|',
+      { a: frame(601, 900), b: frame(299, 602, 0) },
+      '----x-|',
+      { x: [299, 0] },
+      600,
+    );
     expect(onTime).toEqual([601, 900, 602]);
     expect(counts).toEqual({ on_time: 3, late: 2 });
   });

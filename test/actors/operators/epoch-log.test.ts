@@ -14,9 +14,15 @@ interface Event {
 }
 
 const newLog = (counted = false): EpochLog => epochLog({ paneMs: PANE_MS, counted }).create();
-const frame = (...rows: Event[]) => frameOf(events, rows.map((row) => ({ ...row, item: '1' })));
+const frame = (...rows: Event[]) =>
+  frameOf(
+    events,
+    rows.map((row) => ({ ...row, item: '1' })),
+  );
 const texts = (rows: EpochRows | undefined) =>
-  rows === undefined ? [] : rowsOf(rows).map((r) => `${r.pane} ${r.user} ${r.price ?? '-'}: ${r.added} [${r.first}, ${r.time}]`);
+  rows === undefined
+    ? []
+    : rowsOf(rows).map((r) => `${r.pane} ${r.user} ${r.price ?? '-'}: ${r.added} [${r.first}, ${r.time}]`);
 
 /** A log that was written to a snapshot and read back. */
 function restarted(log: EpochLog, stored: Map<string, Uint8Array>, counted = false): EpochLog {
@@ -39,7 +45,13 @@ describe('the log of an epoch', () => {
     log.add(first);
     log.add(second);
     expect(log.keys).toBe(5);
-    const expected = ['0 u -: 1 [3, 3]', '10 v -: 1 [12, 12]', '-10 u -: 1 [-1, -1]', '0 u -: 1 [9, 9]', '0 u -: 1 [1, 1]'];
+    const expected = [
+      '0 u -: 1 [3, 3]',
+      '10 v -: 1 [12, 12]',
+      '-10 u -: 1 [-1, -1]',
+      '0 u -: 1 [9, 9]',
+      '0 u -: 1 [1, 1]',
+    ];
     expect(texts(log.take())).toEqual(expected);
     expect(log.take()).toBeUndefined();
     expect(log.keys).toBe(0);
@@ -73,7 +85,12 @@ describe('the log of an epoch', () => {
 
   it('takes −0 for 0, and any NaN for absent', () => {
     const log = newLog(true);
-    const odd = frame({ time: 1, user: 'u', price: 0 }, { time: 1, user: 'u', price: -0 }, { time: 1, user: 'u' }, { time: 1, user: 'u' });
+    const odd = frame(
+      { time: 1, user: 'u', price: 0 },
+      { time: 1, user: 'u', price: -0 },
+      { time: 1, user: 'u' },
+      { time: 1, user: 'u' },
+    );
     new DataView(odd.columns.price.buffer).setBigUint64(3 * 8, 0xfff8000000000001n, true);
     log.add(odd);
     expect(texts(log.take())).toEqual(['0 u 0: 2 [1, 1]', '0 u -: 2 [1, 1]']);
@@ -81,7 +98,13 @@ describe('the log of an epoch', () => {
 
   it('keeps texts though the message that they came in is overwritten', () => {
     const bytes = utf8('u');
-    const received = { ...first, columns: { ...first.columns, user: { codes: new Uint32Array(3).fill(1), dictionary: { size: 2, bytes, ends: Uint32Array.of(0, 1) } } } };
+    const received = {
+      ...first,
+      columns: {
+        ...first.columns,
+        user: { codes: new Uint32Array(3).fill(1), dictionary: { size: 2, bytes, ends: Uint32Array.of(0, 1) } },
+      },
+    };
     const log = newLog();
     log.add(received);
     bytes.fill(0x78);
@@ -90,7 +113,11 @@ describe('the log of an epoch', () => {
 });
 
 describe('what is taken (E1)', () => {
-  const event = fc.record({ time: fc.integer({ min: 0, max: 30 }), user: fc.constantFrom('a', 'b', 'c', 'd'), price: fc.constantFrom(undefined, 1) });
+  const event = fc.record({
+    time: fc.integer({ min: 0, max: 30 }),
+    user: fc.constantFrom('a', 'b', 'c', 'd'),
+    price: fc.constantFrom(undefined, 1),
+  });
   /** A frame whose dictionaries have unused entries, in an order of their own. */
   const untidy = fc
     .tuple(fc.array(event, { minLength: 2, maxLength: 6 }), fc.integer({ min: 0, max: 5 }))
@@ -98,7 +125,10 @@ describe('what is taken (E1)', () => {
       const whole = frame(...rows);
       const kept = [...rows.keys()].reverse().slice(0, Math.max(1, rows.length - from));
       const part = gather(whole, Uint32Array.from(kept));
-      const user = { codes: Uint32Array.from(kept, (row) => whole.columns.user.codes[row]!), dictionary: whole.columns.user.dictionary };
+      const user = {
+        codes: Uint32Array.from(kept, (row) => whole.columns.user.codes[row]!),
+        dictionary: whole.columns.user.dictionary,
+      };
       return { ...part, columns: { ...part.columns, user } };
     });
 
@@ -108,21 +138,29 @@ describe('what is taken (E1)', () => {
       if (rows === undefined) return [];
       const keys = new Set(rowsOf(rows).map((r) => `${r.pane} ${r.user} ${r.price ?? '-'}`));
       const { user, item, category, brand } = rows.columns;
-      const dictionaries = [user, item, category, brand].map(({ dictionary }) => [dictionary.size, Buffer.from(dictionary.bytes).toString()]);
+      const dictionaries = [user, item, category, brand].map(({ dictionary }) => [
+        dictionary.size,
+        Buffer.from(dictionary.bytes).toString(),
+      ]);
       return [[...keys], dictionaries];
     };
     fc.assert(
-      fc.property(fc.array(untidy, { maxLength: 5 }), fc.array(fc.nat({ max: 4 }), { maxLength: 3 }), fc.boolean(), (frames, cuts, counted) => {
-        const straight = newLog(counted);
-        let broken = newLog(counted);
-        const stored = new Map<string, Uint8Array>();
-        frames.forEach((one, at) => {
-          straight.add(one);
-          broken.add(one);
-          if (cuts.includes(at)) broken = restarted(broken, stored, counted);
-        });
-        expect(essence(broken.take())).toEqual(essence(straight.take()));
-      }),
+      fc.property(
+        fc.array(untidy, { maxLength: 5 }),
+        fc.array(fc.nat({ max: 4 }), { maxLength: 3 }),
+        fc.boolean(),
+        (frames, cuts, counted) => {
+          const straight = newLog(counted);
+          let broken = newLog(counted);
+          const stored = new Map<string, Uint8Array>();
+          frames.forEach((one, at) => {
+            straight.add(one);
+            broken.add(one);
+            if (cuts.includes(at)) broken = restarted(broken, stored, counted);
+          });
+          expect(essence(broken.take())).toEqual(essence(straight.take()));
+        },
+      ),
       { seed: 1, numRuns: 300 },
     );
   });

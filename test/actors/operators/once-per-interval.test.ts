@@ -16,7 +16,10 @@ function run(marbles: string, ticks: Record<string, number>, expected: string, i
         return cell.get();
       }),
     );
-    const passed = states.pipe(oncePerInterval(cell, 10), map(({ tickMs }) => tickMs));
+    const passed = states.pipe(
+      oncePerInterval(cell, 10),
+      map(({ tickMs }) => tickMs),
+    );
     expectObservable(passed).toBe(expected, ticks);
   });
   return cell.get().epochTickMs;

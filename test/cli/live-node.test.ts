@@ -1,0 +1,123 @@
+/** Nodes as people run them: demo and start as child processes, and the commands that talk to them. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { runCli, type Running, startCli, workingDirectory } from './run-cli.js';
+
+const { cwd, remove } = workingDirectory();
+const running: Running[] = [];
+
+afterEach(async () => {
+  for (const { child, ended } of running.splice(0)) {
+    // Its nats-server ends with it, unless it is killed.
+    child.kill('SIGTERM');
+    await ended;
+  }
+});
+afterAll(remove);
+
+function start(...args: string[]): Running {
+  const node = startCli(cwd, [...args, '--grpc-port', '0']);
+  running.push(node);
+  return node;
+}
+
+const GRPC = /gRPC on (127\.0\.0\.1:\d+)/;
+
+async function stopped(
+  { child, ended }: Running,
+  signal: NodeJS.Signals,
+): Promise<{ code: number | null; stdout: string; ms: number }> {
+  const at = performance.now();
+  child.kill(signal);
+  const { code, stdout } = await ended;
+  return { code, stdout, ms: performance.now() - at };
+}
+
+describe('demo', () => {
+  it('has recommendations at once, and goes on where it was stopped', async () => {
+    const first = start('demo', '--data-dir', 'shop', '--rate', '200');
+    const [, address] = await first.printed(GRPC);
+    await first.printed(/sent [\d,]+ events of the last half hour/);
+    await first.printed(/^\d\d:\d\d:\d\d {2}events .* user-\d+: item-/m);
+    const get = await runCli(cwd, ['get', 'user-0042', '--explain', '--json', '--address', address!]);
+    expect(get.code).toBe(0);
+    const { user_id: user, items } = JSON.parse(get.stdout);
+    expect(user).toBe('user-0042');
+    expect(items).toHaveLength(10);
+    expect(items[0]).toMatchObject({ rank: 1, item_id: expect.any(String), reason: expect.any(String) });
+    const end = await stopped(first, 'SIGINT');
+    expect(end.code).toBe(0);
+    expect(end.ms).toBeLessThan(5_000);
+    const [, events] = /([\d,]+) events so far\. The next start goes on from here\./.exec(end.stdout)!;
+
+    const second = start('demo', '--data-dir', 'shop');
+    const [, resumed] = await second.printed(/resumed: ([\d,]+) events so far/);
+    const number = (text: string | undefined): number => Number(text!.replaceAll(',', ''));
+    // What was published between the last look and the stop is taken in as well.
+    expect(number(resumed)).toBeGreaterThanOrEqual(number(events));
+    expect((await stopped(second, 'SIGTERM')).code).toBe(0);
+  }, 60_000);
+});
+
+describe('a node', () => {
+  it('takes a file, answers, explains what it refused, and stops with a snapshot', async () => {
+    const node = start('start', '--data-dir', 'node');
+    const [, address] = await node.printed(GRPC);
+    await node.printed(/"msg":"listening"/);
+    const file = join(cwd, 'events.csv');
+    const row = (type: string, user: string, item: string, price: string): string =>
+      `2026-11-01 10:00:00 UTC,${type},${item},home.chair,acme,${price},${user}`;
+    writeFileSync(
+      file,
+      [
+        'event_time,event_type,product_id,category_code,brand,price,user_id',
+        row('purchase', 'u1', 'i1', '5'),
+        row('view', 'u1', 'i2', '3'),
+        row('teleport', 'u1', 'i2', '3'),
+        '',
+      ].join('\n'),
+    );
+    const publish = await runCli(cwd, ['publish', '--file', file, '--data-dir', 'node', '--json']);
+    expect(JSON.parse(publish.stdout)).toMatchObject({ published: 3, refused: 0, unknown: 1 });
+
+    await until(async () =>
+      (await runCli(cwd, ['get', 'u1', '--address', address!])).stdout.includes('streaming_category_popularity'),
+    );
+    await until(async () =>
+      (await runCli(cwd, ['dlq', 'ls', '--data-dir', 'node'])).stdout.includes('unknown_event_type'),
+    );
+
+    const doctor = await runCli(cwd, ['doctor', '--data-dir', 'node', '--grpc-port', address!.split(':')[1]!]);
+    expect(doctor.code).toBe(0);
+    expect(doctor.stdout).toMatch(/✓ data directory node: a node runs on it \(process \d+\)/);
+    expect(doctor.stdout).toMatch(/✓ a node answers on 127\.0\.0\.1:\d+: SERVING/);
+    expect(doctor.stdout).toMatch(/✓ RIVULET_PARSE: [\d,]+ messages/);
+
+    const other = await runCli(cwd, ['start', '--data-dir', 'node', '--grpc-port', '0']);
+    expect([other.code, other.stderr]).toEqual([3, expect.stringContaining('[NATS_STORE_IN_USE]')]);
+
+    const end = await stopped(node, 'SIGTERM');
+    expect(end.code).toBe(0);
+    expect(end.ms).toBeLessThan(5_000);
+
+    const changed = await runCli(cwd, ['start', '--data-dir', 'node', '--grpc-port', '0', '--partitions', '3']);
+    expect([changed.code, changed.stderr]).toEqual([3, expect.stringContaining('[PARTITIONS_CHANGED]')]);
+  }, 60_000);
+
+  it('says which port is taken', async () => {
+    const node = start('start', '--data-dir', 'one');
+    const [, address] = await node.printed(GRPC);
+    const port = address!.split(':')[1]!;
+    const other = await runCli(cwd, ['start', '--data-dir', 'two', '--grpc-port', port]);
+    expect([other.code, other.stderr]).toEqual([
+      3,
+      expect.stringMatching(/another program listens on .* \[GRPC_PORT_TAKEN\]\n(.*\n)*hint: .*--grpc-port/),
+    ]);
+  }, 60_000);
+});
+
+/** Each try is a command of its own: no pause is needed in between. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition()));
+}

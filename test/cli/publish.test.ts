@@ -1,0 +1,96 @@
+/** `rivulet publish` against a real nats-server with the streams of a node, and no node that takes anything out. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { mainTopology } from '../../actors/topology.js';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { openNatsLog } from '../../connectors/nats/log.js';
+import { pipelineOptions } from '../../runtime/cli/node-options.js';
+import { loadConfig } from '../../runtime/config.js';
+import { streamOf } from '../../runtime/graph.js';
+import type { Log } from '../../runtime/ports.js';
+import { ensureStreams } from '../../runtime/streams.js';
+import { startTestNats, type TestNats } from '../support/nats.js';
+import { runCli, startCli, workingDirectory } from './run-cli.js';
+
+const STREAM = streamOf('parse');
+const { cwd, remove } = workingDirectory();
+let nats: TestNats;
+let log: Log;
+
+beforeAll(async () => {
+  nats = await startTestNats({ maxPayloadBytes: 64 * 1024 });
+  log = await openNatsLog(await connectNats({ url: nats.url }, 'test-publish'));
+  const topology = mainTopology(pipelineOptions(loadConfig({ env: {}, cwd }).config));
+  await ensureStreams(log, topology, { bytesMax: 64 * 1024 * 1024, replicas: 1 });
+});
+afterAll(async () => {
+  await log?.close();
+  await nats?.stop();
+  remove();
+});
+
+function fileOf(name: string, content: string | Buffer): string {
+  const path = join(cwd, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** What was stored behind a sequence. */
+async function storedAfter(sequence: number): Promise<[subject: string, data: string][]> {
+  const { lastSequence } = await log.info(STREAM);
+  const reader = await log.read(STREAM, { filters: ['rivulet.>'], from: sequence + 1 });
+  const stored: [string, string][] = [];
+  while (stored.length < lastSequence - sequence) {
+    for (const { subject, data } of await reader.take(1000)) stored.push([subject, Buffer.from(data).toString()]);
+  }
+  await reader.close();
+  return stored;
+}
+
+const event = (user: string): string =>
+  `{"event_type":"view","event_time":"2026-11-01T00:00:00Z","user_id":"${user}","item_id":"i"}`;
+
+it('sends each record of a file, in order, plain or gzipped', async () => {
+  const { lastSequence } = await log.info(STREAM);
+  const file = fileOf('events.jsonl.gz', gzipSync(`${event('a')}\n${event('b.c')}\n\nno event\n`));
+  const { code, stdout, stderr } = await runCli(cwd, ['publish', '--file', file, '--nats-url', nats.url]);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(
+    /^published 3 events in \d+\.\d s \([\d,]+ per second\), refused 0\n {2}1 of them without a type or user/,
+  );
+  expect(await storedAfter(lastSequence)).toEqual([
+    ['rivulet.events.view.a', event('a')],
+    ['rivulet.events.view', event('b.c')],
+    ['rivulet.events.unknown', 'no event'],
+  ]);
+});
+
+it('says what the server refuses', async () => {
+  const file = fileOf('large.jsonl', `${event('u'.repeat(70_000))}\n${event('a')}\n`);
+  const { code, stdout } = await runCli(cwd, ['publish', '--file', file, '--nats-url', nats.url]);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(
+    /published 1 events .* refused 1\n {2}refused: a message of \d+ bytes is above the server's limit of 65536\n/,
+  );
+});
+
+it('keeps to the rate', async () => {
+  const file = fileOf('some.jsonl', `${event('a')}\n`.repeat(21));
+  const { stdout } = await runCli(cwd, ['publish', '--file', file, '--rate', '40', '--json', '--nats-url', nats.url]);
+  const { published, seconds } = JSON.parse(stdout);
+  expect(published).toBe(21);
+  expect(seconds).toBeGreaterThan(0.45);
+});
+
+it('says how far it came when it is interrupted, and exits with 130', async () => {
+  const { lastSequence } = await log.info(STREAM);
+  const file = fileOf('slow.jsonl', `${event('a')}\n`.repeat(1000));
+  const { child, ended } = startCli(cwd, ['publish', '--file', file, '--rate', '1', '--nats-url', nats.url]);
+  while ((await log.info(STREAM)).lastSequence === lastSequence);
+  child.kill('SIGINT');
+  const { code, stderr } = await ended;
+  expect(code).toBe(130);
+  expect(stderr).toMatch(/^interrupted: [12] events are published; the same command would send them again\n$/);
+});

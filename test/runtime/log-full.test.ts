@@ -1,0 +1,77 @@
+/** Back-pressure: a full stream holds its writers back; nothing is lost, and work goes on when there is room. */
+import { describe, expect, it } from 'vitest';
+import { ActorBed, line, ONE } from './actor-bed.js';
+import { liveToys } from './toy-stages.js';
+
+const ids = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+describe('a full stream', () => {
+  it('stops its writer with a bounded number of messages in hand, and lets it go on once it is trimmed', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE }), { bytesMax: 4_000 });
+    const { status } = bed.start('read', 0, { knobs: { frameMessages: 1, snapshotEveryMs: 10 } });
+    for (const id of ids(100)) {
+      await bed.publish(line(id));
+      await bed.until(() => status.sequence === id + 1 || status.unacknowledged > 0);
+      if (status.unacknowledged > 0) break;
+    }
+    const stuckAt = status.sequence;
+    for (let i = 0; i < 20; i++) bed.clock.advance(5_000);
+    await bed.until(() => bed.clock.sleeping > 0);
+    expect(stuckAt).toBeGreaterThan(3);
+    expect([status.sequence, status.unacknowledged, status.state, status.restarts]).toEqual([stuckAt, 1, 'running', 0]);
+    bed.start('sum', 0, { knobs: { snapshotEveryMs: 10 } });
+    bed.start('rank', 0, { knobs: { snapshotEveryMs: 10 } });
+    await bed.until(() => status.unacknowledged === 0);
+    for (const id of ids(20)) {
+      await bed.publish(line(stuckAt + id));
+      await bed.quiet();
+    }
+    expect(bed.rows('totals').at(-1)).toMatchObject({ times: stuckAt + 20 });
+    expect(status.restarts).toBe(0);
+  });
+
+  it('refuses publishers with LOG_FULL rather than drop what it has', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE }), { bytesMax: 2_000 });
+    let taken = 0;
+    const fill = async (): Promise<void> => {
+      for (;;) {
+        await bed.publish(line(taken));
+        taken++;
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({ reaction: 'transient', code: 'LOG_FULL' });
+    const { status } = bed.start('read', 0, { knobs: { snapshotEveryMs: 10 } });
+    bed.start('sum', 0, { knobs: { snapshotEveryMs: 10 } });
+    bed.start('rank', 0, { knobs: { snapshotEveryMs: 10 } });
+    await bed.until(() => status.snapshotSequence === taken);
+    await bed.publish(line(taken));
+    await bed.quiet();
+    expect(bed.rows('totals').at(-1)).toMatchObject({ times: taken + 1 });
+  });
+});
+
+describe('a ledger that drops its oldest', () => {
+  it('holds nobody back, and a quiet writer whose last message was dropped goes on', async () => {
+    const bed = await ActorBed.make(liveToys(), { bytesMax: 6_000 });
+    const readers = [
+      bed.start('read', 0, { knobs: { frameMessages: 1 } }),
+      bed.start('read', 1, { knobs: { frameMessages: 1 } }),
+    ];
+    // Users of partition 0 and 1 by FNV-1a mod 2.
+    const [quiet, loud] = ['u0', 'u1'];
+    await bed.publish(line(0, 'bad', quiet));
+    await bed.quiet();
+    for (const id of ids(60)) {
+      await bed.publish(line(id, 'bad', loud));
+      await bed.quiet();
+    }
+    const before = bed.rows('dead-letter').map(({ original }) => original);
+    expect(before).not.toContain(line(0, 'bad', quiet));
+    expect(before.at(-1)).toBe(line(59, 'bad', loud));
+    await bed.publish(line(99, 'bad', quiet));
+    await bed.until(() => readers.reduce((sum, { status }) => sum + status.counters.dead_letter, 0) === 62);
+    await bed.quiet();
+    expect(bed.rows('dead-letter').at(-1)).toMatchObject({ original: line(99, 'bad', quiet) });
+    expect(readers.map(({ ended }) => ended())).toEqual([false, false]);
+  });
+});
