@@ -8,10 +8,11 @@
  *       a snapshot can be cut lies between two inputs.
  *   M3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
  */
-import { asError } from './errors.js';
+import { fnv1a, utf8 } from './bytes.js';
+import { asError, fatal } from './errors.js';
 import { MailboxFold, residentCells, StepError } from './fold.js';
 import { streamOf, type Topology } from './graph.js';
-import { cellStores } from './keyspace.js';
+import { cellStores, instancePrefix } from './keyspace.js';
 import { Line, Outbox } from './outbox.js';
 import type { Clock, Log, Logger, LogMessage, Reader, Store } from './ports.js';
 import { destinationsOf } from './router.js';
@@ -60,6 +61,8 @@ export class Actor {
   private stopping = false;
   private failure: Error | undefined;
   private lastFrameMs = -Infinity;
+  /** The last message of each writer. */
+  private readonly heard = new Map<string, number>();
 
   private constructor(
     private readonly options: ActorOptions,
@@ -68,6 +71,7 @@ export class Actor {
     private readonly reader: Reader,
     private readonly snapshotter: Snapshotter,
     private readonly abort: AbortController,
+    private readonly restoredAt: number,
   ) {}
 
   /** Restores the last snapshot and finds out what was said already. */
@@ -83,7 +87,7 @@ export class Actor {
     const snapshotter = new Snapshotter(options, fold, outbox, identity, sequence);
     options.status.sequence = sequence;
     options.status.snapshotSequence = sequence;
-    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort);
+    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, sequence);
     outbox.onFailed = (error) => {
       actor.fail(error);
     };
@@ -138,6 +142,7 @@ export class Actor {
       // A frame of publishers' messages is what arrived while the one before was under way; everything else is pipelined.
       await this.outbox.room(raw ? 0 : inFlightMessages, inFlightBytes);
       const end = raw ? this.batchEnd(messages, at) : at + 1;
+      if (!raw) this.mustFollow(messages[at]!);
       if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
       this.step(messages.slice(at, end), raw);
       if (raw) this.lastFrameMs = this.options.clock.nowMs();
@@ -145,6 +150,19 @@ export class Actor {
       if (this.snapshotter.bytesSince > snapshotEveryBytes) await this.snapshotter.snapshot();
     }
     return [];
+  }
+
+  /** Each writer says which message of its own came before: one that was trimmed unread leaves a gap that must be heard of (design rule 8). */
+  private mustFollow({ subject, sequence, expected = 0 }: LogMessage): void {
+    const { stage, partition } = this.options;
+    if (expected > (this.heard.get(subject) ?? this.restoredAt)) {
+      throw fatal(
+        'LOG_GAP',
+        `${stage.id}.${partition} has read up to message ${this.restoredAt}, but message ${expected} on ${subject} is gone`,
+        { hint: 'the state is older than what the log was trimmed to: restore the data directory, or start both anew' },
+      );
+    }
+    this.heard.set(subject, sequence);
   }
 
   /** One input, from start to end, synchronously (M2). */
@@ -205,8 +223,10 @@ export class Actor {
   private async snapshotRegularly(): Promise<void> {
     const { clock, knobs } = this.options;
     const { signal } = this.abort;
-    for (;;) {
-      await clock.sleep(knobs.snapshotEveryMs, signal);
+    // Instances start together; their snapshots must not fall together.
+    const share = fnv1a(utf8(instancePrefix(this.options.stage.id, this.options.partition))) / 2 ** 32;
+    for (let waitMs = knobs.snapshotEveryMs * share; ; waitMs = knobs.snapshotEveryMs) {
+      await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
       try {
         await this.snapshotter.snapshot();

@@ -2,7 +2,7 @@
  * The fold of one mailbox: messages in stream order in, answers out; stage, epochs and held messages in between. Synchronous, no I/O: the actor
  * drives it from the log, the topology driver of the tests from memory.
  */
-import { fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { Alignment, type AlignmentState, initialAlignment, writerKey } from './alignment.js';
 import { type CellStore, value } from './cells.js';
@@ -40,11 +40,16 @@ export class StepError extends Error {
 }
 
 const NONE: ReadonlySet<number> = new Set();
+/** Of a buried message in one dead letter. */
+const PIECE_BYTES = 192 * 1024;
 
 export class MailboxFold {
   readonly instance: StageInstance;
   readonly alignment: Alignment;
   readonly destinations: readonly Destination[];
+  /** Where ends of epochs and ticks go: a ledger is for people, and in a topic nobody keeps time. */
+  private readonly marked: readonly Destination[];
+  private readonly ticked: readonly Destination[];
   private readonly held = new HeldCell();
   private readonly alignmentCell = value<AlignmentState>(initialAlignment).create();
   private readonly inputs = new Map<string, string>();
@@ -63,6 +68,9 @@ export class MailboxFold {
     this.held.restore(stored(HELD));
     this.alignment = new Alignment(topology, stage.id, partition, this.alignmentCell.get());
     this.destinations = destinationsOf(topology, stage.id, partition);
+    const topics = new Map(topology.topics.map((topic) => [topic.id, topic]));
+    this.marked = this.destinations.filter(({ to }) => topics.get(to)?.ledger !== true);
+    this.ticked = this.destinations.filter(({ to }) => !topics.has(to));
     for (const { id, output, input } of topology.upstreams(stage.id)) this.inputs.set(`${id}\0${output ?? ''}`, input);
     this.rawInput = Object.entries(stage.inputs).find(([, { type }]) => type === RAW)?.[0];
   }
@@ -93,7 +101,7 @@ export class MailboxFold {
   /** A message of another stage, a source or the clock. Gives also when its oldest event was stored. */
   take(message: LogMessage): { readonly answer: Answer; readonly ingestedAtMs: number | undefined } {
     const answer = this.newAnswer();
-    const envelope = fromBinary(EnvelopeSchema, message.data);
+    const envelope = this.envelopeOf(message);
     const writer = writerOfSubject(message.subject);
     const { aligned } = this.alignment;
     if (aligned && this.alignment.knows(writer) && (this.alignment.mustHold(writer) || this.hasHeld(writer))) {
@@ -116,6 +124,16 @@ export class MailboxFold {
     return new Answer(this.topology.routes(this.stage.id), this.stage.id, this.partition, this.alignment.state.epoch);
   }
 
+  /** Of a buried message that cannot even be read, one that says nothing. */
+  private envelopeOf({ sequence, data }: LogMessage): Envelope {
+    try {
+      return fromBinary(EnvelopeSchema, data);
+    } catch (error) {
+      if (!this.poisoned.has(sequence)) throw error;
+      return create(EnvelopeSchema);
+    }
+  }
+
   private digest(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
     try {
       this.digestNow(message, envelope, writer, answer);
@@ -133,15 +151,15 @@ export class MailboxFold {
     if (envelope.tickMs !== undefined) {
       if (!buried) answer.add(instance.tick(envelope.tickMs));
       // Parse only translates: a tick goes on behind the events that came before it.
-      if (this.rawInput !== undefined) answer.mark(this.destinations, { tickMs: envelope.tickMs });
+      if (this.rawInput !== undefined) answer.mark(this.ticked, { tickMs: envelope.tickMs });
     }
     if (alignment.aligned) {
       if (alignment.epochIsOver()) {
         answer.add(instance.endEpoch(alignment.endEpoch()));
-        answer.mark(this.destinations, { endsEpoch: true });
+        answer.mark(this.marked, { endsEpoch: true });
         answer.epoch = alignment.state.epoch;
       }
-      if (alignment.inputIsOver()) answer.mark(this.destinations, { endsInput: true });
+      if (alignment.inputIsOver()) answer.mark(this.marked, { endsInput: true });
     } else if (envelope.body.case !== undefined || envelope.watermarkMs !== undefined) {
       answer.add(instance.endEpoch(alignment.endEpoch()));
     }
@@ -165,11 +183,15 @@ export class MailboxFold {
     answer.add(this.instance.take(input, fromWire(body.value, type)));
   }
 
-  /** As it is, with its progress taken note of; the stage never sees it. */
+  /** As it is, in pieces that fit into messages; the stage never sees it. */
   private bury({ subject, sequence, data, storedAtMs }: LogMessage, answer: Answer): void {
-    const reason = 'the stage failed on this message again and again; `original` is base64';
+    const reason = 'the stage failed on this message again and again; `original` is base64, in pieces by `index`';
     const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
-    answer.addDeadLetter(frameOf(deadLetters, [{ ...row, original: Buffer.from(data).toString('base64') }]));
+    const pieces = Array.from({ length: Math.ceil(data.length / PIECE_BYTES) }, (_, index) => {
+      const piece = data.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES);
+      return { ...row, index, original: Buffer.from(piece).toString('base64') };
+    });
+    answer.addDeadLetter(frameOf(deadLetters, pieces.length === 0 ? [row] : pieces));
   }
 
   private hasHeld(writer: string): boolean {

@@ -167,16 +167,26 @@ function validate(
     if (!/^[a-z][a-z0-9-]*$/.test(id)) problems.push(`${id}: an id is kebab-case`);
     if (!edges.some(({ to }) => to.stage === id)) problems.push(`${id}: nothing leads there`);
   }
+  const keyOf = (id: string): PartitionKey | undefined => stages.get(id)?.key ?? topics.get(id)?.key;
+  const fed = new Set<string>();
   for (const { from, to, by } of edges) {
     const name = `${fromId(from)} → ${to.stage}`;
     if (!stages.has(to.stage) && !topics.has(to.stage)) problems.push(`${name}: no such stage or topic`);
     if (isSource(from)) continue;
     if (!stages.has(from.stage)) problems.push(`${name}: no such upstream`);
     if (to.type !== from.type) problems.push(`${name}: ${from.name} and ${to.name} are of different frame types`);
-    const straight = by === 'same' || stages.get(from.stage)?.key === by;
+    const [fromKey, toKey] = [keyOf(from.stage), keyOf(to.stage)];
+    const [p, q] = [partitions[fromKey ?? 'source'], partitions[toKey ?? 'source']];
+    if (by === 'same' && p !== q) {
+      problems.push(`${name}: one for one needs as many partitions on both sides, not ${p} and ${q}`);
+    }
+    const straight = by === 'same' || (fromKey === by && toKey === by);
     if (by !== 'all' && !straight && from.type.columns[by] !== 'text') {
       problems.push(`${name}: cannot partition by ${by}, which is no text column of ${from.type.name}`);
     }
+    // A message names its output, and by that finds its input.
+    if (fed.has(`${name} ${from.name}`)) problems.push(`${name}: one output goes to one input of a stage`);
+    fed.add(`${name} ${from.name}`);
   }
   if (problems.length > 0) throw fatal('TOPOLOGY', `the topology is not sound: ${problems.join('; ')}`);
 }

@@ -47,6 +47,9 @@ export class StageInstance {
       error: (error: unknown) => {
         this.failure = { error };
       },
+      complete: () => {
+        this.failure = { error: new Error(`the pipeline of stage ${stage.id} has completed (rule G4)`) };
+      },
     });
   }
 

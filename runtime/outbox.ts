@@ -35,6 +35,8 @@ export interface LineOptions {
 /** The line to one subject. */
 export class Line {
   private queue: Letter[] = [];
+  /** After a failure it stays silent: what comes behind a letter that was not said would leave a hole. */
+  private failed = false;
   private sending = false;
   handed = 0;
   acked = 0;
@@ -61,7 +63,7 @@ export class Line {
     this.handed++;
     this.bytes += data.length;
     this.queue.push({ tag, data });
-    if (!this.sending) void this.send();
+    if (!this.sending && !this.failed) void this.send();
   }
 
   private async send(): Promise<void> {
@@ -74,6 +76,7 @@ export class Line {
         this.options.onAcked();
       }
     } catch (error) {
+      this.failed = true;
       this.options.onFailed(asError(error));
     } finally {
       this.sending = false;

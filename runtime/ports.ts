@@ -10,6 +10,8 @@ export interface LogMessage {
   readonly storedAtMs: number;
   readonly data: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
+  /** The subject's message before this one, as its writer knew it (`expected` of its publish); absent when the writer did not say. */
+  readonly expected?: number;
 }
 
 export interface StreamSpec {

@@ -28,33 +28,33 @@ export const countInEpoch =
     frames.pipe(
       map((frame) => {
         const { onTime, late } = splitLate(frame, windows, closedUpTo.get());
-        if (onTime.rows > 0) epoch.add(onTime);
-        count('on_time', onTime.rows);
-        count('late', late.rows);
-        return late;
+        if (late.length < frame.rows) epoch.add(frame, onTime);
+        count('on_time', frame.rows - late.length);
+        count('late', late.length);
+        return late.length === 0 ? NO_EVENTS : gather(frame, late);
       }),
       filter((late) => late.rows > 0),
     );
 
 interface Split {
-  readonly onTime: Events;
-  readonly late: Events;
+  /** Row numbers; absent for all. */
+  readonly onTime: Uint32Array | undefined;
+  readonly late: Uint32Array;
 }
 
-function splitLate(frame: Events, windows: Windows, closedUpToMs: number): Split {
-  const { time } = frame.columns;
-  const isLateRow = (row: number): boolean => isLate(time[row]!, windows, closedUpToMs);
+function splitLate({ rows, columns: { time } }: Events, windows: Windows, closedUpToMs: number): Split {
   // Lateness is monotone in time: where the oldest is on time, and mostly it is, all are.
-  if (!isLateRow(oldest(time))) return { onTime: frame, late: NO_EVENTS };
-  const lateRows: number[] = [];
-  const onTimeRows: number[] = [];
-  for (let row = 0; row < frame.rows; row++) (isLateRow(row) ? lateRows : onTimeRows).push(row);
-  return { onTime: gather(frame, Uint32Array.from(onTimeRows)), late: gather(frame, Uint32Array.from(lateRows)) };
+  if (!isLate(oldest(time), windows, closedUpToMs)) return { onTime: undefined, late: NONE };
+  const onTime: number[] = [];
+  const late: number[] = [];
+  for (let row = 0; row < rows; row++) (isLate(time[row]!, windows, closedUpToMs) ? late : onTime).push(row);
+  return { onTime: Uint32Array.from(onTime), late: Uint32Array.from(late) };
 }
 
-/** The row of the smallest time. */
+const NONE = new Uint32Array(0);
+
 function oldest(times: Float64Array): number {
-  let oldestRow = 0;
-  for (let row = 1; row < times.length; row++) if (times[row]! < times[oldestRow]!) oldestRow = row;
-  return oldestRow;
+  let min = Infinity;
+  for (let row = 0; row < times.length; row++) if (times[row]! < min) min = times[row]!;
+  return min;
 }

@@ -10,15 +10,15 @@
  *   E2  With `counted` it gives one row of each key and pane. Without, as many as there happen to be.
  */
 import {
-  CodeMap,
   type CellSpec,
+  CodeMap,
+  DictionaryBuilder,
   FrameBuilder,
   type FrameOf,
   frameType,
-  gather,
-  type TextColumn,
   type Tables,
   tables,
+  type TextColumn,
 } from '../../runtime/stage.js';
 import type { events } from '../model.js';
 
@@ -63,10 +63,9 @@ export class EpochLog {
     return this.frames.reduce((sum, { rows }) => sum + rows, this.tables.keys);
   }
 
-  add(frame: Events): void {
-    this.frames.push(
-      asEpochRows(inOrderOfUse(frame) ? frame : gather(frame, rowNumbers(frame.rows)), this.options.paneMs),
-    );
+  /** Takes the given rows of a frame, or all. */
+  add(frame: Events, rows?: Uint32Array): void {
+    this.frames.push(asEpochRows(frame, rows, this.options.paneMs));
   }
 
   /** All events of the epoch, if there are any; the next begins. */
@@ -115,34 +114,32 @@ export const epochLog = (options: EpochLogOptions): CellSpec<EpochLog> => ({
   create: () => new EpochLog(options),
 });
 
-/** Each event as a count of one. */
-function asEpochRows(
-  { rows, columns: { time, user, item, type, category, brand, price } }: Events,
-  paneMs: number,
-): EpochRows {
+/** Each event as a count of one. Nothing stays that the runtime may reuse: the texts of a received frame lie in its message. */
+function asEpochRows({ columns }: Events, rows: Uint32Array | undefined, paneMs: number): EpochRows {
+  const time = rows === undefined ? columns.time : picked(columns.time, rows, new Float64Array(rows.length));
+  const text = (column: TextColumn): TextColumn => tidyText(column, rows);
   return {
     type: epochRows,
-    rows,
+    rows: time.length,
     columns: {
       pane: panesOf(time, paneMs),
-      user: kept(user),
-      item: kept(item),
-      type,
-      category: kept(category),
-      brand: kept(brand),
-      price: groupingPrices(price),
-      added: new Uint32Array(rows).fill(1),
+      user: text(columns.user),
+      item: text(columns.item),
+      type: rows === undefined ? columns.type : picked(columns.type, rows, new Uint8Array(rows.length)),
+      category: text(columns.category),
+      brand: text(columns.brand),
+      price: groupingPrices(columns.price, rows),
+      added: new Uint32Array(time.length).fill(1),
       first: time,
       time,
     },
   };
 }
 
-/** The texts of a received frame lie in the message, which is not ours after this input. */
-const kept = ({ codes, dictionary: { size, bytes, ends } }: TextColumn): TextColumn => ({
-  codes,
-  dictionary: { size, bytes: bytes.slice(), ends },
-});
+function picked<A extends Float64Array | Uint8Array>(column: A, rows: Uint32Array, out: A): A {
+  for (let i = 0; i < rows.length; i++) out[i] = column[rows[i]!]!;
+  return out;
+}
 
 function panesOf(times: Float64Array, paneMs: number): Float64Array {
   const panes = new Float64Array(times.length);
@@ -156,9 +153,13 @@ function panesOf(times: Float64Array, paneMs: number): Float64Array {
 }
 
 /** Prices as they are grouped: tables compare bits, so 0 and −0 are made one, and so are all NaN (absent). */
-function groupingPrices(prices: Float64Array): Float64Array {
-  const grouping = new Float64Array(prices.length);
-  for (let row = 0; row < prices.length; row++) grouping[row] = Number.isNaN(prices[row]) ? NaN : prices[row]! + 0;
+function groupingPrices(prices: Float64Array, rows: Uint32Array | undefined): Float64Array {
+  const count = rows?.length ?? prices.length;
+  const grouping = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const price = prices[rows === undefined ? i : rows[i]!]!;
+    grouping[i] = Number.isNaN(price) ? NaN : price + 0;
+  }
   return grouping;
 }
 
@@ -170,26 +171,35 @@ function joined(frames: readonly EpochRows[]): EpochRows | undefined {
   const { columns: to } = builder;
   for (const frame of frames) {
     for (const name of NUMBERS) to[name].set(frame.columns[name], builder.rows);
-    for (const name of ROW_TEXTS) appendText(to[name].codes, to[name].dictionary, frame.columns[name], builder.rows);
+    for (const name of ROW_TEXTS) recode(frame.columns[name], undefined, to[name], builder.rows);
     builder.rows += frame.rows;
   }
   return builder.finish();
 }
 
-function appendText(
-  to: Uint32Array,
-  into: ConstructorParameters<typeof CodeMap>[1],
-  { codes, dictionary }: TextColumn,
-  at: number,
-): void {
-  const map = new CodeMap(dictionary, into);
-  for (let row = 0; row < codes.length; row++) to[at + row] = map.get(codes[row]!);
+/** Writes the given rows of a text column, or all, in the codes of a dictionary that grows. */
+function recode({ codes, dictionary }: TextColumn, rows: Uint32Array | undefined, to: GrowingText, at: number): void {
+  const map = new CodeMap(dictionary, to.dictionary);
+  const count = rows?.length ?? codes.length;
+  for (let i = 0; i < count; i++) to.codes[at + i] = map.get(codes[rows === undefined ? i : rows[i]!]!);
 }
 
-/** Are the entries of each dictionary in order of first use, and all in use? (E1) */
-const inOrderOfUse = (frame: Events): boolean => ROW_TEXTS.every((name) => isInOrderOfUse(frame.columns[name]));
+interface GrowingText {
+  readonly codes: Uint32Array;
+  readonly dictionary: DictionaryBuilder;
+}
 
-function isInOrderOfUse({ codes, dictionary }: TextColumn): boolean {
+/** The given rows of a text column, or all, with a dictionary of its own whose entries are in order of first use, none unused (E1). */
+function tidyText(column: TextColumn, rows: Uint32Array | undefined): TextColumn {
+  const { codes, dictionary } = column;
+  if (rows === undefined && isTidy(column))
+    return { codes, dictionary: { ...dictionary, bytes: dictionary.bytes.slice() } };
+  const tidy = { codes: new Uint32Array(rows?.length ?? codes.length), dictionary: new DictionaryBuilder() };
+  recode(column, rows, tidy, 0);
+  return { codes: tidy.codes, dictionary: tidy.dictionary.view() };
+}
+
+function isTidy({ codes, dictionary }: TextColumn): boolean {
   let used = 0;
   for (let row = 0; row < codes.length; row++) {
     if (codes[row]! <= used) continue;
@@ -197,5 +207,3 @@ function isInOrderOfUse({ codes, dictionary }: TextColumn): boolean {
   }
   return used === dictionary.size - 1;
 }
-
-const rowNumbers = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, row) => row);

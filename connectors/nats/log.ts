@@ -4,7 +4,7 @@
  * Invariants
  *   N1  A publish resolves with the sequence that the server acknowledged; an outcome that is not known is said to be so (LOG_UNKNOWN).
  *   N2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
- *   N3  A reader's memory is bounded: PREFETCH_BYTES or PREFETCH_MESSAGES from the server, then QUEUE_MESSAGES here.
+ *   N3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
  */
 import {
   type ConsumerMessages,
@@ -26,9 +26,17 @@ import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runt
 import { Requests } from './requests.js';
 
 const PUBLISH_TIMEOUT_MS = 5_000;
-const PREFETCH_BYTES = 9 * 1024 * 1024;
+/** Frames are at most some 0.8 MB, publishers' messages mostly below 1 KB. */
+const PREFETCH_FRAMES = 20;
 const PREFETCH_MESSAGES = 2_000;
-const QUEUE_MESSAGES = 256;
+/** Taken from the client, not yet by the actor. */
+const QUEUE_FRAMES = 4;
+const QUEUE_MESSAGES = 1_000;
+
+/** The server counts headers as payload; ours take some 70 bytes, a content type some 60. */
+const HEADER_BYTES_MAX = 256;
+
+const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
 
 /** err_code of the JetStream API: wrong last sequence, the same while another write is under way, limits reached. */
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
@@ -59,7 +67,7 @@ class NatsLog implements Log {
     private readonly manager: JetStreamManager,
     private readonly client: JetStreamClient,
   ) {
-    this.payloadBytesMax = connection.info?.max_payload ?? 1024 * 1024;
+    this.payloadBytesMax = (connection.info?.max_payload ?? 1024 * 1024) - HEADER_BYTES_MAX;
     this.requests = new Requests(connection, PUBLISH_TIMEOUT_MS);
   }
 
@@ -105,12 +113,11 @@ class NatsLog implements Log {
         deliver_policy: DeliverPolicy.StartSequence,
         opt_start_seq: Math.max(1, options.from),
       });
-      // Publishers' messages are many and small, frames few and large; each gets the bound that fits.
-      const small = options.filters.length > 1;
-      const messages = await consumer.consume(
-        small ? { max_messages: PREFETCH_MESSAGES } : { max_bytes: PREFETCH_BYTES },
-      );
-      return new NatsReader(messages, stream);
+      // Publishers' messages are many and small, frames few and large. (Pulls bounded by bytes are no way out: one that the next message does not
+      // fit into is answered with an error, and the client then waits for a missed heartbeat.)
+      const publishers = options.filters.length > 1;
+      const messages = await consumer.consume({ max_messages: publishers ? PREFETCH_MESSAGES : PREFETCH_FRAMES });
+      return new NatsReader(messages, stream, publishers ? QUEUE_MESSAGES : QUEUE_FRAMES);
     } catch (error) {
       throw explained(error, stream);
     }
@@ -180,6 +187,7 @@ class NatsReader implements Reader {
   constructor(
     private readonly messages: ConsumerMessages,
     private readonly stream: string,
+    private readonly queueMax: number,
   ) {
     void this.pump();
   }
@@ -211,7 +219,7 @@ class NatsReader implements Reader {
         if (this.closed) break;
         this.queue.push(toLogMessage(message));
         this.wakeTaker?.();
-        while (this.queue.length >= QUEUE_MESSAGES && !this.isClosed()) {
+        while (this.queue.length >= this.queueMax && !this.isClosed()) {
           await new Promise<void>((resolve) => (this.wakePump = resolve));
         }
       }
@@ -229,12 +237,14 @@ class NatsReader implements Reader {
 
 function toLogMessage(message: JsMsg): LogMessage {
   const { info, headers } = message;
+  const expected = headers?.get(EXPECTED_LAST) ?? '';
   return {
     sequence: info.streamSequence,
     subject: message.subject,
     storedAtMs: Math.floor(info.timestampNanos / 1e6),
     data: message.data,
     headers: headers === undefined ? NO_HEADERS : plainHeaders(headers),
+    ...(expected === '' ? {} : { expected: Number(expected) }),
   };
 }
 
@@ -250,7 +260,7 @@ function plainHeaders(headers: MsgHdrs | undefined): Readonly<Record<string, str
 function headersOf(options: { expected?: number; headers?: Readonly<Record<string, string>> }): MsgHdrs | undefined {
   if (options.expected === undefined && options.headers === undefined) return undefined;
   const headers = newHeaders();
-  if (options.expected !== undefined) headers.set('Nats-Expected-Last-Subject-Sequence', String(options.expected));
+  if (options.expected !== undefined) headers.set(EXPECTED_LAST, String(options.expected));
   for (const [key, value] of Object.entries(options.headers ?? {})) headers.set(key, value);
   return headers;
 }

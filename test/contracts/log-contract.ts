@@ -90,12 +90,23 @@ export function logContract(name: string, makeBed: () => Promise<LogBed>): void 
         });
       });
 
-      it('is Fatal LOG_REFUSED past the payload limit: repeating it would not help', async () => {
+      it('is Fatal LOG_PAYLOAD past the payload limit: repeating it would not help', async () => {
         const tooLarge = new Uint8Array(log.payloadBytesMax + 1);
         await expect(log.publish(`${root}.a`, tooLarge)).rejects.toMatchObject({
-          ...{ reaction: 'fatal', code: 'LOG_REFUSED' },
+          ...{ reaction: 'fatal', code: 'LOG_PAYLOAD' },
         });
         expect(await publish('a', 'small')).toBe(1);
+      });
+
+      it('takes or refuses what is just at the limit, headers and all, and goes on', async () => {
+        for (const below of [0, 1, 64, 256]) {
+          const data = new Uint8Array(log.payloadBytesMax - below);
+          const before = (await log.info(stream)).lastSequence;
+          const outcome = await log.publish(`${root}.a`, data, { expected: before }).catch((error: unknown) => error);
+          if (typeof outcome === 'number') expect(outcome).toBe(before + 1);
+          else expect(outcome).toMatchObject({ reaction: 'fatal', code: 'LOG_PAYLOAD' });
+        }
+        expect(await publish('b', 'small', 0)).toBeGreaterThan(1);
       });
     });
 
@@ -114,6 +125,14 @@ export function logContract(name: string, makeBed: () => Promise<LogBed>): void 
         }
         await expect(publish('b', 'x', 2)).rejects.toMatchObject({ code: 'FENCED' });
         expect((await log.info(stream)).lastSequence).toBe(2);
+      });
+
+      it('tells readers what the writer expected, and nothing where it did not say', async () => {
+        await publish('a', '1', 0);
+        await publish('a', '2');
+        await publish('a', '3', 2);
+        const messages = await takeAll(await read(), 3);
+        expect(messages.map(({ expected }) => expected)).toEqual([0, undefined, 2]);
       });
 
       it('lets one of two writers through', async () => {

@@ -64,6 +64,31 @@ describe('a message that the stage throws on', () => {
   });
 });
 
+it('as large as a message may be is buried whole, in pieces that fit', async () => {
+  const large = line(1, '7'.repeat(900_000));
+  const bed = await ActorBed.make(liveToys({ partitions: ONE, trap: BUG(large) }));
+  await bed.publish(large, line(2));
+  const { status, failure } = bed.start('read', 0, { knobs: { frameMessages: 1 } });
+  await bed.until(() => status.sequence === 2);
+  await bed.quiet();
+  expect(failure()).toBeUndefined();
+  expect(originals(bed).join('')).toBe(large);
+  expect(bed.rows('dead-letter').map(({ index }) => index)).toEqual([0, 1, 2, 3, 4]);
+  expect(bed.rows('sum').map(({ n }) => n)).toEqual([2]);
+});
+
+it('that is no message of ours at all is buried, not tripped over for ever', async () => {
+  const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+  bed.start('read');
+  const { status } = bed.start('sum');
+  await bed.log.publish('rivulet.sum.0.stranger.0', Uint8Array.of(255, 255, 255));
+  await bed.publish(line(1));
+  await bed.until(() => status.sequence === 2);
+  await bed.quiet();
+  expect(bed.rows('dead-letter')).toMatchObject([{ rule: 'poison', subject: 'rivulet.sum.0.stranger.0' }]);
+  expect(bed.rows('rank')).toHaveLength(1);
+});
+
 describe('a publisher’s message in a batch', () => {
   it.each([
     ['throws', BUG(line(3))],

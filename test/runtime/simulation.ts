@@ -36,7 +36,6 @@ export const KNOBS: ActorKnobs = {
   frameMessages: 4,
   frameEveryMs: 0,
   frameBytes: 1e6,
-  frameEveryMs: 0,
 };
 
 /** Chances per step of the schedule. */

@@ -70,7 +70,7 @@ export class MemoryLog implements Log {
       headers = {},
     }: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> } = {},
   ): Promise<number> {
-    if (data.length > this.payloadBytesMax) throw fatal('LOG_REFUSED', `${sent}: ${data.length} bytes are too many`);
+    if (data.length > this.payloadBytesMax) throw fatal('LOG_PAYLOAD', `${sent}: ${data.length} bytes are too many`);
     const stream = [...this.streams.values()].find(({ spec }) => spec.subjects.some((one) => matches(one, sent)));
     if (stream === undefined) throw transient('LOG_AWAY', `no stream takes ${sent}`);
     const subject = transformed(stream.spec, sent);
@@ -81,6 +81,7 @@ export class MemoryLog implements Log {
     const message: LogMessage = {
       ...{ sequence: stream.lastSequence + 1, subject, storedAtMs: this.nowMs(), data: data.slice() },
       headers: Object.fromEntries(Object.entries(headers).map(([key, text]) => [key.toLowerCase(), text])),
+      ...(expected === undefined ? {} : { expected }),
     };
     makeRoom(stream, bytesOf(message));
     stream.lastSequence = message.sequence;

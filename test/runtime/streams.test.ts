@@ -1,0 +1,71 @@
+/** Streams and filters derived from the topology. */
+import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../runtime/bytes.js';
+import { ensureStreams, filtersOf, publishersSubject, streamsOf } from '../../runtime/streams.js';
+import { matches, MemoryLog } from '../support/memory-log.js';
+import { boundedToys, liveToys } from './toy-stages.js';
+
+const LIMITS = { bytesMax: 1_000, replicas: 3 };
+const ONE = { source: 1, user: 1, item: 1 };
+
+describe('streams', () => {
+  it('are one per stage and topic; publishers’ subjects belong to the stage that reads them', () => {
+    expect(streamsOf(liveToys(), LIMITS)).toEqual([
+      {
+        name: 'RIVULET_READ',
+        subjects: ['rivulet.events.>', 'rivulet.read.>'],
+        ...LIMITS,
+        dropsOldest: false,
+        transform: {
+          from: 'rivulet.events.*.*',
+          to: 'rivulet.read.{{partition(2,2)}}.events.{{wildcard(1)}}.{{wildcard(2)}}',
+        },
+      },
+      { name: 'RIVULET_SUM', subjects: ['rivulet.sum.>'], ...LIMITS, dropsOldest: false },
+      { name: 'RIVULET_RANK', subjects: ['rivulet.rank.>'], ...LIMITS, dropsOldest: false },
+      { name: 'RIVULET_TOTALS', subjects: ['rivulet.totals.>'], ...LIMITS, dropsOldest: false },
+      { name: 'RIVULET_DEAD_LETTER', subjects: ['rivulet.dead-letter.>'], ...LIMITS, dropsOldest: true },
+    ]);
+  });
+
+  it('of one partition need no transform; without publishers there are no publishers’ subjects', () => {
+    expect(streamsOf(liveToys({ partitions: ONE }), LIMITS)[0]).not.toHaveProperty('transform');
+    expect(streamsOf(boundedToys(), LIMITS).flatMap(({ subjects }) => subjects)).not.toContain('rivulet.events.>');
+  });
+
+  it('no two take the same subject', () => {
+    const all = streamsOf(liveToys(), LIMITS).flatMap(({ subjects }) => subjects);
+    for (const one of all) {
+      const sample = one.replace('>', 'x.0.y.0');
+      expect(all.filter((filter) => matches(filter, sample))).toEqual([one]);
+    }
+  });
+});
+
+describe('mailboxes', () => {
+  it('of partition 0 hold what no transform has spread', () => {
+    expect(filtersOf(liveToys(), 'read', 0)).toEqual(['rivulet.read.0.>', 'rivulet.events.>']);
+    expect(filtersOf(liveToys(), 'read', 1)).toEqual(['rivulet.read.1.>']);
+    expect(filtersOf(liveToys(), 'sum', 0)).toEqual(['rivulet.sum.0.>']);
+    expect(filtersOf(boundedToys(), 'split', 0)).toEqual(['rivulet.split.0.>']);
+  });
+
+  it('together hold every publisher’s message once', async () => {
+    for (const topology of [liveToys(), liveToys({ partitions: ONE })]) {
+      const log = new MemoryLog();
+      await ensureStreams(log, topology, { bytesMax: 1e6, replicas: 1 });
+      const sent = ['rivulet.events.view', ...Array.from({ length: 20 }, (_, i) => `rivulet.events.view.u${i}`)];
+      for (const subject of sent) await log.publish(subject, utf8('x'));
+      const partitions = Array.from({ length: topology.count('read') }, (_, p) => filtersOf(topology, 'read', p));
+      for (const { subject } of log.messages('RIVULET_READ')) {
+        const readers = partitions.filter((filters) => filters.some((filter) => matches(filter, subject)));
+        expect(readers, subject).toHaveLength(1);
+      }
+    }
+  });
+
+  it('are trimmed of publishers’ messages as one', () => {
+    expect(publishersSubject('rivulet.events.view.u1')).toBe('rivulet.events.>');
+    expect(publishersSubject('rivulet.read.1.events.view.u1')).toBe('rivulet.read.1.events.>');
+  });
+});
