@@ -118,7 +118,7 @@ export const configSchema = z.strictObject({
   ),
   replicas: whole(1, 5, 'copies of each stream in a NATS cluster').default(1),
   streamMegabytesMax: whole(16, 1_000_000, 'size limit of each stream').default(512),
-  snapshotEverySeconds: amount(0.05, 3600, 'how often state is written; changes no result').default(5),
+  snapshotEverySeconds: amount(0.05, 3600, 'how often state is written; changes no result').default(2),
   tickEveryMilliseconds: whole(10, 60_000, 'how often the clock ticks into the mailboxes').default(1000),
   logLevel: oneOf(
     ['trace', 'debug', 'info', 'warn', 'error', 'silent'],

@@ -38,7 +38,7 @@ function publish(rivulet: Command): void {
       const { publish: run } = await import('./publish.js');
       await run(options);
     });
-  withSettings(command, ['natsUrl', ...STATE_KEYS]).addHelpText(
+  withSettings(command, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
     'after',
     `
 Without --nats-url (or RIVULET_NATS_URL) it sends to the node that runs on the data directory.
@@ -118,11 +118,16 @@ export interface RetryOptions extends SettingOptions {
   readonly again?: true;
   readonly data?: string;
   readonly dataFile?: string;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly json?: true;
 }
 
-const DLQ_KEYS = ['natsUrl', ...STATE_KEYS] as const;
+/** Of commands that talk to the NATS of a node that runs. */
+const NODE_KEYS = ['natsUrl', ...STATE_KEYS] as const;
+const NODE_ABOUTS = {
+  natsUrl: 'NATS servers, comma-separated (default: that of the node that runs on the data directory)',
+  dataDir: 'data directory of the node',
+};
 
 function deadLetters(rivulet: Command): void {
   const dlq = rivulet
@@ -140,7 +145,7 @@ function deadLetters(rivulet: Command): void {
       const { listDeadLetters } = await import('./dlq.js');
       await listDeadLetters(options);
     });
-  withSettings(list, DLQ_KEYS, { set: false }).addHelpText(
+  withSettings(list, NODE_KEYS, { set: false, abouts: NODE_ABOUTS }).addHelpText(
     'after',
     '\nExample:\n  rivulet dlq ls --limit 50 --rule price_negative',
   );
@@ -154,7 +159,10 @@ function deadLetters(rivulet: Command): void {
       const { showDeadLetter } = await import('./dlq.js');
       await showDeadLetter(id, options);
     });
-  withSettings(show, DLQ_KEYS, { set: false }).addHelpText('after', '\nExample:\n  rivulet dlq show 17-0');
+  withSettings(show, NODE_KEYS, { set: false, abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    '\nExample:\n  rivulet dlq show 17-0',
+  );
   retry(dlq);
 }
 
@@ -172,8 +180,7 @@ function retry(dlq: Command): void {
     .option(
       '--set <field=value>',
       'set a field of the JSON event (repeatable)',
-      (text: string, all: string[]) => [...all, text],
-      [],
+      (text: string, all: readonly string[] = []) => [...all, text],
     )
     .option('--data <json>', 'send this instead')
     .addOption(new Option('--data-file <path>', 'send what this file holds instead').conflicts('data'))
@@ -182,12 +189,12 @@ function retry(dlq: Command): void {
       const { retryDeadLetters } = await import('./dlq-retry.js');
       await retryDeadLetters(id, options);
     });
-  withSettings(command, DLQ_KEYS, { set: false }).addHelpText(
+  withSettings(command, NODE_KEYS, { set: false, abouts: NODE_ABOUTS }).addHelpText(
     'after',
     `
 Examples:
   rivulet dlq retry 17-0 --set price=12.5 --set user_id=user-7
   rivulet dlq retry 17-0 --data '{"event_type":"view","event_time":"2026-11-01T12:00:00Z","user_id":"u1","item_id":"i1"}'
-  rivulet dlq retry --all --rule event_time_future`,
+  rivulet dlq retry --all --rule time_in_future`,
   );
 }

@@ -26,7 +26,7 @@ const RETRY_SUBJECT = `${PREFIX}retry`;
 export async function retryDeadLetters(id: string | undefined, options: RetryOptions): Promise<void> {
   checkUsage(id, options);
   const replacement = replacementOf(options);
-  const changes = options.set.map(changeOf);
+  const changes = (options.set ?? []).map(changeOf);
   const { config } = settingsOf(options);
   const outcomes = await withLog(config, 'dlq', async (log) => {
     const queue = new DeadLetterQueue(log);
@@ -46,7 +46,7 @@ export async function retryDeadLetters(id: string | undefined, options: RetryOpt
   report(outcomes, options);
 }
 
-function checkUsage(id: string | undefined, { all, rule, data, dataFile, set }: RetryOptions): void {
+function checkUsage(id: string | undefined, { all, rule, data, dataFile, set = [] }: RetryOptions): void {
   if ((id === undefined) === (all === undefined))
     throw usage('give the id of one dead letter, or --all', 'rivulet dlq ls lists them');
   if (id !== undefined && rule !== undefined) throw usage('--rule goes with --all');

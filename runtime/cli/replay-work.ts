@@ -31,9 +31,13 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
   const file = join(directory, 'job.json');
   let earlier = readJob(file);
   if (earlier !== undefined && !earlier.finished && !restart && !isDeepStrictEqual(earlier.job, plain(job))) {
-    throw fatal('REPLAY_OTHER_JOB', `${directory} holds an unfinished replay of ${earlier.job.input} with other options`, {
-      hint: 'finish that one, discard it with --restart, or give this one its own --data-dir',
-    });
+    throw fatal(
+      'REPLAY_OTHER_JOB',
+      `${directory} holds an unfinished replay of ${earlier.job.input} with other options`,
+      {
+        hint: 'finish that one, discard it with --restart, or give this one its own --data-dir',
+      },
+    );
   }
   if (earlier === undefined || earlier.finished || restart) {
     if (existsSync(directory) && earlier === undefined && !restart) {

@@ -137,7 +137,12 @@ async function runJob(
     let bytes = 0;
     const partitions = topology.count('popularity');
     await Promise.all([
-      writeTable(writer, popularityTable(popularity), { to: 'popularity', from: 'popularity-table', by: 'item', partitions }),
+      writeTable(writer, popularityTable(popularity), {
+        to: 'popularity',
+        from: 'popularity-table',
+        by: 'item',
+        partitions,
+      }),
       writeChunks(writer, source, { to: 'parse', from: 'folder' }, (chunk) => {
         bytes += chunk.data.length;
         ui.progress(bytes, chunk.file);
@@ -151,7 +156,8 @@ async function runJob(
 }
 
 function summarise(statuses: readonly ActorStatus[], seconds: number): ReplaySummary {
-  const sum = (pick: (status: ActorStatus) => number): number => statuses.reduce((total, status) => total + pick(status), 0);
+  const sum = (pick: (status: ActorStatus) => number): number =>
+    statuses.reduce((total, status) => total + pick(status), 0);
   const events = sum(({ counters }) => counters.events);
   const round = (value: number, digits: number): number => Number(value.toFixed(digits));
   return {

@@ -18,19 +18,25 @@ export const ENGINE_KEYS = [
 ] as const;
 
 /** Gives a command the flags of these keys, `--config`, and, unless it has a `--set` of its own, `--set` for all other keys. */
-export function withSettings(command: Command, keys: readonly string[], { set = true } = {}): Command {
+export function withSettings(
+  command: Command,
+  keys: readonly string[],
+  { set = true, abouts = {} }: { readonly set?: boolean; readonly abouts?: Readonly<Record<string, string>> } = {},
+): Command {
   for (const key of keys) {
-    const { about, expects, numeric } = configKey(key)!;
+    const { about, path, numeric } = configKey(key)!;
     const metavariable = numeric
       ? 'n'
-      : /^(\w+, )*\w+ or \w+$/.test(expects)
-        ? 'name'
+      : path === true
+        ? 'path'
         : key.endsWith('Url')
           ? 'url'
-          : 'path';
-    command.addOption(new Option(`${flagOf(key)} <${metavariable}>`, about));
+          : key.endsWith('Host')
+            ? 'host'
+            : 'name';
+    command.addOption(new Option(`${flagOf(key)} <${metavariable}>`, abouts[key] ?? about));
   }
-  if (set) command.option('--set <key=value>', 'set any key of the configuration (repeatable)', collectSet, []);
+  if (set) command.option('--set <key=value>', 'set any key of the configuration (repeatable)', collectSet);
   return command.option('--config <file>', 'configuration file (default: ./rivulet.json when it is there)');
 }
 
@@ -38,7 +44,7 @@ export function withSettings(command: Command, keys: readonly string[], { set = 
 const setFlags = (set: unknown): FlagValue[] =>
   Array.isArray(set) ? set.filter((one): one is FlagValue => typeof one === 'object') : [];
 
-function collectSet(text: string, before: readonly FlagValue[]): FlagValue[] {
+function collectSet(text: string, before: readonly FlagValue[] = []): FlagValue[] {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('Give key=value, as in --set pipeline.watermarkDelaySeconds=60.');
   return [...before, { key: text.slice(0, at), value: text.slice(at + 1), bySet: true }];

@@ -24,7 +24,16 @@ export async function benchLive(rate: number, seconds: number): Promise<void> {
   const extra = (process.env.RIVULET_BENCH_ARGS ?? '').split(' ').filter((arg) => arg !== '');
   const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-bench-live-'));
   const [grpcPort, natsPort] = [55_051, 55_222];
-  const args = ['start', '--data-dir', dataDir, '--grpc-port', String(grpcPort), '--nats-port', String(natsPort), ...extra];
+  const args = [
+    'start',
+    '--data-dir',
+    dataDir,
+    '--grpc-port',
+    String(grpcPort),
+    '--nats-port',
+    String(natsPort),
+    ...extra,
+  ];
   const node = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   const url = `nats://127.0.0.1:${natsPort}`;
   const client = await connectRivulet(`127.0.0.1:${grpcPort}`);
@@ -38,7 +47,13 @@ export async function benchLive(rate: number, seconds: number): Promise<void> {
     for (let n = 0; performance.now() < endMs; n++) {
       const userId = `probe-${n}`;
       const startedMs = performance.now();
-      const event = { event_type: 'view', event_time: new Date().toISOString(), user_id: userId, item_id: 'item-1', category_code: 'electronics.audio' };
+      const event = {
+        event_type: 'view',
+        event_time: new Date().toISOString(),
+        user_id: userId,
+        item_id: 'item-1',
+        category_code: 'electronics.audio',
+      };
       connection.publish(`rivulet.events.view.${userId}`, JSON.stringify(event));
       while (performance.now() - startedMs < GIVE_UP_MS) {
         const { items } = await client.getRecommendations({ userId });

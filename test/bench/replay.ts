@@ -33,7 +33,15 @@ async function data(rows: number): Promise<string | undefined> {
 
 async function rivulet(directory: string, partitions: number): Promise<Summary & { readonly treeBytesMax: number }> {
   const work = join(tmpdir(), 'rivulet-bench', 'work');
-  const args = ['replay', '--input', directory, '--popularity', `${directory}.popularity.csv`, '--out', join(work, 'out')];
+  const args = [
+    'replay',
+    '--input',
+    directory,
+    '--popularity',
+    `${directory}.popularity.csv`,
+    '--out',
+    join(work, 'out'),
+  ];
   const options = ['--trigger', 'file', '--partitions', String(partitions), '--data-dir', work, '--restart', '--json'];
   const { stdout, treeBytesMax } = await run(process.execPath, [CLI, ...args, ...options]);
   return { ...(JSON.parse(stdout) as Summary), treeBytesMax };
@@ -42,10 +50,17 @@ async function rivulet(directory: string, partitions: number): Promise<Summary &
 async function spark(directory: string): Promise<number | undefined> {
   const out = join(tmpdir(), 'rivulet-bench', 'spark-out');
   try {
-    const { stdout } = await run(python, [join(SHARED_BENCH, 'spark_job.py'), directory, `${directory}.popularity.csv`, out]);
+    const { stdout } = await run(python, [
+      join(SHARED_BENCH, 'spark_job.py'),
+      directory,
+      `${directory}.popularity.csv`,
+      out,
+    ]);
     return (JSON.parse(stdout.trim().split('\n').at(-1)!) as { seconds: number }).seconds;
   } catch (error) {
-    say(`skipped: Spark does not run here (${String(error).split('\n')[0]}); set RIVULET_BENCH_PYTHON to a python with pyspark`);
+    say(
+      `skipped: Spark does not run here (${String(error).split('\n')[0]}); set RIVULET_BENCH_PYTHON to a python with pyspark`,
+    );
     return undefined;
   }
 }
@@ -62,7 +77,9 @@ export async function benchReplay(rounds: number): Promise<void> {
     const ratio = peer === undefined ? NaN : peer / own.seconds;
     if (peer !== undefined) ratios.push(ratio);
     const theirs = peer === undefined ? '' : `   Spark ${round(peer)} s   ratio ${round(ratio)}`;
-    say(`  round ${i}: Rivulet ${round(own.seconds, 2)} s (${own.events_per_second}/s), ${megabytes(own.treeBytesMax)}${theirs}`);
+    say(
+      `  round ${i}: Rivulet ${round(own.seconds, 2)} s (${own.events_per_second}/s), ${megabytes(own.treeBytesMax)}${theirs}`,
+    );
   }
   if (ratios.length > 0) {
     ratios.sort((a, b) => a - b);
@@ -76,5 +93,7 @@ export async function benchMemory(): Promise<void> {
   if (directory === undefined) return;
   say('\nreplay, 4 M events, 10 epochs: throughput and peak memory of the whole process tree');
   const { seconds, events_per_second: rate, treeBytesMax } = await rivulet(directory, 4);
-  say(`  Rivulet ${round(seconds, 2)} s (${rate}/s), peak ${megabytes(treeBytesMax)} (Flink 1.20, heap state: 177 k/s on such a machine)`);
+  say(
+    `  Rivulet ${round(seconds, 2)} s (${rate}/s), peak ${megabytes(treeBytesMax)} (Flink 1.20, heap state: 177 k/s on such a machine)`,
+  );
 }

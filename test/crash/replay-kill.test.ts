@@ -48,7 +48,9 @@ describe('a killed replay', () => {
     await runReplay({ ...job, extra });
     expect(kills).toBeGreaterThan(0);
     for (const file of RESULT_FILES) expect(resultRows(job.out, file), file).toEqual(shop.expected[file]);
-    const left = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n').filter((line) => line.includes(directory));
+    const left = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes(directory));
     expect(left).toEqual([]);
   }, 180_000);
 
@@ -63,7 +65,9 @@ describe('a killed replay', () => {
     );
     first.kill('SIGKILL');
     await firstEnd;
-    const { code, stderr } = await ended(startReplay({ input, popularity, out: join(directory, 'out-a'), dataDir, partitions: 5 }));
+    const { code, stderr } = await ended(
+      startReplay({ input, popularity, out: join(directory, 'out-a'), dataDir, partitions: 5 }),
+    );
     expect(code).not.toBe(0);
     expect(stderr).toContain('REPLAY_OTHER_JOB');
     expect(stderr).toContain('--restart');

@@ -26,16 +26,33 @@ afterAll(() => {
 });
 
 describe('rivulet replay', () => {
-  it.each(CUTS)('gives the reference rows at $partitions partitions, pieces of $chunkBytes bytes', async (cut) => {
-    const { partitions, chunkBytes } = cut;
-    const out = join(directory, `out-${partitions}`);
-    const dataDir = join(directory, `data-${partitions}`);
-    const { input, popularity } = shop;
-    const summary = await runReplay({ input, popularity, out, dataDir, partitions, extra: ['--chunk-bytes', String(chunkBytes)] });
-    for (const file of RESULT_FILES) expect(resultRows(out, file), file).toEqual(shop.expected[file]);
-    expect(summary).toMatchObject({ events: shop.events, late: shop.expected['late.csv'].length, dead_letter: 0, duplicates: 0, epochs: 5 });
-    expect(summary.on_time! + summary.late!).toBe(shop.events);
-  }, 120_000);
+  it.each(CUTS)(
+    'gives the reference rows at $partitions partitions, pieces of $chunkBytes bytes',
+    async (cut) => {
+      const { partitions, chunkBytes } = cut;
+      const out = join(directory, `out-${partitions}`);
+      const dataDir = join(directory, `data-${partitions}`);
+      const { input, popularity } = shop;
+      const summary = await runReplay({
+        input,
+        popularity,
+        out,
+        dataDir,
+        partitions,
+        extra: ['--chunk-bytes', String(chunkBytes)],
+      });
+      for (const file of RESULT_FILES) expect(resultRows(out, file), file).toEqual(shop.expected[file]);
+      expect(summary).toMatchObject({
+        events: shop.events,
+        late: shop.expected['late.csv'].length,
+        dead_letter: 0,
+        duplicates: 0,
+        epochs: 5,
+      });
+      expect(summary.on_time! + summary.late!).toBe(shop.events);
+    },
+    120_000,
+  );
 
   it.skipIf(!existsSync(PARITY)).each(CUTS)(
     "gives Spark's rows (../shared/parity) at $partitions partitions, pieces of $chunkBytes bytes",

@@ -88,7 +88,7 @@ describe('held messages', () => {
     endsEpoch: i % 3 === 2,
     endsInput: i === 8,
   }));
-  const instances = ['split', 'gather', 'weigh', 'join'].flatMap((id) => [0, 1].map((p) => [id, p] as const)).slice(0);
+  const instances = ['split', 'gather', 'weigh', 'join'].flatMap((id) => [0, 1].map((p) => [id, p] as const));
 
   function results(seed: number | undefined): unknown {
     const random = seeded(seed ?? 0);
@@ -102,7 +102,8 @@ describe('held messages', () => {
       driver.together(() => {
         // Writer 1 of `split` is always a few chunks ahead.
         for (const chunk of chunks.slice(from, to)) driver.chunk('split', 'folder', chunk, 1);
-        for (const chunk of chunks.slice(Math.max(0, from - 3), to - 3)) driver.chunk('split', 'folder', chunk, 0);
+        for (const chunk of chunks.slice(Math.max(0, from - 3), Math.max(0, to - 3)))
+          driver.chunk('split', 'folder', chunk, 0);
       });
       if (seed === undefined) return;
       const [id, p] = instances[Math.floor(random() * instances.length)]!;
