@@ -1,6 +1,7 @@
 /** Bytes and text: the two codecs, made once, and the hash that NATS uses for its `partition(n)`. */
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** A byte order mark within an id is part of it. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export const EMPTY = new Uint8Array(0);
 

@@ -134,6 +134,8 @@ export interface ConfigKey extends KeyAbout {
   readonly key: string;
   readonly variable: string;
   readonly numeric: boolean;
+  /** Absent: not set, or worked out when the configuration is loaded. */
+  readonly byDefault: string | number | undefined;
 }
 
 export const VARIABLE_PREFIX = 'RIVULET_';
@@ -158,7 +160,8 @@ function keysOf(schema: z.ZodObject, prefix: string): ConfigKey[] {
     if (inner instanceof z.ZodObject) return keysOf(inner, `${key}.`);
     const about = abouts.get(inner);
     if (about === undefined) throw new TypeError(`the key ${key} is not described`);
-    return [{ ...about, key, variable: variableOf(key), numeric: inner instanceof z.ZodNumber }];
+    const byDefault = wrapped instanceof z.ZodDefault ? (wrapped.def.defaultValue as string | number) : undefined;
+    return [{ ...about, key, byDefault, variable: variableOf(key), numeric: inner instanceof z.ZodNumber }];
   });
 }
 

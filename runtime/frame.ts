@@ -150,13 +150,27 @@ export function gather<C extends Columns>(frame: Frame<C>, indexes: Uint32Array)
       const codes = new Uint32Array(count);
       for (let i = 0; i < count; i++) codes[i] = map.get(column.codes[indexes[i]!]!);
       columns[name] = { codes, dictionary: dictionary.view() };
-    } else {
-      const values = newColumn(frame.type.columns[name] as 'f64', count);
-      for (let i = 0; i < count; i++) values[i] = column[indexes[i]!]!;
-      columns[name] = values;
-    }
+    } else columns[name] = picked(column, indexes);
   }
   return { type: frame.type, rows: count, columns: columns as Frame<C>['columns'] };
+}
+
+/** One loop per kind of array: a loop that sees several is a fifth slower. */
+function picked(column: Float64Array | Uint32Array | Uint8Array, indexes: Uint32Array): AnyColumn {
+  const count = indexes.length;
+  if (column instanceof Float64Array) {
+    const values = new Float64Array(count);
+    for (let i = 0; i < count; i++) values[i] = column[indexes[i]!]!;
+    return values;
+  }
+  if (column instanceof Uint32Array) {
+    const values = new Uint32Array(count);
+    for (let i = 0; i < count; i++) values[i] = column[indexes[i]!]!;
+    return values;
+  }
+  const values = new Uint8Array(count);
+  for (let i = 0; i < count; i++) values[i] = column[indexes[i]!]!;
+  return values;
 }
 
 /** Rows [start, end) of a frame; shares its memory. */

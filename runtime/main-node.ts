@@ -16,6 +16,7 @@ import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import type { Topology } from './graph.js';
 import type { Host } from './host.js';
+import { checkDeployment } from './main-deployment.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
 import { Threads } from './main-threads.js';
@@ -73,6 +74,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   let onFatal: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => (onFatal = resolve));
   const undo: (() => Promise<void>)[] = [];
+  checkDeployment(options.dataDir, options.pipeline);
   try {
     const nats = await openNats({ ...options, onFatal });
     undo.push(() => nats.stop());

@@ -191,10 +191,10 @@ function bytesOf(frame: Frame): number {
 function cutPart(part: Part): Part[] {
   if (part.frame === undefined) return [part];
   const frames = cutFrame(part.frame);
-  return frames.map((frame, i) => {
-    const last = i === frames.length - 1;
-    return { ...part, frame, endsEpoch: part.endsEpoch && last, endsInput: part.endsInput && last };
-  });
+  // Progress is about all of the rows: where each message is an epoch of its own, an earlier piece must not bring the watermark of a later one.
+  return frames.map((frame, i) =>
+    i === frames.length - 1 ? { ...part, frame } : { ...part, frame, progress: {}, endsEpoch: false, endsInput: false },
+  );
 }
 
 function cutFrame(frame: Frame): Frame[] {

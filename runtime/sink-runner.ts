@@ -25,8 +25,9 @@ export interface SinkRunnerOptions {
 }
 
 interface Progress {
-  /** Per topic: the last sequence that the sink has. */
+  /** Per topic: the last sequence that the sink has, and of which stream. */
   readonly sequences: Record<string, number>;
+  readonly streams: Record<string, string>;
   /** `<topic>/<writer>` that have ended their input. */
   readonly ended: string[];
   readonly position: string | undefined;
@@ -37,6 +38,7 @@ const TAKE_MESSAGES = 64;
 
 export class SinkRunner {
   private readonly sequences: Record<string, number>;
+  private readonly streams: Record<string, string>;
   private readonly ended: Set<string>;
   private readonly seen = new Map<string, readonly [topic: string, sequence: number]>();
   private readonly readers: Reader[] = [];
@@ -48,13 +50,16 @@ export class SinkRunner {
     progress: Progress,
   ) {
     this.sequences = progress.sequences;
+    this.streams = progress.streams;
     this.ended = new Set(progress.ended);
   }
 
   static async open(options: SinkRunnerOptions): Promise<SinkRunner> {
     const bytes = options.store.getSync(KEY);
     const progress =
-      bytes === undefined ? { sequences: {}, ended: [], position: undefined } : (JSON.parse(textOf(bytes)) as Progress);
+      bytes === undefined
+        ? { sequences: {}, streams: {}, ended: [], position: undefined }
+        : (JSON.parse(textOf(bytes)) as Progress);
     await options.sink.open(progress.position);
     return new SinkRunner(options, progress);
   }
@@ -68,7 +73,8 @@ export class SinkRunner {
       for (const reader of this.readers) void reader.close();
     };
     signal.addEventListener('abort', stop);
-    const reading = topics.map((topic) => this.readTopic(topic));
+    if (signal.aborted) stop();
+    const reading = topics.map((topic) => this.readTopic(topic, over.signal));
     const syncing = (async () => {
       while (!over.signal.aborted) {
         await clock.sleep(syncEveryMs, over.signal);
@@ -92,13 +98,15 @@ export class SinkRunner {
     return this.options.topics.every((topic) => this.isOver(topic));
   }
 
-  private async readTopic(topic: string): Promise<void> {
+  private async readTopic(topic: string, over: AbortSignal): Promise<void> {
     const { log } = this.options;
     if (this.isOver(topic)) return;
-    const stream = streamOf(topic);
-    const reader = await log.read(stream, { filters: [`rivulet.${topic}.>`], from: (this.sequences[topic] ?? 0) + 1 });
+    await this.mustFit(topic);
+    const from = (this.sequences[topic] ?? 0) + 1;
+    const reader = await log.read(streamOf(topic), { filters: [`rivulet.${topic}.>`], from });
     this.readers.push(reader);
-    while (!this.isOver(topic)) {
+    // Who stops us closes the readers that there are by then.
+    while (!this.isOver(topic) && !over.aborted) {
       const messages = await reader.take(TAKE_MESSAGES);
       if (messages.length === 0) break;
       await this.exclusively(async () => {
@@ -106,6 +114,22 @@ export class SinkRunner {
       });
     }
     await reader.close();
+  }
+
+  /** A topic that ends before what the sink has, or is another one, would give wrong rows in silence (design rule 8). */
+  private async mustFit(topic: string): Promise<void> {
+    const { identity, lastSequence } = await this.options.log.info(streamOf(topic));
+    const sequence = this.sequences[topic] ?? 0;
+    if (lastSequence < sequence || (this.streams[topic] ?? identity) !== identity) {
+      throw fatal(
+        'LOG_BEHIND',
+        `the sink has message ${sequence} of ${streamOf(topic)}, which was rolled back or made anew`,
+        {
+          hint: 'restore the NATS store, or start with an empty data directory and output',
+        },
+      );
+    }
+    this.streams[topic] = identity;
   }
 
   /** Writing and syncing take turns, so that a position never lies between a message and its sequence. */
@@ -154,7 +178,8 @@ export class SinkRunner {
     this.dirty = false;
     const seen = [...this.seen];
     const position = await this.options.sink.sync();
-    const progress: Progress = { sequences: this.sequences, ended: [...this.ended], position };
+    const { sequences, streams } = this;
+    const progress: Progress = { sequences, streams, ended: [...this.ended], position };
     await this.options.store.write([{ key: KEY, value: utf8(JSON.stringify(progress)) }]);
     for (const [subject, [topic, sequence]] of seen) {
       await this.options.log.purge(streamOf(topic), subject, sequence).catch((error: unknown) => {

@@ -52,10 +52,11 @@ export async function writeChunks(
   onChunk: (chunk: SourceChunk) => void,
 ): Promise<void> {
   const { to, from } = target;
+  // The line first: what another writer stores after that is newer than what the line knows, and fences it.
+  const { line, outbox } = await openLine(options, to, 0, from);
   const last = await options.log.last(streamOf(to), subjectOf(to, 0, from, 0));
   const said = last === undefined ? undefined : fromBinary(EnvelopeSchema, last.data);
   if (said?.endsInput === true) return;
-  const { line, outbox } = await openLine(options, to, 0, from);
   let sequence = said?.sequence ?? 0;
   for await (const chunk of source.chunks(positionOf(said))) {
     await outbox.room(CHUNKS_IN_FLIGHT - 1, Infinity);

@@ -118,7 +118,7 @@ export class ColumnTable<C extends Columns> {
     return dictionary;
   }
 
-  /** All rows, or the given ones in the given order, as a frame with copies of keys and values. */
+  /** The given rows in the given order, as a frame of their own; without rows all, sharing the value columns: to read, not to keep. */
   frame(rows?: Uint32Array): Frame<C> {
     const all = this.view();
     return rows === undefined ? all : gather(all, rows);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { CONFIG_KEYS } from '../config-schema.js';
 import type { SettingOptions } from './commands-node.js';
-import { ENGINE_KEYS, GRPC_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from './settings.js';
+import { aboutOf, ENGINE_KEYS, GRPC_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from './settings.js';
 
 export interface JsonOptions extends SettingOptions {
   readonly json?: true;
@@ -48,9 +48,11 @@ function config(rivulet: Command): void {
 }
 
 function keysHelp(): string {
-  const keys = CONFIG_KEYS.map(
-    ({ key, variable, about, expects }) => `  ${key}\n      ${about}; ${expects}\n      ${variable}`,
-  );
+  const keys = CONFIG_KEYS.map((key) => {
+    const about = aboutOf(key);
+    const expects = about.includes(key.expects) ? '' : `; ${key.expects}`;
+    return `  ${key.key}\n      ${about}${expects}\n      ${key.variable}`;
+  });
   const file = '  {"grpcPort": 50052, "pipeline": {"watermarkDelaySeconds": 60}}';
   return `
 Examples:

@@ -1,7 +1,7 @@
 /** Configuration on the command line: the flags of the keys, `--set`, `--config`, and what comes of them. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type ConfigRequest, loadConfig, type LoadedConfig, type LogLevel } from '../config.js';
-import { flagOf } from '../config-schema.js';
+import { type ConfigKey, flagOf } from '../config-schema.js';
 import { configKey, type FlagValue } from '../config-sources.js';
 
 /** Keys of the first level, by what a command does. */
@@ -24,17 +24,9 @@ export function withSettings(
   { set = true, abouts = {} }: { readonly set?: boolean; readonly abouts?: Readonly<Record<string, string>> } = {},
 ): Command {
   for (const key of keys) {
-    const { about, path, numeric } = configKey(key)!;
-    const metavariable = numeric
-      ? 'n'
-      : path === true
-        ? 'path'
-        : key.endsWith('Url')
-          ? 'url'
-          : key.endsWith('Host')
-            ? 'host'
-            : 'name';
-    command.addOption(new Option(`${flagOf(key)} <${metavariable}>`, abouts[key] ?? about));
+    const known = configKey(key)!;
+    const about = abouts[key] ?? aboutOf(known);
+    command.addOption(new Option(`${flagOf(key)} <${placeholderOf(known)}>`, about));
   }
   if (set) command.option('--set <key=value>', 'set any key of the configuration (repeatable)', collectSet);
   return command.option('--config <file>', 'configuration file (default: ./rivulet.json when it is there)');
@@ -43,6 +35,18 @@ export function withSettings(
 /** `--set` of a command that has one of its own holds something else. */
 const setFlags = (set: unknown): FlagValue[] =>
   Array.isArray(set) ? set.filter((one): one is FlagValue => typeof one === 'object') : [];
+
+function placeholderOf({ key, path, numeric }: ConfigKey): string {
+  if (numeric) return 'n';
+  if (path === true) return 'path';
+  return /Url$|Host$/.exec(key)?.[0].toLowerCase() ?? 'name';
+}
+
+/** What it is, what it may be where that is a few names, and its default where the words do not tell. */
+export function aboutOf({ about, expects, byDefault }: ConfigKey): string {
+  const names = /^(\w+, )*\w+ or \w+$/.test(expects) ? `: ${expects}` : '';
+  return `${about}${names}${byDefault === undefined ? '' : ` (default: ${String(byDefault)})`}`;
+}
 
 function collectSet(text: string, before: readonly FlagValue[] = []): FlagValue[] {
   const at = text.indexOf('=');

@@ -40,11 +40,15 @@ describe('demo', () => {
     const [, address] = await first.printed(GRPC);
     await first.printed(/sent [\d,]+ events of the last half hour/);
     await first.printed(/^\d\d:\d\d:\d\d {2}events .* user-\d+: item-/m);
-    const get = await runCli(cwd, ['get', 'user-0042', '--explain', '--json', '--address', address!]);
-    expect(get.code).toBe(0);
-    const { user_id: user, items } = JSON.parse(get.stdout);
-    expect(user).toBe('user-0042');
-    expect(items).toHaveLength(10);
+    // The history is on its way through the stages.
+    let items: unknown[] = [];
+    await until(async () => {
+      const args = ['get', 'user-0042', '--explain', '--json', '--address', address!];
+      const { user_id: user, ...answer } = JSON.parse((await runCli(cwd, args)).stdout);
+      expect(user).toBe('user-0042');
+      items = answer.items;
+      return items.length === 10;
+    });
     expect(items[0]).toMatchObject({ rank: 1, item_id: expect.any(String), reason: expect.any(String) });
     const end = await stopped(first, 'SIGINT');
     expect(end.code).toBe(0);

@@ -61,7 +61,7 @@ describe('a node', () => {
       streamBytesMax: 512 * 1024 * 1024,
     });
     expect(grpc).toEqual({ host: '127.0.0.1', port: 50051 });
-    expect(knobs.snapshotEveryMs).toBe(5000);
+    expect(knobs.snapshotEveryMs).toBe(2000);
     expect(pipeline).toMatchObject({
       partitions: { source: 1, user: 4, item: 4 },
       trigger: { kind: 'frame' },

@@ -118,17 +118,16 @@ describe('what is taken (E1)', () => {
     user: fc.constantFrom('a', 'b', 'c', 'd'),
     price: fc.constantFrom(undefined, 1),
   });
-  /** A frame whose dictionaries have unused entries, in an order of their own. */
+  /** A frame whose users' dictionary has unused entries, or is in an order of its own. */
   const untidy = fc
-    .tuple(fc.array(event, { minLength: 2, maxLength: 6 }), fc.integer({ min: 0, max: 5 }))
-    .map(([rows, from]): Frame<typeof events.columns> => {
+    .tuple(fc.array(event, { minLength: 2, maxLength: 6 }), fc.integer({ min: 0, max: 5 }), fc.boolean())
+    .map(([rows, dropped, backwards]): Frame<typeof events.columns> => {
       const whole = frame(...rows);
-      const kept = [...rows.keys()].reverse().slice(0, Math.max(1, rows.length - from));
+      const kept = [...rows.keys()].slice(0, Math.max(1, rows.length - dropped));
+      if (backwards) kept.reverse();
       const part = gather(whole, Uint32Array.from(kept));
-      const user = {
-        codes: Uint32Array.from(kept, (row) => whole.columns.user.codes[row]!),
-        dictionary: whole.columns.user.dictionary,
-      };
+      const { codes, dictionary } = whole.columns.user;
+      const user = { codes: Uint32Array.from(kept, (row) => codes[row]!), dictionary };
       return { ...part, columns: { ...part.columns, user } };
     });
 

@@ -1,0 +1,49 @@
+/**
+ * What is fixed for the life of a data directory: state that was made under one meaning must not be mixed with that of another. Recorded at the
+ * first start, checked at every one.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { PipelineOptions } from '../actors/topology.js';
+import { fatal } from './errors.js';
+
+const FILE = 'deployment.json';
+
+const fixedPart = ({
+  partitions,
+  trigger,
+  window,
+  interest,
+  popularity,
+}: PipelineOptions): Record<string, unknown> => ({
+  partitions,
+  trigger: trigger.kind,
+  window: window.kind,
+  interest: interest.kind,
+  popularity,
+});
+
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory was made by another deployment. */
+export function checkDeployment(dataDir: string, pipeline: PipelineOptions): void {
+  const file = join(dataDir, FILE);
+  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
+  if (!existsSync(file)) {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(file, `${JSON.stringify(wanted, undefined, 2)}\n`);
+    return;
+  }
+  const found = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  for (const [key, value] of Object.entries(wanted)) {
+    if (isDeepStrictEqual(found[key], value)) continue;
+    const [was, is] = [JSON.stringify(found[key]), JSON.stringify(value)];
+    if (key === 'partitions') {
+      throw fatal('PARTITIONS_CHANGED', `${dataDir} was made with partitions ${was}, the configuration says ${is}`, {
+        hint: 'start with the old number, or use another --data-dir; the number is fixed per deployment',
+      });
+    }
+    throw fatal('PIPELINE_CHANGED', `${dataDir} was made with ${key} ${was}, the configuration says ${is}`, {
+      hint: 'its state has another meaning: configure what it was made with, or use another --data-dir',
+    });
+  }
+}

@@ -1,0 +1,49 @@
+/** What is fixed for the life of a data directory is refused when it changes, by name. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { PipelineOptions } from '../../actors/topology.js';
+import { checkDeployment } from '../../runtime/main-deployment.js';
+
+const PIPELINE: PipelineOptions = {
+  partitions: { source: 1, user: 4, item: 4 },
+  parse: {},
+  trigger: { kind: 'frame' },
+  watermarkDelayMs: 600_000,
+  idleAfterMs: 60_000,
+  window: { kind: { kind: 'tumbling', sizeMs: 300_000 }, allowedLatenessMs: 0, output: 'update' },
+  interest: { kind: 'decayed', halfLifeMs: 86_400_000 },
+  popularity: 'events',
+  listSize: 100,
+  mode: 'live',
+};
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'rivulet-deployment-'));
+  checkDeployment(dataDir, PIPELINE);
+});
+afterEach(() => {
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+const codeOf = (options: PipelineOptions): unknown => {
+  try {
+    checkDeployment(dataDir, options);
+    return undefined;
+  } catch (error) {
+    return (error as { code: unknown }).code;
+  }
+};
+
+it.each([
+  ['nothing', {}, undefined],
+  ['the list size, which no state depends on', { listSize: 10 }, undefined],
+  ['the partitions', { partitions: { source: 1, user: 5, item: 4 } }, 'PARTITIONS_CHANGED'],
+  ['the window', { window: { ...PIPELINE.window, kind: { kind: 'tumbling', sizeMs: 60_000 } } }, 'PIPELINE_CHANGED'],
+  ['the trigger', { trigger: { kind: 'interval', everyMs: 1_000 } }, 'PIPELINE_CHANGED'],
+  ['the interest', { interest: { kind: 'epoch' } }, 'PIPELINE_CHANGED'],
+] as const)('a changed deployment: %s', (_, change, code) => {
+  expect(codeOf({ ...PIPELINE, ...change })).toBe(code);
+});
