@@ -27,10 +27,10 @@ import { Requests } from './requests.js';
 
 const PUBLISH_TIMEOUT_MS = 5_000;
 /** Frames are at most some 0.8 MB, publishers' messages mostly below 1 KB. */
-const PREFETCH_FRAMES = 20;
+const PREFETCH_FRAMES = 8;
 const PREFETCH_MESSAGES = 2_000;
 /** Taken from the client, not yet by the actor. */
-const QUEUE_FRAMES = 4;
+const QUEUE_FRAMES = 2;
 const QUEUE_MESSAGES = 1_000;
 
 /** The server counts headers as payload; ours take some 70 bytes, a content type some 60. */

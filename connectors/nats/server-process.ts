@@ -42,6 +42,8 @@ const READY_POLL_MS = 3;
 const TERM_MS_MAX = 10_000;
 const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 const LOG_FILES_MAX = 3;
+/** Above this the server collects garbage eagerly; left alone it keeps a gigabyte of message buffers. GOMEMLIMIT in the environment wins. */
+const MEMORY_SOFT_LIMIT = '704MiB';
 const TAIL_BYTES = 8 * 1024;
 const TAIL_LINES = 12;
 const BIND_FAILED = /address already in use|only one usage of each socket address/i;
@@ -130,6 +132,7 @@ async function spawnServer({ binary, configFile, logFile, storeDir }: ServerSpec
       // A process group of its own: Ctrl-C is for us, we stop it when the actors have drained.
       detached: process.platform !== 'win32',
       windowsHide: true,
+      env: { GOMEMLIMIT: MEMORY_SOFT_LIMIT, ...process.env },
     });
     endWithProcess(child);
     // Whoever uses the server keeps the process alive, not the server itself.

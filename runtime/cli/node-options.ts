@@ -12,8 +12,8 @@ const HOUR_MS = 3_600_000;
 /** Knobs that no one has needed to turn: they change no output, and what they bound is small beside the streams. */
 const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs'> = {
   snapshotEveryBytes: 64 * MIB,
-  inFlightMessages: 32,
-  inFlightBytes: 16 * MIB,
+  inFlightMessages: 8,
+  inFlightBytes: 4 * MIB,
   frameMessages: 2_000,
   frameBytes: 512 * 1024,
   frameEveryMs: 4,

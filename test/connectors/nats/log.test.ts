@@ -1,17 +1,25 @@
 /** The log on JetStream: the contract, and what only a real server can do (N1–N3). */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { jetstreamManager } from '@nats-io/jetstream';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectNats } from '../../../connectors/nats/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log.js';
-import { logContract } from '../../contracts/log-contract.js';
-import { startTestNats } from '../../support/nats.js';
+import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { systemClock } from '../../../runtime/clock.js';
+import { frameOf, frameType, partitionBy, rowsOf } from '../../../runtime/frame.js';
+import { Line, Outbox } from '../../../runtime/outbox.js';
+import type { Log, LogMessage } from '../../../runtime/ports.js';
+import type { Tag } from '../../../runtime/tag.js';
+import { logContract, takeAll } from '../../contracts/log-contract.js';
+import { startTestNats, type TestNats } from '../../support/nats.js';
+
+const open = async (server: TestNats, name = 'test'): Promise<Log> =>
+  openNatsLog(await connectNats({ url: server.url }, name));
 
 logContract('JetStream', async () => {
   const server = await startTestNats();
-  const [connection, second] = [
-    await connectNats({ url: server.url }, 'test'),
-    await connectNats({ url: server.url }, 'test-other'),
-  ];
-  const [log, other] = [await openNatsLog(connection), await openNatsLog(second)];
+  const [log, other] = [await open(server), await open(server, 'test-other')];
+  const connection = await connectNats({ url: server.url }, 'test-manager');
   const manager = await jetstreamManager(connection);
   return {
     ...{ log, other },
@@ -19,9 +27,118 @@ logContract('JetStream', async () => {
       await manager.streams.delete(name);
     },
     stop: async () => {
+      await connection.close();
       await log.close();
       await other.close();
       await server.stop();
     },
   };
+});
+
+describe('on a server', () => {
+  let server: TestNats;
+  let log: Log;
+
+  beforeEach(async () => {
+    server = await startTestNats();
+    log = await open(server);
+    const limits = { bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1 };
+    await log.ensureStream({ name: 'S', subjects: ['s.>'], ...limits });
+  });
+  afterEach(async () => {
+    await log.close();
+    await server.stop();
+  });
+
+  const letter = (sequence: number): readonly [Tag, Uint8Array] => {
+    const tag = { first: sequence, sequence, part: 0, lastPart: true };
+    return [tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, tag))];
+  };
+  const sequences = (messages: readonly LogMessage[]): number[] =>
+    messages.map(({ data }) => fromBinary(EnvelopeSchema, data).sequence);
+
+  it('rows find the same partition as publishers’ messages: the server’s partition(n) is partitionBy', async () => {
+    const users = Array.from({ length: 300 }, (_, i) =>
+      i % 3 === 0 ? `${i}` : i % 3 === 1 ? `user-${i * 7919}` : `ü${i}☂`,
+    );
+    const type = frameType('users', { user: 'text' });
+    for (const n of [2, 4, 7]) {
+      const transform = { from: 'in.*.*', to: `s.{{partition(${n},2)}}.{{wildcard(1)}}.{{wildcard(2)}}` };
+      const spec = { bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1, transform };
+      await log.ensureStream({ name: 'S', subjects: ['s.>', 'in.>'], ...spec });
+      const from = (await log.info('S')).lastSequence + 1;
+      await Promise.all(users.map((user) => log.publish(`in.view.${user}`, new Uint8Array(0))));
+      const stored = await takeAll(await log.read('S', { filters: ['s.>'], from }), users.length);
+      const byServer = Array.from({ length: n }, (_, p) =>
+        stored
+          .filter(({ subject }) => subject.startsWith(`s.${p}.`))
+          .map(({ subject }) => subject.slice(`s.${p}.view.`.length))
+          .sort(),
+      );
+      const byUs = partitionBy(
+        frameOf(
+          type,
+          users.map((user) => ({ user })),
+        ),
+        'user',
+        n,
+      );
+      expect(byUs.map((frame) => (frame === undefined ? [] : rowsOf(frame).map(({ user }) => user!)).sort())).toEqual(
+        byServer,
+      );
+      expect(byServer.every((own) => own.length > 0)).toBe(true);
+    }
+  });
+
+  it('that is killed again and again, a line says each letter once and a reader hears each once, in order', async () => {
+    const lines = new Map<string, Line>();
+    const outbox = new Outbox(lines);
+    const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
+    const line = await Line.open({
+      ...{ log, clock: systemClock, logger, stream: 'S', subject: 's.a', signal: new AbortController().signal },
+      onAcked: () => {
+        outbox.wake();
+      },
+      onFailed: (error) => {
+        outbox.fail(error);
+      },
+    });
+    lines.set('s.a', line);
+    const reader = await log.read('S', { filters: ['s.>'], from: 1 });
+    const heard = takeAll(reader, 600);
+    for (let round = 0; round < 3; round++) {
+      for (let i = 1; i <= 200; i++) line.hand(...letter(round * 200 + i));
+      await outbox.room(100, Infinity);
+      if (round < 2) process.kill(server.pid, 'SIGKILL');
+    }
+    await outbox.settled();
+    expect(sequences(await heard)).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
+    expect((await log.info('S')).lastSequence).toBe(600);
+    await reader.close();
+  });
+
+  it('a slow reader holds a bounded part of a long stream', async () => {
+    const data = new Uint8Array(64 * 1024);
+    for (let at = 0; at < 400; at += 50) await Promise.all(Array.from({ length: 50 }, () => log.publish('s.a', data)));
+    const before = process.memoryUsage().arrayBuffers;
+    const reader = await log.read('S', { filters: ['s.>'], from: 1 });
+    const first = await reader.take(1);
+    await vi.waitFor(async () => expect((await reader.take(1)).length).toBe(1));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
+    expect(first).toHaveLength(1);
+    expect(await takeAll(reader, 398, 7)).toHaveLength(398);
+    await reader.close();
+  });
+
+  it('an answer that does not come in time is LOG_UNKNOWN, not a guess (N1)', async () => {
+    process.kill(server.pid, 'SIGSTOP');
+    const pid = server.pid;
+    const publishing = log.publish('s.a', new Uint8Array(1), { expected: 0 }).catch((error: unknown) => error);
+    expect(await publishing).toMatchObject({ reaction: 'transient', code: 'LOG_UNKNOWN' });
+    process.kill(pid, 'SIGCONT');
+    await vi.waitFor(async () => expect(await log.last('S', 's.a')).toMatchObject({ sequence: 1 }), {
+      timeout: 10_000,
+    });
+    await expect(log.publish('s.a', new Uint8Array(1), { expected: 0 })).rejects.toMatchObject({ code: 'FENCED' });
+  });
 });
