@@ -26,6 +26,7 @@ import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runt
 import { Requests } from './requests.js';
 
 const PUBLISH_TIMEOUT_MS = 5_000;
+const HEARTBEAT_MS = 1_000;
 /** Frames are at most some 0.8 MB, publishers' messages mostly below 1 KB. */
 const PREFETCH_FRAMES = 8;
 const PREFETCH_MESSAGES = 2_000;
@@ -116,7 +117,11 @@ class NatsLog implements Log {
       // Publishers' messages are many and small, frames few and large. (Pulls bounded by bytes are no way out: one that the next message does not
       // fit into is answered with an error, and the client then waits for a missed heartbeat.)
       const publishers = options.filters.length > 1;
-      const messages = await consumer.consume({ max_messages: publishers ? PREFETCH_MESSAGES : PREFETCH_FRAMES });
+      const messages = await consumer.consume({
+        max_messages: publishers ? PREFETCH_MESSAGES : PREFETCH_FRAMES,
+        // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
+        idle_heartbeat: HEARTBEAT_MS,
+      });
       return new NatsReader(messages, stream, publishers ? QUEUE_MESSAGES : QUEUE_FRAMES);
     } catch (error) {
       throw explained(error, stream);
