@@ -64,6 +64,10 @@ const pipeline = z.strictObject({
     600,
   ),
   allowedLatenessSeconds: amount(0, SECONDS_MAX, 'how long windows stay open past their end').default(0),
+  windowOutput: oneOf(
+    ['update', 'append', 'complete'],
+    'which rows a window gives: changed ones, those of closed windows, or all',
+  ).default('update'),
   idleAfterSeconds: amount(1, SECONDS_MAX, 'a source that is silent this long holds no one back').default(60),
   window: z
     .strictObject({

@@ -20,6 +20,8 @@ export interface StreamSpec {
   /** Writers get a Transient LOG_FULL past this, unless `dropsOldest`. */
   readonly bytesMax: number;
   readonly dropsOldest: boolean;
+  /** Larger messages are refused with Poison LOG_MESSAGE_SIZE; absent: what the server takes. */
+  readonly messageBytesMax?: number;
   readonly replicas: number;
   /** Rewrites the subject of what publishers send, inside the server. */
   readonly transform?: { readonly from: string; readonly to: string };

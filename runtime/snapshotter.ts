@@ -14,6 +14,7 @@ import type { Outbox } from './outbox.js';
 import type { Log, Logger, Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
+import { mailboxSubjects } from './streams.js';
 
 export interface SnapshotterOptions {
   readonly topology: Topology;
@@ -45,9 +46,12 @@ export async function snapshotSequence(options: SnapshotterOptions): Promise<{ s
 
 export class Snapshotter {
   private running: Promise<void> | undefined;
-  /** Last sequence taken in per subject, and what was purged up to. */
-  private readonly seen = new Map<string, number>();
-  private readonly purged = new Map<string, number>();
+  /** The last message taken in of each subject since the last snapshot. */
+  private seen = new Map<string, number>();
+  /** Below which message a subject may be dropped; until it is, since a full stream brings no input and so no next snapshot. */
+  private readonly droppable = new Map<string, number>();
+  /** Subjects of which an earlier incarnation may have left more than it need. */
+  private readonly left: string[] = [];
   private sequence: number;
   private written: number;
   bytesSince = 0;
@@ -57,10 +61,14 @@ export class Snapshotter {
     private readonly fold: MailboxFold,
     private readonly outbox: Outbox,
     private readonly streamIdentity: string,
-    sequence: number,
+    private readonly restored: number,
   ) {
-    this.sequence = sequence;
-    this.written = sequence;
+    this.sequence = restored;
+    this.written = restored;
+    if (restored === 0) return;
+    const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
+    this.left.push(...writers);
+    for (const subject of publishers) this.droppable.set(subject, restored + 1);
   }
 
   /** An input was taken in. `subject`: which subject may be trimmed below it. */
@@ -70,11 +78,12 @@ export class Snapshotter {
     this.seen.set(subject, sequence);
   }
 
-  /** Writes what changed since the last one; does nothing when no input came. One at a time. */
+  /** Writes what changed since the last one, where input came, and trims. One at a time. */
   async snapshot(): Promise<void> {
     while (this.running !== undefined) await this.running;
-    if (this.sequence === this.written) return;
-    this.running = this.write().finally(() => (this.running = undefined));
+    const isNew = this.sequence !== this.written;
+    if (!isNew && this.droppable.size === 0 && this.left.length === 0) return;
+    this.running = (isNew ? this.write() : this.trim()).finally(() => (this.running = undefined));
     await this.running;
   }
 
@@ -82,7 +91,8 @@ export class Snapshotter {
     const { stage, partition, topology, store, status } = this.options;
     const startedAt = performance.now();
     const { sequence } = this;
-    const seen = new Map(this.seen);
+    const { seen } = this;
+    this.seen = new Map();
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
     const writes: StoreChange[] = this.fold
@@ -108,20 +118,29 @@ export class Snapshotter {
     status.snapshotSequence = sequence;
     status.snapshotMs = performance.now() - startedAt;
     status.snapshotBytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
-    await this.trim(seen);
+    for (const [subject, below] of seen) this.droppable.set(subject, below);
+    await this.trim();
   }
 
-  private async trim(seen: ReadonlyMap<string, number>): Promise<void> {
+  private async trim(): Promise<void> {
     const { log, stage, logger } = this.options;
-    for (const [subject, below] of seen) {
-      if ((this.purged.get(subject) ?? 0) >= below) continue;
-      try {
-        await log.purge(streamOf(stage.id), subject, below);
-        this.purged.set(subject, below);
-      } catch (error) {
-        // The stream only stays longer than it need; the next snapshot tries again.
-        logger.warn({ err: error, subject, below }, 'cannot trim the stream now');
+    const stream = streamOf(stage.id);
+    try {
+      for (let subject = this.left.at(-1); subject !== undefined; subject = this.left.at(-1)) {
+        const last = await log.last(stream, subject);
+        // A writer's last message is its record, and stays (P3).
+        if (last !== undefined && !this.droppable.has(subject)) {
+          this.droppable.set(subject, Math.min(last.sequence, this.restored + 1));
+        }
+        this.left.pop();
       }
+      for (const [subject, below] of this.droppable) {
+        await log.purge(stream, subject, below);
+        this.droppable.delete(subject);
+      }
+    } catch (error) {
+      // The stream only stays longer than it need; it is tried again.
+      logger.warn({ err: error }, 'cannot trim the stream now');
     }
   }
 }

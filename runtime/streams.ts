@@ -1,5 +1,5 @@
 /** Streams and mailbox filters, derived from the topology. */
-import { isSource, mailboxOf, streamOf, type Topology } from './graph.js';
+import { isSource, mailboxOf, streamOf, subjectOf, type Topology } from './graph.js';
 import type { Log, StreamSpec } from './ports.js';
 import { RAW } from './stage.js';
 
@@ -12,8 +12,13 @@ export const publishersSubject = (subject: string): string =>
 
 export interface StreamLimits {
   readonly bytesMax: number;
+  /** What the server takes in one message. */
+  readonly payloadBytesMax?: number;
   readonly replicas: number;
 }
+
+/** What a dead letter needs beside the original, with room to spare: subject, rule, reason, the envelope. */
+export const DEAD_LETTER_BYTES = 16 * 1024;
 
 const hasPublishers = (topology: Topology, stageId: string): boolean =>
   topology.edges.some(
@@ -30,6 +35,10 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
       subjects: open ? [EVENTS_SUBJECT, `rivulet.${id}.>`] : [`rivulet.${id}.>`],
       bytesMax: limits.bytesMax,
       replicas: limits.replicas,
+      // A dead letter holds the original and says why: what the server lets in must leave room for that.
+      ...(open && limits.payloadBytesMax !== undefined
+        ? { messageBytesMax: limits.payloadBytesMax - DEAD_LETTER_BYTES }
+        : {}),
       ...(open && partitions > 1
         ? {
             transform: {
@@ -49,6 +58,17 @@ export function filtersOf(topology: Topology, stageId: string, partition: number
   return hasPublishers(topology, stageId) && partition === 0 ? [own, EVENTS_SUBJECT] : [own];
 }
 
+/** What a mailbox holds: subjects of writers, each of whose last message is its record, and of publishers, which are nobody's. */
+export function mailboxSubjects(topology: Topology, stageId: string, partition: number) {
+  const writers = topology
+    .upstreams(stageId)
+    .flatMap(({ id, instances }) => instances(partition).map((p) => subjectOf(stageId, partition, id, p)));
+  const publishers = filtersOf(topology, stageId, partition).slice(1);
+  if (hasPublishers(topology, stageId)) publishers.push(`rivulet.${stageId}.${partition}.events.>`);
+  return { writers: [...new Set([...writers, subjectOf(stageId, partition, 'clock', partition)])], publishers };
+}
+
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
-  for (const spec of streamsOf(topology, limits)) await log.ensureStream(spec);
+  for (const spec of streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax }))
+    await log.ensureStream(spec);
 }

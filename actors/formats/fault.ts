@@ -44,8 +44,15 @@ export interface Fault {
 const SHOWN_BYTES_MAX = 40;
 
 /** The beginning of a value, quoted, for a reason. */
-export function shown(bytes: Uint8Array, start: number, end: number): string {
-  const text = JSON.stringify(textOf(bytes, start, Math.min(end, start + SHOWN_BYTES_MAX)));
+export const shown = (bytes: Uint8Array, start: number, end: number): string =>
+  beginning(bytes, start, end, (text) => JSON.stringify(text));
+
+/** The beginning of a value that has its own quotes, where it is one that has: JSON. */
+export const shownAsItIs = (bytes: Uint8Array, start: number, end: number): string =>
+  beginning(bytes, start, end, (text) => text);
+
+function beginning(bytes: Uint8Array, start: number, end: number, show: (text: string) => string): string {
+  const text = show(textOf(bytes, start, Math.min(end, start + SHOWN_BYTES_MAX)));
   return end - start > SHOWN_BYTES_MAX ? `${text}…` : text;
 }
 

@@ -2,7 +2,7 @@
 import { CLOSE_BRACE, COLON, COMMA, MINUS, NINE, OPEN_BRACE, QUOTE, ZERO } from '../maths/ascii.js';
 import { textOf, utf8 } from '../../runtime/stage.js';
 import type { EventWriter } from './event-writer.js';
-import { type Fault, fieldsDisagree, invalidUtf8, shown, wrongType } from './fault.js';
+import { type Fault, fieldsDisagree, invalidUtf8, shownAsItIs, wrongType } from './fault.js';
 import { EVENT_ID, EVENT_TIME, IGNORED, ITEM_ID, PRICE, RATING_VALUE, SESSION_ID, USER_ID } from './fields.js';
 import { JsonScanner } from './json-scanner.js';
 import type { Alias } from './schema.js';
@@ -147,7 +147,7 @@ class ObjectReader {
   }
 
   private refuseType(field: number, start: number, end: number): void {
-    this.fault ??= wrongType(field, shown(this.bytes, start, end), FIX[WANTED[field]!]);
+    this.fault ??= wrongType(field, shownAsItIs(this.bytes, start, end), FIX[WANTED[field]!]);
   }
 
   /** Moves all fields to the writer's scratch, with their escapes decoded. */

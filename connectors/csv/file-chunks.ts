@@ -192,7 +192,7 @@ class RecordReader {
     const found = Buffer.from(this.header).toString();
     return fatal(
       'SOURCE_HEADER',
-      `${this.path}: the header lacks ${missing.join(', ')}; it has: ${found.slice(0, 1000)}`,
+      `${this.path}, line 1: the header lacks ${missing.join(', ')}; it has: ${found.slice(0, 1000)}`,
       {
         hint: 'the first line must name the columns; add or rename the ones that are missing',
       },

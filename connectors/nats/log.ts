@@ -7,7 +7,6 @@
  *   N3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
  */
 import {
-  type ConsumerMessages,
   DeliverPolicy,
   DiscardPolicy,
   type JetStreamClient,
@@ -15,14 +14,14 @@ import {
   JetStreamApiError,
   jetstream,
   jetstreamManager,
-  type JsMsg,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
-import { asError, fatal, transient } from '../../runtime/errors.js';
+import { asError, fatal, poison, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
+import { EXPECTED_LAST, NatsReader, plainHeaders } from './reader.js';
 import { Requests } from './requests.js';
 
 const PUBLISH_TIMEOUT_MS = 5_000;
@@ -37,11 +36,10 @@ const QUEUE_MESSAGES = 1_000;
 /** The server counts headers as payload; ours take some 70 bytes, a content type some 60. */
 const HEADER_BYTES_MAX = 256;
 
-const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
-
 /** err_code of the JetStream API: wrong last sequence, the same while another write is under way, limits reached. */
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 const LIMITS_REACHED = new Set([10077, 10047, 10023]);
+const MESSAGE_SIZE = 10054;
 const STREAM_NOT_FOUND = 10059;
 
 export async function openNatsLog(connection: NatsConnection): Promise<Log> {
@@ -81,6 +79,7 @@ class NatsLog implements Log {
       discard: spec.dropsOldest ? DiscardPolicy.Old : DiscardPolicy.New,
       max_bytes: spec.bytesMax,
       num_replicas: spec.replicas,
+      max_msg_size: spec.messageBytesMax ?? -1,
       ...(spec.transform === undefined
         ? {}
         : { subject_transform: { src: spec.transform.from, dest: spec.transform.to } }),
@@ -100,6 +99,7 @@ class NatsLog implements Log {
 
   async info(stream: string): Promise<StreamInfo> {
     try {
+      this.requests.mustBeConnected();
       const { state, created } = await this.manager.streams.info(stream);
       return { firstSequence: state.first_seq, lastSequence: state.last_seq, bytes: state.bytes, identity: created };
     } catch (error) {
@@ -109,6 +109,7 @@ class NatsLog implements Log {
 
   async read(stream: string, options: { readonly filters: readonly string[]; readonly from: number }): Promise<Reader> {
     try {
+      this.requests.mustBeConnected();
       const consumer = await this.client.consumers.get(stream, {
         filter_subjects: [...options.filters],
         deliver_policy: DeliverPolicy.StartSequence,
@@ -152,6 +153,7 @@ class NatsLog implements Log {
 
   async last(stream: string, subject: string): Promise<LogMessage | undefined> {
     try {
+      this.requests.mustBeConnected();
       // `streams.getMessage` asks the leader, unlike a direct get.
       const stored = await this.manager.streams.getMessage(stream, { last_by_subj: subject });
       if (stored === null) return undefined;
@@ -170,6 +172,7 @@ class NatsLog implements Log {
 
   async purge(stream: string, subject: string, below: number): Promise<void> {
     try {
+      this.requests.mustBeConnected();
       await this.manager.streams.purge(stream, { filter: subject, seq: below });
     } catch (error) {
       throw explained(error, stream);
@@ -180,86 +183,6 @@ class NatsLog implements Log {
     this.requests.close();
     await this.connection.close();
   }
-}
-
-class NatsReader implements Reader {
-  private queue: LogMessage[] = [];
-  private closed = false;
-  private failure: Error | undefined;
-  private wakeTaker: (() => void) | undefined;
-  private wakePump: (() => void) | undefined;
-
-  constructor(
-    private readonly messages: ConsumerMessages,
-    private readonly stream: string,
-    private readonly queueMax: number,
-  ) {
-    void this.pump();
-  }
-
-  async take(max: number): Promise<readonly LogMessage[]> {
-    while (this.queue.length === 0) {
-      if (this.failure !== undefined) throw this.failure;
-      if (this.closed) return [];
-      await new Promise<void>((resolve) => (this.wakeTaker = resolve));
-    }
-    const taken = this.queue.length <= max ? this.queue : this.queue.slice(0, max);
-    this.queue = this.queue.length <= max ? [] : this.queue.slice(max);
-    this.wakePump?.();
-    return taken;
-  }
-
-  async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.wakePump?.();
-    await this.messages.close();
-    this.wakeTaker?.();
-  }
-
-  /** Moves messages from the client's bounded buffer to ours while ours has room. */
-  private async pump(): Promise<void> {
-    try {
-      for await (const message of this.messages) {
-        if (this.closed) break;
-        this.queue.push(toLogMessage(message));
-        this.wakeTaker?.();
-        while (this.queue.length >= this.queueMax && !this.isClosed()) {
-          await new Promise<void>((resolve) => (this.wakePump = resolve));
-        }
-      }
-      if (!this.closed) this.failure = transient('LOG_READ', `reading ${this.stream} ended`);
-    } catch (error) {
-      this.failure = transient('LOG_READ', `reading ${this.stream} failed`, { cause: error });
-    }
-    this.wakeTaker?.();
-  }
-
-  private isClosed(): boolean {
-    return this.closed;
-  }
-}
-
-function toLogMessage(message: JsMsg): LogMessage {
-  const { info, headers } = message;
-  const expected = headers?.get(EXPECTED_LAST) ?? '';
-  return {
-    sequence: info.streamSequence,
-    subject: message.subject,
-    storedAtMs: Math.floor(info.timestampNanos / 1e6),
-    data: message.data,
-    headers: headers === undefined ? NO_HEADERS : plainHeaders(headers),
-    ...(expected === '' ? {} : { expected: Number(expected) }),
-  };
-}
-
-const NO_HEADERS: Readonly<Record<string, string>> = {};
-
-function plainHeaders(headers: MsgHdrs | undefined): Readonly<Record<string, string>> {
-  if (headers === undefined) return NO_HEADERS;
-  const plain: Record<string, string> = {};
-  for (const key of headers.keys()) plain[key.toLowerCase()] = headers.get(key);
-  return plain;
 }
 
 function headersOf(options: { expected?: number; headers?: Readonly<Record<string, string>> }): MsgHdrs | undefined {
@@ -273,6 +196,7 @@ function headersOf(options: { expected?: number; headers?: Readonly<Record<strin
 function differs(current: StreamConfig, wanted: Partial<StreamConfig>): boolean {
   return (
     current.max_bytes !== wanted.max_bytes ||
+    current.max_msg_size !== wanted.max_msg_size ||
     current.num_replicas !== wanted.num_replicas ||
     current.discard !== wanted.discard ||
     [...current.subjects].sort().join() !== [...(wanted.subjects ?? [])].sort().join() ||
@@ -284,6 +208,7 @@ function refused(subject: string, error: { err_code?: number; description?: stri
   const code = error.err_code ?? 0;
   const description = `${subject}: ${error.description ?? 'refused'} (${code})`;
   if (WRONG_LAST_SEQUENCE.has(code)) return transient('FENCED', description);
+  if (code === MESSAGE_SIZE) return poison('LOG_MESSAGE_SIZE', description);
   if (LIMITS_REACHED.has(code)) return transient('LOG_FULL', description);
   return transient('LOG_AWAY', description);
 }

@@ -26,6 +26,7 @@ export class Requests {
   private readonly inbox = createInbox();
   private readonly waiting = new Map<string, Waiting>();
   private readonly sweeper: NodeJS.Timeout;
+  private broken = false;
   private next = 0;
   private outgoing: Outgoing[] = [];
 
@@ -38,6 +39,7 @@ export class Requests {
         if (error === null) this.settle(message);
       },
     });
+    void this.watch();
     this.sweeper = setInterval(() => {
       this.sweep();
     }, SWEEP_EVERY_MS);
@@ -47,6 +49,7 @@ export class Requests {
   /** The answer to a publish. Rejects with Transient LOG_AWAY when nobody takes it, LOG_UNKNOWN when there was no answer in time. */
   request(subject: string, data: Uint8Array, headers: MsgHdrs | undefined): Promise<Msg> {
     return new Promise((resolve, reject) => {
+      this.mustBeConnected();
       const reply = `${this.inbox}.${this.next++}`;
       this.waiting.set(reply, { subject, sinceMs: performance.now(), resolve, reject });
       // What all actors of this thread publish in one turn of the event loop goes out in one write: a write to a socket
@@ -57,6 +60,11 @@ export class Requests {
         });
       }
     });
+  }
+
+  /** While the connection is being made anew the client drops what it is given, and the answer would be waited for in vain. */
+  mustBeConnected(): void {
+    if (this.broken) throw transient('LOG_AWAY', 'the connection to NATS is being made anew');
   }
 
   private flush(): void {
@@ -86,6 +94,16 @@ export class Requests {
     if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) {
       waiting.reject(transient('LOG_AWAY', `no stream takes ${waiting.subject} now`));
     } else waiting.resolve(message);
+  }
+
+  /** What was under way when the connection broke may have arrived or not; nobody is going to say. */
+  private async watch(): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      if (type === 'disconnect') {
+        this.broken = true;
+        this.sweep(-Infinity);
+      } else if (type === 'reconnect') this.broken = false;
+    }
   }
 
   private sweep(timeoutMs = this.timeoutMs): void {

@@ -9,6 +9,7 @@ import { asError } from '../errors.js';
 import { streamsOf } from '../streams.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { runningServer } from './nats-link.js';
+import { DEAD_LETTER_BYTES } from '../streams.js';
 import { knobsOf, natsOptions, pipelineOptions } from './node-options.js';
 import { duration, grouped } from './terminal.js';
 
@@ -47,7 +48,7 @@ function server(config: Config, { info }: NatsConnection, url: string): Finding[
   const lacks = versionWarning(url, version);
   const payload = info?.max_payload ?? 0;
   const { frameBytes } = knobsOf(config);
-  const wanted = Math.max(frameBytes, config.pipeline.messageBytesMax);
+  const wanted = Math.max(frameBytes, config.pipeline.messageBytesMax) + DEAD_LETTER_BYTES;
   return [
     lacks === undefined ? ok(`NATS at ${url}: nats-server ${version}`) : warning(lacks, 'upgrade the server'),
     payload >= wanted

@@ -68,7 +68,7 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
     window: {
       kind: windowKind(pipeline.window),
       allowedLatenessMs: wholeMs(pipeline.allowedLatenessSeconds),
-      output: 'update',
+      output: pipeline.windowOutput,
     },
     interest:
       interest.kind === 'epoch'

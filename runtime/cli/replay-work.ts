@@ -24,6 +24,8 @@ export interface Work {
   readonly earlierSeconds: number;
   /** Records how far it got. */
   mark(finished: boolean, seconds: number): void;
+  /** Forgets the job: nothing of it was taken in. */
+  discard(): void;
 }
 
 export function openWork(dataDir: string, job: Job, restart: boolean): Work {
@@ -54,7 +56,10 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
     renameSync(`${file}.new`, file);
   };
   mark(false, 0);
-  return { directory, resumed: earlier !== undefined, earlierSeconds, mark };
+  const discard = (): void => {
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { directory, resumed: earlier !== undefined, earlierSeconds, mark, discard };
 }
 
 const plain = (job: Job): unknown => JSON.parse(JSON.stringify(job)) as unknown;

@@ -69,6 +69,16 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   const work = openWork(options.dataDir, { input, popularity, out: resolve(out), pipeline }, options.restart);
   if (work.resumed) ui.note('going on where the last run was stopped');
   mkdirSync(out, { recursive: true });
+  let begun = false;
+  const tracked: ReplayUi = {
+    note: (message) => {
+      ui.note(message);
+    },
+    progress: (bytes, file) => {
+      begun = true;
+      ui.progress(bytes, file);
+    },
+  };
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
   failed.catch(() => undefined);
@@ -97,20 +107,29 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
       logLevel: options.logLevel,
     }));
     const threads = await Threads.start(hosts, STATUS_EVERY_MS, fail);
+    const startedAt = performance.now();
+    const secondsSoFar = (): number => (performance.now() - startedAt) / 1000;
+    // A killed run counts as well: what it has done is not done again.
+    const marking = setInterval(() => {
+      work.mark(false, secondsSoFar());
+    }, STATUS_EVERY_MS);
     try {
-      const startedAt = performance.now();
-      await Promise.race([runJob(options, topology, work.directory, log, ui), failed]);
-      const seconds = (performance.now() - startedAt) / 1000;
+      await Promise.race([runJob(options, topology, work.directory, log, tracked), failed]);
+      const seconds = secondsSoFar();
       const summary = summarise(await threads.freshStatuses(), work.earlierSeconds + seconds);
+      clearInterval(marking);
       writeFileSync(join(out, 'summary.json'), `${JSON.stringify(summary, undefined, 2)}\n`);
       work.mark(true, seconds);
       return summary;
     } finally {
+      clearInterval(marking);
       await threads.stop(STOP_DEADLINE_MS);
       await log.close();
     }
   } finally {
     await nats.stop();
+    // A folder that cannot be read must not occupy the work directory.
+    if (!begun && !work.resumed) work.discard();
   }
 }
 

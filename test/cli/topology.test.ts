@@ -1,4 +1,6 @@
 /** What `rivulet topology` prints, pinned: a change of the pipeline must be seen here, and in the README. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { mainTopology } from '../../actors/topology.js';
 import { pipelineOptions } from '../../runtime/cli/node-options.js';
@@ -24,4 +26,10 @@ it('the live pipeline', () => {
       window -->|late by user| late[(late)]
       parse -->|deadLetters by source| dead-letter[(dead-letter)]"
   `);
+});
+
+it('stands in the README as it is printed', () => {
+  const { config } = loadConfig({ env: {}, cwd: import.meta.dirname });
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+  expect(readme).toContain(toMermaid(mainTopology(pipelineOptions(config))));
 });

@@ -1,6 +1,6 @@
 /** What every Log does (runtime/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { fnv1a, textOf, utf8 } from '../../runtime/bytes.js';
+import { textOf, utf8 } from '../../runtime/bytes.js';
 import type { Log, LogMessage, Reader, StreamSpec } from '../../runtime/ports.js';
 
 export interface LogBed {
@@ -291,37 +291,6 @@ export function logContract(name: string, makeBed: () => Promise<LogBed>): void 
         await make({ bytesMax: 16 * 1024, dropsOldest: false });
         await fill('a');
       });
-    });
-
-    it('takes on, changes and loses a transform', async () => {
-      const subjects = [`${root}.>`, `${root}in.>`];
-      const arrivesAs = async (to: string | undefined): Promise<string> => {
-        const transform =
-          to === undefined ? {} : { transform: { from: `${root}in.*`, to: `${root}.${to}.{{wildcard(1)}}` } };
-        await make({ subjects, ...transform });
-        const sequence = await log.publish(`${root}in.a`, utf8('x'));
-        const reader = await log.read(stream, { filters: ['>'], from: sequence });
-        return (await takeAll(reader, 1))[0]!.subject;
-      };
-      expect(await arrivesAs('p')).toBe(`${root}.p.a`);
-      expect(await arrivesAs('q')).toBe(`${root}.q.a`);
-      expect(await arrivesAs(undefined)).toBe(`${root}in.a`);
-    });
-
-    it('spreads publishers’ subjects over partitions by FNV-1a, inside the log', async () => {
-      await make({
-        subjects: [`${root}.>`, `${root}in.>`],
-        transform: { from: `${root}in.*.*`, to: `${root}.{{partition(3,2)}}.events.{{wildcard(1)}}.{{wildcard(2)}}` },
-      });
-      const users = ['1', '2', '17', 'u-42', 'Zoë', 'x'.repeat(40)];
-      for (const user of users) await log.publish(`${root}in.view.${user}`, utf8(user));
-      await log.publish(`${root}in.view`, utf8('no user'));
-      const messages = await takeAll(await read(1, '>'), users.length);
-      expect(messages.map(({ subject }) => subject)).toEqual(
-        users.map((user) => `${root}.${fnv1a(utf8(user)) % 3}.events.view.${user}`),
-      );
-      const plain = await log.read(stream, { filters: [`${root}in.>`], from: 1 });
-      expect((await takeAll(plain, 1))[0]!.subject).toBe(`${root}in.view`);
     });
   });
 }

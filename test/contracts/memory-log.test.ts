@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { utf8 } from '../../runtime/bytes.js';
 import { MemoryLog, matches } from '../support/memory-log.js';
-import { logContract } from './log-contract.js';
+import { type LogBed, logContract } from './log-contract.js';
+import { transformContract } from './transform-contract.js';
 
-logContract('in memory', async () => {
+const makeBed = async (): Promise<LogBed> => {
   const log = new MemoryLog({ nowMs: () => Date.now() });
   return {
     ...{ log, other: log },
@@ -12,7 +13,10 @@ logContract('in memory', async () => {
     },
     stop: () => log.close(),
   };
-});
+};
+
+logContract('in memory', makeBed);
+transformContract('in memory', makeBed);
 
 it.each([
   ['a.b', 'a.b', true],

@@ -213,7 +213,7 @@ describe('the stream', () => {
     expect(subjects()).toEqual(before);
   });
 
-  it('that cannot be trimmed now is trimmed by a later snapshot', async () => {
+  it('that cannot be trimmed now is trimmed later, also when no input comes: it may be full', async () => {
     let away = true;
     const log = new FailingLog(bed.log, { fate: ({ kind }) => (kind === 'purge' && away ? 'away' : 'done') });
     const { status } = bed.start('read', 0, { log });
@@ -221,8 +221,22 @@ describe('the stream', () => {
     await bed.until(() => status.snapshotSequence === 2);
     expect(bed.log.messages('RIVULET_READ')).toHaveLength(2);
     away = false;
-    await bed.publish(line(3));
     await bed.until(() => bed.log.messages('RIVULET_READ').length === 1);
+    expect(status.snapshots).toBe(1);
+  });
+
+  it('that an earlier incarnation had no time to trim is trimmed by the next, also when no input comes', async () => {
+    const log = new FailingLog(bed.log, { fate: ({ kind }) => (kind === 'purge' ? 'away' : 'done') });
+    const store = new MemoryStore();
+    const dying = ['read', 'sum'].map((id) => bed.start(id, 0, { log, store, knobs: { frameMessages: 1 } }));
+    await bed.publish(line(1), line(2), line(3));
+    await bed.until(() => dying.every(({ status }) => status.snapshotSequence === 3));
+    log.cut();
+    const before = subjects();
+    expect(before).toHaveLength(3);
+    for (const id of ['read', 'sum']) bed.start(id, 0, { store: new MemoryStore(store.contents()) });
+    await bed.until(() => subjects().length === 1 && bed.log.messages('RIVULET_READ').length === 0);
+    expect(subjects()).toEqual([before.at(-1)]);
   });
 
   it.each([1, 2])(

@@ -4,7 +4,8 @@ import { expect, it, vi } from 'vitest';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { Outbox } from '../../runtime/outbox.js';
 import type { Log } from '../../runtime/ports.js';
-import { firstFailure } from './crash-runs.js';
+import type { RivuletError } from '../../runtime/errors.js';
+import { faultless, firstFailure, outcomeOf } from './crash-runs.js';
 import { boundedJob, type Job, liveJob } from './simulated-jobs.js';
 
 const SEEDS = Array.from({ length: 30 }, (_, i) => i + 1);
@@ -51,4 +52,15 @@ it.each([
 it('with snapshots before the acks', async () => {
   vi.spyOn(Outbox.prototype, 'settled').mockResolvedValue();
   expect(await failing(boundedJob)).toBeDefined();
+});
+
+it('with mailboxes trimmed behind one owner’s snapshot while another’s is older: never other rows, but a loud end (rule 8)', async () => {
+  const expected = await faultless(boundedJob);
+  const ends = new Set<string>();
+  for (const seed of SEEDS) {
+    const outcome = await outcomeOf(boundedJob, seed, { trimsFreely: true }).catch((error: unknown) => error);
+    if (outcome instanceof Error) ends.add((outcome as RivuletError).code);
+    else expect(outcome, `seed ${seed}`).toEqual(expected);
+  }
+  expect(ends).toEqual(new Set(['LOG_GAP']));
 });

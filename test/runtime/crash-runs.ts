@@ -9,10 +9,10 @@ export const seedsOf = (usual: number): number[] => {
   return Array.from({ length: Number(process.env.RIVULET_SEEDS ?? usual) }, (_, i) => first + i);
 };
 
-type Changes = Partial<Pick<SimulationOptions, 'wrap' | 'rates' | 'steps' | 'knobs'>>;
+export type Changes = Partial<Omit<SimulationOptions, 'topology' | 'seed' | 'feed'>>;
 
 export async function outcomeOf(job: Job, seed: number, changes: Changes = {}): Promise<unknown> {
-  const options = { topology: job.topology(), seed, rates: ROUGH, steps: 400, feed: job.feed, ...changes };
+  const options = { topology: job.topology(), seed, rates: ROUGH, steps: 700, feed: job.feed, ...changes };
   return job.outcome(await Simulation.run(options));
 }
 

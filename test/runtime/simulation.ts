@@ -13,7 +13,7 @@ import { streamOf, type Topology } from '../../runtime/graph.js';
 import { headKey } from '../../runtime/keyspace.js';
 import type { Clock, Log, Logger } from '../../runtime/ports.js';
 import { type ActorStatus, newStatus } from '../../runtime/status.js';
-import { ensureStreams, filtersOf } from '../../runtime/streams.js';
+import { filtersOf, streamsOf } from '../../runtime/streams.js';
 import { Supervisor } from '../../runtime/supervisor.js';
 import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
@@ -65,6 +65,10 @@ export interface SimulationOptions {
   readonly feed: (simulation: Simulation, log: Log) => Promise<void>;
   /** What is put between each process and the log, to break a rule on purpose. */
   readonly wrap?: (log: Log) => Log;
+  /** Bytes that the mailbox of each stage holds; not bounded when absent. */
+  readonly bytesMax?: number;
+  /** Lets each owner trim behind its own snapshots, though older ones may still be restored. */
+  readonly trimsFreely?: boolean;
 }
 
 interface Process {
@@ -102,7 +106,11 @@ export class Simulation {
   /** Runs everything to its end; throws when it does not get there. */
   static async run(options: SimulationOptions): Promise<Simulation> {
     const simulation = new Simulation(options);
-    await ensureStreams(simulation.log, options.topology, { bytesMax: 1e9, replicas: 1 });
+    const { topology, bytesMax = 1e9 } = options;
+    for (const spec of streamsOf(topology, { bytesMax: 1e9, replicas: 1 })) {
+      const isMailbox = topology.stages.some(({ id }) => streamOf(id) === spec.name);
+      await simulation.log.ensureStream(isMailbox ? { ...spec, bytesMax } : spec);
+    }
     for (const { id } of options.topology.stages) {
       for (let p = 0; p < options.topology.count(id); p++) simulation.start(id, p, new Map());
     }
@@ -167,7 +175,7 @@ export class Simulation {
     const now = disk.contents();
     const copy = this.copies.get(key);
     const old = copy !== undefined && this.random() < this.options.rates.oldCopy;
-    if (copy === undefined || this.random() < 0.3) this.copies.set(key, now);
+    if (this.options.rates.oldCopy > 0 && (copy === undefined || this.random() < 0.3)) this.copies.set(key, now);
     if (old) this.events.oldCopies++;
     return old ? copy : now;
   }
@@ -213,7 +221,12 @@ export class Simulation {
     const supervisor = new Supervisor({
       ...{ topology, stage: topology.stage(id), partition, log, store, logger: SILENT, status },
       clock: this.clockOf(process),
-      knobs: { ...KNOBS, frameMessages: 1 + Math.floor(this.random() * 6), ...knobs },
+      knobs: {
+        ...KNOBS,
+        frameMessages: 1 + Math.floor(this.random() * 6),
+        frameEveryMs: this.random() < 0.3 ? 20 : 0,
+        ...knobs,
+      },
     });
     supervisor.run().catch((error: unknown) => (process.failure = error as Error));
     this.processes.set(key, process);
@@ -221,6 +234,7 @@ export class Simulation {
 
   /** The log, trimmed no further than the oldest snapshot that can still be restored (design rule 4). */
   private retaining(): Log {
+    if (this.options.trimsFreely === true) return this.log;
     const retained = Object.create(this.log) as MemoryLog;
     retained.purge = (stream, subject, below) => {
       const owners = [...this.processes.values(), ...this.zombies].filter(

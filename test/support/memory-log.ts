@@ -3,7 +3,7 @@
  * An operation takes effect when it is called; its promise only carries the answer.
  */
 import { fnv1a, utf8 } from '../../runtime/bytes.js';
-import { fatal, transient } from '../../runtime/errors.js';
+import { fatal, poison, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
 
 /** What a stored message takes beside its payload and subject, bytes. */
@@ -73,6 +73,9 @@ export class MemoryLog implements Log {
     if (data.length > this.payloadBytesMax) throw fatal('LOG_PAYLOAD', `${sent}: ${data.length} bytes are too many`);
     const stream = [...this.streams.values()].find(({ spec }) => spec.subjects.some((one) => matches(one, sent)));
     if (stream === undefined) throw transient('LOG_AWAY', `no stream takes ${sent}`);
+    if (data.length > (stream.spec.messageBytesMax ?? Infinity)) {
+      throw poison('LOG_MESSAGE_SIZE', `${sent}: ${data.length} bytes are too many`);
+    }
     const subject = transformed(stream.spec, sent);
     const last = stream.last.get(subject) ?? 0;
     if (expected !== undefined && expected !== last) {

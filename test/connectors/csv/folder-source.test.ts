@@ -260,7 +260,7 @@ describe('errors', () => {
     put('f.csv', '\ufeffa,b\r\n1,2\n');
     const checkHeader = (header: Uint8Array): string[] =>
       ['a', 'user_id'].filter((name) => !text(header).split(',').includes(name));
-    await fails('SOURCE_HEADER', /f\.csv: the header lacks user_id; it has: a,b$/, undefined, { checkHeader });
+    await fails('SOURCE_HEADER', /f\.csv, line 1: the header lacks user_id; it has: a,b$/, undefined, { checkHeader });
   });
 
   it.each(['f.csv', 'f.csv.gz'])(
