@@ -7,6 +7,7 @@
  *   N3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
  */
 import {
+  type ConsumerMessages,
   DeliverPolicy,
   DiscardPolicy,
   type JetStreamClient,
@@ -19,7 +20,7 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
-import { asError, fatal, poison, transient } from '../../runtime/errors.js';
+import { asError, fatal, poison, RivuletError, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
 import { EXPECTED_LAST, NatsReader, plainHeaders } from './reader.js';
 import { Requests } from './requests.js';
@@ -109,7 +110,7 @@ class NatsLog implements Log {
 
   async read(stream: string, options: { readonly filters: readonly string[]; readonly from: number }): Promise<Reader> {
     try {
-      this.requests.mustBeConnected();
+      const { identity } = await this.info(stream);
       const consumer = await this.client.consumers.get(stream, {
         filter_subjects: [...options.filters],
         deliver_policy: DeliverPolicy.StartSequence,
@@ -123,9 +124,21 @@ class NatsLog implements Log {
         // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
         idle_heartbeat: HEARTBEAT_MS,
       });
-      return new NatsReader(messages, stream, publishers ? QUEUE_MESSAGES : QUEUE_FRAMES);
+      const reader = new NatsReader(messages, stream, publishers ? QUEUE_MESSAGES : QUEUE_FRAMES);
+      void this.watch(messages, reader, stream, identity);
+      return reader;
     } catch (error) {
       throw explained(error, stream);
+    }
+  }
+
+  /** The client makes a lost consumer anew; where the stream was lost too, that one would go on in the middle of another (design rule 8). */
+  private async watch(messages: ConsumerMessages, reader: NatsReader, stream: string, identity: string): Promise<void> {
+    for await (const { type } of messages.status()) {
+      if (type !== 'ordered_consumer_recreated' && type !== 'stream_not_found') continue;
+      const now = await this.info(stream).catch((error: unknown) => ({ identity: undefined, error }));
+      if (now.identity === identity || (now.identity === undefined && !isMissing(now.error))) continue;
+      await reader.fail(transient('LOG_READ', `${stream} was deleted, or made anew`));
     }
   }
 
@@ -213,7 +226,10 @@ function refused(subject: string, error: { err_code?: number; description?: stri
   return transient('LOG_AWAY', description);
 }
 
+const isMissing = (error: unknown): boolean => error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND';
+
 function explained(error: unknown, stream: string): Error {
+  if (isMissing(error)) return error as Error;
   if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) {
     return transient('STREAM_NOT_FOUND', `there is no stream ${stream}`, { cause: error });
   }

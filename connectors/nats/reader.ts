@@ -41,6 +41,12 @@ export class NatsReader implements Reader {
     this.wakeTaker?.();
   }
 
+  async fail(error: Error): Promise<void> {
+    this.failure = error;
+    await this.messages.close();
+    this.wakeTaker?.();
+  }
+
   /** Moves messages from the client's bounded buffer to ours while ours has room. */
   private async pump(): Promise<void> {
     try {
@@ -52,9 +58,9 @@ export class NatsReader implements Reader {
           await new Promise<void>((resolve) => (this.wakePump = resolve));
         }
       }
-      if (!this.closed) this.failure = transient('LOG_READ', `reading ${this.stream} ended`);
+      if (!this.closed) this.failure ??= transient('LOG_READ', `reading ${this.stream} ended`);
     } catch (error) {
-      this.failure = transient('LOG_READ', `reading ${this.stream} failed`, { cause: error });
+      this.failure ??= transient('LOG_READ', `reading ${this.stream} failed`, { cause: error });
     }
     this.wakeTaker?.();
   }

@@ -1,7 +1,7 @@
 /** The topology as a value: what it refuses, what derives from it. */
 import { NEVER } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { RivuletError } from '../../runtime/errors.js';
+import type { RivuletError } from '../../runtime/errors.js';
 import {
   defineTopology,
   edge,

@@ -67,7 +67,7 @@ const CHUNKS: readonly SourceChunk[] = Array.from({ length: 12 }, (_, i) => ({
 }));
 
 const chunks: ChunkSource = {
-  chunks: async function* (after) {
+  async *chunks(after) {
     yield* CHUNKS.slice(after?.nextOffset ?? 0);
   },
 };

@@ -1,7 +1,7 @@
 /** The log on JetStream: the contract, and what only a real server can do (N1–N3). */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { connectNats } from '../../../connectors/nats/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log.js';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -39,21 +39,27 @@ const makeBed = async (): Promise<LogBed> => {
 logContract('JetStream', makeBed);
 transformContract('JetStream', makeBed);
 
-describe('on a server', () => {
-  let server: TestNats;
-  let log: Log;
+const STREAM = { name: 'S', subjects: ['s.>'], bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1 };
 
-  beforeEach(async () => {
-    server = await startTestNats();
-    log = await open(server);
-    const limits = { bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1 };
-    await log.ensureStream({ name: 'S', subjects: ['s.>'], ...limits });
-  });
-  afterEach(async () => {
+interface OneStream {
+  readonly server: TestNats;
+  readonly log: Log;
+}
+
+/** A server of its own with one stream; these tests wait for timeouts, so they wait side by side. */
+const onServer = (work: (one: OneStream) => Promise<void>) => async (): Promise<void> => {
+  const server = await startTestNats();
+  const log = await open(server);
+  await log.ensureStream(STREAM);
+  try {
+    await work({ server, log });
+  } finally {
     await log.close();
     await server.stop();
-  });
+  }
+};
 
+describe.concurrent('on a server', () => {
   const letter = (sequence: number): readonly [Tag, Uint8Array] => {
     const tag = { first: sequence, sequence, part: 0, lastPart: true };
     return [tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, tag))];
@@ -61,88 +67,119 @@ describe('on a server', () => {
   const sequences = (messages: readonly LogMessage[]): number[] =>
     messages.map(({ data }) => fromBinary(EnvelopeSchema, data).sequence);
 
-  it('rows find the same partition as publishers’ messages: the server’s partition(n) is partitionBy', async () => {
-    const users = Array.from({ length: 300 }, (_, i) =>
-      i % 3 === 0 ? `${i}` : i % 3 === 1 ? `user-${i * 7919}` : `ü${i}☂`,
-    );
-    const type = frameType('users', { user: 'text' });
-    for (const n of [2, 4, 7]) {
-      const transform = { from: 'in.*.*', to: `s.{{partition(${n},2)}}.{{wildcard(1)}}.{{wildcard(2)}}` };
-      const spec = { bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1, transform };
-      await log.ensureStream({ name: 'S', subjects: ['s.>', 'in.>'], ...spec });
-      const from = (await log.info('S')).lastSequence + 1;
-      await Promise.all(users.map((user) => log.publish(`in.view.${user}`, new Uint8Array(0))));
-      const stored = await takeAll(await log.read('S', { filters: ['s.>'], from }), users.length);
-      const byServer = Array.from({ length: n }, (_, p) =>
-        stored
-          .filter(({ subject }) => subject.startsWith(`s.${p}.`))
-          .map(({ subject }) => subject.slice(`s.${p}.view.`.length))
-          .sort(),
+  it(
+    'rows find the same partition as publishers’ messages: the server’s partition(n) is partitionBy',
+    onServer(async ({ log }) => {
+      const users = Array.from({ length: 300 }, (_, i) =>
+        i % 3 === 0 ? `${i}` : i % 3 === 1 ? `user-${i * 7919}` : `ü${i}☂`,
       );
-      const byUs = partitionBy(
-        frameOf(
-          type,
-          users.map((user) => ({ user })),
-        ),
-        'user',
-        n,
-      );
-      expect(byUs.map((frame) => (frame === undefined ? [] : rowsOf(frame).map(({ user }) => user!)).sort())).toEqual(
-        byServer,
-      );
-      expect(byServer.every((own) => own.length > 0)).toBe(true);
-    }
-  });
+      const type = frameType('users', { user: 'text' });
+      for (const n of [2, 4, 7]) {
+        const transform = { from: 'in.*.*', to: `s.{{partition(${n},2)}}.{{wildcard(1)}}.{{wildcard(2)}}` };
+        await log.ensureStream({ ...STREAM, subjects: ['s.>', 'in.>'], transform });
+        const from = (await log.info('S')).lastSequence + 1;
+        await Promise.all(users.map((user) => log.publish(`in.view.${user}`, new Uint8Array(0))));
+        const stored = await takeAll(await log.read('S', { filters: ['s.>'], from }), users.length);
+        const byServer = Array.from({ length: n }, (_, p) =>
+          stored
+            .filter(({ subject }) => subject.startsWith(`s.${p}.`))
+            .map(({ subject }) => subject.slice(`s.${p}.view.`.length))
+            .sort(),
+        );
+        const byUs = partitionBy(
+          frameOf(
+            type,
+            users.map((user) => ({ user })),
+          ),
+          'user',
+          n,
+        );
+        expect(byUs.map((frame) => (frame === undefined ? [] : rowsOf(frame).map(({ user }) => user!)).sort())).toEqual(
+          byServer,
+        );
+        expect(byServer.every((own) => own.length > 0)).toBe(true);
+      }
+    }),
+  );
 
-  it('that is killed, a line says each letter once and a reader hears each once, in order', async () => {
-    const lines = new Map<string, Line>();
-    const outbox = new Outbox(lines);
-    const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
-    const line = await Line.open({
-      ...{ log, clock: systemClock, logger, stream: 'S', subject: 's.a', signal: new AbortController().signal },
-      onAcked: () => {
-        outbox.wake();
-      },
-      onFailed: (error) => {
-        outbox.fail(error);
-      },
-    });
-    lines.set('s.a', line);
-    const reader = await log.read('S', { filters: ['s.>'], from: 1 });
-    const heard = takeAll(reader, 400);
-    for (let round = 0; round < 2; round++) {
-      for (let i = 1; i <= 200; i++) line.hand(...letter(round * 200 + i));
-      await outbox.room(100, Infinity);
-      if (round === 0) process.kill(server.pid, 'SIGKILL');
-    }
-    await outbox.settled();
-    expect(sequences(await heard)).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
-    expect((await log.info('S')).lastSequence).toBe(400);
-    await reader.close();
-  });
+  it(
+    'that is killed, a line says each letter once and a reader hears each once, in order',
+    onServer(async ({ server, log }) => {
+      const lines = new Map<string, Line>();
+      const outbox = new Outbox(lines);
+      const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
+      const line = await Line.open({
+        ...{ log, clock: systemClock, logger, stream: 'S', subject: 's.a', signal: new AbortController().signal },
+        onAcked: () => {
+          outbox.wake();
+        },
+        onFailed: (error) => {
+          outbox.fail(error);
+        },
+      });
+      lines.set('s.a', line);
+      const reader = await log.read('S', { filters: ['s.>'], from: 1 });
+      const heard = takeAll(reader, 400);
+      for (let round = 0; round < 2; round++) {
+        for (let i = 1; i <= 200; i++) line.hand(...letter(round * 200 + i));
+        await outbox.room(100, Infinity);
+        if (round === 0) process.kill(server.pid, 'SIGKILL');
+      }
+      await outbox.settled();
+      expect(sequences(await heard)).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
+      expect((await log.info('S')).lastSequence).toBe(400);
+      await reader.close();
+    }),
+  );
 
-  it('a slow reader holds a bounded part of a long stream', async () => {
-    const data = new Uint8Array(64 * 1024);
-    for (let at = 0; at < 400; at += 50) await Promise.all(Array.from({ length: 50 }, () => log.publish('s.a', data)));
-    const before = process.memoryUsage().arrayBuffers;
-    const reader = await log.read('S', { filters: ['s.>'], from: 1 });
-    const first = await reader.take(1);
-    await vi.waitFor(async () => expect((await reader.take(1)).length).toBe(1));
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
-    expect(first).toHaveLength(1);
-    expect(await takeAll(reader, 398, 7)).toHaveLength(398);
-    await reader.close();
-  });
+  it.each(['deleted', 'made anew'])('a reader of a stream that is %s ends, rather than go on in another one', (how) =>
+    onServer(async ({ server, log }) => {
+      const reader = await log.read('S', { filters: ['s.>'], from: 1 });
+      for (let i = 0; i < 3; i++) await log.publish('s.a', Uint8Array.of(i));
+      await takeAll(reader, 3);
+      const connection = await connectNats({ url: server.url }, 'test-manager');
+      await (await jetstreamManager(connection)).streams.delete('S');
+      await connection.close();
+      if (how === 'made anew') {
+        await log.ensureStream(STREAM);
+        for (let i = 0; i < 9; i++) await log.publish('s.a', Uint8Array.of(i));
+      }
+      const taking = async (): Promise<void> => {
+        for (;;) await reader.take(1);
+      };
+      await expect(taking()).rejects.toMatchObject({ reaction: 'transient', code: 'LOG_READ' });
+    })(),
+  );
 
-  it('an answer that does not come in time is LOG_UNKNOWN, not a guess (N1)', async () => {
-    process.kill(server.pid, 'SIGSTOP');
-    const pid = server.pid;
-    const publishing = log.publish('s.a', new Uint8Array(1), { expected: 0 }).catch((error: unknown) => error);
-    expect(await publishing).toMatchObject({ reaction: 'transient', code: 'LOG_UNKNOWN' });
-    process.kill(pid, 'SIGCONT');
-    await vi.waitFor(async () => expect(await log.last('S', 's.a')).toMatchObject({ sequence: 1 }), {
-      timeout: 10_000,
-    });
-    await expect(log.publish('s.a', new Uint8Array(1), { expected: 0 })).rejects.toMatchObject({ code: 'FENCED' });
-  });
+  it(
+    'a slow reader holds a bounded part of a long stream',
+    onServer(async ({ log }) => {
+      const data = new Uint8Array(64 * 1024);
+      for (let at = 0; at < 400; at += 50)
+        await Promise.all(Array.from({ length: 50 }, () => log.publish('s.a', data)));
+      const before = process.memoryUsage().arrayBuffers;
+      const reader = await log.read('S', { filters: ['s.>'], from: 1 });
+      const first = await reader.take(1);
+      await vi.waitFor(async () => expect((await reader.take(1)).length).toBe(1));
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
+      expect(first).toHaveLength(1);
+      expect(await takeAll(reader, 398, 7)).toHaveLength(398);
+      await reader.close();
+    }),
+  );
+
+  it(
+    'an answer that does not come in time is LOG_UNKNOWN, not a guess (N1)',
+    onServer(async ({ server, log }) => {
+      process.kill(server.pid, 'SIGSTOP');
+      const pid = server.pid;
+      const publishing = log.publish('s.a', new Uint8Array(1), { expected: 0 }).catch((error: unknown) => error);
+      expect(await publishing).toMatchObject({ reaction: 'transient', code: 'LOG_UNKNOWN' });
+      process.kill(pid, 'SIGCONT');
+      await vi.waitFor(async () => expect(await log.last('S', 's.a')).toMatchObject({ sequence: 1 }), {
+        timeout: 10_000,
+      });
+      await expect(log.publish('s.a', new Uint8Array(1), { expected: 0 })).rejects.toMatchObject({ code: 'FENCED' });
+    }),
+  );
 });
