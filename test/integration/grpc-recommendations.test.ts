@@ -119,10 +119,16 @@ describe('a call that takes too long', () => {
   });
 
   it('can be cancelled', async () => {
-    const { client, calls } = await facade({ answers: { get: () => never } });
+    const asked = deferred<undefined>();
+    const get = (): Promise<Answer> => {
+      asked.resolve(undefined);
+      return never;
+    };
+    const { client, calls } = await facade({ answers: { get } });
     const stop = new AbortController();
     const call = failure(client.getRecommendations({ userId: '512' }, { signal: stop.signal }));
-    setTimeout(() => stop.abort(), 20);
+    await asked.promise;
+    stop.abort();
     expect(await call).toMatchObject({ code: 'GRPC_CANCELLED' });
     await vi.waitFor(() => expect(calls).toMatchObject([{ code: 'CANCELLED' }]));
   });

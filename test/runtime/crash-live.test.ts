@@ -7,7 +7,7 @@ import { expectSame, faultless, seedsOf } from './crash-runs.js';
 import { ROUGH } from './simulation.js';
 import { liveJob } from './simulated-jobs.js';
 
-it('says what a run without faults says', { timeout: 600_000 }, () => expectSame(liveJob, seedsOf(120)));
+it('says what a run without faults says', { timeout: 600_000 }, () => expectSame(liveJob, seedsOf(80)));
 
 it('says the same with mailboxes that are full most of the time', { timeout: 600_000 }, () =>
   // With other owners or old snapshots about, nobody could trim.
