@@ -21,6 +21,16 @@ export const events = frameType('event', {
   rating: 'f64',
 });
 
+/** What events are counted by in a window. */
+export const rowKey = {
+  user: 'text',
+  item: 'text',
+  type: 'u8',
+  category: 'text',
+  brand: 'text',
+  price: 'f64',
+} as const;
+
 /**
  * A row of a window: events counted by (window, user, item, type, category, brand, price). Window bounds and `time` (the latest event time
  * among those added) in epoch ms; `count` is the total so far; `added` is what this emission adds to it.
@@ -28,12 +38,7 @@ export const events = frameType('event', {
 export const windowRows = frameType('window-row', {
   windowStart: 'f64',
   windowEnd: 'f64',
-  user: 'text',
-  item: 'text',
-  type: 'u8',
-  category: 'text',
-  brand: 'text',
-  price: 'f64',
+  ...rowKey,
   count: 'u32',
   added: 'u32',
   time: 'f64',

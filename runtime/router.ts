@@ -7,7 +7,7 @@
  *   R3  The marker of an epoch's end is on the last part that a destination gets for that epoch.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { EnvelopeSchema, type Frame as WireFrame } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { type AnyColumn, type Frame, gather, partitionBy } from './frame.js';
 import { toWire } from './frame-codec.js';
 import { DEAD_LETTER, type Route, subjectOf, type Topology } from './graph.js';
@@ -59,6 +59,7 @@ export function destinationsOf(topology: Topology, stageId: string, partition: n
 
 export class Answer {
   private readonly parts = new Map<string, Part[]>();
+  private readonly wires = new Map<Frame, WireFrame>();
   /** Where, per destination, the running epoch's parts begin. */
   private readonly epochFrom = new Map<string, number>();
 
@@ -154,6 +155,13 @@ export class Answer {
     else parts.push(part);
   }
 
+  /** A frame that goes to many partitions is put into its wire form once. */
+  private wire(frame: Frame): WireFrame {
+    let wire = this.wires.get(frame);
+    if (wire === undefined) this.wires.set(frame, (wire = toWire(frame)));
+    return wire;
+  }
+
   private encode(piece: Part, head: AnswerHead, tag: { part: number; lastPart: boolean }): Uint8Array {
     const { progress, frame } = piece;
     const envelope = create(EnvelopeSchema, {
@@ -172,7 +180,7 @@ export class Answer {
     if (progress.tickMs !== undefined) envelope.tickMs = progress.tickMs;
     if (asOfMs !== undefined) envelope.asOfMs = asOfMs;
     if (head.ingestedAtMs !== undefined) envelope.ingestedAtMs = head.ingestedAtMs;
-    if (frame !== undefined && frame.rows > 0) envelope.body = { case: 'frame', value: toWire(frame) };
+    if (frame !== undefined && frame.rows > 0) envelope.body = { case: 'frame', value: this.wire(frame) };
     return toBinary(EnvelopeSchema, envelope);
   }
 }

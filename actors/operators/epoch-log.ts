@@ -20,7 +20,7 @@ import {
   tables,
   type TextColumn,
 } from '../../runtime/stage.js';
-import type { events } from '../model.js';
+import { type events, rowKey } from '../model.js';
 
 /** What tells rows of one window apart. */
 export const ROW_KEY = ['user', 'item', 'type', 'category', 'brand', 'price'] as const;
@@ -30,12 +30,7 @@ const NUMBERS = ['pane', 'type', 'price', 'added', 'first', 'time'] as const;
 /** Events of one key in one pane: how many, the first and the latest event time. */
 export const epochRows = frameType('epoch-row', {
   pane: 'f64',
-  user: 'text',
-  item: 'text',
-  type: 'u8',
-  category: 'text',
-  brand: 'text',
-  price: 'f64',
+  ...rowKey,
   added: 'u32',
   first: 'f64',
   time: 'f64',

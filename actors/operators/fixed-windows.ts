@@ -13,19 +13,14 @@ import {
   tables,
 } from '../../runtime/stage.js';
 import { type FixedWindows, isClosed, rowsByWindow, startsOf } from '../maths/window.js';
-import { windowRows } from '../model.js';
+import { rowKey, windowRows } from '../model.js';
 import type { OpenWindows } from './close-windows.js';
 import { type EpochRows, ROW_KEY, ROW_TEXTS } from './epoch-log.js';
 import type { WindowOutput, WindowRows } from './window-output.js';
 
 /** A row of one window. `added` and `time` are of what has not gone out yet; `count` is the total. */
 export const openRows = frameType('open-row', {
-  user: 'text',
-  item: 'text',
-  type: 'u8',
-  category: 'text',
-  brand: 'text',
-  price: 'f64',
+  ...rowKey,
   count: 'u32',
   added: 'u32',
   time: 'f64',

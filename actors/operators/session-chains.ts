@@ -6,16 +6,12 @@
  * A row whose count is 0 is free, and the next session of its key takes it; rows go only with the whole table.
  */
 import { type ColumnTable, type FrameOf, frameType, NO_ROW } from '../../runtime/stage.js';
+import { rowKey } from '../model.js';
 import { ROW_KEY } from './epoch-log.js';
 
 /** `count` is the total; `added` and `time` are of what has not gone out yet. `next` is the row of the key's next slot, 0 for none. */
 export const sessionRows = frameType('session-row', {
-  user: 'text',
-  item: 'text',
-  type: 'u8',
-  category: 'text',
-  brand: 'text',
-  price: 'f64',
+  ...rowKey,
   slot: 'u32',
   start: 'f64',
   end: 'f64',

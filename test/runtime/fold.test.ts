@@ -4,7 +4,7 @@ import { map, merge } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { defineTopology, edge, source, topic, type Topology } from '../../runtime/graph.js';
 import { deadLetters, frameOf, input, RAW, stage, textOf } from '../../runtime/stage.js';
-import { seeded } from '../support/failing-log.js';
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { TopologyDriver } from '../support/topology-driver.js';
 import { boundedToys, liveToys, weights, words } from './toy-stages.js';
 
@@ -91,7 +91,7 @@ describe('held messages', () => {
   const instances = ['split', 'gather', 'weigh', 'join'].flatMap((id) => [0, 1].map((p) => [id, p] as const));
 
   function results(seed: number | undefined): unknown {
-    const random = seeded(seed ?? 0);
+    const random = seededRandom(seed ?? 0);
     const topology = boundedToys({ source: 2, user: 2, item: 2 });
     const driver: TopologyDriver = new TopologyDriver(topology, (n) => {
       const [id, p] = instances[Math.floor(random() * instances.length)]!;

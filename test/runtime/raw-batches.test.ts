@@ -6,7 +6,8 @@ import { utf8 } from '../../runtime/bytes.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { defineTopology, edge, source, topic } from '../../runtime/graph.js';
 import { frameOf, frameType, input, RAW, stage, textOf } from '../../runtime/stage.js';
-import { FailingLog, seeded } from '../support/failing-log.js';
+import { FailingLog } from '../support/failing-log.js';
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
 import { liveToys } from './toy-stages.js';
 
@@ -112,7 +113,7 @@ describe('batches', () => {
   it('differ without a difference: any bounds and arrivals give the same rows and counts', async () => {
     const lines = Array.from({ length: 24 }, (_, i) => line(i % 17, i % 5 === 4 ? 'x' : i));
     const run = async (seed: number): Promise<unknown> => {
-      const random = seeded(seed);
+      const random = seededRandom(seed);
       const bed = await ActorBed.make(liveToys({ partitions: ONE }));
       const draw = (max: number): number => 1 + Math.floor(random() * max);
       const log = new FailingLog(bed.log, { slice: draw });

@@ -17,7 +17,8 @@ import { filtersOf, streamsOf } from '../../runtime/streams.js';
 import { Supervisor } from '../../runtime/supervisor.js';
 import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
-import { drawn, FailingLog, type FateRates, seeded } from '../support/failing-log.js';
+import { drawn, FailingLog, type FateRates } from '../support/failing-log.js';
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { matches, MemoryLog } from '../support/memory-log.js';
 import { settled, VirtualClock } from './virtual-clock.js';
 
@@ -100,7 +101,7 @@ export class Simulation {
   private calm = false;
 
   private constructor(private readonly options: SimulationOptions) {
-    this.random = seeded(options.seed);
+    this.random = seededRandom(options.seed);
   }
 
   /** Runs everything to its end; throws when it does not get there. */

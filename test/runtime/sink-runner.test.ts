@@ -8,7 +8,8 @@ import { SinkRunner } from '../../runtime/sink-runner.js';
 import { ensureStreams } from '../../runtime/streams.js';
 import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore } from '../../state/memory-store.js';
-import { FailingLog, seeded } from '../support/failing-log.js';
+import { FailingLog } from '../support/failing-log.js';
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { MemoryLog } from '../support/memory-log.js';
 import { boundedJob } from './simulated-jobs.js';
 import { QUIET, SILENT, Simulation } from './simulation.js';
@@ -109,7 +110,7 @@ describe('a sink', () => {
 
   it('holds each row once and in order, wherever it crashes', async () => {
     for (let seed = 1; seed <= 40; seed++) {
-      const random = seeded(seed);
+      const random = seededRandom(seed);
       const log = await newLog();
       const lines: string[] = [];
       let disk = new MemoryStore();

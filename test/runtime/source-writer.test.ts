@@ -9,7 +9,8 @@ import type { ChunkSource, SourceChunk, SourcePosition } from '../../runtime/por
 import { writeChunks, writeTable } from '../../runtime/source-writer.js';
 import { ensureStreams } from '../../runtime/streams.js';
 import { Ticker } from '../../runtime/ticker.js';
-import { drawn, FailingLog, scripted, SecondWriter, seeded } from '../support/failing-log.js';
+import { drawn, FailingLog, scripted, SecondWriter } from '../support/failing-log.js';
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { MemoryLog } from '../support/memory-log.js';
 import { SILENT } from './simulation.js';
 import { boundedToys, liveToys, weights } from './toy-stages.js';
@@ -88,7 +89,7 @@ describe('chunks', () => {
     for (let seed = 1; seed <= 30; seed++) {
       log = new MemoryLog();
       await ensureStreams(log, boundedToys(), { bytesMax: 1e9, replicas: 1 });
-      const random = seeded(seed);
+      const random = seededRandom(seed);
       const fate = drawn(random, { 'ack-lost': 0.1, 'request-lost': 0.1, away: 0.05 });
       const turn = async (): Promise<void> => {
         while (random() < 0.5) await settled();

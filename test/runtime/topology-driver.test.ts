@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { frameOf } from '../../runtime/frame.js';
-import { seeded } from '../support/failing-log.js';
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { type PlainRow, TopologyDriver } from '../support/topology-driver.js';
 import { groupedBy } from './grouped.js';
 import { boundedToys, liveToys, weights } from './toy-stages.js';
@@ -34,7 +34,7 @@ describe('publishers’ messages', () => {
     const expected = feed(new TopologyDriver(liveToys()));
     fc.assert(
       fc.property(fc.nat(), (seed) => {
-        const random = seeded(seed);
+        const random = seededRandom(seed);
         const instances = ['read', 'sum', 'rank'].flatMap((id) => [0, 1].map((p) => [id, p] as const));
         const driver: TopologyDriver = new TopologyDriver(liveToys(), (n) => {
           const [id, p] = instances[Math.floor(random() * instances.length)]!;
@@ -100,7 +100,7 @@ describe('bounded input', () => {
     const expected = bySubject(run(new TopologyDriver(boundedToys())));
     fc.assert(
       fc.property(fc.nat(), (seed) => {
-        const random = seeded(seed);
+        const random = seededRandom(seed);
         const driver = new TopologyDriver(boundedToys(), (n) => Math.floor(random() * n));
         expect(bySubject(run(driver))).toEqual(expected);
       }),

@@ -133,17 +133,6 @@ export function drawn(random: () => number, rates: FateRates) {
   };
 }
 
-/** mulberry32: the same seed, the same numbers in [0, 1). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Somebody else who believes to own a subject. */
 export class SecondWriter {
   private constructor(

@@ -1,6 +1,7 @@
 /** Small seeded shops as CSV files, with the rows that the reference model gives for them. Made anew in each run: nothing is checked in. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { referenceModel, type ReferenceEvent, type ReferencePopularityRow } from './reference-model.js';
 
 const HEADER = 'event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session';
@@ -20,20 +21,9 @@ export interface Shop {
 export const RESULT_FILES = ['recommendations.csv', 'user_interactions.csv', 'late.csv'] as const;
 export type ResultFile = (typeof RESULT_FILES)[number];
 
-/** mulberry32: small and good enough for test data. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Writes `epochs` files of `rows` events, a tenth of them up to an hour late, and a popularity table. */
 export function makeShop(directory: string, { seed = 1, epochs = 5, rows = 400 } = {}): Shop {
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
   const input = join(directory, 'input');
   mkdirSync(input, { recursive: true });
