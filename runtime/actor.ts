@@ -53,6 +53,7 @@ export interface ActorOptions {
   /** Of a batch that failed: its messages are taken one by one, so that the one at fault is found. */
   readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
+  readonly copied?: () => number;
   /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
   readonly onAnswered?: (ingestedAtMs: number) => void;
 }

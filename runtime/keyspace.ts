@@ -1,9 +1,10 @@
 /** Where an instance's state stands in its store: `<stage>/<partition>/<cell>/<key>`. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type SnapshotHead, SnapshotHeadSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { utf8 } from './bytes.js';
 import type { CellStore } from './cells.js';
 import { fatal } from './errors.js';
-import type { Store } from './ports.js';
+import type { Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 
 /** Version of the snapshot's layout, as opposed to a stage's own. */
@@ -12,6 +13,20 @@ export const SNAPSHOT_FORMAT = 1;
 export const instancePrefix = (stageId: string, partition: number): string => `${stageId}/${partition}/`;
 
 export const headKey = (stageId: string, partition: number): string => `${instancePrefix(stageId, partition)}$head`;
+
+/** Which keys a snapshot has written: what the next copy of the state takes with it. Local to a store, never copied itself. */
+export const changedPrefix = (stageId: string, partition: number): string =>
+  `${instancePrefix(stageId, partition)}$changed/`;
+
+export const changedRecord = (
+  stageId: string,
+  partition: number,
+  sequence: number,
+  changes: readonly StoreChange[],
+): StoreChange => ({
+  key: `${changedPrefix(stageId, partition)}${sequence}`,
+  value: utf8(JSON.stringify(changes.map(({ key }) => key))),
+});
 
 export const encodeHead = (head: Omit<SnapshotHead, '$typeName'>): Uint8Array =>
   toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));

@@ -118,7 +118,53 @@ export interface Store {
   entries(prefix: string): Promise<[key: string, value: Uint8Array][]>;
   /** All or nothing, on disk when it resolves. */
   write(changes: readonly StoreChange[]): Promise<void>;
+  /** The store as it is now, whatever is written later. */
+  view(): StoreView;
   close(): Promise<void>;
+}
+
+/** A store as it was at one moment. Close it: what it keeps cannot be reclaimed. */
+export interface StoreView {
+  /** In the order of the keys; `undefined` for those that are not there. */
+  values(keys: readonly string[]): Promise<(Uint8Array | undefined)[]>;
+  /** Keys with the prefix, in byte order, some at a time. */
+  entries(prefix: string): AsyncIterable<readonly [key: string, value: Uint8Array][]>;
+  close(): Promise<void>;
+}
+
+export interface KeyValueEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** Rises with each change, over all keys. */
+  readonly revision: number;
+}
+
+/** A small table that all nodes share, with compare-and-set. Its entries may end by themselves unless they are renewed (leases). */
+export interface KeyValue {
+  /** From the leader, as are all reads. */
+  get(key: string): Promise<KeyValueEntry | undefined>;
+  entries(): Promise<KeyValueEntry[]>;
+  /**
+   * Stores and returns the new revision. With `revision` (0: not there) it is refused with Transient FENCED when the key has moved on.
+   * Transient LOG_UNKNOWN: it may or may not have been stored.
+   */
+  put(key: string, value: Uint8Array, revision?: number): Promise<number>;
+  /** Nothing when it is not there; with `revision` refused with Transient FENCED when the key has moved on. */
+  delete(key: string, revision?: number): Promise<void>;
+  /** Tells of each change as soon as it can, until the function it gives is called; an entry that ends by itself may go unsaid. */
+  watch(onChange: (key: string) => void): Promise<() => Promise<void>>;
+}
+
+/** Large values by name, cut into pieces, with a digest. */
+export interface Objects {
+  /** Stores all or nothing under a name; an object of that name is replaced. */
+  put(name: string, pieces: AsyncIterable<Uint8Array>): Promise<{ readonly bytes: number; readonly digest: string }>;
+  /** Transient OBJECT_MISSING; Fatal OBJECT_DAMAGED, at its end, when the bytes do not give the digest. */
+  get(name: string): AsyncIterable<Uint8Array>;
+  /** Nothing when it is not there. */
+  delete(name: string): Promise<void>;
+  /** Names of all objects with the prefix, in byte order. */
+  names(prefix: string): Promise<string[]>;
 }
 
 /** Wall time for supervision and telemetry; never seen by a stage. */

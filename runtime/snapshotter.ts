@@ -4,12 +4,12 @@
  * Invariants
  *   P1  A snapshot is cut between two inputs and written only when every output of the inputs before the cut is acknowledged.
  *   P2  It is one atomic batch: what changed, and the sequence that it includes.
- *   P3  The stream is trimmed only behind a written snapshot, and each subject's last message stays.
+ *   P3  The stream is trimmed only behind a written snapshot and its copy, and each subject's last message stays.
  */
 import { fatal } from './errors.js';
 import type { MailboxFold } from './fold.js';
 import { streamOf, type Topology } from './graph.js';
-import { encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
+import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
 import type { Outbox } from './outbox.js';
 import type { Log, Logger, Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
@@ -24,6 +24,8 @@ export interface SnapshotterOptions {
   readonly store: Store;
   readonly logger: Logger;
   readonly status: ActorStatus;
+  /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
+  readonly copied?: () => number;
 }
 
 /** The sequence of the last snapshot (0 without one), checked against the log (design rule 8). */
@@ -46,10 +48,9 @@ export async function snapshotSequence(options: SnapshotterOptions): Promise<{ s
 
 export class Snapshotter {
   private running: Promise<void> | undefined;
-  /** The last message taken in of each subject since the last snapshot. */
-  private seen = new Map<string, number>();
-  /** Below which message a subject may be dropped; until it is, since a full stream brings no input and so no next snapshot. */
-  private readonly droppable = new Map<string, number>();
+  /** The last message taken in of each subject, and below which one it was trimmed. */
+  private readonly seen = new Map<string, number>();
+  private readonly trimmed = new Map<string, number>();
   /** Subjects of which an earlier incarnation may have left more than it need. */
   private readonly left: string[] = [];
   private sequence: number;
@@ -61,14 +62,14 @@ export class Snapshotter {
     private readonly fold: MailboxFold,
     private readonly outbox: Outbox,
     private readonly streamIdentity: string,
-    private readonly restored: number,
+    restored: number,
   ) {
     this.sequence = restored;
     this.written = restored;
     if (restored === 0) return;
     const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
     this.left.push(...writers);
-    for (const subject of publishers) this.droppable.set(subject, restored + 1);
+    for (const subject of publishers) this.seen.set(subject, restored + 1);
   }
 
   /** An input was taken in. `subject`: which subject may be trimmed below it. */
@@ -82,22 +83,22 @@ export class Snapshotter {
   async snapshot(): Promise<void> {
     while (this.running !== undefined) await this.running;
     const isNew = this.sequence !== this.written;
-    if (!isNew && this.droppable.size === 0 && this.left.length === 0) return;
+    // A full stream brings no input and so no next snapshot: what could not be trimmed is tried again.
+    if (!isNew && this.left.length === 0 && this.droppable().length === 0) return;
     this.running = (isNew ? this.write() : this.trim()).finally(() => (this.running = undefined));
     await this.running;
   }
 
   private async write(): Promise<void> {
-    const { stage, partition, topology, store, status } = this.options;
+    const { stage, partition, topology, store, status, copied } = this.options;
     const startedAt = performance.now();
     const { sequence } = this;
-    const { seen } = this;
-    this.seen = new Map();
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
     const writes: StoreChange[] = this.fold
       .cut()
       .map(({ cell, key, value }) => ({ key: `${prefix}${cell}/${key}`, value }));
+    if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
     writes.push({
       key: headKey(stage.id, partition),
       value: encodeHead({
@@ -118,8 +119,15 @@ export class Snapshotter {
     status.snapshotSequence = sequence;
     status.snapshotMs = performance.now() - startedAt;
     status.snapshotBytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
-    for (const [subject, below] of seen) this.droppable.set(subject, below);
     await this.trim();
+  }
+
+  /** Subjects that can be trimmed, and below what: nobody will start from a snapshot that needs more. */
+  private droppable(): [subject: string, below: number][] {
+    const bound = Math.min(this.written, this.options.copied?.() ?? Infinity) + 1;
+    return [...this.seen]
+      .map(([subject, last]): [string, number] => [subject, Math.min(last, bound)])
+      .filter(([subject, below]) => below > (this.trimmed.get(subject) ?? 0));
   }
 
   private async trim(): Promise<void> {
@@ -128,15 +136,13 @@ export class Snapshotter {
     try {
       for (let subject = this.left.at(-1); subject !== undefined; subject = this.left.at(-1)) {
         const last = await log.last(stream, subject);
-        // A writer's last message is its record, and stays (P3).
-        if (last !== undefined && !this.droppable.has(subject)) {
-          this.droppable.set(subject, Math.min(last.sequence, this.restored + 1));
-        }
+        if (last !== undefined && !this.seen.has(subject)) this.seen.set(subject, last.sequence);
         this.left.pop();
       }
-      for (const [subject, below] of this.droppable) {
+      // A writer's last message is its record, and stays (P3).
+      for (const [subject, below] of this.droppable()) {
         await log.purge(stream, subject, below);
-        this.droppable.delete(subject);
+        this.trimmed.set(subject, below);
       }
     } catch (error) {
       // The stream only stays longer than it need; it is tried again.

@@ -1,6 +1,6 @@
 /** A store that fails as told, around any other: what a full disk, a dying process or a torn cable makes of a write. */
 import { transient } from '../runtime/errors.js';
-import type { Store, StoreChange } from '../runtime/ports.js';
+import type { Store, StoreChange, StoreView } from '../runtime/ports.js';
 
 /** `refused`: not written, and said so. `unsaid`: written, yet said to have failed. */
 export type WriteFate = 'done' | 'refused' | 'unsaid';
@@ -47,6 +47,10 @@ export class FailingStore implements Store {
     await turn?.();
     await this.whileAlive();
     if (end !== 'done') throw error?.() ?? transient('STATE_WRITE', 'a write has failed (as told)');
+  }
+
+  view(): StoreView {
+    return this.inner.view();
   }
 
   close(): Promise<void> {

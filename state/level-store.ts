@@ -7,7 +7,7 @@
  */
 import { Level } from 'level';
 import { fatal } from '../runtime/errors.js';
-import type { Store, StoreChange } from '../runtime/ports.js';
+import type { Store, StoreChange, StoreView } from '../runtime/ports.js';
 
 /** Entries read at a time when a cell is loaded whole. */
 const READ_AHEAD = 1000;
@@ -41,13 +41,31 @@ class LevelStore implements Store {
 
   async entries(prefix: string): Promise<[string, Uint8Array][]> {
     const found: [string, Uint8Array][] = [];
+    for await (const some of this.pieces(prefix)) found.push(...some);
+    return found;
+  }
+
+  view(): StoreView {
+    const snapshot = this.db.snapshot();
+    return {
+      values: (keys) => this.db.getMany([...keys], { snapshot }),
+      entries: (prefix) => this.pieces(prefix, snapshot),
+      close: () => snapshot.close(),
+    };
+  }
+
+  private async *pieces(
+    prefix: string,
+    snapshot?: ReturnType<typeof this.db.snapshot>,
+  ): AsyncGenerator<[string, Uint8Array][]> {
     const end = keyBehind(prefix);
-    const iterator = this.db.iterator({ gte: prefix, ...(end === undefined ? {} : { lt: end }) });
+    const range = { gte: prefix, ...(end === undefined ? {} : { lt: end }) };
+    const iterator = this.db.iterator(snapshot === undefined ? range : { ...range, snapshot });
     try {
       for (;;) {
         const some = await iterator.nextv(READ_AHEAD);
-        if (some.length === 0) return found;
-        found.push(...some);
+        if (some.length === 0) return;
+        yield some;
       }
     } finally {
       await iterator.close();

@@ -1,6 +1,6 @@
 /** The in-memory double of a store: the contract of the one on disk (K1), without a disk. */
 import { transient } from '../runtime/errors.js';
-import type { Store, StoreChange } from '../runtime/ports.js';
+import type { Store, StoreChange, StoreView } from '../runtime/ports.js';
 
 /** What a closed store left behind: give it to the next one. */
 export type StoreContents = ReadonlyMap<string, Uint8Array>;
@@ -38,6 +38,18 @@ export class MemoryStore implements Store {
       if (value === undefined) this.values.delete(key);
       else this.values.set(key, value);
     }
+  }
+
+  view(): StoreView {
+    this.mustBeOpen();
+    const then = new MemoryStore(this.values);
+    return {
+      values: (keys) => Promise.resolve(keys.map((key) => then.getSync(key))),
+      entries: async function* (prefix) {
+        yield await then.entries(prefix);
+      },
+      close: () => then.close(),
+    };
   }
 
   async close(): Promise<void> {
