@@ -178,6 +178,8 @@ export class Cluster {
     // One that ended while nobody could renew it, and that nobody took, is taken again. Who was faster shows in the next round.
     own.revision =
       (await unlessFenced(() => leases.put(unit, bytesOf({ node }), lease?.revision ?? 0))) ?? own.revision;
+    // Handed over meanwhile.
+    if (this.owned.get(unit) !== own) return;
     if (planned === undefined || planned === node || [...this.owned.values()].some(({ phase }) => phase === 'busy'))
       return;
     const isReady =

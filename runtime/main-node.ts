@@ -95,7 +95,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await ensureStreams(log, topology, { bytesMax, replicas });
     const hosts = await startHosts(options, identity, topology, nats, onFatal, undo);
     const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
-    let address: string | undefined;
+    let address: string | undefined = undefined;
     const units = allUnits(topology);
     const host = new NodeHost(units, hosts.threads, hosts.view);
     const cluster = await joinCluster({
