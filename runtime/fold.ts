@@ -61,7 +61,7 @@ export class MailboxFold {
     private readonly partition: number,
     stored: (cell: string) => CellStore = () => NOTHING_STORED,
     /** Inputs that the stage cannot digest: they go to the dead letters, and what they say of their writer's progress counts. */
-    private readonly poisoned = NONE,
+    readonly buried = NONE,
   ) {
     this.instance = new StageInstance(stage, partition, stored);
     this.alignmentCell.restore(stored(ALIGNMENT));
@@ -92,7 +92,7 @@ export class MailboxFold {
   /** Publishers' messages, together one input. */
   takeRaw(messages: readonly LogMessage[]): Answer {
     const answer = this.newAnswer();
-    if (this.poisoned.has(messages[0]!.sequence)) this.bury(messages[0]!, answer);
+    if (this.buried.has(messages[0]!.sequence)) this.bury(messages[0]!, answer);
     else answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
     this.alignmentCell.set(this.alignment.state);
     return answer;
@@ -129,7 +129,7 @@ export class MailboxFold {
     try {
       return fromBinary(EnvelopeSchema, data);
     } catch (error) {
-      if (!this.poisoned.has(sequence)) throw error;
+      if (!this.buried.has(sequence)) throw error;
       return create(EnvelopeSchema);
     }
   }
@@ -144,12 +144,12 @@ export class MailboxFold {
 
   private digestNow(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
     const { alignment, instance } = this;
-    const buried = this.poisoned.has(message.sequence);
+    const isBuried = this.buried.has(message.sequence);
     alignment.note(writer, envelope);
-    if (buried) this.bury(message, answer);
+    if (isBuried) this.bury(message, answer);
     else this.takeBody(message, envelope, answer);
     if (envelope.tickMs !== undefined) {
-      if (!buried) answer.add(instance.tick(envelope.tickMs));
+      if (!isBuried) answer.add(instance.tick(envelope.tickMs));
       // Parse only translates: a tick goes on behind the events that came before it.
       if (this.rawInput !== undefined) answer.mark(this.ticked, { tickMs: envelope.tickMs });
     }

@@ -7,6 +7,9 @@ export interface ActorStatus {
   readonly stage: string;
   readonly partition: number;
   state: ActorState;
+  /** Since when it is in this state, and since when it fails without having recovered; epoch ms. */
+  sinceMs: number;
+  failingSinceMs: number | undefined;
   messagesIn: number;
   bytesIn: number;
   rowsOut: number;
@@ -37,6 +40,8 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   stage,
   partition,
   state: 'restoring',
+  sinceMs: 0,
+  failingSinceMs: undefined,
   messagesIn: 0,
   bytesIn: 0,
   rowsOut: 0,

@@ -4,6 +4,7 @@ import { map, mergeMap, merge } from 'rxjs';
 import { MemoryStore } from '../../state/memory-store.js';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { ChunkSchema, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { buriedInputs } from '../../runtime/buried.js';
 import { textOf, utf8 } from '../../runtime/bytes.js';
 import { fatal, poison, transient } from '../../runtime/errors.js';
 import { defineTopology, edge, source, subjectOf, topic, type Topology } from '../../runtime/graph.js';
@@ -162,7 +163,8 @@ describe('what is no poison', () => {
     const { status, ended, failure } = bed.start('sum', 0, { strategy });
     await bed.publish(line(1));
     await bed.until(ended);
-    expect(failure()!.message).toBe('failure 4');
+    expect(failure()).toMatchObject({ code: 'INSTANCE_FAILED', cause: { message: 'failure 4' } });
+    expect(failure()!.message).toContain('sum.0 gave up: more than 4 restarts within');
     expect(status.restarts).toBe(4);
   });
 });
@@ -263,13 +265,16 @@ describe('in aligned epochs', () => {
     },
   );
 
-  it('a failure at the end of an epoch cannot be buried: it escalates', async () => {
-    const { keeper } = await run(
+  it('a failure at the end of an epoch cannot be buried: it escalates, and nothing stays buried', async () => {
+    const { bed, keeper } = await run(
       () => undefined,
       (epoch) => {
         if (epoch === 1) throw new Error('cannot end');
       },
     );
-    expect(keeper.failure()?.message).toBe('cannot end');
+    expect(keeper.failure()?.message).toMatch(/^keeper\.0 gave up: its input \d+ was buried, and it fails still/);
+    expect(
+      await buriedInputs({ log: bed.log, stage: { id: 'keeper' }, partition: 0 }, await bed.identity('keeper')),
+    ).toEqual(new Set());
   });
 });
