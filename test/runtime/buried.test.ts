@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { buriedInputs, bury, type Mailbox } from '../../runtime/buried.js';
 import { streamOf } from '../../runtime/graph.js';
+import type { Log } from '../../runtime/ports.js';
 import { streamsOf } from '../../runtime/streams.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { FailingLog, type LogFaults, scripted } from '../support/failing-log.js';
@@ -27,6 +28,9 @@ async function bedWithPoison(): Promise<{ bed: ActorBed; seen: () => number; bad
   await bed.quiet();
   return { bed, seen: () => seen, bad };
 }
+
+/** Its mailbox stays as it is, as while older copies of the state are still needed. */
+const untrimmed = (log: Log): Log => Object.assign(Object.create(log) as Log, { purge: () => Promise.resolve() });
 
 /** A process that dies when it stores the record: before that takes effect, or right after. */
 function dying(bed: ActorBed, when: 'before' | 'after'): { log: FailingLog; dead: () => boolean } {
@@ -80,7 +84,7 @@ describe('a buried input', () => {
 
   it('is skipped by another owner with an older snapshot, even one that could digest it: what was said is not contradicted', async () => {
     const { bed, seen, bad } = await bedWithPoison();
-    const first = bed.start('sum', 0, { knobs: NO_SNAPSHOTS });
+    const first = bed.start('sum', 0, { log: untrimmed(bed.log), knobs: NO_SNAPSHOTS });
     await bed.quiet();
     await first.supervisor.stop();
     await bed.until(first.ended);
@@ -135,7 +139,7 @@ describe('a publisher’s message that is buried', () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE, trap }));
     await bed.publish(...[1, 2, 3, 4, 5, 6].map((id) => line(id)));
     const knobs = { frameMessages: 6, ...NO_SNAPSHOTS };
-    const first = bed.start('read', 0, { knobs });
+    const first = bed.start('read', 0, { log: untrimmed(bed.log), knobs });
     await bed.until(() => first.status.sequence === 6);
     await bed.quiet();
     await first.supervisor.stop();
