@@ -239,13 +239,18 @@ export class Actor {
     }
   }
 
+  /** After each step: only what costs nothing to know. */
   private report(): void {
     const { status } = this.options;
     const { epoch, watermarkMs, asOfMs, finished } = this.fold.alignment.state;
-    Object.assign(status, { epoch, watermarkMs, asOfMs, finished });
+    status.epoch = epoch;
+    status.watermarkMs = watermarkMs;
+    status.asOfMs = asOfMs;
+    status.finished = finished;
     status.counters = this.fold.instance.counts();
-    status.stateKeys = this.fold.instance.keys();
-    status.heldMessages = this.fold.waiting;
+    status.heldMessages = this.fold.held.count;
+    status.heldBytes = this.fold.held.bytes;
+    status.burials = this.fold.burials;
     status.unacknowledged = this.outbox.waiting;
   }
 }

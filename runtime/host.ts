@@ -34,7 +34,7 @@ export class Host {
   private readonly supervisors = new Map<string, Supervisor>();
   private readonly tickers: Ticker[] = [];
   private readonly runs: Promise<void>[] = [];
-  readonly statuses: ActorStatus[] = [];
+  private readonly known: ActorStatus[] = [];
 
   private constructor(
     private readonly options: HostOptions,
@@ -51,6 +51,12 @@ export class Host {
       throw error;
     }
     return host;
+  }
+
+  /** Of all instances, as of now. */
+  get statuses(): readonly ActorStatus[] {
+    for (const supervisor of this.supervisors.values()) supervisor.report();
+    return this.known;
   }
 
   /** The running actor of an instance; absent while it restarts. */
@@ -75,7 +81,7 @@ export class Host {
       const stage = topology.stage(id);
       const status = newStatus(id, partition);
       const logger = loggerOf(id, partition);
-      this.statuses.push(status);
+      this.known.push(status);
       const supervisor = new Supervisor({
         ...{ topology, stage, partition, log, store, clock, logger, knobs, status },
         ...(onAnswered === undefined

@@ -1,4 +1,5 @@
 /** What an instance says of itself, for metrics, health and the live view. Telemetry only: nothing of it is state. */
+import type { Burials } from './fold.js';
 import type { Counters } from './instance.js';
 
 export type ActorState = 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
@@ -29,7 +30,10 @@ export interface ActorStatus {
   /** The bounded input is over and all of it is taken in. */
   finished: boolean;
   stateKeys: number;
+  /** Messages that wait for their epoch, and their bytes, wherever they are. */
   heldMessages: number;
+  heldBytes: number;
+  burials: Burials;
   unacknowledged: number;
   /** When the newest input taken in was stored, epoch ms. */
   lastStoredAtMs: number;
@@ -59,6 +63,8 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   finished: false,
   stateKeys: 0,
   heldMessages: 0,
+  heldBytes: 0,
+  burials: { messages: 0, rows: 0 },
   unacknowledged: 0,
   lastStoredAtMs: 0,
   counters: { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 },

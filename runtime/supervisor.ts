@@ -42,6 +42,11 @@ export class Supervisor {
     return this.actor;
   }
 
+  /** What is not kept up with each step, for who asks. */
+  report(): void {
+    if (this.actor !== undefined) this.options.status.stateKeys = this.actor.fold.instance.keys();
+  }
+
   /** Resolves after `stop`; rejects with what escalates. */
   async run(): Promise<void> {
     for (;;) {
