@@ -1,4 +1,5 @@
 /** The instances that one thread owns: their stores, their supervisors, their clock. */
+import { Deadline } from './deadline.js';
 import { asError } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Clock, Log, Logger, Store } from './ports.js';
@@ -30,10 +31,11 @@ export interface HostOptions {
 }
 
 export class Host {
-  private readonly stores: Store[] = [];
+  private readonly stores = new Map<string, Store>();
   private readonly supervisors = new Map<string, Supervisor>();
+  private readonly instanceRuns = new Map<string, Promise<void>>();
   private readonly tickers: Ticker[] = [];
-  private readonly runs: Promise<void>[] = [];
+  private readonly tickerRuns: Promise<void>[] = [];
   private readonly known: ActorStatus[] = [];
 
   private constructor(
@@ -61,22 +63,29 @@ export class Host {
 
   /** The running actor of an instance; absent while it restarts. */
   actor(stage: string, partition: number): Actor | undefined {
-    return this.supervisors.get(`${stage}/${partition}`)?.current;
+    return this.supervisors.get(`${stage}.${partition}`)?.current;
   }
 
-  /** Ticks end, actors take in no more and write a last snapshot, stores close. */
-  async stop(): Promise<void> {
+  /** Ticks end, actors take in no more and write a last snapshot, stores close: what the deadline allows of it. */
+  async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     for (const ticker of this.tickers) ticker.stop();
-    await Promise.all([...this.supervisors.values()].map((supervisor) => supervisor.stop()));
-    await Promise.allSettled(this.runs);
-    await Promise.all(this.stores.map((store) => store.close()));
+    const ends = [...this.supervisors].map(([name, supervisor]) =>
+      deadline.step(`the last snapshot of ${name}`, async () => {
+        await supervisor.stop();
+        await this.instanceRuns.get(name);
+        supervisor.mustBeWhole();
+      }),
+    );
+    await Promise.all([...ends, deadline.step('the ticks', () => Promise.all(this.tickerRuns))]);
+    const closings = [...this.stores].map(([name, store]) => deadline.step(`the store ${name}`, () => store.close()));
+    await Promise.all(closings);
   }
 
   private async startUnit(unit: Unit): Promise<void> {
     const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered } = this.options;
     const { partition } = unit;
     const store = await this.options.openStore(unit.name);
-    this.stores.push(store);
+    this.stores.set(unit.name, store);
     for (const id of unit.stages) {
       const stage = topology.stage(id);
       const status = newStatus(id, partition);
@@ -92,8 +101,9 @@ export class Host {
               },
             }),
       });
-      this.supervisors.set(`${id}/${partition}`, supervisor);
-      this.runs.push(
+      this.supervisors.set(`${id}.${partition}`, supervisor);
+      this.instanceRuns.set(
+        `${id}.${partition}`,
         supervisor.run().catch((error: unknown) => {
           this.onFatal(asError(error));
         }),
@@ -102,7 +112,7 @@ export class Host {
       if (hasClock && tickEveryMs > 0) {
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs });
         this.tickers.push(ticker);
-        this.runs.push(ticker.run());
+        this.tickerRuns.push(ticker.run());
       }
     }
   }

@@ -11,12 +11,16 @@ import { type GrpcServer, startGrpcServer } from '../connectors/grpc/server.js';
 import type { ServerTls } from '../connectors/grpc/credentials.js';
 import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
+import { watchLink } from '../connectors/nats/link.js';
 import { openNatsLog } from '../connectors/nats/log.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import type { Topology } from './graph.js';
 import type { Host } from './host.js';
+import { Deadline } from './deadline.js';
+import type { Health } from './health.js';
 import { checkDeployment } from './main-deployment.js';
+import { HealthWatch } from './main-health.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
 import { Threads } from './main-threads.js';
@@ -62,13 +66,16 @@ export interface RunningNode {
   answer(query: RecommendationQuery): Answer;
   /** Resolves when something escalated: the node must be stopped. */
   readonly failed: Promise<Error>;
-  stop(deadlineMs: number): Promise<void>;
+  /** How it is, and why. */
+  health(): Health | undefined;
+  /** Gives what was not finished in time; the next start replays it. */
+  stop(deadlineMs: number): Promise<readonly string[]>;
 }
 
 const STATUS_EVERY_MS = 1_000;
-/** Shares of a stop's deadline. */
+/** Of what is left of a stop's deadline: for open calls, then for last snapshots; the rest is for connections and the nats-server. */
 const FACADE_SHARE = 0.3;
-const THREADS_SHARE = 0.5;
+const THREADS_SHARE = 0.8;
 
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   let onFatal: (error: Error) => void = () => undefined;
@@ -81,21 +88,34 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const connection = await connectNats(nats.options, 'rivulet-facade');
     const log = await openNatsLog(connection);
     undo.push(() => log.close());
+    const natsAwaySinceMs = watchLink(connection, systemClock);
     const topology = mainTopology(options.pipeline);
     const { streamBytesMax: bytesMax, replicas } = options;
     await ensureStreams(log, topology, { bytesMax, replicas });
     const started = await startHosts(options, topology, nats, onFatal, undo);
     const answer = viewAnswers(started.view, topology);
+    const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
     const grpc = await startGrpcServer({
       ...options.grpc,
       answers: { get: answer },
       publisher: eventPublisher(log),
-      logger: pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true })),
+      logger,
       onCall: (call) => {
         started.telemetry.called(call);
       },
     });
-    grpc.setServing(true);
+    const health = HealthWatch.start({
+      ...{ dataDir: options.dataDir, clock: systemClock, logger },
+      vitals: () => ({
+        instances: started.statuses(),
+        threads: started.threads.answers(),
+        natsAwaySinceMs: natsAwaySinceMs(),
+        nowMs: systemClock.nowMs(),
+      }),
+      apply: ({ serving, takesEvents }) => {
+        grpc.setServing(serving, takesEvents);
+      },
+    });
     return {
       natsUrl: nats.options.url,
       natsVersion: connection.info?.version ?? 'unknown',
@@ -106,7 +126,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       failed,
       telemetry: started.telemetry,
       statuses: started.statuses,
-      stop: (deadlineMs) => stopNode(grpc, started, log, nats, deadlineMs),
+      health: () => health.health,
+      stop: (deadlineMs) => {
+        health.stop();
+        return stopNode(grpc, started, log, nats, new Deadline(deadlineMs, systemClock));
+      },
     };
   } catch (error) {
     for (const step of undo.reverse()) await step();
@@ -119,7 +143,7 @@ interface StartedHosts {
   readonly view: Host;
   readonly telemetry: Telemetry;
   readonly statuses: () => ActorStatus[];
-  readonly stopView: () => Promise<void>;
+  readonly stopView: (deadline: Deadline) => Promise<void>;
 }
 
 async function startHosts(
@@ -142,13 +166,13 @@ async function startHosts(
     (units, i): HostData => ({ ...shared, name: `worker-${i}`, units }),
   );
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal);
-  undo.push(() => threads.stop(STATUS_EVERY_MS));
+  undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...host.statuses];
   const telemetry: Telemetry = new Telemetry(statuses, () => systemClock.nowMs());
   const { host, stop } = await startHost({ ...shared, name: 'facade', units: view }, onFatal, (stage, ingestedAtMs) => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
   });
-  undo.push(stop);
+  undo.push(() => stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   return { threads, view: host, telemetry, statuses, stopView: stop };
 }
 
@@ -157,11 +181,13 @@ async function stopNode(
   { threads, stopView }: StartedHosts,
   log: Log,
   nats: NatsHandle,
-  deadlineMs: number,
-): Promise<void> {
+  deadline: Deadline,
+): Promise<readonly string[]> {
   grpc.setServing(false);
-  await grpc.stop(deadlineMs * FACADE_SHARE);
-  await Promise.all([threads.stop(deadlineMs * THREADS_SHARE), stopView()]);
-  await log.close();
-  await nats.stop();
+  await grpc.stop(deadline.leftMs * FACADE_SHARE);
+  const hosts = new Deadline(deadline.leftMs * THREADS_SHARE, systemClock);
+  await Promise.all([threads.stop(hosts), stopView(hosts)]);
+  await deadline.step('the connection of the façade', () => log.close());
+  await deadline.step('the nats-server', () => nats.stop());
+  return [...hosts.unfinished, ...deadline.unfinished];
 }

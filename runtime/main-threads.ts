@@ -1,12 +1,26 @@
 /** The threads of a node: starts workers, asks them how they are, stops them within a deadline. */
 import { Worker } from 'node:worker_threads';
+import { systemClock } from './clock.js';
+import { Deadline } from './deadline.js';
 import { transient } from './errors.js';
 import { type HostData, revived, type WorkerCommand, type WorkerMessage } from './main-worker.js';
 import type { ActorStatus } from './status.js';
 
+/** Of a deadline, what it takes a thread to say how its stop went. */
+const ANSWER_MS = 100;
+
+interface Thread {
+  readonly name: string;
+  readonly worker: Worker;
+  statuses: readonly ActorStatus[];
+  /** When it has last said how it is. */
+  answeredAtMs: number | undefined;
+  /** What it did not finish. */
+  stopped: Promise<readonly string[]>;
+}
+
 export class Threads {
-  private readonly workers: { readonly worker: Worker; statuses: readonly ActorStatus[]; stopped: Promise<void> }[] =
-    [];
+  private readonly workers: Thread[] = [];
   private asking: NodeJS.Timeout | undefined;
 
   private constructor(private readonly onFatal: (error: Error) => void) {}
@@ -20,14 +34,21 @@ export class Threads {
     try {
       await Promise.all(hosts.map((data) => threads.startOne(data)));
     } catch (error) {
-      await threads.stop(1_000);
+      await threads.stop(new Deadline(1_000, systemClock));
       throw error;
     }
-    threads.asking = setInterval(() => {
+    const ask = (): void => {
       threads.tell({ kind: 'status' });
-    }, statusEveryMs);
+    };
+    ask();
+    threads.asking = setInterval(ask, statusEveryMs);
     threads.asking.unref();
     return threads;
+  }
+
+  /** For health: a thread that is silent is not well. */
+  answers(): readonly Pick<Thread, 'name' | 'answeredAtMs'>[] {
+    return this.workers;
   }
 
   /** As of the last answers. */
@@ -56,13 +77,15 @@ export class Threads {
     return this.statuses();
   }
 
-  async stop(deadlineMs: number): Promise<void> {
+  /** What is not finished by then is in `deadline.unfinished`, and cut. */
+  async stop(deadline: Deadline): Promise<void> {
     clearInterval(this.asking);
-    this.tell({ kind: 'stop' });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)));
-    await Promise.race([Promise.all(this.workers.map(({ stopped }) => stopped)), late]);
-    clearTimeout(timer);
+    this.tell({ kind: 'stop', deadlineMs: Math.max(0, deadline.leftMs - ANSWER_MS) });
+    await Promise.all(
+      this.workers.map(({ name, stopped }) =>
+        deadline.step(`thread ${name}`, async () => deadline.unfinished.push(...(await stopped))),
+      ),
+    );
     await Promise.all(this.workers.map(({ worker }) => worker.terminate()));
   }
 
@@ -73,16 +96,19 @@ export class Threads {
   private startOne(data: HostData): Promise<void> {
     const worker = new Worker(new URL('./main-worker.js', import.meta.url), { workerData: data, name: data.name });
     return new Promise((resolveStart, rejectStart) => {
-      const stopped = new Promise<void>((resolveStopped) => {
-        const own: (typeof this.workers)[number] = { worker, statuses: [], stopped: Promise.resolve() };
+      const stopped = new Promise<readonly string[]>((resolveStopped) => {
+        const { name } = data;
+        const own: Thread = { name, worker, statuses: [], answeredAtMs: undefined, stopped: Promise.resolve([]) };
         this.workers.push(own);
         let ended = false;
         worker.on('message', (message: WorkerMessage) => {
           if (message.kind === 'started') resolveStart();
-          else if (message.kind === 'status') own.statuses = message.statuses;
-          else if (message.kind === 'stopped') {
+          else if (message.kind === 'status') {
+            own.statuses = message.statuses;
+            own.answeredAtMs = systemClock.nowMs();
+          } else if (message.kind === 'stopped') {
             ended = true;
-            resolveStopped();
+            resolveStopped(message.unfinished);
           } else {
             rejectStart(revived(message.error));
             this.onFatal(revived(message.error));
@@ -93,7 +119,7 @@ export class Threads {
           this.onFatal(error);
         });
         worker.on('exit', (code) => {
-          resolveStopped();
+          resolveStopped([]);
           if (!ended && code !== 0)
             this.onFatal(transient('THREAD_EXIT', `thread ${data.name} ended with code ${code}`));
         });

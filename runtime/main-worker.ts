@@ -9,6 +9,7 @@ import { openNatsLog } from '../connectors/nats/log.js';
 import { openLevelStore } from '../state/level-store.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
+import { Deadline } from './deadline.js';
 import { asError, RivuletError } from './errors.js';
 import { Host, type Unit } from './host.js';
 import type { ActorStatus } from './status.js';
@@ -28,9 +29,9 @@ export type WorkerMessage =
   | { readonly kind: 'started' }
   | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[] }
   | { readonly kind: 'fatal'; readonly error: PlainError }
-  | { readonly kind: 'stopped' };
+  | { readonly kind: 'stopped'; readonly unfinished: readonly string[] };
 
-export type WorkerCommand = { readonly kind: 'stop' } | { readonly kind: 'status' };
+export type WorkerCommand = { readonly kind: 'stop'; readonly deadlineMs: number } | { readonly kind: 'status' };
 
 /** An error that can cross a thread boundary. */
 export interface PlainError {
@@ -60,7 +61,7 @@ export async function startHost(
   data: HostData,
   onFatal: (error: Error) => void,
   onAnswered?: (stage: string, ingestedAtMs: number) => void,
-): Promise<{ readonly host: Host; readonly stop: () => Promise<void> }> {
+): Promise<{ readonly host: Host; readonly stop: (deadline: Deadline) => Promise<void> }> {
   const logger = pino({ level: data.logLevel, base: { thread: data.name } }, pino.destination({ dest: 2, sync: true }));
   const log = await openNatsLog(await connectNats(data.nats, `rivulet-${data.name}`));
   const host = await Host.start(
@@ -81,9 +82,9 @@ export async function startHost(
     },
     onFatal,
   );
-  const stop = async (): Promise<void> => {
-    await host.stop();
-    await log.close();
+  const stop = async (deadline: Deadline): Promise<void> => {
+    await host.stop(deadline);
+    await deadline.step(`the connection of ${data.name}`, () => log.close());
   };
   return { host, stop };
 }
@@ -102,16 +103,11 @@ async function runWorker(): Promise<void> {
       post({ kind: 'status', statuses: host.statuses });
       return;
     }
-    void stop().then(
-      () => {
-        post({ kind: 'stopped' });
-        port.close();
-      },
-      (error: unknown) => {
-        post({ kind: 'fatal', error: plainError(asError(error)) });
-        port.close();
-      },
-    );
+    const deadline = new Deadline(command.deadlineMs, systemClock);
+    void stop(deadline).then(() => {
+      post({ kind: 'stopped', unfinished: deadline.unfinished });
+      port.close();
+    });
   });
 }
 

@@ -32,6 +32,8 @@ export class Supervisor {
   /** Buried by us, and nothing said about it yet as far as we know. */
   private lastBuried: number | undefined;
   private actor: Actor | undefined;
+  /** Why there is no last snapshot, when a stop ended without one. */
+  private cutShort: Error | undefined;
 
   constructor(private readonly options: SupervisorOptions) {
     this.tally = new Tally(options.strategy ?? DEFAULT_STRATEGY);
@@ -67,6 +69,7 @@ export class Supervisor {
             { err: error },
             'stopped without a last snapshot; the next start replays from the one before',
           );
+          this.cutShort = asError(error);
           this.becomes('stopped');
           return;
         }
@@ -75,9 +78,15 @@ export class Supervisor {
     }
   }
 
+  /** Takes in no more; `run` ends when the last snapshot is written. */
   async stop(): Promise<void> {
     this.abort.abort();
     await this.actor?.stop();
+  }
+
+  /** Throws when `run` has ended without a last snapshot. */
+  mustBeWhole(): void {
+    if (this.cutShort !== undefined) throw this.cutShort;
   }
 
   private becomes(state: ActorState): void {
