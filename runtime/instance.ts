@@ -74,6 +74,13 @@ export class StageInstance {
     });
   }
 
+  count(counter: Counter, n: number): void {
+    if (n === 0) return;
+    const counts = this.counters.get();
+    counts[counter] += n;
+    this.counters.set(counts);
+  }
+
   counts(): Counters {
     return this.counters.get();
   }
@@ -114,10 +121,7 @@ export class StageInstance {
       out,
       partition: this.partition,
       count: (counter: Counter, n: number): void => {
-        if (n === 0) return;
-        const counts = this.counters.get();
-        counts[counter] += n;
-        this.counters.set(counts);
+        this.count(counter, n);
       },
     };
     // The context is built from the stage's own spec, which is what its pipeline asks for.

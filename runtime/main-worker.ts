@@ -9,6 +9,7 @@ import { openNatsLog } from '../connectors/nats/log.js';
 import { openLevelStore } from '../state/level-store.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
+import { Deadline } from './deadline.js';
 import { asError, RivuletError } from './errors.js';
 import { Host, type HostOptions } from './host.js';
 import { openCopies } from './main-copies.js';
@@ -34,7 +35,8 @@ export type WorkerMessage =
   | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[] }
   | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
   | { readonly kind: 'fatal'; readonly error: PlainError }
-  | { readonly kind: 'stopped' };
+  /** What was not finished in time, in words. */
+  | { readonly kind: 'stopped'; readonly unfinished: readonly string[] };
 
 /** What a host is asked for; each is answered with `done`. */
 export type HostRequest =
@@ -43,7 +45,7 @@ export type HostRequest =
   | { readonly action: 'hold'; readonly held: boolean };
 
 export type WorkerCommand =
-  | { readonly kind: 'stop' }
+  | { readonly kind: 'stop'; readonly deadlineMs: number }
   | { readonly kind: 'status' }
   | { readonly kind: 'call'; readonly call: number; readonly request: HostRequest };
 
@@ -73,7 +75,7 @@ export const revived = ({ reaction, code, message, hint, stack }: PlainError): R
 export interface StartedHost {
   readonly host: Host;
   readonly perform: (request: HostRequest) => Promise<void>;
-  readonly stop: () => Promise<void>;
+  readonly stop: (deadline: Deadline) => Promise<void>;
 }
 
 /** Starts the host described by the data; used by workers and, for the view, by the main thread. */
@@ -114,9 +116,9 @@ export async function startHost(
     await host.stop();
     throw error;
   }
-  const stop = async (): Promise<void> => {
-    await host.stop();
-    await log.close();
+  const stop = async (deadline: Deadline): Promise<void> => {
+    await host.stop(deadline);
+    await deadline.step(`the connection of ${data.name}`, () => log.close());
   };
   const perform = async (request: HostRequest): Promise<void> => {
     if (request.action === 'hold') held = request.held;
@@ -152,16 +154,11 @@ async function runWorker(): Promise<void> {
       );
       return;
     }
-    void stop().then(
-      () => {
-        post({ kind: 'stopped' });
-        port.close();
-      },
-      (error: unknown) => {
-        post({ kind: 'fatal', error: plainError(asError(error)) });
-        port.close();
-      },
-    );
+    const deadline = new Deadline(command.deadlineMs, systemClock);
+    void stop(deadline).then(() => {
+      post({ kind: 'stopped', unfinished: deadline.unfinished });
+      port.close();
+    });
   });
 }
 

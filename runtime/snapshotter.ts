@@ -113,7 +113,7 @@ export class Snapshotter {
     });
     await this.outbox.settled();
     await store.write(writes);
-    this.fold.instance.written();
+    this.fold.written();
     this.written = sequence;
     status.snapshots++;
     status.snapshotSequence = sequence;
