@@ -5,6 +5,7 @@
  *   table   data blocks, filter, meta index, index, footer of 48 bytes; after each block its type (u8) and crc (u32, over data and type)
  *   CRCs are stored masked: rotated by 15 bits, plus a constant
  */
+import { crc32c } from './crc.js';
 
 const BLOCK_BYTES = 32_768;
 const HEADER_BYTES = 7;
@@ -12,37 +13,6 @@ const [FULL, FIRST, MIDDLE, LAST] = [1, 2, 3, 4];
 const FOOTER_BYTES = 48;
 const TABLE_MAGIC = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
 const TRAILER_BYTES = 5;
-
-/** Eight tables: eight bytes per round, some 1.2 GB/s. */
-const TABLES = Array.from({ length: 8 }, () => new Uint32Array(256));
-for (let byte = 0; byte < 256; byte++) {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  TABLES[0]![byte] = crc;
-}
-for (let byte = 0; byte < 256; byte++) {
-  for (let k = 1; k < 8; k++) {
-    const before = TABLES[k - 1]![byte]!;
-    TABLES[k]![byte] = (before >>> 8) ^ TABLES[0]![before & 255]!;
-  }
-}
-const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
-  ...[Uint32Array, Uint32Array, Uint32Array, Uint32Array],
-  ...[Uint32Array, Uint32Array, Uint32Array, Uint32Array],
-];
-
-export function crc32c(bytes: Uint8Array, from: number, to: number): number {
-  let crc = ~0;
-  let at = from;
-  for (; at + 8 <= to; at += 8) {
-    const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
-    crc =
-      T7[low & 255]! ^ T6[(low >>> 8) & 255]! ^ T5[(low >>> 16) & 255]! ^ T4[low >>> 24]! ^
-      T3[bytes[at + 4]!]! ^ T2[bytes[at + 5]!]! ^ T1[bytes[at + 6]!]! ^ T0[bytes[at + 7]!]!; // prettier-ignore
-  }
-  for (; at < to; at++) crc = T0[(crc ^ bytes[at]!) & 255]! ^ (crc >>> 8);
-  return ~crc >>> 0;
-}
 
 const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 
