@@ -160,7 +160,9 @@ export class Actor {
       throw fatal(
         'LOG_GAP',
         `${stage.id}.${partition} has read up to message ${this.restoredAt}, but message ${expected} on ${subject} is gone`,
-        { hint: 'the state is older than what the log was trimmed to: restore the data directory, or start both anew' },
+        {
+          hint: 'the state is older than what the log was trimmed to: restore the data directory, or see what can be done with `rivulet repair`',
+        },
       );
     }
     this.heard.set(subject, sequence);

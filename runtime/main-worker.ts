@@ -100,7 +100,7 @@ export async function startHost(
     openStore: (name) => {
       const directory = join(data.dataDir, 'state', name);
       mkdirSync(directory, { recursive: true });
-      return openLevelStore(directory);
+      return openLevelStore(directory, logger);
     },
     clock: systemClock,
     loggerOf: (stage, partition) => logger.child({ stage, partition }),

@@ -41,7 +41,7 @@ export async function snapshotSequence(options: SnapshotterOptions): Promise<{ s
     'LOG_BEHIND',
     `the snapshot of ${stage.id}.${partition} includes message ${head.sequence} of ${stream}, but that stream ${found}`,
     {
-      hint: 'the NATS store was rolled back, deleted or is another server: restore it, or use an empty data directory',
+      hint: 'the NATS store was rolled back, deleted or is another server: restore it, or see what can be done with `rivulet repair`',
     },
   );
 }

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { inspectionCommands } from './commands-inspection.js';
 import { jobCommands } from './commands-jobs.js';
 import { nodeCommands } from './commands-node.js';
+import { stateCommands } from './commands-state.js';
 import { EXIT, EXIT_CODES_HELP, errorText, exitCodeOf, wantsStack } from './exit.js';
 
 const HELP = `
@@ -14,6 +15,8 @@ Examples:
   rivulet get user-0042 --explain                ask it for recommendations
   rivulet dlq ls                                 see which events were refused, and why
   rivulet doctor                                 find out why it does not start
+  rivulet state ls                               see what a stopped node knows
+  rivulet repair                                 mend it, when state and log do not fit
 ${EXIT_CODES_HELP}
 
 With --json a command prints JSON on stdout and nothing else there. Each command tells more: rivulet <command> --help.`;
@@ -44,6 +47,7 @@ export function program(): Command {
   nodeCommands(rivulet);
   jobCommands(rivulet);
   inspectionCommands(rivulet);
+  stateCommands(rivulet);
   return rivulet.addHelpText('after', HELP);
 }
 
