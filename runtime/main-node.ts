@@ -16,6 +16,7 @@ import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import type { Topology } from './graph.js';
 import type { Host } from './host.js';
+import { LoopDelay } from './loop-delay.js';
 import { checkDeployment } from './main-deployment.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
@@ -144,7 +145,9 @@ async function startHosts(
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal);
   undo.push(() => threads.stop(STATUS_EVERY_MS));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...host.statuses];
-  const telemetry: Telemetry = new Telemetry(statuses, () => systemClock.nowMs());
+  const own = new LoopDelay();
+  const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
+  const telemetry: Telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
   const { host, stop } = await startHost({ ...shared, name: 'facade', units: view }, onFatal, (stage, ingestedAtMs) => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
   });

@@ -5,8 +5,13 @@ import { type HostData, revived, type WorkerCommand, type WorkerMessage } from '
 import type { ActorStatus } from './status.js';
 
 export class Threads {
-  private readonly workers: { readonly worker: Worker; statuses: readonly ActorStatus[]; stopped: Promise<void> }[] =
-    [];
+  private readonly workers: {
+    readonly worker: Worker;
+    readonly name: string;
+    statuses: readonly ActorStatus[];
+    loopDelayMs: number;
+    stopped: Promise<void>;
+  }[] = [];
   private asking: NodeJS.Timeout | undefined;
 
   private constructor(private readonly onFatal: (error: Error) => void) {}
@@ -33,6 +38,15 @@ export class Threads {
   /** As of the last answers. */
   statuses(): ActorStatus[] {
     return this.workers.flatMap(({ statuses }) => statuses);
+  }
+
+  /** The longest that each thread's event loop was held up since the last call, as of the last answers. */
+  takeLoopDelays(): [thread: string, ms: number][] {
+    return this.workers.map((own) => {
+      const { name, loopDelayMs } = own;
+      own.loopDelayMs = 0;
+      return [name, loopDelayMs];
+    });
   }
 
   /** Asks all threads anew. */
@@ -74,13 +88,18 @@ export class Threads {
     const worker = new Worker(new URL('./main-worker.js', import.meta.url), { workerData: data, name: data.name });
     return new Promise((resolveStart, rejectStart) => {
       const stopped = new Promise<void>((resolveStopped) => {
-        const own: (typeof this.workers)[number] = { worker, statuses: [], stopped: Promise.resolve() };
+        const { name } = data;
+        const own: (typeof this.workers)[number] = {
+          ...{ worker, name, statuses: [], loopDelayMs: 0, stopped: Promise.resolve() },
+        };
         this.workers.push(own);
         let ended = false;
         worker.on('message', (message: WorkerMessage) => {
           if (message.kind === 'started') resolveStart();
-          else if (message.kind === 'status') own.statuses = message.statuses;
-          else if (message.kind === 'stopped') {
+          else if (message.kind === 'status') {
+            own.statuses = message.statuses;
+            own.loopDelayMs = Math.max(own.loopDelayMs, message.loopDelayMs);
+          } else if (message.kind === 'stopped') {
             ended = true;
             resolveStopped();
           } else {

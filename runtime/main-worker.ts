@@ -11,6 +11,7 @@ import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import { asError, RivuletError } from './errors.js';
 import { Host, type Unit } from './host.js';
+import { LoopDelay } from './loop-delay.js';
 import type { ActorStatus } from './status.js';
 
 export interface HostData {
@@ -26,7 +27,7 @@ export interface HostData {
 
 export type WorkerMessage =
   | { readonly kind: 'started' }
-  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[] }
+  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly loopDelayMs: number }
   | { readonly kind: 'fatal'; readonly error: PlainError }
   | { readonly kind: 'stopped' };
 
@@ -90,6 +91,7 @@ export async function startHost(
 
 async function runWorker(): Promise<void> {
   const port = parentPort!;
+  const loopDelay = new LoopDelay();
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
@@ -99,7 +101,7 @@ async function runWorker(): Promise<void> {
   post({ kind: 'started' });
   port.on('message', (command: WorkerCommand) => {
     if (command.kind === 'status') {
-      post({ kind: 'status', statuses: host.statuses });
+      post({ kind: 'status', statuses: host.statuses, loopDelayMs: loopDelay.takeMaxMs() });
       return;
     }
     void stop().then(
