@@ -26,6 +26,8 @@ export interface ActorKnobs {
   readonly snapshotEveryMs: number;
   /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed. */
   readonly snapshotEveryBytes: number;
+  /** Keys of a snapshot that are encoded before other work gets its turn. */
+  readonly snapshotSliceKeys?: number;
   /** Unacknowledged messages per destination, and bytes over all of them. */
   readonly inFlightMessages: number;
   readonly inFlightBytes: number;

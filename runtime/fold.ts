@@ -114,10 +114,12 @@ export class MailboxFold {
     return { answer, ingestedAtMs: envelope.ingestedAtMs ?? message.storedAtMs };
   }
 
-  cut(): StateChange[] {
-    const own = (cell: string, changes: readonly { key: string; value: Uint8Array | undefined }[]): StateChange[] =>
-      changes.map((change) => ({ ...change, cell }));
-    return [...this.instance.cut(), ...own(ALIGNMENT, this.alignmentCell.cut()), ...own(HELD, this.held.cut())];
+  /** What changed since the last cut, as of this moment; encoded as it is taken, which may be later. */
+  cut(): Iterable<StateChange> {
+    return this.instance.cut([
+      [ALIGNMENT, this.alignmentCell.cut()],
+      [HELD, this.held.cut()],
+    ]);
   }
 
   private newAnswer(): Answer {

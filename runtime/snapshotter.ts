@@ -9,12 +9,17 @@
 import { fatal } from './errors.js';
 import type { MailboxFold } from './fold.js';
 import { streamOf, type Topology } from './graph.js';
+import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
 import type { Outbox } from './outbox.js';
-import type { Log, Logger, Store, StoreChange } from './ports.js';
+import type { Clock, Log, Logger, Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
+
+/** What is encoded before other work gets its turn: a few milliseconds. */
+const SLICE_KEYS = 1_000;
+const SLICE_BYTES = 512 * 1024;
 
 export interface SnapshotterOptions {
   readonly topology: Topology;
@@ -22,7 +27,9 @@ export interface SnapshotterOptions {
   readonly partition: number;
   readonly log: Log;
   readonly store: Store;
+  readonly clock: Clock;
   readonly logger: Logger;
+  readonly knobs: { readonly snapshotSliceKeys?: number };
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
@@ -95,9 +102,8 @@ export class Snapshotter {
     const { sequence } = this;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
-    const writes: StoreChange[] = this.fold
-      .cut()
-      .map(({ cell, key, value }) => ({ key: `${prefix}${cell}/${key}`, value }));
+    // The outputs of what was taken in so far, and no more than those (P1).
+    const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
     writes.push({
       key: headKey(stage.id, partition),
@@ -111,7 +117,6 @@ export class Snapshotter {
         stream: this.streamIdentity,
       }),
     });
-    await this.outbox.settled();
     await store.write(writes);
     this.fold.instance.written();
     this.written = sequence;
@@ -120,6 +125,22 @@ export class Snapshotter {
     status.snapshotMs = performance.now() - startedAt;
     status.snapshotBytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
     await this.trim();
+  }
+
+  /** Encoded in slices: inputs go on in between, and change nothing of it. */
+  private async encoded(cut: Iterable<StateChange>, prefix: string): Promise<StoreChange[]> {
+    const { clock, knobs } = this.options;
+    const sliceKeys = knobs.snapshotSliceKeys ?? SLICE_KEYS;
+    const writes: StoreChange[] = [];
+    let [keys, bytes] = [0, 0];
+    for (const { cell, key, value } of cut) {
+      writes.push({ key: `${prefix}${cell}/${key}`, value });
+      bytes += value?.length ?? 0;
+      if (++keys < sliceKeys && bytes < SLICE_BYTES) continue;
+      [keys, bytes] = [0, 0];
+      await clock.sleep(0);
+    }
+    return writes;
   }
 
   /** Subjects that can be trimmed, and below what: nobody will start from a snapshot that needs more. */
