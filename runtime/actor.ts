@@ -20,14 +20,13 @@ import { Snapshotter, snapshotSequence } from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { filtersOf, publishersSubject } from './streams.js';
+import type { Turn } from './turns.js';
 
 /** Knobs that change no output. */
 export interface ActorKnobs {
   readonly snapshotEveryMs: number;
   /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed. */
   readonly snapshotEveryBytes: number;
-  /** Keys of a snapshot that are encoded before other work gets its turn. */
-  readonly snapshotSliceKeys?: number;
   /** Unacknowledged messages per destination, and bytes over all of them. */
   readonly inFlightMessages: number;
   readonly inFlightBytes: number;
@@ -56,6 +55,8 @@ export interface ActorOptions {
   readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
   readonly copied?: () => number;
+  /** Asked after each input whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
   /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
   readonly onAnswered?: (ingestedAtMs: number) => void;
 }
@@ -150,6 +151,8 @@ export class Actor {
       this.step(messages.slice(at, end), raw);
       if (raw) this.lastFrameMs = this.options.clock.nowMs();
       at = end;
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
       if (this.snapshotter.bytesSince > snapshotEveryBytes) await this.snapshotter.snapshot();
     }
     return [];

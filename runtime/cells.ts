@@ -155,6 +155,7 @@ class KeyedCell<V> implements Keyed<V> {
   private changes: Changes<V>;
   private writing: Changes<V>[] = [];
   private store: CellStore | undefined;
+  private hand: MapIterator<[string, Entry<V>]> | undefined;
 
   constructor(
     private readonly codec: Codec<V>,
@@ -192,6 +193,7 @@ class KeyedCell<V> implements Keyed<V> {
   restore(store: CellStore): void {
     this.store = store;
     this.cache.clear();
+    this.hand = undefined;
     this.changes = new Changes(this.codec);
     this.writing = [];
   }
@@ -234,14 +236,16 @@ class KeyedCell<V> implements Keyed<V> {
     this.trim();
   }
 
-  /** Brings the cache nearer to its bound by dropping the oldest entries that the store can give back. */
+  /**
+   * Brings the cache nearer to its bound by dropping entries that the store can give back (C2). It looks on where it looked last: each look from the
+   * start would pass over all that was dropped there before.
+   */
   private trim(): void {
-    let looks = TRIM_LOOKS;
-    for (const [key, entry] of this.cache) {
-      if (this.cache.size <= this.cachedMax || looks-- === 0) return;
-      this.cache.delete(key);
-      // What the store has not (C2) moves to the young end, so that the next look finds others.
-      if (entry.changes?.isWritten === false) this.cache.set(key, entry);
+    for (let looks = TRIM_LOOKS; looks > 0 && this.cache.size > this.cachedMax; looks--) {
+      this.hand ??= this.cache.entries();
+      const { done, value: next } = this.hand.next();
+      if (done === true) this.hand = undefined;
+      else if (next[1].changes?.isWritten !== false) this.cache.delete(next[0]);
     }
   }
 }

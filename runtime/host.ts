@@ -7,6 +7,7 @@ import type { Actor } from './actor.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
+import type { Turn } from './turns.js';
 
 /** What moves as one: the instances with one number of the stages that share a store. */
 export interface Unit {
@@ -26,6 +27,7 @@ export interface HostOptions {
   readonly knobs: ActorKnobs;
   /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
   readonly tickEveryMs: number;
+  readonly turn?: Turn;
   readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
 }
 
@@ -67,7 +69,7 @@ export class Host {
   }
 
   private async startUnit(unit: Unit): Promise<void> {
-    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered } = this.options;
+    const { topology, log, clock, knobs, loggerOf, tickEveryMs, turn, onAnswered } = this.options;
     const { partition } = unit;
     const store = await this.options.openStore(unit.name);
     this.stores.push(store);
@@ -78,6 +80,7 @@ export class Host {
       this.statuses.push(status);
       const supervisor = new Supervisor({
         ...{ topology, stage, partition, log, store, clock, logger, knobs, status },
+        ...(turn === undefined ? {} : { turn }),
         ...(onAnswered === undefined
           ? {}
           : {

@@ -13,6 +13,7 @@ import { asError, RivuletError } from './errors.js';
 import { Host, type Unit } from './host.js';
 import { LoopDelay } from './loop-delay.js';
 import type { ActorStatus } from './status.js';
+import { loopTurns } from './turns.js';
 
 export interface HostData {
   readonly name: string;
@@ -78,6 +79,7 @@ export async function startHost(
       loggerOf: (stage, partition) => logger.child({ stage, partition }),
       knobs: data.knobs,
       tickEveryMs: data.tickEveryMs,
+      turn: loopTurns(),
       ...(onAnswered === undefined ? {} : { onAnswered }),
     },
     onFatal,

@@ -12,14 +12,11 @@ import { streamOf, type Topology } from './graph.js';
 import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
 import type { Outbox } from './outbox.js';
-import type { Clock, Log, Logger, Store, StoreChange } from './ports.js';
+import type { Log, Logger, Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
-
-/** What is encoded before other work gets its turn: a few milliseconds. */
-const SLICE_KEYS = 1_000;
-const SLICE_BYTES = 512 * 1024;
+import type { Turn } from './turns.js';
 
 export interface SnapshotterOptions {
   readonly topology: Topology;
@@ -27,12 +24,12 @@ export interface SnapshotterOptions {
   readonly partition: number;
   readonly log: Log;
   readonly store: Store;
-  readonly clock: Clock;
   readonly logger: Logger;
-  readonly knobs: { readonly snapshotSliceKeys?: number };
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
+  /** Asked after each key whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
 }
 
 /** The sequence of the last snapshot (0 without one), checked against the log (design rule 8). */
@@ -127,18 +124,13 @@ export class Snapshotter {
     await this.trim();
   }
 
-  /** Encoded in slices: inputs go on in between, and change nothing of it. */
+  /** Encoded piece by piece: inputs go on in between, and change nothing of it (C3). */
   private async encoded(cut: Iterable<StateChange>, prefix: string): Promise<StoreChange[]> {
-    const { clock, knobs } = this.options;
-    const sliceKeys = knobs.snapshotSliceKeys ?? SLICE_KEYS;
     const writes: StoreChange[] = [];
-    let [keys, bytes] = [0, 0];
     for (const { cell, key, value } of cut) {
       writes.push({ key: `${prefix}${cell}/${key}`, value });
-      bytes += value?.length ?? 0;
-      if (++keys < sliceKeys && bytes < SLICE_BYTES) continue;
-      [keys, bytes] = [0, 0];
-      await clock.sleep(0);
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
     }
     return writes;
   }

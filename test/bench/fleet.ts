@@ -23,12 +23,14 @@ export const pause = (ms: number): Promise<void> => new Promise((done) => setTim
 export class BenchNode {
   last: NodeReport | undefined;
   private onReport: ((report: NodeReport) => void) | undefined;
+  private onEnd: ((error: Error) => void) | undefined;
 
   private constructor(readonly process: ChildProcess) {
     createInterface({ input: process.stdout! }).on('line', (line) => {
       this.last = JSON.parse(line) as NodeReport;
       this.onReport?.(this.last);
     });
+    process.on('exit', () => this.onEnd?.(new Error('the node has ended')));
   }
 
   static start(env: Readonly<Record<string, string>>): BenchNode {
@@ -40,11 +42,10 @@ export class BenchNode {
   }
 
   async next(): Promise<NodeReport> {
-    const ended = once(this.process, 'exit').then(() => {
-      throw new Error('the node has ended');
+    return new Promise((resolve, reject) => {
+      this.onReport = resolve;
+      this.onEnd = reject;
     });
-    ended.catch(() => undefined);
-    return Promise.race([new Promise<NodeReport>((resolve) => (this.onReport = resolve)), ended]);
   }
 
   /** All that was published is in, has gone through all stages, and is in snapshots. */

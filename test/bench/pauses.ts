@@ -3,14 +3,15 @@
  * come in and a snapshot is written every two seconds.
  *
  * Measured by perf_hooks.monitorEventLoopDelay in each thread (to 5 ms), one maximum per second. It includes garbage collection, and the time in
- * which a thread that is ready to run waits for a core: the load comes from a process on the same machine.
+ * which a thread that is ready to run waits for a core: the load comes from a process on the same machine. What of it is the thread's own work is
+ * said beside it, as CPU time.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BenchNode, fill } from './fleet.js';
+import { BenchNode, fill, pause } from './fleet.js';
 import { DIST, loadAverage, percentile, round, say } from './machine.js';
 
 const [GRPC_PORT, NATS_PORT] = [55_071, 55_242];
@@ -23,6 +24,8 @@ export async function benchPauses(users: number, rate: number, seconds: number):
     RIVULET_GRPC_PORT: String(GRPC_PORT),
     RIVULET_NATS_PORT: String(NATS_PORT),
     RIVULET_SNAPSHOT_EVERY_SECONDS: '2',
+    RIVULET_BENCH_PAUSES: join(dataDir, 'pauses'),
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${join(DIST, 'test/bench/cpu-pauses.js')}`,
   });
   say(`\npauses, ${users} users, ${rate} events/s over all of them, a snapshot every 2 s (load ${loadAverage()})`);
   try {
@@ -30,10 +33,17 @@ export async function benchPauses(users: number, rate: number, seconds: number):
     const args = [`nats://127.0.0.1:${NATS_PORT}`, String(rate), String(seconds + WARM_UP_SECONDS), String(users)];
     const load = spawn(process.execPath, [join(DIST, 'test/bench/live-load.js'), ...args], { stdio: 'ignore' });
     const maxima = new Map<string, number[]>();
-    for (let second = -WARM_UP_SECONDS; second < seconds; second++) {
+    await pause(WARM_UP_SECONDS * 1000);
+    rmSync(join(dataDir, 'pauses'), { force: true });
+    await node.next();
+    for (let second = 0; second < seconds; second++) {
       const { loopDelays } = await node.next();
-      if (second < 0) continue;
       for (const [thread, ms] of Object.entries(loopDelays)) maxima.set(thread, [...(maxima.get(thread) ?? []), ms]);
+    }
+    const ofCpu = new Map<string, number[]>();
+    for (const line of readFileSync(join(dataDir, 'pauses'), 'utf8').trim().split('\n')) {
+      const [thread = '', ms] = line.split(' ');
+      ofCpu.set(thread, [...(ofCpu.get(thread) ?? []), Number(ms)]);
     }
     for (const [thread, ms] of maxima) {
       const sorted = [...ms].sort((a, b) => a - b);
@@ -42,6 +52,10 @@ export async function benchPauses(users: number, rate: number, seconds: number):
       say(
         `  ${thread}: longest ${round(max)} ms, median of the seconds ${round(p50)} ms, ${over} of ${ms.length} over 50 ms`,
       );
+    }
+    for (const [thread, ms] of ofCpu) {
+      const over = ms.filter((one) => one > 50).length;
+      say(`  thread ${thread}: longest ${round(Math.max(...ms))} ms of CPU, ${over} of ${ms.length} over 50 ms`);
     }
     const { residentBytes, stages } = node.last!;
     const slow = Object.entries(stages).map(
