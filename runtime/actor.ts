@@ -21,6 +21,7 @@ import { Snapshotter, snapshotSequence } from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { filtersOf, publishersSubject } from './streams.js';
+import type { Turn } from './turns.js';
 
 /** Knobs that change no output. */
 export interface ActorKnobs {
@@ -53,6 +54,8 @@ export interface ActorOptions {
   readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
   readonly copied?: () => number;
+  /** Asked after each input whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
   /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
   readonly onAnswered?: (ingestedAtMs: number) => void;
 }
@@ -148,6 +151,8 @@ export class Actor {
       this.step(messages.slice(at, end), raw);
       if (raw) this.lastFrameMs = this.options.clock.nowMs();
       at = end;
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
       if (this.snapshotter.bytesSince > snapshotEveryBytes) await this.snapshotter.snapshot();
     }
     return [];

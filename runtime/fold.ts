@@ -134,15 +134,17 @@ export class MailboxFold {
     this.held.written();
   }
 
-  cut(): StateChange[] {
-    const own = (cell: string, changes: readonly { key: string; value: Uint8Array | undefined }[]): StateChange[] =>
-      changes.map((change) => ({ ...change, cell }));
-    return [
-      ...this.instance.cut(),
-      ...own(ALIGNMENT, this.alignmentCell.cut()),
-      ...own(BURIALS, this.burialsCell.cut()),
-      ...this.held.cut(),
-    ];
+  /** What changed since the last cut, as of this moment; encoded as it is taken, which may be later. */
+  cut(): Iterable<StateChange> {
+    const held = this.held.cut();
+    const cells = this.instance.cut([
+      [ALIGNMENT, this.alignmentCell.cut()],
+      [BURIALS, this.burialsCell.cut()],
+    ]);
+    return (function* () {
+      yield* cells;
+      yield* held;
+    })();
   }
 
   private newAnswer(): Answer {

@@ -20,6 +20,7 @@ import type { Clock, Log, Logger, Store } from './ports.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
+import type { Turn } from './turns.js';
 
 /** What moves as one: the instances with one number of the stages that share a store. */
 export interface Unit {
@@ -40,6 +41,7 @@ export interface HostOptions {
   readonly knobs: ActorKnobs;
   /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
   readonly tickEveryMs: number;
+  readonly turn?: Turn;
   readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
   /** Absent: a unit that lives and dies with its data directory. */
   readonly copying?: CopyingOptions;
@@ -176,7 +178,7 @@ export class HostedUnit {
   }
 
   private startInstances(): void {
-    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying } = this.options;
+    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying, turn } = this.options;
     const { partition } = this.unit;
     this.isRunning = true;
     for (const [i, id] of this.unit.stages.entries()) {
@@ -185,6 +187,7 @@ export class HostedUnit {
       const supervisor = new Supervisor({
         ...{ topology, stage, partition, log, clock, logger, knobs },
         ...{ store: this.store, status: this.known[i]! },
+        ...(turn === undefined ? {} : { turn }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
         ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
       });

@@ -21,6 +21,7 @@ import { Deadline } from './deadline.js';
 import type { Topology } from './graph.js';
 import type { Cluster } from './cluster.js';
 import { claimIdentity, type Identity, joinCluster, NodeHost } from './main-cluster.js';
+import { LoopDelay } from './loop-delay.js';
 import { checkDeployment } from './main-deployment.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
@@ -195,7 +196,9 @@ async function startHosts(
   );
   undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
-  const telemetry: Telemetry = new Telemetry(statuses, () => systemClock.nowMs());
+  const own = new LoopDelay();
+  const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
+  const telemetry: Telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
   const view = await startHost({ ...shared, name: 'facade' }, onFatal, (stage, ingestedAtMs) => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
   });

@@ -15,6 +15,7 @@ interface Thread {
   statuses: readonly ActorStatus[];
   /** When it has last said how it is. */
   answeredAtMs: number | undefined;
+  loopDelayMs: number;
   /** What it did not finish. */
   stopped: Promise<readonly string[]>;
   /** Requests that wait for `done`. */
@@ -57,6 +58,15 @@ export class Threads {
   /** As of the last answers. */
   statuses(): ActorStatus[] {
     return this.workers.flatMap(({ statuses }) => statuses);
+  }
+
+  /** The longest that each thread's event loop was held up since the last call, as of the last answers. */
+  takeLoopDelays(): [thread: string, ms: number][] {
+    return this.workers.map((own) => {
+      const { name, loopDelayMs } = own;
+      own.loopDelayMs = 0;
+      return [name, loopDelayMs];
+    });
   }
 
   /** Asks all threads anew. */
@@ -116,7 +126,7 @@ export class Threads {
       const stopped = new Promise<readonly string[]>((resolveStopped) => {
         const { name } = data;
         const own: Thread = {
-          ...{ name, worker, statuses: [], answeredAtMs: undefined, stopped: Promise.resolve([]) },
+          ...{ name, worker, statuses: [], answeredAtMs: undefined, loopDelayMs: 0, stopped: Promise.resolve([]) },
           calls: new Map(),
         };
         this.workers.push(own);
@@ -126,6 +136,7 @@ export class Threads {
           else if (message.kind === 'status') {
             own.statuses = message.statuses;
             own.answeredAtMs = systemClock.nowMs();
+            own.loopDelayMs = Math.max(own.loopDelayMs, message.loopDelayMs);
           } else if (message.kind === 'done') {
             const waiting = own.calls.get(message.call);
             own.calls.delete(message.call);

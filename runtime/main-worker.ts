@@ -14,7 +14,9 @@ import { asError, RivuletError } from './errors.js';
 import { Host, type HostOptions } from './host.js';
 import { openCopies } from './main-copies.js';
 import { allUnits } from './main-units.js';
+import { LoopDelay } from './loop-delay.js';
 import type { ActorStatus } from './status.js';
+import { loopTurns } from './turns.js';
 
 export interface HostData {
   readonly name: string;
@@ -32,7 +34,7 @@ export interface HostData {
 
 export type WorkerMessage =
   | { readonly kind: 'started' }
-  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[] }
+  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly loopDelayMs: number }
   | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
   | { readonly kind: 'fatal'; readonly error: PlainError }
   /** What was not finished in time, in words. */
@@ -106,6 +108,7 @@ export async function startHost(
     loggerOf: (stage, partition) => logger.child({ stage, partition }),
     knobs: data.knobs,
     tickEveryMs: data.tickEveryMs,
+    turn: loopTurns(),
     ...(copying === undefined ? {} : { copying }),
     ...(onAnswered === undefined ? {} : { onAnswered }),
   };
@@ -130,6 +133,7 @@ export async function startHost(
 
 async function runWorker(): Promise<void> {
   const port = parentPort!;
+  const loopDelay = new LoopDelay();
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
@@ -139,7 +143,7 @@ async function runWorker(): Promise<void> {
   post({ kind: 'started' });
   port.on('message', (command: WorkerCommand) => {
     if (command.kind === 'status') {
-      post({ kind: 'status', statuses: host.statuses });
+      post({ kind: 'status', statuses: host.statuses, loopDelayMs: loopDelay.takeMaxMs() });
       return;
     }
     if (command.kind === 'call') {

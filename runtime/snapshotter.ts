@@ -9,12 +9,14 @@
 import { fatal } from './errors.js';
 import type { MailboxFold } from './fold.js';
 import { streamOf, type Topology } from './graph.js';
+import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
 import type { Outbox } from './outbox.js';
 import type { Log, Logger, Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
+import type { Turn } from './turns.js';
 
 export interface SnapshotterOptions {
   readonly topology: Topology;
@@ -26,6 +28,8 @@ export interface SnapshotterOptions {
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
+  /** Asked after each key whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
 }
 
 /** The sequence of the last snapshot (0 without one), checked against the log (design rule 8). */
@@ -95,9 +99,8 @@ export class Snapshotter {
     const { sequence } = this;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
-    const writes: StoreChange[] = this.fold
-      .cut()
-      .map(({ cell, key, value }) => ({ key: `${prefix}${cell}/${key}`, value }));
+    // The outputs of what was taken in so far, and no more than those (P1).
+    const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
     writes.push({
       key: headKey(stage.id, partition),
@@ -111,7 +114,6 @@ export class Snapshotter {
         stream: this.streamIdentity,
       }),
     });
-    await this.outbox.settled();
     await store.write(writes);
     this.fold.written();
     this.written = sequence;
@@ -120,6 +122,17 @@ export class Snapshotter {
     status.snapshotMs = performance.now() - startedAt;
     status.snapshotBytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
     await this.trim();
+  }
+
+  /** Encoded piece by piece: inputs go on in between, and change nothing of it (C3). */
+  private async encoded(cut: Iterable<StateChange>, prefix: string): Promise<StoreChange[]> {
+    const writes: StoreChange[] = [];
+    for (const { cell, key, value } of cut) {
+      writes.push({ key: `${prefix}${cell}/${key}`, value });
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
+    }
+    return writes;
   }
 
   /** Subjects that can be trimmed, and below what: nobody will start from a snapshot that needs more. */

@@ -45,7 +45,12 @@ export class Telemetry {
   private readonly recent = new Float64Array(4096);
   private seen = 0;
 
-  constructor(statuses: () => readonly ActorStatus[], nowMs: () => number) {
+  /** `takeLoopDelays`: per thread the longest since the last call, ms. */
+  constructor(
+    statuses: () => readonly ActorStatus[],
+    takeLoopDelays: () => readonly (readonly [thread: string, ms: number])[],
+    nowMs: () => number,
+  ) {
     for (const [name, help, pick] of FAMILIES) {
       const gauge: Gauge<'stage' | 'partition'> = new Gauge({
         name,
@@ -61,6 +66,15 @@ export class Telemetry {
         },
       });
     }
+    const loopDelay: Gauge<'thread'> = new Gauge({
+      name: 'rivulet_event_loop_delay_max_seconds',
+      help: 'Longest time that the event loop of a thread was held up since the last scrape',
+      labelNames: ['thread'],
+      registers: [this.registry],
+      collect: () => {
+        for (const [thread, ms] of takeLoopDelays()) loopDelay.set({ thread }, ms / 1000);
+      },
+    });
     this.latency = new Histogram({
       name: 'rivulet_event_to_recommendation_seconds',
       help: 'From an event stored in the log to the changed list readable',
