@@ -24,6 +24,7 @@ import { asError, fatal, poison, RivuletError, transient } from '../../runtime/e
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
 import { EXPECTED_LAST, NatsReader, plainHeaders } from './reader.js';
 import { Requests } from './requests.js';
+import { identityOf } from './stream-identity.js';
 
 const PUBLISH_TIMEOUT_MS = 5_000;
 const HEARTBEAT_MS = 1_000;
@@ -101,8 +102,9 @@ class NatsLog implements Log {
   async info(stream: string): Promise<StreamInfo> {
     try {
       this.requests.mustBeConnected();
-      const { state, created } = await this.manager.streams.info(stream);
-      return { firstSequence: state.first_seq, lastSequence: state.last_seq, bytes: state.bytes, identity: created };
+      const { state, created, config } = await this.manager.streams.info(stream);
+      const { first_seq: firstSequence, last_seq: lastSequence, bytes } = state;
+      return { firstSequence, lastSequence, bytes, ...identityOf(config, created) };
     } catch (error) {
       throw explained(error, stream);
     }
