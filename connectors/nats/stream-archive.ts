@@ -10,13 +10,13 @@ import { randomUUID } from 'node:crypto';
 import {
   JetStreamApiError,
   type JetStreamManager,
-  jetstreamManager,
   type StreamConfig,
   type StreamInfo as ServerStreamInfo,
 } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { asError, fatal, transient } from '../../runtime/errors.js';
 import { restoredMetadata } from './stream-identity.js';
+import { openManager } from './stream-manager.js';
 
 /** What the server says that a stream holds. Its own fields: they go back to it at a restore. */
 export interface StreamState {
@@ -53,13 +53,7 @@ export class StreamArchive {
   }
 
   static async open(connection: NatsConnection): Promise<StreamArchive> {
-    const manager = await jetstreamManager(connection, { timeout: ANSWER_MS }).catch((error: unknown) => {
-      throw fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
-        cause: error,
-        hint: 'start nats-server with -js, or enable JetStream for the account',
-      });
-    });
-    return new StreamArchive(connection, manager);
+    return new StreamArchive(connection, await openManager(connection));
   }
 
   get serverVersion(): string {
