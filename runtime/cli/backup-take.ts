@@ -6,6 +6,7 @@
  */
 import type { SavedStream, StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { fatal, RivuletError } from '../errors.js';
+import { RESTORING_STREAM } from '../streams.js';
 import {
   BackupFile,
   type BackupManifest,
@@ -32,9 +33,6 @@ export interface BackupRequest {
 
 /** A stream that did not arrive whole, or a table that changed while it was saved. */
 const TRIES_MAX = 10;
-
-/** A restore is under way, or was broken off: a stream of this name, which nodes and backups refuse. */
-export const RESTORING_STREAM = 'RIVULET_RESTORING';
 
 /** The streams as they are now, those that there are. Fatal BACKUP_NOTHING, BACKUP_NO_COPIES or RESTORE_UNFINISHED when a backup would be worth nothing. */
 export async function streamsNow(

@@ -5,7 +5,7 @@
 import type { StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { fatal } from '../errors.js';
 import { type BackupManifest, piecesOf } from './backup-files.js';
-import { RESTORING_STREAM } from './backup-take.js';
+import { RESTORING_STREAM } from '../streams.js';
 
 export interface RestoreRequest {
   readonly archive: StreamArchive;
@@ -13,6 +13,8 @@ export interface RestoreRequest {
   readonly manifest: BackupManifest;
   readonly replace: boolean;
   readonly replicas: number | undefined;
+  /** Throws when a node is live. Asked once more when none can start any longer. */
+  readonly mustBeAlone: () => Promise<void>;
   /** Told before anything is deleted. */
   readonly onReplace: (names: readonly string[]) => void;
   readonly onBytes: (bytes: number) => void;
@@ -30,15 +32,19 @@ export async function streamsInTheWay(archive: StreamArchive): Promise<string[]>
 
 /** Fatal RESTORE_EXISTS; RESTORE_STREAM when the server refuses one: what was restored until then is removed. */
 export async function restoreStreams(request: RestoreRequest): Promise<void> {
-  const { archive, manifest, replace, onReplace } = request;
+  const { archive, manifest, replace, mustBeAlone, onReplace } = request;
   const inTheWay = await streamsInTheWay(archive);
   if (inTheWay.length > 0 && !replace) {
     throw fatal('RESTORE_EXISTS', `a deployment is on this NATS already: ${inTheWay.join(', ')}`, {
       hint: 'restore to another NATS, or give --replace: that deletes these streams first',
     });
   }
-  if (inTheWay.length > 0) onReplace(inTheWay);
   if (!inTheWay.includes(RESTORING_STREAM)) await archive.mark(RESTORING_STREAM);
+  await mustBeAlone().catch(async (error: unknown) => {
+    if (!inTheWay.includes(RESTORING_STREAM)) await archive.delete(RESTORING_STREAM);
+    throw error;
+  });
+  if (inTheWay.length > 0) onReplace(inTheWay);
   try {
     for (const name of inTheWay) if (name !== RESTORING_STREAM) await archive.delete(name);
     for (const stream of manifest.streams) {
