@@ -18,6 +18,7 @@
  *
  * The backup thus is the deployment as it was when parse's mailbox was saved, with some work still to do; events published later are not in it.
  */
+import { BUCKETS } from '../main-copies.js';
 import { isSource, streamOf, type Topology } from '../graph.js';
 
 export interface StreamToSave {
@@ -31,10 +32,10 @@ export interface StreamToSave {
 const bucket = (name: string, loses: StreamToSave['loses']): StreamToSave => ({ name, needed: false, loses });
 
 /** What is fixed for the deployment. */
-export const DEPLOYMENT_STREAM = 'KV_RIVULET_DEPLOYMENT';
+const DEPLOYMENT_STREAM = `KV_${BUCKETS.deployment}`;
 /** The manifests of the copies of all snapshots, and the copies. */
-export const COPIES_STREAM = 'KV_RIVULET_COPIES';
-export const STATE_STREAM = 'OBJ_RIVULET_STATE';
+export const COPIES_STREAM = `KV_${BUCKETS.manifests}`;
+const STATE_STREAM = `OBJ_${BUCKETS.objects}`;
 
 export function streamsToSave(topology: Topology): StreamToSave[] {
   const ledgers = new Set(topology.topics.filter(({ ledger }) => ledger).map(({ id }) => id));

@@ -1,27 +1,26 @@
 /** `rivulet backup`. */
-import { existsSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
 import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { textOf } from '../bytes.js';
 import { systemClock } from '../clock.js';
 import type { Config } from '../config.js';
 import { streamOf } from '../graph.js';
+import { BUCKETS } from '../main-copies.js';
 import type { KeyValue } from '../ports.js';
 import type { BackupManifest } from './backup-files.js';
-import { Hold } from './backup-hold.js';
+import { Hold, type NodesTable } from './backup-hold.js';
 import { streamsToSave } from './backup-order.js';
-import { streamsNow, takeBackup } from './backup-take.js';
+import { type BackupRequest, streamsNow, takeBackup } from './backup-take.js';
 import { bytesBar } from './bytes-bar.js';
 import type { BackupOptions } from './commands-backup.js';
 import { Interrupted } from './exit.js';
 import { natsOf } from './nats-link.js';
 import { pipelineOptions } from './node-options.js';
 import { version } from './program.js';
-import { NODES_STREAM } from './restore-streams.js';
 import { settingsOf } from './settings.js';
 import { bytesText, grouped } from './terminal.js';
 
@@ -32,8 +31,10 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
   const connection = await connectNats(natsOf(config), 'rivulet-backup');
   const { signal, end } = interruptible('interrupted: what was written is removed');
   try {
-    const manifest = await withHold(connection, options, signal, (mustHold) =>
-      take(config, folder, connection, options.json === true, mustHold, signal),
+    const archive = await StreamArchive.open(connection);
+    const deployment = await deploymentOf(archive, connection);
+    const manifest = await withHold(archive, connection, options, signal, (mustHold) =>
+      take(config, { archive, folder, deployment, mustHold, signal }, options.json === true),
     );
     report(manifest, folder, options.json === true);
   } finally {
@@ -44,15 +45,11 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
 
 async function take(
   config: Config,
-  folder: string,
-  connection: NatsConnection,
+  request: Pick<BackupRequest, 'archive' | 'folder' | 'deployment' | 'mustHold' | 'signal'>,
   quiet: boolean,
-  mustHold: () => void,
-  signal: AbortSignal,
 ): Promise<BackupManifest> {
-  const archive = await StreamArchive.open(connection);
   const streams = streamsToSave(mainTopology(pipelineOptions(config)));
-  const now = await streamsNow(archive, streams);
+  const now = await streamsNow(request.archive, streams);
   const bar = bytesBar(
     [...now.values()].reduce((sum, { state }) => sum + state.bytes, 0),
     quiet,
@@ -60,9 +57,9 @@ async function take(
   const done = new Map<string, number>();
   try {
     return await takeBackup({
-      ...{ archive, folder, streams, mustHold, signal },
+      ...request,
+      streams,
       rivulet: version(),
-      deployment: deploymentIn(config.dataDir),
       nowMs: () => systemClock.nowMs(),
       onProgress: (stream, bytes) => {
         done.set(stream, Math.min(bytes, now.get(stream)?.state.bytes ?? 0));
@@ -77,22 +74,40 @@ async function take(
   }
 }
 
-/** The table in which nodes say that they live; `undefined` where none has run that does. As it is: a backup changes no setting. */
-export async function openNodes(connection: NatsConnection): Promise<KeyValue | undefined> {
-  const found = await (await StreamArchive.open(connection)).find(NODES_STREAM);
+/** The table in which nodes say that they live; `undefined` where none has run. */
+export async function openNodes(archive: StreamArchive, connection: NatsConnection): Promise<NodesTable | undefined> {
+  const table = await openBucket(archive, connection, BUCKETS.nodes);
+  return table === undefined ? undefined : { nodes: table.entries, ttlMs: table.ttlMs };
+}
+
+/** A bucket as it is: a backup changes no setting. */
+async function openBucket(
+  archive: StreamArchive,
+  connection: NatsConnection,
+  bucket: string,
+): Promise<{ readonly entries: KeyValue; readonly ttlMs: number } | undefined> {
+  const found = await archive.find(`KV_${bucket}`);
   if (found === undefined) return undefined;
   const { max_age: ageNs, num_replicas: replicas } = found.config;
-  const bucket = NODES_STREAM.slice('KV_'.length);
-  return openKeyValue(connection, { bucket, replicas, ...(ageNs === 0 ? {} : { ttlMs: ageNs / NANOS_PER_MS }) });
+  const ttl = ageNs === 0 ? {} : { ttlMs: ageNs / NANOS_PER_MS };
+  return { entries: await openKeyValue(connection, { bucket, replicas, ...ttl }), ttlMs: ttl.ttlMs ?? Infinity };
+}
+
+/** What is fixed for the deployment, by what the first of its nodes said. */
+async function deploymentOf(archive: StreamArchive, connection: NatsConnection): Promise<unknown> {
+  const table = await openBucket(archive, connection, BUCKETS.deployment);
+  const [entry] = table === undefined ? [] : await table.entries.entries();
+  return entry === undefined ? null : (JSON.parse(textOf(entry.value)) as unknown);
 }
 
 async function withHold<T>(
+  archive: StreamArchive,
   connection: NatsConnection,
   { wait, waitSeconds }: BackupOptions,
   signal: AbortSignal,
   work: (mustHold: () => void) => Promise<T>,
 ): Promise<T> {
-  const nodes = await openNodes(connection);
+  const nodes = await openNodes(archive, connection);
   if (nodes === undefined) return work(() => undefined);
   const hold = await Hold.take(nodes, systemClock, randomUUID());
   try {
@@ -118,12 +133,6 @@ export function interruptible(message: string): { readonly signal: AbortSignal; 
       for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, onSignal);
     },
   };
-}
-
-/** What the node of this data directory was made with; of nodes elsewhere the deployment's own table tells. */
-function deploymentIn(dataDir: string): unknown {
-  const file = join(dataDir, 'deployment.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as unknown) : null;
 }
 
 /** Of the streams of a backup, for people and scripts. */

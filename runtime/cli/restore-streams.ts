@@ -5,6 +5,7 @@
 import type { StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { fatal } from '../errors.js';
 import { type BackupManifest, piecesOf } from './backup-files.js';
+import { BUCKETS } from '../main-copies.js';
 import { RESTORING_STREAM } from '../streams.js';
 
 export interface RestoreRequest {
@@ -23,11 +24,11 @@ export interface RestoreRequest {
 
 /** All that a deployment makes; leases and presence end by themselves. */
 const OWN = /^(KV_|OBJ_)?RIVULET_/;
-export const NODES_STREAM = 'KV_RIVULET_NODES';
+const PASSING = new Set([`KV_${BUCKETS.nodes}`, `KV_${BUCKETS.leases}`]);
 
 /** Streams of a deployment that stand where the backup's are to be. */
 export async function streamsInTheWay(archive: StreamArchive): Promise<string[]> {
-  return (await archive.names()).filter((name) => OWN.test(name) && name !== NODES_STREAM);
+  return (await archive.names()).filter((name) => OWN.test(name) && !PASSING.has(name));
 }
 
 /** Fatal RESTORE_EXISTS; RESTORE_STREAM when the server refuses one: what was restored until then is removed. */

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connect.js';
 import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { nodesIn } from '../cluster-entries.js';
 import type { Config } from '../config.js';
 import { fatal } from '../errors.js';
 import { openNats } from '../main-nats.js';
 import { interruptible, openNodes, summaryOf } from './backup.js';
 import { type BackupManifest, readManifest, verifyFiles } from './backup-files.js';
-import { liveNodes } from './backup-hold.js';
 import { bytesBar } from './bytes-bar.js';
 import type { RestoreOptions } from './commands-backup.js';
 import { runningServer } from './nats-link.js';
@@ -86,11 +86,13 @@ async function onto(
   let written = 0;
   let replaced: readonly string[] = [];
   try {
-    await mustBeAlone(connection);
+    const archive = await StreamArchive.open(connection);
+    const alone = (): Promise<void> => mustBeAlone(archive, connection);
+    await alone();
     await restoreStreams({
-      mustBeAlone: () => mustBeAlone(connection),
+      archive,
+      mustBeAlone: alone,
       ...{ folder, manifest, signal, replace: options.replace === true, replicas: options.replicas },
-      archive: await StreamArchive.open(connection),
       onReplace: (names) => {
         replaced = names;
         process.stderr.write(`deleting ${names.length} streams: ${names.join(', ')}\n`);
@@ -106,13 +108,17 @@ async function onto(
   }
 }
 
-async function mustBeAlone(connection: NatsConnection): Promise<void> {
-  const nodes = await openNodes(connection);
-  const live = nodes === undefined ? [] : await liveNodes(nodes);
+async function mustBeAlone(archive: StreamArchive, connection: NatsConnection): Promise<void> {
+  const table = await openNodes(archive, connection);
+  const live = table === undefined ? [] : nodesIn(await table.nodes.entries());
   if (live.length === 0) return;
-  throw fatal('RESTORE_NODES_LIVE', `nodes run on this NATS: ${live.map(({ name }) => name).join(', ')}`, {
-    hint: 'stop them first; one that was killed is forgotten within seconds',
-  });
+  throw fatal(
+    'RESTORE_NODES_LIVE',
+    `nodes run on this NATS: ${live.map(({ id, name }) => `${id} (${name})`).join(', ')}`,
+    {
+      hint: 'stop them first; one that was killed is forgotten within seconds',
+    },
+  );
 }
 
 function report(manifest: BackupManifest, what: string, more: object, json: boolean): void {
