@@ -37,10 +37,17 @@ export async function snapshotSequence(options: SnapshotterOptions): Promise<{ s
   const { topology, stage, partition, log, store } = options;
   const stream = streamOf(stage.id);
   const head = readHead(store, stage, partition, topology.count(stage.id));
-  const { lastSequence, identity } = await log.info(stream);
+  const { lastSequence, identity, origins = [] } = await log.info(stream);
   if (head === undefined) return { sequence: 0, identity };
-  if (head.stream === identity && lastSequence >= head.sequence) return { sequence: head.sequence, identity };
-  const found = head.stream === identity ? `ends at ${lastSequence}` : 'is another one than it was taken from';
+  // Of a stream that this one was restored from counts what is in both.
+  const upTo = head.stream === identity ? lastSequence : origins.find((one) => one.identity === head.stream)?.upTo;
+  if (upTo !== undefined && upTo >= head.sequence) return { sequence: head.sequence, identity };
+  const found =
+    upTo === undefined
+      ? 'is another one than it was taken from'
+      : head.stream === identity
+        ? `ends at ${lastSequence}`
+        : `was restored from a backup that ends at ${upTo}`;
   throw fatal(
     'LOG_BEHIND',
     `the snapshot of ${stage.id}.${partition} includes message ${head.sequence} of ${stream}, but that stream ${found}`,

@@ -1,4 +1,5 @@
 /** Streams and mailbox filters, derived from the topology. */
+import { fatal, RivuletError } from './errors.js';
 import { isSource, mailboxOf, POISON, streamOf, subjectOf, type Topology } from './graph.js';
 import type { Log, StreamSpec } from './ports.js';
 import { RAW } from './stage.js';
@@ -74,7 +75,20 @@ export function mailboxSubjects(topology: Topology, stageId: string, partition: 
   return { writers: [...new Set([...writers, subjectOf(stageId, partition, 'clock', partition)])], publishers };
 }
 
+/** A restore is under way, or was broken off: a stream of this name. */
+export const RESTORING_STREAM = 'RIVULET_RESTORING';
+
+/** Fatal RESTORE_UNFINISHED: some streams may be there and others not, and those must not be made anew. */
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
+  const restoring = await log.info(RESTORING_STREAM).catch((error: unknown) => {
+    if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return undefined;
+    throw error;
+  });
+  if (restoring !== undefined) {
+    throw fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was broken off', {
+      hint: 'wait for it, or run rivulet restore again with --replace',
+    });
+  }
   for (const spec of streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax }))
     await log.ensureStream(spec);
 }

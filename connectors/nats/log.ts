@@ -22,6 +22,7 @@ import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runt
 import { EXPECTED_LAST, NatsReader, plainHeaders } from './reader.js';
 import { Requests } from './requests.js';
 import { ensureStream, explained, isMissing, openManager, REQUEST_TIMEOUT_MS } from './stream-manager.js';
+import { identityOf } from './stream-identity.js';
 
 const HEARTBEAT_MS = 1_000;
 /** Frames are at most some 0.8 MB, publishers' messages mostly below 1 KB. */
@@ -82,8 +83,9 @@ class NatsLog implements Log {
   async info(stream: string): Promise<StreamInfo> {
     try {
       this.requests.mustBeConnected();
-      const { state, created } = await this.manager.streams.info(stream);
-      return { firstSequence: state.first_seq, lastSequence: state.last_seq, bytes: state.bytes, identity: created };
+      const { state, created, config } = await this.manager.streams.info(stream);
+      const { first_seq: firstSequence, last_seq: lastSequence, bytes } = state;
+      return { firstSequence, lastSequence, bytes, ...identityOf(config, created) };
     } catch (error) {
       throw explained(error, stream);
     }

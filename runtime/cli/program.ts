@@ -1,6 +1,7 @@
 /** The commands of `rivulet`: names, flags, help. What they do is loaded when they run, so that help comes at once. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { backupCommands } from './commands-backup.js';
 import { inspectionCommands } from './commands-inspection.js';
 import { jobCommands } from './commands-jobs.js';
 import { nodeCommands } from './commands-node.js';
@@ -14,6 +15,7 @@ Examples:
   rivulet publish --file events.csv --rate 500   send it a file of events
   rivulet get user-0042 --explain                ask it for recommendations
   rivulet dlq ls                                 see which events were refused, and why
+  rivulet backup /backups/today                  copy all of it, while it runs
   rivulet doctor                                 find out why it does not start
   rivulet state ls                               see what a stopped node knows
   rivulet repair                                 mend it, when state and log do not fit
@@ -46,6 +48,7 @@ export function program(): Command {
     .exitOverride();
   nodeCommands(rivulet);
   jobCommands(rivulet);
+  backupCommands(rivulet);
   inspectionCommands(rivulet);
   stateCommands(rivulet);
   return rivulet.addHelpText('after', HELP);
@@ -59,7 +62,7 @@ function usageText(text: string): string {
   return message.startsWith('error: ') ? `${message} [USAGE]\nhint: ${hint}\n` : text;
 }
 
-function version(): string {
+export function version(): string {
   // From dist/, and from the sources.
   const paths = ['../../../package.json', '../../package.json'].map((path) => new URL(path, import.meta.url));
   const manifest = readFileSync(paths.find((path) => existsSync(path)) ?? paths[0]!, 'utf8');
