@@ -6,6 +6,7 @@
  *   N2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
  *   N3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ConsumerMessages,
   DeliverPolicy,
@@ -34,6 +35,10 @@ const PREFETCH_MESSAGES = 2_000;
 const QUEUE_FRAMES = 2;
 const QUEUE_MESSAGES = 1_000;
 
+/** Each ends with an answer or its timeout. */
+const ATTEMPTS_MAX = 4;
+const AGAIN_AFTER_MS = 200;
+
 /** The server counts headers as payload; ours take some 70 bytes, a content type some 60. */
 const HEADER_BYTES_MAX = 256;
 
@@ -44,13 +49,27 @@ const MESSAGE_SIZE = 10054;
 const STREAM_NOT_FOUND = 10059;
 
 export async function openNatsLog(connection: NatsConnection): Promise<Log> {
-  const manager = await jetstreamManager(connection, { timeout: PUBLISH_TIMEOUT_MS }).catch((error: unknown) => {
+  const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: PUBLISH_TIMEOUT_MS });
+  const manager = await persistently(open).catch((error: unknown) => {
     throw fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
       cause: error,
       hint: 'start nats-server with -js, or enable JetStream for the account',
     });
   });
   return new NatsLog(connection, manager, jetstream(connection, { timeout: PUBLISH_TIMEOUT_MS }));
+}
+
+/** What a start asks is asked again when no answer comes: the server may have died just then, and be on its way back. */
+async function persistently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const answered = error instanceof JetStreamApiError;
+      if (answered || attempt >= ATTEMPTS_MAX) throw error;
+    }
+    await sleep(AGAIN_AFTER_MS);
+  }
 }
 
 interface PublishReply {
@@ -71,7 +90,13 @@ class NatsLog implements Log {
     this.requests = new Requests(connection, PUBLISH_TIMEOUT_MS);
   }
 
-  async ensureStream(spec: StreamSpec): Promise<void> {
+  ensureStream(spec: StreamSpec): Promise<void> {
+    return persistently(() => this.ensureOnce(spec)).catch((error: unknown) => {
+      throw explained(error, spec.name);
+    });
+  }
+
+  private async ensureOnce(spec: StreamSpec): Promise<void> {
     const config: Partial<StreamConfig> & { name: string } = {
       name: spec.name,
       subjects: [...spec.subjects],
@@ -91,10 +116,8 @@ class NatsLog implements Log {
       const bare = { subject_transform: undefined as never };
       if (differs(current, config)) await this.manager.streams.update(spec.name, { ...bare, ...config });
     } catch (error) {
-      if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw explained(error, spec.name);
-      await this.manager.streams.add(config).catch((failure: unknown) => {
-        throw explained(failure, spec.name);
-      });
+      if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw error;
+      await this.manager.streams.add(config);
     }
   }
 
