@@ -123,6 +123,13 @@ export const configSchema = z.strictObject({
   replicas: whole(1, 5, 'copies of each stream in a NATS cluster').default(1),
   streamMegabytesMax: whole(16, 1_000_000, 'size limit of each stream').default(512),
   snapshotEverySeconds: amount(0.05, 3600, 'how often state is written; changes no result').default(2),
+  copyEverySeconds: amount(
+    0.5,
+    3600,
+    'how often what snapshots have changed is copied to NATS for other nodes',
+  ).default(10),
+  leaseSeconds: amount(1, 300, 'a node that is silent this long loses its partitions to others').default(4),
+  standbys: whole(0, 4, 'nodes beside the owner that keep a partition warm').default(1),
   tickEveryMilliseconds: whole(10, 60_000, 'how often the clock ticks into the mailboxes').default(1000),
   logLevel: oneOf(
     ['trace', 'debug', 'info', 'warn', 'error', 'silent'],

@@ -1,51 +1,34 @@
-/** The instances that one thread owns: their stores, their supervisors, their clock. */
-import { asError } from './errors.js';
-import type { Topology } from './graph.js';
-import type { Clock, Log, Logger, Store } from './ports.js';
-import type { ActorKnobs } from './actor.js';
+/** The units of one thread. */
 import type { Actor } from './actor.js';
-import { type ActorStatus, newStatus } from './status.js';
-import { Supervisor } from './supervisor.js';
-import { Ticker } from './ticker.js';
+import { fatal } from './errors.js';
+import { HostedUnit, type HostOptions, type Unit } from './hosted-unit.js';
+import type { ActorStatus } from './status.js';
 
-/** What moves as one: the instances with one number of the stages that share a store. */
-export interface Unit {
-  /** Names the store. */
-  readonly name: string;
-  readonly partition: number;
-  readonly stages: readonly string[];
+export type { HostOptions, Unit } from './hosted-unit.js';
+
+/** What a node does with units; resolves when it is so. Units of one name take turns. */
+export interface UnitHost {
+  follow(unit: string): Promise<void>;
+  own(unit: string): Promise<void>;
+  close(unit: string, options: { readonly copy: boolean }): Promise<void>;
 }
 
-export interface HostOptions {
-  readonly topology: Topology;
-  readonly units: readonly Unit[];
-  readonly log: Log;
-  readonly openStore: (name: string) => Promise<Store>;
-  readonly clock: Clock;
-  readonly loggerOf: (stage: string, partition: number) => Logger;
-  readonly knobs: ActorKnobs;
-  /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
-  readonly tickEveryMs: number;
-  readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
-}
+export class Host implements UnitHost {
+  private readonly open = new Map<string, HostedUnit>();
+  private readonly turns = new Map<string, Promise<void>>();
 
-export class Host {
-  private readonly stores: Store[] = [];
-  private readonly supervisors = new Map<string, Supervisor>();
-  private readonly tickers: Ticker[] = [];
-  private readonly runs: Promise<void>[] = [];
-  readonly statuses: ActorStatus[] = [];
-
-  private constructor(
+  /** `onFatal` hears what escalates. */
+  constructor(
+    private readonly units: readonly Unit[],
     private readonly options: HostOptions,
     private readonly onFatal: (error: Error) => void,
   ) {}
 
-  /** Starts everything; what escalates later goes to `onFatal`. */
-  static async start(options: HostOptions, onFatal: (error: Error) => void): Promise<Host> {
-    const host = new Host(options, onFatal);
+  /** A host that owns all of its units from the start, without leases. Stops what it has started when one cannot be opened. */
+  static async start(units: readonly Unit[], options: HostOptions, onFatal: (error: Error) => void): Promise<Host> {
+    const host = new Host(units, options, onFatal);
     try {
-      for (const unit of options.units) await host.startUnit(unit);
+      for (const { name } of units) await host.own(name);
     } catch (error) {
       await host.stop();
       throw error;
@@ -53,51 +36,53 @@ export class Host {
     return host;
   }
 
-  /** The running actor of an instance; absent while it restarts. */
-  actor(stage: string, partition: number): Actor | undefined {
-    return this.supervisors.get(`${stage}/${partition}`)?.current;
+  follow(unit: string): Promise<void> {
+    return this.inTurn(unit, async () => (await this.opened(unit)).follow());
   }
 
-  /** Ticks end, actors take in no more and write a last snapshot, stores close. */
+  own(unit: string): Promise<void> {
+    return this.inTurn(unit, async () => (await this.opened(unit)).own());
+  }
+
+  close(unit: string, options: { readonly copy: boolean }): Promise<void> {
+    return this.inTurn(unit, async () => {
+      const hosted = this.open.get(unit);
+      this.open.delete(unit);
+      await hosted?.close(options);
+    });
+  }
+
   async stop(): Promise<void> {
-    for (const ticker of this.tickers) ticker.stop();
-    await Promise.all([...this.supervisors.values()].map((supervisor) => supervisor.stop()));
-    await Promise.allSettled(this.runs);
-    await Promise.all(this.stores.map((store) => store.close()));
+    await Promise.all([...this.open.keys()].map((unit) => this.close(unit, { copy: false })));
   }
 
-  private async startUnit(unit: Unit): Promise<void> {
-    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered } = this.options;
-    const { partition } = unit;
-    const store = await this.options.openStore(unit.name);
-    this.stores.push(store);
-    for (const id of unit.stages) {
-      const stage = topology.stage(id);
-      const status = newStatus(id, partition);
-      const logger = loggerOf(id, partition);
-      this.statuses.push(status);
-      const supervisor = new Supervisor({
-        ...{ topology, stage, partition, log, store, clock, logger, knobs, status },
-        ...(onAnswered === undefined
-          ? {}
-          : {
-              onAnswered: (ingestedAtMs: number) => {
-                onAnswered(id, ingestedAtMs);
-              },
-            }),
-      });
-      this.supervisors.set(`${id}/${partition}`, supervisor);
-      this.runs.push(
-        supervisor.run().catch((error: unknown) => {
-          this.onFatal(asError(error));
-        }),
-      );
-      const hasClock = topology.upstreams(id).some((upstream) => upstream.id === 'events');
-      if (hasClock && tickEveryMs > 0) {
-        const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs });
-        this.tickers.push(ticker);
-        this.runs.push(ticker.run());
-      }
+  /** The running actor of an instance; absent while it restarts, and when it is not here. */
+  actor(stage: string, partition: number): Actor | undefined {
+    for (const hosted of this.open.values()) {
+      const { unit } = hosted;
+      if (unit.partition === partition && unit.stages.includes(stage)) return hosted.actor(stage);
     }
+    return undefined;
+  }
+
+  get statuses(): ActorStatus[] {
+    return [...this.open.values()].flatMap(({ statuses }) => statuses);
+  }
+
+  private async opened(name: string): Promise<HostedUnit> {
+    let hosted = this.open.get(name);
+    if (hosted === undefined) {
+      const unit = this.units.find((one) => one.name === name);
+      if (unit === undefined) throw fatal('TOPOLOGY_UNIT', `no unit ${name} in this topology`);
+      hosted = await HostedUnit.open(unit, this.options, this.onFatal);
+      this.open.set(name, hosted);
+    }
+    return hosted;
+  }
+
+  private inTurn(unit: string, work: () => Promise<void>): Promise<void> {
+    const turn = (this.turns.get(unit) ?? Promise.resolve()).catch(() => undefined).then(work);
+    this.turns.set(unit, turn);
+    return turn;
   }
 }

@@ -91,3 +91,7 @@ export async function cellStores(
     entries: () => loaded.get(cell) ?? [],
   });
 }
+
+/** The sequence that an instance's state in a store includes; 0 without a head. */
+export const sequenceIn = (head: Uint8Array | undefined): number =>
+  head === undefined ? 0 : fromBinary(SnapshotHeadSchema, head).sequence;

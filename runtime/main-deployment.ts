@@ -6,7 +6,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { PipelineOptions } from '../actors/topology.js';
-import { fatal } from './errors.js';
+import { textOf, utf8 } from './bytes.js';
+import { fatal, transient } from './errors.js';
+import type { KeyValue } from './ports.js';
+import { unlessFenced } from './presence.js';
 
 const FILE = 'deployment.json';
 
@@ -33,16 +36,31 @@ export function checkDeployment(dataDir: string, pipeline: PipelineOptions): voi
     writeFileSync(file, `${JSON.stringify(wanted, undefined, 2)}\n`);
     return;
   }
-  const found = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  mustBeSame(dataDir, JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>, wanted);
+}
+
+const KEY = 'pipeline';
+
+/** The same among the nodes: the first one that joins says what it is. */
+export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
+  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
+  const said = await unlessFenced(() => table.put(KEY, utf8(JSON.stringify(wanted)), 0));
+  if (said !== undefined) return;
+  const entry = await table.get(KEY);
+  if (entry === undefined) throw transient('LOG_AWAY', 'nobody knows what the deployment is');
+  mustBeSame('the deployment', JSON.parse(textOf(entry.value)) as Record<string, unknown>, wanted);
+}
+
+function mustBeSame(where: string, found: Record<string, unknown>, wanted: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(wanted)) {
     if (isDeepStrictEqual(found[key], value)) continue;
     const [was, is] = [JSON.stringify(found[key]), JSON.stringify(value)];
     if (key === 'partitions') {
-      throw fatal('PARTITIONS_CHANGED', `${dataDir} was made with partitions ${was}, the configuration says ${is}`, {
+      throw fatal('PARTITIONS_CHANGED', `${where} was made with partitions ${was}, the configuration says ${is}`, {
         hint: 'start with the old number, or use another --data-dir; the number is fixed per deployment',
       });
     }
-    throw fatal('PIPELINE_CHANGED', `${dataDir} was made with ${key} ${was}, the configuration says ${is}`, {
+    throw fatal('PIPELINE_CHANGED', `${where} was made with ${key} ${was}, the configuration says ${is}`, {
       hint: 'its state has another meaning: configure what it was made with, or use another --data-dir',
     });
   }

@@ -1,13 +1,13 @@
 /**
  * A live node (composition): NATS, the pipeline on worker threads, the view and the gRPC façade on this one.
  *
- * Start: NATS, streams, threads, view, façade, then SERVING. Stop, in the order that loses nothing: NOT_SERVING, calls end, threads take in no
- * more and write a last snapshot, NATS ends.
+ * Start: NATS, streams, threads, what the other nodes leave to this one, façade, then SERVING. Stop, in the order that loses nothing:
+ * NOT_SERVING, calls end, units are handed over with a last snapshot, threads and NATS end.
  */
 import { availableParallelism } from 'node:os';
 import pino from 'pino';
 import { mainTopology, type PipelineOptions } from '../actors/topology.js';
-import { type GrpcServer, startGrpcServer } from '../connectors/grpc/server.js';
+import { startGrpcServer } from '../connectors/grpc/server.js';
 import type { ServerTls } from '../connectors/grpc/credentials.js';
 import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
@@ -15,14 +15,15 @@ import { openNatsLog } from '../connectors/nats/log.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import type { Topology } from './graph.js';
-import type { Host } from './host.js';
+import type { Cluster } from './cluster.js';
+import { claimIdentity, type Identity, joinCluster, NodeHost } from './main-cluster.js';
 import { checkDeployment } from './main-deployment.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
 import { Threads } from './main-threads.js';
-import { LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
+import { allUnits, unitsOf, VIEW_STAGE } from './main-units.js';
 import { viewAnswers } from './main-view.js';
-import { type HostData, startHost } from './main-worker.js';
+import { type HostData, type StartedHost, startHost } from './main-worker.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
 import { ensureStreams } from './streams.js';
@@ -41,6 +42,10 @@ export interface NodeOptions {
   readonly logLevel: string;
   readonly durability: 'process' | 'power';
   readonly replicas: number;
+  /** A node that is silent this long loses its units to others. */
+  readonly leaseMs: number;
+  readonly standbys: number;
+  readonly copyEveryMs: number;
   readonly streamBytesMax: number;
   readonly grpc: {
     readonly host: string;
@@ -58,6 +63,7 @@ export interface RunningNode {
   readonly telemetry: Telemetry;
   readonly topology: Topology;
   statuses(): ActorStatus[];
+  readonly cluster: Cluster;
   /** The answer that GetRecommendations gives. */
   answer(query: RecommendationQuery): Answer;
   /** Resolves when something escalated: the node must be stopped. */
@@ -68,7 +74,8 @@ export interface RunningNode {
 const STATUS_EVERY_MS = 1_000;
 /** Shares of a stop's deadline. */
 const FACADE_SHARE = 0.3;
-const THREADS_SHARE = 0.5;
+const UNITS_SHARE = 0.4;
+const THREADS_SHARE = 0.1;
 
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   let onFatal: (error: Error) => void = () => undefined;
@@ -76,6 +83,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const undo: (() => Promise<void>)[] = [];
   checkDeployment(options.dataDir, options.pipeline);
   try {
+    const identity = await claimIdentity(options.dataDir);
+    undo.push(() => identity.release());
     const nats = await openNats({ ...options, onFatal });
     undo.push(() => nats.stop());
     const connection = await connectNats(nats.options, 'rivulet-facade');
@@ -84,29 +93,46 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const topology = mainTopology(options.pipeline);
     const { streamBytesMax: bytesMax, replicas } = options;
     await ensureStreams(log, topology, { bytesMax, replicas });
-    const started = await startHosts(options, topology, nats, onFatal, undo);
-    const answer = viewAnswers(started.view, topology);
+    const hosts = await startHosts(options, identity, topology, nats, onFatal, undo);
+    const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+    let address: string | undefined;
+    const units = allUnits(topology);
+    const host = new NodeHost(units, hosts.threads, hosts.view);
+    const cluster = await joinCluster({
+      ...options,
+      connection,
+      identity,
+      units,
+      host,
+      logger,
+      grpc: () => address,
+      onFatal,
+    });
+    undo.push(() => cluster.stop());
+    const answer = viewAnswers(hosts.view.host, topology);
     const grpc = await startGrpcServer({
       ...options.grpc,
       answers: { get: answer },
       publisher: eventPublisher(log),
-      logger: pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true })),
+      logger,
       onCall: (call) => {
-        started.telemetry.called(call);
+        hosts.telemetry.called(call);
       },
     });
+    address = `${options.grpc.host}:${grpc.port}`;
     grpc.setServing(true);
     return {
-      natsUrl: nats.options.url,
-      natsVersion: connection.info?.version ?? 'unknown',
-      grpcPort: grpc.port,
-      log,
-      topology,
-      answer,
-      failed,
-      telemetry: started.telemetry,
-      statuses: started.statuses,
-      stop: (deadlineMs) => stopNode(grpc, started, log, nats, deadlineMs),
+      ...{ log, topology, cluster, answer, failed, grpcPort: grpc.port, natsUrl: nats.options.url },
+      ...{ telemetry: hosts.telemetry, statuses: hosts.statuses, natsVersion: connection.info?.version ?? 'unknown' },
+      stop: async (deadlineMs) => {
+        grpc.setServing(false);
+        await grpc.stop(deadlineMs * FACADE_SHARE);
+        await within(deadlineMs * UNITS_SHARE, cluster.stop());
+        await Promise.all([hosts.threads.stop(deadlineMs * THREADS_SHARE), hosts.view.stop()]);
+        await log.close();
+        await nats.stop();
+        await identity.release();
+      },
     };
   } catch (error) {
     for (const step of undo.reverse()) await step();
@@ -114,54 +140,46 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   }
 }
 
-interface StartedHosts {
-  readonly threads: Threads;
-  readonly view: Host;
-  readonly telemetry: Telemetry;
-  readonly statuses: () => ActorStatus[];
-  readonly stopView: () => Promise<void>;
+/** Waits no longer than this for it: what it has not done is replayed at the next start. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([work.finally(() => over.abort()), systemClock.sleep(ms, over.signal)]);
 }
 
+interface StartedHosts {
+  readonly threads: Threads;
+  readonly view: StartedHost;
+  readonly telemetry: Telemetry;
+  readonly statuses: () => ActorStatus[];
+}
+
+/** Threads without units yet: the cluster says which. */
 async function startHosts(
   options: NodeOptions,
+  { node }: Identity,
   topology: Topology,
   nats: NatsHandle,
   onFatal: (error: Error) => void,
   undo: (() => Promise<void>)[],
 ): Promise<StartedHosts> {
-  const { pipeline, view } = unitsOf(topology);
-  const shared = {
-    nats: nats.options,
-    pipeline: options.pipeline,
-    dataDir: options.dataDir,
-    knobs: options.knobs,
-    tickEveryMs: options.tickEveryMs,
-    logLevel: options.logLevel,
+  const { pipeline, dataDir, knobs, tickEveryMs, logLevel, copyEveryMs, replicas } = options;
+  const shared: Omit<HostData, 'name'> = {
+    ...{ nats: nats.options, pipeline, dataDir, knobs, tickEveryMs, logLevel, own: [] },
+    copying: { everyMs: copyEveryMs, node, replicas },
   };
-  const hosts = spread(pipeline, Math.min(options.threads, availableParallelism()), LIVE_WEIGHTS).map(
-    (units, i): HostData => ({ ...shared, name: `worker-${i}`, units }),
+  const wanted = Math.min(options.threads, availableParallelism(), unitsOf(topology).pipeline.length);
+  const names = Array.from({ length: wanted }, (_, i) => `worker-${i}`);
+  const threads = await Threads.start(
+    names.map((name) => ({ ...shared, name })),
+    STATUS_EVERY_MS,
+    onFatal,
   );
-  const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal);
   undo.push(() => threads.stop(STATUS_EVERY_MS));
-  const statuses = (): ActorStatus[] => [...threads.statuses(), ...host.statuses];
+  const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
   const telemetry: Telemetry = new Telemetry(statuses, () => systemClock.nowMs());
-  const { host, stop } = await startHost({ ...shared, name: 'facade', units: view }, onFatal, (stage, ingestedAtMs) => {
+  const view = await startHost({ ...shared, name: 'facade' }, onFatal, (stage, ingestedAtMs) => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
   });
-  undo.push(stop);
-  return { threads, view: host, telemetry, statuses, stopView: stop };
-}
-
-async function stopNode(
-  grpc: GrpcServer,
-  { threads, stopView }: StartedHosts,
-  log: Log,
-  nats: NatsHandle,
-  deadlineMs: number,
-): Promise<void> {
-  grpc.setServing(false);
-  await grpc.stop(deadlineMs * FACADE_SHARE);
-  await Promise.all([threads.stop(deadlineMs * THREADS_SHARE), stopView()]);
-  await log.close();
-  await nats.stop();
+  undo.push(() => view.stop());
+  return { threads, view, telemetry, statuses };
 }

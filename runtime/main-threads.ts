@@ -1,12 +1,20 @@
 /** The threads of a node: starts workers, asks them how they are, stops them within a deadline. */
 import { Worker } from 'node:worker_threads';
 import { transient } from './errors.js';
-import { type HostData, revived, type WorkerCommand, type WorkerMessage } from './main-worker.js';
+import { type HostData, type HostRequest, revived, type WorkerCommand, type WorkerMessage } from './main-worker.js';
 import type { ActorStatus } from './status.js';
 
+interface Thread {
+  readonly worker: Worker;
+  statuses: readonly ActorStatus[];
+  stopped: Promise<void>;
+  /** Requests that wait for `done`. */
+  readonly calls: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>;
+}
+
 export class Threads {
-  private readonly workers: { readonly worker: Worker; statuses: readonly ActorStatus[]; stopped: Promise<void> }[] =
-    [];
+  private readonly workers: Thread[] = [];
+  private calls = 0;
   private asking: NodeJS.Timeout | undefined;
 
   private constructor(private readonly onFatal: (error: Error) => void) {}
@@ -56,6 +64,21 @@ export class Threads {
     return this.statuses();
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.workers.length;
+  }
+
+  /** Has a thread do something; rejects with its error, and when the thread ends. */
+  request(thread: number, request: HostRequest): Promise<void> {
+    const { worker, calls } = this.workers[thread]!;
+    const call = this.calls++;
+    return new Promise((resolve, reject) => {
+      calls.set(call, { resolve, reject });
+      worker.postMessage({ kind: 'call', call, request } satisfies WorkerCommand);
+    });
+  }
+
   async stop(deadlineMs: number): Promise<void> {
     clearInterval(this.asking);
     this.tell({ kind: 'stop' });
@@ -74,13 +97,18 @@ export class Threads {
     const worker = new Worker(new URL('./main-worker.js', import.meta.url), { workerData: data, name: data.name });
     return new Promise((resolveStart, rejectStart) => {
       const stopped = new Promise<void>((resolveStopped) => {
-        const own: (typeof this.workers)[number] = { worker, statuses: [], stopped: Promise.resolve() };
+        const own: Thread = { worker, statuses: [], stopped: Promise.resolve(), calls: new Map() };
         this.workers.push(own);
         let ended = false;
         worker.on('message', (message: WorkerMessage) => {
           if (message.kind === 'started') resolveStart();
           else if (message.kind === 'status') own.statuses = message.statuses;
-          else if (message.kind === 'stopped') {
+          else if (message.kind === 'done') {
+            const waiting = own.calls.get(message.call);
+            own.calls.delete(message.call);
+            if (message.error === undefined) waiting?.resolve();
+            else waiting?.reject(revived(message.error));
+          } else if (message.kind === 'stopped') {
             ended = true;
             resolveStopped();
           } else {
@@ -94,6 +122,8 @@ export class Threads {
         });
         worker.on('exit', (code) => {
           resolveStopped();
+          for (const { reject } of own.calls.values())
+            reject(transient('THREAD_EXIT', `thread ${data.name} has ended`));
           if (!ended && code !== 0)
             this.onFatal(transient('THREAD_EXIT', `thread ${data.name} ended with code ${code}`));
         });

@@ -21,10 +21,16 @@ export function unitsOf(topology: Topology): { readonly pipeline: Unit[]; readon
         name: `view-${partition}`,
         partition,
         stages: [VIEW_STAGE],
+        everywhere: true,
       }))
     : [];
   return { pipeline, view };
 }
+
+export const allUnits = (topology: Topology): Unit[] => {
+  const { pipeline, view } = unitsOf(topology);
+  return [...pipeline, ...view];
+};
 
 export type Weights = Readonly<Record<'source' | 'user' | 'item', number>>;
 
@@ -33,16 +39,20 @@ export const BOUNDED_WEIGHTS: Weights = { source: 4, user: 4, item: 0.2 };
 /** … while live it is messages that cost, and the user's stages have most of them. */
 export const LIVE_WEIGHTS: Weights = { source: 1.5, user: 4, item: 0.5 };
 
+/** A unit's share of the work. */
+export function weightOf(unit: string, units: readonly Unit[], weights: Weights): number {
+  const kindOf = (name: string) => name.split('-')[0] as keyof Weights;
+  return weights[kindOf(unit)] / units.filter(({ name }) => kindOf(name) === kindOf(unit)).length;
+}
+
 /** Spreads units over threads, heaviest first, each to the thread with the least so far. */
 export function spread(units: readonly Unit[], threads: number, weights: Weights): Unit[][] {
   const loads = Array.from({ length: threads }, () => ({ weight: 0, units: [] as Unit[] }));
-  const keyOf = ({ name }: Unit) => name.split('-')[0] as keyof Weights;
-  const countOf = (key: string): number => units.filter((unit) => keyOf(unit) === key).length;
-  const weightOf = (unit: Unit): number => weights[keyOf(unit)] / countOf(keyOf(unit));
-  for (const unit of [...units].sort((a, b) => weightOf(b) - weightOf(a))) {
+  const weight = ({ name }: Unit): number => weightOf(name, units, weights);
+  for (const unit of [...units].sort((a, b) => weight(b) - weight(a))) {
     const lightest = loads.reduce((least, load) => (load.weight < least.weight ? load : least));
     lightest.units.push(unit);
-    lightest.weight += weightOf(unit);
+    lightest.weight += weight(unit);
   }
   return loads.map(({ units: own }) => own).filter((own) => own.length > 0);
 }

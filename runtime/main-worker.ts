@@ -1,4 +1,4 @@
-/** Entry of a worker thread: a host with its own NATS connection and LevelDB stores (composition). */
+/** Entry of a worker thread: a host with its own NATS connection and LevelDB stores (composition). What it hosts, it is told. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -10,14 +10,19 @@ import { openLevelStore } from '../state/level-store.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import { asError, RivuletError } from './errors.js';
-import { Host, type Unit } from './host.js';
+import { Host, type HostOptions } from './host.js';
+import { openCopies } from './main-copies.js';
+import { allUnits } from './main-units.js';
 import type { ActorStatus } from './status.js';
 
 export interface HostData {
   readonly name: string;
   readonly nats: NatsOptions;
   readonly pipeline: PipelineOptions;
-  readonly units: readonly Unit[];
+  /** Owned from the start, without leases; all others are opened when the cluster says so. */
+  readonly own: readonly string[];
+  /** Absent: no copies. */
+  readonly copying?: { readonly everyMs: number; readonly node: string; readonly replicas: number };
   readonly dataDir: string;
   readonly knobs: ActorKnobs;
   readonly tickEveryMs: number;
@@ -27,10 +32,20 @@ export interface HostData {
 export type WorkerMessage =
   | { readonly kind: 'started' }
   | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[] }
+  | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
   | { readonly kind: 'fatal'; readonly error: PlainError }
   | { readonly kind: 'stopped' };
 
-export type WorkerCommand = { readonly kind: 'stop' } | { readonly kind: 'status' };
+/** What a host is asked for; each is answered with `done`. */
+export type HostRequest =
+  | { readonly action: 'follow' | 'own'; readonly unit: string }
+  | { readonly action: 'close'; readonly unit: string; readonly copy: boolean }
+  | { readonly action: 'hold'; readonly held: boolean };
+
+export type WorkerCommand =
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'status' }
+  | { readonly kind: 'call'; readonly call: number; readonly request: HostRequest };
 
 /** An error that can cross a thread boundary. */
 export interface PlainError {
@@ -55,37 +70,60 @@ export function plainError(error: Error): PlainError {
 export const revived = ({ reaction, code, message, hint, stack }: PlainError): RivuletError =>
   Object.assign(new RivuletError(reaction, code, message, hint === undefined ? {} : { hint }), { stack });
 
-/** Starts the host described by the data; used by workers and, for units of its own, by the main thread. */
+export interface StartedHost {
+  readonly host: Host;
+  readonly perform: (request: HostRequest) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts the host described by the data; used by workers and, for the view, by the main thread. */
 export async function startHost(
   data: HostData,
   onFatal: (error: Error) => void,
   onAnswered?: (stage: string, ingestedAtMs: number) => void,
-): Promise<{ readonly host: Host; readonly stop: () => Promise<void> }> {
+): Promise<StartedHost> {
   const logger = pino({ level: data.logLevel, base: { thread: data.name } }, pino.destination({ dest: 2, sync: true }));
-  const log = await openNatsLog(await connectNats(data.nats, `rivulet-${data.name}`));
-  const host = await Host.start(
-    {
-      topology: mainTopology(data.pipeline),
-      units: data.units,
-      log,
-      openStore: (name) => {
-        const directory = join(data.dataDir, 'state', name);
-        mkdirSync(directory, { recursive: true });
-        return openLevelStore(directory);
-      },
-      clock: systemClock,
-      loggerOf: (stage, partition) => logger.child({ stage, partition }),
-      knobs: data.knobs,
-      tickEveryMs: data.tickEveryMs,
-      ...(onAnswered === undefined ? {} : { onAnswered }),
+  const connection = await connectNats(data.nats, `rivulet-${data.name}`);
+  const log = await openNatsLog(connection);
+  const topology = mainTopology(data.pipeline);
+  const all = allUnits(topology);
+  let held = false;
+  const copying =
+    data.copying === undefined
+      ? undefined
+      : { ...data.copying, copies: await openCopies(connection, data.copying), isHeld: () => held };
+  const options: HostOptions = {
+    topology,
+    log,
+    openStore: (name) => {
+      const directory = join(data.dataDir, 'state', name);
+      mkdirSync(directory, { recursive: true });
+      return openLevelStore(directory);
     },
-    onFatal,
-  );
+    clock: systemClock,
+    loggerOf: (stage, partition) => logger.child({ stage, partition }),
+    knobs: data.knobs,
+    tickEveryMs: data.tickEveryMs,
+    ...(copying === undefined ? {} : { copying }),
+    ...(onAnswered === undefined ? {} : { onAnswered }),
+  };
+  const host = new Host(all, options, onFatal);
+  try {
+    for (const unit of data.own) await host.own(unit);
+  } catch (error) {
+    await host.stop();
+    throw error;
+  }
   const stop = async (): Promise<void> => {
     await host.stop();
     await log.close();
   };
-  return { host, stop };
+  const perform = async (request: HostRequest): Promise<void> => {
+    if (request.action === 'hold') held = request.held;
+    else if (request.action === 'close') await host.close(request.unit, request);
+    else await host[request.action](request.unit);
+  };
+  return { host, perform, stop };
 }
 
 async function runWorker(): Promise<void> {
@@ -93,13 +131,25 @@ async function runWorker(): Promise<void> {
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
-  const { host, stop } = await startHost(workerData as HostData, (error) => {
+  const { host, perform, stop } = await startHost(workerData as HostData, (error) => {
     post({ kind: 'fatal', error: plainError(error) });
   });
   post({ kind: 'started' });
   port.on('message', (command: WorkerCommand) => {
     if (command.kind === 'status') {
       post({ kind: 'status', statuses: host.statuses });
+      return;
+    }
+    if (command.kind === 'call') {
+      const { call, request } = command;
+      perform(request).then(
+        () => {
+          post({ kind: 'done', call });
+        },
+        (error: unknown) => {
+          post({ kind: 'done', call, error: plainError(asError(error)) });
+        },
+      );
       return;
     }
     void stop().then(
@@ -115,7 +165,7 @@ async function runWorker(): Promise<void> {
   });
 }
 
-if (!isMainThread && parentPort !== null && (workerData as HostData | undefined)?.units !== undefined) {
+if (!isMainThread && parentPort !== null && (workerData as HostData | undefined)?.own !== undefined) {
   runWorker().catch((error: unknown) => {
     parentPort!.postMessage({ kind: 'fatal', error: plainError(asError(error)) } satisfies WorkerMessage);
     parentPort!.close();

@@ -127,7 +127,7 @@ export class Snapshotter {
     const bound = Math.min(this.written, this.options.copied?.() ?? Infinity) + 1;
     return [...this.seen]
       .map(([subject, last]): [string, number] => [subject, Math.min(last, bound)])
-      .filter(([subject, below]) => below > (this.trimmed.get(subject) ?? 0));
+      .filter(([subject, below]) => below > (this.trimmed.get(subject) ?? 1));
   }
 
   private async trim(): Promise<void> {

@@ -6,27 +6,23 @@
  *   N2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
  *   N3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ConsumerMessages,
   DeliverPolicy,
   DiscardPolicy,
   type JetStreamClient,
   type JetStreamManager,
-  JetStreamApiError,
   jetstream,
-  jetstreamManager,
   RetentionPolicy,
   StorageType,
-  type StreamConfig,
 } from '@nats-io/jetstream';
 import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
-import { asError, fatal, poison, RivuletError, transient } from '../../runtime/errors.js';
+import { fatal, poison, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
 import { EXPECTED_LAST, NatsReader, plainHeaders } from './reader.js';
 import { Requests } from './requests.js';
+import { ensureStream, explained, isMissing, openManager, REQUEST_TIMEOUT_MS } from './stream-manager.js';
 
-const PUBLISH_TIMEOUT_MS = 5_000;
 const HEARTBEAT_MS = 1_000;
 /** Frames are at most some 0.8 MB, publishers' messages mostly below 1 KB. */
 const PREFETCH_FRAMES = 8;
@@ -35,10 +31,6 @@ const PREFETCH_MESSAGES = 2_000;
 const QUEUE_FRAMES = 2;
 const QUEUE_MESSAGES = 1_000;
 
-/** Each ends with an answer or its timeout. */
-const ATTEMPTS_MAX = 4;
-const AGAIN_AFTER_MS = 200;
-
 /** The server counts headers as payload; ours take some 70 bytes, a content type some 60. */
 const HEADER_BYTES_MAX = 256;
 
@@ -46,30 +38,10 @@ const HEADER_BYTES_MAX = 256;
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 const LIMITS_REACHED = new Set([10077, 10047, 10023]);
 const MESSAGE_SIZE = 10054;
-const STREAM_NOT_FOUND = 10059;
 
 export async function openNatsLog(connection: NatsConnection): Promise<Log> {
-  const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: PUBLISH_TIMEOUT_MS });
-  const manager = await persistently(open).catch((error: unknown) => {
-    throw fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
-      cause: error,
-      hint: 'start nats-server with -js, or enable JetStream for the account',
-    });
-  });
-  return new NatsLog(connection, manager, jetstream(connection, { timeout: PUBLISH_TIMEOUT_MS }));
-}
-
-/** What a start asks is asked again when no answer comes: the server may have died just then, and be on its way back. */
-async function persistently<T>(ask: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await ask();
-    } catch (error) {
-      const answered = error instanceof JetStreamApiError;
-      if (answered || attempt >= ATTEMPTS_MAX) throw error;
-    }
-    await sleep(AGAIN_AFTER_MS);
-  }
+  const manager = await openManager(connection);
+  return new NatsLog(connection, manager, jetstream(connection, { timeout: REQUEST_TIMEOUT_MS }));
 }
 
 interface PublishReply {
@@ -87,17 +59,11 @@ class NatsLog implements Log {
     private readonly client: JetStreamClient,
   ) {
     this.payloadBytesMax = (connection.info?.max_payload ?? 1024 * 1024) - HEADER_BYTES_MAX;
-    this.requests = new Requests(connection, PUBLISH_TIMEOUT_MS);
+    this.requests = new Requests(connection, REQUEST_TIMEOUT_MS);
   }
 
   ensureStream(spec: StreamSpec): Promise<void> {
-    return persistently(() => this.ensureOnce(spec)).catch((error: unknown) => {
-      throw explained(error, spec.name);
-    });
-  }
-
-  private async ensureOnce(spec: StreamSpec): Promise<void> {
-    const config: Partial<StreamConfig> & { name: string } = {
+    return ensureStream(this.manager, {
       name: spec.name,
       subjects: [...spec.subjects],
       retention: RetentionPolicy.Limits,
@@ -106,19 +72,11 @@ class NatsLog implements Log {
       max_bytes: spec.bytesMax,
       num_replicas: spec.replicas,
       max_msg_size: spec.messageBytesMax ?? -1,
-      ...(spec.transform === undefined
-        ? {}
-        : { subject_transform: { src: spec.transform.from, dest: spec.transform.to } }),
-    };
-    try {
-      const { config: current } = await this.manager.streams.info(spec.name);
       // An update keeps what it does not name: a transform that is no longer wanted is named as nothing.
-      const bare = { subject_transform: undefined as never };
-      if (differs(current, config)) await this.manager.streams.update(spec.name, { ...bare, ...config });
-    } catch (error) {
-      if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw error;
-      await this.manager.streams.add(config);
-    }
+      subject_transform: (spec.transform === undefined
+        ? undefined
+        : { src: spec.transform.from, dest: spec.transform.to }) as never,
+    });
   }
 
   async info(stream: string): Promise<StreamInfo> {
@@ -147,7 +105,9 @@ class NatsLog implements Log {
         // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
         idle_heartbeat: HEARTBEAT_MS,
       });
-      const reader = new NatsReader(messages, stream, publishers ? QUEUE_MESSAGES : QUEUE_FRAMES);
+      const reader = new NatsReader(messages, stream, publishers ? QUEUE_MESSAGES : QUEUE_FRAMES, () =>
+        consumer.delete(),
+      );
       void this.watch(messages, reader, stream, identity);
       return reader;
     } catch (error) {
@@ -229,17 +189,6 @@ function headersOf(options: { expected?: number; headers?: Readonly<Record<strin
   return headers;
 }
 
-function differs(current: StreamConfig, wanted: Partial<StreamConfig>): boolean {
-  return (
-    current.max_bytes !== wanted.max_bytes ||
-    current.max_msg_size !== wanted.max_msg_size ||
-    current.num_replicas !== wanted.num_replicas ||
-    current.discard !== wanted.discard ||
-    [...current.subjects].sort().join() !== [...(wanted.subjects ?? [])].sort().join() ||
-    current.subject_transform?.dest !== wanted.subject_transform?.dest
-  );
-}
-
 function refused(subject: string, error: { err_code?: number; description?: string }): Error {
   const code = error.err_code ?? 0;
   const description = `${subject}: ${error.description ?? 'refused'} (${code})`;
@@ -247,14 +196,4 @@ function refused(subject: string, error: { err_code?: number; description?: stri
   if (code === MESSAGE_SIZE) return poison('LOG_MESSAGE_SIZE', description);
   if (LIMITS_REACHED.has(code)) return transient('LOG_FULL', description);
   return transient('LOG_AWAY', description);
-}
-
-const isMissing = (error: unknown): boolean => error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND';
-
-function explained(error: unknown, stream: string): Error {
-  if (isMissing(error)) return error as Error;
-  if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) {
-    return transient('STREAM_NOT_FOUND', `there is no stream ${stream}`, { cause: error });
-  }
-  return transient('LOG_AWAY', `JetStream cannot serve ${stream} now: ${asError(error).message}`, { cause: error });
 }

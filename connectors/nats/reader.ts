@@ -17,6 +17,8 @@ export class NatsReader implements Reader {
     private readonly messages: ConsumerMessages,
     private readonly stream: string,
     private readonly queueMax: number,
+    /** Takes the consumer off the server, which would keep it for minutes. */
+    private readonly discard: () => Promise<unknown>,
   ) {
     void this.pump();
   }
@@ -39,6 +41,8 @@ export class NatsReader implements Reader {
     this.wakePump?.();
     await this.messages.close();
     this.wakeTaker?.();
+    // Nobody waits for it: where the server is away, there is nothing to be done.
+    this.discard().catch(() => undefined);
   }
 
   async fail(error: Error): Promise<void> {

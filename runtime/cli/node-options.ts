@@ -38,6 +38,9 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     logLevel: config.logLevel,
     durability: config.durability,
     replicas: config.replicas,
+    leaseMs: config.leaseSeconds * SECOND_MS,
+    standbys: config.standbys,
+    copyEveryMs: config.copyEverySeconds * SECOND_MS,
     streamBytesMax: streamBytesMax(config),
     grpc: { host: config.grpcHost, port: config.grpcPort, ...(tls === undefined ? {} : { tls }) },
   };

@@ -104,7 +104,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
       name: `worker-${i}`,
       nats: nats.options,
       pipeline,
-      units,
+      own: units.map(({ name }) => name),
       dataDir: work.directory,
       knobs: options.knobs,
       tickEveryMs: 0,

@@ -20,7 +20,7 @@ async function setUp(trap: Trap = () => undefined) {
   const fatals: Error[] = [];
   const answered: string[] = [];
   const options: HostOptions = {
-    ...{ topology: bed.topology, units: UNITS, log: bed.log, clock: bed.clock, loggerOf: () => SILENT, knobs: KNOBS },
+    ...{ topology: bed.topology, log: bed.log, clock: bed.clock, loggerOf: () => SILENT, knobs: KNOBS },
     openStore: async (name) => {
       const store = Object.assign(new MemoryStore(disks.get(name)), {
         close: async () => {
@@ -35,7 +35,7 @@ async function setUp(trap: Trap = () => undefined) {
     onAnswered: (stage) => answered.push(stage),
   };
   const start = (more: Partial<HostOptions> = {}): Promise<Host> =>
-    Host.start({ ...options, ...more }, (error) => fatals.push(error));
+    Host.start(UNITS, { ...options, ...more }, (error) => fatals.push(error));
   return { bed, disks, open, fatals, answered, start };
 }
 
@@ -49,10 +49,11 @@ it('runs its units, goes on where it stopped, and says how they are', async () =
   expect(new Set(answered)).toEqual(new Set(['read', 'sum', 'rank']));
   expect(first.statuses.map(({ stage, partition }) => `${stage}/${partition}`).sort()).toHaveLength(6);
   expect(first.actor('sum', 1)).toBeDefined();
+  const { statuses } = first;
   await first.stop();
   expect([open.size, [...disks.keys()].sort()]).toEqual([0, UNITS.map(({ name }) => name).sort()]);
   expect(
-    first.statuses.every(
+    statuses.every(
       ({ state, sequence, snapshotSequence }) => state === 'stopped' && sequence === snapshotSequence,
     ),
   ).toBe(true);

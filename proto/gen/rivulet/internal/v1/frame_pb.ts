@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/internal/v1/frame.proto.
  */
 export const file_rivulet_internal_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIqUDCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEhIKCmVuZHNfaW5wdXQYByABKAgSGQoMd2F0ZXJtYXJrX21zGAggASgBSAGIAQESDAoEaWRsZRgJIAEoCBIUCgd0aWNrX21zGAogASgBSAKIAQESFQoIYXNfb2ZfbXMYCyABKAFIA4gBARIbCg5pbmdlc3RlZF9hdF9tcxgMIAEoAUgEiAEBEg4KBm91dHB1dBgNIAEoCRIrCgVmcmFtZRgOIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuRnJhbWVIABIrCgVjaHVuaxgPIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuQ2h1bmtIAEIGCgRib2R5Qg8KDV93YXRlcm1hcmtfbXNCCgoIX3RpY2tfbXNCCwoJX2FzX29mX21zQhEKD19pbmdlc3RlZF9hdF9tcyJRCgVGcmFtZRIMCgR0eXBlGAEgASgJEgwKBHJvd3MYAiABKA0SLAoHY29sdW1ucxgDIAMoCzIbLnJpdnVsZXQuaW50ZXJuYWwudjEuQ29sdW1uIlUKBkNvbHVtbhIMCgRuYW1lGAEgASgJEg0KBXdpZHRoGAIgASgNEgwKBGRhdGEYAyABKAwSEgoKZGljdGlvbmFyeRgEIAEoDBIMCgRlbmRzGAUgASgMInkKBUNodW5rEg4KBmZvcm1hdBgBIAEoCRIMCgRmaWxlGAIgASgJEgwKBGxpbmUYAyABKAESEwoLbmV4dF9vZmZzZXQYBCABKAESEQoJbmV4dF9saW5lGAUgASgBEg4KBmhlYWRlchgGIAEoDBIMCgRkYXRhGAcgASgMIo0BCgxTbmFwc2hvdEhlYWQSDgoGZm9ybWF0GAEgASgNEg0KBXN0YWdlGAIgASgJEhUKDXN0YWdlX3ZlcnNpb24YAyABKA0SEQoJcGFydGl0aW9uGAQgASgNEhIKCnBhcnRpdGlvbnMYBSABKA0SEAoIc2VxdWVuY2UYBiABKAESDgoGc3RyZWFtGAcgASgJIkIKC0hlbGRNZXNzYWdlEg8KB3N1YmplY3QYASABKAkSFAoMc3RvcmVkX2F0X21zGAIgASgBEgwKBGRhdGEYAyABKAxiBnByb3RvMw");
+  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIqUDCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEhIKCmVuZHNfaW5wdXQYByABKAgSGQoMd2F0ZXJtYXJrX21zGAggASgBSAGIAQESDAoEaWRsZRgJIAEoCBIUCgd0aWNrX21zGAogASgBSAKIAQESFQoIYXNfb2ZfbXMYCyABKAFIA4gBARIbCg5pbmdlc3RlZF9hdF9tcxgMIAEoAUgEiAEBEg4KBm91dHB1dBgNIAEoCRIrCgVmcmFtZRgOIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuRnJhbWVIABIrCgVjaHVuaxgPIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuQ2h1bmtIAEIGCgRib2R5Qg8KDV93YXRlcm1hcmtfbXNCCgoIX3RpY2tfbXNCCwoJX2FzX29mX21zQhEKD19pbmdlc3RlZF9hdF9tcyJRCgVGcmFtZRIMCgR0eXBlGAEgASgJEgwKBHJvd3MYAiABKA0SLAoHY29sdW1ucxgDIAMoCzIbLnJpdnVsZXQuaW50ZXJuYWwudjEuQ29sdW1uIlUKBkNvbHVtbhIMCgRuYW1lGAEgASgJEg0KBXdpZHRoGAIgASgNEgwKBGRhdGEYAyABKAwSEgoKZGljdGlvbmFyeRgEIAEoDBIMCgRlbmRzGAUgASgMInkKBUNodW5rEg4KBmZvcm1hdBgBIAEoCRIMCgRmaWxlGAIgASgJEgwKBGxpbmUYAyABKAESEwoLbmV4dF9vZmZzZXQYBCABKAESEQoJbmV4dF9saW5lGAUgASgBEg4KBmhlYWRlchgGIAEoDBIMCgRkYXRhGAcgASgMIo0BCgxTbmFwc2hvdEhlYWQSDgoGZm9ybWF0GAEgASgNEg0KBXN0YWdlGAIgASgJEhUKDXN0YWdlX3ZlcnNpb24YAyABKA0SEQoJcGFydGl0aW9uGAQgASgNEhIKCnBhcnRpdGlvbnMYBSABKA0SEAoIc2VxdWVuY2UYBiABKAESDgoGc3RyZWFtGAcgASgJIkIKC0hlbGRNZXNzYWdlEg8KB3N1YmplY3QYASABKAkSFAoMc3RvcmVkX2F0X21zGAIgASgBEgwKBGRhdGEYAyABKAwidgoJQ29weVBpZWNlEjUKB2VudHJpZXMYASADKAsyJC5yaXZ1bGV0LmludGVybmFsLnYxLkNvcHlQaWVjZS5FbnRyeRoyCgVFbnRyeRILCgNrZXkYASABKAkSEgoFdmFsdWUYAiABKAxIAIgBAUIICgZfdmFsdWViBnByb3RvMw");
 
 /**
  * One message in a mailbox. Sequences are stream sequences as doubles (exact to 2^53), so that no int64 becomes a BigInt.
@@ -324,4 +324,45 @@ export type HeldMessage = Message<"rivulet.internal.v1.HeldMessage"> & {
  */
 export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
   messageDesc(file_rivulet_internal_v1_frame, 5);
+
+/**
+ * A piece of a copy of a store: entries as they are there. An absent value deletes.
+ *
+ * @generated from message rivulet.internal.v1.CopyPiece
+ */
+export type CopyPiece = Message<"rivulet.internal.v1.CopyPiece"> & {
+  /**
+   * @generated from field: repeated rivulet.internal.v1.CopyPiece.Entry entries = 1;
+   */
+  entries: CopyPiece_Entry[];
+};
+
+/**
+ * Describes the message rivulet.internal.v1.CopyPiece.
+ * Use `create(CopyPieceSchema)` to create a new message.
+ */
+export const CopyPieceSchema: GenMessage<CopyPiece> = /*@__PURE__*/
+  messageDesc(file_rivulet_internal_v1_frame, 6);
+
+/**
+ * @generated from message rivulet.internal.v1.CopyPiece.Entry
+ */
+export type CopyPiece_Entry = Message<"rivulet.internal.v1.CopyPiece.Entry"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: optional bytes value = 2;
+   */
+  value?: Uint8Array | undefined;
+};
+
+/**
+ * Describes the message rivulet.internal.v1.CopyPiece.Entry.
+ * Use `create(CopyPiece_EntrySchema)` to create a new message.
+ */
+export const CopyPiece_EntrySchema: GenMessage<CopyPiece_Entry> = /*@__PURE__*/
+  messageDesc(file_rivulet_internal_v1_frame, 6, 0);
 

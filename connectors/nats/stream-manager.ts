@@ -1,0 +1,113 @@
+/** Makes streams, brings them to what is asked for, and says what is wrong in our words. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstreamManager,
+  type StreamConfig,
+  type StreamInfo,
+} from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { asError, fatal, RivuletError, transient } from '../../runtime/errors.js';
+
+export const REQUEST_TIMEOUT_MS = 5_000;
+
+/** Each ends with an answer or its timeout. */
+const ATTEMPTS_MAX = 4;
+const AGAIN_AFTER_MS = 200;
+
+/** err_code of the JetStream API. */
+const STREAM_NOT_FOUND = 10059;
+const NAME_IN_USE = 10058;
+/** More replicas than servers: not clustered at all, or too few peers. */
+const REPLICAS_REFUSED = new Set([10005, 10074]);
+
+export type WantedStream = Partial<StreamConfig> & { readonly name: string };
+
+export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
+  const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
+  return persistently(open).catch((error: unknown) => {
+    throw fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
+      cause: error,
+      hint: 'start nats-server with -js, or enable JetStream for the account',
+    });
+  });
+}
+
+/** What a start asks is asked again when no answer comes: the server may have died just then, and be on its way back. */
+async function persistently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof JetStreamApiError || attempt >= ATTEMPTS_MAX) throw error;
+    }
+    await sleep(AGAIN_AFTER_MS);
+  }
+}
+
+/** Makes the stream, or changes what differs from what is named; what is not named stays. Two may do it at the same time. */
+export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
+  await persistently(() => ensureOnce(manager, wanted)).catch((error: unknown) => {
+    throw explained(error, wanted.name, wanted.num_replicas);
+  });
+}
+
+async function ensureOnce(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
+  if (await updated(manager, wanted)) return;
+  try {
+    await manager.streams.add(wanted);
+  } catch (error) {
+    // Somebody else has just made it, with other settings.
+    if (codeOf(error) !== NAME_IN_USE || !(await updated(manager, wanted))) throw error;
+  }
+}
+
+/** False when there is no such stream. */
+async function updated(manager: JetStreamManager, wanted: WantedStream): Promise<boolean> {
+  let current: StreamInfo;
+  try {
+    current = await manager.streams.info(wanted.name);
+  } catch (error) {
+    if (codeOf(error) === STREAM_NOT_FOUND) return false;
+    throw error;
+  }
+  if (differs(current.config, wanted)) await manager.streams.update(wanted.name, wanted);
+  return true;
+}
+
+function differs(current: StreamConfig, wanted: WantedStream): boolean {
+  const plain = (value: unknown): unknown => (Array.isArray(value) ? [...(value as unknown[])].sort() : value);
+  return Object.entries(wanted).some(
+    ([key, value]) => !isDeepStrictEqual(plain(current[key as keyof StreamConfig]), plain(value)),
+  );
+}
+
+/** The subjects that a stream holds messages of, as its leader knows them. */
+export async function subjectsOf(manager: JetStreamManager, stream: string, filter: string): Promise<string[]> {
+  try {
+    const { state } = await manager.streams.info(stream, { subjects_filter: filter });
+    return Object.keys(state.subjects ?? {});
+  } catch (error) {
+    throw explained(error, stream);
+  }
+}
+
+export const isMissing = (error: unknown): boolean =>
+  error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND';
+
+export function explained(error: unknown, stream: string, replicas = 1): Error {
+  if (isMissing(error)) return error as Error;
+  const code = codeOf(error);
+  if (code === STREAM_NOT_FOUND) return transient('STREAM_NOT_FOUND', `there is no stream ${stream}`, { cause: error });
+  if (code !== undefined && REPLICAS_REFUSED.has(code) && replicas > 1) {
+    return fatal('NATS_REPLICAS', `the NATS servers cannot keep ${replicas} replicas of ${stream}`, {
+      cause: error,
+      hint: 'set `replicas` to at most the number of servers in the NATS cluster, or let more servers join it',
+    });
+  }
+  return transient('LOG_AWAY', `JetStream cannot serve ${stream} now: ${asError(error).message}`, { cause: error });
+}
+
+const codeOf = (error: unknown): number | undefined => (error instanceof JetStreamApiError ? error.code : undefined);

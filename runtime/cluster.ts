@@ -1,0 +1,272 @@
+/**
+ * A node among others: it says that it is there, sees who else is, and takes, keeps and hands over units accordingly.
+ *
+ * Invariants
+ *   D1  Who owns a unit says so in a lease, a key that ends by itself unless renewed; it is taken and renewed by compare-and-set.
+ *   D2  The lease is for liveness. That two nodes believe to own a unit is possible (a stopped process wakes up) and harmless: the fences
+ *       let one of them speak (O2), and the other hears of it here and lets go.
+ *   D3  A unit changes hands when nobody holds its lease; who holds it and should not hands it over when the one that should is warm.
+ *   D4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
+ */
+import { bytesOf, holdIn, leasesIn, type NodeEntry, nodesIn } from './cluster-entries.js';
+import { asError, explain, reactionOf } from './errors.js';
+import type { Unit, UnitHost } from './host.js';
+import { place } from './placement.js';
+import type { Clock, KeyValue, Logger } from './ports.js';
+import { PresenceEntry, unlessFenced } from './presence.js';
+
+export interface ClusterHost extends UnitHost {
+  /** Resolves when nothing is trimmed any more, or may be again. */
+  hold(held: boolean): Promise<void>;
+}
+
+export interface ClusterOptions {
+  /** Of the data directory. */
+  readonly node: string;
+  /** Of this process. */
+  readonly process: string;
+  readonly name: string;
+  readonly grpc?: () => string | undefined;
+  readonly units: readonly Unit[];
+  readonly nodes: KeyValue;
+  readonly leases: KeyValue;
+  readonly host: ClusterHost;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** After this long without a sign of life a node's units are taken by others. */
+  readonly leaseMs: number;
+  /** Nodes beside the owner that keep a unit's state warm. */
+  readonly standbys: number;
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Rounds per lease: two may be missed. */
+const ROUNDS_PER_LEASE = 4;
+
+type Phase = 'busy' | 'ready';
+type LeaseEntry = { readonly node: string; readonly revision: number };
+
+export class Cluster {
+  private readonly startedAtMs: number;
+  private readonly everywhere: ReadonlySet<string>;
+  /** Units whose lease is ours, with its revision. */
+  private readonly owned = new Map<string, { revision: number; phase: Phase }>();
+  private readonly followed = new Map<string, Phase>();
+  private readonly tasks = new Set<Promise<void>>();
+  private readonly presence: PresenceEntry;
+  private seen: readonly NodeEntry[] = [];
+  private hold: string | undefined;
+  private draining = false;
+  private stopped = false;
+  private pause = new AbortController();
+  private looping: Promise<void> = Promise.resolve();
+  private unwatch: (() => Promise<void>)[] = [];
+
+  private constructor(private readonly options: ClusterOptions) {
+    this.startedAtMs = options.clock.nowMs();
+    this.presence = new PresenceEntry(options.nodes, options.node);
+    this.everywhere = new Set(options.units.filter(({ everywhere }) => everywhere === true).map(({ name }) => name));
+  }
+
+  /** Resolves when this node has opened what falls to it at once. */
+  static async join(options: ClusterOptions): Promise<Cluster> {
+    const cluster = new Cluster(options);
+    await cluster.round();
+    while (cluster.tasks.size > 0) await Promise.all(cluster.tasks);
+    const nudge = (): void => cluster.pause.abort();
+    cluster.unwatch = await Promise.all([options.nodes.watch(nudge), options.leases.watch(nudge)]);
+    cluster.looping = cluster.loop();
+    return cluster;
+  }
+
+  /** All nodes as of the last round. */
+  get members(): readonly NodeEntry[] {
+    return this.seen;
+  }
+
+  /** Units that this node owns and has opened. */
+  get units(): readonly string[] {
+    return [...this.owned].filter(([, { phase }]) => phase === 'ready').map(([unit]) => unit);
+  }
+
+  /** Hands everything over and leaves. */
+  async stop(): Promise<void> {
+    const { host, leases, node } = this.options;
+    this.draining = true;
+    this.pause.abort();
+    for (const unwatch of this.unwatch) await unwatch();
+    await this.untilStopped();
+    await Promise.allSettled(this.tasks);
+    const alone = this.seen.every(({ id }) => id === node);
+    await this.quietly(() => this.sayPresence());
+    const closing = [...new Set([...this.owned.keys(), ...this.followed.keys()])].map(async (unit) => {
+      await host.close(unit, { copy: !alone && this.owned.has(unit) });
+      const lease = this.owned.get(unit);
+      if (lease !== undefined) await this.quietly(() => leases.delete(unit, lease.revision));
+    });
+    const closed = await Promise.allSettled(closing);
+    await this.quietly(() => this.presence.leave());
+    for (const result of closed) if (result.status === 'rejected') throw asError(result.reason);
+  }
+
+  private async untilStopped(): Promise<void> {
+    this.stopped = true;
+    this.pause.abort();
+    await this.looping;
+  }
+
+  private async loop(): Promise<void> {
+    const { clock, leaseMs, logger, onFatal } = this.options;
+    let away = false;
+    while (!this.stopped) {
+      await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.pause.signal);
+      this.pause = new AbortController();
+      if (this.isStopped()) return;
+      try {
+        await this.round();
+        if (away) logger.info({ units: this.units }, 'in touch with the other nodes again');
+        away = false;
+      } catch (error) {
+        if (reactionOf(error) === 'fatal') {
+          onFatal(asError(error));
+          return;
+        }
+        if (!away) logger.warn({ err: error }, 'out of touch with the other nodes');
+        away = true;
+      }
+    }
+  }
+
+  private async round(): Promise<void> {
+    const { nodes, leases, units, node, standbys } = this.options;
+    await this.sayPresence();
+    const entries = await nodes.entries();
+    this.seen = nodesIn(entries);
+    await this.holdStill(holdIn(entries));
+    const taken = leasesIn(await leases.entries());
+    const candidates = this.seen.filter(({ draining }) => !draining).map(({ id }) => id);
+    const plan = place(
+      units.map(({ name }) => name),
+      candidates.sort(),
+    );
+    for (const { name } of units) {
+      const preference = plan.get(name) ?? [];
+      const rank = preference.indexOf(node);
+      const lease = taken.get(name);
+      if (this.owned.has(name)) await this.keep(name, lease, preference[0]);
+      else if (lease !== undefined && lease.node !== node) this.standBy(name, rank <= standbys && rank >= 0);
+      else if (rank === 0) await this.take(name, lease?.revision ?? 0);
+      else {
+        // Ours, of an earlier process, and somebody else's turn.
+        if (lease !== undefined) await unlessFenced(() => leases.delete(name, lease.revision));
+        this.standBy(name, rank <= standbys && rank >= 0);
+      }
+    }
+  }
+
+  /** Renews the lease of a unit, hands it over, or learns that it is lost (D2, D3). */
+  private async keep(unit: string, lease: LeaseEntry | undefined, planned: string | undefined): Promise<void> {
+    const { leases, node, logger, host } = this.options;
+    const own = this.owned.get(unit)!;
+    if (lease !== undefined && lease.node !== node) {
+      this.owned.delete(unit);
+      logger.warn({ unit, owner: lease.node }, 'another node has taken this unit; letting go of it');
+      if (this.everywhere.has(unit)) this.standBy(unit, true);
+      else this.beside(unit, () => host.close(unit, { copy: false }));
+      return;
+    }
+    // One that ended while nobody could renew it, and that nobody took, is taken again. Who was faster shows in the next round.
+    own.revision =
+      (await unlessFenced(() => leases.put(unit, bytesOf({ node }), lease?.revision ?? 0))) ?? own.revision;
+    if (planned === undefined || planned === node || [...this.owned.values()].some(({ phase }) => phase === 'busy'))
+      return;
+    const isReady =
+      this.everywhere.has(unit) || this.seen.some(({ id, warm }) => id === planned && warm.includes(unit));
+    if (isReady) this.handOver(unit, own, planned);
+  }
+
+  private handOver(unit: string, own: { revision: number; phase: Phase }, to: string): void {
+    const { host, leases, logger } = this.options;
+    own.phase = 'busy';
+    logger.info({ unit, to }, 'handing over');
+    this.beside(unit, async () => {
+      if (this.everywhere.has(unit)) await host.follow(unit);
+      else await host.close(unit, { copy: true });
+      this.owned.delete(unit);
+      if (this.everywhere.has(unit)) this.followed.set(unit, 'ready');
+      // Were it just being renewed, the next round would delete it.
+      await unlessFenced(() => leases.delete(unit, own.revision));
+    });
+  }
+
+  private async take(unit: string, revision: number): Promise<void> {
+    const { leases, node, host, logger } = this.options;
+    const taken = await unlessFenced(() => leases.put(unit, bytesOf({ node }), revision));
+    if (taken === undefined) return;
+    const own: { revision: number; phase: Phase } = { revision: taken, phase: 'busy' };
+    this.owned.set(unit, own);
+    this.followed.delete(unit);
+    logger.info({ unit }, 'taking over');
+    this.beside(unit, async () => {
+      await host.own(unit);
+      own.phase = 'ready';
+    });
+  }
+
+  private standBy(unit: string, wanted: boolean): void {
+    const { host } = this.options;
+    const isFollowed = this.followed.has(unit);
+    if ((wanted || this.everywhere.has(unit)) && !isFollowed) {
+      this.followed.set(unit, 'busy');
+      this.beside(unit, async () => {
+        await host.follow(unit);
+        if (this.followed.has(unit)) this.followed.set(unit, 'ready');
+      });
+    } else if (!wanted && isFollowed && !this.everywhere.has(unit)) {
+      this.followed.delete(unit);
+      this.beside(unit, () => host.close(unit, { copy: false }));
+    }
+  }
+
+  private sayPresence(): Promise<void> {
+    const { process, name, grpc } = this.options;
+    const warm = [...this.followed].filter(([, phase]) => phase === 'ready').map(([unit]) => unit);
+    const { startedAtMs, draining, hold } = this;
+    return this.presence.say({ name, process, startedAtMs, grpc: grpc?.(), draining, hold, warm });
+  }
+
+  private async holdStill(token: string | undefined): Promise<void> {
+    if (token === this.hold) return;
+    await this.options.host.hold(token !== undefined);
+    this.hold = token;
+    await this.sayPresence();
+  }
+
+  /** What takes long; the next round sees what has come of it (D4). */
+  private beside(unit: string, work: () => Promise<void>): void {
+    const { onFatal, logger } = this.options;
+    const task = work()
+      .catch((error: unknown) => {
+        logger.error({ unit, reason: explain(error) }, 'cannot open or close a unit');
+        onFatal(asError(error));
+      })
+      .finally(() => {
+        this.tasks.delete(task);
+        this.pause.abort();
+      });
+    this.tasks.add(task);
+  }
+
+  /** At the end, when the log may be gone already: the leases end by themselves. */
+  private async quietly(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.options.logger.warn({ err: error }, 'left without saying so; the leases end by themselves');
+    }
+  }
+
+  private isStopped(): boolean {
+    return this.stopped;
+  }
+}

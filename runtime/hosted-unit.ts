@@ -1,0 +1,220 @@
+/**
+ * A unit on this node: its store, and what it does with it.
+ *
+ *   follow   keep the store at the newest copy, ready to take over (a unit that is `everywhere` also runs, and writes nowhere)
+ *   own      run the instances, write what they say, copy the snapshots, trim the mailboxes
+ *   close    take in no more, a last snapshot, a last copy
+ *
+ * Invariants
+ *   U1  One process at a time writes a store (LevelDB sees to it), and one of its roles at a time.
+ *   U2  Only the owner trims and copies; whoever believes to own it and does not is refused by the fences (O2, Y1).
+ */
+import type { ActorKnobs, Actor } from './actor.js';
+import { acknowledge, catchUp, forget, sequencesOf } from './catch-up.js';
+import { Copier } from './copier.js';
+import { type Copies, includedIn, readManifest, type StoredManifest } from './copies.js';
+import { asError, RivuletError } from './errors.js';
+import type { Topology } from './graph.js';
+import type { Clock, Log, Logger, Store } from './ports.js';
+import { type ActorStatus, newStatus } from './status.js';
+import { Supervisor } from './supervisor.js';
+import { Ticker } from './ticker.js';
+
+/** What moves as one: the instances with one number of the stages that share a store. */
+export interface Unit {
+  /** `<kind>-<partition>`; names the store. */
+  readonly name: string;
+  readonly partition: number;
+  readonly stages: readonly string[];
+  /** Runs on every node: a view, which only reads. */
+  readonly everywhere?: boolean;
+}
+
+export interface HostOptions {
+  readonly topology: Topology;
+  readonly log: Log;
+  readonly openStore: (name: string) => Promise<Store>;
+  readonly clock: Clock;
+  readonly loggerOf: (stage: string, partition: number) => Logger;
+  readonly knobs: ActorKnobs;
+  /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
+  readonly tickEveryMs: number;
+  readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
+  /** Absent: a unit that lives and dies with its data directory. */
+  readonly copying?: CopyingOptions;
+}
+
+export interface CopyingOptions {
+  readonly copies: Copies;
+  readonly everyMs: number;
+  readonly node: string;
+  /** While true nothing is trimmed or deleted that a backup may need. */
+  readonly isHeld: () => boolean;
+}
+
+interface Instance {
+  readonly supervisor: Supervisor;
+  readonly ended: Promise<void>;
+}
+
+export class HostedUnit {
+  readonly statuses: readonly ActorStatus[];
+  private instances = new Map<string, Instance>();
+  private tickers: { readonly ticker: Ticker; readonly ended: Promise<void> }[] = [];
+  private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
+  private copier: Copier | undefined;
+  private recovering: Promise<void> | undefined;
+  private closed = false;
+
+  private constructor(
+    readonly unit: Unit,
+    private readonly options: HostOptions,
+    private readonly store: Store,
+    private readonly onFatal: (error: Error) => void,
+  ) {
+    this.statuses = unit.stages.map((id) => newStatus(id, unit.partition));
+  }
+
+  static async open(unit: Unit, options: HostOptions, onFatal: (error: Error) => void): Promise<HostedUnit> {
+    return new HostedUnit(unit, options, await options.openStore(unit.name), onFatal);
+  }
+
+  /** The running actor of a stage; absent while it restarts. */
+  actor(stage: string): Actor | undefined {
+    return this.instances.get(stage)?.supervisor.current;
+  }
+
+  /** Resolves when the store is at the newest copy; then stays there. */
+  async follow(): Promise<void> {
+    const { copying } = this.options;
+    if (copying === undefined || this.following !== undefined) return;
+    await this.stopCopying();
+    if (this.instances.size === 0) await this.catchUp();
+    if (this.unit.everywhere === true && this.instances.size === 0) this.startInstances();
+    const abort = new AbortController();
+    this.following = { abort, ended: this.keepUp(copying, abort.signal) };
+  }
+
+  /** Resolves when the instances are started. */
+  async own(): Promise<void> {
+    await this.stopFollowing();
+    const { copying, clock, loggerOf } = this.options;
+    if (this.instances.size === 0) await this.startAtCopy();
+    if (copying === undefined) return;
+    const { unit, store } = this;
+    const logger = loggerOf(unit.name, unit.partition);
+    this.copier = new Copier({ ...copying, unit, store, clock, logger }, await readManifest(copying.copies, unit.name));
+    this.copier.start(this.onFatal);
+  }
+
+  /** Ends everything and closes the store. With `copy` the next owner finds all that was known here. */
+  async close({ copy }: { readonly copy: boolean }): Promise<void> {
+    this.closed = true;
+    await this.stopFollowing();
+    await this.recovering;
+    await this.stopInstances();
+    try {
+      if (copy) await this.copier?.copy();
+    } finally {
+      await this.stopCopying();
+      await this.store.close();
+    }
+  }
+
+  private async startAtCopy(): Promise<void> {
+    await this.catchUp();
+    this.startInstances();
+  }
+
+  private async catchUp(): Promise<StoredManifest | undefined> {
+    const { copying } = this.options;
+    const have = sequencesOf(this.store, this.unit);
+    // What a broken off copy has left has no head (Y3).
+    const fresh = this.unit.stages.filter((id) => have[id] === 0);
+    if (fresh.length > 0) await forget(this.unit, this.store, fresh);
+    return copying === undefined ? undefined : catchUp(copying.copies, this.unit, this.store);
+  }
+
+  private async keepUp({ copies, everyMs }: CopyingOptions, signal: AbortSignal): Promise<void> {
+    const { clock, loggerOf } = this.options;
+    const logger = loggerOf(this.unit.name, this.unit.partition);
+    for (;;) {
+      await clock.sleep(everyMs, signal);
+      if (signal.aborted) return;
+      try {
+        if (this.unit.everywhere === true) {
+          const { manifest } = await readManifest(copies, this.unit.name);
+          await acknowledge(this.unit, this.store, includedIn(manifest));
+        } else await catchUp(copies, this.unit, this.store);
+      } catch (error) {
+        // Who stands by can wait: it catches up before it takes over.
+        logger.warn({ err: asError(error), unit: this.unit.name }, 'cannot follow the copies now');
+      }
+    }
+  }
+
+  private async stopFollowing(): Promise<void> {
+    this.following?.abort.abort();
+    await this.following?.ended;
+    this.following = undefined;
+  }
+
+  private async stopCopying(): Promise<void> {
+    const { copier } = this;
+    this.copier = undefined;
+    await copier?.stop();
+  }
+
+  private startInstances(): void {
+    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying } = this.options;
+    const { partition } = this.unit;
+    for (const [i, id] of this.unit.stages.entries()) {
+      const stage = topology.stage(id);
+      const logger = loggerOf(id, partition);
+      const supervisor = new Supervisor({
+        ...{ topology, stage, partition, log, clock, logger, knobs },
+        ...{ store: this.store, status: this.statuses[i]! },
+        ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
+        ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
+      });
+      const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
+      this.instances.set(id, { supervisor, ended });
+      const hasClock = topology.upstreams(id).some((upstream) => upstream.id === 'events');
+      if (hasClock && tickEveryMs > 0) {
+        const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs });
+        this.tickers.push({ ticker, ended: ticker.run() });
+      }
+    }
+  }
+
+  private async stopInstances(): Promise<void> {
+    for (const { ticker } of this.tickers) ticker.stop();
+    await Promise.all([...this.instances.values()].map(({ supervisor }) => supervisor.stop()));
+    await Promise.allSettled([...this.instances.values()].map(({ ended }) => ended));
+    await Promise.allSettled(this.tickers.map(({ ended }) => ended));
+    this.tickers = [];
+    this.instances = new Map();
+  }
+
+  /** A mailbox that was trimmed past this store: where a newer copy says what is missing, it goes on from there. */
+  private failed(error: Error): void {
+    const { copying } = this.options;
+    const isGap = error instanceof RivuletError && error.code === 'LOG_GAP';
+    if (copying === undefined || !isGap) {
+      this.onFatal(error);
+      return;
+    }
+    this.recovering ??= this.recover(error)
+      .catch((failure: unknown) => this.onFatal(asError(failure)))
+      .finally(() => (this.recovering = undefined));
+  }
+
+  private async recover(gap: Error): Promise<void> {
+    await this.stopInstances();
+    const before = sequencesOf(this.store, this.unit);
+    await this.catchUp();
+    const after = sequencesOf(this.store, this.unit);
+    if (this.unit.stages.every((id) => before[id] === after[id])) throw gap;
+    if (!this.closed) this.startInstances();
+  }
+}

@@ -1,0 +1,105 @@
+/** A node's place among others (composition): its identity, its units on its threads, the tables that all nodes share. */
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { PipelineOptions } from '../actors/topology.js';
+import { openLevelStore } from '../state/level-store.js';
+import { textOf, utf8 } from './bytes.js';
+import { systemClock } from './clock.js';
+import { Cluster, type ClusterHost } from './cluster.js';
+import type { Unit } from './host.js';
+import { openClusterTables } from './main-copies.js';
+import { checkSharedDeployment } from './main-deployment.js';
+import type { Threads } from './main-threads.js';
+import { LIVE_WEIGHTS, weightOf } from './main-units.js';
+import type { HostRequest, StartedHost } from './main-worker.js';
+import type { Logger } from './ports.js';
+
+export interface Identity {
+  readonly node: string;
+  release(): Promise<void>;
+}
+
+const NODE_KEY = 'node/id';
+
+/** Which node a data directory is; held open, so that two processes never run on one (Fatal DATA_DIR_LOCKED). */
+export async function claimIdentity(dataDir: string): Promise<Identity> {
+  const directory = join(dataDir, 'state', 'node');
+  mkdirSync(directory, { recursive: true });
+  const store = await openLevelStore(directory);
+  const known = store.getSync(NODE_KEY);
+  const node = known === undefined ? randomUUID().slice(0, 8) : textOf(known);
+  if (known === undefined) await store.write([{ key: NODE_KEY, value: utf8(node) }]);
+  return { node, release: () => store.close() };
+}
+
+/** Units of the view on this thread, all others on the workers, each where least is done so far. */
+export class NodeHost implements ClusterHost {
+  private readonly placed = new Map<string, number>();
+
+  constructor(
+    private readonly units: readonly Unit[],
+    private readonly threads: Threads,
+    private readonly view: StartedHost,
+  ) {}
+
+  follow(unit: string): Promise<void> {
+    return this.perform(unit, { action: 'follow', unit });
+  }
+
+  own(unit: string): Promise<void> {
+    return this.perform(unit, { action: 'own', unit });
+  }
+
+  async close(unit: string, { copy }: { readonly copy: boolean }): Promise<void> {
+    await this.perform(unit, { action: 'close', unit, copy });
+    this.placed.delete(unit);
+  }
+
+  async hold(held: boolean): Promise<void> {
+    const request: HostRequest = { action: 'hold', held };
+    const all = Array.from({ length: this.threads.count }, (_, thread) => this.threads.request(thread, request));
+    await Promise.all([...all, this.view.perform(request)]);
+  }
+
+  private perform(unit: string, request: HostRequest): Promise<void> {
+    const isView = this.units.some(({ name, everywhere }) => name === unit && everywhere === true);
+    return isView ? this.view.perform(request) : this.threads.request(this.threadOf(unit), request);
+  }
+
+  /** A unit stays on its thread while it is open. */
+  private threadOf(unit: string): number {
+    const known = this.placed.get(unit);
+    if (known !== undefined) return known;
+    const loads = Array.from({ length: this.threads.count }, () => 0);
+    for (const [other, thread] of this.placed) loads[thread]! += weightOf(other, this.units, LIVE_WEIGHTS);
+    const thread = loads.indexOf(Math.min(...loads));
+    this.placed.set(unit, thread);
+    return thread;
+  }
+}
+
+export interface JoinOptions {
+  readonly connection: NatsConnection;
+  readonly identity: Identity;
+  readonly pipeline: PipelineOptions;
+  readonly units: readonly Unit[];
+  readonly host: ClusterHost;
+  readonly logger: Logger;
+  readonly replicas: number;
+  readonly leaseMs: number;
+  readonly standbys: number;
+  readonly grpc: () => string | undefined;
+  readonly onFatal: (error: Error) => void;
+}
+
+export async function joinCluster({ connection, identity, pipeline, ...options }: JoinOptions): Promise<Cluster> {
+  const { nodes, leases, deployment } = await openClusterTables(connection, options);
+  await checkSharedDeployment(deployment, pipeline);
+  return Cluster.join({
+    ...options,
+    ...{ nodes, leases, node: identity.node, process: randomUUID(), name: hostname(), clock: systemClock },
+  });
+}

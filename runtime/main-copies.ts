@@ -1,0 +1,43 @@
+/** Where copies, leases and the deployment's fixed part are kept in NATS (composition). */
+import type { NatsConnection } from '@nats-io/transport-node';
+import { openKeyValue } from '../connectors/nats/key-value.js';
+import { openObjects } from '../connectors/nats/objects.js';
+import type { Copies } from './copies.js';
+import type { KeyValue } from './ports.js';
+
+/** Names of the buckets; a backup takes them by these. */
+export const BUCKETS = {
+  manifests: 'RIVULET_COPIES',
+  objects: 'RIVULET_STATE',
+  nodes: 'RIVULET_NODES',
+  leases: 'RIVULET_LEASES',
+  deployment: 'RIVULET_DEPLOYMENT',
+} as const;
+
+export async function openCopies(
+  connection: NatsConnection,
+  { replicas }: { readonly replicas: number },
+): Promise<Copies> {
+  return {
+    manifests: await openKeyValue(connection, { bucket: BUCKETS.manifests, replicas }),
+    objects: await openObjects(connection, { bucket: BUCKETS.objects, replicas }),
+  };
+}
+
+export interface ClusterTables {
+  readonly nodes: KeyValue;
+  readonly leases: KeyValue;
+  readonly deployment: KeyValue;
+}
+
+/** Entries of nodes and leases end by themselves after `leaseMs`. */
+export async function openClusterTables(
+  connection: NatsConnection,
+  { replicas, leaseMs }: { readonly replicas: number; readonly leaseMs: number },
+): Promise<ClusterTables> {
+  return {
+    nodes: await openKeyValue(connection, { bucket: BUCKETS.nodes, replicas, ttlMs: leaseMs }),
+    leases: await openKeyValue(connection, { bucket: BUCKETS.leases, replicas, ttlMs: leaseMs }),
+    deployment: await openKeyValue(connection, { bucket: BUCKETS.deployment, replicas }),
+  };
+}

@@ -1,0 +1,45 @@
+/** A node's own entry among the nodes: renewed, and found out to be another process's when a data directory was copied. */
+import { bytesOf, nodesIn, type Presence } from './cluster-entries.js';
+import { fatal, RivuletError } from './errors.js';
+import type { KeyValue } from './ports.js';
+
+export class PresenceEntry {
+  private revision: number | undefined;
+
+  constructor(
+    private readonly nodes: KeyValue,
+    private readonly node: string,
+  ) {}
+
+  /** Fatal NODE_TWICE when a process that is older than this one says that it is this node. */
+  async say(presence: Presence): Promise<void> {
+    const bytes = bytesOf(presence);
+    if (this.revision !== undefined) {
+      this.revision = await unlessFenced(() => this.nodes.put(this.node, bytes, this.revision));
+      if (this.revision !== undefined) return;
+      const entry = await this.nodes.get(this.node);
+      const other = entry === undefined ? undefined : nodesIn([entry])[0]!;
+      if (other !== undefined && other.process !== presence.process && other.startedAtMs < presence.startedAtMs) {
+        throw fatal('NODE_TWICE', `another process runs as node ${this.node}: ${other.name}`, {
+          hint: 'a data directory was copied from a node that runs; give this one an empty --data-dir',
+        });
+      }
+    }
+    // What an earlier process of this node has left is overwritten; what a younger one says, too: it will find us.
+    this.revision = await this.nodes.put(this.node, bytes);
+  }
+
+  leave(): Promise<void> {
+    return this.nodes.delete(this.node, this.revision);
+  }
+}
+
+/** `undefined` when somebody else was faster, or nobody knows. */
+export async function unlessFenced<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RivuletError && (error.code === 'FENCED' || error.code === 'LOG_UNKNOWN')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,119 @@
+/** The shared table on JetStream: the contract, and what only a real server can do (K1–K3). */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { connectNats } from '../../../connectors/nats/connect.js';
+import { openKeyValue } from '../../../connectors/nats/key-value.js';
+import { utf8 } from '../../../runtime/bytes.js';
+import { keyValueContract } from '../../contracts/key-value-contract.js';
+import { startTestNats, type TestNats } from '../../support/nats.js';
+
+keyValueContract('JetStream', async () => {
+  const server = await startTestNats();
+  const [connection, another] = [
+    await connectNats({ url: server.url }, 'test'),
+    await connectNats({ url: server.url }, 'test-other'),
+  ];
+  const leaseMs = 2_000;
+  return {
+    table: await openKeyValue(connection, { bucket: 'table', replicas: 1 }),
+    other: await openKeyValue(another, { bucket: 'table', replicas: 1 }),
+    leases: await openKeyValue(connection, { bucket: 'leases', ttlMs: leaseMs, replicas: 1 }),
+    leaseMs,
+    elapse: (ms) => sleep(ms),
+    stop: async () => {
+      await connection.close();
+      await another.close();
+      await server.stop();
+    },
+  };
+});
+
+describe('a bucket', () => {
+  let server: TestNats;
+  let connection: NatsConnection;
+
+  beforeAll(async () => {
+    server = await startTestNats();
+    connection = await connectNats({ url: server.url }, 'test');
+  });
+  afterAll(async () => {
+    await connection.close();
+    await server.stop();
+  });
+
+  it('of other settings is brought to what is asked for, with its entries', async () => {
+    const manager = await jetstreamManager(connection);
+    const before = await openKeyValue(connection, { bucket: 'changed', ttlMs: 60_000, replicas: 1 });
+    await before.put('a', utf8('1'));
+    const after = await openKeyValue(connection, { bucket: 'changed', ttlMs: 500, replicas: 1 });
+    expect((await manager.streams.info('KV_changed')).config.max_age).toBe(500e6);
+    await vi.waitFor(async () => expect(await after.get('a')).toBeUndefined(), { timeout: 10_000 });
+    const forever = await openKeyValue(connection, { bucket: 'changed', replicas: 1 });
+    await forever.put('a', utf8('2'), 0);
+    expect((await manager.streams.info('KV_changed')).config.max_age).toBe(0);
+  });
+
+  it('that two open at the same time, with different settings, is open for both', async () => {
+    const tables = await Promise.all(
+      [1_000, 60_000, 5_000].map((ttlMs) => openKeyValue(connection, { bucket: 'both', ttlMs, replicas: 1 })),
+    );
+    for (const [i, table] of tables.entries()) await table.put(`k${i}`, utf8('1'), 0);
+    expect(await tables[0]!.entries()).toHaveLength(3);
+  });
+
+  it('is one that the tools of NATS read and write', async () => {
+    const table = await openKeyValue(connection, { bucket: 'tools', replicas: 1 });
+    const tool = await new Kvm(connection).open('tools');
+    await table.put('a', utf8('ours'));
+    expect((await tool.get('a'))!.string()).toBe('ours');
+    await table.delete('a');
+    expect((await tool.get('a'))!.operation).toBe('DEL');
+    await tool.put('b', 'theirs');
+    expect(Buffer.from((await table.get('b'))!.value).toString()).toBe('theirs');
+    await tool.purge('b');
+    expect(await table.get('b')).toBeUndefined();
+    await table.put('b', utf8('again'), 0);
+  });
+
+  it('refuses a key that NATS could not keep', async () => {
+    const table = await openKeyValue(connection, { bucket: 'keys', replicas: 1 });
+    for (const key of ['', 'a b', 'a.*', '>', '.a', 'a.', 'a..b', 'é']) {
+      await expect(table.put(key, utf8('x'))).rejects.toMatchObject({ reaction: 'fatal', code: 'KEY_INVALID' });
+    }
+  });
+
+  it('asks for more replicas than there are servers: NATS_REPLICAS', async () => {
+    await expect(openKeyValue(connection, { bucket: 'three', replicas: 3 })).rejects.toMatchObject({
+      ...{ reaction: 'fatal', code: 'NATS_REPLICAS' },
+      hint: expect.stringContaining('replicas') as string,
+    });
+  });
+
+  it('leaves no consumer when a watch is stopped', async () => {
+    const manager = await jetstreamManager(connection);
+    const table = await openKeyValue(connection, { bucket: 'watched', replicas: 1 });
+    for (let i = 0; i < 3; i++) await (await table.watch(() => undefined))();
+    await vi.waitFor(async () => expect((await manager.streams.info('KV_watched')).state.consumer_count).toBe(0));
+  });
+
+  it('is watched across the death of the server, and when it was made anew', async () => {
+    const manager = await jetstreamManager(connection);
+    const table = await openKeyValue(connection, { bucket: 'dies', replicas: 1 });
+    const told: string[] = [];
+    const stop = await table.watch((key) => told.push(key));
+    await table.put('before', utf8('1'));
+    await vi.waitFor(() => expect(told).toEqual(['before']));
+    process.kill(server.pid, 'SIGKILL');
+    const patient = { timeout: 15_000, interval: 100 };
+    await vi.waitFor(() => table.put('after', utf8('1')), patient);
+    await vi.waitFor(() => expect(told).toContain('after'), patient);
+    await manager.streams.delete('KV_dies');
+    const anew = await openKeyValue(connection, { bucket: 'dies', replicas: 1 });
+    await anew.put('anew', utf8('1'), 0);
+    await vi.waitFor(() => expect(told).toContain('anew'), patient);
+    await stop();
+  }, 60_000);
+});

@@ -1,0 +1,86 @@
+/** The in-memory double of the shared table: the same contract as JetStream's (test/contracts/key-value-contract.ts), with a clock of the test's. */
+import { transient } from '../../runtime/errors.js';
+import type { KeyValue, KeyValueEntry } from '../../runtime/ports.js';
+
+interface Stored extends KeyValueEntry {
+  readonly endsAtMs: number;
+}
+
+export interface MemoryKeyValueOptions {
+  readonly nowMs?: () => number;
+  /** Absent: entries stay. */
+  readonly ttlMs?: number;
+}
+
+export class MemoryKeyValue implements KeyValue {
+  private readonly stored = new Map<string, Stored>();
+  private readonly watchers = new Set<(key: string) => void>();
+  private readonly nowMs: () => number;
+  private readonly ttlMs: number;
+  private revision = 0;
+
+  constructor({ nowMs = () => 0, ttlMs = Infinity }: MemoryKeyValueOptions = {}) {
+    this.nowMs = nowMs;
+    this.ttlMs = ttlMs;
+  }
+
+  async get(key: string): Promise<KeyValueEntry | undefined> {
+    const stored = this.live(key);
+    return stored === undefined ? undefined : entryOf(stored);
+  }
+
+  async entries(): Promise<KeyValueEntry[]> {
+    const keys = [...this.stored.keys()].sort();
+    return keys.flatMap((key) => this.live(key) ?? []).map(entryOf);
+  }
+
+  async put(key: string, value: Uint8Array, revision?: number): Promise<number> {
+    this.compare(key, revision);
+    this.revision++;
+    this.stored.set(key, { key, value: value.slice(), revision: this.revision, endsAtMs: this.nowMs() + this.ttlMs });
+    this.tell(key);
+    return this.revision;
+  }
+
+  async delete(key: string, revision?: number): Promise<void> {
+    if (this.live(key) === undefined) return;
+    this.compare(key, revision);
+    this.revision++;
+    this.stored.delete(key);
+    this.tell(key);
+  }
+
+  async watch(onChange: (key: string) => void): Promise<() => Promise<void>> {
+    // Its own, also when one function watches twice.
+    const watcher = (key: string): void => {
+      onChange(key);
+    };
+    this.watchers.add(watcher);
+    return async () => {
+      this.watchers.delete(watcher);
+    };
+  }
+
+  private live(key: string): Stored | undefined {
+    const stored = this.stored.get(key);
+    if (stored === undefined || stored.endsAtMs > this.nowMs()) return stored;
+    this.stored.delete(key);
+    return undefined;
+  }
+
+  private compare(key: string, revision: number | undefined): void {
+    const now = this.live(key)?.revision ?? 0;
+    if (revision === undefined || revision === now) return;
+    throw transient('FENCED', `${key}: its revision is ${now}, not ${revision}`);
+  }
+
+  private tell(key: string): void {
+    for (const watcher of this.watchers) {
+      queueMicrotask(() => {
+        if (this.watchers.has(watcher)) watcher(key);
+      });
+    }
+  }
+}
+
+const entryOf = ({ key, value, revision }: Stored): KeyValueEntry => ({ key, value: value.slice(), revision });
