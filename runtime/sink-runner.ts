@@ -90,6 +90,9 @@ export class SinkRunner {
     } finally {
       stop();
       signal.removeEventListener('abort', stop);
+      // Nothing of this run may be written once another one has opened the sink at the stored position.
+      await Promise.allSettled([...reading, syncing]);
+      await this.busy;
       await this.options.sink.close();
     }
   }
