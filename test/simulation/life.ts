@@ -39,7 +39,7 @@ export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
   const hasClock = topology.edges.some(({ from, to }) => isSource(from) && from.id === 'events' && to.stage === id);
   if (hasClock && tickEveryMs > 0) {
     life.ticker = new Ticker({ log: life.log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs });
-    void life.ticker.run();
+    void startTicker(world, life);
   }
   schedule.note(() => `${name} starts on ${unit.node.name}`);
   life.supervisor.run().catch((error: unknown) => {
@@ -75,3 +75,9 @@ const loggerOf = ({ schedule, options }: World, name: string): Logger =>
           schedule.note(() => `${name}: ${message}${err === undefined ? '' : ` (${explain(err)})`}`);
         },
       };
+
+/** Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back. */
+async function startTicker({ schedule }: World, life: Life): Promise<void> {
+  while (life.status.state === 'restoring' && !life.gone) await schedule.turn(`${life.name} clock waits`, life);
+  await life.ticker?.run();
+}
