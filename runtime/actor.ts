@@ -121,7 +121,8 @@ export class Actor {
 
   private async pace(): Promise<void> {
     const { clock, knobs } = this.options;
-    const waitMs = this.lastFrameMs + knobs.frameEveryMs - clock.nowMs();
+    // A wall clock may go back by hours.
+    const waitMs = Math.min(knobs.frameEveryMs, this.lastFrameMs + knobs.frameEveryMs - clock.nowMs());
     if (waitMs > 0) await clock.sleep(waitMs, this.abort.signal);
   }
 

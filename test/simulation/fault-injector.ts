@@ -26,6 +26,10 @@ export class FaultInjector {
     return this.world.lives.every(({ failure }) => failure === undefined);
   }
 
+  get liesLater(): boolean {
+    return this.world.faults.lie !== undefined && !this.lied;
+  }
+
   async step(): Promise<void> {
     const { world } = this;
     const { schedule } = world;

@@ -1,5 +1,4 @@
 /** Feeds a world: once, and again from the start whenever the log has lost something, as a careful publisher would. */
-import { reactionOf } from '../../runtime/errors.js';
 import type { World } from './world.js';
 
 export class Feeding {
@@ -32,18 +31,5 @@ export class Feeding {
     while (!world.isOpen && !signal.aborted && this.round > 1) await schedule.turn('publishers wait');
     signal.throwIfAborted();
     await world.job.feed({ world, log: world.connection('feed'), clock: schedule.clock, signal });
-  }
-}
-
-/** Again until it is done; a publisher that got no answer says it again. */
-export async function untilDone(signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      await work();
-      return;
-    } catch (error) {
-      if (reactionOf(error) !== 'transient' && (error as Error).message !== 'broken off') throw error;
-    }
   }
 }

@@ -7,8 +7,8 @@ import { writeChunks, writeTable } from '../../runtime/source-writer.js';
 import { groupedBy } from '../runtime/grouped.js';
 import { SILENT } from '../runtime/knobs.js';
 import { boundedToys, liveToys, weights } from '../runtime/toy-stages.js';
-import { untilDone } from './feeding.js';
-import type { Feed, Job } from './job.js';
+import { again, publishAll } from './breaking-writers.js';
+import type { Job } from './job.js';
 import { refolded } from './refold.js';
 import { messagesSaid, rowsSaid } from './rows-said.js';
 import { totalsOf } from './totals.js';
@@ -29,25 +29,19 @@ function reference<T>(job: () => Job, rowsOfRun: (world: World) => T): () => Pro
   return () => (rows ??= World.faultless(job()).then(rowsOfRun));
 }
 
-/** Publishers repeat what got no ack, and sometimes what did, so a line may come more than once; a user's lines come in order. */
-async function publishLines({ world, log, signal }: Feed): Promise<void> {
-  const users = [...new Set(LINES.map(userOf))];
-  const publishers = users.map(async (user) => {
-    for (const line of LINES.filter((one) => userOf(one) === user)) {
-      const times = world.schedule.chance(world.calm ? 0 : 0.05) ? 2 : 1;
-      for (let i = 0; i < times; i++) {
-        await untilDone(signal, () => log.publish(`rivulet.events.word.${user}`, utf8(line)));
-      }
-    }
-  });
-  await Promise.all(publishers);
-}
+/** A user's lines come in order, and may come more than once. */
+const PUBLISHERS = [...new Set(LINES.map(userOf))].map((user) =>
+  LINES.filter((line) => userOf(line) === user).map((line) => ({
+    subject: `rivulet.events.word.${user}`,
+    data: utf8(line),
+  })),
+);
 
 const itemRows = (world: World): unknown => groupedBy(rowsSaid(world, 'totals'), ({ item }) => String(item));
 
 export const toyLive: Job = {
   ...{ name: 'toy-live', topology: liveToys(), steps: 700, tickEveryMs: 0, sinkTopics: [] },
-  feed: publishLines,
+  feed: (feed) => publishAll(feed, PUBLISHERS),
   reference: reference(() => toyLive, itemRows),
   check: (world, expected) => {
     refolded(world);
@@ -74,20 +68,6 @@ const chunks: ChunkSource = {
 };
 
 const TABLE = Array.from({ length: 7 }, (_, i) => frameOf(weights, [{ item: `u${i}!`, weight: 10 ** i }]));
-
-/** Runs a writer that is broken off now and then, and goes on behind what it has said. */
-export function again({ world, signal }: Feed, write: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const { schedule } = world;
-  return untilDone(signal, () => {
-    const abort = new AbortController();
-    const breakOff = (): void => {
-      abort.abort(new Error('broken off'));
-    };
-    signal.addEventListener('abort', breakOff);
-    if (!world.calm && schedule.chance(0.7)) void schedule.clock.sleep(schedule.random() * 300).then(breakOff);
-    return write(abort.signal);
-  });
-}
 
 /** What the sink has, and every message of the topic: epochs and ends included. */
 const boundedRows = (world: World): unknown => ({
