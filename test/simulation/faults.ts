@@ -66,7 +66,7 @@ export const NO_FAULTS: Faults = {
 /** Of each fault: none, few, as in the table, many. */
 const FACTORS = [0, 0.4, 1, 2.5] as const;
 
-export function drawnFaults(random: () => number, lies: boolean): Faults {
+export function drawnFaults(random: () => number, wanted?: Lie | 'none'): Faults {
   const scaled = <K extends string>(rates: Readonly<Record<K, number>>): Record<K, number> => {
     const entries = Object.entries(rates) as [K, number][];
     return Object.fromEntries(
@@ -75,6 +75,7 @@ export function drawnFaults(random: () => number, lies: boolean): Faults {
   };
   const [step, operation, write] = [scaled(PER_STEP), scaled(PER_OPERATION), scaled(PER_WRITE)];
   let draw = random();
-  const lie = (Object.entries(PER_RUN) as [Lie, number][]).find(([, rate]) => (draw -= rate) < 0)?.[0];
-  return { step, operation, write, lie: lies ? lie : undefined, fromCopy: random() < 0.5 ? 0 : 0.5 };
+  const drawn = (Object.entries(PER_RUN) as [Lie, number][]).find(([, rate]) => (draw -= rate) < 0)?.[0];
+  const lie = wanted === 'none' ? undefined : (wanted ?? drawn);
+  return { step, operation, write, lie, fromCopy: random() < 0.5 ? 0 : 0.5 };
 }

@@ -21,7 +21,11 @@ export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
   const life = { name, stage: id, gone: false, failure: undefined, asleepUntilStep: 0 } as unknown as Mutable<Life>;
   const clock = clockOf(schedule, unit.node, life);
   life.log = world.connection(name, life, options.wrapLog?.(world.server.log));
-  life.store = new FailingStore(options.wrapStore?.(unit.disk) ?? unit.disk, {
+  const pause = async (): Promise<void> => {
+    await schedule.turn(`${name} pauses`, life);
+    if (life.gone) await new Promise(() => undefined);
+  };
+  life.store = new FailingStore(options.wrapStore?.(unit.disk, pause) ?? unit.disk, {
     turn: async () => {
       const turns = schedule.chance(world.calm ? 0 : world.faults.write.slow) ? 6 : 1;
       for (let i = 0; i < turns; i++) await schedule.turn(`${name} disk`, life);

@@ -18,7 +18,7 @@ import { matches } from '../support/memory-log.js';
 import { settled } from '../runtime/virtual-clock.js';
 import { Feeding } from './feeding.js';
 import { FaultInjector } from './fault-injector.js';
-import { drawnFaults, type Faults, NO_FAULTS } from './faults.js';
+import { drawnFaults, type Faults, type Lie, NO_FAULTS } from './faults.js';
 import type { Job } from './job.js';
 import { startLife } from './life.js';
 import { LogServer } from './log-server.js';
@@ -30,14 +30,14 @@ export interface WorldOptions {
   readonly seed: number;
   /** Absent: drawn from the seed. */
   readonly faults?: Faults;
-  /** Whether the log may lie (roll back, lose what was not synced). Default true. */
-  readonly lies?: boolean;
+  /** What the log lies about, or nothing. Absent: drawn. */
+  readonly lie?: Lie | 'none';
   readonly knobs?: Partial<ActorKnobs>;
   /** Mailboxes hold this many bytes. Absent: drawn. */
   readonly mailboxBytesMax?: number;
   /** What is put between each instance and the log, or its disk, to break a rule on purpose. */
   readonly wrapLog?: (log: Log) => Log;
-  readonly wrapStore?: (store: Store) => Store;
+  readonly wrapStore?: (store: Store, pause: () => Promise<void>) => Store;
   /** The copy's sequence as owners are told, to break a rule on purpose. */
   readonly wrapCopied?: (copied: () => number) => () => number;
   readonly trace?: (line: string) => void;
@@ -83,7 +83,7 @@ export class World {
   ) {
     const random = seededRandom(options.seed);
     this.schedule = new Schedule(random, options.trace);
-    this.faults = options.faults ?? drawnFaults(random, options.lies ?? true);
+    this.faults = options.faults ?? drawnFaults(random, options.lie);
     this.nodes = Array.from({ length: 1 + this.schedule.below(NODES_MAX) }, (_, i) => ({
       ...{ name: `node-${i}`, offsetMs: 0 },
     }));
