@@ -115,8 +115,9 @@ describe('a stop that cannot finish', () => {
   it('ends within its deadline, says what is missing and exits with 4; the next start goes on', async () => {
     const { running, server, rivulet } = await launch('stuck');
     await untilHealth(rivulet, [''], 'SERVING');
-    // Nothing that the node says is answered any more.
+    // Nothing that the node says is answered any more, though the connection stands.
     await server.signal('SIGSTOP');
+    await untilHealth(rivulet, ALL, 'NOT_SERVING');
     running.child.kill('SIGTERM');
     const end = await running.ended;
     expect([end.code, end.stderr]).toEqual([
