@@ -39,6 +39,8 @@ export interface PlainError {
   readonly code: string;
   readonly message: string;
   readonly hint: string | undefined;
+  /** Why, in words. */
+  readonly cause: string | undefined;
   readonly stack: string | undefined;
 }
 
@@ -49,12 +51,19 @@ export function plainError(error: Error): PlainError {
     code: own?.code ?? 'BUG',
     message: error.message,
     hint: own?.hint,
+    cause: error.cause === undefined ? undefined : asError(error.cause).message,
     stack: error.stack,
   };
 }
 
-export const revived = ({ reaction, code, message, hint, stack }: PlainError): RivuletError =>
-  Object.assign(new RivuletError(reaction, code, message, hint === undefined ? {} : { hint }), { stack });
+export const revived = ({ reaction, code, message, hint, cause, stack }: PlainError): RivuletError =>
+  Object.assign(
+    new RivuletError(reaction, code, message, {
+      ...(hint === undefined ? {} : { hint }),
+      ...(cause === undefined ? {} : { cause: new Error(cause) }),
+    }),
+    { stack },
+  );
 
 /** Starts the host described by the data; used by workers and, for units of its own, by the main thread. */
 export async function startHost(
