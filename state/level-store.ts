@@ -3,7 +3,9 @@
  *
  * Invariants
  *   K1  A write is one batch with `sync`: after a crash all of it is there or none.
- *   K2  One process, one thread per directory; a second one is refused with a clear error.
+ *   K2  After a write that failed there is no other until the store is opened anew: LevelDB would go on behind the torn record, say that it is
+ *       done, and drop it all when it is next opened.
+ *   K3  One process, one thread per directory; a second one is refused with a clear error.
  */
 import { Level } from 'level';
 import { fatal } from '../runtime/errors.js';
@@ -30,6 +32,8 @@ export async function openLevelStore(directory: string): Promise<Store> {
 }
 
 class LevelStore implements Store {
+  private failed: unknown;
+
   constructor(
     private readonly db: Level<string, Uint8Array>,
     private readonly directory: string,
@@ -74,6 +78,7 @@ class LevelStore implements Store {
 
   async write(changes: readonly StoreChange[]): Promise<void> {
     try {
+      if (this.failed !== undefined) throw this.failed;
       // Filled in pieces, written whole: a snapshot of many keys must not hold up the thread.
       const batch = this.db.batch();
       for (let i = 0; i < changes.length; i++) {
@@ -84,9 +89,10 @@ class LevelStore implements Store {
       }
       await batch.write({ sync: true });
     } catch (error) {
+      this.failed = error;
       throw fatal('STATE_WRITE', `cannot write a snapshot to ${this.directory}`, {
         cause: error,
-        hint: 'check free space and permissions of the data directory',
+        hint: 'check free space and permissions of the data directory, then start again',
       });
     }
   }
