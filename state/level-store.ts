@@ -8,7 +8,7 @@
  *   K3  One process, one thread per directory; a second one is refused with a clear error.
  */
 import { Level } from 'level';
-import { fatal } from '../runtime/errors.js';
+import { asError, fatal } from '../runtime/errors.js';
 import type { Store, StoreChange, StoreView } from '../runtime/ports.js';
 
 /** Entries read at a time when a cell is loaded whole. */
@@ -32,7 +32,7 @@ export async function openLevelStore(directory: string): Promise<Store> {
 }
 
 class LevelStore implements Store {
-  private failed: unknown;
+  private failed: Error | undefined;
 
   constructor(
     private readonly db: Level<string, Uint8Array>,
@@ -89,7 +89,7 @@ class LevelStore implements Store {
       }
       await batch.write({ sync: true });
     } catch (error) {
-      this.failed = error;
+      this.failed = asError(error);
       throw fatal('STATE_WRITE', `cannot write a snapshot to ${this.directory}`, {
         cause: error,
         hint: 'check free space and permissions of the data directory, then start again',
