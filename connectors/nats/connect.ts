@@ -25,6 +25,9 @@ export interface NatsOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A server that hangs, or whose machine lost power, closes no socket: after two pings without an answer the client goes elsewhere. */
+const PING_EVERY_MS = 3_000;
+const PINGS_UNANSWERED_MAX = 2;
 
 /** A connection that reconnects for ever; throws Fatal NATS_CONNECT when the first attempt fails. */
 export async function connectNats(options: NatsOptions, name: string): Promise<NatsConnection> {
@@ -35,6 +38,8 @@ export async function connectNats(options: NatsOptions, name: string): Promise<N
     reconnectTimeWait: 100,
     reconnectJitter: 100,
     timeout: CONNECT_TIMEOUT_MS,
+    pingInterval: PING_EVERY_MS,
+    maxPingOut: PINGS_UNANSWERED_MAX,
     // Stack traces per request cost a third of the publish rate.
     noAsyncTraces: true,
     ...credentials(options),
