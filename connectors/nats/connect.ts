@@ -9,6 +9,7 @@ import {
   type NodeConnectionOptions,
 } from '@nats-io/transport-node';
 import { fatal } from '../../runtime/errors.js';
+import { mustBeTolerated } from './server-version.js';
 
 export interface NatsOptions {
   /** One or more servers, comma-separated. */
@@ -29,7 +30,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const PING_EVERY_MS = 3_000;
 const PINGS_UNANSWERED_MAX = 2;
 
-/** A connection that reconnects for ever; throws Fatal NATS_CONNECT when the first attempt fails. */
+/** A connection that reconnects for ever; throws Fatal NATS_CONNECT when the first attempt fails, NATS_TOO_OLD when the server is. */
 export async function connectNats(options: NatsOptions, name: string): Promise<NatsConnection> {
   const settings: NodeConnectionOptions = {
     servers: options.url.split(',').map((server) => server.trim()),
@@ -45,13 +46,18 @@ export async function connectNats(options: NatsOptions, name: string): Promise<N
     ...credentials(options),
     ...tls(options),
   };
-  try {
-    return await connect(settings);
-  } catch (error) {
+  const connection = await connect(settings).catch((error: unknown) => {
     throw fatal('NATS_CONNECT', `cannot connect to NATS at ${options.url}`, {
       cause: error,
       hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
     });
+  });
+  try {
+    mustBeTolerated(options.url, connection.info?.version ?? '0.0.0');
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
   }
 }
 
