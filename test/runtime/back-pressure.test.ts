@@ -7,7 +7,7 @@ import { RivuletError } from '../../runtime/errors.js';
 import { streamOf } from '../../runtime/graph.js';
 import { FailingLog } from '../support/failing-log.js';
 import { ActorBed, line, ONE, type Running } from './actor-bed.js';
-import { KNOBS } from './simulation.js';
+import { KNOBS } from './knobs.js';
 import { liveToys } from './toy-stages.js';
 import { until } from './virtual-clock.js';
 
