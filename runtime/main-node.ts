@@ -22,8 +22,9 @@ import { type NatsHandle, openNats } from './main-nats.js';
 import { Threads } from './main-threads.js';
 import { LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
 import { viewAnswers } from './main-view.js';
-import { type HostData, startHost } from './main-worker.js';
-import type { Log } from './ports.js';
+import { type HostData, openUnitStore, startHost } from './main-worker.js';
+import type { Log, Store } from './ports.js';
+import { preflight } from './preflight.js';
 import type { ActorStatus } from './status.js';
 import { ensureStreams } from './streams.js';
 import { Telemetry } from './telemetry.js';
@@ -84,6 +85,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const topology = mainTopology(options.pipeline);
     const { streamBytesMax: bytesMax, replicas } = options;
     await ensureStreams(log, topology, { bytesMax, replicas });
+    const { pipeline, view } = unitsOf(topology);
+    const openStore = (name: string): Promise<Store> => openUnitStore(options.dataDir, name);
+    await preflight({ topology, units: [...pipeline, ...view], log, openStore });
     const started = await startHosts(options, topology, nats, onFatal, undo);
     const answer = viewAnswers(started.view, topology);
     const grpc = await startGrpcServer({

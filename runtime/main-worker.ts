@@ -11,6 +11,7 @@ import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import { asError, RivuletError } from './errors.js';
 import { Host, type Unit } from './host.js';
+import type { Store } from './ports.js';
 import type { ActorStatus } from './status.js';
 
 export interface HostData {
@@ -55,6 +56,13 @@ export function plainError(error: Error): PlainError {
 export const revived = ({ reaction, code, message, hint, stack }: PlainError): RivuletError =>
   Object.assign(new RivuletError(reaction, code, message, hint === undefined ? {} : { hint }), { stack });
 
+/** The store of a unit; made when it is not there. */
+export function openUnitStore(dataDir: string, name: string): Promise<Store> {
+  const directory = join(dataDir, 'state', name);
+  mkdirSync(directory, { recursive: true });
+  return openLevelStore(directory);
+}
+
 /** Starts the host described by the data; used by workers and, for units of its own, by the main thread. */
 export async function startHost(
   data: HostData,
@@ -68,11 +76,7 @@ export async function startHost(
       topology: mainTopology(data.pipeline),
       units: data.units,
       log,
-      openStore: (name) => {
-        const directory = join(data.dataDir, 'state', name);
-        mkdirSync(directory, { recursive: true });
-        return openLevelStore(directory);
-      },
+      openStore: (name) => openUnitStore(data.dataDir, name),
       clock: systemClock,
       loggerOf: (stage, partition) => logger.child({ stage, partition }),
       knobs: data.knobs,
