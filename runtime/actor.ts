@@ -85,7 +85,7 @@ export class Actor {
     const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const abort = new AbortController();
     const outbox = await openOutbox(options, abort.signal);
-    await mustHoldWhatWasSaid(options, restored, outbox);
+    await mustHoldWhatWasSaid(options, restored, outbox.lines);
     const heard = new Heard(`${stage.id}.${partition}`, sequence, restored.heard);
     const filters = filtersOf(topology, stage.id, partition);
     const reader = await log.read(streamOf(stage.id), { filters, from: sequence + 1 });

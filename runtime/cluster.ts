@@ -72,7 +72,9 @@ export class Cluster {
   /** Resolves when this node has opened what falls to it at once. */
   static async join(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
+    await Promise.all(options.units.map(({ name }) => options.host.check(name)));
     await cluster.round();
+    await cluster.closeOthers();
     while (cluster.tasks.size > 0) await Promise.all(cluster.tasks);
     const nudge = (): void => cluster.pause.abort();
     cluster.unwatch = await Promise.all([options.nodes.watch(nudge), options.leases.watch(nudge)]);
@@ -108,6 +110,13 @@ export class Cluster {
     });
     await Promise.all(closing);
     await this.quietly(() => this.presence.leave());
+  }
+
+  /** What was opened to be looked at, and is nobody's business here. */
+  private async closeOthers(): Promise<void> {
+    const { units, host } = this.options;
+    const idle = units.filter(({ name }) => !this.owned.has(name) && !this.followed.has(name));
+    await Promise.all(idle.map(({ name }) => host.close(name, { copy: false })));
   }
 
   private async untilStopped(): Promise<void> {

@@ -9,6 +9,8 @@ export type { HostOptions, Unit } from './hosted-unit.js';
 
 /** What a node does with units; resolves when it is so. Units of one name take turns. */
 export interface UnitHost {
+  /** Opens the store and looks whether it fits the log, before anything is started: Fatal LOG_BEHIND. */
+  check(unit: string): Promise<void>;
   follow(unit: string): Promise<void>;
   own(unit: string): Promise<void>;
   close(unit: string, options: { readonly copy: boolean }): Promise<void>;
@@ -29,12 +31,17 @@ export class Host implements UnitHost {
   static async start(units: readonly Unit[], options: HostOptions, onFatal: (error: Error) => void): Promise<Host> {
     const host = new Host(units, options, onFatal);
     try {
+      for (const { name } of units) await host.check(name);
       for (const { name } of units) await host.own(name);
     } catch (error) {
       await host.stop();
       throw error;
     }
     return host;
+  }
+
+  check(unit: string): Promise<void> {
+    return this.inTurn(unit, async () => (await this.opened(unit)).check());
   }
 
   follow(unit: string): Promise<void> {

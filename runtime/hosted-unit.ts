@@ -17,6 +17,7 @@ import { Deadline } from './deadline.js';
 import { asError, RivuletError } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Clock, Log, Logger, Store } from './ports.js';
+import { mustFitLog } from './preflight.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
@@ -86,6 +87,12 @@ export class HostedUnit {
 
   static async open(unit: Unit, options: HostOptions, onFatal: (error: Error) => void): Promise<HostedUnit> {
     return new HostedUnit(unit, options, await options.openStore(unit.name), onFatal);
+  }
+
+  /** Fatal LOG_BEHIND when the log does not hold what the store stands on. */
+  check(): Promise<void> {
+    const { topology, log } = this.options;
+    return mustFitLog({ topology, unit: this.unit, log, store: this.store });
   }
 
   /** Of its instances, as of now; a unit that only follows has none that run. */

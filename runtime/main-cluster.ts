@@ -45,6 +45,10 @@ export class NodeHost implements ClusterHost {
     private readonly view: StartedHost,
   ) {}
 
+  check(unit: string): Promise<void> {
+    return this.perform(unit, { action: 'check', unit });
+  }
+
   follow(unit: string): Promise<void> {
     return this.perform(unit, { action: 'follow', unit });
   }

@@ -15,6 +15,7 @@ import { Host, type HostOptions } from './host.js';
 import { openCopies } from './main-copies.js';
 import { allUnits } from './main-units.js';
 import { LoopDelay } from './loop-delay.js';
+import type { Logger, Store } from './ports.js';
 import type { ActorStatus } from './status.js';
 import { loopTurns } from './turns.js';
 
@@ -42,7 +43,7 @@ export type WorkerMessage =
 
 /** What a host is asked for; each is answered with `done`. */
 export type HostRequest =
-  | { readonly action: 'follow' | 'own'; readonly unit: string }
+  | { readonly action: 'check' | 'follow' | 'own'; readonly unit: string }
   | { readonly action: 'close'; readonly unit: string; readonly copy: boolean }
   | { readonly action: 'hold'; readonly held: boolean };
 
@@ -83,6 +84,13 @@ export const revived = ({ reaction, code, message, hint, cause, stack }: PlainEr
     { stack },
   );
 
+/** The store of a unit; made when it is not there. */
+export function openUnitStore(dataDir: string, name: string, logger?: Logger): Promise<Store> {
+  const directory = join(dataDir, 'state', name);
+  mkdirSync(directory, { recursive: true });
+  return openLevelStore(directory, logger);
+}
+
 export interface StartedHost {
   readonly host: Host;
   readonly perform: (request: HostRequest) => Promise<void>;
@@ -108,11 +116,7 @@ export async function startHost(
   const options: HostOptions = {
     topology,
     log,
-    openStore: (name) => {
-      const directory = join(data.dataDir, 'state', name);
-      mkdirSync(directory, { recursive: true });
-      return openLevelStore(directory, logger);
-    },
+    openStore: (name) => openUnitStore(data.dataDir, name, logger),
     clock: systemClock,
     loggerOf: (stage, partition) => logger.child({ stage, partition }),
     knobs: data.knobs,
@@ -123,6 +127,7 @@ export async function startHost(
   };
   const host = new Host(all, options, onFatal);
   try {
+    for (const unit of data.own) await host.check(unit);
     for (const unit of data.own) await host.own(unit);
   } catch (error) {
     await host.stop();

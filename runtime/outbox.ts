@@ -32,6 +32,17 @@ export interface LineOptions {
   readonly onFailed: (error: Error) => void;
 }
 
+/** What the last message on a subject covers, and its stream sequence; 0 for none. */
+export async function readSaid(
+  log: Log,
+  stream: string,
+  subject: string,
+): Promise<{ readonly said: Tag; readonly lastSequence: number }> {
+  const last = await log.last(stream, subject);
+  if (last === undefined) return { said: NOTHING_SAID, lastSequence: 0 };
+  return { said: tagOf(fromBinary(EnvelopeSchema, last.data)), lastSequence: last.sequence };
+}
+
 /** The line to one subject. */
 export class Line {
   private queue: Letter[] = [];
@@ -50,9 +61,8 @@ export class Line {
   ) {}
 
   static async open(options: LineOptions): Promise<Line> {
-    const last = await options.log.last(options.stream, options.subject);
-    if (last === undefined) return new Line(options, NOTHING_SAID, 0);
-    return new Line(options, tagOf(fromBinary(EnvelopeSchema, last.data)), last.sequence);
+    const { said, lastSequence } = await readSaid(options.log, options.stream, options.subject);
+    return new Line(options, said, lastSequence);
   }
 
   get waiting(): number {

@@ -12,19 +12,23 @@ import type { Heard } from './heard.js';
 import { streamOf, type Topology } from './graph.js';
 import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
-import type { Outbox } from './outbox.js';
+import type { Line, Outbox } from './outbox.js';
 import type { Log, Logger, Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
 import type { Turn } from './turns.js';
 
-export interface SnapshotterOptions {
+/** An instance, with what it lives on. */
+export interface Instance {
   readonly topology: Topology;
   readonly stage: AnyStage;
   readonly partition: number;
   readonly log: Log;
   readonly store: Store;
+}
+
+export interface SnapshotterOptions extends Instance {
   readonly logger: Logger;
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
@@ -48,7 +52,7 @@ const HINT =
   'the NATS store was rolled back, deleted or is another server: restore it, or see what can be done with `rivulet repair`';
 
 /** The last snapshot, checked against its mailbox (design rule 8). */
-export async function restoredSnapshot(options: SnapshotterOptions): Promise<Restored> {
+export async function restoredSnapshot(options: Instance): Promise<Restored> {
   const { topology, stage, partition, log, store } = options;
   const stream = streamOf(stage.id);
   const head = readHead(store, stage, partition, topology.count(stage.id));
@@ -76,13 +80,13 @@ export async function restoredSnapshot(options: SnapshotterOptions): Promise<Res
  * that are not.
  */
 export async function mustHoldWhatWasSaid(
-  options: SnapshotterOptions,
+  options: Instance,
   { said, lastSequence: known }: Restored,
-  outbox: Outbox,
+  lines: ReadonlyMap<string, Pick<Line, 'said' | 'lastSequence'>>,
 ): Promise<void> {
   const { topology, stage, partition, log } = options;
   const name = `${stage.id}.${partition}`;
-  for (const [subject, line] of outbox.lines) {
+  for (const [subject, line] of lines) {
     const sequence = said[subject] ?? 0;
     if (line.lastSequence >= sequence) continue;
     // A full ledger drops its oldest, which may be the last of a subject; where it ends it says still.
@@ -94,7 +98,7 @@ export async function mustHoldWhatWasSaid(
       { hint: HINT },
     );
   }
-  const answered = Math.max(0, ...[...outbox.lines.values()].map((line) => line.said.sequence));
+  const answered = Math.max(0, ...[...lines.values()].map((line) => line.said.sequence));
   if (answered <= known) return;
   // Another owner may have gone on since.
   const { lastSequence } = await log.info(streamOf(stage.id));

@@ -21,6 +21,8 @@ import { reactionOf } from '../errors.js';
 import type { Topology } from '../graph.js';
 import { openNats } from '../main-nats.js';
 import { Threads } from '../main-threads.js';
+import { openUnitStore } from '../main-worker.js';
+import { preflight } from '../preflight.js';
 import { BOUNDED_WEIGHTS, spread, unitsOf } from '../main-units.js';
 import type { Log } from '../ports.js';
 import { SinkRunner } from '../sink-runner.js';
@@ -101,7 +103,9 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const log = await openNatsLog(await connectNats(nats.options, 'rivulet-replay'));
     const topology = mainTopology(pipeline);
     await ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 });
-    const hosts = spread(unitsOf(topology).pipeline, options.threads, BOUNDED_WEIGHTS).map((units, i) => ({
+    const units = unitsOf(topology).pipeline;
+    await preflight({ topology, units, log, openStore: (name) => openUnitStore(work.directory, name) });
+    const hosts = spread(units, options.threads, BOUNDED_WEIGHTS).map((units, i) => ({
       name: `worker-${i}`,
       nats: nats.options,
       pipeline,

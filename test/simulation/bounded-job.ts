@@ -85,7 +85,7 @@ function resultLines({ sink }: World): Shop['expected'] {
 }
 
 export const bounded: Job = {
-  ...{ name: 'bounded', topology, steps: 1_200, tickEveryMs: 0 },
+  ...{ name: 'bounded', topology, steps: 1_200, everySeeds: 5, tickEveryMs: 0 },
   sinkTopics: topology.topics.map(({ id }) => id),
   feed: async (feed) => {
     const options = { log: feed.log, clock: feed.clock, logger: SILENT };

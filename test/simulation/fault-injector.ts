@@ -1,5 +1,7 @@
 /** What happens to a world at each step: faults by their rates, repairs, copies of snapshots. */
 import { RivuletError } from '../../runtime/errors.js';
+import type { Store } from '../../runtime/ports.js';
+import { preflight } from '../../runtime/preflight.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import { cutLife, type Life, SimulatedUnit } from './unit.js';
 import { Refused, type World } from './world.js';
@@ -135,8 +137,25 @@ export class FaultInjector {
     if (faults.lie === 'powerLoss') server.losePower();
     else if (faults.lie === 'rollback') server.rollBack();
     else await server.deleteOne();
+    await this.preflight();
     world.startAll();
     world.feeding.begin();
+  }
+
+  /** As a node does before it starts anything. */
+  private async preflight(): Promise<void> {
+    const { units, job, server, options } = this.world;
+    const log = options.wrapLog?.(server.log) ?? server.log;
+    const disks = new Map(units.map(({ unit, disk }) => [unit.name, disk]));
+    const openStore = (name: string): Promise<Store> => {
+      const disk = new MemoryStore(disks.get(name)!.contents());
+      return Promise.resolve(options.wrapStore?.(disk, () => Promise.resolve()) ?? disk);
+    };
+    try {
+      await preflight({ topology: job.topology, units: units.map(({ unit }) => unit), log, openStore });
+    } catch (error) {
+      this.onFailure(error as Error);
+    }
   }
 
   /** What ended by itself is started again, as an orchestrator would; what refuses the log may do so only when that has lied. */

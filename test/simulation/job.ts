@@ -15,6 +15,8 @@ export interface Feed {
 export interface Job {
   readonly name: string;
   readonly topology: Topology;
+  /** Among all jobs it runs every so many seeds: the real pipeline costs several toys. */
+  readonly everySeeds: number;
   /** Steps with faults; after them the world is sound, and everything must end. */
   readonly steps: number;
   /** Ticks are written at this interval; 0 for none. */

@@ -41,7 +41,7 @@ export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
     ...(copied === undefined ? {} : { copied }),
   });
   const hasClock = topology.edges.some(({ from, to }) => isSource(from) && from.id === 'events' && to.stage === id);
-  if (hasClock && tickEveryMs > 0) {
+  if (hasClock && tickEveryMs > 0 && !world.drains) {
     life.ticker = new Ticker({ log: life.log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs });
     void startTicker(world, life);
   }

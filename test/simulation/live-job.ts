@@ -117,7 +117,7 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxFold>): void 
 }
 
 export const live: Job = {
-  ...{ name: 'live', topology, steps: 1_200, tickEveryMs: 500, sinkTopics: [] },
+  ...{ name: 'live', topology, steps: 1_200, everySeeds: 5, tickEveryMs: 500, sinkTopics: [] },
   feed: (feed) => {
     const byUser = groupedBy(EVENTS_SENT, ({ user_id = '' }) => user_id);
     return publishAll(

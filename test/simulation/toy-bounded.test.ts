@@ -4,7 +4,7 @@ import { expectSeeds } from './expect-seeds.js';
 import { toyBounded } from './toy-jobs.js';
 
 it('ends as without faults, or is refused where the log lies', { timeout: 180_000 }, () =>
-  expectSeeds(toyBounded, 300),
+  expectSeeds(toyBounded, 380),
 );
 
 it('has something to say', async () => {

@@ -40,7 +40,7 @@ const PUBLISHERS = [...new Set(LINES.map(userOf))].map((user) =>
 const itemRows = (world: World): unknown => groupedBy(rowsSaid(world, 'totals'), ({ item }) => String(item));
 
 export const toyLive: Job = {
-  ...{ name: 'toy-live', topology: liveToys(), steps: 700, tickEveryMs: 0, sinkTopics: [] },
+  ...{ name: 'toy-live', topology: liveToys(), steps: 700, everySeeds: 1, tickEveryMs: 0, sinkTopics: [] },
   feed: (feed) => publishAll(feed, PUBLISHERS),
   reference: reference(() => toyLive, itemRows),
   check: (world, expected) => {
@@ -76,7 +76,14 @@ const boundedRows = (world: World): unknown => ({
 });
 
 export const toyBounded: Job = {
-  ...{ name: 'toy-bounded', topology: boundedToys(), steps: 700, tickEveryMs: 0, sinkTopics: ['results'] },
+  ...{
+    name: 'toy-bounded',
+    topology: boundedToys(),
+    steps: 700,
+    everySeeds: 1,
+    tickEveryMs: 0,
+    sinkTopics: ['results'],
+  },
   feed: async (feed) => {
     const options = { log: feed.log, clock: feed.clock, logger: SILENT };
     const frames = async function* () {

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { expectSeeds } from './expect-seeds.js';
 import { toyLive } from './toy-jobs.js';
 
-it('ends as without faults, or is refused where the log lies', { timeout: 180_000 }, () => expectSeeds(toyLive, 300));
+it('ends as without faults, or is refused where the log lies', { timeout: 180_000 }, () => expectSeeds(toyLive, 380));
 
 it('has something to say', async () => {
   const items = (await toyLive.reference()) as Record<string, unknown[]>;

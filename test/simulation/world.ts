@@ -66,6 +66,8 @@ export class World {
   readonly nodes: SimulatedNode[];
   readonly counts = new Map<string, number>();
   calm = false;
+  /** All is fed and no fault is to come: clocks tick no more, so that there is an end. */
+  drains = false;
   readonly units: SimulatedUnit[] = [];
   readonly zombies: SimulatedUnit[] = [];
   /** The copy of each unit's snapshots, where takeovers can happen: trimming waits for it. */
@@ -209,7 +211,8 @@ export class World {
   /** All is fed and taken in, and all that was said is acknowledged. */
   private isDone(): boolean {
     if (!this.feeding.done) return false;
-    for (const { ticker } of this.lives) ticker?.stop();
+    if (!this.drains) for (const { ticker } of this.lives) ticker?.stop();
+    this.drains = true;
     return (
       this.schedule.idle &&
       this.injector.done &&
