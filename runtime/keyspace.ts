@@ -1,5 +1,5 @@
 /** Where an instance's state stands in its store: `<stage>/<partition>/<cell>/<key>`. */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type SnapshotHead, SnapshotHeadSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from './bytes.js';
 import type { CellStore } from './cells.js';
@@ -7,12 +7,18 @@ import { fatal } from './errors.js';
 import type { Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 
-/** Version of the snapshot's layout, as opposed to a stage's own. */
-export const SNAPSHOT_FORMAT = 1;
+/** Version of the snapshot's layout, as opposed to a stage's own. A store of an older one is brought to it when it is opened (state/format.ts). */
+export const SNAPSHOT_FORMAT = 2;
 
 export const instancePrefix = (stageId: string, partition: number): string => `${stageId}/${partition}/`;
 
 export const headKey = (stageId: string, partition: number): string => `${instancePrefix(stageId, partition)}$head`;
+
+const ANEW =
+  'run the version that wrote it; `rivulet repair --start-anew` goes on with this one, and says what is lost';
+
+/** Is it the head of whatever instance? Cells of the runtime have other names, those of stages no `$`. */
+export const isHeadKey = (key: string): boolean => /^[^/]+\/\d+\/\$head$/.test(key);
 
 /** Which keys a snapshot has written: what the next copy of the state takes with it. Local to a store, never copied itself. */
 export const changedPrefix = (stageId: string, partition: number): string =>
@@ -28,7 +34,7 @@ export const changedRecord = (
   value: utf8(JSON.stringify(changes.map(({ key }) => key))),
 });
 
-export const encodeHead = (head: Omit<SnapshotHead, '$typeName'>): Uint8Array =>
+export const encodeHead = (head: MessageInitShape<typeof SnapshotHeadSchema>): Uint8Array =>
   toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
 
 /** The head of the last snapshot; Fatal when it is of another deployment or another version. */
@@ -46,7 +52,7 @@ export function readHead(
       'SNAPSHOT_FORMAT',
       `the snapshot of ${stage.id}.${partition} has format ${head.format}, this build reads ${SNAPSHOT_FORMAT}`,
       {
-        hint: 'run the version that wrote it, or start with an empty data directory',
+        hint: ANEW,
       },
     );
   }
@@ -54,7 +60,7 @@ export function readHead(
     throw fatal(
       'STAGE_VERSION',
       `the snapshot of ${stage.id}.${partition} is of version ${head.stageVersion}, this build's is ${stage.version}`,
-      { hint: 'run the version that wrote it, or start with an empty data directory' },
+      { hint: ANEW },
     );
   }
   if (head.partitions !== partitions) {

@@ -33,6 +33,14 @@ export interface StreamInfo {
   readonly bytes: number;
   /** Changes when the stream was deleted and made anew. */
   readonly identity: string;
+  /** The streams that this one is a restored copy of, oldest first. */
+  readonly origins?: readonly StreamOrigin[];
+}
+
+/** A stream that another is a copy of: up to this message the two are the same. */
+export interface StreamOrigin {
+  readonly identity: string;
+  readonly upTo: number;
 }
 
 /** Messages in stream order, pulled; holds at most a bounded number beyond what was taken. */

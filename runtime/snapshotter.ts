@@ -8,13 +8,16 @@
  */
 import { fatal } from './errors.js';
 import type { MailboxFold } from './fold.js';
+import type { Heard } from './heard.js';
 import { streamOf, type Topology } from './graph.js';
+import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
 import type { Outbox } from './outbox.js';
 import type { Log, Logger, Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
+import type { Turn } from './turns.js';
 
 export interface SnapshotterOptions {
   readonly topology: Topology;
@@ -26,23 +29,80 @@ export interface SnapshotterOptions {
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
+  /** Asked after each key whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
 }
 
-/** The sequence of the last snapshot (0 without one), checked against the log (design rule 8). */
-export async function snapshotSequence(options: SnapshotterOptions): Promise<{ sequence: number; identity: string }> {
+/** What the last snapshot includes (0 and nothing without one), and of which stream. */
+export interface Restored {
+  readonly sequence: number;
+  readonly identity: string;
+  /** Where that stream ended when it was asked. */
+  readonly lastSequence: number;
+  /** Per subject the sequence of the last message that had been said, and taken in. */
+  readonly said: Readonly<Record<string, number>>;
+  readonly heard: Readonly<Record<string, number>>;
+}
+
+const HINT =
+  'the NATS store was rolled back, deleted or is another server: restore it, or see what can be done with `rivulet repair`';
+
+/** The last snapshot, checked against its mailbox (design rule 8). */
+export async function restoredSnapshot(options: SnapshotterOptions): Promise<Restored> {
   const { topology, stage, partition, log, store } = options;
   const stream = streamOf(stage.id);
   const head = readHead(store, stage, partition, topology.count(stage.id));
-  const { lastSequence, identity } = await log.info(stream);
-  if (head === undefined) return { sequence: 0, identity };
-  if (head.stream === identity && lastSequence >= head.sequence) return { sequence: head.sequence, identity };
-  const found = head.stream === identity ? `ends at ${lastSequence}` : 'is another one than it was taken from';
+  const { lastSequence, identity, origins = [] } = await log.info(stream);
+  if (head === undefined) return { sequence: 0, identity, lastSequence, said: {}, heard: {} };
+  const { sequence, said, heard } = head;
+  // Of a stream that this one was restored from counts what is in both.
+  const upTo = head.stream === identity ? lastSequence : origins.find((one) => one.identity === head.stream)?.upTo;
+  if (upTo !== undefined && upTo >= sequence) return { sequence, identity, lastSequence, said, heard };
+  const found =
+    upTo === undefined
+      ? 'is another one than it was taken from'
+      : head.stream === identity
+        ? `ends at ${lastSequence}`
+        : `was restored from a backup that ends at ${upTo}`;
   throw fatal(
     'LOG_BEHIND',
-    `the snapshot of ${stage.id}.${partition} includes message ${head.sequence} of ${stream}, but that stream ${found}`,
-    {
-      hint: 'the NATS store was rolled back, deleted or is another server: restore it, or use an empty data directory',
-    },
+    `the snapshot of ${stage.id}.${partition} includes message ${sequence} of ${stream}, but that stream ${found}`,
+    { hint: HINT },
+  );
+}
+
+/**
+ * The other half of rule 8. What was said before the snapshot is not said again, so it must be there; and what is there cannot answer inputs
+ * that are not.
+ */
+export async function mustHoldWhatWasSaid(
+  options: SnapshotterOptions,
+  { said, lastSequence: known }: Restored,
+  outbox: Outbox,
+): Promise<void> {
+  const { topology, stage, partition, log } = options;
+  const name = `${stage.id}.${partition}`;
+  for (const [subject, line] of outbox.lines) {
+    const sequence = said[subject] ?? 0;
+    if (line.lastSequence >= sequence) continue;
+    // A full ledger drops its oldest, which may be the last of a subject; where it ends it says still.
+    const ledger = topology.topics.find(({ id, ledger: drops }) => drops && subject.startsWith(`rivulet.${id}.`));
+    if (ledger !== undefined && (await log.info(streamOf(ledger.id))).lastSequence >= sequence) continue;
+    throw fatal(
+      'LOG_BEHIND',
+      `${name} has said message ${sequence} on ${subject}, whose last message is ${line.lastSequence}`,
+      { hint: HINT },
+    );
+  }
+  const answered = Math.max(0, ...[...outbox.lines.values()].map((line) => line.said.sequence));
+  if (answered <= known) return;
+  // Another owner may have gone on since.
+  const { lastSequence } = await log.info(streamOf(stage.id));
+  if (answered <= lastSequence) return;
+  throw fatal(
+    'LOG_BEHIND',
+    `${name} has answered message ${answered} of ${streamOf(stage.id)}, but that stream ends at ${lastSequence}`,
+    { hint: HINT },
   );
 }
 
@@ -61,15 +121,16 @@ export class Snapshotter {
     private readonly options: SnapshotterOptions,
     private readonly fold: MailboxFold,
     private readonly outbox: Outbox,
-    private readonly streamIdentity: string,
-    restored: number,
+    private readonly heard: Heard,
+    private readonly restored: Restored,
   ) {
-    this.sequence = restored;
-    this.written = restored;
-    if (restored === 0) return;
+    const { sequence } = restored;
+    this.sequence = sequence;
+    this.written = sequence;
+    if (sequence === 0) return;
     const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
     this.left.push(...writers);
-    for (const subject of publishers) this.seen.set(subject, restored + 1);
+    for (const subject of publishers) this.seen.set(subject, sequence + 1);
   }
 
   /** An input was taken in. `subject`: which subject may be trimmed below it. */
@@ -92,34 +153,45 @@ export class Snapshotter {
   private async write(): Promise<void> {
     const { stage, partition, topology, store, status, copied } = this.options;
     const startedAt = performance.now();
+    // What belongs to the cut: encoding it takes a while, and inputs go on.
     const { sequence } = this;
+    const heard = this.heard.all;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
-    const writes: StoreChange[] = this.fold
-      .cut()
-      .map(({ cell, key, value }) => ({ key: `${prefix}${cell}/${key}`, value }));
+    // The outputs of what was taken in so far, and no more than those (P1).
+    const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
-    writes.push({
-      key: headKey(stage.id, partition),
-      value: encodeHead({
-        format: SNAPSHOT_FORMAT,
-        stage: stage.id,
-        stageVersion: stage.version,
-        partition,
-        partitions: topology.count(stage.id),
-        sequence,
-        stream: this.streamIdentity,
-      }),
-    });
-    await this.outbox.settled();
+    const head = {
+      format: SNAPSHOT_FORMAT,
+      stage: stage.id,
+      stageVersion: stage.version,
+      partition,
+      partitions: topology.count(stage.id),
+      sequence,
+      stream: this.restored.identity,
+      heard,
+    };
+    const said = Object.fromEntries([...this.outbox.lines].map(([subject, line]) => [subject, line.lastSequence]));
+    writes.push({ key: headKey(stage.id, partition), value: encodeHead({ ...head, said }) });
     await store.write(writes);
-    this.fold.instance.written();
+    this.fold.written();
     this.written = sequence;
     status.snapshots++;
     status.snapshotSequence = sequence;
     status.snapshotMs = performance.now() - startedAt;
     status.snapshotBytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
     await this.trim();
+  }
+
+  /** Encoded piece by piece: inputs go on in between, and change nothing of it (C3). */
+  private async encoded(cut: Iterable<StateChange>, prefix: string): Promise<StoreChange[]> {
+    const writes: StoreChange[] = [];
+    for (const { cell, key, value } of cut) {
+      writes.push({ key: `${prefix}${cell}/${key}`, value });
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
+    }
+    return writes;
   }
 
   /** Subjects that can be trimmed, and below what: nobody will start from a snapshot that needs more. */

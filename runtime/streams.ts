@@ -1,5 +1,6 @@
 /** Streams and mailbox filters, derived from the topology. */
-import { isSource, mailboxOf, streamOf, subjectOf, type Topology } from './graph.js';
+import { fatal, RivuletError } from './errors.js';
+import { isSource, mailboxOf, POISON, streamOf, subjectOf, type Topology } from './graph.js';
 import type { Log, StreamSpec } from './ports.js';
 import { RAW } from './stage.js';
 
@@ -27,7 +28,7 @@ const hasPublishers = (topology: Topology, stageId: string): boolean =>
 
 export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[] {
   const ids = [...topology.stages.map(({ id }) => id), ...topology.topics.map(({ id }) => id)];
-  return ids.map((id) => {
+  const streams = ids.map((id): StreamSpec => {
     const open = hasPublishers(topology, id);
     const partitions = topology.count(id);
     return {
@@ -51,6 +52,12 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
       dropsOldest: topology.topics.some((topic) => topic.id === id && topic.ledger),
     };
   });
+  const { bytesMax, replicas } = limits;
+  // No mailbox, and not bounded by one: what is buried, see `buried.ts`.
+  return [
+    ...streams,
+    { name: streamOf(POISON), subjects: [`rivulet.${POISON}.>`], bytesMax, replicas, dropsOldest: false },
+  ];
 }
 
 export function filtersOf(topology: Topology, stageId: string, partition: number): string[] {
@@ -68,7 +75,20 @@ export function mailboxSubjects(topology: Topology, stageId: string, partition: 
   return { writers: [...new Set([...writers, subjectOf(stageId, partition, 'clock', partition)])], publishers };
 }
 
+/** A restore is under way, or was broken off: a stream of this name. */
+export const RESTORING_STREAM = 'RIVULET_RESTORING';
+
+/** Fatal RESTORE_UNFINISHED: some streams may be there and others not, and those must not be made anew. */
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
+  const restoring = await log.info(RESTORING_STREAM).catch((error: unknown) => {
+    if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return undefined;
+    throw error;
+  });
+  if (restoring !== undefined) {
+    throw fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was broken off', {
+      hint: 'wait for it, or run rivulet restore again with --replace',
+    });
+  }
   for (const spec of streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax }))
     await log.ensureStream(spec);
 }

@@ -1,9 +1,11 @@
 /** The commands of `rivulet`: names, flags, help. What they do is loaded when they run, so that help comes at once. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { backupCommands } from './commands-backup.js';
 import { inspectionCommands } from './commands-inspection.js';
 import { jobCommands } from './commands-jobs.js';
 import { nodeCommands } from './commands-node.js';
+import { stateCommands } from './commands-state.js';
 import { EXIT, EXIT_CODES_HELP, errorText, exitCodeOf, wantsStack } from './exit.js';
 
 const HELP = `
@@ -13,7 +15,10 @@ Examples:
   rivulet publish --file events.csv --rate 500   send it a file of events
   rivulet get user-0042 --explain                ask it for recommendations
   rivulet dlq ls                                 see which events were refused, and why
+  rivulet backup /backups/today                  copy all of it, while it runs
   rivulet doctor                                 find out why it does not start
+  rivulet state ls                               see what a stopped node knows
+  rivulet repair                                 mend it, when state and log do not fit
 ${EXIT_CODES_HELP}
 
 With --json a command prints JSON on stdout and nothing else there. Each command tells more: rivulet <command> --help.`;
@@ -43,7 +48,9 @@ export function program(): Command {
     .exitOverride();
   nodeCommands(rivulet);
   jobCommands(rivulet);
+  backupCommands(rivulet);
   inspectionCommands(rivulet);
+  stateCommands(rivulet);
   return rivulet.addHelpText('after', HELP);
 }
 
@@ -55,7 +62,7 @@ function usageText(text: string): string {
   return message.startsWith('error: ') ? `${message} [USAGE]\nhint: ${hint}\n` : text;
 }
 
-function version(): string {
+export function version(): string {
   // From dist/, and from the sources.
   const paths = ['../../../package.json', '../../package.json'].map((path) => new URL(path, import.meta.url));
   const manifest = readFileSync(paths.find((path) => existsSync(path)) ?? paths[0]!, 'utf8');

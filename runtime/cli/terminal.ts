@@ -33,6 +33,14 @@ export const grouped = (value: number): string =>
     .toString()
     .replaceAll(/\B(?=(\d{3})+$)/g, ',');
 
+/** `512 bytes`, `45.2 MiB`. */
+export function bytesText(bytes: number): string {
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  if (bytes < 1024) return `${bytes} bytes`;
+  const power = Math.min(units.length, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`;
+}
+
 /** `350 ms`, `12 s`, `4 min`, `3 h`. */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms)) return '–';

@@ -18,23 +18,29 @@ interface Stream {
   /** The last stored sequence of each subject, of those that are still there. */
   readonly last: Map<string, number>;
   deleted: boolean;
+  /** Counts how often readers lost their place. */
+  breaks: number;
   readonly waiting: Set<() => void>;
 }
 
 export interface MemoryLogOptions {
   readonly nowMs?: () => number;
   readonly payloadBytesMax?: number;
+  /** Hears of each message that is stored, at once. */
+  readonly onStored?: (stream: string, message: LogMessage) => void;
 }
 
 export class MemoryLog implements Log {
   readonly payloadBytesMax: number;
   private readonly streams = new Map<string, Stream>();
   private readonly nowMs: () => number;
+  private readonly onStored: MemoryLogOptions['onStored'];
   private made = 0;
 
-  constructor({ nowMs = () => 0, payloadBytesMax = 1024 * 1024 }: MemoryLogOptions = {}) {
+  constructor({ nowMs = () => 0, payloadBytesMax = 1024 * 1024, onStored }: MemoryLogOptions = {}) {
     this.nowMs = nowMs;
     this.payloadBytesMax = payloadBytesMax;
+    this.onStored = onStored;
   }
 
   async ensureStream(spec: StreamSpec): Promise<void> {
@@ -44,7 +50,7 @@ export class MemoryLog implements Log {
       return;
     }
     this.streams.set(spec.name, {
-      ...{ spec, identity: `made-${++this.made}`, messages: [], lastSequence: 0, bytes: 0, deleted: false },
+      ...{ spec, identity: `made-${++this.made}`, messages: [], lastSequence: 0, bytes: 0, deleted: false, breaks: 0 },
       last: new Map(),
       waiting: new Set(),
     });
@@ -91,6 +97,7 @@ export class MemoryLog implements Log {
     stream.messages.push(message);
     stream.bytes += bytesOf(message);
     stream.last.set(subject, message.sequence);
+    this.onStored?.(stream.spec.name, message);
     wake(stream);
     return message.sequence;
   }
@@ -131,6 +138,16 @@ export class MemoryLog implements Log {
     const stream = this.stream(name);
     drop(stream, ({ sequence }) => sequence > lastSequence);
     stream.lastSequence = lastSequence;
+    breakReaders(stream);
+  }
+
+  /** As when the server restarts and nothing is lost: readers end. */
+  restart(): void {
+    for (const stream of this.streams.values()) breakReaders(stream);
+  }
+
+  streamNames(): string[] {
+    return [...this.streams.keys()];
   }
 
   private stream(name: string): Stream {
@@ -144,6 +161,7 @@ class MemoryReader implements Reader {
   private closed = false;
   private wakeTaker: (() => void) | undefined;
   private next: number;
+  private readonly breaks: number;
 
   constructor(
     private readonly stream: Stream,
@@ -151,12 +169,14 @@ class MemoryReader implements Reader {
     from: number,
   ) {
     this.next = from;
+    this.breaks = stream.breaks;
   }
 
   async take(max: number): Promise<readonly LogMessage[]> {
     for (;;) {
       if (this.closed) return [];
-      if (this.stream.deleted) throw transient('LOG_READ', `reading ${this.stream.spec.name} ended`);
+      if (this.stream.deleted || this.stream.breaks !== this.breaks)
+        throw transient('LOG_READ', `reading ${this.stream.spec.name} ended`);
       const taken = this.takeNow(max);
       if (taken.length > 0) return taken;
       await new Promise<void>((resolve) => {
@@ -252,6 +272,11 @@ function positionOf({ messages }: Stream, sequence: number): number {
     else high = middle;
   }
   return low;
+}
+
+function breakReaders(stream: Stream): void {
+  stream.breaks++;
+  wake(stream);
 }
 
 function wake(stream: Stream): void {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/internal/v1/frame.proto.
  */
 export const file_rivulet_internal_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIqUDCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEhIKCmVuZHNfaW5wdXQYByABKAgSGQoMd2F0ZXJtYXJrX21zGAggASgBSAGIAQESDAoEaWRsZRgJIAEoCBIUCgd0aWNrX21zGAogASgBSAKIAQESFQoIYXNfb2ZfbXMYCyABKAFIA4gBARIbCg5pbmdlc3RlZF9hdF9tcxgMIAEoAUgEiAEBEg4KBm91dHB1dBgNIAEoCRIrCgVmcmFtZRgOIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuRnJhbWVIABIrCgVjaHVuaxgPIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuQ2h1bmtIAEIGCgRib2R5Qg8KDV93YXRlcm1hcmtfbXNCCgoIX3RpY2tfbXNCCwoJX2FzX29mX21zQhEKD19pbmdlc3RlZF9hdF9tcyJRCgVGcmFtZRIMCgR0eXBlGAEgASgJEgwKBHJvd3MYAiABKA0SLAoHY29sdW1ucxgDIAMoCzIbLnJpdnVsZXQuaW50ZXJuYWwudjEuQ29sdW1uIlUKBkNvbHVtbhIMCgRuYW1lGAEgASgJEg0KBXdpZHRoGAIgASgNEgwKBGRhdGEYAyABKAwSEgoKZGljdGlvbmFyeRgEIAEoDBIMCgRlbmRzGAUgASgMInkKBUNodW5rEg4KBmZvcm1hdBgBIAEoCRIMCgRmaWxlGAIgASgJEgwKBGxpbmUYAyABKAESEwoLbmV4dF9vZmZzZXQYBCABKAESEQoJbmV4dF9saW5lGAUgASgBEg4KBmhlYWRlchgGIAEoDBIMCgRkYXRhGAcgASgMIo0BCgxTbmFwc2hvdEhlYWQSDgoGZm9ybWF0GAEgASgNEg0KBXN0YWdlGAIgASgJEhUKDXN0YWdlX3ZlcnNpb24YAyABKA0SEQoJcGFydGl0aW9uGAQgASgNEhIKCnBhcnRpdGlvbnMYBSABKA0SEAoIc2VxdWVuY2UYBiABKAESDgoGc3RyZWFtGAcgASgJIkIKC0hlbGRNZXNzYWdlEg8KB3N1YmplY3QYASABKAkSFAoMc3RvcmVkX2F0X21zGAIgASgBEgwKBGRhdGEYAyABKAwidgoJQ29weVBpZWNlEjUKB2VudHJpZXMYASADKAsyJC5yaXZ1bGV0LmludGVybmFsLnYxLkNvcHlQaWVjZS5FbnRyeRoyCgVFbnRyeRILCgNrZXkYASABKAkSEgoFdmFsdWUYAiABKAxIAIgBAUIICgZfdmFsdWViBnByb3RvMw");
+  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIqUDCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEhIKCmVuZHNfaW5wdXQYByABKAgSGQoMd2F0ZXJtYXJrX21zGAggASgBSAGIAQESDAoEaWRsZRgJIAEoCBIUCgd0aWNrX21zGAogASgBSAKIAQESFQoIYXNfb2ZfbXMYCyABKAFIA4gBARIbCg5pbmdlc3RlZF9hdF9tcxgMIAEoAUgEiAEBEg4KBm91dHB1dBgNIAEoCRIrCgVmcmFtZRgOIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuRnJhbWVIABIrCgVjaHVuaxgPIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuQ2h1bmtIAEIGCgRib2R5Qg8KDV93YXRlcm1hcmtfbXNCCgoIX3RpY2tfbXNCCwoJX2FzX29mX21zQhEKD19pbmdlc3RlZF9hdF9tcyJRCgVGcmFtZRIMCgR0eXBlGAEgASgJEgwKBHJvd3MYAiABKA0SLAoHY29sdW1ucxgDIAMoCzIbLnJpdnVsZXQuaW50ZXJuYWwudjEuQ29sdW1uIlUKBkNvbHVtbhIMCgRuYW1lGAEgASgJEg0KBXdpZHRoGAIgASgNEgwKBGRhdGEYAyABKAwSEgoKZGljdGlvbmFyeRgEIAEoDBIMCgRlbmRzGAUgASgMInkKBUNodW5rEg4KBmZvcm1hdBgBIAEoCRIMCgRmaWxlGAIgASgJEgwKBGxpbmUYAyABKAESEwoLbmV4dF9vZmZzZXQYBCABKAESEQoJbmV4dF9saW5lGAUgASgBEg4KBmhlYWRlchgGIAEoDBIMCgRkYXRhGAcgASgMIuACCgxTbmFwc2hvdEhlYWQSDgoGZm9ybWF0GAEgASgNEg0KBXN0YWdlGAIgASgJEhUKDXN0YWdlX3ZlcnNpb24YAyABKA0SEQoJcGFydGl0aW9uGAQgASgNEhIKCnBhcnRpdGlvbnMYBSABKA0SEAoIc2VxdWVuY2UYBiABKAESDgoGc3RyZWFtGAcgASgJEjkKBHNhaWQYCCADKAsyKy5yaXZ1bGV0LmludGVybmFsLnYxLlNuYXBzaG90SGVhZC5TYWlkRW50cnkSOwoFaGVhcmQYCSADKAsyLC5yaXZ1bGV0LmludGVybmFsLnYxLlNuYXBzaG90SGVhZC5IZWFyZEVudHJ5GisKCVNhaWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGiwKCkhlYXJkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJRCgtIZWxkTWVzc2FnZRIPCgdzdWJqZWN0GAEgASgJEhQKDHN0b3JlZF9hdF9tcxgCIAEoARIMCgRkYXRhGAMgASgMEg0KBWJ5dGVzGAQgASgNInYKCUNvcHlQaWVjZRI1CgdlbnRyaWVzGAEgAygLMiQucml2dWxldC5pbnRlcm5hbC52MS5Db3B5UGllY2UuRW50cnkaMgoFRW50cnkSCwoDa2V5GAEgASgJEhIKBXZhbHVlGAIgASgMSACIAQFCCAoGX3ZhbHVlYgZwcm90bzM");
 
 /**
  * One message in a mailbox. Sequences are stream sequences as doubles (exact to 2^53), so that no int64 becomes a BigInt.
@@ -287,6 +287,18 @@ export type SnapshotHead = Message<"rivulet.internal.v1.SnapshotHead"> & {
    * @generated from field: string stream = 7;
    */
   stream: string;
+
+  /**
+   * What the log must still hold: per subject the stream sequence of the last message said, and of the last one taken in.
+   *
+   * @generated from field: map<string, double> said = 8;
+   */
+  said: { [key: string]: number };
+
+  /**
+   * @generated from field: map<string, double> heard = 9;
+   */
+  heard: { [key: string]: number };
 };
 
 /**
@@ -313,9 +325,16 @@ export type HeldMessage = Message<"rivulet.internal.v1.HeldMessage"> & {
   storedAtMs: number;
 
   /**
+   * In snapshots of the first release; now it stands under a key of its own, and here is how many bytes it has.
+   *
    * @generated from field: bytes data = 3;
    */
   data: Uint8Array;
+
+  /**
+   * @generated from field: uint32 bytes = 4;
+   */
+  bytes: number;
 };
 
 /**

@@ -1,0 +1,159 @@
+/** `rivulet backup`. */
+import { randomUUID } from 'node:crypto';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { mainTopology } from '../../actors/topology.js';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { openKeyValue } from '../../connectors/nats/key-value.js';
+import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { textOf } from '../bytes.js';
+import { systemClock } from '../clock.js';
+import type { Config } from '../config.js';
+import { streamOf } from '../graph.js';
+import { BUCKETS } from '../main-copies.js';
+import type { KeyValue } from '../ports.js';
+import type { BackupManifest } from './backup-files.js';
+import { Hold, type NodesTable } from './backup-hold.js';
+import { streamsToSave } from './backup-order.js';
+import { type BackupRequest, streamsNow, takeBackup } from './backup-take.js';
+import { bytesBar } from './bytes-bar.js';
+import type { BackupOptions } from './commands-backup.js';
+import { Interrupted } from './exit.js';
+import { natsOf } from './nats-link.js';
+import { pipelineOptions } from './node-options.js';
+import { version } from './program.js';
+import { settingsOf } from './settings.js';
+import { bytesText, grouped } from './terminal.js';
+
+const NANOS_PER_MS = 1e6;
+
+export async function backup(folder: string, options: BackupOptions): Promise<void> {
+  const { config } = settingsOf(options);
+  const connection = await connectNats(natsOf(config), 'rivulet-backup');
+  const { signal, end } = interruptible('interrupted: what was written is removed');
+  try {
+    const archive = await StreamArchive.open(connection);
+    const deployment = await deploymentOf(archive, connection);
+    const manifest = await withHold(archive, connection, options, signal, (mustHold) =>
+      take(config, { archive, folder, deployment, mustHold, signal }, options.json === true),
+    );
+    report(manifest, folder, options.json === true);
+  } finally {
+    end();
+    await connection.close();
+  }
+}
+
+async function take(
+  config: Config,
+  request: Pick<BackupRequest, 'archive' | 'folder' | 'deployment' | 'mustHold' | 'signal'>,
+  quiet: boolean,
+): Promise<BackupManifest> {
+  const streams = streamsToSave(mainTopology(pipelineOptions(config)));
+  const now = await streamsNow(request.archive, streams);
+  const bar = bytesBar(
+    [...now.values()].reduce((sum, { state }) => sum + state.bytes, 0),
+    quiet,
+  );
+  const done = new Map<string, number>();
+  try {
+    return await takeBackup({
+      ...request,
+      streams,
+      rivulet: version(),
+      nowMs: () => systemClock.nowMs(),
+      onProgress: (stream, bytes) => {
+        done.set(stream, Math.min(bytes, now.get(stream)?.state.bytes ?? 0));
+        bar.update(
+          [...done.values()].reduce((sum, one) => sum + one, 0),
+          stream,
+        );
+      },
+    });
+  } finally {
+    bar.end();
+  }
+}
+
+/** The table in which nodes say that they live; `undefined` where none has run. */
+export async function openNodes(archive: StreamArchive, connection: NatsConnection): Promise<NodesTable | undefined> {
+  const table = await openBucket(archive, connection, BUCKETS.nodes);
+  return table === undefined ? undefined : { nodes: table.entries, ttlMs: table.ttlMs };
+}
+
+/** A bucket as it is: a backup changes no setting. */
+async function openBucket(
+  archive: StreamArchive,
+  connection: NatsConnection,
+  bucket: string,
+): Promise<{ readonly entries: KeyValue; readonly ttlMs: number } | undefined> {
+  const found = await archive.find(`KV_${bucket}`);
+  if (found === undefined) return undefined;
+  const { max_age: ageNs, num_replicas: replicas } = found.config;
+  const ttl = ageNs === 0 ? {} : { ttlMs: ageNs / NANOS_PER_MS };
+  return { entries: await openKeyValue(connection, { bucket, replicas, ...ttl }), ttlMs: ttl.ttlMs ?? Infinity };
+}
+
+/** What is fixed for the deployment, by what the first of its nodes said. */
+async function deploymentOf(archive: StreamArchive, connection: NatsConnection): Promise<unknown> {
+  const table = await openBucket(archive, connection, BUCKETS.deployment);
+  const [entry] = table === undefined ? [] : await table.entries.entries();
+  return entry === undefined ? null : (JSON.parse(textOf(entry.value)) as unknown);
+}
+
+async function withHold<T>(
+  archive: StreamArchive,
+  connection: NatsConnection,
+  { wait, waitSeconds }: BackupOptions,
+  signal: AbortSignal,
+  work: (mustHold: () => void) => Promise<T>,
+): Promise<T> {
+  const nodes = await openNodes(archive, connection);
+  if (nodes === undefined) return work(() => undefined);
+  const hold = await Hold.take(nodes, systemClock, randomUUID());
+  try {
+    if (wait) await hold.acknowledged(waitSeconds * 1000, signal);
+    return await work(() => {
+      hold.mustHold();
+    });
+  } finally {
+    await hold.release();
+  }
+}
+
+/** Ctrl-C as an abort; `end` gives the keys back. */
+export function interruptible(message: string): { readonly signal: AbortSignal; readonly end: () => void } {
+  const abort = new AbortController();
+  const onSignal = (): void => {
+    abort.abort(new Interrupted(message));
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, onSignal);
+  return {
+    signal: abort.signal,
+    end: () => {
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, onSignal);
+    },
+  };
+}
+
+/** Of the streams of a backup, for people and scripts. */
+export const summaryOf = ({ streams, takenAt }: BackupManifest) => ({
+  taken_at: takenAt,
+  streams: streams.length,
+  messages: streams.reduce((sum, { state }) => sum + state.messages, 0),
+  bytes: streams.reduce((sum, { bytes }) => sum + bytes, 0),
+});
+
+function report(manifest: BackupManifest, folder: string, json: boolean): void {
+  const entry = manifest.streams.find(({ name }) => name === streamOf('parse'));
+  const summary = { ...summaryOf(manifest), seconds: manifest.seconds, events_up_to: entry?.state.last_seq ?? 0 };
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ dir: folder, ...summary }, undefined, 2)}\n`);
+    return;
+  }
+  const { streams, messages, bytes, seconds, events_up_to: upTo } = summary;
+  process.stdout.write(
+    `${streams} streams with ${grouped(messages)} messages in ${seconds.toFixed(1)} s: ${bytesText(bytes)} in ${folder}\n` +
+      `  events up to message ${grouped(upTo)} of ${streamOf('parse')} are in it, later ones are not\n` +
+      `  check it now and then: rivulet restore ${folder} --check\n`,
+  );
+}
