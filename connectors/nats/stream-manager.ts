@@ -16,6 +16,8 @@ export const REQUEST_TIMEOUT_MS = 5_000;
 /** err_code of the JetStream API. */
 const STREAM_NOT_FOUND = 10059;
 const NAME_IN_USE = 10058;
+/** The disk, or what the account may use of it, is smaller than what the stream may grow to. */
+const NO_STORAGE = 10047;
 const UNAVAILABLE = 503;
 /** More replicas than servers: not clustered at all, or too few peers. */
 const REPLICAS_REFUSED = new Set([10005, 10074]);
@@ -94,6 +96,12 @@ export function explained(error: unknown, stream: string, replicas = 1): Error {
     return fatal('NATS_REPLICAS', `the NATS servers cannot keep ${replicas} replicas of ${stream}`, {
       cause: error,
       hint: 'set `replicas` to at most the number of servers in the NATS cluster, or let more servers join it',
+    });
+  }
+  if (code === NO_STORAGE) {
+    return fatal('NATS_STORAGE', `the NATS server has not the room to keep ${stream}`, {
+      cause: error,
+      hint: 'make space where the NATS store is (the data directory, if it is embedded), or lower streamMegabytesMax',
     });
   }
   return transient('LOG_AWAY', `JetStream cannot serve ${stream} now: ${asError(error).message}`, { cause: error });

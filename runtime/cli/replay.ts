@@ -120,7 +120,11 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const secondsSoFar = (): number => (performance.now() - startedAt) / 1000;
     // A killed run counts as well: what it has done is not done again.
     const marking = setInterval(() => {
-      work.mark(false, secondsSoFar());
+      try {
+        work.mark(false, secondsSoFar());
+      } catch {
+        // A full disk: those who write what counts say so.
+      }
     }, STATUS_EVERY_MS);
     try {
       await Promise.race([runJob(options, topology, work.directory, log, tracked), failed]);

@@ -28,7 +28,7 @@ const CASES: readonly { readonly damage: string; readonly files: RegExp; readonl
   { damage: 'CURRENT removed', files: /^CURRENT$/, apply: removed },
 ];
 
-const UNITS = ['user-0', 'item-1', 'source-0', 'sink'];
+const UNITS = ['user-0', 'sink'];
 /** Every harm to one unit, and to the others those that only a look at the whole can tell. */
 const casesOf = (unit: string): readonly (typeof CASES)[number][] =>
   unit === 'user-0' ? CASES : CASES.filter(({ damage }) => /middle|CURRENT removed/.test(damage));
