@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
 import { BenchNode, eventOf, fill, pause, userName } from './fleet.js';
-import { CLI, loadAverage, round, say } from './machine.js';
+import { CLI, cpuSeconds, loadAverage, round, say } from './machine.js';
 
 const [GRPC_PORT, NATS_PORT] = [55_061, 55_232];
 /** Published before the kill, at this rate; the snapshots of a restarted node are as far apart as by default. */
@@ -81,7 +81,7 @@ async function measured(round_: number, env: NodeJS.ProcessEnv, users: number): 
   const since = (): string => `${round((performance.now() - startedMs) / 1000, 2)} s`;
   try {
     await until(async () => (await client.health()) === 'SERVING');
-    const serving = since();
+    const serving = `${since()} (${round(cpuSeconds(child.pid!), 2)} s of CPU)`;
     await until(() => hasOwnList(client, userName(Math.floor(users / 3))));
     const answering = since();
     await until(() => hasOwnList(client, userName(users + round_)));
