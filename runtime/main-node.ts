@@ -5,6 +5,7 @@
  * more and write a last snapshot, NATS ends.
  */
 import { availableParallelism } from 'node:os';
+import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import { mainTopology, type PipelineOptions } from '../actors/topology.js';
 import { type GrpcServer, startGrpcServer } from '../connectors/grpc/server.js';
@@ -20,7 +21,7 @@ import { LoopDelay } from './loop-delay.js';
 import { checkDeployment } from './main-deployment.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
-import { Threads } from './main-threads.js';
+import { loadingThreads, Threads } from './main-threads.js';
 import { LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
 import { viewAnswers } from './main-view.js';
 import { type HostData, startHost } from './main-worker.js';
@@ -76,6 +77,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const failed = new Promise<Error>((resolve) => (onFatal = resolve));
   const undo: (() => Promise<void>)[] = [];
   checkDeployment(options.dataDir, options.pipeline);
+  const loading = loadingThreads(Math.min(options.threads, availableParallelism()));
+  undo.push(async () => {
+    await Promise.all(loading.map((worker) => worker.terminate()));
+  });
   try {
     const nats = await openNats({ ...options, onFatal });
     undo.push(() => nats.stop());
@@ -85,7 +90,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const topology = mainTopology(options.pipeline);
     const { streamBytesMax: bytesMax, replicas } = options;
     await ensureStreams(log, topology, { bytesMax, replicas });
-    const started = await startHosts(options, topology, nats, onFatal, undo);
+    const started = await startHosts(options, topology, nats, onFatal, undo, loading);
     const answer = viewAnswers(started.view, topology);
     const grpc = await startGrpcServer({
       ...options.grpc,
@@ -129,6 +134,7 @@ async function startHosts(
   nats: NatsHandle,
   onFatal: (error: Error) => void,
   undo: (() => Promise<void>)[],
+  loading: Worker[],
 ): Promise<StartedHosts> {
   const { pipeline, view } = unitsOf(topology);
   const shared = {
@@ -139,10 +145,12 @@ async function startHosts(
     tickEveryMs: options.tickEveryMs,
     logLevel: options.logLevel,
   };
-  const hosts = spread(pipeline, Math.min(options.threads, availableParallelism()), LIVE_WEIGHTS).map(
-    (units, i): HostData => ({ ...shared, name: `worker-${i}`, units }),
-  );
-  const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal);
+  const hosts = spread(pipeline, loading.length, LIVE_WEIGHTS).map((units, i): HostData => ({
+    ...shared,
+    name: `worker-${i}`,
+    units,
+  }));
+  const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal, loading);
   undo.push(() => threads.stop(STATUS_EVERY_MS));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...host.statuses];
   const own = new LoopDelay();

@@ -15,6 +15,8 @@ const MESSAGES_IN_FLIGHT = 16;
 /** The users came one after the other over this time, which ended when no window of theirs is open any more. */
 const FILLED_OVER_MS = 24 * 3_600_000;
 const FILLED_UNTIL_MS = 3_600_000;
+/** With lists of 100 items a million users are 10 GB on their way through the streams: ten fill in minutes. As many keys, smaller ones. */
+export const FILLED_NODE = { RIVULET_PIPELINE_LIST_SIZE: '10', RIVULET_STREAM_MEGABYTES_MAX: '2048' };
 const QUIET_REPORTS = 3;
 const FULL_WAIT_MS = 200;
 
@@ -35,7 +37,7 @@ export class BenchNode {
 
   static start(env: Readonly<Record<string, string>>): BenchNode {
     const child = spawn(process.execPath, [join(DIST, 'test/bench/live-node.js')], {
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...FILLED_NODE, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return new BenchNode(child);

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
-import { BenchNode, eventOf, fill, pause, userName } from './fleet.js';
+import { BenchNode, eventOf, fill, FILLED_NODE, pause, userName } from './fleet.js';
 import { CLI, cpuSeconds, loadAverage, round, say } from './machine.js';
 
 const [GRPC_PORT, NATS_PORT] = [55_061, 55_232];
@@ -72,7 +72,7 @@ async function ended(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promis
 async function measured(round_: number, env: NodeJS.ProcessEnv, users: number): Promise<ChildProcess> {
   const startedMs = performance.now();
   const child = spawn(process.execPath, [CLI, 'start'], {
-    env: { ...process.env, ...env, RIVULET_LOG_LEVEL: 'error' },
+    env: { ...process.env, ...FILLED_NODE, ...env, RIVULET_LOG_LEVEL: 'error' },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   // Reconnects are not what is measured.

@@ -52,7 +52,7 @@ describe('a dictionary', () => {
           expect(textOf(view.bytes, entryStart(view, code), view.ends[code])).toBe(text);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 10 },
     );
   });
 
