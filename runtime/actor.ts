@@ -82,7 +82,7 @@ export class Actor {
   static async open(options: ActorOptions): Promise<Actor> {
     const { topology, stage, partition, log, store } = options;
     const { sequence, identity } = await snapshotSequence(options);
-    const stored = await cellStores(store, stage.id, partition, residentCells(stage));
+    const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
     const fold = new MailboxFold(topology, stage, partition, stored, options.poisoned);
     const abort = new AbortController();
     const outbox = await openOutbox(options, abort.signal);
