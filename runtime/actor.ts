@@ -81,7 +81,7 @@ export class Actor {
     const restored = await restoredSnapshot(options);
     const { sequence } = restored;
     const buried = await buriedInputs(options, restored.identity);
-    const stored = await cellStores(store, stage.id, partition, residentCells(stage));
+    const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
     const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const abort = new AbortController();
     const outbox = await openOutbox(options, abort.signal);

@@ -24,10 +24,14 @@ export interface CellStore {
   get(key: string): Uint8Array | undefined;
   /** Every key, in byte order; empty for cells that are not resident. */
   entries(): Iterable<readonly [key: string, value: Uint8Array]>;
+  /** The cell, where it was restored ahead. */
+  readonly restored?: Cell;
 }
 
 export interface Cell {
   restore(store: CellStore): void;
+  /** As `restore`, in pieces, for a cell whose entries may be many: it is restored when all of them are taken. */
+  restoring?(store: CellStore): Iterable<unknown>;
   /** To be taken once, in pieces if need be. */
   cut(): Iterable<CellChange>;
   /** The changes of the last cut, all of them taken, are in the store. */

@@ -47,12 +47,8 @@ export class DictionaryBuilder implements Dictionary {
   add(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) return ABSENT;
     const hash = fnv1a(bytes, start, end);
-    let slot = (hash ^ (hash >>> 15)) & this.mask;
-    for (let code = this.slots[slot]!; code !== 0; code = this.slots[slot]!) {
-      if (this.hashes[code] === hash && this.equals(code, bytes, start, end)) return code;
-      slot = (slot + 1) & this.mask;
-    }
-    return this.append(bytes, start, end, hash, slot);
+    const slot = this.slotOf(bytes, start, end, hash);
+    return this.slots[slot] !== 0 ? this.slots[slot]! : this.append(bytes, start, end, hash, slot);
   }
 
   addText(text: string | undefined): number {
@@ -65,10 +61,27 @@ export class DictionaryBuilder implements Dictionary {
     return code === ABSENT ? ABSENT : this.add(dictionary.bytes, entryStart(dictionary, code), dictionary.ends[code]!);
   }
 
+  /** Whether it holds the text of a code of another. */
+  holds(dictionary: Dictionary, code: number): boolean {
+    const [start, end] = [entryStart(dictionary, code), dictionary.ends[code]!];
+    return this.slots[this.slotOf(dictionary.bytes, start, end, hashAt(dictionary, code))] !== 0;
+  }
+
   /** What is in it now; later additions do not show. */
   view(): Dictionary {
     const { size } = this;
     return { size, bytes: this.bytes.subarray(0, this.ends[size - 1]!), ends: this.ends.subarray(0, size) };
+  }
+
+  /** Where its code is, or would be. */
+  private slotOf(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    const { slots, hashes, mask } = this;
+    let slot = (hash ^ (hash >>> 15)) & mask;
+    for (let code = slots[slot]!; code !== 0; code = slots[slot]!) {
+      if (hashes[code] === hash && this.equals(code, bytes, start, end)) break;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
   }
 
   private equals(code: number, bytes: Uint8Array, start: number, end: number): boolean {

@@ -3,7 +3,7 @@
  * The actor drives it from a mailbox; the topology driver and stage tests drive it by hand.
  */
 import { type Observable, Subject, type Subscription } from 'rxjs';
-import { type Cell, type CellChange, type CellStore, value } from './cells.js';
+import { type Cell, type CellChange, type CellSpec, type CellStore, value } from './cells.js';
 import type { Frame } from './frame.js';
 import type { AnyStage, Counter, Emission, EpochEnd, Progress, RawBatch, Tick } from './stage.js';
 
@@ -38,9 +38,9 @@ export class StageInstance {
     readonly partition: number,
     stored: (cell: string) => CellStore = () => NOTHING_STORED,
   ) {
-    for (const [name, spec] of Object.entries(stage.state)) this.cells[name] = spec.create();
+    for (const [name, spec] of Object.entries(stage.state)) this.cells[name] = restored(spec, stored(name));
+    this.counters.restore(stored(COUNTERS));
     this.cells[COUNTERS] = this.counters;
-    for (const [name, cell] of Object.entries(this.cells)) cell.restore(stored(name));
     for (const name of Object.keys(stage.inputs)) this.inputs[name] = new Subject();
     this.subscription = this.build().subscribe({
       next: (emission) => {
@@ -147,6 +147,13 @@ export class StageInstance {
         error: new Error(`stage ${this.stage.id} emitted ${emission.output} outside of an input (rule G1)`),
       };
   }
+}
+
+function restored(spec: CellSpec<Cell>, store: CellStore): Cell {
+  if (store.restored !== undefined) return store.restored;
+  const cell = spec.create();
+  cell.restore(store);
+  return cell;
 }
 
 function* changesOf(cuts: readonly CellCut[]): Generator<StateChange> {

@@ -6,6 +6,7 @@ import type { CellStore } from './cells.js';
 import { fatal } from './errors.js';
 import type { Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
+import type { Turn } from './turns.js';
 
 /** Version of the snapshot's layout, as opposed to a stage's own. A store of an older one is brought to it when it is opened (state/format.ts). */
 export const SNAPSHOT_FORMAT = 2;
@@ -75,27 +76,30 @@ export function readHead(
   return head;
 }
 
-/** The stored side of each cell of an instance; resident cells are read ahead, since a restore is synchronous. */
+/** The stored side of each cell of an instance; resident cells are read ahead, and restored, as other work gets its turn. */
 export async function cellStores(
   store: Store,
-  stageId: string,
+  { id: stageId, state }: AnyStage,
   partition: number,
   resident: readonly string[],
+  turn?: Turn,
 ): Promise<(cell: string) => CellStore> {
   const prefix = instancePrefix(stageId, partition);
-  const loaded = new Map<string, [string, Uint8Array][]>();
+  const get = (cell: string, key: string): Uint8Array | undefined => store.getSync(`${prefix}${cell}/${key}`);
+  const loaded = new Map<string, CellStore>();
   for (const cell of resident) {
     const cellPrefix = `${prefix}${cell}/`;
     const entries = await store.entries(cellPrefix);
-    loaded.set(
-      cell,
-      entries.map(([key, bytes]) => [key.slice(cellPrefix.length), bytes]),
-    );
+    const named = entries.map(([key, bytes]) => [key.slice(cellPrefix.length), bytes] as const);
+    const own: CellStore = { get: (key) => get(cell, key), entries: () => named };
+    const restored = state[cell]?.create();
+    for (const _ of restored?.restoring?.(own) ?? []) {
+      const due = turn?.();
+      if (due !== undefined) await due;
+    }
+    loaded.set(cell, restored?.restoring === undefined ? own : { ...own, restored });
   }
-  return (cell) => ({
-    get: (key) => store.getSync(`${prefix}${cell}/${key}`),
-    entries: () => loaded.get(cell) ?? [],
-  });
+  return (cell) => loaded.get(cell) ?? { get: (key) => get(cell, key), entries: () => [] };
 }
 
 /** The sequence that an instance's state in a store includes; 0 without a head. */

@@ -5,6 +5,7 @@
  * NOT_SERVING, calls end, units are handed over with a last snapshot, threads and NATS end.
  */
 import { availableParallelism } from 'node:os';
+import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import { mainTopology, type PipelineOptions } from '../actors/topology.js';
 import { startGrpcServer } from '../connectors/grpc/server.js';
@@ -25,7 +26,7 @@ import { LoopDelay } from './loop-delay.js';
 import { checkDeployment } from './main-deployment.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
-import { Threads } from './main-threads.js';
+import { loadingThreads, Threads } from './main-threads.js';
 import { allUnits, unitsOf, VIEW_STAGE } from './main-units.js';
 import { viewAnswers } from './main-view.js';
 import { type HostData, type StartedHost, startHost } from './main-worker.js';
@@ -89,6 +90,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const failed = new Promise<Error>((resolve) => (onFatal = resolve));
   const undo: (() => Promise<void>)[] = [];
   checkDeployment(options.dataDir, options.pipeline);
+  const loading = loadingThreads(Math.min(options.threads, availableParallelism()));
+  undo.push(async () => {
+    await Promise.all(loading.map((worker) => worker.terminate()));
+  });
   try {
     const identity = await claimIdentity(options.dataDir);
     undo.push(() => identity.release());
@@ -101,7 +106,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const topology = mainTopology(options.pipeline);
     const { streamBytesMax: bytesMax, replicas } = options;
     await ensureStreams(log, topology, { bytesMax, replicas });
-    const hosts = await startHosts(options, identity, topology, nats, onFatal, undo);
+    const hosts = await startHosts(options, identity, topology, nats, onFatal, undo, loading);
     const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
     let address: string | undefined = undefined;
     const units = allUnits(topology);
@@ -181,19 +186,17 @@ async function startHosts(
   nats: NatsHandle,
   onFatal: (error: Error) => void,
   undo: (() => Promise<void>)[],
+  loading: Worker[],
 ): Promise<StartedHosts> {
   const { pipeline, dataDir, knobs, tickEveryMs, logLevel, copyEveryMs, replicas } = options;
   const shared: Omit<HostData, 'name'> = {
     ...{ nats: nats.options, pipeline, dataDir, knobs, tickEveryMs, logLevel, own: [] },
     copying: { everyMs: copyEveryMs, node, replicas },
   };
-  const wanted = Math.min(options.threads, availableParallelism(), unitsOf(topology).pipeline.length);
+  const wanted = Math.min(loading.length, unitsOf(topology).pipeline.length);
   const names = Array.from({ length: wanted }, (_, i) => `worker-${i}`);
-  const threads = await Threads.start(
-    names.map((name) => ({ ...shared, name })),
-    STATUS_EVERY_MS,
-    onFatal,
-  );
+  const hosts = names.map((name): HostData => ({ ...shared, name }));
+  const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal, loading);
   undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
   const own = new LoopDelay();

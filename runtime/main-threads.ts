@@ -3,7 +3,14 @@ import { Worker } from 'node:worker_threads';
 import { systemClock } from './clock.js';
 import { Deadline } from './deadline.js';
 import { transient } from './errors.js';
-import { type HostData, type HostRequest, revived, type WorkerCommand, type WorkerMessage } from './main-worker.js';
+import {
+  type HostData,
+  type HostRequest,
+  revived,
+  WAITS_FOR_DATA,
+  type WorkerCommand,
+  type WorkerMessage,
+} from './main-worker.js';
 import type { ActorStatus } from './status.js';
 
 /** Of a deadline, what it takes a thread to say how its stop went. */
@@ -22,6 +29,13 @@ interface Thread {
   readonly calls: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>;
 }
 
+/** Threads that load what they need while there is no data for them yet: it takes them longer than it takes NATS to start. */
+export const loadingThreads = (count: number): Worker[] =>
+  Array.from({ length: count }, (_, i) => {
+    const url = new URL('./main-worker.js', import.meta.url);
+    return new Worker(url, { workerData: WAITS_FOR_DATA, name: `worker-${i}` });
+  });
+
 export class Threads {
   private readonly workers: Thread[] = [];
   private asking: NodeJS.Timeout | undefined;
@@ -33,10 +47,12 @@ export class Threads {
     hosts: readonly HostData[],
     statusEveryMs: number,
     onFatal: (error: Error) => void,
+    loading: Worker[] = loadingThreads(hosts.length),
   ): Promise<Threads> {
     const threads = new Threads(onFatal);
     try {
-      await Promise.all(hosts.map((data) => threads.startOne(data)));
+      const started = hosts.map((data) => threads.startOne(data, loading.shift()!));
+      await Promise.all([...started, ...loading.splice(0).map((worker) => worker.terminate())]);
     } catch (error) {
       await threads.stop(new Deadline(1_000, systemClock));
       throw error;
@@ -120,8 +136,8 @@ export class Threads {
     for (const { worker } of this.workers) worker.postMessage(command);
   }
 
-  private startOne(data: HostData): Promise<void> {
-    const worker = new Worker(new URL('./main-worker.js', import.meta.url), { workerData: data, name: data.name });
+  private startOne(data: HostData, worker: Worker): Promise<void> {
+    worker.postMessage(data);
     return new Promise((resolveStart, rejectStart) => {
       const stopped = new Promise<readonly string[]>((resolveStopped) => {
         const { name } = data;

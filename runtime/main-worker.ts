@@ -145,13 +145,19 @@ export async function startHost(
   return { host, perform, stop };
 }
 
+/** `workerData` of a thread that waits for its HostData as a message. */
+export const WAITS_FOR_DATA = 'rivulet: waits for its data';
+
 async function runWorker(): Promise<void> {
   const port = parentPort!;
+  const data = await new Promise<HostData>((resolve) => port.once('message', resolve));
+  // Without a listener it would not keep the thread alive.
+  port.ref();
   const loopDelay = new LoopDelay();
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
-  const { host, perform, stop } = await startHost(workerData as HostData, (error) => {
+  const { host, perform, stop } = await startHost(data, (error) => {
     post({ kind: 'fatal', error: plainError(error) });
   });
   post({ kind: 'started' });
@@ -180,7 +186,7 @@ async function runWorker(): Promise<void> {
   });
 }
 
-if (!isMainThread && parentPort !== null && (workerData as HostData | undefined)?.own !== undefined) {
+if (!isMainThread && parentPort !== null && workerData === WAITS_FOR_DATA) {
   runWorker().catch((error: unknown) => {
     parentPort!.postMessage({ kind: 'fatal', error: plainError(asError(error)) } satisfies WorkerMessage);
     parentPort!.close();

@@ -158,7 +158,7 @@ export class ColumnTable<C extends Columns> {
     return (this.cutPages = new PageCut(pages, encode));
   }
 
-  /** Takes stored pages in, in page order. */
+  /** Takes stored pages in, in page order; called more than once, those that follow. */
   load(pages: readonly (readonly [page: string, bytes: Uint8Array])[]): void {
     const ordered = pages.map(([page, bytes]) => [Number(page), bytes] as const).sort((a, b) => a[0] - b[0]);
     for (const [, bytes] of ordered) {
@@ -169,7 +169,7 @@ export class ColumnTable<C extends Columns> {
         for (let i = 0; i < rows.length; i++) column[rows[i]!] = stored[i]!;
       }
     }
-    this.pagesStored = ordered.length;
+    this.pagesStored += ordered.length;
     this.dirtyPages.clear();
   }
 

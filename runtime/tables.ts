@@ -54,17 +54,23 @@ class TablesCell<C extends Columns> implements Tables<C> {
   }
 
   restore(store: CellStore): void {
+    const pieces = this.restoring(store);
+    while (pieces.next().done !== true) continue;
+  }
+
+  /** A page at a time. */
+  *restoring(store: CellStore): Generator<undefined> {
     this.tables.clear();
     this.dropped = [];
-    const pages = new Map<number, [page: string, bytes: Uint8Array][]>();
-    for (const [key, bytes] of store.entries()) {
-      const at = key.indexOf('/');
-      const number = Number(key.slice(0, at));
-      const list = pages.get(number) ?? [];
-      list.push([key.slice(at + 1), bytes]);
-      pages.set(number, list);
+    const pages = Array.from(store.entries(), ([key, bytes]) => {
+      const [number, page] = key.split('/') as [string, string];
+      return { number: Number(number), page, bytes };
+    });
+    pages.sort((a, b) => a.number - b.number || Number(a.page) - Number(b.page));
+    for (const { number, page, bytes } of pages) {
+      this.table(number).load([[page, bytes]]);
+      yield;
     }
-    for (const number of [...pages.keys()].sort((a, b) => a - b)) this.table(number).load(pages.get(number)!);
   }
 
   cut(): Iterable<CellChange> {

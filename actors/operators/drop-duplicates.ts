@@ -7,11 +7,18 @@
  * State    the ids seen, in two generations of at most ⌊idsMax / 2⌋: a full one becomes the old one, and the one before is forgotten. So at
  *          least the last ⌊idsMax / 2⌋ ids are known, and at most idsMax. Generations turn at an id, not at the end of a frame: what
  *          passes does not depend on how rows were framed.
- * Restart  restored with the snapshot; the index of the old generation is built anew from it.
+ * Restart  restored with the snapshot.
  */
 import { map, type OperatorFunction } from 'rxjs';
-import { ABSENT, type ColumnTable, type Frame, frameType, gather, type Tables } from '../../runtime/stage.js';
-import { TextIndex } from '../maths/text-index.js';
+import {
+  ABSENT,
+  type ColumnTable,
+  type DictionaryBuilder,
+  type Frame,
+  frameType,
+  gather,
+  type Tables,
+} from '../../runtime/stage.js';
 
 /** Ids of rows, in a frame beside theirs; absent where a row has none. */
 export const rowIds = frameType('row-id', { id: 'text' });
@@ -38,10 +45,6 @@ export function dropDuplicates<I extends Identified>(
 }
 
 class Generations {
-  /** The index of the old generation, and the number of that. */
-  private index: TextIndex | undefined;
-  private indexed = NaN;
-
   constructor(
     private readonly seen: Tables<Ids>,
     private readonly max: number,
@@ -60,7 +63,7 @@ class Generations {
       let count = 0;
       for (; row < ids.rows && count < room; row++) {
         if (codes[row] === ABSENT) passes[row] = 1;
-        else if (old?.has(dictionary, codes[row]!) !== true) asked[count++] = row;
+        else if (old?.holds(dictionary, codes[row]!) !== true) asked[count++] = row;
       }
       let next = young.rows;
       const found = young.upsert(ids, asked.subarray(0, count));
@@ -83,15 +86,9 @@ class Generations {
     return this.seen.table(last + 1);
   }
 
-  private old(): TextIndex | undefined {
+  private old(): DictionaryBuilder | undefined {
     const numbers = this.seen.numbers();
-    if (numbers.length < 2) return undefined;
-    const [number] = numbers as [number];
-    if (this.index === undefined || this.indexed !== number) {
-      this.index = new TextIndex(this.seen.table(number).dictionary('id'));
-      this.indexed = number;
-    }
-    return this.index;
+    return numbers.length < 2 ? undefined : this.seen.table(numbers[0]!).dictionary('id');
   }
 }
 

@@ -36,6 +36,7 @@ export const epochRows = frameType('epoch-row', {
   time: 'f64',
 });
 
+type CellStore = Parameters<EpochTables['restore']>[0];
 type Events = FrameOf<typeof events>;
 export type EpochRows = FrameOf<typeof epochRows>;
 type EpochTables = Tables<typeof epochRows.columns>;
@@ -72,9 +73,14 @@ export class EpochLog {
     return rows;
   }
 
-  restore(store: Parameters<EpochTables['restore']>[0]): void {
+  restore(store: CellStore): void {
     this.tables.restore(store);
     this.frames = [];
+  }
+
+  restoring(store: CellStore): Iterable<unknown> {
+    this.frames = [];
+    return this.tables.restoring!(store);
   }
 
   cut(): ReturnType<EpochTables['cut']> {

@@ -15,7 +15,11 @@ const MESSAGES_IN_FLIGHT = 16;
 /** The users came one after the other over this time, which ended when no window of theirs is open any more. */
 const FILLED_OVER_MS = 24 * 3_600_000;
 const FILLED_UNTIL_MS = 3_600_000;
+/** With lists of 100 items a million users are 10 GB on their way through the streams: ten fill in minutes. As many keys, smaller ones. */
+export const FILLED_NODE = { RIVULET_PIPELINE_LIST_SIZE: '10', RIVULET_STREAM_MEGABYTES_MAX: '2048' };
 const QUIET_REPORTS = 3;
+/** Ticks go on when all else is quiet. */
+const TICKS_WAITING = 10;
 const FULL_WAIT_MS = 200;
 
 export const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
@@ -35,7 +39,7 @@ export class BenchNode {
 
   static start(env: Readonly<Record<string, string>>): BenchNode {
     const child = spawn(process.execPath, [join(DIST, 'test/bench/live-node.js')], {
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...FILLED_NODE, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return new BenchNode(child);
@@ -53,7 +57,8 @@ export class BenchNode {
     let rows = -1;
     for (let quiet = 0; quiet < QUIET_REPORTS;) {
       const report = await this.next();
-      quiet = report.events >= events && report.rowsOut === rows ? quiet + 1 : 0;
+      const isQuiet = report.events >= events && report.waiting < TICKS_WAITING && report.rowsOut === rows;
+      quiet = isQuiet ? quiet + 1 : 0;
       rows = report.rowsOut;
     }
   }

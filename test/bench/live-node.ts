@@ -5,14 +5,15 @@
 import { nodeOptions } from '../../runtime/cli/node-options.js';
 import { loadConfig } from '../../runtime/config.js';
 import { startNode } from '../../runtime/main-node.js';
+import { streamOf } from '../../runtime/graph.js';
 
 /** One line. */
 export interface NodeReport {
   readonly natsUrl: string;
   readonly events: number;
   readonly rowsOut: number;
-  /** Inputs, over all instances, that no snapshot includes. */
-  readonly unsaved: number;
+  /** Messages, over all streams, behind the last one that was taken in. */
+  readonly waiting: number;
   /** By stage, over all partitions. */
   readonly stages: Readonly<Record<string, { readonly keys: number; readonly snapshotMs: number; busyMs: number }>>;
   /** Longest hold-up of each thread's event loop since the last line, ms. */
@@ -35,18 +36,20 @@ async function main(): Promise<void> {
     const { values } = await metric.get();
     const loopDelays = Object.fromEntries(values.map(({ labels, value }) => [labels.thread!, value * 1000]));
     const stages: Record<string, { keys: number; snapshotMs: number; busyMs: number }> = {};
-    let [events, rowsOut, unsaved] = [0, 0, 0];
+    const taken = new Map<string, number>();
+    let [events, rowsOut, waiting] = [0, 0, 0];
     for (const status of node.statuses()) {
       events += status.counters.events;
       rowsOut += status.rowsOut;
-      unsaved += status.sequence - status.snapshotSequence;
+      taken.set(status.stage, Math.max(taken.get(status.stage) ?? 0, status.sequence));
       const stage = (stages[status.stage] ??= { keys: 0, snapshotMs: 0, busyMs: 0 });
       stage.keys += status.stateKeys;
       stage.busyMs += status.busyMs;
       stage.snapshotMs = Math.max(stage.snapshotMs, status.snapshotMs);
     }
+    for (const [stage, sequence] of taken) waiting += (await node.log.info(streamOf(stage))).lastSequence - sequence;
     const line: NodeReport = {
-      ...{ natsUrl: node.natsUrl, events, rowsOut, unsaved, stages, loopDelays },
+      ...{ natsUrl: node.natsUrl, events, rowsOut, waiting, stages, loopDelays },
       residentBytes: process.memoryUsage.rss(),
     };
     process.stdout.write(`${JSON.stringify(line)}\n`);

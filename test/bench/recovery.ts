@@ -12,8 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
-import { BenchNode, eventOf, fill, pause, userName } from './fleet.js';
-import { CLI, loadAverage, round, say } from './machine.js';
+import { BenchNode, eventOf, fill, FILLED_NODE, pause, userName } from './fleet.js';
+import { CLI, cpuSeconds, loadAverage, round, say } from './machine.js';
 
 const [GRPC_PORT, NATS_PORT] = [55_061, 55_232];
 /** Published before the kill, at this rate; the snapshots of a restarted node are as far apart as by default. */
@@ -40,7 +40,8 @@ export async function benchRecovery(users: number): Promise<void> {
     for (let round = 1; round <= ROUNDS; round++) {
       await publishLast(round, users);
       await ended(running, 'SIGKILL');
-      running = await measured(round, env, users);
+      running = started(env);
+      await measured(running, round, users);
     }
   } finally {
     // Its nats-server outlives a node that is killed, and is ended by the next one or by nobody.
@@ -69,19 +70,21 @@ async function ended(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promis
   await exit;
 }
 
-async function measured(round_: number, env: NodeJS.ProcessEnv, users: number): Promise<ChildProcess> {
-  const startedMs = performance.now();
-  const child = spawn(process.execPath, [CLI, 'start'], {
-    env: { ...process.env, ...env, RIVULET_LOG_LEVEL: 'error' },
+const started = (env: NodeJS.ProcessEnv): ChildProcess =>
+  spawn(process.execPath, [CLI, 'start'], {
+    env: { ...process.env, ...FILLED_NODE, ...env, RIVULET_LOG_LEVEL: 'error' },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+
+async function measured(child: ChildProcess, round_: number, users: number): Promise<void> {
+  const startedMs = performance.now();
   // Reconnects are not what is measured.
   const channel = { 'grpc.initial_reconnect_backoff_ms': 10, 'grpc.max_reconnect_backoff_ms': 20 };
   const client = await connectRivulet(`127.0.0.1:${GRPC_PORT}`, { channel });
   const since = (): string => `${round((performance.now() - startedMs) / 1000, 2)} s`;
   try {
     await until(async () => (await client.health()) === 'SERVING');
-    const serving = since();
+    const serving = `${since()} (${round(cpuSeconds(child.pid!), 2)} s of CPU)`;
     await until(() => hasOwnList(client, userName(Math.floor(users / 3))));
     const answering = since();
     await until(() => hasOwnList(client, userName(users + round_)));
@@ -89,7 +92,6 @@ async function measured(round_: number, env: NodeJS.ProcessEnv, users: number): 
   } finally {
     client.close();
   }
-  return child;
 }
 
 async function hasOwnList(client: RivuletClient, userId: string): Promise<boolean> {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fnv1a, textOf, utf8 } from '../../runtime/bytes.js';
-import { ABSENT, CodeMap, DictionaryBuilder, entryStart, hashAt, textAt } from '../../runtime/dictionary.js';
+import { ABSENT, CodeMap, DictionaryBuilder, entryStart, Excerpt, hashAt, textAt } from '../../runtime/dictionary.js';
 
 const word = fc.oneof(fc.string({ maxLength: 6 }), fc.string({ unit: 'grapheme', maxLength: 40 }));
 
@@ -22,9 +22,22 @@ describe('a dictionary', () => {
     expect([1, 2].map((code) => textAt(builder, code))).toEqual(['cart', 'view']);
   });
 
+  it('knows the texts that it holds, by another dictionary, and no others', () => {
+    const texts = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 4 }), { maxLength: 200, size: 'max' });
+    fc.assert(
+      fc.property(texts, texts, (inside, asked) => {
+        const own = new DictionaryBuilder();
+        for (const text of inside) own.addText(text);
+        const other = new DictionaryBuilder();
+        for (const text of asked) expect(own.holds(other, other.addText(text))).toBe(inside.includes(text));
+        expect(own.size).toBe(inside.length + 1);
+      }),
+    );
+  });
+
   it('agrees with a map over any words, through growing and rehashing', () => {
     fc.assert(
-      fc.property(fc.array(word, { maxLength: 1_500 }), (words) => {
+      fc.property(fc.array(word, { maxLength: 1_500, size: 'max' }), (words) => {
         const builder = new DictionaryBuilder();
         const oracle = new Map<string, number>();
         for (const text of words) {
@@ -39,7 +52,7 @@ describe('a dictionary', () => {
           expect(textOf(view.bytes, entryStart(view, code), view.ends[code])).toBe(text);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 10 },
     );
   });
 
@@ -96,6 +109,29 @@ describe('bytes', () => {
         const bytes = utf8(around + text + around);
         const start = utf8(around).length;
         expect(textOf(bytes, start, start + utf8(text).length)).toBe(text);
+      }),
+    );
+  });
+});
+
+describe('an excerpt', () => {
+  it('holds what was asked for, in that order, of a small dictionary and of a large one', () => {
+    const size = fc.constantFrom(3, 40, 5_000);
+    const asked = fc.array(fc.nat(), { maxLength: 60, size: 'max' });
+    fc.assert(
+      fc.property(size, asked, (words, picks) => {
+        const builder = new DictionaryBuilder();
+        for (let n = 1; n <= words; n++) builder.addText(`word-${n}`);
+        const excerpt = new Excerpt(builder, picks.length);
+        const oracle = new DictionaryBuilder();
+        for (const pick of picks) {
+          const code = pick % (words + 1);
+          expect(excerpt.get(code)).toBe(oracle.addFrom(builder, code));
+        }
+        const [view, expected] = [excerpt.view(), oracle.view()];
+        expect(view.size).toBe(expected.size);
+        expect([...view.ends]).toEqual([...expected.ends]);
+        expect([...view.bytes]).toEqual([...expected.bytes]);
       }),
     );
   });

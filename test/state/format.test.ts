@@ -85,7 +85,7 @@ describe('a data directory of format 1', () => {
           topology,
           stage,
           partition,
-          await cellStores(store, id, partition, residentCells(stage)),
+          await cellStores(store, stage, partition, residentCells(stage)),
         );
         if (id === 'parse') expect(fold.instance.counts()).toMatchObject({ events: 600, dead_letter: 0 });
         if (id === 'recommendations') await mustAnswer(fold);
