@@ -163,6 +163,7 @@ function addPairs(rows: FrameOf<typeof windowRows>, pairs: EpochPairs): void {
 function makeTotals(pairs: EpochPairs, cell: Keyed<InteractionTotals>): void {
   const [users, items] = [pairs.keyOf('user'), pairs.keyOf('item')];
   const [userWords, itemWords] = [pairs.dictionary('user'), pairs.dictionary('item')];
+  pairs.touchWhole();
   const { count, views, carts, purchases } = pairs.values;
   const known: (InteractionTotals | undefined)[] = [];
   for (let row = 0; row < pairs.rows; row++) {

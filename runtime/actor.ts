@@ -8,6 +8,7 @@
  *       a snapshot can be cut lies between two inputs.
  *   M3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
  */
+import { buriedInputs } from './buried.js';
 import { fnv1a, utf8 } from './bytes.js';
 import { asError, fatal } from './errors.js';
 import { MailboxFold, residentCells, StepError } from './fold.js';
@@ -20,6 +21,7 @@ import { Snapshotter, snapshotSequence } from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { filtersOf, publishersSubject } from './streams.js';
+import type { Turn } from './turns.js';
 
 /** Knobs that change no output. */
 export interface ActorKnobs {
@@ -48,12 +50,12 @@ export interface ActorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly knobs: ActorKnobs;
-  /** Inputs that the supervisor has given up on: they go to the dead letters. */
-  readonly poisoned: ReadonlySet<number>;
   /** Of a batch that failed: its messages are taken one by one, so that the one at fault is found. */
   readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
   readonly copied?: () => number;
+  /** Asked after each input whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
   /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
   readonly onAnswered?: (ingestedAtMs: number) => void;
 }
@@ -79,8 +81,9 @@ export class Actor {
   static async open(options: ActorOptions): Promise<Actor> {
     const { topology, stage, partition, log, store } = options;
     const { sequence, identity } = await snapshotSequence(options);
+    const buried = await buriedInputs(options, identity);
     const stored = await cellStores(store, stage.id, partition, residentCells(stage));
-    const fold = new MailboxFold(topology, stage, partition, stored, options.poisoned);
+    const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const abort = new AbortController();
     const outbox = await openOutbox(options, abort.signal);
     const filters = filtersOf(topology, stage.id, partition);
@@ -148,6 +151,8 @@ export class Actor {
       this.step(messages.slice(at, end), raw);
       if (raw) this.lastFrameMs = this.options.clock.nowMs();
       at = end;
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
       if (this.snapshotter.bytesSince > snapshotEveryBytes) await this.snapshotter.snapshot();
     }
     return [];
@@ -160,7 +165,9 @@ export class Actor {
       throw fatal(
         'LOG_GAP',
         `${stage.id}.${partition} has read up to message ${this.restoredAt}, but message ${expected} on ${subject} is gone`,
-        { hint: 'the state is older than what the log was trimmed to: restore the data directory, or start both anew' },
+        {
+          hint: 'the state is older than what the log was trimmed to: restore the data directory, or see what can be done with `rivulet repair`',
+        },
       );
     }
     this.heard.set(subject, sequence);
@@ -199,7 +206,8 @@ export class Actor {
    */
   private batchEnd(messages: readonly LogMessage[], at: number): number {
     const { frameMessages, frameBytes } = this.options.knobs;
-    const { poisoned, suspects } = this.options;
+    const { suspects } = this.options;
+    const { buried } = this.fold;
     const { sequence } = messages[at]!;
     const cuts: number[] = [];
     for (const { said } of this.outbox.lines.values()) {
@@ -214,7 +222,7 @@ export class Actor {
     for (; end < messages.length && end - at < frameMessages && bytes < frameBytes; end++) {
       const message = messages[end]!;
       const before = messages[end - 1]!.sequence;
-      if (!this.fold.isRaw(message) || poisoned.has(before) || poisoned.has(message.sequence)) break;
+      if (!this.fold.isRaw(message) || buried.has(before) || buried.has(message.sequence)) break;
       if (cuts.some((cut) => before <= cut && cut < message.sequence)) break;
       bytes += message.data.length;
     }
@@ -238,13 +246,18 @@ export class Actor {
     }
   }
 
+  /** After each step: only what costs nothing to know. */
   private report(): void {
     const { status } = this.options;
     const { epoch, watermarkMs, asOfMs, finished } = this.fold.alignment.state;
-    Object.assign(status, { epoch, watermarkMs, asOfMs, finished });
+    status.epoch = epoch;
+    status.watermarkMs = watermarkMs;
+    status.asOfMs = asOfMs;
+    status.finished = finished;
     status.counters = this.fold.instance.counts();
-    status.stateKeys = this.fold.instance.keys();
-    status.heldMessages = this.fold.waiting;
+    status.heldMessages = this.fold.held.count;
+    status.heldBytes = this.fold.held.bytes;
+    status.burials = this.fold.burials;
     status.unacknowledged = this.outbox.waiting;
   }
 }

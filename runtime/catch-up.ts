@@ -89,7 +89,8 @@ async function takePart({ objects }: Copies, unit: Unit, store: Store, { name, f
 
 /** Removes what is there of these instances, heads first. */
 export async function forget(unit: Unit, store: Store, stages: readonly string[]): Promise<void> {
-  await store.write(stages.map((id) => ({ key: headKey(id, unit.partition), value: undefined })));
+  const heads = stages.map((id) => headKey(id, unit.partition)).filter((key) => store.getSync(key) !== undefined);
+  if (heads.length > 0) await store.write(heads.map((key) => ({ key, value: undefined })));
   const view = store.view();
   try {
     for (const id of stages) {

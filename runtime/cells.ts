@@ -3,15 +3,15 @@
  *
  *   value    one value
  *   keyed    key → value, loaded from the store when first asked for, kept in a bounded cache
- *   tables   number → column table (window start → rows of that window), all in memory
+ *   tables   number → column table (window start → rows of that window), all in memory: tables.ts
  *
  * Invariants
- *   C1  A cell reports each change exactly once: `cut()` gives what changed since the last cut, encoded.
+ *   C1  A cell reports each change exactly once: `cut()` gives what changed since the last cut, as it was at that moment.
  *   C2  What a cut gave out stays in memory until `written()`: a read never sees the store behind the cut.
+ *   C3  A cut costs next to nothing, and what it gives is encoded as it is taken, while later inputs go on. So what may be changed (in place
+ *       too: whatever a cell hands out) is encoded first where a cut has not come to it yet.
  */
 import { textOf, utf8 } from './bytes.js';
-import type { Columns, FrameType } from './frame.js';
-import { ColumnTable } from './table.js';
 
 export interface CellChange {
   readonly key: string;
@@ -28,8 +28,9 @@ export interface CellStore {
 
 export interface Cell {
   restore(store: CellStore): void;
-  cut(): readonly CellChange[];
-  /** The changes of the last cut are in the store. */
+  /** To be taken once, in pieces if need be. */
+  cut(): Iterable<CellChange>;
+  /** The changes of the last cut, all of them taken, are in the store. */
   written(): void;
   /** Keys held in memory, for metrics. */
   readonly keys: number;
@@ -83,6 +84,7 @@ class ValueCell<T> implements Value<T> {
     this.current = bytes === undefined ? this.initial() : this.codec.decode(bytes);
   }
 
+  /** One value is encoded at once. */
   cut(): readonly CellChange[] {
     if (!this.dirty) return [];
     this.dirty = false;
@@ -109,20 +111,58 @@ export interface Keyed<V> extends Cell {
 
 interface Entry<V> {
   value: V | undefined;
-  /** In the set of the next cut, or of a cut that is not yet written. */
-  pinned: number;
+  /** The last set of changes that it is in. */
+  changes: Changes<V> | undefined;
+  /** Its value at the cut of those changes is encoded. */
+  encoded: boolean;
+}
+
+/** What changes from one cut to the next, then that cut. */
+class Changes<V> implements Iterable<CellChange> {
+  readonly entries = new Map<string, Entry<V>>();
+  /** Encoded ahead, since they were about to change. */
+  private readonly ahead: CellChange[] = [];
+  isWritten = false;
+
+  constructor(private readonly codec: Codec<V>) {}
+
+  encodeAhead(key: string, entry: Entry<V>): void {
+    this.ahead.push(this.encode(key, entry));
+  }
+
+  *[Symbol.iterator](): Generator<CellChange> {
+    for (const [key, entry] of this.entries) {
+      if (entry.changes === this && !entry.encoded) yield this.encode(key, entry);
+    }
+    yield* this.ahead;
+  }
+
+  /** Entries point here; nothing but that is kept. */
+  written(): void {
+    this.isWritten = true;
+    this.entries.clear();
+    this.ahead.length = 0;
+  }
+
+  private encode(key: string, entry: Entry<V>): CellChange {
+    entry.encoded = true;
+    return { key, value: entry.value === undefined ? undefined : this.codec.encode(entry.value) };
+  }
 }
 
 class KeyedCell<V> implements Keyed<V> {
   private readonly cache = new Map<string, Entry<V>>();
-  private dirty = new Map<string, Entry<V>>();
-  private writing = new Map<string, Entry<V>>();
+  private changes: Changes<V>;
+  private writing: Changes<V>[] = [];
   private store: CellStore | undefined;
+  private hand: MapIterator<[string, Entry<V>]> | undefined;
 
   constructor(
     private readonly codec: Codec<V>,
     private readonly cachedMax: number,
-  ) {}
+  ) {
+    this.changes = new Changes(codec);
+  }
 
   get keys(): number {
     return this.cache.size;
@@ -130,10 +170,14 @@ class KeyedCell<V> implements Keyed<V> {
 
   get(key: string): V | undefined {
     const known = this.cache.get(key);
-    if (known !== undefined) return known.value;
+    if (known !== undefined) {
+      this.mayChange(key, known);
+      if (this.cache.size > this.cachedMax) this.trim();
+      return known.value;
+    }
     const bytes = this.store?.get(key);
     if (bytes === undefined) return undefined;
-    const entry = { value: this.codec.decode(bytes), pinned: 0 };
+    const entry = { value: this.codec.decode(bytes), changes: undefined, encoded: false };
     this.remember(key, entry);
     return entry.value;
   }
@@ -149,54 +193,64 @@ class KeyedCell<V> implements Keyed<V> {
   restore(store: CellStore): void {
     this.store = store;
     this.cache.clear();
-    this.dirty.clear();
-    this.writing.clear();
+    this.hand = undefined;
+    this.changes = new Changes(this.codec);
+    this.writing = [];
   }
 
-  cut(): readonly CellChange[] {
-    const changes: CellChange[] = [];
-    for (const [key, { value: next }] of this.dirty) {
-      changes.push({ key, value: next === undefined ? undefined : this.codec.encode(next) });
-    }
-    this.writing = this.dirty;
-    this.dirty = new Map();
+  cut(): Iterable<CellChange> {
+    const { changes } = this;
+    this.writing.push(changes);
+    this.changes = new Changes(this.codec);
     return changes;
   }
 
   written(): void {
-    for (const entry of this.writing.values()) entry.pinned--;
-    this.writing.clear();
-    this.trim(this.cache.size);
+    for (const changes of this.writing) changes.written();
+    this.writing = [];
   }
 
   private change(key: string, next: V | undefined): void {
     const known = this.cache.get(key);
-    const entry = known ?? { value: next, pinned: 0 };
+    const entry = known ?? { value: next, changes: undefined, encoded: false };
+    this.mayChange(key, entry);
     entry.value = next;
-    if (!this.dirty.has(key)) {
-      this.dirty.set(key, entry);
-      entry.pinned++;
+    if (entry.changes !== this.changes) {
+      entry.changes = this.changes;
+      entry.encoded = false;
+      this.changes.entries.set(key, entry);
     }
     if (known === undefined) this.remember(key, entry);
   }
 
-  private remember(key: string, entry: Entry<V>): void {
-    this.cache.set(key, entry);
-    this.trim(TRIM_LOOKS);
+  /** C3 */
+  private mayChange(key: string, entry: Entry<V>): void {
+    const { changes, encoded } = entry;
+    if (changes !== undefined && changes !== this.changes && !encoded && !changes.isWritten) {
+      changes.encodeAhead(key, entry);
+    }
   }
 
-  /** Keeps the cache within its bound by dropping the oldest entries that the store can give back. */
-  private trim(looks: number): void {
-    for (const [key, entry] of this.cache) {
-      if (this.cache.size <= this.cachedMax || looks-- === 0) return;
-      this.cache.delete(key);
-      // A pinned entry moves to the young end, so that the next look finds others.
-      if (entry.pinned > 0) this.cache.set(key, entry);
+  private remember(key: string, entry: Entry<V>): void {
+    this.cache.set(key, entry);
+    this.trim();
+  }
+
+  /**
+   * Brings the cache nearer to its bound by dropping entries that the store can give back (C2). It looks on where it looked last: each look from the
+   * start would pass over all that was dropped there before.
+   */
+  private trim(): void {
+    for (let looks = TRIM_LOOKS; looks > 0 && this.cache.size > this.cachedMax; looks--) {
+      this.hand ??= this.cache.entries();
+      const { done, value: next } = this.hand.next();
+      if (done === true) this.hand = undefined;
+      else if (next[1].changes?.isWritten !== false) this.cache.delete(next[0]);
     }
   }
 }
 
-/** Entries looked at to find one that can go, each time one comes. */
+/** Entries looked at to find one that can go, each time one is asked for or comes. */
 const TRIM_LOOKS = 8;
 const CACHED_MAX = 200_000;
 
@@ -207,90 +261,4 @@ export const keyed = <V>(
 ): CellSpec<Keyed<V>> => ({
   resident: false,
   create: () => new KeyedCell(codec, cachedMax),
-});
-
-export interface Tables<C extends Columns> extends Cell {
-  /** The table of a number, made when missing. */
-  table(key: number): ColumnTable<C>;
-  has(key: number): boolean;
-  drop(key: number): void;
-  /** The numbers that have tables, ascending. */
-  numbers(): number[];
-}
-
-class TablesCell<C extends Columns> implements Tables<C> {
-  private readonly tables = new Map<number, ColumnTable<C>>();
-  /** Stored keys of tables dropped since the last cut. */
-  private dropped: string[] = [];
-
-  constructor(
-    private readonly type: FrameType<C>,
-    private readonly keyColumns: readonly (keyof C & string)[],
-  ) {}
-
-  get keys(): number {
-    let rows = 0;
-    for (const table of this.tables.values()) rows += table.rows;
-    return rows;
-  }
-
-  table(key: number): ColumnTable<C> {
-    let table = this.tables.get(key);
-    if (table === undefined) {
-      table = new ColumnTable(this.type, this.keyColumns);
-      this.tables.set(key, table);
-    }
-    return table;
-  }
-
-  has(key: number): boolean {
-    return this.tables.has(key);
-  }
-
-  drop(key: number): void {
-    const table = this.tables.get(key);
-    if (table === undefined) return;
-    this.tables.delete(key);
-    for (const page of table.storedPages()) this.dropped.push(`${key}/${page}`);
-  }
-
-  numbers(): number[] {
-    return [...this.tables.keys()].sort((a, b) => a - b);
-  }
-
-  restore(store: CellStore): void {
-    this.tables.clear();
-    this.dropped = [];
-    const pages = new Map<number, [page: string, bytes: Uint8Array][]>();
-    for (const [key, bytes] of store.entries()) {
-      const at = key.indexOf('/');
-      const number = Number(key.slice(0, at));
-      const list = pages.get(number) ?? [];
-      list.push([key.slice(at + 1), bytes]);
-      pages.set(number, list);
-    }
-    for (const number of [...pages.keys()].sort((a, b) => a - b)) this.table(number).load(pages.get(number)!);
-  }
-
-  cut(): readonly CellChange[] {
-    const changes: CellChange[] = this.dropped.map((key) => ({ key, value: undefined }));
-    this.dropped = [];
-    for (const [number, table] of this.tables) {
-      for (const [page, bytes] of table.cut()) changes.push({ key: `${number}/${page}`, value: bytes });
-    }
-    return changes;
-  }
-
-  written(): void {
-    // Tables stay in memory whole; nothing was pinned.
-  }
-}
-
-/** Number → table of rows of one frame type, found by its key columns. */
-export const tables = <C extends Columns>(
-  type: FrameType<C>,
-  options: { readonly key: readonly (keyof C & string)[] },
-): CellSpec<Tables<C>> => ({
-  resident: true,
-  create: () => new TablesCell(type, options.key),
 });

@@ -9,6 +9,7 @@
  *   D4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
  */
 import { bytesOf, holdIn, leasesIn, type NodeEntry, nodesIn } from './cluster-entries.js';
+import { Deadline } from './deadline.js';
 import { asError, explain, reactionOf } from './errors.js';
 import type { Unit, UnitHost } from './host.js';
 import { place } from './placement.js';
@@ -89,24 +90,24 @@ export class Cluster {
     return [...this.owned].filter(([, { phase }]) => phase === 'ready').map(([unit]) => unit);
   }
 
-  /** Hands everything over and leaves. */
-  async stop(): Promise<void> {
+  /** Hands everything over and leaves: what the deadline allows of it. */
+  async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     const { host, leases, node } = this.options;
     this.draining = true;
     this.pause.abort();
-    for (const unwatch of this.unwatch) await unwatch();
-    await this.untilStopped();
-    await Promise.allSettled(this.tasks);
+    await deadline.step('the watch on the other nodes', () => Promise.all(this.unwatch.map((unwatch) => unwatch())));
+    await deadline.step('the round', () => this.untilStopped());
+    await deadline.step('units that were being opened', () => Promise.allSettled(this.tasks));
     const alone = this.seen.every(({ id }) => id === node);
     await this.quietly(() => this.sayPresence());
     const closing = [...new Set([...this.owned.keys(), ...this.followed.keys()])].map(async (unit) => {
-      await host.close(unit, { copy: !alone && this.owned.has(unit) });
+      const copy = !alone && this.owned.has(unit);
+      await deadline.step(`the last snapshot of ${unit}`, () => host.close(unit, { copy }));
       const lease = this.owned.get(unit);
       if (lease !== undefined) await this.quietly(() => leases.delete(unit, lease.revision));
     });
-    const closed = await Promise.allSettled(closing);
+    await Promise.all(closing);
     await this.quietly(() => this.presence.leave());
-    for (const result of closed) if (result.status === 'rejected') throw asError(result.reason);
   }
 
   private async untilStopped(): Promise<void> {
@@ -178,6 +179,8 @@ export class Cluster {
     // One that ended while nobody could renew it, and that nobody took, is taken again. Who was faster shows in the next round.
     own.revision =
       (await unlessFenced(() => leases.put(unit, bytesOf({ node }), lease?.revision ?? 0))) ?? own.revision;
+    // Handed over meanwhile.
+    if (this.owned.get(unit) !== own) return;
     if (planned === undefined || planned === node || [...this.owned.values()].some(({ phase }) => phase === 'busy'))
       return;
     const isReady =
@@ -262,7 +265,7 @@ export class Cluster {
     try {
       await work();
     } catch (error) {
-      this.options.logger.warn({ err: error }, 'left without saying so; the leases end by themselves');
+      this.options.logger.debug({ err: error }, 'left without saying so; the leases end by themselves');
     }
   }
 

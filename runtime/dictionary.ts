@@ -132,3 +132,57 @@ export class CodeMap {
     return (this.codes[code] = this.to.addFrom(this.from, code));
   }
 }
+
+/**
+ * Of a dictionary the entries that are asked for, as one of its own, in order of first use. It costs what is asked for, not what there is:
+ * entries are distinct already, so that none is looked up by its text.
+ */
+export class Excerpt {
+  private size = 1;
+  private bytes = NO_BYTES;
+  private ends = NO_CODES;
+  /** Of a small dictionary the new codes by code; of a large one pairs (code, new code) by open addressing. */
+  private readonly codes: Uint32Array;
+  private readonly mask: number;
+
+  /** `uses`: how many codes will be asked for at most. */
+  constructor(
+    private readonly from: Dictionary,
+    uses: number,
+  ) {
+    const slots = 2 ** Math.ceil(Math.log2(uses * 2 + 1));
+    this.mask = from.size <= slots * 2 ? 0 : slots - 1;
+    this.codes = new Uint32Array(this.mask === 0 ? from.size : slots * 2);
+  }
+
+  get(code: number): number {
+    if (code === ABSENT) return ABSENT;
+    const { codes, mask } = this;
+    if (mask === 0) return codes[code] !== 0 ? codes[code]! : (codes[code] = this.append(code));
+    let slot = Math.imul(code, 0x9e3779b1) & mask;
+    for (let known = codes[slot * 2]!; known !== 0; known = codes[slot * 2]!) {
+      if (known === code) return codes[slot * 2 + 1]!;
+      slot = (slot + 1) & mask;
+    }
+    codes[slot * 2] = code;
+    return (codes[slot * 2 + 1] = this.append(code));
+  }
+
+  view(): Dictionary {
+    const { size } = this;
+    return { size, bytes: this.bytes.subarray(0, this.ends[size - 1]!), ends: this.ends.subarray(0, size) };
+  }
+
+  private append(code: number): number {
+    const { bytes, ends } = this.from;
+    const added = this.size++;
+    if (added >= this.ends.length) this.ends = grown(this.ends, Math.max(CODES_FIRST, added + 1));
+    let at = this.ends[added - 1]!;
+    const end = ends[code]!;
+    const needed = at + end - ends[code - 1]!;
+    if (needed > this.bytes.length) this.bytes = grown(this.bytes, Math.max(BYTES_FIRST, needed));
+    for (let i = ends[code - 1]!; i < end; i++) this.bytes[at++] = bytes[i]!;
+    this.ends[added] = at;
+    return added;
+  }
+}

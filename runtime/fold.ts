@@ -11,14 +11,14 @@ import { asError, explain, fatal } from './errors.js';
 import { frameOf } from './frame.js';
 import { fromWire } from './frame-codec.js';
 import { type Topology, writerOf } from './graph.js';
-import { HeldCell } from './held.js';
+import { HELD, HELD_BYTES, HeldMessages } from './held.js';
 import { NOTHING_STORED, StageInstance, type StateChange } from './instance.js';
 import type { LogMessage } from './ports.js';
 import { Answer, type Destination, destinationsOf } from './router.js';
 import { type AnyStage, RAW, type RawMessage } from './stage.js';
 
 const ALIGNMENT = '$alignment';
-const HELD = '$held';
+const BURIALS = '$burials';
 
 /** Cells whose entries must be loaded before a fold is made. */
 export const residentCells = (stage: AnyStage): string[] => [
@@ -39,7 +39,20 @@ export class StepError extends Error {
   }
 }
 
+/**
+ * Conservation with burials (design rule 9). What a publisher sent, or a line of a file, was one event that came in and went to the dead letters,
+ * as if it could not be read. A frame of a later stage holds events that parse has counted: those rows end here, and
+ *
+ *   events = on time + late + dead-letter + duplicates + rows buried on the way from parse to window
+ */
+export interface Burials {
+  readonly messages: number;
+  /** Of frames. */
+  readonly rows: number;
+}
+
 const NONE: ReadonlySet<number> = new Set();
+const NEWLINE = 0x0a;
 /** Of a buried message in one dead letter. */
 const PIECE_BYTES = 192 * 1024;
 
@@ -50,8 +63,9 @@ export class MailboxFold {
   /** Where ends of epochs and ticks go: a ledger is for people, and in a topic nobody keeps time. */
   private readonly marked: readonly Destination[];
   private readonly ticked: readonly Destination[];
-  private readonly held = new HeldCell();
+  readonly held = new HeldMessages(writerOfSubject);
   private readonly alignmentCell = value<AlignmentState>(initialAlignment).create();
+  private readonly burialsCell = value<Burials>(() => ({ messages: 0, rows: 0 })).create();
   private readonly inputs = new Map<string, string>();
   private readonly rawInput: string | undefined;
 
@@ -61,11 +75,12 @@ export class MailboxFold {
     private readonly partition: number,
     stored: (cell: string) => CellStore = () => NOTHING_STORED,
     /** Inputs that the stage cannot digest: they go to the dead letters, and what they say of their writer's progress counts. */
-    private readonly poisoned = NONE,
+    readonly buried = NONE,
   ) {
     this.instance = new StageInstance(stage, partition, stored);
     this.alignmentCell.restore(stored(ALIGNMENT));
-    this.held.restore(stored(HELD));
+    this.burialsCell.restore(stored(BURIALS));
+    this.held.restore(stored(HELD), stored(HELD_BYTES));
     this.alignment = new Alignment(topology, stage.id, partition, this.alignmentCell.get());
     this.destinations = destinationsOf(topology, stage.id, partition);
     const topics = new Map(topology.topics.map((topic) => [topic.id, topic]));
@@ -79,9 +94,8 @@ export class MailboxFold {
     return this.alignment.state.asOfMs ?? undefined;
   }
 
-  /** Messages waiting for their epoch. */
-  get waiting(): number {
-    return this.held.keys;
+  get burials(): Burials {
+    return this.burialsCell.get();
   }
 
   /** Is this a publisher's message, rather than one of ours? */
@@ -92,7 +106,7 @@ export class MailboxFold {
   /** Publishers' messages, together one input. */
   takeRaw(messages: readonly LogMessage[]): Answer {
     const answer = this.newAnswer();
-    if (this.poisoned.has(messages[0]!.sequence)) this.bury(messages[0]!, answer);
+    if (this.buried.has(messages[0]!.sequence)) this.bury(messages[0]!, { records: 1, rows: 0 }, answer);
     else answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
     this.alignmentCell.set(this.alignment.state);
     return answer;
@@ -104,7 +118,7 @@ export class MailboxFold {
     const envelope = this.envelopeOf(message);
     const writer = writerOfSubject(message.subject);
     const { aligned } = this.alignment;
-    if (aligned && this.alignment.knows(writer) && (this.alignment.mustHold(writer) || this.hasHeld(writer))) {
+    if (aligned && this.alignment.knows(writer) && (this.held.has(writer) || this.alignment.mustHold(writer))) {
       this.held.hold(message);
       return { answer, ingestedAtMs: undefined };
     }
@@ -114,10 +128,23 @@ export class MailboxFold {
     return { answer, ingestedAtMs: envelope.ingestedAtMs ?? message.storedAtMs };
   }
 
-  cut(): StateChange[] {
-    const own = (cell: string, changes: readonly { key: string; value: Uint8Array | undefined }[]): StateChange[] =>
-      changes.map((change) => ({ ...change, cell }));
-    return [...this.instance.cut(), ...own(ALIGNMENT, this.alignmentCell.cut()), ...own(HELD, this.held.cut())];
+  /** The changes of the last cut are in the store. */
+  written(): void {
+    this.instance.written();
+    this.held.written();
+  }
+
+  /** What changed since the last cut, as of this moment; encoded as it is taken, which may be later. */
+  cut(): Iterable<StateChange> {
+    const held = this.held.cut();
+    const cells = this.instance.cut([
+      [ALIGNMENT, this.alignmentCell.cut()],
+      [BURIALS, this.burialsCell.cut()],
+    ]);
+    return (function* () {
+      yield* cells;
+      yield* held;
+    })();
   }
 
   private newAnswer(): Answer {
@@ -129,7 +156,7 @@ export class MailboxFold {
     try {
       return fromBinary(EnvelopeSchema, data);
     } catch (error) {
-      if (!this.poisoned.has(sequence)) throw error;
+      if (!this.buried.has(sequence)) throw error;
       return create(EnvelopeSchema);
     }
   }
@@ -144,12 +171,12 @@ export class MailboxFold {
 
   private digestNow(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
     const { alignment, instance } = this;
-    const buried = this.poisoned.has(message.sequence);
+    const isBuried = this.buried.has(message.sequence);
     alignment.note(writer, envelope);
-    if (buried) this.bury(message, answer);
+    if (isBuried) this.bury(message, lossOf(envelope), answer);
     else this.takeBody(message, envelope, answer);
     if (envelope.tickMs !== undefined) {
-      if (!buried) answer.add(instance.tick(envelope.tickMs));
+      if (!isBuried) answer.add(instance.tick(envelope.tickMs));
       // Parse only translates: a tick goes on behind the events that came before it.
       if (this.rawInput !== undefined) answer.mark(this.ticked, { tickMs: envelope.tickMs });
     }
@@ -184,7 +211,14 @@ export class MailboxFold {
   }
 
   /** As it is, in pieces that fit into messages; the stage never sees it. */
-  private bury({ subject, sequence, data, storedAtMs }: LogMessage, answer: Answer): void {
+  private bury(
+    { subject, sequence, data, storedAtMs }: LogMessage,
+    { records, rows }: { readonly records: number; readonly rows: number },
+    answer: Answer,
+  ): void {
+    this.instance.count('events', records);
+    this.instance.count('dead_letter', records);
+    this.burialsCell.set({ messages: this.burials.messages + 1, rows: this.burials.rows + rows });
     const reason = 'the stage failed on this message again and again; `original` is base64, in pieces by `index`';
     const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
     const pieces = Array.from({ length: Math.ceil(data.length / PIECE_BYTES) }, (_, index) => {
@@ -194,27 +228,32 @@ export class MailboxFold {
     answer.addDeadLetter(frameOf(deadLetters, pieces.length === 0 ? [row] : pieces));
   }
 
-  private hasHeld(writer: string): boolean {
-    return this.held.keys > 0 && this.held.all().some(({ subject }) => writerOfSubject(subject) === writer);
-  }
-
   /** What waited goes on as far as it can, each writer's in order. */
   private releaseHeld(answer: Answer): void {
-    for (let released = this.held.keys > 0; released;) {
+    for (let released = this.held.count > 0; released;) {
       released = false;
       const blocked = new Set<string>();
-      for (const message of this.held.all()) {
-        const writer = writerOfSubject(message.subject);
-        if (blocked.has(writer) || this.alignment.mustHold(writer)) {
+      for (let writer = this.held.firstWriter(blocked); writer !== undefined; writer = this.held.firstWriter(blocked)) {
+        if (this.alignment.mustHold(writer)) {
           blocked.add(writer);
           continue;
         }
-        this.held.release(message.sequence);
+        const message = this.held.release(writer);
         this.digest(message, fromBinary(EnvelopeSchema, message.data), writer, answer);
         released = true;
       }
     }
   }
+}
+
+/** What is lost with a buried message of ours: the records of a chunk, one line each; the rows of a frame. */
+function lossOf({ body }: Envelope): { readonly records: number; readonly rows: number } {
+  if (body.case === 'frame') return { records: 0, rows: body.value.rows };
+  if (body.case !== 'chunk') return { records: 0, rows: 0 };
+  const { data } = body.value;
+  let records = data.length > 0 && data.at(-1) !== NEWLINE ? 1 : 0;
+  for (const byte of data) if (byte === NEWLINE) records++;
+  return { records, rows: 0 };
 }
 
 function toRawMessage({ sequence, subject, storedAtMs, data, headers }: LogMessage): RawMessage {

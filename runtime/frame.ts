@@ -4,7 +4,7 @@
  * A frame type names its columns and their kinds; a builder grows one row after the other; a frame is read column by column.
  * Absent is NaN in an f64 column and code 0 in a text column. Times are epoch milliseconds in f64.
  */
-import { ABSENT, CodeMap, type Dictionary, DictionaryBuilder, grown, hashAt, textAt } from './dictionary.js';
+import { ABSENT, type Dictionary, DictionaryBuilder, Excerpt, grown, hashAt, textAt } from './dictionary.js';
 
 export type ColumnKind = 'f64' | 'u32' | 'u8' | 'text';
 export type Columns = Readonly<Record<string, ColumnKind>>;
@@ -145,18 +145,23 @@ export function gather<C extends Columns>(frame: Frame<C>, indexes: Uint32Array)
   const count = indexes.length;
   for (const [name, column] of Object.entries(frame.columns as Record<string, AnyColumn>)) {
     if ('codes' in column) {
-      const dictionary = new DictionaryBuilder();
-      const map = new CodeMap(column.dictionary, dictionary);
       const codes = new Uint32Array(count);
-      for (let i = 0; i < count; i++) codes[i] = map.get(column.codes[indexes[i]!]!);
-      columns[name] = { codes, dictionary: dictionary.view() };
+      for (let i = 0; i < count; i++) codes[i] = column.codes[indexes[i]!]!;
+      columns[name] = excerptOf(codes, column.dictionary);
     } else columns[name] = picked(column, indexes);
   }
   return { type: frame.type, rows: count, columns: columns as Frame<C>['columns'] };
 }
 
+/** The codes, which are written over, with a dictionary of only what they use. */
+export function excerptOf(codes: Uint32Array, dictionary: Dictionary): TextColumn {
+  const excerpt = new Excerpt(dictionary, codes.length);
+  for (let i = 0; i < codes.length; i++) codes[i] = excerpt.get(codes[i]!);
+  return { codes, dictionary: excerpt.view() };
+}
+
 /** One loop per kind of array: a loop that sees several is a fifth slower. */
-function picked(column: Float64Array | Uint32Array | Uint8Array, indexes: Uint32Array): AnyColumn {
+export function picked(column: Float64Array | Uint32Array | Uint8Array, indexes: Uint32Array): AnyColumn {
   const count = indexes.length;
   if (column instanceof Float64Array) {
     const values = new Float64Array(count);

@@ -97,6 +97,10 @@ export interface Topology extends TopologySpec {
 }
 
 export const DEAD_LETTER = 'dead-letter';
+/** Names the stream of `buried.ts`. */
+export const POISON = 'poison';
+/** Tokens of subjects that are no stage. */
+const RESERVED = new Set([POISON, 'events', 'clock']);
 
 export const streamOf = (id: string): string => `RIVULET_${id.toUpperCase().replaceAll('-', '_')}`;
 export const mailboxOf = (id: string, partition: number): string => `rivulet.${id}.${partition}.>`;
@@ -165,6 +169,7 @@ function validate(
     problems.push('two stages or topics have one id');
   for (const id of [...stages.keys(), ...topics.keys()]) {
     if (!/^[a-z][a-z0-9-]*$/.test(id)) problems.push(`${id}: an id is kebab-case`);
+    if (RESERVED.has(id)) problems.push(`${id}: the runtime has this name for something else`);
     if (!edges.some(({ to }) => to.stage === id)) problems.push(`${id}: nothing leads there`);
   }
   const keyOf = (id: string): PartitionKey | undefined => stages.get(id)?.key ?? topics.get(id)?.key;

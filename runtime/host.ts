@@ -1,5 +1,6 @@
 /** The units of one thread. */
 import type { Actor } from './actor.js';
+import { Deadline } from './deadline.js';
 import { fatal } from './errors.js';
 import { HostedUnit, type HostOptions, type Unit } from './hosted-unit.js';
 import type { ActorStatus } from './status.js';
@@ -44,16 +45,19 @@ export class Host implements UnitHost {
     return this.inTurn(unit, async () => (await this.opened(unit)).own());
   }
 
-  close(unit: string, options: { readonly copy: boolean }): Promise<void> {
+  close(unit: string, options: { readonly copy: boolean; readonly deadline?: Deadline }): Promise<void> {
     return this.inTurn(unit, async () => {
-      const hosted = this.open.get(unit);
+      const { copy, deadline = new Deadline(Infinity, this.options.clock) } = options;
+      await this.open.get(unit)?.close({ copy, deadline });
       this.open.delete(unit);
-      await hosted?.close(options);
     });
   }
 
-  async stop(): Promise<void> {
-    await Promise.all([...this.open.keys()].map((unit) => this.close(unit, { copy: false })));
+  /** Ticks end, actors take in no more and write a last snapshot, stores close: what the deadline allows of it. */
+  async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
+    const all = [...this.open.values()];
+    // Also when one of them has a turn that hangs.
+    await Promise.all(all.map((hosted) => hosted.close({ copy: false, deadline })));
   }
 
   /** The running actor of an instance; absent while it restarts, and when it is not here. */
@@ -65,6 +69,7 @@ export class Host implements UnitHost {
     return undefined;
   }
 
+  /** Of all instances, as of now. */
   get statuses(): ActorStatus[] {
     return [...this.open.values()].flatMap(({ statuses }) => statuses);
   }

@@ -13,12 +13,14 @@ import type { ActorKnobs, Actor } from './actor.js';
 import { acknowledge, catchUp, forget, sequencesOf } from './catch-up.js';
 import { Copier } from './copier.js';
 import { type Copies, includedIn, readManifest, type StoredManifest } from './copies.js';
+import { Deadline } from './deadline.js';
 import { asError, RivuletError } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Clock, Log, Logger, Store } from './ports.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
+import type { Turn } from './turns.js';
 
 /** What moves as one: the instances with one number of the stages that share a store. */
 export interface Unit {
@@ -39,6 +41,7 @@ export interface HostOptions {
   readonly knobs: ActorKnobs;
   /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
   readonly tickEveryMs: number;
+  readonly turn?: Turn;
   readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
   /** Absent: a unit that lives and dies with its data directory. */
   readonly copying?: CopyingOptions;
@@ -52,19 +55,25 @@ export interface CopyingOptions {
   readonly isHeld: () => boolean;
 }
 
+export interface CloseOptions {
+  readonly copy: boolean;
+  readonly deadline: Deadline;
+}
+
 interface Instance {
   readonly supervisor: Supervisor;
   readonly ended: Promise<void>;
 }
 
 export class HostedUnit {
-  readonly statuses: readonly ActorStatus[];
+  private readonly known: readonly ActorStatus[];
   private instances = new Map<string, Instance>();
   private tickers: { readonly ticker: Ticker; readonly ended: Promise<void> }[] = [];
   private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   private copier: Copier | undefined;
   private recovering: Promise<void> | undefined;
   private closed = false;
+  private isRunning = false;
 
   private constructor(
     readonly unit: Unit,
@@ -72,11 +81,17 @@ export class HostedUnit {
     private readonly store: Store,
     private readonly onFatal: (error: Error) => void,
   ) {
-    this.statuses = unit.stages.map((id) => newStatus(id, unit.partition));
+    this.known = unit.stages.map((id) => newStatus(id, unit.partition));
   }
 
   static async open(unit: Unit, options: HostOptions, onFatal: (error: Error) => void): Promise<HostedUnit> {
     return new HostedUnit(unit, options, await options.openStore(unit.name), onFatal);
+  }
+
+  /** Of its instances, as of now; a unit that only follows has none that run. */
+  get statuses(): readonly ActorStatus[] {
+    for (const { supervisor } of this.instances.values()) supervisor.report();
+    return this.isRunning ? this.known : [];
   }
 
   /** The running actor of a stage; absent while it restarts. */
@@ -107,18 +122,15 @@ export class HostedUnit {
     this.copier.start(this.onFatal);
   }
 
-  /** Ends everything and closes the store. With `copy` the next owner finds all that was known here. */
-  async close({ copy }: { readonly copy: boolean }): Promise<void> {
+  /** Ends everything and closes the store: what the deadline allows of it. With `copy` the next owner finds all that was known here. */
+  async close({ copy, deadline }: CloseOptions): Promise<void> {
     this.closed = true;
-    await this.stopFollowing();
+    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopFollowing());
     await this.recovering;
-    await this.stopInstances();
-    try {
-      if (copy) await this.copier?.copy();
-    } finally {
-      await this.stopCopying();
-      await this.store.close();
-    }
+    await this.stopInstances(deadline);
+    if (copy) await deadline.step(`the last copy of ${this.unit.name}`, async () => this.copier?.copy());
+    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopCopying());
+    await deadline.step(`the store ${this.unit.name}`, () => this.store.close());
   }
 
   private async startAtCopy(): Promise<void> {
@@ -166,14 +178,16 @@ export class HostedUnit {
   }
 
   private startInstances(): void {
-    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying } = this.options;
+    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying, turn } = this.options;
     const { partition } = this.unit;
+    this.isRunning = true;
     for (const [i, id] of this.unit.stages.entries()) {
       const stage = topology.stage(id);
       const logger = loggerOf(id, partition);
       const supervisor = new Supervisor({
         ...{ topology, stage, partition, log, clock, logger, knobs },
-        ...{ store: this.store, status: this.statuses[i]! },
+        ...{ store: this.store, status: this.known[i]! },
+        ...(turn === undefined ? {} : { turn }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
         ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
       });
@@ -187,11 +201,17 @@ export class HostedUnit {
     }
   }
 
-  private async stopInstances(): Promise<void> {
+  private async stopInstances(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     for (const { ticker } of this.tickers) ticker.stop();
-    await Promise.all([...this.instances.values()].map(({ supervisor }) => supervisor.stop()));
-    await Promise.allSettled([...this.instances.values()].map(({ ended }) => ended));
-    await Promise.allSettled(this.tickers.map(({ ended }) => ended));
+    const ends = [...this.instances].map(([id, { supervisor, ended }]) =>
+      deadline.step(`the last snapshot of ${id}.${this.unit.partition}`, async () => {
+        await supervisor.stop();
+        await ended;
+        supervisor.mustBeWhole();
+      }),
+    );
+    await Promise.all(ends);
+    await deadline.step('the ticks', () => Promise.all(this.tickers.map(({ ended }) => ended)));
     this.tickers = [];
     this.instances = new Map();
   }

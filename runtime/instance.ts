@@ -16,6 +16,8 @@ export interface StateChange extends CellChange {
   readonly cell: string;
 }
 
+type CellCut = readonly [cell: string, changes: Iterable<CellChange>];
+
 /** The cell in which the runtime keeps the counters of every instance. */
 const COUNTERS = '$counters';
 
@@ -74,6 +76,13 @@ export class StageInstance {
     });
   }
 
+  count(counter: Counter, n: number): void {
+    if (n === 0) return;
+    const counts = this.counters.get();
+    counts[counter] += n;
+    this.counters.set(counts);
+  }
+
   counts(): Counters {
     return this.counters.get();
   }
@@ -88,9 +97,9 @@ export class StageInstance {
     return this.cells;
   }
 
-  /** What changed since the last cut, encoded at this moment. */
-  cut(): StateChange[] {
-    return Object.entries(this.cells).flatMap(([cell, state]) => state.cut().map((change) => ({ ...change, cell })));
+  /** What changed since the last cut, as of this moment; encoded as it is taken (C3). `more`: cells of the runtime's own. */
+  cut(more: readonly CellCut[] = []): Iterable<StateChange> {
+    return changesOf([...Object.entries(this.cells).map(([cell, state]): CellCut => [cell, state.cut()]), ...more]);
   }
 
   written(): void {
@@ -114,10 +123,7 @@ export class StageInstance {
       out,
       partition: this.partition,
       count: (counter: Counter, n: number): void => {
-        if (n === 0) return;
-        const counts = this.counters.get();
-        counts[counter] += n;
-        this.counters.set(counts);
+        this.count(counter, n);
       },
     };
     // The context is built from the stage's own spec, which is what its pipeline asks for.
@@ -141,6 +147,10 @@ export class StageInstance {
         error: new Error(`stage ${this.stage.id} emitted ${emission.output} outside of an input (rule G1)`),
       };
   }
+}
+
+function* changesOf(cuts: readonly CellCut[]): Generator<StateChange> {
+  for (const [cell, changes] of cuts) for (const { key, value: bytes } of changes) yield { cell, key, value: bytes };
 }
 
 export const NOTHING_STORED: CellStore = { get: () => undefined, entries: () => [] };

@@ -7,12 +7,15 @@ import { fatal } from './errors.js';
 import type { Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 
-/** Version of the snapshot's layout, as opposed to a stage's own. */
-export const SNAPSHOT_FORMAT = 1;
+/** Version of the snapshot's layout, as opposed to a stage's own. A store of an older one is brought to it when it is opened (state/format.ts). */
+export const SNAPSHOT_FORMAT = 2;
 
 export const instancePrefix = (stageId: string, partition: number): string => `${stageId}/${partition}/`;
 
 export const headKey = (stageId: string, partition: number): string => `${instancePrefix(stageId, partition)}$head`;
+
+/** Is it the head of whatever instance? Cells of the runtime have other names, those of stages no `$`. */
+export const isHeadKey = (key: string): boolean => /^[^/]+\/\d+\/\$head$/.test(key);
 
 /** Which keys a snapshot has written: what the next copy of the state takes with it. Local to a store, never copied itself. */
 export const changedPrefix = (stageId: string, partition: number): string =>

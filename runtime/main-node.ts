@@ -14,9 +14,14 @@ import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
+import { watchLink } from '../connectors/nats/link.js';
+import { HealthWatch } from './main-health.js';
+import type { Health } from './health.js';
+import { Deadline } from './deadline.js';
 import type { Topology } from './graph.js';
 import type { Cluster } from './cluster.js';
 import { claimIdentity, type Identity, joinCluster, NodeHost } from './main-cluster.js';
+import { LoopDelay } from './loop-delay.js';
 import { checkDeployment } from './main-deployment.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
@@ -68,14 +73,16 @@ export interface RunningNode {
   answer(query: RecommendationQuery): Answer;
   /** Resolves when something escalated: the node must be stopped. */
   readonly failed: Promise<Error>;
-  stop(deadlineMs: number): Promise<void>;
+  /** How it is, and why. */
+  health(): Health | undefined;
+  /** Gives what was not finished in time; the next start replays it. */
+  stop(deadlineMs: number): Promise<readonly string[]>;
 }
 
 const STATUS_EVERY_MS = 1_000;
 /** Shares of a stop's deadline. */
 const FACADE_SHARE = 0.3;
-const UNITS_SHARE = 0.4;
-const THREADS_SHARE = 0.1;
+const UNITS_SHARE = 0.8;
 
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   let onFatal: (error: Error) => void = () => undefined;
@@ -90,12 +97,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const connection = await connectNats(nats.options, 'rivulet-facade');
     const log = await openNatsLog(connection);
     undo.push(() => log.close());
+    const natsAwaySinceMs = watchLink(connection, systemClock);
     const topology = mainTopology(options.pipeline);
     const { streamBytesMax: bytesMax, replicas } = options;
     await ensureStreams(log, topology, { bytesMax, replicas });
     const hosts = await startHosts(options, identity, topology, nats, onFatal, undo);
     const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
-    let address: string | undefined;
+    let address: string | undefined = undefined;
     const units = allUnits(topology);
     const host = new NodeHost(units, hosts.threads, hosts.view);
     const cluster = await joinCluster({
@@ -120,30 +128,42 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       },
     });
     address = `${options.grpc.host}:${grpc.port}`;
-    grpc.setServing(true);
+    // What they run now; afterwards they are asked once in a while.
+    await hosts.threads.freshStatuses();
+    const health = HealthWatch.start({
+      ...{ dataDir: options.dataDir, clock: systemClock, logger },
+      vitals: () => ({
+        instances: hosts.statuses(),
+        threads: hosts.threads.answers(),
+        natsAwaySinceMs: natsAwaySinceMs(),
+        nowMs: systemClock.nowMs(),
+      }),
+      apply: ({ serving, takesEvents }) => {
+        grpc.setServing(serving, takesEvents);
+      },
+    });
     return {
       ...{ log, topology, cluster, answer, failed, grpcPort: grpc.port, natsUrl: nats.options.url },
       ...{ telemetry: hosts.telemetry, statuses: hosts.statuses, natsVersion: connection.info?.version ?? 'unknown' },
+      health: () => health.health,
       stop: async (deadlineMs) => {
+        health.stop();
+        const deadline = new Deadline(deadlineMs, systemClock);
         grpc.setServing(false);
-        await grpc.stop(deadlineMs * FACADE_SHARE);
-        await within(deadlineMs * UNITS_SHARE, cluster.stop());
-        await Promise.all([hosts.threads.stop(deadlineMs * THREADS_SHARE), hosts.view.stop()]);
-        await log.close();
-        await nats.stop();
+        await grpc.stop(deadline.leftMs * FACADE_SHARE);
+        const units = new Deadline(deadline.leftMs * UNITS_SHARE, systemClock);
+        await cluster.stop(units);
+        await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
+        await deadline.step('the connection of the façade', () => log.close());
+        await deadline.step('the nats-server', () => nats.stop());
         await identity.release();
+        return [...units.unfinished, ...deadline.unfinished];
       },
     };
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
   }
-}
-
-/** Waits no longer than this for it: what it has not done is replayed at the next start. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  const over = new AbortController();
-  await Promise.race([work.finally(() => over.abort()), systemClock.sleep(ms, over.signal)]);
 }
 
 interface StartedHosts {
@@ -174,12 +194,14 @@ async function startHosts(
     STATUS_EVERY_MS,
     onFatal,
   );
-  undo.push(() => threads.stop(STATUS_EVERY_MS));
+  undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
-  const telemetry: Telemetry = new Telemetry(statuses, () => systemClock.nowMs());
+  const own = new LoopDelay();
+  const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
+  const telemetry: Telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
   const view = await startHost({ ...shared, name: 'facade' }, onFatal, (stage, ingestedAtMs) => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
   });
-  undo.push(() => view.stop());
+  undo.push(() => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   return { threads, view, telemetry, statuses };
 }

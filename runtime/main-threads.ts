@@ -1,21 +1,31 @@
 /** The threads of a node: starts workers, asks them how they are, stops them within a deadline. */
 import { Worker } from 'node:worker_threads';
+import { systemClock } from './clock.js';
+import { Deadline } from './deadline.js';
 import { transient } from './errors.js';
 import { type HostData, type HostRequest, revived, type WorkerCommand, type WorkerMessage } from './main-worker.js';
 import type { ActorStatus } from './status.js';
 
+/** Of a deadline, what it takes a thread to say how its stop went. */
+const ANSWER_MS = 100;
+
 interface Thread {
+  readonly name: string;
   readonly worker: Worker;
   statuses: readonly ActorStatus[];
-  stopped: Promise<void>;
+  /** When it has last said how it is. */
+  answeredAtMs: number | undefined;
+  loopDelayMs: number;
+  /** What it did not finish. */
+  stopped: Promise<readonly string[]>;
   /** Requests that wait for `done`. */
   readonly calls: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>;
 }
 
 export class Threads {
   private readonly workers: Thread[] = [];
-  private calls = 0;
   private asking: NodeJS.Timeout | undefined;
+  private calls = 0;
 
   private constructor(private readonly onFatal: (error: Error) => void) {}
 
@@ -28,19 +38,35 @@ export class Threads {
     try {
       await Promise.all(hosts.map((data) => threads.startOne(data)));
     } catch (error) {
-      await threads.stop(1_000);
+      await threads.stop(new Deadline(1_000, systemClock));
       throw error;
     }
-    threads.asking = setInterval(() => {
+    const ask = (): void => {
       threads.tell({ kind: 'status' });
-    }, statusEveryMs);
+    };
+    ask();
+    threads.asking = setInterval(ask, statusEveryMs);
     threads.asking.unref();
     return threads;
+  }
+
+  /** For health: a thread that is silent is not well. */
+  answers(): readonly Pick<Thread, 'name' | 'answeredAtMs'>[] {
+    return this.workers;
   }
 
   /** As of the last answers. */
   statuses(): ActorStatus[] {
     return this.workers.flatMap(({ statuses }) => statuses);
+  }
+
+  /** The longest that each thread's event loop was held up since the last call, as of the last answers. */
+  takeLoopDelays(): [thread: string, ms: number][] {
+    return this.workers.map((own) => {
+      const { name, loopDelayMs } = own;
+      own.loopDelayMs = 0;
+      return [name, loopDelayMs];
+    });
   }
 
   /** Asks all threads anew. */
@@ -64,7 +90,6 @@ export class Threads {
     return this.statuses();
   }
 
-  /** How many there are. */
   get count(): number {
     return this.workers.length;
   }
@@ -79,13 +104,15 @@ export class Threads {
     });
   }
 
-  async stop(deadlineMs: number): Promise<void> {
+  /** What is not finished by then is in `deadline.unfinished`, and cut. */
+  async stop(deadline: Deadline): Promise<void> {
     clearInterval(this.asking);
-    this.tell({ kind: 'stop' });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)));
-    await Promise.race([Promise.all(this.workers.map(({ stopped }) => stopped)), late]);
-    clearTimeout(timer);
+    this.tell({ kind: 'stop', deadlineMs: Math.max(0, deadline.leftMs - ANSWER_MS) });
+    await Promise.all(
+      this.workers.map(({ name, stopped }) =>
+        deadline.step(`thread ${name}`, async () => deadline.unfinished.push(...(await stopped))),
+      ),
+    );
     await Promise.all(this.workers.map(({ worker }) => worker.terminate()));
   }
 
@@ -96,21 +123,28 @@ export class Threads {
   private startOne(data: HostData): Promise<void> {
     const worker = new Worker(new URL('./main-worker.js', import.meta.url), { workerData: data, name: data.name });
     return new Promise((resolveStart, rejectStart) => {
-      const stopped = new Promise<void>((resolveStopped) => {
-        const own: Thread = { worker, statuses: [], stopped: Promise.resolve(), calls: new Map() };
+      const stopped = new Promise<readonly string[]>((resolveStopped) => {
+        const { name } = data;
+        const own: Thread = {
+          ...{ name, worker, statuses: [], answeredAtMs: undefined, loopDelayMs: 0, stopped: Promise.resolve([]) },
+          calls: new Map(),
+        };
         this.workers.push(own);
         let ended = false;
         worker.on('message', (message: WorkerMessage) => {
           if (message.kind === 'started') resolveStart();
-          else if (message.kind === 'status') own.statuses = message.statuses;
-          else if (message.kind === 'done') {
+          else if (message.kind === 'status') {
+            own.statuses = message.statuses;
+            own.answeredAtMs = systemClock.nowMs();
+            own.loopDelayMs = Math.max(own.loopDelayMs, message.loopDelayMs);
+          } else if (message.kind === 'done') {
             const waiting = own.calls.get(message.call);
             own.calls.delete(message.call);
             if (message.error === undefined) waiting?.resolve();
             else waiting?.reject(revived(message.error));
           } else if (message.kind === 'stopped') {
             ended = true;
-            resolveStopped();
+            resolveStopped(message.unfinished);
           } else {
             rejectStart(revived(message.error));
             this.onFatal(revived(message.error));
@@ -121,9 +155,8 @@ export class Threads {
           this.onFatal(error);
         });
         worker.on('exit', (code) => {
-          resolveStopped();
-          for (const { reject } of own.calls.values())
-            reject(transient('THREAD_EXIT', `thread ${data.name} has ended`));
+          resolveStopped([]);
+          for (const { reject } of own.calls.values()) reject(transient('THREAD_EXIT', `thread ${name} has ended`));
           if (!ended && code !== 0)
             this.onFatal(transient('THREAD_EXIT', `thread ${data.name} ended with code ${code}`));
         });

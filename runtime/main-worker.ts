@@ -9,11 +9,14 @@ import { openNatsLog } from '../connectors/nats/log.js';
 import { openLevelStore } from '../state/level-store.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
+import { Deadline } from './deadline.js';
 import { asError, RivuletError } from './errors.js';
 import { Host, type HostOptions } from './host.js';
 import { openCopies } from './main-copies.js';
 import { allUnits } from './main-units.js';
+import { LoopDelay } from './loop-delay.js';
 import type { ActorStatus } from './status.js';
+import { loopTurns } from './turns.js';
 
 export interface HostData {
   readonly name: string;
@@ -31,10 +34,11 @@ export interface HostData {
 
 export type WorkerMessage =
   | { readonly kind: 'started' }
-  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[] }
+  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly loopDelayMs: number }
   | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
   | { readonly kind: 'fatal'; readonly error: PlainError }
-  | { readonly kind: 'stopped' };
+  /** What was not finished in time, in words. */
+  | { readonly kind: 'stopped'; readonly unfinished: readonly string[] };
 
 /** What a host is asked for; each is answered with `done`. */
 export type HostRequest =
@@ -43,7 +47,7 @@ export type HostRequest =
   | { readonly action: 'hold'; readonly held: boolean };
 
 export type WorkerCommand =
-  | { readonly kind: 'stop' }
+  | { readonly kind: 'stop'; readonly deadlineMs: number }
   | { readonly kind: 'status' }
   | { readonly kind: 'call'; readonly call: number; readonly request: HostRequest };
 
@@ -73,7 +77,7 @@ export const revived = ({ reaction, code, message, hint, stack }: PlainError): R
 export interface StartedHost {
   readonly host: Host;
   readonly perform: (request: HostRequest) => Promise<void>;
-  readonly stop: () => Promise<void>;
+  readonly stop: (deadline: Deadline) => Promise<void>;
 }
 
 /** Starts the host described by the data; used by workers and, for the view, by the main thread. */
@@ -98,12 +102,13 @@ export async function startHost(
     openStore: (name) => {
       const directory = join(data.dataDir, 'state', name);
       mkdirSync(directory, { recursive: true });
-      return openLevelStore(directory);
+      return openLevelStore(directory, logger);
     },
     clock: systemClock,
     loggerOf: (stage, partition) => logger.child({ stage, partition }),
     knobs: data.knobs,
     tickEveryMs: data.tickEveryMs,
+    turn: loopTurns(),
     ...(copying === undefined ? {} : { copying }),
     ...(onAnswered === undefined ? {} : { onAnswered }),
   };
@@ -114,9 +119,9 @@ export async function startHost(
     await host.stop();
     throw error;
   }
-  const stop = async (): Promise<void> => {
-    await host.stop();
-    await log.close();
+  const stop = async (deadline: Deadline): Promise<void> => {
+    await host.stop(deadline);
+    await deadline.step(`the connection of ${data.name}`, () => log.close());
   };
   const perform = async (request: HostRequest): Promise<void> => {
     if (request.action === 'hold') held = request.held;
@@ -128,6 +133,7 @@ export async function startHost(
 
 async function runWorker(): Promise<void> {
   const port = parentPort!;
+  const loopDelay = new LoopDelay();
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
@@ -137,7 +143,7 @@ async function runWorker(): Promise<void> {
   post({ kind: 'started' });
   port.on('message', (command: WorkerCommand) => {
     if (command.kind === 'status') {
-      post({ kind: 'status', statuses: host.statuses });
+      post({ kind: 'status', statuses: host.statuses, loopDelayMs: loopDelay.takeMaxMs() });
       return;
     }
     if (command.kind === 'call') {
@@ -152,16 +158,11 @@ async function runWorker(): Promise<void> {
       );
       return;
     }
-    void stop().then(
-      () => {
-        post({ kind: 'stopped' });
-        port.close();
-      },
-      (error: unknown) => {
-        post({ kind: 'fatal', error: plainError(asError(error)) });
-        port.close();
-      },
-    );
+    const deadline = new Deadline(command.deadlineMs, systemClock);
+    void stop(deadline).then(() => {
+      post({ kind: 'stopped', unfinished: deadline.unfinished });
+      port.close();
+    });
   });
 }
 

@@ -9,12 +9,14 @@
 import { fatal } from './errors.js';
 import type { MailboxFold } from './fold.js';
 import { streamOf, type Topology } from './graph.js';
+import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
 import type { Outbox } from './outbox.js';
 import type { Log, Logger, Store, StoreChange } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
+import type { Turn } from './turns.js';
 
 export interface SnapshotterOptions {
   readonly topology: Topology;
@@ -26,6 +28,8 @@ export interface SnapshotterOptions {
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
+  /** Asked after each key whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
 }
 
 /** The sequence of the last snapshot (0 without one), checked against the log (design rule 8). */
@@ -48,7 +52,7 @@ export async function snapshotSequence(options: SnapshotterOptions): Promise<{ s
     'LOG_BEHIND',
     `the snapshot of ${stage.id}.${partition} includes message ${head.sequence} of ${stream}, but that stream ${found}`,
     {
-      hint: 'the NATS store was rolled back, deleted or is another server: restore it, or use an empty data directory',
+      hint: 'the NATS store was rolled back, deleted or is another server: restore it, or see what can be done with `rivulet repair`',
     },
   );
 }
@@ -102,9 +106,8 @@ export class Snapshotter {
     const { sequence } = this;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
-    const writes: StoreChange[] = this.fold
-      .cut()
-      .map(({ cell, key, value }) => ({ key: `${prefix}${cell}/${key}`, value }));
+    // The outputs of what was taken in so far, and no more than those (P1).
+    const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
     writes.push({
       key: headKey(stage.id, partition),
@@ -118,15 +121,25 @@ export class Snapshotter {
         stream: this.streamIdentity,
       }),
     });
-    await this.outbox.settled();
     await store.write(writes);
-    this.fold.instance.written();
+    this.fold.written();
     this.written = sequence;
     status.snapshots++;
     status.snapshotSequence = sequence;
     status.snapshotMs = performance.now() - startedAt;
     status.snapshotBytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
     await this.trim();
+  }
+
+  /** Encoded piece by piece: inputs go on in between, and change nothing of it (C3). */
+  private async encoded(cut: Iterable<StateChange>, prefix: string): Promise<StoreChange[]> {
+    const writes: StoreChange[] = [];
+    for (const { cell, key, value } of cut) {
+      writes.push({ key: `${prefix}${cell}/${key}`, value });
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
+    }
+    return writes;
   }
 
   /** Subjects that can be trimmed, and below what: nobody will start from a snapshot that needs more. */

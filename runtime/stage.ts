@@ -28,8 +28,9 @@ export {
   slice,
   type TextColumn,
 } from './frame.js';
-export { type CellSpec, type Codec, json, type Keyed, keyed, type Tables, tables, type Value, value } from './cells.js';
+export { type CellSpec, type Codec, json, type Keyed, keyed, type Value, value } from './cells.js';
 export { type ColumnTable, NO_ROW } from './table.js';
+export { type Tables, tables } from './tables.js';
 export { deadLetters } from './dead-letter.js';
 export { poison } from './errors.js';
 export { textOf, utf8 } from './bytes.js';

@@ -1,4 +1,5 @@
 /** What an instance says of itself, for metrics, health and the live view. Telemetry only: nothing of it is state. */
+import type { Burials } from './fold.js';
 import type { Counters } from './instance.js';
 
 export type ActorState = 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
@@ -7,6 +8,9 @@ export interface ActorStatus {
   readonly stage: string;
   readonly partition: number;
   state: ActorState;
+  /** Since when it is in this state, and since when it fails without having recovered; epoch ms. */
+  sinceMs: number;
+  failingSinceMs: number | undefined;
   messagesIn: number;
   bytesIn: number;
   rowsOut: number;
@@ -26,7 +30,10 @@ export interface ActorStatus {
   /** The bounded input is over and all of it is taken in. */
   finished: boolean;
   stateKeys: number;
+  /** Messages that wait for their epoch, and their bytes, wherever they are. */
   heldMessages: number;
+  heldBytes: number;
+  burials: Burials;
   unacknowledged: number;
   /** When the newest input taken in was stored, epoch ms. */
   lastStoredAtMs: number;
@@ -37,6 +44,8 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   stage,
   partition,
   state: 'restoring',
+  sinceMs: 0,
+  failingSinceMs: undefined,
   messagesIn: 0,
   bytesIn: 0,
   rowsOut: 0,
@@ -54,6 +63,8 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   finished: false,
   stateKeys: 0,
   heldMessages: 0,
+  heldBytes: 0,
+  burials: { messages: 0, rows: 0 },
   unacknowledged: 0,
   lastStoredAtMs: 0,
   counters: { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 },

@@ -1,6 +1,6 @@
 /** Streams and mailbox filters, derived from the topology. */
 import { fatal, RivuletError } from './errors.js';
-import { isSource, mailboxOf, streamOf, subjectOf, type Topology } from './graph.js';
+import { isSource, mailboxOf, POISON, streamOf, subjectOf, type Topology } from './graph.js';
 import type { Log, StreamSpec } from './ports.js';
 import { RAW } from './stage.js';
 
@@ -28,7 +28,7 @@ const hasPublishers = (topology: Topology, stageId: string): boolean =>
 
 export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[] {
   const ids = [...topology.stages.map(({ id }) => id), ...topology.topics.map(({ id }) => id)];
-  return ids.map((id) => {
+  const streams = ids.map((id): StreamSpec => {
     const open = hasPublishers(topology, id);
     const partitions = topology.count(id);
     return {
@@ -52,6 +52,12 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
       dropsOldest: topology.topics.some((topic) => topic.id === id && topic.ledger),
     };
   });
+  const { bytesMax, replicas } = limits;
+  // No mailbox, and not bounded by one: what is buried, see `buried.ts`.
+  return [
+    ...streams,
+    { name: streamOf(POISON), subjects: [`rivulet.${POISON}.>`], bytesMax, replicas, dropsOldest: false },
+  ];
 }
 
 export function filtersOf(topology: Topology, stageId: string, partition: number): string[] {

@@ -3,96 +3,160 @@
  *
  * Invariants
  *   S1  At most one actor of an instance is open at a time: the next is opened when the one before has ended.
- *   S2  Each restart is logged with reason, attempt and delay; the budget is the child's own.
- *   S3  Fatal errors and an exhausted budget escalate; nothing is restarted silently for ever.
+ *   S2  Each restart is told with reason, attempt and delay, in the status always, in the log until it is known (then at each doubling);
+ *       the budget is the child's own.
+ *   S3  Fatal errors and an exhausted budget escalate, in one line, which is whoever's that ends the node; nothing is restarted silently for ever.
+ *   S4  What is poison is stored in the log before the next actor opens (buried.ts): this one only asks for it.
  */
 import { Actor, type ActorOptions } from './actor.js';
-import { asError, explain, reactionOf } from './errors.js';
+import { bury, unbury } from './buried.js';
+import { asError, explain, fatal, reactionOf } from './errors.js';
 import { StepError } from './fold.js';
+import type { ActorState } from './status.js';
 import { DEFAULT_STRATEGY, type Failure, type Strategy, Tally } from './strategy.js';
 
-export type SupervisorOptions = Omit<ActorOptions, 'poisoned' | 'suspects'> & { readonly strategy?: Strategy };
+export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & { readonly strategy?: Strategy };
 
 /** An actor that ran this long without failing has recovered. */
 const RECOVERED_AFTER_MS = 10_000;
-/** Buried inputs remembered until a snapshot is past them. */
-const BURIED_MAX = 1_000;
+/** Restarts in a row that are each logged; of those behind them the 16th, the 32nd… */
+const LOUD_RESTARTS = 8;
 
 export class Supervisor {
   private readonly abort = new AbortController();
-  private readonly poisoned = new Set<number>();
   private readonly tally: Tally;
   /** The batch that failed last. */
   private suspects: ActorOptions['suspects'];
+  /** To be buried before the next actor opens. */
+  private condemned: number | undefined;
+  /** Buried by us, and nothing said about it yet as far as we know. */
+  private lastBuried: number | undefined;
   private actor: Actor | undefined;
+  /** Why there is no last snapshot, when a stop ended without one. */
+  private cutShort: Error | undefined;
 
   constructor(private readonly options: SupervisorOptions) {
     this.tally = new Tally(options.strategy ?? DEFAULT_STRATEGY);
+    options.status.sinceMs = options.clock.nowMs();
   }
 
   get current(): Actor | undefined {
     return this.actor;
   }
 
+  /** What is not kept up with each step, for who asks. */
+  report(): void {
+    if (this.actor !== undefined) this.options.status.stateKeys = this.actor.fold.instance.keys();
+  }
+
   /** Resolves after `stop`; rejects with what escalates. */
   async run(): Promise<void> {
-    const { status, clock } = this.options;
     for (;;) {
-      const startedMs = clock.nowMs();
       try {
-        status.state = 'restoring';
-        this.actor = await Actor.open({ ...this.options, poisoned: this.poisoned, suspects: this.suspects });
+        this.becomes('restoring');
+        await this.buryCondemned();
+        this.actor = await Actor.open({ ...this.options, suspects: this.suspects });
         if (this.abort.signal.aborted) await this.actor.stop();
-        status.state = 'running';
+        this.becomes('running');
         await this.actor.run();
-        status.state = 'stopped';
+        this.becomes('stopped');
         return;
       } catch (error) {
+        const buried = this.actor?.fold.buried;
         this.actor = undefined;
         if (this.abort.signal.aborted) {
           this.options.logger.warn(
             { err: error },
             'stopped without a last snapshot; the next start replays from the one before',
           );
-          status.state = 'stopped';
+          this.cutShort = asError(error);
+          this.becomes('stopped');
           return;
         }
-        if (clock.nowMs() - startedMs > RECOVERED_AFTER_MS) this.tally.recovered();
-        await this.afterFailure(asError(error));
+        await this.afterFailure(asError(error), buried);
       }
     }
   }
 
+  /** Takes in no more; `run` ends when the last snapshot is written. */
   async stop(): Promise<void> {
     this.abort.abort();
     await this.actor?.stop();
   }
 
-  private async afterFailure(error: Error): Promise<void> {
-    const { status, clock, logger } = this.options;
-    const directive = this.tally.decide(failureOf(error), clock.nowMs());
-    status.lastError = explain(error);
-    if (error instanceof StepError && error.first < error.sequence) this.suspects = error;
-    // What fails although the stage does not see the input any more cannot be buried.
-    const buriedBefore = directive.kind === 'bury' && this.poisoned.has(directive.sequence);
-    if (directive.kind === 'escalate' || buriedBefore) {
-      status.state = 'failed';
-      const reason = directive.kind === 'escalate' ? directive.reason : 'the input was buried and fails still';
-      logger.error({ err: error, reason }, 'escalating');
-      throw error instanceof StepError && error.cause instanceof Error ? error.cause : error;
-    }
-    if (directive.kind === 'bury') this.bury(directive.sequence);
-    status.state = 'backoff';
-    status.restarts++;
-    const { attempt, delayMs } = directive;
-    logger.warn({ err: error, attempt, delayMs, reason: explain(error) }, 'restarting');
-    await clock.sleep(delayMs, this.abort.signal);
+  /** Throws when `run` has ended without a last snapshot. */
+  mustBeWhole(): void {
+    if (this.cutShort !== undefined) throw this.cutShort;
   }
 
-  private bury(sequence: number): void {
+  private becomes(state: ActorState): void {
+    const { status, clock } = this.options;
+    status.state = state;
+    status.sinceMs = clock.nowMs();
+  }
+
+  private async afterFailure(error: Error, buried: ReadonlySet<number> | undefined): Promise<void> {
+    const { status, clock } = this.options;
+    const now = clock.nowMs();
+    if (status.state === 'running' && now - status.sinceMs > RECOVERED_AFTER_MS) {
+      this.tally.recovered();
+      status.failingSinceMs = undefined;
+    }
+    status.failingSinceMs ??= now;
+    status.lastError = explain(error);
+    const directive = this.tally.decide(failureOf(error), now);
+    if (error instanceof StepError && error.first < error.sequence) this.suspects = error;
+    if (directive.kind === 'escalate') throw this.escalated(error, directive.reason);
+    if (directive.kind === 'bury') {
+      // What fails although the stage does not see the input any more is not the input's fault.
+      if (buried?.has(directive.sequence) === true) {
+        await this.unburyLast(directive.sequence);
+        throw this.escalated(error, `its input ${directive.sequence} was buried, and it fails still: ${error.message}`);
+      }
+      this.condemned = directive.sequence;
+    }
+    this.becomes('backoff');
+    status.restarts++;
+    this.tell(error, directive);
+    await clock.sleep(directive.delayMs, this.abort.signal);
+  }
+
+  private tell(error: Error, { attempt, delayMs }: { readonly attempt: number; readonly delayMs: number }): void {
+    const { logger } = this.options;
+    const fields = { err: error, attempt, delayMs, reason: explain(error) };
+    const isLoud = attempt <= LOUD_RESTARTS || Number.isInteger(Math.log2(attempt));
+    if (isLoud) logger.warn(fields, 'restarting');
+    else logger.debug(fields, 'restarting');
+  }
+
+  /** What ends the node: a Fatal error as it is, anything else with the instance that gave up. Whoever ends the node logs it. */
+  private escalated(error: Error, reason: string): Error {
+    const { stage, partition, logger } = this.options;
+    this.becomes('failed');
+    logger.debug({ err: error, reason }, 'escalating');
+    const thrown = error instanceof StepError && error.cause instanceof Error ? error.cause : error;
+    if (reactionOf(thrown) === 'fatal') return thrown;
+    return fatal('INSTANCE_FAILED', `${stage.id}.${partition} gave up: ${reason}`, {
+      cause: thrown,
+      hint: 'nothing is lost: the next start goes on from the last snapshot; --log-level debug shows the stack',
+    });
+  }
+
+  private async buryCondemned(): Promise<void> {
+    const sequence = this.condemned;
+    if (sequence === undefined) return;
+    await bury(this.options, sequence);
+    this.condemned = undefined;
+    this.lastBuried = sequence;
     this.options.logger.error({ sequence }, 'input is poison: it goes to the dead letters');
-    this.poisoned.add(sequence);
-    if (this.poisoned.size > BURIED_MAX) this.poisoned.delete(this.poisoned.values().next().value!);
+  }
+
+  /** Best effort: what stays buried in vain is in the dead letters. */
+  private async unburyLast(sequence: number): Promise<void> {
+    if (this.lastBuried !== sequence) return;
+    await unbury(this.options, sequence).catch((error: unknown) => {
+      this.options.logger.warn({ err: error, sequence }, 'cannot take back what was buried in vain');
+    });
   }
 }
 

@@ -7,18 +7,21 @@
  * Invariants
  *   T1  Rows keep their order of first sight, also through a snapshot: whatever is emitted in row order is the same after a restore.
  *   T2  A page (PAGE_ROWS rows) is stored as a frame of its own; a cut rewrites only pages with touched rows.
+ *   T3  Rows are touched before their values change: a page that is cut and not yet encoded is encoded then. Keys never change.
  */
 import { CodeMap, type Dictionary, DictionaryBuilder, grown } from './dictionary.js';
 import {
   type AnyColumn,
   type Columns,
+  excerptOf,
   type Frame,
   type FrameType,
-  gather,
   newColumn,
+  picked,
   type TextColumn,
 } from './frame.js';
 import { decodeFrame, encodeFrame } from './frame-codec.js';
+import { PageCut } from './page-cut.js';
 
 export const NO_ROW = 0xffffffff;
 const PAGE_ROWS = 1024;
@@ -51,6 +54,8 @@ export class ColumnTable<C extends Columns> {
   private slots = new Uint32Array(ROWS_INITIAL * 4);
   private mask = this.slots.length - 1;
   private dirtyPages = new Set<number>();
+  /** Of the last cut, the pages that are not encoded yet. */
+  private cutPages: PageCut | undefined;
   private pagesStored = 0;
 
   constructor(
@@ -89,9 +94,9 @@ export class ColumnTable<C extends Columns> {
     return found;
   }
 
-  /** Marks a row whose values were changed without an `upsert`. */
+  /** Before the values of a row are changed that no `upsert` of this input gave (T3). */
   touch(row: number): void {
-    this.dirtyPages.add((row / PAGE_ROWS) | 0);
+    this.touchPage((row / PAGE_ROWS) | 0);
   }
 
   touchAll(rows: Uint32Array): void {
@@ -100,16 +105,18 @@ export class ColumnTable<C extends Columns> {
       const page = (rows[i]! / PAGE_ROWS) | 0;
       if (page === last) continue;
       last = page;
-      this.dirtyPages.add(page);
+      this.touchPage(page);
     }
+  }
+
+  /** Before the values of all rows are changed. */
+  touchWhole(): void {
+    for (let page = 0; page * PAGE_ROWS < this.rows; page++) this.touchPage(page);
   }
 
   /** One key column over all rows; of a text column the codes (see `dictionary`). f64 keys are not given this way. */
   keyOf(name: keyof C & string): Uint32Array {
-    const { at } = this.keyColumn(name);
-    const out = new Uint32Array(this.rows);
-    for (let row = 0, word = at; row < this.rows; row++, word += this.width) out[row] = this.keys[word]!;
-    return out;
+    return this.words(this.keyColumn(name).at, 1, undefined);
   }
 
   dictionary(name: keyof C & string): DictionaryBuilder {
@@ -118,30 +125,37 @@ export class ColumnTable<C extends Columns> {
     return dictionary;
   }
 
-  /** The given rows in the given order, as a frame of their own; without rows all, sharing the value columns: to read, not to keep. */
+  /**
+   * The given rows in the given order, as a frame of their own, which costs what they cost; without rows all, sharing the value columns: to read,
+   * not to keep.
+   */
   frame(rows?: Uint32Array): Frame<C> {
-    const all = this.view();
-    return rows === undefined ? all : gather(all, rows);
+    const columns: Record<string, AnyColumn> = {};
+    for (const [name, column] of Object.entries(this.values as Record<string, Float64Array>)) {
+      columns[name] = rows === undefined ? column.subarray(0, this.rows) : picked(column, rows);
+    }
+    for (const column of this.keyColumns) columns[column.name] = this.keysAsColumn(column, rows);
+    return { type: this.type, rows: rows?.length ?? this.rows, columns: columns as Frame<C>['columns'] };
   }
 
   storedPages(): number[] {
     return Array.from({ length: this.pagesStored }, (_, page) => page);
   }
 
-  /** Pages changed since the last cut, encoded. */
-  cut(): [page: number, bytes: Uint8Array][] {
+  /** Pages changed since the last cut; encoded as they are taken, each as it is now. */
+  cut(): Iterable<readonly [page: number, bytes: Uint8Array]> {
     if (this.dirtyPages.size === 0) return [];
-    const all = this.view();
-    const pages: [number, Uint8Array][] = [];
-    for (const page of [...this.dirtyPages].sort((a, b) => a - b)) {
-      const start = page * PAGE_ROWS;
-      const rows = new Uint32Array(Math.min(PAGE_ROWS, this.rows - start));
-      for (let i = 0; i < rows.length; i++) rows[i] = start + i;
-      pages.push([page, encodeFrame(gather(all, rows))]);
-      this.pagesStored = Math.max(this.pagesStored, page + 1);
-    }
+    this.cutPages?.encodeRest();
+    const pages = [...this.dirtyPages].sort((a, b) => a - b);
     this.dirtyPages.clear();
-    return pages;
+    this.pagesStored = Math.max(this.pagesStored, pages.at(-1)! + 1);
+    const { rows } = this;
+    const encode = (page: number): Uint8Array => {
+      const start = page * PAGE_ROWS;
+      const ofPage = Uint32Array.from({ length: Math.min(PAGE_ROWS, rows - start) }, (_, i) => start + i);
+      return encodeFrame(this.frame(ofPage));
+    };
+    return (this.cutPages = new PageCut(pages, encode));
   }
 
   /** Takes stored pages in, in page order. */
@@ -159,33 +173,35 @@ export class ColumnTable<C extends Columns> {
     this.dirtyPages.clear();
   }
 
+  private touchPage(page: number): void {
+    this.dirtyPages.add(page);
+    this.cutPages?.encodeAhead(page);
+  }
+
   private keyColumn(name: string): KeyColumn {
     const column = this.keyColumns.find((candidate) => candidate.name === name);
     if (column === undefined) throw new TypeError(`table of ${this.type.name}: ${name} is no key column`);
     return column;
   }
 
-  private view(): Frame<C> {
-    const columns: Record<string, AnyColumn> = {};
-    for (const [name, column] of Object.entries(this.values as Record<string, Float64Array>)) {
-      columns[name] = column.subarray(0, this.rows);
+  private words(at: number, each: 1 | 2, rows: Uint32Array | undefined): Uint32Array {
+    const { keys, width } = this;
+    const count = rows?.length ?? this.rows;
+    const words = new Uint32Array(count * each);
+    for (let i = 0; i < count; i++) {
+      const word = (rows === undefined ? i : rows[i]!) * width + at;
+      words[i * each] = keys[word]!;
+      if (each === 2) words[i * 2 + 1] = keys[word + 1]!;
     }
-    for (const { name, kind, at, dictionary } of this.keyColumns) {
-      if (kind === 'f64') columns[name] = this.wideKey(at);
-      else if (kind === 'text') columns[name] = { codes: this.keyOf(name), dictionary: dictionary!.view() };
-      else columns[name] = kind === 'u8' ? Uint8Array.from(this.keyOf(name)) : this.keyOf(name);
-    }
-    return { type: this.type, rows: this.rows, columns: columns as Frame<C>['columns'] };
+    return words;
   }
 
-  private wideKey(at: number): Float64Array {
-    const out = new Float64Array(this.rows);
-    const words = new Uint32Array(out.buffer);
-    for (let row = 0, word = at; row < this.rows; row++, word += this.width) {
-      words[row * 2] = this.keys[word]!;
-      words[row * 2 + 1] = this.keys[word + 1]!;
-    }
-    return out;
+  private keysAsColumn({ kind, at, dictionary }: KeyColumn, rows: Uint32Array | undefined): AnyColumn {
+    if (kind === 'f64') return new Float64Array(this.words(at, 2, rows).buffer);
+    const words = this.words(at, 1, rows);
+    if (kind === 'u32') return words;
+    if (kind === 'u8') return Uint8Array.from(words);
+    return rows === undefined ? { codes: words, dictionary: dictionary!.view() } : excerptOf(words, dictionary!);
   }
 
   /** The keys of the selected rows, interleaved, text in this table's codes. Column by column: each loop has one shape. */

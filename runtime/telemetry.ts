@@ -19,6 +19,9 @@ const FAMILIES: readonly (readonly [name: string, help: string, pick: Pick])[] =
   ['rivulet_watermark_lag_seconds', 'Wall time minus the watermark', (s, now) => lag(s.watermarkMs, now)],
   ['rivulet_as_of_lag_seconds', 'Wall time minus the latest event time seen', (s, now) => lag(s.asOfMs, now)],
   ['rivulet_stage_held_messages', 'Messages that wait for their epoch', (s) => s.heldMessages],
+  ['rivulet_stage_held_bytes', 'Bytes of messages that wait for their epoch', (s) => s.heldBytes],
+  ['rivulet_stage_buried_messages', 'Messages that the stage could not digest', (s) => s.burials.messages],
+  ['rivulet_stage_buried_rows', 'Rows of frames that the stage could not digest', (s) => s.burials.rows],
   ['rivulet_stage_unacknowledged', 'Messages sent and not yet acknowledged', (s) => s.unacknowledged],
   ['rivulet_stage_state_keys', 'Keys and rows of state in memory', (s) => s.stateKeys],
   ['rivulet_stage_restarts', 'Restarts since the thread started', (s) => s.restarts],
@@ -42,7 +45,12 @@ export class Telemetry {
   private readonly recent = new Float64Array(4096);
   private seen = 0;
 
-  constructor(statuses: () => readonly ActorStatus[], nowMs: () => number) {
+  /** `takeLoopDelays`: per thread the longest since the last call, ms. */
+  constructor(
+    statuses: () => readonly ActorStatus[],
+    takeLoopDelays: () => readonly (readonly [thread: string, ms: number])[],
+    nowMs: () => number,
+  ) {
     for (const [name, help, pick] of FAMILIES) {
       const gauge: Gauge<'stage' | 'partition'> = new Gauge({
         name,
@@ -58,6 +66,15 @@ export class Telemetry {
         },
       });
     }
+    const loopDelay: Gauge<'thread'> = new Gauge({
+      name: 'rivulet_event_loop_delay_max_seconds',
+      help: 'Longest time that the event loop of a thread was held up since the last scrape',
+      labelNames: ['thread'],
+      registers: [this.registry],
+      collect: () => {
+        for (const [thread, ms] of takeLoopDelays()) loopDelay.set({ thread }, ms / 1000);
+      },
+    });
     this.latency = new Histogram({
       name: 'rivulet_event_to_recommendation_seconds',
       help: 'From an event stored in the log to the changed list readable',

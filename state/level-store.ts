@@ -1,42 +1,87 @@
 /**
- * The store of one thread: LevelDB on disk.
+ * The store of one unit: LevelDB on disk.
  *
  * Invariants
  *   K1  A write is one batch with `sync`: after a crash all of it is there or none.
  *   K2  One process, one thread per directory; a second one is refused with a clear error.
+ *   K3  What is read is what was written, or Fatal STATE_DAMAGED: each entry carries a checksum (state/sealed.ts), and the files are checked
+ *       when the store is opened (state/file-check.ts), since a checksum cannot tell of an entry that is not found.
+ *   K4  A store that was found damaged stays refused until it is set aside (`rivulet repair`): LevelDB may have copied the damage on.
+ *   K5  After a write that failed there is no other: LevelDB would append it to what the failed one has left, and not find it again.
  */
 import { Level } from 'level';
-import { fatal } from '../runtime/errors.js';
-import type { Store, StoreChange, StoreView } from '../runtime/ports.js';
+import { fatal, RivuletError } from '../runtime/errors.js';
+import type { Logger, Store, StoreChange, StoreView } from '../runtime/ports.js';
+import { damaged } from './damage.js';
+import { FileCheck } from './file-check.js';
+import { bringToFormat, type Database, FIRST_KEY } from './format.js';
+import { sealed, unsealed } from './sealed.js';
 
 /** Entries read at a time when a cell is loaded whole. */
 const READ_AHEAD = 1000;
 /** Keys put into a batch before other work gets its turn. */
 const FILL_KEYS = 256;
 
-export async function openLevelStore(directory: string): Promise<Store> {
-  const db = new Level<string, Uint8Array>(directory, {
+export const newDatabase = (directory: string): Database =>
+  new Level<string, Uint8Array>(directory, {
     valueEncoding: 'view',
     writeBufferSize: 8 * 1024 * 1024,
     // Snapshot pages are columns of narrow integers; compressing them costs more than it saves.
     compression: false,
   });
+
+/** Opens a store, or makes it; one of an older format is brought to the present one. */
+export async function openLevelStore(directory: string, logger?: Pick<Logger, 'info'>): Promise<Store> {
+  const files = await FileCheck.of(directory).catch((error: unknown) => {
+    throw error instanceof RivuletError ? error : refusal(directory, error);
+  });
+  const db = await openDatabase(directory).catch(async (error: unknown) => {
+    await files.close();
+    throw error;
+  });
+  try {
+    await files.first();
+    const migrated = await bringToFormat(db, directory);
+    if (migrated !== undefined) {
+      const { from, to, entries } = migrated;
+      logger?.info({ directory, from, to, entries }, `state brought from format ${from} to ${to}`);
+    }
+  } catch (error) {
+    await files.close();
+    await db.close();
+    throw error;
+  }
+  files.restInBackground();
+  return new LevelStore(db, directory, files);
+}
+
+export async function openDatabase(directory: string): Promise<Database> {
+  const db = newDatabase(directory);
   try {
     await db.open();
+    return db;
   } catch (error) {
     throw refusal(directory, error);
   }
-  return new LevelStore(db, directory);
 }
 
 class LevelStore implements Store {
+  private failed: RivuletError | undefined;
+
   constructor(
-    private readonly db: Level<string, Uint8Array>,
+    private readonly db: Database,
     private readonly directory: string,
+    private readonly files: FileCheck,
   ) {}
 
   getSync(key: string): Uint8Array | undefined {
-    return this.db.getSync(key);
+    this.files.mustBeSound();
+    try {
+      const stored = this.db.getSync(key);
+      return stored === undefined ? undefined : this.opened(key, stored);
+    } catch (error) {
+      throw this.explained(error);
+    }
   }
 
   async entries(prefix: string): Promise<[string, Uint8Array][]> {
@@ -48,53 +93,99 @@ class LevelStore implements Store {
   view(): StoreView {
     const snapshot = this.db.snapshot();
     return {
-      values: (keys) => this.db.getMany([...keys], { snapshot }),
+      values: (keys) => this.values([...keys], snapshot),
       entries: (prefix) => this.pieces(prefix, snapshot),
       close: () => snapshot.close(),
     };
   }
 
-  private async *pieces(
-    prefix: string,
-    snapshot?: ReturnType<typeof this.db.snapshot>,
-  ): AsyncGenerator<[string, Uint8Array][]> {
+  private async values(keys: string[], snapshot: Snapshot): Promise<(Uint8Array | undefined)[]> {
+    this.files.mustBeSound();
+    try {
+      const found = await this.db.getMany(keys, { snapshot });
+      return found.map((stored, i) => (stored === undefined ? undefined : this.opened(keys[i]!, stored)));
+    } catch (error) {
+      throw this.explained(error);
+    }
+  }
+
+  private async *pieces(prefix: string, snapshot?: Snapshot): AsyncGenerator<[string, Uint8Array][]> {
+    this.files.mustBeSound();
     const end = keyBehind(prefix);
-    const range = { gte: prefix, ...(end === undefined ? {} : { lt: end }) };
+    const range = { gte: prefix === '' ? FIRST_KEY : prefix, ...(end === undefined ? {} : { lt: end }) };
     const iterator = this.db.iterator(snapshot === undefined ? range : { ...range, snapshot });
     try {
       for (;;) {
         const some = await iterator.nextv(READ_AHEAD);
         if (some.length === 0) return;
+        for (const entry of some) entry[1] = this.opened(...entry);
         yield some;
       }
+    } catch (error) {
+      throw this.explained(error);
     } finally {
       await iterator.close();
     }
   }
 
   async write(changes: readonly StoreChange[]): Promise<void> {
+    this.files.mustBeSound();
+    this.mustBeWritable();
     try {
       // Filled in pieces, written whole: a snapshot of many keys must not hold up the thread.
       const batch = this.db.batch();
       for (let i = 0; i < changes.length; i++) {
         const { key, value } = changes[i]!;
         if (value === undefined) batch.del(key);
-        else batch.put(key, value);
+        else batch.put(key, sealed(key, value)); // Copied at once.
         if (i % FILL_KEYS === FILL_KEYS - 1) await new Promise<void>((resolve) => setImmediate(resolve));
       }
-      await batch.write({ sync: true });
-    } catch (error) {
-      throw fatal('STATE_WRITE', `cannot write a snapshot to ${this.directory}`, {
-        cause: error,
-        hint: 'check free space and permissions of the data directory',
+      await batch.write({ sync: true }).catch((error: unknown) => {
+        this.failed = this.writeFailure(error);
       });
+    } catch (error) {
+      throw this.writeFailure(error);
     }
+    this.mustBeWritable();
+  }
+
+  private mustBeWritable(): void {
+    if (this.failed !== undefined) throw this.failed;
   }
 
   async close(): Promise<void> {
+    await this.files.close();
     await this.db.close();
   }
+
+  private writeFailure(error: unknown): RivuletError {
+    return fatal('STATE_WRITE', `cannot write a snapshot to ${this.directory}`, {
+      cause: error,
+      hint: 'check free space and permissions of the data directory',
+    });
+  }
+
+  private opened(key: string, stored: Uint8Array): Uint8Array {
+    const value = unsealed(key, stored);
+    if (value === undefined) throw damaged(this.directory, `the entry ${key} is not what was written`);
+    return value;
+  }
+
+  private explained(error: unknown): unknown {
+    if (error instanceof RivuletError || levelCode(error) !== 'LEVEL_CORRUPTION') return error;
+    return damaged(this.directory, 'LevelDB cannot read it', error);
+  }
 }
+
+type Snapshot = ReturnType<Database['snapshot']>;
+
+/** LevelDB's own code, of an error or of what caused it. */
+const levelCode = (error: unknown): unknown => {
+  if (!(error instanceof Error)) return undefined;
+  return (
+    ('code' in error && error.code !== 'LEVEL_DATABASE_NOT_OPEN' ? error.code : undefined) ?? levelCode(error.cause)
+  );
+};
 
 /** The first key, in byte order, behind all that start with the prefix; `undefined` when nothing can be. */
 function keyBehind(prefix: string): string | undefined {
@@ -108,15 +199,15 @@ function keyBehind(prefix: string): string | undefined {
 }
 
 function refusal(directory: string, error: unknown): Error {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const code = levelCode(error);
   if (code === 'LEVEL_LOCKED') {
     return fatal('DATA_DIR_LOCKED', `the data directory is in use: ${directory}`, {
       hint: 'another rivulet runs on it; stop that one, or give this one its own --data-dir',
     });
   }
+  if (code === 'LEVEL_CORRUPTION') return damaged(directory, 'LevelDB cannot open it', error);
   return fatal('STATE_OPEN', `cannot open the state in ${directory}`, {
     cause: error,
-    hint: 'check permissions; if the files are damaged, move the directory away and let the node replay',
+    hint: 'check permissions and free space of the data directory',
   });
 }

@@ -45,7 +45,7 @@ export class MemoryStore implements Store {
     const then = new MemoryStore(this.values);
     return {
       values: (keys) => Promise.resolve(keys.map((key) => then.getSync(key))),
-      entries: async function* (prefix) {
+      async *entries(prefix) {
         yield await then.entries(prefix);
       },
       close: () => then.close(),

@@ -49,8 +49,8 @@ export class NumberedNames {
   }
 
   mark(number: number, marked: boolean): void {
-    this.rows.values.marked[number] = marked ? 1 : 0;
     this.rows.touch(number);
+    this.rows.values.marked[number] = marked ? 1 : 0;
   }
 
   marked(): number[] {

@@ -47,8 +47,8 @@ export function admit(table: SessionTable, arriving: Sessions): Uint32Array {
     });
     const more = table.upsert(arriving, waiting);
     for (let i = 0; i < more.length; i++) {
-      table.values.next[tails[i]!] = more[i]!;
       table.touch(tails[i]!);
+      table.values.next[tails[i]!] = more[i]!;
     }
   }
   return cameInto;
@@ -95,17 +95,17 @@ type Spans = Pick<SessionTable['values'], 'start' | 'end' | 'count' | 'added' | 
 /** Makes one session of that in `row` and another; a free row becomes that other. */
 function join(table: SessionTable, row: number, other: Spans, from: number): void {
   const { start, end, count, added, time } = table.values;
+  table.touch(row);
   const isFree = count[row] === 0;
   if (isFree || other.start[from]! < start[row]!) start[row] = other.start[from]!;
   if (isFree || other.end[from]! > end[row]!) end[row] = other.end[from]!;
   if (isFree || other.time[from]! > time[row]!) time[row] = other.time[from]!;
   count[row]! += other.count[from]!;
   added[row]! += other.added[from]!;
-  table.touch(row);
 }
 
 export function vacate(table: SessionTable, row: number): void {
+  table.touch(row);
   table.values.count[row] = 0;
   table.values.added[row] = 0;
-  table.touch(row);
 }

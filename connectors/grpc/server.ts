@@ -2,7 +2,7 @@
  * The gRPC façade: RecommendationService and EventService, with health, reflection, TLS and limits.
  *
  *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
- *   F2  health says NOT_SERVING until `setServing(true)`, and again from the first moment of a stop
+ *   F2  health says NOT_SERVING until `setServing(true)`, whenever told so, and from the first moment of a stop
  *   F3  a stop lets calls end, tells open publish streams half-way how far they came, and cuts what is left at the deadline
  */
 import { HealthImplementation } from 'grpc-health-check';
@@ -40,7 +40,8 @@ export interface GrpcServerOptions {
 
 export interface GrpcServer {
   readonly port: number;
-  setServing(serving: boolean): void;
+  /** Of all services; `takesEvents` of the one for events, which needs less. */
+  setServing(serving: boolean, takesEvents?: boolean): void;
   /** Resolves when nothing is open any more, at the latest after `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -74,9 +75,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 
   const standing = new StandingStreams(server);
   const health = new HealthImplementation();
-  const setHealth = (serving: boolean): void => {
+  const said = new Map<string, boolean>();
+  const setHealth = (serving: boolean, takesEvents = serving): void => {
     for (const name of ['', ...SERVICES.map(({ typeName }) => typeName)]) {
-      health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+      const now = name === EventService.typeName ? takesEvents : serving;
+      // Each call tells every watcher, also of what it knows.
+      if (said.get(name) !== now) health.setStatus(name, now ? 'SERVING' : 'NOT_SERVING');
+      said.set(name, now);
     }
   };
   setHealth(false);
@@ -87,8 +92,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   let stopped: Promise<void> | undefined;
   return {
     port: boundPort,
-    setServing: (serving) => {
-      if (stopped === undefined) setHealth(serving);
+    setServing: (serving, takesEvents) => {
+      if (stopped === undefined) setHealth(serving, takesEvents);
     },
     stop: (deadlineMs) => {
       if (stopped === undefined) {

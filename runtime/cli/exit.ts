@@ -1,7 +1,7 @@
 /** How a command ends: exit codes, and errors in plain words on stderr. */
 import { asError, fatal, RivuletError } from '../errors.js';
 
-export const EXIT = { ok: 0, failed: 1, usage: 2, cannotStart: 3, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, cannotStart: 3, unfinished: 4, interrupted: 130 } as const;
 
 export const EXIT_CODES_HELP = `
 Exit codes:
@@ -9,11 +9,12 @@ Exit codes:
   1    failed while running
   2    wrong usage or configuration
   3    cannot start, or reach a node (port taken, no nats-server, data directory in use, other number of partitions)
+  4    stopped, but not all was finished within the deadline: the next start replays it
   130  interrupted (Ctrl-C) before it was done`;
 
 const USAGE = /^(USAGE|CONFIG_\w+|SOURCE_(FOLDER|EMPTY|FORMAT|HEADER)|POPULARITY_TABLE)$/;
 const CANNOT_START =
-  /^(NATS_(?!SERVER_DOWN)\w+|GRPC_(PORT_\w+|BIND_FAILED|TLS_\w+|UNAVAILABLE)|NODE_NOT_FOUND|DATA_DIR_\w+|STATE_OPEN|LOG_BEHIND|PARTITIONS_CHANGED|SNAPSHOT_FORMAT|STAGE_VERSION|REPLAY_\w+|RESTORE_UNFINISHED)$/;
+  /^(NATS_(?!SERVER_DOWN)\w+|GRPC_(PORT_\w+|BIND_FAILED|TLS_\w+|UNAVAILABLE)|NODE_NOT_FOUND|DATA_DIR_\w+|STATE_OPEN|LOG_BEHIND|LOG_GAP|STATE_DAMAGED|PARTITIONS_CHANGED|SNAPSHOT_FORMAT|STAGE_VERSION|REPLAY_\w+|RESTORE_UNFINISHED|NODE_TWICE|PIPELINE_CHANGED)$/;
 
 /** Wrong arguments: fatal USAGE, exit code 2. */
 export const usage = (message: string, hint?: string): RivuletError =>

@@ -5,6 +5,7 @@ import { backupCommands } from './commands-backup.js';
 import { inspectionCommands } from './commands-inspection.js';
 import { jobCommands } from './commands-jobs.js';
 import { nodeCommands } from './commands-node.js';
+import { stateCommands } from './commands-state.js';
 import { EXIT, EXIT_CODES_HELP, errorText, exitCodeOf, wantsStack } from './exit.js';
 
 const HELP = `
@@ -16,6 +17,8 @@ Examples:
   rivulet dlq ls                                 see which events were refused, and why
   rivulet backup /backups/today                  copy all of it, while it runs
   rivulet doctor                                 find out why it does not start
+  rivulet state ls                               see what a stopped node knows
+  rivulet repair                                 mend it, when state and log do not fit
 ${EXIT_CODES_HELP}
 
 With --json a command prints JSON on stdout and nothing else there. Each command tells more: rivulet <command> --help.`;
@@ -47,6 +50,7 @@ export function program(): Command {
   jobCommands(rivulet);
   backupCommands(rivulet);
   inspectionCommands(rivulet);
+  stateCommands(rivulet);
   return rivulet.addHelpText('after', HELP);
 }
 

@@ -15,6 +15,7 @@ import { openNatsLog } from '../../connectors/nats/log.js';
 import { openLevelStore } from '../../state/level-store.js';
 import type { ActorKnobs } from '../actor.js';
 import { systemClock } from '../clock.js';
+import { Deadline } from '../deadline.js';
 import type { Topology } from '../graph.js';
 import { openNats } from '../main-nats.js';
 import { Threads } from '../main-threads.js';
@@ -123,7 +124,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
       return summary;
     } finally {
       clearInterval(marking);
-      await threads.stop(STOP_DEADLINE_MS);
+      await threads.stop(new Deadline(STOP_DEADLINE_MS, systemClock));
       await log.close();
     }
   } finally {

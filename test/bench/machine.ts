@@ -1,6 +1,7 @@
 /** What benchmarks share: running a command, the memory of a process tree, percentiles. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -74,6 +75,8 @@ export function percentile(sorted: readonly number[], share: number): number {
 }
 
 export const round = (value: number, digits = 1): string => value.toFixed(digits);
+/** Of the last minute: how busy the machine was with this and with everything else. */
+export const loadAverage = (): string => round(loadavg()[0]!);
 export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 export const say = (line: string): void => {
   process.stdout.write(`${line}\n`);

@@ -1,13 +1,20 @@
-/** `npm run bench [replay|memory|live …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|snapshots|pauses …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
-import { benchMemory, benchReplay } from './replay.js';
+import { benchPauses } from './pauses.js';
+import { benchRecovery } from './recovery.js';
+import { benchMemory, benchReplay, benchSnapshots } from './replay.js';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   replay: () => benchReplay(3),
   memory: () => benchMemory(),
   live: () => benchLive(2_000, 30),
+  snapshots: () => benchSnapshots(5),
+  recovery: async () => {
+    for (const users of [100_000, 1_000_000]) await benchRecovery(users);
+  },
+  pauses: () => benchPauses(1_000_000, 2_000, 30),
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches);

@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CLI, megabytes, round, run, say, SHARED_BENCH } from './machine.js';
+import { CLI, loadAverage, megabytes, percentile, round, run, say, SHARED_BENCH } from './machine.js';
 
 interface Summary {
   readonly events: number;
@@ -31,7 +31,11 @@ async function data(rows: number): Promise<string | undefined> {
   return directory;
 }
 
-async function rivulet(directory: string, partitions: number): Promise<Summary & { readonly treeBytesMax: number }> {
+async function rivulet(
+  directory: string,
+  partitions: number,
+  ...more: readonly string[]
+): Promise<Summary & { readonly treeBytesMax: number }> {
   const work = join(tmpdir(), 'rivulet-bench', 'work');
   const args = [
     'replay',
@@ -42,7 +46,17 @@ async function rivulet(directory: string, partitions: number): Promise<Summary &
     '--out',
     join(work, 'out'),
   ];
-  const options = ['--trigger', 'file', '--partitions', String(partitions), '--data-dir', work, '--restart', '--json'];
+  const options = [
+    '--trigger',
+    'file',
+    '--partitions',
+    String(partitions),
+    '--data-dir',
+    work,
+    '--restart',
+    '--json',
+    ...more,
+  ];
   const { stdout, treeBytesMax } = await run(process.execPath, [CLI, ...args, ...options]);
   return { ...(JSON.parse(stdout) as Summary), treeBytesMax };
 }
@@ -85,6 +99,31 @@ export async function benchReplay(rounds: number): Promise<void> {
     ratios.sort((a, b) => a - b);
     say(`  ratio: ${round(ratios[0]!)} to ${round(ratios.at(-1)!)}, median ${round(ratios[ratios.length >> 1]!)}`);
   }
+}
+
+/** What snapshots cost: every second against one at the end, in turns on 1 M events. */
+export async function benchSnapshots(rounds: number): Promise<void> {
+  const directory = await data(1_000_000);
+  if (directory === undefined) return;
+  say(`\nsnapshots: replay of 1 M events with one a second, and with one at the end (seconds; load ${loadAverage()})`);
+  const [often, once]: [number[], number[]] = [[], []];
+  for (let i = 1; i <= rounds; i++) {
+    // Which is first changes: the machine may grow slower or faster.
+    const order = i % 2 === 0 ? [often, once] : [once, often];
+    for (const of of order) {
+      of.push((await rivulet(directory, 4, '--snapshot-every-seconds', of === often ? '1' : '3600')).seconds);
+    }
+    say(`  round ${i}: every second ${round(often.at(-1)!, 2)} s, at the end ${round(once.at(-1)!, 2)} s`);
+  }
+  const median = (values: number[]): number =>
+    percentile(
+      [...values].sort((a, b) => a - b),
+      0.5,
+    );
+  const cost = (median(often) / median(once) - 1) * 100;
+  say(
+    `  medians: ${round(median(often), 2)} s and ${round(median(once), 2)} s: ${round(cost)} % slower; load ${loadAverage()}`,
+  );
 }
 
 /** Throughput and memory on 4 M events. */

@@ -99,7 +99,7 @@ describe('a node', () => {
     expect(doctor.stdout).toMatch(/✓ RIVULET_PARSE: [\d,]+ messages/);
 
     const other = await runCli(cwd, ['start', '--data-dir', 'node', '--grpc-port', '0']);
-    expect([other.code, other.stderr]).toEqual([3, expect.stringContaining('[NATS_STORE_IN_USE]')]);
+    expect([other.code, other.stderr]).toEqual([3, expect.stringContaining('[DATA_DIR_LOCKED]')]);
 
     const end = await stopped(node, 'SIGTERM');
     expect(end.code).toBe(0);

@@ -53,6 +53,9 @@ describe('a node', () => {
     const { pipeline, grpc, knobs, ...rest } = nodeOptions(configWith());
     expect(rest).toEqual({
       dataDir: './.rivulet',
+      leaseMs: 4_000,
+      standbys: 1,
+      copyEveryMs: 10_000,
       threads: 2,
       tickEveryMs: 1000,
       logLevel: 'warn',

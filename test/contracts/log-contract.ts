@@ -8,6 +8,8 @@ export interface LogBed {
   /** Another client of the same log. */
   readonly other: Log;
   deleteStream(name: string): Promise<void>;
+  /** Of the streams; absent: 1. */
+  readonly replicas?: number;
   stop(): Promise<void>;
 }
 
@@ -32,7 +34,8 @@ export function logContract(name: string, makeBed: () => Promise<LogBed>): void 
 
     const make = (spec: Partial<StreamSpec> = {}): Promise<void> =>
       log.ensureStream({
-        ...{ name: stream, subjects: [`${root}.>`], bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1 },
+        ...{ name: stream, subjects: [`${root}.>`], bytesMax: 64 * 1024 * 1024, dropsOldest: false },
+        replicas: bed.replicas ?? 1,
         ...spec,
       });
     const publish = (subject: string, text: string, expected?: number): Promise<number> =>

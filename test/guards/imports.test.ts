@@ -46,7 +46,7 @@ const ROWS: readonly Row[] = [
   { from: 'runtime/',           may: ['runtime/', 'rxjs', 'rxjs/operators', 'node:*', 'zod', 'pino', 'prom-client', ...PROTO],
                                 except: ['runtime/main*', 'runtime/cli/'] },
 
-  { from: 'state/',             may: ['state/', 'level', 'runtime/ports', 'runtime/errors', 'runtime/bytes', ...PROTO] },
+  { from: 'state/',             may: ['state/', 'level', 'node:*', 'runtime/ports', 'runtime/errors', 'runtime/bytes', 'runtime/keyspace', ...PROTO] },
 
   // Each its one external library. A new connector needs a row only if it brings a library.
   { from: 'connectors/nats/',   may: [...CONNECTOR, '@nats-io/*'] },

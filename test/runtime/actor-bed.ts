@@ -65,6 +65,13 @@ export class ActorBed {
   }
 
   start(id: string, partition = 0, options: StartOptions = {}): Running {
+    const running = this.startApart(id, partition, options);
+    this.running.push(running);
+    return running;
+  }
+
+  /** One that `quiet` does not wait for. */
+  startApart(id: string, partition = 0, options: StartOptions = {}): Running {
     const { log = this.log, store = new MemoryStore(), topology = this.topology, knobs, strategy } = options;
     const status = newStatus(id, partition);
     const supervisor = new Supervisor({
@@ -78,9 +85,7 @@ export class ActorBed {
       .run()
       .catch((error: unknown) => (failure = error as Error))
       .finally(() => (ended = true));
-    const running = { status, supervisor, failure: () => failure, ended: () => ended };
-    this.running.push(running);
-    return running;
+    return { status, supervisor, failure: () => failure, ended: () => ended };
   }
 
   startAll(): void {
@@ -102,6 +107,11 @@ export class ActorBed {
   async quiet(): Promise<void> {
     await this.until(() => this.running.every((one) => one.ended() || this.isIdle(one)));
     await settled();
+  }
+
+  /** Which stream the mailboxes of a stage are in. */
+  async identity(id: string): Promise<string> {
+    return (await this.log.info(streamOf(id))).identity;
   }
 
   /** Rows of all messages of a mailbox or topic, in stream order. */

@@ -85,7 +85,7 @@ async function copierOf(copies: Copies, store: MemoryStore, node: string, isHeld
 
 type Step =
   | { readonly kind: 'advance'; readonly node: number; readonly stage: string; readonly more: number }
-  | { readonly kind: 'copy' | 'catchUp' | 'wipe'; readonly node: number }
+  | { readonly kind: 'copy' | 'catchUp' | 'wipe'; readonly node: number; readonly writes?: never }
   | { readonly kind: 'die'; readonly node: number; readonly writes: number };
 
 const node = fc.nat({ max: 2 });
@@ -133,7 +133,7 @@ describe('copies of snapshots', () => {
             for (const stage of UNIT.stages) expect(have[stage]).toBeGreaterThanOrEqual(copied[stage] ?? 0);
           } else {
             copiers[one.node] = undefined;
-            stores[one.node] = await dying(copies, store, one.writes);
+            stores[one.node] = await dying(copies, store, one.writes ?? 0);
           }
           for (const each of stores) expectSound(each);
           const now = includedIn((await readManifest(copies, UNIT.name)).manifest);

@@ -137,11 +137,11 @@ describe('held messages', () => {
   it('wait for the side input of their epoch, and are copies: a reader’s memory may be used again', () => {
     const driver = new TopologyDriver(boundedToys());
     driver.chunk('split', 'folder', { data: 'u0 x 1', endsEpoch: true, endsInput: true });
-    const waiting = [0, 1].map((p) => driver.fold('join', p).waiting);
+    const waiting = [0, 1].map((p) => driver.fold('join', p).held.count);
     expect(waiting.every((count) => count > 0)).toBe(true);
     expect(driver.rows('results')).toEqual([]);
     driver.table('weigh', 'table', 'item', table);
-    expect([0, 1].map((p) => driver.fold('join', p).waiting)).toEqual([0, 0]);
+    expect([0, 1].map((p) => driver.fold('join', p).held.count)).toEqual([0, 0]);
     expect(driver.rows('results')).toEqual([{ user: 'u0', n: 1, epochs: 1, weighted: 1 }]);
   });
 });

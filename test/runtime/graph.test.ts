@@ -51,6 +51,10 @@ describe('a topology', () => {
     ['two stages or topics have one id', { stages: [a, b, b] }],
     ['Bad_Id: an id is kebab-case; Bad_Id: nothing leads there', { stages: [a, b, make('Bad_Id')] }],
     ['c: nothing leads there', { stages: [a, b, c] }],
+    [
+      'poison: the runtime has this name for something else; poison: nothing leads there',
+      { stages: [a, b, make('poison')] },
+    ],
     ['b → c: no such stage or topic', { edges: [...sound.edges, edge(b.out.rows, c.in.rows, { by: 'item' })] }],
     ['c → b: no such upstream', { edges: [...sound.edges, edge(c.out.rows, b.in.more, { by: 'user' })] }],
     [

@@ -33,7 +33,7 @@ describe('a stream', () => {
   it('that ends before the snapshot was rolled back', async () => {
     bed.log.rollBack('RIVULET_READ', 2);
     expect(await failureOf('read')).toMatchObject({
-      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('empty data directory') },
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
       message: 'the snapshot of read.0 includes message 3 of RIVULET_READ, but that stream ends at 2',
     });
   });

@@ -4,6 +4,7 @@ import { map, mergeMap, merge } from 'rxjs';
 import { MemoryStore } from '../../state/memory-store.js';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { ChunkSchema, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { buriedInputs } from '../../runtime/buried.js';
 import { textOf, utf8 } from '../../runtime/bytes.js';
 import { fatal, poison, transient } from '../../runtime/errors.js';
 import { defineTopology, edge, source, subjectOf, topic, type Topology } from '../../runtime/graph.js';
@@ -23,7 +24,7 @@ const originals = (bed: ActorBed): string[] =>
 describe('a message that the stage throws on', () => {
   it('is buried after three identical failures; what comes before and after is taken in', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: BUG('u3') }));
-    bed.start('read', 0, { knobs: { frameMessages: 1 } });
+    const reader = bed.start('read', 0, { knobs: { frameMessages: 1 } });
     const { status, failure } = bed.start('sum');
     await bed.publish(...[1, 2, 3, 4, 5].map((i) => line(i, i, `u${i}`)));
     await bed.until(() => status.sequence === 5);
@@ -34,6 +35,9 @@ describe('a message that the stage throws on', () => {
     ]);
     expect(status.restarts).toBe(3);
     expect(status.counters).toMatchObject({ events: 4, on_time: 4 });
+    // Its row was counted as an event by `read`: 5 = 4 + 1.
+    expect(status.burials).toEqual({ messages: 1, rows: 1 });
+    expect(reader.status.counters.events).toBe(5);
     expect(failure()).toBeUndefined();
   });
 
@@ -59,6 +63,7 @@ describe('a message that the stage throws on', () => {
     const { status } = bed.start('sum', 0, { knobs });
     await bed.until(() => status.sequence === 3);
     await bed.quiet();
+    expect(status.burials).toEqual({ messages: 1, rows: 1 });
     expect(bed.rows('dead-letter')).toHaveLength(1);
     expect(bed.rows('rank').map(({ user }) => user)).toEqual(['u1', 'u3']);
   });
@@ -106,7 +111,8 @@ describe('a publisher’s message in a batch', () => {
     await bed.quiet();
     expect(originals(bed)).toEqual([line(3)]);
     expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 4, 5, 6]);
-    expect(status.counters).toEqual({ events: 5, on_time: 5, late: 0, dead_letter: 0, duplicates: 0 });
+    expect(status.counters).toEqual({ events: 6, on_time: 5, late: 0, dead_letter: 1, duplicates: 0 });
+    expect(status.burials).toEqual({ messages: 1, rows: 0 });
   });
 
   it('may be one of several in one batch', async () => {
@@ -162,13 +168,14 @@ describe('what is no poison', () => {
     const { status, ended, failure } = bed.start('sum', 0, { strategy });
     await bed.publish(line(1));
     await bed.until(ended);
-    expect(failure()!.message).toBe('failure 4');
+    expect(failure()).toMatchObject({ code: 'INSTANCE_FAILED', cause: { message: 'failure 4' } });
+    expect(failure()!.message).toContain('sum.0 gave up: more than 4 restarts within');
     expect(status.restarts).toBe(4);
   });
 });
 
 /** raw chunks → `lines` (aligned) → `keeper` (aligned), which says at the end of an epoch what it holds. */
-function alignedTopology(onRow: Trap, onEnd: (epoch: number) => void): Topology {
+function alignedTopology(onRow: Trap, onEnd: (epoch: number) => void, onChunk: Trap = () => undefined): Topology {
   const lines = stage({
     id: 'lines',
     key: 'source',
@@ -178,7 +185,11 @@ function alignedTopology(onRow: Trap, onEnd: (epoch: number) => void): Topology 
     state: {},
     pipeline: ({ inputs, out }) =>
       inputs.events.pipe(
-        map(({ messages }) => out.rows(frameOf(words, [{ user: 'u', item: textOf(messages[0]!.data) }]))),
+        map(({ messages }) => {
+          const item = textOf(messages[0]!.data);
+          onChunk(item);
+          return out.rows(frameOf(words, [{ user: 'u', item }]));
+        }),
       ),
   });
   const keeper = stage({
@@ -263,13 +274,33 @@ describe('in aligned epochs', () => {
     },
   );
 
-  it('a failure at the end of an epoch cannot be buried: it escalates', async () => {
-    const { keeper } = await run(
+  it('a buried chunk counts as many events as it has lines, all in the dead letters', async () => {
+    const lines = 'one\ntwo\nthree';
+    const bed = await ActorBed.make(
+      alignedTopology(
+        () => undefined,
+        () => undefined,
+        BUG(lines),
+      ),
+    );
+    const { status } = bed.start('lines');
+    await chunk(bed, 0, lines);
+    await bed.until(() => status.sequence === 1);
+    await bed.quiet();
+    expect(status.counters).toMatchObject({ events: 3, dead_letter: 3 });
+    expect(status.burials).toEqual({ messages: 1, rows: 0 });
+  });
+
+  it('a failure at the end of an epoch cannot be buried: it escalates, and nothing stays buried', async () => {
+    const { bed, keeper } = await run(
       () => undefined,
       (epoch) => {
         if (epoch === 1) throw new Error('cannot end');
       },
     );
-    expect(keeper.failure()?.message).toBe('cannot end');
+    expect(keeper.failure()?.message).toMatch(/^keeper\.0 gave up: its input \d+ was buried, and it fails still/);
+    expect(
+      await buriedInputs({ log: bed.log, stage: { id: 'keeper' }, partition: 0 }, await bed.identity('keeper')),
+    ).toEqual(new Set());
   });
 });

@@ -9,7 +9,7 @@ const LIMITS = { bytesMax: 1_000, replicas: 3 };
 const ONE = { source: 1, user: 1, item: 1 };
 
 describe('streams', () => {
-  it('are one per stage and topic; publishers’ subjects belong to the stage that reads them', () => {
+  it('are one per stage and topic, and one for what is buried; publishers’ subjects belong to the stage that reads them', () => {
     expect(streamsOf(liveToys(), LIMITS)).toEqual([
       {
         name: 'RIVULET_READ',
@@ -25,6 +25,7 @@ describe('streams', () => {
       { name: 'RIVULET_RANK', subjects: ['rivulet.rank.>'], ...LIMITS, dropsOldest: false },
       { name: 'RIVULET_TOTALS', subjects: ['rivulet.totals.>'], ...LIMITS, dropsOldest: false },
       { name: 'RIVULET_DEAD_LETTER', subjects: ['rivulet.dead-letter.>'], ...LIMITS, dropsOldest: true },
+      { name: 'RIVULET_POISON', subjects: ['rivulet.poison.>'], ...LIMITS, dropsOldest: false },
     ]);
   });
 

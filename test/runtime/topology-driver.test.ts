@@ -113,5 +113,5 @@ it('knows its instances', () => {
   const driver = new TopologyDriver(liveToys());
   expect(() => driver.fold('sum', 2)).toThrow('the topology has no instance sum/2');
   driver.tick(5_000);
-  expect(driver.fold('sum', 1).waiting).toBe(0);
+  expect(driver.fold('sum', 1).held.count).toBe(0);
 });

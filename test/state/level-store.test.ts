@@ -4,14 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textOf, utf8 } from '../../runtime/bytes.js';
-import { openLevelStore } from '../../state/level-store.js';
+import { openDatabase, openLevelStore } from '../../state/level-store.js';
 import { storeContract } from '../contracts/store-contract.js';
 
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'rivulet-level-'));
 
 storeContract('LevelDB', async () => {
   const folder = await newFolder();
-  return { open: () => openLevelStore(folder), stop: () => rm(folder, { recursive: true }) };
+  return {
+    open: () => openLevelStore(folder),
+    stop: () => rm(folder, { recursive: true }),
+    damage: async (key) => {
+      const db = await openDatabase(folder);
+      const bytes = Uint8Array.from((await db.get(key))!);
+      bytes[0]! ^= 1;
+      await db.put(key, bytes);
+      await db.close();
+    },
+  };
 });
 
 describe('a directory', () => {

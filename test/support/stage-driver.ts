@@ -15,7 +15,7 @@ import {
 } from '../../runtime/stage.js';
 import { rowsOf } from '../../runtime/frame.js';
 import type { CellStore } from '../../runtime/cells.js';
-import { type Counters, StageInstance } from '../../runtime/instance.js';
+import { type Counters, StageInstance, type StateChange } from '../../runtime/instance.js';
 
 /** A row of whatever type the input or output has. */
 export type AnyRow = Readonly<Record<string, string | number | undefined>>;
@@ -31,6 +31,7 @@ export class StageDriver {
   private readonly stored = new Map<string, Uint8Array>();
   private epoch = 0;
   private storedEpoch = 0;
+  private cut: { readonly changes: Iterable<StateChange>; readonly epoch: number } | undefined;
 
   constructor(
     private readonly stage: AnyStage,
@@ -56,21 +57,32 @@ export class StageDriver {
     return this.instance.counts();
   }
 
-  /** Writes what changed since the last snapshot to the store, as the runtime does. */
+  /**
+   * Writes what changed since the last snapshot to the store: as in the runtime, what is cut now is encoded when later inputs may have come
+   * already; here, one input later. So a stage that changes what it has not touched, or set, is found out.
+   */
   snapshot(): void {
-    for (const { cell, key, value } of this.instance.cut()) {
-      if (value === undefined) this.stored.delete(`${cell}\0${key}`);
-      else this.stored.set(`${cell}\0${key}`, value.slice());
-    }
-    this.instance.written();
-    this.storedEpoch = this.epoch;
+    this.writeCut();
+    this.cut = { changes: this.instance.cut(), epoch: this.epoch };
   }
 
   /** Loses everything since the last snapshot. */
   crash(): void {
+    this.writeCut();
     this.instance.stop();
     this.instance = this.start();
     this.epoch = this.storedEpoch;
+  }
+
+  private writeCut(): void {
+    if (this.cut === undefined) return;
+    for (const { cell, key, value } of this.cut.changes) {
+      if (value === undefined) this.stored.delete(`${cell}\0${key}`);
+      else this.stored.set(`${cell}\0${key}`, value.slice());
+    }
+    this.instance.written();
+    this.storedEpoch = this.cut.epoch;
+    this.cut = undefined;
   }
 
   private start(): StageInstance {
@@ -96,6 +108,7 @@ export class StageDriver {
   }
 
   private said(emissions: ReturnType<StageInstance['take']>): Said {
+    this.writeCut();
     const rows: Record<string, AnyRow[]> = {};
     for (const { output, frame } of emissions) (rows[output] ??= []).push(...(rowsOf(frame) as readonly AnyRow[]));
     return {

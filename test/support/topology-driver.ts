@@ -188,7 +188,7 @@ export class TopologyDriver {
       if (value === undefined) stored.delete(`${cell}/${key}`);
       else stored.set(`${cell}/${key}`, value.slice());
     }
-    fold.instance.written();
+    fold.written();
     since.length = 0;
   }
 

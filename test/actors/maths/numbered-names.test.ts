@@ -22,7 +22,7 @@ describe('numbered names', () => {
     ['b', 'a'].forEach((name) => before.number(name));
     before.mark(0, true);
     before.mark(2, true);
-    const stored = new Map(cell.cut().map(({ key, value }) => [key, value!.slice()]));
+    const stored = new Map([...cell.cut()].map(({ key, value }) => [key, value!.slice()]));
 
     const restored = spec.create();
     restored.restore({ get: (key) => stored.get(key), entries: () => stored });

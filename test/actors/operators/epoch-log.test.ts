@@ -78,7 +78,7 @@ describe('the log of an epoch', () => {
     const log = newLog();
     for (let i = 0; i < 3; i++) {
       log.add(frame(...Array.from({ length: 1024 }, (_, n): Event => ({ time: 1, user: `${i}-${n}` }))));
-      expect(log.cut().map(({ key }) => key)).toEqual([`0/${i}`]);
+      expect([...log.cut()].map(({ key }) => key)).toEqual([`0/${i}`]);
       log.written();
     }
   });

@@ -9,16 +9,9 @@ import { utf8 } from '../../../runtime/bytes.js';
 import type { Objects } from '../../../runtime/ports.js';
 import { allOf, bytesOf, inPieces, objectsContract } from '../../contracts/objects-contract.js';
 import { startTestNats, type TestNats } from '../../support/nats.js';
+import { takePieceAway } from '../../support/object-damage.js';
 
 const HOUR_MS = 3_600_000;
-
-/** Takes a piece away, behind the description's back. */
-async function damage(connection: NatsConnection, bucket: string, name: string): Promise<void> {
-  const manager = await jetstreamManager(connection);
-  const found = await (await new Objm(connection).open(bucket)).info(name);
-  const last = await manager.streams.getMessage(`OBJ_${bucket}`, { last_by_subj: `$O.${bucket}.C.${found!.nuid}` });
-  await manager.streams.deleteMessage(`OBJ_${bucket}`, last!.seq);
-}
 
 objectsContract('JetStream', async () => {
   const server = await startTestNats();
@@ -29,7 +22,7 @@ objectsContract('JetStream', async () => {
   return {
     objects: await openObjects(connection, { bucket: 'objects', replicas: 1 }),
     other: await openObjects(another, { bucket: 'objects', replicas: 1 }),
-    damage: (name) => damage(connection, 'objects', name),
+    damage: (name) => takePieceAway(connection, 'objects', name),
     stop: async () => {
       await connection.close();
       await another.close();

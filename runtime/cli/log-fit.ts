@@ -1,0 +1,110 @@
+/** Do a snapshot and the log fit together? What an actor finds out when it opens (LOG_BEHIND, LOG_GAP), asked of a node that is stopped. */
+import { fromBinary } from '@bufbuild/protobuf';
+import { EnvelopeSchema, type SnapshotHead } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { streamOf, type Topology } from '../graph.js';
+import type { Log, StreamInfo } from '../ports.js';
+import { destinationsOf } from '../router.js';
+import { filtersOf, mailboxSubjects } from '../streams.js';
+import { hasCode } from './nats-link.js';
+
+const READ_AT_A_TIME = 100;
+
+export type LogFit =
+  | { readonly kind: 'fits' }
+  /** The stream ends before what the snapshot includes. */
+  | { readonly kind: 'rolled-back'; readonly says: string }
+  /** It is another one, or gone. */
+  | { readonly kind: 'other-stream'; readonly says: string }
+  /** Messages behind the snapshot were trimmed. */
+  | { readonly kind: 'gap'; readonly says: string };
+
+const FITS: LogFit = { kind: 'fits' };
+
+export const infoOf = (log: Log, stream: string): Promise<StreamInfo | undefined> =>
+  log.info(stream).catch((error: unknown) => {
+    if (hasCode(error, 'STREAM_NOT_FOUND')) return undefined;
+    throw error;
+  });
+
+/** Without a head: may it start from the beginning of the log? */
+export async function logFit(
+  log: Log,
+  topology: Topology,
+  { stage, partition, head }: { stage: string; partition: number; head: SnapshotHead | undefined },
+): Promise<LogFit> {
+  const stream = streamOf(stage);
+  const info = await infoOf(log, stream);
+  if (info === undefined) {
+    return head === undefined ? FITS : { kind: 'other-stream', says: `the stream ${stream} is not there` };
+  }
+  if (head !== undefined && head.stream !== info.identity) {
+    return { kind: 'other-stream', says: `the stream ${stream} is another one than it was taken from` };
+  }
+  const sequence = head?.sequence ?? 0;
+  if (info.lastSequence < sequence) {
+    return {
+      kind: 'rolled-back',
+      says: `it includes message ${sequence} of ${stream}, which ends at ${info.lastSequence}: it was rolled back`,
+    };
+  }
+  const { publishers } = mailboxSubjects(topology, stage, partition);
+  // Publishers' messages do not tell of the one before them.
+  if (publishers.length > 0 && head === undefined && info.firstSequence > 1) {
+    return { kind: 'gap', says: `${stream} begins with message ${info.firstSequence}: earlier ones were trimmed` };
+  }
+  return gapBehind(log, topology, stage, partition, sequence);
+}
+
+/** Each writer says in a message which of its own came before: the first one behind the snapshot must follow on one that it includes. */
+async function gapBehind(
+  log: Log,
+  topology: Topology,
+  stage: string,
+  partition: number,
+  sequence: number,
+): Promise<LogFit> {
+  const stream = streamOf(stage);
+  const waiting = new Set<string>();
+  for (const subject of mailboxSubjects(topology, stage, partition).writers) {
+    const last = await log.last(stream, subject);
+    if (last !== undefined && last.sequence > sequence) waiting.add(subject);
+  }
+  if (waiting.size === 0) return FITS;
+  const reader = await log.read(stream, { filters: filtersOf(topology, stage, partition), from: sequence + 1 });
+  try {
+    while (waiting.size > 0) {
+      const messages = await reader.take(READ_AT_A_TIME);
+      if (messages.length === 0) break;
+      for (const { subject, expected = 0 } of messages) {
+        if (waiting.delete(subject) && expected > sequence) {
+          return { kind: 'gap', says: `message ${expected} on ${subject} was trimmed before it was taken in` };
+        }
+      }
+    }
+    return FITS;
+  } finally {
+    await reader.close();
+  }
+}
+
+/**
+ * What an instance has said must be an answer to messages that the log still holds under the same numbers: else what it says to new ones would be
+ * taken for said (design rule 5).
+ */
+export async function saidBeyondLog(
+  log: Log,
+  topology: Topology,
+  stage: string,
+  partition: number,
+): Promise<string | undefined> {
+  const { lastSequence = 0 } = (await infoOf(log, streamOf(stage))) ?? {};
+  for (const { to, subject } of destinationsOf(topology, stage, partition)) {
+    if ((await infoOf(log, streamOf(to))) === undefined) continue;
+    const last = await log.last(streamOf(to), subject);
+    const said = last === undefined ? 0 : fromBinary(EnvelopeSchema, last.data).sequence;
+    if (said > lastSequence) {
+      return `${stage}.${partition} has answered message ${said} on ${subject}, and its mailbox ends at ${lastSequence}`;
+    }
+  }
+  return undefined;
+}

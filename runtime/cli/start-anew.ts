@@ -1,0 +1,75 @@
+/**
+ * Everything anew from the events that NATS still has: the streams between stages go, and all that is said in them.
+ *
+ * What stays is the mailbox of parse, which holds the events, and what parse has said to the dead letters: its inputs keep their numbers, so that no
+ * dead letter is said twice. The clock's messages go: those before them were trimmed, which would be taken for a gap.
+ */
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { fatal } from '../errors.js';
+import { DEAD_LETTER, mailboxOf, streamOf, type Topology } from '../graph.js';
+
+export interface EventsLeft {
+  /** Messages in the mailboxes of parse. */
+  readonly messages: number;
+  readonly firstAt: string | undefined;
+  readonly lastAt: string | undefined;
+}
+
+const entryStages = (topology: Topology): string[] =>
+  topology.stages
+    .map(({ id }) => id)
+    .filter((id) => topology.upstreams(id).some((upstream) => upstream.id === 'events'));
+
+const allStreams = (topology: Topology): string[] => [...topology.stages, ...topology.topics].map(({ id }) => id);
+
+export async function eventsLeft(topology: Topology, connection: NatsConnection): Promise<EventsLeft> {
+  const manager = await jetstreamManager(connection);
+  let messages = 0;
+  let [firstAt, lastAt]: (string | undefined)[] = [];
+  const present = await streamsOn(manager);
+  for (const id of entryStages(topology)) {
+    if (!present.has(streamOf(id))) continue;
+    const { state } = await manager.streams.info(streamOf(id), { subjects_filter: '>' });
+    for (const [subject, count] of Object.entries(state.subjects ?? {})) if (!isClock(id, subject)) messages += count;
+    if (state.messages > 0) [firstAt, lastAt] = [String(state.first_ts), String(state.last_ts)];
+  }
+  return { messages, firstAt, lastAt };
+}
+
+const isClock = (id: string, subject: string): boolean =>
+  new RegExp(`^rivulet\\.${id}\\.\\d+\\.clock\\.`).test(subject);
+
+/** Throws Fatal NATS_IN_USE when a node reads the streams. */
+export async function startAnew(topology: Topology, connection: NatsConnection): Promise<void> {
+  const manager = await jetstreamManager(connection);
+  const present = await streamsOn(manager);
+  const ids = allStreams(topology).filter((id) => present.has(streamOf(id)));
+  for (const id of ids) await mustBeUnread(manager, streamOf(id));
+  const entries = new Set(entryStages(topology));
+  for (const id of ids) {
+    const stream = streamOf(id);
+    if (entries.has(id)) {
+      for (let p = 0; p < topology.count(id); p++) {
+        await manager.streams.purge(stream, { filter: mailboxOf(id, p).replace('>', 'clock.*') });
+      }
+    } else if (id === DEAD_LETTER) {
+      for (const { id: writer } of topology.stages) {
+        if (!entries.has(writer)) await manager.streams.purge(stream, { filter: `rivulet.${id}.*.${writer}.*` });
+      }
+    } else await manager.streams.delete(stream);
+  }
+}
+
+async function streamsOn(manager: JetStreamManager): Promise<Set<string>> {
+  const names = new Set<string>();
+  for await (const name of manager.streams.names()) names.add(name);
+  return names;
+}
+
+async function mustBeUnread(manager: JetStreamManager, stream: string): Promise<void> {
+  for await (const { num_waiting: waiting } of manager.consumers.list(stream)) {
+    if (waiting === 0) continue;
+    throw fatal('NATS_IN_USE', `a node reads ${stream}`, { hint: 'stop every node on this NATS, then try again' });
+  }
+}

@@ -1,0 +1,104 @@
+/** Watches the tree of a node (composition): tells the façade, the log and, by a file, `rivulet doctor`. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Health, healthOf, type Vitals } from './health.js';
+import type { Clock, Logger } from './ports.js';
+
+export interface HealthWatchOptions {
+  readonly vitals: () => Vitals;
+  readonly apply: (health: Health) => void;
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const LOOK_EVERY_MS = 250;
+const FILE = 'health.json';
+
+/** What the node on a data directory has last said of its health. */
+export interface HealthNote extends Health {
+  readonly process: number;
+}
+
+export class HealthWatch {
+  private readonly abort = new AbortController();
+  private served = false;
+  private told: string | undefined;
+  private latest: Health | undefined;
+
+  private constructor(private readonly options: HealthWatchOptions) {}
+
+  static start(options: HealthWatchOptions): HealthWatch {
+    const watch = new HealthWatch(options);
+    watch.look();
+    void watch.lookAgain();
+    return watch;
+  }
+
+  get health(): Health | undefined {
+    return this.latest;
+  }
+
+  stop(): void {
+    this.abort.abort();
+    rmSync(join(this.options.dataDir, FILE), { force: true });
+  }
+
+  private async lookAgain(): Promise<void> {
+    const { signal } = this.abort;
+    while (!signal.aborted) {
+      await this.options.clock.sleep(LOOK_EVERY_MS, signal);
+      if (!signal.aborted) this.look();
+    }
+  }
+
+  private look(): void {
+    const health = healthOf(this.options.vitals(), this.served);
+    this.latest = health;
+    this.options.apply(health);
+    // While it starts it says so once; what passes within the grace time is not worth a line.
+    const wording = JSON.stringify([
+      health.serving,
+      health.takesEvents,
+      this.served && health.reasons.map(withoutNumbers),
+      health.warnings.map(withoutNumbers),
+    ]);
+    this.served ||= health.serving;
+    if (wording === this.told) return;
+    this.told = wording;
+    this.tell(health);
+  }
+
+  private tell(health: Health): void {
+    const { logger, dataDir } = this.options;
+    const { serving, takesEvents, reasons, warnings } = health;
+    for (const warning of warnings) logger.warn({}, warning);
+    if (serving) logger.info({}, 'serving');
+    else if (this.served) logger.error({ reasons, takesEvents }, 'not serving');
+    else logger.info({ reasons }, 'not serving yet');
+    writeNote(dataDir, { ...health, process: process.pid });
+  }
+}
+
+/** Only for people: a disk that is full must not end the node here. */
+function writeNote(dataDir: string, note: HealthNote): void {
+  const file = join(dataDir, FILE);
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(`${file}.new`, `${JSON.stringify(note)}\n`);
+    renameSync(`${file}.new`, file);
+  } catch {
+    // `rivulet doctor` says less, that is all.
+  }
+}
+
+export function readHealthNote(dataDir: string): HealthNote | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')) as HealthNote;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is the same but for how long and how much. */
+const withoutNumbers = (text: string): string => text.replace(/ (for \d+ s( \(\d+ restarts\))?|holds [\d.]+ GiB)/, '');

@@ -1,0 +1,57 @@
+/**
+ * A node for benchmarks, in a process of its own that can be killed: what `rivulet start` runs, configured by RIVULET_* variables, saying every
+ * second on stdout, as a line of JSON, how far it is.
+ */
+import { nodeOptions } from '../../runtime/cli/node-options.js';
+import { loadConfig } from '../../runtime/config.js';
+import { startNode } from '../../runtime/main-node.js';
+
+/** One line. */
+export interface NodeReport {
+  readonly natsUrl: string;
+  readonly events: number;
+  readonly rowsOut: number;
+  /** Inputs, over all instances, that no snapshot includes. */
+  readonly unsaved: number;
+  /** By stage, over all partitions. */
+  readonly stages: Readonly<Record<string, { readonly keys: number; readonly snapshotMs: number; busyMs: number }>>;
+  /** Longest hold-up of each thread's event loop since the last line, ms. */
+  readonly loopDelays: Readonly<Record<string, number>>;
+  readonly residentBytes: number;
+}
+
+const REPORT_EVERY_MS = 1_000;
+
+async function main(): Promise<void> {
+  const { config } = loadConfig({ logLevel: 'warn' });
+  const node = await startNode({ ...nodeOptions(config), onProgress: () => undefined });
+  void node.failed.then((error) => {
+    console.error(error);
+    process.exit(1);
+  });
+  process.on('SIGTERM', () => void node.stop(10_000).then(() => process.exit(0)));
+  const report = async (): Promise<void> => {
+    const metric = node.telemetry.registry.getSingleMetric('rivulet_event_loop_delay_max_seconds')!;
+    const { values } = await metric.get();
+    const loopDelays = Object.fromEntries(values.map(({ labels, value }) => [labels.thread!, value * 1000]));
+    const stages: Record<string, { keys: number; snapshotMs: number; busyMs: number }> = {};
+    let [events, rowsOut, unsaved] = [0, 0, 0];
+    for (const status of node.statuses()) {
+      events += status.counters.events;
+      rowsOut += status.rowsOut;
+      unsaved += status.sequence - status.snapshotSequence;
+      const stage = (stages[status.stage] ??= { keys: 0, snapshotMs: 0, busyMs: 0 });
+      stage.keys += status.stateKeys;
+      stage.busyMs += status.busyMs;
+      stage.snapshotMs = Math.max(stage.snapshotMs, status.snapshotMs);
+    }
+    const line: NodeReport = {
+      ...{ natsUrl: node.natsUrl, events, rowsOut, unsaved, stages, loopDelays },
+      residentBytes: process.memoryUsage.rss(),
+    };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+  };
+  setInterval(() => void report(), REPORT_EVERY_MS);
+}
+
+await main();

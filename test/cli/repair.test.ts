@@ -1,0 +1,166 @@
+/** What `rivulet repair` makes of state and log: stores in LevelDB, the log in memory, real actors in between. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { planRepair, setAside } from '../../runtime/cli/repair-plan.js';
+import { streamOf } from '../../runtime/graph.js';
+import { unitsOf } from '../../runtime/main-units.js';
+import type { Log, Store } from '../../runtime/ports.js';
+import { ensureStreams } from '../../runtime/streams.js';
+import { openLevelStore } from '../../state/level-store.js';
+import { ActorBed, line, ONE } from '../runtime/actor-bed.js';
+import { liveToys } from '../runtime/toy-stages.js';
+
+const TOPOLOGY = liveToys({ partitions: ONE });
+const UNITS = unitsOf(TOPOLOGY).pipeline;
+
+let dataDir: string;
+let bed: ActorBed;
+let stores: Map<string, Store>;
+
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'rivulet-repair-'));
+  bed = await ActorBed.make(TOPOLOGY);
+  stores = new Map();
+});
+afterEach(async () => {
+  await stop();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+/** Keeps all messages, as the log does until something is behind a snapshot. */
+const untrimmed = (log: Log): Log =>
+  new Proxy(log, {
+    get: (target, name) => {
+      if (name === 'purge') return () => Promise.resolve();
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+
+let running: ReturnType<ActorBed['start']>[] = [];
+
+async function start(log: Log): Promise<void> {
+  for (const { name, stages, partition } of UNITS) {
+    const store = await openLevelStore(join(dataDir, 'state', name));
+    stores.set(name, store);
+    for (const id of stages) running.push(bed.start(id, partition, { store, log, knobs: { frameMessages: 1 } }));
+  }
+}
+
+async function stop(): Promise<void> {
+  for (const { supervisor } of running) await supervisor.stop();
+  await bed.until(() => running.every(({ ended }) => ended()));
+  running = [];
+  for (const store of stores.values()) await store.close();
+  stores.clear();
+}
+
+/** Takes six lines in, four before a restart, and stops with snapshots. */
+async function run({ trimmed }: { trimmed: boolean }): Promise<void> {
+  const log = trimmed ? bed.log : untrimmed(bed.log);
+  for (const ids of [
+    [1, 2, 3, 4],
+    [5, 6],
+  ]) {
+    await start(log);
+    await bed.publish(...ids.map((id) => line(id)));
+    await bed.quiet();
+    await stop();
+  }
+}
+
+function damage(store: string): void {
+  const folder = join(dataDir, 'state', store);
+  const table = join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith('.ldb'))!,
+  );
+  const bytes = readFileSync(table);
+  bytes[40]! ^= 1;
+  writeFileSync(table, bytes);
+}
+
+const remedies = async (): Promise<Record<string, string>> =>
+  Object.fromEntries((await planRepair(dataDir, TOPOLOGY, bed.log)).map(({ store, remedy }) => [store, remedy]));
+
+const ALL_SOUND = Object.fromEntries(UNITS.map(({ name }) => [name, 'nothing']));
+const totals = (): unknown[] => bed.rows('totals');
+
+describe('repair', () => {
+  it('finds nothing where nothing is wrong, trimmed or not, before the first start or after', async () => {
+    expect(await remedies()).toEqual(ALL_SOUND);
+    await run({ trimmed: true });
+    expect(await remedies()).toEqual(ALL_SOUND);
+  });
+
+  it('sets damaged state aside where the log is whole; the node then ends with the same rows, none twice', async () => {
+    await run({ trimmed: false });
+    await start(bed.log);
+    await bed.publish(line(7));
+    await bed.quiet();
+    const expected = totals();
+    await stop();
+    bed = await ActorBed.make(TOPOLOGY);
+    rmSync(dataDir, { recursive: true });
+
+    await run({ trimmed: false });
+    damage('source-0');
+    damage('user-0');
+    expect(await remedies()).toEqual({ ...ALL_SOUND, 'source-0': 'replay', 'user-0': 'replay' });
+    await expect(openLevelStore(join(dataDir, 'state', 'user-0'))).rejects.toMatchObject({ code: 'STATE_DAMAGED' });
+    for (const store of ['source-0', 'user-0']) {
+      expect(setAside(dataDir, store, new Date(0))).toMatch(/\.set-aside-19700101T000000Z$/);
+    }
+    expect(await remedies()).toEqual(ALL_SOUND);
+    await start(bed.log);
+    await bed.publish(line(7));
+    await bed.quiet();
+    expect(totals()).toEqual(expected);
+  });
+
+  it('says that damaged state is lost where the log was trimmed, and which message is missing', async () => {
+    await run({ trimmed: true });
+    damage('user-0');
+    const plan = (await planRepair(dataDir, TOPOLOGY, bed.log)).find(({ store }) => store === 'user-0')!;
+    expect(plan.remedy).toBe('lost');
+    expect(plan.problems).toEqual([expect.stringMatching(/^damaged: \d+\.ldb: /)]);
+    expect(plan.because).toContainEqual(expect.stringMatching(/^message \d+ on rivulet\.sum\.0\.read\.0 was trimmed/));
+  });
+
+  it('says that state which is gone is lost where the log was trimmed', async () => {
+    await run({ trimmed: true });
+    rmSync(join(dataDir, 'state', 'user-0'), { recursive: true });
+    expect(await remedies()).toEqual({ ...ALL_SOUND, 'user-0': 'lost' });
+  });
+
+  it('replays where the whole log was put back to an earlier moment', async () => {
+    await run({ trimmed: false });
+    for (const { id } of [...TOPOLOGY.stages, ...TOPOLOGY.topics]) bed.log.rollBack(streamOf(id), 4);
+    const plan = await planRepair(dataDir, TOPOLOGY, bed.log);
+    const problems = plan.flatMap((one) => one.problems);
+    expect(problems).toContainEqual(expect.stringContaining('which ends at 4: it was rolled back'));
+    expect(plan.filter(({ remedy }) => remedy === 'lost')).toEqual([]);
+    expect(plan.filter(({ remedy }) => remedy === 'replay').map(({ store }) => store)).toContain('source-0');
+  });
+
+  it('does not replay a mailbox that was put back while its answers were not: new ones would be taken for said', async () => {
+    await run({ trimmed: false });
+    bed.log.rollBack('RIVULET_READ', 4);
+    const plan = (await planRepair(dataDir, TOPOLOGY, bed.log)).find(({ store }) => store === 'source-0')!;
+    expect(plan).toMatchObject({
+      remedy: 'lost',
+      because: [expect.stringMatching(/^read\.0 has answered message 6 on .*, and its mailbox ends at 4$/)],
+    });
+  });
+
+  it('does not take another stream for the one that the state was made from', async () => {
+    await run({ trimmed: false });
+    bed.log.deleteStream('RIVULET_READ');
+    expect(await remedies()).toMatchObject({ 'source-0': 'lost' });
+    await ensureStreams(bed.log, TOPOLOGY, { bytesMax: 1e9, replicas: 1 });
+    await bed.publish(...[1, 2, 3, 4, 5, 6, 7].map((id) => line(id)));
+    expect(await remedies()).toMatchObject({ 'source-0': 'lost' });
+  });
+});
