@@ -33,8 +33,16 @@ export interface SnapshotterOptions {
 }
 
 /** The sequence of the last snapshot (0 without one), checked against the log (design rule 8). */
-export async function snapshotSequence(options: SnapshotterOptions): Promise<{ sequence: number; identity: string }> {
-  const { topology, stage, partition, log, store } = options;
+export async function snapshotSequence({
+  topology,
+  stage,
+  partition,
+  log,
+  store,
+}: Pick<SnapshotterOptions, 'topology' | 'stage' | 'partition' | 'log' | 'store'>): Promise<{
+  sequence: number;
+  identity: string;
+}> {
   const stream = streamOf(stage.id);
   const head = readHead(store, stage, partition, topology.count(stage.id));
   const { lastSequence, identity, origins = [] } = await log.info(stream);

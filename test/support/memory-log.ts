@@ -4,7 +4,7 @@
  */
 import { fnv1a, utf8 } from '../../runtime/bytes.js';
 import { fatal, poison, transient } from '../../runtime/errors.js';
-import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
+import type { Log, LogMessage, Reader, StreamInfo, StreamOrigin, StreamSpec } from '../../runtime/ports.js';
 
 /** What a stored message takes beside its payload and subject, bytes. */
 const OVERHEAD_BYTES = 30;
@@ -12,6 +12,7 @@ const OVERHEAD_BYTES = 30;
 interface Stream {
   spec: StreamSpec;
   readonly identity: string;
+  readonly origins: readonly StreamOrigin[];
   messages: LogMessage[];
   lastSequence: number;
   bytes: number;
@@ -20,6 +21,8 @@ interface Stream {
   deleted: boolean;
   readonly waiting: Set<() => void>;
 }
+
+export type SavedStream = Pick<Stream, 'spec' | 'identity' | 'origins' | 'messages' | 'lastSequence' | 'bytes'>;
 
 export interface MemoryLogOptions {
   readonly nowMs?: () => number;
@@ -44,15 +47,23 @@ export class MemoryLog implements Log {
       return;
     }
     this.streams.set(spec.name, {
-      ...{ spec, identity: `made-${++this.made}`, messages: [], lastSequence: 0, bytes: 0, deleted: false },
+      ...{
+        spec,
+        identity: `made-${++this.made}`,
+        origins: [],
+        messages: [],
+        lastSequence: 0,
+        bytes: 0,
+        deleted: false,
+      },
       last: new Map(),
       waiting: new Set(),
     });
   }
 
   async info(name: string): Promise<StreamInfo> {
-    const { messages, lastSequence, bytes, identity } = this.stream(name);
-    return { firstSequence: messages[0]?.sequence ?? lastSequence + 1, lastSequence, bytes, identity };
+    const { messages, lastSequence, bytes, identity, origins } = this.stream(name);
+    return { firstSequence: messages[0]?.sequence ?? lastSequence + 1, lastSequence, bytes, identity, origins };
   }
 
   async read(
@@ -131,6 +142,22 @@ export class MemoryLog implements Log {
     const stream = this.stream(name);
     drop(stream, ({ sequence }) => sequence > lastSequence);
     stream.lastSequence = lastSequence;
+  }
+
+  /** As a backup would: the stream as it is now. */
+  saved(name: string): SavedStream {
+    const { spec, identity, origins, messages, lastSequence, bytes } = this.stream(name);
+    return { spec, identity, origins, messages: [...messages], lastSequence, bytes };
+  }
+
+  /** Puts a saved stream where there may be one of that name. */
+  restore({ identity, origins, messages, ...saved }: SavedStream): void {
+    this.streams.set(saved.spec.name, {
+      ...{ ...saved, identity: `${identity}-restored-${++this.made}`, messages: [...messages], deleted: false },
+      origins: [...origins, { identity, upTo: saved.lastSequence }],
+      last: new Map(messages.map(({ subject, sequence }) => [subject, sequence])),
+      waiting: new Set(),
+    });
   }
 
   private stream(name: string): Stream {
