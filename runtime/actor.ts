@@ -10,14 +10,15 @@
  */
 import { buriedInputs } from './buried.js';
 import { fnv1a, utf8 } from './bytes.js';
-import { asError, fatal } from './errors.js';
+import { asError } from './errors.js';
 import { MailboxFold, residentCells, StepError } from './fold.js';
 import { streamOf, type Topology } from './graph.js';
+import { Heard } from './heard.js';
 import { cellStores, instancePrefix } from './keyspace.js';
 import { Line, Outbox } from './outbox.js';
 import type { Clock, Log, Logger, LogMessage, Reader, Store } from './ports.js';
 import { destinationsOf } from './router.js';
-import { Snapshotter, snapshotSequence } from './snapshotter.js';
+import { mustHoldWhatWasSaid, restoredSnapshot, Snapshotter } from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { filtersOf, publishersSubject } from './streams.js';
@@ -64,9 +65,6 @@ export class Actor {
   private stopping = false;
   private failure: Error | undefined;
   private lastFrameMs = -Infinity;
-  /** The last message of each writer. */
-  private readonly heard = new Map<string, number>();
-
   private constructor(
     private readonly options: ActorOptions,
     readonly fold: MailboxFold,
@@ -74,24 +72,27 @@ export class Actor {
     private readonly reader: Reader,
     private readonly snapshotter: Snapshotter,
     private readonly abort: AbortController,
-    private readonly restoredAt: number,
+    private readonly heard: Heard,
   ) {}
 
   /** Restores the last snapshot and finds out what was said already. */
   static async open(options: ActorOptions): Promise<Actor> {
     const { topology, stage, partition, log, store } = options;
-    const { sequence, identity } = await snapshotSequence(options);
-    const buried = await buriedInputs(options, identity);
+    const restored = await restoredSnapshot(options);
+    const { sequence } = restored;
+    const buried = await buriedInputs(options, restored.identity);
     const stored = await cellStores(store, stage.id, partition, residentCells(stage));
     const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const abort = new AbortController();
     const outbox = await openOutbox(options, abort.signal);
+    await mustHoldWhatWasSaid(options, restored, outbox);
+    const heard = new Heard(`${stage.id}.${partition}`, sequence, restored.heard);
     const filters = filtersOf(topology, stage.id, partition);
     const reader = await log.read(streamOf(stage.id), { filters, from: sequence + 1 });
-    const snapshotter = new Snapshotter(options, fold, outbox, identity, sequence);
+    const snapshotter = new Snapshotter(options, fold, outbox, heard, restored);
     options.status.sequence = sequence;
     options.status.snapshotSequence = sequence;
-    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, sequence);
+    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard);
     outbox.onFailed = (error) => {
       actor.fail(error);
     };
@@ -123,7 +124,8 @@ export class Actor {
 
   private async pace(): Promise<void> {
     const { clock, knobs } = this.options;
-    const waitMs = this.lastFrameMs + knobs.frameEveryMs - clock.nowMs();
+    // A wall clock may go back by hours.
+    const waitMs = Math.min(knobs.frameEveryMs, this.lastFrameMs + knobs.frameEveryMs - clock.nowMs());
     if (waitMs > 0) await clock.sleep(waitMs, this.abort.signal);
   }
 
@@ -146,7 +148,7 @@ export class Actor {
       // A frame of publishers' messages is what arrived while the one before was under way; everything else is pipelined.
       await this.outbox.room(raw ? 0 : inFlightMessages, inFlightBytes);
       const end = raw ? this.batchEnd(messages, at) : at + 1;
-      if (!raw) this.mustFollow(messages[at]!);
+      if (!raw) this.heard.follow(messages[at]!);
       if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
       this.step(messages.slice(at, end), raw);
       if (raw) this.lastFrameMs = this.options.clock.nowMs();
@@ -156,21 +158,6 @@ export class Actor {
       if (this.snapshotter.bytesSince > snapshotEveryBytes) await this.snapshotter.snapshot();
     }
     return [];
-  }
-
-  /** Each writer says which message of its own came before: one that was trimmed unread leaves a gap that must be heard of (design rule 8). */
-  private mustFollow({ subject, sequence, expected = 0 }: LogMessage): void {
-    const { stage, partition } = this.options;
-    if (expected > (this.heard.get(subject) ?? this.restoredAt)) {
-      throw fatal(
-        'LOG_GAP',
-        `${stage.id}.${partition} has read up to message ${this.restoredAt}, but message ${expected} on ${subject} is gone`,
-        {
-          hint: 'the state is older than what the log was trimmed to: restore the data directory, or see what can be done with `rivulet repair`',
-        },
-      );
-    }
-    this.heard.set(subject, sequence);
   }
 
   /** One input, from start to end, synchronously (M2). */

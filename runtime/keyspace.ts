@@ -1,5 +1,5 @@
 /** Where an instance's state stands in its store: `<stage>/<partition>/<cell>/<key>`. */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type SnapshotHead, SnapshotHeadSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from './bytes.js';
 import type { CellStore } from './cells.js';
@@ -31,7 +31,7 @@ export const changedRecord = (
   value: utf8(JSON.stringify(changes.map(({ key }) => key))),
 });
 
-export const encodeHead = (head: Omit<SnapshotHead, '$typeName'>): Uint8Array =>
+export const encodeHead = (head: MessageInitShape<typeof SnapshotHeadSchema>): Uint8Array =>
   toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
 
 /** The head of the last snapshot; Fatal when it is of another deployment or another version. */

@@ -17,6 +17,9 @@ export interface NatsChoice {
   readonly onFatal: (error: Error) => void;
 }
 
+/** An embedded server that dies comes back (E2): longer than its budget of restarts takes, all delays together. */
+const RESTART_PATIENCE_MS = 15_000;
+
 export interface NatsHandle {
   readonly options: NatsOptions;
   /** Process id of the embedded server. */
@@ -40,5 +43,5 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
     },
     onExit: onFatal,
   });
-  return { options: { url: server.url }, pid: server.pid, stop: () => server.stop() };
+  return { options: { url: server.url, patienceMs: RESTART_PATIENCE_MS }, pid: server.pid, stop: () => server.stop() };
 }

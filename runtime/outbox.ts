@@ -59,6 +59,11 @@ export class Line {
     return this.handed - this.acked;
   }
 
+  /** Stream sequence of the subject's last message, as far as this line knows; 0 for none. */
+  get lastSequence(): number {
+    return this.sequence;
+  }
+
   hand(tag: Tag, data: Uint8Array): void {
     this.handed++;
     this.bytes += data.length;

@@ -10,6 +10,7 @@ import { deadLetters } from './dead-letter.js';
 import { asError, fatal } from './errors.js';
 import { fromWire } from './frame-codec.js';
 import { streamOf, type Topology, writerOf } from './graph.js';
+import { Heard } from './heard.js';
 import type { Clock, Log, Logger, LogMessage, Reader, Sink, Store } from './ports.js';
 import { RAW, type InputType } from './stage.js';
 
@@ -30,6 +31,8 @@ interface Progress {
   readonly streams: Record<string, string>;
   /** `<topic>/<writer>` that have ended their input. */
   readonly ended: string[];
+  /** Per topic and subject the last message that the sink has. */
+  readonly heard?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly position: string | undefined;
 }
 
@@ -40,6 +43,7 @@ export class SinkRunner {
   private readonly sequences: Record<string, number>;
   private readonly streams: Record<string, string>;
   private readonly ended: Set<string>;
+  private readonly heard: Map<string, Heard>;
   private readonly seen = new Map<string, readonly [topic: string, sequence: number]>();
   private readonly readers: Reader[] = [];
   private dirty = false;
@@ -52,6 +56,12 @@ export class SinkRunner {
     this.sequences = progress.sequences;
     this.streams = progress.streams;
     this.ended = new Set(progress.ended);
+    this.heard = new Map(
+      options.topics.map((topic) => [
+        topic,
+        new Heard(`the sink of ${topic}`, progress.sequences[topic] ?? 0, progress.heard?.[topic] ?? {}),
+      ]),
+    );
   }
 
   static async open(options: SinkRunnerOptions): Promise<SinkRunner> {
@@ -90,6 +100,9 @@ export class SinkRunner {
     } finally {
       stop();
       signal.removeEventListener('abort', stop);
+      // Nothing of this run may be written once another one has opened the sink at the stored position.
+      await Promise.allSettled([...reading, syncing]);
+      await this.busy;
       await this.options.sink.close();
     }
   }
@@ -142,6 +155,7 @@ export class SinkRunner {
   private async takeMessage(topic: string, message: LogMessage): Promise<void> {
     const envelope = fromBinary(EnvelopeSchema, message.data);
     const { id, partition } = writerOf(message.subject);
+    this.heard.get(topic)!.follow(message);
     if (envelope.body.case === 'frame') {
       const frame = fromWire(envelope.body.value, this.typeOf(topic, id, envelope));
       await this.options.sink.write(topic, envelope.epoch, frame);
@@ -179,7 +193,8 @@ export class SinkRunner {
     const seen = [...this.seen];
     const position = await this.options.sink.sync();
     const { sequences, streams } = this;
-    const progress: Progress = { sequences, streams, ended: [...this.ended], position };
+    const heard = Object.fromEntries([...this.heard].map(([topic, one]) => [topic, one.all]));
+    const progress: Progress = { sequences, streams, ended: [...this.ended], heard, position };
     await this.options.store.write([{ key: KEY, value: utf8(JSON.stringify(progress)) }]);
     for (const [subject, [topic, sequence]] of seen) {
       await this.options.log.purge(streamOf(topic), subject, sequence).catch((error: unknown) => {

@@ -8,6 +8,7 @@
  */
 import { fatal } from './errors.js';
 import type { MailboxFold } from './fold.js';
+import type { Heard } from './heard.js';
 import { streamOf, type Topology } from './graph.js';
 import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
@@ -32,24 +33,33 @@ export interface SnapshotterOptions {
   readonly turn?: Turn;
 }
 
-/** The sequence of the last snapshot (0 without one), checked against the log (design rule 8). */
-export async function snapshotSequence({
-  topology,
-  stage,
-  partition,
-  log,
-  store,
-}: Pick<SnapshotterOptions, 'topology' | 'stage' | 'partition' | 'log' | 'store'>): Promise<{
-  sequence: number;
-  identity: string;
-}> {
+/** What the last snapshot includes (0 and nothing without one), and of which stream. */
+export interface Restored {
+  readonly sequence: number;
+  readonly identity: string;
+  /** Where that stream ended when it was asked. */
+  readonly lastSequence: number;
+  /** Per subject the sequence of the last message that had been said, and taken in. */
+  readonly said: Readonly<Record<string, number>>;
+  readonly heard: Readonly<Record<string, number>>;
+}
+
+const HINT =
+  'the NATS store was rolled back, deleted or is another server: restore it, or see what can be done with `rivulet repair`';
+
+/** The last snapshot, checked against its mailbox (design rule 8). */
+export async function restoredSnapshot(
+  options: Pick<SnapshotterOptions, 'topology' | 'stage' | 'partition' | 'log' | 'store'>,
+): Promise<Restored> {
+  const { topology, stage, partition, log, store } = options;
   const stream = streamOf(stage.id);
   const head = readHead(store, stage, partition, topology.count(stage.id));
   const { lastSequence, identity, origins = [] } = await log.info(stream);
-  if (head === undefined) return { sequence: 0, identity };
+  if (head === undefined) return { sequence: 0, identity, lastSequence, said: {}, heard: {} };
+  const { sequence, said, heard } = head;
   // Of a stream that this one was restored from counts what is in both.
   const upTo = head.stream === identity ? lastSequence : origins.find((one) => one.identity === head.stream)?.upTo;
-  if (upTo !== undefined && upTo >= head.sequence) return { sequence: head.sequence, identity };
+  if (upTo !== undefined && upTo >= sequence) return { sequence, identity, lastSequence, said, heard };
   const found =
     upTo === undefined
       ? 'is another one than it was taken from'
@@ -58,10 +68,43 @@ export async function snapshotSequence({
         : `was restored from a backup that ends at ${upTo}`;
   throw fatal(
     'LOG_BEHIND',
-    `the snapshot of ${stage.id}.${partition} includes message ${head.sequence} of ${stream}, but that stream ${found}`,
-    {
-      hint: 'the NATS store was rolled back, deleted or is another server: restore it, or see what can be done with `rivulet repair`',
-    },
+    `the snapshot of ${stage.id}.${partition} includes message ${sequence} of ${stream}, but that stream ${found}`,
+    { hint: HINT },
+  );
+}
+
+/**
+ * The other half of rule 8. What was said before the snapshot is not said again, so it must be there; and what is there cannot answer inputs
+ * that are not.
+ */
+export async function mustHoldWhatWasSaid(
+  options: SnapshotterOptions,
+  { said, lastSequence: known }: Restored,
+  outbox: Outbox,
+): Promise<void> {
+  const { topology, stage, partition, log } = options;
+  const name = `${stage.id}.${partition}`;
+  for (const [subject, line] of outbox.lines) {
+    const sequence = said[subject] ?? 0;
+    if (line.lastSequence >= sequence) continue;
+    // A full ledger drops its oldest, which may be the last of a subject; where it ends it says still.
+    const ledger = topology.topics.find(({ id, ledger: drops }) => drops && subject.startsWith(`rivulet.${id}.`));
+    if (ledger !== undefined && (await log.info(streamOf(ledger.id))).lastSequence >= sequence) continue;
+    throw fatal(
+      'LOG_BEHIND',
+      `${name} has said message ${sequence} on ${subject}, whose last message is ${line.lastSequence}`,
+      { hint: HINT },
+    );
+  }
+  const answered = Math.max(0, ...[...outbox.lines.values()].map((line) => line.said.sequence));
+  if (answered <= known) return;
+  // Another owner may have gone on since.
+  const { lastSequence } = await log.info(streamOf(stage.id));
+  if (answered <= lastSequence) return;
+  throw fatal(
+    'LOG_BEHIND',
+    `${name} has answered message ${answered} of ${streamOf(stage.id)}, but that stream ends at ${lastSequence}`,
+    { hint: HINT },
   );
 }
 
@@ -80,15 +123,16 @@ export class Snapshotter {
     private readonly options: SnapshotterOptions,
     private readonly fold: MailboxFold,
     private readonly outbox: Outbox,
-    private readonly streamIdentity: string,
-    restored: number,
+    private readonly heard: Heard,
+    private readonly restored: Restored,
   ) {
-    this.sequence = restored;
-    this.written = restored;
-    if (restored === 0) return;
+    const { sequence } = restored;
+    this.sequence = sequence;
+    this.written = sequence;
+    if (sequence === 0) return;
     const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
     this.left.push(...writers);
-    for (const subject of publishers) this.seen.set(subject, restored + 1);
+    for (const subject of publishers) this.seen.set(subject, sequence + 1);
   }
 
   /** An input was taken in. `subject`: which subject may be trimmed below it. */
@@ -111,24 +155,26 @@ export class Snapshotter {
   private async write(): Promise<void> {
     const { stage, partition, topology, store, status, copied } = this.options;
     const startedAt = performance.now();
+    // What belongs to the cut: encoding it takes a while, and inputs go on.
     const { sequence } = this;
+    const heard = this.heard.all;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
     // The outputs of what was taken in so far, and no more than those (P1).
     const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
-    writes.push({
-      key: headKey(stage.id, partition),
-      value: encodeHead({
-        format: SNAPSHOT_FORMAT,
-        stage: stage.id,
-        stageVersion: stage.version,
-        partition,
-        partitions: topology.count(stage.id),
-        sequence,
-        stream: this.streamIdentity,
-      }),
-    });
+    const head = {
+      format: SNAPSHOT_FORMAT,
+      stage: stage.id,
+      stageVersion: stage.version,
+      partition,
+      partitions: topology.count(stage.id),
+      sequence,
+      stream: this.restored.identity,
+      heard,
+    };
+    const said = Object.fromEntries([...this.outbox.lines].map(([subject, line]) => [subject, line.lastSequence]));
+    writes.push({ key: headKey(stage.id, partition), value: encodeHead({ ...head, said }) });
     await store.write(writes);
     this.fold.written();
     this.written = sequence;

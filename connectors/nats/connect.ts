@@ -1,5 +1,6 @@
 /** Connects to NATS: token, user and password, nkey seed or credentials file, TLS. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Authenticator,
   connect,
@@ -22,11 +23,14 @@ export interface NatsOptions {
   readonly tlsCaFile?: string;
   readonly tlsCertFile?: string;
   readonly tlsKeyFile?: string;
+  /** A server that is restarted when it dies may be away just now: it is asked again for so long. Default: not at all. */
+  readonly patienceMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+const AGAIN_AFTER_MS = 100;
 
-/** A connection that reconnects for ever; throws Fatal NATS_CONNECT when the first attempt fails. */
+/** A connection that reconnects for ever; throws Fatal NATS_CONNECT when there is none within the patience, which is for the first one only. */
 export async function connectNats(options: NatsOptions, name: string): Promise<NatsConnection> {
   const settings: NodeConnectionOptions = {
     servers: options.url.split(',').map((server) => server.trim()),
@@ -40,13 +44,20 @@ export async function connectNats(options: NatsOptions, name: string): Promise<N
     ...credentials(options),
     ...tls(options),
   };
-  try {
-    return await connect(settings);
-  } catch (error) {
-    throw fatal('NATS_CONNECT', `cannot connect to NATS at ${options.url}`, {
-      cause: error,
-      hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
-    });
+  const until = performance.now() + (options.patienceMs ?? 0);
+  for (;;) {
+    try {
+      return await connect(settings);
+    } catch (error) {
+      if (performance.now() < until) {
+        await sleep(AGAIN_AFTER_MS);
+        continue;
+      }
+      throw fatal('NATS_CONNECT', `cannot connect to NATS at ${options.url}`, {
+        cause: error,
+        hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
+      });
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 /** Makes streams, brings them to what is asked for, and says what is wrong in our words. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import {
   JetStreamApiError,
@@ -12,6 +13,10 @@ import { asError, fatal, RivuletError, transient } from '../../runtime/errors.js
 
 export const REQUEST_TIMEOUT_MS = 5_000;
 
+/** Each ends with an answer or its timeout. */
+const ATTEMPTS_MAX = 4;
+const AGAIN_AFTER_MS = 200;
+
 /** err_code of the JetStream API. */
 const STREAM_NOT_FOUND = 10059;
 const NAME_IN_USE = 10058;
@@ -21,7 +26,8 @@ const REPLICAS_REFUSED = new Set([10005, 10074]);
 export type WantedStream = Partial<StreamConfig> & { readonly name: string };
 
 export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
-  return jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS }).catch((error: unknown) => {
+  const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
+  return persistently(open).catch((error: unknown) => {
     throw fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
       cause: error,
       hint: 'start nats-server with -js, or enable JetStream for the account',
@@ -29,18 +35,32 @@ export async function openManager(connection: NatsConnection): Promise<JetStream
   });
 }
 
+/** What a start asks is asked again when no answer comes: the server may have died just then, and be on its way back. */
+async function persistently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof JetStreamApiError || attempt >= ATTEMPTS_MAX) throw error;
+    }
+    await sleep(AGAIN_AFTER_MS);
+  }
+}
+
 /** Makes the stream, or changes what differs from what is named; what is not named stays. Two may do it at the same time. */
 export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
-  try {
-    if (await updated(manager, wanted)) return;
-    try {
-      await manager.streams.add(wanted);
-    } catch (error) {
-      // Somebody else has just made it, with other settings.
-      if (codeOf(error) !== NAME_IN_USE || !(await updated(manager, wanted))) throw error;
-    }
-  } catch (error) {
+  await persistently(() => ensureOnce(manager, wanted)).catch((error: unknown) => {
     throw explained(error, wanted.name, wanted.num_replicas);
+  });
+}
+
+async function ensureOnce(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
+  if (await updated(manager, wanted)) return;
+  try {
+    await manager.streams.add(wanted);
+  } catch (error) {
+    // Somebody else has just made it, with other settings.
+    if (codeOf(error) !== NAME_IN_USE || !(await updated(manager, wanted))) throw error;
   }
 }
 

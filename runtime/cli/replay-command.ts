@@ -12,7 +12,7 @@ import { replay, type ReplaySummary } from './replay.js';
 import { settingsOf } from './settings.js';
 import { grouped, shortened } from './terminal.js';
 
-const SYNC_EVERY_MS = 1_000;
+const SYNC_EVERY_MS_MAX = 1_000;
 const FILE_CHARACTERS_MAX = 30;
 
 export async function replayCommand(options: ReplayCommandOptions): Promise<void> {
@@ -39,7 +39,8 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
         knobs: knobsOf(config),
         threads: config.threads,
         streamBytesMax: streamBytesMax(config),
-        syncEveryMs: SYNC_EVERY_MS,
+        // What the results hold is a snapshot like any other.
+        syncEveryMs: Math.min(SYNC_EVERY_MS_MAX, knobsOf(config).snapshotEveryMs),
         ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
         logLevel: config.logLevel,
       },

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type Logger } from 'pino';
 import { missingColumns } from '../../actors/formats/csv-header.js';
 import { mainTopology, type PipelineOptions } from '../../actors/topology.js';
@@ -16,6 +17,7 @@ import { openLevelStore } from '../../state/level-store.js';
 import type { ActorKnobs } from '../actor.js';
 import { systemClock } from '../clock.js';
 import { Deadline } from '../deadline.js';
+import { reactionOf } from '../errors.js';
 import type { Topology } from '../graph.js';
 import { openNats } from '../main-nats.js';
 import { Threads } from '../main-threads.js';
@@ -63,6 +65,8 @@ export interface ReplaySummary {
 
 const STOP_DEADLINE_MS = 10_000;
 const STATUS_EVERY_MS = 500;
+const FINISHED_POLL_MS = 20;
+const AWAY_RETRY_MS = 200;
 
 export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<ReplaySummary> {
   const { pipeline, out } = options;
@@ -116,8 +120,9 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     }, STATUS_EVERY_MS);
     try {
       await Promise.race([runJob(options, topology, work.directory, log, tracked), failed]);
+      const statuses = await Promise.race([finishedStatuses(threads), failed]);
       const seconds = secondsSoFar();
-      const summary = summarise(await threads.freshStatuses(), work.earlierSeconds + seconds);
+      const summary = summarise(statuses, work.earlierSeconds + seconds);
       clearInterval(marking);
       writeFileSync(join(out, 'summary.json'), `${JSON.stringify(summary, undefined, 2)}\n`);
       work.mark(true, seconds);
@@ -148,30 +153,54 @@ async function runJob(
   mkdirSync(join(directory, 'state'), { recursive: true });
   const store = await openLevelStore(join(directory, 'state', 'sink'));
   try {
-    const sink = await SinkRunner.open({
-      ...{ topology, log, store, clock: systemClock, logger, syncEveryMs },
-      topics: topology.topics.map(({ id }) => id),
-      sink: resultsSink({ directory: out }),
-    });
+    const writeResults = async (): Promise<void> => {
+      const sink = await SinkRunner.open({
+        ...{ topology, log, store, clock: systemClock, logger, syncEveryMs },
+        topics: topology.topics.map(({ id }) => id),
+        sink: resultsSink({ directory: out }),
+      });
+      await sink.run(abort.signal);
+    };
     const source = folderSource({ directory: input, chunkBytes, checkHeader: (header) => missingColumns(header) });
     let bytes = 0;
     const partitions = topology.count('popularity');
-    await Promise.all([
-      writeTable(writer, popularityTable(popularity), {
-        to: 'popularity',
-        from: 'popularity-table',
-        by: 'item',
-        partitions,
-      }),
-      writeChunks(writer, source, { to: 'parse', from: 'folder' }, (chunk) => {
-        bytes += chunk.data.length;
-        ui.progress(bytes, chunk.file);
-      }),
-      sink.run(abort.signal),
-    ]);
+    const toPopularity = { to: 'popularity', from: 'popularity-table', by: 'item', partitions };
+    const works = [
+      () => writeTable(writer, popularityTable(popularity), toPopularity),
+      () =>
+        writeChunks(writer, source, { to: 'parse', from: 'folder' }, (chunk) => {
+          bytes += chunk.data.length;
+          ui.progress(bytes, chunk.file);
+        }),
+      writeResults,
+    ];
+    await Promise.all(works.map((one) => persistently(one, logger, abort.signal)));
   } finally {
     abort.abort();
     await store.close();
+  }
+}
+
+/** Where the last rows were written before a kill, the sink is done before the stages are restored: what they count is not known until then. */
+async function finishedStatuses(threads: Threads): Promise<readonly ActorStatus[]> {
+  for (;;) {
+    const statuses = await threads.freshStatuses();
+    if (statuses.every(({ finished }) => finished)) return statuses;
+    await sleep(FINISHED_POLL_MS);
+  }
+}
+
+/** From the start again when the log was away: what was said and written is found there, as after a kill. Until it works, or the signal. */
+async function persistently(work: () => Promise<void>, logger: Logger, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (reactionOf(error) !== 'transient' || signal.aborted) throw error;
+      logger.warn({ err: error }, 'the log was away; going on');
+    }
+    await systemClock.sleep(AWAY_RETRY_MS, signal);
   }
 }
 

@@ -15,7 +15,7 @@ import { Supervisor } from '../../runtime/supervisor.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { matches, MemoryLog, type MemoryLogOptions } from '../support/memory-log.js';
 import type { PlainRow } from '../support/topology-driver.js';
-import { KNOBS, SILENT } from './simulation.js';
+import { KNOBS, SILENT } from './knobs.js';
 import { settled, until, VirtualClock } from './virtual-clock.js';
 
 export interface Running {

@@ -14,7 +14,7 @@ import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { MemoryKeyValue } from '../support/memory-key-value.js';
 import { MemoryObjects } from '../support/memory-objects.js';
-import { SILENT } from './simulation.js';
+import { SILENT } from './knobs.js';
 import { settled, VirtualClock } from './virtual-clock.js';
 
 const UNIT = { name: 'user-1', partition: 1, stages: ['window', 'rank'] };

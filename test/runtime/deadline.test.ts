@@ -5,7 +5,7 @@ import { Host } from '../../runtime/host.js';
 import type { Log, Store } from '../../runtime/ports.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
-import { KNOBS, SILENT } from './simulation.js';
+import { KNOBS, SILENT } from './knobs.js';
 import { liveToys } from './toy-stages.js';
 import { settled, VirtualClock } from './virtual-clock.js';
 

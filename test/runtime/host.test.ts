@@ -4,7 +4,7 @@ import { Host, type HostOptions } from '../../runtime/host.js';
 import { fatal } from '../../runtime/errors.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import { ActorBed, line } from './actor-bed.js';
-import { KNOBS, SILENT } from './simulation.js';
+import { KNOBS, SILENT } from './knobs.js';
 import { liveToys, type Trap } from './toy-stages.js';
 import { settled } from './virtual-clock.js';
 

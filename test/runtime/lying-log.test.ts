@@ -70,7 +70,7 @@ describe('a trimmed stream', () => {
   it('does not fit an older state', async () => {
     const old = new Map(store.contents());
     const head = readHead(store, bed.topology.stage('sum'), 0, 1)!;
-    old.set(headKey('sum', 0), encodeHead({ ...head, sequence: 1 }));
+    old.set(headKey('sum', 0), encodeHead({ ...head, sequence: 1, said: {}, heard: {} }));
     expect(await failureOf('sum', { store: new MemoryStore(old) })).toMatchObject({ code: 'LOG_GAP' });
   });
 });

@@ -8,7 +8,7 @@ import type { Log } from '../../runtime/ports.js';
 import { partsSaid, sameTag, type Tag } from '../../runtime/tag.js';
 import { FailingLog, type Fate, type LogFaults, scripted, SecondWriter } from '../support/failing-log.js';
 import { MemoryLog } from '../support/memory-log.js';
-import { SILENT } from './simulation.js';
+import { SILENT } from './knobs.js';
 import { settled, until, VirtualClock } from './virtual-clock.js';
 
 const SUBJECT = 's.0.a.0';

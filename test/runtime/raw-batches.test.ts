@@ -85,7 +85,7 @@ describe('batches', () => {
   it('end at a tick, which goes on behind them', async () => {
     const driver = await ActorBed.make(liveToys({ partitions: ONE }));
     const { Ticker } = await import('../../runtime/ticker.js');
-    const { SILENT } = await import('./simulation.js');
+    const { SILENT } = await import('./knobs.js');
     await driver.publish(line(1), line(2));
     const ticker = new Ticker({
       ...{ log: driver.log, clock: driver.clock, logger: SILENT },

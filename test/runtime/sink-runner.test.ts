@@ -1,7 +1,5 @@
 /** Sinks from topics, exactly once: at any crash, what the sink holds in the end is what a run without one gives. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Frame } from '../../runtime/frame.js';
-import { rowsOf } from '../../runtime/frame.js';
 import { streamOf } from '../../runtime/graph.js';
 import type { Log, Sink, Store } from '../../runtime/ports.js';
 import { SinkRunner } from '../../runtime/sink-runner.js';
@@ -11,39 +9,12 @@ import { MemoryStore } from '../../state/memory-store.js';
 import { FailingLog } from '../support/failing-log.js';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { MemoryLog } from '../support/memory-log.js';
-import { boundedJob } from './simulated-jobs.js';
-import { QUIET, SILENT, Simulation } from './simulation.js';
+import { MemorySink } from '../support/memory-sink.js';
+import { toyBounded } from '../simulation/toy-jobs.js';
+import { World } from '../simulation/world.js';
+import { SILENT } from './knobs.js';
 import { boundedToys } from './toy-stages.js';
 import { settled, until, VirtualClock } from './virtual-clock.js';
-
-/** A file: what was written may stand there without being durable; `open` cuts it back to a position. */
-class MemorySink implements Sink {
-  closed = false;
-
-  constructor(
-    readonly lines: string[],
-    private readonly turn: () => Promise<void> = () => Promise.resolve(),
-  ) {}
-
-  async open(position: string | undefined): Promise<void> {
-    this.lines.length = Number(position ?? 0);
-  }
-
-  async write(topic: string, epoch: number, frame: Frame): Promise<void> {
-    await this.turn();
-    for (const row of rowsOf(frame)) this.lines.push(JSON.stringify([topic, epoch, row]));
-  }
-
-  async sync(): Promise<string> {
-    const position = this.lines.length;
-    await this.turn();
-    return String(position);
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-  }
-}
 
 const topology = boundedToys();
 let said: { readonly subject: string; readonly data: Uint8Array }[];
@@ -71,9 +42,14 @@ async function run(bed: Bed, steps = 5_000): Promise<'ended' | 'cut'> {
   const abort = new AbortController();
   let ended = false;
   const running = open(bed).then((runner) => runner.run(abort.signal));
-  void running.then(() => (ended = true));
+  let failure: unknown;
+  running.then(
+    () => (ended = true),
+    (error: unknown) => (failure = error),
+  );
   for (let step = 0; step < steps; step++) {
     await settled();
+    if (failure !== undefined) throw failure as Error;
     if (ended) return 'ended';
     bed.clock.wakeNext();
   }
@@ -81,8 +57,8 @@ async function run(bed: Bed, steps = 5_000): Promise<'ended' | 'cut'> {
 }
 
 beforeAll(async () => {
-  const { log } = await Simulation.run({ topology, seed: 1, rates: QUIET, steps: 1, feed: boundedJob.feed });
-  said = log.messages(streamOf('results')).map(({ subject, data }) => ({ subject, data }));
+  const { server } = await World.faultless(toyBounded);
+  said = server.history(streamOf('results')).map(({ message: { subject, data } }) => ({ subject, data }));
   const sink = new MemorySink([]);
   expect(await run({ log: await newLog(), store: new MemoryStore(), sink, clock: new VirtualClock() })).toBe('ended');
   expected = sink.lines;

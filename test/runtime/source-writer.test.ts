@@ -12,7 +12,7 @@ import { Ticker } from '../../runtime/ticker.js';
 import { drawn, FailingLog, scripted, SecondWriter } from '../support/failing-log.js';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { MemoryLog } from '../support/memory-log.js';
-import { SILENT } from './simulation.js';
+import { SILENT } from './knobs.js';
 import { boundedToys, liveToys, weights } from './toy-stages.js';
 import { settled, until, VirtualClock } from './virtual-clock.js';
 

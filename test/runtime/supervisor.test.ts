@@ -7,7 +7,7 @@ import { Supervisor } from '../../runtime/supervisor.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { FailingLog } from '../support/failing-log.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
-import { KNOBS } from './simulation.js';
+import { KNOBS } from './knobs.js';
 import { liveToys } from './toy-stages.js';
 import { settled } from './virtual-clock.js';
 

@@ -6,10 +6,10 @@ import { transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
 
 /**
- * `ack-lost`: stored, LOG_UNKNOWN. `request-lost`: not stored, LOG_UNKNOWN. `away`: not stored, LOG_AWAY, as all operations
- * can end. For others than publishes `ack-lost` and `request-lost` end as LOG_AWAY.
+ * `ack-lost`: stored, LOG_UNKNOWN. `request-lost`: not stored, LOG_UNKNOWN. `late`: LOG_UNKNOWN, and on its way: it arrives when the sender has
+ * long given up. `away`: not stored, LOG_AWAY, as all operations can end. For others than publishes the first three end as LOG_AWAY.
  */
-export type Fate = 'done' | 'ack-lost' | 'request-lost' | 'away';
+export type Fate = 'done' | 'ack-lost' | 'request-lost' | 'late' | 'away';
 
 export interface Operation {
   readonly kind: 'publish' | 'last' | 'info' | 'read' | 'take' | 'purge';
@@ -23,7 +23,12 @@ export interface LogFaults {
   readonly turn?: (operation: Operation) => Promise<void>;
   /** How many of `max` messages a reader gives at most at a time. */
   readonly slice?: (max: number) => number;
+  /** How often the server has restarted: what was under way then gets no answer, and what had not arrived never does. */
+  readonly restarts?: () => number;
 }
+
+/** A late request arrives after so many turns. */
+const LATE_TURNS = 8;
 
 export class FailingLog implements Log {
   private gone = false;
@@ -86,21 +91,29 @@ export class FailingLog implements Log {
   }
 
   private async through<T>(operation: Operation, effect: () => Promise<T>): Promise<T> {
-    const { fate, turn } = this.faults;
+    const { fate, turn, restarts = () => 0 } = this.faults;
     if (this.gone) return never();
     const end = fate?.(operation) ?? 'done';
+    const before = restarts();
     await turn?.(operation);
     if (this.gone && !this.stillArrives()) return never();
-    const lost = end === 'request-lost' || end === 'away';
-    const answer = lost ? undefined : await effect();
+    const arrives = (end === 'done' || end === 'ack-lost') && restarts() === before;
+    if (end === 'late' && operation.kind === 'publish') void this.arriveLate(operation, effect, before);
+    const answer = arrives ? await effect() : undefined;
     await turn?.(operation);
     if (this.gone) return never();
-    if (end === 'done') return answer as T;
+    if (end === 'done' && restarts() === before) return answer as T;
     const unknown = operation.kind === 'publish' && end !== 'away';
     throw transient(
       unknown ? 'LOG_UNKNOWN' : 'LOG_AWAY',
       `no answer for ${operation.kind} on ${operation.on} (as told)`,
     );
+  }
+
+  private async arriveLate(operation: Operation, effect: () => Promise<unknown>, before: number): Promise<void> {
+    const { turn, restarts = () => 0 } = this.faults;
+    for (let turns = 0; turns < LATE_TURNS; turns++) await turn?.(operation);
+    if (restarts() === before) await effect().catch(() => undefined);
   }
 }
 

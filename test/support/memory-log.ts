@@ -2,9 +2,11 @@
  * The in-memory double of the log: the same contract as JetStream (test/contracts/log-contract.ts), without a server.
  * An operation takes effect when it is called; its promise only carries the answer.
  */
-import { fnv1a, utf8 } from '../../runtime/bytes.js';
 import { fatal, poison, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamOrigin, StreamSpec } from '../../runtime/ports.js';
+import { matches, transformed } from './subjects.js';
+
+export { matches } from './subjects.js';
 
 /** What a stored message takes beside its payload and subject, bytes. */
 const OVERHEAD_BYTES = 30;
@@ -19,6 +21,8 @@ interface Stream {
   /** The last stored sequence of each subject, of those that are still there. */
   readonly last: Map<string, number>;
   deleted: boolean;
+  /** Counts how often readers lost their place. */
+  breaks: number;
   readonly waiting: Set<() => void>;
 }
 
@@ -27,17 +31,21 @@ export type SavedStream = Pick<Stream, 'spec' | 'identity' | 'origins' | 'messag
 export interface MemoryLogOptions {
   readonly nowMs?: () => number;
   readonly payloadBytesMax?: number;
+  /** Hears of each message that is stored, at once. */
+  readonly onStored?: (stream: string, message: LogMessage) => void;
 }
 
 export class MemoryLog implements Log {
   readonly payloadBytesMax: number;
   private readonly streams = new Map<string, Stream>();
   private readonly nowMs: () => number;
+  private readonly onStored: MemoryLogOptions['onStored'];
   private made = 0;
 
-  constructor({ nowMs = () => 0, payloadBytesMax = 1024 * 1024 }: MemoryLogOptions = {}) {
+  constructor({ nowMs = () => 0, payloadBytesMax = 1024 * 1024, onStored }: MemoryLogOptions = {}) {
     this.nowMs = nowMs;
     this.payloadBytesMax = payloadBytesMax;
+    this.onStored = onStored;
   }
 
   async ensureStream(spec: StreamSpec): Promise<void> {
@@ -47,15 +55,8 @@ export class MemoryLog implements Log {
       return;
     }
     this.streams.set(spec.name, {
-      ...{
-        spec,
-        identity: `made-${++this.made}`,
-        origins: [],
-        messages: [],
-        lastSequence: 0,
-        bytes: 0,
-        deleted: false,
-      },
+      ...{ spec, identity: `made-${++this.made}`, origins: [], messages: [], lastSequence: 0, bytes: 0 },
+      ...{ deleted: false, breaks: 0 },
       last: new Map(),
       waiting: new Set(),
     });
@@ -102,6 +103,7 @@ export class MemoryLog implements Log {
     stream.messages.push(message);
     stream.bytes += bytesOf(message);
     stream.last.set(subject, message.sequence);
+    this.onStored?.(stream.spec.name, message);
     wake(stream);
     return message.sequence;
   }
@@ -142,6 +144,16 @@ export class MemoryLog implements Log {
     const stream = this.stream(name);
     drop(stream, ({ sequence }) => sequence > lastSequence);
     stream.lastSequence = lastSequence;
+    breakReaders(stream);
+  }
+
+  /** As when the server restarts and nothing is lost: readers end. */
+  restart(): void {
+    for (const stream of this.streams.values()) breakReaders(stream);
+  }
+
+  streamNames(): string[] {
+    return [...this.streams.keys()];
   }
 
   /** As a backup would: the stream as it is now. */
@@ -153,7 +165,13 @@ export class MemoryLog implements Log {
   /** Puts a saved stream where there may be one of that name. */
   restore({ identity, origins, messages, ...saved }: SavedStream): void {
     this.streams.set(saved.spec.name, {
-      ...{ ...saved, identity: `${identity}-restored-${++this.made}`, messages: [...messages], deleted: false },
+      ...{
+        ...saved,
+        identity: `${identity}-restored-${++this.made}`,
+        messages: [...messages],
+        deleted: false,
+        breaks: 0,
+      },
       origins: [...origins, { identity, upTo: saved.lastSequence }],
       last: new Map(messages.map(({ subject, sequence }) => [subject, sequence])),
       waiting: new Set(),
@@ -171,6 +189,7 @@ class MemoryReader implements Reader {
   private closed = false;
   private wakeTaker: (() => void) | undefined;
   private next: number;
+  private readonly breaks: number;
 
   constructor(
     private readonly stream: Stream,
@@ -178,12 +197,14 @@ class MemoryReader implements Reader {
     from: number,
   ) {
     this.next = from;
+    this.breaks = stream.breaks;
   }
 
   async take(max: number): Promise<readonly LogMessage[]> {
     for (;;) {
       if (this.closed) return [];
-      if (this.stream.deleted) throw transient('LOG_READ', `reading ${this.stream.spec.name} ended`);
+      if (this.stream.deleted || this.stream.breaks !== this.breaks)
+        throw transient('LOG_READ', `reading ${this.stream.spec.name} ended`);
       const taken = this.takeNow(max);
       if (taken.length > 0) return taken;
       await new Promise<void>((resolve) => {
@@ -209,34 +230,6 @@ class MemoryReader implements Reader {
     if (taken.length < max) this.next = Math.max(this.next, lastSequence + 1);
     return taken;
   }
-}
-
-/** Does a subject fit a filter? `*` stands for one token, `>` for one or more at the end. */
-export function matches(filter: string, subject: string): boolean {
-  if (filter === subject) return true;
-  if (filter.endsWith('.>') && !filter.includes('*')) {
-    return subject.length >= filter.length && subject.startsWith(filter.slice(0, -1));
-  }
-  const wanted = filter.split('.');
-  const tokens = subject.split('.');
-  for (const [at, token] of wanted.entries()) {
-    if (token === '>') return tokens.length > at;
-    if (at >= tokens.length || (token !== '*' && token !== tokens[at])) return false;
-  }
-  return wanted.length === tokens.length;
-}
-
-/** nats-server's subject transform: `{{wildcard(i)}}` and `{{partition(n,i,j…)}}`. */
-function transformed({ transform }: StreamSpec, subject: string): string {
-  if (transform === undefined || !matches(transform.from, subject)) return subject;
-  const tokens = subject.split('.');
-  const wildcards = transform.from.split('.').flatMap((token, at) => (token === '*' ? [tokens[at]!] : []));
-  return transform.to.replace(/\{\{(\w+)\(([\d, ]+)\)\}\}/g, (_, name: string, list: string) => {
-    const numbers = list.split(',').map(Number);
-    if (name === 'wildcard') return wildcards[numbers[0]! - 1]!;
-    const [count, ...which] = numbers;
-    return String(fnv1a(utf8(which.map((at) => wildcards[at - 1]!).join(''))) % count!);
-  });
 }
 
 const bytesOf = ({ subject, data, headers }: LogMessage): number =>
@@ -279,6 +272,11 @@ function positionOf({ messages }: Stream, sequence: number): number {
     else high = middle;
   }
   return low;
+}
+
+function breakReaders(stream: Stream): void {
+  stream.breaks++;
+  wake(stream);
 }
 
 function wake(stream: Stream): void {

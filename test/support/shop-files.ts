@@ -21,13 +21,20 @@ export interface Shop {
 export const RESULT_FILES = ['recommendations.csv', 'user_interactions.csv', 'late.csv'] as const;
 export type ResultFile = (typeof RESULT_FILES)[number];
 
-/** Writes `epochs` files of `rows` events, a tenth of them up to an hour late, and a popularity table. */
-export function makeShop(directory: string, { seed = 1, epochs = 5, rows = 400 } = {}): Shop {
+/** A shop before it is written to files. */
+export interface ShopTexts {
+  /** The text of each epoch's file. */
+  readonly files: readonly string[];
+  readonly table: readonly ReferencePopularityRow[];
+  readonly events: number;
+  readonly expected: Shop['expected'];
+}
+
+/** Makes `epochs` epochs of `rows` events, a tenth of them up to an hour late, and a popularity table. */
+export function shopTexts({ seed = 1, epochs = 5, rows = 400, users = 80, items: itemCount = 60 } = {}): ShopTexts {
   const random = seededRandom(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
-  const input = join(directory, 'input');
-  mkdirSync(input, { recursive: true });
-  const items = Array.from({ length: 60 }, (_, i) => ({
+  const items = Array.from({ length: itemCount }, (_, i) => ({
     id: String(1000 + i),
     category: pick(CATEGORIES),
     brand: pick(BRANDS),
@@ -41,22 +48,30 @@ export function makeShop(directory: string, { seed = 1, epochs = 5, rows = 400 }
       return {
         time,
         type: pick(TYPES),
-        user: String(500 + Math.floor(random() ** 2 * 80)),
+        user: String(500 + Math.floor(random() ** 2 * users)),
         item: item.id,
         ...(item.category === '' ? {} : { category: item.category }),
         ...(item.brand === '' ? {} : { brand: item.brand }),
         price: Math.round(random() * 3) + 0.5,
       };
     });
-    writeFileSync(
-      join(input, `part-${String(epoch).padStart(3, '0')}.csv`),
-      [HEADER, ...events.map(csvLine), ''].join('\n'),
-    );
     all.push(events);
   }
   const table = items.map(({ id, category }, i): ReferencePopularityRow => {
     const main = category.split('.')[0]!;
     return { item: id, totalPurchases: (i * 7) % 11, ...(main === '' ? {} : { mainCategory: main }) };
+  });
+  const files = all.map((events) => [HEADER, ...events.map(csvLine), ''].join('\n'));
+  return { files, table, events: epochs * rows, expected: expectedRows(all, table) };
+}
+
+/** Writes a shop to files. */
+export function makeShop(directory: string, options: { seed?: number; epochs?: number; rows?: number } = {}): Shop {
+  const { files, table, events, expected } = shopTexts(options);
+  const input = join(directory, 'input');
+  mkdirSync(input, { recursive: true });
+  files.forEach((text, epoch) => {
+    writeFileSync(join(input, `part-${String(epoch).padStart(3, '0')}.csv`), text);
   });
   const popularity = join(directory, 'popularity.csv');
   const lines = table.map(
@@ -66,13 +81,13 @@ export function makeShop(directory: string, { seed = 1, epochs = 5, rows = 400 }
     popularity,
     ['product_id,total_purchases,main_category_code,main_brand,avg_price', ...lines, ''].join('\n'),
   );
-  return { input, popularity, events: epochs * rows, expected: expectedRows(all, table) };
+  return { input, popularity, events, expected };
 }
 
-const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+export const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 /** Scores are written with a decimal point, as Spark writes doubles. */
-const decimal = (value: number): string => (Number.isInteger(value) ? value.toFixed(1) : String(value));
-const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+export const decimal = (value: number): string => (Number.isInteger(value) ? value.toFixed(1) : String(value));
+export const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 function csvLine({ time: ms, type, user, item, category, brand, price }: ReferenceEvent): string {
   return [time(ms), type, item, '1', category ?? '', quoted(brand ?? ''), price, user, `s-${user}`].join(',');

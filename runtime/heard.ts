@@ -1,0 +1,44 @@
+/**
+ * What was heard of each writer. Each of its messages says which one came before it on its subject, so that a log that was trimmed too far, put
+ * back or made anew is heard of, and never folded as if nothing had happened (design rule 8).
+ */
+import { fatal } from './errors.js';
+import type { LogMessage } from './ports.js';
+
+export class Heard {
+  private readonly lasts: Map<string, number>;
+
+  constructor(
+    private readonly reader: string,
+    /** The sequence that was restored, and the last message of each writer up to there, as far as known. */
+    private readonly restoredAt: number,
+    lasts: Readonly<Record<string, number>>,
+  ) {
+    this.lasts = new Map(Object.entries(lasts));
+  }
+
+  /** Per subject the sequence of its last message. */
+  get all(): Record<string, number> {
+    return Object.fromEntries(this.lasts);
+  }
+
+  /** Takes note of a writer's message; Fatal when it is not the one behind its last. */
+  follow({ subject, sequence, expected }: LogMessage): void {
+    const last = this.lasts.get(subject);
+    if (expected !== undefined && expected > (last ?? this.restoredAt)) {
+      throw fatal(
+        'LOG_GAP',
+        `${this.reader} has read up to message ${this.restoredAt}, but message ${expected} on ${subject} is gone`,
+        { hint: 'the state is older than what the log was trimmed to: restore the data directory, or start both anew' },
+      );
+    }
+    if (expected !== undefined && last !== undefined && expected < last) {
+      throw fatal(
+        'LOG_BEHIND',
+        `${this.reader} has read message ${last} on ${subject}, but message ${sequence} follows message ${expected} there`,
+        { hint: 'the NATS store was rolled back: restore it, or use an empty data directory' },
+      );
+    }
+    this.lasts.set(subject, sequence);
+  }
+}

@@ -1,0 +1,10 @@
+/** Seeds that once failed. */
+import { expect, it } from 'vitest';
+import { jobNamed } from './jobs.js';
+import { KEPT_SEEDS } from './kept-seeds.js';
+import { runSeed } from './run-seed.js';
+
+it.each(KEPT_SEEDS)('$job $seed: $reason', { timeout: 60_000 }, async ({ job, seed }) => {
+  const ending = await runSeed(jobNamed(job), seed);
+  expect(['equal', 'refused']).toContain(ending.kind);
+});

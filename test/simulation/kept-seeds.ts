@@ -1,0 +1,17 @@
+/** Seeds that once failed, each with what was wrong. They stay, although a change of the simulation makes other runs of them. */
+export interface KeptSeed {
+  readonly job: string;
+  readonly seed: number;
+  readonly reason: string;
+}
+
+export const KEPT_SEEDS: readonly KeptSeed[] = [
+  {
+    job: 'toy-bounded',
+    seed: 1,
+    reason: 'an owner went on although what it had said was rolled back (no `said` in the snapshot)',
+  },
+  { job: 'toy-live', seed: 23, reason: 'the same, in a topic that nobody reads' },
+  { job: 'toy-live', seed: 34, reason: 'the same, in a ledger, whose subjects may lose their last message by right' },
+  { job: 'live', seed: 6, reason: 'a clock that went back by hours held frames up for hours' },
+];

@@ -1,0 +1,87 @@
+/** Starts an incarnation of an instance: a real supervisor with its actors, on a connection and a disk that fail. */
+import type { ActorKnobs } from '../../runtime/actor.js';
+import { explain } from '../../runtime/errors.js';
+import { isSource } from '../../runtime/graph.js';
+import type { Logger } from '../../runtime/ports.js';
+import { newStatus } from '../../runtime/status.js';
+import { Supervisor } from '../../runtime/supervisor.js';
+import { Ticker } from '../../runtime/ticker.js';
+import { FailingStore, type WriteFate } from '../../state/failing-store.js';
+import { KNOBS, SILENT } from '../runtime/knobs.js';
+import { clockOf, type Life, type SimulatedUnit } from './unit.js';
+import type { World } from './world.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
+  const { job, schedule, options } = world;
+  const { topology, tickEveryMs } = job;
+  const { partition } = unit.unit;
+  const name = `${id}.${partition}#${unit.generation}`;
+  const life = { name, stage: id, gone: false, failure: undefined, asleepUntilStep: 0 } as unknown as Mutable<Life>;
+  const clock = clockOf(schedule, unit.node, life);
+  life.log = world.connection(name, life, options.wrapLog?.(world.server.log));
+  const pause = async (): Promise<void> => {
+    await schedule.turn(`${name} pauses`, life);
+    if (life.gone) await new Promise(() => undefined);
+  };
+  life.store = new FailingStore(options.wrapStore?.(unit.disk, pause) ?? unit.disk, {
+    turn: async () => {
+      const turns = schedule.chance(world.calm ? 0 : world.faults.write.slow) ? 6 : 1;
+      for (let i = 0; i < turns; i++) await schedule.turn(`${name} disk`, life);
+    },
+    fate: () => writeFate(world),
+  });
+  life.status = newStatus(id, partition);
+  const logger = loggerOf(world, name);
+  const copied = world.copiedOf(unit, id);
+  life.supervisor = new Supervisor({
+    ...{ topology, stage: topology.stage(id), partition, log: life.log, store: life.store, clock, logger },
+    ...{ status: life.status, knobs: knobsOf(world) },
+    ...(copied === undefined ? {} : { copied }),
+  });
+  const hasClock = topology.edges.some(({ from, to }) => isSource(from) && from.id === 'events' && to.stage === id);
+  if (hasClock && tickEveryMs > 0) {
+    life.ticker = new Ticker({ log: life.log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs });
+    void startTicker(world, life);
+  }
+  schedule.note(() => `${name} starts on ${unit.node.name}`);
+  life.supervisor.run().catch((error: unknown) => {
+    schedule.note(() => `${name} escalates: ${explain(error)}`);
+    life.failure = error as Error;
+  });
+  return life;
+}
+
+function writeFate({ calm, schedule, faults }: World): WriteFate {
+  if (calm) return 'done';
+  if (schedule.chance(faults.write.refused)) return 'refused';
+  return schedule.chance(faults.write.unsaid) ? 'unsaid' : 'done';
+}
+
+function knobsOf({ schedule, options }: World): ActorKnobs {
+  return {
+    ...KNOBS,
+    frameMessages: 1 + schedule.below(6),
+    frameEveryMs: schedule.chance(0.3) ? 20 : 0,
+    snapshotEveryMs: schedule.chance(0.5) ? 100 : 30,
+    ...options.knobs,
+  };
+}
+
+const loggerOf = ({ schedule, options }: World, name: string): Logger =>
+  options.trace === undefined
+    ? SILENT
+    : {
+        ...SILENT,
+        warn: (fields, message) => {
+          const { err } = fields as { err?: Error };
+          schedule.note(() => `${name}: ${message}${err === undefined ? '' : ` (${explain(err)})`}`);
+        },
+      };
+
+/** Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back. */
+async function startTicker({ schedule }: World, life: Life): Promise<void> {
+  while (life.status.state === 'restoring' && !life.gone) await schedule.turn(`${life.name} clock waits`, life);
+  await life.ticker?.run();
+}

@@ -1,0 +1,144 @@
+/** The real pipeline live: publishers in, the view out. What does not depend on timing is compared with a plain model, all else with the refold. */
+import assert from 'node:assert/strict';
+import { answer } from '../../actors/maths/answer.js';
+import { EVENT_TYPES, type EventType } from '../../actors/model.js';
+import { type RecommendationCells, recommendationReader } from '../../actors/recommendations.js';
+import { mainTopology } from '../../actors/topology.js';
+import { fnv1a, utf8 } from '../../runtime/bytes.js';
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
+import type { MailboxFold } from '../../runtime/fold.js';
+import { groupedBy } from '../runtime/grouped.js';
+import { publishAll } from './breaking-writers.js';
+import type { Job } from './job.js';
+import { refolded } from './refold.js';
+import { rowsSaid } from './rows-said.js';
+import { totalsOf } from './totals.js';
+import type { World } from './world.js';
+
+const USERS = 4;
+const EVENTS = 26;
+const WINDOW_MS = 300_000;
+const START_MS = 1_700_000_000_000 - 8 * 60_000;
+const CATEGORIES = ['electronics.audio', 'apparel.shoes', 'kids', undefined];
+
+const WEIGHTS = { view: 1, cart: 3, purchase: 5, remove_from_cart: -1, click: 1, rating: 2 };
+
+const topology = mainTopology({
+  partitions: { source: 2, user: 2, item: 2 },
+  parse: { dedupeMax: 1_000 },
+  trigger: { kind: 'frame' },
+  watermarkDelayMs: 600_000,
+  idleAfterMs: 2_000,
+  window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
+  interest: { kind: 'decayed', halfLifeMs: 3_600_000, weights: WEIGHTS },
+  popularity: 'events',
+  listSize: 5,
+  mode: 'live',
+});
+
+interface Event {
+  readonly event_id: string;
+  readonly event_type: EventType;
+  readonly event_time: string;
+  readonly user_id?: string;
+  readonly item_id: string;
+  readonly category_code?: string;
+  readonly price: number;
+}
+
+/** Within eight minutes, so that none is late; but for the events of `old` users, of which it depends on timing. */
+const EVENTS_SENT: readonly Event[] = (() => {
+  const random = seededRandom(5);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+  return Array.from({ length: EVENTS }, (_, i): Event => {
+    const old = i % 11 === 10;
+    const item = Math.floor(random() * 9);
+    const category = CATEGORIES[item % CATEGORIES.length];
+    const time = START_MS + Math.floor(random() * 8 * 60_000) - (old ? 2 * 3_600_000 : 0);
+    const bad = i % 17 === 16;
+    return {
+      event_id: `e${i}`,
+      event_type: pick(['view', 'view', 'cart', 'purchase'] as const),
+      event_time: new Date(time).toISOString(),
+      ...(bad ? {} : { user_id: `${old ? 'old' : 'u'}${i % USERS}` }),
+      item_id: `i${item}`,
+      ...(category === undefined ? {} : { category_code: category }),
+      price: 1 + (i % 3),
+    };
+  });
+})();
+const GOOD = EVENTS_SENT.filter(({ user_id }) => user_id !== undefined);
+const TIMELY = GOOD.filter(({ user_id }) => !user_id!.startsWith('old'));
+const USER_IDS = [...new Set(TIMELY.map(({ user_id }) => user_id!))].sort();
+
+/** count(window, user, item, type), by a plain loop. */
+function windowCounts(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { event_time, user_id, item_id, event_type, price } of TIMELY) {
+    const start = Math.floor(Date.parse(event_time) / WINDOW_MS) * WINDOW_MS;
+    const key = [start, user_id, item_id, event_type, price].join();
+    counts[key] = (counts[key] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** What window said in the end of each row, and in all that it added. */
+function saidCounts(world: World): { last: Record<string, number>; added: Record<string, number> } {
+  const [last, added]: Record<string, number>[] = [{}, {}];
+  for (const row of rowsSaid(world, 'interest-ranking')) {
+    if (String(row['user']).startsWith('old')) continue;
+    const key = [row['windowStart'], row['user'], row['item'], EVENT_TYPES[row['type'] as number], row['price']].join();
+    last![key] = row['count'] as number;
+    added![key] = (added![key] ?? 0) + (row['added'] as number);
+  }
+  return { last: last!, added: added! };
+}
+
+function viewOf(fold: MailboxFold): unknown {
+  const reader = recommendationReader(fold.instance.cellsOf() as unknown as RecommendationCells);
+  const ask = { limit: 10, excludeSeen: false, explain: true };
+  return USER_IDS.map((user) => [user, answer(reader, { user, ...ask }), [...reader.seen(user)]]);
+}
+
+function checkView(world: World, folds: ReadonlyMap<string, MailboxFold>): void {
+  const seen = new Map<string, Set<string>>();
+  for (const { user_id, item_id } of TIMELY) seen.set(user_id!, (seen.get(user_id!) ?? new Set()).add(item_id));
+  for (const life of world.lives) {
+    if (life.stage !== 'recommendations') continue;
+    const { partition } = life.status;
+    const live = life.supervisor.current!.fold;
+    assert.deepEqual(viewOf(live), viewOf(folds.get(`recommendations/${partition}`)!), `view ${partition}`);
+    const reader = recommendationReader(live.instance.cellsOf() as unknown as RecommendationCells);
+    for (const user of USER_IDS) {
+      if (fnv1a(utf8(user)) % topology.count('recommendations') !== partition) continue;
+      assert.deepEqual(new Set(reader.seen(user)), seen.get(user), `items that ${user} has seen`);
+    }
+  }
+}
+
+export const live: Job = {
+  ...{ name: 'live', topology, steps: 1_200, tickEveryMs: 500, sinkTopics: [] },
+  feed: (feed) => {
+    const byUser = groupedBy(EVENTS_SENT, ({ user_id = '' }) => user_id);
+    return publishAll(
+      feed,
+      Object.entries(byUser).map(([user, events]) =>
+        events.map((event) => ({
+          subject: `rivulet.events.${event.event_type}${user === '' ? '' : `.${user}`}`,
+          data: utf8(JSON.stringify(event)),
+        })),
+      ),
+    );
+  },
+  reference: () => Promise.resolve(windowCounts()),
+  check: (world, expected) => {
+    checkView(world, refolded(world));
+    const { last, added } = saidCounts(world);
+    assert.deepEqual(last, expected, 'counts of each window');
+    assert.deepEqual(added, expected, 'what was added to each window');
+    const [read, counted] = [totalsOf(world, 'parse'), totalsOf(world, 'window')];
+    assert.equal(read.events, counted.on_time + counted.late + read.dead_letter + read.duplicates, 'conservation');
+    assert.equal(counted.on_time + counted.late, GOOD.length, 'good events');
+    assert.equal(rowsSaid(world, 'dead-letter').length, read.dead_letter, 'dead letters');
+  },
+};

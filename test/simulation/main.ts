@@ -1,0 +1,60 @@
+/**
+ * `npm run simulate -- [--job all|NAME] [--seeds N] [--first N] [--seed N] [--trace]`: seeds by hand, as many as wanted. Exit 1 when one fails, with
+ * the command that replays it.
+ */
+import { parseArgs } from 'node:util';
+import { JOBS, jobNamed } from './jobs.js';
+import { runSeed, SimulationFailure } from './run-seed.js';
+
+const FAILURES_MAX = 10;
+const PROGRESS_EVERY_MS = 5_000;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const { values } = parseArgs({
+  options: {
+    job: { type: 'string', default: 'all' },
+    seeds: { type: 'string', default: '1000' },
+    first: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+  },
+});
+const jobs = values.job === 'all' ? JOBS : [jobNamed(values.job)];
+const first = Number(values.seed ?? values.first);
+const count = values.seed === undefined ? Number(values.seeds) : 1;
+if (!Number.isInteger(first) || !Number.isInteger(count)) throw new Error('seeds are whole numbers');
+
+const startedAt = performance.now();
+const seconds = (): number => (performance.now() - startedAt) / 1000;
+const endings = new Map<string, number>();
+const failures: SimulationFailure[] = [];
+let done = 0;
+let saidAt = startedAt;
+
+const summary = (): string => {
+  const ends = [...endings].map(([ending, times]) => `${times} ${ending}`).join(', ');
+  const rate = Math.round(done / seconds());
+  return `${done} of ${count * jobs.length} seeds, ${failures.length} failed (${ends}), ${seconds().toFixed(1)} s, ${rate} seeds/s`;
+};
+
+for (let seed = first; seed < first + count && failures.length < FAILURES_MAX; seed++) {
+  for (const job of jobs) {
+    try {
+      const ending = await runSeed(job, seed, values.trace ? { trace: say } : {});
+      const name = ending.kind === 'equal' ? 'equal' : `refused ${ending.code}`;
+      endings.set(name, (endings.get(name) ?? 0) + 1);
+    } catch (error) {
+      if (!(error instanceof SimulationFailure)) throw error;
+      failures.push(error);
+      say(error.message);
+      if (values.trace) say((error.cause as Error).stack ?? '');
+    }
+    done++;
+    if (performance.now() - saidAt < PROGRESS_EVERY_MS) continue;
+    saidAt = performance.now();
+    say(summary());
+  }
+}
+say(summary());
+process.exit(failures.length > 0 ? 1 : 0);

@@ -1,0 +1,248 @@
+/**
+ * Each rule of design.md §3 broken on purpose, by what is put between an instance and the log or its disk, or by a method that is replaced. The
+ * simulation must find every one of them.
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { Actor } from '../../runtime/actor.js';
+import { MailboxFold } from '../../runtime/fold.js';
+import { Heard } from '../../runtime/heard.js';
+import { StageInstance } from '../../runtime/instance.js';
+import { Line, Outbox } from '../../runtime/outbox.js';
+import type { Log, LogMessage, Store, StoreChange } from '../../runtime/ports.js';
+import type { WorldOptions } from './world.js';
+
+export interface Mutation {
+  /** Of design.md §3. */
+  readonly rule: number;
+  readonly what: string;
+  readonly job: string;
+  readonly options?: Omit<WorldOptions, 'seed'>;
+  /** Breaks; gives what mends it. */
+  readonly breaks?: () => () => void;
+}
+
+type Methods = Record<string, (...parameters: never[]) => unknown>;
+
+/** Replaces a method, private or not; gives what puts it back. */
+function replaced<M>(type: { readonly prototype: object }, name: string, make: (original: M) => unknown): () => void {
+  const methods = type.prototype as Methods;
+  const original = methods[name]!;
+  methods[name] = make(original as M) as Methods[string];
+  return () => {
+    methods[name] = original;
+  };
+}
+
+const changed = <T extends object>(inner: T, change: Partial<T>): T => Object.assign(Object.create(inner) as T, change);
+
+/** Every so often. */
+function nowAndThen(every: number): () => boolean {
+  let times = 0;
+  return () => ++times % every === 0;
+}
+
+const onLast =
+  (change: (envelope: Envelope) => Partial<Envelope>) =>
+  (log: Log): Log =>
+    changed(log, {
+      last: async (stream, subject) => {
+        const message = await log.last(stream, subject);
+        if (message === undefined) return undefined;
+        const envelope = fromBinary(EnvelopeSchema, message.data);
+        const data = toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...envelope, ...change(envelope) }));
+        return { ...message, data };
+      },
+    });
+
+const readingFrom =
+  (shift: number) =>
+  (log: Log): Log =>
+    changed(log, {
+      read: (stream, { filters, from }) =>
+        log.read(stream, { filters, from: from > 1 ? Math.max(1, from + shift) : from }),
+    });
+
+const isHead = ({ key }: StoreChange): boolean => key.endsWith('/$head');
+
+const torn =
+  (first: (change: StoreChange) => boolean) =>
+  (store: Store, pause: () => Promise<void>): Store =>
+    changed(store, {
+      write: async (changes) => {
+        await store.write(changes.filter(first));
+        await pause();
+        await store.write(changes.filter((change) => !first(change)));
+      },
+    });
+
+interface AnyLine {
+  sequence: number;
+  readonly options: { readonly log: Log; readonly stream: string; readonly subject: string };
+}
+
+/** An unknown outcome is not looked up, but taken to be one of the two. */
+const guessing = (isThere: boolean) => () =>
+  replaced<(letter: unknown, code: string) => Promise<boolean>>(
+    Line,
+    'wasSaid',
+    (original) =>
+      async function (this: AnyLine, letter: unknown, code: string): Promise<boolean> {
+        if (code !== 'LOG_UNKNOWN') return original.call(this as never, letter, code);
+        const { log, stream, subject } = this.options;
+        this.sequence = (await log.last(stream, subject).catch(() => undefined))?.sequence ?? this.sequence;
+        return isThere;
+      },
+  );
+
+const MAILBOX: readonly Mutation[] = [
+  {
+    ...{ rule: 1, what: 'a stage reads a clock beside its mailbox', job: 'live' },
+    breaks: () => {
+      let clock = 0;
+      return replaced<(timeMs: number) => unknown>(
+        StageInstance,
+        'tick',
+        (original) =>
+          function (this: never, timeMs: number) {
+            return original.call(this, timeMs + ++clock);
+          },
+      );
+    },
+  },
+  {
+    ...{ rule: 1, what: 'an input is skipped now and then', job: 'toy-live' },
+    breaks: () => {
+      const skips = nowAndThen(60);
+      return replaced<(message: LogMessage) => unknown>(
+        MailboxFold,
+        'take',
+        (original) =>
+          function (this: never, message: LogMessage) {
+            const data = skips() ? toBinary(EnvelopeSchema, create(EnvelopeSchema)) : message.data;
+            return original.call(this, { ...message, data });
+          },
+      );
+    },
+  },
+  {
+    ...{ rule: 2, what: 'two instances write to one subject', job: 'toy-live' },
+    options: {
+      wrapLog: (log) => {
+        const shared = (subject: string): string => subject.replace(/(\.read)\.\d$/, '$1.0');
+        return changed(log, {
+          publish: (subject, data, options) => log.publish(shared(subject), data, options),
+          last: (stream, subject) => log.last(stream, shared(subject)),
+        });
+      },
+    },
+  },
+  {
+    ...{ rule: 3, what: 'the order of a batch is not that of the stream', job: 'toy-live' },
+    breaks: () =>
+      replaced<(messages: readonly LogMessage[]) => unknown>(
+        MailboxFold,
+        'takeRaw',
+        (original) =>
+          function (this: never, messages: readonly LogMessage[]) {
+            return original.call(this, messages.length > 3 ? [...messages].reverse() : messages);
+          },
+      ),
+  },
+  {
+    ...{ rule: 3, what: 'a batch is not cut where an earlier incarnation cut it', job: 'toy-live' },
+    breaks: () =>
+      replaced(
+        Actor,
+        'batchEnd',
+        () =>
+          function (this: { fold: MailboxFold }, messages: readonly LogMessage[], at: number): number {
+            let end = at + 1;
+            while (end < messages.length && this.fold.isRaw(messages[end]!)) end++;
+            return end;
+          },
+      ),
+  },
+  { rule: 4, what: 'reads from S instead of S + 1', job: 'toy-live', options: { wrapLog: readingFrom(-1) } },
+  { rule: 4, what: 'reads from S + 2', job: 'toy-live', options: { wrapLog: readingFrom(1) } },
+  {
+    ...{ rule: 4, what: 'each subject’s last message is trimmed as well', job: 'toy-bounded' },
+    options: {
+      wrapLog: (log) => changed(log, { purge: (stream, subject, below) => log.purge(stream, subject, below + 1) }),
+    },
+  },
+  {
+    ...{ rule: 4, what: 'mailboxes are trimmed further than the copy of the snapshot', job: 'toy-live' },
+    options: { wrapCopied: () => () => Infinity },
+  },
+];
+
+const OUTPUTS: readonly Mutation[] = [
+  {
+    ...{ rule: 5, what: 'what was said is forgotten', job: 'toy-live' },
+    options: { wrapLog: onLast(() => ({ first: 0, sequence: 0, part: 0, lastPart: true })) },
+  },
+  {
+    ...{ rule: 5, what: 'the answer behind the last one passes as said', job: 'toy-bounded' },
+    options: { wrapLog: onLast(({ sequence }) => ({ first: sequence + 1, sequence: sequence + 1 })) },
+  },
+  {
+    ...{ rule: 6, what: 'publishes are not fenced', job: 'toy-live' },
+    options: { wrapLog: (log) => changed(log, { publish: (subject, data) => log.publish(subject, data) }) },
+  },
+  { rule: 6, what: 'an unknown outcome is taken for said', job: 'toy-bounded', breaks: guessing(true) },
+  { rule: 6, what: 'an unknown outcome is taken for not said', job: 'toy-live', breaks: guessing(false) },
+];
+
+const SNAPSHOTS: readonly Mutation[] = [
+  {
+    ...{ rule: 7, what: 'a snapshot does not wait for the acks', job: 'toy-bounded' },
+    breaks: () => replaced(Outbox, 'settled', () => () => Promise.resolve()),
+  },
+  {
+    ...{ rule: 7, what: 'a snapshot is not atomic: its head comes first', job: 'toy-live' },
+    options: { wrapStore: torn(isHead) },
+  },
+  {
+    ...{ rule: 7, what: 'a snapshot is not atomic: its head comes last', job: 'toy-live' },
+    options: { wrapStore: torn((change) => !isHead(change)) },
+  },
+  {
+    ...{ rule: 8, what: 'nobody looks where the stream ends', job: 'toy-live' },
+    options: {
+      lie: 'rollback',
+      wrapLog: (log) => changed(log, { info: async (name) => ({ ...(await log.info(name)), lastSequence: Infinity }) }),
+    },
+  },
+  {
+    ...{ rule: 8, what: 'a stream that was made anew passes for the old one', job: 'toy-live' },
+    options: {
+      lie: 'deletion',
+      wrapLog: (log) =>
+        changed(log, { info: async (name) => ({ ...(await log.info(name)), identity: '', lastSequence: Infinity }) }),
+    },
+  },
+  {
+    ...{ rule: 8, what: 'nobody looks whether what was said is there', job: 'toy-live' },
+    options: { lie: 'rollback' },
+    breaks: () => {
+      const before = Object.getOwnPropertyDescriptor(Line.prototype, 'lastSequence')!;
+      Object.defineProperty(Line.prototype, 'lastSequence', { ...before, get: () => Infinity });
+      return () => Object.defineProperty(Line.prototype, 'lastSequence', before);
+    },
+  },
+  {
+    ...{ rule: 8, what: 'gaps in what a writer says are not heard', job: 'toy-bounded' },
+    options: { wrapCopied: () => () => Infinity },
+    breaks: () => replaced(Heard, 'follow', () => () => undefined),
+  },
+  {
+    ...{ rule: 9, what: 'counters are not in the state', job: 'toy-live' },
+    options: {
+      wrapStore: (store) =>
+        changed(store, { getSync: (key) => (key.includes('/$counters/') ? undefined : store.getSync(key)) }),
+    },
+  },
+];
+
+export const MUTATIONS: readonly Mutation[] = [...MAILBOX, ...OUTPUTS, ...SNAPSHOTS];

@@ -1,0 +1,31 @@
+/** The rows of a topic, or of a mailbox, as the log accepted them. */
+import { type PlainRow } from '../support/topology-driver.js';
+import { rowsOf } from '../../runtime/frame.js';
+import { fromWire } from '../../runtime/frame-codec.js';
+import { streamOf, writerOf } from '../../runtime/graph.js';
+import { RAW } from '../../runtime/stage.js';
+import type { World } from './world.js';
+
+export interface SaidMessage {
+  readonly subject: string;
+  readonly rows: readonly PlainRow[];
+  readonly epoch: number;
+  readonly endsEpoch: boolean;
+  readonly endsInput: boolean;
+}
+
+export function messagesSaid(world: World, id: string): SaidMessage[] {
+  const { topology } = world.job;
+  return world.server.history(streamOf(id)).flatMap(({ message: { subject }, envelope }) => {
+    if (envelope === undefined) return [];
+    const { body, output, epoch, endsEpoch, endsInput } = envelope;
+    const type = body.case === 'frame' ? topology.stage(writerOf(subject).id).outputs[output] : undefined;
+    const rows: PlainRow[] =
+      body.case === 'frame' && type !== undefined && (type as unknown) !== RAW
+        ? rowsOf(fromWire(body.value, type))
+        : [];
+    return [{ subject, rows, epoch, endsEpoch, endsInput }];
+  });
+}
+
+export const rowsSaid = (world: World, id: string): PlainRow[] => messagesSaid(world, id).flatMap(({ rows }) => rows);

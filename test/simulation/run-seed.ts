@@ -1,0 +1,33 @@
+/** One seed of one job: how it ended, and how to see that again. */
+import type { Job } from './job.js';
+import { Refused, World, type WorldOptions } from './world.js';
+
+export type Ending =
+  { readonly kind: 'equal'; readonly world: World } | { readonly kind: 'refused'; readonly code: string };
+
+/** The one command that replays a seed exactly. */
+export const replayCommand = (job: string, seed: number): string => `npm run simulate -- --job ${job} --seed ${seed}`;
+
+export class SimulationFailure extends Error {
+  constructor(
+    readonly job: string,
+    readonly seed: number,
+    override readonly cause: unknown,
+  ) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`seed ${seed} of ${job}: ${reason}\n  ${replayCommand(job, seed)} --trace`, { cause });
+  }
+}
+
+/** Throws a SimulationFailure when the seed does not end as it must. */
+export async function runSeed(job: Job, seed: number, options: Omit<WorldOptions, 'seed'> = {}): Promise<Ending> {
+  const expected = await job.reference();
+  try {
+    const world = await World.run(job, { ...options, seed });
+    job.check(world, expected);
+    return { kind: 'equal', world };
+  } catch (error) {
+    if (error instanceof Refused) return { kind: 'refused', code: error.reason.code };
+    throw new SimulationFailure(job.name, seed, error);
+  }
+}
