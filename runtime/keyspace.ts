@@ -14,6 +14,9 @@ export const instancePrefix = (stageId: string, partition: number): string => `$
 
 export const headKey = (stageId: string, partition: number): string => `${instancePrefix(stageId, partition)}$head`;
 
+const ANEW =
+  'run the version that wrote it; `rivulet repair --start-anew` goes on with this one, and says what is lost';
+
 /** Is it the head of whatever instance? Cells of the runtime have other names, those of stages no `$`. */
 export const isHeadKey = (key: string): boolean => /^[^/]+\/\d+\/\$head$/.test(key);
 
@@ -49,7 +52,7 @@ export function readHead(
       'SNAPSHOT_FORMAT',
       `the snapshot of ${stage.id}.${partition} has format ${head.format}, this build reads ${SNAPSHOT_FORMAT}`,
       {
-        hint: 'run the version that wrote it, or start with an empty data directory',
+        hint: ANEW,
       },
     );
   }
@@ -57,7 +60,7 @@ export function readHead(
     throw fatal(
       'STAGE_VERSION',
       `the snapshot of ${stage.id}.${partition} is of version ${head.stageVersion}, this build's is ${stage.version}`,
-      { hint: 'run the version that wrote it, or start with an empty data directory' },
+      { hint: ANEW },
     );
   }
   if (head.partitions !== partitions) {

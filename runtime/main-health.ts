@@ -56,14 +56,15 @@ export class HealthWatch {
     const health = healthOf(this.options.vitals(), this.served);
     this.latest = health;
     this.options.apply(health);
+    const started = this.served || health.serving;
     // While it starts it says so once; what passes within the grace time is not worth a line.
     const wording = JSON.stringify([
       health.serving,
       health.takesEvents,
-      this.served && health.reasons.map(withoutNumbers),
+      started && health.reasons.map(withoutNumbers),
       health.warnings.map(withoutNumbers),
     ]);
-    this.served ||= health.serving;
+    this.served = started;
     if (wording === this.told) return;
     this.told = wording;
     this.tell(health);

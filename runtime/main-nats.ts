@@ -1,8 +1,9 @@
 /** Where NATS comes from: the servers that are named, or one of our own (composition). */
 import { join } from 'node:path';
-import type { NatsOptions } from '../connectors/nats/connect.js';
+import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { startEmbeddedNats } from '../connectors/nats/embedded.js';
 import { provision } from '../connectors/nats/provision.js';
+import { versionWarning } from '../connectors/nats/server-version.js';
 
 export interface NatsChoice {
   /** Absent: an embedded server. */
@@ -29,6 +30,7 @@ export interface NatsHandle {
 
 export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
   if (choice.nats !== undefined) {
+    await checkServer(choice.nats, choice);
     return { options: choice.nats, pid: undefined, stop: () => Promise.resolve() };
   }
   const { natsServer, natsPort, onProgress, onFatal } = choice;
@@ -45,3 +47,17 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
   });
   return { options: { url: server.url, patienceMs: RESTART_PATIENCE_MS }, pid: server.pid, stop: () => server.stop() };
 }
+
+/** What the server lacks, and what nobody can see from here. Fails as `connectNats` does. */
+async function checkServer(nats: NatsOptions, { durability, onProgress }: NatsChoice): Promise<void> {
+  const connection = await connectNats(nats, 'rivulet-check');
+  const lacks = versionWarning(nats.url, connection.info?.version ?? '0.0.0');
+  await connection.close();
+  if (lacks !== undefined) onProgress(lacks);
+  if (durability === 'power') onProgress(SYNC_UNSEEN);
+}
+
+/** A server tells its sync_interval to its system account and its monitoring port alone (asked of 2.15.1). */
+export const SYNC_UNSEEN =
+  'durability is `power`, which the NATS servers must give: set `sync_interval: always` in the jetstream block of each. ' +
+  'They do not tell their clients, so rivulet cannot check it.';

@@ -57,6 +57,8 @@ export interface PlainError {
   readonly code: string;
   readonly message: string;
   readonly hint: string | undefined;
+  /** Why, in words. */
+  readonly cause: string | undefined;
   readonly stack: string | undefined;
 }
 
@@ -67,12 +69,19 @@ export function plainError(error: Error): PlainError {
     code: own?.code ?? 'BUG',
     message: error.message,
     hint: own?.hint,
+    cause: error.cause === undefined ? undefined : asError(error.cause).message,
     stack: error.stack,
   };
 }
 
-export const revived = ({ reaction, code, message, hint, stack }: PlainError): RivuletError =>
-  Object.assign(new RivuletError(reaction, code, message, hint === undefined ? {} : { hint }), { stack });
+export const revived = ({ reaction, code, message, hint, cause, stack }: PlainError): RivuletError =>
+  Object.assign(
+    new RivuletError(reaction, code, message, {
+      ...(hint === undefined ? {} : { hint }),
+      ...(cause === undefined ? {} : { cause: new Error(cause) }),
+    }),
+    { stack },
+  );
 
 export interface StartedHost {
   readonly host: Host;

@@ -100,7 +100,9 @@ export class Line {
         if (code === undefined) throw error;
         if ((code === 'FENCED' || code === 'LOG_UNKNOWN') && (await this.wasSaid(letter, code))) return;
         const delayMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10));
-        if (attempt > 2) logger.warn({ subject, attempt, delayMs, code }, 'publish waits for the log');
+        // Loud at each doubling: a log that is away for an hour, or full, is not worth a line per second and subject.
+        if (attempt > 2 && Number.isInteger(Math.log2(attempt + 1)))
+          logger.warn({ subject, attempt, delayMs, code }, 'publish waits for the log');
         await clock.sleep(delayMs, signal);
       }
     }

@@ -45,16 +45,17 @@ export class FileCheck {
   private constructor(
     private readonly directory: string,
     private problem: string | undefined,
+    private readonly firstBytes: number,
   ) {}
 
   /** To be called before LevelDB opens the directory. Throws what an earlier check has found. */
-  static async of(directory: string): Promise<FileCheck> {
+  static async of(directory: string, firstBytes = FIRST_BYTES): Promise<FileCheck> {
     const mark = join(directory, MARK);
     if (existsSync(mark)) throw damaged(directory, readFileSync(mark, 'utf8').trim());
     const { problem, manifest } = await journals(directory);
     // LevelDB would begin a new store, and remove what is there.
     if (problem === NO_CURRENT) throw damaged(directory, problem);
-    const check = new FileCheck(directory, problem);
+    const check = new FileCheck(directory, problem, firstBytes);
     try {
       for (const [number, bytes] of manifest?.tables ?? []) await check.hold(number, bytes);
     } catch (error) {
@@ -77,16 +78,17 @@ export class FileCheck {
   /** What is checked before the store is used (Q1). */
   async first(): Promise<void> {
     if (this.problem !== undefined) this.fail(this.problem);
-    await this.check(FIRST_BYTES, yielded);
+    await this.check(this.firstBytes, yielded);
     this.mustBeSound();
   }
 
-  restInBackground(): void {
-    // What it finds is told by `mustBeSound`, at the next read or write.
+  /** What it finds is told by `mustBeSound`, at the next read or write; resolves when it is through. */
+  restInBackground(): Promise<void> {
     this.running = this.check(Infinity, paused).catch((error: unknown) => {
       if (!this.closed && this.found === undefined)
         this.found = damaged(this.directory, 'its files cannot be read', error);
     });
+    return this.running;
   }
 
   /** Throws Fatal STATE_DAMAGED. */

@@ -51,7 +51,7 @@ export async function openLevelStore(directory: string, logger?: Pick<Logger, 'i
     await db.close();
     throw error;
   }
-  files.restInBackground();
+  void files.restInBackground();
   return new LevelStore(db, directory, files);
 }
 

@@ -10,6 +10,7 @@ import {
   type NodeConnectionOptions,
 } from '@nats-io/transport-node';
 import { fatal } from '../../runtime/errors.js';
+import { mustBeTolerated } from './server-version.js';
 
 export interface NatsOptions {
   /** One or more servers, comma-separated. */
@@ -29,8 +30,14 @@ export interface NatsOptions {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const AGAIN_AFTER_MS = 100;
+/** A server that hangs, or whose machine lost power, closes no socket: after two pings without an answer the client goes elsewhere. */
+const PING_EVERY_MS = 3_000;
+const PINGS_UNANSWERED_MAX = 2;
 
-/** A connection that reconnects for ever; throws Fatal NATS_CONNECT when there is none within the patience, which is for the first one only. */
+/**
+ * A connection that reconnects for ever; throws Fatal NATS_CONNECT when there is none within the patience, which is for the first one only, and
+ * NATS_TOO_OLD when the server is.
+ */
 export async function connectNats(options: NatsOptions, name: string): Promise<NatsConnection> {
   const settings: NodeConnectionOptions = {
     servers: options.url.split(',').map((server) => server.trim()),
@@ -39,24 +46,39 @@ export async function connectNats(options: NatsOptions, name: string): Promise<N
     reconnectTimeWait: 100,
     reconnectJitter: 100,
     timeout: CONNECT_TIMEOUT_MS,
+    pingInterval: PING_EVERY_MS,
+    maxPingOut: PINGS_UNANSWERED_MAX,
     // Stack traces per request cost a third of the publish rate.
     noAsyncTraces: true,
     ...credentials(options),
     ...tls(options),
   };
-  const until = performance.now() + (options.patienceMs ?? 0);
+  const connection = await connected(settings, options);
+  try {
+    mustBeTolerated(options.url, connection.info?.version ?? '0.0.0');
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function connected(
+  settings: NodeConnectionOptions,
+  { url, patienceMs = 0 }: NatsOptions,
+): Promise<NatsConnection> {
+  const until = performance.now() + patienceMs;
   for (;;) {
     try {
       return await connect(settings);
     } catch (error) {
-      if (performance.now() < until) {
-        await sleep(AGAIN_AFTER_MS);
-        continue;
+      if (performance.now() >= until) {
+        throw fatal('NATS_CONNECT', `cannot connect to NATS at ${url}`, {
+          cause: error,
+          hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
+        });
       }
-      throw fatal('NATS_CONNECT', `cannot connect to NATS at ${options.url}`, {
-        cause: error,
-        hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
-      });
+      await sleep(AGAIN_AFTER_MS);
     }
   }
 }

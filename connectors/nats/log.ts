@@ -5,6 +5,7 @@
  *   N1  A publish resolves with the sequence that the server acknowledged; an outcome that is not known is said to be so (LOG_UNKNOWN).
  *   N2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
  *   N3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
+ *   N4  A reader goes on without gap or repeat whichever server dies, and never in another stream of the same name.
  */
 import {
   type ConsumerMessages,
@@ -19,7 +20,7 @@ import {
 import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { fatal, poison, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
-import { EXPECTED_LAST, NatsReader, plainHeaders } from './reader.js';
+import { EXPECTED_LAST, type Feed, NatsReader, plainHeaders } from './reader.js';
 import { Requests } from './requests.js';
 import { ensureStream, explained, isMissing, openManager, REQUEST_TIMEOUT_MS } from './stream-manager.js';
 import { identityOf } from './stream-identity.js';
@@ -92,29 +93,45 @@ class NatsLog implements Log {
   }
 
   async read(stream: string, options: { readonly filters: readonly string[]; readonly from: number }): Promise<Reader> {
-    try {
-      const { identity } = await this.info(stream);
-      const consumer = await this.client.consumers.get(stream, {
-        filter_subjects: [...options.filters],
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: Math.max(1, options.from),
-      });
-      // Publishers' messages are many and small, frames few and large. (Pulls bounded by bytes are no way out: one that the next message does not
-      // fit into is answered with an error, and the client then waits for a missed heartbeat.)
-      const publishers = options.filters.length > 1;
-      const messages = await consumer.consume({
-        max_messages: publishers ? PREFETCH_MESSAGES : PREFETCH_FRAMES,
-        // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
-        idle_heartbeat: HEARTBEAT_MS,
-      });
-      const reader = new NatsReader(messages, stream, publishers ? QUEUE_MESSAGES : QUEUE_FRAMES, () =>
-        consumer.delete(),
-      );
-      void this.watch(messages, reader, stream, identity);
-      return reader;
-    } catch (error) {
-      throw explained(error, stream);
-    }
+    const { identity } = await this.info(stream);
+    // Publishers' messages are many and small, frames few and large. (Pulls bounded by bytes are no way out: one that the next message does not
+    // fit into is answered with an error, and the client then waits for a missed heartbeat.)
+    const publishers = options.filters.length > 1;
+    const open = async (from: number): Promise<Feed> => {
+      try {
+        const consumer = await this.client.consumers.get(stream, {
+          filter_subjects: [...options.filters],
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: Math.max(1, from),
+        });
+        const messages = await consumer.consume({
+          max_messages: publishers ? PREFETCH_MESSAGES : PREFETCH_FRAMES,
+          // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
+          idle_heartbeat: HEARTBEAT_MS,
+        });
+        return { messages, discard: () => consumer.delete() };
+      } catch (error) {
+        throw explained(error, stream);
+      }
+    };
+    const reader = new NatsReader(
+      {
+        stream,
+        queueMax: publishers ? QUEUE_MESSAGES : QUEUE_FRAMES,
+        isConnected: () => this.requests.connected,
+        open: async (from) => {
+          // Gone on in the middle of another stream (design rule 8), it would not be noticed.
+          if ((await this.info(stream)).identity !== identity) throw madeAnew(stream);
+          const feed = await open(from);
+          void this.watch(feed.messages, reader, stream, identity);
+          return feed;
+        },
+      },
+      await open(options.from),
+      options.from,
+    );
+    void this.watch(reader.messages, reader, stream, identity);
+    return reader;
   }
 
   /** The client makes a lost consumer anew; where the stream was lost too, that one would go on in the middle of another (design rule 8). */
@@ -123,7 +140,7 @@ class NatsLog implements Log {
       if (type !== 'ordered_consumer_recreated' && type !== 'stream_not_found') continue;
       const now = await this.info(stream).catch((error: unknown) => ({ identity: undefined, error }));
       if (now.identity === identity || (now.identity === undefined && !isMissing(now.error))) continue;
-      await reader.fail(transient('LOG_READ', `${stream} was deleted, or made anew`));
+      await reader.fail(madeAnew(stream));
     }
   }
 
@@ -182,6 +199,8 @@ class NatsLog implements Log {
     await this.connection.close();
   }
 }
+
+const madeAnew = (stream: string): Error => transient('LOG_READ', `${stream} was deleted, or made anew`);
 
 function headersOf(options: { expected?: number; headers?: Readonly<Record<string, string>> }): MsgHdrs | undefined {
   if (options.expected === undefined && options.headers === undefined) return undefined;

@@ -14,15 +14,16 @@ export class Undecided extends RivuletError {
   }
 }
 
+const isLogAway = (error: unknown): boolean => error instanceof RivuletError && error.code === 'LOG_AWAY';
+
 /** Again while the log is away: a reader should not fail because a leader died. */
-export async function patiently<T>(work: () => Promise<T>): Promise<T> {
+export async function patiently<T>(work: () => Promise<T>, isAway = isLogAway): Promise<T> {
   const until = performance.now() + PATIENCE_MS;
   for (let delayMs = RETRY_FIRST_MS; ; delayMs = Math.min(RETRY_MAX_MS, delayMs * 2)) {
     try {
       return await work();
     } catch (error) {
-      const away = error instanceof RivuletError && error.code === 'LOG_AWAY';
-      if (!away || performance.now() > until) throw error;
+      if (!isAway(error) || performance.now() > until) throw error;
     }
     await sleep(delayMs);
   }

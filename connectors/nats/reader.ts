@@ -1,26 +1,61 @@
 /** A stream's messages in order, pulled, with a bounded queue between the client and the actor (N3 in log.ts). */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/transport-node';
-import { transient } from '../../runtime/errors.js';
+import { RivuletError, transient } from '../../runtime/errors.js';
 import type { LogMessage, Reader } from '../../runtime/ports.js';
 
 export const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
 
+/** A consumer on the server, and what it sends. */
+export interface Feed {
+  readonly messages: ConsumerMessages;
+  /** Takes the consumer off the server, which would keep it for minutes. */
+  discard(): Promise<unknown>;
+}
+
+export interface ReaderOptions {
+  readonly stream: string;
+  readonly queueMax: number;
+  /** Makes a feed of what is stored from a sequence on; fails with a Transient while that cannot be done. */
+  open(from: number): Promise<Feed>;
+  isConnected(): boolean;
+}
+
+/** Heartbeats come each second. */
+const SILENCE_MS_MAX = 5_000;
+const LOOK_EVERY_MS = 1_000;
+const REOPEN_MS = 250;
+
+/**
+ * The client makes a lost consumer anew when it is told that it is lost. Where the one server that kept it is dead, nobody tells: after
+ * SILENCE_MS_MAX without a heartbeat the reader leaves it and makes another, behind the last message that it heard (N4 in log.ts).
+ */
 export class NatsReader implements Reader {
   private queue: LogMessage[] = [];
   private closed = false;
   private failure: Error | undefined;
   private wakeTaker: (() => void) | undefined;
   private wakePump: (() => void) | undefined;
+  /** A full queue: nothing is asked for, so nothing is heard. */
+  private full = false;
+  private heardAtMs = performance.now();
+  private readonly looking: NodeJS.Timeout;
 
   constructor(
-    private readonly messages: ConsumerMessages,
-    private readonly stream: string,
-    private readonly queueMax: number,
-    /** Takes the consumer off the server, which would keep it for minutes. */
-    private readonly discard: () => Promise<unknown>,
+    private readonly options: ReaderOptions,
+    private feed: Feed,
+    private next: number,
   ) {
-    void this.pump();
+    this.looking = setInterval(() => {
+      this.look();
+    }, LOOK_EVERY_MS);
+    this.looking.unref();
+    void this.run();
+  }
+
+  get messages(): ConsumerMessages {
+    return this.feed.messages;
   }
 
   async take(max: number): Promise<readonly LogMessage[]> {
@@ -39,38 +74,84 @@ export class NatsReader implements Reader {
     if (this.closed) return;
     this.closed = true;
     this.wakePump?.();
-    await this.messages.close();
+    await this.leave();
     this.wakeTaker?.();
-    // Nobody waits for it: where the server is away, there is nothing to be done.
-    this.discard().catch(() => undefined);
   }
 
   async fail(error: Error): Promise<void> {
-    this.failure = error;
-    await this.messages.close();
+    this.failure ??= error;
+    this.wakePump?.();
+    await this.leave();
+    this.wakeTaker?.();
+  }
+
+  private async run(): Promise<void> {
+    try {
+      while (!this.isOver()) {
+        const { messages } = this.feed;
+        void this.listen(messages);
+        await this.pump(messages);
+        await this.reopen();
+      }
+    } catch (error) {
+      this.failure ??= transient('LOG_READ', `reading ${this.options.stream} failed`, { cause: error });
+    }
+    clearInterval(this.looking);
     this.wakeTaker?.();
   }
 
   /** Moves messages from the client's bounded buffer to ours while ours has room. */
-  private async pump(): Promise<void> {
-    try {
-      for await (const message of this.messages) {
-        if (this.closed) break;
-        this.queue.push(toLogMessage(message));
-        this.wakeTaker?.();
-        while (this.queue.length >= this.queueMax && !this.isClosed()) {
-          await new Promise<void>((resolve) => (this.wakePump = resolve));
-        }
+  private async pump(messages: ConsumerMessages): Promise<void> {
+    for await (const message of messages) {
+      if (this.closed) break;
+      this.next = message.seq + 1;
+      this.heardAtMs = performance.now();
+      this.queue.push(toLogMessage(message));
+      this.wakeTaker?.();
+      while (this.queue.length >= this.options.queueMax && !this.isOver()) {
+        this.full = true;
+        await new Promise<void>((resolve) => (this.wakePump = resolve));
       }
-      if (!this.closed) this.failure ??= transient('LOG_READ', `reading ${this.stream} ended`);
-    } catch (error) {
-      this.failure ??= transient('LOG_READ', `reading ${this.stream} failed`, { cause: error });
+      this.full = false;
     }
-    this.wakeTaker?.();
   }
 
-  private isClosed(): boolean {
-    return this.closed;
+  private async listen(messages: ConsumerMessages): Promise<void> {
+    for await (const { type } of messages.status()) {
+      if (type === 'heartbeat') this.heardAtMs = performance.now();
+    }
+  }
+
+  private look(): void {
+    if (this.full || !this.options.isConnected()) this.heardAtMs = performance.now();
+    else if (performance.now() - this.heardAtMs > SILENCE_MS_MAX) void this.leave();
+  }
+
+  /** Ends the present feed, which ends the pump when it has passed on all that has come. */
+  private async leave(): Promise<void> {
+    const feed = this.feed;
+    // Nobody waits for it: where the server is away, there is nothing to be done.
+    feed.discard().catch(() => undefined);
+    await feed.messages.close();
+  }
+
+  private async reopen(): Promise<void> {
+    while (!this.isOver()) {
+      try {
+        this.feed = await this.options.open(this.next);
+        this.heardAtMs = performance.now();
+        // Closed while it was made.
+        if (this.isOver()) await this.leave();
+        return;
+      } catch (error) {
+        if (!(error instanceof RivuletError) || error.code !== 'LOG_AWAY') throw error;
+        await sleep(REOPEN_MS, undefined, { ref: false });
+      }
+    }
+  }
+
+  private isOver(): boolean {
+    return this.closed || this.failure !== undefined;
   }
 }
 

@@ -62,6 +62,10 @@ export class Requests {
     });
   }
 
+  get connected(): boolean {
+    return !this.broken;
+  }
+
   /** While the connection is being made anew the client drops what it is given, and the answer would be waited for in vain. */
   mustBeConnected(): void {
     if (this.broken) throw transient('LOG_AWAY', 'the connection to NATS is being made anew');

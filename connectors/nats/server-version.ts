@@ -1,4 +1,5 @@
 /** Which nats-server versions Rivulet runs on, how to ask a binary for its own, and what an older one lacks. */
+import { fatal } from '../../runtime/errors.js';
 import { runCommand } from './command.js';
 
 /** What Rivulet is tested with, and obtains when there is nothing to use. */
@@ -41,12 +42,21 @@ export function isAtLeast(version: string, least: string): boolean {
 }
 
 export function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
+  // `2.15.0-RC.1` counts as 2.15.0.
+  const [left, right] = [a, b].map((version) => version.split('.').map((part) => Number.parseInt(part, 10)));
   for (let i = 0; i < 3; i++) {
     const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0);
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+/** Throws Fatal NATS_TOO_OLD for a running server that is not even good enough for a try. */
+export function mustBeTolerated(url: string, version: string): void {
+  if (isAtLeast(version, VERSION_TOLERATED)) return;
+  throw fatal('NATS_TOO_OLD', `the server at ${url} is nats-server ${version}; Rivulet needs ${VERSION_TOLERATED}`, {
+    hint: `upgrade it to ${VERSION_PINNED}, or unset RIVULET_NATS_URL: rivulet then starts its own`,
+  });
 }
 
 /** Why an old version is for a try only, or undefined for a supported one. */

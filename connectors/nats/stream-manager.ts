@@ -1,5 +1,4 @@
 /** Makes streams, brings them to what is asked for, and says what is wrong in our words. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import {
   JetStreamApiError,
@@ -8,26 +7,25 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { asError, fatal, RivuletError, transient } from '../../runtime/errors.js';
+import { patiently } from './patience.js';
 
 export const REQUEST_TIMEOUT_MS = 5_000;
-
-/** Each ends with an answer or its timeout. */
-const ATTEMPTS_MAX = 4;
-const AGAIN_AFTER_MS = 200;
 
 /** err_code of the JetStream API. */
 const STREAM_NOT_FOUND = 10059;
 const NAME_IN_USE = 10058;
+const UNAVAILABLE = 503;
 /** More replicas than servers: not clustered at all, or too few peers. */
 const REPLICAS_REFUSED = new Set([10005, 10074]);
 
 export type WantedStream = Partial<StreamConfig> & { readonly name: string };
 
+/** Fatal NATS_JETSTREAM when the server says so; a cluster that is just electing a leader says nothing, and is waited for. */
 export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
   const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
-  return persistently(open).catch((error: unknown) => {
+  return patiently(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
     throw fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
       cause: error,
       hint: 'start nats-server with -js, or enable JetStream for the account',
@@ -35,33 +33,24 @@ export async function openManager(connection: NatsConnection): Promise<JetStream
   });
 }
 
-/** What a start asks is asked again when no answer comes: the server may have died just then, and be on its way back. */
-async function persistently<T>(ask: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (error instanceof JetStreamApiError || attempt >= ATTEMPTS_MAX) throw error;
-    }
-    await sleep(AGAIN_AFTER_MS);
-  }
-}
-
-/** Makes the stream, or changes what differs from what is named; what is not named stays. Two may do it at the same time. */
+/**
+ * Makes the stream, or changes what differs from what is named; what is not named stays. Several nodes may do so at the same time: in a cluster all
+ * but one of them may be left without an answer, so it asks again.
+ */
 export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
-  await persistently(() => ensureOnce(manager, wanted)).catch((error: unknown) => {
+  try {
+    await patiently(async () => {
+      if (!(await updated(manager, wanted))) await manager.streams.add(wanted);
+    }, isUndecided);
+  } catch (error) {
     throw explained(error, wanted.name, wanted.num_replicas);
-  });
+  }
 }
 
-async function ensureOnce(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
-  if (await updated(manager, wanted)) return;
-  try {
-    await manager.streams.add(wanted);
-  } catch (error) {
-    // Somebody else has just made it, with other settings.
-    if (codeOf(error) !== NAME_IN_USE || !(await updated(manager, wanted))) throw error;
-  }
+/** No answer, an answer that it is not the time, or somebody else has just made the stream with other settings. */
+function isUndecided(error: unknown): boolean {
+  if (!(error instanceof JetStreamApiError)) return true;
+  return error.status === UNAVAILABLE || error.code === NAME_IN_USE;
 }
 
 /** False when there is no such stream. */

@@ -2,6 +2,7 @@
 import { connectRivulet } from '../../connectors/grpc/client.js';
 import type { Config } from '../config.js';
 import { asError } from '../errors.js';
+import { readHealthNote } from '../main-health.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { isFree } from './doctor-machine.js';
 import { addressOf } from './get.js';
@@ -22,7 +23,10 @@ async function grpc(config: Config): Promise<Finding> {
   try {
     const status = await client.health();
     if (status === 'SERVING') return ok(`a node answers on ${address}: SERVING`);
-    return warning(`a node answers on ${address}: ${status}`, 'it starts, or stops: ask again in a moment');
+    const reasons = readHealthNote(config.dataDir)?.reasons ?? [];
+    if (reasons.length === 0)
+      return warning(`a node answers on ${address}: ${status}`, 'it starts, or stops: ask again in a moment');
+    return broken(`a node answers on ${address}: ${status}: ${reasons.join('; ')}`, 'see the log of the node');
   } catch (error) {
     const isOther =
       hasCode(error, 'GRPC_UNIMPLEMENTED') ||

@@ -12,7 +12,7 @@ import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { hasCode, isAlive, runningServer } from './nats-link.js';
 import { natsOptions } from './node-options.js';
 
-const NODE_LEAST = 20;
+const NODE_LEAST = '20.15';
 /** The oldest line that still gets security fixes. */
 const NODE_SUPPORTED = 22;
 const MIB = 1024 * 1024;
@@ -32,8 +32,10 @@ export function machineChecks(config: Config): Check[] {
 }
 
 export function nodeVersion(version: string): Finding {
-  const major = Number(version.split('.')[0]);
-  if (major < NODE_LEAST) return broken(`Node ${version} is too old`, `install Node ${NODE_LEAST} or newer`);
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [majorLeast = 0, minorLeast = 0] = NODE_LEAST.split('.').map(Number);
+  if (major < majorLeast || (major === majorLeast && minor < minorLeast))
+    return broken(`Node ${version} is too old`, `install Node ${NODE_LEAST} or newer`);
   if (major >= NODE_SUPPORTED) return ok(`Node ${version}`);
   return warning(
     `Node ${version} works, and gets no security fixes any more`,

@@ -1,11 +1,12 @@
 /** Doctor: the NATS that is configured, or that of the running node. JetStream, version, limits, clock, streams. */
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection, ServerInfo } from '@nats-io/transport-node';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connect.js';
 import { versionWarning } from '../../connectors/nats/server-version.js';
 import type { Config } from '../config.js';
-import { asError } from '../errors.js';
+import { asError, RivuletError } from '../errors.js';
+import { SYNC_UNSEEN } from '../main-nats.js';
 import { streamsOf } from '../streams.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { runningServer } from './nats-link.js';
@@ -32,6 +33,7 @@ async function nats(config: Config, options: NatsOptions): Promise<readonly Find
     connection = await connectNats(options, 'rivulet-doctor');
   } catch (error) {
     const { message, cause } = asError(error);
+    if (error instanceof RivuletError && error.code === 'NATS_TOO_OLD') return [broken(message, error.hint!)];
     return [
       broken(`${message}: ${asError(cause).message}`, 'check natsUrl, the credentials, and that the server runs'),
     ];
@@ -50,6 +52,7 @@ function server(config: Config, { info }: NatsConnection, url: string): Finding[
   const { frameBytes } = knobsOf(config);
   const wanted = Math.max(frameBytes, config.pipeline.messageBytesMax) + DEAD_LETTER_BYTES;
   return [
+    ...clusterFindings(config, info, url),
     lacks === undefined ? ok(`NATS at ${url}: nats-server ${version}`) : warning(lacks, 'upgrade the server'),
     payload >= wanted
       ? ok(`messages of up to ${(payload / MIB).toFixed(1)} MiB`)
@@ -58,6 +61,33 @@ function server(config: Config, { info }: NatsConnection, url: string): Finding[
           `set its max_payload to ${grouped(wanted)} or more, or lower pipeline.messageBytesMax`,
         ),
   ];
+}
+
+/** Replicas need servers; `power` needs what only the servers know. */
+export function clusterFindings(
+  { replicas, durability, natsUrl }: Pick<Config, 'replicas' | 'durability' | 'natsUrl'>,
+  info: Pick<ServerInfo, 'cluster' | 'connect_urls'> | undefined,
+  url: string,
+): Finding[] {
+  const findings: Finding[] = [];
+  const servers = info?.cluster === undefined ? 1 : info.connect_urls?.length;
+  if (servers !== undefined && servers < replicas) {
+    const known = servers === 1 ? 'is a single server' : `are ${servers} servers`;
+    findings.push(
+      broken(
+        `replicas is ${replicas}, but NATS at ${url} ${known}`,
+        'lower replicas, or let more servers join the cluster',
+      ),
+    );
+  } else if (replicas === 1 && (servers ?? 2) > 1) {
+    findings.push(
+      warning('replicas is 1: each stream waits for the one server of the cluster that keeps it', 'set replicas to 3'),
+    );
+  }
+  if (durability === 'power' && natsUrl !== undefined) {
+    findings.push(warning(SYNC_UNSEEN, 'check the configuration of the servers; on their monitoring port: /varz'));
+  }
+  return findings;
 }
 
 async function jetStream(config: Config, connection: NatsConnection): Promise<Finding[]> {

@@ -1,4 +1,7 @@
-/** What `rivulet repair` makes of state and log: stores in LevelDB, the log in memory, real actors in between. */
+/**
+ * What `rivulet repair` makes of state and log. Actors run on a virtual clock, which does not wait for a disk: their stores are in memory while they
+ * run, and in LevelDB whenever they are stopped.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +9,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planRepair, setAside } from '../../runtime/cli/repair-plan.js';
 import { streamOf } from '../../runtime/graph.js';
 import { unitsOf } from '../../runtime/main-units.js';
-import type { Log, Store } from '../../runtime/ports.js';
+import type { Log } from '../../runtime/ports.js';
 import { ensureStreams } from '../../runtime/streams.js';
 import { openLevelStore } from '../../state/level-store.js';
+import { MemoryStore } from '../../state/memory-store.js';
 import { ActorBed, line, ONE } from '../runtime/actor-bed.js';
 import { liveToys } from '../runtime/toy-stages.js';
 
@@ -17,7 +21,7 @@ const UNITS = unitsOf(TOPOLOGY).pipeline;
 
 let dataDir: string;
 let bed: ActorBed;
-let stores: Map<string, Store>;
+let stores: Map<string, MemoryStore>;
 
 beforeEach(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'rivulet-repair-'));
@@ -41,9 +45,14 @@ const untrimmed = (log: Log): Log =>
 
 let running: ReturnType<ActorBed['start']>[] = [];
 
+const directory = (name: string): string => join(dataDir, 'state', name);
+
 async function start(log: Log): Promise<void> {
   for (const { name, stages, partition } of UNITS) {
-    const store = await openLevelStore(join(dataDir, 'state', name));
+    const onDisk = await openLevelStore(directory(name));
+    const entries = (await onDisk.entries('')).map(([key, value]) => [key, Uint8Array.from(value)] as const);
+    await onDisk.close();
+    const store = new MemoryStore(new Map(entries));
     stores.set(name, store);
     for (const id of stages) running.push(bed.start(id, partition, { store, log, knobs: { frameMessages: 1 } }));
   }
@@ -53,7 +62,12 @@ async function stop(): Promise<void> {
   for (const { supervisor } of running) await supervisor.stop();
   await bed.until(() => running.every(({ ended }) => ended()));
   running = [];
-  for (const store of stores.values()) await store.close();
+  for (const [name, store] of stores) {
+    const onDisk = await openLevelStore(directory(name));
+    const old = (await onDisk.entries('')).map(([key]) => ({ key, value: undefined }));
+    await onDisk.write([...old, ...[...store.contents()].map(([key, value]) => ({ key, value }))]);
+    await onDisk.close();
+  }
   stores.clear();
 }
 

@@ -1,6 +1,6 @@
 /** One instance under supervision (S1–S3). */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { transient } from '../../runtime/errors.js';
+import { fatal, transient } from '../../runtime/errors.js';
 import type { Log, Logger } from '../../runtime/ports.js';
 import { newStatus } from '../../runtime/status.js';
 import { Supervisor } from '../../runtime/supervisor.js';
@@ -37,6 +37,7 @@ function supervise(log: Log = bed.log): {
   status: ReturnType<typeof newStatus>;
   lines: Line[];
   ended: () => boolean;
+  failure: () => unknown;
 } {
   const lines: Line[] = [];
   const at = (level: keyof Logger) => (fields: object, message: string) => {
@@ -50,8 +51,12 @@ function supervise(log: Log = bed.log): {
     knobs: KNOBS,
   });
   let ended = false;
-  void supervisor.run().finally(() => (ended = true));
-  return { supervisor, status, lines, ended: () => ended };
+  let failure: unknown;
+  void supervisor
+    .run()
+    .catch((error: unknown) => (failure = error))
+    .finally(() => (ended = true));
+  return { supervisor, status, lines, ended: () => ended, failure: () => failure };
 }
 
 describe('a supervisor', () => {
@@ -96,6 +101,32 @@ describe('a supervisor', () => {
     ]);
     expect(restarts[0]!.fields.reason).toContain('AWAY: for a moment');
     expect(status.lastError).toContain('AWAY: for a moment');
+  });
+
+  it('goes on for ever through transient failures: the status tells at any time, the log until it is known', async () => {
+    failures = 100;
+    const { status, lines, ended } = supervise();
+    const startedMs = bed.clock.nowMs();
+    await bed.publish(line(1));
+    await bed.until(() => status.restarts === 90);
+    expect([status.state, ended()]).toEqual(['backoff', false]);
+    expect(status.failingSinceMs).toBe(startedMs);
+    expect(status.sinceMs).toBeGreaterThan(startedMs + 60_000);
+    const loud = lines.filter(({ level, message }) => level === 'warn' && message === 'restarting');
+    expect(loud.map(({ fields: { attempt } }) => attempt)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64]);
+    await bed.until(() => status.sequence === 1);
+    expect([status.state, status.restarts]).toEqual(['running', 100]);
+  });
+
+  it('leaves the one line about its end to whoever ends the node', async () => {
+    const away = Object.assign(Object.create(bed.log) as Log, {
+      info: () => Promise.reject(fatal('LOG_BEHIND', 'rolled back')),
+    });
+    const { lines, failure, ended, status } = supervise(away);
+    await bed.until(ended);
+    expect(failure()).toMatchObject({ reaction: 'fatal', code: 'LOG_BEHIND' });
+    expect(lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+    expect(status).toMatchObject({ state: 'failed', lastError: expect.stringContaining('LOG_BEHIND') });
   });
 
   it('tells how it is: restoring, running, backoff, stopped', async () => {

@@ -14,7 +14,9 @@ it('CRC-32 is that of zlib, of any text and any bytes behind it', () => {
       fc.uint8Array({ maxLength: 3_000, size: 'max' }),
       (text, bytes) => {
         const from = bytes.length >> 3;
-        expect(crc32Of(text, bytes, from, bytes.length)).toBe(crc32(bytes.subarray(from), crc32(text)));
+        expect(crc32Of(text, bytes, from, bytes.length)).toBe(
+          crc32(Buffer.concat([Buffer.from(text), bytes.subarray(from)])),
+        );
       },
     ),
   );

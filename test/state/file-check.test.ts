@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../runtime/ports.js';
-import { fileProblems } from '../../state/file-check.js';
+import { FileCheck, fileProblems } from '../../state/file-check.js';
 import { crc32c } from '../../state/crc.js';
 import { openDatabase, openLevelStore } from '../../state/level-store.js';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
@@ -115,6 +115,23 @@ describe('a store', () => {
         hint: expect.stringContaining('rivulet repair'),
       },
     });
+  });
+
+  it('is checked behind the start as well, on the files as they were then (Q2)', async () => {
+    const folder = await copied();
+    const [table] = await filesOf(folder, /\.ldb$/);
+    await flip(join(folder, table!), 100);
+    const check = await FileCheck.of(folder, 0);
+    await check.first();
+    check.mustBeSound();
+    // What LevelDB has removed meanwhile is checked nevertheless.
+    await unlink(join(folder, table!));
+    await check.restInBackground();
+    expect(() => {
+      check.mustBeSound();
+    }).toThrow(expect.objectContaining({ code: 'STATE_DAMAGED', message: expect.stringContaining(table!) }));
+    await check.close();
+    await expect(openLevelStore(folder)).rejects.toMatchObject({ code: 'STATE_DAMAGED' });
   });
 
   it.each([

@@ -1,11 +1,14 @@
-/** The store on disk (K1, K2), in a real LevelDB. */
+/** The store on disk (K1–K3), in a real LevelDB. */
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textOf, utf8 } from '../../runtime/bytes.js';
 import { openDatabase, openLevelStore } from '../../state/level-store.js';
 import { storeContract } from '../contracts/store-contract.js';
+import { ROOT } from '../guards/source-files.js';
 
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'rivulet-level-'));
 
@@ -31,7 +34,7 @@ describe('a directory', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  it('belongs to one store at a time (K2)', async () => {
+  it('belongs to one store at a time (K3)', async () => {
     const first = await openLevelStore(folder);
     await expect(openLevelStore(folder)).rejects.toMatchObject({ reaction: 'fatal', code: 'DATA_DIR_LOCKED' });
     await first.write([{ key: 'a', value: utf8('1') }]);
@@ -56,4 +59,29 @@ describe('a directory', () => {
       ...{ reaction: 'fatal', code: 'STATE_WRITE' },
     });
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'whose disk was full once takes no more until it is opened anew (K2)',
+    async () => {
+      // No file may grow beyond 300 KiB, as if the disk ended there; then it may again.
+      const script = `
+      const { openLevelStore } = await import(${JSON.stringify(join(ROOT, 'dist', 'state', 'level-store.js'))});
+      const { execFileSync } = await import('node:child_process');
+      const store = await openLevelStore(${JSON.stringify(folder)});
+      const write = (key, bytes) =>
+        store.write([{ key, value: Buffer.alloc(bytes, 1) }]).then(() => 'done', ({ reaction, code }) => reaction + ' ' + code);
+      const ends = [await write('a', 200_000), await write('b', 200_000)];
+      execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited']);
+      ends.push(await write('c', 10), store.getSync('a').length);
+      await store.close();
+      console.log(JSON.stringify(ends));`;
+      const limited = 'ulimit -S -f 300; exec "$0" --input-type=module -e "$1"';
+      const { stdout } = await promisify(execFile)('bash', ['-c', limited, process.execPath, script]);
+      expect(JSON.parse(stdout)).toEqual(['done', 'fatal STATE_WRITE', 'fatal STATE_WRITE', 200_000]);
+      const again = await openLevelStore(folder);
+      expect(['a', 'b', 'c'].map((key) => again.getSync(key)?.length)).toEqual([200_000, undefined, undefined]);
+      await again.write([{ key: 'c', value: utf8('1') }]);
+      await again.close();
+    },
+  );
 });

@@ -177,7 +177,9 @@ class Cluster implements NatsCluster {
   async whole(...streams: string[]): Promise<void> {
     await until('a whole cluster', async () => {
       const all = await Promise.all(this.members.map(({ monitorPort }) => metaOf(monitorPort)));
-      const others = all.find(({ replicas }) => replicas !== undefined)?.replicas ?? [];
+      // Only the leader knows how far the others are.
+      const leading = all[this.members.findIndex(({ name }) => name === all[0]!.leader)];
+      const others = leading?.replicas ?? [];
       const current = others.filter(({ current, offline }) => current && offline !== true);
       const agreed = new Set(all.map(({ leader }) => leader)).size === 1;
       if (!agreed || current.length < this.members.length - 1) throw new Error(JSON.stringify(all));
@@ -247,7 +249,6 @@ class Cluster implements NatsCluster {
 
 interface Meta {
   readonly leader?: string;
-  /** Only the leader tells. */
   readonly replicas?: readonly { readonly current: boolean; readonly offline?: boolean }[];
 }
 

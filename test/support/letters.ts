@@ -1,0 +1,37 @@
+/** Numbered messages as a stage's line sends them, to see what is stored and heard. */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { systemClock } from '../../runtime/clock.js';
+import { Line, Outbox } from '../../runtime/outbox.js';
+import type { Log, LogMessage } from '../../runtime/ports.js';
+import type { Tag } from '../../runtime/tag.js';
+
+export const letter = (sequence: number): readonly [Tag, Uint8Array] => {
+  const tag = { first: sequence, sequence, part: 0, lastPart: true };
+  return [tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, tag))];
+};
+
+export const numbersOf = (messages: readonly LogMessage[]): number[] =>
+  messages.map(({ data }) => fromBinary(EnvelopeSchema, data).sequence);
+
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export async function openLine(
+  log: Log,
+  stream: string,
+  subject: string,
+): Promise<{ readonly line: Line; readonly outbox: Outbox }> {
+  const lines = new Map<string, Line>();
+  const outbox = new Outbox(lines);
+  const line = await Line.open({
+    ...{ log, stream, subject, clock: systemClock, logger: SILENT, signal: new AbortController().signal },
+    onAcked: () => {
+      outbox.wake();
+    },
+    onFailed: (error) => {
+      outbox.fail(error);
+    },
+  });
+  lines.set(subject, line);
+  return { line, outbox };
+}
