@@ -18,6 +18,7 @@ import { asError, RivuletError } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Clock, Log, Logger, Store } from './ports.js';
 import { mustFitLog } from './preflight.js';
+import { restoredSnapshot } from './snapshotter.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
@@ -146,7 +147,13 @@ export class HostedUnit {
   }
 
   private async catchUp(): Promise<StoredManifest | undefined> {
-    const { copying } = this.options;
+    const { copying, topology, log } = this.options;
+    const { unit, store } = this;
+    const { partition } = unit;
+    // What was taken in from another stream, or from this one before it was rolled back or restored, is nothing to lay a copy upon: their sequences alone
+    // would not tell (Fatal LOG_BEHIND).
+    for (const id of unit.stages)
+      await restoredSnapshot({ topology, stage: topology.stage(id), partition, log, store });
     const have = sequencesOf(this.store, this.unit);
     // What a broken off copy has left has no head (Y3).
     const fresh = this.unit.stages.filter((id) => have[id] === 0);

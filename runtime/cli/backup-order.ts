@@ -13,8 +13,8 @@
  *   B3  What Y has heard of x, x finds in its mailbox: an output with tag n was stored in Y before t(Y), its input n in X before that, so before t(X). When
  *       x says it again it is dropped (rule 5), and messages that come after the restore get sequences that no tag has covered.
  *
- * In the other order B3 fails without a sound: Y has heard of inputs up to n, X ends at m < n, and what x says of the new messages m + 1 … n is
- * dropped as said already.
+ * In the other order B3 fails: Y has heard of inputs up to n, X ends at m < n, and what x says of the new messages m + 1 … n would be dropped as
+ * said already (a node that starts there refuses with LOG_BEHIND).
  *
  * The backup thus is the deployment as it was when parse's mailbox was saved, with some work still to do; events published later are not in it.
  */

@@ -18,13 +18,14 @@ import { type BackupRequest, streamsNow, takeBackup } from './backup-take.js';
 import { bytesBar } from './bytes-bar.js';
 import type { BackupOptions } from './commands-backup.js';
 import { Interrupted } from './exit.js';
-import { natsOf } from './nats-link.js';
+import { hasCode, natsOf } from './nats-link.js';
 import { pipelineOptions } from './node-options.js';
 import { version } from './program.js';
 import { settingsOf } from './settings.js';
 import { bytesText, grouped } from './terminal.js';
 
 const NANOS_PER_MS = 1e6;
+const ATTEMPTS_MAX = 3;
 
 export async function backup(folder: string, options: BackupOptions): Promise<void> {
   const { config } = settingsOf(options);
@@ -55,20 +56,28 @@ async function take(
     quiet,
   );
   const done = new Map<string, number>();
+  const work: BackupRequest = {
+    ...request,
+    streams,
+    rivulet: version(),
+    nowMs: () => systemClock.nowMs(),
+    onProgress: (stream, bytes) => {
+      done.set(stream, Math.min(bytes, now.get(stream)?.state.bytes ?? 0));
+      bar.update(
+        [...done.values()].reduce((sum, one) => sum + one, 0),
+        stream,
+      );
+    },
+  };
   try {
-    return await takeBackup({
-      ...request,
-      streams,
-      rivulet: version(),
-      nowMs: () => systemClock.nowMs(),
-      onProgress: (stream, bytes) => {
-        done.set(stream, Math.min(bytes, now.get(stream)?.state.bytes ?? 0));
-        bar.update(
-          [...done.values()].reduce((sum, one) => sum + one, 0),
-          stream,
-        );
-      },
-    });
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await takeBackup(work);
+      } catch (error) {
+        // A node may have been in the middle of trimming when it said that it holds.
+        if (attempt === ATTEMPTS_MAX || !hasCode(error, 'BACKUP_TRIMMED')) throw error;
+      }
+    }
   } finally {
     bar.end();
   }

@@ -2,9 +2,11 @@
  * The in-memory double of the log: the same contract as JetStream (test/contracts/log-contract.ts), without a server.
  * An operation takes effect when it is called; its promise only carries the answer.
  */
-import { fnv1a, utf8 } from '../../runtime/bytes.js';
 import { fatal, poison, transient } from '../../runtime/errors.js';
-import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
+import type { Log, LogMessage, Reader, StreamInfo, StreamOrigin, StreamSpec } from '../../runtime/ports.js';
+import { matches, transformed } from './subjects.js';
+
+export { matches } from './subjects.js';
 
 /** What a stored message takes beside its payload and subject, bytes. */
 const OVERHEAD_BYTES = 30;
@@ -12,6 +14,7 @@ const OVERHEAD_BYTES = 30;
 interface Stream {
   spec: StreamSpec;
   readonly identity: string;
+  readonly origins: readonly StreamOrigin[];
   messages: LogMessage[];
   lastSequence: number;
   bytes: number;
@@ -22,6 +25,8 @@ interface Stream {
   breaks: number;
   readonly waiting: Set<() => void>;
 }
+
+export type SavedStream = Pick<Stream, 'spec' | 'identity' | 'origins' | 'messages' | 'lastSequence' | 'bytes'>;
 
 export interface MemoryLogOptions {
   readonly nowMs?: () => number;
@@ -50,15 +55,16 @@ export class MemoryLog implements Log {
       return;
     }
     this.streams.set(spec.name, {
-      ...{ spec, identity: `made-${++this.made}`, messages: [], lastSequence: 0, bytes: 0, deleted: false, breaks: 0 },
+      ...{ spec, identity: `made-${++this.made}`, origins: [], messages: [], lastSequence: 0, bytes: 0 },
+      ...{ deleted: false, breaks: 0 },
       last: new Map(),
       waiting: new Set(),
     });
   }
 
   async info(name: string): Promise<StreamInfo> {
-    const { messages, lastSequence, bytes, identity } = this.stream(name);
-    return { firstSequence: messages[0]?.sequence ?? lastSequence + 1, lastSequence, bytes, identity };
+    const { messages, lastSequence, bytes, identity, origins } = this.stream(name);
+    return { firstSequence: messages[0]?.sequence ?? lastSequence + 1, lastSequence, bytes, identity, origins };
   }
 
   async read(
@@ -150,6 +156,28 @@ export class MemoryLog implements Log {
     return [...this.streams.keys()];
   }
 
+  /** As a backup would: the stream as it is now. */
+  saved(name: string): SavedStream {
+    const { spec, identity, origins, messages, lastSequence, bytes } = this.stream(name);
+    return { spec, identity, origins, messages: [...messages], lastSequence, bytes };
+  }
+
+  /** Puts a saved stream where there may be one of that name. */
+  restore({ identity, origins, messages, ...saved }: SavedStream): void {
+    this.streams.set(saved.spec.name, {
+      ...{
+        ...saved,
+        identity: `${identity}-restored-${++this.made}`,
+        messages: [...messages],
+        deleted: false,
+        breaks: 0,
+      },
+      origins: [...origins, { identity, upTo: saved.lastSequence }],
+      last: new Map(messages.map(({ subject, sequence }) => [subject, sequence])),
+      waiting: new Set(),
+    });
+  }
+
   private stream(name: string): Stream {
     const stream = this.streams.get(name);
     if (stream === undefined) throw transient('STREAM_NOT_FOUND', `there is no stream ${name}`);
@@ -202,34 +230,6 @@ class MemoryReader implements Reader {
     if (taken.length < max) this.next = Math.max(this.next, lastSequence + 1);
     return taken;
   }
-}
-
-/** Does a subject fit a filter? `*` stands for one token, `>` for one or more at the end. */
-export function matches(filter: string, subject: string): boolean {
-  if (filter === subject) return true;
-  if (filter.endsWith('.>') && !filter.includes('*')) {
-    return subject.length >= filter.length && subject.startsWith(filter.slice(0, -1));
-  }
-  const wanted = filter.split('.');
-  const tokens = subject.split('.');
-  for (const [at, token] of wanted.entries()) {
-    if (token === '>') return tokens.length > at;
-    if (at >= tokens.length || (token !== '*' && token !== tokens[at])) return false;
-  }
-  return wanted.length === tokens.length;
-}
-
-/** nats-server's subject transform: `{{wildcard(i)}}` and `{{partition(n,i,j…)}}`. */
-function transformed({ transform }: StreamSpec, subject: string): string {
-  if (transform === undefined || !matches(transform.from, subject)) return subject;
-  const tokens = subject.split('.');
-  const wildcards = transform.from.split('.').flatMap((token, at) => (token === '*' ? [tokens[at]!] : []));
-  return transform.to.replace(/\{\{(\w+)\(([\d, ]+)\)\}\}/g, (_, name: string, list: string) => {
-    const numbers = list.split(',').map(Number);
-    if (name === 'wildcard') return wildcards[numbers[0]! - 1]!;
-    const [count, ...which] = numbers;
-    return String(fnv1a(utf8(which.map((at) => wildcards[at - 1]!).join(''))) % count!);
-  });
 }
 
 const bytesOf = ({ subject, data, headers }: LogMessage): number =>
