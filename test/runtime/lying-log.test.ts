@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { headKey, readHead, encodeHead } from '../../runtime/keyspace.js';
 import { defineTopology } from '../../runtime/graph.js';
+import { preflight } from '../../runtime/preflight.js';
 import { stage } from '../../runtime/stage.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
@@ -56,6 +57,48 @@ describe('a stream', () => {
     await bed.until(() => status.sequence === 4);
     expect(ended()).toBe(false);
     expect(status.counters.events).toBe(4);
+  });
+});
+
+describe('a stream that lost', () => {
+  it('what an owner has said, and will not say again, is refused', async () => {
+    bed.log.rollBack('RIVULET_SUM', 1);
+    expect(await failureOf('read')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('empty data directory') },
+      message: 'read.0 has said message 3 on rivulet.sum.0.read.0, whose last message is 0',
+    });
+  });
+
+  it('what was answered is refused, even where no snapshot includes it', async () => {
+    bed.log.rollBack('RIVULET_READ', 2);
+    expect(await failureOf('read', { store: new MemoryStore() })).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND' },
+      message: 'read.0 has answered message 3 of RIVULET_READ, but that stream ends at 2',
+    });
+  });
+
+  it('what was read, and was refilled in another way, is refused', async () => {
+    const [last] = bed.log.messages('RIVULET_SUM').slice(-1);
+    bed.log.rollBack('RIVULET_SUM', 2);
+    // The earlier ones were trimmed. Somebody else's message, and then again the one that was lost.
+    await bed.log.publish('rivulet.sum.0.clock.0', last!.data);
+    await bed.log.publish(last!.subject, last!.data, { expected: 0 });
+    expect(await failureOf('sum')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND' },
+      message: 'sum.0 has read message 3 on rivulet.sum.0.read.0, but message 4 follows message 0 there',
+    });
+  });
+});
+
+describe('before a node starts', () => {
+  const units = [{ name: 'source-0', partition: 0, stages: ['read'] }];
+  const check = (): Promise<void> =>
+    preflight({ ...bed, units, openStore: () => Promise.resolve(new MemoryStore(store.contents())) });
+
+  it('all its snapshots are looked at', async () => {
+    await expect(check()).resolves.toBeUndefined();
+    bed.log.rollBack('RIVULET_SUM', 1);
+    await expect(check()).rejects.toMatchObject({ code: 'LOG_BEHIND' });
   });
 });
 

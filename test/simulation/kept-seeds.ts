@@ -2,16 +2,16 @@
 export interface KeptSeed {
   readonly job: string;
   readonly seed: number;
+  readonly lie?: 'none';
   readonly reason: string;
 }
 
 export const KEPT_SEEDS: readonly KeptSeed[] = [
   {
-    job: 'toy-bounded',
-    seed: 1,
-    reason: 'an owner went on although what it had said was rolled back (no `said` in the snapshot)',
+    job: 'toy-live',
+    seed: 23,
+    reason: 'an owner went on although what it had said to a topic was gone (no `said` in the snapshot)',
   },
-  { job: 'toy-live', seed: 23, reason: 'the same, in a topic that nobody reads' },
   { job: 'toy-live', seed: 34, reason: 'the same, in a ledger, whose subjects may lose their last message by right' },
-  { job: 'live', seed: 6, reason: 'a clock that went back by hours held frames up for hours' },
+  { job: 'live', seed: 6, lie: 'none', reason: 'a clock that went back by hours held frames up for hours' },
 ];

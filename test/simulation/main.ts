@@ -1,8 +1,9 @@
 /**
- * `npm run simulate -- [--job all|NAME] [--seeds N] [--first N] [--seed N] [--trace]`: seeds by hand, as many as wanted. Exit 1 when one fails, with
+ * `npm run simulate -- [--job all|NAME] [--seeds N] [--first N] [--seed N] [--lie NAME|none] [--trace]`: seeds by hand, as many as wanted. Exit 1 when one fails, with
  * the command that replays it. Of all jobs, those of the real pipeline run every fifth seed; more cores take more processes, with --first.
  */
 import { parseArgs } from 'node:util';
+import { type Lie, PER_RUN } from './faults.js';
 import { JOBS, jobNamed } from './jobs.js';
 import { runSeed, SimulationFailure } from './run-seed.js';
 
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    lie: { type: 'string' },
     trace: { type: 'boolean', default: false },
   },
 });
@@ -24,6 +26,11 @@ const jobs = values.job === 'all' ? JOBS : [jobNamed(values.job)];
 const first = Number(values.seed ?? values.first);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
 if (!Number.isInteger(first) || !Number.isInteger(count)) throw new Error('seeds are whole numbers');
+
+const lies = ['none', ...Object.keys(PER_RUN)] as const;
+const lie = lies.find((one) => one === values.lie) as Lie | 'none' | undefined;
+if (values.lie !== lie) throw new Error(`no lie ${values.lie}; there are ${lies.join(', ')}`);
+const options = { ...(lie === undefined ? {} : { lie }), ...(values.trace ? { trace: say } : {}) };
 
 const startedAt = performance.now();
 const seconds = (): number => (performance.now() - startedAt) / 1000;
@@ -42,7 +49,7 @@ for (let seed = first; seed < first + count && failures.length < FAILURES_MAX; s
   for (const job of jobs) {
     if (jobs.length > 1 && seed % job.everySeeds !== 0) continue;
     try {
-      const ending = await runSeed(job, seed, values.trace ? { trace: say } : {});
+      const ending = await runSeed(job, seed, options);
       const name = ending.kind === 'equal' ? 'equal' : `refused ${ending.code}`;
       endings.set(name, (endings.get(name) ?? 0) + 1);
     } catch (error) {

@@ -6,16 +6,18 @@ export type Ending =
   { readonly kind: 'equal'; readonly world: World } | { readonly kind: 'refused'; readonly code: string };
 
 /** The one command that replays a seed exactly. */
-export const replayCommand = (job: string, seed: number): string => `npm run simulate -- --job ${job} --seed ${seed}`;
+export const replayCommand = (job: string, seed: number, lie?: string): string =>
+  `npm run simulate -- --job ${job} --seed ${seed}${lie === undefined ? '' : ` --lie ${lie}`}`;
 
 export class SimulationFailure extends Error {
   constructor(
     readonly job: string,
     readonly seed: number,
     override readonly cause: unknown,
+    lie?: string,
   ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`seed ${seed} of ${job}: ${reason}\n  ${replayCommand(job, seed)} --trace`, { cause });
+    super(`seed ${seed} of ${job}: ${reason}\n  ${replayCommand(job, seed, lie)} --trace`, { cause });
   }
 }
 
@@ -28,6 +30,6 @@ export async function runSeed(job: Job, seed: number, options: Omit<WorldOptions
     return { kind: 'equal', world };
   } catch (error) {
     if (error instanceof Refused) return { kind: 'refused', code: error.reason.code };
-    throw new SimulationFailure(job.name, seed, error);
+    throw new SimulationFailure(job.name, seed, error, options.lie);
   }
 }
