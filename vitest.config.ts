@@ -8,6 +8,7 @@ export default defineConfig({
     environment: 'node',
     // Has the nats-server at hand before a test's clock runs: a cold build takes up to a minute.
     globalSetup: ['test/support/nats.ts'],
+    setupFiles: ['test/support/fast-check.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

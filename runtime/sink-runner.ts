@@ -39,6 +39,28 @@ interface Progress {
 const KEY = 'sink/progress';
 const TAKE_MESSAGES = 64;
 
+function progressIn(store: Store): Progress {
+  const bytes = store.getSync(KEY);
+  if (bytes === undefined) return { sequences: {}, streams: {}, ended: [], position: undefined };
+  return JSON.parse(textOf(bytes)) as Progress;
+}
+
+/** A topic that ends before what the sink has, or is another one, would give wrong rows in silence (design rule 8). */
+async function fittingIdentity(
+  log: Log,
+  topic: string,
+  { sequences, streams }: Pick<Progress, 'sequences' | 'streams'>,
+): Promise<string> {
+  const { identity, lastSequence } = await log.info(streamOf(topic));
+  const sequence = sequences[topic] ?? 0;
+  if (lastSequence >= sequence && (streams[topic] ?? identity) === identity) return identity;
+  throw fatal(
+    'LOG_BEHIND',
+    `the sink has message ${sequence} of ${streamOf(topic)}, which was rolled back or made anew`,
+    { hint: 'restore the NATS store, or start anew with --restart' },
+  );
+}
+
 export class SinkRunner {
   private readonly sequences: Record<string, number>;
   private readonly streams: Record<string, string>;
@@ -64,12 +86,14 @@ export class SinkRunner {
     );
   }
 
+  /** Looks whether the log holds what the sink has, before anybody writes to it again: Fatal LOG_BEHIND. */
+  static async check({ log, store, topics }: Pick<SinkRunnerOptions, 'log' | 'store' | 'topics'>): Promise<void> {
+    const progress = progressIn(store);
+    for (const topic of topics) await fittingIdentity(log, topic, progress);
+  }
+
   static async open(options: SinkRunnerOptions): Promise<SinkRunner> {
-    const bytes = options.store.getSync(KEY);
-    const progress =
-      bytes === undefined
-        ? { sequences: {}, streams: {}, ended: [], position: undefined }
-        : (JSON.parse(textOf(bytes)) as Progress);
+    const progress = progressIn(options.store);
     await options.sink.open(progress.position);
     return new SinkRunner(options, progress);
   }
@@ -114,7 +138,7 @@ export class SinkRunner {
   private async readTopic(topic: string, over: AbortSignal): Promise<void> {
     const { log } = this.options;
     if (this.isOver(topic)) return;
-    await this.mustFit(topic);
+    this.streams[topic] = await fittingIdentity(log, topic, { sequences: this.sequences, streams: this.streams });
     const from = (this.sequences[topic] ?? 0) + 1;
     const reader = await log.read(streamOf(topic), { filters: [`rivulet.${topic}.>`], from });
     this.readers.push(reader);
@@ -127,22 +151,6 @@ export class SinkRunner {
       });
     }
     await reader.close();
-  }
-
-  /** A topic that ends before what the sink has, or is another one, would give wrong rows in silence (design rule 8). */
-  private async mustFit(topic: string): Promise<void> {
-    const { identity, lastSequence } = await this.options.log.info(streamOf(topic));
-    const sequence = this.sequences[topic] ?? 0;
-    if (lastSequence < sequence || (this.streams[topic] ?? identity) !== identity) {
-      throw fatal(
-        'LOG_BEHIND',
-        `the sink has message ${sequence} of ${streamOf(topic)}, which was rolled back or made anew`,
-        {
-          hint: 'restore the NATS store, or start with an empty data directory and output',
-        },
-      );
-    }
-    this.streams[topic] = identity;
   }
 
   /** Writing and syncing take turns, so that a position never lies between a message and its sequence. */

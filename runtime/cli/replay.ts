@@ -13,7 +13,6 @@ import { popularityTable } from '../../connectors/csv/popularity-table.js';
 import { resultsSink } from '../../connectors/csv/results-sink.js';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openNatsLog } from '../../connectors/nats/log.js';
-import { openLevelStore } from '../../state/level-store.js';
 import type { ActorKnobs } from '../actor.js';
 import { systemClock } from '../clock.js';
 import { Deadline } from '../deadline.js';
@@ -24,7 +23,7 @@ import { Threads } from '../main-threads.js';
 import { openUnitStore } from '../main-worker.js';
 import { preflight } from '../preflight.js';
 import { BOUNDED_WEIGHTS, spread, unitsOf } from '../main-units.js';
-import type { Log } from '../ports.js';
+import type { Log, Store } from '../ports.js';
 import { SinkRunner } from '../sink-runner.js';
 import { writeChunks, writeTable } from '../source-writer.js';
 import type { ActorStatus } from '../status.js';
@@ -65,6 +64,8 @@ export interface ReplaySummary {
   readonly events_per_second: number;
 }
 
+/** Next to those of the units. */
+const SINK_STORE = 'sink';
 const STOP_DEADLINE_MS = 10_000;
 const STATUS_EVERY_MS = 500;
 const FINISHED_POLL_MS = 20;
@@ -104,7 +105,11 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const topology = mainTopology(pipeline);
     await ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 });
     const units = unitsOf(topology).pipeline;
-    await preflight({ topology, units, log, openStore: (name) => openUnitStore(work.directory, name) });
+    const openStore = (name: string): Promise<Store> => openUnitStore(work.directory, name);
+    await preflight({ topology, units, log, openStore });
+    const results = await openStore(SINK_STORE);
+    await SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) });
+    await results.close();
     const hosts = spread(units, options.threads, BOUNDED_WEIGHTS).map((units, i) => ({
       name: `worker-${i}`,
       nats: nats.options,
@@ -158,8 +163,7 @@ async function runJob(
   const abort = new AbortController();
   const logger: Logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   const writer = { log, clock: systemClock, logger, signal: abort.signal };
-  mkdirSync(join(directory, 'state'), { recursive: true });
-  const store = await openLevelStore(join(directory, 'state', 'sink'));
+  const store = await openUnitStore(directory, SINK_STORE);
   try {
     const writeResults = async (): Promise<void> => {
       const sink = await SinkRunner.open({

@@ -153,6 +153,7 @@ export class FaultInjector {
     };
     try {
       await preflight({ topology: job.topology, units: units.map(({ unit }) => unit), log, openStore });
+      await this.world.sink?.check(log);
     } catch (error) {
       this.onFailure(error as Error);
     }

@@ -1,5 +1,6 @@
 /** A sink that reads the topics of a bounded job, on a disk that fails, and is killed now and then. */
 import { asError, explain } from '../../runtime/errors.js';
+import type { Log } from '../../runtime/ports.js';
 import { SinkRunner } from '../../runtime/sink-runner.js';
 import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore } from '../../state/memory-store.js';
@@ -48,6 +49,10 @@ export class SimulatedSink {
           if (life === this.life) [this.failure, this.running] = [asError(error), false];
         },
       );
+  }
+
+  check(log: Log): Promise<void> {
+    return SinkRunner.check({ log, store: this.disk, topics: this.world.job.sinkTopics });
   }
 
   cut(): void {
