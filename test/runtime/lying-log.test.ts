@@ -64,7 +64,7 @@ describe('a stream that lost', () => {
   it('what an owner has said, and will not say again, is refused', async () => {
     bed.log.rollBack('RIVULET_SUM', 1);
     expect(await failureOf('read')).toMatchObject({
-      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('empty data directory') },
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
       message: 'read.0 has said message 3 on rivulet.sum.0.read.0, whose last message is 0',
     });
   });
