@@ -38,6 +38,8 @@ export async function claimIdentity(dataDir: string): Promise<Identity> {
 /** Units of the view on this thread, all others on the workers, each where least is done so far. */
 export class NodeHost implements ClusterHost {
   private readonly placed = new Map<string, number>();
+  /** What a unit was asked for last. */
+  private readonly asked = new Map<string, HostRequest>();
 
   constructor(
     private readonly units: readonly Unit[],
@@ -58,8 +60,10 @@ export class NodeHost implements ClusterHost {
   }
 
   async close(unit: string, { copy }: { readonly copy: boolean }): Promise<void> {
-    await this.perform(unit, { action: 'close', unit, copy });
-    this.placed.delete(unit);
+    const request: HostRequest = { action: 'close', unit, copy };
+    await this.perform(unit, request);
+    // Asked for again meanwhile, it is open again, on the same thread.
+    if (this.asked.get(unit) === request) this.placed.delete(unit);
   }
 
   async hold(held: boolean): Promise<void> {
@@ -69,6 +73,7 @@ export class NodeHost implements ClusterHost {
   }
 
   private perform(unit: string, request: HostRequest): Promise<void> {
+    this.asked.set(unit, request);
     const isView = this.units.some(({ name, everywhere }) => name === unit && everywhere === true);
     return isView ? this.view.perform(request) : this.threads.request(this.threadOf(unit), request);
   }

@@ -4,7 +4,7 @@
  */
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openManager } from '../../connectors/nats/stream-manager.js';
 import { workingDirectory } from '../cli/run-cli.js';
@@ -37,6 +37,12 @@ afterAll(async () => {
   await Promise.all(servers.map((server) => server.stop()));
   expect(await processesOn(cwd)).toEqual([]);
   remove();
+});
+
+beforeEach(({ onTestFailed }) => {
+  onTestFailed(() => {
+    for (const one of nodes.slice(-2)) console.error(one.said);
+  });
 });
 
 async function server(): Promise<TestNats> {

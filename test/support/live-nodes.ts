@@ -24,11 +24,14 @@ export const freePort = (): Promise<number> =>
     });
   });
 
+const LOG_CHARACTERS = 6_000;
 const ASK_EVERY_MS = 25;
 const ASK_MS_MAX = 2_000;
 
 export class LiveNode {
   private running: Running | undefined;
+  /** Of all its lives: for people who look into a failure. */
+  private log = '';
 
   private constructor(
     private readonly cwd: string,
@@ -50,7 +53,13 @@ export class LiveNode {
   async start(): Promise<void> {
     const place = ['--data-dir', this.dataDir, '--grpc-port', String(this.grpcPort)];
     this.running = startCli(this.cwd, ['start', ...place, ...this.args]);
+    this.running.child.stderr!.on('data', (text: string) => (this.log = (this.log + text).slice(-LOG_CHARACTERS)));
     await this.running.printed(/rivulet is up/);
+  }
+
+  /** The end of what it has said. */
+  get said(): string {
+    return `${this.dataDir}:\n${this.log}`;
   }
 
   /** SIGKILL, where it still runs. */
