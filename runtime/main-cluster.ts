@@ -15,6 +15,7 @@ import { checkSharedDeployment } from './main-deployment.js';
 import type { Threads } from './main-threads.js';
 import { LIVE_WEIGHTS, weightOf } from './main-units.js';
 import type { HostRequest, StartedHost } from './main-worker.js';
+import { patientStart } from './outlasting.js';
 import type { Logger } from './ports.js';
 
 export interface Identity {
@@ -106,7 +107,10 @@ export interface JoinOptions {
 
 export async function joinCluster({ connection, identity, pipeline, ...options }: JoinOptions): Promise<Cluster> {
   const { nodes, leases, deployment } = await openClusterTables(connection, options);
-  await checkSharedDeployment(deployment, pipeline);
+  const patiently = patientStart(systemClock, (error) =>
+    options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
+  );
+  await patiently(() => checkSharedDeployment(deployment, pipeline));
   return Cluster.join({
     ...options,
     ...{ nodes, leases, node: identity.node, process: randomUUID(), name: hostname(), clock: systemClock },

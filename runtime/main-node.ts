@@ -26,6 +26,7 @@ import { LoopDelay } from './loop-delay.js';
 import { checkDeployment } from './main-deployment.js';
 import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
+import { patientStart } from './outlasting.js';
 import { loadingThreads, Threads } from './main-threads.js';
 import { allUnits, unitsOf, VIEW_STAGE } from './main-units.js';
 import { viewAnswers } from './main-view.js';
@@ -105,9 +106,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const natsAwaySinceMs = watchLink(connection, systemClock);
     const topology = mainTopology(options.pipeline);
     const { streamBytesMax: bytesMax, replicas } = options;
-    await ensureStreams(log, topology, { bytesMax, replicas });
-    const hosts = await startHosts(options, identity, topology, nats, onFatal, undo, loading);
     const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+    const patiently = patientStart(systemClock, (error) =>
+      logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
+    );
+    await patiently(() => ensureStreams(log, topology, { bytesMax, replicas }));
+    const hosts = await startHosts(options, identity, topology, nats, onFatal, undo, loading);
     let address: string | undefined = undefined;
     const units = allUnits(topology);
     const host = new NodeHost(units, hosts.threads, hosts.view);

@@ -90,7 +90,7 @@ it('loses nothing when servers, nodes, and both at once are killed', async () =>
 
   // Whoever takes in the leases, and a node that has some.
   const second = await cluster.leaderOf('KV_RIVULET_LEASES');
-  const wasLoaded = !load.isOver;
+  const isLoaded = !load.isOver;
   const failuresBefore = asked.failures.length;
   await Promise.all([cluster.kill(second), a.kill()]);
   await watch.shared(UNITS, [b]);
@@ -107,7 +107,7 @@ it('loses nothing when servers, nodes, and both at once are killed', async () =>
   const counters = await countersIn([a.dataDir, b.dataDir]);
   const { answers, unseen, wrong } = witness;
   console.log(`${publisher.sent} sent for ${publisher.acked} acknowledged`, counters);
-  console.log(`${answers} answers, ${unseen} trimmed before they were seen; under load to the end: ${wasLoaded}`);
+  console.log(`${answers} answers, ${unseen} trimmed before they were seen; under load to the end: ${isLoaded}`);
   await witness.stop();
   await Promise.all([watch.close(), publisher.close()]);
   expect(wrong).toEqual([]);
