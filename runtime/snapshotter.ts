@@ -80,7 +80,7 @@ export async function restoredSnapshot(options: Instance): Promise<Restored> {
  * that are not.
  */
 export async function mustHoldWhatWasSaid(
-  options: Instance,
+  options: Omit<Instance, 'store'>,
   { said, lastSequence: known }: Restored,
   lines: ReadonlyMap<string, Pick<Line, 'said' | 'lastSequence'>>,
 ): Promise<void> {
