@@ -1,5 +1,4 @@
 /** Entry of a worker thread: a host with its own NATS connection and LevelDB stores (composition). What it hosts, it is told. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import pino from 'pino';
@@ -86,9 +85,7 @@ export const revived = ({ reaction, code, message, hint, cause, stack }: PlainEr
 
 /** The store of a unit; made when it is not there. */
 export function openUnitStore(dataDir: string, name: string, logger?: Logger): Promise<Store> {
-  const directory = join(dataDir, 'state', name);
-  mkdirSync(directory, { recursive: true });
-  return openLevelStore(directory, logger);
+  return openLevelStore(join(dataDir, 'state', name), logger);
 }
 
 export interface StartedHost {
