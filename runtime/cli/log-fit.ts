@@ -5,7 +5,7 @@ import { streamOf, type Topology } from '../graph.js';
 import type { Log, StreamInfo } from '../ports.js';
 import { readSaid } from '../outbox.js';
 import { destinationsOf } from '../router.js';
-import { mustHoldWhatWasSaid } from '../snapshotter.js';
+import { mustBeIncluded, mustHoldWhatWasSaid } from '../snapshotter.js';
 import { filtersOf, mailboxSubjects } from '../streams.js';
 import { hasCode } from './nats-link.js';
 
@@ -49,7 +49,10 @@ export async function logFit(
     const how = isSame ? `which ends at ${upTo}: it was rolled back` : `which was restored from a backup up to ${upTo}`;
     return { kind: 'rolled-back', says: `it includes message ${sequence} of ${stream}, ${how}` };
   }
-  const lost = head === undefined ? undefined : await saidAndGone(log, topology, head, info);
+  const lost =
+    head === undefined
+      ? undefined
+      : ((await filledAnew(log, topology, head)) ?? (await saidAndGone(log, topology, head, info)));
   if (lost !== undefined) return { kind: 'rolled-back', says: lost };
   const { publishers } = mailboxSubjects(topology, stage, partition);
   // Publishers' messages do not tell of the one before them.
@@ -59,11 +62,37 @@ export async function logFit(
   return gapBehind(log, topology, stage, partition, sequence);
 }
 
+/** The message that it ends with may have been replaced; one that was trimmed tells nothing. */
+async function filledAnew(
+  log: Log,
+  topology: Topology,
+  { stage: id, partition, sequence, storedAtMs }: SnapshotHead,
+): Promise<string | undefined> {
+  const stream = streamOf(id);
+  const filters = filtersOf(topology, id, partition);
+  const lasts = await Promise.all(filters.map((filter) => log.last(stream, filter)));
+  // Else it would be waited for.
+  if (!lasts.some((last) => last !== undefined && last.sequence >= sequence)) return undefined;
+  const reader = await log.read(stream, { filters, from: sequence });
+  try {
+    const [first] = await reader.take(1);
+    if (first?.sequence === sequence) {
+      mustBeIncluded({ stage: topology.stage(id), partition }, { sequence, storedAtMs }, first);
+    }
+    return undefined;
+  } catch (error) {
+    if (hasCode(error, 'LOG_BEHIND')) return (error as Error).message;
+    throw error;
+  } finally {
+    await reader.close();
+  }
+}
+
 /** What it has said, and others are to hear, must be there. */
 async function saidAndGone(
   log: Log,
   topology: Topology,
-  { stage, partition, sequence, said, heard }: SnapshotHead,
+  { stage, partition, sequence, storedAtMs, said, heard }: SnapshotHead,
   { identity, lastSequence }: StreamInfo,
 ): Promise<string | undefined> {
   try {
@@ -71,7 +100,7 @@ async function saidAndGone(
     for (const { to, subject } of destinationsOf(topology, stage, partition)) {
       lines.set(subject, await readSaid(log, streamOf(to), subject));
     }
-    const restored = { sequence, identity, lastSequence, said, heard };
+    const restored = { sequence, storedAtMs, identity, lastSequence, said, heard };
     await mustHoldWhatWasSaid({ topology, stage: topology.stage(stage), partition, log }, restored, lines);
     return undefined;
   } catch (error) {
