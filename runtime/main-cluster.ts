@@ -1,5 +1,4 @@
 /** A node's place among others (composition): its identity, its units on its threads, the tables that all nodes share. */
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -27,9 +26,7 @@ const NODE_KEY = 'node/id';
 
 /** Which node a data directory is; held open, so that two processes never run on one (Fatal DATA_DIR_LOCKED). */
 export async function claimIdentity(dataDir: string): Promise<Identity> {
-  const directory = join(dataDir, 'state', 'node');
-  mkdirSync(directory, { recursive: true });
-  const store = await openLevelStore(directory);
+  const store = await openLevelStore(join(dataDir, 'state', 'node'));
   const known = store.getSync(NODE_KEY);
   const node = known === undefined ? randomUUID().slice(0, 8) : textOf(known);
   if (known === undefined) await store.write([{ key: NODE_KEY, value: utf8(node) }]);

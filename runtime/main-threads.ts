@@ -26,6 +26,9 @@ interface Thread {
   loopDelayMs: number;
   /** What it did not finish. */
   stopped: Promise<readonly string[]>;
+  /** Who waits for its next status, or its end. */
+  asked: (() => void)[];
+  ended: boolean;
   /** Requests that wait for `done`. */
   readonly calls: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>;
 }
@@ -85,20 +88,9 @@ export class Threads {
 
   /** Asks all threads anew. */
   async freshStatuses(): Promise<ActorStatus[]> {
-    const answers = this.workers.map(
-      ({ worker }) =>
-        new Promise<void>((resolve) => {
-          const onMessage = (message: WorkerMessage): void => {
-            if (message.kind !== 'status') return;
-            worker.off('message', onMessage);
-            resolve();
-          };
-          worker.on('message', onMessage);
-          worker.once('exit', () => {
-            resolve();
-          });
-        }),
-    );
+    const answers = this.workers
+      .filter(({ ended }) => !ended)
+      .map(({ asked }) => new Promise<void>((resolve) => asked.push(resolve)));
     this.tell({ kind: 'status' });
     await Promise.all(answers);
     return this.statuses();
@@ -141,7 +133,10 @@ export class Threads {
         const { name } = data;
         const own: Thread = {
           ...{ name, worker, statuses: [], answeredAtMs: undefined, loopDelayMs: 0, stopped: Promise.resolve([]) },
-          calls: new Map(),
+          ...{ asked: [], ended: false, calls: new Map() },
+        };
+        const answered = (): void => {
+          for (const resolve of own.asked.splice(0)) resolve();
         };
         this.workers.push(own);
         let ended = false;
@@ -151,6 +146,7 @@ export class Threads {
             own.statuses = message.statuses;
             own.answeredAtMs = systemClock.nowMs();
             own.loopDelayMs = Math.max(own.loopDelayMs, message.loopDelayMs);
+            answered();
           } else if (message.kind === 'done') {
             const waiting = own.calls.get(message.call);
             own.calls.delete(message.call);
@@ -169,6 +165,8 @@ export class Threads {
           this.onFatal(error);
         });
         worker.on('exit', (code) => {
+          own.ended = true;
+          answered();
           resolveStopped([]);
           for (const { reject } of own.calls.values()) reject(transient('THREAD_EXIT', `thread ${name} has ended`));
           if (!ended && code !== 0)

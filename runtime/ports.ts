@@ -65,7 +65,7 @@ export interface Log {
     data: Uint8Array,
     options?: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> },
   ): Promise<number>;
-  /** The last message on a subject, read from the leader. */
+  /** The last message on a subject, or on all that a filter matches, read from the leader. */
   last(stream: string, subject: string): Promise<LogMessage | undefined>;
   /** Drops messages of a subject with sequence < `below`. */
   purge(stream: string, subject: string, below: number): Promise<void>;

@@ -14,7 +14,7 @@ import { streamOf, type Topology } from './graph.js';
 import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
 import type { Line, Outbox } from './outbox.js';
-import type { Clock, Log, Logger, Store, StoreChange, StreamInfo } from './ports.js';
+import type { Clock, Log, Logger, LogMessage, Store, StoreChange, StreamInfo } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
@@ -43,6 +43,8 @@ export interface SnapshotterOptions extends Instance {
 /** What the last snapshot includes (0 and nothing without one), and of which stream. */
 export interface Restored {
   readonly sequence: number;
+  /** When the log stored the message of that sequence; 0: not known. */
+  readonly storedAtMs: number;
   readonly identity: string;
   readonly origins: NonNullable<StreamInfo['origins']>;
   /** Where that stream ended when it was asked. */
@@ -61,11 +63,12 @@ export async function restoredSnapshot(options: Instance): Promise<Restored> {
   const stream = streamOf(stage.id);
   const head = readHead(store, stage, partition, topology.count(stage.id));
   const { lastSequence, identity, origins = [] } = await log.info(stream);
-  if (head === undefined) return { sequence: 0, identity, origins, lastSequence, said: {}, heard: {} };
-  const { sequence, said, heard } = head;
+  if (head === undefined) return { sequence: 0, storedAtMs: 0, identity, origins, lastSequence, said: {}, heard: {} };
+  const { sequence, storedAtMs, said, heard } = head;
   // Of a stream that this one was restored from counts what is in both.
   const upTo = head.stream === identity ? lastSequence : origins.find((one) => one.identity === head.stream)?.upTo;
-  if (upTo !== undefined && upTo >= sequence) return { sequence, identity, origins, lastSequence, said, heard };
+  if (upTo !== undefined && upTo >= sequence)
+    return { sequence, storedAtMs, identity, origins, lastSequence, said, heard };
   const found =
     upTo === undefined
       ? 'is another one than it was taken from'
@@ -80,11 +83,29 @@ export async function restoredSnapshot(options: Instance): Promise<Restored> {
 }
 
 /**
+ * The message that the snapshot ends with, read again. A log that was cut back and filled up by publishers ends behind the snapshot as before; but
+ * another message has that number, stored at another time.
+ */
+export function mustBeIncluded(
+  { stage, partition }: Pick<Instance, 'stage' | 'partition'>,
+  { sequence, storedAtMs }: Pick<Restored, 'sequence' | 'storedAtMs'>,
+  message: Pick<LogMessage, 'storedAtMs'>,
+): void {
+  if (storedAtMs === 0 || message.storedAtMs === storedAtMs) return;
+  const [then, now] = [storedAtMs, message.storedAtMs].map((ms) => new Date(ms).toISOString());
+  throw fatal(
+    'LOG_BEHIND',
+    `the snapshot of ${stage.id}.${partition} includes message ${sequence} of ${streamOf(stage.id)} of ${then}, but that message is of ${now}: the stream was cut back and filled anew`,
+    { hint: HINT },
+  );
+}
+
+/**
  * The other half of rule 8. What was said before the snapshot is not said again, so it must be there; and what is there cannot answer inputs
  * that are not.
  */
 export async function mustHoldWhatWasSaid(
-  options: Instance,
+  options: Omit<Instance, 'store'>,
   { said, lastSequence: known }: Restored,
   lines: ReadonlyMap<string, Pick<Line, 'said' | 'lastSequence'>>,
 ): Promise<void> {
@@ -139,6 +160,7 @@ export class Snapshotter {
   /** Subjects of which an earlier incarnation may have left more than it need. */
   private readonly left: string[] = [];
   private sequence: number;
+  private storedAtMs: number;
   private written: number;
   private trimmedAtMs = -Infinity;
   private bytesSinceTrim = 0;
@@ -151,8 +173,9 @@ export class Snapshotter {
     private readonly heard: Heard,
     private readonly restored: Restored,
   ) {
-    const { sequence } = restored;
+    const { sequence, storedAtMs } = restored;
     this.sequence = sequence;
+    this.storedAtMs = storedAtMs;
     this.written = sequence;
     if (sequence === 0) return;
     const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
@@ -161,8 +184,9 @@ export class Snapshotter {
   }
 
   /** An input was taken in. `subject`: which subject may be trimmed below it. */
-  took(sequence: number, subject: string, bytes: number): void {
+  took({ sequence, storedAtMs }: Pick<LogMessage, 'sequence' | 'storedAtMs'>, subject: string, bytes: number): void {
     this.sequence = sequence;
+    this.storedAtMs = storedAtMs;
     this.bytesSince += bytes;
     this.bytesSinceTrim += bytes;
     this.seen.set(subject, sequence);
@@ -182,7 +206,7 @@ export class Snapshotter {
     const { stage, partition, topology, store, status, copied } = this.options;
     const startedAt = performance.now();
     // What belongs to the cut: encoding it takes a while, and inputs go on.
-    const { sequence } = this;
+    const { sequence, storedAtMs } = this;
     const heard = this.heard.all;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
@@ -195,7 +219,7 @@ export class Snapshotter {
       stageVersion: stage.version,
       partition,
       partitions: topology.count(stage.id),
-      sequence,
+      ...{ sequence, storedAtMs },
       stream: this.restored.identity,
       heard,
     };

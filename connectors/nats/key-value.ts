@@ -222,8 +222,9 @@ class Watcher {
     while (!signal.aborted) {
       const now = await this.log.info(this.stream).catch(ifTransient);
       if (now !== undefined) {
-        // Another bucket of that name: all of it is new.
-        if (now.identity !== this.position.identity) this.position = { from: 1, identity: now.identity };
+        // Another bucket of that name, or one that was put back: all of it is new.
+        const isAnother = now.identity !== this.position.identity || now.lastSequence < this.position.from - 1;
+        if (isAnother) this.position = { from: 1, identity: now.identity };
         const reader = await this.open().catch(ifTransient);
         if (reader !== undefined) return reader;
       }
