@@ -7,11 +7,14 @@
  *       let one of them speak (O2), and the other hears of it here and lets go.
  *   D3  A unit changes hands when nobody holds its lease; who holds it and should not hands it over when the one that should is warm.
  *   D4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
+ *   D5  Who was out of touch for a lease waits for another one before it takes what nobody holds: when all nodes were, as in an outage of NATS, the
+ *       first that is back would take everything.
  */
 import { bytesOf, holdIn, leasesIn, type NodeEntry, nodesIn } from './cluster-entries.js';
 import { Deadline } from './deadline.js';
 import { asError, explain, reactionOf } from './errors.js';
 import type { Unit, UnitHost } from './host.js';
+import { patiently } from './patiently.js';
 import { place } from './placement.js';
 import type { Clock, KeyValue, Logger } from './ports.js';
 import { PresenceEntry, unlessFenced } from './presence.js';
@@ -57,7 +60,9 @@ export class Cluster {
   private readonly presence: PresenceEntry;
   private seen: readonly NodeEntry[] = [];
   private hold: string | undefined;
-  private draining = false;
+  private readonly leaving = new AbortController();
+  /** Until when it takes nothing new (D5): how many such times are under way. */
+  private waits = 0;
   private stopped = false;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
@@ -75,10 +80,11 @@ export class Cluster {
     await Promise.all(options.units.map(({ name }) => options.host.check(name)));
     await cluster.round();
     await cluster.closeOthers();
-    while (cluster.tasks.size > 0) await Promise.all(cluster.tasks);
+    const opening = [...cluster.tasks];
     const nudge = (): void => cluster.pause.abort();
     cluster.unwatch = await Promise.all([options.nodes.watch(nudge), options.leases.watch(nudge)]);
     cluster.looping = cluster.loop();
+    await Promise.all(opening);
     return cluster;
   }
 
@@ -95,7 +101,7 @@ export class Cluster {
   /** Hands everything over and leaves: what the deadline allows of it. */
   async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     const { host, leases, node } = this.options;
-    this.draining = true;
+    this.leaving.abort();
     this.pause.abort();
     await deadline.step('the watch on the other nodes', () => Promise.all(this.unwatch.map((unwatch) => unwatch())));
     await deadline.step('the round', () => this.untilStopped());
@@ -165,9 +171,9 @@ export class Cluster {
       const lease = taken.get(name);
       if (this.owned.has(name)) await this.keep(name, lease, preference[0]);
       else if (lease !== undefined && lease.node !== node) this.standBy(name, rank <= standbys && rank >= 0);
-      else if (rank === 0) await this.take(name, lease?.revision ?? 0);
+      else if (rank === 0 && (lease !== undefined || this.waits === 0)) await this.take(name, lease?.revision ?? 0);
       else {
-        // Ours, of an earlier process, and somebody else's turn.
+        // Ours, of an earlier process, and somebody else's turn; or nobody's, and not for us to take yet.
         if (lease !== undefined) await unlessFenced(() => leases.delete(name, lease.revision));
         this.standBy(name, rank <= standbys && rank >= 0);
       }
@@ -201,14 +207,16 @@ export class Cluster {
     const { host, leases, logger } = this.options;
     own.phase = 'busy';
     logger.info({ unit, to }, 'handing over');
-    this.beside(unit, async () => {
+    const hand = async (): Promise<void> => {
       if (this.everywhere.has(unit)) await host.follow(unit);
       else await host.close(unit, { copy: true });
+      if (this.owned.get(unit) !== own) return;
       this.owned.delete(unit);
       if (this.everywhere.has(unit)) this.followed.set(unit, 'ready');
-      // Were it just being renewed, the next round would delete it.
-      await unlessFenced(() => leases.delete(unit, own.revision));
-    });
+      // Were it just being renewed, or the table away, the next round would delete it.
+      await this.quietly(() => leases.delete(unit, own.revision));
+    };
+    this.beside(unit, hand, () => this.owned.get(unit) === own);
   }
 
   private async take(unit: string, revision: number): Promise<void> {
@@ -219,10 +227,11 @@ export class Cluster {
     this.owned.set(unit, own);
     this.followed.delete(unit);
     logger.info({ unit }, 'taking over');
-    this.beside(unit, async () => {
+    const open = async (): Promise<void> => {
       await host.own(unit);
       own.phase = 'ready';
-    });
+    };
+    this.beside(unit, open, () => this.owned.get(unit) === own);
   }
 
   private standBy(unit: string, wanted: boolean): void {
@@ -230,21 +239,29 @@ export class Cluster {
     const isFollowed = this.followed.has(unit);
     if ((wanted || this.everywhere.has(unit)) && !isFollowed) {
       this.followed.set(unit, 'busy');
-      this.beside(unit, async () => {
+      const follow = async (): Promise<void> => {
         await host.follow(unit);
         if (this.followed.has(unit)) this.followed.set(unit, 'ready');
-      });
+      };
+      this.beside(unit, follow, () => this.followed.has(unit));
     } else if (!wanted && isFollowed && !this.everywhere.has(unit)) {
       this.followed.delete(unit);
       this.beside(unit, () => host.close(unit, { copy: false }));
     }
   }
 
-  private sayPresence(): Promise<void> {
-    const { process, name, grpc } = this.options;
+  private async sayPresence(): Promise<void> {
+    const { process, name, grpc, clock, leaseMs } = this.options;
     const warm = [...this.followed].filter(([, phase]) => phase === 'ready').map(([unit]) => unit);
-    const { startedAtMs, draining, hold } = this;
-    return this.presence.say({ name, process, startedAtMs, grpc: grpc?.(), draining, hold, warm });
+    const { startedAtMs, hold, leaving } = this;
+    const draining = leaving.signal.aborted;
+    const hadEnded = await this.presence.say({ name, process, startedAtMs, grpc: grpc?.(), draining, hold, warm });
+    if (!hadEnded) return;
+    this.waits++;
+    void clock.sleep(leaseMs, leaving.signal).then(() => {
+      this.waits--;
+      this.pause.abort();
+    });
   }
 
   private async holdStill(token: string | undefined): Promise<void> {
@@ -254,10 +271,14 @@ export class Cluster {
     await this.sayPresence();
   }
 
-  /** What takes long; the next round sees what has come of it (D4). */
-  private beside(unit: string, work: () => Promise<void>): void {
-    const { onFatal, logger } = this.options;
-    const task = work()
+  /** What takes long; the next round sees what has come of it (D4). What cannot be answered now is asked again while it is wanted. */
+  private beside(unit: string, work: () => Promise<void>, isWanted: () => boolean = () => true): void {
+    const { onFatal, logger, clock, leaseMs } = this.options;
+    const onRetry = (error: unknown): void => {
+      logger.warn({ err: error, unit }, 'cannot open or close a unit now');
+    };
+    const options = { clock, everyMs: leaseMs / ROUNDS_PER_LEASE, signal: this.leaving.signal, isWanted, onRetry };
+    const task = patiently(options, work)
       .catch((error: unknown) => {
         logger.error({ unit, reason: explain(error) }, 'cannot open or close a unit');
         onFatal(asError(error));
@@ -269,12 +290,12 @@ export class Cluster {
     this.tasks.add(task);
   }
 
-  /** At the end, when the log may be gone already: the leases end by themselves. */
+  /** What also happens without it: leases end by themselves, at the end when the log may be gone already. */
   private async quietly(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.options.logger.debug({ err: error }, 'left without saying so; the leases end by themselves');
+      this.options.logger.debug({ err: error }, 'let go without saying so; the leases end by themselves');
     }
   }
 

@@ -6,9 +6,12 @@
  */
 import { ignoreElements, tap } from 'rxjs';
 import { defineTopology, edge, source, topic, type Topology } from '../../runtime/graph.js';
-import { deadLetters, input, keyed, rowsOf, stage } from '../../runtime/stage.js';
+import type { MailboxFold } from '../../runtime/fold.js';
+import { deadLetters, input, type Keyed, keyed, rowsOf, stage } from '../../runtime/stage.js';
 import { rank, read, sum, totals } from '../runtime/toy-stages.js';
 
+/** What toy-jobs.ts publishes. */
+const ITEMS = [0, 1, 2, 3, 4, 5].flatMap((user) => [...'abcd'].map((item) => `u${user}.${item}`));
 const PARTITIONS = { source: 1, user: 2, item: 2 };
 
 /** The last row of each item. */
@@ -46,4 +49,10 @@ export function sharedToys(): Topology {
     ],
     aligned: new Set(),
   });
+}
+
+/** Item → its row, as a view holds it now. */
+export function viewOf({ instance }: MailboxFold): Record<string, string | undefined> {
+  const { items } = instance.cellsOf() as unknown as { readonly items: Keyed<string> };
+  return Object.fromEntries(ITEMS.map((item) => [item, items.get(item)]));
 }

@@ -12,7 +12,6 @@
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { includedIn, type Manifest, readManifest } from '../../runtime/copies.js';
 import { streamOf } from '../../runtime/graph.js';
-import type { MailboxFold } from '../../runtime/fold.js';
 import { allUnits, VIEW_STAGE } from '../../runtime/main-units.js';
 import type { KeyValue, Log, Store } from '../../runtime/ports.js';
 import type { Unit } from '../../runtime/host.js';
@@ -25,6 +24,7 @@ import { type ClusterFaults, drawnClusterFaults } from './cluster-faults.js';
 import { ClusterInjector } from './cluster-injector.js';
 import { ClusterNode, LEASE_MS } from './cluster-node.js';
 import { hanging, statusesOf } from './cluster-settled.js';
+import { viewOf } from './cluster-toys.js';
 import { Feeding } from './feeding.js';
 import type { Lie } from './faults.js';
 import type { Job, SimulatedRun } from './job.js';
@@ -64,7 +64,7 @@ export class ClusterWorld implements SimulatedRun {
   readonly counts = new Map<string, number>();
   readonly feeding: Feeding;
   /** Node and partition → the view there, before the last node is alone, and on that. */
-  readonly views = new Map<string, { readonly partition: number; readonly fold: MailboxFold }>();
+  readonly views = new Map<string, { readonly partition: number; readonly rows: unknown }>();
   calm = false;
   drains = false;
   failure: Error | undefined;
@@ -198,7 +198,7 @@ export class ClusterWorld implements SimulatedRun {
     for (const { name, process } of this.nodes) {
       for (let partition = 0; partition < this.job.topology.count(VIEW_STAGE); partition++) {
         const { fold } = process!.host.actor(VIEW_STAGE, partition)!;
-        this.views.set(`${name} ${partition}`, { partition, fold });
+        this.views.set(`${name} ${partition}`, { partition, rows: viewOf(fold) });
       }
     }
   }

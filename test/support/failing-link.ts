@@ -44,6 +44,7 @@ export class FailingLink {
 
   /** For what is no operation of its own: the next piece, a change that is told. */
   async step(what: string): Promise<void> {
+    if (this.gone) await never();
     await this.turn(what);
     if (this.gone) await never();
   }
