@@ -23,6 +23,7 @@ import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { filtersOf, publishersSubject } from './streams.js';
 import type { Turn } from './turns.js';
+import { Whole } from './whole.js';
 
 /** Knobs that change no output. */
 export interface ActorKnobs {
@@ -55,6 +56,8 @@ export interface ActorOptions {
   readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
   readonly copied?: () => number;
+  /** The same, asked now, where publishers' messages come in (whole.ts). */
+  readonly copiedNow?: () => Promise<number>;
   /** Asked after each input whether to let other work go first; absent: never. */
   readonly turn?: Turn;
   /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
@@ -73,6 +76,7 @@ export class Actor {
     private readonly snapshotter: Snapshotter,
     private readonly abort: AbortController,
     private readonly heard: Heard,
+    private readonly whole: Whole | undefined,
   ) {}
 
   /** Restores the last snapshot and finds out what was said already. */
@@ -89,10 +93,13 @@ export class Actor {
     const heard = new Heard(`${stage.id}.${partition}`, sequence, restored.heard);
     const filters = filtersOf(topology, stage.id, partition);
     const reader = await log.read(streamOf(stage.id), { filters, from: sequence + 1 });
-    const snapshotter = new Snapshotter(options, fold, outbox, heard, restored);
+    const { copiedNow, clock } = options;
+    const whole =
+      copiedNow === undefined ? undefined : new Whole(`${stage.id}.${partition}`, sequence, copiedNow, clock);
+    const snapshotter = new Snapshotter(options, fold, outbox, heard, restored, whole);
     options.status.sequence = sequence;
     options.status.snapshotSequence = sequence;
-    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard);
+    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard, whole);
     outbox.onFailed = (error) => {
       actor.fail(error);
     };
@@ -150,6 +157,7 @@ export class Actor {
       const end = raw ? this.batchEnd(messages, at) : at + 1;
       if (!raw) this.heard.follow(messages[at]!);
       if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
+      if (raw && this.whole?.isDue === true) await this.whole.check(messages[end - 1]!.sequence);
       this.step(messages.slice(at, end), raw);
       if (raw) this.lastFrameMs = this.options.clock.nowMs();
       at = end;

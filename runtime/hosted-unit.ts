@@ -212,17 +212,20 @@ export class HostedUnit {
     for (const [i, id] of this.unit.stages.entries()) {
       const stage = topology.stage(id);
       const logger = loggerOf(id, partition);
+      const hasPublishers = topology.upstreams(id).some((upstream) => upstream.id === 'events');
+      const copiedNow = async (): Promise<number> =>
+        includedIn((await readManifest(copying!.copies, this.unit.name)).manifest)[id] ?? 0;
       const supervisor = new Supervisor({
         ...{ topology, stage, partition, log, clock, logger, knobs },
         ...{ store: this.store, status: this.known[i]! },
         ...(turn === undefined ? {} : { turn }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
+        ...(copying === undefined || !hasPublishers ? {} : { copiedNow }),
         ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
       });
       const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
       this.instances.set(id, { supervisor, ended });
-      const hasClock = topology.upstreams(id).some((upstream) => upstream.id === 'events');
-      if (hasClock && tickEveryMs > 0) {
+      if (hasPublishers && tickEveryMs > 0) {
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs });
         this.tickers.push({ ticker, ended: ticker.run() });
       }

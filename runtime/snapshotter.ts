@@ -18,6 +18,7 @@ import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
 import type { Turn } from './turns.js';
+import type { Whole } from './whole.js';
 
 /** An instance, with what it lives on. */
 export interface Instance {
@@ -127,6 +128,7 @@ export class Snapshotter {
     private readonly outbox: Outbox,
     private readonly heard: Heard,
     private readonly restored: Restored,
+    private readonly whole?: Whole,
   ) {
     const { sequence } = restored;
     this.sequence = sequence;
@@ -163,7 +165,11 @@ export class Snapshotter {
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
     // The outputs of what was taken in so far, and no more than those (P1).
-    const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
+    const [writes] = await Promise.all([
+      this.encoded(this.fold.cut(), prefix),
+      this.outbox.settled(),
+      this.whole?.check(sequence),
+    ]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
     const head = {
       format: SNAPSHOT_FORMAT,

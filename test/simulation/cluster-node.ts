@@ -163,8 +163,7 @@ export class NodeProcess implements Party {
     const { node, link } = this;
     const { world } = node;
     world.schedule.note(() => `${this.name} starts`);
-    const table = (name: 'nodes' | 'leases'): FailingKeyValue =>
-      new FailingKeyValue(world.tables[name], name, link);
+    const table = (name: 'nodes' | 'leases'): FailingKeyValue => new FailingKeyValue(world.tables[name], name, link);
     const { host } = this;
     Cluster.join({
       ...{ node: node.id, process: this.name, name: node.name, units: world.units },

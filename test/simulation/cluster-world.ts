@@ -128,7 +128,8 @@ export class ClusterWorld implements SimulatedRun {
     return new FailingLog(log, {
       fate: (operation) => {
         // Clocks tick no more, so that there is an end.
-        if (cutOff() || (this.drains && operation.on.includes('.clock.') && operation.kind === 'publish')) return 'away';
+        if (cutOff() || (this.drains && operation.on.includes('.clock.') && operation.kind === 'publish'))
+          return 'away';
         return this.calm ? 'done' : fate(operation);
       },
       turn: ({ kind, on }) => this.schedule.turn(`${name} ${kind} ${on}`, party),
@@ -149,7 +150,8 @@ export class ClusterWorld implements SimulatedRun {
         if (failure !== undefined) throw failure;
       }
       const { step } = this.schedule;
-      if (!this.calm && (step >= this.job.steps * 3 || (step >= this.job.steps && this.feeding.done))) this.becomeCalm();
+      if (!this.calm && (step >= this.job.steps * 3 || (step >= this.job.steps && this.feeding.done)))
+        this.becomeCalm();
       if (this.calm && step % LOOKS_EVERY_STEPS === 0 && isDone()) return;
       if (this.calm) this.mustEnd();
       this.injector.step();

@@ -8,7 +8,6 @@ interface FedWorld extends SimulatedRun {
   connection(name: string): FailingLog;
 }
 
-
 export class Feeding {
   done = false;
   failure: Error | undefined;

@@ -28,4 +28,5 @@ export function messagesSaid(world: SimulatedRun, id: string): SaidMessage[] {
   });
 }
 
-export const rowsSaid = (world: SimulatedRun, id: string): PlainRow[] => messagesSaid(world, id).flatMap(({ rows }) => rows);
+export const rowsSaid = (world: SimulatedRun, id: string): PlainRow[] =>
+  messagesSaid(world, id).flatMap(({ rows }) => rows);

@@ -52,12 +52,12 @@ export const toyLive: Job = {
 export function checkToys(world: SimulatedRun, expected: unknown): ReadonlyMap<string, MailboxFold> {
   const folds = refolded(world);
   const counts = totalsOf(world, 'read');
-    assert.equal(counts.events, counts.on_time + counts.late + counts.dead_letter + counts.duplicates, 'conservation');
-    assert.equal(counts.on_time, GOOD, 'events on time');
-    const refused = rowsSaid(world, 'dead-letter').map(({ original }) => original);
-    assert.equal(refused.length, counts.dead_letter, 'dead letters');
-    assert.deepEqual(new Set(refused), BAD, 'dead letters');
-    assert.deepEqual(itemRows(world), expected, 'rows of each item');
+  assert.equal(counts.events, counts.on_time + counts.late + counts.dead_letter + counts.duplicates, 'conservation');
+  assert.equal(counts.on_time, GOOD, 'events on time');
+  const refused = rowsSaid(world, 'dead-letter').map(({ original }) => original);
+  assert.equal(refused.length, counts.dead_letter, 'dead letters');
+  assert.deepEqual(new Set(refused), BAD, 'dead letters');
+  assert.deepEqual(itemRows(world), expected, 'rows of each item');
   return folds;
 }
 
