@@ -9,7 +9,7 @@
  *       a snapshot can be cut lies between two inputs.
  *   M3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
  */
-import { buriedInputs } from './buried.js';
+import { mailboxRecord } from './buried.js';
 import { fnv1a, utf8 } from './bytes.js';
 import { asError } from './errors.js';
 import { MailboxFold, residentCells, StepError } from './fold.js';
@@ -19,7 +19,14 @@ import { cellStores, instancePrefix } from './keyspace.js';
 import { Line, Outbox } from './outbox.js';
 import type { Clock, Log, Logger, LogMessage, Reader, Store } from './ports.js';
 import { destinationsOf } from './router.js';
-import { mustBeIncluded, mustHoldWhatWasSaid, type Restored, restoredSnapshot, Snapshotter } from './snapshotter.js';
+import {
+  mustBeIncluded,
+  mustBeWhole,
+  mustHoldWhatWasSaid,
+  type Restored,
+  restoredSnapshot,
+  Snapshotter,
+} from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { filtersOf, publishersSubject } from './streams.js';
@@ -41,6 +48,8 @@ export interface ActorKnobs {
    * does not wait.
    */
   readonly frameEveryMs: number;
+  /** Where copies are made, a mailbox is trimmed at most this often: it costs a word on every line (O5). */
+  readonly trimEveryMs: number;
 }
 
 export interface ActorOptions {
@@ -82,12 +91,14 @@ export class Actor {
     const { topology, stage, partition, log, store } = options;
     const restored = await restoredSnapshot(options);
     const { sequence } = restored;
-    const buried = await buriedInputs(options, restored.identity);
-    const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
-    const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const abort = new AbortController();
+    // The lines first: an owner that trims says so before it speaks on all of them, so who sees no trim is refused by that.
     const outbox = await openOutbox(options, abort.signal);
     await mustHoldWhatWasSaid(options, restored, outbox.lines);
+    const { buried, trimmed } = await mailboxRecord(options, restored);
+    mustBeWhole(options, sequence, trimmed);
+    const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
+    const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const heard = new Heard(`${stage.id}.${partition}`, sequence, restored.heard);
     const filters = filtersOf(topology, stage.id, partition);
     const reader = await log.read(streamOf(stage.id), { filters, from: sequence });

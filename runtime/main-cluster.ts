@@ -32,15 +32,19 @@ export async function claimIdentity(dataDir: string): Promise<Identity> {
   return { node, release: () => store.close() };
 }
 
-/** Units of the view on this thread, all others on the workers, each where least is done so far. */
+/** Units of the view on this thread, all others on the workers: where they are at first, then each where least is done so far. */
 export class NodeHost implements ClusterHost {
   private readonly placed = new Map<string, number>();
 
+  /** `first`: by thread, what it has opened ahead. */
   constructor(
     private readonly units: readonly Unit[],
     private readonly threads: Threads,
     private readonly view: StartedHost,
-  ) {}
+    first: readonly (readonly Unit[])[],
+  ) {
+    for (const [thread, own] of first.entries()) for (const { name } of own) this.placed.set(name, thread);
+  }
 
   check(unit: string): Promise<void> {
     return this.perform(unit, { action: 'check', unit });

@@ -1,16 +1,17 @@
 /** The threads of a node: starts workers, asks them how they are, stops them within a deadline. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { systemClock } from './clock.js';
 import { Deadline } from './deadline.js';
 import { transient } from './errors.js';
 import {
   type HostData,
   type HostRequest,
-  revived,
-  WAITS_FOR_DATA,
   type WorkerCommand,
   type WorkerMessage,
+  type WorkerStart,
 } from './main-worker.js';
+import { loadingThreads } from './main-loading.js';
+import { revived } from './plain-error.js';
 import type { ActorStatus } from './status.js';
 
 /** Of a deadline, what it takes a thread to say how its stop went. */
@@ -31,13 +32,6 @@ interface Thread {
   /** Requests that wait for `done`. */
   readonly calls: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>;
 }
-
-/** Threads that load what they need while there is no data for them yet: it takes them longer than it takes NATS to start. */
-export const loadingThreads = (count: number): Worker[] =>
-  Array.from({ length: count }, (_, i) => {
-    const url = new URL('./main-worker.js', import.meta.url);
-    return new Worker(url, { workerData: WAITS_FOR_DATA, name: `worker-${i}` });
-  });
 
 export class Threads {
   private readonly workers: Thread[] = [];
@@ -60,13 +54,17 @@ export class Threads {
       await threads.stop(new Deadline(1_000, systemClock));
       throw error;
     }
-    const ask = (): void => {
-      threads.tell({ kind: 'status' });
-    };
-    ask();
-    threads.asking = setInterval(ask, statusEveryMs);
+    threads.ask();
+    threads.asking = setInterval(() => {
+      threads.ask();
+    }, statusEveryMs);
     threads.asking.unref();
     return threads;
+  }
+
+  /** Has all threads say how they are. */
+  ask(): void {
+    this.tell({ kind: 'status' });
   }
 
   /** For health: a thread that is silent is not well. */
@@ -129,7 +127,7 @@ export class Threads {
   }
 
   private startOne(data: HostData, worker: Worker): Promise<void> {
-    worker.postMessage(data);
+    worker.postMessage({ kind: 'start', data } satisfies WorkerStart);
     return new Promise((resolveStart, rejectStart) => {
       const stopped = new Promise<readonly string[]>((resolveStopped) => {
         const { name } = data;

@@ -108,7 +108,7 @@ class NatsKeyValue implements KeyValue {
     );
   }
 
-  async watch(onChange: (key: string) => void): Promise<() => Promise<void>> {
+  async watch(onChange: (key: string, value?: Uint8Array) => void): Promise<() => Promise<void>> {
     const { lastSequence, identity } = await this.log.info(this.stream);
     const watcher = new Watcher(
       this.log,
@@ -116,7 +116,9 @@ class NatsKeyValue implements KeyValue {
       `${this.prefix}>`,
       { from: lastSequence + 1, identity },
       (told) => {
-        onChange(this.keyOf(told.subject));
+        const key = this.keyOf(told.subject);
+        if (isGone(told)) onChange(key);
+        else onChange(key, told.data);
       },
     );
     await watcher.start();

@@ -20,7 +20,7 @@ import { reactionOf } from '../errors.js';
 import type { Topology } from '../graph.js';
 import { openNats } from '../main-nats.js';
 import { Threads } from '../main-threads.js';
-import { openUnitStore } from '../main-worker.js';
+import { openUnitStore } from '../main-stores.js';
 import { preflight } from '../preflight.js';
 import { BOUNDED_WEIGHTS, spread, unitsOf } from '../main-units.js';
 import type { Log, Store } from '../ports.js';
