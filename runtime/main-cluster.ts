@@ -14,6 +14,7 @@ import { checkSharedDeployment } from './main-deployment.js';
 import type { Threads } from './main-threads.js';
 import { LIVE_WEIGHTS, weightOf } from './main-units.js';
 import type { HostRequest, StartedHost } from './main-worker.js';
+import { patientStart } from './outlasting.js';
 import type { Logger } from './ports.js';
 
 export interface Identity {
@@ -35,6 +36,8 @@ export async function claimIdentity(dataDir: string): Promise<Identity> {
 /** Units of the view on this thread, all others on the workers: where they are at first, then each where least is done so far. */
 export class NodeHost implements ClusterHost {
   private readonly placed = new Map<string, number>();
+  /** What a unit was asked for last. */
+  private readonly asked = new Map<string, HostRequest>();
 
   /** `first`: by thread, what it has opened ahead. */
   constructor(
@@ -59,8 +62,10 @@ export class NodeHost implements ClusterHost {
   }
 
   async close(unit: string, { copy }: { readonly copy: boolean }): Promise<void> {
-    await this.perform(unit, { action: 'close', unit, copy });
-    this.placed.delete(unit);
+    const request: HostRequest = { action: 'close', unit, copy };
+    await this.perform(unit, request);
+    // Asked for again meanwhile, it is open again, on the same thread.
+    if (this.asked.get(unit) === request) this.placed.delete(unit);
   }
 
   async hold(held: boolean): Promise<void> {
@@ -70,6 +75,7 @@ export class NodeHost implements ClusterHost {
   }
 
   private perform(unit: string, request: HostRequest): Promise<void> {
+    this.asked.set(unit, request);
     const isView = this.units.some(({ name, everywhere }) => name === unit && everywhere === true);
     return isView ? this.view.perform(request) : this.threads.request(this.threadOf(unit), request);
   }
@@ -102,7 +108,10 @@ export interface JoinOptions {
 
 export async function joinCluster({ connection, identity, pipeline, ...options }: JoinOptions): Promise<Cluster> {
   const { nodes, leases, deployment } = await openClusterTables(connection, options);
-  await checkSharedDeployment(deployment, pipeline);
+  const patiently = patientStart(systemClock, (error) =>
+    options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
+  );
+  await patiently(() => checkSharedDeployment(deployment, pipeline));
   return Cluster.join({
     ...options,
     ...{ nodes, leases, node: identity.node, process: randomUUID(), name: hostname(), clock: systemClock },

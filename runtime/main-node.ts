@@ -29,6 +29,7 @@ import type { StoresAhead } from './main-stores.js';
 import { Threads } from './main-threads.js';
 import { allUnits, LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
 import type { HostData, StartedHost, WorkerStart } from './main-worker.js';
+import { patientStart } from './outlasting.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
 import { ensureStreams } from './streams.js';
@@ -135,11 +136,14 @@ export async function startNode(
     undo.push(() => log.close());
     const natsAwaySinceMs = watchLink(connection, systemClock);
     const { streamBytesMax: bytesMax, replicas } = options;
-    await ensureStreams(log, topology, { bytesMax, replicas });
+    const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+    const patiently = patientStart(systemClock, (error) =>
+      logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
+    );
+    await patiently(() => ensureStreams(log, topology, { bytesMax, replicas }));
     const units = allUnits(topology);
     const shares = spread(unitsOf(topology).pipeline, loading.length, LIVE_WEIGHTS);
     const hosts = await startHosts(options, parts, viewStores, identity, topology, nats, onFatal, undo, loading);
-    const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
     const answer = parts.viewAnswers(hosts.view.host, topology);
     const grpc = await parts.startGrpcServer({
       ...options.grpc,

@@ -57,6 +57,27 @@ export async function openKeyValue(connection: NatsConnection, options: KeyValue
   return new NatsKeyValue(await openNatsLog(connection), manager, stream, `$KV.${bucket}.`);
 }
 
+export interface StoredEntry extends KeyValueEntry {
+  /** Epoch ms at which it was last put. */
+  readonly storedAtMs: number;
+}
+
+/** What is in a bucket, to be looked at; `undefined` when there is none, and none is made. */
+export async function entriesOfBucket(connection: NatsConnection, bucket: string): Promise<StoredEntry[] | undefined> {
+  const table = new NatsKeyValue(
+    await openNatsLog(connection),
+    await openManager(connection),
+    `KV_${bucket}`,
+    `$KV.${bucket}.`,
+  );
+  try {
+    return await table.entries();
+  } catch (error) {
+    if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
 class NatsKeyValue implements KeyValue {
   constructor(
     private readonly log: Log,
@@ -65,16 +86,16 @@ class NatsKeyValue implements KeyValue {
     private readonly prefix: string,
   ) {}
 
-  async get(key: string): Promise<KeyValueEntry | undefined> {
+  async get(key: string): Promise<StoredEntry | undefined> {
     const last = await this.log.last(this.stream, this.subjectOf(key));
     if (last === undefined || isGone(last)) return undefined;
-    return { key, value: last.data, revision: last.sequence };
+    return { key, value: last.data, revision: last.sequence, storedAtMs: last.storedAtMs };
   }
 
-  async entries(): Promise<KeyValueEntry[]> {
+  async entries(): Promise<StoredEntry[]> {
     const subjects = await subjectsOf(this.manager, this.stream, `${this.prefix}>`);
     const keys = subjects.map((subject) => this.keyOf(subject)).sort();
-    const entries: KeyValueEntry[] = [];
+    const entries: StoredEntry[] = [];
     for (let at = 0; at < keys.length; at += READS_AT_A_TIME) {
       const some = await Promise.all(keys.slice(at, at + READS_AT_A_TIME).map((key) => this.get(key)));
       for (const entry of some) if (entry !== undefined) entries.push(entry);
