@@ -19,6 +19,7 @@ import type { Topology } from './graph.js';
 import type { Clock, Log, Logger, Store } from './ports.js';
 import { outlasting } from './outlasting.js';
 import { mustFitLog } from './preflight.js';
+import type { Restores } from './restores.js';
 import { restoredSnapshot } from './snapshotter.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
@@ -45,6 +46,7 @@ export interface HostOptions {
   /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
   readonly tickEveryMs: number;
   readonly turn?: Turn;
+  readonly restores?: Restores;
   readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
   /** Absent: a unit that lives and dies with its data directory. */
   readonly copying?: CopyingOptions;
@@ -163,8 +165,8 @@ export class HostedUnit {
     const { partition } = unit;
     // What was taken in from another stream, or from this one before it was rolled back or restored, is nothing to lay a copy upon: their sequences alone
     // would not tell (Fatal LOG_BEHIND).
-    for (const id of unit.stages)
-      await restoredSnapshot({ topology, stage: topology.stage(id), partition, log, store });
+    const asked = unit.stages.map((id) => ({ topology, stage: topology.stage(id), partition, log, store }));
+    await Promise.all(asked.map(restoredSnapshot));
     const have = sequencesOf(this.store, this.unit);
     // What a broken off copy has left has no head (Y3).
     const fresh = this.unit.stages.filter((id) => have[id] === 0);
@@ -203,7 +205,7 @@ export class HostedUnit {
   }
 
   private startInstances(): void {
-    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying, turn } = this.options;
+    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying, turn, restores } = this.options;
     const { partition } = this.unit;
     this.isRunning = true;
     for (const [i, id] of this.unit.stages.entries()) {
@@ -214,6 +216,7 @@ export class HostedUnit {
         ...{ topology, stage, partition, log, clock, logger, knobs },
         ...{ store: this.store, status: this.known[i]! },
         ...(turn === undefined ? {} : { turn }),
+        ...(restores === undefined ? {} : { restores }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
         ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
       });
