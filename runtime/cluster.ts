@@ -8,6 +8,7 @@
  *   D3  A unit changes hands when nobody holds its lease; who holds it and should not hands it over when the one that should is warm.
  *   D4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
  */
+import { textOf } from './bytes.js';
 import { bytesOf, holdIn, leasesIn, type NodeEntry, nodesIn } from './cluster-entries.js';
 import { Deadline } from './deadline.js';
 import { asError, explain, reactionOf } from './errors.js';
@@ -78,9 +79,8 @@ export class Cluster {
     await patiently(() => cluster.round());
     await cluster.closeOthers();
     while (cluster.tasks.size > 0) await Promise.all(cluster.tasks);
-    const nudge = (): void => cluster.pause.abort();
     for (const table of [options.nodes, options.leases]) {
-      cluster.unwatch.push(await patiently(() => table.watch(nudge)));
+      cluster.unwatch.push(await patiently(() => cluster.watch(table)));
     }
     cluster.looping = cluster.loop();
     return cluster;
@@ -114,6 +114,18 @@ export class Cluster {
     });
     await Promise.all(closing);
     await this.quietly(() => this.presence.leave());
+  }
+
+  /** What is new calls for a round; what is only renewed does not, or each round, which renews, would call for the next one, here and elsewhere. */
+  private watch(table: KeyValue): Promise<() => Promise<void>> {
+    const known = new Map<string, string>();
+    return table.watch((key, value) => {
+      const text = value === undefined ? undefined : textOf(value);
+      if (text !== undefined && known.get(key) === text) return;
+      if (text === undefined) known.delete(key);
+      else known.set(key, text);
+      this.pause.abort();
+    });
   }
 
   /** What was opened to be looked at, and is nobody's business here. */

@@ -1,5 +1,4 @@
 /** A node's place among others (composition): its identity, its units on its threads, the tables that all nodes share. */
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -27,26 +26,28 @@ const NODE_KEY = 'node/id';
 
 /** Which node a data directory is; held open, so that two processes never run on one (Fatal DATA_DIR_LOCKED). */
 export async function claimIdentity(dataDir: string): Promise<Identity> {
-  const directory = join(dataDir, 'state', 'node');
-  mkdirSync(directory, { recursive: true });
-  const store = await openLevelStore(directory);
+  const store = await openLevelStore(join(dataDir, 'state', 'node'));
   const known = store.getSync(NODE_KEY);
   const node = known === undefined ? randomUUID().slice(0, 8) : textOf(known);
   if (known === undefined) await store.write([{ key: NODE_KEY, value: utf8(node) }]);
   return { node, release: () => store.close() };
 }
 
-/** Units of the view on this thread, all others on the workers, each where least is done so far. */
+/** Units of the view on this thread, all others on the workers: where they are at first, then each where least is done so far. */
 export class NodeHost implements ClusterHost {
   private readonly placed = new Map<string, number>();
   /** What a unit was asked for last. */
   private readonly asked = new Map<string, HostRequest>();
 
+  /** `first`: by thread, what it has opened ahead. */
   constructor(
     private readonly units: readonly Unit[],
     private readonly threads: Threads,
     private readonly view: StartedHost,
-  ) {}
+    first: readonly (readonly Unit[])[],
+  ) {
+    for (const [thread, own] of first.entries()) for (const { name } of own) this.placed.set(name, thread);
+  }
 
   check(unit: string): Promise<void> {
     return this.perform(unit, { action: 'check', unit });

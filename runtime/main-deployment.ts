@@ -2,7 +2,7 @@
  * What is fixed for the life of a data directory: state that was made under one meaning must not be mixed with that of another. Recorded at the
  * first start, checked at every one.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { PipelineOptions } from '../actors/topology.js';
@@ -32,11 +32,24 @@ export function checkDeployment(dataDir: string, pipeline: PipelineOptions): voi
   const file = join(dataDir, FILE);
   const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
   if (!existsSync(file)) {
-    mkdirSync(dataDir, { recursive: true });
-    writeFileSync(file, `${JSON.stringify(wanted, undefined, 2)}\n`);
+    record(dataDir, file, wanted);
     return;
   }
   mustBeSame(dataDir, JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>, wanted);
+}
+
+function record(dataDir: string, file: string, fixed: Record<string, unknown>): void {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    // On a disk that is full half of it would stay.
+    writeFileSync(`${file}.new`, `${JSON.stringify(fixed, undefined, 2)}\n`);
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    throw fatal('STATE_OPEN', `cannot write to the data directory ${dataDir}`, {
+      cause: error,
+      hint: 'check permissions and free space of the data directory',
+    });
+  }
 }
 
 const KEY = 'pipeline';

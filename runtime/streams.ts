@@ -89,6 +89,6 @@ export async function ensureStreams(log: Log, topology: Topology, limits: Stream
       hint: 'wait for it, or run rivulet restore again with --replace',
     });
   }
-  for (const spec of streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax }))
-    await log.ensureStream(spec);
+  const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });
+  await Promise.all(specs.map((spec) => log.ensureStream(spec)));
 }

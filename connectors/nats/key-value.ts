@@ -129,7 +129,7 @@ class NatsKeyValue implements KeyValue {
     );
   }
 
-  async watch(onChange: (key: string) => void): Promise<() => Promise<void>> {
+  async watch(onChange: (key: string, value?: Uint8Array) => void): Promise<() => Promise<void>> {
     const { lastSequence, identity } = await this.log.info(this.stream);
     const watcher = new Watcher(
       this.log,
@@ -137,7 +137,9 @@ class NatsKeyValue implements KeyValue {
       `${this.prefix}>`,
       { from: lastSequence + 1, identity },
       (told) => {
-        onChange(this.keyOf(told.subject));
+        const key = this.keyOf(told.subject);
+        if (isGone(told)) onChange(key);
+        else onChange(key, told.data);
       },
     );
     await watcher.start();
@@ -220,8 +222,9 @@ class Watcher {
     while (!signal.aborted) {
       const now = await this.log.info(this.stream).catch(ifTransient);
       if (now !== undefined) {
-        // Another bucket of that name: all of it is new.
-        if (now.identity !== this.position.identity) this.position = { from: 1, identity: now.identity };
+        // Another bucket of that name, or one that was put back: all of it is new.
+        const isAnother = now.identity !== this.position.identity || now.lastSequence < this.position.from - 1;
+        if (isAnother) this.position = { from: 1, identity: now.identity };
         const reader = await this.open().catch(ifTransient);
         if (reader !== undefined) return reader;
       }
