@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PipelineOptions } from '../actors/topology.js';
 import { textOf, utf8 } from './bytes.js';
 import { fatal, transient } from './errors.js';
-import type { KeyValue } from './ports.js';
+import type { KeyValue, KeyValueEntry } from './ports.js';
 import { unlessFenced } from './presence.js';
 
 const FILE = 'deployment.json';
@@ -53,6 +53,12 @@ function record(dataDir: string, file: string, fixed: Record<string, unknown>): 
 }
 
 const KEY = 'pipeline';
+
+/** The partitions of the deployment, out of what its table holds. */
+export function sharedPartitions(entries: readonly KeyValueEntry[]): PipelineOptions['partitions'] | undefined {
+  const entry = entries.find(({ key }) => key === KEY);
+  return entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as PipelineOptions).partitions;
+}
 
 /** The same among the nodes: the first one that joins says what it is. */
 export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
