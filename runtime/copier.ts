@@ -19,8 +19,8 @@ export interface CopierOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly everyMs: number;
-  /** Names the writer in the names of parts, so that two never write one. */
-  readonly node: string;
+  /** Names this copier in the names of parts: no two have one name, also not two of one node, one after the other. */
+  readonly writer: string;
   /** While true nothing is deleted: somebody takes a backup. */
   readonly isHeld: () => boolean;
 }
@@ -108,9 +108,9 @@ export class Copier {
   }
 
   private async put(entries: AsyncIterable<StoreChange[]>, before: readonly CopyPart[], to: Sequences): Promise<void> {
-    const { copies, unit, node, logger } = this.options;
+    const { copies, unit, writer, logger } = this.options;
     const known = await copies.objects.names(`${unit.name}/`);
-    const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${node}-${this.count++}`;
+    const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${writer}-${this.count++}`;
     const startedAt = performance.now();
     const { bytes, digest } = await copies.objects.put(name, piecesOf(entries));
     const part: CopyPart = { name, bytes, digest, from: before.at(-1)?.to ?? {}, to };

@@ -15,7 +15,11 @@ import { StepError } from './fold.js';
 import type { ActorState } from './status.js';
 import { DEFAULT_STRATEGY, type Failure, type Strategy, Tally } from './strategy.js';
 
-export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & { readonly strategy?: Strategy };
+export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & {
+  readonly strategy?: Strategy;
+  /** Each time an actor has opened. */
+  readonly onOpened?: () => void;
+};
 
 /** An actor that ran this long without failing has recovered. */
 const RECOVERED_AFTER_MS = 10_000;
@@ -58,6 +62,7 @@ export class Supervisor {
         this.actor = await Actor.open({ ...this.options, suspects: this.suspects });
         if (this.abort.signal.aborted) await this.actor.stop();
         this.becomes('running');
+        this.options.onOpened?.();
         await this.actor.run();
         this.becomes('stopped');
         return;
