@@ -63,7 +63,6 @@ export class Cluster {
   private readonly leaving = new AbortController();
   /** Until when it takes nothing new (D5): how many such times are under way. */
   private waits = 0;
-  private stopped = false;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
   private unwatch: (() => Promise<void>)[] = [];
@@ -104,7 +103,7 @@ export class Cluster {
     this.leaving.abort();
     this.pause.abort();
     await deadline.step('the watch on the other nodes', () => Promise.all(this.unwatch.map((unwatch) => unwatch())));
-    await deadline.step('the round', () => this.untilStopped());
+    await deadline.step('the round', () => this.looping);
     await deadline.step('units that were being opened', () => Promise.allSettled(this.tasks));
     const alone = this.seen.every(({ id }) => id === node);
     await this.quietly(() => this.sayPresence());
@@ -125,19 +124,13 @@ export class Cluster {
     await Promise.all(idle.map(({ name }) => host.close(name, { copy: false })));
   }
 
-  private async untilStopped(): Promise<void> {
-    this.stopped = true;
-    this.pause.abort();
-    await this.looping;
-  }
-
   private async loop(): Promise<void> {
     const { clock, leaseMs, logger, onFatal } = this.options;
     let away = false;
-    while (!this.stopped) {
+    while (!this.isLeaving()) {
       await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.pause.signal);
       this.pause = new AbortController();
-      if (this.isStopped()) return;
+      if (this.isLeaving()) return;
       try {
         await this.round();
         if (away) logger.info({ units: this.units }, 'in touch with the other nodes again');
@@ -299,7 +292,7 @@ export class Cluster {
     }
   }
 
-  private isStopped(): boolean {
-    return this.stopped;
+  private isLeaving(): boolean {
+    return this.leaving.signal.aborted;
   }
 }
