@@ -36,7 +36,6 @@ export class Cluster {
   private readonly leaving = new AbortController();
   /** While above 0 it takes nothing new (D5). */
   private resting = 0;
-  private stopped = false;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
   private readonly unwatch: (() => Promise<void>)[] = [];
@@ -79,7 +78,7 @@ export class Cluster {
     this.leaving.abort();
     this.pause.abort();
     await deadline.step('the watch on the other nodes', () => Promise.all(this.unwatch.map((unwatch) => unwatch())));
-    await deadline.step('the round', () => this.untilStopped());
+    await deadline.step('the round', () => this.looping);
     await deadline.step('units that were being opened', () => Promise.allSettled(this.tasks));
     const alone = this.seen.every(({ id }) => id === node);
     await this.quietly(() => this.sayPresence());
@@ -100,19 +99,13 @@ export class Cluster {
     await Promise.all(idle.map(({ name }) => host.close(name, { copy: false })));
   }
 
-  private async untilStopped(): Promise<void> {
-    this.stopped = true;
-    this.pause.abort();
-    await this.looping;
-  }
-
   private async loop(): Promise<void> {
     const { clock, leaseMs, logger, onFatal } = this.options;
     let away = false;
-    while (!this.stopped) {
+    while (!this.isLeaving()) {
       await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.pause.signal);
       this.pause = new AbortController();
-      if (this.isStopped()) return;
+      if (this.isLeaving()) return;
       try {
         await this.round();
         if (away) logger.info({ units: this.units }, 'in touch with the other nodes again');
@@ -249,7 +242,7 @@ export class Cluster {
   /** What takes long; the next round sees what has come of it (D4). What cannot be done now is tried again while it is wanted. */
   private beside(unit: string, work: () => Promise<void>, isWanted: () => boolean = () => true): void {
     const { onFatal, logger, clock } = this.options;
-    const isStillWanted = (): boolean => !this.stopped && isWanted();
+    const isStillWanted = (): boolean => !this.isLeaving() && isWanted();
     const tried = async (): Promise<void> => {
       if (isWanted()) await work();
     };
@@ -257,7 +250,7 @@ export class Cluster {
       .catch((error: unknown) => {
         logger.error({ unit, reason: explain(error) }, 'cannot open or close a unit');
         // At the end it is the next start's.
-        if (!this.stopped || reactionOf(error) === 'fatal') onFatal(asError(error));
+        if (!this.isLeaving() || reactionOf(error) === 'fatal') onFatal(asError(error));
       })
       .finally(() => {
         this.tasks.delete(task);
@@ -279,7 +272,7 @@ export class Cluster {
     this.options.logger.warn({ err: error, unit }, 'cannot be done now; trying again');
   }
 
-  private isStopped(): boolean {
-    return this.stopped;
+  private isLeaving(): boolean {
+    return this.leaving.signal.aborted;
   }
 }

@@ -3,7 +3,6 @@
  *
  * Runs beside the actors: it reads a view of the store, so that neither waits for the other.
  */
-import { randomUUID } from 'node:crypto';
 import { acknowledge, copiedOf, mark } from './catch-up.js';
 import { type Copies, type CopyPart, includedIn, piecesOf, type Sequences, type StoredManifest } from './copies.js';
 import { readManifest, writeManifest } from './copies.js';
@@ -20,8 +19,8 @@ export interface CopierOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly everyMs: number;
-  /** Named in the names of parts, for people; what makes them unique is drawn. */
-  readonly node: string;
+  /** Names this copier in the names of parts: no two have one name, also not two of one node, one after the other. */
+  readonly writer: string;
   /** While true nothing is deleted: somebody takes a backup. */
   readonly isHeld: () => boolean;
 }
@@ -37,6 +36,7 @@ export class Copier {
   private running: Promise<void> | undefined;
   /** Parts that no manifest names, seen before ours was written. */
   private garbage: string[] = [];
+  private count = 0;
   private ended: Promise<void> = Promise.resolve();
 
   constructor(
@@ -108,9 +108,9 @@ export class Copier {
   }
 
   private async put(entries: AsyncIterable<StoreChange[]>, before: readonly CopyPart[], to: Sequences): Promise<void> {
-    const { copies, unit, node, logger } = this.options;
+    const { copies, unit, writer, logger } = this.options;
     const known = await copies.objects.names(`${unit.name}/`);
-    const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${node}-${randomUUID().slice(0, 8)}`;
+    const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${writer}-${this.count++}`;
     const startedAt = performance.now();
     const { bytes, digest } = await copies.objects.put(name, piecesOf(entries));
     const part: CopyPart = { name, bytes, digest, from: before.at(-1)?.to ?? {}, to };

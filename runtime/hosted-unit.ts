@@ -55,7 +55,8 @@ export interface HostOptions {
 export interface CopyingOptions {
   readonly copies: Copies;
   readonly everyMs: number;
-  readonly node: string;
+  /** Names a copier; each time another name, on all nodes. */
+  readonly writer: () => string;
   /** While true nothing is trimmed or deleted that a backup may need. */
   readonly isHeld: () => boolean;
 }
@@ -150,7 +151,8 @@ export class HostedUnit {
     if (copying === undefined) return;
     const { unit, store } = this;
     const logger = loggerOf(unit.name, unit.partition);
-    this.copier = new Copier({ ...copying, unit, store, clock, logger }, await readManifest(copying.copies, unit.name));
+    const stored = await readManifest(copying.copies, unit.name);
+    this.copier = new Copier({ ...copying, writer: copying.writer(), unit, store, clock, logger }, stored);
     this.copier.start(this.onFatal);
   }
 
@@ -212,9 +214,11 @@ export class HostedUnit {
       const stage = topology.stage(id);
       const logger = loggerOf(id, partition);
       const hasPublishers = topology.upstreams(id).some((upstream) => upstream.id === 'events');
+      let onOpened = (): void => undefined;
+      const opened = new Promise<void>((resolve) => (onOpened = resolve));
       const supervisor = new Supervisor({
         ...{ topology, stage, partition, log, clock, logger, knobs },
-        ...{ store: this.store, status: this.known[i]! },
+        ...{ store: this.store, status: this.known[i]!, onOpened },
         ...(turn === undefined ? {} : { turn }),
         ...(restores === undefined ? {} : { restores }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
@@ -224,7 +228,9 @@ export class HostedUnit {
       this.instances.set(id, { supervisor, ended });
       if (hasPublishers && tickEveryMs > 0) {
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs });
-        this.tickers.push({ ticker, ended: ticker.run() });
+        // Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back.
+        const begins = Promise.race([opened, ended.then(() => ticker.stop())]);
+        this.tickers.push({ ticker, ended: begins.then(() => ticker.run()) });
       }
     }
   }

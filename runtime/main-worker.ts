@@ -1,4 +1,5 @@
 /** Entry of a worker thread: a host with its own NATS connection and LevelDB stores (composition). What it hosts, it is told. */
+import { randomUUID } from 'node:crypto';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import pino from 'pino';
 import { mainTopology, type PipelineOptions } from '../actors/topology.js';
@@ -79,10 +80,17 @@ export async function startHost(
   const topology = mainTopology(data.pipeline);
   const all = allUnits(topology);
   let held = false;
+  let copiers = 0;
+  const incarnation = randomUUID().slice(0, 8);
   const copying =
     data.copying === undefined
       ? undefined
-      : { ...data.copying, copies: await openCopies(connection, data.copying), isHeld: () => held };
+      : {
+          everyMs: data.copying.everyMs,
+          copies: await openCopies(connection, data.copying),
+          writer: () => `${data.copying!.node}-${incarnation}-${copiers++}`,
+          isHeld: () => held,
+        };
   const options: HostOptions = {
     topology,
     log,

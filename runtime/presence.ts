@@ -3,8 +3,13 @@ import { bytesOf, nodesIn, type Presence } from './cluster-entries.js';
 import { fatal, RivuletError } from './errors.js';
 import type { KeyValue } from './ports.js';
 
+/** What a process that has died still had under way may arrive once; one that runs goes on. */
+const CONTESTED_MAX = 3;
+
 export class PresenceEntry {
   private revision: number | undefined;
+  /** How often in a row an older process had written over it. */
+  private contested = 0;
   /** Not told yet. */
   private ended = false;
 
@@ -24,11 +29,14 @@ export class PresenceEntry {
       const renewed = await unlessFenced(() => this.nodes.put(this.node, bytes, revision));
       if (renewed !== undefined) {
         this.revision = renewed;
+        this.contested = 0;
         return this.hadEnded();
       }
       const entry = await this.nodes.get(this.node);
       const other = entry === undefined ? undefined : nodesIn([entry])[0]!;
-      if (other !== undefined && other.process !== presence.process && other.startedAtMs < presence.startedAtMs) {
+      const isOlder = other?.process !== presence.process && (other?.startedAtMs ?? Infinity) < presence.startedAtMs;
+      this.contested = isOlder ? this.contested + 1 : 0;
+      if (other !== undefined && this.contested >= CONTESTED_MAX) {
         throw fatal('NODE_TWICE', `another process runs as node ${this.node}: ${other.name}`, {
           hint: 'a data directory was copied from a node that runs; give this one an empty --data-dir',
         });

@@ -20,6 +20,8 @@ export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & {
   readonly strategy?: Strategy;
   /** Absent: nobody is waited for. */
   readonly restores?: Restores;
+  /** Each time an actor has opened. */
+  readonly onOpened?: () => void;
 };
 
 /** An actor that ran this long without failing has recovered. */
@@ -63,6 +65,7 @@ export class Supervisor {
         this.actor = await this.opened();
         if (this.abort.signal.aborted) await this.actor.stop();
         this.becomes('running');
+        this.options.onOpened?.();
         await this.options.restores?.over(this.abort.signal);
         await this.actor.run();
         this.becomes('stopped');

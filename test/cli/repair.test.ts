@@ -120,7 +120,7 @@ async function copied(): Promise<Copies & { readonly objects: MemoryObjects }> {
       clock: bed.clock,
       logger: SILENT,
       everyMs: 1,
-      node: 'n',
+      writer: 'n',
       isHeld: () => false,
     };
     await new Copier(shared, stored).copy();

@@ -38,6 +38,7 @@ class World {
   held = false;
   sent = 0;
   private host: Host | undefined;
+  private copiers = 0;
 
   private constructor(readonly bed: ActorBed) {}
 
@@ -55,7 +56,7 @@ class World {
         this.disks.set(name, store);
         return store;
       },
-      copying: { copies: this.copies, everyMs: 150, node: 'n', isHeld: () => this.held },
+      copying: { copies: this.copies, everyMs: 150, writer: () => `n-${++this.copiers}`, isHeld: () => this.held },
     };
     this.host = await Host.start(UNITS, options, (error) => this.fatals.push(error));
   }

@@ -69,6 +69,8 @@ const makeCopies = (): Copies & { objects: MemoryObjects } => ({
   objects: new MemoryObjects(),
 });
 
+let copiers = 0;
+
 async function copierOf(copies: Copies, store: MemoryStore, node: string, isHeld = () => false): Promise<Copier> {
   const options = {
     copies,
@@ -77,7 +79,7 @@ async function copierOf(copies: Copies, store: MemoryStore, node: string, isHeld
     clock: new VirtualClock(),
     logger: SILENT,
     everyMs: 1_000,
-    node,
+    writer: `${node}-${++copiers}`,
     isHeld,
   };
   return new Copier(options, await readManifest(copies, UNIT.name));

@@ -10,7 +10,7 @@ import { checkToys, PUBLISHERS, toyLive } from './toy-jobs.js';
 const PACE_MS = 700;
 
 export const cluster: Job<ClusterWorld> = {
-  ...{ name: 'cluster', topology: sharedToys(), steps: 2_500, everySeeds: 2, tickEveryMs: 400, sinkTopics: [] },
+  ...{ name: 'cluster', topology: sharedToys(), steps: 2_500, everySeeds: 5, tickEveryMs: 400, sinkTopics: [] },
   feed: async (feed) => {
     const { schedule } = feed.world;
     const sending = PUBLISHERS.map(async (publications) => {

@@ -108,6 +108,7 @@ export class NodeProcess implements Party {
   private readonly stores = new Map<string, FailingStore>();
   private readonly clock: Clock;
   private readonly name: string;
+  private copiers = 0;
 
   constructor(
     readonly node: ClusterNode,
@@ -130,7 +131,7 @@ export class NodeProcess implements Party {
     const copying = {
       copies: { manifests, objects },
       everyMs: COPY_EVERY_MS,
-      node: node.id,
+      writer: () => options.writerOf?.(node.id) ?? `${this.name.replace('#', '-')}-${++this.copiers}`,
       isHeld: () => false,
     };
     const knobs = {

@@ -7,6 +7,7 @@
 import { ignoreElements, tap } from 'rxjs';
 import { defineTopology, edge, source, topic, type Topology } from '../../runtime/graph.js';
 import type { MailboxFold } from '../../runtime/fold.js';
+import type { Unit } from '../../runtime/host.js';
 import { deadLetters, input, type Keyed, keyed, rowsOf, stage } from '../../runtime/stage.js';
 import { rank, read, sum, totals } from '../runtime/toy-stages.js';
 
@@ -56,3 +57,12 @@ export function viewOf({ instance }: MailboxFold): Record<string, string | undef
   const { items } = instance.cellsOf() as unknown as { readonly items: Keyed<string> };
   return Object.fromEntries(ITEMS.map((item) => [item, items.get(item)]));
 }
+
+/** Two stages that share a store are copied together. */
+export const SHARED_UNITS: readonly Unit[] = [
+  { name: 'source-0', partition: 0, stages: ['read'] },
+  ...[0, 1].flatMap((partition) => [
+    { name: `user-${partition}`, partition, stages: ['sum', 'rank'] },
+    { name: `view-${partition}`, partition, stages: ['recommendations'], everywhere: true },
+  ]),
+];

@@ -12,7 +12,7 @@
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { includedIn, type Manifest, readManifest } from '../../runtime/copies.js';
 import { streamOf } from '../../runtime/graph.js';
-import { allUnits, VIEW_STAGE } from '../../runtime/main-units.js';
+import { VIEW_STAGE } from '../../runtime/main-units.js';
 import type { KeyValue, Log, Store } from '../../runtime/ports.js';
 import type { Unit } from '../../runtime/host.js';
 import { textOf } from '../../runtime/bytes.js';
@@ -24,7 +24,7 @@ import { type ClusterFaults, drawnClusterFaults } from './cluster-faults.js';
 import { ClusterInjector } from './cluster-injector.js';
 import { ClusterNode, LEASE_MS } from './cluster-node.js';
 import { hanging, statusesOf } from './cluster-settled.js';
-import { viewOf } from './cluster-toys.js';
+import { SHARED_UNITS, viewOf } from './cluster-toys.js';
 import { Feeding } from './feeding.js';
 import type { Lie } from './faults.js';
 import type { Job, SimulatedRun } from './job.js';
@@ -41,6 +41,7 @@ export interface ClusterOptions {
   readonly wrapLog?: (log: Log) => Log;
   readonly wrapStore?: (store: Store, pause: () => Promise<void>) => Store;
   readonly wrapTable?: (table: KeyValue, name: 'nodes' | 'leases' | 'manifests') => KeyValue;
+  readonly writerOf?: (node: string) => string;
   readonly trace?: (line: string) => void;
 }
 
@@ -81,7 +82,7 @@ export class ClusterWorld implements SimulatedRun {
     this.schedule = new Schedule(random, options.trace);
     this.faults = options.faults ?? drawnClusterFaults(random, options.lie === 'none' ? false : undefined);
     this.server = new LogServer(job.topology, this.schedule, 1e9);
-    this.units = allUnits(job.topology);
+    this.units = SHARED_UNITS;
     const nowMs = (): number => this.schedule.clock.nowMs();
     const { wrapTable = (table: KeyValue) => table } = options;
     this.leases = new MemoryKeyValue({ nowMs, ttlMs: LEASE_MS });

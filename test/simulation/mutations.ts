@@ -25,7 +25,11 @@ export interface Mutation {
 type Methods = Record<string, (...parameters: never[]) => unknown>;
 
 /** Replaces a method, private or not; gives what puts it back. */
-function replaced<M>(type: { readonly prototype: object }, name: string, make: (original: M) => unknown): () => void {
+export function replaced<M>(
+  type: { readonly prototype: object },
+  name: string,
+  make: (original: M) => unknown,
+): () => void {
   const methods = type.prototype as Methods;
   const original = methods[name]!;
   methods[name] = make(original as M) as Methods[string];
@@ -34,7 +38,8 @@ function replaced<M>(type: { readonly prototype: object }, name: string, make: (
   };
 }
 
-const changed = <T extends object>(inner: T, change: Partial<T>): T => Object.assign(Object.create(inner) as T, change);
+export const changed = <T extends object>(inner: T, change: Partial<T>): T =>
+  Object.assign(Object.create(inner) as T, change);
 
 /** Every so often. */
 function nowAndThen(every: number): () => boolean {

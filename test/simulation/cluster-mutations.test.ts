@@ -1,0 +1,28 @@
+/** The simulation of clusters can fail: whichever rule is broken, it finds a seed within bounds. */
+import { expect, it } from 'vitest';
+import { cluster } from './cluster-job.js';
+import { CLUSTER_MUTATIONS, type ClusterMutation } from './cluster-mutations.js';
+import { runSeed } from './run-seed.js';
+
+const SEEDS_MAX = 120;
+
+async function foundBy({ options = {}, breaks, first = 1 }: ClusterMutation): Promise<number | undefined> {
+  await cluster.reference();
+  const mend = breaks?.();
+  try {
+    for (let seed = first; seed < first + SEEDS_MAX; seed++) {
+      try {
+        await runSeed(cluster, seed, { ...options, lie: 'none' });
+      } catch {
+        return seed;
+      }
+    }
+    return undefined;
+  } finally {
+    mend?.();
+  }
+}
+
+it.each(CLUSTER_MUTATIONS)('$rule: $what', { timeout: 120_000 }, async (mutation) => {
+  expect(await foundBy(mutation)).toBeDefined();
+});
