@@ -2,7 +2,7 @@
  * What is fixed for the life of a data directory: state that was made under one meaning must not be mixed with that of another. Recorded at the
  * first start, checked at every one.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { PipelineOptions } from '../actors/topology.js';
@@ -27,37 +27,58 @@ const fixedPart = ({
   popularity,
 });
 
+export type Deployment = Readonly<Record<string, unknown>> & { readonly partitions: PipelineOptions['partitions'] };
+
+export function deploymentIn(dataDir: string): Deployment | undefined {
+  const file = join(dataDir, FILE);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Deployment) : undefined;
+}
+
+export function writeDeployment(dataDir: string, pipeline: PipelineOptions): void {
+  mkdirSync(dataDir, { recursive: true });
+  const file = join(dataDir, FILE);
+  writeFileSync(`${file}.new`, `${JSON.stringify(fixedPart(pipeline), undefined, 2)}\n`);
+  renameSync(`${file}.new`, file);
+}
+
 /** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory was made by another deployment. */
 export function checkDeployment(dataDir: string, pipeline: PipelineOptions): void {
-  const file = join(dataDir, FILE);
-  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
-  if (!existsSync(file)) {
-    mkdirSync(dataDir, { recursive: true });
-    writeFileSync(file, `${JSON.stringify(wanted, undefined, 2)}\n`);
-    return;
-  }
-  mustBeSame(dataDir, JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>, wanted);
+  const found = deploymentIn(dataDir);
+  if (found === undefined) writeDeployment(dataDir, pipeline);
+  else mustBeSame(dataDir, found, pipeline);
 }
 
 const KEY = 'pipeline';
 
-/** The same among the nodes: the first one that joins says what it is. */
-export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
-  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
-  const said = await unlessFenced(() => table.put(KEY, utf8(JSON.stringify(wanted)), 0));
-  if (said !== undefined) return;
+export async function sharedDeployment(table: KeyValue): Promise<Deployment | undefined> {
   const entry = await table.get(KEY);
-  if (entry === undefined) throw transient('LOG_AWAY', 'nobody knows what the deployment is');
-  mustBeSame('the deployment', JSON.parse(textOf(entry.value)) as Record<string, unknown>, wanted);
+  return entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as Deployment);
 }
 
-function mustBeSame(where: string, found: Record<string, unknown>, wanted: Record<string, unknown>): void {
+export async function writeSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
+  await table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))));
+}
+
+/** The same among the nodes: the first one that joins says what it is. */
+export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
+  const said = await unlessFenced(() => table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))), 0));
+  if (said !== undefined) return;
+  const found = await sharedDeployment(table);
+  if (found === undefined) throw transient('LOG_AWAY', 'nobody knows what the deployment is');
+  mustBeSame('the deployment', found, pipeline);
+}
+
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED. */
+export function mustBeSame(where: string, found: Readonly<Record<string, unknown>>, pipeline: PipelineOptions): void {
+  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
   for (const [key, value] of Object.entries(wanted)) {
     if (isDeepStrictEqual(found[key], value)) continue;
     const [was, is] = [JSON.stringify(found[key]), JSON.stringify(value)];
     if (key === 'partitions') {
       throw fatal('PARTITIONS_CHANGED', `${where} was made with partitions ${was}, the configuration says ${is}`, {
-        hint: 'start with the old number, or use another --data-dir; the number is fixed per deployment',
+        hint:
+          'the number is fixed while nodes run: start with the old one. To change it, stop all nodes and run rivulet repartition --partitions N; ' +
+          'when that was done already, on another data directory, empty this one',
       });
     }
     throw fatal('PIPELINE_CHANGED', `${where} was made with ${key} ${was}, the configuration says ${is}`, {

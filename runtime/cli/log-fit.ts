@@ -1,7 +1,7 @@
 /** Do a snapshot and the log fit together? What an actor finds out when it opens (LOG_BEHIND, LOG_GAP), asked of a node that is stopped. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema, type SnapshotHead } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { streamOf, type Topology } from '../graph.js';
+import { REPARTITION, streamOf, subjectOf, type Topology } from '../graph.js';
 import type { Log, StreamInfo } from '../ports.js';
 import { destinationsOf } from '../router.js';
 import { filtersOf, mailboxSubjects } from '../streams.js';
@@ -46,6 +46,10 @@ export async function logFit(
       kind: 'rolled-back',
       says: `it includes message ${sequence} of ${stream}, which ends at ${info.lastSequence}: it was rolled back`,
     };
+  }
+  const beginning = await log.last(stream, subjectOf(stage, partition, REPARTITION, 0));
+  if (beginning !== undefined && beginning.sequence > sequence) {
+    return { kind: 'gap', says: `${stream} goes on from state that rivulet repartition made, and that is not here` };
   }
   const { publishers } = mailboxSubjects(topology, stage, partition);
   // Publishers' messages do not tell of the one before them.
