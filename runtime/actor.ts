@@ -3,12 +3,13 @@
  * and the supervisor opens a new one.
  *
  * Invariants
- *   M1  State is a fold of the mailbox in stream order: a restart reads from the snapshot's sequence + 1.
+ *   M1  State is a fold of the mailbox in stream order: a restart takes in what is behind the snapshot's sequence. It reads from that sequence on, to
+ *       see that the message is still the one that was taken in.
  *   M2  One input is one step: taken in, answered and handed to the outbox without an await in between, so that any moment at which
  *       a snapshot can be cut lies between two inputs.
  *   M3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
  */
-import { buriedInputs } from './buried.js';
+import { mailboxRecord } from './buried.js';
 import { fnv1a, utf8 } from './bytes.js';
 import { asError } from './errors.js';
 import { MailboxFold, residentCells, StepError } from './fold.js';
@@ -18,7 +19,14 @@ import { cellStores, instancePrefix } from './keyspace.js';
 import { Line, Outbox } from './outbox.js';
 import type { Clock, Log, Logger, LogMessage, Reader, Store } from './ports.js';
 import { destinationsOf } from './router.js';
-import { mustHoldWhatWasSaid, restoredSnapshot, Snapshotter } from './snapshotter.js';
+import {
+  mustBeIncluded,
+  mustBeWhole,
+  mustHoldWhatWasSaid,
+  type Restored,
+  restoredSnapshot,
+  Snapshotter,
+} from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { filtersOf, publishersSubject } from './streams.js';
@@ -40,6 +48,8 @@ export interface ActorKnobs {
    * does not wait.
    */
   readonly frameEveryMs: number;
+  /** Where copies are made, a mailbox is trimmed at most this often: it costs a word on every line (O5). */
+  readonly trimEveryMs: number;
 }
 
 export interface ActorOptions {
@@ -73,6 +83,7 @@ export class Actor {
     private readonly snapshotter: Snapshotter,
     private readonly abort: AbortController,
     private readonly heard: Heard,
+    private readonly restored: Restored,
   ) {}
 
   /** Restores the last snapshot and finds out what was said already. */
@@ -80,19 +91,21 @@ export class Actor {
     const { topology, stage, partition, log, store } = options;
     const restored = await restoredSnapshot(options);
     const { sequence } = restored;
-    const buried = await buriedInputs(options, restored.identity);
-    const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
-    const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const abort = new AbortController();
+    // The lines first: an owner that trims says so before it speaks on all of them, so who sees no trim is refused by that.
     const outbox = await openOutbox(options, abort.signal);
     await mustHoldWhatWasSaid(options, restored, outbox.lines);
+    const { buried, trimmed } = await mailboxRecord(options, restored);
+    mustBeWhole(options, sequence, trimmed);
+    const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
+    const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const heard = new Heard(`${stage.id}.${partition}`, sequence, restored.heard);
     const filters = filtersOf(topology, stage.id, partition);
-    const reader = await log.read(streamOf(stage.id), { filters, from: sequence + 1 });
+    const reader = await log.read(streamOf(stage.id), { filters, from: sequence });
     const snapshotter = new Snapshotter(options, fold, outbox, heard, restored);
     options.status.sequence = sequence;
     options.status.snapshotSequence = sequence;
-    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard);
+    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard, restored);
     outbox.onFailed = (error) => {
       actor.fail(error);
     };
@@ -111,7 +124,8 @@ export class Actor {
         const messages = await this.reader.take(this.options.knobs.frameMessages);
         if (this.failure !== undefined) throw this.failure;
         if (messages.length === 0) break;
-        rest = await this.takeAll(rest.length === 0 ? messages : [...rest, ...messages]);
+        const news = this.behindSnapshot(messages);
+        rest = await this.takeAll(rest.length === 0 ? news : [...rest, ...news]);
       }
       if (this.stopping) await this.snapshotter.snapshot();
     } finally {
@@ -120,6 +134,14 @@ export class Actor {
       await snapshots;
       this.fold.instance.stop();
     }
+  }
+
+  /** Without the message that the snapshot ends with, which is the first one unless it was trimmed. */
+  private behindSnapshot(messages: readonly LogMessage[]): readonly LogMessage[] {
+    const first = messages[0]!;
+    if (first.sequence !== this.restored.sequence) return messages;
+    mustBeIncluded(this.options, this.restored, first);
+    return messages.slice(1);
   }
 
   private async pace(): Promise<void> {
@@ -177,7 +199,7 @@ export class Actor {
       throw error instanceof StepError ? error : new StepError(first.sequence, last.sequence, asError(error));
     }
     for (const { subject, data } of messages) {
-      this.snapshotter.took(last.sequence, raw ? publishersSubject(subject) : subject, data.length);
+      this.snapshotter.took(last, raw ? publishersSubject(subject) : subject, data.length);
       status.bytesIn += data.length;
     }
     status.messagesIn += messages.length;

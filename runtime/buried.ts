@@ -1,17 +1,21 @@
 /**
- * Inputs that the runtime has given up on, as a record in the log.
+ * What a mailbox holds no more, as a record in the log: inputs that the runtime has given up on, and what was trimmed.
  *
  * Invariants
  *   B1  An input is skipped only after the log has stored that it is: whoever restores an older snapshot, also on another node, skips it as well.
  *   B2  An actor knows the record, read from the leader, before it reads its mailbox.
  *   B3  A record is fenced by the one before it: of two owners that bury at once, the second reads what the first has said.
  *
+ *   B4  That a mailbox is trimmed is recorded before it is: whoever reads on from an older snapshot finds out.
+ *
  * Records have a stream of their own, so that a mailbox that is full because of the very message can still be freed of it. Each names the
  * stream whose sequences it lists: those of a stream that was made anew mean other messages.
  */
 import { textOf, utf8 } from './bytes.js';
 import { POISON, streamOf } from './graph.js';
-import type { Log } from './ports.js';
+import type { Log, StreamInfo } from './ports.js';
+
+type StreamIdentity = Pick<StreamInfo, 'identity' | 'origins'>;
 
 /** The newest that are remembered: who restores a snapshot that is a thousand burials old finds out anew. */
 const BURIED_MAX = 1_000;
@@ -25,41 +29,69 @@ export interface Mailbox {
 interface Record {
   readonly stream: string;
   readonly sequences: readonly number[];
+  /** Messages with a lower sequence may be missing; absent: none is. */
+  readonly trimmed?: number;
+}
+
+/** What of a mailbox's stream is buried, and below which sequence messages may be missing. */
+export interface MailboxRecord {
+  readonly buried: ReadonlySet<number>;
+  readonly trimmed: number;
 }
 
 const subjectOf = ({ stage, partition }: Mailbox): string => `rivulet.${POISON}.${stage.id}.${partition}`;
 
-/** Sequences of the mailbox's stream. `identity`: which stream that is now. */
-export async function buriedInputs(mailbox: Mailbox, identity: string): Promise<ReadonlySet<number>> {
-  return new Set((await read(mailbox, identity)).sequences);
+/** `stream`: which one that is now, and which it was restored from. */
+export async function mailboxRecord(mailbox: Mailbox, stream: StreamIdentity): Promise<MailboxRecord> {
+  const { sequences, trimmed } = await read(mailbox, stream);
+  return { buried: new Set(sequences), trimmed };
+}
+
+/** Resolves when it is stored that messages below may be missing. */
+export function noteTrim(mailbox: Mailbox, below: number): Promise<void> {
+  return change(mailbox, ({ sequences, trimmed }) => ({ sequences, trimmed: Math.max(trimmed, below) }));
 }
 
 /** Resolves when it is stored; Transient errors leave it open whether it is, which is no harm: the next actor reads what is. */
 export function bury(mailbox: Mailbox, sequence: number): Promise<void> {
-  return change(mailbox, (sequences) => [...sequences.filter((one) => one !== sequence), sequence].slice(-BURIED_MAX));
+  return change(mailbox, ({ sequences, trimmed }) => ({
+    sequences: [...sequences.filter((one) => one !== sequence), sequence].slice(-BURIED_MAX),
+    trimmed,
+  }));
 }
 
 /** Takes back what was buried in vain. Only for who has buried it, and before anything was said about it. */
 export function unbury(mailbox: Mailbox, sequence: number): Promise<void> {
-  return change(mailbox, (sequences) => sequences.filter((one) => one !== sequence));
+  return change(mailbox, ({ sequences, trimmed }) => ({
+    sequences: sequences.filter((one) => one !== sequence),
+    trimmed,
+  }));
 }
 
-async function change(mailbox: Mailbox, next: (sequences: readonly number[]) => readonly number[]): Promise<void> {
+type Content = Required<Pick<Record, 'sequences' | 'trimmed'>>;
+
+async function change(mailbox: Mailbox, next: (content: Content) => Content): Promise<void> {
   const { log, stage } = mailbox;
-  const { identity } = await log.info(streamOf(stage.id));
-  const { sequences, at } = await read(mailbox, identity);
-  const record: Record = { stream: identity, sequences: next(sequences) };
-  const stored = await log.publish(subjectOf(mailbox), utf8(JSON.stringify(record)), { expected: at });
+  const info = await log.info(streamOf(stage.id));
+  const content = await read(mailbox, info);
+  const record: Record = { stream: info.identity, ...next(content) };
+  const stored = await log.publish(subjectOf(mailbox), utf8(JSON.stringify(record)), { expected: content.at });
   // The last record says it all.
   await log.purge(streamOf(POISON), subjectOf(mailbox), stored).catch(() => undefined);
 }
 
 async function read(
   mailbox: Mailbox,
-  identity: string,
-): Promise<{ readonly sequences: readonly number[]; readonly at: number }> {
+  { identity, origins = [] }: StreamIdentity,
+): Promise<Content & { readonly at: number }> {
   const last = await mailbox.log.last(streamOf(POISON), subjectOf(mailbox));
-  if (last === undefined) return { sequences: [], at: 0 };
-  const { stream, sequences } = JSON.parse(textOf(last.data)) as Record;
-  return { sequences: stream === identity ? sequences : [], at: last.sequence };
+  if (last === undefined) return { sequences: [], trimmed: 0, at: 0 };
+  const { stream, sequences, trimmed = 0 } = JSON.parse(textOf(last.data)) as Record;
+  // Of a stream that this one was restored from counts what is in both.
+  const upTo = stream === identity ? Infinity : (origins.find((one) => one.identity === stream)?.upTo ?? 0);
+  return {
+    sequences: sequences.filter((sequence) => sequence <= upTo),
+    trimmed: Math.min(trimmed, upTo + 1),
+    at: last.sequence,
+  };
 }

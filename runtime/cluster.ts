@@ -8,10 +8,12 @@
  *   D3  A unit changes hands when nobody holds its lease; who holds it and should not hands it over when the one that should is warm.
  *   D4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
  */
+import { textOf } from './bytes.js';
 import { bytesOf, holdIn, leasesIn, type NodeEntry, nodesIn } from './cluster-entries.js';
 import { Deadline } from './deadline.js';
 import { asError, explain, reactionOf } from './errors.js';
 import type { Unit, UnitHost } from './host.js';
+import { outlasting, patientStart } from './outlasting.js';
 import { place } from './placement.js';
 import type { Clock, KeyValue, Logger } from './ports.js';
 import { PresenceEntry, unlessFenced } from './presence.js';
@@ -61,7 +63,7 @@ export class Cluster {
   private stopped = false;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
-  private unwatch: (() => Promise<void>)[] = [];
+  private readonly unwatch: (() => Promise<void>)[] = [];
 
   private constructor(private readonly options: ClusterOptions) {
     this.startedAtMs = options.clock.nowMs();
@@ -72,12 +74,14 @@ export class Cluster {
   /** Resolves when this node has opened what falls to it at once. */
   static async join(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
-    await Promise.all(options.units.map(({ name }) => options.host.check(name)));
-    await cluster.round();
+    const patiently = patientStart(options.clock, (error) => cluster.waits(error));
+    await Promise.all(options.units.map(({ name }) => patiently(() => options.host.check(name))));
+    await patiently(() => cluster.round());
     await cluster.closeOthers();
     while (cluster.tasks.size > 0) await Promise.all(cluster.tasks);
-    const nudge = (): void => cluster.pause.abort();
-    cluster.unwatch = await Promise.all([options.nodes.watch(nudge), options.leases.watch(nudge)]);
+    for (const table of [options.nodes, options.leases]) {
+      cluster.unwatch.push(await patiently(() => cluster.watch(table)));
+    }
     cluster.looping = cluster.loop();
     return cluster;
   }
@@ -110,6 +114,18 @@ export class Cluster {
     });
     await Promise.all(closing);
     await this.quietly(() => this.presence.leave());
+  }
+
+  /** What is new calls for a round; what is only renewed does not, or each round, which renews, would call for the next one, here and elsewhere. */
+  private watch(table: KeyValue): Promise<() => Promise<void>> {
+    const known = new Map<string, string>();
+    return table.watch((key, value) => {
+      const text = value === undefined ? undefined : textOf(value);
+      if (text !== undefined && known.get(key) === text) return;
+      if (text === undefined) known.delete(key);
+      else known.set(key, text);
+      this.pause.abort();
+    });
   }
 
   /** What was opened to be looked at, and is nobody's business here. */
@@ -207,7 +223,7 @@ export class Cluster {
       this.owned.delete(unit);
       if (this.everywhere.has(unit)) this.followed.set(unit, 'ready');
       // Were it just being renewed, the next round would delete it.
-      await unlessFenced(() => leases.delete(unit, own.revision));
+      await this.quietly(() => leases.delete(unit, own.revision));
     });
   }
 
@@ -220,6 +236,7 @@ export class Cluster {
     this.followed.delete(unit);
     logger.info({ unit }, 'taking over');
     this.beside(unit, async () => {
+      if (this.owned.get(unit) !== own) return;
       await host.own(unit);
       own.phase = 'ready';
     });
@@ -231,6 +248,7 @@ export class Cluster {
     if ((wanted || this.everywhere.has(unit)) && !isFollowed) {
       this.followed.set(unit, 'busy');
       this.beside(unit, async () => {
+        if (!this.followed.has(unit)) return;
         await host.follow(unit);
         if (this.followed.has(unit)) this.followed.set(unit, 'ready');
       });
@@ -254,13 +272,15 @@ export class Cluster {
     await this.sayPresence();
   }
 
-  /** What takes long; the next round sees what has come of it (D4). */
+  /** What takes long; the next round sees what has come of it (D4). What cannot be done now is tried again: work may run twice. */
   private beside(unit: string, work: () => Promise<void>): void {
-    const { onFatal, logger } = this.options;
-    const task = work()
+    const { onFatal, logger, clock } = this.options;
+    const isWanted = (): boolean => !this.stopped;
+    const task = outlasting(work, { clock, isWanted, onWait: (error) => this.waits(error, unit) })
       .catch((error: unknown) => {
         logger.error({ unit, reason: explain(error) }, 'cannot open or close a unit');
-        onFatal(asError(error));
+        // At the end it is the next start's.
+        if (!this.stopped || reactionOf(error) === 'fatal') onFatal(asError(error));
       })
       .finally(() => {
         this.tasks.delete(task);
@@ -276,6 +296,10 @@ export class Cluster {
     } catch (error) {
       this.options.logger.debug({ err: error }, 'left without saying so; the leases end by themselves');
     }
+  }
+
+  private waits(error: unknown, unit?: string): void {
+    this.options.logger.warn({ err: error, unit }, 'cannot be done now; trying again');
   }
 
   private isStopped(): boolean {

@@ -3,6 +3,7 @@
  *
  * Runs beside the actors: it reads a view of the store, so that neither waits for the other.
  */
+import { randomUUID } from 'node:crypto';
 import { acknowledge, copiedOf, mark } from './catch-up.js';
 import { type Copies, type CopyPart, includedIn, piecesOf, type Sequences, type StoredManifest } from './copies.js';
 import { readManifest, writeManifest } from './copies.js';
@@ -19,7 +20,7 @@ export interface CopierOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly everyMs: number;
-  /** Names the writer in the names of parts, so that two never write one. */
+  /** Named in the names of parts, for people; what makes them unique is drawn. */
   readonly node: string;
   /** While true nothing is deleted: somebody takes a backup. */
   readonly isHeld: () => boolean;
@@ -36,7 +37,6 @@ export class Copier {
   private running: Promise<void> | undefined;
   /** Parts that no manifest names, seen before ours was written. */
   private garbage: string[] = [];
-  private count = 0;
   private ended: Promise<void> = Promise.resolve();
 
   constructor(
@@ -110,7 +110,7 @@ export class Copier {
   private async put(entries: AsyncIterable<StoreChange[]>, before: readonly CopyPart[], to: Sequences): Promise<void> {
     const { copies, unit, node, logger } = this.options;
     const known = await copies.objects.names(`${unit.name}/`);
-    const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${node}-${this.count++}`;
+    const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${node}-${randomUUID().slice(0, 8)}`;
     const startedAt = performance.now();
     const { bytes, digest } = await copies.objects.put(name, piecesOf(entries));
     const part: CopyPart = { name, bytes, digest, from: before.at(-1)?.to ?? {}, to };

@@ -117,6 +117,7 @@ export class MailboxFold {
   take(message: LogMessage): { readonly answer: Answer; readonly ingestedAtMs: number | undefined } {
     const answer = this.newAnswer();
     const envelope = this.envelopeOf(message);
+    if (envelope.claim) return { answer, ingestedAtMs: undefined };
     const writer = writerOfSubject(message.subject);
     const { aligned } = this.alignment;
     if (aligned && this.alignment.knows(writer) && (this.held.has(writer) || this.alignment.mustHold(writer))) {

@@ -35,14 +35,14 @@ export class Heard {
       throw fatal(
         'LOG_GAP',
         `${this.reader} has read up to message ${this.restoredAt}, but message ${expected} on ${subject} is gone`,
-        { hint: 'the state is older than what the log was trimmed to: restore the data directory, or start both anew' },
+        { hint: 'the state is older than what the log was trimmed to: see what can be done with `rivulet repair`' },
       );
     }
     if (expected !== undefined && last !== undefined && expected < last) {
       throw fatal(
         'LOG_BEHIND',
         `${this.reader} has read message ${last} on ${subject}, but message ${sequence} follows message ${expected} there`,
-        { hint: 'the NATS store was rolled back: restore it, or use an empty data directory' },
+        { hint: 'the NATS store was rolled back: restore it, or see what can be done with `rivulet repair`' },
       );
     }
     this.lasts.set(subject, sequence);

@@ -17,6 +17,7 @@ import { Deadline } from './deadline.js';
 import { asError, RivuletError } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Clock, Log, Logger, Store } from './ports.js';
+import { outlasting } from './outlasting.js';
 import { mustFitLog } from './preflight.js';
 import { restoredSnapshot } from './snapshotter.js';
 import { type ActorStatus, newStatus } from './status.js';
@@ -246,7 +247,12 @@ export class HostedUnit {
   private async recover(gap: Error): Promise<void> {
     await this.stopInstances();
     const before = sequencesOf(this.store, this.unit);
-    await this.catchUp();
+    const { clock, loggerOf } = this.options;
+    const logger = loggerOf(this.unit.name, this.unit.partition);
+    await outlasting(() => this.catchUp(), {
+      ...{ clock, isWanted: () => !this.closed },
+      onWait: (error) => logger.warn({ err: error }, 'cannot read the copies now; trying again'),
+    });
     const after = sequencesOf(this.store, this.unit);
     if (this.unit.stages.every((id) => before[id] === after[id])) throw gap;
     if (!this.closed) this.startInstances();

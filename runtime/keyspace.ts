@@ -94,7 +94,7 @@ export async function cellStores(
     const own: CellStore = { get: (key) => get(cell, key), entries: () => named };
     const restored = state[cell]?.create();
     for (const _ of restored?.restoring?.(own) ?? []) {
-      const due = turn?.();
+      const due = turn?.('restore');
       if (due !== undefined) await due;
     }
     loaded.set(cell, restored?.restoring === undefined ? own : { ...own, restored });

@@ -1,5 +1,4 @@
 /** A node's place among others (composition): its identity, its units on its threads, the tables that all nodes share. */
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -15,6 +14,7 @@ import { checkSharedDeployment } from './main-deployment.js';
 import type { Threads } from './main-threads.js';
 import { LIVE_WEIGHTS, weightOf } from './main-units.js';
 import type { HostRequest, StartedHost } from './main-worker.js';
+import { patientStart } from './outlasting.js';
 import type { Logger } from './ports.js';
 
 export interface Identity {
@@ -26,24 +26,28 @@ const NODE_KEY = 'node/id';
 
 /** Which node a data directory is; held open, so that two processes never run on one (Fatal DATA_DIR_LOCKED). */
 export async function claimIdentity(dataDir: string): Promise<Identity> {
-  const directory = join(dataDir, 'state', 'node');
-  mkdirSync(directory, { recursive: true });
-  const store = await openLevelStore(directory);
+  const store = await openLevelStore(join(dataDir, 'state', 'node'));
   const known = store.getSync(NODE_KEY);
   const node = known === undefined ? randomUUID().slice(0, 8) : textOf(known);
   if (known === undefined) await store.write([{ key: NODE_KEY, value: utf8(node) }]);
   return { node, release: () => store.close() };
 }
 
-/** Units of the view on this thread, all others on the workers, each where least is done so far. */
+/** Units of the view on this thread, all others on the workers: where they are at first, then each where least is done so far. */
 export class NodeHost implements ClusterHost {
   private readonly placed = new Map<string, number>();
+  /** What a unit was asked for last. */
+  private readonly asked = new Map<string, HostRequest>();
 
+  /** `first`: by thread, what it has opened ahead. */
   constructor(
     private readonly units: readonly Unit[],
     private readonly threads: Threads,
     private readonly view: StartedHost,
-  ) {}
+    first: readonly (readonly Unit[])[],
+  ) {
+    for (const [thread, own] of first.entries()) for (const { name } of own) this.placed.set(name, thread);
+  }
 
   check(unit: string): Promise<void> {
     return this.perform(unit, { action: 'check', unit });
@@ -58,8 +62,10 @@ export class NodeHost implements ClusterHost {
   }
 
   async close(unit: string, { copy }: { readonly copy: boolean }): Promise<void> {
-    await this.perform(unit, { action: 'close', unit, copy });
-    this.placed.delete(unit);
+    const request: HostRequest = { action: 'close', unit, copy };
+    await this.perform(unit, request);
+    // Asked for again meanwhile, it is open again, on the same thread.
+    if (this.asked.get(unit) === request) this.placed.delete(unit);
   }
 
   async hold(held: boolean): Promise<void> {
@@ -69,6 +75,7 @@ export class NodeHost implements ClusterHost {
   }
 
   private perform(unit: string, request: HostRequest): Promise<void> {
+    this.asked.set(unit, request);
     const isView = this.units.some(({ name, everywhere }) => name === unit && everywhere === true);
     return isView ? this.view.perform(request) : this.threads.request(this.threadOf(unit), request);
   }
@@ -101,7 +108,10 @@ export interface JoinOptions {
 
 export async function joinCluster({ connection, identity, pipeline, ...options }: JoinOptions): Promise<Cluster> {
   const { nodes, leases, deployment } = await openClusterTables(connection, options);
-  await checkSharedDeployment(deployment, pipeline);
+  const patiently = patientStart(systemClock, (error) =>
+    options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
+  );
+  await patiently(() => checkSharedDeployment(deployment, pipeline));
   return Cluster.join({
     ...options,
     ...{ nodes, leases, node: identity.node, process: randomUUID(), name: hostname(), clock: systemClock },

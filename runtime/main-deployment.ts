@@ -35,10 +35,18 @@ export function deploymentIn(dataDir: string): Deployment | undefined {
 }
 
 export function writeDeployment(dataDir: string, pipeline: PipelineOptions): void {
-  mkdirSync(dataDir, { recursive: true });
   const file = join(dataDir, FILE);
-  writeFileSync(`${file}.new`, `${JSON.stringify(fixedPart(pipeline), undefined, 2)}\n`);
-  renameSync(`${file}.new`, file);
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    // On a disk that is full half of it would stay.
+    writeFileSync(`${file}.new`, `${JSON.stringify(fixedPart(pipeline), undefined, 2)}\n`);
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    throw fatal('STATE_OPEN', `cannot write to the data directory ${dataDir}`, {
+      cause: error,
+      hint: 'check permissions and free space of the data directory',
+    });
+  }
 }
 
 /** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory was made by another deployment. */

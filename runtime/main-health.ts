@@ -6,6 +6,8 @@ import type { Clock, Logger } from './ports.js';
 
 export interface HealthWatchOptions {
   readonly vitals: () => Vitals;
+  /** Has everybody say anew how they are; the vitals tell soon. */
+  readonly ask: () => void;
   readonly apply: (health: Health) => void;
   readonly dataDir: string;
   readonly clock: Clock;
@@ -13,6 +15,8 @@ export interface HealthWatchOptions {
 }
 
 const LOOK_EVERY_MS = 250;
+/** Until it serves for the first time: what is ready should not wait for a look. */
+const LOOK_AT_START_MS = 20;
 const FILE = 'health.json';
 
 /** What the node on a data directory has last said of its health. */
@@ -47,7 +51,8 @@ export class HealthWatch {
   private async lookAgain(): Promise<void> {
     const { signal } = this.abort;
     while (!signal.aborted) {
-      await this.options.clock.sleep(LOOK_EVERY_MS, signal);
+      if (!this.served) this.options.ask();
+      await this.options.clock.sleep(this.served ? LOOK_EVERY_MS : LOOK_AT_START_MS, signal);
       if (!signal.aborted) this.look();
     }
   }

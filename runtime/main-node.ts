@@ -1,14 +1,13 @@
 /**
  * A live node (composition): NATS, the pipeline on worker threads, the view and the gRPC façade on this one.
  *
- * Start: NATS, streams, threads, what the other nodes leave to this one, façade, then SERVING. Stop, in the order that loses nothing:
+ * Start: threads, NATS, façade, streams, what the other nodes leave to this one, then SERVING. What takes long goes on side by side: while NATS
+ * starts, the threads load what they run and open their stores, and this one loads the rest (so nothing heavy is imported here but by `loadParts`). Stop, in the order that loses nothing:
  * NOT_SERVING, calls end, units are handed over with a last snapshot, threads and NATS end.
  */
-import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
-import { mainTopology, type PipelineOptions } from '../actors/topology.js';
-import { startGrpcServer } from '../connectors/grpc/server.js';
+import type { PipelineOptions } from '../actors/topology.js';
 import type { ServerTls } from '../connectors/grpc/credentials.js';
 import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
@@ -24,16 +23,17 @@ import type { Cluster } from './cluster.js';
 import { claimIdentity, type Identity, joinCluster, NodeHost } from './main-cluster.js';
 import { LoopDelay } from './loop-delay.js';
 import { checkDeployment } from './main-deployment.js';
-import { eventPublisher } from './main-publisher.js';
 import { type NatsHandle, openNats } from './main-nats.js';
-import { loadingThreads, Threads } from './main-threads.js';
-import { allUnits, unitsOf, VIEW_STAGE } from './main-units.js';
-import { viewAnswers } from './main-view.js';
-import { type HostData, type StartedHost, startHost } from './main-worker.js';
+import { loadingThreads, usefulThreads } from './main-loading.js';
+import type { StoresAhead } from './main-stores.js';
+import { Threads } from './main-threads.js';
+import { allUnits, LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
+import type { HostData, StartedHost, WorkerStart } from './main-worker.js';
+import { patientStart } from './outlasting.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
 import { ensureStreams } from './streams.js';
-import { Telemetry } from './telemetry.js';
+import type { Telemetry } from './telemetry.js';
 
 export interface NodeOptions {
   readonly dataDir: string;
@@ -85,58 +85,94 @@ const STATUS_EVERY_MS = 1_000;
 const FACADE_SHARE = 0.3;
 const UNITS_SHARE = 0.8;
 
-export async function startNode(options: NodeOptions): Promise<RunningNode> {
+/** What takes long to load, while NATS starts. */
+async function loadParts() {
+  const [{ mainTopology }, worker, { startGrpcServer }, { eventPublisher }, { viewAnswers }, { Telemetry }] =
+    await Promise.all([
+      import('../actors/topology.js'),
+      import('./main-worker.js'),
+      import('../connectors/grpc/server.js'),
+      import('./main-publisher.js'),
+      import('./main-view.js'),
+      import('./telemetry.js'),
+    ]);
+  return { mainTopology, ...worker, startGrpcServer, eventPublisher, viewAnswers, Telemetry };
+}
+
+type Parts = Awaited<ReturnType<typeof loadParts>>;
+
+/** `loading`: threads that were begun already. */
+export async function startNode(
+  options: NodeOptions,
+  loading: Worker[] = loadingThreads(usefulThreads(options.threads)),
+): Promise<RunningNode> {
   let onFatal: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => (onFatal = resolve));
   const undo: (() => Promise<void>)[] = [];
-  checkDeployment(options.dataDir, options.pipeline);
-  const loading = loadingThreads(Math.min(options.threads, availableParallelism()));
   undo.push(async () => {
     await Promise.all(loading.map((worker) => worker.terminate()));
   });
   try {
+    checkDeployment(options.dataDir, options.pipeline);
     const identity = await claimIdentity(options.dataDir);
     undo.push(() => identity.release());
+    for (const [thread, worker] of loading.entries()) {
+      const share = { pipeline: options.pipeline, thread, threads: loading.length };
+      const { dataDir, logLevel } = options;
+      worker.postMessage({ kind: 'open', name: threadName(thread), dataDir, logLevel, ...share } satisfies WorkerStart);
+    }
+    const loadingParts = loadParts().then((parts) => {
+      const topology = parts.mainTopology(options.pipeline);
+      const viewStores = parts.storesOf({ ...options, name: 'facade' });
+      viewStores.begin(unitsOf(topology).view);
+      return { parts, topology, viewStores };
+    });
+    undo.push(async () => (await loadingParts.catch(() => undefined))?.viewStores.close());
     const nats = await openNats({ ...options, onFatal });
     undo.push(() => nats.stop());
+    const { parts, topology, viewStores } = await loadingParts;
     const connection = await connectNats(nats.options, 'rivulet-facade');
     const log = await openNatsLog(connection);
     undo.push(() => log.close());
     const natsAwaySinceMs = watchLink(connection, systemClock);
-    const topology = mainTopology(options.pipeline);
     const { streamBytesMax: bytesMax, replicas } = options;
-    await ensureStreams(log, topology, { bytesMax, replicas });
-    const hosts = await startHosts(options, identity, topology, nats, onFatal, undo, loading);
     const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
-    let address: string | undefined = undefined;
+    const patiently = patientStart(systemClock, (error) =>
+      logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
+    );
+    await patiently(() => ensureStreams(log, topology, { bytesMax, replicas }));
     const units = allUnits(topology);
-    const host = new NodeHost(units, hosts.threads, hosts.view);
-    const cluster = await joinCluster({
-      ...options,
-      connection,
-      identity,
-      units,
-      host,
-      logger,
-      grpc: () => address,
-      onFatal,
-    });
-    undo.push(() => cluster.stop());
-    const answer = viewAnswers(hosts.view.host, topology);
-    const grpc = await startGrpcServer({
+    const shares = spread(unitsOf(topology).pipeline, loading.length, LIVE_WEIGHTS);
+    const hosts = await startHosts(options, parts, viewStores, identity, topology, nats, onFatal, undo, loading);
+    const answer = parts.viewAnswers(hosts.view.host, topology);
+    const grpc = await parts.startGrpcServer({
       ...options.grpc,
       answers: { get: answer },
-      publisher: eventPublisher(log),
+      publisher: parts.eventPublisher(log),
       logger,
       onCall: (call) => {
         hosts.telemetry.called(call);
       },
     });
-    address = `${options.grpc.host}:${grpc.port}`;
-    // What they run now; afterwards they are asked once in a while.
+    undo.push(() => grpc.stop(0));
+    const cluster = await joinCluster({
+      ...options,
+      connection,
+      identity,
+      units,
+      host: new NodeHost(units, hosts.threads, hosts.view, shares),
+      logger,
+      grpc: () => `${options.grpc.host}:${grpc.port}`,
+      onFatal,
+    });
+    undo.push(() => cluster.stop());
+    // What they run now: as of an earlier answer they ran nothing, and nothing is missing there (V1).
     await hosts.threads.freshStatuses();
     const health = HealthWatch.start({
       ...{ dataDir: options.dataDir, clock: systemClock, logger },
+      ask: () => {
+        hosts.threads.ask();
+      },
       vitals: () => ({
         instances: hosts.statuses(),
         threads: hosts.threads.answers(),
@@ -178,9 +214,13 @@ interface StartedHosts {
   readonly statuses: () => ActorStatus[];
 }
 
+const threadName = (thread: number): string => `worker-${thread}`;
+
 /** Threads without units yet: the cluster says which. */
 async function startHosts(
   options: NodeOptions,
+  { startHost, Telemetry }: Parts,
+  viewStores: StoresAhead,
   { node }: Identity,
   topology: Topology,
   nats: NatsHandle,
@@ -194,15 +234,16 @@ async function startHosts(
     copying: { everyMs: copyEveryMs, node, replicas },
   };
   const wanted = Math.min(loading.length, unitsOf(topology).pipeline.length);
-  const names = Array.from({ length: wanted }, (_, i) => `worker-${i}`);
+  const names = Array.from({ length: wanted }, (_, i) => threadName(i));
   const hosts = names.map((name): HostData => ({ ...shared, name }));
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal, loading);
   undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
   const own = new LoopDelay();
   const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
-  const telemetry: Telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
-  const view = await startHost({ ...shared, name: 'facade' }, onFatal, (stage, ingestedAtMs) => {
+  const telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
+  const facade: HostData = { ...shared, name: 'facade' };
+  const view = await startHost(facade, viewStores, onFatal, (stage, ingestedAtMs) => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
   });
   undo.push(() => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));

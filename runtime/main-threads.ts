@@ -1,16 +1,17 @@
 /** The threads of a node: starts workers, asks them how they are, stops them within a deadline. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { systemClock } from './clock.js';
 import { Deadline } from './deadline.js';
 import { transient } from './errors.js';
 import {
   type HostData,
   type HostRequest,
-  revived,
-  WAITS_FOR_DATA,
   type WorkerCommand,
   type WorkerMessage,
+  type WorkerStart,
 } from './main-worker.js';
+import { loadingThreads } from './main-loading.js';
+import { revived } from './plain-error.js';
 import type { ActorStatus } from './status.js';
 
 /** Of a deadline, what it takes a thread to say how its stop went. */
@@ -25,16 +26,12 @@ interface Thread {
   loopDelayMs: number;
   /** What it did not finish. */
   stopped: Promise<readonly string[]>;
+  /** Who waits for its next status, or its end. */
+  asked: (() => void)[];
+  ended: boolean;
   /** Requests that wait for `done`. */
   readonly calls: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>;
 }
-
-/** Threads that load what they need while there is no data for them yet: it takes them longer than it takes NATS to start. */
-export const loadingThreads = (count: number): Worker[] =>
-  Array.from({ length: count }, (_, i) => {
-    const url = new URL('./main-worker.js', import.meta.url);
-    return new Worker(url, { workerData: WAITS_FOR_DATA, name: `worker-${i}` });
-  });
 
 export class Threads {
   private readonly workers: Thread[] = [];
@@ -57,13 +54,17 @@ export class Threads {
       await threads.stop(new Deadline(1_000, systemClock));
       throw error;
     }
-    const ask = (): void => {
-      threads.tell({ kind: 'status' });
-    };
-    ask();
-    threads.asking = setInterval(ask, statusEveryMs);
+    threads.ask();
+    threads.asking = setInterval(() => {
+      threads.ask();
+    }, statusEveryMs);
     threads.asking.unref();
     return threads;
+  }
+
+  /** Has all threads say how they are. */
+  ask(): void {
+    this.tell({ kind: 'status' });
   }
 
   /** For health: a thread that is silent is not well. */
@@ -87,20 +88,9 @@ export class Threads {
 
   /** Asks all threads anew. */
   async freshStatuses(): Promise<ActorStatus[]> {
-    const answers = this.workers.map(
-      ({ worker }) =>
-        new Promise<void>((resolve) => {
-          const onMessage = (message: WorkerMessage): void => {
-            if (message.kind !== 'status') return;
-            worker.off('message', onMessage);
-            resolve();
-          };
-          worker.on('message', onMessage);
-          worker.once('exit', () => {
-            resolve();
-          });
-        }),
-    );
+    const answers = this.workers
+      .filter(({ ended }) => !ended)
+      .map(({ asked }) => new Promise<void>((resolve) => asked.push(resolve)));
     this.tell({ kind: 'status' });
     await Promise.all(answers);
     return this.statuses();
@@ -137,13 +127,16 @@ export class Threads {
   }
 
   private startOne(data: HostData, worker: Worker): Promise<void> {
-    worker.postMessage(data);
+    worker.postMessage({ kind: 'start', data } satisfies WorkerStart);
     return new Promise((resolveStart, rejectStart) => {
       const stopped = new Promise<readonly string[]>((resolveStopped) => {
         const { name } = data;
         const own: Thread = {
           ...{ name, worker, statuses: [], answeredAtMs: undefined, loopDelayMs: 0, stopped: Promise.resolve([]) },
-          calls: new Map(),
+          ...{ asked: [], ended: false, calls: new Map() },
+        };
+        const answered = (): void => {
+          for (const resolve of own.asked.splice(0)) resolve();
         };
         this.workers.push(own);
         let ended = false;
@@ -153,6 +146,7 @@ export class Threads {
             own.statuses = message.statuses;
             own.answeredAtMs = systemClock.nowMs();
             own.loopDelayMs = Math.max(own.loopDelayMs, message.loopDelayMs);
+            answered();
           } else if (message.kind === 'done') {
             const waiting = own.calls.get(message.call);
             own.calls.delete(message.call);
@@ -171,6 +165,8 @@ export class Threads {
           this.onFatal(error);
         });
         worker.on('exit', (code) => {
+          own.ended = true;
+          answered();
           resolveStopped([]);
           for (const { reject } of own.calls.values()) reject(transient('THREAD_EXIT', `thread ${name} has ended`));
           if (!ended && code !== 0)

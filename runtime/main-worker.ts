@@ -1,21 +1,20 @@
 /** Entry of a worker thread: a host with its own NATS connection and LevelDB stores (composition). What it hosts, it is told. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import pino from 'pino';
 import { mainTopology, type PipelineOptions } from '../actors/topology.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
-import { openLevelStore } from '../state/level-store.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import { Deadline } from './deadline.js';
-import { asError, RivuletError } from './errors.js';
+import { asError } from './errors.js';
 import { Host, type HostOptions } from './host.js';
+import { WAITS_FOR_DATA } from './main-loading.js';
 import { openCopies } from './main-copies.js';
-import { allUnits } from './main-units.js';
+import { StoresAhead } from './main-stores.js';
+import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './main-units.js';
 import { LoopDelay } from './loop-delay.js';
-import type { Logger, Store } from './ports.js';
+import { plainError, type PlainError } from './plain-error.js';
 import type { ActorStatus } from './status.js';
 import { loopTurns } from './turns.js';
 
@@ -32,6 +31,14 @@ export interface HostData {
   readonly tickEveryMs: number;
   readonly logLevel: string;
 }
+
+/** What a thread is told first: stores to open while it waits; then what it is. */
+export type WorkerStart =
+  | ({ readonly kind: 'open'; readonly thread: number; readonly threads: number } & Pick<
+      HostData,
+      'name' | 'dataDir' | 'logLevel' | 'pipeline'
+    >)
+  | { readonly kind: 'start'; readonly data: HostData };
 
 export type WorkerMessage =
   | { readonly kind: 'started' }
@@ -52,45 +59,6 @@ export type WorkerCommand =
   | { readonly kind: 'status' }
   | { readonly kind: 'call'; readonly call: number; readonly request: HostRequest };
 
-/** An error that can cross a thread boundary. */
-export interface PlainError {
-  readonly reaction: RivuletError['reaction'];
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string | undefined;
-  /** Why, in words. */
-  readonly cause: string | undefined;
-  readonly stack: string | undefined;
-}
-
-export function plainError(error: Error): PlainError {
-  const own = error instanceof RivuletError ? error : undefined;
-  return {
-    reaction: own?.reaction ?? 'bug',
-    code: own?.code ?? 'BUG',
-    message: error.message,
-    hint: own?.hint,
-    cause: error.cause === undefined ? undefined : asError(error.cause).message,
-    stack: error.stack,
-  };
-}
-
-export const revived = ({ reaction, code, message, hint, cause, stack }: PlainError): RivuletError =>
-  Object.assign(
-    new RivuletError(reaction, code, message, {
-      ...(hint === undefined ? {} : { hint }),
-      ...(cause === undefined ? {} : { cause: new Error(cause) }),
-    }),
-    { stack },
-  );
-
-/** The store of a unit; made when it is not there. */
-export function openUnitStore(dataDir: string, name: string, logger?: Logger): Promise<Store> {
-  const directory = join(dataDir, 'state', name);
-  mkdirSync(directory, { recursive: true });
-  return openLevelStore(directory, logger);
-}
-
 export interface StartedHost {
   readonly host: Host;
   readonly perform: (request: HostRequest) => Promise<void>;
@@ -100,10 +68,11 @@ export interface StartedHost {
 /** Starts the host described by the data; used by workers and, for the view, by the main thread. */
 export async function startHost(
   data: HostData,
+  stores: StoresAhead,
   onFatal: (error: Error) => void,
   onAnswered?: (stage: string, ingestedAtMs: number) => void,
 ): Promise<StartedHost> {
-  const logger = pino({ level: data.logLevel, base: { thread: data.name } }, pino.destination({ dest: 2, sync: true }));
+  const logger = loggerOf(data);
   const connection = await connectNats(data.nats, `rivulet-${data.name}`);
   const log = await openNatsLog(connection);
   const topology = mainTopology(data.pipeline);
@@ -116,7 +85,7 @@ export async function startHost(
   const options: HostOptions = {
     topology,
     log,
-    openStore: (name) => openUnitStore(data.dataDir, name, logger),
+    openStore: (name) => stores.open(name),
     clock: systemClock,
     loggerOf: (stage, partition) => logger.child({ stage, partition }),
     knobs: data.knobs,
@@ -145,19 +114,36 @@ export async function startHost(
   return { host, perform, stop };
 }
 
-/** `workerData` of a thread that waits for its HostData as a message. */
-export const WAITS_FOR_DATA = 'rivulet: waits for its data';
+const loggerOf = ({ logLevel, name }: Pick<HostData, 'name' | 'logLevel'>): pino.Logger =>
+  pino({ level: logLevel, base: { thread: name } }, pino.destination({ dest: 2, sync: true }));
+
+export const storesOf = (data: Pick<HostData, 'name' | 'dataDir' | 'logLevel'>): StoresAhead =>
+  new StoresAhead(data.dataDir, loggerOf(data));
 
 async function runWorker(): Promise<void> {
   const port = parentPort!;
-  const data = await new Promise<HostData>((resolve) => port.once('message', resolve));
+  let opened: StoresAhead | undefined;
+  const data = await new Promise<HostData>((resolve) => {
+    const onStart = (start: WorkerStart): void => {
+      if (start.kind === 'open') {
+        opened = storesOf(start);
+        const { pipeline } = unitsOf(mainTopology(start.pipeline));
+        opened.begin(spread(pipeline, start.threads, LIVE_WEIGHTS)[start.thread] ?? []);
+        return;
+      }
+      port.off('message', onStart);
+      resolve(start.data);
+    };
+    port.on('message', onStart);
+  });
+  const stores = opened ?? storesOf(data);
   // Without a listener it would not keep the thread alive.
   port.ref();
   const loopDelay = new LoopDelay();
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
-  const { host, perform, stop } = await startHost(data, (error) => {
+  const { host, perform, stop } = await startHost(data, stores, (error) => {
     post({ kind: 'fatal', error: plainError(error) });
   });
   post({ kind: 'started' });

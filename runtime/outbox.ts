@@ -6,17 +6,24 @@
  *   O2  One publish per subject is in flight, each fenced by the sequence of the one before (rule 6).
  *   O3  An unknown outcome is resolved by reading the subject's last message from the leader, never by guessing.
  *   O4  `settled()` resolves when all that was handed over before it is acknowledged: a snapshot waits for it (rule 7).
+ *   O5  A letter is ours only when it bears our mark: one of another owner with the same tag may stand on other state. Whoever is refused by
+ *       one opens anew. `claim()` says something on every line, so that everybody who opened before is refused from then on.
  */
-import { fromBinary } from '@bufbuild/protobuf';
+import { randomUUID } from 'node:crypto';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { asError, RivuletError, transient } from './errors.js';
-import type { Clock, Log, Logger } from './ports.js';
+import type { Clock, Log, Logger, LogMessage } from './ports.js';
 import { NOTHING_SAID, sameTag, type Tag, tagOf } from './tag.js';
 
 interface Letter {
   readonly tag: Tag;
   readonly data: Uint8Array;
 }
+
+/** Header that tells which incarnation of an owner has written a message. */
+const OWNER = 'Rivulet-Owner';
+const ownerOf = ({ headers }: LogMessage): string | undefined => headers[OWNER.toLowerCase()];
 
 const RETRY_FIRST_MS = 10;
 const RETRY_MAX_MS = 1_000;
@@ -49,6 +56,9 @@ export class Line {
   /** After a failure it stays silent: what comes behind a letter that was not said would leave a hole. */
   private failed = false;
   private sending = false;
+  private readonly headers = { [OWNER]: randomUUID() };
+  /** What the last letter covers. */
+  private latest: Tag;
   handed = 0;
   acked = 0;
   bytes = 0;
@@ -58,7 +68,9 @@ export class Line {
     /** What the subject's last message covers. */
     readonly said: Tag,
     private sequence: number,
-  ) {}
+  ) {
+    this.latest = said;
+  }
 
   static async open(options: LineOptions): Promise<Line> {
     const { said, lastSequence } = await readSaid(options.log, options.stream, options.subject);
@@ -74,7 +86,14 @@ export class Line {
     return this.sequence;
   }
 
+  /** Says that we are here, and nothing else (O5). */
+  claim(): void {
+    const tag = this.latest;
+    this.hand(tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...tag, claim: true })));
+  }
+
   hand(tag: Tag, data: Uint8Array): void {
+    this.latest = tag;
     this.handed++;
     this.bytes += data.length;
     this.queue.push({ tag, data });
@@ -103,7 +122,7 @@ export class Line {
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
       try {
-        this.sequence = await log.publish(subject, letter.data, { expected: this.sequence });
+        this.sequence = await log.publish(subject, letter.data, { expected: this.sequence, headers: this.headers });
         return;
       } catch (error) {
         const code = error instanceof RivuletError && error.reaction === 'transient' ? error.code : undefined;
@@ -127,7 +146,8 @@ export class Line {
     });
     if (last === null) return false;
     if ((last?.sequence ?? 0) === this.sequence) return false;
-    if (last !== undefined && sameTag(tagOf(fromBinary(EnvelopeSchema, last.data)), letter.tag)) {
+    const isOurs = last !== undefined && ownerOf(last) === this.headers[OWNER];
+    if (isOurs && sameTag(tagOf(fromBinary(EnvelopeSchema, last.data)), letter.tag)) {
       this.sequence = last.sequence;
       return true;
     }
@@ -174,6 +194,12 @@ export class Outbox {
       }
       return total <= bytes;
     });
+  }
+
+  /** Resolves when on every line something was said after this call: who opened before is refused from now on. */
+  async claim(): Promise<void> {
+    for (const line of this.lines.values()) line.claim();
+    await this.settled();
   }
 
   /** Resolves when all that was handed over up to now is acknowledged. */

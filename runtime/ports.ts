@@ -65,7 +65,7 @@ export interface Log {
     data: Uint8Array,
     options?: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> },
   ): Promise<number>;
-  /** The last message on a subject, read from the leader. */
+  /** The last message on a subject, or on all that a filter matches, read from the leader. */
   last(stream: string, subject: string): Promise<LogMessage | undefined>;
   /** Drops messages of a subject with sequence < `below`. */
   purge(stream: string, subject: string, below: number): Promise<void>;
@@ -159,8 +159,11 @@ export interface KeyValue {
   put(key: string, value: Uint8Array, revision?: number): Promise<number>;
   /** Nothing when it is not there; with `revision` refused with Transient FENCED when the key has moved on. */
   delete(key: string, revision?: number): Promise<void>;
-  /** Tells of each change as soon as it can, until the function it gives is called; an entry that ends by itself may go unsaid. */
-  watch(onChange: (key: string) => void): Promise<() => Promise<void>>;
+  /**
+   * Tells of each write as soon as it can, with the value (absent: it was deleted), until the function it gives is called; an entry that ends by
+   * itself may go unsaid.
+   */
+  watch(onChange: (key: string, value?: Uint8Array) => void): Promise<() => Promise<void>>;
 }
 
 /** Large values by name, cut into pieces, with a digest. */

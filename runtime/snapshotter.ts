@@ -6,6 +6,7 @@
  *   P2  It is one atomic batch: what changed, and the sequence that it includes.
  *   P3  The stream is trimmed only behind a written snapshot and its copy, and each subject's last message stays.
  */
+import { mailboxRecord, noteTrim } from './buried.js';
 import { fatal } from './errors.js';
 import type { MailboxFold } from './fold.js';
 import type { Heard } from './heard.js';
@@ -13,7 +14,7 @@ import { streamOf, type Topology } from './graph.js';
 import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
 import type { Line, Outbox } from './outbox.js';
-import type { Log, Logger, Store, StoreChange } from './ports.js';
+import type { Clock, Log, Logger, LogMessage, Store, StoreChange, StreamInfo } from './ports.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
@@ -29,7 +30,9 @@ export interface Instance {
 }
 
 export interface SnapshotterOptions extends Instance {
+  readonly clock: Clock;
   readonly logger: Logger;
+  readonly knobs: { readonly trimEveryMs: number };
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
@@ -40,7 +43,10 @@ export interface SnapshotterOptions extends Instance {
 /** What the last snapshot includes (0 and nothing without one), and of which stream. */
 export interface Restored {
   readonly sequence: number;
+  /** When the log stored the message of that sequence; 0: not known. */
+  readonly storedAtMs: number;
   readonly identity: string;
+  readonly origins: NonNullable<StreamInfo['origins']>;
   /** Where that stream ended when it was asked. */
   readonly lastSequence: number;
   /** Per subject the sequence of the last message that had been said, and taken in. */
@@ -57,11 +63,12 @@ export async function restoredSnapshot(options: Instance): Promise<Restored> {
   const stream = streamOf(stage.id);
   const head = readHead(store, stage, partition, topology.count(stage.id));
   const { lastSequence, identity, origins = [] } = await log.info(stream);
-  if (head === undefined) return { sequence: 0, identity, lastSequence, said: {}, heard: {} };
-  const { sequence, said, heard } = head;
+  if (head === undefined) return { sequence: 0, storedAtMs: 0, identity, origins, lastSequence, said: {}, heard: {} };
+  const { sequence, storedAtMs, said, heard } = head;
   // Of a stream that this one was restored from counts what is in both.
   const upTo = head.stream === identity ? lastSequence : origins.find((one) => one.identity === head.stream)?.upTo;
-  if (upTo !== undefined && upTo >= sequence) return { sequence, identity, lastSequence, said, heard };
+  if (upTo !== undefined && upTo >= sequence)
+    return { sequence, storedAtMs, identity, origins, lastSequence, said, heard };
   const found =
     upTo === undefined
       ? 'is another one than it was taken from'
@@ -76,11 +83,29 @@ export async function restoredSnapshot(options: Instance): Promise<Restored> {
 }
 
 /**
+ * The message that the snapshot ends with, read again. A log that was cut back and filled up by publishers ends behind the snapshot as before; but
+ * another message has that number, stored at another time.
+ */
+export function mustBeIncluded(
+  { stage, partition }: Pick<Instance, 'stage' | 'partition'>,
+  { sequence, storedAtMs }: Pick<Restored, 'sequence' | 'storedAtMs'>,
+  message: Pick<LogMessage, 'storedAtMs'>,
+): void {
+  if (storedAtMs === 0 || message.storedAtMs === storedAtMs) return;
+  const [then, now] = [storedAtMs, message.storedAtMs].map((ms) => new Date(ms).toISOString());
+  throw fatal(
+    'LOG_BEHIND',
+    `the snapshot of ${stage.id}.${partition} includes message ${sequence} of ${streamOf(stage.id)} of ${then}, but that message is of ${now}: the stream was cut back and filled anew`,
+    { hint: HINT },
+  );
+}
+
+/**
  * The other half of rule 8. What was said before the snapshot is not said again, so it must be there; and what is there cannot answer inputs
  * that are not.
  */
 export async function mustHoldWhatWasSaid(
-  options: Instance,
+  options: Omit<Instance, 'store'>,
   { said, lastSequence: known }: Restored,
   lines: ReadonlyMap<string, Pick<Line, 'said' | 'lastSequence'>>,
 ): Promise<void> {
@@ -110,6 +135,23 @@ export async function mustHoldWhatWasSaid(
   );
 }
 
+/** Fatal LOG_GAP when messages behind `sequence` may be missing, since another owner has trimmed the mailbox. */
+export function mustBeWhole(
+  { stage, partition }: Pick<Instance, 'stage' | 'partition'>,
+  sequence: number,
+  trimmed: number,
+): void {
+  if (trimmed <= sequence + 1) return;
+  throw fatal(
+    'LOG_GAP',
+    `${stage.id}.${partition} knows its mailbox up to message ${sequence}, which was trimmed below message ${trimmed}`,
+    { hint: 'the state is older than what the log was trimmed to: see what can be done with `rivulet repair`' },
+  );
+}
+
+/** Earlier than `trimEveryMs` after so many bytes of input. */
+const TRIM_EVERY_BYTES = 64 * 1024 * 1024;
+
 export class Snapshotter {
   private running: Promise<void> | undefined;
   /** The last message taken in of each subject, and below which one it was trimmed. */
@@ -118,7 +160,10 @@ export class Snapshotter {
   /** Subjects of which an earlier incarnation may have left more than it need. */
   private readonly left: string[] = [];
   private sequence: number;
+  private storedAtMs: number;
   private written: number;
+  private trimmedAtMs = -Infinity;
+  private bytesSinceTrim = 0;
   bytesSince = 0;
 
   constructor(
@@ -128,8 +173,9 @@ export class Snapshotter {
     private readonly heard: Heard,
     private readonly restored: Restored,
   ) {
-    const { sequence } = restored;
+    const { sequence, storedAtMs } = restored;
     this.sequence = sequence;
+    this.storedAtMs = storedAtMs;
     this.written = sequence;
     if (sequence === 0) return;
     const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
@@ -138,9 +184,11 @@ export class Snapshotter {
   }
 
   /** An input was taken in. `subject`: which subject may be trimmed below it. */
-  took(sequence: number, subject: string, bytes: number): void {
+  took({ sequence, storedAtMs }: Pick<LogMessage, 'sequence' | 'storedAtMs'>, subject: string, bytes: number): void {
     this.sequence = sequence;
+    this.storedAtMs = storedAtMs;
     this.bytesSince += bytes;
+    this.bytesSinceTrim += bytes;
     this.seen.set(subject, sequence);
   }
 
@@ -158,7 +206,7 @@ export class Snapshotter {
     const { stage, partition, topology, store, status, copied } = this.options;
     const startedAt = performance.now();
     // What belongs to the cut: encoding it takes a while, and inputs go on.
-    const { sequence } = this;
+    const { sequence, storedAtMs } = this;
     const heard = this.heard.all;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
@@ -171,12 +219,14 @@ export class Snapshotter {
       stageVersion: stage.version,
       partition,
       partitions: topology.count(stage.id),
-      sequence,
+      ...{ sequence, storedAtMs },
       stream: this.restored.identity,
       heard,
     };
     const said = Object.fromEntries([...this.outbox.lines].map(([subject, line]) => [subject, line.lastSequence]));
     writes.push({ key: headKey(stage.id, partition), value: encodeHead({ ...head, said }) });
+    if (copied !== undefined)
+      mustBeWhole(this.options, this.written, (await mailboxRecord(this.options, this.restored)).trimmed);
     await store.write(writes);
     this.fold.written();
     this.written = sequence;
@@ -200,14 +250,19 @@ export class Snapshotter {
 
   /** Subjects that can be trimmed, and below what: nobody will start from a snapshot that needs more. */
   private droppable(): [subject: string, below: number][] {
-    const bound = Math.min(this.written, this.options.copied?.() ?? Infinity) + 1;
+    const { copied, clock, knobs } = this.options;
+    // A clock that was put back must not hold it up.
+    const isEarly =
+      Math.abs(clock.nowMs() - this.trimmedAtMs) < knobs.trimEveryMs && this.bytesSinceTrim < TRIM_EVERY_BYTES;
+    if (copied !== undefined && isEarly) return [];
+    const bound = Math.min(this.written, copied?.() ?? Infinity) + 1;
     return [...this.seen]
       .map(([subject, last]): [string, number] => [subject, Math.min(last, bound)])
       .filter(([subject, below]) => below > (this.trimmed.get(subject) ?? 1));
   }
 
   private async trim(): Promise<void> {
-    const { log, stage, logger } = this.options;
+    const { log, stage, logger, copied, clock } = this.options;
     const stream = streamOf(stage.id);
     try {
       for (let subject = this.left.at(-1); subject !== undefined; subject = this.left.at(-1)) {
@@ -215,8 +270,17 @@ export class Snapshotter {
         if (last !== undefined && !this.seen.has(subject)) this.seen.set(subject, last.sequence);
         this.left.pop();
       }
+      const droppable = this.droppable();
+      if (droppable.length === 0) return;
+      if (copied !== undefined) {
+        await noteTrim(this.options, Math.max(...droppable.map(([, below]) => below)));
+        // Another owner that has not seen the note has opened its lines before, and is refused on all of them from now on.
+        await this.outbox.claim();
+      }
+      this.trimmedAtMs = clock.nowMs();
+      this.bytesSinceTrim = 0;
       // A writer's last message is its record, and stays (P3).
-      for (const [subject, below] of this.droppable()) {
+      for (const [subject, below] of droppable) {
         await log.purge(stream, subject, below);
         this.trimmed.set(subject, below);
       }

@@ -102,6 +102,6 @@ export async function ensureStreams(log: Log, topology: Topology, limits: Stream
       hint: 'wait for it, or run the same rivulet repartition again on the same data directory: it goes on where it stopped',
     });
   }
-  for (const spec of streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax }))
-    await log.ensureStream(spec);
+  const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });
+  await Promise.all(specs.map((spec) => log.ensureStream(spec)));
 }

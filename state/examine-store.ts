@@ -61,12 +61,14 @@ async function instancesIn(db: Database, format: number | undefined, problems: s
       if (some.length === 0) break;
       for (const [key, stored] of some) {
         const value = format === 1 ? stored : unsealed(key, stored);
+        if (value === undefined && ++damagedEntries <= NAMED_MAX) {
+          problems.push(`the entry ${key} is not what was written`);
+        }
         const instance = instanceOf(instances, key);
+        if (instance === undefined) continue;
         instance.entries++;
         instance.bytes += stored.length;
-        if (value === undefined) {
-          if (++damagedEntries <= NAMED_MAX) problems.push(`the entry ${key} is not what was written`);
-        } else if (isHeadKey(key)) instance.head = fromBinary(SnapshotHeadSchema, value);
+        if (value !== undefined && isHeadKey(key)) instance.head = fromBinary(SnapshotHeadSchema, value);
       }
     }
   } finally {
@@ -79,9 +81,10 @@ async function instancesIn(db: Database, format: number | undefined, problems: s
   return [...instances.values()];
 }
 
-function instanceOf(instances: Map<string, StoredInstance>, key: string): StoredInstance {
-  const [stage = '', partition = ''] = key.split('/', 2);
-  const name = `${stage}/${partition}`;
+/** Absent: an entry of the store itself, as what of it was copied. */
+function instanceOf(instances: Map<string, StoredInstance>, key: string): StoredInstance | undefined {
+  const [name, stage = '', partition = ''] = /^([^/]+)\/(\d+)(?=\/)/.exec(key) ?? [];
+  if (name === undefined) return undefined;
   let instance = instances.get(name);
   if (instance === undefined) {
     instance = { stage, partition: Number(partition), head: undefined, entries: 0, bytes: 0 };

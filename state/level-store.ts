@@ -9,6 +9,7 @@
  *   K4  A store that was found damaged stays refused until it is set aside (`rivulet repair`): LevelDB may have copied the damage on.
  *   K5  After a write that failed there is no other: LevelDB would append it to what the failed one has left, and not find it again.
  */
+import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
 import { fatal, RivuletError } from '../runtime/errors.js';
 import type { Logger, Store, StoreChange, StoreView } from '../runtime/ports.js';
@@ -32,8 +33,8 @@ export const newDatabase = (directory: string): Database =>
 
 /** Opens a store, or makes it; one of an older format is brought to the present one. */
 export async function openLevelStore(directory: string, logger?: Pick<Logger, 'info'>): Promise<Store> {
-  const files = await FileCheck.of(directory).catch((error: unknown) => {
-    throw error instanceof RivuletError ? error : refusal(directory, error);
+  const files = await madeAndChecked(directory).catch((error: unknown) => {
+    throw explainedRefusal(directory, error);
   });
   const db = await openDatabase(directory).catch(async (error: unknown) => {
     await files.close();
@@ -49,11 +50,20 @@ export async function openLevelStore(directory: string, logger?: Pick<Logger, 'i
   } catch (error) {
     await files.close();
     await db.close();
-    throw error;
+    throw explainedRefusal(directory, error);
   }
   void files.restInBackground();
   return new LevelStore(db, directory, files);
 }
+
+async function madeAndChecked(directory: string): Promise<FileCheck> {
+  await mkdir(directory, { recursive: true });
+  return FileCheck.of(directory);
+}
+
+/** A full disk, above all: the first thing that is written is the directory, and then the record of the format. */
+const explainedRefusal = (directory: string, error: unknown): Error =>
+  error instanceof RivuletError ? error : refusal(directory, error);
 
 export async function openDatabase(directory: string): Promise<Database> {
   const db = newDatabase(directory);

@@ -57,6 +57,27 @@ export async function openKeyValue(connection: NatsConnection, options: KeyValue
   return new NatsKeyValue(await openNatsLog(connection), manager, stream, `$KV.${bucket}.`);
 }
 
+export interface StoredEntry extends KeyValueEntry {
+  /** Epoch ms at which it was last put. */
+  readonly storedAtMs: number;
+}
+
+/** What is in a bucket, to be looked at; `undefined` when there is none, and none is made. */
+export async function entriesOfBucket(connection: NatsConnection, bucket: string): Promise<StoredEntry[] | undefined> {
+  const table = new NatsKeyValue(
+    await openNatsLog(connection),
+    await openManager(connection),
+    `KV_${bucket}`,
+    `$KV.${bucket}.`,
+  );
+  try {
+    return await table.entries();
+  } catch (error) {
+    if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
 class NatsKeyValue implements KeyValue {
   constructor(
     private readonly log: Log,
@@ -65,16 +86,16 @@ class NatsKeyValue implements KeyValue {
     private readonly prefix: string,
   ) {}
 
-  async get(key: string): Promise<KeyValueEntry | undefined> {
+  async get(key: string): Promise<StoredEntry | undefined> {
     const last = await this.log.last(this.stream, this.subjectOf(key));
     if (last === undefined || isGone(last)) return undefined;
-    return { key, value: last.data, revision: last.sequence };
+    return { key, value: last.data, revision: last.sequence, storedAtMs: last.storedAtMs };
   }
 
-  async entries(): Promise<KeyValueEntry[]> {
+  async entries(): Promise<StoredEntry[]> {
     const subjects = await subjectsOf(this.manager, this.stream, `${this.prefix}>`);
     const keys = subjects.map((subject) => this.keyOf(subject)).sort();
-    const entries: KeyValueEntry[] = [];
+    const entries: StoredEntry[] = [];
     for (let at = 0; at < keys.length; at += READS_AT_A_TIME) {
       const some = await Promise.all(keys.slice(at, at + READS_AT_A_TIME).map((key) => this.get(key)));
       for (const entry of some) if (entry !== undefined) entries.push(entry);
@@ -108,7 +129,7 @@ class NatsKeyValue implements KeyValue {
     );
   }
 
-  async watch(onChange: (key: string) => void): Promise<() => Promise<void>> {
+  async watch(onChange: (key: string, value?: Uint8Array) => void): Promise<() => Promise<void>> {
     const { lastSequence, identity } = await this.log.info(this.stream);
     const watcher = new Watcher(
       this.log,
@@ -116,7 +137,9 @@ class NatsKeyValue implements KeyValue {
       `${this.prefix}>`,
       { from: lastSequence + 1, identity },
       (told) => {
-        onChange(this.keyOf(told.subject));
+        const key = this.keyOf(told.subject);
+        if (isGone(told)) onChange(key);
+        else onChange(key, told.data);
       },
     );
     await watcher.start();
@@ -199,8 +222,9 @@ class Watcher {
     while (!signal.aborted) {
       const now = await this.log.info(this.stream).catch(ifTransient);
       if (now !== undefined) {
-        // Another bucket of that name: all of it is new.
-        if (now.identity !== this.position.identity) this.position = { from: 1, identity: now.identity };
+        // Another bucket of that name, or one that was put back: all of it is new.
+        const isAnother = now.identity !== this.position.identity || now.lastSequence < this.position.from - 1;
+        if (isAnother) this.position = { from: 1, identity: now.identity };
         const reader = await this.open().catch(ifTransient);
         if (reader !== undefined) return reader;
       }

@@ -5,7 +5,8 @@
  *   N1  A publish resolves with the sequence that the server acknowledged; an outcome that is not known is said to be so (LOG_UNKNOWN).
  *   N2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
  *   N3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
- *   N4  A reader goes on without gap or repeat whichever server dies, and never in another stream of the same name.
+ *   N4  A reader goes on without gap or repeat whichever server dies, and never in another stream of the same name, nor in one that was rolled back
+ *       behind what was read.
  */
 import {
   type ConsumerMessages,
@@ -18,9 +19,9 @@ import {
   StorageType,
 } from '@nats-io/jetstream';
 import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
-import { fatal, poison, transient } from '../../runtime/errors.js';
+import { asError, fatal, poison, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
-import { EXPECTED_LAST, type Feed, NatsReader, plainHeaders } from './reader.js';
+import { discarded, EXPECTED_LAST, type Feed, type LastRead, NatsReader, plainHeaders } from './reader.js';
 import { Requests } from './requests.js';
 import { ensureStream, explained, isMissing, openManager, REQUEST_TIMEOUT_MS } from './stream-manager.js';
 import { identityOf } from './stream-identity.js';
@@ -83,8 +84,7 @@ class NatsLog implements Log {
 
   async info(stream: string): Promise<StreamInfo> {
     try {
-      this.requests.mustBeConnected();
-      const { state, created, config } = await this.manager.streams.info(stream);
+      const { state, created, config } = await this.requests.ask(() => this.manager.streams.info(stream));
       const { first_seq: firstSequence, last_seq: lastSequence, bytes } = state;
       return { firstSequence, lastSequence, bytes, ...identityOf(config, created) };
     } catch (error) {
@@ -99,17 +99,20 @@ class NatsLog implements Log {
     const publishers = options.filters.length > 1;
     const open = async (from: number): Promise<Feed> => {
       try {
-        const consumer = await this.client.consumers.get(stream, {
-          filter_subjects: [...options.filters],
-          deliver_policy: DeliverPolicy.StartSequence,
-          opt_start_seq: Math.max(1, from),
-        });
-        const messages = await consumer.consume({
-          max_messages: publishers ? PREFETCH_MESSAGES : PREFETCH_FRAMES,
-          // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
-          idle_heartbeat: HEARTBEAT_MS,
-        });
-        return { messages, discard: () => consumer.delete() };
+        const feed = async (): Promise<Feed> => {
+          const consumer = await this.client.consumers.get(stream, {
+            filter_subjects: [...options.filters],
+            deliver_policy: DeliverPolicy.StartSequence,
+            opt_start_seq: Math.max(1, from),
+          });
+          const messages = await consumer.consume({
+            max_messages: publishers ? PREFETCH_MESSAGES : PREFETCH_FRAMES,
+            // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
+            idle_heartbeat: HEARTBEAT_MS,
+          });
+          return { messages, discard: () => consumer.delete() };
+        };
+        return await this.requests.ask(feed, (late) => void discarded(late));
       } catch (error) {
         throw explained(error, stream);
       }
@@ -120,28 +123,36 @@ class NatsLog implements Log {
         queueMax: publishers ? QUEUE_MESSAGES : QUEUE_FRAMES,
         isConnected: () => this.requests.connected,
         open: async (from) => {
-          // Gone on in the middle of another stream (design rule 8), it would not be noticed.
-          if ((await this.info(stream)).identity !== identity) throw madeAnew(stream);
+          await this.mustGoOn(stream, identity, reader.last);
           const feed = await open(from);
-          void this.watch(feed.messages, reader, stream, identity);
+          void renewWhenLost(feed.messages, reader);
           return feed;
         },
       },
       await open(options.from),
       options.from,
     );
-    void this.watch(reader.messages, reader, stream, identity);
+    void renewWhenLost(reader.messages, reader);
     return reader;
   }
 
-  /** The client makes a lost consumer anew; where the stream was lost too, that one would go on in the middle of another (design rule 8). */
-  private async watch(messages: ConsumerMessages, reader: NatsReader, stream: string, identity: string): Promise<void> {
-    for await (const { type } of messages.status()) {
-      if (type !== 'ordered_consumer_recreated' && type !== 'stream_not_found') continue;
-      const now = await this.info(stream).catch((error: unknown) => ({ identity: undefined, error }));
-      if (now.identity === identity || (now.identity === undefined && !isMissing(now.error))) continue;
-      await reader.fail(madeAnew(stream));
-    }
+  /** Transient LOG_READ when it is another stream, or no longer holds what was read last; LOG_AWAY when that cannot be told now. */
+  private async mustGoOn(stream: string, identity: string, last: LastRead | undefined): Promise<void> {
+    const now = await this.info(stream).catch((error: unknown) => {
+      throw isMissing(error) ? madeAnew(stream) : asError(error);
+    });
+    if (now.identity !== identity) throw madeAnew(stream);
+    if (last === undefined) return;
+    const { sequence, storedAtMs } = last;
+    if (now.lastSequence < sequence) throw rolledBack(stream, `ends at ${now.lastSequence}`, sequence);
+    // Refilled since. A message that was trimmed tells nothing.
+    const stored = await this.requests
+      .ask(() => this.manager.streams.getMessage(stream, { seq: sequence }))
+      .catch((error: unknown) => {
+        throw explained(error, stream);
+      });
+    if (stored === null || Date.parse(stored.timestamp) === storedAtMs) return;
+    throw rolledBack(stream, 'holds another message in its place', sequence);
   }
 
   async publish(
@@ -168,9 +179,8 @@ class NatsLog implements Log {
 
   async last(stream: string, subject: string): Promise<LogMessage | undefined> {
     try {
-      this.requests.mustBeConnected();
       // `streams.getMessage` asks the leader, unlike a direct get.
-      const stored = await this.manager.streams.getMessage(stream, { last_by_subj: subject });
+      const stored = await this.requests.ask(() => this.manager.streams.getMessage(stream, { last_by_subj: subject }));
       if (stored === null) return undefined;
       const { seq, data, timestamp, header } = stored;
       return {
@@ -187,8 +197,7 @@ class NatsLog implements Log {
 
   async purge(stream: string, subject: string, below: number): Promise<void> {
     try {
-      this.requests.mustBeConnected();
-      await this.manager.streams.purge(stream, { filter: subject, seq: below });
+      await this.requests.ask(() => this.manager.streams.purge(stream, { filter: subject, seq: below }));
     } catch (error) {
       throw explained(error, stream);
     }
@@ -200,7 +209,17 @@ class NatsLog implements Log {
   }
 }
 
+/** The client's own would go on in whatever the server has by now (design rule 8). It is told before anything comes of that one. */
+async function renewWhenLost(messages: ConsumerMessages, reader: NatsReader): Promise<void> {
+  for await (const { type } of messages.status()) {
+    if (type === 'ordered_consumer_recreated' || type === 'stream_not_found') reader.renew();
+  }
+}
+
 const madeAnew = (stream: string): Error => transient('LOG_READ', `${stream} was deleted, or made anew`);
+
+const rolledBack = (stream: string, found: string, sequence: number): Error =>
+  transient('LOG_READ', `${stream} was rolled back: message ${sequence} was read from it, and it ${found}`);
 
 function headersOf(options: { expected?: number; headers?: Readonly<Record<string, string>> }): MsgHdrs | undefined {
   if (options.expected === undefined && options.headers === undefined) return undefined;

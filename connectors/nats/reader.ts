@@ -14,6 +14,15 @@ export interface Feed {
   discard(): Promise<unknown>;
 }
 
+/** The last message that was passed on. */
+export type LastRead = Pick<LogMessage, 'sequence' | 'storedAtMs'>;
+
+/** Nobody waits for it: where the server is away, there is nothing to be done. */
+export async function discarded({ messages, discard }: Feed): Promise<void> {
+  discard().catch(() => undefined);
+  await messages.close();
+}
+
 export interface ReaderOptions {
   readonly stream: string;
   readonly queueMax: number;
@@ -28,8 +37,9 @@ const LOOK_EVERY_MS = 1_000;
 const REOPEN_MS = 250;
 
 /**
- * The client makes a lost consumer anew when it is told that it is lost. Where the one server that kept it is dead, nobody tells: after
- * SILENCE_MS_MAX without a heartbeat the reader leaves it and makes another, behind the last message that it heard (N4 in log.ts).
+ * The client makes a lost consumer anew when it is told that it is lost, and looks at nothing: the reader leaves that one too, and makes its own
+ * when it knows that the stream goes on. Where the one server that kept a consumer is dead, nobody tells: after SILENCE_MS_MAX without a heartbeat
+ * the reader does the same, behind the last message that it heard (N4 in log.ts).
  */
 export class NatsReader implements Reader {
   private queue: LogMessage[] = [];
@@ -40,12 +50,13 @@ export class NatsReader implements Reader {
   /** A full queue: nothing is asked for, so nothing is heard. */
   private full = false;
   private heardAtMs = performance.now();
+  last: LastRead | undefined;
   private readonly looking: NodeJS.Timeout;
 
   constructor(
     private readonly options: ReaderOptions,
     private feed: Feed,
-    private next: number,
+    private readonly from: number,
   ) {
     this.looking = setInterval(() => {
       this.look();
@@ -78,11 +89,9 @@ export class NatsReader implements Reader {
     this.wakeTaker?.();
   }
 
-  async fail(error: Error): Promise<void> {
-    this.failure ??= error;
-    this.wakePump?.();
-    await this.leave();
-    this.wakeTaker?.();
+  /** Leaves the feed and makes another, behind the last message of this one. */
+  renew(): void {
+    void this.leave();
   }
 
   private async run(): Promise<void> {
@@ -94,7 +103,7 @@ export class NatsReader implements Reader {
         await this.reopen();
       }
     } catch (error) {
-      this.failure ??= transient('LOG_READ', `reading ${this.options.stream} failed`, { cause: error });
+      this.failure = transient('LOG_READ', `reading ${this.options.stream} failed`, { cause: error });
     }
     clearInterval(this.looking);
     this.wakeTaker?.();
@@ -104,9 +113,10 @@ export class NatsReader implements Reader {
   private async pump(messages: ConsumerMessages): Promise<void> {
     for await (const message of messages) {
       if (this.closed) break;
-      this.next = message.seq + 1;
       this.heardAtMs = performance.now();
-      this.queue.push(toLogMessage(message));
+      const passed = toLogMessage(message);
+      this.last = { sequence: passed.sequence, storedAtMs: passed.storedAtMs };
+      this.queue.push(passed);
       this.wakeTaker?.();
       while (this.queue.length >= this.options.queueMax && !this.isOver()) {
         this.full = true;
@@ -124,21 +134,18 @@ export class NatsReader implements Reader {
 
   private look(): void {
     if (this.full || !this.options.isConnected()) this.heardAtMs = performance.now();
-    else if (performance.now() - this.heardAtMs > SILENCE_MS_MAX) void this.leave();
+    else if (performance.now() - this.heardAtMs > SILENCE_MS_MAX) this.renew();
   }
 
   /** Ends the present feed, which ends the pump when it has passed on all that has come. */
   private async leave(): Promise<void> {
-    const feed = this.feed;
-    // Nobody waits for it: where the server is away, there is nothing to be done.
-    feed.discard().catch(() => undefined);
-    await feed.messages.close();
+    await discarded(this.feed);
   }
 
   private async reopen(): Promise<void> {
     while (!this.isOver()) {
       try {
-        this.feed = await this.options.open(this.next);
+        this.feed = await this.options.open(this.last === undefined ? this.from : this.last.sequence + 1);
         this.heardAtMs = performance.now();
         // Closed while it was made.
         if (this.isOver()) await this.leave();

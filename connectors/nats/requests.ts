@@ -25,6 +25,8 @@ const NO_RESPONDERS = 503;
 export class Requests {
   private readonly inbox = createInbox();
   private readonly waiting = new Map<string, Waiting>();
+  /** Rejects what waits for the API. */
+  private readonly asking = new Set<(error: Error) => void>();
   private readonly sweeper: NodeJS.Timeout;
   private broken = false;
   private next = 0;
@@ -60,6 +62,29 @@ export class Requests {
         });
       }
     });
+  }
+
+  /**
+   * What the API answers to the client; Transient LOG_AWAY as soon as the connection breaks, since nobody will answer any more. What comes all the
+   * same is handed to `onLate`.
+   */
+  async ask<T>(work: () => Promise<T>, onLate: (late: T) => void = () => undefined): Promise<T> {
+    this.mustBeConnected();
+    const { promise: broken, reject } = withReject();
+    this.asking.add(reject);
+    let isOver = false;
+    const answer = work().then((value) => {
+      if (isOver) onLate(value);
+      return value;
+    });
+    // Where both fail, one of them is not heard.
+    answer.catch(() => undefined);
+    try {
+      return await Promise.race([answer, broken]);
+    } finally {
+      isOver = true;
+      this.asking.delete(reject);
+    }
   }
 
   get connected(): boolean {
@@ -106,6 +131,7 @@ export class Requests {
       if (type === 'disconnect') {
         this.broken = true;
         this.sweep(-Infinity);
+        for (const reject of this.asking) reject(transient('LOG_AWAY', 'the connection to NATS broke'));
       } else if (type === 'reconnect') this.broken = false;
     }
   }
@@ -119,4 +145,10 @@ export class Requests {
       reject(transient('LOG_UNKNOWN', `no answer to a publish on ${subject}`));
     }
   }
+}
+
+function withReject(): { readonly promise: Promise<never>; readonly reject: (error: Error) => void } {
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<never>((_, rejectPromise) => (reject = rejectPromise));
+  return { promise, reject };
 }

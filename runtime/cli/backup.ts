@@ -89,8 +89,8 @@ export async function openNodes(archive: StreamArchive, connection: NatsConnecti
   return table === undefined ? undefined : { nodes: table.entries, ttlMs: table.ttlMs };
 }
 
-/** A bucket as it is: a backup changes no setting. */
-async function openBucket(
+/** A bucket as it is, with its settings; absent where no node has made it. */
+export async function openBucket(
   archive: StreamArchive,
   connection: NatsConnection,
   bucket: string,

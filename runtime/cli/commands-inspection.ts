@@ -11,6 +11,7 @@ export interface JsonOptions extends SettingOptions {
 export function inspectionCommands(rivulet: Command): void {
   topology(rivulet);
   config(rivulet);
+  nodes(rivulet);
   doctor(rivulet);
   bench(rivulet);
 }
@@ -64,6 +65,25 @@ ${file}
 
 Keys, and their variables:
 ${keys.join('\n')}`;
+}
+
+function nodes(rivulet: Command): void {
+  const command = rivulet
+    .command('nodes')
+    .summary('which nodes share the work, who owns what, who could take over')
+    .description(
+      'Prints the nodes on one NATS: since when they are there, which units (partitions of sources, users, items, the view) each owns, which it\n' +
+        'keeps warm, and how old the newest copy of their state is: what is newer is replayed when a node dies.',
+    )
+    .option('--json', 'print it as JSON')
+    .action(async (options: JsonOptions) => {
+      const { nodes: run } = await import('./nodes.js');
+      await run(options);
+    });
+  withSettings(command, [...STATE_KEYS, 'natsUrl', 'partitions', 'sourcePartitions']).addHelpText(
+    'after',
+    '\nExamples:\n  rivulet nodes\n  rivulet nodes --nats-url nats://nats-1:4222 --json',
+  );
 }
 
 function doctor(rivulet: Command): void {

@@ -11,6 +11,7 @@ import { streamsOf } from '../streams.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { runningServer } from './nats-link.js';
 import { DEAD_LETTER_BYTES } from '../streams.js';
+import { deployed } from './nodes.js';
 import { knobsOf, natsOptions, pipelineOptions } from './node-options.js';
 import { duration, grouped } from './terminal.js';
 
@@ -39,7 +40,8 @@ async function nats(config: Config, options: NatsOptions): Promise<readonly Find
     ];
   }
   try {
-    return [...server(config, connection, options.url), ...(await jetStream(config, connection))];
+    const streams = await jetStream(config, connection);
+    return [...server(config, connection, options.url), ...streams, ...(await units(config, connection))];
   } finally {
     await connection.close();
   }
@@ -116,6 +118,23 @@ async function jetStream(config: Config, connection: NatsConnection): Promise<Fi
     );
   }
   return [...findings, ...present.map(lagOf)];
+}
+
+/** Who owns what; what nobody owns is not worked off. */
+async function units(config: Config, connection: NatsConnection): Promise<Finding[]> {
+  const found = await deployed(config, connection).catch(() => undefined);
+  if (found === undefined) return [];
+  if (found.nodes.length === 0) return [warning('no node runs on this NATS', 'start one: rivulet start')];
+  const orphans = found.units.filter(({ owner }) => owner === undefined).map(({ unit }) => unit);
+  const count = `${found.nodes.length} ${found.nodes.length === 1 ? 'node' : 'nodes'}`;
+  return orphans.length === 0
+    ? [ok(`${count}, and each of the ${found.units.length} units has an owner`)]
+    : [
+        warning(
+          `${count}, and units without an owner: ${orphans.join(', ')}`,
+          `a node takes them within ${config.leaseSeconds} s; if not, see rivulet nodes, and the logs of the nodes`,
+        ),
+      ];
 }
 
 interface StreamState {

@@ -3,7 +3,9 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema, type SnapshotHead } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { REPARTITION, streamOf, subjectOf, type Topology } from '../graph.js';
 import type { Log, StreamInfo } from '../ports.js';
+import { readSaid } from '../outbox.js';
 import { destinationsOf } from '../router.js';
+import { mustBeIncluded, mustHoldWhatWasSaid } from '../snapshotter.js';
 import { filtersOf, mailboxSubjects } from '../streams.js';
 import { hasCode } from './nats-link.js';
 
@@ -37,26 +39,78 @@ export async function logFit(
   if (info === undefined) {
     return head === undefined ? FITS : { kind: 'other-stream', says: `the stream ${stream} is not there` };
   }
-  if (head !== undefined && head.stream !== info.identity) {
+  const sequence = head?.sequence ?? 0;
+  const isSame = head === undefined || head.stream === info.identity;
+  const upTo = isSame ? info.lastSequence : info.origins?.find(({ identity }) => identity === head.stream)?.upTo;
+  if (upTo === undefined) {
     return { kind: 'other-stream', says: `the stream ${stream} is another one than it was taken from` };
   }
-  const sequence = head?.sequence ?? 0;
-  if (info.lastSequence < sequence) {
-    return {
-      kind: 'rolled-back',
-      says: `it includes message ${sequence} of ${stream}, which ends at ${info.lastSequence}: it was rolled back`,
-    };
+  if (upTo < sequence) {
+    const how = isSame ? `which ends at ${upTo}: it was rolled back` : `which was restored from a backup up to ${upTo}`;
+    return { kind: 'rolled-back', says: `it includes message ${sequence} of ${stream}, ${how}` };
   }
   const beginning = await log.last(stream, subjectOf(stage, partition, REPARTITION, 0));
   if (beginning !== undefined && beginning.sequence > sequence) {
     return { kind: 'gap', says: `${stream} goes on from state that rivulet repartition made, and that is not here` };
   }
+  const lost =
+    head === undefined
+      ? undefined
+      : ((await filledAnew(log, topology, head)) ?? (await saidAndGone(log, topology, head, info)));
+  if (lost !== undefined) return { kind: 'rolled-back', says: lost };
   const { publishers } = mailboxSubjects(topology, stage, partition);
   // Publishers' messages do not tell of the one before them.
   if (publishers.length > 0 && head === undefined && info.firstSequence > 1) {
     return { kind: 'gap', says: `${stream} begins with message ${info.firstSequence}: earlier ones were trimmed` };
   }
   return gapBehind(log, topology, stage, partition, sequence);
+}
+
+/** The message that it ends with may have been replaced; one that was trimmed tells nothing. */
+async function filledAnew(
+  log: Log,
+  topology: Topology,
+  { stage: id, partition, sequence, storedAtMs }: SnapshotHead,
+): Promise<string | undefined> {
+  const stream = streamOf(id);
+  const filters = filtersOf(topology, id, partition);
+  const lasts = await Promise.all(filters.map((filter) => log.last(stream, filter)));
+  // Else it would be waited for.
+  if (!lasts.some((last) => last !== undefined && last.sequence >= sequence)) return undefined;
+  const reader = await log.read(stream, { filters, from: sequence });
+  try {
+    const [first] = await reader.take(1);
+    if (first?.sequence === sequence) {
+      mustBeIncluded({ stage: topology.stage(id), partition }, { sequence, storedAtMs }, first);
+    }
+    return undefined;
+  } catch (error) {
+    if (hasCode(error, 'LOG_BEHIND')) return (error as Error).message;
+    throw error;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** What it has said, and others are to hear, must be there. */
+async function saidAndGone(
+  log: Log,
+  topology: Topology,
+  { stage, partition, sequence, storedAtMs, said, heard }: SnapshotHead,
+  { identity, origins = [], lastSequence }: StreamInfo,
+): Promise<string | undefined> {
+  try {
+    const lines = new Map<string, Awaited<ReturnType<typeof readSaid>>>();
+    for (const { to, subject } of destinationsOf(topology, stage, partition)) {
+      lines.set(subject, await readSaid(log, streamOf(to), subject));
+    }
+    const restored = { sequence, storedAtMs, identity, origins, lastSequence, said, heard };
+    await mustHoldWhatWasSaid({ topology, stage: topology.stage(stage), partition, log }, restored, lines);
+    return undefined;
+  } catch (error) {
+    if (hasCode(error, 'LOG_BEHIND') || hasCode(error, 'STREAM_NOT_FOUND')) return (error as Error).message;
+    throw error;
+  }
 }
 
 /** Each writer says in a message which of its own came before: the first one behind the snapshot must follow on one that it includes. */

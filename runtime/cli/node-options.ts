@@ -17,6 +17,7 @@ const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs'> = {
   frameMessages: 2_000,
   frameBytes: 512 * 1024,
   frameEveryMs: 4,
+  trimEveryMs: 30_000,
 };
 
 export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {

@@ -16,6 +16,7 @@ Examples:
   rivulet get user-0042 --explain                ask it for recommendations
   rivulet dlq ls                                 see which events were refused, and why
   rivulet backup /backups/today                  copy all of it, while it runs
+  rivulet nodes                                  see which nodes share the work
   rivulet doctor                                 find out why it does not start
   rivulet state ls                               see what a stopped node knows
   rivulet repair                                 mend it, when state and log do not fit

@@ -1,9 +1,10 @@
 /**
  * What is wrong with each store of a data directory, and how it can be made good.
  *
- *   nothing   it is sound and fits the log, or there is none and the log can be read from its beginning
+ *   nothing   it is sound and fits the log; or it is behind the log, or not there, and the node finds by itself what it needs: a copy that fits, or
+ *             mailboxes that are whole
  *   copies    set aside; the node takes the copy that NATS holds and replays the rest
- *   replay    set aside; the node reads its mailboxes from their beginning: they are whole
+ *   replay    set aside, and a copy that does not fit is dropped; the node reads its mailboxes from their beginning: they are whole
  *   lost      neither: a backup, or --start-anew
  */
 import { existsSync, renameSync } from 'node:fs';
@@ -12,10 +13,12 @@ import { fatal } from '../errors.js';
 import type { Topology } from '../graph.js';
 import type { Unit } from '../host.js';
 import { SNAPSHOT_FORMAT } from '../keyspace.js';
-import { unitsOf } from '../main-units.js';
+import { allUnits } from '../main-units.js';
+import type { Copies } from '../copies.js';
 import type { Log } from '../ports.js';
 import { logFit, saidBeyondLog } from './log-fit.js';
 import { SET_ASIDE, storeDirectory } from './state-stores.js';
+import { copyFit, type CopyFit } from './stored-copies.js';
 
 export type Remedy = 'nothing' | 'copies' | 'replay' | 'lost';
 
@@ -27,17 +30,20 @@ export interface StorePlan {
   readonly because: readonly string[];
 }
 
-/** Does NATS hold a copy of these stages' state from which the log goes on? No copies are made yet. */
-const copiesFit = (_: Unit): Promise<boolean> => Promise.resolve(false);
-
-export async function planRepair(dataDir: string, topology: Topology, log: Log): Promise<StorePlan[]> {
-  const { pipeline, view } = unitsOf(topology);
+/** `copies`: what NATS holds of them. */
+export async function planRepair(dataDir: string, topology: Topology, log: Log, copies?: Copies): Promise<StorePlan[]> {
   const plans: StorePlan[] = [];
-  for (const unit of [...pipeline, ...view]) plans.push(await planOf(dataDir, topology, log, unit));
+  for (const unit of allUnits(topology)) plans.push(await planOf(dataDir, topology, log, copies, unit));
   return plans;
 }
 
-async function planOf(dataDir: string, topology: Topology, log: Log, unit: Unit): Promise<StorePlan> {
+async function planOf(
+  dataDir: string,
+  topology: Topology,
+  log: Log,
+  copies: Copies | undefined,
+  unit: Unit,
+): Promise<StorePlan> {
   const directory = storeDirectory(dataDir, unit.name);
   const report: StoreReport = existsSync(directory)
     ? await examineStore(directory)
@@ -48,6 +54,8 @@ async function planOf(dataDir: string, topology: Topology, log: Log, unit: Unit)
     });
   }
   const problems = report.problems.map((problem) => `damaged: ${problem}`);
+  // With a copy that is further the node mends a gap by itself.
+  let isOnlyBehind = problems.length === 0;
   let otherStream = false;
   for (const stage of problems.length > 0 ? [] : unit.stages) {
     const head = report.instances.find((one) => one.stage === stage && one.partition === unit.partition)?.head;
@@ -57,10 +65,20 @@ async function planOf(dataDir: string, topology: Topology, log: Log, unit: Unit)
       head === undefined ? `there is no state of ${stage}.${unit.partition}` : `${stage}.${unit.partition}`;
     problems.push(`${snapshot}: ${fit.says}`);
     otherStream ||= fit.kind === 'other-stream';
+    isOnlyBehind &&= fit.kind === 'gap';
   }
   const store = unit.name;
+  const isEmpty = report.problems.length === 0 && report.instances.length === 0;
+  if (problems.length === 0 && !isEmpty) return { store, problems, remedy: 'nothing', because: [] };
+  const copy: CopyFit = copies === undefined ? { kind: 'none' } : await copyFit(copies, log, topology, unit);
+  if (copy.kind === 'fits') {
+    return isOnlyBehind
+      ? { store, problems: [], remedy: 'nothing', because: [] }
+      : { store, problems, remedy: 'copies', because: [] };
+  }
+  // A node would take it, and then not fit the log.
+  if (copy.kind === 'unfit') problems.push(...copy.says);
   if (problems.length === 0) return { store, problems, remedy: 'nothing', because: [] };
-  if (await copiesFit(unit)) return { store, problems, remedy: 'copies', because: [] };
   const because = otherStream
     ? ['the log that it was made from is not there']
     : await whyNotReplayed(topology, log, unit);

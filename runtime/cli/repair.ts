@@ -16,7 +16,8 @@ import { EXIT } from './exit.js';
 import { natsOptions, pipelineOptions } from './node-options.js';
 import { planRepair, type Remedy, setAside, type StorePlan } from './repair-plan.js';
 import { settingsOf } from './settings.js';
-import { type EventsLeft, eventsLeft, startAnew } from './start-anew.js';
+import { type EventsLeft, eventsLeft, mustBeAlone, startAnew } from './start-anew.js';
+import { dropCopies, openStoredCopies } from './stored-copies.js';
 import { grouped, harmless } from './terminal.js';
 
 interface Outcome {
@@ -53,15 +54,21 @@ async function repaired(
   log: Log,
   { yes, anew }: { readonly yes: boolean; readonly anew: boolean },
 ): Promise<Outcome> {
-  const stores = await planRepair(dataDir, topology, log);
+  const copies = await openStoredCopies(connection);
+  const stores = await planRepair(dataDir, topology, log, copies);
   const left = anew ? await eventsLeft(topology, connection) : undefined;
   const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
   const possible = anew || !wrong.some(({ remedy }) => remedy === 'lost');
   if (!yes || !possible) return { stores, anew: left, setAside: [], done: false };
+  const replayed = wrong.filter(({ remedy }) => remedy === 'replay').map(({ store }) => store);
+  // State without its streams is refused, and this command tried again; streams without their state might be taken for whole.
+  if (anew) await startAnew(topology, connection);
+  else if (copies !== undefined && replayed.length > 0) {
+    await mustBeAlone(connection);
+    await dropCopies(copies, replayed);
+  }
   const now = new Date();
   const kept = (anew ? stores : wrong).flatMap(({ store }) => setAside(dataDir, store, now) ?? []);
-  // State without its streams is refused, and this command tried again; streams without their state would be taken for whole.
-  if (anew) await startAnew(topology, connection);
   return { stores, anew: left, setAside: kept, done: true };
 }
 
@@ -124,7 +131,7 @@ function asText({ stores, anew, setAside: kept, done }: Outcome, isAnew: boolean
   return lines.join('\n');
 }
 
-const LOST = `What these stores knew is neither in the log any more nor in a copy. Nothing was changed.
+const LOST = `What these stores knew is neither in the log any more nor in a copy that fits it. Nothing was changed.
   Is it the right NATS, and the right --data-dir? If not, correct that first.
   With a backup: restore data directory and NATS of the same moment, and start.
   Without: rivulet repair --start-anew forgets what is known, and computes all anew from the events that NATS still has.`;
@@ -135,7 +142,7 @@ function anewText({ messages, firstAt, lastAt }: EventsLeft, done: boolean): str
   return [
     `What comes back: ${grouped(messages)} messages of publishers are still in NATS${span}. They ${counts} counted anew.`,
     `What is lost: all that was learnt from events before those; the interests, lists and popularity made of them; late rows; what was seen`,
-    `of event ids, so that an event that is sent again counts again. State ${goes} set aside, and the streams between stages deleted.`,
+    `of event ids, so that an event that is sent again counts again. State ${goes} set aside; the streams between stages and the copies of state ${goes} deleted.`,
     '',
   ];
 }

@@ -30,7 +30,7 @@ import {
 } from '../main-deployment.js';
 import { openNats } from '../main-nats.js';
 import { allUnits } from '../main-units.js';
-import { openUnitStore } from '../main-worker.js';
+import { openUnitStore } from '../main-stores.js';
 import type { Log } from '../ports.js';
 import { lawlessCells } from '../repartition.js';
 import { REPARTITIONING_STREAM } from '../streams.js';

@@ -5,6 +5,7 @@ import { SingleBar } from 'cli-progress';
 import type { PipelineOptions } from '../../actors/topology.js';
 import { formatOf } from '../../connectors/csv/folder-source.js';
 import type { Config } from '../config.js';
+import { RivuletError } from '../errors.js';
 import type { ReplayCommandOptions } from './commands-jobs.js';
 import { EXIT, usage } from './exit.js';
 import { knobsOf, pipelineOptions, streamBytesMax } from './node-options.js';
@@ -48,9 +49,22 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
     );
     ui.end();
     process.stdout.write(json ? `${JSON.stringify(summary, undefined, 2)}\n` : asText(summary, out));
+  } catch (error) {
+    throw withRestart(error);
   } finally {
     ui.end();
   }
+}
+
+/** Unlike a node's, a job's state and log can be had again: its input is all there. */
+export function withRestart(error: unknown): unknown {
+  if (!(error instanceof RivuletError) || !/^(LOG_GAP|LOG_BEHIND|STATE_\w+)$/.test(error.code)) return error;
+  const { reaction, code, message, cause, hint } = error;
+  const fromHere = /^STATE_(OPEN|WRITE)$/.test(code) ? `${hint ?? ''}; the same command then goes on from here. ` : '';
+  return new RivuletError(reaction, code, message, {
+    cause,
+    hint: `${fromHere}The same command with --restart does the job anew from its input`,
+  });
 }
 
 /** One reader, one epoch per file, popularity from the table: what differs from the live pipeline. */
@@ -135,6 +149,7 @@ function asText(summary: ReplaySummary, out: string): string {
     late,
     dead_letter: deadLetter,
     duplicates,
+    buried_rows: buried = 0,
     epochs,
     seconds,
     events_per_second: rate,
@@ -142,6 +157,7 @@ function asText(summary: ReplaySummary, out: string): string {
   const lines = [
     `${grouped(events)} events in ${epochs} epochs, ${seconds.toFixed(1)} s (${grouped(rate)} per second)`,
     `  on time ${grouped(onTime)}   late ${grouped(late)}   dead letters ${grouped(deadLetter)}   duplicates ${grouped(duplicates)}`,
+    ...(buried === 0 ? [] : [`  given up ${grouped(buried)} rows, in messages that a stage fails at: rivulet dlq ls`]),
     `  results in ${out}`,
   ];
   return `${lines.join('\n')}\n`;

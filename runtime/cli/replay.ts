@@ -20,7 +20,7 @@ import { reactionOf } from '../errors.js';
 import type { Topology } from '../graph.js';
 import { openNats } from '../main-nats.js';
 import { Threads } from '../main-threads.js';
-import { openUnitStore } from '../main-worker.js';
+import { openUnitStore } from '../main-stores.js';
 import { preflight } from '../preflight.js';
 import { BOUNDED_WEIGHTS, spread, unitsOf } from '../main-units.js';
 import type { Log, Store } from '../ports.js';
@@ -59,6 +59,8 @@ export interface ReplaySummary {
   readonly late: number;
   readonly dead_letter: number;
   readonly duplicates: number;
+  /** Of messages that stages behind parse have given up; absent: none. */
+  readonly buried_rows?: number;
   readonly epochs: number;
   readonly seconds: number;
   readonly events_per_second: number;
@@ -216,10 +218,11 @@ async function persistently(work: () => Promise<void>, logger: Logger, signal: A
   }
 }
 
-function summarise(statuses: readonly ActorStatus[], seconds: number): ReplaySummary {
+export function summarise(statuses: readonly ActorStatus[], seconds: number): ReplaySummary {
   const sum = (pick: (status: ActorStatus) => number): number =>
     statuses.reduce((total, status) => total + pick(status), 0);
   const events = sum(({ counters }) => counters.events);
+  const buriedRows = sum(({ burials }) => burials.rows);
   const round = (value: number, digits: number): number => Number(value.toFixed(digits));
   return {
     events,
@@ -227,6 +230,7 @@ function summarise(statuses: readonly ActorStatus[], seconds: number): ReplaySum
     late: sum(({ counters }) => counters.late),
     dead_letter: sum(({ counters }) => counters.dead_letter),
     duplicates: sum(({ counters }) => counters.duplicates),
+    ...(buriedRows === 0 ? {} : { buried_rows: buriedRows }),
     epochs: Math.max(0, ...statuses.map(({ epoch }) => epoch)),
     seconds: round(seconds, 3),
     events_per_second: round(events / Math.max(seconds, 1e-9), 0),

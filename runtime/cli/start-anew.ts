@@ -1,13 +1,21 @@
 /**
- * Everything anew from the events that NATS still has: the streams between stages go, and all that is said in them.
+ * Everything anew from the events that NATS still has: the streams between stages go, and all that is said in them; so do the copies of state, and
+ * which messages were given up, since they get another try. The deployment that all nodes share stays what it is.
  *
  * What stays is the mailbox of parse, which holds the events, and what parse has said to the dead letters: its inputs keep their numbers, so that no
  * dead letter is said twice. The clock's messages go: those before them were trimmed, which would be taken for a gap.
  */
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { nodesIn } from '../cluster-entries.js';
 import { fatal } from '../errors.js';
-import { DEAD_LETTER, mailboxOf, streamOf, type Topology } from '../graph.js';
+import { DEAD_LETTER, mailboxOf, POISON, streamOf, type Topology } from '../graph.js';
+import { BUCKETS } from '../main-copies.js';
+import { openNodes } from './backup.js';
+
+/** Streams that are no mailbox: all of them are made anew when they are wanted. */
+const BESIDE = [streamOf(POISON), `KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];
 
 export interface EventsLeft {
   /** Messages in the mailboxes of parse. */
@@ -40,12 +48,12 @@ export async function eventsLeft(topology: Topology, connection: NatsConnection)
 const isClock = (id: string, subject: string): boolean =>
   new RegExp(`^rivulet\\.${id}\\.\\d+\\.clock\\.`).test(subject);
 
-/** Throws Fatal NATS_IN_USE when a node reads the streams. */
+/** Throws Fatal NATS_IN_USE when a node is live. */
 export async function startAnew(topology: Topology, connection: NatsConnection): Promise<void> {
+  await mustBeAlone(connection);
   const manager = await jetstreamManager(connection);
   const present = await streamsOn(manager);
   const ids = allStreams(topology).filter((id) => present.has(streamOf(id)));
-  for (const id of ids) await mustBeUnread(manager, streamOf(id));
   const entries = new Set(entryStages(topology));
   for (const id of ids) {
     const stream = streamOf(id);
@@ -59,17 +67,21 @@ export async function startAnew(topology: Topology, connection: NatsConnection):
       }
     } else await manager.streams.delete(stream);
   }
+  for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
+}
+
+/** Of all nodes, those on other machines as well. */
+export async function mustBeAlone(connection: NatsConnection): Promise<void> {
+  const table = await openNodes(await StreamArchive.open(connection), connection);
+  const live = table === undefined ? [] : nodesIn(await table.nodes.entries());
+  if (live.length === 0) return;
+  throw fatal('NATS_IN_USE', `nodes run on this NATS: ${live.map(({ id, name }) => `${id} (${name})`).join(', ')}`, {
+    hint: 'stop them, then try again; one that was killed is forgotten within seconds',
+  });
 }
 
 async function streamsOn(manager: JetStreamManager): Promise<Set<string>> {
   const names = new Set<string>();
   for await (const name of manager.streams.names()) names.add(name);
   return names;
-}
-
-async function mustBeUnread(manager: JetStreamManager, stream: string): Promise<void> {
-  for await (const { num_waiting: waiting } of manager.consumers.list(stream)) {
-    if (waiting === 0) continue;
-    throw fatal('NATS_IN_USE', `a node reads ${stream}`, { hint: 'stop every node on this NATS, then try again' });
-  }
 }

@@ -1,6 +1,7 @@
 /** `rivulet start`: the long-running node. */
 import pino from 'pino';
-import { startNode } from '../main-node.js';
+import { loadingThreads, usefulThreads } from '../main-loading.js';
+import type { NodeOptions } from '../main-node.js';
 import type { SettingOptions } from './commands-node.js';
 import { runNode } from './live-run.js';
 import { nodeOptions } from './node-options.js';
@@ -9,13 +10,18 @@ import { settingsOf } from './settings.js';
 export async function start(options: SettingOptions): Promise<number> {
   const { config } = settingsOf(options, { logLevel: 'info' });
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
-  const launch = () =>
-    startNode({
+  const launch = async () => {
+    const options: NodeOptions = {
       ...nodeOptions(config),
       onProgress: (message) => {
         logger.info(message);
       },
-    });
+    };
+    const loading = loadingThreads(usefulThreads(options.threads));
+    // They load on other cores, while this one does.
+    const { startNode } = await import('../main-node.js');
+    return startNode(options, loading);
+  };
   return runNode(
     launch,
     async ({ grpcPort, natsUrl, natsVersion }) => {

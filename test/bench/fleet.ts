@@ -19,7 +19,7 @@ const FILLED_UNTIL_MS = 3_600_000;
 export const FILLED_NODE = { RIVULET_PIPELINE_LIST_SIZE: '10', RIVULET_STREAM_MEGABYTES_MAX: '2048' };
 const QUIET_REPORTS = 3;
 /** Ticks go on when all else is quiet. */
-const TICKS_WAITING = 10;
+const TICKS_WAITING = 50;
 const FULL_WAIT_MS = 200;
 
 export const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));

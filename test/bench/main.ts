@@ -1,9 +1,10 @@
-/** `npm run bench [replay|memory|live|recovery|snapshots|pauses …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|snapshots|pauses …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
 import { benchPauses } from './pauses.js';
 import { benchRecovery } from './recovery.js';
+import { benchTakeover } from './takeover.js';
 import { benchMemory, benchReplay, benchSnapshots } from './replay.js';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
@@ -13,6 +14,9 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   snapshots: () => benchSnapshots(5),
   recovery: async () => {
     for (const users of [100_000, 1_000_000]) await benchRecovery(users);
+  },
+  takeover: async () => {
+    for (const users of [10_000, 100_000]) await benchTakeover(users);
   },
   pauses: () => benchPauses(1_000_000, 2_000, 30),
 };

@@ -7,12 +7,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planRepair, setAside } from '../../runtime/cli/repair-plan.js';
+import { dropCopies } from '../../runtime/cli/stored-copies.js';
+import { Copier } from '../../runtime/copier.js';
+import { type Copies, readManifest } from '../../runtime/copies.js';
 import { streamOf } from '../../runtime/graph.js';
 import { unitsOf } from '../../runtime/main-units.js';
 import type { Log } from '../../runtime/ports.js';
 import { ensureStreams } from '../../runtime/streams.js';
 import { openLevelStore } from '../../state/level-store.js';
 import { MemoryStore } from '../../state/memory-store.js';
+import { SILENT } from '../runtime/knobs.js';
+import { MemoryKeyValue } from '../support/memory-key-value.js';
+import { MemoryObjects } from '../support/memory-objects.js';
 import { ActorBed, line, ONE } from '../runtime/actor-bed.js';
 import { liveToys } from '../runtime/toy-stages.js';
 
@@ -96,8 +102,32 @@ function damage(store: string): void {
   writeFileSync(table, bytes);
 }
 
-const remedies = async (): Promise<Record<string, string>> =>
-  Object.fromEntries((await planRepair(dataDir, TOPOLOGY, bed.log)).map(({ store, remedy }) => [store, remedy]));
+const remedies = async (copies?: Copies): Promise<Record<string, string>> =>
+  Object.fromEntries(
+    (await planRepair(dataDir, TOPOLOGY, bed.log, copies)).map(({ store, remedy }) => [store, remedy]),
+  );
+
+/** Copies of all stores as they are on disk. */
+async function copied(): Promise<Copies & { readonly objects: MemoryObjects }> {
+  const copies = { manifests: new MemoryKeyValue(), objects: new MemoryObjects() };
+  for (const unit of UNITS) {
+    const store = await openLevelStore(directory(unit.name));
+    const stored = await readManifest(copies, unit.name);
+    const shared = {
+      copies,
+      unit,
+      store,
+      clock: bed.clock,
+      logger: SILENT,
+      everyMs: 1,
+      node: 'n',
+      isHeld: () => false,
+    };
+    await new Copier(shared, stored).copy();
+    await store.close();
+  }
+  return copies;
+}
 
 const ALL_SOUND = Object.fromEntries(UNITS.map(({ name }) => [name, 'nothing']));
 const totals = (): unknown[] => bed.rows('totals');
@@ -167,6 +197,35 @@ describe('repair', () => {
       remedy: 'lost',
       because: [expect.stringMatching(/^read\.0 has answered message 6 on .*, and its mailbox ends at 4$/)],
     });
+  });
+
+  it('takes a copy that fits, at whatever moment the store is; one that is damaged is none', async () => {
+    await run({ trimmed: false });
+    const copies = await copied();
+    await start(bed.log);
+    await bed.publish(line(7));
+    await bed.quiet();
+    await stop();
+    damage('user-0');
+    rmSync(directory('source-0'), { recursive: true });
+    // The missing one takes it without being told to.
+    expect(await remedies(copies)).toEqual({ ...ALL_SOUND, 'user-0': 'copies' });
+    for (const name of await copies.objects.names('user-0/')) copies.objects.damage(name);
+    expect(await remedies(copies)).toMatchObject({ 'user-0': 'lost' });
+  });
+
+  it('does not leave a copy of a later moment for the node to take, when the log was put back', async () => {
+    await run({ trimmed: false });
+    const copies = await copied();
+    for (const { id } of [...TOPOLOGY.stages, ...TOPOLOGY.topics]) bed.log.rollBack(streamOf(id), 4);
+    rmSync(join(dataDir, 'state'), { recursive: true });
+    const plan = (await planRepair(dataDir, TOPOLOGY, bed.log, copies)).find(({ store }) => store === 'source-0')!;
+    expect(plan).toMatchObject({
+      remedy: 'replay',
+      problems: [expect.stringMatching(/^the copy of read\.0 that NATS holds: it includes message 6 /)],
+    });
+    await dropCopies(copies, ['source-0']);
+    expect(await remedies(copies)).toMatchObject({ 'source-0': 'nothing' });
   });
 
   it('does not take another stream for the one that the state was made from', async () => {

@@ -151,12 +151,17 @@ export function keyValueContract(name: string, makeBed: () => Promise<KeyValueBe
         const [before, a, b] = [newKey(), newKey(), newKey()];
         await table.put(before, utf8('1'));
         const told: string[] = [];
-        const stop = await table.watch((key) => told.push(key));
+        const values: (string | undefined)[] = [];
+        const stop = await table.watch((key, value) => {
+          told.push(key);
+          values.push(value === undefined ? undefined : textOf(value));
+        });
         await table.put(a, utf8('1'));
         await bed.other.put(b, utf8('2'));
         await vi.waitFor(() => expect(told).toEqual([a, b]));
         await bed.other.delete(a);
         await vi.waitFor(() => expect(told).toEqual([a, b, a]));
+        expect(values).toEqual(['1', '2', undefined]);
         await stop();
         const after: string[] = [];
         const stopOther = await table.watch((key) => after.push(key));

@@ -15,16 +15,11 @@ import type * as MainNode from '../../runtime/main-node.js';
 import { ROOT } from '../guards/source-files.js';
 import { startCli, workingDirectory } from '../cli/run-cli.js';
 import { awaited, hasEnded, natsPid, pause, processesOn, signal, type Target } from '../support/blows.js';
-import { type Event, StubbornPublisher } from '../support/stubborn-publisher.js';
+import { liveEvents, type LiveEvents } from '../support/live-events.js';
+import { StubbornPublisher } from '../support/stubborn-publisher.js';
 
 const SEED = Number(process.env.RIVULET_CRASH_SEED ?? 3);
-const USERS = Array.from({ length: 40 }, (_, i) => `user-${i}`);
-const CATEGORIES = ['audio', 'shoes', 'chairs', 'lamps', 'books'];
-const PURCHASES = 300;
-const VIEWS = 1_800;
-/** The categories of ten views of a user, counted from their favourite: no two are liked nearly as much. */
-const TASTE = [0, 0, 0, 0, 1, 1, 1, 2, 2, 3];
-const BAD_EVERY = 37;
+const SIZE = { users: 40, purchases: 300, views: 1_800 };
 /** Interests fade with the time of the frame that brought them: frames cut elsewhere move scores a little. */
 const SCORE_TOLERANCE = 1e-3;
 const PER_SECOND = 300;
@@ -41,40 +36,6 @@ afterAll(async () => {
   }
   remove();
 });
-
-const item = (n: number): Record<string, string> => ({
-  item_id: `i${n}`,
-  category_code: `${CATEGORIES[n % CATEGORIES.length]!}.all`,
-});
-
-function event(id: string, type: string, user: string, more: Record<string, unknown>, timeMs: number): Event {
-  const body = { event_id: id, event_type: type, event_time: new Date(timeMs).toISOString(), user_id: user, ...more };
-  return { subject: `rivulet.events.${type}.${user}`, body };
-}
-
-/** What decides the popularity; what decides the interests; and a last view of each user, so that each list is made with all of it known. */
-function eventsOf(seed: number) {
-  const random = seededRandom(seed);
-  const startMs = Date.UTC(2026, 0, 1, 12);
-  const purchases = Array.from({ length: PURCHASES }, (_, i) =>
-    event(
-      `p${i}`,
-      'purchase',
-      `buyer-${i % 7}`,
-      { ...item(Math.floor(random() ** 2 * 50)), price: 5 },
-      startMs + i * 100,
-    ),
-  );
-  const views = Array.from({ length: VIEWS }, (_, i) => {
-    const bad = i % BAD_EVERY === 0 ? { price: -1 } : {};
-    const user = i % USERS.length;
-    const category = (user + TASTE[Math.floor(i / USERS.length) % TASTE.length]!) % CATEGORIES.length;
-    const chosen = item(category + CATEGORIES.length * Math.floor(random() * 10));
-    return event(`v${i}`, 'view', USERS[user]!, { ...chosen, ...bad }, startMs + 60_000 + i * 100);
-  });
-  const last = USERS.map((name, i) => event(`l${i}`, 'view', name, item(i), startMs + 300_000));
-  return { purchases, views, last };
-}
 
 const sumOf = (node: MainNode.RunningNode): Counters =>
   node.statuses().reduce(
@@ -112,17 +73,19 @@ async function counted(node: MainNode.RunningNode, good: number): Promise<Counte
 }
 
 /** The last views, once all else is counted; then the lists. */
-async function lists(node: MainNode.RunningNode, publisher: StubbornPublisher, last: readonly Event[], good: number) {
+async function lists(node: MainNode.RunningNode, publisher: StubbornPublisher, { users, last, good }: LiveEvents) {
   await publisher.publish(last, 1_000);
   const counters = await counted(node, good + last.length);
   const look = (): Map<string, number> =>
     new Map(
-      USERS.flatMap((userId) => {
-        const query = { userId, limit: 100, category: undefined, excludeSeen: false, explain: false };
-        return node
-          .answer(query)
-          .items.map(({ itemId, type, score }) => [`${userId} ${itemId} ${type}`, score] as const);
-      }).sort(([a], [b]) => (a < b ? -1 : 1)),
+      users
+        .flatMap((userId) => {
+          const query = { userId, limit: 100, category: undefined, excludeSeen: false, explain: false };
+          return node
+            .answer(query)
+            .items.map(({ itemId, type, score }) => [`${userId} ${itemId} ${type}`, score] as const);
+        })
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
     );
   // The lists follow the counters by a few frames: until two looks a while apart are the same.
   for (let before = look(); ;) {
@@ -180,15 +143,15 @@ async function beatenWhile(dataDir: string, natsPort: number, work: Promise<void
 }
 
 it('counts every acknowledged event once, and has the lists of a node that was left alone', async () => {
-  const { purchases, views, last } = eventsOf(SEED);
-  const good = purchases.length + views.length - Math.ceil(VIEWS / BAD_EVERY);
+  const events = liveEvents(SEED, SIZE);
+  const { purchases, views, last, bad, good } = events;
 
   const calmPort = await freePort();
   const calm = await startNode(join(cwd, 'calm'), calmPort);
   const toCalm = await StubbornPublisher.connect(`127.0.0.1:${calmPort}`);
   await toCalm.publish([...purchases, ...views], 5_000);
   await counted(calm, good);
-  const { answers: expected } = await lists(calm, toCalm, last, good);
+  const { answers: expected } = await lists(calm, toCalm, events);
   await toCalm.close();
   await calm.stop(10_000);
 
@@ -202,13 +165,12 @@ it('counts every acknowledged event once, and has the lists of a node that was l
 
   const node = await startNode(dataDir, natsPort);
   await counted(node, good);
-  const { counters, answers } = await lists(node, publisher, last, good);
+  const { counters, answers } = await lists(node, publisher, events);
   console.log(`seed ${SEED}: ${kills} kills, ${publisher.sent} sent for ${publisher.acked} acknowledged`, counters);
   await publisher.close();
   await node.stop(10_000);
   expect(kills).toBeGreaterThan(3);
   expect(counters.on_time + counters.late).toBe(good + last.length);
-  const bad = purchases.length + views.length - good;
   expect(counters.dead_letter).toBeGreaterThanOrEqual(bad);
   expect(counters.dead_letter + counters.duplicates).toBeLessThanOrEqual(bad + publisher.sent - publisher.acked);
   expect([...answers.keys()]).toEqual([...expected.keys()]);

@@ -32,6 +32,7 @@ export interface StartOptions {
   readonly topology?: Topology;
   readonly knobs?: Partial<ActorKnobs>;
   readonly strategy?: Strategy;
+  readonly copied?: () => number;
 }
 
 /** A message, read. */
@@ -72,12 +73,13 @@ export class ActorBed {
 
   /** One that `quiet` does not wait for. */
   startApart(id: string, partition = 0, options: StartOptions = {}): Running {
-    const { log = this.log, store = new MemoryStore(), topology = this.topology, knobs, strategy } = options;
+    const { log = this.log, store = new MemoryStore(), topology = this.topology, knobs, strategy, copied } = options;
     const status = newStatus(id, partition);
     const supervisor = new Supervisor({
       ...{ topology, stage: topology.stage(id), partition, log, store, clock: this.clock, logger: SILENT, status },
       knobs: { ...KNOBS, ...knobs },
       ...(strategy === undefined ? {} : { strategy }),
+      ...(copied === undefined ? {} : { copied }),
     });
     let failure: Error | undefined;
     let ended = false;

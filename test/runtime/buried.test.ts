@@ -1,6 +1,6 @@
 /** What is buried stays buried (B1–B3): through deaths at the worst moments, for other owners with older snapshots, for zombies. */
 import { describe, expect, it } from 'vitest';
-import { buriedInputs, bury, type Mailbox } from '../../runtime/buried.js';
+import { bury, mailboxRecord, type Mailbox } from '../../runtime/buried.js';
 import { streamOf } from '../../runtime/graph.js';
 import type { Log } from '../../runtime/ports.js';
 import { streamsOf } from '../../runtime/streams.js';
@@ -162,7 +162,7 @@ describe('the record', () => {
   it('holds the newest thousand, in one message', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }));
     for (let i = 1; i <= 1_003; i++) await bury(mailboxOf(bed), i);
-    const buried = await buriedInputs(mailboxOf(bed), await bed.identity('sum'));
+    const buried = (await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried;
     expect([buried.size, Math.min(...buried), Math.max(...buried)]).toEqual([1_000, 4, 1_003]);
     expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
   });
@@ -173,9 +173,9 @@ describe('the record', () => {
     await bury(mailboxOf(bed), 7);
     bed.log.deleteStream(streamOf('sum'));
     for (const spec of streamsOf(topology, { bytesMax: 1e9, replicas: 1 })) await bed.log.ensureStream(spec);
-    expect(await buriedInputs(mailboxOf(bed), await bed.identity('sum'))).toEqual(new Set());
+    expect((await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried).toEqual(new Set());
     await bury(mailboxOf(bed), 8);
-    expect(await buriedInputs(mailboxOf(bed), await bed.identity('sum'))).toEqual(new Set([8]));
+    expect((await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried).toEqual(new Set([8]));
   });
 
   it('is no mailbox: nobody reads it as input', async () => {

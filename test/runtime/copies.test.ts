@@ -145,7 +145,7 @@ describe('copies of snapshots', () => {
         expect(sequencesOf(fresh, UNIT)).toEqual({ window: included.window ?? 0, rank: included.rank ?? 0 });
         expectSound(fresh);
       }),
-      { numRuns: 300 },
+      { numRuns: 60 },
     );
   });
 

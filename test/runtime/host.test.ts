@@ -53,9 +53,7 @@ it('runs its units, goes on where it stopped, and says how they are', async () =
   await first.stop();
   expect([open.size, [...disks.keys()].sort()]).toEqual([0, UNITS.map(({ name }) => name).sort()]);
   expect(
-    statuses.every(
-      ({ state, sequence, snapshotSequence }) => state === 'stopped' && sequence === snapshotSequence,
-    ),
+    statuses.every(({ state, sequence, snapshotSequence }) => state === 'stopped' && sequence === snapshotSequence),
   ).toBe(true);
   expect(bed.clock.sleeping).toBe(0);
 

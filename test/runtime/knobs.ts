@@ -16,5 +16,6 @@ export const KNOBS: ActorKnobs = {
   inFlightBytes: 1e9,
   frameMessages: 4,
   frameEveryMs: 0,
+  trimEveryMs: 1_000,
   frameBytes: 1e6,
 };

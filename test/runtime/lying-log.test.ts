@@ -51,6 +51,16 @@ describe('a stream', () => {
     });
   });
 
+  it('that was cut back, and filled up by publishers before anybody looked, holds another message', async () => {
+    bed.log.rollBack('RIVULET_READ', 2);
+    bed.clock.advance(1_000);
+    await bed.publish(line(4), line(5));
+    expect(await failureOf('read')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
+      message: expect.stringMatching(/^the snapshot of read\.0 includes message 3 of RIVULET_READ of .* filled anew$/),
+    });
+  });
+
   it('that is as it was is gone on with', async () => {
     const { status, ended } = bed.start('read', 0, { store });
     await bed.publish(line(4));
@@ -64,7 +74,7 @@ describe('a stream that lost', () => {
   it('what an owner has said, and will not say again, is refused', async () => {
     bed.log.rollBack('RIVULET_SUM', 1);
     expect(await failureOf('read')).toMatchObject({
-      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('empty data directory') },
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
       message: 'read.0 has said message 3 on rivulet.sum.0.read.0, whose last message is 0',
     });
   });
@@ -83,6 +93,7 @@ describe('a stream that lost', () => {
     // The earlier ones were trimmed. Somebody else's message, and then again the one that was lost.
     await bed.log.publish('rivulet.sum.0.clock.0', last!.data);
     await bed.log.publish(last!.subject, last!.data, { expected: 0 });
+    await bed.log.purge('RIVULET_SUM', 'rivulet.sum.0.clock.0', 4);
     expect(await failureOf('sum')).toMatchObject({
       ...{ reaction: 'fatal', code: 'LOG_BEHIND' },
       message: 'sum.0 has read message 3 on rivulet.sum.0.read.0, but message 4 follows message 0 there',

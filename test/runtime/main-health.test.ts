@@ -25,6 +25,7 @@ it('tells the façade at each look, the log and the doctor when something change
     ...{ dataDir, clock, logger: { debug: note, info: note, warn: note, error: note } },
     vitals: () => ({ instances: [status], threads: [], natsAwaySinceMs: undefined, nowMs: clock.nowMs() }),
     apply: ({ serving }: Health) => applied.push(serving),
+    ask: () => undefined,
   });
   const looks = async (times: number): Promise<void> => {
     for (let i = 0; i < times; i++) {

@@ -107,12 +107,27 @@ describe('a line', () => {
     expect([said(), failure()]).toEqual([[10, 20], undefined]);
   });
 
-  it('does not mind that another owner has said the same', async () => {
-    const { hand, outbox, failure } = await open();
+  it('ends with FENCED also when another owner has said the same: it may stand on other state (O5)', async () => {
+    const { hand, outbox } = await open();
     await (await SecondWriter.open(inner, 'S', SUBJECT)).say(letter(tag(1)));
     hand(tag(1), tag(2));
-    await outbox.settled();
-    expect([said(), failure()]).toEqual([[10, 20], undefined]);
+    await expect(outbox.settled()).rejects.toMatchObject({ reaction: 'transient', code: 'FENCED' });
+    expect(said()).toEqual([10]);
+  });
+
+  it('that claims its lines is heard by all, and everybody who opened before is refused (O5)', async () => {
+    const [first, second] = [await open(), await open()];
+    first.hand(tag(1));
+    await first.outbox.settled();
+    const third = await open();
+    await first.outbox.claim();
+    third.hand(tag(2));
+    await expect(third.outbox.settled()).rejects.toMatchObject({ code: 'FENCED' });
+    first.hand(tag(2));
+    await first.outbox.settled();
+    expect([said(), second.failure()]).toEqual([[10, 10, 20], undefined]);
+    const { lines } = (await open()).outbox;
+    expect([...lines.values()][0]!.said).toEqual(tag(2));
   });
 
   it('ends with FENCED when another owner has said something else', async () => {

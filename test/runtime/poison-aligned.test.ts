@@ -3,7 +3,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { map, merge, mergeMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { ChunkSchema, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { buriedInputs } from '../../runtime/buried.js';
+import { mailboxRecord } from '../../runtime/buried.js';
 import { textOf, utf8 } from '../../runtime/bytes.js';
 import { defineTopology, edge, source, subjectOf, topic, type Topology } from '../../runtime/graph.js';
 import { deadLetters, frameOf, input, RAW, rowsOf, stage, value } from '../../runtime/stage.js';
@@ -142,8 +142,10 @@ describe('in aligned epochs', () => {
       },
     );
     expect(keeper.failure()?.message).toMatch(/^keeper\.0 gave up: its input \d+ was buried, and it fails still/);
-    expect(
-      await buriedInputs({ log: bed.log, stage: { id: 'keeper' }, partition: 0 }, await bed.identity('keeper')),
-    ).toEqual(new Set());
+    const record = await mailboxRecord(
+      { log: bed.log, stage: { id: 'keeper' }, partition: 0 },
+      { identity: await bed.identity('keeper') },
+    );
+    expect(record.buried).toEqual(new Set());
   });
 });

@@ -64,7 +64,7 @@ function knobsOf({ schedule, options }: World): ActorKnobs {
     ...KNOBS,
     frameMessages: 1 + schedule.below(6),
     frameEveryMs: schedule.chance(0.3) ? 20 : 0,
-    snapshotEveryMs: schedule.chance(0.5) ? 100 : 30,
+    snapshotEveryMs: schedule.chance(0.5) ? 200 : 50,
     ...options.knobs,
   };
 }

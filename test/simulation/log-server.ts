@@ -117,7 +117,7 @@ export class LogServer {
 
   private take(stream: string, message: LogMessage): void {
     const { id } = writerOf(message.subject);
-    const isOurs = id !== 'events' && !message.subject.startsWith('rivulet.events.');
+    const isOurs = id !== 'events' && !/^rivulet\.(events|poison)\./.test(message.subject);
     const envelope = isOurs ? fromBinary(EnvelopeSchema, message.data) : undefined;
     const history = this.accepted.get(stream);
     if (history === undefined) this.accepted.set(stream, [{ message, envelope }]);
@@ -126,8 +126,8 @@ export class LogServer {
   }
 
   private check({ subject }: LogMessage, envelope: Envelope | undefined): void {
-    // Ticks carry no tag: they answer nothing.
-    if (envelope === undefined || envelope.sequence === 0) return;
+    // Ticks carry no tag, and claims that of what was said before: they answer nothing.
+    if (envelope === undefined || envelope.sequence === 0 || envelope.claim) return;
     const { sequence, part, watermarkMs = -Infinity } = envelope;
     const before = this.said.get(subject) ?? { sequence: 0, part: 0, watermarkMs: -Infinity };
     if (sequence < before.sequence || (sequence === before.sequence && part <= before.part)) {

@@ -65,7 +65,9 @@ function refold(world: World, bySubject: Map<string, Accepted[]>, id: string, pa
   }
   const entry = Object.values(fold.instance.stage.inputs).some(({ type }) => type === RAW);
   for (const [subject, letters] of said) {
-    const accepted = (bySubject.get(subject) ?? []).map(({ message }) => message.data);
+    const accepted = (bySubject.get(subject) ?? [])
+      .filter(({ envelope }) => envelope?.claim !== true)
+      .map(({ message }) => message.data);
     if (entry) compareContents(subject, fold.instance.stage, letters, accepted);
     else compare(subject, letters, accepted);
   }

@@ -17,7 +17,7 @@ export interface SaidMessage {
 export function messagesSaid(world: World, id: string): SaidMessage[] {
   const { topology } = world.job;
   return world.server.history(streamOf(id)).flatMap(({ message: { subject }, envelope }) => {
-    if (envelope === undefined) return [];
+    if (envelope === undefined || envelope.claim) return [];
     const { body, output, epoch, endsEpoch, endsInput } = envelope;
     const type = body.case === 'frame' ? topology.stage(writerOf(subject).id).outputs[output] : undefined;
     const rows: PlainRow[] =

@@ -60,6 +60,15 @@ describe('a directory', () => {
     });
   });
 
+  it.skipIf(process.platform !== 'linux')('on a disk that is full is refused with what to do', async () => {
+    const script = `
+    const { openLevelStore } = await import(${JSON.stringify(join(ROOT, 'dist', 'state', 'level-store.js'))});
+    await openLevelStore(${JSON.stringify(join(folder, 'new'))}).catch(({ code, hint }) => console.log(code, hint));`;
+    const limited = 'ulimit -f 0; exec "$0" --input-type=module -e "$1" | cat';
+    const { stdout } = await promisify(execFile)('bash', ['-c', limited, process.execPath, script]);
+    expect(stdout).toMatch(/^STATE_OPEN .*free space/);
+  });
+
   it.skipIf(process.platform !== 'linux')(
     'whose disk was full once takes no more until it is opened anew (K2)',
     async () => {

@@ -112,6 +112,8 @@ function outcomeOf({ code, stdout, stderr }: ReplayEnd, { out }: ReplayRun, shop
   if (code !== 0) {
     const refusal = REFUSAL.exec(stderr);
     if (refusal === null || refusal[1] === 'BUG') throw new Error(`no clear refusal (${code}): ${stderr}`);
+    if (/^(LOG_|STATE_)/.test(refusal[1]!) && !stderr.includes('--restart'))
+      throw new Error(`does not say that --restart does the job anew: ${stderr}`);
     return `refused: ${refusal[1]!}`;
   }
   for (const file of RESULT_FILES) {

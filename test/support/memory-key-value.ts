@@ -14,7 +14,7 @@ export interface MemoryKeyValueOptions {
 
 export class MemoryKeyValue implements KeyValue {
   private readonly stored = new Map<string, Stored>();
-  private readonly watchers = new Set<(key: string) => void>();
+  private readonly watchers = new Set<(key: string, value?: Uint8Array) => void>();
   private readonly nowMs: () => number;
   private readonly ttlMs: number;
   private revision = 0;
@@ -38,7 +38,7 @@ export class MemoryKeyValue implements KeyValue {
     this.compare(key, revision);
     this.revision++;
     this.stored.set(key, { key, value: value.slice(), revision: this.revision, endsAtMs: this.nowMs() + this.ttlMs });
-    this.tell(key);
+    this.tell(key, value.slice());
     return this.revision;
   }
 
@@ -50,10 +50,10 @@ export class MemoryKeyValue implements KeyValue {
     this.tell(key);
   }
 
-  async watch(onChange: (key: string) => void): Promise<() => Promise<void>> {
+  async watch(onChange: (key: string, value?: Uint8Array) => void): Promise<() => Promise<void>> {
     // Its own, also when one function watches twice.
-    const watcher = (key: string): void => {
-      onChange(key);
+    const watcher = (key: string, value?: Uint8Array): void => {
+      onChange(key, value);
     };
     this.watchers.add(watcher);
     return async () => {
@@ -74,10 +74,10 @@ export class MemoryKeyValue implements KeyValue {
     throw transient('FENCED', `${key}: its revision is ${now}, not ${revision}`);
   }
 
-  private tell(key: string): void {
+  private tell(key: string, value?: Uint8Array): void {
     for (const watcher of this.watchers) {
       queueMicrotask(() => {
-        if (this.watchers.has(watcher)) watcher(key);
+        if (this.watchers.has(watcher)) watcher(key, value);
       });
     }
   }

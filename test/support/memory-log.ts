@@ -111,7 +111,11 @@ export class MemoryLog implements Log {
   async last(name: string, subject: string): Promise<LogMessage | undefined> {
     const stream = this.stream(name);
     const sequence = stream.last.get(subject);
-    const message = sequence === undefined ? undefined : stream.messages[positionOf(stream, sequence)];
+    const message = /[*>]/.test(subject)
+      ? stream.messages.findLast((one) => matches(subject, one.subject))
+      : sequence === undefined
+        ? undefined
+        : stream.messages[positionOf(stream, sequence)];
     return message === undefined ? undefined : { ...message, data: message.data.slice() };
   }
 

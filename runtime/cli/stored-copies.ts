@@ -1,0 +1,95 @@
+/** The copies of a deployment as they are, for commands that run while no node does. */
+import { fromBinary } from '@bufbuild/protobuf';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { openObjects } from '../../connectors/nats/objects.js';
+import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { type SnapshotHead, SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { type Copies, entriesOf, type Manifest, readManifest } from '../copies.js';
+import { asError, RivuletError } from '../errors.js';
+import type { Topology } from '../graph.js';
+import type { Unit } from '../host.js';
+import { headKey, SNAPSHOT_FORMAT } from '../keyspace.js';
+import { BUCKETS } from '../main-copies.js';
+import type { Log } from '../ports.js';
+import { openBucket } from './backup.js';
+import { logFit } from './log-fit.js';
+import { hasCode } from './nats-link.js';
+
+/** Absent: no node has made any. */
+export async function openStoredCopies(connection: NatsConnection): Promise<Copies | undefined> {
+  const archive = await StreamArchive.open(connection);
+  const manifests = await openBucket(archive, connection, BUCKETS.manifests);
+  const bucket = BUCKETS.objects;
+  const found = await archive.find(`OBJ_${bucket}`);
+  if (manifests === undefined || found === undefined) return undefined;
+  const objects = await openObjects(connection, { bucket, replicas: found.config.num_replicas });
+  return { manifests: manifests.entries, objects };
+}
+
+export type CopyFit =
+  | { readonly kind: 'none' }
+  /** A node that starts without this unit's state takes the copy, and the log goes on from there. */
+  | { readonly kind: 'fits' }
+  | { readonly kind: 'unfit'; readonly says: readonly string[] };
+
+/** An owner may replace a part while it is read. */
+const ATTEMPTS_MAX = 3;
+
+/** Reads the copy whole: what a node would find damaged is found here. */
+export async function copyFit(copies: Copies, log: Log, topology: Topology, unit: Unit): Promise<CopyFit> {
+  for (let attempt = 1; ; attempt++) {
+    const { manifest } = await readManifest(copies, unit.name);
+    if (manifest === undefined) return { kind: 'none' };
+    try {
+      const says = await unfitIn(await headsIn(copies, manifest, unit), log, topology, unit);
+      return says.length === 0 ? { kind: 'fits' } : { kind: 'unfit', says };
+    } catch (error) {
+      if (!(error instanceof RivuletError) || !/^OBJECT_/.test(error.code)) throw error;
+      if (hasCode(error, 'OBJECT_MISSING') && attempt < ATTEMPTS_MAX) continue;
+      return { kind: 'unfit', says: [`the copy that NATS holds cannot be used: ${asError(error).message}`] };
+    }
+  }
+}
+
+/** Where the copy stands in each mailbox. */
+async function headsIn({ objects }: Copies, { parts }: Manifest, unit: Unit): Promise<Map<string, SnapshotHead>> {
+  const stageOf = new Map(unit.stages.map((id) => [headKey(id, unit.partition), id]));
+  const heads = new Map<string, SnapshotHead>();
+  for (const { name } of parts) {
+    for await (const changes of entriesOf(objects.get(name))) {
+      for (const { key, value } of changes) {
+        const stage = stageOf.get(key);
+        if (stage !== undefined && value !== undefined) heads.set(stage, fromBinary(SnapshotHeadSchema, value));
+      }
+    }
+  }
+  return heads;
+}
+
+async function unfitIn(
+  heads: ReadonlyMap<string, SnapshotHead>,
+  log: Log,
+  topology: Topology,
+  { stages, partition }: Unit,
+): Promise<string[]> {
+  const says: string[] = [];
+  for (const stage of stages) {
+    const head = heads.get(stage);
+    const copy = `the copy of ${stage}.${partition} that NATS holds`;
+    const { version } = topology.stage(stage);
+    if (head !== undefined && head.format !== SNAPSHOT_FORMAT) says.push(`${copy} has format ${head.format}`);
+    else if (head !== undefined && head.stageVersion !== version) {
+      says.push(`${copy} is of version ${head.stageVersion} of the stage, this build's is ${version}`);
+    } else {
+      const fit = await logFit(log, topology, { stage, partition, head });
+      if (fit.kind !== 'fits') says.push(`${copy}: ${fit.says}`);
+    }
+  }
+  return says;
+}
+
+/** A node that starts without these units' state reads their mailboxes from the beginning. */
+export async function dropCopies({ manifests }: Copies, units: readonly string[]): Promise<void> {
+  // Their objects are dropped by whoever makes the next copy.
+  for (const unit of units) await manifests.delete(unit);
+}

@@ -1,0 +1,106 @@
+/** Data directories that are damaged, gone or of another moment, while NATS, which is not theirs, has copies of what they knew. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { startTestNats, type TestNats } from '../support/nats.js';
+import { type Ended, workingDirectory } from './run-cli.js';
+import { SmallNodes } from './small-node.js';
+
+const { cwd, remove } = workingDirectory();
+let server: TestNats;
+let nodes: SmallNodes;
+beforeEach(async () => {
+  server = await startTestNats();
+  nodes = new SmallNodes(cwd, ['--nats-url', server.url]);
+});
+afterEach(async () => {
+  await nodes.end();
+  await server.stop();
+  rmSync(join(cwd, 'node'), { recursive: true, force: true });
+});
+afterAll(remove);
+
+const rivulet = (...args: string[]): Promise<Ended> => nodes.rivulet('node', ...args);
+
+/** Messages in each stream that is there. */
+async function streams(): Promise<Record<string, number>> {
+  const connection = await connectNats({ url: server.url }, 'test');
+  const found: Record<string, number> = {};
+  for await (const { config, state } of (await jetstreamManager(connection)).streams.list()) {
+    found[config.name] = state.messages;
+  }
+  await connection.close();
+  return found;
+}
+
+describe('with copies in NATS', () => {
+  it('damage is refused and mended by repair; a data directory that is gone needs nothing; verify compares with the log', async () => {
+    const first = await nodes.start('node');
+    await first.buy('chair-1');
+    const busy = await nodes.rivulet('other', 'repair', '--start-anew', '--yes');
+    expect([busy.code, busy.stderr]).toEqual([3, expect.stringContaining('[NATS_IN_USE]')]);
+    await first.stop();
+    const sound = await rivulet('state', 'verify', '--json');
+    expect(JSON.parse(sound.stdout)).toMatchObject({ sound: true, log_compared: true });
+
+    nodes.damage('node', 'source-0');
+    nodes.damage('node', 'view-0');
+    const refused = await rivulet('start', '--grpc-port', '0');
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(/\[STATE_DAMAGED\]\n.*rivulet repair/s)]);
+    expect((await rivulet('state', 'verify')).code).toBe(1);
+    const done = await rivulet('repair', '--yes', '--json');
+    const { stores, set_aside: aside } = JSON.parse(done.stdout) as {
+      stores: { store: string; remedy: string }[];
+      set_aside: string[];
+    };
+    const remedies = stores.filter(({ remedy }) => remedy !== 'nothing').map(({ store, remedy }) => [store, remedy]);
+    expect(remedies).toEqual([
+      ['source-0', 'copies'],
+      ['view-0', 'copies'],
+    ]);
+    expect(aside).toHaveLength(2);
+    const second = await nodes.start('node');
+    await second.knows('chair-1');
+    await second.buy('chair-2');
+    await second.stop();
+
+    rmSync(join(cwd, 'node'), { recursive: true });
+    expect((await rivulet('repair')).stdout).toContain('Nothing to repair');
+    const third = await nodes.start('node');
+    expect([...(await third.knows('chair-1', 'chair-2'))].sort()).toEqual(['chair-1', 'chair-2']);
+    await third.stop();
+
+    const anew = await rivulet('repair', '--start-anew', '--yes');
+    expect(anew.code).toBe(0);
+    const left = await streams();
+    for (const name of ['KV_RIVULET_COPIES', 'OBJ_RIVULET_STATE', 'RIVULET_POISON', 'RIVULET_WINDOW']) {
+      expect(left).not.toHaveProperty(name);
+    }
+    expect(left).toMatchObject({ KV_RIVULET_DEPLOYMENT: 1 });
+    const fourth = await nodes.start('node');
+    await fourth.buy('chair-3');
+  }, 90_000);
+
+  it('state that is newer than a backup that was restored is refused, and set aside', async () => {
+    const first = await nodes.start('node');
+    await first.buy('chair-1');
+    expect((await rivulet('backup', join(cwd, 'saved'))).code).toBe(0);
+    await first.buy('chair-2');
+    await first.stop();
+    const restored = await rivulet('restore', join(cwd, 'saved'), '--replace');
+    expect(restored.code).toBe(0);
+
+    const refused = await rivulet('start', '--grpc-port', '0');
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(/\[LOG_BEHIND\]\n.*rivulet repair/s)]);
+    const verified = await rivulet('state', 'verify');
+    expect([verified.code, verified.stdout]).toEqual([1, expect.stringMatching(/restored from a backup up to/)]);
+    const done = await rivulet('repair', '--yes');
+    expect([done.code, done.stdout]).toEqual([0, expect.stringContaining('the copy that NATS holds')]);
+    const second = await nodes.start('node');
+    expect(await second.knows('chair-1')).toEqual(['chair-1']);
+    await second.buy('chair-3');
+    expect([...(await second.knows())].sort()).toEqual(['chair-1', 'chair-3']);
+  }, 90_000);
+});

@@ -1,0 +1,231 @@
+/**
+ * Two nodes on one NATS under load: one is killed, is told to stop, sleeps past its lease, or begins with nothing. Every published event is
+ * counted once, nothing is said twice, who asks the other node is always answered, and both end with the lists of a node that was left alone.
+ */
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { openManager } from '../../connectors/nats/stream-manager.js';
+import { workingDirectory } from '../cli/run-cli.js';
+import { processesOn } from '../support/blows.js';
+import { liveEvents, type LiveEvents } from '../support/live-events.js';
+import { Asker, countersIn, LiveNode, Watch } from '../support/live-nodes.js';
+import { expectSameLists, finished, type Lists, Load } from '../support/live-story.js';
+import { startTestNats, type TestNats } from '../support/nats.js';
+import { until } from '../support/nats-cluster.js';
+import { StubbornPublisher } from '../support/stubborn-publisher.js';
+import { Witness } from '../support/witness.js';
+
+const SEED = Number(process.env.RIVULET_CRASH_SEED ?? 3);
+const PARTITIONS = 2;
+/** Source, users, items and view. */
+const UNITS = 1 + 3 * PARTITIONS;
+const LEASE_SECONDS = 2;
+const FLAGS = [
+  ...['--partitions', String(PARTITIONS), '--set', `leaseSeconds=${LEASE_SECONDS}`, '--set', 'copyEverySeconds=1'],
+  ...['--snapshot-every-seconds', '0.5', '--log-level', 'info'],
+];
+const MUCH = { users: 200, purchases: 400, views: 16_000, perSecond: 2_000 };
+const LITTLE = { users: 60, purchases: 300, views: 6_000, perSecond: 1_000 };
+
+const { cwd, remove } = workingDirectory();
+const nodes: LiveNode[] = [];
+const servers: TestNats[] = [];
+afterAll(async () => {
+  await Promise.all(nodes.map((node) => node.kill()));
+  await Promise.all(servers.map((server) => server.stop()));
+  expect(await processesOn(cwd)).toEqual([]);
+  remove();
+});
+
+beforeEach(({ onTestFailed }) => {
+  onTestFailed(() => {
+    for (const one of nodes.slice(-2)) console.error(one.said);
+  });
+});
+
+async function server(): Promise<TestNats> {
+  const one = await startTestNats();
+  servers.push(one);
+  return one;
+}
+
+async function node(name: string, { url }: TestNats, more: readonly string[] = []): Promise<LiveNode> {
+  const one = await LiveNode.of(cwd, name, ['--nats-url', url, ...FLAGS, ...more]);
+  nodes.push(one);
+  return one;
+}
+
+/** The lists of a node that is left alone. */
+async function undisturbed(name: string, events: LiveEvents): Promise<Lists> {
+  const nats = await server();
+  const alone = await node(name, nats);
+  await alone.start();
+  const publisher = await StubbornPublisher.connect(nats.url);
+  await publisher.publish([...events.purchases, ...events.views], 10_000);
+  const { lists } = await finished([alone], publisher, events);
+  await publisher.close();
+  expect((await alone.stop()).code).toBe(0);
+  await nats.stop();
+  return lists[0]!;
+}
+
+const much = liveEvents(SEED, MUCH);
+const little = liveEvents(SEED, LITTLE);
+let expectedOfMuch: Lists;
+let expectedOfLittle: Lists;
+beforeAll(async () => {
+  expectedOfMuch = await undisturbed('alone-much', much);
+  expectedOfLittle = await undisturbed('alone-little', little);
+}, 60_000);
+
+/** Two nodes that share all units, a load on them, and who looks on. */
+async function stage(name: string, events: LiveEvents, perSecond: number) {
+  const nats = await server();
+  const [a, b] = [await node(`${name}-a`, nats), await node(`${name}-b`, nats)];
+  await Promise.all([a.start(), b.start()]);
+  const witness = await Witness.start(nats.url, { partitions: PARTITIONS });
+  const watch = await Watch.on(nats.url);
+  await watch.shared(UNITS, [a, b]);
+  const publisher = await StubbornPublisher.connect(nats.url);
+  const [askedA, askedB] = [await Asker.of(a, events.users), await Asker.of(b, events.users)];
+  const load = new Load(publisher, [...events.purchases, ...events.views], perSecond);
+  /** To the end of the load; then everything that must be true. */
+  const end = async (expected: Lists): Promise<void> => {
+    await load.end();
+    await watch.shared(UNITS, [a, b]);
+    const { lists, marks } = await finished([a, b], publisher, events);
+    await Promise.all([askedA.stop(), askedB.stop()]);
+    expectSameLists(lists[0]!, expected, 'the first node');
+    expectSameLists(lists[1]!, expected, 'the second node');
+    for (const one of [b, a]) expect(await one.stop()).toMatchObject({ code: 0 });
+    await witness.seenAll();
+    const counters = await countersIn([a.dataDir, b.dataDir]);
+    const { answers, unseen, wrong } = witness;
+    console.log(`${name}: ${publisher.sent} sent for ${publisher.acked} acknowledged`, counters);
+    console.log(`${name}: ${answers} answers, ${unseen} trimmed before they were seen; asked`, [
+      askedA.answeredAt.length,
+      askedB.answeredAt.length,
+    ]);
+    await witness.stop();
+    await watch.close();
+    await publisher.close();
+    await nats.stop();
+    expect(wrong).toEqual([]);
+    const { events: counted, on_time, late, dead_letter, duplicates } = counters;
+    expect(counted).toBe(on_time + late + dead_letter + duplicates);
+    expect(on_time + late).toBe(events.good + events.last.length + marks);
+    expect(dead_letter + duplicates - events.bad).toBe(counted - publisher.acked);
+  };
+  return { a, b, watch, load, askedA, askedB, end };
+}
+
+it('goes on with one node when the other is killed, and with both when it is back', async () => {
+  const { a, b, watch, load, askedA, askedB, end } = await stage('killed', much, MUCH.perSecond);
+  await load.at(0.25);
+  expect(load.isOver).toBe(false);
+  const killedAt = performance.now();
+  await b.kill();
+  await watch.shared(UNITS, [a]);
+  const takenMs = performance.now() - killedAt;
+  await b.start();
+  const startedAt = performance.now();
+  await watch.shared(UNITS, [a, b]);
+  await end(expectedOfMuch);
+  console.log(`killed: its units had another owner after ${Math.round(takenMs)} ms`);
+  expect(askedA.failures).toEqual([]);
+  // Once it answers again, it answers all.
+  const backAt = askedB.answeredAt.find((at) => at > startedAt)!;
+  expect(backAt).toBeDefined();
+  expect(askedB.failures.filter(({ at }) => at < killedAt || at > backAt)).toEqual([]);
+  expect(askedB.failures).not.toEqual([]);
+}, 90_000);
+
+it('hands over when one is told to stop under load', async () => {
+  const { a, b, watch, load, askedB, end } = await stage('stopped', little, LITTLE.perSecond);
+  await load.at(0.3);
+  expect(load.isOver).toBe(false);
+  const { code, stderr } = await a.stop();
+  expect(code, stderr).toBe(0);
+  await watch.shared(UNITS, [b]);
+  await a.start();
+  await end(expectedOfLittle);
+  expect(askedB.failures).toEqual([]);
+}, 60_000);
+
+it('lets go of its units when it sleeps past its lease and wakes up', async () => {
+  const { a, b, watch, load, askedA, end } = await stage('asleep', little, LITTLE.perSecond);
+  await load.at(0.3);
+  b.freeze();
+  await watch.shared(UNITS, [a]);
+  b.thaw();
+  await b.printed(/another node has taken this unit/);
+  await end(expectedOfLittle);
+  expect(b.hasEnded).toBe(true);
+  expect(askedA.failures).toEqual([]);
+}, 60_000);
+
+it('starts with an empty data directory from the copies, and goes on alone', async () => {
+  const nats = await server();
+  const a = await node('lost', nats);
+  await a.start();
+  const publisher = await StubbornPublisher.connect(nats.url);
+  const load = new Load(publisher, [...little.purchases, ...little.views], LITTLE.perSecond);
+  const connection = await connectNats({ url: nats.url }, 'trims');
+  const { streams } = await openManager(connection);
+  // Its first events are gone from the log: only the copies know of them.
+  for (const stream of ['RIVULET_PARSE', 'RIVULET_WATERMARK', 'RIVULET_WINDOW', 'RIVULET_POPULARITY']) {
+    await until(`${stream} to be trimmed`, async () => {
+      const { state } = await streams.info(stream);
+      return state.messages < state.last_seq / 2 ? true : undefined;
+    });
+  }
+  await connection.close();
+  const b = await node('empty', nats);
+  await b.start();
+  const watch = await Watch.on(nats.url);
+  await watch.shared(UNITS, [a, b]);
+  await load.at(0.8);
+  await a.kill();
+  rmSync(a.dataDir, { recursive: true, force: true, maxRetries: 3 });
+  await watch.shared(UNITS, [b]);
+  await load.end();
+  const { lists, marks } = await finished([b], publisher, little);
+  expectSameLists(lists[0]!, expectedOfLittle, 'the node that began with nothing');
+  expect(await b.stop()).toMatchObject({ code: 0 });
+  const counters = await countersIn([b.dataDir]);
+  expect(counters.on_time + counters.late).toBe(little.good + little.last.length + marks);
+  await publisher.close();
+  await watch.close();
+  await nats.stop();
+}, 60_000);
+
+it('refuses a node of another configuration, and a copied data directory', async () => {
+  const nats = await server();
+  const a = await node('first', nats);
+  await a.start();
+  expect(await a.stop()).toMatchObject({ code: 0 });
+  cpSync(a.dataDir, join(cwd, 'copied'), { recursive: true });
+  await a.start();
+  const watch = await Watch.on(nats.url);
+  await watch.shared(UNITS, [a]);
+  const refused: readonly [string, readonly string[], RegExp][] = [
+    ['third', ['--partitions', '3'], /PARTITIONS_CHANGED/],
+    ['other', ['--set', 'pipeline.window.kind=hopping'], /PIPELINE_CHANGED/],
+    ['copied', [], /NODE_TWICE/],
+  ];
+  for (const [name, more, reason] of refused) {
+    const other = await node(name, nats, more);
+    // A copied directory may look like the node's next life until the first one speaks again.
+    await other.start().catch(() => undefined);
+    const { code, stderr } = await other.ended;
+    expect([0, null], name).not.toContain(code);
+    expect(stderr, name).toMatch(reason);
+  }
+  await watch.shared(UNITS, [a]);
+  expect(a.hasEnded).toBe(false);
+  expect(await a.stop()).toMatchObject({ code: 0 });
+  await watch.close();
+  await nats.stop();
+}, 60_000);

@@ -1,0 +1,68 @@
+/**
+ * Events of live tests, by seed, made so that the lists in the end do not depend on what is stored before what: all that decides the
+ * popularity, all that decides the interests, and a last view of each user, for when all else is counted.
+ */
+import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
+import type { Event } from './stubborn-publisher.js';
+
+export interface LiveEvents {
+  readonly users: readonly string[];
+  readonly purchases: readonly Event[];
+  readonly views: readonly Event[];
+  readonly last: readonly Event[];
+  /** Of the views: refused by parse. */
+  readonly bad: number;
+  /** Purchases and views that are not bad. */
+  readonly good: number;
+}
+
+const CATEGORIES = ['audio', 'shoes', 'chairs', 'lamps', 'books'];
+/** The categories of ten views of a user, counted from their favourite: no two are liked nearly as much. */
+const TASTE = [0, 0, 0, 0, 1, 1, 1, 2, 2, 3];
+const BAD_EVERY = 37;
+const ITEMS = 50;
+const START_MS = Date.UTC(2026, 0, 1, 12);
+const VIEWS_AFTER_MS = 60_000;
+/** All of them before the last views, and in the time that no window is closed. */
+const VIEWS_OVER_MS = 180_000;
+
+export const liveUsers = (count: number): string[] => Array.from({ length: count }, (_, i) => `user-${i}`);
+
+const item = (n: number): Record<string, string> => ({
+  item_id: `i${n}`,
+  category_code: `${CATEGORIES[n % CATEGORIES.length]!}.all`,
+});
+
+export function liveEvent(
+  id: string,
+  type: string,
+  user: string,
+  more: Record<string, unknown>,
+  timeMs: number,
+): Event {
+  const body = { event_id: id, event_type: type, event_time: new Date(timeMs).toISOString(), user_id: user, ...more };
+  return { subject: `rivulet.events.${type}.${user}`, body };
+}
+
+export function liveEvents(
+  seed: number,
+  { users: count, purchases: bought, views: viewed }: { users: number; purchases: number; views: number },
+): LiveEvents {
+  const random = seededRandom(seed);
+  const users = liveUsers(count);
+  const purchases = Array.from({ length: bought }, (_, i) => {
+    const chosen = item(Math.floor(random() ** 2 * ITEMS));
+    return liveEvent(`p${i}`, 'purchase', `buyer-${i % 7}`, { ...chosen, price: 5 }, START_MS + i * 100);
+  });
+  const views = Array.from({ length: viewed }, (_, i) => {
+    const broken = i % BAD_EVERY === 0 ? { price: -1 } : {};
+    const user = i % count;
+    const category = (user + TASTE[Math.floor(i / count) % TASTE.length]!) % CATEGORIES.length;
+    const chosen = item(category + CATEGORIES.length * Math.floor(random() * 10));
+    const timeMs = START_MS + VIEWS_AFTER_MS + Math.floor((i / viewed) * VIEWS_OVER_MS);
+    return liveEvent(`v${i}`, 'view', users[user]!, { ...chosen, ...broken }, timeMs);
+  });
+  const last = users.map((name, i) => liveEvent(`l${i}`, 'view', name, item(i), START_MS + 300_000));
+  const bad = Math.ceil(viewed / BAD_EVERY);
+  return { users, purchases, views, last, bad, good: bought + viewed - bad };
+}

@@ -1,0 +1,113 @@
+/**
+ * Reads all that is said on all streams while it is said, and finds what was said twice: on each subject the tags of its writer must rise
+ * (design rules 3 and 5), and each message must follow the one that its writer says it follows.
+ */
+import { fromBinary } from '@bufbuild/protobuf';
+import { mainTopology } from '../../actors/topology.js';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { openNatsLog } from '../../connectors/nats/log.js';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { pipelineOptions } from '../../runtime/cli/node-options.js';
+import { loadConfig } from '../../runtime/config.js';
+import { streamOf } from '../../runtime/graph.js';
+import type { Log, LogMessage, Reader } from '../../runtime/ports.js';
+import { pause } from './blows.js';
+import { until } from './nats-cluster.js';
+
+interface Said {
+  readonly at: number;
+  readonly sequence: number;
+  readonly part: number;
+  readonly lastPart: boolean;
+}
+
+const REOPEN_MS = 100;
+const TAKEN_MAX = 500;
+
+export class Witness {
+  /** Answers of stages. */
+  answers = 0;
+  /** Trimmed before it was read here. */
+  unseen = 0;
+  /** What must not be. */
+  readonly wrong: string[] = [];
+  private readonly said = new Map<string, Said>();
+  private readonly next = new Map<string, number>();
+  private readonly readers = new Map<string, Reader>();
+  private readonly reading: Promise<void>[] = [];
+  private stopped = false;
+
+  private constructor(private readonly log: Log) {}
+
+  /** Start a node before, which makes the streams. */
+  static async start(url: string, { partitions }: { readonly partitions: number }): Promise<Witness> {
+    const witness = new Witness(await openNatsLog(await connectNats({ url }, 'witness')));
+    const { config } = loadConfig({ flags: [{ key: 'partitions', value: String(partitions), bySet: true }], env: {} });
+    const { stages, topics, upstreams } = mainTopology(pipelineOptions(config));
+    // Parse has publishers upstream, who say what they like.
+    for (const { id } of [...stages, ...topics]) {
+      const writers = [...new Set(upstreams(id).map((upstream) => upstream.id))].filter(
+        (writer) => writer !== 'events',
+      );
+      if (writers.length === 0) continue;
+      witness.next.set(streamOf(id), 1);
+      witness.reading.push(witness.read(streamOf(id)));
+    }
+    return witness;
+  }
+
+  /** Resolves when it has read all that was stored up to now. */
+  async seenAll(): Promise<void> {
+    for (const [stream] of this.next) {
+      const { lastSequence } = await until(`the end of ${stream}`, () => this.log.info(stream));
+      await until(`the witness to read ${stream} to ${lastSequence}`, async () =>
+        this.next.get(stream)! > lastSequence ? true : undefined,
+      );
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await Promise.all([...this.readers.values()].map((reader) => reader.close()));
+    await Promise.all(this.reading);
+    await this.log.close();
+  }
+
+  private async read(stream: string): Promise<void> {
+    while (!this.stopped) {
+      try {
+        const reader = await this.log.read(stream, { filters: ['rivulet.>'], from: this.next.get(stream)! });
+        this.readers.set(stream, reader);
+        for (;;) {
+          const messages = await reader.take(TAKEN_MAX);
+          if (messages.length === 0) break;
+          for (const message of messages) {
+            this.hear(message);
+            this.next.set(stream, message.sequence + 1);
+          }
+        }
+      } catch {
+        // A server that is away, or a leader to be: it goes on from where it was.
+        await pause(REOPEN_MS);
+      }
+    }
+  }
+
+  private hear({ sequence: at, subject, data, expected }: LogMessage): void {
+    const { first, sequence, part, lastPart } = fromBinary(EnvelopeSchema, data);
+    const before = this.said.get(subject);
+    this.said.set(subject, { at, sequence, part, lastPart });
+    this.answers++;
+    const where = `${subject} at ${at}: inputs ${first} to ${sequence}, part ${part}`;
+    if (expected !== undefined && expected !== (before?.at ?? 0)) {
+      if (before !== undefined && expected < before.at)
+        this.wrong.push(`${where}, follows ${expected}, not ${before.at}`);
+      this.unseen++;
+      return;
+    }
+    if (before === undefined) return;
+    const goesOn = sequence === before.sequence && part === before.part + 1 && !before.lastPart;
+    const isNew = first > before.sequence && part === 0 && before.lastPart;
+    if (!goesOn && !isNew) this.wrong.push(`${where}, after input ${before.sequence}, part ${before.part}`);
+  }
+}
