@@ -177,4 +177,4 @@ it('goes on with other partitions as if it had always had them', async () => {
   const counts = await counted('one');
   expect(counts).toEqual(await counted('two'));
   expect(counts).toMatchObject({ 'parse events': 105, 'parse dead_letter': 5, 'window on_time': 100 });
-}, 240_000);
+}, 300_000);
