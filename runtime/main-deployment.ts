@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PipelineOptions } from '../actors/topology.js';
 import { textOf, utf8 } from './bytes.js';
 import { fatal, transient } from './errors.js';
-import type { KeyValue } from './ports.js';
+import type { KeyValue, KeyValueEntry } from './ports.js';
 import { unlessFenced } from './presence.js';
 
 const FILE = 'deployment.json';
@@ -65,6 +65,12 @@ export async function sharedDeployment(table: KeyValue): Promise<Deployment | un
 
 export async function writeSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
   await table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))));
+}
+
+/** The partitions of the deployment, out of what its table holds. */
+export function sharedPartitions(entries: readonly KeyValueEntry[]): PipelineOptions['partitions'] | undefined {
+  const entry = entries.find(({ key }) => key === KEY);
+  return entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as PipelineOptions).partitions;
 }
 
 /** The same among the nodes: the first one that joins says what it is. */

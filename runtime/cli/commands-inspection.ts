@@ -80,7 +80,7 @@ function nodes(rivulet: Command): void {
       const { nodes: run } = await import('./nodes.js');
       await run(options);
     });
-  withSettings(command, [...STATE_KEYS, 'natsUrl', 'partitions', 'sourcePartitions']).addHelpText(
+  withSettings(command, [...STATE_KEYS, 'natsUrl']).addHelpText(
     'after',
     '\nExamples:\n  rivulet nodes\n  rivulet nodes --nats-url nats://nats-1:4222 --json',
   );

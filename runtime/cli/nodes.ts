@@ -6,6 +6,7 @@ import { entriesOfBucket } from '../../connectors/nats/key-value.js';
 import { leasesIn, nodesIn, type NodeEntry } from '../cluster-entries.js';
 import type { Config } from '../config.js';
 import { BUCKETS } from '../main-copies.js';
+import { sharedPartitions } from '../main-deployment.js';
 import { allUnits } from '../main-units.js';
 import type { JsonOptions } from './commands-inspection.js';
 import { natsOf } from './nats-link.js';
@@ -25,7 +26,7 @@ export interface UnitPlace {
 
 export interface Deployed {
   readonly nodes: readonly NodeEntry[];
-  /** All units that this configuration has, and those that are owned although it has not. */
+  /** All units that the deployment has, owned or not. */
   readonly units: readonly UnitPlace[];
 }
 
@@ -38,8 +39,10 @@ export async function deployed(config: Config, connection: NatsConnection): Prom
   const copies = new Map(
     ((await entriesOfBucket(connection, BUCKETS.manifests)) ?? []).map(({ key, storedAtMs }) => [key, storedAtMs]),
   );
-  const names = new Set([...allUnits(mainTopology(pipelineOptions(config))).map(({ name }) => name), ...leases.keys()]);
-  const units = [...names].map((unit) => {
+  const pipeline = pipelineOptions(config);
+  const partitions = sharedPartitions((await entriesOfBucket(connection, BUCKETS.deployment)) ?? []);
+  const names = allUnits(mainTopology({ ...pipeline, partitions: partitions ?? pipeline.partitions }));
+  const units = names.map(({ name: unit }) => {
     const owner = leases.get(unit)?.node;
     const warm = nodes.filter(({ id, warm }) => id !== owner && warm.includes(unit)).map(({ id }) => id);
     return { unit, owner, warm, copiedAtMs: copies.get(unit) };

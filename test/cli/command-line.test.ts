@@ -10,7 +10,7 @@ import { runCli, workingDirectory } from './run-cli.js';
 const { cwd, remove } = workingDirectory();
 afterAll(remove);
 
-const COMMANDS = ['demo', 'start', 'get', 'publish', 'replay', 'topology', 'config', 'doctor', 'bench'];
+const COMMANDS = ['demo', 'start', 'get', 'publish', 'replay', 'topology', 'config', 'nodes', 'doctor', 'bench'];
 
 describe('help', () => {
   it('tells all commands, examples and exit codes', async () => {
@@ -28,6 +28,7 @@ describe('help', () => {
     'replay',
     'topology',
     'config',
+    'nodes',
     'doctor',
     'bench',
     'dlq ls',

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openManager } from '../../connectors/nats/stream-manager.js';
-import { workingDirectory } from '../cli/run-cli.js';
+import { runCli, workingDirectory } from '../cli/run-cli.js';
 import { processesOn } from '../support/blows.js';
 import { liveEvents, type LiveEvents } from '../support/live-events.js';
 import { Asker, countersIn, LiveNode, Watch } from '../support/live-nodes.js';
@@ -26,8 +26,20 @@ const FLAGS = [
   ...['--partitions', String(PARTITIONS), '--set', `leaseSeconds=${LEASE_SECONDS}`, '--set', 'copyEverySeconds=1'],
   ...['--snapshot-every-seconds', '0.5', '--log-level', 'info'],
 ];
+/** The server is never away: a busy machine should not make the publisher repeat itself. */
+const PATIENT = { ackMs: 10_000 };
 const MUCH = { users: 200, purchases: 400, views: 16_000, perSecond: 2_000 };
 const LITTLE = { users: 60, purchases: 300, views: 6_000, perSecond: 1_000 };
+
+/** What `rivulet nodes --json` prints. */
+interface Told {
+  readonly nodes: readonly { readonly grpc: string; readonly owns: readonly string[] }[];
+  readonly units: readonly {
+    readonly unit: string;
+    readonly owner: string | null;
+    readonly copied_at: string | null;
+  }[];
+}
 
 const { cwd, remove } = workingDirectory();
 const nodes: LiveNode[] = [];
@@ -62,7 +74,7 @@ async function undisturbed(name: string, events: LiveEvents): Promise<Lists> {
   const nats = await server();
   const alone = await node(name, nats);
   await alone.start();
-  const publisher = await StubbornPublisher.connect(nats.url);
+  const publisher = await StubbornPublisher.connect(nats.url, PATIENT);
   await publisher.publish([...events.purchases, ...events.views], 10_000);
   const { lists } = await finished([alone], publisher, events);
   await publisher.close();
@@ -88,7 +100,7 @@ async function stage(name: string, events: LiveEvents, perSecond: number) {
   const witness = await Witness.start(nats.url, { partitions: PARTITIONS });
   const watch = await Watch.on(nats.url);
   await watch.shared(UNITS, [a, b]);
-  const publisher = await StubbornPublisher.connect(nats.url);
+  const publisher = await StubbornPublisher.connect(nats.url, PATIENT);
   const [askedA, askedB] = [await Asker.of(a, events.users), await Asker.of(b, events.users)];
   const load = new Load(publisher, [...events.purchases, ...events.views], perSecond);
   /** To the end of the load; then everything that must be true. */
@@ -170,7 +182,7 @@ it('starts with an empty data directory from the copies, and goes on alone', asy
   const nats = await server();
   const a = await node('lost', nats);
   await a.start();
-  const publisher = await StubbornPublisher.connect(nats.url);
+  const publisher = await StubbornPublisher.connect(nats.url, PATIENT);
   const load = new Load(publisher, [...little.purchases, ...little.views], LITTLE.perSecond);
   const connection = await connectNats({ url: nats.url }, 'trims');
   const { streams } = await openManager(connection);
@@ -186,6 +198,12 @@ it('starts with an empty data directory from the copies, and goes on alone', asy
   await b.start();
   const watch = await Watch.on(nats.url);
   await watch.shared(UNITS, [a, b]);
+  const { stdout } = await runCli(cwd, ['nodes', '--json', '--nats-url', nats.url]);
+  const told = JSON.parse(stdout) as Told;
+  expect(told.nodes.map(({ grpc }) => grpc)).toEqual([a.address, b.address]);
+  expect(told.nodes.flatMap(({ owns }) => owns).sort()).toEqual(told.units.map(({ unit }) => unit).sort());
+  expect(told.units).toHaveLength(UNITS);
+  for (const { owner, copied_at } of told.units) expect([owner, copied_at]).not.toContain(null);
   await load.at(0.8);
   await a.kill();
   rmSync(a.dataDir, { recursive: true, force: true, maxRetries: 3 });
@@ -225,7 +243,10 @@ it('refuses a node of another configuration, and a copied data directory', async
   }
   await watch.shared(UNITS, [a]);
   expect(a.hasEnded).toBe(false);
+  const doctor = async (): Promise<string> => (await runCli(cwd, ['doctor', '--nats-url', nats.url])).stdout;
+  expect(await doctor()).toContain(`1 node, and each of the ${UNITS} units has an owner`);
   expect(await a.stop()).toMatchObject({ code: 0 });
+  expect(await doctor()).toContain('! no node runs on this NATS');
   await watch.close();
   await nats.stop();
 }, 60_000);

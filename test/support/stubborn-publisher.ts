@@ -7,7 +7,7 @@ export interface Event {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-const ACK_MS_MAX = 1_000;
+const ACK_MS = 1_000;
 const AWAY_MS = 50;
 
 export class StubbornPublisher {
@@ -15,11 +15,15 @@ export class StubbornPublisher {
   sent = 0;
   acked = 0;
 
-  private constructor(private readonly connection: NatsConnection) {}
+  private constructor(
+    private readonly connection: NatsConnection,
+    private readonly ackMs: number,
+  ) {}
 
-  static async connect(servers: string): Promise<StubbornPublisher> {
+  /** `ackMs`: what was not acknowledged by then is repeated. */
+  static async connect(servers: string, { ackMs = ACK_MS } = {}): Promise<StubbornPublisher> {
     const patience = { maxReconnectAttempts: -1, reconnectTimeWait: AWAY_MS, waitOnFirstConnect: true };
-    return new StubbornPublisher(await connect({ servers, ...patience, reconnectJitter: 0 }));
+    return new StubbornPublisher(await connect({ servers, ...patience, reconnectJitter: 0 }), ackMs);
   }
 
   /** All of them, some `perSecond`, each until it is acknowledged; they overtake each other when they are repeated. */
@@ -43,7 +47,7 @@ export class StubbornPublisher {
     for (;;) {
       this.sent++;
       try {
-        const answer = await this.connection.request(subject, JSON.stringify(body), { timeout: ACK_MS_MAX });
+        const answer = await this.connection.request(subject, JSON.stringify(body), { timeout: this.ackMs });
         if (typeof answer.json<{ seq?: number }>().seq === 'number') break;
       } catch {
         // No server, no stream yet, or nobody has said: it may be stored or not.
