@@ -14,7 +14,7 @@
 import { merge, mergeMap } from 'rxjs';
 import { ABSENT, CodeMap, type FrameBuilder, type FrameOf, input, keyed, sideInput, stage } from '../runtime/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
-import { listsOfCategory, type MergedList, mergedOnce } from './maths/top-list.js';
+import { listsOfCategory, type MergedList, mergedOnce, splitAnew } from './maths/top-list.js';
 import { FALLBACK_SCORE, ranked, STREAMING_POPULAR_FALLBACK, topLists } from './model.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
 
@@ -33,7 +33,7 @@ export const fallback = ({ listSize = 10, score = FALLBACK_SCORE }: FallbackOpti
     key: 'user',
     inputs: { lists: sideInput(topLists), ranked: input(ranked) },
     outputs: { rows: ranked },
-    state: { lists: keyed(listsOfCategory) },
+    state: { lists: keyed(listsOfCategory, { law: splitAnew }) },
     pipeline: ({ inputs, state, out }) => {
       const merged = mergedOnce(listSize);
       const filled = (frame: Ranked): Ranked[] => {

@@ -81,10 +81,10 @@ export const interestRanking = ({ scope, topCategories = 3 }: InterestRankingOpt
     inputs: { rows: input(windowRows) },
     outputs: { interests, interactions },
     state: {
-      interests: tables(epochInterests, { key: ['user', 'category'] }),
-      pairs: tables(interactions, { key: ['user', 'item'] }),
-      users: keyed<DecayedInterests>(json(), { cachedMax: USERS_CACHED_MAX }),
-      totals: keyed<InteractionTotals>(interactionTotals, { cachedMax: TOTALS_CACHED_MAX }),
+      interests: tables(epochInterests, { key: ['user', 'category'], by: 'user' }),
+      pairs: tables(interactions, { key: ['user', 'item'], by: 'user' }),
+      users: keyed<DecayedInterests>(json(), { cachedMax: USERS_CACHED_MAX, law: 'key' }),
+      totals: keyed<InteractionTotals>(interactionTotals, { cachedMax: TOTALS_CACHED_MAX, law: 'key' }),
     },
     pipeline: ({ inputs, epochEnds, state, out }) =>
       merge(

@@ -27,7 +27,7 @@ import {
 } from '../runtime/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
 import { compareItems } from './maths/item-order.js';
-import { listsOfCategory, type MergedList, mergedOnce } from './maths/top-list.js';
+import { listsOfCategory, type MergedList, mergedOnce, splitAnew } from './maths/top-list.js';
 import { interests, ranked, STREAMING_CATEGORY_POPULARITY, topLists } from './model.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
 
@@ -46,7 +46,7 @@ export const popularityJoin = ({ listSize = 10 }: PopularityJoinOptions = {}) =>
     key: 'user',
     inputs: { lists: sideInput(topLists), interests: input(interests) },
     outputs: { rows: ranked },
-    state: { lists: keyed(listsOfCategory) },
+    state: { lists: keyed(listsOfCategory, { law: splitAnew }) },
     pipeline: ({ inputs, state, out }) => {
       const merged = mergedOnce(listSize);
       const topOf = (category: string): MergedList | undefined => {

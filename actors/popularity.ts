@@ -21,7 +21,6 @@ import {
   type ColumnTable,
   type Frame,
   type FrameOf,
-  frameType,
   input,
   stage,
   type Tables,
@@ -30,9 +29,10 @@ import {
 } from '../runtime/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
 import { compareItems, compareText, orderKey } from './maths/item-order.js';
+import { brandsIn, categoriesIn, type ItemColumns, items, moveItems } from './maths/item-totals.js';
 import { Leaders } from './maths/leaders.js';
 import { mainCategories } from './maths/main-category.js';
-import { names, NO_NAME, NumberedNames } from './maths/numbered-names.js';
+import { names, NO_NAME, type NumberedNames } from './maths/numbered-names.js';
 import { events, LIST_MAX, popularItems, PURCHASE, topLists } from './model.js';
 
 export interface PopularityOptions {
@@ -43,29 +43,9 @@ export interface PopularityOptions {
   readonly aligned: boolean;
 }
 
-/** Main categories that have a list. */
-export const CATEGORIES_MAX = 4_096;
-/** Brands that are told apart; further ones are none. */
-const BRANDS_MAX = 65_536;
 /** With fewer items than this, what changed is said at once. */
 const ITEMS_FEW = 10;
 
-/** `category` and `brand` are numbers of names, 0 for none; times are those of the purchases that said them. */
-const items = frameType('item-total', {
-  item: 'text',
-  purchases: 'f64',
-  category: 'u32',
-  categoryTime: 'f64',
-  brand: 'u32',
-  brandTime: 'f64',
-  priceSum: 'f64',
-  priced: 'f64',
-});
-type ItemColumns = (typeof items)['columns'];
-
-/** The tables of names. */
-const CATEGORIES = 0;
-const BRANDS = 1;
 /** Number of the list over all: it has no category. */
 const OVER_ALL = NO_NAME;
 
@@ -77,6 +57,7 @@ export const popularity = ({ from, listSize = LIST_MAX, aligned }: PopularityOpt
     inputs: { purchases: input(events), table: input(popularItems) },
     outputs: { lists: topLists },
     state: { items: tables(items, { key: ['item'] }), names: tables(names, { key: ['name'] }) },
+    repartition: moveItems,
     pipeline: ({ inputs, epochEnds, ticks, state, out, partition }) => {
       const catalogue = new Catalogue(state.items, state.names, listSize);
       const whileFew = (take: () => void): boolean => {
@@ -111,8 +92,8 @@ class Catalogue {
     private readonly listSize: number,
   ) {
     this.items = itemCell.table(0);
-    this.categories = new NumberedNames(nameCell, CATEGORIES, CATEGORIES_MAX);
-    this.brands = new NumberedNames(nameCell, BRANDS, BRANDS_MAX);
+    this.categories = categoriesIn(nameCell);
+    this.brands = brandsIn(nameCell);
     this.leaders = new Leaders(listSize, (a, b) => this.beats(a, b));
   }
 

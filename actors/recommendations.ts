@@ -32,7 +32,7 @@ import {
   type RankedItem,
   unpackList,
 } from './maths/ranked-list.js';
-import { type ListsOfCategory, listsOfCategory, mergedOnce } from './maths/top-list.js';
+import { type ListsOfCategory, listsOfCategory, mergedOnce, splitAnew } from './maths/top-list.js';
 import { FALLBACK_SCORE, interactions, LIST_MAX, ranked, STREAMING_POPULAR_FALLBACK, topLists } from './model.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
 
@@ -68,9 +68,9 @@ export const recommendations = ({ seenMax = 1_000 }: RecommendationsOptions = {}
     inputs: { lists: input(ranked), interactions: input(interactions), popular: sideInput(topLists) },
     outputs: {},
     state: {
-      lists: keyed(packedList, { cachedMax: LISTS_CACHED_MAX }),
-      seen: keyed(seenItems, { cachedMax: SEEN_CACHED_MAX }),
-      tops: keyed(listsOfCategory),
+      lists: keyed(packedList, { cachedMax: LISTS_CACHED_MAX, law: 'key' }),
+      seen: keyed(seenItems, { cachedMax: SEEN_CACHED_MAX, law: 'key' }),
+      tops: keyed(listsOfCategory, { law: splitAnew }),
     },
     pipeline: ({ inputs, state }) =>
       merge(

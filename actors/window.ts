@@ -40,6 +40,8 @@ export interface WindowOptions {
   readonly output?: OutputMode;
 }
 
+const lowest = (instants: readonly number[]): number => Math.min(...instants);
+
 const TUMBLING: WindowKind = { kind: 'tumbling' };
 
 export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'update' }: WindowOptions = {}) => {
@@ -52,10 +54,11 @@ export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'updat
     outputs: { rows: windowRows, late: events },
     state: {
       epoch: epochLog({ paneMs: windows.paneMs, counted: windows.kind === 'session' }),
-      closedUpTo: value(() => -Infinity, instant),
+      // What was still open somewhere stays open.
+      closedUpTo: value(() => -Infinity, instant, lowest),
       windows: windowTables(),
       sessions: sessionTables(),
-      earliestEnd: value(() => Infinity, instant),
+      earliestEnd: value(() => Infinity, instant, lowest),
     },
     pipeline: ({ inputs, epochEnds, state, out, count }) => {
       const open =

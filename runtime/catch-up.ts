@@ -16,7 +16,7 @@ const DELETES_MAX = 1_000;
 const ATTEMPTS_MAX = 5;
 
 /** Up to where the records of changed keys have been told to a manifest: those behind are complete from there. Local to a store. */
-const COPIED = '$copied';
+export const COPIED = '$copied';
 
 /** What a unit's store includes, stage by stage. */
 export function sequencesOf(store: Store, { stages, partition }: Unit): Sequences {

@@ -12,6 +12,7 @@
  *       too: whatever a cell hands out) is encoded first where a cut has not come to it yet.
  */
 import { textOf, utf8 } from './bytes.js';
+import { type KeyedLaw, keyedLaw, type Law, mergeLaw } from './law.js';
 
 export interface CellChange {
   readonly key: string;
@@ -44,6 +45,8 @@ export interface CellSpec<out T extends Cell> {
   /** Whether `restore` reads all entries at once, so that they must be loaded first. */
   readonly resident: boolean;
   readonly create: () => T;
+  /** Without one the stage that has the cell must know itself how to repartition it. */
+  readonly law?: Law<T>;
 }
 
 export interface Codec<T> {
@@ -100,10 +103,17 @@ class ValueCell<T> implements Value<T> {
   }
 }
 
-/** One value. After changing it in place, `set` it again. */
-export const value = <T>(initial: () => T, codec: Codec<T> = json<T>()): CellSpec<Value<T>> => ({
+/**
+ * One value. After changing it in place, `set` it again. `merge`: what each new partition has, when their number changes, of what the old ones had.
+ */
+export const value = <T>(
+  initial: () => T,
+  codec: Codec<T> = json<T>(),
+  merge?: (values: readonly T[]) => T,
+): CellSpec<Value<T>> => ({
   resident: false,
   create: () => new ValueCell(initial, codec),
+  ...(merge === undefined ? {} : { law: mergeLaw(merge) }),
 });
 
 export interface Keyed<V> extends Cell {
@@ -258,11 +268,18 @@ class KeyedCell<V> implements Keyed<V> {
 const TRIM_LOOKS = 8;
 const CACHED_MAX = 200_000;
 
-/** Key → value; absent keys are `undefined`. `cachedMax` bounds the clean entries kept in memory, not how many there may be. */
+export interface KeyedOptions<V> {
+  /** Bounds the clean entries kept in memory, not how many there may be. */
+  readonly cachedMax?: number;
+  readonly law?: KeyedLaw<V>;
+}
+
+/** Key → value; absent keys are `undefined`. */
 export const keyed = <V>(
   codec: Codec<V> = json<V>(),
-  { cachedMax = CACHED_MAX }: { readonly cachedMax?: number } = {},
+  { cachedMax = CACHED_MAX, law }: KeyedOptions<V> = {},
 ): CellSpec<Keyed<V>> => ({
   resident: false,
   create: () => new KeyedCell(codec, cachedMax),
+  ...(law === undefined ? {} : { law: keyedLaw(codec, law) }),
 });

@@ -17,8 +17,9 @@ import type { LogMessage } from './ports.js';
 import { Answer, type Destination, destinationsOf } from './router.js';
 import { type AnyStage, RAW, type RawMessage } from './stage.js';
 
-const ALIGNMENT = '$alignment';
-const BURIALS = '$burials';
+/** Cells that every instance has. */
+export const ALIGNMENT = '$alignment';
+export const BURIALS = '$burials';
 
 /** Cells whose entries must be loaded before a fold is made. */
 export const residentCells = (stage: AnyStage): string[] => [

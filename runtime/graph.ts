@@ -99,8 +99,10 @@ export interface Topology extends TopologySpec {
 export const DEAD_LETTER = 'dead-letter';
 /** Names the stream of `buried.ts`. */
 export const POISON = 'poison';
+/** Writes the first message of a mailbox that goes on from state of other partitions (repartition.ts): without that state it cannot be read. */
+export const REPARTITION = 'repartition';
 /** Tokens of subjects that are no stage. */
-const RESERVED = new Set([POISON, 'events', 'clock']);
+const RESERVED = new Set([POISON, REPARTITION, 'events', 'clock']);
 
 export const streamOf = (id: string): string => `RIVULET_${id.toUpperCase().replaceAll('-', '_')}`;
 export const mailboxOf = (id: string, partition: number): string => `rivulet.${id}.${partition}.>`;

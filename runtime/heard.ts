@@ -3,6 +3,7 @@
  * back or made anew is heard of, and never folded as if nothing had happened (design rule 8).
  */
 import { fatal } from './errors.js';
+import { REPARTITION, writerOf } from './graph.js';
 import type { LogMessage } from './ports.js';
 
 export class Heard {
@@ -24,6 +25,11 @@ export class Heard {
 
   /** Takes note of a writer's message; Fatal when it is not the one behind its last. */
   follow({ subject, sequence, expected }: LogMessage): void {
+    if (writerOf(subject).id === REPARTITION) {
+      throw fatal('LOG_GAP', `${this.reader} has not the state that this mailbox goes on from, after a repartition`, {
+        hint: 'start the node on the data directory that was repartitioned; others take its copies once it has made them',
+      });
+    }
     const last = this.lasts.get(subject);
     if (expected !== undefined && expected > (last ?? this.restoredAt)) {
       throw fatal(

@@ -9,7 +9,7 @@ import type { AnyStage, Counter, Emission, EpochEnd, Progress, RawBatch, Tick } 
 
 export type Counters = Readonly<Record<Counter, number>>;
 
-const NO_COUNTS: Counters = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 };
+export const NO_COUNTS: Counters = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 };
 
 /** A change of one cell, named. */
 export interface StateChange extends CellChange {
@@ -19,7 +19,7 @@ export interface StateChange extends CellChange {
 type CellCut = readonly [cell: string, changes: Iterable<CellChange>];
 
 /** The cell in which the runtime keeps the counters of every instance. */
-const COUNTERS = '$counters';
+export const COUNTERS = '$counters';
 
 export class StageInstance {
   private readonly inputs: Record<string, Subject<Frame | RawBatch>> = {};
@@ -149,7 +149,8 @@ export class StageInstance {
   }
 }
 
-function restored(spec: CellSpec<Cell>, store: CellStore): Cell {
+/** The cell with what is stored of it. */
+export function restored(spec: CellSpec<Cell>, store: CellStore): Cell {
   if (store.restored !== undefined) return store.restored;
   const cell = spec.create();
   cell.restore(store);

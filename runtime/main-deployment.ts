@@ -27,22 +27,19 @@ const fixedPart = ({
   popularity,
 });
 
-/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory was made by another deployment. */
-export function checkDeployment(dataDir: string, pipeline: PipelineOptions): void {
+export type Deployment = Readonly<Record<string, unknown>> & { readonly partitions: PipelineOptions['partitions'] };
+
+export function deploymentIn(dataDir: string): Deployment | undefined {
   const file = join(dataDir, FILE);
-  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
-  if (!existsSync(file)) {
-    record(dataDir, file, wanted);
-    return;
-  }
-  mustBeSame(dataDir, JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>, wanted);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Deployment) : undefined;
 }
 
-function record(dataDir: string, file: string, fixed: Record<string, unknown>): void {
+export function writeDeployment(dataDir: string, pipeline: PipelineOptions): void {
+  const file = join(dataDir, FILE);
   try {
     mkdirSync(dataDir, { recursive: true });
     // On a disk that is full half of it would stay.
-    writeFileSync(`${file}.new`, `${JSON.stringify(fixed, undefined, 2)}\n`);
+    writeFileSync(`${file}.new`, `${JSON.stringify(fixedPart(pipeline), undefined, 2)}\n`);
     renameSync(`${file}.new`, file);
   } catch (error) {
     throw fatal('STATE_OPEN', `cannot write to the data directory ${dataDir}`, {
@@ -52,7 +49,23 @@ function record(dataDir: string, file: string, fixed: Record<string, unknown>): 
   }
 }
 
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory was made by another deployment. */
+export function checkDeployment(dataDir: string, pipeline: PipelineOptions): void {
+  const found = deploymentIn(dataDir);
+  if (found === undefined) writeDeployment(dataDir, pipeline);
+  else mustBeSame(dataDir, found, pipeline);
+}
+
 const KEY = 'pipeline';
+
+export async function sharedDeployment(table: KeyValue): Promise<Deployment | undefined> {
+  const entry = await table.get(KEY);
+  return entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as Deployment);
+}
+
+export async function writeSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
+  await table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))));
+}
 
 /** The partitions of the deployment, out of what its table holds. */
 export function sharedPartitions(entries: readonly KeyValueEntry[]): PipelineOptions['partitions'] | undefined {
@@ -62,21 +75,24 @@ export function sharedPartitions(entries: readonly KeyValueEntry[]): PipelineOpt
 
 /** The same among the nodes: the first one that joins says what it is. */
 export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
-  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
-  const said = await unlessFenced(() => table.put(KEY, utf8(JSON.stringify(wanted)), 0));
+  const said = await unlessFenced(() => table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))), 0));
   if (said !== undefined) return;
-  const entry = await table.get(KEY);
-  if (entry === undefined) throw transient('LOG_AWAY', 'nobody knows what the deployment is');
-  mustBeSame('the deployment', JSON.parse(textOf(entry.value)) as Record<string, unknown>, wanted);
+  const found = await sharedDeployment(table);
+  if (found === undefined) throw transient('LOG_AWAY', 'nobody knows what the deployment is');
+  mustBeSame('the deployment', found, pipeline);
 }
 
-function mustBeSame(where: string, found: Record<string, unknown>, wanted: Record<string, unknown>): void {
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED. */
+export function mustBeSame(where: string, found: Readonly<Record<string, unknown>>, pipeline: PipelineOptions): void {
+  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
   for (const [key, value] of Object.entries(wanted)) {
     if (isDeepStrictEqual(found[key], value)) continue;
     const [was, is] = [JSON.stringify(found[key]), JSON.stringify(value)];
     if (key === 'partitions') {
       throw fatal('PARTITIONS_CHANGED', `${where} was made with partitions ${was}, the configuration says ${is}`, {
-        hint: 'start with the old number, or use another --data-dir; the number is fixed per deployment',
+        hint:
+          'the number is fixed while nodes run: start with the old one. To change it, stop all nodes and run rivulet repartition --partitions N; ' +
+          'when that was done already, on another data directory, empty this one',
       });
     }
     throw fatal('PIPELINE_CHANGED', `${where} was made with ${key} ${was}, the configuration says ${is}`, {

@@ -23,6 +23,7 @@ export {
   frameOf,
   frameType,
   gather,
+  partitionBy,
   type Row,
   rowsOf,
   slice,
@@ -32,6 +33,7 @@ export { type CellSpec, type Codec, json, type Keyed, keyed, type Value, value }
 export { type ColumnTable, NO_ROW } from './table.js';
 export { type Tables, tables } from './tables.js';
 export { deadLetters } from './dead-letter.js';
+export { type Law, partitionOf, type PartitionCounts } from './law.js';
 export { poison } from './errors.js';
 export { textOf, utf8 } from './bytes.js';
 
@@ -113,7 +115,7 @@ export interface StageContext<I extends Inputs, O extends Outputs, S extends Sta
   readonly inputs: { readonly [K in keyof I]: Observable<InputOf<I[K]>> };
   readonly epochEnds: Observable<EpochEnd>;
   readonly ticks: Observable<Tick>;
-  readonly state: { readonly [K in keyof S]: CellOf<S[K]> };
+  readonly state: CellsOf<S>;
   /** `out.rows(frame)` makes the emission that sends the frame to output `rows`. */
   readonly out: { readonly [K in keyof O]: (frame: FrameOf<O[K]>, progress?: Progress) => Emission };
   /** Adds to a counter that is part of the state: conservation is checked on these. */
@@ -136,7 +138,11 @@ export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Output
   readonly outputs: O;
   readonly state: S;
   readonly pipeline: (context: StageContext<I, O, S>) => Observable<Emission>;
+  /** For cells that have no law of their own, since they refer to each other: from those of all old partitions into those of the new. */
+  readonly repartition?: (from: readonly CellsOf<S>[], to: readonly CellsOf<S>[]) => void;
 }
+
+type CellsOf<S extends State> = { readonly [K in keyof S]: CellOf<S[K]> };
 
 export type PartitionKey = 'source' | 'user' | 'item';
 
@@ -163,9 +169,10 @@ export interface OutPort {
 }
 
 /** A stage of any inputs, outputs and state, as the runtime sees it. */
-// The pipeline is called with a context built from the very same spec, so its parameter may be widened here.
-export type AnyStage = Omit<Stage, 'pipeline'> & {
+// They are called with what is built from the very same spec, so their parameters may be widened here.
+export type AnyStage = Omit<Stage, 'pipeline' | 'repartition'> & {
   readonly pipeline: (context: never) => Observable<Emission>;
+  readonly repartition?: (from: never, to: never) => void;
 };
 
 export function stage<I extends Inputs, O extends Outputs, S extends State>(spec: StageSpec<I, O, S>): Stage<I, O, S> {

@@ -78,15 +78,28 @@ export function mailboxSubjects(topology: Topology, stageId: string, partition: 
 /** A restore is under way, or was broken off: a stream of this name. */
 export const RESTORING_STREAM = 'RIVULET_RESTORING';
 
-/** Fatal RESTORE_UNFINISHED: some streams may be there and others not, and those must not be made anew. */
+/** A repartition is. */
+export const REPARTITIONING_STREAM = 'RIVULET_REPARTITIONING';
+
+/** Fatal RESTORE_UNFINISHED, REPARTITION_UNFINISHED: some streams may be there and others not, and those must not be made anew. */
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
-  const restoring = await log.info(RESTORING_STREAM).catch((error: unknown) => {
-    if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return undefined;
-    throw error;
-  });
-  if (restoring !== undefined) {
+  const isThere = (stream: string): Promise<boolean> =>
+    log.info(stream).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return false;
+        throw error;
+      },
+    );
+  const [restoring, repartitioning] = [await isThere(RESTORING_STREAM), await isThere(REPARTITIONING_STREAM)];
+  if (restoring) {
     throw fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was broken off', {
       hint: 'wait for it, or run rivulet restore again with --replace',
+    });
+  }
+  if (repartitioning) {
+    throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was broken off', {
+      hint: 'wait for it, or run the same rivulet repartition again on the same data directory: it goes on where it stopped',
     });
   }
   const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });

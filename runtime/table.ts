@@ -160,17 +160,18 @@ export class ColumnTable<C extends Columns> {
 
   /** Takes stored pages in, in page order; called more than once, those that follow. */
   load(pages: readonly (readonly [page: string, bytes: Uint8Array])[]): void {
-    const ordered = pages.map(([page, bytes]) => [Number(page), bytes] as const).sort((a, b) => a[0] - b[0]);
-    for (const [, bytes] of ordered) {
-      const frame = decodeFrame(bytes, this.type);
-      const rows = this.upsert(frame);
-      for (const [name, column] of Object.entries(this.values as Record<string, Float64Array>)) {
-        const stored = (frame.columns as Record<string, AnyColumn>)[name] as Float64Array;
-        for (let i = 0; i < rows.length; i++) column[rows[i]!] = stored[i]!;
-      }
-    }
-    this.pagesStored += ordered.length;
+    for (const page of [...pages].sort(([a], [b]) => Number(a) - Number(b))) this.put(decodeFrame(page[1], this.type));
+    this.pagesStored += pages.length;
     this.dirtyPages.clear();
+  }
+
+  /** Rows with all of their columns; those of known keys are replaced. */
+  put(frame: Frame<C>): void {
+    const rows = this.upsert(frame);
+    for (const [name, column] of Object.entries(this.values as Record<string, Float64Array>)) {
+      const given = (frame.columns as Record<string, AnyColumn>)[name] as Float64Array;
+      for (let i = 0; i < rows.length; i++) column[rows[i]!] = given[i]!;
+    }
   }
 
   private touchPage(page: number): void {

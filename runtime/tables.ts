@@ -1,6 +1,6 @@
 /** The cell of column tables: number → table (window start → rows of that window), all in memory. */
 import type { Cell, CellChange, CellSpec, CellStore } from './cells.js';
-import type { Columns, FrameType } from './frame.js';
+import { type Columns, type FrameType, partitionBy } from './frame.js';
 import { ColumnTable } from './table.js';
 
 export interface Tables<C extends Columns> extends Cell {
@@ -95,11 +95,36 @@ function* changesOf(dropped: readonly string[], cuts: PageCuts): Generator<CellC
   }
 }
 
-/** Number → table of rows of one frame type, found by its key columns. */
+/**
+ * Number → table of rows of one frame type, found by its key columns. `by`: the one of them that says where a row goes when the number of partitions
+ * changes; tables of one number become one.
+ */
 export const tables = <C extends Columns>(
   type: FrameType<C>,
-  options: { readonly key: readonly (keyof C & string)[] },
+  { key, by }: { readonly key: readonly (keyof C & string)[]; readonly by?: keyof C & string },
 ): CellSpec<Tables<C>> => ({
   resident: true,
-  create: () => new TablesCell(type, options.key),
+  create: () => new TablesCell(type, key),
+  ...(by === undefined
+    ? {}
+    : {
+        law: {
+          kind: 'cells',
+          move: (from, to) => {
+            moveRows(from, to, by);
+          },
+        },
+      }),
 });
+
+/** Rows keep their order, partition after partition. */
+function moveRows<C extends Columns>(from: readonly Tables<C>[], to: readonly Tables<C>[], by: string): void {
+  for (const cell of from) {
+    for (const number of cell.numbers()) {
+      partitionBy(cell.table(number).frame(), by, to.length).forEach((rows, q) => {
+        if (rows !== undefined) to[q]!.table(number).put(rows);
+      });
+      cell.drop(number);
+    }
+  }
+}

@@ -4,7 +4,15 @@
  *   top(c) = the first n of ⋃ top_o(c)        o  origin: a popularity instance; an item has one origin
  *   order    purchases desc, then item asc    (item-order)
  */
-import { type Codec, type Dictionary, DictionaryBuilder, json } from '../../runtime/stage.js';
+import {
+  type Codec,
+  type Dictionary,
+  DictionaryBuilder,
+  json,
+  partitionOf,
+  type PartitionCounts,
+} from '../../runtime/stage.js';
+import { LIST_MAX } from '../model.js';
 import { compareItems, orderKey } from './item-order.js';
 
 /** What one popularity instance last said of a category: columns of equal length, best first. */
@@ -40,7 +48,25 @@ interface Candidate {
   readonly category: string;
 }
 
-export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList {
+/**
+ * The lists as the instances of another number of item partitions have them, as far as they are known: a new instance's own list may be longer, but
+ * what they make together is the same. They say their lists whole when they start.
+ */
+export function splitAnew(lists: ListsOfCategory, { item: origins }: PartitionCounts): ListsOfCategory {
+  const best = bestOf(lists);
+  return Array.from({ length: origins }, (_, origin): TopList => {
+    const own = best.filter(({ item }) => partitionOf(item, origins) === origin).slice(0, LIST_MAX);
+    return {
+      origin,
+      items: own.map(({ item }) => item),
+      purchases: own.map(({ purchases }) => purchases),
+      categories: own.map(({ category }) => category),
+    };
+  }).filter(({ items }) => items.length > 0);
+}
+
+/** Each item once, best first. */
+function bestOf(lists: ListsOfCategory): Candidate[] {
   const candidates = lists.flatMap(({ items, purchases, categories }) =>
     items.map((item, i): Candidate => ({
       item,
@@ -51,7 +77,11 @@ export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList 
   );
   candidates.sort((a, b) => b.purchases - a.purchases || a.key - b.key || compareItems(a.item, b.item));
   const listed = new Set<string>();
-  const best = candidates.filter(({ item }) => !listed.has(item) && listed.add(item)).slice(0, sizeMax);
+  return candidates.filter(({ item }) => !listed.has(item) && listed.add(item));
+}
+
+export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList {
+  const best = bestOf(lists).slice(0, sizeMax);
   const dictionary = new DictionaryBuilder();
   for (const { item } of best) dictionary.addText(item);
   return {

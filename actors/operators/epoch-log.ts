@@ -41,7 +41,7 @@ type Events = FrameOf<typeof events>;
 export type EpochRows = FrameOf<typeof epochRows>;
 type EpochTables = Tables<typeof epochRows.columns>;
 
-const epochTables = tables(epochRows, { key: ['pane', ...ROW_KEY] });
+const epochTables = tables(epochRows, { key: ['pane', ...ROW_KEY], by: 'user' });
 const RUNNING = 0;
 
 export interface EpochLogOptions {
@@ -92,6 +92,17 @@ export class EpochLog {
     this.tables.written();
   }
 
+  /** From the logs of old partitions into those of new ones. */
+  static move(from: readonly EpochLog[], to: readonly EpochLog[]): void {
+    for (const log of from) log.settle();
+    const { law } = epochTables;
+    if (law?.kind === 'cells')
+      law.move(
+        from.map((log) => log.tables),
+        to.map((log) => log.tables),
+      );
+  }
+
   /** Counts the frames into the table. */
   private settle(): void {
     const rows = joined(this.frames);
@@ -113,6 +124,12 @@ export class EpochLog {
 export const epochLog = (options: EpochLogOptions): CellSpec<EpochLog> => ({
   resident: true,
   create: () => new EpochLog(options),
+  law: {
+    kind: 'cells',
+    move: (from, to) => {
+      EpochLog.move(from, to);
+    },
+  },
 });
 
 /** Each event as a count of one. Nothing stays that the runtime may reuse: the texts of a received frame lie in its message. */

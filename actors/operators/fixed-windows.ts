@@ -28,7 +28,7 @@ export const openRows = frameType('open-row', {
 
 type OpenRows = FrameOf<typeof openRows>;
 export type WindowTables = Tables<typeof openRows.columns>;
-export const windowTables = () => tables(openRows, { key: ROW_KEY });
+export const windowTables = () => tables(openRows, { key: ROW_KEY, by: 'user' });
 
 /** The fixed windows in a cell; all that they know is there. */
 export class FixedWindowRows implements OpenWindows {

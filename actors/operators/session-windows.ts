@@ -6,7 +6,7 @@
  * Which are open at the end of an epoch thus depends on its events, not on their order. The rows of closed and merged sessions stay until they
  * are most of the table; then what is open moves to a new one.
  */
-import { type Tables, tables, type Value } from '../../runtime/stage.js';
+import { type CellSpec, partitionBy, type Tables, tables, type Value } from '../../runtime/stage.js';
 import { isClosed, type SessionWindows } from '../maths/window.js';
 import type { OpenWindows } from './close-windows.js';
 import type { EpochRows } from './epoch-log.js';
@@ -20,7 +20,29 @@ export interface SessionCells {
   readonly earliestEnd: Value<number>;
 }
 
-export const sessionTables = () => tables(sessionRows, { key: SESSION_KEY });
+export const sessionTables = (): CellSpec<SessionCells['sessions']> => ({
+  ...tables(sessionRows, { key: SESSION_KEY }),
+  law: { kind: 'cells', move: moveSessions },
+});
+
+/** Chains are of row numbers, so that sessions are admitted anew. */
+function moveSessions(from: readonly SessionCells['sessions'][], to: readonly SessionCells['sessions'][]): void {
+  for (const cell of from) {
+    for (const number of cell.numbers()) {
+      partitionBy(openSessions(cell.table(number)), 'user', to.length).forEach((sessions, q) => {
+        if (sessions !== undefined) admit(to[q]!.table(0), sessions);
+      });
+    }
+  }
+}
+
+/** The open sessions of a table, to be admitted into another. */
+function openSessions(table: SessionTable): Sessions {
+  const { count } = table.values;
+  const open = Uint32Array.from(Array(table.rows).keys()).filter((row) => count[row]! > 0);
+  const { type, rows, columns } = table.frame(open);
+  return { type, rows, columns: { ...columns, slot: new Uint32Array(rows) } };
+}
 
 /** Below so many rows a table is not worth moving. */
 const MOVED_ROWS_MIN = 1024;
@@ -98,10 +120,9 @@ export class SessionWindowRows implements OpenWindows {
   private move(): void {
     const { sessions } = this.cells;
     const number = sessions.numbers()[0]!;
-    const open = Uint32Array.from(this.closing(Infinity));
-    const { type, rows, columns } = this.table().frame(open);
+    const open = openSessions(this.table());
     sessions.drop(number);
-    admit(sessions.table(number + 1), { type, rows, columns: { ...columns, slot: new Uint32Array(rows) } });
+    admit(sessions.table(number + 1), open);
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import type { SavedStream, StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { fatal, RivuletError } from '../errors.js';
-import { RESTORING_STREAM } from '../streams.js';
+import { REPARTITIONING_STREAM, RESTORING_STREAM } from '../streams.js';
 import {
   BackupFile,
   type BackupManifest,
@@ -34,7 +34,7 @@ export interface BackupRequest {
 /** A stream that did not arrive whole, or a table that changed while it was saved. */
 const TRIES_MAX = 10;
 
-/** The streams as they are now, those that there are. Fatal BACKUP_NOTHING, BACKUP_NO_COPIES or RESTORE_UNFINISHED when a backup would be worth nothing. */
+/** The streams as they are now, those that there are. Fatal BACKUP_NOTHING, BACKUP_NO_COPIES, RESTORE_UNFINISHED or REPARTITION_UNFINISHED: a backup would be worth nothing. */
 export async function streamsNow(
   archive: StreamArchive,
   streams: readonly StreamToSave[],
@@ -42,6 +42,11 @@ export async function streamsNow(
   if ((await archive.find(RESTORING_STREAM)) !== undefined) {
     throw fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was broken off', {
       hint: 'wait for it, or run rivulet restore again with --replace',
+    });
+  }
+  if ((await archive.find(REPARTITIONING_STREAM)) !== undefined) {
+    throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was broken off', {
+      hint: 'wait for it, or run the same rivulet repartition again',
     });
   }
   const found = new Map<string, SavedStream>();

@@ -22,6 +22,12 @@ export interface RepairOptions extends SettingOptions {
   readonly json?: true;
 }
 
+export interface RepartitionOptions extends SettingOptions {
+  readonly partitions: number;
+  readonly yes?: true;
+  readonly json?: true;
+}
+
 const ABOUTS = { dataDir: 'data directory of the stopped node' };
 const STOPPED = `
 The node must be stopped: a data directory belongs to one process. LevelDB tidies its files when they are opened; no entry changes, but that a
@@ -39,6 +45,7 @@ export function stateCommands(rivulet: Command): void {
   get(state);
   verify(state);
   repair(rivulet);
+  repartition(rivulet);
 }
 
 function list(state: Command): void {
@@ -145,5 +152,32 @@ Examples:
   rivulet repair --yes                 do it
   rivulet repair --start-anew          say what would be lost
   rivulet repair --start-anew --yes`,
+  );
+}
+
+function repartition(rivulet: Command): void {
+  const command = rivulet
+    .command('repartition')
+    .summary('change the number of partitions of a stopped deployment')
+    .description(
+      'Tells what is known of users and items apart anew for another number of partitions: nothing is lost, nothing counted twice. What publishers\n' +
+        'have sent and no node has read yet stays, and is read under the new number. Their own partitions (sourcePartitions) cannot be changed.',
+    )
+    .requiredOption('--partitions <n>', 'how many there shall be', wholeNumber(1, 256))
+    .option('--yes', 'do it; without it nothing is changed')
+    .option('--json', 'print the outcome as JSON')
+    .action(async (options: RepartitionOptions) => {
+      const { repartition: run } = await import('./repartition-command.js');
+      await run(options);
+    });
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS]).addHelpText(
+    'after',
+    `
+Stop every node first. An embedded NATS is started for as long as it takes. Where it is broken off, the same command goes on; until the streams are made
+anew, --partitions with the old number gives it up. Of several nodes run it on the data directory of one; the others then start on empty ones.
+
+Examples:
+  rivulet repartition --partitions 8           say what would be done
+  rivulet repartition --partitions 8 --yes     do it; then: rivulet start --partitions 8`,
   );
 }

@@ -2,7 +2,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema, type SnapshotHead } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { mailboxRecord } from '../buried.js';
-import { POISON, streamOf, type Topology } from '../graph.js';
+import { POISON, REPARTITION, streamOf, subjectOf, type Topology } from '../graph.js';
 import type { Log, StreamInfo } from '../ports.js';
 import { readSaid } from '../outbox.js';
 import { destinationsOf } from '../router.js';
@@ -49,6 +49,10 @@ export async function logFit(
   if (upTo < sequence) {
     const how = isSame ? `which ends at ${upTo}: it was rolled back` : `which was restored from a backup up to ${upTo}`;
     return { kind: 'rolled-back', says: `it includes message ${sequence} of ${stream}, ${how}` };
+  }
+  const beginning = await log.last(stream, subjectOf(stage, partition, REPARTITION, 0));
+  if (beginning !== undefined && beginning.sequence > sequence) {
+    return { kind: 'gap', says: `${stream} goes on from state that rivulet repartition made, and that is not here` };
   }
   const lost =
     head === undefined

@@ -20,6 +20,7 @@ Examples:
   rivulet doctor                                 find out why it does not start
   rivulet state ls                               see what a stopped node knows
   rivulet repair                                 mend it, when state and log do not fit
+  rivulet repartition --partitions 8             change the number of its partitions
 ${EXIT_CODES_HELP}
 
 With --json a command prints JSON on stdout and nothing else there. Each command tells more: rivulet <command> --help.`;

@@ -84,11 +84,13 @@ export class TopologyDriver {
   constructor(
     readonly topology: Topology,
     private readonly pick?: (mailboxes: number) => number,
+    /** Cells by `<stage>/<partition>`, as `snapshot` of another driver gave them. */
+    restored: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>> = new Map(),
   ) {
     for (const { id } of topology.topics) this.topics.set(id, []);
     for (const { id } of topology.stages) {
       for (let partition = 0; partition < topology.count(id); partition++) {
-        const stored = new Map<string, Uint8Array>();
+        const stored = new Map(restored.get(`${id}/${partition}`));
         const fold = this.newFold(id, partition, stored);
         const lines = new Map(fold.destinations.map(({ subject }) => [subject, this.newLine(subject)]));
         this.instances.set(`${id}/${partition}`, { id, partition, fold, waiting: [], since: [], stored, lines });
@@ -182,7 +184,8 @@ export class TopologyDriver {
     return sum;
   }
 
-  snapshot(id: string, partition = 0): void {
+  /** Gives all that is stored of the instance now. */
+  snapshot(id: string, partition = 0): ReadonlyMap<string, Uint8Array> {
     const { fold, stored, since } = this.instance(id, partition);
     for (const { cell, key, value } of fold.cut()) {
       if (value === undefined) stored.delete(`${cell}/${key}`);
@@ -190,6 +193,7 @@ export class TopologyDriver {
     }
     fold.written();
     since.length = 0;
+    return stored;
   }
 
   /** Loses everything since the last snapshot, restores that and replays. */

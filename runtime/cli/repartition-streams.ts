@@ -1,0 +1,64 @@
+/** The streams of a repartition: those between stages begin anew, with one message in each mailbox that says so. */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import type { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import type { Copies } from '../copies.js';
+import { REPARTITION, streamOf, subjectOf, type Topology } from '../graph.js';
+import type { Log } from '../ports.js';
+import { destinationsOf } from '../router.js';
+import { type StreamLimits, streamsOf } from '../streams.js';
+import { tagOf } from '../tag.js';
+import { type Beginning, type Change, movedStages } from './repartition-state.js';
+
+/** Answers nothing: who finds it as the last message of a subject has said nothing there yet. */
+const NOTHING = toBinary(EnvelopeSchema, create(EnvelopeSchema, { lastPart: true }));
+
+/** All of it again when it was broken off: nobody has read them. */
+export async function streamsAnew(
+  { before, after }: Change,
+  archive: StreamArchive,
+  log: Log,
+  limits: StreamLimits,
+): Promise<Map<string, Beginning>> {
+  const moved = movedStages(after);
+  const streams = new Set(moved.map(streamOf));
+  for (const name of await archive.names()) if (streams.has(name)) await archive.delete(name);
+  for (const spec of streamsOf(after, { ...limits, payloadBytesMax: log.payloadBytesMax })) {
+    if (streams.has(spec.name)) await log.ensureStream(spec);
+  }
+  const beginnings = new Map<string, Beginning>();
+  for (const id of moved) {
+    // Sequence 0 would be no snapshot; and who has none reads this first, and knows that something is missing.
+    for (let q = 0; q < after.count(id); q++) await log.publish(subjectOf(id, q, REPARTITION, 0), NOTHING);
+    const { identity, lastSequence } = await log.info(streamOf(id));
+    beginnings.set(id, { stream: identity, sequence: lastSequence });
+  }
+  for (const topology of [before, after]) {
+    for (const id of moved) {
+      for (let p = 0; p < topology.count(id); p++) await endLines(topology, id, p, new Set(moved), log);
+    }
+  }
+  return beginnings;
+}
+
+/** What is in a ledger answers messages of a stream that is gone: it stays, and counts for nothing. */
+async function endLines(
+  topology: Topology,
+  id: string,
+  p: number,
+  moved: ReadonlySet<string>,
+  log: Log,
+): Promise<void> {
+  for (const { to, subject } of destinationsOf(topology, id, p)) {
+    if (moved.has(to)) continue;
+    const last = await log.last(streamOf(to), subject);
+    if (last === undefined || tagOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) continue;
+    await log.publish(subject, NOTHING, { expected: last.sequence });
+  }
+}
+
+/** Copies are of the old partitions; those of the source name streams that are gone. */
+export async function dropCopies({ manifests, objects }: Copies): Promise<void> {
+  for (const { key } of await manifests.entries()) await manifests.delete(key);
+  for (const name of await objects.names('')) await objects.delete(name);
+}

@@ -1,0 +1,251 @@
+/**
+ * `rivulet repartition`: another number of partitions of users and items, on nodes that are stopped.
+ *
+ *   state    what is under way is taken in, the state of all partitions told apart anew beside the old one. Until here nothing has changed for the nodes
+ *   streams  the streams between stages begin anew, old copies go, the deployment has the new number
+ *   swap     the new stores take the place of the old ones
+ *
+ * Each step may be broken off at any point and is then done again, by the same command: a journal in the data directory says which one it is, and while a
+ * stream of that name stands in NATS no node starts.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import pino from 'pino';
+import { mainTopology } from '../../actors/topology.js';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { openNatsLog } from '../../connectors/nats/log.js';
+import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { systemClock } from '../clock.js';
+import { nodesIn } from '../cluster-entries.js';
+import { fatal } from '../errors.js';
+import { claimIdentity } from '../main-cluster.js';
+import { BUCKETS, openClusterTables, openCopies } from '../main-copies.js';
+import {
+  deploymentIn,
+  mustBeSame,
+  sharedDeployment,
+  writeDeployment,
+  writeSharedDeployment,
+} from '../main-deployment.js';
+import { openNats } from '../main-nats.js';
+import { allUnits } from '../main-units.js';
+import { openUnitStore } from '../main-stores.js';
+import type { Log } from '../ports.js';
+import { lawlessCells } from '../repartition.js';
+import { REPARTITIONING_STREAM } from '../streams.js';
+import { loopTurns } from '../turns.js';
+import type { NodeOptions } from '../main-node.js';
+import { drain } from './repartition-drain.js';
+import { type Change, forgetSaid, makeStores, swapStores, workDirectory, writeHeads } from './repartition-state.js';
+import { dropCopies, streamsAnew } from './repartition-streams.js';
+
+type Step = 'state' | 'streams' | 'swap';
+
+interface Journal {
+  readonly from: number;
+  readonly to: number;
+  readonly step: Step;
+}
+
+export interface RepartitionRequest {
+  /** With the number of partitions that is wanted. */
+  readonly options: Omit<NodeOptions, 'onProgress' | 'natsPort' | 'grpc'>;
+  /** Without it only what would be done is found out. */
+  readonly yes: boolean;
+  readonly onProgress: (message: string) => void;
+  /** For tests: told at each point where it may be broken off. */
+  readonly at?: (point: string) => void;
+}
+
+export interface RepartitionOutcome {
+  readonly from: number;
+  readonly to: number;
+  readonly done: boolean;
+  /** One that was broken off was gone on with. */
+  readonly resumed: boolean;
+}
+
+export async function repartitionDeployment(request: RepartitionRequest): Promise<RepartitionOutcome> {
+  const { options, onProgress } = request;
+  if (options.nats === undefined && deploymentIn(options.dataDir) === undefined) throw noDeployment(options.dataDir);
+  const identity = await claimIdentity(options.dataDir);
+  try {
+    const nats = await openNats({ ...options, natsPort: 'any', onProgress, onFatal: () => undefined });
+    try {
+      const connection = await connectNats(nats.options, 'rivulet-repartition');
+      const log = await openNatsLog(connection);
+      try {
+        return await new Repartition(request, connection, log, await StreamArchive.open(connection)).run();
+      } finally {
+        await log.close();
+      }
+    } finally {
+      await nats.stop();
+    }
+  } finally {
+    await identity.release();
+  }
+}
+
+class Repartition {
+  private readonly journalFile: string;
+
+  constructor(
+    private readonly request: RepartitionRequest,
+    private readonly connection: NatsConnection,
+    private readonly log: Log,
+    private readonly archive: StreamArchive,
+  ) {
+    this.journalFile = join(workDirectory(request.options.dataDir), 'journal.json');
+  }
+
+  async run(): Promise<RepartitionOutcome> {
+    const { options, yes } = this.request;
+    const { pipeline, dataDir } = options;
+    const to = pipeline.partitions.user;
+    const journal = this.journal();
+    // A NATS that no node has run on is left as it is.
+    const isShared = (await this.archive.find(`KV_${BUCKETS.deployment}`)) !== undefined;
+    if (!isShared && deploymentIn(dataDir) === undefined) throw noDeployment(dataDir);
+    const tables = await openClusterTables(this.connection, options);
+    const found = deploymentIn(dataDir) ?? (await sharedDeployment(tables.deployment));
+    if (found === undefined) throw noDeployment(dataDir);
+    const from = journal?.from ?? found.partitions.user;
+    mustBeSame(dataDir, { ...found, partitions: { ...found.partitions, user: to, item: to } }, pipeline);
+    await this.mustBeOurs(journal, to);
+    if (journal === undefined && from === to) return { from, to, done: true, resumed: false };
+    const nodes = async (): Promise<void> => mustBeAlone(nodesIn(await tables.nodes.entries()));
+    await nodes();
+    if (!yes) return { from, to, done: false, resumed: journal !== undefined };
+    // The old number again: what was begun is given up.
+    if (from === to) {
+      await this.end();
+      return { from, to, done: true, resumed: true };
+    }
+    const before = mainTopology({ ...pipeline, partitions: { ...pipeline.partitions, user: from, item: from } });
+    const change: Change = { dataDir, before, after: mainTopology(pipeline) };
+    let step = journal?.step ?? 'state';
+    if (step === 'state') step = await this.state(change, { from, to }, nodes);
+    if (step === 'streams') step = await this.streams(change, { from, to }, tables.deployment);
+    swapStores(change);
+    this.at('swapped');
+    writeDeployment(dataDir, pipeline);
+    await this.end();
+    return { from, to, done: true, resumed: journal !== undefined };
+  }
+
+  /** Nobody else's is under way, and ours is gone on with as it was begun. */
+  private async mustBeOurs(journal: Journal | undefined, to: number): Promise<void> {
+    if (journal === undefined) {
+      if ((await this.archive.find(REPARTITIONING_STREAM)) === undefined) return;
+      throw fatal(
+        'REPARTITION_UNFINISHED',
+        'a repartition of this NATS is under way, or was broken off, on another data directory',
+        {
+          hint: 'run it again there: it goes on where it stopped',
+        },
+      );
+    }
+    if (journal.to === to || (journal.from === to && journal.step === 'state')) return;
+    throw fatal(
+      'REPARTITION_UNFINISHED',
+      `a repartition from ${journal.from} to ${journal.to} partitions was broken off`,
+      {
+        hint: `finish it first: rivulet repartition --partitions ${journal.to} --yes`,
+      },
+    );
+  }
+
+  private async state(
+    change: Change,
+    numbers: Omit<Journal, 'step'>,
+    mustBeStopped: () => Promise<void>,
+  ): Promise<Step> {
+    const { options, onProgress } = this.request;
+    const { before } = change;
+    const lawless = lawlessCells(before);
+    if (lawless.length > 0) throw fatal('REPARTITION_LAW', `nobody knows how to repartition ${lawless.join(', ')}`);
+    this.note({ ...numbers, step: 'state' });
+    try {
+      await this.archive.mark(REPARTITIONING_STREAM);
+      // No node starts any more.
+      await mustBeStopped();
+      this.at('begun');
+      onProgress('taking in what is under way');
+      const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+      await drain({
+        ...{ topology: before, log: this.log, units: allUnits(before), knobs: options.knobs, clock: systemClock },
+        copies: await openCopies(this.connection, options),
+        openStore: (name) => openUnitStore(options.dataDir, name, logger),
+        loggerOf: (stage, partition) => logger.child({ stage, partition }),
+        turn: loopTurns(),
+      });
+      this.at('drained');
+      onProgress(`telling the state of ${numbers.from} partitions apart for ${numbers.to}`);
+      await makeStores(change);
+      this.at('made');
+    } catch (error) {
+      // The nodes can start as they were. Where this fails as well the first error is the one to tell.
+      await this.end().catch(() => undefined);
+      throw error;
+    }
+    return this.note({ ...numbers, step: 'streams' });
+  }
+
+  private async streams(
+    change: Change,
+    numbers: Omit<Journal, 'step'>,
+    deployment: Parameters<typeof writeSharedDeployment>[0],
+  ): Promise<Step> {
+    const { options, onProgress } = this.request;
+    onProgress('making the streams between stages anew');
+    const limits = { bytesMax: options.streamBytesMax, replicas: options.replicas };
+    const beginnings = await streamsAnew(change, this.archive, this.log, limits);
+    this.at('streams');
+    await writeHeads(change, beginnings);
+    await forgetSaid(change);
+    this.at('heads');
+    await dropCopies(await openCopies(this.connection, options));
+    await writeSharedDeployment(deployment, options.pipeline);
+    this.at('copies');
+    return this.note({ ...numbers, step: 'swap' });
+  }
+
+  private journal(): Journal | undefined {
+    return existsSync(this.journalFile) ? (JSON.parse(readFileSync(this.journalFile, 'utf8')) as Journal) : undefined;
+  }
+
+  private note(journal: Journal): Step {
+    mkdirSync(workDirectory(this.request.options.dataDir), { recursive: true });
+    writeFileSync(`${this.journalFile}.new`, JSON.stringify(journal), { flush: true });
+    renameSync(`${this.journalFile}.new`, this.journalFile);
+    this.at(`step ${journal.step}`);
+    return journal.step;
+  }
+
+  /** The journal goes last: as long as the mark stands, somebody must know whose it is. */
+  private async end(): Promise<void> {
+    if ((await this.archive.find(REPARTITIONING_STREAM)) !== undefined)
+      await this.archive.delete(REPARTITIONING_STREAM);
+    this.at('unmarked');
+    rmSync(workDirectory(this.request.options.dataDir), { recursive: true, force: true });
+  }
+
+  private at(point: string): void {
+    this.request.at?.(point);
+  }
+}
+
+const noDeployment = (dataDir: string): Error =>
+  fatal('DATA_DIR_EMPTY', `no node has run in ${dataDir}`, {
+    hint: 'name the data directory of a node with --data-dir, and its NATS with --nats-url if it had one',
+  });
+
+function mustBeAlone(live: readonly { readonly id: string; readonly name: string }[]): void {
+  if (live.length === 0) return;
+  const names = live.map(({ id, name }) => `${id} (${name})`).join(', ');
+  throw fatal('REPARTITION_NODES_LIVE', `nodes run on this NATS: ${names}`, {
+    hint: 'stop them first; one that was killed is forgotten within seconds',
+  });
+}

@@ -1,0 +1,33 @@
+/** A topology that ran in memory, gone on with by another number of partitions. */
+import { type PipelineOptions, mainTopology } from '../../actors/topology.js';
+import type { Topology } from '../../runtime/graph.js';
+import { repartitionStage } from '../../runtime/repartition.js';
+import { MemoryStore } from '../../state/memory-store.js';
+import { TopologyDriver } from './topology-driver.js';
+
+export const withPartitions = (options: PipelineOptions, partitions: number): Topology =>
+  mainTopology({ ...options, partitions: { ...options.partitions, user: partitions, item: partitions } });
+
+/** What has run is drained: the driver leaves nothing in a mailbox. */
+export async function repartitioned(driver: TopologyDriver, after: Topology): Promise<TopologyDriver> {
+  const before = driver.topology;
+  const restored = new Map<string, ReadonlyMap<string, Uint8Array>>();
+  for (const { id, key } of before.stages) {
+    const from = Array.from({ length: before.count(id) }, (_, p) => {
+      const stored = driver.snapshot(id, p);
+      if (key === 'source') restored.set(`${id}/${p}`, stored);
+      return new MemoryStore(new Map([...stored].map(([path, value]) => [`${id}/${p}/${path}`, value])));
+    });
+    if (key === 'source') continue;
+    const to = Array.from({ length: after.count(id) }, () => new MemoryStore());
+    await repartitionStage({ before, after, stage: id, from, to });
+    for (const [q, store] of to.entries()) {
+      const prefix = `${id}/${q}/`;
+      const cells = [...store.contents()].map(([path, value]) => [path.slice(prefix.length), value] as const);
+      restored.set(`${id}/${q}`, new Map(cells));
+    }
+  }
+  const next = new TopologyDriver(after, undefined, restored);
+  next.nowMs = driver.nowMs;
+  return next;
+}
