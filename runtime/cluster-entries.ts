@@ -1,6 +1,6 @@
 /** What nodes tell each other through the key-value buckets: who is there, who owns which unit, who takes a backup. */
 import { textOf, utf8 } from './bytes.js';
-import type { KeyValueEntry } from './ports.js';
+import type { KeyValue, KeyValueEntry } from './ports.js';
 
 /** Key in the nodes' bucket, next to the nodes themselves: while it is there, nothing is trimmed that a backup may need. */
 export const HOLD_KEY = 'hold';
@@ -46,8 +46,22 @@ export function holdIn(entries: readonly KeyValueEntry[]): string | undefined {
   return entry === undefined ? undefined : parsed<Hold>(entry).token;
 }
 
+export interface LeaseEntry extends Lease {
+  readonly revision: number;
+}
+
 /** Unit → who owns it. */
-export const leasesIn = (
-  entries: readonly KeyValueEntry[],
-): Map<string, { readonly node: string; readonly revision: number }> =>
+export const leasesIn = (entries: readonly KeyValueEntry[]): Map<string, LeaseEntry> =>
   new Map(entries.map((entry) => [entry.key, { node: parsed<Lease>(entry).node, revision: entry.revision }]));
+
+/** Tells of what is new, and not of what is only renewed; gives the function that ends it. */
+export function onNews(table: KeyValue, tell: () => void): Promise<() => Promise<void>> {
+  const known = new Map<string, string>();
+  return table.watch((key, value) => {
+    const text = value === undefined ? undefined : textOf(value);
+    if (text !== undefined && known.get(key) === text) return;
+    if (text === undefined) known.delete(key);
+    else known.set(key, text);
+    tell();
+  });
+}

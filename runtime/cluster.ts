@@ -7,47 +7,21 @@
  *       let one of them speak (O2), and the other hears of it here and lets go.
  *   D3  A unit changes hands when nobody holds its lease; who holds it and should not hands it over when the one that should is warm.
  *   D4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
+ *   D5  Who was out of touch for a lease waits for another one before it takes what nobody holds: when all nodes were, as in an outage of NATS, the
+ *       first that is back would take everything.
  */
-import { textOf } from './bytes.js';
-import { bytesOf, holdIn, leasesIn, type NodeEntry, nodesIn } from './cluster-entries.js';
+import { bytesOf, holdIn, type LeaseEntry, leasesIn, type NodeEntry, nodesIn, onNews } from './cluster-entries.js';
+import type { ClusterOptions } from './cluster-options.js';
 import { Deadline } from './deadline.js';
 import { asError, explain, reactionOf } from './errors.js';
-import type { Unit, UnitHost } from './host.js';
 import { outlasting, patientStart } from './outlasting.js';
 import { place } from './placement.js';
-import type { Clock, KeyValue, Logger } from './ports.js';
 import { PresenceEntry, unlessFenced } from './presence.js';
-
-export interface ClusterHost extends UnitHost {
-  /** Resolves when nothing is trimmed any more, or may be again. */
-  hold(held: boolean): Promise<void>;
-}
-
-export interface ClusterOptions {
-  /** Of the data directory. */
-  readonly node: string;
-  /** Of this process. */
-  readonly process: string;
-  readonly name: string;
-  readonly grpc?: () => string | undefined;
-  readonly units: readonly Unit[];
-  readonly nodes: KeyValue;
-  readonly leases: KeyValue;
-  readonly host: ClusterHost;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** After this long without a sign of life a node's units are taken by others. */
-  readonly leaseMs: number;
-  /** Nodes beside the owner that keep a unit's state warm. */
-  readonly standbys: number;
-  readonly onFatal: (error: Error) => void;
-}
 
 /** Rounds per lease: two may be missed. */
 const ROUNDS_PER_LEASE = 4;
 
 type Phase = 'busy' | 'ready';
-type LeaseEntry = { readonly node: string; readonly revision: number };
 
 export class Cluster {
   private readonly startedAtMs: number;
@@ -59,7 +33,9 @@ export class Cluster {
   private readonly presence: PresenceEntry;
   private seen: readonly NodeEntry[] = [];
   private hold: string | undefined;
-  private draining = false;
+  private readonly leaving = new AbortController();
+  /** While above 0 it takes nothing new (D5). */
+  private resting = 0;
   private stopped = false;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
@@ -78,11 +54,12 @@ export class Cluster {
     await Promise.all(options.units.map(({ name }) => patiently(() => options.host.check(name))));
     await patiently(() => cluster.round());
     await cluster.closeOthers();
-    while (cluster.tasks.size > 0) await Promise.all(cluster.tasks);
+    const opening = [...cluster.tasks];
     for (const table of [options.nodes, options.leases]) {
-      cluster.unwatch.push(await patiently(() => cluster.watch(table)));
+      cluster.unwatch.push(await patiently(() => onNews(table, () => cluster.pause.abort())));
     }
     cluster.looping = cluster.loop();
+    await Promise.all(opening);
     return cluster;
   }
 
@@ -99,7 +76,7 @@ export class Cluster {
   /** Hands everything over and leaves: what the deadline allows of it. */
   async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     const { host, leases, node } = this.options;
-    this.draining = true;
+    this.leaving.abort();
     this.pause.abort();
     await deadline.step('the watch on the other nodes', () => Promise.all(this.unwatch.map((unwatch) => unwatch())));
     await deadline.step('the round', () => this.untilStopped());
@@ -114,18 +91,6 @@ export class Cluster {
     });
     await Promise.all(closing);
     await this.quietly(() => this.presence.leave());
-  }
-
-  /** What is new calls for a round; what is only renewed does not, or each round, which renews, would call for the next one, here and elsewhere. */
-  private watch(table: KeyValue): Promise<() => Promise<void>> {
-    const known = new Map<string, string>();
-    return table.watch((key, value) => {
-      const text = value === undefined ? undefined : textOf(value);
-      if (text !== undefined && known.get(key) === text) return;
-      if (text === undefined) known.delete(key);
-      else known.set(key, text);
-      this.pause.abort();
-    });
   }
 
   /** What was opened to be looked at, and is nobody's business here. */
@@ -181,9 +146,9 @@ export class Cluster {
       const lease = taken.get(name);
       if (this.owned.has(name)) await this.keep(name, lease, preference[0]);
       else if (lease !== undefined && lease.node !== node) this.standBy(name, rank <= standbys && rank >= 0);
-      else if (rank === 0) await this.take(name, lease?.revision ?? 0);
+      else if (rank === 0 && (lease !== undefined || this.resting === 0)) await this.take(name, lease?.revision ?? 0);
       else {
-        // Ours, of an earlier process, and somebody else's turn.
+        // Ours, of an earlier process, and somebody else's turn; or nobody's, and not for us to take yet.
         if (lease !== undefined) await unlessFenced(() => leases.delete(name, lease.revision));
         this.standBy(name, rank <= standbys && rank >= 0);
       }
@@ -217,14 +182,16 @@ export class Cluster {
     const { host, leases, logger } = this.options;
     own.phase = 'busy';
     logger.info({ unit, to }, 'handing over');
-    this.beside(unit, async () => {
+    const hand = async (): Promise<void> => {
       if (this.everywhere.has(unit)) await host.follow(unit);
       else await host.close(unit, { copy: true });
+      if (this.owned.get(unit) !== own) return;
       this.owned.delete(unit);
       if (this.everywhere.has(unit)) this.followed.set(unit, 'ready');
-      // Were it just being renewed, the next round would delete it.
+      // Were it just being renewed, or the table away, the next round would delete it.
       await this.quietly(() => leases.delete(unit, own.revision));
-    });
+    };
+    this.beside(unit, hand, () => this.owned.get(unit) === own);
   }
 
   private async take(unit: string, revision: number): Promise<void> {
@@ -235,11 +202,11 @@ export class Cluster {
     this.owned.set(unit, own);
     this.followed.delete(unit);
     logger.info({ unit }, 'taking over');
-    this.beside(unit, async () => {
-      if (this.owned.get(unit) !== own) return;
+    const open = async (): Promise<void> => {
       await host.own(unit);
       own.phase = 'ready';
-    });
+    };
+    this.beside(unit, open, () => this.owned.get(unit) === own);
   }
 
   private standBy(unit: string, wanted: boolean): void {
@@ -247,22 +214,29 @@ export class Cluster {
     const isFollowed = this.followed.has(unit);
     if ((wanted || this.everywhere.has(unit)) && !isFollowed) {
       this.followed.set(unit, 'busy');
-      this.beside(unit, async () => {
-        if (!this.followed.has(unit)) return;
+      const follow = async (): Promise<void> => {
         await host.follow(unit);
         if (this.followed.has(unit)) this.followed.set(unit, 'ready');
-      });
+      };
+      this.beside(unit, follow, () => this.followed.has(unit));
     } else if (!wanted && isFollowed && !this.everywhere.has(unit)) {
       this.followed.delete(unit);
       this.beside(unit, () => host.close(unit, { copy: false }));
     }
   }
 
-  private sayPresence(): Promise<void> {
-    const { process, name, grpc } = this.options;
+  private async sayPresence(): Promise<void> {
+    const { process, name, grpc, clock, leaseMs } = this.options;
     const warm = [...this.followed].filter(([, phase]) => phase === 'ready').map(([unit]) => unit);
-    const { startedAtMs, draining, hold } = this;
-    return this.presence.say({ name, process, startedAtMs, grpc: grpc?.(), draining, hold, warm });
+    const { startedAtMs, hold, leaving } = this;
+    const draining = leaving.signal.aborted;
+    const hadEnded = await this.presence.say({ name, process, startedAtMs, grpc: grpc?.(), draining, hold, warm });
+    if (!hadEnded) return;
+    this.resting++;
+    void clock.sleep(leaseMs, leaving.signal).then(() => {
+      this.resting--;
+      this.pause.abort();
+    });
   }
 
   private async holdStill(token: string | undefined): Promise<void> {
@@ -272,11 +246,14 @@ export class Cluster {
     await this.sayPresence();
   }
 
-  /** What takes long; the next round sees what has come of it (D4). What cannot be done now is tried again: work may run twice. */
-  private beside(unit: string, work: () => Promise<void>): void {
+  /** What takes long; the next round sees what has come of it (D4). What cannot be done now is tried again while it is wanted. */
+  private beside(unit: string, work: () => Promise<void>, isWanted: () => boolean = () => true): void {
     const { onFatal, logger, clock } = this.options;
-    const isWanted = (): boolean => !this.stopped;
-    const task = outlasting(work, { clock, isWanted, onWait: (error) => this.waits(error, unit) })
+    const isStillWanted = (): boolean => !this.stopped && isWanted();
+    const tried = async (): Promise<void> => {
+      if (isWanted()) await work();
+    };
+    const task = outlasting(tried, { clock, isWanted: isStillWanted, onWait: (error) => this.waits(error, unit) })
       .catch((error: unknown) => {
         logger.error({ unit, reason: explain(error) }, 'cannot open or close a unit');
         // At the end it is the next start's.
@@ -289,12 +266,12 @@ export class Cluster {
     this.tasks.add(task);
   }
 
-  /** At the end, when the log may be gone already: the leases end by themselves. */
+  /** What also happens without it: leases end by themselves, at the end when the log may be gone already. */
   private async quietly(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.options.logger.debug({ err: error }, 'left without saying so; the leases end by themselves');
+      this.options.logger.debug({ err: error }, 'let go without saying so; the leases end by themselves');
     }
   }
 

@@ -187,7 +187,10 @@ async function* entriesChanged(view: StoreView, { stages, partition }: Unit): As
     for await (const some of view.entries(changedPrefix(id, partition))) {
       for (const [, bytes] of some) for (const key of JSON.parse(textOf(bytes)) as string[]) keys.add(key);
     }
-    if (keys.size > 0) keys.add(headKey(id, partition));
+    // Inputs that change nothing move the head alone.
+    const head = headKey(id, partition);
+    const [value] = await view.values([head]);
+    if (value !== undefined) yield [{ key: head, value }];
     const all = [...keys];
     for (let at = 0; at < all.length; at += READ_KEYS) {
       const some = all.slice(at, at + READ_KEYS);

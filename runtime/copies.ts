@@ -10,7 +10,7 @@
  *   Y3  A store has a head for an instance only when all that the head includes is there.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { CopyPieceSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { type CopyPiece, CopyPieceSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { textOf, utf8 } from './bytes.js';
 import { fatal } from './errors.js';
 import type { KeyValue, Objects, StoreChange } from './ports.js';
@@ -102,10 +102,19 @@ export async function* entriesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerat
       if (rest.length < 4) break;
       const length = new DataView(rest.buffer, rest.byteOffset).getUint32(0, true);
       if (rest.length < 4 + length) break;
-      const { entries } = fromBinary(CopyPieceSchema, rest.subarray(4, 4 + length));
+      const { entries } = decodedPiece(rest.subarray(4, 4 + length));
       yield entries.map(({ key, value }) => ({ key, value }));
       rest = rest.subarray(4 + length);
     }
   }
   if (rest.length > 0) throw fatal('OBJECT_DAMAGED', 'a part of a copy ends in the middle of a piece');
+}
+
+/** The digest is known to be wrong at the end only; what cannot be read shows before. */
+function decodedPiece(bytes: Uint8Array): CopyPiece {
+  try {
+    return fromBinary(CopyPieceSchema, bytes);
+  } catch (error) {
+    throw fatal('OBJECT_DAMAGED', 'a part of a copy cannot be read', { cause: error });
+  }
 }

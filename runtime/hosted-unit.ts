@@ -6,19 +6,20 @@
  *   close    take in no more, a last snapshot, a last copy
  *
  * Invariants
- *   U1  One process at a time writes a store (LevelDB sees to it), and one of its roles at a time.
+ *   U1  One process at a time writes a store (LevelDB sees to it), and one of its roles at a time; a recovery takes turns with them.
  *   U2  Only the owner trims and copies; whoever believes to own it and does not is refused by the fences (O2, Y1).
  */
 import type { ActorKnobs, Actor } from './actor.js';
 import { acknowledge, catchUp, forget, sequencesOf } from './catch-up.js';
 import { Copier } from './copier.js';
-import { type Copies, includedIn, readManifest, type StoredManifest } from './copies.js';
+import { type Copies, includedIn, readManifest } from './copies.js';
 import { Deadline } from './deadline.js';
 import { asError, RivuletError } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Clock, Log, Logger, Store } from './ports.js';
 import { outlasting } from './outlasting.js';
 import { mustFitLog } from './preflight.js';
+import type { Restores } from './restores.js';
 import { restoredSnapshot } from './snapshotter.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
@@ -45,6 +46,7 @@ export interface HostOptions {
   /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
   readonly tickEveryMs: number;
   readonly turn?: Turn;
+  readonly restores?: Restores;
   readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
   /** Absent: a unit that lives and dies with its data directory. */
   readonly copying?: CopyingOptions;
@@ -75,7 +77,9 @@ export class HostedUnit {
   private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   private copier: Copier | undefined;
   private recovering: Promise<void> | undefined;
-  private closed = false;
+  /** Ends when the present role change or recovery has (U1). */
+  private changing: Promise<void> = Promise.resolve();
+  private readonly closing = new AbortController();
   private isRunning = false;
 
   private constructor(
@@ -109,7 +113,27 @@ export class HostedUnit {
   }
 
   /** Resolves when the store is at the newest copy; then stays there. */
-  async follow(): Promise<void> {
+  follow(): Promise<void> {
+    return this.inTurn(() => this.followNow());
+  }
+
+  /** Resolves when the instances are started. */
+  own(): Promise<void> {
+    return this.inTurn(() => this.ownNow());
+  }
+
+  /** Ends everything and closes the store: what the deadline allows of it. With `copy` the next owner finds all that was known here. */
+  async close({ copy, deadline }: CloseOptions): Promise<void> {
+    this.closing.abort();
+    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopFollowing());
+    await deadline.step(`what ${this.unit.name} was becoming`, () => this.changing);
+    await this.stopInstances(deadline);
+    if (copy) await deadline.step(`the last copy of ${this.unit.name}`, async () => this.copier?.copy());
+    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopCopying());
+    await deadline.step(`the store ${this.unit.name}`, () => this.store.close());
+  }
+
+  private async followNow(): Promise<void> {
     const { copying } = this.options;
     if (copying === undefined || this.following !== undefined) return;
     await this.stopCopying();
@@ -119,8 +143,7 @@ export class HostedUnit {
     this.following = { abort, ended: this.keepUp(copying, abort.signal) };
   }
 
-  /** Resolves when the instances are started. */
-  async own(): Promise<void> {
+  private async ownNow(): Promise<void> {
     await this.stopFollowing();
     const { copying, clock, loggerOf } = this.options;
     if (this.instances.size === 0) await this.startAtCopy();
@@ -131,35 +154,24 @@ export class HostedUnit {
     this.copier.start(this.onFatal);
   }
 
-  /** Ends everything and closes the store: what the deadline allows of it. With `copy` the next owner finds all that was known here. */
-  async close({ copy, deadline }: CloseOptions): Promise<void> {
-    this.closed = true;
-    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopFollowing());
-    await this.recovering;
-    await this.stopInstances(deadline);
-    if (copy) await deadline.step(`the last copy of ${this.unit.name}`, async () => this.copier?.copy());
-    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopCopying());
-    await deadline.step(`the store ${this.unit.name}`, () => this.store.close());
-  }
-
   private async startAtCopy(): Promise<void> {
     await this.catchUp();
     this.startInstances();
   }
 
-  private async catchUp(): Promise<StoredManifest | undefined> {
+  private async catchUp(): Promise<void> {
     const { copying, topology, log } = this.options;
     const { unit, store } = this;
     const { partition } = unit;
     // What was taken in from another stream, or from this one before it was rolled back or restored, is nothing to lay a copy upon: their sequences alone
     // would not tell (Fatal LOG_BEHIND).
-    for (const id of unit.stages)
-      await restoredSnapshot({ topology, stage: topology.stage(id), partition, log, store });
+    const asked = unit.stages.map((id) => ({ topology, stage: topology.stage(id), partition, log, store }));
+    await Promise.all(asked.map(restoredSnapshot));
     const have = sequencesOf(this.store, this.unit);
     // What a broken off copy has left has no head (Y3).
     const fresh = this.unit.stages.filter((id) => have[id] === 0);
     if (fresh.length > 0) await forget(this.unit, this.store, fresh);
-    return copying === undefined ? undefined : catchUp(copying.copies, this.unit, this.store);
+    if (copying !== undefined) await catchUp(copying.copies, this.unit, this.store);
   }
 
   private async keepUp({ copies, everyMs }: CopyingOptions, signal: AbortSignal): Promise<void> {
@@ -193,23 +205,24 @@ export class HostedUnit {
   }
 
   private startInstances(): void {
-    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying, turn } = this.options;
+    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying, turn, restores } = this.options;
     const { partition } = this.unit;
     this.isRunning = true;
     for (const [i, id] of this.unit.stages.entries()) {
       const stage = topology.stage(id);
       const logger = loggerOf(id, partition);
+      const hasPublishers = topology.upstreams(id).some((upstream) => upstream.id === 'events');
       const supervisor = new Supervisor({
         ...{ topology, stage, partition, log, clock, logger, knobs },
         ...{ store: this.store, status: this.known[i]! },
         ...(turn === undefined ? {} : { turn }),
+        ...(restores === undefined ? {} : { restores }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
         ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
       });
       const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
       this.instances.set(id, { supervisor, ended });
-      const hasClock = topology.upstreams(id).some((upstream) => upstream.id === 'events');
-      if (hasClock && tickEveryMs > 0) {
+      if (hasPublishers && tickEveryMs > 0) {
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs });
         this.tickers.push({ ticker, ended: ticker.run() });
       }
@@ -239,22 +252,29 @@ export class HostedUnit {
       this.onFatal(error);
       return;
     }
-    this.recovering ??= this.recover(error)
+    this.recovering ??= this.inTurn(() => this.recover(error))
       .catch((failure: unknown) => this.onFatal(asError(failure)))
       .finally(() => (this.recovering = undefined));
   }
 
   private async recover(gap: Error): Promise<void> {
+    const { clock, loggerOf } = this.options;
+    const { signal } = this.closing;
+    const onWait = (err: unknown): void => {
+      loggerOf(this.unit.name, this.unit.partition).warn({ err }, 'cannot read the copies now; trying again');
+    };
     await this.stopInstances();
     const before = sequencesOf(this.store, this.unit);
-    const { clock, loggerOf } = this.options;
-    const logger = loggerOf(this.unit.name, this.unit.partition);
-    await outlasting(() => this.catchUp(), {
-      ...{ clock, isWanted: () => !this.closed },
-      onWait: (error) => logger.warn({ err: error }, 'cannot read the copies now; trying again'),
-    });
+    await outlasting(() => this.catchUp(), { clock, isWanted: () => !signal.aborted, onWait });
+    if (signal.aborted) return;
     const after = sequencesOf(this.store, this.unit);
     if (this.unit.stages.every((id) => before[id] === after[id])) throw gap;
-    if (!this.closed) this.startInstances();
+    this.startInstances();
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.changing.then(work);
+    this.changing = turn.catch(() => undefined);
+    return turn;
   }
 }

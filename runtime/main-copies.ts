@@ -18,10 +18,11 @@ export async function openCopies(
   connection: NatsConnection,
   { replicas }: { readonly replicas: number },
 ): Promise<Copies> {
-  return {
-    manifests: await openKeyValue(connection, { bucket: BUCKETS.manifests, replicas }),
-    objects: await openObjects(connection, { bucket: BUCKETS.objects, replicas }),
-  };
+  const [manifests, objects] = await Promise.all([
+    openKeyValue(connection, { bucket: BUCKETS.manifests, replicas }),
+    openObjects(connection, { bucket: BUCKETS.objects, replicas }),
+  ]);
+  return { manifests, objects };
 }
 
 export interface ClusterTables {
@@ -35,9 +36,10 @@ export async function openClusterTables(
   connection: NatsConnection,
   { replicas, leaseMs }: { readonly replicas: number; readonly leaseMs: number },
 ): Promise<ClusterTables> {
-  return {
-    nodes: await openKeyValue(connection, { bucket: BUCKETS.nodes, replicas, ttlMs: leaseMs }),
-    leases: await openKeyValue(connection, { bucket: BUCKETS.leases, replicas, ttlMs: leaseMs }),
-    deployment: await openKeyValue(connection, { bucket: BUCKETS.deployment, replicas }),
-  };
+  const [nodes, leases, deployment] = await Promise.all([
+    openKeyValue(connection, { bucket: BUCKETS.nodes, replicas, ttlMs: leaseMs }),
+    openKeyValue(connection, { bucket: BUCKETS.leases, replicas, ttlMs: leaseMs }),
+    openKeyValue(connection, { bucket: BUCKETS.deployment, replicas }),
+  ]);
+  return { nodes, leases, deployment };
 }

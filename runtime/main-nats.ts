@@ -34,9 +34,13 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
     return { options: choice.nats, pid: undefined, stop: () => Promise.resolve() };
   }
   const { natsServer, natsPort, onProgress, onFatal } = choice;
-  const { path } = await provision({ onProgress, ...(natsServer === undefined ? {} : { binary: natsServer }) });
+  const { path, version } = await provision({
+    onProgress,
+    ...(natsServer === undefined ? {} : { binary: natsServer }),
+  });
   const server = await startEmbeddedNats({
     binary: path,
+    version,
     storeDir: join(choice.dataDir, 'nats'),
     ...(natsPort === undefined ? {} : { port: natsPort }),
     syncInterval: choice.durability === 'power' ? 'always' : undefined,

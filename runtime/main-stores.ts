@@ -2,7 +2,6 @@
  * The stores of a thread (composition). Opening one reads its files to see that they are sound; that needs no NATS, and so goes on while it
  * starts: whoever asks for a store then finds it open, or hears why it is not.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openLevelStore } from '../state/level-store.js';
 import type { Unit } from './host.js';
@@ -10,9 +9,7 @@ import type { Logger, Store } from './ports.js';
 
 /** The store of a unit; made when it is not there. */
 export function openUnitStore(dataDir: string, name: string, logger?: Logger): Promise<Store> {
-  const directory = join(dataDir, 'state', name);
-  mkdirSync(directory, { recursive: true });
-  return openLevelStore(directory, logger);
+  return openLevelStore(join(dataDir, 'state', name), logger);
 }
 
 export class StoresAhead {

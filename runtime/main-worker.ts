@@ -16,6 +16,7 @@ import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './main-units.js';
 import { LoopDelay } from './loop-delay.js';
 import { plainError, type PlainError } from './plain-error.js';
 import type { ActorStatus } from './status.js';
+import { Restores } from './restores.js';
 import { loopTurns } from './turns.js';
 
 export interface HostData {
@@ -91,6 +92,7 @@ export async function startHost(
     knobs: data.knobs,
     tickEveryMs: data.tickEveryMs,
     turn: loopTurns(),
+    restores: new Restores(systemClock),
     ...(copying === undefined ? {} : { copying }),
     ...(onAnswered === undefined ? {} : { onAnswered }),
   };

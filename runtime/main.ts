@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 /** The `rivulet` command. */
-import { run } from './cli/program.js';
+import * as module from 'node:module';
+
+// From Node 22.1 on what was compiled once is kept: a start, of threads too, is some tenths of a second of CPU shorter.
+if ('enableCompileCache' in module) (module.enableCompileCache as () => unknown)();
+const { run } = await import('./cli/program.js');
 
 // `rivulet dlq ls | head` closes our output early; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -39,12 +39,13 @@ export async function preflight({ topology, units, log, openStore }: PreflightOp
 /** The same for one unit whose store is open. */
 export async function mustFitLog({ topology, unit, log, store }: UnitOptions): Promise<void> {
   const { partition, stages } = unit;
-  for (const id of stages) {
+  const fits = stages.map(async (id) => {
     const instance = { topology, stage: topology.stage(id), partition, log, store };
     const restored = await restoredSnapshot(instance);
     const lines = destinationsOf(topology, id, partition).map(
       async ({ to, subject }) => [subject, await readSaid(log, streamOf(to), subject)] as const,
     );
     await mustHoldWhatWasSaid(instance, restored, new Map(await Promise.all(lines)));
-  }
+  });
+  await Promise.all(fits);
 }

@@ -114,7 +114,8 @@ export async function mustHoldWhatWasSaid(
   for (const [subject, line] of lines) {
     const sequence = said[subject] ?? 0;
     if (line.lastSequence >= sequence) continue;
-    // A full ledger drops its oldest, which may be the last of a subject; where it ends it says still.
+    // A full ledger drops its oldest, which may be the last of a subject; where it ends it says still. Whoever opens without that tag says again
+    // what no snapshot includes: all of it is dropped, since it is older than the last, so that the ledger holds nothing twice.
     const ledger = topology.topics.find(({ id, ledger: drops }) => drops && subject.startsWith(`rivulet.${id}.`));
     if (ledger !== undefined && (await log.info(streamOf(ledger.id))).lastSequence >= sequence) continue;
     throw fatal(
@@ -180,7 +181,7 @@ export class Snapshotter {
     if (sequence === 0) return;
     const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
     this.left.push(...writers);
-    for (const subject of publishers) this.seen.set(subject, sequence + 1);
+    for (const subject of publishers) this.seen.set(subject, sequence);
   }
 
   /** An input was taken in. `subject`: which subject may be trimmed below it. */

@@ -12,10 +12,15 @@ import { Actor, type ActorOptions } from './actor.js';
 import { bury, unbury } from './buried.js';
 import { asError, explain, fatal, reactionOf } from './errors.js';
 import { StepError } from './fold.js';
+import type { Restores } from './restores.js';
 import type { ActorState } from './status.js';
 import { DEFAULT_STRATEGY, type Failure, type Strategy, Tally } from './strategy.js';
 
-export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & { readonly strategy?: Strategy };
+export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & {
+  readonly strategy?: Strategy;
+  /** Absent: nobody is waited for. */
+  readonly restores?: Restores;
+};
 
 /** An actor that ran this long without failing has recovered. */
 const RECOVERED_AFTER_MS = 10_000;
@@ -55,9 +60,10 @@ export class Supervisor {
       try {
         this.becomes('restoring');
         await this.buryCondemned();
-        this.actor = await Actor.open({ ...this.options, suspects: this.suspects });
+        this.actor = await this.opened();
         if (this.abort.signal.aborted) await this.actor.stop();
         this.becomes('running');
+        await this.options.restores?.over(this.abort.signal);
         await this.actor.run();
         this.becomes('stopped');
         return;
@@ -87,6 +93,12 @@ export class Supervisor {
   /** Throws when `run` has ended without a last snapshot. */
   mustBeWhole(): void {
     if (this.cutShort !== undefined) throw this.cutShort;
+  }
+
+  private opened(): Promise<Actor> {
+    const open = (): Promise<Actor> => Actor.open({ ...this.options, suspects: this.suspects });
+    const { restores } = this.options;
+    return restores === undefined ? open() : restores.during(open);
   }
 
   private becomes(state: ActorState): void {

@@ -46,6 +46,8 @@ export type EmbeddedNatsEvent =
 
 export interface EmbeddedNatsOptions {
   readonly binary: string;
+  /** What it says of itself, where that was asked already. */
+  readonly version?: string;
   /** Made when it is not there. */
   readonly storeDir: string;
   /** Default (or 0): 4222 or the next free one. 'any': one that the system chooses. */
@@ -110,9 +112,11 @@ async function specOf(options: EmbeddedNatsOptions): Promise<ServerSpec> {
     });
   }
   const binary = resolve(options.binary);
-  const version = await versionOf(binary).catch((cause: unknown) => {
-    throw fatal('NATS_START_FAILED', `${binary} cannot be run`, { cause });
-  });
+  const version =
+    options.version ??
+    (await versionOf(binary).catch((cause: unknown) => {
+      throw fatal('NATS_START_FAILED', `${binary} cannot be run`, { cause });
+    }));
   const least = options.syncInterval === undefined ? VERSION_TOLERATED : VERSION_SYNC_INTERVAL;
   if (!isAtLeast(version, least)) {
     const what = options.syncInterval === undefined ? 'Rivulet' : '`power` durability';

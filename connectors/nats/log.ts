@@ -42,8 +42,9 @@ const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 const LIMITS_REACHED = new Set([10077, 10047, 10023]);
 const MESSAGE_SIZE = 10054;
 
-export async function openNatsLog(connection: NatsConnection): Promise<Log> {
-  const manager = await openManager(connection);
+/** `known`: where the caller has a manager of this connection already. */
+export async function openNatsLog(connection: NatsConnection, known?: JetStreamManager): Promise<Log> {
+  const manager = known ?? (await openManager(connection));
   return new NatsLog(connection, manager, jetstream(connection, { timeout: REQUEST_TIMEOUT_MS }));
 }
 

@@ -61,7 +61,7 @@ export async function openObjects(connection: NatsConnection, options: ObjectsOp
     num_replicas: replicas,
     allow_rollup_hdrs: true,
   });
-  const objects = new NatsObjects(connection, await openNatsLog(connection), manager, bucket, stream);
+  const objects = new NatsObjects(connection, await openNatsLog(connection, manager), manager, bucket, stream);
   await objects.dropAbandoned().catch(ifTransient);
   return objects;
 }

@@ -47,6 +47,12 @@ export async function runningProcesses(): Promise<readonly RunningProcess[]> {
   });
 }
 
+/** One of them; where that has to be asked of a program, it is asked for all. */
+export async function runningProcess(pid: number): Promise<RunningProcess | undefined> {
+  if (process.platform === 'linux') return linuxProcess(pid);
+  return (await runningProcesses()).find((one) => one.pid === pid);
+}
+
 async function linuxProcess(pid: number): Promise<RunningProcess | undefined> {
   const line = await readOptional(`/proc/${pid}/cmdline`);
   // Empty for a kernel thread and for a zombie.

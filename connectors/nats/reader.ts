@@ -18,9 +18,9 @@ export interface Feed {
 export type LastRead = Pick<LogMessage, 'sequence' | 'storedAtMs'>;
 
 /** Nobody waits for it: where the server is away, there is nothing to be done. */
-export async function discarded({ messages, discard }: Feed): Promise<void> {
-  discard().catch(() => undefined);
-  await messages.close();
+export async function discarded(feed: Feed): Promise<void> {
+  feed.discard().catch(() => undefined);
+  await feed.messages.close();
 }
 
 export interface ReaderOptions {

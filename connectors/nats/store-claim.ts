@@ -16,7 +16,7 @@ import { access, link, readdir, readFile, rm, writeFile } from 'node:fs/promises
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fatal } from '../../runtime/errors.js';
-import { lifeOf, type RunningProcess, runningProcesses } from './process-table.js';
+import { lifeOf, type RunningProcess, runningProcess, runningProcesses } from './process-table.js';
 
 export interface StoreClaim {
   /** Idempotent. */
@@ -30,7 +30,7 @@ interface Holder {
 
 const CLAIM_NAME = /^owner-(\d+)\.json$/;
 const CLAIM_ATTEMPTS_MAX = 100;
-const POLL_MS = 20;
+const POLL_MS = 5;
 const TERM_MS_MAX = 20_000;
 const KILL_MS_MAX = 5_000;
 
@@ -137,7 +137,8 @@ async function endProcess(
   const until = performance.now() + withinMs;
   for (let signalled = false; performance.now() < until; signalled = true) {
     // Looked at anew each time: the pid may have gone to another process meanwhile (C4).
-    if (!(await runningProcesses()).some((one) => one.pid === pid && ours(one))) return true;
+    const now = await runningProcess(pid);
+    if (now === undefined || !ours(now)) return true;
     if (!signalled) signalProcess(pid, signal);
     await sleep(POLL_MS);
   }

@@ -1,7 +1,8 @@
 /** Do a snapshot and the log fit together? What an actor finds out when it opens (LOG_BEHIND, LOG_GAP), asked of a node that is stopped. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema, type SnapshotHead } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { streamOf, type Topology } from '../graph.js';
+import { mailboxRecord } from '../buried.js';
+import { POISON, streamOf, type Topology } from '../graph.js';
 import type { Log, StreamInfo } from '../ports.js';
 import { readSaid } from '../outbox.js';
 import { destinationsOf } from '../router.js';
@@ -54,12 +55,19 @@ export async function logFit(
       ? undefined
       : ((await filledAnew(log, topology, head)) ?? (await saidAndGone(log, topology, head, info)));
   if (lost !== undefined) return { kind: 'rolled-back', says: lost };
+  const trimmed = await trimmedBelow(log, stage, partition, info);
+  if (trimmed > sequence + 1) return { kind: 'gap', says: `its mailbox was trimmed below message ${trimmed}` };
   const { publishers } = mailboxSubjects(topology, stage, partition);
   // Publishers' messages do not tell of the one before them.
   if (publishers.length > 0 && head === undefined && info.firstSequence > 1) {
     return { kind: 'gap', says: `${stream} begins with message ${info.firstSequence}: earlier ones were trimmed` };
   }
   return gapBehind(log, topology, stage, partition, sequence);
+}
+
+async function trimmedBelow(log: Log, id: string, partition: number, info: StreamInfo): Promise<number> {
+  if ((await infoOf(log, streamOf(POISON))) === undefined) return 0;
+  return (await mailboxRecord({ log, stage: { id }, partition }, info)).trimmed;
 }
 
 /** The message that it ends with may have been replaced; one that was trimmed tells nothing. */

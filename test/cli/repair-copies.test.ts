@@ -81,7 +81,7 @@ describe('with copies in NATS', () => {
     expect(left).toMatchObject({ KV_RIVULET_DEPLOYMENT: 1 });
     const fourth = await nodes.start('node');
     await fourth.buy('chair-3');
-  }, 90_000);
+  }, 240_000);
 
   it('state that is newer than a backup that was restored is refused, and set aside', async () => {
     const first = await nodes.start('node');
@@ -102,5 +102,5 @@ describe('with copies in NATS', () => {
     expect(await second.knows('chair-1')).toEqual(['chair-1']);
     await second.buy('chair-3');
     expect([...(await second.knows())].sort()).toEqual(['chair-1', 'chair-3']);
-  }, 90_000);
+  }, 240_000);
 });

@@ -47,4 +47,4 @@ it('damaged state is refused, explained, set aside, and taken from its copy; or 
   await anew.buy('chair-3');
   await anew.stop();
   expect((await rivulet('repair', '--json')).code).toBe(0);
-}, 90_000);
+}, 240_000);

@@ -1,7 +1,8 @@
 /** A node at rest is at rest: its own writes, which it hears of as of anybody's, call for nothing. */
 import { expect, it } from 'vitest';
 import { utf8 } from '../../runtime/bytes.js';
-import { Cluster, type ClusterHost } from '../../runtime/cluster.js';
+import { Cluster } from '../../runtime/cluster.js';
+import type { ClusterHost } from '../../runtime/cluster-options.js';
 import { MemoryKeyValue } from '../support/memory-key-value.js';
 import { settled, VirtualClock } from './virtual-clock.js';
 

@@ -38,9 +38,9 @@ function stateAt(stage: string, sequence: number): Map<string, string> {
 }
 
 /** What an actor's snapshot writes after `more` further inputs. */
-async function advance(store: MemoryStore, stage: string, more: number): Promise<void> {
+async function advance(store: MemoryStore, stage: string, more: number, idle = 0): Promise<void> {
   const before = sequencesOf(store, UNIT)[stage]!;
-  const sequence = before + more;
+  const sequence = before + more + idle;
   const changes = Array.from({ length: more }, (_, i) => changesOf(stage, before + 1 + i)).flat();
   const head = {
     ...{ format: SNAPSHOT_FORMAT, stage, stageVersion: 1, partition: 1, partitions: 2 },
@@ -221,6 +221,19 @@ describe('copies of snapshots', () => {
     await following(copies, broken);
     expectSound(broken);
     expect([...broken.contents().keys()].filter((one) => one.startsWith(key))).toHaveLength(40);
+  });
+
+  it('take the head along where inputs have changed nothing', async () => {
+    const copies = makeCopies();
+    const store = new MemoryStore();
+    const copier = await owned(copies, store, 0);
+    await advance(store, 'window', 3);
+    await copier.copy();
+    await advance(store, 'window', 0, 7);
+    await copier.copy();
+    const other = new MemoryStore();
+    await following(copies, other);
+    expect(sequencesOf(other, UNIT).window).toBe(10);
   });
 
   it('that are damaged are refused, and the store has no head then', async () => {

@@ -1,5 +1,7 @@
 /** Back-pressure: a full stream holds its writers back; nothing is lost, and work goes on when there is room. */
 import { describe, expect, it } from 'vitest';
+import { MemoryStore } from '../../state/memory-store.js';
+import { FailingLog } from '../support/failing-log.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
 import { liveToys } from './toy-stages.js';
 
@@ -73,5 +75,34 @@ describe('a ledger that drops its oldest', () => {
     await bed.quiet();
     expect(bed.rows('dead-letter').at(-1)).toMatchObject({ original: line(99, 'bad', quiet) });
     expect(readers.map(({ ended }) => ended())).toEqual([false, false]);
+  });
+
+  it('is told again after a crash only what it has dropped and no snapshot includes; it holds nothing twice', async () => {
+    const bed = await ActorBed.make(liveToys(), { bytesMax: 6_000 });
+    const [quiet, loud] = ['u0', 'u1'];
+    const [store, log] = [new MemoryStore(), new FailingLog(bed.log, {})];
+    const originals = (): unknown[] => bed.rows('dead-letter').map(({ original }) => original);
+    const first = bed.start('read', 0, { store, knobs: { frameMessages: 1 } });
+    await bed.publish(line(1, 'snapshot', quiet));
+    await bed.until(() => first.status.snapshotSequence === 1);
+    await first.supervisor.stop();
+    await bed.until(first.ended);
+    const second = bed.start('read', 0, { store, log, knobs: { frameMessages: 1, snapshotEveryMs: 1e9 } });
+    await bed.publish(line(2, 'after', quiet));
+    await bed.until(() => originals().length === 2);
+    expect(second.status.snapshots).toBe(0);
+    log.cut();
+    bed.start('read', 1, { knobs: { frameMessages: 1 } });
+    for (let id = 3; originals().includes(line(2, 'after', quiet)); id++) {
+      await bed.publish(line(id, 'bad', loud));
+      await bed.quiet();
+    }
+    bed.start('read', 0, { store: new MemoryStore(store.contents()), knobs: { frameMessages: 1 } });
+    await bed.until(() => originals().includes(line(2, 'after', quiet)));
+    await bed.publish(line(999, 'last', quiet));
+    await bed.until(() => originals().includes(line(999, 'last', quiet)));
+    const held = originals();
+    expect(held).not.toContain(line(1, 'snapshot', quiet));
+    expect(new Set(held).size).toBe(held.length);
   });
 });

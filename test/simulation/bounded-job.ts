@@ -13,7 +13,7 @@ import { again } from './breaking-writers.js';
 import type { Job } from './job.js';
 import { refolded } from './refold.js';
 import { totalsOf } from './totals.js';
-import type { World } from './world.js';
+import { World } from './world.js';
 
 const PARTITIONS = { source: 1, user: 2, item: 2 };
 const LINES_PER_CHUNK = 9;
@@ -109,4 +109,5 @@ export const bounded: Job = {
     assert.equal(events, counted.on_time + counted.late + deadLetter + duplicates, 'conservation');
     assert.equal(counted.late, shop.expected['late.csv'].length, 'late');
   },
+  run: (options) => World.run(bounded, options),
 };

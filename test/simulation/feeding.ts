@@ -1,5 +1,12 @@
 /** Feeds a world: once, and again from the start whenever the log has lost something, as a careful publisher would. */
-import type { World } from './world.js';
+import type { FailingLog } from '../support/failing-log.js';
+import type { Feed, SimulatedRun } from './job.js';
+
+interface FedWorld extends SimulatedRun {
+  readonly job: SimulatedRun['job'] & { readonly feed: (feed: Feed) => Promise<void> };
+  readonly isOpen: boolean;
+  connection(name: string): FailingLog;
+}
 
 export class Feeding {
   done = false;
@@ -7,7 +14,7 @@ export class Feeding {
   private abort = new AbortController();
   private round = 0;
 
-  constructor(private readonly world: World) {}
+  constructor(private readonly world: FedWorld) {}
 
   begin(): void {
     this.abort.abort(new Error('broken off'));

@@ -1,10 +1,32 @@
 /** What a simulated world works on: a topology, what is fed into it, and what must come out. */
 import type { Topology } from '../../runtime/graph.js';
 import type { Clock, Log } from '../../runtime/ports.js';
+import type { Lie } from './faults.js';
+import type { ActorStatus } from '../../runtime/status.js';
+import type { LogServer } from './log-server.js';
+import type { Schedule } from './schedule.js';
 import type { World } from './world.js';
 
+/** What all simulated worlds have. */
+export interface SimulatedRun {
+  readonly job: { readonly topology: Topology };
+  readonly schedule: Schedule;
+  readonly server: LogServer;
+  readonly calm: boolean;
+  /** How often each fault happened. */
+  readonly counts: ReadonlyMap<string, number>;
+  readonly lives: readonly { readonly stage: string; readonly status: ActorStatus }[];
+}
+
+export interface RunOptions {
+  readonly seed: number;
+  /** What the log or a copy lies about, or nothing. Absent: drawn. */
+  readonly lie?: Lie | 'none';
+  readonly trace?: (line: string) => void;
+}
+
 export interface Feed {
-  readonly world: World;
+  readonly world: SimulatedRun;
   /** A connection with the faults of the world. */
   readonly log: Log;
   readonly clock: Clock;
@@ -12,7 +34,7 @@ export interface Feed {
   readonly signal: AbortSignal;
 }
 
-export interface Job {
+export interface Job<W extends SimulatedRun = World> {
   readonly name: string;
   readonly topology: Topology;
   /** Among all jobs it runs every so many seeds: the real pipeline costs several toys. */
@@ -28,5 +50,6 @@ export interface Job {
   /** What must come out: rows of a run without faults, or of a model. */
   readonly reference: () => Promise<unknown>;
   /** Throws when what came out is not what must come out. */
-  readonly check: (world: World, expected: unknown) => void;
+  check(world: W, expected: unknown): void;
+  run(options: RunOptions): Promise<W>;
 }

@@ -1,12 +1,15 @@
 /** The jobs of the simulation, by name. */
-import type { Job } from './job.js';
+import { cluster } from './cluster-job.js';
+import type { Job, SimulatedRun } from './job.js';
 import { bounded } from './bounded-job.js';
 import { live } from './live-job.js';
 import { toyBounded, toyLive } from './toy-jobs.js';
 
-export const JOBS: readonly Job[] = [toyLive, toyBounded, live, bounded];
+export type AnyJob = Job<SimulatedRun>;
 
-export function jobNamed(name: string): Job {
+export const JOBS: readonly AnyJob[] = [toyLive, toyBounded, cluster, live, bounded];
+
+export function jobNamed(name: string): AnyJob {
   const job = JOBS.find((one) => one.name === name);
   if (job === undefined) throw new Error(`no job ${name}; there are ${JOBS.map((one) => one.name).join(', ')}`);
   return job;

@@ -13,7 +13,7 @@ import type { Job } from './job.js';
 import { refolded } from './refold.js';
 import { rowsSaid } from './rows-said.js';
 import { totalsOf } from './totals.js';
-import type { World } from './world.js';
+import { World } from './world.js';
 
 const USERS = 4;
 const EVENTS = 26;
@@ -141,4 +141,5 @@ export const live: Job = {
     assert.equal(counted.on_time + counted.late, GOOD.length, 'good events');
     assert.equal(rowsSaid(world, 'dead-letter').length, read.dead_letter, 'dead letters');
   },
+  run: (options) => World.run(live, options),
 };

@@ -17,10 +17,10 @@ import { type AnyStage, RAW } from '../../runtime/stage.js';
 import { NOTHING_SAID } from '../../runtime/tag.js';
 import { matches } from '../support/memory-log.js';
 import type { Accepted } from './log-server.js';
-import type { World } from './world.js';
+import type { SimulatedRun } from './job.js';
 
 /** Checks every instance; gives its fold, for a look at its state. */
-export function refolded(world: World): ReadonlyMap<string, MailboxFold> {
+export function refolded(world: SimulatedRun): ReadonlyMap<string, MailboxFold> {
   const { topology } = world.job;
   const bySubject = acceptedBySubject(world);
   const folds = new Map<string, MailboxFold>();
@@ -32,7 +32,7 @@ export function refolded(world: World): ReadonlyMap<string, MailboxFold> {
   return folds;
 }
 
-function acceptedBySubject({ server, job }: World): Map<string, Accepted[]> {
+function acceptedBySubject({ server, job }: SimulatedRun): Map<string, Accepted[]> {
   const bySubject = new Map<string, Accepted[]>();
   for (const { id } of [...job.topology.stages, ...job.topology.topics]) {
     for (const accepted of server.history(streamOf(id))) {
@@ -45,7 +45,7 @@ function acceptedBySubject({ server, job }: World): Map<string, Accepted[]> {
   return bySubject;
 }
 
-function refold(world: World, bySubject: Map<string, Accepted[]>, id: string, partition: number): MailboxFold {
+function refold(world: SimulatedRun, bySubject: Map<string, Accepted[]>, id: string, partition: number): MailboxFold {
   const { topology } = world.job;
   const fold = new MailboxFold(topology, topology.stage(id), partition);
   const said = new Map<string, Uint8Array[]>(fold.destinations.map(({ subject }) => [subject, []]));
@@ -114,7 +114,7 @@ function contentsOf(stage: AnyStage, data: Uint8Array): string[] {
 }
 
 /** The mailbox as inputs, one message at a time. */
-function mailbox({ server, job }: World, id: string, partition: number): LogMessage[] {
+function mailbox({ server, job }: SimulatedRun, id: string, partition: number): LogMessage[] {
   const filters = filtersOf(job.topology, id, partition);
   return server
     .history(streamOf(id))

@@ -4,7 +4,7 @@ import { rowsOf } from '../../runtime/frame.js';
 import { fromWire } from '../../runtime/frame-codec.js';
 import { streamOf, writerOf } from '../../runtime/graph.js';
 import { RAW } from '../../runtime/stage.js';
-import type { World } from './world.js';
+import type { SimulatedRun } from './job.js';
 
 export interface SaidMessage {
   readonly subject: string;
@@ -14,7 +14,7 @@ export interface SaidMessage {
   readonly endsInput: boolean;
 }
 
-export function messagesSaid(world: World, id: string): SaidMessage[] {
+export function messagesSaid(world: SimulatedRun, id: string): SaidMessage[] {
   const { topology } = world.job;
   return world.server.history(streamOf(id)).flatMap(({ message: { subject }, envelope }) => {
     if (envelope === undefined || envelope.claim) return [];
@@ -28,4 +28,5 @@ export function messagesSaid(world: World, id: string): SaidMessage[] {
   });
 }
 
-export const rowsSaid = (world: World, id: string): PlainRow[] => messagesSaid(world, id).flatMap(({ rows }) => rows);
+export const rowsSaid = (world: SimulatedRun, id: string): PlainRow[] =>
+  messagesSaid(world, id).flatMap(({ rows }) => rows);

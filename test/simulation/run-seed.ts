@@ -1,9 +1,9 @@
 /** One seed of one job: how it ended, and how to see that again. */
-import type { Job } from './job.js';
-import { Refused, World, type WorldOptions } from './world.js';
+import type { Job, RunOptions, SimulatedRun } from './job.js';
+import { Refused } from './world.js';
 
 export type Ending =
-  { readonly kind: 'equal'; readonly world: World } | { readonly kind: 'refused'; readonly code: string };
+  { readonly kind: 'equal'; readonly world: SimulatedRun } | { readonly kind: 'refused'; readonly code: string };
 
 /** The one command that replays a seed exactly. */
 export const replayCommand = (job: string, seed: number, lie?: string): string =>
@@ -22,10 +22,14 @@ export class SimulationFailure extends Error {
 }
 
 /** Throws a SimulationFailure when the seed does not end as it must. */
-export async function runSeed(job: Job, seed: number, options: Omit<WorldOptions, 'seed'> = {}): Promise<Ending> {
+export async function runSeed<W extends SimulatedRun>(
+  job: Job<W>,
+  seed: number,
+  options: Omit<RunOptions, 'seed'> = {},
+): Promise<Ending> {
   const expected = await job.reference();
   try {
-    const world = await World.run(job, { ...options, seed });
+    const world = await job.run({ ...options, seed });
     job.check(world, expected);
     return { kind: 'equal', world };
   } catch (error) {

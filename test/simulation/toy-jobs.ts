@@ -1,5 +1,6 @@
 /** The two toy topologies as jobs: small and fast, so that many seeds can be tried. */
 import assert from 'node:assert/strict';
+import type { MailboxFold } from '../../runtime/fold.js';
 import { utf8 } from '../../runtime/bytes.js';
 import { frameOf } from '../../runtime/frame.js';
 import type { ChunkSource, SourceChunk } from '../../runtime/ports.js';
@@ -8,7 +9,7 @@ import { groupedBy } from '../runtime/grouped.js';
 import { SILENT } from '../runtime/knobs.js';
 import { boundedToys, liveToys, weights } from '../runtime/toy-stages.js';
 import { again, publishAll } from './breaking-writers.js';
-import type { Job } from './job.js';
+import type { Job, SimulatedRun } from './job.js';
 import { refolded } from './refold.js';
 import { messagesSaid, rowsSaid } from './rows-said.js';
 import { totalsOf } from './totals.js';
@@ -30,30 +31,35 @@ function reference<T>(job: () => Job, rowsOfRun: (world: World) => T): () => Pro
 }
 
 /** A user's lines come in order, and may come more than once. */
-const PUBLISHERS = [...new Set(LINES.map(userOf))].map((user) =>
+export const PUBLISHERS = [...new Set(LINES.map(userOf))].map((user) =>
   LINES.filter((line) => userOf(line) === user).map((line) => ({
     subject: `rivulet.events.word.${user}`,
     data: utf8(line),
   })),
 );
 
-const itemRows = (world: World): unknown => groupedBy(rowsSaid(world, 'totals'), ({ item }) => String(item));
+const itemRows = (world: SimulatedRun): unknown => groupedBy(rowsSaid(world, 'totals'), ({ item }) => String(item));
 
 export const toyLive: Job = {
   ...{ name: 'toy-live', topology: liveToys(), steps: 700, everySeeds: 1, tickEveryMs: 0, sinkTopics: [] },
   feed: (feed) => publishAll(feed, PUBLISHERS),
   reference: reference(() => toyLive, itemRows),
-  check: (world, expected) => {
-    refolded(world);
-    const counts = totalsOf(world, 'read');
-    assert.equal(counts.events, counts.on_time + counts.late + counts.dead_letter + counts.duplicates, 'conservation');
-    assert.equal(counts.on_time, GOOD, 'events on time');
-    const refused = rowsSaid(world, 'dead-letter').map(({ original }) => original);
-    assert.equal(refused.length, counts.dead_letter, 'dead letters');
-    assert.deepEqual(new Set(refused), BAD, 'dead letters');
-    assert.deepEqual(itemRows(world), expected, 'rows of each item');
-  },
+  check: checkToys,
+  run: (options) => World.run(toyLive, options),
 };
+
+/** Gives the fold of each mailbox. */
+export function checkToys(world: SimulatedRun, expected: unknown): ReadonlyMap<string, MailboxFold> {
+  const folds = refolded(world);
+  const counts = totalsOf(world, 'read');
+  assert.equal(counts.events, counts.on_time + counts.late + counts.dead_letter + counts.duplicates, 'conservation');
+  assert.equal(counts.on_time, GOOD, 'events on time');
+  const refused = rowsSaid(world, 'dead-letter').map(({ original }) => original);
+  assert.equal(refused.length, counts.dead_letter, 'dead letters');
+  assert.deepEqual(new Set(refused), BAD, 'dead letters');
+  assert.deepEqual(itemRows(world), expected, 'rows of each item');
+  return folds;
+}
 
 const CHUNKS: readonly SourceChunk[] = Array.from({ length: 12 }, (_, i) => ({
   ...{ format: 'csv' as const, file: 'words', line: i * 4 + 1, header: new Uint8Array(0) },
@@ -103,4 +109,5 @@ export const toyBounded: Job = {
     assert.deepEqual([events, onTime], [48, 48], 'conservation');
     assert.deepEqual(boundedRows(world), expected, 'rows');
   },
+  run: (options) => World.run(toyBounded, options),
 };

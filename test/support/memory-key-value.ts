@@ -30,6 +30,11 @@ export class MemoryKeyValue implements KeyValue {
   }
 
   async entries(): Promise<KeyValueEntry[]> {
+    return this.now();
+  }
+
+  /** The entries, for who stands outside. */
+  now(): KeyValueEntry[] {
     const keys = [...this.stored.keys()].sort();
     return keys.flatMap((key) => this.live(key) ?? []).map(entryOf);
   }

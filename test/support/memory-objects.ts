@@ -43,8 +43,12 @@ export class MemoryObjects implements Objects {
   }
 
   async names(prefix: string): Promise<string[]> {
-    const names = [...this.stored.keys()].filter((name) => name.startsWith(prefix));
-    return names.sort((a, b) => Buffer.compare(utf8(a), utf8(b)));
+    return this.namesNow().filter((name) => name.startsWith(prefix));
+  }
+
+  /** For who stands outside. */
+  namesNow(): string[] {
+    return [...this.stored.keys()].sort((a, b) => Buffer.compare(utf8(a), utf8(b)));
   }
 
   /** Changes an object's bytes behind its digest. */

@@ -1,0 +1,28 @@
+/** What a node needs to be one among others. */
+import type { Unit, UnitHost } from './host.js';
+import type { Clock, KeyValue, Logger } from './ports.js';
+
+export interface ClusterHost extends UnitHost {
+  /** Resolves when nothing is trimmed any more, or may be again. */
+  hold(held: boolean): Promise<void>;
+}
+
+export interface ClusterOptions {
+  /** Of the data directory. */
+  readonly node: string;
+  /** Of this process. */
+  readonly process: string;
+  readonly name: string;
+  readonly grpc?: () => string | undefined;
+  readonly units: readonly Unit[];
+  readonly nodes: KeyValue;
+  readonly leases: KeyValue;
+  readonly host: ClusterHost;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** After this long without a sign of life a node's units are taken by others. */
+  readonly leaseMs: number;
+  /** Nodes beside the owner that keep a unit's state warm. */
+  readonly standbys: number;
+  readonly onFatal: (error: Error) => void;
+}
