@@ -21,7 +21,7 @@ const SEED = Number(process.env.RIVULET_CRASH_SEED ?? 3);
 const PARTITIONS = 2;
 /** Source, users, items and view. */
 const UNITS = 1 + 3 * PARTITIONS;
-const LEASE_SECONDS = 2;
+const LEASE_SECONDS = 4;
 const FLAGS = [
   ...['--partitions', String(PARTITIONS), '--set', `leaseSeconds=${LEASE_SECONDS}`, '--set', 'copyEverySeconds=1'],
   ...['--snapshot-every-seconds', '0.5', '--log-level', 'info'],

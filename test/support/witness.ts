@@ -94,7 +94,7 @@ export class Witness {
   }
 
   private hear({ sequence: at, subject, data, expected }: LogMessage): void {
-    const { first, sequence, part, lastPart } = fromBinary(EnvelopeSchema, data);
+    const { first, sequence, part, lastPart, claim } = fromBinary(EnvelopeSchema, data);
     const before = this.said.get(subject);
     this.said.set(subject, { at, sequence, part, lastPart });
     this.answers++;
@@ -106,6 +106,11 @@ export class Witness {
       return;
     }
     if (before === undefined) return;
+    if (claim) {
+      // An owner lets others know that it is there, under the tag of what was said last (O5).
+      if (sequence !== before.sequence || part !== before.part) this.wrong.push(`${where}, claims what was not said`);
+      return;
+    }
     const goesOn = sequence === before.sequence && part === before.part + 1 && !before.lastPart;
     const isNew = first > before.sequence && part === 0 && before.lastPart;
     if (!goesOn && !isNew) this.wrong.push(`${where}, after input ${before.sequence}, part ${before.part}`);
