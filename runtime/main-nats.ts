@@ -16,6 +16,8 @@ export interface NatsChoice {
   readonly durability: 'process' | 'power';
   readonly onProgress: (message: string) => void;
   readonly onFatal: (error: Error) => void;
+  /** There is nothing to do here now but to wait for NATS. */
+  readonly onWaiting?: () => void;
 }
 
 /** An embedded server that dies comes back (E2): longer than its budget of restarts takes, all delays together. */
@@ -30,6 +32,7 @@ export interface NatsHandle {
 
 export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
   if (choice.nats !== undefined) {
+    choice.onWaiting?.();
     await checkServer(choice.nats, choice);
     return { options: choice.nats, pid: undefined, stop: () => Promise.resolve() };
   }
@@ -41,6 +44,7 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
   const server = await startEmbeddedNats({
     binary: path,
     version,
+    ...(choice.onWaiting === undefined ? {} : { onSpawned: choice.onWaiting }),
     storeDir: join(choice.dataDir, 'nats'),
     ...(natsPort === undefined ? {} : { port: natsPort }),
     syncInterval: choice.durability === 'power' ? 'always' : undefined,

@@ -121,14 +121,17 @@ export async function startNode(
       const { dataDir, logLevel } = options;
       worker.postMessage({ kind: 'open', name: threadName(thread), dataDir, logLevel, ...share } satisfies WorkerStart);
     }
-    const loadingParts = loadParts().then((parts) => {
+    let startLoading = (): void => undefined;
+    const isWaiting = new Promise<void>((resolve) => (startLoading = resolve));
+    // To load is to block: first the nats-server is on its way.
+    const loadingParts = isWaiting.then(loadParts).then((parts) => {
       const topology = parts.mainTopology(options.pipeline);
       const viewStores = parts.storesOf({ ...options, name: 'facade' });
       viewStores.begin(unitsOf(topology).view);
       return { parts, topology, viewStores };
     });
     undo.push(async () => (await loadingParts.catch(() => undefined))?.viewStores.close());
-    const nats = await openNats({ ...options, onFatal });
+    const nats = await openNats({ ...options, onFatal, onWaiting: startLoading }).finally(startLoading);
     undo.push(() => nats.stop());
     const { parts, topology, viewStores } = await loadingParts;
     const connection = await connectNats(nats.options, 'rivulet-facade');

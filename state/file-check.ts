@@ -4,7 +4,7 @@
  *
  * Invariants
  *   Q1  The manifest and the logs are checked before the store is used; of the tables the first FIRST_BYTES as well.
- *   Q2  The other tables are checked behind the start, slowly. They are held open from before LevelDB opens them, so that what is checked is what was
+ *   Q2  The other tables are checked behind the start, slowly, of one store at a time in a thread. They are held open from before LevelDB opens them, so that what is checked is what was
  *       there, whatever LevelDB rewrites meanwhile. Until then an entry of such a table may be missed; no entry can be read wrong.
  *   Q3  What is found is written into the directory (MARK) and refused from then on: LevelDB may have copied the damage under new checksums.
  *   Q4  A log whose end is torn is sound: that write was never acknowledged. So is one that is damaged in its last writes: the store is then as it was
@@ -30,6 +30,9 @@ const PAUSE_MS = 5;
 
 const MARK = 'damage.txt';
 const NO_CURRENT = 'the file CURRENT is gone';
+
+/** The last check in the background that was asked for in this thread. */
+let background: Promise<void> = Promise.resolve();
 
 interface HeldTable {
   readonly name: string;
@@ -84,11 +87,16 @@ export class FileCheck {
 
   /** What it finds is told by `mustBeSound`, at the next read or write; resolves when it is through. */
   restInBackground(): Promise<void> {
-    this.running = this.check(Infinity, paused).catch((error: unknown) => {
-      if (!this.closed && this.found === undefined)
-        this.found = damaged(this.directory, 'its files cannot be read', error);
+    // Side by side those of a thread would take it whole, while it restores.
+    background = background.then(() => {
+      if (this.closed) return undefined;
+      this.running = this.check(Infinity, paused).catch((error: unknown) => {
+        if (!this.closed && this.found === undefined)
+          this.found = damaged(this.directory, 'its files cannot be read', error);
+      });
+      return this.running;
     });
-    return this.running;
+    return background;
   }
 
   /** Throws Fatal STATE_DAMAGED. */

@@ -63,6 +63,8 @@ export interface EmbeddedNatsOptions {
   readonly logFile?: string;
   readonly restart?: Partial<RestartPolicy>;
   readonly onEvent?: (event: EmbeddedNatsEvent) => void;
+  /** The server runs, and does not listen yet: it is what is waited for. Called at each of its starts. */
+  readonly onSpawned?: () => void;
   /** The server is down for good (E3); fatal NATS_SERVER_DOWN. Not called after `stop`. */
   readonly onExit?: (error: RivuletError) => void;
 }
@@ -135,6 +137,7 @@ async function specOf(options: EmbeddedNatsOptions): Promise<ServerSpec> {
     maxPayloadBytes: options.maxPayloadBytes ?? PAYLOAD_BYTES_DEFAULT,
     serverName: options.serverName ?? 'rivulet',
     syncInterval: options.syncInterval,
+    ...(options.onSpawned === undefined ? {} : { onSpawned: options.onSpawned }),
   };
 }
 

@@ -17,6 +17,8 @@ export interface ServerSpec {
   readonly maxPayloadBytes: number;
   readonly serverName: string;
   readonly syncInterval: 'always' | undefined;
+  /** The child is there, and does not listen yet. */
+  readonly onSpawned?: () => void;
 }
 
 export interface ServerExit {
@@ -65,6 +67,7 @@ export async function launch(spec: ServerSpec, port: number, signal?: AbortSigna
     () => 0,
   );
   const { child, exited } = await spawnServer(spec);
+  spec.onSpawned?.();
   let ended: ServerExit | undefined;
   void exited.then((exit) => (ended = exit));
   const stop = (): Promise<void> => endChild(child, exited);

@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     console.error(error);
     process.exit(1);
   });
-  process.on('SIGTERM', () => void node.stop(10_000).then(() => process.exit(0)));
+
   const report = async (): Promise<void> => {
     const metric = node.telemetry.registry.getSingleMetric('rivulet_event_loop_delay_max_seconds')!;
     const { values } = await metric.get();
@@ -54,7 +54,11 @@ async function main(): Promise<void> {
     };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   };
-  setInterval(() => void report(), REPORT_EVERY_MS);
+  const reports = setInterval(() => void report().catch(() => undefined), REPORT_EVERY_MS);
+  process.on('SIGTERM', () => {
+    clearInterval(reports);
+    void node.stop(10_000).then(() => process.exit(0));
+  });
 }
 
 await main();
