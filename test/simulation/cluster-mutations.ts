@@ -1,16 +1,12 @@
 /** Rules of nodes that share units (D, U, Y, P3), broken on purpose: the simulation of clusters must find every one of them. */
-import { HostedUnit } from '../../runtime/hosted-unit.js';
-import type { KeyValue, Log, Store } from '../../runtime/ports.js';
+import type { KeyValue, Log } from '../../runtime/ports.js';
 import { Snapshotter } from '../../runtime/snapshotter.js';
-import { Whole } from '../../runtime/whole.js';
 import type { ClusterOptions } from './cluster-world.js';
 import { changed, replaced } from './mutations.js';
 
 export interface ClusterMutation {
   readonly rule: string;
   readonly what: string;
-  /** Where to look first: some take many seeds. */
-  readonly first?: number;
   readonly options?: Omit<ClusterOptions, 'seed'>;
   /** Breaks; gives what mends it. */
   readonly breaks?: () => () => void;
@@ -26,18 +22,6 @@ const withoutFence = (log: Log): Log => changed(log, { publish: (subject, data) 
 const isHead = (key: string): boolean => key.endsWith('/$head');
 const isRecord = (key: string): boolean => key.includes('/$changed/');
 
-/** A copy is laid upon what is there: nothing but records and heads is ever deleted in bulk. */
-const forgetting = (store: Store): Store =>
-  changed(store, {
-    write: (changes) =>
-      store.write(
-        changes.every(({ key, value }) => value === undefined && !isRecord(key)) &&
-          !changes.some(({ key }) => isHead(key))
-          ? []
-          : changes,
-      ),
-  });
-
 export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
   {
     rule: 'D1, D2',
@@ -45,11 +29,6 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
     options: { wrapTable: withoutCompare('leases'), wrapLog: withoutFence },
   },
   { rule: 'Y1', what: 'manifests without compare-and-set', options: { wrapTable: withoutCompare('manifests') } },
-  {
-    rule: 'Y2',
-    what: 'two copiers of a node name their parts alike',
-    options: { writerOf: (node) => node },
-  },
   {
     rule: 'U2, P3',
     what: 'mailboxes are trimmed further than the copy',
@@ -77,7 +56,6 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
         }),
     },
   },
-  { rule: 'Y3', what: 'what was there is not forgotten before a whole copy', options: { wrapStore: forgetting } },
   {
     rule: 'Y1',
     what: 'records of changed keys are dropped before a copy includes them',
@@ -85,15 +63,5 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
       wrapStore: (store) =>
         changed(store, { write: (changes) => store.write(changes.filter(({ key }) => !isRecord(key))) }),
     },
-  },
-  {
-    rule: 'M1',
-    what: 'nobody looks whether publishers’ messages were trimmed unread',
-    breaks: () => replaced(Whole, 'check', () => () => Promise.resolve()),
-  },
-  {
-    rule: 'U1',
-    what: 'a recovery does not take turns with the roles',
-    breaks: () => replaced(HostedUnit, 'inTurn', () => (work: () => Promise<void>) => work()),
   },
 ];
