@@ -72,24 +72,30 @@ export class Cluster {
     return [...this.owned].filter(([, { phase }]) => phase === 'ready').map(([unit]) => unit);
   }
 
+  /** From now on it takes nothing new; what it owns it keeps until `stop`. */
+  beginLeaving(): void {
+    this.leaving.abort();
+    this.pause.abort();
+  }
+
   /** Hands everything over and leaves: what the deadline allows of it. */
   async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     const { host, leases, node } = this.options;
-    this.leaving.abort();
-    this.pause.abort();
+    this.beginLeaving();
     await deadline.step('the watch on the other nodes', () => Promise.all(this.unwatch.map((unwatch) => unwatch())));
     await deadline.step('the round', () => this.looping);
     await deadline.step('units that were being opened', () => Promise.allSettled(this.tasks));
     const alone = this.seen.every(({ id }) => id === node);
-    await this.quietly(() => this.sayPresence());
+    await deadline.step('word to the other nodes', () => this.quietly(() => this.sayPresence()));
     const closing = [...new Set([...this.owned.keys(), ...this.followed.keys()])].map(async (unit) => {
       const copy = !alone && this.owned.has(unit);
       await deadline.step(`the last snapshot of ${unit}`, () => host.close(unit, { copy }));
       const lease = this.owned.get(unit);
-      if (lease !== undefined) await this.quietly(() => leases.delete(unit, lease.revision));
+      if (lease === undefined) return;
+      await deadline.step(`the lease of ${unit}`, () => this.quietly(() => leases.delete(unit, lease.revision)));
     });
     await Promise.all(closing);
-    await this.quietly(() => this.presence.leave());
+    await deadline.step('word to the other nodes', () => this.quietly(() => this.presence.leave()));
   }
 
   /** What was opened to be looked at, and is nobody's business here. */

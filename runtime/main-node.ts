@@ -194,6 +194,7 @@ export async function startNode(
         health.stop();
         const deadline = new Deadline(deadlineMs, systemClock);
         grpc.setServing(false);
+        cluster.beginLeaving();
         await grpc.stop(deadline.leftMs * FACADE_SHARE);
         const units = new Deadline(deadline.leftMs * UNITS_SHARE, systemClock);
         await cluster.stop(units);

@@ -6,11 +6,11 @@ import { runSeed } from './run-seed.js';
 
 const SEEDS_MAX = 120;
 
-async function foundBy({ options = {}, breaks, first = 1 }: ClusterMutation): Promise<number | undefined> {
+async function foundBy({ options = {}, breaks }: ClusterMutation): Promise<number | undefined> {
   await cluster.reference();
   const mend = breaks?.();
   try {
-    for (let seed = first; seed < first + SEEDS_MAX; seed++) {
+    for (let seed = 1; seed <= SEEDS_MAX; seed++) {
       try {
         await runSeed(cluster, seed, { ...options, lie: 'none' });
       } catch {

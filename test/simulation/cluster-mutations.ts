@@ -1,8 +1,5 @@
 /** Rules of nodes that share units (D, U, Y, P3), broken on purpose: the simulation of clusters must find every one of them. */
-import { textOf, utf8 } from '../../runtime/bytes.js';
-import { HostedUnit } from '../../runtime/hosted-unit.js';
-import { Outbox } from '../../runtime/outbox.js';
-import type { KeyValue, Log, Store } from '../../runtime/ports.js';
+import type { KeyValue, Log } from '../../runtime/ports.js';
 import { Snapshotter } from '../../runtime/snapshotter.js';
 import type { ClusterOptions } from './cluster-world.js';
 import { changed, replaced } from './mutations.js';
@@ -10,8 +7,6 @@ import { changed, replaced } from './mutations.js';
 export interface ClusterMutation {
   readonly rule: string;
   readonly what: string;
-  /** Where to look first: some take many seeds. */
-  readonly first?: number;
   readonly options?: Omit<ClusterOptions, 'seed'>;
   /** Breaks; gives what mends it. */
   readonly breaks?: () => () => void;
@@ -27,28 +22,6 @@ const withoutFence = (log: Log): Log => changed(log, { publish: (subject, data) 
 const isHead = (key: string): boolean => key.endsWith('/$head');
 const isRecord = (key: string): boolean => key.includes('/$changed/');
 
-/** A copy is laid upon what is there: nothing but records and heads is ever deleted in bulk. */
-const forgetting = (store: Store): Store =>
-  changed(store, {
-    write: (changes) =>
-      store.write(
-        changes.every(({ key, value }) => value === undefined && !isRecord(key)) &&
-          !changes.some(({ key }) => isHead(key))
-          ? []
-          : changes,
-      ),
-  });
-
-/** Records of mailboxes without what was trimmed. */
-const untold = (log: Log): Log =>
-  changed(log, {
-    last: async (stream, subject) => {
-      const last = await log.last(stream, subject);
-      if (last === undefined || !subject.startsWith('rivulet.poison.')) return last;
-      return { ...last, data: utf8(JSON.stringify({ ...(JSON.parse(textOf(last.data)) as object), trimmed: 0 })) };
-    },
-  });
-
 export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
   {
     rule: 'D1, D2',
@@ -56,11 +29,6 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
     options: { wrapTable: withoutCompare('leases'), wrapLog: withoutFence },
   },
   { rule: 'Y1', what: 'manifests without compare-and-set', options: { wrapTable: withoutCompare('manifests') } },
-  {
-    rule: 'Y2',
-    what: 'two copiers of a node name their parts alike',
-    options: { writerOf: (node) => node },
-  },
   {
     rule: 'U2, P3',
     what: 'mailboxes are trimmed further than the copy',
@@ -88,7 +56,6 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
         }),
     },
   },
-  { rule: 'Y3', what: 'what was there is not forgotten before a whole copy', options: { wrapStore: forgetting } },
   {
     rule: 'Y1',
     what: 'records of changed keys are dropped before a copy includes them',
@@ -96,16 +63,5 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
       wrapStore: (store) =>
         changed(store, { write: (changes) => store.write(changes.filter(({ key }) => !isRecord(key))) }),
     },
-  },
-  {
-    rule: 'B4, O5',
-    what: 'nobody hears that a mailbox was trimmed unread',
-    options: { wrapLog: untold },
-    breaks: () => replaced(Outbox, 'claim', () => () => Promise.resolve()),
-  },
-  {
-    rule: 'U1',
-    what: 'a recovery does not take turns with the roles',
-    breaks: () => replaced(HostedUnit, 'inTurn', () => (work: () => Promise<void>) => work()),
   },
 ];

@@ -131,7 +131,7 @@ export class NodeProcess implements Party {
     const copying = {
       copies: { manifests, objects },
       everyMs: COPY_EVERY_MS,
-      writer: () => options.writerOf?.(node.id) ?? `${this.name.replace('#', '-')}-${++this.copiers}`,
+      writer: () => `${this.name.replace('#', '-')}-${++this.copiers}`,
       isHeld: () => false,
     };
     const knobs = {

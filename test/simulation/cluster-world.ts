@@ -41,7 +41,6 @@ export interface ClusterOptions {
   readonly wrapLog?: (log: Log) => Log;
   readonly wrapStore?: (store: Store, pause: () => Promise<void>) => Store;
   readonly wrapTable?: (table: KeyValue, name: 'nodes' | 'leases' | 'manifests') => KeyValue;
-  readonly writerOf?: (node: string) => string;
   readonly trace?: (line: string) => void;
 }
 

@@ -6,7 +6,7 @@ import { expectSeeds } from './expect-seeds.js';
 import { runSeed } from './run-seed.js';
 
 it('ends as without faults, or is refused where a copy is damaged', { timeout: 180_000 }, () =>
-  expectSeeds(cluster, 60),
+  expectSeeds(cluster, 40),
 );
 
 it('has its faults, several in one run', { timeout: 60_000 }, async () => {
