@@ -1,5 +1,7 @@
 /** Rules of nodes that share units (D, U, Y, P3), broken on purpose: the simulation of clusters must find every one of them. */
-import type { KeyValue, Log } from '../../runtime/ports.js';
+import { textOf, utf8 } from '../../runtime/bytes.js';
+import { Outbox } from '../../runtime/outbox.js';
+import type { KeyValue, Log, Store } from '../../runtime/ports.js';
 import { Snapshotter } from '../../runtime/snapshotter.js';
 import type { ClusterOptions } from './cluster-world.js';
 import { changed, replaced } from './mutations.js';
@@ -7,6 +9,8 @@ import { changed, replaced } from './mutations.js';
 export interface ClusterMutation {
   readonly rule: string;
   readonly what: string;
+  /** Where to look first: some take many seeds. */
+  readonly first?: number;
   readonly options?: Omit<ClusterOptions, 'seed'>;
   /** Breaks; gives what mends it. */
   readonly breaks?: () => () => void;
@@ -22,6 +26,16 @@ const withoutFence = (log: Log): Log => changed(log, { publish: (subject, data) 
 const isHead = (key: string): boolean => key.endsWith('/$head');
 const isRecord = (key: string): boolean => key.includes('/$changed/');
 
+/** Records of mailboxes without what was trimmed. */
+const untold = (log: Log): Log =>
+  changed(log, {
+    last: async (stream, subject) => {
+      const last = await log.last(stream, subject);
+      if (last === undefined || !subject.startsWith('rivulet.poison.')) return last;
+      return { ...last, data: utf8(JSON.stringify({ ...(JSON.parse(textOf(last.data)) as object), trimmed: 0 })) };
+    },
+  });
+
 export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
   {
     rule: 'D1, D2',
@@ -29,6 +43,11 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
     options: { wrapTable: withoutCompare('leases'), wrapLog: withoutFence },
   },
   { rule: 'Y1', what: 'manifests without compare-and-set', options: { wrapTable: withoutCompare('manifests') } },
+  {
+    rule: 'Y2',
+    what: 'two copiers of a node name their parts alike',
+    options: { writerOf: (node) => node },
+  },
   {
     rule: 'U2, P3',
     what: 'mailboxes are trimmed further than the copy',
@@ -63,5 +82,11 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
       wrapStore: (store) =>
         changed(store, { write: (changes) => store.write(changes.filter(({ key }) => !isRecord(key))) }),
     },
+  },
+  {
+    rule: 'B4, O5',
+    what: 'nobody hears that a mailbox was trimmed unread',
+    options: { wrapLog: untold },
+    breaks: () => replaced(Outbox, 'claim', () => () => Promise.resolve()),
   },
 ];
