@@ -1,7 +1,7 @@
 /** Rules of nodes that share units (D, U, Y, P3), broken on purpose: the simulation of clusters must find every one of them. */
 import { textOf, utf8 } from '../../runtime/bytes.js';
 import { Outbox } from '../../runtime/outbox.js';
-import type { KeyValue, Log, Store } from '../../runtime/ports.js';
+import type { KeyValue, Log } from '../../runtime/ports.js';
 import { Snapshotter } from '../../runtime/snapshotter.js';
 import type { ClusterOptions } from './cluster-world.js';
 import { changed, replaced } from './mutations.js';
@@ -43,11 +43,6 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
     options: { wrapTable: withoutCompare('leases'), wrapLog: withoutFence },
   },
   { rule: 'Y1', what: 'manifests without compare-and-set', options: { wrapTable: withoutCompare('manifests') } },
-  {
-    rule: 'Y2',
-    what: 'two copiers of a node name their parts alike',
-    options: { writerOf: (node) => node },
-  },
   {
     rule: 'U2, P3',
     what: 'mailboxes are trimmed further than the copy',
