@@ -19,14 +19,8 @@ import { cellStores, instancePrefix } from './keyspace.js';
 import { Line, Outbox } from './outbox.js';
 import type { Clock, Log, Logger, LogMessage, Reader, Store } from './ports.js';
 import { destinationsOf } from './router.js';
-import {
-  mustBeIncluded,
-  mustBeWhole,
-  mustHoldWhatWasSaid,
-  type Restored,
-  restoredSnapshot,
-  Snapshotter,
-} from './snapshotter.js';
+import { mustBeIncluded, mustBeWhole, mustHoldWhatWasSaid, type Restored, restoredSnapshot } from './restored.js';
+import { Snapshotter } from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
 import { filtersOf, publishersSubject } from './streams.js';

@@ -1,7 +1,7 @@
 /** The units of one thread. */
 import type { Actor } from './actor.js';
 import { Deadline } from './deadline.js';
-import { fatal } from './errors.js';
+import { fatal, transient } from './errors.js';
 import { HostedUnit, type HostOptions, type Unit } from './hosted-unit.js';
 import type { ActorStatus } from './status.js';
 
@@ -57,6 +57,9 @@ export class Host implements UnitHost {
       const { copy, deadline = new Deadline(Infinity, this.options.clock) } = options;
       await this.open.get(unit)?.close({ copy, deadline });
       this.open.delete(unit);
+      if (options.deadline === undefined && deadline.unfinished.length > 0) {
+        throw transient('UNIT_UNFINISHED', deadline.unfinished.join('; '));
+      }
     });
   }
 

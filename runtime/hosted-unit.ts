@@ -20,7 +20,7 @@ import type { Clock, Log, Logger, Store } from './ports.js';
 import { outlasting } from './outlasting.js';
 import { mustFitLog } from './preflight.js';
 import type { Restores } from './restores.js';
-import { restoredSnapshot } from './snapshotter.js';
+import { restoredSnapshot } from './restored.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';

@@ -6,7 +6,7 @@ import type { Unit } from './host.js';
 import { streamOf, type Topology } from './graph.js';
 import type { Log, Store } from './ports.js';
 import { destinationsOf } from './router.js';
-import { mustHoldWhatWasSaid, restoredSnapshot } from './snapshotter.js';
+import { mustHoldWhatWasSaid, restoredSnapshot } from './restored.js';
 import { readSaid } from './outbox.js';
 
 export interface UnitOptions {

@@ -6,28 +6,19 @@
  *   P2  It is one atomic batch: what changed, and the sequence that it includes.
  *   P3  The stream is trimmed only behind a written snapshot and its copy, and each subject's last message stays.
  */
-import { mailboxRecord, noteTrim } from './buried.js';
-import { fatal } from './errors.js';
+import { type MailboxRecord, mailboxRecord, noteTrim } from './buried.js';
 import type { MailboxFold } from './fold.js';
 import type { Heard } from './heard.js';
-import { streamOf, type Topology } from './graph.js';
+import { streamOf } from './graph.js';
 import type { StateChange } from './instance.js';
-import { changedRecord, encodeHead, headKey, instancePrefix, readHead, SNAPSHOT_FORMAT } from './keyspace.js';
-import type { Line, Outbox } from './outbox.js';
-import type { Clock, Log, Logger, LogMessage, Store, StoreChange, StreamInfo } from './ports.js';
-import type { AnyStage } from './stage.js';
+import { changedRecord, encodeHead, headKey, instancePrefix, SNAPSHOT_FORMAT } from './keyspace.js';
+import { outlasting } from './outlasting.js';
+import type { Outbox } from './outbox.js';
+import { type Instance, mustBeWhole, type Restored } from './restored.js';
+import type { Clock, Logger, LogMessage, StoreChange } from './ports.js';
 import type { ActorStatus } from './status.js';
 import { mailboxSubjects } from './streams.js';
 import type { Turn } from './turns.js';
-
-/** An instance, with what it lives on. */
-export interface Instance {
-  readonly topology: Topology;
-  readonly stage: AnyStage;
-  readonly partition: number;
-  readonly log: Log;
-  readonly store: Store;
-}
 
 export interface SnapshotterOptions extends Instance {
   readonly clock: Clock;
@@ -40,116 +31,8 @@ export interface SnapshotterOptions extends Instance {
   readonly turn?: Turn;
 }
 
-/** What the last snapshot includes (0 and nothing without one), and of which stream. */
-export interface Restored {
-  readonly sequence: number;
-  /** When the log stored the message of that sequence; 0: not known. */
-  readonly storedAtMs: number;
-  readonly identity: string;
-  readonly origins: NonNullable<StreamInfo['origins']>;
-  /** Where that stream ended when it was asked. */
-  readonly lastSequence: number;
-  /** Per subject the sequence of the last message that had been said, and taken in. */
-  readonly said: Readonly<Record<string, number>>;
-  readonly heard: Readonly<Record<string, number>>;
-}
-
-const HINT =
-  'the NATS store was rolled back, deleted or is another server: restore it, or see what can be done with `rivulet repair`';
-
-/** The last snapshot, checked against its mailbox (design rule 8). */
-export async function restoredSnapshot(options: Instance): Promise<Restored> {
-  const { topology, stage, partition, log, store } = options;
-  const stream = streamOf(stage.id);
-  const head = readHead(store, stage, partition, topology.count(stage.id));
-  const { lastSequence, identity, origins = [] } = await log.info(stream);
-  if (head === undefined) return { sequence: 0, storedAtMs: 0, identity, origins, lastSequence, said: {}, heard: {} };
-  const { sequence, storedAtMs, said, heard } = head;
-  // Of a stream that this one was restored from counts what is in both.
-  const upTo = head.stream === identity ? lastSequence : origins.find((one) => one.identity === head.stream)?.upTo;
-  if (upTo !== undefined && upTo >= sequence)
-    return { sequence, storedAtMs, identity, origins, lastSequence, said, heard };
-  const found =
-    upTo === undefined
-      ? 'is another one than it was taken from'
-      : head.stream === identity
-        ? `ends at ${lastSequence}`
-        : `was restored from a backup that ends at ${upTo}`;
-  throw fatal(
-    'LOG_BEHIND',
-    `the snapshot of ${stage.id}.${partition} includes message ${sequence} of ${stream}, but that stream ${found}`,
-    { hint: HINT },
-  );
-}
-
-/**
- * The message that the snapshot ends with, read again. A log that was cut back and filled up by publishers ends behind the snapshot as before; but
- * another message has that number, stored at another time.
- */
-export function mustBeIncluded(
-  { stage, partition }: Pick<Instance, 'stage' | 'partition'>,
-  { sequence, storedAtMs }: Pick<Restored, 'sequence' | 'storedAtMs'>,
-  message: Pick<LogMessage, 'storedAtMs'>,
-): void {
-  if (storedAtMs === 0 || message.storedAtMs === storedAtMs) return;
-  const [then, now] = [storedAtMs, message.storedAtMs].map((ms) => new Date(ms).toISOString());
-  throw fatal(
-    'LOG_BEHIND',
-    `the snapshot of ${stage.id}.${partition} includes message ${sequence} of ${streamOf(stage.id)} of ${then}, but that message is of ${now}: the stream was cut back and filled anew`,
-    { hint: HINT },
-  );
-}
-
-/**
- * The other half of rule 8. What was said before the snapshot is not said again, so it must be there; and what is there cannot answer inputs
- * that are not.
- */
-export async function mustHoldWhatWasSaid(
-  options: Omit<Instance, 'store'>,
-  { said, lastSequence: known }: Restored,
-  lines: ReadonlyMap<string, Pick<Line, 'said' | 'lastSequence'>>,
-): Promise<void> {
-  const { topology, stage, partition, log } = options;
-  const name = `${stage.id}.${partition}`;
-  for (const [subject, line] of lines) {
-    const sequence = said[subject] ?? 0;
-    if (line.lastSequence >= sequence) continue;
-    // A full ledger drops its oldest, which may be the last of a subject; where it ends it says still. Whoever opens without that tag says again
-    // what no snapshot includes: all of it is dropped, since it is older than the last, so that the ledger holds nothing twice.
-    const ledger = topology.topics.find(({ id, ledger: drops }) => drops && subject.startsWith(`rivulet.${id}.`));
-    if (ledger !== undefined && (await log.info(streamOf(ledger.id))).lastSequence >= sequence) continue;
-    throw fatal(
-      'LOG_BEHIND',
-      `${name} has said message ${sequence} on ${subject}, whose last message is ${line.lastSequence}`,
-      { hint: HINT },
-    );
-  }
-  const answered = Math.max(0, ...[...lines.values()].map((line) => line.said.sequence));
-  if (answered <= known) return;
-  // Another owner may have gone on since.
-  const { lastSequence } = await log.info(streamOf(stage.id));
-  if (answered <= lastSequence) return;
-  throw fatal(
-    'LOG_BEHIND',
-    `${name} has answered message ${answered} of ${streamOf(stage.id)}, but that stream ends at ${lastSequence}`,
-    { hint: HINT },
-  );
-}
-
-/** Fatal LOG_GAP when messages behind `sequence` may be missing, since another owner has trimmed the mailbox. */
-export function mustBeWhole(
-  { stage, partition }: Pick<Instance, 'stage' | 'partition'>,
-  sequence: number,
-  trimmed: number,
-): void {
-  if (trimmed <= sequence + 1) return;
-  throw fatal(
-    'LOG_GAP',
-    `${stage.id}.${partition} knows its mailbox up to message ${sequence}, which was trimmed below message ${trimmed}`,
-    { hint: 'the state is older than what the log was trimmed to: see what can be done with `rivulet repair`' },
-  );
-}
-
+/** How long a snapshot waits for NATS. */
+const PATIENCE_MS = 30_000;
 /** Earlier than `trimEveryMs` after so many bytes of input. */
 const TRIM_EVERY_BYTES = 64 * 1024 * 1024;
 
@@ -226,8 +109,7 @@ export class Snapshotter {
     };
     const said = Object.fromEntries([...this.outbox.lines].map(([subject, line]) => [subject, line.lastSequence]));
     writes.push({ key: headKey(stage.id, partition), value: encodeHead({ ...head, said }) });
-    if (copied !== undefined)
-      mustBeWhole(this.options, this.written, (await mailboxRecord(this.options, this.restored)).trimmed);
+    if (copied !== undefined) mustBeWhole(this.options, this.written, (await this.record()).trimmed);
     await store.write(writes);
     this.fold.written();
     this.written = sequence;
@@ -236,6 +118,17 @@ export class Snapshotter {
     status.snapshotMs = performance.now() - startedAt;
     status.snapshotBytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
     await this.trim();
+  }
+
+  /** NATS may be away for a moment: that is no reason to begin anew. */
+  private record(): Promise<MailboxRecord> {
+    const { clock, logger } = this.options;
+    const endMs = clock.nowMs() + PATIENCE_MS;
+    return outlasting(() => mailboxRecord(this.options, this.restored), {
+      clock,
+      isWanted: () => Math.abs(endMs - clock.nowMs()) < PATIENCE_MS,
+      onWait: (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'),
+    });
   }
 
   /** Encoded piece by piece: inputs go on in between, and change nothing of it (C3). */
@@ -276,7 +169,8 @@ export class Snapshotter {
       if (copied !== undefined) {
         await noteTrim(this.options, Math.max(...droppable.map(([, below]) => below)));
         // Another owner that has not seen the note has opened its lines before, and is refused on all of them from now on.
-        await this.outbox.claim();
+        // A stage without outputs, a view, runs on all nodes alike.
+        if (Object.keys(stage.outputs).length > 0) await this.outbox.claim();
       }
       this.trimmedAtMs = clock.nowMs();
       this.bytesSinceTrim = 0;

@@ -6,7 +6,7 @@ import { POISON, REPARTITION, streamOf, subjectOf, type Topology } from '../grap
 import type { Log, StreamInfo } from '../ports.js';
 import { readSaid } from '../outbox.js';
 import { destinationsOf } from '../router.js';
-import { mustBeIncluded, mustHoldWhatWasSaid } from '../snapshotter.js';
+import { mustBeIncluded, mustHoldWhatWasSaid } from '../restored.js';
 import { filtersOf, mailboxSubjects } from '../streams.js';
 import { hasCode } from './nats-link.js';
 

@@ -16,11 +16,12 @@ import { openNatsLog } from '../../connectors/nats/log.js';
 import type { ActorKnobs } from '../actor.js';
 import { systemClock } from '../clock.js';
 import { Deadline } from '../deadline.js';
-import { reactionOf } from '../errors.js';
+import { explain, reactionOf } from '../errors.js';
 import type { Topology } from '../graph.js';
 import { openNats } from '../main-nats.js';
 import { Threads } from '../main-threads.js';
 import { openUnitStore } from '../main-stores.js';
+import { patientStart } from '../outlasting.js';
 import { preflight } from '../preflight.js';
 import { BOUNDED_WEIGHTS, spread, unitsOf } from '../main-units.js';
 import type { Log, Store } from '../ports.js';
@@ -108,9 +109,10 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     await ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 });
     const units = unitsOf(topology).pipeline;
     const openStore = (name: string): Promise<Store> => openUnitStore(work.directory, name);
-    await preflight({ topology, units, log, openStore });
+    const patiently = patientStart(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
+    await patiently(() => preflight({ topology, units, log, openStore }));
     const results = await openStore(SINK_STORE);
-    await SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) });
+    await patiently(() => SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) }));
     await results.close();
     const hosts = spread(units, options.threads, BOUNDED_WEIGHTS).map((units, i) => ({
       name: `worker-${i}`,

@@ -72,8 +72,21 @@ async function counted(node: MainNode.RunningNode, good: number): Promise<Counte
   }))!;
 }
 
+/** Until nothing is joined any more: what is popular is told beside the counters, not before them. */
+async function atRest(node: MainNode.RunningNode): Promise<void> {
+  const said = (): number => node.statuses().reduce((sum, { rowsOut }) => sum + rowsOut, 0);
+  for (let before = said(); ;) {
+    // Threads say once a second how they are.
+    await pause(2_500);
+    const now = said();
+    if (now === before) return;
+    before = now;
+  }
+}
+
 /** The last views, once all else is counted; then the lists. */
 async function lists(node: MainNode.RunningNode, publisher: StubbornPublisher, { users, last, good }: LiveEvents) {
+  await atRest(node);
   await publisher.publish(last, 1_000);
   const counters = await counted(node, good + last.length);
   const look = (): Map<string, number> =>

@@ -65,9 +65,15 @@ function knowledge(driver: TopologyDriver) {
     const reader = recommendationReader(of('recommendations', user) as unknown as RecommendationCells);
     const ranking = of('interest-ranking', user) as unknown as { totals: Keyed<ReadonlyMap<string, unknown>> };
     return {
+      // Sums of decayed weights round by their order, so that what is as good as equal may change places.
       list: reader
         .listOf(user)
-        ?.items.map((one) => ({ ...one, score: one.score.toPrecision(9), interest: one.interest.toPrecision(9) })),
+        ?.items.map(({ rank: _, ...one }) => ({
+          ...one,
+          score: one.score.toPrecision(9),
+          interest: one.interest.toPrecision(9),
+        }))
+        .sort((x, y) => Number(y.score) - Number(x.score) || (x.item < y.item ? -1 : 1)),
       seen: [...reader.seen(user)],
       fallback: reader.fallback(100),
       tops: CATEGORIES.map((category) => reader.topOf(category?.split('.')[0] ?? '', 100)),

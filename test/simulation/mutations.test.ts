@@ -4,7 +4,7 @@ import { jobNamed } from './jobs.js';
 import { type Mutation, MUTATIONS } from './mutations.js';
 import { runSeed } from './run-seed.js';
 
-const SEEDS_MAX = 60;
+const SEEDS_MAX = 400;
 
 /** The first seed that fails; with the rule whole they all pass. */
 async function foundBy({ job: name, options = {}, breaks }: Mutation): Promise<number | undefined> {

@@ -35,7 +35,7 @@ describe('the bytes of an answer', () => {
       fc.property(fc.string({ unit: 'binary' }), answers, (userId, answer) => {
         expect(answerBytes(userId, answer, 100)).toEqual(Buffer.from(viaMessage(userId, answer)));
       }),
-      { numRuns: 300 },
+      { numRuns: 60 },
     );
   });
 
