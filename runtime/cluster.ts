@@ -13,7 +13,7 @@
 import { bytesOf, holdIn, type LeaseEntry, leasesIn, type NodeEntry, nodesIn, onNews } from './cluster-entries.js';
 import type { ClusterOptions } from './cluster-options.js';
 import { Deadline } from './deadline.js';
-import { asError, explain, reactionOf } from './errors.js';
+import { asError, explain, reactionOf, RivuletError } from './errors.js';
 import { outlasting, patientStart } from './outlasting.js';
 import { place } from './placement.js';
 import { PresenceEntry, unlessFenced } from './presence.js';
@@ -156,13 +156,13 @@ export class Cluster {
 
   /** Renews the lease of a unit, hands it over, or learns that it is lost (D2, D3). */
   private async keep(unit: string, lease: LeaseEntry | undefined, planned: string | undefined): Promise<void> {
-    const { leases, node, logger, host } = this.options;
+    const { leases, node, logger } = this.options;
     const own = this.owned.get(unit)!;
     if (lease !== undefined && lease.node !== node) {
       this.owned.delete(unit);
       logger.warn({ unit, owner: lease.node }, 'another node has taken this unit; letting go of it');
       if (this.everywhere.has(unit)) this.standBy(unit, true);
-      else this.beside(unit, () => host.close(unit, { copy: false }));
+      else this.beside(unit, () => this.closed(unit, false));
       return;
     }
     // One that ended while nobody could renew it, and that nobody took, is taken again. Who was faster shows in the next round.
@@ -183,7 +183,7 @@ export class Cluster {
     logger.info({ unit, to }, 'handing over');
     const hand = async (): Promise<void> => {
       if (this.everywhere.has(unit)) await host.follow(unit);
-      else await host.close(unit, { copy: true });
+      else await this.closed(unit, true);
       if (this.owned.get(unit) !== own) return;
       this.owned.delete(unit);
       if (this.everywhere.has(unit)) this.followed.set(unit, 'ready');
@@ -220,7 +220,7 @@ export class Cluster {
       this.beside(unit, follow, () => this.followed.has(unit));
     } else if (!wanted && isFollowed && !this.everywhere.has(unit)) {
       this.followed.delete(unit);
-      this.beside(unit, () => host.close(unit, { copy: false }));
+      this.beside(unit, () => this.closed(unit, false));
     }
   }
 
@@ -243,6 +243,15 @@ export class Cluster {
     await this.options.host.hold(token !== undefined);
     this.hold = token;
     await this.sayPresence();
+  }
+
+  /** What could not be finished is the next owner's: it replays more. To close again would close what was opened since. */
+  private async closed(unit: string, copy: boolean): Promise<void> {
+    const { host, logger } = this.options;
+    await host.close(unit, { copy }).catch((error: unknown) => {
+      if (!(error instanceof RivuletError && error.code === 'UNIT_UNFINISHED')) throw error;
+      logger.warn({ err: error, unit }, 'closed without a last snapshot');
+    });
   }
 
   /** What takes long; the next round sees what has come of it (D4). What cannot be done now is tried again while it is wanted. */
