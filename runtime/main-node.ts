@@ -84,6 +84,8 @@ const STATUS_EVERY_MS = 1_000;
 /** Shares of a stop's deadline. */
 const FACADE_SHARE = 0.3;
 const UNITS_SHARE = 0.8;
+const VIEW_WAIT_MS = 10_000;
+const VIEW_LOOK_MS = 5;
 
 /** What takes long to load, while NATS starts. */
 async function loadParts() {
@@ -169,6 +171,7 @@ export async function startNode(
       onFatal,
     });
     undo.push(() => cluster.stop());
+    await viewOpened(hosts.view.host);
     // What they run now: as of an earlier answer they ran nothing, and nothing is missing there (V1).
     await hosts.threads.freshStatuses();
     const health = HealthWatch.start({
@@ -208,6 +211,14 @@ export async function startNode(
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
+  }
+}
+
+/** Who is told that the node is up may ask it at once. Bounded: a view that has to wait for NATS says so by its health. */
+async function viewOpened(host: StartedHost['host']): Promise<void> {
+  const untilMs = systemClock.nowMs() + VIEW_WAIT_MS;
+  while (host.statuses.some(({ state }) => state !== 'running') && systemClock.nowMs() < untilMs) {
+    await systemClock.sleep(VIEW_LOOK_MS);
   }
 }
 
