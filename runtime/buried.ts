@@ -5,7 +5,6 @@
  *   B1  An input is skipped only after the log has stored that it is: whoever restores an older snapshot, also on another node, skips it as well.
  *   B2  An actor knows the record, read from the leader, before it reads its mailbox.
  *   B3  A record is fenced by the one before it: of two owners that bury at once, the second reads what the first has said.
- *
  *   B4  That a mailbox is trimmed is recorded before it is: whoever reads on from an older snapshot finds out.
  *
  * Records have a stream of their own, so that a mailbox that is full because of the very message can still be freed of it. Each names the

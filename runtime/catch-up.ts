@@ -1,7 +1,14 @@
 /** Brings the store of a unit to the newest copy (Y3 in copies.ts), where the copy is ahead of it. */
 import { textOf, utf8 } from './bytes.js';
-import { type Copies, type CopyPart, entriesOf, includedIn, readManifest, type Sequences } from './copies.js';
-import type { StoredManifest } from './copies.js';
+import {
+  type Copies,
+  type CopyPart,
+  entriesOf,
+  includedIn,
+  readManifest,
+  type Sequences,
+  type StoredManifest,
+} from './copies.js';
 import { RivuletError } from './errors.js';
 import type { Unit } from './host.js';
 import { changedPrefix, headKey, instancePrefix, sequenceIn } from './keyspace.js';

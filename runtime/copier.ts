@@ -4,8 +4,16 @@
  * Runs beside the actors: it reads a view of the store, so that neither waits for the other.
  */
 import { acknowledge, copiedOf, mark } from './catch-up.js';
-import { type Copies, type CopyPart, includedIn, piecesOf, type Sequences, type StoredManifest } from './copies.js';
-import { readManifest, writeManifest } from './copies.js';
+import {
+  type Copies,
+  type CopyPart,
+  includedIn,
+  piecesOf,
+  readManifest,
+  type Sequences,
+  type StoredManifest,
+  writeManifest,
+} from './copies.js';
 import { textOf } from './bytes.js';
 import { asError, reactionOf, RivuletError } from './errors.js';
 import type { Unit } from './host.js';

@@ -58,9 +58,11 @@ export function checkDeployment(dataDir: string, pipeline: PipelineOptions): voi
 
 const KEY = 'pipeline';
 
+const saidBy = (entry: KeyValueEntry | undefined): Deployment | undefined =>
+  entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as Deployment);
+
 export async function sharedDeployment(table: KeyValue): Promise<Deployment | undefined> {
-  const entry = await table.get(KEY);
-  return entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as Deployment);
+  return saidBy(await table.get(KEY));
 }
 
 export async function writeSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
@@ -68,10 +70,8 @@ export async function writeSharedDeployment(table: KeyValue, pipeline: PipelineO
 }
 
 /** The partitions of the deployment, out of what its table holds. */
-export function sharedPartitions(entries: readonly KeyValueEntry[]): PipelineOptions['partitions'] | undefined {
-  const entry = entries.find(({ key }) => key === KEY);
-  return entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as PipelineOptions).partitions;
-}
+export const sharedPartitions = (entries: readonly KeyValueEntry[]): PipelineOptions['partitions'] | undefined =>
+  saidBy(entries.find(({ key }) => key === KEY))?.partitions;
 
 /** The same among the nodes: the first one that joins says what it is. */
 export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {

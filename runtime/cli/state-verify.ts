@@ -1,6 +1,4 @@
 /** `rivulet state verify`: every entry, every file, every head. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openNatsLog } from '../../connectors/nats/log.js';
@@ -9,6 +7,7 @@ import type { Config } from '../config.js';
 import { asError } from '../errors.js';
 import type { Topology } from '../graph.js';
 import { SNAPSHOT_FORMAT } from '../keyspace.js';
+import { deploymentIn } from '../main-deployment.js';
 import type { Log } from '../ports.js';
 import type { SettingOptions } from './commands-node.js';
 import { EXIT } from './exit.js';
@@ -39,7 +38,8 @@ interface StoreFinding {
 export async function verifyState(options: SettingOptions & { readonly json?: true }): Promise<number> {
   const { config } = settingsOf(options);
   const topology = mainTopology(pipelineOptions(config));
-  const partitions = deploymentPartitions(config.dataDir);
+  // What the data directory was made with, which may not be what the configuration says now.
+  const partitions = deploymentIn(config.dataDir)?.partitions;
   const { log, silent } = await logOf(config);
   try {
     const stores: StoreFinding[] = [];
@@ -131,13 +131,6 @@ function asText(stores: readonly StoreFinding[], instances: readonly InstanceFin
     sound ? `${stores.length} stores are sound.` : 'Not all is sound. What can be done about it: rivulet repair',
   );
   return lines.join('\n');
-}
-
-/** What the data directory was made with, which may not be what the configuration says now. */
-export function deploymentPartitions(dataDir: string): Readonly<Record<string, number>> | undefined {
-  const file = join(dataDir, 'deployment.json');
-  if (!existsSync(file)) return undefined;
-  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly partitions?: Record<string, number> }).partitions;
 }
 
 /** A log, when its NATS can be reached; else what to say about it. */

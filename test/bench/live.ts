@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { connectRivulet } from '../../connectors/grpc/client.js';
+import { pause } from './fleet.js';
 import { CLI, DIST, percentile, round, say } from './machine.js';
 
 const WARM_UP_MS = 5_000;
@@ -17,8 +18,6 @@ const PROBE_EVERY_MS = 25;
 /** Asking without a pause would take a core for itself. */
 const ASK_EVERY_MS = 1;
 const GIVE_UP_MS = 5_000;
-
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 export async function benchLive(rate: number, seconds: number): Promise<void> {
   const extra = (process.env.RIVULET_BENCH_ARGS ?? '').split(' ').filter((arg) => arg !== '');

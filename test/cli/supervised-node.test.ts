@@ -1,10 +1,10 @@
 /** A node as an orchestrator sees it: health while NATS is away and back, and a stop that cannot finish. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
+import { freePort } from '../support/live-nodes.js';
 import { testNatsServer } from '../support/nats.js';
 import { runCli, type Running, startCli, workingDirectory } from './run-cli.js';
 
@@ -61,15 +61,6 @@ class NatsProcess {
     child.kill('SIGKILL');
     await once(child, 'exit');
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function launch(

@@ -3,7 +3,6 @@
  * repeated is a duplicate, and the lists are those of a node that was left alone.
  */
 import type { ChildProcess } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, expect, it } from 'vitest';
@@ -16,6 +15,7 @@ import { ROOT } from '../guards/source-files.js';
 import { startCli, workingDirectory } from '../cli/run-cli.js';
 import { awaited, hasEnded, natsPid, pause, processesOn, signal, type Target } from '../support/blows.js';
 import { liveEvents, type LiveEvents } from '../support/live-events.js';
+import { freePort } from '../support/live-nodes.js';
 import { StubbornPublisher } from '../support/stubborn-publisher.js';
 
 const SEED = Number(process.env.RIVULET_CRASH_SEED ?? 3);
@@ -108,14 +108,6 @@ async function lists(node: MainNode.RunningNode, publisher: StubbornPublisher, {
     before = now;
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 /** Starts it, and again after each blow, until all is published. */
 async function beatenWhile(dataDir: string, natsPort: number, work: Promise<void>): Promise<number> {
