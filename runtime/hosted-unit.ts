@@ -147,16 +147,18 @@ export class HostedUnit {
   private async ownNow(): Promise<void> {
     await this.stopFollowing();
     const { copying, clock, loggerOf } = this.options;
-    if (this.instances.size === 0) {
-      await this.catchUp();
-      this.startInstances();
-    }
+    if (this.instances.size === 0) await this.startAtCopy();
     if (copying === undefined) return;
     const { unit, store } = this;
     const logger = loggerOf(unit.name, unit.partition);
     const stored = await readManifest(copying.copies, unit.name);
     this.copier = new Copier({ ...copying, writer: copying.writer(), unit, store, clock, logger }, stored);
     this.copier.start(this.onFatal);
+  }
+
+  private async startAtCopy(): Promise<void> {
+    await this.catchUp();
+    this.startInstances();
   }
 
   private async catchUp(): Promise<void> {
