@@ -2,6 +2,8 @@
  * Two nodes on a NATS cluster of three servers, each stream on all three: a server is killed, a node is killed, then one of each at once. Leaders
  * are elected anew meanwhile, for seconds. Every acknowledged event is counted once, nothing is said twice, no node ends by itself.
  */
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { workingDirectory } from '../cli/run-cli.js';
 import { processesOn } from '../support/blows.js';
@@ -23,6 +25,8 @@ const FLAGS = [
 const PER_SECOND = 300;
 
 const { cwd, remove } = workingDirectory();
+/** Of this test alone: one that failed before has left nothing here. */
+let place: string;
 const nodes: LiveNode[] = [];
 let cluster: NatsCluster | undefined;
 afterAll(async () => {
@@ -32,13 +36,16 @@ afterAll(async () => {
   remove();
 });
 beforeEach(({ onTestFailed }) => {
-  onTestFailed(() => {
+  place = mkdtempSync(join(cwd, 'test-'));
+  onTestFailed(async () => {
     for (const node of nodes) console.error(node.said);
+    await Promise.all(nodes.map((node) => node.kill()));
+    await cluster?.stop();
   });
 });
 
 async function started(name: string, args: readonly string[]): Promise<LiveNode> {
-  const node = await LiveNode.of(cwd, name, [...FLAGS, ...args]);
+  const node = await LiveNode.of(place, name, [...FLAGS, ...args]);
   nodes.push(node);
   await node.start();
   return node;
