@@ -14,7 +14,7 @@ export interface Presence {
   readonly startedAtMs: number;
   /** Where its façade listens. */
   readonly grpc: string | undefined;
-  /** Units whose state it has as far as the newest copy. */
+  /** Units whose state it has as far as the newest copy, and would take. */
   readonly warm: readonly string[];
   /** It is about to leave. */
   readonly draining: boolean;

@@ -34,7 +34,7 @@ export class Cluster {
   private seen: readonly NodeEntry[] = [];
   private hold: string | undefined;
   private readonly leaving = new AbortController();
-  /** While above 0 it takes nothing new (D5). */
+  /** While above 0 it takes nothing new, and says that it has nothing warm, so that nothing is handed to it (D5). */
   private resting = 0;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
@@ -172,9 +172,7 @@ export class Cluster {
     if (this.owned.get(unit) !== own) return;
     if (planned === undefined || planned === node || [...this.owned.values()].some(({ phase }) => phase === 'busy'))
       return;
-    const isReady =
-      this.everywhere.has(unit) || this.seen.some(({ id, warm }) => id === planned && warm.includes(unit));
-    if (isReady) this.handOver(unit, own, planned);
+    if (this.seen.some(({ id, warm }) => id === planned && warm.includes(unit))) this.handOver(unit, own, planned);
   }
 
   private handOver(unit: string, own: { revision: number; phase: Phase }, to: string): void {
@@ -226,7 +224,8 @@ export class Cluster {
 
   private async sayPresence(): Promise<void> {
     const { process, name, grpc, clock, leaseMs } = this.options;
-    const warm = [...this.followed].filter(([, phase]) => phase === 'ready').map(([unit]) => unit);
+    const followed = this.resting > 0 ? [] : [...this.followed];
+    const warm = followed.filter(([, phase]) => phase === 'ready').map(([unit]) => unit);
     const { startedAtMs, hold, leaving } = this;
     const draining = leaving.signal.aborted;
     const hadEnded = await this.presence.say({ name, process, startedAtMs, grpc: grpc?.(), draining, hold, warm });

@@ -23,10 +23,9 @@ export class PresenceEntry {
    * process that is older than this one says that it is this node.
    */
   async say(presence: Presence): Promise<boolean> {
-    const bytes = bytesOf(presence);
     const { revision } = this;
     if (revision !== undefined) {
-      const renewed = await unlessFenced(() => this.nodes.put(this.node, bytes, revision));
+      const renewed = await unlessFenced(() => this.nodes.put(this.node, bytesOf(presence), revision));
       if (renewed !== undefined) {
         this.revision = renewed;
         this.contested = 0;
@@ -44,7 +43,8 @@ export class PresenceEntry {
       this.ended ||= entry === undefined;
     }
     // What an earlier process of this node has left is overwritten; what a younger one says, too: it will find us.
-    this.revision = await this.nodes.put(this.node, bytes);
+    // Nothing is handed over to who has been away: it rests, and would leave it lying.
+    this.revision = await this.nodes.put(this.node, bytesOf(this.ended ? { ...presence, warm: [] } : presence));
     return this.hadEnded();
   }
 

@@ -1,48 +1,103 @@
-/** A node at rest is at rest: its own writes, which it hears of as of anybody's, call for nothing. */
+/** A node at rest is at rest: its own writes, which it hears of as of anybody's, call for nothing; and who was away is given time. */
 import { expect, it } from 'vitest';
 import { utf8 } from '../../runtime/bytes.js';
 import { Cluster } from '../../runtime/cluster.js';
 import type { ClusterHost } from '../../runtime/cluster-options.js';
+import { transient } from '../../runtime/errors.js';
 import { MemoryKeyValue } from '../support/memory-key-value.js';
-import { settled, VirtualClock } from './virtual-clock.js';
+import { settled, until, VirtualClock } from './virtual-clock.js';
 
 const LEASE_MS = 4_000;
 
-async function clusterOfOne() {
+const note = (): void => undefined;
+const nothing = async (): Promise<void> => undefined;
+
+interface Tables {
+  readonly clock: VirtualClock;
+  readonly nodes: MemoryKeyValue;
+  readonly leases: MemoryKeyValue;
+}
+
+function tables(): Tables {
   const clock = new VirtualClock();
-  const [nodes, leases] = [new MemoryKeyValue({ nowMs: () => clock.nowMs() }), new MemoryKeyValue()];
-  let writes = 0;
-  await leases.watch(() => writes++);
-  await nodes.watch(() => writes++);
-  const nothing = async (): Promise<void> => undefined;
+  const nowMs = (): number => clock.nowMs();
+  const table = (): MemoryKeyValue => new MemoryKeyValue({ nowMs, ttlMs: LEASE_MS });
+  return { clock, nodes: table(), leases: table() };
+}
+
+function join({ clock, nodes, leases }: Tables, node: string, units: number): Promise<Cluster> {
   const host: ClusterHost = { check: nothing, follow: nothing, own: nothing, close: nothing, hold: nothing };
-  const note = (): void => undefined;
-  const cluster = await Cluster.join({
-    ...{ node: 'a', process: 'p', name: 'here', nodes, leases, host, clock, leaseMs: LEASE_MS, standbys: 0 },
-    ...{ units: [{ name: 'user-0', partition: 0, stages: [] }], onFatal: note },
+  return Cluster.join({
+    ...{ node, process: `process of ${node}`, name: 'here', nodes, leases, host, clock },
+    ...{ leaseMs: LEASE_MS, standbys: 1, onFatal: note },
+    units: Array.from({ length: units }, (_, partition) => ({ name: `user-${partition}`, partition, stages: [] })),
     logger: { debug: note, info: note, warn: note, error: note },
   });
-  return { cluster, clock, nodes, writes: () => writes };
+}
+
+async function allSettled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await settled();
+}
+
+async function clusterOfOne() {
+  const shared = tables();
+  let writes = 0;
+  await shared.leases.watch(() => writes++);
+  await shared.nodes.watch(() => writes++);
+  return { cluster: await join(shared, 'a', 1), ...shared, writes: () => writes };
 }
 
 it('goes round when it is time, and when something is new, not because it has just gone round', async () => {
   const { cluster, clock, nodes, writes } = await clusterOfOne();
   const [presence, lease] = [1, 1];
   // What it heard of first was new.
-  for (let i = 0; i < 20; i++) await settled();
+  await allSettled();
   const before = writes();
-  for (let i = 0; i < 20; i++) await settled();
+  await allSettled();
   expect(writes()).toBe(before);
   clock.wakeNext();
-  for (let i = 0; i < 20; i++) await settled();
+  await allSettled();
   const round = presence + lease;
   expect(writes()).toBeGreaterThanOrEqual(before + round);
   expect(writes()).toBeLessThanOrEqual(before + 3 * round);
   const quiet = writes();
   const other = { name: 'there', process: 'q', startedAtMs: 0, warm: [], draining: false };
   await nodes.put('b', utf8(JSON.stringify(other)));
-  for (let i = 0; i < 20; i++) await settled();
+  await allSettled();
   expect(writes()).toBeGreaterThan(quiet + 1);
   expect(cluster.members.map(({ id }) => id)).toEqual(['a', 'b']);
   await cluster.stop();
+});
+
+it('hands nothing to a node that was away until that one takes again', async () => {
+  const UNITS = 6;
+  const shared = tables();
+  const { clock, leases } = shared;
+  let away = false;
+  const gate = <T extends object>(table: T): T =>
+    new Proxy(table, {
+      get: (target, name) => {
+        const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+        return (...args: unknown[]) =>
+          away ? Promise.reject(transient('LOG_UNAVAILABLE', 'away')) : member.apply(target, args);
+      },
+    });
+  const a = await join(shared, 'a', UNITS);
+  const b = await join({ ...shared, nodes: gate(shared.nodes), leases: gate(leases) }, 'b', UNITS);
+  const isShared = (): boolean => a.units.length === UNITS / 2 && b.units.length === UNITS / 2;
+  await until(clock, isShared);
+  away = true;
+  await until(clock, () => a.units.length === UNITS);
+  away = false;
+  const backAtMs = clock.nowMs();
+  let ownedAtMs = backAtMs;
+  let ownerlessMs = 0;
+  await until(clock, () => {
+    if (leases.now().length === UNITS) ownedAtMs = clock.nowMs();
+    ownerlessMs = Math.max(ownerlessMs, clock.nowMs() - ownedAtMs);
+    return isShared();
+  });
+  expect(ownerlessMs).toBe(0);
+  expect(clock.nowMs() - backAtMs).toBeGreaterThanOrEqual(LEASE_MS);
+  await Promise.all([a.stop(), b.stop()]);
 });
