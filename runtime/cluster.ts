@@ -14,7 +14,7 @@ import { bytesOf, holdIn, type LeaseEntry, leasesIn, type NodeEntry, nodesIn, on
 import type { ClusterOptions } from './cluster-options.js';
 import { Deadline } from './deadline.js';
 import { asError, explain, reactionOf, RivuletError } from './errors.js';
-import { outlasting, patientStart } from './outlasting.js';
+import { outlasting, patience } from './outlasting.js';
 import { place } from './placement.js';
 import { PresenceEntry, unlessFenced } from './presence.js';
 
@@ -49,7 +49,7 @@ export class Cluster {
   /** Resolves when this node has opened what falls to it at once. */
   static async join(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
-    const patiently = patientStart(options.clock, (error) => cluster.waits(error));
+    const patiently = patience(options.clock, (error) => cluster.waits(error));
     await Promise.all(options.units.map(({ name }) => patiently(() => options.host.check(name))));
     await patiently(() => cluster.round());
     await cluster.closeOthers();

@@ -15,7 +15,7 @@ import { checkSharedDeployment } from './main-deployment.js';
 import type { Threads } from './main-threads.js';
 import { LIVE_WEIGHTS, weightOf } from './main-units.js';
 import type { HostRequest, StartedHost } from './main-worker.js';
-import { patientStart } from './outlasting.js';
+import { patience } from './outlasting.js';
 import type { Logger } from './ports.js';
 
 export interface Identity {
@@ -109,7 +109,7 @@ export interface JoinOptions {
 
 export async function joinCluster({ connection, identity, pipeline, ...options }: JoinOptions): Promise<Cluster> {
   const { nodes, leases, deployment } = await openClusterTables(connection, options);
-  const patiently = patientStart(systemClock, (error) =>
+  const patiently = patience(systemClock, (error) =>
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
   await patiently(() => checkSharedDeployment(deployment, pipeline));

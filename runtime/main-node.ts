@@ -29,7 +29,7 @@ import type { StoresAhead } from './main-stores.js';
 import { Threads } from './main-threads.js';
 import { allUnits, LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
 import type { HostData, StartedHost, WorkerStart } from './main-worker.js';
-import { patientStart } from './outlasting.js';
+import { patience } from './outlasting.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
 import { ensureStreams } from './streams.js';
@@ -142,7 +142,7 @@ export async function startNode(
     const natsAwaySinceMs = watchLink(connection, systemClock);
     const { streamBytesMax: bytesMax, replicas } = options;
     const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
-    const patiently = patientStart(systemClock, (error) =>
+    const patiently = patience(systemClock, (error) =>
       logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
     );
     await patiently(() => ensureStreams(log, topology, { bytesMax, replicas }));

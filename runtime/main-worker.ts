@@ -7,7 +7,7 @@ import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
 import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
-import { patientStart } from './outlasting.js';
+import { patience } from './outlasting.js';
 import { Deadline } from './deadline.js';
 import { asError } from './errors.js';
 import { Host, type HostOptions } from './host.js';
@@ -107,7 +107,7 @@ export async function startHost(
   };
   const host = new Host(all, options, onFatal);
   try {
-    const patiently = patientStart(systemClock, (err) => logger.warn({ err }, 'waiting for NATS'));
+    const patiently = patience(systemClock, (err) => logger.warn({ err }, 'waiting for NATS'));
     for (const unit of data.own) await patiently(() => host.check(unit));
     for (const unit of data.own) await patiently(() => host.own(unit));
   } catch (error) {

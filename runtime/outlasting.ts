@@ -20,12 +20,12 @@ export async function outlasting<T>(
   }
 }
 
-/** How long a start waits: the death of a leader and the election of another, with room. */
-export const START_PATIENCE_MS = 30_000;
+/** The death of a leader and the election of another, with room. */
+const PATIENCE_MS = 30_000;
 
-/** For what a start cannot do without. */
-export function patientStart(clock: Clock, onWait: (error: unknown) => void) {
-  const endMs = clock.nowMs() + START_PATIENCE_MS;
+/** For what there is no going on without: waits for as long in all, over everything that is done with it. */
+export function patience(clock: Clock, onWait: (error: unknown) => void) {
+  const endMs = clock.nowMs() + PATIENCE_MS;
   const isWanted = (): boolean => clock.nowMs() < endMs;
   return <T>(work: () => Promise<T>): Promise<T> => outlasting(work, { clock, isWanted, onWait });
 }

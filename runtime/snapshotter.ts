@@ -12,7 +12,7 @@ import type { Heard } from './heard.js';
 import { streamOf } from './graph.js';
 import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, SNAPSHOT_FORMAT } from './keyspace.js';
-import { outlasting } from './outlasting.js';
+import { patience } from './outlasting.js';
 import type { Outbox } from './outbox.js';
 import { type Instance, mustBeWhole, type Restored } from './restored.js';
 import type { Clock, Logger, LogMessage, StoreChange } from './ports.js';
@@ -31,8 +31,6 @@ export interface SnapshotterOptions extends Instance {
   readonly turn?: Turn;
 }
 
-/** How long a snapshot waits for NATS. */
-const PATIENCE_MS = 30_000;
 /** Earlier than `trimEveryMs` after so many bytes of input. */
 const TRIM_EVERY_BYTES = 64 * 1024 * 1024;
 
@@ -123,12 +121,8 @@ export class Snapshotter {
   /** NATS may be away for a moment: that is no reason to begin anew. */
   private record(): Promise<MailboxRecord> {
     const { clock, logger } = this.options;
-    const endMs = clock.nowMs() + PATIENCE_MS;
-    return outlasting(() => mailboxRecord(this.options, this.restored), {
-      clock,
-      isWanted: () => Math.abs(endMs - clock.nowMs()) < PATIENCE_MS,
-      onWait: (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'),
-    });
+    const patiently = patience(clock, (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'));
+    return patiently(() => mailboxRecord(this.options, this.restored));
   }
 
   /** Encoded piece by piece: inputs go on in between, and change nothing of it (C3). */

@@ -21,7 +21,7 @@ import type { Topology } from '../graph.js';
 import { openNats } from '../main-nats.js';
 import { Threads } from '../main-threads.js';
 import { openUnitStore } from '../main-stores.js';
-import { patientStart } from '../outlasting.js';
+import { patience } from '../outlasting.js';
 import { preflight } from '../preflight.js';
 import { BOUNDED_WEIGHTS, spread, unitsOf } from '../main-units.js';
 import type { Log, Store } from '../ports.js';
@@ -109,7 +109,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     await ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 });
     const units = unitsOf(topology).pipeline;
     const openStore = (name: string): Promise<Store> => openUnitStore(work.directory, name);
-    const patiently = patientStart(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
+    const patiently = patience(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
     await patiently(() => preflight({ topology, units, log, openStore }));
     const results = await openStore(SINK_STORE);
     await patiently(() => SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) }));
