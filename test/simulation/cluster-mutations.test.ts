@@ -4,7 +4,8 @@ import { cluster } from './cluster-job.js';
 import { CLUSTER_MUTATIONS, type ClusterMutation } from './cluster-mutations.js';
 import { runSeed } from './run-seed.js';
 
-const SEEDS_MAX = 120;
+/** The rarest shows in one run of seventy: that none of these shows it happens to one suite of a thousand. */
+const SEEDS_MAX = 500;
 
 async function foundBy({ options = {}, breaks }: ClusterMutation): Promise<number | undefined> {
   await cluster.reference();
@@ -23,6 +24,6 @@ async function foundBy({ options = {}, breaks }: ClusterMutation): Promise<numbe
   }
 }
 
-it.each(CLUSTER_MUTATIONS)('$rule: $what', { timeout: 120_000 }, async (mutation) => {
+it.each(CLUSTER_MUTATIONS)('$rule: $what', { timeout: 240_000 }, async (mutation) => {
   expect(await foundBy(mutation)).toBeDefined();
 });

@@ -9,8 +9,6 @@ import { changed, replaced } from './mutations.js';
 export interface ClusterMutation {
   readonly rule: string;
   readonly what: string;
-  /** Where to look first: some take many seeds. */
-  readonly first?: number;
   readonly options?: Omit<ClusterOptions, 'seed'>;
   /** Breaks; gives what mends it. */
   readonly breaks?: () => () => void;
