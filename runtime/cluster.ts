@@ -194,7 +194,11 @@ export class Cluster {
   private async take(unit: string, revision: number): Promise<void> {
     const { leases, node, host, logger } = this.options;
     const taken = await unlessFenced(() => leases.put(unit, bytesOf({ node }), revision));
-    if (taken === undefined) return;
+    if (taken === undefined) {
+      // Somebody was faster, and hands it over when it is warm here. Until then a view is read here all the same.
+      this.standBy(unit, true);
+      return;
+    }
     const own: { revision: number; phase: Phase } = { revision: taken, phase: 'busy' };
     this.owned.set(unit, own);
     this.followed.delete(unit);

@@ -1,5 +1,5 @@
 /** A node at rest is at rest: its own writes, which it hears of as of anybody's, call for nothing; and who was away is given time. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { utf8 } from '../../runtime/bytes.js';
 import { Cluster } from '../../runtime/cluster.js';
 import type { ClusterHost } from '../../runtime/cluster-options.js';
@@ -25,8 +25,13 @@ function tables(): Tables {
   return { clock, nodes: table(), leases: table() };
 }
 
-function join({ clock, nodes, leases }: Tables, node: string, units: number): Promise<Cluster> {
-  const host: ClusterHost = { check: nothing, follow: nothing, own: nothing, close: nothing, hold: nothing };
+function join(
+  { clock, nodes, leases }: Tables,
+  node: string,
+  units: number,
+  follow: (unit: string) => Promise<void> = nothing,
+): Promise<Cluster> {
+  const host: ClusterHost = { check: nothing, follow, own: nothing, close: nothing, hold: nothing };
   return Cluster.join({
     ...{ node, process: `process of ${node}`, name: 'here', nodes, leases, host, clock },
     ...{ leaseMs: LEASE_MS, standbys: 1, onFatal: note },
@@ -100,4 +105,21 @@ it('hands nothing to a node that was away until that one takes again', async () 
   expect(ownerlessMs).toBe(0);
   expect(clock.nowMs() - backAtMs).toBeGreaterThanOrEqual(LEASE_MS);
   await Promise.all([a.stop(), b.stop()]);
+});
+
+it('follows at once what another node was faster to take', async () => {
+  const shared = tables();
+  const { nodes, leases } = shared;
+  const put = leases.put.bind(leases);
+  vi.spyOn(leases, 'put').mockImplementationOnce(async (unit, value, revision) => {
+    // Just before: the first who looked has seen nobody here.
+    await nodes.put('b', utf8(JSON.stringify({ name: 'there', process: 'q', startedAtMs: 0, warm: [] })));
+    await put(unit, utf8(JSON.stringify({ node: 'b' })), 0);
+    return put(unit, value, revision);
+  });
+  const followed: string[] = [];
+  const cluster = await join(shared, 'a', 1, async (unit) => void followed.push(unit));
+  expect(followed).toEqual(['user-0']);
+  expect(cluster.units).toEqual([]);
+  await cluster.stop();
 });

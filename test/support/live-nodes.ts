@@ -24,7 +24,7 @@ export const freePort = (): Promise<number> =>
     });
   });
 
-const LOG_CHARACTERS = 6_000;
+const LOG_CHARACTERS = 60_000;
 const ASK_EVERY_MS = 25;
 /** Longer than a busy machine makes anyone wait: what fails has failed. */
 const ASK_MS_MAX = 30_000;
