@@ -146,15 +146,16 @@ describe('another number of partitions', () => {
       const partitions = fc.integer({ min: 1, max: 6 });
       await fc.assert(
         fc.asyncProperty(fc.nat(), partitions, partitions, fc.integer({ min: 1, max: 6 }), async (seed, p, q, at) => {
-          const rounds = 8;
+          // In the last one, as in every third, all users do something: a list is as old as what its user did last, and what was said of popularity
+          // until then came sooner or later with other partitions.
+          const rounds = 9;
           const expected = await run({ options, seed, rounds }, q);
           expect(expected.late).toBeGreaterThan(0);
           expect(await run({ options, seed, rounds }, p, { [at]: q })).toEqual(expected);
           // And nothing piles up on the way there and back.
           expect(await run({ options, seed, rounds }, q, { 1: p, [at]: q, 7: q })).toEqual(expected);
         }),
-        // Lists end at near ties, which sums of decayed weights round apart: the same cases each time.
-        { numRuns: 5, seed: 7 },
+        { numRuns: 5 },
       );
     }, 60_000);
   }
