@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { PipelineOptions } from '../actors/topology.js';
 import { textOf, utf8 } from './bytes.js';
-import { fatal, transient } from './errors.js';
+import { explain, fatal, transient } from './errors.js';
 import type { KeyValue, KeyValueEntry } from './ports.js';
 import { unlessFenced } from './presence.js';
 
@@ -31,7 +31,15 @@ export type Deployment = Readonly<Record<string, unknown>> & { readonly partitio
 
 export function deploymentIn(dataDir: string): Deployment | undefined {
   const file = join(dataDir, FILE);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Deployment) : undefined;
+  if (!existsSync(file)) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Deployment;
+  } catch (error) {
+    throw fatal('STATE_DAMAGED', `${file} is damaged: ${explain(error)}`, {
+      cause: error,
+      hint: 'restore it from a backup; or delete it, and start with the partitions and the pipeline settings that it was made with',
+    });
+  }
 }
 
 export function writeDeployment(dataDir: string, pipeline: PipelineOptions): void {

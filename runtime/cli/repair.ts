@@ -1,6 +1,4 @@
 /** `rivulet repair`: state and log that do not fit together, or damaged state, made good as far as that can be. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connect.js';
@@ -8,7 +6,7 @@ import { openNatsLog } from '../../connectors/nats/log.js';
 import type { Config } from '../config.js';
 import { fatal } from '../errors.js';
 import type { Topology } from '../graph.js';
-import { checkDeployment } from '../main-deployment.js';
+import { checkDeployment, deploymentIn } from '../main-deployment.js';
 import { openNats } from '../main-nats.js';
 import type { Log } from '../ports.js';
 import type { RepairOptions } from './commands-state.js';
@@ -31,8 +29,7 @@ export async function repair(options: RepairOptions): Promise<number> {
   const { config } = settingsOf(options);
   const { yes = false, startAnew: anew = false, json = false } = options;
   const pipeline = pipelineOptions(config);
-  const isThere = existsSync(join(config.dataDir, 'deployment.json'));
-  if (isThere) checkDeployment(config.dataDir, pipeline);
+  if (deploymentIn(config.dataDir) !== undefined) checkDeployment(config.dataDir, pipeline);
   else if (natsOptions(config) === undefined) {
     throw fatal('DATA_DIR_EMPTY', `no node has run in ${config.dataDir}`, {
       hint: 'name the data directory of a node with --data-dir, and its NATS with --nats-url if it had one',

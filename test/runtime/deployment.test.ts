@@ -1,5 +1,5 @@
 /** What is fixed for the life of a data directory is refused when it changes, by name. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -46,4 +46,9 @@ it.each([
   ['the interest', { interest: { kind: 'epoch' } }, 'PIPELINE_CHANGED'],
 ] as const)('a changed deployment: %s', (_, change, code) => {
   expect(codeOf({ ...PIPELINE, ...change })).toBe(code);
+});
+
+it('a record that was cut short is refused, not taken for none', () => {
+  truncateSync(join(dataDir, 'deployment.json'), 20);
+  expect(codeOf(PIPELINE)).toBe('STATE_DAMAGED');
 });
