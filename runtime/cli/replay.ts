@@ -106,10 +106,10 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   try {
     const log = await openNatsLog(await connectNats(nats.options, 'rivulet-replay'));
     const topology = mainTopology(pipeline);
-    await ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 });
+    const patiently = patience(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
+    await patiently(() => ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 }));
     const units = unitsOf(topology).pipeline;
     const openStore = (name: string): Promise<Store> => openUnitStore(work.directory, name);
-    const patiently = patience(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
     await patiently(() => preflight({ topology, units, log, openStore }));
     const results = await openStore(SINK_STORE);
     await patiently(() => SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) }));

@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -16,6 +17,8 @@ const DISK = '320m';
 const TOO_SMALL = '24m';
 /** So long a job that neither ends nor goes on counts as one that waits for room. */
 const WAITS_MS = 10_000;
+/** There is room again: by then it has ended, one way or the other. */
+const GOES_ON_MS = 60_000;
 const REFUSAL = /^error: .* \[([A-Z_]+)\]$[^]*^hint: .+/m;
 
 const directory = mkdtempSync(join(tmpdir(), 'rivulet-full-'));
@@ -94,7 +97,11 @@ it.skipIf(!canMount)(
     );
     const waits = !hasEnded(first.child);
     rmSync(filler);
+    const givenUp = setTimeout(() => first.child.kill('SIGKILL'), GOES_ON_MS);
     let { code, stdout, stderr } = await first.end;
+    clearTimeout(givenUp);
+    if (code === null) stderr += await readFile(join(natsStoreOf(job), 'nats-server.log'), 'utf8').catch(String);
+    expect(code, stderr).not.toBeNull();
     const refusal = REFUSAL.exec(stderr)?.[1];
     console.log(`the disk was full: ${waits ? 'it waited, then ' : ''}ended with ${code} ${refusal ?? ''}`);
     if (code !== 0) {
