@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { jetstream } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { NodeReport } from './live-node.js';
 import { DIST, round, say } from './machine.js';
 
@@ -87,11 +87,8 @@ export function eventOf(id: string, user: number, n: number, timeMs: number): st
   });
 }
 
-/** Publishes an event for each of `users` users, as JSON lines, and waits until the node has taken in and written all of them. */
-export async function fill(node: BenchNode, users: number): Promise<void> {
-  const startedMs = performance.now();
-  const { natsUrl } = await node.next();
-  const connection = await connect({ servers: natsUrl });
+/** Publishes an event for each of `users` users, as JSON lines. */
+export async function publishUsers(connection: NatsConnection, users: number): Promise<void> {
   const log = jetstream(connection);
   const untilMs = Date.now() - FILLED_UNTIL_MS;
   let next = 0;
@@ -115,6 +112,14 @@ export async function fill(node: BenchNode, users: number): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: MESSAGES_IN_FLIGHT }, send));
+}
+
+/** The same, and waits until the node has taken in and written all of them. */
+export async function fill(node: BenchNode, users: number): Promise<void> {
+  const startedMs = performance.now();
+  const { natsUrl } = await node.next();
+  const connection = await connect({ servers: natsUrl });
+  await publishUsers(connection, users);
   await connection.close();
   await node.settled(users);
   say(`  ${users} users filled in, in ${round((performance.now() - startedMs) / 1000)} s`);

@@ -1,7 +1,8 @@
-/** `npm run bench [replay|memory|live|recovery|takeover|snapshots|pauses …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
+import { benchNodes } from './nodes.js';
 import { benchPauses } from './pauses.js';
 import { benchRecovery } from './recovery.js';
 import { benchTakeover } from './takeover.js';
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   takeover: async () => {
     for (const users of [10_000, 100_000]) await benchTakeover(users);
   },
+  nodes: () => benchNodes(300_000, 3),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
 };
 

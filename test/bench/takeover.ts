@@ -11,12 +11,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { connectRivulet } from '../../connectors/grpc/client.js';
-import { entriesOfBucket } from '../../connectors/nats/key-value.js';
-import { leasesIn, nodesIn } from '../../runtime/cluster-entries.js';
-import { BUCKETS } from '../../runtime/main-copies.js';
 import { startTestNats } from '../support/nats.js';
 import { BenchNode, eventOf, fill, pause, userName } from './fleet.js';
 import { DIST, loadAverage, round, say } from './machine.js';
+import { type Connection, idOf, isShared, ownersOf, until } from './nodes-watch.js';
 
 const GRPC_PORTS = [55_071, 55_072] as const;
 const LOAD_RATE = 500;
@@ -25,10 +23,6 @@ const LOAD_SECONDS_MAX = 600;
 const WARM_UP_MS = 8_000;
 const ROUNDS = 2;
 const PROBES = 16;
-const POLL_MS = 10;
-const GIVE_UP_MS = 60_000;
-
-type Connection = Awaited<ReturnType<typeof connect>>;
 
 export async function benchTakeover(users: number): Promise<void> {
   say(`\ntakeover, ${users} users on two nodes (kill -9 under ${LOAD_RATE} events/s; load ${loadAverage()})`);
@@ -105,34 +99,5 @@ async function measured(
     );
   } finally {
     client.close();
-  }
-}
-
-async function ownersOf(connection: Connection): Promise<Map<string, string>> {
-  const leases = leasesIn((await entriesOfBucket(connection, BUCKETS.leases)) ?? []);
-  return new Map([...leases].map(([unit, { node }]) => [unit, node]));
-}
-
-/** Of the node that answers on a port. */
-async function idOf(connection: Connection, port: number): Promise<string | undefined> {
-  const nodes = nodesIn((await entriesOfBucket(connection, BUCKETS.nodes)) ?? []);
-  return nodes.find(({ grpc }) => grpc?.endsWith(`:${port}`) === true)?.id;
-}
-
-/** Each of so many nodes owns some, and is warm for what it does not own. */
-async function isShared(connection: Connection, count: number): Promise<boolean> {
-  const owners = await ownersOf(connection);
-  const nodes = nodesIn((await entriesOfBucket(connection, BUCKETS.nodes)) ?? []);
-  const isWhole = nodes.every(({ id, warm }) =>
-    [...owners].every(([unit, node]) => node === id || warm.includes(unit)),
-  );
-  return nodes.length === count && new Set(owners.values()).size === count && isWhole;
-}
-
-async function until(what: string, reached: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + GIVE_UP_MS;
-  while (!(await reached().catch(() => false))) {
-    if (performance.now() > endMs) throw new Error(`waited a minute for ${what}`);
-    await pause(POLL_MS);
   }
 }
