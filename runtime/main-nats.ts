@@ -50,6 +50,7 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
     syncInterval: choice.durability === 'power' ? 'always' : undefined,
     onEvent: (event) => {
       if (event.kind === 'died') onProgress(`nats-server died (${event.reason}); restarting it`);
+      if (event.kind === 'disk-full') onProgress(`the disk is full: make room in ${event.storeDir}, and it goes on`);
     },
     onExit: onFatal,
   });

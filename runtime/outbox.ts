@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { asError, RivuletError, transient } from './errors.js';
+import { asError, explain, RivuletError, transient } from './errors.js';
 import type { Clock, Log, Logger, LogMessage } from './ports.js';
 import { NOTHING_SAID, sameTag, type Tag, tagOf } from './tag.js';
 
@@ -131,7 +131,7 @@ export class Line {
         const delayMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10));
         // Loud at each doubling: a log that is away for an hour, or full, is not worth a line per second and subject.
         if (attempt > 2 && Number.isInteger(Math.log2(attempt + 1)))
-          logger.warn({ subject, attempt, delayMs, code }, 'publish waits for the log');
+          logger.warn({ subject, attempt, delayMs, reason: explain(error) }, 'publish waits for the log');
         await clock.sleep(delayMs, signal);
       }
     }

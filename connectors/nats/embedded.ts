@@ -7,7 +7,8 @@
  *   E1  one server per store: a second owner is refused, a leftover of a killed one is ended first
  *   E2  a server that dies comes back on the same port and store, so that clients reconnect
  *   E3  restarts are bounded: `restartsMax` in `windowMs`; past that it stays down and the owner is told
- *   E4  the server does not outlive this process, unless that is killed; then E1 of the next start applies
+ *   E4  a server that met a full disk is restarted when there is room again
+ *   E5  the server does not outlive this process, unless that is killed; then E1 of the next start applies
  *
  * On start the port opens after the store was recovered: who can connect can read.
  */
@@ -16,6 +17,7 @@ import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asError, fatal, RivuletError } from '../../runtime/errors.js';
+import { watchDisk } from './full-disk.js';
 import {
   authority,
   describeExit,
@@ -42,7 +44,8 @@ export interface RestartPolicy {
 export type EmbeddedNatsEvent =
   | { readonly kind: 'leftover-ended'; readonly pid: number }
   | { readonly kind: 'died'; readonly reason: string; readonly attempt: number; readonly delayMs: number }
-  | { readonly kind: 'restarted'; readonly pid: number; readonly attempt: number };
+  | { readonly kind: 'restarted'; readonly pid: number; readonly attempt: number }
+  | { readonly kind: 'disk-full'; readonly storeDir: string };
 
 export interface EmbeddedNatsOptions {
   readonly binary: string;
@@ -86,6 +89,7 @@ const PORTS_TRIED_MAX = 100;
 const PROBE_MS_MAX = 1_000;
 const PAYLOAD_BYTES_DEFAULT = 8 * 1024 * 1024;
 const CONFIG_FILE = 'nats-server.conf';
+const ROOM_AGAIN = 'its disk was full, and has room again';
 const RESTART: RestartPolicy = { restartsMax: 5, windowMs: 300_000, delayMs: 100, delayMsMax: 5_000 };
 
 /**
@@ -176,7 +180,7 @@ function isTaken(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** Answers each death of the server with a restart, within the budget (E2, E3). */
+/** Answers each death of the server with a restart, within the budget (E2, E3); ends it itself when nothing else helps (E4). */
 class SupervisedServer implements EmbeddedNats {
   readonly url: string;
   readonly port: number;
@@ -186,6 +190,8 @@ class SupervisedServer implements EmbeddedNats {
   readonly #watched: Promise<void>;
   /** When it died, within the window. */
   #deaths: number[] = [];
+  /** Why it was ended, when it was us. */
+  #endedFor: string | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(
@@ -199,6 +205,8 @@ class SupervisedServer implements EmbeddedNats {
     this.version = spec.version;
     this.#policy = { ...RESTART, ...options.restart };
     this.#watched = this.#watch().catch((error: unknown) => this.#down(error));
+    const onFull = (): void => this.#tell({ kind: 'disk-full', storeDir: spec.storeDir });
+    void watchDisk(spec, { onFull, onRoom: () => this.#endFor(ROOM_AGAIN) }, this.#aborter.signal);
   }
 
   get pid(): number {
@@ -217,11 +225,18 @@ class SupervisedServer implements EmbeddedNats {
     await this.claim.release();
   }
 
+  async #endFor(reason: string): Promise<void> {
+    this.#endedFor = reason;
+    await this.current.stop();
+  }
+
   async #watch(): Promise<void> {
     const { signal } = this.#aborter;
     for (;;) {
       const exit = await this.current.exited;
-      const next = signal.aborted ? undefined : await this.#nextLife(describeExit(exit));
+      const reason = this.#endedFor ?? describeExit(exit);
+      this.#endedFor = undefined;
+      const next = signal.aborted ? undefined : await this.#nextLife(reason);
       if (next === undefined) return;
       this.current = next;
       this.#tell({ kind: 'restarted', pid: next.pid, attempt: this.#deaths.length });
@@ -270,6 +285,7 @@ class SupervisedServer implements EmbeddedNats {
   async #down(error: unknown): Promise<void> {
     await this.claim.release();
     if (this.#aborter.signal.aborted) return;
+    this.#aborter.abort();
     const cause = asError(error);
     this.options.onExit?.(cause instanceof RivuletError ? cause : fatal('NATS_SERVER_DOWN', cause.message, { cause }));
   }

@@ -8,7 +8,11 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { startEmbeddedNats } from '../../connectors/nats/embedded.js';
+import { openNatsLog } from '../../connectors/nats/log.js';
 import { awaited, countsIn, hasEnded, linesIn, natsPid, natsStoreOf, processesOn, signal } from '../support/blows.js';
+import { testNatsServer } from '../support/nats.js';
 import { ended, type ReplayEnd, type ReplayRun, resultRows, startReplay } from '../support/replay-process.js';
 import { makeShop, RESULT_FILES } from '../support/shop-files.js';
 
@@ -130,6 +134,51 @@ it.skipIf(!canMount)(
     const shop = makeShop(join(directory, 'small'), { seed: 1, epochs: 1, rows: 10 });
     const { code, stderr } = await ended(startReplay(run(shop.input, shop.popularity)));
     expect([code, REFUSAL.exec(stderr)?.[1]], stderr).toEqual([3, 'NATS_STORAGE']);
+    expect(unmounted()).toBe(true);
+  },
+  60_000,
+);
+
+it.skipIf(!canMount)(
+  'a nats-server that could store no more is restarted when there is room again, and stores (E4)',
+  async () => {
+    expect(mounted(DISK)).toBe(true);
+    const events: string[] = [];
+    const { path, version } = await testNatsServer();
+    const server = await startEmbeddedNats({
+      ...{ binary: path, version, storeDir: join(disk, 'nats'), port: 'any' },
+      onEvent: ({ kind }) => events.push(kind),
+    });
+    const log = await openNatsLog(await connectNats({ url: server.url }, 'writer'));
+    await log.ensureStream({
+      ...{ name: 'FULL', subjects: ['full.>'], bytesMax: 16 * 1024 * 1024, dropsOldest: true, replicas: 1 },
+    });
+    const stored: number[] = [];
+    const store = (): Promise<unknown> =>
+      log.publish('full.a', Buffer.alloc(64 * 1024)).then(
+        (sequence) => stored.push(sequence),
+        (error: unknown) => expect(error).toMatchObject({ reaction: 'transient' }),
+      );
+    await store();
+    const filler = join(disk, 'filler');
+    fill(filler);
+    const wasTold = async (kind: string): Promise<true | undefined> => {
+      await store();
+      return events.includes(kind) ? true : undefined;
+    };
+    await awaited(() => wasTold('disk-full'));
+    rmSync(filler);
+    await awaited(() => wasTold('restarted'));
+    const before = stored.length;
+    await awaited(async () => {
+      await store();
+      return stored.length > before ? true : undefined;
+    });
+    // Each that was acknowledged is another one, and in the stream.
+    expect(stored).toEqual([...new Set(stored)].sort((a, b) => a - b));
+    expect((await log.info('FULL')).lastSequence).toBeGreaterThanOrEqual(stored.at(-1)!);
+    await log.close();
+    await server.stop();
     expect(unmounted()).toBe(true);
   },
   60_000,

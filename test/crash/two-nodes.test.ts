@@ -94,7 +94,7 @@ let expectedOfLittle: Lists;
 beforeAll(async () => {
   expectedOfMuch = await undisturbed('alone-much', much);
   expectedOfLittle = await undisturbed('alone-little', little);
-}, 60_000);
+}, 120_000);
 
 /** Two nodes that share all units, a load on them, and who looks on. */
 async function stage(name: string, events: LiveEvents, perSecond: number) {
@@ -156,7 +156,7 @@ it('goes on with one node when the other is killed, and with both when it is bac
   expect(backAt).toBeDefined();
   expect(askedB.failures.filter(({ at }) => at < killedAt || at > backAt)).toEqual([]);
   expect(askedB.failures).not.toEqual([]);
-}, 90_000);
+}, 180_000);
 
 it('hands over when one is told to stop under load', async () => {
   const { a, b, watch, load, askedB, end } = await stage('stopped', little, LITTLE.perSecond);
@@ -168,7 +168,7 @@ it('hands over when one is told to stop under load', async () => {
   await a.start();
   await end(expectedOfLittle);
   expect(askedB.failures).toEqual([]);
-}, 60_000);
+}, 120_000);
 
 it('lets go of its units when it sleeps past its lease and wakes up', async () => {
   const { a, b, watch, load, askedA, end } = await stage('asleep', little, LITTLE.perSecond);
@@ -180,7 +180,7 @@ it('lets go of its units when it sleeps past its lease and wakes up', async () =
   await end(expectedOfLittle);
   expect(b.hasEnded).toBe(true);
   expect(askedA.failures).toEqual([]);
-}, 60_000);
+}, 120_000);
 
 it('starts with an empty data directory from the copies, and goes on alone', async () => {
   const nats = await server();
@@ -221,7 +221,7 @@ it('starts with an empty data directory from the copies, and goes on alone', asy
   await publisher.close();
   await watch.close();
   await nats.stop();
-}, 60_000);
+}, 120_000);
 
 it('refuses a node of another configuration, and a copied data directory', async () => {
   const nats = await server();
@@ -253,4 +253,4 @@ it('refuses a node of another configuration, and a copied data directory', async
   expect(await doctor()).toContain('! no node runs on this NATS');
   await watch.close();
   await nats.stop();
-}, 60_000);
+}, 120_000);

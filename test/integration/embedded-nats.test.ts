@@ -1,4 +1,4 @@
-/** The embedded nats-server (connectors/nats/embedded.ts, E1–E4; store-claim.ts, C1–C4) with the real binary. */
+/** The embedded nats-server (connectors/nats/embedded.ts, E1–E5 (E4 in test/crash/disk-full); store-claim.ts, C1–C4) with the real binary. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -270,7 +270,7 @@ describe('the store', () => {
     expect(await stored(server.url)).toEqual(['one', 'two']);
   });
 
-  it('has no server left when its owner exits without a stop (E4)', async () => {
+  it('has no server left when its owner exits without a stop (E5)', async () => {
     const { owner, pid } = await startOwner('setImmediate(() => process.exit(3));');
     if (owner.exitCode === null) await once(owner, 'exit');
     expect(owner.exitCode).toBe(3);
