@@ -5,8 +5,9 @@ import { type RecommendationCells, recommendationReader } from '../../actors/rec
 import type { PipelineOptions } from '../../actors/topology.js';
 import { fnv1a, utf8 } from '../../runtime/bytes.js';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
-import { lawlessCells } from '../../runtime/repartition.js';
+import { lawlessCells, repartitionStage } from '../../runtime/repartition.js';
 import { type Keyed, rowsOf, type Tables } from '../../runtime/stage.js';
+import { MemoryStore } from '../../state/memory-store.js';
 import { repartitioned, withPartitions } from '../support/repartition-driver.js';
 import { TopologyDriver } from '../support/topology-driver.js';
 
@@ -159,4 +160,19 @@ describe('another number of partitions', () => {
       );
     }, 60_000);
   }
+
+  it('is refused while an epoch is open that only some have ended', async () => {
+    const align = { ...OPTIONS, ...KINDS['epochs of four minutes that align'] };
+    const [before, after] = [withPartitions(align, 2), withPartitions(align, 3)];
+    const storeAfter = (rounds: number, partition: number): MemoryStore => {
+      const driver = new TopologyDriver(before);
+      for (let number = 0; number < rounds; number++) round(driver, number, seededRandom(number));
+      const stored = driver.snapshot('window', partition);
+      return new MemoryStore(new Map([...stored].map(([path, value]) => [`window/${partition}/${path}`, value])));
+    };
+    const moved = (from: readonly MemoryStore[]): Promise<void> =>
+      repartitionStage({ before, after, stage: 'window', from, to: [0, 1, 2].map(() => new MemoryStore()) });
+    await expect(moved([storeAfter(2, 0), storeAfter(3, 1)])).rejects.toMatchObject({ code: 'REPARTITION_EPOCH' });
+    await moved([storeAfter(3, 0), storeAfter(3, 1)]);
+  });
 });
