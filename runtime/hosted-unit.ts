@@ -22,6 +22,7 @@ import { mustFitLog } from './preflight.js';
 import type { Restores } from './restores.js';
 import { restoredSnapshot } from './restored.js';
 import { type ActorStatus, newStatus } from './status.js';
+import { hasPublishers } from './streams.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
 import type { Turn } from './turns.js';
@@ -213,7 +214,6 @@ export class HostedUnit {
     for (const [i, id] of this.unit.stages.entries()) {
       const stage = topology.stage(id);
       const logger = loggerOf(id, partition);
-      const hasPublishers = topology.upstreams(id).some((upstream) => upstream.id === 'events');
       let onOpened = (): void => undefined;
       const opened = new Promise<void>((resolve) => (onOpened = resolve));
       const supervisor = new Supervisor({
@@ -226,7 +226,7 @@ export class HostedUnit {
       });
       const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
       this.instances.set(id, { supervisor, ended });
-      if (hasPublishers && tickEveryMs > 0) {
+      if (hasPublishers(topology, id) && tickEveryMs > 0) {
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs });
         // Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back.
         const begins = Promise.race([opened, ended.then(() => ticker.stop())]);

@@ -11,7 +11,7 @@ import { Cluster } from './cluster.js';
 import type { ClusterHost } from './cluster-options.js';
 import type { Unit } from './host.js';
 import { openClusterTables } from './main-copies.js';
-import { checkSharedDeployment } from './main-deployment.js';
+import { checkSharedDeployment, recordDeployment } from './main-deployment.js';
 import type { Threads } from './main-threads.js';
 import { LIVE_WEIGHTS, weightOf } from './main-units.js';
 import type { HostRequest, StartedHost } from './main-worker.js';
@@ -97,6 +97,7 @@ export interface JoinOptions {
   readonly connection: NatsConnection;
   readonly identity: Identity;
   readonly pipeline: PipelineOptions;
+  readonly dataDir: string;
   readonly units: readonly Unit[];
   readonly host: ClusterHost;
   readonly logger: Logger;
@@ -107,12 +108,13 @@ export interface JoinOptions {
   readonly onFatal: (error: Error) => void;
 }
 
-export async function joinCluster({ connection, identity, pipeline, ...options }: JoinOptions): Promise<Cluster> {
+export async function joinCluster({ connection, identity, pipeline, dataDir, ...options }: JoinOptions): Promise<Cluster> {
   const { nodes, leases, deployment } = await openClusterTables(connection, options);
   const patiently = patience(systemClock, (error) =>
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
   await patiently(() => checkSharedDeployment(deployment, pipeline));
+  recordDeployment(dataDir, pipeline);
   return Cluster.join({
     ...options,
     ...{ nodes, leases, node: identity.node, process: randomUUID(), name: hostname(), clock: systemClock },

@@ -46,8 +46,8 @@ export function writeDeployment(dataDir: string, pipeline: PipelineOptions): voi
   const file = join(dataDir, FILE);
   try {
     mkdirSync(dataDir, { recursive: true });
-    // On a disk that is full half of it would stay.
-    writeFileSync(`${file}.new`, `${JSON.stringify(fixedPart(pipeline), undefined, 2)}\n`);
+    // On a disk that is full half of it would stay, on one that loses power nothing.
+    writeFileSync(`${file}.new`, `${JSON.stringify(fixedPart(pipeline), undefined, 2)}\n`, { flush: true });
     renameSync(`${file}.new`, file);
   } catch (error) {
     throw fatal('STATE_OPEN', `cannot write to the data directory ${dataDir}`, {
@@ -60,8 +60,12 @@ export function writeDeployment(dataDir: string, pipeline: PipelineOptions): voi
 /** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory was made by another deployment. */
 export function checkDeployment(dataDir: string, pipeline: PipelineOptions): void {
   const found = deploymentIn(dataDir);
-  if (found === undefined) writeDeployment(dataDir, pipeline);
-  else mustBeSame(dataDir, found, pipeline);
+  if (found !== undefined) mustBeSame(dataDir, found, pipeline);
+}
+
+/** For a new directory; when the other nodes have agreed, so that one that is refused by them leaves nothing that would be refused by itself. */
+export function recordDeployment(dataDir: string, pipeline: PipelineOptions): void {
+  if (deploymentIn(dataDir) === undefined) writeDeployment(dataDir, pipeline);
 }
 
 const KEY = 'pipeline';

@@ -21,7 +21,7 @@ export interface StreamLimits {
 /** What a dead letter needs beside the original, with room to spare: subject, rule, reason, the envelope. */
 export const DEAD_LETTER_BYTES = 16 * 1024;
 
-const hasPublishers = (topology: Topology, stageId: string): boolean =>
+export const hasPublishers = (topology: Topology, stageId: string): boolean =>
   topology.edges.some(
     ({ from, to }) => isSource(from) && from.id === 'events' && to.stage === stageId && to.type === RAW,
   );

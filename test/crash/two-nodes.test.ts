@@ -245,6 +245,11 @@ it('refuses a node of another configuration, and a copied data directory', async
     expect([0, null], name).not.toContain(code);
     expect(stderr, name).toMatch(reason);
   }
+  // Who was refused has left nothing that would be refused by itself.
+  const third = await LiveNode.of(place, 'third', ['--nats-url', nats.url, ...FLAGS]);
+  nodes.push(third);
+  await third.start();
+  expect(await third.stop()).toMatchObject({ code: 0 });
   await watch.shared(UNITS, [a]);
   expect(a.hasEnded).toBe(false);
   const doctor = async (): Promise<string> => (await runCli(cwd, ['doctor', '--nats-url', nats.url])).stdout;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { PipelineOptions } from '../../actors/topology.js';
-import { checkDeployment } from '../../runtime/main-deployment.js';
+import { checkDeployment, recordDeployment } from '../../runtime/main-deployment.js';
 
 const PIPELINE: PipelineOptions = {
   partitions: { source: 1, user: 4, item: 4 },
@@ -22,7 +22,7 @@ const PIPELINE: PipelineOptions = {
 let dataDir: string;
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'rivulet-deployment-'));
-  checkDeployment(dataDir, PIPELINE);
+  recordDeployment(dataDir, PIPELINE);
 });
 afterEach(() => {
   rmSync(dataDir, { recursive: true, force: true });

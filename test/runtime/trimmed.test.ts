@@ -2,12 +2,15 @@
  * Owners that were replaced: what they have not read may be trimmed by the present one, and publishers' messages have no chain that would show it.
  * They must find out before they say, or keep, anything that stands on less than all of the mailbox.
  */
+import { ignoreElements } from 'rxjs';
 import { beforeEach, expect, it } from 'vitest';
+import { defineTopology, edge, source, topic } from '../../runtime/graph.js';
 import type { Log } from '../../runtime/ports.js';
+import { deadLetters, input, stage } from '../../runtime/stage.js';
 import { FailingLog } from '../support/failing-log.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { ActorBed, line } from './actor-bed.js';
-import { liveToys } from './toy-stages.js';
+import { liveToys, read, words } from './toy-stages.js';
 import { settled } from './virtual-clock.js';
 
 const ONE = { source: 1, user: 1, item: 1 };
@@ -76,4 +79,47 @@ it('who has read on behind a gap keeps no snapshot of it', async () => {
   await bed.until(() => sleeper.ended());
   expect(sleeper.failure()).toMatchObject({ code: 'LOG_GAP' });
   expect(store.contents().size).toBe(0);
+});
+
+it('who has taken in all frames keeps its snapshot, though others have trimmed behind the one before', async () => {
+  const entry = read();
+  const bad = topic('dead-letter', deadLetters, 'source', { ledger: true });
+  // A view: it says nothing, and runs on all nodes.
+  const view = stage({
+    id: 'view',
+    key: 'user',
+    version: 1,
+    inputs: { rows: input(words) },
+    outputs: {},
+    state: {},
+    pipeline: ({ inputs }) => inputs.rows.pipe(ignoreElements()),
+  });
+  bed = await ActorBed.make(
+    defineTopology({
+      partitions: ONE,
+      stages: [entry, view],
+      topics: [bad],
+      edges: [
+        edge(source('events'), entry.in.events, { by: 'source' }),
+        edge(entry.out.rows, view.in.rows, { by: 'user' }),
+        edge(entry.out.deadLetters, bad.in.rows, { by: 'source' }),
+      ],
+      aligned: new Set(),
+    }),
+  );
+  const follower = bed.startApart('view', 0, { copied: () => 0, knobs: { snapshotEveryMs: 1e12 } });
+  bed.start('read');
+  bed.start('view', 0, { copied: everything });
+  for (const n of [1, 2, 3]) {
+    await bed.publish(line(n));
+    await bed.quiet();
+  }
+  await bed.until(() => (bed.log.messages('RIVULET_VIEW')[0]?.sequence ?? 0) > 1);
+  const { sequence } = bed.log.messages('RIVULET_VIEW').at(-1)!;
+  await bed.until(() => follower.status.sequence === sequence);
+  const stopped = follower.supervisor.stop();
+  await bed.until(() => follower.ended());
+  await stopped;
+  follower.supervisor.mustBeWhole();
+  expect(follower.status).toMatchObject({ restarts: 0, snapshotSequence: sequence });
 });
