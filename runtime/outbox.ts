@@ -7,7 +7,7 @@
  *   O3  An unknown outcome is resolved by reading the subject's last message from the leader, never by guessing.
  *   O4  `settled()` resolves when all that was handed over before it is acknowledged: a snapshot waits for it (rule 7).
  *   O5  A letter is ours only when it bears our mark: one of another owner with the same tag may stand on other state. Whoever is refused by
- *       one opens anew. `claim()` says something on every line, so that everybody who opened before is refused from then on.
+ *       one opens anew. `claim()` says something on lines, so that everybody who opened them before is refused from then on.
  */
 import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -196,9 +196,9 @@ export class Outbox {
     });
   }
 
-  /** Resolves when on every line something was said after this call: who opened before is refused from now on. */
-  async claim(): Promise<void> {
-    for (const line of this.lines.values()) line.claim();
+  /** Resolves when something was said on these lines after this call: who opened them before is refused from now on. */
+  async claim(isWanted: (subject: string) => boolean): Promise<void> {
+    for (const [subject, line] of this.lines) if (isWanted(subject)) line.claim();
     await this.settled();
   }
 

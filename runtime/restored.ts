@@ -7,6 +7,7 @@ import { readHead } from './keyspace.js';
 import type { Line } from './outbox.js';
 import type { Log, LogMessage, Store, StreamInfo } from './ports.js';
 import type { AnyStage } from './stage.js';
+import { ledgerOf } from './streams.js';
 
 /** An instance, with what it lives on. */
 export interface Instance {
@@ -93,8 +94,8 @@ export async function mustHoldWhatWasSaid(
     if (line.lastSequence >= sequence) continue;
     // A full ledger drops its oldest, which may be the last of a subject; where it ends it says still. Whoever opens without that tag says again
     // what no snapshot includes: all of it is dropped, since it is older than the last, so that the ledger holds nothing twice.
-    const ledger = topology.topics.find(({ id, ledger: drops }) => drops && subject.startsWith(`rivulet.${id}.`));
-    if (ledger !== undefined && (await log.info(streamOf(ledger.id))).lastSequence >= sequence) continue;
+    const ledger = ledgerOf(topology, subject);
+    if (ledger !== undefined && (await log.info(streamOf(ledger))).lastSequence >= sequence) continue;
     throw fatal(
       'LOG_BEHIND',
       `${name} has said message ${sequence} on ${subject}, whose last message is ${line.lastSequence}`,

@@ -17,7 +17,7 @@ import type { Outbox } from './outbox.js';
 import { type Instance, mustBeWhole, type Restored } from './restored.js';
 import type { Clock, Logger, LogMessage, StoreChange } from './ports.js';
 import type { ActorStatus } from './status.js';
-import { hasPublishers, mailboxSubjects } from './streams.js';
+import { hasPublishers, ledgerOf, mailboxSubjects } from './streams.js';
 import type { Turn } from './turns.js';
 
 export interface SnapshotterOptions extends Instance {
@@ -153,7 +153,7 @@ export class Snapshotter {
   }
 
   private async trim(): Promise<void> {
-    const { log, stage, logger, copied, clock } = this.options;
+    const { log, topology, stage, logger, copied, clock } = this.options;
     const stream = streamOf(stage.id);
     try {
       for (let subject = this.left.at(-1); subject !== undefined; subject = this.left.at(-1)) {
@@ -165,9 +165,10 @@ export class Snapshotter {
       if (droppable.length === 0) return;
       if (copied !== undefined) {
         await noteTrim(this.options, Math.max(...droppable.map(([, below]) => below)));
-        // Another owner that has not seen the note has opened its lines before, and is refused on all of them from now on.
-        // A stage without outputs, a view, runs on all nodes alike.
-        if (Object.keys(stage.outputs).length > 0) await this.outbox.claim();
+        // Another owner that has not seen the note has opened its lines before, and is refused on them from now on: it may have read on behind
+        // publishers' messages that are gone. Of frames it would see the gap itself.
+        if (hasPublishers(topology, stage.id))
+          await this.outbox.claim((subject) => ledgerOf(topology, subject) === undefined);
       }
       this.trimmedAtMs = clock.nowMs();
       this.bytesSinceTrim = 0;

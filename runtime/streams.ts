@@ -26,6 +26,10 @@ export const hasPublishers = (topology: Topology, stageId: string): boolean =>
     ({ from, to }) => isSource(from) && from.id === 'events' && to.stage === stageId && to.type === RAW,
   );
 
+/** The ledger that a subject is of. What is in there is for people, and stays: nobody trims it. */
+export const ledgerOf = (topology: Topology, subject: string): string | undefined =>
+  topology.topics.find(({ id, ledger }) => ledger && subject.startsWith(`rivulet.${id}.`))?.id;
+
 export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[] {
   const ids = [...topology.stages.map(({ id }) => id), ...topology.topics.map(({ id }) => id)];
   const streams = ids.map((id): StreamSpec => {

@@ -120,7 +120,7 @@ describe('a line', () => {
     first.hand(tag(1));
     await first.outbox.settled();
     const third = await open();
-    await first.outbox.claim();
+    await first.outbox.claim(() => true);
     third.hand(tag(2));
     await expect(third.outbox.settled()).rejects.toMatchObject({ code: 'FENCED' });
     first.hand(tag(2));

@@ -34,7 +34,7 @@ it('who opens an older snapshot of a mailbox that was trimmed is refused', async
   expect(other.failure()).toMatchObject({ code: 'LOG_GAP' });
 });
 
-it('who has opened before is refused on all lines, also where the present owner has said nothing since', async () => {
+it('who has opened before is refused, also where the present owner has said nothing since', async () => {
   const first = bed.startApart('read', 0, { copied: () => 0, knobs: { snapshotEveryMs: 1e12 } });
   await bed.publish(line(1));
   await bed.until(() => first.status.sequence === 1 && first.status.unacknowledged === 0);
@@ -43,7 +43,7 @@ it('who has opened before is refused on all lines, also where the present owner 
   const owner = bed.start('read', 0, { copied: everything });
   await bed.publish(line(2), line(3));
   await trimmedTo(3);
-  await bed.publish('4 u1 bad');
+  await bed.publish('4 u1 bad', line(5));
   await bed.quiet();
   await bed.until(() => first.status.restarts > 0 || first.ended());
   expect(bed.messages('dead-letter').filter(({ rows }) => rows.length > 0).length - before).toBe(1);
