@@ -23,16 +23,19 @@ export async function runNode(
   const abort = new AbortController();
   const release = onSignals(abort);
   let stopAtMs = Infinity;
+  let hangs: NodeJS.Timeout | undefined;
   const onAbort = (): void => {
     stopAtMs = performance.now() + STOP_MS;
-    setTimeout(cutShort, HANGS_MS).unref();
+    hangs = setTimeout(cutShort, HANGS_MS).unref();
   };
   abort.signal.addEventListener('abort', onAbort, { once: true });
   try {
     const node = await launch();
     let failure: Error | undefined;
+    let isReason = false;
     void node.failed.then((error) => {
       failure = error;
+      isReason = !abort.signal.aborted;
       abort.abort();
     });
     let unfinished: readonly string[] = [];
@@ -44,9 +47,11 @@ export async function runNode(
       unfinished = await node.stop(Math.min(STOP_MS, Math.max(0, stopAtMs - performance.now())));
       if (unfinished.length > 0) sayUnfinished(unfinished);
     }
-    if (failure !== undefined) throw failure;
+    // What fails because a stop was cut short is said already.
+    if (failure !== undefined && (isReason || unfinished.length === 0)) throw failure as Error;
     return unfinished.length === 0 ? EXIT.ok : EXIT.unfinished;
   } finally {
+    clearTimeout(hangs);
     release();
   }
 }
