@@ -129,10 +129,21 @@ export class HostedUnit {
     this.closing.abort();
     await deadline.step(`the copies of ${this.unit.name}`, () => this.stopFollowing());
     await deadline.step(`what ${this.unit.name} was becoming`, () => this.changing);
+    // Most of it while the instances still work: who takes over waits for the rest.
+    if (copy) await deadline.step(`a copy of ${this.unit.name}`, () => this.copyAhead());
     await this.stopInstances(deadline);
+    this.isRunning = false;
     if (copy) await deadline.step(`the last copy of ${this.unit.name}`, async () => this.copier?.copy());
     await deadline.step(`the copies of ${this.unit.name}`, () => this.stopCopying());
     await deadline.step(`the store ${this.unit.name}`, () => this.store.close());
+  }
+
+  private async copyAhead(): Promise<void> {
+    const { unit, copier } = this;
+    // The last copy takes with it what this one could not.
+    await copier?.copy().catch((error: unknown) => {
+      this.options.loggerOf(unit.name, unit.partition).debug({ err: error }, 'cannot copy ahead');
+    });
   }
 
   private async followNow(): Promise<void> {
