@@ -67,7 +67,7 @@ function start(rivulet: Command): void {
     .summary('run a node until it is told to stop')
     .description(
       'Runs a node: takes events from NATS, keeps recommendations, answers over gRPC. Without --nats-url it runs its own nats-server.\n' +
-        'Logs JSON on stderr. SIGTERM or Ctrl-C stops it with a snapshot within 5 s; a second one stops it at once.',
+        'Logs JSON on stderr. SIGTERM or Ctrl-C stops it with a snapshot within 8 s; a second one stops it at once.',
     )
     .action(async (options: SettingOptions) => {
       const { start: run } = await import('./start.js');
