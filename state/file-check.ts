@@ -15,13 +15,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { asError, type RivuletError } from '../runtime/errors.js';
 import { damaged } from './damage.js';
 import { batchSequences, logRecords, type Manifest, manifestOf, tableProblem } from './leveldb-files.js';
 
 const MIB = 1024 * 1024;
-/** Of tables, before the store is used: some 50 ms. */
-const FIRST_BYTES = 32 * MIB;
+/** Of tables, before the store is used: some 15 ms. */
+const FIRST_BYTES = 8 * MIB;
+/** The rest waits until a start is over: it would take a core from what restores. */
+const BACKGROUND_AFTER_MS = 5_000;
 /** Tables held open; more are checked before the store is opened. */
 const HELD_MAX = 1_000;
 /** Checked at one go, and the pause after it: some 15 % of a core. */
@@ -86,9 +89,11 @@ export class FileCheck {
   }
 
   /** What it finds is told by `mustBeSound`, at the next read or write; resolves when it is through. */
-  restInBackground(): Promise<void> {
-    // Side by side those of a thread would take it whole, while it restores.
-    background = background.then(() => {
+  restInBackground(afterMs = BACKGROUND_AFTER_MS): Promise<void> {
+    const due = sleep(afterMs, undefined, { ref: false });
+    // Side by side those of a thread would take it whole.
+    background = background.then(async () => {
+      await due;
       if (this.closed) return undefined;
       this.running = this.check(Infinity, paused).catch((error: unknown) => {
         if (!this.closed && this.found === undefined)

@@ -126,7 +126,7 @@ describe('a store', () => {
     check.mustBeSound();
     // What LevelDB has removed meanwhile is checked nevertheless.
     await unlink(join(folder, table!));
-    await check.restInBackground();
+    await check.restInBackground(0);
     expect(() => {
       check.mustBeSound();
     }).toThrow(expect.objectContaining({ code: 'STATE_DAMAGED', message: expect.stringContaining(table!) }));
