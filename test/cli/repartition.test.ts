@@ -121,7 +121,17 @@ async function killedAt(point: string, node: string, partitions: number): Promis
 }
 
 const BEFORE = ['step state', 'begun', 'drained', 'made'];
-const AFTER = ['step streams', 'streams', 'heads', 'copies', 'step swap', 'swapped', 'unmarked'];
+const AFTER = [
+  'step streams',
+  'streams',
+  'heads',
+  'dropped',
+  'step swap',
+  'swapped',
+  'step copies',
+  'copied',
+  'unmarked',
+];
 
 it('goes on with other partitions as if it had always had them', async () => {
   const one = await start('one', 3);
