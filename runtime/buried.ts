@@ -28,7 +28,7 @@ export interface Mailbox {
 interface Record {
   readonly stream: string;
   readonly sequences: readonly number[];
-  /** Messages with a lower sequence may be missing; absent: none is. */
+  /** Messages with a lower sequence may be missing, or were answered in streams that are gone: nobody begins there. Absent: none is. */
   readonly trimmed?: number;
 }
 

@@ -27,7 +27,7 @@ export class Heard {
   follow({ subject, sequence, expected }: LogMessage): void {
     if (writerOf(subject).id === REPARTITION) {
       throw fatal('LOG_GAP', `${this.reader} has not the state that this mailbox goes on from, after a repartition`, {
-        hint: 'start the node on the data directory that was repartitioned; others take its copies once it has made them',
+        hint: 'its copy is gone: start the node on the data directory that was repartitioned, or see what can be done with `rivulet repair`',
       });
     }
     const last = this.lasts.get(subject);

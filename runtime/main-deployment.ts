@@ -94,6 +94,27 @@ export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineO
   mustBeSame('the deployment', found, pipeline);
 }
 
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when what stands in the data directory is not what the nodes on its NATS share. */
+export function mustBeOneDeployment(
+  dataDir: string,
+  ours: Deployment | undefined,
+  shared: Deployment | undefined,
+): void {
+  if (ours === undefined || shared === undefined) return;
+  const key = Object.keys(shared).find((one) => !isDeepStrictEqual(ours[one], shared[one]));
+  if (key === undefined) return;
+  const [here, there] = [ours, shared].map((one) => JSON.stringify(one[key]));
+  throw fatal(
+    key === 'partitions' ? 'PARTITIONS_CHANGED' : 'PIPELINE_CHANGED',
+    `${dataDir} was made with ${key} ${here}, the deployment on this NATS has ${there}`,
+    {
+      hint:
+        'name the NATS and the data directory of one deployment (--nats-url, --data-dir); where this one was left out of an earlier repartition, ' +
+        'empty it: nodes with empty data directories take the state from its copies',
+    },
+  );
+}
+
 /** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED. */
 export function mustBeSame(where: string, found: Readonly<Record<string, unknown>>, pipeline: PipelineOptions): void {
   const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;

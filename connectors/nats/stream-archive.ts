@@ -16,7 +16,7 @@ import {
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { asError, fatal, transient } from '../../runtime/errors.js';
 import { restoredMetadata } from './stream-identity.js';
-import { openManager } from './stream-manager.js';
+import { ensureStream, openManager } from './stream-manager.js';
 
 /** What the server says that a stream holds. Its own fields: they go back to it at a restore. */
 export interface StreamState {
@@ -81,9 +81,9 @@ export class StreamArchive {
     await this.manager.streams.delete(name);
   }
 
-  /** A stream without messages, as a sign. */
-  async mark(name: string): Promise<void> {
-    await this.manager.streams.add({ name, subjects: [name], max_msgs: 1 });
+  /** A stream without messages, as a sign: as many replicas as what it speaks of, so that it is there for as long. */
+  async mark(name: string, replicas: number): Promise<void> {
+    await ensureStream(this.manager, { name, subjects: [name], max_msgs: 1, num_replicas: replicas });
   }
 
   /** Hands the stream's snapshot to `write`, chunk by chunk. Transient ARCHIVE_BROKEN when it did not arrive whole: try again. */

@@ -95,7 +95,7 @@ export function explained(error: unknown, stream: string, replicas = 1): Error {
   if (code !== undefined && REPLICAS_REFUSED.has(code) && replicas > 1) {
     return fatal('NATS_REPLICAS', `the NATS servers cannot keep ${replicas} replicas of ${stream}`, {
       cause: error,
-      hint: 'set `replicas` to at most the number of servers in the NATS cluster, or let more servers join it',
+      hint: 'set `replicas` (--replicas) to at most the number of servers in the NATS cluster, or let more servers join it',
     });
   }
   if (code === NO_STORAGE) {

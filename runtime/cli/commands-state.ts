@@ -174,7 +174,8 @@ function repartition(rivulet: Command): void {
     'after',
     `
 Stop every node first. An embedded NATS is started for as long as it takes. Where it is broken off, the same command goes on; until the streams are made
-anew, --partitions with the old number gives it up. Of several nodes run it on the data directory of one; the others then start on empty ones.
+anew, --partitions with the old number gives it up. Of several nodes run it on the data directory of one; the others then start on empty ones, and take the
+state from the copies that it leaves in NATS.
 
 Examples:
   rivulet repartition --partitions 8           say what would be done

@@ -33,6 +33,7 @@ function asText({ from, to, done, resumed }: RepartitionOutcome, seconds: number
   return [
     `Done in ${seconds} s: ${from} partitions of users and items are ${to} now.`,
     `Start the node with that number: rivulet start --partitions ${to}, or partitions in rivulet.json or RIVULET_PARTITIONS.`,
-    'Start all other nodes of the deployment on empty data directories. A backup from before is one of the old number.',
+    'Start all other nodes of the deployment on empty data directories: they take the state from its copies in NATS.',
+    'A backup from before is one of the old number.',
   ].join('\n');
 }

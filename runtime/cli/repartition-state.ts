@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { openLevelStore } from '../../state/level-store.js';
-import { COPIED } from '../catch-up.js';
+import { noteTrim } from '../buried.js';
+import { COPIED, sequencesOf } from '../catch-up.js';
 import type { Topology } from '../graph.js';
 import type { Unit } from '../host.js';
 import { encodeHead, headKey, SNAPSHOT_FORMAT } from '../keyspace.js';
 import { allUnits } from '../main-units.js';
-import type { Store, StoreChange } from '../ports.js';
+import type { Log, Store, StoreChange } from '../ports.js';
 import { repartitionStage } from '../repartition.js';
 
 export interface Change {
@@ -78,6 +79,23 @@ export async function writeHeads(
       return { key: headKey(id, partition), value: encodeHead(head) };
     });
     await written(newStores(dataDir), unit, () => heads);
+  }
+}
+
+/**
+ * The mailboxes of the source's stages may hold all that they ever held, and the new streams know of no answer to it: who has not the state that includes it
+ * would say it all again. It counts as trimmed, so that nobody begins before it (B4).
+ */
+export async function closeToOthers({ dataDir, before }: Change, log: Log): Promise<void> {
+  for (const unit of keptUnits(before)) {
+    const store = await open(stores(dataDir), unit);
+    try {
+      for (const [id, sequence] of Object.entries(sequencesOf(store, unit))) {
+        await noteTrim({ log, stage: { id }, partition: unit.partition }, sequence + 1);
+      }
+    } finally {
+      await store.close();
+    }
   }
 }
 

@@ -2,7 +2,6 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import type { StreamArchive } from '../../connectors/nats/stream-archive.js';
-import type { Copies } from '../copies.js';
 import { REPARTITION, streamOf, subjectOf, type Topology } from '../graph.js';
 import type { Log } from '../ports.js';
 import { destinationsOf } from '../router.js';
@@ -55,10 +54,4 @@ async function endLines(
     if (last === undefined || tagOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) continue;
     await log.publish(subject, NOTHING, { expected: last.sequence });
   }
-}
-
-/** Copies are of the old partitions; those of the source name streams that are gone. */
-export async function dropCopies({ manifests, objects }: Copies): Promise<void> {
-  for (const { key } of await manifests.entries()) await manifests.delete(key);
-  for (const name of await objects.names('')) await objects.delete(name);
 }

@@ -4,6 +4,7 @@
  *   state    what is under way is taken in, the state of all partitions told apart anew beside the old one. Until here nothing has changed for the nodes
  *   streams  the streams between stages begin anew, old copies go, the deployment has the new number
  *   swap     the new stores take the place of the old ones
+ *   copies   all state is copied to NATS, where other nodes find it
  *
  * Each step may be broken off at any point and is then done again, by the same command: a journal in the data directory says which one it is, and while a
  * stream of that name stands in NATS no node starts.
@@ -23,6 +24,7 @@ import { claimIdentity } from '../main-cluster.js';
 import { BUCKETS, openClusterTables, openCopies } from '../main-copies.js';
 import {
   deploymentIn,
+  mustBeOneDeployment,
   mustBeSame,
   sharedDeployment,
   writeDeployment,
@@ -37,10 +39,19 @@ import { REPARTITIONING_STREAM } from '../streams.js';
 import { loopTurns } from '../turns.js';
 import type { NodeOptions } from '../main-node.js';
 import { drain } from './repartition-drain.js';
-import { type Change, forgetSaid, makeStores, swapStores, workDirectory, writeHeads } from './repartition-state.js';
-import { dropCopies, streamsAnew } from './repartition-streams.js';
+import { dropCopies, makeCopies } from './repartition-copies.js';
+import {
+  type Change,
+  closeToOthers,
+  forgetSaid,
+  makeStores,
+  swapStores,
+  workDirectory,
+  writeHeads,
+} from './repartition-state.js';
+import { streamsAnew } from './repartition-streams.js';
 
-type Step = 'state' | 'streams' | 'swap';
+type Step = 'state' | 'streams' | 'swap' | 'copies';
 
 interface Journal {
   readonly from: number;
@@ -76,7 +87,14 @@ export async function repartitionDeployment(request: RepartitionRequest): Promis
       const connection = await connectNats(nats.options, 'rivulet-repartition');
       const log = await openNatsLog(connection);
       try {
-        return await new Repartition(request, connection, log, await StreamArchive.open(connection)).run();
+        const archive = await StreamArchive.open(connection);
+        const shared = await archive.find(`KV_${BUCKETS.deployment}`);
+        // A NATS that no node has run on is left as it is.
+        if (shared === undefined && deploymentIn(options.dataDir) === undefined) throw noDeployment(options.dataDir);
+        // As many replicas as there are, whatever is configured here: the next node that starts brings its own number.
+        const replicas = shared?.config.num_replicas ?? options.replicas;
+        const asDeployed = { ...request, options: { ...options, replicas } };
+        return await new Repartition(asDeployed, connection, log, archive).run();
       } finally {
         await log.close();
       }
@@ -90,6 +108,7 @@ export async function repartitionDeployment(request: RepartitionRequest): Promis
 
 class Repartition {
   private readonly journalFile: string;
+  private readonly logger: pino.Logger;
 
   constructor(
     private readonly request: RepartitionRequest,
@@ -97,19 +116,21 @@ class Repartition {
     private readonly log: Log,
     private readonly archive: StreamArchive,
   ) {
-    this.journalFile = join(workDirectory(request.options.dataDir), 'journal.json');
+    const { dataDir, logLevel } = request.options;
+    this.journalFile = join(workDirectory(dataDir), 'journal.json');
+    this.logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   }
 
   async run(): Promise<RepartitionOutcome> {
-    const { options, yes } = this.request;
+    const { options, yes, onProgress } = this.request;
     const { pipeline, dataDir } = options;
     const to = pipeline.partitions.user;
     const journal = this.journal();
-    // A NATS that no node has run on is left as it is.
-    const isShared = (await this.archive.find(`KV_${BUCKETS.deployment}`)) !== undefined;
-    if (!isShared && deploymentIn(dataDir) === undefined) throw noDeployment(dataDir);
     const tables = await openClusterTables(this.connection, options);
-    const found = deploymentIn(dataDir) ?? (await sharedDeployment(tables.deployment));
+    const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(tables.deployment)];
+    // Later steps change the one after the other.
+    if (journal === undefined || journal.step === 'state') mustBeOneDeployment(dataDir, ours, shared);
+    const found = ours ?? shared;
     if (found === undefined) throw noDeployment(dataDir);
     const from = journal?.from ?? found.partitions.user;
     mustBeSame(dataDir, { ...found, partitions: { ...found.partitions, user: to, item: to } }, pipeline);
@@ -128,9 +149,10 @@ class Repartition {
     let step = journal?.step ?? 'state';
     if (step === 'state') step = await this.state(change, { from, to }, nodes);
     if (step === 'streams') step = await this.streams(change, { from, to }, tables.deployment);
-    swapStores(change);
-    this.at('swapped');
-    writeDeployment(dataDir, pipeline);
+    if (step === 'swap') this.swap(change, { from, to });
+    onProgress('copying the state to NATS');
+    await makeCopies(change, await openCopies(this.connection, options), this.logger);
+    this.at('copied');
     await this.end();
     return { from, to, done: true, resumed: journal !== undefined };
   }
@@ -168,12 +190,12 @@ class Repartition {
     if (lawless.length > 0) throw fatal('REPARTITION_LAW', `nobody knows how to repartition ${lawless.join(', ')}`);
     this.note({ ...numbers, step: 'state' });
     try {
-      await this.archive.mark(REPARTITIONING_STREAM);
+      await this.archive.mark(REPARTITIONING_STREAM, options.replicas);
       // No node starts any more.
       await mustBeStopped();
       this.at('begun');
       onProgress('taking in what is under way');
-      const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+      const { logger } = this;
       await drain({
         ...{ topology: before, log: this.log, units: allUnits(before), knobs: options.knobs, clock: systemClock },
         copies: await openCopies(this.connection, options),
@@ -201,6 +223,7 @@ class Repartition {
     const { options, onProgress } = this.request;
     onProgress('making the streams between stages anew');
     const limits = { bytesMax: options.streamBytesMax, replicas: options.replicas };
+    await closeToOthers(change, this.log);
     const beginnings = await streamsAnew(change, this.archive, this.log, limits);
     this.at('streams');
     await writeHeads(change, beginnings);
@@ -208,8 +231,16 @@ class Repartition {
     this.at('heads');
     await dropCopies(await openCopies(this.connection, options));
     await writeSharedDeployment(deployment, options.pipeline);
-    this.at('copies');
+    this.at('dropped');
     return this.note({ ...numbers, step: 'swap' });
+  }
+
+  private swap(change: Change, numbers: Omit<Journal, 'step'>): Step {
+    const { dataDir, pipeline } = this.request.options;
+    swapStores(change);
+    this.at('swapped');
+    writeDeployment(dataDir, pipeline);
+    return this.note({ ...numbers, step: 'copies' });
   }
 
   private journal(): Journal | undefined {

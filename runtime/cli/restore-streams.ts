@@ -31,7 +31,7 @@ export async function streamsInTheWay(archive: StreamArchive): Promise<string[]>
   return (await archive.names()).filter((name) => OWN.test(name) && !PASSING.has(name));
 }
 
-/** Fatal RESTORE_EXISTS; RESTORE_STREAM when the server refuses one: what was restored until then is removed. */
+/** Fatal RESTORE_EXISTS; NATS_REPLICAS when there are fewer servers; RESTORE_STREAM when the server refuses one: what was restored until then is removed. */
 export async function restoreStreams(request: RestoreRequest): Promise<void> {
   const { archive, manifest, replace, mustBeAlone, onReplace } = request;
   const inTheWay = await streamsInTheWay(archive);
@@ -40,7 +40,8 @@ export async function restoreStreams(request: RestoreRequest): Promise<void> {
       hint: 'restore to another NATS, or give --replace: that deletes these streams first',
     });
   }
-  if (!inTheWay.includes(RESTORING_STREAM)) await archive.mark(RESTORING_STREAM);
+  const replicas = request.replicas ?? Math.max(1, ...manifest.streams.map(({ config }) => config.num_replicas));
+  if (!inTheWay.includes(RESTORING_STREAM)) await archive.mark(RESTORING_STREAM, replicas);
   await mustBeAlone().catch(async (error: unknown) => {
     if (!inTheWay.includes(RESTORING_STREAM)) await archive.delete(RESTORING_STREAM);
     throw error;

@@ -206,12 +206,12 @@ it('is whole, or not there: nodes and backups refuse what a restore has left hal
   const restore = (...args: string[]): Promise<Ended> =>
     runCli(cwd, ['restore', SAVED, '--nats-url', server.url, ...args]);
   const refused = await restore('--replicas', '3');
-  const says = expect.stringMatching(/\[RESTORE_STREAM\]\n(.*\n)*hint: .*--replicas/);
-  expect([refused.code, refused.stderr]).toEqual([1, says]);
+  const says = expect.stringMatching(/\[NATS_REPLICAS\]\n(.*\n)*hint: .*--replicas/);
+  expect([refused.code, refused.stderr]).toEqual([3, says]);
   expect(await archive.names()).toEqual([]);
 
   // As when it is killed.
-  await archive.mark(RESTORING_STREAM);
+  await archive.mark(RESTORING_STREAM, 1);
   const unfinished = expect.stringContaining('[RESTORE_UNFINISHED]');
   for (const args of [
     ['start', '--grpc-port', '0'],

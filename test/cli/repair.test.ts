@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planRepair, setAside } from '../../runtime/cli/repair-plan.js';
+import { closeToOthers } from '../../runtime/cli/repartition-state.js';
 import { dropCopies } from '../../runtime/cli/stored-copies.js';
 import { Copier } from '../../runtime/copier.js';
 import { type Copies, readManifest } from '../../runtime/copies.js';
@@ -226,6 +227,19 @@ describe('repair', () => {
     });
     await dropCopies(copies, ['source-0']);
     expect(await remedies(copies)).toMatchObject({ 'source-0': 'nothing' });
+  });
+
+  it('does not replay a mailbox that a repartition goes on from, though it holds all messages: they would be answered twice', async () => {
+    await run({ trimmed: false });
+    const copies = await copied();
+    await closeToOthers({ dataDir, before: TOPOLOGY, after: TOPOLOGY }, bed.log);
+    expect(await remedies()).toEqual(ALL_SOUND);
+    damage('source-0');
+    expect(await remedies()).toEqual({ ...ALL_SOUND, 'source-0': 'lost' });
+    expect(await remedies(copies)).toEqual({ ...ALL_SOUND, 'source-0': 'copies' });
+    const without = bed.startApart('read', 0, { store: new MemoryStore() });
+    await bed.until(without.ended);
+    expect(without.failure()).toMatchObject({ code: 'LOG_GAP' });
   });
 
   it('does not take another stream for the one that the state was made from', async () => {

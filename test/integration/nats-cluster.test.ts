@@ -1,5 +1,7 @@
 /** What nodes rely on when a server of a NATS cluster dies, hangs, or hands its leadership over (three servers, three replicas). */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -9,11 +11,14 @@ import { openKeyValue } from '../../connectors/nats/key-value.js';
 import { openNatsLog } from '../../connectors/nats/log.js';
 import { openObjects } from '../../connectors/nats/objects.js';
 import { textOf, utf8 } from '../../runtime/bytes.js';
-import { pipelineOptions } from '../../runtime/cli/node-options.js';
+import { nodeOptions, pipelineOptions } from '../../runtime/cli/node-options.js';
+import { repartitionDeployment } from '../../runtime/cli/repartition.js';
 import { loadConfig } from '../../runtime/config.js';
 import { RivuletError } from '../../runtime/errors.js';
+import { BUCKETS, openClusterTables } from '../../runtime/main-copies.js';
+import { writeSharedDeployment } from '../../runtime/main-deployment.js';
 import type { KeyValue, Log } from '../../runtime/ports.js';
-import { ensureStreams, streamsOf } from '../../runtime/streams.js';
+import { ensureStreams, REPARTITIONING_STREAM, streamsOf } from '../../runtime/streams.js';
 import { takeAll } from '../contracts/log-contract.js';
 import { allOf, bytesOf, inPieces } from '../contracts/objects-contract.js';
 import { letter, numbersOf, openLine } from '../support/letters.js';
@@ -148,6 +153,33 @@ describe('a stream', () => {
     });
     for (const spec of streamsOf(topology, { bytesMax: 0, replicas: 1 }))
       await cluster.manager.streams.delete(spec.name);
+  }, 60_000);
+
+  it('marks a repartition with the replicas that the deployment has, whatever is configured there', async () => {
+    const log = await logOn(0);
+    const [before, wanted] = ['1', '2'].map((partitions) =>
+      nodeOptions(loadConfig({ env: { RIVULET_PARTITIONS: partitions }, cwd: tmpdir() }).config),
+    );
+    const limits = { bytesMax: 1024 * 1024, replicas: 3 };
+    await ensureStreams(log, mainTopology(before!.pipeline), limits);
+    const tables = await openClusterTables(await clientOn(0), { ...before!, replicas: 3 });
+    await writeSharedDeployment(tables.deployment, before!.pipeline);
+    const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-replicas-'));
+    const replicasOf = async (stream: string): Promise<number> =>
+      (await cluster.manager.streams.info(stream)).config.num_replicas;
+    let mark: Promise<number> | undefined;
+    const broken = repartitionDeployment({
+      options: { ...wanted!, dataDir, nats: { url: cluster.url }, streamBytesMax: limits.bytesMax, replicas: 1 },
+      ...{ yes: true, onProgress: () => undefined },
+      at: (point) => {
+        if (point === 'begun') mark = replicasOf(REPARTITIONING_STREAM);
+        if (point === 'drained') throw new Error('enough');
+      },
+    });
+    await expect(broken).rejects.toThrow('enough');
+    expect([await mark, await replicasOf(`KV_${BUCKETS.deployment}`)]).toEqual([3, 3]);
+    rmSync(dataDir, { recursive: true });
+    for await (const name of cluster.manager.streams.names()) await cluster.manager.streams.delete(name);
   }, 60_000);
 
   it('is made once by nodes that start at the same time', async () => {

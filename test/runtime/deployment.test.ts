@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { PipelineOptions } from '../../actors/topology.js';
-import { checkDeployment, recordDeployment } from '../../runtime/main-deployment.js';
+import {
+  checkDeployment,
+  type Deployment,
+  deploymentIn,
+  mustBeOneDeployment,
+  recordDeployment,
+} from '../../runtime/main-deployment.js';
 
 const PIPELINE: PipelineOptions = {
   partitions: { source: 1, user: 4, item: 4 },
@@ -52,3 +58,23 @@ it('a record that was cut short is refused, not taken for none', () => {
   truncateSync(join(dataDir, 'deployment.json'), 20);
   expect(codeOf(PIPELINE)).toBe('STATE_DAMAGED');
 });
+
+it.each([
+  ['partitions', { partitions: { source: 1, user: 5, item: 5 } }, 'PARTITIONS_CHANGED'],
+  ['window', { window: 'session' }, 'PIPELINE_CHANGED'],
+])('a data directory and a NATS of two deployments: both say their %s', (key, change, code) => {
+  const ours = deploymentIn(dataDir)!;
+  const shared = { ...ours, ...change } as Deployment;
+  const says = new RegExp(`${key} ${literal(ours[key])}, .* has ${literal(shared[key])}$`);
+  expect(() => mustBeOneDeployment(dataDir, ours, shared)).toThrow(
+    expect.objectContaining({ code, message: expect.stringMatching(says), hint: expect.stringMatching(/empty it/) }),
+  );
+  for (const [one, other] of [
+    [ours, { ...ours }],
+    [ours, undefined],
+    [undefined, shared],
+  ] as const)
+    mustBeOneDeployment(dataDir, one, other);
+});
+
+const literal = (value: unknown): string => JSON.stringify(value).replace(/[{}[\]]/g, '\\$&');

@@ -1,0 +1,29 @@
+/** The copies of a repartition: the old ones go, and new ones are made, so that nodes on empty data directories can start at once. */
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '../clock.js';
+import { Copier } from '../copier.js';
+import { type Copies, readManifest } from '../copies.js';
+import { openUnitStore } from '../main-stores.js';
+import { allUnits } from '../main-units.js';
+import type { Logger } from '../ports.js';
+import type { Change } from './repartition-state.js';
+
+/** Copies are of the old partitions; those of the source name streams that are gone. */
+export async function dropCopies({ manifests, objects }: Copies): Promise<void> {
+  for (const { key } of await manifests.entries()) await manifests.delete(key);
+  for (const name of await objects.names('')) await objects.delete(name);
+}
+
+/** Of all units, whole; those that an earlier attempt has copied stay. */
+export async function makeCopies({ dataDir, after }: Change, copies: Copies, logger: Logger): Promise<void> {
+  const writer = `repartition-${randomUUID().slice(0, 8)}`;
+  for (const unit of allUnits(after)) {
+    const store = await openUnitStore(dataDir, unit.name, logger);
+    try {
+      const options = { copies, unit, store, clock: systemClock, logger, everyMs: 0, writer, isHeld: () => false };
+      await new Copier(options, await readManifest(copies, unit.name)).copy();
+    } finally {
+      await store.close();
+    }
+  }
+}

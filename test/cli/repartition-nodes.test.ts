@@ -1,0 +1,119 @@
+/**
+ * After a repartition nodes start at once, whatever they have: the data directory that was repartitioned, a part of it, or nothing. No copy was made before, so
+ * that the mailboxes still hold all events; each of them is counted once.
+ */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { BUCKETS } from '../../runtime/main-copies.js';
+import { countersIn, LiveNode } from '../support/live-nodes.js';
+import { startTestNats, type TestNats } from '../support/nats.js';
+import { until } from '../support/nats-cluster.js';
+import { type Ended, runCli, workingDirectory } from './run-cli.js';
+import { SmallNodes } from './small-node.js';
+
+const { cwd, remove } = workingDirectory();
+const started: LiveNode[] = [];
+let server: TestNats | undefined;
+afterAll(async () => {
+  await Promise.all(started.map((node) => node.kill()));
+  await server?.stop();
+  remove();
+});
+
+const USERS = ['u1', 'u2', 'u3', 'u4', 'u5'];
+const timeOf = (minute: number): string => `2026-11-01T10:${String(minute).padStart(2, '0')}:00Z`;
+
+const rivulet = (...args: string[]): Promise<Ended> => runCli(cwd, [...args, '--nats-url', server!.url]);
+
+async function start(name: string, partitions: number): Promise<LiveNode> {
+  const settings = [
+    '--partitions',
+    `${partitions}`,
+    '--set',
+    'copyEverySeconds=3600',
+    '--snapshot-every-seconds',
+    '0.5',
+  ];
+  const node = await LiveNode.of(cwd, name, ['--nats-url', server!.url, ...settings]);
+  started.push(node);
+  await node.start();
+  return node;
+}
+
+/** Each user sees four items; resolves when all nodes answer with what the last of them changed. */
+async function publish(minute: number, nodes: readonly LiveNode[]): Promise<void> {
+  const events = [0, 1, 2, 3].flatMap((n) =>
+    USERS.map((user, u) => {
+      const what = { event_id: `${minute}-${user}-${n}`, event_type: 'purchase', event_time: timeOf(minute + n) };
+      return JSON.stringify({ ...what, user_id: user, item_id: `${u + n}`, category_code: 'home.chair', price: 5 });
+    }),
+  );
+  const file = join(cwd, 'events.jsonl');
+  writeFileSync(file, `${events.join('\n')}\n`);
+  expect((await rivulet('publish', '--file', file)).code).toBe(0);
+  for (const node of nodes) {
+    const client = await node.connect();
+    for (const userId of USERS) {
+      await until(`the last event of ${userId}`, async () => {
+        const { asOfMs } = await client.getRecommendations({ userId, limit: 10 });
+        if (asOfMs === Date.parse(timeOf(minute + 3))) return true;
+        throw new Error(`${asOfMs}\n${node.said}`);
+      });
+    }
+    client.close();
+  }
+}
+
+/** Counts of all that the nodes have done together, once they are stopped. */
+async function stopped(...nodes: readonly LiveNode[]): Promise<unknown> {
+  for (const node of nodes) expect((await node.stop()).code).toBe(0);
+  return countersIn(nodes.map(({ dataDir }) => dataDir));
+}
+
+const counts = (events: number) => ({ events, on_time: events, late: 0, dead_letter: 0, duplicates: 0 });
+
+const repartitioned = async (partitions: number): Promise<void> => {
+  const { code, stdout } = await rivulet('repartition', '--partitions', `${partitions}`, '--yes', '--data-dir', 'old');
+  expect([code, stdout]).toEqual([0, expect.stringContaining('copies in NATS')]);
+};
+
+async function dropCopies(): Promise<void> {
+  const connection = await connectNats({ url: server!.url }, 'test');
+  const archive = await StreamArchive.open(connection);
+  for (const name of [`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`]) await archive.delete(name);
+  await connection.close();
+}
+
+it('counts each event once, on the node that was repartitioned, one that lost a part of it, and empty ones', async () => {
+  server = await startTestNats();
+  const first = await start('old', 2);
+  await publish(0, [first]);
+  expect(await stopped(first)).toEqual(counts(20));
+  await repartitioned(3);
+  await dropCopies();
+  // All events are there still, and yet no way to begin.
+  const lost = await rivulet('repair', '--data-dir', 'nothing', '--set', 'partitions=3');
+  expect(lost.stdout).toMatch(/^source-0\n( .*\n)*  there is no state of watermark\.0: its mailbox was trimmed/m);
+
+  await repartitioned(4);
+  const pair = await Promise.all([start('old', 4), start('empty', 4)]);
+  await publish(5, pair);
+  expect(await stopped(...pair)).toEqual(counts(40));
+
+  // A data directory that an earlier repartition has left out.
+  writeFileSync(join(cwd, 'empty', 'deployment.json'), JSON.stringify({ partitions: { source: 1, user: 2, item: 2 } }));
+  const refused = await rivulet('repartition', '--partitions', '3', '--data-dir', 'empty');
+  expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(/"user":2.*"user":4.*PARTITIONS_CHANGED/)]);
+
+  await repartitioned(3);
+  new SmallNodes(cwd).damage('old', 'source-0');
+  const repaired = await rivulet('repair', '--yes', '--data-dir', 'old', '--set', 'partitions=3');
+  expect([repaired.code, repaired.stdout]).toEqual([0, expect.stringContaining('the copy that NATS holds')]);
+  rmSync(join(cwd, 'empty'), { recursive: true });
+  const again = await Promise.all([start('empty', 3), start('old', 3)]);
+  await publish(10, again);
+  expect(await stopped(...again)).toEqual(counts(60));
+}, 180_000);
