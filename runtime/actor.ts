@@ -23,8 +23,9 @@ import { mustBeIncluded, mustBeWhole, mustHoldWhatWasSaid, type Restored, restor
 import { Snapshotter } from './snapshotter.js';
 import type { AnyStage } from './stage.js';
 import type { ActorStatus } from './status.js';
-import { filtersOf, publishersSubject } from './streams.js';
+import { filtersOf, publishersSubject, readsAll } from './streams.js';
 import type { Turn } from './turns.js';
+import { Whole } from './whole.js';
 
 /** Knobs that change no output. */
 export interface ActorKnobs {
@@ -78,6 +79,8 @@ export class Actor {
     private readonly abort: AbortController,
     private readonly heard: Heard,
     private readonly restored: Restored,
+    /** Where publishers' messages that are missing show. */
+    private readonly whole: Whole | undefined,
   ) {}
 
   /** Restores the last snapshot and finds out what was said already. */
@@ -89,17 +92,20 @@ export class Actor {
     // The lines first: an owner that trims says so before it speaks on all of them, so who sees no trim is refused by that.
     const outbox = await openOutbox(options, abort.signal);
     await mustHoldWhatWasSaid(options, restored, outbox.lines);
-    const { buried, trimmed } = await mailboxRecord(options, restored);
+    const { buried, trimmed, gone } = await mailboxRecord(options, restored);
     mustBeWhole(options, sequence, trimmed);
     const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
     const fold = new MailboxFold(topology, stage, partition, stored, buried);
-    const heard = new Heard(`${stage.id}.${partition}`, sequence, restored.heard);
+    const name = `${stage.id}.${partition}`;
+    const heard = new Heard(name, sequence, restored.heard, gone);
+    const stream = streamOf(stage.id);
+    const whole = readsAll(topology, stage.id) ? new Whole(name, stream, sequence, gone) : undefined;
     const filters = filtersOf(topology, stage.id, partition);
-    const reader = await log.read(streamOf(stage.id), { filters, from: sequence });
+    const reader = await log.read(stream, { filters, from: sequence });
     const snapshotter = new Snapshotter(options, fold, outbox, heard, restored);
     options.status.sequence = sequence;
     options.status.snapshotSequence = sequence;
-    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard, restored);
+    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard, restored, whole);
     outbox.onFailed = (error) => {
       actor.fail(error);
     };
@@ -119,6 +125,7 @@ export class Actor {
         if (this.failure !== undefined) throw this.failure;
         if (messages.length === 0) break;
         const news = this.behindSnapshot(messages);
+        this.whole?.follow(news);
         rest = await this.takeAll(rest.length === 0 ? news : [...rest, ...news]);
       }
       if (this.stopping) await this.snapshotter.snapshot();
@@ -215,7 +222,9 @@ export class Actor {
     const cuts: number[] = [];
     for (const { said } of this.outbox.lines.values()) {
       if (!said.lastPart && said.first <= sequence && sequence <= said.sequence) {
-        return messages.findIndex((message) => message.sequence === said.sequence) + 1;
+        const last = messages.findIndex((message) => message.sequence >= said.sequence);
+        // It may be gone for good.
+        return last < 0 || messages[last]!.sequence === said.sequence ? last + 1 : last;
       }
       cuts.push(said.sequence, said.first - 1);
     }

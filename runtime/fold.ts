@@ -16,6 +16,7 @@ import { NOTHING_STORED, StageInstance, type StateChange } from './instance.js';
 import type { LogMessage } from './ports.js';
 import { Answer, type Destination, destinationsOf } from './router.js';
 import { type AnyStage, RAW, type RawMessage } from './stage.js';
+import { isPublishers } from './streams.js';
 
 /** Cells that every instance has. */
 export const ALIGNMENT = '$alignment';
@@ -101,7 +102,7 @@ export class MailboxFold {
 
   /** Is this a publisher's message, rather than one of ours? */
   isRaw({ subject }: LogMessage): boolean {
-    return this.rawInput !== undefined && (subject.startsWith('rivulet.events.') || writerOf(subject).id === 'events');
+    return this.rawInput !== undefined && isPublishers(subject);
   }
 
   /** Publishers' messages, together one input. */

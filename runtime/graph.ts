@@ -101,8 +101,10 @@ export const DEAD_LETTER = 'dead-letter';
 export const POISON = 'poison';
 /** Writes the first message of a mailbox that goes on from state of other partitions (repartition.ts): without that state it cannot be read. */
 export const REPARTITION = 'repartition';
+/** Writes ticks into a mailbox. */
+export const CLOCK = 'clock';
 /** Tokens of subjects that are no stage. */
-const RESERVED = new Set([POISON, REPARTITION, 'events', 'clock']);
+const RESERVED = new Set([POISON, REPARTITION, CLOCK, 'events']);
 
 export const streamOf = (id: string): string => `RIVULET_${id.toUpperCase().replaceAll('-', '_')}`;
 export const mailboxOf = (id: string, partition: number): string => `rivulet.${id}.${partition}.>`;

@@ -3,8 +3,9 @@
  * back or made anew is heard of, and never folded as if nothing had happened (design rule 8).
  */
 import { fatal } from './errors.js';
-import { REPARTITION, writerOf } from './graph.js';
+import { CLOCK, REPARTITION, writerOf } from './graph.js';
 import type { LogMessage } from './ports.js';
+import { isWithin, type Span } from './whole.js';
 
 export class Heard {
   private readonly lasts: Map<string, number>;
@@ -14,6 +15,8 @@ export class Heard {
     /** The sequence that was restored, and the last message of each writer up to there, as far as known. */
     private readonly restoredAt: number,
     lasts: Readonly<Record<string, number>>,
+    /** What is known to be gone for good. */
+    private readonly gone: readonly Span[] = [],
   ) {
     this.lasts = new Map(Object.entries(lasts));
   }
@@ -25,13 +28,17 @@ export class Heard {
 
   /** Takes note of a writer's message; Fatal when it is not the one behind its last. */
   follow({ subject, sequence, expected }: LogMessage): void {
-    if (writerOf(subject).id === REPARTITION) {
+    const writer = writerOf(subject).id;
+    if (writer === REPARTITION) {
       throw fatal('LOG_GAP', `${this.reader} has not the state that this mailbox goes on from, after a repartition`, {
         hint: 'its copy is gone: start the node on the data directory that was repartitioned, or see what can be done with `rivulet repair`',
       });
     }
     const last = this.lasts.get(subject);
-    if (expected !== undefined && expected > (last ?? this.restoredAt)) {
+    // Nobody's line goes on behind it (LOG_FOREIGN), the clock does.
+    if (expected === undefined && writer !== CLOCK) return;
+    const isGone = expected !== undefined && isWithin(this.gone, [expected, expected]);
+    if (expected !== undefined && expected > (last ?? this.restoredAt) && !isGone) {
       throw fatal(
         'LOG_GAP',
         `${this.reader} has read up to message ${this.restoredAt}, but message ${expected} on ${subject} is gone`,

@@ -122,10 +122,13 @@ export function mustBeSame(where: string, found: Readonly<Record<string, unknown
     if (isDeepStrictEqual(found[key], value)) continue;
     const [was, is] = [JSON.stringify(found[key]), JSON.stringify(value)];
     if (key === 'partitions') {
+      const { source } = pipeline.partitions;
+      const isSource = isDeepStrictEqual({ ...(found[key] as PipelineOptions['partitions']), source }, value);
       throw fatal('PARTITIONS_CHANGED', `${where} was made with partitions ${was}, the configuration says ${is}`, {
-        hint:
-          'the number is fixed while nodes run: start with the old one. To change it, stop all nodes and run rivulet repartition --partitions N; ' +
-          'when that was done already, on another data directory, empty this one',
+        hint: isSource
+          ? 'sourcePartitions cannot be changed: start with the old number, or on another --data-dir'
+          : 'the number is fixed while nodes run: start with the old one. To change it, stop all nodes and run rivulet repartition --partitions N; ' +
+            'when that was done already, on another data directory, empty this one',
       });
     }
     throw fatal('PIPELINE_CHANGED', `${where} was made with ${key} ${was}, the configuration says ${is}`, {

@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { asError, explain, RivuletError, transient } from './errors.js';
+import { asError, explain, fatal, RivuletError, transient } from './errors.js';
 import type { Clock, Log, Logger, LogMessage } from './ports.js';
 import { NOTHING_SAID, sameTag, type Tag, tagOf } from './tag.js';
 
@@ -39,7 +39,18 @@ export interface LineOptions {
   readonly onFailed: (error: Error) => void;
 }
 
-/** What the last message on a subject covers, and its stream sequence; 0 for none. */
+/** Nobody but an instance writes to its subjects, and each time it says what came before. */
+export function isForeign({ data, expected }: LogMessage): boolean {
+  if (expected === undefined) return true;
+  try {
+    fromBinary(EnvelopeSchema, data);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** What the last message on a subject covers, and its stream sequence; 0 for none. Fatal LOG_FOREIGN when it is not one of ours. */
 export async function readSaid(
   log: Log,
   stream: string,
@@ -47,6 +58,11 @@ export async function readSaid(
 ): Promise<{ readonly said: Tag; readonly lastSequence: number }> {
   const last = await log.last(stream, subject);
   if (last === undefined) return { said: NOTHING_SAID, lastSequence: 0 };
+  if (isForeign(last)) {
+    throw fatal('LOG_FOREIGN', `message ${last.sequence} of ${stream}, on ${subject}, was not written by rivulet`, {
+      hint: '`rivulet repair --yes` removes it; let nobody else publish below rivulet., but for rivulet.events.>',
+    });
+  }
   return { said: tagOf(fromBinary(EnvelopeSchema, last.data)), lastSequence: last.sequence };
 }
 

@@ -1,6 +1,6 @@
 /** Streams and mailbox filters, derived from the topology. */
 import { fatal, RivuletError } from './errors.js';
-import { isSource, mailboxOf, POISON, streamOf, subjectOf, type Topology } from './graph.js';
+import { CLOCK, isSource, mailboxOf, POISON, streamOf, subjectOf, type Topology, writerOf } from './graph.js';
 import type { Log, StreamSpec } from './ports.js';
 import { RAW } from './stage.js';
 
@@ -10,6 +10,10 @@ export const EVENTS_SUBJECT = 'rivulet.events.>';
 /** Publishers' subjects are as many as users, and no writer's record: they are trimmed as one. */
 export const publishersSubject = (subject: string): string =>
   subject.startsWith('rivulet.events.') ? EVENTS_SUBJECT : `${subject.split('.', 4).join('.')}.>`;
+
+/** Is it on a subject of publishers, as it is stored? */
+export const isPublishers = (subject: string): boolean =>
+  subject.startsWith('rivulet.events.') || writerOf(subject).id === 'events';
 
 export interface StreamLimits {
   readonly bytesMax: number;
@@ -69,6 +73,10 @@ export function filtersOf(topology: Topology, stageId: string, partition: number
   return hasPublishers(topology, stageId) && partition === 0 ? [own, EVENTS_SUBJECT] : [own];
 }
 
+/** Does an instance read all messages of its stream, and publishers' among them? Then one that is missing shows. */
+export const readsAll = (topology: Topology, stageId: string): boolean =>
+  hasPublishers(topology, stageId) && topology.count(stageId) === 1;
+
 /** What a mailbox holds: subjects of writers, each of whose last message is its record, and of publishers, which are nobody's. */
 export function mailboxSubjects(topology: Topology, stageId: string, partition: number) {
   const writers = topology
@@ -76,7 +84,7 @@ export function mailboxSubjects(topology: Topology, stageId: string, partition: 
     .flatMap(({ id, instances }) => instances(partition).map((p) => subjectOf(stageId, partition, id, p)));
   const publishers = filtersOf(topology, stageId, partition).slice(1);
   if (hasPublishers(topology, stageId)) publishers.push(`rivulet.${stageId}.${partition}.events.>`);
-  return { writers: [...new Set([...writers, subjectOf(stageId, partition, 'clock', partition)])], publishers };
+  return { writers: [...new Set([...writers, subjectOf(stageId, partition, CLOCK, partition)])], publishers };
 }
 
 /** A restore is under way, or was broken off: a stream of this name. */

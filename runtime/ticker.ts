@@ -1,7 +1,7 @@
 /** The clock as a writer: time enters a mailbox as ticks, so that it is replayed with everything else. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { streamOf, subjectOf } from './graph.js';
+import { CLOCK, streamOf, subjectOf } from './graph.js';
 import type { Clock, Log, Logger } from './ports.js';
 
 export interface TickerOptions {
@@ -25,7 +25,7 @@ export class Ticker {
   /** Ticks until stopped. A tick that cannot be written is left out: the next one carries the time. */
   async run(): Promise<void> {
     const { log, clock, logger, stage, partition, everyMs } = this.options;
-    const subject = subjectOf(stage, partition, 'clock', partition);
+    const subject = subjectOf(stage, partition, CLOCK, partition);
     let expected: number | undefined;
     while (!this.abort.signal.aborted) {
       try {

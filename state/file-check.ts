@@ -33,6 +33,7 @@ const PAUSE_MS = 5;
 
 const MARK = 'damage.txt';
 const NO_CURRENT = 'the file CURRENT is gone';
+const BAD_CURRENT = 'the file CURRENT is damaged';
 
 /** The last check in the background that was asked for in this thread. */
 let background: Promise<void> = Promise.resolve();
@@ -59,8 +60,8 @@ export class FileCheck {
     const mark = join(directory, MARK);
     if (existsSync(mark)) throw damaged(directory, readFileSync(mark, 'utf8').trim());
     const { problem, manifest } = await journals(directory);
-    // LevelDB would begin a new store, and remove what is there.
-    if (problem === NO_CURRENT) throw damaged(directory, problem);
+    // LevelDB would begin a new store, and remove what is there; or not open it.
+    if (problem === NO_CURRENT || problem === BAD_CURRENT) throw damaged(directory, problem);
     const check = new FileCheck(directory, problem, firstBytes);
     try {
       for (const [number, bytes] of manifest?.tables ?? []) await check.hold(number, bytes);
@@ -176,6 +177,7 @@ async function journals(directory: string): Promise<{ problem?: string; manifest
     return names.some((name) => /^\d+\.(ldb|sst|log)$/.test(name)) ? { problem: NO_CURRENT } : {};
   }
   const name = current.trimEnd();
+  if (!/^MANIFEST-\d+$/.test(name)) return { problem: BAD_CURRENT };
   const bytes = await readFile(join(directory, name)).catch(absent);
   // LevelDB refuses these itself, and says so.
   if (bytes === undefined) return {};

@@ -21,7 +21,7 @@ import {
 import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { asError, fatal, poison, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
-import { discarded, EXPECTED_LAST, type Feed, type LastRead, NatsReader, plainHeaders } from './reader.js';
+import { discarded, EXPECTED_LAST, expectedIn, type Feed, type LastRead, NatsReader, plainHeaders } from './reader.js';
 import { Requests } from './requests.js';
 import { ensureStream, explained, isMissing, openManager, REQUEST_TIMEOUT_MS } from './stream-manager.js';
 import { identityOf } from './stream-identity.js';
@@ -190,6 +190,7 @@ class NatsLog implements Log {
         storedAtMs: Date.parse(timestamp),
         data,
         headers: plainHeaders(header),
+        ...expectedIn(header),
       };
     } catch (error) {
       throw explained(error, stream);

@@ -164,15 +164,20 @@ export class NatsReader implements Reader {
 
 function toLogMessage(message: JsMsg): LogMessage {
   const { info, headers } = message;
-  const expected = headers?.get(EXPECTED_LAST) ?? '';
   return {
     sequence: info.streamSequence,
     subject: message.subject,
     storedAtMs: Math.floor(info.timestampNanos / 1e6),
     data: message.data,
-    headers: headers === undefined ? NO_HEADERS : plainHeaders(headers),
-    ...(expected === '' ? {} : { expected: Number(expected) }),
+    headers: plainHeaders(headers),
+    ...expectedIn(headers),
   };
+}
+
+/** What the writer said of the message before this one. */
+export function expectedIn(headers: MsgHdrs | undefined): Pick<LogMessage, 'expected'> {
+  const expected = headers?.get(EXPECTED_LAST) ?? '';
+  return expected === '' ? {} : { expected: Number(expected) };
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = {};

@@ -130,7 +130,8 @@ function repair(rivulet: Command): void {
     .summary('when a node does not start since state and log do not fit, or state is damaged')
     .description(
       'Examines the state of a stopped node and the streams it was made from, says what is wrong and what can be done, and does it with --yes.\n' +
-        'Nothing is deleted from the disk: stores that cannot be used are renamed to <name>.set-aside-<time>.',
+        'No state is deleted: stores that cannot be used are renamed to <name>.set-aside-<time>. What strangers have written between the stages is\n' +
+        'taken out of NATS.',
     )
     .option('--yes', 'do it; without it nothing is changed')
     .option(

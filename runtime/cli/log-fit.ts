@@ -1,16 +1,20 @@
-/** Do a snapshot and the log fit together? What an actor finds out when it opens (LOG_BEHIND, LOG_GAP), asked of a node that is stopped. */
-import { fromBinary } from '@bufbuild/protobuf';
-import { EnvelopeSchema, type SnapshotHead } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { mailboxRecord } from '../buried.js';
+/** Do a snapshot and the log fit together? What an actor finds out when it opens, and reads (LOG_BEHIND, LOG_GAP), asked of a node that is stopped. */
+import type { SnapshotHead } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { type MailboxRecord, mailboxRecord } from '../buried.js';
+import { asError } from '../errors.js';
 import { POISON, REPARTITION, streamOf, subjectOf, type Topology } from '../graph.js';
+import { Heard } from '../heard.js';
 import type { Log, StreamInfo } from '../ports.js';
 import { readSaid } from '../outbox.js';
 import { destinationsOf } from '../router.js';
 import { mustBeIncluded, mustHoldWhatWasSaid } from '../restored.js';
-import { filtersOf, mailboxSubjects } from '../streams.js';
+import { filtersOf, isPublishers, mailboxSubjects, readsAll } from '../streams.js';
+import { isWithin, type Span, spanText, Whole } from '../whole.js';
 import { hasCode } from './nats-link.js';
 
 const READ_AT_A_TIME = 100;
+/** What has not come by then is not there. */
+const SILENCE_MS_MAX = 10_000;
 
 export type LogFit =
   | { readonly kind: 'fits' }
@@ -18,8 +22,21 @@ export type LogFit =
   | { readonly kind: 'rolled-back'; readonly says: string }
   /** It is another one, or gone. */
   | { readonly kind: 'other-stream'; readonly says: string }
-  /** Messages behind the snapshot were trimmed. */
-  | { readonly kind: 'gap'; readonly says: string };
+  /** Messages behind the snapshot were trimmed, or lost. */
+  | { readonly kind: 'gap'; readonly says: string }
+  /** Of those behind it some of publishers' were lost, and all others are there. */
+  | { readonly kind: 'holes'; readonly says: string; readonly missing: readonly Span[] }
+  /** What it says cannot go on behind a message that was not written by rivulet. */
+  | { readonly kind: 'foreign'; readonly says: string };
+
+/** Under which code a node refuses to start. */
+export const CODES: Readonly<Record<Exclude<LogFit['kind'], 'fits'>, string>> = {
+  'rolled-back': 'LOG_BEHIND',
+  'other-stream': 'LOG_BEHIND',
+  gap: 'LOG_GAP',
+  holes: 'LOG_GAP',
+  foreign: 'LOG_FOREIGN',
+};
 
 const FITS: LogFit = { kind: 'fits' };
 
@@ -58,20 +75,36 @@ export async function logFit(
     head === undefined
       ? undefined
       : ((await filledAnew(log, topology, head)) ?? (await saidAndGone(log, topology, head, info)));
-  if (lost !== undefined) return { kind: 'rolled-back', says: lost };
-  const trimmed = await trimmedBelow(log, stage, partition, info);
+  if (lost !== undefined) return lost;
+  const { trimmed, gone } = await recordOf(log, stage, partition, info);
   if (trimmed > sequence + 1) return { kind: 'gap', says: `its mailbox was trimmed below message ${trimmed}` };
   const { publishers } = mailboxSubjects(topology, stage, partition);
   // Publishers' messages do not tell of the one before them.
-  if (publishers.length > 0 && head === undefined && info.firstSequence > 1) {
-    return { kind: 'gap', says: `${stream} begins with message ${info.firstSequence}: earlier ones were trimmed` };
+  const { firstSequence } = info;
+  if (publishers.length > 0 && head === undefined && firstSequence > 1 && !isWithin(gone, [1, firstSequence - 1])) {
+    return { kind: 'gap', says: `${stream} begins with message ${firstSequence}: earlier ones were trimmed` };
   }
-  return gapBehind(log, topology, stage, partition, sequence);
+  return behindSnapshot(log, topology, { stage, partition, sequence, heard: head?.heard ?? {}, gone }, info);
 }
 
-async function trimmedBelow(log: Log, id: string, partition: number, info: StreamInfo): Promise<number> {
-  if ((await infoOf(log, streamOf(POISON))) === undefined) return 0;
-  return (await mailboxRecord({ log, stage: { id }, partition }, info)).trimmed;
+type Recorded = Pick<MailboxRecord, 'trimmed' | 'gone'>;
+
+async function recordOf(log: Log, id: string, partition: number, info: StreamInfo): Promise<Recorded> {
+  if ((await infoOf(log, streamOf(POISON))) === undefined) return { trimmed: 0, gone: [] };
+  return mailboxRecord({ log, stage: { id }, partition }, info);
+}
+
+interface Mailbox extends Pick<MailboxRecord, 'gone'>, Pick<SnapshotHead, 'heard'> {
+  readonly stage: string;
+  readonly partition: number;
+  /** What the snapshot includes. */
+  readonly sequence: number;
+}
+
+/** The last message that one of the filters matches; 0 for none. */
+async function lastOf(log: Log, stream: string, filters: readonly string[]): Promise<number> {
+  const lasts = await Promise.all(filters.map((filter) => log.last(stream, filter)));
+  return Math.max(0, ...lasts.map((last) => last?.sequence ?? 0));
 }
 
 /** The message that it ends with may have been replaced; one that was trimmed tells nothing. */
@@ -79,12 +112,11 @@ async function filledAnew(
   log: Log,
   topology: Topology,
   { stage: id, partition, sequence, storedAtMs }: SnapshotHead,
-): Promise<string | undefined> {
+): Promise<LogFit | undefined> {
   const stream = streamOf(id);
   const filters = filtersOf(topology, id, partition);
-  const lasts = await Promise.all(filters.map((filter) => log.last(stream, filter)));
   // Else it would be waited for.
-  if (!lasts.some((last) => last !== undefined && last.sequence >= sequence)) return undefined;
+  if ((await lastOf(log, stream, filters)) < sequence) return undefined;
   const reader = await log.read(stream, { filters, from: sequence });
   try {
     const [first] = await reader.take(1);
@@ -93,7 +125,7 @@ async function filledAnew(
     }
     return undefined;
   } catch (error) {
-    if (hasCode(error, 'LOG_BEHIND')) return (error as Error).message;
+    if (hasCode(error, 'LOG_BEHIND')) return { kind: 'rolled-back', says: asError(error).message };
     throw error;
   } finally {
     await reader.close();
@@ -106,7 +138,7 @@ async function saidAndGone(
   topology: Topology,
   { stage, partition, sequence, storedAtMs, said, heard }: SnapshotHead,
   { identity, origins = [], lastSequence }: StreamInfo,
-): Promise<string | undefined> {
+): Promise<LogFit | undefined> {
   try {
     const lines = new Map<string, Awaited<ReturnType<typeof readSaid>>>();
     for (const { to, subject } of destinationsOf(topology, stage, partition)) {
@@ -116,40 +148,62 @@ async function saidAndGone(
     await mustHoldWhatWasSaid({ topology, stage: topology.stage(stage), partition, log }, restored, lines);
     return undefined;
   } catch (error) {
-    if (hasCode(error, 'LOG_BEHIND') || hasCode(error, 'STREAM_NOT_FOUND')) return (error as Error).message;
+    const says = asError(error).message;
+    if (hasCode(error, 'LOG_FOREIGN')) return { kind: 'foreign', says };
+    if (hasCode(error, 'LOG_BEHIND') || hasCode(error, 'STREAM_NOT_FOUND')) return { kind: 'rolled-back', says };
     throw error;
   }
 }
 
-/** Each writer says in a message which of its own came before: the first one behind the snapshot must follow on one that it includes. */
-async function gapBehind(
+/**
+ * All that an actor would read behind the snapshot: each writer says in a message which of its own came before; what publishers have sent shows by
+ * its sequences.
+ */
+async function behindSnapshot(
   log: Log,
   topology: Topology,
-  stage: string,
-  partition: number,
-  sequence: number,
+  { stage, partition, sequence, heard, gone }: Mailbox,
+  { lastSequence }: StreamInfo,
 ): Promise<LogFit> {
   const stream = streamOf(stage);
-  const waiting = new Set<string>();
-  for (const subject of mailboxSubjects(topology, stage, partition).writers) {
-    const last = await log.last(stream, subject);
-    if (last !== undefined && last.sequence > sequence) waiting.add(subject);
-  }
-  if (waiting.size === 0) return FITS;
-  const reader = await log.read(stream, { filters: filtersOf(topology, stage, partition), from: sequence + 1 });
+  const name = `${stage}.${partition}`;
+  const filters = filtersOf(topology, stage, partition);
+  const whole = readsAll(topology, stage) ? new Whole(name, stream, sequence, gone) : undefined;
+  // Where the last message is damaged, the server may not know of those before it.
+  const end = whole === undefined ? await lastOf(log, stream, filters) : lastSequence;
+  const missing: Span[] = [];
+  const known = [...gone];
+  const upTo = (next: number): void => {
+    const span = whole?.missingBefore(next);
+    if (span === undefined) return;
+    missing.push(span);
+    known.push(span);
+  };
+  const chain = new Heard(name, sequence, heard, known);
+  const reader = end > sequence ? await log.read(stream, { filters, from: sequence + 1 }) : undefined;
   try {
-    while (waiting.size > 0) {
-      const messages = await reader.take(READ_AT_A_TIME);
+    for (let at = sequence; reader !== undefined && at < end;) {
+      const silence = setTimeout(() => void reader.close(), SILENCE_MS_MAX);
+      const messages = await reader.take(READ_AT_A_TIME).finally(() => {
+        clearTimeout(silence);
+      });
       if (messages.length === 0) break;
-      for (const { subject, expected = 0 } of messages) {
-        if (waiting.delete(subject) && expected > sequence) {
-          return { kind: 'gap', says: `message ${expected} on ${subject} was trimmed before it was taken in` };
-        }
+      for (const message of messages) {
+        at = message.sequence;
+        upTo(at);
+        if (!isPublishers(message.subject)) chain.follow(message);
       }
     }
-    return FITS;
+    // The last ones of all may be missing.
+    if (lastSequence > sequence) upTo(lastSequence + 1);
+    if (missing.length === 0) return FITS;
+    return { kind: 'holes', says: `the NATS store has lost ${spanText(missing)} of ${stream}`, missing };
+  } catch (error) {
+    if (hasCode(error, 'LOG_GAP')) return { kind: 'gap', says: asError(error).message };
+    if (hasCode(error, 'LOG_BEHIND')) return { kind: 'rolled-back', says: asError(error).message };
+    throw error;
   } finally {
-    await reader.close();
+    await reader?.close();
   }
 }
 
@@ -166,8 +220,7 @@ export async function saidBeyondLog(
   const { lastSequence = 0 } = (await infoOf(log, streamOf(stage))) ?? {};
   for (const { to, subject } of destinationsOf(topology, stage, partition)) {
     if ((await infoOf(log, streamOf(to))) === undefined) continue;
-    const last = await log.last(streamOf(to), subject);
-    const said = last === undefined ? 0 : fromBinary(EnvelopeSchema, last.data).sequence;
+    const said = (await readSaid(log, streamOf(to), subject)).said.sequence;
     if (said > lastSequence) {
       return `${stage}.${partition} has answered message ${said} on ${subject}, and its mailbox ends at ${lastSequence}`;
     }

@@ -6,19 +6,25 @@ import { openNatsLog } from '../../connectors/nats/log.js';
 import type { Config } from '../config.js';
 import { fatal } from '../errors.js';
 import type { Topology } from '../graph.js';
+import { noteGone } from '../buried.js';
 import { checkDeployment, deploymentIn } from '../main-deployment.js';
 import { openNats } from '../main-nats.js';
 import type { Log } from '../ports.js';
 import type { RepairOptions } from './commands-state.js';
+import { deployedConfig } from './deployed-config.js';
 import { EXIT } from './exit.js';
+import { type ForeignMessage, foreignMessages, removerOn } from './foreign-messages.js';
 import { natsOptions, pipelineOptions } from './node-options.js';
-import { planRepair, type Remedy, setAside, type StorePlan } from './repair-plan.js';
+import { type Gone, planRepair, type Remedy, setAside, type StorePlan } from './repair-plan.js';
 import { settingsOf } from './settings.js';
+import { spanText } from '../whole.js';
+import { NODE_STORE } from './state-stores.js';
 import { type EventsLeft, eventsLeft, mustBeAlone, startAnew } from './start-anew.js';
 import { dropCopies, openStoredCopies } from './stored-copies.js';
 import { grouped, harmless } from './terminal.js';
 
 interface Outcome {
+  readonly foreign: readonly ForeignMessage[];
   readonly stores: readonly StorePlan[];
   readonly anew: EventsLeft | undefined;
   readonly setAside: readonly string[];
@@ -26,7 +32,7 @@ interface Outcome {
 }
 
 export async function repair(options: RepairOptions): Promise<number> {
-  const { config } = settingsOf(options);
+  const config = deployedConfig(settingsOf(options));
   const { yes = false, startAnew: anew = false, json = false } = options;
   const pipeline = pipelineOptions(config);
   if (deploymentIn(config.dataDir) !== undefined) checkDeployment(config.dataDir, pipeline);
@@ -40,7 +46,7 @@ export async function repair(options: RepairOptions): Promise<number> {
   );
   const text = json ? JSON.stringify(asJson(outcome), undefined, 2) : asText(outcome, anew);
   process.stdout.write(`${text}\n`);
-  const isWrong = anew || outcome.stores.some(({ remedy }) => remedy !== 'nothing');
+  const isWrong = anew || outcome.foreign.length > 0 || outcome.stores.some(({ remedy }) => remedy !== 'nothing');
   return !isWrong || outcome.done ? EXIT.ok : EXIT.failed;
 }
 
@@ -52,21 +58,29 @@ async function repaired(
   { yes, anew }: { readonly yes: boolean; readonly anew: boolean },
 ): Promise<Outcome> {
   const copies = await openStoredCopies(connection);
+  const foreign = await foreignMessages(log, topology, yes ? await removerOn(connection) : undefined);
+  if (foreign.length > 0 && !yes) return { foreign, stores: [], anew: undefined, setAside: [], done: false };
   const stores = await planRepair(dataDir, topology, log, copies);
   const left = anew ? await eventsLeft(topology, connection) : undefined;
   const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
   const possible = anew || !wrong.some(({ remedy }) => remedy === 'lost');
-  if (!yes || !possible) return { stores, anew: left, setAside: [], done: false };
+  if (!yes || !possible) return { foreign, stores, anew: left, setAside: [], done: false };
   const replayed = wrong.filter(({ remedy }) => remedy === 'replay').map(({ store }) => store);
   // State without its streams is refused, and this command tried again; streams without their state might be taken for whole.
-  if (anew) await startAnew(topology, connection);
+  if (anew) await startAnew(topology, connection, log);
   else if (copies !== undefined && replayed.length > 0) {
     await mustBeAlone(connection);
     await dropCopies(copies, replayed);
   }
+  for (const { stage: id, partition, missing } of anew ? [] : wrong.flatMap(({ gone }) => gone)) {
+    await noteGone({ log, stage: { id }, partition }, missing);
+  }
   const now = new Date();
-  const kept = (anew ? stores : wrong).flatMap(({ store }) => setAside(dataDir, store, now) ?? []);
-  return { stores, anew: left, setAside: kept, done: true };
+  const unusable = anew
+    ? stores.filter(({ store, remedy }) => store !== NODE_STORE || remedy !== 'nothing')
+    : wrong.filter(({ remedy }) => remedy !== 'skip');
+  const kept = unusable.flatMap(({ store }) => setAside(dataDir, store, now) ?? []);
+  return { foreign, stores, anew: left, setAside: kept, done: true };
 }
 
 async function withNats<T>(config: Config, work: (connection: NatsConnection, log: Log) => Promise<T>): Promise<T> {
@@ -93,7 +107,8 @@ async function withNats<T>(config: Config, work: (connection: NatsConnection, lo
   }
 }
 
-const asJson = ({ stores, anew, setAside: kept, done }: Outcome): object => ({
+const asJson = ({ foreign, stores, anew, setAside: kept, done }: Outcome): object => ({
+  foreign,
   stores,
   ...(anew === undefined ? {} : { start_anew: { messages: anew.messages, from: anew.firstAt, to: anew.lastAt } }),
   set_aside: kept,
@@ -103,29 +118,52 @@ const asJson = ({ stores, anew, setAside: kept, done }: Outcome): object => ({
 const REMEDIES: Readonly<Record<Remedy, string>> = {
   nothing: '',
   copies: 'can be made good: the node takes the copy that NATS holds, and replays the rest',
+  skip: 'can be made good: the node goes on behind what is missing, which is recorded as gone for good',
+  identity: 'can be made good: the node gets another identity, which is all that was there',
   replay: 'can be made good: its mailboxes are whole, the node reads them from the beginning',
   lost: 'cannot be made good from the log',
 };
 
-function asText({ stores, anew, setAside: kept, done }: Outcome, isAnew: boolean): string {
+function asText({ foreign, stores, anew, setAside: kept, done }: Outcome, isAnew: boolean): string {
   const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
-  const lines: string[] = [];
-  for (const { store, problems, remedy, because } of wrong) {
+  const isLost = wrong.some(({ remedy }) => remedy === 'lost');
+  const lines = foreignText(foreign, stores.length > 0);
+  for (const { store, problems, remedy, because, gone } of wrong) {
     lines.push(`${store}`, ...problems.map((problem) => `  ${harmless(problem)}`), `  ${REMEDIES[remedy]}`);
     lines.push(...because.map((why) => `    ${harmless(why)}`));
+    if (!isAnew && remedy !== 'lost') lines.push(...gone.map(goneText));
   }
   if (wrong.length > 0) lines.push('');
   if (anew !== undefined) lines.push(...anewText(anew, done));
-  else if (wrong.length === 0) lines.push(`Nothing to repair: ${stores.length} stores are sound and fit the log.`);
-  else if (wrong.some(({ remedy }) => remedy === 'lost')) lines.push(LOST);
-  if (done) {
+  else if (isLost) lines.push(LOST);
+  if (wrong.length === 0 && !isAnew && foreign.length === 0) {
+    lines.push(`Nothing to repair: ${stores.length} stores are sound and fit the log.`);
+  } else if (done) {
     lines.push(...kept.map((path) => `set aside: ${path}`));
-    lines.push('Done. Start the node; delete what was set aside when you are content.');
-  } else if (isAnew) lines.push('Nothing was changed. Do it with: rivulet repair --start-anew --yes');
-  else if (wrong.length > 0 && !wrong.some(({ remedy }) => remedy === 'lost')) {
-    lines.push('These stores would be set aside. Nothing was changed. Do it with: rivulet repair --yes');
-  }
+    const rest = kept.length === 0 ? '.' : '; delete what was set aside when you are content.';
+    lines.push(`Done. Start the node${rest}`);
+  } else if (isAnew && foreign.length === 0) {
+    lines.push('Nothing was changed. Do it with: rivulet repair --start-anew --yes');
+  } else if (!isLost) lines.push('Nothing was changed. Do it with: rivulet repair --yes');
   return lines.join('\n');
+}
+
+function foreignText(foreign: readonly ForeignMessage[], isRemoved: boolean): string[] {
+  if (foreign.length === 0) return [];
+  const goes = isRemoved
+    ? 'removed'
+    : 'to be removed, with others like them before these; what else there may be is seen then';
+  return [
+    ...foreign.map(({ stream, subject, sequence }) => `message ${sequence} of ${stream}, on ${harmless(subject)}`),
+    `  not written by rivulet: ${goes}. Let nobody else publish below rivulet., but for rivulet.events.>`,
+    '',
+  ];
+}
+
+function goneText({ missing }: Gone): string {
+  const count = missing.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  const what = count === 1 ? '1 message' : `${grouped(count)} messages`;
+  return `  lost: ${spanText(missing)}, so at most ${what} of publishers, each of one event unless it was an array or lines`;
 }
 
 const LOST = `What these stores knew is neither in the log any more nor in a copy that fits it. Nothing was changed.

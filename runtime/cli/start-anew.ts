@@ -1,6 +1,6 @@
 /**
  * Everything anew from the events that NATS still has: the streams between stages go, and all that is said in them; so do the copies of state, and
- * which messages were given up, since they get another try. The deployment that all nodes share stays what it is.
+ * which messages were given up, since they get another try. What is missing of the events by now is known to be gone. The deployment that all nodes share stays what it is.
  *
  * What stays is the mailbox of parse, which holds the events, and what parse has said to the dead letters: its inputs keep their numbers, so that no
  * dead letter is said twice. The clock's messages go: those before them were trimmed, which would be taken for a gap.
@@ -8,14 +8,16 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { noteGone } from '../buried.js';
 import { nodesIn } from '../cluster-entries.js';
 import { fatal } from '../errors.js';
 import { DEAD_LETTER, mailboxOf, POISON, streamOf, type Topology } from '../graph.js';
 import { BUCKETS } from '../main-copies.js';
+import type { Log } from '../ports.js';
 import { openNodes } from './backup.js';
 
-/** Streams that are no mailbox: all of them are made anew when they are wanted. */
-const BESIDE = [streamOf(POISON), `KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];
+/** Streams that are no mailbox: they are made anew when they are wanted. */
+const BESIDE = [`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];
 
 export interface EventsLeft {
   /** Messages in the mailboxes of parse. */
@@ -49,7 +51,7 @@ const isClock = (id: string, subject: string): boolean =>
   new RegExp(`^rivulet\\.${id}\\.\\d+\\.clock\\.`).test(subject);
 
 /** Throws Fatal NATS_IN_USE when a node is live. */
-export async function startAnew(topology: Topology, connection: NatsConnection): Promise<void> {
+export async function startAnew(topology: Topology, connection: NatsConnection, log: Log): Promise<void> {
   await mustBeAlone(connection);
   const manager = await jetstreamManager(connection);
   const present = await streamsOn(manager);
@@ -68,6 +70,14 @@ export async function startAnew(topology: Topology, connection: NatsConnection):
     } else await manager.streams.delete(stream);
   }
   for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
+  if (!present.has(streamOf(POISON))) return;
+  await manager.streams.purge(streamOf(POISON));
+  for (const id of ids.filter((one) => entries.has(one))) {
+    const { lastSequence } = await log.info(streamOf(id));
+    for (let partition = 0; lastSequence > 0 && partition < topology.count(id); partition++) {
+      await noteGone({ log, stage: { id }, partition }, [[1, lastSequence]]);
+    }
+  }
 }
 
 /** Of all nodes, those on other machines as well. */

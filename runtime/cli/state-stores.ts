@@ -16,6 +16,9 @@ import { asPlainText } from './dlq.js';
 /** Stores that repair has put out of use are called `<name>.set-aside-<time>`. */
 export const SET_ASIDE = '.set-aside-';
 
+/** Which node a data directory is. */
+export const NODE_STORE = 'node';
+
 export interface StoreDirectory {
   readonly name: string;
   readonly directory: string;

@@ -10,8 +10,9 @@ import { SNAPSHOT_FORMAT } from '../keyspace.js';
 import { deploymentIn } from '../main-deployment.js';
 import type { Log } from '../ports.js';
 import type { SettingOptions } from './commands-node.js';
+import { deployedConfig } from './deployed-config.js';
 import { EXIT } from './exit.js';
-import { logFit } from './log-fit.js';
+import { CODES, logFit } from './log-fit.js';
 import { runningServer } from './nats-link.js';
 import { natsOptions, pipelineOptions } from './node-options.js';
 import { settingsOf } from './settings.js';
@@ -36,7 +37,7 @@ interface StoreFinding {
 }
 
 export async function verifyState(options: SettingOptions & { readonly json?: true }): Promise<number> {
-  const { config } = settingsOf(options);
+  const config = deployedConfig(settingsOf(options));
   const topology = mainTopology(pipelineOptions(config));
   // What the data directory was made with, which may not be what the configuration says now.
   const partitions = deploymentIn(config.dataDir)?.partitions;
@@ -95,7 +96,7 @@ async function examined(
     } else if (log !== undefined) {
       const found = await logFit(log, topology, { stage: id, partition, head });
       fit = found.kind === 'fits' ? 'fits' : found.says;
-      if (found.kind !== 'fits') problems.push(`${found.kind === 'gap' ? 'LOG_GAP' : 'LOG_BEHIND'}: ${found.says}`);
+      if (found.kind !== 'fits') problems.push(`${CODES[found.kind]}: ${found.says}`);
     }
   }
   return {

@@ -55,6 +55,8 @@ async function list(store: Store, options: StateListOptions, limit: number, foun
     for await (const some of view.entries(startOf(options))) {
       for (const [path, value] of some) {
         const key = entryKey(path);
+        // What a store notes for itself is no stage's.
+        if (!/^\d+$/.test(key.partition)) continue;
         const fits = Object.entries(wanted).every(([name, is]) => key[name as keyof EntryKey] === is);
         if (!fits || !key.key.startsWith(prefix)) continue;
         if (found.length === limit) return true;

@@ -12,7 +12,7 @@ import { headKey, SNAPSHOT_FORMAT } from '../keyspace.js';
 import { BUCKETS } from '../main-copies.js';
 import type { Log } from '../ports.js';
 import { openBucket } from './backup.js';
-import { logFit } from './log-fit.js';
+import { type LogFit, logFit } from './log-fit.js';
 import { hasCode } from './nats-link.js';
 
 /** Absent: no node has made any. */
@@ -26,10 +26,12 @@ export async function openStoredCopies(connection: NatsConnection): Promise<Copi
   return { manifests: manifests.entries, objects };
 }
 
+type Holes = Extract<LogFit, { readonly kind: 'holes' }>;
+
 export type CopyFit =
   | { readonly kind: 'none' }
-  /** A node that starts without this unit's state takes the copy, and the log goes on from there. */
-  | { readonly kind: 'fits' }
+  /** A node that starts without this unit's state takes the copy, and the log goes on from there, but for messages of publishers that were lost. */
+  | { readonly kind: 'fits'; readonly holes: ReadonlyMap<string, Holes> }
   | { readonly kind: 'unfit'; readonly says: readonly string[] };
 
 /** An owner may replace a part while it is read. */
@@ -41,8 +43,9 @@ export async function copyFit(copies: Copies, log: Log, topology: Topology, unit
     const { manifest } = await readManifest(copies, unit.name);
     if (manifest === undefined) return { kind: 'none' };
     try {
-      const says = await unfitIn(await headsIn(copies, manifest, unit), log, topology, unit);
-      return says.length === 0 ? { kind: 'fits' } : { kind: 'unfit', says };
+      const holes = new Map<string, Holes>();
+      const says = await unfitIn(await headsIn(copies, manifest, unit), log, topology, unit, holes);
+      return says.length === 0 ? { kind: 'fits', holes } : { kind: 'unfit', says };
     } catch (error) {
       if (!(error instanceof RivuletError) || !/^OBJECT_/.test(error.code)) throw error;
       if (hasCode(error, 'OBJECT_MISSING') && attempt < ATTEMPTS_MAX) continue;
@@ -71,6 +74,7 @@ async function unfitIn(
   log: Log,
   topology: Topology,
   { stages, partition }: Unit,
+  holes: Map<string, Holes>,
 ): Promise<string[]> {
   const says: string[] = [];
   for (const stage of stages) {
@@ -82,7 +86,8 @@ async function unfitIn(
       says.push(`${copy} is of version ${head.stageVersion} of the stage, this build's is ${version}`);
     } else {
       const fit = await logFit(log, topology, { stage, partition, head });
-      if (fit.kind !== 'fits') says.push(`${copy}: ${fit.says}`);
+      if (fit.kind === 'holes') holes.set(stage, fit);
+      else if (fit.kind !== 'fits') says.push(`${copy}: ${fit.says}`);
     }
   }
   return says;

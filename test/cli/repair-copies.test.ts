@@ -1,7 +1,7 @@
 /** Data directories that are damaged, gone or of another moment, while NATS, which is not theirs, has copies of what they knew. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
@@ -88,7 +88,7 @@ describe('with copies in NATS', () => {
     const anew = await rivulet('repair', '--start-anew', '--yes');
     expect(anew.code).toBe(0);
     const left = await streams();
-    for (const name of ['KV_RIVULET_COPIES', 'OBJ_RIVULET_STATE', 'RIVULET_POISON', 'RIVULET_WINDOW']) {
+    for (const name of ['KV_RIVULET_COPIES', 'OBJ_RIVULET_STATE', 'RIVULET_WINDOW']) {
       expect(left).not.toHaveProperty(name);
     }
     expect(left).toMatchObject({ KV_RIVULET_DEPLOYMENT: 1 });
@@ -116,5 +116,27 @@ describe('with copies in NATS', () => {
     expect(await second.knows('chair-1')).toEqual(['chair-1']);
     await second.buy('chair-3');
     expect([...(await second.knows())].sort()).toEqual(['chair-1', 'chair-3']);
+  }, 240_000);
+
+  it('a node goes on when what a stranger has written on its lines was removed', async () => {
+    const first = await nodes.start('node');
+    await first.buy('chair-1');
+    const connection = await connectNats({ url: server.url }, 'test');
+    const client = jetstream(connection);
+    for (const text of ['hello there', '']) await client.publish('rivulet.window.0.watermark.0', text);
+    const ended = await Promise.all([first.running.ended, first.buy('chair-2').catch(() => undefined)]);
+    expect(ended[0].stderr).toMatch(/\[LOG_FOREIGN\]\n.*rivulet repair/s);
+    const verified = await rivulet('state', 'verify');
+    expect([verified.code, verified.stdout]).toEqual([1, expect.stringContaining('LOG_FOREIGN: message ')]);
+    expect((await rivulet('repair')).code).toBe(1);
+    const done = await rivulet('repair', '--yes');
+    expect([done.code, done.stdout]).toEqual([
+      0,
+      expect.stringMatching(/not written by rivulet: removed.*Done\. Start the node\./s),
+    ]);
+    const second = await nodes.start('node');
+    await second.buy('chair-3');
+    await second.knows('chair-1', 'chair-2', 'chair-3');
+    await connection.close();
   }, 240_000);
 });

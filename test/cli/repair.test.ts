@@ -130,7 +130,7 @@ async function copied(): Promise<Copies & { readonly objects: MemoryObjects }> {
   return copies;
 }
 
-const ALL_SOUND = Object.fromEntries(UNITS.map(({ name }) => [name, 'nothing']));
+const ALL_SOUND = Object.fromEntries(['node', ...UNITS.map(({ name }) => name)].map((name) => [name, 'nothing']));
 const totals = (): unknown[] => bed.rows('totals');
 
 describe('repair', () => {
@@ -171,7 +171,7 @@ describe('repair', () => {
     const plan = (await planRepair(dataDir, TOPOLOGY, bed.log)).find(({ store }) => store === 'user-0')!;
     expect(plan.remedy).toBe('lost');
     expect(plan.problems).toEqual([expect.stringMatching(/^damaged: \d+\.ldb: /)]);
-    expect(plan.because).toContainEqual(expect.stringMatching(/^message \d+ on rivulet\.sum\.0\.read\.0 was trimmed/));
+    expect(plan.because).toContainEqual(expect.stringMatching(/message \d+ on rivulet\.sum\.0\.read\.0 is gone$/));
   });
 
   it('says that state which is gone is lost where the log was trimmed', async () => {

@@ -49,6 +49,14 @@ describe('ls', () => {
     expect(heads.every(({ value }) => value.format === 2)).toBe(true);
   });
 
+  it('leaves out what stores note for themselves', async () => {
+    const store = await openLevelStore(join(cwd, dataDir, 'state', 'source-0'));
+    await store.write([{ key: '$copied', value: Buffer.from('{}') }]);
+    await store.close();
+    const all: { stage: string; partition: string }[] = await json('state', 'ls', '--limit', '100000');
+    expect(all.filter(({ stage, partition }) => stage === '$copied' || !/^\d+$/.test(partition))).toEqual([]);
+  });
+
   it('says that there is nothing, and where there is no state at all', async () => {
     expect((await rivulet('state', 'ls', '--stage', 'none')).stdout).toBe('No such entries.\n');
     const none = await runCli(cwd, ['state', 'ls', '--data-dir', 'nowhere']);

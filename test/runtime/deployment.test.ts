@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { PipelineOptions } from '../../actors/topology.js';
+import type { RivuletError } from '../../runtime/errors.js';
 import {
   checkDeployment,
   type Deployment,
@@ -34,14 +35,15 @@ afterEach(() => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-const codeOf = (options: PipelineOptions): unknown => {
+const refusalOf = (options: PipelineOptions): Partial<RivuletError> => {
   try {
     checkDeployment(dataDir, options);
-    return undefined;
+    return {};
   } catch (error) {
-    return (error as { code: unknown }).code;
+    return error as RivuletError;
   }
 };
+const codeOf = (options: PipelineOptions): unknown => refusalOf(options).code;
 
 it.each([
   ['nothing', {}, undefined],
@@ -52,6 +54,13 @@ it.each([
   ['the interest', { interest: { kind: 'epoch' } }, 'PIPELINE_CHANGED'],
 ] as const)('a changed deployment: %s', (_, change, code) => {
   expect(codeOf({ ...PIPELINE, ...change })).toBe(code);
+});
+
+it('names what can change the partitions: of users and items a repartition, of publishers nothing', () => {
+  const { source, user, item } = PIPELINE.partitions;
+  expect(refusalOf({ ...PIPELINE, partitions: { source, user: 5, item: 5 } }).hint).toContain('rivulet repartition');
+  const { hint } = refusalOf({ ...PIPELINE, partitions: { source: 2, user, item } });
+  expect(hint).toBe('sourcePartitions cannot be changed: start with the old number, or on another --data-dir');
 });
 
 it('a record that was cut short is refused, not taken for none', () => {

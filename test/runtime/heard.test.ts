@@ -1,7 +1,8 @@
 /** A mailbox that goes on from state of other partitions is not read without that state. */
 import { expect, it } from 'vitest';
-import { REPARTITION, subjectOf } from '../../runtime/graph.js';
+import { CLOCK, REPARTITION, subjectOf } from '../../runtime/graph.js';
 import { Heard } from '../../runtime/heard.js';
+import type { Span } from '../../runtime/whole.js';
 
 it('refuses the beginning that a repartition has written', () => {
   const beginning = {
@@ -14,4 +15,16 @@ it('refuses the beginning that a repartition has written', () => {
   expect(() => {
     new Heard('window.0', 0, {}).follow(beginning);
   }).toThrow(expect.objectContaining({ code: 'LOG_GAP', reaction: 'fatal' }));
+});
+
+it('misses what was said before, unless it is known to be gone', () => {
+  const tick = {
+    ...{ sequence: 9, subject: subjectOf('parse', 0, CLOCK, 0), storedAtMs: 0, expected: 7 },
+    ...{ data: new Uint8Array(), headers: {} },
+  };
+  const follow = (gone: Span[]) => () => {
+    new Heard('parse.0', 5, {}, gone).follow(tick);
+  };
+  expect(follow([])).toThrow(expect.objectContaining({ code: 'LOG_GAP', reaction: 'fatal' }));
+  expect(follow([[6, 7]])).not.toThrow();
 });

@@ -25,6 +25,18 @@ export const flip =
     return true;
   };
 
+/** Flips a bit of the first place where the file holds this text. */
+export const flipText =
+  (text: string): Damage =>
+  (file) => {
+    const bytes = readFileSync(file);
+    const at = bytes.indexOf(text);
+    if (at < 0) return false;
+    bytes[at + 1]! ^= 1;
+    writeFileSync(file, bytes);
+    return true;
+  };
+
 export const cutTo =
   (share: number): Damage =>
   (file) => {

@@ -151,6 +151,11 @@ export class MemoryLog implements Log {
     breakReaders(stream);
   }
 
+  /** As when the server cannot read a message on its disk any more: it is served no longer. */
+  lose(name: string, sequence: number): void {
+    drop(this.stream(name), (message) => message.sequence === sequence);
+  }
+
   /** As when the server restarts and nothing is lost: readers end. */
   restart(): void {
     for (const stream of this.streams.values()) breakReaders(stream);

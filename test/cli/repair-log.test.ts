@@ -1,0 +1,109 @@
+/** What `rivulet repair` finds in a log that was damaged behind the snapshots, or written to by strangers. */
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { noteGone } from '../../runtime/buried.js';
+import { utf8 } from '../../runtime/bytes.js';
+import { deployedConfig } from '../../runtime/cli/deployed-config.js';
+import { foreignMessages } from '../../runtime/cli/foreign-messages.js';
+import { pipelineOptions } from '../../runtime/cli/node-options.js';
+import { planRepair, setAside, type StorePlan } from '../../runtime/cli/repair-plan.js';
+import { loadConfig } from '../../runtime/config.js';
+import type { FlagValue } from '../../runtime/config-sources.js';
+import { claimIdentity } from '../../runtime/main-cluster.js';
+import { writeDeployment } from '../../runtime/main-deployment.js';
+import { ActorBed, line, ONE } from '../runtime/actor-bed.js';
+import { liveToys } from '../runtime/toy-stages.js';
+
+const TOPOLOGY = liveToys({ partitions: ONE });
+
+let dataDir: string;
+let bed: ActorBed;
+
+/** Six lines taken in, and no snapshot on disk yet. */
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'rivulet-repair-log-'));
+  bed = await ActorBed.make(TOPOLOGY);
+  for (const { id } of TOPOLOGY.stages) bed.start(id, 0, { knobs: { snapshotEveryMs: 1e12, frameMessages: 1 } });
+  await bed.publish(...[1, 2, 3, 4, 5, 6].map((id) => line(id)));
+  await bed.quiet();
+});
+afterEach(() => {
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+const planFor = async (store: string): Promise<StorePlan> =>
+  (await planRepair(dataDir, TOPOLOGY, bed.log)).find((one) => one.store === store)!;
+
+it('sees a message that is missing anywhere behind a snapshot, as the actor would', async () => {
+  expect(await planFor('user-0')).toMatchObject({ remedy: 'nothing' });
+  bed.log.lose('RIVULET_SUM', 4);
+  expect(await planFor('user-0')).toMatchObject({
+    remedy: 'lost',
+    because: ['sum.0 has read up to message 0, but message 4 on rivulet.sum.0.read.0 is gone'],
+  });
+});
+
+it('gives up publishers’ messages that are missing, and finds nothing more', async () => {
+  bed.log.lose('RIVULET_READ', 3);
+  bed.log.lose('RIVULET_READ', 4);
+  const { remedy, problems, gone } = await planFor('source-0');
+  expect([remedy, problems]).toEqual([
+    'skip',
+    ['there is no state of read.0: the NATS store has lost messages 3 to 4 of RIVULET_READ'],
+  ]);
+  for (const { stage: id, partition, missing } of gone) {
+    await noteGone({ log: bed.log, stage: { id }, partition }, missing);
+  }
+  expect(await planFor('source-0')).toMatchObject({ remedy: 'nothing', problems: [] });
+});
+
+it('takes out what strangers have written at the end of a line, and that alone', async () => {
+  const subject = 'rivulet.sum.0.read.0';
+  const before = [...bed.log.messages('RIVULET_SUM')];
+  const sequences = [await bed.log.publish(subject, utf8('hello')), await bed.log.publish(subject, new Uint8Array())];
+  const [first, last] = sequences.map((sequence) => ({ stream: 'RIVULET_SUM', subject, sequence }));
+  expect(await foreignMessages(bed.log, TOPOLOGY)).toEqual([last]);
+  const removed = await foreignMessages(bed.log, TOPOLOGY, async ({ stream, sequence }) => {
+    bed.log.lose(stream, sequence);
+  });
+  expect(removed).toEqual([last, first]);
+  expect(bed.log.messages('RIVULET_SUM')).toEqual(before);
+  expect(await foreignMessages(bed.log, TOPOLOGY)).toEqual([]);
+});
+
+it.each([0, 5])(
+  'sets a node store aside whose CURRENT was cut to %i bytes; the node gets another identity',
+  async (length) => {
+    const { node, release } = await claimIdentity(dataDir);
+    await release();
+    expect(await planFor('node')).toMatchObject({ remedy: 'nothing' });
+    truncateSync(join(dataDir, 'state', 'node', 'CURRENT'), length);
+    await expect(claimIdentity(dataDir)).rejects.toMatchObject({ code: 'STATE_DAMAGED' });
+    expect(await planFor('node')).toMatchObject({
+      remedy: 'identity',
+      problems: ['damaged: the file CURRENT is damaged'],
+    });
+    setAside(dataDir, 'node', new Date(0));
+    const other = await claimIdentity(dataDir);
+    await other.release();
+    expect(other.node).not.toBe(node);
+  },
+);
+
+it('takes the partitions from the data directory, unless the command line says which', () => {
+  const configOf = (...flags: FlagValue[]) => {
+    const loaded = loadConfig({
+      env: { RIVULET_PARTITIONS: '7' },
+      cwd: dataDir,
+      flags: [{ key: 'dataDir', value: dataDir, bySet: false }, ...flags],
+    });
+    return { loaded, config: deployedConfig(loaded) };
+  };
+  expect(configOf().config).toMatchObject({ partitions: 7, sourcePartitions: 1 });
+  const pipeline = pipelineOptions(configOf().loaded.config);
+  writeDeployment(dataDir, { ...pipeline, partitions: { source: 2, user: 3, item: 3 } });
+  expect(configOf().config).toMatchObject({ partitions: 3, sourcePartitions: 2 });
+  expect(configOf({ key: 'partitions', value: '5', bySet: true }).config).toMatchObject({ partitions: 5 });
+});

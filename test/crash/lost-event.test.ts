@@ -1,0 +1,65 @@
+/** Events that NATS has stored and then cannot read any more: they are missed, named, and given up only by who says so. */
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, it } from 'vitest';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { startEmbeddedNats } from '../../connectors/nats/embedded.js';
+import { openNatsLog } from '../../connectors/nats/log.js';
+import { utf8 } from '../../runtime/bytes.js';
+import { filesIn, flipText } from '../support/file-damage.js';
+import { testNatsServer } from '../support/nats.js';
+import { workingDirectory } from '../cli/run-cli.js';
+import { SmallNodes } from '../cli/small-node.js';
+
+const { cwd, remove } = workingDirectory();
+const nodes = new SmallNodes(cwd);
+afterEach(() => nodes.end());
+afterAll(remove);
+
+const rivulet = (...args: string[]) => nodes.rivulet('node', ...args);
+
+const purchase = (n: number): string =>
+  JSON.stringify({
+    ...{ event_id: `e-${n}`, event_type: 'purchase', event_time: '2026-11-01T10:00:00Z', user_id: `u-${n}` },
+    ...{ item_id: 'chair-1', category_code: 'home.chair', price: 5 },
+  });
+
+/** While no node runs; gives the sequence of each. */
+async function store(count: number): Promise<number[]> {
+  const { path: binary } = await testNatsServer();
+  const server = await startEmbeddedNats({ binary, storeDir: join(cwd, 'node', 'nats'), port: 'any' });
+  const log = await openNatsLog(await connectNats({ url: server.url }, 'test'));
+  const sequences: number[] = [];
+  for (let n = 0; n < count; n++) {
+    sequences.push(await log.publish('rivulet.events.purchase', utf8(purchase(n))));
+  }
+  await log.close();
+  await server.stop();
+  return sequences;
+}
+
+it('stored events that are damaged', async () => {
+  const before = await nodes.start('node');
+  await before.buy('chair-1');
+  await before.stop();
+  const sequences = await store(40);
+  const folder = join(cwd, 'node', 'nats', 'jetstream', '$G', 'streams', 'RIVULET_PARSE');
+  // The server does not know of the events before one that is its last, and damaged.
+  for (const lost of [20, 39]) {
+    expect(filesIn(folder, /\.blk$/).filter((file) => flipText(`"e-${lost}"`)(file))).toHaveLength(1);
+  }
+  const refused = await rivulet('start', '--grpc-port', '0');
+  expect([refused.code, refused.stderr]).toEqual([
+    3,
+    expect.stringMatching(`message ${sequences[20]} of RIVULET_PARSE \\[LOG_GAP\\]`),
+  ]);
+  const plan = await rivulet('repair');
+  const named = `lost messages ${sequences[20]}, ${sequences[39]} of RIVULET_PARSE`;
+  expect([plan.code, plan.stdout]).toEqual([1, expect.stringContaining(named)]);
+  const mended = await rivulet('repair', '--yes');
+  expect([mended.code, mended.stdout]).toEqual([0, expect.stringContaining('at most 2 messages')]);
+  const after = await nodes.start('node');
+  await after.buy('chair-2');
+  await after.stop();
+  const sound = await rivulet('repair', '--yes');
+  expect([sound.code, sound.stdout]).toEqual([0, expect.stringMatching(/^Nothing to repair: .* log\.\n$/)]);
+}, 120_000);

@@ -1,0 +1,83 @@
+/** What an actor makes of a log that lacks publishers' messages, or holds what nobody of the pipeline has written. */
+import { expect, it } from 'vitest';
+import { noteGone } from '../../runtime/buried.js';
+import { utf8 } from '../../runtime/bytes.js';
+import { MemoryStore } from '../../state/memory-store.js';
+import { ActorBed, line, ONE } from './actor-bed.js';
+import { liveToys } from './toy-stages.js';
+
+const read = (bed: ActorBed) => ({ log: bed.log, stage: { id: 'read' }, partition: 0 });
+
+/** Six lines, of which two are taken in; then some are lost. */
+async function withLost(...lost: readonly number[]) {
+  const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+  const store = new MemoryStore();
+  await bed.publish(line(1), line(2));
+  const first = bed.startApart('read', 0, { store });
+  await bed.until(() => first.status.sequence === 2);
+  await first.supervisor.stop();
+  await bed.until(() => first.ended());
+  await bed.publish(...[3, 4, 5, 6].map((id) => line(id)));
+  for (const sequence of lost) bed.log.lose('RIVULET_READ', sequence);
+  return { bed, store };
+}
+
+it.each([3, 4])('a lost message, %i, is named, and nothing behind it is taken in', async (lost) => {
+  const { bed, store } = await withLost(lost);
+  const { failure, ended } = bed.start('read', 0, { store });
+  await bed.until(() => ended());
+  expect(failure()).toMatchObject({
+    ...{ reaction: 'fatal', code: 'LOG_GAP', hint: expect.stringContaining('rivulet repair') },
+    message: `read.0 does not find message ${lost} of RIVULET_READ`,
+  });
+  expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2]);
+});
+
+it('what is known to be gone is left out, and no more', async () => {
+  const { bed, store } = await withLost(3, 5);
+  await noteGone(read(bed), [[5, 5]]);
+  const refused = bed.startApart('read', 0, { store });
+  await bed.until(() => refused.ended());
+  expect(refused.failure()).toMatchObject({ message: 'read.0 does not find message 3 of RIVULET_READ' });
+  await noteGone(read(bed), [[3, 3]]);
+  const { failure } = bed.start('read', 0, { store });
+  await bed.quiet();
+  expect(failure()).toBeUndefined();
+  expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 4, 6]);
+});
+
+it('what was said of a message before it was lost stays said, once', async () => {
+  const { bed, store } = await withLost();
+  const first = bed.startApart('read', 0, { store, knobs: { frameMessages: 10, snapshotEveryMs: 1e9 } });
+  await bed.until(() => first.status.sequence === 6 && first.status.unacknowledged === 0);
+  bed.log.lose('RIVULET_READ', 6);
+  await noteGone(read(bed), [[6, 6]]);
+  await bed.publish(line(7));
+  const { failure, status } = bed.start('read', 0, { store });
+  await bed.until(() => status.sequence === 7);
+  await bed.quiet();
+  expect(failure()).toBeUndefined();
+  expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+});
+
+it.each([
+  ['is no message at all', utf8('hello there')],
+  ['says nothing', new Uint8Array()],
+])('a message of a stranger on a line that %s is refused by name; without it all goes on', async (_, data) => {
+  const { bed, store } = await withLost();
+  const sum = bed.start('sum');
+  await bed.until(() => bed.messages('rank').length > 0);
+  const foreign = await bed.log.publish('rivulet.sum.0.read.0', data);
+  const refused = bed.startApart('read', 0, { store });
+  await bed.until(() => refused.ended());
+  expect(refused.failure()).toMatchObject({
+    ...{ reaction: 'fatal', code: 'LOG_FOREIGN', hint: expect.stringContaining('rivulet repair') },
+    message: `message ${foreign} of RIVULET_SUM, on rivulet.sum.0.read.0, was not written by rivulet`,
+  });
+  await bed.quiet();
+  bed.log.lose('RIVULET_SUM', foreign);
+  const { failure } = bed.start('read', 0, { store });
+  await bed.quiet();
+  expect([failure(), sum.failure()]).toEqual([undefined, undefined]);
+  expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6]);
+});
