@@ -132,8 +132,11 @@ export class HostedUnit {
     // Most of it while the instances still work: who takes over waits for the rest.
     if (copy) await deadline.step(`a copy of ${this.unit.name}`, () => this.copyAhead());
     await this.stopInstances(deadline);
-    this.isRunning = false;
-    if (copy) await deadline.step(`the last copy of ${this.unit.name}`, async () => this.copier?.copy());
+    if (copy) {
+      // It is another's from now on.
+      this.isRunning = false;
+      await deadline.step(`the last copy of ${this.unit.name}`, async () => this.copier?.copy());
+    }
     await deadline.step(`the copies of ${this.unit.name}`, () => this.stopCopying());
     await deadline.step(`the store ${this.unit.name}`, () => this.store.close());
   }
