@@ -43,7 +43,7 @@ async function start(name: string, partitions: number): Promise<LiveNode> {
   return node;
 }
 
-/** Each user sees four items; resolves when all nodes answer with what the last of them changed. */
+/** Each user buys four items; resolves when all nodes answer as of the last minute, though a frame of it may be under way still. */
 async function publish(minute: number, nodes: readonly LiveNode[]): Promise<void> {
   const events = [0, 1, 2, 3].flatMap((n) =>
     USERS.map((user, u) => {
@@ -67,13 +67,21 @@ async function publish(minute: number, nodes: readonly LiveNode[]): Promise<void
   }
 }
 
-/** Counts of all that the nodes have done together, once they are stopped. */
-async function stopped(...nodes: readonly LiveNode[]): Promise<unknown> {
-  for (const node of nodes) expect((await node.stop()).code).toBe(0);
-  return countersIn(nodes.map(({ dataDir }) => dataDir));
-}
+const STARTS_MAX = 5;
 
-const counts = (events: number) => ({ events, on_time: events, late: 0, dead_letter: 0, duplicates: 0 });
+/** Stops the nodes and compares what they have counted together. What none had read when it was told to stop, the next start reads. */
+async function stopped(events: number, ...nodes: readonly LiveNode[]): Promise<void> {
+  for (let left = STARTS_MAX; ; left--) {
+    for (const node of nodes) expect((await node.stop()).code).toBe(0);
+    const counted = await countersIn(nodes.map(({ dataDir }) => dataDir));
+    if (counted.on_time < events && left > 0) {
+      for (const node of nodes) await node.start();
+      continue;
+    }
+    expect(counted).toEqual({ events, on_time: events, late: 0, dead_letter: 0, duplicates: 0 });
+    return;
+  }
+}
 
 const repartitioned = async (partitions: number): Promise<void> => {
   const { code, stdout } = await rivulet('repartition', '--partitions', `${partitions}`, '--yes', '--data-dir', 'old');
@@ -91,7 +99,7 @@ it('counts each event once, on the node that was repartitioned, one that lost a 
   server = await startTestNats();
   const first = await start('old', 2);
   await publish(0, [first]);
-  expect(await stopped(first)).toEqual(counts(20));
+  await stopped(20, first);
   await repartitioned(3);
   await dropCopies();
   // All events are there still, and yet no way to begin.
@@ -101,7 +109,7 @@ it('counts each event once, on the node that was repartitioned, one that lost a 
   await repartitioned(4);
   const pair = await Promise.all([start('old', 4), start('empty', 4)]);
   await publish(5, pair);
-  expect(await stopped(...pair)).toEqual(counts(40));
+  await stopped(40, ...pair);
 
   // A data directory that an earlier repartition has left out.
   writeFileSync(join(cwd, 'empty', 'deployment.json'), JSON.stringify({ partitions: { source: 1, user: 2, item: 2 } }));
@@ -115,5 +123,5 @@ it('counts each event once, on the node that was repartitioned, one that lost a 
   rmSync(join(cwd, 'empty'), { recursive: true });
   const again = await Promise.all([start('empty', 3), start('old', 3)]);
   await publish(10, again);
-  expect(await stopped(...again)).toEqual(counts(60));
+  await stopped(60, ...again);
 }, 180_000);
