@@ -266,6 +266,8 @@ export class Cluster {
     };
     const task = outlasting(tried, { clock, isWanted: isStillWanted, onWait: (error) => this.waits(error, unit) })
       .catch((error: unknown) => {
+        // What it waited for is not asked of it any more.
+        if (reactionOf(error) === 'transient' && !isWanted()) return;
         logger.error({ unit, reason: explain(error) }, 'cannot open or close a unit');
         // At the end it is the next start's.
         if (!this.isLeaving() || reactionOf(error) === 'fatal') onFatal(asError(error));

@@ -21,6 +21,7 @@ import { outlasting } from './outlasting.js';
 import { mustFitLog } from './preflight.js';
 import type { Restores } from './restores.js';
 import { restoredSnapshot } from './restored.js';
+import { Standby } from './standby.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
@@ -78,6 +79,9 @@ export class HostedUnit {
   private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   private copier: Copier | undefined;
   private recovering: Promise<void> | undefined;
+  /** What is wanted of it, also while it is still becoming that. */
+  private role: 'follow' | 'own' | undefined;
+  private readonly standby: Standby;
   /** Ends when the present role change or recovery has (U1). */
   private changing: Promise<void> = Promise.resolve();
   private readonly closing = new AbortController();
@@ -90,6 +94,7 @@ export class HostedUnit {
     private readonly onFatal: (error: Error) => void,
   ) {
     this.known = unit.stages.map((id) => newStatus(id, unit.partition));
+    this.standby = new Standby(unit.name, options.clock, options.copying?.everyMs ?? 0);
   }
 
   static async open(unit: Unit, options: HostOptions, onFatal: (error: Error) => void): Promise<HostedUnit> {
@@ -113,13 +118,15 @@ export class HostedUnit {
     return this.instances.get(stage)?.supervisor.current;
   }
 
-  /** Resolves when the store is at the newest copy; then stays there. */
+  /** Resolves when the store is at the newest copy; then stays there. Transient COPY_UNUSABLE: the owner has yet to make the copy anew. */
   follow(): Promise<void> {
+    this.role = 'follow';
     return this.inTurn(() => this.followNow());
   }
 
   /** Resolves when the instances are started. */
   own(): Promise<void> {
+    this.role = 'own';
     return this.inTurn(() => this.ownNow());
   }
 
@@ -151,13 +158,17 @@ export class HostedUnit {
     if (copying === undefined) return;
     const { unit, store } = this;
     const logger = loggerOf(unit.name, unit.partition);
-    const stored = await readManifest(copying.copies, unit.name);
-    this.copier = new Copier({ ...copying, writer: copying.writer(), unit, store, clock, logger }, stored);
+    this.copier = await Copier.open({ ...copying, writer: copying.writer(), unit, store, clock, logger });
     this.copier.start(this.onFatal);
   }
 
   private async startAtCopy(): Promise<void> {
-    await this.catchUp();
+    await this.catchUp().catch((error: unknown) => {
+      if (!(error instanceof RivuletError && error.code === 'COPY_LOST')) throw error;
+      // What it has, or nothing, may do with mailboxes that are whole. Those that are not say so (LOG_GAP), and then it ends with this error.
+      const { name, partition } = this.unit;
+      this.options.loggerOf(name, partition).warn({ err: error, unit: name }, 'starting without the copy');
+    });
     this.startInstances();
   }
 
@@ -173,7 +184,9 @@ export class HostedUnit {
     // What a broken off copy has left has no head (Y3).
     const fresh = this.unit.stages.filter((id) => have[id] === 0);
     if (fresh.length > 0) await forget(this.unit, this.store, fresh);
-    if (copying !== undefined) await catchUp(copying.copies, this.unit, this.store);
+    if (copying === undefined) return;
+    const work = () => catchUp(copying.copies, unit, store);
+    await (this.role === 'follow' ? this.standby.tried(work) : work());
   }
 
   private async keepUp({ copies, everyMs }: CopyingOptions, signal: AbortSignal): Promise<void> {
