@@ -22,10 +22,6 @@ const DELETES_MAX = 1_000;
 /** A part may be replaced by a compacted one while it is read. */
 const ATTEMPTS_MAX = 5;
 
-/** What no second try mends: the copy must be made anew, by who has the state. */
-export const isUnusable = (error: unknown): boolean =>
-  error instanceof RivuletError && (error.code === 'COPY_LOST' || error.code === 'OBJECT_DAMAGED');
-
 /** Up to where the records of changed keys have been told to a manifest: those behind are complete from there. Local to a store. */
 export const COPIED = '$copied';
 

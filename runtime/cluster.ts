@@ -135,10 +135,8 @@ export class Cluster {
     await this.holdStill(holdIn(entries));
     const taken = leasesIn(await leases.entries());
     const candidates = this.seen.filter(({ draining }) => !draining).map(({ id }) => id);
-    const plan = place(
-      units.map(({ name }) => name),
-      candidates.sort(),
-    );
+    const names = units.map(({ name }) => name);
+    const plan = place(names, candidates.sort());
     for (const { name } of units) {
       const preference = plan.get(name) ?? [];
       const rank = preference.indexOf(node);
@@ -216,7 +214,12 @@ export class Cluster {
     if ((wanted || this.everywhere.has(unit)) && !isFollowed) {
       this.followed.set(unit, 'busy');
       const follow = async (): Promise<void> => {
-        await host.follow(unit);
+        await host.follow(unit).catch((error: unknown) => {
+          // Not warm, and nobody waits for it: the next round tries again.
+          const unusable = error instanceof RivuletError && error.code === 'COPY_UNUSABLE';
+          if (unusable && !this.everywhere.has(unit)) this.followed.delete(unit);
+          throw error;
+        });
         if (this.followed.has(unit)) this.followed.set(unit, 'ready');
       };
       this.beside(unit, follow, () => this.followed.has(unit));
@@ -261,9 +264,7 @@ export class Cluster {
   private beside(unit: string, work: () => Promise<void>, isWanted: () => boolean = () => true): void {
     const { onFatal, logger, clock } = this.options;
     const isStillWanted = (): boolean => !this.isLeaving() && isWanted();
-    const tried = async (): Promise<void> => {
-      if (isWanted()) await work();
-    };
+    const tried = (): Promise<void> => (isWanted() ? work() : Promise.resolve());
     const task = outlasting(tried, { clock, isWanted: isStillWanted, onWait: (error) => this.waits(error, unit) })
       .catch((error: unknown) => {
         // What it waited for is not asked of it any more.

@@ -94,7 +94,7 @@ export class HostedUnit {
     private readonly onFatal: (error: Error) => void,
   ) {
     this.known = unit.stages.map((id) => newStatus(id, unit.partition));
-    this.standby = new Standby(unit.name, options.clock, options.copying?.everyMs ?? 0);
+    this.standby = new Standby(unit, options.clock, options.copying?.everyMs ?? 0);
   }
 
   static async open(unit: Unit, options: HostOptions, onFatal: (error: Error) => void): Promise<HostedUnit> {
@@ -173,7 +173,7 @@ export class HostedUnit {
   }
 
   private async catchUp(): Promise<void> {
-    const { copying, topology, log } = this.options;
+    const { copying, topology, log, loggerOf } = this.options;
     const { unit, store } = this;
     const { partition } = unit;
     // What was taken in from another stream, or from this one before it was rolled back or restored, is nothing to lay a copy upon: their sequences alone
@@ -186,7 +186,7 @@ export class HostedUnit {
     if (fresh.length > 0) await forget(this.unit, this.store, fresh);
     if (copying === undefined) return;
     const work = () => catchUp(copying.copies, unit, store);
-    await (this.role === 'follow' ? this.standby.tried(work) : work());
+    await (this.role === 'follow' ? this.standby.tried(work, loggerOf(unit.name, partition)) : work());
   }
 
   private async keepUp({ copies, everyMs }: CopyingOptions, signal: AbortSignal): Promise<void> {

@@ -12,7 +12,7 @@ import { nodesIn } from '../cluster-entries.js';
 import { fatal } from '../errors.js';
 import { DEAD_LETTER, mailboxOf, POISON, streamOf, type Topology } from '../graph.js';
 import { BUCKETS } from '../main-copies.js';
-import { openNodes } from './backup.js';
+import { openNodes } from './buckets.js';
 
 /** Streams that are no mailbox: all of them are made anew when they are wanted. */
 const BESIDE = [streamOf(POISON), `KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];
