@@ -209,16 +209,17 @@ export class Cluster {
   }
 
   private standBy(unit: string, wanted: boolean): void {
-    const { host } = this.options;
+    const { host, clock, leaseMs } = this.options;
     const isFollowed = this.followed.has(unit);
     if ((wanted || this.everywhere.has(unit)) && !isFollowed) {
       this.followed.set(unit, 'busy');
       const follow = async (): Promise<void> => {
-        await host.follow(unit).catch((error: unknown) => {
-          // Not warm, and nobody waits for it: the next round tries again.
+        await host.follow(unit).catch(async (error: unknown) => {
           const unusable = error instanceof RivuletError && error.code === 'COPY_UNUSABLE';
-          if (unusable && !this.everywhere.has(unit)) this.followed.delete(unit);
-          throw error;
+          if (!unusable || this.everywhere.has(unit)) throw error;
+          // Not warm, and nobody waits for it: a later round tries again.
+          await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.leaving.signal);
+          this.followed.delete(unit);
         });
         if (this.followed.has(unit)) this.followed.set(unit, 'ready');
       };
