@@ -9,7 +9,7 @@ import {
   type Sequences,
   type StoredManifest,
 } from './copies.js';
-import { RivuletError } from './errors.js';
+import { fatal, RivuletError } from './errors.js';
 import type { Unit } from './host.js';
 import { changedPrefix, headKey, instancePrefix, sequenceIn } from './keyspace.js';
 import type { Store, StoreChange } from './ports.js';
@@ -36,23 +36,35 @@ export function copiedOf(store: Store): Partial<Sequences> {
   return bytes === undefined ? {} : (JSON.parse(textOf(bytes)) as Sequences);
 }
 
-/** Gives the manifest that the store is not behind of any more. */
+/** Gives the manifest that the store is not behind of any more. Fatal COPY_LOST when a part is not there; the store is as it was before that part. */
 export async function catchUp(copies: Copies, unit: Unit, store: Store): Promise<StoredManifest> {
+  let missedAt: number | undefined;
   for (let attempt = 1; ; attempt++) {
     const stored = await readManifest(copies, unit.name);
+    let name = '';
     try {
       for (const part of missingParts(stored.manifest?.parts ?? [], sequencesOf(store, unit))) {
+        ({ name } = part);
         await takePart(copies, unit, store, part);
       }
     } catch (error) {
-      const replaced = error instanceof RivuletError && error.code === 'OBJECT_MISSING';
-      if (!replaced || attempt === ATTEMPTS_MAX) throw error;
+      if (!(error instanceof RivuletError && error.code === 'OBJECT_MISSING')) throw error;
+      // Whoever replaces a part writes the manifest first (Y2).
+      if (stored.revision === missedAt) throw lost(unit, name, error);
+      if (attempt === ATTEMPTS_MAX) throw error;
+      missedAt = stored.revision;
       continue;
     }
     await acknowledge(unit, store, includedIn(stored.manifest));
     return stored;
   }
 }
+
+const lost = ({ name: unit }: Unit, part: string, cause: Error): Error =>
+  fatal('COPY_LOST', `the copy of ${unit} that NATS holds lacks its part ${part}`, {
+    cause,
+    hint: `start the node that had ${unit} last: it copies its state anew; without it restore a backup, or see what can be done with \`rivulet repair\``,
+  });
 
 /** From the first that brings news on. Each goes on from where the one before ends, so that one goes on from what is there. */
 function missingParts(parts: readonly CopyPart[], have: Sequences): readonly CopyPart[] {
@@ -69,11 +81,14 @@ async function takePart({ objects }: Copies, unit: Unit, store: Store, { name, f
   const heads = new Set(news.map((id) => headKey(id, unit.partition)));
   const isWhole = Object.keys(from).length === 0;
   let piecewise = isWhole;
-  if (isWhole) await forget(unit, store, news);
+  let isThere = false;
   let batch: StoreChange[] = [];
   const last: StoreChange[] = [];
   let bytes = 0;
   for await (const changes of entriesOf(objects.get(name))) {
+    // Nothing is given up for a part that is not there.
+    if (isWhole && !isThere) await forget(unit, store, news);
+    isThere = true;
     for (const change of changes) {
       if (!prefixes.some((prefix) => change.key.startsWith(prefix))) continue;
       (heads.has(change.key) ? last : batch).push(change);

@@ -135,10 +135,8 @@ export class Cluster {
     await this.holdStill(holdIn(entries));
     const taken = leasesIn(await leases.entries());
     const candidates = this.seen.filter(({ draining }) => !draining).map(({ id }) => id);
-    const plan = place(
-      units.map(({ name }) => name),
-      candidates.sort(),
-    );
+    const names = units.map(({ name }) => name);
+    const plan = place(names, candidates.sort());
     for (const { name } of units) {
       const preference = plan.get(name) ?? [];
       const rank = preference.indexOf(node);
@@ -211,12 +209,18 @@ export class Cluster {
   }
 
   private standBy(unit: string, wanted: boolean): void {
-    const { host } = this.options;
+    const { host, clock, leaseMs } = this.options;
     const isFollowed = this.followed.has(unit);
     if ((wanted || this.everywhere.has(unit)) && !isFollowed) {
       this.followed.set(unit, 'busy');
       const follow = async (): Promise<void> => {
-        await host.follow(unit);
+        await host.follow(unit).catch(async (error: unknown) => {
+          const unusable = error instanceof RivuletError && error.code === 'COPY_UNUSABLE';
+          if (!unusable || this.everywhere.has(unit)) throw error;
+          // Not warm, and nobody waits for it: a later round tries again.
+          await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.leaving.signal);
+          this.followed.delete(unit);
+        });
         if (this.followed.has(unit)) this.followed.set(unit, 'ready');
       };
       this.beside(unit, follow, () => this.followed.has(unit));
@@ -261,11 +265,11 @@ export class Cluster {
   private beside(unit: string, work: () => Promise<void>, isWanted: () => boolean = () => true): void {
     const { onFatal, logger, clock } = this.options;
     const isStillWanted = (): boolean => !this.isLeaving() && isWanted();
-    const tried = async (): Promise<void> => {
-      if (isWanted()) await work();
-    };
+    const tried = (): Promise<void> => (isWanted() ? work() : Promise.resolve());
     const task = outlasting(tried, { clock, isWanted: isStillWanted, onWait: (error) => this.waits(error, unit) })
       .catch((error: unknown) => {
+        // What it waited for is not asked of it any more.
+        if (reactionOf(error) === 'transient' && !isWanted()) return;
         logger.error({ unit, reason: explain(error) }, 'cannot open or close a unit');
         // At the end it is the next start's.
         if (!this.isLeaving() || reactionOf(error) === 'fatal') onFatal(asError(error));

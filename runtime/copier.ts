@@ -47,14 +47,24 @@ export class Copier {
   private count = 0;
   private ended: Promise<void> = Promise.resolve();
 
-  constructor(
+  private constructor(
     private readonly options: CopierOptions,
     private stored: StoredManifest,
+    /** Parts of the manifest are gone: nobody can start from it, however far it says that it goes. */
+    private isLost: boolean,
   ) {}
+
+  static async open(options: CopierOptions): Promise<Copier> {
+    const { copies, unit } = options;
+    const stored = await readManifest(copies, unit.name);
+    const copier = new Copier(options, stored, false);
+    if (stored.manifest !== undefined) copier.look(await copies.objects.names(`${unit.name}/`));
+    return copier;
+  }
 
   /** The sequence of a stage that the copy includes. */
   included(stage: string): number {
-    return includedIn(this.stored.manifest)[stage] ?? 0;
+    return this.isLost ? 0 : (includedIn(this.stored.manifest)[stage] ?? 0);
   }
 
   /** Copies at intervals; `onFatal` hears what cannot be mended by trying again. */
@@ -85,6 +95,8 @@ export class Copier {
       try {
         await this.copy();
       } catch (error) {
+        // A stop that was cut short has closed the store under it.
+        if (signal.aborted) return;
         if (reactionOf(error) !== 'transient') throw error;
         // The next round takes it with it; until then the mailbox stays longer than it need.
         logger.warn({ err: asError(error), unit: unit.name }, 'cannot copy the state now');
@@ -93,18 +105,23 @@ export class Copier {
   }
 
   private async copyNow(): Promise<void> {
-    const { unit, store } = this.options;
+    const { copies, unit, store } = this.options;
     const view = store.view();
     try {
       const to = await sequencesIn(view, unit);
-      const { manifest } = this.stored;
-      if (!isAhead(to, includedIn(manifest), unit)) {
+      const included = includedIn(this.stored.manifest);
+      const ahead = isAhead(to, included, unit);
+      if (!ahead && !this.isLost) {
         await this.collect();
         return;
       }
-      const parts = manifest?.parts ?? [];
-      const whole = mustBeWhole(parts, copiedOf(store), unit);
-      await this.put(whole ? entriesOfAll(view, unit) : entriesChanged(view, unit), whole ? [] : parts, to);
+      const known = await copies.objects.names(`${unit.name}/`);
+      this.look(known);
+      // One that is lost is made anew as soon as that would not undo what it says (Y1).
+      if (this.isLost ? isBehind(to, included, unit) : !ahead) return;
+      const parts = this.stored.manifest?.parts ?? [];
+      const whole = this.isLost || mustBeWhole(parts, copiedOf(store), unit);
+      await this.put(whole ? entriesOfAll(view, unit) : entriesChanged(view, unit), whole ? [] : parts, to, known);
     } finally {
       await view.close();
     }
@@ -115,9 +132,21 @@ export class Copier {
     await this.collect();
   }
 
-  private async put(entries: AsyncIterable<StoreChange[]>, before: readonly CopyPart[], to: Sequences): Promise<void> {
+  private look(names: readonly string[]): void {
+    const { logger, unit } = this.options;
+    const was = this.isLost;
+    this.isLost = !isStored(this.stored, names);
+    if (this.isLost && !was) logger.warn({ unit: unit.name }, 'parts of the copy are gone; making it anew, as a whole');
+  }
+
+  /** `known`: the objects that were there before. */
+  private async put(
+    entries: AsyncIterable<StoreChange[]>,
+    before: readonly CopyPart[],
+    to: Sequences,
+    known: readonly string[],
+  ): Promise<void> {
     const { copies, unit, writer, logger } = this.options;
-    const known = await copies.objects.names(`${unit.name}/`);
     const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${writer}-${this.count++}`;
     const startedAt = performance.now();
     const { bytes, digest } = await copies.objects.put(name, piecesOf(entries));
@@ -133,6 +162,7 @@ export class Copier {
       }
       throw error;
     }
+    this.isLost = false;
     const named = new Set(parts.map((one) => one.name));
     this.garbage = known.filter((one) => !named.has(one));
     const ms = Math.round(performance.now() - startedAt);
@@ -161,15 +191,23 @@ export class Copier {
   }
 }
 
+/** Are all parts of the manifest among the objects that are there? */
+function isStored({ manifest }: StoredManifest, names: readonly string[]): boolean {
+  const stored = new Set(names);
+  return (manifest?.parts ?? []).every(({ name }) => stored.has(name));
+}
+
 async function sequencesIn(view: StoreView, { stages, partition }: Unit): Promise<Sequences> {
   const heads = await view.values(stages.map((id) => headKey(id, partition)));
   return Object.fromEntries(stages.map((id, i) => [id, sequenceIn(heads[i])]));
 }
 
+const isBehind = (to: Sequences, included: Sequences, { stages }: Unit): boolean =>
+  stages.some((id) => (to[id] ?? 0) < (included[id] ?? 0));
+
 /** Further in one stage and behind in none (Y1). */
-const isAhead = (to: Sequences, included: Sequences, { stages }: Unit): boolean =>
-  stages.every((id) => (to[id] ?? 0) >= (included[id] ?? 0)) &&
-  stages.some((id) => (to[id] ?? 0) > (included[id] ?? 0));
+const isAhead = (to: Sequences, included: Sequences, unit: Unit): boolean =>
+  !isBehind(to, included, unit) && unit.stages.some((id) => (to[id] ?? 0) > (included[id] ?? 0));
 
 /** The first one; when the store does not know all that changed since the manifest; and when the parts outweigh the whole. */
 function mustBeWhole(parts: readonly CopyPart[], copied: Partial<Sequences>, { stages }: Unit): boolean {

@@ -2,10 +2,11 @@
 import type { Actor } from './actor.js';
 import { Deadline } from './deadline.js';
 import { fatal, transient } from './errors.js';
-import { HostedUnit, type HostOptions, type Unit } from './hosted-unit.js';
+import type { HostOptions, Unit } from './host-options.js';
+import { HostedUnit } from './hosted-unit.js';
 import type { ActorStatus } from './status.js';
 
-export type { HostOptions, Unit } from './hosted-unit.js';
+export type { HostOptions, Unit } from './host-options.js';
 
 /** What a node does with units; resolves when it is so. Units of one name take turns. */
 export interface UnitHost {

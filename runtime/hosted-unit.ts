@@ -9,63 +9,22 @@
  *   U1  One process at a time writes a store (LevelDB sees to it), and one of its roles at a time; a recovery takes turns with them.
  *   U2  Only the owner trims and copies; whoever believes to own it and does not is refused by the fences (O2, Y1).
  */
-import type { ActorKnobs, Actor } from './actor.js';
+import type { Actor } from './actor.js';
 import { acknowledge, catchUp, forget, sequencesOf } from './catch-up.js';
 import { Copier } from './copier.js';
-import { type Copies, includedIn, readManifest } from './copies.js';
+import { includedIn, readManifest } from './copies.js';
 import { Deadline } from './deadline.js';
 import { asError, RivuletError } from './errors.js';
-import type { Topology } from './graph.js';
-import type { Clock, Log, Logger, Store } from './ports.js';
+import type { CloseOptions, CopyingOptions, HostOptions, Unit } from './host-options.js';
+import type { Store } from './ports.js';
 import { outlasting } from './outlasting.js';
 import { mustFitLog } from './preflight.js';
-import type { Restores } from './restores.js';
 import { restoredSnapshot } from './restored.js';
+import { Standby } from './standby.js';
 import { type ActorStatus, newStatus } from './status.js';
 import { hasPublishers } from './streams.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
-import type { Turn } from './turns.js';
-
-/** What moves as one: the instances with one number of the stages that share a store. */
-export interface Unit {
-  /** `<kind>-<partition>`; names the store. */
-  readonly name: string;
-  readonly partition: number;
-  readonly stages: readonly string[];
-  /** Runs on every node: a view, which only reads. */
-  readonly everywhere?: boolean;
-}
-
-export interface HostOptions {
-  readonly topology: Topology;
-  readonly log: Log;
-  readonly openStore: (name: string) => Promise<Store>;
-  readonly clock: Clock;
-  readonly loggerOf: (stage: string, partition: number) => Logger;
-  readonly knobs: ActorKnobs;
-  /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
-  readonly tickEveryMs: number;
-  readonly turn?: Turn;
-  readonly restores?: Restores;
-  readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
-  /** Absent: a unit that lives and dies with its data directory. */
-  readonly copying?: CopyingOptions;
-}
-
-export interface CopyingOptions {
-  readonly copies: Copies;
-  readonly everyMs: number;
-  /** Names a copier; each time another name, on all nodes. */
-  readonly writer: () => string;
-  /** While true nothing is trimmed or deleted that a backup may need. */
-  readonly isHeld: () => boolean;
-}
-
-export interface CloseOptions {
-  readonly copy: boolean;
-  readonly deadline: Deadline;
-}
 
 interface Instance {
   readonly supervisor: Supervisor;
@@ -79,6 +38,9 @@ export class HostedUnit {
   private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   private copier: Copier | undefined;
   private recovering: Promise<void> | undefined;
+  /** What is wanted of it, also while it is still becoming that. */
+  private role: 'follow' | 'own' | undefined;
+  private readonly standby: Standby;
   /** Ends when the present role change or recovery has (U1). */
   private changing: Promise<void> = Promise.resolve();
   private readonly closing = new AbortController();
@@ -91,6 +53,7 @@ export class HostedUnit {
     private readonly onFatal: (error: Error) => void,
   ) {
     this.known = unit.stages.map((id) => newStatus(id, unit.partition));
+    this.standby = new Standby(unit, options.clock, options.copying?.everyMs ?? 0);
   }
 
   static async open(unit: Unit, options: HostOptions, onFatal: (error: Error) => void): Promise<HostedUnit> {
@@ -114,13 +77,15 @@ export class HostedUnit {
     return this.instances.get(stage)?.supervisor.current;
   }
 
-  /** Resolves when the store is at the newest copy; then stays there. */
+  /** Resolves when the store is at the newest copy; then stays there. Transient COPY_UNUSABLE: the owner has yet to make the copy anew. */
   follow(): Promise<void> {
+    this.role = 'follow';
     return this.inTurn(() => this.followNow());
   }
 
   /** Resolves when the instances are started. */
   own(): Promise<void> {
+    this.role = 'own';
     return this.inTurn(() => this.ownNow());
   }
 
@@ -166,18 +131,22 @@ export class HostedUnit {
     if (copying === undefined) return;
     const { unit, store } = this;
     const logger = loggerOf(unit.name, unit.partition);
-    const stored = await readManifest(copying.copies, unit.name);
-    this.copier = new Copier({ ...copying, writer: copying.writer(), unit, store, clock, logger }, stored);
+    this.copier = await Copier.open({ ...copying, writer: copying.writer(), unit, store, clock, logger });
     this.copier.start(this.onFatal);
   }
 
   private async startAtCopy(): Promise<void> {
-    await this.catchUp();
+    await this.catchUp().catch((error: unknown) => {
+      if (!(error instanceof RivuletError && error.code === 'COPY_LOST')) throw error;
+      // What it has, or nothing, may do with mailboxes that are whole. Those that are not say so (LOG_GAP), and then it ends with this error.
+      const { name, partition } = this.unit;
+      this.options.loggerOf(name, partition).warn({ err: error, unit: name }, 'starting without the copy');
+    });
     this.startInstances();
   }
 
   private async catchUp(): Promise<void> {
-    const { copying, topology, log } = this.options;
+    const { copying, topology, log, loggerOf } = this.options;
     const { unit, store } = this;
     const { partition } = unit;
     // What was taken in from another stream, or from this one before it was rolled back or restored, is nothing to lay a copy upon: their sequences alone
@@ -188,7 +157,9 @@ export class HostedUnit {
     // What a broken off copy has left has no head (Y3).
     const fresh = this.unit.stages.filter((id) => have[id] === 0);
     if (fresh.length > 0) await forget(this.unit, this.store, fresh);
-    if (copying !== undefined) await catchUp(copying.copies, this.unit, this.store);
+    if (copying === undefined) return;
+    const work = () => catchUp(copying.copies, unit, store);
+    await (this.role === 'follow' ? this.standby.tried(work, loggerOf(unit.name, partition)) : work());
   }
 
   private async keepUp({ copies, everyMs }: CopyingOptions, signal: AbortSignal): Promise<void> {

@@ -108,7 +108,13 @@ export interface JoinOptions {
   readonly onFatal: (error: Error) => void;
 }
 
-export async function joinCluster({ connection, identity, pipeline, dataDir, ...options }: JoinOptions): Promise<Cluster> {
+export async function joinCluster({
+  connection,
+  identity,
+  pipeline,
+  dataDir,
+  ...options
+}: JoinOptions): Promise<Cluster> {
   const { nodes, leases, deployment } = await openClusterTables(connection, options);
   const patiently = patience(systemClock, (error) =>
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),

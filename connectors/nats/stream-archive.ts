@@ -7,16 +7,12 @@
  * Restore: the server names a subject, takes chunks as requests, and answers the empty one at the end when the stream stands.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  JetStreamApiError,
-  type JetStreamManager,
-  type StreamConfig,
-  type StreamInfo as ServerStreamInfo,
-} from '@nats-io/jetstream';
+import type { JetStreamManager, StreamConfig, StreamInfo as ServerStreamInfo } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { asError, fatal, transient } from '../../runtime/errors.js';
+import { asError, fatal, RivuletError, transient } from '../../runtime/errors.js';
+import { patiently } from './patience.js';
 import { restoredMetadata } from './stream-identity.js';
-import { ensureStream, openManager } from './stream-manager.js';
+import { ensureStream, explained, isMissing, openManager } from './stream-manager.js';
 
 /** What the server says that a stream holds. Its own fields: they go back to it at a restore. */
 export interface StreamState {
@@ -39,7 +35,8 @@ const WINDOW_BYTES = 8 * 1024 * 1024;
 /** For an answer; a server that is asked to restore may have a cluster to place the stream in first. */
 const ANSWER_MS = 30_000;
 const CHUNK_MS = 60_000;
-const STREAM_NOT_FOUND = 10059;
+/** HTTP's: a cluster without a leader says so. */
+const UNAVAILABLE = 503;
 
 export class StreamArchive {
   private disconnects = 0;
@@ -62,33 +59,42 @@ export class StreamArchive {
 
   /** Names of all streams of the account, sorted. */
   async names(): Promise<string[]> {
-    const names: string[] = [];
-    for await (const name of this.manager.streams.names()) names.push(name);
-    return names.sort();
+    const listed = async (): Promise<string[]> => {
+      const names: string[] = [];
+      for await (const name of this.manager.streams.names()) names.push(name);
+      return names.sort();
+    };
+    return outlasting('the streams', listed);
   }
 
   /** `undefined`: there is no such stream. */
   async find(name: string): Promise<SavedStream | undefined> {
     try {
-      return savedOf(await this.manager.streams.info(name));
+      return savedOf(await this.info(name));
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }
 
+  /** Resolves when it is not there. */
   async delete(name: string): Promise<void> {
-    await this.manager.streams.delete(name);
+    await outlasting(name, () => this.manager.streams.delete(name)).catch((error: unknown) => {
+      // Whose answer did not come is gone when it is asked again.
+      if (!isMissing(error)) throw error;
+    });
   }
 
   /** A stream without messages, as a sign: as many replicas as what it speaks of, so that it is there for as long. */
   async mark(name: string, replicas: number): Promise<void> {
-    await ensureStream(this.manager, { name, subjects: [name], max_msgs: 1, num_replicas: replicas });
+    await outlasting(name, () =>
+      ensureStream(this.manager, { name, subjects: [name], max_msgs: 1, num_replicas: replicas }),
+    );
   }
 
   /** Hands the stream's snapshot to `write`, chunk by chunk. Transient ARCHIVE_BROKEN when it did not arrive whole: try again. */
   async save(name: string, write: (chunk: Uint8Array) => Promise<void>, signal: AbortSignal): Promise<SavedStream> {
-    const { created } = await this.manager.streams.info(name);
+    const { created } = await this.info(name);
     const { disconnects } = this;
     const inbox = createInbox();
     const subscription = this.connection.subscribe(inbox);
@@ -96,9 +102,8 @@ export class StreamArchive {
     // A consumer is a reader's, and holds no truth: actors read by sequence.
     const wanted = { deliver_subject: inbox, no_consumers: true, chunk_size: CHUNK_BYTES, window_size: WINDOW_BYTES };
     try {
-      const { config, state } = await this.ask<{ config: StreamConfig; state: StreamState }>(
-        `SNAPSHOT.${name}`,
-        wanted,
+      const { config, state } = await outlasting(name, () =>
+        this.ask<{ config: StreamConfig; state: StreamState }>(`SNAPSHOT.${name}`, wanted),
       );
       await receive(name, subscription, write, signal);
       return { name, created, config, state };
@@ -112,7 +117,7 @@ export class StreamArchive {
 
   /** How many messages the stream has lost since it was saved: with none lost, what was saved is exactly its state of that moment. */
   async removedSince({ name, state: before }: SavedStream): Promise<number> {
-    const { state: now } = await this.manager.streams.info(name);
+    const { state: now } = await this.info(name);
     return before.messages + (now.last_seq - before.last_seq) - now.messages;
   }
 
@@ -144,10 +149,16 @@ export class StreamArchive {
           : {}),
       });
     }
-    const { state: now } = await this.manager.streams.info(name);
+    const { state: now } = await this.info(name);
     if (now.messages === state.messages && now.last_seq === state.last_seq) return;
     const [is, was] = [now, state].map(({ messages, last_seq: last }) => `${messages} messages up to ${last}`);
-    throw fatal('RESTORE_STREAM', `${name} was saved with ${was}, and has ${is}`);
+    throw fatal('RESTORE_STREAM', `${name} was saved with ${was}, and has ${is}`, {
+      hint: 'the stream was damaged when it was saved: use another backup',
+    });
+  }
+
+  private info(name: string): Promise<ServerStreamInfo> {
+    return outlasting(name, () => this.manager.streams.info(name));
   }
 
   private async ask<T>(operation: string, request: object): Promise<T> {
@@ -163,6 +174,14 @@ export class StreamArchive {
     }
   }
 }
+
+/** Waits for a cluster that is electing a leader. Transient LOG_AWAY where that takes too long, STREAM_NOT_FOUND. */
+const outlasting = <T>(stream: string, work: () => Promise<T>): Promise<T> =>
+  patiently(() =>
+    work().catch((error: unknown) => {
+      throw error instanceof RivuletError ? error : explained(error, stream);
+    }),
+  );
 
 const savedOf = ({ config, created, state }: ServerStreamInfo): SavedStream => ({
   name: config.name,
@@ -214,8 +233,13 @@ async function receive(
 /** The server's JSON; nothing for an empty answer. Throws what it holds as an error. */
 function answerOf(message: Msg): object {
   if (message.data.length === 0) return {};
-  const answer = message.json<{ readonly error?: { readonly description?: string; readonly err_code?: number } }>();
+  const answer = message.json<{
+    readonly error?: { readonly description?: string; readonly code?: number; readonly err_code?: number };
+  }>();
   if (answer.error === undefined) return answer;
-  const { description = 'refused', err_code: code } = answer.error;
-  throw transient('ARCHIVE_REFUSED', `${description}${code === undefined ? '' : ` (${code})`}`);
+  const { description = 'refused', code: status, err_code: code } = answer.error;
+  throw transient(
+    status === UNAVAILABLE ? 'LOG_AWAY' : 'ARCHIVE_REFUSED',
+    `${description}${code === undefined ? '' : ` (${code})`}`,
+  );
 }

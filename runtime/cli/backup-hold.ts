@@ -6,6 +6,7 @@
  */
 import { bytesOf, HOLD_KEY, holdIn, nodesIn } from '../cluster-entries.js';
 import { asError, fatal, RivuletError } from '../errors.js';
+import { patience } from '../outlasting.js';
 import type { Clock, KeyValue } from '../ports.js';
 
 export interface NodesTable {
@@ -23,25 +24,22 @@ export class Hold {
   private renewing: Promise<void> = Promise.resolve();
   private until = 0;
   private failure: Error | undefined;
+  private readonly patiently: ReturnType<typeof patience>;
 
   private constructor(
     private readonly table: NodesTable,
     private readonly clock: Clock,
     private readonly token: string,
     private revision = 0,
-  ) {}
+  ) {
+    // What it waits for the user has heard of: the streams are looked at first.
+    this.patiently = patience(clock, () => undefined);
+  }
 
   /** Fatal BACKUP_RUNS when another backup has it. */
   static async take(table: NodesTable, clock: Clock, token: string): Promise<Hold> {
     const hold = new Hold(table, clock, token);
-    try {
-      await hold.put();
-    } catch (error) {
-      if (!isFenced(error)) throw error;
-      throw fatal('BACKUP_RUNS', 'another backup of this deployment is under way', {
-        hint: `wait for it; one that was killed is forgotten after ${table.ttlMs / 1000} s`,
-      });
-    }
+    await hold.patiently(() => hold.put().catch((error: unknown) => hold.mustBeOurs(error)));
     hold.renewing = hold.renew();
     return hold;
   }
@@ -52,7 +50,9 @@ export class Hold {
     for (;;) {
       signal.throwIfAborted();
       this.mustHold();
-      const silent = nodesIn(await this.table.nodes.entries()).filter(({ hold }) => hold !== this.token);
+      const silent = nodesIn(await this.patiently(() => this.table.nodes.entries())).filter(
+        ({ hold }) => hold !== this.token,
+      );
       if (silent.length === 0) return;
       if (this.clock.nowMs() - startedMs >= waitMs) {
         const names = silent.map(({ id, name }) => `${id} (${name})`).join(', ');
@@ -81,6 +81,19 @@ export class Hold {
     const until = this.clock.nowMs() + this.table.ttlMs;
     this.revision = await this.table.nodes.put(HOLD_KEY, bytesOf({ token: this.token }), this.revision);
     this.until = until;
+  }
+
+  /** An entry that stands there already: what was put without an answer, or another backup's. */
+  private async mustBeOurs(error: unknown): Promise<void> {
+    if (!isFenced(error)) throw error;
+    const found = await this.table.nodes.get(HOLD_KEY);
+    if (found === undefined || holdIn([found]) !== this.token) {
+      throw fatal('BACKUP_RUNS', 'another backup of this deployment is under way', {
+        hint: `wait for it; one that was killed is forgotten after ${this.table.ttlMs / 1000} s`,
+      });
+    }
+    this.revision = found.revision;
+    await this.put();
   }
 
   private async renew(): Promise<void> {

@@ -2,7 +2,7 @@
  * What a backup holds, and in which order it is taken so that it is consistent although everything goes on meanwhile.
  *
  * Each stream is saved as it is at one moment of its own. The order: the manifests of the copies, at t₀; the copies; then mailboxes and topics, each
- * after all that it feeds, parse last. Write X → Y when stage X writes to the mailbox of Y; then t₀ < t(Y) < t(X). Nothing is removed from
+ * after all that it feeds, parse last of them. Write X → Y when stage X writes to the mailbox of Y; then t₀ < t(Y) < t(X). Nothing is removed from
  * any of them between before t₀ and its own save (checked, see backup.ts). A restored instance x of X goes on from its copy, which includes
  * its mailbox up to S, and reads from S + 1. Then
  *
@@ -13,13 +13,18 @@
  *   B3  What Y has heard of x, x finds in its mailbox: an output with tag n was stored in Y before t(Y), its input n in X before that, so before t(X). When
  *       x says it again it is dropped (rule 5), and messages that come after the restore get sequences that no tag has covered.
  *
+ * Last, at t(R), the records of what was trimmed and buried (buried.ts). A skip is recorded before it is skipped, a trim before it is trimmed; so with
+ *
+ *   B4  t(R) after all others, the records know of each skip that a copy or an output stands on, and of each trim. What they know beyond that refers to
+ *       messages that are not in the backup, and is not heeded; or to one that is: it is skipped there too.
+ *
  * In the other order B3 fails: Y has heard of inputs up to n, X ends at m < n, and what x says of the new messages m + 1 … n would be dropped as
  * said already (a node that starts there refuses with LOG_BEHIND).
  *
  * The backup thus is the deployment as it was when parse's mailbox was saved, with some work still to do; events published later are not in it.
  */
 import { BUCKETS } from '../main-copies.js';
-import { isSource, streamOf, type Topology } from '../graph.js';
+import { isSource, POISON, streamOf, type Topology } from '../graph.js';
 
 export interface StreamToSave {
   readonly name: string;
@@ -48,6 +53,7 @@ export function streamsToSave(topology: Topology): StreamToSave[] {
       needed: true,
       loses: ledgers.has(id) ? 'oldest' : 'nothing',
     })),
+    { name: streamOf(POISON), needed: false, loses: 'replaced' },
   ];
 }
 

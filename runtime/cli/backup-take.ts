@@ -16,11 +16,14 @@ import {
   writeManifest,
 } from './backup-files.js';
 import { COPIES_STREAM, type StreamToSave } from './backup-order.js';
+import type { Soundness } from './backup-soundness.js';
 
 export interface BackupRequest {
   readonly archive: StreamArchive;
   readonly folder: string;
   readonly streams: readonly StreamToSave[];
+  /** Absent: what is saved may be damaged, and is saved for what it is worth. */
+  readonly soundness?: Soundness;
   readonly rivulet: string;
   readonly deployment: unknown;
   readonly nowMs: () => number;
@@ -71,18 +74,37 @@ export async function streamsNow(
   return found;
 }
 
-/** Fatal BACKUP_EXISTS, BACKUP_TRIMMED; when it fails, what it has written is removed. */
-export async function takeBackup(request: BackupRequest): Promise<BackupManifest> {
+/** Fatal BACKUP_EXISTS, BACKUP_TRIMMED, BACKUP_COPY, BACKUP_STREAM; when it fails, what it has written is removed. */
+export function takeBackup(request: BackupRequest): Promise<BackupManifest> {
+  return written(request, () => streamsNow(request.archive, request.streams));
+}
+
+/** All of these streams, whatever they are worth, while nobody works on them. */
+export function keepStreams(
+  request: Pick<BackupRequest, 'archive' | 'folder' | 'rivulet' | 'nowMs' | 'signal'>,
+  names: readonly string[],
+): Promise<BackupManifest> {
+  const streams = names.map((name): StreamToSave => ({ name, needed: true, loses: 'nothing' }));
+  const now = async (): Promise<Map<string, SavedStream>> => {
+    const found = await Promise.all(names.map((name) => request.archive.find(name)));
+    return new Map(found.flatMap((stream) => (stream === undefined ? [] : [[stream.name, stream] as const])));
+  };
+  const nobody = { deployment: null, mustHold: () => undefined, onProgress: () => undefined };
+  return written({ ...request, ...nobody, streams }, now);
+}
+
+async function written(request: BackupRequest, now: () => Promise<Map<string, SavedStream>>): Promise<BackupManifest> {
   const { archive, folder, streams, nowMs } = request;
   const startedMs = nowMs();
   await makeFolder(folder);
   try {
-    const before = await streamsNow(archive, streams);
+    const before = await now();
     const saved: BackupStream[] = [];
     for (const stream of streams) {
       const start = before.get(stream.name);
       if (start !== undefined) saved.push(await saveStream(request, stream, start));
     }
+    await request.soundness?.mustBeSound(saved, request.signal);
     request.mustHold();
     const manifest: BackupManifest = {
       format: 1,
@@ -107,6 +129,8 @@ async function saveStream(request: BackupRequest, stream: StreamToSave, start: S
     mustHold();
     const saved = await tried(request, stream.name, attempt);
     if (saved === undefined) continue;
+    // Before it is looked whether one was replaced meanwhile: the parts that it names are those of the manifests that were saved.
+    if (stream.name === COPIES_STREAM) await request.soundness?.manifestsSaved();
     if (stream.loses === 'oldest') return saved;
     // A table is its own moment; of all else nothing may have left since the backup began, or what is saved now does not fit what was saved first.
     const removed = await archive.removedSince(stream.loses === 'replaced' ? saved : start);

@@ -3,18 +3,20 @@ import { randomUUID } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connect.js';
-import { openKeyValue } from '../../connectors/nats/key-value.js';
 import { StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { textOf } from '../bytes.js';
 import { systemClock } from '../clock.js';
 import type { Config } from '../config.js';
 import { streamOf } from '../graph.js';
+import { asError } from '../errors.js';
 import { BUCKETS } from '../main-copies.js';
-import type { KeyValue } from '../ports.js';
+import { patience } from '../outlasting.js';
 import type { BackupManifest } from './backup-files.js';
-import { Hold, type NodesTable } from './backup-hold.js';
+import { Hold } from './backup-hold.js';
 import { streamsToSave } from './backup-order.js';
+import { Soundness } from './backup-soundness.js';
 import { type BackupRequest, streamsNow, takeBackup } from './backup-take.js';
+import { openBucket, openNodes } from './buckets.js';
 import { bytesBar } from './bytes-bar.js';
 import type { BackupOptions } from './commands-backup.js';
 import { Interrupted } from './exit.js';
@@ -22,9 +24,9 @@ import { hasCode, natsOf } from './nats-link.js';
 import { pipelineOptions } from './node-options.js';
 import { version } from './program.js';
 import { settingsOf } from './settings.js';
+import { openStoredCopies } from './stored-copies.js';
 import { bytesText, grouped } from './terminal.js';
 
-const NANOS_PER_MS = 1e6;
 const ATTEMPTS_MAX = 3;
 
 export async function backup(folder: string, options: BackupOptions): Promise<void> {
@@ -32,10 +34,14 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
   const connection = await connectNats(natsOf(config), 'rivulet-backup');
   const { signal, end } = interruptible('interrupted: what was written is removed');
   try {
+    const patiently = patience(systemClock, (error) => {
+      process.stderr.write(`NATS does not answer yet, waiting for it: ${asError(error).message}\n`);
+    });
     const archive = await StreamArchive.open(connection);
-    const deployment = await deploymentOf(archive, connection);
+    const deployment = await patiently(() => deploymentOf(archive, connection));
+    const soundness = new Soundness(connection, archive, await patiently(() => openStoredCopies(connection)));
     const manifest = await withHold(archive, connection, options, signal, (mustHold) =>
-      take(config, { archive, folder, deployment, mustHold, signal }, options.json === true),
+      take(config, { archive, folder, deployment, soundness, mustHold, signal }, options.json === true),
     );
     report(manifest, folder, options.json === true);
   } finally {
@@ -46,7 +52,7 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
 
 async function take(
   config: Config,
-  request: Pick<BackupRequest, 'archive' | 'folder' | 'deployment' | 'mustHold' | 'signal'>,
+  request: Pick<BackupRequest, 'archive' | 'folder' | 'deployment' | 'soundness' | 'mustHold' | 'signal'>,
   quiet: boolean,
 ): Promise<BackupManifest> {
   const streams = streamsToSave(mainTopology(pipelineOptions(config)));
@@ -81,25 +87,6 @@ async function take(
   } finally {
     bar.end();
   }
-}
-
-/** The table in which nodes say that they live; `undefined` where none has run. */
-export async function openNodes(archive: StreamArchive, connection: NatsConnection): Promise<NodesTable | undefined> {
-  const table = await openBucket(archive, connection, BUCKETS.nodes);
-  return table === undefined ? undefined : { nodes: table.entries, ttlMs: table.ttlMs };
-}
-
-/** A bucket as it is, with its settings; absent where no node has made it. */
-export async function openBucket(
-  archive: StreamArchive,
-  connection: NatsConnection,
-  bucket: string,
-): Promise<{ readonly entries: KeyValue; readonly ttlMs: number } | undefined> {
-  const found = await archive.find(`KV_${bucket}`);
-  if (found === undefined) return undefined;
-  const { max_age: ageNs, num_replicas: replicas } = found.config;
-  const ttl = ageNs === 0 ? {} : { ttlMs: ageNs / NANOS_PER_MS };
-  return { entries: await openKeyValue(connection, { bucket, replicas, ...ttl }), ttlMs: ttl.ttlMs ?? Infinity };
 }
 
 /** What is fixed for the deployment, by what the first of its nodes said. */

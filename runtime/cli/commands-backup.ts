@@ -51,6 +51,7 @@ To bring it back: rivulet restore --help`,
 
 export interface RestoreOptions extends SettingOptions {
   readonly replace?: true;
+  readonly keep: boolean;
   readonly replicas?: number;
   readonly check?: true;
   readonly json?: true;
@@ -65,7 +66,11 @@ function restore(rivulet: Command): void {
         'that a node there would run). Nodes that start afterwards go on from there. No node may run meanwhile, and none can start.',
     )
     .argument('<dir>', 'the folder of the backup')
-    .option('--replace', 'delete the streams of a deployment that is there already')
+    .option(
+      '--replace',
+      'delete the streams of a deployment that is there already; they are saved first, and put back when this fails',
+    )
+    .option('--no-keep', 'with --replace: do not save what is there; when this fails, both are gone')
     .option('--replicas <n>', 'copies of each stream (default: as in the backup)', wholeNumber(1, 5))
     .option('--check', 'only check the backup; connect to nothing')
     .option('--json', 'print the summary as JSON')
@@ -81,6 +86,9 @@ function restore(rivulet: Command): void {
   }).addHelpText(
     'after',
     `
+What --replace deletes is saved next to the data directory, in a folder <data-dir>-replaced-<time>, which is a backup itself: delete it when you
+are content, or restore it.
+
 Examples:
   rivulet restore /backups/2026-11-21 --check
   rivulet restore /backups/2026-11-21 --data-dir ./restored

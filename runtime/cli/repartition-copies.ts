@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../clock.js';
 import { Copier } from '../copier.js';
-import { type Copies, readManifest } from '../copies.js';
+import type { Copies } from '../copies.js';
 import { openUnitStore } from '../main-stores.js';
 import { allUnits } from '../main-units.js';
 import type { Logger } from '../ports.js';
@@ -21,7 +21,7 @@ export async function makeCopies({ dataDir, after }: Change, copies: Copies, log
     const store = await openUnitStore(dataDir, unit.name, logger);
     try {
       const options = { copies, unit, store, clock: systemClock, logger, everyMs: 0, writer, isHeld: () => false };
-      await new Copier(options, await readManifest(copies, unit.name)).copy();
+      await (await Copier.open(options)).copy();
     } finally {
       await store.close();
     }

@@ -1,20 +1,24 @@
 /** `rivulet restore`. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connect.js';
 import { StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { nodesIn } from '../cluster-entries.js';
 import type { Config } from '../config.js';
-import { fatal } from '../errors.js';
+import { systemClock } from '../clock.js';
+import { asError, explain, fatal } from '../errors.js';
 import { openNats } from '../main-nats.js';
-import { interruptible, openNodes, summaryOf } from './backup.js';
+import { interruptible, summaryOf } from './backup.js';
 import { type BackupManifest, readManifest, verifyFiles } from './backup-files.js';
+import { openNodes } from './buckets.js';
+import { keepStreams } from './backup-take.js';
 import { bytesBar } from './bytes-bar.js';
 import type { RestoreOptions } from './commands-backup.js';
 import { runningServer } from './nats-link.js';
 import { natsOptions } from './node-options.js';
-import { restoreStreams } from './restore-streams.js';
+import { version } from './program.js';
+import { type Kept, restoreStreams } from './restore-streams.js';
 import { settingsOf } from './settings.js';
 import { bytesText, grouped } from './terminal.js';
 
@@ -35,9 +39,9 @@ export async function restore(folder: string, options: RestoreOptions): Promise<
     report(manifest, `${folder} is whole`, { dir: folder, whole: true }, quiet);
     return;
   }
-  const { signal, end } = interruptible('interrupted: what was restored is removed again; --replace had its effect');
+  const { signal, end } = interruptible('interrupted: what was restored is removed again');
   try {
-    const replaced = await withNats(config, (nats) => onto(nats, folder, manifest, options, signal));
+    const replaced = await withNats(config, (nats) => onto(nats, config, folder, manifest, options, signal));
     const where = natsOptions(config)?.url ?? config.dataDir;
     report(manifest, `restored onto ${where}`, { dir: folder, restored_to: where, replaced }, quiet);
     if (!quiet) process.stdout.write(`${whatNow(config)}\n`);
@@ -76,6 +80,7 @@ async function withNats<T>(config: Config, work: (nats: NatsOptions) => Promise<
 /** Gives the streams that it has replaced. */
 async function onto(
   nats: NatsOptions,
+  config: Config,
   folder: string,
   manifest: BackupManifest,
   options: RestoreOptions,
@@ -93,9 +98,16 @@ async function onto(
       archive,
       mustBeAlone: alone,
       ...{ folder, manifest, signal, replace: options.replace === true, replicas: options.replicas },
-      onReplace: (names) => {
+      keep: options.keep ? (names) => kept(config, archive, names, signal) : undefined,
+      onReplace: (names, was) => {
         replaced = names;
-        process.stderr.write(`deleting ${names.length} streams: ${names.join(', ')}\n`);
+        const where = was === undefined ? '' : `; they are saved in ${was.folder}, and put back should this fail`;
+        process.stderr.write(`deleting ${names.length} streams: ${names.join(', ')}${where}\n`);
+      },
+      onBack: (was, error) => {
+        const says = error === undefined ? 'was put back as it was' : `could not be put back: ${explain(error)}`;
+        const again = error === undefined ? '' : `; bring it back with rivulet restore ${was.folder} --replace`;
+        process.stderr.write(`what was there ${says}; it is saved in ${was.folder}${again}\n`);
       },
       onBytes: (bytes) => {
         bar.update((written += bytes), 'restoring');
@@ -105,6 +117,28 @@ async function onto(
   } finally {
     bar.end();
     await connection.close();
+  }
+}
+
+/** Saves what is there next to the data directory. Fatal RESTORE_KEEP. */
+async function kept(
+  { dataDir }: Config,
+  archive: StreamArchive,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Kept> {
+  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  const folder = `${resolve(dataDir)}-replaced-${time}`;
+  try {
+    process.stderr.write(`saving what is there in ${folder}\n`);
+    const request = { archive, folder, rivulet: version(), nowMs: () => systemClock.nowMs(), signal };
+    return { folder, manifest: await keepStreams(request, names) };
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw fatal('RESTORE_KEEP', `what is there cannot be saved before it is replaced: ${asError(cause).message}`, {
+      cause,
+      hint: 'make room there, or give --no-keep, which deletes it without saving it; nothing was changed',
+    });
   }
 }
 
@@ -134,10 +168,11 @@ function report(manifest: BackupManifest, what: string, more: object, json: bool
 }
 
 function whatNow(config: Config): string {
+  const url = natsOptions(config)?.url;
   const state = join(config.dataDir, 'state');
   const here = existsSync(state) ? ` (here: ${state})` : '';
   return [
-    `Now start the nodes: rivulet start${config.natsUrl === undefined ? ` --data-dir ${config.dataDir}` : ' --nats-url …'}`,
+    `Now start the nodes: rivulet start${url === undefined ? ` --data-dir ${config.dataDir}` : ` --nats-url ${url}`}`,
     `  State that a node has kept in its data directory${here} is gone on with where it is older than the backup, and refused (LOG_BEHIND)`,
     '  where it is newer: start that node with an empty --data-dir, or see rivulet repair.',
   ].join('\n');

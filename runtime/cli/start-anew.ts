@@ -14,7 +14,7 @@ import { fatal } from '../errors.js';
 import { DEAD_LETTER, mailboxOf, POISON, streamOf, type Topology } from '../graph.js';
 import { BUCKETS } from '../main-copies.js';
 import type { Log } from '../ports.js';
-import { openNodes } from './backup.js';
+import { openNodes } from './buckets.js';
 
 /** Streams that are no mailbox: they are made anew when they are wanted. */
 const BESIDE = [`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];

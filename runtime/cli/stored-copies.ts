@@ -11,7 +11,7 @@ import type { Unit } from '../host.js';
 import { headKey, SNAPSHOT_FORMAT } from '../keyspace.js';
 import { BUCKETS } from '../main-copies.js';
 import type { Log } from '../ports.js';
-import { openBucket } from './backup.js';
+import { openBucket } from './buckets.js';
 import { type LogFit, logFit } from './log-fit.js';
 import { hasCode } from './nats-link.js';
 

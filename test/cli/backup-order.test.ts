@@ -6,13 +6,13 @@ import { pipelineOptions } from '../../runtime/cli/node-options.js';
 import { loadConfig } from '../../runtime/config.js';
 import { isSource, streamOf } from '../../runtime/graph.js';
 
-it('saves the manifests of the copies, the copies, then downstream before upstream, parse last', () => {
+it('saves the manifests of the copies, the copies, then downstream before upstream, parse, and the records of what was skipped last', () => {
   const topology = mainTopology(pipelineOptions(loadConfig({ env: {}, flags: [] }).config));
   const streams = streamsToSave(topology);
   const names = streams.map(({ name }) => name);
   expect(names.slice(0, 3)).toEqual(['KV_RIVULET_DEPLOYMENT', 'KV_RIVULET_COPIES', 'OBJ_RIVULET_STATE']);
-  expect(names.at(-1)).toBe('RIVULET_PARSE');
-  expect(new Set(names).size).toBe(3 + topology.stages.length + topology.topics.length);
+  expect(names.slice(-2)).toEqual(['RIVULET_PARSE', 'RIVULET_POISON']);
+  expect(new Set(names).size).toBe(4 + topology.stages.length + topology.topics.length);
   for (const { from, to } of topology.edges) {
     if (isSource(from)) continue;
     const [upstream, downstream] = [names.indexOf(streamOf(from.stage)), names.indexOf(streamOf(to.stage))];

@@ -193,7 +193,9 @@ it('takes the place of a deployment only when told to; a broken off one lets no 
   const there = await runCli(cwd, ['restore', SAVED, '--data-dir', 'third']);
   expect([there.code, there.stderr]).toEqual([1, expect.stringMatching(/RIVULET_PARSE.*\[RESTORE_EXISTS\]/)]);
   const replaced = await runCli(cwd, ['restore', SAVED, '--data-dir', 'third', '--replace', '--json']);
-  expect(replaced.stderr).toMatch(/^deleting \d+ streams: .*RIVULET_PARSE/);
+  expect(replaced.stderr).toMatch(
+    /^saving what is there in .*third-replaced-.*\ndeleting \d+ streams: .*RIVULET_PARSE/,
+  );
   expect((JSON.parse(replaced.stdout) as { replaced: string[] }).replaced).toContain('RIVULET_PARSE');
 }, 60_000);
 

@@ -10,7 +10,7 @@ import { planRepair, setAside } from '../../runtime/cli/repair-plan.js';
 import { closeToOthers } from '../../runtime/cli/repartition-state.js';
 import { dropCopies } from '../../runtime/cli/stored-copies.js';
 import { Copier } from '../../runtime/copier.js';
-import { type Copies, readManifest } from '../../runtime/copies.js';
+import type { Copies } from '../../runtime/copies.js';
 import { streamOf } from '../../runtime/graph.js';
 import { unitsOf } from '../../runtime/main-units.js';
 import type { Log } from '../../runtime/ports.js';
@@ -113,7 +113,6 @@ async function copied(): Promise<Copies & { readonly objects: MemoryObjects }> {
   const copies = { manifests: new MemoryKeyValue(), objects: new MemoryObjects() };
   for (const unit of UNITS) {
     const store = await openLevelStore(directory(unit.name));
-    const stored = await readManifest(copies, unit.name);
     const shared = {
       copies,
       unit,
@@ -124,7 +123,7 @@ async function copied(): Promise<Copies & { readonly objects: MemoryObjects }> {
       writer: 'n',
       isHeld: () => false,
     };
-    await new Copier(shared, stored).copy();
+    await (await Copier.open(shared)).copy();
     await store.close();
   }
   return copies;

@@ -1,6 +1,6 @@
 /** A node at rest is at rest: its own writes, which it hears of as of anybody's, call for nothing; and who was away is given time. */
 import { expect, it, vi } from 'vitest';
-import { utf8 } from '../../runtime/bytes.js';
+import { textOf, utf8 } from '../../runtime/bytes.js';
 import { Cluster } from '../../runtime/cluster.js';
 import type { ClusterHost } from '../../runtime/cluster-options.js';
 import { transient } from '../../runtime/errors.js';
@@ -122,4 +122,30 @@ it('follows at once what another node was faster to take', async () => {
   expect(followed).toEqual(['user-0']);
   expect(cluster.units).toEqual([]);
   await cluster.stop();
+});
+
+it('joins although a copy cannot be used, looks at it again from round to round, and says that it is warm when it is', async () => {
+  const shared = tables();
+  const { clock, nodes } = shared;
+  const owner = await join(shared, 'a', 1);
+  let [attempts, usable] = [0, false];
+  const follow = async (): Promise<void> => {
+    attempts++;
+    if (!usable) throw transient('COPY_UNUSABLE', 'must wait until it is made anew');
+  };
+  const others = ['b', 'c'].map((node) => join(shared, node, 1, follow));
+  let joined = 0;
+  for (const other of others) void other.then(() => joined++);
+  await until(clock, () => joined === 2);
+  const fromMs = clock.nowMs();
+  const before = attempts;
+  await until(clock, () => clock.nowMs() - fromMs >= 5 * LEASE_MS);
+  const warm = (): number => nodes.now().filter(({ value }) => textOf(value).includes('"warm":["user-0"]')).length;
+  expect(warm()).toBe(0);
+  // A round is a quarter of a lease.
+  expect(attempts - before).toBeGreaterThan(4);
+  expect(attempts - before).toBeLessThanOrEqual(2 * 5 * 5);
+  usable = true;
+  await until(clock, () => warm() > 0 || owner.units.length === 0);
+  await Promise.all([owner.stop(), ...(await Promise.all(others)).map((other) => other.stop())]);
 });

@@ -5,85 +5,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../runtime/bytes.js';
-import { catchUp, forget, sequencesOf } from '../../runtime/catch-up.js';
-import { Copier } from '../../runtime/copier.js';
+import { catchUp, COPIED, sequencesOf } from '../../runtime/catch-up.js';
+import type { Copier } from '../../runtime/copier.js';
 import { type Copies, includedIn, readManifest } from '../../runtime/copies.js';
-import { changedRecord, encodeHead, headKey, instancePrefix, SNAPSHOT_FORMAT } from '../../runtime/keyspace.js';
-import type { StoreChange } from '../../runtime/ports.js';
+import { changedRecord, instancePrefix } from '../../runtime/keyspace.js';
 import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore } from '../../state/memory-store.js';
-import { MemoryKeyValue } from '../support/memory-key-value.js';
-import { MemoryObjects } from '../support/memory-objects.js';
-import { SILENT } from './knobs.js';
-import { settled, VirtualClock } from './virtual-clock.js';
-
-const UNIT = { name: 'user-1', partition: 1, stages: ['window', 'rank'] };
-
-/** Input n of a stage changes one key, and now and then drops another. */
-const changesOf = (stage: string, n: number): StoreChange[] => {
-  const key = (k: number): string => `${instancePrefix(stage, 1)}cell/${k % 9}`;
-  const put = { key: key(n * 5), value: utf8(`${stage} ${n}`) };
-  return n % 4 === 0 ? [put, { key: key(n), value: undefined }] : [put];
-};
-
-function stateAt(stage: string, sequence: number): Map<string, string> {
-  const state = new Map<string, string>();
-  for (let n = 1; n <= sequence; n++) {
-    for (const { key, value } of changesOf(stage, n)) {
-      if (value === undefined) state.delete(key);
-      else state.set(key, Buffer.from(value).toString());
-    }
-  }
-  return state;
-}
-
-/** What an actor's snapshot writes after `more` further inputs. */
-async function advance(store: MemoryStore, stage: string, more: number, idle = 0): Promise<void> {
-  const before = sequencesOf(store, UNIT)[stage]!;
-  const sequence = before + more + idle;
-  const changes = Array.from({ length: more }, (_, i) => changesOf(stage, before + 1 + i)).flat();
-  const head = {
-    ...{ format: SNAPSHOT_FORMAT, stage, stageVersion: 1, partition: 1, partitions: 2 },
-    ...{ sequence, stream: 'made-1' },
-  };
-  const record = changedRecord(stage, 1, sequence, changes);
-  await store.write([...changes, record, { key: headKey(stage, 1), value: encodeHead(head) }]);
-}
-
-const contentsOf = (store: MemoryStore, stage: string): Map<string, string> =>
-  new Map(
-    [...store.contents()]
-      .filter(([key]) => key.startsWith(`${instancePrefix(stage, 1)}cell/`))
-      .map(([key, value]) => [key, Buffer.from(value).toString()]),
-  );
-
-function expectSound(store: MemoryStore): void {
-  for (const stage of UNIT.stages) {
-    const sequence = sequencesOf(store, UNIT)[stage]!;
-    if (sequence > 0) expect(contentsOf(store, stage), `${stage} at ${sequence}`).toEqual(stateAt(stage, sequence));
-  }
-}
-
-const makeCopies = (): Copies & { objects: MemoryObjects } => ({
-  manifests: new MemoryKeyValue(),
-  objects: new MemoryObjects(),
-});
-
-let copiers = 0;
-
-async function copierOf(copies: Copies, store: MemoryStore, node: string, isHeld = () => false): Promise<Copier> {
-  const options = {
-    copies,
-    unit: UNIT,
-    store,
-    clock: new VirtualClock(),
-    logger: SILENT,
-    everyMs: 1_000,
-    writer: `${node}-${++copiers}`,
-    isHeld,
-  };
-  return new Copier(options, await readManifest(copies, UNIT.name));
-}
+import { advance, copierOf, expectSound, following, makeCopies, owned, UNIT } from './copies-bed.js';
+import { settled } from './virtual-clock.js';
 
 type Step =
   | { readonly kind: 'advance'; readonly node: number; readonly stage: string; readonly more: number }
@@ -252,23 +181,60 @@ describe('copies of snapshots', () => {
     await expect(following(copies, other)).rejects.toMatchObject({ code: 'OBJECT_DAMAGED' });
     expect(sequencesOf(other, UNIT)).toEqual({ window: 0, rank: 0 });
   });
+
+  it('that lack a part include nothing, and are made anew as a whole by who has the state, also without news', async () => {
+    const copies = makeCopies();
+    const store = new MemoryStore();
+    const copier = await owned(copies, store, 0);
+    for (let i = 0; i < 2; i++) {
+      await advance(store, 'window', 5);
+      await copier.copy();
+    }
+    expect(copier.included('window')).toBe(10);
+    const [first] = (await readManifest(copies, UNIT.name)).manifest!.parts;
+    await copies.objects.delete(first!.name);
+    const next = await copierOf(copies, store, 'n0');
+    expect(next.included('window')).toBe(0);
+    await next.copy();
+    expect(next.included('window')).toBe(10);
+    await following(copies, new MemoryStore());
+
+    // Also when it is lost under an owner that goes on.
+    for (const name of await copies.objects.names('')) await copies.objects.delete(name);
+    await advance(store, 'window', 1);
+    await next.copy();
+    const other = new MemoryStore();
+    await following(copies, other);
+    expect(sequencesOf(other, UNIT).window).toBe(11);
+    expectSound(other);
+  });
+
+  it('that lack a part are refused, and the state that a store has stays', async () => {
+    const copies = makeCopies();
+    const store = new MemoryStore();
+    const copier = await owned(copies, store, 0);
+    await advance(store, 'window', 5);
+    await copier.copy();
+    const behind = new MemoryStore();
+    await following(copies, behind);
+    await advance(store, 'window', 5);
+    // Who does not know what has changed copies the whole: who is behind takes all of it in the place of what it has.
+    await store.write([{ key: COPIED, value: undefined }]);
+    await (await copierOf(copies, store, 'n1')).copy();
+    expect((await readManifest(copies, UNIT.name)).manifest!.parts).toHaveLength(1);
+    for (const name of await copies.objects.names('')) await copies.objects.delete(name);
+    const says = new RegExp(`${UNIT.name}.*lacks its part ${UNIT.name}/10-n`);
+    await expect(following(copies, behind)).rejects.toMatchObject({
+      code: 'COPY_LOST',
+      message: expect.stringMatching(says),
+    });
+    expect(sequencesOf(behind, UNIT).window).toBe(5);
+    expectSound(behind);
+  });
 });
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-/** As a unit opens: what a broken off copy has left is forgotten, then it catches up. */
-async function following(copies: Copies, store: MemoryStore): Promise<void> {
-  const have = sequencesOf(store, UNIT);
-  const fresh = UNIT.stages.filter((id) => have[id] === 0);
-  if (fresh.length > 0) await forget(UNIT, store, fresh);
-  await catchUp(copies, UNIT, store);
-}
-
-async function owned(copies: Copies, store: MemoryStore, number: number): Promise<Copier> {
-  await following(copies, store);
-  return copierOf(copies, store, `n${number}`);
 }
 
 /** Catches up and dies after so many writes; what is on disk then. */

@@ -1,7 +1,7 @@
 /** A simulated node: its disks, and the processes that run on it one after the other, each the real cluster, host and copier. */
 import { Cluster } from '../../runtime/cluster.js';
 import { Deadline } from '../../runtime/deadline.js';
-import { explain, fatal } from '../../runtime/errors.js';
+import { asError, explain, fatal, type RivuletError } from '../../runtime/errors.js';
 import { Host } from '../../runtime/host.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { FailingStore } from '../../state/failing-store.js';
@@ -171,7 +171,7 @@ export class NodeProcess implements Party {
       ...{ nodes: table('nodes'), leases: table('leases') },
       host: {
         check: (unit) => host.check(unit),
-        follow: (unit) => host.follow(unit),
+        follow: (unit) => host.follow(unit).catch((error: RivuletError) => this.cannotFollow(error)),
         own: (unit) => host.own(unit),
         close: (unit, options) => host.close(unit, options),
         hold: () => Promise.resolve(),
@@ -211,6 +211,12 @@ export class NodeProcess implements Party {
     if (this.gone) return;
     this.node.world.schedule.note(() => `${this.name} escalates: ${explain(error)}`);
     this.failure ??= error;
+  }
+
+  /** A copy that was damaged is waited for; nobody here takes it away, so that the run ends as when its owner needs it. */
+  private cannotFollow(error: RivuletError): never {
+    if (error.code === 'COPY_UNUSABLE') this.failed(asError(error.cause));
+    throw error;
   }
 
   private async openStore(unit: string): Promise<FailingStore> {

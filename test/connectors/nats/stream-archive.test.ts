@@ -1,7 +1,7 @@
 /** Streams saved and restored by a real nats-server: what must survive, and what must not pass for whole. */
 import { createHash } from 'node:crypto';
-import { jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { connectNats } from '../../../connectors/nats/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log.js';
@@ -180,6 +180,21 @@ it('refuses to restore what is damaged or cut off', async () => {
   await to.archive.restore(stream, all(chunks), undefined);
   await expect(to.archive.restore(stream, all(chunks), undefined)).rejects.toMatchObject({ code: 'RESTORE_STREAM' });
 }, 60_000);
+
+it('waits for a cluster that elects a leader, where nobody answers', async () => {
+  const { log, archive, connection } = await place();
+  await fill(log, 3);
+  const { streams } = (archive as unknown as { readonly manager: JetStreamManager }).manager;
+  const { info } = streams;
+  let asked = 0;
+  streams.info = (...args) =>
+    asked++ % 3 === 2 ? info.apply(streams, args) : Promise.reject(new errors.TimeoutError());
+  expect((await archive.find(STREAM))?.state.messages).toBe(3);
+  expect(await archive.find('RIVULET_NOBODY')).toBeUndefined();
+  expect((await saved(archive)).stream.state.last_seq).toBe(3);
+  expect(asked).toBe(9);
+  await connection.close();
+});
 
 it('does not take half a snapshot for a whole one', async () => {
   const { log, archive, connection } = await place();

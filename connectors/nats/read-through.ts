@@ -1,0 +1,40 @@
+/**
+ * Reads a stream through, to see whether the server can still hand out what it says that it holds: it drops a message whose checksum is wrong, and counts
+ * it all the same. A snapshot of such a stream is taken without complaint, and cannot be restored.
+ */
+import { jetstream } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { SavedStream } from './stream-archive.js';
+import { explained } from './stream-manager.js';
+
+/** Headers alone, so that this many are some megabytes. */
+const FETCH_MESSAGES = 10_000;
+/** Of silence; where the last messages are damaged, nothing else ends it. */
+const SILENCE_MS = 2_000;
+
+/** How many messages there are up to where the stream was saved. Transient LOG_AWAY. */
+export async function countMessages(
+  connection: NatsConnection,
+  { name, state }: Pick<SavedStream, 'name' | 'state'>,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0;
+  if (state.messages === 0) return count;
+  try {
+    const consumer = await jetstream(connection).consumers.get(name, { headers_only: true });
+    for (let isOver = false; !isOver;) {
+      signal.throwIfAborted();
+      isOver = true;
+      const messages = await consumer.fetch({ max_messages: FETCH_MESSAGES, expires: SILENCE_MS });
+      for await (const { seq, info } of messages) {
+        if (seq <= state.last_seq) count++;
+        isOver = info.pending === 0 || seq >= state.last_seq;
+        if (isOver) break;
+      }
+    }
+    return count;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw explained(error, name);
+  }
+}
