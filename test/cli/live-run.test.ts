@@ -15,7 +15,11 @@ const untilAborted = (_: RunningNode, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
 
 const run = (node: RunningNode, live = untilAborted): Promise<number> =>
-  runNode(() => Promise.resolve(node), live, () => undefined);
+  runNode(
+    () => Promise.resolve(node),
+    live,
+    () => undefined,
+  );
 
 const told = (): void => void setImmediate(() => process.emit('SIGTERM'));
 const LATER = new Error('the store was closed');
