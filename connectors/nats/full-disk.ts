@@ -2,8 +2,9 @@
  * A full disk under a nats-server. A stream that could not be written keeps the error and refuses everything until the server is restarted, also
  * when there is room again (asked of 2.15.1): somebody must notice both.
  */
-import { open, stat, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { logFrom, logSize } from './server-log.js';
 
 export interface DiskEvents {
   /** It could not write for want of room. */
@@ -25,20 +26,18 @@ export async function watchDisk(
   { onFull, onRoom }: DiskEvents,
   signal: AbortSignal,
 ): Promise<void> {
-  let read = await sizeOf(logFile);
+  let read = await logSize(logFile);
   let full = false;
   while (await pause(signal)) {
-    const size = await sizeOf(logFile);
-    // Smaller than it was, or not to be read just now: rotated meanwhile.
-    const said = await textBetween(logFile, size < read ? 0 : read, size).catch(() => '');
-    read = size;
-    if (!full && FULL.test(said)) {
+    const { text, end } = await logFrom(logFile, read, READ_BYTES_MAX);
+    read = end;
+    if (!full && FULL.test(text)) {
       full = true;
       onFull();
     }
     if (!full || !(await hasRoom(storeDir))) continue;
     await onRoom();
-    read = await sizeOf(logFile);
+    read = await logSize(logFile);
     full = false;
   }
 }
@@ -46,27 +45,8 @@ export async function watchDisk(
 const pause = (signal: AbortSignal): Promise<boolean> =>
   sleep(LOOK_EVERY_MS, true, { signal, ref: false }).catch(() => false);
 
-const sizeOf = (file: string): Promise<number> =>
-  stat(file).then(
-    ({ size }) => size,
-    () => 0,
-  );
-
 const hasRoom = (directory: string): Promise<boolean> =>
   statfs(directory).then(
     ({ bavail, bsize }) => bavail * bsize >= ROOM_BYTES_MIN,
     () => false,
   );
-
-/** The last of it, where it is much. */
-async function textBetween(file: string, from: number, to: number): Promise<string> {
-  if (to <= from) return '';
-  const start = Math.max(from, to - READ_BYTES_MAX);
-  const handle = await open(file, 'r');
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(to - start), 0, to - start, start);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-}

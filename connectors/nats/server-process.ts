@@ -1,9 +1,10 @@
 /** One life of a nats-server child: its configuration, its start until it listens, its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fatal, type RivuletError } from '../../runtime/errors.js';
+import { logFrom, logSize } from './server-log.js';
 import { isAtLeast, VERSION_SYNC_INTERVAL } from './server-version.js';
 
 export interface ServerSpec {
@@ -62,10 +63,7 @@ export async function launch(spec: ServerSpec, port: number, signal?: AbortSigna
   signal?.throwIfAborted();
   await removePortsFiles(spec.storeDir);
   await writeFile(spec.configFile, configText(spec, port));
-  const logStart = await stat(spec.logFile).then(
-    ({ size }) => size,
-    () => 0,
-  );
+  const logStart = await logSize(spec.logFile);
   const { child, exited } = await spawnServer(spec);
   spec.onSpawned?.();
   let ended: ServerExit | undefined;
@@ -103,14 +101,8 @@ export function portTaken(host: string, port: number, cause?: unknown): RivuletE
 
 /** The end of the log, from `start` on: what this life of the server wrote. */
 export async function logTail(logFile: string, start = 0): Promise<string> {
-  try {
-    const bytes = await readFile(logFile);
-    // Smaller than it was: rotated meanwhile.
-    const from = Math.max(bytes.length < start ? 0 : start, bytes.length - TAIL_BYTES);
-    return bytes.subarray(from).toString('utf8').trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
-  } catch {
-    return '';
-  }
+  const { text } = await logFrom(logFile, start, TAIL_BYTES);
+  return text.trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
 }
 
 function startFailed({ binary, host, logFile }: ServerSpec, port: number, what: string, tail: string): RivuletError {

@@ -9,7 +9,7 @@ import type { Logger } from '../ports.js';
 import type { Change } from './repartition-state.js';
 
 /** Copies are of the old partitions; those of the source name streams that are gone. */
-export async function dropCopies({ manifests, objects }: Copies): Promise<void> {
+export async function dropAllCopies({ manifests, objects }: Copies): Promise<void> {
   for (const { key } of await manifests.entries()) await manifests.delete(key);
   for (const name of await objects.names('')) await objects.delete(name);
 }

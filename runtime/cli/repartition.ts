@@ -39,7 +39,7 @@ import { REPARTITIONING_STREAM } from '../streams.js';
 import { loopTurns } from '../turns.js';
 import type { NodeOptions } from '../main-node.js';
 import { drain } from './repartition-drain.js';
-import { dropCopies, makeCopies } from './repartition-copies.js';
+import { dropAllCopies, makeCopies } from './repartition-copies.js';
 import {
   type Change,
   closeToOthers,
@@ -229,7 +229,7 @@ class Repartition {
     await writeHeads(change, beginnings);
     await forgetSaid(change);
     this.at('heads');
-    await dropCopies(await openCopies(this.connection, options));
+    await dropAllCopies(await openCopies(this.connection, options));
     await writeSharedDeployment(deployment, options.pipeline);
     this.at('dropped');
     return this.note({ ...numbers, step: 'swap' });

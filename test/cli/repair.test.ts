@@ -2,7 +2,7 @@
  * What `rivulet repair` makes of state and log. Actors run on a virtual clock, which does not wait for a disk: their stores are in memory while they
  * run, and in LevelDB whenever they are stopped.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -18,6 +18,7 @@ import { ensureStreams } from '../../runtime/streams.js';
 import { openLevelStore } from '../../state/level-store.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { SILENT } from '../runtime/knobs.js';
+import { filesIn, flipBit } from '../support/file-damage.js';
 import { MemoryKeyValue } from '../support/memory-key-value.js';
 import { MemoryObjects } from '../support/memory-objects.js';
 import { ActorBed, line, ONE } from '../runtime/actor-bed.js';
@@ -93,14 +94,7 @@ async function run({ trimmed }: { trimmed: boolean }): Promise<void> {
 }
 
 function damage(store: string): void {
-  const folder = join(dataDir, 'state', store);
-  const table = join(
-    folder,
-    readdirSync(folder).find((name) => name.endsWith('.ldb'))!,
-  );
-  const bytes = readFileSync(table);
-  bytes[40]! ^= 1;
-  writeFileSync(table, bytes);
+  flipBit(40)(filesIn(join(dataDir, 'state', store), /\.ldb$/)[0]!);
 }
 
 const remedies = async (copies?: Copies): Promise<Record<string, string>> =>

@@ -1,7 +1,8 @@
 /** One node of one partition, as people start and stop it, and one user who buys. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectRivulet } from '../../connectors/grpc/client.js';
+import { filesIn, flipBit } from '../support/file-damage.js';
 import { type Ended, runCli, type Running, startCli } from './run-cli.js';
 
 const SMALL = ['--set', 'partitions=1', '--set', 'sourcePartitions=1'];
@@ -70,14 +71,7 @@ export class SmallNodes {
 
   /** A bit of a store's first table is flipped. */
   damage(dataDir: string, store: string): void {
-    const folder = join(this.cwd, dataDir, 'state', store);
-    const table = join(
-      folder,
-      readdirSync(folder).find((name) => name.endsWith('.ldb'))!,
-    );
-    const bytes = readFileSync(table);
-    bytes[60]! ^= 1;
-    writeFileSync(table, bytes);
+    flipBit(60)(filesIn(join(this.cwd, dataDir, 'state', store), /\.ldb$/)[0]!);
   }
 }
 

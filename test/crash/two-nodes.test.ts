@@ -246,8 +246,7 @@ it('refuses a node of another configuration, and a copied data directory', async
     expect(stderr, name).toMatch(reason);
   }
   // Who was refused has left nothing that would be refused by itself.
-  const third = await LiveNode.of(place, 'third', ['--nats-url', nats.url, ...FLAGS]);
-  nodes.push(third);
+  const third = await node('third', nats);
   await third.start();
   expect(await third.stop()).toMatchObject({ code: 0 });
   await watch.shared(UNITS, [a]);

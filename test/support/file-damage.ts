@@ -25,16 +25,23 @@ export const flip =
     return true;
   };
 
+/** Flips a bit of the byte at this offset. */
+export const flipBit =
+  (at: number): Damage =>
+  (file) => {
+    const bytes = readFileSync(file);
+    if (at >= bytes.length) return false;
+    bytes[at]! ^= 1;
+    writeFileSync(file, bytes);
+    return true;
+  };
+
 /** Flips a bit of the first place where the file holds this text. */
 export const flipText =
   (text: string): Damage =>
   (file) => {
-    const bytes = readFileSync(file);
-    const at = bytes.indexOf(text);
-    if (at < 0) return false;
-    bytes[at + 1]! ^= 1;
-    writeFileSync(file, bytes);
-    return true;
+    const at = readFileSync(file).indexOf(text);
+    return at >= 0 && flipBit(at + 1)(file);
   };
 
 export const cutTo =
