@@ -48,7 +48,7 @@ export class DictionaryBuilder implements Dictionary {
     if (start === end) return ABSENT;
     const hash = fnv1a(bytes, start, end);
     const slot = this.slotOf(bytes, start, end, hash);
-    return this.slots[slot] !== 0 ? this.slots[slot]! : this.append(bytes, start, end, hash, slot);
+    return this.slots[slot] !== 0 ? this.slots[slot]! : this.appendOne(bytes, start, end, hash, slot);
   }
 
   addText(text: string | undefined): number {
@@ -59,6 +59,22 @@ export class DictionaryBuilder implements Dictionary {
 
   addFrom(dictionary: Dictionary, code: number): number {
     return code === ABSENT ? ABSENT : this.add(dictionary.bytes, entryStart(dictionary, code), dictionary.ends[code]!);
+  }
+
+  /** All entries of another, none of which is in here yet; they keep their order. The code of the first. */
+  append(other: Dictionary): number {
+    const [first, entries] = [this.size, other.size - 1];
+    const [start, bytes] = [this.ends[first - 1]!, other.ends[entries]!];
+    this.reserve(entries, bytes);
+    this.bytes.set(other.bytes.subarray(0, bytes), start);
+    for (let code = 1; code <= entries; code++) {
+      this.ends[first + code - 1] = start + other.ends[code]!;
+      this.hashes[first + code - 1] = hashAt(other, code);
+    }
+    this.size += entries;
+    if (this.size * 2 > this.slots.length) this.rehash();
+    else this.fillSlots(first);
+    return first;
   }
 
   /** Whether it holds the text of a code of another. */
@@ -91,31 +107,43 @@ export class DictionaryBuilder implements Dictionary {
     return true;
   }
 
-  private append(bytes: Uint8Array, start: number, end: number, hash: number, slot: number): number {
-    const code = this.size++;
-    if (code >= this.ends.length) {
-      this.ends = grown(this.ends, Math.max(CODES_FIRST, code + 1));
-      this.hashes = grown(this.hashes, Math.max(CODES_FIRST, code + 1));
-    }
+  private appendOne(bytes: Uint8Array, start: number, end: number, hash: number, slot: number): number {
+    const code = this.size;
     let at = this.ends[code - 1]!;
-    const needed = at + end - start;
-    if (needed > this.bytes.length) this.bytes = grown(this.bytes, Math.max(BYTES_FIRST, needed));
+    this.reserve(1, end - start);
     for (let i = start; i < end; i++) this.bytes[at++] = bytes[i]!;
     this.ends[code] = at;
     this.hashes[code] = hash;
+    this.size++;
     if (this.size * 2 > this.slots.length) this.rehash();
     else this.slots[slot] = code;
     return code;
   }
 
+  /** Room for so many entries more, of so many bytes in all. */
+  private reserve(entries: number, bytes: number): void {
+    const size = this.size + entries;
+    if (size > this.ends.length) {
+      this.ends = grown(this.ends, Math.max(CODES_FIRST, size));
+      this.hashes = grown(this.hashes, Math.max(CODES_FIRST, size));
+    }
+    const length = this.ends[this.size - 1]! + bytes;
+    if (length > this.bytes.length) this.bytes = grown(this.bytes, Math.max(BYTES_FIRST, length));
+  }
+
   private rehash(): void {
-    this.slots = new Uint32Array(Math.max(CODES_FIRST * 2, this.slots.length * 4));
+    this.slots = new Uint32Array(Math.max(CODES_FIRST * 2, 2 ** Math.ceil(Math.log2(this.size * 4))));
     this.mask = this.slots.length - 1;
-    for (let code = 1; code < this.size; code++) {
-      const hash = this.hashes[code]!;
-      let slot = (hash ^ (hash >>> 15)) & this.mask;
-      while (this.slots[slot] !== 0) slot = (slot + 1) & this.mask;
-      this.slots[slot] = code;
+    this.fillSlots(1);
+  }
+
+  private fillSlots(from: number): void {
+    const { hashes, slots, mask, size } = this;
+    for (let code = from; code < size; code++) {
+      const hash = hashes[code]!;
+      let slot = (hash ^ (hash >>> 15)) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = code;
     }
   }
 }

@@ -29,6 +29,8 @@ export interface HostOptions {
   readonly turn?: Turn;
   readonly restores?: Restores;
   readonly onAnswered?: (stage: string, ingestedAtMs: number) => void;
+  /** An instance has restored its state, and begins to work. */
+  readonly onOpened?: () => void;
   /** Absent: a unit that lives and dies with its data directory. */
   readonly copying?: CopyingOptions;
 }

@@ -199,8 +199,12 @@ export class HostedUnit {
     for (const [i, id] of this.unit.stages.entries()) {
       const stage = topology.stage(id);
       const logger = loggerOf(id, partition);
-      let onOpened = (): void => undefined;
-      const opened = new Promise<void>((resolve) => (onOpened = resolve));
+      let begin = (): void => undefined;
+      const opened = new Promise<void>((resolve) => (begin = resolve));
+      const onOpened = (): void => {
+        begin();
+        this.options.onOpened?.();
+      };
       const supervisor = new Supervisor({
         ...{ topology, stage, partition, log, clock, logger, knobs },
         ...{ store: this.store, status: this.known[i]!, onOpened },

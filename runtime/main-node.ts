@@ -258,9 +258,10 @@ async function startHosts(
   const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
   const telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
   const facade: HostData = { ...shared, name: 'facade' };
-  const view = await startHost(facade, viewStores, onFatal, (stage, ingestedAtMs) => {
+  const onAnswered = (stage: string, ingestedAtMs: number): void => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
-  });
+  };
+  const view = await startHost(facade, viewStores, onFatal, { onAnswered });
   undo.push(() => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   return { threads, view, telemetry, statuses };
 }

@@ -73,7 +73,7 @@ export async function startHost(
   data: HostData,
   stores: StoresAhead,
   onFatal: (error: Error) => void,
-  onAnswered?: (stage: string, ingestedAtMs: number) => void,
+  listeners: Pick<HostOptions, 'onAnswered' | 'onOpened'> = {},
 ): Promise<StartedHost> {
   const logger = loggerOf(data);
   const connection = await connectNats(data.nats, `rivulet-${data.name}`);
@@ -103,7 +103,7 @@ export async function startHost(
     turn: loopTurns(),
     restores: new Restores(systemClock),
     ...(copying === undefined ? {} : { copying }),
-    ...(onAnswered === undefined ? {} : { onAnswered }),
+    ...listeners,
   };
   const host = new Host(all, options, onFatal);
   try {
@@ -155,13 +155,22 @@ async function runWorker(): Promise<void> {
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
-  const { host, perform, stop } = await startHost(data, stores, (error) => {
+  let tellStatus = (): void => undefined;
+  const onFatal = (error: Error): void => {
     post({ kind: 'fatal', error: plainError(error) });
-  });
+  };
+  // Told at once: who asks might wait until the first of what is replayed now is through.
+  const onOpened = (): void => {
+    tellStatus();
+  };
+  const { host, perform, stop } = await startHost(data, stores, onFatal, { onOpened });
+  tellStatus = () => {
+    post({ kind: 'status', statuses: host.statuses, loopDelayMs: loopDelay.takeMaxMs() });
+  };
   post({ kind: 'started' });
   port.on('message', (command: WorkerCommand) => {
     if (command.kind === 'status') {
-      post({ kind: 'status', statuses: host.statuses, loopDelayMs: loopDelay.takeMaxMs() });
+      tellStatus();
       return;
     }
     if (command.kind === 'call') {

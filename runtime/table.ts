@@ -1,15 +1,15 @@
 /**
  * Column tables: rows of a frame type, found by their key columns.
  *
- * Keys are integers by the time they get here (text as dictionary codes of this table), interleaved in one Uint32Array and found by
- * open addressing: about 60 ns per row for a seven-word key. Value columns are plain typed arrays that the stage adds to.
+ * Keys are integers by the time they get here (text as dictionary codes of this table): about 60 ns per row for a seven-word key
+ * (row-index.ts). Value columns are plain typed arrays that the stage adds to.
  *
  * Invariants
  *   T1  Rows keep their order of first sight, also through a snapshot: whatever is emitted in row order is the same after a restore.
  *   T2  A page (PAGE_ROWS rows) is stored as a frame of its own; a cut rewrites only pages with touched rows.
  *   T3  Rows are touched before their values change: a page that is cut and not yet encoded is encoded then. Keys never change.
  */
-import { CodeMap, type Dictionary, DictionaryBuilder, grown } from './dictionary.js';
+import { ABSENT, CodeMap, type Dictionary, DictionaryBuilder, grown } from './dictionary.js';
 import {
   type AnyColumn,
   type Columns,
@@ -22,10 +22,10 @@ import {
 } from './frame.js';
 import { decodeFrame, encodeFrame } from './frame-codec.js';
 import { PageCut } from './page-cut.js';
+import { RowIndex } from './row-index.js';
 
 export const NO_ROW = 0xffffffff;
 const PAGE_ROWS = 1024;
-const ROWS_INITIAL = 16;
 
 type ValueColumns<C extends Columns> = {
   [N in keyof C as C[N] extends 'text' ? never : N]: C[N] extends 'f64'
@@ -44,15 +44,10 @@ interface KeyColumn {
 }
 
 export class ColumnTable<C extends Columns> {
-  rows = 0;
   /** The columns that are no key, to read and to add to; read anew after each `upsert`, which may replace the arrays. */
   values: ValueColumns<C>;
   private readonly keyColumns: readonly KeyColumn[];
-  private readonly width: number;
-  private capacity = ROWS_INITIAL;
-  private keys: Uint32Array;
-  private slots = new Uint32Array(ROWS_INITIAL * 4);
-  private mask = this.slots.length - 1;
+  private readonly index: RowIndex;
   private dirtyPages = new Set<number>();
   /** Of the last cut, the pages that are not encoded yet. */
   private cutPages: PageCut | undefined;
@@ -69,15 +64,18 @@ export class ColumnTable<C extends Columns> {
       at += kind === 'f64' ? 2 : 1;
       return column;
     });
-    this.width = at;
-    this.keys = new Uint32Array(ROWS_INITIAL * at);
+    this.index = new RowIndex(at);
     const values: Record<string, AnyColumn> = {};
     for (const [name, kind] of Object.entries(type.columns)) {
       if (key.includes(name)) continue;
       if (kind === 'text') throw new TypeError(`table of ${type.name}: text column ${name} must be part of the key`);
-      values[name] = newColumn(kind, ROWS_INITIAL);
+      values[name] = newColumn(kind, this.index.capacity);
     }
     this.values = values as ValueColumns<C>;
+  }
+
+  get rows(): number {
+    return this.index.rows;
   }
 
   /**
@@ -89,7 +87,7 @@ export class ColumnTable<C extends Columns> {
     const words = this.keyWords(frame, selection, count);
     const found = new Uint32Array(count);
     this.reserve(count);
-    for (let i = 0; i < count; i++) found[i] = this.findOrAdd(words, i * this.width);
+    for (let i = 0; i < count; i++) found[i] = this.index.findOrAdd(words, i);
     this.touchAll(found);
     return found;
   }
@@ -158,11 +156,21 @@ export class ColumnTable<C extends Columns> {
     return (this.cutPages = new PageCut(pages, encode));
   }
 
-  /** Takes stored pages in, in page order; called more than once, those that follow. */
-  load(pages: readonly (readonly [page: string, bytes: Uint8Array])[]): void {
-    for (const page of [...pages].sort(([a], [b]) => Number(a) - Number(b))) this.put(decodeFrame(page[1], this.type));
-    this.pagesStored += pages.length;
-    this.dirtyPages.clear();
+  /** So many stored pages will be loaded: to grow with each of them would be half of the work. The last one may be short. */
+  expect(pages: number): void {
+    this.reserve((pages - 1) * PAGE_ROWS);
+  }
+
+  /** Takes the next stored page in, which starts with row `this.rows`. Its rows are in no other page (T2): none is looked up. */
+  load(page: Uint8Array): void {
+    const frame = decodeFrame(page, this.type);
+    const from = this.rows;
+    this.reserve(frame.rows);
+    this.index.append(this.keyWords(frame, undefined, frame.rows, true), frame.rows);
+    for (const [name, column] of Object.entries(this.values as Record<string, Float64Array>)) {
+      column.set((frame.columns as Record<string, AnyColumn>)[name] as Float64Array, from);
+    }
+    this.pagesStored++;
   }
 
   /** Rows with all of their columns; those of known keys are replaced. */
@@ -186,7 +194,7 @@ export class ColumnTable<C extends Columns> {
   }
 
   private words(at: number, each: 1 | 2, rows: Uint32Array | undefined): Uint32Array {
-    const { keys, width } = this;
+    const { keys, width } = this.index;
     const count = rows?.length ?? this.rows;
     const words = new Uint32Array(count * each);
     for (let i = 0; i < count; i++) {
@@ -206,15 +214,17 @@ export class ColumnTable<C extends Columns> {
   }
 
   /** The keys of the selected rows, interleaved, text in this table's codes. Column by column: each loop has one shape. */
-  private keyWords(frame: Frame, selection: Uint32Array | undefined, count: number): Uint32Array {
-    const { width } = this;
+  private keyWords(frame: Frame, selection: Uint32Array | undefined, count: number, isNew = false): Uint32Array {
+    const { width } = this.index;
     const words = new Uint32Array(count * width);
     for (const { name, kind, at, dictionary } of this.keyColumns) {
       const column = (frame.columns as Record<string, AnyColumn>)[name];
       if (column === undefined) throw new TypeError(`frame ${frame.type.name} has no column ${name}`);
       if (kind === 'text') {
         const { codes, dictionary: from } = column as TextColumn;
-        mapText(words, at, width, codes, from, dictionary!, selection, count);
+        // A row that is new has a new text where its key is one text and nothing else.
+        if (isNew && width === 1) appendText(words, codes, from, dictionary!);
+        else mapText(words, at, width, codes, from, dictionary!, selection, count);
       } else if (kind === 'f64') {
         const { buffer, byteOffset } = column as Float64Array;
         const pairs = new Uint32Array(buffer, byteOffset, frame.rows * 2);
@@ -233,52 +243,13 @@ export class ColumnTable<C extends Columns> {
     return words;
   }
 
-  private findOrAdd(words: Uint32Array, from: number): number {
-    const { keys, slots, mask, width } = this;
-    let hash = 0x811c9dc5;
-    for (let w = 0; w < width; w++) {
-      hash = Math.imul(hash ^ words[from + w]!, 0x9e3779b1);
-      hash ^= hash >>> 15;
-    }
-    let slot = hash & mask;
-    for (let entry = slots[slot]!; entry !== 0; entry = slots[slot]!) {
-      const at = (entry - 1) * width;
-      let w = 0;
-      while (w < width && keys[at + w] === words[from + w]) w++;
-      if (w === width) return entry - 1;
-      slot = (slot + 1) & mask;
-    }
-    const row = this.rows++;
-    for (let w = 0; w < width; w++) keys[row * width + w] = words[from + w]!;
-    slots[slot] = row + 1;
-    return row;
-  }
-
-  /** Room for `more` rows in the columns and, at most half full, in the slots. */
+  /** Room for `more` rows. */
   private reserve(more: number): void {
-    const needed = this.rows + more;
-    if (needed > this.capacity) {
-      this.capacity = Math.max(needed, this.capacity * 2);
-      this.keys = grown(this.keys, this.capacity * this.width);
-      const values = this.values as Record<string, Float64Array>;
-      for (const name of Object.keys(values)) values[name] = grown(values[name]!, this.capacity);
-    }
-    if (needed * 2 > this.slots.length) this.rehash(needed * 4);
-  }
-
-  private rehash(length: number): void {
-    const { keys, width } = this;
-    this.slots = new Uint32Array(2 ** Math.ceil(Math.log2(length)));
-    this.mask = this.slots.length - 1;
-    for (let row = 0; row < this.rows; row++) {
-      let hash = 0x811c9dc5;
-      for (let w = 0; w < width; w++) {
-        hash = Math.imul(hash ^ keys[row * width + w]!, 0x9e3779b1);
-        hash ^= hash >>> 15;
-      }
-      let slot = hash & this.mask;
-      while (this.slots[slot] !== 0) slot = (slot + 1) & this.mask;
-      this.slots[slot] = row + 1;
+    const { index } = this;
+    index.reserve(more);
+    const values = this.values as Record<string, Float64Array>;
+    for (const name of Object.keys(values)) {
+      if (values[name]!.length < index.capacity) values[name] = grown(values[name]!, index.capacity);
     }
   }
 }
@@ -297,4 +268,10 @@ function mapText(
   for (let i = 0, word = at; i < count; i++, word += width) {
     words[word] = map.get(codes[selection === undefined ? i : selection[i]!]!);
   }
+}
+
+/** As `mapText`, of texts that are not there yet. */
+function appendText(words: Uint32Array, codes: Uint32Array, from: Dictionary, to: DictionaryBuilder): void {
+  const first = to.append(from);
+  for (let i = 0; i < words.length; i++) words[i] = codes[i] === ABSENT ? ABSENT : first + codes[i]! - 1;
 }

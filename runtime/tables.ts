@@ -62,14 +62,20 @@ class TablesCell<C extends Columns> implements Tables<C> {
   *restoring(store: CellStore): Generator<undefined> {
     this.tables.clear();
     this.dropped = [];
-    const pages = Array.from(store.entries(), ([key, bytes]) => {
-      const [number, page] = key.split('/') as [string, string];
-      return { number: Number(number), page, bytes };
-    });
-    pages.sort((a, b) => a.number - b.number || Number(a.page) - Number(b.page));
-    for (const { number, page, bytes } of pages) {
-      this.table(number).load([[page, bytes]]);
-      yield;
+    const stored = new Map<number, { readonly page: number; readonly bytes: Uint8Array }[]>();
+    for (const [key, bytes] of store.entries()) {
+      const [number, page] = key.split('/').map(Number) as [number, number];
+      const pages = stored.get(number) ?? [];
+      pages.push({ page, bytes });
+      stored.set(number, pages);
+    }
+    for (const [number, pages] of stored) {
+      const table = this.table(number);
+      table.expect(pages.length);
+      for (const { bytes } of pages.sort((a, b) => a.page - b.page)) {
+        table.load(bytes);
+        yield;
+      }
     }
   }
 

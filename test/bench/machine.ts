@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 /** Root of the compiled project and of the checkout. */
 export const DIST = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const ROOT = resolve(DIST, '..');
-export const CLI = join(DIST, 'runtime/main.js');
+export const CLI = join(DIST, 'bin/rivulet.js');
 /** Where the peers' jobs and the generator are, when they are there. */
 export const SHARED_BENCH = resolve(ROOT, '../shared/bench');
 

@@ -242,4 +242,38 @@ describe('tables', () => {
       { numRuns: 200 },
     );
   });
+
+  it.each([{ key: ['user'] }, { key: ['user', 'shop'] }] as const)(
+    'of many pages are restored with their row numbers, and found again; key $key',
+    ({ key }) => {
+      const many = tables(frameType('many', { user: 'text', shop: 'u32', n: 'u32' }), { key });
+      const visits = frameType('visits', { user: 'text', shop: 'u32' });
+      const rows = Array.from({ length: 30_000 }, (_, i) => {
+        const user = (i * 7_919) % 12_007;
+        return { user: user === 5 ? undefined : `user-${user}`, shop: i % 3 };
+      });
+      fc.assert(
+        fc.property(fc.nat(rows.length), (at) => {
+          const stored = new Stored();
+          const cell = many.create();
+          cell.restore(stored);
+          const known = frameOf(visits, rows.slice(0, at));
+          cell
+            .table(0)
+            .upsert(known)
+            .forEach((row, i) => (cell.table(0).values.n[row] = i));
+          stored.cut(cell);
+          stored.written(cell);
+          const restored = many.create();
+          restored.restore(stored);
+          expect(restored.table(0).storedPages()).toEqual(cell.table(0).storedPages());
+          for (const asked of [frameOf(visits, rows.slice(at)), known]) {
+            expect(restored.table(0).upsert(asked)).toEqual(cell.table(0).upsert(asked));
+          }
+          expect(rowsOf(restored.table(0).frame())).toEqual(rowsOf(cell.table(0).frame()));
+        }),
+        { numRuns: 5 },
+      );
+    },
+  );
 });

@@ -56,6 +56,22 @@ describe('a dictionary', () => {
     );
   });
 
+  it('takes in at once what it has nothing of, as if word by word', () => {
+    const some = fc.uniqueArray(word, { maxLength: 600, size: 'max' });
+    fc.assert(
+      fc.property(some, fc.nat(600), fc.array(word, { maxLength: 20 }), (words, at, more) => {
+        const [own, other, oracle] = [new DictionaryBuilder(), new DictionaryBuilder(), new DictionaryBuilder()];
+        for (const text of words) oracle.addText(text);
+        for (const text of words.slice(0, at)) own.addText(text);
+        for (const text of words.slice(at)) other.addText(text);
+        const { size } = own;
+        expect(own.append(other.view())).toBe(size);
+        for (const text of [...more, ...words]) expect(own.addText(text)).toBe(oracle.addText(text));
+        expect(own.view()).toEqual(oracle.view());
+      }),
+    );
+  });
+
   it('gives views that later words do not show in, even after it has grown', () => {
     const builder = new DictionaryBuilder();
     builder.addText('first');

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-export const CLI = resolve(import.meta.dirname, '../../dist/runtime/main.js');
+export const CLI = resolve(import.meta.dirname, '../../dist/bin/rivulet.js');
 
 export interface ReplayRun {
   readonly input: string;
