@@ -34,7 +34,7 @@ import { isIdle, type SourceState } from './maths/watermark.js';
 import { events, PURCHASE } from './model.js';
 import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
 import { followTicks } from './operators/follow-ticks.js';
-import { oncePerInterval } from './operators/once-per-interval.js';
+import { type IntervalEnd, intervalEnds } from './operators/interval-ends.js';
 
 export type Trigger =
   { readonly kind: 'frame' } | { readonly kind: 'file' } | { readonly kind: 'interval'; readonly everyMs: number };
@@ -71,7 +71,7 @@ export const watermark = (options: WatermarkOptions) => {
         advanceWatermark(source, { delayMs, idleAfterMs }),
         mergeMap((advance) => emissionsOf(out, advance, progressOfRows(trigger, advance, source.get()), purchases)),
       );
-      const tickEnds = endingTicks(trigger, source, ticks).pipe(map((at) => progressOfTick(at, idleAfterMs)));
+      const tickEnds = endingTicks(trigger, source, ticks).pipe(map((end) => progressOfTick(end, idleAfterMs)));
       const fileEnds = epochEnds.pipe(
         filter(() => trigger.kind === 'file'),
         map((): Progress => ({ ...known(source.get()), everywhere: true })),
@@ -84,13 +84,16 @@ export const watermark = (options: WatermarkOptions) => {
   });
 };
 
-/** The states after the ticks that end an epoch. */
-function endingTicks(trigger: Trigger, source: Value<SourceState>, ticks: Observable<Tick>): Observable<SourceState> {
+/** The states after the ticks that end epochs, and how many these end. */
+function endingTicks(trigger: Trigger, source: Value<SourceState>, ticks: Observable<Tick>): Observable<IntervalEnd> {
   switch (trigger.kind) {
     case 'frame':
-      return ticks.pipe(followTicks(source));
+      return ticks.pipe(
+        followTicks(source),
+        map((at) => ({ at, epochs: 1 })),
+      );
     case 'interval':
-      return ticks.pipe(followTicks(source), oncePerInterval(source, trigger.everyMs));
+      return ticks.pipe(followTicks(source), intervalEnds(source, trigger.everyMs));
     case 'file':
       return EMPTY;
   }
@@ -109,8 +112,9 @@ function progressOfRows(trigger: Trigger, { woke }: Advance, at: SourceState): P
   return woke ? awake : undefined;
 }
 
-function progressOfTick(at: SourceState, idleAfterMs: number): Progress {
-  const progress = { ...known(at), idle: isIdle(at, idleAfterMs), endsEpoch: true, everywhere: true };
+function progressOfTick({ at, epochs }: IntervalEnd, idleAfterMs: number): Progress {
+  const ends = epochs === 1 ? { endsEpoch: true } : { endsEpoch: true, epochs };
+  const progress = { ...known(at), idle: isIdle(at, idleAfterMs), ...ends, everywhere: true };
   return at.tickMs === undefined ? progress : { ...progress, tickMs: at.tickMs };
 }
 

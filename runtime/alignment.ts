@@ -37,6 +37,8 @@ export const initialAlignment = (): AlignmentState => ({
 /** What of a message matters here. */
 export interface Said {
   readonly endsEpoch: boolean;
+  /** How many end, when more than one. */
+  readonly epochs: number;
   readonly endsInput: boolean;
   readonly watermarkMs?: number | undefined;
   readonly idle: boolean;
@@ -88,7 +90,7 @@ export class Alignment {
     if (said.watermarkMs !== undefined)
       progress.watermarkMs = Math.max(said.watermarkMs, progress.watermarkMs ?? -Infinity);
     progress.idle = said.idle;
-    if (said.endsEpoch) progress.ended++;
+    if (said.endsEpoch) progress.ended += Math.max(1, said.epochs);
     if (said.endsInput) progress.finished = true;
     if (said.asOfMs !== undefined) this.state.asOfMs = Math.max(said.asOfMs, this.state.asOfMs ?? -Infinity);
   }
@@ -104,10 +106,10 @@ export class Alignment {
     return someEnded;
   }
 
-  /** Ends the epoch: gives what the stage is told, then lets W move (A1). */
+  /** Ends the epoch, and empty ones behind it that all have ended: gives what the stage is told, then lets W move (A1). */
   endEpoch(): { readonly epoch: number; readonly watermarkMs: number } {
     const end = { epoch: this.state.epoch, watermarkMs: this.watermarkMs };
-    this.state.epoch++;
+    this.state.epoch = this.aligned ? Math.max(end.epoch + 1, this.endedByAll()) : end.epoch + 1;
     const next = this.lowest();
     if (next > this.watermarkMs) this.state.watermarkMs = next;
     return end;
@@ -122,6 +124,15 @@ export class Alignment {
     }
     this.state.finished = true;
     return true;
+  }
+
+  private endedByAll(): number {
+    let least = Infinity;
+    for (const key of this.sides.keys()) {
+      const { ended, finished } = this.progressOf(key);
+      if (!finished) least = Math.min(least, ended);
+    }
+    return least === Infinity ? 0 : least;
   }
 
   private isThrough(writer: string): boolean {

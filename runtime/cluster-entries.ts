@@ -20,6 +20,8 @@ export interface Presence {
   readonly draining: boolean;
   /** The backup that it holds still for. */
   readonly hold: string | undefined;
+  /** What all nodes must have in common. */
+  readonly settings?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface Lease {

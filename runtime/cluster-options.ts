@@ -1,4 +1,5 @@
 /** What a node needs to be one among others. */
+import type { Presence } from './cluster-entries.js';
 import type { Unit, UnitHost } from './host.js';
 import type { Clock, KeyValue, Logger } from './ports.js';
 
@@ -14,6 +15,8 @@ export interface ClusterOptions {
   readonly process: string;
   readonly name: string;
   readonly grpc?: () => string | undefined;
+  /** What all nodes must have in common, for the others to see. */
+  readonly settings?: Presence['settings'];
   readonly units: readonly Unit[];
   readonly nodes: KeyValue;
   readonly leases: KeyValue;

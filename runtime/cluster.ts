@@ -231,15 +231,14 @@ export class Cluster {
   }
 
   private async sayPresence(): Promise<void> {
-    const { process, name, grpc, clock, leaseMs } = this.options;
+    const { process, name, grpc, settings, clock, leaseMs } = this.options;
     const followed = this.resting > 0 ? [] : [...this.followed];
     const warm = followed.filter(([, phase]) => phase === 'ready').map(([unit]) => unit);
-    const { startedAtMs, hold, leaving } = this;
-    const draining = leaving.signal.aborted;
-    const hadEnded = await this.presence.say({ name, process, startedAtMs, grpc: grpc?.(), draining, hold, warm });
-    if (!hadEnded) return;
+    const { startedAtMs, hold } = this;
+    const own = { process, name, settings, startedAtMs, hold, warm, grpc: grpc?.(), draining: this.isLeaving() };
+    if (!(await this.presence.say(own))) return;
     this.resting++;
-    void clock.sleep(leaseMs, leaving.signal).then(() => {
+    void clock.sleep(leaseMs, this.leaving.signal).then(() => {
       this.resting--;
       this.pause.abort();
     });

@@ -185,8 +185,9 @@ export class MailboxFold {
     }
     if (alignment.aligned) {
       if (alignment.epochIsOver()) {
-        answer.add(instance.endEpoch(alignment.endEpoch()));
-        answer.mark(this.marked, { endsEpoch: true });
+        const end = alignment.endEpoch();
+        answer.add(instance.endEpoch(end));
+        answer.mark(this.marked, { epochs: alignment.state.epoch - end.epoch });
         answer.epoch = alignment.state.epoch;
       }
       if (alignment.inputIsOver()) answer.mark(this.marked, { endsInput: true });

@@ -10,6 +10,7 @@ import { systemClock } from './clock.js';
 import { Cluster } from './cluster.js';
 import type { ClusterHost } from './cluster-options.js';
 import type { Unit } from './host.js';
+import { agreed, commonSettings, mustAgree } from './main-agreement.js';
 import { openClusterTables } from './main-copies.js';
 import { checkSharedDeployment, recordDeployment } from './main-deployment.js';
 import type { Threads } from './main-threads.js';
@@ -115,14 +116,25 @@ export async function joinCluster({
   dataDir,
   ...options
 }: JoinOptions): Promise<Cluster> {
-  const { nodes, leases, deployment } = await openClusterTables(connection, options);
+  const { node } = identity;
+  const settings = commonSettings(pipeline, options.leaseMs);
   const patiently = patience(systemClock, (error) =>
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
+  await patiently(() => agreed(connection, node, settings, options.logger));
+  const { nodes, leases, deployment } = await openClusterTables(connection, options);
   await patiently(() => checkSharedDeployment(deployment, pipeline));
   recordDeployment(dataDir, pipeline);
-  return Cluster.join({
+  const cluster = await Cluster.join({
     ...options,
-    ...{ nodes, leases, node: identity.node, process: randomUUID(), name: hostname(), clock: systemClock },
+    ...{ nodes, leases, node, settings, process: randomUUID(), name: hostname(), clock: systemClock },
   });
+  try {
+    // Who has come at the same time was not there before.
+    mustAgree(node, settings, cluster.members);
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+  return cluster;
 }

@@ -23,7 +23,8 @@ interface Part {
   readonly output: string;
   readonly frame: Frame | undefined;
   readonly progress: Progress;
-  endsEpoch: boolean;
+  /** How many epochs end behind it. */
+  epochs: number;
   endsInput: boolean;
 }
 
@@ -84,7 +85,7 @@ export class Answer {
       output: '$poison',
       frame,
       progress: {},
-      endsEpoch: false,
+      epochs: 0,
       endsInput: false,
     });
   }
@@ -92,7 +93,7 @@ export class Answer {
   /** Says to every destination that an epoch, or the input, is over. */
   mark(
     destinations: readonly Destination[],
-    mark: { readonly endsEpoch?: boolean; readonly endsInput?: boolean; readonly tickMs?: number },
+    mark: { readonly epochs?: number; readonly endsInput?: boolean; readonly tickMs?: number },
   ): void {
     for (const { to, q, subject } of destinations) {
       if (to === DEAD_LETTER && !this.routes.some((route) => route.to === DEAD_LETTER)) continue;
@@ -100,12 +101,12 @@ export class Answer {
       let last = parts.length > (this.epochFrom.get(subject) ?? 0) ? parts.at(-1) : undefined;
       if (last === undefined || mark.tickMs !== undefined) {
         const progress = mark.tickMs === undefined ? {} : { tickMs: mark.tickMs };
-        last = { epoch: this.epoch, output: '', frame: undefined, progress, endsEpoch: false, endsInput: false };
+        last = { epoch: this.epoch, output: '', frame: undefined, progress, epochs: 0, endsInput: false };
         this.push(to, q, last);
       }
-      last.endsEpoch ||= mark.endsEpoch === true;
+      last.epochs += mark.epochs ?? 0;
       last.endsInput ||= mark.endsInput === true;
-      if (mark.endsEpoch === true) this.epochFrom.set(subject, this.parts.get(subject)!.length);
+      if (mark.epochs !== undefined) this.epochFrom.set(subject, this.parts.get(subject)!.length);
     }
   }
 
@@ -129,13 +130,13 @@ export class Answer {
 
   private addRoute({ to, by, targets }: Route, { output, frame, progress = {} }: Emission): void {
     const everywhere = progress.everywhere === true;
-    const endsEpoch = progress.endsEpoch === true;
+    const epochs = progress.endsEpoch === true ? (progress.epochs ?? 1) : 0;
     const part = (rows: Frame | undefined): Part => ({
       epoch: this.epoch,
       output,
       frame: rows,
       progress,
-      endsEpoch,
+      epochs,
       endsInput: false,
     });
     if (by === 'same') {
@@ -170,7 +171,8 @@ export class Answer {
       part: tag.part,
       lastPart: tag.lastPart,
       epoch: piece.epoch,
-      endsEpoch: piece.endsEpoch,
+      endsEpoch: piece.epochs > 0,
+      epochs: piece.epochs > 1 ? piece.epochs : 0,
       endsInput: piece.endsInput,
       idle: progress.idle === true,
       output: piece.output,
@@ -201,7 +203,7 @@ function cutPart(part: Part): Part[] {
   const frames = cutFrame(part.frame);
   // Progress is about all of the rows: where each message is an epoch of its own, an earlier piece must not bring the watermark of a later one.
   return frames.map((frame, i) =>
-    i === frames.length - 1 ? { ...part, frame } : { ...part, frame, progress: {}, endsEpoch: false, endsInput: false },
+    i === frames.length - 1 ? { ...part, frame } : { ...part, frame, progress: {}, epochs: 0, endsInput: false },
   );
 }
 

@@ -90,6 +90,8 @@ export interface Progress {
   /** The writer has been silent for so long that its watermark must not hold others back. */
   readonly idle?: boolean;
   readonly endsEpoch?: boolean;
+  /** How many epochs end, when more than one: all but the first are empty. */
+  readonly epochs?: number;
   readonly tickMs?: number;
   /** The latest event time that the writer has seen; what comes of it carries it on (`as_of` of an answer). */
   readonly asOfMs?: number;

@@ -12,7 +12,7 @@ export interface SourceState {
   readonly tickMs?: number;
   /** q; absent when rows came after the latest tick, and before the first tick. */
   readonly quietSinceMs?: number;
-  /** The tick at which the last epoch ended, or the first tick of all. Only an interval trigger reads it. */
+  /** The tick at which the last epoch ended. Only an interval trigger reads it. */
   readonly epochTickMs?: number;
 }
 
@@ -32,6 +32,5 @@ export function afterTick(state: SourceState, timeMs: number): SourceState {
 export const isIdle = ({ tickMs, quietSinceMs }: SourceState, idleAfterMs: number): boolean =>
   tickMs !== undefined && quietSinceMs !== undefined && tickMs - quietSinceMs >= idleAfterMs;
 
-/** Does a multiple of `everyMs` lie in (fromMs, toMs]? */
-export const crosses = (fromMs: number, toMs: number, everyMs: number): boolean =>
-  Math.floor(toMs / everyMs) > Math.floor(fromMs / everyMs);
+/** How many multiples of `everyMs` lie in (0, ms]. */
+export const multiples = (ms: number, everyMs: number): number => Math.floor(ms / everyMs);

@@ -64,7 +64,10 @@ async function updated(manager: JetStreamManager, wanted: WantedStream): Promise
     if (codeOf(error) === STREAM_NOT_FOUND) return false;
     throw error;
   }
-  if (differs(current.config, wanted)) await manager.streams.update(wanted.name, wanted);
+  // A node that was told of fewer must not take copies of what it stores from all others.
+  const num_replicas = Math.max(current.config.num_replicas, wanted.num_replicas ?? 0);
+  const changed = { ...wanted, num_replicas };
+  if (differs(current.config, changed)) await manager.streams.update(wanted.name, changed);
   return true;
 }
 

@@ -131,18 +131,19 @@ describe('trigger file, by hand', () => {
 });
 
 describe('trigger interval, by hand', () => {
-  it('ends an epoch at the first tick past a multiple, once however many were passed', () => {
+  it('ends epochs at the first tick past a multiple, as many as were passed', () => {
     const driver = new StageDriver(stageOf('interval'));
     const ticks = [1_003, 1_024, 1_026, 1_049, 1_050, 1_120, 1_124].map((timeMs) => {
       driver.feed('events', [event(timeMs - 1_000)]);
       return driver.tick(timeMs);
     });
-    expect(ticks.map(sizes)).toEqual([[], [], BOTH_EMPTY, [], BOTH_EMPTY, BOTH_EMPTY, []]);
+    expect(ticks.map(sizes)).toEqual([BOTH_EMPTY, [], BOTH_EMPTY, [], BOTH_EMPTY, BOTH_EMPTY, []]);
     const marker = { idle: false, endsEpoch: true, everywhere: true };
     expect(ticks.flatMap(({ progress }) => progress.slice(0, 1))).toEqual([
+      { ...marker, epochs: 40, tickMs: 1_003, watermarkMs: -7, asOfMs: 3 },
       { ...marker, tickMs: 1_026, watermarkMs: 16, asOfMs: 26 },
       { ...marker, tickMs: 1_050, watermarkMs: 40, asOfMs: 50 },
-      { ...marker, tickMs: 1_120, watermarkMs: 110, asOfMs: 120 },
+      { ...marker, epochs: 2, tickMs: 1_120, watermarkMs: 110, asOfMs: 120 },
     ]);
   });
 
@@ -173,7 +174,7 @@ const stepsOf = (steps: readonly Played[]): Step[] =>
 
 /** What is said beside the rows at each step, from all steps up to it. */
 function oracle(steps: readonly Played[], trigger: Trigger['kind']): Progress[] {
-  let marked: number | undefined;
+  let ended = 0;
   return steps.flatMap((step, at): Progress[] => {
     const past = steps.slice(0, at + 1);
     const times = past.flatMap((one) => ('feed' in one ? one.feed : []));
@@ -186,11 +187,11 @@ function oracle(steps: readonly Played[], trigger: Trigger['kind']): Progress[] 
       return awake === undefined ? [] : [awake];
     }
     const tickMs = Math.max(...past.flatMap((one) => ('tick' in one ? [one.tick] : [])));
-    const from = marked;
-    const crossed = from === undefined ? false : Math.floor(tickMs / EVERY) !== Math.floor(from / EVERY);
-    if (from === undefined || crossed) marked = tickMs;
-    if (trigger === 'file' || (trigger === 'interval' && !crossed)) return [];
-    return [{ ...known, tickMs, idle: idleAt(past), endsEpoch: true, everywhere: true }];
+    const crossed = Math.floor(tickMs / EVERY) - ended;
+    ended += crossed;
+    if (trigger === 'file' || (trigger === 'interval' && crossed === 0)) return [];
+    const many = trigger === 'interval' && crossed > 1 ? { epochs: crossed } : {};
+    return [{ ...known, tickMs, idle: idleAt(past), endsEpoch: true, ...many, everywhere: true }];
   });
 }
 

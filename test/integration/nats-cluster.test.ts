@@ -138,14 +138,18 @@ async function throughout(server: number, harm: (bothSpeak: () => Promise<void>)
 }
 
 describe('a stream', () => {
-  it('takes on as many replicas as are asked for, and says which setting is wrong when servers are too few', async () => {
+  it('takes on as many replicas as are asked for, gives up none for a node that asks for fewer, and says which setting is wrong when servers are too few', async () => {
     const log = await logOn(0);
     const topology = mainTopology(pipelineOptions(loadConfig({ env: {}, cwd: tmpdir() }).config));
     const name = streamsOf(topology, { bytesMax: 1024 * 1024, replicas: 1 })[0]!.name;
     const replicas = async (): Promise<number> => (await cluster.manager.streams.info(name)).config.num_replicas;
-    for (const wanted of [1, 3, 1]) {
+    for (const [wanted, kept] of [
+      [1, 1],
+      [3, 3],
+      [1, 3],
+    ] as const) {
       await ensureStreams(log, topology, { bytesMax: 1024 * 1024, replicas: wanted });
-      expect(await replicas()).toBe(wanted);
+      expect(await replicas()).toBe(kept);
     }
     await expect(ensureStreams(log, topology, { bytesMax: 1024 * 1024, replicas: 5 })).rejects.toMatchObject({
       ...{ reaction: 'fatal', code: 'NATS_REPLICAS' },

@@ -27,7 +27,13 @@ function topologyOf({ aligned, side = false }: { readonly aligned: boolean; read
   });
 }
 
-const said = (more: Partial<Said> = {}): Said => ({ endsEpoch: false, endsInput: false, idle: false, ...more });
+const said = (more: Partial<Said> = {}): Said => ({
+  endsEpoch: false,
+  epochs: 0,
+  endsInput: false,
+  idle: false,
+  ...more,
+});
 
 describe('the watermark (A1)', () => {
   let alignment: Alignment;
@@ -125,6 +131,23 @@ describe('aligned epochs (A2)', () => {
     expect(writers.map((writer) => end(writer))).toEqual([false, false, false, true]);
     expect(alignment.endEpoch()).toEqual({ epoch: 0, watermarkMs: -Infinity });
     expect(alignment.epochIsOver()).toBe(false);
+  });
+
+  it('that all have passed are over together; who was away is not behind for ever', () => {
+    end('a/0', { epochs: 1_000 });
+    end('a/1', { epochs: 1_000 });
+    end('b/0', { epochs: 1_005 });
+    expect(end('b/1', { epochs: 1_003 })).toBe(true);
+    expect([alignment.endEpoch().epoch, alignment.state.epoch]).toEqual([0, 1_000]);
+    expect(writers.map((writer) => alignment.mustHold(writer))).toEqual([false, false, true, true]);
+    end('a/0');
+    // Away while five passed, and says so at once.
+    end('a/1', { epochs: 5 });
+    expect(alignment.endEpoch().epoch).toBe(1_000);
+    end('a/0', { epochs: 4 });
+    end('b/1', { epochs: 2 });
+    expect([alignment.endEpoch().epoch, alignment.state.epoch]).toEqual([1_001, 1_005]);
+    expect(writers.some((writer) => alignment.mustHold(writer))).toBe(false);
   });
 
   it('hold what a faster upstream says of the next one', () => {

@@ -206,10 +206,10 @@ describe('marks', () => {
         { output: 'rows', frame: frame('u0') },
         { output: 'broad', frame: frame('x', 'y') },
       ]);
-      answer.mark(destinations, { endsEpoch: true });
+      answer.mark(destinations, { epochs: 1 });
       answer.epoch = 5;
       answer.add([{ output: 'broad', frame: frame('z') }]);
-      answer.mark(destinations, { endsEpoch: true });
+      answer.mark(destinations, { epochs: 1 });
       answer.epoch = 6;
       answer.mark(destinations, { endsInput: true });
     });
@@ -229,7 +229,7 @@ describe('marks', () => {
     );
     const messages = post((answer) => {
       answer.add([{ output: 'rows', frame: large }]);
-      answer.mark(destinations, { endsEpoch: true, endsInput: true });
+      answer.mark(destinations, { epochs: 1, endsInput: true });
     })[toB]!;
     expect(messages.length).toBeGreaterThan(2);
     const last = messages.length - 1;
@@ -240,7 +240,7 @@ describe('marks', () => {
 
   it('do not go to the dead letters of a stage that says none itself', () => {
     const posted = post((answer) => {
-      answer.mark(destinations, { endsEpoch: true });
+      answer.mark(destinations, { epochs: 1 });
     });
     expect(Object.keys(posted).sort()).toEqual([toB, toC(0), toC(1), toC(2)]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { afterRows, afterTick, crosses, isIdle, type SourceState } from '../../../actors/maths/watermark.js';
+import { afterRows, afterTick, isIdle, type SourceState } from '../../../actors/maths/watermark.js';
 
 describe('W', () => {
   it('is the latest event time minus the delay, and never moves back', () => {
@@ -36,16 +36,4 @@ describe('idle', () => {
   it('takes a clock that goes back for one that stands still', () => {
     expect(ticked(50, 20)).toEqual({ tickMs: 50, quietSinceMs: 50 });
   });
-});
-
-it.each([
-  [0, 9, false],
-  [0, 10, true],
-  [9, 10, true],
-  [10, 19, false],
-  [10, 45, true],
-  [-1, 0, true],
-  [10, 10, false],
-])('from %d to %d a multiple of 10 is crossed: %s', (from, to, expected) => {
-  expect(crosses(from, to, 10)).toBe(expected);
 });
