@@ -14,7 +14,7 @@ import { acknowledge, catchUp, forget, sequencesOf } from './catch-up.js';
 import { Copier } from './copier.js';
 import { includedIn, readManifest } from './copies.js';
 import { Deadline } from './deadline.js';
-import { asError, RivuletError } from './errors.js';
+import { asError, reactionOf, RivuletError } from './errors.js';
 import type { CloseOptions, CopyingOptions, HostOptions, Unit } from './host-options.js';
 import type { Store } from './ports.js';
 import { outlasting } from './outlasting.js';
@@ -260,7 +260,12 @@ export class HostedUnit {
     };
     await this.stopInstances();
     const before = sequencesOf(this.store, this.unit);
-    await outlasting(() => this.catchUp(), { clock, isWanted: () => !signal.aborted, onWait });
+    try {
+      await outlasting(() => this.catchUp(), { clock, isWanted: () => !signal.aborted, onWait });
+    } catch (error) {
+      // What it waited for is not asked of it any more: it is being closed.
+      if (!signal.aborted || reactionOf(error) !== 'transient') throw error;
+    }
     if (signal.aborted) return;
     const after = sequencesOf(this.store, this.unit);
     if (this.unit.stages.every((id) => before[id] === after[id])) throw gap;
