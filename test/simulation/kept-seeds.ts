@@ -29,7 +29,8 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
   {
     job: 'cluster',
     seed: 600_045,
-    reason: 'a unit that was being closed while it took in a newer copy ended its node, since the copies did not answer',
+    reason:
+      'a unit that was being closed while it took in a newer copy ended its node, since the copies did not answer',
   },
   { job: 'cluster', seed: 2, reason: 'a node ended because the tables were away for a moment' },
 ];
