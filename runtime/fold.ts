@@ -179,9 +179,11 @@ export class MailboxFold {
     if (isBuried) this.bury(message, lossOf(envelope), answer);
     else this.takeBody(message, envelope, answer);
     if (envelope.tickMs !== undefined) {
-      if (!isBuried) answer.add(instance.tick(envelope.tickMs));
+      // The time is the log's, one for all sources: who writes the ticks may have a clock that is wrong by hours.
+      const tickMs = this.rawInput === undefined ? envelope.tickMs : message.storedAtMs;
+      if (!isBuried) answer.add(instance.tick(tickMs));
       // Parse only translates: a tick goes on behind the events that came before it.
-      if (this.rawInput !== undefined) answer.mark(this.ticked, { tickMs: envelope.tickMs });
+      if (this.rawInput !== undefined) answer.mark(this.ticked, { tickMs });
     }
     if (alignment.aligned) {
       if (alignment.epochIsOver()) {

@@ -1,4 +1,4 @@
-/** The clock as a writer: time enters a mailbox as ticks, so that it is replayed with everything else. */
+/** The clock as a writer: time enters a mailbox as ticks, each at the time at which the log has stored it, so that it is replayed with everything else. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { CLOCK, streamOf, subjectOf } from './graph.js';

@@ -118,9 +118,10 @@ export class FaultInjector {
   }
 
   private jump(): void {
-    const { schedule, nodes, server } = this.world;
+    const { schedule, nodes, server, job } = this.world;
     this.world.count('clockJump');
-    const target = schedule.pick([...nodes, server]);
+    // An interval is as long as the log's clock says: where that goes back by an hour, it takes an hour more.
+    const target = schedule.pick(job.ticksOnMs === undefined ? [...nodes, server] : nodes);
     target.offsetMs = (schedule.random() * 2 - 1) * JUMP_MAX_MS;
     schedule.note(() => `a clock jumps to ${target.offsetMs} ms`);
   }

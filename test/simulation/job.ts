@@ -43,6 +43,8 @@ export interface Job<W extends SimulatedRun = World> {
   readonly steps: number;
   /** Ticks are written at this interval; 0 for none. */
   readonly tickEveryMs: number;
+  /** So long they go on when all inputs are stored: epochs of an interval end by ticks alone. */
+  readonly ticksOnMs?: number;
   /** Topics that a sink reads to their end. */
   readonly sinkTopics: readonly string[];
   /** Writes the inputs; resolves when they are stored. May be done again. */

@@ -10,6 +10,8 @@ import type { MailboxFold } from '../../runtime/fold.js';
 import { groupedBy } from '../runtime/grouped.js';
 import { publishAll } from './breaking-writers.js';
 import type { Job } from './job.js';
+import type { Trigger } from '../../actors/watermark.js';
+import type { Topology } from '../../runtime/graph.js';
 import { refolded } from './refold.js';
 import { rowsSaid } from './rows-said.js';
 import { totalsOf } from './totals.js';
@@ -23,18 +25,19 @@ const CATEGORIES = ['electronics.audio', 'apparel.shoes', 'kids', undefined];
 
 const WEIGHTS = { view: 1, cart: 3, purchase: 5, remove_from_cart: -1, click: 1, rating: 2 };
 
-const topology = mainTopology({
-  partitions: { source: 2, user: 2, item: 2 },
-  parse: { dedupeMax: 1_000 },
-  trigger: { kind: 'frame' },
-  watermarkDelayMs: 600_000,
-  idleAfterMs: 2_000,
-  window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
-  interest: { kind: 'decayed', halfLifeMs: 3_600_000, weights: WEIGHTS },
-  popularity: 'events',
-  listSize: 5,
-  mode: 'live',
-});
+const topologyWith = (trigger: Trigger): Topology =>
+  mainTopology({
+    partitions: { source: 2, user: 2, item: 2 },
+    parse: { dedupeMax: 1_000 },
+    trigger,
+    watermarkDelayMs: 600_000,
+    idleAfterMs: 2_000,
+    window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
+    interest: { kind: 'decayed', halfLifeMs: 3_600_000, weights: WEIGHTS },
+    popularity: 'events',
+    listSize: 5,
+    mode: 'live',
+  });
 
 interface Event {
   readonly event_id: string;
@@ -110,36 +113,51 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxFold>): void 
     assert.deepEqual(viewOf(live), viewOf(folds.get(`recommendations/${partition}`)!), `view ${partition}`);
     const reader = recommendationReader(live.instance.cellsOf() as unknown as RecommendationCells);
     for (const user of USER_IDS) {
-      if (fnv1a(utf8(user)) % topology.count('recommendations') !== partition) continue;
+      if (fnv1a(utf8(user)) % world.job.topology.count('recommendations') !== partition) continue;
       assert.deepEqual(new Set(reader.seen(user)), seen.get(user), `items that ${user} has seen`);
     }
   }
 }
 
-export const live: Job = {
-  ...{ name: 'live', topology, steps: 1_200, everySeeds: 5, tickEveryMs: 500, sinkTopics: [] },
-  feed: (feed) => {
-    const byUser = groupedBy(EVENTS_SENT, ({ user_id = '' }) => user_id);
-    return publishAll(
-      feed,
-      Object.entries(byUser).map(([user, events]) =>
-        events.map((event) => ({
-          subject: `rivulet.events.${event.event_type}${user === '' ? '' : `.${user}`}`,
-          data: utf8(JSON.stringify(event)),
-        })),
-      ),
-    );
-  },
-  reference: () => Promise.resolve(windowCounts()),
-  check: (world, expected) => {
-    checkView(world, refolded(world));
-    const { last, added } = saidCounts(world);
-    assert.deepEqual(last, expected, 'counts of each window');
-    assert.deepEqual(added, expected, 'what was added to each window');
-    const [read, counted] = [totalsOf(world, 'parse'), totalsOf(world, 'window')];
-    assert.equal(read.events, counted.on_time + counted.late + read.dead_letter + read.duplicates, 'conservation');
-    assert.equal(counted.on_time + counted.late, GOOD.length, 'good events');
-    assert.equal(rowsSaid(world, 'dead-letter').length, read.dead_letter, 'dead letters');
-  },
-  run: (options) => World.run(live, options),
+const liveJob = (name: string, trigger: Trigger, ticksOn: Pick<Job, 'ticksOnMs'> = {}): Job => {
+  const job: Job = {
+    ...{
+      name,
+      topology: topologyWith(trigger),
+      steps: 1_200,
+      everySeeds: 5,
+      tickEveryMs: 500,
+      sinkTopics: [],
+      ...ticksOn,
+    },
+    feed: (feed) => {
+      const byUser = groupedBy(EVENTS_SENT, ({ user_id = '' }) => user_id);
+      return publishAll(
+        feed,
+        Object.entries(byUser).map(([user, events]) =>
+          events.map((event) => ({
+            subject: `rivulet.events.${event.event_type}${user === '' ? '' : `.${user}`}`,
+            data: utf8(JSON.stringify(event)),
+          })),
+        ),
+      );
+    },
+    reference: () => Promise.resolve(windowCounts()),
+    check: (world, expected) => {
+      checkView(world, refolded(world));
+      const { last, added } = saidCounts(world);
+      assert.deepEqual(last, expected, 'counts of each window');
+      assert.deepEqual(added, expected, 'what was added to each window');
+      const [read, counted] = [totalsOf(world, 'parse'), totalsOf(world, 'window')];
+      assert.equal(read.events, counted.on_time + counted.late + read.dead_letter + read.duplicates, 'conservation');
+      assert.equal(counted.on_time + counted.late, GOOD.length, 'good events');
+      assert.equal(rowsSaid(world, 'dead-letter').length, read.dead_letter, 'dead letters');
+    },
+    run: (options) => World.run(job, options),
+  };
+  return job;
 };
+
+export const live = liveJob('live', { kind: 'frame' });
+/** Epochs of several sources, which tick by clocks of their own, or not at all for a while. */
+export const liveInterval = liveJob('live-interval', { kind: 'interval', everyMs: 700 }, { ticksOnMs: 3_000 });

@@ -78,6 +78,8 @@ export class World {
   private living: Life[] | undefined;
   private calmSinceStep = 0;
   private calmSinceMs = 0;
+  /** When all inputs were stored, by calm. */
+  private fedAtMs: number | undefined;
 
   private constructor(
     readonly job: Job,
@@ -210,7 +212,7 @@ export class World {
 
   /** All is fed and taken in, and all that was said is acknowledged. */
   private isDone(): boolean {
-    if (!this.feeding.done) return false;
+    if (!this.feeding.done || !this.hasTickedOn()) return false;
     if (!this.drains) for (const { ticker } of this.lives) ticker?.stop();
     this.drains = true;
     return (
@@ -219,6 +221,12 @@ export class World {
       this.lives.every((life) => this.isThrough(life)) &&
       this.sink?.done !== false
     );
+  }
+
+  private hasTickedOn(): boolean {
+    const nowMs = this.schedule.clock.nowMs();
+    this.fedAtMs ??= nowMs;
+    return nowMs - this.fedAtMs >= (this.job.ticksOnMs ?? 0);
   }
 
   private isThrough({ stage, status }: Life): boolean {
