@@ -149,7 +149,7 @@ function asText(outcome: Outcome, isAnew: boolean): string {
   const { partitions, repartition, foreign, stores, present, anew, setAside: kept, done } = outcome;
   const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
   const isLost = (isHalf(repartition) && !isAnew) || wrong.some(({ remedy }) => remedy === 'lost');
-  const lines = [...repartitionText(repartition, isAnew), ...foreignText(foreign, stores.length > 0)];
+  const lines = [...repartitionText(outcome, isAnew), ...foreignText(foreign, stores.length > 0)];
   for (const { store, problems, remedy, because, gone } of wrong) {
     lines.push(`${store}`, ...problems.map((problem) => `  ${harmless(problem)}`), `  ${REMEDIES[remedy]}`);
     lines.push(...because.map((why) => `    ${harmless(why)}`));
@@ -173,9 +173,13 @@ function asText(outcome: Outcome, isAnew: boolean): string {
   return lines.join('\n');
 }
 
-function repartitionText(repartition: Journal | undefined, isAnew: boolean): string[] {
+function repartitionText({ repartition, done }: Outcome, isAnew: boolean): string[] {
   if (repartition === undefined) return [];
   const { from, to, step } = repartition;
+  if (done) {
+    const end = step === 'copies' && !isAnew ? 'done' : 'given up';
+    return [`The repartition from ${from} to ${to} partitions is ${end}.`, ''];
+  }
   const complete = `rivulet repartition --partitions ${to} --yes`;
   const known = isHalf(repartition)
     ? 'If that is lost, so is what was known: the streams were made anew, and no copies of it are in NATS yet.'
