@@ -69,7 +69,7 @@ export function readHead(
       'PARTITIONS_CHANGED',
       `the data directory holds ${head.partitions} partitions, the configuration says ${partitions}`,
       {
-        hint: `start with --partitions ${head.partitions}, or see rivulet repartition`,
+        hint: `start with --partitions ${head.partitions}, or see rivulet repartition, and rivulet repair`,
       },
     );
   }

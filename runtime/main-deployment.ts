@@ -110,7 +110,7 @@ export function mustBeOneDeployment(
     {
       hint:
         'name the NATS and the data directory of one deployment (--nats-url, --data-dir); where this one was left out of an earlier repartition, ' +
-        'empty it: nodes with empty data directories take the state from its copies',
+        'or NATS was restored, rivulet repair has it take the state from the copies in NATS',
     },
   );
 }
@@ -128,7 +128,7 @@ export function mustBeSame(where: string, found: Readonly<Record<string, unknown
         hint: isSource
           ? 'sourcePartitions cannot be changed: start with the old number, or on another --data-dir'
           : 'the number is fixed while nodes run: start with the old one. To change it, stop all nodes and run rivulet repartition --partitions N; ' +
-            'when that was done already, on another data directory, empty this one',
+            'when that was done already, on another data directory, see rivulet repair',
       });
     }
     throw fatal('PIPELINE_CHANGED', `${where} was made with ${key} ${was}, the configuration says ${is}`, {

@@ -93,6 +93,11 @@ export const RESTORING_STREAM = 'RIVULET_RESTORING';
 /** A repartition is. */
 export const REPARTITIONING_STREAM = 'RIVULET_REPARTITIONING';
 
+export const restoreUnfinished = (): RivuletError =>
+  fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was broken off', {
+    hint: 'wait for it, or run rivulet restore again with --replace',
+  });
+
 /** Fatal RESTORE_UNFINISHED, REPARTITION_UNFINISHED: some streams may be there and others not, and those must not be made anew. */
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
   const isThere = (stream: string): Promise<boolean> =>
@@ -104,14 +109,12 @@ export async function ensureStreams(log: Log, topology: Topology, limits: Stream
       },
     );
   const [restoring, repartitioning] = [await isThere(RESTORING_STREAM), await isThere(REPARTITIONING_STREAM)];
-  if (restoring) {
-    throw fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was broken off', {
-      hint: 'wait for it, or run rivulet restore again with --replace',
-    });
-  }
+  if (restoring) throw restoreUnfinished();
   if (repartitioning) {
     throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was broken off', {
-      hint: 'wait for it, or run the same rivulet repartition again on the same data directory: it goes on where it stopped',
+      hint:
+        'wait for it, or run the same rivulet repartition again on the same data directory: it goes on where it stopped. ' +
+        'Where that one is lost, see rivulet repair',
     });
   }
   const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });

@@ -85,10 +85,11 @@ export class StreamArchive {
     });
   }
 
-  /** A stream without messages, as a sign: as many replicas as what it speaks of, so that it is there for as long. */
-  async mark(name: string, replicas: number): Promise<void> {
+  /** A stream without messages, as a sign that may say something: as many replicas as what it speaks of, so that it is there for as long. */
+  async mark(name: string, replicas: number, says?: string): Promise<void> {
+    const description = says === undefined ? {} : { description: says };
     await outlasting(name, () =>
-      ensureStream(this.manager, { name, subjects: [name], max_msgs: 1, num_replicas: replicas }),
+      ensureStream(this.manager, { name, subjects: [name], max_msgs: 1, num_replicas: replicas, ...description }),
     );
   }
 

@@ -6,7 +6,7 @@
  */
 import type { SavedStream, StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { fatal, RivuletError } from '../errors.js';
-import { REPARTITIONING_STREAM, RESTORING_STREAM } from '../streams.js';
+import { REPARTITIONING_STREAM, RESTORING_STREAM, restoreUnfinished } from '../streams.js';
 import {
   BackupFile,
   type BackupManifest,
@@ -43,9 +43,7 @@ export async function streamsNow(
   streams: readonly StreamToSave[],
 ): Promise<Map<string, SavedStream>> {
   if ((await archive.find(RESTORING_STREAM)) !== undefined) {
-    throw fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was broken off', {
-      hint: 'wait for it, or run rivulet restore again with --replace',
-    });
+    throw restoreUnfinished();
   }
   if ((await archive.find(REPARTITIONING_STREAM)) !== undefined) {
     throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was broken off', {

@@ -20,7 +20,7 @@ export type LogFit =
   | { readonly kind: 'fits' }
   /** The stream ends before what the snapshot includes. */
   | { readonly kind: 'rolled-back'; readonly says: string }
-  /** It is another one, or gone. */
+  /** It is another one, or gone; or the snapshot is one of other partitions. */
   | { readonly kind: 'other-stream'; readonly says: string }
   /** Messages behind the snapshot were trimmed, or lost. */
   | { readonly kind: 'gap'; readonly says: string }
@@ -56,6 +56,10 @@ export async function logFit(
   const info = await infoOf(log, stream);
   if (info === undefined) {
     return head === undefined ? FITS : { kind: 'other-stream', says: `the stream ${stream} is not there` };
+  }
+  const count = topology.count(stage);
+  if (head !== undefined && head.partitions !== count) {
+    return { kind: 'other-stream', says: `it is one of ${head.partitions} partitions, the deployment has ${count}` };
   }
   const sequence = head?.sequence ?? 0;
   const isSame = head === undefined || head.stream === info.identity;

@@ -7,6 +7,7 @@
  *   skip      messages of publishers were lost: it is recorded that they are, and the node goes on behind them
  *   replay    set aside, and a copy that does not fit is dropped; the node reads its mailboxes from their beginning: they are whole
  *   identity  set aside: the node gets another one
+ *   deployment  deployment.json, which is written as NATS has it
  *   lost      neither: a backup, or --start-anew
  */
 import { existsSync, renameSync } from 'node:fs';
@@ -23,7 +24,7 @@ import { type LogFit, logFit, saidBeyondLog } from './log-fit.js';
 import { NODE_STORE, SET_ASIDE, storeDirectory } from './state-stores.js';
 import { copyFit, type CopyFit } from './stored-copies.js';
 
-export type Remedy = 'nothing' | 'copies' | 'skip' | 'replay' | 'identity' | 'lost';
+export type Remedy = 'nothing' | 'copies' | 'skip' | 'replay' | 'identity' | 'deployment' | 'lost';
 
 /** What of a mailbox is lost for good, if the node is to go on. */
 export interface Gone {
@@ -151,8 +152,10 @@ async function whyNotReplayed(topology: Topology, log: Log, unit: Unit, gone: Go
 }
 
 /** Renames what stands there; tells under which name it is kept. */
-export function setAside(dataDir: string, store: string, now: Date): string | undefined {
-  const directory = storeDirectory(dataDir, store);
+export const setAside = (dataDir: string, store: string, now: Date): string | undefined =>
+  setDirectoryAside(storeDirectory(dataDir, store), now);
+
+export function setDirectoryAside(directory: string, now: Date): string | undefined {
   if (!existsSync(directory)) return undefined;
   const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
   let kept = `${directory}${SET_ASIDE}${time}`;

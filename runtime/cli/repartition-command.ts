@@ -17,7 +17,15 @@ export async function repartition(options: RepartitionOptions): Promise<void> {
   process.stdout.write(`${text}\n`);
 }
 
-function asText({ from, to, done, resumed }: RepartitionOutcome, seconds: number): string {
+function asText(outcome: RepartitionOutcome, seconds: number): string {
+  const text = whatWasDone(outcome, seconds);
+  return outcome.leftover ? `${LEFTOVER}\n${text}` : text;
+}
+
+const LEFTOVER =
+  'The data directory holds files of a repartition that was broken off and that this NATS knows nothing of (any more): they are not used, and deleted with --yes.';
+
+function whatWasDone({ from, to, done, resumed }: RepartitionOutcome, seconds: number): string {
   if (from === to && !resumed) return `There are ${to} partitions of users and items already: nothing to do.`;
   if (from === to) {
     return done

@@ -12,6 +12,7 @@ import { encodeHead, headKey, SNAPSHOT_FORMAT } from '../keyspace.js';
 import { allUnits } from '../main-units.js';
 import type { Log, Store, StoreChange } from '../ports.js';
 import { repartitionStage } from '../repartition.js';
+import { workDirectory } from './repartition-journal.js';
 
 export interface Change {
   readonly dataDir: string;
@@ -19,7 +20,6 @@ export interface Change {
   readonly after: Topology;
 }
 
-export const workDirectory = (dataDir: string): string => join(dataDir, 'repartition');
 const newStores = (dataDir: string): string => join(workDirectory(dataDir), 'new');
 const oldStores = (dataDir: string): string => join(workDirectory(dataDir), 'old');
 const stores = (dataDir: string): string => join(dataDir, 'state');

@@ -6,11 +6,11 @@
  *   swap     the new stores take the place of the old ones
  *   copies   all state is copied to NATS, where other nodes find it
  *
- * Each step may be broken off at any point and is then done again, by the same command: a journal in the data directory says which one it is, and while a
- * stream of that name stands in NATS no node starts.
+ * Each step may be broken off at any point and is then done again, by the same command: a journal in the data directory says which one it is, and a mark in NATS,
+ * with which no node starts (repartition-journal.ts).
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
 import type { NatsConnection } from '@nats-io/transport-node';
 import pino from 'pino';
 import { mainTopology } from '../../actors/topology.js';
@@ -33,7 +33,9 @@ import {
 import { openNats } from '../main-nats.js';
 import { allUnits } from '../main-units.js';
 import { openUnitStore } from '../main-stores.js';
+import type { Topology } from '../graph.js';
 import type { Log } from '../ports.js';
+import { mustFitLog } from '../preflight.js';
 import { lawlessCells } from '../repartition.js';
 import { REPARTITIONING_STREAM } from '../streams.js';
 import { loopTurns } from '../turns.js';
@@ -41,23 +43,19 @@ import type { NodeOptions } from '../main-node.js';
 import { drain } from './repartition-drain.js';
 import { dropAllCopies, makeCopies } from './repartition-copies.js';
 import {
-  type Change,
-  closeToOthers,
-  forgetSaid,
-  makeStores,
-  swapStores,
+  brokenOff,
+  type Journal,
+  markOn,
+  type Step,
+  toBeCompleted,
   workDirectory,
-  writeHeads,
-} from './repartition-state.js';
+  writeJournal,
+  writeMark,
+} from './repartition-journal.js';
+import { type Change, closeToOthers, forgetSaid, makeStores, swapStores, writeHeads } from './repartition-state.js';
 import { streamsAnew } from './repartition-streams.js';
 
-type Step = 'state' | 'streams' | 'swap' | 'copies';
-
-interface Journal {
-  readonly from: number;
-  readonly to: number;
-  readonly step: Step;
-}
+type Numbers = Omit<Journal, 'step'>;
 
 export interface RepartitionRequest {
   /** With the number of partitions that is wanted. */
@@ -75,6 +73,8 @@ export interface RepartitionOutcome {
   readonly done: boolean;
   /** One that was broken off was gone on with. */
   readonly resumed: boolean;
+  /** An earlier one has left files that are of no use: they go. */
+  readonly leftover: boolean;
 }
 
 export async function repartitionDeployment(request: RepartitionRequest): Promise<RepartitionOutcome> {
@@ -107,7 +107,6 @@ export async function repartitionDeployment(request: RepartitionRequest): Promis
 }
 
 class Repartition {
-  private readonly journalFile: string;
   private readonly logger: pino.Logger;
 
   constructor(
@@ -116,8 +115,7 @@ class Repartition {
     private readonly log: Log,
     private readonly archive: StreamArchive,
   ) {
-    const { dataDir, logLevel } = request.options;
-    this.journalFile = join(workDirectory(dataDir), 'journal.json');
+    const { logLevel } = request.options;
     this.logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   }
 
@@ -125,7 +123,11 @@ class Repartition {
     const { options, yes, onProgress } = this.request;
     const { pipeline, dataDir } = options;
     const to = pipeline.partitions.user;
-    const journal = this.journal();
+    const { journal, mark } = await brokenOff(dataDir, this.archive);
+    if (journal === undefined && mark !== undefined) throw isElsewhere(mark);
+    if (journal !== undefined && journal.to !== to && !(journal.from === to && journal.step === 'state')) {
+      throw toBeCompleted(journal);
+    }
     const tables = await openClusterTables(this.connection, options);
     const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(tables.deployment)];
     // Later steps change the one after the other.
@@ -134,63 +136,55 @@ class Repartition {
     if (found === undefined) throw noDeployment(dataDir);
     const from = journal?.from ?? found.partitions.user;
     mustBeSame(dataDir, { ...found, partitions: { ...found.partitions, user: to, item: to } }, pipeline);
-    await this.mustBeOurs(journal, to);
-    if (journal === undefined && from === to) return { from, to, done: true, resumed: false };
+    const before = mainTopology({ ...pipeline, partitions: { ...pipeline.partitions, user: from, item: from } });
+    const leftover = journal === undefined && existsSync(workDirectory(dataDir));
+    const outcome = { from, to, resumed: journal !== undefined, leftover };
+    if (leftover && yes) await this.throwAway(before);
+    if (journal === undefined && from === to) return { ...outcome, done: true };
     const nodes = async (): Promise<void> => mustBeAlone(nodesIn(await tables.nodes.entries()));
     await nodes();
-    if (!yes) return { from, to, done: false, resumed: journal !== undefined };
+    if (!yes) return { ...outcome, done: false };
+    const numbers = { id: journal?.id ?? randomUUID(), from, to };
     // The old number again: what was begun is given up.
     if (from === to) {
-      await this.end();
-      return { from, to, done: true, resumed: true };
+      await this.end(numbers);
+      return { ...outcome, done: true };
     }
-    const before = mainTopology({ ...pipeline, partitions: { ...pipeline.partitions, user: from, item: from } });
     const change: Change = { dataDir, before, after: mainTopology(pipeline) };
     let step = journal?.step ?? 'state';
-    if (step === 'state') step = await this.state(change, { from, to }, nodes);
-    if (step === 'streams') step = await this.streams(change, { from, to }, tables.deployment);
-    if (step === 'swap') this.swap(change, { from, to });
+    if (step === 'state') step = await this.state(change, numbers, nodes);
+    if (step === 'streams') step = await this.streams(change, numbers, tables.deployment);
+    if (step === 'swap') await this.swap(change, numbers);
     onProgress('copying the state to NATS');
     await makeCopies(change, await openCopies(this.connection, options), this.logger);
     this.at('copied');
-    await this.end();
-    return { from, to, done: true, resumed: journal !== undefined };
+    await this.end(numbers);
+    return { ...outcome, done: true };
   }
 
-  /** Nobody else's is under way, and ours is gone on with as it was begun. */
-  private async mustBeOurs(journal: Journal | undefined, to: number): Promise<void> {
-    if (journal === undefined) {
-      if ((await this.archive.find(REPARTITIONING_STREAM)) === undefined) return;
-      throw fatal(
-        'REPARTITION_UNFINISHED',
-        'a repartition of this NATS is under way, or was broken off, on another data directory',
-        {
-          hint: 'run it again there: it goes on where it stopped',
-        },
-      );
+  /** What a journal without its mark has left. Where the stores do not fit this NATS it may be another one's, and stays. */
+  private async throwAway(topology: Topology): Promise<void> {
+    const { dataDir } = this.request.options;
+    for (const unit of allUnits(topology)) {
+      const store = await openUnitStore(dataDir, unit.name, this.logger);
+      try {
+        await mustFitLog({ topology, unit, log: this.log, store });
+      } finally {
+        await store.close();
+      }
     }
-    if (journal.to === to || (journal.from === to && journal.step === 'state')) return;
-    throw fatal(
-      'REPARTITION_UNFINISHED',
-      `a repartition from ${journal.from} to ${journal.to} partitions was broken off`,
-      {
-        hint: `finish it first: rivulet repartition --partitions ${journal.to} --yes`,
-      },
-    );
+    rmSync(workDirectory(dataDir), { recursive: true });
   }
 
-  private async state(
-    change: Change,
-    numbers: Omit<Journal, 'step'>,
-    mustBeStopped: () => Promise<void>,
-  ): Promise<Step> {
+  private async state(change: Change, numbers: Numbers, mustBeStopped: () => Promise<void>): Promise<Step> {
     const { options, onProgress } = this.request;
     const { before } = change;
     const lawless = lawlessCells(before);
     if (lawless.length > 0) throw fatal('REPARTITION_LAW', `nobody knows how to repartition ${lawless.join(', ')}`);
-    this.note({ ...numbers, step: 'state' });
+    writeJournal(options.dataDir, { ...numbers, step: 'state' });
+    this.at('step state');
     try {
-      await this.archive.mark(REPARTITIONING_STREAM, options.replicas);
+      await writeMark(this.archive, { ...numbers, step: 'state' }, options.replicas);
       // No node starts any more.
       await mustBeStopped();
       this.at('begun');
@@ -209,7 +203,7 @@ class Repartition {
       this.at('made');
     } catch (error) {
       // The nodes can start as they were. Where this fails as well the first error is the one to tell.
-      await this.end().catch(() => undefined);
+      await this.end(numbers).catch(() => undefined);
       throw error;
     }
     return this.note({ ...numbers, step: 'streams' });
@@ -217,7 +211,7 @@ class Repartition {
 
   private async streams(
     change: Change,
-    numbers: Omit<Journal, 'step'>,
+    numbers: Numbers,
     deployment: Parameters<typeof writeSharedDeployment>[0],
   ): Promise<Step> {
     const { options, onProgress } = this.request;
@@ -235,7 +229,7 @@ class Repartition {
     return this.note({ ...numbers, step: 'swap' });
   }
 
-  private swap(change: Change, numbers: Omit<Journal, 'step'>): Step {
+  private async swap(change: Change, numbers: Numbers): Promise<Step> {
     const { dataDir, pipeline } = this.request.options;
     swapStores(change);
     this.at('swapped');
@@ -243,22 +237,24 @@ class Repartition {
     return this.note({ ...numbers, step: 'copies' });
   }
 
-  private journal(): Journal | undefined {
-    return existsSync(this.journalFile) ? (JSON.parse(readFileSync(this.journalFile, 'utf8')) as Journal) : undefined;
-  }
-
-  private note(journal: Journal): Step {
-    mkdirSync(workDirectory(this.request.options.dataDir), { recursive: true });
-    writeFileSync(`${this.journalFile}.new`, JSON.stringify(journal), { flush: true });
-    renameSync(`${this.journalFile}.new`, this.journalFile);
+  /** The next step. Fatal REPARTITION_GIVEN_UP when the mark is not ours any more: nodes may have started. */
+  private async note(journal: Journal): Promise<Step> {
+    const { dataDir, replicas } = this.request.options;
+    if ((await markOn(this.archive))?.id !== journal.id) {
+      throw fatal('REPARTITION_GIVEN_UP', 'this repartition was given up meanwhile, by rivulet repair or a restore', {
+        hint: 'see rivulet repair',
+      });
+    }
+    await writeMark(this.archive, journal, replicas);
+    this.at(`mark ${journal.step}`);
+    writeJournal(dataDir, journal);
     this.at(`step ${journal.step}`);
     return journal.step;
   }
 
   /** The journal goes last: as long as the mark stands, somebody must know whose it is. */
-  private async end(): Promise<void> {
-    if ((await this.archive.find(REPARTITIONING_STREAM)) !== undefined)
-      await this.archive.delete(REPARTITIONING_STREAM);
+  private async end({ id }: Numbers): Promise<void> {
+    if ((await markOn(this.archive))?.id === id) await this.archive.delete(REPARTITIONING_STREAM);
     this.at('unmarked');
     rmSync(workDirectory(this.request.options.dataDir), { recursive: true, force: true });
   }
@@ -267,6 +263,13 @@ class Repartition {
     this.request.at?.(point);
   }
 }
+
+const isElsewhere = ({ from, to }: Journal): Error =>
+  fatal(
+    'REPARTITION_UNFINISHED',
+    `a repartition of this NATS from ${from} to ${to} partitions is under way, or was broken off, on another data directory`,
+    { hint: 'run it again there: it goes on where it stopped. Where that data directory is lost, see rivulet repair' },
+  );
 
 const noDeployment = (dataDir: string): Error =>
   fatal('DATA_DIR_EMPTY', `no node has run in ${dataDir}`, {

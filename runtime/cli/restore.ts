@@ -15,9 +15,10 @@ import { openNodes } from './buckets.js';
 import { keepStreams } from './backup-take.js';
 import { bytesBar } from './bytes-bar.js';
 import type { RestoreOptions } from './commands-backup.js';
-import { runningServer } from './nats-link.js';
 import { natsOptions } from './node-options.js';
 import { version } from './program.js';
+import { setDirectoryAside } from './repair-plan.js';
+import { brokenOff, workDirectory } from './repartition-journal.js';
 import { type Kept, restoreStreams } from './restore-streams.js';
 import { settingsOf } from './settings.js';
 import { bytesText, grouped } from './terminal.js';
@@ -53,12 +54,6 @@ export async function restore(folder: string, options: RestoreOptions): Promise<
 /** The NATS that is named, or that of the data directory, which runs for as long as it is needed. */
 async function withNats<T>(config: Config, work: (nats: NatsOptions) => Promise<T>): Promise<T> {
   const named = natsOptions(config);
-  const running = named === undefined ? runningServer(config.dataDir) : undefined;
-  if (running !== undefined) {
-    throw fatal('RESTORE_NODE_RUNS', `a node runs on ${config.dataDir} (its nats-server is process ${running.pid})`, {
-      hint: 'stop it first, or restore into another --data-dir',
-    });
-  }
   const { dataDir, natsServer, durability } = config;
   let died: Error | undefined;
   const nats = await openNats({
@@ -94,6 +89,7 @@ async function onto(
     const archive = await StreamArchive.open(connection);
     const alone = (): Promise<void> => mustBeAlone(archive, connection);
     await alone();
+    const { journal } = await brokenOff(config.dataDir, archive);
     await restoreStreams({
       archive,
       mustBeAlone: alone,
@@ -113,6 +109,10 @@ async function onto(
         bar.update((written += bytes), 'restoring');
       },
     });
+    if (journal !== undefined) {
+      const was = setDirectoryAside(workDirectory(config.dataDir), new Date(systemClock.nowMs()));
+      process.stderr.write(`set aside: ${was}, of a repartition that was broken off and is replaced\n`);
+    }
     return replaced;
   } finally {
     bar.end();

@@ -7,7 +7,7 @@ import { connectNats } from '../../connectors/nats/connect.js';
 import { openNatsLog } from '../../connectors/nats/log.js';
 import { StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { textOf, utf8 } from '../../runtime/bytes.js';
-import { runningServer } from '../../runtime/cli/nats-link.js';
+import { isAlive, runningServer } from '../../runtime/cli/nats-link.js';
 import type { Log } from '../../runtime/ports.js';
 import { RESTORING_STREAM } from '../../runtime/streams.js';
 import { startTestNats } from '../support/nats.js';
@@ -139,13 +139,24 @@ it('taken under load and restored elsewhere, it goes on as if nothing had happen
 
   // It is a node as any other: it is not restored over while it runs, and it can be backed up.
   const over = await runCli(cwd, ['restore', SAVED, '--data-dir', 'second', '--replace']);
-  expect([over.code, over.stderr]).toEqual([1, expect.stringContaining('[RESTORE_NODE_RUNS]')]);
+  expect([over.code, over.stderr]).toEqual([3, expect.stringContaining('[NATS_STORE_IN_USE]')]);
   const byUrl = ['--nats-url', runningServer(join(cwd, 'second'))!.url];
   const live = await runCli(cwd, ['restore', SAVED, '--replace', ...byUrl]);
   expect([live.code, live.stderr]).toEqual([1, expect.stringContaining('[RESTORE_NODES_LIVE]')]);
   expect((await runCli(cwd, ['backup', 'copy-2', ...byUrl])).code).toBe(0);
   const there = await runCli(cwd, ['backup', SAVED, ...byUrl]);
   expect([there.code, there.stderr]).toEqual([1, expect.stringContaining('[BACKUP_EXISTS]')]);
+
+  // Its nats-server outlives it, and is ended.
+  const { pid } = runningServer(join(cwd, 'second'))!;
+  second.process.child.kill('SIGKILL');
+  await second.process.ended;
+  const over2 = (): Promise<Ended> => runCli(cwd, ['restore', SAVED, '--data-dir', 'second', '--replace']);
+  let ended = await over2();
+  // Until its lease has ended.
+  while (ended.stderr.includes('[RESTORE_NODES_LIVE]')) ended = await over2();
+  expect([ended.code, ended.stdout]).toEqual([0, expect.stringContaining('restored onto second')]);
+  expect(isAlive(pid)).toBe(false);
 }, 180_000);
 
 /** The backup of the test before, as something that happened to it has left it. */

@@ -30,9 +30,9 @@ export class SmallNodes {
     return runCli(this.cwd, [...args, '--data-dir', dataDir, ...SMALL, ...this.nats]);
   }
 
-  async start(dataDir: string): Promise<SmallNode> {
+  async start(dataDir: string, ...more: readonly string[]): Promise<SmallNode> {
     const settings = ['--grpc-port', '0', '--set', 'copyEverySeconds=1', '--snapshot-every-seconds', '0.2'];
-    const running = startCli(this.cwd, ['start', '--data-dir', dataDir, ...SMALL, ...this.nats, ...settings]);
+    const running = startCli(this.cwd, ['start', '--data-dir', dataDir, ...SMALL, ...this.nats, ...settings, ...more]);
     this.running.push(running);
     const [, address] = await running.printed(/gRPC on (127\.0\.0\.1:\d+)/);
     const client = await connectRivulet(address!);
