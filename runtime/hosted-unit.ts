@@ -211,6 +211,7 @@ export class HostedUnit {
         ...(turn === undefined ? {} : { turn }),
         ...(restores === undefined ? {} : { restores }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
+        onCopyWanted: () => this.copier?.hurry(),
         ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
       });
       const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
