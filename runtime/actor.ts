@@ -30,7 +30,7 @@ import { Whole } from './whole.js';
 /** Knobs that change no output. */
 export interface ActorKnobs {
   readonly snapshotEveryMs: number;
-  /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed. */
+  /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed; which it is early, too. */
   readonly snapshotEveryBytes: number;
   /** Unacknowledged messages per destination, and bytes over all of them. */
   readonly inFlightMessages: number;
@@ -43,7 +43,7 @@ export interface ActorKnobs {
    * does not wait.
    */
   readonly frameEveryMs: number;
-  /** Where copies are made, a mailbox is trimmed at most this often: it costs a word on every line (O5). */
+  /** Where copies are made, a mailbox is trimmed at most this often, unless it has grown meanwhile: it costs a word on every line (O5). */
   readonly trimEveryMs: number;
 }
 
@@ -60,6 +60,7 @@ export interface ActorOptions {
   readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
   readonly copied?: () => number;
+  readonly onCopyWanted?: () => void;
   /** Asked after each input whether to let other work go first; absent: never. */
   readonly turn?: Turn;
   /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */

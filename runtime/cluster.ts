@@ -31,6 +31,7 @@ export class Cluster {
   private readonly followed = new Map<string, Phase>();
   private readonly tasks = new Set<Promise<void>>();
   private readonly presence: PresenceEntry;
+  awaySinceMs: number | undefined;
   private seen: readonly NodeEntry[] = [];
   private hold: string | undefined;
   private readonly leaving = new AbortController();
@@ -107,22 +108,21 @@ export class Cluster {
 
   private async loop(): Promise<void> {
     const { clock, leaseMs, logger, onFatal } = this.options;
-    let away = false;
     while (!this.isLeaving()) {
       await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.pause.signal);
       this.pause = new AbortController();
       if (this.isLeaving()) return;
       try {
         await this.round();
-        if (away) logger.info({ units: this.units }, 'in touch with the other nodes again');
-        away = false;
+        if (this.awaySinceMs !== undefined) logger.info({ units: this.units }, 'in touch with the other nodes again');
+        this.awaySinceMs = undefined;
       } catch (error) {
         if (reactionOf(error) === 'fatal') {
           onFatal(asError(error));
           return;
         }
-        if (!away) logger.warn({ err: error }, 'out of touch with the other nodes');
-        away = true;
+        if (this.awaySinceMs === undefined) logger.warn({ err: error }, 'out of touch with the other nodes');
+        this.awaySinceMs ??= clock.nowMs();
       }
     }
   }

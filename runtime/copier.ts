@@ -41,6 +41,7 @@ const PARTS_BYTES_MIN = 4 * 1024 * 1024;
 
 export class Copier {
   private readonly abort = new AbortController();
+  private pause = new AbortController();
   private running: Promise<void> | undefined;
   /** Parts that no manifest names, seen before ours was written. */
   private garbage: string[] = [];
@@ -76,7 +77,13 @@ export class Copier {
 
   async stop(): Promise<void> {
     this.abort.abort();
+    this.pause.abort();
     await this.ended;
+  }
+
+  /** Copies without waiting for the interval; where that was just being done, once more. Not while somebody takes a backup: nothing is trimmed then. */
+  hurry(): void {
+    if (!this.options.isHeld()) this.pause.abort();
   }
 
   /** Copies what is new, if something is. */
@@ -90,8 +97,9 @@ export class Copier {
     const { clock, everyMs, logger, unit } = this.options;
     const { signal } = this.abort;
     while (!signal.aborted) {
-      await clock.sleep(everyMs, signal);
+      await clock.sleep(everyMs, this.pause.signal);
       if (signal.aborted) return;
+      this.pause = new AbortController();
       try {
         await this.copy();
       } catch (error) {

@@ -2,11 +2,12 @@
  * Health as a function of the supervised tree: whether a node should be sent calls, and why not.
  *
  * Invariants
- *   V1  A node begins to serve when every instance of it runs, every thread has answered and NATS is there: not before.
+ *   V1  A node begins to serve when every instance of it runs, every thread has answered, NATS is there and JetStream with it: not before.
  *   V2  It goes on serving through what is over within a grace time (a restart, a reconnect); what lasts longer ends it. An instance that
  *       has failed for good ends it at once.
  *   V3  An instance that fails again and again is not up in between: it is when it has run for a while.
- *   V4  Events can be stored as long as NATS is there, whatever becomes of a stage.
+ *   V4  Events can be stored as long as JetStream is there and the clock's ticks are, which go into the same stream; whatever becomes of a stage.
+ *       Where it refuses them (it is full, or has no leader), answers are given all the same.
  */
 import type { ActorStatus } from './status.js';
 
@@ -18,7 +19,7 @@ const HELD_BYTES_WARNING = 1024 * 1024 * 1024;
 
 export type InstanceVitals = Pick<
   ActorStatus,
-  'stage' | 'partition' | 'state' | 'sinceMs' | 'failingSinceMs' | 'restarts' | 'lastError' | 'heldBytes'
+  'stage' | 'partition' | 'state' | 'sinceMs' | 'failingSinceMs' | 'restarts' | 'lastError' | 'heldBytes' | 'refusal'
 >;
 
 export interface Vitals {
@@ -27,6 +28,8 @@ export interface Vitals {
   readonly threads: readonly { readonly name: string; readonly answeredAtMs: number | undefined }[];
   /** Since when the connection to NATS is lost. */
   readonly natsAwaySinceMs: number | undefined;
+  /** Since when this node cannot say that it is there, also where NATS answers: nobody leads JetStream. */
+  readonly outOfTouchSinceMs: number | undefined;
   readonly nowMs: number;
 }
 
@@ -35,7 +38,7 @@ export interface Health {
   readonly serving: boolean;
   /** Events can be stored. */
   readonly takesEvents: boolean;
-  /** Why it does not serve, for people; empty when it does. */
+  /** Why it does not serve, or takes no events, for people; empty when it does both. */
   readonly reasons: readonly string[];
   /** What is not well and does not keep it from serving. */
   readonly warnings: readonly string[];
@@ -48,25 +51,35 @@ interface Trouble {
   readonly forGood?: boolean;
 }
 
-export function healthOf({ instances, threads, natsAwaySinceMs, nowMs }: Vitals, served: boolean): Health {
-  const nats: Trouble[] =
-    natsAwaySinceMs === undefined
-      ? []
-      : [{ sinceMs: natsAwaySinceMs, text: `NATS is away ${since(natsAwaySinceMs, nowMs)}` }];
-  const troubles = [
-    ...nats,
+export function healthOf(vitals: Vitals, served: boolean): Health {
+  const { instances, threads, natsAwaySinceMs, outOfTouchSinceMs, nowMs } = vitals;
+  const nats = [
+    ...awayTrouble('NATS is away', natsAwaySinceMs, nowMs),
+    ...awayTrouble('out of touch with JetStream', outOfTouchSinceMs, nowMs),
+  ];
+  const refusals = instances.flatMap((instance) => refusalTrouble(instance, nowMs));
+  const own = [
     ...threads.flatMap((thread) => threadTrouble(thread, nowMs)),
     ...instances.flatMap((instance) => instanceTrouble(instance, nowMs)),
   ];
   const counts = ({ sinceMs, forGood }: Trouble): boolean => !served || forGood === true || nowMs - sinceMs > GRACE_MS;
-  const reasons = troubles.filter(counts).map(({ text }) => text);
+  const isWell = (...troubles: readonly Trouble[]): boolean => !troubles.some(counts);
   const warnings = instances.filter(({ heldBytes }) => heldBytes > HELD_BYTES_WARNING).map(heldText);
   return {
-    serving: reasons.length === 0,
-    takesEvents: !nats.some(counts),
-    reasons,
+    serving: isWell(...nats, ...own),
+    takesEvents: isWell(...nats, ...refusals),
+    reasons: [...nats, ...refusals, ...own].filter(counts).map(({ text }) => text),
     warnings,
   };
+}
+
+const awayTrouble = (what: string, sinceMs: number | undefined, nowMs: number): Trouble[] =>
+  sinceMs === undefined ? [] : [{ sinceMs, text: `${what} ${since(sinceMs, nowMs)}` }];
+
+function refusalTrouble({ stage, partition, refusal }: InstanceVitals, nowMs: number): Trouble[] {
+  if (refusal === undefined) return [];
+  const { sinceMs, reason } = refusal;
+  return [{ sinceMs, text: `${stage}.${partition} takes no events ${since(sinceMs, nowMs)}: ${reason}` }];
 }
 
 function threadTrouble({ name, answeredAtMs }: Vitals['threads'][number], nowMs: number): Trouble[] {

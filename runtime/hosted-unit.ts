@@ -211,12 +211,14 @@ export class HostedUnit {
         ...(turn === undefined ? {} : { turn }),
         ...(restores === undefined ? {} : { restores }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
+        onCopyWanted: () => this.copier?.hurry(),
         ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
       });
       const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
       this.instances.set(id, { supervisor, ended });
       if (hasPublishers(topology, id) && tickEveryMs > 0) {
-        const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs });
+        const status = this.known[i]!;
+        const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs, status });
         // Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back.
         const begins = Promise.race([opened, ended.then(() => ticker.stop())]);
         this.tickers.push({ ticker, ended: begins.then(() => ticker.run()) });

@@ -28,6 +28,7 @@ export class HealthWatch {
   private readonly abort = new AbortController();
   private served = false;
   private told: string | undefined;
+  private noted: string | undefined;
   private latest: Health | undefined;
 
   private constructor(private readonly options: HealthWatchOptions) {}
@@ -60,6 +61,7 @@ export class HealthWatch {
   private look(): void {
     const health = healthOf(this.options.vitals(), this.served);
     this.latest = health;
+    this.note(health);
     this.options.apply(health);
     const started = this.served || health.serving;
     // While it starts it says so once; what passes within the grace time is not worth a line.
@@ -76,13 +78,21 @@ export class HealthWatch {
   }
 
   private tell(health: Health): void {
-    const { logger, dataDir } = this.options;
+    const { logger } = this.options;
     const { serving, takesEvents, reasons, warnings } = health;
     for (const warning of warnings) logger.warn({}, warning);
-    if (serving) logger.info({}, 'serving');
+    if (serving && takesEvents) logger.info({}, 'serving');
+    else if (serving) logger.error({ reasons }, 'serving, and taking no events');
     else if (this.served) logger.error({ reasons, takesEvents }, 'not serving');
     else logger.info({ reasons }, 'not serving yet');
-    writeNote(dataDir, { ...health, process: process.pid });
+  }
+
+  /** For how long something lasts is news as well, each second. */
+  private note(health: Health): void {
+    const text = JSON.stringify(health);
+    if (text === this.noted) return;
+    this.noted = text;
+    writeNote(this.options.dataDir, { ...health, process: process.pid });
   }
 }
 

@@ -183,6 +183,7 @@ export async function startNode(
         instances: hosts.statuses(),
         threads: hosts.threads.answers(),
         natsAwaySinceMs: natsAwaySinceMs(),
+        outOfTouchSinceMs: cluster.awaySinceMs,
         nowMs: systemClock.nowMs(),
       }),
       apply: ({ serving, takesEvents }) => {

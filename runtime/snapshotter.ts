@@ -23,16 +23,18 @@ import type { Turn } from './turns.js';
 export interface SnapshotterOptions extends Instance {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly knobs: { readonly trimEveryMs: number };
+  readonly knobs: { readonly trimEveryMs: number; readonly snapshotEveryBytes: number };
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
+  /** Hears that a copy is wanted now: the mailbox has grown, and it alone keeps it from being trimmed. */
+  readonly onCopyWanted?: () => void;
   /** Asked after each key whether to let other work go first; absent: never. */
   readonly turn?: Turn;
 }
 
-/** Earlier than `trimEveryMs` after so many bytes of input. */
-const TRIM_EVERY_BYTES = 64 * 1024 * 1024;
+/** Snapshots that are told apart by how much input they include; it is less exact when as many wait for a copy. */
+const UNTRIMMED_MAX = 64;
 
 export class Snapshotter {
   private running: Promise<void> | undefined;
@@ -45,7 +47,10 @@ export class Snapshotter {
   private storedAtMs: number;
   private written: number;
   private trimmedAtMs = -Infinity;
-  private bytesSinceTrim = 0;
+  /** Bytes taken in: so far, with each of the snapshots behind the last trim, and up to there. */
+  private bytes = 0;
+  private readonly bytesAt: { readonly sequence: number; readonly bytes: number }[] = [];
+  private bytesTrimmed = 0;
   bytesSince = 0;
 
   constructor(
@@ -70,7 +75,7 @@ export class Snapshotter {
     this.sequence = sequence;
     this.storedAtMs = storedAtMs;
     this.bytesSince += bytes;
-    this.bytesSinceTrim += bytes;
+    this.bytes += bytes;
     this.seen.set(subject, sequence);
   }
 
@@ -88,7 +93,7 @@ export class Snapshotter {
     const { stage, partition, topology, store, status, copied } = this.options;
     const startedAt = performance.now();
     // What belongs to the cut: encoding it takes a while, and inputs go on.
-    const { sequence, storedAtMs } = this;
+    const { sequence, storedAtMs, bytes } = this;
     const heard = this.heard.all;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
@@ -114,6 +119,7 @@ export class Snapshotter {
     await store.write(writes);
     this.fold.written();
     this.written = sequence;
+    if (this.bytesAt.length < UNTRIMMED_MAX) this.bytesAt.push({ sequence, bytes });
     status.snapshots++;
     status.snapshotSequence = sequence;
     status.snapshotMs = performance.now() - startedAt;
@@ -143,8 +149,7 @@ export class Snapshotter {
   private droppable(): [subject: string, below: number][] {
     const { copied, clock, knobs } = this.options;
     // A clock that was put back must not hold it up.
-    const isEarly =
-      Math.abs(clock.nowMs() - this.trimmedAtMs) < knobs.trimEveryMs && this.bytesSinceTrim < TRIM_EVERY_BYTES;
+    const isEarly = Math.abs(clock.nowMs() - this.trimmedAtMs) < knobs.trimEveryMs && !this.hasGrown();
     if (copied !== undefined && isEarly) return [];
     const bound = Math.min(this.written, copied?.() ?? Infinity) + 1;
     return [...this.seen]
@@ -152,9 +157,16 @@ export class Snapshotter {
       .filter(([subject, below]) => below > (this.trimmed.get(subject) ?? 1));
   }
 
+  /** By this instance's share, since it was trimmed? */
+  private hasGrown(): boolean {
+    const { topology, stage, knobs } = this.options;
+    return (this.bytes - this.bytesTrimmed) * topology.count(stage.id) >= knobs.snapshotEveryBytes;
+  }
+
   private async trim(): Promise<void> {
-    const { log, topology, stage, logger, copied, clock } = this.options;
+    const { log, topology, stage, logger, copied, onCopyWanted, clock } = this.options;
     const stream = streamOf(stage.id);
+    if (copied !== undefined && copied() < this.written && this.hasGrown()) onCopyWanted?.();
     try {
       for (let subject = this.left.at(-1); subject !== undefined; subject = this.left.at(-1)) {
         const last = await log.last(stream, subject);
@@ -171,7 +183,9 @@ export class Snapshotter {
           await this.outbox.claim((subject) => ledgerOf(topology, subject) === undefined);
       }
       this.trimmedAtMs = clock.nowMs();
-      this.bytesSinceTrim = 0;
+      const bound = copied?.() ?? Infinity;
+      while (this.bytesAt.length > 0 && this.bytesAt[0]!.sequence <= bound)
+        this.bytesTrimmed = this.bytesAt.shift()!.bytes;
       // A writer's last message is its record, and stays (P3).
       for (const [subject, below] of droppable) {
         await log.purge(stream, subject, below);

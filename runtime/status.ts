@@ -4,6 +4,12 @@ import type { Counters } from './instance.js';
 
 export type ActorState = 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
 
+/** Nothing can be stored in a mailbox: since when, epoch ms, and what came of the last try. */
+export interface Refusal {
+  readonly sinceMs: number;
+  readonly reason: string;
+}
+
 export interface ActorStatus {
   readonly stage: string;
   readonly partition: number;
@@ -24,6 +30,8 @@ export interface ActorStatus {
   snapshotBytes: number;
   restarts: number;
   lastError: string | undefined;
+  /** Of its mailbox, where a clock ticks into it: only then is it known. */
+  refusal: Refusal | undefined;
   epoch: number;
   watermarkMs: number | null;
   asOfMs: number | null;
@@ -57,6 +65,7 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   snapshotBytes: 0,
   restarts: 0,
   lastError: undefined,
+  refusal: undefined,
   epoch: 0,
   watermarkMs: null,
   asOfMs: null,

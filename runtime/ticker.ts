@@ -1,8 +1,13 @@
-/** The clock as a writer: time enters a mailbox as ticks, each at the time at which the log has stored it, so that it is replayed with everything else. */
+/**
+ * The clock as a writer: time enters a mailbox as ticks, each at the time at which the log has stored it, so that it is replayed with everything else. Who ticks knows whether publishers' events can be
+ * stored as well: they go into the same stream.
+ */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { explain, RivuletError } from './errors.js';
 import { CLOCK, streamOf, subjectOf } from './graph.js';
 import type { Clock, Log, Logger } from './ports.js';
+import type { ActorStatus } from './status.js';
 
 export interface TickerOptions {
   readonly log: Log;
@@ -11,6 +16,7 @@ export interface TickerOptions {
   readonly stage: string;
   readonly partition: number;
   readonly everyMs: number;
+  readonly status: Pick<ActorStatus, 'refusal'>;
 }
 
 export class Ticker {
@@ -24,7 +30,7 @@ export class Ticker {
 
   /** Ticks until stopped. A tick that cannot be written is left out: the next one carries the time. */
   async run(): Promise<void> {
-    const { log, clock, logger, stage, partition, everyMs } = this.options;
+    const { log, clock, logger, stage, partition, everyMs, status } = this.options;
     const subject = subjectOf(stage, partition, CLOCK, partition);
     let expected: number | undefined;
     while (!this.abort.signal.aborted) {
@@ -32,11 +38,17 @@ export class Ticker {
         expected ??= (await log.last(streamOf(stage), subject))?.sequence ?? 0;
         const envelope = create(EnvelopeSchema, { tickMs: clock.nowMs(), lastPart: true });
         expected = await log.publish(subject, toBinary(EnvelopeSchema, envelope), { expected });
+        status.refusal = undefined;
       } catch (error) {
         expected = undefined;
+        // Where another has just stored a tick, events can be stored.
+        const isStored = error instanceof RivuletError && error.code === 'FENCED';
+        const sinceMs = status.refusal?.sinceMs ?? clock.nowMs();
+        status.refusal = isStored ? undefined : { sinceMs, reason: explain(error) };
         logger.debug({ err: error }, 'a tick was left out');
       }
       await clock.sleep(everyMs, this.abort.signal);
     }
+    status.refusal = undefined;
   }
 }

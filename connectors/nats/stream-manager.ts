@@ -16,6 +16,7 @@ export const REQUEST_TIMEOUT_MS = 5_000;
 /** err_code of the JetStream API. */
 const STREAM_NOT_FOUND = 10059;
 const NAME_IN_USE = 10058;
+const LEADERLESS = 10008;
 /** The disk, or what the account may use of it, is smaller than what the stream may grow to. */
 const NO_STORAGE = 10047;
 const UNAVAILABLE = 503;
@@ -24,14 +25,25 @@ const REPLICAS_REFUSED = new Set([10005, 10074]);
 
 export type WantedStream = Partial<StreamConfig> & { readonly name: string };
 
-/** Fatal NATS_JETSTREAM when the server says so; a cluster that is just electing a leader says nothing, and is waited for. */
+/** Fatal NATS_JETSTREAM, NATS_LEADERLESS; a cluster that is just electing a leader says nothing, and is waited for. */
 export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
   const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
   return patiently(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
-    throw fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
-      cause: error,
-      hint: 'start nats-server with -js, or enable JetStream for the account',
+    throw withoutJetStream(error);
+  });
+}
+
+/** Why a client got no JetStream. A cluster that lacks too many servers is silent at first, and says so when nobody has led it for a while. */
+export function withoutJetStream(cause: unknown): RivuletError {
+  if (cause instanceof errors.TimeoutError || codeOf(cause) === LEADERLESS) {
+    return fatal('NATS_LEADERLESS', 'no JetStream leader answers', {
+      cause,
+      hint: 'start the servers of the NATS cluster that are down: more than half of them must run, and reach each other',
     });
+  }
+  return fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
+    cause,
+    hint: 'start nats-server with -js, or enable JetStream for the account',
   });
 }
 

@@ -1,5 +1,6 @@
 /** Doctor: the gRPC façade. */
 import { connectRivulet } from '../../connectors/grpc/client.js';
+import { EventService } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import type { Config } from '../config.js';
 import { asError } from '../errors.js';
 import { readHealthNote } from '../main-health.js';
@@ -21,8 +22,9 @@ async function grpc(config: Config): Promise<Finding> {
     return warning(`something listens on ${address}, with TLS`, 'ask it: rivulet get USER --tls-ca FILE');
   const client = await connectRivulet(address, { deadlineMs: DEADLINE_MS });
   try {
-    const status = await client.health();
-    if (status === 'SERVING') return ok(`a node answers on ${address}: SERVING`);
+    const [node, events] = [await client.health(), await client.health(EventService.typeName)];
+    if (node === 'SERVING' && events === 'SERVING') return ok(`a node answers on ${address}: SERVING`);
+    const status = node === 'SERVING' ? 'SERVING, and takes no events' : node;
     const reasons = readHealthNote(config.dataDir)?.reasons ?? [];
     if (reasons.length === 0)
       return warning(`a node answers on ${address}: ${status}`, 'it starts, or stops: ask again in a moment');

@@ -8,6 +8,7 @@ import { provision } from '../../connectors/nats/provision.js';
 import { VERSION_PINNED } from '../../connectors/nats/server-version.js';
 import type { Config } from '../config.js';
 import { asError } from '../errors.js';
+import { readHealthNote } from '../main-health.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { hasCode, isAlive, runningServer } from './nats-link.js';
 import { natsOptions } from './node-options.js';
@@ -89,6 +90,10 @@ async function dataDirectory({ dataDir }: Config): Promise<Finding> {
       'nothing: the next start ends it and goes on from what it holds',
     );
   }
+  // One with NATS servers of others: it says how it is.
+  const node = readHealthNote(dataDir)?.process;
+  if (node !== undefined && node !== process.pid && isAlive(node))
+    return ok(`data directory ${dataDir}: a node runs on it (process ${node})`);
   const there = await nearestExisting(dataDir);
   if (await mayDo(there, constants.W_OK | constants.X_OK)) {
     return ok(

@@ -3,6 +3,7 @@ import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection, ServerInfo } from '@nats-io/transport-node';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connect.js';
+import { explained, isMissing, withoutJetStream } from '../../connectors/nats/stream-manager.js';
 import { versionWarning } from '../../connectors/nats/server-version.js';
 import type { Config } from '../config.js';
 import { asError, RivuletError } from '../errors.js';
@@ -97,16 +98,25 @@ async function jetStream(config: Config, connection: NatsConnection): Promise<Fi
   try {
     manager = await jetstreamManager(connection);
   } catch (error) {
-    const message = `no JetStream for this account: ${asError(error).message}`;
-    return [broken(message, 'start nats-server with -js, or enable JetStream for the account')];
+    const { message, hint } = withoutJetStream(error);
+    return [broken(`${message}: ${asError(error).message}`, hint!)];
   }
   const askedMs = Date.now();
-  const { missing, present, skewMs } = await streams(config, manager, askedMs);
-  if (present.length === 0) return [ok('JetStream is on; no node has run here yet (no streams)')];
+  const { missing, silent, present, skewMs } = await streams(config, manager, askedMs);
+  if (present.length === 0 && silent.length === 0)
+    return [ok('JetStream is on; no node has run here yet (no streams)')];
   const findings = [ok(`JetStream is on: ${present.length} streams`)];
   if (missing.length > 0) {
     findings.push(
       warning(`streams that this configuration needs are not there: ${missing.join(', ')}`, 'rivulet start makes them'),
+    );
+  }
+  if (silent.length > 0) {
+    findings.push(
+      broken(
+        `streams without a leader: ${silent.join(', ')}`,
+        'start the NATS servers that keep them, or more of them',
+      ),
     );
   }
   if (skewMs !== undefined && Math.abs(skewMs) > SKEW_MS_MAX) {
@@ -152,10 +162,17 @@ async function streams(
   config: Config,
   manager: JetStreamManager,
   askedMs: number,
-): Promise<{ readonly missing: string[]; readonly present: StreamState[]; readonly skewMs: number | undefined }> {
+): Promise<{
+  readonly missing: string[];
+  /** There, and nobody answers for them. */
+  readonly silent: string[];
+  readonly present: StreamState[];
+  readonly skewMs: number | undefined;
+}> {
   const wanted = streamsOf(mainTopology(pipelineOptions(config)), { bytesMax: 0, replicas: config.replicas });
   const present: StreamState[] = [];
   const missing: string[] = [];
+  const silent: string[] = [];
   let skewMs: number | undefined;
   for (const { name, dropsOldest: ledger } of wanted) {
     try {
@@ -175,11 +192,11 @@ async function streams(
         readers,
         ledger,
       });
-    } catch {
-      missing.push(name);
+    } catch (error) {
+      (isMissing(explained(error, name)) ? missing : silent).push(name);
     }
   }
-  return { missing, present, skewMs };
+  return { missing, silent, present, skewMs };
 }
 
 function lagOf({ name, messages, share, lag, readers, ledger }: StreamState): Finding {

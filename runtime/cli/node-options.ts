@@ -9,9 +9,11 @@ const MIB = 1024 * 1024;
 const SECOND_MS = 1000;
 const HOUR_MS = 3_600_000;
 
+const SNAPSHOT_BYTES_MAX = 64 * MIB;
+const SNAPSHOTS_PER_STREAM = 8;
+
 /** Knobs that no one has needed to turn: they change no output, and what they bound is small beside the streams. */
-const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs'> = {
-  snapshotEveryBytes: 64 * MIB,
+const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs' | 'snapshotEveryBytes'> = {
   inFlightMessages: 8,
   inFlightBytes: 4 * MIB,
   frameMessages: 2_000,
@@ -50,6 +52,8 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
 export const knobsOf = (config: Config): ActorKnobs => ({
   ...KNOBS,
   snapshotEveryMs: config.snapshotEverySeconds * SECOND_MS,
+  // A small stream is full before it is time.
+  snapshotEveryBytes: Math.min(SNAPSHOT_BYTES_MAX, streamBytesMax(config) / SNAPSHOTS_PER_STREAM),
 });
 
 export const streamBytesMax = (config: Config): number => config.streamMegabytesMax * MIB;

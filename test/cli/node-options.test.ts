@@ -65,6 +65,9 @@ describe('a node', () => {
     });
     expect(grpc).toEqual({ host: '127.0.0.1', port: 50051 });
     expect(knobs.snapshotEveryMs).toBe(2000);
+    expect(knobs.snapshotEveryBytes).toBe(64 * 1024 * 1024);
+    // It would be full before that.
+    expect(nodeOptions(configWith({ streamMegabytesMax: '16' })).knobs.snapshotEveryBytes).toBe(2 * 1024 * 1024);
     expect(pipeline).toMatchObject({
       partitions: { source: 1, user: 4, item: 4 },
       trigger: { kind: 'frame' },

@@ -2,8 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
+import { connectNats } from '../../connectors/nats/connect.js';
 import { freePort } from '../support/live-nodes.js';
 import { testNatsServer } from '../support/nats.js';
 import { runCli, type Running, startCli, workingDirectory } from './run-cli.js';
@@ -85,10 +87,25 @@ async function untilHealth(rivulet: RivuletClient, services: readonly string[], 
 /** Between two questions; what is waited for is the answer. */
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
 
-describe('a node under which NATS is killed', () => {
-  it('is NOT_SERVING and says why, to the doctor as well; SERVING again when NATS is back', async () => {
+describe('a node under which NATS is full, then killed', () => {
+  it('is NOT_SERVING and says why, to the doctor as well; SERVING again when there is room, and NATS is back', async () => {
     const { running, server, rivulet, address } = await launch('away');
     await untilHealth(rivulet, ALL, 'SERVING');
+    const others = await connectNats({ url: server.url }, 'test');
+    const { streams } = await jetstreamManager(others);
+    await streams.update('RIVULET_PARSE', { max_msgs: 1 });
+    await untilHealth(rivulet, [EVENTS], 'NOT_SERVING');
+    const full = await runCli(cwd, ['doctor', '--data-dir', 'away', '--grpc-port', address.split(':')[1]!]);
+    expect([full.code, full.stdout]).toEqual([
+      1,
+      expect.stringMatching(/SERVING, and takes no events: parse\.0 takes no events for \d+ s: LOG_FULL: /),
+    ]);
+    // Though the nats-server is not its own.
+    expect(full.stdout).toContain(`data directory away: a node runs on it (process ${running.child.pid})`);
+    await untilHealth(rivulet, ALL.slice(0, 2), 'SERVING');
+    await streams.update('RIVULET_PARSE', { max_msgs: -1 });
+    await untilHealth(rivulet, ALL, 'SERVING');
+    await others.close();
     await server.kill();
     await untilHealth(rivulet, ALL, 'NOT_SERVING');
     await running.printed(/"reasons":\["NATS is away for \d+ s".*"msg":"not serving"/);

@@ -91,8 +91,12 @@ it('hands nothing to a node that was away until that one takes again', async () 
   const b = await join({ ...shared, nodes: gate(shared.nodes), leases: gate(leases) }, 'b', UNITS);
   const isShared = (): boolean => a.units.length === UNITS / 2 && b.units.length === UNITS / 2;
   await until(clock, isShared);
+  expect(b.awaySinceMs).toBeUndefined();
   away = true;
+  const awayMs = clock.nowMs();
   await until(clock, () => a.units.length === UNITS);
+  expect(a.awaySinceMs).toBeUndefined();
+  expect(b.awaySinceMs! - awayMs).toBeLessThan(LEASE_MS / 2);
   away = false;
   const backAtMs = clock.nowMs();
   let ownedAtMs = backAtMs;
@@ -102,7 +106,7 @@ it('hands nothing to a node that was away until that one takes again', async () 
     ownerlessMs = Math.max(ownerlessMs, clock.nowMs() - ownedAtMs);
     return isShared();
   });
-  expect(ownerlessMs).toBe(0);
+  expect([ownerlessMs, b.awaySinceMs]).toEqual([0, undefined]);
   expect(clock.nowMs() - backAtMs).toBeGreaterThanOrEqual(LEASE_MS);
   await Promise.all([a.stop(), b.stop()]);
 });

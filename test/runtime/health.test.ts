@@ -14,12 +14,14 @@ const up = (stage: string, more: Partial<InstanceVitals> = {}): InstanceVitals =
     lastError: undefined,
   },
   heldBytes: 0,
+  refusal: undefined,
   ...more,
 });
 const down = (sinceMs: number, state: InstanceVitals['state'] = 'backoff'): InstanceVitals =>
   up('sum', { state, sinceMs, failingSinceMs: sinceMs, restarts: 3, lastError: 'AWAY: for a moment' });
+const IN_TOUCH = { natsAwaySinceMs: undefined, outOfTouchSinceMs: undefined };
 const health = (vitals: Partial<Vitals>, served = true): Health =>
-  healthOf({ instances: [up('read')], threads: [], natsAwaySinceMs: undefined, nowMs: NOW, ...vitals }, served);
+  healthOf({ ...{ instances: [up('read')], threads: [], nowMs: NOW }, ...IN_TOUCH, ...vitals }, served);
 const OK: Health = { serving: true, takesEvents: true, reasons: [], warnings: [] };
 
 describe('a node that starts', () => {
@@ -64,6 +66,23 @@ describe('a node that serves', () => {
   it('ends when NATS is away for longer: no events either', () => {
     expect(health({ natsAwaySinceMs: NOW - 7_000 })).toEqual({
       ...{ serving: false, takesEvents: false, reasons: ['NATS is away for 7 s'], warnings: [] },
+    });
+  });
+
+  it('ends when nobody leads JetStream for longer, as when NATS is away', () => {
+    expect(health({ outOfTouchSinceMs: NOW - GRACE_MS })).toEqual(OK);
+    expect(health({ outOfTouchSinceMs: NOW - 8_000 })).toEqual({
+      ...{ serving: false, takesEvents: false, reasons: ['out of touch with JetStream for 8 s'], warnings: [] },
+    });
+  });
+
+  it('takes no events when they are refused for longer, and says why; it answers all the same', () => {
+    const refusing = (sinceMs: number): InstanceVitals =>
+      up('parse', { refusal: { sinceMs, reason: 'LOG_FULL: maximum bytes exceeded' } });
+    expect(health({ instances: [up('read'), refusing(NOW - GRACE_MS)] })).toEqual(OK);
+    expect(health({ instances: [up('read'), refusing(NOW - 9_000)] })).toEqual({
+      ...{ serving: true, takesEvents: false, warnings: [] },
+      reasons: ['parse.0 takes no events for 9 s: LOG_FULL: maximum bytes exceeded'],
     });
   });
 

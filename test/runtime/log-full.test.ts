@@ -1,9 +1,13 @@
 /** Back-pressure: a full stream holds its writers back; nothing is lost, and work goes on when there is room. */
 import { describe, expect, it } from 'vitest';
+import { Host, type HostOptions } from '../../runtime/host.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { FailingLog } from '../support/failing-log.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
+import { makeCopies } from './copies-bed.js';
+import { KNOBS, SILENT } from './knobs.js';
 import { liveToys } from './toy-stages.js';
+import { settled } from './virtual-clock.js';
 
 const ids = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
@@ -49,6 +53,74 @@ describe('a full stream', () => {
     await bed.publish(line(taken));
     await bed.quiet();
     expect(bed.rows('totals').at(-1)).toMatchObject({ times: taken + 1 });
+  });
+});
+
+describe('a small stream', () => {
+  it('is copied and trimmed as it fills, long before it is time: its publishers find room at once', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE }), { bytesMax: 6_000 });
+    const copies = makeCopies();
+    let writers = 0;
+    const options: HostOptions = {
+      ...{ topology: bed.topology, log: bed.log, clock: bed.clock, loggerOf: () => SILENT, tickEveryMs: 0 },
+      knobs: { ...KNOBS, trimEveryMs: 1e12, snapshotEveryBytes: 200 },
+      copying: { copies, everyMs: 10_000, writer: () => `n-${++writers}`, isHeld: () => false },
+      openStore: async () => new MemoryStore(),
+    };
+    const host = await Host.start(
+      [
+        { name: 'source-0', partition: 0, stages: ['read'] },
+        { name: 'rest-0', partition: 0, stages: ['sum', 'rank'] },
+      ],
+      options,
+      () => undefined,
+    );
+    let taken = 0;
+    const fill = async (): Promise<void> => {
+      for (; ; taken++) await bed.publish(line(taken));
+    };
+    /** So many, at a moment each. */
+    const publish = async (count: number): Promise<void> => {
+      const end = taken + count;
+      for (let sinceMs = bed.clock.nowMs(); taken < end; taken++, sinceMs = bed.clock.nowMs()) {
+        while (!(await isStored(line(taken)))) {
+          expect(bed.clock.nowMs() - sinceMs).toBeLessThan(3 * KNOBS.snapshotEveryMs);
+          bed.clock.wakeNext();
+          await settled();
+        }
+      }
+    };
+    const isStored = (text: string): Promise<boolean> =>
+      bed.publish(text).then(
+        () => true,
+        () => false,
+      );
+    await publish(300);
+    // A copy that takes its time, of one message more, while the stream fills up; and the next one, when little was trimmed behind it.
+    const put = copies.objects.put.bind(copies.objects);
+    let [begun, allowed] = [-Infinity, 0];
+    copies.objects.put = async (name, pieces) => {
+      const own = name.startsWith('source') ? ++begun : 0;
+      while (own > allowed) await settled();
+      return put(name, pieces);
+    };
+    const quietMs = bed.clock.nowMs() + 30_000;
+    await bed.until(() => bed.clock.nowMs() > quietMs);
+    begun = 0;
+    await publish(1);
+    await bed.until(() => begun === 1);
+    await expect(fill()).rejects.toMatchObject({ code: 'LOG_FULL' });
+    await bed.until(() =>
+      host.statuses.every(({ stage, snapshotSequence }) => stage !== 'read' || snapshotSequence >= taken),
+    );
+    const first = (): number => bed.log.messages('RIVULET_READ')[0]!.sequence;
+    const before = first();
+    allowed = 1;
+    await bed.until(() => first() > before);
+    allowed = Infinity;
+    await publish(300);
+    await bed.until(() => bed.rows('totals').at(-1)?.times === taken);
+    await host.stop();
   });
 });
 

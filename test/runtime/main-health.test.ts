@@ -23,7 +23,10 @@ it('tells the façade at each look, the log and the doctor when something change
   const note = (_: object, message: string): void => void lines.push(message);
   const watch = HealthWatch.start({
     ...{ dataDir, clock, logger: { debug: note, info: note, warn: note, error: note } },
-    vitals: () => ({ instances: [status], threads: [], natsAwaySinceMs: undefined, nowMs: clock.nowMs() }),
+    vitals: () => ({
+      ...{ instances: [status], threads: [], nowMs: clock.nowMs() },
+      ...{ natsAwaySinceMs: undefined, outOfTouchSinceMs: undefined },
+    }),
     apply: ({ serving }: Health) => applied.push(serving),
     ask: () => undefined,
   });
@@ -52,11 +55,23 @@ it('tells the façade at each look, the log and the doctor when something change
   await looks(5);
   expect([applied.at(-1), lines.slice(2)]).toEqual([false, ['not serving']]);
   expect(readHealthNote(dataDir)).toMatchObject({ serving: false, process: process.pid });
-  expect(readHealthNote(dataDir)!.reasons[0]).toMatch(/^sum\.0 fails for \d s/);
+  // To the second for the doctor; the log has heard of it.
+  for (const seconds of [7, 30]) {
+    while (clock.nowMs() < status.failingSinceMs + seconds * 1_000) await looks(1);
+    expect(readHealthNote(dataDir)!.reasons[0]).toMatch(new RegExp(`^sum\\.0 fails for ${seconds} s`));
+  }
+  expect(lines).toHaveLength(3);
   status.failingSinceMs = undefined;
   is('running');
   await looks(2);
   expect([applied.at(-1), lines.slice(3), watch.health?.serving]).toEqual([true, ['serving'], true]);
+  status.refusal = { sinceMs: clock.nowMs() - GRACE_MS - 1, reason: 'LOG_FULL' };
+  await looks(2);
+  expect([applied.at(-1), lines.slice(4), watch.health?.takesEvents]).toEqual([
+    true,
+    ['serving, and taking no events'],
+    false,
+  ]);
   watch.stop();
   expect(readHealthNote(dataDir)).toBeUndefined();
 });

@@ -8,6 +8,7 @@ import { defineTopology, edge, source, topic } from '../../runtime/graph.js';
 import { frameOf, frameType, input, RAW, stage, textOf } from '../../runtime/stage.js';
 import { FailingLog } from '../support/failing-log.js';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
+import { newStatus } from '../../runtime/status.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
 import { liveToys } from './toy-stages.js';
 
@@ -88,7 +89,7 @@ describe('batches', () => {
     const { SILENT } = await import('./knobs.js');
     await driver.publish(line(1), line(2));
     const ticker = new Ticker({
-      ...{ log: driver.log, clock: driver.clock, logger: SILENT },
+      ...{ log: driver.log, clock: driver.clock, logger: SILENT, status: newStatus('read', 0) },
       stage: 'read',
       partition: 0,
       everyMs: 1e12,

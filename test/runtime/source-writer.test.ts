@@ -7,7 +7,8 @@ import { frameOf, rowsOf } from '../../runtime/frame.js';
 import { fromWire } from '../../runtime/frame-codec.js';
 import type { ChunkSource, SourceChunk, SourcePosition } from '../../runtime/ports.js';
 import { writeChunks, writeTable } from '../../runtime/source-writer.js';
-import { ensureStreams } from '../../runtime/streams.js';
+import { type ActorStatus, newStatus } from '../../runtime/status.js';
+import { ensureStreams, streamsOf } from '../../runtime/streams.js';
 import { Ticker } from '../../runtime/ticker.js';
 import { drawn, FailingLog, scripted, SecondWriter } from '../support/failing-log.js';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
@@ -166,8 +167,10 @@ describe('a table', () => {
 describe('the ticker', () => {
   const ticks = (): (number | undefined)[] =>
     log.messages('RIVULET_READ').map(({ data }) => fromBinary(EnvelopeSchema, data).tickMs);
+  let status: ActorStatus;
+  beforeEach(() => (status = newStatus('read', 0)));
   const start = async (through: FailingLog | MemoryLog): Promise<Ticker> => {
-    const ticker = new Ticker({ ...options(through), stage: 'read', partition: 0, everyMs: 1_000 });
+    const ticker = new Ticker({ ...options(through), stage: 'read', partition: 0, everyMs: 1_000, status });
     void ticker.run();
     return ticker;
   };
@@ -197,5 +200,29 @@ describe('the ticker', () => {
     await until(clock, () => ticks().length === 5);
     ticker.stop();
     expect(ticks().map((at) => (at! - from) / 1_000)).toEqual([0, 2, 0, 3, 4]);
+  });
+
+  it('says since when nothing can be stored, and why, until something is; that another was faster is no reason', async () => {
+    const subject = 'rivulet.read.0.clock.0';
+    const spec = streamsOf(liveToys(), { bytesMax: 1e9, replicas: 1 }).find(({ name }) => name === 'RIVULET_READ')!;
+    const ticker = await start(log);
+    await until(clock, () => ticks().length === 2);
+    await (await SecondWriter.open(log, spec.name, subject)).say(log.messages(spec.name)[0]!.data);
+    const fencedMs = clock.nowMs();
+    await until(clock, () => clock.nowMs() === fencedMs + 1_000);
+    await settled();
+    expect(status.refusal).toBeUndefined();
+    await log.ensureStream({ ...spec, bytesMax: 1 });
+    const fullMs = clock.nowMs() + 1_000;
+    await until(clock, () => clock.nowMs() >= fullMs + 3_000);
+    expect(status.refusal).toEqual({ sinceMs: fullMs, reason: expect.stringMatching(/^LOG_FULL: /) });
+    await log.ensureStream(spec);
+    await until(clock, () => status.refusal === undefined);
+    await log.ensureStream({ ...spec, bytesMax: 1 });
+    await until(clock, () => status.refusal !== undefined);
+    // Nobody tries any more.
+    ticker.stop();
+    await settled();
+    expect(status.refusal).toBeUndefined();
   });
 });

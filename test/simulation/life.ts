@@ -42,7 +42,8 @@ export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
   });
   const hasClock = topology.edges.some(({ from, to }) => isSource(from) && from.id === 'events' && to.stage === id);
   if (hasClock && tickEveryMs > 0 && !world.drains) {
-    life.ticker = new Ticker({ log: life.log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs });
+    const { log, status } = life;
+    life.ticker = new Ticker({ log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs, status });
     void startTicker(world, life);
   }
   schedule.note(() => `${name} starts on ${unit.node.name}`);

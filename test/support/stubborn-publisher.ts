@@ -48,7 +48,9 @@ export class StubbornPublisher {
       this.sent++;
       try {
         const answer = await this.connection.request(subject, JSON.stringify(body), { timeout: this.ackMs });
-        if (typeof answer.json<{ seq?: number }>().seq === 'number') break;
+        const { error, seq } = answer.json<{ error?: object; seq?: number }>();
+        // A refusal of JetStream holds a sequence as well: 0.
+        if (error === undefined && typeof seq === 'number') break;
       } catch {
         // No server, no stream yet, or nobody has said: it may be stored or not.
       }

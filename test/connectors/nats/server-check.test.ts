@@ -1,14 +1,18 @@
 /** What a running server must be: its version, the durability it cannot tell of, and servers for the replicas. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { errors } from '@nats-io/transport-node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectNats } from '../../../connectors/nats/connect.js';
+import { withoutJetStream } from '../../../connectors/nats/stream-manager.js';
 import { isAtLeast } from '../../../connectors/nats/server-version.js';
 import { clusterFindings } from '../../../runtime/cli/doctor-nats.js';
 import { openNats } from '../../../runtime/main-nats.js';
 
 const servers: Server[] = [];
 const sockets = new Set<Socket>();
+const apiError = (code: number, err_code: number) => new JetStreamApiError({ code, err_code, description: 'no' });
 
 afterEach(async () => {
   for (const socket of sockets) socket.destroy();
@@ -67,6 +71,14 @@ describe('a running server', () => {
 it('a release candidate counts as its release', () => {
   expect(isAtLeast('2.15.0-RC.1', '2.15.0')).toBe(true);
   expect(isAtLeast('2.13.0-preview.2', '2.14.0')).toBe(false);
+});
+
+it.each([
+  ['silent: nobody has led the cluster for a moment', new errors.TimeoutError(), 'NATS_LEADERLESS'],
+  ['leaderless for longer, and says so', apiError(503, 10008), 'NATS_LEADERLESS'],
+  ['without JetStream for the account', apiError(503, 10039), 'NATS_JETSTREAM'],
+])('a server that is %s', (_, error, code) => {
+  expect(withoutJetStream(error)).toMatchObject({ reaction: 'fatal', code });
 });
 
 describe('doctor', () => {
