@@ -105,6 +105,8 @@ export interface JoinOptions {
   readonly leaseMs: number;
   readonly standbys: number;
   readonly grpc: () => string | undefined;
+  /** The nodes have agreed on what the deployment is; nobody has written yet. */
+  readonly onAgreed: () => Promise<void>;
   readonly onFatal: (error: Error) => void;
 }
 
@@ -120,6 +122,7 @@ export async function joinCluster({
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
   await patiently(() => checkSharedDeployment(deployment, pipeline));
+  await patiently(options.onAgreed);
   recordDeployment(dataDir, pipeline);
   return Cluster.join({
     ...options,

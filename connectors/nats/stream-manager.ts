@@ -36,8 +36,8 @@ export async function openManager(connection: NatsConnection): Promise<JetStream
 }
 
 /**
- * Makes the stream, or changes what differs from what is named; what is not named stays. Several nodes may do so at the same time: in a cluster all
- * but one of them may be left without an answer, so it asks again.
+ * Makes the stream, or changes what differs from what is named; what is not named stays, also of its metadata. Several nodes may do so at the same
+ * time: in a cluster all but one of them may be left without an answer, so it asks again.
  */
 export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
   try {
@@ -64,7 +64,9 @@ async function updated(manager: JetStreamManager, wanted: WantedStream): Promise
     if (codeOf(error) === STREAM_NOT_FOUND) return false;
     throw error;
   }
-  if (differs(current.config, wanted)) await manager.streams.update(wanted.name, wanted);
+  const metadata = { ...current.config.metadata, ...wanted.metadata };
+  const named = wanted.metadata === undefined ? wanted : { ...wanted, metadata };
+  if (differs(current.config, named)) await manager.streams.update(wanted.name, named);
   return true;
 }
 
