@@ -179,7 +179,7 @@ async function behindSnapshot(
     missing.push(span);
     known.push(span);
   };
-  const chain = new Heard(name, sequence, heard, known);
+  const chain = new Heard(name, sequence, heard, known, whole !== undefined);
   const reader = end > sequence ? await log.read(stream, { filters, from: sequence + 1 }) : undefined;
   try {
     for (let at = sequence; reader !== undefined && at < end;) {
