@@ -98,9 +98,9 @@ export class Actor {
     const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
     const fold = new MailboxFold(topology, stage, partition, stored, buried);
     const name = `${stage.id}.${partition}`;
-    const heard = new Heard(name, sequence, restored.heard, gone);
     const stream = streamOf(stage.id);
     const whole = readsAll(topology, stage.id) ? new Whole(name, stream, sequence, gone) : undefined;
+    const heard = new Heard(name, sequence, restored.heard, gone, whole !== undefined);
     const filters = filtersOf(topology, stage.id, partition);
     const reader = await log.read(stream, { filters, from: sequence });
     const snapshotter = new Snapshotter(options, fold, outbox, heard, restored);

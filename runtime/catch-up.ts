@@ -9,7 +9,7 @@ import {
   type Sequences,
   type StoredManifest,
 } from './copies.js';
-import { fatal, RivuletError } from './errors.js';
+import { asError, fatal, RivuletError } from './errors.js';
 import type { Unit } from './host.js';
 import { changedPrefix, headKey, instancePrefix, sequenceIn } from './keyspace.js';
 import type { Store, StoreChange } from './ports.js';
@@ -48,9 +48,11 @@ export async function catchUp(copies: Copies, unit: Unit, store: Store): Promise
         await takePart(copies, unit, store, part);
       }
     } catch (error) {
-      if (!(error instanceof RivuletError && error.code === 'OBJECT_MISSING')) throw error;
+      const code = error instanceof RivuletError ? error.code : undefined;
+      if (code === 'OBJECT_DAMAGED') throw damaged(unit, asError(error));
+      if (code !== 'OBJECT_MISSING') throw error;
       // Whoever replaces a part writes the manifest first (Y2).
-      if (stored.revision === missedAt) throw lost(unit, name, error);
+      if (stored.revision === missedAt) throw lost(unit, name, asError(error));
       if (attempt === ATTEMPTS_MAX) throw error;
       missedAt = stored.revision;
       continue;
@@ -64,6 +66,13 @@ const lost = ({ name: unit }: Unit, part: string, cause: Error): Error =>
   fatal('COPY_LOST', `the copy of ${unit} that NATS holds lacks its part ${part}`, {
     cause,
     hint: `start the node that had ${unit} last: it copies its state anew; without it restore a backup, or see what can be done with \`rivulet repair\``,
+  });
+
+/** Whoever owns the unit has the state, and does not see what is wrong with the copy. */
+const damaged = ({ name: unit }: Unit, cause: Error): Error =>
+  fatal('OBJECT_DAMAGED', `the copy of ${unit} that NATS holds is damaged`, {
+    cause,
+    hint: `start the node that had ${unit} last, which needs no copy; without it restore a backup, or see what can be done with \`rivulet repair\``,
   });
 
 /** From the first that brings news on. Each goes on from where the one before ends, so that one goes on from what is there. */

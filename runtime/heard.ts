@@ -17,6 +17,8 @@ export class Heard {
     lasts: Readonly<Record<string, number>>,
     /** What is known to be gone for good. */
     private readonly gone: readonly Span[] = [],
+    /** Shows a message that is missing otherwise (whole.ts)? */
+    private readonly seesAll = false,
   ) {
     this.lasts = new Map(Object.entries(lasts));
   }
@@ -45,11 +47,16 @@ export class Heard {
         { hint: 'the state is older than what the log was trimmed to: see what can be done with `rivulet repair`' },
       );
     }
-    if (expected !== undefined && last !== undefined && expected < last) {
+    // Of a stream that was purged the clock begins its line anew. What it had said is known here, and of what is not a sequence is missing.
+    const isPurged = expected === 0 && writer === CLOCK && this.seesAll;
+    if (expected !== undefined && last !== undefined && expected < last && !isPurged) {
+      const before = expected === 0 ? 'none' : `message ${expected}`;
       throw fatal(
         'LOG_BEHIND',
-        `${this.reader} has read message ${last} on ${subject}, but message ${sequence} follows message ${expected} there`,
-        { hint: 'the NATS store was rolled back: restore it, or see what can be done with `rivulet repair`' },
+        `${this.reader} has read message ${last} on ${subject}, but message ${sequence} follows ${before} there`,
+        {
+          hint: 'messages were purged or deleted from the NATS store, or it was rolled back: restore it, or see what can be done with `rivulet repair`',
+        },
       );
     }
     this.lasts.set(subject, sequence);

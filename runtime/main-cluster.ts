@@ -106,6 +106,8 @@ export interface JoinOptions {
   readonly leaseMs: number;
   readonly standbys: number;
   readonly grpc: () => string | undefined;
+  /** The nodes have agreed on what the deployment is; nobody has written yet. */
+  readonly onAgreed: () => Promise<void>;
   readonly onFatal: (error: Error) => void;
 }
 
@@ -124,6 +126,7 @@ export async function joinCluster({
   await patiently(() => agreed(connection, node, settings, options.logger));
   const { nodes, leases, deployment } = await openClusterTables(connection, options);
   await patiently(() => checkSharedDeployment(deployment, pipeline));
+  await patiently(options.onAgreed);
   recordDeployment(dataDir, pipeline);
   const cluster = await Cluster.join({
     ...options,

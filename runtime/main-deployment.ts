@@ -29,18 +29,34 @@ const fixedPart = ({
 
 export type Deployment = Readonly<Record<string, unknown>> & { readonly partitions: PipelineOptions['partitions'] };
 
+/** Is it what `fixedPart` gives, whatever the values are? */
+function isDeployment(found: unknown): found is Deployment {
+  const has = (one: unknown, keys: readonly string[], isValue: (value: unknown) => boolean): boolean =>
+    typeof one === 'object' && one !== null && keys.every((key) => isValue((one as Record<string, unknown>)[key]));
+  return (
+    has(found, ['trigger', 'window', 'interest', 'popularity'], (value) => value !== undefined) &&
+    has((found as Deployment).partitions, ['source', 'user', 'item'], (n) => Number.isSafeInteger(n) && Number(n) > 0)
+  );
+}
+
 export function deploymentIn(dataDir: string): Deployment | undefined {
   const file = join(dataDir, FILE);
   if (!existsSync(file)) return undefined;
+  let found: unknown;
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Deployment;
+    found = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw fatal('STATE_DAMAGED', `${file} is damaged: ${explain(error)}`, {
-      cause: error,
-      hint: 'restore it from a backup; or delete it, and start with the partitions and the pipeline settings that it was made with',
-    });
+    throw damaged(file, explain(error), error);
   }
+  if (!isDeployment(found)) throw damaged(file, 'it does not say what the deployment is');
+  return found;
 }
+
+const damaged = (file: string, what: string, cause?: unknown): Error =>
+  fatal('STATE_DAMAGED', `${file} is damaged: ${what}`, {
+    cause,
+    hint: 'restore it from a backup; or delete it, and start with the partitions and the pipeline settings that it was made with',
+  });
 
 export function writeDeployment(dataDir: string, pipeline: PipelineOptions): void {
   const file = join(dataDir, FILE);

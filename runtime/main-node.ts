@@ -32,7 +32,7 @@ import type { HostData, StartedHost, WorkerStart } from './main-worker.js';
 import { patience } from './outlasting.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
-import { ensureStreams } from './streams.js';
+import { ensureStreams, notePartitions } from './streams.js';
 import type { Telemetry } from './telemetry.js';
 
 export interface NodeOptions {
@@ -168,6 +168,7 @@ export async function startNode(
       host: new NodeHost(units, hosts.threads, hosts.view, shares),
       logger,
       grpc: () => `${options.grpc.host}:${grpc.port}`,
+      onAgreed: () => notePartitions(log, topology, { bytesMax, replicas }),
       onFatal,
     });
     undo.push(() => cluster.stop());

@@ -32,6 +32,8 @@ export interface Restored {
   readonly heard: Readonly<Record<string, number>>;
 }
 
+const PURGED =
+  'messages were purged or deleted there, of other writers perhaps as well: restore the NATS store, or see what can be done with `rivulet repair`';
 const HINT =
   'the NATS store was rolled back, deleted or is another server: restore it, or see what can be done with `rivulet repair`';
 
@@ -96,10 +98,13 @@ export async function mustHoldWhatWasSaid(
     // what no snapshot includes: all of it is dropped, since it is older than the last, so that the ledger holds nothing twice.
     const ledger = ledgerOf(topology, subject);
     if (ledger !== undefined && (await log.info(streamOf(ledger))).lastSequence >= sequence) continue;
+    const stream = streamOf(subject.split('.')[1]!);
+    const end = (await log.info(stream)).lastSequence;
+    const [but, hint] = end < sequence ? ['', HINT] : [`, though ${stream} goes on to message ${end}`, PURGED];
     throw fatal(
       'LOG_BEHIND',
-      `${name} has said message ${sequence} on ${subject}, whose last message is ${line.lastSequence}`,
-      { hint: HINT },
+      `${name} has said message ${sequence} on ${subject}, whose last message is ${line.lastSequence}${but}`,
+      { hint },
     );
   }
   const answered = Math.max(0, ...[...lines.values()].map((line) => line.said.sequence));

@@ -1,7 +1,7 @@
 /** Streams and mailbox filters, derived from the topology. */
 import { fatal, RivuletError } from './errors.js';
 import { CLOCK, isSource, mailboxOf, POISON, streamOf, subjectOf, type Topology, writerOf } from './graph.js';
-import type { Log, StreamSpec } from './ports.js';
+import type { Log, StreamInfo, StreamSpec } from './ports.js';
 import { RAW } from './stage.js';
 
 /** Where publishers send events: `rivulet.events.<type>`, or `rivulet.events.<type>.<user_id>` to spread them over partitions. */
@@ -56,6 +56,7 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
             },
           }
         : {}),
+      ...(topology.stages.some((stage) => stage.id === id) ? { partitions } : {}),
       // People read these at leisure; nobody's progress may depend on it, so the oldest go first.
       dropsOldest: topology.topics.some((topic) => topic.id === id && topic.ledger),
     };
@@ -98,25 +99,50 @@ export const restoreUnfinished = (): RivuletError =>
     hint: 'wait for it, or run rivulet restore again with --replace',
   });
 
-/** Fatal RESTORE_UNFINISHED, REPARTITION_UNFINISHED: some streams may be there and others not, and those must not be made anew. */
+const infoOf = (log: Log, stream: string): Promise<StreamInfo | undefined> =>
+  log.info(stream).catch((error: unknown) => {
+    if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return undefined;
+    throw error;
+  });
+
+/**
+ * Fatal RESTORE_UNFINISHED, REPARTITION_UNFINISHED: some streams may be there and others not, and those must not be made anew. Fatal PARTITIONS_CHANGED
+ * before anything is written.
+ */
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
-  const isThere = (stream: string): Promise<boolean> =>
-    log.info(stream).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return false;
-        throw error;
-      },
-    );
-  const [restoring, repartitioning] = [await isThere(RESTORING_STREAM), await isThere(REPARTITIONING_STREAM)];
-  if (restoring) throw restoreUnfinished();
-  if (repartitioning) {
+  if ((await infoOf(log, RESTORING_STREAM)) !== undefined) throw restoreUnfinished();
+  if ((await infoOf(log, REPARTITIONING_STREAM)) !== undefined) {
     throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was broken off', {
       hint:
         'wait for it, or run the same rivulet repartition again on the same data directory: it goes on where it stopped. ' +
         'Where that one is lost, see rivulet repair',
     });
   }
+  await mustBeToldApartSo(log, topology);
   const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });
-  await Promise.all(specs.map((spec) => log.ensureStream(spec)));
+  // Who is refused by the others has said nothing of partitions: see `notePartitions`.
+  await Promise.all(specs.map(({ partitions: _, ...spec }) => log.ensureStream(spec)));
+}
+
+/** What the streams hold is told apart among so many mailboxes from now on: to be called when all nodes have agreed on it, and before anybody writes. */
+export async function notePartitions(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
+  const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });
+  await Promise.all(specs.filter(({ partitions }) => partitions !== undefined).map((spec) => log.ensureStream(spec)));
+}
+
+/** Whatever else was lost, the streams themselves say it. */
+async function mustBeToldApartSo(log: Log, topology: Topology): Promise<void> {
+  const infos = await Promise.all(topology.stages.map(({ id }) => infoOf(log, streamOf(id))));
+  for (const [i, { id, key }] of topology.stages.entries()) {
+    const wanted = topology.count(id);
+    const { partitions = wanted } = infos[i] ?? {};
+    if (partitions === wanted) continue;
+    const says = `${streamOf(id)} is one of ${partitions} partitions, the configuration says ${wanted}`;
+    throw fatal('PARTITIONS_CHANGED', says, {
+      hint:
+        key === 'source'
+          ? `sourcePartitions cannot be changed: start with ${partitions}, or on another NATS`
+          : `start with --partitions ${partitions}; to change it, stop all nodes and run rivulet repartition --partitions ${wanted}`,
+    });
+  }
 }

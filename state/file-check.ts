@@ -32,8 +32,6 @@ const TURN_BYTES = MIB;
 const PAUSE_MS = 5;
 
 const MARK = 'damage.txt';
-const NO_CURRENT = 'the file CURRENT is gone';
-const BAD_CURRENT = 'the file CURRENT is damaged';
 
 /** The last check in the background that was asked for in this thread. */
 let background: Promise<void> = Promise.resolve();
@@ -61,7 +59,7 @@ export class FileCheck {
     if (existsSync(mark)) throw damaged(directory, readFileSync(mark, 'utf8').trim());
     const { problem, manifest } = await journals(directory);
     // LevelDB would begin a new store, and remove what is there; or not open it.
-    if (problem === NO_CURRENT || problem === BAD_CURRENT) throw damaged(directory, problem);
+    if (problem !== undefined && manifest === undefined) throw damaged(directory, problem);
     const check = new FileCheck(directory, problem, firstBytes);
     try {
       for (const [number, bytes] of manifest?.tables ?? []) await check.hold(number, bytes);
@@ -174,13 +172,12 @@ async function journals(directory: string): Promise<{ problem?: string; manifest
   const names = (await readdir(directory).catch(absent)) ?? [];
   const current = await readFile(join(directory, 'CURRENT'), 'utf8').catch(absent);
   if (current === undefined) {
-    return names.some((name) => /^\d+\.(ldb|sst|log)$/.test(name)) ? { problem: NO_CURRENT } : {};
+    return names.some((name) => /^\d+\.(ldb|sst|log)$/.test(name)) ? { problem: 'the file CURRENT is gone' } : {};
   }
   const name = current.trimEnd();
-  if (!/^MANIFEST-\d+$/.test(name)) return { problem: BAD_CURRENT };
+  if (!/^MANIFEST-\d+$/.test(name)) return { problem: 'the file CURRENT is damaged' };
   const bytes = await readFile(join(directory, name)).catch(absent);
-  // LevelDB refuses these itself, and says so.
-  if (bytes === undefined) return {};
+  if (bytes === undefined) return { problem: `the file ${name} is gone` };
   const { records, damagedInside } = logRecords(bytes);
   if (damagedInside) return { problem: `${name} is damaged` };
   let manifest: Manifest;

@@ -42,6 +42,9 @@ const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 const LIMITS_REACHED = new Set([10077, 10047, 10023]);
 const MESSAGE_SIZE = 10054;
 
+/** In a stream's metadata, which a backup keeps. */
+const PARTITIONS = 'rivulet.partitions';
+
 /** `known`: where the caller has a manager of this connection already. */
 export async function openNatsLog(connection: NatsConnection, known?: JetStreamManager): Promise<Log> {
   const manager = known ?? (await openManager(connection));
@@ -76,6 +79,7 @@ class NatsLog implements Log {
       max_bytes: spec.bytesMax,
       num_replicas: spec.replicas,
       max_msg_size: spec.messageBytesMax ?? -1,
+      ...(spec.partitions === undefined ? {} : { metadata: { [PARTITIONS]: `${spec.partitions}` } }),
       // An update keeps what it does not name: a transform that is no longer wanted is named as nothing.
       subject_transform: (spec.transform === undefined
         ? undefined
@@ -87,7 +91,11 @@ class NatsLog implements Log {
     try {
       const { state, created, config } = await this.requests.ask(() => this.manager.streams.info(stream));
       const { first_seq: firstSequence, last_seq: lastSequence, bytes } = state;
-      return { firstSequence, lastSequence, bytes, ...identityOf(config, created) };
+      const partitions = config.metadata?.[PARTITIONS];
+      return {
+        ...{ firstSequence, lastSequence, bytes, ...identityOf(config, created) },
+        ...(partitions === undefined ? {} : { partitions: Number(partitions) }),
+      };
     } catch (error) {
       throw explained(error, stream);
     }

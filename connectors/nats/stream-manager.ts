@@ -48,8 +48,8 @@ export function withoutJetStream(cause: unknown): RivuletError {
 }
 
 /**
- * Makes the stream, or changes what differs from what is named; what is not named stays. Several nodes may do so at the same time: in a cluster all
- * but one of them may be left without an answer, so it asks again.
+ * Makes the stream, or changes what differs from what is named; what is not named stays, also of its metadata. Several nodes may do so at the same
+ * time: in a cluster all but one of them may be left without an answer, so it asks again.
  */
 export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
   try {
@@ -78,7 +78,8 @@ async function updated(manager: JetStreamManager, wanted: WantedStream): Promise
   }
   // A node that was told of fewer must not take copies of what it stores from all others.
   const num_replicas = Math.max(current.config.num_replicas, wanted.num_replicas ?? 0);
-  const changed = { ...wanted, num_replicas };
+  const metadata = { ...current.config.metadata, ...wanted.metadata };
+  const changed = { ...wanted, num_replicas, ...(wanted.metadata === undefined ? {} : { metadata }) };
   if (differs(current.config, changed)) await manager.streams.update(wanted.name, changed);
   return true;
 }

@@ -54,6 +54,10 @@ export async function logFit(
 ): Promise<LogFit> {
   const stream = streamOf(stage);
   const info = await infoOf(log, stream);
+  if (head === undefined) {
+    const says = await saidBeyondLog(log, topology, stage, partition, info?.lastSequence ?? 0);
+    if (says !== undefined) return { kind: 'rolled-back', says };
+  }
   if (info === undefined) {
     return head === undefined ? FITS : { kind: 'other-stream', says: `the stream ${stream} is not there` };
   }
@@ -183,7 +187,7 @@ async function behindSnapshot(
     missing.push(span);
     known.push(span);
   };
-  const chain = new Heard(name, sequence, heard, known);
+  const chain = new Heard(name, sequence, heard, known, whole !== undefined);
   const reader = end > sequence ? await log.read(stream, { filters, from: sequence + 1 }) : undefined;
   try {
     for (let at = sequence; reader !== undefined && at < end;) {
@@ -215,13 +219,13 @@ async function behindSnapshot(
  * What an instance has said must be an answer to messages that the log still holds under the same numbers: else what it says to new ones would be
  * taken for said (design rule 5).
  */
-export async function saidBeyondLog(
+async function saidBeyondLog(
   log: Log,
   topology: Topology,
   stage: string,
   partition: number,
+  lastSequence: number,
 ): Promise<string | undefined> {
-  const { lastSequence = 0 } = (await infoOf(log, streamOf(stage))) ?? {};
   for (const { to, subject } of destinationsOf(topology, stage, partition)) {
     if ((await infoOf(log, streamOf(to))) === undefined) continue;
     const said = (await readSaid(log, streamOf(to), subject)).said.sequence;

@@ -20,7 +20,7 @@ import { allUnits } from '../main-units.js';
 import type { Copies } from '../copies.js';
 import type { Log } from '../ports.js';
 import { type Span, spansOf } from '../whole.js';
-import { type LogFit, logFit, saidBeyondLog } from './log-fit.js';
+import { type LogFit, logFit } from './log-fit.js';
 import { NODE_STORE, SET_ASIDE, storeDirectory } from './state-stores.js';
 import { copyFit, type CopyFit } from './stored-copies.js';
 
@@ -144,9 +144,7 @@ async function whyNotReplayed(topology: Topology, log: Log, unit: Unit, gone: Go
   for (const stage of stages) {
     const fit = await logFit(log, topology, { stage, partition, head: undefined });
     gone.note(stage, fit);
-    const isReadable = fit.kind === 'fits' || fit.kind === 'holes';
-    const beyond = isReadable ? await saidBeyondLog(log, topology, stage, partition) : fit.says;
-    if (beyond !== undefined) because.push(beyond);
+    if (fit.kind !== 'fits' && fit.kind !== 'holes') because.push(fit.says);
   }
   return because;
 }

@@ -1,11 +1,12 @@
 /** `rivulet repartition`: what it says. */
 import type { RepartitionOptions } from './commands-state.js';
+import { deployedConfig } from './deployed-config.js';
 import { nodeOptions } from './node-options.js';
 import { type RepartitionOutcome, repartitionDeployment } from './repartition.js';
 import { settingsOf } from './settings.js';
 
 export async function repartition(options: RepartitionOptions): Promise<void> {
-  const { config } = settingsOf({ ...options }, { logLevel: 'warn' });
+  const config = deployedConfig(settingsOf({ ...options }, { logLevel: 'warn' }));
   const startedAt = performance.now();
   const outcome = await repartitionDeployment({
     options: nodeOptions(config),

@@ -50,8 +50,13 @@ async function endLines(
 ): Promise<void> {
   for (const { to, subject } of destinationsOf(topology, id, p)) {
     if (moved.has(to)) continue;
-    const last = await log.last(streamOf(to), subject);
-    if (last === undefined || tagOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) continue;
-    await log.publish(subject, NOTHING, { expected: last.sequence });
+    await endLine(log, streamOf(to), subject);
   }
+}
+
+/** What is said there stays, and is taken for no answer any more. */
+export async function endLine(log: Log, stream: string, subject: string): Promise<void> {
+  const last = await log.last(stream, subject);
+  if (last === undefined || tagOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) return;
+  await log.publish(subject, NOTHING, { expected: last.sequence });
 }

@@ -3,18 +3,25 @@
  * which messages were given up, since they get another try. What is missing of the events by now is known to be gone. The deployment that all nodes share stays what it is.
  *
  * What stays is the mailbox of parse, which holds the events, and what parse has said to the dead letters: its inputs keep their numbers, so that no
- * dead letter is said twice. The clock's messages go: those before them were trimmed, which would be taken for a gap.
+ * dead letter is said twice. Where they do not, since that mailbox is another one, its dead letters stay and answer nothing any more. The clock's
+ * messages go: those before them were trimmed, which would be taken for a gap.
  */
+import { fromBinary } from '@bufbuild/protobuf';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { StreamArchive } from '../../connectors/nats/stream-archive.js';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { noteGone } from '../buried.js';
 import { nodesIn } from '../cluster-entries.js';
 import { fatal } from '../errors.js';
 import { DEAD_LETTER, mailboxOf, POISON, streamOf, type Topology } from '../graph.js';
 import { BUCKETS } from '../main-copies.js';
 import type { Log } from '../ports.js';
+import { destinationsOf } from '../router.js';
+import { tagOf } from '../tag.js';
 import { openNodes } from './buckets.js';
+import { infoOf } from './log-fit.js';
+import { endLine } from './repartition-streams.js';
 
 /** Streams that are no mailbox: they are made anew when they are wanted. */
 const BESIDE = [`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];
@@ -69,6 +76,7 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
       }
     } else await manager.streams.delete(stream);
   }
+  if (present.has(streamOf(DEAD_LETTER))) for (const id of entries) await endStaleLines(id, topology, manager, log);
   for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
   if (!present.has(streamOf(POISON))) return;
   await manager.streams.purge(streamOf(POISON));
@@ -76,6 +84,24 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
     const { lastSequence } = await log.info(streamOf(id));
     for (let partition = 0; lastSequence > 0 && partition < topology.count(id); partition++) {
       await noteGone({ log, stage: { id }, partition }, [[1, lastSequence]]);
+    }
+  }
+}
+
+/** Dead letters that answer messages of a stream that is gone, or other than those that have their numbers now. */
+async function endStaleLines(id: string, topology: Topology, manager: JetStreamManager, log: Log): Promise<void> {
+  const stream = streamOf(id);
+  const { lastSequence = 0, origins = [] } = (await infoOf(log, stream)) ?? {};
+  const beganMs = lastSequence === 0 ? Infinity : Date.parse((await manager.streams.info(stream)).created);
+  for (let p = 0; p < topology.count(id); p++) {
+    for (const { to, subject } of destinationsOf(topology, id, p)) {
+      if (to !== DEAD_LETTER) continue;
+      const last = await log.last(streamOf(to), subject);
+      if (last === undefined) continue;
+      const { sequence } = tagOf(fromBinary(EnvelopeSchema, last.data));
+      // A stream that was restored is younger than what it holds.
+      const isOurs = last.storedAtMs >= beganMs || origins.some(({ upTo }) => upTo >= sequence);
+      if (sequence > lastSequence || !isOurs) await endLine(log, streamOf(to), subject);
     }
   }
 }

@@ -13,8 +13,10 @@ import { loadConfig } from '../../runtime/config.js';
 import type { FlagValue } from '../../runtime/config-sources.js';
 import { claimIdentity } from '../../runtime/main-cluster.js';
 import { writeDeployment } from '../../runtime/main-deployment.js';
+import { filesIn } from '../support/file-damage.js';
 import { ActorBed, line, ONE } from '../runtime/actor-bed.js';
 import { liveToys } from '../runtime/toy-stages.js';
+import { runCli } from './run-cli.js';
 
 const TOPOLOGY = liveToys({ partitions: ONE });
 
@@ -73,26 +75,27 @@ it('takes out what strangers have written at the end of a line, and that alone',
   expect(await foreignMessages(bed.log, TOPOLOGY)).toEqual([]);
 });
 
-it.each([0, 5])(
-  'sets a node store aside whose CURRENT was cut to %i bytes; the node gets another identity',
-  async (length) => {
-    const { node, release } = await claimIdentity(dataDir);
-    await release();
-    expect(await planFor('node')).toMatchObject({ remedy: 'nothing' });
-    truncateSync(join(dataDir, 'state', 'node', 'CURRENT'), length);
-    await expect(claimIdentity(dataDir)).rejects.toMatchObject({ code: 'STATE_DAMAGED' });
-    expect(await planFor('node')).toMatchObject({
-      remedy: 'identity',
-      problems: ['damaged: the file CURRENT is damaged'],
-    });
-    setAside(dataDir, 'node', new Date(0));
-    const other = await claimIdentity(dataDir);
-    await other.release();
-    expect(other.node).not.toBe(node);
-  },
-);
+it.each([
+  ['CURRENT is empty', (state: string) => truncateSync(join(state, 'CURRENT'), 0), /CURRENT is damaged$/],
+  ['CURRENT is cut short', (state: string) => truncateSync(join(state, 'CURRENT'), 5), /CURRENT is damaged$/],
+  ['manifest is gone', (state: string) => rmSync(filesIn(state, /^MANIFEST/)[0]!), /MANIFEST-\d+ is gone$/],
+])('sets a node store aside whose %s; the node gets another identity', async (_, damage, says) => {
+  const { node, release } = await claimIdentity(dataDir);
+  await release();
+  expect(await planFor('node')).toMatchObject({ remedy: 'nothing' });
+  damage(join(dataDir, 'state', 'node'));
+  await expect(claimIdentity(dataDir)).rejects.toMatchObject({ code: 'STATE_DAMAGED' });
+  expect(await planFor('node')).toMatchObject({
+    remedy: 'identity',
+    problems: [expect.stringMatching(says)],
+  });
+  setAside(dataDir, 'node', new Date(0));
+  const other = await claimIdentity(dataDir);
+  await other.release();
+  expect(other.node).not.toBe(node);
+});
 
-it('takes the partitions from the data directory, unless the command line says which', () => {
+it('takes the partitions from the data directory, unless the command line says which', async () => {
   const configOf = (...flags: FlagValue[]) => {
     const loaded = loadConfig({
       env: { RIVULET_PARTITIONS: '7' },
@@ -106,4 +109,6 @@ it('takes the partitions from the data directory, unless the command line says w
   writeDeployment(dataDir, { ...pipeline, partitions: { source: 2, user: 3, item: 3 } });
   expect(configOf().config).toMatchObject({ partitions: 3, sourcePartitions: 2 });
   expect(configOf({ key: 'partitions', value: '5', bySet: true }).config).toMatchObject({ partitions: 5 });
+  const plan = await runCli(dataDir, ['repartition', '--partitions', '5', '--data-dir', dataDir]);
+  expect([plan.code, plan.stdout]).toEqual([0, expect.stringContaining('from 3 to 5 partitions')]);
 });

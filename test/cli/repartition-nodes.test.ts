@@ -2,7 +2,7 @@
  * After a repartition nodes start at once, whatever they have: the data directory that was repartitioned, a part of it, or nothing. No copy was made before, so
  * that the mailboxes still hold all events; each of them is counted once.
  */
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connect.js';
@@ -88,10 +88,10 @@ const repartitioned = async (partitions: number): Promise<void> => {
   expect([code, stdout]).toEqual([0, expect.stringContaining('copies in NATS')]);
 };
 
-async function dropCopies(): Promise<void> {
+async function drop(...streams: readonly string[]): Promise<void> {
   const connection = await connectNats({ url: server!.url }, 'test');
   const archive = await StreamArchive.open(connection);
-  for (const name of [`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`]) await archive.delete(name);
+  for (const name of streams) await archive.delete(name);
   await connection.close();
 }
 
@@ -101,7 +101,7 @@ it('counts each event once, on the node that was repartitioned, one that lost a 
   await publish(0, [first]);
   await stopped(20, first);
   await repartitioned(3);
-  await dropCopies();
+  await drop(`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`);
   // All events are there still, and yet no way to begin.
   const lost = await rivulet('repair', '--data-dir', 'nothing', '--set', 'partitions=3');
   expect(lost.stdout).toMatch(/^source-0\n( .*\n)*  there is no state of watermark\.0: its mailbox was trimmed/m);
@@ -112,7 +112,9 @@ it('counts each event once, on the node that was repartitioned, one that lost a 
   await stopped(40, ...pair);
 
   // A data directory that an earlier repartition has left out.
-  writeFileSync(join(cwd, 'empty', 'deployment.json'), JSON.stringify({ partitions: { source: 1, user: 2, item: 2 } }));
+  const file = join(cwd, 'empty', 'deployment.json');
+  const made = JSON.parse(readFileSync(file, 'utf8')) as object;
+  writeFileSync(file, JSON.stringify({ ...made, partitions: { source: 1, user: 2, item: 2 } }));
   const refused = await rivulet('repartition', '--partitions', '3', '--data-dir', 'empty');
   expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(/"user":2.*"user":4.*PARTITIONS_CHANGED/)]);
 
@@ -124,4 +126,11 @@ it('counts each event once, on the node that was repartitioned, one that lost a 
   const again = await Promise.all([start('empty', 3), start('old', 3)]);
   await publish(10, again);
   await stopped(60, ...again);
+
+  // What the nodes had agreed on is gone: the streams say it, whoever comes first.
+  await drop(`KV_${BUCKETS.deployment}`);
+  const stranger = await rivulet('start', '--partitions', '2', '--data-dir', 'new', '--grpc-port', '0');
+  expect([stranger.code, stranger.stderr]).toEqual([3, expect.stringMatching(/PARTITIONS_CHANGED.*--partitions 3/s)]);
+  const fourth = await start('new', 3);
+  await stopped(60, fourth, ...again);
 }, 180_000);

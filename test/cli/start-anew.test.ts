@@ -1,7 +1,21 @@
 /** A node whose state is damaged: it refuses to start and says what to do; the copies mend it, and everything anew works as well. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, expect, it } from 'vitest';
+import { connectNats } from '../../connectors/nats/connect.js';
+import { openNatsLog } from '../../connectors/nats/log.js';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { utf8 } from '../../runtime/bytes.js';
+import { planRepair } from '../../runtime/cli/repair-plan.js';
+import { startAnew } from '../../runtime/cli/start-anew.js';
+import { DEAD_LETTER, streamOf, subjectOf } from '../../runtime/graph.js';
+import { readSaid } from '../../runtime/outbox.js';
+import { ensureStreams } from '../../runtime/streams.js';
+import { line, ONE } from '../runtime/actor-bed.js';
+import { liveToys } from '../runtime/toy-stages.js';
+import { startTestNats } from '../support/nats.js';
 import { workingDirectory } from './run-cli.js';
 import { SmallNodes } from './small-node.js';
 
@@ -48,3 +62,57 @@ it('damaged state is refused, explained, set aside, and taken from its copy; or 
   await anew.stop();
   expect((await rivulet('repair', '--json')).code).toBe(0);
 }, 240_000);
+
+it('dead letters of a mailbox that is another one stay, and answer nothing any more; repair misses what start would', async () => {
+  const server = await startTestNats();
+  const connection = await connectNats({ url: server.url }, 'test');
+  const manager = await jetstreamManager(connection);
+  const log = await openNatsLog(connection, manager);
+  const topology = liveToys({ partitions: ONE });
+  const [letters, subject] = [streamOf(DEAD_LETTER), subjectOf(DEAD_LETTER, 0, 'read', 0)];
+  const ensure = () => ensureStreams(log, topology, { bytesMax: 1e7, replicas: 1 });
+  const publish = async () => {
+    for (const id of [1, 2, 3]) await log.publish('rivulet.events.word.u', utf8(line(id)));
+  };
+  const answered = async () => (await readSaid(log, letters, subject)).said.sequence;
+  const answer = async () => {
+    const { lastSequence: expected } = await readSaid(log, letters, subject);
+    await log.publish(
+      subject,
+      toBinary(EnvelopeSchema, create(EnvelopeSchema, { first: 2, sequence: 2, lastPart: true })),
+      { expected },
+    );
+  };
+  const source = async () =>
+    (await planRepair(join(cwd, 'none'), topology, log)).find(({ store }) => store === 'source-0');
+  const anew = async () => {
+    await startAnew(topology, connection, log);
+    await ensure();
+    expect(await source()).toMatchObject({ remedy: 'nothing' });
+  };
+  try {
+    await ensure();
+    await publish();
+    await answer();
+    await anew();
+    expect(await answered()).toBe(2);
+
+    await manager.streams.delete('RIVULET_READ');
+    const because = [`read.0 has answered message 2 on ${subject}, and its mailbox ends at 0`];
+    expect(await source()).toMatchObject({ remedy: 'lost', because });
+    await ensure();
+    expect(await source()).toMatchObject({ remedy: 'lost', because });
+    await anew();
+    expect(await answered()).toBe(0);
+
+    await answer();
+    await manager.streams.delete('RIVULET_READ');
+    await ensure();
+    await publish();
+    await anew();
+    expect([await answered(), (await log.info(letters)).firstSequence]).toEqual([0, 1]);
+  } finally {
+    await log.close();
+    await server.stop();
+  }
+});

@@ -1,7 +1,7 @@
-/** What every Log does with what publishers send (runtime/ports.ts, StreamSpec.transform and messageBytesMax). Run on JetStream and on the in-memory double. */
+/** What every Log does with what publishers send (runtime/ports.ts, StreamSpec.transform, partitions and messageBytesMax). Run on JetStream and on the in-memory double. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fnv1a, utf8 } from '../../runtime/bytes.js';
-import type { Log } from '../../runtime/ports.js';
+import type { Log, StreamSpec } from '../../runtime/ports.js';
 import { type LogBed, takeAll } from './log-contract.js';
 
 const SPEC = { name: 'RIVULET_TRANSFORM', bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1 };
@@ -34,6 +34,17 @@ export function transformContract(name: string, makeBed: () => Promise<LogBed>):
       expect(await arrivesAs('p')).toBe(`${root}.p.a`);
       expect(await arrivesAs('q')).toBe(`${root}.q.a`);
       expect(await arrivesAs(undefined)).toBe(`${root}in.a`);
+    });
+
+    it('says for how many partitions it was made, until a spec says otherwise', async () => {
+      const made = async (spec: Partial<StreamSpec>): Promise<number | undefined> => {
+        await log.ensureStream({ ...SPEC, subjects: [`${root}.>`], ...spec });
+        return (await log.info(SPEC.name)).partitions;
+      };
+      expect(await made({})).toBeUndefined();
+      expect(await made({ partitions: 3 })).toBe(3);
+      expect(await made({ bytesMax: 1_000_000 })).toBe(3);
+      expect(await made({ partitions: 2 })).toBe(2);
     });
 
     it('refuses messages above the stream’s own limit as Poison LOG_MESSAGE_SIZE, and takes on another limit', async () => {

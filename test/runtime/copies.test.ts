@@ -178,7 +178,9 @@ describe('copies of snapshots', () => {
       return data;
     });
     const other = new MemoryStore();
-    await expect(following(copies, other)).rejects.toMatchObject({ code: 'OBJECT_DAMAGED' });
+    await expect(following(copies, other)).rejects.toMatchObject({
+      ...{ code: 'OBJECT_DAMAGED', hint: expect.stringContaining('rivulet repair') },
+    });
     expect(sequencesOf(other, UNIT)).toEqual({ window: 0, rank: 0 });
   });
 

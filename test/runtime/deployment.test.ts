@@ -1,5 +1,5 @@
 /** What is fixed for the life of a data directory is refused when it changes, by name. */
-import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -25,6 +25,8 @@ const PIPELINE: PipelineOptions = {
   listSize: 100,
   mode: 'live',
 };
+
+const fixed = { ...PIPELINE, trigger: 'frame', window: 'tumbling', interest: 'decayed' };
 
 let dataDir: string;
 beforeEach(() => {
@@ -63,9 +65,18 @@ it('names what can change the partitions: of users and items a repartition, of p
   expect(hint).toBe('sourcePartitions cannot be changed: start with the old number, or on another --data-dir');
 });
 
-it('a record that was cut short is refused, not taken for none', () => {
-  truncateSync(join(dataDir, 'deployment.json'), 20);
-  expect(codeOf(PIPELINE)).toBe('STATE_DAMAGED');
+it.each([
+  ['cut short', '{"partitions": {"so'],
+  ['nothing', 'null'],
+  ['a list', '[]'],
+  ['empty', '{}'],
+  ['of no partitions', JSON.stringify({ ...fixed, partitions: null })],
+  ['of words for numbers', JSON.stringify({ ...fixed, partitions: { source: 1, user: '4', item: 4 } })],
+  ['without a setting', JSON.stringify({ ...fixed, window: undefined })],
+])('a record that is %s is refused, not taken for none or for another one', (_, text) => {
+  writeFileSync(join(dataDir, 'deployment.json'), text);
+  const hint = expect.stringContaining('restore it from a backup; or delete it') as string;
+  expect(refusalOf(PIPELINE)).toMatchObject({ code: 'STATE_DAMAGED', hint });
 });
 
 it.each([

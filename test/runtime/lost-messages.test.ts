@@ -1,7 +1,10 @@
 /** What an actor makes of a log that lacks publishers' messages, or holds what nobody of the pipeline has written. */
+import { create, toBinary } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { noteGone } from '../../runtime/buried.js';
 import { utf8 } from '../../runtime/bytes.js';
+import { CLOCK, subjectOf } from '../../runtime/graph.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
 import { liveToys } from './toy-stages.js';
@@ -44,6 +47,39 @@ it('what is known to be gone is left out, and no more', async () => {
   await bed.quiet();
   expect(failure()).toBeUndefined();
   expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 4, 6]);
+});
+
+it.each([
+  ['what was read', 0],
+  ['more than was read', 1],
+])('a stream that was purged of %s goes on behind it, with a new line of the clock', async (_, unread) => {
+  const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+  const store = new MemoryStore();
+  const clock = subjectOf('read', 0, CLOCK, 0);
+  const tick = (expected: number): Promise<number> =>
+    bed.log.publish(clock, toBinary(EnvelopeSchema, create(EnvelopeSchema, { tickMs: 1, lastPart: true })), {
+      expected,
+    });
+  await bed.publish(line(1));
+  const last = await tick(0);
+  const first = bed.startApart('read', 0, { store });
+  await bed.until(() => first.status.sequence === last);
+  await first.supervisor.stop();
+  await bed.until(() => first.ended());
+  for (let n = 0; n < unread; n++) await bed.publish(line(2));
+  await bed.log.purge('RIVULET_READ', '>', 9);
+  await tick(0);
+  await bed.publish(line(3));
+  if (unread > 0) {
+    const refused = bed.startApart('read', 0, { store });
+    await bed.until(() => refused.ended());
+    expect(refused.failure()).toMatchObject({ message: 'read.0 does not find message 3 of RIVULET_READ' });
+    await noteGone(read(bed), [[3, 3]]);
+  }
+  const { failure } = bed.start('read', 0, { store });
+  await bed.quiet();
+  expect(failure()).toBeUndefined();
+  expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 3]);
 });
 
 it('what was said of a message before it was lost stays said, once', async () => {

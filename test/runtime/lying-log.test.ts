@@ -79,6 +79,19 @@ describe('a stream that lost', () => {
     });
   });
 
+  it('what was said there, though it goes on, was purged, and is not called rolled back', async () => {
+    await bed.log.purge('RIVULET_SUM', '>', 4);
+    expect(await failureOf('read')).toMatchObject({
+      ...{
+        reaction: 'fatal',
+        code: 'LOG_BEHIND',
+        hint: expect.stringMatching(/^messages were purged.*rivulet repair/),
+      },
+      message:
+        'read.0 has said message 3 on rivulet.sum.0.read.0, whose last message is 0, though RIVULET_SUM goes on to message 3',
+    });
+  });
+
   it('what was answered is refused, even where no snapshot includes it', async () => {
     bed.log.rollBack('RIVULET_READ', 2);
     expect(await failureOf('read', { store: new MemoryStore() })).toMatchObject({
@@ -96,7 +109,7 @@ describe('a stream that lost', () => {
     await bed.log.purge('RIVULET_SUM', 'rivulet.sum.0.clock.0', 4);
     expect(await failureOf('sum')).toMatchObject({
       ...{ reaction: 'fatal', code: 'LOG_BEHIND' },
-      message: 'sum.0 has read message 3 on rivulet.sum.0.read.0, but message 4 follows message 0 there',
+      message: 'sum.0 has read message 3 on rivulet.sum.0.read.0, but message 4 follows none there',
     });
   });
 });

@@ -1,7 +1,7 @@
 /** Streams and filters derived from the topology. */
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../runtime/bytes.js';
-import { ensureStreams, filtersOf, publishersSubject, streamsOf } from '../../runtime/streams.js';
+import { ensureStreams, filtersOf, notePartitions, publishersSubject, streamsOf } from '../../runtime/streams.js';
 import { matches, MemoryLog } from '../support/memory-log.js';
 import { boundedToys, liveToys } from './toy-stages.js';
 
@@ -15,14 +15,15 @@ describe('streams', () => {
         name: 'RIVULET_READ',
         subjects: ['rivulet.events.>', 'rivulet.read.>'],
         ...LIMITS,
+        partitions: 2,
         dropsOldest: false,
         transform: {
           from: 'rivulet.events.*.*',
           to: 'rivulet.read.{{partition(2,2)}}.events.{{wildcard(1)}}.{{wildcard(2)}}',
         },
       },
-      { name: 'RIVULET_SUM', subjects: ['rivulet.sum.>'], ...LIMITS, dropsOldest: false },
-      { name: 'RIVULET_RANK', subjects: ['rivulet.rank.>'], ...LIMITS, dropsOldest: false },
+      { name: 'RIVULET_SUM', subjects: ['rivulet.sum.>'], ...LIMITS, partitions: 2, dropsOldest: false },
+      { name: 'RIVULET_RANK', subjects: ['rivulet.rank.>'], ...LIMITS, partitions: 2, dropsOldest: false },
       { name: 'RIVULET_TOTALS', subjects: ['rivulet.totals.>'], ...LIMITS, dropsOldest: false },
       { name: 'RIVULET_DEAD_LETTER', subjects: ['rivulet.dead-letter.>'], ...LIMITS, dropsOldest: true },
       { name: 'RIVULET_POISON', subjects: ['rivulet.poison.>'], ...LIMITS, dropsOldest: false },
@@ -41,6 +42,28 @@ describe('streams', () => {
       expect(all.filter((filter) => matches(filter, sample))).toEqual([one]);
     }
   });
+});
+
+it('told apart for another number of partitions are refused before anything is written, once the nodes have agreed', async () => {
+  const log = new MemoryLog();
+  const three = liveToys({ partitions: { source: 2, user: 3, item: 3 } });
+  // Of two that start first, or where nobody has said it yet, nobody is bound.
+  for (const topology of [liveToys(), three]) await ensureStreams(log, topology, LIMITS);
+  await notePartitions(log, three, LIMITS);
+  log.deleteStream('RIVULET_DEAD_LETTER');
+  await expect(ensureStreams(log, liveToys(), LIMITS)).rejects.toMatchObject({
+    ...{ reaction: 'fatal', code: 'PARTITIONS_CHANGED', hint: expect.stringContaining('--partitions 3') },
+    message: 'RIVULET_SUM is one of 3 partitions, the configuration says 2',
+  });
+  await expect(ensureStreams(log, liveToys({ partitions: ONE }), LIMITS)).rejects.toMatchObject({
+    ...{
+      code: 'PARTITIONS_CHANGED',
+      hint: expect.stringContaining('sourcePartitions cannot be changed: start with 2'),
+    },
+  });
+  expect(log.streamNames()).not.toContain('RIVULET_DEAD_LETTER');
+  await ensureStreams(log, three, LIMITS);
+  expect(await log.info('RIVULET_SUM')).toMatchObject({ partitions: 3 });
 });
 
 describe('mailboxes', () => {

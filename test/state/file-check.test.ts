@@ -141,7 +141,8 @@ describe('a store', () => {
   ])('without %s is refused', async (_, ending) => {
     const folder = await copied();
     await unlink(join(folder, (await filesOf(folder, ending))[0]!));
-    expect(await opened(folder)).toBe('damaged');
+    await expect(openLevelStore(folder)).rejects.toMatchObject({ reaction: 'fatal', code: 'STATE_DAMAGED' });
+    expect(await problemsOf(folder)).toEqual([expect.stringMatching(/ (is gone|is missing)$/)]);
   });
 
   it.each([

@@ -51,7 +51,7 @@ export class MemoryLog implements Log {
   async ensureStream(spec: StreamSpec): Promise<void> {
     const known = this.streams.get(spec.name);
     if (known !== undefined) {
-      known.spec = spec;
+      known.spec = { ...(known.spec.partitions === undefined ? {} : { partitions: known.spec.partitions }), ...spec };
       return;
     }
     this.streams.set(spec.name, {
@@ -63,8 +63,11 @@ export class MemoryLog implements Log {
   }
 
   async info(name: string): Promise<StreamInfo> {
-    const { messages, lastSequence, bytes, identity, origins } = this.stream(name);
-    return { firstSequence: messages[0]?.sequence ?? lastSequence + 1, lastSequence, bytes, identity, origins };
+    const { messages, lastSequence, bytes, identity, origins, spec } = this.stream(name);
+    return {
+      ...{ firstSequence: messages[0]?.sequence ?? lastSequence + 1, lastSequence, bytes, identity, origins },
+      ...(spec.partitions === undefined ? {} : { partitions: spec.partitions }),
+    };
   }
 
   async read(

@@ -39,7 +39,7 @@ async function place(): Promise<{ server: TestNats; log: Log; archive: StreamArc
 }
 
 const spec = {
-  ...{ name: STREAM, subjects: ['rivulet.sum.>'], bytesMax: 1e9, dropsOldest: false, replicas: 1 },
+  ...{ name: STREAM, subjects: ['rivulet.sum.>'], bytesMax: 1e9, dropsOldest: false, replicas: 1, partitions: 2 },
   transform: { from: 'rivulet.sum.*', to: 'rivulet.sum.{{partition(2,1)}}.{{wildcard(1)}}' },
 };
 
@@ -96,7 +96,8 @@ it('brings back messages, sequences, times, headers and configuration; fences go
   await to.archive.restore(stream, all(chunks), undefined);
   expect(await messagesOf(to.log)).toEqual(await messagesOf(from.log));
   const [was, is] = await Promise.all([from, to].map(({ log }) => log.info(STREAM)));
-  expect(is).toMatchObject({ firstSequence: was!.firstSequence, lastSequence: was!.lastSequence });
+  const { firstSequence, lastSequence } = was!;
+  expect(is).toMatchObject({ firstSequence, lastSequence, partitions: 2 });
   const configs = await Promise.all(
     [from, to].map(async ({ connection }) => (await (await jetstreamManager(connection)).streams.info(STREAM)).config),
   );
