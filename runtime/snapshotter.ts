@@ -40,6 +40,7 @@ export class Snapshotter {
   private running: Promise<void> | undefined;
   /** The last message taken in of each subject, and below which one it was trimmed. */
   private readonly seen = new Map<string, number>();
+  private readonly writers: ReadonlySet<string>;
   private readonly trimmed = new Map<string, number>();
   /** Subjects of which an earlier incarnation may have left more than it need. */
   private readonly left: string[] = [];
@@ -64,19 +65,22 @@ export class Snapshotter {
     this.sequence = sequence;
     this.storedAtMs = storedAtMs;
     this.written = sequence;
-    if (sequence === 0) return;
     const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
+    this.writers = new Set(writers);
+    if (sequence === 0) return;
     this.left.push(...writers);
     for (const subject of publishers) this.seen.set(subject, sequence);
   }
 
   /** An input was taken in. `subject`: which subject may be trimmed below it. */
-  took({ sequence, storedAtMs }: Pick<LogMessage, 'sequence' | 'storedAtMs'>, subject: string, bytes: number): void {
+  took(message: Pick<LogMessage, 'sequence' | 'storedAtMs' | 'expected'>, subject: string, bytes: number): void {
+    const { sequence, storedAtMs, expected } = message;
     this.sequence = sequence;
     this.storedAtMs = storedAtMs;
     this.bytesSince += bytes;
     this.bytes += bytes;
-    this.seen.set(subject, sequence);
+    // What a stranger has written on a line is nobody's record: the one that must stay is below it (P3).
+    if (expected !== undefined || !this.writers.has(subject)) this.seen.set(subject, sequence);
   }
 
   /** Writes what changed since the last one, where input came, and trims. One at a time. */
@@ -170,7 +174,7 @@ export class Snapshotter {
     try {
       for (let subject = this.left.at(-1); subject !== undefined; subject = this.left.at(-1)) {
         const last = await log.last(stream, subject);
-        if (last !== undefined && !this.seen.has(subject)) this.seen.set(subject, last.sequence);
+        if (last?.expected !== undefined && !this.seen.has(subject)) this.seen.set(subject, last.sequence);
         this.left.pop();
       }
       const droppable = this.droppable();

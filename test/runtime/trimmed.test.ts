@@ -123,3 +123,20 @@ it('who has taken in all frames keeps its snapshot, though others have trimmed b
   follower.supervisor.mustBeWhole();
   expect(follower.status).toMatchObject({ restarts: 0, snapshotSequence: sequence });
 });
+
+it('what a stranger has written behind it takes no line’s last message away', async () => {
+  bed.start('read', 0, { copied: everything });
+  const sum = bed.start('sum', 0, { copied: everything });
+  await bed.publish(line(1), line(2));
+  await bed.quiet();
+  const subject = 'rivulet.sum.0.read.0';
+  const own = (): readonly number[] =>
+    bed.log
+      .messages('RIVULET_SUM')
+      .flatMap((one) => (one.subject === subject && one.expected !== undefined ? [one.sequence] : []));
+  const last = own().at(-1)!;
+  const stranger = await bed.log.publish(subject, new Uint8Array(0));
+  await bed.until(() => sum.status.snapshotSequence >= stranger);
+  await bed.quiet();
+  expect(own()).toEqual([last]);
+});
