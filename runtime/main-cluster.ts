@@ -11,7 +11,7 @@ import { Cluster } from './cluster.js';
 import type { ClusterHost } from './cluster-options.js';
 import type { Unit } from './host.js';
 import { agreed, commonSettings, mustAgree } from './main-agreement.js';
-import { openClusterTables } from './main-copies.js';
+import { openClusterTables, openDeployment } from './main-copies.js';
 import { checkSharedDeployment, recordDeployment } from './main-deployment.js';
 import type { Threads } from './main-threads.js';
 import { LIVE_WEIGHTS, weightOf } from './main-units.js';
@@ -123,9 +123,10 @@ export async function joinCluster({
   const patiently = patience(systemClock, (error) =>
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
-  await patiently(() => agreed(connection, node, settings, options.logger));
-  const { nodes, leases, deployment } = await openClusterTables(connection, options);
+  const deployment = await openDeployment(connection, options);
   await patiently(() => checkSharedDeployment(deployment, pipeline));
+  await patiently(() => agreed(connection, node, settings, options.logger));
+  const { nodes, leases } = await openClusterTables(connection, options);
   await patiently(options.onAgreed);
   recordDeployment(dataDir, pipeline);
   const cluster = await Cluster.join({

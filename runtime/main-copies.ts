@@ -28,18 +28,22 @@ export async function openCopies(
 export interface ClusterTables {
   readonly nodes: KeyValue;
   readonly leases: KeyValue;
-  readonly deployment: KeyValue;
 }
+
+/** What all nodes, of now and later, have in common. */
+export const openDeployment = (
+  connection: NatsConnection,
+  { replicas }: { readonly replicas: number },
+): Promise<KeyValue> => openKeyValue(connection, { bucket: BUCKETS.deployment, replicas });
 
 /** Entries of nodes and leases end by themselves after `leaseMs`. */
 export async function openClusterTables(
   connection: NatsConnection,
   { replicas, leaseMs }: { readonly replicas: number; readonly leaseMs: number },
 ): Promise<ClusterTables> {
-  const [nodes, leases, deployment] = await Promise.all([
+  const [nodes, leases] = await Promise.all([
     openKeyValue(connection, { bucket: BUCKETS.nodes, replicas, ttlMs: leaseMs }),
     openKeyValue(connection, { bucket: BUCKETS.leases, replicas, ttlMs: leaseMs }),
-    openKeyValue(connection, { bucket: BUCKETS.deployment, replicas }),
   ]);
-  return { nodes, leases, deployment };
+  return { nodes, leases };
 }

@@ -15,13 +15,14 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import pino from 'pino';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connect.js';
+import { entriesOfBucket } from '../../connectors/nats/key-value.js';
 import { openNatsLog } from '../../connectors/nats/log.js';
 import { StreamArchive } from '../../connectors/nats/stream-archive.js';
 import { systemClock } from '../clock.js';
 import { nodesIn } from '../cluster-entries.js';
 import { fatal } from '../errors.js';
 import { claimIdentity } from '../main-cluster.js';
-import { BUCKETS, openClusterTables, openCopies } from '../main-copies.js';
+import { BUCKETS, openCopies, openDeployment } from '../main-copies.js';
 import {
   deploymentIn,
   mustBeOneDeployment,
@@ -128,8 +129,8 @@ class Repartition {
     if (journal !== undefined && journal.to !== to && !(journal.from === to && journal.step === 'state')) {
       throw toBeCompleted(journal);
     }
-    const tables = await openClusterTables(this.connection, options);
-    const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(tables.deployment)];
+    const deployment = await openDeployment(this.connection, options);
+    const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(deployment)];
     // Later steps change the one after the other.
     if (journal === undefined || journal.step === 'state') mustBeOneDeployment(dataDir, ours, shared);
     const found = ours ?? shared;
@@ -141,7 +142,8 @@ class Repartition {
     const outcome = { from, to, resumed: journal !== undefined, leftover };
     if (leftover && yes) await this.throwAway(before);
     if (journal === undefined && from === to) return { ...outcome, done: true };
-    const nodes = async (): Promise<void> => mustBeAlone(nodesIn(await tables.nodes.entries()));
+    const nodes = async (): Promise<void> =>
+      mustBeAlone(nodesIn((await entriesOfBucket(this.connection, BUCKETS.nodes)) ?? []));
     await nodes();
     if (!yes) return { ...outcome, done: false };
     const numbers = { id: journal?.id ?? randomUUID(), from, to };
@@ -153,7 +155,7 @@ class Repartition {
     const change: Change = { dataDir, before, after: mainTopology(pipeline) };
     let step = journal?.step ?? 'state';
     if (step === 'state') step = await this.state(change, numbers, nodes);
-    if (step === 'streams') step = await this.streams(change, numbers, tables.deployment);
+    if (step === 'streams') step = await this.streams(change, numbers, deployment);
     if (step === 'swap') await this.swap(change, numbers);
     onProgress('copying the state to NATS');
     await makeCopies(change, await openCopies(this.connection, options), this.logger);

@@ -15,7 +15,7 @@ import { nodeOptions, pipelineOptions } from '../../runtime/cli/node-options.js'
 import { repartitionDeployment } from '../../runtime/cli/repartition.js';
 import { loadConfig } from '../../runtime/config.js';
 import { RivuletError } from '../../runtime/errors.js';
-import { BUCKETS, openClusterTables } from '../../runtime/main-copies.js';
+import { BUCKETS, openDeployment } from '../../runtime/main-copies.js';
 import { writeSharedDeployment } from '../../runtime/main-deployment.js';
 import type { KeyValue, Log } from '../../runtime/ports.js';
 import { ensureStreams, REPARTITIONING_STREAM, streamsOf } from '../../runtime/streams.js';
@@ -166,8 +166,8 @@ describe('a stream', () => {
     );
     const limits = { bytesMax: 1024 * 1024, replicas: 3 };
     await ensureStreams(log, mainTopology(before!.pipeline), limits);
-    const tables = await openClusterTables(await clientOn(0), { ...before!, replicas: 3 });
-    await writeSharedDeployment(tables.deployment, before!.pipeline);
+    const deployment = await openDeployment(await clientOn(0), { replicas: 3 });
+    await writeSharedDeployment(deployment, before!.pipeline);
     const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-replicas-'));
     const replicasOf = async (stream: string): Promise<number> =>
       (await cluster.manager.streams.info(stream)).config.num_replicas;
