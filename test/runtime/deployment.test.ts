@@ -87,7 +87,11 @@ it.each([
   const shared = { ...ours, ...change } as Deployment;
   const says = new RegExp(`${key} ${literal(ours[key])}, .* has ${literal(shared[key])}$`);
   expect(() => mustBeOneDeployment(dataDir, ours, shared)).toThrow(
-    expect.objectContaining({ code, message: expect.stringMatching(says), hint: expect.stringMatching(/rivulet repair has it take the state/) }),
+    expect.objectContaining({
+      code,
+      message: expect.stringMatching(says),
+      hint: expect.stringMatching(/rivulet repair has it take the state/),
+    }),
   );
   for (const [one, other] of [
     [ours, { ...ours }],
