@@ -1,6 +1,6 @@
 /**
- * The clock as a writer: time enters a mailbox as ticks, each at the time at which the log has stored it, so that it is replayed with everything else. Who ticks knows whether publishers' events can be
- * stored as well: they go into the same stream.
+ * The clock as a writer: time enters a mailbox as ticks, each at the time at which the log has stored it, so that it is replayed with everything
+ * else. Who ticks knows whether publishers' events can be stored as well: they go into the same stream.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';

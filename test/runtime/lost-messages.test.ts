@@ -25,6 +25,14 @@ async function withLost(...lost: readonly number[]) {
   return { bed, store };
 }
 
+/** A store that does not hold it is refused; then it is noted as gone. */
+async function isMissedUntilGone(bed: ActorBed, store: MemoryStore, sequence: number): Promise<void> {
+  const refused = bed.startApart('read', 0, { store });
+  await bed.until(() => refused.ended());
+  expect(refused.failure()).toMatchObject({ message: `read.0 does not find message ${sequence} of RIVULET_READ` });
+  await noteGone(read(bed), [[sequence, sequence]]);
+}
+
 it.each([3, 4])('a lost message, %i, is named, and nothing behind it is taken in', async (lost) => {
   const { bed, store } = await withLost(lost);
   const { failure, ended } = bed.start('read', 0, { store });
@@ -39,10 +47,7 @@ it.each([3, 4])('a lost message, %i, is named, and nothing behind it is taken in
 it('what is known to be gone is left out, and no more', async () => {
   const { bed, store } = await withLost(3, 5);
   await noteGone(read(bed), [[5, 5]]);
-  const refused = bed.startApart('read', 0, { store });
-  await bed.until(() => refused.ended());
-  expect(refused.failure()).toMatchObject({ message: 'read.0 does not find message 3 of RIVULET_READ' });
-  await noteGone(read(bed), [[3, 3]]);
+  await isMissedUntilGone(bed, store, 3);
   const { failure } = bed.start('read', 0, { store });
   await bed.quiet();
   expect(failure()).toBeUndefined();
@@ -70,12 +75,7 @@ it.each([
   await bed.log.purge('RIVULET_READ', '>', 9);
   await tick(0);
   await bed.publish(line(3));
-  if (unread > 0) {
-    const refused = bed.startApart('read', 0, { store });
-    await bed.until(() => refused.ended());
-    expect(refused.failure()).toMatchObject({ message: 'read.0 does not find message 3 of RIVULET_READ' });
-    await noteGone(read(bed), [[3, 3]]);
-  }
+  if (unread > 0) await isMissedUntilGone(bed, store, 3);
   const { failure } = bed.start('read', 0, { store });
   await bed.quiet();
   expect(failure()).toBeUndefined();
