@@ -35,23 +35,11 @@ async function streams(): Promise<Record<string, number>> {
   return found;
 }
 
-/** Until these units have been copied once: a node copies now and then. */
-async function copied(...units: readonly string[]): Promise<void> {
-  const connection = await connectNats({ url: server.url }, 'test');
-  const manager = await jetstreamManager(connection);
-  for (;;) {
-    const { state } = await manager.streams.info('KV_RIVULET_COPIES', { subjects_filter: '>' });
-    if (units.every((unit) => `$KV.RIVULET_COPIES.${unit}` in (state.subjects ?? {}))) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  await connection.close();
-}
-
 describe('with copies in NATS', () => {
   it('damage is refused and mended by repair; a data directory that is gone needs nothing; verify compares with the log', async () => {
     const first = await nodes.start('node');
     await first.buy('chair-1');
-    await copied('source-0', 'view-0');
+    await first.copied('source-0', 'view-0');
     const busy = await nodes.rivulet('other', 'repair', '--start-anew', '--yes');
     expect([busy.code, busy.stderr]).toEqual([3, expect.stringContaining('[NATS_IN_USE]')]);
     await first.stop();
@@ -99,7 +87,7 @@ describe('with copies in NATS', () => {
   it('state that is newer than a backup that was restored is refused, and set aside', async () => {
     const first = await nodes.start('node');
     await first.buy('chair-1');
-    await copied('source-0', 'user-0', 'view-0');
+    await first.copied('source-0', 'user-0', 'view-0');
     expect((await rivulet('backup', join(cwd, 'saved'))).code).toBe(0);
     await first.buy('chair-2');
     await first.stop();

@@ -11,6 +11,8 @@ export interface SmallNode {
   readonly running: Running;
   /** The user buys each item, and it is waited for until the list has them all. */
   buy(...items: string[]): Promise<void>;
+  /** Until NATS holds a copy of these units: a node copies now and then. */
+  copied(...units: string[]): Promise<void>;
   /** Until the user's list has these items. */
   knows(...items: string[]): Promise<readonly string[]>;
   stop(): Promise<Ended>;
@@ -48,6 +50,13 @@ export class SmallNodes {
     };
     return {
       ...{ running, knows },
+      copied: async (...units) => {
+        for (;;) {
+          const { stdout } = await this.rivulet(dataDir, 'nodes', '--json');
+          const told = JSON.parse(stdout) as { units: { unit: string; copied_at: string | null }[] };
+          if (told.units.filter(({ unit }) => units.includes(unit)).every((unit) => unit.copied_at !== null)) return;
+        }
+      },
       buy: async (...items) => {
         const file = join(this.cwd, 'events.jsonl');
         writeFileSync(file, items.flatMap((item) => [1, 2, 3].map((n) => purchase(item, n))).join(''));

@@ -30,6 +30,7 @@ it('damaged state is refused, explained, set aside, and taken from its copy; or 
   for (const item of ['chair-1', 'chair-2']) {
     const node = await nodes.start('node');
     await node.buy(item);
+    await node.copied('user-0');
     const busy = await rivulet('repair');
     expect([busy.code, busy.stderr]).toEqual([3, expect.stringContaining('[NATS_STORE_IN_USE]')]);
     await node.stop();
