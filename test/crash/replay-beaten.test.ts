@@ -37,13 +37,15 @@ async function both(name: string, input: string, popularity: string, extra: stri
   const { code, stdout, stderr } = await ended(startReplay(calm));
   expect(code, stderr).toBe(0);
   const { seconds } = JSON.parse(stdout) as { seconds: number };
-  const run = job(name, input, popularity, extra);
-  const beating = await beaten(run, { seed: SEED, kills: KILLS, afterMsMax: seconds * 1000 * SHARE });
-  tell(name, beating);
-  expect(beating.spared).toBe(0);
-  expect(countsIn(beating.last.stdout)).toEqual(countsIn(stdout));
-  expect(await processesOn(directory)).toEqual([]);
-  return { calm: calm.out, out: run.out };
+  // The undisturbed run may have been a slow one: a job that was done before its last kill is done anew, with kills closer together.
+  for (let share = SHARE; ; share /= 2) {
+    const run = job(`${name}-${share}`, input, popularity, extra);
+    const beating = await beaten(run, { seed: SEED, kills: KILLS, afterMsMax: seconds * 1000 * share });
+    tell(name, beating);
+    expect(countsIn(beating.last.stdout)).toEqual(countsIn(stdout));
+    expect(await processesOn(directory)).toEqual([]);
+    if (beating.spared === 0) return { calm: calm.out, out: run.out };
+  }
 }
 
 function tell(name: string, { kills, gaveUp, spared }: Beating): void {
