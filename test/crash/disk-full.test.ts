@@ -109,7 +109,7 @@ it.skipIf(!canMount)(
     const refusal = REFUSAL.exec(stderr)?.[1];
     console.log(`the disk was full: ${waits ? 'it waited, then ' : ''}ended with ${code} ${refusal ?? ''}`);
     if (code !== 0) {
-      expect(refusal, stderr).toMatch(/^(STATE|SINK|NATS|LOG)_/);
+      expect(refusal ?? `${code}: ${stdout} ${stderr}`).toMatch(/^(STATE|SINK|NATS|LOG)_/);
       ({ code, stdout, stderr } = await start().end);
     }
     // The store may have been left without what it acknowledged: then it says so, and begins anew when told to.

@@ -12,7 +12,7 @@ import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import type { Counters } from '../../runtime/instance.js';
 import type * as MainNode from '../../runtime/main-node.js';
 import { ROOT } from '../guards/source-files.js';
-import { startCli, workingDirectory } from '../cli/run-cli.js';
+import { type Running, startCli, workingDirectory } from '../cli/run-cli.js';
 import { awaited, hasEnded, natsPid, pause, processesOn, signal, type Target } from '../support/blows.js';
 import { liveEvents, type LiveEvents } from '../support/live-events.js';
 import { freePort } from '../support/live-nodes.js';
@@ -113,13 +113,13 @@ async function lists(node: MainNode.RunningNode, publisher: StubbornPublisher, {
 async function beatenWhile(dataDir: string, natsPort: number, work: Promise<void>): Promise<void> {
   const random = seededRandom(SEED);
   const store = join(dataDir, 'nats');
-  const launch = (): ChildProcess => {
+  const launch = (): Running => {
     const flags = ['--grpc-port', '0', '--nats-port', String(natsPort), '--partitions', String(PARTITIONS)];
-    const { child } = startCli(cwd, ['start', '--data-dir', dataDir, '--snapshot-every-seconds', '0.3', ...flags]);
-    children.push(child);
-    return child;
+    const running = startCli(cwd, ['start', '--data-dir', dataDir, '--snapshot-every-seconds', '0.3', ...flags]);
+    children.push(running.child);
+    return running;
   };
-  let child = launch();
+  let { child, ended } = launch();
   let before: number | undefined;
   for (const target of BLOWS) {
     const server = await awaited(
@@ -127,13 +127,13 @@ async function beatenWhile(dataDir: string, natsPort: number, work: Promise<void
       () => hasEnded(child),
     );
     await pause(300 + random() * 900);
-    expect(hasEnded(child)).toBe(false);
+    if (hasEnded(child)) throw new Error(`the node has ended by itself: ${JSON.stringify(await ended)}`);
     if (target !== 'nats') child.kill('SIGKILL');
     if (target !== 'node') signal(server!, 'SIGKILL');
     before = server;
     if (target === 'nats') continue;
     await awaited(() => (hasEnded(child) ? true : undefined));
-    child = launch();
+    ({ child, ended } = launch());
   }
   await work;
   // The last one as well: what it has not written is replayed.
