@@ -20,7 +20,8 @@ export interface KeyAbout {
 
 const abouts = z.registry<KeyAbout>();
 
-const text = (about: string, expects = 'some text') => z.string().min(1).register(abouts, { about, expects });
+const text = (about: string, expects = 'some text', pattern = /./) =>
+  z.string().regex(pattern).register(abouts, { about, expects });
 const path = (about: string) => z.string().min(1).register(abouts, { about, expects: 'a path', path: true });
 const secret = (about: string) => z.string().min(1).register(abouts, { about, expects: 'some text', secret: true });
 const whole = (from: number, to: number, about: string) =>
@@ -50,6 +51,34 @@ const weights = z.strictObject({
   purchase: weight('what a purchase adds').default(5),
   rating: weight('what a rating adds').default(2),
   remove_from_cart: weight('what taking out of the cart adds').default(-1),
+});
+
+const countsAs = (about: string) => oneOf(['view', 'click', 'nothing'], `what ${about} counts as in trending lists`);
+
+const trending = z.strictObject({
+  counts: z
+    .strictObject({
+      view: countsAs('a view').default('view'),
+      click: countsAs('a click').default('click'),
+      cart: countsAs('putting into the cart').default('click'),
+      purchase: countsAs('a purchase').default('click'),
+      rating: countsAs('a rating').default('nothing'),
+      remove_from_cart: countsAs('taking out of the cart').default('nothing'),
+    })
+    .prefault({}),
+  viewWeight: amount(0, 1000, 'what a view adds to the score of an item in trending lists').default(1),
+  clickWeight: amount(0, 1000, 'what a click adds to it').default(2),
+  rankings: text(
+    'by what else than score items are ranked, comma-separated',
+    'score, or score with velocity, decayed or both, comma-separated',
+    /^ *(score|velocity|decayed)( *, *(score|velocity|decayed))* *$/,
+  ).default('score'),
+  halfLifeHours: amount(0.01, 24 * 366, 'after this long half of a decayed score is left').default(6),
+  itemsMax: whole(
+    1_000,
+    100_000_000,
+    'items counted exactly per hour; beyond it counts may be short by 2 / itemsMax of all',
+  ).default(1_000_000),
 });
 
 const pipeline = z.strictObject({
@@ -85,6 +114,7 @@ const pipeline = z.strictObject({
     })
     .prefault({}),
   listSize: whole(1, 100, 'items kept per user').default(100),
+  trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),
   messageBytesMax: whole(1024, 64 * 1024 * 1024, 'larger messages of publishers are refused').default(1024 * 1024),
   futureMaxHours: amount(0, 24 * 366, 'how far in the future an event time may be').default(24),

@@ -1,4 +1,5 @@
 /** From configuration to what a node and a bounded job are built of. The last place where a key is read by its name. */
+import { EVENT_TYPES, type EventType, TRENDING_RANKINGS } from '../../actors/model.js';
 import type { PipelineOptions } from '../../actors/topology.js';
 import type { NatsOptions } from '../../connectors/nats/connect.js';
 import type { ActorKnobs } from '../actor.js';
@@ -84,7 +85,21 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
         : { kind: 'decayed', halfLifeMs: interest.halfLifeHours * HOUR_MS, weights: interest.weights },
     popularity: 'events',
     listSize: pipeline.listSize,
+    trending: trendingOptions(pipeline.trending, partitions),
     mode: 'live',
+  };
+}
+
+function trendingOptions(
+  { counts, viewWeight, clickWeight, rankings, halfLifeHours, itemsMax }: Config['pipeline']['trending'],
+  partitions: number,
+): PipelineOptions['trending'] {
+  const counted = (as: string): EventType[] => EVENT_TYPES.filter((type) => counts[type] === as);
+  return {
+    ...{ views: counted('view'), clicks: counted('click'), viewWeight, clickWeight },
+    rankings: TRENDING_RANKINGS.filter((ranking) => ranking === 'score' || rankings.includes(ranking)),
+    halfLifeMs: halfLifeHours * HOUR_MS,
+    itemsMax: Math.ceil(itemsMax / partitions),
   };
 }
 

@@ -28,6 +28,7 @@ const topology = mainTopology({
   interest: { kind: 'epoch' },
   popularity: 'table',
   listSize: 10,
+  trending: {},
   mode: 'bounded',
 });
 

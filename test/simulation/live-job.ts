@@ -36,6 +36,7 @@ const topologyWith = (trigger: Trigger): Topology =>
     interest: { kind: 'decayed', halfLifeMs: 3_600_000, weights: WEIGHTS },
     popularity: 'events',
     listSize: 5,
+    trending: {},
     mode: 'live',
   });
 

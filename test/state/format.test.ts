@@ -26,6 +26,7 @@ const PIPELINE: PipelineOptions = {
   interest: { kind: 'decayed', halfLifeMs: 86_400_000 },
   popularity: 'events',
   listSize: 10,
+  trending: {},
   mode: 'live',
 };
 
