@@ -162,6 +162,8 @@ function endWithProcess(child: ChildProcess): void {
 }
 
 async function endChild(child: ChildProcess, exited: Promise<ServerExit>): Promise<void> {
+  // Now somebody waits for it, beyond the timer: a server that hangs takes a while to be gone.
+  child.ref();
   const timer = setTimeout(() => child.kill('SIGKILL'), TERM_MS_MAX);
   child.kill('SIGTERM');
   try {

@@ -107,8 +107,9 @@ async function startOwner(afterStart: string): Promise<{ owner: ChildProcess; po
   await writeFile(
     main,
     `import { startEmbeddedNats } from './connectors/nats/embedded.js';
-     const { port, pid } = await startEmbeddedNats(${JSON.stringify({ binary, storeDir, port: 'any' })});
-     setInterval(() => undefined, 1000);
+     const server = await startEmbeddedNats(${JSON.stringify({ binary, storeDir, port: 'any' })});
+     const { port, pid } = server;
+     const alive = setInterval(() => undefined, 1000);
      console.log(JSON.stringify({ port, pid }));
      ${afterStart}`,
   );
@@ -276,4 +277,12 @@ describe('the store', () => {
     expect(owner.exitCode).toBe(3);
     await vi.waitUntil(async () => (await lifeOf(pid)) === undefined, WAIT);
   });
+
+  it('ends a server that hangs, and is waited for until it has (E5)', async () => {
+    const { owner, pid } = await startOwner("clearInterval(alive); process.kill(pid, 'SIGSTOP'); await server.stop();");
+    if (owner.exitCode === null) await once(owner, 'exit');
+    // 13: Node had nothing to wait for.
+    expect(owner.exitCode).toBe(0);
+    expect(await lifeOf(pid)).toBeUndefined();
+  }, 30_000);
 });
