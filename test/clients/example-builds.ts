@@ -1,8 +1,8 @@
-/** The example clients as their READMEs say to build them, beside a copy of the .proto files, kept for the next run. */
+/** The example clients, built as their READMEs say. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { runCommand } from '../../connectors/nats/command.js';
 import { projectFiles, ROOT } from '../guards/source-files.js';
 import { kept } from '../support/user-cache.js';
@@ -18,6 +18,8 @@ export interface Example {
   readonly toolchain: readonly (readonly [command: string, ...args: string[]])[];
   /** How it is run, from its folder. */
   readonly program: readonly [command: string, ...args: string[]];
+  /** It uses this package, not code of its own from the .proto files. */
+  readonly usesPackage?: true;
 }
 
 export function isInstalled(command: string, ...args: string[]): boolean {
@@ -39,28 +41,78 @@ export function toolchainOf({
   return { versions: versions.join('\n') };
 }
 
-/** The folder of the built client. */
-export async function built(example: Example, versions: string): Promise<string> {
-  const own = `deploy/clients/${example.folder}`;
-  const files = projectFiles().filter((path) => path.startsWith(`${own}/`) || /^proto\/.*\.proto$/.test(path));
+/** The folder of the built client; `scratch` is for what is not worth keeping. */
+export const built = (example: Example, versions: string, scratch: string): Promise<string> =>
+  example.usesPackage === true ? builtWithPackage(example, scratch) : builtAndKept(example, versions);
+
+/** Kept for the next run; beside a copy of the .proto files, where its commands look for them. */
+async function builtAndKept({ folder }: Example, versions: string): Promise<string> {
+  const files = projectFiles().filter((path) => path.startsWith(own(folder)) || /^proto\/.*\.proto$/.test(path));
   const digest = createHash('sha256').update(versions);
   for (const path of files) digest.update(`\0${path}\0`).update(readFileSync(join(ROOT, path)));
-  const copy = await kept(`client-${example.folder}/${digest.digest('hex').slice(0, 16)}`, async (scratch) => {
+  const copy = await kept(`client-${folder}/${digest.digest('hex').slice(0, 16)}`, async (scratch) => {
     for (const path of files) cpSync(join(ROOT, path), join(scratch, path));
-    // buf, for those who use it.
-    const env = { ...process.env, PATH: [join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter) };
-    for (const command of buildCommands(example)) {
-      const options = { cwd: join(scratch, own), env, timeoutMs: COMMAND_MS_MAX };
-      await runCommand('sh', ['-c', `exec ${command}`], options).catch((cause: unknown) => {
-        throw new Error(`${own}/README.md: \`${command}\` ${(cause as Error).message}`, { cause });
-      });
-    }
+    await build(folder, scratch, buildCommands(folder));
   });
-  return join(copy, own);
+  return join(copy, own(folder));
 }
 
+/** Built in `copy`, beside the package as it would be published. */
+async function builtWithPackage({ folder }: Example, copy: string): Promise<string> {
+  for (const path of projectFiles().filter((one) => one.startsWith(own(folder)))) {
+    cpSync(join(ROOT, path), join(copy, path));
+  }
+  const client = join(copy, own(folder));
+  await installPackage(client);
+  // The rest of what it would install comes from this checkout.
+  await build(
+    folder,
+    copy,
+    buildCommands(folder).filter((command) => command !== 'npm install'),
+  );
+  return client;
+}
+
+const own = (folder: string): string => `deploy/clients/${folder}/`;
+
 /** The first block of commands in its README. */
-export function buildCommands({ folder }: Pick<Example, 'folder'>): string[] {
-  const readme = readFileSync(join(ROOT, 'deploy', 'clients', folder, 'README.md'), 'utf8');
+function buildCommands(folder: string): string[] {
+  const readme = readFileSync(join(ROOT, own(folder), 'README.md'), 'utf8');
   return /```sh\n([^]*?)\n```/.exec(readme)![1]!.split('\n');
+}
+
+async function build(folder: string, copy: string, commands: readonly string[]): Promise<void> {
+  // buf, for those who use it.
+  const env = { ...process.env, PATH: [join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter) };
+  for (const command of commands) {
+    const options = { cwd: join(copy, own(folder)), env, timeoutMs: COMMAND_MS_MAX };
+    await runCommand('sh', ['-c', `exec ${command}`], options).catch((cause: unknown) => {
+      throw new Error(`${own(folder)}README.md: \`${command}\` ${(cause as Error).message}`, { cause });
+    });
+  }
+}
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+async function installPackage(client: string): Promise<void> {
+  const modules = join(client, 'node_modules');
+  mkdirSync(modules);
+  const options = { cwd: ROOT, env: process.env, timeoutMs: COMMAND_MS_MAX };
+  // What `prepare` would build is there: tests run on it.
+  await runCommand('npm', ['pack', '--ignore-scripts', '--pack-destination', modules], options);
+  const archive = readdirSync(modules).find((name) => name.endsWith('.tgz'))!;
+  await runCommand('tar', ['-xzf', archive], { ...options, cwd: modules });
+  renameSync(join(modules, 'package'), join(modules, 'rivulet'));
+
+  const manifest = (of: string): Manifest => JSON.parse(readFileSync(join(of, 'package.json'), 'utf8')) as Manifest;
+  const { dependencies } = manifest(join(modules, 'rivulet'));
+  for (const name of Object.keys({ ...dependencies, ...manifest(client).devDependencies })) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
+  }
+  mkdirSync(join(modules, '.bin'));
+  symlinkSync(join(modules, 'typescript', 'bin', 'tsc'), join(modules, '.bin', 'tsc'));
 }

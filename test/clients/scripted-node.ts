@@ -91,6 +91,7 @@ export async function startScriptedNode(credentials: ServerCredentials): Promise
   });
   server.addService(serviceDefinition(TrendingService), {
     streamTrending(stream: ServerWritableStream<StreamTrendingRequest, StreamTrendingResponse>) {
+      note(stream.metadata);
       node.trendingRequests.push(Object.assign(stream.request, { atMs: performance.now() }));
       for (const message of SCRIPTS.get(stream.request.afterRevision) ?? []) {
         stream.write(create(StreamTrendingResponseSchema, message));
