@@ -148,7 +148,7 @@ describe.each(EXAMPLES)('the client in $language', (example) => {
         const trusted = await start(['--address', node.address, '--ca', ca, 'get', 'ann'], env).ended;
         expect([trusted.code, trusted.stdout]).toEqual([0, `${LISTS[0]}\n`]);
         expect(node.tokens).toEqual(['Bearer let-me-in']);
-        const stranger = await start(['--address', node.address, '--ca', 'system', 'get', 'ann'], env).ended;
+        const stranger = await start(['--address', node.address, '--ca', 'public', 'get', 'ann'], env).ended;
         expect([stranger.code, stranger.stderr]).toEqual([1, expect.stringMatching(/^UNAVAILABLE: /im)]);
         expect(node.tokens).toHaveLength(1);
       },

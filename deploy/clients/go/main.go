@@ -28,7 +28,7 @@ var arguments = map[string]int{"get": 1, "batch": 1, "follow": 1, "trending": 0,
 
 func main() {
 	address := flag.String("address", "127.0.0.1:50051", "`host:port` of a node")
-	ca := flag.String("ca", "", "PEM `file` of the authority to trust, or \"system\" for those of the system; without it, no TLS")
+	ca := flag.String("ca", "", "PEM `file` of the authority to trust, or \"public\"; without it, no TLS")
 	deadline := flag.Float64("deadline", 5, "how many `seconds` a call may take; streams have no end")
 	flag.Usage = func() { fmt.Fprintln(os.Stderr, usage); flag.PrintDefaults() }
 	flag.Parse()
@@ -52,7 +52,7 @@ func main() {
 
 func connect(address, ca string) (conn *grpc.ClientConn, err error) {
 	transport := insecure.NewCredentials()
-	if ca == "system" {
+	if ca == "public" {
 		transport = credentials.NewTLS(nil)
 	} else if ca != "" {
 		if transport, err = credentials.NewClientTLSFromFile(ca, ""); err != nil {

@@ -37,7 +37,7 @@ def main():
 def read_arguments():
     parser = argparse.ArgumentParser(epilog="A bearer token is taken from the variable BEARER_TOKEN.")
     parser.add_argument("--address", default="127.0.0.1:50051", metavar="HOST:PORT", help="of a node")
-    parser.add_argument("--ca", help='PEM file of the authority to trust, or "system"; without it, no TLS')
+    parser.add_argument("--ca", help='PEM file of the authority to trust, or "public"; without it, no TLS')
     parser.add_argument("--deadline", type=float, default=5, metavar="SECONDS", help="of a call; streams have no end")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("get").add_argument("user")
@@ -56,7 +56,7 @@ def connect(address, ca):
     if ca is None:
         return grpc.insecure_channel(address, alive)
     trusted = None
-    if ca != "system":
+    if ca != "public":
         with open(ca, "rb") as file:
             trusted = file.read()
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(trusted), alive)

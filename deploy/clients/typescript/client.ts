@@ -10,9 +10,10 @@ import {
   type StreamOptions,
 } from 'rivulet';
 
-const USAGE = `usage: node dist/client.js [--address HOST:PORT] [--ca FILE|system] [--deadline SECONDS] COMMAND
+const USAGE = `usage: node dist/client.js [--address HOST:PORT] [--ca FILE|public] [--deadline SECONDS] COMMAND
 commands: get USER | batch USER... | follow USER | trending [CATEGORY] | publish USER TYPE ITEM...
-Without --ca there is no TLS. A bearer token is taken from the variable BEARER_TOKEN.`;
+--ca names whom to trust, "public" those that everybody does; without it there is no TLS.
+A bearer token is taken from the variable BEARER_TOKEN.`;
 
 const { values: options, positionals } = parseArgs({
   options: {
@@ -30,7 +31,7 @@ const token = process.env.BEARER_TOKEN;
 const connect: ConnectOptions = {
   deadlineMs,
   ...(token ? { token } : {}),
-  ...(ca ? { tls: ca === 'system' ? {} : { caPath: ca } } : {}),
+  ...(ca ? { tls: ca === 'public' ? {} : { caPath: ca } } : {}),
 };
 /** Streams go on by themselves where they ended: when the node has told them to, and from the revision they have. */
 const goingOn: StreamOptions = {

@@ -31,9 +31,10 @@ import rivulet.v1.*;
 public final class RivuletExample {
   private static final String USAGE =
       """
-      usage: java -jar target/rivulet-example.jar [--address HOST:PORT] [--ca FILE|system] [--deadline SECONDS] COMMAND
+      usage: java -jar target/rivulet-example.jar [--address HOST:PORT] [--ca FILE|public] [--deadline SECONDS] COMMAND
       commands: get USER | batch USER... | follow USER | trending [CATEGORY] | publish USER TYPE ITEM...
-      Without --ca there is no TLS. A bearer token is taken from the variable BEARER_TOKEN.""";
+      --ca names whom to trust, "public" those that everybody does; without it there is no TLS.
+      A bearer token is taken from the variable BEARER_TOKEN.""";
   private static final Map<String, Integer> ARGUMENTS =
       Map.of("get", 1, "batch", 1, "follow", 1, "trending", 0, "publish", 3);
 
@@ -60,7 +61,7 @@ public final class RivuletExample {
 
   private static ManagedChannel connect(String address, String ca) throws Exception {
     var tls = TlsChannelCredentials.newBuilder();
-    if (!ca.isEmpty() && !ca.equals("system")) tls.trustManager(new File(ca));
+    if (!ca.isEmpty() && !ca.equals("public")) tls.trustManager(new File(ca));
     var credentials = ca.isEmpty() ? InsecureChannelCredentials.create() : tls.build();
     return Grpc.newChannelBuilder(address, credentials).keepAliveTime(30, SECONDS).build();
   }
