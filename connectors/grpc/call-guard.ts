@@ -188,7 +188,8 @@ class Visit {
   end(code: status): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.observer?.ended({ ...this.method, code: status[code], ms: performance.now() - this.startedMs });
+    const { method, kind } = this.method;
+    this.observer?.ended({ method, kind, code: status[code], ms: performance.now() - this.startedMs });
   }
 
   private requestId(): string {

@@ -138,6 +138,8 @@ describe('metrics', () => {
       `grpc_server_handled_total{${method},grpc_code="OK"} 2`,
       `grpc_server_handled_total{${method},grpc_code="INVALID_ARGUMENT"} 1`,
       `grpc_server_handled_total{${method},grpc_code="CANCELLED"} 1`,
+      '# TYPE grpc_server_handling_seconds histogram',
+      `grpc_server_handling_seconds_bucket{le="+Inf",${method}} 4`,
       `grpc_server_handling_seconds_count{${method}} 4`,
       'grpc_server_started_total{grpc_type="unary",grpc_service="grpc.health.v1.Health",grpc_method="Check"} 1',
     ]) {
