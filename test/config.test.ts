@@ -206,28 +206,6 @@ describe('what is wrong is refused', () => {
       {},
       'natsUrl is http://u:***@x (RIVULET_NATS_URL): give one or more of nats://host:port, comma-separated',
     ],
-    [
-      'tokens without the name of their issuer',
-      { grpcAuth: { jwksFile: 'k', audience: 'a' } },
-      {},
-      {},
-      'grpcAuth.jwksFile (rivulet.json), grpcAuth.audience (rivulet.json) are given: tokens need grpcAuth.issuer, grpcAuth.audience and one of ' +
-        'grpcAuth.jwksFile and grpcAuth.jwksUrl',
-    ],
-    [
-      'keys for tokens that could be changed on their way',
-      { grpcAuth: { jwksUrl: 'http://127.0.0.1.example.com/keys', issuer: 'i', audience: 'a' } },
-      {},
-      {},
-      'grpcAuth.jwksUrl is http://127.0.0.1.example.com/keys (rivulet.json): give an https URL, or one of http on this machine',
-    ],
-    [
-      'an algorithm of a shared secret',
-      { grpcAuth: { jwksFile: 'k', issuer: 'i', audience: 'a', algorithms: 'ES256,HS256' } },
-      {},
-      {},
-      'grpcAuth.algorithms is ES256,HS256 (rivulet.json): give some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA, comma-separated',
-    ],
   ] as const)('%s', (_, file, env, request, message) => {
     const error = refusal(() => load(file, env, request as ConfigRequest));
     expect(error.code).toBe('CONFIG_INVALID');
