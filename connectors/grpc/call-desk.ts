@@ -5,7 +5,7 @@ import { type Caller, Callers } from './callers.js';
 import type { CallLimits } from './call-limits.js';
 import { ClientLimit } from './client-limit.js';
 import { RateLimit } from './rate-limit.js';
-import { type Fault, TOO_LATE, tooFast, tooManyCalls } from './status-details.js';
+import { type Fault, TOO_LATE, tooFast, tooManyCalls, tooManyStreams } from './status-details.js';
 
 /** Errors of ours are logged at most this often: a broken answer must not fill the disk. */
 const LOG_EVERY_MS = 1000;
@@ -38,16 +38,23 @@ export class CallDesk {
     this.rate = callsPerSecond === 0 ? undefined : new RateLimit(callsPerSecond, callBurst, () => clock.nowMs());
   }
 
-  /** Why a call is not taken up at all. */
-  faultOfCaller(call: TimedCaller): Fault | undefined {
+  /** Why a call is not taken up at all; `among` whom it counts. */
+  faultOfCaller(call: TimedCaller, among = this.clients): Fault | undefined {
     if (this.rate !== undefined) {
       const client = this.callers.of(call);
       const waitMs = this.rate.take(client);
       if (waitMs > 0) return tooFast(this.rate.perSecond, client, waitMs);
     }
-    if (!this.clients.admits(call)) return tooManyCalls(this.clients.callsMax, this.callers.of(call));
     const deadline = call.getDeadline();
-    return deadline !== Infinity && this.clock.nowMs() >= Number(deadline) ? TOO_LATE : undefined;
+    if (deadline !== Infinity && this.clock.nowMs() >= Number(deadline)) return TOO_LATE;
+    return this.faultOfNumber(call, among);
+  }
+
+  /** Whether the client has too many under way. */
+  faultOfNumber(call: Caller, among: ClientLimit): Fault | undefined {
+    if (among.admits(call)) return undefined;
+    const tooMany = among === this.streams ? tooManyStreams : tooManyCalls;
+    return tooMany(among.callsMax, this.callers.of(call));
   }
 
   /** The status that grpc-js or the client itself gave a call that it cancelled. */

@@ -18,6 +18,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { CallDesk, TimedCaller } from './call-desk.js';
+import type { ClientLimit } from './client-limit.js';
 import type { CalledMethod, CallKind, CallObserver } from './ports.js';
 import {
   type Fault,
@@ -26,7 +27,6 @@ import {
   refusal,
   REQUEST_ID_KEY,
   tooFast,
-  tooManyStreams,
   withRequestId,
 } from './status-details.js';
 import type { Subject, TokenCheck } from './token-check.js';
@@ -85,7 +85,8 @@ export class CallGuard {
         }
         if (!visit.isOver) call.once('cancelled', () => visit.end(this.desk.codeOfCancelled(call)));
       };
-      this.admitted(call, isOpen, (fault) => {
+      const { clients } = this.desk;
+      this.admitted(call, isOpen ? undefined : clients, (fault) => {
         if (call.cancelled) visit.end(this.desk.codeOfCancelled(call));
         else if (fault === undefined) handle();
         else answer(refusal(fault));
@@ -109,11 +110,10 @@ export class CallGuard {
       call.once('cancelled', () =>
         visit.end(code ?? (call.writableEnded ? status.OK : this.desk.codeOfCancelled(call))),
       );
-      this.admitted(call, isOpen, (fault) => {
+      const { streams } = this.desk;
+      this.admitted(call, isOpen ? undefined : streams, (fault) => {
         if (call.cancelled) return;
-        const { streams, callers } = this.desk;
-        const refused =
-          fault ?? (streams.admits(call) ? undefined : tooManyStreams(streams.callsMax, callers.of(call)));
+        const refused = fault ?? this.desk.faultOfNumber(call, streams);
         if (refused !== undefined) {
           refuse(refused);
           return;
@@ -129,19 +129,24 @@ export class CallGuard {
     };
   }
 
-  /** Calls back in the same turn unless the token has to be checked. */
-  private admitted(call: Call, isOpen: boolean, then: (fault: Fault | undefined) => void): void {
-    if (isOpen) then(undefined);
-    else if (this.tokens === undefined) then(this.desk.faultOfCaller(call));
-    else this.withToken(call, this.tokens, then);
+  /** Calls back in the same turn unless the token has to be checked; without `among`, all are admitted. */
+  private admitted(call: Call, among: ClientLimit | undefined, then: (fault: Fault | undefined) => void): void {
+    if (among === undefined) then(undefined);
+    else if (this.tokens === undefined) then(this.desk.faultOfCaller(call, among));
+    else this.withToken(call, this.tokens, among, then);
   }
 
-  private withToken(call: Call, tokens: TokenCheck, then: (fault: Fault | undefined) => void): void {
+  private withToken(
+    call: Call,
+    tokens: TokenCheck,
+    among: ClientLimit,
+    then: (fault: Fault | undefined) => void,
+  ): void {
     const { rate, callers } = this.desk;
     const decide = (found: Subject | Fault): void => {
       if ('subject' in found) {
         callers.recognise(call, found.subject);
-        then(this.desk.faultOfCaller(call));
+        then(this.desk.faultOfCaller(call, among));
       } else {
         if (found.code === status.UNAUTHENTICATED) rate?.take(callers.of(call));
         then(found);

@@ -122,7 +122,7 @@ describe('streams of one client', () => {
     });
 
   it('have a bound of their own: more are refused until one has ended', async () => {
-    const { address, client, calls, began } = await facade({ limits: { streamsPerClient: 2, callsPerClient: 1 } });
+    const { address, client, calls, began } = await facade({ limits: { streamsPerClient: 2 } });
     const [first, second] = [watch(address), watch(address)];
     await Promise.all([firstOf(first), firstOf(second)]);
     const error = await failure(firstOf(watch(address)));
@@ -133,6 +133,27 @@ describe('streams of one client', () => {
     await firstOf(watch(address));
     expect(began.filter(({ kind }) => kind === 'server_stream')).toHaveLength(4);
   });
+});
+
+it('streams are not counted among calls, nor calls among streams', async () => {
+  const held = deferred<Answer>();
+  const get = vi.fn(() => held.promise);
+  const { client, address } = await facade({ answers: { get }, limits: { streamsPerClient: 1, callsPerClient: 1 } });
+  const call = ask(client);
+  await vi.waitFor(() => expect(get).toHaveBeenCalled());
+  expect((await failure(ask(client))).reason).toBe('TOO_MANY_CALLS');
+  const services = await new Promise((resolve, reject) => {
+    const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+    const same = (bytes: Buffer): Buffer => bytes;
+    const stream = bareClient(address).makeBidiStreamRequest(path, same, same);
+    stream.on('data', resolve);
+    stream.on('error', reject);
+    // list_services
+    stream.end(Buffer.from([0x3a, 1, 0x2a]));
+  });
+  expect(String(services)).toContain('rivulet.v1.EventService');
+  held.resolve(ANSWER);
+  await call;
 });
 
 const certificates = new Certificates();
