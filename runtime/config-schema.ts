@@ -120,6 +120,39 @@ const pipeline = z.strictObject({
   futureMaxHours: amount(0, 24 * 366, 'how far in the future an event time may be').default(24),
 });
 
+const grpcAuth = z.strictObject({
+  jwksFile: path(
+    'keys of those who issue tokens (JSON Web Key Set): calls then need a bearer token; health does not',
+  ).optional(),
+  jwksUrl: text(
+    'where the issuer publishes its keys; instead of a file',
+    'an https URL, or one of http on this machine',
+  ).optional(),
+  issuer: text('who must have issued a token (iss)').optional(),
+  audience: text('whom a token must be for (aud)').optional(),
+  algorithms: text(
+    'how tokens may be signed; all are asymmetric',
+    'some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA, comma-separated',
+  ).default('RS256,PS256,ES256,EdDSA'),
+  clockSkewSeconds: amount(0, 600, "how far the issuer's clock may be from this node's").default(30),
+});
+
+const grpcLimits = z.strictObject({
+  callsPerSecond: amount(0, 1e6, 'calls that one client may begin per second; 0 for as many as it wants').default(0),
+  callBurst: whole(1, 1_000_000, 'calls that a client may begin at once after a pause').default(100),
+  callsAtOnce: whole(1, 1_000_000, 'calls of one client that may be under way').default(512),
+  streams: whole(1, 1_000_000, 'streams of answers that one client may have open').default(4096),
+});
+
+const grpcConnections = z.strictObject({
+  keepaliveSeconds: amount(1, 86_400, 'a connection without traffic is pinged after this long').default(60),
+  keepaliveTimeoutSeconds: amount(0.1, 3600, 'and closed when there is no answer for this long').default(20),
+  ageSeconds: amount(1, SECONDS_MAX, 'a connection this old is renewed, so that clients spread over new nodes').default(
+    1800,
+  ),
+  ageGraceSeconds: amount(0, SECONDS_MAX, 'what its calls may take to end (default: as long as they want)').optional(),
+});
+
 export const configSchema = z.strictObject({
   dataDir: path('where state and the embedded NATS keep their files').default('./.rivulet'),
   partitions: whole(1, 256, 'partitions of users and of items; fixed once there is state').default(4),
@@ -146,6 +179,12 @@ export const configSchema = z.strictObject({
   grpcTlsCertFile: path('certificate of the gRPC server (default: no TLS)').optional(),
   grpcTlsKeyFile: path('its key').optional(),
   grpcTlsClientCaFile: path('authorities of client certificates, which are then required').optional(),
+  grpcReloadSeconds: amount(0.1, 86_400, 'how often TLS and key files of gRPC are looked at for replacements').default(
+    10,
+  ),
+  grpcAuth: grpcAuth.prefault({}),
+  grpcLimits: grpcLimits.prefault({}),
+  grpcConnections: grpcConnections.prefault({}),
 
   durability: oneOf(['process', 'power'], 'what acknowledged events survive: kill -9, or a power failure').default(
     'process',

@@ -8,8 +8,8 @@
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../actors/topology.js';
-import type { ServerTls } from '../connectors/grpc/credentials.js';
 import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
+import type { GrpcServerOptions } from '../connectors/grpc/server.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
 import type { ActorKnobs } from './actor.js';
@@ -53,10 +53,9 @@ export interface NodeOptions {
   readonly standbys: number;
   readonly copyEveryMs: number;
   readonly streamBytesMax: number;
-  readonly grpc: {
+  readonly grpc: Pick<GrpcServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs'> & {
     readonly host: string;
     readonly port: number;
-    readonly tls?: ServerTls;
   };
   readonly onProgress: (message: string) => void;
 }
@@ -155,9 +154,7 @@ export async function startNode(
       answers: { get: answer },
       publisher: parts.eventPublisher(log),
       logger,
-      onCall: (call) => {
-        hosts.telemetry.called(call);
-      },
+      observer: hosts.telemetry.calls,
     });
     undo.push(() => grpc.stop(0));
     const cluster = await joinCluster({

@@ -25,6 +25,7 @@ import {
   GetRecommendationsRequestSchema,
   RecommendationService,
 } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { fatal } from '../../runtime/errors.js';
 import { CallError } from './call-error.js';
 import { type ClientTls, clientCredentials } from './credentials.js';
 import { pour } from './event-pouring.js';
@@ -34,6 +35,10 @@ import { serviceDefinition } from './service-definition.js';
 export interface ConnectOptions {
   /** Absent: no TLS. */
   readonly tls?: ClientTls;
+  /**
+   * A bearer token, or what gives the one to send with a call that begins now. Only over TLS or within this machine: others could read it.
+   */
+  readonly token?: string | (() => string);
   /** How long a single question may take. */
   readonly deadlineMs?: number;
   /** Options of grpc-js that win over ours. */
@@ -91,22 +96,25 @@ const HEALTH = serviceDefinition(Health).check;
 
 /** Connects to `host:port`, lazily: that nobody listens there, the first call says. */
 export async function connectRivulet(address: string, options: ConnectOptions = {}): Promise<RivuletClient> {
+  const isExposed = options.token !== undefined && options.tls === undefined && !isLoopback(address);
+  if (isExposed) {
+    throw fatal('GRPC_TOKEN_EXPOSED', `a token would travel to ${address} without TLS`, { hint: 'connect with TLS' });
+  }
   const client = new Client(address, await clientCredentials(options.tls), channelOptions(address, options));
   const unaryMs = options.deadlineMs ?? DEADLINE_MS;
+
+  const metadata = (): Metadata => {
+    const { token } = options;
+    const sent = new Metadata();
+    if (token !== undefined) sent.set('authorization', `Bearer ${typeof token === 'string' ? token : token()}`);
+    return sent;
+  };
 
   const ask = <Q, A>(method: MethodDefinition<Q, A>, request: Q, call: CallOptions): Promise<A> =>
     settled(address, call.signal, (callback) => {
       const { path, requestSerialize, responseDeserialize } = method;
       const at = until(call.deadlineMs ?? unaryMs);
-      return client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        new Metadata(),
-        at,
-        callback,
-      );
+      return client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata(), at, callback);
     });
 
   return {
@@ -123,7 +131,7 @@ export async function connectRivulet(address: string, options: ConnectOptions = 
           path,
           requestSerialize,
           responseDeserialize,
-          new Metadata(),
+          metadata(),
           at,
           callback,
         );
@@ -150,11 +158,12 @@ export async function connectRivulet(address: string, options: ConnectOptions = 
 const until = (deadlineMs: number | undefined): GrpcCallOptions =>
   deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
 
+const isLoopback = (address: string): boolean => /^(dns:\/*)?(localhost|127\.[\d.]+|\[::1\]):/.test(address);
+
 /** A proxy from the environment cannot reach this machine's own loopback. */
 function channelOptions(address: string, { tls, channel }: ConnectOptions): ClientOptions {
-  const loopback = /^(dns:\/*)?(localhost|127\.[\d.]+|\[::1\]):/.test(address);
   return {
-    ...(loopback ? { 'grpc.enable_http_proxy': 0 } : {}),
+    ...(isLoopback(address) ? { 'grpc.enable_http_proxy': 0 } : {}),
     ...(tls?.serverName === undefined
       ? {}
       : { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),

@@ -93,16 +93,27 @@ export interface EventPublisher {
   /**
    * Resolves when the log has stored the event: the bytes of one rivulet.v1.Event that keeps the rules, valid until then. Rejects with
    * Poison when this event can never be stored (the stream of events goes on), with anything else to end the call. The façade has at most
-   * `publishesInFlight` of these waiting per call, so a promise must settle, by a timeout if need be.
+   * `publishesInFlight` of these waiting per call, so a promise must settle, by a timeout if need be. `traceparent` (W3C) goes with the event.
    */
-  publish(event: Uint8Array, type: EventType, userId: string): Promise<void>;
+  publish(event: Uint8Array, type: EventType, userId: string, traceparent?: string): Promise<void>;
 }
 
-/** A call that ended: the method as `package.Service/Method`, the status code by name (`OK`, `INVALID_ARGUMENT`…), how long it took. */
-export interface EndedCall {
+export type CallKind = 'unary' | 'client_stream' | 'server_stream' | 'bidi_stream';
+
+export interface CalledMethod {
+  /** `package.Service/Method` */
   readonly method: string;
+  readonly kind: CallKind;
+}
+
+/** The status code by name (`OK`, `INVALID_ARGUMENT`…), and how long the call took. */
+export interface EndedCall extends CalledMethod {
   readonly code: string;
   readonly ms: number;
 }
 
-export type CallObserver = (call: EndedCall) => void;
+/** Each call of a method that there is begins once and ends once. */
+export interface CallObserver {
+  began(call: CalledMethod): void;
+  ended(call: EndedCall): void;
+}

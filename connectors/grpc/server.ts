@@ -3,7 +3,9 @@
  *
  *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
  *   F2  health says NOT_SERVING until `setServing(true)`, whenever told so, and from the first moment of a stop
- *   F3  a stop lets calls end, tells open publish streams half-way how far they came, and cuts what is left at the deadline
+ *   F3  files of certificates, keys and key sets may be replaced while it runs
+ *   F4  who listens for other machines without asking who they are is told so at the start
+ *   F5  a stop lets calls end, ends streams of answers with a hint when to come back, tells open publish streams half-way how far they came, and cuts what is left at the deadline
  */
 import { HealthImplementation } from 'grpc-health-check';
 import { Server, type ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
@@ -18,11 +20,14 @@ import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
 import { serverCredentials, type ServerTls } from './credentials.js';
 import { EventHandlers } from './event-service.js';
+import { CallGuard } from './call-guard.js';
 import type { CallObserver, EventPublisher, RecommendationAnswers } from './ports.js';
 import { recommendationHandlers } from './recommendation-service.js';
 import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
-import { StandingStreams } from './standing-streams.js';
+import { type ServiceTaker, StandingStreams } from './standing-streams.js';
+import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
+import { RELOAD_EVERY_MS } from './watched-files.js';
 
 export interface GrpcServerOptions {
   readonly answers: RecommendationAnswers;
@@ -32,10 +37,14 @@ export interface GrpcServerOptions {
   /** 0: a free one. */
   readonly port?: number;
   readonly tls?: ServerTls;
+  /** Absent: whoever reaches the port may call. */
+  readonly auth?: AuthOptions;
+  /** How often files of certificates, keys and key sets are looked at. */
+  readonly reloadEveryMs?: number;
   readonly limits?: Partial<CallLimits>;
   readonly clock?: Pick<Clock, 'nowMs'>;
   readonly logger?: Logger;
-  readonly onCall?: CallObserver;
+  readonly observer?: CallObserver;
 }
 
 export interface GrpcServer {
@@ -57,23 +66,53 @@ const REFLECTED = [...SERVICES, Health]
 const PATIENCE = 0.5;
 
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { host = LOOPBACK, port = GRPC_PORT, logger } = options;
+  /** Ends of what watches files. */
+  const watches: (() => void)[] = [];
+  const unwatch = (): void => watches.forEach((end) => end());
+  try {
+    return await listen(options, watches, unwatch);
+  } catch (error) {
+    unwatch();
+    throw error;
+  }
+}
+
+async function listen(options: GrpcServerOptions, watches: (() => void)[], unwatch: () => void): Promise<GrpcServer> {
+  const { host = LOOPBACK, port = GRPC_PORT, logger, clock = { nowMs: Date.now }, auth, tls } = options;
+  const { reloadEveryMs = RELOAD_EVERY_MS } = options;
   const limits: CallLimits = { ...CALL_LIMITS, ...options.limits };
-  const credentials = await serverCredentials(options.tls);
-  if (logger !== undefined) setLogger(loggedBy(logger));
+  const { credentials, close } = await serverCredentials(tls, { everyMs: reloadEveryMs, logger });
+  watches.push(close);
+  const tokens = auth === undefined ? undefined : await openTokens({ ...auth, reloadEveryMs, clock, logger });
+  if (tokens !== undefined) watches.push(() => tokens.close());
+  if (logger !== undefined) {
+    setLogger(loggedBy(logger));
+    const danger = dangerOf(host, options);
+    if (danger !== undefined) logger.warn({ host }, danger);
+  }
 
   const server = new Server(serverOptions(limits));
-  const desk = new CallDesk(limits, options.clock ?? { nowMs: Date.now }, options.onCall, logger);
+  const desk = new CallDesk(limits, clock, logger);
+  const guard = new CallGuard(desk, tokens, options.observer);
+  const guarded = (isOpen: boolean): ServiceTaker => ({
+    addService: (service, handlers) => {
+      server.addService(service, guard.around(service, handlers, isOpen));
+    },
+  });
   const events = new EventHandlers(options.publisher, desk);
-  server.addService(byteServiceDefinition(RecommendationService), { ...recommendationHandlers(options.answers, desk) });
-  server.addService(byteServiceDefinition(EventService), {
+  const services = guarded(false);
+  services.addService(byteServiceDefinition(RecommendationService), {
+    ...recommendationHandlers(options.answers, desk),
+  });
+  services.addService(byteServiceDefinition(EventService), {
     publishEvents: (
       call: Parameters<EventHandlers['publishEvents']>[0],
       reply: Parameters<EventHandlers['publishEvents']>[1],
     ) => events.publishEvents(call, reply),
   });
 
-  const standing = new StandingStreams(server);
+  const standing = new StandingStreams(services);
+  const watchers = new StandingStreams(guarded(true));
   const health = new HealthImplementation();
   const said = new Map<string, boolean>();
   const setHealth = (serving: boolean, takesEvents = serving): void => {
@@ -85,7 +124,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     }
   };
   setHealth(false);
-  health.addToServer(standing);
+  health.addToServer(watchers);
   addReflection(standing, REFLECTED);
 
   const boundPort = await bind(server, host, port, credentials);
@@ -99,12 +138,34 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       if (stopped === undefined) {
         setHealth(false);
         standing.end();
+        watchers.end();
+        unwatch();
         stopped = drain(server, addressOf(host, boundPort), events, deadlineMs);
       }
       return stopped;
     },
   };
 }
+
+/** What checks tokens is loaded only where it is asked for. */
+async function openTokens(options: TokenCheckOptions): Promise<TokenCheck> {
+  const { TokenCheck } = await import('./token-check.js');
+  return TokenCheck.open(options);
+}
+
+/** What strangers could do, if they can do something. */
+function dangerOf(host: string, { tls, auth }: GrpcServerOptions): string | undefined {
+  if (isLoopback(host)) return undefined;
+  const isKnown = auth !== undefined || tls?.clientCaPath !== undefined;
+  if (!isKnown) {
+    return 'whoever reaches this port can read recommendations and send events: ask for tokens (grpcAuth) or client certificates (grpcTlsClientCaFile)';
+  }
+  if (tls === undefined)
+    return 'tokens travel here without TLS, for all on the way to read: set grpcTlsCertFile and grpcTlsKeyFile';
+  return undefined;
+}
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);
 
 function serverOptions(limits: CallLimits): ServerOptions {
   const { connectionAgeGraceMs } = limits;

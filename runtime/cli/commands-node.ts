@@ -85,17 +85,22 @@ All keys, their variables and defaults: rivulet config --help`,
   );
 }
 
-export interface GetOptions extends SettingOptions {
-  readonly number: number;
-  readonly category?: string;
-  readonly excludeSeen?: true;
-  readonly explain?: true;
+/** How to speak to a node. */
+export interface NodeFlags extends SettingOptions {
   readonly address?: string;
   readonly tls?: true;
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsServerName?: string;
+  readonly tokenFile?: string;
+}
+
+export interface GetOptions extends NodeFlags {
+  readonly number: number;
+  readonly category?: string;
+  readonly excludeSeen?: true;
+  readonly explain?: true;
   readonly json?: true;
 }
 
@@ -117,6 +122,7 @@ function get(rivulet: Command): void {
     .option('--tls-cert <path>', 'certificate to show to the node, PEM (implies --tls)')
     .option('--tls-key <path>', 'its key')
     .option('--tls-server-name <name>', "name in the node's certificate, when it is not the address")
+    .option('--token-file <path>', 'file with a bearer token (default: the token in RIVULET_TOKEN, if any)')
     .option('--json', 'print the answer as JSON')
     .action(async (user: string, options: GetOptions) => {
       const { get: run } = await import('./get.js');

@@ -1,18 +1,18 @@
 /** `rivulet get`: recommendations for people. */
+import { readFileSync } from 'node:fs';
 import { CallError } from '../../connectors/grpc/call-error.js';
-import { connectRivulet, type Recommendations } from '../../connectors/grpc/client.js';
+import { type ConnectOptions, connectRivulet, type Recommendations } from '../../connectors/grpc/client.js';
 import type { ClientTls } from '../../connectors/grpc/credentials.js';
 import type { Config } from '../config.js';
-import { transient } from '../errors.js';
-import type { GetOptions } from './commands-node.js';
+import { fatal, transient } from '../errors.js';
+import type { GetOptions, NodeFlags } from './commands-node.js';
 import { settingsOf } from './settings.js';
 import { harmless, instant, table } from './terminal.js';
 
 export async function get(userId: string, options: GetOptions): Promise<void> {
   const { config } = settingsOf(options);
   const address = options.address ?? addressOf(config);
-  const tls = tlsOf(options);
-  const client = await connectRivulet(address, tls === undefined ? {} : { tls });
+  const client = await connectRivulet(address, connectOptions(options));
   try {
     const { number, category = '', excludeSeen = false, explain = false } = options;
     const request = { userId, limit: number, category, excludeSeen, explain };
@@ -39,7 +39,24 @@ export function addressOf({ grpcHost, grpcPort }: Config): string {
   return `${host}:${grpcPort}`;
 }
 
-function tlsOf({ tls, tlsCa, tlsCert, tlsKey, tlsServerName }: GetOptions): ClientTls | undefined {
+export const TOKEN_VARIABLE = 'RIVULET_TOKEN';
+
+/** What the flags of a command say of how to speak to a node; the token may stand in the environment, as command lines can be read by others. */
+export function connectOptions(options: NodeFlags): ConnectOptions {
+  const tls = tlsOf(options);
+  const token = options.tokenFile === undefined ? process.env[TOKEN_VARIABLE] : readToken(options.tokenFile);
+  return { ...(tls === undefined ? {} : { tls }), ...(token === undefined || token === '' ? {} : { token }) };
+}
+
+function readToken(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw fatal('TOKEN_UNREADABLE', `the token file ${path} cannot be read`, { cause });
+  }
+}
+
+function tlsOf({ tls, tlsCa, tlsCert, tlsKey, tlsServerName }: NodeFlags): ClientTls | undefined {
   if ([tls, tlsCa, tlsCert, tlsKey, tlsServerName].every((one) => one === undefined)) return undefined;
   return {
     ...(tlsCa === undefined ? {} : { caPath: tlsCa }),

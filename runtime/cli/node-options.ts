@@ -5,6 +5,7 @@ import type { NatsOptions } from '../../connectors/nats/connect.js';
 import type { ActorKnobs } from '../actor.js';
 import type { Config } from '../config.js';
 import type { NodeOptions } from '../main-node.js';
+import { grpcOptions } from './grpc-options.js';
 
 const MIB = 1024 * 1024;
 const SECOND_MS = 1000;
@@ -25,11 +26,6 @@ const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs' | 'snapshotEveryBytes'> = {
 
 export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
   const nats = natsOptions(config);
-  const { grpcTlsCertFile: certPath, grpcTlsKeyFile: keyPath, grpcTlsClientCaFile: clientCaPath } = config;
-  const tls =
-    certPath === undefined || keyPath === undefined
-      ? undefined
-      : { certPath, keyPath, ...(clientCaPath === undefined ? {} : { clientCaPath }) };
   return {
     dataDir: config.dataDir,
     ...(nats === undefined ? {} : { nats }),
@@ -46,7 +42,7 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     standbys: config.standbys,
     copyEveryMs: config.copyEverySeconds * SECOND_MS,
     streamBytesMax: streamBytesMax(config),
-    grpc: { host: config.grpcHost, port: config.grpcPort, ...(tls === undefined ? {} : { tls }) },
+    grpc: grpcOptions(config),
   };
 }
 

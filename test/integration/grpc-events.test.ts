@@ -39,7 +39,7 @@ describe('events', () => {
       ['b', 'purchase', '9'],
       ['c', 'rating', '512'],
     ]);
-    expect(calls).toEqual([{ method: METHOD, code: 'OK', ms: expect.any(Number) }]);
+    expect(calls).toEqual([{ method: METHOD, kind: 'client_stream', code: 'OK', ms: expect.any(Number) }]);
   });
 
   it('may be none', async () => {

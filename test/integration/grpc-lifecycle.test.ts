@@ -1,9 +1,10 @@
 /** Starting, health, connections and stopping of the façade. */
 import { create } from '@bufbuild/protobuf';
-import type { ClientReadableStream } from '@grpc/grpc-js';
+import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { CallError } from '../../connectors/grpc/call-error.js';
 import { type Answer } from '../../connectors/grpc/ports.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
 import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
@@ -35,7 +36,7 @@ function watch(address: string, service: string): Watch {
   const seen: string[] = [];
   stream.on('data', ({ status }: HealthCheckResponse) => seen.push(Serving[status]));
   const ended = new Promise<{ code: string }>((resolve) => {
-    stream.on('error', (error) => resolve({ code: error.message }));
+    stream.on('error', (error) => resolve(new CallError(error as ServiceError, address)));
     stream.on('end', () => resolve({ code: 'end' }));
   });
   return { seen, ended };
@@ -161,7 +162,9 @@ describe('a stop', () => {
     server.setServing(true);
     await stopped;
     expect(performance.now() - startedMs).toBeLessThan(5000);
-    expect((await watched.ended).code).toMatch(/UNAVAILABLE/);
+    // So that a subscriber comes back, and not at once.
+    const hint = { code: 'GRPC_UNAVAILABLE', reason: 'GRPC_STOPPING', retryAfterMs: 500 };
+    expect(await watched.ended).toMatchObject(hint);
     expect(watched.seen).toEqual(['SERVING', 'NOT_SERVING']);
   });
 

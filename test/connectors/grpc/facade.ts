@@ -9,7 +9,7 @@ import {
   type RivuletClient,
 } from '../../../connectors/grpc/client.js';
 import { CallError } from '../../../connectors/grpc/call-error.js';
-import type { Answer, EndedCall, EventPublisher } from '../../../connectors/grpc/ports.js';
+import type { Answer, CalledMethod, EndedCall, EventPublisher } from '../../../connectors/grpc/ports.js';
 import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from '../../../connectors/grpc/server.js';
 import { EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
 
@@ -30,6 +30,7 @@ export interface Facade {
   readonly client: RivuletClient;
   readonly address: string;
   /** What the observer was told, in order. */
+  readonly began: CalledMethod[];
   readonly calls: EndedCall[];
 }
 
@@ -37,11 +38,12 @@ export const storesAll: EventPublisher = { publish: () => Promise.resolve() };
 
 export async function facade(options: Partial<GrpcServerOptions> = {}, connect: ConnectOptions = {}): Promise<Facade> {
   const calls: EndedCall[] = [];
+  const began: CalledMethod[] = [];
   const server = await startGrpcServer({
     answers: { get: () => ANSWER },
     publisher: storesAll,
     port: 0,
-    onCall: (call) => calls.push(call),
+    observer: { began: (call) => began.push(call), ended: (call) => calls.push(call) },
     ...options,
   });
   const address = `127.0.0.1:${server.port}`;
@@ -50,7 +52,7 @@ export async function facade(options: Partial<GrpcServerOptions> = {}, connect: 
     client.close();
     await server.stop(200);
   });
-  return { server, client, address, calls };
+  return { server, client, address, began, calls };
 }
 
 /** A client that sends bytes as they are. */
