@@ -13,7 +13,6 @@
  * On start the port opens after the store was recovered: who can connect can read.
  */
 import { mkdir, realpath } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asError, fatal, RivuletError } from '../../runtime/errors.js';
@@ -23,13 +22,12 @@ import {
   describeExit,
   launch,
   logTail,
-  PORT_ANY,
-  portTaken,
   removePortsFiles,
   type ServerProcess,
   type ServerSpec,
 } from './server-process.js';
 import { isAtLeast, VERSION_SYNC_INTERVAL, VERSION_TOLERATED, versionOf } from './server-version.js';
+import { launchFirst } from './server-launch.js';
 import { claimStore, endLeftovers, type StoreClaim } from './store-claim.js';
 
 export interface RestartPolicy {
@@ -84,9 +82,6 @@ export interface EmbeddedNats {
 
 const HOST = '127.0.0.1';
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
-const PORT_DEFAULT = 4222;
-const PORTS_TRIED_MAX = 100;
-const PROBE_MS_MAX = 1_000;
 const PAYLOAD_BYTES_DEFAULT = 8 * 1024 * 1024;
 const CONFIG_FILE = 'nats-server.conf';
 const ROOM_AGAIN = 'its disk was full, and has room again';
@@ -99,11 +94,17 @@ const RESTART: RestartPolicy = { restartsMax: 5, windowMs: 300_000, delayMs: 100
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
   const spec = await specOf(options);
   const claim = await claimStore(spec.storeDir);
+  const { restartsMax } = { ...RESTART, ...options.restart };
   try {
     for (const pid of await endLeftovers(spec.configFile, spec.binary)) {
       options.onEvent?.({ kind: 'leftover-ended', pid });
     }
-    return new SupervisedServer(spec, await launchOnPort(spec, options.port ?? 0), claim, options);
+    return new SupervisedServer(
+      spec,
+      await launchFirst(spec, options.port ?? 0, restartsMax, options.onEvent),
+      claim,
+      options,
+    );
   } catch (error) {
     await claim.release();
     throw error;
@@ -143,41 +144,6 @@ async function specOf(options: EmbeddedNatsOptions): Promise<ServerSpec> {
     syncInterval: options.syncInterval,
     ...(options.onSpawned === undefined ? {} : { onSpawned: options.onSpawned }),
   };
-}
-
-async function launchOnPort(spec: ServerSpec, wanted: number | 'any'): Promise<ServerProcess> {
-  if (wanted === 'any') return launch(spec, PORT_ANY);
-  if (wanted !== 0) {
-    // Asked first: a server that cannot have the port would have opened the store for nothing.
-    if (await isTaken(spec.host, wanted)) throw portTaken(spec.host, wanted);
-    return launch(spec, wanted);
-  }
-  for (let port = PORT_DEFAULT; port < PORT_DEFAULT + PORTS_TRIED_MAX; port++) {
-    if (await isTaken(spec.host, port)) continue;
-    try {
-      return await launch(spec, port);
-    } catch (error) {
-      // Taken between the question and the start.
-      if (!(error instanceof RivuletError && error.code === 'NATS_PORT_TAKEN')) throw error;
-    }
-  }
-  const range = `${PORT_DEFAULT} to ${PORT_DEFAULT + PORTS_TRIED_MAX - 1}`;
-  throw fatal('NATS_PORT_TAKEN', `every port from ${range} is taken`, {
-    hint: 'choose a port for the embedded NATS (--nats-port, RIVULET_NATS_PORT)',
-  });
-}
-
-function isTaken(host: string, port: number): Promise<boolean> {
-  return new Promise((answer) => {
-    const socket = connect({ host, port, timeout: PROBE_MS_MAX });
-    const settle = (taken: boolean): void => {
-      socket.destroy();
-      answer(taken);
-    };
-    socket.once('connect', () => settle(true));
-    socket.once('timeout', () => settle(true));
-    socket.once('error', () => settle(false));
-  });
 }
 
 /** Answers each death of the server with a restart, within the budget (E2, E3); ends it itself when nothing else helps (E4). */

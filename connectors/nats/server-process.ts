@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fatal, type RivuletError } from '../../runtime/errors.js';
+import { fatal, RivuletError } from '../../runtime/errors.js';
 import { logFrom, logSize } from './server-log.js';
 import { isAtLeast, VERSION_SYNC_INTERVAL } from './server-version.js';
 
@@ -74,7 +74,10 @@ export async function launch(spec: ServerSpec, port: number, signal?: AbortSigna
     // A port file tells that it is our own child that listens; to connect would also find another's server.
     const opened = await readPort(spec.storeDir, child.pid!);
     if (opened !== undefined && ended === undefined) return { pid: child.pid!, port: opened, exited, stop };
-    if (ended !== undefined) throw startFailed(spec, port, describeExit(ended), await logTail(spec.logFile, logStart));
+    if (ended !== undefined) {
+      const failed = startFailed(spec, port, describeExit(ended), await logTail(spec.logFile, logStart));
+      throw ended.signal === null ? failed : new KilledAtStart(failed);
+    }
     if (signal?.aborted === true || performance.now() > until) {
       await stop();
       signal?.throwIfAborted();
@@ -82,6 +85,13 @@ export async function launch(spec: ServerSpec, port: number, signal?: AbortSigna
       throw startFailed(spec, port, what, await logTail(spec.logFile, logStart));
     }
     await sleep(READY_POLL_MS);
+  }
+}
+
+/** Somebody ended it before it listened: nothing is wrong with it. */
+export class KilledAtStart extends RivuletError {
+  constructor({ reaction, code, message, cause, hint }: RivuletError) {
+    super(reaction, code, message, { cause, ...(hint === undefined ? {} : { hint }) });
   }
 }
 

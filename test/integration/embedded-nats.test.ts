@@ -227,6 +227,16 @@ describe('a killed server', () => {
     await start();
   });
 
+  it('is started again when it is killed while it starts', async () => {
+    const events: EmbeddedNatsEvent[] = [];
+    const [once, script] = [join(folder, 'once'), join(folder, 'nats-server')];
+    const die = `if [ ! -e '${once}' ]; then touch '${once}'; kill -9 $$; fi`;
+    await writeFile(script, `#!/bin/sh\n${die}\nexec '${binary}' "$@"\n`, { mode: 0o700 });
+    const server = await start({ binary: script, version: '2.15.1', onEvent: (event) => events.push(event) });
+    expect(events).toMatchObject([{ kind: 'died', reason: 'it was killed while it started', attempt: 1 }]);
+    await store(server.url, 'one');
+  });
+
   it('is not restarted once it is stopped', async () => {
     const events: EmbeddedNatsEvent[] = [];
     const server = await start({
