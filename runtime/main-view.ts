@@ -35,11 +35,11 @@ class Listeners {
 /**
  * The folds of a view by partition, as they stand; while one restarts, as it last stood. Throws Transient VIEW_RESTORING before it has stood at all.
  */
-function readersOf<R>(host: Host, stage: string, make: (fold: MailboxFold) => R) {
+function readersOf<R>(host: () => Host, stage: string, make: (fold: MailboxFold) => R) {
   const latest = new Map<number, MailboxFold>();
   const readers = new WeakMap<MailboxFold, R>();
   return (partition: number): { readonly fold: MailboxFold; readonly reader: R } => {
-    const fold = host.actor(stage, partition)?.fold ?? latest.get(partition);
+    const fold = host().actor(stage, partition)?.fold ?? latest.get(partition);
     if (fold === undefined) throw transient('VIEW_RESTORING', `partition ${partition} of ${stage} is restarting`);
     let reader = readers.get(fold);
     if (reader === undefined) {

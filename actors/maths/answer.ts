@@ -22,8 +22,6 @@ export interface RecommendationReader {
   fallback(limit: number): readonly RankedItem[];
   /** The first items of a main category, typed as fallback. */
   topOf(category: string, limit: number): readonly RankedItem[];
-  /** The same text for as long as nothing that the user's answers are made of has changed; but for the top lists of single categories. */
-  version(user: string): string;
 }
 
 export interface Question {
