@@ -14,7 +14,7 @@ import { categoriesIn } from '../maths/item-totals.js';
 import { mainCategories } from '../maths/main-category.js';
 import { latestName, NO_NAME, type NumberedNames } from '../maths/numbered-names.js';
 import { heated, isPaneOver, PANE_MS } from '../maths/trending.js';
-import { ITEMS, numberAnew, type PaneTable, replacePane, type TrendingCells } from '../maths/trending-items.js';
+import { ITEMS, numberAnew, replacePane, type TrendingCells } from '../maths/trending-items.js';
 import { rowsByWindow } from '../maths/window.js';
 import { WindowSums } from '../maths/window-sums.js';
 import type { engagements } from '../model.js';
@@ -101,6 +101,8 @@ export class TrendCounts {
     for (const { start: pane, rows: at } of rowsByWindow(panes.subarray(0, count), (one) => [one])) {
       this.count(pane, frame, rows, numbers, at);
     }
+    // Behind the frame: items may be numbered anew.
+    for (const pane of new Set(panes.subarray(0, count))) this.makeRoom(pane);
   }
 
   /** Forgets panes whose windows are closed. */
@@ -163,12 +165,13 @@ export class TrendCounts {
       } else clicks[found[i]!]!++;
     }
     for (const sums of this.sums) sums.add(pane, numbers, at, isView, this.items);
-    if (table.rows > this.options.itemsMax) this.letGo(pane, table);
   }
 
-  /** Makes room: see heavy-hitters.ts. */
-  private letGo(pane: number, table: PaneTable): void {
-    const { viewWeight, clickWeight } = this.options;
+  /** Where a pane has more items than it has room for: see heavy-hitters.ts. */
+  private makeRoom(pane: number): void {
+    const { viewWeight, clickWeight, itemsMax } = this.options;
+    const table = this.cells.panes.table(pane);
+    if (table.rows <= itemsMax) return;
     const { views, clicks, floor: floors } = table.values;
     const estimates = Float64Array.from(
       { length: table.rows },
