@@ -66,7 +66,7 @@ describe('with more items than there is room for', () => {
     const hours = 3;
     for (let i = 0; i < 12; i++) {
       const rows = Array.from({ length: 900 }, (_, n) =>
-        row({ item: n < 300 ? n % 3 : 1_000 + i * 900 + n, type: VIEW }, (n % hours) * HOUR),
+        row({ item: n < 600 ? 1_000 + i * 900 + n : n % 3, type: VIEW }, (n % hours) * HOUR),
       );
       driver.feed('events', rows);
     }
