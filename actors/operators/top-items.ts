@@ -7,10 +7,10 @@
  * A list without items has one row with an absent item.
  */
 import { ABSENT, type FrameOf, type Value } from '../../runtime/stage.js';
-import { bestRows } from '../maths/best-rows.js';
 import { FrameChunks } from '../maths/frame-chunks.js';
 import { compareItems, orderKey } from '../maths/item-order.js';
 import { NO_NAME } from '../maths/numbered-names.js';
+import { topRows } from '../maths/top-rows.js';
 import { heatAt, isClosed, PANE_MS, paneOf, SIZE_MS, startOf, velocity } from '../maths/trending.js';
 import { itemOf, ITEMS, markAll } from '../maths/trending-items.js';
 import type { WindowSums } from '../maths/window-sums.js';
@@ -57,6 +57,8 @@ export class TopItems {
   /** Order keys by number of the item. */
   private keys: number[] = [];
   private numbering = 0;
+  /** Room for the scores of one look. */
+  private scores = new Float64Array(0);
 
   constructor(
     private readonly cells: TopCells,
@@ -120,50 +122,35 @@ export class TopItems {
   }
 
   private say(chunks: Chunks, look: Look, ranking: TrendingRanking, lists: readonly number[]): void {
-    const { items } = this.counts;
+    const { items, categories } = this.counts;
     const { listSize } = this.options;
     const scores = this.scoresOf(look, ranking);
-    const happened = ({ views, clicks }: WindowSums, item: number): boolean => views[item]! + clicks[item]! > 0;
-    const beats = (a: number, b: number): boolean =>
-      scores[a]! > scores[b]! || (scores[a] === scores[b] && this.isBefore(a, b));
+    const isAsked = new Uint8Array(categories.rows.rows);
+    for (const list of lists) isAsked[list] = 1;
     const category = this.cells.items.table(ITEMS).values.category.subarray(0, items);
-    const [overAll, names] = [lists.includes(NO_NAME), this.counts.categories.rows.rows];
-    const isAsked = new Uint8Array(names);
-    for (const list of lists) if (list !== NO_NAME) isAsked[list] = 1;
-    const ofAll = overAll
-      ? bestRows(new Uint32Array(items), 1, listSize, beats, (item) => happened(look.sums, item))
-      : undefined;
-    const ofCategories =
-      lists.length > (overAll ? 1 : 0)
-        ? bestRows(
-            category,
-            names,
-            listSize,
-            beats,
-            (item) => isAsked[category[item]!] === 1 && happened(look.sums, item),
-          )
-        : undefined;
+    const best = topRows(scores, category, isAsked, listSize, (a, b) => this.isBefore(a, b));
     for (const list of lists) {
-      const best = list === NO_NAME ? ofAll! : ofCategories!.subarray(list * listSize, (list + 1) * listSize);
-      this.append(chunks, look, ranking, list, best, scores);
+      this.append(chunks, look, ranking, list, best.subarray(list * listSize, (list + 1) * listSize), scores);
     }
   }
 
+  /** By number of the item; NaN where nothing happened in the window. */
   private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
-    const scores = new Float64Array(this.counts.items);
     const { viewWeight, clickWeight, halfLifeMs } = this.options;
     const asOfMs = this.cells.asOf.get();
-    if (ranking === 'decayed') {
-      const { heat } = this.cells.items.table(ITEMS).values;
-      for (let item = 0; item < scores.length; item++) scores[item] = heatAt(heat[item]!, asOfMs, halfLifeMs!);
-      return scores;
-    }
     const { views, clicks } = sums;
-    for (let item = 0; item < scores.length; item++)
-      scores[item] = views[item]! * viewWeight + clicks[item]! * clickWeight;
-    if (ranking === 'velocity') {
-      for (let item = 0; item < scores.length; item++) {
-        scores[item] = velocity(scores[item]!, this.scoreIn(before!, item), startMs, SIZE_MS[window], asOfMs);
+    const { heat } = this.cells.items.table(ITEMS).values;
+    const { items } = this.counts;
+    if (this.scores.length < items) this.scores = new Float64Array(items * 2);
+    const scores = this.scores.subarray(0, items);
+    for (let item = 0; item < items; item++) {
+      const [viewed, clicked] = [views[item]!, clicks[item]!];
+      if (viewed + clicked === 0) scores[item] = NaN;
+      else if (ranking === 'decayed') scores[item] = heatAt(heat[item]!, asOfMs, halfLifeMs!);
+      else {
+        const score = viewed * viewWeight + clicked * clickWeight;
+        scores[item] =
+          ranking === 'score' ? score : velocity(score, this.scoreIn(before!, item), startMs, SIZE_MS[window], asOfMs);
       }
     }
     return scores;

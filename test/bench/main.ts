@@ -1,4 +1,4 @@
-/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|trending|pauses …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
@@ -6,6 +6,7 @@ import { benchNodes } from './nodes.js';
 import { benchPauses } from './pauses.js';
 import { benchRecovery } from './recovery.js';
 import { benchTakeover } from './takeover.js';
+import { benchTrending } from './trending.js';
 import { benchMemory, benchReplay, benchSnapshots } from './replay.js';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
     for (const users of [10_000, 100_000]) await benchTakeover(users);
   },
   nodes: () => benchNodes(300_000, 3),
+  trending: () => benchTrending(),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
 };
 
