@@ -19,6 +19,8 @@ interface Caller {
 
 export class CallDesk {
   readonly clients: ClientLimit;
+  /** Streams that stand for as long as the caller wants: they cost memory, and no work while nothing changes. */
+  readonly subscribers: ClientLimit;
   private loggedAtMs = -Infinity;
   private unlogged = 0;
 
@@ -29,11 +31,12 @@ export class CallDesk {
     private readonly logger: Logger | undefined,
   ) {
     this.clients = new ClientLimit(limits.callsPerClient);
+    this.subscribers = new ClientLimit(limits.subscriptionsPerClient);
   }
 
   /** Why a call is not taken up at all. */
-  faultOfCaller(call: Caller): Fault | undefined {
-    if (!this.clients.admits(call)) return tooManyCalls(this.limits.callsPerClient);
+  faultOfCaller(call: Caller, among = this.clients): Fault | undefined {
+    if (!among.admits(call)) return tooManyCalls(among.callsMax);
     const deadline = call.getDeadline();
     return deadline !== Infinity && this.clock.nowMs() >= Number(deadline) ? TOO_LATE : undefined;
   }

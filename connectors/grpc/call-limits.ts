@@ -8,6 +8,8 @@ export interface CallLimits {
   readonly streamsPerConnection: number;
   /** Calls at once from one address, over all its connections; what is above is refused. */
   readonly callsPerClient: number;
+  /** Subscriptions (StreamTrending, StreamRecommendations) of one address at once; what is above is refused. */
+  readonly subscriptionsPerClient: number;
   /** Events of one PublishEvents call that wait for their acknowledgement; while there are so many, the stream is not read. */
   readonly publishesInFlight: number;
   /** How far in the future the time of an event may be. */
@@ -26,6 +28,7 @@ export const CALL_LIMITS: CallLimits = {
   streamMessageBytesMax: 4 * 2 ** 20,
   streamsPerConnection: 256,
   callsPerClient: 512,
+  subscriptionsPerClient: 4096,
   publishesInFlight: 256,
   futureMsMax: 24 * 3_600_000,
   keepaliveMs: 60_000,

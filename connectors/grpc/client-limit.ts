@@ -7,7 +7,7 @@ export class ClientLimit {
   private readonly underWay = new Map<string, number>();
   private total = 0;
 
-  constructor(private readonly callsMax: number) {}
+  constructor(readonly callsMax: number) {}
 
   /** Whether the client may start another call. Costs a look at the address only when somebody could be at the limit. */
   admits(call: { getPeer(): string }): boolean {

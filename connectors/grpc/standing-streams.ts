@@ -1,14 +1,22 @@
 /**
- * Services whose streams only the client would end (health watches, reflection): takes them to the server and remembers their open streams,
+ * Services whose streams only the client would end (health watches, reflection, subscriptions): takes them to the server and remembers their open streams,
  * so that a stop does not wait for them.
  */
 import { type Server, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { type Fault, type Refusal, refusal } from './status-details.js';
 
 /** All that is done with a stream here; grpc-js turns the error into the status of the call. */
 interface OpenStream {
   once(event: 'cancelled', listener: () => void): unknown;
-  emit(event: 'error', error: Error): boolean;
+  emit(event: 'error', error: Refusal): boolean;
 }
+
+const STOPPING: Fault = {
+  code: status.UNAVAILABLE,
+  message: 'the node stops: go on at another, or at this one when it is back',
+  reason: 'GRPC_STOPPING',
+  retryAfterMs: 500,
+};
 
 type Handler = (...args: unknown[]) => void;
 
@@ -30,12 +38,7 @@ export class StandingStreams {
   };
 
   end(): void {
-    for (const stream of this.open) {
-      stream.emit(
-        'error',
-        Object.assign(new Error('the node stops'), { code: status.UNAVAILABLE, details: 'the node stops' }),
-      );
-    }
+    for (const stream of this.open) stream.emit('error', refusal(STOPPING));
   }
 
   /** `cancelled` comes at the end of every stream, however it ended. */
