@@ -51,10 +51,6 @@ export class RecommendationHub {
     this.rounds.stop();
   }
 
-  get subscribers(): number {
-    return this.followers.size;
-  }
-
   readonly streamRecommendations = (call: ByteStream): void => {
     const startedMs = performance.now();
     const refused = this.desk.faultOfCaller(call, this.desk.subscribers);

@@ -22,6 +22,7 @@ type Handler = (...args: unknown[]) => void;
 
 export class StandingStreams {
   private readonly open = new Set<OpenStream>();
+  private isOver = false;
 
   constructor(private readonly server: Server) {}
 
@@ -38,6 +39,7 @@ export class StandingStreams {
   };
 
   end(): void {
+    this.isOver = true;
     for (const stream of this.open) stream.emit('error', refusal(STOPPING));
   }
 
@@ -47,7 +49,8 @@ export class StandingStreams {
       const stream = args[0] as OpenStream;
       this.open.add(stream);
       stream.once('cancelled', () => this.open.delete(stream));
-      handler(...args);
+      if (this.isOver) stream.emit('error', refusal(STOPPING));
+      else handler(...args);
     };
   }
 }
