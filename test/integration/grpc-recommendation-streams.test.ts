@@ -158,7 +158,7 @@ describe('the list of a user who stays', () => {
 
   it('stands while it cannot be looked up for a moment, and comes when it can', async () => {
     const { view, client } = await viewAndFacade();
-    const one = follow(client.streamRecommendations({ userId: 'u' }));
+    const one = follow(client.streamRecommendations({ userId: 'u' }, { reconnect: false }));
     await vi.waitFor(() => expect(one.seen).toEqual(['popular']));
     view.failure = transient('VIEW_RESTORING', 'partition 3 of the view is restarting');
     const { asked } = view;
