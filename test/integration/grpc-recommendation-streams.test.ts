@@ -61,8 +61,9 @@ describe('the lists of many users', () => {
 
   it('are not given when one of them cannot be', async () => {
     const get = ({ userId }: RecommendationQuery): Answer | Promise<Answer> => {
-      if (userId === 'c') throw transient('VIEW_RESTORING', 'partition 3 of the view is restarting');
-      return Promise.resolve(ANSWER);
+      const away = transient('VIEW_RESTORING', 'partition 3 of the view is restarting');
+      if (userId === 'c') throw away;
+      return userId === 'b' ? Promise.reject(away) : ANSWER;
     };
     const { client, calls } = await facade({ answers: { get } });
     const error = await failure(client.batchGetRecommendations({ userIds: ['a', 'b', 'c'] }));
