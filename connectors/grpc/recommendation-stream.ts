@@ -46,10 +46,6 @@ export class RecommendationHub {
     this.rounds.stop();
   }
 
-  get subscribers(): number {
-    return this.followers.size;
-  }
-
   readonly streamRecommendations = (call: ByteStream): void => {
     const { requestBytesMax } = this.desk.limits;
     const read = readRequest(StreamRecommendationsRequestSchema, call.request, requestBytesMax, queryOf);

@@ -20,6 +20,7 @@ type Handler = (...args: unknown[]) => void;
 
 export class StandingStreams {
   private readonly open = new Set<OpenStream>();
+  private isOver = false;
 
   constructor(private readonly server: ServiceTaker) {}
 
@@ -37,6 +38,7 @@ export class StandingStreams {
 
   /** Tells every stream that the node stops, and when to come back. */
   end(): void {
+    this.isOver = true;
     for (const stream of this.open) stream.emit('error', refusal(STOPPING));
   }
 
@@ -46,7 +48,8 @@ export class StandingStreams {
       const stream = args[0] as OpenStream;
       this.open.add(stream);
       stream.once('cancelled', () => this.open.delete(stream));
-      handler(...args);
+      if (this.isOver) stream.emit('error', refusal(STOPPING));
+      else handler(...args);
     };
   }
 }

@@ -8,12 +8,12 @@
  */
 import { status } from '@grpc/grpc-js';
 import { StreamTrendingRequestSchema } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
-import { reactionOf, transient } from '../../runtime/errors.js';
+import { reactionOf } from '../../runtime/errors.js';
 import type { Clock } from '../../runtime/ports.js';
 import type { CallDesk } from './call-desk.js';
 import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
 import type { TrendingLists, TrendingQuery, TrendingRanking } from './ports.js';
-import { type Subscription, subscriptionOf } from './request-fields.js';
+import { subscriptionOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
 import { Rounds, turn } from './rounds.js';
 import { type Fault, faultOf } from './status-details.js';
@@ -99,16 +99,21 @@ export class TrendingHub {
       return;
     }
     try {
-      this.follow(call, read.asked);
+      const { query, limit, afterRevision } = read.asked;
+      const list = this.listOf(query, limit);
+      if (list === undefined) {
+        refuse(call, TOO_MANY_LISTS);
+        return;
+      }
+      // What may throw, before anything is remembered of the call.
+      list.feed.messageFor(afterRevision);
+      this.follow(call, list, afterRevision);
     } catch (error) {
       refuse(call, faultOf(error));
     }
   };
 
-  private follow(call: ByteStream, { query, limit, afterRevision }: Subscription): void {
-    const list = this.listOf(query, limit);
-    // What may throw, before anything is remembered.
-    list.feed.messageFor(afterRevision);
+  private follow(call: ByteStream, list: FollowedList, afterRevision: number | undefined): void {
     const follower: Follower = {
       stream: new PacedStream(call, this.desk, {
         onFree: () => this.serve(list, follower, this.clock.nowMs()),
@@ -125,7 +130,8 @@ export class TrendingHub {
     this.send(list, follower);
   }
 
-  private listOf(query: TrendingQuery, limit: number): FollowedList {
+  /** `undefined` when there are too many. */
+  private listOf(query: TrendingQuery, limit: number): FollowedList | undefined {
     const key = `${query.window} ${query.ranking} ${limit} ${query.category ?? ''}`;
     const now = this.source.get(query);
     const known = this.lists.get(key);
@@ -133,7 +139,7 @@ export class TrendingHub {
       known.feed.observe(now);
       return known;
     }
-    if (this.lists.size >= LISTS_MAX) this.forgetIdle();
+    if (this.lists.size >= LISTS_MAX && !this.forgetIdle()) return undefined;
     const feed = new TrendingFeed(now, limit);
     const made: FollowedList = {
       ...{ query, feed, followers: new Set<Follower>(), offered: feed.revision },
@@ -143,15 +149,13 @@ export class TrendingHub {
     return made;
   }
 
-  /** Makes room: the list that nobody has followed for longest goes. */
-  private forgetIdle(): void {
+  /** Makes room: the list that nobody has followed for longest goes. False when all are followed. */
+  private forgetIdle(): boolean {
     const idle = [...this.lists].filter(([, { followers }]) => followers.size === 0);
     idle.sort(([, a], [, b]) => (a.idleSinceMs ?? 0) - (b.idleSinceMs ?? 0));
     const [first] = idle;
-    if (first === undefined) {
-      throw transient('TOO_MANY_LISTS', `${LISTS_MAX} trending lists are followed: subscribe to one of them, or later`);
-    }
-    this.forget(...first);
+    if (first !== undefined) this.forget(...first);
+    return first !== undefined;
   }
 
   private forget(key: string, { feed }: FollowedList): void {
@@ -204,6 +208,13 @@ export class TrendingHub {
     this.sent++;
   }
 }
+
+const TOO_MANY_LISTS: Fault = {
+  code: status.RESOURCE_EXHAUSTED,
+  message: `${LISTS_MAX} different trending lists are followed on this node: subscribe to one of them, or at another node`,
+  reason: 'TOO_MANY_LISTS',
+  retryAfterMs: KEPT_MS,
+};
 
 const notMade = (ranking: TrendingRanking): Fault => ({
   code: status.FAILED_PRECONDITION,

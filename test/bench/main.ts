@@ -1,4 +1,4 @@
-/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|trending-stream …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
@@ -7,6 +7,7 @@ import { benchPauses } from './pauses.js';
 import { benchRecovery } from './recovery.js';
 import { benchTakeover } from './takeover.js';
 import { benchMemory, benchReplay, benchSnapshots } from './replay.js';
+import { benchTrendingStream } from './trending-stream.js';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   replay: () => benchReplay(3),
@@ -21,6 +22,9 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   },
   nodes: () => benchNodes(300_000, 3),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
+  'trending-stream': async () => {
+    for (const connections of [20, 2_000]) await benchTrendingStream(2_000, connections, 100, 15);
+  },
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches);

@@ -33,8 +33,8 @@ describe('the list', () => {
     expect(stdout.split('\n')).toEqual([
       HEAD,
       '',
-      '#  ITEM       CATEGORY    SCORE  VIEWS  CLICKS  VELOCITY',
-      '1  item-1     toys      1234.50  1,234       0      +617',
+      '#  ITEM     CATEGORY    SCORE  VIEWS  CLICKS  VELOCITY',
+      '1  item-1   toys      1234.50  1,234       0      +617',
       '2  \\x1b[2J  –               2      2       0        +1',
       '',
     ]);

@@ -163,6 +163,14 @@ describe('a question', () => {
   });
 });
 
+it('has a health of its own, where there are lists', async () => {
+  const { server, client } = await listsAndFacade();
+  server.setServing(true);
+  expect(await client.health('rivulet.v1.TrendingService')).toBe('SERVING');
+  const without = await facade();
+  expect((await failure(without.client.health('rivulet.v1.TrendingService'))).status).toBe('NOT_FOUND');
+});
+
 describe('a stop', () => {
   it('ends streams with a hint when to come back, and does not wait for them', async () => {
     const { lists, server, client, calls } = await listsAndFacade();
@@ -185,11 +193,13 @@ describe('a stop', () => {
       { onInterrupted: (error, retryMs) => void interruptions.push([error, retryMs]) },
     );
     await firstOf(updates);
-    const next = firstOf(updates);
+    const change = firstOf(updates);
     await server.stop(1000);
-    await facade({ trending: lists, port: server.port });
+    const { server: next } = await facade({ trending: lists, port: server.port });
+    // What it has is what there is: it is told so, and no more.
+    await vi.waitFor(() => expect(next.trendingCounts()).toMatchObject({ messagesSent: 1 }), { timeout: 5000 });
     lists.set(entries('d:9 a:3 b:2'));
-    expect(await next).toMatchObject({ revision: 2, entered: ['d'], left: ['c'] });
+    expect(await change).toMatchObject({ revision: 2, entered: ['d'], left: ['c'] });
     expect(interruptions.length).toBeGreaterThan(0);
     expect(interruptions[0]).toMatchObject([{ status: 'UNAVAILABLE' }, expect.any(Number)]);
     expect(interruptions[0]![1]).toBeGreaterThanOrEqual(500);
