@@ -1,32 +1,78 @@
 /**
- * GetRecommendations: bytes in, bytes out.
+ * GetRecommendations and BatchGetRecommendations: bytes in, bytes out.
  *
  * An answer that is there at once is sent in the same turn: no promise, no listener, no count. One that takes time is counted against its
  * client until it settles, even when the call has ended before, so that cancelled calls cannot pile up work.
  */
-import { fromBinary } from '@bufbuild/protobuf';
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import {
-  type GetRecommendationsRequest,
+  BatchGetRecommendationsRequestSchema,
   GetRecommendationsRequestSchema,
 } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
-import { answerBytes } from './answer-bytes.js';
+import { asError } from '../../runtime/errors.js';
+import { answerBytes, batchBytes } from './answer-bytes.js';
 import type { CallDesk } from './call-desk.js';
 import type { Answer, RecommendationAnswers, RecommendationQuery } from './ports.js';
-import { queryOf } from './request-fields.js';
-import { type Fault, faultOf, invalidFields, malformed, refusal, tooLarge } from './status-details.js';
+import { type BatchQuery, batchQueryOf, queryOf } from './request-fields.js';
+import { readRequest } from './request-reading.js';
+import { faultOf, type FieldViolation, refusal } from './status-details.js';
 
 type Call = ServerUnaryCall<Buffer, Buffer>;
 type Reply = sendUnaryData<Buffer>;
+type Handler = (call: Call, reply: Reply) => void;
+
+/** What a method does with a request. */
+interface Work<D extends DescMessage, Q extends object, A extends object> {
+  readonly schema: D;
+  readonly check: (request: MessageShape<D>) => Q | readonly FieldViolation[];
+  readonly answer: (query: Q) => A | Promise<A>;
+  readonly bytes: (query: Q, answer: A) => Buffer;
+}
 
 export function recommendationHandlers(
   answers: RecommendationAnswers,
   desk: CallDesk,
-): { getRecommendations(call: Call, reply: Reply): void } {
-  const send = (reply: Reply, query: RecommendationQuery, answer: Answer): void => {
+): { readonly getRecommendations: Handler; readonly batchGetRecommendations: Handler } {
+  return {
+    getRecommendations: handler(desk, {
+      schema: GetRecommendationsRequestSchema,
+      check: queryOf,
+      answer: (query: RecommendationQuery) => answers.get(query),
+      bytes: ({ userId, limit }, answer: Answer) => answerBytes(userId, answer, limit),
+    }),
+    batchGetRecommendations: handler(desk, {
+      schema: BatchGetRecommendationsRequestSchema,
+      check: batchQueryOf,
+      answer: ({ queries }: BatchQuery) => allOf(queries.map((query) => asked(answers, query))),
+      bytes: ({ userIds, limit }, all: readonly Answer[]) => batchBytes(userIds, all, limit),
+    }),
+  };
+}
+
+/** What is thrown waits for the others, which may be under way. */
+function asked(answers: RecommendationAnswers, query: RecommendationQuery): Answer | Promise<Answer> {
+  try {
+    return answers.get(query);
+  } catch (error) {
+    return Promise.reject(asError(error));
+  }
+}
+
+/** Without a promise where none is needed. */
+function allOf(answers: readonly (Answer | Promise<Answer>)[]): readonly Answer[] | Promise<readonly Answer[]> {
+  const isThere = (answer: Answer | Promise<Answer>): answer is Answer => !('then' in answer);
+  return answers.every(isThere) ? answers : Promise.all(answers.map((answer) => Promise.resolve(answer)));
+}
+
+function handler<D extends DescMessage, Q extends object, A extends object>(
+  desk: CallDesk,
+  work: Work<D, Q, A>,
+): Handler {
+  const send = (reply: Reply, query: Q, answer: A): void => {
     let bytes: Buffer;
     try {
-      bytes = answerBytes(query.userId, answer, query.limit);
+      bytes = work.bytes(query, answer);
     } catch (error) {
       reply(refusal(faultOf(error)));
       return;
@@ -34,7 +80,7 @@ export function recommendationHandlers(
     reply(null, bytes);
   };
 
-  const sendLater = (call: Call, reply: Reply, query: RecommendationQuery, later: Promise<Answer>): void => {
+  const sendLater = (call: Call, reply: Reply, query: Q, later: Promise<A>): void => {
     const leave = desk.clients.enter(call);
     later.then(
       (answer) => {
@@ -48,28 +94,14 @@ export function recommendationHandlers(
     );
   };
 
-  return {
-    getRecommendations(call, reply) {
-      const asked = readQuery(call.request, desk.limits.requestBytesMax);
-      if ('code' in asked) {
-        reply(refusal(asked));
-        return;
-      }
-      const answer = answers.get(asked);
-      if ('then' in answer) sendLater(call, reply, asked, answer);
-      else send(reply, asked, answer);
-    },
+  return (call, reply) => {
+    const read = readRequest(work.schema, call.request, desk.limits.requestBytesMax, work.check);
+    if ('fault' in read) {
+      reply(refusal(read.fault));
+      return;
+    }
+    const answer = work.answer(read.asked);
+    if (answer instanceof Promise) sendLater(call, reply, read.asked, answer);
+    else send(reply, read.asked, answer);
   };
-}
-
-function readQuery(bytes: Buffer, bytesMax: number): RecommendationQuery | Fault {
-  if (bytes.length > bytesMax) return tooLarge(bytes.length, bytesMax);
-  let request: GetRecommendationsRequest;
-  try {
-    request = fromBinary(GetRecommendationsRequestSchema, bytes);
-  } catch {
-    return malformed(GetRecommendationsRequestSchema.typeName);
-  }
-  const query = queryOf(request);
-  return 'userId' in query ? query : invalidFields(query);
 }

@@ -1,14 +1,14 @@
 /**
- * Services whose streams only the client would end (health watches, reflection): takes them to the server and remembers their open streams,
+ * Services whose streams only the client would end (health watches, reflection, subscriptions): takes them to the server and remembers their open streams,
  * so that a stop does not wait for them.
  */
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { refusal, STOPPING } from './status-details.js';
+import { type Refusal, refusal, STOPPING } from './status-details.js';
 
 /** All that is done with a stream here; grpc-js turns the error into the status of the call. */
 interface OpenStream {
   once(event: 'cancelled', listener: () => void): unknown;
-  emit(event: 'error', error: Error): boolean;
+  emit(event: 'error', error: Refusal): boolean;
 }
 
 /** What of a server takes services. */
@@ -20,6 +20,7 @@ type Handler = (...args: unknown[]) => void;
 
 export class StandingStreams {
   private readonly open = new Set<OpenStream>();
+  private isOver = false;
 
   constructor(private readonly server: ServiceTaker) {}
 
@@ -37,9 +38,8 @@ export class StandingStreams {
 
   /** Tells every stream that the node stops, and when to come back. */
   end(): void {
-    for (const stream of this.open) {
-      stream.emit('error', Object.assign(new Error(STOPPING.message), refusal(STOPPING)));
-    }
+    this.isOver = true;
+    for (const stream of this.open) stream.emit('error', refusal(STOPPING));
   }
 
   /** `cancelled` comes at the end of every stream, however it ended. */
@@ -48,7 +48,8 @@ export class StandingStreams {
       const stream = args[0] as OpenStream;
       this.open.add(stream);
       stream.once('cancelled', () => this.open.delete(stream));
-      handler(...args);
+      if (this.isOver) stream.emit('error', refusal(STOPPING));
+      else handler(...args);
     };
   }
 }

@@ -1,69 +1,14 @@
 /** `rivulet get`: recommendations for people. */
-import { readFileSync } from 'node:fs';
-import { CallError } from '../../connectors/grpc/call-error.js';
-import { type ConnectOptions, connectRivulet, type Recommendations } from '../../connectors/grpc/client.js';
-import type { ClientTls } from '../../connectors/grpc/credentials.js';
-import type { Config } from '../config.js';
-import { fatal, transient } from '../errors.js';
-import type { GetOptions, NodeFlags } from './commands-node.js';
-import { settingsOf } from './settings.js';
+import type { Recommendations } from '../../connectors/grpc/client.js';
+import type { GetOptions } from './commands-node.js';
+import { withNode } from './node-link.js';
 import { harmless, instant, table } from './terminal.js';
 
 export async function get(userId: string, options: GetOptions): Promise<void> {
-  const { config } = settingsOf(options);
-  const address = options.address ?? addressOf(config);
-  const client = await connectRivulet(address, connectOptions(options));
-  try {
-    const { number, category = '', excludeSeen = false, explain = false } = options;
-    const request = { userId, limit: number, category, excludeSeen, explain };
-    const answer = await client.getRecommendations(request).catch((error: unknown) => {
-      throw nobodyThere(error, address) ?? error;
-    });
-    process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
-  } finally {
-    client.close();
-  }
-}
-
-/** The library's words for a refused connection are long; a node that answers itself gives a reason. */
-function nobodyThere(error: unknown, address: string): Error | undefined {
-  if (!(error instanceof CallError) || error.status !== 'UNAVAILABLE' || error.reason !== undefined) return undefined;
-  const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return transient(error.code, `nothing that could be a node answers on ${address}`, hint);
-}
-
-/** Where the node of this configuration is reached from this machine. */
-export function addressOf({ grpcHost, grpcPort }: Config): string {
-  const host =
-    { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[grpcHost] ?? (grpcHost.includes(':') ? `[${grpcHost}]` : grpcHost);
-  return `${host}:${grpcPort}`;
-}
-
-export const TOKEN_VARIABLE = 'RIVULET_TOKEN';
-
-/** What the flags of a command say of how to speak to a node; the token may stand in the environment, as command lines can be read by others. */
-export function connectOptions(options: NodeFlags): ConnectOptions {
-  const tls = tlsOf(options);
-  const token = options.tokenFile === undefined ? process.env[TOKEN_VARIABLE] : readToken(options.tokenFile);
-  return { ...(tls === undefined ? {} : { tls }), ...(token === undefined || token === '' ? {} : { token }) };
-}
-
-function readToken(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    throw fatal('TOKEN_UNREADABLE', `the token file ${path} cannot be read`, { cause });
-  }
-}
-
-function tlsOf({ tls, tlsCa, tlsCert, tlsKey, tlsServerName }: NodeFlags): ClientTls | undefined {
-  if ([tls, tlsCa, tlsCert, tlsKey, tlsServerName].every((one) => one === undefined)) return undefined;
-  return {
-    ...(tlsCa === undefined ? {} : { caPath: tlsCa }),
-    ...(tlsCert === undefined ? {} : { certPath: tlsCert }),
-    ...(tlsKey === undefined ? {} : { keyPath: tlsKey }),
-    ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }),
-  };
+  const { number, category = '', excludeSeen = false, explain = false } = options;
+  const request = { userId, limit: number, category, excludeSeen, explain };
+  const answer = await withNode(options, (client) => client.getRecommendations(request));
+  process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
 }
 
 function asJson({ userId, items, asOfMs, model }: Recommendations): string {

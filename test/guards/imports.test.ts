@@ -22,6 +22,7 @@ const CONNECTOR = [
   'node:*',
   'runtime/ports',
   'runtime/errors',
+  'runtime/clock',
   'type:runtime/stage',
   'type:actors/model',
   ...PROTO,

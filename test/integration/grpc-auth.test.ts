@@ -6,6 +6,7 @@ import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client
 import type { GrpcServerOptions } from '../../connectors/grpc/server.js';
 import type { AuthOptions } from '../../connectors/grpc/token-check.js';
 import type { KeyPlace } from '../../connectors/grpc/token-keys.js';
+import { systemClock } from '../../runtime/clock.js';
 import { ANSWER, anEvent, bareClient, facade, failure, RECOMMEND, sendBytes } from '../connectors/grpc/facade.js';
 import {
   hearer,
@@ -65,6 +66,21 @@ describe('a call with a token', () => {
     const stranger = await connectRivulet(address);
     expect(await failure(stranger.publishEvents([anEvent()]))).toMatchObject({ reason: 'TOKEN_MISSING' });
     stranger.close();
+  });
+
+  it('may follow a stream; who has none is told so', async () => {
+    const key = await signingKey('k1');
+    const auth = { ...RULES, keys: { file: keyFile(keySet(key)).path } };
+    const changes = { version: () => 1, onChange: () => () => undefined };
+    const { client, address } = await facade({ auth, changes }, { token: await key.sign() });
+    for await (const { items } of client.streamRecommendations({ userId: '512' })) {
+      expect(items).toHaveLength(2);
+      break;
+    }
+    const stranger = await connectRivulet(address);
+    onTestFinished(() => stranger.close());
+    const first = stranger.streamRecommendations({ userId: '512' }).next();
+    expect(await failure(first)).toMatchObject({ status: 'UNAUTHENTICATED', reason: 'TOKEN_MISSING' });
   });
 
   it('whose issuer is a little ahead or behind is answered', async () => {
@@ -155,7 +171,7 @@ describe('keys', () => {
     const [old, young, stranger] = [await signingKey('old'), await signingKey('young'), await signingKey('x')];
     const server = await keyServer(keySet(old));
     // Behind that of the test, so that calls have time left when it is set forward.
-    const clock = { now: Date.now() - 60_000, nowMs: () => clock.now };
+    const clock = { ...systemClock, now: Date.now() - 60_000, nowMs: () => clock.now };
     const { get } = await guarded({ url: server.url }, { coolDownMs: 30_000 }, { clock });
     await get(await old.sign());
     expect(server.asked).toBe(1);

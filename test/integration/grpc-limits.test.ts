@@ -14,6 +14,7 @@ import {
   HealthCheckRequestSchema,
   type HealthCheckResponse,
 } from '../../proto/gen/grpc/health/v1/health_pb.js';
+import { systemClock } from '../../runtime/clock.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { ANSWER, bareClient, deferred, facade, failure } from '../connectors/grpc/facade.js';
 import { keyFile, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
@@ -35,7 +36,7 @@ function subjectsOf({ cause }: CallError): string[] {
 
 /** A clock that stands still, so that no bucket fills by itself. */
 const standing = () => {
-  const clock = { now: Date.now(), nowMs: () => clock.now };
+  const clock = { ...systemClock, now: Date.now(), nowMs: () => clock.now };
   return clock;
 };
 

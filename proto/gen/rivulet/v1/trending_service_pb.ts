@@ -380,7 +380,8 @@ export const TrendingService: GenService<{
   /**
    * The list now, then every change of it, until the caller ends the call.
    *
-   * The first message is a snapshot (or, when the caller resumes and the node still knows that revision, a delta from there).
+   * The first message is a snapshot (or, when the caller resumes and the node still knows that revision, a delta from there, or a
+   * heartbeat when nothing is different).
    * A subscriber that reads too slowly is not sent what it has missed one by one, but one delta from what it has to what is
    * now. While nothing changes, a heartbeat comes every 15 seconds.
    *
@@ -388,7 +389,8 @@ export const TrendingService: GenService<{
    *   FAILED_PRECONDITION  the deployment does not make this ranking; google.rpc.ErrorInfo names the setting
    *   UNAVAILABLE          the node is not ready, or stops (google.rpc.RetryInfo says when to come back): subscribe again, best
    *                        at another node, with the last revision
-   *   RESOURCE_EXHAUSTED   too many calls of this client at once (google.rpc.RetryInfo says when to come back)
+   *   RESOURCE_EXHAUSTED   too many subscriptions of this client at once, or too many different lists are followed on the node
+   *                        (google.rpc.RetryInfo says when to come back)
    *
    * @generated from rpc rivulet.v1.TrendingService.StreamTrending
    */
