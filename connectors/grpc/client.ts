@@ -71,8 +71,10 @@ export interface Recommendations {
   readonly model: string;
 }
 
+export { CallError } from './call-error.js';
 export type { StreamOptions } from './client-streams.js';
 export type { RankedEntry, TrendingRequest, TrendingState, TrendingUpdate } from './client-trending.js';
+export type { AnswerItem, TrendingEntry, TrendingRanking, TrendingWindow } from './ports.js';
 
 export interface PublishSummary {
   readonly accepted: number;

@@ -86,8 +86,8 @@ const decimal = (value: number): string => (Number.isInteger(value) ? String(val
 
 function headOf({ window, ranking, category }: Listing, { window: span, asOfMs }: TrendingUpdate): string {
   const of = category === undefined ? '' : ` in ${harmless(category)}`;
-  const from = span === undefined ? '' : `   ${instant(span.startMs)} to ${instant(span.endMs)}`;
-  return `Trending${of}, ${window}, by ${ranking}${from}   as of ${instant(asOfMs)}`;
+  const head = `Trending${of}, ${window}, by ${ranking}   as of ${instant(asOfMs)}`;
+  return span === undefined ? head : `${head}\nwindow ${instant(span.startMs)} to ${instant(span.endMs)}`;
 }
 
 /** For programs. */

@@ -52,8 +52,9 @@ async function follow(
   const board = new Board();
   const draw = (): void => screen?.draw(pageOf(listing, board, systemClock.nowMs()));
   const redrawing = setInterval(() => board.latest && draw(), REDRAW_EVERY_MS);
-  const onInterrupted = ({ message }: CallError, retryMs: number): void => {
-    const news = `${message}; trying again in ${duration(retryMs)}`;
+  const onInterrupted = ({ reason, message }: CallError, retryMs: number): void => {
+    // The library's words for a refused connection are long; a node that answers itself gives a reason.
+    const news = `${reason === undefined ? 'the node is away' : message}; trying again in ${duration(retryMs)}`;
     if (screen === undefined) process.stderr.write(`warning: ${news}\n`);
     board.tell(news, systemClock.nowMs(), retryMs);
     draw();

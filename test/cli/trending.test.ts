@@ -6,8 +6,10 @@ import { Board, changeOf, lineOf, pageOf } from '../../runtime/cli/trending-view
 import { facade } from '../connectors/grpc/facade.js';
 import { entries, entry, HandLists } from '../connectors/grpc/trending-lists.js';
 
-const HEAD =
-  'Trending, 1h, by score   2019-10-01 00:00:00 UTC to 2019-10-01 01:00:00 UTC   as of 2019-10-01 00:00:01 UTC';
+const HEAD = [
+  'Trending, 1h, by score   as of 2019-10-01 00:00:01 UTC',
+  'window 2019-10-01 00:00:00 UTC to 2019-10-01 01:00:00 UTC',
+];
 
 let [stdout, stderr] = ['', ''];
 beforeEach(() => {
@@ -31,7 +33,7 @@ describe('the list', () => {
     lists.set([{ ...entry('item-1', 1234, 'toys'), score: 1234.5 }, entry('\u001b[2J', 2)]);
     expect(await run(['trending', ...address])).toBe(0);
     expect(stdout.split('\n')).toEqual([
-      HEAD,
+      ...HEAD,
       '',
       '#  ITEM     CATEGORY    SCORE  VIEWS  CLICKS  VELOCITY',
       '1  item-1   toys      1234.50  1,234       0      +617',
