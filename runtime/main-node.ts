@@ -152,6 +152,8 @@ export async function startNode(
     const grpc = await parts.startGrpcServer({
       ...options.grpc,
       answers: hosts.views.answers,
+      changes: hosts.views.answers,
+      trending: hosts.views.trending,
       publisher: parts.eventPublisher(log),
       logger,
       observer: hosts.telemetry.calls,

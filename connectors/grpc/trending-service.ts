@@ -218,7 +218,7 @@ const TOO_MANY_LISTS: Fault = {
 
 const notMade = (ranking: TrendingRanking): Fault => ({
   code: status.FAILED_PRECONDITION,
-  message: `this deployment does not make the ranking ${ranking}: name it in the setting trending.rankings of its nodes`,
+  message: `this deployment does not make the ranking ${ranking}: name it in the setting pipeline.trending.rankings of its nodes`,
   reason: 'RANKING_NOT_MADE',
-  metadata: { setting: 'trending.rankings' },
+  metadata: { setting: 'pipeline.trending.rankings' },
 });

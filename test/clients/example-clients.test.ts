@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { type GrpcServer, startGrpcServer } from '../../connectors/grpc/server.js';
+import { ANSWER, storesAll } from '../connectors/grpc/facade.js';
+import { entries, HandLists } from '../connectors/grpc/trending-lists.js';
 import { startProgram, type Running, workingDirectory } from '../cli/run-cli.js';
 import { type SmallNode, SmallNodes } from '../cli/small-node.js';
 import { built, type Example, isInstalled, toolchainOf } from './example-builds.js';
@@ -102,6 +105,25 @@ describe.each(EXAMPLES)('the client in $language', (example) => {
         expect([code, stdout]).toEqual([0, expect.stringContaining('flowchart')]);
       });
     }
+
+    it('follows the trending list of a façade that is stopped and started again', async () => {
+      const lists = new HandLists();
+      const open = (port: number): Promise<GrpcServer> =>
+        startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, trending: lists, port });
+      lists.set(entries('a:3 b:2 c:1'));
+      let server = await open(0);
+      onTestFinished(() => server.stop(0));
+      const { port } = server;
+      const running = start(['--address', `127.0.0.1:${port}`, 'trending']);
+      await running.printed(/revision 1: a 3\.00, b 2\.00, c 1\.00\n/);
+      lists.set(entries('d:5 a:4 b:2'));
+      await running.printed(/revision 2: d 5\.00, a 4\.00, b 2\.00\n/);
+      await server.stop(200);
+      await running.printed(/the stream ended, again in/);
+      lists.set(entries('a:6 d:5 c:1'));
+      server = await open(port);
+      await running.printed(/revision 3: a 6\.00, d 5\.00, c 1\.00\n/);
+    });
 
     it('gets the lists of many users, in their order', async () => {
       const { code, stdout } = await start(['--address', plain.address, 'batch', 'bob', 'ann']).ended;

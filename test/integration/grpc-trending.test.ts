@@ -139,7 +139,7 @@ describe('a question', () => {
     const { client } = await listsAndFacade();
     const error = await failure(firstOf(client.streamTrending({ ranking: 'decayed' })));
     expect(error).toMatchObject({ status: 'FAILED_PRECONDITION', reason: 'RANKING_NOT_MADE', reaction: 'fatal' });
-    expect(error.message).toContain('trending.rankings');
+    expect(error.message).toContain('pipeline.trending.rankings');
   });
 
   it('while the lists are restored, or there are none, says so', async () => {
