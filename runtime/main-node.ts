@@ -195,7 +195,7 @@ export async function startNode(
         log,
         topology,
         cluster,
-        answer: hosts.views.answers.get,
+        answer: (query) => hosts.views.answers.get(query),
         failed,
         grpcPort: grpc.port,
         natsUrl: nats.options.url,
