@@ -154,6 +154,7 @@ export async function startNode(
       answers: hosts.views.answers,
       changes: hosts.views.answers,
       trending: hosts.views.trending,
+      clock: systemClock,
       publisher: parts.eventPublisher(log),
       logger,
       observer: hosts.telemetry.calls,

@@ -4,7 +4,6 @@ import { type RecommendationCells, recommendationReader } from '../actors/recomm
 import { type TrendingListCells, trendingReader } from '../actors/trending-lists.js';
 import type {
   Answer,
-  RecommendationAnswers,
   RecommendationChanges,
   RecommendationQuery,
   TrendingList,
@@ -51,7 +50,7 @@ function readersOf<R>(host: () => Host, stage: string, make: (fold: MailboxFold)
 }
 
 export interface Views {
-  readonly answers: RecommendationAnswers & RecommendationChanges & { get(query: RecommendationQuery): Answer };
+  readonly answers: RecommendationChanges & { get(query: RecommendationQuery): Answer };
   readonly trending: TrendingLists;
   /** A view has taken something in. */
   changed(stage: string): void;

@@ -17,7 +17,6 @@ import { Health } from '../../proto/gen/grpc/health/v1/health_pb.js';
 import { EventService } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { RecommendationService } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { TrendingService } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
-import { systemClock } from '../../runtime/clock.js';
 import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
@@ -58,7 +57,7 @@ export interface GrpcServerOptions {
   /** How often files of certificates, keys and key sets are looked at. */
   readonly reloadEveryMs?: number;
   readonly limits?: Partial<CallLimits>;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   readonly logger?: Logger;
   readonly observer?: CallObserver;
 }
@@ -91,7 +90,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 }
 
 async function listen(options: GrpcServerOptions, watches: (() => void)[], unwatch: () => void): Promise<GrpcServer> {
-  const { host = LOOPBACK, port = GRPC_PORT, clock = systemClock, logger, auth, tls } = options;
+  const { host = LOOPBACK, port = GRPC_PORT, clock, logger, auth, tls } = options;
   const { answers, changes, trending, reloadEveryMs = RELOAD_EVERY_MS } = options;
   const limits: CallLimits = { ...CALL_LIMITS, ...options.limits };
   const { credentials, close } = await serverCredentials(tls, { everyMs: reloadEveryMs, logger });

@@ -3,6 +3,7 @@
  * second on stdout a line of JSON that tells what it costs. `node --expose-gc trending-node.js <every ms>`; changes begin with a line on stdin.
  */
 import { createInterface } from 'node:readline';
+import { systemClock } from '../../runtime/clock.js';
 import type { TrendingEntry, TrendingList, TrendingLists } from '../../connectors/grpc/ports.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
 import { transient } from '../../runtime/errors.js';
@@ -80,6 +81,7 @@ async function main(): Promise<void> {
       },
     },
     publisher: { publish: () => Promise.resolve() },
+    clock: systemClock,
     trending: list,
     port: 0,
   });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type GrpcServer, startGrpcServer } from '../../connectors/grpc/server.js';
+import { systemClock } from '../../runtime/clock.js';
 import { ANSWER, storesAll } from '../connectors/grpc/facade.js';
 import { entries, HandLists } from '../connectors/grpc/trending-lists.js';
 import { startProgram, type Running, workingDirectory } from '../cli/run-cli.js';
@@ -109,7 +110,13 @@ describe.each(EXAMPLES)('the client in $language', (example) => {
     it('follows the trending list of a façade that is stopped and started again', async () => {
       const lists = new HandLists();
       const open = (port: number): Promise<GrpcServer> =>
-        startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, trending: lists, port });
+        startGrpcServer({
+          answers: { get: () => ANSWER },
+          publisher: storesAll,
+          clock: systemClock,
+          trending: lists,
+          port,
+        });
       lists.set(entries('a:3 b:2 c:1'));
       let server = await open(0);
       onTestFinished(() => server.stop(0));

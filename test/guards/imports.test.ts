@@ -22,7 +22,6 @@ const CONNECTOR = [
   'node:*',
   'runtime/ports',
   'runtime/errors',
-  'runtime/clock',
   'type:runtime/stage',
   'type:actors/model',
   ...PROTO,

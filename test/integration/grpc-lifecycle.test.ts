@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CallError } from '../../connectors/grpc/call-error.js';
+import { systemClock } from '../../runtime/clock.js';
 import { type Answer } from '../../connectors/grpc/ports.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
 import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
@@ -68,7 +69,13 @@ describe('a start', () => {
     const { port } = other.address() as { port: number };
     const warn = vi.fn();
     const logger = { debug: vi.fn(), info: vi.fn(), warn, error: vi.fn() };
-    const start = startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, port, logger });
+    const start = startGrpcServer({
+      answers: { get: () => ANSWER },
+      publisher: storesAll,
+      clock: systemClock,
+      port,
+      logger,
+    });
     const error = await start.then(
       () => expect.unreachable(),
       (thrown: unknown) => thrown as RivuletError,
@@ -84,6 +91,7 @@ describe('a start', () => {
     const start = startGrpcServer({
       answers: { get: () => ANSWER },
       publisher: storesAll,
+      clock: systemClock,
       host: '192.0.2.1',
       port: 0,
     });

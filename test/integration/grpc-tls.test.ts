@@ -1,6 +1,7 @@
 /** TLS and mTLS with certificates made here. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClientTls, ServerTls } from '../../connectors/grpc/credentials.js';
+import { systemClock } from '../../runtime/clock.js';
 import { connectRivulet } from '../../connectors/grpc/client.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
@@ -59,7 +60,7 @@ describe.skipIf(!hasOpenssl)(`TLS${hasOpenssl ? '' : ' (skipped: openssl is not 
   it('says which files do not belong together', async () => {
     const tls = { certPath: file('server.pem'), keyPath: file('client.key') };
     await expect(
-      startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, port: 0, tls }),
+      startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, clock: systemClock, port: 0, tls }),
     ).rejects.toMatchObject({
       code: 'GRPC_TLS_UNUSABLE',
       reaction: 'fatal',
@@ -72,7 +73,13 @@ describe('a TLS file that is not there', () => {
   const says = { code: 'GRPC_TLS_UNREADABLE', reaction: 'fatal', message: expect.stringContaining(file('no')) };
 
   it('stops the start of a server', async () => {
-    const start = startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, port: 0, tls: missing });
+    const start = startGrpcServer({
+      answers: { get: () => ANSWER },
+      publisher: storesAll,
+      clock: systemClock,
+      port: 0,
+      tls: missing,
+    });
     await expect(start).rejects.toMatchObject(says);
   });
 

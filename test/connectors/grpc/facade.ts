@@ -2,6 +2,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../runtime/clock.js';
 import {
   type ConnectOptions,
   connectRivulet,
@@ -43,6 +44,7 @@ export async function facade(options: Partial<GrpcServerOptions> = {}, connect: 
     answers: { get: () => ANSWER },
     publisher: storesAll,
     port: 0,
+    clock: systemClock,
     observer: { began: (call) => began.push(call), ended: (call) => calls.push(call) },
     ...options,
   });
