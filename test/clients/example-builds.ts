@@ -10,6 +10,13 @@ import { kept } from '../support/user-cache.js';
 /** Of one command of a README: the first time, it fetches what the client is made of. */
 const COMMAND_MS_MAX = 240_000;
 
+/** What go, pip and Maven say of a network that does not lead to their registries. */
+const NETWORK =
+  /dial tcp|no such host|i\/o timeout|proxyconnect|connection (refused|reset|timed out)|name resolution|could not resolve|could not transfer|no matching distribution|network is unreachable/i;
+
+/** Not a fault of the client. */
+export class Unreachable extends Error {}
+
 export interface Example {
   readonly language: string;
   /** Below deploy/clients/. */
@@ -87,7 +94,10 @@ async function build(folder: string, copy: string, commands: readonly string[]):
   for (const command of commands) {
     const options = { cwd: join(copy, own(folder)), env, timeoutMs: COMMAND_MS_MAX };
     await runCommand('sh', ['-c', `exec ${command}`], options).catch((cause: unknown) => {
-      throw new Error(`${own(folder)}README.md: \`${command}\` ${(cause as Error).message}`, { cause });
+      const { message } = cause as Error;
+      if (NETWORK.test(message))
+        throw new Unreachable(`${command}: what it needs cannot be fetched from here`, { cause });
+      throw new Error(`${own(folder)}README.md: \`${command}\` ${message}`, { cause });
     });
   }
 }

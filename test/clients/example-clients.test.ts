@@ -4,14 +4,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type GrpcServer, startGrpcServer } from '../../connectors/grpc/server.js';
 import { systemClock } from '../../runtime/clock.js';
 import { ANSWER, storesAll } from '../connectors/grpc/facade.js';
 import { entries, HandLists } from '../connectors/grpc/trending-lists.js';
 import { startProgram, type Running, workingDirectory } from '../cli/run-cli.js';
 import { type SmallNode, SmallNodes } from '../cli/small-node.js';
-import { built, type Example, isInstalled, toolchainOf } from './example-builds.js';
+import { built, type Example, isInstalled, toolchainOf, Unreachable } from './example-builds.js';
 import { LISTS, RETRY_AFTER_MS, type ScriptedNode, SLOW_USER, startScriptedNode, TRENDING } from './scripted-node.js';
 
 const EXAMPLES: readonly Example[] = [
@@ -74,9 +74,19 @@ describe.each(EXAMPLES)('the client in $language', (example) => {
 
   describe.skipIf('missing' in found)(`is built and run${named}`, { timeout: 60_000 }, () => {
     let folder: string;
+    let away: Unreachable | undefined;
     beforeAll(async () => {
-      if ('versions' in found) folder = await built(example, found.versions, cwd);
+      if (!('versions' in found)) return;
+      try {
+        folder = await built(example, found.versions, cwd);
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error;
+        away = error;
+      }
     }, BUILD_MS_MAX);
+    beforeEach(({ skip }) => {
+      skip(away !== undefined, away?.message);
+    });
 
     const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Running => {
       const [command, ...first] = example.program;
