@@ -4,6 +4,8 @@ import { frameType } from '../runtime/stage.js';
 export const EVENT_TYPES = ['view', 'cart', 'purchase', 'remove_from_cart', 'click', 'rating'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
+export const codeOfType = (type: EventType): number => EVENT_TYPES.indexOf(type);
+
 /** Codes of the `type` columns. */
 export const VIEW = 0;
 export const CART = 1;
@@ -78,6 +80,46 @@ export const topLists = frameType('top-list', {
   /** The item's own main category: in the list over all, each item has its own. */
   itemCategory: 'text',
 });
+
+/** What was done with an item: the part of an event that trending looks at. */
+export const engagements = frameType('engagement', { time: 'f64', type: 'u8', item: 'text', category: 'text' });
+
+export const TRENDING_WINDOWS = ['hour', 'day'] as const;
+export type TrendingWindow = (typeof TRENDING_WINDOWS)[number];
+export const TRENDING_RANKINGS = ['score', 'velocity', 'decayed'] as const;
+export type TrendingRanking = (typeof TRENDING_RANKINGS)[number];
+
+/**
+ * Trending lists of one trending instance (`origin`), each whole, best first: of a window [start, end), epoch ms, by a ranking (codes of the lists
+ * above). An absent category is the list over all; a row with an absent item says that the list is empty. `score` is what the list is ordered by;
+ * `velocity` in score per hour, NaN where nobody asks for it.
+ */
+export const trendingTops = frameType('trending-top', {
+  window: 'u8',
+  ranking: 'u8',
+  start: 'f64',
+  category: 'text',
+  origin: 'u32',
+  item: 'text',
+  itemCategory: 'text',
+  views: 'u32',
+  clicks: 'u32',
+  score: 'f64',
+  velocity: 'f64',
+});
+
+/** What a window came to, over all items, in rank order. `start` and `end` epoch ms. */
+const trendingRow = {
+  start: 'f64',
+  end: 'f64',
+  item: 'text',
+  views: 'u32',
+  clicks: 'u32',
+  score: 'f64',
+  rank: 'u32',
+} as const;
+export const trendingHours = frameType('trending-hour', trendingRow);
+export const trendingDays = frameType('trending-day', trendingRow);
 
 export const STREAMING_CATEGORY_POPULARITY = 0;
 export const STREAMING_POPULAR_FALLBACK = 1;

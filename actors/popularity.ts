@@ -28,11 +28,11 @@ import {
   textAt,
 } from '../runtime/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
-import { compareItems, compareText, orderKey } from './maths/item-order.js';
+import { compareItems, orderKey } from './maths/item-order.js';
 import { brandsIn, categoriesIn, type ItemColumns, items, moveItems } from './maths/item-totals.js';
 import { Leaders } from './maths/leaders.js';
 import { mainCategories } from './maths/main-category.js';
-import { names, NO_NAME, type NumberedNames } from './maths/numbered-names.js';
+import { latestName, names, NO_NAME, type NumberedNames } from './maths/numbered-names.js';
 import { events, LIST_MAX, popularItems, PURCHASE, topLists } from './model.js';
 
 export interface PopularityOptions {
@@ -112,8 +112,15 @@ class Catalogue {
       const [row, at] = [found[i]!, bought[i]!];
       const saidCategory = textAt(mains.dictionary, mains.codes[category.codes[at]!]!);
       const saidBrand = textAt(brand.dictionary, brand.codes[at]!);
-      const main = latest(this.categories, values.category[row]!, saidCategory, values.categoryTime, row, time[at]!);
-      values.brand[row] = latest(this.brands, values.brand[row]!, saidBrand, values.brandTime, row, time[at]!);
+      const main = latestName(
+        this.categories,
+        values.category[row]!,
+        saidCategory,
+        values.categoryTime,
+        row,
+        time[at]!,
+      );
+      values.brand[row] = latestName(this.brands, values.brand[row]!, saidBrand, values.brandTime, row, time[at]!);
       this.addPrice(row, price[at]!);
       this.change(row, values.purchases[row]! + 1, main);
     }
@@ -228,22 +235,6 @@ class Catalogue {
   private text(row: number): string {
     return textAt(this.items.dictionary('item'), row + 1)!;
   }
-}
-
-/** The name to keep: what was said, unless a later purchase (or, at the same time, a later text) has said another. Notes its time. */
-function latest(
-  known: NumberedNames,
-  was: number,
-  said: string | undefined,
-  times: Float64Array,
-  row: number,
-  time: number,
-): number {
-  if (said === undefined) return was;
-  const isOlder = time < times[row]! || (time === times[row]! && compareText(said, known.text(was) ?? '') <= 0);
-  if (was !== NO_NAME && isOlder) return was;
-  times[row] = time;
-  return known.number(said);
 }
 
 function selected(rows: number, keeps: (row: number) => boolean): Uint32Array {

@@ -119,11 +119,24 @@ function keepSeen(frame: FrameOf<typeof interactions>, cell: Keyed<Seen>, seenMa
   for (const [userCode, seen] of touched) cell.set(textAt(user.dictionary, userCode)!, seen);
 }
 
+export interface ViewReader extends RecommendationReader {
+  /** The same text for as long as nothing that the user's answers are made of has changed; but for the top lists of single categories. */
+  version(user: string): string;
+}
+
 const NOTHING_SEEN: ReadonlySet<string> = new Set();
 
 /** Reads the cells of one instance: those of the partition that the user belongs to. */
-export function recommendationReader(cells: RecommendationCells): RecommendationReader {
+export function recommendationReader(cells: RecommendationCells): ViewReader {
   const merged = mergedOnce(LIST_MAX);
+  // None of them is changed in place.
+  const numbers = new WeakMap<object, number>();
+  let count = 0;
+  const numbered = (part: object): number => {
+    const known = numbers.get(part) ?? ++count;
+    numbers.set(part, known);
+    return known;
+  };
   const first = (key: string, limit: number): RankedItem[] => {
     const lists = cells.tops.get(key);
     if (lists === undefined) return [];
@@ -146,5 +159,11 @@ export function recommendationReader(cells: RecommendationCells): Recommendation
     seen: (user) => cells.seen.get(user) ?? NOTHING_SEEN,
     fallback: (limit) => first(ALL, limit),
     topOf: (category, limit) => first(category, limit),
+    version: (user) => {
+      const parts = [cells.lists.get(user), cells.tops.get(ALL)].map((part) =>
+        part === undefined ? 0 : numbered(part),
+      );
+      return [...parts, cells.seen.get(user)?.size ?? 0].join();
+    },
   };
 }

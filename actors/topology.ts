@@ -7,11 +7,13 @@ import { defineTopology, edge, type Edge, source, topic, type Topology } from '.
 import { type AnyStage, deadLetters } from '../runtime/stage.js';
 import { fallback } from './fallback.js';
 import { type InterestScope, interestRanking } from './interest-ranking.js';
-import { events, interactions, ranked } from './model.js';
+import { events, interactions, ranked, trendingDays, trendingHours } from './model.js';
 import { parse, type ParseOptions } from './parse.js';
 import { popularity } from './popularity.js';
 import { popularityJoin } from './popularity-join.js';
 import { recommendations } from './recommendations.js';
+import { kindsOf, trending, type TrendingOptions } from './trending.js';
+import { trendingLists } from './trending-lists.js';
 import { type Trigger, watermark } from './watermark.js';
 import type { WindowKind } from './maths/window.js';
 import type { OutputMode } from './operators/close-windows.js';
@@ -30,6 +32,7 @@ export interface PipelineOptions {
   readonly popularity: 'events' | 'table';
   /** Items per list, 1 to 100. */
   readonly listSize: number;
+  readonly trending: TrendingOptions;
   /** Live: publishers in, a view that the façade reads. Bounded: a folder in, topics that a sink reads. */
   readonly mode: 'live' | 'bounded';
 }
@@ -49,6 +52,7 @@ function liveTopology(options: PipelineOptions): Topology {
     partitions: options.partitions,
     stages: [...Object.values(core), view],
     topics: [late, deadLetter],
+    views: new Set([view.id, core.trendingLists.id]),
     edges: [
       edge(source('events'), entry.in.events, { by: 'source' }),
       ...edges,
@@ -70,16 +74,20 @@ function boundedTopology(options: PipelineOptions): Topology {
   const interactionRows = topic('interactions', interactions, 'user', { ledger: false });
   const late = topic('late', events, 'user', { ledger: false });
   const deadLetter = topic('dead-letter', deadLetters, 'source', { ledger: false });
+  const hours = topic('trending-hours', trendingHours, 'whole', { ledger: false });
+  const days = topic('trending-days', trendingDays, 'whole', { ledger: false });
   return defineTopology({
     partitions: options.partitions,
     stages: Object.values(core),
-    topics: [results, interactionRows, late, deadLetter],
+    topics: [results, interactionRows, hours, days, late, deadLetter],
     edges: [
       edge(source('folder'), entry.in.events, { by: 'source' }),
       edge(source('popularity-table'), tops.in.table, { by: 'item' }),
       ...edges,
       edge(lists.out.rows, results.in.rows, { by: 'user' }),
       edge(ranking.out.interactions, interactionRows.in.rows, { by: 'user' }),
+      edge(core.trendingLists.out.hours, hours.in.rows, { by: 'same' }),
+      edge(core.trendingLists.out.days, days.in.rows, { by: 'same' }),
       edge(windows.out.late, late.in.rows, { by: 'user' }),
       edge(entry.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
     ],
@@ -88,20 +96,24 @@ function boundedTopology(options: PipelineOptions): Topology {
 }
 
 /** From events to every user's list: the part that both have. */
-function pipeline({ trigger, listSize, mode, ...options }: PipelineOptions) {
+function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...options }: PipelineOptions) {
+  const said = mode === 'live' ? 'live' : 'closed';
   const core = {
     parse: parse(options.parse),
     watermark: watermark({
-      delayMs: options.watermarkDelayMs,
+      delayMs,
       idleAfterMs: options.idleAfterMs,
       trigger,
       purchases: options.popularity === 'events',
+      engagements: kindsOf(options.trending),
     }),
     window: window(options.window),
     interestRanking: interestRanking({ scope: options.interest }),
     popularity: popularity({ from: options.popularity, aligned: mode === 'bounded' }),
     popularityJoin: popularityJoin({ listSize }),
     fallback: fallback({}),
+    trending: trending({ ...options.trending, said, delayMs }),
+    trendingLists: trendingLists({ said }),
   };
   const edges: Edge[] = [
     edge(core.parse.out.rows, core.watermark.in.events, { by: 'source' }),
@@ -112,6 +124,8 @@ function pipeline({ trigger, listSize, mode, ...options }: PipelineOptions) {
     edge(core.popularity.out.lists, core.popularityJoin.in.lists, { by: 'all' }),
     edge(core.popularityJoin.out.rows, core.fallback.in.ranked, { by: 'user' }),
     edge(core.popularity.out.lists, core.fallback.in.lists, { by: 'all' }),
+    edge(core.watermark.out.engagements, core.trending.in.events, { by: 'item' }),
+    edge(core.trending.out.tops, core.trendingLists.in.tops, { by: 'all' }),
   ];
   return { core, edges };
 }

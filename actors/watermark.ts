@@ -4,7 +4,8 @@
  *   W = max event time − delay                     never moves back
  *   idle ⇔ no rows since a tick idleAfter ago      an idle source holds no one back
  *
- * Rows pass unchanged; those of type purchase also go to a second output, for popularity. What is said beside them (`Progress`):
+ * Rows pass unchanged; those of type purchase also go to a second output, for popularity, and what trending counts goes to a third. What is said
+ * beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
  *   frame      W, end of epoch       to all: W, idle, tick, end of epoch       —
@@ -19,7 +20,9 @@
  */
 import { EMPTY, filter, map, merge, mergeMap, type Observable } from 'rxjs';
 import {
+  type Columns,
   type Emission,
+  type Frame,
   type FrameOf,
   frameOf,
   gather,
@@ -31,7 +34,7 @@ import {
   value,
 } from '../runtime/stage.js';
 import { isIdle, type SourceState } from './maths/watermark.js';
-import { events, PURCHASE } from './model.js';
+import { engagements, EVENT_TYPES, events, PURCHASE } from './model.js';
 import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
 import { followTicks } from './operators/follow-ticks.js';
 import { type IntervalEnd, intervalEnds } from './operators/interval-ends.js';
@@ -43,6 +46,8 @@ export interface WatermarkOptions {
   readonly trigger: Trigger;
   /** Whether the output `purchases` carries rows. Progress it carries anyway. */
   readonly purchases: boolean;
+  /** By code of the event type: 0 for those that the output `engagements` does not carry; absent: none. */
+  readonly engagements?: Uint8Array;
   /** How far W stays behind the newest event. */
   readonly delayMs?: number;
   readonly idleAfterMs?: number;
@@ -52,24 +57,28 @@ const DELAY_MS = 600_000;
 const IDLE_AFTER_MS = 60_000;
 
 type Events = FrameOf<typeof events>;
-type Out = Readonly<Record<'rows' | 'purchases', (frame: Events, progress?: Progress) => Emission>>;
+type Engagements = FrameOf<typeof engagements>;
+type Say<F> = (frame: F, progress?: Progress) => Emission;
+type Out = Readonly<Record<'rows' | 'purchases', Say<Events>>> & { readonly engagements: Say<Engagements> };
 
 const NO_EVENTS = frameOf(events, []);
+const NO_ENGAGEMENTS = frameOf(engagements, []);
+const NO_KINDS = new Uint8Array(EVENT_TYPES.length);
 
 export const watermark = (options: WatermarkOptions) => {
-  const { trigger, purchases, delayMs = DELAY_MS, idleAfterMs = IDLE_AFTER_MS } = options;
+  const { trigger, delayMs = DELAY_MS, idleAfterMs = IDLE_AFTER_MS } = options;
   return stage({
     id: 'watermark',
     key: 'source',
     version: 1,
     inputs: { events: input(events) },
-    outputs: { rows: events, purchases: events },
+    outputs: { rows: events, purchases: events, engagements },
     state: { source: value<SourceState>(() => ({})) },
     pipeline: ({ inputs, epochEnds, ticks, state: { source }, out }) => {
       const rows = inputs.events.pipe(
         filter((frame) => frame.rows > 0),
         advanceWatermark(source, { delayMs, idleAfterMs }),
-        mergeMap((advance) => emissionsOf(out, advance, progressOfRows(trigger, advance, source.get()), purchases)),
+        mergeMap((advance) => emissionsOf(out, advance, progressOfRows(trigger, advance, source.get()), options)),
       );
       const tickEnds = endingTicks(trigger, source, ticks).pipe(map((end) => progressOfTick(end, idleAfterMs)));
       const fileEnds = epochEnds.pipe(
@@ -77,7 +86,11 @@ export const watermark = (options: WatermarkOptions) => {
         map((): Progress => ({ ...known(source.get()), everywhere: true })),
       );
       const markers = merge(tickEnds, fileEnds).pipe(
-        mergeMap((progress) => [out.rows(NO_EVENTS, progress), out.purchases(NO_EVENTS, progress)]),
+        mergeMap((progress) => [
+          out.rows(NO_EVENTS, progress),
+          out.purchases(NO_EVENTS, progress),
+          out.engagements(NO_ENGAGEMENTS, progress),
+        ]),
       );
       return merge(rows, markers);
     },
@@ -99,12 +112,28 @@ function endingTicks(trigger: Trigger, source: Value<SourceState>, ticks: Observ
   }
 }
 
-/** The rows as they came and, where wanted, the purchases among them. What goes everywhere goes on both outputs, rows or none. */
-function emissionsOf(out: Out, { frame }: Advance, progress: Progress | undefined, wanted: boolean): Emission[] {
-  const bought = wanted ? purchasesOf(frame) : NO_EVENTS;
-  const rows = out.rows(frame, progress);
-  return bought.rows > 0 || progress?.everywhere === true ? [rows, out.purchases(bought, progress)] : [rows];
+/** The rows as they came and, where wanted, those that others look at. What goes everywhere goes on all outputs, rows or none. */
+function emissionsOf(
+  out: Out,
+  { frame }: Advance,
+  progress: Progress | undefined,
+  { purchases, engagements: kinds = NO_KINDS }: WatermarkOptions,
+): Emission[] {
+  const bought = purchases ? picked(frame, (type) => type === PURCHASE) : NO_EVENTS;
+  const engaged = picked(asEngagements(frame), (type) => kinds[type] !== 0);
+  const everywhere = progress?.everywhere === true;
+  return [
+    out.rows(frame, progress),
+    ...(bought.rows > 0 || everywhere ? [out.purchases(bought, progress)] : []),
+    ...(engaged.rows > 0 || everywhere ? [out.engagements(engaged, progress)] : []),
+  ];
 }
+
+const asEngagements = ({ rows, columns: { time, type, item, category } }: Events): Engagements => ({
+  type: engagements,
+  rows,
+  columns: { time, type, item, category },
+});
 
 function progressOfRows(trigger: Trigger, { woke }: Advance, at: SourceState): Progress | undefined {
   const awake: Progress = woke ? { idle: false, everywhere: true } : {};
@@ -122,12 +151,16 @@ function progressOfTick({ at, epochs }: IntervalEnd, idleAfterMs: number): Progr
 const known = ({ watermarkMs, maxTimeMs }: SourceState): Progress =>
   watermarkMs === undefined || maxTimeMs === undefined ? {} : { watermarkMs, asOfMs: maxTimeMs };
 
-function purchasesOf(frame: Events): Events {
-  const { type } = frame.columns;
+/** The rows of some types; the frame itself where that is all of them. */
+function picked<C extends Columns & { readonly type: 'u8' }>(
+  frame: Frame<C>,
+  isWanted: (type: number) => boolean,
+): Frame<C> {
+  const type: Uint8Array = frame.columns.type;
   let count = 0;
-  for (let row = 0; row < frame.rows; row++) if (type[row] === PURCHASE) count++;
-  if (count === 0) return NO_EVENTS;
+  for (let row = 0; row < frame.rows; row++) if (isWanted(type[row]!)) count++;
+  if (count === frame.rows) return frame;
   const rows = new Uint32Array(count);
-  for (let row = 0, i = 0; i < count; row++) if (type[row] === PURCHASE) rows[i++] = row;
+  for (let row = 0, i = 0; i < count; row++) if (isWanted(type[row]!)) rows[i++] = row;
   return gather(frame, rows);
 }

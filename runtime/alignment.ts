@@ -9,6 +9,7 @@
  *   A3  Aligned: a side input of an epoch is wholly taken in before any other input of that epoch.
  */
 import type { Topology } from './graph.js';
+import type { EpochEnd } from './stage.js';
 
 export interface UpstreamProgress {
   ended: number;
@@ -107,8 +108,8 @@ export class Alignment {
   }
 
   /** Ends the epoch, and empty ones behind it that all have ended: gives what the stage is told, then lets W move (A1). */
-  endEpoch(): { readonly epoch: number; readonly watermarkMs: number } {
-    const end = { epoch: this.state.epoch, watermarkMs: this.watermarkMs };
+  endEpoch(): EpochEnd {
+    const end = { epoch: this.state.epoch, watermarkMs: this.watermarkMs, asOfMs: this.state.asOfMs ?? -Infinity };
     this.state.epoch = this.aligned ? Math.max(end.epoch + 1, this.endedByAll()) : end.epoch + 1;
     const next = this.lowest();
     if (next > this.watermarkMs) this.state.watermarkMs = next;

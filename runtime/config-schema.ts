@@ -20,7 +20,8 @@ export interface KeyAbout {
 
 const abouts = z.registry<KeyAbout>();
 
-const text = (about: string, expects = 'some text') => z.string().min(1).register(abouts, { about, expects });
+const text = (about: string, expects = 'some text', pattern = /./) =>
+  z.string().regex(pattern).register(abouts, { about, expects });
 const path = (about: string) => z.string().min(1).register(abouts, { about, expects: 'a path', path: true });
 const secret = (about: string) => z.string().min(1).register(abouts, { about, expects: 'some text', secret: true });
 const whole = (from: number, to: number, about: string) =>
@@ -50,6 +51,34 @@ const weights = z.strictObject({
   purchase: weight('what a purchase adds').default(5),
   rating: weight('what a rating adds').default(2),
   remove_from_cart: weight('what taking out of the cart adds').default(-1),
+});
+
+const countsAs = (about: string) => oneOf(['view', 'click', 'nothing'], `what ${about} counts as in trending lists`);
+
+const trending = z.strictObject({
+  counts: z
+    .strictObject({
+      view: countsAs('a view').default('view'),
+      click: countsAs('a click').default('click'),
+      cart: countsAs('putting into the cart').default('click'),
+      purchase: countsAs('a purchase').default('click'),
+      rating: countsAs('a rating').default('nothing'),
+      remove_from_cart: countsAs('taking out of the cart').default('nothing'),
+    })
+    .prefault({}),
+  viewWeight: amount(0, 1000, 'what a view adds to the score of an item in trending lists').default(1),
+  clickWeight: amount(0, 1000, 'what a click adds to it').default(2),
+  rankings: text(
+    'by what else than score items are ranked, comma-separated',
+    'score, or score with velocity, decayed or both, comma-separated',
+    /^ *(score|velocity|decayed)( *, *(score|velocity|decayed))* *$/,
+  ).default('score'),
+  halfLifeHours: amount(0.01, 24 * 366, 'after this long half of a decayed score is left').default(6),
+  itemsMax: whole(
+    1_000,
+    100_000_000,
+    'items counted exactly per hour; beyond it counts may be short by 2 / itemsMax of all',
+  ).default(1_000_000),
 });
 
 const pipeline = z.strictObject({
@@ -85,9 +114,43 @@ const pipeline = z.strictObject({
     })
     .prefault({}),
   listSize: whole(1, 100, 'items kept per user').default(100),
+  trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),
   messageBytesMax: whole(1024, 64 * 1024 * 1024, 'larger messages of publishers are refused').default(1024 * 1024),
   futureMaxHours: amount(0, 24 * 366, 'how far in the future an event time may be').default(24),
+});
+
+const grpcAuth = z.strictObject({
+  jwksFile: path(
+    'keys of those who issue tokens (JSON Web Key Set): calls then need a bearer token; health does not',
+  ).optional(),
+  jwksUrl: text(
+    'where the issuer publishes its keys; instead of a file',
+    'an https URL, or one of http on this machine',
+  ).optional(),
+  issuer: text('who must have issued a token (iss)').optional(),
+  audience: text('whom a token must be for (aud)').optional(),
+  algorithms: text(
+    'how tokens may be signed; all are asymmetric',
+    'some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA, comma-separated',
+  ).default('RS256,PS256,ES256,EdDSA'),
+  clockSkewSeconds: amount(0, 600, "how far the issuer's clock may be from this node's").default(30),
+});
+
+const grpcLimits = z.strictObject({
+  callsPerSecond: amount(0, 1e6, 'calls that one client may begin per second; 0 for as many as it wants').default(0),
+  callBurst: whole(1, 1_000_000, 'calls that a client may begin at once after a pause').default(100),
+  callsAtOnce: whole(1, 1_000_000, 'calls of one client that may be under way').default(512),
+  streams: whole(1, 1_000_000, 'streams of answers that one client may have open').default(4096),
+});
+
+const grpcConnections = z.strictObject({
+  keepaliveSeconds: amount(1, 86_400, 'a connection without traffic is pinged after this long').default(60),
+  keepaliveTimeoutSeconds: amount(0.1, 3600, 'and closed when there is no answer for this long').default(20),
+  ageSeconds: amount(1, SECONDS_MAX, 'a connection this old is renewed, so that clients spread over new nodes').default(
+    1800,
+  ),
+  ageGraceSeconds: amount(0, SECONDS_MAX, 'what its calls may take to end (default: as long as they want)').optional(),
 });
 
 export const configSchema = z.strictObject({
@@ -116,6 +179,12 @@ export const configSchema = z.strictObject({
   grpcTlsCertFile: path('certificate of the gRPC server (default: no TLS)').optional(),
   grpcTlsKeyFile: path('its key').optional(),
   grpcTlsClientCaFile: path('authorities of client certificates, which are then required').optional(),
+  grpcReloadSeconds: amount(0.1, 86_400, 'how often TLS and key files of gRPC are looked at for replacements').default(
+    10,
+  ),
+  grpcAuth: grpcAuth.prefault({}),
+  grpcLimits: grpcLimits.prefault({}),
+  grpcConnections: grpcConnections.prefault({}),
 
   durability: oneOf(['process', 'power'], 'what acknowledged events survive: kill -9, or a power failure').default(
     'process',

@@ -22,7 +22,7 @@ export const FILE_VARIABLE = 'RIVULET_CONFIG';
 export const FILE_DEFAULT = 'rivulet.json';
 
 /** Variables that are ours and hold no key. */
-const OTHER_VARIABLES = /^RIVULET_(CONFIG$|TEST_)/;
+const OTHER_VARIABLES = /^RIVULET_(CONFIG$|TOKEN$|TEST_)/;
 
 const byKey = new Map(CONFIG_KEYS.map((key) => [key.key, key]));
 const groups = new Set(

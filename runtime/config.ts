@@ -128,6 +128,7 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
   if (config.grpcTlsClientCaFile !== undefined && config.grpcTlsCertFile === undefined) {
     problems.push(`grpcTlsClientCaFile is given (${where('grpcTlsClientCaFile')}) without grpcTlsCertFile: give both`);
   }
+  problems.push(...authContradictions(config.grpcAuth, where));
   const { kind, sizeSeconds, slideSeconds } = config.pipeline.window;
   if (kind === 'hopping' && slideSeconds > sizeSeconds) {
     const key = 'pipeline.window.slideSeconds';
@@ -145,6 +146,36 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
   }
   return problems;
 }
+
+function authContradictions(
+  { jwksFile, jwksUrl, issuer, audience, algorithms }: SchemaConfig['grpcAuth'],
+  where: (key: string) => string,
+): string[] {
+  const problems: string[] = [];
+  const wrong = (name: string, value: string): void => {
+    const key = configKey(`grpcAuth.${name}`)!;
+    problems.push(`${key.key} is ${shownValue(key, value)} (${where(key.key)}): give ${key.expects}`);
+  };
+  const given = Object.entries({ jwksFile, jwksUrl, issuer, audience }).filter(([, value]) => value !== undefined);
+  const hasKeys = (jwksFile === undefined) !== (jwksUrl === undefined);
+  if (given.length > 0 && !(hasKeys && issuer !== undefined && audience !== undefined)) {
+    const names = given.map(([name]) => `grpcAuth.${name} (${where(`grpcAuth.${name}`)})`);
+    problems.push(
+      `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} given: tokens need grpcAuth.issuer, grpcAuth.audience and one of grpcAuth.jwksFile and grpcAuth.jwksUrl`,
+    );
+  }
+  if (jwksUrl !== undefined && !isSafeUrl(jwksUrl)) wrong('jwksUrl', jwksUrl);
+  if (!algorithmsIn(algorithms).every((name) => ALGORITHM.test(name))) wrong('algorithms', algorithms);
+  return problems;
+}
+
+/** Whoever could change the keys on their way could make tokens. */
+const isSafeUrl = (url: string): boolean =>
+  URL.canParse(url) && /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$))/i.test(new URL(url).href);
+
+const ALGORITHM = /^((RS|PS|ES)(256|384|512)|EdDSA)$/;
+
+export const algorithmsIn = (list: string): readonly string[] => list.split(',').map((name) => name.trim());
 
 const isServerAddress = (address: string): boolean =>
   /^((nats|tls):\/\/)?([^\s/@]+@)?(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?\/?$/i.test(address.trim());

@@ -192,7 +192,10 @@ export class MailboxFold {
         answer.mark(this.marked, { epochs: alignment.state.epoch - end.epoch });
         answer.epoch = alignment.state.epoch;
       }
-      if (alignment.inputIsOver()) answer.mark(this.marked, { endsInput: true });
+      if (alignment.inputIsOver()) {
+        answer.add(instance.endInput());
+        answer.mark(this.marked, { endsInput: true });
+      }
     } else if (envelope.body.case !== undefined || envelope.watermarkMs !== undefined) {
       answer.add(instance.endEpoch(alignment.endEpoch()));
     }

@@ -56,7 +56,9 @@ export const edge = (from: OutPort | Source, to: InPort, options: { readonly by:
   by: options.by,
 });
 
-export type Partitions = Readonly<Record<PartitionKey, number>>;
+export type Partitions = Readonly<Record<Exclude<PartitionKey, 'whole'>, number>>;
+
+const countOf = (partitions: Partitions, key: PartitionKey): number => (key === 'whole' ? 1 : partitions[key]);
 
 export interface TopologySpec {
   readonly partitions: Partitions;
@@ -65,6 +67,8 @@ export interface TopologySpec {
   readonly edges: readonly Edge[];
   /** Stages whose epochs are cut by markers that align like barriers; at all others each message is an epoch of its own. */
   readonly aligned: ReadonlySet<string>;
+  /** Stages that the façade reads: every node runs them. */
+  readonly views?: ReadonlySet<string>;
 }
 
 /** One destination of one output of one instance kind. */
@@ -89,6 +93,7 @@ export interface Upstream {
 }
 
 export interface Topology extends TopologySpec {
+  readonly views: ReadonlySet<string>;
   readonly stage: (id: string) => AnyStage;
   /** Instances of a stage or topic. */
   readonly count: (id: string) => number;
@@ -123,7 +128,7 @@ export function defineTopology(spec: TopologySpec): Topology {
   const stages = new Map(spec.stages.map((stage) => [stage.id, stage]));
   const topics = new Map(spec.topics.map((topic) => [topic.id, topic]));
   const keyOf = (id: string): PartitionKey => stages.get(id)?.key ?? topics.get(id)?.key ?? 'source';
-  const count = (id: string): number => spec.partitions[keyOf(id)];
+  const count = (id: string): number => countOf(spec.partitions, keyOf(id));
   /** Does instance p speak to instance p alone? */
   const straight = ({ from, to, by }: Edge): boolean =>
     by === 'same' || (by !== 'all' && keyOf(fromId(from)) === by && keyOf(to.stage) === by);
@@ -157,7 +162,7 @@ export function defineTopology(spec: TopologySpec): Topology {
         instances: (partition) =>
           straight(e) || isSource(e.from) ? [partition] : Array.from({ length: count(fromId(e.from)) }, (_, p) => p),
       }));
-  return { ...spec, stage, count, routes, upstreams };
+  return { views: new Set(), ...spec, stage, count, routes, upstreams };
 }
 
 function validate(
@@ -185,7 +190,7 @@ function validate(
     if (!stages.has(from.stage)) problems.push(`${name}: no such upstream`);
     if (to.type !== from.type) problems.push(`${name}: ${from.name} and ${to.name} are of different frame types`);
     const [fromKey, toKey] = [keyOf(from.stage), keyOf(to.stage)];
-    const [p, q] = [partitions[fromKey ?? 'source'], partitions[toKey ?? 'source']];
+    const [p, q] = [countOf(partitions, fromKey ?? 'source'), countOf(partitions, toKey ?? 'source')];
     if (by === 'same' && p !== q) {
       problems.push(`${name}: one for one needs as many partitions on both sides, not ${p} and ${q}`);
     }

@@ -25,6 +25,7 @@ export class StageInstance {
   private readonly inputs: Record<string, Subject<Frame | RawBatch>> = {};
   private readonly epochEnds = new Subject<EpochEnd>();
   private readonly ticks = new Subject<Tick>();
+  private readonly inputEnd = new Subject<void>();
   private readonly cells: Record<string, Cell> = {};
   private readonly counters = value<Record<Counter, number>>(() => ({ ...NO_COUNTS })).create();
   private readonly subscription: Subscription;
@@ -76,6 +77,12 @@ export class StageInstance {
     });
   }
 
+  endInput(): Emission[] {
+    return this.run(() => {
+      this.inputEnd.next();
+    });
+  }
+
   count(counter: Counter, n: number): void {
     if (n === 0) return;
     const counts = this.counters.get();
@@ -119,6 +126,7 @@ export class StageInstance {
       inputs: this.inputs,
       epochEnds: this.epochEnds,
       ticks: this.ticks,
+      inputEnd: this.inputEnd,
       state: this.cells,
       out,
       partition: this.partition,

@@ -8,8 +8,8 @@
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../actors/topology.js';
-import type { ServerTls } from '../connectors/grpc/credentials.js';
 import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
+import type { GrpcServerOptions } from '../connectors/grpc/server.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
 import type { ActorKnobs } from './actor.js';
@@ -24,6 +24,7 @@ import { claimIdentity, type Identity, joinCluster, NodeHost } from './main-clus
 import { LoopDelay } from './loop-delay.js';
 import { checkDeployment } from './main-deployment.js';
 import { type NatsHandle, openNats } from './main-nats.js';
+import type { Views } from './main-view.js';
 import { loadingThreads, usefulThreads } from './main-loading.js';
 import type { StoresAhead } from './main-stores.js';
 import { Threads } from './main-threads.js';
@@ -53,10 +54,9 @@ export interface NodeOptions {
   readonly standbys: number;
   readonly copyEveryMs: number;
   readonly streamBytesMax: number;
-  readonly grpc: {
+  readonly grpc: Pick<GrpcServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs'> & {
     readonly host: string;
     readonly port: number;
-    readonly tls?: ServerTls;
   };
   readonly onProgress: (message: string) => void;
 }
@@ -89,7 +89,7 @@ const VIEW_LOOK_MS = 5;
 
 /** What takes long to load, while NATS starts. */
 async function loadParts() {
-  const [{ mainTopology }, worker, { startGrpcServer }, { eventPublisher }, { viewAnswers }, { Telemetry }] =
+  const [{ mainTopology }, worker, { startGrpcServer }, { eventPublisher }, { viewsOf }, { Telemetry }] =
     await Promise.all([
       import('../actors/topology.js'),
       import('./main-worker.js'),
@@ -98,7 +98,7 @@ async function loadParts() {
       import('./main-view.js'),
       import('./telemetry.js'),
     ]);
-  return { mainTopology, ...worker, startGrpcServer, eventPublisher, viewAnswers, Telemetry };
+  return { mainTopology, ...worker, startGrpcServer, eventPublisher, viewsOf, Telemetry };
 }
 
 type Parts = Awaited<ReturnType<typeof loadParts>>;
@@ -149,15 +149,15 @@ export async function startNode(
     const units = allUnits(topology);
     const shares = spread(unitsOf(topology).pipeline, loading.length, LIVE_WEIGHTS);
     const hosts = await startHosts(options, parts, viewStores, identity, topology, nats, onFatal, undo, loading);
-    const answer = parts.viewAnswers(hosts.view.host, topology);
     const grpc = await parts.startGrpcServer({
       ...options.grpc,
-      answers: { get: answer },
+      answers: hosts.views.answers,
+      changes: hosts.views.answers,
+      trending: hosts.views.trending,
+      clock: systemClock,
       publisher: parts.eventPublisher(log),
       logger,
-      onCall: (call) => {
-        hosts.telemetry.called(call);
-      },
+      observer: hosts.telemetry.calls,
     });
     undo.push(() => grpc.stop(0));
     const cluster = await joinCluster({
@@ -192,7 +192,15 @@ export async function startNode(
       },
     });
     return {
-      ...{ log, topology, cluster, answer, failed, grpcPort: grpc.port, natsUrl: nats.options.url },
+      ...{
+        log,
+        topology,
+        cluster,
+        answer: (query) => hosts.views.answers.get(query),
+        failed,
+        grpcPort: grpc.port,
+        natsUrl: nats.options.url,
+      },
       ...{ telemetry: hosts.telemetry, statuses: hosts.statuses, natsVersion: connection.info?.version ?? 'unknown' },
       health: () => health.health,
       stop: async (deadlineMs) => {
@@ -227,6 +235,7 @@ async function viewOpened(host: StartedHost['host']): Promise<void> {
 interface StartedHosts {
   readonly threads: Threads;
   readonly view: StartedHost;
+  readonly views: Views;
   readonly telemetry: Telemetry;
   readonly statuses: () => ActorStatus[];
 }
@@ -236,7 +245,7 @@ const threadName = (thread: number): string => `worker-${thread}`;
 /** Threads without units yet: the cluster says which. */
 async function startHosts(
   options: NodeOptions,
-  { startHost, Telemetry }: Parts,
+  { startHost, Telemetry, viewsOf }: Parts,
   viewStores: StoresAhead,
   { node }: Identity,
   topology: Topology,
@@ -260,10 +269,12 @@ async function startHosts(
   const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
   const telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
   const facade: HostData = { ...shared, name: 'facade' };
+  const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? []);
   const onAnswered = (stage: string, ingestedAtMs: number): void => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
+    views.changed(stage);
   };
   const view = await startHost(facade, viewStores, onFatal, { onAnswered });
   undo.push(() => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
-  return { threads, view, telemetry, statuses };
+  return { threads, view, views, telemetry, statuses };
 }

@@ -13,10 +13,11 @@ const HEADERS = { 'Content-Type': 'application/x-protobuf' };
 const ATTEMPTS_MAX = 3;
 
 export const eventPublisher = (log: Log): EventPublisher => ({
-  publish: async (event, type, userId) => {
+  publish: async (event, type, userId, traceparent) => {
+    const headers = traceparent === undefined ? HEADERS : { ...HEADERS, traceparent };
     for (let attempt = 1; ; attempt++) {
       try {
-        await log.publish(eventSubject(type, userId), event, { headers: HEADERS });
+        await log.publish(eventSubject(type, userId), event, { headers });
         return;
       } catch (error) {
         // Only what was surely not stored is tried again: a caller whose outcome is unknown must decide itself (by event_id).

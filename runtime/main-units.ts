@@ -1,29 +1,31 @@
 /** Which instances live together, and on which thread. */
 import type { Topology } from './graph.js';
 import type { Unit } from './host.js';
+import type { PartitionKey } from './stage.js';
 
-/** The stage that the façade reads: it lives where the façade does. */
+/** What the façade reads of users' lists: it lives where the façade does. */
 export const VIEW_STAGE = 'recommendations';
+/** And of trending lists. */
+export const TRENDING_STAGE = 'trending-lists';
+/** Of the units of views. */
+const VIEW_NAMES: Readonly<Record<string, string>> = { [VIEW_STAGE]: 'view', [TRENDING_STAGE]: 'trending' };
 
-/** Stages of one key and number share a store and a thread; the view has its own. */
+/** Stages of one key and number share a store and a thread; each view has its own. */
 export function unitsOf(topology: Topology): { readonly pipeline: Unit[]; readonly view: Unit[] } {
+  const { stages, views, count } = topology;
   const pipeline: Unit[] = [];
-  for (const key of ['source', 'user', 'item'] as const) {
-    const stages = topology.stages.filter((stage) => stage.key === key && stage.id !== VIEW_STAGE).map(({ id }) => id);
-    if (stages.length === 0) continue;
-    for (let partition = 0; partition < topology.partitions[key]; partition++) {
-      pipeline.push({ name: `${key}-${partition}`, partition, stages });
+  for (const of of ['source', 'user', 'item', 'whole'] as const) {
+    const ids = stages.filter(({ key, id }) => key === of && !views.has(id)).map(({ id }) => id);
+    if (ids.length === 0) continue;
+    for (let partition = 0; partition < count(ids[0]!); partition++) {
+      pipeline.push({ name: `${of}-${partition}`, partition, stages: ids });
     }
   }
-  const hasView = topology.stages.some(({ id }) => id === VIEW_STAGE);
-  const view = hasView
-    ? Array.from({ length: topology.count(VIEW_STAGE) }, (_, partition) => ({
-        name: `view-${partition}`,
-        partition,
-        stages: [VIEW_STAGE],
-        everywhere: true,
-      }))
-    : [];
+  const view = [...views].flatMap((id) =>
+    Array.from({ length: count(id) }, (_, partition) => {
+      return { name: `${VIEW_NAMES[id] ?? id}-${partition}`, partition, stages: [id], everywhere: true };
+    }),
+  );
   return { pipeline, view };
 }
 
@@ -32,12 +34,12 @@ export const allUnits = (topology: Topology): Unit[] => {
   return [...pipeline, ...view];
 };
 
-export type Weights = Readonly<Record<'source' | 'user' | 'item', number>>;
+export type Weights = Readonly<Record<PartitionKey, number>>;
 
 /** Rough shares of the work. Reading files byte by byte costs about as much as all that is done per user … */
-export const BOUNDED_WEIGHTS: Weights = { source: 4, user: 4, item: 0.2 };
+export const BOUNDED_WEIGHTS: Weights = { source: 4, user: 4, item: 1, whole: 0.1 };
 /** … while live it is messages that cost, and the user's stages have most of them. */
-export const LIVE_WEIGHTS: Weights = { source: 1.5, user: 4, item: 0.5 };
+export const LIVE_WEIGHTS: Weights = { source: 1.5, user: 4, item: 1, whole: 0.1 };
 
 /** A unit's share of the work. */
 export function weightOf(unit: string, units: readonly Unit[], weights: Weights): number {

@@ -1,32 +1,109 @@
-/** GetRecommendations from the view's cells (composition): the user's partition, then the answer's maths. */
+/** What the façade answers from the cells of the views (composition): the partition, then the maths of the answer. */
 import { answer } from '../actors/maths/answer.js';
 import { type RecommendationCells, recommendationReader } from '../actors/recommendations.js';
-import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
+import { type TrendingListCells, trendingReader } from '../actors/trending-lists.js';
+import type {
+  Answer,
+  RecommendationChanges,
+  RecommendationQuery,
+  TrendingList,
+  TrendingLists,
+  TrendingRanking,
+} from '../connectors/grpc/ports.js';
 import { fnv1a, utf8 } from './bytes.js';
 import { transient } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Host } from './host.js';
 import type { MailboxFold } from './fold.js';
-import { VIEW_STAGE } from './main-units.js';
+import { TRENDING_STAGE, VIEW_STAGE } from './main-units.js';
 
-/** While a partition of the view restarts, it answers as it last stood. Throws Transient VIEW_RESTORING before it has stood at all. */
-export function viewAnswers(host: Host, topology: Topology): (query: RecommendationQuery) => Answer {
-  const partitions = topology.count(VIEW_STAGE);
+/** Who wants to know when a view has taken something in. */
+class Listeners {
+  private readonly listeners = new Set<() => void>();
+
+  readonly onChange = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  tell(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/**
+ * The folds of a view by partition, as they stand; while one restarts, as it last stood. Throws Transient VIEW_RESTORING before it has stood at all.
+ */
+function readersOf<R>(host: () => Host, stage: string, make: (fold: MailboxFold) => R) {
   const latest = new Map<number, MailboxFold>();
-  const readers = new WeakMap<MailboxFold, ReturnType<typeof recommendationReader>>();
-  return (query) => {
-    const partition = fnv1a(utf8(query.userId)) % partitions;
-    const fold = host.actor(VIEW_STAGE, partition)?.fold ?? latest.get(partition);
-    if (fold === undefined) throw transient('VIEW_RESTORING', `partition ${partition} of the view is restarting`);
+  const readers = new WeakMap<MailboxFold, R>();
+  return (partition: number): { readonly fold: MailboxFold; readonly reader: R } => {
+    const fold = host().actor(stage, partition)?.fold ?? latest.get(partition);
+    if (fold === undefined) throw transient('VIEW_RESTORING', `partition ${partition} of ${stage} is restarting`);
     let reader = readers.get(fold);
     if (reader === undefined) {
       latest.set(partition, fold);
-      // The cells are those of the recommendations stage, by its own spec.
-      reader = recommendationReader(fold.instance.cellsOf() as unknown as RecommendationCells);
-      readers.set(fold, reader);
+      readers.set(fold, (reader = make(fold)));
     }
-    const { userId: user, limit, category, excludeSeen, explain } = query;
-    const { items, model } = answer(reader, { user, limit, category, excludeSeen, explain });
-    return { items, model, asOfMs: fold.asOfMs };
+    return { fold, reader };
   };
+}
+
+export interface Views {
+  readonly answers: RecommendationChanges & { get(query: RecommendationQuery): Answer };
+  readonly trending: TrendingLists;
+  /** A view has taken something in. */
+  changed(stage: string): void;
+}
+
+export function viewsOf(host: () => Host, topology: Topology, rankings: readonly TrendingRanking[]): Views {
+  const partitions = topology.count(VIEW_STAGE);
+  const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];
+  // The cells are those of the stages, by their own specs.
+  const users = readersOf(host, VIEW_STAGE, ({ instance }) =>
+    recommendationReader(instance.cellsOf() as unknown as RecommendationCells),
+  );
+  const trends = readersOf(host, TRENDING_STAGE, ({ instance }) =>
+    trendingReader(instance.cellsOf() as unknown as TrendingListCells),
+  );
+  const ofUser = (userId: string) => users(fnv1a(utf8(userId)) % partitions);
+  const shown = new WeakMap<object, TrendingList>();
+  return {
+    answers: {
+      get: ({ userId: user, limit, category, excludeSeen, explain }) => {
+        const { fold, reader } = ofUser(user);
+        const { items, model } = answer(reader, { user, limit, category, excludeSeen, explain });
+        return { items, model, asOfMs: fold.asOfMs };
+      },
+      version: (user) => ofUser(user).reader.version(user),
+      onChange: ofUsers.onChange,
+    },
+    trending: {
+      rankings: new Set<TrendingRanking>(['score', ...rankings]),
+      get: ({ window, ranking, category }) => {
+        const { fold, reader } = trends(0);
+        const read = reader(window, ranking, category);
+        if (read === undefined) return { revision: 0, asOfMs: fold.asOfMs, window: undefined, items: [] };
+        let list = shown.get(read);
+        if (list === undefined) shown.set(read, (list = shownList(read, fold.asOfMs)));
+        return list;
+      },
+      onChange: ofTrending.onChange,
+    },
+    changed: (stage) => {
+      if (stage === VIEW_STAGE) ofUsers.tell();
+      else if (stage === TRENDING_STAGE) ofTrending.tell();
+    },
+  };
+}
+
+function shownList(
+  { revision, startMs, endMs, list }: NonNullable<ReturnType<ReturnType<typeof trendingReader>>>,
+  asOfMs: number | undefined,
+): TrendingList {
+  const items = list.map(({ item, score, views, clicks, category, velocity }) => ({
+    ...{ itemId: item, score, views, clicks, category: category === '' ? undefined : category },
+    velocity: velocity ?? 0,
+  }));
+  return { revision, asOfMs, window: { startMs, endMs }, items };
 }

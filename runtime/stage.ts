@@ -78,6 +78,8 @@ export interface EpochEnd {
   readonly epoch: number;
   /** The watermark known at the start of this epoch, epoch ms; -Infinity before any. */
   readonly watermarkMs: number;
+  /** The latest event time that any upstream has told of, epoch ms; -Infinity before any. */
+  readonly asOfMs: number;
 }
 
 export interface Tick {
@@ -117,6 +119,8 @@ export interface StageContext<I extends Inputs, O extends Outputs, S extends Sta
   readonly inputs: { readonly [K in keyof I]: Observable<InputOf<I[K]>> };
   readonly epochEnds: Observable<EpochEnd>;
   readonly ticks: Observable<Tick>;
+  /** Once, behind the last end of an epoch, when there is no more input: of a bounded job. */
+  readonly inputEnd: Observable<void>;
   readonly state: CellsOf<S>;
   /** `out.rows(frame)` makes the emission that sends the frame to output `rows`. */
   readonly out: { readonly [K in keyof O]: (frame: FrameOf<O[K]>, progress?: Progress) => Emission };
@@ -146,7 +150,8 @@ export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Output
 
 type CellsOf<S extends State> = { readonly [K in keyof S]: CellOf<S[K]> };
 
-export type PartitionKey = 'source' | 'user' | 'item';
+/** `whole`: one instance has it all. */
+export type PartitionKey = 'source' | 'user' | 'item' | 'whole';
 
 export interface Stage<
   I extends Inputs = Inputs,

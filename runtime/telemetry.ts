@@ -1,5 +1,6 @@
 /** Metrics: what the instances say of themselves, as Prometheus families. Labels are bounded: stage, partition, and nothing from users. */
 import { Gauge, Histogram, Registry } from 'prom-client';
+import { CallMetrics } from './call-metrics.js';
 import type { ActorStatus } from './status.js';
 
 type Pick = (status: ActorStatus, nowMs: number) => number | undefined;
@@ -40,7 +41,7 @@ const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 export class Telemetry {
   readonly registry = new Registry();
   private readonly latency: Histogram;
-  private readonly calls: Histogram<'method' | 'code'>;
+  readonly calls: CallMetrics;
   /** The newest latencies, for the live view. */
   private readonly recent = new Float64Array(4096);
   private seen = 0;
@@ -81,22 +82,12 @@ export class Telemetry {
       buckets: LATENCY_BUCKETS,
       registers: [this.registry],
     });
-    this.calls = new Histogram({
-      name: 'rivulet_grpc_call_seconds',
-      help: 'Duration of gRPC calls',
-      labelNames: ['method', 'code'],
-      buckets: LATENCY_BUCKETS,
-      registers: [this.registry],
-    });
+    this.calls = new CallMetrics(this.registry);
   }
 
   answered(latencyMs: number): void {
     this.latency.observe(latencyMs / 1000);
     this.recent[this.seen++ % this.recent.length] = latencyMs;
-  }
-
-  called({ method, code, ms }: { readonly method: string; readonly code: string; readonly ms: number }): void {
-    this.calls.observe({ method, code }, ms / 1000);
   }
 
   /** Percentiles over the newest answers. */

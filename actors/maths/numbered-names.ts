@@ -6,6 +6,7 @@
  * The numbers are those of a table's rows, in order of first sight; row 0 is the absent name. What is kept beside the table follows from it.
  */
 import { type ColumnTable, frameOf, frameType, type Tables, textAt } from '../../runtime/stage.js';
+import { compareText } from './item-order.js';
 
 /** A name, and a mark that its owner sets on it. */
 export const names = frameType('name', { name: 'text', marked: 'u8' });
@@ -64,4 +65,20 @@ export class NumberedNames {
     for (let number = this.numbers.size + 1; number < rows; number++) this.numbers.set(this.text(number)!, number);
     return this.numbers;
   }
+}
+
+/** The name to keep: what was said, unless a later event (or, at the same time, a later text) has said another. Notes its time. */
+export function latestName(
+  known: NumberedNames,
+  was: number,
+  said: string | undefined,
+  times: Float64Array,
+  row: number,
+  time: number,
+): number {
+  if (said === undefined) return was;
+  const isOlder = time < times[row]! || (time === times[row]! && compareText(said, known.text(was) ?? '') <= 0);
+  if (was !== NO_NAME && isOlder) return was;
+  times[row] = time;
+  return known.number(said);
 }

@@ -1,6 +1,13 @@
 /** The rows of a frame as the lines of a result file, straight from the columns. */
 import { isUtf8 } from 'node:buffer';
-import { EVENT_TYPES, type events, type interactions, type ranked, RECOMMENDATION_TYPES } from '../../actors/model.js';
+import {
+  EVENT_TYPES,
+  type events,
+  type interactions,
+  type ranked,
+  RECOMMENDATION_TYPES,
+  type trendingHours,
+} from '../../actors/model.js';
 import {
   ABSENT,
   type deadLetters,
@@ -72,6 +79,26 @@ export function putInteractions(
     file.at = at + 1;
   }
 }
+
+export function putTrending(file: ResultFile, _epoch: number, { rows, columns }: FrameOf<typeof trendingHours>): void {
+  const { start, end, views, clicks, score, rank } = columns;
+  const item = csvColumn(columns.item);
+  for (let r = 0; r < rows; r++) {
+    let at = file.room(FIXED_BYTES_MAX + textLength(item, r));
+    const out = file.block;
+    at += out.write(`${wholeSeconds(start[r]!)},${wholeSeconds(end[r]!)},`, at, 'latin1');
+    at = putComma(out, putText(out, at, item, r));
+    at = putComma(out, putInteger(out, at, views[r]!));
+    at = putComma(out, putInteger(out, at, clicks[r]!));
+    at = putComma(out, putNumber(out, at, score[r]!));
+    at = putInteger(out, at, rank[r]!);
+    out[at] = LF;
+    file.at = at + 1;
+  }
+}
+
+/** `2019-10-01T02:00:00Z`: windows begin and end with an hour. */
+const wholeSeconds = (timeMs: number): string => `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 
 export function putLate(file: ResultFile, epoch: number, { rows, columns }: FrameOf<typeof events>): void {
   const { time, type, price } = columns;

@@ -3,11 +3,12 @@
  *
  *   ranked       → recommendations.csv     a user whose list is empty (a row without an item) has no row
  *   interaction  → user_interactions.csv
+ *   trending-hour, trending-day → trending_1h.csv, trending_24h.csv
  *   event        → late.csv                of topic `late`; absent is empty
  *   dead-letter  → dead-letter.jsonl       one object per record; the original as text, or in base64 when it is not UTF-8
  *
  * Rows stand in the order they were written. A position is the length of each file; `open` cuts the files back to it. Without one it starts
- * anew: these four files are emptied, whatever they held; others in the folder are left alone.
+ * anew: these files are emptied, whatever they held; others in the folder are left alone.
  */
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,13 +16,15 @@ import { fatal } from '../../runtime/errors.js';
 import type { Sink } from '../../runtime/ports.js';
 import type { Frame } from '../../runtime/stage.js';
 import { ResultFile } from './result-file.js';
-import { putDeadLetters, putInteractions, putLate, putRecommendations } from './result-rows.js';
+import { putDeadLetters, putInteractions, putLate, putRecommendations, putTrending } from './result-rows.js';
 
 interface Output {
   readonly file: string;
   readonly header: string;
   readonly put: (file: ResultFile, epoch: number, frame: Frame) => void;
 }
+
+const TRENDING_HEADER = 'window_start,window_end,item_id,views,clicks,trending_score,rank\n';
 
 const OUTPUTS: Readonly<Record<string, Output>> = {
   ranked: {
@@ -39,6 +42,8 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
     header: 'epoch,event_time,event_type,product_id,category_code,brand,price,user_id\n',
     put: putLate as Output['put'],
   },
+  'trending-hour': { file: 'trending_1h.csv', header: TRENDING_HEADER, put: putTrending as Output['put'] },
+  'trending-day': { file: 'trending_24h.csv', header: TRENDING_HEADER, put: putTrending as Output['put'] },
   'dead-letter': { file: 'dead-letter.jsonl', header: '', put: putDeadLetters as Output['put'] },
 };
 

@@ -1,19 +1,18 @@
-/**
- * A rivulet.v1.GetRecommendationsResponse written straight from an answer: the same bytes as `toBinary` of the message (a test compares
- * them), without building the messages first.
- */
-import type { DescField } from '@bufbuild/protobuf';
-import { TimestampSchema } from '@bufbuild/protobuf/wkt';
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+/** Answers as messages: rivulet.v1.GetRecommendationsResponse, and those that hold it, straight from an answer. */
+import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import {
+  BatchGetRecommendationsResponseSchema,
   GetRecommendationsResponseSchema,
   RecommendedItemSchema,
+  StreamRecommendationsResponseSchema,
 } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { tag, writeCount, writeDouble, writeText, writeTime, written } from './message-writing.js';
 import type { Answer, AnswerItem } from './ports.js';
-import { asBuffer } from './service-definition.js';
 
-const tag = (field: DescField, type: WireType): number => ((field.number << 3) | type) >>> 0;
 const { LengthDelimited: BYTES, Varint: VARINT, Bit64: DOUBLE } = WireType;
+
+const OF_BATCH = tag(BatchGetRecommendationsResponseSchema.field.recommendations, BYTES);
+const OF_STREAM = tag(StreamRecommendationsResponseSchema.field.recommendations, BYTES);
 
 const { field: inAnswer } = GetRecommendationsResponseSchema;
 const USER_ID = tag(inAnswer.userId, BYTES);
@@ -30,55 +29,46 @@ const TYPE = tag(inItem.type, BYTES);
 const REASON = tag(inItem.reason, BYTES);
 const TITLE = tag(inItem.title, BYTES);
 
-const SECONDS = tag(TimestampSchema.field.seconds, VARINT);
-const NANOS = tag(TimestampSchema.field.nanos, VARINT);
+/** The answer for a user, cut off after `limit` items. */
+export const answerBytes = (userId: string, answer: Answer, limit: number): Buffer =>
+  written((out) => writeAnswer(out, userId, answer, limit));
 
-/** Kept, with the buffer it has grown: an answer is written in one go. */
-let writer = new BinaryWriter();
-
-/** The bytes of the answer for a user, cut off after `limit` items. Throws when a number is not what the message can hold. */
-export function answerBytes(userId: string, answer: Answer, limit: number): Buffer {
-  const out = writer;
-  try {
-    text(out, USER_ID, userId);
-    const { items, asOfMs } = answer;
-    const length = Math.min(items.length, limit);
-    for (let i = 0; i < length; i++) {
-      out.uint32(ITEM).fork();
-      writeItem(out, items[i]!);
+/** rivulet.v1.BatchGetRecommendationsResponse: the answers for users, in their order. */
+export const batchBytes = (userIds: readonly string[], answers: readonly Answer[], limit: number): Buffer =>
+  written((out) => {
+    for (const [i, userId] of userIds.entries()) {
+      out.uint32(OF_BATCH).fork();
+      writeAnswer(out, userId, answers[i]!, limit);
       out.join();
     }
-    if (asOfMs !== undefined) {
-      out.uint32(AS_OF).fork();
-      writeTime(out, asOfMs);
-      out.join();
-    }
-    text(out, MODEL, answer.model);
-    return asBuffer(out.finish());
-  } catch (error) {
-    writer = new BinaryWriter();
-    throw error;
+  });
+
+/** rivulet.v1.StreamRecommendationsResponse. */
+export const streamedBytes = (userId: string, answer: Answer, limit: number): Buffer =>
+  written((out) => {
+    out.uint32(OF_STREAM).fork();
+    writeAnswer(out, userId, answer, limit);
+    out.join();
+  });
+
+function writeAnswer(out: BinaryWriter, userId: string, { items, asOfMs, model }: Answer, limit: number): void {
+  writeText(out, USER_ID, userId);
+  const length = Math.min(items.length, limit);
+  for (let i = 0; i < length; i++) {
+    out.uint32(ITEM).fork();
+    writeItem(out, items[i]!);
+    out.join();
   }
+  writeTime(out, AS_OF, asOfMs);
+  writeText(out, MODEL, model);
 }
 
 function writeItem(out: BinaryWriter, item: AnswerItem): void {
-  text(out, ITEM_ID, item.itemId);
-  if (item.rank !== 0) out.uint32(RANK).uint32(item.rank);
-  if (!Object.is(item.score, 0)) out.uint32(SCORE).double(item.score);
+  writeText(out, ITEM_ID, item.itemId);
+  writeCount(out, RANK, item.rank);
+  writeDouble(out, SCORE, item.score);
   if (item.category !== undefined) out.uint32(CATEGORY).string(item.category);
-  text(out, TYPE, item.type);
+  writeText(out, TYPE, item.type);
   if (item.reason !== undefined) out.uint32(REASON).string(item.reason);
   if (item.title !== undefined) out.uint32(TITLE).string(item.title);
-}
-
-function writeTime(out: BinaryWriter, ms: number): void {
-  const seconds = Math.floor(ms / 1000);
-  const nanos = Math.floor(ms - seconds * 1000) * 1e6;
-  if (seconds !== 0) out.uint32(SECONDS).int64(seconds);
-  if (nanos !== 0) out.uint32(NANOS).int32(nanos);
-}
-
-/** A field without presence: empty is not sent. */
-function text(out: BinaryWriter, fieldTag: number, value: string): void {
-  if (value !== '') out.uint32(fieldTag).string(value);
 }

@@ -22,6 +22,8 @@ export class CallError extends RivuletError {
   readonly reason: string | undefined;
   readonly violations: readonly FieldViolation[];
   readonly retryAfterMs: number | undefined;
+  /** Under which the node's log knows the call. */
+  readonly requestId: string | undefined;
   readonly published: PublishedSoFar | undefined;
 
   constructor(
@@ -35,6 +37,7 @@ export class CallError extends RivuletError {
     this.reason = details.reason;
     this.violations = details.violations;
     this.retryAfterMs = details.retryAfterMs;
+    this.requestId = details.requestId;
     const summary = details.find(PublishEventsResponseSchema);
     this.published = summary && soFar(summary, details.metadata['resend_from']);
   }
@@ -75,6 +78,8 @@ function reactionTo(code: status): Reaction {
 function hintFor(code: status, address: string): { hint?: string } {
   if (code === status.UNAVAILABLE)
     return { hint: `does a node listen on ${address}? \`rivulet start\` or \`rivulet demo\` starts one` };
+  if (code === status.UNAUTHENTICATED)
+    return { hint: `what listens on ${address} wants a token: --token-file or RIVULET_TOKEN` };
   if (code === status.UNIMPLEMENTED)
     return { hint: `what listens on ${address} is no Rivulet node, or one of another version` };
   return {};

@@ -6,8 +6,14 @@ export interface CallLimits {
   readonly streamMessageBytesMax: number;
   /** Calls at once on one connection; a client queues what is above. */
   readonly streamsPerConnection: number;
-  /** Calls at once from one address, over all its connections; what is above is refused. */
+  /** Calls at once of one client (see Callers), over all its connections; what is above is refused. */
   readonly callsPerClient: number;
+  /** Streams of answers that one client may have open; they do not count as calls. */
+  readonly streamsPerClient: number;
+  /** Calls that one client may begin per second, in the long run; 0: as many as it wants. */
+  readonly callsPerSecond: number;
+  /** Calls that a client may begin at once after a pause. */
+  readonly callBurst: number;
   /** Events of one PublishEvents call that wait for their acknowledgement; while there are so many, the stream is not read. */
   readonly publishesInFlight: number;
   /** How far in the future the time of an event may be. */
@@ -26,6 +32,9 @@ export const CALL_LIMITS: CallLimits = {
   streamMessageBytesMax: 4 * 2 ** 20,
   streamsPerConnection: 256,
   callsPerClient: 512,
+  streamsPerClient: 4096,
+  callsPerSecond: 0,
+  callBurst: 100,
   publishesInFlight: 256,
   futureMsMax: 24 * 3_600_000,
   keepaliveMs: 60_000,

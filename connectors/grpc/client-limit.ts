@@ -1,29 +1,34 @@
 /**
- * How many calls of one client may be under way at once. A client is an address, whatever its connections: a proxy in front counts as one.
+ * How many calls (or streams) of one client may be under way at once.
  *
- * Bounded: an address is remembered only while it has calls.
+ * Bounded: a client is remembered only while it has calls.
  */
+import type { Caller } from './callers.js';
+
 export class ClientLimit {
   private readonly underWay = new Map<string, number>();
   private total = 0;
 
-  constructor(private readonly callsMax: number) {}
+  constructor(
+    readonly callsMax: number,
+    private readonly clientOf: (call: Caller) => string,
+  ) {}
 
-  /** Whether the client may start another call. Costs a look at the address only when somebody could be at the limit. */
-  admits(call: { getPeer(): string }): boolean {
+  /** Whether the client may start another call. Costs a look at the client only when somebody could be at the limit. */
+  admits(call: Caller): boolean {
     if (this.total < this.callsMax) return true;
-    return (this.underWay.get(addressOf(call.getPeer())) ?? 0) < this.callsMax;
+    return (this.underWay.get(this.clientOf(call)) ?? 0) < this.callsMax;
   }
 
   /** Counts a call, until the function it returns is called. */
-  enter(call: { getPeer(): string }): () => void {
-    const address = addressOf(call.getPeer());
-    this.add(address, 1);
+  enter(call: Caller): () => void {
+    const client = this.clientOf(call);
+    this.add(client, 1);
     let left = false;
     return () => {
       if (left) return;
       left = true;
-      this.add(address, -1);
+      this.add(client, -1);
     };
   }
 
@@ -31,16 +36,10 @@ export class ClientLimit {
     return this.underWay.size;
   }
 
-  private add(address: string, calls: number): void {
-    const now = (this.underWay.get(address) ?? 0) + calls;
-    if (now === 0) this.underWay.delete(address);
-    else this.underWay.set(address, now);
+  private add(client: string, calls: number): void {
+    const now = (this.underWay.get(client) ?? 0) + calls;
+    if (now === 0) this.underWay.delete(client);
+    else this.underWay.set(client, now);
     this.total += calls;
   }
-}
-
-/** `192.0.2.1:4711` and `::1:4711` (as grpc-js prints them) without the port. */
-function addressOf(peer: string): string {
-  const colon = peer.lastIndexOf(':');
-  return colon < 0 ? peer : peer.slice(0, colon);
 }

@@ -1,8 +1,9 @@
 /** TLS from files, for the server and for the client. */
-import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
 import { fatal } from '../../runtime/errors.js';
+import { readAll, watchFiles, type WatchOptions } from './watched-files.js';
 
 /** PEM files. */
 export interface ServerTls {
@@ -23,14 +24,48 @@ export interface ClientTls {
   readonly serverName?: string;
 }
 
-export async function serverCredentials(tls: ServerTls | undefined): Promise<ServerCredentials> {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  const [cert, key, ca] = await Promise.all([pem(tls.certPath), pem(tls.keyPath), pemIf(tls.clientCaPath)]);
-  return usable(tls.certPath, () => {
-    // grpc-js would find out when it listens, and say less.
-    createSecureContext({ cert, key, ...(ca === null ? {} : { ca }) });
-    return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], ca !== null);
-  });
+export interface WatchedCredentials {
+  readonly credentials: ServerCredentials;
+  /** Ends the watching of files. */
+  readonly close: () => void;
+}
+
+/** Of files that may be replaced: new connections are made with what they hold by then. */
+export async function serverCredentials(tls: ServerTls | undefined, watch: WatchOptions): Promise<WatchedCredentials> {
+  if (tls === undefined) return { credentials: ServerCredentials.createInsecure(), close: () => undefined };
+  const { certPath, keyPath, clientCaPath } = tls;
+  const paths = [certPath, keyPath, ...(clientCaPath === undefined ? [] : [clientCaPath])];
+  let credentials: ReloadedCredentials | undefined;
+  const close = await watchFiles(
+    paths,
+    'GRPC_TLS_UNREADABLE',
+    ([cert, key, ca]) => {
+      const context: SecureContextOptions = { cert: cert!, key: key!, ...(ca === undefined ? {} : { ca }) };
+      // grpc-js would find out when it listens, and say less; or, later, take no connections any more.
+      usable(certPath, () => createSecureContext(context));
+      // A file without a certificate in it would be taken, and no client believed.
+      if (ca !== undefined) usable(clientCaPath, () => new X509Certificate(ca));
+      if (credentials === undefined) credentials = new ReloadedCredentials(ca !== undefined, context);
+      else credentials.replace(context);
+    },
+    watch,
+  );
+  return { credentials: credentials!, close };
+}
+
+/** What grpc-js makes of PEM files, in a way that lets them be replaced. */
+class ReloadedCredentials extends ServerCredentials {
+  constructor(requestCert: boolean, context: SecureContextOptions) {
+    super({ requestCert, rejectUnauthorized: requestCert }, context);
+  }
+
+  replace(context: SecureContextOptions): void {
+    this.updateSecureContextOptions(context);
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
 }
 
 export async function clientCredentials(tls: ClientTls | undefined): Promise<ChannelCredentials> {
@@ -39,18 +74,8 @@ export async function clientCredentials(tls: ClientTls | undefined): Promise<Cha
   return usable(tls.certPath ?? tls.caPath, () => ChannelCredentials.createSsl(ca, key, cert));
 }
 
-const pemIf = async (path: string | undefined): Promise<Buffer | null> => (path === undefined ? null : await pem(path));
-
-async function pem(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw fatal('GRPC_TLS_UNREADABLE', `the TLS file ${path} cannot be read`, {
-      cause,
-      hint: 'check the path and who may read it',
-    });
-  }
-}
+const pemIf = async (path: string | undefined): Promise<Buffer | null> =>
+  path === undefined ? null : (await readAll([path], 'GRPC_TLS_UNREADABLE'))[0]!;
 
 /** OpenSSL's own words say little; the path says more. */
 function usable<T>(path: string | undefined, make: () => T): T {

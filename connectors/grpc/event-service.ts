@@ -1,9 +1,8 @@
-/** PublishEvents: which calls are taken up, and which are open. */
+/** PublishEvents: which calls are open. */
 import type { sendUnaryData } from '@grpc/grpc-js';
 import type { CallDesk } from './call-desk.js';
 import type { EventPublisher } from './ports.js';
-import { PUBLISH_METHOD, PublishCall, type PublishStream } from './publish-call.js';
-import { refusal } from './status-details.js';
+import { PublishCall, type PublishStream } from './publish-call.js';
 
 export class EventHandlers {
   private readonly open = new Set<PublishCall>();
@@ -14,12 +13,6 @@ export class EventHandlers {
   ) {}
 
   publishEvents(call: PublishStream, reply: sendUnaryData<Buffer>): void {
-    const fault = this.desk.faultOfCaller(call);
-    if (fault !== undefined) {
-      reply(refusal(fault));
-      this.desk.ended(PUBLISH_METHOD, fault.code, performance.now());
-      return;
-    }
     const leave = this.desk.clients.enter(call);
     const one = new PublishCall(call, reply, this.publisher, this.desk, () => {
       this.open.delete(one);

@@ -38,21 +38,82 @@ export interface RecommendationAnswers {
   get(query: RecommendationQuery): Answer | Promise<Answer>;
 }
 
+/** What is new in the lists: for those who follow one. */
+export interface RecommendationChanges {
+  /** Something that is the same (`===`) as long as nothing that the user's list is made of has changed. Cheap. */
+  version(userId: string): unknown;
+  /** Calls back after lists of any users may have changed, many times a second; gives how to end that. */
+  onChange(listener: () => void): () => void;
+}
+
+export type TrendingWindow = 'hour' | 'day';
+export type TrendingRanking = 'score' | 'velocity' | 'decayed';
+
+/** A checked question; an absent category means all. */
+export interface TrendingQuery {
+  readonly window: TrendingWindow;
+  readonly ranking: TrendingRanking;
+  readonly category: string | undefined;
+}
+
+export interface TrendingEntry {
+  readonly itemId: string;
+  /** What the list is ordered by. */
+  readonly score: number;
+  readonly views: number;
+  readonly clicks: number;
+  readonly category: string | undefined;
+  /** Score per hour, against the window before. */
+  readonly velocity: number;
+}
+
+/** One state of a list; never changed in place. */
+export interface TrendingList {
+  /** Grows with every change of the list; the same on all nodes and after a restart. 0: nothing was ever in it. */
+  readonly revision: number;
+  /** Event time, epoch ms; absent before the first event. */
+  readonly asOfMs: number | undefined;
+  /** [start, end), epoch ms; absent before the first event. */
+  readonly window: { readonly startMs: number; readonly endMs: number } | undefined;
+  /** Best first, at most 100. */
+  readonly items: readonly TrendingEntry[];
+}
+
+export interface TrendingLists {
+  /** Those that the deployment makes; `score` always. */
+  readonly rankings: ReadonlySet<TrendingRanking>;
+  /** The list as it stands: the same object until it changes. An unknown category has an empty one. Throws Transient while it is being restored. */
+  get(query: TrendingQuery): TrendingList;
+  /** Calls back after any list may have changed; gives how to end that. */
+  onChange(listener: () => void): () => void;
+}
+
 /** Stores events. */
 export interface EventPublisher {
   /**
    * Resolves when the log has stored the event: the bytes of one rivulet.v1.Event that keeps the rules, valid until then. Rejects with
    * Poison when this event can never be stored (the stream of events goes on), with anything else to end the call. The façade has at most
-   * `publishesInFlight` of these waiting per call, so a promise must settle, by a timeout if need be.
+   * `publishesInFlight` of these waiting per call, so a promise must settle, by a timeout if need be. `traceparent` (W3C) goes with the event.
    */
-  publish(event: Uint8Array, type: EventType, userId: string): Promise<void>;
+  publish(event: Uint8Array, type: EventType, userId: string, traceparent?: string): Promise<void>;
 }
 
-/** A call that ended: the method as `package.Service/Method`, the status code by name (`OK`, `INVALID_ARGUMENT`…), how long it took. */
-export interface EndedCall {
+export type CallKind = 'unary' | 'client_stream' | 'server_stream' | 'bidi_stream';
+
+export interface CalledMethod {
+  /** `package.Service/Method` */
   readonly method: string;
+  readonly kind: CallKind;
+}
+
+/** The status code by name (`OK`, `INVALID_ARGUMENT`…), and how long the call took. */
+export interface EndedCall extends CalledMethod {
   readonly code: string;
   readonly ms: number;
 }
 
-export type CallObserver = (call: EndedCall) => void;
+/** Each call of a method that there is begins once and ends once. */
+export interface CallObserver {
+  began(call: CalledMethod): void;
+  ended(call: EndedCall): void;
+}

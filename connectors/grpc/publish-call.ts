@@ -9,10 +9,9 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
-import { type sendUnaryData, type ServerReadableStream, status } from '@grpc/grpc-js';
+import type { sendUnaryData, ServerReadableStream } from '@grpc/grpc-js';
 import {
   EventErrorSchema,
-  EventService,
   PublishEventsRequestSchema,
   type PublishEventsResponse,
   PublishEventsResponseSchema,
@@ -22,9 +21,7 @@ import type { CallDesk } from './call-desk.js';
 import { soundEvent } from './event-fields.js';
 import type { EventPublisher } from './ports.js';
 import { asBuffer } from './service-definition.js';
-import { type Fault, invalidFields, malformed, refusal } from './status-details.js';
-
-export const PUBLISH_METHOD = `${EventService.typeName}/${EventService.method.publishEvents.name}`;
+import { type Fault, faultOf, invalidFields, malformed, refusal } from './status-details.js';
 
 const EVENTS = PublishEventsRequestSchema.field.events.number;
 const MESSAGE_EVENTS_MAX = 10_000;
@@ -34,7 +31,7 @@ const REASON_CHARS_MAX = 200;
 export type PublishStream = ServerReadableStream<Buffer, Buffer>;
 
 export class PublishCall {
-  private readonly startedMs = performance.now();
+  private readonly traceparent: string | undefined;
   private readonly errors: { index: bigint; field: string; reason: string }[] = [];
   private accepted = 0;
   private rejected = 0;
@@ -55,6 +52,7 @@ export class PublishCall {
     private readonly desk: CallDesk,
     private readonly onFreed: () => void,
   ) {
+    this.traceparent = traceparentOf(call);
     call.on('data', (message: Buffer) => this.onMessage(message));
     // A stream that its client resets ends too, and is cancelled in the same turn: only one that is whole then was ended.
     call.on('end', () => setImmediate(() => this.onEnd()));
@@ -68,7 +66,7 @@ export class PublishCall {
       'GRPC_STOPPING',
       'the node stops: send the rest to another, or to this one when it is back',
     );
-    this.fail(this.desk.faultOf(PUBLISH_METHOD, error), this.index);
+    this.fail(faultOf(error), this.index);
     this.goOn();
   }
 
@@ -91,7 +89,7 @@ export class PublishCall {
 
   private onCancelled(): void {
     if (this.over) return;
-    this.end(this.desk.codeOfCancelled(this.call));
+    this.end();
     this.goOn();
   }
 
@@ -130,7 +128,7 @@ export class PublishCall {
     this.inFlight++;
     let stored: Promise<void>;
     try {
-      stored = this.publisher.publish(bytes, event.type, event.userId);
+      stored = this.publisher.publish(bytes, event.type, event.userId, this.traceparent);
     } catch (error) {
       stored = Promise.reject(asError(error));
     }
@@ -146,7 +144,7 @@ export class PublishCall {
   private onNotStored(index: number, error: unknown): void {
     this.inFlight--;
     if (reactionOf(error) === 'poison') this.reject(index, '', asError(error).message);
-    else this.fail(this.desk.faultOf(PUBLISH_METHOD, error), index);
+    else this.fail(faultOf(error), index);
     this.goOn();
   }
 
@@ -162,12 +160,12 @@ export class PublishCall {
   }
 
   private answer(): void {
-    this.end(status.OK);
+    this.end();
     this.reply(null, asBuffer(toBinary(PublishEventsResponseSchema, this.summary())));
   }
 
   private refuse(fault: Fault): void {
-    this.end(fault.code);
+    this.end();
     const metadata = { resend_from: String(Math.min(this.resendFrom, this.index)) };
     this.reply(refusal({ ...fault, metadata, also: anyPack(PublishEventsResponseSchema, this.summary()) }));
   }
@@ -180,12 +178,19 @@ export class PublishCall {
     });
   }
 
-  private end(code: status): void {
+  private end(): void {
     this.over = true;
     this.events = [];
     this.next = 0;
-    this.desk.ended(PUBLISH_METHOD, code, this.startedMs);
   }
+}
+
+/** W3C trace context, version 00 (a later one may be longer, and begins the same). */
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-[!-~]{0,128})?$/;
+
+function traceparentOf({ metadata }: PublishStream): string | undefined {
+  const [given] = metadata.get('traceparent');
+  return typeof given === 'string' && TRACEPARENT.test(given) ? given : undefined;
 }
 
 /** The events of a message as they came: each is checked and stored by its own bytes, and one that is broken spoils no other. */

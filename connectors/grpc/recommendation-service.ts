@@ -1,102 +1,107 @@
 /**
- * GetRecommendations: bytes in, bytes out.
+ * GetRecommendations and BatchGetRecommendations: bytes in, bytes out.
  *
  * An answer that is there at once is sent in the same turn: no promise, no listener, no count. One that takes time is counted against its
  * client until it settles, even when the call has ended before, so that cancelled calls cannot pile up work.
  */
-import { fromBinary } from '@bufbuild/protobuf';
-import { type sendUnaryData, type ServerUnaryCall, status } from '@grpc/grpc-js';
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import {
-  type GetRecommendationsRequest,
+  BatchGetRecommendationsRequestSchema,
   GetRecommendationsRequestSchema,
-  RecommendationService,
 } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
-import { answerBytes } from './answer-bytes.js';
+import { asError } from '../../runtime/errors.js';
+import { answerBytes, batchBytes } from './answer-bytes.js';
 import type { CallDesk } from './call-desk.js';
 import type { Answer, RecommendationAnswers, RecommendationQuery } from './ports.js';
-import { queryOf } from './request-fields.js';
-import { type Fault, invalidFields, malformed, refusal, tooLarge } from './status-details.js';
+import { type BatchQuery, batchQueryOf, queryOf } from './request-fields.js';
+import { readRequest } from './request-reading.js';
+import { faultOf, type FieldViolation, refusal } from './status-details.js';
 
 type Call = ServerUnaryCall<Buffer, Buffer>;
 type Reply = sendUnaryData<Buffer>;
+type Handler = (call: Call, reply: Reply) => void;
 
-const METHOD = `${RecommendationService.typeName}/${RecommendationService.method.getRecommendations.name}`;
+/** What a method does with a request. */
+interface Work<D extends DescMessage, Q extends object, A extends object> {
+  readonly schema: D;
+  readonly check: (request: MessageShape<D>) => Q | readonly FieldViolation[];
+  readonly answer: (query: Q) => A | Promise<A>;
+  readonly bytes: (query: Q, answer: A) => Buffer;
+}
 
 export function recommendationHandlers(
   answers: RecommendationAnswers,
   desk: CallDesk,
-): { getRecommendations(call: Call, reply: Reply): void } {
-  const refuse = (reply: Reply, fault: Fault, startedMs: number): void => {
-    reply(refusal(fault));
-    desk.ended(METHOD, fault.code, startedMs);
-  };
-
-  const send = (reply: Reply, query: RecommendationQuery, answer: Answer, startedMs: number): void => {
-    let bytes: Buffer;
-    try {
-      bytes = answerBytes(query.userId, answer, query.limit);
-    } catch (error) {
-      refuse(reply, desk.faultOf(METHOD, error), startedMs);
-      return;
-    }
-    reply(null, bytes);
-    desk.ended(METHOD, status.OK, startedMs);
-  };
-
-  const sendLater = (
-    call: Call,
-    reply: Reply,
-    query: RecommendationQuery,
-    later: Promise<Answer>,
-    startedMs: number,
-  ): void => {
-    const leave = desk.clients.enter(call);
-    let over = false;
-    call.once('cancelled', () => {
-      if (!over) desk.ended(METHOD, desk.codeOfCancelled(call), startedMs);
-      over = true;
-    });
-    const settle = (end: () => void): void => {
-      leave();
-      if (over) return;
-      over = true;
-      end();
-    };
-    later.then(
-      (answer) => settle(() => send(reply, query, answer, startedMs)),
-      (error: unknown) => settle(() => refuse(reply, desk.faultOf(METHOD, error), startedMs)),
-    );
-  };
-
+): { readonly getRecommendations: Handler; readonly batchGetRecommendations: Handler } {
   return {
-    getRecommendations(call, reply) {
-      const startedMs = performance.now();
-      const asked = desk.faultOfCaller(call) ?? readQuery(call.request, desk.limits.requestBytesMax);
-      if ('code' in asked) {
-        refuse(reply, asked, startedMs);
-        return;
-      }
-      let answer: Answer | Promise<Answer>;
-      try {
-        answer = answers.get(asked);
-      } catch (error) {
-        refuse(reply, desk.faultOf(METHOD, error), startedMs);
-        return;
-      }
-      if ('then' in answer) sendLater(call, reply, asked, answer, startedMs);
-      else send(reply, asked, answer, startedMs);
-    },
+    getRecommendations: handler(desk, {
+      schema: GetRecommendationsRequestSchema,
+      check: queryOf,
+      answer: (query: RecommendationQuery) => answers.get(query),
+      bytes: ({ userId, limit }, answer: Answer) => answerBytes(userId, answer, limit),
+    }),
+    batchGetRecommendations: handler(desk, {
+      schema: BatchGetRecommendationsRequestSchema,
+      check: batchQueryOf,
+      answer: ({ queries }: BatchQuery) => allOf(queries.map((query) => asked(answers, query))),
+      bytes: ({ userIds, limit }, all: readonly Answer[]) => batchBytes(userIds, all, limit),
+    }),
   };
 }
 
-function readQuery(bytes: Buffer, bytesMax: number): RecommendationQuery | Fault {
-  if (bytes.length > bytesMax) return tooLarge(bytes.length, bytesMax);
-  let request: GetRecommendationsRequest;
+/** What is thrown waits for the others, which may be under way. */
+function asked(answers: RecommendationAnswers, query: RecommendationQuery): Answer | Promise<Answer> {
   try {
-    request = fromBinary(GetRecommendationsRequestSchema, bytes);
-  } catch {
-    return malformed(GetRecommendationsRequestSchema.typeName);
+    return answers.get(query);
+  } catch (error) {
+    return Promise.reject(asError(error));
   }
-  const query = queryOf(request);
-  return 'userId' in query ? query : invalidFields(query);
+}
+
+/** Without a promise where none is needed. */
+function allOf(answers: readonly (Answer | Promise<Answer>)[]): readonly Answer[] | Promise<readonly Answer[]> {
+  const isThere = (answer: Answer | Promise<Answer>): answer is Answer => !('then' in answer);
+  return answers.every(isThere) ? answers : Promise.all(answers.map((answer) => Promise.resolve(answer)));
+}
+
+function handler<D extends DescMessage, Q extends object, A extends object>(
+  desk: CallDesk,
+  work: Work<D, Q, A>,
+): Handler {
+  const send = (reply: Reply, query: Q, answer: A): void => {
+    let bytes: Buffer;
+    try {
+      bytes = work.bytes(query, answer);
+    } catch (error) {
+      reply(refusal(faultOf(error)));
+      return;
+    }
+    reply(null, bytes);
+  };
+
+  const sendLater = (call: Call, reply: Reply, query: Q, later: Promise<A>): void => {
+    const leave = desk.clients.enter(call);
+    later.then(
+      (answer) => {
+        leave();
+        send(reply, query, answer);
+      },
+      (error: unknown) => {
+        leave();
+        reply(refusal(faultOf(error)));
+      },
+    );
+  };
+
+  return (call, reply) => {
+    const read = readRequest(work.schema, call.request, desk.limits.requestBytesMax, work.check);
+    if ('fault' in read) {
+      reply(refusal(read.fault));
+      return;
+    }
+    const answer = work.answer(read.asked);
+    if (answer instanceof Promise) sendLater(call, reply, read.asked, answer);
+    else send(reply, read.asked, answer);
+  };
 }

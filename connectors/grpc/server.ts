@@ -1,10 +1,14 @@
 /**
- * The gRPC façade: RecommendationService and EventService, with health, reflection, TLS and limits.
+ * The gRPC façade: RecommendationService, EventService and, where there are trending lists, TrendingService, with health, reflection, TLS and
+ * limits.
  *
  *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
  *   F2  health says NOT_SERVING until `setServing(true)`, whenever told so, and from the first moment of a stop
- *   F3  a stop lets calls end, tells open publish streams half-way how far they came, and cuts what is left at the deadline
+ *   F3  files of certificates, keys and key sets may be replaced while it runs
+ *   F4  who listens for other machines without asking who they are is told so at the start
+ *   F5  a stop lets calls end, ends subscriptions and watches with a hint when to come back, tells open publish streams half-way how far they came, and cuts what is left at the deadline
  */
+import type { DescFile, DescService } from '@bufbuild/protobuf';
 import { HealthImplementation } from 'grpc-health-check';
 import { Server, type ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
 import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb.js';
@@ -12,34 +16,56 @@ import { file_google_rpc_status } from '../../proto/gen/google/rpc/status_pb.js'
 import { Health } from '../../proto/gen/grpc/health/v1/health_pb.js';
 import { EventService } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { RecommendationService } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { TrendingService } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
 import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
 import { serverCredentials, type ServerTls } from './credentials.js';
 import { EventHandlers } from './event-service.js';
-import type { CallObserver, EventPublisher, RecommendationAnswers } from './ports.js';
+import { CallGuard } from './call-guard.js';
+import type {
+  CallObserver,
+  EventPublisher,
+  RecommendationAnswers,
+  RecommendationChanges,
+  TrendingLists,
+} from './ports.js';
 import { recommendationHandlers } from './recommendation-service.js';
+import { RecommendationHub } from './recommendation-stream.js';
 import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
-import { StandingStreams } from './standing-streams.js';
+import { type ServiceTaker, StandingStreams } from './standing-streams.js';
+import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
+import { RELOAD_EVERY_MS } from './watched-files.js';
+import { type TrendingCounts, TrendingHub } from './trending-service.js';
 
 export interface GrpcServerOptions {
   readonly answers: RecommendationAnswers;
   readonly publisher: EventPublisher;
+  /** Without it, StreamRecommendations is not implemented. */
+  readonly changes?: RecommendationChanges;
+  /** Without them, there is no TrendingService. */
+  readonly trending?: TrendingLists;
   /** Loopback unless said otherwise. */
   readonly host?: string;
   /** 0: a free one. */
   readonly port?: number;
   readonly tls?: ServerTls;
+  /** Absent: whoever reaches the port may call. */
+  readonly auth?: AuthOptions;
+  /** How often files of certificates, keys and key sets are looked at. */
+  readonly reloadEveryMs?: number;
   readonly limits?: Partial<CallLimits>;
-  readonly clock?: Pick<Clock, 'nowMs'>;
+  readonly clock: Clock;
   readonly logger?: Logger;
-  readonly onCall?: CallObserver;
+  readonly observer?: CallObserver;
 }
 
 export interface GrpcServer {
   readonly port: number;
+  /** What StreamTrending does; absent without trending lists. */
+  trendingCounts(): TrendingCounts | undefined;
   /** Of all services; `takesEvents` of the one for events, which needs less. */
   setServing(serving: boolean, takesEvents?: boolean): void;
   /** Resolves when nothing is open any more, at the latest after `deadlineMs`. */
@@ -48,36 +74,65 @@ export interface GrpcServer {
 
 export const GRPC_PORT = 50051;
 const LOOPBACK = '127.0.0.1';
-const SERVICES = [RecommendationService, EventService];
-/** With the details of errors, so that clients can show them. */
-const REFLECTED = [...SERVICES, Health]
-  .map(({ file }) => file)
-  .concat(file_google_rpc_status, file_google_rpc_error_details);
 /** Of the time that a stop may take, the part in which open publish streams may end by themselves. */
 const PATIENCE = 0.5;
 
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { host = LOOPBACK, port = GRPC_PORT, logger } = options;
+  /** Ends of what watches files. */
+  const watches: (() => void)[] = [];
+  const unwatch = (): void => watches.forEach((end) => end());
+  try {
+    return await listen(options, watches, unwatch);
+  } catch (error) {
+    unwatch();
+    throw error;
+  }
+}
+
+async function listen(options: GrpcServerOptions, watches: (() => void)[], unwatch: () => void): Promise<GrpcServer> {
+  const { host = LOOPBACK, port = GRPC_PORT, clock, logger, auth, tls } = options;
+  const { answers, changes, trending, reloadEveryMs = RELOAD_EVERY_MS } = options;
   const limits: CallLimits = { ...CALL_LIMITS, ...options.limits };
-  const credentials = await serverCredentials(options.tls);
-  if (logger !== undefined) setLogger(loggedBy(logger));
+  const { credentials, close } = await serverCredentials(tls, { everyMs: reloadEveryMs, logger });
+  watches.push(close);
+  const tokens = auth === undefined ? undefined : await openTokens({ ...auth, reloadEveryMs, clock, logger });
+  if (tokens !== undefined) watches.push(() => tokens.close());
+  if (logger !== undefined) {
+    setLogger(loggedBy(logger));
+    const danger = dangerOf(host, options);
+    if (danger !== undefined) logger.warn({ host }, danger);
+  }
 
   const server = new Server(serverOptions(limits));
-  const desk = new CallDesk(limits, options.clock ?? { nowMs: Date.now }, options.onCall, logger);
+  const desk = new CallDesk(limits, clock, logger);
+  const guard = new CallGuard(desk, tokens, options.observer);
+  const guarded = (isOpen: boolean): ServiceTaker => ({
+    addService: (service, handlers) => {
+      server.addService(service, guard.around(service, handlers, isOpen));
+    },
+  });
   const events = new EventHandlers(options.publisher, desk);
-  server.addService(byteServiceDefinition(RecommendationService), { ...recommendationHandlers(options.answers, desk) });
-  server.addService(byteServiceDefinition(EventService), {
+  const standing = new StandingStreams(guarded(false));
+  const recommendations = changes && new RecommendationHub(answers, changes, desk, clock);
+  const trends = trending && new TrendingHub(trending, desk, clock);
+  standing.addService(byteServiceDefinition(RecommendationService), {
+    ...recommendationHandlers(answers, desk),
+    ...(recommendations && { streamRecommendations: recommendations.streamRecommendations }),
+  });
+  if (trends) standing.addService(byteServiceDefinition(TrendingService), { streamTrending: trends.streamTrending });
+  standing.addService(byteServiceDefinition(EventService), {
     publishEvents: (
       call: Parameters<EventHandlers['publishEvents']>[0],
       reply: Parameters<EventHandlers['publishEvents']>[1],
     ) => events.publishEvents(call, reply),
   });
 
-  const standing = new StandingStreams(server);
+  const watchers = new StandingStreams(guarded(true));
+  const services = [RecommendationService, EventService, ...(trends ? [TrendingService] : [])];
   const health = new HealthImplementation();
   const said = new Map<string, boolean>();
   const setHealth = (serving: boolean, takesEvents = serving): void => {
-    for (const name of ['', ...SERVICES.map(({ typeName }) => typeName)]) {
+    for (const name of ['', ...services.map(({ typeName }) => typeName)]) {
       const now = name === EventService.typeName ? takesEvents : serving;
       // Each call tells every watcher, also of what it knows.
       if (said.get(name) !== now) health.setStatus(name, now ? 'SERVING' : 'NOT_SERVING');
@@ -85,26 +140,61 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     }
   };
   setHealth(false);
-  health.addToServer(standing);
-  addReflection(standing, REFLECTED);
+  health.addToServer(watchers);
+  addReflection(standing, reflected(services));
 
-  const boundPort = await bind(server, host, port, credentials);
+  const stopHubs = (): void => {
+    recommendations?.stop();
+    trends?.stop();
+  };
+  const boundPort = await bind(server, host, port, credentials).catch((error: unknown) => {
+    stopHubs();
+    throw error;
+  });
   let stopped: Promise<void> | undefined;
   return {
     port: boundPort,
+    trendingCounts: () => trends?.counts(),
     setServing: (serving, takesEvents) => {
       if (stopped === undefined) setHealth(serving, takesEvents);
     },
     stop: (deadlineMs) => {
       if (stopped === undefined) {
         setHealth(false);
+        stopHubs();
         standing.end();
+        watchers.end();
+        unwatch();
         stopped = drain(server, addressOf(host, boundPort), events, deadlineMs);
       }
       return stopped;
     },
   };
 }
+
+/** What checks tokens is loaded only where it is asked for. */
+async function openTokens(options: TokenCheckOptions): Promise<TokenCheck> {
+  const { TokenCheck } = await import('./token-check.js');
+  return TokenCheck.open(options);
+}
+
+/** What strangers could do, if they can do something. */
+function dangerOf(host: string, { tls, auth }: GrpcServerOptions): string | undefined {
+  if (isLoopback(host)) return undefined;
+  const isKnown = auth !== undefined || tls?.clientCaPath !== undefined;
+  if (!isKnown) {
+    return 'whoever reaches this port can read recommendations and send events: ask for tokens (grpcAuth) or client certificates (grpcTlsClientCaFile)';
+  }
+  if (tls === undefined)
+    return 'tokens travel here without TLS, for all on the way to read: set grpcTlsCertFile and grpcTlsKeyFile';
+  return undefined;
+}
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);
+
+/** With the details of errors, so that clients can show them. */
+const reflected = (services: readonly DescService[]): readonly DescFile[] =>
+  [...services, Health].map(({ file }) => file).concat(file_google_rpc_status, file_google_rpc_error_details);
 
 function serverOptions(limits: CallLimits): ServerOptions {
   const { connectionAgeGraceMs } = limits;

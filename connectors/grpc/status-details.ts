@@ -4,15 +4,24 @@
  *   BadRequest   which fields are wrong, and how to mend each
  *   ErrorInfo    the reason as a constant, within the domain `rivulet`
  *   RetryInfo    how long to wait before the next try
+ *   QuotaFailure which client has used up what
+ *   RequestInfo  the id of the request, as in the log
  */
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type Any, anyPack, anyUnpack, durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
 import { Metadata, status } from '@grpc/grpc-js';
-import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../proto/gen/google/rpc/error_details_pb.js';
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  RequestInfoSchema,
+  RetryInfoSchema,
+} from '../../proto/gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../../proto/gen/google/rpc/status_pb.js';
 import { RivuletError } from '../../runtime/errors.js';
 import { asBuffer } from './service-definition.js';
 
+export const REQUEST_ID_KEY = 'x-request-id';
 const DETAILS_KEY = 'grpc-status-details-bin';
 const DOMAIN = 'rivulet';
 /** Headers have no flow control, and proxies cut long ones off. */
@@ -38,7 +47,13 @@ export interface Fault {
   readonly retryAfterMs?: number;
   /** Facts for programs that belong to the reason. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** The client that has used up what it may. */
+  readonly client?: string;
+  /** Trailers of their own, for clients that read no details. */
+  readonly trailers?: Readonly<Record<string, string>>;
   readonly also?: Any;
+  /** What was thrown, when that is ours to mend: for the log, never sent. */
+  readonly error?: unknown;
 }
 
 export function invalidFields(violations: readonly FieldViolation[]): Fault {
@@ -58,17 +73,45 @@ export const tooLarge = (bytes: number, bytesMax: number): Fault => ({
   reason: 'REQUEST_TOO_LARGE',
 });
 
-export const tooManyCalls = (callsMax: number): Fault => ({
-  code: status.RESOURCE_EXHAUSTED,
-  message: `${callsMax} calls of this client are under way: wait for some to end`,
-  reason: 'TOO_MANY_CALLS',
-  retryAfterMs: RETRY_AFTER_MS,
+const exhausted = (client: string, reason: string, message: string, retryAfterMs = RETRY_AFTER_MS): Fault => ({
+  ...{ code: status.RESOURCE_EXHAUSTED, message, reason, retryAfterMs, client },
 });
+
+export const tooManyCalls = (callsMax: number, client: string): Fault =>
+  exhausted(client, 'TOO_MANY_CALLS', `${callsMax} calls of this client are under way: wait for some to end`);
+
+export const tooManyStreams = (streamsMax: number, client: string): Fault =>
+  exhausted(client, 'TOO_MANY_STREAMS', `${streamsMax} streams of this client are open: end some, or share them`);
+
+export const tooFast = (perSecond: number, client: string, waitMs: number): Fault =>
+  exhausted(client, 'RATE_EXCEEDED', `this client may begin ${perSecond} calls per second: slow down`, waitMs);
+
+/** As RFC 6750 has it for HTTP: what to bring is in `www-authenticate`. */
+export function unauthenticated(reason: string, message: string): Fault {
+  const description = message.replaceAll(/[^\x20-\x7e]|["\\]/g, "'");
+  const wrong = reason === 'TOKEN_MISSING' ? '' : `, error="invalid_token", error_description="${description}"`;
+  const challenge = `Bearer realm="rivulet"${wrong}`;
+  return { code: status.UNAUTHENTICATED, message, reason, trailers: { 'www-authenticate': challenge } };
+}
+
+/** For streams that only the client would end. */
+export const STOPPING: Fault = {
+  code: status.UNAVAILABLE,
+  message: 'the node stops: ask another, or this one when it is back',
+  reason: 'GRPC_STOPPING',
+  retryAfterMs: RETRY_AFTER_MS,
+};
 
 export const TOO_LATE: Fault = {
   code: status.DEADLINE_EXCEEDED,
   message: 'the deadline had passed before the call was taken up',
   reason: 'DEADLINE_PASSED',
+};
+
+const INTERNAL: Fault = {
+  code: status.INTERNAL,
+  message: 'internal error, the log of the node says more',
+  reason: 'INTERNAL',
 };
 
 /** What a client is told of an error: what it can react to by name; of bugs and of our own disorder only that there is one. */
@@ -80,10 +123,10 @@ export function faultOf(error: unknown): Fault {
     case 'transient':
       return { code: status.UNAVAILABLE, message: known.message, reason: known.code, retryAfterMs: RETRY_AFTER_MS };
     case 'fatal':
-      return { code: status.INTERNAL, message: 'the node cannot go on, its log says why', reason: known.code };
+      return { ...INTERNAL, message: 'the node cannot go on, its log says why', reason: known.code, error };
     case 'bug':
     case undefined:
-      return { code: status.INTERNAL, message: 'internal error, the log of the node says more', reason: 'INTERNAL' };
+      return { ...INTERNAL, error };
   }
 }
 
@@ -92,6 +135,8 @@ export interface Refusal {
   readonly code: status;
   readonly details: string;
   readonly metadata: Metadata;
+  /** As in Fault. */
+  readonly error?: unknown;
 }
 
 export function refusal(fault: Fault): Refusal {
@@ -107,10 +152,30 @@ export function refusal(fault: Fault): Refusal {
     const retryDelay = durationFromMs(fault.retryAfterMs);
     details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })));
   }
+  if (fault.client !== undefined) {
+    const violations = [{ subject: fault.client, description: message }];
+    details.push(anyPack(QuotaFailureSchema, create(QuotaFailureSchema, { violations })));
+  }
   if (fault.also !== undefined) details.push(fault.also);
   const trailer = new Metadata();
+  for (const [name, value] of Object.entries(fault.trailers ?? {})) trailer.set(name, value);
   trailer.set(DETAILS_KEY, asBuffer(toBinary(StatusSchema, create(StatusSchema, { code, message, details }))));
-  return { code, details: message, metadata: trailer };
+  return { code, details: message, metadata: trailer, ...('error' in fault ? { error: fault.error } : {}) };
+}
+
+/** The same refusal, with the id of its request; also of one that a library made. */
+export function withRequestId(error: Partial<Refusal> & { readonly message?: string }, requestId: string): Refusal {
+  const { code = status.UNKNOWN, details = error.message ?? '' } = error;
+  const metadata = error.metadata?.clone() ?? new Metadata();
+  const said = metadata.get(DETAILS_KEY)[0];
+  const start =
+    said instanceof Uint8Array ? said : toBinary(StatusSchema, create(StatusSchema, { code, message: details }));
+  const info = anyPack(RequestInfoSchema, create(RequestInfoSchema, { requestId }));
+  // Bytes of protobuf messages that follow each other are one message with the lists of both.
+  const end = toBinary(StatusSchema, create(StatusSchema, { details: [info] }));
+  metadata.set(DETAILS_KEY, Buffer.concat([start, end]));
+  metadata.set(REQUEST_ID_KEY, requestId);
+  return { code, details, metadata };
 }
 
 /** What a status carries, for clients; all absent when the server sent no details, or none that can be read. */
@@ -119,6 +184,7 @@ export interface ReadDetails {
   readonly metadata: Readonly<Record<string, string>>;
   readonly violations: readonly FieldViolation[];
   readonly retryAfterMs: number | undefined;
+  readonly requestId: string | undefined;
   /** The first detail of a type, if there is one. */
   find<D extends DescMessage>(schema: D): MessageShape<D> | undefined;
 }
@@ -139,6 +205,7 @@ export function readDetails(metadata: Metadata | undefined): ReadDetails {
     metadata: info?.metadata ?? {},
     violations: find(BadRequestSchema)?.fieldViolations ?? [],
     retryAfterMs: delay === undefined ? undefined : durationMs(delay),
+    requestId: find(RequestInfoSchema)?.requestId,
     find,
   };
 }

@@ -1,5 +1,5 @@
 /** Commands that run a node, or ask one. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ENGINE_KEYS, GRPC_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from './settings.js';
 
 /** For flags: a whole number in a range. */
@@ -21,6 +21,7 @@ export function nodeCommands(rivulet: Command): void {
   demo(rivulet);
   start(rivulet);
   get(rivulet);
+  trending(rivulet);
 }
 
 function demo(rivulet: Command): void {
@@ -85,17 +86,32 @@ All keys, their variables and defaults: rivulet config --help`,
   );
 }
 
-export interface GetOptions extends SettingOptions {
-  readonly number: number;
-  readonly category?: string;
-  readonly excludeSeen?: true;
-  readonly explain?: true;
+/** Which node to ask, and how. */
+export interface LinkOptions extends SettingOptions {
   readonly address?: string;
   readonly tls?: true;
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsServerName?: string;
+  readonly tokenFile?: string;
+}
+
+const withLink = (command: Command): Command =>
+  command
+    .option('--address <host:port>', 'the node (default: where the configuration says that it listens)')
+    .option('--tls', 'speak TLS')
+    .option('--tls-ca <path>', 'authorities to trust, PEM (implies --tls)')
+    .option('--tls-cert <path>', 'certificate to show to the node, PEM (implies --tls)')
+    .option('--tls-key <path>', 'its key')
+    .option('--tls-server-name <name>', "name in the node's certificate, when it is not the address")
+    .option('--token-file <path>', 'file with a bearer token (default: the token in RIVULET_TOKEN, if any)');
+
+export interface GetOptions extends LinkOptions {
+  readonly number: number;
+  readonly category?: string;
+  readonly excludeSeen?: true;
+  readonly explain?: true;
   readonly json?: true;
 }
 
@@ -110,13 +126,8 @@ function get(rivulet: Command): void {
     .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
     .option('--category <name>', 'only items of this main category')
     .option('--exclude-seen', 'leave out what the user has interacted with')
-    .option('--explain', 'say why, for each item')
-    .option('--address <host:port>', 'the node (default: where the configuration says that it listens)')
-    .option('--tls', 'speak TLS')
-    .option('--tls-ca <path>', 'authorities to trust, PEM (implies --tls)')
-    .option('--tls-cert <path>', 'certificate to show to the node, PEM (implies --tls)')
-    .option('--tls-key <path>', 'its key')
-    .option('--tls-server-name <name>', "name in the node's certificate, when it is not the address")
+    .option('--explain', 'say why, for each item');
+  withLink(command)
     .option('--json', 'print the answer as JSON')
     .action(async (user: string, options: GetOptions) => {
       const { get: run } = await import('./get.js');
@@ -129,5 +140,51 @@ Examples:
   rivulet get user-0042
   rivulet get user-0042 -n 5 --category electronics --exclude-seen --explain
   rivulet get user-0042 --json --address recommendations.example.com:50051 --tls`,
+  );
+}
+
+export interface TrendingOptions extends LinkOptions {
+  readonly window: '1h' | '24h';
+  readonly ranking: 'score' | 'velocity' | 'decayed';
+  readonly category?: string;
+  readonly number: number;
+  readonly follow?: true;
+  readonly json?: true;
+}
+
+function trending(rivulet: Command): void {
+  const command = rivulet
+    .command('trending')
+    .summary('what is looked at and bought most, from a running node')
+    .description(
+      'Asks a node over gRPC for a trending list: views and clicks of the newest window of event time, each with its weight.\n' +
+        'With --follow it stays: a live table on a terminal, else the list again each time that it has changed.',
+    )
+    .addOption(
+      new Option('--window <span>', 'the hour that runs, or with the 23 before it')
+        .choices(['1h', '24h'])
+        .default('1h'),
+    )
+    .option('--category <name>', 'only items of this main category')
+    .addOption(
+      new Option('--ranking <name>', 'what it is ordered by')
+        .choices(['score', 'velocity', 'decayed'])
+        .default('score'),
+    )
+    .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
+    .option('--follow', 'show each change, until Ctrl-C');
+  withLink(command)
+    .option('--json', 'print the list as JSON, with --follow a line for each change')
+    .action(async (options: TrendingOptions) => {
+      const { trending: run } = await import('./trending.js');
+      process.exitCode = await run(options);
+    });
+  withSettings(command, []).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet trending
+  rivulet trending --window 24h --category electronics -n 20 --follow
+  rivulet trending --follow --json | jq -c .entered`,
   );
 }

@@ -6,7 +6,7 @@ import { asError } from '../errors.js';
 import { readHealthNote } from '../main-health.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { isFree } from './doctor-machine.js';
-import { addressOf } from './get.js';
+import { addressOf } from './node-link.js';
 import { hasCode } from './nats-link.js';
 
 const DEADLINE_MS = 3_000;

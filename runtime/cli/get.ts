@@ -1,52 +1,14 @@
 /** `rivulet get`: recommendations for people. */
-import { CallError } from '../../connectors/grpc/call-error.js';
-import { connectRivulet, type Recommendations } from '../../connectors/grpc/client.js';
-import type { ClientTls } from '../../connectors/grpc/credentials.js';
-import type { Config } from '../config.js';
-import { transient } from '../errors.js';
+import type { Recommendations } from '../../connectors/grpc/client.js';
 import type { GetOptions } from './commands-node.js';
-import { settingsOf } from './settings.js';
+import { withNode } from './node-link.js';
 import { harmless, instant, table } from './terminal.js';
 
 export async function get(userId: string, options: GetOptions): Promise<void> {
-  const { config } = settingsOf(options);
-  const address = options.address ?? addressOf(config);
-  const tls = tlsOf(options);
-  const client = await connectRivulet(address, tls === undefined ? {} : { tls });
-  try {
-    const { number, category = '', excludeSeen = false, explain = false } = options;
-    const request = { userId, limit: number, category, excludeSeen, explain };
-    const answer = await client.getRecommendations(request).catch((error: unknown) => {
-      throw nobodyThere(error, address) ?? error;
-    });
-    process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
-  } finally {
-    client.close();
-  }
-}
-
-/** The library's words for a refused connection are long; a node that answers itself gives a reason. */
-function nobodyThere(error: unknown, address: string): Error | undefined {
-  if (!(error instanceof CallError) || error.status !== 'UNAVAILABLE' || error.reason !== undefined) return undefined;
-  const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return transient(error.code, `nothing that could be a node answers on ${address}`, hint);
-}
-
-/** Where the node of this configuration is reached from this machine. */
-export function addressOf({ grpcHost, grpcPort }: Config): string {
-  const host =
-    { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[grpcHost] ?? (grpcHost.includes(':') ? `[${grpcHost}]` : grpcHost);
-  return `${host}:${grpcPort}`;
-}
-
-function tlsOf({ tls, tlsCa, tlsCert, tlsKey, tlsServerName }: GetOptions): ClientTls | undefined {
-  if ([tls, tlsCa, tlsCert, tlsKey, tlsServerName].every((one) => one === undefined)) return undefined;
-  return {
-    ...(tlsCa === undefined ? {} : { caPath: tlsCa }),
-    ...(tlsCert === undefined ? {} : { certPath: tlsCert }),
-    ...(tlsKey === undefined ? {} : { keyPath: tlsKey }),
-    ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }),
-  };
+  const { number, category = '', excludeSeen = false, explain = false } = options;
+  const request = { userId, limit: number, category, excludeSeen, explain };
+  const answer = await withNode(options, (client) => client.getRecommendations(request));
+  process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
 }
 
 function asJson({ userId, items, asOfMs, model }: Recommendations): string {

@@ -1,9 +1,11 @@
 /** From configuration to what a node and a bounded job are built of. The last place where a key is read by its name. */
+import { EVENT_TYPES, type EventType, TRENDING_RANKINGS } from '../../actors/model.js';
 import type { PipelineOptions } from '../../actors/topology.js';
 import type { NatsOptions } from '../../connectors/nats/connect.js';
 import type { ActorKnobs } from '../actor.js';
 import type { Config } from '../config.js';
 import type { NodeOptions } from '../main-node.js';
+import { grpcOptions } from './grpc-options.js';
 
 const MIB = 1024 * 1024;
 const SECOND_MS = 1000;
@@ -24,11 +26,6 @@ const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs' | 'snapshotEveryBytes'> = {
 
 export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
   const nats = natsOptions(config);
-  const { grpcTlsCertFile: certPath, grpcTlsKeyFile: keyPath, grpcTlsClientCaFile: clientCaPath } = config;
-  const tls =
-    certPath === undefined || keyPath === undefined
-      ? undefined
-      : { certPath, keyPath, ...(clientCaPath === undefined ? {} : { clientCaPath }) };
   return {
     dataDir: config.dataDir,
     ...(nats === undefined ? {} : { nats }),
@@ -45,7 +42,7 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     standbys: config.standbys,
     copyEveryMs: config.copyEverySeconds * SECOND_MS,
     streamBytesMax: streamBytesMax(config),
-    grpc: { host: config.grpcHost, port: config.grpcPort, ...(tls === undefined ? {} : { tls }) },
+    grpc: grpcOptions(config),
   };
 }
 
@@ -84,7 +81,21 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
         : { kind: 'decayed', halfLifeMs: interest.halfLifeHours * HOUR_MS, weights: interest.weights },
     popularity: 'events',
     listSize: pipeline.listSize,
+    trending: trendingOptions(pipeline.trending, partitions),
     mode: 'live',
+  };
+}
+
+function trendingOptions(
+  { counts, viewWeight, clickWeight, rankings, halfLifeHours, itemsMax }: Config['pipeline']['trending'],
+  partitions: number,
+): PipelineOptions['trending'] {
+  const counted = (as: string): EventType[] => EVENT_TYPES.filter((type) => counts[type] === as);
+  return {
+    ...{ views: counted('view'), clicks: counted('click'), viewWeight, clickWeight },
+    rankings: TRENDING_RANKINGS.filter((ranking) => ranking === 'score' || rankings.includes(ranking)),
+    halfLifeMs: halfLifeHours * HOUR_MS,
+    itemsMax: Math.ceil(itemsMax / partitions),
   };
 }
 

@@ -14,6 +14,7 @@ Examples:
   rivulet start                                  run a node; rivulet.json, RIVULET_… variables and flags configure it
   rivulet publish --file events.csv --rate 500   send it a file of events
   rivulet get user-0042 --explain                ask it for recommendations
+  rivulet trending --follow                      watch what is looked at and bought most
   rivulet dlq ls                                 see which events were refused, and why
   rivulet backup /backups/today                  copy all of it, while it runs
   rivulet nodes                                  see which nodes share the work

@@ -13,7 +13,11 @@ export interface Fed {
   readonly rows: Rows;
 }
 
-export type Step = Fed | { readonly end: true; readonly watermarkMs?: number } | { readonly tick: number };
+export type Step =
+  | Fed
+  | { readonly end: true; readonly watermarkMs?: number; readonly asOfMs?: number }
+  | { readonly tick: number }
+  | { readonly over: true };
 
 /** What a step made the stage say. */
 export type Saying = Said['rows'];
@@ -88,7 +92,8 @@ export const feed = (driver: StageDriver, input: string, rows: Rows): Said => dr
 
 function perform(driver: StageDriver, step: Step): Saying {
   if ('feed' in step) return feed(driver, step.feed, step.rows).rows;
-  return 'tick' in step ? driver.tick(step.tick).rows : driver.endEpoch(step.watermarkMs).rows;
+  if ('over' in step) return driver.endInput().rows;
+  return 'tick' in step ? driver.tick(step.tick).rows : driver.endEpoch(step.watermarkMs, step.asOfMs).rows;
 }
 
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

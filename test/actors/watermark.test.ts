@@ -19,12 +19,15 @@ const TRIGGERS: Readonly<Record<Trigger['kind'], Trigger>> = {
 };
 
 const event = (time: number, type = VIEW) => ({ time, type, user: 'u', item: '1' });
-const stageOf = (trigger: Trigger['kind'], purchases = true) =>
-  watermark({ trigger: TRIGGERS[trigger], purchases, delayMs: DELAY, idleAfterMs: IDLE_AFTER });
+const stageOf = (trigger: Trigger['kind'], purchases = true, engagements?: Uint8Array) =>
+  watermark({
+    ...{ trigger: TRIGGERS[trigger], purchases, delayMs: DELAY, idleAfterMs: IDLE_AFTER },
+    ...(engagements === undefined ? {} : { engagements }),
+  });
 
 /** Output and number of rows of each frame. */
 const sizes = (said: Said): string[] => said.frames.map(({ output, frame }) => `${output} ${frame.rows}`);
-const BOTH_EMPTY = ['rows 0', 'purchases 0'];
+const ALL_EMPTY = ['rows 0', 'purchases 0', 'engagements 0'];
 
 describe('rows', () => {
   it('pass as they are, not copied', () => {
@@ -42,6 +45,15 @@ describe('rows', () => {
     ]);
     expect(sizes(new StageDriver(stageOf('frame', false)).feed('events', rows))).toEqual(['rows 4']);
     expect(sizes(new StageDriver(stageOf('file')).feed('events', [event(1), event(2, CART)]))).toEqual(['rows 2']);
+  });
+
+  it('that trending counts also go to theirs, with what it looks at', () => {
+    const engagements = Uint8Array.from([1, 0, 1, 0, 0, 0]);
+    const rows = [event(1), event(2, 1), { ...event(3, PURCHASE), category: 'kids' }];
+    expect(new StageDriver(stageOf('frame', true, engagements)).feed('events', rows).rows['engagements']).toEqual([
+      { time: 1, type: VIEW, item: '1' },
+      { time: 3, type: PURCHASE, item: '1', category: 'kids' },
+    ]);
   });
 
   it('that are none are nothing', () => {
@@ -70,32 +82,32 @@ describe('trigger frame, by hand', () => {
     expect(progress[1]).toEqual(progress[0]);
   });
 
-  it('at each tick tells all partitions of both outputs', () => {
+  it('at each tick tells all partitions of all outputs', () => {
     const driver = new StageDriver(stageOf('frame'));
     const beforeAny = driver.tick(1_000);
-    expect(sizes(beforeAny)).toEqual(BOTH_EMPTY);
+    expect(sizes(beforeAny)).toEqual(ALL_EMPTY);
     const nothing: Progress = { tickMs: 1_000, idle: false, endsEpoch: true, everywhere: true };
-    expect(beforeAny.progress).toEqual([nothing, nothing]);
+    expect(beforeAny.progress).toEqual([nothing, nothing, nothing]);
     driver.feed('events', [event(100)]);
     const told: Progress = { ...nothing, tickMs: 1_001, watermarkMs: 90, asOfMs: 100 };
-    expect(driver.tick(1_001).progress).toEqual([told, told]);
+    expect(driver.tick(1_001).progress).toEqual([told, told, told]);
   });
 
   it('is idle when no rows came since a tick long enough ago, and awake everywhere with the next rows', () => {
     const driver = new StageDriver(stageOf('frame'));
-    const idleAt = (timeMs: number) => driver.tick(timeMs).progress.map(({ idle }) => idle);
+    const idleAt = (timeMs: number) => [...new Set(driver.tick(timeMs).progress.map(({ idle }) => idle))];
     driver.tick(1_000);
     driver.feed('events', [event(100)]);
     // Silent since the tick 1 010: the rows came before it.
-    expect(idleAt(1_010)).toEqual([false, false]);
-    expect(idleAt(1_069)).toEqual([false, false]);
-    expect(idleAt(1_070)).toEqual([true, true]);
+    expect(idleAt(1_010)).toEqual([false]);
+    expect(idleAt(1_069)).toEqual([false]);
+    expect(idleAt(1_070)).toEqual([true]);
     const woken = driver.feed('events', [event(101)]);
-    expect(sizes(woken)).toEqual(['rows 1', 'purchases 0']);
+    expect(sizes(woken)).toEqual(['rows 1', 'purchases 0', 'engagements 0']);
     const awake: Progress = { watermarkMs: 91, asOfMs: 101, endsEpoch: true, idle: false, everywhere: true };
-    expect(woken.progress).toEqual([awake, awake]);
+    expect(woken.progress).toEqual([awake, awake, awake]);
     expect(sizes(driver.feed('events', [event(102)]))).toEqual(['rows 1']);
-    expect(idleAt(1_080)).toEqual([false, false]);
+    expect(idleAt(1_080)).toEqual([false]);
   });
 
   it('is idle though no rows ever came', () => {
@@ -117,16 +129,20 @@ describe('trigger file, by hand', () => {
     expect(driver.feed('events', [event(100, PURCHASE)]).progress).toEqual([]);
     expect(driver.tick(1_000).frames).toEqual([]);
     const end = driver.endEpoch();
-    expect(sizes(end)).toEqual(BOTH_EMPTY);
+    expect(sizes(end)).toEqual(ALL_EMPTY);
     const marker: Progress = { watermarkMs: 90, asOfMs: 100, everywhere: true };
-    expect(end.progress).toEqual([marker, marker]);
+    expect(end.progress).toEqual([marker, marker, marker]);
     driver.tick(9_000);
     expect(driver.feed('events', [event(50)]).progress).toEqual([]);
-    expect(driver.endEpoch().progress).toEqual([marker, marker]);
+    expect(driver.endEpoch().progress).toEqual([marker, marker, marker]);
   });
 
   it('has an end also for a file without rows', () => {
-    expect(new StageDriver(stageOf('file')).endEpoch().progress).toEqual([{ everywhere: true }, { everywhere: true }]);
+    expect(new StageDriver(stageOf('file')).endEpoch().progress).toEqual([
+      { everywhere: true },
+      { everywhere: true },
+      { everywhere: true },
+    ]);
   });
 });
 
@@ -137,7 +153,7 @@ describe('trigger interval, by hand', () => {
       driver.feed('events', [event(timeMs - 1_000)]);
       return driver.tick(timeMs);
     });
-    expect(ticks.map(sizes)).toEqual([BOTH_EMPTY, [], BOTH_EMPTY, [], BOTH_EMPTY, BOTH_EMPTY, []]);
+    expect(ticks.map(sizes)).toEqual([ALL_EMPTY, [], ALL_EMPTY, [], ALL_EMPTY, ALL_EMPTY, []]);
     const marker = { idle: false, endsEpoch: true, everywhere: true };
     expect(ticks.flatMap(({ progress }) => progress.slice(0, 1))).toEqual([
       { ...marker, epochs: 40, tickMs: 1_003, watermarkMs: -7, asOfMs: 3 },
@@ -153,7 +169,7 @@ describe('trigger interval, by hand', () => {
     driver.tick(1_000);
     expect(driver.tick(1_060).progress[0]).toMatchObject({ idle: true });
     const awake: Progress = { idle: false, everywhere: true };
-    expect(driver.feed('events', [event(2)]).progress).toEqual([awake, awake]);
+    expect(driver.feed('events', [event(2)]).progress).toEqual([awake, awake, awake]);
     expect(driver.feed('events', [event(3)]).progress).toEqual([]);
   });
 });
@@ -210,7 +226,7 @@ describe.each(Object.keys(TRIGGERS) as Trigger['kind'][])('trigger %s', (trigger
     fc.assert(
       fc.property(played, (steps) => {
         const { said } = playExactly(stageOf(trigger, false), stepsOf(steps));
-        // One of each pair: the same is said on both outputs.
+        // One of three: the same is said on all outputs.
         const progress = said.flatMap(({ frames, progress: all }) =>
           all.filter((_, i) => frames[i]!.output === 'rows'),
         );

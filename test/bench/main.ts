@@ -1,4 +1,4 @@
-/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
@@ -6,7 +6,9 @@ import { benchNodes } from './nodes.js';
 import { benchPauses } from './pauses.js';
 import { benchRecovery } from './recovery.js';
 import { benchTakeover } from './takeover.js';
+import { benchTrending } from './trending.js';
 import { benchMemory, benchReplay, benchSnapshots } from './replay.js';
+import { benchTrendingStream } from './trending-stream.js';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   replay: () => benchReplay(3),
@@ -20,7 +22,11 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
     for (const users of [10_000, 100_000]) await benchTakeover(users);
   },
   nodes: () => benchNodes(300_000, 3),
+  trending: () => benchTrending(),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
+  'trending-stream': async () => {
+    for (const connections of [20, 2_000]) await benchTrendingStream(2_000, connections, 100, 15);
+  },
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches);

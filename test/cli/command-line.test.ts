@@ -10,7 +10,19 @@ import { runCli, workingDirectory } from './run-cli.js';
 const { cwd, remove } = workingDirectory();
 afterAll(remove);
 
-const COMMANDS = ['demo', 'start', 'get', 'publish', 'replay', 'topology', 'config', 'nodes', 'doctor', 'bench'];
+const COMMANDS = [
+  'demo',
+  'start',
+  'get',
+  'trending',
+  'publish',
+  'replay',
+  'topology',
+  'config',
+  'nodes',
+  'doctor',
+  'bench',
+];
 
 describe('help', () => {
   it('tells all commands, examples and exit codes', async () => {
@@ -24,6 +36,7 @@ describe('help', () => {
     'demo',
     'start',
     'get',
+    'trending',
     'publish',
     'replay',
     'topology',
@@ -81,6 +94,12 @@ describe('an error', () => {
       3,
       'error: nothing that could be a node answers on 127.0.0.1:1 [GRPC_UNAVAILABLE]\n',
     ],
+    [
+      ['trending', '--window', '2h'],
+      2,
+      "option '--window <span>' argument '2h' is invalid. Allowed choices are 1h, 24h.",
+    ],
+    [['trending', '--follow', '--address', '127.0.0.1:1'], 3, 'nothing that could be a node answers on 127.0.0.1:1'],
     [['publish', '--file', 'none.csv'], 2, 'error: there is no file none.csv [USAGE]'],
     [['publish', '--file', '.', '--format', 'csv'], 2, 'error: . is a folder [USAGE]'],
     [['publish', '--file', 'x.dat'], 2, 'error: cannot tell from its name what x.dat holds [USAGE]'],

@@ -1,5 +1,7 @@
 /** From configuration to options: what each key becomes, and that no key is dead. */
 import { describe, expect, it } from 'vitest';
+import { CALL_LIMITS } from '../../connectors/grpc/call-limits.js';
+import { RELOAD_EVERY_MS } from '../../connectors/grpc/watched-files.js';
 import { boundedPipeline } from '../../runtime/cli/replay-command.js';
 import { natsOptions, nodeOptions, pipelineOptions } from '../../runtime/cli/node-options.js';
 import { type Config, loadConfig } from '../../runtime/config.js';
@@ -63,7 +65,10 @@ describe('a node', () => {
       replicas: 1,
       streamBytesMax: 512 * 1024 * 1024,
     });
-    expect(grpc).toEqual({ host: '127.0.0.1', port: 50051 });
+    // Whoever starts the façade without a configuration has the same bounds.
+    const { limits, ...place } = grpc;
+    expect(place).toEqual({ host: '127.0.0.1', port: 50051, reloadEveryMs: RELOAD_EVERY_MS });
+    expect({ ...CALL_LIMITS, ...limits }).toEqual(CALL_LIMITS);
     expect(knobs.snapshotEveryMs).toBe(2000);
     expect(knobs.snapshotEveryBytes).toBe(64 * 1024 * 1024);
     // It would be full before that.
@@ -91,6 +96,23 @@ describe('a node', () => {
   it('has TLS when it has a certificate', () => {
     const files = { grpcTlsCertFile: 'c', grpcTlsKeyFile: 'k', grpcTlsClientCaFile: 'a' };
     expect(nodeOptions(configWith(files)).grpc.tls).toEqual({ certPath: 'c', keyPath: 'k', clientCaPath: 'a' });
+  });
+
+  it('asks for tokens when it has keys to check them with', () => {
+    const values = {
+      'grpcAuth.jwksFile': 'keys.json',
+      'grpcAuth.issuer': 'https://issuer.example.com',
+      'grpcAuth.audience': 'rivulet',
+      'grpcAuth.algorithms': 'ES256, EdDSA',
+      'grpcAuth.clockSkewSeconds': '5',
+    };
+    expect(nodeOptions(configWith(values)).grpc.auth).toEqual({
+      keys: { file: 'keys.json' },
+      issuer: 'https://issuer.example.com',
+      audience: 'rivulet',
+      algorithms: ['ES256', 'EdDSA'],
+      clockSkewMs: 5000,
+    });
   });
 
   it('has a topology for every kind of window, trigger and interest', () => {

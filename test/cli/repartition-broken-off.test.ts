@@ -28,6 +28,8 @@ const says = (text: RegExp | string): unknown =>
 it('a journal is nothing without its mark: neither restore nor repartition swaps old state in', async () => {
   const first = await nodes.start('node');
   await first.buy('chair-1');
+  // What nobody has copied yet, no backup holds.
+  await first.copied('trending-0');
   expect((await rivulet('backup', join(cwd, 'saved'))).code).toBe(0);
   await first.stop();
   await killedAt('step copies', cwd, { dataDir: 'node', partitions: 2, sourcePartitions: 1 });

@@ -28,7 +28,16 @@ export function workingDirectory(): { readonly cwd: string; readonly remove: () 
 
 export function startCli(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is not there: npm run build`);
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  return startProgram(cwd, process.execPath, [MAIN, ...args], env);
+}
+
+export function startProgram(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Running {
+  const child = spawn(command, args, {
     cwd,
     env: { ...clean(process.env), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

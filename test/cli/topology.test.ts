@@ -20,6 +20,8 @@ it('the live pipeline', () => {
       popularity -->|lists by all| popularity-join
       popularity-join -->|by user| fallback
       popularity -->|lists by all| fallback
+      watermark -->|engagements by item| trending
+      trending -->|tops by all| trending-lists
       fallback -->|by user| recommendations
       interest-ranking -->|interactions by user| recommendations
       popularity -->|lists by all| recommendations

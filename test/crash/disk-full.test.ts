@@ -16,8 +16,8 @@ import { testNatsServer } from '../support/nats.js';
 import { ended, type ReplayEnd, type ReplayRun, resultRows, startReplay } from '../support/replay-process.js';
 import { makeShop, RESULT_FILES } from '../support/shop-files.js';
 
-/** Streams want room for all they may grow to (ten of them, 16 MB each, of three quarters of the disk); it is filled, not used. */
-const DISK = '320m';
+/** Streams want room for all they may grow to (some twenty, 16 MB each, of three quarters of the disk); it is filled, not used. */
+const DISK = '480m';
 const TOO_SMALL = '24m';
 /** So long a job that neither ends nor goes on counts as one that waits for room. */
 const WAITS_MS = 10_000;

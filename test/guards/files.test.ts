@@ -7,7 +7,7 @@ import { isGenerated, projectFiles, ROOT, trackedText } from './source-files.js'
 
 const LINES_MAX = 300;
 const LOCKFILE = 'package-lock.json';
-const SOURCE = /\.([cm]?[jt]sx?|proto|sh|css|html)$/;
+const SOURCE = /\.([cm]?[jt]sx?|proto|sh|css|html|go|py|java)$/;
 
 /** Names that a tool, a language or a format fixes; recorded data keeps the names it was recorded with. */
 const NAME_FIXED =
@@ -17,6 +17,8 @@ const DATA = /(^|\/)fixtures\//;
 const KEBAB = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
 /** Protobuf's own rule, which `buf lint` also checks; and what Python and Go import by. */
 const SNAKE = /^[a-z0-9]+(_[a-z0-9]+)*\.(proto|py|go)$/;
+/** A file of Java is named by its class. */
+const PASCAL = /^([A-Z][a-z0-9]*)+\.java$/;
 const SAYS_NOTHING = /(^|[-_.])(utils?|helpers?|common|misc)([-_.]|$)/;
 
 /** Folders of people and machines, private addresses. The examples of documents use example.com and 192.0.2.0/24. */
@@ -34,7 +36,9 @@ function nameProblem(path: string): string | undefined {
   const folders = path.split('/').slice(0, -1);
   if (SAYS_NOTHING.test(path.replaceAll('/', '.'))) return 'says nothing: name it by the noun it exports';
   if (!folders.every((folder) => KEBAB.test(folder) || FOLDER_FIXED.test(folder))) return 'a folder is not kebab-case';
-  return NAME_FIXED.test(name) || KEBAB.test(name) || SNAKE.test(name) ? undefined : 'is not kebab-case';
+  return NAME_FIXED.test(name) || [KEBAB, SNAKE, PASCAL].some((one) => one.test(name))
+    ? undefined
+    : 'is not kebab-case';
 }
 
 function machineTraces(text: string, machineName: string): string[] {
@@ -109,6 +113,7 @@ describe('the guard', () => {
       'deploy/Dockerfile',
       'proto/rivulet/v1/user_event.proto',
       'deploy/k8s/node.yaml',
+      'deploy/clients/java/src/main/java/example/RivuletExample.java',
     ],
     ...['runtime/miscount.ts', 'test/__snapshots__/topology.test.ts.snap'],
   ])('accepts the name %s', (path) => {

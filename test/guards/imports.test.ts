@@ -50,7 +50,7 @@ const ROWS: readonly Row[] = [
 
   // Each its one external library. A new connector needs a row only if it brings a library.
   { from: 'connectors/nats/',   may: [...CONNECTOR, '@nats-io/*'] },
-  { from: 'connectors/grpc/',   may: [...CONNECTOR, '@grpc/*', 'grpc-health-check'] },
+  { from: 'connectors/grpc/',   may: [...CONNECTOR, '@grpc/*', 'grpc-health-check', 'jose'] },
   // Frame types are values: what reads and writes frames needs them.
   { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'actors/model'] },
   { from: 'connectors/',        may: CONNECTOR },

@@ -1,9 +1,11 @@
 /** Starting, health, connections and stopping of the façade. */
 import { create } from '@bufbuild/protobuf';
-import type { ClientReadableStream } from '@grpc/grpc-js';
+import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { CallError } from '../../connectors/grpc/call-error.js';
+import { systemClock } from '../../runtime/clock.js';
 import { type Answer } from '../../connectors/grpc/ports.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
 import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
@@ -35,7 +37,7 @@ function watch(address: string, service: string): Watch {
   const seen: string[] = [];
   stream.on('data', ({ status }: HealthCheckResponse) => seen.push(Serving[status]));
   const ended = new Promise<{ code: string }>((resolve) => {
-    stream.on('error', (error) => resolve({ code: error.message }));
+    stream.on('error', (error) => resolve(new CallError(error as ServiceError, address)));
     stream.on('end', () => resolve({ code: 'end' }));
   });
   return { seen, ended };
@@ -67,7 +69,13 @@ describe('a start', () => {
     const { port } = other.address() as { port: number };
     const warn = vi.fn();
     const logger = { debug: vi.fn(), info: vi.fn(), warn, error: vi.fn() };
-    const start = startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, port, logger });
+    const start = startGrpcServer({
+      answers: { get: () => ANSWER },
+      publisher: storesAll,
+      clock: systemClock,
+      port,
+      logger,
+    });
     const error = await start.then(
       () => expect.unreachable(),
       (thrown: unknown) => thrown as RivuletError,
@@ -83,6 +91,7 @@ describe('a start', () => {
     const start = startGrpcServer({
       answers: { get: () => ANSWER },
       publisher: storesAll,
+      clock: systemClock,
       host: '192.0.2.1',
       port: 0,
     });
@@ -161,7 +170,9 @@ describe('a stop', () => {
     server.setServing(true);
     await stopped;
     expect(performance.now() - startedMs).toBeLessThan(5000);
-    expect((await watched.ended).code).toMatch(/UNAVAILABLE/);
+    // So that a subscriber comes back, and not at once.
+    const hint = { code: 'GRPC_UNAVAILABLE', reason: 'GRPC_STOPPING', retryAfterMs: 500 };
+    expect(await watched.ended).toMatchObject(hint);
     expect(watched.seen).toEqual(['SERVING', 'NOT_SERVING']);
   });
 

@@ -42,7 +42,7 @@ describe('an answer', () => {
     const { client, calls } = await facade({ answers: { get: () => Promise.resolve(ANSWER) } });
     const { items } = await client.getRecommendations({ userId: '512', limit: 1 });
     expect(items.map(({ itemId }) => itemId)).toEqual(['1004856']);
-    expect(calls).toEqual([{ method: METHOD, code: 'OK', ms: expect.any(Number) }]);
+    expect(calls).toEqual([{ method: METHOD, kind: 'unary', code: 'OK', ms: expect.any(Number) }]);
   });
 
   it('is given to a client that sends fields of a later version', async () => {
@@ -177,7 +177,10 @@ describe('an answer that fails', () => {
     const { client } = await facade({ answers, logger });
     const seen = await failure(client.getRecommendations({ userId: '512' }));
     expect(seen).toMatchObject({ status: 'INTERNAL', message: 'internal error, the log of the node says more' });
-    expect(error).toHaveBeenCalledWith({ err: expect.any(Error), method: METHOD, unlogged: 0 }, expect.any(String));
+    expect(error).toHaveBeenCalledWith(
+      { err: expect.any(Error), method: METHOD, requestId: seen.requestId, unlogged: 0 },
+      expect.any(String),
+    );
   });
 });
 

@@ -1,14 +1,15 @@
-/** Server reflection, as a client of the library sees it, and as grpcurl does. */
+/** Server reflection, as a client of the library sees it, and as grpcurl and ghz do. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { bareClient, facade } from '../connectors/grpc/facade.js';
+import { GHZ, goTool, GRPCURL } from '../support/go-tools.js';
 
 const SERVICES = ['grpc.health.v1.Health', 'rivulet.v1.EventService', 'rivulet.v1.RecommendationService'];
 const run = promisify(execFile);
@@ -67,12 +68,14 @@ describe.each(['v1', 'v1alpha'] as const)('reflection %s', (version) => {
   });
 });
 
-describe('grpcurl', () => {
-  const needed = hasGrpcurl() ? it : it.skip;
-  const grpcurl = async (...args: string[]): Promise<string> => (await run('grpcurl', ['-plaintext', ...args])).stdout;
-  const named = hasGrpcurl() ? '' : ' (skipped: grpcurl is not installed)';
+const [grpcurlTool, ghzTool] = [await goTool(GRPCURL), await goTool(GHZ)];
+const skipped = (tool: object): string => ('missing' in tool ? ` (skipped: ${String(tool.missing)})` : '');
 
-  needed(`lists and describes${named}`, async () => {
+describe.skipIf('missing' in grpcurlTool)(`grpcurl${skipped(grpcurlTool)}`, () => {
+  const command = 'command' in grpcurlTool ? grpcurlTool.command : '';
+  const grpcurl = async (...args: string[]): Promise<string> => (await run(command, ['-plaintext', ...args])).stdout;
+
+  it('lists and describes', async () => {
     const { address } = await facade();
     expect((await grpcurl(address, 'list')).trim().split('\n')).toEqual(SERVICES);
     expect(await grpcurl(address, 'describe', 'rivulet.v1.RecommendedItem')).toContain('optional string title = 7;');
@@ -82,7 +85,7 @@ describe('grpcurl', () => {
     }
   });
 
-  needed(`calls, knowing nothing but the address${named}`, async () => {
+  it('calls, knowing nothing but the address', async () => {
     const { address, server } = await facade();
     server.setServing(true);
     const answer = await grpcurl(
@@ -112,7 +115,7 @@ describe('grpcurl', () => {
     expect(JSON.parse(await grpcurl(address, 'grpc.health.v1.Health/Check'))).toEqual({ status: 'SERVING' });
   });
 
-  needed(`shows the details of an error${named}`, async () => {
+  it('shows the details of an error', async () => {
     const { address } = await facade();
     const call = grpcurl('-d', '{"limit": 101}', address, 'rivulet.v1.RecommendationService/GetRecommendations');
     const { stderr } = await call.then(
@@ -126,11 +129,15 @@ describe('grpcurl', () => {
   });
 });
 
-function hasGrpcurl(): boolean {
-  try {
-    execFileSync('grpcurl', ['-version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
+describe.skipIf('missing' in ghzTool)(`ghz${skipped(ghzTool)}`, () => {
+  const command = 'command' in ghzTool ? ghzTool.command : '';
+
+  it('calls a thousand times, knowing nothing but the address', async () => {
+    const { address, server } = await facade();
+    server.setServing(true);
+    const load = ['--total', '1000', '--concurrency', '20', '--connections', '2', '--format', 'json'];
+    const call = ['--call', 'rivulet.v1.RecommendationService/GetRecommendations', '--data', '{"user_id": "512"}'];
+    const report = JSON.parse((await run(command, ['--insecure', ...load, ...call, address])).stdout);
+    expect(report).toMatchObject({ count: 1000, statusCodeDistribution: { OK: 1000 } });
+  });
+});

@@ -1,48 +1,24 @@
 /** TLS and mTLS with certificates made here. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClientTls, ServerTls } from '../../connectors/grpc/credentials.js';
+import { systemClock } from '../../runtime/clock.js';
 import { connectRivulet } from '../../connectors/grpc/client.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
+import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { ANSWER, facade, failure, storesAll } from '../connectors/grpc/facade.js';
 
-const present = hasOpenssl();
-const folder = mkdtempSync(join(tmpdir(), 'rivulet-tls-'));
-const file = (name: string): string => join(folder, name);
+const certificates = new Certificates();
+const file = (name: string): string => certificates.path(name);
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => certificates.remove());
 
-/** A self-signed authority, and a certificate of it for the server and one for a client. */
-function makeCertificates(): void {
-  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  openssl('req', '-x509', ...key, '-days', '2', '-subj', '/CN=authority', '-keyout', 'ca.key', '-out', 'ca.pem');
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-days',
-    '2',
-    '-subj',
-    '/CN=stranger',
-    '-keyout',
-    'stranger.key',
-    '-out',
-    'stranger.pem',
-  );
-  writeFileSync(file('names'), 'subjectAltName=DNS:rivulet.example.com,IP:127.0.0.1\n');
-  for (const name of ['server', 'client']) {
-    openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'names'];
-    openssl('x509', '-req', '-in', `${name}.csr`, ...signed, '-out', `${name}.pem`);
-  }
-}
-
-describe.skipIf(!present)(`TLS${present ? '' : ' (skipped: openssl is not installed)'}`, () => {
-  beforeAll(makeCertificates);
+describe.skipIf(!hasOpenssl)(`TLS${hasOpenssl ? '' : ' (skipped: openssl is not installed)'}`, () => {
+  beforeAll(() => {
+    certificates.selfSigned('ca');
+    certificates.selfSigned('stranger');
+    certificates.signed('server', 'ca');
+    certificates.signed('client', 'ca');
+  });
 
   const server: ServerTls = { certPath: file('server.pem'), keyPath: file('server.key') };
   const mutual: ServerTls = { ...server, clientCaPath: file('ca.pem') };
@@ -84,7 +60,7 @@ describe.skipIf(!present)(`TLS${present ? '' : ' (skipped: openssl is not instal
   it('says which files do not belong together', async () => {
     const tls = { certPath: file('server.pem'), keyPath: file('client.key') };
     await expect(
-      startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, port: 0, tls }),
+      startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, clock: systemClock, port: 0, tls }),
     ).rejects.toMatchObject({
       code: 'GRPC_TLS_UNUSABLE',
       reaction: 'fatal',
@@ -97,7 +73,13 @@ describe('a TLS file that is not there', () => {
   const says = { code: 'GRPC_TLS_UNREADABLE', reaction: 'fatal', message: expect.stringContaining(file('no')) };
 
   it('stops the start of a server', async () => {
-    const start = startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, port: 0, tls: missing });
+    const start = startGrpcServer({
+      answers: { get: () => ANSWER },
+      publisher: storesAll,
+      clock: systemClock,
+      port: 0,
+      tls: missing,
+    });
     await expect(start).rejects.toMatchObject(says);
   });
 
@@ -105,12 +87,3 @@ describe('a TLS file that is not there', () => {
     await expect(connectRivulet('127.0.0.1:1', { tls: { caPath: file('no.pem') } })).rejects.toMatchObject(says);
   });
 });
-
-function hasOpenssl(): boolean {
-  try {
-    execFileSync('openssl', ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -18,6 +18,8 @@ import { RivuletError } from '../../runtime/errors.js';
 import { BUCKETS, openDeployment } from '../../runtime/main-copies.js';
 import { writeSharedDeployment } from '../../runtime/main-deployment.js';
 import type { KeyValue, Log } from '../../runtime/ports.js';
+import { systemClock } from '../../runtime/clock.js';
+import { patience } from '../../runtime/outlasting.js';
 import { ensureStreams, REPARTITIONING_STREAM, streamsOf } from '../../runtime/streams.js';
 import { takeAll } from '../contracts/log-contract.js';
 import { allOf, bytesOf, inPieces } from '../contracts/objects-contract.js';
@@ -148,7 +150,10 @@ describe('a stream', () => {
       [3, 3],
       [1, 3],
     ] as const) {
-      await ensureStreams(log, topology, { bytesMax: 1024 * 1024, replicas: wanted });
+      await patience(
+        systemClock,
+        () => undefined,
+      )(() => ensureStreams(log, topology, { bytesMax: 1024 * 1024, replicas: wanted }));
       expect(await replicas()).toBe(kept);
     }
     await expect(ensureStreams(log, topology, { bytesMax: 1024 * 1024, replicas: 5 })).rejects.toMatchObject({
@@ -165,7 +170,8 @@ describe('a stream', () => {
       nodeOptions(loadConfig({ env: { RIVULET_PARTITIONS: partitions }, cwd: tmpdir() }).config),
     );
     const limits = { bytesMax: 1024 * 1024, replicas: 3 };
-    await ensureStreams(log, mainTopology(before!.pipeline), limits);
+    const patiently = patience(systemClock, () => undefined);
+    await patiently(() => ensureStreams(log, mainTopology(before!.pipeline), limits));
     const deployment = await openDeployment(await clientOn(0), { replicas: 3 });
     await writeSharedDeployment(deployment, before!.pipeline);
     const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-replicas-'));
@@ -193,7 +199,9 @@ describe('a stream', () => {
     const tables = await Promise.all(
       connections.slice(-3).map((one) => openKeyValue(one, { bucket: 'together', replicas: 3 })),
     );
-    await Promise.all(tables.map((table, i) => table.put(`k${i}`, utf8('1'), 0)));
+    // What was made has no leader for a moment.
+    const patiently = patience(systemClock, () => undefined);
+    await Promise.all(tables.map((table, i) => patiently(() => table.put(`k${i}`, utf8('1'), 0))));
     expect(await tables[0]!.entries()).toHaveLength(3);
   }, 60_000);
 

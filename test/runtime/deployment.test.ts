@@ -23,6 +23,7 @@ const PIPELINE: PipelineOptions = {
   interest: { kind: 'decayed', halfLifeMs: 86_400_000 },
   popularity: 'events',
   listSize: 100,
+  trending: {},
   mode: 'live',
 };
 

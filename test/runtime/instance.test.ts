@@ -36,7 +36,7 @@ describe('an instance', () => {
       ['other', [1, 2]],
     ]);
     expect(said(instance.take('b', frame(1)))).toEqual([]);
-    expect(said(instance.endEpoch({ epoch: 0, watermarkMs: 7 }))).toEqual([['rows', [0, 7]]]);
+    expect(said(instance.endEpoch({ epoch: 0, watermarkMs: 7, asOfMs: 9 }))).toEqual([['rows', [0, 7]]]);
     expect(instance.tick(9)).toMatchObject([{ output: 'other', progress: { everywhere: true } }]);
     expect(() => instance.take('c', frame())).toThrow('stage toy has no input c');
   });

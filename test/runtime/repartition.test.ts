@@ -25,6 +25,7 @@ const OPTIONS: PipelineOptions = {
   interest: { kind: 'decayed', halfLifeMs: HOUR_MS },
   popularity: 'events',
   listSize: 10,
+  trending: {},
   mode: 'live',
 };
 

@@ -28,6 +28,7 @@ const topology = mainTopology({
   interest: { kind: 'epoch' },
   popularity: 'table',
   listSize: 10,
+  trending: {},
   mode: 'bounded',
 });
 
@@ -64,6 +65,8 @@ function resultLines({ sink }: World): Shop['expected'] {
     'recommendations.csv': [] as string[],
     'user_interactions.csv': [] as string[],
     'late.csv': [] as string[],
+    'trending_1h.csv': [] as string[],
+    'trending_24h.csv': [] as string[],
   };
   for (const line of sink!.lines) {
     const [topic, epoch, r] = JSON.parse(line) as [string, number, PlainRow];
@@ -74,6 +77,11 @@ function resultLines({ sink }: World): Shop['expected'] {
     } else if (topic === 'interactions') {
       const { user, item, count, views, carts, purchases } = r;
       lines['user_interactions.csv'].push([epoch, user, item, count, views, carts, purchases].join(','));
+    } else if (topic.startsWith('trending-')) {
+      const { start, end, item, views, clicks, score, rank } = r;
+      const [from, to] = [start, end].map((ms) => `${new Date(ms as number).toISOString().slice(0, 19)}Z`);
+      const file = topic === 'trending-hours' ? 'trending_1h.csv' : 'trending_24h.csv';
+      lines[file].push([from, to, item, views, clicks, decimal(score as number), rank].join(','));
     } else if (topic === 'late') {
       const { user, item, category = '', brand = '', price } = r;
       const [at, type] = [time(r['time'] as number), EVENT_TYPES[r['type'] as number]];

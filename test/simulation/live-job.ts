@@ -4,10 +4,12 @@ import { answer } from '../../actors/maths/answer.js';
 import { EVENT_TYPES, type EventType } from '../../actors/model.js';
 import { type RecommendationCells, recommendationReader } from '../../actors/recommendations.js';
 import { mainTopology } from '../../actors/topology.js';
+import { type TrendingListCells, trendingReader } from '../../actors/trending-lists.js';
 import { fnv1a, utf8 } from '../../runtime/bytes.js';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import type { MailboxFold } from '../../runtime/fold.js';
 import { groupedBy } from '../runtime/grouped.js';
+import { ranked } from '../support/trending-oracle.js';
 import { publishAll } from './breaking-writers.js';
 import type { Job } from './job.js';
 import type { Trigger } from '../../actors/watermark.js';
@@ -36,6 +38,7 @@ const topologyWith = (trigger: Trigger): Topology =>
     interest: { kind: 'decayed', halfLifeMs: 3_600_000, weights: WEIGHTS },
     popularity: 'events',
     listSize: 5,
+    trending: {},
     mode: 'live',
   });
 
@@ -119,6 +122,21 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxFold>): void 
   }
 }
 
+/** The day has all events, also those that are too late for the windows of `window`. What came behind the last tick is said at one more. */
+function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxFold>): void {
+  const { instance } = folds.get('trending-lists/0')!;
+  for (let p = 0; p < job.topology.count('trending'); p++) {
+    for (const { frame } of folds.get(`trending/${p}`)!.instance.tick(Infinity)) instance.take('tops', frame);
+  }
+  const read = trendingReader(instance.cellsOf() as unknown as TrendingListCells)('day', 'score', undefined);
+  const engaged = GOOD.map(({ event_time, event_type, item_id }) => {
+    return { time: Date.parse(event_time), type: event_type, item: item_id };
+  });
+  const counts = ({ item, views, clicks }: { item: string; views: number; clicks: number }): string =>
+    `${item} ${views} ${clicks}`;
+  assert.deepEqual(read?.list.map(counts), ranked(engaged, 0, 0).map(counts), 'trending of the day');
+}
+
 const liveJob = (name: string, trigger: Trigger, ticksOn: Pick<Job, 'ticksOnMs'> = {}): Job => {
   const job: Job = {
     ...{
@@ -144,7 +162,9 @@ const liveJob = (name: string, trigger: Trigger, ticksOn: Pick<Job, 'ticksOnMs'>
     },
     reference: () => Promise.resolve(windowCounts()),
     check: (world, expected) => {
-      checkView(world, refolded(world));
+      const folds = refolded(world);
+      checkView(world, folds);
+      checkTrending(world, folds);
       const { last, added } = saidCounts(world);
       assert.deepEqual(last, expected, 'counts of each window');
       assert.deepEqual(added, expected, 'what was added to each window');

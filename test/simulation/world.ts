@@ -55,7 +55,7 @@ const CALM_STEPS_MAX = 40_000;
 const CALM_MS_MAX = 20 * 60_000;
 const NODES_MAX = 3;
 const LOOKS_EVERY_STEPS = 64;
-const TIGHT_BYTES = 8_000;
+const TIGHT_BYTES = 48 * 1024;
 /** Sent to one destination at most beyond the knob: parts of the answer that went past it. */
 const PARTS_BEYOND = 24;
 

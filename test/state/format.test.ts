@@ -26,6 +26,7 @@ const PIPELINE: PipelineOptions = {
   interest: { kind: 'decayed', halfLifeMs: 86_400_000 },
   popularity: 'events',
   listSize: 10,
+  trending: {},
   mode: 'live',
 };
 
@@ -53,6 +54,8 @@ async function entriesOf(name: string): Promise<Map<string, Uint8Array>> {
   return new Map(entries);
 }
 
+/** Stages that came after the format: they have no state there, and begin with their mailboxes. */
+const LATER = new Set(['trending', 'trending-lists']);
 const UNITS = ['item-0', 'source-0', 'user-0', 'view-0'];
 const withoutHeads = (entries: ReadonlyMap<string, Uint8Array>) => [...entries].filter(([key]) => !isHeadKey(key));
 
@@ -79,6 +82,10 @@ describe('a data directory of format 1', () => {
       for (const id of stages) {
         const stage = topology.stage(id);
         const head = readHead(store, stage, partition, topology.count(id))!;
+        if (LATER.has(id)) {
+          expect(head).toBeUndefined();
+          continue;
+        }
         expect(head, id).toMatchObject({ format: SNAPSHOT_FORMAT, stage: id, partition, partitions: 1 });
         expect(head.sequence).toBeGreaterThan(0);
         const fold = new MailboxFold(

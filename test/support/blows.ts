@@ -47,6 +47,19 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** Resolves when the process stands still: a signal takes a moment, in which it might still answer. (Without /proc: at once.) */
+export async function frozen(pid: number): Promise<void> {
+  signal(pid, 'SIGSTOP');
+  const state = (): string | undefined => {
+    try {
+      return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
+    } catch {
+      return undefined;
+    }
+  };
+  await awaited(() => ['T', 't', undefined].includes(state()) || undefined);
+}
+
 export const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
 
 export const natsStoreOf = (run: ReplayRun): string => join(run.dataDir, 'replay', 'nats');

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import { referenceModel, type ReferenceEvent, type ReferencePopularityRow } from './reference-model.js';
+import { type Kind, trendingOracle } from './trending-oracle.js';
 
 const HEADER = 'event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session';
 const CATEGORIES = ['electronics.audio', 'electronics.tv', 'apparel.shoes', 'computers.notebook', 'kids', ''];
@@ -18,7 +19,13 @@ export interface Shop {
   readonly expected: Readonly<Record<ResultFile, readonly string[]>>;
 }
 
-export const RESULT_FILES = ['recommendations.csv', 'user_interactions.csv', 'late.csv'] as const;
+export const RESULT_FILES = [
+  'recommendations.csv',
+  'user_interactions.csv',
+  'late.csv',
+  'trending_1h.csv',
+  'trending_24h.csv',
+] as const;
 export type ResultFile = (typeof RESULT_FILES)[number];
 
 /** A shop before it is written to files. */
@@ -107,5 +114,14 @@ function expectedRows(epochs: ReferenceEvent[][], popularity: ReferencePopularit
         [e.epoch, time(e.time), e.type, e.item, e.category ?? '', quoted(e.brand ?? ''), e.price, e.user].join(','),
       )
       .sort(),
+    'trending_1h.csv': trendingRows(epochs, 'hour'),
+    'trending_24h.csv': trendingRows(epochs, 'day'),
   };
 }
+
+const trendingRows = (epochs: ReferenceEvent[][], kind: Kind): string[] =>
+  trendingOracle(epochs, kind)
+    .map((r) => [iso(r.start), iso(r.end), r.item, r.views, r.clicks, decimal(r.score), r.rank].join(','))
+    .sort();
+
+const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;

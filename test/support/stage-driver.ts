@@ -45,8 +45,12 @@ export class StageDriver {
     return this.said(this.instance.take(input, Array.isArray(rows) ? this.frame(input, rows) : (rows as Frame)));
   }
 
-  endEpoch(watermarkMs = -Infinity): Said {
-    return this.said(this.instance.endEpoch({ epoch: this.epoch++, watermarkMs }));
+  endEpoch(watermarkMs = -Infinity, asOfMs = -Infinity): Said {
+    return this.said(this.instance.endEpoch({ epoch: this.epoch++, watermarkMs, asOfMs }));
+  }
+
+  endInput(): Said {
+    return this.said(this.instance.endInput());
   }
 
   tick(timeMs: number): Said {

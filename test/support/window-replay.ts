@@ -48,5 +48,6 @@ export const exact = ({ frames, progress }: Said): string =>
 
 function perform(driver: StageDriver, step: Step): Said {
   if ('feed' in step) return driver.feed(step.feed, step.rows);
+  if ('over' in step) return driver.endInput();
   return 'tick' in step ? driver.tick(step.tick) : driver.endEpoch(step.watermarkMs);
 }

@@ -35,7 +35,7 @@ function run(output: OutputMode, marbles: string, expected: Record<string, strin
               times[epoch]!.map((time) => ({ time, user: 'u' })),
             ),
           );
-        return { epoch, watermarkMs: watermarks[epoch]! };
+        return { epoch, watermarkMs: watermarks[epoch]!, asOfMs: -Infinity };
       }),
     );
     const rows = ends.pipe(

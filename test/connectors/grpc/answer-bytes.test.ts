@@ -2,9 +2,14 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { answerBytes } from '../../../connectors/grpc/answer-bytes.js';
+import { answerBytes, batchBytes, streamedBytes } from '../../../connectors/grpc/answer-bytes.js';
 import type { Answer } from '../../../connectors/grpc/ports.js';
-import { GetRecommendationsResponseSchema } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import {
+  BatchGetRecommendationsResponseSchema,
+  type GetRecommendationsResponse,
+  GetRecommendationsResponseSchema,
+  StreamRecommendationsResponseSchema,
+} from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { ANSWER } from './facade.js';
 
 const optionalText = fc.option(fc.string({ unit: 'binary', maxLength: 200 }), { nil: undefined });
@@ -18,24 +23,47 @@ const item = fc.record({
   title: optionalText,
 });
 const answers: fc.Arbitrary<Answer> = fc.record({
-  items: fc.array(item, { maxLength: 100 }),
+  items: fc.array(item, { maxLength: 30 }),
   asOfMs: fc.option(fc.integer({ min: -1e15, max: 1e15 }), { nil: undefined }),
   model: fc.string(),
 });
 
-function viaMessage(userId: string, { items, asOfMs, model }: Answer): Uint8Array {
+function messageOf(userId: string, { items, asOfMs, model }: Answer): GetRecommendationsResponse {
   const asOf = asOfMs === undefined ? undefined : timestampFromMs(asOfMs);
   const given = { userId, items: items.map((one) => ({ ...one })), model, ...(asOf && { asOf }) };
-  return toBinary(GetRecommendationsResponseSchema, create(GetRecommendationsResponseSchema, given as object));
+  return create(GetRecommendationsResponseSchema, given as object);
 }
+
+const viaMessage = (userId: string, answer: Answer): Uint8Array =>
+  toBinary(GetRecommendationsResponseSchema, messageOf(userId, answer));
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 describe('the bytes of an answer', () => {
   it('are those of the message', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), answers, (userId, answer) => {
-        expect(answerBytes(userId, answer, 100)).toEqual(Buffer.from(viaMessage(userId, answer)));
+        expect(hex(answerBytes(userId, answer, 100))).toBe(hex(viaMessage(userId, answer)));
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it('within another message are those of that', () => {
+    const users = fc.array(fc.tuple(fc.string({ unit: 'binary' }), answers), { maxLength: 5 });
+    fc.assert(
+      fc.property(users, (given) => {
+        const recommendations = given.map(([userId, answer]) => messageOf(userId, answer));
+        const batch = create(BatchGetRecommendationsResponseSchema, { recommendations });
+        const [ids, all] = [given.map(([userId]) => userId), given.map(([, answer]) => answer)];
+        expect(hex(batchBytes(ids, all, 100))).toBe(hex(toBinary(BatchGetRecommendationsResponseSchema, batch)));
+        for (const [i, one] of recommendations.entries()) {
+          const streamed = create(StreamRecommendationsResponseSchema, { recommendations: one });
+          const bytes = hex(toBinary(StreamRecommendationsResponseSchema, streamed));
+          expect(hex(streamedBytes(ids[i]!, all[i]!, 100))).toBe(bytes);
+        }
+      }),
+      { numRuns: 30 },
     );
   });
 

@@ -2,17 +2,14 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { CallDesk } from '../../../connectors/grpc/call-desk.js';
 import { CALL_LIMITS } from '../../../connectors/grpc/call-limits.js';
-import type { EndedCall } from '../../../connectors/grpc/ports.js';
-import { transient } from '../../../runtime/errors.js';
 import type { Logger } from '../../../runtime/ports.js';
 
-function desk(clock: { now: number }): { desk: CallDesk; calls: EndedCall[]; logged: object[] } {
-  const [calls, logged]: [EndedCall[], object[]] = [[], []];
+function desk(clock: { now: number }): { desk: CallDesk; logged: object[] } {
+  const logged: object[] = [];
   const ignore = (): void => undefined;
   const logger: Logger = { debug: ignore, info: ignore, warn: ignore, error: (fields) => logged.push(fields) };
   return {
-    desk: new CallDesk(CALL_LIMITS, { nowMs: () => clock.now }, (call) => calls.push(call), logger),
-    calls,
+    desk: new CallDesk(CALL_LIMITS, { nowMs: () => clock.now }, logger),
     logged,
   };
 }
@@ -37,26 +34,18 @@ describe('a call', () => {
     expect(one.codeOfCancelled(caller(1500))).toBe(status.CANCELLED);
     expect(one.codeOfCancelled(caller(1001))).toBe(status.DEADLINE_EXCEEDED);
   });
-
-  it('is told by the name of its status', () => {
-    const { desk: one, calls } = desk({ now: 0 });
-    one.ended('a.B/C', status.RESOURCE_EXHAUSTED, performance.now());
-    expect(calls).toEqual([{ method: 'a.B/C', code: 'RESOURCE_EXHAUSTED', ms: expect.any(Number) }]);
-  });
 });
 
 describe('errors', () => {
-  it('are logged when they are ours to mend, at most once a second, with how many were not', () => {
+  it('are logged at most once a second, with how many were not', () => {
     const clock = { now: 0 };
     const { desk: one, logged } = desk(clock);
-    one.faultOf('m', transient('LOG_AWAY', 'away'));
-    expect(logged).toEqual([]);
-    for (let i = 0; i < 5; i++) one.faultOf('m', new Error('bug'));
+    for (let i = 0; i < 5; i++) one.log('m', `r${i}`, new Error('bug'));
     clock.now = 1000;
-    one.faultOf('m', new Error('bug'));
+    one.log('m', 'r5', new Error('bug'));
     expect(logged).toMatchObject([
-      { method: 'm', unlogged: 0 },
-      { method: 'm', unlogged: 4 },
+      { method: 'm', requestId: 'r0', unlogged: 0 },
+      { method: 'm', requestId: 'r5', unlogged: 4 },
     ]);
   });
 });

@@ -2,6 +2,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../runtime/clock.js';
 import {
   type ConnectOptions,
   connectRivulet,
@@ -9,7 +10,7 @@ import {
   type RivuletClient,
 } from '../../../connectors/grpc/client.js';
 import { CallError } from '../../../connectors/grpc/call-error.js';
-import type { Answer, EndedCall, EventPublisher } from '../../../connectors/grpc/ports.js';
+import type { Answer, CalledMethod, EndedCall, EventPublisher } from '../../../connectors/grpc/ports.js';
 import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from '../../../connectors/grpc/server.js';
 import { EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
 
@@ -30,6 +31,7 @@ export interface Facade {
   readonly client: RivuletClient;
   readonly address: string;
   /** What the observer was told, in order. */
+  readonly began: CalledMethod[];
   readonly calls: EndedCall[];
 }
 
@@ -37,11 +39,13 @@ export const storesAll: EventPublisher = { publish: () => Promise.resolve() };
 
 export async function facade(options: Partial<GrpcServerOptions> = {}, connect: ConnectOptions = {}): Promise<Facade> {
   const calls: EndedCall[] = [];
+  const began: CalledMethod[] = [];
   const server = await startGrpcServer({
     answers: { get: () => ANSWER },
     publisher: storesAll,
     port: 0,
-    onCall: (call) => calls.push(call),
+    clock: systemClock,
+    observer: { began: (call) => began.push(call), ended: (call) => calls.push(call) },
     ...options,
   });
   const address = `127.0.0.1:${server.port}`;
@@ -50,7 +54,7 @@ export async function facade(options: Partial<GrpcServerOptions> = {}, connect: 
     client.close();
     await server.stop(200);
   });
-  return { server, client, address, calls };
+  return { server, client, address, began, calls };
 }
 
 /** A client that sends bytes as they are. */

@@ -25,7 +25,7 @@ describe('a refusal', () => {
       violations: [limit],
       retryAfterMs: undefined,
     });
-    expect(readDetails(refusal(tooManyCalls(7)).metadata)).toMatchObject({
+    expect(readDetails(refusal(tooManyCalls(7, 'token:ann')).metadata)).toMatchObject({
       reason: 'TOO_MANY_CALLS',
       retryAfterMs: 500,
     });

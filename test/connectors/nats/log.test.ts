@@ -12,6 +12,7 @@ import type { Log, LogMessage } from '../../../runtime/ports.js';
 import type { Tag } from '../../../runtime/tag.js';
 import { type LogBed, logContract, takeAll } from '../../contracts/log-contract.js';
 import { transformContract } from '../../contracts/transform-contract.js';
+import { frozen } from '../../support/blows.js';
 import { startTestNats, type TestNats } from '../../support/nats.js';
 
 const open = async (server: TestNats, name = 'test'): Promise<Log> =>
@@ -171,8 +172,8 @@ describe.concurrent('on a server', () => {
   it(
     'an answer that does not come in time is LOG_UNKNOWN, not a guess (N1)',
     onServer(async ({ server, log }) => {
-      process.kill(server.pid, 'SIGSTOP');
-      const pid = server.pid;
+      const { pid } = server;
+      await frozen(pid);
       const publishing = log.publish('s.a', new Uint8Array(1), { expected: 0 }).catch((error: unknown) => error);
       expect(await publishing).toMatchObject({ reaction: 'transient', code: 'LOG_UNKNOWN' });
       process.kill(pid, 'SIGCONT');
@@ -188,7 +189,7 @@ describe.concurrent('on a server', () => {
   it(
     'that dies, what the API was asked is LOG_AWAY at once, not after its timeout',
     onServer(async ({ server, log }) => {
-      process.kill(server.pid, 'SIGSTOP');
+      await frozen(server.pid);
       const asked = [
         () => log.info('S'),
         () => log.last('S', 's.a'),

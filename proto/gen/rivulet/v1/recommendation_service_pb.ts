@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/v1/recommendation_service.proto.
  */
 export const file_rivulet_v1_recommendation_service: GenFile = /*@__PURE__*/
-  fileDesc("CidyaXZ1bGV0L3YxL3JlY29tbWVuZGF0aW9uX3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEidAoZR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg0KBWxpbWl0GAIgASgFEhAKCGNhdGVnb3J5GAMgASgJEhQKDGV4Y2x1ZGVfc2VlbhgEIAEoCBIPCgdleHBsYWluGAUgASgIIpMBChpHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEioKBWl0ZW1zGAIgAygLMhsucml2dWxldC52MS5SZWNvbW1lbmRlZEl0ZW0SKQoFYXNfb2YYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBW1vZGVsGAQgASgJIq8BCg9SZWNvbW1lbmRlZEl0ZW0SDwoHaXRlbV9pZBgBIAEoCRIMCgRyYW5rGAIgASgNEg0KBXNjb3JlGAMgASgBEhUKCGNhdGVnb3J5GAQgASgJSACIAQESDAoEdHlwZRgFIAEoCRITCgZyZWFzb24YBiABKAlIAYgBARISCgV0aXRsZRgHIAEoCUgCiAEBQgsKCV9jYXRlZ29yeUIJCgdfcmVhc29uQggKBl90aXRsZTJ8ChVSZWNvbW1lbmRhdGlvblNlcnZpY2USYwoSR2V0UmVjb21tZW5kYXRpb25zEiUucml2dWxldC52MS5HZXRSZWNvbW1lbmRhdGlvbnNSZXF1ZXN0GiYucml2dWxldC52MS5HZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("CidyaXZ1bGV0L3YxL3JlY29tbWVuZGF0aW9uX3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEidAoZR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg0KBWxpbWl0GAIgASgFEhAKCGNhdGVnb3J5GAMgASgJEhQKDGV4Y2x1ZGVfc2VlbhgEIAEoCBIPCgdleHBsYWluGAUgASgIIpMBChpHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEioKBWl0ZW1zGAIgAygLMhsucml2dWxldC52MS5SZWNvbW1lbmRlZEl0ZW0SKQoFYXNfb2YYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBW1vZGVsGAQgASgJInoKHkJhdGNoR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCRINCgVsaW1pdBgCIAEoBRIQCghjYXRlZ29yeRgDIAEoCRIUCgxleGNsdWRlX3NlZW4YBCABKAgSDwoHZXhwbGFpbhgFIAEoCCJiCh9CYXRjaEdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlEj8KD3JlY29tbWVuZGF0aW9ucxgBIAMoCzImLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2UidwocU3RyZWFtUmVjb21tZW5kYXRpb25zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg0KBWxpbWl0GAIgASgFEhAKCGNhdGVnb3J5GAMgASgJEhQKDGV4Y2x1ZGVfc2VlbhgEIAEoCBIPCgdleHBsYWluGAUgASgIImAKHVN0cmVhbVJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlEj8KD3JlY29tbWVuZGF0aW9ucxgBIAEoCzImLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2UirwEKD1JlY29tbWVuZGVkSXRlbRIPCgdpdGVtX2lkGAEgASgJEgwKBHJhbmsYAiABKA0SDQoFc2NvcmUYAyABKAESFQoIY2F0ZWdvcnkYBCABKAlIAIgBARIMCgR0eXBlGAUgASgJEhMKBnJlYXNvbhgGIAEoCUgBiAEBEhIKBXRpdGxlGAcgASgJSAKIAQFCCwoJX2NhdGVnb3J5QgkKB19yZWFzb25CCAoGX3RpdGxlMuACChVSZWNvbW1lbmRhdGlvblNlcnZpY2USYwoSR2V0UmVjb21tZW5kYXRpb25zEiUucml2dWxldC52MS5HZXRSZWNvbW1lbmRhdGlvbnNSZXF1ZXN0GiYucml2dWxldC52MS5HZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRJyChdCYXRjaEdldFJlY29tbWVuZGF0aW9ucxIqLnJpdnVsZXQudjEuQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnNSZXF1ZXN0Gisucml2dWxldC52MS5CYXRjaEdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlEm4KFVN0cmVhbVJlY29tbWVuZGF0aW9ucxIoLnJpdnVsZXQudjEuU3RyZWFtUmVjb21tZW5kYXRpb25zUmVxdWVzdBopLnJpdnVsZXQudjEuU3RyZWFtUmVjb21tZW5kYXRpb25zUmVzcG9uc2UwAUICUAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Whose recommendations, and which.
@@ -109,6 +109,146 @@ export const GetRecommendationsResponseSchema: GenMessage<GetRecommendationsResp
   messageDesc(file_rivulet_v1_recommendation_service, 1);
 
 /**
+ * Whose recommendations, and which; all but `user_ids` as in GetRecommendationsRequest.
+ *
+ * @generated from message rivulet.v1.BatchGetRecommendationsRequest
+ */
+export type BatchGetRecommendationsRequest = Message<"rivulet.v1.BatchGetRecommendationsRequest"> & {
+  /**
+   * The users, as in the events; 1 to 100 of them. One that is named twice is answered twice.
+   *
+   * @generated from field: repeated string user_ids = 1;
+   */
+  userIds: string[];
+
+  /**
+   * The most items to return for each, 1 to 100. 0 or not set: 10.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * Only items of this main category. Not set: of all.
+   *
+   * @generated from field: string category = 3;
+   */
+  category: string;
+
+  /**
+   * Leaves out items that the user has interacted with.
+   *
+   * @generated from field: bool exclude_seen = 4;
+   */
+  excludeSeen: boolean;
+
+  /**
+   * Asks for `reason` of each item.
+   *
+   * @generated from field: bool explain = 5;
+   */
+  explain: boolean;
+};
+
+/**
+ * Describes the message rivulet.v1.BatchGetRecommendationsRequest.
+ * Use `create(BatchGetRecommendationsRequestSchema)` to create a new message.
+ */
+export const BatchGetRecommendationsRequestSchema: GenMessage<BatchGetRecommendationsRequest> = /*@__PURE__*/
+  messageDesc(file_rivulet_v1_recommendation_service, 2);
+
+/**
+ * The lists of many users.
+ *
+ * @generated from message rivulet.v1.BatchGetRecommendationsResponse
+ */
+export type BatchGetRecommendationsResponse = Message<"rivulet.v1.BatchGetRecommendationsResponse"> & {
+  /**
+   * One for each of `user_ids`, in that order.
+   *
+   * @generated from field: repeated rivulet.v1.GetRecommendationsResponse recommendations = 1;
+   */
+  recommendations: GetRecommendationsResponse[];
+};
+
+/**
+ * Describes the message rivulet.v1.BatchGetRecommendationsResponse.
+ * Use `create(BatchGetRecommendationsResponseSchema)` to create a new message.
+ */
+export const BatchGetRecommendationsResponseSchema: GenMessage<BatchGetRecommendationsResponse> = /*@__PURE__*/
+  messageDesc(file_rivulet_v1_recommendation_service, 3);
+
+/**
+ * Whose recommendations, and which; as in GetRecommendationsRequest.
+ *
+ * @generated from message rivulet.v1.StreamRecommendationsRequest
+ */
+export type StreamRecommendationsRequest = Message<"rivulet.v1.StreamRecommendationsRequest"> & {
+  /**
+   * The user, as in the events. Required; at most 256 bytes, no control characters.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The most items to return, 1 to 100. 0 or not set: 10.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * Only items of this main category. Not set: of all.
+   *
+   * @generated from field: string category = 3;
+   */
+  category: string;
+
+  /**
+   * Leaves out items that the user has interacted with.
+   *
+   * @generated from field: bool exclude_seen = 4;
+   */
+  excludeSeen: boolean;
+
+  /**
+   * Asks for `reason` of each item.
+   *
+   * @generated from field: bool explain = 5;
+   */
+  explain: boolean;
+};
+
+/**
+ * Describes the message rivulet.v1.StreamRecommendationsRequest.
+ * Use `create(StreamRecommendationsRequestSchema)` to create a new message.
+ */
+export const StreamRecommendationsRequestSchema: GenMessage<StreamRecommendationsRequest> = /*@__PURE__*/
+  messageDesc(file_rivulet_v1_recommendation_service, 4);
+
+/**
+ * The list of the user as it stands now.
+ *
+ * @generated from message rivulet.v1.StreamRecommendationsResponse
+ */
+export type StreamRecommendationsResponse = Message<"rivulet.v1.StreamRecommendationsResponse"> & {
+  /**
+   * The whole list.
+   *
+   * @generated from field: rivulet.v1.GetRecommendationsResponse recommendations = 1;
+   */
+  recommendations?: GetRecommendationsResponse | undefined;
+};
+
+/**
+ * Describes the message rivulet.v1.StreamRecommendationsResponse.
+ * Use `create(StreamRecommendationsResponseSchema)` to create a new message.
+ */
+export const StreamRecommendationsResponseSchema: GenMessage<StreamRecommendationsResponse> = /*@__PURE__*/
+  messageDesc(file_rivulet_v1_recommendation_service, 5);
+
+/**
  * One recommended item.
  *
  * @generated from message rivulet.v1.RecommendedItem
@@ -170,7 +310,7 @@ export type RecommendedItem = Message<"rivulet.v1.RecommendedItem"> & {
  * Use `create(RecommendedItemSchema)` to create a new message.
  */
 export const RecommendedItemSchema: GenMessage<RecommendedItem> = /*@__PURE__*/
-  messageDesc(file_rivulet_v1_recommendation_service, 2);
+  messageDesc(file_rivulet_v1_recommendation_service, 6);
 
 /**
  * Answers from a materialised view that follows the event stream; every node answers for every user.
@@ -194,6 +334,32 @@ export const RecommendationService: GenService<{
     methodKind: "unary";
     input: typeof GetRecommendationsRequestSchema;
     output: typeof GetRecommendationsResponseSchema;
+  },
+  /**
+   * The recommendations of many users, each as GetRecommendations gives them, in the order of the request.
+   *
+   *   Errors as those of GetRecommendations; the field of a wrong user is named with its place: `user_ids[3]`.
+   *
+   * @generated from rpc rivulet.v1.RecommendationService.BatchGetRecommendations
+   */
+  batchGetRecommendations: {
+    methodKind: "unary";
+    input: typeof BatchGetRecommendationsRequestSchema;
+    output: typeof BatchGetRecommendationsResponseSchema;
+  },
+  /**
+   * The recommendations of one user now, and again, whole, each time that they have changed, until the caller ends the call: for a
+   * page that stays open. A caller that reads too slowly gets the newest list only. While nothing changes, the list that stands is
+   * sent again every 15 seconds.
+   *
+   *   Errors as those of GetRecommendations, with google.rpc.RetryInfo when the node stops.
+   *
+   * @generated from rpc rivulet.v1.RecommendationService.StreamRecommendations
+   */
+  streamRecommendations: {
+    methodKind: "server_streaming";
+    input: typeof StreamRecommendationsRequestSchema;
+    output: typeof StreamRecommendationsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_rivulet_v1_recommendation_service, 0);

@@ -1,0 +1,41 @@
+/**
+ * top-rows: the first k rows of several lists by score, in one pass.
+ *
+ *   best[l · k + i] = 1 + the row of list l that i other rows of it beat        0 where l has no more rows
+ *   a beats b  ⇔  score(a) > score(b), or the scores are equal and a comes before b
+ *
+ * Each row is in list 0, and in that of its group. A row without a score (NaN) is in none. Most rows of many cost two comparisons.
+ */
+export function topRows(
+  scores: Float64Array,
+  groups: Uint32Array,
+  isAsked: Uint8Array,
+  k: number,
+  isBefore: (a: number, b: number) => boolean,
+): Uint32Array {
+  const best = new Uint32Array(isAsked.length * k);
+  // What a row must have at least to be among the best; of lists that nobody asks for, more than any has.
+  const least = Float64Array.from(isAsked, (asked) => (asked === 1 ? -Infinity : Infinity));
+  const offer = (list: number, row: number, score: number): void => {
+    const first = list * k;
+    let at = first + k - 1;
+    const last = best[at]!;
+    if (last !== 0 && scores[last - 1] === score && !isBefore(row, last - 1)) return;
+    for (; at > first; at--) {
+      const other = best[at - 1]!;
+      if (other !== 0 && !(score > scores[other - 1]! || (score === scores[other - 1] && isBefore(row, other - 1))))
+        break;
+      best[at] = other;
+    }
+    best[at] = row + 1;
+    const full = best[first + k - 1]!;
+    if (full !== 0) least[list] = scores[full - 1]!;
+  };
+  for (let row = 0; row < scores.length; row++) {
+    const score = scores[row]!;
+    if (score >= least[0]!) offer(0, row, score);
+    const group = groups[row]!;
+    if (group !== 0 && score >= least[group]!) offer(group, row, score);
+  }
+  return best;
+}

@@ -1,0 +1,57 @@
+/**
+ * trending: how much an item is looked at and clicked on in a window of event time.
+ *
+ *   score(i, w)    = a · views(i, w) + b · clicks(i, w)
+ *   velocity(i, w) = score(i, w) / elapsed(w) − score(i, w') / |w|       per hour; w' the window of the same length before w
+ *   decayed(i)     = Σ weight(event) · 2^(−age / h)                      h  half-life
+ *
+ *   hour  [k, k + 1 h)               closed(w) ⇔ end + 2 h − delay ≤ C      C  the highest W that has ended an epoch; W = latest event − delay
+ *   day   [k − 23 h, k + 1 h)        closed(w) ⇔ end + 26 h − delay ≤ C
+ *
+ * All windows are whole panes of an hour (UTC). elapsed(w) is how much of w has passed as of the latest event, at least five minutes: what
+ * happened in the first seconds of an hour is no trend yet.
+ */
+import type { TrendingWindow } from '../model.js';
+import { decay } from './decay.js';
+
+export const HOUR_MS = 3_600_000;
+export const PANE_MS = HOUR_MS;
+export const SIZE_MS: Readonly<Record<TrendingWindow, number>> = { hour: HOUR_MS, day: 24 * HOUR_MS };
+/** How far W stays behind the latest event, for each kind of window. */
+const DELAY_MS: Readonly<Record<TrendingWindow, number>> = { hour: 2 * HOUR_MS, day: 26 * HOUR_MS };
+const ELAPSED_MS_MIN = HOUR_MS / 12;
+
+export const paneOf = (timeMs: number): number => Math.floor(timeMs / PANE_MS) * PANE_MS;
+
+/** Where the window begins that ends with a pane. */
+export const startOf = (window: TrendingWindow, lastPaneMs: number): number => lastPaneMs + PANE_MS - SIZE_MS[window];
+
+/** `delayMs`: how far W already is behind the latest event; one that is further behind than a window asks for, closes it when it comes. */
+export const isClosed = (window: TrendingWindow, startMs: number, closedUpToMs: number, delayMs: number): boolean =>
+  startMs + SIZE_MS[window] + Math.max(0, DELAY_MS[window] - delayMs) <= closedUpToMs;
+
+/** Is every window closed that a pane is part of? */
+export const isPaneOver = (paneMs: number, closedUpToMs: number, delayMs: number): boolean =>
+  isClosed('hour', paneMs, closedUpToMs, delayMs) && isClosed('day', paneMs, closedUpToMs, delayMs);
+
+/** Score per hour. */
+export function velocity(score: number, before: number, startMs: number, sizeMs: number, asOfMs: number): number {
+  const elapsedMs = Math.min(sizeMs, Math.max(ELAPSED_MS_MIN, asOfMs - startMs));
+  return (score * HOUR_MS) / elapsedMs - (before * HOUR_MS) / sizeMs;
+}
+
+/**
+ * heat = log2 Σ weight · 2^(time / h): a decayed sum as a number that no passing of time changes, so that items keep their order. 0 is that of
+ * no events.
+ */
+export function heated(heat: number, weight: number, timeMs: number, halfLifeMs: number): number {
+  if (weight <= 0) return heat;
+  const more = Math.log2(weight) + timeMs / halfLifeMs;
+  if (heat === 0) return more;
+  const [high, low] = heat > more ? [heat, more] : [more, heat];
+  return high + Math.log2(1 + decay(high - low, 1));
+}
+
+/** The decayed sum at a time. */
+export const heatAt = (heat: number, timeMs: number, halfLifeMs: number): number =>
+  heat === 0 ? 0 : 2 ** (heat - timeMs / halfLifeMs);

@@ -1,0 +1,94 @@
+/**
+ * window-sums: the counts of a window of whole panes, per item, while the window moves on.
+ *
+ *   views(i) = Σ views(pane, i)    clicks(i) = Σ clicks(pane, i)      over the panes in [start, start + size)
+ *
+ * To move on by a pane costs the pane that leaves and the one that comes, not the window. It knows nothing that does not follow from the panes.
+ */
+import { PANE_MS } from './trending.js';
+
+/** Counts of one pane: columns of equal length; `items` are numbers of items. */
+export interface PaneCounts {
+  readonly items: Uint32Array;
+  readonly views: Uint32Array;
+  readonly clicks: Uint32Array;
+}
+
+export class WindowSums {
+  views = new Uint32Array(0);
+  clicks = new Uint32Array(0);
+  /** NaN: nowhere. */
+  private startMs = NaN;
+
+  constructor(
+    private readonly sizeMs: number,
+    /** Absent: nothing happened then. */
+    private readonly paneAt: (paneMs: number) => PaneCounts | undefined,
+  ) {}
+
+  /** Counts of items that are numbered below `items`, of the window that begins at `startMs`. */
+  moveTo(startMs: number, items: number): void {
+    this.reserve(items);
+    const { sizeMs } = this;
+    const [before, from] = [this.startMs, startMs];
+    if (before === from) return;
+    const isFar = !(Math.abs(from - before) < sizeMs);
+    if (isFar) {
+      this.views.fill(0);
+      this.clicks.fill(0);
+    } else {
+      this.takePanes(before, before + sizeMs, (pane) => pane < from || pane >= from + sizeMs, -1);
+    }
+    this.takePanes(from, from + sizeMs, (pane) => isFar || pane < before || pane >= before + sizeMs, 1);
+    this.startMs = from;
+  }
+
+  /** What is added to a pane is added here too, where the window has that pane. `rows` are those of the columns. */
+  add(paneMs: number, items: Uint32Array, rows: Uint32Array, isView: Uint8Array, itemsMax: number): void {
+    if (!(paneMs >= this.startMs && paneMs < this.startMs + this.sizeMs)) return;
+    this.reserve(itemsMax);
+    const { views, clicks } = this;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      if (isView[row] === 1) views[items[row]!]!++;
+      else clicks[items[row]!]!++;
+    }
+  }
+
+  /** Does the window have one of these panes? */
+  hasOne(panes: readonly number[]): boolean {
+    return panes.some((pane) => pane >= this.startMs && pane < this.startMs + this.sizeMs);
+  }
+
+  /** The numbers of items have changed, or a pane is gone or lost items: to be added up anew. */
+  forget(): void {
+    this.startMs = NaN;
+    this.views = new Uint32Array(0);
+    this.clicks = new Uint32Array(0);
+  }
+
+  private takePanes(fromMs: number, toMs: number, isWanted: (paneMs: number) => boolean, sign: 1 | -1): void {
+    for (let pane = fromMs; pane < toMs; pane += PANE_MS) {
+      const counts = isWanted(pane) ? this.paneAt(pane) : undefined;
+      if (counts === undefined) continue;
+      const { items, views, clicks } = counts;
+      for (let i = 0; i < items.length; i++) {
+        this.views[items[i]!]! += sign * views[i]!;
+        this.clicks[items[i]!]! += sign * clicks[i]!;
+      }
+    }
+  }
+
+  private reserve(items: number): void {
+    if (items <= this.views.length) return;
+    const capacity = Math.max(items, this.views.length * 2);
+    this.views = grown(this.views, capacity);
+    this.clicks = grown(this.clicks, capacity);
+  }
+}
+
+function grown(column: Uint32Array<ArrayBuffer>, capacity: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(capacity);
+  larger.set(column);
+  return larger;
+}

@@ -1,0 +1,222 @@
+/**
+ * TopItems: the lists that follow from the counts of a trending instance, whole, best first.
+ *
+ *   newest()      of the newest hour and day: all lists when an hour has begun, else those of the categories that are marked, which it unmarks
+ *   closing(W)    of each window that W closes and that had events: the list over all
+ *
+ * A list without items has one row with an absent item.
+ */
+import { ABSENT, type FrameOf, type Value } from '../../runtime/stage.js';
+import { FrameChunks } from '../maths/frame-chunks.js';
+import { compareItems, orderKey } from '../maths/item-order.js';
+import { NO_NAME } from '../maths/numbered-names.js';
+import { topRows } from '../maths/top-rows.js';
+import { heatAt, isClosed, PANE_MS, paneOf, SIZE_MS, startOf, velocity } from '../maths/trending.js';
+import { itemOf, ITEMS, markAll } from '../maths/trending-items.js';
+import type { WindowSums } from '../maths/window-sums.js';
+import {
+  TRENDING_RANKINGS,
+  type TrendingRanking,
+  TRENDING_WINDOWS,
+  type TrendingWindow,
+  trendingTops,
+} from '../model.js';
+import type { CountCells, TrendCounts } from './count-engagements.js';
+
+export interface TopItemsOptions {
+  readonly origin: number;
+  readonly listSize: number;
+  readonly viewWeight: number;
+  readonly clickWeight: number;
+  /** How far W stays behind the latest event. */
+  readonly delayMs: number;
+  readonly halfLifeMs: number | undefined;
+  readonly rankings: readonly TrendingRanking[];
+}
+
+export interface TopCells extends CountCells {
+  /** Of the newest hour, the one whose lists have been said. */
+  readonly newest: Value<number>;
+}
+
+type Tops = FrameOf<typeof trendingTops>;
+type Chunks = FrameChunks<(typeof trendingTops)['columns']>;
+
+/** A window that is looked at, and the one before it. */
+interface Look {
+  readonly window: TrendingWindow;
+  readonly startMs: number;
+  readonly sums: WindowSums;
+  /** Absent: nobody asks for velocity. */
+  readonly before: WindowSums | undefined;
+}
+
+export class TopItems {
+  private readonly sums: Readonly<Record<TrendingWindow, WindowSums>>;
+  private readonly before: Readonly<Record<TrendingWindow, WindowSums>>;
+  /** Order keys by number of the item. */
+  private keys: number[] = [];
+  private numbering = 0;
+  /** Room for the scores of one look. */
+  private scores = new Float64Array(0);
+
+  constructor(
+    private readonly cells: TopCells,
+    private readonly counts: TrendCounts,
+    private readonly options: TopItemsOptions,
+  ) {
+    this.sums = { hour: counts.sumsOf(SIZE_MS.hour), day: counts.sumsOf(SIZE_MS.day) };
+    this.before = { hour: counts.sumsOf(SIZE_MS.hour), day: counts.sumsOf(SIZE_MS.day) };
+  }
+
+  /** Somebody has seen an event of this time. */
+  know(asOfMs: number): void {
+    if (asOfMs > this.cells.asOf.get()) this.cells.asOf.set(asOfMs);
+  }
+
+  newest(): Tops[] {
+    const { asOf, newest } = this.cells;
+    const { categories } = this.counts;
+    if (asOf.get() === -Infinity) return [];
+    const pane = paneOf(asOf.get());
+    if (pane > newest.get()) {
+      newest.set(pane);
+      markAll(categories);
+    }
+    const marked = categories.marked();
+    if (marked.length === 0) return [];
+    const chunks = this.chunks(marked.length * this.options.rankings.length);
+    for (const window of TRENDING_WINDOWS) {
+      const look = this.look(window, startOf(window, pane), true);
+      for (const ranking of this.options.rankings) this.say(chunks, look, ranking, marked);
+    }
+    for (const number of marked) categories.mark(number, false);
+    return chunks.finish();
+  }
+
+  closing(closesUpToMs: number): Tops[] {
+    const closedUpToMs = this.cells.closedUpTo.get();
+    if (!(closesUpToMs > closedUpToMs)) return [];
+    const { delayMs } = this.options;
+    const panes = this.cells.panes.numbers();
+    const chunks = this.chunks(1);
+    for (const window of TRENDING_WINDOWS) {
+      const closes = (start: number): boolean =>
+        isClosed(window, start, closesUpToMs, delayMs) && !isClosed(window, start, closedUpToMs, delayMs);
+      for (const start of startsWith(panes, window).filter(closes)) {
+        this.say(chunks, this.look(window, start, false), 'score', [NO_NAME]);
+      }
+    }
+    return chunks.finish();
+  }
+
+  private chunks(lists: number): Chunks {
+    return new FrameChunks(trendingTops, lists * this.options.listSize);
+  }
+
+  private look(window: TrendingWindow, startMs: number, withBefore: boolean): Look {
+    const [sums, before] = [this.sums[window], withBefore ? this.before[window] : undefined];
+    sums.moveTo(startMs, this.counts.items);
+    before?.moveTo(startMs - SIZE_MS[window], this.counts.items);
+    return { window, startMs, sums, before };
+  }
+
+  private say(chunks: Chunks, look: Look, ranking: TrendingRanking, lists: readonly number[]): void {
+    const { items, categories } = this.counts;
+    const { listSize } = this.options;
+    const scores = this.scoresOf(look, ranking);
+    const isAsked = new Uint8Array(categories.rows.rows);
+    for (const list of lists) isAsked[list] = 1;
+    const category = this.cells.items.table(ITEMS).values.category.subarray(0, items);
+    const best = topRows(scores, category, isAsked, listSize, (a, b) => this.isBefore(a, b));
+    for (const list of lists) {
+      this.append(chunks, look, ranking, list, best.subarray(list * listSize, (list + 1) * listSize), scores);
+    }
+  }
+
+  /** By number of the item; NaN where nothing happened in the window. */
+  private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
+    const { viewWeight, clickWeight, halfLifeMs } = this.options;
+    const asOfMs = this.cells.asOf.get();
+    const { views, clicks } = sums;
+    const { heat } = this.cells.items.table(ITEMS).values;
+    const { items } = this.counts;
+    if (this.scores.length < items) this.scores = new Float64Array(items * 2);
+    const scores = this.scores.subarray(0, items);
+    for (let item = 0; item < items; item++) {
+      const [viewed, clicked] = [views[item]!, clicks[item]!];
+      if (viewed + clicked === 0) scores[item] = NaN;
+      else if (ranking === 'decayed') scores[item] = heatAt(heat[item]!, asOfMs, halfLifeMs!);
+      else {
+        const score = viewed * viewWeight + clicked * clickWeight;
+        scores[item] =
+          ranking === 'score' ? score : velocity(score, this.scoreIn(before!, item), startMs, SIZE_MS[window], asOfMs);
+      }
+    }
+    return scores;
+  }
+
+  private scoreIn({ views, clicks }: WindowSums, item: number): number {
+    return views[item]! * this.options.viewWeight + clicks[item]! * this.options.clickWeight;
+  }
+
+  /** `best`: numbers of items + 1, 0 where there are no more. */
+  private append(
+    chunks: Chunks,
+    { window, startMs, sums, before }: Look,
+    ranking: TrendingRanking,
+    list: number,
+    best: Uint32Array,
+    scores: Float64Array,
+  ): void {
+    const end = best.indexOf(0);
+    const length = Math.max(1, end < 0 ? best.length : end);
+    const asOfMs = this.cells.asOf.get();
+    const table = this.cells.items.table(ITEMS);
+    const [itemWords, categoryWords] = [table.dictionary('item'), this.counts.categories.rows.dictionary('name')];
+    chunks.group();
+    const { frame } = chunks;
+    frame.reserve(length);
+    const { columns } = frame;
+    const code = columns.category.dictionary.addFrom(categoryWords, list);
+    for (let i = 0; i < length; i++, frame.rows++) {
+      const row = frame.rows;
+      const item = best[i]! - 1;
+      columns.window[row] = TRENDING_WINDOWS.indexOf(window);
+      columns.ranking[row] = TRENDING_RANKINGS.indexOf(ranking);
+      columns.start[row] = startMs;
+      columns.category.codes[row] = code;
+      columns.origin[row] = this.options.origin;
+      columns.item.codes[row] = item < 0 ? ABSENT : columns.item.dictionary.addFrom(itemWords, item + 1);
+      columns.itemCategory.codes[row] =
+        item < 0 ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, table.values.category[item]!);
+      columns.views[row] = item < 0 ? 0 : sums.views[item]!;
+      columns.clicks[row] = item < 0 ? 0 : sums.clicks[item]!;
+      columns.score[row] = item < 0 ? NaN : scores[item]!;
+      columns.velocity[row] =
+        item < 0 || before === undefined
+          ? NaN
+          : velocity(this.scoreIn(sums, item), this.scoreIn(before, item), startMs, SIZE_MS[window], asOfMs);
+    }
+  }
+
+  private isBefore(a: number, b: number): boolean {
+    const [keyA, keyB] = [this.key(a), this.key(b)];
+    return keyA === keyB ? compareItems(itemOf(this.cells.items, a), itemOf(this.cells.items, b)) < 0 : keyA < keyB;
+  }
+
+  private key(item: number): number {
+    if (this.numbering !== this.counts.numbering) this.keys = [];
+    this.numbering = this.counts.numbering;
+    return (this.keys[item] ??= orderKey(itemOf(this.cells.items, item)));
+  }
+}
+
+/** Where windows begin that have one of the panes, ascending. */
+function startsWith(panes: readonly number[], window: TrendingWindow): number[] {
+  const starts = new Set<number>();
+  for (const pane of panes) {
+    for (let start = startOf(window, pane); start <= pane; start += PANE_MS) starts.add(start);
+  }
+  return [...starts].sort((a, b) => a - b);
+}

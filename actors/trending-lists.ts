@@ -1,0 +1,234 @@
+/**
+ * trending-lists: what all trending instances have said, as one list each.
+ *
+ *   list(w, ranking, c) = the first n of ⋃ top_o(w, ranking, c)        o  a trending instance; see maths/trending-list
+ *
+ *   live      a view of the newest window: `trendingReader` reads its cells, synchronously, between two inputs. Every change of a list has a
+ *             revision, which is the same on all nodes, since it is counted from what stands in the mailbox
+ *   bounded   says the windows that have closed, each kind ascending, at the end of the epoch in which they did
+ *
+ * State    per list what each instance last said of it (some 100 bytes an entry), and its revision.
+ * Restart  restored with the snapshot; what was said since is replayed from the mailbox.
+ */
+import { ignoreElements, merge, mergeMap, tap } from 'rxjs';
+import {
+  ABSENT,
+  FrameBuilder,
+  type FrameOf,
+  input,
+  json,
+  type Keyed,
+  keyed,
+  stage,
+  textAt,
+  type Value,
+  value,
+} from '../runtime/stage.js';
+import { SIZE_MS } from './maths/trending.js';
+import {
+  alsoSaid,
+  heardFrom,
+  listOf,
+  type SaidOfWindow,
+  splitTrending,
+  ticked,
+  type TrendingEntry,
+  type TrendingState,
+} from './maths/trending-list.js';
+import {
+  TRENDING_RANKINGS,
+  type TrendingRanking,
+  TRENDING_WINDOWS,
+  type TrendingWindow,
+  trendingDays,
+  trendingHours,
+  trendingTops,
+} from './model.js';
+
+type Tops = FrameOf<typeof trendingTops>;
+
+/** Windows that close in the running epoch. */
+type Closing = readonly { readonly window: TrendingWindow; readonly said: SaidOfWindow }[];
+
+export interface TrendingListCells {
+  readonly lists: Keyed<TrendingState>;
+  /** Keys of lists of which a newer window has begun. */
+  readonly rolling: Value<readonly string[]>;
+  readonly closing: Value<Closing>;
+}
+
+const only = <T>([one]: readonly T[]): T => one!;
+
+export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
+  stage({
+    id: 'trending-lists',
+    version: 1,
+    key: 'whole',
+    inputs: { tops: input(trendingTops) },
+    outputs: { hours: trendingHours, days: trendingDays },
+    state: {
+      lists: keyed(json<TrendingState>(), { law: splitTrending }),
+      rolling: value<readonly string[]>(() => [], undefined, only),
+      closing: value<Closing>(() => [], undefined, only),
+    },
+    pipeline: ({ inputs, ticks, epochEnds, inputEnd, state, out }) => {
+      if (said === 'live') {
+        const hearing = inputs.tops.pipe(
+          tap((frame) => {
+            for (const group of groupsOf(frame)) keep(state, group);
+          }),
+        );
+        const rolling = ticks.pipe(
+          tap(({ timeMs }) => {
+            roll(state, timeMs);
+          }),
+        );
+        return merge(hearing, rolling).pipe(ignoreElements());
+      }
+      const hearing = inputs.tops.pipe(
+        tap((frame) => {
+          for (const group of groupsOf(frame)) addClosing(state.closing, group);
+        }),
+        ignoreElements(),
+      );
+      const closing = merge(epochEnds, inputEnd).pipe(
+        mergeMap(() => {
+          const windows = state.closing.get();
+          if (windows.length > 0) state.closing.set([]);
+          return [...windows].sort((a, b) => a.said.startMs - b.said.startMs);
+        }),
+        mergeMap(({ window, said: { startMs }, said }) =>
+          window === 'hour'
+            ? [out.hours(rowsOf(trendingHours, window, startMs, listOf(said)))]
+            : [out.days(rowsOf(trendingDays, window, startMs, listOf(said)))],
+        ),
+      );
+      return merge(hearing, closing);
+    },
+  });
+
+interface Group {
+  readonly window: TrendingWindow;
+  readonly ranking: TrendingRanking;
+  readonly category: string;
+  readonly startMs: number;
+  readonly origin: number;
+  readonly list: readonly TrendingEntry[];
+}
+
+/** Key of the list over all categories. */
+const ALL = '';
+
+const keyOf = (window: TrendingWindow, ranking: TrendingRanking, category: string): string =>
+  `${window}/${ranking}/${category}`;
+
+/** The lists of a frame; none is cut. */
+function groupsOf({ rows, columns }: Tops): Group[] {
+  const { window, ranking, start, category, origin, item, itemCategory, views, clicks, score, velocity } = columns;
+  const groups: (Group & { readonly list: TrendingEntry[] })[] = [];
+  for (let row = 0; row < rows; row++) {
+    const last = row - 1;
+    const isNew =
+      row === 0 ||
+      window[row] !== window[last] ||
+      ranking[row] !== ranking[last] ||
+      start[row] !== start[last] ||
+      category.codes[row] !== category.codes[last] ||
+      origin[row] !== origin[last];
+    if (isNew) {
+      groups.push({
+        window: TRENDING_WINDOWS[window[row]!]!,
+        ranking: TRENDING_RANKINGS[ranking[row]!]!,
+        category: textAt(category.dictionary, category.codes[row]!) ?? ALL,
+        startMs: start[row]!,
+        origin: origin[row]!,
+        list: [],
+      });
+    }
+    if (item.codes[row] === ABSENT) continue;
+    groups.at(-1)!.list.push({
+      item: textAt(item.dictionary, item.codes[row]!)!,
+      score: score[row]!,
+      views: views[row]!,
+      clicks: clicks[row]!,
+      category: textAt(itemCategory.dictionary, itemCategory.codes[row]!) ?? '',
+      velocity: Number.isNaN(velocity[row]) ? null : velocity[row]!,
+    });
+  }
+  return groups;
+}
+
+function keep(
+  { lists, rolling }: TrendingListCells,
+  { window, ranking, category, startMs, origin, list }: Group,
+): void {
+  const key = keyOf(window, ranking, category);
+  const state = heardFrom(lists.get(key), startMs, origin, list);
+  lists.set(key, state);
+  if (state.next !== undefined && !rolling.get().includes(key)) rolling.set([...rolling.get(), key]);
+}
+
+function roll({ lists, rolling }: TrendingListCells, timeMs: number): void {
+  if (rolling.get().length === 0) return;
+  const left = rolling.get().filter((key) => {
+    const before = lists.get(key)!;
+    const after = ticked(before, timeMs);
+    if (after !== before) lists.set(key, after);
+    return after.next !== undefined;
+  });
+  rolling.set(left);
+}
+
+function addClosing(cell: Value<Closing>, { window, startMs, origin, list }: Group): void {
+  if (list.length === 0) return;
+  const others = cell.get().filter((one) => one.window !== window || one.said.startMs !== startMs);
+  const known = cell.get().find((one) => one.window === window && one.said.startMs === startMs);
+  cell.set([...others, { window, said: alsoSaid(known?.said, startMs, origin, list) }]);
+}
+
+/** Days have the columns of hours. */
+function rowsOf(
+  type: typeof trendingHours,
+  window: TrendingWindow,
+  startMs: number,
+  list: readonly TrendingEntry[],
+): FrameOf<typeof trendingHours> {
+  const builder = new FrameBuilder(type, list.length);
+  const { columns } = builder;
+  list.forEach(({ item, views, clicks, score }, row) => {
+    columns.start[row] = startMs;
+    columns.end[row] = startMs + SIZE_MS[window];
+    columns.item.codes[row] = columns.item.dictionary.addText(item);
+    columns.views[row] = views;
+    columns.clicks[row] = clicks;
+    columns.score[row] = score;
+    columns.rank[row] = row + 1;
+  });
+  builder.rows = list.length;
+  return builder.finish();
+}
+
+export interface ReadTrending {
+  readonly revision: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly list: readonly TrendingEntry[];
+}
+
+/** Reads the cells of the one instance; undefined: nothing was ever in that list. The same object until it changes. */
+export function trendingReader(
+  cells: TrendingListCells,
+): (window: TrendingWindow, ranking: TrendingRanking, category: string | undefined) => ReadTrending | undefined {
+  const known = new Map<string, ReadTrending>();
+  return (window, ranking, category = ALL) => {
+    const key = keyOf(window, ranking, category);
+    const state = cells.lists.get(key);
+    if (state === undefined) return undefined;
+    const { now, revision } = state;
+    const before = known.get(key);
+    if (before?.revision === revision) return before;
+    const read = { revision, startMs: now.startMs, endMs: now.startMs + SIZE_MS[window], list: listOf(now) };
+    known.set(key, read);
+    return read;
+  };
+}

@@ -1,0 +1,134 @@
+/**
+ * trending: what is looked at and clicked on most, in the hour that runs and in a day.
+ *
+ *   score(i, w) = a · views(i, w) + b · clicks(i, w)            a = 1, b = 2; which event types are views and which are clicks is an option
+ *   list(w, c)  = the first n items of main category c (or of all) with score > 0, by score desc, then i asc (item-order)      n = 100
+ *
+ *   w is one of the full hours, or of the days that begin at one; see maths/trending for when one is closed, for velocity and for decay
+ *
+ *   live      at ticks, of the newest hour and the newest day: the lists of categories that had events since, whole, by each ranking;
+ *             all of them when an hour has begun. Newest: the one that ends with the hour of the latest event that is known of
+ *   bounded   at the end of an epoch, and of the input, of the windows that close there: the list over all
+ *
+ * An item's main category is that of its latest event (by event time, then by text) that had one. Memory is bounded by `itemsMax` per hour
+ * (maths/heavy-hitters says what is lost beyond it) and the some fifty hours that are open.
+ *
+ * State    a row per item; a row per item and hour (some 30 bytes) while a window with that hour is open; a row per category (≤ 4,096) with
+ *          whether its lists may have changed since they were said; times.
+ * Restart  restored with the snapshot; sums over windows follow from the hours and are made again when first needed.
+ */
+import { map, merge, mergeMap, tap, ignoreElements } from 'rxjs';
+import { input, stage, tables, value } from '../runtime/stage.js';
+import { instant } from './maths/instant.js';
+import { names } from './maths/numbered-names.js';
+import { itemTables, moveTrending, paneTables } from './maths/trending-items.js';
+import {
+  codeOfType,
+  EVENT_TYPES,
+  engagements,
+  type EventType,
+  LIST_MAX,
+  trendingTops,
+  type TrendingRanking,
+} from './model.js';
+import { A_CLICK, A_VIEW, type CountOptions, type Floors, TrendCounts } from './operators/count-engagements.js';
+import { TopItems } from './operators/top-items.js';
+
+export interface TrendingOptions {
+  /** Event types that count as a view of the item, and as a click on it. */
+  readonly views?: readonly EventType[];
+  readonly clicks?: readonly EventType[];
+  readonly viewWeight?: number;
+  readonly clickWeight?: number;
+  /** By what items are ranked; `score` always is. */
+  readonly rankings?: readonly TrendingRanking[];
+  /** Of decayed scores. */
+  readonly halfLifeMs?: number;
+  /** Items counted per hour and partition; past that the sketch begins. */
+  readonly itemsMax?: number;
+}
+
+const ITEMS_MAX = 1_000_000;
+const HALF_LIFE_MS = 6 * 3_600_000;
+
+const VIEWS: readonly EventType[] = ['view'];
+const CLICKS: readonly EventType[] = ['click', 'cart', 'purchase'];
+
+/** By code of the event type. */
+export function kindsOf({ views = VIEWS, clicks = CLICKS }: TrendingOptions): Uint8Array {
+  const kinds = new Uint8Array(EVENT_TYPES.length);
+  for (const type of views) kinds[codeOfType(type)] = A_VIEW;
+  for (const type of clicks) kinds[codeOfType(type)] = A_CLICK;
+  return kinds;
+}
+
+const lowest = (instants: readonly number[]): number => Math.min(...instants);
+const highest = (instants: readonly number[]): number => Math.max(...instants);
+
+/** What the old partitions have let go may be any new partition's. */
+function highestFloors(all: readonly Floors[]): Floors {
+  const floors: Record<number, number> = {};
+  for (const one of all) {
+    for (const [pane, floor] of Object.entries(one)) floors[Number(pane)] = Math.max(floors[Number(pane)] ?? 0, floor);
+  }
+  return floors;
+}
+
+/** `said`: the newest lists at ticks, or each window as it closes. `delayMs`: how far W stays behind the latest event. */
+export const trending = (options: TrendingOptions & { readonly said: 'live' | 'closed'; readonly delayMs: number }) => {
+  const { said, delayMs, rankings = [], itemsMax = ITEMS_MAX, viewWeight = 1, clickWeight = 2 } = options;
+  const halfLifeMs = rankings.includes('decayed') ? (options.halfLifeMs ?? HALF_LIFE_MS) : undefined;
+  const counting: CountOptions = { kinds: kindsOf(options), viewWeight, clickWeight, itemsMax, delayMs, halfLifeMs };
+  return stage({
+    id: 'trending',
+    version: 1,
+    key: 'item',
+    inputs: { events: input(engagements) },
+    outputs: { tops: trendingTops },
+    state: {
+      items: itemTables(),
+      names: tables(names, { key: ['name'] }),
+      panes: paneTables(),
+      floors: value<Floors>(() => ({}), undefined, highestFloors),
+      // What was still open somewhere stays open.
+      closedUpTo: value(() => -Infinity, instant, lowest),
+      asOf: value(() => -Infinity, instant, highest),
+      // Of the newest hour, the one whose lists have been said.
+      newest: value(() => -Infinity, instant, lowest),
+    },
+    repartition: moveTrending,
+    pipeline: ({ inputs, epochEnds, ticks, inputEnd, state, out, partition }) => {
+      const counts = new TrendCounts(state, counting);
+      const tops = new TopItems(state, counts, {
+        ...{ origin: partition, listSize: LIST_MAX, viewWeight, clickWeight, delayMs, halfLifeMs },
+        rankings: ['score', ...rankings.filter((ranking) => ranking !== 'score')],
+      });
+      const counted = inputs.events.pipe(
+        tap((frame) => {
+          counts.take(frame);
+        }),
+        ignoreElements(),
+      );
+      const lists =
+        said === 'live'
+          ? merge(
+              epochEnds.pipe(
+                tap(({ watermarkMs, asOfMs }) => {
+                  tops.know(asOfMs);
+                  counts.closeUpTo(watermarkMs);
+                }),
+                ignoreElements(),
+              ),
+              ticks.pipe(map(() => tops.newest())),
+            )
+          : merge(epochEnds.pipe(map(({ watermarkMs }) => watermarkMs)), inputEnd.pipe(map(() => Infinity))).pipe(
+              map((watermarkMs) => {
+                const closing = tops.closing(watermarkMs);
+                counts.closeUpTo(watermarkMs);
+                return closing;
+              }),
+            );
+      return merge(counted, lists.pipe(mergeMap((frames) => frames.map((frame) => out.tops(frame)))));
+    },
+  });
+};

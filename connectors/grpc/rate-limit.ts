@@ -1,0 +1,61 @@
+/**
+ * How fast a client may begin calls: a token bucket each, of `burst`, filled with `perSecond`.
+ *
+ * Bounded: past CLIENTS_MAX the client that has been silent longest is forgotten. Its bucket is full by then, or nearly.
+ */
+export const CLIENTS_MAX = 10_000;
+
+interface Bucket {
+  left: number;
+  atMs: number;
+}
+
+export class RateLimit {
+  /** In the order of their last calls. */
+  private readonly buckets = new Map<string, Bucket>();
+
+  constructor(
+    readonly perSecond: number,
+    private readonly burst: number,
+    private readonly nowMs: () => number,
+  ) {}
+
+  /** Takes one call, and gives 0; or takes none, and gives after how many ms there is one. */
+  take(client: string): number {
+    const bucket = this.filled(client);
+    if (bucket.left < 1) return Math.ceil(((1 - bucket.left) / this.perSecond) * 1000);
+    bucket.left--;
+    return 0;
+  }
+
+  /** As `take` would say, and takes none. */
+  wait(client: string): number {
+    if (!this.buckets.has(client)) return 0;
+    const { left } = this.filled(client);
+    return left < 1 ? Math.ceil(((1 - left) / this.perSecond) * 1000) : 0;
+  }
+
+  get clients(): number {
+    return this.buckets.size;
+  }
+
+  private filled(client: string): Bucket {
+    const now = this.nowMs();
+    const known = this.buckets.get(client);
+    const bucket = known ?? { left: this.burst, atMs: now };
+    if (known === undefined) this.makeRoom();
+    else this.buckets.delete(client);
+    this.buckets.set(client, bucket);
+    // A wall clock may go back.
+    const passedMs = Math.max(0, now - bucket.atMs);
+    bucket.left = Math.min(this.burst, bucket.left + (passedMs / 1000) * this.perSecond);
+    bucket.atMs = now;
+    return bucket;
+  }
+
+  private makeRoom(): void {
+    if (this.buckets.size < CLIENTS_MAX) return;
+    const [oldest] = this.buckets.keys();
+    this.buckets.delete(oldest!);
+  }
+}

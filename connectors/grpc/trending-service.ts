@@ -1,0 +1,224 @@
+/**
+ * StreamTrending: one computation per list and change, whoever follows.
+ *
+ *   H1  a subscriber has at most one message on its way; when that is taken and the list has changed meanwhile, it gets one delta from what it
+ *       has to what is newest, or a snapshot when the list no longer knows what it has
+ *   H2  lists, and states per list, are bounded; a list that nobody follows is kept a minute for those who come back, then forgotten
+ *   H3  a list that cannot be read for a moment (it is being restored) stands as it last stood
+ */
+import { status } from '@grpc/grpc-js';
+import { StreamTrendingRequestSchema } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
+import { reactionOf } from '../../runtime/errors.js';
+import type { Clock } from '../../runtime/ports.js';
+import type { CallDesk } from './call-desk.js';
+import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
+import type { TrendingLists, TrendingQuery, TrendingRanking } from './ports.js';
+import { subscriptionOf } from './request-fields.js';
+import { readRequest } from './request-reading.js';
+import { Rounds, turn } from './rounds.js';
+import { type Fault, faultOf } from './status-details.js';
+import { TrendingFeed } from './trending-feed.js';
+
+/** A hundred states a second are more than anybody looks at; what a change waits for it is small beside the way to the client. */
+const ROUND_EVERY_MS = 10;
+export const HEARTBEAT_MS = 15_000;
+const LISTS_MAX = 512;
+const KEPT_MS = 60_000;
+/** Some milliseconds' worth of writing. */
+const SERVED_PER_TURN = 128;
+
+/** What goes on; `lists` are those in memory, followed or not. */
+export interface TrendingCounts {
+  readonly subscribers: number;
+  readonly lists: number;
+  readonly messagesEncoded: number;
+  readonly messagesSent: number;
+}
+
+interface FollowedList {
+  readonly query: TrendingQuery;
+  readonly feed: TrendingFeed;
+  readonly followers: Set<Follower>;
+  /** Since when nobody follows. */
+  idleSinceMs: number | undefined;
+  /** The revision that all followers have been offered. */
+  offered: number;
+}
+
+interface Follower {
+  readonly stream: PacedStream;
+  /** The revision it has, once what is on its way has arrived. */
+  has: number | undefined;
+}
+
+export class TrendingHub {
+  private readonly lists = new Map<string, FollowedList>();
+  private readonly rounds: Rounds;
+  private readonly unfollow: () => void;
+  private encodedBefore = 0;
+  private sent = 0;
+
+  constructor(
+    private readonly source: TrendingLists,
+    private readonly desk: CallDesk,
+    private readonly clock: Clock,
+  ) {
+    this.rounds = new Rounds(clock, ROUND_EVERY_MS, (isTick) => this.visit(isTick));
+    this.unfollow = source.onChange(() => {
+      if (this.lists.size > 0) this.rounds.wake();
+    });
+    void this.rounds.run();
+  }
+
+  /** Says no more; streams are ended by who keeps them. */
+  stop(): void {
+    this.unfollow();
+    this.rounds.stop();
+  }
+
+  counts(): TrendingCounts {
+    const all = [...this.lists.values()];
+    return {
+      subscribers: all.reduce((sum, { followers }) => sum + followers.size, 0),
+      lists: all.length,
+      messagesEncoded: all.reduce((sum, { feed }) => sum + feed.encoded, this.encodedBefore),
+      messagesSent: this.sent,
+    };
+  }
+
+  readonly streamTrending = (call: ByteStream): void => {
+    const { limits } = this.desk;
+    const read = readRequest(StreamTrendingRequestSchema, call.request, limits.requestBytesMax, subscriptionOf);
+    if ('fault' in read) {
+      refuse(call, read.fault);
+      return;
+    }
+    const { ranking } = read.asked.query;
+    if (!this.source.rankings.has(ranking)) {
+      refuse(call, notMade(ranking));
+      return;
+    }
+    try {
+      const { query, limit, afterRevision } = read.asked;
+      const list = this.listOf(query, limit);
+      if (list === undefined) {
+        refuse(call, TOO_MANY_LISTS);
+        return;
+      }
+      // What may throw, before anything is remembered of the call.
+      list.feed.messageFor(afterRevision);
+      this.follow(call, list, afterRevision);
+    } catch (error) {
+      refuse(call, faultOf(error));
+    }
+  };
+
+  private follow(call: ByteStream, list: FollowedList, afterRevision: number | undefined): void {
+    const follower: Follower = {
+      stream: new PacedStream(call, this.desk, {
+        onFree: () => this.serve(list, follower, this.clock.nowMs()),
+        onEnd: () => {
+          list.followers.delete(follower);
+          if (list.followers.size === 0) list.idleSinceMs = this.clock.nowMs();
+        },
+      }),
+      has: afterRevision,
+    };
+    list.followers.add(follower);
+    list.idleSinceMs = undefined;
+    // Also to who has the newest: a first message says that the call stands.
+    this.send(list, follower);
+  }
+
+  /** `undefined` when there are too many. */
+  private listOf(query: TrendingQuery, limit: number): FollowedList | undefined {
+    const key = `${query.window} ${query.ranking} ${limit} ${query.category ?? ''}`;
+    const now = this.source.get(query);
+    const known = this.lists.get(key);
+    if (known !== undefined) {
+      known.feed.observe(now);
+      return known;
+    }
+    if (this.lists.size >= LISTS_MAX && !this.forgetIdle()) return undefined;
+    const feed = new TrendingFeed(now, limit);
+    const made: FollowedList = {
+      ...{ query, feed, followers: new Set<Follower>(), offered: feed.revision },
+      idleSinceMs: this.clock.nowMs(),
+    };
+    this.lists.set(key, made);
+    return made;
+  }
+
+  /** Makes room: the list that nobody has followed for longest goes. False when all are followed. */
+  private forgetIdle(): boolean {
+    const idle = [...this.lists].filter(([, { followers }]) => followers.size === 0);
+    idle.sort(([, a], [, b]) => (a.idleSinceMs ?? 0) - (b.idleSinceMs ?? 0));
+    const [first] = idle;
+    if (first !== undefined) this.forget(...first);
+    return first !== undefined;
+  }
+
+  private forget(key: string, { feed }: FollowedList): void {
+    this.encodedBefore += feed.encoded;
+    this.lists.delete(key);
+  }
+
+  private async visit(isTick: boolean): Promise<void> {
+    const nowMs = this.clock.nowMs();
+    let served = 0;
+    for (const [key, list] of this.lists) {
+      if (list.idleSinceMs !== undefined && nowMs - list.idleSinceMs >= KEPT_MS) {
+        this.forget(key, list);
+        continue;
+      }
+      this.observe(list);
+      const { revision } = list.feed;
+      if (list.offered === revision && !isTick) continue;
+      list.offered = revision;
+      for (const follower of list.followers) {
+        this.serve(list, follower, nowMs);
+        if (++served % SERVED_PER_TURN === 0) await turn();
+      }
+    }
+  }
+
+  private observe({ query, feed, followers }: FollowedList): void {
+    try {
+      feed.observe(this.source.get(query));
+    } catch (error) {
+      if (reactionOf(error) === 'transient') return;
+      for (const { stream } of followers) stream.fail(error);
+    }
+  }
+
+  private serve(list: FollowedList, follower: Follower, nowMs: number): void {
+    if (!follower.stream.isFree) return;
+    const isDue = nowMs - follower.stream.sentAtMs >= HEARTBEAT_MS;
+    if (follower.has !== list.feed.revision || isDue) this.send(list, follower);
+  }
+
+  private send({ feed }: FollowedList, follower: Follower): void {
+    try {
+      follower.stream.send(feed.messageFor(follower.has));
+    } catch (error) {
+      follower.stream.fail(error);
+      return;
+    }
+    follower.has = feed.revision;
+    this.sent++;
+  }
+}
+
+const TOO_MANY_LISTS: Fault = {
+  code: status.RESOURCE_EXHAUSTED,
+  message: `${LISTS_MAX} different trending lists are followed on this node: subscribe to one of them, or at another node`,
+  reason: 'TOO_MANY_LISTS',
+  retryAfterMs: KEPT_MS,
+};
+
+const notMade = (ranking: TrendingRanking): Fault => ({
+  code: status.FAILED_PRECONDITION,
+  message: `this deployment does not make the ranking ${ranking}: name it in the setting pipeline.trending.rankings of its nodes`,
+  reason: 'RANKING_NOT_MADE',
+  metadata: { setting: 'pipeline.trending.rankings' },
+});

@@ -1,0 +1,64 @@
+/** The node that a command asks over gRPC. */
+import { readFileSync } from 'node:fs';
+import { CallError } from '../../connectors/grpc/call-error.js';
+import { type ConnectOptions, connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
+import type { ClientTls } from '../../connectors/grpc/credentials.js';
+import type { Config } from '../config.js';
+import { fatal, transient } from '../errors.js';
+import type { LinkOptions } from './commands-node.js';
+import { settingsOf } from './settings.js';
+
+const TOKEN_VARIABLE = 'RIVULET_TOKEN';
+
+/** Runs `work` with a client of the node, and closes it. */
+export async function withNode<T>(options: LinkOptions, work: (client: RivuletClient) => Promise<T>): Promise<T> {
+  const { config } = settingsOf(options);
+  const address = options.address ?? addressOf(config);
+  const client = await connectRivulet(address, connectOptions(options));
+  try {
+    return await work(client);
+  } catch (error) {
+    throw nobodyThere(error, address) ?? error;
+  } finally {
+    client.close();
+  }
+}
+
+/** The library's words for a refused connection are long; a node that answers itself gives a reason. */
+function nobodyThere(error: unknown, address: string): Error | undefined {
+  if (!(error instanceof CallError) || error.status !== 'UNAVAILABLE' || error.reason !== undefined) return undefined;
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  return transient(error.code, `nothing that could be a node answers on ${address}`, hint);
+}
+
+/** Where the node of this configuration is reached from this machine. */
+export function addressOf({ grpcHost, grpcPort }: Config): string {
+  const host =
+    { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[grpcHost] ?? (grpcHost.includes(':') ? `[${grpcHost}]` : grpcHost);
+  return `${host}:${grpcPort}`;
+}
+
+/** The token may stand in the environment: command lines can be read by others. */
+function connectOptions(options: LinkOptions): ConnectOptions {
+  const tls = tlsOf(options);
+  const token = options.tokenFile === undefined ? process.env[TOKEN_VARIABLE] : readToken(options.tokenFile);
+  return { ...(tls === undefined ? {} : { tls }), ...(token === undefined || token === '' ? {} : { token }) };
+}
+
+function readToken(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw fatal('TOKEN_UNREADABLE', `the token file ${path} cannot be read`, { cause });
+  }
+}
+
+function tlsOf({ tls, tlsCa, tlsCert, tlsKey, tlsServerName }: LinkOptions): ClientTls | undefined {
+  if ([tls, tlsCa, tlsCert, tlsKey, tlsServerName].every((one) => one === undefined)) return undefined;
+  return {
+    ...(tlsCa === undefined ? {} : { caPath: tlsCa }),
+    ...(tlsCert === undefined ? {} : { certPath: tlsCert }),
+    ...(tlsKey === undefined ? {} : { keyPath: tlsKey }),
+    ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }),
+  };
+}

@@ -1,0 +1,217 @@
+/** Trending against a batch oracle: any order within an epoch, any frames, snapshots and crashes anywhere; and against Spark's input (../shared/parity). */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EVENT_TYPES, type EventType } from '../../actors/model.js';
+import { trending } from '../../actors/trending.js';
+import { trendingLists } from '../../actors/trending-lists.js';
+import { partitionOf } from '../../runtime/stage.js';
+import { StageDriver } from '../support/stage-driver.js';
+import {
+  type Engagement,
+  HOUR,
+  type Kind,
+  type OracleRow,
+  ranked,
+  trendingOracle,
+} from '../support/trending-oracle.js';
+import { type Cut, cutsOf, framesOf, play, playWithCrashes, rowsSaid, type Step } from './script.js';
+
+const DELAY = 600_000;
+const NIGHT = Date.UTC(2019, 9, 1);
+
+const rowOf = ({ time, type, item, category }: Engagement) => ({
+  ...{ time, type: EVENT_TYPES.indexOf(type as EventType), item },
+  ...(category === undefined ? {} : { category }),
+});
+
+/** Around midnight, over more hours than the hour's delay and, now and then, more than the day's; at the edges of hours in particular. */
+const timeArbitrary = fc.oneof(
+  { weight: 5, arbitrary: fc.integer({ min: -3 * HOUR, max: 3 * HOUR }) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(fc.integer({ min: -4, max: 4 }), fc.constantFrom(-1, 0, 1)).map(([h, d]) => h * HOUR + d),
+  },
+  { weight: 1, arbitrary: fc.integer({ min: -30 * HOUR, max: 60 * HOUR }) },
+);
+const engagement: fc.Arbitrary<Engagement> = fc.record({
+  time: timeArbitrary.map((ms) => NIGHT + ms),
+  type: fc.constantFrom('view', 'view', 'click', 'cart', 'purchase', 'remove_from_cart', 'rating'),
+  item: fc.integer({ min: 1, max: 12 }).map(String),
+  category: fc.constantFrom(undefined, 'kids.toys', 'kids', 'auto.car'),
+});
+const epochsArbitrary = fc.array(fc.array(engagement, { maxLength: 25 }), { minLength: 1, maxLength: 6 });
+const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
+
+/** The steps of a bounded job: W moves at the end of an epoch, and is told at the end of the next. */
+function stepsOf(epochs: readonly (readonly Engagement[])[], frames: readonly number[], partition = 0, of = 1): Step[] {
+  let known = -Infinity;
+  const steps = epochs.flatMap((events): Step[] => {
+    const own = events.filter(({ item }) => partitionOf(item, of) === partition);
+    const end: Step = { end: true, watermarkMs: known - DELAY };
+    known = Math.max(known, ...events.map(({ time }) => time));
+    return [...framesOf('events', own.map(rowOf), frames), end];
+  });
+  return [...steps, { over: true }];
+}
+
+const text = ({ start, end, item, views, clicks, score, rank }: OracleRow): string =>
+  [start, end, item, views, clicks, score, rank].join();
+const expectedOf = (epochs: readonly (readonly Engagement[])[], kind: Kind): string[] =>
+  trendingOracle(epochs, kind).map(text).sort();
+
+/** What each partition said at each step, through the one instance that makes one list of it. */
+function mergedRows(
+  said: readonly (readonly { readonly step: Step; readonly tops: readonly object[] }[])[],
+  kind: Kind,
+) {
+  const merge = new StageDriver(trendingLists({ said: 'closed' }));
+  const rows: OracleRow[] = [];
+  const take = (output: Readonly<Record<string, readonly object[]>>): void => {
+    rows.push(...((output[kind === 'hour' ? 'hours' : 'days'] ?? []) as OracleRow[]));
+  };
+  const ends = (list: (typeof said)[number]) => list.filter(({ step }) => 'end' in step || 'over' in step);
+  ends(said[0]!).forEach(({ step }, i) => {
+    for (const list of said) {
+      const { tops } = ends(list)[i]!;
+      if (tops.length > 0) take(merge.feed('tops', tops).rows);
+    }
+    take('over' in step ? merge.endInput().rows : merge.endEpoch().rows);
+  });
+  return rows;
+}
+
+function run(steps: readonly Step[], cuts: readonly Cut[]) {
+  const stage = trending({ said: 'closed', delayMs: DELAY });
+  const said = cuts.length === 0 ? play(stage, steps) : playWithCrashes(stage, steps, cuts);
+  return steps.map((step, i) => ({ step, tops: said[i]!['tops'] ?? [] }));
+}
+
+describe('closed windows', () => {
+  it('are those of the oracle, whatever crashes, frames and partitions there are', () => {
+    fc.assert(
+      fc.property(
+        epochsArbitrary,
+        sizes,
+        cutsOf(60),
+        fc.integer({ min: 1, max: 3 }),
+        (epochs, frames, cuts, partitions) => {
+          const said = Array.from({ length: partitions }, (_, p) => {
+            const steps = stepsOf(epochs, frames, p, partitions);
+            return run(
+              steps,
+              cuts.filter(({ at }) => at < steps.length),
+            );
+          });
+          // Who said it is part of what is said.
+          const byOrigin = said.map((list, origin) =>
+            list.map(({ step, tops }) => ({ step, tops: tops.map((row) => ({ ...row, origin })) })),
+          );
+          for (const kind of ['hour', 'day'] as const) {
+            expect(mergedRows(byOrigin, kind).map(text).sort()).toEqual(expectedOf(epochs, kind));
+          }
+        },
+      ),
+    );
+  });
+
+  it('do not depend on the order of events within an epoch', () => {
+    const shuffled = epochsArbitrary.chain((epochs) =>
+      fc.tuple(
+        fc.constant(epochs),
+        ...epochs.map((events) => fc.shuffledSubarray(events, { minLength: events.length })),
+      ),
+    );
+    fc.assert(
+      fc.property(shuffled, ([epochs, ...mixed]) => {
+        const rows = (of: readonly (readonly Engagement[])[]): unknown =>
+          run(stepsOf(of, [100]), []).map(({ tops }) =>
+            tops.map(({ itemCategory: _, ...row }: Record<string, unknown>) => row),
+          );
+        expect(rows(mixed)).toEqual(rows(epochs));
+      }),
+    );
+  });
+});
+
+describe('live', () => {
+  it('the newest hour and day are those of a sort of all events that are not too late, after any crashes', () => {
+    fc.assert(
+      fc.property(fc.array(engagement, { minLength: 1, maxLength: 60 }), sizes, cutsOf(80), (events, frames, cuts) => {
+        const steps = [...framesOf('events', events.map(rowOf), frames).flatMap((step): Step[] => [step, { tick: 1 }])];
+        const stage = trending({ said: 'live', delayMs: DELAY });
+        const said = playWithCrashes(
+          stage,
+          steps,
+          cuts.filter(({ at }) => at < steps.length),
+        );
+        const counted = events.filter(({ type }) => !['rating', 'remove_from_cart'].includes(type));
+        if (counted.length === 0) return;
+        const pane = Math.floor(Math.max(...counted.map(({ time }) => time)) / HOUR) * HOUR;
+        for (const [window, start] of [
+          [0, pane],
+          [1, pane - 23 * HOUR],
+        ] as const) {
+          // The last list over all that was said of the window.
+          const last = said
+            .map((saying) =>
+              rowsSaid([saying], 'tops').filter(
+                (r) => r['window'] === window && r['category'] === undefined && r['start'] === start,
+              ),
+            )
+            .filter((rows) => rows.length > 0)
+            .at(-1)!;
+          const inside = counted.filter(({ time }) => time >= start && time < pane + HOUR);
+          expect(last.map(({ item, views, clicks, score }) => ({ item, views, clicks, score }))).toEqual(
+            ranked(inside, 0, 0).map(({ item, views, clicks, score }) => ({ item, views, clicks, score })),
+          );
+        }
+      }),
+    );
+  });
+});
+
+const parity = fileURLToPath(new URL('../../../shared/parity/', import.meta.url));
+type Csv = Readonly<Record<string, string>>;
+
+function readCsv(path: string): Csv[] {
+  const [header, ...lines] = readFileSync(parity + path, 'utf8')
+    .trimEnd()
+    .split('\n');
+  const names = header!.split(',');
+  return lines.map((line) => Object.fromEntries(line.split(',').map((value, column) => [names[column]!, value])));
+}
+
+describe.skipIf(!existsSync(parity))('parity (../shared/parity)', () => {
+  const epochs = (): Engagement[][] =>
+    readdirSync(`${parity}input`)
+      .sort()
+      .map((file) =>
+        readCsv(`input/${file}`).map((row) => ({
+          time: Date.parse(row['event_time']!.replace(' UTC', 'Z').replace(' ', 'T')),
+          type: row['event_type']!,
+          item: row['product_id']!,
+          category: row['category_code'] === '' ? undefined : row['category_code'],
+        })),
+      );
+
+  it.each([1, 4])('%i partitions', (partitions) => {
+    const said = Array.from({ length: partitions }, (_, p) =>
+      run(stepsOf(epochs(), [700], p, partitions), []).map(({ step, tops }) => ({
+        step,
+        tops: tops.map((row) => ({ ...row, origin: p })),
+      })),
+    );
+    for (const kind of ['hour', 'day'] as const) {
+      const expected = readCsv(`expected/trending_${kind === 'hour' ? '1h' : '24h'}.csv`).map((row) =>
+        [
+          ...[Date.parse(row['window_start']!), Date.parse(row['window_end']!), row['item_id'], row['views']],
+          ...[row['clicks'], Number(row['trending_score']), row['rank']],
+        ].join(),
+      );
+      expect(expected.length).toBeGreaterThan(200);
+      expect(mergedRows(said, kind).map(text).sort()).toEqual(expected.sort());
+    }
+  });
+});

@@ -1,0 +1,58 @@
+/** That `buf lint` and `buf breaking`, as `npm run verify` calls them, refuse what would hurt clients of the API. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { projectFiles, ROOT } from './source-files.js';
+
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  scripts: Readonly<Record<string, string>>;
+};
+
+/** What a script of package.json says of the contracts when this is changed in one of them; '' when it has nothing against it. */
+function verdict(script: string, path: string, from: string | RegExp, to: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'rivulet-proto-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // Without git: what a release is compared with must be there in an archive, too.
+  for (const file of projectFiles().filter((one) => /^proto\/.*\.(proto|binpb)$|^buf\.yaml$/.test(one))) {
+    cpSync(join(ROOT, file), join(folder, file));
+  }
+  const before = readFileSync(join(folder, path), 'utf8');
+  const after = before.replace(from, to);
+  expect(after).not.toBe(before);
+  writeFileSync(join(folder, path), after);
+  const [command, ...args] = scripts[script]!.split(' ');
+  try {
+    execFileSync(join(ROOT, 'node_modules', '.bin', command!), args, { cwd: folder, encoding: 'utf8' });
+    return '';
+  } catch (error) {
+    return (error as { stdout: string }).stdout;
+  }
+}
+
+const API = 'proto/rivulet/v1/recommendation_service.proto';
+
+it.each([
+  ['a field with another number', 'double score = 3;', 'double score = 13;', /"3" with name "score"/],
+  ['a field of another type', 'int32 limit = 2;', 'string limit = 2;', /changed type from "int32" to "string"/],
+  ['a field that is gone', /.*exclude_seen = 4;/, '', /"4" with name "exclude_seen"/],
+  ['a call that is gone', /  rpc GetRecommendations\(.*\n/, '', /RPC "GetRecommendations".*deleted/],
+])('a contract is refused that breaks clients: %s', (_, from, to, says) => {
+  expect(verdict('breaking:proto', API, from, to)).toMatch(says);
+});
+
+it('a contract may grow', () => {
+  expect(
+    verdict('breaking:proto', API, 'string model = 4;', 'string model = 4;\n  // New.\n  string region = 5;'),
+  ).toBe('');
+});
+
+it.each([
+  ['field', 'proto/rivulet/v1/event.proto', /(\n *\/\/.*)+(\n +string user_id = 4;)/],
+  ['value', 'proto/rivulet/v1/event.proto', /(\n *\/\/.*)+(\n +EVENT_TYPE_VIEW = 1;)/],
+  ['call', API, /(\n *\/\/.*)+(\n +rpc GetRecommendations\()/],
+  ['message', 'proto/rivulet/v1/trending_service.proto', /(\n\/\/.*)+(\nmessage TrendingDelta )/],
+])('a %s that is not explained is refused', (_, path, commented) => {
+  expect(verdict('lint:proto', path, commented, '$2')).toMatch(/should have a non-empty comment/);
+});
