@@ -14,7 +14,6 @@ import {
   tables,
   type Tables,
   textAt,
-  type Value,
 } from '../../runtime/stage.js';
 import { type names, NO_NAME, type NumberedNames } from './numbered-names.js';
 import { categoriesIn } from './item-totals.js';
@@ -123,9 +122,3 @@ export function markAll(categories: NumberedNames): void {
 /** The item of a number. */
 export const itemOf = (items: ItemTables, number: number): string =>
   textAt(items.table(ITEMS).dictionary('item'), number + 1)!;
-
-/** What a partition knows of time. */
-export interface TrendingTime {
-  readonly closedUpTo: Value<number>;
-  readonly asOf: Value<number>;
-}
