@@ -66,7 +66,9 @@ export function trendingOracle(epochs: readonly (readonly Engagement[])[], kind:
     for (const event of events) {
       for (const start of startsOf(event.time, kind)) {
         if (start + length + delay <= closedUpTo) continue;
-        windows.set(start, [...(windows.get(start) ?? []), event]);
+        const inside = windows.get(start) ?? [];
+        windows.set(start, inside);
+        inside.push(event);
       }
     }
     // The W of this epoch's start closes at its end.
