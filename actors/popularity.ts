@@ -28,7 +28,7 @@ import {
   textAt,
 } from '../runtime/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
-import { compareItems, orderKey } from './maths/item-order.js';
+import { NumberedOrder } from './maths/item-order.js';
 import { brandsIn, categoriesIn, type ItemColumns, items, moveItems } from './maths/item-totals.js';
 import { Leaders } from './maths/leaders.js';
 import { mainCategories } from './maths/main-category.js';
@@ -81,8 +81,7 @@ class Catalogue {
   private readonly categories: NumberedNames;
   private readonly brands: NumberedNames;
   private readonly leaders: Leaders;
-  /** Order keys by row. */
-  private readonly keys: number[] = [];
+  private readonly order = new NumberedOrder((row) => this.text(row));
   /** Whether all lists have been known since the start: then one that never was is that of a new category. */
   private started = false;
 
@@ -223,12 +222,7 @@ class Catalogue {
   private beats(a: number, b: number): boolean {
     const { purchases } = this.items.values;
     if (purchases[a] !== purchases[b]) return purchases[a]! > purchases[b]!;
-    const [keyA, keyB] = [this.key(a), this.key(b)];
-    return keyA === keyB ? compareItems(this.text(a), this.text(b)) < 0 : keyA < keyB;
-  }
-
-  private key(row: number): number {
-    return (this.keys[row] ??= orderKey(this.text(row)));
+    return this.order.isBefore(a, b);
   }
 
   /** Items are the only key and never absent, so the item of row r has code r + 1. */

@@ -10,7 +10,7 @@
  * State    per list what each instance last said of it (some 100 bytes an entry), and its revision.
  * Restart  restored with the snapshot; what was said since is replayed from the mailbox.
  */
-import { ignoreElements, merge, mergeMap, tap } from 'rxjs';
+import { ignoreElements, map, merge, mergeMap, tap } from 'rxjs';
 import {
   ABSENT,
   FrameBuilder,
@@ -47,8 +47,8 @@ import {
 
 type Tops = FrameOf<typeof trendingTops>;
 
-/** Windows that close in the running epoch. */
-type Closing = readonly { readonly window: TrendingWindow; readonly said: SaidOfWindow }[];
+/** Windows that close in the running epoch, by name. */
+type Closing = Readonly<Record<string, { readonly window: TrendingWindow; readonly said: SaidOfWindow }>>;
 
 export interface TrendingListCells {
   readonly lists: Keyed<TrendingState>;
@@ -69,7 +69,7 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
     state: {
       lists: keyed(json<TrendingState>(), { law: splitTrending }),
       rolling: value<readonly string[]>(() => [], undefined, only),
-      closing: value<Closing>(() => [], undefined, only),
+      closing: value<Closing>(() => ({}), undefined, only),
     },
     pipeline: ({ inputs, ticks, epochEnds, inputEnd, state, out }) => {
       if (said === 'live') {
@@ -93,14 +93,14 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
       );
       const closing = merge(epochEnds, inputEnd).pipe(
         mergeMap(() => {
-          const windows = state.closing.get();
-          if (windows.length > 0) state.closing.set([]);
-          return [...windows].sort((a, b) => a.said.startMs - b.said.startMs);
+          const windows = Object.values(state.closing.get());
+          if (windows.length > 0) state.closing.set({});
+          return windows.sort((a, b) => a.said.startMs - b.said.startMs);
         }),
-        mergeMap(({ window, said: { startMs }, said }) =>
+        map(({ window, said }) =>
           window === 'hour'
-            ? [out.hours(rowsOf(trendingHours, window, startMs, listOf(said)))]
-            : [out.days(rowsOf(trendingDays, window, startMs, listOf(said)))],
+            ? out.hours(rowsOf(trendingHours, window, said))
+            : out.days(rowsOf(trendingDays, window, said)),
         ),
       );
       return merge(hearing, closing);
@@ -181,18 +181,15 @@ function roll({ lists, rolling }: TrendingListCells, timeMs: number): void {
 
 function addClosing(cell: Value<Closing>, { window, startMs, origin, list }: Group): void {
   if (list.length === 0) return;
-  const others = cell.get().filter((one) => one.window !== window || one.said.startMs !== startMs);
-  const known = cell.get().find((one) => one.window === window && one.said.startMs === startMs);
-  cell.set([...others, { window, said: alsoSaid(known?.said, startMs, origin, list) }]);
+  const name = `${window}/${startMs}`;
+  const closing = cell.get();
+  cell.set({ ...closing, [name]: { window, said: alsoSaid(closing[name]?.said, startMs, origin, list) } });
 }
 
 /** Days have the columns of hours. */
-function rowsOf(
-  type: typeof trendingHours,
-  window: TrendingWindow,
-  startMs: number,
-  list: readonly TrendingEntry[],
-): FrameOf<typeof trendingHours> {
+function rowsOf(type: typeof trendingHours, window: TrendingWindow, said: SaidOfWindow): FrameOf<typeof trendingHours> {
+  const { startMs } = said;
+  const list = listOf(said);
   const builder = new FrameBuilder(type, list.length);
   const { columns } = builder;
   list.forEach(({ item, views, clicks, score }, row) => {

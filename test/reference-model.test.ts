@@ -2,9 +2,8 @@
  * The oracle against answers that it did not make: rows worked by hand from design.md §4, and the rows of a Spark 3.5.3 run
  * (../shared/parity/expected).
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { type Csv, eventTimeIn, hasParity, readCsv, readEpochs } from './support/parity-files.js';
 import { referenceModel, type ReferenceEvent, type ReferenceOptions } from './support/reference-model.js';
 
 const MINUTE_MS = 60_000;
@@ -161,26 +160,14 @@ it('user interactions count rows, not events, and know three types', () => {
   ]);
 });
 
-const parity = fileURLToPath(new URL('../../shared/parity/', import.meta.url));
-
-describe.skipIf(!existsSync(parity))('parity with Spark 3.5.3 (../shared/parity)', () => {
-  type Row = Readonly<Record<string, string>>;
-
-  /** The files quote nothing and have no comma in a field. */
-  const readCsv = (path: string): Row[] => {
-    const [header, ...lines] = readFileSync(parity + path, 'utf8')
-      .trimEnd()
-      .split('\n');
-    const names = header!.split(',');
-    return lines.map((line) => Object.fromEntries(line.split(',').map((value, column) => [names[column]!, value])));
-  };
-  const optional = (row: Row) => ({
+describe.skipIf(!hasParity)('parity with Spark 3.5.3 (../shared/parity)', () => {
+  const optional = (row: Csv) => ({
     ...(row['category_code'] === '' ? {} : { category: row['category_code']! }),
     ...(row['brand'] === '' ? {} : { brand: row['brand']! }),
     ...(row['price'] === '' ? {} : { price: Number(row['price']) }),
   });
-  const readEvent = (row: Row): ReferenceEvent => ({
-    time: Date.parse(row['event_time']!.replace(' UTC', 'Z').replace(' ', 'T')),
+  const readEvent = (row: Csv): ReferenceEvent => ({
+    time: eventTimeIn(row),
     type: row['event_type']!,
     user: row['user_id']!,
     item: row['product_id']!,
@@ -191,9 +178,7 @@ describe.skipIf(!existsSync(parity))('parity with Spark 3.5.3 (../shared/parity)
     rows.map((row) => JSON.stringify(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)))).sort();
 
   const run = () => {
-    const epochs = readdirSync(`${parity}input`)
-      .sort()
-      .map((file) => readCsv(`input/${file}`).map(readEvent));
+    const epochs = readEpochs(readEvent);
     const popularity = readCsv('popularity.csv').map((row) => ({
       item: row['product_id']!,
       totalPurchases: Number(row['total_purchases']),
@@ -201,7 +186,7 @@ describe.skipIf(!existsSync(parity))('parity with Spark 3.5.3 (../shared/parity)
     }));
     return { epochs, result: referenceModel(epochs, { popularity }) };
   };
-  const { epochs, result } = existsSync(parity) ? run() : ({} as ReturnType<typeof run>);
+  const { epochs, result } = hasParity ? run() : ({} as ReturnType<typeof run>);
 
   it('recommendations.csv', () => {
     const expected = readCsv('expected/recommendations.csv').map((row) => ({

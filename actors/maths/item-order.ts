@@ -36,6 +36,35 @@ export function orderKey(item: string): number {
   return TEXT_KEY_MIN * (1 + fraction / 256 ** TEXT_KEY_BYTES);
 }
 
+/** For sorting: items with their order keys. */
+export interface KeyedItem {
+  readonly item: string;
+  readonly key: number;
+}
+
+export const compareKeyed = (a: KeyedItem, b: KeyedItem): number => a.key - b.key || compareItems(a.item, b.item);
+
+/** The order of numbered items. Keys are kept: most items are compared again and again. */
+export class NumberedOrder {
+  private keys: number[] = [];
+
+  constructor(private readonly itemOf: (number: number) => string) {}
+
+  isBefore(a: number, b: number): boolean {
+    const [keyA, keyB] = [this.key(a), this.key(b)];
+    return keyA === keyB ? compareItems(this.itemOf(a), this.itemOf(b)) < 0 : keyA < keyB;
+  }
+
+  /** Numbers have become those of other items. */
+  forget(): void {
+    this.keys = [];
+  }
+
+  private key(number: number): number {
+    return (this.keys[number] ??= orderKey(this.itemOf(number)));
+  }
+}
+
 /** By code point, which is by UTF-8 byte: the order of LevelDB and Spark, not that of `<`, which is by UTF-16 unit. */
 export function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length);

@@ -56,7 +56,5 @@ export function moveItems(from: readonly ItemCells[], to: readonly ItemCells[]):
       target.table.put({ ...frame, columns });
     });
   }
-  for (const { categories } of targets) {
-    for (let number = 0; number < categories.rows.rows; number++) categories.mark(number, true);
-  }
+  for (const { categories } of targets) categories.markAll();
 }

@@ -54,6 +54,10 @@ export class NumberedNames {
     this.rows.values.marked[number] = marked ? 1 : 0;
   }
 
+  markAll(): void {
+    for (let number = 0; number < this.rows.rows; number++) this.mark(number, true);
+  }
+
   marked(): number[] {
     const { rows, values } = this.rows;
     return Array.from(values.marked.subarray(0, rows).keys()).filter((number) => values.marked[number] === 1);

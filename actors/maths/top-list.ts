@@ -13,7 +13,7 @@ import {
   type PartitionCounts,
 } from '../../runtime/stage.js';
 import { LIST_MAX } from '../model.js';
-import { compareItems, orderKey } from './item-order.js';
+import { compareKeyed, type KeyedItem, orderKey } from './item-order.js';
 
 /** What one popularity instance last said of a category: columns of equal length, best first. */
 export interface TopList {
@@ -41,10 +41,8 @@ export interface MergedList {
   readonly dictionary: Dictionary;
 }
 
-interface Candidate {
-  readonly item: string;
+interface Candidate extends KeyedItem {
   readonly purchases: number;
-  readonly key: number;
   readonly category: string;
 }
 
@@ -75,7 +73,7 @@ function bestOf(lists: ListsOfCategory): Candidate[] {
       category: categories[i]!,
     })),
   );
-  candidates.sort((a, b) => b.purchases - a.purchases || a.key - b.key || compareItems(a.item, b.item));
+  candidates.sort((a, b) => b.purchases - a.purchases || compareKeyed(a, b));
   const listed = new Set<string>();
   return candidates.filter(({ item }) => !listed.has(item) && listed.add(item));
 }

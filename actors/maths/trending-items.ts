@@ -6,16 +6,8 @@
  * Numbers are those of one partition. They are given anew when most of them are of items that no pane has any more, and when there are other
  * partitions.
  */
-import {
-  type ColumnTable,
-  type Frame,
-  frameType,
-  partitionBy,
-  tables,
-  type Tables,
-  textAt,
-} from '../../runtime/stage.js';
-import { type names, NO_NAME, type NumberedNames } from './numbered-names.js';
+import { type ColumnTable, frameType, partitionOf, tables, type Tables, textAt } from '../../runtime/stage.js';
+import type { names } from './numbered-names.js';
 import { categoriesIn } from './item-totals.js';
 
 /** `category` is a number of names, 0 for none; `categoryTime` that of the event that said it; `heat`: see trending.ts. */
@@ -69,54 +61,41 @@ type PaneFrame = ReturnType<PaneTable['frame']>;
 
 /** The rows of a pane as its only ones, with the numbers that items have now. */
 export function replacePane(panes: PaneTables, pane: number, rows: PaneFrame, numbers?: Uint32Array): void {
-  const item = numbers === undefined ? rows.columns.item : rows.columns.item.map((number) => numbers[number]!);
   panes.drop(pane);
+  putRows(panes, pane, rows, numbers);
+}
+
+function putRows(panes: PaneTables, pane: number, rows: PaneFrame, numbers?: Uint32Array): void {
+  const item = numbers === undefined ? rows.columns.item : rows.columns.item.map((number) => numbers[number]!);
   panes.table(pane).put({ ...rows, columns: { ...rows.columns, item } });
 }
 
 /** From old partitions into new ones; every list counts as changed, so that it is said again. */
 export function moveTrending(from: readonly TrendingCells[], to: readonly TrendingCells[]): void {
-  for (const cells of from) {
-    const [known, names] = [cells.items.table(ITEMS), categoriesIn(cells.names)];
-    const { rows } = known;
-    const [partition, numbers] = [new Uint32Array(rows), new Uint32Array(rows)];
-    partitionBy(withNumbers(known), 'item', to.length).forEach((frame, q) => {
-      if (frame === undefined) return;
-      const target = to[q]!;
+  for (const { items, names, panes } of from) {
+    const known = items.table(ITEMS);
+    const categoriesBefore = categoriesIn(names);
+    const partitions = Uint32Array.from({ length: known.rows }, (_, item) =>
+      partitionOf(itemOf(items, item), to.length),
+    );
+    for (const [q, target] of to.entries()) {
       const categories = categoriesIn(target.names);
-      const category = frame.columns.category.map((number) => categories.number(names.text(number)));
       const table = target.items.table(ITEMS);
-      const first = table.rows;
-      table.put({ type: trendingItems, rows: frame.rows, columns: { ...frame.columns, category } } as never);
-      for (let i = 0; i < frame.rows; i++) {
-        partition[frame.columns.number[i]!] = q;
-        numbers[frame.columns.number[i]!] = first + i;
+      const own = Uint32Array.from(partitions.keys()).filter((item) => partitions[item] === q);
+      const numbers = new Uint32Array(known.rows);
+      own.forEach((item, i) => (numbers[item] = table.rows + i));
+      const rows = known.frame(own);
+      const category = rows.columns.category.map((number) => categories.number(categoriesBefore.text(number)));
+      table.put({ ...rows, columns: { ...rows.columns, category } });
+      for (const pane of panes.numbers()) {
+        const counts = panes.table(pane);
+        const counted = counts.keyOf('item');
+        const ownRows = Uint32Array.from(counted.keys()).filter((row) => partitions[counted[row]!] === q);
+        if (ownRows.length > 0) putRows(target.panes, pane, counts.frame(ownRows), numbers);
       }
-    });
-    for (const pane of cells.panes.numbers()) {
-      const counts = cells.panes.table(pane);
-      const items = counts.keyOf('item');
-      to.forEach((target, q) => {
-        const own = Uint32Array.from(items.keys()).filter((row) => partition[items[row]!] === q);
-        if (own.length === 0) return;
-        const frame = counts.frame(own);
-        const item = frame.columns.item.map((number) => numbers[number]!);
-        target.panes.table(pane).put({ ...frame, columns: { ...frame.columns, item } });
-      });
     }
   }
-  for (const { names } of to) markAll(categoriesIn(names));
-}
-
-const numbered = frameType('numbered-item', { ...trendingItems.columns, number: 'u32' });
-
-function withNumbers(table: ColumnTable<(typeof trendingItems)['columns']>): Frame<(typeof numbered)['columns']> {
-  const { rows, columns } = table.frame();
-  return { type: numbered, rows, columns: { ...columns, number: Uint32Array.from({ length: rows }, (_, i) => i) } };
-}
-
-export function markAll(categories: NumberedNames): void {
-  for (let number = NO_NAME; number < categories.rows.rows; number++) categories.mark(number, true);
+  for (const { names } of to) categoriesIn(names).markAll();
 }
 
 /** The item of a number. */

@@ -9,7 +9,7 @@
  */
 import { partitionOf, type PartitionCounts } from '../../runtime/stage.js';
 import { LIST_MAX } from '../model.js';
-import { compareItems, orderKey } from './item-order.js';
+import { compareKeyed, orderKey } from './item-order.js';
 
 export interface TrendingEntry {
   readonly item: string;
@@ -75,7 +75,7 @@ export function ticked(state: TrendingState, timeMs: number): TrendingState {
 
 const rolled = ({ revision }: TrendingState, now: SaidOfWindow): TrendingState => ({ now, revision: revision + 1 });
 
-/** What looks the same keeps its revision, and stays the same object. */
+/** What looks the same keeps its revision. */
 function listing(state: TrendingState, now: SaidOfWindow): TrendingState {
   const isSame = JSON.stringify(listOf(now)) === JSON.stringify(listOf(state.now));
   return isSame ? { ...state, now } : { ...state, now, revision: state.revision + 1 };
@@ -84,14 +84,14 @@ function listing(state: TrendingState, now: SaidOfWindow): TrendingState {
 const merged = new WeakMap<SaidOfWindow, readonly TrendingEntry[]>();
 
 /** All origins as one list. */
-export function listOf(said: SaidOfWindow, sizeMax = LIST_MAX): readonly TrendingEntry[] {
+export function listOf(said: SaidOfWindow): readonly TrendingEntry[] {
   const known = merged.get(said);
   if (known !== undefined) return known;
   const all = Object.values(said.origins).flatMap((list) =>
-    list.map((entry) => ({ entry, key: orderKey(entry.item) })),
+    list.map((entry) => ({ entry, item: entry.item, key: orderKey(entry.item) })),
   );
-  all.sort((a, b) => b.entry.score - a.entry.score || a.key - b.key || compareItems(a.entry.item, b.entry.item));
-  const list = all.slice(0, sizeMax).map(({ entry }) => entry);
+  all.sort((a, b) => b.entry.score - a.entry.score || compareKeyed(a, b));
+  const list = all.slice(0, LIST_MAX).map(({ entry }) => entry);
   merged.set(said, list);
   return list;
 }

@@ -21,6 +21,14 @@ export const SIZE_MS: Readonly<Record<TrendingWindow, number>> = { hour: HOUR_MS
 const DELAY_MS: Readonly<Record<TrendingWindow, number>> = { hour: 2 * HOUR_MS, day: 26 * HOUR_MS };
 const ELAPSED_MS_MIN = HOUR_MS / 12;
 
+export interface ScoreWeights {
+  readonly viewWeight: number;
+  readonly clickWeight: number;
+}
+
+export const scoreOf = (views: number, clicks: number, { viewWeight, clickWeight }: ScoreWeights): number =>
+  views * viewWeight + clicks * clickWeight;
+
 export const paneOf = (timeMs: number): number => Math.floor(timeMs / PANE_MS) * PANE_MS;
 
 /** Where the window begins that ends with a pane. */

@@ -13,7 +13,7 @@ import { betterHalf } from '../maths/heavy-hitters.js';
 import { categoriesIn } from '../maths/item-totals.js';
 import { mainCategories } from '../maths/main-category.js';
 import { latestName, NO_NAME, type NumberedNames } from '../maths/numbered-names.js';
-import { heated, isPaneOver, PANE_MS } from '../maths/trending.js';
+import { heated, isPaneOver, PANE_MS, paneOf, scoreOf, type ScoreWeights } from '../maths/trending.js';
 import { ITEMS, numberAnew, replacePane, type TrendingCells } from '../maths/trending-items.js';
 import { rowsByWindow } from '../maths/window.js';
 import { WindowSums } from '../maths/window-sums.js';
@@ -28,11 +28,9 @@ export interface CountCells extends TrendingCells {
   readonly asOf: Value<number>;
 }
 
-export interface CountOptions {
+export interface CountOptions extends ScoreWeights {
   /** By code of the event type: 1 a view, 2 a click, 0 neither. */
   readonly kinds: Uint8Array;
-  readonly viewWeight: number;
-  readonly clickWeight: number;
   /** Items that a pane has room for. */
   readonly itemsMax: number;
   /** How far W stays behind the latest event. */
@@ -86,7 +84,7 @@ export class TrendCounts {
     for (let row = 0, pane = NaN, isOver = false; row < frame.rows; row++) {
       const at = time[row]!;
       if (!(at >= pane && at < pane + PANE_MS)) {
-        pane = Math.floor(at / PANE_MS) * PANE_MS;
+        pane = paneOf(at);
         isOver = isPaneOver(pane, closedUpTo, delayMs);
       }
       if (isOver || kinds[type[row]!] === NEITHER || item.codes[row] === ABSENT) continue;
@@ -169,13 +167,12 @@ export class TrendCounts {
 
   /** Where a pane has more items than it has room for: see heavy-hitters.ts. */
   private makeRoom(pane: number): void {
-    const { viewWeight, clickWeight, itemsMax } = this.options;
     const table = this.cells.panes.table(pane);
-    if (table.rows <= itemsMax) return;
+    if (table.rows <= this.options.itemsMax) return;
     const { views, clicks, floor: floors } = table.values;
     const estimates = Float64Array.from(
       { length: table.rows },
-      (_, row) => views[row]! * viewWeight + clicks[row]! * clickWeight + floors[row]!,
+      (_, row) => scoreOf(views[row]!, clicks[row]!, this.options) + floors[row]!,
     );
     const { rows, floor } = betterHalf(estimates);
     replacePane(this.cells.panes, pane, table.frame(rows));

@@ -8,11 +8,21 @@
  */
 import { ABSENT, type FrameOf, type Value } from '../../runtime/stage.js';
 import { FrameChunks } from '../maths/frame-chunks.js';
-import { compareItems, orderKey } from '../maths/item-order.js';
+import { NumberedOrder } from '../maths/item-order.js';
 import { NO_NAME } from '../maths/numbered-names.js';
 import { topRows } from '../maths/top-rows.js';
-import { heatAt, isClosed, PANE_MS, paneOf, SIZE_MS, startOf, velocity } from '../maths/trending.js';
-import { itemOf, ITEMS, markAll } from '../maths/trending-items.js';
+import {
+  heatAt,
+  isClosed,
+  PANE_MS,
+  paneOf,
+  scoreOf,
+  type ScoreWeights,
+  SIZE_MS,
+  startOf,
+  velocity,
+} from '../maths/trending.js';
+import { itemOf, ITEMS } from '../maths/trending-items.js';
 import type { WindowSums } from '../maths/window-sums.js';
 import {
   TRENDING_RANKINGS,
@@ -23,11 +33,9 @@ import {
 } from '../model.js';
 import type { CountCells, TrendCounts } from './count-engagements.js';
 
-export interface TopItemsOptions {
+export interface TopItemsOptions extends ScoreWeights {
   readonly origin: number;
   readonly listSize: number;
-  readonly viewWeight: number;
-  readonly clickWeight: number;
   /** How far W stays behind the latest event. */
   readonly delayMs: number;
   readonly halfLifeMs: number | undefined;
@@ -54,8 +62,7 @@ interface Look {
 export class TopItems {
   private readonly sums: Readonly<Record<TrendingWindow, WindowSums>>;
   private readonly before: Readonly<Record<TrendingWindow, WindowSums>>;
-  /** Order keys by number of the item. */
-  private keys: number[] = [];
+  private readonly order = new NumberedOrder((item) => itemOf(this.cells.items, item));
   private numbering = 0;
   /** Room for the scores of one look. */
   private scores = new Float64Array(0);
@@ -81,7 +88,7 @@ export class TopItems {
     const pane = paneOf(asOf.get());
     if (pane > newest.get()) {
       newest.set(pane);
-      markAll(categories);
+      categories.markAll();
     }
     const marked = categories.marked();
     if (marked.length === 0) return [];
@@ -124,11 +131,13 @@ export class TopItems {
   private say(chunks: Chunks, look: Look, ranking: TrendingRanking, lists: readonly number[]): void {
     const { items, categories } = this.counts;
     const { listSize } = this.options;
+    if (this.numbering !== this.counts.numbering) this.order.forget();
+    this.numbering = this.counts.numbering;
     const scores = this.scoresOf(look, ranking);
     const isAsked = new Uint8Array(categories.rows.rows);
     for (const list of lists) isAsked[list] = 1;
     const category = this.cells.items.table(ITEMS).values.category.subarray(0, items);
-    const best = topRows(scores, category, isAsked, listSize, (a, b) => this.isBefore(a, b));
+    const best = topRows(scores, category, isAsked, listSize, (a, b) => this.order.isBefore(a, b));
     for (const list of lists) {
       this.append(chunks, look, ranking, list, best.subarray(list * listSize, (list + 1) * listSize), scores);
     }
@@ -136,7 +145,7 @@ export class TopItems {
 
   /** By number of the item; NaN where nothing happened in the window. */
   private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
-    const { viewWeight, clickWeight, halfLifeMs } = this.options;
+    const { halfLifeMs } = this.options;
     const asOfMs = this.cells.asOf.get();
     const { views, clicks } = sums;
     const { heat } = this.cells.items.table(ITEMS).values;
@@ -148,7 +157,7 @@ export class TopItems {
       if (viewed + clicked === 0) scores[item] = NaN;
       else if (ranking === 'decayed') scores[item] = heatAt(heat[item]!, asOfMs, halfLifeMs!);
       else {
-        const score = viewed * viewWeight + clicked * clickWeight;
+        const score = scoreOf(viewed, clicked, this.options);
         scores[item] =
           ranking === 'score' ? score : velocity(score, this.scoreIn(before!, item), startMs, SIZE_MS[window], asOfMs);
       }
@@ -157,7 +166,7 @@ export class TopItems {
   }
 
   private scoreIn({ views, clicks }: WindowSums, item: number): number {
-    return views[item]! * this.options.viewWeight + clicks[item]! * this.options.clickWeight;
+    return scoreOf(views[item]!, clicks[item]!, this.options);
   }
 
   /** `best`: numbers of items + 1, 0 where there are no more. */
@@ -198,17 +207,6 @@ export class TopItems {
           ? NaN
           : velocity(this.scoreIn(sums, item), this.scoreIn(before, item), startMs, SIZE_MS[window], asOfMs);
     }
-  }
-
-  private isBefore(a: number, b: number): boolean {
-    const [keyA, keyB] = [this.key(a), this.key(b)];
-    return keyA === keyB ? compareItems(itemOf(this.cells.items, a), itemOf(this.cells.items, b)) < 0 : keyA < keyB;
-  }
-
-  private key(item: number): number {
-    if (this.numbering !== this.counts.numbering) this.keys = [];
-    this.numbering = this.counts.numbering;
-    return (this.keys[item] ??= orderKey(itemOf(this.cells.items, item)));
   }
 }
 

@@ -1,27 +1,13 @@
 /** From window rows to lists, one instance each, against the rows of a Spark 3.5.3 run (../shared/parity/expected). */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fallback } from '../../actors/fallback.js';
 import { interestRanking } from '../../actors/interest-ranking.js';
 import { EVENT_TYPES, type EventType, RECOMMENDATION_TYPES } from '../../actors/model.js';
 import { popularityJoin } from '../../actors/popularity-join.js';
 import { popularity } from '../../actors/popularity.js';
+import { type Csv, eventTimeIn, hasParity, readCsv, readEpochs } from '../support/parity-files.js';
 import { referenceModel, type ReferenceEvent, type ReferenceWindowRow } from '../support/reference-model.js';
 import { StageDriver } from '../support/stage-driver.js';
-
-const parity = fileURLToPath(new URL('../../../shared/parity/', import.meta.url));
-
-type Csv = Readonly<Record<string, string>>;
-
-/** The files quote nothing and have no comma in a field. */
-function readCsv(path: string): Csv[] {
-  const [header, ...lines] = readFileSync(parity + path, 'utf8')
-    .trimEnd()
-    .split('\n');
-  const names = header!.split(',');
-  return lines.map((line) => Object.fromEntries(line.split(',').map((value, column) => [names[column]!, value])));
-}
 
 const textOrNone = (text: string): string | undefined => (text === '' ? undefined : text);
 const numberOrNone = (text: string): number | undefined => (text === '' ? undefined : Number(text));
@@ -33,7 +19,7 @@ function readEvent(row: Csv): ReferenceEvent {
     numberOrNone(row['price']!),
   ];
   return {
-    time: Date.parse(row['event_time']!.replace(' UTC', 'Z').replace(' ', 'T')),
+    time: eventTimeIn(row),
     type: row['event_type']!,
     user: row['user_id']!,
     item: row['product_id']!,
@@ -52,9 +38,7 @@ const windowRow = (row: ReferenceWindowRow) => ({
 });
 
 function run(framesRows: number) {
-  const epochs = readdirSync(`${parity}input`)
-    .sort()
-    .map((file) => readCsv(`input/${file}`).map(readEvent));
+  const epochs = readEpochs(readEvent);
   const table = readCsv('popularity.csv').map((row) => ({
     item: row['product_id'],
     purchases: Number(row['total_purchases']),
@@ -96,7 +80,7 @@ function run(framesRows: number) {
   return { recommendations: recommendations.sort(), interactions: interactions.sort() };
 }
 
-describe.skipIf(!existsSync(parity))('parity with Spark 3.5.3 (../shared/parity)', () => {
+describe.skipIf(!hasParity)('parity with Spark 3.5.3 (../shared/parity)', () => {
   const expectedRows = (file: string, numbers: readonly string[]): string[] =>
     readCsv(`expected/${file}`)
       .map((row) =>

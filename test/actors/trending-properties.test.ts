@@ -1,12 +1,11 @@
 /** Trending against a batch oracle: any order within an epoch, any frames, snapshots and crashes anywhere; and against Spark's input (../shared/parity). */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EVENT_TYPES, type EventType } from '../../actors/model.js';
 import { trending } from '../../actors/trending.js';
 import { trendingLists } from '../../actors/trending-lists.js';
 import { partitionOf } from '../../runtime/stage.js';
+import { eventTimeIn, hasParity, readCsv, readEpochs } from '../support/parity-files.js';
 import { StageDriver } from '../support/stage-driver.js';
 import {
   type Engagement,
@@ -172,29 +171,14 @@ describe('live', () => {
   });
 });
 
-const parity = fileURLToPath(new URL('../../../shared/parity/', import.meta.url));
-type Csv = Readonly<Record<string, string>>;
-
-function readCsv(path: string): Csv[] {
-  const [header, ...lines] = readFileSync(parity + path, 'utf8')
-    .trimEnd()
-    .split('\n');
-  const names = header!.split(',');
-  return lines.map((line) => Object.fromEntries(line.split(',').map((value, column) => [names[column]!, value])));
-}
-
-describe.skipIf(!existsSync(parity))('parity (../shared/parity)', () => {
+describe.skipIf(!hasParity)('parity (../shared/parity)', () => {
   const epochs = (): Engagement[][] =>
-    readdirSync(`${parity}input`)
-      .sort()
-      .map((file) =>
-        readCsv(`input/${file}`).map((row) => ({
-          time: Date.parse(row['event_time']!.replace(' UTC', 'Z').replace(' ', 'T')),
-          type: row['event_type']!,
-          item: row['product_id']!,
-          category: row['category_code'] === '' ? undefined : row['category_code'],
-        })),
-      );
+    readEpochs((row) => ({
+      time: eventTimeIn(row),
+      type: row['event_type']!,
+      item: row['product_id']!,
+      category: row['category_code'] === '' ? undefined : row['category_code'],
+    }));
 
   it.each([1, 4])('%i partitions', (partitions) => {
     const said = Array.from({ length: partitions }, (_, p) =>

@@ -2,32 +2,19 @@
  * watermark and window, one instance each, one file an epoch, over real shop events: late rows as in the record of a Spark 3.5.3 run
  * (../shared/parity/expected), window rows as the reference model has them.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { EVENT_TYPES, type EventType, events } from '../../actors/model.js';
 import { watermark } from '../../actors/watermark.js';
 import { window } from '../../actors/window.js';
 import { type Columns, type Frame, frameOf, type Row } from '../../runtime/stage.js';
+import { type Csv, eventTimeIn, hasParity, readCsv, readEpochs } from '../support/parity-files.js';
 import { referenceModel, type ReferenceEvent } from '../support/reference-model.js';
 import { StageDriver } from '../support/stage-driver.js';
 
-const parity = fileURLToPath(new URL('../../../shared/parity/', import.meta.url));
 const FRAME_ROWS = 1_000;
 
-type Csv = Readonly<Record<string, string>>;
-
-/** The files quote nothing and have no comma in a field. */
-function readCsv(path: string): Csv[] {
-  const [header, ...lines] = readFileSync(parity + path, 'utf8')
-    .trimEnd()
-    .split('\n');
-  const names = header!.split(',');
-  return lines.map((line) => Object.fromEntries(line.split(',').map((value, column) => [names[column]!, value])));
-}
-
 const readEvent = (row: Csv) => ({
-  time: Date.parse(row['event_time']!.replace(' UTC', 'Z').replace(' ', 'T')),
+  time: eventTimeIn(row),
   type: EVENT_TYPES.indexOf(row['event_type'] as EventType),
   user: row['user_id'],
   item: row['product_id'],
@@ -66,12 +53,8 @@ const keyOf = (row: object): string => {
 const lateKeyOf = (epoch: number, { time, type, user, item, category, brand, price }: Row<Columns>): string =>
   [epoch, time, type, user, item, category ?? '', brand ?? '', price ?? ''].join(' ');
 
-describe.skipIf(!existsSync(parity))('parity with Spark 3.5.3 (../shared/parity)', () => {
-  const files = existsSync(parity)
-    ? readdirSync(`${parity}input`)
-        .sort()
-        .map((file) => readCsv(`input/${file}`).map(readEvent))
-    : [];
+describe.skipIf(!hasParity)('parity with Spark 3.5.3 (../shared/parity)', () => {
+  const files = hasParity ? readEpochs(readEvent) : [];
   const { rows, late, counts } = run(files);
 
   it('late.csv, and every event is on time or late', () => {

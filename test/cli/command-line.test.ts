@@ -32,22 +32,7 @@ describe('help', () => {
     for (const command of [...COMMANDS, 'dlq', 'Examples:', 'Exit codes:', '130']) expect(stdout).toContain(command);
   });
 
-  it.each([
-    'demo',
-    'start',
-    'get',
-    'trending',
-    'publish',
-    'replay',
-    'topology',
-    'config',
-    'nodes',
-    'doctor',
-    'bench',
-    'dlq ls',
-    'dlq show',
-    'dlq retry',
-  ])('of %s has an example', (name) => {
+  it.each([...COMMANDS, 'dlq ls', 'dlq show', 'dlq retry'])('of %s has an example', (name) => {
     let command: Command | undefined = program();
     for (const word of name.split(' ')) command = command?.commands.find((inner) => inner.name() === word);
     let text = '';

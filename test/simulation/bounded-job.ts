@@ -7,7 +7,7 @@ import { frameOf } from '../../runtime/frame.js';
 import type { ChunkSource, SourceChunk } from '../../runtime/ports.js';
 import { writeChunks, writeTable } from '../../runtime/source-writer.js';
 import { SILENT } from '../runtime/knobs.js';
-import { decimal, quoted, type Shop, shopTexts, time } from '../support/shop-files.js';
+import { decimal, iso, quoted, type Shop, shopTexts, time } from '../support/shop-files.js';
 import type { PlainRow } from '../support/topology-driver.js';
 import { again } from './breaking-writers.js';
 import type { Job } from './job.js';
@@ -79,9 +79,10 @@ function resultLines({ sink }: World): Shop['expected'] {
       lines['user_interactions.csv'].push([epoch, user, item, count, views, carts, purchases].join(','));
     } else if (topic.startsWith('trending-')) {
       const { start, end, item, views, clicks, score, rank } = r;
-      const [from, to] = [start, end].map((ms) => `${new Date(ms as number).toISOString().slice(0, 19)}Z`);
       const file = topic === 'trending-hours' ? 'trending_1h.csv' : 'trending_24h.csv';
-      lines[file].push([from, to, item, views, clicks, decimal(score as number), rank].join(','));
+      lines[file].push(
+        [iso(start as number), iso(end as number), item, views, clicks, decimal(score as number), rank].join(','),
+      );
     } else if (topic === 'late') {
       const { user, item, category = '', brand = '', price } = r;
       const [at, type] = [time(r['time'] as number), EVENT_TYPES[r['type'] as number]];

@@ -124,4 +124,5 @@ const trendingRows = (epochs: ReferenceEvent[][], kind: Kind): string[] =>
     .map((r) => [iso(r.start), iso(r.end), r.item, r.views, r.clicks, decimal(r.score), r.rank].join(','))
     .sort();
 
-const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+/** As the bounds of windows are written. */
+export const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
