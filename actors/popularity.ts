@@ -31,8 +31,8 @@ import { FrameChunks } from './maths/frame-chunks.js';
 import { NumberedOrder } from './maths/item-order.js';
 import { brandsIn, categoriesIn, type ItemColumns, items, moveItems } from './maths/item-totals.js';
 import { Leaders } from './maths/leaders.js';
-import { mainCategories } from './maths/main-category.js';
-import { latestName, names, NO_NAME, type NumberedNames } from './maths/numbered-names.js';
+import { mainCategoryColumn } from './maths/main-category.js';
+import { SaidNames, names, NO_NAME, type NumberedNames } from './maths/numbered-names.js';
 import { events, LIST_MAX, popularItems, PURCHASE, topLists } from './model.js';
 
 export interface PopularityOptions {
@@ -104,22 +104,14 @@ class Catalogue {
     const { type, item, category, brand, price, time } = frame.columns;
     const bought = selected(frame.rows, (row) => type[row] === PURCHASE && item.codes[row] !== ABSENT);
     if (bought.length === 0) return;
-    const mains = mainCategories(category.dictionary);
+    const mains = new SaidNames(this.categories, mainCategoryColumn(category));
+    const brands = new SaidNames(this.brands, brand);
     const found = this.items.upsert(frame as unknown as Frame, bought);
     const { values } = this.items;
     for (let i = 0; i < bought.length; i++) {
       const [row, at] = [found[i]!, bought[i]!];
-      const saidCategory = textAt(mains.dictionary, mains.codes[category.codes[at]!]!);
-      const saidBrand = textAt(brand.dictionary, brand.codes[at]!);
-      const main = latestName(
-        this.categories,
-        values.category[row]!,
-        saidCategory,
-        values.categoryTime,
-        row,
-        time[at]!,
-      );
-      values.brand[row] = latestName(this.brands, values.brand[row]!, saidBrand, values.brandTime, row, time[at]!);
+      const main = mains.latest(at, values.category[row]!, values.categoryTime, row, time[at]!);
+      values.brand[row] = brands.latest(at, values.brand[row]!, values.brandTime, row, time[at]!);
       this.addPrice(row, price[at]!);
       this.change(row, values.purchases[row]! + 1, main);
     }

@@ -4,7 +4,7 @@
  *   W = max event time − delay                     never moves back
  *   idle ⇔ no rows since a tick idleAfter ago      an idle source holds no one back
  *
- * Rows pass unchanged; those of type purchase also go to a second output, for popularity, and what trending counts goes to a third. What is said
+ * Rows pass unchanged; those of type purchase also go to a second output, for popularity, and what trending looks at goes to a third. What is said
  * beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
@@ -20,9 +20,7 @@
  */
 import { EMPTY, filter, map, merge, mergeMap, type Observable } from 'rxjs';
 import {
-  type Columns,
   type Emission,
-  type Frame,
   type FrameOf,
   frameOf,
   gather,
@@ -46,7 +44,7 @@ export interface WatermarkOptions {
   readonly trigger: Trigger;
   /** Whether the output `purchases` carries rows. Progress it carries anyway. */
   readonly purchases: boolean;
-  /** By code of the event type: 0 for those that the output `engagements` does not carry; absent: none. */
+  /** By code of the event type: 0 for what trending does not count; a frame of nothing else does not go there. Absent: nothing does. */
   readonly engagements?: Uint8Array;
   /** How far W stays behind the newest event. */
   readonly delayMs?: number;
@@ -120,7 +118,8 @@ function emissionsOf(
   { purchases, engagements: kinds = NO_KINDS }: WatermarkOptions,
 ): Emission[] {
   const bought = purchases ? picked(frame, (type) => type === PURCHASE) : NO_EVENTS;
-  const engaged = picked(asEngagements(frame), (type) => kinds[type] !== 0);
+  // Nearly all of them count as something: the few others are not worth a copy.
+  const engaged = frame.columns.type.some((type) => kinds[type] !== 0) ? asEngagements(frame) : NO_ENGAGEMENTS;
   const everywhere = progress?.everywhere === true;
   return [
     out.rows(frame, progress),
@@ -151,12 +150,9 @@ function progressOfTick({ at, epochs }: IntervalEnd, idleAfterMs: number): Progr
 const known = ({ watermarkMs, maxTimeMs }: SourceState): Progress =>
   watermarkMs === undefined || maxTimeMs === undefined ? {} : { watermarkMs, asOfMs: maxTimeMs };
 
-/** The rows of some types; the frame itself where that is all of them. */
-function picked<C extends Columns & { readonly type: 'u8' }>(
-  frame: Frame<C>,
-  isWanted: (type: number) => boolean,
-): Frame<C> {
-  const type: Uint8Array = frame.columns.type;
+/** The rows that `isWanted`; the frame itself where that is all of them. */
+function picked(frame: Events, isWanted: (type: number) => boolean): Events {
+  const { type } = frame.columns;
   let count = 0;
   for (let row = 0; row < frame.rows; row++) if (isWanted(type[row]!)) count++;
   if (count === frame.rows) return frame;

@@ -8,7 +8,7 @@ import { type Dictionary, DictionaryBuilder, entryStart, type TextColumn } from 
 const DOT = 0x2e;
 
 /** The main category of each category of a dictionary, as codes into a dictionary of main categories. */
-export function mainCategories(categories: Dictionary): TextColumn {
+function mainCategories(categories: Dictionary): TextColumn {
   const mains = new DictionaryBuilder();
   const codes = new Uint32Array(categories.size);
   for (let code = 1; code < codes.length; code++) {

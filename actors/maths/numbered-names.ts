@@ -5,7 +5,15 @@
  *
  * The numbers are those of a table's rows, in order of first sight; row 0 is the absent name. What is kept beside the table follows from it.
  */
-import { type ColumnTable, frameOf, frameType, type Tables, textAt } from '../../runtime/stage.js';
+import {
+  ABSENT,
+  type ColumnTable,
+  frameOf,
+  frameType,
+  type Tables,
+  textAt,
+  type TextColumn,
+} from '../../runtime/stage.js';
 import { compareText } from './item-order.js';
 
 /** A name, and a mark that its owner sets on it. */
@@ -71,18 +79,31 @@ export class NumberedNames {
   }
 }
 
-/** The name to keep: what was said, unless a later event (or, at the same time, a later text) has said another. Notes its time. */
-export function latestName(
-  known: NumberedNames,
-  was: number,
-  said: string | undefined,
-  times: Float64Array,
-  row: number,
-  time: number,
-): number {
-  if (said === undefined) return was;
-  const isOlder = time < times[row]! || (time === times[row]! && compareText(said, known.text(was) ?? '') <= 0);
-  if (was !== NO_NAME && isOlder) return was;
-  times[row] = time;
-  return known.number(said);
+/** What the rows of a column say of things; each distinct text is looked up once. */
+export class SaidNames {
+  private readonly numbers: Int32Array;
+
+  constructor(
+    private readonly known: NumberedNames,
+    private readonly said: TextColumn,
+  ) {
+    this.numbers = new Int32Array(said.dictionary.size).fill(-1);
+  }
+
+  /**
+   * The name of thing `row` to keep: what is said at `at`, unless a later event (or, at the same time, a later text) has said another. Notes its
+   * time in `times`.
+   */
+  latest(at: number, was: number, times: Float64Array, row: number, time: number): number {
+    const code = this.said.codes[at]!;
+    if (code === ABSENT) return was;
+    if (was !== NO_NAME && (time < times[row]! || (time === times[row]! && this.isNotAfter(code, was)))) return was;
+    times[row] = time;
+    const number = this.numbers[code]!;
+    return number >= 0 ? number : (this.numbers[code] = this.known.number(textAt(this.said.dictionary, code)));
+  }
+
+  private isNotAfter(code: number, was: number): boolean {
+    return compareText(textAt(this.said.dictionary, code)!, this.known.text(was)!) <= 0;
+  }
 }

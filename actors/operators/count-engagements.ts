@@ -8,11 +8,11 @@
  *
  * Marks each category that an item of has changed, and the list over all.
  */
-import { ABSENT, type Frame, type FrameOf, frameType, textAt, type Value } from '../../runtime/stage.js';
+import { ABSENT, type Frame, type FrameOf, frameType, type Value } from '../../runtime/stage.js';
 import { betterHalf } from '../maths/heavy-hitters.js';
 import { categoriesIn } from '../maths/item-totals.js';
-import { mainCategories } from '../maths/main-category.js';
-import { latestName, NO_NAME, type NumberedNames } from '../maths/numbered-names.js';
+import { mainCategoryColumn } from '../maths/main-category.js';
+import { NO_NAME, type NumberedNames, SaidNames } from '../maths/numbered-names.js';
 import { heated, isPaneOver, PANE_MS, paneOf, scoreOf, type ScoreWeights } from '../maths/trending.js';
 import { ITEMS, numberAnew, replacePane, type TrendingCells } from '../maths/trending-items.js';
 import { rowsByWindow } from '../maths/window.js';
@@ -123,21 +123,24 @@ export class TrendCounts {
     const table = this.cells.items.table(ITEMS);
     const numbers = table.upsert(frame as unknown as Frame, rows);
     const { category: own, categoryTime, heat } = table.values;
-    const mains = mainCategories(category.dictionary);
-    const names = Array.from(mains.codes, (code) => textAt(mains.dictionary, code));
-    const marked = new Set([NO_NAME]);
+    const mains = new SaidNames(this.categories, mainCategoryColumn(category));
+    this.touch(NO_NAME);
     for (let i = 0; i < rows.length; i++) {
       const [row, number] = [rows[i]!, numbers[i]!];
       const was = own[number]!;
-      const said = names[category.codes[row]!];
-      if (said !== undefined) own[number] = latestName(this.categories, was, said, categoryTime, number, time[row]!);
-      marked.add(was).add(own[number]!);
+      own[number] = mains.latest(row, was, categoryTime, number, time[row]!);
+      this.touch(was);
+      this.touch(own[number]!);
       if (halfLifeMs === undefined) continue;
       const weight = kinds[type[row]!] === A_VIEW ? viewWeight : clickWeight;
       heat[number] = heated(heat[number]!, weight, time[row]!, halfLifeMs);
     }
-    for (const number of marked) if (!this.categories.isMarked(number)) this.categories.mark(number, true);
     return numbers;
+  }
+
+  /** Says that a category's lists may have changed. */
+  private touch(category: number): void {
+    if (!this.categories.isMarked(category)) this.categories.mark(category, true);
   }
 
   /** `rows` of the frame have these `numbers`; those of this pane are `at`. */

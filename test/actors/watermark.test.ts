@@ -47,13 +47,17 @@ describe('rows', () => {
     expect(sizes(new StageDriver(stageOf('file')).feed('events', [event(1), event(2, CART)]))).toEqual(['rows 2']);
   });
 
-  it('that trending counts also go to theirs, with what it looks at', () => {
+  it('also go to trending, with what it looks at, where it counts any of them', () => {
     const engagements = Uint8Array.from([1, 0, 1, 0, 0, 0]);
-    const rows = [event(1), event(2, 1), { ...event(3, PURCHASE), category: 'kids' }];
-    expect(new StageDriver(stageOf('frame', true, engagements)).feed('events', rows).rows['engagements']).toEqual([
-      { time: 1, type: VIEW, item: '1' },
-      { time: 3, type: PURCHASE, item: '1', category: 'kids' },
-    ]);
+    const driver = new StageDriver(stageOf('frame', true, engagements));
+    expect(driver.feed('events', [event(1), event(2, CART), { ...event(3), category: 'kids' }]).rows).toMatchObject({
+      engagements: [
+        { time: 1, type: VIEW, item: '1' },
+        { time: 2, type: CART, item: '1' },
+        { time: 3, type: VIEW, item: '1', category: 'kids' },
+      ],
+    });
+    expect(sizes(driver.feed('events', [event(4, CART)]))).toEqual(['rows 1']);
   });
 
   it('that are none are nothing', () => {

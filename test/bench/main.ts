@@ -1,5 +1,6 @@
-/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|answers|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
+import { benchAnswers } from './answers.js';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
 import { benchNodes } from './nodes.js';
@@ -22,6 +23,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
     for (const users of [10_000, 100_000]) await benchTakeover(users);
   },
   nodes: () => benchNodes(300_000, 3),
+  answers: () => benchAnswers(1_000_000),
   trending: () => benchTrending(),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
   'trending-stream': async () => {

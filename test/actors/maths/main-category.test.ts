@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mainCategories, mainCategoryColumn } from '../../../actors/maths/main-category.js';
+import { mainCategoryColumn } from '../../../actors/maths/main-category.js';
 import { frameOf, frameType, rowsOf, textAt } from '../../../runtime/stage.js';
 
 const type = frameType('categories', { category: 'text' });
@@ -26,11 +26,5 @@ describe('main categories', () => {
     const rows = rowsOf({ type, rows: 5, columns: { category: mapped } });
     expect(rows.map(({ category }) => category)).toEqual(['a', 'b', 'a', undefined, 'a']);
     expect(Array.from(mapped.codes)).toEqual([1, 2, 1, 0, 1]);
-  });
-
-  it('are cut once per entry of the dictionary', () => {
-    const { codes, dictionary } = mainCategories(column(['a.x', 'b', 'a.y', 'a.x']).dictionary);
-    expect(Array.from(codes)).toEqual([0, 1, 2, 1]);
-    expect(dictionary.size).toBe(3);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { names, NumberedNames } from '../../../actors/maths/numbered-names.js';
-import { tables } from '../../../runtime/stage.js';
+import { names, NumberedNames, SaidNames } from '../../../actors/maths/numbered-names.js';
+import { frameOf, tables } from '../../../runtime/stage.js';
 
 const spec = tables(names, { key: ['name'] });
 
@@ -31,5 +31,33 @@ describe('numbered names', () => {
     after.mark(2, false);
     expect([after.isMarked(0), after.isMarked(1), after.isMarked(2)]).toEqual([true, false, false]);
     expect(['c', 'a', 'b'].map((name) => after.number(name))).toEqual([3, 2, 1]);
+  });
+});
+
+describe('said names', () => {
+  it('are those of the latest event; at one time, of the later text', () => {
+    const known = new NumberedNames(spec.create(), 0, 10);
+    const rows = [
+      { name: 'b', time: 5 },
+      { name: 'a', time: 5 },
+      { name: 'a', time: 4 },
+      { time: 9 },
+      { name: 'c', time: 5 },
+      { name: 'a', time: 6 },
+    ];
+    const said = new SaidNames(
+      known,
+      frameOf(
+        names,
+        rows.map(({ name }) => (name === undefined ? {} : { name })),
+      ).columns.name,
+    );
+    const times = new Float64Array(1);
+    let kept = 0;
+    const all = rows.map(({ time }, at) => {
+      kept = said.latest(at, kept, times, 0, time);
+      return `${known.text(kept)} at ${times[0]}`;
+    });
+    expect(all).toEqual(['b at 5', 'b at 5', 'b at 5', 'b at 5', 'c at 5', 'a at 6']);
   });
 });

@@ -1,0 +1,146 @@
+/**
+ * GetRecommendations beside a bare grpc-js server that returns the same bytes, called by ghz in turns: how many requests per second each answers,
+ * and how long one takes at half of the bare one's rate; then the same while events flow into the node. ghz, server and node share the machine.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { Client, credentials } from '@grpc/grpc-js';
+import { asBuffer, byteServiceDefinition } from '../../connectors/grpc/service-definition.js';
+import {
+  GetRecommendationsRequestSchema,
+  RecommendationService,
+} from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { GHZ, goTool } from '../support/go-tools.js';
+import { BenchNode, fill, pause, userName } from './fleet.js';
+import { DIST, loadAverage, ROOT, round, run, say } from './machine.js';
+
+const [GRPC_PORT, NATS_PORT] = [55_064, 55_235];
+const [CONCURRENCY, CONNECTIONS] = [32, 4];
+const [SECONDS, WARM_UP_SECONDS, ROUNDS, EVENTS_PER_SECOND] = [6, 3, 4, 2_000];
+/** Users that are asked for, spread over all. */
+const ASKED = 1_000;
+/** Until snapshots are written and LevelDB has sorted them. */
+const REST_MS = 15_000;
+
+/** What ghz says of a run; latencies in ns. */
+interface Called {
+  readonly rps: number;
+  readonly statusCodeDistribution: Readonly<Record<string, number>>;
+  readonly latencyDistribution: readonly { readonly percentage: number; readonly latency: number }[];
+}
+
+export async function benchAnswers(users: number): Promise<void> {
+  const tool = await goTool(GHZ);
+  if ('missing' in tool) {
+    say(`\nanswers: left out: ${tool.missing}`);
+    return;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'rivulet-bench-answers-'));
+  const node = BenchNode.start({
+    RIVULET_DATA_DIR: join(folder, 'data'),
+    RIVULET_GRPC_PORT: String(GRPC_PORT),
+    RIVULET_NATS_PORT: String(NATS_PORT),
+  });
+  const others: ChildProcess[] = [];
+  try {
+    say(`\nanswers: GetRecommendations, ${users} users, beside a bare grpc-js server (load ${loadAverage()})`);
+    await fill(node, users);
+    await pause(REST_MS);
+    const asked = Array.from({ length: ASKED }, (_, n) => userName(Math.floor(((n * 0.618033988749895) % 1) * users)));
+    const requests = join(folder, 'requests.json');
+    writeFileSync(requests, JSON.stringify(asked.map((userId) => ({ userId }))));
+    const answers = await answersOf(asked);
+    say(`  an answer has ${Math.round(answers.reduce((sum, { length }) => sum + length, 0) / ASKED)} bytes`);
+    const echo = spawn(process.execPath, [join(DIST, 'test/bench/echo-server.js')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    others.push(echo);
+    echo.stdin.end(answers.map((answer) => answer.toString('base64')).join('\n'));
+    const [echoPort] = (await once(createInterface({ input: echo.stdout }), 'line')) as [string];
+    const ask = (port: number | string, seconds: number, rate = 0): Promise<Called> =>
+      called(tool.command, requests, `127.0.0.1:${port}`, seconds, rate);
+
+    await beside('quiet', ask, echoPort);
+    const { natsUrl } = await node.next();
+    const script = [join(DIST, 'test/bench/live-load.js'), natsUrl, EVENTS_PER_SECOND, 3_600, users].map(String);
+    others.push(spawn(process.execPath, script, { stdio: ['ignore', 'ignore', 'inherit'] }));
+    await pause(REST_MS);
+    await beside(`${EVENTS_PER_SECOND} events/s`, ask, echoPort);
+  } finally {
+    for (const child of others) child.kill('SIGKILL');
+    await node.end('SIGTERM');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function beside(
+  title: string,
+  ask: (port: number | string, seconds: number, rate?: number) => Promise<Called>,
+  echoPort: string,
+): Promise<void> {
+  for (const port of [echoPort, GRPC_PORT]) await ask(port, WARM_UP_SECONDS);
+  for (let n = 1; n <= ROUNDS; n++) {
+    const [bare, ours] = [await ask(echoPort, SECONDS), await ask(GRPC_PORT, SECONDS)];
+    const half = Math.floor(bare.rps / 2);
+    const [bareHalf, oursHalf] = [await ask(echoPort, SECONDS, half), await ask(GRPC_PORT, SECONDS, half)];
+    const [bareMs, oursMs] = [p99Ms(bareHalf), p99Ms(oursHalf)];
+    say(
+      `  ${title}, round ${n}: ${Math.round(ours.rps)} of ${Math.round(bare.rps)} requests/s (${round(ours.rps / bare.rps, 2)}); ` +
+        `p99 at ${half}/s: ${round(oursMs, 2)} of ${round(bareMs, 2)} ms (${round(oursMs / bareMs, 2)}); load ${loadAverage()}`,
+    );
+  }
+}
+
+const p99Ms = ({ latencyDistribution }: Called): number =>
+  (latencyDistribution.find(({ percentage }) => percentage === 99)?.latency ?? NaN) / 1e6;
+
+async function called(
+  command: string,
+  requests: string,
+  address: string,
+  seconds: number,
+  rate: number,
+): Promise<Called> {
+  const { stdout } = await run(command, [
+    ...['--insecure', '--format', 'json', '--data-file', requests],
+    ...['--disable-template-functions', '--disable-template-data'],
+    ...['--proto', join(ROOT, 'proto/rivulet/v1/recommendation_service.proto'), '--import-paths', join(ROOT, 'proto')],
+    ...['--call', 'rivulet.v1.RecommendationService/GetRecommendations'],
+    ...['--concurrency', String(CONCURRENCY), '--connections', String(CONNECTIONS), '--duration', `${seconds}s`],
+    // What is under way at the end is waited for, not failed.
+    ...['--duration-stop', 'wait'],
+    ...(rate === 0 ? [] : ['--rps', String(rate)]),
+    address,
+  ]);
+  const report = JSON.parse(stdout) as Called;
+  const failed = Object.keys(report.statusCodeDistribution).filter((code) => code !== 'OK');
+  if (failed.length > 0) throw new Error(`calls have failed: ${JSON.stringify(report.statusCodeDistribution)}`);
+  return report;
+}
+
+/** The bytes that the node answers with. */
+async function answersOf(users: readonly string[]): Promise<Buffer[]> {
+  const client = new Client(`127.0.0.1:${GRPC_PORT}`, credentials.createInsecure());
+  const { path, requestSerialize, responseDeserialize } =
+    byteServiceDefinition(RecommendationService).getRecommendations;
+  const answers: Buffer[] = [];
+  for (const userId of users) {
+    const request = asBuffer(
+      toBinary(GetRecommendationsRequestSchema, create(GetRecommendationsRequestSchema, { userId })),
+    );
+    answers.push(
+      await new Promise<Buffer>((resolve, reject) => {
+        client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, answer) =>
+          error === null ? resolve(answer!) : reject(error),
+        );
+      }),
+    );
+  }
+  client.close();
+  return answers;
+}
