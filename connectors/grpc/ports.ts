@@ -82,7 +82,7 @@ export interface TrendingList {
 export interface TrendingLists {
   /** Those that the deployment makes; `score` always. */
   readonly rankings: ReadonlySet<TrendingRanking>;
-  /** The list as it stands: the same object until it changes. An unknown category has an empty one. Throws Transient while it is being restored. */
+  /** The list as it stands: with the same `items` until these change. An unknown category has an empty one. Throws Transient while it is being restored. */
   get(query: TrendingQuery): TrendingList;
   /** Calls back after any list may have changed; gives how to end that. */
   onChange(listener: () => void): () => void;
