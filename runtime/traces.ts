@@ -30,6 +30,7 @@ const KEYS_MAX = 16;
 const USERS_MAX = 10_000;
 
 export const NO_TRACES: readonly TraceFields[] = [];
+const NOTHING: readonly never[] = [];
 const tracer = trace.getTracer('rivulet');
 
 /** An edge that contexts go along. */
@@ -55,10 +56,7 @@ export class Traces {
 
   /** Begins the spans of publishers' messages; `emissionsOf` says what comes of one alone, which tells its keys. */
   takeRaw(messages: readonly LogMessage[], emissionsOf: (message: LogMessage) => readonly Emission[]): void {
-    for (const message of tracedOf(messages)) {
-      const { traceparent = '', tracestate = '' } = message.headers;
-      const context = contextOf({ traceparent, tracestate });
-      if (context === undefined || !isSampled(context)) continue;
+    for (const { message, context } of sampledOf(messages)) {
       const span = this.begin(context, message);
       const { users, items } = keysOf(emissionsOf(message));
       if (users.length + items.length > 0) this.handOn({ ...traceHeaders(span.spanContext()), users, items });
@@ -194,10 +192,22 @@ function waysOf(topology: Topology, id: string, partition: number): Way[] {
   return [...ways.values()];
 }
 
-/** The latest few that say something of a trace. */
-function tracedOf(messages: readonly LogMessage[]): readonly LogMessage[] {
-  if (!messages.some(({ headers }) => headers['traceparent'] !== undefined)) return [];
-  return messages.filter(({ headers }) => headers['traceparent'] !== undefined).slice(-TRACES_MAX);
+interface Traced {
+  readonly message: LogMessage;
+  readonly context: SpanContext;
+}
+
+/** The latest few of publishers' messages that somebody samples, oldest first. */
+function sampledOf(messages: readonly LogMessage[]): readonly Traced[] {
+  let found: Traced[] | undefined;
+  for (let i = messages.length - 1; i >= 0 && (found?.length ?? 0) < TRACES_MAX; i--) {
+    const message = messages[i]!;
+    const { traceparent, tracestate = '' } = message.headers;
+    if (traceparent === undefined) continue;
+    const context = contextOf({ traceparent, tracestate });
+    if (context !== undefined && isSampled(context)) (found ??= []).push({ message, context });
+  }
+  return found?.reverse() ?? NOTHING;
 }
 
 /** As of an entry of a dictionary. */

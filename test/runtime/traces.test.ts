@@ -10,6 +10,7 @@ import { pipelineOptions } from '../../runtime/cli/node-options.js';
 import { loadConfig } from '../../runtime/config.js';
 import { MailboxFold } from '../../runtime/fold.js';
 import type { Topology } from '../../runtime/graph.js';
+import { HeldMessages } from '../../runtime/held.js';
 import { contextOf, isSampled, traceHeaders } from '../../runtime/trace-context.js';
 import { type PublishedEvent, TopologyDriver } from '../support/topology-driver.js';
 
@@ -84,6 +85,7 @@ describe('a context', () => {
     ['frames', EACH_FRAME],
     ['intervals', BY_INTERVAL],
   ])('goes with what comes of its event, to its partitions and to no other: %s', (_, topology) => {
+    const hold = vi.spyOn(HeldMessages.prototype, 'hold');
     fc.assert(
       fc.property(fc.nat(), fc.uniqueArray(fc.nat(23), { maxLength: 16 }), (seed, traced) => {
         const events = Array.from({ length: 24 }, (__, n) => event(n, traced.includes(n) ? traceparent(n) : undefined));
@@ -123,6 +125,7 @@ describe('a context', () => {
       }),
       { numRuns: 10 },
     );
+    if (topology === BY_INTERVAL) expect(hold).toHaveBeenCalled();
   });
 
   it.each([
@@ -161,6 +164,29 @@ describe('a context', () => {
     const lists = said.filter(({ subject }) => subject.startsWith('rivulet.recommendations.')).map(numbers);
     expect(lists).toContainEqual(latest);
     expect(Math.max(...said.map((one) => one.envelope.traces.length))).toBe(16);
+  });
+
+  it('is not said again by an instance that replays its event', () => {
+    const said = saidDuring(() => {
+      const driver = new TopologyDriver(EACH_FRAME);
+      driver.nowMs = START_MS;
+      driver.publish(event(0, traceparent(0)));
+      for (let q = 0; q < PARTITIONS.user; q++) driver.crash('window', q);
+      driver.publish(event(5));
+    });
+    const on = said.filter(({ subject }) => subject.startsWith('rivulet.interest-ranking.'));
+    expect(on.map(({ envelope }) => envelope.traces.length)).toEqual([1, 0]);
+  });
+
+  it('is not lost among those of many events that nobody samples', () => {
+    const said = saidDuring(() => {
+      const driver = new TopologyDriver(EACH_FRAME);
+      driver.nowMs = START_MS;
+      const events = Array.from({ length: 60 }, (_, n) => event(n * 5, traceparent(n, n === 0 ? '01' : '00')));
+      driver.publish(...events);
+    });
+    const first = said.find(({ subject }) => subject.startsWith('rivulet.watermark.'));
+    expect(first!.envelope.traces.map((trace) => trace.traceparent)).toEqual([traceparent(0)]);
   });
 
   it('of an event that was refused, or that nobody samples, goes nowhere', () => {
