@@ -73,7 +73,7 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
       get: ({ userId: user, limit, category, excludeSeen, explain }) => {
         const { fold, reader } = ofUser(user);
         const { items, model } = answer(reader, { user, limit, category, excludeSeen, explain });
-        return { items, model, asOfMs: fold.asOfMs };
+        return { items, model, asOfMs: fold.asOfMs, trace: fold.traces.latest('lists', user) };
       },
       version: (user) => ofUser(user).reader.version(user),
       onChange: ofUsers.onChange,
@@ -90,6 +90,7 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
         shown.set(read, list);
         return list;
       },
+      trace: () => trends(0).fold.traces.latest('tops'),
       onChange: ofTrending.onChange,
     },
     changed: (stage) => {

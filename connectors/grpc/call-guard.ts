@@ -7,10 +7,10 @@
  *   G3  every call has an id: the client's `x-request-id` if it is a short plain word, else one of ours. Answers have it in their initial
  *       metadata, refusals in their trailers and details, and so has the log
  *   G4  failed tokens count against the rate of the connection, not of the subject that they name
+ *   G5  every call has a span (call-span.ts). What a stream is announced with tells of its first list, so it goes with that
  */
 import { randomUUID } from 'node:crypto';
 import {
-  Metadata,
   type sendUnaryData,
   type ServerDuplexStream,
   type ServiceDefinition,
@@ -18,6 +18,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { CallDesk, TimedCaller } from './call-desk.js';
+import { CallSpan, type SpannedCall } from './call-span.js';
 import type { ClientLimit } from './client-limit.js';
 import type { CalledMethod, CallKind, CallObserver } from './ports.js';
 import {
@@ -68,7 +69,7 @@ export class CallGuard {
       const answer: Reply = (error, value, trailer, flags) => {
         if (visit.isOver) return;
         if (error === null) {
-          call.sendMetadata(visit.metadata());
+          visit.span.announce();
           reply(null, value, trailer, flags);
           visit.end(status.OK);
         } else {
@@ -119,12 +120,14 @@ export class CallGuard {
           return;
         }
         call.once('cancelled', streams.enter(call));
-        call.sendMetadata(visit.metadata());
+        // Handlers of libraries write as they like; ours announce a stream with what they write first.
+        if (isOpen) visit.span.announce();
         try {
           handler(call, reply);
         } catch (error) {
           refuse(faultOf(error));
         }
+        if (code === undefined) visit.span.announce();
       });
     };
   }
@@ -165,23 +168,19 @@ export class CallGuard {
 
 /** One call, from its beginning to its end. */
 class Visit {
+  readonly span: CallSpan;
   private readonly startedMs = performance.now();
   private id: string | undefined;
   isOver = false;
 
   constructor(
     private readonly method: CalledMethod,
-    private readonly call: TimedCaller & { readonly metadata: Metadata },
+    private readonly call: TimedCaller & SpannedCall,
     private readonly desk: CallDesk,
     private readonly observer: CallObserver | undefined,
   ) {
     observer?.began(method);
-  }
-
-  metadata(): Metadata {
-    const metadata = new Metadata();
-    metadata.set(REQUEST_ID_KEY, this.requestId());
-    return metadata;
+    this.span = new CallSpan(method, call, () => this.requestId());
   }
 
   refused(error: Partial<Refusal> & { readonly message?: string }): Refusal {
@@ -194,6 +193,7 @@ class Visit {
     if (this.isOver) return;
     this.isOver = true;
     const { method, kind } = this.method;
+    this.span.end(status[code]);
     this.observer?.ended({ method, kind, code: status[code], ms: performance.now() - this.startedMs });
   }
 
