@@ -26,6 +26,7 @@ import {
 import type { RecommendationReader } from './maths/answer.js';
 import {
   appendToList,
+  isEmptyList,
   packedList,
   type PackedList,
   packList,
@@ -120,6 +121,8 @@ function keepSeen(frame: FrameOf<typeof interactions>, cell: Keyed<Seen>, seenMa
 }
 
 export interface ViewReader extends RecommendationReader {
+  /** The user's list as it is kept, if there is anything in it. It is never changed in place: the same object is the same list. */
+  kept(user: string): PackedList | undefined;
   /** The same text for as long as nothing that the user's answers are made of has changed; but for the top lists of single categories. */
   version(user: string): string;
 }
@@ -152,6 +155,10 @@ export function recommendationReader(cells: RecommendationCells): ViewReader {
     }));
   };
   return {
+    kept: (user) => {
+      const list = cells.lists.get(user);
+      return list === undefined || isEmptyList(list) ? undefined : list;
+    },
     listOf: (user) => {
       const list = cells.lists.get(user);
       return list === undefined ? undefined : unpackList(list);

@@ -1,5 +1,6 @@
 /** What the façade answers from the cells of the views (composition): the partition, then the maths of the answer. */
-import { answer } from '../actors/maths/answer.js';
+import { answer, type AnswerItem, MODEL, type Question, type RecommendationReader } from '../actors/maths/answer.js';
+import { type PackedList, unpackList } from '../actors/maths/ranked-list.js';
 import { type RecommendationCells, recommendationReader } from '../actors/recommendations.js';
 import { type ReadTrending, type TrendingListCells, trendingReader } from '../actors/trending-lists.js';
 import type {
@@ -49,6 +50,23 @@ function readersOf<R>(host: () => Host, stage: string, make: (fold: MailboxFold)
   };
 }
 
+/** A list as it is kept. Its items are made when somebody looks at them, and nobody does who knows the list already (`sameAs`). */
+class KeptAnswer implements Answer {
+  readonly model = MODEL;
+
+  constructor(
+    readonly sameAs: PackedList,
+    private readonly reader: RecommendationReader,
+    private readonly question: Question,
+    readonly asOfMs: number | undefined,
+    readonly trace: Answer['trace'],
+  ) {}
+
+  get items(): readonly AnswerItem[] {
+    return answer({ ...this.reader, listOf: () => unpackList(this.sameAs) }, this.question).items;
+  }
+}
+
 export interface Views {
   readonly answers: RecommendationChanges & { get(query: RecommendationQuery): Answer };
   readonly trending: TrendingLists;
@@ -72,8 +90,11 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
     answers: {
       get: ({ userId: user, limit, category, excludeSeen, explain }) => {
         const { fold, reader } = ofUser(user);
-        const { items, model } = answer(reader, { user, limit, category, excludeSeen, explain });
-        return { items, model, asOfMs: fold.asOfMs, trace: fold.traces.latest('lists', user) };
+        const question = { user, limit, category, excludeSeen, explain };
+        const [asOfMs, trace] = [fold.asOfMs, fold.traces.latest('lists', user)];
+        const kept = category === undefined && !excludeSeen && !explain ? reader.kept(user) : undefined;
+        if (kept !== undefined) return new KeptAnswer(kept, reader, question, asOfMs, trace);
+        return { ...answer(reader, question), asOfMs, trace };
       },
       version: (user) => ofUser(user).reader.version(user),
       onChange: ofUsers.onChange,

@@ -88,6 +88,8 @@ function writeText({ codes, dictionary }: TextColumn, row: number): void {
   writer.text(dictionary.bytes, entryStart(dictionary, code), dictionary.ends[code]!);
 }
 
+export const isEmptyList = (list: PackedList): boolean => list.length === 1;
+
 type Group = Pick<RankedItem, 'category' | 'interest' | 'interestRank' | 'kind'>;
 
 export function unpackList(list: PackedList): RankedList {

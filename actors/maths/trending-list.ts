@@ -110,9 +110,20 @@ const rolled = (state: TrendingState, now: SaidOfWindow, tickMs: number): Trendi
 
 /** What looks the same keeps its revision. */
 function listing(state: TrendingState, now: SaidOfWindow, tickMs: number): TrendingState {
-  const isSame = JSON.stringify(listOf(now)) === JSON.stringify(listOf(state.now));
+  const [before, after] = [listOf(state.now), listOf(now)];
+  const isSame = before.length === after.length && after.every((entry, i) => isSameEntry(entry, before[i]!));
   return isSame ? { ...state, now } : { ...state, now, revision: revisionAfter(state, tickMs), asOfMs: now.asOfMs };
 }
+
+const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
+  a === b ||
+  (a.item === b.item &&
+    a.value === b.value &&
+    a.views === b.views &&
+    a.clicks === b.clicks &&
+    a.category === b.category &&
+    a.score === b.score &&
+    a.before === b.before);
 
 const revisionAfter = ({ revision }: TrendingState, tickMs: number): number => Math.max(revision + 1, tickMs);
 

@@ -29,36 +29,57 @@ const TYPE = tag(inItem.type, BYTES);
 const REASON = tag(inItem.reason, BYTES);
 const TITLE = tag(inItem.title, BYTES);
 
+/** Lists are asked for more often than they change. */
+const encoded = new WeakMap<object, { readonly limit: number; readonly items: Uint8Array }>();
+
 /** The answer for a user, cut off after `limit` items. */
-export const answerBytes = (userId: string, answer: Answer, limit: number): Buffer =>
-  written((out) => writeAnswer(out, userId, answer, limit));
+export function answerBytes(userId: string, answer: Answer, limit: number): Buffer {
+  const items = itemsBytes(answer, limit);
+  return written((out) => writeAnswer(out, userId, answer, items));
+}
 
 /** rivulet.v1.BatchGetRecommendationsResponse: the answers for users, in their order. */
-export const batchBytes = (userIds: readonly string[], answers: readonly Answer[], limit: number): Buffer =>
-  written((out) => {
+export function batchBytes(userIds: readonly string[], answers: readonly Answer[], limit: number): Buffer {
+  const items = answers.map((answer) => itemsBytes(answer, limit));
+  return written((out) => {
     for (const [i, userId] of userIds.entries()) {
       out.uint32(OF_BATCH).fork();
-      writeAnswer(out, userId, answers[i]!, limit);
+      writeAnswer(out, userId, answers[i]!, items[i]!);
       out.join();
     }
   });
+}
 
 /** rivulet.v1.StreamRecommendationsResponse. */
-export const streamedBytes = (userId: string, answer: Answer, limit: number): Buffer =>
-  written((out) => {
+export function streamedBytes(userId: string, answer: Answer, limit: number): Buffer {
+  const items = itemsBytes(answer, limit);
+  return written((out) => {
     out.uint32(OF_STREAM).fork();
-    writeAnswer(out, userId, answer, limit);
+    writeAnswer(out, userId, answer, items);
     out.join();
   });
+}
 
-function writeAnswer(out: BinaryWriter, userId: string, { items, asOfMs, model }: Answer, limit: number): void {
+function itemsBytes(answer: Answer, limit: number): Uint8Array {
+  const { sameAs } = answer;
+  const known = sameAs && encoded.get(sameAs);
+  if (known?.limit === limit) return known.items;
+  const { items } = answer;
+  const bytes = written((out) => {
+    const length = Math.min(items.length, limit);
+    for (let i = 0; i < length; i++) {
+      out.uint32(ITEM).fork();
+      writeItem(out, items[i]!);
+      out.join();
+    }
+  });
+  if (sameAs !== undefined) encoded.set(sameAs, { limit, items: bytes });
+  return bytes;
+}
+
+function writeAnswer(out: BinaryWriter, userId: string, { asOfMs, model }: Answer, items: Uint8Array): void {
   writeText(out, USER_ID, userId);
-  const length = Math.min(items.length, limit);
-  for (let i = 0; i < length; i++) {
-    out.uint32(ITEM).fork();
-    writeItem(out, items[i]!);
-    out.join();
-  }
+  out.raw(items);
   writeTime(out, AS_OF, asOfMs);
   writeText(out, MODEL, model);
 }

@@ -26,6 +26,8 @@ export interface AnswerItem {
 export interface Answer {
   /** Best first; what is beyond the limit is not sent. */
   readonly items: readonly AnswerItem[];
+  /** Answers to which this is the same object have the same items, whatever the user; they need not be looked at again. */
+  readonly sameAs?: object | undefined;
   /** Event time, epoch ms; absent before the first event. */
   readonly asOfMs?: number | undefined;
   readonly model: string;

@@ -107,6 +107,21 @@ describe('recommendations, by hand', () => {
     expect(ask('eve')).toEqual(['7: popular with everyone', '9: popular with everyone']);
   });
 
+  it('keep a list as one object until it changes, and none for a user without items', () => {
+    const driver = new StageDriver(recommendations());
+    const kept = () => readerOf(driver).kept('u');
+    expect(kept()).toBeUndefined();
+    feed(driver, 'lists', listed('u', ['1', '2']));
+    const first = kept();
+    expect(first).toBeDefined();
+    feed(driver, 'lists', listed('v', ['3']));
+    expect(kept()).toBe(first);
+    feed(driver, 'lists', listed('u', ['2']));
+    expect(kept()).not.toBe(first);
+    feed(driver, 'lists', listed('u', []));
+    expect(kept()).toBeUndefined();
+  });
+
   it('load users only when asked for after a restart', () => {
     const driver = new StageDriver(recommendations());
     feed(driver, 'lists', Array.from({ length: 500 }, (_, i) => listed(`u${i}`, ['1'])).flat());

@@ -49,6 +49,31 @@ describe('the bytes of an answer', () => {
     );
   });
 
+  it('are made once for answers that say that they are the same, by limit', () => {
+    let looks = 0;
+    const sameAs = {};
+    const answer = (asOfMs: number): Answer => ({
+      model: 'm',
+      asOfMs,
+      sameAs,
+      get items() {
+        looks++;
+        return ANSWER.items;
+      },
+    });
+    const expected = (userId: string, asOfMs: number, limit: number): string =>
+      hex(viaMessage(userId, { items: ANSWER.items.slice(0, limit), asOfMs, model: 'm' }));
+    for (const [user, asOfMs, limit, seen] of [
+      ['ann', 1, 2, 1],
+      ['bob', 2, 2, 1],
+      ['bob', 3, 1, 2],
+      ['ann', 4, 1, 2],
+    ] as const) {
+      expect(hex(answerBytes(user, answer(asOfMs), limit))).toBe(expected(user, asOfMs, limit));
+      expect(looks).toBe(seen);
+    }
+  });
+
   it('within another message are those of that', () => {
     const users = fc.array(fc.tuple(fc.string({ unit: 'binary' }), answers), { maxLength: 5 });
     fc.assert(
