@@ -21,9 +21,9 @@ import { DIST, loadAverage, ROOT, round, run, say } from './machine.js';
 
 const [GRPC_PORT, NATS_PORT] = [55_064, 55_235];
 const [CONCURRENCY, CONNECTIONS] = [32, 4];
-const [SECONDS, WARM_UP_SECONDS, ROUNDS, EVENTS_PER_SECOND] = [6, 3, 4, 2_000];
-/** Users that are asked for, spread over all. */
-const ASKED = 1_000;
+const [SECONDS, WARM_UP_SECONDS, ROUNDS, EVENTS_PER_SECOND] = [6, 3, 3, 2_000];
+/** Users that are asked for, spread over all: some who come again and again, and so many that their lists are read from disk. */
+const [OFTEN, SELDOM] = [1_000, 100_000];
 /** Until snapshots are written and LevelDB has sorted them. */
 const REST_MS = 15_000;
 
@@ -32,6 +32,12 @@ interface Called {
   readonly rps: number;
   readonly statusCodeDistribution: Readonly<Record<string, number>>;
   readonly latencyDistribution: readonly { readonly percentage: number; readonly latency: number }[];
+}
+
+interface Asked {
+  readonly asked: readonly string[];
+  /** The file that ghz reads. */
+  readonly requests: string;
 }
 
 export async function benchAnswers(users: number): Promise<void> {
@@ -51,26 +57,34 @@ export async function benchAnswers(users: number): Promise<void> {
     say(`\nanswers: GetRecommendations, ${users} users, beside a bare grpc-js server (load ${loadAverage()})`);
     await fill(node, users);
     await pause(REST_MS);
-    const asked = Array.from({ length: ASKED }, (_, n) => userName(Math.floor(((n * 0.618033988749895) % 1) * users)));
-    const requests = join(folder, 'requests.json');
-    writeFileSync(requests, JSON.stringify(asked.map((userId) => ({ userId }))));
-    const answers = await answersOf(asked);
-    say(`  an answer has ${Math.round(answers.reduce((sum, { length }) => sum + length, 0) / ASKED)} bytes`);
+    const [often, seldom] = [OFTEN, SELDOM].map((count) => {
+      const asked = Array.from({ length: count }, (_, n) =>
+        userName(Math.floor(((n * 0.618033988749895) % 1) * users)),
+      );
+      const requests = join(folder, `requests-${count}.json`);
+      writeFileSync(requests, JSON.stringify(asked.map((userId) => ({ userId }))));
+      return { asked, requests };
+    }) as [Asked, Asked];
+    const answers = await answersOf(often.asked);
+    say(`  an answer has ${Math.round(answers.reduce((sum, { length }) => sum + length, 0) / OFTEN)} bytes`);
     const echo = spawn(process.execPath, [join(DIST, 'test/bench/echo-server.js')], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     others.push(echo);
     echo.stdin.end(answers.map((answer) => answer.toString('base64')).join('\n'));
     const [echoPort] = (await once(createInterface({ input: echo.stdout }), 'line')) as [string];
-    const ask = (port: number | string, seconds: number, rate = 0): Promise<Called> =>
-      called(tool.command, requests, `127.0.0.1:${port}`, seconds, rate);
+    const askFor =
+      ({ requests }: Asked) =>
+      (port: number | string, seconds: number, rate = 0): Promise<Called> =>
+        called(tool.command, requests, `127.0.0.1:${port}`, seconds, rate);
 
-    await beside('quiet', ask, echoPort);
+    await beside(`${OFTEN} users`, askFor(often), echoPort);
+    await beside(`${SELDOM} users`, askFor(seldom), echoPort);
     const { natsUrl } = await node.next();
     const script = [join(DIST, 'test/bench/live-load.js'), natsUrl, EVENTS_PER_SECOND, 3_600, users].map(String);
     others.push(spawn(process.execPath, script, { stdio: ['ignore', 'ignore', 'inherit'] }));
     await pause(REST_MS);
-    await beside(`${EVENTS_PER_SECOND} events/s`, ask, echoPort);
+    await beside(`${OFTEN} users, ${EVENTS_PER_SECOND} events/s`, askFor(often), echoPort);
   } finally {
     for (const child of others) child.kill('SIGKILL');
     await node.end('SIGTERM');
