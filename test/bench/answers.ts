@@ -57,14 +57,15 @@ export async function benchAnswers(users: number): Promise<void> {
     say(`\nanswers: GetRecommendations, ${users} users, beside a bare grpc-js server (load ${loadAverage()})`);
     await fill(node, users);
     await pause(REST_MS);
-    const [often, seldom] = [OFTEN, SELDOM].map((count) => {
+    const requestsOf = (count: number): Asked => {
       const asked = Array.from({ length: count }, (_, n) =>
         userName(Math.floor(((n * 0.618033988749895) % 1) * users)),
       );
       const requests = join(folder, `requests-${count}.json`);
       writeFileSync(requests, JSON.stringify(asked.map((userId) => ({ userId }))));
       return { asked, requests };
-    }) as [Asked, Asked];
+    };
+    const [often, seldom] = [requestsOf(OFTEN), requestsOf(SELDOM)];
     const answers = await answersOf(often.asked);
     say(`  an answer has ${Math.round(answers.reduce((sum, { length }) => sum + length, 0) / OFTEN)} bytes`);
     const echo = spawn(process.execPath, [join(DIST, 'test/bench/echo-server.js')], {
