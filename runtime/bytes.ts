@@ -32,6 +32,17 @@ export function fnv1a(bytes: Uint8Array, start = 0, end = bytes.length): number 
   return hash >>> 0;
 }
 
+/** The hash of a text's bytes. Of ASCII, the usual id, without making them. */
+export function fnv1aOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return fnv1a(utf8(text));
+    hash = Math.imul(hash ^ code, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;

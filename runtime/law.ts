@@ -5,13 +5,13 @@
  *
  *   F(→Q (a then b)) = F(→Q b) after R(F(→P a))      for all that a user, or an item, can ask for
  */
-import { fnv1a, utf8 } from './bytes.js';
+import { fnv1aOf } from './bytes.js';
 import type { Codec, Value } from './cells.js';
 
 /** How many partitions there will be. */
 export type PartitionCounts = Readonly<Record<'source' | 'user' | 'item', number>>;
 
-export const partitionOf = (text: string, partitions: number): number => fnv1a(utf8(text)) % partitions;
+export const partitionOf = (text: string, partitions: number): number => fnv1aOf(text) % partitions;
 
 export type Law<T> =
   /** Of keyed cells: the key is what the stage is partitioned by, and each entry goes where its key does. */

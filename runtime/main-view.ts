@@ -11,7 +11,7 @@ import type {
   TrendingLists,
   TrendingRanking,
 } from '../connectors/grpc/ports.js';
-import { fnv1a, utf8 } from './bytes.js';
+import { partitionOf } from './law.js';
 import { transient } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Host } from './host.js';
@@ -84,7 +84,7 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
   const trends = readersOf(host, TRENDING_STAGE, ({ instance }) =>
     trendingReader(instance.cellsOf() as unknown as TrendingListCells),
   );
-  const ofUser = (userId: string) => users(fnv1a(utf8(userId)) % partitions);
+  const ofUser = (userId: string) => users(partitionOf(userId, partitions));
   const shown = new WeakMap<object, TrendingList>();
   return {
     answers: {

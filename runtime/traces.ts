@@ -12,7 +12,7 @@
  */
 import { ROOT_CONTEXT, type Span, type SpanContext, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { Trace } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { fnv1a, utf8 } from './bytes.js';
+import { fnv1aOf } from './bytes.js';
 import { hashAt, textAt } from './dictionary.js';
 import type { AnyColumn, Frame } from './frame.js';
 import { subjectOf, type Topology } from './graph.js';
@@ -211,7 +211,7 @@ function sampledOf(messages: readonly LogMessage[]): readonly Traced[] {
 }
 
 /** As of an entry of a dictionary. */
-const hashOf = (key: string): number => fnv1a(utf8(key));
+const hashOf = fnv1aOf;
 
 /** Of what a frame's dictionaries hold; that two texts may have one hash is for telemetry good enough. */
 function hashesOf(frame: Frame | undefined): { readonly user: Set<number>; readonly item: Set<number> } {

@@ -1,7 +1,7 @@
 /** Dictionaries (D1, D2). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fnv1a, textOf, utf8 } from '../../runtime/bytes.js';
+import { fnv1a, fnv1aOf, textOf, utf8 } from '../../runtime/bytes.js';
 import { ABSENT, CodeMap, DictionaryBuilder, entryStart, Excerpt, hashAt, textAt } from '../../runtime/dictionary.js';
 
 const word = fc.oneof(fc.string({ maxLength: 6 }), fc.string({ unit: 'grapheme', maxLength: 40 }));
@@ -117,6 +117,14 @@ describe('bytes', () => {
     ['foobar', 0xbf9cf968],
   ])('FNV-1a of %j is the published one', (text, hash) => {
     expect(fnv1a(utf8(text))).toBe(hash);
+  });
+
+  it('FNV-1a of a text is that of its bytes', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' })), (text) => {
+        expect(fnv1aOf(text)).toBe(fnv1a(utf8(text)));
+      }),
+    );
   });
 
   it('text goes to bytes and back, whole or in part', () => {
