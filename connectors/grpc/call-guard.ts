@@ -2,34 +2,26 @@
  * What stands around the handler of every call.
  *
  *   G1  a call is told as begun once and as ended once, with its status, whatever becomes of it
- *   G2  the handler sees only calls that keep the limits and, where tokens are asked for, have a good one. Health is open to all: who asks for it
- *       has no token, and must be answered under load. A call whose token is known is handled in the same turn
+ *   G2  the handler sees only calls that keep the limits and, where tokens are asked for, have a good one (CallEntrance). Health is open to
+ *       all: who asks for it has no token, and must be answered under load
  *   G3  every call has an id: the client's `x-request-id` if it is a short plain word, else one of ours. Answers have it in their initial
  *       metadata, refusals in their trailers and details, and so has the log
- *   G4  failed tokens count against the rate of the connection, not of the subject that they name
  */
 import { randomUUID } from 'node:crypto';
 import {
   Metadata,
   type sendUnaryData,
   type ServerDuplexStream,
+  type ServerInterceptor,
   type ServiceDefinition,
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { CallDesk, TimedCaller } from './call-desk.js';
-import type { ClientLimit } from './client-limit.js';
+import type { CallDesk } from './call-desk.js';
+import { CallEntrance } from './call-entrance.js';
 import type { CalledMethod, CallKind, CallObserver } from './ports.js';
-import {
-  type Fault,
-  faultOf,
-  type Refusal,
-  refusal,
-  REQUEST_ID_KEY,
-  tooFast,
-  withRequestId,
-} from './status-details.js';
-import type { Subject, TokenCheck } from './token-check.js';
+import { type Fault, faultOf, type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
+import type { TokenCheck } from './token-check.js';
 
 const REQUEST_ID = /^[\w.:/+=~-]{1,128}$/;
 
@@ -39,11 +31,18 @@ type Reply = sendUnaryData<unknown>;
 type Handler = (call: Call, reply: Reply) => void;
 
 export class CallGuard {
+  private readonly entrance: CallEntrance<Visit>;
+  /** Of the server that has the guarded handlers. */
+  readonly interceptor: ServerInterceptor;
+
   constructor(
     private readonly desk: CallDesk,
-    private readonly tokens: TokenCheck | undefined,
-    private readonly observer: CallObserver | undefined,
-  ) {}
+    tokens: TokenCheck | undefined,
+    observer: CallObserver | undefined,
+  ) {
+    this.entrance = new CallEntrance(desk, tokens, (method, received) => new Visit(method, received, desk, observer));
+    this.interceptor = this.entrance.interceptor;
+  }
 
   /** The handlers of a service, guarded; `isOpen`: without token and limits of calls. */
   around(
@@ -51,20 +50,22 @@ export class CallGuard {
     handlers: UntypedServiceImplementation,
     isOpen = false,
   ): UntypedServiceImplementation {
+    // Also those without a handler: they are asked for too.
+    for (const { path, requestStream, responseStream } of Object.values(service)) {
+      this.entrance.add(path, { method: path.slice(1), kind: kindOf(requestStream, responseStream), isOpen });
+    }
     const guarded = Object.entries(handlers).map(([name, handler]) => {
       const definition = service[name] ?? Object.values(service).find(({ originalName }) => originalName === name);
       if (definition === undefined) throw new TypeError(`the service has no method ${name}`);
-      const { path, requestStream, responseStream } = definition;
-      const method: CalledMethod = { method: path.slice(1), kind: kindOf(requestStream, responseStream) };
       const inner = handler as Handler;
-      return [name, responseStream ? this.streaming(method, inner, isOpen) : this.replying(method, inner, isOpen)];
+      return [name, definition.responseStream ? this.streaming(inner) : this.replying(inner, isOpen)];
     });
     return Object.fromEntries(guarded) as UntypedServiceImplementation;
   }
 
-  private replying(method: CalledMethod, handler: Handler, isOpen: boolean): Handler {
+  private replying(handler: Handler, isOpen: boolean): Handler {
     return (call, reply) => {
-      const visit = new Visit(method, call, this.desk, this.observer);
+      const visit = this.entrance.tellerOf(call);
       const answer: Reply = (error, value, trailer, flags) => {
         if (visit.isOver) return;
         if (error === null) {
@@ -85,18 +86,16 @@ export class CallGuard {
         }
         if (!visit.isOver) call.once('cancelled', () => visit.end(this.desk.codeOfCancelled(call)));
       };
-      const { clients } = this.desk;
-      this.admitted(call, isOpen ? undefined : clients, (fault) => {
-        if (call.cancelled) visit.end(this.desk.codeOfCancelled(call));
-        else if (fault === undefined) handle();
-        else answer(refusal(fault));
-      });
+      // Others may have been taken up since this one was admitted.
+      const fault = isOpen ? undefined : this.desk.faultOfNumber(call, this.desk.clients);
+      if (fault === undefined) handle();
+      else answer(refusal(fault));
     };
   }
 
-  private streaming(method: CalledMethod, handler: Handler, isOpen: boolean): Handler {
+  private streaming(handler: Handler): Handler {
     return (call, reply) => {
-      const visit = new Visit(method, call, this.desk, this.observer);
+      const visit = this.entrance.tellerOf(call);
       let code: status | undefined;
       // Before grpc-js makes the status of it.
       call.prependListener('error', (error: Error) => {
@@ -111,55 +110,19 @@ export class CallGuard {
         visit.end(code ?? (call.writableEnded ? status.OK : this.desk.codeOfCancelled(call))),
       );
       const { streams } = this.desk;
-      this.admitted(call, isOpen ? undefined : streams, (fault) => {
-        if (call.cancelled) return;
-        const refused = fault ?? this.desk.faultOfNumber(call, streams);
-        if (refused !== undefined) {
-          refuse(refused);
-          return;
-        }
-        call.once('cancelled', streams.enter(call));
-        call.sendMetadata(visit.metadata());
-        try {
-          handler(call, reply);
-        } catch (error) {
-          refuse(faultOf(error));
-        }
-      });
-    };
-  }
-
-  /** Calls back in the same turn unless the token has to be checked; without `among`, all are admitted. */
-  private admitted(call: Call, among: ClientLimit | undefined, then: (fault: Fault | undefined) => void): void {
-    if (among === undefined) then(undefined);
-    else if (this.tokens === undefined) then(this.desk.faultOfCaller(call, among));
-    else this.withToken(call, this.tokens, among, then);
-  }
-
-  private withToken(
-    call: Call,
-    tokens: TokenCheck,
-    among: ClientLimit,
-    then: (fault: Fault | undefined) => void,
-  ): void {
-    const { rate, callers } = this.desk;
-    const decide = (found: Subject | Fault): void => {
-      if ('subject' in found) {
-        callers.recognise(call, found.subject);
-        then(this.desk.faultOfCaller(call, among));
-      } else {
-        if (found.code === status.UNAUTHENTICATED) rate?.take(callers.of(call));
-        then(found);
+      const fault = this.desk.faultOfNumber(call, streams);
+      if (fault !== undefined) {
+        refuse(fault);
+        return;
+      }
+      call.once('cancelled', streams.enter(call));
+      call.sendMetadata(visit.metadata());
+      try {
+        handler(call, reply);
+      } catch (error) {
+        refuse(faultOf(error));
       }
     };
-    const known = tokens.known(call.metadata);
-    if (known !== undefined) {
-      decide(known);
-      return;
-    }
-    const waitMs = rate?.wait(callers.of(call)) ?? 0;
-    if (waitMs > 0) then(tooFast(rate!.perSecond, callers.of(call), waitMs));
-    else tokens.check(call.metadata).then(decide, (error: unknown) => then(faultOf(error)));
   }
 }
 
@@ -171,7 +134,7 @@ class Visit {
 
   constructor(
     private readonly method: CalledMethod,
-    private readonly call: TimedCaller & { readonly metadata: Metadata },
+    private readonly received: Metadata,
     private readonly desk: CallDesk,
     private readonly observer: CallObserver | undefined,
   ) {
@@ -199,7 +162,7 @@ class Visit {
 
   private requestId(): string {
     if (this.id === undefined) {
-      const given = this.call.metadata.get(REQUEST_ID_KEY)[0];
+      const given = this.received.get(REQUEST_ID_KEY)[0];
       this.id = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     }
     return this.id;

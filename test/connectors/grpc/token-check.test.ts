@@ -9,6 +9,8 @@ const bearer = (token: string): Metadata => {
   return metadata;
 };
 
+const CONNECTION = {};
+
 async function checking(text: string) {
   const clock = { now: Date.now(), nowMs: () => clock.now };
   const file = keyFile(text);
@@ -29,11 +31,11 @@ describe('a good token', () => {
     const { check, clock } = await checking(keySet(key));
     const call = bearer(await key.sign({ sub: 'bob', exp: Math.floor(clock.now / 1000) + 60 }));
     expect(check.known(call)).toBeUndefined();
-    expect(await check.check(call)).toEqual({ subject: 'bob' });
+    expect(await check.check(call, CONNECTION)).toEqual({ subject: 'bob' });
     expect(check.known(call)).toMatchObject({ subject: 'bob' });
     clock.now += 62_000;
     expect(check.known(call)).toBeUndefined();
-    expect(await check.check(call)).toMatchObject({ reason: 'TOKEN_EXPIRED' });
+    expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_EXPIRED' });
     expect(check.remembered).toBe(0);
   });
 
@@ -41,7 +43,7 @@ describe('a good token', () => {
     const key = await signingKey('k1');
     const { check } = await checking(keySet(key));
     const call = bearer(await key.sign());
-    const together = Array.from({ length: 2000 }, () => check.check(call));
+    const together = Array.from({ length: 2000 }, () => check.check(call, CONNECTION));
     expect(new Set(await Promise.all(together)).size).toBe(1);
   });
 
@@ -49,10 +51,10 @@ describe('a good token', () => {
     const [old, young] = [await signingKey('old'), await signingKey('young')];
     const { check, file } = await checking(keySet(old));
     const call = bearer(await old.sign());
-    await check.check(call);
+    await check.check(call, CONNECTION);
     file.write(keySet(young));
     await vi.waitFor(() => expect(check.known(call)).toBeUndefined());
-    expect(await check.check(call)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
+    expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
   });
 });
 
@@ -63,7 +65,7 @@ describe('tokens that are checked at once', () => {
     const [head, body] = (await key.sign()).split('.');
     const found = await Promise.all(
       Array.from({ length: 1100 }, (_, i) =>
-        check.check(bearer(`${head}.${body}.${Buffer.alloc(64, i).toString('base64url')}${i}`)),
+        check.check(bearer(`${head}.${body}.${Buffer.alloc(64, i).toString('base64url')}${i}`), CONNECTION),
       ),
     );
     const reasons = new Set(found.map((one) => ('reason' in one ? one.reason : 'good')));

@@ -26,8 +26,12 @@ class HandCall extends EventEmitter {
   private readonly waiting: { readonly message: Buffer; readonly taken: () => void }[] = [];
   readonly request: Buffer;
 
-  constructor(limit: number, given: { readonly after?: number; readonly category?: string } = {}) {
+  constructor(
+    limit: number,
+    given: { readonly after?: number; readonly category?: string; readonly client?: number } = {},
+  ) {
     super();
+    this.getPeer = () => `192.0.2.${given.client ?? 1}:1`;
     const { after = 0, category = '' } = given;
     const request = create(StreamTrendingRequestSchema, { limit, category, afterRevision: BigInt(after) });
     this.request = Buffer.from(toBinary(StreamTrendingRequestSchema, request));
@@ -37,7 +41,7 @@ class HandCall extends EventEmitter {
     });
   }
 
-  getPeer = (): string => '192.0.2.1:1';
+  readonly getPeer: () => string;
   getDeadline = (): number => Infinity;
 
   write(message: Buffer, taken: () => void): boolean {
@@ -263,11 +267,23 @@ describe('while nothing changes', () => {
     first.end();
     expect(hub.counts()).toMatchObject({ subscribers: 0, lists: 1 });
     await round(1000);
-    for (let n = 0; n < 600; n++) follow(5, { category: `c${n}` }).end();
+    for (let n = 0; n < 600; n++) follow(5, { category: `c${n}`, client: n % 8 }).end();
     expect(hub.counts()).toMatchObject({ subscribers: 0, lists: 512 });
-    for (let n = 0; n < 512; n++) follow(5, { category: `d${n}` });
+    for (let n = 0; n < 512; n++) follow(5, { category: `d${n}`, client: n % 8 });
     expect(follow(5, { category: 'one more' }).refused).toMatchObject({ code: 8 });
     expect(hub.counts()).toMatchObject({ subscribers: 512, lists: 512 });
+  });
+
+  it('one client has 128 lists made for it, and leaves room for others, whose lists it may follow', () => {
+    const { hub, follow } = bed();
+    for (let n = 0; n < 200; n++) follow(5, { category: `idle${n}` }).end();
+    const own = Array.from({ length: 128 }, (_, n) => follow(5, { category: `c${n}` }));
+    expect(follow(5, { category: 'one more' }).refused).toMatchObject({ code: 8 });
+    expect(follow(5, { category: 'one more', client: 2 }).refused).toBeUndefined();
+    expect(follow(5, { category: 'one more' }).refused).toBeUndefined();
+    own[0]!.end();
+    expect(follow(5, { category: 'another' }).refused).toBeUndefined();
+    expect(hub.counts()).toMatchObject({ lists: 129 });
   });
 
   it('who comes back within a minute goes on from what it has', async () => {
