@@ -34,7 +34,7 @@ export interface EnteringCall extends ServerInterceptingCallInterface {
   readonly stream: ServerHttp2Stream;
   readonly decoder: { maxReadMessageLength: number };
   maxReceiveMessageSize: number;
-  [ARRIVAL]?: unknown;
+  [ARRIVAL]?: Arrival<Teller>;
 }
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
@@ -71,20 +71,15 @@ export class CallEntrance<T extends Teller> {
   /** Who tells of the call that a handler was given. */
   tellerOf(call: object): T {
     const { call: entered } = call as { readonly call: EnteringCall };
-    return (entered[ARRIVAL] as Arrival<T>).teller!;
+    return entered[ARRIVAL]!.teller as T;
   }
 
   readonly interceptor: ServerInterceptor = ({ path, requestStream }, call) => {
     const entering = call as EnteringCall;
-    const arrival = new Arrival(this, this.methods.get(path)!, entering, requestStream);
-    entering[ARRIVAL] = arrival;
+    entering[ARRIVAL] = new Arrival(this, this.methods.get(path)!, entering, requestStream);
     // Not a call around the call: grpc-js sends statuses of its own past the interceptors.
-    const [start, send] = [entering.start.bind(entering), entering.sendStatus.bind(entering)];
-    entering.start = (listener) => {
-      arrival.handler = listener;
-      start(arrival);
-    };
-    entering.sendStatus = (given) => send(arrival.statusOf(given));
+    entering.start = start;
+    entering.sendStatus = sendStatus;
     if (!requestStream) {
       const { requestBytesMax } = this.desk.limits;
       entering.decoder.maxReadMessageLength = requestBytesMax;
@@ -93,38 +88,26 @@ export class CallEntrance<T extends Teller> {
     return entering as unknown as ServerInterceptingCall;
   };
 
-  /** Calls back in the same turn unless the token has to be checked. */
-  admit(
+  /** Why a call may not be; without a promise unless the token has to be checked. */
+  faultOf(
     call: EnteringCall,
     { isOpen, kind }: EnteredMethod,
     metadata: Metadata,
-    then: (fault: Fault | undefined) => void,
-  ): void {
+  ): Fault | undefined | Promise<Fault | undefined> {
+    if (isOpen) return undefined;
     const { clients, streams } = this.desk;
     const among = kind === 'unary' || kind === 'client_stream' ? clients : streams;
-    if (isOpen) then(undefined);
-    else if (this.tokens === undefined) then(this.desk.faultOfCaller(call, among));
-    else this.withToken(call, this.tokens, among, metadata, then);
+    if (this.tokens === undefined) return this.desk.faultOfCaller(call, among);
+    const known = this.tokens.known(metadata);
+    return known === undefined
+      ? this.tokens.check(metadata, connectionOf(call)).then((found) => this.faultOfSubject(call, among, found))
+      : this.faultOfSubject(call, among, known);
   }
 
-  private withToken(
-    call: EnteringCall,
-    tokens: TokenCheck,
-    among: ClientLimit,
-    metadata: Metadata,
-    then: (fault: Fault | undefined) => void,
-  ): void {
-    const decide = (found: Subject | Fault): void => {
-      if (!('subject' in found)) {
-        then(found);
-        return;
-      }
-      this.desk.callers.recognise(call, found.subject);
-      then(this.desk.faultOfCaller(call, among));
-    };
-    const known = tokens.known(metadata);
-    if (known !== undefined) decide(known);
-    else tokens.check(metadata, connectionOf(call)).then(decide, (error: unknown) => then(faultOf(error)));
+  private faultOfSubject(call: EnteringCall, among: ClientLimit, found: Subject | Fault): Fault | undefined {
+    if (!('subject' in found)) return found;
+    this.desk.callers.recognise(call, found.subject);
+    return this.desk.faultOfCaller(call, among);
   }
 
   await(arrival: Arrival<T>): void {
@@ -153,6 +136,19 @@ export class CallEntrance<T extends Teller> {
   }
 }
 
+/** In the place of the methods of a call: functions of their own for each call would cost it more than all else here. */
+function start(this: EnteringCall, listener: Listener): void {
+  const arrival = this[ARRIVAL]!;
+  arrival.handler = listener;
+  methodsOf(this).start.call(this, arrival);
+}
+
+function sendStatus(this: EnteringCall, given: Status): void {
+  methodsOf(this).sendStatus.call(this, this[ARRIVAL]!.statusOf(given));
+}
+
+const methodsOf = (call: EnteringCall): EnteringCall => Object.getPrototypeOf(call) as EnteringCall;
+
 /** One call on its way. */
 class Arrival<T extends Teller> implements Listener {
   teller: T | undefined;
@@ -172,12 +168,20 @@ class Arrival<T extends Teller> implements Listener {
 
   onReceiveMetadata(metadata: Metadata): void {
     this.teller = this.entrance.begin(this.method, metadata);
-    this.entrance.admit(this.call, this.method, metadata, (fault) => {
-      if (this.isOver) return;
-      if (fault !== undefined) this.refuse(fault);
-      else if (this.isStream) this.handler.onReceiveMetadata(metadata);
-      else this.read(metadata, false);
-    });
+    const fault = this.entrance.faultOf(this.call, this.method, metadata);
+    if (!(fault instanceof Promise)) this.goOn(metadata, fault);
+    else
+      fault.then(
+        (found) => this.goOn(metadata, found),
+        (error: unknown) => this.goOn(metadata, faultOf(error)),
+      );
+  }
+
+  private goOn(metadata: Metadata, fault: Fault | undefined): void {
+    if (this.isOver) return;
+    if (fault !== undefined) this.refuse(fault);
+    else if (this.isStream) this.handler.onReceiveMetadata(metadata);
+    else this.read(metadata, false);
   }
 
   onReceiveMessage(message: unknown): void {
@@ -206,7 +210,7 @@ class Arrival<T extends Teller> implements Listener {
   statusOf(given: Status): Status {
     const { teller } = this;
     if (given.code === status.OK || teller === undefined || teller.isOver) return given;
-    if (!this.call.stream.headersSent) setImmediate(this.drop);
+    if (!this.call.stream.headersSent) setImmediate(() => this.drop());
     if ((given.metadata?.get(REQUEST_ID_KEY).length ?? 0) > 0) return given;
     const refused = teller.refused(given.metadata ? (given as Refusal) : refusal(this.faultOf(given)));
     this.complete();
@@ -242,10 +246,10 @@ class Arrival<T extends Teller> implements Listener {
     this.entrance.awaitNoMore(this);
   }
 
-  private readonly drop = (): void => {
+  private drop(): void {
     const { stream } = this.call;
     if (!stream.destroyed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
-  };
+  }
 }
 
 const REASONS: { readonly [code in status]?: string } = {
