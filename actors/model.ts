@@ -91,21 +91,23 @@ export type TrendingRanking = (typeof TRENDING_RANKINGS)[number];
 
 /**
  * Trending lists of one trending instance (`origin`), each whole, best first: of a window [start, end), epoch ms, by a ranking (codes of the lists
- * above). An absent category is the list over all; a row with an absent item says that the list is empty. `score` is what the list is ordered by;
- * `velocity` in score per hour, NaN where nobody asks for it.
+ * above). An absent category is the list over all; a row with an absent item says that the list is empty. `value` is what the list is ordered by;
+ * `score` that of the window, `before` that of the window before; `asOf` the step as of which it is said (maths/trending).
  */
 export const trendingTops = frameType('trending-top', {
   window: 'u8',
   ranking: 'u8',
   start: 'f64',
+  asOf: 'f64',
   category: 'text',
   origin: 'u32',
   item: 'text',
   itemCategory: 'text',
   views: 'u32',
   clicks: 'u32',
+  value: 'f64',
   score: 'f64',
-  velocity: 'f64',
+  before: 'f64',
 });
 
 /** What a window came to, over all items, in rank order. `start` and `end` epoch ms. */

@@ -4,10 +4,11 @@
  *   list(w, ranking, c) = the first n of ⋃ top_o(w, ranking, c)        o  a trending instance; see maths/trending-list
  *
  *   live      a view of the newest window: `trendingReader` reads its cells, synchronously, between two inputs. Every change of a list has a
- *             revision, which is the same on all nodes, since it is counted from what stands in the mailbox
+ *             revision, which is the same on all nodes, since it follows from what stands in the mailbox
  *   bounded   says the windows that have closed, each kind ascending, at the end of the epoch in which they did
  *
- * State    per list what each instance last said of it (some 100 bytes an entry), and its revision.
+ * State    per list what each instance last said of it (some 100 bytes an entry), and its revision; the latest tick. A list that has been empty for a
+ *          window is forgotten.
  * Restart  restored with the snapshot; what was said since is replayed from the mailbox.
  */
 import { ignoreElements, map, merge, mergeMap, tap } from 'rxjs';
@@ -24,11 +25,12 @@ import {
   type Value,
   value,
 } from '../runtime/stage.js';
-import { SIZE_MS } from './maths/trending.js';
+import { SIZE_MS, velocity } from './maths/trending.js';
 import {
   alsoSaid,
   heardFrom,
   listOf,
+  type SaidList,
   type SaidOfWindow,
   splitTrending,
   ticked,
@@ -54,6 +56,7 @@ export interface TrendingListCells {
   readonly lists: Keyed<TrendingState>;
   /** Keys of lists of which a newer window has begun. */
   readonly rolling: Value<readonly string[]>;
+  readonly tick: Value<number>;
   readonly closing: Value<Closing>;
 }
 
@@ -69,13 +72,14 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
     state: {
       lists: keyed(json<TrendingState>(), { law: splitTrending }),
       rolling: value<readonly string[]>(() => [], undefined, only),
+      tick: value(() => 0, undefined, only),
       closing: value<Closing>(() => ({}), undefined, only),
     },
     pipeline: ({ inputs, ticks, epochEnds, inputEnd, state, out }) => {
       if (said === 'live') {
         const hearing = inputs.tops.pipe(
           tap((frame) => {
-            for (const group of groupsOf(frame)) keep(state, group);
+            keep(state, groupsOf(frame));
           }),
         );
         const rolling = ticks.pipe(
@@ -107,13 +111,9 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
     },
   });
 
-interface Group {
+interface Group extends SaidList {
   readonly window: TrendingWindow;
-  readonly ranking: TrendingRanking;
   readonly category: string;
-  readonly startMs: number;
-  readonly origin: number;
-  readonly list: readonly TrendingEntry[];
 }
 
 /** Key of the list over all categories. */
@@ -124,7 +124,8 @@ const keyOf = (window: TrendingWindow, ranking: TrendingRanking, category: strin
 
 /** The lists of a frame; none is cut. */
 function groupsOf({ rows, columns }: Tops): Group[] {
-  const { window, ranking, start, category, origin, item, itemCategory, views, clicks, score, velocity } = columns;
+  const { window, ranking, start, asOf, category, origin, item, itemCategory, views, clicks, value, score, before } =
+    columns;
   const groups: (Group & { readonly list: TrendingEntry[] })[] = [];
   for (let row = 0; row < rows; row++) {
     const last = row - 1;
@@ -141,6 +142,7 @@ function groupsOf({ rows, columns }: Tops): Group[] {
         ranking: TRENDING_RANKINGS[ranking[row]!]!,
         category: textAt(category.dictionary, category.codes[row]!) ?? ALL,
         startMs: start[row]!,
+        asOfMs: asOf[row]!,
         origin: origin[row]!,
         list: [],
       });
@@ -148,42 +150,49 @@ function groupsOf({ rows, columns }: Tops): Group[] {
     if (item.codes[row] === ABSENT) continue;
     groups.at(-1)!.list.push({
       item: textAt(item.dictionary, item.codes[row]!)!,
-      score: score[row]!,
+      value: value[row]!,
       views: views[row]!,
       clicks: clicks[row]!,
       category: textAt(itemCategory.dictionary, itemCategory.codes[row]!) ?? '',
-      velocity: Number.isNaN(velocity[row]) ? null : velocity[row]!,
+      score: score[row]!,
+      before: before[row]!,
     });
   }
   return groups;
 }
 
-function keep(
-  { lists, rolling }: TrendingListCells,
-  { window, ranking, category, startMs, origin, list }: Group,
-): void {
-  const key = keyOf(window, ranking, category);
-  const state = heardFrom(lists.get(key), startMs, origin, list);
-  lists.set(key, state);
-  if (state.next !== undefined && !rolling.get().includes(key)) rolling.set([...rolling.get(), key]);
+function keep({ lists, rolling, tick }: TrendingListCells, groups: readonly Group[]): void {
+  const keys = new Set(rolling.get());
+  for (const group of groups) {
+    const key = keyOf(group.window, group.ranking, group.category);
+    const before = lists.get(key);
+    const after = heardFrom(before, group, tick.get());
+    if (after !== undefined) lists.set(key, after);
+    else if (before !== undefined) lists.delete(key);
+    if (after?.next !== undefined) keys.add(key);
+  }
+  if (keys.size > rolling.get().length) rolling.set([...keys]);
 }
 
-function roll({ lists, rolling }: TrendingListCells, timeMs: number): void {
+function roll({ lists, rolling, tick }: TrendingListCells, tickMs: number): void {
+  tick.set(Math.max(tick.get(), tickMs));
   if (rolling.get().length === 0) return;
   const left = rolling.get().filter((key) => {
-    const before = lists.get(key)!;
-    const after = ticked(before, timeMs);
+    const before = lists.get(key);
+    if (before === undefined) return false;
+    const after = ticked(before, tick.get());
     if (after !== before) lists.set(key, after);
     return after.next !== undefined;
   });
   rolling.set(left);
 }
 
-function addClosing(cell: Value<Closing>, { window, startMs, origin, list }: Group): void {
-  if (list.length === 0) return;
+function addClosing(cell: Value<Closing>, group: Group): void {
+  if (group.list.length === 0) return;
+  const { window, startMs } = group;
   const name = `${window}/${startMs}`;
   const closing = cell.get();
-  cell.set({ ...closing, [name]: { window, said: alsoSaid(closing[name]?.said, startMs, origin, list) } });
+  cell.set({ ...closing, [name]: { window, said: alsoSaid(closing[name]?.said, group) } });
 }
 
 /** Days have the columns of hours. */
@@ -205,14 +214,19 @@ function rowsOf(type: typeof trendingHours, window: TrendingWindow, said: SaidOf
   return builder.finish();
 }
 
+export interface ReadEntry extends TrendingEntry {
+  /** Score per hour. */
+  readonly velocity: number;
+}
+
 export interface ReadTrending {
   readonly revision: number;
   readonly startMs: number;
   readonly endMs: number;
-  readonly list: readonly TrendingEntry[];
+  readonly list: readonly ReadEntry[];
 }
 
-/** Reads the cells of the one instance; undefined: nothing was ever in that list. The same object until it changes. */
+/** Reads the cells of the one instance; undefined: nothing is in that list. The same object until it changes. */
 export function trendingReader(
   cells: TrendingListCells,
 ): (window: TrendingWindow, ranking: TrendingRanking, category: string | undefined) => ReadTrending | undefined {
@@ -220,11 +234,19 @@ export function trendingReader(
   return (window, ranking, category = ALL) => {
     const key = keyOf(window, ranking, category);
     const state = cells.lists.get(key);
-    if (state === undefined) return undefined;
-    const { now, revision } = state;
     const before = known.get(key);
+    if (state === undefined) {
+      known.delete(key);
+      return undefined;
+    }
+    const { now, revision, asOfMs } = state;
     if (before?.revision === revision) return before;
-    const read = { revision, startMs: now.startMs, endMs: now.startMs + SIZE_MS[window], list: listOf(now) };
+    const [{ startMs }, size] = [now, SIZE_MS[window]];
+    const list = listOf(now).map((entry) => ({
+      ...entry,
+      velocity: velocity(entry.score, entry.before, startMs, size, asOfMs),
+    }));
+    const read = { revision, startMs, endMs: startMs + size, list };
     known.set(key, read);
     return read;
   };

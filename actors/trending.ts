@@ -7,18 +7,19 @@
  *   w is one of the full hours, or of the days that begin at one; see maths/trending for when one is closed, for velocity and for decay
  *
  *   live      at ticks, of the newest hour and the newest day: the lists of categories that had events since, whole, by each ranking;
- *             all of them when an hour has begun. Newest: the one that ends with the hour of the latest event that is known of
+ *             all of them when an hour has begun, and after a start with other options. Newest: the one that ends with the hour of the latest
+ *             event that is known of. A tick goes on, before the lists, so that who merges them knows how long it has waited
  *   bounded   at the end of an epoch, and of the input, of the windows that close there: the list over all
  *
  * An item's main category is that of its latest event (by event time, then by text) that had one. Memory is bounded by `itemsMax` per hour
  * (maths/heavy-hitters says what is lost beyond it) and the some fifty hours that are open.
  *
  * State    a row per item; a row per item and hour (some 30 bytes) while a window with that hour is open; a row per category (≤ 4,096) with
- *          whether its lists may have changed since they were said; times.
+ *          whether its lists may have changed since they were said; times; the options that lists were said by.
  * Restart  restored with the snapshot; sums over windows follow from the hours and are made again when first needed.
  */
 import { map, merge, mergeMap, tap, ignoreElements } from 'rxjs';
-import { input, stage, tables, value } from '../runtime/stage.js';
+import { frameOf, input, stage, tables, value } from '../runtime/stage.js';
 import { instant } from './maths/instant.js';
 import { names } from './maths/numbered-names.js';
 import { itemTables, moveTrending, paneTables } from './maths/trending-items.js';
@@ -65,6 +66,10 @@ export function kindsOf({ views = VIEWS, clicks = CLICKS }: TrendingOptions): Ui
 const lowest = (instants: readonly number[]): number => Math.min(...instants);
 const highest = (instants: readonly number[]): number => Math.max(...instants);
 
+const same = ([first = '', ...others]: readonly string[]): string =>
+  others.every((other) => other === first) ? first : '';
+const NO_TOPS = frameOf(trendingTops, []);
+
 /** What the old partitions have let go may be any new partition's. */
 function highestFloors(all: readonly Floors[]): Floors {
   const floors: Record<number, number> = {};
@@ -93,8 +98,9 @@ export const trending = (options: TrendingOptions & { readonly said: 'live' | 'c
       // What was still open somewhere stays open.
       closedUpTo: value(() => -Infinity, instant, lowest),
       asOf: value(() => -Infinity, instant, highest),
-      // Of the newest hour, the one whose lists have been said.
+      // The step as of which lists have been said.
       newest: value(() => -Infinity, instant, lowest),
+      saidBy: value(() => '', undefined, same),
     },
     repartition: moveTrending,
     pipeline: ({ inputs, epochEnds, ticks, inputEnd, state, out, partition }) => {
@@ -103,6 +109,12 @@ export const trending = (options: TrendingOptions & { readonly said: 'live' | 'c
         ...{ origin: partition, listSize: LIST_MAX, viewWeight, clickWeight, delayMs, halfLifeMs },
         rankings: ['score', ...rankings.filter((ranking) => ranking !== 'score')],
       });
+      const saidBy = JSON.stringify([viewWeight, clickWeight, rankings, halfLifeMs]);
+      if (state.saidBy.get() !== saidBy) {
+        state.saidBy.set(saidBy);
+        state.newest.set(-Infinity);
+        if (halfLifeMs !== undefined) counts.heatAnew(halfLifeMs);
+      }
       const counted = inputs.events.pipe(
         tap((frame) => {
           counts.take(frame);
@@ -119,16 +131,21 @@ export const trending = (options: TrendingOptions & { readonly said: 'live' | 'c
                 }),
                 ignoreElements(),
               ),
-              ticks.pipe(map(() => tops.newest())),
+              ticks.pipe(
+                map(({ timeMs }) => [
+                  out.tops(NO_TOPS, { tickMs: timeMs, everywhere: true }),
+                  ...tops.newest().map((frame) => out.tops(frame)),
+                ]),
+              ),
             )
           : merge(epochEnds.pipe(map(({ watermarkMs }) => watermarkMs)), inputEnd.pipe(map(() => Infinity))).pipe(
               map((watermarkMs) => {
                 const closing = tops.closing(watermarkMs);
                 counts.closeUpTo(watermarkMs);
-                return closing;
+                return closing.map((frame) => out.tops(frame));
               }),
             );
-      return merge(counted, lists.pipe(mergeMap((frames) => frames.map((frame) => out.tops(frame)))));
+      return merge(counted, lists.pipe(mergeMap((emissions) => emissions)));
     },
   });
 };

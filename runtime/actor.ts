@@ -198,6 +198,7 @@ export class Actor {
       status.rowsOut += answer.post(head, this.outbox.lines);
       if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
     } catch (error) {
+      this.fold.traces.end(asError(error));
       throw error instanceof StepError ? error : new StepError(first.sequence, last.sequence, asError(error));
     }
     for (const { subject, data } of messages) {

@@ -7,12 +7,18 @@ export const EMPTY = new Uint8Array(0);
 
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
-/** Bytes [start, end) as text. Short ASCII, the usual id, skips the decoder's fixed cost. */
+/** Bytes [start, end) as text. Short ASCII, the usual id, skips the decoder's fixed cost; four at a time, since each piece is a string. */
 export function textOf(bytes: Uint8Array, start = 0, end = bytes.length): string {
   if (end - start > 32) return decoder.decode(bytes.subarray(start, end));
   let text = '';
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i]!;
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    const [a, b, c, d] = [bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!];
+    if ((a | b | c | d) > 127) return decoder.decode(bytes.subarray(start, end));
+    text += String.fromCharCode(a, b, c, d);
+  }
+  for (; at < end; at++) {
+    const byte = bytes[at]!;
     if (byte > 127) return decoder.decode(bytes.subarray(start, end));
     text += String.fromCharCode(byte);
   }

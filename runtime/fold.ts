@@ -15,8 +15,9 @@ import { HELD, HELD_BYTES, HeldMessages } from './held.js';
 import { NOTHING_STORED, StageInstance, type StateChange } from './instance.js';
 import type { LogMessage } from './ports.js';
 import { Answer, type Destination, destinationsOf } from './router.js';
-import { type AnyStage, RAW, type RawMessage } from './stage.js';
+import { type AnyStage, type Emission, RAW, type RawMessage } from './stage.js';
 import { isPublishers } from './streams.js';
+import { Traces } from './traces.js';
 
 /** Cells that every instance has. */
 export const ALIGNMENT = '$alignment';
@@ -66,6 +67,7 @@ export class MailboxFold {
   private readonly marked: readonly Destination[];
   private readonly ticked: readonly Destination[];
   readonly held = new HeldMessages(writerOfSubject);
+  readonly traces: Traces;
   private readonly alignmentCell = value<AlignmentState>(initialAlignment).create();
   private readonly burialsCell = value<Burials>(() => ({ messages: 0, rows: 0 })).create();
   private readonly inputs = new Map<string, string>();
@@ -85,6 +87,7 @@ export class MailboxFold {
     this.held.restore(stored(HELD), stored(HELD_BYTES));
     this.alignment = new Alignment(topology, stage.id, partition, this.alignmentCell.get());
     this.destinations = destinationsOf(topology, stage.id, partition);
+    this.traces = new Traces(topology, stage, partition);
     const topics = new Map(topology.topics.map((topic) => [topic.id, topic]));
     this.marked = this.destinations.filter(({ to }) => topics.get(to)?.ledger !== true);
     this.ticked = this.destinations.filter(({ to }) => !topics.has(to));
@@ -109,7 +112,10 @@ export class MailboxFold {
   takeRaw(messages: readonly LogMessage[]): Answer {
     const answer = this.newAnswer();
     if (this.buried.has(messages[0]!.sequence)) this.bury(messages[0]!, { records: 1, rows: 0 }, answer);
-    else answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
+    else {
+      this.traces.takeRaw(messages, (message) => this.takenAlone(message));
+      answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
+    }
     this.alignmentCell.set(this.alignment.state);
     return answer;
   }
@@ -151,7 +157,17 @@ export class MailboxFold {
   }
 
   private newAnswer(): Answer {
-    return new Answer(this.topology.routes(this.stage.id), this.stage.id, this.partition, this.alignment.state.epoch);
+    const { topology, stage, partition, alignment, traces } = this;
+    traces.next();
+    return new Answer(topology.routes(stage.id), stage.id, partition, alignment.state.epoch, traces);
+  }
+
+  /** What a publisher's message says to who knows nothing: a batch is one input, and its rows do not tell which of its messages they are of. */
+  private takenAlone(message: LogMessage): readonly Emission[] {
+    const instance = new StageInstance(this.stage, this.partition);
+    const emissions = instance.take(this.rawInput!, { messages: [toRawMessage(message)] });
+    instance.stop();
+    return emissions;
   }
 
   /** Of a buried message that cannot even be read, one that says nothing. */
@@ -201,7 +217,8 @@ export class MailboxFold {
     }
   }
 
-  private takeBody({ sequence, subject, storedAtMs }: LogMessage, { body, output }: Envelope, answer: Answer): void {
+  private takeBody(message: LogMessage, { body, output, traces }: Envelope, answer: Answer): void {
+    const { sequence, subject, storedAtMs } = message;
     if (body.case === undefined) return;
     if (body.case === 'chunk') {
       const { format, file, line, header, data } = body.value;
@@ -216,6 +233,7 @@ export class MailboxFold {
     if (input === undefined || type === undefined || type === RAW) {
       throw fatal('UNKNOWN_UPSTREAM', `${subject}: no edge leads from ${from}.${output} to ${this.stage.id}`);
     }
+    this.traces.take(traces, message, input);
     answer.add(this.instance.take(input, fromWire(body.value, type)));
   }
 

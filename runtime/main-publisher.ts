@@ -2,6 +2,7 @@
 import type { EventPublisher } from '../connectors/grpc/ports.js';
 import { RivuletError } from './errors.js';
 import type { Log } from './ports.js';
+import type { TraceHeaders } from './trace-context.js';
 
 /** A user id may be a subject token only when it has nothing that NATS reads as more than text. */
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
@@ -12,9 +13,12 @@ export const eventSubject = (type: string, userId: string): string =>
 const HEADERS = { 'Content-Type': 'application/x-protobuf' };
 const ATTEMPTS_MAX = 3;
 
+const written = ({ traceparent, tracestate }: TraceHeaders): Record<string, string> =>
+  tracestate === '' ? { traceparent } : { traceparent, tracestate };
+
 export const eventPublisher = (log: Log): EventPublisher => ({
-  publish: async (event, type, userId, traceparent) => {
-    const headers = traceparent === undefined ? HEADERS : { ...HEADERS, traceparent };
+  publish: async (event, type, userId, trace) => {
+    const headers = trace === undefined ? HEADERS : { ...HEADERS, ...written(trace) };
     for (let attempt = 1; ; attempt++) {
       try {
         await log.publish(eventSubject(type, userId), event, { headers });

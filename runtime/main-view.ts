@@ -1,7 +1,7 @@
 /** What the façade answers from the cells of the views (composition): the partition, then the maths of the answer. */
 import { answer } from '../actors/maths/answer.js';
 import { type RecommendationCells, recommendationReader } from '../actors/recommendations.js';
-import { type TrendingListCells, trendingReader } from '../actors/trending-lists.js';
+import { type ReadTrending, type TrendingListCells, trendingReader } from '../actors/trending-lists.js';
 import type {
   Answer,
   RecommendationChanges,
@@ -73,7 +73,7 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
       get: ({ userId: user, limit, category, excludeSeen, explain }) => {
         const { fold, reader } = ofUser(user);
         const { items, model } = answer(reader, { user, limit, category, excludeSeen, explain });
-        return { items, model, asOfMs: fold.asOfMs };
+        return { items, model, asOfMs: fold.asOfMs, trace: fold.traces.latest('lists', user) };
       },
       version: (user) => ofUser(user).reader.version(user),
       onChange: ofUsers.onChange,
@@ -84,10 +84,13 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
         const { fold, reader } = trends(0);
         const read = reader(window, ranking, category);
         if (read === undefined) return { revision: 0, asOfMs: fold.asOfMs, window: undefined, items: [] };
-        let list = shown.get(read);
-        if (list === undefined) shown.set(read, (list = shownList(read, fold.asOfMs)));
+        const before = shown.get(read);
+        if (before !== undefined && before.asOfMs === fold.asOfMs) return before;
+        const list = { ...(before ?? shownList(read)), asOfMs: fold.asOfMs };
+        shown.set(read, list);
         return list;
       },
+      trace: () => trends(0).fold.traces.latest('tops'),
       onChange: ofTrending.onChange,
     },
     changed: (stage) => {
@@ -97,13 +100,9 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
   };
 }
 
-function shownList(
-  { revision, startMs, endMs, list }: NonNullable<ReturnType<ReturnType<typeof trendingReader>>>,
-  asOfMs: number | undefined,
-): TrendingList {
-  const items = list.map(({ item, score, views, clicks, category, velocity }) => ({
-    ...{ itemId: item, score, views, clicks, category: category === '' ? undefined : category },
-    velocity: velocity ?? 0,
+function shownList({ revision, startMs, endMs, list }: ReadTrending): Omit<TrendingList, 'asOfMs'> {
+  const items = list.map(({ item, value, views, clicks, category, velocity }) => ({
+    ...{ itemId: item, score: value, views, clicks, category: category === '' ? undefined : category, velocity },
   }));
-  return { revision, asOfMs, window: { startMs, endMs }, items };
+  return { revision, window: { startMs, endMs }, items };
 }

@@ -5,6 +5,7 @@
  *   R1  How an answer is cut into parts depends on its rows alone, so that a replay cuts it the same way.
  *   R2  Parts that a line has said already are dropped; of an input that is wholly covered nothing is even encoded.
  *   R3  The marker of an epoch's end is on the last part that a destination gets for that epoch.
+ *   R4  Trace contexts go with parts that are as they would be without (X1 in traces.ts).
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema, type Frame as WireFrame } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -14,6 +15,7 @@ import { DEAD_LETTER, type Route, subjectOf, type Topology } from './graph.js';
 import type { Line } from './outbox.js';
 import type { Emission, Progress } from './stage.js';
 import { partsSaid } from './tag.js';
+import { NO_TRACES, type TraceFields, type Traces } from './traces.js';
 
 /** Aim for parts of this size; well below the payload limit of a stock nats-server (1 MiB). */
 const PART_BYTES = 512 * 1024;
@@ -70,6 +72,7 @@ export class Answer {
     private readonly partition: number,
     /** The epoch that what is added belongs to. */
     public epoch: number,
+    private readonly traces: Pick<Traces, 'waitFor' | 'release' | 'end'>,
   ) {}
 
   add(emissions: readonly Emission[]): void {
@@ -116,15 +119,20 @@ export class Answer {
     for (const [subject, parts] of this.parts) {
       const line = lines.get(subject)!;
       const said = partsSaid(line.said, head.sequence);
-      if (said === Infinity) continue;
+      const isTraced = this.traces.waitFor(subject);
+      if (said === Infinity && !isTraced) continue;
       const pieces = parts.flatMap((part) => cutPart(part));
+      // Also of what was said already: they went with it.
+      const traces = isTraced ? this.traces.release(subject, pieces) : undefined;
+      if (said === Infinity) continue;
       pieces.forEach((piece, part) => {
         rows += piece.frame?.rows ?? 0;
         if (part < said) return;
         const tag = { first: head.first, sequence: head.sequence, part, lastPart: part === pieces.length - 1 };
-        line.hand(tag, this.encode(piece, head, tag));
+        line.hand(tag, this.encode(piece, head, tag, traces?.get(part) ?? NO_TRACES));
       });
     }
+    this.traces.end();
     return rows;
   }
 
@@ -163,7 +171,12 @@ export class Answer {
     return wire;
   }
 
-  private encode(piece: Part, head: AnswerHead, tag: { part: number; lastPart: boolean }): Uint8Array {
+  private encode(
+    piece: Part,
+    head: AnswerHead,
+    tag: { part: number; lastPart: boolean },
+    traces: readonly TraceFields[],
+  ): Uint8Array {
     const { progress, frame } = piece;
     const envelope = create(EnvelopeSchema, {
       first: head.first,
@@ -176,6 +189,7 @@ export class Answer {
       endsInput: piece.endsInput,
       idle: progress.idle === true,
       output: piece.output,
+      traces: [...traces],
     });
     const asOfMs = progress.asOfMs ?? head.asOfMs;
     if (progress.watermarkMs !== undefined) envelope.watermarkMs = progress.watermarkMs;

@@ -60,17 +60,20 @@ export function answer(reader: RecommendationReader, question: Question): Recomm
   const own = category === undefined ? list : list.filter((item) => item.category === category);
   const excluded = excludeSeen ? reader.seen(user) : undefined;
 
-  const chosen = new Map<string, RankedItem>();
+  const items: AnswerItem[] = [];
+  const taken = new Set<string>();
   const take = (candidates: readonly RankedItem[]): void => {
     for (const candidate of candidates) {
-      if (chosen.size >= limit) return;
-      if (excluded?.has(candidate.item) !== true && !chosen.has(candidate.item)) chosen.set(candidate.item, candidate);
+      if (items.length >= limit) return;
+      if (excluded?.has(candidate.item) === true || taken.has(candidate.item)) continue;
+      taken.add(candidate.item);
+      items.push(answerItem(candidate, items.length + 1, category, explain));
     }
   };
   take(own);
   if (category !== undefined) take(reader.topOf(category, LIST_MAX));
   else if (list.length === 0 || excludeSeen) take(reader.fallback(LIST_MAX));
-  return { items: [...chosen.values()].map((item, i) => answerItem(item, i + 1, category, explain)), model: MODEL };
+  return { items, model: MODEL };
 }
 
 function answerItem(from: RankedItem, rank: number, asked: string | undefined, explain: boolean): AnswerItem {

@@ -3,7 +3,8 @@
  *
  *   number(text) = how many other texts were seen before it + 1; 0 for absent, and for texts beyond the bound
  *
- * The numbers are those of a table's rows, in order of first sight; row 0 is the absent name. What is kept beside the table follows from it.
+ * The numbers are those of a table's rows, in order of first sight, until `keepOnly` lets names go; row 0 is the absent name. What is kept beside the
+ * table follows from it.
  */
 import {
   ABSENT,
@@ -51,6 +52,21 @@ export class NumberedNames {
 
   text(number: number): string | undefined {
     return textAt(this.rows.dictionary('name'), number);
+  }
+
+  /** Lets all other names go. The new numbers by the old, 0 for those that are gone. */
+  keepOnly(isKept: (number: number) => boolean): Uint32Array {
+    const { rows } = this;
+    const kept = Uint32Array.from(
+      Array.from({ length: rows.rows }, (_, n) => n).filter((n) => n === NO_NAME || isKept(n)),
+    );
+    const names = rows.frame(kept);
+    const numbers = new Uint32Array(rows.rows);
+    kept.forEach((was, number) => (numbers[was] = number));
+    this.cell.drop(this.table);
+    this.cell.table(this.table).put(names);
+    this.numbers.clear();
+    return numbers;
   }
 
   isMarked(number: number): boolean {

@@ -109,8 +109,10 @@ function unpack(list: PackedList): { readonly items: RankedItem[]; readonly grou
       const [interest, interestRank, kind] = [reader.f64(), reader.byte(), reader.byte()];
       groups.push({ category: category === '' ? undefined : category, interest, interestRank, kind });
     }
-    const group = groups[number === NEW_GROUP ? groups.length - 1 : number - 1]!;
-    items.push({ item: reader.text(), score: reader.f64(), rank: items.length + 1, ...group });
+    const { category, interest, interestRank, kind } = groups[number === NEW_GROUP ? groups.length - 1 : number - 1]!;
+    // Field by field: to spread the group takes as long as all the rest.
+    const [item, score] = [reader.text(), reader.f64()];
+    items.push({ item, category, score, interest, interestRank, rank: items.length + 1, kind });
   }
   return { items, groups };
 }

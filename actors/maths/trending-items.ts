@@ -7,7 +7,7 @@
  * partitions.
  */
 import { type ColumnTable, frameType, partitionOf, tables, type Tables, textAt } from '../../runtime/stage.js';
-import type { names } from './numbered-names.js';
+import type { names, NumberedNames } from './numbered-names.js';
 import { categoriesIn } from './item-totals.js';
 
 /** `category` is a number of names, 0 for none; `categoryTime` that of the event that said it; `heat`: see trending.ts. */
@@ -39,13 +39,37 @@ export const ITEMS = 0;
 
 /** Below so many it is not worth while to number anew. */
 const ITEMS_FEW = 1_024;
+const CATEGORIES_FEW = 1_024;
+
+/** By number, 1 for items that are in a pane. */
+function usedItems({ items, panes }: TrendingCells): Uint8Array {
+  const isUsed = new Uint8Array(items.table(ITEMS).rows);
+  for (const pane of panes.numbers()) for (const item of panes.table(pane).keyOf('item')) isUsed[item] = 1;
+  return isUsed;
+}
+
+/** Lets categories go when most are of no item that is in a pane. */
+export function releaseCategories(cells: TrendingCells, categories: NumberedNames): void {
+  const count = categories.rows.rows;
+  if (count < CATEGORIES_FEW) return;
+  const items = cells.items.table(ITEMS);
+  const { category } = items.values;
+  const isUsed = new Uint8Array(count);
+  usedItems(cells).forEach((used, item) => {
+    if (used === 1) isUsed[category[item]!] = 1;
+  });
+  if (isUsed.reduce((sum, used) => sum + used, 0) * 2 > count) return;
+  const numbers = categories.keepOnly((number) => isUsed[number] === 1);
+  items.touchWhole();
+  for (let item = 0; item < items.rows; item++) category[item] = numbers[category[item]!]!;
+}
 
 /** Numbers the items anew when most are in no pane; says whether it did. */
-export function numberAnew({ items, panes }: TrendingCells): boolean {
+export function numberAnew(cells: TrendingCells): boolean {
+  const { items, panes } = cells;
   const table = items.table(ITEMS);
   if (table.rows < ITEMS_FEW) return false;
-  const isUsed = new Uint8Array(table.rows);
-  for (const pane of panes.numbers()) for (const item of panes.table(pane).keyOf('item')) isUsed[item] = 1;
+  const isUsed = usedItems(cells);
   const used = Uint32Array.from(isUsed.keys()).filter((number) => isUsed[number] === 1);
   if (used.length * 2 > table.rows) return false;
   const kept = table.frame(used);

@@ -2,84 +2,119 @@
  * trending-list: the lists of all trending instances as one.
  *
  *   list = the first n of ⋃ top_o        o  origin: a trending instance; an item has one origin
- *   order  score desc, then item asc     (item-order)
+ *   order  value desc, then item asc     (item-order)
  *
- * When an hour begins, the instances say the lists of the new window one after the other: until all that had items in the window before have
- * spoken, or `ROLL_MS` have passed, the list is that of the window before, rather than what one instance knows.
+ * Only what was said of one stage of a list can be compared: of one window and, by velocity, as of one step. When a new stage begins, the instances
+ * say their lists one after the other: until all that had items in the stage before have spoken, or `ROLL_MS` have passed, the list is that of the
+ * stage before, rather than what one instance knows.
+ *
+ *   revision = max(the one before + 1, the time of the latest tick)      by the clock of the log: one that was lost, with all that came after
+ *                                                                         a backup, is not given again
  */
 import { partitionOf, type PartitionCounts } from '../../runtime/stage.js';
-import { LIST_MAX } from '../model.js';
+import { LIST_MAX, type TrendingRanking } from '../model.js';
 import { compareKeyed, orderKey } from './item-order.js';
 
 export interface TrendingEntry {
   readonly item: string;
-  readonly score: number;
+  /** What the list is ordered by. */
+  readonly value: number;
   readonly views: number;
   readonly clicks: number;
   /** '' for none. */
   readonly category: string;
-  /** Score per hour; null where nobody asks for it: JSON has no NaN. */
-  readonly velocity: number | null;
+  /** Of the window, and of the window before. */
+  readonly score: number;
+  readonly before: number;
 }
 
-/** What instances have said of one window: by origin, best first. Never changed in place. */
+/** What an instance says of a list: of the window that begins at `startMs`, as of a step. */
+export interface SaidList {
+  readonly ranking: TrendingRanking;
+  readonly startMs: number;
+  readonly asOfMs: number;
+  readonly origin: number;
+  readonly list: readonly TrendingEntry[];
+}
+
+/** What instances have said of one stage: by origin, best first. Never changed in place. */
 export interface SaidOfWindow {
   readonly startMs: number;
+  /** The latest step as of which one of them has spoken. */
+  readonly asOfMs: number;
   readonly origins: Readonly<Record<number, readonly TrendingEntry[]>>;
 }
 
 export interface TrendingState {
   readonly now: SaidOfWindow;
-  /** A newer window, of which not all have spoken yet, and at which tick that was noticed. */
+  /** A newer stage, of which not all have spoken yet, and at which tick that was noticed. */
   readonly next?: SaidOfWindow;
   readonly nextSinceMs?: number;
   /** Grows with every change of what is listed. */
   readonly revision: number;
+  /** The step that `now` had reached when it was given its revision: what is told of the list is told as of this. */
+  readonly asOfMs: number;
 }
 
 const ROLL_MS = 2_000;
 
+/** Stages of a list follow each other. */
+const stageOf = (
+  ranking: TrendingRanking,
+  { startMs, asOfMs }: { readonly startMs: number; readonly asOfMs: number },
+): number => (ranking === 'velocity' ? asOfMs : startMs);
+
+/** With what one more has said of the same window. */
 export const alsoSaid = (
   said: SaidOfWindow | undefined,
-  startMs: number,
-  origin: number,
-  list: readonly TrendingEntry[],
-): SaidOfWindow => ({ startMs, origins: { ...(said?.startMs === startMs ? said.origins : {}), [origin]: list } });
+  { startMs, asOfMs, origin, list }: Omit<SaidList, 'ranking'>,
+): SaidOfWindow => ({
+  startMs,
+  asOfMs: Math.max(asOfMs, said?.asOfMs ?? -Infinity),
+  origins: { ...said?.origins, [origin]: list },
+});
 
-/** After an instance has said its list of a window. */
-export function heardFrom(
-  state: TrendingState | undefined,
-  startMs: number,
-  origin: number,
-  list: readonly TrendingEntry[],
-): TrendingState {
-  // Of a list that is made anew later on (`--start-anew`), nobody shall take a revision for one of the list before.
-  if (state === undefined) return { now: alsoSaid(undefined, startMs, origin, list), revision: startMs };
+/** After an instance has said its list, `tickMs` being the latest tick; `undefined`: there is nothing to remember. */
+export function heardFrom(state: TrendingState | undefined, said: SaidList, tickMs: number): TrendingState | undefined {
+  if (state === undefined) {
+    const { asOfMs } = said;
+    return said.list.length === 0 ? undefined : { now: alsoSaid(undefined, said), revision: tickMs, asOfMs };
+  }
   const { now, next } = state;
-  if (startMs < (next ?? now).startMs && startMs !== now.startMs) return state;
-  if (startMs === now.startMs) return listing(state, alsoSaid(now, startMs, origin, list));
-  const rolling = alsoSaid(next, startMs, origin, list);
+  const [stage, of] = [stageOf(said.ranking, said), (other: SaidOfWindow) => stageOf(said.ranking, other)];
+  if (stage === of(now)) return listing(state, alsoSaid(now, said), tickMs);
+  if (stage < of(next ?? now)) return state;
+  const rolling = alsoSaid(next !== undefined && of(next) === stage ? next : undefined, said);
   const isComplete = Object.entries(now.origins).every(
     ([o, items]) => items.length === 0 || Number(o) in rolling.origins,
   );
-  return isComplete ? rolled(state, rolling) : { ...state, next: rolling };
+  if (!isComplete) return { ...state, next: rolling };
+  // It was empty, and is: nobody has to know it any more.
+  if (listOf(now).length === 0 && listOf(rolling).length === 0) return undefined;
+  return rolled(state, rolling, tickMs);
 }
 
 /** At a tick. */
-export function ticked(state: TrendingState, timeMs: number): TrendingState {
+export function ticked(state: TrendingState, tickMs: number): TrendingState {
   const { next, nextSinceMs } = state;
   if (next === undefined) return state;
-  if (nextSinceMs === undefined) return { ...state, nextSinceMs: timeMs };
-  return timeMs < nextSinceMs + ROLL_MS ? state : rolled(state, next);
+  if (nextSinceMs === undefined) return { ...state, nextSinceMs: tickMs };
+  return tickMs < nextSinceMs + ROLL_MS ? state : rolled(state, next, tickMs);
 }
 
-const rolled = ({ revision }: TrendingState, now: SaidOfWindow): TrendingState => ({ now, revision: revision + 1 });
+const rolled = (state: TrendingState, now: SaidOfWindow, tickMs: number): TrendingState => ({
+  now,
+  revision: revisionAfter(state, tickMs),
+  asOfMs: now.asOfMs,
+});
 
 /** What looks the same keeps its revision. */
-function listing(state: TrendingState, now: SaidOfWindow): TrendingState {
+function listing(state: TrendingState, now: SaidOfWindow, tickMs: number): TrendingState {
   const isSame = JSON.stringify(listOf(now)) === JSON.stringify(listOf(state.now));
-  return isSame ? { ...state, now } : { ...state, now, revision: state.revision + 1 };
+  return isSame ? { ...state, now } : { ...state, now, revision: revisionAfter(state, tickMs), asOfMs: now.asOfMs };
 }
+
+const revisionAfter = ({ revision }: TrendingState, tickMs: number): number => Math.max(revision + 1, tickMs);
 
 const merged = new WeakMap<SaidOfWindow, readonly TrendingEntry[]>();
 
@@ -90,15 +125,18 @@ export function listOf(said: SaidOfWindow): readonly TrendingEntry[] {
   const all = Object.values(said.origins).flatMap((list) =>
     list.map((entry) => ({ entry, item: entry.item, key: orderKey(entry.item) })),
   );
-  all.sort((a, b) => b.entry.score - a.entry.score || compareKeyed(a, b));
+  all.sort((a, b) => b.entry.value - a.entry.value || compareKeyed(a, b));
   const list = all.slice(0, LIST_MAX).map(({ entry }) => entry);
   merged.set(said, list);
   return list;
 }
 
 /** As instances of another number have it, as far as it is known; they say their lists whole when they start. */
-export function splitTrending({ now, revision }: TrendingState, { item: origins }: PartitionCounts): TrendingState {
+export function splitTrending(
+  { now, revision, asOfMs }: TrendingState,
+  { item: origins }: PartitionCounts,
+): TrendingState {
   const byOrigin: Record<number, TrendingEntry[]> = {};
   for (const entry of listOf(now)) (byOrigin[partitionOf(entry.item, origins)] ??= []).push(entry);
-  return { now: { startMs: now.startMs, origins: byOrigin }, revision };
+  return { now: { ...now, origins: byOrigin }, revision, asOfMs };
 }

@@ -3,13 +3,13 @@
  *
  *   score(i, w)    = a · views(i, w) + b · clicks(i, w)
  *   velocity(i, w) = score(i, w) / elapsed(w) − score(i, w') / |w|       per hour; w' the window of the same length before w
- *   decayed(i)     = Σ weight(event) · 2^(−age / h)                      h  half-life
+ *   decayed(i, w)  = Σ weight(event) · 2^(−(end(w) − time) / h)          of all events so far; h  half-life
  *
  *   hour  [k, k + 1 h)               closed(w) ⇔ end + 2 h − delay ≤ C      C  the highest W that has ended an epoch; W = latest event − delay
  *   day   [k − 23 h, k + 1 h)        closed(w) ⇔ end + 26 h − delay ≤ C
  *
- * All windows are whole panes of an hour (UTC). elapsed(w) is how much of w has passed as of the latest event, at least five minutes: what
- * happened in the first seconds of an hour is no trend yet.
+ * All windows are whole panes of an hour (UTC). elapsed(w) is how much of w has passed when the step ends in which the latest event is. A step is
+ * five minutes: what happened in the first seconds of an hour is no trend yet, and lists that instances have said as of one step can be compared.
  */
 import type { TrendingWindow } from '../model.js';
 import { decay } from './decay.js';
@@ -19,7 +19,7 @@ export const PANE_MS = HOUR_MS;
 export const SIZE_MS: Readonly<Record<TrendingWindow, number>> = { hour: HOUR_MS, day: 24 * HOUR_MS };
 /** How far W stays behind the latest event, for each kind of window. */
 const DELAY_MS: Readonly<Record<TrendingWindow, number>> = { hour: 2 * HOUR_MS, day: 26 * HOUR_MS };
-const ELAPSED_MS_MIN = HOUR_MS / 12;
+const STEP_MS = HOUR_MS / 12;
 
 export interface ScoreWeights {
   readonly viewWeight: number;
@@ -30,6 +30,12 @@ export const scoreOf = (views: number, clicks: number, { viewWeight, clickWeight
   views * viewWeight + clicks * clickWeight;
 
 export const paneOf = (timeMs: number): number => Math.floor(timeMs / PANE_MS) * PANE_MS;
+
+/** The end of the step that an event time is in. */
+export const stepOf = (timeMs: number): number => (Math.floor(timeMs / STEP_MS) + 1) * STEP_MS;
+
+/** The pane that a step is in. */
+export const paneOfStep = (stepMs: number): number => paneOf(stepMs - 1);
 
 /** Where the window begins that ends with a pane. */
 export const startOf = (window: TrendingWindow, lastPaneMs: number): number => lastPaneMs + PANE_MS - SIZE_MS[window];
@@ -42,10 +48,9 @@ export const isClosed = (window: TrendingWindow, startMs: number, closedUpToMs: 
 export const isPaneOver = (paneMs: number, closedUpToMs: number, delayMs: number): boolean =>
   isClosed('hour', paneMs, closedUpToMs, delayMs) && isClosed('day', paneMs, closedUpToMs, delayMs);
 
-/** Score per hour. */
-export function velocity(score: number, before: number, startMs: number, sizeMs: number, asOfMs: number): number {
-  const elapsedMs = Math.min(sizeMs, Math.max(ELAPSED_MS_MIN, asOfMs - startMs));
-  return (score * HOUR_MS) / elapsedMs - (before * HOUR_MS) / sizeMs;
+/** Score per hour, of a window as of a step that is in it or after it. */
+export function velocity(score: number, before: number, startMs: number, sizeMs: number, stepMs: number): number {
+  return (score * HOUR_MS) / Math.min(sizeMs, stepMs - startMs) - (before * HOUR_MS) / sizeMs;
 }
 
 /**

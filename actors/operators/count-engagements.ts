@@ -14,7 +14,7 @@ import { categoriesIn } from '../maths/item-totals.js';
 import { mainCategoryColumn } from '../maths/main-category.js';
 import { NO_NAME, type NumberedNames, SaidNames } from '../maths/numbered-names.js';
 import { heated, isPaneOver, PANE_MS, paneOf, scoreOf, type ScoreWeights } from '../maths/trending.js';
-import { ITEMS, numberAnew, replacePane, type TrendingCells } from '../maths/trending-items.js';
+import { ITEMS, numberAnew, releaseCategories, replacePane, type TrendingCells } from '../maths/trending-items.js';
 import { rowsByWindow } from '../maths/window.js';
 import { WindowSums } from '../maths/window-sums.js';
 import type { engagements } from '../model.js';
@@ -103,6 +103,23 @@ export class TrendCounts {
     for (const pane of new Set(panes.subarray(0, count))) this.makeRoom(pane);
   }
 
+  /** Decayed sums by another half-life, or the first: from the panes that there are, each as if all of it had happened in its middle. */
+  heatAnew(halfLifeMs: number): void {
+    const { items, panes } = this.cells;
+    const table = items.table(ITEMS);
+    const { heat } = table.values;
+    table.touchWhole();
+    heat.fill(0);
+    for (const pane of panes.numbers()) {
+      const counts = panes.table(pane);
+      const { views, clicks } = counts.values;
+      counts.keyOf('item').forEach((item, row) => {
+        const score = scoreOf(views[row]!, clicks[row]!, this.options);
+        heat[item] = heated(heat[item]!, score, pane + PANE_MS / 2, halfLifeMs);
+      });
+    }
+  }
+
   /** Forgets panes whose windows are closed. */
   closeUpTo(closedUpToMs: number): void {
     const { panes, closedUpTo, floors } = this.cells;
@@ -185,6 +202,7 @@ export class TrendCounts {
   }
 
   private tidy(): void {
+    releaseCategories(this.cells, this.categories);
     if (!numberAnew(this.cells)) return;
     this.numbering++;
     for (const sums of this.sums) sums.forget();

@@ -1,7 +1,8 @@
 /**
  * TopItems: the lists that follow from the counts of a trending instance, whole, best first.
  *
- *   newest()      of the newest hour and day: all lists when an hour has begun, else those of the categories that are marked, which it unmarks
+ *   newest()      of the newest hour and day: all lists when an hour has begun, else those of the categories that are marked, which it unmarks;
+ *                 and all by velocity when a step has begun, since time alone changes them
  *   closing(W)    of each window that W closes and that had events: the list over all
  *
  * A list without items has one row with an absent item.
@@ -15,11 +16,12 @@ import {
   heatAt,
   isClosed,
   PANE_MS,
-  paneOf,
+  paneOfStep,
   scoreOf,
   type ScoreWeights,
   SIZE_MS,
   startOf,
+  stepOf,
   velocity,
 } from '../maths/trending.js';
 import { itemOf, ITEMS } from '../maths/trending-items.js';
@@ -43,7 +45,7 @@ export interface TopItemsOptions extends ScoreWeights {
 }
 
 export interface TopCells extends CountCells {
-  /** Of the newest hour, the one whose lists have been said. */
+  /** The step as of which lists have been said; -Infinity: all are to be said anew. */
   readonly newest: Value<number>;
 }
 
@@ -85,17 +87,21 @@ export class TopItems {
     const { asOf, newest } = this.cells;
     const { categories } = this.counts;
     if (asOf.get() === -Infinity) return [];
-    const pane = paneOf(asOf.get());
-    if (pane > newest.get()) {
-      newest.set(pane);
-      categories.markAll();
-    }
+    const [step, said] = [stepOf(asOf.get()), newest.get()];
+    const pane = paneOfStep(step);
+    if (step > said) newest.set(step);
+    if (!(pane <= paneOfStep(said))) categories.markAll();
     const marked = categories.marked();
-    if (marked.length === 0) return [];
-    const chunks = this.chunks(marked.length * this.options.rankings.length);
+    const listsBy = (ranking: TrendingRanking): readonly number[] =>
+      ranking === 'velocity' && step > said
+        ? Array.from({ length: categories.rows.rows }, (_, number) => number)
+        : marked;
+    const lists = this.options.rankings.reduce((sum, ranking) => sum + listsBy(ranking).length, 0);
+    if (lists === 0) return [];
+    const chunks = this.chunks(lists);
     for (const window of TRENDING_WINDOWS) {
       const look = this.look(window, startOf(window, pane), true);
-      for (const ranking of this.options.rankings) this.say(chunks, look, ranking, marked);
+      for (const ranking of this.options.rankings) this.say(chunks, look, ranking, listsBy(ranking));
     }
     for (const number of marked) categories.mark(number, false);
     return chunks.finish();
@@ -129,6 +135,7 @@ export class TopItems {
   }
 
   private say(chunks: Chunks, look: Look, ranking: TrendingRanking, lists: readonly number[]): void {
+    if (lists.length === 0) return;
     const { items, categories } = this.counts;
     const { listSize } = this.options;
     if (this.numbering !== this.counts.numbering) this.order.forget();
@@ -146,7 +153,7 @@ export class TopItems {
   /** By number of the item; NaN where nothing happened in the window. */
   private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
     const { halfLifeMs } = this.options;
-    const asOfMs = this.cells.asOf.get();
+    const stepMs = stepOf(this.cells.asOf.get());
     const { views, clicks } = sums;
     const { heat } = this.cells.items.table(ITEMS).values;
     const { items } = this.counts;
@@ -155,11 +162,11 @@ export class TopItems {
     for (let item = 0; item < items; item++) {
       const [viewed, clicked] = [views[item]!, clicks[item]!];
       if (viewed + clicked === 0) scores[item] = NaN;
-      else if (ranking === 'decayed') scores[item] = heatAt(heat[item]!, asOfMs, halfLifeMs!);
+      else if (ranking === 'decayed') scores[item] = heatAt(heat[item]!, startMs + SIZE_MS[window], halfLifeMs!);
       else {
         const score = scoreOf(viewed, clicked, this.options);
         scores[item] =
-          ranking === 'score' ? score : velocity(score, this.scoreIn(before!, item), startMs, SIZE_MS[window], asOfMs);
+          ranking === 'score' ? score : velocity(score, this.scoreIn(before!, item), startMs, SIZE_MS[window], stepMs);
       }
     }
     return scores;
@@ -180,7 +187,7 @@ export class TopItems {
   ): void {
     const end = best.indexOf(0);
     const length = Math.max(1, end < 0 ? best.length : end);
-    const asOfMs = this.cells.asOf.get();
+    const stepMs = stepOf(this.cells.asOf.get());
     const table = this.cells.items.table(ITEMS);
     const [itemWords, categoryWords] = [table.dictionary('item'), this.counts.categories.rows.dictionary('name')];
     chunks.group();
@@ -194,6 +201,7 @@ export class TopItems {
       columns.window[row] = TRENDING_WINDOWS.indexOf(window);
       columns.ranking[row] = TRENDING_RANKINGS.indexOf(ranking);
       columns.start[row] = startMs;
+      columns.asOf[row] = stepMs;
       columns.category.codes[row] = code;
       columns.origin[row] = this.options.origin;
       columns.item.codes[row] = item < 0 ? ABSENT : columns.item.dictionary.addFrom(itemWords, item + 1);
@@ -201,11 +209,9 @@ export class TopItems {
         item < 0 ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, table.values.category[item]!);
       columns.views[row] = item < 0 ? 0 : sums.views[item]!;
       columns.clicks[row] = item < 0 ? 0 : sums.clicks[item]!;
-      columns.score[row] = item < 0 ? NaN : scores[item]!;
-      columns.velocity[row] =
-        item < 0 || before === undefined
-          ? NaN
-          : velocity(this.scoreIn(sums, item), this.scoreIn(before, item), startMs, SIZE_MS[window], asOfMs);
+      columns.value[row] = item < 0 ? NaN : scores[item]!;
+      columns.score[row] = item < 0 ? NaN : this.scoreIn(sums, item);
+      columns.before[row] = item < 0 || before === undefined ? 0 : this.scoreIn(before, item);
     }
   }
 }

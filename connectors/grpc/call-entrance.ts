@@ -47,7 +47,7 @@ export interface Teller {
   end(code: status): void;
 }
 
-export type Begin<T> = (method: EnteredMethod, metadata: Metadata) => T;
+export type Begin<T> = (method: EnteredMethod, call: EnteringCall, metadata: Metadata) => T;
 
 const ARRIVAL = Symbol('arrival');
 
@@ -167,7 +167,7 @@ class Arrival<T extends Teller> implements Listener {
   ) {}
 
   onReceiveMetadata(metadata: Metadata): void {
-    this.teller = this.entrance.begin(this.method, metadata);
+    this.teller = this.entrance.begin(this.method, this.call, metadata);
     const fault = this.entrance.faultOf(this.call, this.method, metadata);
     if (!(fault instanceof Promise)) this.goOn(metadata, fault);
     else

@@ -6,10 +6,11 @@
  *       all: who asks for it has no token, and must be answered under load
  *   G3  every call has an id: the client's `x-request-id` if it is a short plain word, else one of ours. Answers have it in their initial
  *       metadata, refusals in their trailers and details, and so has the log
+ *   G4  every call has a span (call-span.ts). What a stream is announced with tells of its first list, so it goes with that
  */
 import { randomUUID } from 'node:crypto';
 import {
-  Metadata,
+  type Metadata,
   type sendUnaryData,
   type ServerDuplexStream,
   type ServerInterceptor,
@@ -19,6 +20,7 @@ import {
 } from '@grpc/grpc-js';
 import type { CallDesk } from './call-desk.js';
 import { CallEntrance } from './call-entrance.js';
+import { CallSpan, type SpannedCall } from './call-span.js';
 import type { CalledMethod, CallKind, CallObserver } from './ports.js';
 import { type Fault, faultOf, type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
 import type { TokenCheck } from './token-check.js';
@@ -40,7 +42,7 @@ export class CallGuard {
     tokens: TokenCheck | undefined,
     observer: CallObserver | undefined,
   ) {
-    this.entrance = new CallEntrance(desk, tokens, (method, received) => new Visit(method, received, desk, observer));
+    this.entrance = new CallEntrance(desk, tokens, (...begun) => new Visit(...begun, desk, observer));
     this.interceptor = this.entrance.interceptor;
   }
 
@@ -58,7 +60,7 @@ export class CallGuard {
       const definition = service[name] ?? Object.values(service).find(({ originalName }) => originalName === name);
       if (definition === undefined) throw new TypeError(`the service has no method ${name}`);
       const inner = handler as Handler;
-      return [name, definition.responseStream ? this.streaming(inner) : this.replying(inner, isOpen)];
+      return [name, definition.responseStream ? this.streaming(inner, isOpen) : this.replying(inner, isOpen)];
     });
     return Object.fromEntries(guarded) as UntypedServiceImplementation;
   }
@@ -69,7 +71,7 @@ export class CallGuard {
       const answer: Reply = (error, value, trailer, flags) => {
         if (visit.isOver) return;
         if (error === null) {
-          call.sendMetadata(visit.metadata());
+          visit.span.announce();
           reply(null, value, trailer, flags);
           visit.end(status.OK);
         } else {
@@ -93,7 +95,7 @@ export class CallGuard {
     };
   }
 
-  private streaming(handler: Handler): Handler {
+  private streaming(handler: Handler, isOpen: boolean): Handler {
     return (call, reply) => {
       const visit = this.entrance.tellerOf(call);
       let code: status | undefined;
@@ -116,35 +118,34 @@ export class CallGuard {
         return;
       }
       call.once('cancelled', streams.enter(call));
-      call.sendMetadata(visit.metadata());
+      // Handlers of libraries write as they like; ours announce a stream with what they write first.
+      if (isOpen) visit.span.announce();
       try {
         handler(call, reply);
       } catch (error) {
         refuse(faultOf(error));
       }
+      if (code === undefined) visit.span.announce();
     };
   }
 }
 
 /** One call, from its beginning to its end. */
 class Visit {
+  readonly span: CallSpan;
   private readonly startedMs = performance.now();
   private id: string | undefined;
   isOver = false;
 
   constructor(
     private readonly method: CalledMethod,
+    call: SpannedCall,
     private readonly received: Metadata,
     private readonly desk: CallDesk,
     private readonly observer: CallObserver | undefined,
   ) {
     observer?.began(method);
-  }
-
-  metadata(): Metadata {
-    const metadata = new Metadata();
-    metadata.set(REQUEST_ID_KEY, this.requestId());
-    return metadata;
+    this.span = new CallSpan(method, call, received, () => this.requestId());
   }
 
   refused(error: Partial<Refusal> & { readonly message?: string }): Refusal {
@@ -157,6 +158,7 @@ class Visit {
     if (this.isOver) return;
     this.isOver = true;
     const { method, kind } = this.method;
+    this.span.end(status[code]);
     this.observer?.ended({ method, kind, code: status[code], ms: performance.now() - this.startedMs });
   }
 

@@ -49,7 +49,7 @@ function addressOf(peer: string): string {
 }
 
 /** What a handler is given stands for the call that has come in. */
-const enteredAs = (call: object): { readonly stream?: { readonly session?: object } } =>
+export const enteredAs = (call: object): { readonly stream?: { readonly session?: object } } =>
   (call as { readonly call?: object }).call ?? call;
 
 /** The HTTP/2 session of a call, which grpc-js does not show; without it the client is looked up anew for each call. */

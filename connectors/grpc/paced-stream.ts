@@ -7,6 +7,7 @@
  */
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { CallDesk } from './call-desk.js';
+import { spanOf } from './call-span.js';
 import { type Fault, faultOf, refusal } from './status-details.js';
 
 export type ByteStream = ServerWritableStream<Buffer, Buffer>;
@@ -41,6 +42,7 @@ export class PacedStream {
   send(message: Buffer): void {
     this.isOnItsWay = true;
     this.sentAtMs = this.desk.clock.nowMs();
+    spanOf(this.call)?.announce();
     // Not by what `write` returns: that queues up to 16 messages.
     this.call.write(message, this.onTaken);
   }

@@ -1,5 +1,6 @@
 /** What the gRPC façade needs from the rest, and what it tells about itself. */
 import type { EventType } from '../../actors/model.js';
+import type { TraceHeaders } from '../../runtime/trace-context.js';
 
 /** A checked question: ids are non-empty and short, `limit` is 1 to 100, an absent category means all. */
 export interface RecommendationQuery {
@@ -28,6 +29,8 @@ export interface Answer {
   /** Event time, epoch ms; absent before the first event. */
   readonly asOfMs?: number | undefined;
   readonly model: string;
+  /** Of the latest traced event that the list has taken in. */
+  readonly trace?: TraceHeaders | undefined;
 }
 
 /**
@@ -82,8 +85,10 @@ export interface TrendingList {
 export interface TrendingLists {
   /** Those that the deployment makes; `score` always. */
   readonly rankings: ReadonlySet<TrendingRanking>;
-  /** The list as it stands: the same object until it changes. An unknown category has an empty one. Throws Transient while it is being restored. */
+  /** The list as it stands: with the same `items` until these change. An unknown category has an empty one. Throws Transient while it is being restored. */
   get(query: TrendingQuery): TrendingList;
+  /** Of the latest traced event that any list has taken in. */
+  trace?(): TraceHeaders | undefined;
   /** Calls back after any list may have changed; gives how to end that. */
   onChange(listener: () => void): () => void;
 }
@@ -93,9 +98,9 @@ export interface EventPublisher {
   /**
    * Resolves when the log has stored the event: the bytes of one rivulet.v1.Event that keeps the rules, valid until then. Rejects with
    * Poison when this event can never be stored (the stream of events goes on), with anything else to end the call. The façade has at most
-   * `publishesInFlight` of these waiting per call, so a promise must settle, by a timeout if need be. `traceparent` (W3C) goes with the event.
+   * `publishesInFlight` of these waiting per call, so a promise must settle, by a timeout if need be. `trace` goes with the event.
    */
-  publish(event: Uint8Array, type: EventType, userId: string, traceparent?: string): Promise<void>;
+  publish(event: Uint8Array, type: EventType, userId: string, trace?: TraceHeaders): Promise<void>;
 }
 
 export type CallKind = 'unary' | 'client_stream' | 'server_stream' | 'bidi_stream';

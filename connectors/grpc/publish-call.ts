@@ -17,7 +17,9 @@ import {
   PublishEventsResponseSchema,
 } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { asError, reactionOf, transient } from '../../runtime/errors.js';
+import type { TraceHeaders } from '../../runtime/trace-context.js';
 import type { CallDesk } from './call-desk.js';
+import { spanOf } from './call-span.js';
 import { soundEvent } from './event-fields.js';
 import type { EventPublisher } from './ports.js';
 import { asBuffer } from './service-definition.js';
@@ -31,7 +33,7 @@ const REASON_CHARS_MAX = 200;
 export type PublishStream = ServerReadableStream<Buffer, Buffer>;
 
 export class PublishCall {
-  private readonly traceparent: string | undefined;
+  private readonly trace: TraceHeaders | undefined;
   private readonly errors: { index: bigint; field: string; reason: string }[] = [];
   private accepted = 0;
   private rejected = 0;
@@ -52,7 +54,7 @@ export class PublishCall {
     private readonly desk: CallDesk,
     private readonly onFreed: () => void,
   ) {
-    this.traceparent = traceparentOf(call);
+    this.trace = spanOf(call)?.headers();
     call.on('data', (message: Buffer) => this.onMessage(message));
     // A stream that its client resets ends too, and is cancelled in the same turn: only one that is whole then was ended.
     call.on('end', () => setImmediate(() => this.onEnd()));
@@ -128,7 +130,7 @@ export class PublishCall {
     this.inFlight++;
     let stored: Promise<void>;
     try {
-      stored = this.publisher.publish(bytes, event.type, event.userId, this.traceparent);
+      stored = this.publisher.publish(bytes, event.type, event.userId, this.trace);
     } catch (error) {
       stored = Promise.reject(asError(error));
     }
@@ -183,14 +185,6 @@ export class PublishCall {
     this.events = [];
     this.next = 0;
   }
-}
-
-/** W3C trace context, version 00 (a later one may be longer, and begins the same). */
-const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-[!-~]{0,128})?$/;
-
-function traceparentOf({ metadata }: PublishStream): string | undefined {
-  const [given] = metadata.get('traceparent');
-  return typeof given === 'string' && TRACEPARENT.test(given) ? given : undefined;
 }
 
 /** The events of a message as they came: each is checked and stored by its own bytes, and one that is broken spoils no other. */

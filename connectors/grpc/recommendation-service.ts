@@ -13,6 +13,7 @@ import {
 import { asError } from '../../runtime/errors.js';
 import { answerBytes, batchBytes } from './answer-bytes.js';
 import type { CallDesk } from './call-desk.js';
+import { spanOf } from './call-span.js';
 import type { Answer, RecommendationAnswers, RecommendationQuery } from './ports.js';
 import { type BatchQuery, batchQueryOf, queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
@@ -28,6 +29,7 @@ interface Work<D extends DescMessage, Q extends object, A extends object> {
   readonly check: (request: MessageShape<D>) => Q | readonly FieldViolation[];
   readonly answer: (query: Q) => A | Promise<A>;
   readonly bytes: (query: Q, answer: A) => Buffer;
+  readonly lists: (answer: A) => readonly Answer[];
 }
 
 export function recommendationHandlers(
@@ -40,12 +42,14 @@ export function recommendationHandlers(
       check: queryOf,
       answer: (query: RecommendationQuery) => answers.get(query),
       bytes: ({ userId, limit }, answer: Answer) => answerBytes(userId, answer, limit),
+      lists: (answer: Answer) => [answer],
     }),
     batchGetRecommendations: handler(desk, {
       schema: BatchGetRecommendationsRequestSchema,
       check: batchQueryOf,
       answer: ({ queries }: BatchQuery) => allOf(queries.map((query) => asked(answers, query))),
       bytes: ({ userIds, limit }, all: readonly Answer[]) => batchBytes(userIds, all, limit),
+      lists: (all: readonly Answer[]) => all,
     }),
   };
 }
@@ -69,7 +73,7 @@ function handler<D extends DescMessage, Q extends object, A extends object>(
   desk: CallDesk,
   work: Work<D, Q, A>,
 ): Handler {
-  const send = (reply: Reply, query: Q, answer: A): void => {
+  const send = (call: Call, reply: Reply, query: Q, answer: A): void => {
     let bytes: Buffer;
     try {
       bytes = work.bytes(query, answer);
@@ -77,6 +81,7 @@ function handler<D extends DescMessage, Q extends object, A extends object>(
       reply(refusal(faultOf(error)));
       return;
     }
+    for (const { trace } of work.lists(answer)) spanOf(call)?.tookIn(trace);
     reply(null, bytes);
   };
 
@@ -85,7 +90,7 @@ function handler<D extends DescMessage, Q extends object, A extends object>(
     later.then(
       (answer) => {
         leave();
-        send(reply, query, answer);
+        send(call, reply, query, answer);
       },
       (error: unknown) => {
         leave();
@@ -102,6 +107,6 @@ function handler<D extends DescMessage, Q extends object, A extends object>(
     }
     const answer = work.answer(read.asked);
     if (answer instanceof Promise) sendLater(call, reply, read.asked, answer);
-    else send(reply, read.asked, answer);
+    else send(call, reply, read.asked, answer);
   };
 }

@@ -10,6 +10,7 @@ import { reactionOf } from '../../runtime/errors.js';
 import type { Clock } from '../../runtime/ports.js';
 import { streamedBytes } from './answer-bytes.js';
 import type { CallDesk } from './call-desk.js';
+import { type CallSpan, spanOf } from './call-span.js';
 import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
 import type { Answer, RecommendationAnswers, RecommendationChanges, RecommendationQuery } from './ports.js';
 import { queryOf } from './request-fields.js';
@@ -56,7 +57,7 @@ export class RecommendationHub {
       onFree: () => follower.look(this.clock.nowMs()),
       onEnd: () => this.followers.delete(follower),
     });
-    const follower = new Follower(stream, read.asked, this.answers, this.changes);
+    const follower = new Follower(stream, spanOf(call), read.asked, this.answers, this.changes);
     this.followers.add(follower);
     follower.look(this.clock.nowMs());
   };
@@ -81,6 +82,7 @@ class Follower {
 
   constructor(
     private readonly stream: PacedStream,
+    private readonly span: CallSpan | undefined,
     private readonly query: RecommendationQuery,
     private readonly answers: RecommendationAnswers,
     private readonly changes: RecommendationChanges,
@@ -121,6 +123,7 @@ class Follower {
     this.version = version;
     if (!isDue && this.sent?.equals(timeless) === true) return;
     this.sent = timeless;
+    this.span?.tookIn(answer.trace);
     this.stream.send(streamedBytes(userId, answer, limit));
   }
 

@@ -79,12 +79,12 @@ export const heartbeatBytes = (state: TrendingList): Buffer =>
     out.uint32(HEARTBEAT).fork().join();
   });
 
-/** Whether two states look alike to who sees them; the revision is not seen, and the event time alone is no change. */
+/** Whether two states look alike to who sees them; the revision is not seen, and what time alone changes is no change. */
 export const isSameList = (a: TrendingList, b: TrendingList): boolean =>
-  a.items.length === b.items.length &&
   a.window?.startMs === b.window?.startMs &&
   a.window?.endMs === b.window?.endMs &&
-  a.items.every((entry, i) => isSameEntry(entry, b.items[i]!));
+  (a.items === b.items ||
+    (a.items.length === b.items.length && a.items.every((entry, i) => isSameEntry(entry, b.items[i]!))));
 
 const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
   a === b ||
@@ -92,8 +92,7 @@ const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
     a.score === b.score &&
     a.views === b.views &&
     a.clicks === b.clicks &&
-    a.category === b.category &&
-    a.velocity === b.velocity);
+    a.category === b.category);
 
 function writeHead(out: BinaryWriter, { revision, asOfMs }: TrendingList): void {
   writeRevision(out, REVISION, revision);

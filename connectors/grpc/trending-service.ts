@@ -12,6 +12,7 @@ import { StreamTrendingRequestSchema } from '../../proto/gen/rivulet/v1/trending
 import { reactionOf } from '../../runtime/errors.js';
 import type { Clock } from '../../runtime/ports.js';
 import type { CallDesk } from './call-desk.js';
+import { spanOf } from './call-span.js';
 import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
 import type { TrendingLists, TrendingQuery, TrendingRanking } from './ports.js';
 import { subscriptionOf } from './request-fields.js';
@@ -113,6 +114,7 @@ export class TrendingHub {
       }
       // What may throw, before anything is remembered of the call.
       list.feed.messageFor(afterRevision);
+      spanOf(call)?.tookIn(this.source.trace?.());
       this.follow(call, list, afterRevision);
     } catch (error) {
       refuse(call, faultOf(error));

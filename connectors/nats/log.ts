@@ -34,8 +34,8 @@ const PREFETCH_MESSAGES = 2_000;
 const QUEUE_FRAMES = 2;
 const QUEUE_MESSAGES = 1_000;
 
-/** The server counts headers as payload; ours take some 70 bytes, a content type some 60. */
-const HEADER_BYTES_MAX = 256;
+/** The server counts headers as payload; ours take some 70 bytes, a content type some 60, a trace context up to 600. */
+const HEADER_BYTES_MAX = 1024;
 
 /** err_code of the JetStream API: wrong last sequence, the same while another write is under way, limits reached. */
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);

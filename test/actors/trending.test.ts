@@ -28,7 +28,7 @@ function listsOf(said: readonly Saying[]): string[] {
     const list = `${window} ${hours(Number(r['start']))} ${ranking} ${r['category'] ?? '*'}`;
     if (lists.at(-1)?.[0] !== list) lists.push([list, []]);
     if (r['item'] === undefined) continue;
-    lists.at(-1)![1].push(`${r['item']} ${r['views']}v${r['clicks']}c=${Math.round(Number(r['score']) * 100) / 100}`);
+    lists.at(-1)![1].push(`${r['item']} ${r['views']}v${r['clicks']}c=${Math.round(Number(r['value']) * 100) / 100}`);
   }
   return lists.map(([list, items]) => [`${list}:`, ...items].join(' '));
 }
@@ -144,14 +144,17 @@ describe('live', () => {
   });
 
   it('by velocity: score per hour against that of the window before', () => {
-    // Half an hour has passed: a had 4 in the hour before and has 1 now, b had none and has 2.
+    // Half an hour has passed when the step ends: a had 4 in the hour before and has 1 now, b had none and has 2.
     const before = [1, 2, 3, 4].map((at) => did('view', 'a', at));
-    const now = [did('view', 'a', 61), did('view', 'b', 62), did('view', 'b', 90)];
+    const now = [did('view', 'a', 61), did('view', 'b', 62), did('view', 'b', 89)];
     const lists = said(live({ rankings: ['velocity'] }), feed(...before, ...now), TICK);
     expect(lists).toContain('hour 1h score *: b 2v0c=2 a 1v0c=1');
     expect(lists).toContain('hour 1h velocity *: b 2v0c=4 a 1v0c=-2');
     const rows = rowsSaid(play(live(), [feed(...before, ...now), TICK]), 'tops').filter((r) => r['window'] === 0);
-    expect(rows.map((r) => r['velocity'])).toEqual([4, -2]);
+    expect(rows.map((r) => [r['score'], r['before'], r['asOf']])).toEqual([
+      [2, 0, 1.5 * HOUR],
+      [1, 4, 1.5 * HOUR],
+    ]);
   });
 
   it('by velocity: the first minutes of an hour count as five', () => {
@@ -159,11 +162,24 @@ describe('live', () => {
     expect(lists).toContain('hour 1h velocity *: a 1v0c=12');
   });
 
-  it('decayed: what happened a half-life ago counts half', () => {
+  it('by velocity: all lists anew when five minutes have passed, also of what had no event', () => {
+    const steps = [feed(did('view', 'a', 1, 'kids')), TICK, { end: true, asOfMs: 4 * MINUTE }, TICK];
+    const later = [{ end: true, asOfMs: 6 * MINUTE }, TICK];
+    const lists = play(live({ rankings: ['velocity'] }), [...steps, ...later] as Step[]).map((saying) =>
+      listsOf([saying]),
+    );
+    expect(lists[3]).toEqual([]);
+    expect(lists[5]!.filter((list) => list.startsWith('hour'))).toEqual([
+      'hour 0h velocity *: a 1v0c=6',
+      'hour 0h velocity kids: a 1v0c=6',
+    ]);
+  });
+
+  it('decayed: what happened a half-life before the end of the window counts half', () => {
     const events = [did('purchase', 'a', 0), did('view', 'a', 60), did('view', 'b', 120), did('purchase', 'b', 60)];
     const lists = said(live({ rankings: ['decayed'], halfLifeMs: HOUR }), feed(...events), TICK);
-    expect(lists).toContain('day -21h decayed *: b 1v1c=2 a 1v1c=1');
-    expect(lists).toContain('hour 2h decayed *: b 1v0c=2');
+    expect(lists).toContain('day -21h decayed *: b 1v1c=1 a 1v1c=0.5');
+    expect(lists).toContain('hour 2h decayed *: b 1v0c=1');
   });
 
   it('says which instance it is', () => {
@@ -173,7 +189,7 @@ describe('live', () => {
   });
 
   it('says nothing before the first event', () => {
-    expect(play(live(), [TICK, { end: true }, TICK])).toEqual([{}, {}, {}]);
+    expect(play(live(), [TICK, { end: true }, TICK])).toEqual([{ tops: [] }, {}, { tops: [] }]);
   });
 });
 

@@ -65,6 +65,6 @@ it('stored events that are damaged', async () => {
   if (sound.code === 0) expect(sound.stdout).toMatch(/^Nothing to repair: .* log\.\n/);
   else
     expect(sound.stdout).toMatch(
-      /^source-0\nparse\.0: it includes message \d+ of RIVULET_PARSE, which ends at \d+: it was rolled back/,
+      /^source-0\n {2}parse\.0: it includes message \d+ of RIVULET_PARSE, which ends at \d+: it was rolled back/,
     );
 }, 120_000);

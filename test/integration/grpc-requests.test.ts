@@ -1,6 +1,6 @@
 /** Ids of requests, trace context and metrics: by which a call is found again. */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { Metadata } from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 import { describe, expect, it, vi } from 'vitest';
 import { CallError } from '../../connectors/grpc/call-error.js';
@@ -19,18 +19,13 @@ import {
   messageOf,
   PUBLISH,
   RECOMMEND,
+  sending,
 } from '../connectors/grpc/facade.js';
 import { hearer } from '../connectors/grpc/issuer.js';
 
 const same = (bytes: Buffer): Buffer => bytes;
 const asking = (userId: string): Buffer =>
   Buffer.from(toBinary(GetRecommendationsRequestSchema, create(GetRecommendationsRequestSchema, { userId })));
-
-const sending = (headers: Record<string, string>): Metadata => {
-  const metadata = new Metadata();
-  for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
-  return metadata;
-};
 
 /** A call with these headers: the id in its initial metadata, and what became of it. */
 function call(address: string, request: Buffer, headers: Record<string, string>) {
@@ -105,10 +100,8 @@ describe('trace context', () => {
   }
 
   it('of a publisher stands in the headers of its events', async () => {
-    expect(await publish({ traceparent: TRACE })).toEqual({
-      'Content-Type': 'application/x-protobuf',
-      traceparent: TRACE,
-    });
+    const headers = { traceparent: TRACE, tracestate: 'shop=1' };
+    expect(await publish(headers)).toEqual({ 'Content-Type': 'application/x-protobuf', ...headers });
   });
 
   it('that is none is left out', async () => {

@@ -12,6 +12,7 @@ import { defineTopology, edge, source, topic } from '../../runtime/graph.js';
 import { Answer, destinationsOf } from '../../runtime/router.js';
 import { deadLetters, type FrameType, frameType, input, stage } from '../../runtime/stage.js';
 import { NOTHING_SAID, type Tag } from '../../runtime/tag.js';
+import { Traces } from '../../runtime/traces.js';
 
 const rows = frameType('rows', { user: 'text', text: 'text', n: 'f64' });
 const spec = { version: 1, state: {}, outputs: { rows, broad: rows }, pipeline: () => NEVER } as const;
@@ -54,7 +55,7 @@ interface Posted {
 
 /** What instance a/1 posts, by destination, where so much was said before. */
 function post(fill: (answer: Answer) => void, said: Readonly<Record<string, Tag>> = {}): Record<string, Posted[]> {
-  const answer = new Answer(topology.routes('a'), 'a', 1, 4);
+  const answer = new Answer(topology.routes('a'), 'a', 1, 4, new Traces(topology, topology.stage('a'), 1));
   fill(answer);
   const posted: Record<string, Posted[]> = {};
   const lines = destinations.map(({ subject }) => {

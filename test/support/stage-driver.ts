@@ -70,6 +70,17 @@ export class StageDriver {
     this.cut = { changes: this.instance.cut(), epoch: this.epoch };
   }
 
+  /** From here on with a stage of other options, as after a stop. */
+  with(stage: AnyStage): StageDriver {
+    const next = new StageDriver(stage, this.partition);
+    this.snapshot();
+    this.writeCut();
+    for (const [key, value] of this.stored) next.stored.set(key, value);
+    next.instance.stop();
+    next.instance = next.start();
+    return next;
+  }
+
   /** Loses everything since the last snapshot. */
   crash(): void {
     this.writeCut();

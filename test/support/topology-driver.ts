@@ -28,7 +28,7 @@ export interface PublishedEvent {
   /** By whose hash it finds its partition; without one it goes to partition 0. */
   readonly user?: string;
   readonly type?: string;
-  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface DrivenChunk {
@@ -103,13 +103,12 @@ export class TopologyDriver {
     const to = this.topology.edges.find(({ from, to: port }) => isSource(from) && port.type === RAW)!.to.stage;
     const partitions = this.topology.count(to);
     const batches = new Map<number, LogMessage[]>();
-    for (const { data, user, type = 'view', contentType } of events) {
+    for (const { data, user, type = 'view', headers } of events) {
       const spread = user !== undefined && partitions > 1;
       const partition = spread ? fnv1a(utf8(user)) % partitions : 0;
       const subject = spread
         ? `rivulet.${to}.${partition}.events.${type}.${user}`
         : `rivulet.events.${type}${user === undefined ? '' : `.${user}`}`;
-      const headers: Record<string, string> = contentType === undefined ? {} : { 'content-type': contentType };
       const bytes = typeof data === 'string' ? utf8(data) : data;
       batches.set(partition, [...(batches.get(partition) ?? []), this.stored(to, subject, bytes, headers)]);
     }

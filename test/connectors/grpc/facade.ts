@@ -66,6 +66,12 @@ export function bareClient(address: string): Client {
 
 const same = (bytes: Buffer): Buffer => bytes;
 
+export const sending = (headers: Readonly<Record<string, string>>): Metadata => {
+  const metadata = new Metadata();
+  for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
+  return metadata;
+};
+
 export const sendBytes = (client: Client, path: string, bytes: Uint8Array): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     client.makeUnaryRequest(path, same, same, Buffer.from(bytes), new Metadata(), {}, answered(resolve, reject));

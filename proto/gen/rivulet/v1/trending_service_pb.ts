@@ -74,7 +74,7 @@ export const StreamTrendingRequestSchema: GenMessage<StreamTrendingRequest> = /*
  */
 export type StreamTrendingResponse = Message<"rivulet.v1.StreamTrendingResponse"> & {
   /**
-   * Which state of the list this leads to. Grows with every change, not always by one.
+   * Which state of the list this leads to. Grows with every change, not always by one. 0: nothing was ever in the list.
    *
    * @generated from field: uint64 revision = 1;
    */
@@ -140,7 +140,7 @@ export type TrendingSnapshot = Message<"rivulet.v1.TrendingSnapshot"> & {
   windowStart?: Timestamp | undefined;
 
   /**
-   * … to `window_end` (exclusive). Neither is set when there was no event yet.
+   * … to `window_end` (exclusive). Neither is set when nothing was ever in the list.
    *
    * @generated from field: google.protobuf.Timestamp window_end = 2;
    */
@@ -197,7 +197,7 @@ export type TrendingDelta = Message<"rivulet.v1.TrendingDelta"> & {
   entered: TrendingItem[];
 
   /**
-   * Items that were in the list and of which something is different: the rank, or only the counts.
+   * Items that were in the list and of which something is different: the rank, or only the counts. Not those whose velocity alone is.
    *
    * @generated from field: repeated rivulet.v1.TrendingItem moved = 5;
    */
@@ -282,7 +282,8 @@ export type TrendingItem = Message<"rivulet.v1.TrendingItem"> & {
   category?: string | undefined;
 
   /**
-   * How much faster its score grows in this window than in the one before, in score per hour: below 0, it slows down.
+   * How much faster its score grows in this window than in the one before, in score per hour: below 0, it slows down. As of the end of
+   * the five minutes in which the list changed last.
    *
    * @generated from field: double velocity = 7;
    */
@@ -358,7 +359,7 @@ export enum TrendingRanking {
   VELOCITY = 2,
 
   /**
-   * The score with the weight of each view and click halved with every half-life since it happened.
+   * The score with the weight of each view and click halved with every half-life from when it happened to the end of the window.
    *
    * @generated from enum value: TRENDING_RANKING_DECAYED = 3;
    */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/internal/v1/frame.proto.
  */
 export const file_rivulet_internal_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIsQDCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEg4KBmVwb2NocxgRIAEoARISCgplbmRzX2lucHV0GAcgASgIEhkKDHdhdGVybWFya19tcxgIIAEoAUgBiAEBEgwKBGlkbGUYCSABKAgSFAoHdGlja19tcxgKIAEoAUgCiAEBEhUKCGFzX29mX21zGAsgASgBSAOIAQESGwoOaW5nZXN0ZWRfYXRfbXMYDCABKAFIBIgBARINCgVjbGFpbRgQIAEoCBIOCgZvdXRwdXQYDSABKAkSKwoFZnJhbWUYDiABKAsyGi5yaXZ1bGV0LmludGVybmFsLnYxLkZyYW1lSAASKwoFY2h1bmsYDyABKAsyGi5yaXZ1bGV0LmludGVybmFsLnYxLkNodW5rSABCBgoEYm9keUIPCg1fd2F0ZXJtYXJrX21zQgoKCF90aWNrX21zQgsKCV9hc19vZl9tc0IRCg9faW5nZXN0ZWRfYXRfbXMiUQoFRnJhbWUSDAoEdHlwZRgBIAEoCRIMCgRyb3dzGAIgASgNEiwKB2NvbHVtbnMYAyADKAsyGy5yaXZ1bGV0LmludGVybmFsLnYxLkNvbHVtbiJVCgZDb2x1bW4SDAoEbmFtZRgBIAEoCRINCgV3aWR0aBgCIAEoDRIMCgRkYXRhGAMgASgMEhIKCmRpY3Rpb25hcnkYBCABKAwSDAoEZW5kcxgFIAEoDCJ5CgVDaHVuaxIOCgZmb3JtYXQYASABKAkSDAoEZmlsZRgCIAEoCRIMCgRsaW5lGAMgASgBEhMKC25leHRfb2Zmc2V0GAQgASgBEhEKCW5leHRfbGluZRgFIAEoARIOCgZoZWFkZXIYBiABKAwSDAoEZGF0YRgHIAEoDCL2AgoMU25hcHNob3RIZWFkEg4KBmZvcm1hdBgBIAEoDRINCgVzdGFnZRgCIAEoCRIVCg1zdGFnZV92ZXJzaW9uGAMgASgNEhEKCXBhcnRpdGlvbhgEIAEoDRISCgpwYXJ0aXRpb25zGAUgASgNEhAKCHNlcXVlbmNlGAYgASgBEg4KBnN0cmVhbRgHIAEoCRI5CgRzYWlkGAggAygLMisucml2dWxldC5pbnRlcm5hbC52MS5TbmFwc2hvdEhlYWQuU2FpZEVudHJ5EjsKBWhlYXJkGAkgAygLMiwucml2dWxldC5pbnRlcm5hbC52MS5TbmFwc2hvdEhlYWQuSGVhcmRFbnRyeRIUCgxzdG9yZWRfYXRfbXMYCiABKAEaKwoJU2FpZEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaLAoKSGVhcmRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIlEKC0hlbGRNZXNzYWdlEg8KB3N1YmplY3QYASABKAkSFAoMc3RvcmVkX2F0X21zGAIgASgBEgwKBGRhdGEYAyABKAwSDQoFYnl0ZXMYBCABKA0idgoJQ29weVBpZWNlEjUKB2VudHJpZXMYASADKAsyJC5yaXZ1bGV0LmludGVybmFsLnYxLkNvcHlQaWVjZS5FbnRyeRoyCgVFbnRyeRILCgNrZXkYASABKAkSEgoFdmFsdWUYAiABKAxIAIgBAUIICgZfdmFsdWViBnByb3RvMw");
+  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIvADCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEg4KBmVwb2NocxgRIAEoARISCgplbmRzX2lucHV0GAcgASgIEhkKDHdhdGVybWFya19tcxgIIAEoAUgBiAEBEgwKBGlkbGUYCSABKAgSFAoHdGlja19tcxgKIAEoAUgCiAEBEhUKCGFzX29mX21zGAsgASgBSAOIAQESGwoOaW5nZXN0ZWRfYXRfbXMYDCABKAFIBIgBARINCgVjbGFpbRgQIAEoCBIqCgZ0cmFjZXMYEiADKAsyGi5yaXZ1bGV0LmludGVybmFsLnYxLlRyYWNlEg4KBm91dHB1dBgNIAEoCRIrCgVmcmFtZRgOIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuRnJhbWVIABIrCgVjaHVuaxgPIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuQ2h1bmtIAEIGCgRib2R5Qg8KDV93YXRlcm1hcmtfbXNCCgoIX3RpY2tfbXNCCwoJX2FzX29mX21zQhEKD19pbmdlc3RlZF9hdF9tcyJOCgVUcmFjZRITCgt0cmFjZXBhcmVudBgBIAEoCRISCgp0cmFjZXN0YXRlGAIgASgJEg0KBXVzZXJzGAMgAygJEg0KBWl0ZW1zGAQgAygJIlEKBUZyYW1lEgwKBHR5cGUYASABKAkSDAoEcm93cxgCIAEoDRIsCgdjb2x1bW5zGAMgAygLMhsucml2dWxldC5pbnRlcm5hbC52MS5Db2x1bW4iVQoGQ29sdW1uEgwKBG5hbWUYASABKAkSDQoFd2lkdGgYAiABKA0SDAoEZGF0YRgDIAEoDBISCgpkaWN0aW9uYXJ5GAQgASgMEgwKBGVuZHMYBSABKAwieQoFQ2h1bmsSDgoGZm9ybWF0GAEgASgJEgwKBGZpbGUYAiABKAkSDAoEbGluZRgDIAEoARITCgtuZXh0X29mZnNldBgEIAEoARIRCgluZXh0X2xpbmUYBSABKAESDgoGaGVhZGVyGAYgASgMEgwKBGRhdGEYByABKAwi9gIKDFNuYXBzaG90SGVhZBIOCgZmb3JtYXQYASABKA0SDQoFc3RhZ2UYAiABKAkSFQoNc3RhZ2VfdmVyc2lvbhgDIAEoDRIRCglwYXJ0aXRpb24YBCABKA0SEgoKcGFydGl0aW9ucxgFIAEoDRIQCghzZXF1ZW5jZRgGIAEoARIOCgZzdHJlYW0YByABKAkSOQoEc2FpZBgIIAMoCzIrLnJpdnVsZXQuaW50ZXJuYWwudjEuU25hcHNob3RIZWFkLlNhaWRFbnRyeRI7CgVoZWFyZBgJIAMoCzIsLnJpdnVsZXQuaW50ZXJuYWwudjEuU25hcHNob3RIZWFkLkhlYXJkRW50cnkSFAoMc3RvcmVkX2F0X21zGAogASgBGisKCVNhaWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGiwKCkhlYXJkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJRCgtIZWxkTWVzc2FnZRIPCgdzdWJqZWN0GAEgASgJEhQKDHN0b3JlZF9hdF9tcxgCIAEoARIMCgRkYXRhGAMgASgMEg0KBWJ5dGVzGAQgASgNInYKCUNvcHlQaWVjZRI1CgdlbnRyaWVzGAEgAygLMiQucml2dWxldC5pbnRlcm5hbC52MS5Db3B5UGllY2UuRW50cnkaMgoFRW50cnkSCwoDa2V5GAEgASgJEhIKBXZhbHVlGAIgASgMSACIAQFCCAoGX3ZhbHVlYgZwcm90bzM");
 
 /**
  * One message in a mailbox. Sequences are stream sequences as doubles (exact to 2^53), so that no int64 becomes a BigInt.
@@ -103,6 +103,13 @@ export type Envelope = Message<"rivulet.internal.v1.Envelope"> & {
   claim: boolean;
 
   /**
+   * Of traced events, on their way with what came of them, oldest first. Telemetry: nothing else of this message depends on it.
+   *
+   * @generated from field: repeated rivulet.internal.v1.Trace traces = 18;
+   */
+  traces: Trace[];
+
+  /**
    * @generated from field: string output = 13;
    */
   output: string;
@@ -133,6 +140,40 @@ export const EnvelopeSchema: GenMessage<Envelope> = /*@__PURE__*/
   messageDesc(file_rivulet_internal_v1_frame, 0);
 
 /**
+ * W3C Trace Context, and which of the event's users and items this message is about; more than a few are not told.
+ *
+ * @generated from message rivulet.internal.v1.Trace
+ */
+export type Trace = Message<"rivulet.internal.v1.Trace"> & {
+  /**
+   * @generated from field: string traceparent = 1;
+   */
+  traceparent: string;
+
+  /**
+   * @generated from field: string tracestate = 2;
+   */
+  tracestate: string;
+
+  /**
+   * @generated from field: repeated string users = 3;
+   */
+  users: string[];
+
+  /**
+   * @generated from field: repeated string items = 4;
+   */
+  items: string[];
+};
+
+/**
+ * Describes the message rivulet.internal.v1.Trace.
+ * Use `create(TraceSchema)` to create a new message.
+ */
+export const TraceSchema: GenMessage<Trace> = /*@__PURE__*/
+  messageDesc(file_rivulet_internal_v1_frame, 1);
+
+/**
  * A batch of rows as columns.
  *
  * @generated from message rivulet.internal.v1.Frame
@@ -159,7 +200,7 @@ export type Frame = Message<"rivulet.internal.v1.Frame"> & {
  * Use `create(FrameSchema)` to create a new message.
  */
 export const FrameSchema: GenMessage<Frame> = /*@__PURE__*/
-  messageDesc(file_rivulet_internal_v1_frame, 1);
+  messageDesc(file_rivulet_internal_v1_frame, 2);
 
 /**
  * @generated from message rivulet.internal.v1.Column
@@ -202,7 +243,7 @@ export type Column = Message<"rivulet.internal.v1.Column"> & {
  * Use `create(ColumnSchema)` to create a new message.
  */
 export const ColumnSchema: GenMessage<Column> = /*@__PURE__*/
-  messageDesc(file_rivulet_internal_v1_frame, 2);
+  messageDesc(file_rivulet_internal_v1_frame, 3);
 
 /**
  * A piece of a file on its way to parse: whole lines.
@@ -255,7 +296,7 @@ export type Chunk = Message<"rivulet.internal.v1.Chunk"> & {
  * Use `create(ChunkSchema)` to create a new message.
  */
 export const ChunkSchema: GenMessage<Chunk> = /*@__PURE__*/
-  messageDesc(file_rivulet_internal_v1_frame, 3);
+  messageDesc(file_rivulet_internal_v1_frame, 4);
 
 /**
  * The head of an instance's snapshot.
@@ -327,7 +368,7 @@ export type SnapshotHead = Message<"rivulet.internal.v1.SnapshotHead"> & {
  * Use `create(SnapshotHeadSchema)` to create a new message.
  */
 export const SnapshotHeadSchema: GenMessage<SnapshotHead> = /*@__PURE__*/
-  messageDesc(file_rivulet_internal_v1_frame, 4);
+  messageDesc(file_rivulet_internal_v1_frame, 5);
 
 /**
  * A message that waits for its epoch, in a snapshot.
@@ -363,7 +404,7 @@ export type HeldMessage = Message<"rivulet.internal.v1.HeldMessage"> & {
  * Use `create(HeldMessageSchema)` to create a new message.
  */
 export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
-  messageDesc(file_rivulet_internal_v1_frame, 5);
+  messageDesc(file_rivulet_internal_v1_frame, 6);
 
 /**
  * A piece of a copy of a store: entries as they are there. An absent value deletes.
@@ -382,7 +423,7 @@ export type CopyPiece = Message<"rivulet.internal.v1.CopyPiece"> & {
  * Use `create(CopyPieceSchema)` to create a new message.
  */
 export const CopyPieceSchema: GenMessage<CopyPiece> = /*@__PURE__*/
-  messageDesc(file_rivulet_internal_v1_frame, 6);
+  messageDesc(file_rivulet_internal_v1_frame, 7);
 
 /**
  * @generated from message rivulet.internal.v1.CopyPiece.Entry
@@ -404,5 +445,5 @@ export type CopyPiece_Entry = Message<"rivulet.internal.v1.CopyPiece.Entry"> & {
  * Use `create(CopyPiece_EntrySchema)` to create a new message.
  */
 export const CopyPiece_EntrySchema: GenMessage<CopyPiece_Entry> = /*@__PURE__*/
-  messageDesc(file_rivulet_internal_v1_frame, 6, 0);
+  messageDesc(file_rivulet_internal_v1_frame, 7, 0);
 
