@@ -22,6 +22,8 @@ export class CallDesk {
   readonly clients: ClientLimit;
   /** Streams of answers. */
   readonly streams: ClientLimit;
+  /** Single requests that are not complete. */
+  readonly incomplete: ClientLimit;
   /** Absent: no limit. */
   readonly rate: RateLimit | undefined;
   private loggedAtMs = -Infinity;
@@ -35,6 +37,7 @@ export class CallDesk {
     const { callsPerClient, streamsPerClient, callsPerSecond, callBurst } = limits;
     this.clients = new ClientLimit(callsPerClient, this.callers.of);
     this.streams = new ClientLimit(streamsPerClient, this.callers.of);
+    this.incomplete = new ClientLimit(callsPerClient, this.callers.of);
     this.rate = callsPerSecond === 0 ? undefined : new RateLimit(callsPerSecond, callBurst, () => clock.nowMs());
   }
 

@@ -2,11 +2,16 @@
 export interface CallLimits {
   /** Bytes of a single request. */
   readonly requestBytesMax: number;
+  /** How long a single request may take to be complete. */
+  readonly requestMsMax: number;
   /** Bytes of a message of a stream of requests. */
   readonly streamMessageBytesMax: number;
-  /** Calls at once on one connection; a client queues what is above. */
-  readonly streamsPerConnection: number;
-  /** Calls at once of one client (see Callers), over all its connections; what is above is refused. */
+  /** Calls at once on one connection; a client queues what is above. Absent: all that its client may have, and some more, which are refused. */
+  readonly streamsPerConnection?: number;
+  /**
+   * Calls at once of one client (see Callers) that take time, over all its connections; what is above is refused. As many again may be on
+   * their way to the node.
+   */
   readonly callsPerClient: number;
   /** Streams of answers that one client may have open; they do not count as calls. */
   readonly streamsPerClient: number;
@@ -28,9 +33,9 @@ export interface CallLimits {
 }
 
 export const CALL_LIMITS: CallLimits = {
-  requestBytesMax: 2 ** 20,
+  requestBytesMax: 2 ** 16,
+  requestMsMax: 10_000,
   streamMessageBytesMax: 4 * 2 ** 20,
-  streamsPerConnection: 256,
   callsPerClient: 512,
   streamsPerClient: 4096,
   callsPerSecond: 0,

@@ -5,6 +5,7 @@
 import { type Attributes, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { Metadata } from '@grpc/grpc-js';
 import { contextOf, type TraceHeaders, traceHeaders } from '../../runtime/trace-context.js';
+import { enteredAs } from './callers.js';
 import type { CalledMethod } from './ports.js';
 import { REQUEST_ID_KEY } from './status-details.js';
 
@@ -26,12 +27,11 @@ interface Spanned {
 }
 
 export interface SpannedCall {
-  readonly metadata: Metadata;
   sendMetadata(metadata: Metadata): void;
 }
 
 /** Of a call that is guarded. */
-export const spanOf = (call: object): CallSpan | undefined => (call as Spanned)[SPAN];
+export const spanOf = (call: object): CallSpan | undefined => (enteredAs(call) as Spanned)[SPAN];
 
 export class CallSpan {
   private readonly span: Span;
@@ -43,10 +43,11 @@ export class CallSpan {
   constructor(
     method: CalledMethod,
     private readonly call: SpannedCall,
+    received: Metadata,
     private readonly requestId: () => string,
   ) {
-    const [traceparent] = call.metadata.get('traceparent');
-    const [tracestate] = call.metadata.get('tracestate');
+    const [traceparent] = received.get('traceparent');
+    const [tracestate] = received.get('tracestate');
     const caller =
       typeof traceparent === 'string' ? contextOf({ traceparent, tracestate: String(tracestate ?? '') }) : undefined;
     const parent = caller === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, caller);

@@ -16,7 +16,7 @@ export class Callers {
   private readonly bySession = new WeakMap<object, string>();
 
   of = (call: Caller): string => {
-    const subject = this.byCall.get(call);
+    const subject = this.byCall.get(enteredAs(call));
     if (subject !== undefined) return subject;
     const session = sessionOf(call);
     if (session === undefined) return ofConnection(call);
@@ -27,7 +27,7 @@ export class Callers {
 
   /** Its token was found good. */
   recognise(call: Caller, subject: string): void {
-    this.byCall.set(call, `token:${subject}`);
+    this.byCall.set(enteredAs(call), `token:${subject}`);
   }
 }
 
@@ -48,6 +48,12 @@ function addressOf(peer: string): string {
   return colon < 0 ? peer : peer.slice(0, colon);
 }
 
+/** What a handler is given stands for the call that has come in. */
+export const enteredAs = (call: object): { readonly stream?: { readonly session?: object } } =>
+  (call as { readonly call?: object }).call ?? call;
+
 /** The HTTP/2 session of a call, which grpc-js does not show; without it the client is looked up anew for each call. */
-const sessionOf = (call: object): object | undefined =>
-  (call as { call?: { stream?: { session?: object } } }).call?.stream?.session;
+const sessionOf = (call: object): object | undefined => enteredAs(call).stream?.session;
+
+/** What stands for the connection of a call. */
+export const connectionOf = (call: object): object => sessionOf(call) ?? enteredAs(call);

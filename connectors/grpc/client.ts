@@ -1,4 +1,5 @@
 /** A typed client of the façade, for the CLI, the tests, and services in TypeScript. */
+import { setMaxListeners } from 'node:events';
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import {
@@ -126,6 +127,8 @@ export async function connectRivulet(address: string, options: ConnectOptions = 
   }
   const client = new Client(address, await clientCredentials(options.tls), channelOptions(address, options));
   const closing = new AbortController();
+  // Each stream listens to it.
+  setMaxListeners(0, closing.signal);
   const unaryMs = options.deadlineMs ?? DEADLINE_MS;
 
   const metadata = (): Metadata => {

@@ -28,13 +28,6 @@ export class RateLimit {
     return 0;
   }
 
-  /** As `take` would say, and takes none. */
-  wait(client: string): number {
-    if (!this.buckets.has(client)) return 0;
-    const { left } = this.filled(client);
-    return left < 1 ? Math.ceil(((1 - left) / this.perSecond) * 1000) : 0;
-  }
-
   get clients(): number {
     return this.buckets.size;
   }

@@ -100,7 +100,7 @@ function handler<D extends DescMessage, Q extends object, A extends object>(
   };
 
   return (call, reply) => {
-    const read = readRequest(work.schema, call.request, desk.limits.requestBytesMax, work.check);
+    const read = readRequest(work.schema, call.request, work.check);
     if ('fault' in read) {
       reply(refusal(read.fault));
       return;

@@ -48,8 +48,7 @@ export class RecommendationHub {
   }
 
   readonly streamRecommendations = (call: ByteStream): void => {
-    const { requestBytesMax } = this.desk.limits;
-    const read = readRequest(StreamRecommendationsRequestSchema, call.request, requestBytesMax, queryOf);
+    const read = readRequest(StreamRecommendationsRequestSchema, call.request, queryOf);
     if ('fault' in read) {
       refuse(call, read.fault);
       return;

@@ -1,18 +1,16 @@
 /** From the bytes of a request to a checked question, or to what is wrong with it. */
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { FieldViolation } from './status-details.js';
-import { type Fault, invalidFields, malformed, tooLarge } from './status-details.js';
+import { type Fault, invalidFields, malformed } from './status-details.js';
 
 export type Reading<T> = { readonly asked: T } | { readonly fault: Fault };
 
-/** Reads a message of at most `bytesMax`, and hands it to `check`, which gives the question or the fields that are wrong. */
+/** Reads a message, and hands it to `check`, which gives the question or the fields that are wrong. */
 export function readRequest<D extends DescMessage, T extends object>(
   schema: D,
   bytes: Uint8Array,
-  bytesMax: number,
   check: (request: MessageShape<D>) => T | readonly FieldViolation[],
 ): Reading<T> {
-  if (bytes.length > bytesMax) return { fault: tooLarge(bytes.length, bytesMax) };
   let request: MessageShape<D>;
   try {
     request = fromBinary(schema, bytes);

@@ -74,6 +74,8 @@ export interface GrpcServer {
 
 export const GRPC_PORT = 50051;
 const LOOPBACK = '127.0.0.1';
+/** Where a client has all that it may, what comes above is answered, and not kept waiting by the transport. */
+const REFUSALS_AT_ONCE = 256;
 /** Of the time that a stop may take, the part in which open publish streams may end by themselves. */
 const PATIENCE = 0.5;
 
@@ -103,9 +105,9 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
     if (danger !== undefined) logger.warn({ host }, danger);
   }
 
-  const server = new Server(serverOptions(limits));
   const desk = new CallDesk(limits, clock, logger);
   const guard = new CallGuard(desk, tokens, options.observer);
+  const server = new Server({ ...serverOptions(limits), interceptors: [guard.interceptor] });
   const guarded = (isOpen: boolean): ServiceTaker => ({
     addService: (service, handlers) => {
       server.addService(service, guard.around(service, handlers, isOpen));
@@ -197,11 +199,12 @@ const reflected = (services: readonly DescService[]): readonly DescFile[] =>
   [...services, Health].map(({ file }) => file).concat(file_google_rpc_status, file_google_rpc_error_details);
 
 function serverOptions(limits: CallLimits): ServerOptions {
-  const { connectionAgeGraceMs } = limits;
+  const { connectionAgeGraceMs, streamsPerClient, callsPerClient } = limits;
+  const { streamsPerConnection = streamsPerClient + 2 * callsPerClient + REFUSALS_AT_ONCE } = limits;
   return {
-    // The transport's limit is that of streams; the handler of a single request holds it to less.
-    'grpc.max_receive_message_length': Math.max(limits.streamMessageBytesMax, limits.requestBytesMax),
-    'grpc.max_concurrent_streams': limits.streamsPerConnection,
+    // The transport's limit is that of streams; single requests are held to less where they enter.
+    'grpc.max_receive_message_length': limits.streamMessageBytesMax,
+    'grpc.max_concurrent_streams': streamsPerConnection,
     'grpc.keepalive_time_ms': limits.keepaliveMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.max_connection_age_ms': limits.connectionAgeMsMax,

@@ -67,10 +67,10 @@ export const malformed = (typeName: string): Fault => ({
   reason: 'MALFORMED_REQUEST',
 });
 
-export const tooLarge = (bytes: number, bytesMax: number): Fault => ({
-  code: status.RESOURCE_EXHAUSTED,
-  message: `the request has ${bytes} bytes, ${bytesMax} is the most`,
-  reason: 'REQUEST_TOO_LARGE',
+export const tooSlow = (msMax: number): Fault => ({
+  code: status.DEADLINE_EXCEEDED,
+  message: `the request was not complete within ${msMax / 1000} s`,
+  reason: 'REQUEST_TOO_SLOW',
 });
 
 const exhausted = (client: string, reason: string, message: string, retryAfterMs = RETRY_AFTER_MS): Fault => ({

@@ -4,12 +4,14 @@
  *   T1  a token is good when one of the issuer's keys has signed it, by an algorithm of the list (never `none`, never a symmetric one), for this
  *       audience, and it names a subject and an end that is not over
  *   T2  a good token is remembered, by its hash, until it ends or the keys change: a call with it is answered without a promise
- *   T3  bounded: tokens remembered, and tokens being checked at once
+ *   T3  bounded: tokens remembered, and tokens waiting to be checked; those of each connection have their turn, so that who sends bad ones
+ *       without end waits behind himself. One that names a key that is not known waits for keys elsewhere: it holds up nobody
  *   T4  no token is logged, stored or sent back
  */
 import { hash } from 'node:crypto';
 import type { Metadata } from '@grpc/grpc-js';
 import { errors, jwtVerify } from 'jose';
+import { FairTurns } from './fair-turns.js';
 import { transient } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { type Fault, faultOf, unauthenticated } from './status-details.js';
@@ -42,7 +44,9 @@ interface Remembered extends Subject {
 }
 
 export const REMEMBERED_MAX = 10_000;
-const CHECKING_MAX = 1_000;
+const WAITING_MAX = 1_000;
+/** Signatures are checked by threads that files are read by too. */
+const CHECKS_AT_ONCE = 2;
 const TOKEN = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
 const TOKEN_CHARS_MAX = 16_384;
 
@@ -50,7 +54,9 @@ export class TokenCheck {
   /** In the order in which they were checked. */
   private readonly good = new Map<string, Remembered>();
   private readonly checking = new Map<string, Promise<Subject | Fault>>();
-  private keys: TokenKeys | undefined;
+  private readonly turns = new FairTurns(CHECKS_AT_ONCE, WAITING_MAX);
+  private waitingForKeys = 0;
+  private keys!: TokenKeys;
 
   private constructor(private readonly options: TokenCheckOptions) {}
 
@@ -61,7 +67,7 @@ export class TokenCheck {
   }
 
   close(): void {
-    this.keys?.close();
+    this.keys.close();
   }
 
   get remembered(): number {
@@ -76,24 +82,36 @@ export class TokenCheck {
     return known !== undefined && this.options.clock.nowMs() < known.untilMs ? known : undefined;
   }
 
-  async check(metadata: Metadata): Promise<Subject | Fault> {
+  async check(metadata: Metadata, connection: object): Promise<Subject | Fault> {
     const token = tokenOf(metadata);
     if (typeof token !== 'string') return token;
     const key = keyOf(token);
     let checking = this.checking.get(key);
     if (checking === undefined) {
-      if (this.checking.size >= CHECKING_MAX) return BUSY;
-      checking = this.verify(token, key).finally(() => this.checking.delete(key));
+      checking = this.find(token, key, connection).finally(() => this.checking.delete(key));
       this.checking.set(key, checking);
     }
     return checking;
   }
 
-  private async verify(token: string, key: string): Promise<Subject | Fault> {
+  private async find(token: string, key: string, connection: object): Promise<Subject | Fault> {
     this.good.delete(key);
+    const { version } = this.keys;
+    const verified = async (): Promise<Subject | Fault> =>
+      (await this.turns.run(connection, () => this.verify(token, key))) ?? BUSY;
+    const found = await verified();
+    if (found !== KEY_UNKNOWN) return found;
+    if (this.waitingForKeys >= WAITING_MAX) return BUSY;
+    this.waitingForKeys++;
+    await this.keys.renew().finally(() => this.waitingForKeys--);
+    if (this.keys.version !== version) return verified();
+    return version === undefined ? KEYS_AWAY : KEY_UNKNOWN;
+  }
+
+  private async verify(token: string, key: string): Promise<Subject | Fault> {
     const { issuer, audience, algorithms, clockSkewMs, clock } = this.options;
     try {
-      const { payload } = await jwtVerify(token, this.keys!.find, {
+      const { payload } = await jwtVerify(token, this.keys.find, {
         issuer,
         audience,
         algorithms: [...algorithms],
@@ -101,7 +119,8 @@ export class TokenCheck {
         currentDate: new Date(clock.nowMs()),
         requiredClaims: ['sub', 'exp'],
       });
-      const subject = payload.sub!;
+      const subject: unknown = payload.sub;
+      if (typeof subject !== 'string' || subject === '') return NO_SUBJECT;
       this.remember(key, { subject, untilMs: payload.exp! * 1000 + clockSkewMs });
       return { subject };
     } catch (error) {
@@ -132,6 +151,9 @@ const MALFORMED = unauthenticated(
   'TOKEN_MALFORMED',
   'the token is no signed JWT: send one as "authorization: Bearer …"',
 );
+const NO_SUBJECT = unauthenticated('TOKEN_CLAIM', 'the claim sub of the token must be a text that is not empty');
+const KEY_UNKNOWN = unauthenticated('TOKEN_KEY_UNKNOWN', "the token names no one key (kid) among the issuer's");
+const KEYS_AWAY = faultOf(transient('KEYS_AWAY', 'the keys of the issuer cannot be read now'));
 const BUSY = faultOf(transient('TOKENS_WAIT', 'too many new tokens are being checked'));
 
 /** What is wrong with a token; nothing of it is told that its bearer could have put there. */
@@ -143,7 +165,7 @@ function refusalOf(error: errors.JOSEError, { issuer, audience, algorithms }: Au
     return unauthenticated('TOKEN_ALGORITHM', `the token must be signed with one of ${algorithms.join(', ')}`);
   }
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
-    return unauthenticated('TOKEN_KEY_UNKNOWN', "the token names no one key (kid) among the issuer's");
+    return KEY_UNKNOWN;
   }
   if (error instanceof errors.JWSSignatureVerificationFailed) {
     return unauthenticated('TOKEN_SIGNATURE', "the token's signature is wrong");

@@ -6,9 +6,12 @@
  *       more often than every `coolDownMs`: strangers can name keys that there are not
  *   K3  keys that were known stay while a URL is away or a file is broken
  *   K4  a file that cannot be used stops the start; a URL may be away then, and until it was read once no token can be checked
+ *   K5  a set with no keys in it is one: it ends all tokens, also at the start, and the log says so. One with keys of which none can be used is
+ *       broken; of which some cannot, the log names those
  */
-import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import { asError, fatal, transient } from '../../runtime/errors.js';
+import { createPublicKey } from 'node:crypto';
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
+import { asError, fatal } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { watchFiles } from './watched-files.js';
 
@@ -65,25 +68,23 @@ export class TokenKeys {
     return keys;
   }
 
-  /** For jose. Rejects with Transient KEYS_AWAY when no keys were ever read. */
+  /** For jose: by the keys that are known now. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
-    if (this.set === undefined) await this.readWhenCool();
-    if (this.set === undefined) throw transient('KEYS_AWAY', 'the keys of the issuer cannot be read now');
-    try {
-      return await this.set(header, token);
-    } catch (error) {
-      const before = this.set;
-      await this.readWhenCool();
-      if (this.set === before) throw error;
-      return this.set(header, token);
-    }
+    if (this.set === undefined) throw new errors.JWKSNoMatchingKey();
+    return this.set(header, token);
   };
+
+  /** Something that is the same (`===`) until there are others; absent while they were never read. */
+  get version(): unknown {
+    return this.set;
+  }
 
   close(): void {
     this.end();
   }
 
-  private async readWhenCool(): Promise<void> {
+  /** Reads them again, unless that was done just now; of a file there is nothing to do. */
+  async renew(): Promise<void> {
     const { clock, coolDownMs = COOL_DOWN_MS } = this.options;
     if (this.url === undefined) return;
     if (this.reading === undefined && clock.nowMs() - this.readAtMs < coolDownMs) return;
@@ -113,24 +114,55 @@ export class TokenKeys {
   }
 
   private take(text: string, place: string): void {
-    this.set = createLocalJWKSet(publicKeys(text, place));
+    const { keys, unusable } = publicKeys(text, place);
+    const { logger } = this.options;
+    if (keys.length === 0) logger?.error({ place }, 'the key set has no keys: no token is good');
+    if (unusable.length > 0) logger?.error({ place, unusable }, 'keys of the key set cannot be used');
+    this.set = createLocalJWKSet({ keys });
     this.text = text;
     this.options.onChange();
   }
 }
 
-function publicKeys(text: string, place: string): JSONWebKeySet {
-  let keys: JSONWebKeySet['keys'];
+interface FoundKeys extends JSONWebKeySet {
+  /** Their names, and why. */
+  readonly unusable: readonly { readonly kid: string | undefined; readonly why: string }[];
+}
+
+function publicKeys(text: string, place: string): FoundKeys {
+  const unusable: { kid: string | undefined; why: string }[] = [];
+  let all: JWK[];
+  let keys: JWK[];
   try {
-    ({ keys } = JSON.parse(text) as JSONWebKeySet);
-    keys = keys.filter(({ kty }) => kty !== 'oct');
+    ({ keys: all } = JSON.parse(text) as JSONWebKeySet);
+    keys = all.filter((key) => {
+      if (key.kty === 'oct') return false;
+      const why = faultOfKey(key);
+      if (why !== undefined) unusable.push({ kid: key.kid, why });
+      return why === undefined;
+    });
   } catch (cause) {
     throw fatal('GRPC_KEYS_UNUSABLE', `${place} holds no JSON Web Key Set`, { cause, hint: KEYS_HINT });
   }
-  if (keys.length === 0) throw fatal('GRPC_KEYS_UNUSABLE', `${place} holds no public key`, { hint: KEYS_HINT });
-  return { keys };
+  if (keys.length === 0 && all.length > 0) {
+    const whys = unusable.map(({ kid, why }) => ` (${kid}: ${why})`).join('');
+    throw fatal('GRPC_KEYS_UNUSABLE', `${place} holds no public key that can be used${whys}`, { hint: KEYS_HINT });
+  }
+  return { keys, unusable };
 }
 
+/** A token could name it, and would be refused as if that were our fault. */
+function faultOfKey(jwk: JWK): string | undefined {
+  try {
+    const { modulusLength } = createPublicKey({ key: jwk, format: 'jwk' }).asymmetricKeyDetails ?? {};
+    return modulusLength !== undefined && modulusLength < RSA_BITS_MIN ? `fewer than ${RSA_BITS_MIN} bits` : undefined;
+  } catch (error) {
+    return asError(error).message;
+  }
+}
+
+/** Below, jose takes none. */
+const RSA_BITS_MIN = 2048;
 const KEYS_HINT = 'it must be {"keys": […]} with public keys (RSA, EC or OKP), as issuers publish it';
 
 async function bounded(response: Response): Promise<string> {

@@ -3,7 +3,8 @@
  *
  *   H1  a subscriber has at most one message on its way; when that is taken and the list has changed meanwhile, it gets one delta from what it
  *       has to what is newest, or a snapshot when the list no longer knows what it has
- *   H2  lists, and states per list, are bounded; a list that nobody follows is kept a minute for those who come back, then forgotten
+ *   H2  lists, and states per list, are bounded, and so are the lists that were made for one client: it leaves room for others. A list that
+ *       nobody follows is kept a minute for those who come back, then forgotten
  *   H3  a list that cannot be read for a moment (it is being restored) stands as it last stood
  */
 import { status } from '@grpc/grpc-js';
@@ -24,6 +25,8 @@ import { TrendingFeed } from './trending-feed.js';
 const ROUND_EVERY_MS = 10;
 export const HEARTBEAT_MS = 15_000;
 const LISTS_MAX = 512;
+/** That were made for one client; others may follow them too. */
+const LISTS_PER_CLIENT = 128;
 const KEPT_MS = 60_000;
 /** Some milliseconds' worth of writing. */
 const SERVED_PER_TURN = 128;
@@ -40,6 +43,8 @@ interface FollowedList {
   readonly query: TrendingQuery;
   readonly feed: TrendingFeed;
   readonly followers: Set<Follower>;
+  /** For which it was made. */
+  readonly client: string;
   /** Since when nobody follows. */
   idleSinceMs: number | undefined;
   /** The revision that all followers have been offered. */
@@ -54,6 +59,8 @@ interface Follower {
 
 export class TrendingHub {
   private readonly lists = new Map<string, FollowedList>();
+  /** How many were made for each client. */
+  private readonly madeFor = new Map<string, number>();
   private readonly rounds: Rounds;
   private readonly unfollow: () => void;
   private encodedBefore = 0;
@@ -88,8 +95,7 @@ export class TrendingHub {
   }
 
   readonly streamTrending = (call: ByteStream): void => {
-    const { limits } = this.desk;
-    const read = readRequest(StreamTrendingRequestSchema, call.request, limits.requestBytesMax, subscriptionOf);
+    const read = readRequest(StreamTrendingRequestSchema, call.request, subscriptionOf);
     if ('fault' in read) {
       refuse(call, read.fault);
       return;
@@ -101,9 +107,9 @@ export class TrendingHub {
     }
     try {
       const { query, limit, afterRevision } = read.asked;
-      const list = this.listOf(query, limit);
-      if (list === undefined) {
-        refuse(call, TOO_MANY_LISTS);
+      const list = this.listOf(query, limit, this.desk.callers.of(call));
+      if ('reason' in list) {
+        refuse(call, list);
         return;
       }
       // What may throw, before anything is remembered of the call.
@@ -132,8 +138,7 @@ export class TrendingHub {
     this.send(list, follower);
   }
 
-  /** `undefined` when there are too many. */
-  private listOf(query: TrendingQuery, limit: number): FollowedList | undefined {
+  private listOf(query: TrendingQuery, limit: number, client: string): FollowedList | Fault {
     const key = `${query.window} ${query.ranking} ${limit} ${query.category ?? ''}`;
     const now = this.source.get(query);
     const known = this.lists.get(key);
@@ -141,28 +146,40 @@ export class TrendingHub {
       known.feed.observe(now);
       return known;
     }
-    if (this.lists.size >= LISTS_MAX && !this.forgetIdle()) return undefined;
+    const made = this.madeFor.get(client) ?? 0;
+    if (made >= LISTS_PER_CLIENT && !this.forgetIdle(client)) return tooManyLists(client);
+    if (this.lists.size >= LISTS_MAX && !this.forgetIdle()) return TOO_MANY_LISTS;
     const feed = new TrendingFeed(now, limit);
-    const made: FollowedList = {
-      ...{ query, feed, followers: new Set<Follower>(), offered: feed.revision },
+    const list: FollowedList = {
+      ...{ query, feed, client, followers: new Set<Follower>(), offered: feed.revision },
       idleSinceMs: this.clock.nowMs(),
     };
-    this.lists.set(key, made);
-    return made;
+    this.lists.set(key, list);
+    this.count(client, 1);
+    return list;
   }
 
-  /** Makes room: the list that nobody has followed for longest goes. False when all are followed. */
-  private forgetIdle(): boolean {
-    const idle = [...this.lists].filter(([, { followers }]) => followers.size === 0);
+  /** Makes room: the list (of those made for a client) that nobody has followed for longest goes. False when all are followed. */
+  private forgetIdle(client?: string): boolean {
+    const idle = [...this.lists].filter(
+      ([, list]) => list.followers.size === 0 && (client === undefined || list.client === client),
+    );
     idle.sort(([, a], [, b]) => (a.idleSinceMs ?? 0) - (b.idleSinceMs ?? 0));
     const [first] = idle;
     if (first !== undefined) this.forget(...first);
     return first !== undefined;
   }
 
-  private forget(key: string, { feed }: FollowedList): void {
+  private forget(key: string, { feed, client }: FollowedList): void {
     this.encodedBefore += feed.encoded;
     this.lists.delete(key);
+    this.count(client, -1);
+  }
+
+  private count(client: string, lists: number): void {
+    const now = (this.madeFor.get(client) ?? 0) + lists;
+    if (now === 0) this.madeFor.delete(client);
+    else this.madeFor.set(client, now);
   }
 
   private async visit(isTick: boolean): Promise<void> {
@@ -217,6 +234,14 @@ const TOO_MANY_LISTS: Fault = {
   reason: 'TOO_MANY_LISTS',
   retryAfterMs: KEPT_MS,
 };
+
+const tooManyLists = (client: string): Fault => ({
+  code: status.RESOURCE_EXHAUSTED,
+  message: `${LISTS_PER_CLIENT} different trending lists are followed for this client: share them, or end some`,
+  reason: 'TOO_MANY_LISTS',
+  retryAfterMs: KEPT_MS,
+  client,
+});
 
 const notMade = (ranking: TrendingRanking): Fault => ({
   code: status.FAILED_PRECONDITION,

@@ -55,9 +55,9 @@ export async function watchFiles(
       logger?.info({ files: paths }, 'replaced files are in use');
     } catch (thrown) {
       const error = asError(thrown);
-      if (told !== error.message)
-        logger?.error({ err: error, files: paths }, 'replaced files are of no use; the old ones stay');
-      told = error.message;
+      const why = `${error.message} ${error.cause instanceof Error ? error.cause.message : ''}`;
+      if (told !== why) logger?.error({ err: error, files: paths }, 'replaced files are of no use; the old ones stay');
+      told = why;
     }
   };
   let timer: NodeJS.Timeout;

@@ -11,6 +11,11 @@ export const wholeNumber =
     throw new InvalidArgumentError(`Give a whole number from ${from} to ${to}.`);
   };
 
+const nonEmpty = (text: string): string => {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('Give a name, or leave the option out.');
+};
+
 export const positiveNumber = (text: string): number => {
   const value = Number(text);
   if (Number.isFinite(value) && value > 0) return value;
@@ -124,7 +129,7 @@ function get(rivulet: Command): void {
     )
     .argument('<user>', 'the user, as in the events')
     .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
-    .option('--category <name>', 'only items of this main category')
+    .option('--category <name>', 'only items of this main category', nonEmpty)
     .option('--exclude-seen', 'leave out what the user has interacted with')
     .option('--explain', 'say why, for each item');
   withLink(command)
@@ -165,7 +170,7 @@ function trending(rivulet: Command): void {
         .choices(['1h', '24h'])
         .default('1h'),
     )
-    .option('--category <name>', 'only items of this main category')
+    .option('--category <name>', 'only items of this main category', nonEmpty)
     .addOption(
       new Option('--ranking <name>', 'what it is ordered by')
         .choices(['score', 'velocity', 'decayed'])

@@ -41,16 +41,30 @@ export function addressOf({ grpcHost, grpcPort }: Config): string {
 /** The token may stand in the environment: command lines can be read by others. */
 function connectOptions(options: LinkOptions): ConnectOptions {
   const tls = tlsOf(options);
-  const token = options.tokenFile === undefined ? process.env[TOKEN_VARIABLE] : readToken(options.tokenFile);
-  return { ...(tls === undefined ? {} : { tls }), ...(token === undefined || token === '' ? {} : { token }) };
+  const token = tokenOf(options);
+  return { ...(tls === undefined ? {} : { tls }), ...(token === undefined ? {} : { token }) };
+}
+
+function tokenOf({ tokenFile }: LinkOptions): string | undefined {
+  if (tokenFile !== undefined) return soundToken(readToken(tokenFile), `the token file ${tokenFile}`);
+  const given = process.env[TOKEN_VARIABLE];
+  return given === undefined || given === '' ? undefined : soundToken(given, `the variable ${TOKEN_VARIABLE}`);
 }
 
 function readToken(path: string): string {
   try {
-    return readFileSync(path, 'utf8').trim();
+    return readFileSync(path, 'utf8');
   } catch (cause) {
     throw fatal('TOKEN_UNREADABLE', `the token file ${path} cannot be read`, { cause });
   }
+}
+
+/** No part of a token is shown. */
+function soundToken(given: string, place: string): string {
+  const token = given.trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  const has = token === '' ? 'is empty' : 'holds a line break, a space or other characters that no token has';
+  throw fatal('TOKEN_UNUSABLE', `${place} ${has}`, { hint: 'it must hold one token, on one line' });
 }
 
 function tlsOf({ tls, tlsCa, tlsCert, tlsKey, tlsServerName }: LinkOptions): ClientTls | undefined {

@@ -55,6 +55,11 @@ export const instant = (ms: number | undefined | null): string =>
     ? '–'
     : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
-/** Control characters could drive the reader's terminal: events come from anyone. */
+/** What could drive the reader's terminal, or turn the order of what follows on its line: events come from anyone. */
+const DRIVING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 export const harmless = (text: string): string =>
-  text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  text.replaceAll(DRIVING, (c) => {
+    const hex = c.charCodeAt(0).toString(16);
+    return hex.length > 2 ? `\\u${hex.padStart(4, '0')}` : `\\x${hex.padStart(2, '0')}`;
+  });

@@ -13,14 +13,23 @@ export interface Listing {
 /** A change is marked for so long. */
 const MARK_MS = 6_000;
 
+interface Passing {
+  readonly text: string;
+  readonly untilMs: number;
+}
+
+const NO_NEWS: Passing = { text: '', untilMs: -Infinity };
+
 /** The newest list, and what is to be said of it: marks of what has changed of late, and news of the connection. */
 export class Board {
   latest: TrendingUpdate | undefined;
   private readonly marks = new Map<string, Passing>();
-  private news: Passing = { text: '', untilMs: -Infinity };
+  private news = NO_NEWS;
 
   take(update: TrendingUpdate, nowMs: number): void {
     this.latest = update;
+    // The node is there again.
+    this.news = NO_NEWS;
     const untilMs = nowMs + MARK_MS;
     for (const itemId of update.left) this.marks.delete(itemId);
     for (const itemId of update.entered) this.marks.set(itemId, { text: 'new', untilMs });
@@ -41,11 +50,6 @@ export class Board {
   newsAt(nowMs: number): string {
     return textAt(this.news, nowMs);
   }
-}
-
-interface Passing {
-  readonly text: string;
-  readonly untilMs: number;
 }
 
 const textAt = (passing: Passing | undefined, nowMs: number): string =>

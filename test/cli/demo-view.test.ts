@@ -128,6 +128,7 @@ describe('what people read', () => {
   it('is cut by characters, and moves no cursor', () => {
     expect(shortened('añb😀c', 4)).toBe('añb…');
     expect(harmless('a\u001b[2Jb\n\u009bc')).toBe('a\\x1b[2Jb\\x0a\\x9bc');
+    expect(harmless('cba\u202e \u2066x\u061c é💥')).toBe('cba\\u202e \\u2066x\\u061c é💥');
   });
 
   it('stands in columns', () => {

@@ -41,4 +41,21 @@ describe('the token', () => {
     vi.stubEnv('RIVULET_TOKEN', await key.sign());
     expect(await asked({})).toContain('1004856');
   });
+
+  it.each(['ey\nJ.a.b', 'eyJ .a.b', 'ey\u00e9J.a.b'])(
+    'that is none names the place it comes from: %j',
+    async (token) => {
+      const { cwd, remove } = workingDirectory();
+      onTestFinished(remove);
+      const tokenFile = join(cwd, 'token');
+      writeFileSync(tokenFile, token);
+      const { asked } = await node();
+      vi.stubEnv('RIVULET_TOKEN', token);
+      const unusable = (place: string) => ({ code: 'TOKEN_UNUSABLE', message: expect.stringContaining(place) });
+      await expect(asked({})).rejects.toMatchObject(unusable('the variable RIVULET_TOKEN'));
+      await expect(asked({ tokenFile })).rejects.toMatchObject(unusable(tokenFile));
+      writeFileSync(tokenFile, '\n');
+      await expect(asked({ tokenFile })).rejects.toMatchObject(unusable('is empty'));
+    },
+  );
 });

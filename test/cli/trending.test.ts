@@ -64,6 +64,11 @@ describe('the list', () => {
     expect(stdout).toContain('Nothing: no item is in this list.');
   });
 
+  it('of a category without a name is not asked for', async () => {
+    expect(await run(['trending', '--category='])).toBe(2);
+    expect(stderr).toContain('Give a name, or leave the option out.');
+  });
+
   it('that is not made names the setting', async () => {
     const { address } = await listsAndAddress();
     expect(await run(['trending', '--ranking', 'decayed', ...address])).toBe(1);
@@ -128,6 +133,9 @@ describe('the live page', () => {
     board.tell('the node stops; trying again in 1 s', 8000, 1000);
     expect(text(board, 8000)).toContain('the node stops; trying again in 1 s');
     expect(text(board, 15_000)).not.toContain('the node stops');
+    board.tell('the node is away; trying again in 9 s', 20_000, 9000);
+    board.take(update, 21_000);
+    expect(text(board, 21_000)).not.toContain('away');
   });
 
   it('in other forms says the same', () => {

@@ -75,7 +75,7 @@ async function builtWithPackage({ folder }: Example, copy: string): Promise<stri
   await build(
     folder,
     copy,
-    buildCommands(folder).filter((command) => command !== 'npm install'),
+    buildCommands(folder).filter((command) => !command.startsWith('npm install')),
   );
   return client;
 }

@@ -100,6 +100,8 @@ describe('a call is refused as UNAUTHENTICATED, with the reason, when its token'
     ['is of another issuer', 'TOKEN_ISSUER', (key) => key.sign({ iss: 'https://other.example.com' })],
     ['is for another audience', 'TOKEN_AUDIENCE', (key) => key.sign({ aud: 'billing' })],
     ['names no subject', 'TOKEN_CLAIM', (key) => key.sign({ sub: undefined })],
+    ['names a subject without a name', 'TOKEN_CLAIM', (key) => key.sign({ sub: '' })],
+    ['names a subject that is no text', 'TOKEN_CLAIM', (key) => key.sign({ sub: { a: 1 } as unknown as string })],
     ['names a key that there is not', 'TOKEN_KEY_UNKNOWN', async () => (await signingKey('k2')).sign()],
     [
       'is signed by another who uses the name of the key',

@@ -71,20 +71,16 @@ describe('the rate', () => {
     await ask(bob);
   });
 
-  it('of wrong tokens is that of the address: who guesses is held off, who has a token that is known goes on', async () => {
+  it('is no matter of wrong tokens: however many come from an address, a good one from there is answered', async () => {
     const key = await signingKey('k1');
     const auth = { ...RULES, keys: { file: keyFile(keySet(key)).path } };
     const { client: ann, address } = await facade(
       { auth, limits: SLOW, clock: standing() },
       { token: await key.sign() },
     );
-    await ask(ann);
-    const guesses = await Promise.all(
-      [1, 2, 3, 4].map(async () => another(address, { token: await (await signingKey('k1')).sign() })),
-    );
-    const reasons: (string | undefined)[] = [];
-    for (const guess of guesses) reasons.push((await failure(ask(guess))).reason);
-    expect(reasons).toEqual(['TOKEN_SIGNATURE', 'TOKEN_SIGNATURE', 'TOKEN_SIGNATURE', 'RATE_EXCEEDED']);
+    const wrong = await signingKey('k1');
+    const guess = await another(address, { token: await wrong.sign() });
+    for (let i = 0; i < 9; i++) expect((await failure(ask(guess))).reason).toBe('TOKEN_SIGNATURE');
     await ask(ann);
   });
 });

@@ -88,6 +88,10 @@ describe.skipIf(!hasOpenssl)(`replaced TLS files${hasOpenssl ? '' : ' (skipped: 
     write(pem('second.pem'), pem('client.key'));
     await vi.waitFor(() => expect(refusals().length).toBeGreaterThan(0));
     expect(await shownBy(server.port)).toBe('CN=first');
+    // For another cause: what was written last is of no use either.
+    const before = refusals().length;
+    writeFileSync(tls.certPath, 'no certificate');
+    await vi.waitFor(() => expect(refusals().length).toBe(before + 1));
 
     write(pem('second.pem'), pem('second.key'));
     await vi.waitFor(async () => expect(await shownBy(server.port)).toBe('CN=second'));

@@ -72,17 +72,23 @@ export interface KeyServer {
   asked: number;
   /** Absent: it fails. */
   text: string | undefined;
+  /** It takes questions, and does not answer them. */
+  hangs: boolean;
 }
 
 export async function keyServer(text: string | undefined): Promise<KeyServer> {
-  const state: { asked: number; text: string | undefined } = { asked: 0, text };
+  const state: Omit<KeyServer, 'url'> = { asked: 0, text, hangs: false };
   const server: Server = createServer((_, response) => {
     state.asked++;
+    if (state.hangs) return;
     if (state.text === undefined) response.writeHead(503);
     response.end(state.text);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
   const { port } = server.address() as { port: number };
   return Object.assign(state, { url: `http://127.0.0.1:${port}/keys` });
 }

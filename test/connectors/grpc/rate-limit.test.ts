@@ -33,12 +33,6 @@ describe('the rate of a client', () => {
     expect(rate.take('a')).toBe(0);
   });
 
-  it('can be looked at', () => {
-    const { rate } = limit(1, 1);
-    expect([rate.wait('a'), rate.take('a'), rate.wait('a'), rate.wait('b')]).toEqual([0, 0, 1000, 0]);
-    expect(rate.clients).toBe(1);
-  });
-
   it('does not suffer when the wall clock goes back', () => {
     const { clock, rate } = limit(1, 1);
     clock.now = 5000;

@@ -1,7 +1,9 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { TokenCheck } from '../../../connectors/grpc/token-check.js';
-import { keyFile, keySet, RULES, signingKey } from './issuer.js';
+import { TokenCheck, type TokenCheckOptions } from '../../../connectors/grpc/token-check.js';
+import type { KeyPlace } from '../../../connectors/grpc/token-keys.js';
+import { systemClock } from '../../../runtime/clock.js';
+import { hearer, keyFile, keyServer, keySet, RULES, signingKey } from './issuer.js';
 
 const bearer = (token: string): Metadata => {
   const metadata = new Metadata();
@@ -9,19 +11,26 @@ const bearer = (token: string): Metadata => {
   return metadata;
 };
 
+const CONNECTION = {};
+
+async function opened(keys: KeyPlace, rules: Partial<TokenCheckOptions> = {}): Promise<TokenCheck> {
+  const own = { keys, reloadEveryMs: 5, clock: systemClock, logger: undefined };
+  const check = await TokenCheck.open({ ...RULES, ...own, ...rules });
+  onTestFinished(() => check.close());
+  return check;
+}
+
 async function checking(text: string) {
   const clock = { now: Date.now(), nowMs: () => clock.now };
   const file = keyFile(text);
-  const check = await TokenCheck.open({
-    ...RULES,
-    keys: { file: file.path },
-    reloadEveryMs: 5,
-    clock,
-    logger: undefined,
-  });
-  onTestFinished(() => check.close());
-  return { check, clock, file };
+  return { check: await opened({ file: file.path }, { clock }), clock, file };
 }
+
+/** A token that only looks like one, and a different one each time. */
+const invented = (kid: string, n: number): Metadata => {
+  const part = (fields: object): string => Buffer.from(JSON.stringify(fields)).toString('base64url');
+  return bearer(`${part({ alg: 'ES256', kid })}.${part({ n })}.${Buffer.alloc(64, n).toString('base64url')}`);
+};
 
 describe('a good token', () => {
   it('is known at once after the first time, until it ends', async () => {
@@ -29,11 +38,11 @@ describe('a good token', () => {
     const { check, clock } = await checking(keySet(key));
     const call = bearer(await key.sign({ sub: 'bob', exp: Math.floor(clock.now / 1000) + 60 }));
     expect(check.known(call)).toBeUndefined();
-    expect(await check.check(call)).toEqual({ subject: 'bob' });
+    expect(await check.check(call, CONNECTION)).toEqual({ subject: 'bob' });
     expect(check.known(call)).toMatchObject({ subject: 'bob' });
     clock.now += 62_000;
     expect(check.known(call)).toBeUndefined();
-    expect(await check.check(call)).toMatchObject({ reason: 'TOKEN_EXPIRED' });
+    expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_EXPIRED' });
     expect(check.remembered).toBe(0);
   });
 
@@ -41,7 +50,7 @@ describe('a good token', () => {
     const key = await signingKey('k1');
     const { check } = await checking(keySet(key));
     const call = bearer(await key.sign());
-    const together = Array.from({ length: 2000 }, () => check.check(call));
+    const together = Array.from({ length: 2000 }, () => check.check(call, CONNECTION));
     expect(new Set(await Promise.all(together)).size).toBe(1);
   });
 
@@ -49,25 +58,72 @@ describe('a good token', () => {
     const [old, young] = [await signingKey('old'), await signingKey('young')];
     const { check, file } = await checking(keySet(old));
     const call = bearer(await old.sign());
-    await check.check(call);
+    await check.check(call, CONNECTION);
     file.write(keySet(young));
     await vi.waitFor(() => expect(check.known(call)).toBeUndefined());
-    expect(await check.check(call)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
+    expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
   });
 });
 
 describe('tokens that are checked at once', () => {
-  it('are bounded: more are told to come back', async () => {
+  it('are bounded: more are told to come back; one on another connection is not', async () => {
     const key = await signingKey('k1');
     const { check } = await checking(keySet(key));
-    const [head, body] = (await key.sign()).split('.');
-    const found = await Promise.all(
-      Array.from({ length: 1100 }, (_, i) =>
-        check.check(bearer(`${head}.${body}.${Buffer.alloc(64, i).toString('base64url')}${i}`)),
-      ),
-    );
-    const reasons = new Set(found.map((one) => ('reason' in one ? one.reason : 'good')));
-    expect(reasons).toContain('TOKENS_WAIT');
-    expect(check.remembered).toBe(0);
+    const flood = Array.from({ length: 1100 }, (_, n) => check.check(invented('k1', n), CONNECTION));
+    let before = 0;
+    for (const one of flood) void one.then(() => before++);
+    expect(await check.check(bearer(await key.sign()), {})).toEqual({ subject: 'ann' });
+    expect(before).toBeLessThan(1000);
+    const reasons = new Set((await Promise.all(flood)).map((one) => ('reason' in one ? one.reason : 'good')));
+    expect(reasons).toEqual(new Set(['TOKEN_SIGNATURE', 'TOKENS_WAIT']));
+    expect(check.remembered).toBe(1);
+  });
+
+  it('and name keys that nobody knows wait for the place of keys; the others do not wait for them', async () => {
+    const key = await signingKey('k1');
+    const server = await keyServer(keySet(key));
+    const check = await opened({ url: server.url }, { coolDownMs: 0 });
+    server.hangs = true;
+    const flood = Array.from({ length: 1100 }, (_, n) => check.check(invented('none', n), CONNECTION));
+    expect(await Promise.race(flood)).toMatchObject({ reason: 'TOKENS_WAIT' });
+    expect(await check.check(bearer(await key.sign()), CONNECTION)).toEqual({ subject: 'ann' });
+  });
+});
+
+describe('a key set', () => {
+  it('without keys ends all tokens, and the log says so; a file that is half written does not', async () => {
+    const [key, { lines, logger }] = [await signingKey('k1'), hearer()];
+    const file = keyFile(keySet(key));
+    const check = await opened({ file: file.path }, { logger });
+    const old = bearer(await key.sign());
+    await check.check(old, CONNECTION);
+    file.write(keySet(key).slice(0, 30));
+    await vi.waitFor(() => expect(lines.join()).toContain('holds no JSON Web Key Set'));
+    expect(check.known(old)).toEqual(expect.objectContaining({ subject: 'ann' }));
+    file.write(keySet());
+    await vi.waitFor(() => expect(lines.join()).toContain('no token is good'));
+    expect(check.known(old)).toBeUndefined();
+    for (const call of [old, bearer(await key.sign({ sub: 'bob' }))]) {
+      expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
+    }
+  });
+
+  it('without keys may be there from the start; one with none that can be used may not', async () => {
+    const check = await opened({ file: keyFile(keySet()).path });
+    const call = bearer(await (await signingKey('k1')).sign());
+    expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
+    const none = { file: keyFile(keySet({ kty: 'RSA', kid: 'bad' })).path };
+    await expect(opened(none)).rejects.toMatchObject({ code: 'GRPC_KEYS_UNUSABLE' });
+  });
+
+  it('with a key that cannot be used: it is logged, and a token that names it is as one that names none', async () => {
+    const [key, { lines, logger }] = [await signingKey('k1'), hearer()];
+    const file = keyFile(keySet(key, { kty: 'EC', crv: 'P-256', kid: 'bad' }));
+    const check = await opened({ file: file.path }, { logger });
+    for (let n = 0; n < 3; n++) {
+      expect(await check.check(invented('bad', n), CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
+    }
+    expect(await check.check(bearer(await key.sign()), CONNECTION)).toEqual({ subject: 'ann' });
+    expect(lines.filter((line) => line.includes('"bad"'))).toHaveLength(1);
   });
 });

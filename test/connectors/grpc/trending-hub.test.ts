@@ -16,6 +16,8 @@ import { transient } from '../../../runtime/errors.js';
 import { settled, VirtualClock } from '../../runtime/virtual-clock.js';
 import { entries, entry, HandLists } from './trending-lists.js';
 
+type Given = { readonly after?: number; readonly category?: string; readonly client?: number };
+
 /** What the hub sees of a call; what is written waits until `taken`. */
 class HandCall extends EventEmitter {
   writableEnded = false;
@@ -25,10 +27,11 @@ class HandCall extends EventEmitter {
   refused: { readonly code?: number } | undefined;
   private readonly waiting: { readonly message: Buffer; readonly taken: () => void }[] = [];
   readonly request: Buffer;
+  readonly getPeer: () => string;
 
-  constructor(limit: number, given: { readonly after?: number; readonly category?: string } = {}) {
+  constructor(limit: number, { after = 0, category = '', client = 1 }: Given = {}) {
     super();
-    const { after = 0, category = '' } = given;
+    this.getPeer = () => `192.0.2.${client}:1`;
     const request = create(StreamTrendingRequestSchema, { limit, category, afterRevision: BigInt(after) });
     this.request = Buffer.from(toBinary(StreamTrendingRequestSchema, request));
     this.on('error', (error: object) => {
@@ -37,7 +40,6 @@ class HandCall extends EventEmitter {
     });
   }
 
-  getPeer = (): string => '192.0.2.1:1';
   getDeadline = (): number => Infinity;
 
   write(message: Buffer, taken: () => void): boolean {
@@ -74,12 +76,11 @@ function bed() {
   const [clock, lists] = [new VirtualClock(), new HandLists()];
   const hub = new TrendingHub(lists, new CallDesk(CALL_LIMITS, clock, undefined), clock);
   onTestFinished(() => hub.stop());
-  const follow = (limit: number, given?: ConstructorParameters<typeof HandCall>[1]): HandCall => {
+  const follow = (limit: number, given?: Given): HandCall => {
     const call = new HandCall(limit, given);
     hub.streamTrending(call as unknown as ByteStream);
     return call;
   };
-  /** Time for a round. */
   const round = async (ms = 10): Promise<void> => {
     await settled();
     clock.advance(ms);
@@ -89,9 +90,8 @@ function bed() {
   return { clock, lists, hub, follow, round };
 }
 
-const itemIds = ['a', 'b', 'c', 'd', 'e', 'f'];
 const someItems = fc
-  .shuffledSubarray(itemIds)
+  .shuffledSubarray(['a', 'b', 'c', 'd', 'e', 'f'])
   .chain((ids) =>
     fc
       .array(fc.nat(2), { minLength: ids.length, maxLength: ids.length })
@@ -259,15 +259,23 @@ describe('while nothing changes', () => {
 
   it('and nobody follows, lists are forgotten; there are never more than 512', async () => {
     const { hub, follow, round } = bed();
-    const first = follow(5);
-    first.end();
-    expect(hub.counts()).toMatchObject({ subscribers: 0, lists: 1 });
+    follow(5).end();
     await round(1000);
-    for (let n = 0; n < 600; n++) follow(5, { category: `c${n}` }).end();
+    for (let n = 0; n < 600; n++) follow(5, { category: `c${n}`, client: n % 8 }).end();
     expect(hub.counts()).toMatchObject({ subscribers: 0, lists: 512 });
-    for (let n = 0; n < 512; n++) follow(5, { category: `d${n}` });
+    for (let n = 0; n < 512; n++) follow(5, { category: `d${n}`, client: n % 8 });
     expect(follow(5, { category: 'one more' }).refused).toMatchObject({ code: 8 });
     expect(hub.counts()).toMatchObject({ subscribers: 512, lists: 512 });
+  });
+
+  it('one client has 128 lists made for it, and leaves room for others, whose lists it may follow', () => {
+    const { hub, follow } = bed();
+    const refused = (category: string, client = 1) => follow(5, { category, client }).refused?.code;
+    for (let n = 0; n < 200; n++) follow(5, { category: `idle${n}` }).end();
+    const [first] = Array.from({ length: 128 }, (_, n) => follow(5, { category: `c${n}` }));
+    expect([refused('d'), refused('d', 2), refused('d')]).toEqual([8, undefined, undefined]);
+    first!.end();
+    expect([refused('e'), hub.counts().lists]).toEqual([undefined, 129]);
   });
 
   it('who comes back within a minute goes on from what it has', async () => {

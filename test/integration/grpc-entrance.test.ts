@@ -1,0 +1,157 @@
+/** What becomes of a call before its request is complete: what strangers, slow clients and broken ones can hold, and what they are told. */
+import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
+import { Metadata } from '@grpc/grpc-js';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { readDetails } from '../../connectors/grpc/status-details.js';
+import { ANSWER, facade, failure, PUBLISH, RECOMMEND } from '../connectors/grpc/facade.js';
+import { keyFile, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
+
+const HEALTH = '/grpc.health.v1.Health/Check';
+
+function connection(address: string): ClientHttp2Session {
+  const session = connect(`http://${address}`);
+  session.on('error', () => undefined);
+  onTestFinished(() => session.destroy());
+  return session;
+}
+
+interface Told {
+  /** The number of the status. */
+  readonly status: number;
+  readonly reason: string | undefined;
+  readonly requestId: string | undefined;
+}
+
+/** A call of which these bytes are sent, and then nothing; what it is told, once it is over. */
+async function sent(
+  session: ClientHttp2Session,
+  path: string,
+  bytes: Buffer,
+  headers = {},
+  ends = false,
+): Promise<Told> {
+  const all = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers };
+  const stream = session.request(all);
+  let told: IncomingHttpHeaders = {};
+  const hear = (some: IncomingHttpHeaders): void => void (told = { ...told, ...some });
+  stream
+    .on('response', hear)
+    .on('trailers', hear)
+    .on('error', () => undefined);
+  stream.resume();
+  stream.write(bytes);
+  if (ends) stream.end();
+  await new Promise((resolve) => stream.once('close', resolve));
+  const details = Metadata.fromHttp2Headers(told);
+  return { status: Number(told['grpc-status']), ...readDetails(details) };
+}
+
+/** The first bytes of a message that has `bytes`. */
+function announced(bytes: number, of = 0, flag = 0): Buffer {
+  const head = Buffer.alloc(5 + of);
+  head.writeUInt8(flag, 0);
+  head.writeUInt32BE(bytes, 1);
+  return head;
+}
+
+const ASKS_ANN = Buffer.concat([announced(5), Buffer.from('\n\x03ann')]);
+const QUICK = { requestMsMax: 40 };
+
+describe('a request that is never complete', () => {
+  it('is refused by its headers when its call has no good token, and holds nothing', async () => {
+    const auth = { ...RULES, keys: { file: keyFile(keySet(await signingKey('k1'))).path } };
+    const { address, calls, began } = await facade({ auth, limits: { requestMsMax: 3_600_000 } });
+    const session = connection(address);
+    const part = announced(60_000, 30_000);
+    for (const authorization of [{}, { authorization: `Bearer ${await (await signingKey('k1')).sign()}` }]) {
+      expect(await sent(session, RECOMMEND, part, authorization)).toMatchObject({ status: 16 });
+    }
+    expect(await sent(session, PUBLISH, part)).toMatchObject({ status: 16, reason: 'TOKEN_MISSING' });
+    expect(began).toHaveLength(3);
+    await vi.waitFor(() => expect(calls.map(({ code }) => code)).toEqual(Array(3).fill('UNAUTHENTICATED')));
+  });
+
+  it.each([RECOMMEND, HEALTH])('is ended after some time: %s', async (path) => {
+    const { address, calls } = await facade({ limits: QUICK });
+    const session = connection(address);
+    const all = [sent(session, path, announced(1000, 10)), sent(session, path, Buffer.alloc(0))];
+    for (const told of await Promise.all(all)) {
+      expect(told).toMatchObject({ status: 4, reason: 'REQUEST_TOO_SLOW', requestId: expect.any(String) });
+    }
+    expect(calls).toMatchObject([{ code: 'DEADLINE_EXCEEDED' }, { code: 'DEADLINE_EXCEEDED' }]);
+  });
+
+  it('counts for its client, also where no token is asked for; who asks for health is one too', async () => {
+    const { address, client } = await facade({ limits: { callsPerClient: 2 } });
+    const session = connection(address);
+    const first = sent(session, HEALTH, announced(1000));
+    void sent(session, RECOMMEND, announced(1000));
+    const tooMany = { status: 8, reason: 'TOO_MANY_CALLS' };
+    await vi.waitFor(async () => {
+      expect(await sent(connection(address), HEALTH, ASKS_ANN, {}, true)).toMatchObject(tooMany);
+    });
+    expect(await failure(client.getRecommendations({ userId: 'ann' }))).toMatchObject({ reason: 'TOO_MANY_CALLS' });
+    session.destroy();
+    await first;
+    await vi.waitFor(() => client.getRecommendations({ userId: 'ann' }));
+  });
+
+  it('and one that comes in one piece with hundreds of others are two things', async () => {
+    const { client } = await facade({ limits: { callsPerClient: 2 } });
+    const all = Array.from({ length: 300 }, (_, i) => client.getRecommendations({ userId: `u${i}` }));
+    expect(await Promise.all(all)).toHaveLength(300);
+  });
+
+  it('is refused when it announces more than 64 KiB', async () => {
+    const { address, calls } = await facade();
+    const told = await sent(connection(address), RECOMMEND, announced(2 ** 16 + 1));
+    expect(told).toMatchObject({ status: 8, reason: 'REQUEST_TOO_LARGE', requestId: expect.any(String) });
+    expect(calls).toMatchObject([{ code: 'RESOURCE_EXHAUSTED' }]);
+  });
+});
+
+describe('what the library refuses by itself is told, and has the id of its request', () => {
+  it.each([
+    ['two messages', Buffer.concat([ASKS_ANN, ASKS_ANN]), {}, 12, 'MALFORMED_REQUEST'],
+    ['no message', Buffer.alloc(0), {}, 12, 'UNIMPLEMENTED'],
+    ['a message that is no gzip', announced(3, 3, 1), { 'grpc-encoding': 'gzip' }, 13, 'MALFORMED_REQUEST'],
+    ['a timeout that is none', ASKS_ANN, { 'grpc-timeout': 'abc' }, 13, 'MALFORMED_REQUEST'],
+  ])('%s', async (_, bytes, headers, status, reason) => {
+    const { address, calls } = await facade({ answers: { get: () => new Promise(() => undefined) } });
+    const given = { ...headers, 'x-request-id': 'shop/1' };
+    const told = await sent(connection(address), RECOMMEND, bytes, given, true);
+    expect(told).toMatchObject({ status, reason, requestId: 'shop/1' });
+    await vi.waitFor(() => expect(calls).toHaveLength(1));
+  });
+
+  it('a deadline', async () => {
+    const { client, calls } = await facade({ answers: { get: () => new Promise(() => undefined) } });
+    const error = await failure(client.getRecommendations({ userId: 'ann' }, { deadlineMs: 100 }));
+    expect(error.status).toBe('DEADLINE_EXCEEDED');
+    await vi.waitFor(() => expect(calls).toMatchObject([{ code: 'DEADLINE_EXCEEDED' }]));
+  });
+
+  it('a method that this node does not have a part for', async () => {
+    const { client, calls } = await facade();
+    const error = await failure(client.streamRecommendations({ userId: 'ann' }).next());
+    expect(error).toMatchObject({ status: 'UNIMPLEMENTED', requestId: expect.any(String) });
+    expect(calls).toMatchObject([{ code: 'UNIMPLEMENTED' }]);
+  });
+});
+
+it('one connection carries all streams that a client may have, and more are refused, not kept waiting', async () => {
+  const warn = vi.fn();
+  process.on('warning', warn);
+  onTestFinished(() => void process.off('warning', warn));
+  const changes = { version: () => 1, onChange: () => () => undefined };
+  const { client } = await facade({ changes, answers: { get: () => ANSWER }, limits: { streamsPerClient: 300 } });
+  const streams = Array.from({ length: 300 }, () => client.streamRecommendations({ userId: 'ann' }));
+  const first = await Promise.all(streams.map((one) => one.next()));
+  expect(first.every(({ done }) => done === false)).toBe(true);
+  expect(await failure(client.streamRecommendations({ userId: 'ann' }).next())).toMatchObject({
+    reason: 'TOO_MANY_STREAMS',
+  });
+  expect((await client.getRecommendations({ userId: 'ann' })).items).toHaveLength(2);
+  await Promise.all(streams.map((one) => one.return(undefined)));
+  expect(warn).not.toHaveBeenCalled();
+});
