@@ -4,8 +4,8 @@
  *   W = max event time − delay                     never moves back
  *   idle ⇔ no rows since a tick idleAfter ago      an idle source holds no one back
  *
- * Rows pass unchanged; those of type purchase also go to a second output, for popularity, and what trending looks at goes to a third. What is said
- * beside them (`Progress`):
+ * Rows pass unchanged; those of type purchase also go to a second output, for popularity, and what trending looks at goes to a third: live at the next
+ * tick that says something, since trending says its lists at ticks. What is said beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
  *   frame      W, end of epoch       to all: W, idle, tick, end of epoch       —
@@ -14,7 +14,8 @@
  *
  * A source that wakes says so to all at once, with its first rows.
  *
- * State    one record: the latest event time and W, the latest tick, since which tick it is quiet, which tick ended the last epoch.
+ * State    one record: the latest event time and W, the latest tick, since which tick it is quiet, which tick ended the last epoch; at most some
+ *          thousand rows that wait for a tick.
  * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like all else. Rows that wait in the mailbox
  *          stand before the tick that would call the source silent: back-pressure is not idleness.
  */
@@ -36,6 +37,13 @@ import { engagements, EVENT_TYPES, events, PURCHASE } from './model.js';
 import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
 import { followTicks } from './operators/follow-ticks.js';
 import { type IntervalEnd, intervalEnds } from './operators/interval-ends.js';
+import {
+  NO_ENGAGEMENTS,
+  release,
+  wait,
+  waitingEngagements,
+  type WaitingEngagements,
+} from './operators/waiting-engagements.js';
 
 export type Trigger =
   { readonly kind: 'frame' } | { readonly kind: 'file' } | { readonly kind: 'interval'; readonly everyMs: number };
@@ -60,7 +68,8 @@ type Say<F> = (frame: F, progress?: Progress) => Emission;
 type Out = Readonly<Record<'rows' | 'purchases', Say<Events>>> & { readonly engagements: Say<Engagements> };
 
 const NO_EVENTS = frameOf(events, []);
-const NO_ENGAGEMENTS = frameOf(engagements, []);
+/** More do not wait for a tick. */
+const WAITING_MAX = 8_192;
 const NO_KINDS = new Uint8Array(EVENT_TYPES.length);
 
 export const watermark = (options: WatermarkOptions) => {
@@ -71,12 +80,14 @@ export const watermark = (options: WatermarkOptions) => {
     version: 1,
     inputs: { events: input(events) },
     outputs: { rows: events, purchases: events, engagements },
-    state: { source: value<SourceState>(() => ({})) },
-    pipeline: ({ inputs, epochEnds, ticks, state: { source }, out }) => {
+    state: { source: value<SourceState>(() => ({})), waiting: waitingEngagements() },
+    pipeline: ({ inputs, epochEnds, ticks, state: { source, waiting }, out }) => {
       const rows = inputs.events.pipe(
         filter((frame) => frame.rows > 0),
         advanceWatermark(source, { delayMs, idleAfterMs }),
-        mergeMap((advance) => emissionsOf(out, advance, progressOfRows(trigger, advance, source.get()), options)),
+        mergeMap((advance) =>
+          emissionsOf(out, advance, progressOfRows(trigger, advance, source.get()), options, waiting),
+        ),
       );
       const tickEnds = endingTicks(trigger, source, ticks).pipe(map((end) => progressOfTick(end, idleAfterMs)));
       const fileEnds = epochEnds.pipe(
@@ -87,7 +98,7 @@ export const watermark = (options: WatermarkOptions) => {
         mergeMap((progress) => [
           out.rows(NO_EVENTS, progress),
           out.purchases(NO_EVENTS, progress),
-          out.engagements(NO_ENGAGEMENTS, progress),
+          out.engagements(release(waiting), progress),
         ]),
       );
       return merge(rows, markers);
@@ -115,12 +126,16 @@ function emissionsOf(
   out: Out,
   { frame }: Advance,
   progress: Progress | undefined,
-  { purchases, engagements: kinds = NO_KINDS }: WatermarkOptions,
+  { trigger, purchases, engagements: kinds = NO_KINDS }: WatermarkOptions,
+  waiting: WaitingEngagements,
 ): Emission[] {
   const bought = purchases ? picked(frame, (type) => type === PURCHASE) : NO_EVENTS;
   // Nearly all of them count as something: the few others are not worth a copy.
-  const engaged = frame.columns.type.some((type) => kinds[type] !== 0) ? asEngagements(frame) : NO_ENGAGEMENTS;
+  let engaged = frame.columns.type.some((type) => kinds[type] !== 0) ? asEngagements(frame) : NO_ENGAGEMENTS;
   const everywhere = progress?.everywhere === true;
+  if (trigger.kind !== 'file' && engaged.rows > 0) {
+    engaged = wait(waiting, engaged) >= WAITING_MAX || everywhere ? release(waiting) : NO_ENGAGEMENTS;
+  }
   return [
     out.rows(frame, progress),
     ...(bought.rows > 0 || everywhere ? [out.purchases(bought, progress)] : []),

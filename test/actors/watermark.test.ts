@@ -47,17 +47,41 @@ describe('rows', () => {
     expect(sizes(new StageDriver(stageOf('file')).feed('events', [event(1), event(2, CART)]))).toEqual(['rows 2']);
   });
 
-  it('also go to trending, with what it looks at, where it counts any of them', () => {
+  describe('also go to trending, with what it looks at', () => {
     const engagements = Uint8Array.from([1, 0, 1, 0, 0, 0]);
-    const driver = new StageDriver(stageOf('frame', true, engagements));
-    expect(driver.feed('events', [event(1), event(2, CART), { ...event(3), category: 'kids' }]).rows).toMatchObject({
-      engagements: [
-        { time: 1, type: VIEW, item: '1' },
-        { time: 2, type: CART, item: '1' },
-        { time: 3, type: VIEW, item: '1', category: 'kids' },
-      ],
+    const looked = [
+      { time: 1, type: VIEW, item: '1' },
+      { time: 2, type: CART, item: '1' },
+      { time: 3, type: VIEW, item: '1', category: 'kids' },
+    ];
+    const rows = [event(1), event(2, CART), { ...event(3), category: 'kids' }];
+
+    it('at once of files, where it counts any of them', () => {
+      const driver = new StageDriver(stageOf('file', true, engagements));
+      expect(driver.feed('events', rows).rows).toMatchObject({ engagements: looked });
+      expect(sizes(driver.feed('events', [event(4, CART)]))).toEqual(['rows 1']);
     });
-    expect(sizes(driver.feed('events', [event(4, CART)]))).toEqual(['rows 1']);
+
+    it('live at the next tick, once, whatever crashes there are', () => {
+      const driver = new StageDriver(stageOf('frame', true, engagements));
+      expect(sizes(driver.feed('events', rows.slice(0, 1)))).toEqual(['rows 1']);
+      driver.snapshot();
+      driver.feed('events', rows.slice(1));
+      driver.crash();
+      expect(sizes(driver.feed('events', rows.slice(1)))).toEqual(['rows 2']);
+      expect(driver.tick(1_000).rows['engagements']).toEqual(looked);
+      driver.snapshot();
+      driver.crash();
+      expect(driver.tick(2_000).rows['engagements']).toEqual([]);
+    });
+
+    it('live before the tick when there are very many', () => {
+      const driver = new StageDriver(stageOf('frame', true, engagements));
+      const many = Array.from({ length: 5_000 }, (_, i) => event(i));
+      expect(sizes(driver.feed('events', many))).toEqual(['rows 5000']);
+      expect(sizes(driver.feed('events', many))).toEqual(['rows 5000', 'engagements 10000']);
+      expect(driver.tick(1_000).rows['engagements']).toEqual([]);
+    });
   });
 
   it('that are none are nothing', () => {
