@@ -5,9 +5,9 @@
  *   X1  Nothing but telemetry depends on them: rows, parts, tags and state are the same with and without. They are in memory, so that a restart loses
  *       those that wait, and tells the spans of what it replays once more.
  *   X2  Only sampled contexts are followed. What nobody traces costs one look at its headers, or at an empty list.
- *   X3  A context goes with the next rows of its keys, to their partition: a window says nothing of an event until the epoch ends. Stages before the
- *       keys (of the source) say at once what comes of an event, or never. What is told to all partitions is of many events and has none, and
- *       neither has what goes to a topic.
+ *   X3  A context goes with the next rows of its keys, to their partition: a window says nothing of an event until the epoch ends. What reads
+ *       publishers' messages says at once what comes of an event, or never. What is told to all partitions is of many events and has none,
+ *       and neither has what goes to a topic.
  *   X4  At most TRACES_MAX wait per destination, and travel with one message; the oldest go first.
  */
 import { ROOT_CONTEXT, type Span, type SpanContext, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
@@ -17,7 +17,7 @@ import { hashAt, textAt } from './dictionary.js';
 import type { AnyColumn, Frame } from './frame.js';
 import { subjectOf, type Topology } from './graph.js';
 import type { LogMessage } from './ports.js';
-import type { AnyStage, Emission } from './stage.js';
+import { type AnyStage, type Emission, RAW } from './stage.js';
 import { contextOf, isSampled, type TraceHeaders, traceHeaders } from './trace-context.js';
 
 export type TraceFields = Pick<Trace, 'traceparent' | 'tracestate' | 'users' | 'items'>;
@@ -41,6 +41,7 @@ interface Way {
 
 export class Traces {
   private readonly ways: readonly Way[];
+  private readonly isRaw: boolean;
   private readonly waiting = new Map<string, TraceFields[]>();
   private spans: Span[] = [];
   /** Of what hands nothing on, a view: what it has taken in, by input; the latest, and the latest by user. */
@@ -52,6 +53,7 @@ export class Traces {
     private readonly partition: number,
   ) {
     this.ways = waysOf(topology, stage.id, partition);
+    this.isRaw = Object.values(stage.inputs).some(({ type }) => type === RAW);
   }
 
   /** Begins the spans of publishers' messages; `emissionsOf` says what comes of one alone, which tells its keys. */
@@ -76,7 +78,7 @@ export class Traces {
 
   /** Before an input. */
   next(): void {
-    if (this.stage.key === 'source' && this.waiting.size > 0) this.waiting.clear();
+    if (this.isRaw && this.waiting.size > 0) this.waiting.clear();
   }
 
   waitFor(subject: string): boolean {

@@ -118,10 +118,9 @@ describe('a context', () => {
         ]) {
           expect([stage, through(stage)]).toEqual([stage, all]);
         }
-        // Of views nothing is said to popularity.
         expect(through('trending')).toEqual(all);
-        expect(through('popularity').filter((n) => n % 2 === 0)).toEqual([]);
-        expect(through('popularity')).toEqual(all.filter((n) => n % 2 === 1));
+        // Of views nothing is said to popularity, but with a purchase of the same item.
+        expect(through('popularity')).toEqual(expect.arrayContaining(all.filter((n) => n % 2 === 1)));
       }),
       { numRuns: 10 },
     );

@@ -8,6 +8,7 @@ import { type TrendingListCells, trendingReader } from '../../actors/trending-li
 import { fnv1a, utf8 } from '../../runtime/bytes.js';
 import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
 import type { MailboxFold } from '../../runtime/fold.js';
+import { partitionBy } from '../../runtime/frame.js';
 import { groupedBy } from '../runtime/grouped.js';
 import { ranked } from '../support/trending-oracle.js';
 import { publishAll } from './breaking-writers.js';
@@ -22,6 +23,7 @@ import { World } from './world.js';
 const USERS = 4;
 const EVENTS = 26;
 const WINDOW_MS = 300_000;
+const LAST_TICK_MS = 2_000_000_000_000;
 const START_MS = 1_700_000_000_000 - 8 * 60_000;
 const CATEGORIES = ['electronics.audio', 'apparel.shoes', 'kids', undefined];
 
@@ -122,13 +124,21 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxFold>): void 
   }
 }
 
-/** The day has all events, also those that are too late for the windows of `window`. What came behind the last tick is said at one more. */
+/** The day has all events, also those that are too late for the windows of `window`. What came behind the last tick is told at one more. */
 function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxFold>): void {
-  const { instance } = folds.get('trending-lists/0')!;
-  for (let p = 0; p < job.topology.count('trending'); p++) {
-    for (const { frame } of folds.get(`trending/${p}`)!.instance.tick(Infinity)) instance.take('tops', frame);
+  const instancesOf = (stage: string) =>
+    Array.from({ length: job.topology.count(stage) }, (_, p) => folds.get(`${stage}/${p}`)!.instance);
+  const [counting, [lists]] = [instancesOf('trending'), instancesOf('trending-lists')];
+  for (const instance of instancesOf('watermark')) {
+    for (const { output, frame } of instance.tick(LAST_TICK_MS)) {
+      if (output !== 'engagements') continue;
+      partitionBy(frame, 'item', counting.length).forEach((rows, p) => rows && counting[p]!.take('events', rows));
+    }
   }
-  const read = trendingReader(instance.cellsOf() as unknown as TrendingListCells)('day', 'score', undefined);
+  for (const instance of counting) {
+    for (const { frame } of instance.tick(LAST_TICK_MS)) lists!.take('tops', frame);
+  }
+  const read = trendingReader(lists!.cellsOf() as unknown as TrendingListCells)('day', 'score', undefined);
   const engaged = GOOD.map(({ event_time, event_type, item_id }) => {
     return { time: Date.parse(event_time), type: event_type, item: item_id };
   });
