@@ -72,7 +72,7 @@ it('says what the server refuses', async () => {
   const { code, stdout } = await runCli(cwd, ['publish', '--file', file, '--nats-url', nats.url]);
   expect(code).toBe(1);
   expect(stdout).toMatch(
-    /published 1 events .* refused 1\n {2}refused: a message of \d+ bytes is above the server's limit of 65\d{3}\n/,
+    /published 1 events .* refused 1\n {2}refused: a message of \d+ bytes is above the server's limit of 64512\n/,
   );
 });
 
