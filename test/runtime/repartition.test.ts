@@ -76,7 +76,8 @@ function knowledge(driver: TopologyDriver) {
           interest: one.interest.toPrecision(9),
         }))
         .sort((x, y) => Number(y.score) - Number(x.score) || (x.item < y.item ? -1 : 1)),
-      seen: [...reader.seen(user)],
+      // Rows of windows that close together have no order among them: those that were moved stand where they came.
+      seen: [...reader.seen(user)].sort(),
       fallback: reader.fallback(100),
       tops: CATEGORIES.map((category) => reader.topOf(category?.split('.')[0] ?? '', 100)),
       totals: [...(ranking.totals.get(user) ?? [])],
@@ -157,7 +158,7 @@ describe('another number of partitions', () => {
           // And nothing piles up on the way there and back.
           expect(await run({ options, seed, rounds }, q, { 1: p, [at]: q, 7: q })).toEqual(expected);
         }),
-        { numRuns: 5 },
+        { numRuns: 5, examples: [[1, 1, 6, 5]] },
       );
     }, 60_000);
   }
