@@ -16,6 +16,7 @@ import { fnv1aOf } from './bytes.js';
 import { hashAt, textAt } from './dictionary.js';
 import type { AnyColumn, Frame } from './frame.js';
 import { subjectOf, type Topology } from './graph.js';
+import { partitionOf } from './law.js';
 import type { LogMessage } from './ports.js';
 import { type AnyStage, type Emission, RAW } from './stage.js';
 import { contextOf, isSampled, type TraceHeaders, traceHeaders } from './trace-context.js';
@@ -93,7 +94,7 @@ export class Traces {
     const found = new Map<number, TraceFields[]>();
     const hashes = pieces.map(({ frame }) => hashesOf(frame));
     const left = this.waiting.get(subject)!.filter((fields) => {
-      const [users, items] = [fields.users.map(hashOf), fields.items.map(hashOf)];
+      const [users, items] = [fields.users.map(fnv1aOf), fields.items.map(fnv1aOf)];
       const bearer = hashes.findLastIndex(
         ({ user, item }) => users.some((hash) => user.has(hash)) || items.some((hash) => item.has(hash)),
       );
@@ -212,9 +213,6 @@ function sampledOf(messages: readonly LogMessage[]): readonly Traced[] {
   return found?.reverse() ?? NOTHING;
 }
 
-/** As of an entry of a dictionary. */
-const hashOf = fnv1aOf;
-
 /** Of what a frame's dictionaries hold; that two texts may have one hash is for telemetry good enough. */
 function hashesOf(frame: Frame | undefined): { readonly user: Set<number>; readonly item: Set<number> } {
   const columns = (frame?.rows ?? 0) === 0 ? {} : (frame!.columns as Readonly<Record<string, AnyColumn>>);
@@ -231,7 +229,7 @@ function hashesOf(frame: Frame | undefined): { readonly user: Set<number>; reado
 function groupedByPartition(keys: readonly string[], targets: number): Map<number, string[]> {
   const grouped = new Map<number, string[]>();
   for (const key of keys) {
-    const q = hashOf(key) % targets;
+    const q = partitionOf(key, targets);
     const group = grouped.get(q);
     if (group === undefined) grouped.set(q, [key]);
     else group.push(key);

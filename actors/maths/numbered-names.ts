@@ -54,12 +54,15 @@ export class NumberedNames {
     return textAt(this.rows.dictionary('name'), number);
   }
 
+  /** All numbers, that of the absent name too. */
+  all(): number[] {
+    return Array.from({ length: this.rows.rows }, (_, number) => number);
+  }
+
   /** Lets all other names go. The new numbers by the old, 0 for those that are gone. */
   keepOnly(isKept: (number: number) => boolean): Uint32Array {
     const { rows } = this;
-    const kept = Uint32Array.from(
-      Array.from({ length: rows.rows }, (_, n) => n).filter((n) => n === NO_NAME || isKept(n)),
-    );
+    const kept = Uint32Array.from(this.all().filter((number) => number === NO_NAME || isKept(number)));
     const names = rows.frame(kept);
     const numbers = new Uint32Array(rows.rows);
     kept.forEach((was, number) => (numbers[was] = number));
@@ -79,7 +82,7 @@ export class NumberedNames {
   }
 
   markAll(): void {
-    for (let number = 0; number < this.rows.rows; number++) this.mark(number, true);
+    for (const number of this.all()) this.mark(number, true);
   }
 
   marked(): number[] {

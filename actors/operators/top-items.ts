@@ -92,16 +92,16 @@ export class TopItems {
     if (step > said) newest.set(step);
     if (!(pane <= paneOfStep(said))) categories.markAll();
     const marked = categories.marked();
-    const listsBy = (ranking: TrendingRanking): readonly number[] =>
-      ranking === 'velocity' && step > said
-        ? Array.from({ length: categories.rows.rows }, (_, number) => number)
-        : marked;
-    const lists = this.options.rankings.reduce((sum, ranking) => sum + listsBy(ranking).length, 0);
-    if (lists === 0) return [];
-    const chunks = this.chunks(lists);
+    const listsBy = this.options.rankings.map((ranking) => ({
+      ranking,
+      lists: ranking === 'velocity' && step > said ? categories.all() : marked,
+    }));
+    const count = listsBy.reduce((sum, { lists }) => sum + lists.length, 0);
+    if (count === 0) return [];
+    const chunks = this.chunks(count);
     for (const window of TRENDING_WINDOWS) {
       const look = this.look(window, startOf(window, pane), true);
-      for (const ranking of this.options.rankings) this.say(chunks, look, ranking, listsBy(ranking));
+      for (const { ranking, lists } of listsBy) this.say(chunks, look, ranking, lists);
     }
     for (const number of marked) categories.mark(number, false);
     return chunks.finish();

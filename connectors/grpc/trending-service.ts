@@ -236,10 +236,8 @@ const TOO_MANY_LISTS: Fault = {
 };
 
 const tooManyLists = (client: string): Fault => ({
-  code: status.RESOURCE_EXHAUSTED,
+  ...TOO_MANY_LISTS,
   message: `${LISTS_PER_CLIENT} different trending lists are followed for this client: share them, or end some`,
-  reason: 'TOO_MANY_LISTS',
-  retryAfterMs: KEPT_MS,
   client,
 });
 

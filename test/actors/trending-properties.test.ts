@@ -1,7 +1,6 @@
 /** Trending against a batch oracle: any order within an epoch, any frames, snapshots and crashes anywhere; and against Spark's input (../shared/parity). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EVENT_TYPES, type EventType } from '../../actors/model.js';
 import { trending } from '../../actors/trending.js';
 import { trendingLists } from '../../actors/trending-lists.js';
 import { partitionOf } from '../../runtime/stage.js';
@@ -12,6 +11,7 @@ import {
   HOUR,
   type Kind,
   type OracleRow,
+  rowOf,
   ranked,
   trendingOracle,
 } from '../support/trending-oracle.js';
@@ -19,11 +19,6 @@ import { type Cut, cutsOf, framesOf, play, playWithCrashes, rowsSaid, type Step 
 
 const DELAY = 600_000;
 const NIGHT = Date.UTC(2019, 9, 1);
-
-const rowOf = ({ time, type, item, category }: Engagement) => ({
-  ...{ time, type: EVENT_TYPES.indexOf(type as EventType), item },
-  ...(category === undefined ? {} : { category }),
-});
 
 /** Around midnight, over more hours than the hour's delay and, now and then, more than the day's; at the edges of hours in particular. */
 const timeArbitrary = fc.oneof(

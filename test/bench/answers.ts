@@ -16,7 +16,7 @@ import {
   RecommendationService,
 } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { GHZ, goTool } from '../support/go-tools.js';
-import { BenchNode, fill, pause, userName } from './fleet.js';
+import { BenchNode, fill, pause, spreadUser, userName } from './fleet.js';
 import { DIST, loadAverage, ROOT, round, run, say } from './machine.js';
 
 const [GRPC_PORT, NATS_PORT] = [55_064, 55_235];
@@ -58,9 +58,7 @@ export async function benchAnswers(users: number): Promise<void> {
     await fill(node, users);
     await pause(REST_MS);
     const requestsOf = (count: number): Asked => {
-      const asked = Array.from({ length: count }, (_, n) =>
-        userName(Math.floor(((n * 0.618033988749895) % 1) * users)),
-      );
+      const asked = Array.from({ length: count }, (_, n) => userName(spreadUser(n, users)));
       const requests = join(folder, `requests-${count}.json`);
       writeFileSync(requests, JSON.stringify(asked.map((userId) => ({ userId }))));
       return { asked, requests };

@@ -71,6 +71,9 @@ export class BenchNode {
   }
 }
 
+/** The n-th of some users out of all: a Weyl sequence, spread over them, the same in every run. */
+export const spreadUser = (n: number, users: number): number => Math.floor(((n * 0.618033988749895) % 1) * users);
+
 export const userName = (n: number): string => `user-${n}`;
 
 /** An event of a user who may be one of many. */

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
-import { BenchNode, eventOf, fill, FILLED_NODE, pause, userName } from './fleet.js';
+import { BenchNode, eventOf, fill, FILLED_NODE, pause, spreadUser, userName } from './fleet.js';
 import { CLI, cpuSeconds, loadAverage, round, say } from './machine.js';
 
 const [GRPC_PORT, NATS_PORT] = [55_061, 55_232];
@@ -56,7 +56,7 @@ export async function benchRecovery(users: number): Promise<void> {
 async function publishLast(round_: number, users: number): Promise<void> {
   const connection = await connect({ servers: `nats://127.0.0.1:${NATS_PORT}` });
   for (let n = 0; n < LAST_EVENTS; n++) {
-    const user = Math.floor(((n * 0.618033988749895) % 1) * users);
+    const user = spreadUser(n, users);
     connection.publish('rivulet.events.view', eventOf(`last-${round_}-${n}`, user, n, Date.now()));
     if (n % 20 === 0) await pause((20 / LAST_RATE) * 1000);
   }

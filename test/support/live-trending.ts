@@ -1,10 +1,9 @@
 /** Trending live, in memory: instances by item, and the view that reads them. */
-import { EVENT_TYPES } from '../../actors/model.js';
 import { trending, type TrendingOptions } from '../../actors/trending.js';
 import { type TrendingListCells, trendingLists, trendingReader } from '../../actors/trending-lists.js';
 import { partitionOf } from '../../runtime/stage.js';
 import { StageDriver } from './stage-driver.js';
-import type { Engagement } from './trending-oracle.js';
+import { type Engagement, rowOf } from './trending-oracle.js';
 
 const DELAY_MS = 600_000;
 
@@ -58,8 +57,3 @@ export class LiveTrending {
 }
 
 const stageOf = (options: TrendingOptions) => trending({ said: 'live', delayMs: DELAY_MS, ...options });
-
-const rowOf = ({ time, type, item, category }: Engagement) => ({
-  ...{ time, item, type: EVENT_TYPES.findIndex((name) => name === type) },
-  ...(category === undefined ? {} : { category }),
-});

@@ -1,10 +1,18 @@
 /** Trending as a batch job would do it: every event into every window that it is part of and that is open, then sort. */
+import { EVENT_TYPES, type EventType } from '../../actors/model.js';
+
 export interface Engagement {
   readonly time: number;
   readonly type: string;
   readonly item: string;
   readonly category?: string | undefined;
 }
+
+/** As trending takes it in. */
+export const rowOf = ({ time, type, item, category }: Engagement) => ({
+  ...{ time, type: EVENT_TYPES.indexOf(type as EventType), item },
+  ...(category === undefined ? {} : { category }),
+});
 
 export interface OracleRow {
   readonly start: number;
