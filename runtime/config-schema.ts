@@ -145,6 +145,7 @@ const grpcLimits = z.strictObject({
 });
 
 const grpcConnections = z.strictObject({
+  atOnce: whole(1, 1_000_000, 'connections of all clients that are open at once; one above is closed').default(10_000),
   keepaliveSeconds: amount(1, 86_400, 'a connection without traffic is pinged after this long').default(60),
   keepaliveTimeoutSeconds: amount(0.1, 3600, 'and closed when there is no answer for this long').default(20),
   ageSeconds: amount(1, SECONDS_MAX, 'a connection this old is renewed, so that clients spread over new nodes').default(

@@ -23,6 +23,8 @@ export interface CallLimits {
   readonly publishesInFlight: number;
   /** How far in the future the time of an event may be. */
   readonly futureMsMax: number;
+  /** Connections that are open at once, of all clients; one above is closed. */
+  readonly connectionsMax: number;
   /** A connection without traffic is pinged after this long, and closed when there is no answer in time. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
@@ -42,6 +44,7 @@ export const CALL_LIMITS: CallLimits = {
   callBurst: 100,
   publishesInFlight: 256,
   futureMsMax: 24 * 3_600_000,
+  connectionsMax: 10_000,
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,
   connectionAgeMsMax: 30 * 60_000,

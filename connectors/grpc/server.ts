@@ -24,6 +24,7 @@ import { CallDesk } from './call-desk.js';
 import { serverCredentials, type ServerTls } from './credentials.js';
 import { EventHandlers } from './event-service.js';
 import { CallGuard } from './call-guard.js';
+import { boundConnections } from './connections.js';
 import type {
   CallObserver,
   EventPublisher,
@@ -153,6 +154,7 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
     stopHubs();
     throw error;
   });
+  boundConnections(server, limits.connectionsMax, clock, logger);
   let stopped: Promise<void> | undefined;
   return {
     port: boundPort,

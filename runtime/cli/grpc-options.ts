@@ -9,7 +9,7 @@ export function grpcOptions(config: Config): NodeOptions['grpc'] {
   const { grpcTlsCertFile: certPath, grpcTlsKeyFile: keyPath, grpcTlsClientCaFile: clientCaPath } = config;
   const auth = authOptions(config.grpcAuth);
   const { callsPerSecond, callBurst, callsAtOnce, streams } = config.grpcLimits;
-  const { keepaliveSeconds, keepaliveTimeoutSeconds, ageSeconds, ageGraceSeconds } = config.grpcConnections;
+  const { atOnce, keepaliveSeconds, keepaliveTimeoutSeconds, ageSeconds, ageGraceSeconds } = config.grpcConnections;
   return {
     host: config.grpcHost,
     port: config.grpcPort,
@@ -23,6 +23,7 @@ export function grpcOptions(config: Config): NodeOptions['grpc'] {
       callBurst,
       callsPerClient: callsAtOnce,
       streamsPerClient: streams,
+      connectionsMax: atOnce,
       keepaliveMs: keepaliveSeconds * SECOND_MS,
       keepaliveTimeoutMs: keepaliveTimeoutSeconds * SECOND_MS,
       connectionAgeMsMax: ageSeconds * SECOND_MS,

@@ -1,7 +1,9 @@
 /** StreamTrending over real sockets. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it, vi } from 'vitest';
 import type { TrendingUpdate } from '../../connectors/grpc/client.js';
+import type { TrendingState } from '../../connectors/grpc/client-trending.js';
 import type { CallError } from '../../connectors/grpc/call-error.js';
 import { readDetails } from '../../connectors/grpc/status-details.js';
 import { transient } from '../../runtime/errors.js';
@@ -72,6 +74,23 @@ describe('a subscriber', () => {
     const elsewhere = new Subscriber(client, { afterRevision: 99n });
     await vi.waitFor(() => expect([behind.kinds, behind.text]).toEqual([['delta'], 'a:3 b:2']));
     await vi.waitFor(() => expect([elsewhere.kinds, elsewhere.text]).toEqual([['snapshot'], 'a:3 b:2']));
+  });
+
+  it('of a list that stands still is told as of when it stands', async () => {
+    const { lists, address } = await listsAndFacade();
+    const client = bareClient(address);
+    const subscriber = async (state?: TrendingState): Promise<Subscriber> => {
+      const one = new Subscriber(client, { afterRevision: BigInt(state?.revision ?? 0) }, state);
+      await vi.waitFor(() => expect(one.messages).toHaveLength(1));
+      return one;
+    };
+    const { state } = await subscriber();
+    const laterMs = state!.asOfMs! + 90_000;
+    lists.set(entries('a:3 b:2 c:1'), { revision: 1, asOfMs: laterMs });
+    const later = await subscriber(state);
+    expect([later.kinds, timestampMs(later.messages[0]!.asOf!)]).toEqual([['heartbeat'], laterMs]);
+    const anew = await subscriber();
+    expect([anew.kinds, anew.state?.asOfMs]).toEqual([['snapshot'], laterMs]);
   });
 
   it('that does not read is sent what fits the connection, then one delta to what is newest', async () => {

@@ -54,10 +54,14 @@ export class HandLists implements TrendingLists {
   }
 
   /** The next state of a list, of the hour by score unless said otherwise. */
-  set(items: readonly TrendingEntry[], given: Partial<TrendingQuery> & { readonly revision?: number } = {}): void {
+  set(
+    items: readonly TrendingEntry[],
+    given: Partial<TrendingQuery & Pick<TrendingList, 'revision' | 'asOfMs'>> = {},
+  ): void {
     const query = { window: 'hour', ranking: 'score', category: undefined, ...given } as const;
-    const revision = given.revision ?? (this.lists.get(keyOf(query))?.revision ?? 0) + 1;
-    this.lists.set(keyOf(query), { revision, asOfMs: HOUR.startMs + revision * 1000, window: HOUR, items });
+    const { revision = (this.lists.get(keyOf(query))?.revision ?? 0) + 1 } = given;
+    const { asOfMs = HOUR.startMs + revision * 1000 } = given;
+    this.lists.set(keyOf(query), { revision, asOfMs, window: HOUR, items });
     for (const listener of this.listeners) listener();
   }
 }
