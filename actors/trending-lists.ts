@@ -7,8 +7,7 @@
  *             revision, which is the same on all nodes, since it follows from what stands in the mailbox
  *   bounded   says the windows that have closed, each kind ascending, at the end of the epoch in which they did
  *
- * State    per list what each instance last said of it (some 100 bytes an entry), and its revision; the latest tick. A list that has been empty for a
- *          window is forgotten.
+ * State    per list what each instance last said of it (some 100 bytes an entry), and its revision; the latest tick. A list without items is forgotten.
  * Restart  restored with the snapshot; what was said since is replayed from the mailbox.
  */
 import { ignoreElements, map, merge, mergeMap, tap } from 'rxjs';
@@ -29,6 +28,7 @@ import { SIZE_MS, velocity } from './maths/trending.js';
 import {
   alsoSaid,
   heardFrom,
+  isOver,
   listOf,
   type SaidList,
   type SaidOfWindow,
@@ -57,6 +57,8 @@ export interface TrendingListCells {
   /** Keys of lists of which a newer window has begun. */
   readonly rolling: Value<readonly string[]>;
   readonly tick: Value<number>;
+  /** The revision of all lists that are not known. */
+  readonly forgotten: Value<number>;
   readonly closing: Value<Closing>;
 }
 
@@ -73,6 +75,7 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
       lists: keyed(json<TrendingState>(), { law: splitTrending }),
       rolling: value<readonly string[]>(() => [], undefined, only),
       tick: value(() => 0, undefined, only),
+      forgotten: value(() => 0, undefined, only),
       closing: value<Closing>(() => ({}), undefined, only),
     },
     pipeline: ({ inputs, ticks, epochEnds, inputEnd, state, out }) => {
@@ -161,27 +164,38 @@ function groupsOf({ rows, columns }: Tops): Group[] {
   return groups;
 }
 
-function keep({ lists, rolling, tick }: TrendingListCells, groups: readonly Group[]): void {
+function keep(cells: TrendingListCells, groups: readonly Group[]): void {
+  const { lists, rolling, tick, forgotten } = cells;
   const keys = new Set(rolling.get());
   for (const group of groups) {
     const key = keyOf(group.window, group.ranking, group.category);
     const before = lists.get(key);
-    const after = heardFrom(before, group, tick.get());
-    if (after !== undefined) lists.set(key, after);
-    else if (before !== undefined) lists.delete(key);
+    const after = heardFrom(before, group, tick.get(), forgotten.get());
+    if (after !== undefined) put(cells, key, after);
     if (after?.next !== undefined) keys.add(key);
   }
   if (keys.size > rolling.get().length) rolling.set([...keys]);
 }
 
-function roll({ lists, rolling, tick }: TrendingListCells, tickMs: number): void {
+/** Only what has items, or is about to change, is remembered. */
+function put({ lists, forgotten }: TrendingListCells, key: string, state: TrendingState): void {
+  if (!isOver(state)) {
+    lists.set(key, state);
+    return;
+  }
+  lists.delete(key);
+  forgotten.set(Math.max(forgotten.get(), state.revision));
+}
+
+function roll(cells: TrendingListCells, tickMs: number): void {
+  const { lists, rolling, tick } = cells;
   tick.set(Math.max(tick.get(), tickMs));
   if (rolling.get().length === 0) return;
   const left = rolling.get().filter((key) => {
     const before = lists.get(key);
     if (before === undefined) return false;
     const after = ticked(before, tick.get());
-    if (after !== before) lists.set(key, after);
+    if (after !== before) put(cells, key, after);
     return after.next !== undefined;
   });
   rolling.set(left);
@@ -221,23 +235,26 @@ export interface ReadEntry extends TrendingEntry {
 
 export interface ReadTrending {
   readonly revision: number;
-  readonly startMs: number;
-  readonly endMs: number;
+  /** [start, end), epoch ms; absent when nothing is in it. */
+  readonly window: { readonly startMs: number; readonly endMs: number } | undefined;
   readonly list: readonly ReadEntry[];
 }
 
-/** Reads the cells of the one instance; undefined: nothing is in that list. The same object until it changes. */
+/** Reads the cells of the one instance. The same object until it changes. */
 export function trendingReader(
   cells: TrendingListCells,
-): (window: TrendingWindow, ranking: TrendingRanking, category: string | undefined) => ReadTrending | undefined {
+): (window: TrendingWindow, ranking: TrendingRanking, category: string | undefined) => ReadTrending {
   const known = new Map<string, ReadTrending>();
+  let nothing: ReadTrending = { revision: 0, window: undefined, list: [] };
   return (window, ranking, category = ALL) => {
     const key = keyOf(window, ranking, category);
     const state = cells.lists.get(key);
     const before = known.get(key);
     if (state === undefined) {
       known.delete(key);
-      return undefined;
+      const forgotten = cells.forgotten.get();
+      if (nothing.revision !== forgotten) nothing = { ...nothing, revision: forgotten };
+      return nothing;
     }
     const { now, revision, asOfMs } = state;
     if (before?.revision === revision) return before;
@@ -246,7 +263,7 @@ export function trendingReader(
       ...entry,
       velocity: velocity(entry.score, entry.before, startMs, size, asOfMs),
     }));
-    const read = { revision, startMs, endMs: startMs + size, list };
+    const read = { revision, window: { startMs, endMs: startMs + size }, list };
     known.set(key, read);
     return read;
   };

@@ -98,6 +98,11 @@ export const trending = (options: TrendingOptions & { readonly said: 'live' | 'c
       // What was still open somewhere stays open.
       closedUpTo: value(() => -Infinity, instant, lowest),
       asOf: value(() => -Infinity, instant, highest),
+      leaving: value(
+        () => false,
+        undefined,
+        (all) => all.includes(true),
+      ),
       // The step as of which lists have been said.
       newest: value(() => -Infinity, instant, lowest),
       saidBy: value(() => '', undefined, same),

@@ -104,7 +104,6 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
       get: ({ window, ranking, category }) => {
         const { fold, reader } = trends(0);
         const read = reader(window, ranking, category);
-        if (read === undefined) return { revision: 0, asOfMs: fold.asOfMs, window: undefined, items: [] };
         const before = shown.get(read);
         if (before !== undefined && before.asOfMs === fold.asOfMs) return before;
         const list = { ...(before ?? shownList(read)), asOfMs: fold.asOfMs };
@@ -121,9 +120,9 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
   };
 }
 
-function shownList({ revision, startMs, endMs, list }: ReadTrending): Omit<TrendingList, 'asOfMs'> {
+function shownList({ revision, window, list }: ReadTrending): Omit<TrendingList, 'asOfMs'> {
   const items = list.map(({ item, value, views, clicks, category, velocity }) => ({
     ...{ itemId: item, score: value, views, clicks, category: category === '' ? undefined : category, velocity },
   }));
-  return { revision, window: { startMs, endMs }, items };
+  return { revision, window, items };
 }

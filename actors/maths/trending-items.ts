@@ -48,13 +48,14 @@ function usedItems({ items, panes }: TrendingCells): Uint8Array {
   return isUsed;
 }
 
-/** Lets categories go when most are of no item that is in a pane. */
+/** Lets categories go when most are of no item that is in a pane, and are not marked: what is, has to be said yet. */
 export function releaseCategories(cells: TrendingCells, categories: NumberedNames): void {
   const count = categories.rows.rows;
   if (count < CATEGORIES_FEW) return;
   const items = cells.items.table(ITEMS);
   const { category } = items.values;
   const isUsed = new Uint8Array(count);
+  for (const number of categories.marked()) isUsed[number] = 1;
   usedItems(cells).forEach((used, item) => {
     if (used === 1) isUsed[category[item]!] = 1;
   });

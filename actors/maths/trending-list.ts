@@ -10,6 +10,8 @@
  *
  *   revision = max(the one before + 1, the time of the latest tick)      by the clock of the log: one that was lost, with all that came after
  *                                                                         a backup, is not given again
+ *
+ * A list that has become empty is forgotten. Of all lists that are not known the revision is the latest at which one was forgotten.
  */
 import { partitionOf, type PartitionCounts } from '../../runtime/stage.js';
 import { LIST_MAX, type TrendingRanking } from '../model.js';
@@ -74,11 +76,17 @@ export const alsoSaid = (
   origins: { ...said?.origins, [origin]: list },
 });
 
-/** After an instance has said its list, `tickMs` being the latest tick; `undefined`: there is nothing to remember. */
-export function heardFrom(state: TrendingState | undefined, said: SaidList, tickMs: number): TrendingState | undefined {
+/** After an instance has said its list, `tickMs` being the latest tick; `forgotten`: the revision of lists that are not known. */
+export function heardFrom(
+  state: TrendingState | undefined,
+  said: SaidList,
+  tickMs: number,
+  forgotten: number,
+): TrendingState | undefined {
   if (state === undefined) {
+    if (said.list.length === 0) return undefined;
     const { asOfMs } = said;
-    return said.list.length === 0 ? undefined : { now: alsoSaid(undefined, said), revision: tickMs, asOfMs };
+    return { now: alsoSaid(undefined, said), revision: revisionAfter({ revision: forgotten }, tickMs), asOfMs };
   }
   const { now, next } = state;
   const [stage, of] = [stageOf(said.ranking, said), (other: SaidOfWindow) => stageOf(said.ranking, other)];
@@ -89,8 +97,6 @@ export function heardFrom(state: TrendingState | undefined, said: SaidList, tick
     ([o, items]) => items.length === 0 || Number(o) in rolling.origins,
   );
   if (!isComplete) return { ...state, next: rolling };
-  // It was empty, and is: nobody has to know it any more.
-  if (listOf(now).length === 0 && listOf(rolling).length === 0) return undefined;
   return rolled(state, rolling, tickMs);
 }
 
@@ -125,7 +131,11 @@ const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
     a.score === b.score &&
     a.before === b.before);
 
-const revisionAfter = ({ revision }: TrendingState, tickMs: number): number => Math.max(revision + 1, tickMs);
+const revisionAfter = ({ revision }: Pick<TrendingState, 'revision'>, tickMs: number): number =>
+  Math.max(revision + 1, tickMs);
+
+/** Nothing is in it, and nobody has begun to say anything else. */
+export const isOver = ({ now, next }: TrendingState): boolean => next === undefined && listOf(now).length === 0;
 
 const merged = new WeakMap<SaidOfWindow, readonly TrendingEntry[]>();
 

@@ -19,7 +19,8 @@ export const PANE_MS = HOUR_MS;
 export const SIZE_MS: Readonly<Record<TrendingWindow, number>> = { hour: HOUR_MS, day: 24 * HOUR_MS };
 /** How far W stays behind the latest event, for each kind of window. */
 const DELAY_MS: Readonly<Record<TrendingWindow, number>> = { hour: 2 * HOUR_MS, day: 26 * HOUR_MS };
-const STEP_MS = HOUR_MS / 12;
+const STEPS_PER_HOUR = 12;
+const STEP_MS = HOUR_MS / STEPS_PER_HOUR;
 
 export interface ScoreWeights {
   readonly viewWeight: number;
@@ -50,7 +51,9 @@ export const isPaneOver = (paneMs: number, closedUpToMs: number, delayMs: number
 
 /** Score per hour, of a window as of a step that is in it or after it. */
 export function velocity(score: number, before: number, startMs: number, sizeMs: number, stepMs: number): number {
-  return (score * HOUR_MS) / Math.min(sizeMs, stepMs - startMs) - (before * HOUR_MS) / sizeMs;
+  const [size, elapsed] = [sizeMs / STEP_MS, Math.min(sizeMs, stepMs - startMs) / STEP_MS];
+  // One quotient of whole numbers: what is equal is equal to the last bit, and then the item decides.
+  return ((score * size - before * elapsed) * STEPS_PER_HOUR) / (elapsed * size);
 }
 
 /**

@@ -26,6 +26,8 @@ export interface CountCells extends TrendingCells {
   readonly floors: Value<Floors>;
   readonly closedUpTo: Value<number>;
   readonly asOf: Value<number>;
+  /** Items were let go whose categories have to be said yet. */
+  readonly leaving: Value<boolean>;
 }
 
 export interface CountOptions extends ScoreWeights {
@@ -127,7 +129,10 @@ export class TrendCounts {
     closedUpTo.set(closedUpToMs);
     const over = panes.numbers().filter((pane) => isPaneOver(pane, closedUpToMs, this.options.delayMs));
     if (over.length === 0) return;
-    for (const pane of over) panes.drop(pane);
+    for (const pane of over) {
+      this.touchAll(panes.table(pane).keyOf('item'));
+      panes.drop(pane);
+    }
     for (const sums of this.sums) if (sums.hasOne(over)) sums.forget();
     floors.set(Object.fromEntries(Object.entries(floors.get()).filter(([pane]) => !over.includes(Number(pane)))));
     this.tidy();
@@ -158,6 +163,20 @@ export class TrendCounts {
   /** Says that a category's lists may have changed. */
   private touch(category: number): void {
     if (!this.categories.isMarked(category)) this.categories.mark(category, true);
+  }
+
+  /** Before items are let go: their categories stay until it was said what is left of their lists. */
+  private touchAll(items: Uint32Array): void {
+    const { category } = this.cells.items.table(ITEMS).values;
+    for (const item of items) this.touch(category[item]!);
+    this.cells.leaving.set(true);
+  }
+
+  /** When all lists that had changed are said. */
+  saidAll(): void {
+    if (!this.cells.leaving.get()) return;
+    this.cells.leaving.set(false);
+    releaseCategories(this.cells, this.categories);
   }
 
   /** `rows` of the frame have these `numbers`; those of this pane are `at`. */
@@ -195,6 +214,7 @@ export class TrendCounts {
       (_, row) => scoreOf(views[row]!, clicks[row]!, this.options) + floors[row]!,
     );
     const { rows, floor } = betterHalf(estimates);
+    this.touchAll(table.keyOf('item'));
     replacePane(this.cells.panes, pane, table.frame(rows));
     this.cells.floors.set({ ...this.cells.floors.get(), [pane]: floor });
     for (const sums of this.sums) sums.forget();
@@ -202,7 +222,6 @@ export class TrendCounts {
   }
 
   private tidy(): void {
-    releaseCategories(this.cells, this.categories);
     if (!numberAnew(this.cells)) return;
     this.numbering++;
     for (const sums of this.sums) sums.forget();

@@ -104,7 +104,9 @@ export class TopItems {
       for (const { ranking, lists } of listsBy) this.say(chunks, look, ranking, lists);
     }
     for (const number of marked) categories.mark(number, false);
-    return chunks.finish();
+    const frames = chunks.finish();
+    this.counts.saidAll();
+    return frames;
   }
 
   closing(closesUpToMs: number): Tops[] {
@@ -150,7 +152,7 @@ export class TopItems {
     }
   }
 
-  /** By number of the item; NaN where nothing happened in the window. */
+  /** By number of the item; NaN where nothing happened in the window, or nothing that counts. */
   private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
     const { halfLifeMs } = this.options;
     const stepMs = stepOf(this.cells.asOf.get());
@@ -165,8 +167,8 @@ export class TopItems {
       else if (ranking === 'decayed') scores[item] = heatAt(heat[item]!, startMs + SIZE_MS[window], halfLifeMs!);
       else {
         const score = scoreOf(viewed, clicked, this.options);
-        scores[item] =
-          ranking === 'score' ? score : velocity(score, this.scoreIn(before!, item), startMs, SIZE_MS[window], stepMs);
+        if (ranking === 'score') scores[item] = score > 0 ? score : NaN;
+        else scores[item] = velocity(score, this.scoreIn(before!, item), startMs, SIZE_MS[window], stepMs);
       }
     }
     return scores;

@@ -74,7 +74,7 @@ export interface TrendingEntry {
 
 /** One state of a list; never changed in place. */
 export interface TrendingList {
-  /** Grows with every change of the list; the same on all nodes and after a restart. 0: nothing was ever in it. */
+  /** Grows with every change of the list; the same on all nodes and after a restart. 0: no list that is empty has had items. */
   readonly revision: number;
   /** Event time, epoch ms; absent before the first event. */
   readonly asOfMs: number | undefined;

@@ -29,12 +29,20 @@ const EVENTS = PublishEventsRequestSchema.field.events.number;
 const MESSAGE_EVENTS_MAX = 10_000;
 const ERRORS_MAX = 100;
 const REASON_CHARS_MAX = 200;
+/** Of errors in trailers, so that all of these stay below the 8 KiB that clients take of headers; they travel as base64, twice as long with escapes. */
+const TRAILER_BYTES_MAX = 2048;
+
+interface EventFault {
+  readonly index: bigint;
+  readonly field: string;
+  readonly reason: string;
+}
 
 export type PublishStream = ServerReadableStream<Buffer, Buffer>;
 
 export class PublishCall {
   private readonly trace: TraceHeaders | undefined;
-  private readonly errors: { index: bigint; field: string; reason: string }[] = [];
+  private readonly errors: EventFault[] = [];
   private accepted = 0;
   private rejected = 0;
   private inFlight = 0;
@@ -169,14 +177,15 @@ export class PublishCall {
   private refuse(fault: Fault): void {
     this.end();
     const metadata = { resend_from: String(Math.min(this.resendFrom, this.index)) };
-    this.reply(refusal({ ...fault, metadata, also: anyPack(PublishEventsResponseSchema, this.summary()) }));
+    const summary = this.summary(fitting(this.errors, TRAILER_BYTES_MAX));
+    this.reply(refusal({ ...fault, metadata, also: anyPack(PublishEventsResponseSchema, summary) }));
   }
 
-  private summary(): PublishEventsResponse {
+  private summary(errors: readonly EventFault[] = this.errors): PublishEventsResponse {
     return create(PublishEventsResponseSchema, {
       accepted: BigInt(this.accepted),
       rejected: BigInt(this.rejected),
-      errors: this.errors.map((error) => create(EventErrorSchema, error)),
+      errors: errors.map((error) => create(EventErrorSchema, error)),
     });
   }
 
@@ -195,12 +204,24 @@ export function eventsIn(message: Uint8Array): readonly Uint8Array[] | Fault {
     while (reader.pos < reader.len) {
       const [field, type] = reader.tag();
       if (field !== EVENTS || type !== WireType.LengthDelimited) reader.skip(type, field);
+      else if (events.length === MESSAGE_EVENTS_MAX) return TOO_MANY_EVENTS;
       else events.push(reader.bytes());
     }
   } catch {
     return malformed(PublishEventsRequestSchema.typeName);
   }
-  if (events.length <= MESSAGE_EVENTS_MAX) return events;
-  const description = `has ${events.length} events, must have at most ${MESSAGE_EVENTS_MAX}: send more messages`;
-  return invalidFields([{ field: 'events', description }]);
+  return events;
+}
+
+const TOO_MANY_EVENTS = invalidFields([
+  { field: 'events', description: `has more than ${MESSAGE_EVENTS_MAX} events: send more messages` },
+]);
+
+/** The first of the errors. */
+function fitting(errors: readonly EventFault[], bytesMax: number): readonly EventFault[] {
+  let bytes = 0;
+  const end = errors.findIndex(
+    (error) => (bytes += toBinary(EventErrorSchema, create(EventErrorSchema, error)).length + 2) > bytesMax,
+  );
+  return end < 0 ? errors : errors.slice(0, end);
 }

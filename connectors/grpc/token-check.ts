@@ -110,6 +110,7 @@ export class TokenCheck {
 
   private async verify(token: string, key: string): Promise<Subject | Fault> {
     const { issuer, audience, algorithms, clockSkewMs, clock } = this.options;
+    const { version } = this.keys;
     try {
       const { payload } = await jwtVerify(token, this.keys.find, {
         issuer,
@@ -121,6 +122,8 @@ export class TokenCheck {
       });
       const subject: unknown = payload.sub;
       if (typeof subject !== 'string' || subject === '') return NO_SUBJECT;
+      // The key that it was signed with may be gone.
+      if (this.keys.version !== version) return await this.verify(token, key);
       this.remember(key, { subject, untilMs: payload.exp! * 1000 + clockSkewMs });
       return { subject };
     } catch (error) {

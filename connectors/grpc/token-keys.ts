@@ -153,6 +153,7 @@ function publicKeys(text: string, place: string): FoundKeys {
 
 /** A token could name it, and would be refused as if that were our fault. */
 function faultOfKey(jwk: JWK): string | undefined {
+  if (jwk.d !== undefined) return 'a private key: publish its public part only, and change the key';
   try {
     const { modulusLength } = createPublicKey({ key: jwk, format: 'jwk' }).asymmetricKeyDetails ?? {};
     return modulusLength !== undefined && modulusLength < RSA_BITS_MIN ? `fewer than ${RSA_BITS_MIN} bits` : undefined;

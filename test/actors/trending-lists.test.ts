@@ -69,7 +69,7 @@ describe('lists of several instances', () => {
     shop.happened(...viewed('b1', 47, 20));
     shop.tick(2_000);
     expect(shop.values('hour', 'velocity', undefined)).toEqual(['b1=24', ...items.map((item) => `${item}=12`)]);
-    const told = shop.list('hour', 'score', undefined)!.list.map(({ item, velocity }) => `${item}=${velocity}`);
+    const told = shop.list('hour', 'score', undefined).list.map(({ item, velocity }) => `${item}=${velocity}`);
     expect(told).toEqual(['b1=24', ...items.map((item) => `${item}=12`)]);
   });
 });
@@ -82,7 +82,8 @@ describe('a new hour', () => {
     shop.happened(...viewed('a', 60), ...viewed('d', 60));
     return shop;
   };
-  const windowOf = (shop: LiveTrending): number => (shop.list('hour', 'score', undefined)!.startMs - START) / HOUR;
+  const windowOf = (shop: LiveTrending): number =>
+    (shop.list('hour', 'score', undefined).window!.startMs - START) / HOUR;
 
   it('is shown when all instances have spoken', () => {
     const shop = shopAtOne();
@@ -114,7 +115,7 @@ describe('other options after a restart', () => {
     const { revision } = shop.list('day', 'score', undefined)!;
     shop.restart({ viewWeight: 10 });
     shop.tick(3_000);
-    expect(shop.list('day', 'score', undefined)!.revision).toBe(revision);
+    expect(shop.list('day', 'score', undefined).revision).toBe(revision);
   });
 
   it('a half-life: sums decay by the new one, as if all of an hour had happened in its middle', () => {
@@ -152,7 +153,7 @@ describe('revisions', () => {
       return [1, 2, 3].map((at) => {
         shop.happened(...viewed(`item-${startMs}-${at}`, at));
         shop.tick(startMs + at * 1_000);
-        return shop.list('hour', 'score', undefined)!.revision;
+        return shop.list('hour', 'score', undefined).revision;
       });
     };
     const [lost, anew] = [revisionsFrom(0), revisionsFrom(3_500)];
@@ -163,21 +164,21 @@ describe('revisions', () => {
 });
 
 describe('categories', () => {
-  it('that are empty are seen to be, and forgotten with the next hour; they may come again, with a later revision', () => {
+  it('that are empty are seen to be, with a later revision, and may come again, with one that is later still', () => {
     const shop = new LiveTrending(1);
     const list = () => shop.list('hour', 'score', 'toys');
     shop.happened(...viewed('a', 1, 1, 'toys'));
     shop.tick(1_000);
-    const first = list()!.revision;
+    const first = list().revision;
     shop.happened(...viewed('b', 61));
     shop.tick(2_000);
-    expect(list()).toMatchObject({ list: [], revision: 2_000 });
+    expect(list()).toEqual({ list: [], revision: 2_000, window: undefined });
     shop.happened(...viewed('b', 121));
     shop.tick(3_000);
-    expect(list()).toBeUndefined();
+    expect(list().revision).toBe(2_000);
     shop.happened(...viewed('a', 122));
     shop.tick(4_000);
-    expect(list()!.revision).toBe(4_000);
+    expect(list().revision).toBe(4_000);
     expect(first).toBeLessThan(2_000);
   });
 
@@ -187,7 +188,7 @@ describe('categories', () => {
     shop.tick(1_000);
     shop.happened(...viewed('a', 2, 1, 'garden'));
     shop.tick(2_000);
-    expect(shop.list('hour', 'score', 'garden')).toBeUndefined();
+    expect(shop.values('hour', 'score', 'garden')).toEqual([]);
     for (const hour of [1, 25, 51]) {
       shop.happened(...viewed('b', hour * 60, 1, 'toys'));
       shop.tick(10_000 * hour);
@@ -195,5 +196,19 @@ describe('categories', () => {
     shop.happened(...viewed('a', 52 * 60, 1, 'garden'));
     shop.tick(1_000_000);
     expect(shop.values('hour', 'score', 'garden')).toEqual(['a=1']);
+  });
+
+  it('of which the sketch lets all items go are empty then', () => {
+    const shop = new LiveTrending(1, { itemsMax: 1_000 });
+    shop.happened(...Array.from({ length: 990 }, (_, i) => viewed(`old-${i}`, 1, 1, `of-${i}`)).flat());
+    shop.tick(1_000);
+    expect(shop.values('day', 'score', 'of-7')).toEqual(['old-7=1']);
+    shop.happened(...Array.from({ length: 1_100 }, (_, i) => viewed(`new-${i}`, 2, 5, `of-new-${i}`)).flat());
+    for (const hour of [0, 1, 2, 30]) {
+      shop.happened(...viewed('new-1', hour * 60 + 3));
+      shop.tick(2_000 + hour);
+      const left = Array.from({ length: 990 }, (_, i) => shop.values('day', 'score', `of-${i}`)).flat();
+      expect([hour, left]).toEqual([hour, []]);
+    }
   });
 });

@@ -45,14 +45,13 @@ export class LiveTrending {
     this.instances = this.instances.map((instance) => instance.with(stageOf(options)));
   }
 
-  /** Undefined: nothing is in that list. */
   list(...[window, ranking, category]: Parameters<ReturnType<typeof trendingReader>>) {
     return trendingReader(this.view.instance.cellsOf() as unknown as TrendingListCells)(window, ranking, category);
   }
 
   /** As `a=3`, best first; values rounded. */
   values(...of: Parameters<ReturnType<typeof trendingReader>>): string[] {
-    return (this.list(...of)?.list ?? []).map(({ item, value }) => `${item}=${Math.round(value * 1e6) / 1e6}`);
+    return this.list(...of).list.map(({ item, value }) => `${item}=${Math.round(value * 1e6) / 1e6}`);
   }
 }
 

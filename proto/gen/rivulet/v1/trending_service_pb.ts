@@ -74,7 +74,7 @@ export const StreamTrendingRequestSchema: GenMessage<StreamTrendingRequest> = /*
  */
 export type StreamTrendingResponse = Message<"rivulet.v1.StreamTrendingResponse"> & {
   /**
-   * Which state of the list this leads to. Grows with every change, not always by one. 0: nothing was ever in the list.
+   * Which state of the list this leads to. Grows with every change, not always by one. 0: nothing was ever in any list that is empty now.
    *
    * @generated from field: uint64 revision = 1;
    */
@@ -140,7 +140,7 @@ export type TrendingSnapshot = Message<"rivulet.v1.TrendingSnapshot"> & {
   windowStart?: Timestamp | undefined;
 
   /**
-   * … to `window_end` (exclusive). Neither is set when nothing was ever in the list.
+   * … to `window_end` (exclusive). Neither is set when nothing is in the list.
    *
    * @generated from field: google.protobuf.Timestamp window_end = 2;
    */
