@@ -46,13 +46,15 @@ export interface RecommendationsOptions {
 const LISTS_CACHED_MAX = 50_000;
 const SEEN_CACHED_MAX = 10_000;
 
-/** Item ids, the latest seen last. */
-type Seen = Set<string>;
+/** Item ids, the latest seen last; and how often any was added, in memory alone. */
+class Seen extends Set<string> {
+  additions = 0;
+}
 
 const ids = json<string[]>();
 const seenItems: Codec<Seen> = {
   encode: (seen) => ids.encode([...seen]),
-  decode: (bytes) => new Set(ids.decode(bytes)),
+  decode: (bytes) => new Seen(ids.decode(bytes)),
 };
 
 export interface RecommendationCells {
@@ -111,10 +113,11 @@ function keepSeen(frame: FrameOf<typeof interactions>, cell: Keyed<Seen>, seenMa
     const [userCode, itemCode] = [user.codes[row]!, item.codes[row]!];
     if (userCode === ABSENT || itemCode === ABSENT) continue;
     let seen = touched.get(userCode);
-    if (seen === undefined) touched.set(userCode, (seen = cell.get(textAt(user.dictionary, userCode)!) ?? new Set()));
+    if (seen === undefined) touched.set(userCode, (seen = cell.get(textAt(user.dictionary, userCode)!) ?? new Seen()));
     const id = textAt(item.dictionary, itemCode)!;
     seen.delete(id);
     seen.add(id);
+    seen.additions++;
     if (seen.size > seenMax) seen.delete(seen.values().next().value!);
   }
   for (const [userCode, seen] of touched) cell.set(textAt(user.dictionary, userCode)!, seen);
@@ -167,10 +170,11 @@ export function recommendationReader(cells: RecommendationCells): ViewReader {
     fallback: (limit) => first(ALL, limit),
     topOf: (category, limit) => first(category, limit),
     version: (user) => {
-      const parts = [cells.lists.get(user), cells.tops.get(ALL)].map((part) =>
+      const seen = cells.seen.get(user);
+      const parts = [cells.lists.get(user), cells.tops.get(ALL), seen].map((part) =>
         part === undefined ? 0 : numbered(part),
       );
-      return [...parts, cells.seen.get(user)?.size ?? 0].join();
+      return [...parts, seen?.additions ?? 0].join();
     },
   };
 }

@@ -6,7 +6,8 @@
  *       those that wait, and tells the spans of what it replays once more.
  *   X2  Only sampled contexts are followed. What nobody traces costs one look at its headers, or at an empty list.
  *   X3  A context goes with the next rows of its keys, to their partition: a window says nothing of an event until the epoch ends. What reads
- *       publishers' messages says at once what comes of an event, or never. What is told to all partitions is of many events and has none,
+ *       publishers' messages says at once what comes of an event, or never. The context of an event that is late goes with the next rows of its user
+ *       too: nobody tells it from one whose window has not spoken yet. What is told to all partitions is of many events and has none,
  *       and neither has what goes to a topic.
  *   X4  At most TRACES_MAX wait per destination, and travel with one message; the oldest go first.
  */

@@ -4,8 +4,9 @@ import type { Clock, Logger } from '../../runtime/ports.js';
 import { type Caller, Callers } from './callers.js';
 import type { CallLimits } from './call-limits.js';
 import { ClientLimit } from './client-limit.js';
+import { HeldBytes } from './held-bytes.js';
 import { RateLimit } from './rate-limit.js';
-import { type Fault, TOO_LATE, tooFast, tooManyCalls, tooManyStreams } from './status-details.js';
+import { type Fault, TOO_LATE, tooFast, tooManyCalls, tooManyStreams, tooMuchHeld } from './status-details.js';
 
 /** Errors of ours are logged at most this often: a broken answer must not fill the disk. */
 const LOG_EVERY_MS = 1000;
@@ -24,6 +25,7 @@ export class CallDesk {
   readonly streams: ClientLimit;
   /** Single requests that are not complete. */
   readonly incomplete: ClientLimit;
+  readonly held: HeldBytes;
   /** Absent: no limit. */
   readonly rate: RateLimit | undefined;
   private loggedAtMs = -Infinity;
@@ -38,6 +40,7 @@ export class CallDesk {
     this.clients = new ClientLimit(callsPerClient, this.callers.of);
     this.streams = new ClientLimit(streamsPerClient, this.callers.of);
     this.incomplete = new ClientLimit(callsPerClient, this.callers.of);
+    this.held = new HeldBytes(limits.heldBytesPerClient);
     this.rate = callsPerSecond === 0 ? undefined : new RateLimit(callsPerSecond, callBurst, () => clock.nowMs());
   }
 
@@ -50,7 +53,13 @@ export class CallDesk {
     }
     const deadline = call.getDeadline();
     if (deadline !== Infinity && this.clock.nowMs() >= Number(deadline)) return TOO_LATE;
-    return this.faultOfNumber(call, among);
+    return this.faultOfHeld(call) ?? this.faultOfNumber(call, among);
+  }
+
+  /** Whether we keep too much for the client. */
+  faultOfHeld(call: Caller): Fault | undefined {
+    if (this.held.admits(() => this.callers.of(call))) return undefined;
+    return tooMuchHeld(this.held.bytesMax, this.callers.of(call));
   }
 
   /** Whether the client has too many under way. */

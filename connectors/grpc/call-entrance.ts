@@ -7,7 +7,9 @@
  *       health too, which is open to all
  *   E3  what grpc-js refuses by itself (a frame that is broken or too long, a deadline) is told and has a request id, as what we refuse. Not
  *       so what it has no handler for: methods that there are not, and what is no gRPC
- *   E4  of a call that is refused nothing more is taken in
+ *   E4  messages of a stream of requests are bounded in time too; what is kept for a client, of messages that are not complete and of answers
+ *       that it does not take, in bytes
+ *   E5  of a call that is refused nothing more is taken in
  */
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import {
@@ -19,6 +21,7 @@ import {
 } from '@grpc/grpc-js';
 import type { CallDesk } from './call-desk.js';
 import type { ClientLimit } from './client-limit.js';
+import { Overdue } from './overdue.js';
 import { connectionOf } from './callers.js';
 import type { CalledMethod } from './ports.js';
 import { type Fault, faultOf, type Refusal, refusal, REQUEST_ID_KEY, tooManyCalls, tooSlow } from './status-details.js';
@@ -32,7 +35,13 @@ export interface EnteredMethod extends CalledMethod {
 /** A call of grpc-js, with what of it is not in its types: tests of the limits fail where that has changed. */
 export interface EnteringCall extends ServerInterceptingCallInterface {
   readonly stream: ServerHttp2Stream;
-  readonly decoder: { maxReadMessageLength: number };
+  readonly decoder: {
+    maxReadMessageLength: number;
+    readonly readState: number;
+    readonly readMessageSize: number;
+    readonly readMessageRemaining: number;
+    write(data: Buffer): Buffer[];
+  };
   maxReceiveMessageSize: number;
   [ARRIVAL]?: Arrival<Teller>;
 }
@@ -47,22 +56,33 @@ export interface Teller {
   end(code: status): void;
 }
 
+interface Refusable {
+  refuse(fault: Fault): void;
+}
+
 export type Begin<T> = (method: EnteredMethod, call: EnteringCall, metadata: Metadata) => T;
 
 const ARRIVAL = Symbol('arrival');
+/** Of the decoder: in the midst of a message. */
+const READING_MESSAGE = 2;
 
 export class CallEntrance<T extends Teller> {
   /** By path. */
   private readonly methods = new Map<string, EnteredMethod>();
-  /** Requests that are not complete, in the order in which they began. */
-  private readonly incomplete = new Set<Arrival<T>>();
-  private timer: NodeJS.Timeout | undefined;
+  /** Requests, and messages of streams of them, that are not complete. */
+  readonly incomplete: Overdue<Refusable>;
+  readonly unfinished: Overdue<Refusable>;
 
   constructor(
     readonly desk: CallDesk,
     private readonly tokens: TokenCheck | undefined,
     readonly begin: Begin<T>,
-  ) {}
+  ) {
+    const { requestMsMax, streamMessageMsMax } = desk.limits;
+    const within = (msMax: number) => new Overdue<Refusable>(msMax, (call) => call.refuse(tooSlow(msMax)));
+    this.incomplete = within(requestMsMax);
+    this.unfinished = within(streamMessageMsMax);
+  }
 
   add(path: string, method: EnteredMethod): void {
     this.methods.set(path, method);
@@ -80,7 +100,8 @@ export class CallEntrance<T extends Teller> {
     // Not a call around the call: grpc-js sends statuses of its own past the interceptors.
     entering.start = start;
     entering.sendStatus = sendStatus;
-    if (!requestStream) {
+    if (requestStream) watchMessages(entering);
+    else {
       const { requestBytesMax } = this.desk.limits;
       entering.decoder.maxReadMessageLength = requestBytesMax;
       entering.maxReceiveMessageSize = requestBytesMax;
@@ -110,29 +131,10 @@ export class CallEntrance<T extends Teller> {
     return this.desk.faultOfCaller(call, among);
   }
 
-  await(arrival: Arrival<T>): void {
-    this.incomplete.add(arrival);
-    this.timer ??= this.lookIn(this.desk.limits.requestMsMax);
-  }
-
-  awaitNoMore(arrival: Arrival<T>): void {
-    this.incomplete.delete(arrival);
-  }
-
-  private lookIn(ms: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.timer = undefined;
-      const { requestMsMax } = this.desk.limits;
-      const nowMs = performance.now();
-      for (const arrival of this.incomplete) {
-        const leftMs = arrival.beganMs + requestMsMax - nowMs;
-        if (leftMs > 0) {
-          this.timer = this.lookIn(leftMs);
-          return;
-        }
-        arrival.refuse(tooSlow(requestMsMax));
-      }
-    }, ms).unref();
+  /** An answer is on its way. */
+  answered(call: object, bytes: number): void {
+    const { call: entered } = call as { readonly call: EnteringCall };
+    entered[ARRIVAL]!.hold(bytes);
   }
 }
 
@@ -147,17 +149,33 @@ function sendStatus(this: EnteringCall, given: Status): void {
   methodsOf(this).sendStatus.call(this, this[ARRIVAL]!.statusOf(given));
 }
 
+/** Of streams of requests: how much of a message is here that is not complete. */
+function watchMessages(call: EnteringCall): void {
+  const { decoder } = call;
+  const write = decoder.write.bind(decoder);
+  decoder.write = (data) => {
+    const messages = write(data);
+    const isWithin = decoder.readState === READING_MESSAGE;
+    const bytes = isWithin ? decoder.readMessageSize - decoder.readMessageRemaining : 0;
+    call[ARRIVAL]!.hasOfMessage(bytes, messages.length > 0);
+    return messages;
+  };
+}
+
 const methodsOf = (call: EnteringCall): EnteringCall => Object.getPrototypeOf(call) as EnteringCall;
 
 /** One call on its way. */
 class Arrival<T extends Teller> implements Listener {
   teller: T | undefined;
   handler!: Listener;
-  readonly beganMs = performance.now();
   /** All of its request is there, or what it is about is over. */
   private isComplete = false;
   private isOver = false;
   private leave: (() => void) | undefined;
+  /** Bytes that are kept for it, for whom, and how many of them are of a message that is not complete. */
+  private held = 0;
+  private holder: string | undefined;
+  private ofMessage = 0;
 
   constructor(
     private readonly entrance: CallEntrance<T>,
@@ -197,9 +215,30 @@ class Arrival<T extends Teller> implements Listener {
   onCancel(): void {
     this.isOver = true;
     this.complete();
+    this.entrance.unfinished.end(this);
+    if (this.held > 0) this.entrance.desk.held.add(this.holder!, -this.held);
     this.handler.onCancel();
     // What the handler has not told, or was not called for.
     if (this.teller?.isOver === false) this.teller.end(this.entrance.desk.codeOfCancelled(this.call));
+  }
+
+  hold(bytes: number): void {
+    if (this.isOver || bytes === 0) return;
+    const { held, callers } = this.entrance.desk;
+    this.holder ??= callers.of(this.call);
+    this.held += bytes;
+    held.add(this.holder, bytes);
+  }
+
+  /** `bytes` of the message that has begun are here; `isAnother`: than the last time. */
+  hasOfMessage(bytes: number, isAnother: boolean): void {
+    const { desk, unfinished } = this.entrance;
+    if (isAnother || bytes === 0) unfinished.end(this);
+    if (bytes > 0 && (isAnother || this.ofMessage === 0)) unfinished.begin(this);
+    this.hold(bytes - this.ofMessage);
+    this.ofMessage = bytes;
+    const fault = bytes === 0 || this.isOver ? undefined : desk.faultOfHeld(this.call);
+    if (fault !== undefined) this.refuse(fault);
   }
 
   refuse(fault: Fault): void {
@@ -234,7 +273,7 @@ class Arrival<T extends Teller> implements Listener {
       return;
     }
     this.leave = incomplete.enter(call);
-    entrance.await(this);
+    entrance.incomplete.begin(this);
     this.handler.onReceiveMetadata(metadata);
   }
 
@@ -243,7 +282,7 @@ class Arrival<T extends Teller> implements Listener {
     if (this.leave === undefined) return;
     this.leave();
     this.leave = undefined;
-    this.entrance.awaitNoMore(this);
+    this.entrance.incomplete.end(this);
   }
 
   private drop(): void {

@@ -73,6 +73,7 @@ export class CallGuard {
         if (error === null) {
           visit.span.announce();
           reply(null, value, trailer, flags);
+          if (value instanceof Uint8Array) this.entrance.answered(call, value.length);
           visit.end(status.OK);
         } else {
           const refused = visit.refused(error);

@@ -6,6 +6,10 @@ export interface CallLimits {
   readonly requestMsMax: number;
   /** Bytes of a message of a stream of requests. */
   readonly streamMessageBytesMax: number;
+  /** How long such a message may take to be complete. */
+  readonly streamMessageMsMax: number;
+  /** What one client may have us keep: messages that are not complete, and answers that it has not taken. */
+  readonly heldBytesPerClient: number;
   /** Calls at once on one connection; a client queues what is above. Absent: all that its client may have, and some more, which are refused. */
   readonly streamsPerConnection?: number;
   /**
@@ -38,6 +42,8 @@ export const CALL_LIMITS: CallLimits = {
   requestBytesMax: 2 ** 16,
   requestMsMax: 10_000,
   streamMessageBytesMax: 4 * 2 ** 20,
+  streamMessageMsMax: 60_000,
+  heldBytesPerClient: 64 * 2 ** 20,
   callsPerClient: 512,
   streamsPerClient: 4096,
   callsPerSecond: 0,

@@ -24,7 +24,7 @@ import { CallDesk } from './call-desk.js';
 import { serverCredentials, type ServerTls } from './credentials.js';
 import { EventHandlers } from './event-service.js';
 import { CallGuard } from './call-guard.js';
-import { boundConnections } from './connections.js';
+
 import type {
   CallObserver,
   EventPublisher,
@@ -39,7 +39,9 @@ import { byteServiceDefinition } from './service-definition.js';
 import { type ServiceTaker, StandingStreams } from './standing-streams.js';
 import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
 import { RELOAD_EVERY_MS } from './watched-files.js';
+import { boundConnections, boundTimeouts } from './transport.js';
 import { type TrendingCounts, TrendingHub } from './trending-service.js';
+import { libraryLog } from './library-log.js';
 
 export interface GrpcServerOptions {
   readonly answers: RecommendationAnswers;
@@ -101,7 +103,7 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
   const tokens = auth === undefined ? undefined : await openTokens({ ...auth, reloadEveryMs, clock, logger });
   if (tokens !== undefined) watches.push(() => tokens.close());
   if (logger !== undefined) {
-    setLogger(loggedBy(logger));
+    setLogger(libraryLog(logger, clock));
     const danger = dangerOf(host, options);
     if (danger !== undefined) logger.warn({ host }, danger);
   }
@@ -155,6 +157,7 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
     throw error;
   });
   boundConnections(server, limits.connectionsMax, clock, logger);
+  boundTimeouts(server);
   let stopped: Promise<void> | undefined;
   return {
     port: boundPort,
@@ -263,14 +266,4 @@ async function drain(server: Server, address: string, events: EventHandlers, dea
     });
   });
   timers.forEach(clearTimeout);
-}
-
-/** What grpc-js has to say, in our log. It keeps one logger per process: the last server's. */
-function loggedBy(logger: Logger): Partial<Console> {
-  const line = (...words: unknown[]): string => words.map(String).join(' ');
-  return {
-    error: (...words) => logger.warn({ from: 'grpc-js' }, line(...words)),
-    info: (...words) => logger.info({ from: 'grpc-js' }, line(...words)),
-    debug: (...words) => logger.debug({ from: 'grpc-js' }, line(...words)),
-  };
 }

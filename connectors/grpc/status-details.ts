@@ -83,6 +83,13 @@ export const tooManyCalls = (callsMax: number, client: string): Fault =>
 export const tooManyStreams = (streamsMax: number, client: string): Fault =>
   exhausted(client, 'TOO_MANY_STREAMS', `${streamsMax} streams of this client are open: end some, or share them`);
 
+export const tooMuchHeld = (bytesMax: number, client: string): Fault =>
+  exhausted(
+    client,
+    'TOO_MUCH_HELD',
+    `more than ${bytesMax} bytes are kept for this client: end the messages that it has begun, and read its answers`,
+  );
+
 export const tooFast = (perSecond: number, client: string, waitMs: number): Fault =>
   exhausted(client, 'RATE_EXCEEDED', `this client may begin ${perSecond} calls per second: slow down`, waitMs);
 

@@ -122,6 +122,17 @@ describe('recommendations, by hand', () => {
     expect(kept()).toBeUndefined();
   });
 
+  it('have another version when anything was seen, also when as much was forgotten', () => {
+    const driver = new StageDriver(recommendations({ seenMax: 2 }));
+    const reader = readerOf(driver);
+    const versions = ['1', '2', '3', '4'].map((item) => {
+      feed(driver, 'interactions', seen('u', item));
+      return reader.version('u');
+    });
+    expect(new Set(versions).size).toBe(4);
+    expect(reader.version('u')).toBe(versions.at(-1));
+  });
+
   it('load users only when asked for after a restart', () => {
     const driver = new StageDriver(recommendations());
     feed(driver, 'lists', Array.from({ length: 500 }, (_, i) => listed(`u${i}`, ['1'])).flat());

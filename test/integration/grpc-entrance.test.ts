@@ -1,58 +1,10 @@
 /** What becomes of a call before its request is complete: what strangers, slow clients and broken ones can hold, and what they are told. */
-import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
-import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { readDetails } from '../../connectors/grpc/status-details.js';
 import { ANSWER, facade, failure, PUBLISH, RECOMMEND } from '../connectors/grpc/facade.js';
+import { announced, connection, sent } from '../connectors/grpc/raw-calls.js';
 import { keyFile, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
 
 const HEALTH = '/grpc.health.v1.Health/Check';
-
-function connection(address: string): ClientHttp2Session {
-  const session = connect(`http://${address}`);
-  session.on('error', () => undefined);
-  onTestFinished(() => session.destroy());
-  return session;
-}
-
-interface Told {
-  /** The number of the status. */
-  readonly status: number;
-  readonly reason: string | undefined;
-  readonly requestId: string | undefined;
-}
-
-/** A call of which these bytes are sent, and then nothing; what it is told, once it is over. */
-async function sent(
-  session: ClientHttp2Session,
-  path: string,
-  bytes: Buffer,
-  headers = {},
-  ends = false,
-): Promise<Told> {
-  const all = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers };
-  const stream = session.request(all);
-  let told: IncomingHttpHeaders = {};
-  const hear = (some: IncomingHttpHeaders): void => void (told = { ...told, ...some });
-  stream
-    .on('response', hear)
-    .on('trailers', hear)
-    .on('error', () => undefined);
-  stream.resume();
-  stream.write(bytes);
-  if (ends) stream.end();
-  await new Promise((resolve) => stream.once('close', resolve));
-  const details = Metadata.fromHttp2Headers(told);
-  return { status: Number(told['grpc-status']), ...readDetails(details) };
-}
-
-/** The first bytes of a message that has `bytes`. */
-function announced(bytes: number, of = 0, flag = 0): Buffer {
-  const head = Buffer.alloc(5 + of);
-  head.writeUInt8(flag, 0);
-  head.writeUInt32BE(bytes, 1);
-  return head;
-}
 
 const ASKS_ANN = Buffer.concat([announced(5), Buffer.from('\n\x03ann')]);
 const QUICK = { requestMsMax: 40 };
@@ -125,9 +77,9 @@ describe('what the library refuses by itself is told, and has the id of its requ
   });
 
   it('a deadline', async () => {
-    const { client, calls } = await facade({ answers: { get: () => new Promise(() => undefined) } });
-    const error = await failure(client.getRecommendations({ userId: 'ann' }, { deadlineMs: 100 }));
-    expect(error.status).toBe('DEADLINE_EXCEEDED');
+    const { address, calls } = await facade({ answers: { get: () => new Promise(() => undefined) } });
+    const told = await sent(connection(address), RECOMMEND, ASKS_ANN, { 'grpc-timeout': '50m' }, true);
+    expect(told).toMatchObject({ status: 4, reason: 'DEADLINE_PASSED', requestId: expect.any(String) });
     await vi.waitFor(() => expect(calls).toMatchObject([{ code: 'DEADLINE_EXCEEDED' }]));
   });
 

@@ -74,7 +74,7 @@ describe('a stream that cannot go on', () => {
     );
     const error = await failure(streamBytes(bareClient(address), PUBLISH, [many]));
     expect(error.violations).toMatchObject([
-      { field: 'events', description: expect.stringContaining('at most 10000') },
+      { field: 'events', description: expect.stringContaining('more than 10000 events') },
     ]);
   });
 

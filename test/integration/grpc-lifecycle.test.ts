@@ -84,7 +84,7 @@ describe('a start', () => {
     expect(error).toMatchObject({ reaction: 'fatal', code: 'GRPC_PORT_TAKEN' });
     expect(error.message).toContain(`127.0.0.1:${port}`);
     expect(error.hint).toMatch(/--grpc-port.*RIVULET_GRPC_PORT/);
-    expect(warn).toHaveBeenCalledWith({ from: 'grpc-js' }, expect.stringContaining('No address added'));
+    expect(warn).toHaveBeenCalledWith({ from: 'grpc-js', untold: 0 }, expect.stringContaining('No address added'));
   });
 
   it('on a host of another machine says so', async () => {

@@ -108,6 +108,24 @@ describe('a key set', () => {
     }
   });
 
+  it('that is replaced while tokens are being checked ends those too', async () => {
+    const [old, young] = [await signingKey('old'), await signingKey('young')];
+    const { check, file } = await checking(keySet(old, young));
+    const calls = await Promise.all(Array.from({ length: 400 }, (_, n) => old.sign({ sub: `u${n}` })));
+    let isReplaced = false;
+    const asking = calls.map(async (token) => {
+      while (!isReplaced) {
+        await check.check(bearer(`${token}`), CONNECTION);
+        isReplaced ||=
+          ((await check.check(invented('old', Math.random()), CONNECTION)) as { reason?: string }).reason ===
+          'TOKEN_KEY_UNKNOWN';
+      }
+    });
+    file.write(keySet(young));
+    await Promise.all(asking);
+    expect(calls.filter((token) => check.known(bearer(token)) !== undefined)).toEqual([]);
+  });
+
   it('without keys may be there from the start; one with none that can be used may not', async () => {
     const check = await opened({ file: keyFile(keySet()).path });
     const call = bearer(await (await signingKey('k1')).sign());
@@ -118,12 +136,14 @@ describe('a key set', () => {
 
   it('with a key that cannot be used: it is logged, and a token that names it is as one that names none', async () => {
     const [key, { lines, logger }] = [await signingKey('k1'), hearer()];
-    const file = keyFile(keySet(key, { kty: 'EC', crv: 'P-256', kid: 'bad' }));
+    const secret = { ...key.publicKey, kid: 'secret', d: 'AQ' };
+    const file = keyFile(keySet(key, { kty: 'EC', crv: 'P-256', kid: 'bad' }, secret));
     const check = await opened({ file: file.path }, { logger });
     for (let n = 0; n < 3; n++) {
       expect(await check.check(invented('bad', n), CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
     }
     expect(await check.check(bearer(await key.sign()), CONNECTION)).toEqual({ subject: 'ann' });
     expect(lines.filter((line) => line.includes('"bad"'))).toHaveLength(1);
+    expect(lines.join()).toContain('a private key: publish its public part only');
   });
 });

@@ -1,0 +1,36 @@
+/** Things that must be done within a time, each after its beginning: one timer for all of them. */
+export class Overdue<T extends object> {
+  /** In the order in which they began. */
+  private readonly waiting = new Map<T, number>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly msMax: number,
+    private readonly onOverdue: (thing: T) => void,
+  ) {}
+
+  begin(thing: T): void {
+    this.waiting.set(thing, performance.now());
+    this.timer ??= this.lookIn(this.msMax);
+  }
+
+  end(thing: T): void {
+    this.waiting.delete(thing);
+  }
+
+  private lookIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.timer = undefined;
+      const nowMs = performance.now();
+      for (const [thing, beganMs] of this.waiting) {
+        const leftMs = beganMs + this.msMax - nowMs;
+        if (leftMs > 0) {
+          this.timer = this.lookIn(leftMs);
+          return;
+        }
+        this.waiting.delete(thing);
+        this.onOverdue(thing);
+      }
+    }, ms).unref();
+  }
+}

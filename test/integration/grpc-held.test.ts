@@ -1,0 +1,89 @@
+/** What one client can have the façade keep for it: messages that it does not end, answers that it does not read. */
+import { create, toBinary } from '@bufbuild/protobuf';
+import pino from 'pino';
+import { describe, expect, it, vi } from 'vitest';
+import { PublishEventsRequestSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
+import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { ANSWER, facade, failure, PUBLISH, RECOMMEND } from '../connectors/grpc/facade.js';
+import { announced, connection, sent } from '../connectors/grpc/raw-calls.js';
+import { entries, HandLists } from '../connectors/grpc/trending-lists.js';
+
+const KIB = 1024;
+const MESSAGE = toBinary(PublishEventsRequestSchema, create(PublishEventsRequestSchema, {}));
+const whole = (message: Uint8Array): Buffer => Buffer.concat([announced(message.length), message]);
+const TOO_MUCH = { status: 8, reason: 'TOO_MUCH_HELD' };
+
+describe('a message of a stream of requests that is not ended', () => {
+  it('ends its call after some time, counted from where it begins; a stream that waits between messages stays', async () => {
+    const { address, calls } = await facade({ limits: { streamMessageMsMax: 40 } });
+    const session = connection(address);
+    void sent(session, PUBLISH, whole(MESSAGE));
+    const told = await sent(session, PUBLISH, Buffer.concat([whole(MESSAGE), announced(1000, 10)]));
+    expect(told).toMatchObject({ status: 4, reason: 'REQUEST_TOO_SLOW' });
+    expect(calls).toHaveLength(1);
+  });
+
+  it('counts in bytes for its client, until it is there or its call is over', async () => {
+    const { address, client } = await facade({ limits: { heldBytesPerClient: 100 * KIB } });
+    const [one, other] = [connection(address), connection(address)];
+    const first = sent(one, PUBLISH, announced(90 * KIB, 60 * KIB));
+    expect(await sent(other, PUBLISH, announced(90 * KIB, 60 * KIB))).toMatchObject(TOO_MUCH);
+    await client.getRecommendations({ userId: 'ann' });
+    one.destroy();
+    await first;
+    await vi.waitFor(async () => {
+      const again = sent(other, PUBLISH, announced(90 * KIB, 60 * KIB), { 'grpc-timeout': '100m' });
+      expect(await again).toMatchObject({ status: 4 });
+    });
+  });
+});
+
+describe('answers that their client does not read', () => {
+  const items = Array.from({ length: 100 }, (_, i) => ({ ...ANSWER.items[0]!, itemId: 'x'.repeat(200), rank: i + 1 }));
+  const ASKS = whole(
+    toBinary(GetRecommendationsRequestSchema, create(GetRecommendationsRequestSchema, { userId: 'ann', limit: 100 })),
+  );
+
+  it('count in bytes, however its calls have ended, until it reads them or goes', async () => {
+    const answers = { get: () => ({ ...ANSWER, items }) };
+    const { address, client } = await facade({ answers, limits: { heldBytesPerClient: 100 * KIB } });
+    const deaf = connection(address, 0);
+    const late = { 'grpc-timeout': '50m' };
+    const unread = Array.from({ length: 6 }, () => sent(deaf, RECOMMEND, ASKS, late, true));
+    const call = (): Promise<unknown> => client.getRecommendations({ userId: 'ann' });
+    await vi.waitFor(async () => expect(await failure(call())).toMatchObject({ reason: 'TOO_MUCH_HELD' }));
+    deaf.destroy();
+    await Promise.all(unread);
+    await vi.waitFor(call);
+  });
+
+  it('of one that reads do not add up', async () => {
+    const answers = { get: () => ({ ...ANSWER, items }) };
+    const { client } = await facade({ answers, limits: { heldBytesPerClient: 100 * KIB } });
+    for (let i = 0; i < 50; i++) await client.getRecommendations({ userId: 'ann', limit: 100 });
+  });
+});
+
+it('a deadline that is weeks away is none that has passed', async () => {
+  const trending = new HandLists();
+  trending.set(entries('a:1'));
+  const { client } = await facade({ trending });
+  for (const deadlineMs of [20, 30, 60, 400].map((days) => days * 86_400_000)) {
+    expect((await client.getRecommendations({ userId: 'ann' }, { deadlineMs })).items).toHaveLength(2);
+  }
+});
+
+it('what strangers make the library say holds no token, is short, and comes once a second', async () => {
+  const lines: string[] = [];
+  const logger = pino({}, { write: (line: string) => void lines.push(line) });
+  const { address } = await facade({ logger });
+  const session = connection(address);
+  const authorization = Buffer.from('Bearer eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.SIGNATURE\u00a0', 'latin1').toString(
+    'latin1',
+  );
+  for (let i = 0; i < 50; i++)
+    await sent(session, RECOMMEND, Buffer.alloc(0), { authorization, filler: 'ü'.repeat(4000) }, true);
+  expect(lines.join()).not.toContain('SIGNATURE');
+  expect(lines.join().length).toBeLessThan(5_000);
+  expect(lines.join()).toContain('Failed to add metadata entry');
+});
