@@ -11,8 +11,6 @@ export default defineConfig({
     setupFiles: ['test/support/fast-check.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    // Whole nodes and NATS clusters that are killed, on two cores: until twenty runs in a row are clean, CI asks twice, and says so.
-    retry: process.env.CI === undefined ? 0 : 1,
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
