@@ -29,6 +29,8 @@ import { identityOf } from './stream-identity.js';
 const HEARTBEAT_MS = 1_000;
 /** Frames are at most some 0.8 MB, publishers' messages mostly below 1 KB. */
 const PREFETCH_FRAMES = 8;
+/** Asked for again when no more than these are on their way: each request costs a write, and live frames are small and many. */
+const REFILL_FRAMES = 2;
 const PREFETCH_MESSAGES = 2_000;
 /** Taken from the client, not yet by the actor. */
 const QUEUE_FRAMES = 2;
@@ -115,7 +117,9 @@ class NatsLog implements Log {
             opt_start_seq: Math.max(1, from),
           });
           const messages = await consumer.consume({
-            max_messages: publishers ? PREFETCH_MESSAGES : PREFETCH_FRAMES,
+            ...(publishers
+              ? { max_messages: PREFETCH_MESSAGES }
+              : { max_messages: PREFETCH_FRAMES, threshold_messages: REFILL_FRAMES }),
             // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
             idle_heartbeat: HEARTBEAT_MS,
           });

@@ -20,7 +20,7 @@ const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs' | 'snapshotEveryBytes'> = {
   inFlightBytes: 4 * MIB,
   frameMessages: 2_000,
   frameBytes: 512 * 1024,
-  frameEveryMs: 4,
+  frameEveryMs: 20,
   trimEveryMs: 30_000,
 };
 
