@@ -86,7 +86,7 @@ export function heardFrom(
   if (state === undefined) {
     if (said.list.length === 0) return undefined;
     const { asOfMs } = said;
-    return { now: alsoSaid(undefined, said), revision: revisionAfter({ revision: forgotten }, tickMs), asOfMs };
+    return { now: alsoSaid(undefined, said), revision: revisionAfter(forgotten, tickMs), asOfMs };
   }
   const { now, next } = state;
   const [stage, of] = [stageOf(said.ranking, said), (other: SaidOfWindow) => stageOf(said.ranking, other)];
@@ -110,7 +110,7 @@ export function ticked(state: TrendingState, tickMs: number): TrendingState {
 
 const rolled = (state: TrendingState, now: SaidOfWindow, tickMs: number): TrendingState => ({
   now,
-  revision: revisionAfter(state, tickMs),
+  revision: revisionAfter(state.revision, tickMs),
   asOfMs: now.asOfMs,
 });
 
@@ -118,7 +118,9 @@ const rolled = (state: TrendingState, now: SaidOfWindow, tickMs: number): Trendi
 function listing(state: TrendingState, now: SaidOfWindow, tickMs: number): TrendingState {
   const [before, after] = [listOf(state.now), listOf(now)];
   const isSame = before.length === after.length && after.every((entry, i) => isSameEntry(entry, before[i]!));
-  return isSame ? { ...state, now } : { ...state, now, revision: revisionAfter(state, tickMs), asOfMs: now.asOfMs };
+  return isSame
+    ? { ...state, now }
+    : { ...state, now, revision: revisionAfter(state.revision, tickMs), asOfMs: now.asOfMs };
 }
 
 const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
@@ -131,8 +133,7 @@ const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
     a.score === b.score &&
     a.before === b.before);
 
-const revisionAfter = ({ revision }: Pick<TrendingState, 'revision'>, tickMs: number): number =>
-  Math.max(revision + 1, tickMs);
+const revisionAfter = (revision: number, tickMs: number): number => Math.max(revision + 1, tickMs);
 
 /** Nothing is in it, and nobody has begun to say anything else. */
 export const isOver = ({ now, next }: TrendingState): boolean => next === undefined && listOf(now).length === 0;

@@ -4,8 +4,9 @@ import type { Clock, Logger } from '../../runtime/ports.js';
 import { type Caller, Callers } from './callers.js';
 import type { CallLimits } from './call-limits.js';
 import { ClientLimit } from './client-limit.js';
-import { HeldBytes } from './held-bytes.js';
+import { ClientTally } from './client-tally.js';
 import { RateLimit } from './rate-limit.js';
+import { Seldom } from './seldom.js';
 import { type Fault, TOO_LATE, tooFast, tooManyCalls, tooManyStreams, tooMuchHeld } from './status-details.js';
 
 /** Errors of ours are logged at most this often: a broken answer must not fill the disk. */
@@ -25,11 +26,11 @@ export class CallDesk {
   readonly streams: ClientLimit;
   /** Single requests that are not complete. */
   readonly incomplete: ClientLimit;
-  readonly held: HeldBytes;
+  /** Bytes that are kept: of messages that are begun and not ended, of answers that are not taken. */
+  readonly held = new ClientTally();
   /** Absent: no limit. */
   readonly rate: RateLimit | undefined;
-  private loggedAtMs = -Infinity;
-  private unlogged = 0;
+  private readonly logged: Seldom;
 
   constructor(
     readonly limits: CallLimits,
@@ -40,7 +41,7 @@ export class CallDesk {
     this.clients = new ClientLimit(callsPerClient, this.callers.of);
     this.streams = new ClientLimit(streamsPerClient, this.callers.of);
     this.incomplete = new ClientLimit(callsPerClient, this.callers.of);
-    this.held = new HeldBytes(limits.heldBytesPerClient);
+    this.logged = new Seldom(LOG_EVERY_MS, clock);
     this.rate = callsPerSecond === 0 ? undefined : new RateLimit(callsPerSecond, callBurst, () => clock.nowMs());
   }
 
@@ -58,8 +59,10 @@ export class CallDesk {
 
   /** Whether we keep too much for the client. */
   faultOfHeld(call: Caller): Fault | undefined {
-    if (this.held.admits(() => this.callers.of(call))) return undefined;
-    return tooMuchHeld(this.held.bytesMax, this.callers.of(call));
+    const { heldBytesPerClient } = this.limits;
+    if (this.held.total <= heldBytesPerClient) return undefined;
+    const client = this.callers.of(call);
+    return this.held.of(client) <= heldBytesPerClient ? undefined : tooMuchHeld(heldBytesPerClient, client);
   }
 
   /** Whether the client has too many under way. */
@@ -78,13 +81,7 @@ export class CallDesk {
 
   /** Of what is ours to mend. */
   log(method: string, requestId: string, error: unknown): void {
-    const now = this.clock.nowMs();
-    if (now - this.loggedAtMs < LOG_EVERY_MS) {
-      this.unlogged++;
-      return;
-    }
-    this.logger?.error({ err: error, method, requestId, unlogged: this.unlogged }, 'a gRPC call failed');
-    this.loggedAtMs = now;
-    this.unlogged = 0;
+    const unlogged = this.logged.untoldBefore();
+    if (unlogged !== undefined) this.logger?.error({ err: error, method, requestId, unlogged }, 'a gRPC call failed');
   }
 }

@@ -234,7 +234,7 @@ class Arrival<T extends Teller> implements Listener {
   hasOfMessage(bytes: number, isAnother: boolean): void {
     const { desk, unfinished } = this.entrance;
     if (isAnother || bytes === 0) unfinished.end(this);
-    if (bytes > 0 && (isAnother || this.ofMessage === 0)) unfinished.begin(this);
+    if (bytes > 0) unfinished.begin(this);
     this.hold(bytes - this.ofMessage);
     this.ofMessage = bytes;
     const fault = bytes === 0 || this.isOver ? undefined : desk.faultOfHeld(this.call);

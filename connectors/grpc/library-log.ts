@@ -3,25 +3,21 @@
  * lines are cut short, hold nothing of headers, which may be tokens, and come at most once a second.
  */
 import type { Clock, Logger } from '../../runtime/ports.js';
+import { Seldom } from './seldom.js';
 
 const TELL_EVERY_MS = 1_000;
 const CHARACTERS_MAX = 300;
 const OF_A_HEADER = /^(Failed to add metadata entry [\w.-]{1,64}).*/s;
 
 export function libraryLog(logger: Logger, clock: Pick<Clock, 'nowMs'>): Partial<Console> {
-  let [toldAtMs, untold] = [-Infinity, 0];
+  const told = new Seldom(TELL_EVERY_MS, clock);
   const tell =
     (level: 'warn' | 'info' | 'debug') =>
     (...words: unknown[]): void => {
-      const nowMs = clock.nowMs();
-      // A wall clock may go back by hours.
-      if (Math.abs(nowMs - toldAtMs) < TELL_EVERY_MS) {
-        untold++;
-        return;
-      }
+      const untold = told.untoldBefore();
+      if (untold === undefined) return;
       const line = words.map(String).join(' ').replace(OF_A_HEADER, '$1');
       logger[level]({ from: 'grpc-js', untold }, line.slice(0, CHARACTERS_MAX));
-      [toldAtMs, untold] = [nowMs, 0];
     };
   return { error: tell('warn'), info: tell('info'), debug: tell('debug') };
 }

@@ -9,8 +9,9 @@ export class Overdue<T extends object> {
     private readonly onOverdue: (thing: T) => void,
   ) {}
 
+  /** What has begun already goes on. */
   begin(thing: T): void {
-    this.waiting.set(thing, performance.now());
+    if (!this.waiting.has(thing)) this.waiting.set(thing, performance.now());
     this.timer ??= this.lookIn(this.msMax);
   }
 

@@ -29,7 +29,7 @@ const EVENTS = PublishEventsRequestSchema.field.events.number;
 const MESSAGE_EVENTS_MAX = 10_000;
 const ERRORS_MAX = 100;
 const REASON_CHARS_MAX = 200;
-/** Of errors in trailers, so that all of these stay below the 8 KiB that clients take of headers; they travel as base64, twice as long with escapes. */
+/** Of errors in trailers, which travel as base64: all trailers together stay below the 8 KiB that clients take. */
 const TRAILER_BYTES_MAX = 2048;
 
 interface EventFault {

@@ -24,7 +24,7 @@ import { CallDesk } from './call-desk.js';
 import { serverCredentials, type ServerTls } from './credentials.js';
 import { EventHandlers } from './event-service.js';
 import { CallGuard } from './call-guard.js';
-
+import { libraryLog } from './library-log.js';
 import type {
   CallObserver,
   EventPublisher,
@@ -38,10 +38,9 @@ import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
 import { type ServiceTaker, StandingStreams } from './standing-streams.js';
 import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
-import { RELOAD_EVERY_MS } from './watched-files.js';
 import { boundConnections, boundTimeouts } from './transport.js';
+import { RELOAD_EVERY_MS } from './watched-files.js';
 import { type TrendingCounts, TrendingHub } from './trending-service.js';
-import { libraryLog } from './library-log.js';
 
 export interface GrpcServerOptions {
   readonly answers: RecommendationAnswers;

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server as NetServer } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
 import type { Clock, Logger } from '../../runtime/ports.js';
+import { Seldom } from './seldom.js';
 
 /** Of grpc-js, what is not in its types: the tests of what is here fail where that has changed. */
 interface ServerInside {
@@ -15,19 +16,17 @@ const TELL_EVERY_MS = 60_000;
 
 /** Of a server that listens: what comes above `max` is closed before anything of it is read, and said in the log at most once a minute. */
 export function boundConnections(server: Server, max: number, clock: Clock, logger?: Logger): void {
-  let [turnedAway, toldAtMs] = [0, -Infinity];
+  const told = new Seldom(TELL_EVERY_MS, clock);
+  let turnedAway = 0;
   for (const listening of serversOf(server)) {
     listening.maxConnections = max;
     listening.on('drop', () => {
       turnedAway++;
-      const nowMs = clock.nowMs();
-      // A wall clock may go back by hours.
-      if (Math.abs(nowMs - toldAtMs) < TELL_EVERY_MS) return;
+      if (told.untoldBefore() === undefined) return;
       logger?.warn(
         { turnedAway, max },
         'connections are turned away: raise grpcConnections.atOnce, or let clients share theirs',
       );
-      toldAtMs = nowMs;
     });
   }
 }

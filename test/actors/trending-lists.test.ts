@@ -1,6 +1,7 @@
 /** What callers see of trending: the lists of all instances as one. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { velocity } from '../../actors/maths/trending.js';
 import { LiveTrending } from '../support/live-trending.js';
 import { type Engagement, HOUR } from '../support/trending-oracle.js';
 
@@ -71,6 +72,22 @@ describe('lists of several instances', () => {
     expect(shop.values('hour', 'velocity', undefined)).toEqual(['b1=24', ...items.map((item) => `${item}=12`)]);
     const told = shop.list('hour', 'score', undefined).list.map(({ item, velocity }) => `${item}=${velocity}`);
     expect(told).toEqual(['b1=24', ...items.map((item) => `${item}=12`)]);
+  });
+});
+
+describe('a list', () => {
+  it('by velocity has items that are equally fast by their ids', () => {
+    expect([velocity(13, 13, 0, 24 * HOUR, 12 * HOUR), velocity(10, 7, 0, 24 * HOUR, 12 * HOUR)]).toEqual([
+      13 / 24,
+      13 / 24,
+    ]);
+  });
+
+  it('by score has no item whose events count for nothing', () => {
+    const shop = new LiveTrending(1, { viewWeight: 0 });
+    shop.happened(...viewed('a', 1, 3));
+    shop.tick(1_000);
+    expect(shop.values('hour', 'score', undefined)).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { EventInit } from '../../connectors/grpc/client.js';
 import { PublishEventsRequestSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
@@ -52,6 +53,17 @@ describe('a stream that cannot go on', () => {
     const error = await failure(client.publishEvents(events(2)));
     expect(error).toMatchObject({ status: 'INTERNAL', published: { accepted: 0, resendFrom: 0 } });
     expect(error.message).not.toContain('secret');
+  });
+
+  it('with many rejected events is told in trailers that clients take, with where to send again from', async () => {
+    const { address } = await facade();
+    const bad = bytesOf(anEvent({ categoryCode: 'a\u0001b' }));
+    const messages = [messageOf(...Array.from({ length: 150 }, () => bad)), Uint8Array.of(0x0a, 0x7f)];
+    const error = await failure(streamBytes(bareClient(address), PUBLISH, messages));
+    expect(error.published).toEqual({ accepted: 0, rejected: 150, resendFrom: 150 });
+    const { metadata } = error.cause as { metadata: Metadata };
+    const headers = Object.entries(metadata.toHttp2Headers()).flat(2);
+    expect(headers.join().length).toBeLessThan(8192);
   });
 
   it('because a message is broken says which events came before', async () => {
