@@ -120,6 +120,12 @@ export class DictionaryBuilder implements Dictionary {
     return code;
   }
 
+  /** So many entries will come: to grow with them, and to find places anew each time, would be half of the work. */
+  expect(entries: number): void {
+    this.reserve(entries, 0);
+    this.rehash(this.size + entries);
+  }
+
   /** Room for so many entries more, of so many bytes in all. */
   private reserve(entries: number, bytes: number): void {
     const size = this.size + entries;
@@ -131,8 +137,8 @@ export class DictionaryBuilder implements Dictionary {
     if (length > this.bytes.length) this.bytes = grown(this.bytes, Math.max(BYTES_FIRST, length));
   }
 
-  private rehash(): void {
-    this.slots = new Uint32Array(Math.max(CODES_FIRST * 2, 2 ** Math.ceil(Math.log2(this.size * 4))));
+  private rehash(size = this.size): void {
+    this.slots = new Uint32Array(Math.max(CODES_FIRST * 2, 2 ** Math.ceil(Math.log2(size * 4))));
     this.mask = this.slots.length - 1;
     this.fillSlots(1);
   }

@@ -1,9 +1,10 @@
 /** Where copies, leases and the deployment's fixed part are kept in NATS (composition). */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { openKeyValue } from '../connectors/nats/key-value.js';
-import { openObjects } from '../connectors/nats/objects.js';
+import { dropAbandoned, openObjects } from '../connectors/nats/objects.js';
 import type { Copies } from './copies.js';
-import type { KeyValue } from './ports.js';
+import { asError } from './errors.js';
+import type { Clock, KeyValue, Logger } from './ports.js';
 
 /** Names of the buckets; a backup takes them by these. */
 export const BUCKETS = {
@@ -23,6 +24,22 @@ export async function openCopies(
     openObjects(connection, { bucket: BUCKETS.objects, replicas }),
   ]);
   return { manifests, objects };
+}
+
+/** A start has no time for it: what it reads grows with how often a node was killed. */
+const SWEEP_AFTER_MS = 15_000;
+
+/** Drops, once and soon, what killed nodes have left of copies that were never whole. Ends early when the signal is aborted; never rejects. */
+export async function sweepCopies(
+  connection: NatsConnection,
+  { clock, logger, signal }: { readonly clock: Clock; readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  await clock.sleep(SWEEP_AFTER_MS, signal);
+  if (signal.aborted) return;
+  await dropAbandoned(connection, BUCKETS.objects).catch((error: unknown) => {
+    // What is left takes room until the next start, and is never read.
+    logger.warn({ err: asError(error) }, 'cannot drop what is left of broken off copies');
+  });
 }
 
 export interface ClusterTables {

@@ -22,6 +22,7 @@ import type { Topology } from './graph.js';
 import type { Cluster } from './cluster.js';
 import { claimIdentity, type Identity, joinCluster, NodeHost } from './main-cluster.js';
 import { LoopDelay } from './loop-delay.js';
+import { sweepCopies } from './main-copies.js';
 import { checkDeployment } from './main-deployment.js';
 import { type NatsHandle, openNats } from './main-nats.js';
 import type { Views } from './main-view.js';
@@ -173,6 +174,12 @@ export async function startNode(
     });
     undo.push(() => cluster.stop());
     await viewOpened(hosts.view.host);
+    const sweeping = new AbortController();
+    const swept = sweepCopies(connection, { clock: systemClock, logger, signal: sweeping.signal });
+    undo.push(() => {
+      sweeping.abort();
+      return swept;
+    });
     // What they run now: as of an earlier answer they ran nothing, and nothing is missing there (V1).
     await hosts.threads.freshStatuses();
     const health = HealthWatch.start({
@@ -205,6 +212,7 @@ export async function startNode(
       health: () => health.health,
       stop: async (deadlineMs) => {
         health.stop();
+        sweeping.abort();
         const deadline = new Deadline(deadlineMs, systemClock);
         grpc.setServing(false);
         cluster.beginLeaving();
@@ -212,6 +220,7 @@ export async function startNode(
         const units = new Deadline(deadline.leftMs * UNITS_SHARE, systemClock);
         await cluster.stop(units);
         await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
+        await deadline.step('what broken off copies have left', () => swept);
         await deadline.step('the connection of the façade', () => log.close());
         await deadline.step('the nats-server', () => nats.stop());
         await identity.release();

@@ -1,31 +1,82 @@
 /**
- * Rows found by their keys: so many words each, interleaved in one Uint32Array, by open addressing.
+ * Rows found by their keys: so many words each, interleaved in one Uint32Array.
  *
  * Invariants
  *   I1  Rows are numbered 0, 1, 2… in order of first sight; their keys never change.
- *   I2  At most half of the slots are taken.
+ *   I2  At most half of the slots of a hashed index are taken.
  */
 import { grown } from './dictionary.js';
 
 const ROWS_INITIAL = 16;
 
-export class RowIndex {
-  rows = 0;
+export interface RowIndex {
+  /** Words per key. */
+  readonly width: number;
+  readonly rows: number;
   /** Rows that there is room for. */
-  capacity = ROWS_INITIAL;
+  readonly capacity: number;
   /** Of row r, words [r · width, (r + 1) · width). Replaced as it grows. */
+  readonly keys: Uint32Array;
+  /** The row of the nth of these keys, added if new; there must be room. */
+  findOrAdd(words: Uint32Array, n: number): number;
+  /** Adds rows whose keys are all new; there must be room. */
+  append(words: Uint32Array, count: number): void;
+  /** Room for `more` rows. */
+  reserve(more: number): void;
+}
+
+/** Of keys that are one code of a dictionary each: the code is the place, so that nothing is hashed twice. */
+export class CodeIndex implements RowIndex {
+  readonly width = 1;
+  rows = 0;
+  capacity = ROWS_INITIAL;
+  keys = new Uint32Array(ROWS_INITIAL);
+  /** By code, the row + 1. */
+  private rowOf = new Uint32Array(ROWS_INITIAL);
+
+  findOrAdd(words: Uint32Array, n: number): number {
+    const code = words[n]!;
+    this.reach(code);
+    const known = this.rowOf[code]!;
+    if (known !== 0) return known - 1;
+    this.keys[this.rows] = code;
+    return (this.rowOf[code] = ++this.rows) - 1;
+  }
+
+  append(words: Uint32Array, count: number): void {
+    this.keys.set(words, this.rows);
+    for (let i = 0; i < count; i++) {
+      const code = words[i]!;
+      this.reach(code);
+      this.rowOf[code] = ++this.rows;
+    }
+  }
+
+  reserve(more: number): void {
+    const needed = this.rows + more;
+    if (needed <= this.capacity) return;
+    this.capacity = Math.max(needed, this.capacity * 2);
+    this.keys = grown(this.keys, this.capacity);
+    this.reach(this.capacity);
+  }
+
+  private reach(code: number): void {
+    if (code >= this.rowOf.length) this.rowOf = grown(this.rowOf, code + 1);
+  }
+}
+
+/** Of keys of whatever words: open addressing. */
+export class HashedIndex implements RowIndex {
+  rows = 0;
+  capacity = ROWS_INITIAL;
   keys: Uint32Array;
   private slots = new Uint32Array(ROWS_INITIAL * 4);
   private mask = this.slots.length - 1;
 
-  constructor(
-    /** Words per key. */
-    readonly width: number,
-  ) {
+  constructor(readonly width: number) {
     this.keys = new Uint32Array(ROWS_INITIAL * width);
   }
 
-  /** The row of the nth of these keys, added if new; there must be room. */
   findOrAdd(words: Uint32Array, n: number): number {
     const { keys, slots, mask, width } = this;
     const from = n * width;
@@ -43,7 +94,6 @@ export class RowIndex {
     return row;
   }
 
-  /** Adds rows whose keys are all new; there must be room. */
   append(words: Uint32Array, count: number): void {
     this.keys.set(words, this.rows * this.width);
     const from = this.rows;
@@ -51,7 +101,6 @@ export class RowIndex {
     this.fillSlots(from);
   }
 
-  /** Room for `more` rows. */
   reserve(more: number): void {
     const needed = this.rows + more;
     if (needed > this.capacity) {

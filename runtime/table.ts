@@ -22,7 +22,7 @@ import {
 } from './frame.js';
 import { decodeFrame, encodeFrame } from './frame-codec.js';
 import { PageCut } from './page-cut.js';
-import { RowIndex } from './row-index.js';
+import { CodeIndex, HashedIndex, type RowIndex } from './row-index.js';
 
 export const NO_ROW = 0xffffffff;
 const PAGE_ROWS = 1024;
@@ -64,7 +64,7 @@ export class ColumnTable<C extends Columns> {
       at += kind === 'f64' ? 2 : 1;
       return column;
     });
-    this.index = new RowIndex(at);
+    this.index = this.isOneText ? new CodeIndex() : new HashedIndex(at);
     const values: Record<string, AnyColumn> = {};
     for (const [name, kind] of Object.entries(type.columns)) {
       if (key.includes(name)) continue;
@@ -76,6 +76,10 @@ export class ColumnTable<C extends Columns> {
 
   get rows(): number {
     return this.index.rows;
+  }
+
+  private get isOneText(): boolean {
+    return this.keyColumns.length === 1 && this.keyColumns[0]!.dictionary !== undefined;
   }
 
   /**
@@ -158,7 +162,9 @@ export class ColumnTable<C extends Columns> {
 
   /** So many stored pages will be loaded: to grow with each of them would be half of the work. The last one may be short. */
   expect(pages: number): void {
-    this.reserve((pages - 1) * PAGE_ROWS);
+    const rows = Math.max(0, pages - 1) * PAGE_ROWS;
+    this.reserve(rows);
+    if (this.isOneText) this.keyColumns[0]!.dictionary!.expect(rows);
   }
 
   /** Takes the next stored page in, which starts with row `this.rows`. Its rows are in no other page (T2): none is looked up. */
@@ -223,7 +229,7 @@ export class ColumnTable<C extends Columns> {
       if (kind === 'text') {
         const { codes, dictionary: from } = column as TextColumn;
         // A row that is new has a new text where its key is one text and nothing else.
-        if (isNew && width === 1) appendText(words, codes, from, dictionary!);
+        if (isNew && this.isOneText) appendText(words, codes, from, dictionary!);
         else mapText(words, at, width, codes, from, dictionary!, selection, count);
       } else if (kind === 'f64') {
         const { buffer, byteOffset } = column as Float64Array;

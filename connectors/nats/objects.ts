@@ -7,7 +7,7 @@
  *   J2  Pieces and description are each stored once: an unknown outcome is resolved by reading the subject (as O3 of the outbox).
  *   J3  `put` and `get` hold two pieces, however large the object. (The library's own `get` holds all that its reader has not taken.)
  *   J4  Nothing stays behind: not the pieces of what was replaced, deleted or given up, nor a trace of deleted names. What a killed process left
- *       is found when the bucket is opened, and dropped when it is an hour old.
+ *       is dropped by `dropAbandoned`, when it is an hour old.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
@@ -61,9 +61,14 @@ export async function openObjects(connection: NatsConnection, options: ObjectsOp
     num_replicas: replicas,
     allow_rollup_hdrs: true,
   });
-  const objects = new NatsObjects(connection, await openNatsLog(connection, manager), manager, bucket, stream);
-  await objects.dropAbandoned().catch(ifTransient);
-  return objects;
+  return new NatsObjects(connection, await openNatsLog(connection, manager), manager, bucket, stream);
+}
+
+/** Drops pieces that no description names (J4); reads one message of each. The bucket is there. */
+export async function dropAbandoned(connection: NatsConnection, bucket: string): Promise<void> {
+  const manager = await openManager(connection);
+  const log = await openNatsLog(connection, manager);
+  await new NatsObjects(connection, log, manager, bucket, `OBJ_${bucket}`).dropAbandoned();
 }
 
 class NatsObjects implements Objects {
@@ -141,7 +146,6 @@ class NatsObjects implements Objects {
       .filter((name) => name.startsWith(prefix));
   }
 
-  /** J4: pieces of ours that no description names. */
   async dropAbandoned(): Promise<void> {
     const start = this.piecesSubject('');
     const byName = new Map<string, string[]>();

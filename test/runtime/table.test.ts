@@ -43,7 +43,7 @@ function countInMap(oracle: Oracle, rows: readonly Visit[]): void {
   });
 }
 
-const pagesOf = (table: Table): (readonly [string, Uint8Array])[] =>
+const pagesOf = (table: Pick<Table, 'cut'>): (readonly [string, Uint8Array])[] =>
   [...table.cut()].map(([page, bytes]) => [String(page), bytes] as const);
 
 describe('upsert', () => {
@@ -175,6 +175,58 @@ describe('pages', () => {
     for (const [, bytes] of pages) restored.load(bytes);
     expect(rowsOf(restored.frame())).toEqual(rowsOf(table.frame()));
     expect(restored.storedPages()).toEqual(table.storedPages());
+  });
+});
+
+describe('a table whose key is one text', () => {
+  const seen = frameType('seen', { id: 'text', times: 'u32' });
+  const newSeen = () => new ColumnTable(seen, ['id']);
+  const add = (table: ReturnType<typeof newSeen>, ids: readonly (string | undefined)[]): number[] => {
+    const rows = table.upsert(
+      frameOf(
+        seen,
+        ids.map((id) => ({ id, times: 0 })),
+      ),
+    );
+    rows.forEach((row) => {
+      table.values.times[row]! += 1;
+    });
+    return [...rows];
+  };
+
+  it('numbers ids in order of first sight, an absent one too, and goes on so after a restore', () => {
+    const ids = fc.array(
+      fc.option(
+        fc.nat(40).map((n) => `id-${n}`),
+        { nil: undefined },
+      ),
+      { maxLength: 60 },
+    );
+    fc.assert(
+      fc.property(ids, ids, ids, (first, second, third) => {
+        const order = [...new Set([...first, ...second, ...third])];
+        const table = newSeen();
+        expect(add(table, first)).toEqual(first.map((id) => order.indexOf(id)));
+        add(table, second);
+        const pages = pagesOf(table);
+        const restored = newSeen();
+        restored.expect(pages.length);
+        for (const [, bytes] of pages) restored.load(bytes);
+        expect(rowsOf(restored.frame())).toEqual(rowsOf(table.frame()));
+        expect(add(restored, third)).toEqual(third.map((id) => order.indexOf(id)));
+      }),
+    );
+  });
+
+  it('finds each of many ids again, in a table that was restored from many pages', () => {
+    const ids = Array.from({ length: 5_000 }, (_, i) => `id-${i}`);
+    const table = newSeen();
+    add(table, ids);
+    const pages = [...table.cut()];
+    const restored = newSeen();
+    restored.expect(pages.length);
+    for (const [, bytes] of pages) restored.load(bytes);
+    expect(add(restored, [...ids.slice(-3), 'new', ...ids.slice(0, 3)])).toEqual([4_997, 4_998, 4_999, 5_000, 0, 1, 2]);
   });
 });
 

@@ -4,7 +4,7 @@ import { Objm } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectNats } from '../../../connectors/nats/connect.js';
-import { openObjects } from '../../../connectors/nats/objects.js';
+import { dropAbandoned, openObjects } from '../../../connectors/nats/objects.js';
 import { utf8 } from '../../../runtime/bytes.js';
 import type { Objects } from '../../../runtime/ports.js';
 import { allOf, bytesOf, inPieces, objectsContract } from '../../contracts/objects-contract.js';
@@ -95,13 +95,13 @@ describe('a bucket', () => {
     const whole = await messagesIn('left');
     await killed('never');
     await killed('whole');
-    await open('left');
+    await dropAbandoned(connection, 'left');
     expect(await messagesIn('left')).toBe(whole + 2);
     vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * HOUR_MS);
-    const later = await open('left');
+    await dropAbandoned(connection, 'left');
     expect(await messagesIn('left')).toBe(whole);
-    expect(await allOf(later.get('whole'))).toHaveLength(600_000);
-    expect(await later.names('')).toEqual(['empty', 'whole']);
+    expect(await allOf(objects.get('whole'))).toHaveLength(600_000);
+    expect(await objects.names('')).toEqual(['empty', 'whole']);
   });
 
   it('ends a reader whose object is replaced under it with OBJECT_MISSING: to ask again helps', async () => {
