@@ -47,6 +47,8 @@ export class ColumnTable<C extends Columns> {
   /** The columns that are no key, to read and to add to; read anew after each `upsert`, which may replace the arrays. */
   values: ValueColumns<C>;
   private readonly keyColumns: readonly KeyColumn[];
+  /** Of the one text that a key is, where it is nothing else. */
+  private readonly onlyText: DictionaryBuilder | undefined;
   private readonly index: RowIndex;
   private dirtyPages = new Set<number>();
   /** Of the last cut, the pages that are not encoded yet. */
@@ -64,7 +66,8 @@ export class ColumnTable<C extends Columns> {
       at += kind === 'f64' ? 2 : 1;
       return column;
     });
-    this.index = this.isOneText ? new CodeIndex() : new HashedIndex(at);
+    this.onlyText = key.length === 1 ? this.keyColumns[0]!.dictionary : undefined;
+    this.index = this.onlyText === undefined ? new HashedIndex(at) : new CodeIndex();
     const values: Record<string, AnyColumn> = {};
     for (const [name, kind] of Object.entries(type.columns)) {
       if (key.includes(name)) continue;
@@ -76,10 +79,6 @@ export class ColumnTable<C extends Columns> {
 
   get rows(): number {
     return this.index.rows;
-  }
-
-  private get isOneText(): boolean {
-    return this.keyColumns.length === 1 && this.keyColumns[0]!.dictionary !== undefined;
   }
 
   /**
@@ -164,7 +163,7 @@ export class ColumnTable<C extends Columns> {
   expect(pages: number): void {
     const rows = Math.max(0, pages - 1) * PAGE_ROWS;
     this.reserve(rows);
-    if (this.isOneText) this.keyColumns[0]!.dictionary!.expect(rows);
+    this.onlyText?.expect(rows);
   }
 
   /** Takes the next stored page in, which starts with row `this.rows`. Its rows are in no other page (T2): none is looked up. */
@@ -228,8 +227,8 @@ export class ColumnTable<C extends Columns> {
       if (column === undefined) throw new TypeError(`frame ${frame.type.name} has no column ${name}`);
       if (kind === 'text') {
         const { codes, dictionary: from } = column as TextColumn;
-        // A row that is new has a new text where its key is one text and nothing else.
-        if (isNew && this.isOneText) appendText(words, codes, from, dictionary!);
+        // A row that is new has a new text then.
+        if (isNew && this.onlyText !== undefined) appendText(words, codes, from, this.onlyText);
         else mapText(words, at, width, codes, from, dictionary!, selection, count);
       } else if (kind === 'f64') {
         const { buffer, byteOffset } = column as Float64Array;

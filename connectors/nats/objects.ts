@@ -50,9 +50,8 @@ interface Description {
 export async function openObjects(connection: NatsConnection, options: ObjectsOptions): Promise<Objects> {
   const { bucket, replicas, bytesMax = -1 } = options;
   const manager = await openManager(connection);
-  const stream = `OBJ_${bucket}`;
   await ensureStream(manager, {
-    name: stream,
+    name: streamOf(bucket),
     subjects: [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`],
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
@@ -61,26 +60,29 @@ export async function openObjects(connection: NatsConnection, options: ObjectsOp
     num_replicas: replicas,
     allow_rollup_hdrs: true,
   });
-  return new NatsObjects(connection, await openNatsLog(connection, manager), manager, bucket, stream);
+  return new NatsObjects(connection, await openNatsLog(connection, manager), manager, bucket);
 }
 
 /** Drops pieces that no description names (J4); reads one message of each. The bucket is there. */
 export async function dropAbandoned(connection: NatsConnection, bucket: string): Promise<void> {
   const manager = await openManager(connection);
   const log = await openNatsLog(connection, manager);
-  await new NatsObjects(connection, log, manager, bucket, `OBJ_${bucket}`).dropAbandoned();
+  await new NatsObjects(connection, log, manager, bucket).dropAbandoned();
 }
+
+const streamOf = (bucket: string): string => `OBJ_${bucket}`;
 
 class NatsObjects implements Objects {
   private readonly pieceBytes: number;
+  private readonly stream: string;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly log: Log,
     private readonly manager: JetStreamManager,
     private readonly bucket: string,
-    private readonly stream: string,
   ) {
+    this.stream = streamOf(bucket);
     this.pieceBytes = Math.min(PIECE_BYTES_MAX, log.payloadBytesMax);
   }
 
