@@ -8,7 +8,7 @@
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../actors/topology.js';
-import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
+import type { Answer, RecommendationQuery } from '../connectors/facade/ports.js';
 import type { GrpcServerOptions } from '../connectors/grpc/server.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';

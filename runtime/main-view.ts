@@ -10,7 +10,7 @@ import type {
   TrendingList,
   TrendingLists,
   TrendingRanking,
-} from '../connectors/grpc/ports.js';
+} from '../connectors/facade/ports.js';
 import { partitionOf } from './law.js';
 import { transient } from './errors.js';
 import type { Topology } from './graph.js';

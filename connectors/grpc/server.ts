@@ -21,7 +21,8 @@ import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
-import { serverCredentials, type ServerTls } from './credentials.js';
+import { serverCredentials } from './credentials.js';
+import type { ServerTls } from '../facade/server-tls.js';
 import { EventHandlers } from './event-service.js';
 import { CallGuard } from './call-guard.js';
 import { libraryLog } from './library-log.js';
@@ -31,16 +32,17 @@ import type {
   RecommendationAnswers,
   RecommendationChanges,
   TrendingLists,
-} from './ports.js';
+} from '../facade/ports.js';
 import { recommendationHandlers } from './recommendation-service.js';
 import { RecommendationHub } from './recommendation-stream.js';
 import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
 import { type ServiceTaker, StandingStreams } from './standing-streams.js';
-import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
+import type { AuthOptions, TokenCheck, TokenCheckOptions } from '../facade/token-check.js';
 import { boundConnections, boundTimeouts } from './transport.js';
-import { RELOAD_EVERY_MS } from './watched-files.js';
-import { type TrendingCounts, TrendingHub } from './trending-service.js';
+import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
+import type { TrendingCounts } from '../facade/trending-hub.js';
+import { TrendingHandlers } from './trending-service.js';
 
 export interface GrpcServerOptions {
   readonly answers: RecommendationAnswers;
@@ -118,7 +120,7 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
   const events = new EventHandlers(options.publisher, desk);
   const standing = new StandingStreams(guarded(false));
   const recommendations = changes && new RecommendationHub(answers, changes, desk, clock);
-  const trends = trending && new TrendingHub(trending, desk, clock);
+  const trends = trending && new TrendingHandlers(trending, desk, clock);
   standing.addService(byteServiceDefinition(RecommendationService), {
     ...recommendationHandlers(answers, desk),
     ...(recommendations && { streamRecommendations: recommendations.streamRecommendations }),
@@ -180,7 +182,7 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
 
 /** What checks tokens is loaded only where it is asked for. */
 async function openTokens(options: TokenCheckOptions): Promise<TokenCheck> {
-  const { TokenCheck } = await import('./token-check.js');
+  const { TokenCheck } = await import('../facade/token-check.js');
   return TokenCheck.open(options);
 }
 
@@ -189,10 +191,10 @@ function dangerOf(host: string, { tls, auth }: GrpcServerOptions): string | unde
   if (isLoopback(host)) return undefined;
   const isKnown = auth !== undefined || tls?.clientCaPath !== undefined;
   if (!isKnown) {
-    return 'whoever reaches this port can read recommendations and send events: ask for tokens (grpcAuth) or client certificates (grpcTlsClientCaFile)';
+    return 'whoever reaches this port can read recommendations and send events: ask for tokens (auth) or client certificates (tlsClientCaFile)';
   }
   if (tls === undefined)
-    return 'tokens travel here without TLS, for all on the way to read: set grpcTlsCertFile and grpcTlsKeyFile';
+    return 'tokens travel here without TLS, for all on the way to read: set tlsCertFile and tlsKeyFile';
   return undefined;
 }
 

@@ -1,15 +1,15 @@
 /** From configuration to the façade's options. */
-import type { AuthOptions } from '../../connectors/grpc/token-check.js';
+import type { AuthOptions } from '../../connectors/facade/token-check.js';
 import { algorithmsIn, type Config } from '../config.js';
 import type { NodeOptions } from '../main-node.js';
 
 const SECOND_MS = 1000;
 
 export function grpcOptions(config: Config): NodeOptions['grpc'] {
-  const { grpcTlsCertFile: certPath, grpcTlsKeyFile: keyPath, grpcTlsClientCaFile: clientCaPath } = config;
-  const auth = authOptions(config.grpcAuth);
-  const { callsPerSecond, callBurst, callsAtOnce, streams } = config.grpcLimits;
-  const { atOnce, keepaliveSeconds, keepaliveTimeoutSeconds, ageSeconds, ageGraceSeconds } = config.grpcConnections;
+  const { tlsCertFile: certPath, tlsKeyFile: keyPath, tlsClientCaFile: clientCaPath } = config;
+  const auth = authOptions(config.auth);
+  const { callsPerSecond, callBurst, callsAtOnce, streams } = config.limits;
+  const { atOnce, keepaliveSeconds, keepaliveTimeoutSeconds, ageSeconds, ageGraceSeconds } = config.connections;
   return {
     host: config.grpcHost,
     port: config.grpcPort,
@@ -17,7 +17,7 @@ export function grpcOptions(config: Config): NodeOptions['grpc'] {
       ? {}
       : { tls: { certPath, keyPath, ...(clientCaPath === undefined ? {} : { clientCaPath }) } }),
     ...(auth === undefined ? {} : { auth }),
-    reloadEveryMs: config.grpcReloadSeconds * SECOND_MS,
+    reloadEveryMs: config.reloadSeconds * SECOND_MS,
     limits: {
       callsPerSecond,
       callBurst,
@@ -39,7 +39,7 @@ function authOptions({
   audience,
   algorithms,
   clockSkewSeconds,
-}: Config['grpcAuth']): AuthOptions | undefined {
+}: Config['auth']): AuthOptions | undefined {
   if ((file === undefined && url === undefined) || issuer === undefined || audience === undefined) return undefined;
   return {
     keys: { ...(file === undefined ? {} : { file }), ...(url === undefined ? {} : { url }) },
