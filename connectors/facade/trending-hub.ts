@@ -32,6 +32,13 @@ export interface TrendingCounts {
   readonly messagesSent: number;
 }
 
+export interface TrendingPace {
+  /** What a change may wait for others. */
+  readonly roundEveryMs?: number;
+  /** Messages that are written before other work has its turn. */
+  readonly servedPerTurn?: number;
+}
+
 interface FollowedList {
   readonly query: TrendingQuery;
   readonly feed: TrendingFeed;
@@ -85,13 +92,16 @@ export class TrendingHub {
   private readonly unfollow: () => void;
   private encodedBefore = 0;
   private sent = 0;
+  private readonly servedPerTurn: number;
 
   constructor(
     private readonly source: TrendingLists,
     private readonly encoder: TrendingEncoder,
     private readonly clock: Clock,
+    { roundEveryMs = ROUND_EVERY_MS, servedPerTurn = SERVED_PER_TURN }: TrendingPace = {},
   ) {
-    this.rounds = new Rounds(clock, ROUND_EVERY_MS, (isTick) => this.visit(isTick));
+    this.servedPerTurn = servedPerTurn;
+    this.rounds = new Rounds(clock, roundEveryMs, (isTick) => this.visit(isTick));
     this.unfollow = source.onChange(() => {
       if (this.lists.size > 0) this.rounds.wake();
     });
@@ -195,7 +205,7 @@ export class TrendingHub {
       list.offered = revision;
       for (const follower of list.followers) {
         this.serve(list, follower, nowMs);
-        if (++served % SERVED_PER_TURN === 0) await turn();
+        if (++served % this.servedPerTurn === 0) await turn();
       }
     }
   }

@@ -22,6 +22,7 @@ import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
 import { serverCredentials } from './credentials.js';
+import { dangerOf } from '../facade/danger.js';
 import type { ServerTls } from '../facade/server-tls.js';
 import { EventHandlers } from './event-service.js';
 import { CallGuard } from './call-guard.js';
@@ -105,7 +106,10 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
   if (tokens !== undefined) watches.push(() => tokens.close());
   if (logger !== undefined) {
     setLogger(libraryLog(logger, clock));
-    const danger = dangerOf(host, options);
+    const danger = dangerOf(host, {
+      asksWho: auth !== undefined || tls?.clientCaPath !== undefined,
+      isSecure: tls !== undefined,
+    });
     if (danger !== undefined) logger.warn({ host }, danger);
   }
 
@@ -185,20 +189,6 @@ async function openTokens(options: TokenCheckOptions): Promise<TokenCheck> {
   const { TokenCheck } = await import('../facade/token-check.js');
   return TokenCheck.open(options);
 }
-
-/** What strangers could do, if they can do something. */
-function dangerOf(host: string, { tls, auth }: GrpcServerOptions): string | undefined {
-  if (isLoopback(host)) return undefined;
-  const isKnown = auth !== undefined || tls?.clientCaPath !== undefined;
-  if (!isKnown) {
-    return 'whoever reaches this port can read recommendations and send events: ask for tokens (auth) or client certificates (tlsClientCaFile)';
-  }
-  if (tls === undefined)
-    return 'tokens travel here without TLS, for all on the way to read: set tlsCertFile and tlsKeyFile';
-  return undefined;
-}
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);
 
 /** With the details of errors, so that clients can show them. */
 const reflected = (services: readonly DescService[]): readonly DescFile[] =>

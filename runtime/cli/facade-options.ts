@@ -5,19 +5,39 @@ import type { NodeOptions } from '../main-node.js';
 
 const SECOND_MS = 1000;
 
-export function grpcOptions(config: Config): NodeOptions['grpc'] {
+/** What gRPC and HTTP have in common. */
+function sharedOptions(config: Config): Pick<NodeOptions['grpc'], 'tls' | 'auth' | 'reloadEveryMs'> {
   const { tlsCertFile: certPath, tlsKeyFile: keyPath, tlsClientCaFile: clientCaPath } = config;
   const auth = authOptions(config.auth);
-  const { callsPerSecond, callBurst, callsAtOnce, streams } = config.limits;
-  const { atOnce, keepaliveSeconds, keepaliveTimeoutSeconds, ageSeconds, ageGraceSeconds } = config.connections;
   return {
-    host: config.grpcHost,
-    port: config.grpcPort,
     ...(certPath === undefined || keyPath === undefined
       ? {}
       : { tls: { certPath, keyPath, ...(clientCaPath === undefined ? {} : { clientCaPath }) } }),
     ...(auth === undefined ? {} : { auth }),
     reloadEveryMs: config.reloadSeconds * SECOND_MS,
+  };
+}
+
+export function httpOptions(config: Config): NodeOptions['http'] {
+  const { callsPerSecond, callBurst, callsAtOnce, streams } = config.limits;
+  return {
+    ...sharedOptions(config),
+    ...{ host: config.httpHost, port: config.httpPort },
+    origins: config.httpCorsOrigins?.split(',').map((origin) => origin.trim()) ?? [],
+    limits: {
+      ...{ callsPerSecond, callBurst, callsPerClient: callsAtOnce, streamsPerClient: streams },
+      connectionsMax: config.connections.atOnce,
+    },
+  };
+}
+
+export function grpcOptions(config: Config): NodeOptions['grpc'] {
+  const { callsPerSecond, callBurst, callsAtOnce, streams } = config.limits;
+  const { atOnce, keepaliveSeconds, keepaliveTimeoutSeconds, ageSeconds, ageGraceSeconds } = config.connections;
+  return {
+    ...sharedOptions(config),
+    host: config.grpcHost,
+    port: config.grpcPort,
     limits: {
       callsPerSecond,
       callBurst,
