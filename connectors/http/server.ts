@@ -25,6 +25,7 @@ import { Gate } from './gate.js';
 import { HTTP_LIMITS, type HttpLimits } from './http-limits.js';
 import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
 import { recommendationRoutes } from './recommendation-routes.js';
+import { RequestTally } from './request-tally.js';
 import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
 import type { App } from './zod-provider.js';
 
@@ -95,11 +96,13 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   if (danger !== undefined) logger?.warn({ host, port }, danger);
 
   const gate = new Gate({ limits, clock, tokens, asksForCertificates: tls?.clientCaPath !== undefined, origins });
-  const frame = { limits, gate, log: new FaultLog(logger, clock), observer, origins };
+  const tally = new RequestTally(observer);
+  let isStopping = false;
+  const frame = { limits, gate, log: new FaultLog(logger, clock), tally, origins, isStopping: () => isStopping };
   const app = await secured(tls, { everyMs: reloadEveryMs, logger }, watches, (https) =>
     createApp(https === undefined ? frame : { ...frame, https }),
   );
-  const streams = routes(app, options, gate);
+  const streams = routes(app, options, gate, tally);
   boundConnections(app, limits.connectionsMax, clock, logger);
   const boundPort = await bind(app, host, port).catch((error: unknown) => {
     streams.stop();
@@ -110,17 +113,18 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
     port: boundPort,
     trendingCounts: () => streams.hub.counts(),
     stop: (deadlineMs) => {
+      isStopping = true;
       stopped ??= stop(app, streams, unwatch, deadlineMs);
       return stopped;
     },
   };
 }
 
-function routes(app: App, options: HttpServerOptions, gate: Gate): TrendingStreams {
-  const { reports, trending, clock, observer } = options;
+function routes(app: App, options: HttpServerOptions, gate: Gate, tally: RequestTally): TrendingStreams {
+  const { reports, trending, clock } = options;
   aboutRoutes(app, reports);
   recommendationRoutes(app, options, gate);
-  return trendingRoutes(app, trending, gate, clock, observer);
+  return trendingRoutes(app, trending, gate, clock, tally);
 }
 
 /** The app, with TLS of files that may be replaced. Health is open to those without a certificate: the gate asks for it, not the handshake. */

@@ -1,16 +1,15 @@
 /** GET /trending and, as Server-Sent Events, GET /trending/stream. */
-import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from '../../runtime/ports.js';
-import { invalidFields, STOPPING } from '../facade/fault.js';
+import { STOPPING } from '../facade/fault.js';
 import type { TrendingLists, TrendingQuery } from '../facade/ports.js';
 import { rankingNotMade, TrendingHub } from '../facade/trending-hub.js';
 import { clientOf } from './client-identity.js';
 import { EventStream } from './event-stream.js';
 import { asOf, categoryInQuery, itemsInQuery, shownItem, windowTime } from './fields.js';
 import type { Gate } from './gate.js';
-import type { RequestObserver } from './ports.js';
 import { problemSchema, Refused } from './problem.js';
+import type { RequestTally } from './request-tally.js';
 import { listJson, TRENDING_EVENTS, WINDOWS } from './trending-json.js';
 import { sendJson } from './validators.js';
 import type { App } from './zod-provider.js';
@@ -52,7 +51,15 @@ const listSchema = z
 
 const tags = ['Trending'];
 const problems = { '4xx': problemSchema, '5xx': problemSchema };
-const LAST_EVENT_ID = /^\d{1,15}$/;
+
+const resumption = z.looseObject({
+  'last-event-id': z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be the id of an event of this stream, a whole number')
+    .transform(Number)
+    .optional()
+    .meta({ description: 'Of the last event that was read, to go on after it', type: 'integer', minimum: 0 }),
+});
 
 /** Streams that are open; the app does not know of them. */
 export interface TrendingStreams {
@@ -66,7 +73,7 @@ export function trendingRoutes(
   lists: TrendingLists,
   gate: Gate,
   clock: Clock,
-  observer: RequestObserver | undefined,
+  tally: RequestTally,
 ): TrendingStreams {
   const hub = new TrendingHub(lists, TRENDING_EVENTS, clock, {
     roundEveryMs: ROUND_EVERY_MS,
@@ -103,6 +110,7 @@ export function trendingRoutes(
           'Server-Sent Events: `snapshot` (as /trending), then `delta` (entered, moved, left, from_revision) with each change, `heartbeat` every 15 s. ' +
           'The id of an event is the revision; who comes back with Last-Event-ID gets what has changed since.',
         querystring: query,
+        headers: resumption,
         produces: ['text/event-stream'],
         response: problems,
       },
@@ -111,16 +119,19 @@ export function trendingRoutes(
       if (isStopped) throw new Refused(STOPPING);
       const { asked, limit } = askedBy(request.query);
       const leave = gate.enterStream(request.raw);
-      const wanted = { query: asked, limit, afterRevision: resumedFrom(request) };
+      const wanted = { query: asked, limit, afterRevision: request.headers['last-event-id'] };
       try {
         const fault = hub.follow(wanted, clientOf(request.raw), (listener) => {
           reply.hijack();
           const { raw } = reply;
           for (const [name, value] of Object.entries(reply.getHeaders()))
             if (value !== undefined) raw.setHeader(name, value);
-          // A proxy that waits for the end would wait for ever.
           raw.writeHead(200, {
-            ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+            ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+            // A proxy that waits for the end would wait for ever.
+            'x-accel-buffering': 'no',
+            // Nobody waits for another request on it: a stop would.
+            connection: 'close',
           });
           const stream = new EventStream(raw, clock, {
             onFree: () => listener.onFree(),
@@ -128,7 +139,7 @@ export function trendingRoutes(
               open.delete(stream);
               leave();
               listener.onEnd();
-              observer?.ended('GET', '/trending/stream', 200, performance.now() - request.beganMs);
+              tally.ended(request, 200);
             },
           });
           open.add(stream);
@@ -153,12 +164,4 @@ export function trendingRoutes(
 
 function askedBy({ window, n, category, ranking }: z.output<typeof query>): { asked: TrendingQuery; limit: number } {
   return { asked: { window: WINDOWS[window], ranking, category }, limit: n };
-}
-
-function resumedFrom({ headers }: FastifyRequest): number | undefined {
-  const given = headers['last-event-id'];
-  if (given === undefined) return undefined;
-  if (typeof given === 'string' && LAST_EVENT_ID.test(given)) return Number(given);
-  const description = 'must be the id of an event of this stream, a whole number';
-  throw new Refused(invalidFields([{ field: 'Last-Event-ID', description }]));
 }

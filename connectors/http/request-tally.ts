@@ -1,0 +1,35 @@
+/** H1 (app.ts): a request is told as begun once and as ended once, whichever way it ends. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RequestObserver } from './ports.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** By performance.now(); NaN when it was told as ended. */
+    beganMs: number;
+  }
+}
+
+/** What the client got is not known: it had left. As nginx calls it. */
+const CLIENT_LEFT = 499;
+
+export class RequestTally {
+  constructor(private readonly observer: RequestObserver | undefined) {}
+
+  began(request: FastifyRequest): void {
+    request.beganMs = performance.now();
+    this.observer?.began();
+  }
+
+  ended(request: FastifyRequest, status: number): void {
+    const ms = performance.now() - request.beganMs;
+    // Told already.
+    if (Number.isNaN(ms)) return;
+    request.beganMs = NaN;
+    this.observer?.ended(request.method, request.routeOptions.url ?? '(none)', status, ms);
+  }
+
+  /** For what takes a while before anything is sent: its client may leave meanwhile, and nothing is sent then. */
+  endsWithConnection(request: FastifyRequest, { raw }: FastifyReply): void {
+    raw.once('close', () => this.ended(request, raw.headersSent ? raw.statusCode : CLIENT_LEFT));
+  }
+}
