@@ -8,7 +8,7 @@
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../actors/topology.js';
-import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
+import type { Answer, ItemCatalogue, RecommendationQuery } from '../connectors/grpc/ports.js';
 import type { GrpcServerOptions } from '../connectors/grpc/server.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
@@ -73,6 +73,8 @@ export interface RunningNode {
   readonly cluster: Cluster;
   /** The answer that GetRecommendations gives. */
   answer(query: RecommendationQuery): Answer;
+  /** What items are called. */
+  readonly catalogue: ItemCatalogue;
   /** Resolves when something escalated: the node must be stopped. */
   readonly failed: Promise<Error>;
   /** How it is, and why. */
@@ -204,6 +206,7 @@ export async function startNode(
         topology,
         cluster,
         answer: (query) => hosts.views.answers.get(query),
+        catalogue: hosts.views.catalogue,
         failed,
         grpcPort: grpc.port,
         natsUrl: nats.options.url,

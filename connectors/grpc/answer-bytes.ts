@@ -28,6 +28,8 @@ const CATEGORY = tag(inItem.category, BYTES);
 const TYPE = tag(inItem.type, BYTES);
 const REASON = tag(inItem.reason, BYTES);
 const TITLE = tag(inItem.title, BYTES);
+const BRAND = tag(inItem.brand, BYTES);
+const PRICE = tag(inItem.price, DOUBLE);
 
 /** Lists are asked for more often than they change. */
 const encoded = new WeakMap<object, { readonly limit: number; readonly items: Uint8Array }>();
@@ -92,4 +94,6 @@ function writeItem(out: BinaryWriter, item: AnswerItem): void {
   writeText(out, TYPE, item.type);
   if (item.reason !== undefined) out.uint32(REASON).string(item.reason);
   if (item.title !== undefined) out.uint32(TITLE).string(item.title);
+  if (item.brand !== undefined) out.uint32(BRAND).string(item.brand);
+  if (item.price !== undefined) out.uint32(PRICE).double(item.price);
 }
