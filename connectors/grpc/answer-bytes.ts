@@ -52,12 +52,13 @@ export function batchBytes(userIds: readonly string[], answers: readonly Answer[
   });
 }
 
-/** rivulet.v1.StreamRecommendationsResponse. */
-export function streamedBytes(userId: string, answer: Answer, limit: number): Buffer {
+/** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of`, to tell whether all else is the same. */
+export function streamedBytes(userId: string, answer: Answer, limit: number, timeless = false): Buffer {
   const items = itemsBytes(answer, limit);
+  const { model, asOfMs } = answer;
   return written((out) => {
     out.uint32(OF_STREAM).fork();
-    writeAnswer(out, userId, answer, items);
+    writeAnswer(out, userId, { model, asOfMs: timeless ? undefined : asOfMs }, items);
     out.join();
   });
 }
@@ -79,7 +80,12 @@ function itemsBytes(answer: Answer, limit: number): Uint8Array {
   return bytes;
 }
 
-function writeAnswer(out: BinaryWriter, userId: string, { asOfMs, model }: Answer, items: Uint8Array): void {
+function writeAnswer(
+  out: BinaryWriter,
+  userId: string,
+  { asOfMs, model }: Pick<Answer, 'asOfMs' | 'model'>,
+  items: Uint8Array,
+): void {
   writeText(out, USER_ID, userId);
   out.raw(items);
   writeTime(out, AS_OF, asOfMs);
