@@ -53,7 +53,7 @@ function liveTopology(options: PipelineOptions): Topology {
   const deadLetter = topic('dead-letter', deadLetters, 'source', { ledger: true });
   return defineTopology({
     partitions: options.partitions,
-    stages: [...Object.values(core), view, items, titles],
+    stages: [items, titles, ...Object.values(core), view],
     topics: [late, deadLetter],
     views: new Set([view.id, core.trendingLists.id, titles.id]),
     edges: [
