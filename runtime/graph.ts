@@ -108,8 +108,10 @@ export const POISON = 'poison';
 export const REPARTITION = 'repartition';
 /** Writes ticks into a mailbox. */
 export const CLOCK = 'clock';
+/** Sources that anybody may publish to, below `rivulet.<source>.`. */
+export const PUBLISHERS: ReadonlySet<string> = new Set(['events', 'items']);
 /** Tokens of subjects that are no stage. */
-const RESERVED = new Set([POISON, REPARTITION, CLOCK, 'events']);
+const RESERVED = new Set([POISON, REPARTITION, CLOCK, ...PUBLISHERS]);
 
 export const streamOf = (id: string): string => `RIVULET_${id.toUpperCase().replaceAll('-', '_')}`;
 export const mailboxOf = (id: string, partition: number): string => `rivulet.${id}.${partition}.>`;

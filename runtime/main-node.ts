@@ -8,7 +8,7 @@
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../actors/topology.js';
-import type { Answer, RecommendationQuery } from '../connectors/facade/ports.js';
+import type { Answer, ItemCatalogue, RecommendationQuery } from '../connectors/facade/ports.js';
 import type { GrpcServerOptions } from '../connectors/grpc/server.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
@@ -74,6 +74,8 @@ export interface RunningNode {
   readonly cluster: Cluster;
   /** The answer that GetRecommendations gives. */
   answer(query: RecommendationQuery): Answer;
+  /** What items are called. */
+  readonly catalogue: ItemCatalogue;
   /** Resolves when something escalated: the node must be stopped. */
   readonly failed: Promise<Error>;
   /** How it is, and why. */
@@ -205,6 +207,7 @@ export async function startNode(
         topology,
         cluster,
         answer: (query) => hosts.views.answers.get(query),
+        catalogue: hosts.views.catalogue,
         failed,
         ...{ grpcPort: grpc.port, httpPort: http.port },
         natsUrl: nats.options.url,

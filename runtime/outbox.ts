@@ -60,7 +60,7 @@ export async function readSaid(
   if (last === undefined) return { said: NOTHING_SAID, lastSequence: 0 };
   if (isForeign(last)) {
     throw fatal('LOG_FOREIGN', `message ${last.sequence} of ${stream}, on ${subject}, was not written by rivulet`, {
-      hint: '`rivulet repair --yes` removes it; let nobody else publish below rivulet., but for rivulet.events.>',
+      hint: '`rivulet repair --yes` removes it; let nobody else publish below rivulet., but for rivulet.events.> and rivulet.items.>',
     });
   }
   return { said: tagOf(fromBinary(EnvelopeSchema, last.data)), lastSequence: last.sequence };

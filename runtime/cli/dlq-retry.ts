@@ -1,6 +1,6 @@
-/** `rivulet dlq retry`: sends refused events again, as a publisher would, and marks them. */
+/** `rivulet dlq retry`: sends refused events, and items, again, as a publisher would, and marks them. */
 import { readFileSync } from 'node:fs';
-import { EVENTS_SUBJECT } from '../streams.js';
+import { EVENTS_SUBJECT, ITEMS_SUBJECT } from '../streams.js';
 import { asError, fatal } from '../errors.js';
 import type { Log } from '../ports.js';
 import type { RetryOptions } from './commands-jobs.js';
@@ -18,6 +18,7 @@ interface Retried {
 }
 
 const PREFIX = EVENTS_SUBJECT.slice(0, -1);
+const ITEMS_PREFIX = ITEMS_SUBJECT.slice(0, -1);
 /** Where the server's subject transform has put what came on an events subject. */
 const TRANSFORMED = /^rivulet\.[a-z-]+\.\d+\.events\./;
 /** For what came out of files: it has no subject of its own to go back to. */
@@ -129,10 +130,10 @@ async function retry(log: Log, queue: DeadLetterQueue, record: DeadLetter, data:
 function subjectFor({ id, subject, file }: DeadLetter): string {
   if (file !== undefined) return RETRY_SUBJECT;
   const published = subject.replace(TRANSFORMED, PREFIX);
-  if (published.startsWith(PREFIX)) return published;
+  if (published.startsWith(PREFIX) || published.startsWith(ITEMS_PREFIX)) return published;
   throw fatal(
     'DEAD_LETTER_INTERNAL',
-    `${id} is a message between stages (${subject}), not an event that was published`,
+    `${id} is a message between stages (${subject}), not an event or an item that was published`,
     {
       hint: 'it shows a bug: report it, with the output of rivulet dlq show',
     },
