@@ -38,6 +38,7 @@ const PLACE: Place = {
   nats: 'nats://127.0.0.1:4222',
   natsVersion: '2.15.1',
   grpc: '127.0.0.1:50051',
+  http: 'http://127.0.0.1:8080',
   dataDir: './.rivulet',
   watermarkDelayMs: 600_000,
   resumedEvents: 0,

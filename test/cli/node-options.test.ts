@@ -1,7 +1,7 @@
 /** From configuration to options: what each key becomes, and that no key is dead. */
 import { describe, expect, it } from 'vitest';
 import { CALL_LIMITS } from '../../connectors/grpc/call-limits.js';
-import { RELOAD_EVERY_MS } from '../../connectors/grpc/watched-files.js';
+import { RELOAD_EVERY_MS } from '../../connectors/facade/watched-files.js';
 import { boundedPipeline } from '../../runtime/cli/replay-command.js';
 import { natsOptions, nodeOptions, pipelineOptions } from '../../runtime/cli/node-options.js';
 import { type Config, loadConfig } from '../../runtime/config.js';
@@ -94,17 +94,17 @@ describe('a node', () => {
   });
 
   it('has TLS when it has a certificate', () => {
-    const files = { grpcTlsCertFile: 'c', grpcTlsKeyFile: 'k', grpcTlsClientCaFile: 'a' };
+    const files = { tlsCertFile: 'c', tlsKeyFile: 'k', tlsClientCaFile: 'a' };
     expect(nodeOptions(configWith(files)).grpc.tls).toEqual({ certPath: 'c', keyPath: 'k', clientCaPath: 'a' });
   });
 
   it('asks for tokens when it has keys to check them with', () => {
     const values = {
-      'grpcAuth.jwksFile': 'keys.json',
-      'grpcAuth.issuer': 'https://issuer.example.com',
-      'grpcAuth.audience': 'rivulet',
-      'grpcAuth.algorithms': 'ES256, EdDSA',
-      'grpcAuth.clockSkewSeconds': '5',
+      'auth.jwksFile': 'keys.json',
+      'auth.issuer': 'https://issuer.example.com',
+      'auth.audience': 'rivulet',
+      'auth.algorithms': 'ES256, EdDSA',
+      'auth.clockSkewSeconds': '5',
     };
     expect(nodeOptions(configWith(values)).grpc.auth).toEqual({
       keys: { file: 'keys.json' },
