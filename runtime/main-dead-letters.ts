@@ -1,7 +1,7 @@
 /** The ledgers as the façade asks for them (composition): dead letters and late events. */
 import { EVENT_TYPES, events } from '../actors/model.js';
 import { type WindowKind, windowsOf } from '../actors/maths/window.js';
-import type { DeadLetters, LateEvent, LateEvents } from '../connectors/http/ports.js';
+import type { DeadLetters, LateEvent, LateEvents } from '../connectors/http/operations-ports.js';
 import { fromBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { DeadLetterQueue } from './dead-letter-queue.js';

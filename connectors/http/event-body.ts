@@ -1,6 +1,6 @@
 /** The events of a request's body, one after the other, each read when it is its turn. */
 import type { Event } from '../../proto/gen/rivulet/v1/event_pb.js';
-import type { FieldViolation } from '../grpc/status-details.js';
+import type { FieldViolation } from '../facade/fault.js';
 import { eventOf } from './event-json.js';
 
 export type ReadEvent = Event | FieldViolation;

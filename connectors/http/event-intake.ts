@@ -10,8 +10,8 @@ import { toBinary } from '@bufbuild/protobuf';
 import { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { asError, reactionOf } from '../../runtime/errors.js';
 import type { TraceHeaders } from '../../runtime/trace-context.js';
-import { checkedEvent } from '../grpc/event-fields.js';
-import type { EventPublisher } from '../grpc/ports.js';
+import { checkedEvent } from '../facade/event-fields.js';
+import type { EventPublisher } from '../facade/ports.js';
 import type { ReadEvent } from './event-body.js';
 
 export interface IntakeOptions {

@@ -14,7 +14,7 @@ import { type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import type { EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { type Event, EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { nearest } from '../../runtime/config-nearest.js';
-import type { FieldViolation } from '../grpc/status-details.js';
+import type { FieldViolation } from '../facade/fault.js';
 
 type Kind = 'id' | 'text' | 'number' | 'type' | 'time';
 type Key = Exclude<keyof Event, '$typeName' | '$unknown'>;

@@ -88,3 +88,10 @@ export interface LateEvents {
 export interface NodeStatus {
   report(): StatusReport;
 }
+
+/** What is asked for by who runs the node. */
+export interface Operations {
+  readonly deadLetters: DeadLetters;
+  readonly lateEvents: LateEvents;
+  readonly status: NodeStatus;
+}
