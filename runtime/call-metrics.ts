@@ -101,6 +101,13 @@ export class CallMetrics {
     registry.registerMetric(new TalliedSeconds(tallies) as unknown as Histogram);
   }
 
+  /** How many have begun. */
+  get total(): number {
+    let sum = 0;
+    for (const { began } of this.tallies.values()) sum += began;
+    return sum;
+  }
+
   readonly began = (call: Method): void => {
     this.tallyOf(call).began++;
   };

@@ -1,12 +1,15 @@
 /** The HTTP façade of a node (composition): what it answers from. */
+import type { PipelineOptions } from '../actors/topology.js';
 import type { EventPublisher } from '../connectors/facade/ports.js';
 import type { HealthReport, RequestObserver } from '../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../connectors/http/server.js';
 import { systemClock } from './clock.js';
+import type { Topology } from './graph.js';
 import type { Health } from './health.js';
 import { version } from './main-about.js';
 import type { Views } from './main-view.js';
-import type { Logger } from './ports.js';
+import { operationsOf } from './main-operations.js';
+import type { Log, Logger } from './ports.js';
 import type { ActorStatus } from './status.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -19,6 +22,9 @@ export interface NodeFacts {
   readonly node: string;
   readonly natsUrl: string;
   readonly natsVersion: string;
+  readonly log: Log;
+  readonly topology: Topology;
+  readonly pipeline: PipelineOptions;
   readonly views: Views;
   readonly publisher: EventPublisher;
   readonly telemetry: Telemetry;
@@ -35,6 +41,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
   const { views, publisher, telemetry, logger, observer } = facts;
   const startedMs = systemClock.nowMs();
   const { registry } = telemetry;
+  const counting = countedRequests(observer);
   return startHttpServer({
     ...options,
     answers: views.answers,
@@ -46,10 +53,28 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
       health: () => healthReport(facts, startedMs),
       metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     },
+    operations: operationsOf(facts, startedMs, () => counting.total),
     clock: systemClock,
     logger,
-    ...(observer === undefined ? {} : { observer }),
+    observer: counting,
   });
+}
+
+/** The observer, and how many requests have begun. */
+function countedRequests(observer: RequestObserver | undefined): RequestObserver & { readonly total: number } {
+  let total = 0;
+  return {
+    began: () => {
+      total++;
+      observer?.began();
+    },
+    ended: (...request) => {
+      observer?.ended(...request);
+    },
+    get total() {
+      return total;
+    },
+  };
 }
 
 function healthReport(facts: NodeFacts, startedMs: number): HealthReport {

@@ -141,6 +141,7 @@ export async function startNode(
     const http = await parts.startHttp(options.http, {
       ...{ node: identity.node, natsUrl: nats.options.url, natsVersion: connection.info?.version ?? 'unknown' },
       ...{
+        ...{ log, topology, pipeline: options.pipeline },
         views: hosts.views,
         publisher,
         telemetry: hosts.telemetry,

@@ -20,11 +20,16 @@ import type { TrendingCounts } from '../facade/trending-hub.js';
 import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
 import { aboutRoutes } from './about-routes.js';
 import { createApp } from './app.js';
+import { deadLetterRoutes } from './dead-letter-routes.js';
+import { eventRoutes } from './event-routes.js';
 import { FaultLog } from './fault-log.js';
 import { Gate } from './gate.js';
 import { HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import { lateEventRoutes } from './late-event-routes.js';
+import type { Operations } from './operations-ports.js';
 import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
 import { recommendationRoutes } from './recommendation-routes.js';
+import { statusRoutes } from './status-routes.js';
 import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
 import type { App } from './zod-provider.js';
 
@@ -34,6 +39,8 @@ export interface HttpServerOptions {
   readonly publisher: EventPublisher;
   readonly trending: TrendingLists;
   readonly reports: NodeReports;
+  /** Absent: without the routes for operations. */
+  readonly operations?: Operations;
   /** Loopback unless said otherwise. */
   readonly host?: string;
   /** 0: a free one. */
@@ -99,7 +106,7 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   const app = await secured(tls, { everyMs: reloadEveryMs, logger }, watches, (https) =>
     createApp(https === undefined ? frame : { ...frame, https }),
   );
-  const streams = routes(app, options, gate);
+  const streams = routes(app, options, gate, limits);
   boundConnections(app, limits.connectionsMax, clock, logger);
   const boundPort = await bind(app, host, port).catch((error: unknown) => {
     streams.stop();
@@ -116,10 +123,16 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   };
 }
 
-function routes(app: App, options: HttpServerOptions, gate: Gate): TrendingStreams {
-  const { reports, trending, clock, observer } = options;
+function routes(app: App, options: HttpServerOptions, gate: Gate, limits: HttpLimits): TrendingStreams {
+  const { reports, trending, publisher, operations, clock, observer } = options;
   aboutRoutes(app, reports);
   recommendationRoutes(app, options, gate);
+  eventRoutes(app, { publisher, clock, limits }, gate);
+  if (operations !== undefined) {
+    deadLetterRoutes(app, operations.deadLetters, gate);
+    lateEventRoutes(app, operations.lateEvents, gate);
+    statusRoutes(app, operations.status);
+  }
   return trendingRoutes(app, trending, gate, clock, observer);
 }
 
