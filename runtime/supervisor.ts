@@ -13,7 +13,7 @@ import { bury, unbury } from './buried.js';
 import { asError, explain, fatal, reactionOf } from './errors.js';
 import { StepError } from './fold.js';
 import type { Restores } from './restores.js';
-import type { ActorState } from './status.js';
+import { type ActorState, noteLag } from './status.js';
 import { DEFAULT_STRATEGY, type Failure, type Strategy, Tally } from './strategy.js';
 
 export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & {
@@ -53,7 +53,9 @@ export class Supervisor {
 
   /** What is not kept up with each step, for who asks. */
   report(): void {
-    if (this.actor !== undefined) this.options.status.stateKeys = this.actor.fold.instance.keys();
+    const { status } = this.options;
+    if (this.actor !== undefined) status.stateKeys = this.actor.fold.instance.keys();
+    noteLag(status, this.actor?.waiting);
   }
 
   /** Resolves after `stop`; rejects with what escalates. */
