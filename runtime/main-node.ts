@@ -21,7 +21,6 @@ import { Deadline } from './deadline.js';
 import type { Topology } from './graph.js';
 import type { Cluster } from './cluster.js';
 import { claimIdentity, type Identity, joinCluster, NodeHost } from './main-cluster.js';
-import { LoopDelay } from './loop-delay.js';
 import { sweepCopies } from './main-copies.js';
 import { checkDeployment } from './main-deployment.js';
 import { type NatsHandle, openNats } from './main-nats.js';
@@ -32,10 +31,13 @@ import { Threads } from './main-threads.js';
 import { allUnits, LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
 import type { HostData, StartedHost, WorkerStart } from './main-worker.js';
 import { patience } from './outlasting.js';
+import { registerNodeMetrics } from './node-metrics.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
-import { ensureStreams, notePartitions } from './streams.js';
+import { ensureStreams, notePartitions, streamsOf } from './streams.js';
 import type { Telemetry } from './telemetry.js';
+import type { NamedVitals } from './thread-vitals.js';
+import { version } from './version.js';
 
 export interface NodeOptions {
   readonly dataDir: string;
@@ -77,6 +79,8 @@ export interface RunningNode {
   readonly failed: Promise<Error>;
   /** How it is, and why. */
   health(): Health | undefined;
+  /** How its threads are. */
+  threads(): readonly NamedVitals[];
   /** Gives what was not finished in time; the next start replays it. */
   stop(deadlineMs: number): Promise<readonly string[]>;
 }
@@ -198,6 +202,12 @@ export async function startNode(
         grpc.setServing(serving, takesEvents);
       },
     });
+    registerNodeMetrics(hosts.telemetry.registry, {
+      ...{ version: version(), node: identity.node, health: () => health.health, natsAwaySinceMs, cluster, log },
+      ...{ units: units.length, streams: streamsOf(topology, { bytesMax, replicas }) },
+      trending: () => grpc.trendingCounts(),
+      nowMs: () => systemClock.nowMs(),
+    });
     return {
       ...{
         log,
@@ -210,6 +220,7 @@ export async function startNode(
       },
       ...{ telemetry: hosts.telemetry, statuses: hosts.statuses, natsVersion: connection.info?.version ?? 'unknown' },
       health: () => health.health,
+      threads: () => hosts.threads.vitals(),
       stop: async (deadlineMs) => {
         health.stop();
         sweeping.abort();
@@ -274,9 +285,8 @@ async function startHosts(
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal, loading);
   undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
-  const own = new LoopDelay();
-  const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
-  const telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
+  const vitals = (): NamedVitals[] => threads.vitals();
+  const telemetry = new Telemetry(statuses, vitals, () => systemClock.nowMs());
   const facade: HostData = { ...shared, name: 'facade' };
   const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? []);
   const onAnswered = (stage: string, ingestedAtMs: number): void => {
