@@ -3,7 +3,8 @@
  * there are, and nothing that a client could choose.
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { type Distribution, newDistribution, observe, registerHistogram } from './distribution.js';
+import { type Distribution, newDistribution, observe } from './distribution.js';
+import { registerHistogram } from './told-metrics.js';
 
 interface Method {
   /** `package.Service/Method` */
@@ -69,8 +70,7 @@ export class CallMetrics {
     });
     registerHistogram(
       registry,
-      'grpc_server_handling_seconds',
-      'Duration of gRPC calls, from the request to the status',
+      { name: 'grpc_server_handling_seconds', help: 'Duration of gRPC calls, from the request to the status' },
       BUCKETS,
       () => [...tallies.values()].map(({ labels, seconds }) => ({ labels: { ...labels }, distribution: seconds })),
     );

@@ -3,7 +3,8 @@
  * are told apart, whatever is passed in: what comes on top is counted as one.
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { type Distribution, newDistribution, observe, registerHistogram } from './distribution.js';
+import { type Distribution, newDistribution, observe } from './distribution.js';
+import { registerHistogram } from './told-metrics.js';
 
 /** `route`: method and pattern, `GET /reco/{user_id}`; `GET *` for what has none. A stream ends when nobody listens any more. */
 export interface RequestObserver {
@@ -54,8 +55,10 @@ export class RequestMetrics implements RequestObserver {
     });
     registerHistogram(
       registry,
-      'http_server_request_seconds',
-      'Duration of HTTP requests, from the request line to the last byte of the answer',
+      {
+        name: 'http_server_request_seconds',
+        help: 'Duration of HTTP requests, from the request line to the last byte of the answer',
+      },
       BOUNDS,
       () => [...tallies.values()].map(({ labels, seconds }) => ({ labels, distribution: seconds })),
     );

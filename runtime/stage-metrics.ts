@@ -2,9 +2,10 @@
  * What the instances say of themselves, as Prometheus families by stage and partition: a bounded set of labels, and nothing of users or items in it.
  * An instance that is elsewhere now is not shown here any more.
  */
-import { Counter, Gauge, type Registry } from 'prom-client';
-import { type Distribution, registerHistogram } from './distribution.js';
+import type { Registry } from 'prom-client';
+import type { Distribution } from './distribution.js';
 import { type ActorStatus, lagSecondsOf, SNAPSHOT_BOUNDS, STEP_BOUNDS } from './status.js';
+import { type Labels, registerCounter, registerGauge, registerHistogram, type ToldValue } from './told-metrics.js';
 
 type Pick = (status: ActorStatus, nowMs: number) => number | undefined;
 type Family = readonly [name: string, help: string, pick: Pick];
@@ -92,42 +93,27 @@ const seconds = (ms: number | null): number | undefined => (ms === null ? undefi
 const ageOf = (ms: number | null, nowMs: number): number | undefined =>
   ms === null ? undefined : Math.max(0, (nowMs - ms) / 1000);
 
-const LABELS = ['stage', 'partition'] as const;
-const labelsOf = ({ stage, partition }: ActorStatus) => ({ stage, partition });
+const labelsOf = ({ stage, partition }: ActorStatus): Labels => ({ stage, partition });
 
 export function registerStageMetrics(
   registry: Registry,
   statuses: () => readonly ActorStatus[],
   nowMs: () => number,
 ): void {
-  const registers = [registry];
-  const told = (pick: Pick, tell: (labels: ReturnType<typeof labelsOf>, value: number) => void): void => {
+  const told = (pick: Pick) => (): ToldValue[] => {
     const now = nowMs();
-    for (const status of statuses()) {
+    return statuses().flatMap((status) => {
       const value = pick(status, now);
-      if (value !== undefined) tell(labelsOf(status), value);
-    }
+      return value === undefined ? [] : [{ labels: labelsOf(status), value }];
+    });
   };
-  for (const [name, help, pick] of [...COUNTERS, ...STATE_COUNTERS.map(([n, h, p]): Family => [n, h + RESTORED, p])]) {
-    const counter: Counter<(typeof LABELS)[number]> = new Counter({
-      ...{ name, help, labelNames: LABELS, registers },
-      collect: () => {
-        counter.reset();
-        told(pick, (labels, value) => counter.inc(labels, value));
-      },
-    });
+  for (const [name, help, pick] of COUNTERS) registerCounter(registry, { name, help }, told(pick));
+  for (const [name, help, pick] of STATE_COUNTERS) {
+    registerCounter(registry, { name, help: help + RESTORED }, told(pick));
   }
-  for (const [name, help, pick] of GAUGES) {
-    const gauge: Gauge<(typeof LABELS)[number]> = new Gauge({
-      ...{ name, help, labelNames: LABELS, registers },
-      collect: () => {
-        gauge.reset();
-        told(pick, (labels, value) => gauge.set(labels, value));
-      },
-    });
-  }
+  for (const [name, help, pick] of GAUGES) registerGauge(registry, { name, help }, told(pick));
   for (const [name, help, bounds, distributionOf] of HISTOGRAMS) {
-    registerHistogram(registry, name, help, bounds, () =>
+    registerHistogram(registry, { name, help }, bounds, () =>
       statuses().map((status) => ({ labels: labelsOf(status), distribution: distributionOf(status) })),
     );
   }

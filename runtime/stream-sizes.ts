@@ -40,7 +40,8 @@ export class StreamSizes {
   private async ask(): Promise<void> {
     const sizes = this.specs.map(async ({ name, bytesMax, dropsOldest }): Promise<StreamSize> => {
       const { bytes, firstSequence, lastSequence } = await this.log.info(name);
-      const kept = dropsOldest ? Math.max(0, lastSequence - firstSequence + 1) : undefined;
+      // Of a new stream, both are 0.
+      const kept = dropsOldest ? Math.max(0, lastSequence - Math.max(1, firstSequence) + 1) : undefined;
       return { stream: name, bytes, bytesMax, stored: lastSequence, kept };
     });
     try {

@@ -1,10 +1,11 @@
 /** Metrics of a node, as a Prometheus registry: what its instances and threads say of themselves, latencies, calls and requests. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import { CallMetrics } from './call-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 import { registerStageMetrics } from './stage-metrics.js';
 import type { ActorStatus } from './status.js';
 import type { NamedVitals } from './thread-vitals.js';
+import { registerCounter, registerGauge, type ToldValue } from './told-metrics.js';
 
 /** Seconds; from a healthy live path to one that needs attention. */
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
@@ -48,31 +49,27 @@ export class Telemetry {
 }
 
 function registerThreadMetrics(registry: Registry, threads: () => readonly NamedVitals[]): void {
-  const registers = [registry];
-  const labelNames = ['thread'] as const;
-  new Gauge({
-    name: 'rivulet_event_loop_delay_max_seconds',
-    help: 'Longest time that the event loop of a thread was held up in the last 15 to 30 s',
-    ...{ labelNames, registers },
-    collect() {
-      for (const { thread, loopDelayPeakMs } of threads()) this.set({ thread }, loopDelayPeakMs / 1000);
+  const told = (pick: (vitals: NamedVitals) => number) => (): ToldValue[] =>
+    threads().map((vitals) => ({ labels: { thread: vitals.thread }, value: pick(vitals) }));
+  registerGauge(
+    registry,
+    {
+      name: 'rivulet_event_loop_delay_max_seconds',
+      help: 'Longest time that the event loop of a thread was held up in the last 15 to 30 s',
     },
-  });
-  new Counter({
-    name: 'rivulet_thread_busy_seconds_total',
-    help: 'Time in which the event loop of a thread was not idle: near 1 per second, the thread has no room left',
-    ...{ labelNames, registers },
-    collect() {
-      this.reset();
-      for (const { thread, busyMs } of threads()) this.inc({ thread }, busyMs / 1000);
+    told(({ loopDelayPeakMs }) => loopDelayPeakMs / 1000),
+  );
+  registerCounter(
+    registry,
+    {
+      name: 'rivulet_thread_busy_seconds_total',
+      help: 'Time in which the event loop of a thread was not idle: near 1 per second, the thread has no room left',
     },
-  });
-  new Gauge({
-    name: 'rivulet_thread_heap_bytes',
-    help: 'JavaScript heap in use, by thread',
-    ...{ labelNames, registers },
-    collect() {
-      for (const { thread, heapBytes } of threads()) this.set({ thread }, heapBytes);
-    },
-  });
+    told(({ busyMs }) => busyMs / 1000),
+  );
+  registerGauge(
+    registry,
+    { name: 'rivulet_thread_heap_bytes', help: 'JavaScript heap in use, by thread' },
+    told(({ heapBytes }) => heapBytes),
+  );
 }
