@@ -176,6 +176,7 @@ describe('doctor', () => {
       'disk',
       'configuration',
       'grpc',
+      'http',
     ]);
   });
 
