@@ -12,6 +12,7 @@ import { Actor, type ActorOptions } from './actor.js';
 import { bury, unbury } from './buried.js';
 import { asError, explain, fatal, reactionOf } from './errors.js';
 import { StepError } from './fold.js';
+import { streamOf } from './graph.js';
 import type { Restores } from './restores.js';
 import { type ActorState, noteLag } from './status.js';
 import { DEFAULT_STRATEGY, type Failure, type Strategy, Tally } from './strategy.js';
@@ -165,7 +166,11 @@ export class Supervisor {
     await bury(this.options, sequence);
     this.condemned = undefined;
     this.lastBuried = sequence;
-    this.options.logger.error({ sequence }, 'input is poison: it goes to the dead letters');
+    const { logger, stage } = this.options;
+    logger.error(
+      { sequence, stream: streamOf(stage.id), rule: 'poison' },
+      'input is poison: it goes to the dead letters',
+    );
   }
 
   /** Best effort: what stays buried in vain is in the dead letters. */
