@@ -1,17 +1,17 @@
 /** The HTTP façade of a node (composition): what it answers from. */
 import type { PipelineOptions } from '../actors/topology.js';
 import type { EventPublisher } from '../connectors/facade/ports.js';
-import type { HealthReport, RequestObserver } from '../connectors/http/ports.js';
+import type { HealthReport } from '../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../connectors/http/server.js';
 import { systemClock } from './clock.js';
 import type { Topology } from './graph.js';
 import type { Health } from './health.js';
-import { version } from './main-about.js';
 import type { Views } from './main-view.js';
 import { operationsOf } from './main-operations.js';
 import type { Log, Logger } from './ports.js';
 import type { ActorStatus } from './status.js';
 import type { Telemetry } from './telemetry.js';
+import { version } from './version.js';
 
 export type HttpOptions = Pick<HttpServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs' | 'origins'> & {
   readonly host: string;
@@ -34,14 +34,12 @@ export interface NodeFacts {
   readonly health: () => Health | undefined;
   readonly isStopping: () => boolean;
   readonly logger: Logger;
-  readonly observer?: RequestObserver;
 }
 
 export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpServer> {
-  const { views, publisher, telemetry, logger, observer } = facts;
+  const { views, publisher, telemetry, logger } = facts;
   const startedMs = systemClock.nowMs();
   const { registry } = telemetry;
-  const counting = countedRequests(observer);
   return startHttpServer({
     ...options,
     answers: views.answers,
@@ -53,28 +51,11 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
       health: () => healthReport(facts, startedMs),
       metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     },
-    operations: operationsOf(facts, startedMs, () => counting.total),
+    operations: operationsOf(facts, startedMs),
     clock: systemClock,
     logger,
-    observer: counting,
+    observer: telemetry.requests,
   });
-}
-
-/** The observer, and how many requests have begun. */
-function countedRequests(observer: RequestObserver | undefined): RequestObserver & { readonly total: number } {
-  let total = 0;
-  return {
-    began: () => {
-      total++;
-      observer?.began();
-    },
-    ended: (...request) => {
-      observer?.ended(...request);
-    },
-    get total() {
-      return total;
-    },
-  };
 }
 
 function healthReport(facts: NodeFacts, startedMs: number): HealthReport {

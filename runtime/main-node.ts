@@ -31,10 +31,13 @@ import { loadingThreads, usefulThreads } from './main-loading.js';
 import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './main-units.js';
 import type { StartedHost, WorkerStart } from './main-worker.js';
 import { patience } from './outlasting.js';
+import { registerNodeMetrics } from './node-metrics.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
-import { ensureStreams, notePartitions } from './streams.js';
+import { ensureStreams, notePartitions, streamsOf } from './streams.js';
 import type { Telemetry } from './telemetry.js';
+import type { NamedVitals } from './thread-vitals.js';
+import { version } from './version.js';
 
 export interface NodeOptions {
   readonly dataDir: string;
@@ -80,6 +83,8 @@ export interface RunningNode {
   readonly failed: Promise<Error>;
   /** How it is, and why. */
   health(): Health | undefined;
+  /** How its threads are. */
+  threads(): readonly NamedVitals[];
   /** Gives what was not finished in time; the next start replays it. */
   stop(deadlineMs: number): Promise<readonly string[]>;
 }
@@ -202,6 +207,12 @@ export async function startNode(
       },
     });
     told.health = health;
+    registerNodeMetrics(hosts.telemetry.registry, {
+      ...{ version: version(), node: identity.node, health: () => health.health, natsAwaySinceMs, cluster, log },
+      ...{ units: units.length, streams: streamsOf(topology, { bytesMax, replicas }) },
+      trending: () => [grpc.trendingCounts(), http.trendingCounts()].flatMap((counts) => counts ?? []),
+      nowMs: () => systemClock.nowMs(),
+    });
     return {
       ...{
         log,
@@ -215,6 +226,7 @@ export async function startNode(
       },
       ...{ telemetry: hosts.telemetry, statuses: hosts.statuses, natsVersion: connection.info?.version ?? 'unknown' },
       health: () => health.health,
+      threads: () => hosts.threads.vitals(),
       stop: async (deadlineMs) => {
         health.stop();
         told.isStopping = true;

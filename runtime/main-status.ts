@@ -3,14 +3,8 @@ import type { PartitionStatus, StatusReport } from '../connectors/http/status-re
 import { edgesOf, type Topology } from './graph.js';
 import type { Health } from './health.js';
 import type { Counters } from './instance.js';
-import type { ActorStatus } from './status.js';
+import { type ActorStatus, lagSecondsOf } from './status.js';
 import type { Telemetry } from './telemetry.js';
-
-/** What waits in a mailbox: messages, and how long the oldest has; absent: not known. */
-export interface Lag {
-  readonly messages?: number | undefined;
-  readonly seconds?: number | undefined;
-}
 
 export interface StatusSources {
   readonly version: string;
@@ -20,14 +14,14 @@ export interface StatusSources {
   readonly statuses: () => readonly ActorStatus[];
   readonly health: () => Health | undefined;
   readonly latencies: Telemetry['latencies'];
-  readonly lagOf: (stage: string, partition: number) => Lag | undefined;
   /** Since the start. */
   readonly requests: () => { readonly http: number; readonly grpc: number };
   readonly nowMs: () => number;
 }
 
 export function statusReport(sources: StatusSources): StatusReport {
-  const { version, node, topology, startedAtMs, lagOf } = sources;
+  const { version, node, topology, startedAtMs } = sources;
+  const nowMs = sources.nowMs();
   const statuses = sources.statuses();
   const health = sources.health();
   const { http, grpc } = sources.requests();
@@ -35,14 +29,14 @@ export function statusReport(sources: StatusSources): StatusReport {
   return {
     version,
     node,
-    now: instant(sources.nowMs()),
+    now: instant(nowMs),
     started_at: instant(startedAtMs),
     serving: health?.serving ?? false,
     reasons: health === undefined ? ['the node starts'] : [...health.reasons],
     ...(Number.isFinite(asOfMs) ? { as_of: instant(asOfMs) } : {}),
     partitions: topology.partitions.user,
     edges: edgesOf(topology).map((edge) => ({ ...edge })),
-    stages: stagesOf(topology, statuses, lagOf),
+    stages: stagesOf(topology, statuses, nowMs),
     counters: sumOf(statuses),
     latency: latencyOf(sources.latencies()),
     requests: { http_total: http, grpc_total: grpc },
@@ -50,27 +44,24 @@ export function statusReport(sources: StatusSources): StatusReport {
 }
 
 /** In the order of the topology; partitions ascending. */
-function stagesOf(
-  topology: Topology,
-  statuses: readonly ActorStatus[],
-  lagOf: StatusSources['lagOf'],
-): StatusReport['stages'] {
+function stagesOf(topology: Topology, statuses: readonly ActorStatus[], nowMs: number): StatusReport['stages'] {
   return topology.stages.map(({ id }) => {
     const own = statuses.filter(({ stage }) => stage === id).sort((a, b) => a.partition - b.partition);
-    return { stage: id, partitions: own.map((status) => partitionOf(status, lagOf(id, status.partition))) };
+    return { stage: id, partitions: own.map((status) => partitionOf(status, nowMs)) };
   });
 }
 
-function partitionOf(status: ActorStatus, lag: Lag | undefined): PartitionStatus {
-  const { watermarkMs, lastError } = status;
+function partitionOf(status: ActorStatus, nowMs: number): PartitionStatus {
+  const { watermarkMs, lastError, lagMessages } = status;
+  const lagSeconds = lagSecondsOf(status, nowMs);
   return {
     partition: status.partition,
     state: status.state,
     messages_in: status.messagesIn,
     rows_out: status.rowsOut,
     busy_seconds: status.busyMs / 1000,
-    ...(lag?.messages === undefined ? {} : { lag_messages: lag.messages }),
-    ...(lag?.seconds === undefined ? {} : { lag_seconds: lag.seconds }),
+    ...(lagMessages === undefined ? {} : { lag_messages: lagMessages }),
+    ...(lagSeconds === undefined ? {} : { lag_seconds: lagSeconds }),
     ...(isInstant(watermarkMs) ? { watermark: instant(watermarkMs) } : {}),
     restarts: status.restarts,
     ...(lastError === undefined ? {} : { last_error: lastError }),

@@ -25,6 +25,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Without token, certificate and rate. */
     readonly isOpen?: boolean;
+    /** As it is told to the observer. */
+    routeName?: string;
   }
   interface FastifyRequest {
     beganMs: number;
@@ -40,6 +42,10 @@ export interface AppOptions {
   /** Of node:https; absent: without TLS. */
   readonly https?: object;
 }
+
+/** Methods that are told apart where there is no route: clients may invent more. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const OTHER = '* *';
 
 const REQUEST_ID = /^[\w.:/+=~-]{1,128}$/;
 /** 256 bytes of an id, each written as %XX. */
@@ -73,10 +79,14 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.decorateRequest('beganMs', 0);
   const paths = new KnownPaths();
-  app.addHook('onRoute', ({ method, url }) => paths.add(method, url));
+  app.addHook('onRoute', (route) => {
+    paths.add(route.method, route.url);
+    const name = `${[route.method].flat().join(',')} ${route.url.replaceAll(/:(\w+)/g, '{$1}')}`;
+    route.config = Object.assign({}, route.config, { routeName: name });
+  });
   app.addHook('onRequest', (request, reply, done) => {
     request.beganMs = performance.now();
-    observer?.began();
+    observer?.began(routeOf(request));
     reply.header('x-request-id', request.id);
     const refused = gate.check(request, request.routeOptions.config.isOpen === true);
     if (!(refused instanceof Promise)) done(refused);
@@ -109,8 +119,11 @@ export async function createApp(options: AppOptions): Promise<App> {
   return app;
 }
 
+const routeOf = ({ routeOptions, method }: FastifyRequest): string =>
+  routeOptions.config?.routeName ?? (METHODS.has(method) ? `${method} *` : OTHER);
+
 function ended(request: FastifyRequest, { statusCode }: FastifyReply, observer: RequestObserver): void {
-  observer.ended(request.method, request.routeOptions.url ?? '(none)', statusCode, performance.now() - request.beganMs);
+  observer.ended(routeOf(request), statusCode, performance.now() - request.beganMs);
 }
 
 function refuse(
@@ -124,9 +137,9 @@ function refuse(
   if ('error' in fault) log.told(`${request.method} ${request.routeOptions.url ?? ''}`, request.id, fault.error);
   // What Fastify refuses before there is a route has passed no hook.
   if (observer !== undefined) {
-    observer.began();
+    observer.began(routeOf(request));
     reply.header('x-request-id', request.id);
-    observer.ended(request.method, '(none)', status, 0);
+    observer.ended(routeOf(request), status, 0);
   }
   void reply
     .code(status)

@@ -128,7 +128,7 @@ export function trendingRoutes(
               open.delete(stream);
               leave();
               listener.onEnd();
-              observer?.ended('GET', '/trending/stream', 200, performance.now() - request.beganMs);
+              observer?.ended('GET /trending/stream', 200, performance.now() - request.beganMs);
             },
           });
           open.add(stream);

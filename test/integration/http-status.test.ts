@@ -11,12 +11,12 @@ import { operationsApp } from '../connectors/http/operations-app.js';
 it('is what the schema says, as of now, and kept by nobody', async () => {
   const { config } = loadConfig({ env: {}, cwd: import.meta.dirname });
   const topology = mainTopology(pipelineOptions(config));
-  const statuses = topology.stages.map(({ id }) => newStatus(id, 0));
+  const statuses = topology.stages.map(({ id }) => ({ ...newStatus(id, 0), lagMessages: 3 }));
   let nowMs = Date.UTC(2026, 0, 2);
   const report = () =>
     statusReport({
       ...{ version: '1.2.3', node: 'n', startedAtMs: nowMs - 1, topology, statuses: () => statuses },
-      ...{ health: () => undefined, lagOf: () => ({ messages: 3 }), requests: () => ({ http: 1, grpc: 2 }) },
+      ...{ health: () => undefined, requests: () => ({ http: 1, grpc: 2 }) },
       ...{ latencies: () => ({ p50Ms: NaN, p99Ms: NaN, count: 0 }), nowMs: () => nowMs },
     });
   const { get, post } = await operationsApp({ status: { report } });

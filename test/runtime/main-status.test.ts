@@ -16,7 +16,6 @@ const sources = (statuses: readonly ActorStatus[], more: Partial<StatusSources> 
   ...{ version: '1.2.3', node: 'node-a', startedAtMs: NOW - 60_000, topology, statuses: () => statuses },
   health: () => ({ serving: true, takesEvents: true, reasons: [], warnings: [] }),
   latencies: () => ({ p50Ms: 12, p99Ms: 40.5, count: 7 }),
-  lagOf: () => undefined,
   requests: () => ({ http: 3, grpc: 4 }),
   nowMs: () => NOW,
   ...more,
@@ -44,17 +43,15 @@ const counts = (n: number): ActorStatus['counters'] => ({
 
 it('tells of each partition, in the order of the topology', () => {
   const report = statusReport(
-    sources(
-      [
-        status('window', 2, { state: 'backoff', restarts: 3, lastError: 'it broke', counters: counts(10) }),
-        status('window', 0, {
-          ...{ state: 'running', messagesIn: 5, rowsOut: 6, busyMs: 1_500, stateKeys: 7, snapshots: 2 },
-          ...{ snapshotMs: 250, snapshotBytes: 4096, watermarkMs: NOW - 1, asOfMs: NOW - 2, counters: counts(1) },
-        }),
-        status('parse', 0, { watermarkMs: -Infinity, asOfMs: NOW - 5 }),
-      ],
-      { lagOf: (stage, partition) => (stage === 'window' && partition === 0 ? { messages: 9, seconds: 1.5 } : {}) },
-    ),
+    sources([
+      status('window', 2, { state: 'backoff', restarts: 3, lastError: 'it broke', counters: counts(10) }),
+      status('window', 0, {
+        ...{ state: 'running', messagesIn: 5, rowsOut: 6, busyMs: 1_500, stateKeys: 7, snapshots: 2 },
+        ...{ lagMessages: 9, lagSinceMs: NOW - 1_500 },
+        ...{ snapshotMs: 250, snapshotBytes: 4096, watermarkMs: NOW - 1, asOfMs: NOW - 2, counters: counts(1) },
+      }),
+      status('parse', 0, { watermarkMs: -Infinity, asOfMs: NOW - 5 }),
+    ]),
   );
   expect(report.stages.map(({ stage }) => stage)).toEqual(topology.stages.map(({ id }) => id));
   expect(report.stages.find(({ stage }) => stage === 'window')!.partitions).toEqual([
