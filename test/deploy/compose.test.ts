@@ -50,7 +50,9 @@ it('the example names all secrets, and gives none', () => {
   const asked = new Set([...textOfFile(FILE).matchAll(/\$\{([A-Z_]+):\?/g)].map(([, name]) => name!));
   expect([...asked].sort()).toEqual([...SECRETS].sort());
   const lines = textOfFile('deploy/env.example').split('\n');
-  expect(lines.filter((line) => line !== '' && !line.startsWith('#')).sort()).toEqual(SECRETS.map((name) => `${name}=`).sort());
+  expect(lines.filter((line) => line !== '' && !line.startsWith('#')).sort()).toEqual(
+    SECRETS.map((name) => `${name}=`).sort(),
+  );
   expect(textOfFile('deploy/.gitignore').split('\n')).toContain('.env');
 });
 
@@ -58,14 +60,17 @@ it.each(Object.entries(services))('%s publishes on loopback only', (_, { ports =
   for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
 });
 
-it.each(Object.entries(services))('%s may do nothing that it need not, and takes no more than its share', (_, service) => {
-  expect(service).toMatchObject({
-    read_only: true,
-    cap_drop: ['ALL'],
-    security_opt: ['no-new-privileges:true'],
-    deploy: { resources: { limits: { cpus: expect.any(String), memory: expect.any(String) } } },
-  });
-});
+it.each(Object.entries(services))(
+  '%s may do nothing that it need not, and takes no more than its share',
+  (_, service) => {
+    expect(service).toMatchObject({
+      read_only: true,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+      deploy: { resources: { limits: { cpus: expect.any(String), memory: expect.any(String) } } },
+    });
+  },
+);
 
 it.each(lasting)('%s comes back by itself', (_, { restart }) => {
   expect(restart).toBe('unless-stopped');
@@ -74,7 +79,8 @@ it.each(lasting)('%s comes back by itself', (_, { restart }) => {
 it('each is known to be well: Rivulet by its image, the others here', () => {
   const image = readFileSync(join(DEPLOY, 'Dockerfile'), 'utf8');
   for (const [name, { healthcheck }] of lasting) {
-    if (name.startsWith('rivulet-')) expect(image).toMatch(/^HEALTHCHECK .*CMD \["node", "\/app\/probe\.mjs", "ready"\]$/m);
+    if (name.startsWith('rivulet-'))
+      expect(image).toMatch(/^HEALTHCHECK .*CMD \["node", "\/app\/probe\.mjs", "ready"\]$/m);
     else expect([name, healthcheck.test[0]]).toEqual([name, 'CMD']);
   }
 });

@@ -99,7 +99,8 @@ async function playStage(stage: DockerStage, { context, root, roots, run }: Scen
 }
 
 function relative(command: string): string {
-  if (/(^|[\s=])\//.test(command)) throw new Error(`this RUN names an absolute path, which cannot be played: ${command}`);
+  if (/(^|[\s=])\//.test(command))
+    throw new Error(`this RUN names an absolute path, which cannot be played: ${command}`);
   return command;
 }
 

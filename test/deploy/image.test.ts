@@ -65,7 +65,16 @@ describe('its COPY and RUN lines, in a folder', { timeout: BUILD_MS_MAX }, () =>
 
   it('leave no tests, no sources and no tools of developers in the image', async () => {
     expect((await readdir(image.at('/app'))).sort()).toEqual(
-      ['LICENSE', 'README.md', 'dist', 'node_modules', 'package-lock.json', 'package.json', 'probe.mjs', 'proto'].sort(),
+      [
+        'LICENSE',
+        'README.md',
+        'dist',
+        'node_modules',
+        'package-lock.json',
+        'package.json',
+        'probe.mjs',
+        'proto',
+      ].sort(),
     );
     expect(await readdir(image.at('/app/dist'))).not.toContain('test');
     const { devDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {

@@ -65,28 +65,33 @@ describe.skipIf('missing' in builder)(`what operates it${skipped(builder)}`, { t
     }
   });
 
-  it.each(['nats', 'rivulet'])('%s runs as nobody, with nothing it could do, on a file system it cannot change', async (name) => {
-    const pod = podOf((await all('base'))('StatefulSet', name));
-    expect(pod).toMatchObject({
-      automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-    });
-    for (const container of pod.containers) {
-      expect(container.securityContext).toEqual({
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ['ALL'] },
+  it.each(['nats', 'rivulet'])(
+    '%s runs as nobody, with nothing it could do, on a file system it cannot change',
+    async (name) => {
+      const pod = podOf((await all('base'))('StatefulSet', name));
+      expect(pod).toMatchObject({
+        automountServiceAccountToken: false,
+        securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
       });
-      expect(Object.keys(container.resources.limits)).toContain('memory');
-    }
-  });
+      for (const container of pod.containers) {
+        expect(container.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        expect(Object.keys(container.resources.limits)).toContain('memory');
+      }
+    },
+  );
 
   it('Kubernetes sets no variable of its own that a node would take for a setting', async () => {
     expect(podOf((await all('base'))('StatefulSet', 'rivulet')).enableServiceLinks).toBe(false);
   });
 
   it('a pod that waits for NATS gets no calls and is not ended', async () => {
-    const [{ startupProbe, readinessProbe, livenessProbe }] = podOf((await all('base'))('StatefulSet', 'rivulet')).containers;
+    const [{ startupProbe, readinessProbe, livenessProbe }] = podOf(
+      (await all('base'))('StatefulSet', 'rivulet'),
+    ).containers;
     expect([startupProbe.httpGet.path, readinessProbe.httpGet.path]).toEqual(['/health', '/health']);
     expect(livenessProbe).not.toHaveProperty('httpGet');
     expect(livenessProbe.exec.command).toEqual(['node', '/app/probe.mjs', 'alive']);

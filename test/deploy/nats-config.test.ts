@@ -40,7 +40,17 @@ describe('nats-server takes', () => {
 
   it.skipIf(!OPENSSL)(`cluster-power.conf${OPENSSL ? '' : ' (skipped: openssl is not installed)'}`, async () => {
     const [key, cert] = [join(folder, 'tls.key'), join(folder, 'tls.crt')];
-    const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
+    const request = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '1',
+    ];
     execFileSync('openssl', [...request, '-subj', '/CN=nats', '-keyout', key, '-out', cert], { stdio: 'ignore' });
     const tls = { NATS_TLS_CERT: `"${cert}"`, NATS_TLS_KEY: `"${key}"`, NATS_TLS_CA: `"${cert}"` };
     const { code, stderr } = await checked('cluster-power.conf', { ...SECRETS, ...CLUSTER, ...tls });
@@ -103,6 +113,9 @@ describe('a server with these files', () => {
       await node.copied('parse.0');
       const { code, stderr } = await node.stop();
       expect([code, stderr]).toEqual([0, expect.not.stringMatching(/permission/i)]);
+      // And so do backups, in both directions.
+      expect(await nodes.rivulet('node', 'backup', 'saved')).toMatchObject({ code: 0 });
+      expect(await nodes.rivulet('node', 'restore', 'saved', '--replace')).toMatchObject({ code: 0 });
     } finally {
       await nodes.end();
     }
