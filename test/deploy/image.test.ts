@@ -125,7 +125,7 @@ async function shell(command: string, cwd: string): Promise<void> {
     await symlink(join(ROOT, 'node_modules'), join(cwd, 'node_modules'));
     return;
   }
-  await runCommand('bash', ['-euo', 'pipefail', '-c', command], { cwd, timeoutMs: BUILD_MS_MAX });
+  await runCommand('bash', ['-euo', 'pipefail', '-c', command], { cwd, env: process.env, timeoutMs: BUILD_MS_MAX });
 }
 
 it('the lock file has all that its packages ask for, on every platform: npm ci refuses it otherwise', () => {
