@@ -81,6 +81,20 @@ export const topLists = frameType('top-list', {
   itemCategory: 'text',
 });
 
+/**
+ * What is to be known of an item: all of it, in place of what was known before; or nothing any more (`deleted` 1). `price` is NaN when absent,
+ * `updatedAt` when it was stored, epoch ms.
+ */
+export const catalogueItems = frameType('catalogue-item', {
+  item: 'text',
+  title: 'text',
+  category: 'text',
+  brand: 'text',
+  price: 'f64',
+  updatedAt: 'f64',
+  deleted: 'u8',
+});
+
 /** What was done with an item: the part of an event that trending looks at. */
 export const engagements = frameType('engagement', { time: 'f64', type: 'u8', item: 'text', category: 'text' });
 

@@ -75,7 +75,7 @@ interface Read extends Identified<Frame<typeof events.columns>> {
 }
 
 function read({ messages }: RawBatch, writer: EventWriter, limits: MessageLimits): Read {
-  const refusals = new Refusals();
+  const refusals = new Refusals('parse');
   let seen = 0;
   for (const message of messages) seen += readMessage(message, writer, refusals, limits);
   return { ...writer.finish(), seen, refused: refusals.finish() };

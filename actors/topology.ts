@@ -5,10 +5,12 @@
  */
 import { defineTopology, edge, type Edge, source, topic, type Topology } from '../runtime/graph.js';
 import { type AnyStage, deadLetters } from '../runtime/stage.js';
+import { catalogue } from './catalogue.js';
 import { fallback } from './fallback.js';
 import { type InterestScope, interestRanking } from './interest-ranking.js';
 import { events, interactions, ranked, trendingDays, trendingHours } from './model.js';
 import { parse, type ParseOptions } from './parse.js';
+import { parseItems } from './parse-items.js';
 import { popularity } from './popularity.js';
 import { popularityJoin } from './popularity-join.js';
 import { recommendations } from './recommendations.js';
@@ -46,13 +48,14 @@ function liveTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
   const { popularity: tops, interestRanking: ranking, fallback: lists, parse: entry, window: windows } = core;
   const view = recommendations({});
+  const [items, titles] = [parseItems(), catalogue()];
   const late = topic('late', events, 'user', { ledger: true });
   const deadLetter = topic('dead-letter', deadLetters, 'source', { ledger: true });
   return defineTopology({
     partitions: options.partitions,
-    stages: [...Object.values(core), view],
+    stages: [items, titles, ...Object.values(core), view],
     topics: [late, deadLetter],
-    views: new Set([view.id, core.trendingLists.id]),
+    views: new Set([view.id, core.trendingLists.id, titles.id]),
     edges: [
       edge(source('events'), entry.in.events, { by: 'source' }),
       ...edges,
@@ -61,6 +64,9 @@ function liveTopology(options: PipelineOptions): Topology {
       edge(tops.out.lists, view.in.popular, { by: 'all' }),
       edge(windows.out.late, late.in.rows, { by: 'user' }),
       edge(entry.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
+      edge(source('items'), items.in.items, { by: 'source' }),
+      edge(items.out.rows, titles.in.items, { by: 'all' }),
+      edge(items.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
     ],
     aligned: options.trigger.kind === 'interval' ? new Set(afterWatermark(core)) : new Set(),
   });

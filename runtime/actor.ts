@@ -16,13 +16,12 @@ import { MailboxFold, residentCells, StepError } from './fold.js';
 import { streamOf, type Topology } from './graph.js';
 import { Heard } from './heard.js';
 import { cellStores, instancePrefix } from './keyspace.js';
-import { Line, Outbox } from './outbox.js';
-import type { Clock, Log, Logger, LogMessage, Reader, Store } from './ports.js';
-import { destinationsOf } from './router.js';
+import { openOutbox, type Outbox } from './outbox.js';
+import type { Clock, Log, Logger, LogMessage, Reader, Store, Waiting } from './ports.js';
 import { mustBeIncluded, mustBeWhole, mustHoldWhatWasSaid, type Restored, restoredSnapshot } from './restored.js';
 import { Snapshotter } from './snapshotter.js';
 import type { AnyStage } from './stage.js';
-import type { ActorStatus } from './status.js';
+import { type ActorStatus, noteStep } from './status.js';
 import { filtersOf, publishersSubject, readsAll } from './streams.js';
 import type { Turn } from './turns.js';
 import { Whole } from './whole.js';
@@ -106,6 +105,8 @@ export class Actor {
     const snapshotter = new Snapshotter(options, fold, outbox, heard, restored);
     options.status.sequence = sequence;
     options.status.snapshotSequence = sequence;
+    options.status.unsavedSinceMs = undefined;
+    options.status.lastStoredAtMs ||= restored.storedAtMs;
     const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard, restored, whole);
     outbox.onFailed = (error) => {
       actor.fail(error);
@@ -159,6 +160,11 @@ export class Actor {
     await this.reader.close();
   }
 
+  /** What its mailbox holds that it has not taken in, as far as that is known. */
+  get waiting(): Waiting | undefined {
+    return this.reader.waiting?.(this.options.status.sequence);
+  }
+
   private fail(error: Error): void {
     this.failure ??= error;
     void this.reader.close();
@@ -190,6 +196,7 @@ export class Actor {
     const first = messages[0]!;
     const last = messages.at(-1)!;
     const startedAt = performance.now();
+    const rowsBefore = this.fold.rowsIn;
     try {
       const { answer, ingestedAtMs } = raw
         ? { answer: this.fold.takeRaw(messages), ingestedAtMs: first.storedAtMs }
@@ -201,12 +208,14 @@ export class Actor {
       this.fold.traces.end(asError(error));
       throw error instanceof StepError ? error : new StepError(first.sequence, last.sequence, asError(error));
     }
+    let bytes = 0;
     for (const { subject, data } of messages) {
       this.snapshotter.took(last, raw ? publishersSubject(subject) : subject, data.length);
-      status.bytesIn += data.length;
+      bytes += data.length;
     }
-    status.messagesIn += messages.length;
-    status.busyMs += performance.now() - startedAt;
+    const rows = this.fold.rowsIn - rowsBefore;
+    noteStep(status, { messages: messages.length, rows, bytes, ms: performance.now() - startedAt });
+    status.unsavedSinceMs ??= this.options.clock.nowMs();
     status.sequence = last.sequence;
     status.lastStoredAtMs = last.storedAtMs;
     this.report();
@@ -274,25 +283,4 @@ export class Actor {
     status.burials = this.fold.burials;
     status.unacknowledged = this.outbox.waiting;
   }
-}
-
-async function openOutbox(options: ActorOptions, signal: AbortSignal): Promise<Outbox> {
-  const { topology, stage, partition, log, clock, logger } = options;
-  const lines = new Map<string, Line>();
-  const outbox = new Outbox(lines);
-  const open = destinationsOf(topology, stage.id, partition).map(async ({ to, subject }) => {
-    const line = await Line.open({
-      ...{ log, clock, logger, stream: streamOf(to), subject, signal },
-      onAcked: () => {
-        options.status.unacknowledged = outbox.waiting;
-        outbox.wake();
-      },
-      onFailed: (error) => {
-        outbox.fail(error);
-      },
-    });
-    lines.set(subject, line);
-  });
-  await Promise.all(open);
-  return outbox;
 }

@@ -2,7 +2,9 @@
  * Metrics of gRPC calls, by the names that dashboards for gRPC servers know. Labels are bounded: the services, methods and status codes that
  * there are, and nothing that a client could choose.
  */
-import { Counter, Gauge, type Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { type Distribution, newDistribution, observe } from './distribution.js';
+import { registerHistogram } from './told-metrics.js';
 
 interface Method {
   /** `package.Service/Method` */
@@ -21,44 +23,12 @@ interface Tally {
   began: number;
   ended: number;
   readonly handled: Map<string, number>;
-  seconds: number;
-  /** Calls that took no longer than a bucket's bound, and longer than the one before; the last for those above all bounds. */
-  readonly buckets: number[];
+  readonly seconds: Distribution;
 }
 
 const LABELS = ['grpc_type', 'grpc_service', 'grpc_method'] as const;
 /** Seconds: answers come in a fraction of a millisecond, streams stay open. */
 const BUCKETS = [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
-
-/**
- * A histogram that is told from what was tallied: to observe each call by its labels would cost as much as to answer it. What a registry asks of a
- * metric, and no more.
- */
-class TalliedSeconds {
-  readonly name = 'grpc_server_handling_seconds';
-  readonly help = 'Duration of gRPC calls, from the request to the status';
-  readonly type = 'histogram';
-  readonly aggregator = 'sum';
-
-  constructor(private readonly tallies: ReadonlyMap<string, Tally>) {}
-
-  get() {
-    const { name, help, type, aggregator } = this;
-    const values = [...this.tallies.values()].flatMap(({ labels, ended, seconds, buckets }) => {
-      let calls = 0;
-      return [
-        ...[...BUCKETS, '+Inf'].map((le, i) => ({
-          metricName: `${name}_bucket`,
-          labels: { le, ...labels },
-          value: (calls += buckets[i]!),
-        })),
-        { metricName: `${name}_sum`, labels, value: seconds },
-        { metricName: `${name}_count`, labels, value: ended },
-      ];
-    });
-    return Promise.resolve({ name, help, type, aggregator, values });
-  }
-}
 
 export class CallMetrics {
   /** Counted here, and written into the families when they are read: a call must not pay for labels. */
@@ -98,7 +68,19 @@ export class CallMetrics {
         for (const { labels, began, ended } of tallies.values()) this.set({ ...labels }, began - ended);
       },
     });
-    registry.registerMetric(new TalliedSeconds(tallies) as unknown as Histogram);
+    registerHistogram(
+      registry,
+      { name: 'grpc_server_handling_seconds', help: 'Duration of gRPC calls, from the request to the status' },
+      BUCKETS,
+      () => [...tallies.values()].map(({ labels, seconds }) => ({ labels: { ...labels }, distribution: seconds })),
+    );
+  }
+
+  /** All that have ended since the start. */
+  get total(): number {
+    let total = 0;
+    for (const { ended } of this.tallies.values()) total += ended;
+    return total;
   }
 
   readonly began = (call: Method): void => {
@@ -109,11 +91,7 @@ export class CallMetrics {
     const tally = this.tallyOf(call);
     tally.ended++;
     tally.handled.set(call.code, (tally.handled.get(call.code) ?? 0) + 1);
-    const seconds = call.ms / 1000;
-    tally.seconds += seconds;
-    let bucket = 0;
-    while (seconds > BUCKETS[bucket]!) bucket++;
-    tally.buckets[bucket]!++;
+    observe(tally.seconds, BUCKETS, call.ms / 1000);
   };
 
   private tallyOf({ method, kind }: Method): Tally {
@@ -121,8 +99,8 @@ export class CallMetrics {
     if (tally === undefined) {
       const [service = '', name = ''] = method.split('/');
       const labels = { grpc_type: kind, grpc_service: service, grpc_method: name };
-      const buckets = new Array<number>(BUCKETS.length + 1).fill(0);
-      this.tallies.set(method, (tally = { labels, began: 0, ended: 0, handled: new Map(), seconds: 0, buckets }));
+      const seconds = newDistribution(BUCKETS);
+      this.tallies.set(method, (tally = { labels, began: 0, ended: 0, handled: new Map(), seconds }));
     }
     return tally;
   }

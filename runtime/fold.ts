@@ -68,6 +68,8 @@ export class MailboxFold {
   private readonly ticked: readonly Destination[];
   readonly held = new HeldMessages(writerOfSubject);
   readonly traces: Traces;
+  /** Rows that were taken in, a publisher's message as one. Telemetry only. */
+  rowsIn = 0;
   private readonly alignmentCell = value<AlignmentState>(initialAlignment).create();
   private readonly burialsCell = value<Burials>(() => ({ messages: 0, rows: 0 })).create();
   private readonly inputs = new Map<string, string>();
@@ -111,6 +113,7 @@ export class MailboxFold {
   /** Publishers' messages, together one input. */
   takeRaw(messages: readonly LogMessage[]): Answer {
     const answer = this.newAnswer();
+    this.rowsIn += messages.length;
     if (this.buried.has(messages[0]!.sequence)) this.bury(messages[0]!, { records: 1, rows: 0 }, answer);
     else {
       this.traces.takeRaw(messages, (message) => this.takenAlone(message));
@@ -233,6 +236,7 @@ export class MailboxFold {
     if (input === undefined || type === undefined || type === RAW) {
       throw fatal('UNKNOWN_UPSTREAM', `${subject}: no edge leads from ${from}.${output} to ${this.stage.id}`);
     }
+    this.rowsIn += body.value.rows;
     this.traces.take(traces, message, input);
     answer.add(this.instance.take(input, fromWire(body.value, type)));
   }

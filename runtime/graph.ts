@@ -108,8 +108,10 @@ export const POISON = 'poison';
 export const REPARTITION = 'repartition';
 /** Writes ticks into a mailbox. */
 export const CLOCK = 'clock';
+/** Sources that anybody may publish to, below `rivulet.<source>.`. */
+export const PUBLISHERS: ReadonlySet<string> = new Set(['events', 'items']);
 /** Tokens of subjects that are no stage. */
-const RESERVED = new Set([POISON, REPARTITION, CLOCK, 'events']);
+const RESERVED = new Set([POISON, REPARTITION, CLOCK, ...PUBLISHERS]);
 
 export const streamOf = (id: string): string => `RIVULET_${id.toUpperCase().replaceAll('-', '_')}`;
 export const mailboxOf = (id: string, partition: number): string => `rivulet.${id}.${partition}.>`;
@@ -205,13 +207,28 @@ function validate(
   if (problems.length > 0) throw fatal('TOPOLOGY', `the topology is not sound: ${problems.join('; ')}`);
 }
 
+export interface DrawnEdge {
+  readonly from: string;
+  readonly to: string;
+  /** How rows find their partition, after the output's name, where that says something. */
+  readonly label: string;
+}
+
+/** The edges as they are drawn. */
+export const edgesOf = ({ edges }: Topology): DrawnEdge[] =>
+  edges.map(({ from, to, by }) => ({
+    from: fromId(from),
+    to: to.stage,
+    label: isSource(from) ? by : from.name === 'rows' ? `by ${by}` : `${from.name} by ${by}`,
+  }));
+
 /** The topology as a Mermaid flowchart. */
-export function toMermaid({ edges, topics }: Topology): string {
-  const shape = (id: string): string => (topics.some((topic) => topic.id === id) ? `${id}[(${id})]` : id);
-  const lines = edges.map(({ from, to, by }) => {
-    const start = isSource(from) ? `${from.id}([${from.id}])` : from.stage;
-    const label = isSource(from) ? by : from.name === 'rows' ? `by ${by}` : `${from.name} by ${by}`;
-    return `  ${start} -->|${label}| ${shape(to.stage)}`;
+export function toMermaid(topology: Topology): string {
+  const sources = new Set(topology.edges.flatMap(({ from }) => (isSource(from) ? [from.id] : [])));
+  const shape = (id: string): string => (topology.topics.some((topic) => topic.id === id) ? `${id}[(${id})]` : id);
+  const lines = edgesOf(topology).map(({ from, to, label }) => {
+    const start = sources.has(from) ? `${from}([${from}])` : from;
+    return `  ${start} -->|${label}| ${shape(to)}`;
   });
   return ['flowchart LR', ...lines].join('\n');
 }

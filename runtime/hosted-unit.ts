@@ -23,7 +23,7 @@ import { mustFitLog } from './preflight.js';
 import { restoredSnapshot } from './restored.js';
 import { Standby } from './standby.js';
 import { type ActorStatus, newStatus } from './status.js';
-import { hasPublishers } from './streams.js';
+import { hasClock } from './streams.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
 
@@ -229,7 +229,7 @@ export class HostedUnit {
       });
       const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
       this.instances.set(id, { supervisor, ended });
-      if (hasPublishers(topology, id) && tickEveryMs > 0) {
+      if (hasClock(topology, id) && tickEveryMs > 0) {
         const status = this.known[i]!;
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs, status });
         // Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back.

@@ -1,11 +1,16 @@
 /** Watches the tree of a node (composition): tells the façade, the log and, by a file, `rivulet doctor`. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Health, healthOf, type Vitals } from './health.js';
+import { type Health, healthOf, type InstanceVitals, type Vitals } from './health.js';
 import type { Clock, Logger } from './ports.js';
+import { Refusals, type RefusalVitals } from './refusals.js';
+
+export interface WatchedVitals extends Vitals {
+  readonly instances: readonly (InstanceVitals & RefusalVitals)[];
+}
 
 export interface HealthWatchOptions {
-  readonly vitals: () => Vitals;
+  readonly vitals: () => WatchedVitals;
   /** Has everybody say anew how they are; the vitals tell soon. */
   readonly ask: () => void;
   readonly apply: (health: Health) => void;
@@ -30,8 +35,11 @@ export class HealthWatch {
   private told: string | undefined;
   private noted: string | undefined;
   private latest: Health | undefined;
+  private readonly refusals: Refusals;
 
-  private constructor(private readonly options: HealthWatchOptions) {}
+  private constructor(private readonly options: HealthWatchOptions) {
+    this.refusals = new Refusals(options.clock, options.logger);
+  }
 
   static start(options: HealthWatchOptions): HealthWatch {
     const watch = new HealthWatch(options);
@@ -59,7 +67,9 @@ export class HealthWatch {
   }
 
   private look(): void {
-    const health = healthOf(this.options.vitals(), this.served);
+    const vitals = this.options.vitals();
+    this.refusals.follow(vitals.instances);
+    const health = healthOf(vitals, this.served);
     this.latest = health;
     this.note(health);
     this.options.apply(health);

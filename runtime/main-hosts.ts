@@ -3,7 +3,6 @@ import type { Worker } from 'node:worker_threads';
 import { systemClock } from './clock.js';
 import { Deadline } from './deadline.js';
 import type { Topology } from './graph.js';
-import { LoopDelay } from './loop-delay.js';
 import type { Identity } from './main-cluster.js';
 import type { NatsHandle } from './main-nats.js';
 import type { NodeOptions } from './main-node.js';
@@ -15,6 +14,7 @@ import type { Views } from './main-view.js';
 import type { HostData, StartedHost } from './main-worker.js';
 import type { ActorStatus } from './status.js';
 import type { Telemetry } from './telemetry.js';
+import type { NamedVitals } from './thread-vitals.js';
 
 const STATUS_EVERY_MS = 1_000;
 
@@ -51,9 +51,8 @@ export async function startHosts(
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal, loading);
   undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
-  const own = new LoopDelay();
-  const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
-  const telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
+  const vitals = (): NamedVitals[] => threads.vitals();
+  const telemetry = new Telemetry(statuses, vitals, () => systemClock.nowMs());
   const facade: HostData = { ...shared, name: 'facade' };
   const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? []);
   const onAnswered = (stage: string, ingestedAtMs: number): void => {

@@ -1,14 +1,17 @@
 /** The HTTP façade of a node (composition): what it answers from. */
+import type { PipelineOptions } from '../actors/topology.js';
 import type { EventPublisher } from '../connectors/facade/ports.js';
-import type { HealthReport, RequestObserver } from '../connectors/http/ports.js';
+import type { HealthReport } from '../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../connectors/http/server.js';
 import { systemClock } from './clock.js';
+import type { Topology } from './graph.js';
 import type { Health } from './health.js';
-import { version } from './main-about.js';
 import type { Views } from './main-view.js';
-import type { Logger } from './ports.js';
+import { operationsOf } from './main-operations.js';
+import type { Log, Logger } from './ports.js';
 import type { ActorStatus } from './status.js';
 import type { Telemetry } from './telemetry.js';
+import { version } from './version.js';
 
 export type HttpOptions = Pick<HttpServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs' | 'origins'> & {
   readonly host: string;
@@ -19,6 +22,9 @@ export interface NodeFacts {
   readonly node: string;
   readonly natsUrl: string;
   readonly natsVersion: string;
+  readonly log: Log;
+  readonly topology: Topology;
+  readonly pipeline: PipelineOptions;
   readonly views: Views;
   readonly publisher: EventPublisher;
   readonly telemetry: Telemetry;
@@ -28,11 +34,10 @@ export interface NodeFacts {
   readonly health: () => Health | undefined;
   readonly isStopping: () => boolean;
   readonly logger: Logger;
-  readonly observer?: RequestObserver;
 }
 
 export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpServer> {
-  const { views, publisher, telemetry, logger, observer } = facts;
+  const { views, publisher, telemetry, logger } = facts;
   const startedMs = systemClock.nowMs();
   const { registry } = telemetry;
   return startHttpServer({
@@ -46,9 +51,10 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
       health: () => healthReport(facts, startedMs),
       metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     },
+    operations: operationsOf(facts, startedMs),
     clock: systemClock,
     logger,
-    ...(observer === undefined ? {} : { observer }),
+    observer: telemetry.requests,
   });
 }
 

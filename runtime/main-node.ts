@@ -8,7 +8,7 @@
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../actors/topology.js';
-import type { Answer, RecommendationQuery } from '../connectors/facade/ports.js';
+import type { Answer, ItemCatalogue, RecommendationQuery } from '../connectors/facade/ports.js';
 import type { GrpcServerOptions } from '../connectors/grpc/server.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
@@ -31,10 +31,13 @@ import { loadingThreads, usefulThreads } from './main-loading.js';
 import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './main-units.js';
 import type { StartedHost, WorkerStart } from './main-worker.js';
 import { patience } from './outlasting.js';
+import { registerNodeMetrics } from './node-metrics.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
-import { ensureStreams, notePartitions } from './streams.js';
+import { ensureStreams, notePartitions, streamsOf } from './streams.js';
 import type { Telemetry } from './telemetry.js';
+import type { NamedVitals } from './thread-vitals.js';
+import { version } from './version.js';
 
 export interface NodeOptions {
   readonly dataDir: string;
@@ -74,10 +77,14 @@ export interface RunningNode {
   readonly cluster: Cluster;
   /** The answer that GetRecommendations gives. */
   answer(query: RecommendationQuery): Answer;
+  /** What items are called. */
+  readonly catalogue: ItemCatalogue;
   /** Resolves when something escalated: the node must be stopped. */
   readonly failed: Promise<Error>;
   /** How it is, and why. */
   health(): Health | undefined;
+  /** How its threads are. */
+  threads(): readonly NamedVitals[];
   /** Gives what was not finished in time; the next start replays it. */
   stop(deadlineMs: number): Promise<readonly string[]>;
 }
@@ -139,6 +146,7 @@ export async function startNode(
     const http = await parts.startHttp(options.http, {
       ...{ node: identity.node, natsUrl: nats.options.url, natsVersion: connection.info?.version ?? 'unknown' },
       ...{
+        ...{ log, topology, pipeline: options.pipeline },
         views: hosts.views,
         publisher,
         telemetry: hosts.telemetry,
@@ -199,18 +207,26 @@ export async function startNode(
       },
     });
     told.health = health;
+    registerNodeMetrics(hosts.telemetry.registry, {
+      ...{ version: version(), node: identity.node, health: () => health.health, natsAwaySinceMs, cluster, log },
+      ...{ units: units.length, streams: streamsOf(topology, { bytesMax, replicas }) },
+      trending: () => [grpc.trendingCounts(), http.trendingCounts()].flatMap((counts) => counts ?? []),
+      nowMs: () => systemClock.nowMs(),
+    });
     return {
       ...{
         log,
         topology,
         cluster,
         answer: (query) => hosts.views.answers.get(query),
+        catalogue: hosts.views.catalogue,
         failed,
         ...{ grpcPort: grpc.port, httpPort: http.port },
         natsUrl: nats.options.url,
       },
       ...{ telemetry: hosts.telemetry, statuses: hosts.statuses, natsVersion: connection.info?.version ?? 'unknown' },
       health: () => health.health,
+      threads: () => hosts.threads.vitals(),
       stop: async (deadlineMs) => {
         health.stop();
         told.isStopping = true;

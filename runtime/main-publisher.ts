@@ -1,14 +1,18 @@
-/** Events that come in over gRPC go the way of all others: onto the subject that publishers use (composition). */
+/** The subjects that publishers use; events that come in over gRPC and HTTP go the way of all others (composition). */
 import type { EventPublisher } from '../connectors/facade/ports.js';
 import { RivuletError } from './errors.js';
 import type { Log } from './ports.js';
 import type { TraceHeaders } from './trace-context.js';
 
-/** A user id may be a subject token only when it has nothing that NATS reads as more than text. */
+/** An id may be a subject token only when it has nothing that NATS reads as more than text. */
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 
 export const eventSubject = (type: string, userId: string): string =>
   TOKEN.test(userId) ? `rivulet.events.${type}.${userId}` : `rivulet.events.${type}`;
+
+/** By what it is called nobody finds an item: the message says which it is. */
+export const itemSubject = (itemId: string): string =>
+  TOKEN.test(itemId) ? `rivulet.items.${itemId}` : 'rivulet.items.update';
 
 const HEADERS = { 'Content-Type': 'application/x-protobuf' };
 const ATTEMPTS_MAX = 3;

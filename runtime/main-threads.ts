@@ -13,9 +13,18 @@ import {
 import { loadingThreads } from './main-loading.js';
 import { revived } from './plain-error.js';
 import type { ActorStatus } from './status.js';
+import { type NamedVitals, OwnVitals, Peak, type ThreadVitals } from './thread-vitals.js';
 
 /** Of a deadline, what it takes a thread to say how its stop went. */
 const ANSWER_MS = 100;
+
+const NO_VITALS: ThreadVitals = { loopDelayMs: 0, busyMs: 0, heapBytes: 0 };
+
+const named = (thread: string, vitals: ThreadVitals, { value }: Peak): NamedVitals => ({
+  ...vitals,
+  thread,
+  loopDelayPeakMs: value,
+});
 
 interface Thread {
   readonly name: string;
@@ -23,7 +32,8 @@ interface Thread {
   statuses: readonly ActorStatus[];
   /** When it has last said how it is. */
   answeredAtMs: number | undefined;
-  loopDelayMs: number;
+  vitals: ThreadVitals;
+  readonly loopDelays: Peak;
   /** What it did not finish. */
   stopped: Promise<readonly string[]>;
   /** Who waits for its next status, or its end. */
@@ -37,6 +47,9 @@ export class Threads {
   private readonly workers: Thread[] = [];
   private asking: NodeJS.Timeout | undefined;
   private calls = 0;
+  private readonly ownVitals = new OwnVitals();
+  private readonly ownLoopDelays = new Peak();
+  private own: ThreadVitals = NO_VITALS;
 
   private constructor(private readonly onFatal: (error: Error) => void) {}
 
@@ -54,9 +67,9 @@ export class Threads {
       await threads.stop(new Deadline(1_000, systemClock));
       throw error;
     }
-    threads.ask();
+    threads.look();
     threads.asking = setInterval(() => {
-      threads.ask();
+      threads.look();
     }, statusEveryMs);
     threads.asking.unref();
     return threads;
@@ -65,6 +78,12 @@ export class Threads {
   /** Has all threads say how they are. */
   ask(): void {
     this.tell({ kind: 'status' });
+  }
+
+  private look(): void {
+    this.own = this.ownVitals.take();
+    this.ownLoopDelays.note(this.own.loopDelayMs, systemClock.nowMs());
+    this.ask();
   }
 
   /** For health: a thread that is silent is not well. */
@@ -77,13 +96,10 @@ export class Threads {
     return this.workers.flatMap(({ statuses }) => statuses);
   }
 
-  /** The longest that each thread's event loop was held up since the last call, as of the last answers. */
-  takeLoopDelays(): [thread: string, ms: number][] {
-    return this.workers.map((own) => {
-      const { name, loopDelayMs } = own;
-      own.loopDelayMs = 0;
-      return [name, loopDelayMs];
-    });
+  /** How each thread is as of its last answer; the one that asks is called `facade`. */
+  vitals(): NamedVitals[] {
+    const workers = this.workers.map(({ name, vitals, loopDelays }) => named(name, vitals, loopDelays));
+    return [...workers, named('facade', this.own, this.ownLoopDelays)];
   }
 
   /** Asks all threads anew. */
@@ -132,7 +148,8 @@ export class Threads {
       const stopped = new Promise<readonly string[]>((resolveStopped) => {
         const { name } = data;
         const own: Thread = {
-          ...{ name, worker, statuses: [], answeredAtMs: undefined, loopDelayMs: 0, stopped: Promise.resolve([]) },
+          ...{ name, worker, statuses: [], answeredAtMs: undefined, stopped: Promise.resolve([]) },
+          ...{ vitals: NO_VITALS, loopDelays: new Peak() },
           ...{ asked: [], ended: false, calls: new Map() },
         };
         const answered = (): void => {
@@ -145,7 +162,8 @@ export class Threads {
           else if (message.kind === 'status') {
             own.statuses = message.statuses;
             own.answeredAtMs = systemClock.nowMs();
-            own.loopDelayMs = Math.max(own.loopDelayMs, message.loopDelayMs);
+            own.vitals = message.vitals;
+            own.loopDelays.note(message.vitals.loopDelayMs, own.answeredAtMs);
             answered();
           } else if (message.kind === 'done') {
             const waiting = own.calls.get(message.call);

@@ -7,6 +7,8 @@ import type { PartitionKey } from './stage.js';
 export const VIEW_STAGE = 'recommendations';
 /** And of trending lists. */
 export const TRENDING_STAGE = 'trending-lists';
+/** And of what items are called. */
+export const CATALOGUE_STAGE = 'catalogue';
 /** Of the units of views. */
 const VIEW_NAMES: Readonly<Record<string, string>> = { [VIEW_STAGE]: 'view', [TRENDING_STAGE]: 'trending' };
 

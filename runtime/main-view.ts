@@ -13,11 +13,11 @@ import type {
 } from '../connectors/facade/ports.js';
 import type { RandomUsers } from '../connectors/http/ports.js';
 import { partitionOf } from './law.js';
-import { transient } from './errors.js';
 import type { Topology } from './graph.js';
 import type { Host } from './host.js';
-import type { MailboxFold } from './fold.js';
-import { TRENDING_STAGE, VIEW_STAGE } from './main-units.js';
+import { Catalogue, type Named } from './main-catalogue.js';
+import { readersOf } from './main-readers.js';
+import { CATALOGUE_STAGE, TRENDING_STAGE, VIEW_STAGE } from './main-units.js';
 
 /** Who wants to know when a view has taken something in. */
 class Listeners {
@@ -33,24 +33,6 @@ class Listeners {
   }
 }
 
-/**
- * The folds of a view by partition, as they stand; while one restarts, as it last stood. Throws Transient VIEW_RESTORING before it has stood at all.
- */
-function readersOf<R>(host: () => Host, stage: string, make: (fold: MailboxFold) => R) {
-  const latest = new Map<number, MailboxFold>();
-  const readers = new WeakMap<MailboxFold, R>();
-  return (partition: number): { readonly fold: MailboxFold; readonly reader: R } => {
-    const fold = host().actor(stage, partition)?.fold ?? latest.get(partition);
-    if (fold === undefined) throw transient('VIEW_RESTORING', `partition ${partition} of ${stage} is restarting`);
-    let reader = readers.get(fold);
-    if (reader === undefined) {
-      latest.set(partition, fold);
-      readers.set(fold, (reader = make(fold)));
-    }
-    return { fold, reader };
-  };
-}
-
 /** How many users the next random one may be away from the last. */
 const SKIPPED_MAX = 64;
 
@@ -59,19 +41,18 @@ class KeptAnswer implements Answer {
   readonly model = MODEL;
 
   constructor(
+    readonly sameAs: object,
     private readonly list: PackedList,
+    private readonly catalogue: Catalogue,
     private readonly reader: RecommendationReader,
     private readonly question: Question,
     readonly asOfMs: number | undefined,
     readonly trace: Answer['trace'],
   ) {}
 
-  get items(): readonly AnswerItem[] {
-    return answer({ ...this.reader, listOf: () => unpackList(this.list) }, this.question).items;
-  }
-
-  get sameAs(): object {
-    return this.question.explain ? explainedOf(this.list) : this.list;
+  get items(): readonly (AnswerItem & Named)[] {
+    const { items } = answer({ ...this.reader, listOf: () => unpackList(this.list) }, this.question);
+    return this.catalogue.named(items);
   }
 }
 
@@ -89,6 +70,7 @@ export interface Views {
   /** A user of whom something is known, for samples. */
   readonly randomUsers: RandomUsers;
   readonly trending: TrendingLists;
+  readonly catalogue: Catalogue;
   /** A view has taken something in. */
   changed(stage: string): void;
 }
@@ -96,6 +78,10 @@ export interface Views {
 export function viewsOf(host: () => Host, topology: Topology, rankings: readonly TrendingRanking[]): Views {
   const partitions = topology.count(VIEW_STAGE);
   const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];
+  const catalogue = new Catalogue(host, () => {
+    ofUsers.tell();
+    ofTrending.tell();
+  });
   // The cells are those of the stages, by their own specs.
   const users = readersOf(host, VIEW_STAGE, ({ instance }) =>
     recommendationReader(instance.cellsOf() as unknown as RecommendationCells),
@@ -104,7 +90,7 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
     trendingReader(instance.cellsOf() as unknown as TrendingListCells),
   );
   const ofUser = (userId: string) => users(partitionOf(userId, partitions));
-  const shown = new WeakMap<object, TrendingList>();
+  const shown = new WeakMap<object, { readonly list: TrendingList; readonly revision: number }>();
   return {
     answers: {
       get: ({ userId: user, limit, category, excludeSeen, explain }) => {
@@ -112,10 +98,14 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
         const question = { user, limit, category, excludeSeen, explain };
         const [asOfMs, trace] = [fold.asOfMs, fold.traces.latest('lists', user)];
         const kept = category === undefined && !excludeSeen ? reader.kept(user) : undefined;
-        if (kept !== undefined) return new KeptAnswer(kept, reader, question, asOfMs, trace);
-        return { ...answer(reader, question), asOfMs, trace };
+        if (kept !== undefined) {
+          const same = catalogue.sameAs(explain ? explainedOf(kept) : kept);
+          return new KeptAnswer(same, kept, catalogue, reader, question, asOfMs, trace);
+        }
+        const { items, model } = answer(reader, question);
+        return { items: catalogue.named(items), model, asOfMs, trace };
       },
-      version: (user) => ofUser(user).reader.version(user),
+      version: (user) => `${ofUser(user).reader.version(user)}/${catalogue.toldRevision}`,
       onChange: ofUsers.onChange,
     },
     randomUsers: {
@@ -139,25 +129,29 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
       get: ({ window, ranking, category }) => {
         const { fold, reader } = trends(0);
         const read = reader(window, ranking, category);
-        const before = shown.get(read);
+        const { toldRevision: revision } = catalogue;
+        const known = shown.get(read);
+        const before = known?.revision === revision ? known.list : undefined;
         if (before !== undefined && before.asOfMs === fold.asOfMs) return before;
-        const list = { ...(before ?? shownList(read)), asOfMs: fold.asOfMs };
-        shown.set(read, list);
+        const list = { ...(before ?? shownList(read, catalogue)), asOfMs: fold.asOfMs };
+        shown.set(read, { list, revision });
         return list;
       },
       trace: () => trends(0).fold.traces.latest('tops'),
       onChange: ofTrending.onChange,
     },
+    catalogue,
     changed: (stage) => {
       if (stage === VIEW_STAGE) ofUsers.tell();
       else if (stage === TRENDING_STAGE) ofTrending.tell();
+      else if (stage === CATALOGUE_STAGE) catalogue.changed();
     },
   };
 }
 
-function shownList({ revision, window, list }: ReadTrending): Omit<TrendingList, 'asOfMs'> {
+function shownList({ revision, window, list }: ReadTrending, catalogue: Catalogue): Omit<TrendingList, 'asOfMs'> {
   const items = list.map(({ item, value, views, clicks, category, velocity }) => ({
     ...{ itemId: item, score: value, views, clicks, category: category === '' ? undefined : category, velocity },
   }));
-  return { revision, window, items };
+  return { revision, window, items: catalogue.named(items) };
 }

@@ -15,10 +15,10 @@ import { WAITS_FOR_DATA } from './main-loading.js';
 import { openCopies } from './main-copies.js';
 import { StoresAhead } from './main-stores.js';
 import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './main-units.js';
-import { LoopDelay } from './loop-delay.js';
 import { plainError, type PlainError } from './plain-error.js';
 import type { ActorStatus } from './status.js';
 import { Restores } from './restores.js';
+import { OwnVitals, type ThreadVitals } from './thread-vitals.js';
 import { loopTurns } from './turns.js';
 
 export interface HostData {
@@ -45,7 +45,7 @@ export type WorkerStart =
 
 export type WorkerMessage =
   | { readonly kind: 'started' }
-  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly loopDelayMs: number }
+  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly vitals: ThreadVitals }
   | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
   | { readonly kind: 'fatal'; readonly error: PlainError }
   /** What was not finished in time, in words. */
@@ -151,7 +151,7 @@ async function runWorker(): Promise<void> {
   const stores = opened ?? storesOf(data);
   // Without a listener it would not keep the thread alive.
   port.ref();
-  const loopDelay = new LoopDelay();
+  const vitals = new OwnVitals();
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
@@ -165,7 +165,7 @@ async function runWorker(): Promise<void> {
   };
   const { host, perform, stop } = await startHost(data, stores, onFatal, { onOpened });
   tellStatus = () => {
-    post({ kind: 'status', statuses: host.statuses, loopDelayMs: loopDelay.takeMaxMs() });
+    post({ kind: 'status', statuses: host.statuses, vitals: vitals.take() });
   };
   post({ kind: 'started' });
   port.on('message', (command: WorkerCommand) => {

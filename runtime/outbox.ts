@@ -13,7 +13,10 @@ import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { asError, explain, fatal, RivuletError, transient } from './errors.js';
+import { streamOf, type Topology } from './graph.js';
 import type { Clock, Log, Logger, LogMessage } from './ports.js';
+import { destinationsOf } from './router.js';
+import type { ActorStatus } from './status.js';
 import { NOTHING_SAID, sameTag, type Tag, tagOf } from './tag.js';
 
 interface Letter {
@@ -35,6 +38,7 @@ export interface LineOptions {
   readonly stream: string;
   readonly subject: string;
   readonly signal: AbortSignal;
+  readonly onHanded?: (bytes: number) => void;
   readonly onAcked: () => void;
   readonly onFailed: (error: Error) => void;
 }
@@ -60,7 +64,7 @@ export async function readSaid(
   if (last === undefined) return { said: NOTHING_SAID, lastSequence: 0 };
   if (isForeign(last)) {
     throw fatal('LOG_FOREIGN', `message ${last.sequence} of ${stream}, on ${subject}, was not written by rivulet`, {
-      hint: '`rivulet repair --yes` removes it; let nobody else publish below rivulet., but for rivulet.events.>',
+      hint: '`rivulet repair --yes` removes it; let nobody else publish below rivulet., but for rivulet.events.> and rivulet.items.>',
     });
   }
   return { said: tagOf(fromBinary(EnvelopeSchema, last.data)), lastSequence: last.sequence };
@@ -112,6 +116,7 @@ export class Line {
     this.latest = tag;
     this.handed++;
     this.bytes += data.length;
+    this.options.onHanded?.(data.length);
     this.queue.push({ tag, data });
     if (!this.sending && !this.failed) void this.send();
   }
@@ -231,4 +236,37 @@ export class Outbox {
       await new Promise<void>((resolve) => this.waiters.push(resolve));
     }
   }
+}
+
+export interface OutboxOptions extends Pick<LineOptions, 'log' | 'clock' | 'logger'> {
+  readonly topology: Topology;
+  readonly stage: { readonly id: string };
+  readonly partition: number;
+  readonly status: Pick<ActorStatus, 'unacknowledged' | 'messagesOut' | 'bytesOut'>;
+}
+
+/** With a line to each destination of an instance, opened side by side. */
+export async function openOutbox(options: OutboxOptions, signal: AbortSignal): Promise<Outbox> {
+  const { topology, stage, partition, log, clock, logger, status } = options;
+  const lines = new Map<string, Line>();
+  const outbox = new Outbox(lines);
+  const open = destinationsOf(topology, stage.id, partition).map(async ({ to, subject }) => {
+    const line = await Line.open({
+      ...{ log, clock, logger, stream: streamOf(to), subject, signal },
+      onHanded: (bytes) => {
+        status.messagesOut++;
+        status.bytesOut += bytes;
+      },
+      onAcked: () => {
+        status.unacknowledged = outbox.waiting;
+        outbox.wake();
+      },
+      onFailed: (error) => {
+        outbox.fail(error);
+      },
+    });
+    lines.set(subject, line);
+  });
+  await Promise.all(open);
+  return outbox;
 }

@@ -51,7 +51,18 @@ export interface StreamOrigin {
 export interface Reader {
   /** The next messages, at least one and at most `max`; waits for them; an empty list means closed. */
   take(max: number): Promise<readonly LogMessage[]>;
+  /**
+   * What is stored behind a message that was taken: as of now where this costs nothing, else as of a second or so ago. `undefined` while it cannot be
+   * told; absent where it never can. For telemetry only.
+   */
+  waiting?(after: number): Waiting | undefined;
   close(): Promise<void>;
+}
+
+export interface Waiting {
+  readonly messages: number;
+  /** Epoch ms; absent when the oldest has not come here yet. */
+  readonly oldestStoredAtMs?: number | undefined;
 }
 
 export interface Log {

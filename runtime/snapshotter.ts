@@ -16,7 +16,7 @@ import { patience } from './outlasting.js';
 import type { Outbox } from './outbox.js';
 import { type Instance, mustBeWhole, type Restored } from './restored.js';
 import type { Clock, Logger, LogMessage, StoreChange } from './ports.js';
-import type { ActorStatus } from './status.js';
+import { type ActorStatus, noteSnapshot } from './status.js';
 import { hasPublishers, ledgerOf, mailboxSubjects } from './streams.js';
 import type { Turn } from './turns.js';
 
@@ -94,8 +94,9 @@ export class Snapshotter {
   }
 
   private async write(): Promise<void> {
-    const { stage, partition, topology, store, status, copied } = this.options;
+    const { stage, partition, topology, store, status, copied, clock } = this.options;
     const startedAt = performance.now();
+    const cutAtMs = clock.nowMs();
     // What belongs to the cut: encoding it takes a while, and inputs go on.
     const { sequence, storedAtMs, bytes } = this;
     const heard = this.heard.all;
@@ -124,10 +125,10 @@ export class Snapshotter {
     this.fold.written();
     this.written = sequence;
     if (this.bytesAt.length < UNTRIMMED_MAX) this.bytesAt.push({ sequence, bytes });
-    status.snapshots++;
     status.snapshotSequence = sequence;
-    status.snapshotMs = performance.now() - startedAt;
-    status.snapshotBytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    status.unsavedSinceMs = this.sequence === sequence ? undefined : cutAtMs;
+    const size = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    noteSnapshot(status, performance.now() - startedAt, size);
     await this.trim();
   }
 

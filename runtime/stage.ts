@@ -60,7 +60,7 @@ export interface RawBatch {
   readonly messages: readonly RawMessage[];
 }
 
-/** The input type of a stage that reads publishers' bytes; only parse has one. */
+/** The input type of a stage that reads publishers' bytes: parse, and parse-items. */
 export const RAW = 'raw';
 export type InputType = FrameType | typeof RAW;
 

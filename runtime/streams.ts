@@ -1,19 +1,38 @@
 /** Streams and mailbox filters, derived from the topology. */
 import { fatal, RivuletError } from './errors.js';
-import { CLOCK, isSource, mailboxOf, POISON, streamOf, subjectOf, type Topology, writerOf } from './graph.js';
+import {
+  CLOCK,
+  isSource,
+  mailboxOf,
+  POISON,
+  PUBLISHERS,
+  type Source,
+  streamOf,
+  subjectOf,
+  type Topology,
+  writerOf,
+} from './graph.js';
 import type { Log, StreamInfo, StreamSpec } from './ports.js';
 import { RAW } from './stage.js';
 
 /** Where publishers send events: `rivulet.events.<type>`, or `rivulet.events.<type>.<user_id>` to spread them over partitions. */
 export const EVENTS_SUBJECT = 'rivulet.events.>';
+/** And items of the catalogue: `rivulet.items.<whatever>`. */
+export const ITEMS_SUBJECT = 'rivulet.items.>';
+
+const openSubject = (source: string): string => `rivulet.${source}.>`;
+const OPEN_PREFIXES = [...PUBLISHERS].map((source) => `rivulet.${source}.`);
+
+/** Where it was published; `undefined` of what is written between stages, and of what a transform has spread. */
+const openPrefix = (subject: string): string | undefined => OPEN_PREFIXES.find((prefix) => subject.startsWith(prefix));
 
 /** Publishers' subjects are as many as users, and no writer's record: they are trimmed as one. */
 export const publishersSubject = (subject: string): string =>
-  subject.startsWith('rivulet.events.') ? EVENTS_SUBJECT : `${subject.split('.', 4).join('.')}.>`;
+  `${openPrefix(subject) ?? `${subject.split('.', 4).join('.')}.`}>`;
 
 /** Is it on a subject of publishers, as it is stored? */
 export const isPublishers = (subject: string): boolean =>
-  subject.startsWith('rivulet.events.') || writerOf(subject).id === 'events';
+  openPrefix(subject) !== undefined || PUBLISHERS.has(writerOf(subject).id);
 
 export interface StreamLimits {
   readonly bytesMax: number;
@@ -25,10 +44,19 @@ export interface StreamLimits {
 /** What a dead letter needs beside the original, with room to spare: subject, rule, reason, the envelope. */
 export const DEAD_LETTER_BYTES = 16 * 1024;
 
-export const hasPublishers = (topology: Topology, stageId: string): boolean =>
-  topology.edges.some(
-    ({ from, to }) => isSource(from) && from.id === 'events' && to.stage === stageId && to.type === RAW,
+/** Which publishers a stage reads. */
+function publishersOf(topology: Topology, stageId: string): string | undefined {
+  const reads = topology.edges.find(
+    ({ from, to }) => isSource(from) && PUBLISHERS.has(from.id) && to.stage === stageId && to.type === RAW,
   );
+  return reads && (reads.from as Source).id;
+}
+
+export const hasPublishers = (topology: Topology, stageId: string): boolean =>
+  publishersOf(topology, stageId) !== undefined;
+
+/** Does time matter to what a stage reads of publishers? Then ticks go into its mailbox. */
+export const hasClock = (topology: Topology, stageId: string): boolean => publishersOf(topology, stageId) === 'events';
 
 /** The ledger that a subject is of. What is in there is for people, and stays: nobody trims it. */
 export const ledgerOf = (topology: Topology, subject: string): string | undefined =>
@@ -37,18 +65,19 @@ export const ledgerOf = (topology: Topology, subject: string): string | undefine
 export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[] {
   const ids = [...topology.stages.map(({ id }) => id), ...topology.topics.map(({ id }) => id)];
   const streams = ids.map((id): StreamSpec => {
-    const open = hasPublishers(topology, id);
+    const open = publishersOf(topology, id);
     const partitions = topology.count(id);
     return {
       name: streamOf(id),
-      subjects: open ? [EVENTS_SUBJECT, `rivulet.${id}.>`] : [`rivulet.${id}.>`],
+      subjects: open === undefined ? [`rivulet.${id}.>`] : [openSubject(open), `rivulet.${id}.>`],
       bytesMax: limits.bytesMax,
       replicas: limits.replicas,
       // A dead letter holds the original and says why: what the server lets in must leave room for that.
-      ...(open && limits.payloadBytesMax !== undefined
+      ...(open !== undefined && limits.payloadBytesMax !== undefined
         ? { messageBytesMax: limits.payloadBytesMax - DEAD_LETTER_BYTES }
         : {}),
-      ...(open && partitions > 1
+      // Items stay in the order in which they were published, so all of them are partition 0's.
+      ...(open === 'events' && partitions > 1
         ? {
             transform: {
               from: 'rivulet.events.*.*',
@@ -71,7 +100,8 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
 
 export function filtersOf(topology: Topology, stageId: string, partition: number): string[] {
   const own = mailboxOf(stageId, partition);
-  return hasPublishers(topology, stageId) && partition === 0 ? [own, EVENTS_SUBJECT] : [own];
+  const open = publishersOf(topology, stageId);
+  return open !== undefined && partition === 0 ? [own, openSubject(open)] : [own];
 }
 
 /** Does an instance read all messages of its stream, and publishers' among them? Then one that is missing shows. */
@@ -84,7 +114,7 @@ export function mailboxSubjects(topology: Topology, stageId: string, partition: 
     .upstreams(stageId)
     .flatMap(({ id, instances }) => instances(partition).map((p) => subjectOf(stageId, partition, id, p)));
   const publishers = filtersOf(topology, stageId, partition).slice(1);
-  if (hasPublishers(topology, stageId)) publishers.push(`rivulet.${stageId}.${partition}.events.>`);
+  if (publishersOf(topology, stageId) === 'events') publishers.push(`rivulet.${stageId}.${partition}.events.>`);
   return { writers: [...new Set([...writers, subjectOf(stageId, partition, CLOCK, partition)])], publishers };
 }
 

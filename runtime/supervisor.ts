@@ -12,8 +12,9 @@ import { Actor, type ActorOptions } from './actor.js';
 import { bury, unbury } from './buried.js';
 import { asError, explain, fatal, reactionOf } from './errors.js';
 import { StepError } from './fold.js';
+import { streamOf } from './graph.js';
 import type { Restores } from './restores.js';
-import type { ActorState } from './status.js';
+import { type ActorState, noteLag } from './status.js';
 import { DEFAULT_STRATEGY, type Failure, type Strategy, Tally } from './strategy.js';
 
 export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & {
@@ -53,7 +54,9 @@ export class Supervisor {
 
   /** What is not kept up with each step, for who asks. */
   report(): void {
-    if (this.actor !== undefined) this.options.status.stateKeys = this.actor.fold.instance.keys();
+    const { status } = this.options;
+    if (this.actor !== undefined) status.stateKeys = this.actor.fold.instance.keys();
+    noteLag(status, this.actor?.waiting);
   }
 
   /** Resolves after `stop`; rejects with what escalates. */
@@ -163,7 +166,11 @@ export class Supervisor {
     await bury(this.options, sequence);
     this.condemned = undefined;
     this.lastBuried = sequence;
-    this.options.logger.error({ sequence }, 'input is poison: it goes to the dead letters');
+    const { logger, stage } = this.options;
+    logger.error(
+      { sequence, stream: streamOf(stage.id), rule: 'poison' },
+      'input is poison: it goes to the dead letters',
+    );
   }
 
   /** Best effort: what stays buried in vain is in the dead letters. */

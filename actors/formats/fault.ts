@@ -1,5 +1,6 @@
-/** Why parse refuses something: a stable rule to count and match by, the field at fault, and a sentence that says what to do. */
+/** Why parse, or parse-items, refuses something: a stable rule to count and match by, the field at fault, and a sentence that says what to do. */
 import { textOf } from '../../runtime/stage.js';
+import type { ItemFieldName } from './item-fields.js';
 import { EVENT_TIME, EVENT_TYPE, type FieldName, FIELDS, PRICE, RATING_VALUE } from './fields.js';
 import { EVENT_TYPES } from '../model.js';
 import { RATING_MAX, RATING_MIN } from './limits.js';
@@ -9,6 +10,7 @@ export type Rule =
   | 'empty_message'
   | 'message_too_large'
   | 'too_many_events'
+  | 'too_many_items'
   | 'unknown_format'
   // Its form.
   | 'json_invalid'
@@ -38,7 +40,7 @@ export interface Fault {
   readonly rule: Rule;
   readonly reason: string;
   /** Absent when it is the whole. */
-  readonly field?: FieldName;
+  readonly field?: FieldName | ItemFieldName;
 }
 
 const SHOWN_BYTES_MAX = 40;
@@ -111,6 +113,11 @@ export const hasControlCharacters = (field: number): Fault =>
 
 export const invalidUtf8 = (field: number): Fault =>
   fault('invalid_utf8', field, `${FIELDS[field]!} is not valid UTF-8: send text as UTF-8`);
+
+export const notJson = (at: number): Fault => ({
+  rule: 'json_invalid',
+  reason: `not JSON from byte ${at} on: check quotes, commas and brackets there, and that it was not cut off`,
+});
 
 export const tooManyEvents = (eventsMax: number): Fault => ({
   rule: 'too_many_events',

@@ -2,7 +2,7 @@
 import { CLOSE_BRACE, COLON, COMMA, MINUS, NINE, OPEN_BRACE, QUOTE, ZERO } from '../maths/ascii.js';
 import { textOf, utf8 } from '../../runtime/stage.js';
 import type { EventWriter } from './event-writer.js';
-import { type Fault, fieldsDisagree, invalidUtf8, shownAsItIs, wrongType } from './fault.js';
+import { type Fault, fieldsDisagree, invalidUtf8, notJson, shownAsItIs, wrongType } from './fault.js';
 import { EVENT_ID, EVENT_TIME, IGNORED, ITEM_ID, PRICE, RATING_VALUE, SESSION_ID, USER_ID } from './fields.js';
 import { JsonScanner } from './json-scanner.js';
 import type { Alias } from './schema.js';
@@ -31,11 +31,6 @@ export const NOT_AN_OBJECT: Fault = {
   rule: 'json_not_object',
   reason: 'an event must be a JSON object: send {"event_type": …, "event_time": …, "user_id": …, "item_id": …}',
 };
-
-export const notJson = (at: number): Fault => ({
-  rule: 'json_invalid',
-  reason: `not JSON from byte ${at} on: check quotes, commas and brackets there, and that it was not cut off`,
-});
 
 /** Reads bytes [start, end), which should be one object, and writes its event. */
 export function readJsonEvent(bytes: Uint8Array, start: number, end: number, writer: EventWriter): Fault | undefined {

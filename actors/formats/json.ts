@@ -5,36 +5,37 @@
  */
 import { CARRIAGE_RETURN, COMMA, CLOSE_BRACKET, LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
 import type { RawMessage } from '../../runtime/stage.js';
-import type { EventWriter } from './event-writer.js';
-import { type Fault, tooManyEvents } from './fault.js';
-import { notJson, readJsonEvent } from './json-event.js';
+import { type Fault, notJson } from './fault.js';
 import { isSpace, JsonScanner } from './json-scanner.js';
 import type { Refusals } from './refusals.js';
 
-/** Reads a message that holds JSON, or JSONL; gives how many events it saw. It is not blank. */
-export function readJson(message: RawMessage, writer: EventWriter, refusals: Refusals, eventsMax: number): number {
+/** What the records of a message are, and how many there may be. */
+export interface Records {
+  /** Reads bytes [start, end), which should be one object; gives what is wrong with it. */
+  readonly read: (bytes: Uint8Array, start: number, end: number) => Fault | undefined;
+  readonly max: number;
+  /** Of a message that holds more. */
+  readonly tooMany: (max: number) => Fault;
+}
+
+/** Reads a message that holds JSON, or JSONL; gives how many records it saw. It is not blank. */
+export function readJson(message: RawMessage, records: Records, refusals: Refusals): number {
   const { data } = message;
   const start = firstByte(data, 0, data.length);
   const end = afterLastByte(data, start, data.length);
-  if (data[start] === OPEN_BRACKET) return readArray(message, start, end, writer, refusals, eventsMax);
-  const fault = readJsonEvent(data, start, end, writer);
+  if (data[start] === OPEN_BRACKET) return readArray(message, start, end, records, refusals);
+  const fault = records.read(data, start, end);
   if (fault?.rule === 'json_invalid' && startsSecondObject(data, start, end)) {
-    return readJsonLines(message, writer, refusals, eventsMax);
+    return readJsonLines(message, records, refusals);
   }
   if (fault !== undefined) refusals.add(message, fault, { start: 0, end: data.length });
   return 1;
 }
 
 /** Reads lines of JSON: of a message, or of a piece of a file. Blank lines are nothing. */
-export function readJsonLines(
-  message: RawMessage,
-  writer: EventWriter,
-  refusals: Refusals,
-  eventsMax = Infinity,
-): number {
+export function readJsonLines(message: RawMessage, { read, max, tooMany }: Records, refusals: Refusals): number {
   const { data, chunk } = message;
-  if (eventsMax < Infinity && linesOf(data) > eventsMax)
-    return refuseWhole(message, tooManyEvents(eventsMax), refusals);
+  if (max < Infinity && linesOf(data) > max) return refuseWhole(message, tooMany(max), refusals);
   let index = 0;
   let line = chunk?.line;
   for (let from = 0; from < data.length;) {
@@ -42,7 +43,7 @@ export function readJsonLines(
     const next = feed < 0 ? data.length : feed + 1;
     const start = firstByte(data, from, next);
     if (start < next) {
-      const fault = readJsonEvent(data, start, afterLastByte(data, start, next), writer);
+      const fault = read(data, start, afterLastByte(data, start, next));
       if (fault !== undefined) {
         const end = withoutLineEnd(data, from, next);
         refusals.add(message, fault, line === undefined ? { start: from, end, index } : { start: from, end, line });
@@ -59,23 +60,22 @@ function readArray(
   message: RawMessage,
   start: number,
   end: number,
-  writer: EventWriter,
+  { read, max, tooMany }: Records,
   refusals: Refusals,
-  eventsMax: number,
 ): number {
   const { data } = message;
   const scanner = new JsonScanner(data, end);
   scanner.at = start;
   const places = elementsOf(scanner);
   if (places === undefined || scanner.at < end) return refuseWhole(message, notJson(scanner.at), refusals);
-  const events = places.length / 2;
-  if (events > eventsMax) return refuseWhole(message, tooManyEvents(eventsMax), refusals);
-  for (let index = 0; index < events; index++) {
+  const count = places.length / 2;
+  if (count > max) return refuseWhole(message, tooMany(max), refusals);
+  for (let index = 0; index < count; index++) {
     const place = { start: places[index * 2]!, end: places[index * 2 + 1]!, index };
-    const fault = readJsonEvent(data, place.start, place.end, writer);
+    const fault = read(data, place.start, place.end);
     if (fault !== undefined) refusals.add(message, fault, place);
   }
-  return events;
+  return count;
 }
 
 /** Where the elements of an array start and end, in turn; `undefined` when it is not JSON, the scanner being where it goes wrong. */

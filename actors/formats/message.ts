@@ -3,8 +3,9 @@ import { LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
 import type { RawMessage } from '../../runtime/stage.js';
 import { readCsv } from './csv.js';
 import type { EventWriter } from './event-writer.js';
-import type { Fault } from './fault.js';
-import { firstByte, readJson, readJsonLines } from './json.js';
+import { type Fault, tooManyEvents } from './fault.js';
+import { firstByte, type Records, readJson, readJsonLines } from './json.js';
+import { readJsonEvent } from './json-event.js';
 import { type ProtobufKind, protobufKind, readProtobuf } from './protobuf.js';
 import type { Refusals } from './refusals.js';
 
@@ -31,9 +32,9 @@ export function readMessage(
   const format = formatOf(message);
   switch (format) {
     case 'json':
-      return readJson(message, writer, refusals, messageEventsMax);
+      return readJson(message, eventsOf(writer, messageEventsMax), refusals);
     case 'json-lines':
-      return readJsonLines(message, writer, refusals, messageEventsMax);
+      return readJsonLines(message, eventsOf(writer, messageEventsMax), refusals);
     case 'event':
     case 'event-batch':
       return readProtobuf(message, format, writer, refusals, messageEventsMax);
@@ -42,9 +43,15 @@ export function readMessage(
   }
 }
 
+const eventsOf = (writer: EventWriter, max: number): Records => ({
+  read: (bytes, start, end) => readJsonEvent(bytes, start, end, writer),
+  max,
+  tooMany: tooManyEvents,
+});
+
 function readChunk(message: RawMessage, format: string, writer: EventWriter, refusals: Refusals): number {
   if (format === 'csv') return readCsv(message, writer, refusals);
-  if (format === 'jsonl') return readJsonLines(message, writer, refusals);
+  if (format === 'jsonl') return readJsonLines(message, eventsOf(writer, Infinity), refusals);
   const reason = `files of format ${JSON.stringify(format)} cannot be read: send csv or jsonl`;
   return refuse(message, { rule: 'unknown_format', reason }, refusals);
 }
@@ -66,8 +73,8 @@ const tooLarge = (bytes: number, bytesMax: number): Fault => ({
   reason: `the message has ${bytes} bytes and may have ${bytesMax}: send its events in several messages`,
 });
 
-const JSON_TYPE = /^(application|text)\/([\w.-]+\+)?json$/;
-const JSON_LINES_TYPE = /^(application|text)\/(x-)?(ndjson|jsonl|json-?lines)$/;
+export const JSON_TYPE = /^(application|text)\/([\w.-]+\+)?json$/;
+export const JSON_LINES_TYPE = /^(application|text)\/(x-)?(ndjson|jsonl|json-?lines)$/;
 const PROTOBUF_TYPE = /^application\/(x-|vnd\.google\.)?protobuf$/;
 const PROTOBUF_BATCH = /;\s*[\w-]+="?[\w.]*eventbatch"?\s*(;|$)/i;
 const PROTOBUF_EVENT = /;\s*[\w-]+="?([\w.]*\.)?event"?\s*(;|$)/i;

@@ -1,4 +1,4 @@
-/** Collects what parse refuses, as rows of the dead-letter frame. */
+/** Collects what a stage refuses, as rows of the dead-letter frame. */
 import { deadLetters, type Frame, FrameBuilder, type RawMessage } from '../../runtime/stage.js';
 import type { Fault } from './fault.js';
 
@@ -15,6 +15,8 @@ export interface Place {
 export class Refusals {
   private builder: FrameBuilder<typeof deadLetters.columns> | undefined;
 
+  constructor(private readonly stage: string) {}
+
   get rows(): number {
     return this.builder?.rows ?? 0;
   }
@@ -29,7 +31,7 @@ export class Refusals {
       file: message.chunk?.file,
       line,
       index: index ?? 0,
-      stage: 'parse',
+      stage: this.stage,
       rule: fault.rule,
       field: fault.field,
       reason: fault.reason,

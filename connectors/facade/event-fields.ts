@@ -42,6 +42,11 @@ export function soundEvent(bytes: Uint8Array, latestMs: number): SoundEvent | Fi
   } catch {
     return { field: '', description: `the bytes are not a ${EventSchema.typeName}, or a text is not UTF-8` };
   }
+  return checkedEvent(event, latestMs);
+}
+
+/** Of an event that is read already, from whatever it came in. */
+export function checkedEvent(event: Event, latestMs: number): SoundEvent | FieldViolation {
   const type = TYPES[event.eventType];
   if (type === undefined) {
     return {

@@ -21,6 +21,8 @@ export interface AnswerItem {
   readonly type: string;
   readonly reason?: string | undefined;
   readonly title?: string | undefined;
+  readonly brand?: string | undefined;
+  readonly price?: number | undefined;
 }
 
 export interface Answer {
@@ -70,6 +72,9 @@ export interface TrendingEntry {
   readonly category: string | undefined;
   /** Score per hour, against the window before. */
   readonly velocity: number;
+  readonly title?: string | undefined;
+  readonly brand?: string | undefined;
+  readonly price?: number | undefined;
 }
 
 /** One state of a list; never changed in place. */
@@ -87,12 +92,31 @@ export interface TrendingList {
 export interface TrendingLists {
   /** Those that the deployment makes; `score` always. */
   readonly rankings: ReadonlySet<TrendingRanking>;
-  /** The list as it stands: with the same `items` until these change. An unknown category has an empty one. Throws Transient while it is being restored. */
+  /** The list as it stands: with the same `items` until these, or what they are called, change. An unknown category has an empty one. Throws Transient while it is being restored. */
   get(query: TrendingQuery): TrendingList;
   /** Of the latest traced event that any list has taken in. */
   trace?(): TraceHeaders | undefined;
   /** Calls back after any list may have changed; gives how to end that. */
   onChange(listener: () => void): () => void;
+}
+
+/** What is known of an item; never changed in place. */
+export interface CatalogueItem {
+  readonly itemId: string;
+  readonly title: string | undefined;
+  /** As it was published, `main.sub` or however the catalogue calls it. */
+  readonly category: string | undefined;
+  readonly brand: string | undefined;
+  readonly price: number | undefined;
+  /** When what was last new of it was stored, epoch ms. */
+  readonly updatedAtMs: number;
+}
+
+/** What items are called. Both throw Transient while the catalogue is being restored for the first time. */
+export interface ItemCatalogue {
+  get(itemId: string): CatalogueItem | undefined;
+  /** The same for as long as no item has changed, on all nodes; 0: none was ever known. */
+  readonly revision: number;
 }
 
 /** Stores events. */

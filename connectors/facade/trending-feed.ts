@@ -1,7 +1,8 @@
 /**
  * One trending list, as its subscribers see it: cut at their limit, with the states that it had of late.
  *
- *   T1  a revision that was sent names one state of the list, here and on every other node
+ *   T1  a revision that was sent names one state of the list, here and on every other node; but for what its items are called, which goes with
+ *       the next change, to those who have it otherwise
  *   T2  states go forward: what has an older revision (a list that is being restored) is not seen
  *   T3  whatever the number of subscribers, a message is encoded once for all who have the same revision
  *   T4  states are bounded in number and bytes; who has one that is forgotten gets a snapshot
@@ -47,7 +48,7 @@ export class TrendingFeed {
   encoded = 0;
   private seen: TrendingList;
   private newest: TrendingList;
-  /** By revision, oldest first; the last one is `newest`. */
+  /** By revision, oldest first; the last one has that of `newest`. */
   private readonly states = new Map<number, TrendingList>();
   private bytes = 0;
   /** Messages for those who have a certain revision, or nothing. */
@@ -76,11 +77,12 @@ export class TrendingFeed {
     const now = cutOff(list, this.limit);
     if (isSameList(this.newest, now)) {
       this.newest = { ...this.newest, asOfMs: now.asOfMs };
-      this.states.set(this.newest.revision, this.newest);
       return false;
     }
+    const isNew = now.revision > this.newest.revision;
     this.newest = now;
-    this.keep(now);
+    // The state that stands there is the one that was sent first: from that to the next the new titles are a difference (T1).
+    if (isNew) this.keep(now);
     return true;
   }
 
@@ -97,7 +99,9 @@ export class TrendingFeed {
 
   private encode(from: TrendingList | undefined): Buffer {
     if (from === undefined) return this.encoder.snapshot(this.newest);
-    return from === this.newest ? this.encoder.heartbeat(from) : this.encoder.delta(from, this.newest);
+    return from.revision === this.newest.revision
+      ? this.encoder.heartbeat(this.newest)
+      : this.encoder.delta(from, this.newest);
   }
 
   private keep(state: TrendingList): void {
@@ -116,7 +120,11 @@ const cutOff = (list: TrendingList, limit: number): TrendingList =>
 
 /** About what a state keeps in memory. */
 const bytesOf = ({ items }: TrendingList): number =>
-  items.reduce((sum, { itemId, category = '' }) => sum + ENTRY_BYTES + itemId.length + category.length, ENTRY_BYTES);
+  items.reduce(
+    (sum, { itemId, category = '', title = '', brand = '' }) =>
+      sum + ENTRY_BYTES + itemId.length + category.length + title.length + brand.length,
+    ENTRY_BYTES,
+  );
 
 /** Whether two states look alike to who sees them; the revision is not seen, and what time alone changes is no change. */
 export const isSameList = (a: TrendingList, b: TrendingList): boolean =>
@@ -131,4 +139,7 @@ const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
     a.score === b.score &&
     a.views === b.views &&
     a.clicks === b.clicks &&
-    a.category === b.category);
+    a.category === b.category &&
+    a.title === b.title &&
+    a.brand === b.brand &&
+    a.price === b.price);

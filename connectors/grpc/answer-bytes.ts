@@ -28,6 +28,8 @@ const CATEGORY = tag(inItem.category, BYTES);
 const TYPE = tag(inItem.type, BYTES);
 const REASON = tag(inItem.reason, BYTES);
 const TITLE = tag(inItem.title, BYTES);
+const BRAND = tag(inItem.brand, BYTES);
+const PRICE = tag(inItem.price, DOUBLE);
 
 /** Lists are asked for more often than they change. */
 const encoded = new WeakMap<object, { readonly limit: number; readonly items: Uint8Array }>();
@@ -50,12 +52,13 @@ export function batchBytes(userIds: readonly string[], answers: readonly Answer[
   });
 }
 
-/** rivulet.v1.StreamRecommendationsResponse. */
-export function streamedBytes(userId: string, answer: Answer, limit: number): Buffer {
+/** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of`, to tell whether all else is the same. */
+export function streamedBytes(userId: string, answer: Answer, limit: number, timeless = false): Buffer {
   const items = itemsBytes(answer, limit);
+  const { model, asOfMs } = answer;
   return written((out) => {
     out.uint32(OF_STREAM).fork();
-    writeAnswer(out, userId, answer, items);
+    writeAnswer(out, userId, { model, asOfMs: timeless ? undefined : asOfMs }, items);
     out.join();
   });
 }
@@ -77,7 +80,12 @@ function itemsBytes(answer: Answer, limit: number): Uint8Array {
   return bytes;
 }
 
-function writeAnswer(out: BinaryWriter, userId: string, { asOfMs, model }: Answer, items: Uint8Array): void {
+function writeAnswer(
+  out: BinaryWriter,
+  userId: string,
+  { asOfMs, model }: Pick<Answer, 'asOfMs' | 'model'>,
+  items: Uint8Array,
+): void {
   writeText(out, USER_ID, userId);
   out.raw(items);
   writeTime(out, AS_OF, asOfMs);
@@ -92,4 +100,6 @@ function writeItem(out: BinaryWriter, item: AnswerItem): void {
   writeText(out, TYPE, item.type);
   if (item.reason !== undefined) out.uint32(REASON).string(item.reason);
   if (item.title !== undefined) out.uint32(TITLE).string(item.title);
+  if (item.brand !== undefined) out.uint32(BRAND).string(item.brand);
+  if (item.price !== undefined) out.uint32(PRICE).double(item.price);
 }

@@ -120,6 +120,7 @@ function windowOf({ windowStart, windowEnd }: TrendingSnapshot | TrendingDelta):
   return startMs === undefined || endMs === undefined ? undefined : { startMs, endMs };
 }
 
-const entryOf = ({ itemId, rank, score, views, clicks, category, velocity }: ItemMessage): RankedEntry => ({
+const entryOf = ({ itemId, rank, score, views, clicks, category, velocity, ...named }: ItemMessage): RankedEntry => ({
   ...{ itemId, rank, score, views, clicks, category, velocity },
+  ...{ title: named.title, brand: named.brand, price: named.price },
 });

@@ -119,7 +119,7 @@ class Follower {
 
   private send(answer: Answer, version: unknown, isDue: boolean): void {
     const { userId, limit } = this.query;
-    const timeless = streamedBytes(userId, { ...answer, asOfMs: undefined }, limit);
+    const timeless = streamedBytes(userId, answer, limit, true);
     this.version = version;
     if (!isDue && this.sent?.equals(timeless) === true) return;
     this.sent = timeless;

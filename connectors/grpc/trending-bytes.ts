@@ -40,6 +40,9 @@ const VIEWS = tag(inItem.views, VARINT);
 const CLICKS = tag(inItem.clicks, VARINT);
 const CATEGORY = tag(inItem.category, BYTES);
 const VELOCITY = tag(inItem.velocity, DOUBLE);
+const TITLE = tag(inItem.title, BYTES);
+const BRAND = tag(inItem.brand, BYTES);
+const PRICE = tag(inItem.price, DOUBLE);
 
 /** The whole list. */
 export const snapshotBytes = (state: TrendingList): Buffer =>
@@ -88,6 +91,9 @@ function writeItem(out: BinaryWriter, fieldTag: number, entry: TrendingEntry, ra
   writeCount(out, CLICKS, entry.clicks);
   if (entry.category !== undefined) out.uint32(CATEGORY).string(entry.category);
   writeDouble(out, VELOCITY, entry.velocity);
+  if (entry.title !== undefined) out.uint32(TITLE).string(entry.title);
+  if (entry.brand !== undefined) out.uint32(BRAND).string(entry.brand);
+  if (entry.price !== undefined) out.uint32(PRICE).double(entry.price);
   out.join();
 }
 

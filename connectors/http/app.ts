@@ -27,6 +27,8 @@ declare module 'fastify' {
     readonly isOpen?: boolean;
     /** Without token: a browser can send none with a page that it opens, and there is nothing in it to hide. */
     readonly isPage?: boolean;
+    /** As it is told to the observer. */
+    routeName?: string;
   }
 }
 
@@ -88,7 +90,11 @@ export async function createApp(options: AppOptions): Promise<App> {
   answerUnusual(app.server);
   app.decorateRequest('beganMs', 0);
   const paths = new KnownPaths();
-  app.addHook('onRoute', ({ method, url }) => paths.add(method, url));
+  app.addHook('onRoute', (route) => {
+    paths.add(route.method, route.url);
+    const name = `${[route.method].flat().join(',')} ${route.url.replaceAll(/:(\w+)/g, '{$1}')}`;
+    route.config = Object.assign({}, route.config, { routeName: name });
+  });
   app.addHook('onRequest', (request, reply, done) => {
     tally.began(request);
     reply.header('x-request-id', request.id);

@@ -10,7 +10,8 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type DocumentedRoute, type DocumentFacts, openApiDocument, unchanged } from './document.js';
+import { type DocumentedRoute, type DocumentFacts, openApiDocument } from './document.js';
+import { unchanged } from './fields.js';
 import { type StaticAnswer, type StaticFiles, staticFiles } from './static-files.js';
 import { notFound } from './problem.js';
 import { etagOf, sendJson } from './validators.js';
@@ -85,11 +86,7 @@ export function documentRoutes(app: App, facts: DocumentFacts): void {
   const answer = async (path: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { status, headers, body } = await page.answer(path, request);
     if (status === 404) throw notFound('NOT_FOUND', `there is nothing at ${request.url.split('?', 1)[0]}: see /docs`);
-    return reply
-      .code(status)
-      .headers(headers)
-      .serializer((bytes: unknown) => bytes as Buffer)
-      .send(body);
+    return reply.code(status).headers(headers).send(body);
   };
   const options = { config: { isPage: true }, schema: { hide: true } } as const;
   app.get('/docs', options, (request, reply) => answer('', request, reply));

@@ -59,12 +59,6 @@ export interface DocumentFacts {
 
 type Json = Record<string, unknown>;
 
-/** A status without a body. */
-export const noBody = (about: string) => z.undefined().meta({ description: about });
-
-/** 304, of an answer with an ETag. */
-export const unchanged = noBody('The asker has it: it is as If-None-Match says');
-
 const JSON_BODY = 'application/json';
 const REQUEST_ID = { 'x-request-id': { $ref: '#/components/headers/RequestId' } };
 
@@ -78,6 +72,8 @@ export const isDocumented = ({ method, schema }: DocumentedRoute): boolean =>
 
 /** `/reco/{user_id}` */
 export const templateOf = (url: string): string => url.replaceAll(/:(\w+)/g, '{$1}');
+
+const hasTag = ({ schema }: DocumentedRoute): boolean => Object.hasOwn(schema?.response ?? {}, 304);
 
 class Document {
   private readonly schemas: Json = {};
@@ -114,7 +110,7 @@ class Document {
       ...this.parameters('path', params),
       ...this.parameters('query', querystring),
       ...this.parameters('header', headers),
-      ...(304 in (route.schema!.response ?? {}) ? [{ $ref: '#/components/parameters/IfNoneMatch' }] : []),
+      ...(hasTag(route) ? [{ $ref: '#/components/parameters/IfNoneMatch' }] : []),
     ];
     const content = body === undefined ? undefined : this.schemaOf(body as z.ZodType, 'input');
     const isRequired = body !== undefined && !(body as z.ZodType).safeParse(undefined).success;
@@ -168,8 +164,8 @@ class Document {
   private answer(status: number, schema: z.ZodType, produces: readonly string[] = [], route: DocumentedRoute): Json {
     if (schema === problemSchema) return this.problem(status);
     const { description = STATUS_CODES[status] ?? '' } = z.globalRegistry.get(schema) ?? {};
-    const hasTag = status === 304 || (status === 200 && 304 in (route.schema!.response ?? {}));
-    const headers = { ...REQUEST_ID, ...(hasTag && { etag: { $ref: '#/components/headers/ETag' } }) };
+    const isTagged = status === 304 || (status === 200 && hasTag(route));
+    const headers = { ...REQUEST_ID, ...(isTagged && { etag: { $ref: '#/components/headers/ETag' } }) };
     if (schema instanceof z.ZodUndefined) {
       const location = status === 303 ? { location: { schema: { type: 'string' } } } : {};
       return { description, headers: { ...headers, ...location } };
@@ -234,11 +230,8 @@ class Document {
 
   /** A reference where the schema has an id. */
   private schemaOf(schema: z.ZodType, io: 'input' | 'output' = 'output'): Json {
-    const made = z.toJSONSchema(z.object({ it: schema }), { io, unrepresentable: 'any', override }) as {
-      properties: { it: Json };
-      $defs?: Json;
-    };
-    const { it, defs } = inComponents({ it: made.properties.it, defs: made.$defs ?? {} });
+    const made = z.toJSONSchema(z.object({ it: schema }), { io, unrepresentable: 'any', override });
+    const { it, defs } = inComponents({ it: made.properties!['it'] as Json, defs: made.$defs ?? {} });
     Object.assign(this.schemas, defs);
     return it;
   }

@@ -1,9 +1,12 @@
 /** What the HTTP façade needs beside what it shares with gRPC, and what it tells about itself. */
 
-/** A request that was answered, by the pattern of its route: never what a client could choose. */
+/**
+ * Each request begins once and ends once. `route`: method and pattern, `GET /reco/{user_id}`, never what a client could choose; `GET *` for what
+ * has none. A stream ends when nobody listens any more.
+ */
 export interface RequestObserver {
-  began(): void;
-  ended(method: string, route: string, status: number, ms: number): void;
+  began(route: string): void;
+  ended(route: string, status: number, ms: number): void;
 }
 
 /** Whom GET /reco/random answers for. */

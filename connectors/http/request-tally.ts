@@ -12,12 +12,19 @@ declare module 'fastify' {
 /** What the client got is not known: it had left. As nginx calls it. */
 const CLIENT_LEFT = 499;
 
+/** Methods that are told apart where there is no route: clients may invent more. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const OTHER = '* *';
+
+const routeOf = ({ routeOptions, method }: FastifyRequest): string =>
+  routeOptions.config?.routeName ?? (METHODS.has(method) ? `${method} *` : OTHER);
+
 export class RequestTally {
   constructor(private readonly observer: RequestObserver | undefined) {}
 
   began(request: FastifyRequest): void {
     request.beganMs = performance.now();
-    this.observer?.began();
+    this.observer?.began(routeOf(request));
   }
 
   ended(request: FastifyRequest, status: number): void {
@@ -25,7 +32,7 @@ export class RequestTally {
     // Told already.
     if (Number.isNaN(ms)) return;
     request.beganMs = NaN;
-    this.observer?.ended(request.method, request.routeOptions.url ?? '(none)', status, ms);
+    this.observer?.ended(routeOf(request), status, ms);
   }
 
   /** For what takes a while before anything is sent: its client may leave meanwhile, and nothing is sent then. */

@@ -20,12 +20,18 @@ import type { TrendingCounts } from '../facade/trending-hub.js';
 import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
 import { aboutRoutes } from './about-routes.js';
 import { createApp } from './app.js';
+import { deadLetterRoutes } from './dead-letter-routes.js';
+import { documentRoutes } from './document-routes.js';
+import { eventRoutes } from './event-routes.js';
 import { FaultLog } from './fault-log.js';
 import { Gate } from './gate.js';
 import { HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import { lateEventRoutes } from './late-event-routes.js';
+import type { Operations } from './operations-ports.js';
 import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
 import { recommendationRoutes } from './recommendation-routes.js';
 import { RequestTally } from './request-tally.js';
+import { statusRoutes } from './status-routes.js';
 import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
 import type { App } from './zod-provider.js';
 
@@ -35,6 +41,8 @@ export interface HttpServerOptions {
   readonly publisher: EventPublisher;
   readonly trending: TrendingLists;
   readonly reports: NodeReports;
+  /** Absent: without the routes for operations. */
+  readonly operations?: Operations;
   /** Loopback unless said otherwise. */
   readonly host?: string;
   /** 0: a free one. */
@@ -102,7 +110,7 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   const app = await secured(tls, { everyMs: reloadEveryMs, logger }, watches, (https) =>
     createApp(https === undefined ? frame : { ...frame, https }),
   );
-  const streams = routes(app, options, gate, tally);
+  const streams = routes(app, options, gate, limits, tally);
   boundConnections(app, limits.connectionsMax, clock, logger);
   const boundPort = await bind(app, host, port).catch((error: unknown) => {
     streams.stop();
@@ -120,10 +128,27 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   };
 }
 
-function routes(app: App, options: HttpServerOptions, gate: Gate, tally: RequestTally): TrendingStreams {
-  const { reports, trending, clock } = options;
+function routes(
+  app: App,
+  options: HttpServerOptions,
+  gate: Gate,
+  limits: HttpLimits,
+  tally: RequestTally,
+): TrendingStreams {
+  documentRoutes(app, {
+    version: options.reports.version,
+    asksForTokens: options.auth !== undefined,
+    asksForCertificates: options.tls?.clientCaPath !== undefined,
+  });
+  const { reports, trending, publisher, operations, clock } = options;
   aboutRoutes(app, reports);
   recommendationRoutes(app, options, gate);
+  eventRoutes(app, { publisher, clock, limits }, gate);
+  if (operations !== undefined) {
+    deadLetterRoutes(app, operations.deadLetters, gate);
+    lateEventRoutes(app, operations.lateEvents, gate);
+    statusRoutes(app, operations.status);
+  }
   return trendingRoutes(app, trending, gate, clock, tally);
 }
 

@@ -6,11 +6,12 @@ import type { TrendingLists, TrendingQuery } from '../facade/ports.js';
 import { rankingNotMade, TrendingHub } from '../facade/trending-hub.js';
 import { clientOf } from './client-identity.js';
 import { EventStream } from './event-stream.js';
-import { asOf, categoryInQuery, itemsInQuery, shownItem, windowTime } from './fields.js';
+import { categoryInQuery, itemsInQuery, unchanged } from './fields.js';
 import type { Gate } from './gate.js';
 import { problemSchema, Refused } from './problem.js';
 import type { RequestTally } from './request-tally.js';
 import { listJson, TRENDING_EVENTS, WINDOWS } from './trending-json.js';
+import { STREAM_EXAMPLE, trendingEvents, trendingList } from './trending-schemas.js';
 import { sendJson } from './validators.js';
 import type { App } from './zod-provider.js';
 
@@ -25,32 +26,8 @@ const query = z.strictObject({
   ranking: z.enum(['score', 'velocity', 'decayed'], 'must be score, velocity or decayed').default('score'),
 });
 
-const listSchema = z
-  .object({
-    window: z.enum(['1h', '24h']),
-    ranking: z.enum(['score', 'velocity', 'decayed']),
-    category: z.string().optional(),
-    revision: z.int().describe('Grows with every change; the same on all nodes'),
-    as_of: asOf,
-    window_start: windowTime,
-    window_end: windowTime,
-    count: z.int(),
-    items: z.array(
-      z.object({
-        rank: z.int(),
-        item_id: z.string(),
-        ...shownItem,
-        score: z.number(),
-        views: z.int(),
-        clicks: z.int(),
-        velocity: z.number().describe('Score per hour, against the window before'),
-      }),
-    ),
-  })
-  .meta({ id: 'Trending' });
-
 const tags = ['Trending'];
-const problems = { '4xx': problemSchema, '5xx': problemSchema };
+const problems = { 409: problemSchema, '4xx': problemSchema, '5xx': problemSchema };
 
 const resumption = z.looseObject({
   'last-event-id': z
@@ -89,7 +66,7 @@ export function trendingRoutes(
         tags,
         summary: 'What is looked at and bought most',
         querystring: query,
-        response: { 200: listSchema, ...problems },
+        response: { 200: trendingList, 304: unchanged, ...problems },
       },
     },
     (request, reply) => {
@@ -112,10 +89,14 @@ export function trendingRoutes(
         querystring: query,
         headers: resumption,
         produces: ['text/event-stream'],
+        events: trendingEvents,
+        example: STREAM_EXAMPLE,
         response: problems,
       },
     },
     (request, reply) => {
+      // Its client has left while its token was looked at.
+      if (reply.raw.destroyed) return;
       if (isStopped) throw new Refused(STOPPING);
       const { asked, limit } = askedBy(request.query);
       const leave = gate.enterStream(request.raw);

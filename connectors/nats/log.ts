@@ -123,7 +123,7 @@ class NatsLog implements Log {
             // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
             idle_heartbeat: HEARTBEAT_MS,
           });
-          return { messages, discard: () => consumer.delete() };
+          return { messages, info: () => consumer.info(), discard: () => consumer.delete() };
         };
         return await this.requests.ask(feed, (late) => void discarded(late));
       } catch (error) {

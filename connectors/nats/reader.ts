@@ -1,15 +1,18 @@
 /** A stream's messages in order, pulled, with a bounded queue between the client and the actor (N3 in log.ts). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { ConsumerInfo, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import { RivuletError, transient } from '../../runtime/errors.js';
-import type { LogMessage, Reader } from '../../runtime/ports.js';
+import type { LogMessage, Reader, Waiting } from '../../runtime/ports.js';
+import { Behind } from './behind.js';
 
 export const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
 
 /** A consumer on the server, and what it sends. */
 export interface Feed {
   readonly messages: ConsumerMessages;
+  /** How far the server is with it. */
+  info(): Promise<Pick<ConsumerInfo, 'num_pending' | 'delivered'>>;
   /** Takes the consumer off the server, which would keep it for minutes. */
   discard(): Promise<unknown>;
 }
@@ -43,6 +46,9 @@ const REOPEN_MS = 250;
  */
 export class NatsReader implements Reader {
   private queue: LogMessage[] = [];
+  /** Given out last, as long as nobody asks for more. */
+  private taken: readonly LogMessage[] = [];
+  private readonly behind = new Behind();
   private closed = false;
   private failure: Error | undefined;
   private wakeTaker: (() => void) | undefined;
@@ -70,6 +76,7 @@ export class NatsReader implements Reader {
   }
 
   async take(max: number): Promise<readonly LogMessage[]> {
+    this.taken = [];
     while (this.queue.length === 0) {
       if (this.failure !== undefined) throw this.failure;
       if (this.closed) return [];
@@ -78,7 +85,18 @@ export class NatsReader implements Reader {
     const taken = this.queue.length <= max ? this.queue : this.queue.slice(0, max);
     this.queue = this.queue.length <= max ? [] : this.queue.slice(max);
     this.wakePump?.();
+    this.taken = taken;
     return taken;
+  }
+
+  /** What is here, and what the server has for us behind it. */
+  waiting(after: number): Waiting | undefined {
+    if (this.isOver() || !this.options.isConnected()) return undefined;
+    const server = this.behind.messages(this.feed, this.full);
+    if (server === undefined) return undefined;
+    const rest = this.taken.findIndex(({ sequence }) => sequence > after);
+    const [own, oldest] = rest < 0 ? [0, this.queue[0]] : [this.taken.length - rest, this.taken[rest]];
+    return { messages: own + this.queue.length + server, oldestStoredAtMs: oldest?.storedAtMs };
   }
 
   async close(): Promise<void> {
@@ -116,6 +134,7 @@ export class NatsReader implements Reader {
       this.heardAtMs = performance.now();
       const passed = toLogMessage(message);
       this.last = { sequence: passed.sequence, storedAtMs: passed.storedAtMs };
+      this.behind.passed(message.info);
       this.queue.push(passed);
       this.wakeTaker?.();
       while (this.queue.length >= this.options.queueMax && !this.isOver()) {
@@ -147,6 +166,7 @@ export class NatsReader implements Reader {
       try {
         this.feed = await this.options.open(this.last === undefined ? this.from : this.last.sequence + 1);
         this.heardAtMs = performance.now();
+        this.behind.begin();
         // Closed while it was made.
         if (this.isOver()) await this.leave();
         return;

@@ -10,7 +10,9 @@ export function jobCommands(rivulet: Command): void {
 }
 
 export interface PublishOptions extends SettingOptions {
-  readonly file: string;
+  /** Events; or `items`, one of the two. */
+  readonly file?: string;
+  readonly items?: string;
   readonly format?: 'csv' | 'jsonl';
   readonly rate?: number;
   readonly speed?: number;
@@ -20,18 +22,21 @@ export interface PublishOptions extends SettingOptions {
 function publish(rivulet: Command): void {
   const command = rivulet
     .command('publish')
-    .summary('send a file of events to NATS')
+    .summary('send a file of events, or of items of the catalogue, to NATS')
     .description(
       'Publishes each record of a CSV or JSONL file, plain or gzipped, as an event on rivulet.events.<type>.<user>, acknowledged by\n' +
-        'JetStream. What is no event goes to rivulet.events.unknown, and comes back in the dead-letter queue with the reason.',
+        'JetStream. What is no event goes to rivulet.events.unknown, and comes back in the dead-letter queue with the reason.\n' +
+        'With --items each record is an item of the catalogue (item_id, title, category, brand, price), on rivulet.items.<item>: answers carry\n' +
+        'its title from then on. It replaces all that was known of the item; {"item_id": …, "deleted": true} removes it.',
     )
-    .requiredOption('--file <path>', 'the file')
+    .option('--file <path>', 'a file of events')
+    .option('--items <path>', 'a file of items of the catalogue')
     .addOption(new Option('--format <name>', 'what it holds (default: by its name)').choices(['csv', 'jsonl']))
-    .addOption(new Option('--rate <n>', 'events per second (default: as fast as it goes)').argParser(positiveNumber))
+    .addOption(new Option('--rate <n>', 'records per second (default: as fast as it goes)').argParser(positiveNumber))
     .addOption(
       new Option('--speed <x>', 'by event time, x times as fast as it happened')
         .argParser(positiveNumber)
-        .conflicts('rate'),
+        .conflicts(['rate', 'items']),
     )
     .option('--json', 'print the summary as JSON')
     .action(async (options: PublishOptions) => {
@@ -46,6 +51,7 @@ Without --nats-url (or RIVULET_NATS_URL) it sends to the node that runs on the d
 Examples:
   rivulet publish --file 2019-Oct.csv.gz --rate 1000
   rivulet publish --file ratings.csv
+  rivulet publish --items products.csv
   rivulet publish --file events.jsonl --speed 60 --nats-url nats://127.0.0.1:4222`,
   );
 }

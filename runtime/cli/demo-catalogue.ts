@@ -31,6 +31,13 @@ export interface Item {
   readonly price: number;
 }
 
+/** What it is called, made of what is known of it, so that each start of the shop calls it the same. */
+export function titleOf({ id, main, category, brand }: Item): string {
+  const kind = (category?.slice(main.length + 1) ?? main).replace('_', ' ');
+  const name = `${kind[0]!.toUpperCase()}${kind.slice(1)} ${Number(id.slice(id.lastIndexOf('-') + 1)) + 100}`;
+  return brand === undefined ? name : `${brand[0]!.toUpperCase()}${brand.slice(1)} ${name}`;
+}
+
 interface Shelf {
   readonly subs: readonly string[];
   readonly brands: readonly string[];

@@ -3,6 +3,7 @@ import type { Clock, Log } from '../ports.js';
 import { eventSubject } from '../main-publisher.js';
 import { utf8 } from '../bytes.js';
 import { BoundedPublisher } from './bounded-publisher.js';
+import { titleOf } from './demo-catalogue.js';
 import { createShop, type Shop, type ShopEvent, type ShopOptions } from './demo-shop.js';
 
 export interface FeedOptions {
@@ -24,6 +25,9 @@ const BUSY_HALF_LIFE_MS = 60_000;
 const QUIET_MS = 45_000;
 const USERS_WATCHED_MAX = 5_000;
 
+const ITEMS = 'rivulet.items.demo';
+const ITEMS_PER_MESSAGE = 500;
+
 const TYPE = /"event_type":"(\w+)"/;
 const CATEGORY = /"category_code":"([^".]+)/;
 
@@ -44,6 +48,22 @@ export class DemoFeed {
 
   get published(): number {
     return this.publisher.counts.published;
+  }
+
+  /** What the shop's items are called, for the catalogue. What it knows already it is told again: that changes nothing. */
+  async nameItems(): Promise<number> {
+    const { items } = createShop(this.options.shop);
+    const publisher = new BoundedPublisher(this.options);
+    for (let at = 0; at < items.length; at += ITEMS_PER_MESSAGE) {
+      const some = items.slice(at, at + ITEMS_PER_MESSAGE);
+      const said = some.map((item) => {
+        const { id: item_id, category, brand, price } = item;
+        return { item_id, title: titleOf(item), category, brand, price };
+      });
+      await publisher.publish(ITEMS, utf8(JSON.stringify(said)));
+    }
+    await publisher.settled();
+    return items.length;
   }
 
   /** Some thousand events of the last half hour. */

@@ -35,6 +35,8 @@ export interface ShopEvent {
 }
 
 export interface Shop {
+  /** What it sells. */
+  readonly items: readonly Item[];
   /**
    * What has happened since the last call, in order of arrival; the first call opens the shop. After a pause of more than a few seconds
    * (a laptop that slept) only the last few are made up for.
@@ -107,6 +109,9 @@ class DemoShop implements Shop {
     this.random = seededRandom(options.seed);
     this.catalogue = new Catalogue(this.random, options.items);
     this.users = Array.from({ length: options.users }, (_, i) => this.user(i));
+  }
+  get items(): readonly Item[] {
+    return this.catalogue.items;
   }
 
   next(nowMs: number): ShopEvent[] {

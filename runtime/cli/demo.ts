@@ -80,6 +80,7 @@ async function show(
     shop: { seed, users, items, eventsPerSecond: rate },
   });
   try {
+    await feed.nameItems();
     if (resumedEvents > 0) say(`resumed: ${grouped(resumedEvents)} events so far`);
     else say(`sent ${grouped(await feed.warmUp())} events of the last half hour, to begin with`);
     const taker = new FiguresTaker(node, feed, () => systemClock.nowMs());

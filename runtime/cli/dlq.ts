@@ -1,6 +1,6 @@
 /** `rivulet dlq ls` and `show`. */
+import { type DeadLetter, DeadLetterQueue, originalText } from '../dead-letter-queue.js';
 import type { ListOptions, ShowOptions } from './commands-jobs.js';
-import { type DeadLetter, DeadLetterQueue } from './dead-letter-queue.js';
 import { withLog } from './nats-link.js';
 import { settingsOf } from './settings.js';
 import { grouped, harmless, instant, shortened, table } from './terminal.js';
@@ -79,14 +79,10 @@ function asJson({ original, storedAtMs, retriedAtMs, ...rest }: DeadLetter): obj
 }
 
 /** `undefined` for what is not UTF-8 text, or would move the cursor. */
-export function asPlainText(bytes: Uint8Array): string | undefined {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-
-    return /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text.replaceAll('\r\n', '\n')) ? undefined : text;
-  } catch {
-    return undefined;
-  }
+export function asPlainText(original: Uint8Array): string | undefined {
+  const text = originalText({ original });
+  const moves = text !== undefined && /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text.replaceAll('\r\n', '\n'));
+  return moves ? undefined : text;
 }
 
 /** Offset, 16 bytes, and what of them is ASCII. */

@@ -3,6 +3,7 @@ import type { LoadedConfig } from '../config.js';
 import { explain } from '../errors.js';
 import type { JsonOptions } from './commands-inspection.js';
 import { grpcChecks } from './doctor-grpc.js';
+import { httpChecks } from './doctor-http.js';
 import { machineChecks } from './doctor-machine.js';
 import { natsChecks } from './doctor-nats.js';
 import { EXIT } from './exit.js';
@@ -51,7 +52,7 @@ function checksFor({ config, origins }: LoadedConfig): Check[] {
     run: async () =>
       ok(`configuration: ${file === undefined ? 'no file, ' : `${file.name}, `}data in ${config.dataDir}`),
   };
-  return [...machineChecks(config), settings, ...natsChecks(config), ...grpcChecks(config)];
+  return [...machineChecks(config), settings, ...natsChecks(config), ...grpcChecks(config), ...httpChecks(config)];
 }
 
 async function findingsOf(check: Check): Promise<readonly Finding[]> {

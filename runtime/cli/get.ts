@@ -14,8 +14,8 @@ export async function get(userId: string, options: GetOptions): Promise<void> {
 function asJson({ userId, items, asOfMs, model }: Recommendations): string {
   const document = {
     user_id: userId,
-    items: items.map(({ itemId, rank, score, category, type, reason, title }) => ({
-      ...{ item_id: itemId, rank, score, category, type, reason, title },
+    items: items.map(({ itemId, rank, score, category, type, reason, title, brand, price }) => ({
+      ...{ item_id: itemId, rank, score, category, type, reason, title, brand, price },
     })),
     as_of: asOfMs === undefined ? null : new Date(asOfMs).toISOString(),
     model,

@@ -49,7 +49,8 @@ function connectOptions(options: LinkOptions): ConnectOptions {
   return { ...(tls === undefined ? {} : { tls }), ...(token === undefined ? {} : { token }) };
 }
 
-function tokenOf({ tokenFile }: LinkOptions): string | undefined {
+/** Absent: none was given. */
+export function tokenOf({ tokenFile }: Pick<LinkOptions, 'tokenFile'>): string | undefined {
   if (tokenFile !== undefined) return soundToken(readToken(tokenFile), `the token file ${tokenFile}`);
   const given = process.env[TOKEN_VARIABLE];
   return given === undefined || given === '' ? undefined : soundToken(given, `the variable ${TOKEN_VARIABLE}`);

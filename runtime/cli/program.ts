@@ -1,5 +1,4 @@
 /** The commands of `rivulet`: names, flags, help. What they do is loaded when they run, so that help comes at once. */
-import { version } from '../main-about.js';
 import { Command, CommanderError } from 'commander';
 import { backupCommands } from './commands-backup.js';
 import { inspectionCommands } from './commands-inspection.js';
@@ -7,6 +6,7 @@ import { jobCommands } from './commands-jobs.js';
 import { nodeCommands } from './commands-node.js';
 import { stateCommands } from './commands-state.js';
 import { EXIT, EXIT_CODES_HELP, errorText, exitCodeOf, wantsStack } from './exit.js';
+import { version } from '../version.js';
 
 const HELP = `
 Examples:

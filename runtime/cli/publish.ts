@@ -1,14 +1,15 @@
-/** `rivulet publish`: a file of events to NATS. */
+/** `rivulet publish`: a file of events, or of items of the catalogue, to NATS. */
 import { open, stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import { formatOf } from '../../connectors/csv/folder-source.js';
-import { readRecords } from '../../connectors/csv/read-records.js';
+import { type FileRecord, readRecords } from '../../connectors/csv/read-records.js';
 import { systemClock } from '../clock.js';
 import type { Log } from '../ports.js';
 import { BoundedPublisher } from './bounded-publisher.js';
 import type { PublishOptions } from './commands-jobs.js';
-import { eventMessage, UNKNOWN_SUBJECT } from './event-message.js';
+import { type EventMessage, eventMessage, UNKNOWN_SUBJECT } from './event-message.js';
 import { Interrupted, usage } from './exit.js';
+import { itemMessage, UNKNOWN_ITEM_SUBJECT } from './item-message.js';
 import { natsOf, withLog } from './nats-link.js';
 import { byEventTime, type Pace, perSecond, unpaced } from './pace.js';
 import { settingsOf } from './settings.js';
@@ -17,11 +18,33 @@ import { grouped } from './terminal.js';
 interface Summary {
   readonly published: number;
   readonly refused: number;
-  /** Of the published, those that are no events as far as can be told here. */
+  /** Of the published, those that are none as far as can be told here. */
   readonly unknown: number;
   readonly uncertain: number;
   readonly seconds: number;
-  readonly events_per_second: number;
+  readonly perSecond: number;
+}
+
+/** What a file holds. */
+interface Kind {
+  readonly called: 'events' | 'items';
+  readonly messageOf: (record: FileRecord, format: 'csv' | 'jsonl') => EventMessage;
+  readonly unknownSubject: string;
+  /** What those lack that are none. */
+  readonly lacks: string;
+}
+
+const EVENTS: Kind = {
+  ...{ called: 'events', messageOf: eventMessage, unknownSubject: UNKNOWN_SUBJECT, lacks: 'a type or user' },
+};
+const ITEMS: Kind = {
+  ...{ called: 'items', messageOf: itemMessage, unknownSubject: UNKNOWN_ITEM_SUBJECT, lacks: 'an id' },
+};
+
+interface Work extends Pick<PublishOptions, 'rate' | 'speed'> {
+  readonly file: string;
+  readonly format: 'csv' | 'jsonl';
+  readonly kind: Kind;
 }
 
 const SAMPLE_BYTES = 1024 * 1024;
@@ -31,22 +54,19 @@ const SLEEP_MS_MIN = 2;
 
 export async function publish(options: PublishOptions): Promise<void> {
   const { config } = settingsOf(options);
-  const format = options.format ?? formatOf(options.file);
-  if (format === undefined)
-    throw usage(`cannot tell from its name what ${options.file} holds`, 'say --format csv or --format jsonl');
-  const records = await recordsIn(options.file);
+  const work = workOf(options);
+  const { kind } = work;
+  const records = await recordsIn(work.file);
   natsOf(config);
   const abort = new AbortController();
   const onSignal = (): void => abort.abort(new Interrupted('interrupted'));
   process.once('SIGINT', onSignal);
-  const bar = progressBar(records, options.json === true);
+  const bar = progressBar(records, kind, options.json === true);
   try {
-    const { summary, reasons } = await withLog(config, 'publish', (log) =>
-      send(log, options, format, abort.signal, bar),
-    );
+    const { summary, reasons } = await withLog(config, 'publish', (log) => send(log, work, abort.signal, bar));
     bar?.setTotal(summary.published + summary.refused);
     bar?.stop();
-    report(summary, reasons, options);
+    report(summary, reasons, kind, options.json === true);
     if (summary.refused > 0) process.exitCode = 1;
   } finally {
     bar?.stop();
@@ -54,10 +74,20 @@ export async function publish(options: PublishOptions): Promise<void> {
   }
 }
 
+function workOf({ file, items, format: said, rate, speed }: PublishOptions): Work {
+  const path = file ?? items;
+  if (path === undefined || (file !== undefined && items !== undefined))
+    throw usage('give --file with events, or --items with items of the catalogue');
+  const format = said ?? formatOf(path);
+  if (format === undefined)
+    throw usage(`cannot tell from its name what ${path} holds`, 'say --format csv or --format jsonl');
+  const pace = { ...(rate === undefined ? {} : { rate }), ...(speed === undefined ? {} : { speed }) };
+  return { file: path, format, kind: file === undefined ? ITEMS : EVENTS, ...pace };
+}
+
 async function send(
   log: Log,
-  { file, rate, speed }: PublishOptions,
-  format: 'csv' | 'jsonl',
+  { file, format, kind, rate, speed }: Work,
   signal: AbortSignal,
   bar: SingleBar | undefined,
 ): Promise<{ readonly summary: Summary; readonly reasons: ReadonlySet<string> }> {
@@ -75,22 +105,15 @@ async function send(
     const { published, refused, uncertain } = publisher.counts;
     const seconds = (performance.now() - startedMs) / 1000;
     const perSecond = Math.round(published / Math.max(seconds, 1e-3));
-    return {
-      published,
-      refused,
-      unknown,
-      uncertain,
-      seconds: Number(seconds.toFixed(3)),
-      events_per_second: perSecond,
-    };
+    return { published, refused, unknown, uncertain, seconds: Number(seconds.toFixed(3)), perSecond };
   };
   try {
     for await (const record of readRecords(file, format)) {
-      const { subject, data, timeMs } = eventMessage(record, format);
+      const { subject, data, timeMs } = kind.messageOf(record, format);
       const waitMs = pace(timeMs) - performance.now();
       if (waitMs > SLEEP_MS_MIN) await systemClock.sleep(waitMs, signal);
       await publisher.publish(subject, data);
-      if (subject === UNKNOWN_SUBJECT) unknown++;
+      if (subject === kind.unknownSubject) unknown++;
       bar?.update(publisher.counts.published);
     }
     await publisher.settled();
@@ -98,7 +121,7 @@ async function send(
     if (!(error instanceof Interrupted)) throw error;
     const { published } = summary();
     throw new Interrupted(
-      `interrupted: ${grouped(published)} events are published; the same command would send them again`,
+      `interrupted: ${grouped(published)} ${kind.called} are published; the same command would send them again`,
     );
   }
   return { summary: summary(), reasons };
@@ -136,34 +159,36 @@ async function recordsIn(file: string): Promise<number | undefined> {
   }
 }
 
-function progressBar(records: number | undefined, quiet: boolean): SingleBar | undefined {
+function progressBar(records: number | undefined, { called }: Kind, quiet: boolean): SingleBar | undefined {
   if (quiet || !process.stderr.isTTY) return undefined;
   const format =
     records === undefined
-      ? '{value} events  {duration_formatted}'
-      : '{bar} {percentage}%  {value} events  {duration_formatted}, {eta_formatted} left';
+      ? `{value} ${called}  {duration_formatted}`
+      : `{bar} {percentage}%  {value} ${called}  {duration_formatted}, {eta_formatted} left`;
   const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, etaBuffer: 1000 });
   bar.start(records ?? 0, 0);
   return bar;
 }
 
 function report(
-  { published, refused, unknown, uncertain, seconds, ...rest }: Summary,
+  { perSecond, ...summary }: Summary,
   reasons: ReadonlySet<string>,
-  { json }: PublishOptions,
+  { called, lacks }: Kind,
+  asJson: boolean,
 ): void {
-  if (json === true) {
-    process.stdout.write(`${JSON.stringify({ published, refused, unknown, uncertain, seconds, ...rest })}\n`);
+  if (asJson) {
+    process.stdout.write(`${JSON.stringify({ ...summary, [`${called}_per_second`]: perSecond })}\n`);
     return;
   }
-  const rate = grouped(rest.events_per_second);
+  const { published, refused, unknown, uncertain, seconds } = summary;
+  const rate = grouped(perSecond);
   process.stdout.write(
-    `published ${grouped(published)} events in ${seconds.toFixed(1)} s (${rate} per second), refused ${grouped(refused)}\n`,
+    `published ${grouped(published)} ${called} in ${seconds.toFixed(1)} s (${rate} per second), refused ${grouped(refused)}\n`,
   );
   for (const reason of reasons) process.stdout.write(`  refused: ${reason}\n`);
   if (unknown > 0)
     process.stdout.write(
-      `  ${grouped(unknown)} of them without a type or user that can be recognised; why: rivulet dlq ls\n`,
+      `  ${grouped(unknown)} of them without ${lacks} that can be recognised; why: rivulet dlq ls\n`,
     );
   if (uncertain > 0)
     process.stdout.write(`  ${grouped(uncertain)} were sent twice, since NATS did not answer the first time\n`);

@@ -199,7 +199,7 @@ function foreignText(foreign: readonly ForeignMessage[], isRemoved: boolean): st
     : 'to be removed, with others like them before these; what else there may be is seen then';
   return [
     ...foreign.map(({ stream, subject, sequence }) => `message ${sequence} of ${stream}, on ${harmless(subject)}`),
-    `  not written by rivulet: ${goes}. Let nobody else publish below rivulet., but for rivulet.events.>`,
+    `  not written by rivulet: ${goes}. Let nobody else publish below rivulet., but for rivulet.events.> and rivulet.items.>`,
     '',
   ];
 }

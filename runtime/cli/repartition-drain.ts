@@ -11,7 +11,7 @@ import { streamOf, type Topology } from '../graph.js';
 import { Host, type HostOptions, type Unit } from '../host.js';
 import { mustFitLog } from '../preflight.js';
 import type { Log } from '../ports.js';
-import { mailboxSubjects } from '../streams.js';
+import { hasPublishers, mailboxSubjects } from '../streams.js';
 
 export type DrainOptions = Omit<HostOptions, 'tickEveryMs'> & {
   readonly units: readonly Unit[];
@@ -36,9 +36,6 @@ export async function drain({ units, copies, ...options }: DrainOptions): Promis
   }
   for (const unit of read) await mustInclude(unit, options);
 }
-
-const hasPublishers = (topology: Topology, id: string): boolean =>
-  topology.upstreams(id).some((upstream) => upstream.id === 'events');
 
 /** From now on the store does not say which keys change: its next copy is a whole one. */
 async function atNewestCopy(unit: Unit, copies: Copies, { openStore, topology, log }: Opened): Promise<void> {

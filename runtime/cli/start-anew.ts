@@ -14,10 +14,11 @@ import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js'
 import { noteGone } from '../buried.js';
 import { nodesIn } from '../cluster-entries.js';
 import { fatal } from '../errors.js';
-import { DEAD_LETTER, mailboxOf, POISON, streamOf, type Topology } from '../graph.js';
+import { DEAD_LETTER, mailboxOf, POISON, PUBLISHERS, streamOf, type Topology } from '../graph.js';
 import { BUCKETS } from '../main-copies.js';
 import type { Log } from '../ports.js';
 import { destinationsOf } from '../router.js';
+import { hasClock } from '../streams.js';
 import { tagOf } from '../tag.js';
 import { openNodes } from './buckets.js';
 import { infoOf } from './log-fit.js';
@@ -36,7 +37,7 @@ export interface EventsLeft {
 const entryStages = (topology: Topology): string[] =>
   topology.stages
     .map(({ id }) => id)
-    .filter((id) => topology.upstreams(id).some((upstream) => upstream.id === 'events'));
+    .filter((id) => topology.upstreams(id).some((upstream) => PUBLISHERS.has(upstream.id)));
 
 const allStreams = (topology: Topology): string[] => [...topology.stages, ...topology.topics].map(({ id }) => id);
 
@@ -45,7 +46,7 @@ export async function eventsLeft(topology: Topology, connection: NatsConnection)
   let messages = 0;
   let [firstAt, lastAt]: (string | undefined)[] = [];
   const present = await streamsOn(manager);
-  for (const id of entryStages(topology)) {
+  for (const id of entryStages(topology).filter((one) => hasClock(topology, one))) {
     if (!present.has(streamOf(id))) continue;
     const { state } = await manager.streams.info(streamOf(id), { subjects_filter: '>' });
     for (const [subject, count] of Object.entries(state.subjects ?? {})) if (!isClock(id, subject)) messages += count;

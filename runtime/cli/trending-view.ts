@@ -64,11 +64,14 @@ export function textOf(listing: Listing, update: TrendingUpdate, markOf?: (itemI
       asOfMs === undefined ? 'Nothing yet: the node has not seen an event.' : 'Nothing: no item is in this list.';
     return `${head}\n\n${why}`;
   }
-  const rows = items.map(({ rank, itemId, category, score, views, clicks, velocity }) => [
-    ...[String(rank), ...(markOf ? [markOf(itemId)] : []), harmless(itemId), harmless(category ?? '–')],
+  const hasTitles = items.some(({ title }) => title !== undefined);
+  const rows = items.map(({ rank, itemId, title, category, score, views, clicks, velocity }) => [
+    ...[String(rank), ...(markOf ? [markOf(itemId)] : []), harmless(itemId)],
+    ...[...(hasTitles ? [harmless(title ?? '')] : []), harmless(category ?? '–')],
     ...[decimal(score), grouped(views), grouped(clicks), `${velocity > 0 ? '+' : ''}${decimal(velocity)}`],
   ]);
-  const header = ['#', ...(markOf ? ['MOVE'] : []), 'ITEM', 'CATEGORY', 'SCORE', 'VIEWS', 'CLICKS', 'VELOCITY'];
+  const header = ['#', ...(markOf ? ['MOVE'] : []), 'ITEM', ...(hasTitles ? ['TITLE'] : [])];
+  header.push('CATEGORY', 'SCORE', 'VIEWS', 'CLICKS', 'VELOCITY');
   const first = header.indexOf('SCORE');
   return `${head}\n\n${table(header, rows, new Set([0, first, first + 1, first + 2, first + 3]))}`;
 }
@@ -100,8 +103,8 @@ export function listOf({ window, ranking, category }: Listing, update: TrendingU
   return {
     ...{ window, ranking, category: category ?? null, revision, as_of: isoOf(asOfMs) },
     ...{ window_start: isoOf(span?.startMs), window_end: isoOf(span?.endMs) },
-    items: items.map(({ itemId, rank, score, views, clicks, category: of, velocity }) => ({
-      ...{ item_id: itemId, rank, score, views, clicks, category: of, velocity },
+    items: items.map(({ itemId, rank, score, views, clicks, category: of, velocity, title, brand, price }) => ({
+      ...{ item_id: itemId, rank, score, views, clicks, category: of, velocity, title, brand, price },
     })),
   };
 }

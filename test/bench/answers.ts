@@ -112,7 +112,7 @@ async function beside(
 const p99Ms = ({ latencyDistribution }: Called): number =>
   (latencyDistribution.find(({ percentage }) => percentage === 99)?.latency ?? NaN) / 1e6;
 
-async function called(
+export async function called(
   command: string,
   requests: string,
   address: string,

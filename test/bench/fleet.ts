@@ -39,7 +39,7 @@ export class BenchNode {
 
   static start(env: Readonly<Record<string, string>>): BenchNode {
     const child = spawn(process.execPath, [join(DIST, 'test/bench/live-node.js')], {
-      env: { ...process.env, ...FILLED_NODE, ...env },
+      env: { ...process.env, ...FILLED_NODE, RIVULET_HTTP_PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return new BenchNode(child);

@@ -32,9 +32,7 @@ async function main(): Promise<void> {
   });
 
   const report = async (): Promise<void> => {
-    const metric = node.telemetry.registry.getSingleMetric('rivulet_event_loop_delay_max_seconds')!;
-    const { values } = await metric.get();
-    const loopDelays = Object.fromEntries(values.map(({ labels, value }) => [labels.thread!, value * 1000]));
+    const loopDelays = Object.fromEntries(node.threads().map(({ thread, loopDelayMs }) => [thread, loopDelayMs]));
     const stages: Record<string, { keys: number; snapshotMs: number; busyMs: number }> = {};
     const taken = new Map<string, number>();
     let [events, rowsOut, waiting] = [0, 0, 0];

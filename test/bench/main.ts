@@ -1,6 +1,7 @@
-/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|answers|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|answers|http|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.js';
+import { benchHttp } from './http.js';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
 import { benchNodes } from './nodes.js';
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   },
   nodes: () => benchNodes(300_000, 3),
   answers: () => benchAnswers(1_000_000),
+  http: () => benchHttp(100_000),
   trending: () => benchTrending(),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
   'trending-stream': async () => {

@@ -166,7 +166,7 @@ describe('doctor', () => {
   afterAll(() => void taken.close());
 
   it('finds what is well', async () => {
-    const { stdout } = await runCli(cwd, ['doctor', '--json', '--grpc-port', '0']);
+    const { stdout } = await runCli(cwd, ['doctor', '--json', '--grpc-port', '0', '--http-port', '0']);
     const { ok, checks } = JSON.parse(stdout);
     expect(ok).toBe(true);
     expect(checks.map(({ check }: { check: string }) => check)).toEqual([
@@ -176,6 +176,7 @@ describe('doctor', () => {
       'disk',
       'configuration',
       'grpc',
+      'http',
     ]);
   });
 

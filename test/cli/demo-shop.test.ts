@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { titleOf } from '../../runtime/cli/demo-catalogue.js';
 import { createShop, FAULTS, type ShopEvent, type ShopOptions } from '../../runtime/cli/demo-shop.js';
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -22,6 +23,19 @@ describe('the shop', () => {
   it('is the same for a seed, however often it is asked', () => {
     expect(run({ seed: 1 }, 100, 60)).toEqual(run({ seed: 1 }, 2_500, 60));
     expect(run({ seed: 1 }, 100, 60)).not.toEqual(run({ seed: 2 }, 100, 60));
+  });
+
+  it('calls each of its items by a title of its own kind, the same at each start', () => {
+    const titles = ({ seed }: ShopOptions) => createShop({ seed }).items.map((item) => [item.id, titleOf(item)]);
+    expect(titles({ seed: 1 })).toEqual(titles({ seed: 1 }));
+    const all = createShop({ seed: 1 }).items;
+    for (const item of all) expect(titleOf(item)).toMatch(/^[A-Z][A-Za-z ]+ \d{3,}$/);
+    const { brand = '' } = all.find((item) => item.brand !== undefined)!;
+    expect(
+      titleOf(all.find((item) => item.brand === brand)!)
+        .toLowerCase()
+        .startsWith(brand),
+    ).toBe(true);
   });
 
   it('keeps about the rate it is given', () => {

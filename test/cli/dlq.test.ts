@@ -1,5 +1,5 @@
 /** The dead-letter queue against a real nats-server: records as the runtime writes them, listed, shown, sent again. */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -7,16 +7,14 @@ import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openNatsLog } from '../../connectors/nats/log.js';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { DeadLetterQueue } from '../../runtime/cli/dead-letter-queue.js';
 import { pipelineOptions } from '../../runtime/cli/node-options.js';
 import { loadConfig } from '../../runtime/config.js';
-import { deadLetters } from '../../runtime/dead-letter.js';
-import { FrameBuilder, type Row } from '../../runtime/frame.js';
-import { toWire } from '../../runtime/frame-codec.js';
-import { streamOf, subjectOf, type Topology } from '../../runtime/graph.js';
-import type { Log, LogMessage } from '../../runtime/ports.js';
+import { DeadLetterQueue } from '../../runtime/dead-letter-queue.js';
+import { streamOf, type Topology } from '../../runtime/graph.js';
+import type { Log } from '../../runtime/ports.js';
 import { ensureStreams } from '../../runtime/streams.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
+import { messagesIn, type Refused, refuseEvents } from '../support/refused-events.js';
 import { type Ended, runCli, workingDirectory } from './run-cli.js';
 
 const { cwd, remove } = workingDirectory();
@@ -45,48 +43,9 @@ beforeEach(async () => {
   }
 });
 
-interface Refused extends Partial<Omit<Row<typeof deadLetters.columns>, 'original'>> {
-  readonly original: string | Uint8Array;
-}
-
-const REFUSED: Omit<Refused, 'original'> = {
-  subject: 'rivulet.parse.2.events.view.u1',
-  sequence: 77,
-  stage: 'parse',
-  rule: 'price_negative',
-  field: 'price',
-  reason: 'price is -1: send 0 or more',
-  storedAt: Date.UTC(2026, 0, 2, 3, 4, 5),
-};
-
-/** One message of the topic, as an instance's outbox writes it; gives its sequence. */
-async function refuse(rows: readonly Refused[], output = 'deadLetters'): Promise<number> {
-  const builder = new FrameBuilder(deadLetters, 4);
-  for (const { original, ...row } of rows) {
-    builder.add({ ...REFUSED, ...row });
-    const bytes = Buffer.from(original);
-    const { codes, dictionary } = builder.columns.original;
-    codes[builder.rows - 1] = dictionary.add(bytes, 0, bytes.length);
-  }
-  const body = { case: 'frame' as const, value: toWire(builder.finish()) };
-  const envelope = create(EnvelopeSchema, { first: 1, sequence: 1, lastPart: true, output, body });
-  return log.publish(subjectOf('dead-letter', 0, 'parse', 0), toBinary(EnvelopeSchema, envelope));
-}
+const refuse = (rows: readonly Refused[], output?: string): Promise<number> => refuseEvents(log, rows, output);
 
 const dlq = (...args: string[]): Promise<Ended> => runCli(cwd, ['dlq', ...args, '--nats-url', nats.url]);
-
-/** Everything that is in a stream now. */
-async function messagesIn(stream: string): Promise<LogMessage[]> {
-  const { firstSequence, lastSequence } = await log.info(streamOf(stream));
-  const found: LogMessage[] = [];
-  if (firstSequence > lastSequence) return found;
-  const reader = await log.read(streamOf(stream), { filters: ['rivulet.>'], from: firstSequence });
-  while ((found.at(-1)?.sequence ?? 0) < lastSequence) {
-    for (const message of await reader.take(100)) found.push({ ...message, data: message.data.slice() });
-  }
-  await reader.close();
-  return found;
-}
 
 const GOOD = '{"event_type":"view","user_id":"u1","item_id":"i1","price":-1}';
 
@@ -170,7 +129,7 @@ describe('retry', () => {
   it('sends the original as a publisher would, once, and marks it', async () => {
     const id = `${await refuse([{ original: GOOD }])}-0`;
     expect((await dlq('retry', id)).stdout).toBe(`${id}  sent again on rivulet.events.view.u1\n`);
-    const sent = await messagesIn('parse');
+    const sent = await messagesIn(log, 'parse');
     expect(sent.map(({ data }) => Buffer.from(data).toString())).toEqual([GOOD]);
     // The server's transform has found its partition anew.
     expect(sent[0]!.subject).toMatch(/^rivulet\.parse\.\d\.events\.view\.u1$/);
@@ -181,17 +140,20 @@ describe('retry', () => {
       expect.stringMatching(/was retried already.*\[DEAD_LETTER_RETRIED\]\nhint: .*--again/),
     ]);
     expect((await dlq('retry', id, '--again')).code).toBe(0);
-    expect(await messagesIn('parse')).toHaveLength(2);
+    expect(await messagesIn(log, 'parse')).toHaveLength(2);
   });
 
   it('leaves readers of the topic undisturbed: a mark is an empty envelope', async () => {
     const queue = new DeadLetterQueue(log);
     const id = `${await refuse([{ original: GOOD }])}-0`;
-    await queue.markRetried(await queue.find(id));
-    const [record, mark] = await messagesIn('dead-letter');
+    await queue.retry(await queue.find(id), { kind: 'none' }, { again: false });
+    const [record, ...marks] = await messagesIn(log, 'dead-letter');
     expect(fromBinary(EnvelopeSchema, record!.data).body.case).toBe('frame');
-    expect(fromBinary(EnvelopeSchema, mark!.data)).toMatchObject({ body: { case: undefined }, endsInput: false });
-    expect(mark!.subject).toBe(`rivulet.dead-letter.retried.${id}`);
+    for (const { data } of marks) {
+      expect(fromBinary(EnvelopeSchema, data)).toMatchObject({ body: { case: undefined }, endsInput: false });
+    }
+    const names = ['retrying', 'retried'].map((name) => `rivulet.dead-letter.${name}.${id}`);
+    expect(marks.map(({ subject }) => subject)).toEqual(names);
   });
 
   it('sends it mended', async () => {
@@ -200,7 +162,7 @@ describe('retry', () => {
     await dlq('retry', `${sequence}-0`, '--set', 'price=12.5', '--set', 'brand=acme', '--set', 'item_id="7"');
     await dlq('retry', `${sequence}-1`, '--data', '{"mine":1}');
     await dlq('retry', `${sequence}-2`, '--data-file', 'mended.json');
-    const sent = (await messagesIn('parse')).map(({ data }) => JSON.parse(Buffer.from(data).toString()));
+    const sent = (await messagesIn(log, 'parse')).map(({ data }) => JSON.parse(Buffer.from(data).toString()));
     expect(sent).toEqual([
       { event_type: 'view', user_id: 'u1', item_id: '7', price: 12.5, brand: 'acme' },
       { mine: 1 },
@@ -217,7 +179,7 @@ describe('retry', () => {
     const row = await dlq('retry', `${sequence}-0`);
     expect([row.code, row.stderr]).toEqual([2, expect.stringContaining('hint: give the mended event with --data')]);
     expect((await dlq('retry', `${sequence}-1`)).stdout).toContain('sent again on rivulet.events.retry');
-    expect((await messagesIn('parse')).map(({ subject }) => subject)).toEqual(['rivulet.events.retry']);
+    expect((await messagesIn(log, 'parse')).map(({ subject }) => subject)).toEqual(['rivulet.events.retry']);
   });
 
   it('of all sends what was not sent yet, oldest first, and tells what it could not', async () => {
@@ -231,7 +193,7 @@ describe('retry', () => {
     ]);
     expect(code).toBe(1);
     expect((await dlq('retry', '--all', '--rule', 'other')).code).toBe(0);
-    expect((await messagesIn('parse')).map(({ data }) => Buffer.from(data).toString())).toEqual(['1', '3', '2']);
+    expect((await messagesIn(log, 'parse')).map(({ data }) => Buffer.from(data).toString())).toEqual(['1', '3', '2']);
   });
 
   it.each([

@@ -1,6 +1,7 @@
 /** From configuration to options: what each key becomes, and that no key is dead. */
 import { describe, expect, it } from 'vitest';
 import { CALL_LIMITS } from '../../connectors/grpc/call-limits.js';
+import { HTTP_LIMITS } from '../../connectors/http/http-limits.js';
 import { RELOAD_EVERY_MS } from '../../connectors/facade/watched-files.js';
 import { boundedPipeline } from '../../runtime/cli/replay-command.js';
 import { natsOptions, nodeOptions, pipelineOptions } from '../../runtime/cli/node-options.js';
@@ -52,7 +53,7 @@ describe('keys', () => {
 
 describe('a node', () => {
   it('is built of the defaults', () => {
-    const { pipeline, grpc, knobs, ...rest } = nodeOptions(configWith());
+    const { pipeline, grpc, http, knobs, ...rest } = nodeOptions(configWith());
     expect(rest).toEqual({
       dataDir: './.rivulet',
       leaseMs: 4_000,
@@ -69,6 +70,8 @@ describe('a node', () => {
     const { limits, ...place } = grpc;
     expect(place).toEqual({ host: '127.0.0.1', port: 50051, reloadEveryMs: RELOAD_EVERY_MS });
     expect({ ...CALL_LIMITS, ...limits }).toEqual(CALL_LIMITS);
+    expect(http).toMatchObject({ host: '127.0.0.1', port: 8080, reloadEveryMs: RELOAD_EVERY_MS, origins: [] });
+    expect({ ...HTTP_LIMITS, ...http.limits }).toEqual(HTTP_LIMITS);
     expect(knobs.snapshotEveryMs).toBe(2000);
     expect(knobs.snapshotEveryBytes).toBe(64 * 1024 * 1024);
     // It would be full before that.

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { BoundedPublisher } from '../../runtime/cli/bounded-publisher.js';
 import { eventMessage, UNKNOWN_SUBJECT } from '../../runtime/cli/event-message.js';
+import { itemMessage, UNKNOWN_ITEM_SUBJECT } from '../../runtime/cli/item-message.js';
 import { Interrupted } from '../../runtime/cli/exit.js';
 import { byEventTime, perSecond } from '../../runtime/cli/pace.js';
 import type { FileRecord } from '../../connectors/csv/read-records.js';
@@ -78,6 +79,30 @@ describe('a line of a JSONL file', () => {
     const message = eventMessage(at(record), 'jsonl');
     expect(JSON.parse(text(message.data))).toEqual(record);
     expect([message.subject, message.timeMs]).toEqual([subject, timeMs]);
+  });
+});
+
+describe('an item of a catalogue file', () => {
+  it.each([
+    [
+      'csv',
+      { product_id: '7', name: 'Lamp', price: '5.50', brand: '' },
+      'rivulet.items.7',
+      { product_id: '7', name: 'Lamp', price: 5.5 },
+    ],
+    ['csv', { item_id: 'a b', deleted: 'TRUE' }, 'rivulet.items.update', { item_id: 'a b', deleted: true }],
+    [
+      'csv',
+      { movieId: '1', title: 'Toy Story (1995)', price: 'dear' },
+      'rivulet.items.1',
+      { movieId: '1', title: 'Toy Story (1995)', price: 'dear' },
+    ],
+    ['csv', { title: 'of nothing' }, UNKNOWN_ITEM_SUBJECT, { title: 'of nothing' }],
+    ['jsonl', { item_id: 7, price: null }, 'rivulet.items.7', { item_id: 7, price: null }],
+    ['jsonl', ['no', 'object'], UNKNOWN_ITEM_SUBJECT, ['no', 'object']],
+  ] as const)('%s %j', (format, record, subject, data) => {
+    const message = itemMessage(at(record), format);
+    expect([message.subject, JSON.parse(text(message.data))]).toEqual([subject, data]);
   });
 });
 

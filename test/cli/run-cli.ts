@@ -28,8 +28,16 @@ export function workingDirectory(): { readonly cwd: string; readonly remove: () 
 
 export function startCli(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is not there: npm run build`);
-  return startProgram(cwd, process.execPath, [MAIN, ...args], env);
+  // Tests run side by side: a node takes any free port for HTTP unless its test says which.
+  return startProgram(
+    cwd,
+    process.execPath,
+    [MAIN, ...args],
+    runsNode(args) ? { RIVULET_HTTP_PORT: '0', ...env } : env,
+  );
 }
+
+const runsNode = ([command]: readonly string[]): boolean => command === 'start' || command === 'demo';
 
 export function startProgram(
   cwd: string,

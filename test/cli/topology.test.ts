@@ -26,7 +26,10 @@ it('the live pipeline', () => {
       interest-ranking -->|interactions by user| recommendations
       popularity -->|lists by all| recommendations
       window -->|late by user| late[(late)]
-      parse -->|deadLetters by source| dead-letter[(dead-letter)]"
+      parse -->|deadLetters by source| dead-letter[(dead-letter)]
+      items([items]) -->|source| parse-items
+      parse-items -->|by all| catalogue
+      parse-items -->|deadLetters by source| dead-letter[(dead-letter)]"
   `);
 });
 

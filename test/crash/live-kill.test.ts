@@ -59,7 +59,7 @@ async function startNode(dataDir: string, natsPort: number): Promise<MainNode.Ru
   const { nodeOptions } = await load<typeof CliOptions>('cli/node-options.js');
   const { settingsOf } = await load<typeof CliSettings>('cli/settings.js');
   const natsServer = process.env.RIVULET_NATS_SERVER;
-  const flags = { dataDir, natsPort, grpcPort: 0, partitions: PARTITIONS, logLevel: 'error', natsServer };
+  const flags = { dataDir, natsPort, grpcPort: 0, httpPort: 0, partitions: PARTITIONS, logLevel: 'error', natsServer };
   const { config } = settingsOf(flags, { env: {} });
   return start({ ...nodeOptions(config), onProgress: () => undefined });
 }

@@ -53,7 +53,7 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/facade/', may: [...CONNECTOR, 'type:runtime/trace-context', 'jose'] },
   { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
   { from: 'connectors/http/page/', may: ['./', 'preact', 'preact/*'] },
-  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'fastify', '@fastify/*', 'zod', 'swagger-ui-dist'] },
+  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'runtime/config-nearest', 'fastify', '@fastify/*', 'zod', 'swagger-ui-dist'] },
   // Frame types are values: what reads and writes frames needs them.
   { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'actors/model'] },
   { from: 'connectors/',        may: CONNECTOR },

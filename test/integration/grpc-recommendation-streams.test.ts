@@ -131,6 +131,21 @@ describe('the list of a user who stays', () => {
     await updates.return(undefined);
   });
 
+  it('comes also of an answer that makes its items when they are looked at', async () => {
+    class Lazy implements Answer {
+      readonly sameAs = {};
+      readonly model = ANSWER.model;
+      get items(): Answer['items'] {
+        return ANSWER.items;
+      }
+    }
+    const changes = { version: () => 1, onChange: () => () => undefined };
+    const { client } = await facade({ answers: { get: () => new Lazy() }, changes });
+    const updates = client.streamRecommendations({ userId: 'u' });
+    expect((await updates.next()).value?.items).toHaveLength(ANSWER.items.length);
+    await updates.return(undefined);
+  });
+
   it('is looked up at most twenty times a second, and sent every 15 seconds', async () => {
     const clock = new VirtualClock();
     const { view, client } = await viewAndFacade({ clock });

@@ -93,6 +93,26 @@ describe('a subscriber', () => {
     expect([anew.kinds, anew.state?.asOfMs]).toEqual([['snapshot'], laterMs]);
   });
 
+  it('has new titles with the next change, whoever comes has them at once', async () => {
+    const { lists, address } = await listsAndFacade();
+    const client = bareClient(address);
+    const named = (title: string, price: number, text: string) =>
+      entries(text).map((one) => (one.itemId === 'b' ? { ...one, title, brand: 'acme', price } : one));
+    const titleOf = (one: Subscriber) => one.state?.items.find(({ itemId }) => itemId === 'b');
+    lists.set(named('Lamp', 5, 'a:3 b:2'));
+    const early = new Subscriber(client);
+    await vi.waitFor(() => expect(titleOf(early)).toMatchObject({ title: 'Lamp', brand: 'acme', price: 5 }));
+    const { revision } = early.state!;
+    lists.set(named('Big lamp', 0, 'a:3 b:2'), { revision });
+    const late = new Subscriber(client);
+    await vi.waitFor(() => expect(titleOf(late)).toMatchObject({ title: 'Big lamp', price: 0 }));
+    expect([titleOf(early)?.title, late.state?.revision]).toEqual(['Lamp', revision]);
+    lists.set(named('Big lamp', 0, 'a:4 b:2'), { revision: revision + 1 });
+    await vi.waitFor(() => expect(titleOf(early)).toMatchObject({ title: 'Big lamp', price: 0 }));
+    await vi.waitFor(() => expect(late.state?.revision).toBe(revision + 1));
+    expect(titleOf(late)?.title).toBe('Big lamp');
+  });
+
   it('that does not read is sent what fits the connection, then one delta to what is newest', async () => {
     const { lists, server, address } = await listsAndFacade();
     const slow = new Subscriber(bareClient(address), { limit: 100 });

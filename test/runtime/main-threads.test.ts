@@ -12,7 +12,8 @@ const SCRIPT = `
     parentPort.postMessage({ kind: 'started' });
     let asked = 0;
     parentPort.on('message', ({ kind }) => {
-      if (kind === 'status') parentPort.postMessage({ kind, statuses: [{ messagesIn: ++asked }], loopDelayMs: 0 });
+      const vitals = { loopDelayMs: 0, busyMs: 0, heapBytes: 0 };
+      if (kind === 'status') parentPort.postMessage({ kind, statuses: [{ messagesIn: ++asked }], vitals });
       else { parentPort.postMessage({ kind: 'stopped', unfinished: [] }); parentPort.close(); }
     });
   });`;

@@ -1,7 +1,15 @@
 /** Streams and filters derived from the topology. */
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../runtime/bytes.js';
-import { ensureStreams, filtersOf, notePartitions, publishersSubject, streamsOf } from '../../runtime/streams.js';
+import { mainTopology } from '../../actors/topology.js';
+import {
+  ensureStreams,
+  filtersOf,
+  hasClock,
+  notePartitions,
+  publishersSubject,
+  streamsOf,
+} from '../../runtime/streams.js';
 import { matches, MemoryLog } from '../support/memory-log.js';
 import { boundedToys, liveToys } from './toy-stages.js';
 
@@ -33,6 +41,24 @@ describe('streams', () => {
   it('of one partition need no transform; without publishers there are no publishers’ subjects', () => {
     expect(streamsOf(liveToys({ partitions: ONE }), LIMITS)[0]).not.toHaveProperty('transform');
     expect(streamsOf(boundedToys(), LIMITS).flatMap(({ subjects }) => subjects)).not.toContain('rivulet.events.>');
+  });
+
+  it('of a catalogue keep their order: whatever the partitions, all items are the first one’s, and no ticks are between them', () => {
+    const options = { parse: {}, trigger: { kind: 'frame' }, watermarkDelayMs: 1, idleAfterMs: 1 } as const;
+    const topology = mainTopology({
+      ...{ ...options, partitions: { source: 2, user: 2, item: 2 }, interest: { kind: 'decayed', halfLifeMs: 1 } },
+      window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
+      ...{ popularity: 'events', listSize: 10, trending: {}, mode: 'live' },
+    });
+    const spec = streamsOf(topology, LIMITS).find(({ name }) => name === 'RIVULET_PARSE_ITEMS');
+    expect(spec).toEqual({
+      ...{ name: 'RIVULET_PARSE_ITEMS', subjects: ['rivulet.items.>', 'rivulet.parse-items.>'] },
+      ...{ ...LIMITS, partitions: 2, dropsOldest: false },
+    });
+    expect(filtersOf(topology, 'parse-items', 0)).toEqual(['rivulet.parse-items.0.>', 'rivulet.items.>']);
+    expect(filtersOf(topology, 'parse-items', 1)).toEqual(['rivulet.parse-items.1.>']);
+    expect(['parse', 'parse-items'].map((id) => hasClock(topology, id))).toEqual([true, false]);
+    expect(publishersSubject('rivulet.items.i1')).toBe('rivulet.items.>');
   });
 
   it('no two take the same subject', () => {

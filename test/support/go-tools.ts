@@ -1,4 +1,4 @@
-/** Programs of other projects that speak gRPC, as people use them on a node: those on the PATH, else built once with Go and kept. */
+/** Programs of other projects, as people use them: those on the PATH, else built once with Go and kept. */
 import { execFileSync } from 'node:child_process';
 import { join, posix } from 'node:path';
 import { runCommand } from '../../connectors/nats/command.js';
@@ -9,9 +9,17 @@ export const GHZ = { module: 'github.com/bojand/ghz/cmd/ghz', version: 'v0.120.0
 
 const BUILD_MS_MAX = 240_000;
 
+export interface GoTool {
+  readonly module: string;
+  readonly version: string;
+  /** What Go calls the program, where that is not the last part of the module's path. */
+  readonly name?: string;
+}
+
+export type FoundTool = { readonly command: string } | { readonly missing: string };
+
 /** How it is called, or why it cannot be. */
-export async function goTool({ module, version }: typeof GHZ): Promise<{ command: string } | { missing: string }> {
-  const name = posix.basename(module);
+export async function goTool({ module, version, name = posix.basename(module) }: GoTool): Promise<FoundTool> {
   try {
     execFileSync(name, ['--version'], { stdio: 'ignore' });
     return { command: name };

@@ -21,6 +21,8 @@ const item = fc.record({
   type: fc.string(),
   reason: optionalText,
   title: optionalText,
+  brand: optionalText,
+  price: fc.option(fc.double(), { nil: undefined }),
 });
 const answers: fc.Arbitrary<Answer> = fc.record({
   items: fc.array(item, { maxLength: 30 }),

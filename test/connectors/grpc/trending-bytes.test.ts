@@ -16,6 +16,9 @@ const item = fc.record({
   clicks: fc.nat(3),
   category: fc.option(fc.string(), { nil: undefined }),
   velocity: fc.double({ noNaN: true }),
+  title: fc.option(fc.string(), { nil: undefined }),
+  brand: fc.option(fc.string(), { nil: undefined }),
+  price: fc.option(fc.double({ noNaN: true }), { nil: undefined }),
 });
 const ms = fc.integer({ min: -1e15, max: 1e15 });
 const lists: fc.Arbitrary<TrendingList> = fc.record({
@@ -34,7 +37,10 @@ const viaMessage = ({ revision, asOfMs }: TrendingList, change: object): string 
 const windowOf = ({ window }: TrendingList): object | undefined =>
   window && { windowStart: timestampFromMs(window.startMs), windowEnd: timestampFromMs(window.endMs) };
 const ranked = (list: TrendingList): { itemId: string; rank: number }[] =>
-  list.items.map(({ category, ...one }, i) => ({ ...one, rank: i + 1, ...(category !== undefined && { category }) }));
+  list.items.map((one, i) => {
+    const known = Object.entries({ ...one, rank: i + 1 }).filter(([, field]) => field !== undefined);
+    return Object.fromEntries(known) as { itemId: string; rank: number };
+  });
 
 describe('the bytes of a list', () => {
   it('are those of a snapshot, and of a heartbeat', () => {

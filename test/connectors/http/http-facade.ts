@@ -9,10 +9,11 @@ import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../
 import { systemClock } from '../../../runtime/clock.js';
 import { ANSWER } from '../grpc/facade.js';
 import { entries, HandLists } from '../grpc/trending-lists.js';
+import { OPERATIONS } from './operations-doubles.js';
 
 /** What the observer was told of one request. */
 export interface EndedRequest {
-  readonly method: string;
+  /** `GET /reco/{user_id}` */
   readonly route: string;
   readonly status: number;
   readonly ms: number;
@@ -25,8 +26,8 @@ export interface HttpFacade {
   readonly origin: string;
   /** What /trending and its stream answer from. */
   readonly lists: HandLists;
-  /** How many requests the observer was told as begun. */
-  readonly began: () => number;
+  /** Routes of the requests that the observer was told as begun. */
+  readonly began: string[];
   readonly requests: EndedRequest[];
   ask(path: string, asked?: Asked): Promise<HttpAnswer>;
   /** Sends bytes as they are, and gives all that comes back until the connection ends. */
@@ -83,7 +84,7 @@ export const REPORTS: NodeReports = {
 /** Doubles that answer everything; what is given takes their place. */
 export async function httpFacade(options: Partial<HttpServerOptions> = {}): Promise<HttpFacade> {
   const requests: EndedRequest[] = [];
-  let begun = 0;
+  const began: string[] = [];
   const lists = new HandLists();
   lists.set(entries('1004856:12 1005115:7 1002544:3'));
   const server = await startHttpServer({
@@ -92,11 +93,12 @@ export async function httpFacade(options: Partial<HttpServerOptions> = {}): Prom
     publisher: storesAll,
     trending: lists,
     reports: REPORTS,
+    operations: OPERATIONS,
     port: 0,
     clock: systemClock,
     observer: {
-      began: () => begun++,
-      ended: (method, route, status, ms) => requests.push({ method, route, status, ms }),
+      began: (route) => began.push(route),
+      ended: (route, status, ms) => requests.push({ route, status, ms }),
     },
     ...options,
   });
@@ -104,8 +106,7 @@ export async function httpFacade(options: Partial<HttpServerOptions> = {}): Prom
   const { port } = server;
   const scheme = options.tls === undefined ? 'http' : 'https';
   return {
-    ...{ server, port, lists, requests, origin: `${scheme}://127.0.0.1:${port}` },
-    began: () => begun,
+    ...{ server, port, lists, began, requests, origin: `${scheme}://127.0.0.1:${port}` },
     ask: (path, asked) => ask(port, path, asked, scheme),
     sendRaw: (...parts) => sendRaw(port, ...parts),
   };

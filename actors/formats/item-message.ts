@@ -1,0 +1,66 @@
+/** A message of items: one JSON object, an array of them, or lines of JSON. */
+import { OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
+import type { RawMessage } from '../../runtime/stage.js';
+import type { Fault } from './fault.js';
+import { isFault, type PublishedItem, readJsonItem } from './json-item.js';
+import { firstByte, readJson, readJsonLines, type Records } from './json.js';
+import { JSON_LINES_TYPE, JSON_TYPE } from './message.js';
+import type { Refusals } from './refusals.js';
+
+export interface ItemMessageLimits {
+  readonly messageBytesMax: number;
+  readonly messageItemsMax: number;
+}
+
+/** Reads a message; each good item goes to `onItem`, each bad one to `refusals`. Never throws, whatever the bytes. */
+export function readItems(
+  message: RawMessage,
+  onItem: (item: PublishedItem) => void,
+  refusals: Refusals,
+  { messageBytesMax, messageItemsMax }: ItemMessageLimits,
+): void {
+  const { data } = message;
+  const first = data[firstByte(data, 0, data.length)];
+  if (data.length > messageBytesMax) {
+    refuse(message, tooLarge(data.length, messageBytesMax), refusals);
+    return;
+  }
+  if (first === undefined) {
+    refuse(message, EMPTY_MESSAGE, refusals);
+    return;
+  }
+  const records: Records = {
+    read: (bytes, start, end) => {
+      const read = readJsonItem(bytes, start, end);
+      if (isFault(read)) return read;
+      onItem(read);
+      return undefined;
+    },
+    max: messageItemsMax,
+    tooMany: tooManyItems,
+  };
+  const type = message.contentType?.split(';', 1)[0]?.trim() ?? '';
+  if (JSON_LINES_TYPE.test(type)) readJsonLines(message, records, refusals);
+  else if (JSON_TYPE.test(type) || first === OPEN_BRACE || first === OPEN_BRACKET) readJson(message, records, refusals);
+  else refuse(message, UNKNOWN_FORMAT, refusals);
+}
+
+const refuse = (message: RawMessage, fault: Fault, refusals: Refusals): void =>
+  refusals.add(message, fault, { start: 0, end: message.data.length });
+
+const EMPTY_MESSAGE: Fault = { rule: 'empty_message', reason: 'the message holds nothing: send an item' };
+
+const UNKNOWN_FORMAT: Fault = {
+  rule: 'unknown_format',
+  reason: 'not JSON, which starts with { or [: send an item as {"item_id": …, "title": …}, an array of them, or lines',
+};
+
+const tooLarge = (bytes: number, bytesMax: number): Fault => ({
+  rule: 'message_too_large',
+  reason: `the message has ${bytes} bytes and may have ${bytesMax}: send its items in several messages`,
+});
+
+const tooManyItems = (max: number): Fault => ({
+  rule: 'too_many_items',
+  reason: `the message holds more than ${max} items: send them in several messages`,
+});

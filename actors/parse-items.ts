@@ -1,0 +1,69 @@
+/**
+ * parse-items: from what publishers say of items to items.
+ *
+ *   each item of a message is a row of `rows`, or a dead letter; in the order in which they came
+ *
+ * What an item may say, and by which names, stands in `formats/item-fields` and `formats/json-item`; a bad item takes none of its neighbours with it.
+ *
+ * State    none. Good items are no events, and are not counted as such; a refused one is counted as a dead letter, so that it is seen.
+ * Restart  messages after the snapshot are replayed and give the same rows.
+ */
+import { from, map, mergeMap, tap } from 'rxjs';
+import { readItems } from './formats/item-message.js';
+import { Refusals } from './formats/refusals.js';
+import { catalogueItems } from './model.js';
+import { deadLetters, FrameBuilder, type FrameOf, input, RAW, type RawBatch, stage } from '../runtime/stage.js';
+
+export interface ParseItemsOptions {
+  /** What one message may hold. */
+  readonly messageBytesMax?: number;
+  readonly messageItemsMax?: number;
+}
+
+export const PARSE_ITEMS_DEFAULTS: Required<ParseItemsOptions> = {
+  messageBytesMax: 1024 * 1024,
+  messageItemsMax: 10_000,
+};
+
+export const parseItems = (options: ParseItemsOptions = {}) => {
+  const limits = { ...PARSE_ITEMS_DEFAULTS, ...options };
+  return stage({
+    id: 'parse-items',
+    key: 'source',
+    version: 1,
+    inputs: { items: input(RAW) },
+    outputs: { rows: catalogueItems, deadLetters },
+    state: {},
+    pipeline: ({ inputs, out, count }) =>
+      inputs.items.pipe(
+        map((batch) => read(batch, limits)),
+        tap(({ refused }) => {
+          count('events', refused?.rows ?? 0);
+          count('dead_letter', refused?.rows ?? 0);
+        }),
+        mergeMap(({ rows, refused }) =>
+          from([
+            ...(rows.rows === 0 ? [] : [out.rows(rows)]),
+            ...(refused === undefined ? [] : [out.deadLetters(refused)]),
+          ]),
+        ),
+      ),
+  });
+};
+
+interface Read {
+  readonly rows: FrameOf<typeof catalogueItems>;
+  readonly refused: FrameOf<typeof deadLetters> | undefined;
+}
+
+function read({ messages }: RawBatch, limits: Required<ParseItemsOptions>): Read {
+  const refusals = new Refusals('parse-items');
+  const builder = new FrameBuilder(catalogueItems);
+  for (const message of messages) {
+    const onItem: Parameters<typeof readItems>[1] = ({ deleted, ...item }) => {
+      builder.add({ ...item, updatedAt: message.storedAtMs, deleted: deleted ? 1 : 0 });
+    };
+    readItems(message, onItem, refusals, limits);
+  }
+  return { rows: builder.finish(), refused: refusals.finish() };
+}

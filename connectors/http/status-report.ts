@@ -1,0 +1,52 @@
+/** The answer of GET /status: how the node and its stages are, for people who watch it. */
+import { z } from 'zod';
+
+const instant = z.iso.datetime({ precision: 3 }).describe('UTC, with milliseconds');
+const count = z.number().int().min(0);
+const seconds = z.number();
+
+const partition = z.object({
+  partition: count,
+  state: z.enum(['restoring', 'running', 'backoff', 'stopped', 'failed']),
+  messages_in: count.describe('Since the thread started, as are rows_out, busy_seconds, restarts and snapshots'),
+  rows_out: count,
+  busy_seconds: seconds,
+  lag_messages: count.optional().describe('Stored in its mailbox and not yet taken in; absent: not known'),
+  lag_seconds: seconds.optional().describe('How long the oldest of these has waited; absent: not known'),
+  watermark: instant.optional().describe('Event time'),
+  restarts: count,
+  last_error: z.string().optional(),
+  state_keys: count,
+  snapshots: count,
+  snapshot_seconds: seconds.describe('What the last one took'),
+  snapshot_bytes: count.describe('Size of the last one'),
+});
+
+export const statusReport = z
+  .object({
+    version: z.string(),
+    node: z.string(),
+    now: instant,
+    started_at: instant,
+    serving: z.boolean(),
+    reasons: z.array(z.string()).describe('Why it does not serve, or takes no events; empty when it does both'),
+    as_of: instant.optional().describe('The latest event time that was seen'),
+    partitions: count.describe('By user'),
+    edges: z
+      .array(z.object({ from: z.string(), to: z.string(), label: z.string().optional() }))
+      .describe('Of the topology, with `events`, where events come in, and the topics in which results are kept'),
+    stages: z.array(z.object({ stage: z.string(), partitions: z.array(partition) })).describe('What this node runs'),
+    counters: z
+      .object({ events: count, on_time: count, late: count, dead_letter: count, duplicates: count })
+      .describe('Of the partitions that this node runs; part of their state, so that a restart does not begin anew'),
+    latency: z
+      .object({ p50_seconds: seconds.optional(), p99_seconds: seconds.optional(), count })
+      .describe(
+        'From an event stored to the changed list readable: percentiles over the newest, the count since the start',
+      ),
+    requests: z.object({ http_total: count, grpc_total: count }).describe('Since the start'),
+  })
+  .meta({ id: 'Status' });
+
+export type StatusReport = z.infer<typeof statusReport>;
+export type PartitionStatus = StatusReport['stages'][number]['partitions'][number];

@@ -1,0 +1,43 @@
+/**
+ * A record of a catalogue file as the message that a publisher would send: JSON on rivulet.items.<item>.
+ *
+ * What has no id that can be recognised goes to rivulet.items.unknown as it is, so that the dead-letter queue explains it.
+ */
+import { ITEM_FIELDS } from '../../actors/formats/item-fields.js';
+import type { FileRecord } from '../../connectors/csv/read-records.js';
+import { utf8 } from '../bytes.js';
+import { itemSubject } from '../main-publisher.js';
+import type { EventMessage } from './event-message.js';
+
+export const UNKNOWN_ITEM_SUBJECT = 'rivulet.items.unknown';
+
+const NUMERIC = new Set<string>(ITEM_FIELDS.price);
+const FLAGS = new Set<string>(ITEM_FIELDS.deleted);
+const FLAG = /^(true|false)$/i;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export function itemMessage(file: FileRecord, format: 'csv' | 'jsonl'): EventMessage {
+  if (file.problem !== undefined) return unknown(utf8(file.text));
+  const { record } = file;
+  if (typeof record !== 'object' || record === null || Array.isArray(record))
+    return unknown(utf8(JSON.stringify(record)));
+  const fields = format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields);
+  const data = utf8(JSON.stringify(fields));
+  const id = ITEM_FIELDS.item_id.map((name) => fields[name]).find((value) => value !== undefined && value !== '');
+  if (typeof id !== 'string' && typeof id !== 'number') return unknown(data);
+  return { subject: itemSubject(String(id)), data, timeMs: undefined };
+}
+
+const unknown = (data: Uint8Array): EventMessage => ({ subject: UNKNOWN_ITEM_SUBJECT, data, timeMs: undefined });
+
+/** Absent where empty. What should be a number, or true or false, and is not stays text, and is refused with its name. */
+function fromCsv(row: Readonly<Record<string, string>>): Fields {
+  const fields: Record<string, unknown> = {};
+  for (const [name, text] of Object.entries(row)) {
+    if (text === '') continue;
+    if (NUMERIC.has(name) && Number.isFinite(Number(text))) fields[name] = Number(text);
+    else fields[name] = FLAGS.has(name) && FLAG.test(text) ? text.toLowerCase() === 'true' : text;
+  }
+  return fields;
+}

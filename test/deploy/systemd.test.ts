@@ -1,0 +1,62 @@
+/** deploy/systemd/rivulet.service: what systemd says of it, and what the stop of a node needs. */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../runtime/cli/exit.js';
+import { answerOf, isInstalled } from './deploy-tools.js';
+import { DEPLOY, textOfFile } from './deploy-files.js';
+
+const FILE = 'deploy/systemd/rivulet.service';
+const SYSTEMD = isInstalled('systemd-analyze', '--version');
+const scratch = mkdtempSync(join(tmpdir(), 'rivulet-systemd-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const valuesOf = (key: string): string[] =>
+  [...textOfFile(FILE).matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, value]) => value!);
+
+describe.skipIf(!SYSTEMD)(`as systemd reads it${SYSTEMD ? '' : ' (skipped: systemd-analyze is not installed)'}`, () => {
+  const verify = (text: string) => {
+    const file = join(scratch, 'rivulet.service');
+    // Programs of this machine: it looks for them.
+    writeFileSync(file, text.replace('/usr/bin/node', process.execPath));
+    return answerOf('systemd-analyze', ['verify', '--man=no', file]);
+  };
+
+  it('it is in order', async () => {
+    const { code, stderr } = await verify(textOfFile(FILE));
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it('a word that it does not know is found', async () => {
+    const { stderr } = await verify(textOfFile(FILE).replace('TimeoutStopSec=', 'TimeoutStop='));
+    expect(stderr).toMatch(/Unknown key (name )?'TimeoutStop'/);
+  });
+
+  it('it is exposed to little', async () => {
+    cpSync(join(DEPLOY, 'systemd', 'rivulet.service'), join(scratch, 'rivulet.service'));
+    const args = ['security', '--offline=true', '--threshold=20', join(scratch, 'rivulet.service')];
+    const { code, stdout } = await answerOf('systemd-analyze', args);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('OK')]);
+  });
+});
+
+it('only the node is told to stop: its nats-server is the node’s to end, when the last snapshot is written', () => {
+  expect([valuesOf('KillMode'), valuesOf('KillSignal')]).toEqual([['mixed'], ['SIGTERM']]);
+});
+
+it('it has the time that its stop may take', () => {
+  // 8 s, and a second for what hangs (runtime/cli/live-run.ts).
+  expect(Number(valuesOf('TimeoutStopSec')[0])).toBeGreaterThan(9);
+});
+
+it('what a restart cannot mend is not restarted, what the next start replays is no failure', () => {
+  expect(valuesOf('RestartPreventExitStatus')).toEqual([`${EXIT.usage}`]);
+  expect(valuesOf('SuccessExitStatus')).toEqual([`${EXIT.unfinished}`]);
+});
+
+it('its files are where it says that they are', () => {
+  const environment = Object.fromEntries(valuesOf('Environment').map((pair) => pair.split('=') as [string, string]));
+  expect([environment.RIVULET_DATA_DIR, valuesOf('StateDirectory')]).toEqual(['/var/lib/rivulet', ['rivulet']]);
+  expect([environment.XDG_CACHE_HOME, valuesOf('CacheDirectory')]).toEqual(['/var/cache/rivulet', ['rivulet']]);
+});

@@ -1,0 +1,28 @@
+/** Prometheus' own tool for its files: the one on the PATH. To build it takes longer than all our tests. */
+import { execFile, execFileSync } from 'node:child_process';
+
+/** How it is called, or why it cannot be. */
+export function promtool(): { readonly command: string } | { readonly missing: string } {
+  try {
+    execFileSync('promtool', ['--version'], { stdio: 'ignore' });
+    return { command: 'promtool' };
+  } catch {
+    return { missing: 'promtool is not installed: it comes with Prometheus (Debian: apt-get install prometheus)' };
+  }
+}
+
+const RUN_MS_MAX = 60_000;
+
+/** What it has to say, and whether all is well. */
+export function runPromtool(
+  cwd: string,
+  args: readonly string[],
+  input = '',
+): Promise<{ readonly isOk: boolean; readonly output: string }> {
+  return new Promise((resolve) => {
+    const child = execFile('promtool', args, { cwd, timeout: RUN_MS_MAX }, (error, stdout, stderr) =>
+      resolve({ isOk: error === null, output: stdout + stderr }),
+    );
+    child.stdin!.end(input);
+  });
+}
