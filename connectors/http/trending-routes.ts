@@ -20,10 +20,13 @@ const ROUND_EVERY_MS = 250;
 const SERVED_PER_TURN = 32;
 
 const query = z.strictObject({
-  window: z.enum(['1h', '24h'], 'must be 1h or 24h').default('1h'),
+  window: z.enum(['1h', '24h'], 'must be 1h or 24h').default('1h').describe('The last hour, or the last day'),
   n: itemsInQuery,
   category: categoryInQuery,
-  ranking: z.enum(['score', 'velocity', 'decayed'], 'must be score, velocity or decayed').default('score'),
+  ranking: z
+    .enum(['score', 'velocity', 'decayed'], 'must be score, velocity or decayed')
+    .default('score')
+    .describe('By views and clicks, by their growth, or by both with the old counting less'),
 });
 
 const tags = ['Trending'];

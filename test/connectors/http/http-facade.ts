@@ -3,7 +3,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, request as plain } from
 import { type RequestOptions, request as secure } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { EventPublisher } from '../../../connectors/facade/ports.js';
+import type { Answer, EventPublisher } from '../../../connectors/facade/ports.js';
 import type { HealthReport, NodeReports } from '../../../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../../connectors/http/server.js';
 import { systemClock } from '../../../runtime/clock.js';
@@ -81,6 +81,12 @@ export const REPORTS: NodeReports = {
   }),
 };
 
+/** With a reason for each item. */
+export const RECOMMENDED: Answer = {
+  ...ANSWER,
+  items: ANSWER.items.map((item) => ({ ...item, reason: `popular in ${item.category}` })),
+};
+
 /** Doubles that answer everything; what is given takes their place. */
 export async function httpFacade(options: Partial<HttpServerOptions> = {}): Promise<HttpFacade> {
   const requests: EndedRequest[] = [];
@@ -88,7 +94,7 @@ export async function httpFacade(options: Partial<HttpServerOptions> = {}): Prom
   const lists = new HandLists();
   lists.set(entries('1004856:12 1005115:7 1002544:3'));
   const server = await startHttpServer({
-    answers: { get: () => ANSWER },
+    answers: { get: () => RECOMMENDED },
     randomUsers: { next: () => '512' },
     publisher: storesAll,
     trending: lists,
