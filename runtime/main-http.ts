@@ -45,6 +45,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
     answers: views.answers,
     randomUsers: views.randomUsers,
     trending: views.trending,
+    catalogue: views.catalogue,
     publisher,
     reports: {
       version: version(),

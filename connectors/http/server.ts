@@ -12,7 +12,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { asError, fatal } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { dangerOf } from '../facade/danger.js';
-import type { EventPublisher, RecommendationAnswers, TrendingLists } from '../facade/ports.js';
+import type { EventPublisher, ItemCatalogue, RecommendationAnswers, TrendingLists } from '../facade/ports.js';
 import { Seldom } from '../facade/seldom.js';
 import { type ServerTls, watchTls } from '../facade/server-tls.js';
 import type { AuthOptions, TokenCheck } from '../facade/token-check.js';
@@ -25,6 +25,7 @@ import { eventRoutes } from './event-routes.js';
 import { FaultLog } from './fault-log.js';
 import { Gate } from './gate.js';
 import { HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import { itemRoutes } from './item-routes.js';
 import { lateEventRoutes } from './late-event-routes.js';
 import type { Operations } from './operations-ports.js';
 import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
@@ -38,6 +39,7 @@ export interface HttpServerOptions {
   readonly randomUsers: RandomUsers;
   readonly publisher: EventPublisher;
   readonly trending: TrendingLists;
+  readonly catalogue: ItemCatalogue;
   readonly reports: NodeReports;
   /** Absent: without the routes for operations. */
   readonly operations?: Operations;
@@ -127,6 +129,7 @@ function routes(app: App, options: HttpServerOptions, gate: Gate, limits: HttpLi
   const { reports, trending, publisher, operations, clock, observer } = options;
   aboutRoutes(app, reports);
   recommendationRoutes(app, options, gate);
+  itemRoutes(app, options.catalogue);
   eventRoutes(app, { publisher, clock, limits }, gate);
   if (operations !== undefined) {
     deadLetterRoutes(app, operations.deadLetters, gate);
