@@ -19,7 +19,7 @@ async function script() {
     platform: 'browser',
     tsconfig: join(FROM, 'tsconfig.json'),
     resolve: { extensionAlias: { '.js': ['.ts', '.tsx', '.js'] } },
-    transform: { jsx: { runtime: 'automatic', importSource: 'preact' }, target: 'es2022' },
+    transform: { target: 'es2022' },
     output: { format: 'es', minify: true },
     write: false,
   });

@@ -112,9 +112,10 @@ function fieldOf(line: string): readonly [field: string, text: string] {
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const onShown = (): void => {
-      if (!document.hidden) end();
+      if (!document.hidden && tokenAsked.value === undefined) end();
     };
-    const timer = setTimeout(() => end(), ms);
+    // Without a token it would only be refused again.
+    const timer = tokenAsked.value === undefined ? setTimeout(() => end(), ms) : undefined;
     const forget = tokenAsked.listen(() => tokenAsked.value === undefined && end());
     const end = (): void => {
       clearTimeout(timer);
