@@ -83,7 +83,9 @@ const ENDINGS: ReadonlyMap<Encoding, string> = new Map([
 
 /** Throws what the file system says when the folder or a named file is not there. */
 export function staticFiles(folder: string, { names, policy, extra = {} }: StaticFilesOptions = {}): StaticFiles {
-  const there = new Set(readdirSync(folder, { withFileTypes: true }).flatMap((one) => (one.isFile() ? [one.name] : [])));
+  const there = new Set(
+    readdirSync(folder, { withFileTypes: true }).flatMap((one) => (one.isFile() ? [one.name] : [])),
+  );
   const files = new Map<string, StaticFile>();
   for (const name of names ?? [...there].filter((one) => !COMPRESSED.test(one))) {
     const compressed = new Map<Encoding, Buffer>();

@@ -13,6 +13,9 @@ interface LineChartProps {
 }
 
 const HEIGHT = 112;
+/** Of a phone, where charts stand one above the other. */
+const LOW_HEIGHT = 84;
+const LOW_BELOW_WIDTH = 360;
 const TOP = 10;
 const BOTTOM = 18;
 /** A chart of a page that was just opened is not one point at its edge. */
@@ -21,22 +24,28 @@ const SPANS_MS = [60_000, 120_000, 300_000, 600_000];
 
 export function LineChart({ label, times, lines, format, onPoint }: LineChartProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
+  const height = width < LOW_BELOW_WIDTH ? LOW_HEIGHT : HEIGHT;
   const end = times.at(-1) ?? 0;
   const begin = times.find((_, i) => lines.some(({ values }) => values[i] !== undefined)) ?? end;
   const span = Math.max(SPAN_MS_MIN, end - begin);
   const top = niceMax(Math.max(0, ...lines.flatMap(({ values }) => values.filter((one) => one !== undefined))));
   const x = (atMs: number): number => width * (1 - (end - atMs) / span);
-  const y = (value: number): number => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
+  const y = (value: number): number => TOP + (height - TOP - BOTTOM) * (1 - value / top);
   const onMove = (event: PointerEvent): void => {
     const left = event.clientX - ref.current!.getBoundingClientRect().left;
     const distance = (i: number): number => Math.abs(x(times[i]!) - left);
-    onPoint(times.reduce<number | undefined>((best, _, i) => (best === undefined || distance(i) < distance(best) ? i : best), undefined));
+    onPoint(
+      times.reduce<number | undefined>(
+        (best, _, i) => (best === undefined || distance(i) < distance(best) ? i : best),
+        undefined,
+      ),
+    );
   };
   const mark = SPANS_MS.findLast((one) => one <= span) ?? SPAN_MS_MIN;
-  const floor = HEIGHT - BOTTOM;
+  const floor = height - BOTTOM;
   return (
     <div class="chart" ref={ref} onPointerMove={onMove} onPointerLeave={() => onPoint(undefined)}>
-      <svg width={width} height={HEIGHT} role="img" aria-label={label}>
+      <svg width={width} height={height} role="img" aria-label={label}>
         {[top, top / 2, 0].map((value) => (
           <g key={value}>
             <line class={value === 0 ? 'axis' : 'grid'} x1={0} x2={width} y1={y(value)} y2={y(value)} />
@@ -47,10 +56,10 @@ export function LineChart({ label, times, lines, format, onPoint }: LineChartPro
             )}
           </g>
         ))}
-        <text x={x(end - mark)} y={HEIGHT - 4} class={x(end - mark) < 20 ? '' : 'middle'}>
+        <text x={x(end - mark)} y={height - 4} class={x(end - mark) < 20 ? '' : 'middle'}>
           −{mark / 60_000} min
         </text>
-        <text x={width} y={HEIGHT - 4} class="end">
+        <text x={width} y={height - 4} class="end">
           now
         </text>
         {lines.map(({ name, values }, i) => (

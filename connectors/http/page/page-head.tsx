@@ -13,8 +13,7 @@ interface PageHeadProps {
 export function PageHead({ history, fault }: PageHeadProps) {
   const status = history?.status;
   const health = healthOf(history, fault);
-  const uptime =
-    status === undefined ? undefined : (Date.parse(status.now) - Date.parse(status.started_at)) / 1000;
+  const uptime = status === undefined ? undefined : (Date.parse(status.now) - Date.parse(status.started_at)) / 1000;
   return (
     <header class="page-head">
       <div class="page-head-row">

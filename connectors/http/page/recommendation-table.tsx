@@ -1,6 +1,6 @@
 /** A user's list: what, how much, and why. */
 import type { RecommendedItem, Recommendations } from './answers.js';
-import { categoryPath, figure, kindOf, price } from './wording.js';
+import { categoryParts, figure, kindOf, price } from './wording.js';
 
 const WAITING_ROWS = 6;
 
@@ -19,7 +19,9 @@ export function RecommendationTable({ answer, busy }: TableProps) {
   return (
     <table class={busy ? 'list is-waiting' : 'list'} aria-busy={busy}>
       <caption class="unseen">
-        {answer === undefined ? 'Recommendations, on their way' : `Recommendations for ${answer.user_id}, the best first`}
+        {answer === undefined
+          ? 'Recommendations, on their way'
+          : `Recommendations for ${answer.user_id}, the best first`}
       </caption>
       <thead>
         <tr>
@@ -61,15 +63,17 @@ function Row({ item, best }: { readonly item: RecommendedItem; readonly best: nu
     <tr>
       <td class="rank">{item.rank}</td>
       <td class="item">
-        <ItemName item={item} />
+        <ItemName item={item} facts={[item.brand, item.price === undefined ? undefined : price(item.price)]} />
         <div class="narrow sub">{why}</div>
       </td>
-      <td class="wide sub">{item.category === undefined ? '' : categoryPath(item.category)}</td>
+      <td class="wide category">{item.category !== undefined && <Category category={item.category} />}</td>
       <td class="score">
-        {figure(item.score)}
-        <span class="bar" aria-hidden="true">
-          <span style={{ width: `${(100 * Math.max(0, item.score)) / best}%` }} />
-        </span>
+        <div class="scored">
+          <span class="bar" aria-hidden="true">
+            <span style={{ width: `${(100 * Math.max(0, item.score)) / best}%` }} />
+          </span>
+          {figure(item.score)}
+        </div>
       </td>
       <td class="wide sub why-cell">{why}</td>
     </tr>
@@ -78,17 +82,36 @@ function Row({ item, best }: { readonly item: RecommendedItem; readonly best: nu
 
 type NamedItem = Pick<RecommendedItem, 'item_id' | 'title' | 'brand' | 'price'>;
 
+interface ItemNameProps {
+  readonly item: NamedItem;
+  /** What is said beside the id. */
+  readonly facts: readonly (string | undefined)[];
+}
+
 /** The title where it is known, the id in any case. */
-export const ItemName = ({ item }: { readonly item: NamedItem }) => (
+export const ItemName = ({ item, facts }: ItemNameProps) => (
   <>
-    {item.title !== undefined && <div class="title">{item.title}</div>}
+    {item.title !== undefined && (
+      <div class="title" title={item.title}>
+        {item.title}
+      </div>
+    )}
     <div class="sub">
       <code class={item.title === undefined ? 'title' : ''}>{item.item_id}</code>
-      {item.brand !== undefined && <span>{item.brand}</span>}
-      {item.price !== undefined && <span>{price(item.price)}</span>}
+      {facts.map((fact) => fact !== undefined && <span key={fact}>{fact}</span>)}
     </div>
   </>
 );
+
+function Category({ category }: { readonly category: string }) {
+  const [main, rest] = categoryParts(category);
+  return (
+    <>
+      {main}
+      <div class="sub">{rest}</div>
+    </>
+  );
+}
 
 const WaitingRow = () => (
   <tr class="ghost" aria-hidden="true">

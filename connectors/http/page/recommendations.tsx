@@ -19,7 +19,7 @@ export function RecommendationsPanel() {
   const [shown, setShown] = useState<Shown>({ busy: false });
   const running = useRef<AbortController>(undefined);
 
-  const ask = async (path: string, show: (answer: Recommendations) => string): Promise<void> => {
+  const ask = async (path: string, toQuestion: (answer: Recommendations) => Question): Promise<void> => {
     running.current?.abort();
     const mine = (running.current = new AbortController());
     setShown((before) => ({ ...before, busy: true }));
@@ -27,8 +27,10 @@ export function RecommendationsPanel() {
       const answer = await getJson<Recommendations>(path, { signal: mine.signal });
       setShown({ answer, busy: false });
       announce(`${plural(answer.items.length, 'recommendation')} for ${answer.user_id}.`);
-      const hash = show(answer);
-      if (hash !== '') history.replaceState(undefined, '', hash);
+      const answered = toQuestion(answer);
+      // What was typed meanwhile stays.
+      setQuestion((now) => (now === question ? answered : now));
+      history.replaceState(undefined, '', toHash(answered));
     } catch (error) {
       // An answer to the question before this one, or of a page that is gone.
       if (mine.signal.aborted) return;
@@ -43,21 +45,17 @@ export function RecommendationsPanel() {
     }
     const { user, n, category, excludeSeen } = asked;
     const fields = { user_id: user.trim(), n: n.trim(), category: category.trim() };
-    return ask(`/reco${query({ ...fields, exclude_seen: excludeSeen || undefined })}`, () => toHash(asked));
+    return ask(`/reco${query({ ...fields, exclude_seen: excludeSeen || undefined })}`, () => asked);
   };
-  const askRandom = (isShared: boolean): Promise<void> =>
-    ask(`/reco/random${query({ n: question.n.trim() })}`, ({ user_id: user }) => {
-      const next = { ...question, user, category: '', excludeSeen: false };
-      setQuestion(next);
-      return isShared ? toHash(next) : '';
-    });
+  const askRandom = (): Promise<void> =>
+    ask(`/reco/random${query({ n: question.n.trim() })}`, ({ user_id: user }) => ({ ...EMPTY, n: question.n, user }));
 
   useEffect(() => {
     const begin = (): void => {
       const asked = questionIn(location.hash);
       if (asked !== undefined) setQuestion(asked);
       // A page that was just opened shows someone.
-      void (asked === undefined ? askRandom(false) : askFor(asked));
+      void (asked === undefined ? askRandom() : askFor(asked));
     };
     const onHash = (): void => {
       if (questionIn(location.hash) !== undefined) begin();
@@ -101,7 +99,7 @@ export function RecommendationsPanel() {
           <button type="submit" class="primary">
             {busy && <Spinner />} Recommend
           </button>
-          <button type="button" onClick={() => void askRandom(true)}>
+          <button type="button" onClick={() => void askRandom()}>
             <Icon name="dice" /> Random user
           </button>
         </div>

@@ -6,7 +6,7 @@ import { behind, count as whole, duration, figure, plural } from './wording.js';
 export const STATE_WORDS: Readonly<Record<StageState, string>> = {
   running: 'Running',
   restoring: 'Restoring',
-  backoff: 'Backing off',
+  backoff: 'Backoff',
   stopped: 'Stopped',
   failed: 'Failed',
   elsewhere: 'Elsewhere',
@@ -23,17 +23,22 @@ interface StageNodeProps extends Box {
   readonly onElement: (element: SVGGElement | null) => void;
 }
 
-const INSET = 11;
+export const NODE_HEIGHT = 112;
+export const LEDGER_HEIGHT = 44;
+
+const INSET = 9;
 const ROW = 15.5;
-/** Narrower than this, the label of the watermark would run into its value. */
+/** Narrower than this, labels would run into their values. */
 const LABEL_WIDTH = 116;
 
 export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, width, height }: StageNodeProps) {
-  const { stage, state, running, partitions, messagesPerSecond, lagMessages, lagSeconds, watermark, restarts } = figures;
+  const { stage, state, running, partitions, messagesPerSecond, lagMessages, lagSeconds, watermark, restarts } =
+    figures;
+  const isNarrow = width < LABEL_WIDTH;
   const rows = [
     ['msgs/s', figure(messagesPerSecond)],
     ['lag', figure(lagMessages)],
-    [width < LABEL_WIDTH ? 'wmark' : 'watermark', behind(watermark, now)],
+    isNarrow ? ['behind', behind(watermark, now).replace('−', '')] : ['watermark', behind(watermark, now)],
     ['restarts', whole(restarts)],
   ] as const;
   const words = [
@@ -47,7 +52,7 @@ export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, wid
   return (
     <g
       ref={onElement}
-      class={`node ${state}${isOpen ? ' is-open' : ''}`}
+      class={`node ${state}${isOpen ? ' is-open' : ''}${isNarrow ? ' is-narrow' : ''}`}
       transform={`translate(${x} ${y})`}
       role="button"
       tabIndex={0}
@@ -72,7 +77,7 @@ export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, wid
           {STATE_WORDS[state]}
         </text>
         <text x={width - 2 * INSET} y={10} class="end">
-          {partitions.length === 0 ? '' : `${running}/${partitions.length}`}
+          {partitions.length === 0 || isNarrow ? '' : `${running}/${partitions.length}`}
         </text>
       </g>
       {rows.map(([label, value], i) => (
@@ -93,13 +98,13 @@ const isBad = (label: string, { restarts, lagSeconds }: StageFigures): boolean =
 interface LedgerNodeProps extends Box {
   readonly id: string;
   readonly count: { readonly value?: number; readonly unit: string };
+  /** Where in the box of a stage it stands: 0 at the top, 1 at the bottom. */
+  readonly place: number;
 }
 
-const LEDGER_HEIGHT = 44;
-
 /** What is no stage: where events come from, what is kept aside. */
-export const LedgerNode = ({ id, count, x, y, width, height }: LedgerNodeProps) => (
-  <g class="node ledger" transform={`translate(${x} ${y + (height - LEDGER_HEIGHT) / 2})`}>
+export const LedgerNode = ({ id, count, place, x, y, width, height }: LedgerNodeProps) => (
+  <g class="node ledger" transform={`translate(${x} ${y + (height - LEDGER_HEIGHT) * place})`}>
     <rect class="card" width={width} height={LEDGER_HEIGHT} rx={LEDGER_HEIGHT / 2} />
     <text class="name middle" x={width / 2} y={19}>
       {id}

@@ -54,7 +54,13 @@ export function StagePanel({ figures, status, onClose }: StagePanelProps) {
 }
 
 /** On a phone each row becomes a card; the roles say that it is still a table. */
-function PartitionTable({ figures: { stage, partitions }, now }: { readonly figures: StageFigures; readonly now: string }) {
+function PartitionTable({
+  figures: { stage, partitions },
+  now,
+}: {
+  readonly figures: StageFigures;
+  readonly now: string;
+}) {
   return (
     <table class="list stacking" role="table">
       <caption class="unseen">Partitions of {stage}</caption>
@@ -73,7 +79,9 @@ function PartitionTable({ figures: { stage, partitions }, now }: { readonly figu
           const values = [
             figure(one.messagesPerSecond),
             `${count(one.lag_messages)}${one.lag_messages === 0 ? '' : lag}`,
-            one.watermark === undefined ? behind(undefined, now) : `${moment(one.watermark)} (${behind(one.watermark, now)})`,
+            one.watermark === undefined
+              ? behind(undefined, now)
+              : `${moment(one.watermark)} (${behind(one.watermark, now)})`,
             count(one.rows_out),
             count(one.state_keys),
             `${count(one.snapshots)}${one.snapshots === 0 ? '' : `, ${bytes(one.snapshot_bytes)}`}`,

@@ -23,7 +23,8 @@ export function TokenForm({ why }: { readonly why: string }) {
         <Icon name="key" /> This server asks for a token
       </h2>
       <p class="hint">
-        Whoever runs it can give you one. It stays in this tab, until the tab is closed, and goes nowhere but to this server.
+        Whoever runs it can give you one. It stays in this tab, until the tab is closed, and goes nowhere but to this
+        server.
       </p>
       <form onSubmit={(event) => void onSubmit(event)} noValidate>
         <div class="field">

@@ -4,7 +4,7 @@
  *   1  layer(v) = the longest way from where it all begins
  *   2  an edge across layers gets a bend in each layer between
  *   3  within a layer, everything is ordered by the mean place of its neighbours, a few times forth and back
- *   4  places across: the mean of the neighbours', pushed apart until nothing overlaps
+ *   4  places across: the weighted mean of the neighbours', pushed apart until nothing overlaps
  *
  * `along` is the direction of the flow, `across` the other; the drawing decides which of them is x. Both in units of the drawing, from 0.
  */
@@ -23,7 +23,7 @@ export type Layout = {
 
 export type LayoutSizes = {
   readonly nodeAlong: number;
-  readonly nodeAcross: number;
+  readonly nodeAcross: (id: string) => number;
   readonly gapAlong: number;
   readonly gapAcross: number;
   /** What a bend of a passing edge takes of the width. */
@@ -144,18 +144,27 @@ function order(rows: Spot[][], neighbours: Neighbours, forth: boolean): void {
 }
 
 const extent = (spot: Spot, { nodeAcross, bendAcross }: LayoutSizes): number =>
-  spot.isBend ? bendAcross : nodeAcross;
+  spot.isBend ? bendAcross : nodeAcross(spot.id);
+
+/** How much an edge wants to be straight: most where it only passes by. */
+const pull = (a: Spot, b: Spot): number => (a.isBend && b.isBend ? 8 : a.isBend || b.isBend ? 2 : 1);
 
 function place(rows: readonly Spot[][], neighbours: Neighbours, sizes: LayoutSizes): void {
   const spots = new Map(rows.flat().map((spot) => [spot.id, spot]));
-  for (const row of rows) settle(row, row.map(() => 0), sizes);
+  for (const row of rows)
+    settle(
+      row,
+      row.map(() => 0),
+      sizes,
+    );
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const forth = sweep % 2 === 0;
     for (const row of forth ? rows : [...rows].reverse()) {
       const wishes = row.map((spot) => {
         const { before = [], after = [] } = neighbours.get(spot.id) ?? {};
         const near = sweep > SWEEPS / 2 ? [...before, ...after] : forth ? before : after;
-        return mean(near.map((id) => spots.get(id)!.at)) ?? spot.at;
+        const others = near.map((id) => spots.get(id)!);
+        return mean(others.flatMap((other) => Array<number>(pull(spot, other)).fill(other.at))) ?? spot.at;
       });
       settle(row, wishes, sizes);
     }
@@ -168,7 +177,13 @@ function settle(row: readonly Spot[], wishes: readonly number[], sizes: LayoutSi
   const blocks: Block[] = [];
   row.forEach((spot, i) => {
     const size = extent(spot, sizes) + sizes.gapAcross;
-    let block: Block = { spots: [spot], offsets: [size / 2], sum: wishes[i]! - size / 2, at: wishes[i]! - size / 2, size };
+    let block: Block = {
+      spots: [spot],
+      offsets: [size / 2],
+      sum: wishes[i]! - size / 2,
+      at: wishes[i]! - size / 2,
+      size,
+    };
     for (let last = blocks.at(-1); last !== undefined && last.at + last.size > block.at; last = blocks.at(-1)) {
       blocks.pop();
       const { size: shift } = last;

@@ -1,35 +1,41 @@
 /** The pipeline as it runs: each stage where it stands, how much flows, how it is. A stage opens to its partitions. */
 import { useMemo, useRef, useState } from 'preact/hooks';
-import type { Status } from './answers.js';
 import { Panel } from './panel.js';
 import { StagePanel } from './stage-panel.js';
-import { LedgerNode, StageNode } from './stage-node.js';
+import { LEDGER_HEIGHT, LedgerNode, NODE_HEIGHT, StageNode } from './stage-node.js';
 import type { History, StageFigures } from './status-history.js';
-import { type Layout, layOut, type LayoutSizes, type Point } from './topology-layout.js';
+import { layersOf, type Layout, layOut, type Point } from './topology-layout.js';
 import { useWidth } from './width.js';
 import { plural } from './wording.js';
 
 const NODE_WIDTH_MAX = 148;
 const NODE_WIDTH_MIN = 118;
-const NODE_HEIGHT = 112;
-const NARROW_WIDTHS = [150, 140, 130, 120, 112, 106, 100, 94, 88];
+/** Of a layer with one stage, two, three and more: tried from the widest on. */
+const NARROW_WIDTHS = [
+  [148, 148, 148],
+  [148, 136, 120],
+  [148, 130, 108],
+  [148, 124, 102],
+  [148, 118, 96],
+  [140, 110, 90],
+] as const;
 
 type Drawn = {
   readonly layout: Layout;
   /** The flow goes down, not to the right. */
   readonly isDown: boolean;
-  readonly nodeWidth: number;
+  readonly widthOf: (id: string) => number;
 };
 
 export function TopologyPanel({ history }: { readonly history: History | undefined }) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const [open, setOpen] = useState<string>();
   const nodes = useRef(new Map<string, SVGGElement>());
-  const edges = history?.status.edges;
   // The same edges come with every answer.
-  const key = JSON.stringify(edges ?? []);
+  const key = JSON.stringify([history?.status.edges, history === undefined ? [] : [...history.stages.keys()]]);
   const drawn = useMemo(
-    () => (edges === undefined || edges.length === 0 || width === 0 ? undefined : draw(edges, width)),
+    () =>
+      history === undefined || history.status.edges.length === 0 || width === 0 ? undefined : draw(history, width),
     [key, width],
   );
   const close = (): void => {
@@ -54,7 +60,7 @@ export function TopologyPanel({ history }: { readonly history: History | undefin
 function Summary({ history }: { readonly history: History | undefined }) {
   if (history === undefined) return <>Every stage, as it runs</>;
   const all = [...history.stages.values()];
-  const troubled = all.filter(({ state }) => state !== 'running' && state !== 'elsewhere').length;
+  const troubled = all.filter(({ state }) => state === 'failed' || state === 'backoff' || state === 'stopped').length;
   const running = all.reduce((total, { running: here }) => total + here, 0);
   return (
     <>
@@ -64,19 +70,26 @@ function Summary({ history }: { readonly history: History | undefined }) {
   );
 }
 
-function draw(edges: Status['edges'], width: number): Drawn {
-  const across: Omit<LayoutSizes, 'nodeAlong'> = { nodeAcross: NODE_HEIGHT, gapAlong: 0, gapAcross: 18, bendAcross: 10 };
-  const layers = Math.round(layOut(edges, { ...across, nodeAlong: 1 }).along);
-  const gap = 26;
+function draw({ status: { edges }, stages }: History, width: number): Drawn {
+  const ids = new Set(edges.flatMap(({ from, to }) => [from, to]).filter((id) => !stages.has(id)));
+  const nodeAcross = (id: string): number => (ids.has(id) ? LEDGER_HEIGHT : NODE_HEIGHT);
+  const layerOf = layersOf(edges);
+  const layers = Math.max(...layerOf.values()) + 1;
+  const gap = 20;
   const nodeWidth = Math.min(NODE_WIDTH_MAX, Math.floor((width - (layers - 1) * gap) / layers));
   if (nodeWidth >= NODE_WIDTH_MIN) {
     const gapAlong = layers === 1 ? gap : Math.min(48, (width - layers * nodeWidth) / (layers - 1));
-    return { layout: layOut(edges, { ...across, nodeAlong: nodeWidth, gapAlong }), isDown: false, nodeWidth };
+    const sizes = { nodeAcross, gapAcross: 18, bendAcross: 10, nodeAlong: nodeWidth, gapAlong };
+    return { layout: layOut(edges, sizes), isDown: false, widthOf: () => nodeWidth };
   }
   let down: Drawn | undefined;
   for (const narrower of NARROW_WIDTHS) {
-    const sizes = { nodeAlong: NODE_HEIGHT, nodeAcross: narrower, gapAlong: 30, gapAcross: 8, bendAcross: 2 };
-    down = { layout: layOut(edges, sizes), isDown: true, nodeWidth: narrower };
+    const widthOf = (id: string): number => {
+      const beside = [...layerOf.values()].filter((layer) => layer === layerOf.get(id)).length;
+      return narrower[Math.min(beside, narrower.length) - 1]!;
+    };
+    const sizes = { nodeAlong: NODE_HEIGHT, nodeAcross: widthOf, gapAlong: 30, gapAcross: 6, bendAcross: 1 };
+    down = { layout: layOut(edges, sizes), isDown: true, widthOf };
     if (down.layout.across <= width) break;
   }
   return down!;
@@ -92,15 +105,21 @@ interface DrawingProps {
 }
 
 function Drawing({ drawn, width, history, open, nodes, onOpen }: DrawingProps) {
-  const { layout, isDown, nodeWidth } = drawn;
+  const { layout, isDown, widthOf } = drawn;
   const pad = 2;
   const [long, high] = isDown ? [layout.across, layout.along] : [layout.along, layout.across];
   const left = (width - long) / 2;
-  const box = `${-left} ${-pad} ${width} ${high + 2 * pad}`;
+  // Going down, what is no stage stands where its edges end; above the first of them there is nothing.
+  const begins = new Set(layout.edges.map(({ to }) => to));
+  const isFirst = (id: string): boolean => !begins.has(id);
+  const isShort = isDown && layout.nodes.every(({ id }) => !isFirst(id) || !history.stages.has(id));
+  const top = isShort ? NODE_HEIGHT - LEDGER_HEIGHT : 0;
+  const height = high - top + 2 * pad;
+  const box = `${-left} ${top - pad} ${width} ${height}`;
   const path = pathOf(isDown);
   return (
     // Not an image: its stages are buttons.
-    <svg viewBox={box} width={width} height={high + 2 * pad} role="group" aria-label="Stages of the pipeline">
+    <svg viewBox={box} width={width} height={height} role="group" aria-label="Stages of the pipeline">
       <g aria-hidden="true">
         {layout.edges.map((edge, i) => {
           const of = rateOf(history, edge.from);
@@ -119,9 +138,13 @@ function Drawing({ drawn, width, history, open, nodes, onOpen }: DrawingProps) {
       </g>
       {layout.nodes.map(({ id, along, across }) => {
         const [x, y] = isDown ? [across, along] : [along, across];
+        const nodeWidth = widthOf(id);
         const corner = { x: x - nodeWidth / 2, y: y - NODE_HEIGHT / 2, width: nodeWidth, height: NODE_HEIGHT };
         const figures = history.stages.get(id);
-        if (figures === undefined) return <LedgerNode key={id} id={id} {...corner} count={countOf(history, id)} />;
+        if (figures === undefined) {
+          const place = !isDown ? 0.5 : isFirst(id) ? 1 : 0;
+          return <LedgerNode key={id} id={id} {...corner} place={place} count={countOf(history, id)} />;
+        }
         return (
           <StageNode
             key={id}

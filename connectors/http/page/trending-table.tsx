@@ -4,7 +4,7 @@ import { Icon } from './icons.js';
 import { ItemName } from './recommendation-table.js';
 import { Sparkline } from './sparkline.js';
 import type { FollowedItem } from './trending-list.js';
-import { categoryPath, count, figure } from './wording.js';
+import { figure, plural } from './wording.js';
 
 const GLIDE: KeyframeAnimationOptions = { duration: 450, easing: 'cubic-bezier(0.2, 0, 0, 1)' };
 const lessMotion = matchMedia('(prefers-reduced-motion: reduce)');
@@ -46,25 +46,21 @@ export function TrendingTable({ items, label }: TableProps) {
               <Movement movement={item.movement} />
             </td>
             <td class="item">
-              <ItemName item={item} />
+              <ItemName item={item} facts={[counted(item.views, 'view'), counted(item.clicks, 'click')]} />
             </td>
             <td class="spark">
               <Sparkline points={item.points} />
             </td>
-            <td class="score">
-              {figure(item.score)}
-              <div class="sub">
-                {item.views !== undefined && <span>{count(item.views)} views</span>}
-                {item.clicks !== undefined && <span>{count(item.clicks)} clicks</span>}
-                {item.category !== undefined && <span class="unseen">{categoryPath(item.category)}</span>}
-              </div>
-            </td>
+            <td class="score">{figure(item.score)}</td>
           </tr>
         ))}
       </tbody>
     </table>
   );
 }
+
+const counted = (value: number | undefined, one: string): string | undefined =>
+  value === undefined ? undefined : plural(value, one);
 
 function Movement({ movement }: { readonly movement: FollowedItem['movement'] }) {
   if (movement === 'new') return <span class="chip accent">new</span>;

@@ -44,11 +44,7 @@ export function TrendingPanel() {
       <label class="unseen" for="trending-category">
         Category
       </label>
-      <select
-        id="trending-category"
-        value={category}
-        onChange={(event) => setCategory(event.currentTarget.value)}
-      >
+      <select id="trending-category" value={category} onChange={(event) => setCategory(event.currentTarget.value)}>
         <option value="">All categories</option>
         {categories.map((one) => (
           <option key={one} value={one}>

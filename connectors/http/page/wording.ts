@@ -58,8 +58,14 @@ export function behind(watermark: string | undefined, now: string): string {
   return seconds < 1 ? 'now' : `−${duration(seconds)}`;
 }
 
-/** `electronics.audio` → `electronics › audio` */
+/** `electronics.audio.headphone` → `electronics › audio › headphone` */
 export const categoryPath = (category: string): string => category.replaceAll('.', ' › ').replaceAll('_', ' ');
+
+/** `electronics.audio.headphone` → `electronics`, `audio › headphone` */
+export function categoryParts(category: string): readonly [main: string, rest: string] {
+  const [main = '', ...rest] = category.split('.');
+  return [categoryPath(main), categoryPath(rest.join('.'))];
+}
 
 export const price = (value: number): string => value.toFixed(2);
 
