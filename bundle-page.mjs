@@ -1,6 +1,8 @@
 /**
  * The page, out of its sources, into dist/page/: index.html, one script, one style sheet and an icon. All but index.html carry a hash of their
  * bytes in their name, so that a browser may keep them for good; each is there compressed too (.br, .gz), so that the server never does it.
+ *
+ *   node bundle-page.mjs [folder]
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +11,7 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'rolldown';
 
 const FROM = join(import.meta.dirname, 'connectors', 'http', 'page');
-const TO = join(import.meta.dirname, 'dist', 'page');
+const TO = process.argv[2] ?? join(import.meta.dirname, 'dist', 'page');
 /** All compressed files together: what a first visit may cost. */
 const BYTES_MAX = 150 * 1024;
 

@@ -1,9 +1,7 @@
 /** A stand-in for a node: the routes that the page asks, over a real socket, with what can go wrong at hand. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { staticFiles } from '../../connectors/http/static-files.js';
-import { ROOT } from '../guards/source-files.js';
 import type { PageNode, ShopEvent } from './page-node.js';
 import { StandInShop } from './stand-in-shop.js';
 
@@ -37,8 +35,9 @@ export interface StandInNode extends PageNode {
 
 const clip = (value: string | null): number => Number(value ?? '10');
 
-export async function standInNode(): Promise<StandInNode> {
-  const files = staticFiles(join(ROOT, 'dist', 'page'));
+/** `folder`: the page, bundled. */
+export async function standInNode(folder: string): Promise<StandInNode> {
+  const files = staticFiles(folder);
   const shop = new StandInShop();
   const streams = new Set<Stream>();
   const asked: string[] = [];

@@ -20,7 +20,7 @@ interface StageNodeProps extends Box {
   readonly now: string;
   readonly isOpen: boolean;
   readonly onToggle: () => void;
-  readonly onElement: (element: SVGGElement | null) => void;
+  readonly onElement: (element: SVGRectElement | null) => void;
 }
 
 export const NODE_HEIGHT = 112;
@@ -44,50 +44,59 @@ export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, wid
   const words = [
     `${stage}: ${STATE_WORDS[state]}`,
     `${running} of ${plural(partitions.length, 'partition')} running`,
-    `${figure(messagesPerSecond)} messages per second`,
+    messagesPerSecond === undefined ? 'rate not known yet' : `${figure(messagesPerSecond)} messages per second`,
     `lag ${plural(lagMessages ?? 0, 'message')}${lagSeconds === undefined ? '' : `, ${duration(lagSeconds)}`}`,
     `watermark ${behind(watermark, now).replace('−', 'behind by ')}`,
     plural(restarts, 'restart'),
   ].join(', ');
   return (
     <g
-      ref={onElement}
       class={`node ${state}${isOpen ? ' is-open' : ''}${isNarrow ? ' is-narrow' : ''}`}
       transform={`translate(${x} ${y})`}
-      role="button"
-      tabIndex={0}
-      aria-label={words}
-      aria-expanded={isOpen}
-      data-stage={stage}
-      onClick={onToggle}
-      onKeyDown={(event) => {
-        if (event.key !== 'Enter' && event.key !== ' ') return;
-        event.preventDefault();
-        onToggle();
-      }}
     >
-      <rect class="card" width={width} height={height} rx={9} />
-      <rect class="edge-mark" y={9} width={3} height={height - 18} rx={1.5} />
-      <text class="name" x={INSET} y={20}>
-        {stage}
-      </text>
-      <g class="state" transform={`translate(${INSET} 27)`}>
-        <path d={iconPath(state)} transform="scale(0.8)" />
-        <text x={16} y={10}>
-          {STATE_WORDS[state]}
+      {/* To be seen; the button that lies over it says the same in words, beginning with the name. */}
+      <g aria-hidden="true">
+        <rect class="card" width={width} height={height} rx={9} />
+        <rect class="edge-mark" y={9} width={3} height={height - 18} rx={1.5} />
+        <text class="name" x={INSET} y={20}>
+          {stage}
         </text>
-        <text x={width - 2 * INSET} y={10} class="end">
-          {partitions.length === 0 || isNarrow ? '' : `${running}/${partitions.length}`}
-        </text>
-      </g>
-      {rows.map(([label, value], i) => (
-        <g key={label} transform={`translate(${INSET} ${57 + i * ROW})`}>
-          <text class="label">{label}</text>
-          <text class={`figure end${isBad(label, figures) ? ' is-bad' : ''}`} x={width - 2 * INSET}>
-            {value}
+        <g class="state" transform={`translate(${INSET} 27)`}>
+          <path d={iconPath(state)} transform="scale(0.8)" />
+          <text x={16} y={10}>
+            {STATE_WORDS[state]}
+          </text>
+          <text x={width - 2 * INSET} y={10} class="end">
+            {partitions.length === 0 || isNarrow ? '' : `${running}/${partitions.length}`}
           </text>
         </g>
-      ))}
+        {rows.map(([label, value], i) => (
+          <g key={label} transform={`translate(${INSET} ${57 + i * ROW})`}>
+            <text class="label">{label}</text>
+            <text class={`figure end${isBad(label, figures) ? ' is-bad' : ''}`} x={width - 2 * INSET}>
+              {value}
+            </text>
+          </g>
+        ))}
+      </g>
+      <rect
+        ref={onElement}
+        class="press"
+        width={width}
+        height={height}
+        rx={9}
+        role="button"
+        tabindex={0}
+        aria-label={words}
+        aria-expanded={isOpen}
+        data-stage={stage}
+        onClick={onToggle}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' && event.key !== ' ') return;
+          event.preventDefault();
+          onToggle();
+        }}
+      />
     </g>
   );
 }

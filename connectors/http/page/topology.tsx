@@ -30,7 +30,7 @@ type Drawn = {
 export function TopologyPanel({ history }: { readonly history: History | undefined }) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const [open, setOpen] = useState<string>();
-  const nodes = useRef(new Map<string, SVGGElement>());
+  const nodes = useRef(new Map<string, SVGRectElement>());
   // The same edges come with every answer.
   const key = JSON.stringify([history?.status.edges, history === undefined ? [] : [...history.stages.keys()]]);
   const drawn = useMemo(
@@ -100,7 +100,7 @@ interface DrawingProps {
   readonly width: number;
   readonly history: History;
   readonly open: string | undefined;
-  readonly nodes: Map<string, SVGGElement>;
+  readonly nodes: Map<string, SVGRectElement>;
   readonly onOpen: (stage: string | undefined) => void;
 }
 
