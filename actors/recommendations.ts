@@ -126,6 +126,8 @@ function keepSeen(frame: FrameOf<typeof interactions>, cell: Keyed<Seen>, seenMa
 export interface ViewReader extends RecommendationReader {
   /** The user's list as it is kept, if there is anything in it. It is never changed in place: the same object is the same list. */
   kept(user: string): PackedList | undefined;
+  /** A user with a list, among those in memory: the next one but `skip`. */
+  someUser(skip: number): string | undefined;
   /** The same text for as long as nothing that the user's answers are made of has changed; but for the top lists of single categories. */
   version(user: string): string;
 }
@@ -162,6 +164,7 @@ export function recommendationReader(cells: RecommendationCells): ViewReader {
       const list = cells.lists.get(user);
       return list === undefined || isEmptyList(list) ? undefined : list;
     },
+    someUser: (skip) => cells.lists.someKey(skip),
     listOf: (user) => {
       const list = cells.lists.get(user);
       return list === undefined ? undefined : unpackList(list);

@@ -121,6 +121,8 @@ export interface Keyed<V> extends Cell {
   /** Also after changing a value in place. */
   set(key: string, value: V): void;
   delete(key: string): void;
+  /** A key that is in memory: the next one but `skip`, round and round; for telemetry and samples, never for what a stage says. */
+  someKey(skip: number): string | undefined;
 }
 
 interface Entry<V> {
@@ -170,6 +172,7 @@ class KeyedCell<V> implements Keyed<V> {
   private writing: Changes<V>[] = [];
   private store: CellStore | undefined;
   private hand: MapIterator<[string, Entry<V>]> | undefined;
+  private sampled: MapIterator<[string, Entry<V>]> | undefined;
 
   constructor(
     private readonly codec: Codec<V>,
@@ -204,10 +207,22 @@ class KeyedCell<V> implements Keyed<V> {
     this.change(key, undefined);
   }
 
+  someKey(skip: number): string | undefined {
+    // Twice round at most: of what is there only few are deleted.
+    for (let looks = 2 * this.cache.size; looks > 0; looks--) {
+      this.sampled ??= this.cache.entries();
+      const { done, value: next } = this.sampled.next();
+      if (done === true) this.sampled = undefined;
+      else if (skip-- <= 0 && next[1].value !== undefined) return next[0];
+    }
+    return undefined;
+  }
+
   restore(store: CellStore): void {
     this.store = store;
     this.cache.clear();
     this.hand = undefined;
+    this.sampled = undefined;
     this.changes = new Changes(this.codec);
     this.writing = [];
   }

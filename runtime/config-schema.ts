@@ -120,7 +120,7 @@ const pipeline = z.strictObject({
   futureMaxHours: amount(0, 24 * 366, 'how far in the future an event time may be').default(24),
 });
 
-const grpcAuth = z.strictObject({
+const auth = z.strictObject({
   jwksFile: path(
     'keys of those who issue tokens (JSON Web Key Set): calls then need a bearer token; health does not',
   ).optional(),
@@ -137,14 +137,14 @@ const grpcAuth = z.strictObject({
   clockSkewSeconds: amount(0, 600, "how far the issuer's clock may be from this node's").default(30),
 });
 
-const grpcLimits = z.strictObject({
+const limits = z.strictObject({
   callsPerSecond: amount(0, 1e6, 'calls that one client may begin per second; 0 for as many as it wants').default(0),
   callBurst: whole(1, 1_000_000, 'calls that a client may begin at once after a pause').default(100),
   callsAtOnce: whole(1, 1_000_000, 'calls of one client that may be under way').default(512),
   streams: whole(1, 1_000_000, 'streams of answers that one client may have open').default(4096),
 });
 
-const grpcConnections = z.strictObject({
+const connections = z.strictObject({
   atOnce: whole(1, 1_000_000, 'connections of all clients that are open at once; one above is closed').default(10_000),
   keepaliveSeconds: amount(1, 86_400, 'a connection without traffic is pinged after this long').default(60),
   keepaliveTimeoutSeconds: amount(0.1, 3600, 'and closed when there is no answer for this long').default(20),
@@ -177,15 +177,22 @@ export const configSchema = z.strictObject({
 
   grpcHost: text('address that gRPC listens on', 'an address of this machine').default('127.0.0.1'),
   grpcPort: whole(0, PORT_MAX, 'port that gRPC listens on; 0 for a free one').default(50051),
-  grpcTlsCertFile: path('certificate of the gRPC server (default: no TLS)').optional(),
-  grpcTlsKeyFile: path('its key').optional(),
-  grpcTlsClientCaFile: path('authorities of client certificates, which are then required').optional(),
-  grpcReloadSeconds: amount(0.1, 86_400, 'how often TLS and key files of gRPC are looked at for replacements').default(
-    10,
+  httpHost: text('address that HTTP listens on: REST, page, metrics', 'an address of this machine').default(
+    '127.0.0.1',
   ),
-  grpcAuth: grpcAuth.prefault({}),
-  grpcLimits: grpcLimits.prefault({}),
-  grpcConnections: grpcConnections.prefault({}),
+  httpPort: whole(0, PORT_MAX, 'port that HTTP listens on; 0 for a free one').default(8080),
+  httpCorsOrigins: text(
+    'web sites whose pages may call the REST API (default: none)',
+    'origins, comma-separated, as in https://shop.example.com',
+    /^ *https?:\/\/[^\s,/]+( *, *https?:\/\/[^\s,/]+)* *$/,
+  ).optional(),
+  tlsCertFile: path('certificate of the gRPC and HTTP servers (default: no TLS)').optional(),
+  tlsKeyFile: path('its key').optional(),
+  tlsClientCaFile: path('authorities of client certificates, which are then required').optional(),
+  reloadSeconds: amount(0.1, 86_400, 'how often TLS and key files are looked at for replacements').default(10),
+  auth: auth.prefault({}),
+  limits: limits.prefault({}),
+  connections: connections.prefault({}),
 
   durability: oneOf(['process', 'power'], 'what acknowledged events survive: kill -9, or a power failure').default(
     'process',

@@ -122,13 +122,13 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
       }
     }
   };
-  together('grpcTlsCertFile', 'grpcTlsKeyFile');
+  together('tlsCertFile', 'tlsKeyFile');
   together('natsTlsCertFile', 'natsTlsKeyFile');
   together('natsUser', 'natsPassword');
-  if (config.grpcTlsClientCaFile !== undefined && config.grpcTlsCertFile === undefined) {
-    problems.push(`grpcTlsClientCaFile is given (${where('grpcTlsClientCaFile')}) without grpcTlsCertFile: give both`);
+  if (config.tlsClientCaFile !== undefined && config.tlsCertFile === undefined) {
+    problems.push(`tlsClientCaFile is given (${where('tlsClientCaFile')}) without tlsCertFile: give both`);
   }
-  problems.push(...authContradictions(config.grpcAuth, where));
+  problems.push(...authContradictions(config.auth, where));
   const { kind, sizeSeconds, slideSeconds } = config.pipeline.window;
   if (kind === 'hopping' && slideSeconds > sizeSeconds) {
     const key = 'pipeline.window.slideSeconds';
@@ -148,20 +148,20 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
 }
 
 function authContradictions(
-  { jwksFile, jwksUrl, issuer, audience, algorithms }: SchemaConfig['grpcAuth'],
+  { jwksFile, jwksUrl, issuer, audience, algorithms }: SchemaConfig['auth'],
   where: (key: string) => string,
 ): string[] {
   const problems: string[] = [];
   const wrong = (name: string, value: string): void => {
-    const key = configKey(`grpcAuth.${name}`)!;
+    const key = configKey(`auth.${name}`)!;
     problems.push(`${key.key} is ${shownValue(key, value)} (${where(key.key)}): give ${key.expects}`);
   };
   const given = Object.entries({ jwksFile, jwksUrl, issuer, audience }).filter(([, value]) => value !== undefined);
   const hasKeys = (jwksFile === undefined) !== (jwksUrl === undefined);
   if (given.length > 0 && !(hasKeys && issuer !== undefined && audience !== undefined)) {
-    const names = given.map(([name]) => `grpcAuth.${name} (${where(`grpcAuth.${name}`)})`);
+    const names = given.map(([name]) => `auth.${name} (${where(`auth.${name}`)})`);
     problems.push(
-      `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} given: tokens need grpcAuth.issuer, grpcAuth.audience and one of grpcAuth.jwksFile and grpcAuth.jwksUrl`,
+      `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} given: tokens need auth.issuer, auth.audience and one of auth.jwksFile and auth.jwksUrl`,
     );
   }
   if (jwksUrl !== undefined && !isSafeUrl(jwksUrl)) wrong('jwksUrl', jwksUrl);

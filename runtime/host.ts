@@ -80,6 +80,15 @@ export class Host implements UnitHost {
     return undefined;
   }
 
+  /** Some keys of a cell of an instance that are stored; none when it is not here. */
+  async storedKeys(stage: string, partition: number, cell: string): Promise<readonly string[]> {
+    for (const hosted of this.open.values()) {
+      const { unit } = hosted;
+      if (unit.partition === partition && unit.stages.includes(stage)) return hosted.storedKeys(stage, cell);
+    }
+    return [];
+  }
+
   /** Of all instances, as of now. */
   get statuses(): ActorStatus[] {
     return [...this.open.values()].flatMap(({ statuses }) => statuses);

@@ -16,6 +16,7 @@ import { includedIn, readManifest } from './copies.js';
 import { Deadline } from './deadline.js';
 import { asError, reactionOf, RivuletError } from './errors.js';
 import type { CloseOptions, CopyingOptions, HostOptions, Unit } from './host-options.js';
+import { instancePrefix } from './keyspace.js';
 import type { Store } from './ports.js';
 import { outlasting } from './outlasting.js';
 import { mustFitLog } from './preflight.js';
@@ -75,6 +76,18 @@ export class HostedUnit {
   /** The running actor of a stage; absent while it restarts. */
   actor(stage: string): Actor | undefined {
     return this.instances.get(stage)?.supervisor.current;
+  }
+
+  /** Some keys of a cell that are stored. */
+  async storedKeys(stage: string, cell: string): Promise<readonly string[]> {
+    const prefix = `${instancePrefix(stage, this.unit.partition)}${cell}/`;
+    const view = this.store.view();
+    try {
+      for await (const some of view.entries(prefix)) return some.map(([key]) => key.slice(prefix.length));
+      return [];
+    } finally {
+      await view.close();
+    }
   }
 
   /** Resolves when the store is at the newest copy; then stays there. Transient COPY_UNUSABLE: the owner has yet to make the copy anew. */

@@ -1,5 +1,5 @@
 /**
- * A live node (composition): NATS, the pipeline on worker threads, the view and the gRPC façade on this one.
+ * A live node (composition): NATS, the pipeline on worker threads, the views and the façades (gRPC, HTTP) on this one.
  *
  * Start: threads, NATS, façade, streams, what the other nodes leave to this one, then SERVING. What takes long goes on side by side: while NATS
  * starts, the threads load what they run and open their stores, and this one loads the rest (so nothing heavy is imported here but by `loadParts`). Stop, in the order that loses nothing:
@@ -8,7 +8,7 @@
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../actors/topology.js';
-import type { Answer, RecommendationQuery } from '../connectors/grpc/ports.js';
+import type { Answer, RecommendationQuery } from '../connectors/facade/ports.js';
 import type { GrpcServerOptions } from '../connectors/grpc/server.js';
 import { connectNats, type NatsOptions } from '../connectors/nats/connect.js';
 import { openNatsLog } from '../connectors/nats/log.js';
@@ -16,21 +16,20 @@ import type { ActorKnobs } from './actor.js';
 import { systemClock } from './clock.js';
 import { watchLink } from '../connectors/nats/link.js';
 import { HealthWatch } from './main-health.js';
+import { startHosts, threadName } from './main-hosts.js';
+import type { HttpOptions } from './main-http.js';
+import { loadParts } from './main-parts.js';
 import type { Health } from './health.js';
 import { Deadline } from './deadline.js';
 import type { Topology } from './graph.js';
 import type { Cluster } from './cluster.js';
-import { claimIdentity, type Identity, joinCluster, NodeHost } from './main-cluster.js';
-import { LoopDelay } from './loop-delay.js';
+import { claimIdentity, joinCluster, NodeHost } from './main-cluster.js';
 import { sweepCopies } from './main-copies.js';
 import { checkDeployment } from './main-deployment.js';
-import { type NatsHandle, openNats } from './main-nats.js';
-import type { Views } from './main-view.js';
+import { openNats } from './main-nats.js';
 import { loadingThreads, usefulThreads } from './main-loading.js';
-import type { StoresAhead } from './main-stores.js';
-import { Threads } from './main-threads.js';
-import { allUnits, LIVE_WEIGHTS, spread, unitsOf, VIEW_STAGE } from './main-units.js';
-import type { HostData, StartedHost, WorkerStart } from './main-worker.js';
+import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './main-units.js';
+import type { StartedHost, WorkerStart } from './main-worker.js';
 import { patience } from './outlasting.js';
 import type { Log } from './ports.js';
 import type { ActorStatus } from './status.js';
@@ -59,6 +58,7 @@ export interface NodeOptions {
     readonly host: string;
     readonly port: number;
   };
+  readonly http: HttpOptions;
   readonly onProgress: (message: string) => void;
 }
 
@@ -66,6 +66,7 @@ export interface RunningNode {
   readonly natsUrl: string;
   readonly natsVersion: string;
   readonly grpcPort: number;
+  readonly httpPort: number;
   readonly log: Log;
   readonly telemetry: Telemetry;
   readonly topology: Topology;
@@ -81,28 +82,11 @@ export interface RunningNode {
   stop(deadlineMs: number): Promise<readonly string[]>;
 }
 
-const STATUS_EVERY_MS = 1_000;
 /** Shares of a stop's deadline. */
 const FACADE_SHARE = 0.3;
 const UNITS_SHARE = 0.8;
 const VIEW_WAIT_MS = 10_000;
 const VIEW_LOOK_MS = 5;
-
-/** What takes long to load, while NATS starts. */
-async function loadParts() {
-  const [{ mainTopology }, worker, { startGrpcServer }, { eventPublisher }, { viewsOf }, { Telemetry }] =
-    await Promise.all([
-      import('../actors/topology.js'),
-      import('./main-worker.js'),
-      import('../connectors/grpc/server.js'),
-      import('./main-publisher.js'),
-      import('./main-view.js'),
-      import('./telemetry.js'),
-    ]);
-  return { mainTopology, ...worker, startGrpcServer, eventPublisher, viewsOf, Telemetry };
-}
-
-type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 /** `loading`: threads that were begun already. */
 export async function startNode(
@@ -150,13 +134,29 @@ export async function startNode(
     const units = allUnits(topology);
     const shares = spread(unitsOf(topology).pipeline, loading.length, LIVE_WEIGHTS);
     const hosts = await startHosts(options, parts, viewStores, identity, topology, nats, onFatal, undo, loading);
+    const publisher = parts.eventPublisher(log);
+    const told: { health?: HealthWatch; isStopping: boolean } = { isStopping: false };
+    const http = await parts.startHttp(options.http, {
+      ...{ node: identity.node, natsUrl: nats.options.url, natsVersion: connection.info?.version ?? 'unknown' },
+      ...{
+        views: hosts.views,
+        publisher,
+        telemetry: hosts.telemetry,
+        statuses: hosts.statuses,
+        natsAwaySinceMs,
+        logger,
+      },
+      health: () => told.health?.health,
+      isStopping: () => told.isStopping,
+    });
+    undo.push(() => http.stop(0));
     const grpc = await parts.startGrpcServer({
       ...options.grpc,
       answers: hosts.views.answers,
       changes: hosts.views.answers,
       trending: hosts.views.trending,
       clock: systemClock,
-      publisher: parts.eventPublisher(log),
+      publisher,
       logger,
       observer: hosts.telemetry.calls,
     });
@@ -198,6 +198,7 @@ export async function startNode(
         grpc.setServing(serving, takesEvents);
       },
     });
+    told.health = health;
     return {
       ...{
         log,
@@ -205,18 +206,19 @@ export async function startNode(
         cluster,
         answer: (query) => hosts.views.answers.get(query),
         failed,
-        grpcPort: grpc.port,
+        ...{ grpcPort: grpc.port, httpPort: http.port },
         natsUrl: nats.options.url,
       },
       ...{ telemetry: hosts.telemetry, statuses: hosts.statuses, natsVersion: connection.info?.version ?? 'unknown' },
       health: () => health.health,
       stop: async (deadlineMs) => {
         health.stop();
+        told.isStopping = true;
         sweeping.abort();
         const deadline = new Deadline(deadlineMs, systemClock);
         grpc.setServing(false);
         cluster.beginLeaving();
-        await grpc.stop(deadline.leftMs * FACADE_SHARE);
+        await Promise.all([grpc, http].map((facade) => facade.stop(deadline.leftMs * FACADE_SHARE)));
         const units = new Deadline(deadline.leftMs * UNITS_SHARE, systemClock);
         await cluster.stop(units);
         await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
@@ -239,51 +241,4 @@ async function viewOpened(host: StartedHost['host']): Promise<void> {
   while (host.statuses.some(({ state }) => state !== 'running') && systemClock.nowMs() < untilMs) {
     await systemClock.sleep(VIEW_LOOK_MS);
   }
-}
-
-interface StartedHosts {
-  readonly threads: Threads;
-  readonly view: StartedHost;
-  readonly views: Views;
-  readonly telemetry: Telemetry;
-  readonly statuses: () => ActorStatus[];
-}
-
-const threadName = (thread: number): string => `worker-${thread}`;
-
-/** Threads without units yet: the cluster says which. */
-async function startHosts(
-  options: NodeOptions,
-  { startHost, Telemetry, viewsOf }: Parts,
-  viewStores: StoresAhead,
-  { node }: Identity,
-  topology: Topology,
-  nats: NatsHandle,
-  onFatal: (error: Error) => void,
-  undo: (() => Promise<void>)[],
-  loading: Worker[],
-): Promise<StartedHosts> {
-  const { pipeline, dataDir, knobs, tickEveryMs, logLevel, copyEveryMs, replicas } = options;
-  const shared: Omit<HostData, 'name'> = {
-    ...{ nats: nats.options, pipeline, dataDir, knobs, tickEveryMs, logLevel, own: [] },
-    copying: { everyMs: copyEveryMs, node, replicas },
-  };
-  const wanted = Math.min(loading.length, unitsOf(topology).pipeline.length);
-  const names = Array.from({ length: wanted }, (_, i) => threadName(i));
-  const hosts = names.map((name): HostData => ({ ...shared, name }));
-  const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal, loading);
-  undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
-  const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
-  const own = new LoopDelay();
-  const loopDelays = (): [string, number][] => [...threads.takeLoopDelays(), ['facade', own.takeMaxMs()]];
-  const telemetry = new Telemetry(statuses, loopDelays, () => systemClock.nowMs());
-  const facade: HostData = { ...shared, name: 'facade' };
-  const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? []);
-  const onAnswered = (stage: string, ingestedAtMs: number): void => {
-    if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
-    views.changed(stage);
-  };
-  const view = await startHost(facade, viewStores, onFatal, { onAnswered });
-  undo.push(() => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
-  return { threads, view, views, telemetry, statuses };
 }

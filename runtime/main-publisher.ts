@@ -1,5 +1,5 @@
 /** Events that come in over gRPC go the way of all others: onto the subject that publishers use (composition). */
-import type { EventPublisher } from '../connectors/grpc/ports.js';
+import type { EventPublisher } from '../connectors/facade/ports.js';
 import { RivuletError } from './errors.js';
 import type { Log } from './ports.js';
 import type { TraceHeaders } from './trace-context.js';

@@ -10,7 +10,8 @@ import type {
   TrendingList,
   TrendingLists,
   TrendingRanking,
-} from '../connectors/grpc/ports.js';
+} from '../connectors/facade/ports.js';
+import type { RandomUsers } from '../connectors/http/ports.js';
 import { partitionOf } from './law.js';
 import { transient } from './errors.js';
 import type { Topology } from './graph.js';
@@ -50,12 +51,15 @@ function readersOf<R>(host: () => Host, stage: string, make: (fold: MailboxFold)
   };
 }
 
+/** How many users the next random one may be away from the last. */
+const SKIPPED_MAX = 64;
+
 /** A list as it is kept. Its items are made when somebody looks at them, and nobody does who knows the list already (`sameAs`). */
 class KeptAnswer implements Answer {
   readonly model = MODEL;
 
   constructor(
-    readonly sameAs: PackedList,
+    private readonly list: PackedList,
     private readonly reader: RecommendationReader,
     private readonly question: Question,
     readonly asOfMs: number | undefined,
@@ -63,12 +67,27 @@ class KeptAnswer implements Answer {
   ) {}
 
   get items(): readonly AnswerItem[] {
-    return answer({ ...this.reader, listOf: () => unpackList(this.sameAs) }, this.question).items;
+    return answer({ ...this.reader, listOf: () => unpackList(this.list) }, this.question).items;
   }
+
+  get sameAs(): object {
+    return this.question.explain ? explainedOf(this.list) : this.list;
+  }
+}
+
+/** What stands for a list with its reasons: to those who know it without, it is another. */
+const explained = new WeakMap<PackedList, object>();
+
+function explainedOf(list: PackedList): object {
+  let known = explained.get(list);
+  if (known === undefined) explained.set(list, (known = {}));
+  return known;
 }
 
 export interface Views {
   readonly answers: RecommendationChanges & { get(query: RecommendationQuery): Answer };
+  /** A user of whom something is known, for samples. */
+  readonly randomUsers: RandomUsers;
   readonly trending: TrendingLists;
   /** A view has taken something in. */
   changed(stage: string): void;
@@ -92,12 +111,28 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
         const { fold, reader } = ofUser(user);
         const question = { user, limit, category, excludeSeen, explain };
         const [asOfMs, trace] = [fold.asOfMs, fold.traces.latest('lists', user)];
-        const kept = category === undefined && !excludeSeen && !explain ? reader.kept(user) : undefined;
+        const kept = category === undefined && !excludeSeen ? reader.kept(user) : undefined;
         if (kept !== undefined) return new KeptAnswer(kept, reader, question, asOfMs, trace);
         return { ...answer(reader, question), asOfMs, trace };
       },
       version: (user) => ofUser(user).reader.version(user),
       onChange: ofUsers.onChange,
+    },
+    randomUsers: {
+      next: async () => {
+        const first = Math.floor(Math.random() * partitions);
+        const inTurn = Array.from({ length: partitions }, (_, i) => (first + i) % partitions);
+        for (const partition of inTurn) {
+          const user = users(partition).reader.someUser(Math.floor(Math.random() * SKIPPED_MAX));
+          if (user !== undefined) return user;
+        }
+        // After a restart users are loaded when somebody asks for them: nobody has.
+        for (const partition of inTurn) {
+          const stored = await host().storedKeys(VIEW_STAGE, partition, 'lists');
+          if (stored.length > 0) return stored[Math.floor(Math.random() * stored.length)];
+        }
+        return undefined;
+      },
     },
     trending: {
       rankings: new Set<TrendingRanking>(['score', ...rankings]),

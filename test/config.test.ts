@@ -180,10 +180,10 @@ describe('what is wrong is refused', () => {
     ],
     [
       'half of a pair',
-      { grpcTlsKeyFile: 'k.pem' },
+      { tlsKeyFile: 'k.pem' },
       {},
       {},
-      'grpcTlsKeyFile is given (rivulet.json) without grpcTlsCertFile: give both or neither',
+      'tlsKeyFile is given (rivulet.json) without tlsCertFile: give both or neither',
     ],
     [
       'a slide beyond the window',

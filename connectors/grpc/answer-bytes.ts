@@ -7,7 +7,7 @@ import {
   StreamRecommendationsResponseSchema,
 } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { tag, writeCount, writeDouble, writeText, writeTime, written } from './message-writing.js';
-import type { Answer, AnswerItem } from './ports.js';
+import type { Answer, AnswerItem } from '../facade/ports.js';
 
 const { LengthDelimited: BYTES, Varint: VARINT, Bit64: DOUBLE } = WireType;
 

@@ -3,11 +3,12 @@ import { status } from '@grpc/grpc-js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { type Caller, Callers } from './callers.js';
 import type { CallLimits } from './call-limits.js';
-import { ClientLimit } from './client-limit.js';
-import { ClientTally } from './client-tally.js';
-import { RateLimit } from './rate-limit.js';
-import { Seldom } from './seldom.js';
-import { type Fault, TOO_LATE, tooFast, tooManyCalls, tooManyStreams, tooMuchHeld } from './status-details.js';
+import { ClientLimit } from '../facade/client-limit.js';
+import { ClientTally } from '../facade/client-tally.js';
+import { RateLimit } from '../facade/rate-limit.js';
+import { Seldom } from '../facade/seldom.js';
+import { type Fault, tooFast, tooManyCalls, tooManyStreams, tooMuchHeld } from '../facade/fault.js';
+import { TOO_LATE } from './status-details.js';
 
 /** Errors of ours are logged at most this often: a broken answer must not fill the disk. */
 const LOG_EVERY_MS = 1000;
@@ -21,11 +22,11 @@ export interface TimedCaller extends Caller {
 export class CallDesk {
   readonly callers = new Callers();
   /** Calls that take time. */
-  readonly clients: ClientLimit;
+  readonly clients: ClientLimit<Caller>;
   /** Streams of answers. */
-  readonly streams: ClientLimit;
+  readonly streams: ClientLimit<Caller>;
   /** Single requests that are not complete. */
-  readonly incomplete: ClientLimit;
+  readonly incomplete: ClientLimit<Caller>;
   /** Bytes that are kept: of messages that are begun and not ended, of answers that are not taken. */
   readonly held = new ClientTally();
   /** Absent: no limit. */
@@ -66,7 +67,7 @@ export class CallDesk {
   }
 
   /** Whether the client has too many under way. */
-  faultOfNumber(call: Caller, among: ClientLimit): Fault | undefined {
+  faultOfNumber(call: Caller, among: ClientLimit<Caller>): Fault | undefined {
     if (among.admits(call)) return undefined;
     const tooMany = among === this.streams ? tooManyStreams : tooManyCalls;
     return tooMany(among.callsMax, this.callers.of(call));

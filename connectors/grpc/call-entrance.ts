@@ -20,12 +20,13 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { CallDesk } from './call-desk.js';
-import type { ClientLimit } from './client-limit.js';
+import type { ClientLimit } from '../facade/client-limit.js';
 import { Overdue } from './overdue.js';
-import { connectionOf } from './callers.js';
-import type { CalledMethod } from './ports.js';
-import { type Fault, faultOf, type Refusal, refusal, REQUEST_ID_KEY, tooManyCalls, tooSlow } from './status-details.js';
-import type { Subject, TokenCheck } from './token-check.js';
+import { type Caller, connectionOf } from './callers.js';
+import type { CalledMethod } from '../facade/ports.js';
+import { type Fault, type FaultCode, faultOf, tooManyCalls, tooSlow } from '../facade/fault.js';
+import { type Refusal, refusal, REQUEST_ID_KEY } from './status-details.js';
+import type { Subject, TokenCheck } from '../facade/token-check.js';
 
 export interface EnteredMethod extends CalledMethod {
   /** Without token, rate, and number of calls. */
@@ -119,13 +120,14 @@ export class CallEntrance<T extends Teller> {
     const { clients, streams } = this.desk;
     const among = kind === 'unary' || kind === 'client_stream' ? clients : streams;
     if (this.tokens === undefined) return this.desk.faultOfCaller(call, among);
-    const known = this.tokens.known(metadata);
+    const [header] = metadata.get('authorization');
+    const known = this.tokens.known(header);
     return known === undefined
-      ? this.tokens.check(metadata, connectionOf(call)).then((found) => this.faultOfSubject(call, among, found))
+      ? this.tokens.check(header, connectionOf(call)).then((found) => this.faultOfSubject(call, among, found))
       : this.faultOfSubject(call, among, known);
   }
 
-  private faultOfSubject(call: EnteringCall, among: ClientLimit, found: Subject | Fault): Fault | undefined {
+  private faultOfSubject(call: EnteringCall, among: ClientLimit<Caller>, found: Subject | Fault): Fault | undefined {
     if (!('subject' in found)) return found;
     this.desk.callers.recognise(call, found.subject);
     return this.desk.faultOfCaller(call, among);
@@ -259,8 +261,9 @@ class Arrival<T extends Teller> implements Listener {
 
   /** What is wrong, by the word of grpc-js. */
   private faultOf({ code = status.UNKNOWN, details = '' }: Status): Fault {
-    const reason = REASONS[code] ?? (this.isComplete ? status[code] : 'MALFORMED_REQUEST');
-    return { code, message: details, reason };
+    const name = status[code] as FaultCode;
+    const reason = REASONS[code] ?? (this.isComplete ? name : 'MALFORMED_REQUEST');
+    return { code: name, message: details, reason };
   }
 
   private read(metadata: Metadata, isSecondLook: boolean): void {

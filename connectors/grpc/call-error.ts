@@ -5,7 +5,8 @@ import {
   PublishEventsResponseSchema,
 } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { type Reaction, RivuletError } from '../../runtime/errors.js';
-import { type FieldViolation, readDetails } from './status-details.js';
+import { type FieldViolation } from '../facade/fault.js';
+import { readDetails } from './status-details.js';
 
 /** How far an interrupted PublishEvents came. */
 export interface PublishedSoFar {

@@ -21,9 +21,10 @@ import {
 import type { CallDesk } from './call-desk.js';
 import { CallEntrance } from './call-entrance.js';
 import { CallSpan, type SpannedCall } from './call-span.js';
-import type { CalledMethod, CallKind, CallObserver } from './ports.js';
-import { type Fault, faultOf, type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
-import type { TokenCheck } from './token-check.js';
+import type { CalledMethod, CallKind, CallObserver } from '../facade/ports.js';
+import { type Fault, faultOf } from '../facade/fault.js';
+import { type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
+import type { TokenCheck } from '../facade/token-check.js';
 
 const REQUEST_ID = /^[\w.:/+=~-]{1,128}$/;
 

@@ -6,7 +6,7 @@ import { type Attributes, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, tra
 import { Metadata } from '@grpc/grpc-js';
 import { contextOf, type TraceHeaders, traceHeaders } from '../../runtime/trace-context.js';
 import { enteredAs } from './callers.js';
-import type { CalledMethod } from './ports.js';
+import type { CalledMethod } from '../facade/ports.js';
 import { REQUEST_ID_KEY } from './status-details.js';
 
 /** In the initial metadata of an answer: the `traceparent` of the latest traced event that the list has taken in. */

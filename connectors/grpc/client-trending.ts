@@ -13,7 +13,7 @@ import {
 } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
 import { RivuletError } from '../../runtime/errors.js';
 import { followed, type StreamOptions, type Target } from './client-streams.js';
-import type { TrendingEntry, TrendingRanking, TrendingWindow } from './ports.js';
+import type { TrendingEntry, TrendingRanking, TrendingWindow } from '../facade/ports.js';
 
 export interface TrendingRequest {
   /** The hour that runs, or with the 23 before it; absent: the hour. */

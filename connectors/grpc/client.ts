@@ -36,7 +36,7 @@ import { followed, type StreamOptions } from './client-streams.js';
 import { type TrendingRequest, trendingUpdates, type TrendingUpdate } from './client-trending.js';
 import { type ClientTls, clientCredentials } from './credentials.js';
 import { pour } from './event-pouring.js';
-import type { AnswerItem } from './ports.js';
+import type { AnswerItem } from '../facade/ports.js';
 import { serviceDefinition } from './service-definition.js';
 
 export interface ConnectOptions {
@@ -75,7 +75,7 @@ export interface Recommendations {
 export { CallError } from './call-error.js';
 export type { StreamOptions } from './client-streams.js';
 export type { RankedEntry, TrendingRequest, TrendingState, TrendingUpdate } from './client-trending.js';
-export type { AnswerItem, TrendingEntry, TrendingRanking, TrendingWindow } from './ports.js';
+export type { AnswerItem, TrendingEntry, TrendingRanking, TrendingWindow } from '../facade/ports.js';
 
 export interface PublishSummary {
   readonly accepted: number;

@@ -1,18 +1,8 @@
 /** TLS from files, for the server and for the client. */
-import { X509Certificate } from 'node:crypto';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
-import { fatal } from '../../runtime/errors.js';
-import { readAll, watchFiles, type WatchOptions } from './watched-files.js';
-
-/** PEM files. */
-export interface ServerTls {
-  /** The certificate and what leads from it to a known authority. */
-  readonly certPath: string;
-  readonly keyPath: string;
-  /** Authorities of clients; when given, a client without a certificate of one of them is turned away (mTLS). */
-  readonly clientCaPath?: string;
-}
+import { type ServerTls, usable, watchTls } from '../facade/server-tls.js';
+import { readAll, type WatchOptions } from '../facade/watched-files.js';
 
 /** PEM files; without `caPath`, the authorities that Node knows. */
 export interface ClientTls {
@@ -33,23 +23,11 @@ export interface WatchedCredentials {
 /** Of files that may be replaced: new connections are made with what they hold by then. */
 export async function serverCredentials(tls: ServerTls | undefined, watch: WatchOptions): Promise<WatchedCredentials> {
   if (tls === undefined) return { credentials: ServerCredentials.createInsecure(), close: () => undefined };
-  const { certPath, keyPath, clientCaPath } = tls;
-  const paths = [certPath, keyPath, ...(clientCaPath === undefined ? [] : [clientCaPath])];
   let credentials: ReloadedCredentials | undefined;
-  const close = await watchFiles(
-    paths,
-    'GRPC_TLS_UNREADABLE',
-    ([cert, key, ca]) => {
-      const context: SecureContextOptions = { cert: cert!, key: key!, ...(ca === undefined ? {} : { ca }) };
-      // grpc-js would find out when it listens, and say less; or, later, take no connections any more.
-      usable(certPath, () => createSecureContext(context));
-      // A file without a certificate in it would be taken, and no client believed.
-      if (ca !== undefined) usable(clientCaPath, () => new X509Certificate(ca));
-      if (credentials === undefined) credentials = new ReloadedCredentials(ca !== undefined, context);
-      else credentials.replace(context);
-    },
-    watch,
-  );
+  const close = await watchTls(tls, watch, (context) => {
+    if (credentials === undefined) credentials = new ReloadedCredentials(tls.clientCaPath !== undefined, context);
+    else credentials.replace(context);
+  });
   return { credentials: credentials!, close };
 }
 
@@ -75,16 +53,4 @@ export async function clientCredentials(tls: ClientTls | undefined): Promise<Cha
 }
 
 const pemIf = async (path: string | undefined): Promise<Buffer | null> =>
-  path === undefined ? null : (await readAll([path], 'GRPC_TLS_UNREADABLE'))[0]!;
-
-/** OpenSSL's own words say little; the path says more. */
-function usable<T>(path: string | undefined, make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    throw fatal('GRPC_TLS_UNUSABLE', `the TLS files at ${path ?? 'the given paths'} do not work`, {
-      cause,
-      hint: 'certificate and key must be PEM, unencrypted, and belong together',
-    });
-  }
-}
+  path === undefined ? null : (await readAll([path], 'TLS_UNREADABLE'))[0]!;

@@ -1,7 +1,7 @@
 /** PublishEvents: which calls are open. */
 import type { sendUnaryData } from '@grpc/grpc-js';
 import type { CallDesk } from './call-desk.js';
-import type { EventPublisher } from './ports.js';
+import type { EventPublisher } from '../facade/ports.js';
 import { PublishCall, type PublishStream } from './publish-call.js';
 
 export class EventHandlers {

@@ -3,7 +3,7 @@
  * lines are cut short, hold nothing of headers, which may be tokens, and come at most once a second.
  */
 import type { Clock, Logger } from '../../runtime/ports.js';
-import { Seldom } from './seldom.js';
+import { Seldom } from '../facade/seldom.js';
 
 const TELL_EVERY_MS = 1_000;
 const CHARACTERS_MAX = 300;

@@ -8,16 +8,13 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { CallDesk } from './call-desk.js';
 import { spanOf } from './call-span.js';
-import { type Fault, faultOf, refusal } from './status-details.js';
+import type { FollowerStream, StreamListener } from '../facade/trending-hub.js';
+import { type Fault, faultOf } from '../facade/fault.js';
+import { refusal } from './status-details.js';
 
 export type ByteStream = ServerWritableStream<Buffer, Buffer>;
 
-export interface StreamListener {
-  onFree(): void;
-  onEnd(): void;
-}
-
-export class PacedStream {
+export class PacedStream implements FollowerStream {
   /** When the last message was written, by the clock of the desk. */
   sentAtMs = -Infinity;
   private isOnItsWay = false;

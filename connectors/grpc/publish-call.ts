@@ -20,10 +20,11 @@ import { asError, reactionOf, transient } from '../../runtime/errors.js';
 import type { TraceHeaders } from '../../runtime/trace-context.js';
 import type { CallDesk } from './call-desk.js';
 import { spanOf } from './call-span.js';
-import { soundEvent } from './event-fields.js';
-import type { EventPublisher } from './ports.js';
+import { soundEvent } from '../facade/event-fields.js';
+import type { EventPublisher } from '../facade/ports.js';
 import { asBuffer } from './service-definition.js';
-import { type Fault, faultOf, invalidFields, malformed, refusal } from './status-details.js';
+import { type Fault, faultOf, invalidFields } from '../facade/fault.js';
+import { malformed, refusal } from './status-details.js';
 
 const EVENTS = PublishEventsRequestSchema.field.events.number;
 const MESSAGE_EVENTS_MAX = 10_000;
@@ -73,7 +74,7 @@ export class PublishCall {
   interrupt(): void {
     if (this.allRead && this.isDrained()) return;
     const error = transient(
-      'GRPC_STOPPING',
+      'NODE_STOPPING',
       'the node stops: send the rest to another, or to this one when it is back',
     );
     this.fail(faultOf(error), this.index);

@@ -14,10 +14,11 @@ import { asError } from '../../runtime/errors.js';
 import { answerBytes, batchBytes } from './answer-bytes.js';
 import type { CallDesk } from './call-desk.js';
 import { spanOf } from './call-span.js';
-import type { Answer, RecommendationAnswers, RecommendationQuery } from './ports.js';
+import type { Answer, RecommendationAnswers, RecommendationQuery } from '../facade/ports.js';
 import { type BatchQuery, batchQueryOf, queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
-import { faultOf, type FieldViolation, refusal } from './status-details.js';
+import { faultOf, type FieldViolation } from '../facade/fault.js';
+import { refusal } from './status-details.js';
 
 type Call = ServerUnaryCall<Buffer, Buffer>;
 type Reply = sendUnaryData<Buffer>;

@@ -12,10 +12,10 @@ import { streamedBytes } from './answer-bytes.js';
 import type { CallDesk } from './call-desk.js';
 import { type CallSpan, spanOf } from './call-span.js';
 import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
-import type { Answer, RecommendationAnswers, RecommendationChanges, RecommendationQuery } from './ports.js';
+import type { Answer, RecommendationAnswers, RecommendationChanges, RecommendationQuery } from '../facade/ports.js';
 import { queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
-import { Rounds, turn } from './rounds.js';
+import { Rounds, turn } from '../facade/rounds.js';
 
 /** Twenty looks a second at the versions; a page shows no more. */
 const ROUND_EVERY_MS = 50;

@@ -9,12 +9,11 @@ import {
   TrendingRanking as Ranking,
   TrendingWindow as Window,
 } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
-import type { RecommendationQuery, TrendingQuery, TrendingRanking, TrendingWindow } from './ports.js';
-import type { FieldViolation } from './status-details.js';
+import type { RecommendationQuery, TrendingRanking, TrendingWindow } from '../facade/ports.js';
+import type { Subscription } from '../facade/trending-hub.js';
+import type { FieldViolation } from '../facade/fault.js';
+import { LIMIT_DEFAULT, LIMIT_MAX, textProblem } from '../facade/text-problem.js';
 
-export const ID_BYTES_MAX = 256;
-export const LIMIT_MAX = 100;
-export const LIMIT_DEFAULT = 10;
 export const BATCH_USERS_MAX = 100;
 
 const NO_USER = 'is required: set it to the id of the user, as in the events';
@@ -57,13 +56,6 @@ export function batchQueryOf(request: BatchGetRecommendationsRequest): BatchQuer
   if (wrong.length > 0) return wrong;
   const rest = { limit: limitOf(limit), category: categoryOf(category), excludeSeen, explain };
   return { userIds, limit: rest.limit, queries: userIds.map((userId) => ({ userId, ...rest })) };
-}
-
-export interface Subscription {
-  readonly query: TrendingQuery;
-  readonly limit: number;
-  /** What the caller has; `undefined`: nothing. */
-  readonly afterRevision: number | undefined;
 }
 
 const WINDOWS: Readonly<Record<Window, TrendingWindow>> = {
@@ -117,18 +109,3 @@ const limitProblem = (limit: number): string | undefined =>
   limit < 0 || limit > LIMIT_MAX
     ? `is ${limit}, must be from 1 to ${LIMIT_MAX}; leave it out (or 0) for ${LIMIT_DEFAULT}`
     : undefined;
-
-/** Names of things: short, without control characters (U+0000–U+001F, U+007F–U+009F). */
-export function textProblem(text: string): string | undefined {
-  // A UTF-16 unit takes at most three bytes: most ids need no measuring.
-  const bytes = text.length * 3 <= ID_BYTES_MAX ? 0 : Buffer.byteLength(text);
-  if (bytes > ID_BYTES_MAX) return `has ${bytes} bytes, must have at most ${ID_BYTES_MAX}`;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) {
-      const hex = code.toString(16).padStart(2, '0');
-      return `has a control character (0x${hex}) at position ${i}: take it out (is it a line end?)`;
-    }
-  }
-  return undefined;
-}

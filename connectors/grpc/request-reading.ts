@@ -1,7 +1,8 @@
 /** From the bytes of a request to a checked question, or to what is wrong with it. */
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
-import type { FieldViolation } from './status-details.js';
-import { type Fault, invalidFields, malformed } from './status-details.js';
+import type { FieldViolation } from '../facade/fault.js';
+import { type Fault, invalidFields } from '../facade/fault.js';
+import { malformed } from './status-details.js';
 
 export type Reading<T> = { readonly asked: T } | { readonly fault: Fault };
 

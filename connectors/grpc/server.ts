@@ -21,7 +21,9 @@ import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
-import { serverCredentials, type ServerTls } from './credentials.js';
+import { serverCredentials } from './credentials.js';
+import { dangerOf } from '../facade/danger.js';
+import type { ServerTls } from '../facade/server-tls.js';
 import { EventHandlers } from './event-service.js';
 import { CallGuard } from './call-guard.js';
 import { libraryLog } from './library-log.js';
@@ -31,16 +33,17 @@ import type {
   RecommendationAnswers,
   RecommendationChanges,
   TrendingLists,
-} from './ports.js';
+} from '../facade/ports.js';
 import { recommendationHandlers } from './recommendation-service.js';
 import { RecommendationHub } from './recommendation-stream.js';
 import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
 import { type ServiceTaker, StandingStreams } from './standing-streams.js';
-import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
+import type { AuthOptions, TokenCheck, TokenCheckOptions } from '../facade/token-check.js';
 import { boundConnections, boundTimeouts } from './transport.js';
-import { RELOAD_EVERY_MS } from './watched-files.js';
-import { type TrendingCounts, TrendingHub } from './trending-service.js';
+import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
+import type { TrendingCounts } from '../facade/trending-hub.js';
+import { TrendingHandlers } from './trending-service.js';
 
 export interface GrpcServerOptions {
   readonly answers: RecommendationAnswers;
@@ -103,7 +106,10 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
   if (tokens !== undefined) watches.push(() => tokens.close());
   if (logger !== undefined) {
     setLogger(libraryLog(logger, clock));
-    const danger = dangerOf(host, options);
+    const danger = dangerOf(host, {
+      asksWho: auth !== undefined || tls?.clientCaPath !== undefined,
+      isSecure: tls !== undefined,
+    });
     if (danger !== undefined) logger.warn({ host }, danger);
   }
 
@@ -118,7 +124,7 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
   const events = new EventHandlers(options.publisher, desk);
   const standing = new StandingStreams(guarded(false));
   const recommendations = changes && new RecommendationHub(answers, changes, desk, clock);
-  const trends = trending && new TrendingHub(trending, desk, clock);
+  const trends = trending && new TrendingHandlers(trending, desk, clock);
   standing.addService(byteServiceDefinition(RecommendationService), {
     ...recommendationHandlers(answers, desk),
     ...(recommendations && { streamRecommendations: recommendations.streamRecommendations }),
@@ -180,23 +186,9 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
 
 /** What checks tokens is loaded only where it is asked for. */
 async function openTokens(options: TokenCheckOptions): Promise<TokenCheck> {
-  const { TokenCheck } = await import('./token-check.js');
+  const { TokenCheck } = await import('../facade/token-check.js');
   return TokenCheck.open(options);
 }
-
-/** What strangers could do, if they can do something. */
-function dangerOf(host: string, { tls, auth }: GrpcServerOptions): string | undefined {
-  if (isLoopback(host)) return undefined;
-  const isKnown = auth !== undefined || tls?.clientCaPath !== undefined;
-  if (!isKnown) {
-    return 'whoever reaches this port can read recommendations and send events: ask for tokens (grpcAuth) or client certificates (grpcTlsClientCaFile)';
-  }
-  if (tls === undefined)
-    return 'tokens travel here without TLS, for all on the way to read: set grpcTlsCertFile and grpcTlsKeyFile';
-  return undefined;
-}
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);
 
 /** With the details of errors, so that clients can show them. */
 const reflected = (services: readonly DescService[]): readonly DescFile[] =>

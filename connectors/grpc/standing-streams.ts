@@ -3,7 +3,8 @@
  * so that a stop does not wait for them.
  */
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { type Refusal, refusal, STOPPING } from './status-details.js';
+import { STOPPING } from '../facade/fault.js';
+import { type Refusal, refusal } from './status-details.js';
 
 /** All that is done with a stream here; grpc-js turns the error into the status of the call. */
 interface OpenStream {

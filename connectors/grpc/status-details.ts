@@ -18,7 +18,7 @@ import {
   RetryInfoSchema,
 } from '../../proto/gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../../proto/gen/google/rpc/status_pb.js';
-import { RivuletError } from '../../runtime/errors.js';
+import type { Fault, FieldViolation } from '../facade/fault.js';
 import { asBuffer } from './service-definition.js';
 
 export const REQUEST_ID_KEY = 'x-request-id';
@@ -27,115 +27,18 @@ const DOMAIN = 'rivulet';
 /** Headers have no flow control, and proxies cut long ones off. */
 const MESSAGE_CHARS_MAX = 500;
 const VIOLATIONS_MAX = 16;
-/** When to come back after a refusal that has to do with load or with the world away for a moment. */
-const RETRY_AFTER_MS = 500;
-
-export interface FieldViolation {
-  /** Path of the field, as in the .proto: `user_id`. */
-  readonly field: string;
-  /** What is wrong, and what would be right. */
-  readonly description: string;
-}
-
-/** Why a call is refused. */
-export interface Fault {
-  readonly code: status;
-  readonly message: string;
-  /** UPPER_SNAKE_CASE; programs may match it. */
-  readonly reason: string;
-  readonly violations?: readonly FieldViolation[];
-  readonly retryAfterMs?: number;
-  /** Facts for programs that belong to the reason. */
-  readonly metadata?: Readonly<Record<string, string>>;
-  /** The client that has used up what it may. */
-  readonly client?: string;
-  /** Trailers of their own, for clients that read no details. */
-  readonly trailers?: Readonly<Record<string, string>>;
-  readonly also?: Any;
-  /** What was thrown, when that is ours to mend: for the log, never sent. */
-  readonly error?: unknown;
-}
-
-export function invalidFields(violations: readonly FieldViolation[]): Fault {
-  const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
-  return { code: status.INVALID_ARGUMENT, message, reason: 'INVALID_FIELD', violations };
-}
 
 export const malformed = (typeName: string): Fault => ({
-  code: status.INVALID_ARGUMENT,
+  code: 'INVALID_ARGUMENT',
   message: `the bytes are not a ${typeName}, or a text is not UTF-8: generate the client from the .proto of this version`,
   reason: 'MALFORMED_REQUEST',
 });
 
-export const tooSlow = (msMax: number): Fault => ({
-  code: status.DEADLINE_EXCEEDED,
-  message: `the request was not complete within ${msMax / 1000} s`,
-  reason: 'REQUEST_TOO_SLOW',
-});
-
-const exhausted = (client: string, reason: string, message: string, retryAfterMs = RETRY_AFTER_MS): Fault => ({
-  ...{ code: status.RESOURCE_EXHAUSTED, message, reason, retryAfterMs, client },
-});
-
-export const tooManyCalls = (callsMax: number, client: string): Fault =>
-  exhausted(client, 'TOO_MANY_CALLS', `${callsMax} calls of this client are under way: wait for some to end`);
-
-export const tooManyStreams = (streamsMax: number, client: string): Fault =>
-  exhausted(client, 'TOO_MANY_STREAMS', `${streamsMax} streams of this client are open: end some, or share them`);
-
-export const tooMuchHeld = (bytesMax: number, client: string): Fault =>
-  exhausted(
-    client,
-    'TOO_MUCH_HELD',
-    `more than ${bytesMax} bytes are kept for this client: end the messages that it has begun, and read its answers`,
-  );
-
-export const tooFast = (perSecond: number, client: string, waitMs: number): Fault =>
-  exhausted(client, 'RATE_EXCEEDED', `this client may begin ${perSecond} calls per second: slow down`, waitMs);
-
-/** As RFC 6750 has it for HTTP: what to bring is in `www-authenticate`. */
-export function unauthenticated(reason: string, message: string): Fault {
-  const description = message.replaceAll(/[^\x20-\x7e]|["\\]/g, "'");
-  const wrong = reason === 'TOKEN_MISSING' ? '' : `, error="invalid_token", error_description="${description}"`;
-  const challenge = `Bearer realm="rivulet"${wrong}`;
-  return { code: status.UNAUTHENTICATED, message, reason, trailers: { 'www-authenticate': challenge } };
-}
-
-/** For streams that only the client would end. */
-export const STOPPING: Fault = {
-  code: status.UNAVAILABLE,
-  message: 'the node stops: ask another, or this one when it is back',
-  reason: 'GRPC_STOPPING',
-  retryAfterMs: RETRY_AFTER_MS,
-};
-
 export const TOO_LATE: Fault = {
-  code: status.DEADLINE_EXCEEDED,
+  code: 'DEADLINE_EXCEEDED',
   message: 'the deadline had passed before the call was taken up',
   reason: 'DEADLINE_PASSED',
 };
-
-const INTERNAL: Fault = {
-  code: status.INTERNAL,
-  message: 'internal error, the log of the node says more',
-  reason: 'INTERNAL',
-};
-
-/** What a client is told of an error: what it can react to by name; of bugs and of our own disorder only that there is one. */
-export function faultOf(error: unknown): Fault {
-  const known = error instanceof RivuletError ? error : undefined;
-  switch (known?.reaction) {
-    case 'poison':
-      return { code: status.INVALID_ARGUMENT, message: known.message, reason: known.code };
-    case 'transient':
-      return { code: status.UNAVAILABLE, message: known.message, reason: known.code, retryAfterMs: RETRY_AFTER_MS };
-    case 'fatal':
-      return { ...INTERNAL, message: 'the node cannot go on, its log says why', reason: known.code, error };
-    case 'bug':
-    case undefined:
-      return { ...INTERNAL, error };
-  }
-}
 
 /** What grpc-js takes as an error. */
 export interface Refusal {
@@ -147,7 +50,8 @@ export interface Refusal {
 }
 
 export function refusal(fault: Fault): Refusal {
-  const { code, reason, metadata = {} } = fault;
+  const { reason, metadata = {} } = fault;
+  const code = status[fault.code];
   const message = clean(fault.message);
   const details: Any[] = [];
   if (fault.violations !== undefined) {

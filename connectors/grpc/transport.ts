@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server as NetServer } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
 import type { Clock, Logger } from '../../runtime/ports.js';
-import { Seldom } from './seldom.js';
+import { Seldom } from '../facade/seldom.js';
 
 /** Of grpc-js, what is not in its types: the tests of what is here fail where that has changed. */
 interface ServerInside {
@@ -25,7 +25,7 @@ export function boundConnections(server: Server, max: number, clock: Clock, logg
       if (told.untoldBefore() === undefined) return;
       logger?.warn(
         { turnedAway, max },
-        'connections are turned away: raise grpcConnections.atOnce, or let clients share theirs',
+        'connections are turned away: raise connections.atOnce, or let clients share theirs',
       );
     });
   }

@@ -7,7 +7,8 @@ import {
   TrendingSnapshotSchema,
 } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
 import { tag, writeCount, writeDouble, writeRevision, writeText, writeTime, written } from './message-writing.js';
-import type { TrendingEntry, TrendingList } from './ports.js';
+import type { TrendingEntry, TrendingList } from '../facade/ports.js';
+import { differenceOf, type TrendingEncoder } from '../facade/trending-feed.js';
 
 const { LengthDelimited: BYTES, Varint: VARINT, Bit64: DOUBLE } = WireType;
 
@@ -59,16 +60,10 @@ export const deltaBytes = (from: TrendingList, to: TrendingList): Buffer =>
     writeRevision(out, FROM_REVISION, from.revision);
     writeTime(out, DELTA_START, to.window?.startMs);
     writeTime(out, DELTA_END, to.window?.endMs);
-    const before = new Map(from.items.map((entry, i) => [entry.itemId, i]));
-    const moved: number[] = [];
-    to.items.forEach((entry, i) => {
-      const was = before.get(entry.itemId);
-      before.delete(entry.itemId);
-      if (was === undefined) writeItem(out, ENTERED, entry, i + 1);
-      else if (was !== i || !isSameEntry(from.items[was]!, entry)) moved.push(i);
-    });
+    const { entered, moved, left } = differenceOf(from, to);
+    for (const i of entered) writeItem(out, ENTERED, to.items[i]!, i + 1);
     for (const i of moved) writeItem(out, MOVED, to.items[i]!, i + 1);
-    for (const itemId of before.keys()) out.uint32(LEFT).string(itemId);
+    for (const itemId of left) out.uint32(LEFT).string(itemId);
     out.join();
   });
 
@@ -78,21 +73,6 @@ export const heartbeatBytes = (state: TrendingList): Buffer =>
     writeHead(out, state);
     out.uint32(HEARTBEAT).fork().join();
   });
-
-/** Whether two states look alike to who sees them; the revision is not seen, and what time alone changes is no change. */
-export const isSameList = (a: TrendingList, b: TrendingList): boolean =>
-  a.window?.startMs === b.window?.startMs &&
-  a.window?.endMs === b.window?.endMs &&
-  (a.items === b.items ||
-    (a.items.length === b.items.length && a.items.every((entry, i) => isSameEntry(entry, b.items[i]!))));
-
-const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
-  a === b ||
-  (a.itemId === b.itemId &&
-    a.score === b.score &&
-    a.views === b.views &&
-    a.clicks === b.clicks &&
-    a.category === b.category);
 
 function writeHead(out: BinaryWriter, { revision, asOfMs }: TrendingList): void {
   writeRevision(out, REVISION, revision);
@@ -110,3 +90,9 @@ function writeItem(out: BinaryWriter, fieldTag: number, entry: TrendingEntry, ra
   writeDouble(out, VELOCITY, entry.velocity);
   out.join();
 }
+
+export const TRENDING_BYTES: TrendingEncoder = {
+  snapshot: snapshotBytes,
+  delta: deltaBytes,
+  heartbeat: heartbeatBytes,
+};

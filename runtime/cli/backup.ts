@@ -22,7 +22,7 @@ import type { BackupOptions } from './commands-backup.js';
 import { Interrupted } from './exit.js';
 import { hasCode, natsOf } from './nats-link.js';
 import { pipelineOptions } from './node-options.js';
-import { version } from './program.js';
+import { version } from '../main-about.js';
 import { settingsOf } from './settings.js';
 import { openStoredCopies } from './stored-copies.js';
 import { bytesText, grouped } from './terminal.js';

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { CONFIG_KEYS } from '../config-schema.js';
 import type { SettingOptions } from './commands-node.js';
-import { aboutOf, ENGINE_KEYS, GRPC_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from './settings.js';
+import { aboutOf, ENGINE_KEYS, GRPC_KEYS, HTTP_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from './settings.js';
 
 export interface JsonOptions extends SettingOptions {
   readonly json?: true;
@@ -43,8 +43,9 @@ function config(rivulet: Command): void {
       const { config: run } = await import('./config.js');
       run(options);
     });
-  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...ENGINE_KEYS]).addHelpText('after', () =>
-    keysHelp(),
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...HTTP_KEYS, ...ENGINE_KEYS]).addHelpText(
+    'after',
+    () => keysHelp(),
   );
 }
 
@@ -96,7 +97,7 @@ function doctor(rivulet: Command): void {
       const { doctor: run } = await import('./doctor.js');
       process.exitCode = await run(options);
     });
-  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS]).addHelpText(
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...HTTP_KEYS]).addHelpText(
     'after',
     '\nExamples:\n  rivulet doctor\n  rivulet doctor --nats-url nats://nats-1:4222 --json',
   );

@@ -1,6 +1,6 @@
 /** Commands that run a node, or ask one. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ENGINE_KEYS, GRPC_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from './settings.js';
+import { ENGINE_KEYS, GRPC_KEYS, HTTP_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from './settings.js';
 
 /** For flags: a whole number in a range. */
 export const wholeNumber =
@@ -45,7 +45,14 @@ function demo(rivulet: Command): void {
       const { demo: run } = await import('./demo.js');
       process.exitCode = await run(options);
     });
-  withSettings(command, [...STATE_KEYS, 'natsServer', 'natsPort', ...GRPC_KEYS, ...ENGINE_KEYS]).addHelpText(
+  withSettings(command, [
+    ...STATE_KEYS,
+    'natsServer',
+    'natsPort',
+    ...GRPC_KEYS,
+    ...HTTP_KEYS,
+    ...ENGINE_KEYS,
+  ]).addHelpText(
     'after',
     `
 Examples:
@@ -79,7 +86,7 @@ function start(rivulet: Command): void {
       const { start: run } = await import('./start.js');
       process.exitCode = await run(options);
     });
-  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...ENGINE_KEYS]).addHelpText(
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...HTTP_KEYS, ...ENGINE_KEYS]).addHelpText(
     'after',
     `
 Examples:

@@ -1,5 +1,5 @@
 /** What the demo shows, taken from the node once a second: totals, rates, one user's list and how it changed. */
-import type { AnswerItem } from '../../connectors/grpc/ports.js';
+import type { AnswerItem } from '../../connectors/facade/ports.js';
 import type { RunningNode } from '../main-node.js';
 import type { DemoFeed } from './demo-feed.js';
 

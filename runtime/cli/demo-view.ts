@@ -7,6 +7,8 @@ export interface Place {
   readonly nats: string;
   readonly natsVersion: string;
   readonly grpc: string;
+  /** `http://127.0.0.1:8080` */
+  readonly http: string;
   readonly dataDir: string;
   /** How far behind the newest event the watermark is meant to be. */
   readonly watermarkDelayMs: number;
@@ -29,7 +31,7 @@ export function page(
   { columns, rows }: PageSize,
 ): PageLine[] {
   const [cut, whole] = [(text: string): PageLine => ({ text }), (text: string): PageLine => ({ text, whole: true })];
-  const head = `Rivulet demo   up ${duration(figures.upMs)}   gRPC ${place.grpc}   NATS ${place.nats}   data in ${place.dataDir}`;
+  const head = `Rivulet demo   up ${duration(figures.upMs)}   page ${place.http}   gRPC ${place.grpc}   NATS ${place.nats}   data in ${place.dataDir}`;
   const tries = commands.map((command) => whole(`    ${command}`));
   const triesRows = tries.reduce((sum, { text }) => sum + rowsOf(text, columns), 0);
   const facts = factsOf(figures, place);

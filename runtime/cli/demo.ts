@@ -10,7 +10,7 @@ import { DemoFeed } from './demo-feed.js';
 import { type Figures, FiguresTaker } from './demo-figures.js';
 import { line, page, type Place } from './demo-view.js';
 import { runNode } from './live-run.js';
-import { addressOf } from './node-link.js';
+import { addressOf, httpAddressOf } from './node-link.js';
 import { nodeOptions } from './node-options.js';
 import { hasScreen, Screen } from './screen.js';
 import { settingsOf } from './settings.js';
@@ -66,7 +66,9 @@ async function show(
 ): Promise<void> {
   const resumedEvents = await eventsSoFar(node, signal);
   const place = { ...placeOf(node, config), resumedEvents, news };
-  say(`gRPC on ${place.grpc}, NATS ${place.natsVersion} at ${place.nats}, data in ${place.dataDir}`);
+  say(
+    `Page and REST at ${place.http}, gRPC on ${place.grpc}, NATS ${place.natsVersion} at ${place.nats}, data in ${place.dataDir}`,
+  );
   const log = await openNatsLog(await connectNats({ url: node.natsUrl }, 'rivulet-demo-shop'));
   // The feed's failure must end the view as well, and the other way round.
   const over = new AbortController();
@@ -125,12 +127,13 @@ async function eventsSoFar(node: RunningNode, signal: AbortSignal): Promise<numb
 }
 
 function placeOf(
-  { natsUrl, natsVersion, grpcPort }: RunningNode,
+  { natsUrl, natsVersion, grpcPort, httpPort }: RunningNode,
   config: Config,
 ): Omit<Place, 'resumedEvents' | 'news'> {
   return {
     ...{ nats: natsUrl, natsVersion },
     grpc: addressOf({ ...config, grpcPort }),
+    http: httpAddressOf(config, httpPort),
     dataDir: config.dataDir,
     watermarkDelayMs: config.pipeline.watermarkDelaySeconds * 1000,
   };

@@ -14,11 +14,11 @@ const DEADLINE_MS = 3_000;
 export const grpcChecks = (config: Config): Check[] => [{ name: 'grpc', run: () => grpc(config) }];
 
 async function grpc(config: Config): Promise<Finding> {
-  const { grpcHost, grpcPort, grpcTlsCertFile } = config;
+  const { grpcHost, grpcPort, tlsCertFile } = config;
   if (grpcPort === 0) return ok('gRPC takes any free port');
   if (await isFree(grpcHost, grpcPort)) return ok(`gRPC port ${grpcPort} is free, no node answers there now`);
   const address = addressOf(config);
-  if (grpcTlsCertFile !== undefined)
+  if (tlsCertFile !== undefined)
     return warning(`something listens on ${address}, with TLS`, 'ask it: rivulet get USER --tls-ca FILE');
   const client = await connectRivulet(address, { deadlineMs: DEADLINE_MS });
   try {

@@ -32,11 +32,15 @@ function nobodyThere(error: unknown, address: string): Error | undefined {
 }
 
 /** Where the node of this configuration is reached from this machine. */
-export function addressOf({ grpcHost, grpcPort }: Config): string {
-  const host =
-    { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[grpcHost] ?? (grpcHost.includes(':') ? `[${grpcHost}]` : grpcHost);
-  return `${host}:${grpcPort}`;
-}
+export const addressOf = ({ grpcHost, grpcPort }: Config): string => `${reachable(grpcHost)}:${grpcPort}`;
+
+/** Where the page, REST and the metrics of a node on this machine are: `http://127.0.0.1:8080`. */
+export const httpAddressOf = ({ httpHost, tlsCertFile }: Config, port: number): string =>
+  `${tlsCertFile === undefined ? 'http' : 'https'}://${reachable(httpHost)}:${port}`;
+
+/** The host as a client on this machine names it. */
+const reachable = (host: string): string =>
+  ({ '0.0.0.0': '127.0.0.1', '::': '[::1]' })[host] ?? (host.includes(':') ? `[${host}]` : host);
 
 /** The token may stand in the environment: command lines can be read by others. */
 function connectOptions(options: LinkOptions): ConnectOptions {

@@ -5,7 +5,7 @@ import type { NatsOptions } from '../../connectors/nats/connect.js';
 import type { ActorKnobs } from '../actor.js';
 import type { Config } from '../config.js';
 import type { NodeOptions } from '../main-node.js';
-import { grpcOptions } from './grpc-options.js';
+import { grpcOptions, httpOptions } from './facade-options.js';
 
 const MIB = 1024 * 1024;
 const SECOND_MS = 1000;
@@ -43,6 +43,7 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     copyEveryMs: config.copyEverySeconds * SECOND_MS,
     streamBytesMax: streamBytesMax(config),
     grpc: grpcOptions(config),
+    http: httpOptions(config),
   };
 }
 

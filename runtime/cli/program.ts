@@ -1,5 +1,5 @@
 /** The commands of `rivulet`: names, flags, help. What they do is loaded when they run, so that help comes at once. */
-import { existsSync, readFileSync } from 'node:fs';
+import { version } from '../main-about.js';
 import { Command, CommanderError } from 'commander';
 import { backupCommands } from './commands-backup.js';
 import { inspectionCommands } from './commands-inspection.js';
@@ -63,11 +63,4 @@ function usageText(text: string): string {
   const meant = /^\(Did you mean (.*)\?\)$/.exec(rest[0] ?? '')?.[1];
   const hint = meant === undefined ? 'see rivulet --help, or rivulet <command> --help' : `did you mean ${meant}?`;
   return message.startsWith('error: ') ? `${message} [USAGE]\nhint: ${hint}\n` : text;
-}
-
-export function version(): string {
-  // From dist/, and from the sources.
-  const paths = ['../../../package.json', '../../package.json'].map((path) => new URL(path, import.meta.url));
-  const manifest = readFileSync(paths.find((path) => existsSync(path)) ?? paths[0]!, 'utf8');
-  return (JSON.parse(manifest) as { readonly version: string }).version;
 }

@@ -16,7 +16,7 @@ import { keepStreams } from './backup-take.js';
 import { bytesBar } from './bytes-bar.js';
 import type { RestoreOptions } from './commands-backup.js';
 import { natsOptions } from './node-options.js';
-import { version } from './program.js';
+import { version } from '../main-about.js';
 import { setDirectoryAside } from './repair-plan.js';
 import { brokenOff, workDirectory } from './repartition-journal.js';
 import { type Kept, restoreStreams } from './restore-streams.js';

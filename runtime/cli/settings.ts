@@ -8,6 +8,7 @@ import { configKey, type FlagValue } from '../config-sources.js';
 export const STATE_KEYS = ['dataDir', 'logLevel'] as const;
 export const NATS_KEYS = ['natsUrl', 'natsServer', 'natsPort'] as const;
 export const GRPC_KEYS = ['grpcHost', 'grpcPort'] as const;
+export const HTTP_KEYS = ['httpHost', 'httpPort'] as const;
 export const ENGINE_KEYS = [
   'partitions',
   'sourcePartitions',

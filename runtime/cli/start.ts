@@ -3,6 +3,7 @@ import pino from 'pino';
 import { loadingThreads, usefulThreads } from '../main-loading.js';
 import type { NodeOptions } from '../main-node.js';
 import type { SettingOptions } from './commands-node.js';
+import { httpAddressOf } from './node-link.js';
 import { runNode } from './live-run.js';
 import { nodeOptions } from './node-options.js';
 import { settingsOf } from './settings.js';
@@ -24,12 +25,13 @@ export async function start(options: SettingOptions): Promise<number> {
   };
   return runNode(
     launch,
-    async ({ grpcPort, natsUrl, natsVersion }) => {
+    async ({ grpcPort, httpPort, natsUrl, natsVersion }) => {
       const { grpcHost, dataDir, partitions, threads } = config;
-      const where = { grpc: `${grpcHost}:${grpcPort}`, nats: natsUrl, natsVersion, dataDir, partitions, threads };
+      const http = httpAddressOf(config, httpPort);
+      const where = { grpc: `${grpcHost}:${grpcPort}`, http, nats: natsUrl, natsVersion, dataDir, partitions, threads };
       logger.info(where, 'listening');
       process.stdout.write(
-        `rivulet is up: gRPC on ${where.grpc}, NATS ${natsVersion} at ${natsUrl}, data in ${dataDir}, ${partitions} partitions\n`,
+        `rivulet is up: gRPC on ${where.grpc}, HTTP at ${http}, NATS ${natsVersion} at ${natsUrl}, data in ${dataDir}, ${partitions} partitions\n`,
       );
     },
     () => {

@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../runtime/clock.js';
-import type { TrendingEntry, TrendingList, TrendingLists } from '../../connectors/grpc/ports.js';
+import type { TrendingEntry, TrendingList, TrendingLists } from '../../connectors/facade/ports.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
 import { transient } from '../../runtime/errors.js';
 

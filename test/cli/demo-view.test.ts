@@ -38,6 +38,7 @@ const PLACE: Place = {
   nats: 'nats://127.0.0.1:4222',
   natsVersion: '2.15.1',
   grpc: '127.0.0.1:50051',
+  http: 'http://127.0.0.1:8080',
   dataDir: './.rivulet',
   watermarkDelayMs: 600_000,
   resumedEvents: 0,
@@ -52,7 +53,7 @@ describe('the page', () => {
   it('says what happens', () => {
     const text = texts(60, 200).join('\n');
     for (const says of [
-      'up 72 s   gRPC 127.0.0.1:50051   NATS nats://127.0.0.1:4222',
+      'up 72 s   page http://127.0.0.1:8080   gRPC 127.0.0.1:50051   NATS nats://127.0.0.1:4222',
       'events      50 per second, 12,345 so far\n',
       'late 21   dead letters 14   duplicates 19',
       '26 of 26 run   restarts 0\n',

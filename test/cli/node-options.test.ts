@@ -1,7 +1,8 @@
 /** From configuration to options: what each key becomes, and that no key is dead. */
 import { describe, expect, it } from 'vitest';
 import { CALL_LIMITS } from '../../connectors/grpc/call-limits.js';
-import { RELOAD_EVERY_MS } from '../../connectors/grpc/watched-files.js';
+import { HTTP_LIMITS } from '../../connectors/http/http-limits.js';
+import { RELOAD_EVERY_MS } from '../../connectors/facade/watched-files.js';
 import { boundedPipeline } from '../../runtime/cli/replay-command.js';
 import { natsOptions, nodeOptions, pipelineOptions } from '../../runtime/cli/node-options.js';
 import { type Config, loadConfig } from '../../runtime/config.js';
@@ -52,7 +53,7 @@ describe('keys', () => {
 
 describe('a node', () => {
   it('is built of the defaults', () => {
-    const { pipeline, grpc, knobs, ...rest } = nodeOptions(configWith());
+    const { pipeline, grpc, http, knobs, ...rest } = nodeOptions(configWith());
     expect(rest).toEqual({
       dataDir: './.rivulet',
       leaseMs: 4_000,
@@ -69,6 +70,8 @@ describe('a node', () => {
     const { limits, ...place } = grpc;
     expect(place).toEqual({ host: '127.0.0.1', port: 50051, reloadEveryMs: RELOAD_EVERY_MS });
     expect({ ...CALL_LIMITS, ...limits }).toEqual(CALL_LIMITS);
+    expect(http).toMatchObject({ host: '127.0.0.1', port: 8080, reloadEveryMs: RELOAD_EVERY_MS, origins: [] });
+    expect({ ...HTTP_LIMITS, ...http.limits }).toEqual(HTTP_LIMITS);
     expect(knobs.snapshotEveryMs).toBe(2000);
     expect(knobs.snapshotEveryBytes).toBe(64 * 1024 * 1024);
     // It would be full before that.
@@ -94,17 +97,17 @@ describe('a node', () => {
   });
 
   it('has TLS when it has a certificate', () => {
-    const files = { grpcTlsCertFile: 'c', grpcTlsKeyFile: 'k', grpcTlsClientCaFile: 'a' };
+    const files = { tlsCertFile: 'c', tlsKeyFile: 'k', tlsClientCaFile: 'a' };
     expect(nodeOptions(configWith(files)).grpc.tls).toEqual({ certPath: 'c', keyPath: 'k', clientCaPath: 'a' });
   });
 
   it('asks for tokens when it has keys to check them with', () => {
     const values = {
-      'grpcAuth.jwksFile': 'keys.json',
-      'grpcAuth.issuer': 'https://issuer.example.com',
-      'grpcAuth.audience': 'rivulet',
-      'grpcAuth.algorithms': 'ES256, EdDSA',
-      'grpcAuth.clockSkewSeconds': '5',
+      'auth.jwksFile': 'keys.json',
+      'auth.issuer': 'https://issuer.example.com',
+      'auth.audience': 'rivulet',
+      'auth.algorithms': 'ES256, EdDSA',
+      'auth.clockSkewSeconds': '5',
     };
     expect(nodeOptions(configWith(values)).grpc.auth).toEqual({
       keys: { file: 'keys.json' },

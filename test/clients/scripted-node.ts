@@ -8,10 +8,10 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
-  status,
 } from '@grpc/grpc-js';
 import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
-import { invalidFields, refusal } from '../../connectors/grpc/status-details.js';
+import { type Fault, invalidFields } from '../../connectors/facade/fault.js';
+import { refusal } from '../../connectors/grpc/status-details.js';
 import {
   type BatchGetRecommendationsRequest,
   type BatchGetRecommendationsResponse,
@@ -106,7 +106,7 @@ export async function startScriptedNode(credentials: ServerCredentials): Promise
   return { ...node, address: `127.0.0.1:${port}`, stop: () => server.forceShutdown() };
 }
 
-const STOPS = { code: status.UNAVAILABLE, message: 'the node stops', reason: 'NODE_STOPS' };
+const STOPS: Fault = { code: 'UNAVAILABLE', message: 'the node stops', reason: 'NODE_STOPS' };
 const FIRST = { 'p-1': 12.5, 'p-2': 3.25 };
 
 const listOf = (userId: string, scores: Readonly<Record<string, number>>): GetRecommendationsResponse =>

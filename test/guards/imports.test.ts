@@ -50,7 +50,10 @@ const ROWS: readonly Row[] = [
 
   // Each its one external library. A new connector needs a row only if it brings a library.
   { from: 'connectors/nats/',   may: [...CONNECTOR, '@nats-io/*'] },
-  { from: 'connectors/grpc/',   may: [...CONNECTOR, 'runtime/trace-context', '@opentelemetry/api', '@grpc/*', 'grpc-health-check', 'jose'] },
+  { from: 'connectors/facade/', may: [...CONNECTOR, 'type:runtime/trace-context', 'jose'] },
+  { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
+  { from: 'connectors/http/page/', may: ['./', 'preact', 'preact/*'] },
+  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'fastify', '@fastify/*', 'zod', 'swagger-ui-dist'] },
   // Frame types are values: what reads and writes frames needs them.
   { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'actors/model'] },
   // Runs in a browser: nothing of Node, nothing of ours that does.

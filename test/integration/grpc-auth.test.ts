@@ -4,8 +4,8 @@ import { status } from '@grpc/grpc-js';
 import type { CallError } from '../../connectors/grpc/call-error.js';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
 import type { GrpcServerOptions } from '../../connectors/grpc/server.js';
-import type { AuthOptions } from '../../connectors/grpc/token-check.js';
-import type { KeyPlace } from '../../connectors/grpc/token-keys.js';
+import type { AuthOptions } from '../../connectors/facade/token-check.js';
+import type { KeyPlace } from '../../connectors/facade/token-keys.js';
 import { systemClock } from '../../runtime/clock.js';
 import { ANSWER, anEvent, bareClient, facade, failure, RECOMMEND, sendBytes } from '../connectors/grpc/facade.js';
 import {
@@ -202,9 +202,9 @@ describe('keys', () => {
   });
 
   it.each([
-    ['is not there', undefined, 'GRPC_KEYS_UNREADABLE'],
-    ['is no key set', 'certainly not', 'GRPC_KEYS_UNUSABLE'],
-    ['holds a shared secret only', JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0' }] }), 'GRPC_KEYS_UNUSABLE'],
+    ['is not there', undefined, 'KEYS_UNREADABLE'],
+    ['is no key set', 'certainly not', 'KEYS_UNUSABLE'],
+    ['holds a shared secret only', JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0' }] }), 'KEYS_UNUSABLE'],
   ])('in a file that %s stop the start', async (_, text, code) => {
     const path = text === undefined ? '/no/keys.json' : keyFile(text).path;
     await expect(guarded({ file: path })).rejects.toMatchObject({ reaction: 'fatal', code });

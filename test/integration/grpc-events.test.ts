@@ -3,7 +3,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import type { EventInit } from '../../connectors/grpc/client.js';
-import type { EventPublisher } from '../../connectors/grpc/ports.js';
+import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { PublishEventsResponseSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { systemClock } from '../../runtime/clock.js';

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CallError } from '../../connectors/grpc/call-error.js';
 import { systemClock } from '../../runtime/clock.js';
-import { type Answer } from '../../connectors/grpc/ports.js';
+import { type Answer } from '../../connectors/facade/ports.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
 import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
 import {
@@ -171,7 +171,7 @@ describe('a stop', () => {
     await stopped;
     expect(performance.now() - startedMs).toBeLessThan(5000);
     // So that a subscriber comes back, and not at once.
-    const hint = { code: 'GRPC_UNAVAILABLE', reason: 'GRPC_STOPPING', retryAfterMs: 500 };
+    const hint = { code: 'GRPC_UNAVAILABLE', reason: 'NODE_STOPPING', retryAfterMs: 500 };
     expect(await watched.ended).toMatchObject(hint);
     expect(watched.seen).toEqual(['SERVING', 'NOT_SERVING']);
   });
@@ -190,7 +190,7 @@ describe('a stop', () => {
     gate.resolve();
     expect(await call).toMatchObject({
       code: 'GRPC_UNAVAILABLE',
-      reason: 'GRPC_STOPPING',
+      reason: 'NODE_STOPPING',
       published: { accepted: 2, rejected: 1, resendFrom: 3 },
     });
   });

@@ -5,7 +5,7 @@ import type { ClientReadableStream, Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CallError } from '../../connectors/grpc/call-error.js';
 import { type ConnectOptions, connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
-import type { Answer } from '../../connectors/grpc/ports.js';
+import type { Answer } from '../../connectors/facade/ports.js';
 import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
 import { QuotaFailureSchema } from '../../proto/gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../../proto/gen/google/rpc/status_pb.js';

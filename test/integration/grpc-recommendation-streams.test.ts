@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { CallError } from '../../connectors/grpc/call-error.js';
 import type { Recommendations } from '../../connectors/grpc/client.js';
-import type { Answer, RecommendationChanges, RecommendationQuery } from '../../connectors/grpc/ports.js';
+import type { Answer, RecommendationChanges, RecommendationQuery } from '../../connectors/facade/ports.js';
 import { transient } from '../../runtime/errors.js';
 import { ANSWER, facade, failure } from '../connectors/grpc/facade.js';
 import { settled, VirtualClock } from '../runtime/virtual-clock.js';

@@ -4,7 +4,7 @@ import type { Metadata } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 import { describe, expect, it, vi } from 'vitest';
 import { CallError } from '../../connectors/grpc/call-error.js';
-import type { EventPublisher } from '../../connectors/grpc/ports.js';
+import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { CallMetrics } from '../../runtime/call-metrics.js';

@@ -95,7 +95,7 @@ describe.skipIf(!hasOpenssl)(`replaced TLS files${hasOpenssl ? '' : ' (skipped: 
 
     write(pem('second.pem'), pem('second.key'));
     await vi.waitFor(async () => expect(await shownBy(server.port)).toBe('CN=second'));
-    expect(refusals().every((line) => line.includes('GRPC_TLS_UNUSABLE'))).toBe(true);
+    expect(refusals().every((line) => line.includes('TLS_UNUSABLE'))).toBe(true);
     expect(lines.join('\n')).not.toContain('PRIVATE KEY');
   });
 

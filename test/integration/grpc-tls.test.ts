@@ -1,6 +1,7 @@
 /** TLS and mTLS with certificates made here. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ClientTls, ServerTls } from '../../connectors/grpc/credentials.js';
+import type { ClientTls } from '../../connectors/grpc/credentials.js';
+import type { ServerTls } from '../../connectors/facade/server-tls.js';
 import { systemClock } from '../../runtime/clock.js';
 import { connectRivulet } from '../../connectors/grpc/client.js';
 import { startGrpcServer } from '../../connectors/grpc/server.js';
@@ -62,7 +63,7 @@ describe.skipIf(!hasOpenssl)(`TLS${hasOpenssl ? '' : ' (skipped: openssl is not 
     await expect(
       startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, clock: systemClock, port: 0, tls }),
     ).rejects.toMatchObject({
-      code: 'GRPC_TLS_UNUSABLE',
+      code: 'TLS_UNUSABLE',
       reaction: 'fatal',
     });
   });
@@ -70,7 +71,7 @@ describe.skipIf(!hasOpenssl)(`TLS${hasOpenssl ? '' : ' (skipped: openssl is not 
 
 describe('a TLS file that is not there', () => {
   const missing = { certPath: file('no.pem'), keyPath: file('no.key') };
-  const says = { code: 'GRPC_TLS_UNREADABLE', reaction: 'fatal', message: expect.stringContaining(file('no')) };
+  const says = { code: 'TLS_UNREADABLE', reaction: 'fatal', message: expect.stringContaining(file('no')) };
 
   it('stops the start of a server', async () => {
     const start = startGrpcServer({

@@ -9,7 +9,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Answer, EventPublisher } from '../../connectors/grpc/ports.js';
+import type { Answer, EventPublisher } from '../../connectors/facade/ports.js';
 import {
   BatchGetRecommendationsRequestSchema,
   GetRecommendationsRequestSchema,

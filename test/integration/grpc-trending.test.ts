@@ -199,7 +199,7 @@ describe('a stop', () => {
     await server.stop(10_000);
     expect(performance.now() - startedMs).toBeLessThan(5000);
     const error = await failure(firstOf(updates));
-    expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'GRPC_STOPPING', retryAfterMs: 500 });
+    expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'NODE_STOPPING', retryAfterMs: 500 });
     expect(calls).toMatchObject([{ method: METHOD, code: 'UNAVAILABLE' }]);
     expect(lists.followers).toBe(0);
   });

@@ -3,7 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answerBytes, batchBytes, streamedBytes } from '../../../connectors/grpc/answer-bytes.js';
-import type { Answer } from '../../../connectors/grpc/ports.js';
+import type { Answer } from '../../../connectors/facade/ports.js';
 import {
   BatchGetRecommendationsResponseSchema,
   type GetRecommendationsResponse,

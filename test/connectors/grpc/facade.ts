@@ -10,7 +10,7 @@ import {
   type RivuletClient,
 } from '../../../connectors/grpc/client.js';
 import { CallError } from '../../../connectors/grpc/call-error.js';
-import type { Answer, CalledMethod, EndedCall, EventPublisher } from '../../../connectors/grpc/ports.js';
+import type { Answer, CalledMethod, EndedCall, EventPublisher } from '../../../connectors/facade/ports.js';
 import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from '../../../connectors/grpc/server.js';
 import { EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
 

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { queryOf, textProblem } from '../../../connectors/grpc/request-fields.js';
+import { textProblem } from '../../../connectors/facade/text-problem.js';
+import { queryOf } from '../../../connectors/grpc/request-fields.js';
 import { GetRecommendationsRequestSchema } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 
 type Given = Partial<{ userId: string; limit: number; category: string; excludeSeen: boolean; explain: boolean }>;

@@ -1,7 +1,8 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { faultOf, invalidFields, readDetails, refusal, tooManyCalls } from '../../../connectors/grpc/status-details.js';
+import { faultOf, invalidFields, tooManyCalls } from '../../../connectors/facade/fault.js';
+import { readDetails, refusal } from '../../../connectors/grpc/status-details.js';
 import { StatusSchema } from '../../../proto/gen/google/rpc/status_pb.js';
 import { fatal, poison, transient } from '../../../runtime/errors.js';
 
@@ -47,7 +48,7 @@ describe('an error', () => {
     ['anything', 'secret', 'INTERNAL', 'INTERNAL', /^internal error/],
   ])('that is %s has its status, and says no more than it may', (_, error, code, reason, message) => {
     const fault = faultOf(error);
-    expect([status[fault.code], fault.reason]).toEqual([code, reason]);
+    expect([fault.code, fault.reason]).toEqual([code, reason]);
     expect(fault.message).toMatch(message);
     expect(fault.message).not.toMatch(/secret/);
     expect(fault.retryAfterMs).toBe(code === 'UNAVAILABLE' ? 500 : undefined);

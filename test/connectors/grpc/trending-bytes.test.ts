@@ -3,8 +3,9 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stateAfter } from '../../../connectors/grpc/client-trending.js';
-import type { TrendingList } from '../../../connectors/grpc/ports.js';
-import { deltaBytes, heartbeatBytes, isSameList, snapshotBytes } from '../../../connectors/grpc/trending-bytes.js';
+import type { TrendingList } from '../../../connectors/facade/ports.js';
+import { isSameList } from '../../../connectors/facade/trending-feed.js';
+import { deltaBytes, heartbeatBytes, snapshotBytes } from '../../../connectors/grpc/trending-bytes.js';
 import { StreamTrendingResponseSchema } from '../../../proto/gen/rivulet/v1/trending_service_pb.js';
 import { entries } from './trending-lists.js';
 

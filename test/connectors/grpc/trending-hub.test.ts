@@ -7,7 +7,8 @@ import { CallDesk } from '../../../connectors/grpc/call-desk.js';
 import { CALL_LIMITS } from '../../../connectors/grpc/call-limits.js';
 import { stateAfter, type TrendingState } from '../../../connectors/grpc/client-trending.js';
 import type { ByteStream } from '../../../connectors/grpc/paced-stream.js';
-import { HEARTBEAT_MS, TrendingHub } from '../../../connectors/grpc/trending-service.js';
+import { TrendingHandlers } from '../../../connectors/grpc/trending-service.js';
+import { HEARTBEAT_MS } from '../../../connectors/facade/trending-hub.js';
 import {
   StreamTrendingRequestSchema,
   StreamTrendingResponseSchema,
@@ -74,7 +75,7 @@ class HandCall extends EventEmitter {
 
 function bed() {
   const [clock, lists] = [new VirtualClock(), new HandLists()];
-  const hub = new TrendingHub(lists, new CallDesk(CALL_LIMITS, clock, undefined), clock);
+  const hub = new TrendingHandlers(lists, new CallDesk(CALL_LIMITS, clock, undefined), clock);
   onTestFinished(() => hub.stop());
   const follow = (limit: number, given?: Given): HandCall => {
     const call = new HandCall(limit, given);

@@ -8,7 +8,7 @@ import type {
   TrendingLists,
   TrendingQuery,
   TrendingRanking,
-} from '../../../connectors/grpc/ports.js';
+} from '../../../connectors/facade/ports.js';
 import {
   StreamTrendingRequestSchema,
   type StreamTrendingResponse,

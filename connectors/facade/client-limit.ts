@@ -3,24 +3,24 @@
  *
  * Bounded: a client is remembered only while it has calls.
  */
-import type { Caller } from './callers.js';
 import { ClientTally } from './client-tally.js';
 
-export class ClientLimit {
+/** `C`: what of a call tells its client. */
+export class ClientLimit<C> {
   private readonly underWay = new ClientTally();
 
   constructor(
     readonly callsMax: number,
-    private readonly clientOf: (call: Caller) => string,
+    private readonly clientOf: (call: C) => string,
   ) {}
 
   /** Whether the client may start another call. Costs a look at the client only when somebody could be at the limit. */
-  admits(call: Caller): boolean {
+  admits(call: C): boolean {
     return this.underWay.total < this.callsMax || this.underWay.of(this.clientOf(call)) < this.callsMax;
   }
 
   /** Counts a call, until the function it returns is called. */
-  enter(call: Caller): () => void {
+  enter(call: C): () => void {
     const client = this.clientOf(call);
     this.underWay.add(client, 1);
     let left = false;

@@ -1,15 +1,10 @@
-import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { TokenCheck, type TokenCheckOptions } from '../../../connectors/grpc/token-check.js';
-import type { KeyPlace } from '../../../connectors/grpc/token-keys.js';
+import { TokenCheck, type TokenCheckOptions } from '../../../connectors/facade/token-check.js';
+import type { KeyPlace } from '../../../connectors/facade/token-keys.js';
 import { systemClock } from '../../../runtime/clock.js';
-import { hearer, keyFile, keyServer, keySet, RULES, signingKey } from './issuer.js';
+import { hearer, keyFile, keyServer, keySet, RULES, signingKey } from '../grpc/issuer.js';
 
-const bearer = (token: string): Metadata => {
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${token}`);
-  return metadata;
-};
+const bearer = (token: string): string => `Bearer ${token}`;
 
 const CONNECTION = {};
 
@@ -27,7 +22,7 @@ async function checking(text: string) {
 }
 
 /** A token that only looks like one, and a different one each time. */
-const invented = (kid: string, n: number): Metadata => {
+const invented = (kid: string, n: number): string => {
   const part = (fields: object): string => Buffer.from(JSON.stringify(fields)).toString('base64url');
   return bearer(`${part({ alg: 'ES256', kid })}.${part({ n })}.${Buffer.alloc(64, n).toString('base64url')}`);
 };
@@ -131,7 +126,7 @@ describe('a key set', () => {
     const call = bearer(await (await signingKey('k1')).sign());
     expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
     const none = { file: keyFile(keySet({ kty: 'RSA', kid: 'bad' })).path };
-    await expect(opened(none)).rejects.toMatchObject({ code: 'GRPC_KEYS_UNUSABLE' });
+    await expect(opened(none)).rejects.toMatchObject({ code: 'KEYS_UNUSABLE' });
   });
 
   it('with a key that cannot be used: it is logged, and a token that names it is as one that names none', async () => {

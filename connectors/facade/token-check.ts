@@ -9,12 +9,11 @@
  *   T4  no token is logged, stored or sent back
  */
 import { hash } from 'node:crypto';
-import type { Metadata } from '@grpc/grpc-js';
 import { errors, jwtVerify } from 'jose';
 import { FairTurns } from './fair-turns.js';
 import { transient } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
-import { type Fault, faultOf, unauthenticated } from './status-details.js';
+import { type Fault, faultOf, unauthenticated } from './fault.js';
 import { type KeyPlace, TokenKeys } from './token-keys.js';
 
 export interface AuthOptions {
@@ -75,15 +74,15 @@ export class TokenCheck {
   }
 
   /** What can be said at once: of a good token that is remembered, and of what is no token. */
-  known(metadata: Metadata): Subject | Fault | undefined {
-    const token = tokenOf(metadata);
+  known(header: unknown): Subject | Fault | undefined {
+    const token = tokenOf(header);
     if (typeof token !== 'string') return token;
     const known = this.good.get(keyOf(token));
     return known !== undefined && this.options.clock.nowMs() < known.untilMs ? known : undefined;
   }
 
-  async check(metadata: Metadata, connection: object): Promise<Subject | Fault> {
-    const token = tokenOf(metadata);
+  async check(header: unknown, connection: object): Promise<Subject | Fault> {
+    const token = tokenOf(header);
     if (typeof token !== 'string') return token;
     const key = keyOf(token);
     let checking = this.checking.get(key);
@@ -143,8 +142,8 @@ export class TokenCheck {
 /** No map holds tokens themselves. */
 const keyOf = (token: string): string => hash('sha256', token, 'base64');
 
-function tokenOf(metadata: Metadata): string | Fault {
-  const header = metadata.get('authorization')[0];
+/** Of the value of `authorization`. */
+function tokenOf(header: unknown): string | Fault {
   if (typeof header !== 'string') return MISSING;
   return (header.length > TOKEN_CHARS_MAX ? undefined : TOKEN.exec(header)?.[1]) ?? MALFORMED;
 }

@@ -6,13 +6,41 @@
  *   T3  whatever the number of subscribers, a message is encoded once for all who have the same revision
  *   T4  states are bounded in number and bytes; who has one that is forgotten gets a snapshot
  */
-import type { TrendingList } from './ports.js';
-import { deltaBytes, heartbeatBytes, isSameList, snapshotBytes } from './trending-bytes.js';
+import type { TrendingEntry, TrendingList } from './ports.js';
 
 /** At ten changes a second, those who reconnect within ten seconds resume. */
 const STATES_MAX = 128;
 const STATES_BYTES_MAX = 256 * 1024;
 const ENTRY_BYTES = 120;
+
+/** How messages are written. */
+export interface TrendingEncoder {
+  /** The whole list. */
+  snapshot(state: TrendingList): Buffer;
+  /** What is different in `to` from `from`. */
+  delta(from: TrendingList, to: TrendingList): Buffer;
+  /** Nothing is different from the state. */
+  heartbeat(state: TrendingList): Buffer;
+}
+
+/** The difference between two states of a list: by index in `to.items`, but for those that left. */
+export interface TrendingDifference {
+  readonly entered: readonly number[];
+  readonly moved: readonly number[];
+  readonly left: readonly string[];
+}
+
+export function differenceOf(from: TrendingList, to: TrendingList): TrendingDifference {
+  const before = new Map(from.items.map((entry, i) => [entry.itemId, i]));
+  const [entered, moved]: [number[], number[]] = [[], []];
+  to.items.forEach((entry, i) => {
+    const was = before.get(entry.itemId);
+    before.delete(entry.itemId);
+    if (was === undefined) entered.push(i);
+    else if (was !== i || !isSameEntry(from.items[was]!, entry)) moved.push(i);
+  });
+  return { entered, moved, left: [...before.keys()] };
+}
 
 export class TrendingFeed {
   /** Messages made so far. */
@@ -28,6 +56,7 @@ export class TrendingFeed {
   constructor(
     list: TrendingList,
     private readonly limit: number,
+    private readonly encoder: TrendingEncoder,
   ) {
     this.seen = list;
     this.newest = cutOff(list, limit);
@@ -67,8 +96,8 @@ export class TrendingFeed {
   }
 
   private encode(from: TrendingList | undefined): Buffer {
-    if (from === undefined) return snapshotBytes(this.newest);
-    return from === this.newest ? heartbeatBytes(from) : deltaBytes(from, this.newest);
+    if (from === undefined) return this.encoder.snapshot(this.newest);
+    return from === this.newest ? this.encoder.heartbeat(from) : this.encoder.delta(from, this.newest);
   }
 
   private keep(state: TrendingList): void {
@@ -88,3 +117,18 @@ const cutOff = (list: TrendingList, limit: number): TrendingList =>
 /** About what a state keeps in memory. */
 const bytesOf = ({ items }: TrendingList): number =>
   items.reduce((sum, { itemId, category = '' }) => sum + ENTRY_BYTES + itemId.length + category.length, ENTRY_BYTES);
+
+/** Whether two states look alike to who sees them; the revision is not seen, and what time alone changes is no change. */
+export const isSameList = (a: TrendingList, b: TrendingList): boolean =>
+  a.window?.startMs === b.window?.startMs &&
+  a.window?.endMs === b.window?.endMs &&
+  (a.items === b.items ||
+    (a.items.length === b.items.length && a.items.every((entry, i) => isSameEntry(entry, b.items[i]!))));
+
+const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
+  a === b ||
+  (a.itemId === b.itemId &&
+    a.score === b.score &&
+    a.views === b.views &&
+    a.clicks === b.clicks &&
+    a.category === b.category);

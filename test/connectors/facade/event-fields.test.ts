@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { EventInit } from '../../../connectors/grpc/client.js';
-import { soundEvent } from '../../../connectors/grpc/event-fields.js';
+import { soundEvent } from '../../../connectors/facade/event-fields.js';
 import { EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
-import { anEvent, bytesOf } from './facade.js';
+import { anEvent, bytesOf } from '../grpc/facade.js';
 
 const LATEST_MS = Date.UTC(2019, 9, 2);
 const read = (event: EventInit): ReturnType<typeof soundEvent> => soundEvent(bytesOf(event), LATEST_MS);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Callers } from '../../../connectors/grpc/callers.js';
-import { ClientLimit } from '../../../connectors/grpc/client-limit.js';
+import { ClientLimit } from '../../../connectors/facade/client-limit.js';
 
 const from = (peer: string): { getPeer(): string } => ({ getPeer: () => peer });
 

@@ -54,12 +54,7 @@ export class TokenKeys {
     const keys = new TokenKeys(url, options);
     const watch = { everyMs: options.reloadEveryMs, logger: options.logger };
     if (file !== undefined) {
-      keys.end = await watchFiles(
-        [file],
-        'GRPC_KEYS_UNREADABLE',
-        ([bytes]) => keys.take(bytes!.toString(), file),
-        watch,
-      );
+      keys.end = await watchFiles([file], 'KEYS_UNREADABLE', ([bytes]) => keys.take(bytes!.toString(), file), watch);
       return keys;
     }
     await keys.read();
@@ -142,11 +137,11 @@ function publicKeys(text: string, place: string): FoundKeys {
       return why === undefined;
     });
   } catch (cause) {
-    throw fatal('GRPC_KEYS_UNUSABLE', `${place} holds no JSON Web Key Set`, { cause, hint: KEYS_HINT });
+    throw fatal('KEYS_UNUSABLE', `${place} holds no JSON Web Key Set`, { cause, hint: KEYS_HINT });
   }
   if (keys.length === 0 && all.length > 0) {
     const whys = unusable.map(({ kid, why }) => ` (${kid}: ${why})`).join('');
-    throw fatal('GRPC_KEYS_UNUSABLE', `${place} holds no public key that can be used${whys}`, { hint: KEYS_HINT });
+    throw fatal('KEYS_UNUSABLE', `${place} holds no public key that can be used${whys}`, { hint: KEYS_HINT });
   }
   return { keys, unusable };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CLIENTS_MAX, RateLimit } from '../../../connectors/grpc/rate-limit.js';
+import { CLIENTS_MAX, RateLimit } from '../../../connectors/facade/rate-limit.js';
 
 function limit(perSecond: number, burst: number) {
   const clock = { now: 0 };

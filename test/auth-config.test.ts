@@ -6,7 +6,7 @@ const load = (auth: Record<string, string>): unknown =>
   loadConfig({
     cwd: import.meta.dirname,
     env: {},
-    flags: Object.entries(auth).map(([name, value]) => ({ key: `grpcAuth.${name}`, value, bySet: true })),
+    flags: Object.entries(auth).map(([name, value]) => ({ key: `auth.${name}`, value, bySet: true })),
   });
 
 const GOOD = { jwksFile: 'keys.json', issuer: 'https://issuer.example.com', audience: 'rivulet' };
@@ -25,21 +25,21 @@ describe('tokens', () => {
     [
       'without the name of their issuer',
       { jwksFile, audience: 'a' },
-      /^grpcAuth.jwksFile .*, grpcAuth.audience .* are given: tokens need grpcAuth.issuer/,
+      /^auth.jwksFile .*, auth.audience .* are given: tokens need auth.issuer/,
     ],
-    ['without keys', RULES, /tokens need .* one of grpcAuth.jwksFile and grpcAuth.jwksUrl$/],
-    ['with keys from two places', { ...GOOD, jwksUrl: 'https://x' }, /one of grpcAuth.jwksFile and grpcAuth.jwksUrl$/],
+    ['without keys', RULES, /tokens need .* one of auth.jwksFile and auth.jwksUrl$/],
+    ['with keys from two places', { ...GOOD, jwksUrl: 'https://x' }, /one of auth.jwksFile and auth.jwksUrl$/],
     [
       'with keys that could be changed on their way',
       { ...RULES, jwksUrl: 'http://127.0.0.1.example.com/keys' },
-      /^grpcAuth.jwksUrl is http:.*: give an https URL, or one of http on this machine$/,
+      /^auth.jwksUrl is http:.*: give an https URL, or one of http on this machine$/,
     ],
     [
       'signed with a shared secret',
       { ...GOOD, algorithms: 'ES256,HS256' },
-      /^grpcAuth.algorithms is ES256,HS256 .*: give some of RS256,/,
+      /^auth.algorithms is ES256,HS256 .*: give some of RS256,/,
     ],
-    ['not signed', { ...GOOD, algorithms: 'none' }, /^grpcAuth.algorithms is none /],
+    ['not signed', { ...GOOD, algorithms: 'none' }, /^auth.algorithms is none /],
   ])('%s are refused', (_, auth, message) => {
     expect(() => load(auth)).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) }),

@@ -1,0 +1,15 @@
+/** What strangers could do to who listens there, if they can do something. */
+export function dangerOf(
+  host: string,
+  { asksWho, isSecure }: { asksWho: boolean; isSecure: boolean },
+): string | undefined {
+  if (isLoopback(host)) return undefined;
+  if (!asksWho) {
+    return 'whoever reaches this port can read recommendations and send events: ask for tokens (auth) or client certificates (tlsClientCaFile)';
+  }
+  return isSecure
+    ? undefined
+    : 'tokens travel here without TLS, for all on the way to read: set tlsCertFile and tlsKeyFile';
+}
+
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);

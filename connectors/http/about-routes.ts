@@ -1,0 +1,107 @@
+/** GET /, /health and /metrics: what this is, how it is. */
+import { z } from 'zod';
+import type { NodeReports } from './ports.js';
+import { problemSchema } from './problem.js';
+import type { App } from './zod-provider.js';
+
+const DESCRIPTION = 'A real-time recommendation engine: events in, recommendations and trending lists out.';
+
+/** What a browser is sent to; all else is for programs. */
+export const PAGE = '/ui/';
+
+const LINKS = {
+  page: PAGE,
+  docs: '/docs',
+  openapi: '/openapi.json',
+  health: '/health',
+  metrics: '/metrics',
+  recommendations: '/reco/{user_id}',
+  trending: '/trending',
+  events: '/events',
+} as const;
+
+const tags = ['About'];
+
+const healthSchema = z
+  .object({
+    status: z.enum(['serving', 'degraded', 'starting', 'unavailable', 'stopping']),
+    version: z.string(),
+    node: z.string(),
+    uptime_seconds: z.number(),
+    reasons: z.array(z.string()).describe('Why it does not serve, or takes no events'),
+    dependencies: z.object({
+      nats: z.object({
+        status: z.enum(['up', 'down']),
+        url: z.string(),
+        version: z.string(),
+        away_seconds: z.number().optional(),
+      }),
+    }),
+    stages: z.array(z.object({ stage: z.string(), running: z.int(), partitions: z.int(), failed: z.int() })),
+  })
+  .meta({ id: 'Health' });
+
+const rootSchema = z
+  .object({
+    name: z.string(),
+    version: z.string(),
+    description: z.string(),
+    links: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'Root' });
+
+export function aboutRoutes(app: App, reports: NodeReports): void {
+  app.get(
+    '/',
+    {
+      schema: { tags, summary: 'What this is, and where to look', response: { 200: rootSchema, '4xx': problemSchema } },
+    },
+    (request, reply) => {
+      reply.header('vary', 'accept');
+      if (prefersHtml(request.headers.accept)) void reply.redirect(PAGE, 303);
+      else
+        void reply.send({ name: 'rivulet', version: reports.version, description: DESCRIPTION, links: { ...LINKS } });
+    },
+  );
+  app.get(
+    '/health',
+    {
+      config: { isOpen: true },
+      schema: {
+        tags,
+        summary: 'Whether the node serves, and why not',
+        description: 'Open to all: who probes has no token. 503 while it does not serve.',
+        security: [],
+        response: { 200: healthSchema, 503: healthSchema },
+      },
+    },
+    (_, reply) => {
+      const health = reports.health();
+      const serves = health.status === 'serving' || health.status === 'degraded';
+      void reply
+        .code(serves ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send({ version: reports.version, ...health });
+    },
+  );
+  app.get(
+    '/metrics',
+    {
+      schema: { tags, summary: 'Metrics for Prometheus', produces: ['text/plain'], response: { '4xx': problemSchema } },
+    },
+    async (_, reply) => {
+      const { contentType, text } = await reports.metrics();
+      return reply
+        .header('content-type', contentType)
+        .header('cache-control', 'no-store')
+        .serializer(String)
+        .send(text);
+    },
+  );
+}
+
+/** Browsers name HTML first; curl and programs take anything, or JSON. */
+const prefersHtml = (accept = ''): boolean => {
+  const [html, json] = [accept.indexOf('text/html'), accept.indexOf('application/json')];
+  return html >= 0 && (json < 0 || html < json);
+};

@@ -1,0 +1,206 @@
+/**
+ * The HTTP façade: REST, the page, documents, metrics and health, on one port.
+ *
+ *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
+ *   F2  files of certificates, keys and key sets may be replaced while it runs
+ *   F3  who listens for other machines without asking who they are is told so at the start
+ *   F4  a stop ends streams, lets requests end, and cuts what is left at the deadline
+ *
+ * What holds for every request: app.ts. Who may ask: gate.ts.
+ */
+import type { SecureContextOptions } from 'node:tls';
+import { asError, fatal } from '../../runtime/errors.js';
+import type { Clock, Logger } from '../../runtime/ports.js';
+import { dangerOf } from '../facade/danger.js';
+import type { EventPublisher, RecommendationAnswers, TrendingLists } from '../facade/ports.js';
+import { Seldom } from '../facade/seldom.js';
+import { type ServerTls, watchTls } from '../facade/server-tls.js';
+import type { AuthOptions, TokenCheck } from '../facade/token-check.js';
+import type { TrendingCounts } from '../facade/trending-hub.js';
+import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
+import { aboutRoutes } from './about-routes.js';
+import { createApp } from './app.js';
+import { FaultLog } from './fault-log.js';
+import { Gate } from './gate.js';
+import { HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
+import { recommendationRoutes } from './recommendation-routes.js';
+import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
+import type { App } from './zod-provider.js';
+
+export interface HttpServerOptions {
+  readonly answers: RecommendationAnswers;
+  readonly randomUsers: RandomUsers;
+  readonly publisher: EventPublisher;
+  readonly trending: TrendingLists;
+  readonly reports: NodeReports;
+  /** Loopback unless said otherwise. */
+  readonly host?: string;
+  /** 0: a free one. */
+  readonly port?: number;
+  readonly tls?: ServerTls;
+  /** Absent: whoever reaches the port may ask. */
+  readonly auth?: AuthOptions;
+  /** Origins whose pages may ask (CORS): `https://shop.example.com`. */
+  readonly origins?: readonly string[];
+  /** How often files of certificates, keys and key sets are looked at. */
+  readonly reloadEveryMs?: number;
+  readonly limits?: Partial<HttpLimits>;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+  readonly observer?: RequestObserver;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** What /trending/stream does. */
+  trendingCounts(): TrendingCounts;
+  /** Resolves when nothing is open any more, at the latest after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+export const HTTP_PORT = 8080;
+const LOOPBACK = '127.0.0.1';
+const TELL_EVERY_MS = 60_000;
+
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  /** Ends of what watches files. */
+  const watches: (() => void)[] = [];
+  const unwatch = (): void => watches.forEach((end) => end());
+  try {
+    return await listen(options, watches, unwatch);
+  } catch (error) {
+    unwatch();
+    throw error;
+  }
+}
+
+async function listen(options: HttpServerOptions, watches: (() => void)[], unwatch: () => void): Promise<HttpServer> {
+  const { host = LOOPBACK, port = HTTP_PORT, clock, logger, auth, tls, observer } = options;
+  const { reloadEveryMs = RELOAD_EVERY_MS } = options;
+  const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits };
+  const origins = new Set(options.origins);
+  let tokens: TokenCheck | undefined;
+  if (auth !== undefined) {
+    // What checks tokens is loaded only where it is asked for.
+    const { TokenCheck } = await import('../facade/token-check.js');
+    const check = await TokenCheck.open({ ...auth, reloadEveryMs, clock, logger });
+    watches.push(() => check.close());
+    tokens = check;
+  }
+  const danger = dangerOf(host, {
+    asksWho: auth !== undefined || tls?.clientCaPath !== undefined,
+    isSecure: tls !== undefined,
+  });
+  if (danger !== undefined) logger?.warn({ host, port }, danger);
+
+  const gate = new Gate({ limits, clock, tokens, asksForCertificates: tls?.clientCaPath !== undefined, origins });
+  const frame = { limits, gate, log: new FaultLog(logger, clock), observer, origins };
+  const app = await secured(tls, { everyMs: reloadEveryMs, logger }, watches, (https) =>
+    createApp(https === undefined ? frame : { ...frame, https }),
+  );
+  const streams = routes(app, options, gate);
+  boundConnections(app, limits.connectionsMax, clock, logger);
+  const boundPort = await bind(app, host, port).catch((error: unknown) => {
+    streams.stop();
+    throw error;
+  });
+  let stopped: Promise<void> | undefined;
+  return {
+    port: boundPort,
+    trendingCounts: () => streams.hub.counts(),
+    stop: (deadlineMs) => {
+      stopped ??= stop(app, streams, unwatch, deadlineMs);
+      return stopped;
+    },
+  };
+}
+
+function routes(app: App, options: HttpServerOptions, gate: Gate): TrendingStreams {
+  const { reports, trending, clock, observer } = options;
+  aboutRoutes(app, reports);
+  recommendationRoutes(app, options, gate);
+  return trendingRoutes(app, trending, gate, clock, observer);
+}
+
+/** The app, with TLS of files that may be replaced. Health is open to those without a certificate: the gate asks for it, not the handshake. */
+async function secured(
+  tls: ServerTls | undefined,
+  watch: { readonly everyMs: number; readonly logger: Logger | undefined },
+  watches: (() => void)[],
+  create: (https?: object) => Promise<App>,
+): Promise<App> {
+  if (tls === undefined) return create();
+  let first: SecureContextOptions = {};
+  let use = (context: SecureContextOptions): void => {
+    first = context;
+  };
+  watches.push(
+    await watchTls(tls, watch, (context) => {
+      use(context);
+    }),
+  );
+  const app = await create({ ...first, requestCert: tls.clientCaPath !== undefined, rejectUnauthorized: false });
+  use = (context) => {
+    (app.server as unknown as SecureServer).setSecureContext(context);
+  };
+  return app;
+}
+
+interface SecureServer {
+  setSecureContext(context: SecureContextOptions): void;
+}
+
+function boundConnections({ server }: App, max: number, clock: Clock, logger: Logger | undefined): void {
+  const told = new Seldom(TELL_EVERY_MS, clock);
+  let turnedAway = 0;
+  server.maxConnections = max;
+  server.on('drop', () => {
+    turnedAway++;
+    if (told.untoldBefore() === undefined) return;
+    logger?.warn(
+      { turnedAway, max },
+      'HTTP connections are turned away: raise connections.atOnce, or let clients share theirs',
+    );
+  });
+}
+
+async function bind(app: App, host: string, port: number): Promise<number> {
+  try {
+    await app.listen({ host, port });
+  } catch (thrown) {
+    throw bindError(asError(thrown), `${host}:${port}`);
+  }
+  const address = app.server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+function bindError(cause: NodeJS.ErrnoException, address: string): Error {
+  if (cause.code === 'EADDRINUSE') {
+    return fatal('HTTP_PORT_TAKEN', `another program listens on ${address}`, {
+      cause,
+      hint: 'stop it, or choose another port with --http-port or RIVULET_HTTP_PORT',
+    });
+  }
+  if (cause.code === 'EACCES') {
+    return fatal('HTTP_PORT_REFUSED', `the system does not let this user listen on ${address}`, {
+      cause,
+      hint: 'choose a port above 1023 with --http-port or RIVULET_HTTP_PORT',
+    });
+  }
+  return fatal('HTTP_BIND_FAILED', `cannot listen on ${address}: ${cause.message}`, {
+    cause,
+    hint: 'httpHost must be an address of this machine',
+  });
+}
+
+async function stop(app: App, streams: TrendingStreams, unwatch: () => void, deadlineMs: number): Promise<void> {
+  streams.stop();
+  unwatch();
+  const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(cut);
+  }
+}

@@ -1,0 +1,21 @@
+/** JSON answers with ETags: the same text as long as what is answered is the same, so that who has it need not be sent it again. */
+import { crc32 } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Of a body. Weak: what stands around it (as_of) may differ. */
+export const etagOf = (body: string | Buffer): string => `W/"${crc32(body).toString(36)}-${body.length.toString(36)}"`;
+
+/** Whether the asker has it; the answer is then 304, without a body. */
+export function isKnown({ raw }: FastifyRequest, etag: string): boolean {
+  const given = raw.headers['if-none-match'];
+  return given !== undefined && (given === '*' || given.split(/\s*,\s*/).includes(etag));
+}
+
+/** Sends JSON text with its ETag, or says that the asker has it. What is asked for again is looked at again: it changes by the second. */
+export function sendJson(request: FastifyRequest, reply: FastifyReply, body: string, etag = etagOf(body)): void {
+  reply.header('etag', etag).header('cache-control', 'no-cache');
+  if (isKnown(request, etag)) void reply.code(304).send();
+  else void reply.header('content-type', JSON_TYPE).send(body);
+}

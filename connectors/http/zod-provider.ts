@@ -1,0 +1,68 @@
+/** Schemas of routes are zod's: Fastify checks requests by them, and the types of handlers follow. */
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifySchemaCompiler,
+  FastifyTypeProvider,
+  RawServerDefault,
+} from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { z } from 'zod';
+import { invalidFields } from '../facade/fault.js';
+import { Refused } from './problem.js';
+
+export interface ZodProvider extends FastifyTypeProvider {
+  readonly validator: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown;
+  /** Answers are as their routes make them; a test holds them to their schemas. */
+  readonly serializer: unknown;
+}
+
+export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodProvider>;
+
+/** What of a request a schema is for. */
+const PLACES: Readonly<Record<string, string>> = {
+  body: 'body',
+  params: 'path',
+  querystring: 'query',
+  headers: 'header',
+};
+
+/** Refuses with all that is wrong, each by the name of its field. */
+export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
+  const place = PLACES[httpPart ?? ''] ?? '';
+  return (given: unknown) => {
+    const read = schema.safeParse(given);
+    return read.success ? { value: read.data } : { error: new Refused(faultIn(read.error, given, place)) };
+  };
+};
+
+function faultIn({ issues }: z.ZodError, given: unknown, place: string) {
+  return invalidFields(
+    issues.flatMap((issue) => {
+      if (issue.code === 'unrecognized_keys') {
+        return issue.keys.map((key) => ({
+          field: pathOf([...issue.path, key], place),
+          description: unknownKey(place),
+        }));
+      }
+      const value = issue.path.reduce<unknown>(
+        (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+        given,
+      );
+      const is = value === undefined ? 'is missing' : `is ${shown(value)}`;
+      return [{ field: pathOf(issue.path, place), description: `${is}: ${issue.message}` }];
+    }),
+  );
+}
+
+const pathOf = (path: readonly PropertyKey[], place: string): string => path.map(String).join('.') || place;
+
+const unknownKey = (place: string): string =>
+  `is not known${place === '' ? '' : ` in the ${place}`}: is it a slip? See /docs`;
+
+const SHOWN_CHARS_MAX = 64;
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
+}

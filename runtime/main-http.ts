@@ -1,0 +1,91 @@
+/** The HTTP façade of a node (composition): what it answers from. */
+import type { EventPublisher } from '../connectors/facade/ports.js';
+import type { HealthReport, RequestObserver } from '../connectors/http/ports.js';
+import { type HttpServer, type HttpServerOptions, startHttpServer } from '../connectors/http/server.js';
+import { systemClock } from './clock.js';
+import type { Health } from './health.js';
+import { version } from './main-about.js';
+import type { Views } from './main-view.js';
+import type { Logger } from './ports.js';
+import type { ActorStatus } from './status.js';
+import type { Telemetry } from './telemetry.js';
+
+export type HttpOptions = Pick<HttpServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs' | 'origins'> & {
+  readonly host: string;
+  readonly port: number;
+};
+
+export interface NodeFacts {
+  readonly node: string;
+  readonly natsUrl: string;
+  readonly natsVersion: string;
+  readonly views: Views;
+  readonly publisher: EventPublisher;
+  readonly telemetry: Telemetry;
+  readonly statuses: () => readonly ActorStatus[];
+  readonly natsAwaySinceMs: () => number | undefined;
+  /** Absent until it is known. */
+  readonly health: () => Health | undefined;
+  readonly isStopping: () => boolean;
+  readonly logger: Logger;
+  readonly observer?: RequestObserver;
+}
+
+export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpServer> {
+  const { views, publisher, telemetry, logger, observer } = facts;
+  const startedMs = systemClock.nowMs();
+  const { registry } = telemetry;
+  return startHttpServer({
+    ...options,
+    answers: views.answers,
+    randomUsers: views.randomUsers,
+    trending: views.trending,
+    publisher,
+    reports: {
+      version: version(),
+      health: () => healthReport(facts, startedMs),
+      metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    },
+    clock: systemClock,
+    logger,
+    ...(observer === undefined ? {} : { observer }),
+  });
+}
+
+function healthReport(facts: NodeFacts, startedMs: number): HealthReport {
+  const nowMs = systemClock.nowMs();
+  const health = facts.health();
+  const awaySinceMs = facts.natsAwaySinceMs();
+  const away = awaySinceMs === undefined ? {} : { away_seconds: (nowMs - awaySinceMs) / 1000 };
+  return {
+    status: statusOf(health, facts.isStopping()),
+    node: facts.node,
+    uptime_seconds: (nowMs - startedMs) / 1000,
+    reasons: health?.reasons ?? ['the node starts'],
+    dependencies: {
+      nats: {
+        status: awaySinceMs === undefined ? 'up' : 'down',
+        ...{ url: facts.natsUrl, version: facts.natsVersion, ...away },
+      },
+    },
+    stages: stagesOf(facts.statuses()),
+  };
+}
+
+function statusOf(health: Health | undefined, isStopping: boolean): HealthReport['status'] {
+  if (isStopping) return 'stopping';
+  if (health?.serving !== true) return health === undefined ? 'starting' : 'unavailable';
+  return health.takesEvents ? 'serving' : 'degraded';
+}
+
+function stagesOf(statuses: readonly ActorStatus[]): HealthReport['stages'] {
+  const stages = new Map<string, { running: number; partitions: number; failed: number }>();
+  for (const { stage, state } of statuses) {
+    const sum = stages.get(stage) ?? { running: 0, partitions: 0, failed: 0 };
+    stages.set(stage, sum);
+    sum.partitions++;
+    if (state === 'running') sum.running++;
+    if (state === 'failed') sum.failed++;
+  }
+  return [...stages].map(([stage, sum]) => ({ stage, ...sum }));
+}
