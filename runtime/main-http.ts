@@ -2,9 +2,10 @@
 import type { EventPublisher } from '../connectors/facade/ports.js';
 import type { HealthReport, RequestObserver } from '../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../connectors/http/server.js';
+import { staticFiles } from '../connectors/http/static-files.js';
 import { systemClock } from './clock.js';
 import type { Health } from './health.js';
-import { version } from './main-about.js';
+import { pageFolder, version } from './main-about.js';
 import type { Views } from './main-view.js';
 import type { Logger } from './ports.js';
 import type { ActorStatus } from './status.js';
@@ -35,6 +36,8 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
   const { views, publisher, telemetry, logger, observer } = facts;
   const startedMs = systemClock.nowMs();
   const { registry } = telemetry;
+  const folder = pageFolder();
+  if (folder === undefined) logger.warn({}, 'there is no page at /ui/: it was not built (npm run build)');
   return startHttpServer({
     ...options,
     answers: views.answers,
@@ -48,6 +51,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
     },
     clock: systemClock,
     logger,
+    ...(folder === undefined ? {} : { page: staticFiles(folder) }),
     ...(observer === undefined ? {} : { observer }),
   });
 }

@@ -24,7 +24,9 @@ import { FaultLog } from './fault-log.js';
 import { Gate } from './gate.js';
 import { HTTP_LIMITS, type HttpLimits } from './http-limits.js';
 import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
+import { fileRoutes } from './page-routes.js';
 import { recommendationRoutes } from './recommendation-routes.js';
+import type { StaticFiles } from './static-files.js';
 import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
 import type { App } from './zod-provider.js';
 
@@ -34,6 +36,8 @@ export interface HttpServerOptions {
   readonly publisher: EventPublisher;
   readonly trending: TrendingLists;
   readonly reports: NodeReports;
+  /** Of the page; absent: there is none. */
+  readonly page?: StaticFiles;
   /** Loopback unless said otherwise. */
   readonly host?: string;
   /** 0: a free one. */
@@ -120,6 +124,7 @@ function routes(app: App, options: HttpServerOptions, gate: Gate): TrendingStrea
   const { reports, trending, clock, observer } = options;
   aboutRoutes(app, reports);
   recommendationRoutes(app, options, gate);
+  if (options.page !== undefined) fileRoutes(app, '/ui', options.page);
   return trendingRoutes(app, trending, gate, clock, observer);
 }
 

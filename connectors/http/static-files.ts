@@ -19,7 +19,7 @@ export type StaticAnswer = {
 
 export interface StaticRequest {
   /** GET unless said. */
-  readonly method?: string;
+  readonly method?: string | undefined;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 

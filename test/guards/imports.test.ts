@@ -52,12 +52,11 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/nats/',   may: [...CONNECTOR, '@nats-io/*'] },
   { from: 'connectors/facade/', may: [...CONNECTOR, 'type:runtime/trace-context', 'jose'] },
   { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
-  { from: 'connectors/http/page/', may: ['./', 'preact', 'preact/*'] },
+  // Runs in a browser: nothing of Node, nothing of ours that does.
+  { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
   { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'fastify', '@fastify/*', 'zod', 'swagger-ui-dist'] },
   // Frame types are values: what reads and writes frames needs them.
   { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'actors/model'] },
-  // Runs in a browser: nothing of Node, nothing of ours that does.
-  { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
   { from: 'connectors/',        may: CONNECTOR },
 
   { from: 'test/',              may: ['*'] },

@@ -201,7 +201,9 @@ describe.skipIf(noBrowser)('the page for everyone, in Chromium', () => {
     await allThere(page);
     const loaded = await page.evaluate(() => {
       const [paint] = performance.getEntriesByName('first-contentful-paint');
-      const files = performance.getEntriesByType('resource') as PerformanceResourceTiming[];
+      const files = performance.getEntriesByType('resource') as (PerformanceResourceTiming & {
+        readonly renderBlockingStatus: string;
+      })[];
       return {
         firstPaintMs: Math.round(paint!.startTime),
         files: files.filter(({ initiatorType }) => initiatorType !== 'fetch').map(({ name }) => name),

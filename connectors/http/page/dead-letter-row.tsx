@@ -4,7 +4,7 @@ import type { DeadLetter } from './answers.js';
 import { Icon } from './icons.js';
 import { Mending } from './mending.js';
 import { announce, Notice, Spinner } from './panel.js';
-import { faultOf, postJson, query, RequestFault } from './server.js';
+import { faultOf, postJson, query, type RequestFault } from './server.js';
 import { count, moment } from './wording.js';
 
 interface RowProps {

@@ -32,8 +32,8 @@ export function PageHead({ history, fault }: PageHeadProps) {
           </span>
         )}
         <nav aria-label="More about this server">
-          <a href="/docs">API</a>
-          <a href="/metrics">Metrics</a>
+          <a href="../docs">API</a>
+          <a href="../metrics">Metrics</a>
         </nav>
         <ThemeToggle />
       </div>

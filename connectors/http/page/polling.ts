@@ -10,7 +10,7 @@ export interface Polling {
   /** Why the last try failed; absent when it did not. */
   readonly fault?: RequestFault;
   /** Asks now. */
-  refresh(): void;
+  readonly refresh: () => void;
 }
 
 /** Calls `ask` every `everyMs` while the part is shown; anew when `key` changes. */

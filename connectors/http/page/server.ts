@@ -64,7 +64,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   if (token !== '') headers.set('authorization', `Bearer ${token}`);
   let response: Response;
   try {
-    response = await fetch(path, { ...init, headers, cache: 'no-cache' });
+    // The page is at /ui/, wherever a proxy may have put that.
+    response = await fetch(`..${path}`, { ...init, headers, cache: 'no-cache' });
   } catch (error) {
     if (init.signal?.aborted === true) throw init.signal.reason;
     throw new RequestFault('The server does not answer.', 0, { detail: String(error) });
@@ -77,7 +78,7 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
 
 export async function getJson<T>(path: string, init: RequestInit = {}): Promise<T> {
   const limit = AbortSignal.timeout(REQUEST_MS_MAX);
-  const signal = init.signal == null ? limit : AbortSignal.any([limit, init.signal]);
+  const signal = init.signal === undefined || init.signal === null ? limit : AbortSignal.any([limit, init.signal]);
   try {
     const response = await request(path, { ...init, signal });
     return (await response.json()) as T;

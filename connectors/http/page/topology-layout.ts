@@ -59,7 +59,7 @@ export function layOut(edges: readonly TopologyEdge[], sizes: LayoutSizes): Layo
   return { nodes, edges: placed, along: rows.length * step - sizes.gapAlong, across: most - least };
 }
 
-/** The layer of each node. Edges that would close a circle are left out of account. */
+/** The layer of each node. In a circle, which a topology has not, some edge is left out of account. */
 export function layersOf(edges: readonly TopologyEdge[]): Map<string, number> {
   const from = new Map<string, string[]>();
   const ids = new Set<string>();
