@@ -15,9 +15,11 @@ interface LineChartProps {
 const HEIGHT = 112;
 /** Of a phone, where charts stand one above the other. */
 const LOW_HEIGHT = 84;
-const LOW_BELOW_WIDTH = 360;
+const LOW_BELOW_WIDTH = 340;
 const TOP = 10;
 const BOTTOM = 18;
+/** For the figures beside the lines. */
+const LEFT = 46;
 /** A chart of a page that was just opened is not one point at its edge. */
 const SPAN_MS_MIN = 60_000;
 const SPANS_MS = [60_000, 120_000, 300_000, 600_000];
@@ -29,7 +31,7 @@ export function LineChart({ label, times, lines, format, onPoint }: LineChartPro
   const begin = times.find((_, i) => lines.some(({ values }) => values[i] !== undefined)) ?? end;
   const span = Math.max(SPAN_MS_MIN, end - begin);
   const top = niceMax(Math.max(0, ...lines.flatMap(({ values }) => values.filter((one) => one !== undefined))));
-  const x = (atMs: number): number => width * (1 - (end - atMs) / span);
+  const x = (atMs: number): number => LEFT + (width - LEFT) * (1 - (end - atMs) / span);
   const y = (value: number): number => TOP + (height - TOP - BOTTOM) * (1 - value / top);
   const onMove = (event: PointerEvent): void => {
     const left = event.clientX - ref.current!.getBoundingClientRect().left;
@@ -48,15 +50,15 @@ export function LineChart({ label, times, lines, format, onPoint }: LineChartPro
       <svg width={width} height={height} role="img" aria-label={label}>
         {[top, top / 2, 0].map((value) => (
           <g key={value}>
-            <line class={value === 0 ? 'axis' : 'grid'} x1={0} x2={width} y1={y(value)} y2={y(value)} />
+            <line class={value === 0 ? 'axis' : 'grid'} x1={LEFT} x2={width} y1={y(value)} y2={y(value)} />
             {value > 0 && (
-              <text x={0} y={y(value) - 3}>
+              <text x={0} y={y(value) + 4}>
                 {format(value)}
               </text>
             )}
           </g>
         ))}
-        <text x={x(end - mark)} y={height - 4} class={x(end - mark) < 20 ? '' : 'middle'}>
+        <text x={x(end - mark)} y={height - 4} class={x(end - mark) < LEFT + 20 ? '' : 'middle'}>
           −{mark / 60_000} min
         </text>
         <text x={width} y={height - 4} class="end">
