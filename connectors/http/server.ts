@@ -29,7 +29,9 @@ import { itemRoutes } from './item-routes.js';
 import { lateEventRoutes } from './late-event-routes.js';
 import type { Operations } from './operations-ports.js';
 import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
+import { fileRoutes } from './page-routes.js';
 import { recommendationRoutes } from './recommendation-routes.js';
+import type { StaticFiles } from './static-files.js';
 import { statusRoutes } from './status-routes.js';
 import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
 import type { App } from './zod-provider.js';
@@ -43,6 +45,8 @@ export interface HttpServerOptions {
   readonly reports: NodeReports;
   /** Absent: without the routes for operations. */
   readonly operations?: Operations;
+  /** Of the page; absent: there is none. */
+  readonly page?: StaticFiles;
   /** Loopback unless said otherwise. */
   readonly host?: string;
   /** 0: a free one. */
@@ -136,6 +140,7 @@ function routes(app: App, options: HttpServerOptions, gate: Gate, limits: HttpLi
     lateEventRoutes(app, operations.lateEvents, gate);
     statusRoutes(app, operations.status);
   }
+  if (options.page !== undefined) fileRoutes(app, '/ui', options.page);
   return trendingRoutes(app, trending, gate, clock, observer);
 }
 

@@ -1,0 +1,158 @@
+/**
+ * The files of a folder, in memory from the start on: no request reads the disk, and no path leads out of the folder.
+ *
+ *   F1  a file is answered as it was when it was loaded, with its type and an entity tag
+ *   F2  what a build has put beside it compressed (`.br`, `.gz`) is sent to who accepts it; nothing is compressed here
+ *   F3  a name that carries a hash of its bytes may be kept for good; anything else is asked for again each time (304 when nothing is new)
+ *   F4  a strict Content-Security-Policy: nothing from elsewhere, nothing inline
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export type StaticAnswer = {
+  readonly status: 200 | 304 | 404 | 405;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Absent: no body (304, 404, 405, HEAD). */
+  readonly body?: Buffer;
+};
+
+export interface StaticRequest {
+  /** GET unless said. */
+  readonly method?: string | undefined;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+}
+
+export interface StaticFilesOptions {
+  /** Which names to load; unless said: all of the folder itself, not of folders in it. */
+  readonly names?: readonly string[];
+  /** Replaces or adds directives of the policy: `{ 'style-src': "'self'" }`. */
+  readonly policy?: Readonly<Record<string, string>>;
+  /** Files that are not on disk, by name: an initialiser of a library's page. */
+  readonly extra?: Readonly<Record<string, string>>;
+}
+
+/** `path` is relative to the folder: `` and `/` are its index.html. Without a query. */
+export type StaticFiles = (path: string, request: StaticRequest) => StaticAnswer;
+
+type Encoding = 'br' | 'gzip';
+
+type StaticFile = {
+  readonly type: string;
+  readonly tag: string;
+  readonly cache: string;
+  readonly plain: Buffer;
+  readonly compressed: ReadonlyMap<Encoding, Buffer>;
+};
+
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  mjs: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml',
+  png: 'image/png',
+  ico: 'image/x-icon',
+  json: 'application/json; charset=utf-8',
+  map: 'application/json; charset=utf-8',
+  txt: 'text/plain; charset=utf-8',
+  woff2: 'font/woff2',
+};
+
+const POLICY: Readonly<Record<string, string>> = {
+  'default-src': "'none'",
+  'script-src': "'self'",
+  'style-src': "'self'",
+  'img-src': "'self' data:",
+  'connect-src': "'self'",
+  'base-uri': "'none'",
+  'form-action': "'self'",
+  'frame-ancestors': "'none'",
+};
+
+/** As the bundler writes it: `page-Ab3_xY9-k2.js`. */
+const HASHED = /-[\w-]{10}\.[a-z0-9]+$/;
+const KEPT = 'public, max-age=31536000, immutable';
+const ASKED_AGAIN = 'no-cache';
+const COMPRESSED = /\.(br|gz)$/;
+/** In the order in which they are preferred. */
+const ENDINGS: ReadonlyMap<Encoding, string> = new Map([
+  ['br', '.br'],
+  ['gzip', '.gz'],
+]);
+
+/** Throws what the file system says when the folder or a named file is not there. */
+export function staticFiles(folder: string, { names, policy, extra = {} }: StaticFilesOptions = {}): StaticFiles {
+  const there = new Set(
+    readdirSync(folder, { withFileTypes: true }).flatMap((one) => (one.isFile() ? [one.name] : [])),
+  );
+  const files = new Map<string, StaticFile>();
+  for (const name of names ?? [...there].filter((one) => !COMPRESSED.test(one))) {
+    const compressed = new Map<Encoding, Buffer>();
+    for (const [encoding, ending] of ENDINGS) {
+      if (there.has(name + ending)) compressed.set(encoding, readFileSync(join(folder, name + ending)));
+    }
+    files.set(name, fileOf(name, readFileSync(join(folder, name)), compressed));
+  }
+  for (const [name, text] of Object.entries(extra)) files.set(name, fileOf(name, Buffer.from(text), new Map()));
+  const always = {
+    'content-security-policy': Object.entries({ ...POLICY, ...policy })
+      .map(([directive, sources]) => `${directive} ${sources}`)
+      .join('; '),
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+  };
+  return (path, request) => {
+    const file = files.get(path.replace(/^\//, '') || 'index.html');
+    if (file === undefined) return { status: 404, headers: always };
+    const { method = 'GET' } = request;
+    if (method !== 'GET' && method !== 'HEAD') return { status: 405, headers: { ...always, allow: 'GET, HEAD' } };
+    return answerOf(file, method, request.headers, always);
+  };
+}
+
+function fileOf(name: string, plain: Buffer, compressed: ReadonlyMap<Encoding, Buffer>): StaticFile {
+  return {
+    type: TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
+    tag: createHash('sha256').update(plain).digest('base64url').slice(0, 22),
+    cache: HASHED.test(name) ? KEPT : ASKED_AGAIN,
+    plain,
+    compressed,
+  };
+}
+
+function answerOf(
+  file: StaticFile,
+  method: string,
+  asked: StaticRequest['headers'],
+  always: Readonly<Record<string, string>>,
+): StaticAnswer {
+  const encoding = acceptedOf(textOf(asked['accept-encoding']), file.compressed);
+  // Bytes that differ have tags that differ, as RFC 9110 asks of encodings.
+  const tag = encoding === undefined ? `"${file.tag}"` : `"${file.tag}-${encoding}"`;
+  const headers: Record<string, string> = { ...always, etag: tag, 'cache-control': file.cache };
+  if (file.compressed.size > 0) headers['vary'] = 'accept-encoding';
+  if (matches(textOf(asked['if-none-match']), tag)) return { status: 304, headers };
+  const body = (encoding === undefined ? undefined : file.compressed.get(encoding)) ?? file.plain;
+  headers['content-type'] = file.type;
+  headers['content-length'] = String(body.length);
+  if (encoding !== undefined) headers['content-encoding'] = encoding;
+  return method === 'HEAD' ? { status: 200, headers } : { status: 200, headers, body };
+}
+
+const textOf = (value: string | readonly string[] | undefined): string =>
+  value === undefined ? '' : typeof value === 'string' ? value : value.join(',');
+
+/** `gzip, br;q=0` accepts gzip alone; `*` any. */
+function acceptedOf(header: string, there: ReadonlyMap<Encoding, Buffer>): Encoding | undefined {
+  const weights = new Map<string, number>();
+  for (const part of header.toLowerCase().split(',')) {
+    const [coding = '', ...parameters] = part.split(';').map((one) => one.trim());
+    const weight = parameters.find((one) => one.startsWith('q='));
+    weights.set(coding, weight === undefined ? 1 : Number(weight.slice(2)));
+  }
+  return [...there.keys()].find((encoding) => (weights.get(encoding) ?? weights.get('*') ?? 0) > 0);
+}
+
+const matches = (header: string, tag: string): boolean =>
+  header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === tag);
