@@ -1,5 +1,6 @@
 /** GET /, /health and /metrics: what this is, how it is. */
 import { z } from 'zod';
+import { noBody } from './fields.js';
 import type { NodeReports } from './ports.js';
 import { problemSchema } from './problem.js';
 import type { App } from './zod-provider.js';
@@ -27,6 +28,14 @@ const LINKS = {
 
 const tags = ['About'];
 
+const METRICS_EXAMPLE = '# HELP rivulet_restarts_total …\n# TYPE rivulet_restarts_total counter\n';
+
+const HEALTH = {
+  ...{ status: 'serving', version: '0.1.0', node: 'a', uptime_seconds: 12.5, reasons: [] },
+  dependencies: { nats: { status: 'up', url: 'nats://127.0.0.1:4222', version: '2.15.0' } },
+  stages: [{ stage: 'parse', running: 4, partitions: 4, failed: 0 }],
+};
+
 const healthSchema = z
   .object({
     status: z.enum(['serving', 'degraded', 'starting', 'unavailable', 'stopping']),
@@ -44,7 +53,7 @@ const healthSchema = z
     }),
     stages: z.array(z.object({ stage: z.string(), running: z.int(), partitions: z.int(), failed: z.int() })),
   })
-  .meta({ id: 'Health' });
+  .meta({ id: 'Health', examples: [HEALTH] });
 
 const rootSchema = z
   .object({
@@ -59,7 +68,11 @@ export function aboutRoutes(app: App, reports: NodeReports): void {
   app.get(
     '/',
     {
-      schema: { tags, summary: 'What this is, and where to look', response: { 200: rootSchema, '4xx': problemSchema } },
+      schema: {
+        tags,
+        summary: 'What this is, and where to look',
+        response: { 200: rootSchema, 303: noBody('A browser is sent to the page'), '4xx': problemSchema },
+      },
     },
     (request, reply) => {
       reply.header('vary', 'accept');
@@ -92,7 +105,13 @@ export function aboutRoutes(app: App, reports: NodeReports): void {
   app.get(
     '/metrics',
     {
-      schema: { tags, summary: 'Metrics for Prometheus', produces: ['text/plain'], response: { '4xx': problemSchema } },
+      schema: {
+        tags,
+        summary: 'Metrics for Prometheus',
+        produces: ['text/plain'],
+        example: METRICS_EXAMPLE,
+        response: { '4xx': problemSchema },
+      },
     },
     async (_, reply) => {
       const { contentType, text } = await reports.metrics();

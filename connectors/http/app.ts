@@ -10,26 +10,25 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
-import { RivuletError } from '../../runtime/errors.js';
-import { type Fault, faultOf } from '../facade/fault.js';
-import { answerBroken } from './broken-requests.js';
+import { STOPPING } from '../facade/fault.js';
+import { answerBroken, answerUnusual } from './broken-requests.js';
 import type { FaultLog } from './fault-log.js';
 import type { Gate } from './gate.js';
 import type { HttpLimits } from './http-limits.js';
 import { KnownPaths } from './known-paths.js';
-import type { RequestObserver } from './ports.js';
 import { headersOf, notFound, PROBLEM_TYPE, problemOf, Refused } from './problem.js';
+import { malformed, refusedBy } from './refusals.js';
+import type { RequestTally } from './request-tally.js';
 import { type App, validatorCompiler } from './zod-provider.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Without token, certificate and rate. */
     readonly isOpen?: boolean;
+    /** Without token: a browser can send none with a page that it opens, and there is nothing in it to hide. */
+    readonly isPage?: boolean;
     /** As it is told to the observer. */
     routeName?: string;
-  }
-  interface FastifyRequest {
-    beganMs: number;
   }
 }
 
@@ -37,19 +36,18 @@ export interface AppOptions {
   readonly limits: HttpLimits;
   readonly gate: Gate;
   readonly log: FaultLog;
-  readonly observer: RequestObserver | undefined;
+  readonly tally: RequestTally;
   readonly origins: ReadonlySet<string>;
   /** Of node:https; absent: without TLS. */
   readonly https?: object;
+  readonly isStopping: () => boolean;
 }
-
-/** Methods that are told apart where there is no route: clients may invent more. */
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-const OTHER = '* *';
 
 const REQUEST_ID = /^[\w.:/+=~-]{1,128}$/;
 /** 256 bytes of an id, each written as %XX. */
 const PARAM_CHARS_MAX = 3 * 256;
+/** How often connections are looked at for requests that are not complete in time. */
+const CHECK_EVERY_MS = 5_000;
 
 const idOf = (request: IncomingMessage): string => {
   const given = request.headers['x-request-id'];
@@ -57,7 +55,7 @@ const idOf = (request: IncomingMessage): string => {
 };
 
 export async function createApp(options: AppOptions): Promise<App> {
-  const { limits, gate, log, observer, origins, https } = options;
+  const { limits, gate, log, tally, origins, https, isStopping } = options;
   const server: FastifyServerOptions = {
     logger: false,
     genReqId: (request) => idOf(request as IncomingMessage),
@@ -66,17 +64,30 @@ export async function createApp(options: AppOptions): Promise<App> {
     requestTimeout: limits.requestMsMax,
     keepAliveTimeout: limits.keepAliveMs,
     forceCloseConnections: 'idle',
+    // The gate says it, as a problem.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, ignoreTrailingSlash: true, querystringParser: parsedQuery },
     clientErrorHandler: answerBroken,
     frameworkErrors: (error, request, reply) => {
-      refuse(request, reply, refusedBy(error), log, observer);
+      // There is no route yet, and no hook is passed.
+      tally.began(request);
+      reply.header('x-request-id', request.id);
+      refuse(request, reply, refusedBy(error), log);
+      tally.ended(request, reply.statusCode);
     },
   };
-  const parser = { maxHeaderSize: limits.headerBytesMax };
+  const parser = {
+    maxHeaderSize: limits.headerBytesMax,
+    // Node would refuse without a word.
+    requireHostHeader: false,
+    connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, limits.requestMsMax),
+  };
   const secure: object = https === undefined ? { http: parser } : { https: { ...https, ...parser } };
   const app = fastify({ ...server, ...secure }) as unknown as App;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.removeContentTypeParser('text/plain');
+  answerUnusual(app.server);
   app.decorateRequest('beganMs', 0);
   const paths = new KnownPaths();
   app.addHook('onRoute', (route) => {
@@ -85,62 +96,69 @@ export async function createApp(options: AppOptions): Promise<App> {
     route.config = Object.assign({}, route.config, { routeName: name });
   });
   app.addHook('onRequest', (request, reply, done) => {
-    request.beganMs = performance.now();
-    observer?.began(routeOf(request));
+    tally.began(request);
     reply.header('x-request-id', request.id);
-    const refused = gate.check(request, request.routeOptions.config.isOpen === true);
-    if (!(refused instanceof Promise)) done(refused);
-    else refused.then(done, done);
+    done();
   });
-  if (observer !== undefined) {
-    app.addHook('onSend', (request, reply, payload, done) => {
-      ended(request, reply, observer);
-      done(null, payload);
-    });
-  }
+  // Before the gate: a browser asks without a token whether it may ask with one, and its page may read why it is refused.
   if (origins.size > 0) {
     const exposedHeaders = ['etag', 'x-request-id', 'retry-after', 'www-authenticate'];
-    await app.register(cors, { origin: [...origins], methods: ['GET', 'HEAD', 'POST'], exposedHeaders, maxAge: 600 });
+    const methods = ['GET', 'HEAD', 'POST'];
+    await app.register(cors, { origin: [...origins], methods, exposedHeaders, maxAge: 600, strictPreflight: false });
   }
+  app.addHook('onRequest', (request, reply, done) => {
+    const { isOpen = false, isPage = false } = request.routeOptions.config;
+    const strange = strangeness(request) ?? (isStopping() && !isOpen ? new Refused(STOPPING) : undefined);
+    const refused = strange ?? gate.check(request, isOpen ? 'all' : isPage ? 'page' : 'client');
+    if (!(refused instanceof Promise)) {
+      done(refused ?? unrouted(request, paths));
+      return;
+    }
+    tally.endsWithConnection(request, reply);
+    refused.then((found) => done(found ?? unrouted(request, paths)), done);
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    // Who keeps a connection for its next request would hold up the stop.
+    if (isStopping()) reply.header('connection', 'close');
+    tally.ended(request, reply.statusCode);
+    done(null, payload);
+  });
   app.setNotFoundHandler((request) => {
-    const path = pathOf(request);
-    const allowed = paths.methodsOf(path);
-    if (allowed.length === 0) throw notFound('NOT_FOUND', `there is nothing at ${path}: see /docs`);
-    throw new Refused({
-      code: 'UNIMPLEMENTED',
-      message: `${request.method} is not for ${path}: use ${allowed.join(' or ')}`,
-      reason: 'METHOD_NOT_ALLOWED',
-      trailers: { allow: allowed.join(', ') },
-    });
+    throw unrouted(request, paths) ?? notFound('NOT_FOUND', 'there is nothing');
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    refuse(request, reply, refusedBy(error), log, undefined);
+    refuse(request, reply, refusedBy(error), log);
   });
   return app;
 }
 
-const routeOf = ({ routeOptions, method }: FastifyRequest): string =>
-  routeOptions.config?.routeName ?? (METHODS.has(method) ? `${method} *` : OTHER);
-
-function ended(request: FastifyRequest, { statusCode }: FastifyReply, observer: RequestObserver): void {
-  observer.ended(routeOf(request), statusCode, performance.now() - request.beganMs);
+/** What HTTP asks of a request whatever its path. */
+function strangeness({ raw: { httpVersionMinor, headers } }: FastifyRequest): Refused | undefined {
+  if (headers.host === undefined && httpVersionMinor > 0) return NO_HOST;
+  const { expect } = headers;
+  return expect === undefined || /^100-continue$/i.test(expect) ? undefined : UNEXPECTED;
 }
 
-function refuse(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  refused: Refused,
-  log: FaultLog,
-  observer: RequestObserver | undefined,
-): void {
+const NO_HOST = new Refused(malformed('the header host is missing: HTTP/1.1 asks for it'));
+const UNEXPECTED = new Refused(malformed('the header expect may only be 100-continue'), 417);
+
+/** Looked at before a body is: it does not matter what is wrong with it. */
+function unrouted(request: FastifyRequest, paths: KnownPaths): Refused | undefined {
+  if (!request.is404) return undefined;
+  const path = pathOf(request);
+  const allowed = paths.methodsOf(path);
+  if (allowed.length === 0) return notFound('NOT_FOUND', `there is nothing at ${path}: see /docs`);
+  return new Refused({
+    code: 'UNIMPLEMENTED',
+    message: `${request.method} is not for ${path}: use ${allowed.join(' or ')}`,
+    reason: 'METHOD_NOT_ALLOWED',
+    trailers: { allow: allowed.join(', ') },
+  });
+}
+
+function refuse(request: FastifyRequest, reply: FastifyReply, refused: Refused, log: FaultLog): void {
   const { fault, status } = refused;
   if ('error' in fault) log.told(`${request.method} ${request.routeOptions.url ?? ''}`, request.id, fault.error);
-  // What Fastify refuses before there is a route has passed no hook.
-  if (observer !== undefined) {
-    observer.began(routeOf(request));
-    reply.header('x-request-id', request.id);
-    observer.ended(routeOf(request), status, 0);
-  }
   void reply
     .code(status)
     .headers(headersOf(fault))
@@ -149,38 +167,12 @@ function refuse(
     .send(problemOf(refused, pathOf(request), request.id));
 }
 
-const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0]!.slice(0, 1024);
-
-/** What was thrown, as a refusal; of what Fastify refuses by itself too. */
-export function refusedBy(error: unknown): Refused {
-  if (error instanceof Refused) return error;
-  if (error instanceof RivuletError) return new Refused(faultOf(error));
-  const { code = '', statusCode = 500, message } = error as Partial<FastifyError>;
-  const own = FRAMEWORK[code];
-  if (own !== undefined) return new Refused({ ...own, message: own.message || (message ?? '') }, statusCode);
-  if (code.startsWith('FST_') && statusCode < 500) {
-    return new Refused({ code: 'INVALID_ARGUMENT', message: message ?? '', reason: 'MALFORMED_REQUEST' }, statusCode);
-  }
-  return new Refused(faultOf(error));
-}
-
-const malformed = (message: string): Fault => ({ code: 'INVALID_ARGUMENT', message, reason: 'MALFORMED_REQUEST' });
-
-const FRAMEWORK: Readonly<Record<string, Fault>> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: malformed('the body is not JSON: check its quotes and commas, and that it is UTF-8'),
-  FST_ERR_CTP_EMPTY_JSON_BODY: malformed('the body is empty: send JSON, or leave the content-type out'),
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: malformed('the body is not as long as content-length says'),
-  FST_ERR_BAD_URL: malformed('the path is not well escaped: write each byte of a special character as %XX'),
-  FST_ERR_CTP_BODY_TOO_LARGE: {
-    ...malformed('the body is too long: send less at a time'),
-    reason: 'REQUEST_TOO_LARGE',
-  },
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
-    ...malformed('this content-type is not taken here: see /docs'),
-    reason: 'MEDIA_TYPE_NOT_TAKEN',
-  },
-  FST_ERR_MAX_PARAM_LENGTH: malformed('the id in the path is too long'),
-};
+/** Also of a request that names the whole URL, as to a proxy. */
+const pathOf = ({ url }: FastifyRequest): string =>
+  url
+    .split('?', 1)[0]!
+    .replace(/^https?:\/\/[^/]*/i, '')
+    .slice(0, 1024);
 
 /** A parameter that is given twice is refused by its schema: it is a list then. */
 function parsedQuery(text: string): Record<string, string | string[]> {

@@ -1,6 +1,7 @@
-/** What the parser of Node cannot read: told as problem details too, written by hand, and the connection ends. */
+/** What the parser of Node cannot read, or would answer without a word: told as problem details too, written by hand, and the connection ends. */
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import { type Fault } from '../facade/fault.js';
 import { PROBLEM_TYPE, problemOf, Refused } from './problem.js';
 
@@ -21,12 +22,39 @@ const refusals: Readonly<Record<string, Refused>> = {
   ),
 };
 
+const NO_TUNNELS = new Refused({ ...BROKEN, message: 'this is no proxy', reason: 'METHOD_NOT_ALLOWED' }, 405);
+
+/** A client that is still sending would lose the answer if the connection were cut at once. */
+const LINGER_MS = 500;
+
+/** Those that were answered; what still comes in on them is nothing new. */
+const answered = new WeakSet<Socket>();
+
 export function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (answered.has(socket)) return;
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
   const refused = refusals[error.code ?? ''] ?? new Refused(BROKEN, 400);
+  const { _httpMessage: underWay } = socket as { _httpMessage?: ServerResponse | null };
+  if (underWay?.headersSent !== true) write(refused, socket);
+  // In the middle of an answer there is no place for another; one that is whole but for its way out is let go first.
+  else if (underWay.writableEnded) underWay.once('close', () => write(refused, socket));
+  else socket.destroy();
+}
+
+/** What Node leaves to listeners, and does badly without: CONNECT, and what a client expects before it goes on. */
+export function answerUnusual(server: Server): void {
+  server.on('connect', (_: IncomingMessage, socket: Socket) => write(NO_TUNNELS, socket, ['allow: GET, HEAD, POST']));
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    server.emit('request', request, response);
+  });
+}
+
+function write(refused: Refused, socket: Socket, headers: readonly string[] = []): void {
+  if (!socket.writable) return;
+  answered.add(socket);
   const requestId = randomUUID();
   const problem = problemOf(refused, '', requestId);
   const body = Buffer.from(JSON.stringify(problem));
@@ -35,7 +63,11 @@ export function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void
     `content-type: ${PROBLEM_TYPE}`,
     `content-length: ${body.length}`,
     `x-request-id: ${requestId}`,
+    ...headers,
     'connection: close',
   ];
-  socket.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]));
+  socket.on('error', () => socket.destroy());
+  socket.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]), () => {
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  });
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { RivuletError } from '../../runtime/errors.js';
 import { type Fault, faultOf } from '../facade/fault.js';
-import { idText, timeOf } from './fields.js';
+import { idText, timeOf, unchanged } from './fields.js';
 import type { Gate } from './gate.js';
 import { nextCursor, pageError, pageQuery, storedTime } from './ledger-fields.js';
 import type { DeadLetterChange, DeadLetterRecord, DeadLetters } from './operations-ports.js';
@@ -66,7 +66,7 @@ export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate)
     {
       schema: {
         ...{ tags, summary: 'Events that were refused, newest first', querystring: listQuery },
-        response: { 200: page, ...refusals },
+        response: { 200: page, 304: unchanged, ...refusals },
       },
     },
     async (request, reply) => {
@@ -87,7 +87,12 @@ export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate)
   );
   app.get(
     '/dead-letters/:id',
-    { schema: { ...{ tags, summary: 'One of them', params }, response: { 200: record, ...refusals } } },
+    {
+      schema: {
+        ...{ tags, summary: 'One of them', params },
+        response: { 200: record, 304: unchanged, 404: problemSchema, ...refusals },
+      },
+    },
     async (request, reply) => {
       const leave = gate.enter(request.raw);
       try {
@@ -111,7 +116,7 @@ export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate)
         querystring: z.strictObject({
           again: truth.default(false).describe('Even when it was sent again already'),
         }),
-        response: { 200: retried, ...refusals },
+        response: { 200: retried, 404: problemSchema, 409: problemSchema, ...refusals },
       },
     },
     async (request) => {

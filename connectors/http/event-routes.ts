@@ -88,6 +88,7 @@ export function eventRoutes(app: App, ports: EventPorts, gate: Gate): void {
           summary: 'Publish events',
           description: DESCRIPTION,
           querystring: z.strictObject({}),
+          consumes: ['application/json', 'application/x-ndjson'],
           body: z.union([event, z.array(event).max(EVENTS_MAX)]),
           response: { 200: outcome, '4xx': problemSchema, '5xx': problemSchema },
         },

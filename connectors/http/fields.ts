@@ -33,6 +33,12 @@ export const itemsInQuery = wholeInQuery(1, LIMIT_MAX, LIMIT_DEFAULT, 'How many 
 
 export const categoryInQuery = idText('Only items of this main category').optional();
 
+/** A status without a body. */
+export const noBody = (about: string) => z.undefined().meta({ description: about });
+
+/** 304, of an answer with an ETag. */
+export const unchanged = noBody('The asker has it: it is as If-None-Match says');
+
 const timeText = (about: string) => z.string().meta({ description: about, format: 'date-time' });
 
 export const asOf = timeText('Event time up to which events are taken in').optional();

@@ -2,7 +2,7 @@
  * Who may ask. Looked at when the headers of a request are there, before anything of its body is read.
  *
  *   A1  health is open to all: who probes has no token and no certificate
- *   A2  where certificates are asked for, all else needs one; where tokens are, all else needs one that is good
+ *   A2  where certificates are asked for, all else needs one; where tokens are, all else needs one that is good, but for the files of pages
  *   A3  rate, requests at once and streams are counted per client (client-identity.ts), as for gRPC
  *   A4  a page of another site may not send anything: a browser would let it, with what the user's network may reach
  */
@@ -26,6 +26,9 @@ export interface GateOptions {
   readonly origins: ReadonlySet<string>;
 }
 
+/** Who may ask for a route: anybody; a browser that opens a page; clients that say who they are. */
+export type Access = 'all' | 'page' | 'client';
+
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export class Gate {
@@ -41,15 +44,15 @@ export class Gate {
   }
 
   /** Why a request may not be, or nothing; without a promise unless its token has to be checked. */
-  check({ raw }: FastifyRequest, isOpen: boolean): Refused | undefined | Promise<Refused | undefined> {
+  check({ raw }: FastifyRequest, access: Access): Refused | undefined | Promise<Refused | undefined> {
     if (!SAFE.has(raw.method!)) {
       const foreign = this.foreignPage(raw);
       if (foreign !== undefined) return foreign;
     }
-    if (isOpen) return undefined;
+    if (access === 'all') return undefined;
     const { tokens, asksForCertificates } = this.options;
     if (asksForCertificates && !hasCertificate(raw)) return NO_CERTIFICATE;
-    if (tokens === undefined) return this.faultOfRate(raw);
+    if (tokens === undefined || access === 'page') return this.faultOfRate(raw);
     const header = raw.headers.authorization;
     const known = tokens.known(header);
     return known === undefined

@@ -4,6 +4,8 @@ export class KnownPaths {
 
   /** `url`: as Fastify has it, `/items/:id` or `/ui/*`. */
   add(method: string | readonly string[], url: string): void {
+    // Preflights, of any path: there is nothing at it.
+    if (url === '*') return;
     let known = this.patterns.get(url);
     if (known === undefined) {
       const parts = url.split(/(:\w+|\*)/).map((part) => {

@@ -1,6 +1,6 @@
 /** GET /late-events: what came after its window was closed, and was counted in none. */
 import { z } from 'zod';
-import { timeOf } from './fields.js';
+import { timeOf, unchanged } from './fields.js';
 import type { Gate } from './gate.js';
 import { nextCursor, pageError, pageQuery, storedTime } from './ledger-fields.js';
 import type { LateEvent, LateEvents } from './operations-ports.js';
@@ -38,7 +38,7 @@ export function lateEventRoutes(app: App, lateEvents: LateEvents, gate: Gate): v
         tags: ['Late events'],
         summary: 'Events that came after their window was closed, newest first',
         querystring: z.strictObject(pageQuery),
-        response: { 200: page, '4xx': problemSchema, '5xx': problemSchema },
+        response: { 200: page, 304: unchanged, '4xx': problemSchema, '5xx': problemSchema },
       },
     },
     async (request, reply) => {

@@ -6,7 +6,7 @@ import type { App } from './zod-provider.js';
 
 /** `prefix`: `/ui`. Names in the files are relative to `/ui/`: who leaves out the slash is sent there. */
 export function fileRoutes(app: App, prefix: string, files: StaticFiles): void {
-  const config = { isOpen: true };
+  const options = { config: { isPage: true }, schema: { hide: true } } as const;
   const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?', 1)[0]!;
     if (path === prefix) return reply.redirect(`.${prefix}/`, 308);
@@ -15,6 +15,6 @@ export function fileRoutes(app: App, prefix: string, files: StaticFiles): void {
     return reply.code(status).headers(headers).send(body);
   };
   // With and without the slash; the star of the other stands for something.
-  app.get(prefix, { config }, answer);
-  app.get(`${prefix}/*`, { config }, answer);
+  app.get(prefix, options, answer);
+  app.get(`${prefix}/*`, options, answer);
 }

@@ -44,6 +44,12 @@ export class Refused extends Error {
   }
 }
 
+const EXAMPLE = {
+  ...{ type: 'about:blank', title: 'Bad Request', status: 400, detail: 'n: is "0": must be from 1 to 100' },
+  ...{ instance: '/trending', reason: 'INVALID_FIELD', request_id: 'b1946ac9-2d7c-4a3e-9f0e-0c5d3f0a7e11' },
+  errors: [{ field: 'n', detail: 'is "0": must be from 1 to 100' }],
+};
+
 export const problemSchema = z
   .object({
     type: z.string(),
@@ -57,7 +63,7 @@ export const problemSchema = z
     retry_after_seconds: z.number().optional(),
     metadata: z.record(z.string(), z.string()).optional(),
   })
-  .meta({ id: 'Problem', description: 'Problem details (RFC 9457)' });
+  .meta({ id: 'Problem', description: 'Problem details (RFC 9457)', examples: [EXAMPLE] });
 
 export type Problem = z.output<typeof problemSchema>;
 

@@ -7,7 +7,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Answer, AnswerItem, RecommendationAnswers, RecommendationQuery } from '../facade/ports.js';
-import { asOf, categoryInQuery, flagInQuery, idText, itemsInQuery, shownItem, timeOf } from './fields.js';
+import { asOf, categoryInQuery, flagInQuery, idText, itemsInQuery, shownItem, timeOf, unchanged } from './fields.js';
 import type { Gate } from './gate.js';
 import type { RandomUsers } from './ports.js';
 import { problemSchema, Refused } from './problem.js';
@@ -26,6 +26,16 @@ const wishes = {
 };
 const wishQuery = z.strictObject(wishes);
 const userId = idText('Id of the user, as in the events');
+
+const EXAMPLE = {
+  ...{ user_id: '512', is_random: false, count: 1, as_of: '2026-01-02T03:04:05.678Z', model: 'streaming-popularity' },
+  items: [
+    {
+      ...{ rank: 1, item_id: '1004856', category: 'electronics', score: 12.5, type: 'streaming_category_popularity' },
+      reason: 'popular in electronics, where this user looks most',
+    },
+  ],
+};
 
 const answerSchema = z
   .object({
@@ -47,9 +57,9 @@ const answerSchema = z
       }),
     ),
   })
-  .meta({ id: 'Recommendations' });
+  .meta({ id: 'Recommendations', examples: [EXAMPLE] });
 
-const responses = { 200: answerSchema, '4xx': problemSchema, '5xx': problemSchema };
+const responses = { 200: answerSchema, 304: unchanged, '4xx': problemSchema, '5xx': problemSchema };
 const tags = ['Recommendations'];
 const fallbackNote = 'A user who is not known gets what is popular with all, typed as such.';
 
@@ -109,7 +119,12 @@ export function recommendationRoutes(app: App, { answers, randomUsers }: Recomme
   );
   app.get(
     '/reco/random',
-    { schema: { ...schema, summary: 'Recommendations for some user', querystring: wishQuery } },
+    {
+      schema: {
+        ...{ tags, summary: 'Recommendations for some user', querystring: wishQuery },
+        response: { 200: answerSchema, 404: problemSchema, '4xx': problemSchema, '5xx': problemSchema },
+      },
+    },
     async (request, reply) => {
       const user = await randomUsers.next();
       if (user === undefined) throw NOBODY;

@@ -21,6 +21,7 @@ import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
 import { aboutRoutes } from './about-routes.js';
 import { createApp } from './app.js';
 import { deadLetterRoutes } from './dead-letter-routes.js';
+import { documentRoutes } from './document-routes.js';
 import { eventRoutes } from './event-routes.js';
 import { FaultLog } from './fault-log.js';
 import { Gate } from './gate.js';
@@ -31,6 +32,7 @@ import type { Operations } from './operations-ports.js';
 import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
 import { fileRoutes } from './page-routes.js';
 import { recommendationRoutes } from './recommendation-routes.js';
+import { RequestTally } from './request-tally.js';
 import type { StaticFiles } from './static-files.js';
 import { statusRoutes } from './status-routes.js';
 import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
@@ -108,11 +110,13 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   if (danger !== undefined) logger?.warn({ host, port }, danger);
 
   const gate = new Gate({ limits, clock, tokens, asksForCertificates: tls?.clientCaPath !== undefined, origins });
-  const frame = { limits, gate, log: new FaultLog(logger, clock), observer, origins };
+  const tally = new RequestTally(observer);
+  let isStopping = false;
+  const frame = { limits, gate, log: new FaultLog(logger, clock), tally, origins, isStopping: () => isStopping };
   const app = await secured(tls, { everyMs: reloadEveryMs, logger }, watches, (https) =>
     createApp(https === undefined ? frame : { ...frame, https }),
   );
-  const streams = routes(app, options, gate, limits);
+  const streams = routes(app, options, gate, limits, tally);
   boundConnections(app, limits.connectionsMax, clock, logger);
   const boundPort = await bind(app, host, port).catch((error: unknown) => {
     streams.stop();
@@ -123,14 +127,26 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
     port: boundPort,
     trendingCounts: () => streams.hub.counts(),
     stop: (deadlineMs) => {
+      isStopping = true;
       stopped ??= stop(app, streams, unwatch, deadlineMs);
       return stopped;
     },
   };
 }
 
-function routes(app: App, options: HttpServerOptions, gate: Gate, limits: HttpLimits): TrendingStreams {
-  const { reports, trending, publisher, operations, clock, observer } = options;
+function routes(
+  app: App,
+  options: HttpServerOptions,
+  gate: Gate,
+  limits: HttpLimits,
+  tally: RequestTally,
+): TrendingStreams {
+  documentRoutes(app, {
+    version: options.reports.version,
+    asksForTokens: options.auth !== undefined,
+    asksForCertificates: options.tls?.clientCaPath !== undefined,
+  });
+  const { reports, trending, publisher, operations, clock } = options;
   aboutRoutes(app, reports);
   recommendationRoutes(app, options, gate);
   itemRoutes(app, options.catalogue);
@@ -141,7 +157,7 @@ function routes(app: App, options: HttpServerOptions, gate: Gate, limits: HttpLi
     statusRoutes(app, operations.status);
   }
   if (options.page !== undefined) fileRoutes(app, '/ui', options.page);
-  return trendingRoutes(app, trending, gate, clock, observer);
+  return trendingRoutes(app, trending, gate, clock, tally);
 }
 
 /** The app, with TLS of files that may be replaced. Health is open to those without a certificate: the gate asks for it, not the handshake. */

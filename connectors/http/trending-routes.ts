@@ -1,17 +1,17 @@
 /** GET /trending and, as Server-Sent Events, GET /trending/stream. */
-import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from '../../runtime/ports.js';
-import { invalidFields, STOPPING } from '../facade/fault.js';
+import { STOPPING } from '../facade/fault.js';
 import type { TrendingLists, TrendingQuery } from '../facade/ports.js';
 import { rankingNotMade, TrendingHub } from '../facade/trending-hub.js';
 import { clientOf } from './client-identity.js';
 import { EventStream } from './event-stream.js';
-import { asOf, categoryInQuery, itemsInQuery, shownItem, windowTime } from './fields.js';
+import { categoryInQuery, itemsInQuery, unchanged } from './fields.js';
 import type { Gate } from './gate.js';
-import type { RequestObserver } from './ports.js';
 import { problemSchema, Refused } from './problem.js';
+import type { RequestTally } from './request-tally.js';
 import { listJson, TRENDING_EVENTS, WINDOWS } from './trending-json.js';
+import { STREAM_EXAMPLE, trendingEvents, trendingList } from './trending-schemas.js';
 import { sendJson } from './validators.js';
 import type { App } from './zod-provider.js';
 
@@ -20,39 +20,26 @@ const ROUND_EVERY_MS = 250;
 const SERVED_PER_TURN = 32;
 
 const query = z.strictObject({
-  window: z.enum(['1h', '24h'], 'must be 1h or 24h').default('1h'),
+  window: z.enum(['1h', '24h'], 'must be 1h or 24h').default('1h').describe('The last hour, or the last day'),
   n: itemsInQuery,
   category: categoryInQuery,
-  ranking: z.enum(['score', 'velocity', 'decayed'], 'must be score, velocity or decayed').default('score'),
+  ranking: z
+    .enum(['score', 'velocity', 'decayed'], 'must be score, velocity or decayed')
+    .default('score')
+    .describe('By views and clicks, by their growth, or by both with the old counting less'),
 });
 
-const listSchema = z
-  .object({
-    window: z.enum(['1h', '24h']),
-    ranking: z.enum(['score', 'velocity', 'decayed']),
-    category: z.string().optional(),
-    revision: z.int().describe('Grows with every change; the same on all nodes'),
-    as_of: asOf,
-    window_start: windowTime,
-    window_end: windowTime,
-    count: z.int(),
-    items: z.array(
-      z.object({
-        rank: z.int(),
-        item_id: z.string(),
-        ...shownItem,
-        score: z.number(),
-        views: z.int(),
-        clicks: z.int(),
-        velocity: z.number().describe('Score per hour, against the window before'),
-      }),
-    ),
-  })
-  .meta({ id: 'Trending' });
-
 const tags = ['Trending'];
-const problems = { '4xx': problemSchema, '5xx': problemSchema };
-const LAST_EVENT_ID = /^\d{1,15}$/;
+const problems = { 409: problemSchema, '4xx': problemSchema, '5xx': problemSchema };
+
+const resumption = z.looseObject({
+  'last-event-id': z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be the id of an event of this stream, a whole number')
+    .transform(Number)
+    .optional()
+    .meta({ description: 'Of the last event that was read, to go on after it', type: 'integer', minimum: 0 }),
+});
 
 /** Streams that are open; the app does not know of them. */
 export interface TrendingStreams {
@@ -66,7 +53,7 @@ export function trendingRoutes(
   lists: TrendingLists,
   gate: Gate,
   clock: Clock,
-  observer: RequestObserver | undefined,
+  tally: RequestTally,
 ): TrendingStreams {
   const hub = new TrendingHub(lists, TRENDING_EVENTS, clock, {
     roundEveryMs: ROUND_EVERY_MS,
@@ -82,7 +69,7 @@ export function trendingRoutes(
         tags,
         summary: 'What is looked at and bought most',
         querystring: query,
-        response: { 200: listSchema, ...problems },
+        response: { 200: trendingList, 304: unchanged, ...problems },
       },
     },
     (request, reply) => {
@@ -103,24 +90,32 @@ export function trendingRoutes(
           'Server-Sent Events: `snapshot` (as /trending), then `delta` (entered, moved, left, from_revision) with each change, `heartbeat` every 15 s. ' +
           'The id of an event is the revision; who comes back with Last-Event-ID gets what has changed since.',
         querystring: query,
+        headers: resumption,
         produces: ['text/event-stream'],
+        events: trendingEvents,
+        example: STREAM_EXAMPLE,
         response: problems,
       },
     },
     (request, reply) => {
+      // Its client has left while its token was looked at.
+      if (reply.raw.destroyed) return;
       if (isStopped) throw new Refused(STOPPING);
       const { asked, limit } = askedBy(request.query);
       const leave = gate.enterStream(request.raw);
-      const wanted = { query: asked, limit, afterRevision: resumedFrom(request) };
+      const wanted = { query: asked, limit, afterRevision: request.headers['last-event-id'] };
       try {
         const fault = hub.follow(wanted, clientOf(request.raw), (listener) => {
           reply.hijack();
           const { raw } = reply;
           for (const [name, value] of Object.entries(reply.getHeaders()))
             if (value !== undefined) raw.setHeader(name, value);
-          // A proxy that waits for the end would wait for ever.
           raw.writeHead(200, {
-            ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+            ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+            // A proxy that waits for the end would wait for ever.
+            'x-accel-buffering': 'no',
+            // Nobody waits for another request on it: a stop would.
+            connection: 'close',
           });
           const stream = new EventStream(raw, clock, {
             onFree: () => listener.onFree(),
@@ -128,7 +123,7 @@ export function trendingRoutes(
               open.delete(stream);
               leave();
               listener.onEnd();
-              observer?.ended('GET /trending/stream', 200, performance.now() - request.beganMs);
+              tally.ended(request, 200);
             },
           });
           open.add(stream);
@@ -153,12 +148,4 @@ export function trendingRoutes(
 
 function askedBy({ window, n, category, ranking }: z.output<typeof query>): { asked: TrendingQuery; limit: number } {
   return { asked: { window: WINDOWS[window], ranking, category }, limit: n };
-}
-
-function resumedFrom({ headers }: FastifyRequest): number | undefined {
-  const given = headers['last-event-id'];
-  if (given === undefined) return undefined;
-  if (typeof given === 'string' && LAST_EVENT_ID.test(given)) return Number(given);
-  const description = 'must be the id of an event of this stream, a whole number';
-  throw new Refused(invalidFields([{ field: 'Last-Event-ID', description }]));
 }

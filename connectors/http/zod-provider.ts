@@ -49,6 +49,9 @@ function faultIn({ issues }: z.ZodError, given: unknown, place: string) {
         (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
         given,
       );
+      if (place === 'query' && Array.isArray(value)) {
+        return [{ field: pathOf(issue.path, place), description: 'is given twice: give it once' }];
+      }
       const is = value === undefined ? 'is missing' : `is ${shown(value)}`;
       return [{ field: pathOf(issue.path, place), description: `${is}: ${issue.message}` }];
     }),

@@ -9,6 +9,7 @@ import { Gate } from '../../../connectors/http/gate.js';
 import { HTTP_LIMITS, type HttpLimits } from '../../../connectors/http/http-limits.js';
 import { lateEventRoutes } from '../../../connectors/http/late-event-routes.js';
 import type { DeadLetters, LateEvents, NodeStatus } from '../../../connectors/http/operations-ports.js';
+import { RequestTally } from '../../../connectors/http/request-tally.js';
 import { statusRoutes } from '../../../connectors/http/status-routes.js';
 import { systemClock } from '../../../runtime/clock.js';
 
@@ -51,7 +52,8 @@ export async function operationsApp(ports: OperationsPorts): Promise<OperationsA
     limits,
     gate,
     log: new FaultLog(undefined, clock),
-    observer: undefined,
+    tally: new RequestTally(undefined),
+    isStopping: () => false,
     origins,
   });
   onTestFinished(() => app.close());
