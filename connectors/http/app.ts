@@ -80,6 +80,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxHeaderSize: limits.headerBytesMax,
     // Node would refuse without a word.
     requireHostHeader: false,
+    // The larger one of this and requestTimeout is what a body may take.
+    headersTimeout: limits.requestMsMax,
     connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, limits.requestMsMax),
   };
   const secure: object = https === undefined ? { http: parser } : { https: { ...https, ...parser } };

@@ -27,21 +27,38 @@ const NO_TUNNELS = new Refused({ ...BROKEN, message: 'this is no proxy', reason:
 /** A client that is still sending would lose the answer if the connection were cut at once. */
 const LINGER_MS = 500;
 
-/** Those that were answered; what still comes in on them is nothing new. */
-const answered = new WeakSet<Socket>();
+/** Those that were heard of; what still comes in on them is nothing new. */
+const broken = new WeakSet<Socket>();
 
-export function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (answered.has(socket)) return;
+/** What Node has of a connection beside what it tells. */
+interface BusySocket extends Socket {
+  /** The answer that is being made. */
+  readonly _httpMessage?: ServerResponse | null;
+}
+
+export function answerBroken(error: NodeJS.ErrnoException, socket: BusySocket): void {
+  if (broken.has(socket)) return;
+  broken.add(socket);
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
   const refused = refusals[error.code ?? ''] ?? new Refused(BROKEN, 400);
-  const { _httpMessage: underWay } = socket as { _httpMessage?: ServerResponse | null };
-  if (underWay?.headersSent !== true) write(refused, socket);
-  // In the middle of an answer there is no place for another; one that is whole but for its way out is let go first.
-  else if (underWay.writableEnded) underWay.once('close', () => write(refused, socket));
+  const underWay = socket._httpMessage ?? undefined;
+  if (underWay === undefined || underWay.req.complete) writeInTurn(refused, socket);
+  else if (!underWay.headersSent) {
+    // It is in the body of this request: this is its answer, and there is no other.
+    underWay.detachSocket(socket);
+    write(refused, socket);
+  } else if (underWay.writableEnded) underWay.once('close', () => socket.destroy());
   else socket.destroy();
+}
+
+/** After the answers to what came before it: it must not be taken for one of them. */
+function writeInTurn(refused: Refused, socket: BusySocket): void {
+  const underWay = socket._httpMessage ?? undefined;
+  if (underWay === undefined) write(refused, socket);
+  else underWay.once('close', () => writeInTurn(refused, socket));
 }
 
 /** What Node leaves to listeners, and does badly without: CONNECT, and what a client expects before it goes on. */
@@ -54,7 +71,6 @@ export function answerUnusual(server: Server): void {
 
 function write(refused: Refused, socket: Socket, headers: readonly string[] = []): void {
   if (!socket.writable) return;
-  answered.add(socket);
   const requestId = randomUUID();
   const problem = problemOf(refused, '', requestId);
   const body = Buffer.from(JSON.stringify(problem));
