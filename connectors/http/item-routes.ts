@@ -23,7 +23,7 @@ export function itemRoutes(app: App, catalogue: ItemCatalogue): void {
         summary: 'What the catalogue knows of an item',
         description: 'Items are published to rivulet.items.>, or with `rivulet publish --items FILE`.',
         params: z.object({ item_id: idText('Id of the item, as in the events') }),
-        response: { 200: itemSchema, '4xx': problemSchema, '5xx': problemSchema },
+        response: { 200: itemSchema, 404: problemSchema },
       },
     },
     (request, reply) => {
