@@ -1,7 +1,7 @@
 /** GET /items/{item_id}: what the catalogue knows of an item. */
 import { z } from 'zod';
 import type { CatalogueItem, ItemCatalogue } from '../facade/ports.js';
-import { idText, shownItem, timeOf } from './fields.js';
+import { idText, shownItem, timeOf, unchanged } from './fields.js';
 import { notFound, problemSchema } from './problem.js';
 import { sendJson } from './validators.js';
 import type { App } from './zod-provider.js';
@@ -23,7 +23,7 @@ export function itemRoutes(app: App, catalogue: ItemCatalogue): void {
         summary: 'What the catalogue knows of an item',
         description: 'Items are published to rivulet.items.>, or with `rivulet publish --items FILE`.',
         params: z.object({ item_id: idText('Id of the item, as in the events') }),
-        response: { 200: itemSchema, 404: problemSchema },
+        response: { 200: itemSchema, 304: unchanged, 404: problemSchema, '4xx': problemSchema, '5xx': problemSchema },
       },
     },
     (request, reply) => {
