@@ -60,4 +60,41 @@ describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
     await page.locator('#reco-n-wrong').waitFor();
     expect(await page.locator('#reco-n-wrong').innerText()).toContain('500');
   });
+
+  it('shows every stage as it runs, and its partitions at a click', async () => {
+    const { page, complaints } = await browser.open(node);
+    const stage = page.getByRole('button', { name: /^window: Running, 4 of 4 partitions running/ });
+    await stage.click();
+    const table = page.getByRole('table', { name: 'Partitions of window' });
+    await soon(() => table.getByRole('row').count()).toBe(5);
+    await page.getByText('reads from watermark; writes to interest-ranking, late').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('mends a refused event, and it is counted', async () => {
+    const { page, complaints } = await browser.open(node);
+    await node.publish([JSON.stringify({ ...event('purchase', 'eve', 'drum'), price: -7 })]);
+    const letter = page.locator('.letter', { hasText: 'price' }).first();
+    await letter.getByRole('button', { expanded: false }).click();
+    expect(await letter.getByLabel('The original event').innerText()).toContain('-7');
+    await letter.getByLabel('Value 1').fill('7');
+    await letter.getByRole('button', { name: 'Set and retry' }).click();
+    await letter.getByText('Published again on rivulet.events.page').waitFor();
+    await letter.locator('.state-word', { hasText: 'Retried' }).waitFor();
+    await soon(async () => {
+      // What is popular is joined with the next thing that somebody is interested in.
+      await node.publish([event('view', 'eve', 'drum')]);
+      const answer = await fetch(`${node.url}/reco/eve`);
+      const { items } = (await answer.json()) as { readonly items: readonly { readonly item_id: string }[] };
+      return items.map(({ item_id: item }) => item);
+    }).toContain('drum');
+    expect(complaints).toEqual([]);
+  });
+
+  it('lists an event that came too late', async () => {
+    const { page } = await browser.open(node);
+    await node.publish([event('view', 'fay', 'lamp'), event('view', 'fay', 'old-lamp', 3 * 3_600_000)]);
+    await page.getByRole('tab', { name: /Late events/ }).click();
+    await page.getByRole('table', { name: 'Late events' }).getByText('old-lamp').waitFor();
+  });
 });
