@@ -2,13 +2,13 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
-const core = ['actors/**/*.ts', 'runtime/**/*.ts', 'state/**/*.ts', 'connectors/**/*.ts'];
+const core = ['actors/**/*.ts', 'runtime/**/*.ts', 'state/**/*.ts', 'connectors/**/*.{ts,tsx}'];
 
 export default defineConfig(
   globalIgnores(['dist/', 'coverage/', 'proto/gen/', '.rivulet/', 'deploy/clients/*/dist/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
-    files: ['**/*.{ts,mts,js,mjs}'],
+    files: ['**/*.{ts,tsx,mts,js,mjs}'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {

@@ -6,6 +6,7 @@
  * What an item may say, and by which names, stands in `formats/item-fields` and `formats/json-item`; a bad item takes none of its neighbours with it.
  *
  * State    none. Good items are no events, and are not counted as such; a refused one is counted as a dead letter, so that it is seen.
+ *          Ticks mean nothing to it; but what hears nothing writes no snapshot, and has no copy on other machines.
  * Restart  messages after the snapshot are replayed and give the same rows.
  */
 import { from, map, mergeMap, tap } from 'rxjs';

@@ -23,7 +23,7 @@ import { mustFitLog } from './preflight.js';
 import { restoredSnapshot } from './restored.js';
 import { Standby } from './standby.js';
 import { type ActorStatus, newStatus } from './status.js';
-import { hasClock } from './streams.js';
+import { hasPublishers, readsEvents } from './streams.js';
 import { Supervisor } from './supervisor.js';
 import { Ticker } from './ticker.js';
 
@@ -229,8 +229,9 @@ export class HostedUnit {
       });
       const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
       this.instances.set(id, { supervisor, ended });
-      if (hasClock(topology, id) && tickEveryMs > 0) {
-        const status = this.known[i]!;
+      if (hasPublishers(topology, id) && tickEveryMs > 0) {
+        // Whether events can be stored says the stream that they go into.
+        const status = readsEvents(topology, id) ? this.known[i]! : { refusal: undefined };
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs, status });
         // Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back.
         const begins = Promise.race([opened, ended.then(() => ticker.stop())]);

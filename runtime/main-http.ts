@@ -3,9 +3,11 @@ import type { PipelineOptions } from '../actors/topology.js';
 import type { EventPublisher } from '../connectors/facade/ports.js';
 import type { HealthReport } from '../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../connectors/http/server.js';
+import { staticFiles } from '../connectors/http/static-files.js';
 import { systemClock } from './clock.js';
 import type { Topology } from './graph.js';
 import type { Health } from './health.js';
+import { pageFolder } from './page-folder.js';
 import type { Views } from './main-view.js';
 import { operationsOf } from './main-operations.js';
 import type { Log, Logger } from './ports.js';
@@ -40,11 +42,14 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
   const { views, publisher, telemetry, logger } = facts;
   const startedMs = systemClock.nowMs();
   const { registry } = telemetry;
+  const folder = pageFolder();
+  if (folder === undefined) logger.warn({}, 'there is no page at /ui/: it was not built (npm run build)');
   return startHttpServer({
     ...options,
     answers: views.answers,
     randomUsers: views.randomUsers,
     trending: views.trending,
+    catalogue: views.catalogue,
     publisher,
     reports: {
       version: version(),
@@ -55,6 +60,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
     clock: systemClock,
     logger,
     observer: telemetry.requests,
+    ...(folder === undefined ? {} : { page: staticFiles(folder) }),
   });
 }
 

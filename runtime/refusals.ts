@@ -19,7 +19,7 @@ export class Refusals {
 
   constructor(
     private readonly clock: Pick<Clock, 'nowMs'>,
-    private readonly logger: Pick<Logger, 'warn'>,
+    private readonly logger: Pick<Logger, 'info'>,
   ) {}
 
   follow(instances: readonly RefusalVitals[]): void {
@@ -38,7 +38,7 @@ export class Refusals {
     // A wall clock may go back by hours.
     if (total === told.total || Math.abs(nowMs - told.atMs) < TELL_EVERY_MS) return;
     const fields = { stage, partition, refused: total - told.total, total, sequence };
-    this.logger.warn(fields, 'events were refused: they are dead letters, see rivulet dlq ls');
+    this.logger.info(fields, 'events were refused: they are dead letters, see rivulet dlq ls');
     told.total = total;
     told.atMs = nowMs;
   }

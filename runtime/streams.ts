@@ -55,8 +55,9 @@ function publishersOf(topology: Topology, stageId: string): string | undefined {
 export const hasPublishers = (topology: Topology, stageId: string): boolean =>
   publishersOf(topology, stageId) !== undefined;
 
-/** Does time matter to what a stage reads of publishers? Then ticks go into its mailbox. */
-export const hasClock = (topology: Topology, stageId: string): boolean => publishersOf(topology, stageId) === 'events';
+/** Whether it is events that a stage reads of publishers. */
+export const readsEvents = (topology: Topology, stageId: string): boolean =>
+  publishersOf(topology, stageId) === 'events';
 
 /** The ledger that a subject is of. What is in there is for people, and stays: nobody trims it. */
 export const ledgerOf = (topology: Topology, subject: string): string | undefined =>

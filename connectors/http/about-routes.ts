@@ -18,7 +18,12 @@ const LINKS = {
   metrics: '/metrics',
   recommendations: '/reco/{user_id}',
   trending: '/trending',
+  trending_stream: '/trending/stream',
+  items: '/items/{item_id}',
   events: '/events',
+  dead_letters: '/dead-letters',
+  late_events: '/late-events',
+  status: '/status',
 } as const;
 
 const tags = ['About'];

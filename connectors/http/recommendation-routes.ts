@@ -176,14 +176,8 @@ function itemsOf(answer: Answer, limit: number): Written {
   return now;
 }
 
-const shownOf = ({ rank, itemId, title, category, score, type, reason }: AnswerItem): object => ({
-  rank,
-  item_id: itemId,
-  title,
-  category,
-  score,
-  type,
-  reason,
+const shownOf = ({ rank, itemId, title, category, brand, price, score, type, reason }: AnswerItem): object => ({
+  ...{ rank, item_id: itemId, title, category, brand, price, score, type, reason },
 });
 
 /** Of the latest time: it is the same for many answers. */

@@ -12,7 +12,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { asError, fatal } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { dangerOf } from '../facade/danger.js';
-import type { EventPublisher, RecommendationAnswers, TrendingLists } from '../facade/ports.js';
+import type { EventPublisher, ItemCatalogue, RecommendationAnswers, TrendingLists } from '../facade/ports.js';
 import { Seldom } from '../facade/seldom.js';
 import { type ServerTls, watchTls } from '../facade/server-tls.js';
 import type { AuthOptions, TokenCheck } from '../facade/token-check.js';
@@ -26,11 +26,14 @@ import { eventRoutes } from './event-routes.js';
 import { FaultLog } from './fault-log.js';
 import { Gate } from './gate.js';
 import { HTTP_LIMITS, type HttpLimits } from './http-limits.js';
+import { itemRoutes } from './item-routes.js';
 import { lateEventRoutes } from './late-event-routes.js';
 import type { Operations } from './operations-ports.js';
 import type { NodeReports, RandomUsers, RequestObserver } from './ports.js';
+import { fileRoutes } from './page-routes.js';
 import { recommendationRoutes } from './recommendation-routes.js';
 import { RequestTally } from './request-tally.js';
+import type { StaticFiles } from './static-files.js';
 import { statusRoutes } from './status-routes.js';
 import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
 import { UnusedConnections } from './unused-connections.js';
@@ -41,9 +44,12 @@ export interface HttpServerOptions {
   readonly randomUsers: RandomUsers;
   readonly publisher: EventPublisher;
   readonly trending: TrendingLists;
+  readonly catalogue: ItemCatalogue;
   readonly reports: NodeReports;
   /** Absent: without the routes for operations. */
   readonly operations?: Operations;
+  /** Of the page; absent: there is none. */
+  readonly page?: StaticFiles;
   /** Loopback unless said otherwise. */
   readonly host?: string;
   /** 0: a free one. */
@@ -145,12 +151,14 @@ function routes(
   const { reports, trending, publisher, operations, clock } = options;
   aboutRoutes(app, reports);
   recommendationRoutes(app, options, gate);
+  itemRoutes(app, options.catalogue);
   eventRoutes(app, { publisher, clock, limits }, gate);
   if (operations !== undefined) {
     deadLetterRoutes(app, operations.deadLetters, gate);
     lateEventRoutes(app, operations.lateEvents, gate);
     statusRoutes(app, operations.status);
   }
+  if (options.page !== undefined) fileRoutes(app, '/ui', options.page);
   return trendingRoutes(app, trending, gate, clock, tally);
 }
 

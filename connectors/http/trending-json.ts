@@ -27,8 +27,8 @@ const spanOf = ({ window }: TrendingList): object => ({
 });
 
 function shown(items: readonly TrendingEntry[], at: number): object {
-  const { itemId, score, views, clicks, category, velocity } = items[at]!;
-  return { rank: at + 1, item_id: itemId, category, score, views, clicks, velocity };
+  const { itemId, title, category, brand, price, score, views, clicks, velocity } = items[at]!;
+  return { rank: at + 1, item_id: itemId, title, category, brand, price, score, views, clicks, velocity };
 }
 
 /** `id` is what a client that comes back sends as Last-Event-ID. */

@@ -12,6 +12,19 @@ import { type Beginning, type Change, movedStages } from './repartition-state.js
 /** Answers nothing: who finds it as the last message of a subject has said nothing there yet. */
 const NOTHING = toBinary(EnvelopeSchema, create(EnvelopeSchema, { lastPart: true }));
 
+/** Of stages that the build which made the deployment had not: a node of this one would make them when it starts. */
+export async function addMissingStreams(
+  topology: Topology,
+  archive: StreamArchive,
+  log: Log,
+  limits: StreamLimits,
+): Promise<void> {
+  const present = new Set(await archive.names());
+  for (const spec of streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax })) {
+    if (!present.has(spec.name)) await log.ensureStream(spec);
+  }
+}
+
 /** All of it again when it was broken off: nobody has read them. */
 export async function streamsAnew(
   { before, after }: Change,

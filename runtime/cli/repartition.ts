@@ -38,7 +38,7 @@ import type { Topology } from '../graph.js';
 import type { Log } from '../ports.js';
 import { mustFitLog } from '../preflight.js';
 import { lawlessCells } from '../repartition.js';
-import { REPARTITIONING_STREAM } from '../streams.js';
+import { REPARTITIONING_STREAM, type StreamLimits } from '../streams.js';
 import { loopTurns } from '../turns.js';
 import type { NodeOptions } from '../main-node.js';
 import { drain } from './repartition-drain.js';
@@ -54,7 +54,7 @@ import {
   writeMark,
 } from './repartition-journal.js';
 import { type Change, closeToOthers, forgetSaid, makeStores, swapStores, writeHeads } from './repartition-state.js';
-import { streamsAnew } from './repartition-streams.js';
+import { addMissingStreams, streamsAnew } from './repartition-streams.js';
 
 type Numbers = Omit<Journal, 'step'>;
 
@@ -118,6 +118,11 @@ class Repartition {
   ) {
     const { logLevel } = request.options;
     this.logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
+  }
+
+  private get limits(): StreamLimits {
+    const { streamBytesMax: bytesMax, replicas } = this.request.options;
+    return { bytesMax, replicas };
   }
 
   async run(): Promise<RepartitionOutcome> {
@@ -191,6 +196,7 @@ class Repartition {
       await mustBeStopped();
       this.at('begun');
       onProgress('taking in what is under way');
+      await addMissingStreams(before, this.archive, this.log, this.limits);
       const { logger } = this;
       await drain({
         ...{ topology: before, log: this.log, units: allUnits(before), knobs: options.knobs, clock: systemClock },
@@ -218,9 +224,8 @@ class Repartition {
   ): Promise<Step> {
     const { options, onProgress } = this.request;
     onProgress('making the streams between stages anew');
-    const limits = { bytesMax: options.streamBytesMax, replicas: options.replicas };
     await closeToOthers(change, this.log);
-    const beginnings = await streamsAnew(change, this.archive, this.log, limits);
+    const beginnings = await streamsAnew(change, this.archive, this.log, this.limits);
     this.at('streams');
     await writeHeads(change, beginnings);
     await forgetSaid(change);

@@ -18,7 +18,7 @@ import { DEAD_LETTER, mailboxOf, POISON, PUBLISHERS, streamOf, type Topology } f
 import { BUCKETS } from '../main-copies.js';
 import type { Log } from '../ports.js';
 import { destinationsOf } from '../router.js';
-import { hasClock } from '../streams.js';
+import { readsEvents } from '../streams.js';
 import { tagOf } from '../tag.js';
 import { openNodes } from './buckets.js';
 import { infoOf } from './log-fit.js';
@@ -46,7 +46,7 @@ export async function eventsLeft(topology: Topology, connection: NatsConnection)
   let messages = 0;
   let [firstAt, lastAt]: (string | undefined)[] = [];
   const present = await streamsOn(manager);
-  for (const id of entryStages(topology).filter((one) => hasClock(topology, one))) {
+  for (const id of entryStages(topology).filter((one) => readsEvents(topology, one))) {
     if (!present.has(streamOf(id))) continue;
     const { state } = await manager.streams.info(streamOf(id), { subjects_filter: '>' });
     for (const [subject, count] of Object.entries(state.subjects ?? {})) if (!isClock(id, subject)) messages += count;

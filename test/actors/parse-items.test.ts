@@ -133,7 +133,7 @@ type Item = Readonly<Record<string, unknown>>;
 function expectedOf(given: Item): object | undefined {
   const texts = [given['item_id'], given['title'], given['category'], given['brand']];
   const isPlain = texts.every((one) => typeof one !== 'string' || !/[\n\ud800-\udfff]/u.test(one));
-  const id = given['item_id'] === undefined ? '' : String(given['item_id']);
+  const id = given['item_id'] === undefined ? '' : String(given['item_id'] as string | number);
   const { price } = given;
   if (!isPlain || id === '' || typeof price === 'string' || (price as number) < 0) return undefined;
   const textOf = (name: string) => (given[name] as string | undefined) || undefined;

@@ -52,7 +52,8 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/nats/',   may: [...CONNECTOR, '@nats-io/*'] },
   { from: 'connectors/facade/', may: [...CONNECTOR, 'type:runtime/trace-context', 'jose'] },
   { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
-  { from: 'connectors/http/page/', may: ['./', 'preact', 'preact/*'] },
+  // Runs in a browser: nothing of Node, nothing of ours that does.
+  { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
   { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'runtime/config-nearest', 'fastify', '@fastify/*', 'zod', 'swagger-ui-dist'] },
   // Frame types are values: what reads and writes frames needs them.
   { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'actors/model'] },
@@ -163,6 +164,9 @@ const BROKEN: readonly (readonly [string, string])[] = [
   ['connectors/nats/log.ts', `import { Server } from '@grpc/grpc-js';`],
   ['connectors/csv/reader.ts', `import { connect } from '@nats-io/transport-node';`],
   ['connectors/csv/reader.ts', `const lib = require('level');`],
+  ['connectors/http/page/app.tsx', `import { createHash } from 'node:crypto';`],
+  ['connectors/http/page/app.tsx', `import { contentTypes } from '../static-files.js';`],
+  ['connectors/http/page/app.tsx', `import type { Log } from '../../../runtime/ports.js';`],
 
   ['actors/window.ts', `import { drive } from '../test/support/stage-driver.js';`],
   ['runtime/main.ts', `import { drive } from '../test/support/stage-driver.js';`],
@@ -199,6 +203,7 @@ const SOUND: readonly (readonly [string, string])[] = [
      import { options } from '../options.js'; import { fatal } from '../../../runtime/errors.js';
      import type { RawMessage } from '../../../runtime/stage.js'; import { type Event } from '../../../actors/model.js';`,
   ],
+  ['connectors/http/page/app.tsx', `import { render } from 'preact'; import { chart } from './chart.js';`],
   ['test/topology.test.ts', `import { topology } from '../actors/topology.js'; import { x } from './support/x.js';`],
 ];
 

@@ -21,6 +21,10 @@ const QUESTIONS: Readonly<Record<string, readonly (readonly [status: number, pat
   getHealth: [[200, '/health']],
   getMetrics: [[200, '/metrics']],
   getOpenapiJson: [[200, '/openapi.json']],
+  getItemsByItemId: [
+    [200, '/items/1004856'],
+    [404, '/items/nobody-sells-this'],
+  ],
   getRecoByUserId: [
     [200, '/reco/512'],
     [200, '/reco/512?n=1&category=electronics&exclude_seen=true'],

@@ -8,7 +8,7 @@ let refusals: Refusals;
 beforeEach(() => {
   nowMs = 0;
   lines = [];
-  refusals = new Refusals({ nowMs: () => nowMs }, { warn: (fields) => lines.push(fields) });
+  refusals = new Refusals({ nowMs: () => nowMs }, { info: (fields) => lines.push(fields) });
 });
 
 const parse = { ...newStatus('parse', 1), sequence: 0 };

@@ -5,7 +5,7 @@ import { mainTopology } from '../../actors/topology.js';
 import {
   ensureStreams,
   filtersOf,
-  hasClock,
+  readsEvents,
   notePartitions,
   publishersSubject,
   streamsOf,
@@ -43,7 +43,7 @@ describe('streams', () => {
     expect(streamsOf(boundedToys(), LIMITS).flatMap(({ subjects }) => subjects)).not.toContain('rivulet.events.>');
   });
 
-  it('of a catalogue keep their order: whatever the partitions, all items are the first one’s, and no ticks are between them', () => {
+  it('of a catalogue keep their order: whatever the partitions, all items are the first one’s', () => {
     const options = { parse: {}, trigger: { kind: 'frame' }, watermarkDelayMs: 1, idleAfterMs: 1 } as const;
     const topology = mainTopology({
       ...{ ...options, partitions: { source: 2, user: 2, item: 2 }, interest: { kind: 'decayed', halfLifeMs: 1 } },
@@ -57,7 +57,7 @@ describe('streams', () => {
     });
     expect(filtersOf(topology, 'parse-items', 0)).toEqual(['rivulet.parse-items.0.>', 'rivulet.items.>']);
     expect(filtersOf(topology, 'parse-items', 1)).toEqual(['rivulet.parse-items.1.>']);
-    expect(['parse', 'parse-items'].map((id) => hasClock(topology, id))).toEqual([true, false]);
+    expect(['parse', 'parse-items'].map((id) => readsEvents(topology, id))).toEqual([true, false]);
     expect(publishersSubject('rivulet.items.i1')).toBe('rivulet.items.>');
   });
 

@@ -1,9 +1,9 @@
 /** Starts an incarnation of an instance: a real supervisor with its actors, on a connection and a disk that fail. */
 import type { ActorKnobs } from '../../runtime/actor.js';
 import { explain } from '../../runtime/errors.js';
-import { isSource } from '../../runtime/graph.js';
 import type { Logger } from '../../runtime/ports.js';
 import { newStatus } from '../../runtime/status.js';
+import { hasPublishers } from '../../runtime/streams.js';
 import { Supervisor } from '../../runtime/supervisor.js';
 import { Ticker } from '../../runtime/ticker.js';
 import { FailingStore, type WriteFate } from '../../state/failing-store.js';
@@ -40,8 +40,7 @@ export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
     ...{ status: life.status, knobs: knobsOf(world) },
     ...(copied === undefined ? {} : { copied }),
   });
-  const hasClock = topology.edges.some(({ from, to }) => isSource(from) && from.id === 'events' && to.stage === id);
-  if (hasClock && tickEveryMs > 0 && !world.drains) {
+  if (hasPublishers(topology, id) && tickEveryMs > 0 && !world.drains) {
     const { log, status } = life;
     life.ticker = new Ticker({ log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs, status });
     void startTicker(world, life);

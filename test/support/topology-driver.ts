@@ -21,6 +21,7 @@ import { isSource, subjectOf, type Topology, writerOf } from '../../runtime/grap
 import type { Counters } from '../../runtime/instance.js';
 import type { LogMessage } from '../../runtime/ports.js';
 import { RAW } from '../../runtime/stage.js';
+import { hasPublishers } from '../../runtime/streams.js';
 import { NOTHING_SAID, type Tag } from '../../runtime/tag.js';
 
 export interface PublishedEvent {
@@ -138,7 +139,7 @@ export class TopologyDriver {
     this.nowMs = timeMs;
     this.together(() => {
       for (const { id } of this.topology.stages) {
-        if (!this.topology.upstreams(id).some((upstream) => upstream.id === 'events')) continue;
+        if (!hasPublishers(this.topology, id)) continue;
         for (let p = 0; p < this.topology.count(id); p++) this.write(id, p, 'clock', { tickMs: timeMs });
       }
     });

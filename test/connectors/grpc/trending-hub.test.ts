@@ -42,7 +42,6 @@ class HandCall extends EventEmitter {
   }
 
   getDeadline = (): number => Infinity;
-
   write(message: Buffer, taken: () => void): boolean {
     this.waiting.push({ message, taken });
     return true;

@@ -3,7 +3,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, request as plain } from
 import { type RequestOptions, request as secure } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { Answer, EventPublisher } from '../../../connectors/facade/ports.js';
+import type { Answer, CatalogueItem, EventPublisher, ItemCatalogue } from '../../../connectors/facade/ports.js';
 import type { HealthReport, NodeReports } from '../../../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../../connectors/http/server.js';
 import { systemClock } from '../../../runtime/clock.js';
@@ -87,6 +87,20 @@ export const RECOMMENDED: Answer = {
   items: ANSWER.items.map((item) => ({ ...item, reason: `popular in ${item.category}` })),
 };
 
+export const ITEM: CatalogueItem = {
+  itemId: '1004856',
+  title: 'Blue kettle',
+  category: 'kitchen.kettle',
+  brand: 'acme',
+  price: 24.9,
+  updatedAtMs: Date.UTC(2019, 9, 1),
+};
+
+export const CATALOGUE: ItemCatalogue = {
+  revision: 1,
+  get: (itemId) => (itemId === ITEM.itemId ? ITEM : undefined),
+};
+
 /** Doubles that answer everything; what is given takes their place. */
 export async function httpFacade(options: Partial<HttpServerOptions> = {}): Promise<HttpFacade> {
   const requests: EndedRequest[] = [];
@@ -98,6 +112,7 @@ export async function httpFacade(options: Partial<HttpServerOptions> = {}): Prom
     randomUsers: { next: () => '512' },
     publisher: storesAll,
     trending: lists,
+    catalogue: CATALOGUE,
     reports: REPORTS,
     operations: OPERATIONS,
     port: 0,

@@ -1,0 +1,57 @@
+/** The page as a whole: what it asks for, and in which order its parts stand. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Status } from './answers.js';
+import { useCell } from './cell.js';
+import { Figures } from './figures.js';
+import { Ledgers } from './ledgers.js';
+import { PageHead } from './page-head.js';
+import { announce, Announcer } from './panel.js';
+import { usePolling } from './polling.js';
+import { RecommendationsPanel } from './recommendations.js';
+import { getJson, tokenAsked } from './server.js';
+import { type History, nextHistory } from './status-history.js';
+import { TokenForm } from './token-form.js';
+import { TopologyPanel } from './topology.js';
+import { TrendingPanel } from './trending.js';
+
+const STATUS_EVERY_MS = 2_000;
+
+export function App() {
+  const [history, setHistory] = useState<History>();
+  const polling = usePolling(async (signal) => {
+    const status = await getJson<Status>('/status', { signal });
+    setHistory((before) => nextHistory(before, status));
+  }, STATUS_EVERY_MS);
+  const isAway = polling.fault !== undefined && polling.fault.status !== 401;
+  useAnnouncement(isAway);
+  const asked = useCell(tokenAsked);
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to content
+      </a>
+      <PageHead history={history} fault={isAway ? polling.fault : undefined} />
+      <main id="main" tabIndex={-1}>
+        {asked !== undefined && <TokenForm why={asked} />}
+        {/* Kept while a token is asked for: what someone has typed is still there afterwards. */}
+        <div class="parts" hidden={asked !== undefined}>
+          <Figures history={history} />
+          <RecommendationsPanel />
+          <TrendingPanel />
+          <TopologyPanel history={history} />
+          <Ledgers counters={history?.status.counters} />
+        </div>
+      </main>
+      <Announcer />
+    </>
+  );
+}
+
+function useAnnouncement(isAway: boolean): void {
+  const wasAway = useRef(false);
+  useEffect(() => {
+    if (isAway) announce('The server is not reachable.');
+    else if (wasAway.current) announce('The server is back.');
+    wasAway.current = isAway;
+  }, [isAway]);
+}

@@ -1,0 +1,13 @@
+/** The main categories that the page has seen so far, to choose from. */
+import { Cell } from './cell.js';
+
+const CATEGORIES_MAX = 100;
+
+export const knownCategories = new Cell<readonly string[]>([]);
+
+export function noteCategories(items: readonly { readonly category?: string }[]): void {
+  const known = knownCategories.value;
+  const seen = items.flatMap(({ category }) => (category === undefined ? [] : category.split('.')[0]!));
+  const fresh = [...new Set(seen)].filter((one) => one !== '' && !known.includes(one));
+  if (fresh.length > 0) knownCategories.set([...known, ...fresh].slice(0, CATEGORIES_MAX).sort());
+}

@@ -1,0 +1,36 @@
+/** A value that parts of the page share: who shows it is drawn again when it changes. */
+import { useEffect, useState } from 'preact/hooks';
+
+export class Cell<T> {
+  private readonly listeners = new Set<() => void>();
+
+  constructor(private held: T) {}
+
+  get value(): T {
+    return this.held;
+  }
+
+  set(value: T): void {
+    if (Object.is(value, this.held)) return;
+    this.held = value;
+    for (const listener of [...this.listeners]) listener();
+  }
+
+  /** Gives what ends it. */
+  listen(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+}
+
+export function useCell<T>(cell: Cell<T>): T {
+  const [, draw] = useState(0);
+  useEffect(() => {
+    const drawn = cell.value;
+    const stop = cell.listen(() => draw((count) => count + 1));
+    // It may have changed between the drawing and this.
+    if (!Object.is(drawn, cell.value)) draw((count) => count + 1);
+    return stop;
+  }, [cell]);
+  return cell.value;
+}

@@ -1,0 +1,112 @@
+/** One event that was refused. As it is it can be tried again at once; opened, it can be mended first. */
+import { useState } from 'preact/hooks';
+import type { DeadLetter } from './answers.js';
+import { Icon } from './icons.js';
+import { Mending } from './mending.js';
+import { announce, Notice, Spinner } from './panel.js';
+import { faultOf, postJson, query, type RequestFault } from './server.js';
+import { count, moment } from './wording.js';
+
+interface RowProps {
+  readonly letter: DeadLetter;
+  readonly isOpen: boolean;
+  readonly onToggle: () => void;
+  readonly onRetried: () => void;
+}
+
+type Tried = { readonly busy: boolean; readonly subject?: string; readonly fault?: RequestFault };
+
+export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps) {
+  const [tried, setTried] = useState<Tried>({ busy: false });
+  const wasRetried = letter.retried_at !== undefined || tried.subject !== undefined;
+  const retry = async (set?: Readonly<Record<string, unknown>>): Promise<void> => {
+    setTried({ busy: true });
+    try {
+      const path = `/dead-letters/${encodeURIComponent(letter.id)}/retry${query({ again: wasRetried || undefined })}`;
+      const { subject } = await postJson<{ readonly subject: string }>(path, set === undefined ? undefined : { set });
+      setTried({ busy: false, subject });
+      announce('The event was published again.');
+      onRetried();
+    } catch (error) {
+      setTried({ busy: false, fault: faultOf(error) });
+    }
+  };
+  const body = `letter-${letter.id}`;
+  return (
+    <li class={isOpen ? 'letter is-open' : 'letter'}>
+      <div class="letter-head">
+        <button type="button" class="letter-toggle" aria-expanded={isOpen} aria-controls={body} onClick={onToggle}>
+          <span class="turning">
+            <Icon name="chevron" />
+          </span>
+          <span>
+            <span class="reason">{letter.reason}</span>
+            <span class="sub">
+              <span>{moment(letter.stored_at)}</span>
+              <span>
+                {letter.stage}, {letter.rule}
+              </span>
+              <span>{sourceOf(letter)}</span>
+            </span>
+          </span>
+        </button>
+        <div class="letter-actions">
+          {wasRetried && (
+            <span class="state-word running">
+              <Icon name="running" /> Retried{letter.retried_at === undefined ? '' : ` ${moment(letter.retried_at)}`}
+            </span>
+          )}
+          <button type="button" disabled={tried.busy} onClick={() => void retry()}>
+            {tried.busy ? <Spinner /> : <Icon name="retry" />}
+            {wasRetried ? 'Again' : 'Retry'}
+            <span class="unseen"> {letter.reason}</span>
+          </button>
+        </div>
+      </div>
+      {tried.subject !== undefined && (
+        <Notice tone="good" icon="running">
+          Published again on <code>{tried.subject}</code>. If it is refused again, it comes back as a new dead letter.
+        </Notice>
+      )}
+      {tried.fault !== undefined && <RetryFault fault={tried.fault} />}
+      {isOpen && (
+        <div class="letter-body" id={body}>
+          <div>
+            <h3>The original event</h3>
+            <pre tabIndex={0} aria-label="The original event">
+              {originalOf(letter)}
+            </pre>
+          </div>
+          <Mending letter={letter} busy={tried.busy} onRetry={(set) => void retry(set)} />
+        </div>
+      )}
+    </li>
+  );
+}
+
+const RetryFault = ({ fault }: { readonly fault: RequestFault }) => (
+  <Notice tone="bad" icon="failed" alert>
+    <strong>Not retried.</strong> {fault.message}
+    {fault.problem.errors?.map(({ field, detail }) => (
+      <div key={field}>
+        <code>{field}</code> {detail}
+      </div>
+    ))}
+  </Notice>
+);
+
+function sourceOf({ subject, sequence, file, line, index }: DeadLetter): string {
+  const at = index === undefined || index === 0 ? '' : `, event ${index + 1}`;
+  if (file !== undefined) return `${file}${line === undefined ? '' : ` line ${count(line)}`}${at}`;
+  return `${subject ?? ''}${sequence === undefined ? '' : ` #${sequence}`}${at}`;
+}
+
+/** JSON is set out for reading; anything else is as it came. */
+function originalOf({ original, original_base64: base64 }: DeadLetter): string {
+  if (original === undefined) return base64 === undefined ? 'It was not kept.' : `no text; in base64:\n${base64}`;
+  try {
+    return JSON.stringify(JSON.parse(original), undefined, 2);
+  } catch {
+    return original;
+  }
+}

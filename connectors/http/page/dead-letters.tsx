@@ -1,0 +1,58 @@
+/** Events that were refused: why, what they were, and a way back in. */
+import { useState } from 'preact/hooks';
+import type { DeadLetter } from './answers.js';
+import { DeadLetterRow } from './dead-letter-row.js';
+import { FaultNotice, Segments } from './panel.js';
+import { PagerButtons, usePagedList } from './paged-list.js';
+
+type Which = 'all' | 'waiting' | 'retried';
+
+const WHICH: Readonly<Record<Which, string>> = { all: 'All', waiting: 'Waiting', retried: 'Retried' };
+const ASKED: Readonly<Record<Which, string | undefined>> = { all: undefined, waiting: 'false', retried: 'true' };
+
+export function DeadLetters({ total }: { readonly total: number | undefined }) {
+  const [which, setWhich] = useState<Which>('all');
+  return (
+    <>
+      <div class="toolbar">
+        <Segments label="Which dead letters" value={which} options={WHICH} onChoose={setWhich} />
+      </div>
+      {/* Another question begins at its own first page. */}
+      <LetterList key={which} which={which} total={total} />
+    </>
+  );
+}
+
+function LetterList({ which, total }: { readonly which: Which; readonly total: number | undefined }) {
+  const [open, setOpen] = useState<string>();
+  const list = usePagedList<DeadLetter>({
+    path: '/dead-letters',
+    fields: { retried: ASKED[which] },
+    isHeld: open !== undefined,
+  });
+  const { items, fault, pager, refresh } = list;
+  return (
+    <>
+      {fault !== undefined && <FaultNotice fault={fault} again />}
+      {items?.length === 0 && (
+        <p class="nothing">
+          {total === 0 || which === 'all' ? 'No event was refused.' : 'None of the dead letters is like that.'}
+        </p>
+      )}
+      {items !== undefined && items.length > 0 && (
+        <ul class="letters" aria-label="Dead letters, the newest first">
+          {items.map((letter) => (
+            <DeadLetterRow
+              key={letter.id}
+              letter={letter}
+              isOpen={open === letter.id}
+              onToggle={() => setOpen(open === letter.id ? undefined : letter.id)}
+              onRetried={refresh}
+            />
+          ))}
+        </ul>
+      )}
+      <PagerButtons pager={pager} />
+    </>
+  );
+}

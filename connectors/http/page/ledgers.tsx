@@ -1,0 +1,55 @@
+/** What did not make it into the lists: events that were refused, and events that came too late. */
+import { useRef, useState } from 'preact/hooks';
+import type { Status } from './answers.js';
+import { DeadLetters } from './dead-letters.js';
+import { LateEvents } from './late-events.js';
+import { Panel } from './panel.js';
+import { count } from './wording.js';
+
+const TABS = { dead: 'Dead letters', late: 'Late events' } as const;
+type Tab = keyof typeof TABS;
+const KEYS = Object.keys(TABS) as Tab[];
+
+const HINTS: Readonly<Record<Tab, string>> = {
+  dead: 'Events that were refused, with the reason. Mended, they can be published again.',
+  late: 'Rows of events whose window was closed already when they came.',
+};
+
+export function Ledgers({ counters }: { readonly counters: Status['counters'] | undefined }) {
+  const [tab, setTab] = useState<Tab>('dead');
+  const tabs = useRef<HTMLDivElement>(null);
+  const onKey = (event: KeyboardEvent): void => {
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    if (step === 0) return;
+    const next = KEYS[(KEYS.indexOf(tab) + step + KEYS.length) % KEYS.length]!;
+    setTab(next);
+    tabs.current?.querySelector<HTMLElement>(`#tab-${next}`)?.focus();
+  };
+  const counted: Readonly<Record<Tab, number | undefined>> = { dead: counters?.dead_letter, late: counters?.late };
+  const switcher = (
+    <div class="tabs" role="tablist" aria-label="Kept aside" ref={tabs} onKeyDown={onKey}>
+      {KEYS.map((key) => (
+        <button
+          key={key}
+          type="button"
+          role="tab"
+          id={`tab-${key}`}
+          aria-selected={key === tab}
+          aria-controls="ledger"
+          tabIndex={key === tab ? 0 : -1}
+          onClick={() => setTab(key)}
+        >
+          {TABS[key]}
+          {counted[key] !== undefined && <span class="tally">{count(counted[key])}</span>}
+        </button>
+      ))}
+    </div>
+  );
+  return (
+    <Panel id="ledgers" title="Kept aside" hint={HINTS[tab]} actions={switcher}>
+      <div id="ledger" role="tabpanel" aria-labelledby={`tab-${tab}`}>
+        {tab === 'dead' ? <DeadLetters total={counters?.dead_letter} /> : <LateEvents />}
+      </div>
+    </Panel>
+  );
+}

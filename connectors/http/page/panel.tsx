@@ -1,0 +1,96 @@
+/** What all parts of the page are made of. */
+import type { ComponentChildren } from 'preact';
+import { Cell, useCell } from './cell.js';
+import { Icon, type IconName } from './icons.js';
+import type { RequestFault } from './server.js';
+
+/** The one thing that is said to those who listen: what they asked for is there, the server has gone or is back. Seldom, and short. */
+const announced = new Cell('');
+export const announce = (text: string): void => announced.set(text);
+
+export const Announcer = () => (
+  <p class="unseen" role="status">
+    {useCell(announced)}
+  </p>
+);
+
+interface PanelProps {
+  readonly id: string;
+  readonly title: string;
+  readonly hint?: ComponentChildren;
+  readonly actions?: ComponentChildren;
+  readonly children: ComponentChildren;
+}
+
+export const Panel = ({ id, title, hint, actions, children }: PanelProps) => (
+  <section class={`panel ${id}`} aria-labelledby={`${id}-title`}>
+    <header class="panel-head">
+      <div>
+        <h2 id={`${id}-title`}>{title}</h2>
+        {hint !== undefined && <p class="hint">{hint}</p>}
+      </div>
+      {actions !== undefined && <div class="actions">{actions}</div>}
+    </header>
+    {children}
+  </section>
+);
+
+interface NoticeProps {
+  readonly tone: 'bad' | 'warn' | 'good' | 'calm';
+  readonly icon?: IconName;
+  readonly children: ComponentChildren;
+  /** Read out at once. */
+  readonly alert?: boolean;
+}
+
+export const Notice = ({ tone, icon, alert, children }: NoticeProps) => (
+  <div class={`notice ${tone}`} {...(alert === true ? { role: 'alert' } : {})}>
+    {icon !== undefined && <Icon name={icon} />}
+    <div>{children}</div>
+  </div>
+);
+
+/** Why something is not there, and what happens next. */
+export function FaultNotice({ fault, again }: { readonly fault: RequestFault; readonly again?: boolean }) {
+  const wait = fault.problem.retry_after_seconds;
+  const next =
+    again !== true ? undefined : wait === undefined ? 'Trying again.' : `Trying again in ${Math.ceil(wait)} s.`;
+  return (
+    <Notice tone={fault.status === 0 || fault.status >= 500 ? 'bad' : 'warn'} icon="failed" alert={again !== true}>
+      <strong>{titleOf(fault)}</strong> {fault.message} {next}
+      {fault.problem.request_id !== undefined && <span class="request-id">Request {fault.problem.request_id}</span>}
+    </Notice>
+  );
+}
+
+function titleOf({ status, problem }: RequestFault): string {
+  if (status === 0) return 'Not reachable.';
+  if (status === 429) return 'Too many requests.';
+  if (status === 503) return 'Not ready.';
+  if (status === 404) return 'Not found.';
+  return problem.title === undefined ? 'That did not work.' : `${problem.title}.`;
+}
+
+interface Choice<T extends string> {
+  readonly label: string;
+  readonly value: T;
+  readonly options: Readonly<Record<T, string>>;
+  readonly onChoose: (value: T) => void;
+}
+
+/** A few things of which one is chosen, side by side: radio buttons that look like a switch. */
+export function Segments<T extends string>({ label, value, options, onChoose }: Choice<T>) {
+  return (
+    <fieldset class="segments">
+      <legend class="unseen">{label}</legend>
+      {(Object.entries(options) as [T, string][]).map(([key, text]) => (
+        <label key={key}>
+          <input type="radio" name={label} value={key} checked={key === value} onChange={() => onChoose(key)} />
+          <span>{text}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+export const Spinner = () => <span class="spinner" aria-hidden="true" />;

@@ -1,0 +1,64 @@
+/**
+ * Asking again and again, politely: one request at a time, none while nobody looks or a token is missing, and slower while it fails.
+ */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { faultOf, type RequestFault, tokenAsked } from './server.js';
+
+const SLOWER_MAX = 4;
+
+export interface Polling {
+  /** Why the last try failed; absent when it did not. */
+  readonly fault?: RequestFault;
+  /** Asks now. */
+  readonly refresh: () => void;
+}
+
+/** Calls `ask` every `everyMs` while the part is shown; anew when `key` changes. */
+export function usePolling(ask: (signal: AbortSignal) => Promise<void>, everyMs: number, key = ''): Polling {
+  const [fault, setFault] = useState<RequestFault>();
+  const latest = useRef(ask);
+  latest.current = ask;
+  const now = useRef<() => void>(() => undefined);
+  useEffect(() => {
+    const over = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let busy = false;
+    let failures = 0;
+    const next = (ms: number): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => void turn(), ms);
+    };
+    const turn = async (): Promise<void> => {
+      clearTimeout(timer);
+      if (busy || over.signal.aborted || document.hidden || tokenAsked.value !== undefined) return;
+      busy = true;
+      try {
+        await latest.current(over.signal);
+        failures = 0;
+        if (!over.signal.aborted) setFault(undefined);
+        next(everyMs);
+      } catch (error) {
+        if (over.signal.aborted) return;
+        const found = faultOf(error);
+        failures++;
+        setFault(found);
+        next(found.retryAfterMs ?? everyMs * Math.min(SLOWER_MAX, failures));
+      } finally {
+        busy = false;
+      }
+    };
+    const onChange = (): void => void turn();
+    now.current = onChange;
+    document.addEventListener('visibilitychange', onChange);
+    const forget = tokenAsked.listen(onChange);
+    onChange();
+    return () => {
+      over.abort();
+      clearTimeout(timer);
+      forget();
+      document.removeEventListener('visibilitychange', onChange);
+    };
+  }, [everyMs, key]);
+  const refresh = (): void => now.current();
+  return fault === undefined ? { refresh } : { fault, refresh };
+}

@@ -1,0 +1,197 @@
+/** A list for a user: who, how many, of what. What is asked for stands in the address, so that it can be sent to someone. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Recommendations } from './answers.js';
+import { knownCategories } from './categories.js';
+import { useCell } from './cell.js';
+import { Icon } from './icons.js';
+import { announce, FaultNotice, Panel, Spinner } from './panel.js';
+import { type Question, questionIn, toHash } from './question.js';
+import { RecommendationTable } from './recommendation-table.js';
+import { faultOf, getJson, query, RequestFault, tokenAsked } from './server.js';
+import { moment, plural } from './wording.js';
+
+type Shown = { readonly answer?: Recommendations; readonly fault?: RequestFault; readonly busy: boolean };
+
+const EMPTY: Question = { user: '', n: '10', category: '', excludeSeen: false };
+
+export function RecommendationsPanel() {
+  const [question, setQuestion] = useState<Question>(questionIn(location.hash) ?? EMPTY);
+  const [shown, setShown] = useState<Shown>({ busy: false });
+  const running = useRef<AbortController>(undefined);
+
+  const ask = async (path: string, toQuestion: (answer: Recommendations) => Question): Promise<void> => {
+    running.current?.abort();
+    const mine = (running.current = new AbortController());
+    setShown((before) => ({ ...before, busy: true }));
+    try {
+      const answer = await getJson<Recommendations>(path, { signal: mine.signal });
+      setShown({ answer, busy: false });
+      announce(`${plural(answer.items.length, 'recommendation')} for ${answer.user_id}.`);
+      const answered = toQuestion(answer);
+      // What was typed meanwhile stays.
+      setQuestion((now) => (now === question ? answered : now));
+      history.replaceState(undefined, '', toHash(answered));
+    } catch (error) {
+      // An answer to the question before this one, or of a page that is gone.
+      if (mine.signal.aborted) return;
+      setShown({ fault: faultOf(error), busy: false });
+    }
+  };
+  const askFor = (asked: Question): Promise<void> => {
+    if (asked.user.trim() === '') {
+      const errors = [{ field: 'user_id', detail: 'Give a user id, or take a random user.' }];
+      setShown({ fault: new RequestFault('A user id is missing.', 400, { errors }), busy: false });
+      return Promise.resolve();
+    }
+    const { user, n, category, excludeSeen } = asked;
+    const fields = { user_id: user.trim(), n: n.trim(), category: category.trim() };
+    return ask(`/reco${query({ ...fields, exclude_seen: excludeSeen || undefined })}`, () => asked);
+  };
+  const askRandom = (): Promise<void> =>
+    ask(`/reco/random${query({ n: question.n.trim() })}`, ({ user_id: user }) => ({ ...EMPTY, n: question.n, user }));
+
+  useEffect(() => {
+    const begin = (): void => {
+      const asked = questionIn(location.hash);
+      if (asked !== undefined) setQuestion(asked);
+      // A page that was just opened shows someone.
+      void (asked === undefined ? askRandom() : askFor(asked));
+    };
+    const onHash = (): void => {
+      if (questionIn(location.hash) !== undefined) begin();
+    };
+    begin();
+    addEventListener('hashchange', onHash);
+    const forget = tokenAsked.listen(() => tokenAsked.value === undefined && begin());
+    return () => {
+      removeEventListener('hashchange', onHash);
+      forget();
+      running.current?.abort();
+    };
+  }, []);
+
+  const { answer, fault, busy } = shown;
+  const set = (change: Partial<Question>): void => setQuestion({ ...question, ...change });
+  const general = fault !== undefined && !FIELDS.some((field) => fault.of(field) !== undefined);
+  return (
+    <Panel id="recommendations" title="Recommendations" hint={<About answer={answer} />} actions={<CopyLink />}>
+      <form
+        class="question"
+        noValidate
+        aria-label="Recommendations for a user"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void askFor(question);
+        }}
+      >
+        <Field label="User id" name="user_id" value={question.user} fault={fault} onChange={(user) => set({ user })} />
+        <Field label="How many" name="n" value={question.n} fault={fault} onChange={(n) => set({ n })} isNumber />
+        <CategoryField value={question.category} fault={fault} onChange={(category) => set({ category })} />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={question.excludeSeen}
+            onChange={(event) => set({ excludeSeen: event.currentTarget.checked })}
+          />
+          Without what was seen
+        </label>
+        <div class="buttons">
+          <button type="submit" class="primary">
+            {busy && <Spinner />} Recommend
+          </button>
+          <button type="button" onClick={() => void askRandom()}>
+            <Icon name="dice" /> Random user
+          </button>
+        </div>
+      </form>
+      {general && <FaultNotice fault={fault} />}
+      <RecommendationTable answer={answer} busy={busy} />
+    </Panel>
+  );
+}
+
+const FIELDS = ['user_id', 'n', 'category', 'exclude_seen'];
+
+function About({ answer }: { readonly answer: Recommendations | undefined }) {
+  if (answer === undefined) return <>What a user will like next</>;
+  return (
+    <>
+      For {answer.is_random ? 'a random user, ' : ''}
+      <code>{answer.user_id}</code>
+      {answer.as_of !== undefined && <>, as of {moment(answer.as_of)}</>}
+      {answer.model !== undefined && <>, by {answer.model}</>}
+    </>
+  );
+}
+
+interface FieldProps {
+  readonly label: string;
+  readonly name: string;
+  readonly value: string;
+  readonly fault: RequestFault | undefined;
+  readonly onChange: (value: string) => void;
+  readonly isNumber?: boolean;
+  readonly list?: string;
+  readonly placeholder?: string;
+}
+
+/** The server says what is wrong with a field; it stands under it. */
+function Field({ label, name, value, fault, onChange, isNumber, list, placeholder }: FieldProps) {
+  const wrong = fault?.of(name);
+  return (
+    <div class={`field field-${name}`}>
+      <label for={`reco-${name}`}>{label}</label>
+      <input
+        id={`reco-${name}`}
+        name={name}
+        value={value}
+        list={list}
+        placeholder={placeholder}
+        inputMode={isNumber === true ? 'numeric' : undefined}
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        aria-invalid={wrong !== undefined}
+        aria-describedby={wrong === undefined ? undefined : `reco-${name}-wrong`}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+      {wrong !== undefined && (
+        <p id={`reco-${name}-wrong`} class="field-error" role="alert">
+          {wrong}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function CategoryField(props: Pick<FieldProps, 'value' | 'fault' | 'onChange'>) {
+  const categories = useCell(knownCategories);
+  return (
+    <>
+      <Field label="Category" name="category" placeholder="any" list="categories" {...props} />
+      <datalist id="categories">
+        {categories.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+    </>
+  );
+}
+
+function CopyLink() {
+  const [said, setSaid] = useState('');
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      setSaid('Copied');
+    } catch {
+      setSaid('Copy it from the address bar');
+    }
+    setTimeout(() => setSaid(''), 3_000);
+  };
+  return (
+    <button type="button" class="quiet" onClick={() => void copy()}>
+      <Icon name="link" /> <span aria-live="polite">{said === '' ? 'Copy link' : said}</span>
+    </button>
+  );
+}

@@ -1,0 +1,125 @@
+/** A stage in the drawing: its name, how it is (an icon, a colour and a word), and four figures. */
+import { iconPath } from './icons.js';
+import type { StageFigures, StageState } from './status-history.js';
+import { behind, count as whole, duration, figure, plural } from './wording.js';
+
+export const STATE_WORDS: Readonly<Record<StageState, string>> = {
+  running: 'Running',
+  restoring: 'Restoring',
+  backoff: 'Backoff',
+  stopped: 'Stopped',
+  failed: 'Failed',
+  elsewhere: 'Elsewhere',
+};
+
+type Box = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+
+interface StageNodeProps extends Box {
+  readonly figures: StageFigures;
+  /** By the server's clock. */
+  readonly now: string;
+  readonly isOpen: boolean;
+  readonly onToggle: () => void;
+  readonly onElement: (element: SVGRectElement | null) => void;
+}
+
+export const NODE_HEIGHT = 112;
+export const LEDGER_HEIGHT = 44;
+
+const INSET = 9;
+const ROW = 15.5;
+/** Narrower than this, labels would run into their values. */
+const LABEL_WIDTH = 116;
+
+export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, width, height }: StageNodeProps) {
+  const { stage, state, running, partitions, messagesPerSecond, lagMessages, lagSeconds, watermark, restarts } =
+    figures;
+  const isNarrow = width < LABEL_WIDTH;
+  const rows = [
+    ['msgs/s', figure(messagesPerSecond)],
+    ['lag', figure(lagMessages)],
+    isNarrow ? ['behind', behind(watermark, now).replace('−', '')] : ['watermark', behind(watermark, now)],
+    ['restarts', whole(restarts)],
+  ] as const;
+  const words = [
+    `${stage}: ${STATE_WORDS[state]}`,
+    `${running} of ${plural(partitions.length, 'partition')} running`,
+    messagesPerSecond === undefined ? 'rate not known yet' : `${figure(messagesPerSecond)} messages per second`,
+    `lag ${plural(lagMessages ?? 0, 'message')}${lagSeconds === undefined ? '' : `, ${duration(lagSeconds)}`}`,
+    `watermark ${behind(watermark, now).replace('−', 'behind by ')}`,
+    plural(restarts, 'restart'),
+  ].join(', ');
+  return (
+    <g
+      class={`node ${state}${isOpen ? ' is-open' : ''}${isNarrow ? ' is-narrow' : ''}`}
+      transform={`translate(${x} ${y})`}
+    >
+      {/* To be seen; the button that lies over it says the same in words, beginning with the name. */}
+      <g aria-hidden="true">
+        <rect class="card" width={width} height={height} rx={9} />
+        <rect class="edge-mark" y={9} width={3} height={height - 18} rx={1.5} />
+        <text class="name" x={INSET} y={20}>
+          {stage}
+        </text>
+        <g class="state" transform={`translate(${INSET} 27)`}>
+          <path d={iconPath(state)} transform="scale(0.8)" />
+          <text x={16} y={10}>
+            {STATE_WORDS[state]}
+          </text>
+          <text x={width - 2 * INSET} y={10} class="end">
+            {partitions.length === 0 || isNarrow ? '' : `${running}/${partitions.length}`}
+          </text>
+        </g>
+        {rows.map(([label, value], i) => (
+          <g key={label} transform={`translate(${INSET} ${57 + i * ROW})`}>
+            <text class="label">{label}</text>
+            <text class={`figure end${isBad(label, figures) ? ' is-bad' : ''}`} x={width - 2 * INSET}>
+              {value}
+            </text>
+          </g>
+        ))}
+      </g>
+      <rect
+        ref={onElement}
+        class="press"
+        width={width}
+        height={height}
+        rx={9}
+        role="button"
+        tabindex={0}
+        aria-label={words}
+        aria-expanded={isOpen}
+        data-stage={stage}
+        onClick={onToggle}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' && event.key !== ' ') return;
+          event.preventDefault();
+          onToggle();
+        }}
+      />
+    </g>
+  );
+}
+
+const isBad = (label: string, { restarts, lagSeconds }: StageFigures): boolean =>
+  (label === 'restarts' && restarts > 0) || (label === 'lag' && (lagSeconds ?? 0) > 10);
+
+interface LedgerNodeProps extends Box {
+  readonly id: string;
+  readonly count: { readonly value?: number; readonly unit: string };
+  /** Where in the box of a stage it stands: 0 at the top, 1 at the bottom. */
+  readonly place: number;
+}
+
+/** What is no stage: where events come from, what is kept aside. */
+export const LedgerNode = ({ id, count, place, x, y, width, height }: LedgerNodeProps) => (
+  <g class="node ledger" transform={`translate(${x} ${y + (height - LEDGER_HEIGHT) * place})`}>
+    <rect class="card" width={width} height={LEDGER_HEIGHT} rx={LEDGER_HEIGHT / 2} />
+    <text class="name middle" x={width / 2} y={19}>
+      {id}
+    </text>
+    <text class="label middle" x={width / 2} y={34}>
+      {figure(count.value)} {count.unit}
+    </text>
+  </g>
+);

@@ -1,0 +1,125 @@
+/** What everyone looks at now, as it changes. */
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { TrendingDelta, TrendingHeartbeat, TrendingSnapshot } from './answers.js';
+import { knownCategories, noteCategories } from './categories.js';
+import { useCell } from './cell.js';
+import { listen, type StreamEvent } from './event-stream.js';
+import { Icon } from './icons.js';
+import { announce, FaultNotice, Panel, Segments } from './panel.js';
+import { query, type RequestFault } from './server.js';
+import { type FollowedItem, TrendingHistory } from './trending-list.js';
+import { TrendingTable } from './trending-table.js';
+import { moment } from './wording.js';
+
+type Window = '1h' | '24h';
+
+const WINDOWS: Readonly<Record<Window, string>> = { '1h': '1 hour', '24h': '24 hours' };
+const LIMIT = 20;
+/** Changes come up to ten times a second; who reads wants fewer. */
+const DRAW_EVERY_MS = 500;
+/** Movements grow old even when nothing changes. */
+const REDRAW_EVERY_MS = 5_000;
+
+type Followed = {
+  readonly items?: readonly FollowedItem[];
+  readonly asOf?: string;
+  readonly live: boolean;
+  readonly fault?: RequestFault;
+};
+
+export function TrendingPanel() {
+  const [window, setWindow] = useState<Window>('1h');
+  const [category, setCategory] = useState('');
+  const categories = useCell(knownCategories);
+  const { items, asOf, live, fault } = useTrending(window, category);
+  const hint = live ? (
+    <span class="live">
+      <span class="dot" aria-hidden="true" /> Live{asOf === undefined ? '' : `, as of ${moment(asOf)}`}
+    </span>
+  ) : (
+    'Connecting'
+  );
+  const actions = (
+    <>
+      <label class="unseen" for="trending-category">
+        Category
+      </label>
+      <select id="trending-category" value={category} onChange={(event) => setCategory(event.currentTarget.value)}>
+        <option value="">All categories</option>
+        {categories.map((one) => (
+          <option key={one} value={one}>
+            {one}
+          </option>
+        ))}
+      </select>
+      <Segments label="Window" value={window} options={WINDOWS} onChoose={setWindow} />
+    </>
+  );
+  return (
+    <Panel id="trending" title="Trending now" hint={hint} actions={actions}>
+      {fault !== undefined && <FaultNotice fault={fault} again />}
+      {items !== undefined && items.length > 0 && <TrendingTable items={items} label={WINDOWS[window]} />}
+      {items?.length === 0 && (
+        <p class="nothing">
+          <Icon name="elsewhere" /> Nothing has been looked at in this window yet. It fills as events come in.
+        </p>
+      )}
+      {items === undefined && fault === undefined && <div class="ghost-list" aria-hidden="true" />}
+    </Panel>
+  );
+}
+
+function useTrending(window: Window, category: string): Followed {
+  const [followed, setFollowed] = useState<Followed>({ live: false });
+  const path = useMemo(
+    () => `/trending/stream${query({ window, n: LIMIT, category: category === '' ? undefined : category })}`,
+    [window, category],
+  );
+  useEffect(() => {
+    const over = new AbortController();
+    const history = new TrendingHistory();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isThere = false;
+    const draw = (): void => {
+      timer = undefined;
+      const items = history.list(Date.now());
+      noteCategories(items);
+      setFollowed({ items, live: true, ...(history.asOf === undefined ? {} : { asOf: history.asOf }) });
+    };
+    const drawSoon = (): void => {
+      if (!isThere) draw();
+      else timer ??= setTimeout(draw, DRAW_EVERY_MS);
+      isThere = true;
+    };
+    const aging = setInterval(() => isThere && drawSoon(), REDRAW_EVERY_MS);
+    setFollowed(({ items }) => ({ live: false, ...(items === undefined ? {} : { items }) }));
+    void listen(
+      path,
+      {
+        onOpen: () => {
+          if (isThere) announce('The trending list is live again.');
+          setFollowed(({ fault: _, ...rest }) => ({ ...rest, live: true }));
+        },
+        onEvent: (event) => {
+          takeEvent(history, event);
+          drawSoon();
+        },
+        onLost: (fault) => setFollowed((before) => ({ ...before, live: false, fault })),
+      },
+      over.signal,
+    );
+    return () => {
+      over.abort();
+      clearTimeout(timer);
+      clearInterval(aging);
+    };
+  }, [path]);
+  return followed;
+}
+
+function takeEvent(history: TrendingHistory, { kind, data }: StreamEvent): void {
+  const now = Date.now();
+  if (kind === 'snapshot') history.takeSnapshot(JSON.parse(data) as TrendingSnapshot, now);
+  else if (kind === 'delta') history.takeDelta(JSON.parse(data) as TrendingDelta, now);
+  else if (kind === 'heartbeat') history.takeAsOf((JSON.parse(data) as TrendingHeartbeat).as_of);
+}

@@ -1,0 +1,40 @@
+/** GET /items/{item_id} over a socket. */
+import { expect, it } from 'vitest';
+import { httpFacade, ITEM } from '../connectors/http/http-facade.js';
+
+it('tells what the catalogue knows of an item, once to who has it already', async () => {
+  const { origin } = await httpFacade();
+  const first = await fetch(`${origin}/items/${ITEM.itemId}`);
+  expect(await first.json()).toEqual({
+    ...{ item_id: ITEM.itemId, title: 'Blue kettle', category: 'kitchen.kettle', brand: 'acme', price: 24.9 },
+    updated_at: '2019-10-01T00:00:00.000Z',
+  });
+  const again = await fetch(`${origin}/items/${ITEM.itemId}`, {
+    headers: { 'if-none-match': first.headers.get('etag')! },
+  });
+  expect([again.status, await again.text()]).toEqual([304, '']);
+});
+
+it('says of one that is not there how it would come there', async () => {
+  const { origin } = await httpFacade();
+  const answer = await fetch(`${origin}/items/nobody-sells-this`);
+  expect([answer.status, await answer.json()]).toEqual([
+    404,
+    expect.objectContaining({ reason: 'ITEM_UNKNOWN', detail: expect.stringContaining('rivulet.items.>') }),
+  ]);
+});
+
+it('shows titles in recommendations, and anew when they have changed', async () => {
+  let title: string | undefined;
+  const item = { itemId: 'a', rank: 1, score: 2, type: 'streaming_popular_fallback', reason: 'popular with everyone' };
+  const { origin } = await httpFacade({
+    answers: { get: () => ({ items: [{ ...item, title, brand: 'acme', price: 3 }], model: 'm' }) },
+  });
+  const titleOf = async (): Promise<unknown> => {
+    const answer = (await (await fetch(`${origin}/reco/ann`)).json()) as { items: { title?: string }[] };
+    return answer.items[0]!.title;
+  };
+  expect(await titleOf()).toBeUndefined();
+  title = 'Red kettle';
+  expect(await titleOf()).toBe('Red kettle');
+});

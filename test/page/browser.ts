@@ -1,0 +1,82 @@
+/** A real Chromium, and the page in it. */
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { ROOT } from '../guards/source-files.js';
+import type { PageNode } from './page-node.js';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+const ARGS = [
+  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+];
+/** What Chromium says by itself of every answer that is an error. */
+const ANSWERED = /^Failed to load resource/;
+
+function onPath(name: string): string | undefined {
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+const executablePath = NAMES.map(onPath).find((path) => path !== undefined);
+
+/** What a page shows in the end; it asks the server every few seconds. */
+export const soon = <T>(look: () => T) => expect.poll(look, { timeout: 12_000 });
+
+/** Suites that need a browser are skipped by their name where there is none. */
+export const noBrowser = executablePath === undefined;
+
+export interface OpenedPage {
+  readonly page: Page;
+  /** Errors on the console, exceptions, and what the security policy has refused. */
+  readonly complaints: readonly string[];
+}
+
+export interface Browsing {
+  /** Opens the page of a node; it is closed when the test is over. */
+  open(node: PageNode, options?: BrowserContextOptions & { readonly hash?: string }): Promise<OpenedPage>;
+}
+
+/** One browser for a test file; each page is a visitor of its own. */
+export function browsing(): Browsing {
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    if (executablePath !== undefined) browser = await chromium.launch({ executablePath, args: ARGS });
+  });
+  afterAll(() => browser?.close());
+  return {
+    async open(node, { hash = '', ...options } = {}) {
+      const context = await browser!.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+      onTestFinished(() => context.close());
+      context.setDefaultTimeout(10_000);
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      page.on('console', (message) => {
+        if (message.type() === 'error' && !ANSWERED.test(message.text())) complaints.push(message.text());
+      });
+      await page.goto(`${node.url}/ui/${hash}`);
+      return { page, complaints };
+    },
+  };
+}
+
+/** The page as `npm run build` makes it, in a folder of this test file's own. */
+export function bundledPage(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'rivulet-page-'));
+  execFileSync(process.execPath, [join(ROOT, 'bundle-page.mjs'), folder], { stdio: 'pipe' });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}

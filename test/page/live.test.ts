@@ -1,0 +1,176 @@
+/** What moves by itself: the trending list, the pipeline, the figures; and dead letters on their way back. */
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { browsing, bundledPage, noBrowser, soon } from './browser.js';
+import type { ShopEvent } from './page-node.js';
+import { type StandInNode, standInNode } from './stand-in-node.js';
+
+const clicks = (item: string, count: number): ShopEvent[] =>
+  Array.from({ length: count }, () => ({
+    event_type: 'click',
+    event_time: new Date().toISOString(),
+    user_id: 'ann',
+    item_id: item,
+    category_code: 'kids.toys',
+  }));
+
+describe.skipIf(noBrowser)('the live page, in Chromium', () => {
+  const browser = browsing();
+  let folder: string;
+  let node: StandInNode;
+  beforeAll(() => {
+    folder = bundledPage();
+  });
+  beforeEach(async () => {
+    node = await standInNode(folder);
+    return () => node.close();
+  });
+
+  it('shows an item that is clicked on at the top of the trending list, as new', async () => {
+    const { page, complaints } = await browser.open(node);
+    const rows = page.locator('.trending-list tbody tr');
+    await soon(() => rows.count()).toBe(20);
+    await node.publish(clicks('rocket', 5_000));
+    await soon(() => rows.first().innerText()).toMatch(/^1[\s\S]*new[\s\S]*Title of rocket[\s\S]*10K$/);
+    expect(await rows.count()).toBe(20);
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows that an item has climbed, and draws its score', async () => {
+    const { page } = await browser.open(node);
+    const row = page.locator('[data-item="item-0111"]');
+    await row.getByRole('img', { name: 'same place' }).waitFor();
+    await node.publish(clicks('item-0111', 400));
+    await row.getByRole('img', { name: 'up 3' }).waitFor();
+    const heights = await row.locator('.sparkline path').evaluate((path) => path.getBoundingClientRect().height);
+    expect(heights).toBeGreaterThan(10);
+  });
+
+  it('follows another window and a category', async () => {
+    const { page } = await browser.open(node);
+    await page.locator('[data-item="item-0000"]').waitFor();
+    await page.getByText('24 hours').click();
+    await page.locator('.trending').getByLabel('Category').selectOption('kids');
+    await soon(() => page.locator('.trending-list tbody tr').count()).toBe(2);
+    expect(node.asked).toContain('/trending/stream?window=24h&n=20&category=kids');
+  });
+
+  it('resumes the list after the connection was lost', async () => {
+    const { page } = await browser.open(node);
+    await page.locator('[data-item="item-0000"]').waitFor();
+    await node.goAway();
+    await page.locator('.trending').getByText('Not reachable.').waitFor();
+    await node.comeBack();
+    await node.publish(clicks('rocket', 9_000));
+    await soon(() => page.locator('.trending-list tbody tr').first().innerText()).toContain('rocket');
+    expect(await page.locator('.trending .notice').count()).toBe(0);
+  });
+
+  it('starts anew when a change of the list is missing', async () => {
+    const { page } = await browser.open(node);
+    await page.locator('[data-item="item-0000"]').waitFor();
+    node.shop.revision += 5;
+    await node.publish(clicks('rocket', 5_000));
+    await soon(() => page.locator('.trending-list tbody tr').first().innerText()).toContain('rocket');
+  });
+
+  it('shows every stage, and its partitions at a click', async () => {
+    const { page, complaints } = await browser.open(node);
+    await page.locator('[data-stage="window"]').waitFor();
+    expect(await page.locator('[data-stage]').count()).toBe(10);
+    const stage = page.getByRole('button', { name: /^trending: Backoff, 3 of 4 partitions running/ });
+    expect(await stage.getAttribute('aria-expanded')).toBe('false');
+    await stage.click();
+    const table = page.getByRole('table', { name: 'Partitions of trending' });
+    await table.getByText('NATS did not answer within 5000 ms').waitFor();
+    expect(await table.getByRole('row').count()).toBe(5);
+    await page.getByText('reads from watermark; writes to trending-lists').waitFor();
+    await page.getByRole('button', { name: 'Close trending' }).click();
+    expect(await table.count()).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+
+  it('counts events per second from what the server has counted', async () => {
+    const { page } = await browser.open(node);
+    const figure = page.locator('.figure', { hasText: 'Events in' });
+    await figure.getByText('1,204,331', { exact: false }).or(figure.getByText('on time')).first().waitFor();
+    await node.publish(clicks('rocket', 4_000));
+    await soon(async () =>
+      Number.parseFloat((await figure.locator('.value').innerText()).replace(',', '')),
+    ).toBeGreaterThan(500);
+    expect(await figure.getByRole('img').getAttribute('aria-label')).toMatch(/^Events in: events per second now/);
+  });
+
+  it('asks nothing while nobody looks', async () => {
+    const { page } = await browser.open(node);
+    await page.locator('[data-stage="window"]').waitFor();
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    const asked = (): number => node.asked.filter((path) => path === '/status').length;
+    await page.clock.install();
+    const before = asked();
+    await page.clock.fastForward(60_000);
+    expect(asked()).toBeLessThanOrEqual(before + 1);
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => false });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await soon(asked).toBeGreaterThan(before);
+  });
+
+  it('retries a dead letter as it is', async () => {
+    const { page, complaints } = await browser.open(node);
+    const letter = page.locator('.letter').first();
+    await letter.getByRole('button', { name: /^Retry/ }).click();
+    await letter.getByText('Published again on rivulet.events.view').waitFor();
+    await letter.locator('.state-word', { hasText: 'Retried' }).waitFor();
+    expect(node.shop.letters[0]!['retried_at']).toBeDefined();
+    expect(complaints).toEqual([]);
+  });
+
+  it('mends a dead letter, and retries it', async () => {
+    const { page } = await browser.open(node);
+    const letter = page.locator('.letter', { hasText: 'price is -1' }).first();
+    await letter.getByRole('button', { expanded: false }).click();
+    expect(await letter.getByLabel('The original event').innerText()).toContain('"price": -1');
+    expect(await letter.getByLabel('Field 1').inputValue()).toBe('price');
+    await letter.getByLabel('Value 1').fill('12.5');
+    await letter.getByRole('button', { name: 'Another field' }).click();
+    await letter.getByLabel('Field 2').fill('brand');
+    await letter.getByLabel('Value 2').fill('acme');
+    await letter.getByRole('button', { name: 'Set and retry' }).click();
+    await letter.getByText('Published again').waitFor();
+    expect(node.asked).toContain('{"set":{"price":12.5,"brand":"acme"}}');
+  });
+
+  it('says why a dead letter could not be retried', async () => {
+    const { page } = await browser.open(node);
+    const letter = page.locator('.letter').first();
+    await letter.waitFor();
+    const errors = [{ field: 'set.price', detail: 'price is -2: send 0 or more' }];
+    node.faults.set('/dead-letters/', { status: 400, reason: 'INVALID_FIELD', detail: 'a field is wrong', errors });
+    await letter.getByRole('button', { name: /^Retry/ }).click();
+    await letter.getByText('price is -2: send 0 or more').waitFor();
+  });
+
+  it('turns the pages of dead letters, and shows those that came in the meantime', async () => {
+    const { page } = await browser.open(node);
+    await soon(() => page.locator('.letter').count()).toBe(10);
+    await page.getByRole('button', { name: 'Older' }).click();
+    await page.getByRole('button', { name: 'Older' }).click();
+    await soon(() => page.locator('.letter').count()).toBe(3);
+    await page.getByText('Retried', { exact: true }).click();
+    await page.getByText('None of the dead letters is like that.').waitFor();
+    await page.getByText('All', { exact: true }).click();
+    await soon(() => page.locator('.letter').count()).toBe(10);
+    await node.publish(['{"broken"']);
+    await soon(() => page.locator('.letter').first().innerText()).toContain('#1204354');
+  });
+
+  it('lists late events', async () => {
+    const { page } = await browser.open(node);
+    await page.getByRole('tab', { name: /Late events/ }).click();
+    await page.getByRole('table', { name: 'Late events' }).getByText('user-1000').waitFor();
+  });
+});

@@ -1,0 +1,144 @@
+/** What the page works out by itself: movements, rates, where stages stand, what a typed value means. */
+import { describe, expect, it } from 'vitest';
+import type { Status, TrendingItem } from '../../connectors/http/page/answers.js';
+import { questionIn, toHash } from '../../connectors/http/page/question.js';
+import { nextHistory } from '../../connectors/http/page/status-history.js';
+import { layersOf, layOut } from '../../connectors/http/page/topology-layout.js';
+import { POINTS_MAX, TrendingHistory } from '../../connectors/http/page/trending-list.js';
+import { behind, duration, figure } from '../../connectors/http/page/wording.js';
+
+const items = (text: string): TrendingItem[] =>
+  text.split(' ').map((id, i) => ({ rank: i + 1, item_id: id, score: 100 - i }));
+const MINUTE = 60_000;
+
+describe('the trending list', () => {
+  it('tells by how much an item has moved in the last minute, and what is new', () => {
+    const list = new TrendingHistory();
+    list.takeSnapshot({ revision: 1, items: items('a b c') }, 0);
+    const [c, d] = items('c d');
+    list.takeDelta(
+      { revision: 2, from_revision: 1, moved: [c!], entered: [{ ...d!, rank: 2 }], left: ['a', 'b'] },
+      90_000,
+    );
+    const movements = (atMs: number) => list.list(atMs).map(({ item_id: id, movement }) => `${id} ${movement}`);
+    expect(movements(91_000)).toEqual(['c 2', 'd new']);
+    expect(movements(91_000 + MINUTE)).toEqual(['c 0', 'd 0']);
+  });
+
+  it('refuses a change of a list that it does not have', () => {
+    const list = new TrendingHistory();
+    list.takeSnapshot({ revision: 1, items: items('a') }, 0);
+    expect(() => list.takeDelta({ revision: 4, from_revision: 3 }, 1)).toThrow('missing');
+  });
+
+  it('keeps a bounded line of scores that spans all of the time', () => {
+    const list = new TrendingHistory();
+    for (let i = 0; i < 5_000; i++) {
+      list.takeSnapshot({ revision: i, items: [{ rank: 1, item_id: 'a', score: i }] }, i * 1_000);
+    }
+    const { points } = list.list(5_000_000)[0]!;
+    expect(points.length).toBeLessThanOrEqual(POINTS_MAX + 1);
+    expect([points[0]!.score, points.at(-1)!.score]).toEqual([0, 4_999]);
+  });
+});
+
+const status = (seconds: number, events: number, messages: readonly number[]): Status =>
+  ({
+    now: new Date(seconds * 1000).toISOString(),
+    counters: { events, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 },
+    latency: { count: 0 },
+    requests: { http_total: 0, grpc_total: 0 },
+    edges: [],
+    stages: [
+      {
+        stage: 'parse',
+        partitions: messages.map((count, partition) => ({
+          ...{ partition, state: partition === 1 ? 'backoff' : 'running', messages_in: count, restarts: partition },
+        })),
+      },
+    ],
+  }) as unknown as Status;
+
+describe('the history of a node', () => {
+  it('makes rates of counts, by the clock of the node', () => {
+    const history = nextHistory(nextHistory(undefined, status(10, 100, [50, 0])), status(12, 300, [80, 10]));
+    expect(history.samples.map((sample) => sample.eventsPerSecond)).toEqual([undefined, 100]);
+    expect(history.stages.get('parse')).toMatchObject({
+      messagesPerSecond: 20,
+      state: 'backoff',
+      running: 1,
+      restarts: 1,
+    });
+  });
+
+  it('has no rate where a count went back, and none of a partition that has just come', () => {
+    const history = nextHistory(nextHistory(undefined, status(10, 100, [50])), status(12, 5, [80, 10]));
+    expect(history.samples.at(-1)!.eventsPerSecond).toBeUndefined();
+    expect(history.stages.get('parse')!.messagesPerSecond).toBe(15);
+  });
+
+  it('forgets what is older than ten minutes', () => {
+    let history = nextHistory(undefined, status(0, 0, []));
+    for (let seconds = 2; seconds <= 1_000; seconds += 2) history = nextHistory(history, status(seconds, seconds, []));
+    expect(history.samples).toHaveLength(300);
+  });
+});
+
+describe('the drawing of the pipeline', () => {
+  const edges = ['a b', 'b c', 'c d', 'b d', 'b e'].map((pair) => {
+    const [from = '', to = ''] = pair.split(' ');
+    return { from, to };
+  });
+  const sizes = { nodeAlong: 100, nodeAcross: () => 50, gapAlong: 20, gapAcross: 10, bendAcross: 5 };
+
+  it('puts a stage behind all that it reads from', () => {
+    expect(Object.fromEntries(layersOf(edges))).toEqual({ a: 0, b: 1, c: 2, d: 3, e: 2 });
+  });
+
+  it('gives every stage a place where edges go round in a circle, too', () => {
+    const { nodes } = layOut([...edges, { from: 'd', to: 'b' }], sizes);
+    expect(nodes.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  it('lets nothing overlap, and nothing stand outside', () => {
+    const { nodes, along, across } = layOut(edges, sizes);
+    for (const one of nodes) {
+      expect(one.along - 50).toBeGreaterThanOrEqual(0);
+      expect(one.along + 50).toBeLessThanOrEqual(along);
+      expect(one.across - 25).toBeGreaterThanOrEqual(-0.01);
+      expect(one.across + 25).toBeLessThanOrEqual(across + 0.01);
+      for (const other of nodes.filter(({ id, along: there }) => id > one.id && there === one.along)) {
+        expect(Math.abs(one.across - other.across)).toBeGreaterThanOrEqual(50);
+      }
+    }
+  });
+
+  it('leads a long edge through a bend in each layer between', () => {
+    const passing = layOut(edges, sizes).edges.find(({ from, to }) => from === 'b' && to === 'd')!;
+    expect(passing.points.map(({ along }) => along)).toEqual([220, 240, 340, 360]);
+  });
+});
+
+describe('words', () => {
+  it.each([
+    [figure(undefined), '–'],
+    [figure(0.1), '0.10'],
+    [figure(7.25), '7.3'],
+    [figure(1_204), '1,204'],
+    [figure(12_345), '12.3K'],
+    [duration(0.0004), '0.4 ms'],
+    [duration(0.014), '14 ms'],
+    [duration(90), '90 s'],
+    [duration(5_400), '90 min'],
+    [behind('2026-01-01T00:00:00.000Z', '2026-01-01T00:10:00.000Z'), '−10 min'],
+    [behind('9999-01-01T00:00:00.000Z', '2026-01-01T00:10:00.000Z'), 'idle'],
+  ])('%s', (said, expected) => {
+    expect(said).toBe(expected);
+  });
+
+  it('says a question in an address, and reads it again', () => {
+    const question = { user: 'a/b &c', n: '7', category: 'kids', excludeSeen: true };
+    expect(questionIn(toHash(question))).toEqual(question);
+    expect(questionIn('#main')).toBeUndefined();
+  });
+});
