@@ -1,10 +1,13 @@
 /**
  * The frame of the HTTP façade: what holds for every request, whatever its route.
  *
- *   H1  a request is told as begun once and as ended once, with its status
+ *   H1  a request is told as begun once and as ended once, with its status, whichever way it ends (request-tally.ts)
  *   H2  every answer has an id, `x-request-id`: the client's if it is a short plain word, else one of ours; the log and problems have it too
  *   H3  whatever is refused, by a route, by the gate (gate.ts), by Fastify or by the parser of Node, is told as problem details (problem.ts)
  *   H4  limits hold before a handler sees anything: bytes and time of a request, its headers, connections
+ *   H5  what there is not, or not by this method, is said before a body is looked at; CORS comes before the gate, so that a page may read why
+ *       it is refused
+ *   H6  while the node stops, what was begun is answered, what begins gets 503, and each answer ends its connection
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';

@@ -46,7 +46,10 @@ export interface OpenedPage {
 
 export interface Browsing {
   /** Opens the page of a node; it is closed when the test is over. */
-  open(node: PageNode, options?: BrowserContextOptions & { readonly hash?: string }): Promise<OpenedPage>;
+  open(
+    node: Pick<PageNode, 'url'>,
+    options?: BrowserContextOptions & { readonly hash?: string; readonly path?: string },
+  ): Promise<OpenedPage>;
 }
 
 /** One browser for a test file; each page is a visitor of its own. */
@@ -57,7 +60,7 @@ export function browsing(): Browsing {
   });
   afterAll(() => browser?.close());
   return {
-    async open(node, { hash = '', ...options } = {}) {
+    async open(node, { hash = '', path = '/ui/', ...options } = {}) {
       const context = await browser!.newContext({ viewport: { width: 1280, height: 900 }, ...options });
       onTestFinished(() => context.close());
       context.setDefaultTimeout(10_000);
@@ -67,7 +70,7 @@ export function browsing(): Browsing {
       page.on('console', (message) => {
         if (message.type() === 'error' && !ANSWERED.test(message.text())) complaints.push(message.text());
       });
-      await page.goto(`${node.url}/ui/${hash}`);
+      await page.goto(`${node.url}${path}${hash}`);
       return { page, complaints };
     },
   };
