@@ -1,8 +1,11 @@
-/** Files for browsers: GET /ui/ (the page). Open to all, so that the page can ask for a token; what it shows is asked for with that. */
+/** Files for browsers: GET /ui/ (the page) and /docs/ (that of the API). Open to all, so that the page can ask for a token; what it shows is asked for with that. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notFound } from './problem.js';
 import type { StaticFiles } from './static-files.js';
 import type { App } from './zod-provider.js';
+
+/** Swagger UI writes style attributes; scripts are files, as everywhere. */
+export const DOCS_POLICY = { 'style-src': "'self' 'unsafe-inline'" };
 
 /** `prefix`: `/ui`. Names in the files are relative to `/ui/`: who leaves out the slash is sent there. */
 export function fileRoutes(app: App, prefix: string, files: StaticFiles): void {

@@ -47,8 +47,9 @@ export interface HttpServerOptions {
   readonly reports: NodeReports;
   /** Absent: without the routes for operations. */
   readonly operations?: Operations;
-  /** Of the page; absent: there is none. */
+  /** Of the page, and of that of the API; absent: there is none. */
   readonly page?: StaticFiles;
+  readonly docs?: StaticFiles;
   /** Loopback unless said otherwise. */
   readonly host?: string;
   /** 0: a free one. */
@@ -157,6 +158,7 @@ function routes(
     statusRoutes(app, operations.status);
   }
   if (options.page !== undefined) fileRoutes(app, '/ui', options.page);
+  if (options.docs !== undefined) fileRoutes(app, '/docs', options.docs);
   return trendingRoutes(app, trending, gate, clock, tally);
 }
 
