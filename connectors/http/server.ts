@@ -36,6 +36,7 @@ import { RequestTally } from './request-tally.js';
 import type { StaticFiles } from './static-files.js';
 import { statusRoutes } from './status-routes.js';
 import { type TrendingStreams, trendingRoutes } from './trending-routes.js';
+import { UnusedConnections } from './unused-connections.js';
 import type { App } from './zod-provider.js';
 
 export interface HttpServerOptions {
@@ -117,6 +118,7 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   const app = await secured(tls, { everyMs: reloadEveryMs, logger }, watches, (https) =>
     createApp(https === undefined ? frame : { ...frame, https }),
   );
+  const unused = new UnusedConnections(app.server, tls !== undefined);
   const streams = routes(app, options, gate, limits, tally);
   boundConnections(app, limits.connectionsMax, clock, logger);
   const boundPort = await bind(app, host, port).catch((error: unknown) => {
@@ -129,7 +131,7 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
     trendingCounts: () => streams.hub.counts(),
     stop: (deadlineMs) => {
       isStopping = true;
-      stopped ??= stop(app, streams, unwatch, deadlineMs);
+      stopped ??= stop(app, streams, unused, unwatch, deadlineMs);
       return stopped;
     },
   };
@@ -233,12 +235,20 @@ function bindError(cause: NodeJS.ErrnoException, address: string): Error {
   });
 }
 
-async function stop(app: App, streams: TrendingStreams, unwatch: () => void, deadlineMs: number): Promise<void> {
+async function stop(
+  app: App,
+  streams: TrendingStreams,
+  unused: UnusedConnections,
+  unwatch: () => void,
+  deadlineMs: number,
+): Promise<void> {
   streams.stop();
   unwatch();
   const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
   try {
-    await app.close();
+    const closed = app.close();
+    unused.close();
+    await closed;
   } finally {
     clearTimeout(cut);
   }
