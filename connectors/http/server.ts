@@ -159,8 +159,8 @@ function routes(
     lateEventRoutes(app, operations.lateEvents, gate);
     statusRoutes(app, operations.status);
   }
-  if (options.page !== undefined) fileRoutes(app, '/ui', options.page);
-  if (options.docs !== undefined) fileRoutes(app, '/docs', options.docs);
+  if (options.page !== undefined) fileRoutes(app, '/ui', options.page, { isRelative: true });
+  if (options.docs !== undefined) fileRoutes(app, '/docs', options.docs, { isRelative: false });
   return trendingRoutes(app, trending, gate, clock, tally);
 }
 
