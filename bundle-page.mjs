@@ -5,10 +5,10 @@
  *   node bundle-page.mjs [folder]
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'rolldown';
+import { writeCompressed } from './bundle-compressed.mjs';
 
 const FROM = join(import.meta.dirname, 'connectors', 'http', 'page');
 const TO = process.argv[2] ?? join(import.meta.dirname, 'dist', 'page');
@@ -44,16 +44,6 @@ function style() {
     .trim();
 }
 
-function write(name, text) {
-  const bytes = Buffer.from(text);
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
-  const small = brotliCompressSync(bytes, { params });
-  writeFileSync(join(TO, name), bytes);
-  writeFileSync(join(TO, `${name}.br`), small);
-  writeFileSync(join(TO, `${name}.gz`), gzipSync(bytes, { level: 9 }));
-  return small.length;
-}
-
 const hashed = (name, extension, text) =>
   `${name}-${createHash('sha256').update(text).digest('base64url').slice(0, 10)}.${extension}`;
 
@@ -68,9 +58,9 @@ let html = readFileSync(join(FROM, 'index.html'), 'utf8').replace(/<!-- [\s\S]*?
 let bytes = 0;
 for (const [key, [name, extension, text]] of Object.entries(parts)) {
   const file = hashed(name, extension, text);
-  bytes += write(file, text);
+  bytes += writeCompressed(TO, file, text);
   html = html.replaceAll(`{${key}}`, file);
 }
-bytes += write('index.html', html);
+bytes += writeCompressed(TO, 'index.html', html);
 if (bytes > BYTES_MAX) throw new Error(`the page has ${bytes} bytes compressed; ${BYTES_MAX} is the most`);
 console.log(`page: ${(bytes / 1024).toFixed(1)} KiB compressed`);

@@ -1,13 +1,14 @@
 /** The HTTP façade of a node (composition): what it answers from. */
 import type { PipelineOptions } from '../actors/topology.js';
 import type { EventPublisher } from '../connectors/facade/ports.js';
+import { DOCS_POLICY } from '../connectors/http/page-routes.js';
 import type { HealthReport } from '../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../connectors/http/server.js';
-import { staticFiles } from '../connectors/http/static-files.js';
+import { laterFiles, staticFiles } from '../connectors/http/static-files.js';
+import { builtFolder } from './built-folder.js';
 import { systemClock } from './clock.js';
 import type { Topology } from './graph.js';
 import type { Health } from './health.js';
-import { pageFolder } from './page-folder.js';
 import type { Views } from './main-view.js';
 import { operationsOf } from './main-operations.js';
 import type { Log, Logger } from './ports.js';
@@ -42,8 +43,8 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
   const { views, publisher, telemetry, logger } = facts;
   const startedMs = systemClock.nowMs();
   const { registry } = telemetry;
-  const folder = pageFolder();
-  if (folder === undefined) logger.warn({}, 'there is no page at /ui/: it was not built (npm run build)');
+  const [page, docs] = [builtFolder('page'), builtFolder('docs')];
+  if (page === undefined) logger.warn({}, 'there is no page at /ui/: it was not built (npm run build)');
   return startHttpServer({
     ...options,
     answers: views.answers,
@@ -60,7 +61,8 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
     clock: systemClock,
     logger,
     observer: telemetry.requests,
-    ...(folder === undefined ? {} : { page: staticFiles(folder) }),
+    ...(page === undefined ? {} : { page: staticFiles(page) }),
+    ...(docs === undefined ? {} : { docs: laterFiles(() => staticFiles(docs, { policy: DOCS_POLICY })) }),
   });
 }
 

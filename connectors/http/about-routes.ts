@@ -68,6 +68,7 @@ export function aboutRoutes(app: App, reports: NodeReports): void {
   app.get(
     '/',
     {
+      config: { isPage: true },
       schema: {
         tags,
         summary: 'What this is, and where to look',

@@ -1,15 +1,23 @@
-/** Files for browsers: GET /ui/ (the page). Open to all, so that the page can ask for a token; what it shows is asked for with that. */
+/** Files for browsers: GET /ui/ (the page) and /docs/ (that of the API). Open to all, so that the page can ask for a token; what it shows is asked for with that. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notFound } from './problem.js';
 import type { StaticFiles } from './static-files.js';
 import type { App } from './zod-provider.js';
 
-/** `prefix`: `/ui`. Names in the files are relative to `/ui/`: who leaves out the slash is sent there. */
-export function fileRoutes(app: App, prefix: string, files: StaticFiles): void {
+/** Swagger UI writes style attributes; scripts are files, as everywhere. */
+export const DOCS_POLICY = { 'style-src': "'self' 'unsafe-inline'" };
+
+/** `prefix`: `/ui`. Where names in the files are relative, who leaves out the slash is sent to `/ui/`. */
+export function fileRoutes(
+  app: App,
+  prefix: string,
+  files: StaticFiles,
+  { isRelative }: { isRelative: boolean },
+): void {
   const options = { config: { isPage: true }, schema: { hide: true } } as const;
   const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?', 1)[0]!;
-    if (path === prefix) return reply.redirect(`.${prefix}/`, 308);
+    if (path === prefix && isRelative) return reply.redirect(`.${prefix}/`, 308);
     const { status, headers, body } = files(path.slice(prefix.length), request.raw);
     if (status === 404) throw notFound('NOT_FOUND', `there is nothing at ${path}: see ${prefix}/`);
     return reply.code(status).headers(headers).send(body);

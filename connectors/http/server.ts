@@ -48,8 +48,9 @@ export interface HttpServerOptions {
   readonly reports: NodeReports;
   /** Absent: without the routes for operations. */
   readonly operations?: Operations;
-  /** Of the page; absent: there is none. */
+  /** Of the page, and of that of the API; absent: there is none. */
   readonly page?: StaticFiles;
+  readonly docs?: StaticFiles;
   /** Loopback unless said otherwise. */
   readonly host?: string;
   /** 0: a free one. */
@@ -158,7 +159,8 @@ function routes(
     lateEventRoutes(app, operations.lateEvents, gate);
     statusRoutes(app, operations.status);
   }
-  if (options.page !== undefined) fileRoutes(app, '/ui', options.page);
+  if (options.page !== undefined) fileRoutes(app, '/ui', options.page, { isRelative: true });
+  if (options.docs !== undefined) fileRoutes(app, '/docs', options.docs, { isRelative: false });
   return trendingRoutes(app, trending, gate, clock, tally);
 }
 

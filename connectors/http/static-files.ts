@@ -111,6 +111,12 @@ export function staticFiles(folder: string, { names, policy, extra = {} }: Stati
   };
 }
 
+/** Files that are loaded when one of them is first asked for: few look at them, and they are large. */
+export function laterFiles(load: () => StaticFiles): StaticFiles {
+  let files: StaticFiles | undefined;
+  return (path, request) => (files ??= load())(path, request);
+}
+
 function fileOf(name: string, plain: Buffer, compressed: ReadonlyMap<Encoding, Buffer>): StaticFile {
   return {
     type: TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',

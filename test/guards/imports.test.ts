@@ -54,7 +54,7 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
   // Runs in a browser: nothing of Node, nothing of ours that does.
   { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
-  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'runtime/config-nearest', 'fastify', '@fastify/*', 'zod', 'swagger-ui-dist'] },
+  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'runtime/config-nearest', 'fastify', '@fastify/*', 'zod'] },
   // Frame types are values: what reads and writes frames needs them.
   { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'actors/model'] },
   { from: 'connectors/',        may: CONNECTOR },

@@ -90,10 +90,10 @@ describe('is refused with 401 and what is wrong', () => {
 describe('without a token', () => {
   it('health is told, and pages and the document can be opened', async () => {
     const { ask } = await guarded({ file: keyFile(keySet(await signingKey('k1'))).path });
-    for (const path of ['/health', '/openapi.json', '/docs', '/docs/start.js']) {
+    for (const path of ['/health', '/openapi.json', '/docs/', '/docs/start.js', '/ui/', '/']) {
       expect((await ask(path)).status, path).toBe(200);
     }
-    for (const path of ['/metrics', '/', '/status']) expect((await ask(path)).status, path).toBe(401);
+    for (const path of ['/metrics', '/status']) expect((await ask(path)).status, path).toBe(401);
   });
 });
 

@@ -25,16 +25,16 @@ it('says of one that is not there how it would come there', async () => {
 });
 
 it('shows titles in recommendations, and anew when they have changed', async () => {
-  let title: string | undefined;
+  const known: { title?: string } = {};
   const item = { itemId: 'a', rank: 1, score: 2, type: 'streaming_popular_fallback', reason: 'popular with everyone' };
   const { origin } = await httpFacade({
-    answers: { get: () => ({ items: [{ ...item, title, brand: 'acme', price: 3 }], model: 'm' }) },
+    answers: { get: () => ({ items: [{ ...item, ...known, brand: 'acme', price: 3 }], model: 'm' }) },
   });
   const titleOf = async (): Promise<unknown> => {
     const answer = (await (await fetch(`${origin}/reco/ann`)).json()) as { items: { title?: string }[] };
     return answer.items[0]!.title;
   };
   expect(await titleOf()).toBeUndefined();
-  title = 'Red kettle';
+  known.title = 'Red kettle';
   expect(await titleOf()).toBe('Red kettle');
 });

@@ -2,11 +2,15 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as plain } from 'node:http';
 import { type RequestOptions, request as secure } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Answer, CatalogueItem, EventPublisher, ItemCatalogue } from '../../../connectors/facade/ports.js';
 import type { HealthReport, NodeReports } from '../../../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../../connectors/http/server.js';
+import { DOCS_POLICY } from '../../../connectors/http/page-routes.js';
+import { laterFiles, staticFiles } from '../../../connectors/http/static-files.js';
 import { systemClock } from '../../../runtime/clock.js';
+import { ROOT } from '../../guards/source-files.js';
 import { ANSWER } from '../grpc/facade.js';
 import { entries, HandLists } from '../grpc/trending-lists.js';
 import { OPERATIONS } from './operations-doubles.js';
@@ -113,6 +117,9 @@ export async function httpFacade(options: Partial<HttpServerOptions> = {}): Prom
     publisher: storesAll,
     trending: lists,
     catalogue: CATALOGUE,
+    // As `npm run build` makes them.
+    page: staticFiles(join(ROOT, 'dist', 'page')),
+    docs: laterFiles(() => staticFiles(join(ROOT, 'dist', 'docs'), { policy: DOCS_POLICY })),
     reports: REPORTS,
     operations: OPERATIONS,
     port: 0,
