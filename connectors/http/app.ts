@@ -94,6 +94,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.removeContentTypeParser('text/plain');
   answerUnusual(app.server);
   app.decorateRequest('beganMs', 0);
+  app.decorateRequest('route');
   const paths = new KnownPaths();
   app.addHook('onRoute', (route) => {
     paths.add(route.method, route.url);
@@ -112,7 +113,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     await app.register(cors, { origin: [...origins], methods, exposedHeaders, maxAge: 600, strictPreflight: false });
   }
   app.addHook('onRequest', (request, reply, done) => {
-    const { isOpen = false, isPage = false } = request.routeOptions.config;
+    const { isOpen = false, isPage = false } = request.route;
     const strange = strangeness(request) ?? (isStopping() && !isOpen ? new Refused(STOPPING) : undefined);
     const refused = strange ?? gate.check(request, isOpen ? 'all' : isPage ? 'page' : 'client');
     if (!(refused instanceof Promise)) {

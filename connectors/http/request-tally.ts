@@ -1,11 +1,13 @@
 /** H1 (app.ts): a request is told as begun once and as ended once, whichever way it ends. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestObserver } from './ports.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** By performance.now(); NaN when it was told as ended. */
     beganMs: number;
+    /** What its route is configured with: Fastify makes an object anew each time that it is asked for it. */
+    route: FastifyContextConfig;
   }
 }
 
@@ -16,14 +18,16 @@ const CLIENT_LEFT = 499;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const OTHER = '* *';
 
-const routeOf = ({ routeOptions, method }: FastifyRequest): string =>
-  routeOptions.config?.routeName ?? (METHODS.has(method) ? `${method} *` : OTHER);
+const routeOf = ({ route, method }: FastifyRequest): string =>
+  route.routeName ?? (METHODS.has(method) ? `${method} *` : OTHER);
 
 export class RequestTally {
   constructor(private readonly observer: RequestObserver | undefined) {}
 
   began(request: FastifyRequest): void {
     request.beganMs = performance.now();
+    // Of what is refused before there is a route it has none.
+    request.route = (request.routeOptions.config as FastifyContextConfig | undefined) ?? {};
     this.observer?.began(routeOf(request));
   }
 
