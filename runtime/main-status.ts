@@ -6,6 +6,8 @@ import type { Counters } from './instance.js';
 import { type ActorStatus, lagSecondsOf } from './status.js';
 import type { Telemetry } from './telemetry.js';
 
+const ITEMS_STAGE = 'parse-items';
+
 export interface StatusSources {
   readonly version: string;
   readonly node: string;
@@ -37,7 +39,8 @@ export function statusReport(sources: StatusSources): StatusReport {
     partitions: topology.partitions.user,
     edges: edgesOf(topology).map((edge) => ({ ...edge })),
     stages: stagesOf(topology, statuses, nowMs),
-    counters: sumOf(statuses),
+    // A refused item of the catalogue is no event.
+    counters: sumOf(statuses.filter(({ stage }) => stage !== ITEMS_STAGE)),
     latency: latencyOf(sources.latencies()),
     requests: { http_total: http, grpc_total: grpc },
   };

@@ -4,7 +4,7 @@
  * An array stands or falls as JSON as a whole; within a sound one each element is judged by itself. Of JSONL each line is, sound or not.
  */
 import { CARRIAGE_RETURN, COMMA, CLOSE_BRACKET, LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
-import type { RawMessage } from '../../runtime/stage.js';
+import { type RawMessage, textOf } from '../../runtime/stage.js';
 import { type Fault, notJson } from './fault.js';
 import { isSpace, JsonScanner } from './json-scanner.js';
 import type { Refusals } from './refusals.js';
@@ -100,12 +100,23 @@ function refuseWhole(message: RawMessage, fault: Fault, refusals: Refusals): num
   return 1;
 }
 
-/** Whether a later line starts an object of its own: then it is lines of JSON, one of them broken, rather than one broken object. */
+/** Whether a later line starts an object of its own, or the first is one: then it is lines of JSON, one of them broken, rather than one broken object. */
 function startsSecondObject(data: Uint8Array, start: number, end: number): boolean {
+  const first = data.indexOf(LINE_FEED, start);
+  if (first >= 0 && first < end && isJson(data, start, first)) return true;
   for (let feed = data.indexOf(LINE_FEED, start); feed >= 0 && feed < end; feed = data.indexOf(LINE_FEED, feed + 1)) {
     if (data[firstByte(data, feed, end)] === OPEN_BRACE) return true;
   }
   return false;
+}
+
+function isJson(data: Uint8Array, start: number, end: number): boolean {
+  try {
+    JSON.parse(textOf(data, start, end));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Lines that are not blank. */

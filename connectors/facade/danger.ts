@@ -12,4 +12,5 @@ export function dangerOf(
     : 'tokens travel here without TLS, for all on the way to read: set tlsCertFile and tlsKeyFile';
 }
 
-export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);

@@ -1,8 +1,8 @@
 /**
  * One trending list, as its subscribers see it: cut at their limit, with the states that it had of late.
  *
- *   T1  a revision that was sent names one state of the list, here and on every other node; but for what its items are called, which goes with
- *       the next change, to those who have it otherwise
+ *   T1  a revision that was sent names one state of the list, here and on every other node; but for what its items are called. When that alone
+ *       changes, the list is an edition on, and who has an older one of its revision gets a snapshot
  *   T2  states go forward: what has an older revision (a list that is being restored) is not seen
  *   T3  whatever the number of subscribers, a message is encoded once for all who have the same revision
  *   T4  states are bounded in number and bytes; who has one that is forgotten gets a snapshot
@@ -51,6 +51,9 @@ export class TrendingFeed {
   /** By revision, oldest first; the last one has that of `newest`. */
   private readonly states = new Map<number, TrendingList>();
   private bytes = 0;
+  /** How often the list has changed, in what its items are called too; and of states that were called anew, when that was. */
+  edition = 0;
+  private readonly renamed = new Map<number, number>();
   /** Messages for those who have a certain revision, or nothing. */
   private readonly messages = new Map<number | undefined, Buffer>();
 
@@ -79,16 +82,17 @@ export class TrendingFeed {
       this.newest = { ...this.newest, asOfMs: now.asOfMs };
       return false;
     }
-    const isNew = now.revision > this.newest.revision;
+    this.edition++;
+    if (now.revision === this.newest.revision) this.renamed.set(now.revision, this.edition);
     this.newest = now;
-    // The state that stands there is the one that was sent first: from that to the next the new titles are a difference (T1).
-    if (isNew) this.keep(now);
+    this.keep(now);
     return true;
   }
 
-  /** What leads from a revision (`undefined`: from nothing) to the newest state. */
-  messageFor(has: number | undefined): Buffer {
-    const from = has === undefined ? undefined : this.states.get(has);
+  /** What leads from a revision (`undefined`: from nothing) to the newest state. `saw`: the edition that came with it, where that is known. */
+  messageFor(has: number | undefined, saw = 0): Buffer {
+    const isOld = has !== undefined && (this.renamed.get(has) ?? 0) > saw;
+    const from = has === undefined || isOld ? undefined : this.states.get(has);
     const known = this.messages.get(from?.revision);
     if (known !== undefined) return known;
     const message = this.encode(from);
@@ -105,11 +109,13 @@ export class TrendingFeed {
   }
 
   private keep(state: TrendingList): void {
+    const before = this.states.get(state.revision);
     this.states.set(state.revision, state);
-    this.bytes += bytesOf(state);
+    this.bytes += bytesOf(state) - (before === undefined ? 0 : bytesOf(before));
     for (const [revision, old] of this.states) {
       if (old === state || (this.states.size <= STATES_MAX && this.bytes <= STATES_BYTES_MAX)) return;
       this.states.delete(revision);
+      this.renamed.delete(revision);
       this.bytes -= bytesOf(old);
     }
   }

@@ -47,7 +47,7 @@ interface FollowedList {
   readonly client: string;
   /** Since when nobody follows. */
   idleSinceMs: number | undefined;
-  /** The revision that all followers have been offered. */
+  /** The edition that all followers have been offered. */
   offered: number;
 }
 
@@ -80,8 +80,9 @@ export interface Subscription {
 
 interface Follower {
   readonly stream: FollowerStream;
-  /** The revision it has, once what is on its way has arrived. */
+  /** The revision it has, once what is on its way has arrived, and the edition that it came with. */
   has: number | undefined;
+  saw: number | undefined;
 }
 
 export class TrendingHub {
@@ -139,7 +140,7 @@ export class TrendingHub {
         if (list.followers.size === 0) list.idleSinceMs = this.clock.nowMs();
       },
     });
-    const follower: Follower = { stream, has: afterRevision };
+    const follower: Follower = { stream, has: afterRevision, saw: undefined };
     list.followers.add(follower);
     list.idleSinceMs = undefined;
     // Also to who has the newest: a first message says that the stream stands.
@@ -160,7 +161,7 @@ export class TrendingHub {
     if (this.lists.size >= LISTS_MAX && !this.forgetIdle()) return TOO_MANY_LISTS;
     const feed = new TrendingFeed(now, limit, this.encoder);
     const list: FollowedList = {
-      ...{ query, feed, client, followers: new Set<Follower>(), offered: feed.revision },
+      ...{ query, feed, client, followers: new Set<Follower>(), offered: feed.edition },
       idleSinceMs: this.clock.nowMs(),
     };
     this.lists.set(key, list);
@@ -200,9 +201,9 @@ export class TrendingHub {
         continue;
       }
       this.observe(list);
-      const { revision } = list.feed;
-      if (list.offered === revision && !isTick) continue;
-      list.offered = revision;
+      const { edition } = list.feed;
+      if (list.offered === edition && !isTick) continue;
+      list.offered = edition;
       for (const follower of list.followers) {
         this.serve(list, follower, nowMs);
         if (++served % this.servedPerTurn === 0) await turn();
@@ -222,17 +223,18 @@ export class TrendingHub {
   private serve(list: FollowedList, follower: Follower, nowMs: number): void {
     if (!follower.stream.isFree) return;
     const isDue = nowMs - follower.stream.sentAtMs >= HEARTBEAT_MS;
-    if (follower.has !== list.feed.revision || isDue) this.send(list, follower);
+    if (follower.saw !== list.feed.edition || isDue) this.send(list, follower);
   }
 
   private send({ feed }: FollowedList, follower: Follower): void {
     try {
-      follower.stream.send(feed.messageFor(follower.has));
+      follower.stream.send(feed.messageFor(follower.has, follower.saw));
     } catch (error) {
       follower.stream.fail(error);
       return;
     }
     follower.has = feed.revision;
+    follower.saw = feed.edition;
     this.sent++;
   }
 }

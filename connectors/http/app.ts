@@ -141,11 +141,16 @@ export async function createApp(options: AppOptions): Promise<App> {
 /** What HTTP asks of a request whatever its path. */
 function strangeness({ raw: { httpVersionMinor, headers } }: FastifyRequest): Refused | undefined {
   if (headers.host === undefined && httpVersionMinor > 0) return NO_HOST;
-  const { expect } = headers;
+  const { expect, 'content-encoding': encoding = 'identity' } = headers;
+  if (encoding !== 'identity') return PACKED;
   return expect === undefined || /^100-continue$/i.test(expect) ? undefined : UNEXPECTED;
 }
 
 const NO_HOST = new Refused(malformed('the header host is missing: HTTP/1.1 asks for it'));
+const PACKED = new Refused(
+  { ...malformed('bodies are not unpacked here: send it without content-encoding'), reason: 'MEDIA_TYPE_NOT_TAKEN' },
+  415,
+);
 const UNEXPECTED = new Refused(malformed('the header expect may only be 100-continue'), 417);
 
 /** Looked at before a body is: it does not matter what is wrong with it. */

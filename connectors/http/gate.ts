@@ -4,12 +4,14 @@
  *   A1  health is open to all: who probes has no token and no certificate
  *   A2  where certificates are asked for, all else needs one; where tokens are, all else needs one that is good, but for the files of pages
  *   A3  rate, requests at once and streams are counted per client (client-identity.ts), as for gRPC
- *   A4  a page of another site may not send anything: a browser would let it, with what the user's network may reach
+ *   A4  a page of another site may not send anything: a browser would let it, with what the user's network may reach. Nor may one whose name
+ *       leads to this machine all of a sudden (DNS rebinding) ask at all: on loopback we have no name but those of loopback, and of the allow-list
  */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../../runtime/ports.js';
 import { ClientLimit } from '../facade/client-limit.js';
+import { isLoopback } from '../facade/danger.js';
 import { type Fault, tooFast, tooManyCalls, tooManyStreams } from '../facade/fault.js';
 import { RateLimit } from '../facade/rate-limit.js';
 import type { Subject, TokenCheck } from '../facade/token-check.js';
@@ -24,6 +26,8 @@ export interface GateOptions {
   readonly asksForCertificates: boolean;
   /** Origins whose pages may ask. */
   readonly origins: ReadonlySet<string>;
+  /** It listens on this machine alone: then by whatever other name it is called, somebody pretends. */
+  readonly isLoopback: boolean;
 }
 
 /** Who may ask for a route: anybody; a browser that opens a page; clients that say who they are. */
@@ -50,6 +54,8 @@ export class Gate {
       if (foreign !== undefined) return foreign;
     }
     if (access === 'all') return undefined;
+    const stranger = this.options.isLoopback ? this.strangeName(raw) : undefined;
+    if (stranger !== undefined) return stranger;
     const { tokens, asksForCertificates } = this.options;
     if (asksForCertificates && !hasCertificate(raw)) return NO_CERTIFICATE;
     if (tokens === undefined || access === 'page') return this.faultOfRate(raw);
@@ -83,6 +89,13 @@ export class Gate {
     return waitMs > 0 ? new Refused(tooFast(this.rate.perSecond, client, waitMs)) : undefined;
   }
 
+  private strangeName({ headers: { host = '' } }: IncomingMessage): Refused | undefined {
+    const name = host.replace(/:\d+$/, '');
+    if (host === '' || isLoopback(name.replace(/^\[(.*)\]$/, '$1'))) return undefined;
+    for (const origin of this.options.origins) if (new URL(origin).host === host) return undefined;
+    return unknownHost(host);
+  }
+
   private foreignPage({ headers: { origin, host = '' } }: IncomingMessage): Refused | undefined {
     if (origin === undefined || this.options.origins.has(origin)) return undefined;
     // Not the scheme: a proxy in front may be who speaks TLS.
@@ -110,5 +123,13 @@ const foreignOrigin = (origin: string): Refused =>
     code: 'PERMISSION_DENIED',
     message: `pages of ${origin.slice(0, 200)} may not send anything here: name it in the setting httpCorsOrigins`,
     reason: 'ORIGIN_NOT_ALLOWED',
+    metadata: { setting: 'httpCorsOrigins' },
+  });
+
+const unknownHost = (host: string): Refused =>
+  new Refused({
+    code: 'PERMISSION_DENIED',
+    message: `this node listens on loopback alone, and is not ${host.slice(0, 200)}: name https://${host.slice(0, 200)} in the setting httpCorsOrigins, if a proxy calls it so`,
+    reason: 'HOST_NOT_KNOWN',
     metadata: { setting: 'httpCorsOrigins' },
   });

@@ -11,7 +11,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import { asError, fatal } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
-import { dangerOf } from '../facade/danger.js';
+import { dangerOf, isLoopback } from '../facade/danger.js';
 import type { EventPublisher, ItemCatalogue, RecommendationAnswers, TrendingLists } from '../facade/ports.js';
 import { Seldom } from '../facade/seldom.js';
 import { type ServerTls, watchTls } from '../facade/server-tls.js';
@@ -111,7 +111,10 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   });
   if (danger !== undefined) logger?.warn({ host, port }, danger);
 
-  const gate = new Gate({ limits, clock, tokens, asksForCertificates: tls?.clientCaPath !== undefined, origins });
+  const gate = new Gate({
+    ...{ limits, clock, tokens, asksForCertificates: tls?.clientCaPath !== undefined, origins },
+    isLoopback: isLoopback(host),
+  });
   const tally = new RequestTally(observer);
   let isStopping = false;
   const frame = { limits, gate, log: new FaultLog(logger, clock), tally, origins, isStopping: () => isStopping };

@@ -52,8 +52,8 @@ function faultIn({ issues }: z.ZodError, given: unknown, place: string) {
       if (place === 'query' && Array.isArray(value)) {
         return [{ field: pathOf(issue.path, place), description: 'is given twice: give it once' }];
       }
-      const is = value === undefined ? 'is missing' : `is ${shown(value)}`;
-      return [{ field: pathOf(issue.path, place), description: `${is}: ${issue.message}` }];
+      const description = value === undefined ? 'is required' : `is ${shown(value)}: ${issue.message}`;
+      return [{ field: pathOf(issue.path, place), description }];
     }),
   );
 }

@@ -109,8 +109,22 @@ describe('our own page', () => {
     ['behind a proxy that speaks TLS', 'https://rivulet.example.com', 'rivulet.example.com'],
     ['behind one with a port', 'https://rivulet.example.com:8443', 'rivulet.example.com:8443'],
   ])('may send: %s', async (_, origin, host) => {
-    const { ask } = await httpFacade();
-    expect((await ask('/events', sent({ origin, host }))).status).toBe(200);
+    const isHere = /127|localhost/.test(host);
+    // Of a proxy before a node on loopback the name has to be said; beyond it, none.
+    for (const options of isHere ? [{}] : [{ origins: [origin] }, { host: '0.0.0.0' }]) {
+      const { ask } = await httpFacade(options);
+      expect((await ask('/events', sent({ origin, host }))).status).toBe(200);
+    }
+  });
+
+  it('is not one whose name leads here all of a sudden', async () => {
+    const { ask } = await httpFacade({ origins: [SHOP] });
+    for (const host of ['evil.example', 'evil.example:8080', '127.0.0.1.evil.example', 'localhost.evil.example']) {
+      const asked = { headers: { host, origin: `http://${host}` } };
+      expect(problemOf(await ask('/reco/512', asked), 403).reason, host).toBe('HOST_NOT_KNOWN');
+      expect((await ask('/events', sent({ host, origin: `http://${host}` }))).status).toBe(403);
+      expect((await ask('/health', asked)).status).toBe(200);
+    }
   });
 
   it('and programs, which name no origin, may too', async () => {

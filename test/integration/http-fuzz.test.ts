@@ -232,7 +232,7 @@ describe('whatever is asked', () => {
 });
 
 describe('whatever comes over the socket', () => {
-  const SOUND = 'GET /trending HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n';
+  const SOUND = 'GET /trending HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n';
   const line = fc.constantFrom(
     ...[
       'GET / HTTP/1.1',

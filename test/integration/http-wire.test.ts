@@ -7,7 +7,7 @@ import { hearer } from '../connectors/grpc/issuer.js';
 
 const CLOSE = 'connection: close\r\n\r\n';
 const JSON_TYPE = 'content-type: application/json\r\n';
-const HEAD = 'host: example.com\r\n';
+const HEAD = 'host: localhost\r\n';
 
 /** The requests that were told as begun have all been told as ended. */
 async function balanced({ began, requests }: HttpFacade): Promise<void> {

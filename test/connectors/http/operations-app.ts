@@ -47,7 +47,7 @@ export async function operationsApp(ports: OperationsPorts): Promise<OperationsA
   const limits = { ...HTTP_LIMITS, ...ports.limits };
   const origins = new Set<string>();
   const clock = systemClock;
-  const gate = new Gate({ limits, clock, tokens: undefined, asksForCertificates: false, origins });
+  const gate = new Gate({ limits, clock, tokens: undefined, asksForCertificates: false, isLoopback: true, origins });
   const app = await createApp({
     limits,
     gate,

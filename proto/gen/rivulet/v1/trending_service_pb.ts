@@ -290,8 +290,7 @@ export type TrendingItem = Message<"rivulet.v1.TrendingItem"> & {
   velocity: number;
 
   /**
-   * Title of the item, when the catalogue has one. As of when the item was sent: a title, brand or price that alone has changed comes with
-   * the next change of the list.
+   * Title of the item, when the catalogue has one. When a title, brand or price alone has changed, a snapshot of the same revision is sent.
    *
    * @generated from field: optional string title = 8;
    */
