@@ -51,7 +51,7 @@ export function checkedEvent(event: Event, latestMs: number): SoundEvent | Field
   if (type === undefined) {
     return {
       field: 'event_type',
-      description: `${event.eventType === 0 ? 'is required' : `is ${event.eventType}`}, must be one of ${TYPES.slice(1).join(', ')} (1 to 6)`,
+      description: `${event.eventType === Type.UNSPECIFIED ? 'is required' : `is ${event.eventType}`}, must be one of ${TYPES.slice(1).join(', ')} (1 to 6)`,
     };
   }
   return nameProblem(event) ?? timeProblem(event, latestMs) ?? valueProblem(event) ?? { type, userId: event.userId };
