@@ -101,5 +101,5 @@ function Figure({ title, unit, samples, lines, format, children }: FigureProps) 
 function inWords({ name, values }: Line, format: (value: number | undefined) => string): string {
   const known = values.filter((one) => one !== undefined);
   if (known.length === 0) return `${name} is not known yet`;
-  return `${name} now ${format(known.at(-1))}, between ${format(Math.min(...known))} and ${format(Math.max(...known))} since the page was opened, at most ten minutes ago`;
+  return `${name} now ${format(values.at(-1))}, between ${format(Math.min(...known))} and ${format(Math.max(...known))} since the page was opened, at most ten minutes ago`;
 }

@@ -34,7 +34,7 @@ const LABEL_WIDTH = 116;
 const LONG_LABEL_WIDTH = 140;
 const NAME_SIZE = 12;
 /** Of a letter, as a part of the size, in a wide font: a long name is set smaller. */
-const LETTER_WIDTH = 0.6;
+const LETTER_WIDTH = 0.68;
 const nameSize = (name: string, width: number): string =>
   Math.min(NAME_SIZE, (width - 2 * INSET) / (LETTER_WIDTH * name.length)).toFixed(1);
 
