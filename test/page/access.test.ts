@@ -27,6 +27,32 @@ const colourOf = (page: Page): Promise<string> => page.evaluate(() => getCompute
 const isWide = (page: Page): Promise<boolean> =>
   page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
+/** What of the pipeline cannot be seen, not even by scrolling it; and what lies over something else. */
+const outsideOfMap = (page: Page): Promise<string[]> =>
+  page.locator('.map').evaluate((map) => {
+    const { left, top, right } = map.getBoundingClientRect();
+    const canScroll = map.tabIndex === 0 && map.scrollWidth > map.clientWidth;
+    const end = canScroll ? left + map.scrollWidth : Math.min(right, innerWidth);
+    const cards = [...map.querySelectorAll('.node')].map((node) => ({
+      name: node.querySelector('.name')!.textContent,
+      box: node.querySelector('.card')!.getBoundingClientRect(),
+      text: [...node.querySelectorAll('text')].map((text) => text.getBoundingClientRect()),
+    }));
+    const found = cards
+      .filter(({ box }) => box.left < left - 0.5 || box.right > end + 0.5 || box.top < top - 0.5)
+      .map(({ name }) => `${name} is outside`);
+    for (const { name, box, text } of cards) {
+      if (text.some((one) => one.left < box.left || one.right > box.right)) found.push(`${name} has text outside`);
+      for (const other of cards) {
+        if (other.name <= name) continue;
+        const apart = other.box.left >= box.right || other.box.right <= box.left;
+        if (!apart && other.box.top < box.bottom && other.box.bottom > box.top)
+          found.push(`${name} and ${other.name} overlap`);
+      }
+    }
+    return found;
+  });
+
 /** Presses Tab until the element with the focus fits. */
 async function tabTo(page: Page, selector: string): Promise<void> {
   for (let i = 0; i < 120; i++) {
@@ -181,10 +207,33 @@ describe.skipIf(noBrowser)('the page for everyone, in Chromium', () => {
     await page.getByRole('table', { name: 'Late events' }).waitFor();
     expect(await isWide(page)).toBe(false);
     // What stands in the drawing stands within it.
-    const over = await page
-      .locator('[data-stage]')
-      .evaluateAll((all) => all.filter((one) => one.getBoundingClientRect().right > innerWidth).length);
-    expect(over).toBe(0);
+    expect(await outsideOfMap(page)).toEqual([]);
+  });
+
+  it.each([375, 480, 768, 1024, 1280])('draws all of the pipeline within %d pixels', async (width) => {
+    const { page } = await browser.open(node, { viewport: { width, height: 800 } });
+    await allThere(page);
+    expect(await page.locator('[data-stage]').count()).toBe(12);
+    expect(await outsideOfMap(page)).toEqual([]);
+    expect(await page.locator('.map').evaluate((map) => map.scrollWidth - map.clientWidth)).toBe(0);
+    expect(await isWide(page)).toBe(false);
+  });
+
+  it('keeps a user id of any length in its own column', async () => {
+    const { page } = await browser.open(node);
+    await allThere(page);
+    const detail = `user_id is ${'x'.repeat(300)}: send at most 256 bytes`;
+    const errors = [{ field: 'user_id', detail }];
+    node.faults.set('/reco', { status: 400, reason: 'INVALID_FIELD', detail: 'a field is wrong', errors });
+    await page.getByLabel('User id').fill('x'.repeat(300));
+    await page.getByRole('button', { name: 'Recommend', exact: true }).click();
+    await page.locator('.field-error').waitFor();
+    node.faults.clear();
+    const [input, error, next] = await Promise.all(
+      ['#reco-user_id', '.field-error', '#reco-n'].map((one) => page.locator(one).boundingBox()),
+    );
+    for (const box of [input, error]) expect(box!.x + box!.width).toBeLessThanOrEqual(next!.x);
+    expect(await page.locator('.field-error').evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
   });
 
   it('stands still for those who have asked for less motion', async () => {

@@ -76,7 +76,7 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
   it('shows every stage, and its partitions at a click', async () => {
     const { page, complaints } = await browser.open(node);
     await page.locator('[data-stage="window"]').waitFor();
-    expect(await page.locator('[data-stage]').count()).toBe(10);
+    expect(await page.locator('[data-stage]').count()).toBe(12);
     const stage = page.getByRole('button', { name: /^trending: Backoff, 3 of 4 partitions running/ });
     expect(await stage.getAttribute('aria-expanded')).toBe('false');
     await stage.click();
@@ -87,6 +87,17 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     await page.getByRole('button', { name: 'Close trending' }).click();
     expect(await table.count()).toBe(0);
     expect(complaints).toEqual([]);
+  });
+
+  it('shows no figure that is not of what it stands at', async () => {
+    const { page } = await browser.open(node);
+    await page.locator('[data-stage="window"]').waitFor();
+    const ledger = (name: string) => page.locator('.node.ledger', { has: page.getByText(name, { exact: true }) });
+    await soon(() => ledger('events').textContent()).toMatch(/^events[\d–].*events\/s$/);
+    for (const name of ['items', 'late', 'dead-letter']) expect(await ledger(name).textContent()).toBe(name);
+    // What a node counts is of its own partitions: it is not the length of the lists.
+    expect(await page.getByRole('tab').allInnerTexts()).toEqual(['Dead letters', 'Late events']);
+    await page.locator('.figure', { hasText: 'Events in' }).getByText('duplicates on this node').waitFor();
   });
 
   it('counts events per second from what the server has counted', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Status, TrendingItem } from '../../connectors/http/page/answers.js';
 import { questionIn, toHash } from '../../connectors/http/page/question.js';
 import { nextHistory } from '../../connectors/http/page/status-history.js';
-import { layersOf, layOut } from '../../connectors/http/page/topology-layout.js';
+import { layersOf, layOut, narrowLayersOf } from '../../connectors/http/page/topology-layout.js';
 import { POINTS_MAX, TrendingHistory } from '../../connectors/http/page/trending-list.js';
 import { behind, duration, figure } from '../../connectors/http/page/wording.js';
 
@@ -46,7 +46,7 @@ const status = (seconds: number, events: number, messages: readonly number[]): S
   ({
     now: new Date(seconds * 1000).toISOString(),
     counters: { events, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 },
-    latency: { count: 0 },
+    latency: { count: events, p50_seconds: 0.5 },
     requests: { http_total: 0, grpc_total: 0 },
     edges: [],
     stages: [
@@ -77,6 +77,13 @@ describe('the history of a node', () => {
     expect(history.stages.get('parse')!.messagesPerSecond).toBe(15);
   });
 
+  it('knows no latency once no event was answered for a minute', () => {
+    let history = nextHistory(undefined, status(0, 10, []));
+    for (const seconds of [30, 59, 60, 90]) history = nextHistory(history, status(seconds, 10, []));
+    history = nextHistory(history, status(92, 11, []));
+    expect(history.samples.map((sample) => sample.p50Seconds)).toEqual([0.5, 0.5, 0.5, undefined, undefined, 0.5]);
+  });
+
   it('forgets what is older than ten minutes', () => {
     let history = nextHistory(undefined, status(0, 0, []));
     for (let seconds = 2; seconds <= 1_000; seconds += 2) history = nextHistory(history, status(seconds, seconds, []));
@@ -93,6 +100,13 @@ describe('the drawing of the pipeline', () => {
 
   it('puts a stage behind all that it reads from', () => {
     expect(Object.fromEntries(layersOf(edges))).toEqual({ a: 0, b: 1, c: 2, d: 3, e: 2 });
+  });
+
+  it('makes layers of at most so many, and what leads on goes first', () => {
+    const wide = [...edges, { from: 'b', to: 'f' }];
+    expect(Object.fromEntries(narrowLayersOf(wide, 2))).toEqual({ a: 0, b: 1, c: 2, e: 2, d: 3, f: 3 });
+    expect(Object.fromEntries(narrowLayersOf(wide, 1))).toEqual({ a: 0, b: 1, c: 2, d: 3, e: 4, f: 5 });
+    expect(narrowLayersOf([...edges, { from: 'd', to: 'b' }], 1).size).toBe(5);
   });
 
   it('gives every stage a place where edges go round in a circle, too', () => {

@@ -55,6 +55,9 @@ export const EDGES = [
   ['popularity', 'recommendations', 'lists by all'],
   ['window', 'late', 'late by user'],
   ['parse', 'dead-letter', 'deadLetters by source'],
+  ['items', 'parse-items', 'by source'],
+  ['parse-items', 'catalogue', 'by all'],
+  ['parse-items', 'dead-letter', 'deadLetters by source'],
 ].map(([from, to, label]) => ({ from, to, label }));
 
 const STAGES: Readonly<Record<string, number>> = {
@@ -68,6 +71,8 @@ const STAGES: Readonly<Record<string, number>> = {
   trending: 4,
   'trending-lists': 1,
   recommendations: 4,
+  'parse-items': 4,
+  catalogue: 4,
 };
 
 const iso = (atMs: number): string => new Date(atMs).toISOString();
@@ -92,6 +97,8 @@ export class StandInShop {
   revision = 1;
   events = 1_204_331;
   requests = 48_200;
+  /** Events whose way to the lists was timed. */
+  answered = 88_120;
 
   constructor() {
     for (let i = 0; i < 23; i++) this.refuse(i % 3, Date.now() - (i + 1) * 47_000);
@@ -132,6 +139,7 @@ export class StandInShop {
   pass(): void {
     this.revision++;
     this.events += 2_300 + Math.round(this.random() * 700);
+    this.answered += 2_000;
     this.requests += 500 + Math.round(this.random() * 200);
     for (const item of this.items) {
       const fashion = this.random() < 0.12 ? 26 : 3;
@@ -206,7 +214,11 @@ export class StandInShop {
       edges: EDGES,
       stages,
       counters: { events: this.events, on_time: this.events - 1_871 - this.letters.length, late: 1_204, dead_letter: this.letters.length, duplicates: 667 }, // prettier-ignore
-      latency: { p50_seconds: 0.014 * wave, p99_seconds: 0.047 * wave * (0.9 + this.random() / 5), count: 88_120 },
+      latency: {
+        p50_seconds: 0.014 * wave,
+        p99_seconds: 0.047 * wave * (0.9 + this.random() / 5),
+        count: this.answered,
+      },
       requests: { http_total: Math.round(this.requests / 4), grpc_total: this.requests },
     };
   }

@@ -39,7 +39,7 @@ export function App() {
           <RecommendationsPanel />
           <TrendingPanel />
           <TopologyPanel history={history} />
-          <Ledgers counters={history?.status.counters} />
+          <Ledgers />
         </div>
       </main>
       <Announcer />

@@ -10,7 +10,7 @@ type Which = 'all' | 'waiting' | 'retried';
 const WHICH: Readonly<Record<Which, string>> = { all: 'All', waiting: 'Waiting', retried: 'Retried' };
 const ASKED: Readonly<Record<Which, string | undefined>> = { all: undefined, waiting: 'false', retried: 'true' };
 
-export function DeadLetters({ total }: { readonly total: number | undefined }) {
+export function DeadLetters() {
   const [which, setWhich] = useState<Which>('all');
   return (
     <>
@@ -18,12 +18,12 @@ export function DeadLetters({ total }: { readonly total: number | undefined }) {
         <Segments label="Which dead letters" value={which} options={WHICH} onChoose={setWhich} />
       </div>
       {/* Another question begins at its own first page. */}
-      <LetterList key={which} which={which} total={total} />
+      <LetterList key={which} which={which} />
     </>
   );
 }
 
-function LetterList({ which, total }: { readonly which: Which; readonly total: number | undefined }) {
+function LetterList({ which }: { readonly which: Which }) {
   const [open, setOpen] = useState<string>();
   const list = usePagedList<DeadLetter>({
     path: '/dead-letters',
@@ -35,9 +35,7 @@ function LetterList({ which, total }: { readonly which: Which; readonly total: n
     <>
       {fault !== undefined && <FaultNotice fault={fault} again />}
       {items?.length === 0 && (
-        <p class="nothing">
-          {total === 0 || which === 'all' ? 'No event was refused.' : 'None of the dead letters is like that.'}
-        </p>
+        <p class="nothing">{which === 'all' ? 'No event was refused.' : 'None of the dead letters is like that.'}</p>
       )}
       {items !== undefined && items.length > 0 && (
         <ul class="letters" aria-label="Dead letters, the newest first">

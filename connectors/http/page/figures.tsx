@@ -12,7 +12,7 @@ export function Figures({ history }: { readonly history: History | undefined }) 
     <section class="figures" aria-label="Figures of the last ten minutes">
       <Figure
         title="Events in"
-        unit="per second"
+        unit="per second on this node"
         samples={samples}
         format={figure}
         lines={[{ name: 'events per second', of: (sample) => sample.eventsPerSecond }]}
@@ -20,7 +20,8 @@ export function Figures({ history }: { readonly history: History | undefined }) 
         {counters !== undefined && (
           <>
             <b>{count(counters.on_time)}</b> on time, <b>{count(counters.late)}</b> late,{' '}
-            <b>{count(counters.dead_letter)}</b> dead letters, <b>{count(counters.duplicates)}</b> duplicates
+            <b>{count(counters.dead_letter)}</b> dead letters, <b>{count(counters.duplicates)}</b> duplicates on this
+            node
           </>
         )}
       </Figure>
@@ -36,7 +37,7 @@ export function Figures({ history }: { readonly history: History | undefined }) 
       >
         {latency !== undefined && (
           <>
-            99 of 100 within <b>{duration(latency.p99_seconds)}</b> <span class="key" aria-hidden="true" />
+            99 of 100 within <b>{duration(samples.at(-1)?.p99Seconds)}</b> <span class="key" aria-hidden="true" />
           </>
         )}
       </Figure>
@@ -100,5 +101,5 @@ function Figure({ title, unit, samples, lines, format, children }: FigureProps) 
 function inWords({ name, values }: Line, format: (value: number | undefined) => string): string {
   const known = values.filter((one) => one !== undefined);
   if (known.length === 0) return `${name} is not known yet`;
-  return `${name} now ${format(known.at(-1))}, between ${format(Math.min(...known))} and ${format(Math.max(...known))} since the page was opened, at most ten minutes ago`;
+  return `${name} now ${format(values.at(-1))}, between ${format(Math.min(...known))} and ${format(Math.max(...known))} since the page was opened, at most ten minutes ago`;
 }

@@ -1,10 +1,8 @@
 /** What did not make it into the lists: events that were refused, and events that came too late. */
 import { useRef, useState } from 'preact/hooks';
-import type { Status } from './answers.js';
 import { DeadLetters } from './dead-letters.js';
 import { LateEvents } from './late-events.js';
 import { Panel } from './panel.js';
-import { count } from './wording.js';
 
 const TABS = { dead: 'Dead letters', late: 'Late events' } as const;
 type Tab = keyof typeof TABS;
@@ -15,7 +13,7 @@ const HINTS: Readonly<Record<Tab, string>> = {
   late: 'Rows of events whose window was closed already when they came.',
 };
 
-export function Ledgers({ counters }: { readonly counters: Status['counters'] | undefined }) {
+export function Ledgers() {
   const [tab, setTab] = useState<Tab>('dead');
   const tabs = useRef<HTMLDivElement>(null);
   const onKey = (event: KeyboardEvent): void => {
@@ -25,7 +23,6 @@ export function Ledgers({ counters }: { readonly counters: Status['counters'] | 
     setTab(next);
     tabs.current?.querySelector<HTMLElement>(`#tab-${next}`)?.focus();
   };
-  const counted: Readonly<Record<Tab, number | undefined>> = { dead: counters?.dead_letter, late: counters?.late };
   const switcher = (
     <div class="tabs" role="tablist" aria-label="Kept aside" ref={tabs} onKeyDown={onKey}>
       {KEYS.map((key) => (
@@ -40,7 +37,6 @@ export function Ledgers({ counters }: { readonly counters: Status['counters'] | 
           onClick={() => setTab(key)}
         >
           {TABS[key]}
-          {counted[key] !== undefined && <span class="tally">{count(counted[key])}</span>}
         </button>
       ))}
     </div>
@@ -48,7 +44,7 @@ export function Ledgers({ counters }: { readonly counters: Status['counters'] | 
   return (
     <Panel id="ledgers" title="Kept aside" hint={HINTS[tab]} actions={switcher}>
       <div id="ledger" role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        {tab === 'dead' ? <DeadLetters total={counters?.dead_letter} /> : <LateEvents />}
+        {tab === 'dead' ? <DeadLetters /> : <LateEvents />}
       </div>
     </Panel>
   );

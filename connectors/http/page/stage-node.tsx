@@ -26,10 +26,17 @@ interface StageNodeProps extends Box {
 export const NODE_HEIGHT = 112;
 export const LEDGER_HEIGHT = 44;
 
-const INSET = 9;
+const INSET = 8;
 const ROW = 15.5;
 /** Narrower than this, labels would run into their values. */
 const LABEL_WIDTH = 116;
+/** The same of the longest label. */
+const LONG_LABEL_WIDTH = 140;
+const NAME_SIZE = 12;
+/** Of a letter, as a part of the size, in a wide font: a long name is set smaller. */
+const LETTER_WIDTH = 0.68;
+const nameSize = (name: string, width: number): string =>
+  Math.min(NAME_SIZE, (width - 2 * INSET) / (LETTER_WIDTH * name.length)).toFixed(1);
 
 export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, width, height }: StageNodeProps) {
   const { stage, state, running, partitions, messagesPerSecond, lagMessages, lagSeconds, watermark, restarts } =
@@ -38,7 +45,9 @@ export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, wid
   const rows = [
     ['msgs/s', figure(messagesPerSecond)],
     ['lag', figure(lagMessages)],
-    isNarrow ? ['behind', behind(watermark, now).replace('−', '')] : ['watermark', behind(watermark, now)],
+    width < LONG_LABEL_WIDTH
+      ? ['behind', behind(watermark, now).replace('−', '')]
+      : ['watermark', behind(watermark, now)],
     ['restarts', whole(restarts)],
   ] as const;
   const words = [
@@ -58,7 +67,7 @@ export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, wid
       <g aria-hidden="true">
         <rect class="card" width={width} height={height} rx={9} />
         <rect class="edge-mark" y={9} width={3} height={height - 18} rx={1.5} />
-        <text class="name" x={INSET} y={20}>
+        <text class="name" font-size={nameSize(stage, width)} x={INSET} y={20}>
           {stage}
         </text>
         <g class="state" transform={`translate(${INSET} 27)`}>
@@ -106,20 +115,23 @@ const isBad = (label: string, { restarts, lagSeconds }: StageFigures): boolean =
 
 interface LedgerNodeProps extends Box {
   readonly id: string;
-  readonly count: { readonly value?: number; readonly unit: string };
+  /** A figure, where there is one. */
+  readonly detail: string | undefined;
   /** Where in the box of a stage it stands: 0 at the top, 1 at the bottom. */
   readonly place: number;
 }
 
 /** What is no stage: where events come from, what is kept aside. */
-export const LedgerNode = ({ id, count, place, x, y, width, height }: LedgerNodeProps) => (
+export const LedgerNode = ({ id, detail, place, x, y, width, height }: LedgerNodeProps) => (
   <g class="node ledger" transform={`translate(${x} ${y + (height - LEDGER_HEIGHT) * place})`}>
     <rect class="card" width={width} height={LEDGER_HEIGHT} rx={LEDGER_HEIGHT / 2} />
-    <text class="name middle" x={width / 2} y={19}>
+    <text class="name middle" font-size={nameSize(id, width)} x={width / 2} y={detail === undefined ? 26 : 19}>
       {id}
     </text>
-    <text class="label middle" x={width / 2} y={34}>
-      {figure(count.value)} {count.unit}
-    </text>
+    {detail !== undefined && (
+      <text class="label middle" x={width / 2} y={34}>
+        {detail}
+      </text>
+    )}
   </g>
 );

@@ -6,6 +6,8 @@
 import type { PartitionState, StagePartition, Status } from './answers.js';
 
 export const HISTORY_MS = 600_000;
+/** A latency to which no event was added for so long is of the past. */
+const LATENCY_FRESH_MS = 60_000;
 /** One every two seconds for ten minutes; more only when someone asks faster. */
 const SAMPLES_MAX = 400;
 
@@ -15,6 +17,8 @@ export type Sample = {
   readonly requestsPerSecond?: number;
   readonly p50Seconds?: number;
   readonly p99Seconds?: number;
+  /** How many events the latency is of, since the node was started. */
+  readonly answered: number;
 };
 
 export type StageState = PartitionState | 'elsewhere';
@@ -45,14 +49,17 @@ export function nextHistory(before: History | undefined, status: Status): Histor
   const atMs = Date.parse(status.now);
   const last = before?.status;
   const seconds = last === undefined ? 0 : (atMs - Date.parse(last.now)) / 1000;
+  const kept = (before?.samples ?? []).filter((one) => one.atMs > atMs - HISTORY_MS && one.atMs < atMs);
+  const unchanged = kept.slice(kept.findLastIndex(({ answered }) => answered !== status.latency.count) + 1);
+  const isFresh = atMs - (unchanged[0]?.atMs ?? atMs) < LATENCY_FRESH_MS;
   const sample = defined<Sample>({
     atMs,
     eventsPerSecond: rate(status.counters.events, last?.counters.events, seconds),
     requestsPerSecond: rate(requestsOf(status), last === undefined ? undefined : requestsOf(last), seconds),
-    p50Seconds: status.latency.p50_seconds,
-    p99Seconds: status.latency.p99_seconds,
+    p50Seconds: isFresh ? status.latency.p50_seconds : undefined,
+    p99Seconds: isFresh ? status.latency.p99_seconds : undefined,
+    answered: status.latency.count,
   });
-  const kept = (before?.samples ?? []).filter((one) => one.atMs > atMs - HISTORY_MS && one.atMs < atMs);
   const stages = status.stages.map((stage): [string, StageFigures] => {
     const old = last?.stages.find((one) => one.stage === stage.stage)?.partitions ?? [];
     return [stage.stage, figuresOf(stage.stage, stage.partitions, old, seconds)];

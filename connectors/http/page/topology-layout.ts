@@ -28,14 +28,19 @@ export type LayoutSizes = {
   readonly gapAcross: number;
   /** What a bend of a passing edge takes of the width. */
   readonly bendAcross: number;
+  /** What there is of it: kept to where every layer by itself has room. */
+  readonly acrossMax?: number;
 };
 
 type Spot = { readonly id: string; readonly layer: number; readonly isBend: boolean; at: number };
 
 const SWEEPS = 12;
 
-export function layOut(edges: readonly TopologyEdge[], sizes: LayoutSizes): Layout {
-  const layers = layersOf(edges);
+export function layOut(
+  edges: readonly TopologyEdge[],
+  sizes: LayoutSizes,
+  layers: ReadonlyMap<string, number> = layersOf(edges),
+): Layout {
   const { rows, links, chains } = withBends(edges, layers);
   const neighbours = neighboursOf(links);
   for (let sweep = 0; sweep < SWEEPS; sweep++) order(rows, neighbours, sweep % 2 === 0);
@@ -80,6 +85,23 @@ export function layersOf(edges: readonly TopologyEdge[]): Map<string, number> {
     return layer;
   };
   for (const id of ids) visit(id);
+  return layers;
+}
+
+/** Layers of at most so many nodes: where there is no room, what leads on the least far waits for the next layer. */
+export function narrowLayersOf(edges: readonly TopologyEdge[], most: number): Map<string, number> {
+  const free = layersOf(edges);
+  const forth = edges.filter(({ from, to }) => free.get(from)! < free.get(to)!);
+  const ahead = layersOf(forth.map(({ from, to }) => ({ from: to, to: from })));
+  const layers = new Map<string, number>();
+  for (let layer = 0; layers.size < free.size; layer++) {
+    const isBehind = (id: string): boolean => (layers.get(id) ?? layer) < layer;
+    [...free.keys()]
+      .filter((id) => !layers.has(id) && forth.every(({ from, to }) => to !== id || isBehind(from)))
+      .sort((a, b) => (ahead.get(b) ?? 0) - (ahead.get(a) ?? 0))
+      .slice(0, most)
+      .forEach((id) => layers.set(id, layer));
+  }
   return layers;
 }
 
@@ -195,4 +217,15 @@ function settle(row: readonly Spot[], wishes: readonly number[], sizes: LayoutSi
     blocks.push(block);
   });
   for (const { spots, offsets, at } of blocks) spots.forEach((spot, i) => (spot.at = at + offsets[i]!));
+  const taken = row.reduce((total, spot) => total + extent(spot, sizes) + sizes.gapAcross, 0);
+  const most = (sizes.acrossMax ?? Infinity) + sizes.gapAcross;
+  if (taken > most || most === Infinity) return;
+  // Neither further than all before it, nor than all behind it, leave room for.
+  let before = 0;
+  for (const spot of row) {
+    const size = extent(spot, sizes) + sizes.gapAcross;
+    const least = before + size / 2 - most / 2;
+    spot.at = Math.min(Math.max(spot.at, least), least + most - taken);
+    before += size;
+  }
 }

@@ -4,9 +4,9 @@ import { Panel } from './panel.js';
 import { StagePanel } from './stage-panel.js';
 import { LEDGER_HEIGHT, LedgerNode, NODE_HEIGHT, StageNode } from './stage-node.js';
 import type { History, StageFigures } from './status-history.js';
-import { layersOf, type Layout, layOut, type Point } from './topology-layout.js';
+import { layersOf, type Layout, layOut, narrowLayersOf, type Point } from './topology-layout.js';
 import { useWidth } from './width.js';
-import { plural } from './wording.js';
+import { figure, plural } from './wording.js';
 
 const NODE_WIDTH_MAX = 148;
 const NODE_WIDTH_MIN = 118;
@@ -15,10 +15,12 @@ const NARROW_WIDTHS = [
   [148, 148, 148],
   [148, 136, 120],
   [148, 130, 108],
-  [148, 124, 102],
-  [148, 118, 96],
-  [140, 110, 90],
+  [148, 124, 108],
+  [148, 118, 108],
+  [140, 110, 108],
 ] as const;
+/** Of a layer, tried from the most on: a drawing that is too wide becomes longer. */
+const NODES_PER_LAYER = [Infinity, 3, 2, 1];
 
 type Drawn = {
   readonly layout: Layout;
@@ -42,10 +44,12 @@ export function TopologyPanel({ history }: { readonly history: History | undefin
     if (open !== undefined) nodes.current.get(open)?.focus();
     setOpen(undefined);
   };
+  const isWider = drawn !== undefined && longOf(drawn) > width;
   const opened = open === undefined ? undefined : history?.stages.get(open);
   return (
     <Panel id="topology" title="The pipeline" hint={<Summary history={history} />}>
-      <div class="map" ref={ref}>
+      {/* What scrolls must be reached with the keyboard. */}
+      <div class="map" ref={ref} {...(isWider ? { tabIndex: 0, role: 'region', 'aria-label': 'The pipeline' } : {})}>
         {drawn !== undefined && history !== undefined && (
           <Drawing drawn={drawn} width={width} history={history} open={open} nodes={nodes.current} onOpen={setOpen} />
         )}
@@ -82,18 +86,33 @@ function draw({ status: { edges }, stages }: History, width: number): Drawn {
     const sizes = { nodeAcross, gapAcross: 18, bendAcross: 10, nodeAlong: nodeWidth, gapAlong };
     return { layout: layOut(edges, sizes), isDown: false, widthOf: () => nodeWidth };
   }
-  let down: Drawn | undefined;
-  for (const narrower of NARROW_WIDTHS) {
-    const widthOf = (id: string): number => {
-      const beside = [...layerOf.values()].filter((layer) => layer === layerOf.get(id)).length;
-      return narrower[Math.min(beside, narrower.length) - 1]!;
-    };
-    const sizes = { nodeAlong: NODE_HEIGHT, nodeAcross: widthOf, gapAlong: 30, gapAcross: 6, bendAcross: 1 };
-    down = { layout: layOut(edges, sizes), isDown: true, widthOf };
-    if (down.layout.across <= width) break;
+  let narrowest: Drawn | undefined;
+  for (const most of NODES_PER_LAYER) {
+    const narrow = narrowLayersOf(edges, most);
+    for (const narrower of NARROW_WIDTHS) {
+      const widthOf = (id: string): number => {
+        const beside = [...narrow.values()].filter((layer) => layer === narrow.get(id)).length;
+        return narrower[Math.min(beside, narrower.length) - 1]!;
+      };
+      const sizes = {
+        nodeAlong: NODE_HEIGHT,
+        nodeAcross: widthOf,
+        gapAlong: 30,
+        gapAcross: 6,
+        bendAcross: 1,
+        acrossMax: width,
+      };
+      const down = { layout: layOut(edges, sizes, narrow), isDown: true, widthOf };
+      if (down.layout.across <= width) return down;
+      if (narrowest === undefined || down.layout.across < narrowest.layout.across) narrowest = down;
+    }
   }
-  return down!;
+  // Wider than its panel all the same: the panel scrolls.
+  return narrowest!;
 }
+
+/** From left to right, in CSS pixels. */
+const longOf = ({ layout, isDown }: Drawn): number => Math.ceil(isDown ? layout.across : layout.along);
 
 interface DrawingProps {
   readonly drawn: Drawn;
@@ -104,11 +123,12 @@ interface DrawingProps {
   readonly onOpen: (stage: string | undefined) => void;
 }
 
-function Drawing({ drawn, width, history, open, nodes, onOpen }: DrawingProps) {
+function Drawing({ drawn, width: room, history, open, nodes, onOpen }: DrawingProps) {
   const { layout, isDown, widthOf } = drawn;
   const pad = 2;
-  const [long, high] = isDown ? [layout.across, layout.along] : [layout.along, layout.across];
-  const left = (width - long) / 2;
+  const high = isDown ? layout.along : layout.across;
+  const width = Math.max(room, longOf(drawn));
+  const left = (width - longOf(drawn)) / 2;
   // Going down, what is no stage stands where its edges end; above the first of them there is nothing.
   const begins = new Set(layout.edges.map(({ to }) => to));
   const isFirst = (id: string): boolean => !begins.has(id);
@@ -143,7 +163,7 @@ function Drawing({ drawn, width, history, open, nodes, onOpen }: DrawingProps) {
         const figures = history.stages.get(id);
         if (figures === undefined) {
           const place = !isDown ? 0.5 : isFirst(id) ? 1 : 0;
-          return <LedgerNode key={id} id={id} {...corner} place={place} count={countOf(history, id)} />;
+          return <LedgerNode key={id} id={id} {...corner} place={place} detail={eventRateOf(history, id)} />;
         }
         return (
           <StageNode
@@ -178,7 +198,11 @@ const pathOf = (isDown: boolean) => (points: readonly Point[]) => {
 
 function rateOf(history: History, from: string): number | undefined {
   const stage: StageFigures | undefined = history.stages.get(from);
-  return stage === undefined ? history.samples.at(-1)?.eventsPerSecond : stage.messagesPerSecond;
+  if (stage !== undefined) return stage.messagesPerSecond;
+  // What else begins an edge has no figure of its own: what it sends is what those who read it take.
+  if (from === 'events') return history.samples.at(-1)?.eventsPerSecond;
+  const read = history.status.edges.flatMap((edge) => (edge.from === from ? [history.stages.get(edge.to)] : []));
+  return read.reduce<number | undefined>((most, one) => one?.messagesPerSecond ?? most, undefined);
 }
 
 /** Few steps: a flow that changes its pace with every answer would stumble. */
@@ -187,11 +211,7 @@ function speedOf(perSecond: number | undefined): number {
   return perSecond < 2 ? 1 : perSecond < 20 ? 2 : 3;
 }
 
-/** Of what is no stage: events come from outside; side outputs keep what they were given. */
-function countOf({ status, samples }: History, id: string): { readonly value?: number; readonly unit: string } {
-  const { late, dead_letter: deadLetters } = status.counters;
-  if (id === 'late') return { value: late, unit: 'kept' };
-  if (id === 'dead-letter') return { value: deadLetters, unit: 'kept' };
-  const rate = samples.at(-1)?.eventsPerSecond;
-  return { ...(rate === undefined ? {} : { value: rate }), unit: 'events/s' };
+/** Of what is no stage only `events` has a figure; what side outputs keep is not known here: the lists below show it. */
+function eventRateOf({ samples }: History, id: string): string | undefined {
+  return id === 'events' ? `${figure(samples.at(-1)?.eventsPerSecond)} events/s` : undefined;
 }
