@@ -18,7 +18,7 @@ import { DIST, loadAverage, round, run, say } from './machine.js';
 const [GRPC_PORT, HTTP_PORT, NATS_PORT] = [55_066, 55_067, 55_236];
 const CONNECTIONS = 32;
 const [SECONDS, WARM_UP_SECONDS, ROUNDS, EVENTS_PER_SECOND] = [6, 3, 3, 500];
-const [OFTEN, SELDOM] = [1_000, 100_000];
+const [OFTEN, SELDOM] = [1_000, 20_000];
 const SUBSCRIBERS = 1_000;
 /** Of GetRecommendations beside the subscribers; well below what the node can give. */
 const GRPC_RATE = 1_000;
