@@ -9,7 +9,7 @@ import { openNatsLog } from '../../connectors/nats/log.js';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { pipelineOptions } from '../../runtime/cli/node-options.js';
 import { loadConfig } from '../../runtime/config.js';
-import { streamOf } from '../../runtime/graph.js';
+import { PUBLISHERS, streamOf } from '../../runtime/graph.js';
 import type { Log, LogMessage, Reader } from '../../runtime/ports.js';
 import { pause } from './blows.js';
 import { until } from './nats-cluster.js';
@@ -44,10 +44,10 @@ export class Witness {
     const witness = new Witness(await openNatsLog(await connectNats({ url }, 'witness')));
     const { config } = loadConfig({ flags: [{ key: 'partitions', value: String(partitions), bySet: true }], env: {} });
     const { stages, topics, upstreams } = mainTopology(pipelineOptions(config));
-    // Parse has publishers upstream, who say what they like.
+    // Where publishers are upstream, they say what they like.
     for (const { id } of [...stages, ...topics]) {
       const writers = [...new Set(upstreams(id).map((upstream) => upstream.id))].filter(
-        (writer) => writer !== 'events',
+        (writer) => !PUBLISHERS.has(writer),
       );
       if (writers.length === 0) continue;
       witness.next.set(streamOf(id), 1);
