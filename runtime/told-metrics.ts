@@ -17,7 +17,7 @@ export interface ToldDistribution {
   readonly distribution: Distribution;
 }
 
-interface Description {
+export interface Description {
   readonly name: string;
   readonly help: string;
 }

@@ -5,6 +5,7 @@
  * such route can have (a field is wrong, a token is missing, too fast…) come from here.
  */
 import { STATUS_CODES } from 'node:http';
+import type { FastifySchema } from 'fastify';
 import { z } from 'zod';
 import { PROBLEM_TYPE, problemSchema } from './problem.js';
 import { PROBLEMS, TAGS, ABOUT } from './document-words.js';
@@ -31,24 +32,8 @@ export interface DocumentedRoute {
   readonly method: string | readonly string[];
   /** `/reco/:user_id` */
   readonly url: string;
-  readonly schema?: RouteSchema | undefined;
+  readonly schema?: FastifySchema | undefined;
   readonly config?: { readonly isOpen?: boolean; readonly isPage?: boolean } | undefined;
-}
-
-interface RouteSchema {
-  readonly tags?: readonly string[];
-  readonly summary?: string;
-  readonly description?: string;
-  readonly hide?: boolean;
-  readonly consumes?: readonly string[];
-  readonly produces?: readonly string[];
-  readonly events?: Readonly<Record<string, z.ZodType>>;
-  readonly example?: string;
-  readonly params?: unknown;
-  readonly querystring?: unknown;
-  readonly headers?: unknown;
-  readonly body?: unknown;
-  readonly response?: unknown;
 }
 
 export interface DocumentFacts {
