@@ -22,6 +22,7 @@ import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
 import { serverCredentials } from './credentials.js';
+import { boundConnections } from '../facade/bound-connections.js';
 import { dangerOf } from '../facade/danger.js';
 import type { ServerTls } from '../facade/server-tls.js';
 import { EventHandlers } from './event-service.js';
@@ -40,7 +41,7 @@ import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
 import { type ServiceTaker, StandingStreams } from './standing-streams.js';
 import type { AuthOptions, TokenCheck, TokenCheckOptions } from '../facade/token-check.js';
-import { boundConnections, boundTimeouts } from './transport.js';
+import { boundTimeouts, serversOf } from './transport.js';
 import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
 import type { TrendingCounts } from '../facade/trending-hub.js';
 import { TrendingHandlers } from './trending-service.js';
@@ -161,7 +162,7 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
     stopHubs();
     throw error;
   });
-  boundConnections(server, limits.connectionsMax, clock, logger);
+  boundConnections(serversOf(server), limits.connectionsMax, 'connections', clock, logger);
   boundTimeouts(server);
   let stopped: Promise<void> | undefined;
   return {

@@ -2,34 +2,15 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server as NetServer } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
-import type { Clock, Logger } from '../../runtime/ports.js';
-import { Seldom } from '../facade/seldom.js';
 
 /** Of grpc-js, what is not in its types: the tests of what is here fail where that has changed. */
 interface ServerInside {
   readonly http2Servers: ReadonlyMap<NetServer, unknown>;
 }
 
-const serversOf = (server: Server): Iterable<NetServer> => (server as unknown as ServerInside).http2Servers.keys();
-
-const TELL_EVERY_MS = 60_000;
-
-/** Of a server that listens: what comes above `max` is closed before anything of it is read, and said in the log at most once a minute. */
-export function boundConnections(server: Server, max: number, clock: Clock, logger?: Logger): void {
-  const told = new Seldom(TELL_EVERY_MS, clock);
-  let turnedAway = 0;
-  for (const listening of serversOf(server)) {
-    listening.maxConnections = max;
-    listening.on('drop', () => {
-      turnedAway++;
-      if (told.untoldBefore() === undefined) return;
-      logger?.warn(
-        { turnedAway, max },
-        'connections are turned away: raise connections.atOnce, or let clients share theirs',
-      );
-    });
-  }
-}
+/** The servers of Node that it has made. */
+export const serversOf = (server: Server): Iterable<NetServer> =>
+  (server as unknown as ServerInside).http2Servers.keys();
 
 /** grpc-js counts milliseconds in 32 bits: what is longer would have passed. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;

@@ -39,9 +39,11 @@ export class Gate {
   private readonly rate: RateLimit | undefined;
   private readonly underWay: ClientLimit<IncomingMessage>;
   private readonly streams: ClientLimit<IncomingMessage>;
+  private readonly knownHosts: ReadonlySet<string>;
 
   constructor(private readonly options: GateOptions) {
     const { callsPerClient, streamsPerClient, callsPerSecond, callBurst } = options.limits;
+    this.knownHosts = new Set([...options.origins].map((origin) => new URL(origin).host));
     this.underWay = new ClientLimit(callsPerClient, clientOf);
     this.streams = new ClientLimit(streamsPerClient, clientOf);
     if (callsPerSecond > 0) this.rate = new RateLimit(callsPerSecond, callBurst, () => options.clock.nowMs());
@@ -92,8 +94,7 @@ export class Gate {
   private strangeName({ headers: { host = '' } }: IncomingMessage): Refused | undefined {
     const name = host.replace(/:\d+$/, '');
     if (host === '' || isLoopback(name.replace(/^\[(.*)\]$/, '$1'))) return undefined;
-    for (const origin of this.options.origins) if (new URL(origin).host === host) return undefined;
-    return unknownHost(host);
+    return this.knownHosts.has(host) ? undefined : unknownHost(host);
   }
 
   private foreignPage({ headers: { origin, host = '' } }: IncomingMessage): Refused | undefined {

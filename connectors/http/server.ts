@@ -11,9 +11,9 @@
 import type { SecureContextOptions } from 'node:tls';
 import { asError, fatal } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
+import { boundConnections } from '../facade/bound-connections.js';
 import { dangerOf, isLoopback } from '../facade/danger.js';
 import type { EventPublisher, ItemCatalogue, RecommendationAnswers, TrendingLists } from '../facade/ports.js';
-import { Seldom } from '../facade/seldom.js';
 import { type ServerTls, watchTls } from '../facade/server-tls.js';
 import type { AuthOptions, TokenCheck } from '../facade/token-check.js';
 import type { TrendingCounts } from '../facade/trending-hub.js';
@@ -78,7 +78,6 @@ export interface HttpServer {
 
 export const HTTP_PORT = 8080;
 const LOOPBACK = '127.0.0.1';
-const TELL_EVERY_MS = 60_000;
 
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   /** Ends of what watches files. */
@@ -123,7 +122,7 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
   );
   const unused = new UnusedConnections(app.server, tls !== undefined);
   const streams = routes(app, options, gate, limits, tally);
-  boundConnections(app, limits.connectionsMax, clock, logger);
+  boundConnections([app.server], limits.connectionsMax, 'HTTP connections', clock, logger);
   const boundPort = await bind(app, host, port).catch((error: unknown) => {
     streams.stop();
     throw error;
@@ -193,20 +192,6 @@ async function secured(
 
 interface SecureServer {
   setSecureContext(context: SecureContextOptions): void;
-}
-
-function boundConnections({ server }: App, max: number, clock: Clock, logger: Logger | undefined): void {
-  const told = new Seldom(TELL_EVERY_MS, clock);
-  let turnedAway = 0;
-  server.maxConnections = max;
-  server.on('drop', () => {
-    turnedAway++;
-    if (told.untoldBefore() === undefined) return;
-    logger?.warn(
-      { turnedAway, max },
-      'HTTP connections are turned away: raise connections.atOnce, or let clients share theirs',
-    );
-  });
 }
 
 async function bind(app: App, host: string, port: number): Promise<number> {
