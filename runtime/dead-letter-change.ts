@@ -27,7 +27,13 @@ export function eventOf(record: DeadLetter, change: Change): Uint8Array {
     throw unchangeable(`${id} is a row of ${file}, which says nothing without its header`);
   }
   if (event === undefined) throw unchangeable(`${id} is no JSON object in which a field could be set`);
-  return Buffer.from(JSON.stringify({ ...event, ...change.fields }));
+  try {
+    return Buffer.from(JSON.stringify({ ...event, ...change.fields }));
+  } catch (error) {
+    // What can be parsed may be nested more deeply than it can be written.
+    if (!(error instanceof RangeError)) throw error;
+    throw unchangeable(`${id} is nested too deeply for a field to be set in it`);
+  }
 }
 
 /** Poison DEAD_LETTER_INTERNAL. */

@@ -15,6 +15,8 @@ export interface HealthWatchOptions {
   readonly ask: () => void;
   readonly apply: (health: Health) => void;
   readonly dataDir: string;
+  /** Where the façades listen, by what they speak. */
+  readonly listens: HealthNote['listens'];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -27,6 +29,8 @@ const FILE = 'health.json';
 /** What the node on a data directory has last said of its health. */
 export interface HealthNote extends Health {
   readonly process: number;
+  /** Absent: of an earlier version. */
+  readonly listens?: Readonly<Record<'grpc' | 'http', { readonly host: string; readonly port: number }>> | undefined;
 }
 
 export class HealthWatch {
@@ -102,7 +106,8 @@ export class HealthWatch {
     const text = JSON.stringify(health);
     if (text === this.noted) return;
     this.noted = text;
-    writeNote(this.options.dataDir, { ...health, process: process.pid });
+    const { dataDir, listens } = this.options;
+    writeNote(dataDir, { ...health, process: process.pid, listens });
   }
 }
 

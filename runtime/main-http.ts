@@ -2,7 +2,7 @@
 import type { PipelineOptions } from '../actors/topology.js';
 import type { EventPublisher } from '../connectors/facade/ports.js';
 import { DOCS_POLICY } from '../connectors/http/page-routes.js';
-import type { HealthReport } from '../connectors/http/ports.js';
+import type { HealthReport } from '../connectors/http/health-report.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../connectors/http/server.js';
 import { laterFiles, staticFiles } from '../connectors/http/static-files.js';
 import { builtFolder } from './built-folder.js';
@@ -75,7 +75,7 @@ function healthReport(facts: NodeFacts, startedMs: number): HealthReport {
     status: statusOf(health, facts.isStopping()),
     node: facts.node,
     uptime_seconds: (nowMs - startedMs) / 1000,
-    reasons: health?.reasons ?? ['the node starts'],
+    reasons: [...(health?.reasons ?? ['the node starts'])],
     dependencies: {
       nats: {
         status: awaySinceMs === undefined ? 'up' : 'down',

@@ -56,15 +56,6 @@ class KeptAnswer implements Answer {
   }
 }
 
-/** What stands for a list with its reasons: to those who know it without, it is another. */
-const explained = new WeakMap<PackedList, object>();
-
-function explainedOf(list: PackedList): object {
-  let known = explained.get(list);
-  if (known === undefined) explained.set(list, (known = {}));
-  return known;
-}
-
 export interface Views {
   readonly answers: RecommendationChanges & { get(query: RecommendationQuery): Answer };
   /** A user of whom something is known, for samples. */
@@ -99,7 +90,7 @@ export function viewsOf(host: () => Host, topology: Topology, rankings: readonly
         const [asOfMs, trace] = [fold.asOfMs, fold.traces.latest('lists', user)];
         const kept = category === undefined && !excludeSeen ? reader.kept(user) : undefined;
         if (kept !== undefined) {
-          const same = catalogue.sameAs(explain ? explainedOf(kept) : kept);
+          const same = catalogue.sameAs(kept)[explain ? 'explained' : 'plain'];
           return new KeptAnswer(same, kept, catalogue, reader, question, asOfMs, trace);
         }
         const { items, model } = answer(reader, question);

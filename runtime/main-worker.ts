@@ -24,6 +24,8 @@ import { loopTurns } from './turns.js';
 export interface HostData {
   readonly name: string;
   readonly nats: NatsOptions;
+  /** Of the node's identity; absent: a bounded job. */
+  readonly process?: string;
   readonly pipeline: PipelineOptions;
   /** Owned from the start, without leases; all others are opened when the cluster says so. */
   readonly own: readonly string[];
@@ -77,7 +79,7 @@ export async function startHost(
 ): Promise<StartedHost> {
   const logger = loggerOf(data);
   const connection = await connectNats(data.nats, `rivulet-${data.name}`);
-  const log = await openNatsLog(connection);
+  const log = await openNatsLog(connection, data.process === undefined ? {} : { process: data.process });
   const topology = mainTopology(data.pipeline);
   const all = allUnits(topology);
   let held = false;

@@ -83,7 +83,7 @@ export const tooFast = (perSecond: number, client: string, waitMs: number): Faul
 
 /** As RFC 6750 has it: what to bring is in `www-authenticate`. */
 export function unauthenticated(reason: string, message: string): Fault {
-  const description = message.replaceAll(/[^\x20-\x7e]|["\\]/g, "'");
+  const description = message.replaceAll('…', '...').replaceAll(/[^\x20-\x7e]|["\\]/g, "'");
   const wrong = reason === 'TOKEN_MISSING' ? '' : `, error="invalid_token", error_description="${description}"`;
   const challenge = `Bearer realm="rivulet"${wrong}`;
   return { code: 'UNAUTHENTICATED', message, reason, trailers: { 'www-authenticate': challenge } };

@@ -8,7 +8,6 @@
  *       metadata, refusals in their trailers and details, and so has the log
  *   G4  every call has a span (call-span.ts). What a stream is announced with tells of its first list, so it goes with that
  */
-import { randomUUID } from 'node:crypto';
 import {
   type Metadata,
   type sendUnaryData,
@@ -23,10 +22,9 @@ import { CallEntrance } from './call-entrance.js';
 import { CallSpan, type SpannedCall } from './call-span.js';
 import type { CalledMethod, CallKind, CallObserver } from '../facade/ports.js';
 import { type Fault, faultOf } from '../facade/fault.js';
+import { requestIdOf } from '../facade/request-id.js';
 import { type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
 import type { TokenCheck } from '../facade/token-check.js';
-
-const REQUEST_ID = /^[\w.:/+=~-]{1,128}$/;
 
 /** What the four kinds of calls have in common. */
 type Call = ServerDuplexStream<unknown, unknown>;
@@ -166,8 +164,7 @@ class Visit {
 
   private requestId(): string {
     if (this.id === undefined) {
-      const given = this.received.get(REQUEST_ID_KEY)[0];
-      this.id = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+      this.id = requestIdOf(this.received.get(REQUEST_ID_KEY)[0]);
     }
     return this.id;
   }

@@ -17,13 +17,13 @@ import { Health } from '../../proto/gen/grpc/health/v1/health_pb.js';
 import { EventService } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { RecommendationService } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { TrendingService } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
-import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
+import { asError } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
 import { serverCredentials } from './credentials.js';
 import { boundConnections } from '../facade/bound-connections.js';
-import { dangerOf } from '../facade/danger.js';
+import { bindError, listening, openTokens, tellDanger, type Watches } from '../facade/listening.js';
 import type { ServerTls } from '../facade/server-tls.js';
 import { EventHandlers } from './event-service.js';
 import { CallGuard } from './call-guard.js';
@@ -40,7 +40,7 @@ import { RecommendationHub } from './recommendation-stream.js';
 import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
 import { type ServiceTaker, StandingStreams } from './standing-streams.js';
-import type { AuthOptions, TokenCheck, TokenCheckOptions } from '../facade/token-check.js';
+import type { AuthOptions } from '../facade/token-check.js';
 import { boundTimeouts, serversOf } from './transport.js';
 import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
 import type { TrendingCounts } from '../facade/trending-hub.js';
@@ -85,34 +85,18 @@ const REFUSALS_AT_ONCE = 256;
 /** Of the time that a stop may take, the part in which open publish streams may end by themselves. */
 const PATIENCE = 0.5;
 
-export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  /** Ends of what watches files. */
-  const watches: (() => void)[] = [];
-  const unwatch = (): void => watches.forEach((end) => end());
-  try {
-    return await listen(options, watches, unwatch);
-  } catch (error) {
-    unwatch();
-    throw error;
-  }
-}
+export const startGrpcServer = (options: GrpcServerOptions): Promise<GrpcServer> =>
+  listening((watches) => listen(options, watches));
 
-async function listen(options: GrpcServerOptions, watches: (() => void)[], unwatch: () => void): Promise<GrpcServer> {
+async function listen(options: GrpcServerOptions, watches: Watches): Promise<GrpcServer> {
   const { host = LOOPBACK, port = GRPC_PORT, clock, logger, auth, tls } = options;
   const { answers, changes, trending, reloadEveryMs = RELOAD_EVERY_MS } = options;
   const limits: CallLimits = { ...CALL_LIMITS, ...options.limits };
   const { credentials, close } = await serverCredentials(tls, { everyMs: reloadEveryMs, logger });
-  watches.push(close);
-  const tokens = auth === undefined ? undefined : await openTokens({ ...auth, reloadEveryMs, clock, logger });
-  if (tokens !== undefined) watches.push(() => tokens.close());
-  if (logger !== undefined) {
-    setLogger(libraryLog(logger, clock));
-    const danger = dangerOf(host, {
-      asksWho: auth !== undefined || tls?.clientCaPath !== undefined,
-      isSecure: tls !== undefined,
-    });
-    if (danger !== undefined) logger.warn({ host }, danger);
-  }
+  watches.add(close);
+  const tokens = await openTokens(auth, { reloadEveryMs, clock, logger }, watches);
+  if (logger !== undefined) setLogger(libraryLog(logger, clock));
+  tellDanger({ host, port, auth, tls }, logger);
 
   const desk = new CallDesk(limits, clock, logger);
   const guard = new CallGuard(desk, tokens, options.observer);
@@ -177,18 +161,12 @@ async function listen(options: GrpcServerOptions, watches: (() => void)[], unwat
         stopHubs();
         standing.end();
         watchers.end();
-        unwatch();
+        watches.end();
         stopped = drain(server, addressOf(host, boundPort), events, deadlineMs);
       }
       return stopped;
     },
   };
-}
-
-/** What checks tokens is loaded only where it is asked for. */
-async function openTokens(options: TokenCheckOptions): Promise<TokenCheck> {
-  const { TokenCheck } = await import('../facade/token-check.js');
-  return TokenCheck.open(options);
 }
 
 /** With the details of errors, so that clients can show them. */
@@ -219,30 +197,11 @@ async function bind(server: Server, host: string, port: number, credentials: Ser
     });
   } catch (error) {
     server.forceShutdown();
-    throw bindError(asError(error), address, port);
+    throw bindError('grpc', asError(error), address);
   }
 }
 
 const addressOf = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
-
-function bindError(cause: Error, address: string, port: number): RivuletError {
-  if (cause.message.includes('EADDRINUSE')) {
-    return fatal('GRPC_PORT_TAKEN', `another program listens on ${address}`, {
-      cause,
-      hint: `stop it, or choose another port with --grpc-port or RIVULET_GRPC_PORT`,
-    });
-  }
-  if (cause.message.includes('EACCES')) {
-    return fatal('GRPC_PORT_REFUSED', `the system does not let this user listen on ${address}`, {
-      cause,
-      hint: port < 1024 ? 'choose a port above 1023 with --grpc-port or RIVULET_GRPC_PORT' : 'ask who guards the ports',
-    });
-  }
-  return fatal('GRPC_BIND_FAILED', `cannot listen on ${address}`, {
-    cause,
-    hint: 'check that the host is one of this machine',
-  });
-}
 
 async function drain(server: Server, address: string, events: EventHandlers, deadlineMs: number): Promise<void> {
   const timers: NodeJS.Timeout[] = [];

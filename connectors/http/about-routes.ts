@@ -1,6 +1,7 @@
 /** GET /, /health and /metrics: what this is, how it is. */
 import { z } from 'zod';
 import { noBody } from './fields.js';
+import { healthAnswer } from './health-report.js';
 import type { NodeReports } from './ports.js';
 import { problemSchema } from './problem.js';
 import type { App } from './zod-provider.js';
@@ -29,31 +30,6 @@ const LINKS = {
 const tags = ['About'];
 
 const METRICS_EXAMPLE = '# HELP rivulet_restarts_total …\n# TYPE rivulet_restarts_total counter\n';
-
-const HEALTH = {
-  ...{ status: 'serving', version: '0.1.0', node: 'a', uptime_seconds: 12.5, reasons: [] },
-  dependencies: { nats: { status: 'up', url: 'nats://127.0.0.1:4222', version: '2.15.0' } },
-  stages: [{ stage: 'parse', running: 4, partitions: 4, failed: 0 }],
-};
-
-const healthSchema = z
-  .object({
-    status: z.enum(['serving', 'degraded', 'starting', 'unavailable', 'stopping']),
-    version: z.string(),
-    node: z.string(),
-    uptime_seconds: z.number(),
-    reasons: z.array(z.string()).describe('Why it does not serve, or takes no events'),
-    dependencies: z.object({
-      nats: z.object({
-        status: z.enum(['up', 'down']),
-        url: z.string(),
-        version: z.string(),
-        away_seconds: z.number().optional(),
-      }),
-    }),
-    stages: z.array(z.object({ stage: z.string(), running: z.int(), partitions: z.int(), failed: z.int() })),
-  })
-  .meta({ id: 'Health', examples: [HEALTH] });
 
 const rootSchema = z
   .object({
@@ -91,7 +67,7 @@ export function aboutRoutes(app: App, reports: NodeReports): void {
         summary: 'Whether the node serves, and why not',
         description: 'Open to all: who probes has no token. 503 while it does not serve.',
         security: [],
-        response: { 200: healthSchema, 503: healthSchema },
+        response: { 200: healthAnswer, 503: healthAnswer },
       },
     },
     (_, reply) => {

@@ -9,11 +9,10 @@
  *       it is refused
  *   H6  while the node stops, what was begun is answered, what begins gets 503, and each answer ends its connection
  */
-import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
 import { STOPPING } from '../facade/fault.js';
+import { requestIdOf } from '../facade/request-id.js';
 import { answerBroken, answerUnusual } from './broken-requests.js';
 import type { FaultLog } from './fault-log.js';
 import type { Gate } from './gate.js';
@@ -46,22 +45,16 @@ export interface AppOptions {
   readonly isStopping: () => boolean;
 }
 
-const REQUEST_ID = /^[\w.:/+=~-]{1,128}$/;
 /** 256 bytes of an id, each written as %XX. */
 const PARAM_CHARS_MAX = 3 * 256;
 /** How often connections are looked at for requests that are not complete in time. */
 const CHECK_EVERY_MS = 5_000;
 
-const idOf = (request: IncomingMessage): string => {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-};
-
 export async function createApp(options: AppOptions): Promise<App> {
   const { limits, gate, log, tally, origins, https, isStopping } = options;
   const server: FastifyServerOptions = {
     logger: false,
-    genReqId: (request) => idOf(request as IncomingMessage),
+    genReqId: ({ headers }) => requestIdOf(headers['x-request-id']),
     requestIdHeader: false,
     bodyLimit: limits.bodyBytesMax,
     requestTimeout: limits.requestMsMax,
@@ -75,7 +68,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       // There is no route yet, and no hook is passed.
       tally.began(request);
       reply.header('x-request-id', request.id);
-      refuse(request, reply, refusedBy(error), log);
+      refuse(request, reply, refusedBy(error, limits), log);
       tally.ended(request, reply.statusCode);
     },
   };
@@ -133,19 +126,37 @@ export async function createApp(options: AppOptions): Promise<App> {
     throw unrouted(request, paths) ?? notFound('NOT_FOUND', 'there is nothing');
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    refuse(request, reply, refusedBy(error), log);
+    refuse(request, reply, refusedBy(error, limits), log);
   });
   return app;
 }
 
 /** What HTTP asks of a request whatever its path. */
-function strangeness({ raw: { httpVersionMinor, headers } }: FastifyRequest): Refused | undefined {
+function strangeness({ url, method, raw: { httpVersionMinor, headers } }: FastifyRequest): Refused | undefined {
+  if (url === '*' && method !== 'OPTIONS') return NO_PATH;
+  if (!isWellEscaped(url)) return BADLY_ESCAPED;
   if (headers.host === undefined && httpVersionMinor > 0) return NO_HOST;
   const { expect, 'content-encoding': encoding = 'identity' } = headers;
   if (encoding !== 'identity') return PACKED;
   return expect === undefined || /^100-continue$/i.test(expect) ? undefined : UNEXPECTED;
 }
 
+/** Paths are looked at by the router; what a query has would be read as something else without a word. */
+function isWellEscaped(url: string): boolean {
+  const query = url.indexOf('?');
+  if (query < 0 || !url.includes('%', query)) return true;
+  try {
+    decodeURIComponent(url.slice(query));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const NO_PATH = new Refused(malformed('* is no path: it must begin with /'));
+const BADLY_ESCAPED = new Refused(
+  malformed('the query is not well escaped: write each byte of a special character, in UTF-8, as %XX'),
+);
 const NO_HOST = new Refused(malformed('the header host is missing: HTTP/1.1 asks for it'));
 const PACKED = new Refused(
   { ...malformed('bodies are not unpacked here: send it without content-encoding'), reason: 'MEDIA_TYPE_NOT_TAKEN' },

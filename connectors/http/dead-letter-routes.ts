@@ -45,13 +45,28 @@ const listQuery = z.strictObject({
   retried: truth.optional().describe('Only those that were sent again, or only those that were not'),
 });
 
-const fields = (about: string) => z.record(z.string(), z.unknown(), 'must be a JSON object').optional().describe(about);
+const LEVELS_MAX = 32;
+
+const isWithin = (value: unknown, levels: number): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (levels > 0 && Object.values(value).every((one) => isWithin(one, levels - 1)));
+
+const fields = (about: string) =>
+  z
+    .record(z.string(), z.unknown(), 'must be a JSON object')
+    .refine((given) => isWithin(given, LEVELS_MAX), `must be nested at most ${LEVELS_MAX} levels deep`)
+    .optional()
+    .describe(about);
 
 const change = z
-  .strictObject({
-    set: fields('Fields to set in the original, which must be a JSON object; null takes one away'),
-    event: fields('The event to send in place of the original'),
-  })
+  .strictObject(
+    {
+      set: fields('Fields to set in the original, which must be a JSON object; null takes one away'),
+      event: fields('The event to send in place of the original'),
+    },
+    'must be a JSON object with set or event',
+  )
   .refine(({ set, event }) => set === undefined || event === undefined, 'give set or event, not both')
   .nullish()
   .meta({ id: 'DeadLetterChange' });

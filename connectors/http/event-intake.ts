@@ -64,12 +64,17 @@ class EventIntake {
   async take(events: Iterable<ReadEvent>): Promise<Intake> {
     const { publishesInFlight, signal } = this.options;
     let index = 0;
-    for (const event of events) {
-      while (this.inFlight >= publishesInFlight) await this.settled();
-      if (signal.aborted) this.fail(signal.reason, index);
-      if (this.ended !== undefined) break;
-      this.takeOne(event, index++);
-      if (index % EVENTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    try {
+      for (const event of events) {
+        while (this.inFlight >= publishesInFlight) await this.settled();
+        if (signal.aborted) this.fail(signal.reason, index);
+        if (this.ended !== undefined) break;
+        this.takeOne(event, index++);
+        if (index % EVENTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+    } catch (error) {
+      // A bug of who reads them: what is stored by then is told all the same.
+      this.fail(error, index);
     }
     while (this.inFlight > 0) await this.settled();
     const { accepted, rejected, errors } = this;

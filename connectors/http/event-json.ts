@@ -15,6 +15,7 @@ import type { EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { type Event, EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { nearest } from '../../runtime/config-nearest.js';
 import type { FieldViolation } from '../facade/fault.js';
+import { shownValue } from './shown-value.js';
 
 type Kind = 'id' | 'text' | 'number' | 'type' | 'time';
 type Key = Exclude<keyof Event, '$typeName' | '$unknown'>;
@@ -101,10 +102,7 @@ const READ: Readonly<Record<Kind, (value: unknown) => unknown>> = {
 
 const wrong = (value: unknown, right: string): Refused => new Refused(`is ${shown(value)}, must be ${right}`);
 
-function shown(value: unknown): string {
-  const json = JSON.stringify(value);
-  return json.length > SHOWN_CHARS_MAX ? `${json.slice(0, SHOWN_CHARS_MAX)}…` : json;
-}
+const shown = (value: unknown): string => shownValue(value, SHOWN_CHARS_MAX);
 
 function text(value: unknown, right: string): string | Refused {
   if (typeof value !== 'string') return wrong(value, right);

@@ -20,7 +20,7 @@ export interface EventPorts {
 }
 
 const EVENTS_MAX = 10_000;
-const JSON_LINES = /^application\/(x-)?(ndjson|jsonl|json-?lines)/;
+const JSON_LINES = /^application\/(x-)?(ndjson|jsonl|json-?lines)\s*(;|$)/i;
 
 const id = (about: string) => z.union([z.string().max(256), z.int()]).describe(about);
 const text = z.string().optional();

@@ -40,6 +40,8 @@ export class Gate {
   private readonly underWay: ClientLimit<IncomingMessage>;
   private readonly streams: ClientLimit<IncomingMessage>;
   private readonly knownHosts: ReadonlySet<string>;
+  /** The last one that was found good: most requests have the same. */
+  private usualHost = '';
 
   constructor(private readonly options: GateOptions) {
     const { callsPerClient, streamsPerClient, callsPerSecond, callBurst } = options.limits;
@@ -92,9 +94,11 @@ export class Gate {
   }
 
   private strangeName({ headers: { host = '' } }: IncomingMessage): Refused | undefined {
-    const name = host.replace(/:\d+$/, '');
-    if (host === '' || isLoopback(name.replace(/^\[(.*)\]$/, '$1'))) return undefined;
-    return this.knownHosts.has(host) ? undefined : unknownHost(host);
+    if (host === '' || host === this.usualHost) return undefined;
+    const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    if (!isLoopback(name) && !this.knownHosts.has(host)) return unknownHost(host);
+    this.usualHost = host;
+    return undefined;
   }
 
   private foreignPage({ headers: { origin, host = '' } }: IncomingMessage): Refused | undefined {

@@ -1,4 +1,5 @@
 /** What the HTTP façade needs beside what it shares with gRPC, and what it tells about itself. */
+import type { HealthReport } from './health-report.js';
 
 /**
  * Each request begins once and ends once. `route`: method and pattern, `GET /reco/{user_id}`, never what a client could choose; `GET *` for what
@@ -13,29 +14,6 @@ export interface RequestObserver {
 export interface RandomUsers {
   /** A user of whom something is known; `undefined` when nobody is. */
   next(): string | undefined | Promise<string | undefined>;
-}
-
-/** JSON of GET /health: 200 while it serves, also where it takes no events (`degraded`), else 503. */
-export interface HealthReport {
-  readonly status: 'serving' | 'degraded' | 'starting' | 'unavailable' | 'stopping';
-  readonly node: string;
-  readonly uptime_seconds: number;
-  /** In words: why it is not serving, or takes no events. */
-  readonly reasons: readonly string[];
-  readonly dependencies: {
-    readonly nats: {
-      readonly status: 'up' | 'down';
-      readonly url: string;
-      readonly version: string;
-      readonly away_seconds?: number;
-    };
-  };
-  readonly stages: readonly {
-    readonly stage: string;
-    readonly running: number;
-    readonly partitions: number;
-    readonly failed: number;
-  }[];
 }
 
 export interface NodeReports {

@@ -1,8 +1,8 @@
 /**
  * GET /reco/{user_id}, /reco/random, /reco?user_id=…
  *
- * An answer that is there at once is sent in the same turn. Its items are written once for as long as the list stays the same (`sameAs`), and
- * the ETag with them: lists are asked for more often than they change.
+ * An answer that is there at once is sent in the same turn. A list is written once for as long as it stays the same (`sameAs`), and its ETag with
+ * it; with its time, once for who asks again: lists are asked for more often than they change.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -140,12 +140,14 @@ const NOBODY = new Refused({
   reason: 'NO_USERS',
 });
 
+/** A list as it was written for who asked last, to be sent again as it is. */
 interface Written {
   readonly limit: number;
   readonly count: number;
-  /** `"count":…` up to the end, but for the time. */
-  readonly items: string;
+  /** From `"model":…` to the end: what does not change with the time. */
+  readonly list: Buffer;
   readonly etag: string;
+  last?: { readonly user: string; readonly asOfMs: number | undefined; readonly body: Buffer };
 }
 
 const written = new WeakMap<object, Written>();
@@ -157,21 +159,39 @@ function send(
   answer: Answer,
   isRandom: boolean,
 ): void {
-  const { items, count, etag } = itemsOf(answer, limit);
-  const time = answer.asOfMs === undefined ? '' : `"as_of":"${isoTime(answer.asOfMs)}",`;
-  const body = `{"user_id":${JSON.stringify(user)},"is_random":${isRandom},"count":${count},${time}"model":"${answer.model}","items":${items}}`;
+  const known = writtenOf(answer, limit);
   // Who asks for anybody wants somebody else the next time.
-  if (isRandom) void reply.header('cache-control', 'no-store').type(JSON_TYPE).send(body);
-  else sendJson(request, reply, body, etag);
+  if (isRandom)
+    void reply
+      .header('cache-control', 'no-store')
+      .type(JSON_TYPE)
+      .send(bodyOf(known, user, answer, true));
+  else sendJson(request, reply, lastBody(known, user, answer), known.etag);
 }
 
-function itemsOf(answer: Answer, limit: number): Written {
-  const { sameAs } = answer;
+function lastBody(known: Written, user: string, answer: Answer): Buffer {
+  const { asOfMs } = answer;
+  let { last } = known;
+  if (last?.user !== user || last.asOfMs !== asOfMs) {
+    known.last = last = { user, asOfMs, body: bodyOf(known, user, answer, false) };
+  }
+  return last.body;
+}
+
+function bodyOf({ count, list }: Written, user: string, { asOfMs }: Answer, isRandom: boolean): Buffer {
+  const time = asOfMs === undefined ? '' : `"as_of":"${isoTime(asOfMs)}",`;
+  const head = `{"user_id":${JSON.stringify(user)},"is_random":${isRandom},"count":${count},${time}`;
+  return Buffer.concat([Buffer.from(head), list]);
+}
+
+function writtenOf(answer: Answer, limit: number): Written {
+  const { sameAs, model } = answer;
   const known = sameAs && written.get(sameAs);
   if (known?.limit === limit) return known;
+  // Its items are made when they are looked at.
   const shown = answer.items.slice(0, limit).map(shownOf);
-  const items = JSON.stringify(shown);
-  const now = { limit, count: shown.length, items, etag: etagOf(items) };
+  const list = Buffer.from(`"model":"${model}","items":${JSON.stringify(shown)}}`);
+  const now = { limit, count: shown.length, list, etag: etagOf(list) };
   if (sameAs !== undefined) written.set(sameAs, now);
   return now;
 }

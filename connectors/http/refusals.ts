@@ -2,6 +2,7 @@
 import type { FastifyError } from 'fastify';
 import { RivuletError } from '../../runtime/errors.js';
 import { type Fault, faultOf } from '../facade/fault.js';
+import type { HttpLimits } from './http-limits.js';
 import { Refused } from './problem.js';
 
 export const malformed = (message: string): Fault => ({
@@ -16,10 +17,6 @@ const FRAMEWORK: Readonly<Record<string, Fault>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: malformed('the body is empty: send JSON, or leave the content-type out'),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: malformed('the body is not as long as content-length says'),
   FST_ERR_BAD_URL: malformed('the path is not well escaped: write each byte of a special character as %XX'),
-  FST_ERR_CTP_BODY_TOO_LARGE: {
-    ...malformed('the body is too long: send less at a time'),
-    reason: 'REQUEST_TOO_LARGE',
-  },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     ...malformed('this content-type is not taken here: see /docs'),
     reason: 'MEDIA_TYPE_NOT_TAKEN',
@@ -28,15 +25,20 @@ const FRAMEWORK: Readonly<Record<string, Fault>> = {
   ECONNRESET: { code: 'CANCELLED', message: 'the client left before its request was complete', reason: 'CLIENT_LEFT' },
 };
 
+const tooLong = (bytesMax: number): Fault => ({
+  ...malformed(`the body is too long: it may have ${bytesMax} bytes; send less at a time`),
+  reason: 'REQUEST_TOO_LARGE',
+});
+
 /** Statuses that Fastify does not give them. */
 const STATUSES: Readonly<Record<string, number>> = { ECONNRESET: 499, FST_ERR_MAX_PARAM_LENGTH: 400 };
 
-export function refusedBy(error: unknown): Refused {
+export function refusedBy(error: unknown, { bodyBytesMax }: Pick<HttpLimits, 'bodyBytesMax'>): Refused {
   if (error instanceof Refused) return error;
   if (error instanceof RivuletError) return new Refused(faultOf(error));
   const { code = '', statusCode = 500, message = '' } = error as Partial<FastifyError>;
   if (statusCode < 500) {
-    const known = FRAMEWORK[code];
+    const known = code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? tooLong(bodyBytesMax) : FRAMEWORK[code];
     if (known !== undefined) return new Refused(known, STATUSES[code] ?? statusCode);
     if (code.startsWith('FST_')) return new Refused(malformed(message), statusCode);
   }

@@ -9,13 +9,14 @@
  * What holds for every request: app.ts. Who may ask: gate.ts.
  */
 import type { SecureContextOptions } from 'node:tls';
-import { asError, fatal } from '../../runtime/errors.js';
+import { asError } from '../../runtime/errors.js';
 import type { Clock, Logger } from '../../runtime/ports.js';
 import { boundConnections } from '../facade/bound-connections.js';
-import { dangerOf, isLoopback } from '../facade/danger.js';
+import { isLoopback } from '../facade/danger.js';
+import { bindError, listening, openTokens, tellDanger, type Watches } from '../facade/listening.js';
 import type { EventPublisher, ItemCatalogue, RecommendationAnswers, TrendingLists } from '../facade/ports.js';
 import { type ServerTls, watchTls } from '../facade/server-tls.js';
-import type { AuthOptions, TokenCheck } from '../facade/token-check.js';
+import type { AuthOptions } from '../facade/token-check.js';
 import type { TrendingCounts } from '../facade/trending-hub.js';
 import { RELOAD_EVERY_MS } from '../facade/watched-files.js';
 import { aboutRoutes } from './about-routes.js';
@@ -79,36 +80,16 @@ export interface HttpServer {
 export const HTTP_PORT = 8080;
 const LOOPBACK = '127.0.0.1';
 
-export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  /** Ends of what watches files. */
-  const watches: (() => void)[] = [];
-  const unwatch = (): void => watches.forEach((end) => end());
-  try {
-    return await listen(options, watches, unwatch);
-  } catch (error) {
-    unwatch();
-    throw error;
-  }
-}
+export const startHttpServer = (options: HttpServerOptions): Promise<HttpServer> =>
+  listening((watches) => listen(options, watches));
 
-async function listen(options: HttpServerOptions, watches: (() => void)[], unwatch: () => void): Promise<HttpServer> {
+async function listen(options: HttpServerOptions, watches: Watches): Promise<HttpServer> {
   const { host = LOOPBACK, port = HTTP_PORT, clock, logger, auth, tls, observer } = options;
   const { reloadEveryMs = RELOAD_EVERY_MS } = options;
   const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits };
   const origins = new Set(options.origins);
-  let tokens: TokenCheck | undefined;
-  if (auth !== undefined) {
-    // What checks tokens is loaded only where it is asked for.
-    const { TokenCheck } = await import('../facade/token-check.js');
-    const check = await TokenCheck.open({ ...auth, reloadEveryMs, clock, logger });
-    watches.push(() => check.close());
-    tokens = check;
-  }
-  const danger = dangerOf(host, {
-    asksWho: auth !== undefined || tls?.clientCaPath !== undefined,
-    isSecure: tls !== undefined,
-  });
-  if (danger !== undefined) logger?.warn({ host, port }, danger);
+  const tokens = await openTokens(auth, { reloadEveryMs, clock, logger }, watches);
+  tellDanger({ host, port, auth, tls }, logger);
 
   const gate = new Gate({
     ...{ limits, clock, tokens, asksForCertificates: tls?.clientCaPath !== undefined, origins },
@@ -133,7 +114,7 @@ async function listen(options: HttpServerOptions, watches: (() => void)[], unwat
     trendingCounts: () => streams.hub.counts(),
     stop: (deadlineMs) => {
       isStopping = true;
-      stopped ??= stop(app, streams, unused, unwatch, deadlineMs);
+      stopped ??= stop(app, streams, unused, watches, deadlineMs);
       return stopped;
     },
   };
@@ -170,7 +151,7 @@ function routes(
 async function secured(
   tls: ServerTls | undefined,
   watch: { readonly everyMs: number; readonly logger: Logger | undefined },
-  watches: (() => void)[],
+  watches: Watches,
   create: (https?: object) => Promise<App>,
 ): Promise<App> {
   if (tls === undefined) return create();
@@ -178,7 +159,7 @@ async function secured(
   let use = (context: SecureContextOptions): void => {
     first = context;
   };
-  watches.push(
+  watches.add(
     await watchTls(tls, watch, (context) => {
       use(context);
     }),
@@ -198,40 +179,21 @@ async function bind(app: App, host: string, port: number): Promise<number> {
   try {
     await app.listen({ host, port });
   } catch (thrown) {
-    throw bindError(asError(thrown), `${host}:${port}`);
+    throw bindError('http', asError(thrown), `${host}:${port}`);
   }
   const address = app.server.address();
   return typeof address === 'object' && address !== null ? address.port : port;
-}
-
-function bindError(cause: NodeJS.ErrnoException, address: string): Error {
-  if (cause.code === 'EADDRINUSE') {
-    return fatal('HTTP_PORT_TAKEN', `another program listens on ${address}`, {
-      cause,
-      hint: 'stop it, or choose another port with --http-port or RIVULET_HTTP_PORT',
-    });
-  }
-  if (cause.code === 'EACCES') {
-    return fatal('HTTP_PORT_REFUSED', `the system does not let this user listen on ${address}`, {
-      cause,
-      hint: 'choose a port above 1023 with --http-port or RIVULET_HTTP_PORT',
-    });
-  }
-  return fatal('HTTP_BIND_FAILED', `cannot listen on ${address}: ${cause.message}`, {
-    cause,
-    hint: 'httpHost must be an address of this machine',
-  });
 }
 
 async function stop(
   app: App,
   streams: TrendingStreams,
   unused: UnusedConnections,
-  unwatch: () => void,
+  watches: Watches,
   deadlineMs: number,
 ): Promise<void> {
   streams.stop();
-  unwatch();
+  watches.end();
   const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
   try {
     const closed = app.close();

@@ -9,17 +9,16 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isKnownTag } from './validators.js';
 
 export type StaticAnswer = {
-  readonly status: 200 | 304 | 404 | 405;
+  readonly status: 200 | 304 | 404;
   readonly headers: Readonly<Record<string, string>>;
-  /** Absent: no body (304, 404, 405, HEAD). */
+  /** Absent: no body (304, 404). */
   readonly body?: Buffer;
 };
 
 export interface StaticRequest {
-  /** GET unless said. */
-  readonly method?: string | undefined;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
@@ -105,9 +104,7 @@ export function staticFiles(folder: string, { names, policy, extra = {} }: Stati
   return (path, request) => {
     const file = files.get(path.replace(/^\//, '') || 'index.html');
     if (file === undefined) return { status: 404, headers: always };
-    const { method = 'GET' } = request;
-    if (method !== 'GET' && method !== 'HEAD') return { status: 405, headers: { ...always, allow: 'GET, HEAD' } };
-    return answerOf(file, method, request.headers, always);
+    return answerOf(file, request.headers, always);
   };
 }
 
@@ -129,7 +126,6 @@ function fileOf(name: string, plain: Buffer, compressed: ReadonlyMap<Encoding, B
 
 function answerOf(
   file: StaticFile,
-  method: string,
   asked: StaticRequest['headers'],
   always: Readonly<Record<string, string>>,
 ): StaticAnswer {
@@ -138,12 +134,11 @@ function answerOf(
   const tag = encoding === undefined ? `"${file.tag}"` : `"${file.tag}-${encoding}"`;
   const headers: Record<string, string> = { ...always, etag: tag, 'cache-control': file.cache };
   if (file.compressed.size > 0) headers['vary'] = 'accept-encoding';
-  if (matches(textOf(asked['if-none-match']), tag)) return { status: 304, headers };
+  if (isKnownTag(textOf(asked['if-none-match']), tag)) return { status: 304, headers };
   const body = (encoding === undefined ? undefined : file.compressed.get(encoding)) ?? file.plain;
   headers['content-type'] = file.type;
-  headers['content-length'] = String(body.length);
   if (encoding !== undefined) headers['content-encoding'] = encoding;
-  return method === 'HEAD' ? { status: 200, headers } : { status: 200, headers, body };
+  return { status: 200, headers, body };
 }
 
 const textOf = (value: string | readonly string[] | undefined): string =>
@@ -159,6 +154,3 @@ function acceptedOf(header: string, there: ReadonlyMap<Encoding, Buffer>): Encod
   }
   return [...there.keys()].find((encoding) => (weights.get(encoding) ?? weights.get('*') ?? 0) > 0);
 }
-
-const matches = (header: string, tag: string): boolean =>
-  header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === tag);

@@ -87,7 +87,7 @@ export function trendingRoutes(
         tags,
         summary: 'The same, live',
         description:
-          'Server-Sent Events: `snapshot` (as /trending), then `delta` (entered, moved, left, from_revision) with each change, `heartbeat` every 15 s. ' +
+          'Server-Sent Events: `snapshot` (the items as in /trending), then `delta` (entered, moved, left, from_revision) with each change, `heartbeat` every 15 s. ' +
           'The id of an event is the revision; who comes back with Last-Event-ID gets what has changed since.',
         querystring: query,
         headers: resumption,

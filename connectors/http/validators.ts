@@ -10,11 +10,22 @@ export const etagOf = (body: string | Buffer): string => `W/"${crc32(body).toStr
 /** Whether the asker has it; the answer is then 304, without a body. */
 export function isKnown({ raw }: FastifyRequest, etag: string): boolean {
   const given = raw.headers['if-none-match'];
-  return given !== undefined && (given === '*' || given.split(/\s*,\s*/).includes(etag));
+  return given !== undefined && isKnownTag(given, etag);
 }
 
+/** As RFC 9110 compares the tags of If-None-Match: weakly. */
+export const isKnownTag = (given: string, etag: string): boolean =>
+  given.split(',').some((one) => one.trim() === '*' || strong(one.trim()) === strong(etag));
+
+const strong = (tag: string): string => tag.replace(/^W\//, '');
+
 /** Sends JSON text with its ETag, or says that the asker has it. What is asked for again is looked at again: it changes by the second. */
-export function sendJson(request: FastifyRequest, reply: FastifyReply, body: string, etag = etagOf(body)): void {
+export function sendJson(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: string | Buffer,
+  etag = etagOf(body),
+): void {
   reply.header('etag', etag).header('cache-control', 'no-cache');
   if (isKnown(request, etag)) void reply.code(304).send();
   else void reply.header('content-type', JSON_TYPE).send(body);

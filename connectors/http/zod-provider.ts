@@ -10,6 +10,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { invalidFields } from '../facade/fault.js';
 import { Refused } from './problem.js';
+import { shownValue } from './shown-value.js';
 
 export interface ZodProvider extends FastifyTypeProvider {
   readonly validator: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown;
@@ -30,11 +31,18 @@ const PLACES: Readonly<Record<string, string>> = {
 /** Refuses with all that is wrong, each by the name of its field. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   const place = PLACES[httpPart ?? ''] ?? '';
+  // Most requests have no query: what is to be read from none is read once.
+  const fromNone = httpPart === 'querystring' ? schema.safeParse({}) : undefined;
   return (given: unknown) => {
-    const read = schema.safeParse(given);
+    const read = fromNone?.success === true && isEmpty(given) ? fromNone : schema.safeParse(given);
     return read.success ? { value: read.data } : { error: new Refused(faultIn(read.error, given, place)) };
   };
 };
+
+function isEmpty(given: unknown): boolean {
+  for (const _ in given as object) return false;
+  return true;
+}
 
 function faultIn({ issues }: z.ZodError, given: unknown, place: string) {
   return invalidFields(
@@ -52,7 +60,8 @@ function faultIn({ issues }: z.ZodError, given: unknown, place: string) {
       if (place === 'query' && Array.isArray(value)) {
         return [{ field: pathOf(issue.path, place), description: 'is given twice: give it once' }];
       }
-      const description = value === undefined ? 'is required' : `is ${shown(value)}: ${issue.message}`;
+      const description =
+        value === undefined ? 'is required' : `is ${shownValue(value, SHOWN_CHARS_MAX)}: ${issue.message}`;
       return [{ field: pathOf(issue.path, place), description }];
     }),
   );
@@ -64,8 +73,3 @@ const unknownKey = (place: string): string =>
   `is not known${place === '' ? '' : ` in the ${place}`}: is it a slip? See /docs`;
 
 const SHOWN_CHARS_MAX = 64;
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
-}

@@ -49,6 +49,8 @@ const refuse = (...rows: Partial<Refused>[]): Promise<number> =>
 const sent = async (): Promise<string[]> =>
   (await messagesIn(log, 'parse')).map(({ data }) => Buffer.from(data).toString());
 
+const DEEP = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+
 describe('GET /dead-letters', () => {
   it('is empty at first', async () => {
     const { get } = await start();
@@ -183,10 +185,21 @@ describe('POST /dead-letters/{id}/retry', () => {
     [{ event: 'x' }, 'event'],
     [{ set: {}, event: {} }, 'body'],
     [[], 'body'],
+    [`{"event":{"a":${DEEP}}}`, 'event'],
+    [`{"set":{"a":${DEEP}}}`, 'set'],
   ])('refuses %j', async (body, field) => {
     const { post } = await start();
     const answer = await post(`/dead-letters/1-0/retry`, body);
     expect([answer.status, answer.body.reason, answer.body.errors?.[0].field]).toEqual([400, 'INVALID_FIELD', field]);
+  });
+
+  it('sets nothing in what is nested more deeply than it can be written', async () => {
+    const id = `${await refuse({ original: `{"price":${DEEP}}` })}-0`;
+    const { post } = await start();
+    expect(await post(`/dead-letters/${id}/retry`, { set: { brand: 'acme' } })).toMatchObject({
+      ...{ status: 400, body: { reason: 'DEAD_LETTER_CHANGE', detail: expect.stringContaining('too deeply') } },
+    });
+    expect((await post(`/dead-letters/${id}/retry`, { event: { mine: 1 } })).status).toBe(200);
   });
 
   it.each([

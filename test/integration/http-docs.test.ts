@@ -48,6 +48,16 @@ describe('GET /docs', () => {
     expect(refused.headers).not.toHaveProperty('content-encoding');
   });
 
+  it.each(['/docs', '/ui/', '/reco/512'])('HEAD %s has the headers of GET, and no body', async (path) => {
+    const { ask } = await httpFacade();
+    const [head, get] = [await ask(path, { method: 'HEAD' }), await ask(path)];
+    expect([head.status, head.text]).toEqual([200, '']);
+    expect(head.headers).toMatchObject({
+      ...{ 'content-length': String(Buffer.byteLength(get.text)), 'content-type': get.headers['content-type'] },
+      etag: get.headers.etag,
+    });
+  });
+
   it('has no other files of the package, and leads nowhere else', async () => {
     const { ask } = await httpFacade();
     for (const path of [

@@ -100,6 +100,24 @@ describe('events', () => {
     });
   });
 
+  it('that are nested more deeply than there is stack spoil no other either', async () => {
+    const { post } = await operationsApp({ publisher: storesAll });
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const [before, after] = JSON.stringify([view(), view({ price: 'DEEP' })])
+      .slice(1, -1)
+      .split('"DEEP"') as [string, string];
+    const { status, body } = await post('/events', `[${before}${deep}${after},${JSON.stringify(view())}]`);
+    const errors = [{ index: 1, field: 'price', reason: 'is a list, must be a number, without quotes' }];
+    expect([status, body]).toEqual([200, { accepted: 2, rejected: 1, errors }]);
+  });
+
+  it.each(['Application/X-NDJSON', 'application/jsonl; charset=utf-8'])('are lines as %s', async (type) => {
+    const { post } = await operationsApp({ publisher: storesAll });
+    expect(await post('/events', lines(view(), view()), { 'content-type': type })).toMatchObject({
+      body: { accepted: 2 },
+    });
+  });
+
   it('may be none', async () => {
     const { post } = await operationsApp({ publisher: storesAll });
     expect(await post('/events', [])).toMatchObject({ status: 200, body: { accepted: 0, rejected: 0, errors: [] } });
@@ -125,6 +143,7 @@ describe('a request is refused', () => {
     [400, 'MALFORMED_REQUEST', '', {}],
     [400, 'MALFORMED_REQUEST', undefined, {}],
     [415, 'MEDIA_TYPE_NOT_TAKEN', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }],
+    [415, 'MEDIA_TYPE_NOT_TAKEN', '{}', { 'content-type': 'application/jsonlinesfoo' }],
     [413, 'REQUEST_TOO_LARGE', ' '.repeat(4 * 2 ** 20 + 1), {}],
     [413, 'REQUEST_TOO_LARGE', `[${'7,'.repeat(10_000)}7]`, {}],
     [413, 'REQUEST_TOO_LARGE', '7\n'.repeat(10_001), LINES],

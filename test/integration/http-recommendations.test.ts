@@ -56,6 +56,13 @@ describe('GET /reco/{user_id}', () => {
     }
   });
 
+  it.each(['user_id=%ff', 'user_id=%zz', 'user_id=7&category=%ff', 'user_id=100%'])('refuses ?%s', async (query) => {
+    const { ask } = await asked();
+    expect(problemOf(await ask(`/reco?${query}`), 400)).toMatchObject({
+      ...{ reason: 'MALFORMED_REQUEST', detail: expect.stringContaining('not well escaped') },
+    });
+  });
+
   it('is the same as GET /reco?user_id=…, which takes every id, `random` too', async () => {
     const { ask } = await asked();
     for (const id of ['512', 'a/b', 'random', 'ünï ☕', '"quoted"']) {
@@ -73,6 +80,9 @@ describe('GET /reco/{user_id}', () => {
       (await ask(path, { headers: { 'if-none-match': etag! } })).status;
     expect(await again('/reco/512')).toBe(304);
     expect(await again('/reco/512?n=1')).toBe(200);
+    // Tags of If-None-Match are compared weakly (RFC 9110).
+    const strong = { 'if-none-match': `"other", ${etag!.replace('W/', '')}` };
+    expect((await ask('/reco/512', { headers: strong })).status).toBe(304);
     answer = { ...answer, asOfMs: answer.asOfMs! + 1_000 };
     expect(await again('/reco/512')).toBe(304);
     answer = { ...RECOMMENDED, items: first };

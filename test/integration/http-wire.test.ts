@@ -34,6 +34,7 @@ describe('what is no request that can be read', () => {
       /no HTTP/,
     ],
     ['long headers', `GET / HTTP/1.1\r\n${HEAD}x: ${'y'.repeat(20_000)}\r\n${CLOSE}`, 431, /headers are too long/],
+    ['no path', `GET * HTTP/1.1\r\n${HEAD}${CLOSE}`, 400, /no path/],
     ['no host', `GET / HTTP/1.1\r\n${CLOSE}`, 400, /header host is missing/],
     ['a tunnel', `CONNECT example.com:443 HTTP/1.1\r\n${HEAD}\r\n`, 405, /no proxy/],
   ])('%s is told so', async (_, bytes, status, detail) => {
@@ -44,6 +45,13 @@ describe('what is no request that can be read', () => {
     expect(answer!.headers['connection']).toBe('close');
     await balanced(facade);
     expect((await facade.ask('/health')).status).toBe(200);
+  });
+
+  it('HTTP/1.0 needs no host, also after who has named one', async () => {
+    const facade = await httpFacade();
+    expect((await facade.ask('/reco/512')).status).toBe(200);
+    const [answer] = rawAnswers(await facade.sendRaw('GET /reco/512 HTTP/1.0\r\n\r\n'));
+    expect(answer!.status).toBe(200);
   });
 
   it('after a request that is being answered waits for that answer, or ends it: it never takes its place', async () => {

@@ -22,7 +22,7 @@ it('tells the façade at each look, the log and the doctor when something change
   const lines: string[] = [];
   const note = (_: object, message: string): void => void lines.push(message);
   const watch = HealthWatch.start({
-    ...{ dataDir, clock, logger: { debug: note, info: note, warn: note, error: note } },
+    ...{ dataDir, clock, logger: { debug: note, info: note, warn: note, error: note }, listens: undefined },
     vitals: () => ({
       ...{ instances: [status], threads: [], nowMs: clock.nowMs() },
       ...{ natsAwaySinceMs: undefined, outOfTouchSinceMs: undefined },

@@ -134,7 +134,7 @@ describe('a field', () => {
   it.each<[object, string, RegExp]>([
     [{ user_id: 1.5 }, 'user_id', /is 1.5, must be a text, or a whole number/],
     [{ user_id: 2 ** 53 }, 'user_id', /too large to be kept exactly: send it as a text/],
-    [{ user_id: {} }, 'user_id', /is \{\}, must be a text/],
+    [{ user_id: {} }, 'user_id', /is an object, must be a text/],
     [{ userId: 'u2' }, 'user_id', /is given twice, as user_id and as userId/],
     [{ item_id: '\ud800' }, 'item_id', /half a character/],
     [{ item_id: '' }, 'item_id', /is required/],

