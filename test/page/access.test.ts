@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { browsing, bundledPage, noBrowser, soon } from './browser.js';
-import { type StandInNode, standInNode } from './stand-in-node.js';
+import { describe, expect, it } from 'vitest';
+import { allThere, browsing, noBrowser, soon } from './browser.js';
+import type { StandInNode } from './stand-in-node.js';
+import { nodeForAll } from './stand-in-nodes.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -24,35 +25,6 @@ async function serious(page: Page): Promise<string[]> {
 }
 
 const colourOf = (page: Page): Promise<string> => page.evaluate(() => getComputedStyle(document.body).color);
-const isWide = (page: Page): Promise<boolean> =>
-  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-
-/** What of the pipeline cannot be seen, not even by scrolling it; and what lies over something else. */
-const outsideOfMap = (page: Page): Promise<string[]> =>
-  page.locator('.map').evaluate((map) => {
-    const { left, top, right } = map.getBoundingClientRect();
-    const canScroll = map.tabIndex === 0 && map.scrollWidth > map.clientWidth;
-    const end = canScroll ? left + map.scrollWidth : Math.min(right, innerWidth);
-    const cards = [...map.querySelectorAll('.node')].map((node) => ({
-      name: node.querySelector('.name')!.textContent,
-      box: node.querySelector('.card')!.getBoundingClientRect(),
-      text: [...node.querySelectorAll('text')].map((text) => text.getBoundingClientRect()),
-    }));
-    const found = cards
-      .filter(({ box }) => box.left < left - 0.5 || box.right > end + 0.5 || box.top < top - 0.5)
-      .map(({ name }) => `${name} is outside`);
-    for (const { name, box, text } of cards) {
-      if (text.some((one) => one.left < box.left || one.right > box.right)) found.push(`${name} has text outside`);
-      for (const other of cards) {
-        if (other.name <= name) continue;
-        const apart = other.box.left >= box.right || other.box.right <= box.left;
-        if (!apart && other.box.top < box.bottom && other.box.bottom > box.top)
-          found.push(`${name} and ${other.name} overlap`);
-      }
-    }
-    return found;
-  });
-
 /** Presses Tab until the element with the focus fits. */
 async function tabTo(page: Page, selector: string): Promise<void> {
   for (let i = 0; i < 120; i++) {
@@ -62,20 +34,10 @@ async function tabTo(page: Page, selector: string): Promise<void> {
   throw new Error(`Tab does not lead to ${selector}`);
 }
 
-async function allThere(page: Page): Promise<void> {
-  await page.getByRole('table', { name: 'Recommendations for' }).waitFor();
-  await page.locator('[data-item]').first().waitFor();
-  await page.locator('[data-stage]').first().waitFor();
-  await page.locator('.letter').first().waitFor();
-}
-
 describe.skipIf(noBrowser)('the page for everyone, in Chromium', () => {
   const browser = browsing();
   let node: StandInNode;
-  beforeAll(async () => {
-    node = await standInNode(bundledPage());
-  });
-  afterAll(() => node.close());
+  nodeForAll((made) => (node = made));
 
   it.each(['light', 'dark'] as const)(
     'has no serious finding of axe-core in %s, as opened and with all unfolded',
@@ -190,33 +152,6 @@ describe.skipIf(noBrowser)('the page for everyone, in Chromium', () => {
     await page.emulateMedia({ colorScheme: 'light' });
     // What the system had was not written down: the page goes with it.
     await soon(() => colourOf(page)).toBe(light);
-  });
-
-  it('is never wider than a phone', async () => {
-    const { page } = await browser.open(node, { viewport: { width: 375, height: 800 } });
-    await allThere(page);
-    expect(await isWide(page)).toBe(false);
-    await page.locator('[data-stage="trending"]').click();
-    await page.getByRole('table', { name: 'Partitions of trending' }).waitFor();
-    await page.locator('.letter-toggle').first().click();
-    await page.getByLabel('User id').fill('a-very-long-name-'.repeat(15));
-    await page.getByRole('button', { name: 'Recommend', exact: true }).click();
-    await page.getByRole('table', { name: 'a-very-long-name' }).waitFor();
-    expect(await isWide(page)).toBe(false);
-    await page.getByRole('tab', { name: /Late events/ }).click();
-    await page.getByRole('table', { name: 'Late events' }).waitFor();
-    expect(await isWide(page)).toBe(false);
-    // What stands in the drawing stands within it.
-    expect(await outsideOfMap(page)).toEqual([]);
-  });
-
-  it.each([375, 480, 768, 1024, 1280])('draws all of the pipeline within %d pixels', async (width) => {
-    const { page } = await browser.open(node, { viewport: { width, height: 800 } });
-    await allThere(page);
-    expect(await page.locator('[data-stage]').count()).toBe(12);
-    expect(await outsideOfMap(page)).toEqual([]);
-    expect(await page.locator('.map').evaluate((map) => map.scrollWidth - map.clientWidth)).toBe(0);
-    expect(await isWide(page)).toBe(false);
   });
 
   it('keeps a user id of any length in its own column', async () => {

@@ -83,3 +83,11 @@ export function bundledPage(): string {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
+
+/** Every section shows what it has. */
+export async function allThere(page: Page): Promise<void> {
+  await page.getByRole('table', { name: 'Recommendations for' }).waitFor();
+  await page.locator('[data-item]').first().waitFor();
+  await page.locator('[data-stage]').first().waitFor();
+  await page.locator('.letter').first().waitFor();
+}

@@ -1,8 +1,9 @@
 /** What moves by itself: the trending list, the pipeline, the figures; and dead letters on their way back. */
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { browsing, bundledPage, noBrowser, soon } from './browser.js';
+import { describe, expect, it } from 'vitest';
+import { browsing, noBrowser, soon } from './browser.js';
 import type { ShopEvent } from './page-node.js';
-import { type StandInNode, standInNode } from './stand-in-node.js';
+import type { StandInNode } from './stand-in-node.js';
+import { nodeForEach } from './stand-in-nodes.js';
 
 const clicks = (item: string, count: number): ShopEvent[] =>
   Array.from({ length: count }, () => ({
@@ -15,15 +16,8 @@ const clicks = (item: string, count: number): ShopEvent[] =>
 
 describe.skipIf(noBrowser)('the live page, in Chromium', () => {
   const browser = browsing();
-  let folder: string;
   let node: StandInNode;
-  beforeAll(() => {
-    folder = bundledPage();
-  });
-  beforeEach(async () => {
-    node = await standInNode(folder);
-    return () => node.close();
-  });
+  nodeForEach((made) => (node = made));
 
   it('shows an item that is clicked on at the top of the trending list, as new', async () => {
     const { page, complaints } = await browser.open(node);

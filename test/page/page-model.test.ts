@@ -1,11 +1,13 @@
 /** What the page works out by itself: movements, rates, where stages stand, what a typed value means. */
 import { describe, expect, it } from 'vitest';
 import type { Status, TrendingItem } from '../../connectors/http/page/answers.js';
+import { withoutWatermark } from '../../connectors/http/page/event-time.js';
 import { questionIn, toHash } from '../../connectors/http/page/question.js';
 import { nextHistory } from '../../connectors/http/page/status-history.js';
 import { layersOf, layOut, narrowLayersOf } from '../../connectors/http/page/topology-layout.js';
 import { POINTS_MAX, TrendingHistory } from '../../connectors/http/page/trending-list.js';
 import { behind, duration, figure } from '../../connectors/http/page/wording.js';
+import { EDGES } from './stand-in-shop.js';
 
 const items = (text: string): TrendingItem[] =>
   text.split(' ').map((id, i) => ({ rank: i + 1, item_id: id, score: 100 - i }));
@@ -130,6 +132,25 @@ describe('the drawing of the pipeline', () => {
   it('leads a long edge through a bend in each layer between', () => {
     const passing = layOut(edges, sizes).edges.find(({ from, to }) => from === 'b' && to === 'd')!;
     expect(passing.points.map(({ along }) => along)).toEqual([220, 240, 340, 360]);
+  });
+});
+
+describe('a stage without a watermark', () => {
+  it.each([
+    ['watermark', undefined],
+    ['window', undefined],
+    ['trending', undefined],
+    ['parse', 'it is made further on, by watermark'],
+    ['fallback', 'only stages that read from watermark have it'],
+    ['parse-items', 'no event time comes here'],
+    ['catalogue', 'no event time comes here'],
+  ])('says why: %s', (stage, why) => {
+    expect(withoutWatermark(stage, EDGES)).toBe(why);
+  });
+
+  it('does so where edges go round in a circle, too', () => {
+    const edges = [...EDGES, { from: 'fallback', to: 'window' }, { from: 'catalogue', to: 'parse-items' }];
+    expect(withoutWatermark('catalogue', edges)).toBe('no event time comes here');
   });
 });
 

@@ -71,6 +71,17 @@ describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('shows the watermark where it is made, and says where there is none', async () => {
+    const { page } = await browser.open(node);
+    await page.getByRole('button', { name: /^watermark: .*, watermark behind by 10 min, / }).waitFor();
+    await page.getByRole('button', { name: /^parse: .*, no watermark: it is made further on, by watermark, / }).click();
+    await page.locator('.stage-panel').getByText('no watermark: it is made further on, by watermark').waitFor();
+    await page.getByRole('table', { name: 'Partitions of parse' }).getByText('none', { exact: true }).waitFor();
+    await page
+      .getByRole('button', { name: /^fallback: .*, no watermark: only stages that read from watermark have it, / })
+      .waitFor();
+  });
+
   it('mends a refused event, and it is counted', async () => {
     const { page, complaints } = await browser.open(node);
     await node.publish([JSON.stringify({ ...event('purchase', 'eve', 'drum'), price: -7 })]);

@@ -1,19 +1,17 @@
 /** The form: for a user, for anyone, from an address; and what it says when the server says no. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { browsing, bundledPage, noBrowser, soon } from './browser.js';
-import { type StandInNode, standInNode } from './stand-in-node.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { browsing, noBrowser, soon } from './browser.js';
+import type { StandInNode } from './stand-in-node.js';
+import { nodeForAll } from './stand-in-nodes.js';
 
 describe.skipIf(noBrowser)('recommendations, in Chromium', () => {
   const browser = browsing();
   let node: StandInNode;
-  beforeAll(async () => {
-    node = await standInNode(bundledPage());
-  });
+  nodeForAll((made) => (node = made));
   beforeEach(() => {
     node.faults.clear();
     node.token = undefined;
   });
-  afterAll(() => node.close());
 
   it('shows a random user when it is opened', async () => {
     const { page, complaints } = await browser.open(node);

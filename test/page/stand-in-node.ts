@@ -94,10 +94,7 @@ export async function standInNode(folder: string): Promise<StandInNode> {
     const url = new URL(request.url!, 'http://node');
     const path = url.pathname;
     if (path.startsWith('/ui/')) {
-      const { status, headers, body } = files(path.slice('/ui'.length), {
-        method: request.method!,
-        headers: request.headers,
-      });
+      const { status, headers, body } = files(path.slice('/ui'.length), request);
       response.writeHead(status, headers).end(body);
       return;
     }

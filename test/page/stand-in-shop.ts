@@ -58,7 +58,7 @@ export const EDGES = [
   ['items', 'parse-items', 'by source'],
   ['parse-items', 'catalogue', 'by all'],
   ['parse-items', 'dead-letter', 'deadLetters by source'],
-].map(([from, to, label]) => ({ from, to, label }));
+].map(([from = '', to = '', label = '']) => ({ from, to, label }));
 
 const STAGES: Readonly<Record<string, number>> = {
   parse: 4,
@@ -74,6 +74,8 @@ const STAGES: Readonly<Record<string, number>> = {
   'parse-items': 4,
   catalogue: 4,
 };
+
+const WITH_WATERMARK = new Set(['watermark', 'window', 'popularity', 'trending']);
 
 const iso = (atMs: number): string => new Date(atMs).toISOString();
 
@@ -189,7 +191,9 @@ export class StandInShop {
           busy_seconds: 120.5,
           lag_messages: isBackingOff ? 1_420 : Math.round(this.random() * 4),
           lag_seconds: isBackingOff ? 14.2 : 0.01,
-          watermark: iso(now - (stage.startsWith('trending') ? 7_200_000 : 600_000) - partition * 1_000),
+          ...(WITH_WATERMARK.has(stage)
+            ? { watermark: iso(now - (stage === 'trending' ? 7_200_000 : 600_000) - partition * 1_000) }
+            : {}),
           restarts: isBackingOff ? 3 : 0,
           ...(isBackingOff
             ? { last_error: 'TransientError: NATS did not answer within 5000 ms; next try in 4 s' }

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Status } from './answers.js';
 import { useCell } from './cell.js';
 import { Figures } from './figures.js';
+import { useHeadHeight } from './head-height.js';
 import { Ledgers } from './ledgers.js';
 import { PageHead } from './page-head.js';
 import { announce, Announcer } from './panel.js';
@@ -24,6 +25,7 @@ export function App() {
   }, STATUS_EVERY_MS);
   const isAway = polling.fault !== undefined && polling.fault.status !== 401;
   useAnnouncement(isAway);
+  useHeadHeight();
   const asked = useCell(tokenAsked);
   return (
     <>

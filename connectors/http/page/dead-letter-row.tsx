@@ -20,6 +20,7 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
   const [tried, setTried] = useState<Tried>({ busy: false });
   const wasRetried = letter.retried_at !== undefined || tried.subject !== undefined;
   const retry = async (set?: Readonly<Record<string, unknown>>): Promise<void> => {
+    if (tried.busy) return;
     setTried({ busy: true });
     try {
       const path = `/dead-letters/${encodeURIComponent(letter.id)}/retry${query({ again: wasRetried || undefined })}`;
@@ -35,7 +36,13 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
   return (
     <li class={isOpen ? 'letter is-open' : 'letter'}>
       <div class="letter-head">
-        <button type="button" class="letter-toggle" aria-expanded={isOpen} aria-controls={body} onClick={onToggle}>
+        <button
+          type="button"
+          class="letter-toggle"
+          aria-expanded={isOpen}
+          aria-controls={isOpen ? body : undefined}
+          onClick={onToggle}
+        >
           <span class="turning">
             <Icon name="chevron" />
           </span>
@@ -56,7 +63,8 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
               <Icon name="running" /> Retried{letter.retried_at === undefined ? '' : ` ${moment(letter.retried_at)}`}
             </span>
           )}
-          <button type="button" disabled={tried.busy} onClick={() => void retry()}>
+          {/* Not `disabled`: it would lose the focus. */}
+          <button type="button" aria-disabled={tried.busy} onClick={() => void retry()}>
             {tried.busy ? <Spinner /> : <Icon name="retry" />}
             {wasRetried ? 'Again' : 'Retry'}
             <span class="unseen"> {letter.reason}</span>

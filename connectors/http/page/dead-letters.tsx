@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { DeadLetter } from './answers.js';
 import { DeadLetterRow } from './dead-letter-row.js';
 import { FaultNotice, Segments } from './panel.js';
-import { PagerButtons, usePagedList } from './paged-list.js';
+import { ListFrame, usePagedList } from './paged-list.js';
 
 type Which = 'all' | 'waiting' | 'retried';
 
@@ -28,12 +28,11 @@ function LetterList({ which }: { readonly which: Which }) {
   const list = usePagedList<DeadLetter>({
     path: '/dead-letters',
     fields: { retried: ASKED[which] },
-    isHeld: open !== undefined,
+    open,
   });
-  const { items, fault, pager, refresh } = list;
+  const { items, fault, frame, refresh } = list;
   return (
-    <>
-      {fault !== undefined && <FaultNotice fault={fault} again />}
+    <ListFrame label="Dead letters" frame={frame}>
       {items?.length === 0 && (
         <p class="nothing">{which === 'all' ? 'No event was refused.' : 'None of the dead letters is like that.'}</p>
       )}
@@ -50,7 +49,8 @@ function LetterList({ which }: { readonly which: Which }) {
           ))}
         </ul>
       )}
-      <PagerButtons pager={pager} />
-    </>
+      {/* Not above the rows: it would move them. */}
+      {fault !== undefined && <FaultNotice fault={fault} again />}
+    </ListFrame>
   );
 }

@@ -1,43 +1,46 @@
 /** Rows of events that came after their window was closed. */
 import type { LateEvent } from './answers.js';
 import { FaultNotice } from './panel.js';
-import { PagerButtons, usePagedList } from './paged-list.js';
+import { ListFrame, usePagedList } from './paged-list.js';
 import { categoryPath, count, moment, price, UNKNOWN } from './wording.js';
 
 const COLUMNS = ['Came', 'User', 'Item', 'What', 'Category', 'Price', 'Window that was closed', 'Rows'];
 
 export function LateEvents() {
-  const { items, fault, pager } = usePagedList<LateEvent>({ path: '/late-events' });
+  const { items, fault, frame } = usePagedList<LateEvent>({ path: '/late-events' });
   return (
     <>
-      {fault !== undefined && <FaultNotice fault={fault} again />}
-      {items?.length === 0 && <p class="nothing">No event came too late.</p>}
-      {items !== undefined && items.length > 0 && (
-        <table class="list stacking" role="table">
-          <caption class="unseen">Late events, the newest first</caption>
-          <thead role="rowgroup">
-            <tr role="row">
-              {COLUMNS.map((name) => (
-                <th key={name} scope="col" role="columnheader">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody role="rowgroup">
-            {items.map((event) => (
-              <tr key={event.id} role="row">
-                {cellsOf(event).map((value, i) => (
-                  <td key={i} role="cell" data-label={COLUMNS[i]}>
-                    {value}
-                  </td>
+      {/* Beside it is said how many came meanwhile. */}
+      <p class="hint">The newest first</p>
+      <ListFrame label="Late events" frame={frame}>
+        {items?.length === 0 && <p class="nothing">No event came too late.</p>}
+        {items !== undefined && items.length > 0 && (
+          <table class="list stacking" role="table">
+            <caption class="unseen">Late events, the newest first</caption>
+            <thead role="rowgroup">
+              <tr role="row">
+                {COLUMNS.map((name) => (
+                  <th key={name} scope="col" role="columnheader">
+                    {name}
+                  </th>
                 ))}
               </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      <PagerButtons pager={pager} />
+            </thead>
+            <tbody role="rowgroup">
+              {items.map((event) => (
+                <tr key={event.id} role="row">
+                  {cellsOf(event).map((value, i) => (
+                    <td key={i} role="cell" data-label={COLUMNS[i]}>
+                      {value}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+        {fault !== undefined && <FaultNotice fault={fault} again />}
+      </ListFrame>
     </>
   );
 }

@@ -63,7 +63,7 @@ export function Mending({ letter, busy, onRetry }: MendingProps) {
         </p>
       )}
       <div class="buttons">
-        <button type="submit" class="primary" disabled={busy}>
+        <button type="submit" class="primary" aria-disabled={busy}>
           {busy && <Spinner />} Set and retry
         </button>
         <button

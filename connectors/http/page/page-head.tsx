@@ -31,11 +31,13 @@ export function PageHead({ history, fault }: PageHeadProps) {
             node <code>{status.node}</code>, up {duration(uptime)}
           </span>
         )}
-        <nav aria-label="More about this server">
-          <a href="../docs">API</a>
-          <a href="../metrics">Metrics</a>
-        </nav>
-        <ThemeToggle />
+        <div class="page-head-end">
+          <nav aria-label="More about this server">
+            <a href="../docs">API</a>
+            <a href="../metrics">Metrics</a>
+          </nav>
+          <ThemeToggle />
+        </div>
       </div>
       {health.why.length > 0 && (
         <ul class="why" aria-label="Why">

@@ -1,5 +1,11 @@
-/** A list that the server gives in pages, the newest first: the first page keeps itself up to date, older ones stand still. */
-import { useState } from 'preact/hooks';
+/**
+ * A list that the server gives in pages, the newest first: the first page keeps itself up to date, older ones stand still.
+ *
+ *   L1  no row moves while someone is at work in the list: the pointer or the focus is in it, or a row is open
+ *   L2  what is known anew of a row is shown in its place; how many came is said, and they are shown when asked for
+ */
+import type { ComponentChildren, RefObject } from 'preact';
+import { useRef, useState } from 'preact/hooks';
 import type { Page } from './answers.js';
 import { Icon } from './icons.js';
 import { type Polling, usePolling } from './polling.js';
@@ -10,34 +16,53 @@ const EVERY_MS = 5_000;
 /** How far back one can go, and come forward again. */
 const PAGES_MAX = 1_000;
 
+type Row = { readonly id: string; readonly stored_at: string };
+
 export interface PagedList<T> extends Polling {
   readonly items: readonly T[] | undefined;
+  readonly frame: Frame;
+}
+
+/** What stands around the rows. */
+interface Frame {
+  /** What holds the list while it has the pointer or the focus. */
+  readonly ref: RefObject<HTMLDivElement | null>;
   readonly pager: Pager;
+  /** As many came since the list stands still. */
+  readonly newer: number;
+  readonly onShow: () => void;
 }
 
 interface Pager {
   readonly page: number;
   readonly onNewer?: () => void;
   readonly onOlder?: () => void;
+  /** Where one can go from here is not known yet. */
+  readonly isTurning: boolean;
 }
 
 interface PagedOptions {
   readonly path: string;
   readonly fields?: Readonly<Record<string, string | undefined>>;
-  /** Someone is at work in the list: it stays as it is. */
-  readonly isHeld?: boolean;
+  /** The row that is open: while it is shown, the list stays as it is. */
+  readonly open?: string | undefined;
 }
 
-export function usePagedList<T>({ path, fields = {}, isHeld = false }: PagedOptions): PagedList<T> {
+export function usePagedList<T extends Row>({ path, fields = {}, open }: PagedOptions): PagedList<T> {
+  const ref = useRef<HTMLDivElement>(null);
   const [cursors, setCursors] = useState<readonly string[]>([]);
-  const [shown, setShown] = useState<{ readonly key: string; readonly page: Page<T> }>();
+  const [shown, setShown] = useState<{ readonly key: string; readonly page: Page<T>; readonly held?: Page<T> }>();
   const address = path + query({ limit: PAGE_SIZE, cursor: cursors.at(-1), ...fields });
   const isCurrent = shown?.key === address;
   const polling = usePolling(
     async (signal) => {
-      if (isCurrent && isHeld) return;
       const page = await getJson<Page<T>>(address, { signal });
-      setShown({ key: address, page });
+      setShown((before) => {
+        if (before?.key !== address || !isHeld(ref.current, before.page.items, open)) return { key: address, page };
+        const known = new Map(page.items.map((row) => [row.id, row]));
+        const items = before.page.items.map((row) => known.get(row.id) ?? row);
+        return { key: address, page: { ...before.page, items }, held: page };
+      });
     },
     EVERY_MS,
     address,
@@ -45,24 +70,71 @@ export function usePagedList<T>({ path, fields = {}, isHeld = false }: PagedOpti
   const next = isCurrent ? shown.page.next_cursor : undefined;
   const pager: Pager = {
     page: cursors.length + 1,
+    isTurning: shown !== undefined && !isCurrent,
     ...(cursors.length > 0 ? { onNewer: () => setCursors(cursors.slice(0, -1)) } : {}),
     ...(next !== undefined && cursors.length < PAGES_MAX ? { onOlder: () => setCursors([...cursors, next]) } : {}),
   };
-  return { ...polling, items: shown?.page.items, pager };
+  const newer = shown?.held === undefined ? 0 : newerIn(shown.held.items, shown.page.items);
+  const onShow = (): void => {
+    if (shown?.held !== undefined) setShown({ key: shown.key, page: shown.held });
+    // The button that was pressed is gone.
+    ref.current?.focus();
+  };
+  return { ...polling, items: shown?.page.items, frame: { ref, pager, newer, onShow } };
 }
 
-export function PagerButtons({ pager: { page, onNewer, onOlder } }: { readonly pager: Pager }) {
-  if (onNewer === undefined && onOlder === undefined) return null;
+/** L1. A finger that has touched the list is in it until it touches something else: so `:hover` has it. */
+const isHeld = (list: HTMLElement | null, rows: readonly Row[], open: string | undefined): boolean =>
+  rows.length > 0 &&
+  (rows.some(({ id }) => id === open) ||
+    (list !== null && (list.contains(document.activeElement) || list.parentElement!.querySelector(HELD_BY) !== null)));
+
+/** The way to the button does not let the list go. */
+const HELD_BY = '.rows:hover, .newer > :hover';
+
+/** Rows may be missing from the newer page too; then older ones have moved up. */
+function newerIn(page: readonly Row[], shown: readonly Row[]): number {
+  const known = new Set(shown.map(({ id }) => id));
+  return page.filter((row) => !known.has(row.id) && row.stored_at >= (shown[0]?.stored_at ?? '')).length;
+}
+
+interface FrameProps {
+  readonly label: string;
+  readonly frame: Frame;
+  readonly children: ComponentChildren;
+}
+
+/** The rows, their pages, and how many came meanwhile: that has its place always, so that no row moves when it is said. */
+export const ListFrame = ({ label, frame: { ref, pager, newer, onShow }, children }: FrameProps) => (
+  <>
+    <div class="newer" aria-live="polite">
+      {newer > 0 && (
+        <button type="button" onClick={onShow}>
+          {newer}
+          {newer < PAGE_SIZE ? '' : ' or more'} new: show them
+        </button>
+      )}
+    </div>
+    <div class="rows" role="group" aria-label={label} tabIndex={-1} ref={ref}>
+      {children}
+      <PagerButtons pager={pager} />
+    </div>
+  </>
+);
+
+/** Not `disabled`: a button that is would lose the focus. */
+function PagerButtons({ pager: { page, onNewer, onOlder, isTurning } }: { readonly pager: Pager }) {
+  if (onNewer === undefined && onOlder === undefined && !isTurning) return null;
   return (
     <nav class="pager" aria-label="Pages">
-      <button type="button" class="quiet" disabled={onNewer === undefined} onClick={onNewer}>
+      <button type="button" class="quiet" aria-disabled={onNewer === undefined} onClick={onNewer}>
         <span class="turned">
           <Icon name="chevron" />
         </span>
         Newer
       </button>
       <span aria-live="polite">Page {page}</span>
-      <button type="button" class="quiet" disabled={onOlder === undefined} onClick={onOlder}>
+      <button type="button" class="quiet" aria-disabled={onOlder === undefined} onClick={onOlder}>
         Older
         <Icon name="chevron" />
       </button>

@@ -97,7 +97,9 @@ export const ItemName = ({ item, facts }: ItemNameProps) => (
       </div>
     )}
     <div class="sub">
-      <code class={item.title === undefined ? 'title' : ''}>{item.item_id}</code>
+      <code class={item.title === undefined ? 'title' : ''} title={item.item_id}>
+        {item.item_id}
+      </code>
       {facts.map((fact) => fact !== undefined && <span key={fact}>{fact}</span>)}
     </div>
   </>

@@ -71,11 +71,19 @@ export function RecommendationsPanel() {
   }, []);
 
   const { answer, fault, busy } = shown;
+  const form = useRef<HTMLFormElement>(null);
+  // Who has asked sees what is wrong, wherever the page was scrolled to.
+  useEffect(() => {
+    if (fault === undefined || form.current?.contains(document.activeElement) !== true) return;
+    const said = form.current.parentElement!.querySelector('.field-error, .notice');
+    (said?.closest('.field') ?? said)?.scrollIntoView({ block: 'nearest' });
+  }, [fault]);
   const set = (change: Partial<Question>): void => setQuestion({ ...question, ...change });
   const general = fault !== undefined && !FIELDS.some((field) => fault.of(field) !== undefined);
   return (
     <Panel id="recommendations" title="Recommendations" hint={<About answer={answer} />} actions={<CopyLink />}>
       <form
+        ref={form}
         class="question"
         noValidate
         aria-label="Recommendations for a user"

@@ -18,6 +18,8 @@ interface StageNodeProps extends Box {
   readonly figures: StageFigures;
   /** By the server's clock. */
   readonly now: string;
+  /** Why it has no watermark by nature. */
+  readonly noWatermark: string | undefined;
   readonly isOpen: boolean;
   readonly onToggle: () => void;
   readonly onElement: (element: SVGRectElement | null) => void;
@@ -38,16 +40,15 @@ const LETTER_WIDTH = 0.68;
 const nameSize = (name: string, width: number): string =>
   Math.min(NAME_SIZE, (width - 2 * INSET) / (LETTER_WIDTH * name.length)).toFixed(1);
 
-export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, width, height }: StageNodeProps) {
+export function StageNode(props: StageNodeProps) {
+  const { figures, now, noWatermark, isOpen, onToggle, onElement, x, y, width, height } = props;
   const { stage, state, running, partitions, messagesPerSecond, lagMessages, lagSeconds, watermark, restarts } =
     figures;
   const isNarrow = width < LABEL_WIDTH;
   const rows = [
     ['msgs/s', figure(messagesPerSecond)],
     ['lag', figure(lagMessages)],
-    width < LONG_LABEL_WIDTH
-      ? ['behind', behind(watermark, now).replace('−', '')]
-      : ['watermark', behind(watermark, now)],
+    watermarkRow(watermark, now, noWatermark, width),
     ['restarts', whole(restarts)],
   ] as const;
   const words = [
@@ -55,7 +56,7 @@ export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, wid
     `${running} of ${plural(partitions.length, 'partition')} running`,
     messagesPerSecond === undefined ? 'rate not known yet' : `${figure(messagesPerSecond)} messages per second`,
     `lag ${plural(lagMessages ?? 0, 'message')}${lagSeconds === undefined ? '' : `, ${duration(lagSeconds)}`}`,
-    `watermark ${behind(watermark, now).replace('−', 'behind by ')}`,
+    watermarkWords(watermark, now, noWatermark),
     plural(restarts, 'restart'),
   ].join(', ');
   return (
@@ -108,6 +109,20 @@ export function StageNode({ figures, now, isOpen, onToggle, onElement, x, y, wid
       />
     </g>
   );
+}
+
+function watermarkRow(watermark: string | undefined, now: string, none: string | undefined, width: number) {
+  // `behind none` would say that it keeps up.
+  if (none !== undefined) return ['watermark', 'none'] as const;
+  const said = behind(watermark, now);
+  return width < LONG_LABEL_WIDTH ? (['behind', said.replace('−', '')] as const) : (['watermark', said] as const);
+}
+
+function watermarkWords(watermark: string | undefined, now: string, none: string | undefined): string {
+  if (none !== undefined) return `no watermark: ${none}`;
+  return watermark === undefined
+    ? 'watermark not known yet'
+    : `watermark ${behind(watermark, now).replace('−', 'behind by ')}`;
 }
 
 const isBad = (label: string, { restarts, lagSeconds }: StageFigures): boolean =>

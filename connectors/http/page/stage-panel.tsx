@@ -1,10 +1,11 @@
 /** The partitions of a stage, one by one. */
 import { useEffect, useRef } from 'preact/hooks';
 import type { Status } from './answers.js';
+import { withoutWatermark } from './event-time.js';
 import { Icon } from './icons.js';
 import { STATE_WORDS } from './stage-node.js';
 import type { StageFigures } from './status-history.js';
-import { behind, bytes, count, duration, figure, moment } from './wording.js';
+import { behind, bytes, count, duration, figure, moment, UNKNOWN } from './wording.js';
 
 interface StagePanelProps {
   readonly figures: StageFigures;
@@ -17,10 +18,15 @@ const COLUMNS = ['Partition', 'State', 'Messages/s', 'Lag', 'Watermark', 'Rows o
 export function StagePanel({ figures, status, onClose }: StagePanelProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   // It stands below the whole drawing: who opened it should not have to look for it.
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useEffect(() => {
+    heading.current?.focus({ preventScroll: true });
+    const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth';
+    heading.current?.closest('section')?.scrollIntoView({ block: 'nearest', behavior });
+  }, []);
   const { stage, partitions } = figures;
   const from = status.edges.filter((edge) => edge.to === stage).map((edge) => edge.from);
   const to = status.edges.filter((edge) => edge.from === stage).map((edge) => edge.to);
+  const noWatermark = withoutWatermark(stage, status.edges);
   return (
     <section
       class="stage-panel"
@@ -39,6 +45,7 @@ export function StagePanel({ figures, status, onClose }: StagePanelProps) {
             {from.length > 0 && to.length > 0 && '; '}
             {to.length > 0 && <>writes to {[...new Set(to)].join(', ')}</>}
           </p>
+          {noWatermark !== undefined && <p class="hint">no watermark: {noWatermark}</p>}
         </div>
         <button type="button" class="quiet square" onClick={onClose} aria-label={`Close ${stage}`}>
           <Icon name="close" />
@@ -47,7 +54,7 @@ export function StagePanel({ figures, status, onClose }: StagePanelProps) {
       {partitions.length === 0 ? (
         <p class="nothing">Other nodes run the partitions of this stage.</p>
       ) : (
-        <PartitionTable figures={figures} now={status.now} />
+        <PartitionTable figures={figures} now={status.now} hasWatermark={noWatermark === undefined} />
       )}
     </section>
   );
@@ -57,9 +64,11 @@ export function StagePanel({ figures, status, onClose }: StagePanelProps) {
 function PartitionTable({
   figures: { stage, partitions },
   now,
+  hasWatermark,
 }: {
   readonly figures: StageFigures;
   readonly now: string;
+  readonly hasWatermark: boolean;
 }) {
   return (
     <table class="list stacking" role="table">
@@ -79,9 +88,7 @@ function PartitionTable({
           const values = [
             figure(one.messagesPerSecond),
             `${count(one.lag_messages)}${one.lag_messages === 0 ? '' : lag}`,
-            one.watermark === undefined
-              ? behind(undefined, now)
-              : `${moment(one.watermark)} (${behind(one.watermark, now)})`,
+            watermarkOf(one, now, hasWatermark),
             count(one.rows_out),
             count(one.state_keys),
             `${count(one.snapshots)}${one.snapshots === 0 ? '' : `, ${bytes(one.snapshot_bytes)}`}`,
@@ -109,4 +116,9 @@ function PartitionTable({
       </tbody>
     </table>
   );
+}
+
+function watermarkOf({ watermark }: StageFigures['partitions'][number], now: string, hasWatermark: boolean): string {
+  if (!hasWatermark) return 'none';
+  return watermark === undefined ? UNKNOWN : `${moment(watermark)} (${behind(watermark, now)})`;
 }

@@ -1,5 +1,6 @@
 /** The pipeline as it runs: each stage where it stands, how much flows, how it is. A stage opens to its partitions. */
 import { useMemo, useRef, useState } from 'preact/hooks';
+import { withoutWatermark } from './event-time.js';
 import { Panel } from './panel.js';
 import { StagePanel } from './stage-panel.js';
 import { LEDGER_HEIGHT, LedgerNode, NODE_HEIGHT, StageNode } from './stage-node.js';
@@ -171,6 +172,7 @@ function Drawing({ drawn, width: room, history, open, nodes, onOpen }: DrawingPr
             {...corner}
             figures={figures}
             now={history.status.now}
+            noWatermark={withoutWatermark(id, history.status.edges)}
             isOpen={open === id}
             onToggle={() => onOpen(open === id ? undefined : id)}
             onElement={(element) => (element === null ? nodes.delete(id) : nodes.set(id, element))}
