@@ -35,6 +35,7 @@ export const parseItems = (options: ParseItemsOptions = {}) => {
     inputs: { items: input(RAW) },
     outputs: { rows: catalogueItems, deadLetters },
     state: {},
+    counts: ['events', 'dead_letter'],
     pipeline: ({ inputs, out, count }) =>
       inputs.items.pipe(
         map((batch) => read(batch, limits)),

@@ -49,6 +49,7 @@ export const parse = (options: ParseOptions = {}) => {
     inputs: { events: input(RAW) },
     outputs: { rows: events, deadLetters },
     state: { seen: tables(rowIds, { key: ['id'] }) },
+    counts: ['events', 'dead_letter', 'duplicates'],
     pipeline: ({ inputs, state, out, count }) =>
       inputs.events.pipe(
         map((batch) => read(batch, new EventWriter(names, futureMaxMs), limits)),

@@ -60,6 +60,7 @@ export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'updat
       sessions: sessionTables(),
       earliestEnd: value(() => Infinity, instant, lowest),
     },
+    counts: ['on_time', 'late'],
     pipeline: ({ inputs, epochEnds, state, out, count }) => {
       const open =
         windows.kind === 'session'

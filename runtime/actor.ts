@@ -70,6 +70,8 @@ export class Actor {
   private stopping = false;
   private failure: Error | undefined;
   private lastFrameMs = -Infinity;
+  /** Of a stage that makes watermarks: nobody tells it one. */
+  private toldWatermarkMs: number | null = null;
   private constructor(
     private readonly options: ActorOptions,
     readonly fold: MailboxFold,
@@ -203,6 +205,7 @@ export class Actor {
         : this.fold.take(last);
       const head = { first: first.sequence, sequence: last.sequence, asOfMs: this.fold.asOfMs, ingestedAtMs };
       status.rowsOut += answer.post(head, this.outbox.lines);
+      this.toldWatermarkMs = answer.toldWatermarkMs ?? this.toldWatermarkMs;
       if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
     } catch (error) {
       this.fold.traces.end(asError(error));
@@ -274,7 +277,7 @@ export class Actor {
     const { status } = this.options;
     const { epoch, watermarkMs, asOfMs, finished } = this.fold.alignment.state;
     status.epoch = epoch;
-    status.watermarkMs = watermarkMs;
+    status.watermarkMs = this.toldWatermarkMs ?? watermarkMs;
     status.asOfMs = asOfMs;
     status.finished = finished;
     status.counters = this.fold.instance.counts();

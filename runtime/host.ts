@@ -20,13 +20,22 @@ export interface UnitHost {
 export class Host implements UnitHost {
   private readonly open = new Map<string, HostedUnit>();
   private readonly turns = new Map<string, Promise<void>>();
+  /** Units by stage, then partition: views are looked up once per call. */
+  private readonly names = new Map<string, string[]>();
 
   /** `onFatal` hears what escalates. */
   constructor(
     private readonly units: readonly Unit[],
     private readonly options: HostOptions,
     private readonly onFatal: (error: Error) => void,
-  ) {}
+  ) {
+    for (const { name, stages, partition } of units) {
+      for (const stage of stages) {
+        if (!this.names.has(stage)) this.names.set(stage, []);
+        this.names.get(stage)![partition] = name;
+      }
+    }
+  }
 
   /** A host that owns all of its units from the start, without leases. Stops what it has started when one cannot be opened. */
   static async start(units: readonly Unit[], options: HostOptions, onFatal: (error: Error) => void): Promise<Host> {
@@ -73,25 +82,22 @@ export class Host implements UnitHost {
 
   /** The running actor of an instance; absent while it restarts, and when it is not here. */
   actor(stage: string, partition: number): Actor | undefined {
-    for (const hosted of this.open.values()) {
-      const { unit } = hosted;
-      if (unit.partition === partition && unit.stages.includes(stage)) return hosted.actor(stage);
-    }
-    return undefined;
+    return this.hosted(stage, partition)?.actor(stage);
   }
 
   /** Some keys of a cell of an instance that are stored; none when it is not here. */
   async storedKeys(stage: string, partition: number, cell: string): Promise<readonly string[]> {
-    for (const hosted of this.open.values()) {
-      const { unit } = hosted;
-      if (unit.partition === partition && unit.stages.includes(stage)) return hosted.storedKeys(stage, cell);
-    }
-    return [];
+    return this.hosted(stage, partition)?.storedKeys(stage, cell) ?? [];
   }
 
   /** Of all instances, as of now. */
   get statuses(): ActorStatus[] {
     return [...this.open.values()].flatMap(({ statuses }) => statuses);
+  }
+
+  private hosted(stage: string, partition: number): HostedUnit | undefined {
+    const name = this.names.get(stage)?.[partition];
+    return name === undefined ? undefined : this.open.get(name);
   }
 
   private async opened(name: string): Promise<HostedUnit> {

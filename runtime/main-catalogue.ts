@@ -12,12 +12,18 @@ const TELL_EVERY_MS = 1_000;
 /** What lists show of an item, beside what they say themselves. */
 export type Named = Partial<Pick<CatalogueItem, 'title' | 'brand' | 'price'>>;
 
+interface Shown {
+  readonly revision: number;
+  readonly plain: object;
+  readonly explained: object;
+}
+
 export class Catalogue implements ItemCatalogue {
   private told = 0;
   private readonly readers: ReturnType<typeof readersOf<CatalogueReader>>;
   private telling: NodeJS.Timeout | undefined;
-  /** By list: stands for it as long as the catalogue has this revision. */
-  private readonly shown = new WeakMap<object, { readonly revision: number }>();
+  /** By list: what stands for it as long as the catalogue has this revision. */
+  private readonly shown = new WeakMap<object, Shown>();
 
   /** `onTold`: lists may show other titles than before. */
   constructor(
@@ -51,12 +57,11 @@ export class Catalogue implements ItemCatalogue {
     });
   }
 
-  /** The same object for as long as the list is the same and all items are called the same. */
-  sameAs(list: object): object {
-    const revision = this.readerIfAny()?.revision();
-    if (revision === undefined) return list;
+  /** The same objects for as long as the list is the same and all items are called the same: one for the list as it is, one with its reasons. */
+  sameAs(list: object): Pick<Shown, 'plain' | 'explained'> {
+    const revision = this.readerIfAny()?.revision() ?? 0;
     let same = this.shown.get(list);
-    if (same?.revision !== revision) this.shown.set(list, (same = { revision }));
+    if (same?.revision !== revision) this.shown.set(list, (same = { revision, plain: {}, explained: {} }));
     return same;
   }
 

@@ -21,6 +21,8 @@ import type { Logger } from './ports.js';
 
 export interface Identity {
   readonly node: string;
+  /** Of this life of the node: its presence and its readers of streams are known by it. */
+  readonly process: string;
   release(): Promise<void>;
 }
 
@@ -32,7 +34,7 @@ export async function claimIdentity(dataDir: string): Promise<Identity> {
   const known = store.getSync(NODE_KEY);
   const node = known === undefined ? randomUUID().slice(0, 8) : textOf(known);
   if (known === undefined) await store.write([{ key: NODE_KEY, value: utf8(node) }]);
-  return { node, release: () => store.close() };
+  return { node, process: randomUUID(), release: () => store.close() };
 }
 
 /** Units of the view on this thread, all others on the workers: where they are at first, then each where least is done so far. */
@@ -118,7 +120,7 @@ export async function joinCluster({
   dataDir,
   ...options
 }: JoinOptions): Promise<Cluster> {
-  const { node } = identity;
+  const { node, process } = identity;
   const settings = commonSettings(pipeline, options.leaseMs);
   const patiently = patience(systemClock, (error) =>
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
@@ -131,7 +133,7 @@ export async function joinCluster({
   recordDeployment(dataDir, pipeline);
   const cluster = await Cluster.join({
     ...options,
-    ...{ nodes, leases, node, settings, process: randomUUID(), name: hostname(), clock: systemClock },
+    ...{ nodes, leases, node, settings, process, name: hostname(), clock: systemClock },
   });
   try {
     // Who has come at the same time was not there before.

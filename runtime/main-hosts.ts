@@ -33,7 +33,7 @@ export async function startHosts(
   options: NodeOptions,
   { startHost, Telemetry, viewsOf }: Parts,
   viewStores: StoresAhead,
-  { node }: Identity,
+  { node, process }: Identity,
   topology: Topology,
   nats: NatsHandle,
   onFatal: (error: Error) => void,
@@ -42,7 +42,7 @@ export async function startHosts(
 ): Promise<StartedHosts> {
   const { pipeline, dataDir, knobs, tickEveryMs, logLevel, copyEveryMs, replicas } = options;
   const shared: Omit<HostData, 'name'> = {
-    ...{ nats: nats.options, pipeline, dataDir, knobs, tickEveryMs, logLevel, own: [] },
+    ...{ nats: nats.options, process, pipeline, dataDir, knobs, tickEveryMs, logLevel, own: [] },
     copying: { everyMs: copyEveryMs, node, replicas },
   };
   const wanted = Math.min(loading.length, unitsOf(topology).pipeline.length);
@@ -52,7 +52,8 @@ export async function startHosts(
   undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
   const vitals = (): NamedVitals[] => threads.vitals();
-  const telemetry = new Telemetry(statuses, vitals, () => systemClock.nowMs());
+  const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
+  const telemetry = new Telemetry(statuses, vitals, () => systemClock.nowMs(), countsOf);
   const facade: HostData = { ...shared, name: 'facade' };
   const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? []);
   const onAnswered = (stage: string, ingestedAtMs: number): void => {

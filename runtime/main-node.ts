@@ -129,7 +129,7 @@ export async function startNode(
     undo.push(() => nats.stop());
     const { parts, topology, viewStores } = await loadingParts;
     const connection = await connectNats(nats.options, 'rivulet-facade');
-    const log = await openNatsLog(connection);
+    const log = await openNatsLog(connection, { process: identity.process });
     undo.push(() => log.close());
     const natsAwaySinceMs = watchLink(connection, systemClock);
     const { streamBytesMax: bytesMax, replicas } = options;
@@ -192,6 +192,10 @@ export async function startNode(
     await hosts.threads.freshStatuses();
     const health = HealthWatch.start({
       ...{ dataDir: options.dataDir, clock: systemClock, logger },
+      listens: {
+        grpc: { host: options.grpc.host, port: grpc.port },
+        http: { host: options.http.host, port: http.port },
+      },
       ask: () => {
         hosts.threads.ask();
       },

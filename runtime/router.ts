@@ -65,6 +65,8 @@ export class Answer {
   private readonly wires = new Map<Frame, WireFrame>();
   /** Where, per destination, the running epoch's parts begin. */
   private readonly epochFrom = new Map<string, number>();
+  /** The last watermark that the stage itself has told with it. Telemetry only. */
+  toldWatermarkMs: number | undefined;
 
   constructor(
     private readonly routes: readonly Route[],
@@ -77,6 +79,7 @@ export class Answer {
 
   add(emissions: readonly Emission[]): void {
     for (const emission of emissions) {
+      this.toldWatermarkMs = emission.progress?.watermarkMs ?? this.toldWatermarkMs;
       for (const route of this.routes) if (route.output === emission.output) this.addRoute(route, emission);
     }
   }

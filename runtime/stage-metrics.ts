@@ -4,10 +4,13 @@
  */
 import type { Registry } from 'prom-client';
 import type { Distribution } from './distribution.js';
+import type { Counter } from './stage.js';
 import { type ActorStatus, lagSecondsOf, SNAPSHOT_BOUNDS, STEP_BOUNDS } from './status.js';
 import { type Labels, registerCounter, registerGauge, registerHistogram, type ToldValue } from './told-metrics.js';
 
 type Pick = (status: ActorStatus, nowMs: number) => number | undefined;
+/** Which counters a stage has. */
+export type CountsOf = (stage: string) => readonly Counter[];
 type Family = readonly [name: string, help: string, pick: Pick];
 
 /** What only rises, as long as the thread lives. */
@@ -25,12 +28,15 @@ const COUNTERS: readonly Family[] = [
 
 /** What is counted in the state: a restore may set it back to what the snapshot says, which Prometheus takes as a reset. */
 const RESTORED = '; a restore sets it back to the snapshot, and the replay counts again';
+/** Only of the stages that count it: a 0 of another one would say that nothing came there. */
+const EVENT_COUNTERS: readonly (readonly [name: string, help: string, counter: Counter])[] = [
+  ['rivulet_events_total', 'Events that parse has seen', 'events'],
+  ['rivulet_events_on_time_total', 'Events that were counted in a window', 'on_time'],
+  ['rivulet_events_late_total', 'Events whose window was closed', 'late'],
+  ['rivulet_events_dead_letter_total', 'Events that were refused', 'dead_letter'],
+  ['rivulet_events_duplicate_total', 'Events whose id was seen before', 'duplicates'],
+];
 const STATE_COUNTERS: readonly Family[] = [
-  ['rivulet_events_total', 'Events that parse has seen', (s) => s.counters.events],
-  ['rivulet_events_on_time_total', 'Events that were counted in a window', (s) => s.counters.on_time],
-  ['rivulet_events_late_total', 'Events whose window was closed', (s) => s.counters.late],
-  ['rivulet_events_dead_letter_total', 'Events that were refused', (s) => s.counters.dead_letter],
-  ['rivulet_events_duplicate_total', 'Events whose id was seen before', (s) => s.counters.duplicates],
   ['rivulet_stage_buried_messages_total', 'Messages that the stage could not digest', (s) => s.burials.messages],
   ['rivulet_stage_buried_rows_total', 'Rows of frames that the stage could not digest', (s) => s.burials.rows],
 ];
@@ -99,6 +105,7 @@ export function registerStageMetrics(
   registry: Registry,
   statuses: () => readonly ActorStatus[],
   nowMs: () => number,
+  countsOf: CountsOf,
 ): void {
   const told = (pick: Pick) => (): ToldValue[] => {
     const now = nowMs();
@@ -108,6 +115,10 @@ export function registerStageMetrics(
     });
   };
   for (const [name, help, pick] of COUNTERS) registerCounter(registry, { name, help }, told(pick));
+  for (const [name, help, counter] of EVENT_COUNTERS) {
+    const pick: Pick = ({ stage, counters }) => (countsOf(stage).includes(counter) ? counters[counter] : undefined);
+    registerCounter(registry, { name, help: help + RESTORED }, told(pick));
+  }
   for (const [name, help, pick] of STATE_COUNTERS) {
     registerCounter(registry, { name, help: help + RESTORED }, told(pick));
   }

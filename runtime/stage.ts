@@ -143,6 +143,8 @@ export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Output
   readonly inputs: I;
   readonly outputs: O;
   readonly state: S;
+  /** What it counts of events, for metrics: none unless said. What is not said here is not shown. */
+  readonly counts?: readonly Counter[];
   readonly pipeline: (context: StageContext<I, O, S>) => Observable<Emission>;
   /** For cells that have no law of their own, since they refer to each other: from those of all old partitions into those of the new. */
   readonly repartition?: (from: readonly CellsOf<S>[], to: readonly CellsOf<S>[]) => void;

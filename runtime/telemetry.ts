@@ -2,7 +2,7 @@
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import { CallMetrics } from './call-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
-import { registerStageMetrics } from './stage-metrics.js';
+import { type CountsOf, registerStageMetrics } from './stage-metrics.js';
 import type { ActorStatus } from './status.js';
 import type { NamedVitals } from './thread-vitals.js';
 import { registerCounter, registerGauge, type ToldValue } from './told-metrics.js';
@@ -19,9 +19,14 @@ export class Telemetry {
   private readonly recent = new Float64Array(4096);
   private seen = 0;
 
-  constructor(statuses: () => readonly ActorStatus[], threads: () => readonly NamedVitals[], nowMs: () => number) {
+  constructor(
+    statuses: () => readonly ActorStatus[],
+    threads: () => readonly NamedVitals[],
+    nowMs: () => number,
+    countsOf: CountsOf,
+  ) {
     const { registry } = this;
-    registerStageMetrics(registry, statuses, nowMs);
+    registerStageMetrics(registry, statuses, nowMs, countsOf);
     registerThreadMetrics(registry, threads);
     this.latency = new Histogram({
       name: 'rivulet_event_to_recommendation_seconds',

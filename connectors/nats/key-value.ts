@@ -54,7 +54,7 @@ export async function openKeyValue(connection: NatsConnection, options: KeyValue
     // What the tools of NATS expect of a bucket.
     allow_rollup_hdrs: true,
   });
-  return new NatsKeyValue(await openNatsLog(connection, manager), manager, stream, `$KV.${bucket}.`);
+  return new NatsKeyValue(await openNatsLog(connection, { manager }), manager, stream, `$KV.${bucket}.`);
 }
 
 export interface StoredEntry extends KeyValueEntry {

@@ -22,6 +22,7 @@ import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-
 import { asError, fatal, poison, transient } from '../../runtime/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
 import { discarded, EXPECTED_LAST, expectedIn, type Feed, type LastRead, NatsReader, plainHeaders } from './reader.js';
+import { readerPrefix } from './reader-name.js';
 import { Requests } from './requests.js';
 import { ensureStream, explained, isMissing, openManager, REQUEST_TIMEOUT_MS } from './stream-manager.js';
 import { identityOf } from './stream-identity.js';
@@ -47,10 +48,19 @@ const MESSAGE_SIZE = 10054;
 /** In a stream's metadata, which a backup keeps. */
 const PARTITIONS = 'rivulet.partitions';
 
-/** `known`: where the caller has a manager of this connection already. */
-export async function openNatsLog(connection: NatsConnection, known?: JetStreamManager): Promise<Log> {
+export interface NatsLogOptions {
+  /** Where the caller has one of this connection already. */
+  readonly manager?: JetStreamManager;
+  /** What the consumers of its readers are named after: the server keeps them for minutes, also for who has died. Without `_`. */
+  readonly process?: string;
+}
+
+export async function openNatsLog(
+  connection: NatsConnection,
+  { manager: known, process }: NatsLogOptions = {},
+): Promise<Log> {
   const manager = known ?? (await openManager(connection));
-  return new NatsLog(connection, manager, jetstream(connection, { timeout: REQUEST_TIMEOUT_MS }));
+  return new NatsLog(connection, manager, jetstream(connection, { timeout: REQUEST_TIMEOUT_MS }), process);
 }
 
 interface PublishReply {
@@ -66,6 +76,7 @@ class NatsLog implements Log {
     private readonly connection: NatsConnection,
     private readonly manager: JetStreamManager,
     private readonly client: JetStreamClient,
+    private readonly process: string | undefined,
   ) {
     this.payloadBytesMax = (connection.info?.max_payload ?? 1024 * 1024) - HEADER_BYTES_MAX;
     this.requests = new Requests(connection, REQUEST_TIMEOUT_MS);
@@ -115,6 +126,7 @@ class NatsLog implements Log {
             filter_subjects: [...options.filters],
             deliver_policy: DeliverPolicy.StartSequence,
             opt_start_seq: Math.max(1, from),
+            ...(this.process === undefined ? {} : { name_prefix: readerPrefix(this.process) }),
           });
           const messages = await consumer.consume({
             ...(publishers

@@ -60,13 +60,13 @@ export async function openObjects(connection: NatsConnection, options: ObjectsOp
     num_replicas: replicas,
     allow_rollup_hdrs: true,
   });
-  return new NatsObjects(connection, await openNatsLog(connection, manager), manager, bucket);
+  return new NatsObjects(connection, await openNatsLog(connection, { manager }), manager, bucket);
 }
 
 /** Drops pieces that no description names (J4); reads one message of each. The bucket is there. */
 export async function dropAbandoned(connection: NatsConnection, bucket: string): Promise<void> {
   const manager = await openManager(connection);
-  const log = await openNatsLog(connection, manager);
+  const log = await openNatsLog(connection, { manager });
   await new NatsObjects(connection, log, manager, bucket).dropAbandoned();
 }
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { textOf, utf8 } from '../../runtime/bytes.js';
 import type { Log, LogMessage, Reader, StreamSpec } from '../../runtime/ports.js';
+import { published } from './published.js';
 
 export interface LogBed {
   readonly log: Log;
@@ -38,8 +39,7 @@ export function logContract(name: string, makeBed: () => Promise<LogBed>): void 
         replicas: bed.replicas ?? 1,
         ...spec,
       });
-    const publish = (subject: string, text: string, expected?: number): Promise<number> =>
-      log.publish(`${root}.${subject}`, utf8(text), expected === undefined ? undefined : { expected });
+    const publish = (to: string, text: string, expected?: number) => published(log, `${root}.${to}`, text, expected);
     const read = (from = 1, ...filters: string[]): Promise<Reader> =>
       log.read(stream, {
         filters: filters.length === 0 ? [`${root}.>`] : filters.map((one) => `${root}.${one}`),
