@@ -1,92 +1,68 @@
 /** Doctor: the HTTP façade, and what the node behind it says of its stages. */
 import type { Config } from '../config.js';
-import { asError } from '../errors.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
+import { asked, type HealthSaid, listenerAt, type Question } from './doctor-listener.js';
 import { isFree } from './doctor-machine.js';
 import { pipelineFindings, type StatusSaid } from './doctor-pipeline.js';
+import { facadePlace } from './doctor-place.js';
+import { authorityOf, type Place, reachedAt } from './place.js';
+import { certificateFindings, HTTP, type OwnSettings, takenFinding } from './doctor-taken.js';
+import { isOwn } from './doctor-tls.js';
+import { runningServer } from './nats-link.js';
 import { tokenOf } from './node-link.js';
 import { harmless, shortened } from './terminal.js';
 
-const ANSWER_MS_MAX = 3_000;
 /** Between two looks: what changes, and how fast, takes two. */
 const LOOK_AGAIN_MS = 1_000;
 const REASON_CHARACTERS_MAX = 300;
 
-/** Where it listens; `hasTls`: with a certificate. */
-export interface HttpPlace {
-  readonly host: string;
-  readonly port: number;
-  readonly hasTls: boolean;
+export const httpChecks = (config: Config): Check[] => [{ name: 'http', run: () => http(config) }];
+
+async function http(config: Config): Promise<readonly Finding[]> {
+  const { findings, ...place } = await facadePlace(config, 'http');
+  const own: OwnSettings = { certFile: config.tlsCertFile, natsUrl: runningServer(config.dataDir)?.url };
+  return [...findings, ...(await httpFindings(place, { ...own, token: tokenOf({}) }))];
 }
 
-/** Of GET /health, what is told here. */
-interface HealthSaid {
-  readonly status: 'serving' | 'degraded' | 'starting' | 'unavailable' | 'stopping';
-  readonly version?: string;
-  readonly reasons?: readonly string[];
-  readonly dependencies?: { readonly nats?: { readonly status: 'up' | 'down'; readonly url?: string } };
-}
-
-const STATUSES: readonly string[] = [
-  'serving',
-  'degraded',
-  'starting',
-  'unavailable',
-  'stopping',
-] satisfies HealthSaid['status'][];
-
-export const httpChecks = (config: Config): Check[] => [
-  { name: 'http', run: () => httpFindings(placeOf(config), { token: tokenOf({}) }) },
-];
-
-const placeOf = ({ httpHost: host, httpPort: port, tlsCertFile }: Config): HttpPlace => ({
-  ...{ host, port, hasTls: tlsCertFile !== undefined },
-});
-
-export interface AskOptions {
+export interface AskOptions extends OwnSettings {
   /** Where tokens are asked for. */
   readonly token?: string | undefined;
   readonly lookAgainMs?: number;
 }
 
-export async function httpFindings(place: HttpPlace, options: AskOptions = {}): Promise<readonly Finding[]> {
-  const { host, port, hasTls } = place;
+/** `host`: as it is given to listen. */
+export async function httpFindings({ host, port }: Place, options: AskOptions = {}): Promise<readonly Finding[]> {
   if (port === 0) return [ok('HTTP takes any free port')];
   if (await isFree(host, port)) return [ok(`HTTP port ${port} is free, no node answers there now`)];
-  const address = addressOf(place);
-  if (hasTls) {
-    return [
-      warning(`something listens on ${address}, with TLS`, `ask it: curl --cacert FILE https://${address}/health`),
-    ];
-  }
-  const health = await asked(`http://${address}/health`, {});
-  if (!('body' in health) || !isHealth(health.body)) {
-    const found = 'body' in health ? `another program listens on ${address}` : `${address}: ${health.error}`;
-    return [broken(found, 'stop it, or choose another port with --http-port or RIVULET_HTTP_PORT')];
-  }
-  return [healthFinding(address, health.body), ...(await stageFindings(address, options))];
+  const place = reachedAt(host, port);
+  const listener = await listenerAt(place);
+  if (listener.kind !== 'http') return [takenFinding(place, listener, HTTP, options)];
+  const { certificate, health } = listener;
+  const { certFile, token, lookAgainMs = LOOK_AGAIN_MS } = options;
+  const url = `${certificate === undefined ? 'http' : 'https'}://${authorityOf(place)}`;
+  const findings = [healthFinding(url, health), ...certificateFindings(place, certificate, certFile)];
+  // A token is for nobody else: who shows a certificate that is not known is not asked further.
+  const mayHear: Question['mayHear'] = (shown) => isOwn(shown, certFile);
+  if (certificate !== undefined && !mayHear(certificate)) return findings;
+  const question: Question = { secure: certificate !== undefined, token, mayHear };
+  return [...findings, ...(await stageFindings(place, question, lookAgainMs))];
 }
 
-function healthFinding(address: string, { status, version, reasons = [], dependencies }: HealthSaid): Finding {
+function healthFinding(url: string, { status, version, reasons = [], dependencies }: HealthSaid): Finding {
   const which = version === undefined ? 'a node' : `a node (${version})`;
-  if (status === 'serving') return ok(`${which} answers on http://${address}: serving`);
+  if (status === 'serving') return ok(`${which} answers on ${url}: serving`);
   const why = reasons.length > 0 ? `: ${shortened(harmless(reasons.join('; ')), REASON_CHARACTERS_MAX)}` : '';
-  const message = `${which} answers on http://${address}, and is not serving (${status})${why}`;
+  const message = `${which} answers on ${url}, and is not serving (${status})${why}`;
   if (status === 'starting' || status === 'stopping') return warning(message, 'ask again in a moment');
   const { nats } = dependencies ?? {};
-  if (nats?.status === 'down')
-    return broken(message, `see that NATS runs${nats.url === undefined ? '' : ` at ${nats.url}`}`);
+  if (nats?.status === 'down') return broken(message, `see that NATS runs at ${nats.url}`);
   return broken(message, 'see the log of the node');
 }
 
-async function stageFindings(address: string, options: AskOptions): Promise<readonly Finding[]> {
-  const { token, lookAgainMs = LOOK_AGAIN_MS } = options;
-  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const look = (): Promise<Answer> => asked(`http://${address}/status`, headers);
+async function stageFindings(place: Place, question: Question, lookAgainMs: number): Promise<readonly Finding[]> {
+  const look = () => asked(place, '/status', question);
   const first = await look();
-  if ('body' in first && (first.code === 401 || first.code === 403)) {
-    return [warning('how the stages are is told only to who has a token', 'set RIVULET_TOKEN to one, and ask again')];
-  }
+  if ('body' in first && (first.code === 401 || first.code === 403)) return [closedFinding(first.body)];
   if (!('body' in first) || !isStatus(first.body)) return [];
   const atMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
@@ -95,35 +71,17 @@ async function stageFindings(address: string, options: AskOptions): Promise<read
   return pipelineFindings(first.body, second.body, (performance.now() - atMs) / 1000);
 }
 
-type Answer = { readonly code: number; readonly body: unknown } | { readonly error: string };
-
-async function asked(url: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
-  try {
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX), redirect: 'manual' });
-    const text = await response.text();
-    return { code: response.status, body: parsed(text) };
-  } catch (error) {
-    const { message, cause } = asError(error);
-    return { error: cause instanceof Error ? `${message}: ${cause.message}` : message };
-  }
+/** To be told how the stages are takes a token, or a certificate, which the doctor has not. */
+function closedFinding(body: unknown): Finding {
+  const wantsCertificate =
+    typeof body === 'object' && body !== null && 'reason' in body && body.reason === 'CERTIFICATE_MISSING';
+  return wantsCertificate
+    ? warning(
+        'how the stages are is told only to who has a certificate (tlsClientCaFile)',
+        'ask for it: curl --cacert FILE --cert FILE --key FILE https://…/status',
+      )
+    : warning('how the stages are is told only to who has a token', 'set RIVULET_TOKEN to one, and ask again');
 }
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-const isHealth = (body: unknown): body is HealthSaid =>
-  typeof body === 'object' && body !== null && 'status' in body && STATUSES.includes(String(body.status));
 
 const isStatus = (body: unknown): body is StatusSaid =>
   typeof body === 'object' && body !== null && 'stages' in body && Array.isArray(body.stages) && 'counters' in body;
-
-/** Where it is reached from this machine. */
-function addressOf({ host, port }: HttpPlace): string {
-  const reached = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? (host.includes(':') ? `[${host}]` : host);
-  return `${reached}:${port}`;
-}

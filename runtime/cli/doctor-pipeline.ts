@@ -1,4 +1,5 @@
 /** Doctor: what two looks at the stages of a node say, in words. Who is down, who restarts, who falls behind and why, and what becomes of events. */
+import type { PartitionStatus, StatusReport } from '../../connectors/http/status-report.js';
 import { broken, type Finding, ok, warning } from './doctor.js';
 import { duration, grouped, harmless, shortened } from './terminal.js';
 
@@ -6,23 +7,15 @@ import { duration, grouped, harmless, shortened } from './terminal.js';
 export interface StatusSaid {
   readonly stages: readonly { readonly stage: string; readonly partitions: readonly PartitionSaid[] }[];
   /** Sums over the partitions of the node. */
-  readonly counters: {
-    readonly events: number;
-    readonly late: number;
-    readonly dead_letter: number;
-  };
+  readonly counters: Readonly<Pick<StatusReport['counters'], 'events' | 'late' | 'dead_letter'>>;
 }
 
-export interface PartitionSaid {
-  readonly partition: number;
-  readonly state: 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
-  readonly messages_in: number;
-  readonly busy_seconds: number;
-  readonly lag_messages?: number;
-  readonly lag_seconds?: number;
-  readonly restarts: number;
-  readonly last_error?: string;
-}
+export type PartitionSaid = Readonly<
+  Pick<
+    PartitionStatus,
+    'partition' | 'state' | 'messages_in' | 'busy_seconds' | 'lag_messages' | 'lag_seconds' | 'restarts' | 'last_error'
+  >
+>;
 
 /** What passes within this time is not worth a word. */
 const LAG_SECONDS_MAX = 10;

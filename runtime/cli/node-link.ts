@@ -6,6 +6,7 @@ import type { ClientTls } from '../../connectors/grpc/credentials.js';
 import type { Config } from '../config.js';
 import { fatal, transient } from '../errors.js';
 import type { LinkOptions } from './commands-node.js';
+import { authorityOf, reachedAt } from './place.js';
 import { settingsOf } from './settings.js';
 
 const TOKEN_VARIABLE = 'RIVULET_TOKEN';
@@ -18,29 +19,30 @@ export async function withNode<T>(options: LinkOptions, work: (client: RivuletCl
   try {
     return await work(client);
   } catch (error) {
-    throw nobodyThere(error, address) ?? error;
+    throw nobodyThere(error, address, tlsOf(options) !== undefined) ?? error;
   } finally {
     client.close();
   }
 }
 
 /** The library's words for a refused connection are long; a node that answers itself gives a reason. */
-function nobodyThere(error: unknown, address: string): Error | undefined {
+function nobodyThere(error: unknown, address: string, hasTls: boolean): Error | undefined {
   if (!(error instanceof CallError) || error.status !== 'UNAVAILABLE' || error.reason !== undefined) return undefined;
-  const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return transient(error.code, `nothing that could be a node answers on ${address}`, hint);
+  const hints = [
+    ...(error.hint === undefined ? [] : [error.hint]),
+    hasTls
+      ? 'it may have no TLS, or a certificate that is not trusted here: see --tls-ca'
+      : 'a node with TLS answers who asks with --tls (and --tls-ca FILE)',
+  ];
+  return transient(error.code, `nothing that could be a node answers on ${address}`, { hint: hints.join('; ') });
 }
 
 /** Where the node of this configuration is reached from this machine. */
-export const addressOf = ({ grpcHost, grpcPort }: Config): string => `${reachable(grpcHost)}:${grpcPort}`;
+export const addressOf = ({ grpcHost, grpcPort }: Config): string => authorityOf(reachedAt(grpcHost, grpcPort));
 
 /** Where the page, REST and the metrics of a node on this machine are: `http://127.0.0.1:8080`. */
 export const httpAddressOf = ({ httpHost, tlsCertFile }: Config, port: number): string =>
-  `${tlsCertFile === undefined ? 'http' : 'https'}://${reachable(httpHost)}:${port}`;
-
-/** The host as a client on this machine names it. */
-const reachable = (host: string): string =>
-  ({ '0.0.0.0': '127.0.0.1', '::': '[::1]' })[host] ?? (host.includes(':') ? `[${host}]` : host);
+  `${tlsCertFile === undefined ? 'http' : 'https'}://${authorityOf(reachedAt(httpHost, port))}`;
 
 /** The token may stand in the environment: command lines can be read by others. */
 function connectOptions(options: LinkOptions): ConnectOptions {

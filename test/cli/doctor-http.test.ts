@@ -33,7 +33,7 @@ async function node(answers: Answers): Promise<{ port: number; asked: string[] }
 
 async function said(answers: Answers, options: AskOptions = {}): Promise<string[]> {
   const { port } = await node(answers);
-  const place = { host: '127.0.0.1', port, hasTls: false };
+  const place = { host: '127.0.0.1', port };
   // As long as it takes for a rate that is not by chance.
   const findings = await httpFindings(place, { lookAgainMs: 50, ...options });
   return findings.map(({ state, message, fix }) => `${state}: ${message.replaceAll(`:${port}`, '')} → ${fix ?? ''}`);
@@ -59,7 +59,7 @@ describe('the doctor on HTTP', () => {
 
   it('says why a node does not serve, and of what to look after', async () => {
     const reasons = ['NATS is away for 12 s', 'window.2 is backoff for 3 s'];
-    const dependencies = { nats: { status: 'down', url: 'nats://nats:4222' } };
+    const dependencies = { nats: { status: 'down', url: 'nats://nats:4222', version: '2.15.0' } };
     const [first] = await said({ '/health': [{ code: 503, body: { status: 'degraded', reasons, dependencies } }] });
     expect(first).toBe(
       'broken: a node answers on http://127.0.0.1, and is not serving (degraded): NATS is away for 12 s; window.2 is backoff for 3 s → see that NATS runs at nats://nats:4222',
@@ -71,7 +71,7 @@ describe('the doctor on HTTP', () => {
 
   it('knows a program of others', async () => {
     expect(await said({ '/health': [{ body: '<html>' }] })).toEqual([
-      'broken: another program listens on 127.0.0.1 → stop it, or choose another port with --http-port or RIVULET_HTTP_PORT',
+      'broken: another program listens on 127.0.0.1: it answers GET /health with 200, not as a node does → stop it, or choose another port with --http-port or RIVULET_HTTP_PORT',
     ]);
   });
 
@@ -81,8 +81,9 @@ describe('the doctor on HTTP', () => {
       'warning: how the stages are is told only to who has a token → set RIVULET_TOKEN to one, and ask again',
     );
     const { port, asked } = await node({ ...answers, '/status': [status({})] });
-    await httpFindings({ host: '127.0.0.1', port, hasTls: false }, { token: 'abc', lookAgainMs: 1 });
-    expect(asked).toEqual(['/health', '/status Bearer abc', '/status Bearer abc']);
+    await httpFindings({ host: '127.0.0.1', port }, { token: 'abc', lookAgainMs: 1 });
+    // Who listens is found out first.
+    expect(asked).toEqual(['/health', '/health', '/status Bearer abc', '/status Bearer abc']);
   });
 
   it.each<[string, Partial<PartitionSaid>, Partial<PartitionSaid>, RegExp]>([
