@@ -50,7 +50,8 @@ function fromRow(columns: readonly string[]): (row: TextRecord) => FileRecord {
     const fields = fieldsOf(text);
     if (fields === undefined) return { line, text, problem: BROKEN_QUOTE };
     if (fields.length !== columns.length) {
-      return { line, text, problem: `the row has ${fields.length} columns and the header ${columns.length}` };
+      const why = fields.length < columns.length ? 'is an absent one left out?' : 'is a comma unquoted?';
+      return { line, text, problem: `the row has ${fields.length} fields, the header has ${columns.length}: ${why}` };
     }
     const record: Record<string, string> = {};
     for (let c = 0; c < columns.length; c++) record[columns[c]!] = fields[c]!;

@@ -9,7 +9,7 @@ import { BoundedPublisher } from './bounded-publisher.js';
 import type { PublishOptions } from './commands-jobs.js';
 import { type EventMessage, eventMessage, UNKNOWN_SUBJECT } from './event-message.js';
 import { Interrupted, usage } from './exit.js';
-import { itemMessage, UNKNOWN_ITEM_SUBJECT } from './item-message.js';
+import { itemMessage, itemProblem, UNKNOWN_ITEM_SUBJECT } from './item-message.js';
 import { natsOf, withLog } from './nats-link.js';
 import { byEventTime, type Pace, perSecond, unpaced } from './pace.js';
 import { settingsOf } from './settings.js';
@@ -17,6 +17,7 @@ import { grouped } from './terminal.js';
 
 interface Summary {
   readonly published: number;
+  /** By the server; or a row of CSV that does not fit its header, or what is certainly no item. */
   readonly refused: number;
   /** Of the published, those that are none as far as can be told here. */
   readonly unknown: number;
@@ -30,15 +31,25 @@ interface Kind {
   readonly called: 'events' | 'items';
   readonly messageOf: (record: FileRecord, format: 'csv' | 'jsonl') => EventMessage;
   readonly unknownSubject: string;
+  /** Why a record is not sent. */
+  readonly problemOf: (record: FileRecord) => string | undefined;
   /** What those lack that are none. */
   readonly lacks: string;
 }
 
 const EVENTS: Kind = {
-  ...{ called: 'events', messageOf: eventMessage, unknownSubject: UNKNOWN_SUBJECT, lacks: 'a type or user' },
+  called: 'events',
+  messageOf: eventMessage,
+  problemOf: () => undefined,
+  unknownSubject: UNKNOWN_SUBJECT,
+  lacks: 'a type or user',
 };
 const ITEMS: Kind = {
-  ...{ called: 'items', messageOf: itemMessage, unknownSubject: UNKNOWN_ITEM_SUBJECT, lacks: 'an id' },
+  called: 'items',
+  messageOf: itemMessage,
+  problemOf: itemProblem,
+  unknownSubject: UNKNOWN_ITEM_SUBJECT,
+  lacks: 'an id',
 };
 
 interface Work extends Pick<PublishOptions, 'rate' | 'speed'> {
@@ -92,23 +103,30 @@ async function send(
   bar: SingleBar | undefined,
 ): Promise<{ readonly summary: Summary; readonly reasons: ReadonlySet<string> }> {
   const reasons = new Set<string>();
+  const onRefused = (reason: string): void => {
+    if (reasons.size < REASONS_MAX) reasons.add(reason);
+  };
   const startedMs = performance.now();
-  const publisher = new BoundedPublisher({
-    ...{ log, clock: systemClock, signal },
-    onRefused: (reason) => {
-      if (reasons.size < REASONS_MAX) reasons.add(reason);
-    },
-  });
+  const publisher = new BoundedPublisher({ ...{ log, clock: systemClock, signal }, onRefused });
   const pace = paceOf(rate, speed);
   let unknown = 0;
+  let broken = 0;
   const summary = (): Summary => {
-    const { published, refused, uncertain } = publisher.counts;
+    const { published, uncertain } = publisher.counts;
+    const refused = publisher.counts.refused + broken;
     const seconds = (performance.now() - startedMs) / 1000;
     const perSecond = Math.round(published / Math.max(seconds, 1e-3));
     return { published, refused, unknown, uncertain, seconds: Number(seconds.toFixed(3)), perSecond };
   };
   try {
     for await (const record of readRecords(file, format)) {
+      // Without its header a row says nothing: as a dead letter nobody could tell what is wrong with it, nor mend it.
+      const problem = (format === 'csv' ? record.problem : undefined) ?? kind.problemOf(record);
+      if (problem !== undefined) {
+        broken++;
+        onRefused(`line ${record.line}: ${problem}`);
+        continue;
+      }
       const { subject, data, timeMs } = kind.messageOf(record, format);
       const waitMs = pace(timeMs) - performance.now();
       if (waitMs > SLEEP_MS_MIN) await systemClock.sleep(waitMs, signal);

@@ -38,9 +38,9 @@ function fileOf(name: string, content: string | Buffer): string {
 }
 
 /** What was stored behind a sequence. */
-async function storedAfter(sequence: number): Promise<[subject: string, data: string][]> {
-  const { lastSequence } = await log.info(STREAM);
-  const reader = await log.read(STREAM, { filters: ['rivulet.>'], from: sequence + 1 });
+async function storedAfter(sequence: number, stream = STREAM): Promise<[subject: string, data: string][]> {
+  const { lastSequence } = await log.info(stream);
+  const reader = await log.read(stream, { filters: ['rivulet.>'], from: sequence + 1 });
   const stored: [string, string][] = [];
   while (stored.length < lastSequence - sequence) {
     for (const { subject, data } of await reader.take(1000)) stored.push([subject, Buffer.from(data).toString()]);
@@ -75,6 +75,34 @@ it('says what the server refuses', async () => {
     /published 1 events .* refused 1\n {2}refused: a message of \d+ bytes is above the server's limit of 64512\n/,
   );
 });
+
+it.each([
+  [
+    '--file',
+    'events',
+    'event_type,user_id,item_id\nview,a,i\nview,b,i,1\nview,c\n"view,d,i\nview,e,i\n',
+    'events.view',
+  ],
+  ['--items', 'items', 'item_id,title,price\na,Chair,1\nb,Chair, red,1\nc,Chair\n"d,Chair,1\ne,Chair,1\n', 'items'],
+])(
+  '%s: does not send a row of CSV that does not fit its header, and says which',
+  async (option, called, csv, subject) => {
+    const stream = streamOf(option === '--file' ? 'parse' : 'parse-items');
+    const { lastSequence } = await log.info(stream);
+    const file = fileOf(`${called}.csv`, csv);
+    const { code, stdout } = await runCli(cwd, ['publish', option, file, '--nats-url', nats.url]);
+    expect(code).toBe(1);
+    expect(stdout.split('\n')).toEqual([
+      expect.stringMatching(`^published 2 ${called} in .*, refused 3$`),
+      '  refused: line 3: the row has 4 fields, the header has 3: is a comma unquoted?',
+      '  refused: line 4: the row has 2 fields, the header has 3: is an absent one left out?',
+      expect.stringMatching(/^ {2}refused: line 5: a quote is not closed/),
+      '',
+    ]);
+    const subjects = (await storedAfter(lastSequence, stream)).map(([stored]) => stored);
+    expect(subjects).toEqual([`rivulet.${subject}.a`, `rivulet.${subject}.e`]);
+  },
+);
 
 it('keeps to the rate', async () => {
   const file = fileOf('some.jsonl', `${event('a')}\n`.repeat(21));

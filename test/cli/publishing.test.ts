@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { BoundedPublisher } from '../../runtime/cli/bounded-publisher.js';
 import { eventMessage, UNKNOWN_SUBJECT } from '../../runtime/cli/event-message.js';
-import { itemMessage, UNKNOWN_ITEM_SUBJECT } from '../../runtime/cli/item-message.js';
+import { itemMessage, itemProblem, UNKNOWN_ITEM_SUBJECT } from '../../runtime/cli/item-message.js';
 import { Interrupted } from '../../runtime/cli/exit.js';
 import { byEventTime, perSecond } from '../../runtime/cli/pace.js';
 import type { FileRecord } from '../../connectors/csv/read-records.js';
@@ -11,6 +11,20 @@ import type { Clock } from '../../runtime/ports.js';
 
 const at = (record: unknown): FileRecord => ({ line: 2, record });
 const text = (data: Uint8Array): string => Buffer.from(data).toString();
+
+it.each<[unknown, RegExp | undefined]>([
+  [{ item_id: 'i', event_type: 'view', brand: 'acme' }, /an event, not an item: .*--file/],
+  [{ item_id: 'i', titel: 'Lamp' }, /none of title/],
+  [{ product_id: 'i' }, /none of title/],
+  [{ movieId: '7', genres: 'Action' }, undefined],
+  [{ item_id: 'i', price: '' }, undefined],
+  [{ item_id: 'i', deleted: true }, undefined],
+  // As it is: the dead letter says why.
+  ['text', undefined],
+])('%j among items: is refused where it would take away what the catalogue knows', (record, problem) => {
+  if (problem === undefined) expect(itemProblem(at(record))).toBeUndefined();
+  else expect(itemProblem(at(record))).toMatch(problem);
+});
 
 describe('a row of a CSV file', () => {
   it.each([
@@ -57,11 +71,6 @@ describe('a row of a CSV file', () => {
     expect(message.subject).toBe(subject);
     expect(JSON.parse(text(message.data))).toEqual(fields);
   });
-
-  it('that cannot be read goes as it is', () => {
-    const message = eventMessage({ line: 2, text: 'a,"b', problem: 'a quote is not closed' }, 'csv');
-    expect([message.subject, text(message.data)]).toEqual([UNKNOWN_SUBJECT, 'a,"b']);
-  });
 });
 
 describe('a line of a JSONL file', () => {
@@ -80,6 +89,11 @@ describe('a line of a JSONL file', () => {
     expect(JSON.parse(text(message.data))).toEqual(record);
     expect([message.subject, message.timeMs]).toEqual([subject, timeMs]);
   });
+
+  it('that cannot be read goes as it is', () => {
+    const message = eventMessage({ line: 2, text: '{"a":', problem: 'not JSON' }, 'jsonl');
+    expect([message.subject, text(message.data)]).toEqual([UNKNOWN_SUBJECT, '{"a":']);
+  });
 });
 
 describe('an item of a catalogue file', () => {
@@ -97,6 +111,11 @@ describe('an item of a catalogue file', () => {
       'rivulet.items.1',
       { movieId: '1', title: 'Toy Story (1995)', price: 'dear' },
     ],
+    ['csv', { movieId: '1', genres: 'Adventure|Children' }, 'rivulet.items.1', { movieId: '1', genres: 'Adventure' }],
+    ['csv', { id: '1', category_code: '| home.lamp |x' }, 'rivulet.items.1', { id: '1', category_code: 'home.lamp' }],
+    ['jsonl', { id: '1', genres: ['', 'Drama', 'War'] }, 'rivulet.items.1', { id: '1', genres: 'Drama' }],
+    ['jsonl', { id: '1', category: 'a|b', title: 'c|d' }, 'rivulet.items.1', { id: '1', category: 'a', title: 'c|d' }],
+    ['jsonl', { id: '1', genres: ['x', 3] }, 'rivulet.items.1', { id: '1', genres: ['x', 3] }],
     ['csv', { title: 'of nothing' }, UNKNOWN_ITEM_SUBJECT, { title: 'of nothing' }],
     ['jsonl', { item_id: 7, price: null }, 'rivulet.items.7', { item_id: 7, price: null }],
     ['jsonl', ['no', 'object'], UNKNOWN_ITEM_SUBJECT, ['no', 'object']],

@@ -68,7 +68,7 @@ it('dead letters of a mailbox that is another one stay, and answer nothing any m
   const server = await startTestNats();
   const connection = await connectNats({ url: server.url }, 'test');
   const manager = await jetstreamManager(connection);
-  const log = await openNatsLog(connection, manager);
+  const log = await openNatsLog(connection, { manager });
   const topology = liveToys({ partitions: ONE });
   const [letters, subject] = [streamOf(DEAD_LETTER), subjectOf(DEAD_LETTER, 0, 'read', 0)];
   const ensure = () => ensureStreams(log, topology, { bytesMax: 1e7, replicas: 1 });

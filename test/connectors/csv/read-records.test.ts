@@ -44,8 +44,8 @@ describe('CSV', () => {
     expect(await read('f.csv', 'a,b\n1,"2\n3,4\n5\n6,7,8\nx"y,9\n1,2\n')).toEqual([
       { line: 2, text: '1,"2', problem: expect.stringContaining('quote') },
       { line: 3, record: { a: '3', b: '4' } },
-      { line: 4, text: '5', problem: 'the row has 1 columns and the header 2' },
-      { line: 5, text: '6,7,8', problem: 'the row has 3 columns and the header 2' },
+      { line: 4, text: '5', problem: 'the row has 1 fields, the header has 2: is an absent one left out?' },
+      { line: 5, text: '6,7,8', problem: 'the row has 3 fields, the header has 2: is a comma unquoted?' },
       { line: 6, text: 'x"y,9', problem: expect.stringContaining('quote') },
       { line: 7, record: { a: '1', b: '2' } },
     ]);
