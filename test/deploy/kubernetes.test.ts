@@ -1,5 +1,5 @@
 /** deploy/kubernetes, as `kubectl apply -k` would make it, against the API of Kubernetes and what operates it. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -12,10 +12,20 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const OVERLAYS = ['base', 'overlays/production'];
 
-async function built(overlay: string): Promise<string> {
-  const { code, stdout, stderr } = await answerOf(commandOf(builder), ['build', join(DEPLOY, 'kubernetes', overlay)]);
+async function built(overlay: string, deploy = DEPLOY): Promise<string> {
+  const { code, stdout, stderr } = await answerOf(commandOf(builder), ['build', join(deploy, 'kubernetes', overlay)]);
   expect([code, stderr]).toEqual([0, '']);
   return stdout;
+}
+
+/** With the patch that stops the nodes. */
+async function idle(overlay: string): Promise<string> {
+  const copy = mkdtempSync(join(scratch, 'idle-'));
+  for (const part of ['kubernetes', 'nats']) cpSync(join(DEPLOY, part), join(copy, part), { recursive: true });
+  const patched = { resources: [`../${overlay}`], patches: [{ path: 'idle.yaml' }] };
+  cpSync(join(DEPLOY, 'kubernetes', 'idle.yaml'), join(copy, 'kubernetes', 'idle', 'idle.yaml'));
+  writeFileSync(join(copy, 'kubernetes', 'idle', 'kustomization.yaml'), JSON.stringify(patched));
+  return built('idle', copy);
 }
 
 async function validated(text: string): Promise<{ code: number; said: string }> {
@@ -32,6 +42,11 @@ describe.skipIf('missing' in builder || 'missing' in validator || 'missing' in c
   () => {
     it.each(OVERLAYS)('%s is valid', async (overlay) => {
       const { code, said } = await validated(await built(overlay));
+      expect([code, said]).toEqual([0, expect.stringContaining('OK')]);
+    });
+
+    it.each(OVERLAYS)('%s without nodes is valid', async (overlay) => {
+      const { code, said } = await validated(await idle(overlay));
       expect([code, said]).toEqual([0, expect.stringContaining('OK')]);
     });
 
@@ -103,6 +118,17 @@ describe.skipIf('missing' in builder)(`what operates it${skipped(builder)}`, { t
     const pod = podOf((await all('base'))('StatefulSet', 'rivulet'));
     const [{ lifecycle }] = pod.containers;
     expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(lifecycle.preStop.sleep.seconds + 9);
+  });
+
+  it.each(OVERLAYS)('an idle pod of %s differs from a node in what runs, and in nothing else', async (overlay) => {
+    const find = (text: string) =>
+      documentsIn(text).find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'rivulet');
+    const [node, pod] = [find(await built(overlay)), find(await idle(overlay))];
+    const [{ startupProbe: _, livenessProbe: __, lifecycle: ___, ...container }] = podOf(node).containers;
+    expect(podOf(pod)).toEqual({ ...podOf(node), containers: [{ ...container, command: ['sleep', 'infinity'] }] });
+    // /health of nobody: it gets no calls, and is left alone.
+    expect(container.readinessProbe.httpGet.path).toBe('/health');
+    expect(pod.spec).toMatchObject({ replicas: 1, volumeClaimTemplates: node.spec.volumeClaimTemplates });
   });
 
   it('one NATS server and one node may go at a time; NATS servers are never on one machine', async () => {

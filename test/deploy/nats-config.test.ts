@@ -1,6 +1,6 @@
 /** deploy/nats: each file is one that nats-server starts with, nodes can do their work with it, and publishers theirs and nothing else. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
@@ -115,7 +115,9 @@ describe('a server with these files', () => {
       expect([code, stderr]).toEqual([0, expect.not.stringMatching(/permission/i)]);
       // And so do backups, in both directions.
       expect(await nodes.rivulet('node', 'backup', 'saved')).toMatchObject({ code: 0 });
-      expect(await nodes.rivulet('node', 'restore', 'saved', '--replace')).toMatchObject({ code: 0 });
+      expect(await nodes.rivulet('saved-nats', 'restore', 'saved', '--replace')).toMatchObject({ code: 0 });
+      // What was there is kept where the runbook says.
+      expect(readdirSync(cwd)).toContainEqual(expect.stringMatching(/^saved-nats-replaced-/));
     } finally {
       await nodes.end();
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { RESTORING_STREAM } from '../../runtime/streams.js';
 import { projectFiles, ROOT } from '../guards/source-files.js';
-import { deployFiles, textOfFile } from './deploy-files.js';
+import { deployFiles, textOfFile, yamlOf } from './deploy-files.js';
 
 const README = 'deploy/README.md';
 
@@ -63,4 +63,21 @@ it('each command that it names is one', () => {
     .map(textOfFile)
     .join('\n');
   expect([...new Set(named)].filter((command) => !sources.includes(`.command('${command}')`))).toEqual([]);
+});
+
+it('each file, service and volume of its commands is there', () => {
+  const text = textOfFile(README);
+  const files = [...text.matchAll(/(?<![\w./])deploy\/[\w./-]*\w/g)].map(([file]) => file);
+  expect(files).toEqual(expect.arrayContaining(['deploy/compose.yaml', 'deploy/kubernetes/idle.yaml']));
+  // Made by the operator.
+  expect(files.filter((file) => file !== 'deploy/.env' && !existsSync(join(ROOT, file)))).toEqual([]);
+  const { services, volumes } = yamlOf('deploy/compose.yaml');
+  const called = [
+    ...text.matchAll(/compose\.yaml (?:exec|stop|rm -f|kill -s HUP|run .*?"|up .*?) ((?:(?:rivulet-|nats)\w* ?)+)/g),
+  ];
+  const named = called.flatMap(([, names]) => names!.trim().split(' '));
+  expect(new Set(named)).toEqual(new Set(['rivulet-1', 'rivulet-2', 'nats']));
+  expect(Object.keys(services)).toEqual(expect.arrayContaining(named));
+  const removed = [...text.matchAll(/docker volume rm rivulet_([\w-]+)/g)].map(([, name]) => name!);
+  expect(Object.keys(volumes)).toEqual(expect.arrayContaining(removed));
 });

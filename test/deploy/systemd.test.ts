@@ -1,5 +1,5 @@
 /** deploy/systemd/rivulet.service: what systemd says of it, and what the stop of a node needs. */
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -59,4 +59,39 @@ it('its files are where it says that they are', () => {
   const environment = Object.fromEntries(valuesOf('Environment').map((pair) => pair.split('=') as [string, string]));
   expect([environment.RIVULET_DATA_DIR, valuesOf('StateDirectory')]).toEqual(['/var/lib/rivulet', ['rivulet']]);
   expect([environment.XDG_CACHE_HOME, valuesOf('CacheDirectory')]).toEqual(['/var/cache/rivulet', ['rivulet']]);
+});
+
+describe('a command of an operator (deploy/systemd/rivulet)', () => {
+  const script = join(DEPLOY, 'systemd', 'rivulet');
+  /** What it hands to systemd-run. */
+  const handed = async (...args: string[]): Promise<string[]> => {
+    writeFileSync(join(scratch, 'systemd-run'), '#!/bin/sh\nfor arg; do echo "$arg"; done\nexit 7\n', { mode: 0o755 });
+    const { code, stdout } = await answerOf(script, args, { env: { PATH: `${scratch}:${process.env.PATH}` } });
+    expect(code).toBe(7);
+    return stdout.trimEnd().split('\n');
+  };
+  const given = (args: readonly string[], flag: string): string[] =>
+    args.filter((arg) => arg.startsWith(`--${flag}=`)).map((arg) => arg.slice(flag.length + 3));
+
+  it('can be run', () => {
+    accessSync(script, constants.X_OK);
+  });
+
+  it('runs the program of the unit, and gives it each argument as it is', async () => {
+    const args = await handed('restore', '/a folder', '--check');
+    const program = valuesOf('ExecStart')[0]!
+      .replace(/ start$/, '')
+      .split(' ');
+    expect(args.slice(args.indexOf('--') + 1)).toEqual([...program, 'restore', '/a folder', '--check']);
+  });
+
+  it('has the user, settings, folders and variables of the unit', async () => {
+    const args = await handed('doctor');
+    const own = Object.fromEntries(given(args, 'property').map((pair) => pair.split(/=(.*)/s) as [string, string]));
+    const { StateDirectory: folders, ...others } = own;
+    for (const [key, value] of Object.entries(others)) expect([key, valuesOf(key)]).toEqual([key, [value]]);
+    expect(Object.keys(others)).toEqual(expect.arrayContaining(['DynamicUser', 'User', 'EnvironmentFile', 'UMask']));
+    expect(folders!.split(' ')).toEqual([...valuesOf('StateDirectory'), 'rivulet-backups']);
+    expect(given(args, 'setenv').sort()).toEqual(valuesOf('Environment').sort());
+  });
 });
