@@ -240,8 +240,7 @@ class Cluster implements NatsCluster {
     await log.close();
     await until(`${name} to listen`, async () => {
       if (child.exitCode !== null) return true;
-      await metaOf(monitorPort);
-      return true;
+      return (await listensForClients(monitorPort)) ? true : undefined;
     });
     if (child.exitCode !== null) throw new Error(`${name} exited with code ${child.exitCode}`);
   }
@@ -255,6 +254,13 @@ interface Meta {
 async function metaOf(monitorPort: number): Promise<Meta> {
   const answer = await fetch(`http://127.0.0.1:${monitorPort}/jsz`, { signal: AbortSignal.timeout(2_000) });
   return ((await answer.json()) as { readonly meta_cluster?: Meta }).meta_cluster ?? {};
+}
+
+/** The port for monitoring is there before the one for clients: an answer from it alone says nothing about them. */
+async function listensForClients(monitorPort: number): Promise<boolean> {
+  const url = `http://127.0.0.1:${monitorPort}/healthz?js-enabled-only=true`;
+  const { ok } = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+  return ok;
 }
 
 async function freePorts(count: number): Promise<number[]> {
