@@ -11,8 +11,10 @@ export default defineConfig({
     setupFiles: ['test/support/fast-check.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // Longer than what a test waits for (test/support/eventually.ts), so that it says what it waited for.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     teardownTimeout: 20_000,
     // A forgotten `.only` would pass while the rest is never run.
     allowOnly: false,

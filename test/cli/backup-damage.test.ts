@@ -77,7 +77,7 @@ it('is none of a copy whose part is damaged, or not there', async () => {
   const missing = await rivulet('backup', 'damaged');
   expect([missing.code, missing.stderr]).toEqual(refusal);
   await connection.close();
-}, 60_000);
+});
 
 it('is none of a stream with a message that the server cannot read', async () => {
   await deployed();
@@ -92,7 +92,7 @@ it('is none of a stream with a message that the server cannot read', async () =>
     1,
     expect.stringMatching(/1 of the 20 messages that RIVULET_PARSE.*\[BACKUP_STREAM\]/),
   ]);
-}, 60_000);
+});
 
 it('that cannot be restored leaves what was there as it was; one that can brings back what was buried', async () => {
   await deployed();
@@ -123,7 +123,7 @@ it('that cannot be restored leaves what was there as it was; one that can brings
   expect(await lines()).toEqual([20, 'buried']);
   expect((await rivulet('restore', kept, '--replace')).code).toBe(0);
   expect(await lines()).toEqual([21, 'buried later']);
-}, 60_000);
+});
 
 /** A manifest as it would be, had the server dropped a message of the last stream when it was saved. */
 function spoil(file: string, more = 1): void {

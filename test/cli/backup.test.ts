@@ -208,7 +208,7 @@ it('takes the place of a deployment only when told to; a broken off one lets no 
     /^saving what is there in .*third-replaced-.*\ndeleting \d+ streams: .*RIVULET_PARSE/,
   );
   expect((JSON.parse(replaced.stdout) as { replaced: string[] }).replaced).toContain('RIVULET_PARSE');
-}, 60_000);
+});
 
 it('is whole, or not there: nodes and backups refuse what a restore has left half', async () => {
   const server = await startTestNats();
@@ -237,4 +237,4 @@ it('is whole, or not there: nodes and backups refuse what a restore has left hal
   expect((await restore('--replace')).code).toBe(0);
   expect(await archive.names()).not.toContain(RESTORING_STREAM);
   expect((await runCli(cwd, ['backup', 'again', '--nats-url', server.url])).code).toBe(0);
-}, 60_000);
+});

@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { afterAll, afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
 import { connectNats } from '../../connectors/nats/connect.js';
+import { eventually } from '../support/eventually.js';
 import { startTestNats } from '../support/nats.js';
 import { runCli, type Running, startCli, workingDirectory } from './run-cli.js';
 
@@ -75,13 +76,13 @@ interface Shown {
 
 /** Asks until the list shows its items so. */
 async function until(client: RivuletClient, expected: Readonly<Record<string, Shown>>): Promise<void> {
-  await vi.waitFor(
+  await eventually(
     async () => {
       const { items } = await client.getRecommendations({ userId: 'u1', limit: 10 });
       const shown = items.map(({ itemId, title, brand, price }) => [itemId, { title, brand, price }]);
       expect(Object.fromEntries(shown)).toEqual(expected);
     },
-    { timeout: 40_000, interval: 20 },
+    { timeout: 40_000 },
   );
 }
 
@@ -138,7 +139,7 @@ it('answers carry what was published of an item last, and still do after a resta
     next.running.child.kill('SIGTERM');
     await next.running.ended;
   }
-}, 90_000);
+});
 
 it('a bad item is a dead letter that says why, and can be mended; the good ones beside it are taken', async () => {
   const { client } = await startNode('bad');
@@ -158,7 +159,7 @@ it('a bad item is a dead letter that says why, and can be mended; the good ones 
   const { stdout } = await dlq('retry', String(listed[1]!['id']), '--set', 'price=3');
   expect(JSON.parse(stdout)).toMatchObject([{ subject: 'rivulet.items.update' }]);
   await until(client, { i1: { title: 'Chair' }, i2: { title: 'Stool', price: 3 } });
-}, 60_000);
+});
 
 it('a file of items is published, CSV or JSON lines, and its titles are there', async () => {
   const { client } = await startNode('files');
@@ -176,7 +177,7 @@ it('a file of items is published, CSV or JSON lines, and its titles are there', 
   await until(client, { i1: {}, i2: { title: 'Stool' } });
   const both = await runCli(cwd, ['publish', '--items', csv, '--file', csv, '--nats-url', url]);
   expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('give --file with events, or --items')]);
-}, 60_000);
+});
 
 it('a deployment from before there was a catalogue can be repartitioned, and has one from then on', async () => {
   // Killed before the first snapshot: nothing knows of the stages of the catalogue but their streams.
@@ -195,4 +196,4 @@ it('a deployment from before there was a catalogue can be repartitioned, and has
   const after = await startNode('old', '--partitions', '3');
   await publish('rivulet.items.i1', { item_id: 'i1', title: 'Chair' });
   await until(after.client, { i1: { title: 'Chair' } });
-}, 60_000);
+});

@@ -1,7 +1,7 @@
 /** Whom the doctor counts as a reader of a stream, on a real server: who is there, not who was. */
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openNatsLog } from '../../connectors/nats/log.js';
@@ -10,11 +10,11 @@ import { pipelineOptions } from '../../runtime/cli/node-options.js';
 import { streamFindings } from '../../runtime/cli/doctor-streams.js';
 import { loadConfig } from '../../runtime/config.js';
 import { ensureStreams } from '../../runtime/streams.js';
+import { eventually } from '../support/eventually.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
 import { runCli, workingDirectory } from './run-cli.js';
 import { SmallNodes } from './small-node.js';
 
-const WAIT = { timeout: 30_000 };
 const STREAM = 'RIVULET_WINDOW';
 const SUBJECT = 'rivulet.window.test';
 /** More than a reader asks for ahead. */
@@ -23,7 +23,7 @@ const MESSAGES = 40;
 let server: TestNats;
 beforeEach(async () => {
   server = await startTestNats();
-}, 60_000);
+});
 afterEach(() => server.stop());
 
 describe('a reader', () => {
@@ -50,11 +50,11 @@ describe('a reader', () => {
   }
 
   const asksForNothing = (): Promise<void> =>
-    vi.waitFor(async () => {
+    eventually(async () => {
       const [one] = await manager.consumers.list(STREAM).next();
       expect(one).toMatchObject({ num_waiting: 0 });
       expect(one!.num_pending).toBeGreaterThan(0);
-    }, WAIT);
+    });
 
   async function told(processes: ReadonlySet<string> | undefined): Promise<{ window: string; left: string[] }> {
     const messages = (await streamFindings(config, connection, processes)).map(({ message }) => message);
@@ -88,9 +88,9 @@ describe('a reader', () => {
   it('that asks counts whoever it is', async () => {
     const own = await connectNats({ url: server.url }, 'reader');
     await (await openNatsLog(own)).read(STREAM, { filters: [SUBJECT], from: 1 });
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await told(new Set())).toEqual({ window: expect.stringMatching(/, 1 readers, 0 waiting$/), left: [] });
-    }, WAIT);
+    });
     await own.close();
   });
 });
@@ -118,12 +118,12 @@ describe('two nodes, one killed', () => {
       return (await runCli(cwd, ['doctor', '--nats-url', server.url, '--data-dir', 'a', '--json', ...ports])).stdout;
     };
     // Both keep the catalogue.
-    await vi.waitFor(async () => expect(await doctor()).toMatch(/RIVULET_CATALOGUE: .* 2 readers, 0 waiting/), WAIT);
+    await eventually(async () => expect(await doctor()).toMatch(/RIVULET_CATALOGUE: .* 2 readers, 0 waiting/));
     running.child.kill('SIGKILL');
     await running.ended;
-    await vi.waitFor(async () => expect(await doctor()).toContain('1 node, and each of the'), WAIT);
+    await eventually(async () => expect(await doctor()).toContain('1 node, and each of the'));
     const after = await doctor();
     expect(after).toMatch(/RIVULET_CATALOGUE: .* 1 readers, \d+ waiting/);
     expect(after).toMatch(/\d+ readers of nodes or commands that are gone: harmless/);
-  }, 90_000);
+  });
 });

@@ -27,11 +27,9 @@ const GRPC = /gRPC on (127\.0\.0\.1:\d+)/;
 async function stopped(
   { child, ended }: Running,
   signal: NodeJS.Signals,
-): Promise<{ code: number | null; stdout: string; ms: number }> {
-  const at = performance.now();
+): Promise<{ code: number | null; stdout: string }> {
   child.kill(signal);
-  const { code, stdout } = await ended;
-  return { code, stdout, ms: performance.now() - at };
+  return ended;
 }
 
 describe('demo', () => {
@@ -52,7 +50,6 @@ describe('demo', () => {
     expect(items[0]).toMatchObject({ rank: 1, item_id: expect.any(String), reason: expect.any(String) });
     const end = await stopped(first, 'SIGINT');
     expect(end.code).toBe(0);
-    expect(end.ms).toBeLessThan(5_000);
     const [, events] = /([\d,]+) events so far\. The next start goes on from here\./.exec(end.stdout)!;
 
     const second = start('demo', '--data-dir', 'shop');
@@ -61,7 +58,7 @@ describe('demo', () => {
     // What was published between the last look and the stop is taken in as well.
     expect(number(resumed)).toBeGreaterThanOrEqual(number(events));
     expect((await stopped(second, 'SIGTERM')).code).toBe(0);
-  }, 60_000);
+  });
 });
 
 describe('a node', () => {
@@ -106,11 +103,10 @@ describe('a node', () => {
 
     const end = await stopped(node, 'SIGTERM');
     expect(end.code).toBe(0);
-    expect(end.ms).toBeLessThan(5_000);
 
     const changed = await runCli(cwd, ['start', '--data-dir', 'node', '--grpc-port', '0', '--partitions', '3']);
     expect([changed.code, changed.stderr]).toEqual([3, expect.stringContaining('[PARTITIONS_CHANGED]')]);
-  }, 60_000);
+  });
 
   it('says which port is taken', async () => {
     const node = start('start', '--data-dir', 'one');
@@ -121,7 +117,7 @@ describe('a node', () => {
       3,
       expect.stringMatching(/another program listens on .* \[GRPC_PORT_TAKEN\]\n(.*\n)*hint: .*--grpc-port/),
     ]);
-  }, 60_000);
+  });
 });
 
 /** Each try is a command of its own: no pause is needed in between. */

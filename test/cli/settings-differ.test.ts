@@ -35,4 +35,4 @@ it('refuses who has other weights or another lease while a node runs, and takes 
   const other = await LiveNode.of(cwd, 'second', [...common, '--set', 'leaseSeconds=1']);
   node = other;
   await other.start();
-}, 60_000);
+});

@@ -116,7 +116,7 @@ describe('a node under which NATS is full, then killed', () => {
     await untilHealth(rivulet, ALL, 'SERVING');
     running.child.kill('SIGTERM');
     expect((await running.ended).code).toBe(0);
-  }, 90_000);
+  });
 });
 
 describe('a stop that cannot finish', () => {
@@ -138,7 +138,7 @@ describe('a stop that cannot finish', () => {
     await again.printed(/gRPC on/);
     again.child.kill('SIGTERM');
     expect((await again.ended).code).toBe(0);
-  }, 90_000);
+  });
 
   it('is over at once on the second signal', async () => {
     const { running, server, rivulet } = await launch('twice');
@@ -151,5 +151,5 @@ describe('a stop that cannot finish', () => {
     const { code } = await running.ended;
     clearInterval(again);
     expect(code).toBe(130);
-  }, 90_000);
+  });
 });

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { headers as natsHeaders } from '@nats-io/transport-node';
-import { afterAll, afterEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { ROOT } from '../guards/source-files.js';
+import { eventually } from '../support/eventually.js';
 import { startTestNats } from '../support/nats.js';
 import { startCli, workingDirectory } from './run-cli.js';
 
@@ -66,7 +67,7 @@ it('an event is followed from its publisher through every stage to the answer th
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as WrittenSpan);
-  const { server, ofTrace } = await vi.waitFor(() => {
+  const { server, ofTrace } = await eventually(() => {
     const found = spans();
     const answered = found.find(({ name, linked }) => name === CALL && linked.length > 0);
     const traced = found.filter(({ traceId }) => traceId === TRACE);
@@ -97,7 +98,7 @@ it('an event is followed from its publisher through every stage to the answer th
       'rivulet.stage': 'window',
     },
   });
-}, 60_000);
+});
 
 /** Of an answer that is there: a view that restarts gives none. */
 function initialMetadata(client: Client): Promise<Metadata> {

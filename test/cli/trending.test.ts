@@ -5,6 +5,7 @@ import { run } from '../../runtime/cli/program.js';
 import { Board, changeOf, lineOf, pageOf } from '../../runtime/cli/trending-view.js';
 import { facade } from '../connectors/grpc/facade.js';
 import { entries, entry, HandLists } from '../connectors/grpc/trending-lists.js';
+import { eventually } from '../support/eventually.js';
 
 const HEAD = [
   'Trending, 1h, by score   as of 2019-10-01 00:00:01 UTC',
@@ -87,9 +88,9 @@ describe('--follow without a terminal', () => {
     const ended = run(['trending', '--follow', '--json', ...address]);
     const lines = (): { revision: number }[] =>
       stdout.split('\n').flatMap((one) => (one === '' ? [] : [JSON.parse(one)]));
-    await vi.waitFor(() => expect(lines()).toMatchObject([{ revision: 1, entered: [], moved: [], left: [] }]));
+    await eventually(() => expect(lines()).toMatchObject([{ revision: 1, entered: [], moved: [], left: [] }]));
     lists.set(entries('c:3 a:2'));
-    await vi.waitFor(() => expect(lines()).toHaveLength(2));
+    await eventually(() => expect(lines()).toHaveLength(2));
     const changes = { entered: ['c'], moved: [{ item_id: 'a', from: 1, to: 2 }], left: ['b'] };
     expect(lines()[1]).toMatchObject({ revision: 2, ...changes });
     interrupt();
@@ -101,11 +102,11 @@ describe('--follow without a terminal', () => {
     const { lists, server, address } = await listsAndAddress();
     lists.set(entries('a:2 b:1'));
     const ended = run(['trending', '--follow', ...address]);
-    await vi.waitFor(() => expect(stdout).toContain('MOVE'));
+    await eventually(() => expect(stdout).toContain('MOVE'));
     await server.stop(1000);
     await facade({ trending: lists, port: server.port });
     lists.set(entries('b:3 a:2 c:1'));
-    await vi.waitFor(() => expect(stdout).toMatch(/^1 {2}▲ 1 +b .*\n2 {2}▼ 1 +a .*\n3 {2}new +c /m), { timeout: 5000 });
+    await eventually(() => expect(stdout).toMatch(/^1 {2}▲ 1 +b .*\n2 {2}▼ 1 +a .*\n3 {2}new +c /m));
     expect(stderr).toMatch(/^warning: the node stops.*; trying again in \d+ ms\n/);
     interrupt();
     expect(await ended).toBe(0);

@@ -72,7 +72,7 @@ describe.each(EXAMPLES)('the client in $language', (example) => {
   const found = toolchainOf(example);
   const named = 'missing' in found ? ` (skipped: ${found.missing} is not installed)` : '';
 
-  describe.skipIf('missing' in found)(`is built and run${named}`, { timeout: 60_000 }, () => {
+  describe.skipIf('missing' in found)(`is built and run${named}`, () => {
     let folder: string;
     let away: Unreachable | undefined;
     beforeAll(async () => {

@@ -1,7 +1,8 @@
 /** What every KeyValue does (runtime/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { textOf, utf8 } from '../../runtime/bytes.js';
 import type { KeyValue, KeyValueEntry } from '../../runtime/ports.js';
+import { eventually } from '../support/eventually.js';
 
 export interface KeyValueBed {
   readonly table: KeyValue;
@@ -158,15 +159,15 @@ export function keyValueContract(name: string, makeBed: () => Promise<KeyValueBe
         });
         await table.put(a, utf8('1'));
         await bed.other.put(b, utf8('2'));
-        await vi.waitFor(() => expect(told).toEqual([a, b]));
+        await eventually(() => expect(told).toEqual([a, b]));
         await bed.other.delete(a);
-        await vi.waitFor(() => expect(told).toEqual([a, b, a]));
+        await eventually(() => expect(told).toEqual([a, b, a]));
         expect(values).toEqual(['1', '2', undefined]);
         await stop();
         const after: string[] = [];
         const stopOther = await table.watch((key) => after.push(key));
         await table.put(b, utf8('3'));
-        await vi.waitFor(() => expect(after).toEqual([b]));
+        await eventually(() => expect(after).toEqual([b]));
         expect(told).toEqual([a, b, a]);
         await stopOther();
       });
@@ -174,13 +175,10 @@ export function keyValueContract(name: string, makeBed: () => Promise<KeyValueBe
 
     describe('entries that end by themselves', () => {
       const ended = (key: string): Promise<void> =>
-        vi.waitFor(
-          async () => {
-            await bed.elapse(bed.leaseMs / 10);
-            expect(await bed.leases.get(key)).toBeUndefined();
-          },
-          { timeout: 15_000, interval: 10 },
-        );
+        eventually(async () => {
+          await bed.elapse(bed.leaseMs / 10);
+          expect(await bed.leases.get(key)).toBeUndefined();
+        });
 
       it('stay for as long as they are put again, and end after that', async () => {
         const key = newKey();

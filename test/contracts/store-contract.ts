@@ -160,7 +160,7 @@ export function storeContract(name: string, makeBed: () => Promise<StoreBed>): v
       expect(read('b/1')).toBe('mended');
     });
 
-    it('agrees with a map over any batches and reopenings', { timeout: 30_000 }, async () => {
+    it('agrees with a map over any batches and reopenings', async () => {
       const key = fc.constantFrom('a', 'a/', 'a/1', 'a/10', 'b', 'ä', '🛒', '\uffff');
       const change = fc.record({ key, value: fc.option(fc.uint8Array({ maxLength: 8 }), { nil: undefined }) });
       const step = fc.oneof(

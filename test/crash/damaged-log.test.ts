@@ -8,7 +8,7 @@ let half: HalfDone;
 
 beforeAll(async () => {
   half = await halfDone(22, [0.2, 0.5]);
-}, 120_000);
+});
 afterAll(() => half.remove());
 
 const BLOCK = /\.blk$/;

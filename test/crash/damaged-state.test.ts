@@ -9,7 +9,7 @@ let half: HalfDone;
 // Killed twice: what the first life has logged is in a table then, what the second has is in a log.
 beforeAll(async () => {
   half = await halfDone(21, [0.2, 0.5]);
-}, 120_000);
+});
 afterAll(() => half.remove());
 
 const CASES: readonly { readonly damage: string; readonly files: RegExp; readonly apply: Damage }[] = [

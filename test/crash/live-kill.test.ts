@@ -179,4 +179,4 @@ it('counts every acknowledged event once, and has the lists of a node that was l
     expect(Math.abs(answers.get(key)! - score), key).toBeLessThanOrEqual(score * SCORE_TOLERANCE);
   }
   expect(await processesOn(cwd)).toEqual([]);
-}, 120_000);
+});

@@ -67,4 +67,4 @@ it('stored events that are damaged', async () => {
     expect(sound.stdout).toMatch(
       /^source-0\n {2}parse\.0: it includes message \d+ of RIVULET_PARSE, which ends at \d+: it was rolled back/,
     );
-}, 120_000);
+});

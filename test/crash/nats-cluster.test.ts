@@ -125,4 +125,4 @@ it('loses nothing when servers, nodes, and both at once are killed', async () =>
   expect(counted).toBeLessThanOrEqual(publisher.sent);
   // The lists are in the node: it needs no NATS to give them.
   expect(failuresBefore).toBe(0);
-}, 120_000);
+});

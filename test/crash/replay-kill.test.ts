@@ -71,5 +71,5 @@ describe('a killed replay', () => {
     expect(code).not.toBe(0);
     expect(stderr).toContain('REPLAY_OTHER_JOB');
     expect(stderr).toContain('--restart');
-  }, 60_000);
+  });
 });

@@ -21,7 +21,7 @@ beforeAll(async () => {
   half.keep('early');
   await half.goOn(0.6);
   half.keep('killed');
-}, 120_000);
+});
 afterAll(() => half.remove());
 
 describe('an older copy', () => {
@@ -29,7 +29,7 @@ describe('an older copy', () => {
     half.putBack();
     half.take('early', 'data');
     expect(await half.outcome()).toBe('equal rows');
-  }, 60_000);
+  });
 
   it('of the state alone is refused where the log was trimmed since', async () => {
     half.putBack();
@@ -37,7 +37,7 @@ describe('an older copy', () => {
     expect(await half.outcome()).toMatch(REFUSED);
     // As the refusal says: both anew.
     expect(await half.outcome(['--restart'])).toBe('equal rows');
-  }, 60_000);
+  });
 
   it.each(['user-0', 'sink'])(
     'of the state of %s alone is refused, or replayed',
@@ -55,7 +55,7 @@ describe('an older copy', () => {
     half.putBack();
     half.take('early', LOG);
     expect(await half.outcome()).toBe('refused: LOG_BEHIND');
-  }, 60_000);
+  });
 
   it.each(['RIVULET_PARSE', 'RIVULET_RECOMMENDATIONS'])(
     'of the log of %s alone is behind the state, or made whole from the sources',
@@ -88,7 +88,7 @@ describe('of another deployment', () => {
     half.putBack();
     half.take('early', 'out');
     expect(await half.outcome()).toBe('refused: SINK_FILE_SHORT');
-  }, 60_000);
+  });
 });
 
 describe('without', () => {

@@ -94,7 +94,7 @@ let expectedOfLittle: Lists;
 beforeAll(async () => {
   expectedOfMuch = await undisturbed('alone-much', much);
   expectedOfLittle = await undisturbed('alone-little', little);
-}, 120_000);
+});
 
 /** Two nodes that share all units, a load on them, and who looks on. */
 async function stage(name: string, events: LiveEvents, perSecond: number) {
@@ -168,7 +168,7 @@ it('hands over when one is told to stop under load', async () => {
   await a.start();
   await end(expectedOfLittle);
   expect(askedB.failures).toEqual([]);
-}, 120_000);
+});
 
 it('lets go of its units when it sleeps past its lease and wakes up', async () => {
   const { a, b, watch, load, askedA, end } = await stage('asleep', little, LITTLE.perSecond);
@@ -180,7 +180,7 @@ it('lets go of its units when it sleeps past its lease and wakes up', async () =
   await end(expectedOfLittle);
   expect(b.hasEnded).toBe(true);
   expect(askedA.failures).toEqual([]);
-}, 120_000);
+});
 
 it('starts with an empty data directory from the copies, and goes on alone', async () => {
   const nats = await server();
@@ -225,7 +225,7 @@ it('starts with an empty data directory from the copies, and goes on alone', asy
   await publisher.close();
   await watch.close();
   await nats.stop();
-}, 120_000);
+});
 
 it('refuses a node of another configuration, and a copied data directory', async () => {
   const nats = await server();
@@ -261,4 +261,4 @@ it('refuses a node of another configuration, and a copied data directory', async
   expect(await doctor()).toContain('! no node runs on this NATS');
   await watch.close();
   await nats.stop();
-}, 120_000);
+});

@@ -17,7 +17,7 @@ const services: Record<string, Loose> = yamlOf(FILE).services;
 /** Those that stay. */
 const lasting = Object.entries(services).filter(([, { restart }]) => restart !== 'no');
 
-describe.skipIf('missing' in tool)(`against the Compose Specification${skipped(tool)}`, { timeout: 60_000 }, () => {
+describe.skipIf('missing' in tool)(`against the Compose Specification${skipped(tool)}`, () => {
   const load = (text: string) => {
     cpSync(DEPLOY, scratch, { recursive: true, filter: (path) => !path.includes('clients') });
     writeFileSync(join(scratch, 'compose.yaml'), text);

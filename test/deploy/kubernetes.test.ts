@@ -38,7 +38,6 @@ async function validated(text: string): Promise<{ code: number; said: string }> 
 
 describe.skipIf('missing' in builder || 'missing' in validator || 'missing' in crds)(
   `against the API of Kubernetes${skipped(builder, validator, crds)}`,
-  { timeout: 120_000 },
   () => {
     it.each(OVERLAYS)('%s is valid', async (overlay) => {
       const { code, said } = await validated(await built(overlay));
@@ -63,7 +62,7 @@ describe.skipIf('missing' in builder || 'missing' in validator || 'missing' in c
   },
 );
 
-describe.skipIf('missing' in builder)(`what operates it${skipped(builder)}`, { timeout: 120_000 }, () => {
+describe.skipIf('missing' in builder)(`what operates it${skipped(builder)}`, () => {
   const all = async (overlay: string): Promise<(kind: string, name: string) => Loose> => {
     const documents = documentsIn(await built(overlay));
     return (kind, name) => {

@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { connectRivulet } from '../../connectors/grpc/client.js';
 import { utf8 } from '../../runtime/bytes.js';
@@ -10,6 +10,7 @@ import { nodeOptions } from '../../runtime/cli/node-options.js';
 import { loadConfig } from '../../runtime/config.js';
 import type { RunningNode, startNode } from '../../runtime/main-node.js';
 import { ROOT } from '../guards/source-files.js';
+import { eventually } from '../support/eventually.js';
 import { metricsIn } from '../support/promql-names.js';
 import { promtool, runPromtool } from '../support/promtool.js';
 
@@ -62,19 +63,16 @@ beforeAll(async () => {
   node.telemetry.requests.began('GET /reco/{user_id}');
   node.telemetry.requests.ended('GET /reco/{user_id}', 200, 3);
   const events = ['rivulet_events_total', 'stage="parse",partition="0"'] as const;
-  await vi.waitFor(
-    async () => {
-      text = await node.telemetry.registry.metrics();
-      expect(sample(...events)).toBe(201);
-      expect(sample('rivulet_event_to_recommendation_seconds_count')).toBeGreaterThan(0);
-      expect(sample('rivulet_snapshots_total', 'stage="fallback",partition="1"')).toBeGreaterThan(0);
-      // NATS is asked for it every few seconds.
-      expect(sample('rivulet_stream_messages', 'stream="RIVULET_DEAD_LETTER"')).toBe(1);
-      expect(text).toMatch(/nodejs_gc_duration_seconds_sum\{/);
-    },
-    { timeout: 30_000, interval: 200 },
-  );
-}, 60_000);
+  await eventually(async () => {
+    text = await node.telemetry.registry.metrics();
+    expect(sample(...events)).toBe(201);
+    expect(sample('rivulet_event_to_recommendation_seconds_count')).toBeGreaterThan(0);
+    expect(sample('rivulet_snapshots_total', 'stage="fallback",partition="1"')).toBeGreaterThan(0);
+    // NATS is asked for it every few seconds.
+    expect(sample('rivulet_stream_messages', 'stream="RIVULET_DEAD_LETTER"')).toBe(1);
+    expect(text).toMatch(/nodejs_gc_duration_seconds_sum\{/);
+  });
+});
 
 afterAll(async () => {
   await node.stop(10_000);

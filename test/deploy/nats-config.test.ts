@@ -97,7 +97,7 @@ describe('a server with these files', () => {
     await expect(connect({ servers: nats!.urls, reconnect: false })).rejects.toThrow(/authorization/i);
   });
 
-  it('a node runs on it, and has what a publisher sends', { timeout: 60_000 }, async () => {
+  it('a node runs on it, and has what a publisher sends', async () => {
     const url = nats!.urls[0]!.replace('//', '//rivulet:123456@');
     const nodes = new SmallNodes(cwd, ['--nats-url', url]);
     try {
@@ -141,7 +141,7 @@ describe('a server with these files', () => {
   });
 });
 
-it('three servers with these files are a cluster, whose streams have three copies', { timeout: 120_000 }, async () => {
+it('three servers with these files are a cluster, whose streams have three copies', async () => {
   const nats = await startNatsOfFiles(binary, 'cluster.conf', { ...SECRETS, NATS_ROUTE_PASSWORD: '"route me"' }, 3);
   try {
     const connection = await connect({ servers: nats.urls, user: 'rivulet', pass: '123456', timeout: 20_000 });

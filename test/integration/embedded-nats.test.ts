@@ -21,7 +21,7 @@ import { runsConfig } from '../../connectors/nats/store-claim.js';
 import { VERSION_SUPPORTED, isAtLeast } from '../../connectors/nats/server-version.js';
 import { startTestNats, testNatsServer } from '../support/nats.js';
 
-const WAIT = { timeout: 10_000, interval: 10 };
+const WAIT = { timeout: 30_000, interval: 10 };
 
 let binary: string;
 let folder: string;
@@ -294,5 +294,5 @@ describe('the store', () => {
     // 13: Node had nothing to wait for.
     expect(owner.exitCode).toBe(0);
     expect(await lifeOf(pid)).toBeUndefined();
-  }, 30_000);
+  });
 });

@@ -18,6 +18,7 @@ import {
   signingKey,
   type SigningKey,
 } from '../connectors/grpc/issuer.js';
+import { eventually } from '../support/eventually.js';
 
 interface Guarded {
   readonly address: string;
@@ -158,14 +159,14 @@ describe('keys', () => {
     await get(first);
 
     file.write('{"keys": [');
-    await vi.waitFor(() => expect(lines.join()).toContain('replaced files are of no use'));
+    await eventually(() => expect(lines.join()).toContain('replaced files are of no use'));
     await get(first);
 
     file.write(keySet(old, young));
-    await vi.waitFor(() => get(second));
+    await eventually(() => get(second));
     await get(first);
     file.write(keySet(young));
-    await vi.waitFor(async () => expect((await failure(get(first))).reason).toBe('TOKEN_KEY_UNKNOWN'));
+    await eventually(async () => expect((await failure(get(first))).reason).toBe('TOKEN_KEY_UNKNOWN'));
     await get(second);
   });
 

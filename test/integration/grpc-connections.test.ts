@@ -2,11 +2,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import pino from 'pino';
-import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { ConnectOptions } from '../../connectors/grpc/client.js';
 import type { GrpcServerOptions } from '../../connectors/grpc/server.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { facade } from '../connectors/grpc/facade.js';
+import { eventually } from '../support/eventually.js';
 
 const certificates = new Certificates();
 beforeAll(() => {
@@ -44,7 +45,7 @@ async function isBounded({ port, client, said }: Awaited<ReturnType<typeof small
   await client.getRecommendations({ userId: '512' });
   second.destroy();
   // Its place is free as soon as the server has seen it go.
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const fourth = await guest(port);
     fourth.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     expect(await Promise.race([once(fourth, 'data').then(() => 'answered'), once(fourth, 'close')])).toBe('answered');

@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ANSWER, facade, failure, PUBLISH, RECOMMEND } from '../connectors/grpc/facade.js';
 import { announced, connection, sent } from '../connectors/grpc/raw-calls.js';
 import { keyFile, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
+import { eventually } from '../support/eventually.js';
 
 const HEALTH = '/grpc.health.v1.Health/Check';
 
@@ -20,7 +21,7 @@ describe('a request that is never complete', () => {
     }
     expect(await sent(session, PUBLISH, part)).toMatchObject({ status: 16, reason: 'TOKEN_MISSING' });
     expect(began).toHaveLength(3);
-    await vi.waitFor(() => expect(calls.map(({ code }) => code)).toEqual(Array(3).fill('UNAUTHENTICATED')));
+    await eventually(() => expect(calls.map(({ code }) => code)).toEqual(Array(3).fill('UNAUTHENTICATED')));
   });
 
   it.each([RECOMMEND, HEALTH])('is ended after some time: %s', async (path) => {
@@ -39,13 +40,13 @@ describe('a request that is never complete', () => {
     const first = sent(session, HEALTH, announced(1000));
     void sent(session, RECOMMEND, announced(1000));
     const tooMany = { status: 8, reason: 'TOO_MANY_CALLS' };
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await sent(connection(address), HEALTH, ASKS_ANN, {}, true)).toMatchObject(tooMany);
     });
     expect(await failure(client.getRecommendations({ userId: 'ann' }))).toMatchObject({ reason: 'TOO_MANY_CALLS' });
     session.destroy();
     await first;
-    await vi.waitFor(() => client.getRecommendations({ userId: 'ann' }));
+    await eventually(() => client.getRecommendations({ userId: 'ann' }));
   });
 
   it('and one that comes in one piece with hundreds of others are two things', async () => {
@@ -73,14 +74,14 @@ describe('what the library refuses by itself is told, and has the id of its requ
     const given = { ...headers, 'x-request-id': 'shop/1' };
     const told = await sent(connection(address), RECOMMEND, bytes, given, true);
     expect(told).toMatchObject({ status, reason, requestId: 'shop/1' });
-    await vi.waitFor(() => expect(calls).toHaveLength(1));
+    await eventually(() => expect(calls).toHaveLength(1));
   });
 
   it('a deadline', async () => {
     const { address, calls } = await facade({ answers: { get: () => new Promise(() => undefined) } });
     const told = await sent(connection(address), RECOMMEND, ASKS_ANN, { 'grpc-timeout': '50m' }, true);
     expect(told).toMatchObject({ status: 4, reason: 'DEADLINE_PASSED', requestId: expect.any(String) });
-    await vi.waitFor(() => expect(calls).toMatchObject([{ code: 'DEADLINE_EXCEEDED' }]));
+    await eventually(() => expect(calls).toMatchObject([{ code: 'DEADLINE_EXCEEDED' }]));
   });
 
   it('a method that this node does not have a part for', async () => {

@@ -19,6 +19,7 @@ import {
   PUBLISH,
   streamBytes,
 } from '../connectors/grpc/facade.js';
+import { eventually } from '../support/eventually.js';
 
 const METHOD = 'rivulet.v1.EventService/PublishEvents';
 
@@ -65,7 +66,7 @@ describe('events', () => {
     const { client } = await facade({ publisher });
     const settled = vi.fn();
     const call = client.publishEvents([events(2)]).finally(settled);
-    await vi.waitFor(() => expect(acks).toHaveLength(2));
+    await eventually(() => expect(acks).toHaveLength(2));
     acks[1]!.resolve();
     await sleep(30);
     expect(settled).not.toHaveBeenCalled();
@@ -78,7 +79,7 @@ describe('events', () => {
     const { client } = await facade({ publisher, limits: { publishesInFlight: 8 } });
     const call = client.publishEvents([events(5), events(20, 5), ...events(5, 25)]);
     for (let stored = 0; stored < 30; stored++) {
-      await vi.waitFor(() => expect(asked).toHaveLength(Math.min(30, stored + 8)));
+      await eventually(() => expect(asked).toHaveLength(Math.min(30, stored + 8)));
       acks[stored]!.resolve();
     }
     expect(await call).toMatchObject({ accepted: 30 });

@@ -1,12 +1,13 @@
 /** What one client can have the façade keep for it: messages that it does not end, answers that it does not read. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import pino from 'pino';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PublishEventsRequestSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { ANSWER, facade, failure, PUBLISH, RECOMMEND } from '../connectors/grpc/facade.js';
 import { announced, connection, sent } from '../connectors/grpc/raw-calls.js';
 import { entries, HandLists } from '../connectors/grpc/trending-lists.js';
+import { eventually } from '../support/eventually.js';
 
 const KIB = 1024;
 const MESSAGE = toBinary(PublishEventsRequestSchema, create(PublishEventsRequestSchema, {}));
@@ -31,7 +32,7 @@ describe('a message of a stream of requests that is not ended', () => {
     await client.getRecommendations({ userId: 'ann' });
     one.destroy();
     await first;
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const again = sent(other, PUBLISH, announced(90 * KIB, 60 * KIB), { 'grpc-timeout': '100m' });
       expect(await again).toMatchObject({ status: 4 });
     });
@@ -51,10 +52,10 @@ describe('answers that their client does not read', () => {
     const late = { 'grpc-timeout': '50m' };
     const unread = Array.from({ length: 6 }, () => sent(deaf, RECOMMEND, ASKS, late, true));
     const call = (): Promise<unknown> => client.getRecommendations({ userId: 'ann' });
-    await vi.waitFor(async () => expect(await failure(call())).toMatchObject({ reason: 'TOO_MUCH_HELD' }));
+    await eventually(async () => expect(await failure(call())).toMatchObject({ reason: 'TOO_MUCH_HELD' }));
     deaf.destroy();
     await Promise.all(unread);
-    await vi.waitFor(call);
+    await eventually(call);
   });
 
   it('of one that reads do not add up', async () => {

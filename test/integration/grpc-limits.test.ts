@@ -18,6 +18,7 @@ import { systemClock } from '../../runtime/clock.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { ANSWER, bareClient, deferred, facade, failure } from '../connectors/grpc/facade.js';
 import { keyFile, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
+import { eventually } from '../support/eventually.js';
 
 const ask = (client: RivuletClient): Promise<unknown> => client.getRecommendations({ userId: '512' });
 
@@ -95,8 +96,8 @@ it('calls at once are those of the subject of a token', async () => {
     { token: await key.sign() },
   );
   const bob = await another(address, { token: await key.sign({ sub: 'bob' }) });
-  const calls = [ask(ann), vi.waitFor(() => expect(get).toHaveBeenCalledTimes(1)).then(() => ask(bob))];
-  await vi.waitFor(() => expect(get).toHaveBeenCalledTimes(2));
+  const calls = [ask(ann), eventually(() => expect(get).toHaveBeenCalledTimes(1)).then(() => ask(bob))];
+  await eventually(() => expect(get).toHaveBeenCalledTimes(2));
   const error = await failure(ask(ann));
   expect(error).toMatchObject({ reason: 'TOO_MANY_CALLS', retryAfterMs: 500 });
   expect(subjectsOf(error)).toEqual(['token:ann']);
@@ -126,7 +127,7 @@ describe('streams of one client', () => {
     expect(error).toMatchObject({ status: 'RESOURCE_EXHAUSTED', reason: 'TOO_MANY_STREAMS', retryAfterMs: 500 });
     await ask(client);
     first.cancel();
-    await vi.waitFor(() => expect(calls.map(({ code }) => code)).toContain('CANCELLED'));
+    await eventually(() => expect(calls.map(({ code }) => code)).toContain('CANCELLED'));
     await firstOf(watch(address));
     expect(began.filter(({ kind }) => kind === 'server_stream')).toHaveLength(4);
   });
@@ -137,7 +138,7 @@ it('streams are not counted among calls, nor calls among streams', async () => {
   const get = vi.fn(() => held.promise);
   const { client, address } = await facade({ answers: { get }, limits: { streamsPerClient: 1, callsPerClient: 1 } });
   const call = ask(client);
-  await vi.waitFor(() => expect(get).toHaveBeenCalled());
+  await eventually(() => expect(get).toHaveBeenCalled());
   expect((await failure(ask(client))).reason).toBe('TOO_MANY_CALLS');
   const services = await new Promise((resolve, reject) => {
     const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';

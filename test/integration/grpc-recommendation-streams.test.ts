@@ -1,11 +1,12 @@
 /** Many users in one call, and the list of one user that is followed, over real sockets. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { CallError } from '../../connectors/grpc/call-error.js';
 import type { Recommendations } from '../../connectors/grpc/client.js';
 import type { Answer, RecommendationChanges, RecommendationQuery } from '../../connectors/facade/ports.js';
 import { transient } from '../../runtime/errors.js';
 import { ANSWER, facade, failure } from '../connectors/grpc/facade.js';
 import { settled, VirtualClock } from '../runtime/virtual-clock.js';
+import { eventually } from '../support/eventually.js';
 
 const answerOf = (itemId: string, asOfMs = 0): Answer => ({
   ...ANSWER,
@@ -125,7 +126,7 @@ describe('the list of a user who stays', () => {
     const asked = view.asked;
     view.set('another', answerOf('not for u'));
     view.set('u', answerOf('popular', 1000));
-    await vi.waitFor(() => expect(view.asked).toBe(asked + 1));
+    await eventually(() => expect(view.asked).toBe(asked + 1));
     view.set('u', answerOf('own', 2000));
     expect((await updates.next()).value).toMatchObject({ items: [{ itemId: 'own' }], asOfMs: 2000 });
     await updates.return(undefined);
@@ -150,7 +151,7 @@ describe('the list of a user who stays', () => {
     const clock = new VirtualClock();
     const { view, client } = await viewAndFacade({ clock });
     const one = follow(client.streamRecommendations({ userId: 'u' }));
-    await vi.waitFor(() => expect(one.seen).toEqual(['popular']));
+    await eventually(() => expect(one.seen).toEqual(['popular']));
     view.asked = 0;
     for (let ms = 0; ms < 1000; ms++) {
       view.set('u', answerOf(`item ${ms}`));
@@ -158,7 +159,7 @@ describe('the list of a user who stays', () => {
       await settled();
     }
     clock.advance(50);
-    await vi.waitFor(() => expect(one.seen.at(-1)).toBe('item 999'));
+    await eventually(() => expect(one.seen.at(-1)).toBe('item 999'));
     expect(view.asked).toBeLessThanOrEqual(22);
     const { length } = one.seen;
     for (let s = 0; s < 31; s++) {
@@ -167,7 +168,7 @@ describe('the list of a user who stays', () => {
       clock.advance(50);
       await settled();
     }
-    await vi.waitFor(() => expect(one.seen.slice(length)).toEqual(['item 999', 'item 999']));
+    await eventually(() => expect(one.seen.slice(length)).toEqual(['item 999', 'item 999']));
     client.close();
     expect((await one.ended).status).toBe('CANCELLED');
   });
@@ -175,15 +176,15 @@ describe('the list of a user who stays', () => {
   it('stands while it cannot be looked up for a moment, and comes when it can', async () => {
     const { view, client } = await viewAndFacade();
     const one = follow(client.streamRecommendations({ userId: 'u' }, { reconnect: false }));
-    await vi.waitFor(() => expect(one.seen).toEqual(['popular']));
+    await eventually(() => expect(one.seen).toEqual(['popular']));
     view.failure = transient('VIEW_RESTORING', 'partition 3 of the view is restarting');
     const { asked } = view;
     view.set('u', answerOf('own'));
-    await vi.waitFor(() => expect(view.asked).toBeGreaterThan(asked));
+    await eventually(() => expect(view.asked).toBeGreaterThan(asked));
     const error = await failure(client.streamRecommendations({ userId: 'v' }).next());
     expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'VIEW_RESTORING' });
     view.failure = undefined;
-    await vi.waitFor(() => expect(one.seen).toEqual(['popular', 'own']), { timeout: 5000 });
+    await eventually(() => expect(one.seen).toEqual(['popular', 'own']));
   });
 
   it('ends with an error that tells of a wrong field, of a bug, or of a node that does not follow changes', async () => {
@@ -200,11 +201,11 @@ describe('the list of a user who stays', () => {
   it('goes on after the node has stopped and is back', async () => {
     const { view, server, client, calls } = await viewAndFacade();
     const one = follow(client.streamRecommendations({ userId: 'u' }));
-    await vi.waitFor(() => expect(one.seen).toEqual(['popular']));
+    await eventually(() => expect(one.seen).toEqual(['popular']));
     await server.stop(1000);
     expect(calls).toMatchObject([{ code: 'UNAVAILABLE' }]);
     await facade({ answers: view, changes: view, port: server.port });
     view.set('u', answerOf('own'));
-    await vi.waitFor(() => expect(one.seen).toEqual(['popular', 'own']), { timeout: 5000 });
+    await eventually(() => expect(one.seen).toEqual(['popular', 'own']));
   });
 });

@@ -22,6 +22,7 @@ import {
   sending,
 } from '../connectors/grpc/facade.js';
 import { hearer } from '../connectors/grpc/issuer.js';
+import { eventually } from '../support/eventually.js';
 
 const same = (bytes: Buffer): Buffer => bytes;
 const asking = (userId: string): Buffer =>
@@ -121,10 +122,10 @@ describe('metrics', () => {
     const stop = new AbortController();
     const slow = failure(client.getRecommendations({ userId: 'slow' }, { signal: stop.signal }));
     const method = 'grpc_type="unary",grpc_service="rivulet.v1.RecommendationService",grpc_method="GetRecommendations"';
-    await vi.waitFor(async () => expect(await registry.metrics()).toContain(`grpc_server_in_flight{${method}} 1`));
+    await eventually(async () => expect(await registry.metrics()).toContain(`grpc_server_in_flight{${method}} 1`));
     stop.abort();
     await slow;
-    await vi.waitFor(async () => expect(await registry.metrics()).toContain(`grpc_server_in_flight{${method}} 0`));
+    await eventually(async () => expect(await registry.metrics()).toContain(`grpc_server_in_flight{${method}} 0`));
     const text = await registry.metrics();
     for (const line of [
       `grpc_server_started_total{${method}} 4`,

@@ -2,10 +2,11 @@
 import { copyFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectRivulet } from '../../connectors/grpc/client.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { facade, failure } from '../connectors/grpc/facade.js';
+import { eventually } from '../support/eventually.js';
 
 const certificates = new Certificates();
 const from = (name: string): string => certificates.path(name);
@@ -69,7 +70,7 @@ describe.skipIf(!hasOpenssl)(`replaced TLS files${hasOpenssl ? '' : ' (skipped: 
 
     symlinkSync('second', join(mount, '..new'));
     renameSync(join(mount, '..new'), join(mount, '..data'));
-    await vi.waitFor(async () => expect(await shownBy(server.port)).toBe('CN=second'));
+    await eventually(async () => expect(await shownBy(server.port)).toBe('CN=second'));
     expect(await client.health()).toBe('NOT_SERVING');
   });
 
@@ -86,15 +87,15 @@ describe.skipIf(!hasOpenssl)(`replaced TLS files${hasOpenssl ? '' : ' (skipped: 
     const refusals = (): string[] => lines.filter((line) => line.startsWith('replaced files are of no use'));
 
     write(pem('second.pem'), pem('client.key'));
-    await vi.waitFor(() => expect(refusals().length).toBeGreaterThan(0));
+    await eventually(() => expect(refusals().length).toBeGreaterThan(0));
     expect(await shownBy(server.port)).toBe('CN=first');
     // For another cause: what was written last is of no use either.
     const before = refusals().length;
     writeFileSync(tls.certPath, 'no certificate');
-    await vi.waitFor(() => expect(refusals().length).toBe(before + 1));
+    await eventually(() => expect(refusals().length).toBe(before + 1));
 
     write(pem('second.pem'), pem('second.key'));
-    await vi.waitFor(async () => expect(await shownBy(server.port)).toBe('CN=second'));
+    await eventually(async () => expect(await shownBy(server.port)).toBe('CN=second'));
     expect(refusals().every((line) => line.includes('TLS_UNUSABLE'))).toBe(true);
     expect(lines.join('\n')).not.toContain('PRIVATE KEY');
   });
@@ -120,11 +121,11 @@ describe.skipIf(!hasOpenssl)(`replaced TLS files${hasOpenssl ? '' : ' (skipped: 
     expect((await failure(asks('other-client'))).reaction).toBe('transient');
 
     writeFileSync(clientCaPath, 'no certificate');
-    await vi.waitFor(() => expect(lines.join()).toContain('of no use'));
+    await eventually(() => expect(lines.join()).toContain('of no use'));
     expect(await asks('client')).toBe('NOT_SERVING');
 
     writeFileSync(clientCaPath, pem('other-ca.pem'));
-    await vi.waitFor(async () => expect(await asks('other-client')).toBe('NOT_SERVING'), { timeout: 5000 });
+    await eventually(async () => expect(await asks('other-client')).toBe('NOT_SERVING'));
     expect((await failure(asks('client'))).reaction).toBe('transient');
   });
 });

@@ -8,7 +8,7 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Answer, EventPublisher } from '../../connectors/facade/ports.js';
 import {
   BatchGetRecommendationsRequestSchema,
@@ -28,6 +28,7 @@ import {
   sending,
 } from '../connectors/grpc/facade.js';
 import { HandLists } from '../connectors/grpc/trending-lists.js';
+import { eventually } from '../support/eventually.js';
 
 const exporter = new InMemorySpanExporter();
 const same = (bytes: Buffer): Buffer => bytes;
@@ -71,7 +72,7 @@ async function announced<D extends DescMessage>(
 }
 
 const spanOf = (method: string): Promise<ReadableSpan> =>
-  vi.waitFor(() => {
+  eventually(() => {
     const found = exporter.getFinishedSpans().find(({ name }) => name.endsWith(`/${method}`));
     expect(found).toBeDefined();
     return found!;

@@ -1,7 +1,7 @@
 /** StreamTrending over real sockets. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { TrendingUpdate } from '../../connectors/grpc/client.js';
 import type { TrendingState } from '../../connectors/grpc/client-trending.js';
 import type { CallError } from '../../connectors/grpc/call-error.js';
@@ -9,6 +9,7 @@ import { readDetails } from '../../connectors/grpc/status-details.js';
 import { transient } from '../../runtime/errors.js';
 import { bareClient, facade, failure } from '../connectors/grpc/facade.js';
 import { entries, entry, HandLists, Subscriber } from '../connectors/grpc/trending-lists.js';
+import { eventually } from '../support/eventually.js';
 
 const METHOD = 'rivulet.v1.TrendingService/StreamTrending';
 const textOf = ({ items }: TrendingUpdate): string => items.map(({ itemId, score }) => `${itemId}:${score}`).join(' ');
@@ -45,7 +46,7 @@ describe('a subscriber', () => {
     expect([textOf(next), next.revision]).toEqual(['b:5 c:4', 3]);
     expect(next).toMatchObject({ entered: ['c'], moved: [{ itemId: 'b', from: 2, to: 1 }], left: ['a'] });
     await updates.return(undefined);
-    await vi.waitFor(() => expect(calls).toMatchObject([{ method: METHOD, code: 'CANCELLED' }]));
+    await eventually(() => expect(calls).toMatchObject([{ method: METHOD, code: 'CANCELLED' }]));
   });
 
   it('of a window, a ranking and a category gets that list, of an unknown category an empty one', async () => {
@@ -64,16 +65,16 @@ describe('a subscriber', () => {
     const { lists, address } = await listsAndFacade();
     const client = bareClient(address);
     const first = new Subscriber(client);
-    await vi.waitFor(() => expect(first.text).toBe('a:3 b:2 c:1'));
+    await eventually(() => expect(first.text).toBe('a:3 b:2 c:1'));
     first.call.cancel();
     const same = new Subscriber(client, { afterRevision: 1n }, first.state);
-    await vi.waitFor(() => expect(same.kinds).toEqual(['heartbeat']));
+    await eventually(() => expect(same.kinds).toEqual(['heartbeat']));
     lists.set(entries('a:3 b:2'));
-    await vi.waitFor(() => expect([same.kinds, same.text]).toEqual([['heartbeat', 'delta'], 'a:3 b:2']));
+    await eventually(() => expect([same.kinds, same.text]).toEqual([['heartbeat', 'delta'], 'a:3 b:2']));
     const behind = new Subscriber(client, { afterRevision: 1n }, first.state);
     const elsewhere = new Subscriber(client, { afterRevision: 99n });
-    await vi.waitFor(() => expect([behind.kinds, behind.text]).toEqual([['delta'], 'a:3 b:2']));
-    await vi.waitFor(() => expect([elsewhere.kinds, elsewhere.text]).toEqual([['snapshot'], 'a:3 b:2']));
+    await eventually(() => expect([behind.kinds, behind.text]).toEqual([['delta'], 'a:3 b:2']));
+    await eventually(() => expect([elsewhere.kinds, elsewhere.text]).toEqual([['snapshot'], 'a:3 b:2']));
   });
 
   it('of a list that stands still is told as of when it stands', async () => {
@@ -81,7 +82,7 @@ describe('a subscriber', () => {
     const client = bareClient(address);
     const subscriber = async (state?: TrendingState): Promise<Subscriber> => {
       const one = new Subscriber(client, { afterRevision: BigInt(state?.revision ?? 0) }, state);
-      await vi.waitFor(() => expect(one.messages).toHaveLength(1));
+      await eventually(() => expect(one.messages).toHaveLength(1));
       return one;
     };
     const { state } = await subscriber();
@@ -101,18 +102,18 @@ describe('a subscriber', () => {
     const titleOf = (one: Subscriber) => one.state?.items.find(({ itemId }) => itemId === 'b');
     lists.set(named('Lamp', 5, 'a:3 b:2'));
     const early = new Subscriber(client);
-    await vi.waitFor(() => expect(titleOf(early)).toMatchObject({ title: 'Lamp', brand: 'acme', price: 5 }));
+    await eventually(() => expect(titleOf(early)).toMatchObject({ title: 'Lamp', brand: 'acme', price: 5 }));
     const { revision } = early.state!;
     lists.set(named('Big lamp', 0, 'a:3 b:2'), { revision });
     const late = new Subscriber(client);
     const back = new Subscriber(client, { afterRevision: BigInt(revision) });
     for (const one of [early, late, back]) {
-      await vi.waitFor(() => expect(titleOf(one)).toMatchObject({ title: 'Big lamp', price: 0 }));
+      await eventually(() => expect(titleOf(one)).toMatchObject({ title: 'Big lamp', price: 0 }));
       expect(one.state?.revision).toBe(revision);
     }
     lists.set(named('Big lamp', 0, 'a:4 b:2'), { revision: revision + 1 });
     for (const one of [early, late, back]) {
-      await vi.waitFor(() => expect(one.state?.revision).toBe(revision + 1));
+      await eventually(() => expect(one.state?.revision).toBe(revision + 1));
       expect(titleOf(one)?.title).toBe('Big lamp');
     }
   });
@@ -120,7 +121,7 @@ describe('a subscriber', () => {
   it('that does not read is sent what fits the connection, then one delta to what is newest', async () => {
     const { lists, server, address } = await listsAndFacade();
     const slow = new Subscriber(bareClient(address), { limit: 100 });
-    await vi.waitFor(() => expect(slow.messages).toHaveLength(1));
+    await eventually(() => expect(slow.messages).toHaveLength(1));
     slow.call.pause();
     const big = (n: number) => Array.from({ length: 100 }, (_, i) => entry(`${i}-`.padEnd(250, 'x'), 1000 + n - i));
     // Until nothing is sent any more: the connection is full.
@@ -135,7 +136,7 @@ describe('a subscriber', () => {
     const { messagesSent } = server.trendingCounts()!;
     expect(messagesSent).toBeLessThan(n - 10);
     slow.call.resume();
-    await vi.waitFor(() => expect(slow.state?.revision).toBe(n + 1));
+    await eventually(() => expect(slow.state?.revision).toBe(n + 1));
     expect(slow.messages).toHaveLength(messagesSent + 1);
     expect(slow.state?.items.map(({ itemId }) => itemId)).toEqual(big(n - 1).map(({ itemId }) => itemId));
   });
@@ -144,14 +145,14 @@ describe('a subscriber', () => {
     const { server, client, calls } = await listsAndFacade();
     const stop = new AbortController();
     const running = [
-      failure(drained(client.streamTrending({}, { deadlineMs: 200 }))),
+      failure(drained(client.streamTrending({}, { deadlineMs: 1_000 }))),
       failure(drained(client.streamTrending({}, { signal: stop.signal }))),
     ];
-    await vi.waitFor(() => expect(server.trendingCounts()).toMatchObject({ subscribers: 2 }));
+    await eventually(() => expect(server.trendingCounts()).toMatchObject({ subscribers: 2 }));
     stop.abort();
     const [late, cancelled] = await Promise.all(running);
     expect([late!.status, cancelled!.status]).toEqual(['DEADLINE_EXCEEDED', 'CANCELLED']);
-    await vi.waitFor(() => expect(server.trendingCounts()).toMatchObject({ subscribers: 0 }));
+    await eventually(() => expect(server.trendingCounts()).toMatchObject({ subscribers: 0 }));
     expect(calls.map(({ code }) => code)).toContain('CANCELLED');
     expect(calls).toHaveLength(2);
   });
@@ -219,9 +220,8 @@ describe('a stop', () => {
     const { lists, server, client, calls } = await listsAndFacade();
     const updates = client.streamTrending({}, { reconnect: false });
     await firstOf(updates);
-    const startedMs = performance.now();
-    await server.stop(10_000);
-    expect(performance.now() - startedMs).toBeLessThan(5000);
+    // A deadline that the test would not live to see.
+    await server.stop(600_000);
     const error = await failure(firstOf(updates));
     expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'NODE_STOPPING', retryAfterMs: 500 });
     expect(calls).toMatchObject([{ method: METHOD, code: 'UNAVAILABLE' }]);
@@ -240,7 +240,7 @@ describe('a stop', () => {
     await server.stop(1000);
     const { server: next } = await facade({ trending: lists, port: server.port });
     // What it has is what there is: it is told so, and no more.
-    await vi.waitFor(() => expect(next.trendingCounts()).toMatchObject({ messagesSent: 1 }), { timeout: 5000 });
+    await eventually(() => expect(next.trendingCounts()).toMatchObject({ messagesSent: 1 }));
     lists.set(entries('d:9 a:3 b:2'));
     expect(await change).toMatchObject({ revision: 2, entered: ['d'], left: ['c'] });
     expect(interruptions.length).toBeGreaterThan(0);

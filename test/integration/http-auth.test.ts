@@ -6,6 +6,7 @@ import type { HttpServerOptions } from '../../connectors/http/server.js';
 import { type HttpAnswer, httpFacade, problemOf } from '../connectors/http/http-facade.js';
 import { StreamReader } from '../connectors/http/stream-reader.js';
 import { hearer, keyFile, keyServer, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
+import { eventually } from '../support/eventually.js';
 
 async function guarded(keys: KeyPlace, options: Partial<HttpServerOptions> = {}, rules: Partial<AuthOptions> = {}) {
   const { lines, logger } = hearer();
@@ -37,7 +38,7 @@ describe('with a good token', () => {
     expect((await get(first)).status).toBe(200);
     expect(problemOf(await get(second), 401).reason).toBe('TOKEN_KEY_UNKNOWN');
     file.write(keySet(young));
-    await vi.waitFor(async () => expect((await get(second)).status).toBe(200));
+    await eventually(async () => expect((await get(second)).status).toBe(200));
     expect(problemOf(await get(first), 401).reason).toBe('TOKEN_KEY_UNKNOWN');
   });
 });

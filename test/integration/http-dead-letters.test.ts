@@ -236,4 +236,4 @@ it('a log that is away is a matter of moments', async () => {
   expect(await get('/dead-letters')).toMatchObject(problem);
   expect(await post('/dead-letters/1-0/retry')).toMatchObject(problem);
   await away.close();
-}, 20_000);
+});

@@ -12,6 +12,7 @@ import { eventPublisher } from '../../runtime/main-publisher.js';
 import type { Log, LogMessage } from '../../runtime/ports.js';
 import { handPublisher, storesAll } from '../connectors/grpc/facade.js';
 import { operationsApp } from '../connectors/http/operations-app.js';
+import { eventually } from '../support/eventually.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
 import { messagesIn } from '../support/refused-events.js';
 
@@ -167,7 +168,7 @@ describe('a request is refused', () => {
     const { publisher, acks } = handPublisher();
     const { post } = await operationsApp({ publisher, limits: { callsPerClient: 1 } });
     const first = post('/events', view());
-    await vi.waitFor(() => expect(acks).toHaveLength(1));
+    await eventually(() => expect(acks).toHaveLength(1));
     expect(await post('/events', view())).toMatchObject({ status: 429, body: { reason: 'TOO_MANY_CALLS' } });
     acks[0]!.resolve();
     expect((await first).status).toBe(200);
@@ -220,11 +221,11 @@ it('a client that goes away is sent for no more', async () => {
   const { url, post, connections } = await operationsApp({ publisher, limits });
   const sent = request(`${url}/events`, { method: 'POST', headers: { 'content-type': 'application/json' } });
   sent.on('error', () => undefined).end(JSON.stringify(Array.from({ length: 9 }, () => view())));
-  await vi.waitFor(() => expect(acks).toHaveLength(2));
+  await eventually(() => expect(acks).toHaveLength(2));
   sent.destroy();
-  await vi.waitFor(async () => expect(await connections()).toBe(0));
+  await eventually(async () => expect(await connections()).toBe(0));
   for (const ack of acks) ack.resolve();
   // Its place is free when what was under way has settled.
-  await vi.waitFor(async () => expect((await post('/events', view({ price: -1 }))).status).toBe(400));
+  await eventually(async () => expect((await post('/events', view({ price: -1 }))).status).toBe(400));
   expect(acks).toHaveLength(2);
 });

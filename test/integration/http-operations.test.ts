@@ -21,7 +21,7 @@ beforeAll(async () => {
   const [, url, nats] = await node.printed(/HTTP at (http:\S+?)\/?,.* at (nats:\S+),/);
   http = httpClient(url!);
   log = await openNatsLog(await connectNats({ url: nats! }, 'test-operations'));
-}, 60_000);
+});
 afterAll(async () => {
   await log?.close();
   node?.child.kill('SIGTERM');
@@ -80,4 +80,4 @@ it('takes events in, shows what became of them, and sends a refused one again', 
   expect(body.requests.http_total).toBeGreaterThan(5);
   const window = body.stages.find(({ stage }: { stage: string }) => stage === 'window');
   expect(window.partitions.map(({ state }: { state: string }) => state)).toEqual(['running', 'running']);
-}, 60_000);
+});

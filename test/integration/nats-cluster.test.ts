@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
@@ -23,6 +23,7 @@ import { patience } from '../../runtime/outlasting.js';
 import { ensureStreams, REPARTITIONING_STREAM, streamsOf } from '../../runtime/streams.js';
 import { takeAll } from '../contracts/log-contract.js';
 import { allOf, bytesOf, inPieces } from '../contracts/objects-contract.js';
+import { eventually } from '../support/eventually.js';
 import { letter, numbersOf, openLine } from '../support/letters.js';
 import { type NatsCluster, startNatsCluster } from '../support/nats-cluster.js';
 
@@ -34,7 +35,7 @@ const connections: NatsConnection[] = [];
 
 beforeAll(async () => {
   cluster = await startNatsCluster();
-}, 90_000);
+});
 afterAll(() => cluster.stop());
 afterEach(async () => {
   await Promise.all(connections.splice(0).map((connection) => connection.close()));
@@ -102,12 +103,12 @@ async function throughout(server: number, harm: (bothSpeak: () => Promise<void>)
   });
   let reached = (): void => undefined;
   const half = new Promise<void>((resolve) => (reached = resolve));
-  await vi.waitFor(() => expect(lines.every(({ line }) => line.acked > said / 5)).toBe(true), PATIENT);
+  await eventually(() => expect(lines.every(({ line }) => line.acked > said / 5)).toBe(true), PATIENT);
   const putting = objects.put('copy', inPieces(bytes));
   reached();
   const acked = lines.map(({ line }) => line.acked);
   await harm(() =>
-    vi.waitFor(() => expect(lines.every(({ line }, i) => line.acked > acked[i]! + 20)).toBe(true), PATIENT),
+    eventually(() => expect(lines.every(({ line }, i) => line.acked > acked[i]! + 20)).toBe(true), PATIENT),
   );
   await Promise.all(saying);
   await putting;
@@ -117,8 +118,8 @@ async function throughout(server: number, harm: (bothSpeak: () => Promise<void>)
     expect(now).toBeGreaterThanOrEqual(from);
     return now;
   };
-  const now = await vi.waitFor(() => countIs(0), PATIENT);
-  await vi.waitFor(() => countIs(now + 20), PATIENT);
+  const now = await eventually(() => countIs(0), PATIENT);
+  await eventually(() => countIs(now + 20), PATIENT);
   counting = false;
 
   const all = Array.from({ length: said }, (_, i) => i + 1);
@@ -134,7 +135,7 @@ async function throughout(server: number, harm: (bothSpeak: () => Promise<void>)
   expect(Buffer.compare(await allOf(objects.get('copy')), bytes)).toBe(0);
 
   await tables[1]!.put(`last-${first}`, utf8('1'));
-  await vi.waitFor(() => expect(told).toContain(`last-${first}`), PATIENT);
+  await eventually(() => expect(told).toContain(`last-${first}`), PATIENT);
   await stop();
   await Promise.all(readers.map((reader) => reader.close()));
 }
@@ -162,7 +163,7 @@ describe('a stream', () => {
     });
     for (const spec of streamsOf(topology, { bytesMax: 0, replicas: 1 }))
       await cluster.manager.streams.delete(spec.name);
-  }, 60_000);
+  });
 
   it('marks a repartition with the replicas that the deployment has, whatever is configured there', async () => {
     const log = await logOn(0);
@@ -190,7 +191,7 @@ describe('a stream', () => {
     expect([await mark, await replicasOf(`KV_${BUCKETS.deployment}`)]).toEqual([3, 3]);
     rmSync(dataDir, { recursive: true });
     for await (const name of cluster.manager.streams.names()) await cluster.manager.streams.delete(name);
-  }, 60_000);
+  });
 
   it('is made once by nodes that start at the same time', async () => {
     const logs = await Promise.all([0, 1, 2].map(logOn));
@@ -203,7 +204,7 @@ describe('a stream', () => {
     const patiently = patience(systemClock, () => undefined);
     await Promise.all(tables.map((table, i) => patiently(() => table.put(`k${i}`, utf8('1'), 0))));
     expect(await tables[0]!.entries()).toHaveLength(3);
-  }, 60_000);
+  });
 
   it('takes one of many writes with the same expectation, also of those that are still under way', async () => {
     const log = await logOn(0);
@@ -237,7 +238,7 @@ describe('a server that leads everything', () => {
       await cluster.restart(0);
     }
     await cluster.whole('S', 'KV_counts', 'OBJ_copies');
-  }, 120_000);
+  });
 
   it('hangs, and wakes as a leader of old: the same, and its clients go elsewhere meanwhile', async () => {
     await throughout(1, async (bothSpeak) => {
@@ -249,5 +250,5 @@ describe('a server that leads everything', () => {
       }
     });
     await cluster.whole('S', 'KV_counts', 'OBJ_copies');
-  }, 120_000);
+  });
 });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { allThere, browsing, noBrowser, soon } from './browser.js';
+import { allThere, browsing, noBrowser } from './browser.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForAll } from './stand-in-nodes.js';
 
@@ -97,13 +97,13 @@ describe.skipIf(noBrowser)('the page for everyone, in Chromium', () => {
     await page.getByRole('table', { name: 'Recommendations for ann,' }).waitFor();
     await tabTo(page, '[name="Window"]');
     await page.keyboard.press('ArrowRight');
-    await soon(() => node.asked.some((path) => path.includes('window=24h'))).toBe(true);
+    await expect.poll(() => node.asked.some((path) => path.includes('window=24h'))).toBe(true);
     await tabTo(page, '[data-stage="window"]');
     await page.keyboard.press('Enter');
     await page.getByRole('table', { name: 'Partitions of window' }).waitFor();
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('window');
     await page.keyboard.press('Escape');
-    await soon(() => page.evaluate(() => document.activeElement?.getAttribute('data-stage'))).toBe('window');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-stage'))).toBe('window');
     await tabTo(page, '[role="tab"]');
     await page.keyboard.press('ArrowRight');
     await page.getByRole('table', { name: 'Late events' }).waitFor();
@@ -151,7 +151,7 @@ describe.skipIf(noBrowser)('the page for everyone, in Chromium', () => {
     expect(await colourOf(page)).toBe(dark);
     await page.emulateMedia({ colorScheme: 'light' });
     // What the system had was not written down: the page goes with it.
-    await soon(() => colourOf(page)).toBe(light);
+    await expect.poll(() => colourOf(page)).toBe(light);
   });
 
   it('keeps a user id of any length in its own column', async () => {

@@ -1,7 +1,7 @@
 /** What someone is at work on stays where it is and can be seen: rows, the focus, what was opened, what was said. */
 import type { Locator, Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { browsing, noBrowser, soon } from './browser.js';
+import { browsing, noBrowser } from './browser.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForEach } from './stand-in-nodes.js';
 
@@ -17,10 +17,12 @@ const newer = (page: Page, count: number | string): Locator =>
 
 /** Until the list has learnt of what came. */
 const seen = (page: Page, what: Locator) =>
-  soon(async () => {
-    await askAgain(page);
-    return what.count();
-  }).toBe(1);
+  expect
+    .poll(async () => {
+      await askAgain(page);
+      return what.count();
+    })
+    .toBe(1);
 
 describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', () => {
   const browser = browsing();
@@ -39,7 +41,7 @@ describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', 
     await seen(page, newer(page, 2));
     expect(await newer(page, 2).locator('..').getAttribute('aria-live')).toBe('polite');
     await newer(page, 2).click();
-    await soon(() => first.innerText()).toContain('#1204355');
+    await expect.poll(() => first.innerText()).toContain('#1204355');
     expect(await newer(page, 2).count()).toBe(0);
     expect(await focused(page)).toBe('Dead letters');
   });
@@ -90,7 +92,7 @@ describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', 
     await seen(page, newer(page, 1));
     expect(await first.innerText()).toContain('user-1000');
     await newer(page, 1).click();
-    await soon(() => first.innerText()).toContain('zoe');
+    await expect.poll(() => first.innerText()).toContain('zoe');
   });
 
   it('keeps the focus at a dead letter that is retried with the keyboard, also when it is waiting no more', async () => {
@@ -98,7 +100,7 @@ describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', 
     await page.getByText('Waiting', { exact: true }).click();
     const letter = page.locator('.letter').first();
     const retry = letter.locator('.letter-actions button');
-    await soon(() => retry.count()).toBe(1);
+    await expect.poll(() => retry.count()).toBe(1);
     // Held back by the test: while it is on its way, the button is busy.
     let go = (): void => undefined;
     const held = new Promise<void>((resolve) => (go = resolve));
@@ -108,7 +110,7 @@ describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', 
     });
     await retry.focus();
     await page.keyboard.press('Enter');
-    await soon(() => retry.getAttribute('aria-disabled')).toBe('true');
+    await expect.poll(() => retry.getAttribute('aria-disabled')).toBe('true');
     await page.keyboard.press('Enter');
     expect(await focused(page)).toContain('Retry');
     go();
@@ -119,7 +121,7 @@ describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', 
     await seen(page, newer(page, 1));
     expect(await focused(page)).toContain('Again');
     await newer(page, 1).press('Enter');
-    await soon(() => letter.innerText()).toContain('#1204354');
+    await expect.poll(() => letter.innerText()).toContain('#1204354');
     expect(await page.getByText('Published again on').count()).toBe(0);
     expect(await focused(page)).toBe('Dead letters');
   });
@@ -131,7 +133,7 @@ describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', 
     for (const number of [2, 3]) {
       await page.keyboard.press('Enter');
       await page.getByText(`Page ${number}`, { exact: true }).waitFor();
-      await soon(() => page.locator('.letter').count()).toBe(number === 3 ? 3 : 10);
+      await expect.poll(() => page.locator('.letter').count()).toBe(number === 3 ? 3 : 10);
       expect(await focused(page)).toBe('Older');
     }
     expect(await older.getAttribute('aria-disabled')).toBe('true');
@@ -165,15 +167,15 @@ describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', 
     await putUnderHead('#reco-n');
     expect(await covered('#reco-n')).toBeGreaterThan(0);
     await page.keyboard.press('Shift+Tab');
-    await soon(() => page.evaluate(() => document.activeElement?.id)).toBe('reco-n');
-    await soon(() => covered('#reco-n')).toBe(0);
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('reco-n');
+    await expect.poll(() => covered('#reco-n')).toBe(0);
     // What is wrong is seen by who has asked further down.
     await page.locator('#reco-n').fill('0');
     await page.locator('.question .primary').focus();
     await putUnderHead('#reco-n');
     await page.keyboard.press('Enter');
     await page.locator('.field-error').waitFor();
-    await soon(() => covered('.field-error')).toBe(0);
+    await expect.poll(() => covered('.field-error')).toBe(0);
     expect(await covered('#reco-n')).toBe(0);
   });
 
@@ -194,10 +196,12 @@ describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', 
       await page.locator('[data-stage="trending"]').click();
       const panel = page.locator('.stage-panel');
       await panel.getByRole('table').waitFor();
-      await soon(async () => {
-        const { y, height } = (await panel.boundingBox())!;
-        return y > 56 && y + height <= 800;
-      }).toBe(true);
+      await expect
+        .poll(async () => {
+          const { y, height } = (await panel.boundingBox())!;
+          return y > 56 && y + height <= 800;
+        })
+        .toBe(true);
       expect(await page.title()).toBe(`scrolled: ${reducedMotion === 'reduce' ? 'instant' : 'smooth'}`);
     },
   );

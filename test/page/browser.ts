@@ -4,7 +4,7 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { ROOT } from '../guards/source-files.js';
 import type { PageNode } from './page-node.js';
 
@@ -31,9 +31,6 @@ function onPath(name: string): string | undefined {
 }
 
 const executablePath = NAMES.map(onPath).find((path) => path !== undefined);
-
-/** What a page shows in the end; it asks the server every few seconds. */
-export const soon = <T>(look: () => T) => expect.poll(look, { timeout: 12_000 });
 
 /** Suites that need a browser are skipped by their name where there is none. */
 export const noBrowser = executablePath === undefined;
@@ -63,7 +60,7 @@ export function browsing(): Browsing {
     async open(node, { hash = '', path = '/ui/', ...options } = {}) {
       const context = await browser!.newContext({ viewport: { width: 1280, height: 900 }, ...options });
       onTestFinished(() => context.close());
-      context.setDefaultTimeout(10_000);
+      context.setDefaultTimeout(30_000);
       const page = await context.newPage();
       const complaints: string[] = [];
       page.on('pageerror', (error) => complaints.push(String(error)));

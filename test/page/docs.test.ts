@@ -1,7 +1,7 @@
 /** The page of the API document, in Chromium: it works under its own strict policy, from this node alone. */
 import { describe, expect, it } from 'vitest';
 import { httpFacade } from '../connectors/http/http-facade.js';
-import { browsing, noBrowser, soon } from './browser.js';
+import { browsing, noBrowser } from './browser.js';
 
 describe.skipIf(noBrowser)(`GET /docs${noBrowser ? ' (skipped: there is no Chromium)' : ''}`, () => {
   const { open } = browsing();
@@ -15,14 +15,14 @@ describe.skipIf(noBrowser)(`GET /docs${noBrowser ? ' (skipped: there is no Chrom
     });
     await page.reload();
     await page.getByRole('heading', { name: /Rivulet/ }).waitFor();
-    await soon(() => page.locator('.opblock').count()).toBeGreaterThan(12);
+    await expect.poll(() => page.locator('.opblock').count()).toBeGreaterThan(12);
     const operation = page.locator('#operations-Trending-getTrending');
     await operation.locator('.opblock-summary-control').click();
     await operation.getByRole('button', { name: 'Try it out' }).click();
     await operation.getByRole('button', { name: 'Execute' }).click();
-    await soon(() =>
-      operation.locator('.live-responses-table .response .response-col_status').first().innerText(),
-    ).toContain('200');
+    await expect
+      .poll(() => operation.locator('.live-responses-table .response .response-col_status').first().innerText())
+      .toContain('200');
     expect(began).toContain('GET /trending');
     expect(elsewhere).toEqual([]);
     expect(complaints).toEqual([]);

@@ -1,6 +1,6 @@
 /** What moves by itself: the trending list, the pipeline, the figures; and dead letters on their way back. */
 import { describe, expect, it } from 'vitest';
-import { browsing, noBrowser, soon } from './browser.js';
+import { browsing, noBrowser } from './browser.js';
 import type { ShopEvent } from './page-node.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForEach } from './stand-in-nodes.js';
@@ -22,9 +22,9 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
   it('shows an item that is clicked on at the top of the trending list, as new', async () => {
     const { page, complaints } = await browser.open(node);
     const rows = page.locator('.trending-list tbody tr');
-    await soon(() => rows.count()).toBe(20);
+    await expect.poll(() => rows.count()).toBe(20);
     await node.publish(clicks('rocket', 5_000));
-    await soon(() => rows.first().innerText()).toMatch(/^1[\s\S]*new[\s\S]*Title of rocket[\s\S]*10K$/);
+    await expect.poll(() => rows.first().innerText()).toMatch(/^1[\s\S]*new[\s\S]*Title of rocket[\s\S]*10K$/);
     expect(await rows.count()).toBe(20);
     expect(complaints).toEqual([]);
   });
@@ -44,7 +44,7 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     await page.locator('[data-item="item-0000"]').waitFor();
     await page.getByText('24 hours').click();
     await page.locator('.trending').getByLabel('Category').selectOption('kids');
-    await soon(() => page.locator('.trending-list tbody tr').count()).toBe(2);
+    await expect.poll(() => page.locator('.trending-list tbody tr').count()).toBe(2);
     expect(node.asked).toContain('/trending/stream?window=24h&n=20&category=kids');
   });
 
@@ -55,7 +55,7 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     await page.locator('.trending').getByText('Not reachable.').waitFor();
     await node.comeBack();
     await node.publish(clicks('rocket', 9_000));
-    await soon(() => page.locator('.trending-list tbody tr').first().innerText()).toContain('rocket');
+    await expect.poll(() => page.locator('.trending-list tbody tr').first().innerText()).toContain('rocket');
     expect(await page.locator('.trending .notice').count()).toBe(0);
   });
 
@@ -64,7 +64,7 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     await page.locator('[data-item="item-0000"]').waitFor();
     node.shop.revision += 5;
     await node.publish(clicks('rocket', 5_000));
-    await soon(() => page.locator('.trending-list tbody tr').first().innerText()).toContain('rocket');
+    await expect.poll(() => page.locator('.trending-list tbody tr').first().innerText()).toContain('rocket');
   });
 
   it('shows every stage, and its partitions at a click', async () => {
@@ -87,7 +87,7 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     const { page } = await browser.open(node);
     await page.locator('[data-stage="window"]').waitFor();
     const ledger = (name: string) => page.locator('.node.ledger', { has: page.getByText(name, { exact: true }) });
-    await soon(() => ledger('events').textContent()).toMatch(/^events[\d–].*events\/s$/);
+    await expect.poll(() => ledger('events').textContent()).toMatch(/^events[\d–].*events\/s$/);
     for (const name of ['items', 'late', 'dead-letter']) expect(await ledger(name).textContent()).toBe(name);
     // What a node counts is of its own partitions: it is not the length of the lists.
     expect(await page.getByRole('tab').allInnerTexts()).toEqual(['Dead letters', 'Late events']);
@@ -99,9 +99,9 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     const figure = page.locator('.figure', { hasText: 'Events in' });
     await figure.getByText('1,204,331', { exact: false }).or(figure.getByText('on time')).first().waitFor();
     await node.publish(clicks('rocket', 4_000));
-    await soon(async () =>
-      Number.parseFloat((await figure.locator('.value').innerText()).replace(',', '')),
-    ).toBeGreaterThan(500);
+    await expect
+      .poll(async () => Number.parseFloat((await figure.locator('.value').innerText()).replace(',', '')))
+      .toBeGreaterThan(500);
     expect(await figure.getByRole('img').getAttribute('aria-label')).toMatch(/^Events in: events per second now/);
   });
 
@@ -121,7 +121,7 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
       Object.defineProperty(document, 'hidden', { configurable: true, get: () => false });
       document.dispatchEvent(new Event('visibilitychange'));
     });
-    await soon(asked).toBeGreaterThan(before);
+    await expect.poll(asked).toBeGreaterThan(before);
   });
 
   it('retries a dead letter as it is', async () => {
@@ -161,16 +161,16 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
 
   it('turns the pages of dead letters, and shows those that came in the meantime', async () => {
     const { page } = await browser.open(node);
-    await soon(() => page.locator('.letter').count()).toBe(10);
+    await expect.poll(() => page.locator('.letter').count()).toBe(10);
     await page.getByRole('button', { name: 'Older' }).click();
     await page.getByRole('button', { name: 'Older' }).click();
-    await soon(() => page.locator('.letter').count()).toBe(3);
+    await expect.poll(() => page.locator('.letter').count()).toBe(3);
     await page.getByText('Retried', { exact: true }).click();
     await page.getByText('None of the dead letters is like that.').waitFor();
     await page.getByText('All', { exact: true }).click();
-    await soon(() => page.locator('.letter').count()).toBe(10);
+    await expect.poll(() => page.locator('.letter').count()).toBe(10);
     await node.publish(['{"broken"']);
-    await soon(() => page.locator('.letter').first().innerText()).toContain('#1204354');
+    await expect.poll(() => page.locator('.letter').first().innerText()).toContain('#1204354');
   });
 
   it('lists late events', async () => {

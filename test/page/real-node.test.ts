@@ -1,6 +1,6 @@
 /** The page of a real node, from NATS to Chromium. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { browsing, noBrowser, soon } from './browser.js';
+import { browsing, noBrowser } from './browser.js';
 import type { PageNode, ShopEvent } from './page-node.js';
 import { realNode } from './real-node.js';
 
@@ -17,7 +17,7 @@ describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
   let node: PageNode;
   beforeAll(async () => {
     node = await realNode();
-  }, 120_000);
+  });
   afterAll(() => node?.close());
 
   it('shows what is clicked on, as it is clicked on', async () => {
@@ -25,12 +25,11 @@ describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
     await page.locator('.trending').getByText('Live').waitFor();
     await node.publish([event('click', 'ann', 'rocket'), event('view', 'bob', 'robot')]);
     const rows = page.locator('.trending-list tbody tr');
-    await soon(() => rows.allInnerTexts()).toEqual([
-      expect.stringContaining('rocket'),
-      expect.stringContaining('robot'),
-    ]);
+    await expect
+      .poll(() => rows.allInnerTexts())
+      .toEqual([expect.stringContaining('rocket'), expect.stringContaining('robot')]);
     await node.publish([event('click', 'ann', 'robot'), event('click', 'cid', 'robot')]);
-    await soon(() => rows.first().innerText()).toMatch(/robot[\s\S]*5/);
+    await expect.poll(() => rows.first().innerText()).toMatch(/robot[\s\S]*5/);
     expect(complaints).toEqual([]);
   });
 
@@ -41,15 +40,17 @@ describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
       event('purchase', 'cid', 'kite'),
       event('view', 'ann', 'rocket'),
     ]);
-    await soon(async () => {
-      await page.getByLabel('User id').fill('dora');
-      await page.getByRole('button', { name: 'Recommend', exact: true }).click();
-      return page.locator('.recommendations tbody').innerText();
-    }).toContain('kite');
+    await expect
+      .poll(async () => {
+        await page.getByLabel('User id').fill('dora');
+        await page.getByRole('button', { name: 'Recommend', exact: true }).click();
+        return page.locator('.recommendations tbody').innerText();
+      })
+      .toContain('kite');
     await page.getByRole('table', { name: 'Recommendations for dora,' }).waitFor();
     expect(await page.locator('.recommendations tbody').innerText()).toContain('Popular');
     await page.getByRole('button', { name: 'Random user' }).click();
-    await soon(() => page.getByLabel('User id').inputValue()).toMatch(/^(ann|bob|cid)$/);
+    await expect.poll(() => page.getByLabel('User id').inputValue()).toMatch(/^(ann|bob|cid)$/);
   });
 
   it('shows at the field what the server has against it', async () => {
@@ -66,7 +67,7 @@ describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
     const stage = page.getByRole('button', { name: /^window: Running, 4 of 4 partitions running/ });
     await stage.click();
     const table = page.getByRole('table', { name: 'Partitions of window' });
-    await soon(() => table.getByRole('row').count()).toBe(5);
+    await expect.poll(() => table.getByRole('row').count()).toBe(5);
     await page.getByText('reads from watermark; writes to interest-ranking, late').waitFor();
     expect(complaints).toEqual([]);
   });
@@ -92,13 +93,15 @@ describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
     await letter.getByRole('button', { name: 'Set and retry' }).click();
     await letter.getByText('Published again on rivulet.events.page').waitFor();
     await letter.locator('.state-word', { hasText: 'Retried' }).waitFor();
-    await soon(async () => {
-      // What is popular is joined with the next thing that somebody is interested in.
-      await node.publish([event('view', 'eve', 'drum')]);
-      const answer = await fetch(`${node.url}/reco/eve`);
-      const { items } = (await answer.json()) as { readonly items: readonly { readonly item_id: string }[] };
-      return items.map(({ item_id: item }) => item);
-    }).toContain('drum');
+    await expect
+      .poll(async () => {
+        // What is popular is joined with the next thing that somebody is interested in.
+        await node.publish([event('view', 'eve', 'drum')]);
+        const answer = await fetch(`${node.url}/reco/eve`);
+        const { items } = (await answer.json()) as { readonly items: readonly { readonly item_id: string }[] };
+        return items.map(({ item_id: item }) => item);
+      })
+      .toContain('drum');
     expect(complaints).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
 /** The form: for a user, for anyone, from an address; and what it says when the server says no. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { browsing, noBrowser, soon } from './browser.js';
+import { browsing, noBrowser } from './browser.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForAll } from './stand-in-nodes.js';
 
@@ -77,7 +77,7 @@ describe.skipIf(noBrowser)('recommendations, in Chromium', () => {
     expect(await page.locator(`#${await field.getAttribute('aria-describedby')}`).innerText()).toMatch(/from 1 to 100/);
     await page.getByLabel('How many').fill('5');
     await page.getByLabel('How many').press('Enter');
-    await soon(() => page.locator('.recommendations tbody tr').count()).toBe(5);
+    await expect.poll(() => page.locator('.recommendations tbody tr').count()).toBe(5);
     expect(await field.getAttribute('aria-invalid')).toBe('false');
     expect(complaints).toEqual([]);
   });

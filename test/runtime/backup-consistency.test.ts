@@ -139,7 +139,7 @@ it('ends as if nothing had happened', async () => {
   }
   // It was not all replayed from the start.
   expect([trimmed > SEEDS.length / 4, copied > SEEDS.length / 2]).toEqual([true, true]);
-}, 120_000);
+});
 
 it('does not when upstream is saved first', async () => {
   const wrong: number[] = [];
@@ -151,7 +151,7 @@ it('does not when upstream is saved first', async () => {
     if (!same) wrong.push(seed);
   }
   expect(wrong.length).toBeGreaterThan(0);
-}, 60_000);
+});
 
 it('does not take state that is ahead of it, or went another way', async () => {
   const random = seededRandom(7);
@@ -172,4 +172,4 @@ it('does not take state that is ahead of it, or went another way', async () => {
   // Its own it takes.
   await other.start(own);
   await other.finish();
-}, 60_000);
+});

@@ -139,7 +139,7 @@ describe('pages', () => {
     expect([records, next]).toEqual([[], expect.any(String)]);
     expect(taken).toBeLessThan(2_500);
     expect((await idsOf({ limit: 50, rule: 'rare' })).ids).toEqual([`${rare}-0`]);
-  }, 30_000);
+  });
 
   it('find records between which there are thousands of marks', async () => {
     const before = await refuse({});

@@ -160,7 +160,7 @@ describe('another number of partitions', () => {
         }),
         { numRuns: 5, examples: [[1, 1, 6, 5]] },
       );
-    }, 60_000);
+    });
   }
 
   it('is refused while an epoch is open that only some have ended', async () => {

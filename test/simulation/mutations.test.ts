@@ -25,7 +25,7 @@ async function foundBy({ job: name, options = {}, breaks }: Mutation): Promise<n
   }
 }
 
-it.each(MUTATIONS)('rule $rule: $what', { timeout: 120_000 }, async (mutation) => {
+it.each(MUTATIONS)('rule $rule: $what', async (mutation) => {
   expect(await foundBy(mutation)).toBeDefined();
 });
 

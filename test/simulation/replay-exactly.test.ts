@@ -9,7 +9,7 @@ async function traceOf(job: (typeof JOBS)[number], seed: number): Promise<string
   return lines;
 }
 
-it.each(JOBS)('$name', { timeout: 60_000 }, async (job) => {
+it.each(JOBS)('$name', async (job) => {
   const trace = await traceOf(job, 7);
   expect(await traceOf(job, 8)).not.toEqual(trace);
   expect(await traceOf(job, 7)).toEqual(trace);

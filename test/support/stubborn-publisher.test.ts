@@ -1,8 +1,9 @@
 /** The publisher of the crash tests must not hide a loss: what counts as acknowledged is stored. */
 import { jetstreamManager } from '@nats-io/jetstream';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connect.js';
 import { openNatsLog } from '../../connectors/nats/log.js';
+import { eventually } from './eventually.js';
 import { startTestNats } from './nats.js';
 import { StubbornPublisher } from './stubborn-publisher.js';
 
@@ -16,7 +17,7 @@ it('takes the refusal of a full stream for what it is, and goes on until the eve
     const large = (n: number) => ({ subject: `s.${n}`, body: { n, text: 'x'.repeat(600) } });
     await publisher.publish([large(1)], 1_000);
     const second = publisher.publish([large(2)], 1_000);
-    await vi.waitFor(() => expect(publisher.sent).toBeGreaterThan(3), { timeout: 10_000, interval: 20 });
+    await eventually(() => expect(publisher.sent).toBeGreaterThan(3));
     expect(publisher.acked).toBe(1);
     await log.purge('S', 's.1', 2);
     await second;

@@ -1,7 +1,8 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { TokenCheck, type TokenCheckOptions } from '../../../connectors/facade/token-check.js';
 import type { KeyPlace } from '../../../connectors/facade/token-keys.js';
 import { systemClock } from '../../../runtime/clock.js';
+import { eventually } from '../../support/eventually.js';
 import { hearer, keyFile, keyServer, keySet, RULES, signingKey } from '../grpc/issuer.js';
 
 const bearer = (token: string): string => `Bearer ${token}`;
@@ -55,7 +56,7 @@ describe('a good token', () => {
     const call = bearer(await old.sign());
     await check.check(call, CONNECTION);
     file.write(keySet(young));
-    await vi.waitFor(() => expect(check.known(call)).toBeUndefined());
+    await eventually(() => expect(check.known(call)).toBeUndefined());
     expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });
   });
 });
@@ -93,10 +94,10 @@ describe('a key set', () => {
     const old = bearer(await key.sign());
     await check.check(old, CONNECTION);
     file.write(keySet(key).slice(0, 30));
-    await vi.waitFor(() => expect(lines.join()).toContain('holds no JSON Web Key Set'));
+    await eventually(() => expect(lines.join()).toContain('holds no JSON Web Key Set'));
     expect(check.known(old)).toEqual(expect.objectContaining({ subject: 'ann' }));
     file.write(keySet());
-    await vi.waitFor(() => expect(lines.join()).toContain('no token is good'));
+    await eventually(() => expect(lines.join()).toContain('no token is good'));
     expect(check.known(old)).toBeUndefined();
     for (const call of [old, bearer(await key.sign({ sub: 'bob' }))]) {
       expect(await check.check(call, CONNECTION)).toMatchObject({ reason: 'TOKEN_KEY_UNKNOWN' });

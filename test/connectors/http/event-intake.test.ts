@@ -4,6 +4,7 @@ import type { EventPublisher } from '../../../connectors/facade/ports.js';
 import { eventOf } from '../../../connectors/http/event-json.js';
 import { type IntakeOptions, takeIn } from '../../../connectors/http/event-intake.js';
 import { poison, transient } from '../../../runtime/errors.js';
+import { eventually } from '../../support/eventually.js';
 import { handPublisher, storesAll } from '../grpc/facade.js';
 
 const AWAY = transient('LOG_AWAY', 'the log is away');
@@ -22,7 +23,7 @@ describe('an intake', () => {
     const { publisher, acks } = handPublisher();
     const settled = vi.fn();
     const taken = takeIn(some(2), options(publisher)).finally(settled);
-    await vi.waitFor(() => expect(acks).toHaveLength(2));
+    await eventually(() => expect(acks).toHaveLength(2));
     acks[1]!.resolve();
     await new Promise((resolve) => setImmediate(resolve));
     expect(settled).not.toHaveBeenCalled();
@@ -34,7 +35,7 @@ describe('an intake', () => {
     const { publisher, asked, acks } = handPublisher();
     const taken = takeIn(some(30), options(publisher, { publishesInFlight: 8 }));
     for (let stored = 0; stored < 30; stored++) {
-      await vi.waitFor(() => expect(asked).toHaveLength(Math.min(30, stored + 8)));
+      await eventually(() => expect(asked).toHaveLength(Math.min(30, stored + 8)));
       acks[stored]!.resolve();
     }
     expect(await taken).toMatchObject({ accepted: 30 });
@@ -63,7 +64,7 @@ describe('an intake', () => {
       [...some(3), jsonEvent('bad', { user_id: '' }), ...some(9)],
       options(publisher, { publishesInFlight: 4 }),
     );
-    await vi.waitFor(() => expect(acks).toHaveLength(4));
+    await eventually(() => expect(acks).toHaveLength(4));
     acks[2]!.reject(AWAY);
     acks[1]!.reject(transient('LOG_UNKNOWN', 'later'));
     await new Promise((resolve) => setImmediate(resolve));
@@ -87,7 +88,7 @@ describe('an intake', () => {
     const { publisher, acks } = handPublisher();
     const left = new AbortController();
     const taken = takeIn(some(9), options(publisher, { publishesInFlight: 2, signal: left.signal }));
-    await vi.waitFor(() => expect(acks).toHaveLength(2));
+    await eventually(() => expect(acks).toHaveLength(2));
     left.abort();
     for (const ack of acks) ack.resolve();
     expect(await taken).toMatchObject({ accepted: 2, ended: { resendFrom: 2 } });

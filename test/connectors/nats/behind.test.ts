@@ -1,8 +1,9 @@
 /** What a reader says of the messages that wait for it, on a real server. */
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectNats } from '../../../connectors/nats/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log.js';
 import type { Log } from '../../../runtime/ports.js';
+import { eventually } from '../../support/eventually.js';
 import { startTestNats, type TestNats } from '../../support/nats.js';
 
 const STREAM = 'RIVULET_LAG';
@@ -17,7 +18,7 @@ beforeAll(async () => {
   await log.ensureStream({
     ...{ name: STREAM, subjects: ['rivulet.lag.>'], bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1 },
   });
-}, 60_000);
+});
 afterAll(async () => {
   await log.close();
   await server.stop();
@@ -32,7 +33,7 @@ it('is all that is stored for it and not taken in, also what came while it was f
   await publish('b', 7);
   const reader = await log.read(STREAM, { filters: ['rivulet.lag.a'], from: 1 });
   const [first] = await reader.take(1);
-  await vi.waitFor(() => expect(reader.waiting!(first!.sequence)?.messages).toBe(WAITING - 1));
+  await eventually(() => expect(reader.waiting!(first!.sequence)?.messages).toBe(WAITING - 1));
   // The one that was given out and is not done.
   const waiting = reader.waiting!(0);
   expect(waiting).toEqual({ messages: WAITING, oldestStoredAtMs: first!.storedAtMs });
@@ -40,7 +41,7 @@ it('is all that is stored for it and not taken in, also what came while it was f
   await publish('b', 5);
   await publish('a', 10);
   // Full, and told of nothing since: it asks.
-  await vi.waitFor(() => expect(reader.waiting!(first!.sequence)?.messages).toBe(WAITING + 9), { timeout: 5_000 });
+  await eventually(() => expect(reader.waiting!(first!.sequence)?.messages).toBe(WAITING + 9));
 
   let last = first!.sequence;
   for (let taken = 1; taken < WAITING + 10;) {
@@ -48,7 +49,7 @@ it('is all that is stored for it and not taken in, also what came while it was f
     taken += messages.length;
     last = messages.at(-1)!.sequence;
   }
-  await vi.waitFor(() => expect(reader.waiting!(last)).toEqual({ messages: 0, oldestStoredAtMs: undefined }));
+  await eventually(() => expect(reader.waiting!(last)).toEqual({ messages: 0, oldestStoredAtMs: undefined }));
   await reader.close();
   expect(reader.waiting!(last)).toBeUndefined();
 });

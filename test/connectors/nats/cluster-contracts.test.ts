@@ -16,7 +16,7 @@ let cluster: NatsCluster;
 
 beforeAll(async () => {
   cluster = await startNatsCluster();
-}, 90_000);
+});
 afterAll(() => cluster.stop());
 
 /** Each on a server of its own, so that what one says must have come to the other's. */

@@ -3,11 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats } from '../../../connectors/nats/connect.js';
 import { openKeyValue } from '../../../connectors/nats/key-value.js';
 import { utf8 } from '../../../runtime/bytes.js';
 import { keyValueContract } from '../../contracts/key-value-contract.js';
+import { eventually } from '../../support/eventually.js';
 import { startTestNats, type TestNats } from '../../support/nats.js';
 
 keyValueContract('JetStream', async () => {
@@ -50,7 +51,7 @@ describe('a bucket', () => {
     await before.put('a', utf8('1'));
     const after = await openKeyValue(connection, { bucket: 'changed', ttlMs: 500, replicas: 1 });
     expect((await manager.streams.info('KV_changed')).config.max_age).toBe(500e6);
-    await vi.waitFor(async () => expect(await after.get('a')).toBeUndefined(), { timeout: 10_000 });
+    await eventually(async () => expect(await after.get('a')).toBeUndefined());
     const forever = await openKeyValue(connection, { bucket: 'changed', replicas: 1 });
     await forever.put('a', utf8('2'), 0);
     expect((await manager.streams.info('KV_changed')).config.max_age).toBe(0);
@@ -96,7 +97,7 @@ describe('a bucket', () => {
     const manager = await jetstreamManager(connection);
     const table = await openKeyValue(connection, { bucket: 'watched', replicas: 1 });
     for (let i = 0; i < 3; i++) await (await table.watch(() => undefined))();
-    await vi.waitFor(async () => expect((await manager.streams.info('KV_watched')).state.consumer_count).toBe(0));
+    await eventually(async () => expect((await manager.streams.info('KV_watched')).state.consumer_count).toBe(0));
   });
 
   it('is watched across the death of the server, and when it was made anew', async () => {
@@ -105,15 +106,14 @@ describe('a bucket', () => {
     const told: string[] = [];
     const stop = await table.watch((key) => told.push(key));
     await table.put('before', utf8('1'));
-    await vi.waitFor(() => expect(told).toEqual(['before']));
+    await eventually(() => expect(told).toEqual(['before']));
     process.kill(server.pid, 'SIGKILL');
-    const patient = { timeout: 15_000, interval: 100 };
-    await vi.waitFor(() => table.put('after', utf8('1')), patient);
-    await vi.waitFor(() => expect(told).toContain('after'), patient);
+    await eventually(() => table.put('after', utf8('1')));
+    await eventually(() => expect(told).toContain('after'));
     await manager.streams.delete('KV_dies');
     const anew = await openKeyValue(connection, { bucket: 'dies', replicas: 1 });
     await anew.put('anew', utf8('1'), 0);
-    await vi.waitFor(() => expect(told).toContain('anew'), patient);
+    await eventually(() => expect(told).toContain('anew'));
     await stop();
-  }, 60_000);
+  });
 });

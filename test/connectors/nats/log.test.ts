@@ -13,6 +13,7 @@ import type { Tag } from '../../../runtime/tag.js';
 import { type LogBed, logContract, takeAll } from '../../contracts/log-contract.js';
 import { transformContract } from '../../contracts/transform-contract.js';
 import { frozen } from '../../support/blows.js';
+import { eventually } from '../../support/eventually.js';
 import { startTestNats, type TestNats } from '../../support/nats.js';
 
 const open = async (server: TestNats, name = 'test'): Promise<Log> =>
@@ -161,7 +162,7 @@ describe.concurrent('on a server', () => {
       const before = process.memoryUsage().arrayBuffers;
       const reader = await log.read('S', { filters: ['s.>'], from: 1 });
       const first = await reader.take(1);
-      await vi.waitFor(async () => expect((await reader.take(1)).length).toBe(1));
+      await eventually(async () => expect((await reader.take(1)).length).toBe(1));
       expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
       expect(first).toHaveLength(1);
       expect(await takeAll(reader, 398, 7)).toHaveLength(398);
@@ -177,12 +178,10 @@ describe.concurrent('on a server', () => {
       const publishing = log.publish('s.a', new Uint8Array(1), { expected: 0 }).catch((error: unknown) => error);
       expect(await publishing).toMatchObject({ reaction: 'transient', code: 'LOG_UNKNOWN' });
       process.kill(pid, 'SIGCONT');
-      await vi.waitFor(async () => expect(await log.last('S', 's.a')).toMatchObject({ sequence: 1 }), {
-        timeout: 10_000,
-      });
+      await eventually(async () => expect(await log.last('S', 's.a')).toMatchObject({ sequence: 1 }));
       // On a slow machine the client has given the silent server up, and is just connecting anew.
       const again = (): Promise<unknown> => log.publish('s.a', new Uint8Array(1), { expected: 0 });
-      await vi.waitFor(() => expect(again()).rejects.toMatchObject({ code: 'FENCED' }), { timeout: 10_000 });
+      await eventually(() => expect(again()).rejects.toMatchObject({ code: 'FENCED' }));
     }),
   );
 
@@ -204,7 +203,7 @@ describe.concurrent('on a server', () => {
           message: expect.stringContaining('the connection to NATS broke'),
         });
       }
-      await vi.waitFor(async () => expect(await log.info('S')).toMatchObject({ lastSequence: 0 }), { timeout: 10_000 });
+      await eventually(async () => expect(await log.info('S')).toMatchObject({ lastSequence: 0 }));
     }),
   );
 });

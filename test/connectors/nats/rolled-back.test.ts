@@ -71,7 +71,7 @@ it('a reader does not go on in a stream that is behind what it has read', async 
     ...{ reaction: 'transient', code: 'LOG_READ' },
     cause: { message: expect.stringContaining('S was rolled back: message 10 was read from it, and it ends at 5') },
   });
-}, 30_000);
+});
 
 it('nor where it was filled with other messages in the meantime', async () => {
   const { port, reader } = await tenRead();
@@ -86,7 +86,7 @@ it('nor where it was filled with other messages in the meantime', async () => {
     ...{ reaction: 'transient', code: 'LOG_READ' },
     cause: { message: expect.stringContaining('holds another message in its place') },
   });
-}, 30_000);
+});
 
 it('but goes on where all that it has read is there, trimmed or not', async () => {
   const { port, reader } = await tenRead();
@@ -98,7 +98,7 @@ it('but goes on where all that it has read is there, trimmed or not', async () =
   await start(port);
   await publishAgain(13, 14);
   expect((await takeAll(reader, 2)).map(({ sequence }) => sequence)).toEqual([13, 14]);
-}, 30_000);
+});
 
 /** As soon as the client is back. */
 async function publishAgain(from: number, to: number): Promise<void> {
