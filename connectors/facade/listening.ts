@@ -1,6 +1,7 @@
 /** How a façade begins to listen: what gRPC and HTTP have in common. */
 import { fatal, type RivuletError } from '../../runtime/errors.js';
 import type { Logger } from '../../runtime/ports.js';
+import { authorityOf, type Place } from './authority.js';
 import { dangerOf } from './danger.js';
 import type { ServerTls } from './server-tls.js';
 import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
@@ -53,7 +54,8 @@ export function tellDanger(
 }
 
 /** Why it cannot listen there. */
-export function bindError(facade: 'grpc' | 'http', cause: Error, address: string): RivuletError {
+export function bindError(facade: 'grpc' | 'http', cause: Error, place: Place): RivuletError {
+  const address = authorityOf(place);
   const code = facade.toUpperCase();
   const otherPort = `with --${facade}-port or RIVULET_${code}_PORT`;
   if (cause.message.includes('EADDRINUSE')) {
@@ -65,7 +67,7 @@ export function bindError(facade: 'grpc' | 'http', cause: Error, address: string
   if (cause.message.includes('EACCES')) {
     return fatal(`${code}_PORT_REFUSED`, `the system does not let this user listen on ${address}`, {
       cause,
-      hint: `choose a port above 1023 ${otherPort}`,
+      hint: place.port < 1024 ? `choose a port above 1023 ${otherPort}` : 'ask who guards the ports of this machine',
     });
   }
   return fatal(`${code}_BIND_FAILED`, `cannot listen on ${address}: ${cause.message}`, {

@@ -22,6 +22,7 @@ import type { Clock, Logger } from '../../runtime/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
 import { serverCredentials } from './credentials.js';
+import { authorityOf } from '../facade/authority.js';
 import { boundConnections } from '../facade/bound-connections.js';
 import { bindError, listening, openTokens, tellDanger, type Watches } from '../facade/listening.js';
 import type { ServerTls } from '../facade/server-tls.js';
@@ -162,7 +163,7 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
         standing.end();
         watchers.end();
         watches.end();
-        stopped = drain(server, addressOf(host, boundPort), events, deadlineMs);
+        stopped = drain(server, authorityOf({ host, port: boundPort }), events, deadlineMs);
       }
       return stopped;
     },
@@ -190,18 +191,16 @@ function serverOptions(limits: CallLimits): ServerOptions {
 }
 
 async function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
-  const address = addressOf(host, port);
+  const address = authorityOf({ host, port });
   try {
     return await new Promise<number>((resolve, reject) => {
       server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
     });
   } catch (error) {
     server.forceShutdown();
-    throw bindError('grpc', asError(error), address);
+    throw bindError('grpc', asError(error), { host, port });
   }
 }
-
-const addressOf = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 async function drain(server: Server, address: string, events: EventHandlers, deadlineMs: number): Promise<void> {
   const timers: NodeJS.Timeout[] = [];

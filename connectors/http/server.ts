@@ -179,7 +179,7 @@ async function bind(app: App, host: string, port: number): Promise<number> {
   try {
     await app.listen({ host, port });
   } catch (thrown) {
-    throw bindError('http', asError(thrown), `${host}:${port}`);
+    throw bindError('http', asError(thrown), { host, port });
   }
   const address = app.server.address();
   return typeof address === 'object' && address !== null ? address.port : port;

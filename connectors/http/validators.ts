@@ -8,7 +8,7 @@ export const JSON_TYPE = 'application/json; charset=utf-8';
 export const etagOf = (body: string | Buffer): string => `W/"${crc32(body).toString(36)}-${body.length.toString(36)}"`;
 
 /** Whether the asker has it; the answer is then 304, without a body. */
-export function isKnown({ raw }: FastifyRequest, etag: string): boolean {
+function isKnown({ raw }: FastifyRequest, etag: string): boolean {
   const given = raw.headers['if-none-match'];
   return given !== undefined && isKnownTag(given, etag);
 }

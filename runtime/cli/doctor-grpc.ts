@@ -1,12 +1,12 @@
 /** Doctor: the gRPC façade. */
+import { authorityOf } from '../../connectors/facade/authority.js';
 import type { Config } from '../config.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { listenerAt, type ServingSaid } from './doctor-listener.js';
-import { isFree } from './doctor-machine.js';
+import { whyNotFree } from './doctor-machine.js';
 import { facadePlace, livingNote, placeOf } from './doctor-place.js';
 import { certificateFindings, GRPC, takenFinding } from './doctor-taken.js';
 import { runningServer } from './nats-link.js';
-import { authorityOf } from './place.js';
 
 export const grpcChecks = (config: Config): Check[] => [{ name: 'grpc', run: () => grpcFindings(config) }];
 
@@ -15,11 +15,12 @@ export async function grpcFindings(config: Config): Promise<readonly Finding[]> 
   const facade = await facadePlace(config, 'grpc');
   const { host, port, findings } = facade;
   if (port === 0) return [ok('gRPC takes any free port')];
-  if (await isFree(host, port)) return [...findings, ok(`gRPC port ${port} is free, no node answers there now`)];
+  const why = await whyNotFree(host, port);
+  if (why === undefined) return [...findings, ok(`gRPC port ${port} is free, no node answers there now`)];
   const place = placeOf(facade);
   const listener = await listenerAt(place);
   if (listener.kind !== 'grpc') {
-    return [...findings, takenFinding(place, listener, GRPC, { certFile, natsUrl: runningServer(dataDir)?.url })];
+    return [...findings, takenFinding(place, why, listener, GRPC, { certFile, natsUrl: runningServer(dataDir)?.url })];
   }
   const reasons = livingNote(dataDir)?.reasons ?? [];
   return [

@@ -1,13 +1,14 @@
 /** Doctor: the HTTP façade, and what the node behind it says of its stages. */
+import { authorityOf, type Place } from '../../connectors/facade/authority.js';
 import type { Config } from '../config.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { asked, type HealthSaid, listenerAt, type Question } from './doctor-listener.js';
-import { isFree } from './doctor-machine.js';
+import { whyNotFree } from './doctor-machine.js';
 import { pipelineFindings, type StatusSaid } from './doctor-pipeline.js';
 import { facadePlace } from './doctor-place.js';
-import { authorityOf, type Place, reachedAt } from './place.js';
+import { reachedAt } from './place.js';
 import { certificateFindings, HTTP, type OwnSettings, takenFinding } from './doctor-taken.js';
-import { isOwn } from './doctor-tls.js';
+import { type Certificate, isOwn } from './doctor-tls.js';
 import { runningServer } from './nats-link.js';
 import { tokenOf } from './node-link.js';
 import { harmless, shortened } from './terminal.js';
@@ -33,17 +34,18 @@ export interface AskOptions extends OwnSettings {
 /** `host`: as it is given to listen. */
 export async function httpFindings({ host, port }: Place, options: AskOptions = {}): Promise<readonly Finding[]> {
   if (port === 0) return [ok('HTTP takes any free port')];
-  if (await isFree(host, port)) return [ok(`HTTP port ${port} is free, no node answers there now`)];
+  const why = await whyNotFree(host, port);
+  if (why === undefined) return [ok(`HTTP port ${port} is free, no node answers there now`)];
   const place = reachedAt(host, port);
   const listener = await listenerAt(place);
-  if (listener.kind !== 'http') return [takenFinding(place, listener, HTTP, options)];
+  if (listener.kind !== 'http') return [takenFinding(place, why, listener, HTTP, options)];
   const { certificate, health } = listener;
   const { certFile, token, lookAgainMs = LOOK_AGAIN_MS } = options;
   const url = `${certificate === undefined ? 'http' : 'https'}://${authorityOf(place)}`;
   const findings = [healthFinding(url, health), ...certificateFindings(place, certificate, certFile)];
-  // A token is for nobody else: who shows a certificate that is not known is not asked further.
-  const mayHear: Question['mayHear'] = (shown) => isOwn(shown, certFile);
-  if (certificate !== undefined && !mayHear(certificate)) return findings;
+  // A token is for nobody else: who shows a certificate that is not known, or none where one should be, is not asked further.
+  const mayHear = (shown: Certificate): boolean => isOwn(shown, certFile);
+  if (certificate === undefined ? certFile !== undefined : !mayHear(certificate)) return findings;
   const question: Question = { secure: certificate !== undefined, token, mayHear };
   return [...findings, ...(await stageFindings(place, question, lookAgainMs))];
 }

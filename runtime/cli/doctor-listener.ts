@@ -3,7 +3,8 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { ChannelCredentials, Client, type ServiceError, status as Code } from '@grpc/grpc-js';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { authorityOf, type Place } from '../../connectors/facade/authority.js';
 import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
 import { healthAnswer } from '../../connectors/http/health-report.js';
 import {
@@ -14,17 +15,24 @@ import {
 import { EventService } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { asError } from '../errors.js';
 import { type Certificate, connectTls } from './doctor-tls.js';
-import { authorityOf, type Place } from './place.js';
 import { harmless, shortened } from './terminal.js';
 
-export const ANSWER_MS_MAX = 3_000;
+const ANSWER_MS_MAX = 3_000;
 const BODY_CHARACTERS_MAX = 4 * 2 ** 20;
 const SAID_CHARACTERS_MAX = 120;
 
-/** Of GET /health, what is told here; a node of another version may say less. */
-const healthSaid = healthAnswer
-  .pick({ status: true, version: true, reasons: true, dependencies: true })
-  .partial({ version: true, reasons: true, dependencies: true });
+/** Of GET /health, what is told here; a node of another version may say less, or other things beside its status. */
+const healthSaid = z.object({
+  status: healthAnswer.shape.status,
+  version: z.string().optional().catch(undefined),
+  reasons: z.array(z.string()).catch([]),
+  dependencies: z
+    .object({ nats: z.object({ status: z.string(), url: z.string() }) })
+    .optional()
+    .catch(undefined),
+});
+/** What may be a node that is newer than this doctor. */
+const someStatus = z.object({ status: z.string() });
 
 export type HealthSaid = z.output<typeof healthSaid>;
 export type ServingSaid = keyof typeof Serving;
@@ -39,6 +47,8 @@ export type Listener =
       readonly events: ServingSaid;
     }
   | { readonly kind: 'nats' }
+  /** Nobody takes connections there. */
+  | { readonly kind: 'nobody'; readonly saw: string }
   /** No node says this. */
   | { readonly kind: 'other'; readonly saw: string }
   /** May be a node, and may be something else. */
@@ -46,42 +56,77 @@ export type Listener =
 
 export async function listenerAt(place: Place): Promise<Listener> {
   const first = await firstWords(place);
-  if (first.kind === 'words') {
-    const protocol = protocolOf(first.words);
-    if (protocol === 'nats') return { kind: 'nats' };
-    if (protocol === 'http') return httpAt(place, false);
-    if (protocol === 'http2') return grpcAt(place, undefined);
-    if (protocol === 'other') return { kind: 'other', saw: `it says ${quoted(first.words.toString('latin1'))}` };
-  }
+  if (first.kind === 'nobody') return first;
   if (first.kind === 'silent') return { kind: 'unknown', saw: `it says nothing for ${ANSWER_MS_MAX / 1000} s` };
-  // To who speaks without TLS, what listens with TLS says nothing, or something of TLS.
+  if (first.kind === 'closed')
+    return (await tlsAt(place)) ?? { kind: 'unknown', saw: 'it closes each connection without a word' };
+  const plain = await plainAt(place, first.words);
+  // To who speaks without TLS, what listens with TLS says something of TLS, or that the request was bad.
+  return plain ?? (await tlsAt(place)) ?? { kind: 'other', saw: `it says ${quoted(first.words.toString('latin1'))}` };
+}
+
+async function plainAt(place: Place, words: Buffer): Promise<Listener | undefined> {
+  switch (protocolOf(words)) {
+    case 'nats':
+      return { kind: 'nats' };
+    case 'http':
+      return /^HTTP\/\S+ 400/.test(words.toString('latin1'))
+        ? ((await tlsAt(place)) ?? httpAt(place, false))
+        : httpAt(place, false);
+    case 'http2':
+      return grpcAt(place, undefined);
+    case 'tls':
+      return undefined;
+    case 'other':
+      return { kind: 'other', saw: `it says ${quoted(words.toString('latin1'))}` };
+  }
+}
+
+/** Who listens with TLS; nothing when nobody does. */
+async function tlsAt(place: Place): Promise<Listener | undefined> {
   const tls = await connectTls(place, ['h2', 'http/1.1'], ANSWER_MS_MAX);
   if ('error' in tls) {
-    if (tls.speaksTls) return { kind: 'unknown', saw: `it speaks TLS, and breaks off: ${tls.error}`, tls: {} };
-    return { kind: 'unknown', saw: 'it closes each connection without a word' };
+    if (!tls.speaksTls) return undefined;
+    return { kind: 'unknown', saw: `it speaks TLS, and breaks off: ${tls.error}`, tls: {} };
   }
   tls.socket.destroy();
   return tls.socket.alpnProtocol === 'h2' ? grpcAt(place, tls.certificate) : httpAt(place, true);
 }
 
 /** What is said to who asks for /health over HTTP/1.1: every protocol has its own way to begin, or to refuse. */
-function firstWords(
-  place: Place,
-): Promise<{ readonly kind: 'words'; readonly words: Buffer } | { readonly kind: 'closed' | 'silent' }> {
+function firstWords(place: Place): Promise<FirstWords> {
   return new Promise((answer) => {
+    let words = Buffer.alloc(0);
+    let isConnected = false;
     const socket: Socket = connect(place, () => {
+      isConnected = true;
       socket.write(`GET /health HTTP/1.1\r\nhost: ${place.host}\r\nconnection: close\r\n\r\n`);
     });
-    const end = (said: Parameters<typeof answer>[0]): void => {
-      answer(said);
+    const end = (kind: 'closed' | 'silent', saw: string): void => {
+      if (!isConnected) answer({ kind: 'nobody', saw });
+      else answer(words.length > 0 ? { kind: 'words', words } : { kind });
       socket.destroy();
     };
-    socket.setTimeout(ANSWER_MS_MAX, () => end({ kind: 'silent' }));
-    socket.once('data', (words) => end({ kind: 'words', words }));
-    socket.once('error', () => end({ kind: 'closed' }));
-    socket.once('close', () => end({ kind: 'closed' }));
+    socket.setTimeout(ANSWER_MS_MAX, () => end('silent', `no answer within ${ANSWER_MS_MAX / 1000} s`));
+    socket.on('error', (error) => end('closed', error.message));
+    socket.once('close', () => end('closed', 'it closes the connection'));
+    socket.on('data', (more) => {
+      words = Buffer.concat([words, more]);
+      if (words.length < FIRST_BYTES_MIN) return;
+      answer({ kind: 'words', words });
+      socket.destroy();
+    });
   });
 }
+
+type FirstWords =
+  | { readonly kind: 'words'; readonly words: Buffer }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'nobody'; readonly saw: string };
+
+/** The longest beginning that tells a protocol: `HTTP/1.1 400`. */
+const FIRST_BYTES_MIN = 12;
 
 function protocolOf(words: Buffer): 'http' | 'http2' | 'nats' | 'tls' | 'other' {
   const text = words.toString('latin1', 0, 5);
@@ -97,11 +142,14 @@ async function httpAt(place: Place, secure: boolean): Promise<Listener> {
   if ('error' in answer) return { kind: 'unknown', saw: `it speaks HTTP, and breaks off: ${answer.error}` };
   const health = healthSaid.safeParse(answer.body);
   if (health.success) return { kind: 'http', certificate: answer.certificate, health: health.data };
-  const saw = `it answers GET /health with ${answer.code}`;
+  const other = someStatus.safeParse(answer.body);
+  const status = other.success ? ` and the status ${quoted(other.data.status)}` : '';
+  const saw = `it answers GET /health with ${answer.code}${status}`;
   // Who asks for names, who is asked too often, a proxy before a node that is away: all but an answer of its own.
   const refuses = [401, 403, 407, 408, 429].includes(answer.code) || answer.code >= 500;
+  const mayBe = refuses || other.success;
   const tls = answer.certificate === undefined ? {} : { tls: { certificate: answer.certificate } };
-  return refuses ? { kind: 'unknown', saw, ...tls } : { kind: 'other', saw: `${saw}, not as a node does` };
+  return mayBe ? { kind: 'unknown', saw, ...tls } : { kind: 'other', saw: `${saw}, not as a node does` };
 }
 
 export interface Answer {
@@ -147,6 +195,8 @@ export async function asked(
       );
     });
     asking.once('error', fail);
+    // Also of an answer that is no answer, as 101 is: nothing else is told then.
+    asking.once('close', () => fail(new Error('it closes the connection')));
     asking.end();
   });
 }

@@ -147,10 +147,14 @@ async function natsPort({ natsPort: port, dataDir }: Config): Promise<Finding> {
   return broken(`port ${port} (natsPort) is taken`, 'leave natsPort out to use the next free one, or choose another');
 }
 
-export function isFree(host: string, port: number): Promise<boolean> {
+export const isFree = async (host: string, port: number): Promise<boolean> =>
+  (await whyNotFree(host, port)) === undefined;
+
+/** Why nobody could listen there now. */
+export function whyNotFree(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((answer) => {
     const server = createServer();
-    server.once('error', () => answer(false));
-    server.listen({ host, port, exclusive: true }, () => server.close(() => answer(true)));
+    server.once('error', answer);
+    server.listen({ host, port, exclusive: true }, () => server.close(() => answer(undefined)));
   });
 }

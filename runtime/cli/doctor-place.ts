@@ -1,10 +1,11 @@
 /** Doctor: where the node listens. One that runs on the data directory has said so; else it is where this configuration would have it. */
+import { authorityOf, type Place } from '../../connectors/facade/authority.js';
 import type { Config } from '../config.js';
 import { readHealthNote } from '../main-health.js';
 import { type Finding, warning } from './doctor.js';
 import { isFree } from './doctor-machine.js';
 import { isAlive } from './nats-link.js';
-import { authorityOf, type Place, reachedAt } from './place.js';
+import { reachedAt } from './place.js';
 
 export interface FacadePlace {
   /** As it is given to listen. */
@@ -25,14 +26,14 @@ export async function facadePlace(config: Config, kind: 'grpc' | 'http'): Promis
   const found = livingNote(config.dataDir)?.listens?.[kind];
   // Where nobody is, nobody has been since: the process of the note is another one by now.
   if (found === undefined || (await isFree(found.host, found.port))) return { host, port, findings: [] };
-  if (port === 0 || port === found.port) return { ...found, findings: [] };
+  const [at, said] = [found, { host, port }].map((place) => authorityOf(reachedAt(place.host, place.port)));
+  if (port === 0 || at === said) return { ...found, findings: [] };
   const name = kind === 'grpc' ? 'gRPC' : 'HTTP';
-  const at = authorityOf(reachedAt(found.host, found.port));
   return {
     ...found,
     findings: [
       warning(
-        `the node on this data directory has its ${name} on ${at}, and this configuration says port ${port}`,
+        `the node on this data directory has its ${name} on ${at}, and this configuration says ${said}`,
         'nothing, if it was started with other settings: it is asked where it is',
       ),
     ],

@@ -1,8 +1,9 @@
 /** Doctor: a port on which something else listens than this configuration says. Of a node that is well nobody is told to stop it. */
+import { authorityOf, type Place } from '../../connectors/facade/authority.js';
 import { broken, type Finding, warning } from './doctor.js';
+import { bindError } from '../../connectors/facade/listening.js';
 import type { Listener } from './doctor-listener.js';
 import { type Certificate, isOwn } from './doctor-tls.js';
-import { authorityOf, type Place } from './place.js';
 
 export interface Facade {
   readonly kind: 'grpc' | 'http';
@@ -21,8 +22,10 @@ export interface OwnSettings {
   readonly natsUrl?: string | undefined;
 }
 
+/** `why` one cannot listen there. */
 export function takenFinding(
   place: Place,
+  why: NodeJS.ErrnoException,
   listener: Listener,
   facade: Facade,
   { certFile, natsUrl }: OwnSettings,
@@ -40,11 +43,24 @@ export function takenFinding(
       return natsUrl?.endsWith(`:${place.port}`) === true
         ? warning(`${address} is the NATS of the node that runs on this data directory`, another)
         : warning(`a nats-server listens on ${address}; it may be that of a node`, another);
+    case 'nobody':
+      return nobodyFinding(place, why, listener.saw, facade);
     case 'other':
       return broken(`another program listens on ${address}: ${listener.saw}`, `stop it, or ${another}`);
     case 'unknown':
       return unknownFinding(place, listener, another, certFile);
   }
+}
+
+function nobodyFinding(place: Place, why: NodeJS.ErrnoException, saw: string, facade: Facade): Finding {
+  if (why.code !== 'EADDRINUSE') {
+    const { message, hint } = bindError(facade.kind, why, place);
+    return broken(message, hint ?? '');
+  }
+  return broken(
+    `${authorityOf(place)} is taken, and takes no connections: ${saw}`,
+    `see whose it is: ss -tnap 'sport = :${place.port}'; or choose another port with ${facade.choose}`,
+  );
 }
 
 function unknownFinding(

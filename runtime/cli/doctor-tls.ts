@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket } from 'node:tls';
-import type { Place } from './place.js';
+import type { Place } from '../../connectors/facade/authority.js';
 
 export interface Certificate {
   readonly fingerprint: string;

@@ -1,13 +1,7 @@
 /** Where something listens, as a client on this machine names it. */
-export interface Place {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Place } from '../../connectors/facade/authority.js';
 
 const ANY_HOST: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /** Where what listens there is reached from this machine. */
 export const reachedAt = (host: string, port: number): Place => ({ host: ANY_HOST[host] ?? host, port });
-
-/** `127.0.0.1:8080`, `[::1]:8080` */
-export const authorityOf = ({ host, port }: Place): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -1,7 +1,6 @@
 /** What the doctor makes of who listens on the ports of a node: real façades, other settings than the doctor's, TLS, and programs of others. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -73,6 +72,30 @@ describe('without TLS', () => {
     expect(await http(nats.port)).toEqual([`${words}http-port or RIVULET_HTTP_PORT`]);
   });
 
+  it('knows a node that says its words one by one', async () => {
+    const { port } = await httpFacade();
+    const slow = await program((socket) => {
+      const node = connect(port, '127.0.0.1', () => socket.pipe(node));
+      onTestFinished(() => void node.destroy());
+      node.on('data', (bytes) => {
+        for (const byte of bytes) socket.write(Uint8Array.of(byte));
+      });
+      node.on('end', () => socket.end());
+    });
+    expect((await http(slow))[0]).toBe('ok: a node (1.2.3) answers on http://127.0.0.1: serving → ');
+  });
+
+  it('says what the system says where nobody may listen, and nobody does', async () => {
+    // Of documentation: no machine has it.
+    const config = configOf({ grpcHost: '192.0.2.1', grpcPort: 50_051, httpHost: '192.0.2.1', httpPort: 8_080 });
+    const words =
+      /^broken: cannot listen on 192\.0\.2\.1: .*EADDRNOTAVAIL.* → (grpc|http)Host must be an address of this machine$/;
+    expect(told(await grpcFindings(config), 50_051)).toEqual([expect.stringMatching(words)]);
+    expect(told((await httpChecks(config)[0]!.run()) as readonly Finding[], 8_080)).toEqual([
+      expect.stringMatching(words),
+    ]);
+  });
+
   it('says stop only of what is no node for certain, and what it saw', async () => {
     const ssh = await program((socket) => socket.write('SSH-2.0-x\r\n'));
     const says = 'broken: another program listens on 127.0.0.1: it says “SSH-2.0-x” → stop it, or choose another port';
@@ -80,9 +103,17 @@ describe('without TLS', () => {
       [`${says} with --grpc-port or RIVULET_GRPC_PORT`],
       [`${says} with --http-port or RIVULET_HTTP_PORT`],
     ]);
+    const busyNode = await program((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n{"status":"draining"}'));
+    expect((await http(busyNode))[0]).toMatch(
+      /^broken: something listens on 127.0.0.1, and whether it is a node cannot be told: .* the status “draining” → see/,
+    );
     const closing = await program((socket) => socket.destroy());
     const busy = await program((socket) => socket.end('HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n'));
+    const switching = await program((socket) =>
+      socket.write('HTTP/1.1 101 Now\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'),
+    );
     for (const [port, saw] of [
+      [switching, 'it speaks HTTP, and breaks off: it closes the connection'],
       [closing, 'it closes each connection without a word'],
       [busy, 'it answers GET /health with 503'],
     ] as const) {
@@ -110,7 +141,7 @@ describe('a node that runs on the data directory', () => {
       await program((socket) => socket.end('SSH-2.0-x\r\n')),
     ];
     note(grpcPort, httpPort, process.pid);
-    const says = `on 127.0.0.1, and this configuration says port ${taken} → nothing, if`;
+    const says = `on 127.0.0.1, and this configuration says 127.0.0.1:${taken} → nothing, if`;
     expect(await grpc(grpcPort)).toEqual(['ok: a node answers on 127.0.0.1: SERVING → ']);
     const config = configOf({ grpcPort: taken, httpPort: taken });
     expect(told(await grpcFindings(config), grpcPort)).toEqual([
@@ -176,10 +207,30 @@ describe.skipIf(!hasOpenssl)(`with TLS${hasOpenssl ? '' : ' (skipped: openssl is
     },
   );
 
+  it('finds it where what speaks TLS answers others that their request is bad, as proxies do', async () => {
+    const { port } = await httpFacade({ tls });
+    const proxy = await program((socket) =>
+      socket.once('data', (first) => {
+        // A handshake of TLS.
+        if (first[0] !== 22) return socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n');
+        const node = connect(port, '127.0.0.1', () => {
+          node.write(first);
+          socket.pipe(node).pipe(socket);
+        });
+        return node.on('error', () => socket.destroy());
+      }),
+    );
+    expect((await http(proxy, file('server.pem')))[0]).toBe(
+      'ok: a node (1.2.3) answers on https://127.0.0.1: serving → ',
+    );
+  });
+
   it('says that a node listens without, where the configuration says with', async () => {
-    const { port } = await httpFacade();
+    const { port, requests } = await httpFacade();
     const warning = 'warning: the node on 127.0.0.1 listens without TLS, and this configuration says with';
     expect((await http(port, file('server.pem')))[1]).toContain(warning);
+    // Nor is it told a token.
+    expect(requests.map(({ route }) => route)).not.toContain('GET /status');
     expect((await grpc(await serving(), settings('server')))[1]).toContain(warning);
   });
 

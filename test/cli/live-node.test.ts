@@ -95,7 +95,9 @@ describe('a node', () => {
     expect(doctor.stdout).toMatch(/✓ a node answers on 127\.0\.0\.1:\d+: SERVING/);
     expect(doctor.stdout).toMatch(/✓ RIVULET_PARSE: [\d,]+ messages/);
     // It took any free port for HTTP, and has noted which.
-    expect(doctor.stdout).toMatch(/! the node on this data directory has its HTTP on 127\.0\.0\.1:\d+, .* port 8080/);
+    expect(doctor.stdout).toMatch(
+      /! the node on this data directory has its HTTP on 127\.0\.0\.1:\d+, .* says 127\.0\.0\.1:8080/,
+    );
     expect(doctor.stdout).toMatch(/✓ a node \(.*\) answers on http:\/\/127\.0\.0\.1:\d+: serving/);
 
     const other = await runCli(cwd, ['start', '--data-dir', 'node', '--grpc-port', '0']);
