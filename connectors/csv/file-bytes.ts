@@ -12,15 +12,29 @@ export interface FileBytes {
   close(): Promise<void>;
 }
 
+/** As the path of a file: standard input. */
+export const STDIN = '-';
+
 /** Opens a file; one whose name ends in .gz is read through gunzip. Fatal SOURCE_UNREADABLE, and later SOURCE_GZIP. */
 export async function openBytes(path: string): Promise<FileBytes> {
-  let handle;
+  if (path === STDIN) return new StreamBytes('standard input', process.stdin, async () => void process.stdin.destroy());
+  let handle: FileHandle;
   try {
     handle = await open(path, 'r');
   } catch (error) {
     throw unreadable(path, error);
   }
-  return path.toLowerCase().endsWith('.gz') ? new GzipBytes(path, handle) : new PlainBytes(path, handle);
+  return path.toLowerCase().endsWith('.gz') ? gunzipped(path, handle) : new PlainBytes(path, handle);
+}
+
+function gunzipped(path: string, handle: FileHandle): FileBytes {
+  const compressed = handle.createReadStream({ highWaterMark: GUNZIP_BLOCK_BYTES });
+  const stream = pipeline(compressed, createGunzip({ chunkSize: GUNZIP_BLOCK_BYTES }), () => undefined);
+  return new StreamBytes(path, stream, async () => {
+    compressed.destroy();
+    stream.destroy();
+    await handle.close();
+  });
 }
 
 class PlainBytes implements FileBytes {
@@ -53,22 +67,19 @@ class PlainBytes implements FileBytes {
 
 const GUNZIP_BLOCK_BYTES = 256 * 1024;
 
-class GzipBytes implements FileBytes {
-  private readonly compressed: Readable;
-  private readonly stream: Readable;
+class StreamBytes implements FileBytes {
   private readonly blocks: AsyncIterator<Buffer>;
   private block: Buffer = Buffer.alloc(0);
   private given = 0;
 
   constructor(
     private readonly path: string,
-    private readonly handle: FileHandle,
+    stream: Readable,
+    readonly close: () => Promise<void>,
   ) {
-    this.compressed = handle.createReadStream({ highWaterMark: GUNZIP_BLOCK_BYTES });
-    this.stream = pipeline(this.compressed, createGunzip({ chunkSize: GUNZIP_BLOCK_BYTES }), () => undefined);
     // An error before the next read must not count as unhandled: the read then throws it.
-    this.stream.on('error', () => undefined);
-    this.blocks = this.stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    stream.on('error', () => undefined);
+    this.blocks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   }
 
   async read(target: Buffer, from: number, to: number): Promise<number> {
@@ -86,12 +97,6 @@ class GzipBytes implements FileBytes {
       left -= step;
     }
     return true;
-  }
-
-  async close(): Promise<void> {
-    this.compressed.destroy();
-    this.stream.destroy();
-    await this.handle.close();
   }
 
   private async more(): Promise<boolean> {

@@ -29,8 +29,8 @@ function publish(rivulet: Command): void {
         'With --items each record is an item of the catalogue (item_id, title, category, brand, price), on rivulet.items.<item>: answers carry\n' +
         'its title from then on. It replaces all that was known of the item; {"item_id": …, "deleted": true} removes it.',
     )
-    .option('--file <path>', 'a file of events')
-    .option('--items <path>', 'a file of items of the catalogue')
+    .option('--file <path>', 'a file of events; - is standard input')
+    .option('--items <path>', 'a file of items of the catalogue; - is standard input')
     .addOption(new Option('--format <name>', 'what it holds (default: by its name)').choices(['csv', 'jsonl']))
     .addOption(new Option('--rate <n>', 'records per second (default: as fast as it goes)').argParser(positiveNumber))
     .addOption(
@@ -52,6 +52,7 @@ Examples:
   rivulet publish --file 2019-Oct.csv.gz --rate 1000
   rivulet publish --file ratings.csv
   rivulet publish --items products.csv
+  zcat events.csv.gz | rivulet publish --file - --format csv
   rivulet publish --file events.jsonl --speed 60 --nats-url nats://127.0.0.1:4222`,
   );
 }

@@ -1,6 +1,7 @@
 /** `rivulet publish`: a file of events, or of items of the catalogue, to NATS. */
 import { open, stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
+import { STDIN } from '../../connectors/csv/file-bytes.js';
 import { formatOf } from '../../connectors/csv/folder-source.js';
 import { type FileRecord, readRecords } from '../../connectors/csv/read-records.js';
 import { systemClock } from '../clock.js';
@@ -59,7 +60,7 @@ interface Work extends Pick<PublishOptions, 'rate' | 'speed'> {
 }
 
 const SAMPLE_BYTES = 1024 * 1024;
-const REASONS_MAX = 3;
+const REASONS_MAX = 100;
 /** Below this a timer costs more than it gains. */
 const SLEEP_MS_MIN = 2;
 
@@ -91,7 +92,10 @@ function workOf({ file, items, format: said, rate, speed }: PublishOptions): Wor
     throw usage('give --file with events, or --items with items of the catalogue');
   const format = said ?? formatOf(path);
   if (format === undefined)
-    throw usage(`cannot tell from its name what ${path} holds`, 'say --format csv or --format jsonl');
+    throw usage(
+      `cannot tell from its name what ${path === STDIN ? 'standard input' : path} holds`,
+      'say --format csv or --format jsonl',
+    );
   const pace = { ...(rate === undefined ? {} : { rate }), ...(speed === undefined ? {} : { speed }) };
   return { file: path, format, kind: file === undefined ? ITEMS : EVENTS, ...pace };
 }
@@ -101,11 +105,9 @@ async function send(
   { file, format, kind, rate, speed }: Work,
   signal: AbortSignal,
   bar: SingleBar | undefined,
-): Promise<{ readonly summary: Summary; readonly reasons: ReadonlySet<string> }> {
-  const reasons = new Set<string>();
-  const onRefused = (reason: string): void => {
-    if (reasons.size < REASONS_MAX) reasons.add(reason);
-  };
+): Promise<{ readonly summary: Summary; readonly reasons: Refusals }> {
+  const reasons = new Refusals();
+  const onRefused = (reason: string): void => reasons.add(reason);
   const startedMs = performance.now();
   const publisher = new BoundedPublisher({ ...{ log, clock: systemClock, signal }, onRefused });
   const pace = paceOf(rate, speed);
@@ -145,6 +147,18 @@ async function send(
   return { summary: summary(), reasons };
 }
 
+/** Why records are refused, each reason once. */
+class Refusals {
+  readonly told = new Set<string>();
+  untold = 0;
+
+  add(reason: string): void {
+    if (this.told.has(reason)) return;
+    if (this.told.size < REASONS_MAX) this.told.add(reason);
+    else this.untold++;
+  }
+}
+
 const now = (): number => performance.now();
 
 function paceOf(rate: number | undefined, speed: number | undefined): Pace {
@@ -154,6 +168,7 @@ function paceOf(rate: number | undefined, speed: number | undefined): Pace {
 
 /** About how many records, by the lines of the first MiB; `undefined` where that says nothing. Throws when there is no such file. */
 async function recordsIn(file: string): Promise<number | undefined> {
+  if (file === STDIN) return undefined;
   let size: number;
   try {
     const found = await stat(file);
@@ -188,14 +203,10 @@ function progressBar(records: number | undefined, { called }: Kind, quiet: boole
   return bar;
 }
 
-function report(
-  { perSecond, ...summary }: Summary,
-  reasons: ReadonlySet<string>,
-  { called, lacks }: Kind,
-  asJson: boolean,
-): void {
+function report({ perSecond, ...summary }: Summary, reasons: Refusals, { called, lacks }: Kind, asJson: boolean): void {
   if (asJson) {
-    process.stdout.write(`${JSON.stringify({ ...summary, [`${called}_per_second`]: perSecond })}\n`);
+    const refusals = summary.refused === 0 ? {} : { refusals: [...reasons.told], refusals_left_out: reasons.untold };
+    process.stdout.write(`${JSON.stringify({ ...summary, ...refusals, [`${called}_per_second`]: perSecond })}\n`);
     return;
   }
   const { published, refused, unknown, uncertain, seconds } = summary;
@@ -203,7 +214,8 @@ function report(
   process.stdout.write(
     `published ${grouped(published)} ${called} in ${seconds.toFixed(1)} s (${rate} per second), refused ${grouped(refused)}\n`,
   );
-  for (const reason of reasons) process.stdout.write(`  refused: ${reason}\n`);
+  for (const reason of reasons.told) process.stdout.write(`  refused: ${reason}\n`);
+  if (reasons.untold > 0) process.stdout.write(`  refused: ${grouped(reasons.untold)} more\n`);
   if (unknown > 0)
     process.stdout.write(
       `  ${grouped(unknown)} of them without ${lacks} that can be recognised; why: rivulet dlq ls\n`,

@@ -12,7 +12,7 @@ import { streamOf } from '../../runtime/graph.js';
 import type { Log } from '../../runtime/ports.js';
 import { ensureStreams } from '../../runtime/streams.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
-import { runCli, startCli, workingDirectory } from './run-cli.js';
+import { MAIN, runCli, startCli, startProgram, workingDirectory } from './run-cli.js';
 
 const STREAM = streamOf('parse');
 const { cwd, remove } = workingDirectory();
@@ -103,6 +103,31 @@ it.each([
     expect(subjects).toEqual([`rivulet.${subject}.a`, `rivulet.${subject}.e`]);
   },
 );
+
+it('reads from standard input, and says of many rows that do not fit which the first hundred are', async () => {
+  const { lastSequence } = await log.info(streamOf('parse'));
+  const file = fileOf('many.csv', `event_type,user_id,item_id\nview,a,i\n${'view,b\n'.repeat(102)}`);
+  const publishing = (...args: readonly string[]) =>
+    startProgram(cwd, 'sh', [
+      ...['-c', 'cat "$0" | "$@"', file, process.execPath, MAIN, 'publish', '--nats-url', nats.url],
+      ...['--file', '-', ...args],
+    ]).ended;
+  const unnamed = await publishing();
+  expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('what standard input holds')]);
+  const { code, stdout } = await publishing('--format', 'csv');
+  expect(code).toBe(1);
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines).toHaveLength(102);
+  expect(lines.slice(0, 2)).toEqual([
+    expect.stringMatching(/^published 1 events .* refused 102$/),
+    expect.stringContaining('refused: line 3: the row has 2 fields'),
+  ]);
+  expect(lines.at(-1)).toBe('  refused: 2 more');
+  const said = JSON.parse((await publishing('--format', 'csv', '--json')).stdout);
+  expect(said).toMatchObject({ published: 1, refused: 102, refusals_left_out: 2 });
+  expect(said.refusals[0]).toContain('line 3: the row has 2 fields');
+  expect(await storedAfter(lastSequence)).toHaveLength(2);
+});
 
 it('keeps to the rate', async () => {
   const file = fileOf('some.jsonl', `${event('a')}\n`.repeat(21));
