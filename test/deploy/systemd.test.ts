@@ -64,9 +64,9 @@ it('its files are where it says that they are', () => {
 describe('a command of an operator (deploy/systemd/rivulet)', () => {
   const script = join(DEPLOY, 'systemd', 'rivulet');
   /** What it hands to systemd-run. */
-  const handed = async (...args: string[]): Promise<string[]> => {
+  const handed = async (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string[]> => {
     writeFileSync(join(scratch, 'systemd-run'), '#!/bin/sh\nfor arg; do echo "$arg"; done\nexit 7\n', { mode: 0o755 });
-    const { code, stdout } = await answerOf(script, args, { env: { PATH: `${scratch}:${process.env.PATH}` } });
+    const { code, stdout } = await answerOf(script, args, { env: { ...env, PATH: `${scratch}:${process.env.PATH}` } });
     expect(code).toBe(7);
     return stdout.trimEnd().split('\n');
   };
@@ -78,7 +78,7 @@ describe('a command of an operator (deploy/systemd/rivulet)', () => {
   });
 
   it('runs the program of the unit, and gives it each argument as it is', async () => {
-    const args = await handed('restore', '/a folder', '--check');
+    const args = await handed(['restore', '/a folder', '--check']);
     const program = valuesOf('ExecStart')[0]!
       .replace(/ start$/, '')
       .split(' ');
@@ -86,12 +86,18 @@ describe('a command of an operator (deploy/systemd/rivulet)', () => {
   });
 
   it('has the user, settings, folders and variables of the unit', async () => {
-    const args = await handed('doctor');
+    const args = await handed(['doctor']);
     const own = Object.fromEntries(given(args, 'property').map((pair) => pair.split(/=(.*)/s) as [string, string]));
     const { StateDirectory: folders, ...others } = own;
     for (const [key, value] of Object.entries(others)) expect([key, valuesOf(key)]).toEqual([key, [value]]);
     expect(Object.keys(others)).toEqual(expect.arrayContaining(['DynamicUser', 'User', 'EnvironmentFile', 'UMask']));
     expect(folders!.split(' ')).toEqual([...valuesOf('StateDirectory'), 'rivulet-backups']);
     expect(given(args, 'setenv').sort()).toEqual(valuesOf('Environment').sort());
+  });
+
+  it('has the token of who calls it, by its name', async () => {
+    const args = await handed(['doctor'], { RIVULET_TOKEN: 'secret' });
+    expect(given(args, 'setenv')).toContain('RIVULET_TOKEN');
+    expect(args.join()).not.toContain('secret');
   });
 });
