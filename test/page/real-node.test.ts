@@ -74,7 +74,8 @@ describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
 
   it('shows the watermark where it is made, and says where there is none', async () => {
     const { page } = await browser.open(node);
-    await page.getByRole('button', { name: /^watermark: .*, watermark behind by 10 min, / }).waitFor();
+    await node.publish([event('view', 'ann', 'rocket')]);
+    await page.getByRole('button', { name: /^watermark: .*, watermark behind by \d+ min, / }).waitFor();
     await page.getByRole('button', { name: /^parse: .*, no watermark: it is made further on, by watermark, / }).click();
     await page.locator('.stage-panel').getByText('no watermark: it is made further on, by watermark').waitFor();
     await page.getByRole('table', { name: 'Partitions of parse' }).getByText('none', { exact: true }).waitFor();

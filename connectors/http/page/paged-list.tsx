@@ -90,7 +90,7 @@ const isHeld = (list: HTMLElement | null, rows: readonly Row[], open: string | u
     (list !== null && (list.contains(document.activeElement) || list.parentElement!.querySelector(HELD_BY) !== null)));
 
 /** The way to the button does not let the list go. */
-const HELD_BY = '.rows:hover, .newer > :hover';
+const HELD_BY = '.rows:hover, .newer > :hover, .newer > :focus';
 
 /** Rows may be missing from the newer page too; then older ones have moved up. */
 function newerIn(page: readonly Row[], shown: readonly Row[]): number {
