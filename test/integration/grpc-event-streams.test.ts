@@ -120,7 +120,7 @@ describe('a stream that cannot go on', () => {
 describe('a stream that is given up', () => {
   it.each([
     // Client and server each have a timer for the deadline: the server may hear of the client's first.
-    ['at its deadline', 'DEADLINE_EXCEEDED', /DEADLINE_EXCEEDED|CANCELLED/, { deadlineMs: 1_000 }],
+    ['at its deadline', 'DEADLINE_EXCEEDED', /DEADLINE_EXCEEDED|CANCELLED/, { deadlineMs: 5_000 }],
     ['by its client', 'CANCELLED', /CANCELLED/, {}],
   ])('%s publishes nothing more, and frees its client when all has settled', async (_, code, seen, options) => {
     const { publisher, acks } = handPublisher();
@@ -134,10 +134,8 @@ describe('a stream that is given up', () => {
 
     expect((await failure(client.publishEvents(events(1)))).reason).toBe('TOO_MANY_CALLS');
     acks.forEach(({ resolve }) => resolve());
-    await sleep(20);
+    await eventually(async () => expect(await client.publishEvents([])).toMatchObject({ accepted: 0 }));
     expect(acks).toHaveLength(2);
-    const again = client.publishEvents([]);
-    expect(await again).toMatchObject({ accepted: 0 });
   });
 
   it('by a source that throws is cancelled, and rejects with what was thrown', async () => {

@@ -1,6 +1,5 @@
 /** PublishEvents over real sockets: what becomes of events. */
 import { fromBinary } from '@bufbuild/protobuf';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import type { EventInit } from '../../connectors/grpc/client.js';
 import type { EventPublisher } from '../../connectors/facade/ports.js';
@@ -68,7 +67,8 @@ describe('events', () => {
     const call = client.publishEvents([events(2)]).finally(settled);
     await eventually(() => expect(acks).toHaveLength(2));
     acks[1]!.resolve();
-    await sleep(30);
+    // What was to be said of it would have come before.
+    await client.health();
     expect(settled).not.toHaveBeenCalled();
     acks[0]!.resolve();
     expect(await call).toMatchObject({ accepted: 2 });

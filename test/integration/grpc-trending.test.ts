@@ -145,7 +145,7 @@ describe('a subscriber', () => {
     const { server, client, calls } = await listsAndFacade();
     const stop = new AbortController();
     const running = [
-      failure(drained(client.streamTrending({}, { deadlineMs: 1_000 }))),
+      failure(drained(client.streamTrending({}, { deadlineMs: 5_000 }))),
       failure(drained(client.streamTrending({}, { signal: stop.signal }))),
     ];
     await eventually(() => expect(server.trendingCounts()).toMatchObject({ subscribers: 2 }));
