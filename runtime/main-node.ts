@@ -141,7 +141,7 @@ export async function startNode(
     const units = allUnits(topology);
     const shares = spread(unitsOf(topology).pipeline, loading.length, LIVE_WEIGHTS);
     const hosts = await startHosts(options, parts, viewStores, identity, topology, nats, onFatal, undo, loading);
-    const publisher = parts.eventPublisher(log);
+    const publisher = parts.eventPublisher(log, options.pipeline.parse.messageBytesMax);
     const told: { health?: HealthWatch; isStopping: boolean } = { isStopping: false };
     const http = await parts.startHttp(options.http, {
       ...{ node: identity.node, natsUrl: nats.options.url, natsVersion: connection.info?.version ?? 'unknown' },

@@ -1,6 +1,6 @@
 /** The subjects that publishers use; events that come in over gRPC and HTTP go the way of all others (composition). */
 import type { EventPublisher } from '../connectors/facade/ports.js';
-import { RivuletError } from './errors.js';
+import { poison, RivuletError } from './errors.js';
 import type { Log } from './ports.js';
 import type { TraceHeaders } from './trace-context.js';
 
@@ -20,8 +20,11 @@ const ATTEMPTS_MAX = 3;
 const written = ({ traceparent, tracestate }: TraceHeaders): Record<string, string> =>
   tracestate === '' ? { traceparent } : { traceparent, tracestate };
 
-export const eventPublisher = (log: Log): EventPublisher => ({
+/** `bytesMax`: what `parse` takes of a message. */
+export const eventPublisher = (log: Log, bytesMax = Infinity): EventPublisher => ({
   publish: async (event, type, userId, trace) => {
+    if (event.length > bytesMax)
+      throw poison('EVENT_TOO_LARGE', `has ${event.length} bytes, an event may have at most ${bytesMax}`);
     const headers = trace === undefined ? HEADERS : { ...HEADERS, ...written(trace) };
     for (let attempt = 1; ; attempt++) {
       try {

@@ -16,7 +16,16 @@ import {
   HealthCheckResponse_ServingStatus as Serving,
 } from '../../proto/gen/grpc/health/v1/health_pb.js';
 import { RivuletError } from '../../runtime/errors.js';
-import { ANSWER, anEvent, bareClient, deferred, facade, failure, sendBytes, storesAll } from '../connectors/grpc/facade.js';
+import {
+  ANSWER,
+  anEvent,
+  bareClient,
+  deferred,
+  facade,
+  failure,
+  sendBytes,
+  storesAll,
+} from '../connectors/grpc/facade.js';
 import { eventually } from '../support/eventually.js';
 
 const SERVICES = ['', 'rivulet.v1.RecommendationService', 'rivulet.v1.EventService'];

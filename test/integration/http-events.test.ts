@@ -87,6 +87,18 @@ describe('events', () => {
     ]);
   });
 
+  it('that are larger than the pipeline takes are told at once', async () => {
+    const { post } = await operationsApp({ publisher: eventPublisher(log, 1_000) });
+    const stored = await storedBy(async () => {
+      const { body } = await post('/events', [view({ page_url: 'x'.repeat(2_000) }), view()]);
+      expect(body).toMatchObject({ accepted: 1, rejected: 1, errors: [{ index: 0 }] });
+      expect((body as { errors: { reason: string }[] }).errors[0]!.reason).toMatch(
+        /^has 2\d\d\d bytes, .* at most 1000$/,
+      );
+    });
+    expect(stored).toHaveLength(1);
+  });
+
   it('that break a rule are told by their place and field, and spoil no other', async () => {
     const { post } = await operationsApp({ publisher: storesAll });
     const { status, body } = await post('/events', [view({ usr_id: 'u' }), view(), 7, view({ price: -1 })]);
