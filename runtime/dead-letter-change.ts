@@ -1,6 +1,7 @@
 /** What is sent for a dead letter when it is retried, and where to. */
 import { type DeadLetter, originalText } from './dead-letter-record.js';
 import { poison, type RivuletError } from './errors.js';
+import { parseExact } from './exact-json.js';
 import { EVENTS_SUBJECT, ITEMS_SUBJECT } from './streams.js';
 
 /** The original as it is, with fields of its JSON object set, or other bytes in its place. */
@@ -27,6 +28,12 @@ export function eventOf(record: DeadLetter, change: Change): Uint8Array {
     throw unchangeable(`${id} is a row of ${file}, which says nothing without its header`);
   }
   if (event === undefined) throw unchangeable(`${id} is no JSON object in which a field could be set`);
+  for (const [field, value] of Object.entries(change.fields)) {
+    if (Number.isInteger(value) && !Number.isSafeInteger(value))
+      throw poison('DEAD_LETTER_CHANGE', `${field} is a number that is too large to be kept exactly`, {
+        hint: 'give it as text',
+      });
+  }
   try {
     return Buffer.from(JSON.stringify({ ...event, ...change.fields }));
   } catch (error) {
@@ -53,7 +60,7 @@ const unchangeable = (message: string): RivuletError =>
 
 function jsonObject(text: string): object | undefined {
   try {
-    const value = JSON.parse(text) as unknown;
+    const value = parseExact(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;

@@ -1,4 +1,5 @@
 /** The rows of a CSV file as strings, one by one: for tables and for publishing, where ease counts for more than speed. */
+import { isUtf8 } from 'node:buffer';
 import { CHUNK_BYTES } from './folder-source.js';
 import { type FileChunk, fileChunks, type FileFormat } from './file-chunks.js';
 import { contentEnd, lineEnd, recordEnd } from './record-boundary.js';
@@ -8,6 +9,8 @@ export interface TextRecord {
   readonly line: number;
   /** Without its line end. */
   readonly text: string;
+  /** Its bytes are not UTF-8: the text is not what they say. */
+  readonly isDamaged?: true;
 }
 
 /** The records of a file, blank lines left out; CSV: the header first, as line 1. */
@@ -15,7 +18,7 @@ export async function* textRecords(path: string, format: FileFormat): AsyncGener
   const endOf = format === 'csv' ? recordEnd : lineEnd;
   let isFirst = true;
   for await (const chunk of fileChunks(path, { format, chunkBytes: CHUNK_BYTES })) {
-    if (isFirst && chunk.header.length > 0) yield { line: 1, text: Buffer.from(chunk.header).toString() };
+    if (isFirst && chunk.header.length > 0) yield textRecord(1, chunk.header);
     isFirst = false;
     yield* recordsIn(chunk, endOf);
   }
@@ -29,12 +32,19 @@ function* recordsIn(
   for (let at = 0; at < data.length;) {
     // A chunk ends where a record does.
     const next = endOf(data, at, true);
-    const text = data.toString('utf8', at, contentEnd(data, at, next));
-    if (text !== '') yield { line, text };
+    const end = contentEnd(data, at, next);
+    if (end > at) yield textRecord(line, data.subarray(at, end));
     for (let i = at; i < next; i++) if (data[i] === 0x0a) line++;
     at = next;
   }
 }
+
+function textRecord(line: number, bytes: Uint8Array): TextRecord {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  return isUtf8(bytes) ? { line, text } : { line, text, isDamaged: true };
+}
+
+export const NOT_UTF8 = 'it is not UTF-8: convert the file, as in iconv -f WINDOWS-1252 -t UTF-8';
 
 export const BROKEN_QUOTE =
   'a quote is not closed or stands inside an unquoted value: quote the whole value and double the quotes in it';

@@ -124,7 +124,7 @@ class StreamBytes implements FileBytes {
     const what = code === 'Z_BUF_ERROR' ? 'ends in the middle of its gzip data' : 'holds broken gzip data';
     return fatal('SOURCE_GZIP', `${this.path} ${what}: ${this.given} uncompressed bytes could be read`, {
       cause: error,
-      hint: `check it with \`gzip -t\`, fetch or compress it anew, and run again: it goes on where it stopped`,
+      hint: `check it with \`gzip -t\`, and fetch or compress it anew`,
     });
   }
 }

@@ -27,6 +27,8 @@ export async function* popularityTable(path: string): AsyncGenerator<PopularityF
       checkColumns(path, columns);
       continue;
     }
+    if (record.isDamaged === true)
+      throw wrong(`${path}, line ${record.line} is not UTF-8`, 'convert the file to UTF-8');
     const row = readRow(columns, fieldsOf(record.text));
     if ('problem' in row) throw wrong(`${path}, line ${record.line}${row.problem}`, row.fix);
     rows.add(row);

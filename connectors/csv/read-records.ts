@@ -1,6 +1,7 @@
 /** read-records: a CSV or JSONL file, plain or gzipped, as objects: what `rivulet publish` sends. */
 import { fatal } from '../../runtime/errors.js';
-import { BROKEN_QUOTE, fieldsOf, type TextRecord, textRecords } from './csv-rows.js';
+import { parseExact } from '../../runtime/exact-json.js';
+import { BROKEN_QUOTE, fieldsOf, NOT_UTF8, type TextRecord, textRecords } from './csv-rows.js';
 import type { FileFormat } from './file-chunks.js';
 import { formatOf } from './folder-source.js';
 
@@ -33,13 +34,13 @@ export async function* readRecords(
   let toRecord = format === 'jsonl' ? fromJson : undefined;
   for await (const record of textRecords(path, format)) {
     if (toRecord === undefined) toRecord = fromRow(columnsOf(path, record));
-    else yield toRecord(record);
+    else yield record.isDamaged === true ? { ...record, problem: NOT_UTF8 } : toRecord(record);
   }
 }
 
 function fromJson({ line, text }: TextRecord): FileRecord {
   try {
-    return { line, record: JSON.parse(text) as unknown };
+    return { line, record: parseExact(text) };
   } catch (error) {
     return { line, text, problem: `not JSON: ${(error as Error).message}` };
   }
@@ -60,10 +61,11 @@ function fromRow(columns: readonly string[]): (row: TextRecord) => FileRecord {
 }
 
 /** The column names of a header row. */
-export function columnsOf(path: string, { text }: TextRecord): string[] {
+export function columnsOf(path: string, { text, isDamaged }: TextRecord): string[] {
   const columns = fieldsOf(text)?.map((name) => name.trim());
   const twice = columns?.find((name, at) => columns.indexOf(name) < at);
-  const problem = columns === undefined ? BROKEN_QUOTE : twice === undefined ? undefined : `it names "${twice}" twice`;
+  const named = twice === undefined ? undefined : `it names "${twice}" twice`;
+  const problem = isDamaged === true ? NOT_UTF8 : columns === undefined ? BROKEN_QUOTE : named;
   if (problem !== undefined) throw fatal('SOURCE_HEADER', `${path}, line 1: the header cannot be read: ${problem}`);
   return columns!;
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Change } from '../dead-letter-change.js';
 import { type DeadLetter, DeadLetterQueue } from '../dead-letter-queue.js';
 import { asError, RivuletError } from '../errors.js';
+import { parseExact } from '../exact-json.js';
 import type { RetryOptions } from './commands-jobs.js';
 import { usage } from './exit.js';
 import { withLog } from './nats-link.js';
@@ -68,7 +69,7 @@ function fieldOf(text: string): readonly [field: string, value: unknown] {
   if (at < 1) throw usage(`--set ${text}: give field=value, as in --set price=12.5`);
   const [field, value] = [text.slice(0, at), text.slice(at + 1)];
   try {
-    return [field, JSON.parse(value) as unknown];
+    return [field, parseExact(value)];
   } catch {
     return [field, value];
   }

@@ -123,7 +123,8 @@ async function send(
   try {
     for await (const record of readRecords(file, format)) {
       // Without its header a row says nothing: as a dead letter nobody could tell what is wrong with it, nor mend it.
-      const problem = (format === 'csv' ? record.problem : undefined) ?? kind.problemOf(record);
+      const isUnsendable = format === 'csv' || ('isDamaged' in record && record.isDamaged);
+      const problem = (isUnsendable ? record.problem : undefined) ?? kind.problemOf(record);
       if (problem !== undefined) {
         broken++;
         onRefused(`line ${record.line}: ${problem}`);
@@ -138,11 +139,11 @@ async function send(
     }
     await publisher.settled();
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
     const { published } = summary();
-    throw new Interrupted(
-      `interrupted: ${grouped(published)} ${kind.called} are published; the same command would send them again`,
-    );
+    const sent = `${grouped(published)} ${kind.called} are published; the same command would send them again`;
+    if (error instanceof Interrupted) throw new Interrupted(`interrupted: ${sent}`);
+    if (published > 0) process.stderr.write(`${sent}\n`);
+    throw error;
   }
   return { summary: summary(), reasons };
 }

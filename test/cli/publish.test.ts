@@ -104,6 +104,22 @@ it.each([
   },
 );
 
+it('does not send what is not UTF-8, and says how far it came in a file that is broken', async () => {
+  const { lastSequence } = await log.info(streamOf('parse'));
+  const latin = fileOf('latin.jsonl', Buffer.from(`${event('Andr\xe9')}\n${event('a')}\n`, 'latin1'));
+  const { code, stdout } = await runCli(cwd, ['publish', '--file', latin, '--nats-url', nats.url]);
+  expect([code, stdout]).toEqual([
+    1,
+    expect.stringMatching(/^published 1 .*refused 1\n {2}refused: line 1: it is not UTF-8/),
+  ]);
+  const whole = gzipSync(`${event('b')}\n`.repeat(50_000));
+  const cut = fileOf('cut.jsonl.gz', whole.subarray(0, whole.length - 20));
+  const { code: ended, stderr } = await runCli(cwd, ['publish', '--file', cut, '--nats-url', nats.url]);
+  expect(ended).not.toBe(0);
+  const [, said] = /^([\d,]+) events are published; the same command would send them again/m.exec(stderr)!;
+  expect(await storedAfter(lastSequence)).toHaveLength(1 + Number(said!.replaceAll(',', '')));
+});
+
 it('reads from standard input, and says of many rows that do not fit which the first hundred are', async () => {
   const { lastSequence } = await log.info(streamOf('parse'));
   const file = fileOf('many.csv', `event_type,user_id,item_id\nview,a,i\n${'view,b\n'.repeat(102)}`);

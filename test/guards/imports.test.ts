@@ -56,7 +56,7 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
   { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'runtime/config-nearest', 'fastify', '@fastify/*', 'zod'] },
   // Frame types are values: what reads and writes frames needs them.
-  { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'actors/model'] },
+  { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'runtime/exact-json', 'actors/model'] },
   { from: 'connectors/',        may: CONNECTOR },
 
   { from: 'test/',              may: ['*'] },

@@ -212,6 +212,17 @@ describe('a retry', () => {
     const text = await queue.find(`${await refuse({ original: 'no JSON' })}-0`);
     expect(await codeOf(queue.retry(text, { kind: 'set', fields: { price: 2 } }, ONCE))).toBe('DEAD_LETTER_CHANGE');
   });
+
+  it('mends an event without a change to what is not mended: ids keep their digits', async () => {
+    const event = { item_id: 'i', price: 'NaN' };
+    const original = `{"user_id":12345678901234567891,${JSON.stringify(event).slice(1)}`;
+    const record = await queue.find(`${await refuse({ original })}-0`);
+    const set = (fields: Readonly<Record<string, unknown>>) =>
+      codeOf(queue.retry(record, { kind: 'set', fields }, ONCE));
+    expect(await set({ price: 2, event_id: 2 ** 60 })).toBe('DEAD_LETTER_CHANGE');
+    expect(await set({ price: 2 })).toBe('done');
+    expect(await sent()).toEqual(['{"user_id":"12345678901234567891","item_id":"i","price":2}']);
+  });
 });
 
 it.each(['999999-0', 'x', '1', '0-0', '7-99'])('there is no record %s', async (id) => {

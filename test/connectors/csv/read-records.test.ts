@@ -51,6 +51,19 @@ describe('CSV', () => {
     ]);
   });
 
+  it('is UTF-8, or has rows that say so', async () => {
+    const problem = expect.stringContaining('it is not UTF-8');
+    const latin = Buffer.from('a,b\nx,y\nAndr\xe9,1\nAndré,2\n', 'latin1');
+    expect((await read('f.csv', latin)).map((one) => one.problem)).toEqual([undefined, problem, problem]);
+    expect(await read('f.jsonl', Buffer.from('{"a":"\xe9"}\n{"a":"e"}\n', 'latin1'))).toMatchObject([
+      { line: 1, problem },
+      { line: 2, record: { a: 'e' } },
+    ]);
+    await expect(read('h.csv', Buffer.from('\xe9,b\n1,2\n', 'latin1'))).rejects.toMatchObject({
+      code: 'SOURCE_HEADER',
+    });
+  });
+
   it('needs a header that can be read', async () => {
     await expect(read('f.csv', 'a,b"\n')).rejects.toMatchObject({ code: 'SOURCE_HEADER', message: /line 1.*quote/ });
     await expect(read('f.csv', 'a,b,a\n')).rejects.toMatchObject({ code: 'SOURCE_HEADER', message: /names "a" twice/ });
