@@ -6,6 +6,7 @@ import { asError, RivuletError } from '../errors.js';
 import type { RetryOptions } from './commands-jobs.js';
 import { usage } from './exit.js';
 import { withLog } from './nats-link.js';
+import { meantBy } from './set-value.js';
 import { settingsOf } from './settings.js';
 
 interface Retried {
@@ -62,16 +63,10 @@ function changeOf(options: RetryOptions): Change {
   return { kind: 'set', fields: Object.fromEntries(options.set.map(fieldOf)) };
 }
 
-/** `price=12.5` sets a number, `brand=acme` a text, `brand=null` nothing. */
 function fieldOf(text: string): readonly [field: string, value: unknown] {
   const at = text.indexOf('=');
   if (at < 1) throw usage(`--set ${text}: give field=value, as in --set price=12.5`);
-  const [field, value] = [text.slice(0, at), text.slice(at + 1)];
-  try {
-    return [field, JSON.parse(value) as unknown];
-  } catch {
-    return [field, value];
-  }
+  return [text.slice(0, at), meantBy(text.slice(at + 1))];
 }
 
 /** Oldest first, as they came. */

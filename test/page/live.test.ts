@@ -143,10 +143,13 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     await letter.getByLabel('Value 1').fill('12.5');
     await letter.getByRole('button', { name: 'Another field' }).click();
     await letter.getByLabel('Field 2').fill('brand');
-    await letter.getByLabel('Value 2').fill('acme');
+    await letter.getByLabel('Value 2').fill('"501"');
+    await letter.getByRole('button', { name: 'Another field' }).click();
+    await letter.getByLabel('Field 3').fill('user_id');
+    await letter.getByLabel('Value 3').fill('007');
     await letter.getByRole('button', { name: 'Set and retry' }).click();
     await letter.getByText('Published again').waitFor();
-    expect(node.asked).toContain('{"set":{"price":12.5,"brand":"acme"}}');
+    expect(node.asked).toContain('{"set":{"price":12.5,"brand":"501","user_id":"007"}}');
   });
 
   it('says why a dead letter could not be retried', async () => {

@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { Status, TrendingItem } from '../../connectors/http/page/answers.js';
 import { withoutWatermark } from '../../connectors/http/page/event-time.js';
 import { questionIn, toHash } from '../../connectors/http/page/question.js';
+import { meantBy } from '../../connectors/http/page/set-value.js';
 import { nextHistory } from '../../connectors/http/page/status-history.js';
 import { layersOf, layOut, narrowLayersOf } from '../../connectors/http/page/topology-layout.js';
 import { POINTS_MAX, TrendingHistory } from '../../connectors/http/page/trending-list.js';
 import { behind, duration, figure } from '../../connectors/http/page/wording.js';
+import { meantBy as meantOnCommandLine } from '../../runtime/cli/set-value.js';
 import { EDGES } from './stand-in-shop.js';
 
 const items = (text: string): TrendingItem[] =>
@@ -151,6 +153,31 @@ describe('a stage without a watermark', () => {
   it('does so where edges go round in a circle, too', () => {
     const edges = [...EDGES, { from: 'fallback', to: 'window' }, { from: 'catalogue', to: 'parse-items' }];
     expect(withoutWatermark('catalogue', edges)).toBe('no event time comes here');
+  });
+});
+
+describe('a value that is set in a dead letter', () => {
+  it.each<[typed: string, meant: unknown]>([
+    ['12.5', 12.5],
+    ['-2e3', -2000],
+    ['null', null],
+    ['true', true],
+    ['acme', 'acme'],
+    ['', ''],
+    ['501', 501],
+    ['"501"', '501'],
+    ['" two "', ' two '],
+    ['007', '007'],
+    ['+5', '+5'],
+    ['1e400', '1e400'],
+    ['9007199254740991', 9007199254740991],
+    ['9007199254740993', '9007199254740993'],
+    ['-12345678901234567891', '-12345678901234567891'],
+    ['["a",1]', ['a', 1]],
+    ['["a",12345678901234567891]', '["a",12345678901234567891]'],
+  ])('%s means here what it means on the command line', (typed, meant) => {
+    expect(meantBy(typed)).toEqual(meant);
+    expect(meantOnCommandLine(typed)).toEqual(meant);
   });
 });
 
