@@ -1,7 +1,9 @@
 /** What the page works out by itself: movements, rates, where stages stand, what a typed value means. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Status, TrendingItem } from '../../connectors/http/page/answers.js';
 import { withoutWatermark } from '../../connectors/http/page/event-time.js';
+import { setOut } from '../../connectors/http/page/json-text.js';
 import { questionIn, toHash } from '../../connectors/http/page/question.js';
 import { meantBy } from '../../connectors/http/page/set-value.js';
 import { nextHistory } from '../../connectors/http/page/status-history.js';
@@ -179,6 +181,43 @@ describe('a value that is set in a dead letter', () => {
     expect(meantBy(typed)).toEqual(meant);
     expect(meantOnCommandLine(typed)).toEqual(meant);
   });
+});
+
+describe('the original of a dead letter', () => {
+  it('is set out, and keeps its numbers as they were written', () => {
+    const text = '{"user_id":12345678901234567891, "price":1.10,"a":[1e400,-0.0,{}],"a":[ ],"b":"x, {\\"y\\": [1]}"}';
+    expect(setOut(text)).toBe(
+      [
+        '{',
+        '  "user_id": 12345678901234567891,',
+        '  "price": 1.10,',
+        '  "a": [',
+        '    1e400,',
+        '    -0.0,',
+        '    {}',
+        '  ],',
+        '  "a": [],',
+        '  "b": "x, {\\"y\\": [1]}"',
+        '}',
+      ].join('\n'),
+    );
+  });
+
+  it('is set out as JSON.stringify does it', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = JSON.stringify(value);
+        expect(setOut(text)).toBe(JSON.stringify(JSON.parse(text), undefined, 2));
+      }),
+    );
+  });
+
+  it.each(['', 'view,ann', '{"a":1', '12.50', '"a b"', `${'['.repeat(100)}${']'.repeat(100)}`])(
+    'changes white space alone: %s',
+    (text) => {
+      expect(setOut(text).replace(/\n */g, '')).toBe(text);
+    },
+  );
 });
 
 describe('words', () => {
