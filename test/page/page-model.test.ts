@@ -31,6 +31,15 @@ describe('the trending list', () => {
     expect(movements(91_000 + MINUTE)).toEqual(['c 0', 'd 0']);
   });
 
+  it('forgets what is not said of an item any more', () => {
+    const list = new TrendingHistory();
+    const [a] = items('a');
+    list.takeSnapshot({ revision: 1, items: [{ ...a!, title: 'Anvil', brand: 'acme', price: 9 }] }, 0);
+    list.takeDelta({ revision: 2, from_revision: 1, moved: [{ ...a!, brand: 'acme' }] }, 1_000);
+    const { title, brand, price } = list.list(2_000)[0]!;
+    expect({ title, brand, price }).toEqual({ title: undefined, brand: 'acme', price: undefined });
+  });
+
   it('refuses a change of a list that it does not have', () => {
     const list = new TrendingHistory();
     list.takeSnapshot({ revision: 1, items: items('a') }, 0);
