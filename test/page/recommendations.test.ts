@@ -161,4 +161,23 @@ describe.skipIf(noBrowser)('recommendations, in Chromium', () => {
     await page.getByRole('table', { name: 'Recommendations for bob,' }).waitFor();
     expect(new URL(page.url()).hash).toBe('#user=bob&n=3');
   });
+
+  it('says what a token looks like where it cannot be one', async () => {
+    node.token = 'letmein';
+    const { page, complaints } = await browser.open(node);
+    for (const pasted of ['“letmein”', '"letmein"']) {
+      await page.getByLabel('Bearer token').fill(pasted);
+      await page.getByRole('button', { name: 'Use token' }).click();
+      await page
+        .locator('#token-why', { hasText: 'A token has only letters, digits and - _ . and no quotes.' })
+        .waitFor();
+      await page.getByLabel('Bearer token').fill('wrong');
+      await page.keyboard.press('Enter');
+      await page.locator('#token-why', { hasText: 'The token is not one of ours.' }).waitFor();
+    }
+    await page.getByLabel('Bearer token').fill('Bearer letmein');
+    await page.keyboard.press('Enter');
+    await page.getByRole('table', { name: 'user-0815' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
 });
