@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import type { Change } from '../dead-letter-change.js';
 import { type DeadLetter, DeadLetterQueue } from '../dead-letter-queue.js';
 import { asError, RivuletError } from '../errors.js';
-import { parseExact } from '../exact-json.js';
 import type { RetryOptions } from './commands-jobs.js';
 import { usage } from './exit.js';
 import { withLog } from './nats-link.js';
+import { meantBy } from './set-value.js';
 import { settingsOf } from './settings.js';
 
 interface Retried {
@@ -63,16 +63,10 @@ function changeOf(options: RetryOptions): Change {
   return { kind: 'set', fields: Object.fromEntries(options.set.map(fieldOf)) };
 }
 
-/** `price=12.5` sets a number, `brand=acme` a text, `brand=null` nothing. */
 function fieldOf(text: string): readonly [field: string, value: unknown] {
   const at = text.indexOf('=');
   if (at < 1) throw usage(`--set ${text}: give field=value, as in --set price=12.5`);
-  const [field, value] = [text.slice(0, at), text.slice(at + 1)];
-  try {
-    return [field, parseExact(value)];
-  } catch {
-    return [field, value];
-  }
+  return [text.slice(0, at), meantBy(text.slice(at + 1))];
 }
 
 /** Oldest first, as they came. */

@@ -1,12 +1,16 @@
 /** What the page works out by itself: movements, rates, where stages stand, what a typed value means. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Status, TrendingItem } from '../../connectors/http/page/answers.js';
 import { withoutWatermark } from '../../connectors/http/page/event-time.js';
+import { setOut } from '../../connectors/http/page/json-text.js';
 import { questionIn, toHash } from '../../connectors/http/page/question.js';
+import { meantBy } from '../../connectors/http/page/set-value.js';
 import { nextHistory } from '../../connectors/http/page/status-history.js';
 import { layersOf, layOut, narrowLayersOf } from '../../connectors/http/page/topology-layout.js';
 import { POINTS_MAX, TrendingHistory } from '../../connectors/http/page/trending-list.js';
 import { behind, duration, figure } from '../../connectors/http/page/wording.js';
+import { meantBy as meantOnCommandLine } from '../../runtime/cli/set-value.js';
 import { EDGES } from './stand-in-shop.js';
 
 const items = (text: string): TrendingItem[] =>
@@ -25,6 +29,15 @@ describe('the trending list', () => {
     const movements = (atMs: number) => list.list(atMs).map(({ item_id: id, movement }) => `${id} ${movement}`);
     expect(movements(91_000)).toEqual(['c 2', 'd new']);
     expect(movements(91_000 + MINUTE)).toEqual(['c 0', 'd 0']);
+  });
+
+  it('forgets what is not said of an item any more', () => {
+    const list = new TrendingHistory();
+    const [a] = items('a');
+    list.takeSnapshot({ revision: 1, items: [{ ...a!, title: 'Anvil', brand: 'acme', price: 9 }] }, 0);
+    list.takeDelta({ revision: 2, from_revision: 1, moved: [{ ...a!, brand: 'acme' }] }, 1_000);
+    const { title, brand, price } = list.list(2_000)[0]!;
+    expect({ title, brand, price }).toEqual({ title: undefined, brand: 'acme', price: undefined });
   });
 
   it('refuses a change of a list that it does not have', () => {
@@ -152,6 +165,68 @@ describe('a stage without a watermark', () => {
     const edges = [...EDGES, { from: 'fallback', to: 'window' }, { from: 'catalogue', to: 'parse-items' }];
     expect(withoutWatermark('catalogue', edges)).toBe('no event time comes here');
   });
+});
+
+describe('a value that is set in a dead letter', () => {
+  it.each<[typed: string, meant: unknown]>([
+    ['12.5', 12.5],
+    ['-2e3', -2000],
+    ['null', null],
+    ['true', true],
+    ['acme', 'acme'],
+    ['', ''],
+    ['501', 501],
+    ['"501"', '501'],
+    ['" two "', ' two '],
+    ['007', '007'],
+    ['+5', '+5'],
+    ['1e400', '1e400'],
+    ['9007199254740991', 9007199254740991],
+    ['9007199254740993', '9007199254740993'],
+    ['-12345678901234567891', '-12345678901234567891'],
+    ['["a",1]', ['a', 1]],
+    ['["a",12345678901234567891]', '["a",12345678901234567891]'],
+  ])('%s means here what it means on the command line', (typed, meant) => {
+    expect(meantBy(typed)).toEqual(meant);
+    expect(meantOnCommandLine(typed)).toEqual(meant);
+  });
+});
+
+describe('the original of a dead letter', () => {
+  it('is set out, and keeps its numbers as they were written', () => {
+    const text = '{"user_id":12345678901234567891, "price":1.10,"a":[1e400,-0.0,{}],"a":[ ],"b":"x, {\\"y\\": [1]}"}';
+    expect(setOut(text)).toBe(
+      [
+        '{',
+        '  "user_id": 12345678901234567891,',
+        '  "price": 1.10,',
+        '  "a": [',
+        '    1e400,',
+        '    -0.0,',
+        '    {}',
+        '  ],',
+        '  "a": [],',
+        '  "b": "x, {\\"y\\": [1]}"',
+        '}',
+      ].join('\n'),
+    );
+  });
+
+  it('is set out as JSON.stringify does it', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = JSON.stringify(value);
+        expect(setOut(text)).toBe(JSON.stringify(JSON.parse(text), undefined, 2));
+      }),
+    );
+  });
+
+  it.each(['', 'view,ann', '{"a":1', '12.50', '"a b"', `${'['.repeat(100)}${']'.repeat(100)}`])(
+    'changes white space alone: %s',
+    (text) => {
+      expect(setOut(text).replace(/\n */g, '')).toBe(text);
+    },
+  );
 });
 
 describe('words', () => {

@@ -132,4 +132,52 @@ describe.skipIf(noBrowser)('recommendations, in Chromium', () => {
     await page.getByRole('table', { name: 'user-0815' }).waitFor();
     expect(await page.evaluate(() => JSON.stringify(localStorage))).not.toContain('letmein');
   });
+
+  it('keeps what was typed while a token is asked for, and asks again what was refused', async () => {
+    node.token = 'first';
+    const { page } = await browser.open(node, { hash: '#user=ann&n=5' });
+    const giveToken = async (token: string): Promise<void> => {
+      await page.getByLabel('Bearer token').fill(token);
+      await page.keyboard.press('Enter');
+      await page.getByLabel('Bearer token').waitFor({ state: 'detached' });
+    };
+    await giveToken('first');
+    await page.getByRole('table', { name: 'Recommendations for ann,' }).waitFor();
+    // It expires while someone types.
+    await page.getByLabel('User id').fill('bob');
+    await page.getByLabel('How many').fill('3');
+    node.token = 'second';
+    await page.getByLabel('Bearer token').waitFor();
+    await giveToken('second');
+    await page.getByText('Serving', { exact: true }).waitFor();
+    expect(await page.getByLabel('User id').inputValue()).toBe('bob');
+    expect(await page.getByLabel('How many').inputValue()).toBe('3');
+    // It expires, and who has typed asks.
+    node.faults.set('/reco', { status: 401, reason: 'TOKEN_EXPIRED', detail: 'the token has expired' });
+    await page.getByRole('button', { name: 'Recommend', exact: true }).click();
+    await page.locator('#token-why', { hasText: 'The token has expired.' }).waitFor();
+    node.faults.clear();
+    await giveToken('second');
+    await page.getByRole('table', { name: 'Recommendations for bob,' }).waitFor();
+    expect(new URL(page.url()).hash).toBe('#user=bob&n=3');
+  });
+
+  it('says what a token looks like where it cannot be one', async () => {
+    node.token = 'letmein';
+    const { page, complaints } = await browser.open(node);
+    for (const pasted of ['“letmein”', '"letmein"']) {
+      await page.getByLabel('Bearer token').fill(pasted);
+      await page.getByRole('button', { name: 'Use token' }).click();
+      await page
+        .locator('#token-why', { hasText: 'A token has only letters, digits and - _ . and no quotes.' })
+        .waitFor();
+      await page.getByLabel('Bearer token').fill('wrong');
+      await page.keyboard.press('Enter');
+      await page.locator('#token-why', { hasText: 'The token is not one of ours.' }).waitFor();
+    }
+    await page.getByLabel('Bearer token').fill('Bearer letmein');
+    await page.keyboard.press('Enter');
+    await page.getByRole('table', { name: 'user-0815' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
 });

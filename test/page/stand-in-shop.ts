@@ -237,7 +237,6 @@ export class StandInShop {
       price: item.price,
       window_start: iso(this.nowMs - 3_600_000),
       window_end: iso(this.nowMs - 3_300_000),
-      rows: 1,
       stored_at: iso(this.nowMs - i * 61_000),
     }));
   }

@@ -1,12 +1,23 @@
 /** That the page fits: on a phone, enlarged, and with all of the pipeline drawn. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { allThere, browsing, noBrowser } from './browser.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForAll } from './stand-in-nodes.js';
 
 const isWide = (page: Page): Promise<boolean> =>
   page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+
+/** What of the panels has text that stands out of them to the right. */
+const wideIn = (page: Page, selector: string): Promise<string[]> =>
+  page.locator(selector).evaluateAll((panels) =>
+    panels.flatMap((panel) => {
+      const { right } = panel.getBoundingClientRect();
+      return [...panel.querySelectorAll('code, .title, .category, .hint, button')]
+        .filter((one) => !one.matches('.unseen *') && one.getBoundingClientRect().right > right + 0.5)
+        .map((one) => `${panel.className}: ${one.outerHTML.slice(0, 80)}`);
+    }),
+  );
 
 /** What of the pipeline cannot be seen, not even by scrolling it; and what lies over something else. */
 const outsideOfMap = (page: Page): Promise<string[]> =>
@@ -58,6 +69,32 @@ describe.skipIf(noBrowser)('the page at any width, in Chromium', () => {
     expect(await isWide(page)).toBe(false);
     // What stands in the drawing stands within it.
     expect(await outsideOfMap(page)).toEqual([]);
+  });
+
+  it.each([
+    [320, 'user'.repeat(64), 'item'.repeat(64)],
+    [375, 'c0ffee42'.repeat(8), 'ba5eba11'.repeat(8)],
+    [768, 'user'.repeat(64), 'item'.repeat(64)],
+    [1280, 'user'.repeat(64), 'item'.repeat(64)],
+  ])('is not wider than %d pixels with ids of any length, named or not', async (width, user, id) => {
+    const { shop } = node;
+    const { items } = shop;
+    onTestFinished(() => void Object.assign(shop, { items }));
+    const renamed = items.map((item, i) => ({
+      ...item,
+      item_id: `${id.slice(2)}${10 + i}`,
+      title: i === 0 ? undefined : item.title,
+    }));
+    Object.assign(shop, { items: renamed });
+    const { page } = await browser.open(node, { viewport: { width, height: 800 }, hash: `#user=${user}` });
+    await page.getByRole('table', { name: `Recommendations for ${user}` }).waitFor();
+    await allThere(page);
+    expect(await wideIn(page, '.panel')).toEqual([]);
+    expect(await isWide(page)).toBe(false);
+    await page.getByRole('tab', { name: /Late events/ }).click();
+    await page.getByRole('table', { name: 'Late events' }).waitFor();
+    expect(await wideIn(page, '.panel')).toEqual([]);
+    expect(await isWide(page)).toBe(false);
   });
 
   it('is not wider than 320 pixels with the longest words in its head, which leaves the rest its room', async () => {

@@ -123,7 +123,6 @@ export type LateEvent = {
   readonly price?: number;
   readonly window_start?: string;
   readonly window_end?: string;
-  readonly rows?: number;
   readonly stored_at: string;
 };
 

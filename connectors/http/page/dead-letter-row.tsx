@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { DeadLetter } from './answers.js';
 import { Icon } from './icons.js';
+import { setOut } from './json-text.js';
 import { Mending } from './mending.js';
 import { announce, Notice, Spinner } from './panel.js';
 import { faultOf, postJson, query, type RequestFault } from './server.js';
@@ -112,9 +113,5 @@ function sourceOf({ subject, sequence, file, line, index }: DeadLetter): string 
 /** JSON is set out for reading; anything else is as it came. */
 function originalOf({ original, original_base64: base64 }: DeadLetter): string {
   if (original === undefined) return base64 === undefined ? 'It was not kept.' : `no text; in base64:\n${base64}`;
-  try {
-    return JSON.stringify(JSON.parse(original), undefined, 2);
-  } catch {
-    return original;
-  }
+  return setOut(original);
 }

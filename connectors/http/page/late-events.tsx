@@ -2,9 +2,9 @@
 import type { LateEvent } from './answers.js';
 import { FaultNotice } from './panel.js';
 import { ListFrame, usePagedList } from './paged-list.js';
-import { categoryPath, count, moment, price, UNKNOWN } from './wording.js';
+import { categoryPath, moment, price, UNKNOWN } from './wording.js';
 
-const COLUMNS = ['Came', 'User', 'Item', 'What', 'Category', 'Price', 'Window that was closed', 'Rows'];
+const COLUMNS = ['Came', 'User', 'Item', 'What', 'Category', 'Price', 'Window that was closed'];
 
 export function LateEvents() {
   const { items, fault, frame } = usePagedList<LateEvent>({ path: '/late-events' });
@@ -53,5 +53,4 @@ const cellsOf = (event: LateEvent) => [
   event.category === undefined ? UNKNOWN : categoryPath(event.category),
   event.price === undefined ? UNKNOWN : price(event.price),
   event.window_start === undefined ? UNKNOWN : `${moment(event.window_start)} – ${moment(event.window_end)}`,
-  count(event.rows),
 ];

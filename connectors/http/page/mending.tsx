@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import type { DeadLetter } from './answers.js';
 import { Icon } from './icons.js';
 import { Spinner } from './panel.js';
+import { meantBy } from './set-value.js';
 
 const FIELDS_MAX = 20;
 const FIELDS = ['event_type', 'event_time', 'user_id', 'item_id', 'category_code', 'brand', 'price', 'rating'];
@@ -29,7 +30,10 @@ export function Mending({ letter, busy, onRetry }: MendingProps) {
   return (
     <form class="mending" onSubmit={onSubmit} noValidate aria-label="Mend the event">
       <h3>Mend it</h3>
-      <p class="hint">A number is set as a number, null sets nothing, anything else is text.</p>
+      <p class="hint">
+        12.5 is set as a number, null sets nothing, anything else is text. A text that looks like a number goes in
+        quotes: "501".
+      </p>
       {changes.map(({ field, value }, i) => (
         <div class="change" key={i}>
           <input
@@ -77,11 +81,4 @@ export function Mending({ letter, busy, onRetry }: MendingProps) {
       </div>
     </form>
   );
-}
-
-/** `12.5` a number, `null` nothing, `acme` a text. */
-export function meantBy(value: string): unknown {
-  const text = value.trim();
-  if (text === 'null') return null;
-  return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : text;
 }

@@ -18,13 +18,17 @@ export function RecommendationsPanel() {
   const [question, setQuestion] = useState<Question>(questionIn(location.hash) ?? EMPTY);
   const [shown, setShown] = useState<Shown>({ busy: false });
   const running = useRef<AbortController>(undefined);
+  /** Asks again what has no answer yet, or was refused for want of a token. */
+  const unanswered = useRef<() => void>(undefined);
 
   const ask = async (path: string, toQuestion: (answer: Recommendations) => Question): Promise<void> => {
     running.current?.abort();
     const mine = (running.current = new AbortController());
+    unanswered.current = () => void ask(path, toQuestion);
     setShown((before) => ({ ...before, busy: true }));
     try {
       const answer = await getJson<Recommendations>(path, { signal: mine.signal });
+      unanswered.current = undefined;
       setShown({ answer, busy: false });
       announce(`${plural(answer.items.length, 'recommendation')} for ${answer.user_id}.`);
       const answered = toQuestion(answer);
@@ -34,7 +38,9 @@ export function RecommendationsPanel() {
     } catch (error) {
       // An answer to the question before this one, or of a page that is gone.
       if (mine.signal.aborted) return;
-      setShown({ fault: faultOf(error), busy: false });
+      const fault = faultOf(error);
+      setShown({ fault, busy: false });
+      if (fault.status !== 401) unanswered.current = undefined;
     }
   };
   const askFor = (asked: Question): Promise<void> => {
@@ -62,7 +68,7 @@ export function RecommendationsPanel() {
     };
     begin();
     addEventListener('hashchange', onHash);
-    const forget = tokenAsked.listen(() => tokenAsked.value === undefined && begin());
+    const forget = tokenAsked.listen(() => tokenAsked.value === undefined && unanswered.current?.());
     return () => {
       removeEventListener('hashchange', onHash);
       forget();

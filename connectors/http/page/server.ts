@@ -9,6 +9,7 @@ import { Cell } from './cell.js';
 
 const REQUEST_MS_MAX = 8_000;
 const TOKEN_KEY = 'rivulet.token';
+const TOKEN = /^[\w.-]*$/;
 
 /** Why a token is asked for; `undefined`: none is. */
 export const tokenAsked = new Cell<string | undefined>(undefined);
@@ -42,8 +43,11 @@ let token = sessionStorage.getItem(TOKEN_KEY) ?? '';
 
 /** Whether the server takes it; then it is kept for as long as the tab is open. Throws when that cannot be found out. */
 export async function tryToken(candidate: string): Promise<RequestFault | undefined> {
+  const bare = candidate.trim().replace(/^bearer\s+/i, '');
+  // A browser sends no other signs in a header, or throws in words of its own.
+  if (!TOKEN.test(bare)) return new RequestFault('A token has only letters, digits and - _ . and no quotes.', 0);
   const before = token;
-  token = candidate.trim().replace(/^bearer\s+/i, '');
+  token = bare;
   try {
     await getJson('/status');
   } catch (error) {

@@ -46,8 +46,8 @@ export class TrendingHistory {
     if (delta.from_revision !== this.revision) throw new Error('A change of the list is missing.');
     for (const id of delta.left ?? []) this.items.delete(id);
     const changed = [...(delta.entered ?? []), ...(delta.moved ?? [])];
-    // A change names what changed; what stays (its title) is not said again.
-    for (const item of changed) this.items.set(item.item_id, { ...this.items.get(item.item_id), ...item });
+    // Each is said whole: what is not said of it (its title) is not there any more.
+    for (const item of changed) this.items.set(item.item_id, item);
     this.revision = delta.revision;
     this.note(delta.as_of, changed, atMs);
   }
