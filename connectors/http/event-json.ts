@@ -61,6 +61,8 @@ const TYPES = new Map(
   }),
 );
 export const EVENT_TYPE_NAMES: readonly string[] = [...TYPES.keys()].filter((name) => !name.startsWith('EVENT_'));
+/** Any way in which a text may name one. */
+export const EVENT_TYPE_TEXTS: readonly string[] = [...TYPES.keys()];
 
 const SHOWN_CHARS_MAX = 40;
 
