@@ -42,16 +42,16 @@ export const EVENT_FIELDS: readonly string[] = FIELDS.map(([name]) => name);
 const BY_NAME = new Map(FIELDS.flatMap((field) => [[field[0], field] as const, [field[1], field] as const]));
 
 /** As others call what we have, where a name alone is not near enough. */
-const MEANT: Readonly<Record<string, string>> = {
-  product_id: 'item_id',
-  movie_id: 'item_id',
-  movieId: 'item_id',
-  user_session: 'session_id',
-  timestamp: 'event_time',
-  time: 'event_time',
-  event_ts: 'event_time',
-  category: 'category_code',
-};
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['product_id', 'item_id'],
+  ['movie_id', 'item_id'],
+  ['movieId', 'item_id'],
+  ['user_session', 'session_id'],
+  ['timestamp', 'event_time'],
+  ['time', 'event_time'],
+  ['event_ts', 'event_time'],
+  ['category', 'category_code'],
+]);
 
 /** The types as they are called in events, and by their names in the enum. */
 const TYPES = new Map(
@@ -90,7 +90,7 @@ export function eventOf(value: unknown): Event | FieldViolation {
 }
 
 function unknownField(name: string): string {
-  const meant = MEANT[name] ?? nearest(name, EVENT_FIELDS);
+  const meant = MEANT.get(name) ?? nearest(name, EVENT_FIELDS);
   return `is no field of an event${meant === undefined ? `: it has ${EVENT_FIELDS.join(', ')}` : `: did you mean ${meant}?`}`;
 }
 
