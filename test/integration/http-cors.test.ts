@@ -33,6 +33,21 @@ describe('a page of a site that is on the list', () => {
     }
   });
 
+  it('has each header that its answer depends on named to caches', async () => {
+    const { ask } = await httpFacade({ origins: [SHOP] });
+    for (const [path, header] of [
+      ['/', 'accept'],
+      ['/ui/', 'accept-encoding'],
+      ['/docs/', 'accept-encoding'],
+      ['/docs/swagger-ui.css', 'accept-encoding'],
+    ] as const) {
+      for (const asked of [from(SHOP), {}]) {
+        const vary = (await ask(path, asked)).headers.vary?.toLowerCase().split(/, */);
+        expect(vary, path).toEqual(expect.arrayContaining(['origin', header]));
+      }
+    }
+  });
+
   it('may ask whether it may send, also where tokens are asked for: a browser has none at that point', async () => {
     const auth = { ...RULES, keys: { file: keyFile(keySet(await signingKey('k1'))).path } };
     for (const more of [{}, { auth }]) {
