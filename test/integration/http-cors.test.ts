@@ -132,6 +132,15 @@ describe('our own page', () => {
     }
   });
 
+  it('may call the node by its names in any case', async () => {
+    const { ask, port } = await httpFacade({ origins: [SHOP] });
+    for (const host of [`LOCALHOST:${port}`, 'LocalHost', 'Shop.Example.COM']) {
+      expect((await ask('/reco/512', { headers: { host } })).status, host).toBe(200);
+      const origin = `http://${host.toLowerCase()}`;
+      expect((await ask('/events', sent({ host, origin }))).status, host).toBe(200);
+    }
+  });
+
   it('is not one whose name leads here all of a sudden', async () => {
     const { ask } = await httpFacade({ origins: [SHOP] });
     for (const host of ['evil.example', 'evil.example:8080', '127.0.0.1.evil.example', 'localhost.evil.example']) {
