@@ -14,6 +14,7 @@ import { type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import type { EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { type Event, EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { nearest } from '../../runtime/config-nearest.js';
+import { cutText } from '../facade/cut-text.js';
 import type { FieldViolation } from '../facade/fault.js';
 import { shownValue } from './shown-value.js';
 
@@ -78,7 +79,7 @@ export function eventOf(value: unknown): Event | FieldViolation {
   const init: Partial<Record<Key, unknown>> = {};
   for (const [name, given] of Object.entries(value)) {
     const field = BY_NAME.get(name);
-    if (field === undefined) return { field: name.slice(0, SHOWN_CHARS_MAX), description: unknownField(name) };
+    if (field === undefined) return { field: cutText(name, SHOWN_CHARS_MAX), description: unknownField(name) };
     if (given === null) continue;
     const [usual, key, kind] = field;
     if (key in init) return { field: usual, description: `is given twice, as ${usual} and as ${key}` };
