@@ -66,7 +66,8 @@ export function fromFile(path: string, cwd: string, problems: string[]): GivenVa
       if (!isObject(value)) problems.push(`${key === '' ? 'it' : key} (${path}) must be a JSON object`);
       else for (const [name, inner] of Object.entries(value)) take(key === '' ? name : `${key}.${name}`, inner);
     } else if (key !== '$schema') {
-      problems.push(unknownKey(key, path));
+      // An object is what a group holds: one may have been meant.
+      problems.push(unknownKey(key, path, isObject(value) ? [...byKey.keys(), ...groups] : byKey.keys()));
     }
   };
   take('', readJson(path, cwd));
@@ -84,9 +85,14 @@ function readJson(path: string, cwd: string): unknown {
   }
 }
 
-export function unknownKey(key: string, where: string): string {
-  const meant = nearest(key, [...byKey.keys(), ...groups]);
+function unknownKey(key: string, where: string, candidates: Iterable<string>): string {
+  const meant = nearest(key, candidates);
   return `there is no key ${key} (${where})${meant === undefined ? '' : `: did you mean ${meant}?`}`;
+}
+
+function noKeyButGroup(group: string, where: string): string {
+  const keys = [...byKey.keys()].filter((key) => key.startsWith(`${group}.`));
+  return `${group} (${where}) is a group: set ${keys.join(', ')}`;
 }
 
 /** An empty variable is one that is not set, as compose files have them. */
@@ -114,7 +120,8 @@ export function fromFlags(flags: readonly FlagValue[], problems: string[]): Give
   for (const { key, value, bySet } of flags) {
     const known = byKey.get(key);
     const name = bySet ? `--set ${key}` : flagOf(key);
-    if (known === undefined) problems.push(unknownKey(key, '--set'));
+    if (known === undefined)
+      problems.push(groups.has(key) ? noKeyButGroup(key, '--set') : unknownKey(key, '--set', byKey.keys()));
     else if (known.secret === true) {
       problems.push(`${key} (${name}) is secret, and others can see command lines: give it in ${known.variable}`);
     } else values.set(key, { value: typed(known, value), origin: { kind: 'flag', name } });

@@ -20,6 +20,7 @@ import { asError, reactionOf, transient } from '../../runtime/errors.js';
 import type { TraceHeaders } from '../../runtime/trace-context.js';
 import type { CallDesk } from './call-desk.js';
 import { spanOf } from './call-span.js';
+import { cutText } from '../facade/cut-text.js';
 import { soundEvent } from '../facade/event-fields.js';
 import type { EventPublisher } from '../facade/ports.js';
 import { asBuffer } from './service-definition.js';
@@ -162,7 +163,7 @@ export class PublishCall {
   private reject(index: number, field: string, reason: string): void {
     this.rejected++;
     if (this.errors.length === ERRORS_MAX) return;
-    this.errors.push({ index: BigInt(index), field, reason: reason.slice(0, REASON_CHARS_MAX) });
+    this.errors.push({ index: BigInt(index), field, reason: cutText(reason, REASON_CHARS_MAX) });
   }
 
   private fail(fault: Fault, index: number): void {

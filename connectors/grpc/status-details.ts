@@ -18,6 +18,7 @@ import {
   RetryInfoSchema,
 } from '../../proto/gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../../proto/gen/google/rpc/status_pb.js';
+import { cutText } from '../facade/cut-text.js';
 import type { Fault, FieldViolation } from '../facade/fault.js';
 import { asBuffer } from './service-definition.js';
 
@@ -137,6 +138,6 @@ function readable<T>(read: () => T | undefined): T | undefined {
 
 /** A message that fits a header: short, and without the half characters that grpc-js throws on. */
 function clean(message: string): string {
-  const short = message.length > MESSAGE_CHARS_MAX ? `${message.slice(0, MESSAGE_CHARS_MAX - 1)}…` : message;
+  const short = message.length > MESSAGE_CHARS_MAX ? `${cutText(message, MESSAGE_CHARS_MAX - 1)}…` : message;
   return Buffer.from(short, 'utf8').toString('utf8');
 }

@@ -4,6 +4,7 @@ import { noBody } from './fields.js';
 import { healthAnswer } from './health-report.js';
 import type { NodeReports } from './ports.js';
 import { problemSchema } from './problem.js';
+import { varyBy } from './validators.js';
 import type { App } from './zod-provider.js';
 
 const DESCRIPTION = 'A real-time recommendation engine: events in, recommendations and trending lists out.';
@@ -52,7 +53,7 @@ export function aboutRoutes(app: App, reports: NodeReports): void {
       },
     },
     (request, reply) => {
-      reply.header('vary', 'accept');
+      varyBy(reply, 'accept');
       if (prefersHtml(request.headers.accept)) void reply.redirect(PAGE, 303);
       else
         void reply.send({ name: 'rivulet', version: reports.version, description: DESCRIPTION, links: { ...LINKS } });

@@ -18,6 +18,7 @@ import type { FaultLog } from './fault-log.js';
 import type { Gate } from './gate.js';
 import type { HttpLimits } from './http-limits.js';
 import { KnownPaths } from './known-paths.js';
+import { LingeringConnections } from './lingering-connections.js';
 import { headersOf, notFound, PROBLEM_TYPE, problemOf, Refused } from './problem.js';
 import { malformed, refusedBy } from './refusals.js';
 import type { RequestTally } from './request-tally.js';
@@ -89,6 +90,11 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.decorateRequest('beganMs', 0);
   app.decorateRequest('route');
   const paths = new KnownPaths();
+  const lingering = new LingeringConnections(limits.requestMsMax);
+  app.addHook('preClose', (done) => {
+    lingering.close();
+    done();
+  });
   app.addHook('onRoute', (route) => {
     paths.add(route.method, route.url);
     const name = `${[route.method].flat().join(',')} ${route.url.replaceAll(/:(\w+)/g, '{$1}')}`;
@@ -119,6 +125,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.addHook('onSend', (request, reply, payload, done) => {
     // Who keeps a connection for its next request would hold up the stop.
     if (isStopping()) reply.header('connection', 'close');
+    lingering.watch(request.raw, reply.raw);
     tally.ended(request, reply.statusCode);
     done(null, payload);
   });

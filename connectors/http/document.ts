@@ -40,6 +40,8 @@ export interface DocumentFacts {
   readonly version: string;
   readonly asksForTokens: boolean;
   readonly asksForCertificates: boolean;
+  /** Then it is asked by no name but those of loopback and of the allow-list (A4, gate.ts). */
+  readonly isLoopback: boolean;
 }
 
 type Json = Record<string, unknown>;
@@ -159,15 +161,17 @@ class Document {
   }
 
   /** What the frame (app.ts, gate.ts) can answer for any such route. */
-  private frameStatuses(method: string, { schema, config }: DocumentedRoute): number[] {
-    const { params, querystring, headers, body } = schema!;
+  private frameStatuses(method: string, { config }: DocumentedRoute): number[] {
     const { isOpen = false, isPage = false } = config ?? {};
-    const { asksForTokens, asksForCertificates } = this.facts;
+    const { asksForTokens, asksForCertificates, isLoopback } = this.facts;
     const isAsked = asksForCertificates || (asksForTokens && !isPage);
+    const isSent = method !== 'GET';
     return [
-      ...([params, querystring, headers, body].some((one) => one !== undefined) ? [400] : []),
+      // What HTTP asks of any request.
+      ...[400, 415, 417, 431],
       ...(isAsked && !isOpen ? [401] : []),
-      ...(method === 'GET' ? [] : [403, 408, 413, 415]),
+      ...(isSent || (isLoopback && !isOpen) ? [403] : []),
+      ...(isSent ? [408, 413] : []),
       ...(isOpen ? [] : [429, 503]),
       500,
     ];

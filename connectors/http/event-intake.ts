@@ -10,6 +10,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { asError, reactionOf } from '../../runtime/errors.js';
 import type { TraceHeaders } from '../../runtime/trace-context.js';
+import { cutText } from '../facade/cut-text.js';
 import { checkedEvent } from '../facade/event-fields.js';
 import type { EventPublisher } from '../facade/ports.js';
 import type { ReadEvent } from './event-body.js';
@@ -122,7 +123,7 @@ class EventIntake {
 
   private reject(index: number, field: string, reason: string): void {
     this.rejected++;
-    if (this.errors.length < ERRORS_MAX) this.errors.push({ index, field, reason: reason.slice(0, REASON_CHARS_MAX) });
+    if (this.errors.length < ERRORS_MAX) this.errors.push({ index, field, reason: cutText(reason, REASON_CHARS_MAX) });
   }
 
   private fail(error: unknown, index: number): void {

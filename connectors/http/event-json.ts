@@ -14,6 +14,7 @@ import { type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import type { EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { type Event, EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { nearest } from '../../runtime/config-nearest.js';
+import { cutText } from '../facade/cut-text.js';
 import type { FieldViolation } from '../facade/fault.js';
 import { shownValue } from './shown-value.js';
 
@@ -42,16 +43,16 @@ export const EVENT_FIELDS: readonly string[] = FIELDS.map(([name]) => name);
 const BY_NAME = new Map(FIELDS.flatMap((field) => [[field[0], field] as const, [field[1], field] as const]));
 
 /** As others call what we have, where a name alone is not near enough. */
-const MEANT: Readonly<Record<string, string>> = {
-  product_id: 'item_id',
-  movie_id: 'item_id',
-  movieId: 'item_id',
-  user_session: 'session_id',
-  timestamp: 'event_time',
-  time: 'event_time',
-  event_ts: 'event_time',
-  category: 'category_code',
-};
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['product_id', 'item_id'],
+  ['movie_id', 'item_id'],
+  ['movieId', 'item_id'],
+  ['user_session', 'session_id'],
+  ['timestamp', 'event_time'],
+  ['time', 'event_time'],
+  ['event_ts', 'event_time'],
+  ['category', 'category_code'],
+]);
 
 /** The types as they are called in events, and by their names in the enum. */
 const TYPES = new Map(
@@ -61,6 +62,8 @@ const TYPES = new Map(
   }),
 );
 export const EVENT_TYPE_NAMES: readonly string[] = [...TYPES.keys()].filter((name) => !name.startsWith('EVENT_'));
+/** Any way in which a text may name one. */
+export const EVENT_TYPE_TEXTS: readonly string[] = [...TYPES.keys()];
 
 const SHOWN_CHARS_MAX = 40;
 
@@ -76,7 +79,7 @@ export function eventOf(value: unknown): Event | FieldViolation {
   const init: Partial<Record<Key, unknown>> = {};
   for (const [name, given] of Object.entries(value)) {
     const field = BY_NAME.get(name);
-    if (field === undefined) return { field: name.slice(0, SHOWN_CHARS_MAX), description: unknownField(name) };
+    if (field === undefined) return { field: cutText(name, SHOWN_CHARS_MAX), description: unknownField(name) };
     if (given === null) continue;
     const [usual, key, kind] = field;
     if (key in init) return { field: usual, description: `is given twice, as ${usual} and as ${key}` };
@@ -88,7 +91,7 @@ export function eventOf(value: unknown): Event | FieldViolation {
 }
 
 function unknownField(name: string): string {
-  const meant = MEANT[name] ?? nearest(name, EVENT_FIELDS);
+  const meant = MEANT.get(name) ?? nearest(name, EVENT_FIELDS);
   return `is no field of an event${meant === undefined ? `: it has ${EVENT_FIELDS.join(', ')}` : `: did you mean ${meant}?`}`;
 }
 

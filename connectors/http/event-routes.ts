@@ -1,13 +1,14 @@
 /** POST /events: one event or many, answered when they are stored; what is wrong with one is said by its place. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
 import type { Clock } from '../../runtime/ports.js';
 import { contextOf, type TraceHeaders, traceHeaders } from '../../runtime/trace-context.js';
 import { faultOf, type FieldViolation, invalidFields } from '../facade/fault.js';
 import type { EventPublisher } from '../facade/ports.js';
 import { type EventBody, jsonBody, jsonLinesBody } from './event-body.js';
 import { type EventError, type Intake, takeIn } from './event-intake.js';
-import { EVENT_TYPE_NAMES } from './event-json.js';
+import { EVENT_TYPE_NAMES, EVENT_TYPE_TEXTS } from './event-json.js';
 import type { Gate } from './gate.js';
 import type { HttpLimits } from './http-limits.js';
 import { problemSchema, Refused } from './problem.js';
@@ -22,33 +23,49 @@ export interface EventPorts {
 const EVENTS_MAX = 10_000;
 const JSON_LINES = /^application\/(x-)?(ndjson|jsonl|json-?lines)\s*(;|$)/i;
 
-const id = (about: string) => z.union([z.string().max(256), z.int()]).describe(about);
-const text = z.string().optional();
+/** As `event_type` may say it. */
+const RATING_TYPES = ['rating', 'EVENT_TYPE_RATING', EventType.RATING];
+const NAME_CHARS_MAX = 256;
+/** Of what may be left out: null is as a field that is not there. */
+const id = z.union([z.string().max(NAME_CHARS_MAX), z.int()]).nullish();
+const requiredId = z.union([z.string().min(1).max(NAME_CHARS_MAX), z.int()]);
+const name = z.string().max(NAME_CHARS_MAX).nullish();
+const text = z.string().nullish();
 
 /** For who reads the documents; events are checked one by one (event-json.ts). */
 const event = z
   .strictObject({
-    event_id: id('A second event with the same id is counted as a duplicate and dropped').optional(),
-    event_type: z.enum(EVENT_TYPE_NAMES as [string, ...string[]]),
+    event_id: id.describe('A second event with the same id is counted as a duplicate and dropped'),
+    event_type: z
+      .union([z.enum(EVENT_TYPE_TEXTS as [string, ...string[]]), z.int().min(1).max(EVENT_TYPE_NAMES.length)])
+      .describe(`${EVENT_TYPE_NAMES.join(', ')}; also as rivulet.v1.EventType has it, by name or number`),
     event_time: z
-      .union([z.string().meta({ format: 'date-time' }), z.number()])
-      .describe('ISO-8601, or epoch seconds or milliseconds'),
-    user_id: id('Who did it; a whole number is kept as text'),
-    item_id: id('To which item'),
-    category_code: text.describe('Dotted path, the widest first: electronics.audio.headphone'),
-    brand: text,
-    price: z.number().min(0).optional(),
-    session_id: id('The visit that it is part of').optional(),
-    rating: z.number().min(0.5).max(5).optional().describe('Required when event_type is rating'),
+      .union([z.string(), z.number().min(0)])
+      .describe(
+        'ISO-8601: 2026-01-02T03:04:05.678Z, 2026-01-02 03:04:05 UTC, 2026-01-02, with an offset, or with none for UTC; or epoch seconds below 10^11, milliseconds from there on',
+      ),
+    user_id: requiredId.describe('Who did it; a whole number is kept as text'),
+    item_id: requiredId.describe('To which item'),
+    category_code: name.describe('Dotted path, the widest first: electronics.audio.headphone'),
+    brand: name,
+    price: z.number().min(0).nullish(),
+    session_id: id.describe('The visit that it is part of'),
+    rating: z.number().min(0.5).max(5).nullish().describe('Required when event_type is rating'),
     page_url: text,
     device_type: text,
     click_type: text,
     referrer: text,
-    review_text: z.string().max(5_000).optional(),
+    review_text: z.string().max(5_000).nullish(),
   })
   .meta({
     id: 'Event',
+    description:
+      'Names may also be in camelCase (eventType, userId), each once. Ids, category_code and brand have at most 256 bytes of UTF-8, and no control characters.',
     examples: [{ event_type: 'view', event_time: '2026-01-02T03:04:05.678Z', user_id: 'u1', item_id: 'i1' }],
+    ...{
+      if: { properties: { event_type: { enum: RATING_TYPES } }, required: ['event_type'] },
+      then: { properties: { rating: { type: 'number' } }, required: ['rating'] },
+    },
   });
 
 const outcome = z

@@ -95,8 +95,10 @@ export class Gate {
 
   private strangeName({ headers: { host = '' } }: IncomingMessage): Refused | undefined {
     if (host === '' || host === this.usualHost) return undefined;
-    const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-    if (!isLoopback(name) && !this.knownHosts.has(host)) return unknownHost(host);
+    // Names of hosts have no case; the allow-list's are in lower case, as URL has them.
+    const plain = host.toLowerCase();
+    const name = plain.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    if (!isLoopback(name) && !this.knownHosts.has(plain)) return unknownHost(host);
     this.usualHost = host;
     return undefined;
   }
@@ -104,7 +106,7 @@ export class Gate {
   private foreignPage({ headers: { origin, host = '' } }: IncomingMessage): Refused | undefined {
     if (origin === undefined || this.options.origins.has(origin)) return undefined;
     // Not the scheme: a proxy in front may be who speaks TLS.
-    return URL.canParse(origin) && new URL(origin).host === host ? undefined : foreignOrigin(origin);
+    return URL.canParse(origin) && new URL(origin).host === host.toLowerCase() ? undefined : foreignOrigin(origin);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notFound } from './problem.js';
 import type { StaticFiles } from './static-files.js';
+import { varyBy } from './validators.js';
 import type { App } from './zod-provider.js';
 
 /** Swagger UI writes style attributes; scripts are files, as everywhere. */
@@ -18,8 +19,10 @@ export function fileRoutes(
   const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?', 1)[0]!;
     if (path === prefix && isRelative) return reply.redirect(`.${prefix}/`, 308);
-    const { status, headers, body } = files(path.slice(prefix.length), request.raw);
+    const { status, headers: all, body } = files(path.slice(prefix.length), request.raw);
     if (status === 404) throw notFound('NOT_FOUND', `there is nothing at ${path}: see ${prefix}/`);
+    const { vary, ...headers } = all;
+    if (vary !== undefined) varyBy(reply, vary);
     return reply.code(status).headers(headers).send(body);
   };
   // With and without the slash; the star of the other stands for something.

@@ -5,6 +5,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
+import { cutText } from '../facade/cut-text.js';
 import type { Fault, FaultCode } from '../facade/fault.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -73,7 +74,7 @@ export function problemOf({ fault, status }: Refused, instance: string, requestI
     type: 'about:blank',
     title: STATUS_CODES[status] ?? 'Refused',
     status,
-    detail: message.length > DETAIL_CHARS_MAX ? `${message.slice(0, DETAIL_CHARS_MAX - 1)}…` : message,
+    detail: message.length > DETAIL_CHARS_MAX ? `${cutText(message, DETAIL_CHARS_MAX - 1)}…` : message,
     instance,
     reason,
     request_id: requestId,

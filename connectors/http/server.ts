@@ -131,6 +131,7 @@ function routes(
     version: options.reports.version,
     asksForTokens: options.auth !== undefined,
     asksForCertificates: options.tls?.clientCaPath !== undefined,
+    isLoopback: isLoopback(options.host ?? LOOPBACK),
   });
   const { reports, trending, publisher, operations, clock } = options;
   aboutRoutes(app, reports);

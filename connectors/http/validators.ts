@@ -19,6 +19,12 @@ export const isKnownTag = (given: string, etag: string): boolean =>
 
 const strong = (tag: string): string => tag.replace(/^W\//, '');
 
+/** Says that the answer depends on this header too: on that of the origin it may depend already (CORS). */
+export function varyBy(reply: FastifyReply, header: string): void {
+  const before = reply.getHeader('vary');
+  reply.header('vary', before === undefined ? header : `${[before].flat().join(', ')}, ${header}`);
+}
+
 /** Sends JSON text with its ETag, or says that the asker has it. What is asked for again is looked at again: it changes by the second. */
 export function sendJson(
   request: FastifyRequest,

@@ -9,6 +9,7 @@ import { EVENT_TYPES } from '../../actors/model.js';
 import type { FileRecord } from '../../connectors/csv/read-records.js';
 import { utf8 } from '../bytes.js';
 import { eventSubject } from '../main-publisher.js';
+import { csvNumber } from './csv-number.js';
 
 export interface EventMessage {
   readonly subject: string;
@@ -49,7 +50,8 @@ function fromCsv(row: Readonly<Record<string, string>>): Fields {
   for (const [name, text] of Object.entries(row)) {
     if (text === '') continue;
     const isNumber = NUMERIC.has(name) || (TIMES.has(name) && /^\d+(\.\d+)?$/.test(text));
-    fields[name] = isNumber && Number.isFinite(Number(text)) ? Number(text) : text;
+    const value = isNumber ? csvNumber(text) : text;
+    if (value !== undefined) fields[name] = value;
   }
   return fields;
 }

@@ -8,6 +8,7 @@ import { ITEM_FIELDS, ITEM_NAMES } from '../../actors/formats/item-fields.js';
 import type { FileRecord } from '../../connectors/csv/read-records.js';
 import { utf8 } from '../bytes.js';
 import { itemSubject } from '../main-publisher.js';
+import { csvNumber } from './csv-number.js';
 import type { EventMessage } from './event-message.js';
 
 export const UNKNOWN_ITEM_SUBJECT = 'rivulet.items.unknown';
@@ -47,8 +48,10 @@ function fromCsv(row: Readonly<Record<string, string>>): Fields {
   const fields: Record<string, unknown> = {};
   for (const [name, text] of Object.entries(row)) {
     if (text === '') continue;
-    if (NUMERIC.has(name) && Number.isFinite(Number(text))) fields[name] = Number(text);
-    else fields[name] = FLAGS.has(name) && FLAG.test(text) ? text.toLowerCase() === 'true' : text;
+    if (NUMERIC.has(name)) {
+      const number = csvNumber(text);
+      if (number !== undefined) fields[name] = number;
+    } else fields[name] = FLAGS.has(name) && FLAG.test(text) ? text.toLowerCase() === 'true' : text;
   }
   return fields;
 }

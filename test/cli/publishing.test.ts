@@ -73,6 +73,29 @@ describe('a row of a CSV file', () => {
   });
 });
 
+describe('a number in a CSV file', () => {
+  it.each([
+    ['35.79', 35.79],
+    [' 35.79 ', 35.79],
+    ['-1', -1],
+    ['.5', 0.5],
+    ['1e-05', 0.00001],
+    [' ', undefined],
+    ['\t', undefined],
+    ['0x10', '0x10'],
+    ['0b1', '0b1'],
+    ['1e999', '1e999'],
+    ['Infinity', 'Infinity'],
+    ['1,5', '1,5'],
+    ['$5', '$5'],
+  ])('%j is %j, of events and of items', (written, read) => {
+    const fieldOf = (data: Uint8Array, name: string) => (JSON.parse(text(data)) as Record<string, unknown>)[name];
+    const event = eventMessage(at({ event_type: 'view', user_id: 'u', price: written, rating: written }), 'csv');
+    expect([fieldOf(event.data, 'price'), fieldOf(event.data, 'rating')]).toEqual([read, read]);
+    expect(fieldOf(itemMessage(at({ item_id: 'i', price: written }), 'csv').data, 'price')).toBe(read);
+  });
+});
+
 describe('a line of a JSONL file', () => {
   it.each([
     [{ event_type: 'view', user_id: 5, event_time: 1_572_566_400 }, 'rivulet.events.view.5', 1_572_566_400_000],

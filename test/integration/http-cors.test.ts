@@ -33,6 +33,21 @@ describe('a page of a site that is on the list', () => {
     }
   });
 
+  it('has each header that its answer depends on named to caches', async () => {
+    const { ask } = await httpFacade({ origins: [SHOP] });
+    for (const [path, header] of [
+      ['/', 'accept'],
+      ['/ui/', 'accept-encoding'],
+      ['/docs/', 'accept-encoding'],
+      ['/docs/swagger-ui.css', 'accept-encoding'],
+    ] as const) {
+      for (const asked of [from(SHOP), {}]) {
+        const vary = (await ask(path, asked)).headers.vary?.toLowerCase().split(/, */);
+        expect(vary, path).toEqual(expect.arrayContaining(['origin', header]));
+      }
+    }
+  });
+
   it('may ask whether it may send, also where tokens are asked for: a browser has none at that point', async () => {
     const auth = { ...RULES, keys: { file: keyFile(keySet(await signingKey('k1'))).path } };
     for (const more of [{}, { auth }]) {
@@ -114,6 +129,15 @@ describe('our own page', () => {
     for (const options of isHere ? [{}] : [{ origins: [origin] }, { host: '0.0.0.0' }]) {
       const { ask } = await httpFacade(options);
       expect((await ask('/events', sent({ origin, host }))).status).toBe(200);
+    }
+  });
+
+  it('may call the node by its names in any case', async () => {
+    const { ask, port } = await httpFacade({ origins: [SHOP] });
+    for (const host of [`LOCALHOST:${port}`, 'LocalHost', 'Shop.Example.COM']) {
+      expect((await ask('/reco/512', { headers: { host } })).status, host).toBe(200);
+      const origin = `http://${host.toLowerCase()}`;
+      expect((await ask('/events', sent({ host, origin }))).status, host).toBe(200);
     }
   });
 

@@ -227,6 +227,33 @@ describe('what is answered is as the document says', () => {
     }
   });
 
+  it('to what HTTP asks of any request, and to who calls the node by another name', async () => {
+    const { operations, faultsOf, ask } = await answeredBy(await httpFacade());
+    for (const operation of operations) {
+      const path = operation.path.replaceAll(/[{}]/g, '');
+      const { method } = operation;
+      const isOpen = path === '/health';
+      for (const [status, end, headers] of [
+        [400, '?q=%ff', {}],
+        [415, '', { 'content-encoding': 'gzip' }],
+        [417, '', { expect: 'wonders' }],
+        [431, '', { long: 'x'.repeat(20_000) }],
+        [isOpen ? 200 : 403, '', { host: 'evil.example' }],
+      ] as const) {
+        const answer = await ask(path + end, { method, headers });
+        const name = `${method} ${path}`;
+        expect({ name, status: answer.status, faults: faultsOf(operation, answer) }).toEqual({
+          ...{ name, status, faults: [] },
+        });
+      }
+    }
+  });
+
+  it('and where any name is one of the node, no answer says that it is not', async () => {
+    const { operations } = await apiDocument(await httpFacade({ host: '0.0.0.0' }));
+    expect(operations.flatMap(({ method, responses }) => ('403' in responses ? [method] : []))).not.toContain('GET');
+  });
+
   it('to who has it already', async () => {
     const { operations, faultsOf, ask } = await answeredBy(await httpFacade());
     const tagged = operations.filter(({ responses }) => '304' in responses);

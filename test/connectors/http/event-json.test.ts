@@ -156,6 +156,8 @@ describe('a field', () => {
     [{ event_time: null }, 'event_time', /is required/],
     [{ usr_id: 'u' }, 'usr_id', /is no field of an event: did you mean user_id\?/],
     [{ product_id: 'p' }, 'product_id', /did you mean item_id\?/],
+    [{ constructor: 1 }, 'constructor', /is no field of an event: it has event_id, /],
+    [{ toString: 1 }, 'toString', /is no field of an event: it has event_id, /],
     [{ zzz: 1 }, 'zzz', /is no field of an event: it has event_id, event_type/],
     [{ ['x'.repeat(500)]: 1 }, 'x'.repeat(40), /is no field/],
   ])('may not be %j', (given, field, description) => {
