@@ -79,6 +79,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     requireHostHeader: false,
     // The larger one of this and requestTimeout is what a body may take.
     headersTimeout: limits.requestMsMax,
+    requestTimeout: limits.requestMsMax,
     connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, limits.requestMsMax),
   };
   const secure: object = https === undefined ? { http: parser } : { https: { ...https, ...parser } };

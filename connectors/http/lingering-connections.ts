@@ -16,7 +16,8 @@ export class LingeringConnections {
 
   /** To be called before the answer is sent. */
   watch(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
+    const { socket, headers } = request;
+    if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
     // Node listens too, and ends the connection between these two if this answer is the last on it.
     response.prependOnceListener('finish', () => {
       if (request.complete || this.isClosing || socket.destroyed) return;
