@@ -139,6 +139,8 @@ async function send(
     }
     await publisher.settled();
   } catch (error) {
+    // What is on its way is stored or not, and counts; why it ended is known.
+    if (!(error instanceof Interrupted)) await publisher.settled().catch(() => undefined);
     const { published } = summary();
     const sent = `${grouped(published)} ${kind.called} are published; the same command would send them again`;
     if (error instanceof Interrupted) throw new Interrupted(`interrupted: ${sent}`);

@@ -32,9 +32,9 @@ describe('a refusal', () => {
     });
   });
 
-  it('stays short, and writes half characters as grpc-js can send them', () => {
+  it('stays short, and cuts no character in two: grpc-js could not send it', () => {
     const { details } = refusal(faultOf(poison('LONG', `${'x'.repeat(498)}😀${'x'.repeat(9999)}`)));
-    expect(details.length).toBe(500);
+    expect(details.length).toBe(499);
     expect(() => encodeURI(details)).not.toThrow();
   });
 });
