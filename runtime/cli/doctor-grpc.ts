@@ -4,20 +4,20 @@ import type { Config } from '../config.js';
 import { broken, type Check, type Finding, ok, warning } from './doctor.js';
 import { listenerAt, type ServingSaid } from './doctor-listener.js';
 import { whyNotFree } from './doctor-machine.js';
-import { facadePlace, livingNote, placeOf } from './doctor-place.js';
+import { facadePlace, livingNote } from './doctor-place.js';
 import { certificateFindings, GRPC, takenFinding } from './doctor-taken.js';
 import { runningServer } from './nats-link.js';
+import { reachedAt } from './place.js';
 
 export const grpcChecks = (config: Config): Check[] => [{ name: 'grpc', run: () => grpcFindings(config) }];
 
 export async function grpcFindings(config: Config): Promise<readonly Finding[]> {
   const { dataDir, tlsCertFile: certFile } = config;
-  const facade = await facadePlace(config, 'grpc');
-  const { host, port, findings } = facade;
+  const { host, port, findings } = await facadePlace(config, 'grpc');
   if (port === 0) return [ok('gRPC takes any free port')];
   const why = await whyNotFree(host, port);
   if (why === undefined) return [...findings, ok(`gRPC port ${port} is free, no node answers there now`)];
-  const place = placeOf(facade);
+  const place = reachedAt(host, port);
   const listener = await listenerAt(place);
   if (listener.kind !== 'grpc') {
     return [...findings, takenFinding(place, why, listener, GRPC, { certFile, natsUrl: runningServer(dataDir)?.url })];

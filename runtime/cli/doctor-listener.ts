@@ -70,9 +70,7 @@ async function plainAt(place: Place, words: Buffer): Promise<Listener | undefine
     case 'nats':
       return { kind: 'nats' };
     case 'http':
-      return /^HTTP\/\S+ 400/.test(words.toString('latin1'))
-        ? ((await tlsAt(place)) ?? httpAt(place, false))
-        : httpAt(place, false);
+      return (BAD_REQUEST.test(words.toString('latin1')) ? await tlsAt(place) : undefined) ?? httpAt(place, false);
     case 'http2':
       return grpcAt(place, undefined);
     case 'tls':
@@ -81,6 +79,8 @@ async function plainAt(place: Place, words: Buffer): Promise<Listener | undefine
       return { kind: 'other', saw: `it says ${quoted(words.toString('latin1'))}` };
   }
 }
+
+const BAD_REQUEST = /^HTTP\/\S+ 400/;
 
 /** Who listens with TLS; nothing when nobody does. */
 async function tlsAt(place: Place): Promise<Listener | undefined> {

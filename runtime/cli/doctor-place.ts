@@ -1,5 +1,5 @@
 /** Doctor: where the node listens. One that runs on the data directory has said so; else it is where this configuration would have it. */
-import { authorityOf, type Place } from '../../connectors/facade/authority.js';
+import { authorityOf } from '../../connectors/facade/authority.js';
 import type { Config } from '../config.js';
 import { readHealthNote } from '../main-health.js';
 import { type Finding, warning } from './doctor.js';
@@ -39,5 +39,3 @@ export async function facadePlace(config: Config, kind: 'grpc' | 'http'): Promis
     ],
   };
 }
-
-export const placeOf = ({ host, port }: FacadePlace): Place => reachedAt(host, port);
