@@ -5,7 +5,7 @@
 import { build } from 'rolldown';
 
 await build({
-  input: { rivulet: 'dist/runtime/main.js', 'main-worker': 'dist/runtime/main-worker.js' },
+  input: { rivulet: 'dist/runtime/main.js', 'main-worker': 'dist/runtime/node/worker.js' },
   platform: 'node',
   external: ['classic-level', /^@grpc\//, 'grpc-health-check'],
   output: { dir: 'dist/bin', entryFileNames: '[name].js', chunkFileNames: '[name].js', cleanDir: true },

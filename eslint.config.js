@@ -54,7 +54,7 @@ export default defineConfig(
       ],
     },
   },
-  { files: ['runtime/cli/**/*.ts', 'runtime/main*.ts'], rules: { 'no-console': 'off' } },
+  { files: ['runtime/cli/**/*.ts', 'runtime/main.ts', 'runtime/node/**/*.ts'], rules: { 'no-console': 'off' } },
   {
     // Tests read untyped JSON and pass methods to `expect`.
     files: ['test/**/*.ts'],

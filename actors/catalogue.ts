@@ -21,7 +21,7 @@ import {
   textAt,
   type Value,
   value,
-} from '../runtime/stage.js';
+} from '../runtime/contract/stage.js';
 import { catalogueItems } from './model.js';
 
 /** As it is kept; what is not known is absent. */

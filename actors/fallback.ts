@@ -12,7 +12,16 @@
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
  */
 import { merge, mergeMap } from 'rxjs';
-import { ABSENT, CodeMap, type FrameBuilder, type FrameOf, input, keyed, sideInput, stage } from '../runtime/stage.js';
+import {
+  ABSENT,
+  CodeMap,
+  type FrameBuilder,
+  type FrameOf,
+  input,
+  keyed,
+  sideInput,
+  stage,
+} from '../runtime/contract/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
 import { listsOfCategory, type MergedList, mergedOnce, splitAnew } from './maths/top-list.js';
 import { FALLBACK_SCORE, ranked, STREAMING_POPULAR_FALLBACK, topLists } from './model.js';

@@ -30,7 +30,7 @@ import {
   stage,
   tables,
   textAt,
-} from '../runtime/stage.js';
+} from '../runtime/contract/stage.js';
 import { bestRows } from './maths/best-rows.js';
 import { addDecayed } from './maths/decay.js';
 import {

@@ -1,5 +1,5 @@
 /** What flows between the stages: one frame type per kind of row. Symbols are in actors/README.md. */
-import { frameType } from '../runtime/stage.js';
+import { frameType } from '../runtime/contract/stage.js';
 
 export const EVENT_TYPES = ['view', 'cart', 'purchase', 'remove_from_cart', 'click', 'rating'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

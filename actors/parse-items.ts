@@ -13,7 +13,15 @@ import { from, map, mergeMap, tap } from 'rxjs';
 import { readItems } from './formats/item-message.js';
 import { Refusals } from './formats/refusals.js';
 import { catalogueItems } from './model.js';
-import { deadLetters, FrameBuilder, type FrameOf, input, RAW, type RawBatch, stage } from '../runtime/stage.js';
+import {
+  deadLetters,
+  FrameBuilder,
+  type FrameOf,
+  input,
+  RAW,
+  type RawBatch,
+  stage,
+} from '../runtime/contract/stage.js';
 
 export interface ParseItemsOptions {
   /** What one message may hold. */

@@ -17,7 +17,7 @@ import { type MessageLimits, readMessage } from './formats/message.js';
 import { Refusals } from './formats/refusals.js';
 import { Schema, type SchemaName } from './formats/schema.js';
 import { dropDuplicates, type Identified, rowIds } from './operators/drop-duplicates.js';
-import { deadLetters, type Frame, input, RAW, type RawBatch, stage, tables } from '../runtime/stage.js';
+import { deadLetters, type Frame, input, RAW, type RawBatch, stage, tables } from '../runtime/contract/stage.js';
 
 export interface ParseOptions {
   /** By which names events give their fields; `auto` takes those of all schemas. */

@@ -24,7 +24,7 @@ import {
   sideInput,
   stage,
   textAt,
-} from '../runtime/stage.js';
+} from '../runtime/contract/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
 import { compareItems } from './maths/item-order.js';
 import { listsOfCategory, type MergedList, mergedOnce, splitAnew } from './maths/top-list.js';

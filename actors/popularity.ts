@@ -26,13 +26,13 @@ import {
   type Tables,
   tables,
   textAt,
-} from '../runtime/stage.js';
+} from '../runtime/contract/stage.js';
 import { FrameChunks } from './maths/frame-chunks.js';
 import { NumberedOrder } from './maths/item-order.js';
-import { brandsIn, categoriesIn, type ItemColumns, items, moveItems } from './maths/item-totals.js';
+import { brandsIn, categoriesIn, type ItemColumns, items, moveItems } from './state/item-totals.js';
 import { Leaders } from './maths/leaders.js';
 import { mainCategoryColumn } from './maths/main-category.js';
-import { SaidNames, names, NO_NAME, type NumberedNames } from './maths/numbered-names.js';
+import { SaidNames, names, NO_NAME, type NumberedNames } from './state/numbered-names.js';
 import { events, LIST_MAX, popularItems, PURCHASE, topLists } from './model.js';
 
 export interface PopularityOptions {

@@ -22,7 +22,7 @@ import {
   sideInput,
   stage,
   textAt,
-} from '../runtime/stage.js';
+} from '../runtime/contract/stage.js';
 import type { RecommendationReader } from './maths/answer.js';
 import {
   appendToList,

@@ -3,8 +3,8 @@
  *
  * `rivulet topology` prints it; a test pins the print; the README shows it.
  */
-import { defineTopology, edge, type Edge, source, topic, type Topology } from '../runtime/graph.js';
-import { type AnyStage, deadLetters } from '../runtime/stage.js';
+import { defineTopology, edge, type Edge, source, topic, type Topology } from '../runtime/contract/graph.js';
+import { type AnyStage, deadLetters } from '../runtime/contract/stage.js';
 import { catalogue } from './catalogue.js';
 import { fallback } from './fallback.js';
 import { type InterestScope, interestRanking } from './interest-ranking.js';

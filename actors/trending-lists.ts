@@ -23,7 +23,7 @@ import {
   textAt,
   type Value,
   value,
-} from '../runtime/stage.js';
+} from '../runtime/contract/stage.js';
 import { SIZE_MS, velocity } from './maths/trending.js';
 import {
   alsoSaid,

@@ -19,10 +19,10 @@
  * Restart  restored with the snapshot; sums over windows follow from the hours and are made again when first needed.
  */
 import { map, merge, mergeMap, tap, ignoreElements } from 'rxjs';
-import { frameOf, input, stage, tables, value } from '../runtime/stage.js';
+import { frameOf, input, stage, tables, value } from '../runtime/contract/stage.js';
 import { instant } from './maths/instant.js';
-import { names } from './maths/numbered-names.js';
-import { itemTables, moveTrending, paneTables } from './maths/trending-items.js';
+import { names } from './state/numbered-names.js';
+import { itemTables, moveTrending, paneTables } from './state/trending-items.js';
 import {
   codeOfType,
   EVENT_TYPES,
@@ -33,7 +33,7 @@ import {
   type TrendingRanking,
 } from './model.js';
 import { A_CLICK, A_VIEW, type CountOptions, type Floors, TrendCounts } from './operators/count-engagements.js';
-import { TopItems } from './operators/top-items.js';
+import { TopItems } from './state/top-items.js';
 
 export interface TrendingOptions {
   /** Event types that count as a view of the item, and as a click on it. */

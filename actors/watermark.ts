@@ -31,7 +31,7 @@ import {
   type Tick,
   type Value,
   value,
-} from '../runtime/stage.js';
+} from '../runtime/contract/stage.js';
 import { isIdle, type SourceState } from './maths/watermark.js';
 import { engagements, EVENT_TYPES, events, PURCHASE } from './model.js';
 import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
@@ -43,7 +43,7 @@ import {
   wait,
   waitingEngagements,
   type WaitingEngagements,
-} from './operators/waiting-engagements.js';
+} from './state/waiting-engagements.js';
 
 export type Trigger =
   { readonly kind: 'frame' } | { readonly kind: 'file' } | { readonly kind: 'interval'; readonly everyMs: number };

@@ -22,15 +22,15 @@
  * Restart  restored with the snapshot, in the middle of an epoch too; the same rows come out, in the same order.
  */
 import { map, merge } from 'rxjs';
-import { input, stage, value } from '../runtime/stage.js';
+import { input, stage, value } from '../runtime/contract/stage.js';
 import { instant } from './maths/instant.js';
 import { type WindowKind, windowsOf } from './maths/window.js';
 import { events, windowRows } from './model.js';
 import { closeWindows, type OutputMode } from './operators/close-windows.js';
 import { countInEpoch } from './operators/count-in-epoch.js';
-import { epochLog } from './operators/epoch-log.js';
-import { FixedWindowRows, windowTables } from './operators/fixed-windows.js';
-import { sessionTables, SessionWindowRows } from './operators/session-windows.js';
+import { epochLog } from './state/epoch-log.js';
+import { FixedWindowRows, windowTables } from './state/fixed-windows.js';
+import { sessionTables, SessionWindowRows } from './state/session-windows.js';
 
 export interface WindowOptions {
   /** Default: tumbling windows of 5 minutes. */

@@ -1,11 +1,11 @@
 /** What a node is asked to do with units, and what it does that with. */
-import type { ActorKnobs } from './actor.js';
-import type { Copies } from './copies.js';
-import type { Deadline } from './deadline.js';
-import type { Topology } from './graph.js';
-import type { Clock, Log, Logger, Store } from './ports.js';
-import type { Restores } from './restores.js';
-import type { Turn } from './turns.js';
+import type { ActorKnobs } from './actor/actor.js';
+import type { Copies } from './replication/store.js';
+import type { Deadline } from './supervision/deadline.js';
+import type { Topology } from './contract/graph.js';
+import type { Clock, Log, Logger, Store } from './contract/ports.js';
+import type { Restores } from './shards/recovery-gate.js';
+import type { Turn } from './shards/scheduler.js';
 
 /** What moves as one: the instances with one number of the stages that share a store. */
 export interface Unit {

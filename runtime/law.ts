@@ -5,8 +5,8 @@
  *
  *   F(→Q (a then b)) = F(→Q b) after R(F(→P a))      for all that a user, or an item, can ask for
  */
-import { fnv1aOf } from './bytes.js';
-import type { Codec, Value } from './cells.js';
+import { fnv1aOf } from './frames/bytes.js';
+import type { Codec, Value } from './state/kinds.js';
 
 /** How many partitions there will be. */
 export type PartitionCounts = Readonly<Record<'source' | 'user' | 'item', number>>;

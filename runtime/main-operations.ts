@@ -1,10 +1,10 @@
 /** What those who run a node ask it over HTTP (composition). */
 import type { Operations } from '../connectors/http/operations-ports.js';
-import { systemClock } from './clock.js';
-import { deadLettersOf, lateEventsOf } from './main-dead-letters.js';
-import type { NodeFacts } from './main-http.js';
-import { statusReport } from './main-status.js';
-import { version } from './version.js';
+import { systemClock } from './contract/clock.js';
+import { deadLettersOf, lateEventsOf } from './node/dead-letters.js';
+import type { NodeFacts } from './node/http-facade.js';
+import { statusReport } from './node/status.js';
+import { version } from './contract/version.js';
 
 export function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
   const { log, node, topology, pipeline, telemetry, statuses, health } = facts;

@@ -4,12 +4,12 @@ export async function loadParts() {
   const [{ mainTopology }, worker, { startGrpcServer }, { eventPublisher }, { viewsOf }, { Telemetry }, { startHttp }] =
     await Promise.all([
       import('../actors/topology.js'),
-      import('./main-worker.js'),
-      import('../connectors/grpc/server.js'),
-      import('./main-publisher.js'),
-      import('./main-view.js'),
-      import('./telemetry.js'),
-      import('./main-http.js'),
+      import('./node/worker.js'),
+      import('../connectors/grpc/server/server.js'),
+      import('./node/publisher.js'),
+      import('./node/views.js'),
+      import('./telemetry/registry.js'),
+      import('./node/http-facade.js'),
     ]);
   return { mainTopology, ...worker, startGrpcServer, eventPublisher, viewsOf, Telemetry, startHttp };
 }

@@ -1,5 +1,5 @@
 /** Errors on their way between threads. */
-import { asError, RivuletError } from './errors.js';
+import { asError, RivuletError } from './contract/errors.js';
 
 /** An error that can cross a thread boundary. */
 export interface PlainError {

@@ -1,5 +1,5 @@
 /** How large the streams are, asked of the log when somebody wants to know: at most once in ASK_EVERY_MS, and waited for at most WAIT_MS. */
-import type { Log, StreamSpec } from './ports.js';
+import type { Log, StreamSpec } from './contract/ports.js';
 
 export interface StreamSize {
   readonly stream: string;

@@ -3,8 +3,14 @@
  * told when somebody reads the metrics: a call must not pay for labels.
  */
 import type { Registry } from 'prom-client';
-import { type Distribution, newDistribution, observe } from './distribution.js';
-import { type Description, type Labels, registerCounter, registerGauge, registerHistogram } from './told-metrics.js';
+import { type Distribution, newDistribution, observe } from './telemetry/distribution.js';
+import {
+  type Description,
+  type Labels,
+  registerCounter,
+  registerGauge,
+  registerHistogram,
+} from './telemetry/pull-metrics.js';
 
 export interface Tally {
   readonly labels: Labels;

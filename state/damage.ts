@@ -1,5 +1,5 @@
 /** The error for state on disk that is not what was written. */
-import { fatal, type RivuletError } from '../runtime/errors.js';
+import { fatal, type RivuletError } from '../runtime/contract/errors.js';
 
 export const damaged = (directory: string, what: string, cause?: unknown): RivuletError =>
   fatal('STATE_DAMAGED', `the state in ${directory} is damaged: ${what}`, {

@@ -1,8 +1,8 @@
 /** All that can be said of a store without its stages: for `rivulet state verify` and `rivulet repair`. Reads every byte, in pieces. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type SnapshotHead, SnapshotHeadSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { asError, RivuletError } from '../runtime/errors.js';
-import { isHeadKey, SNAPSHOT_FORMAT } from '../runtime/keyspace.js';
+import { asError, RivuletError } from '../runtime/contract/errors.js';
+import { isHeadKey, SNAPSHOT_FORMAT } from '../runtime/state/keyspace.js';
 import { fileProblems } from './file-check.js';
 import { type Database, FIRST_KEY, formatOf } from './format.js';
 import { openDatabase } from './level-store.js';

@@ -1,6 +1,6 @@
 /** A store that fails as told, around any other: what a full disk, a dying process or a torn cable makes of a write. */
-import { transient } from '../runtime/errors.js';
-import type { Store, StoreChange, StoreView } from '../runtime/ports.js';
+import { transient } from '../runtime/contract/errors.js';
+import type { Store, StoreChange, StoreView } from '../runtime/contract/ports.js';
 
 /** `refused`: not written, and said so. `unsaid`: written, yet said to have failed. */
 export type WriteFate = 'done' | 'refused' | 'unsaid';

@@ -16,7 +16,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asError, type RivuletError } from '../runtime/errors.js';
+import { asError, type RivuletError } from '../runtime/contract/errors.js';
 import { damaged } from './damage.js';
 import { batchSequences, logRecords, type Manifest, manifestOf, tableProblem } from './leveldb-files.js';
 

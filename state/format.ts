@@ -14,9 +14,9 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Level } from 'level';
 import { SnapshotHeadSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { textOf, utf8 } from '../runtime/bytes.js';
-import { fatal } from '../runtime/errors.js';
-import { isHeadKey, SNAPSHOT_FORMAT } from '../runtime/keyspace.js';
+import { textOf, utf8 } from '../runtime/frames/bytes.js';
+import { fatal } from '../runtime/contract/errors.js';
+import { isHeadKey, SNAPSHOT_FORMAT } from '../runtime/state/keyspace.js';
 import { damaged } from './damage.js';
 import { sealed, unsealed } from './sealed.js';
 

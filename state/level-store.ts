@@ -11,8 +11,8 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
-import { fatal, RivuletError } from '../runtime/errors.js';
-import type { Logger, Store, StoreChange, StoreView } from '../runtime/ports.js';
+import { fatal, RivuletError } from '../runtime/contract/errors.js';
+import type { Logger, Store, StoreChange, StoreView } from '../runtime/contract/ports.js';
 import { damaged } from './damage.js';
 import { FileCheck } from './file-check.js';
 import { bringToFormat, type Database, FIRST_KEY } from './format.js';

@@ -1,6 +1,6 @@
 /** The in-memory double of a store: the contract of the one on disk (K1), without a disk. */
-import { transient } from '../runtime/errors.js';
-import type { Store, StoreChange, StoreView } from '../runtime/ports.js';
+import { transient } from '../runtime/contract/errors.js';
+import type { Store, StoreChange, StoreView } from '../runtime/contract/ports.js';
 
 /** What a closed store left behind: give it to the next one. */
 export type StoreContents = ReadonlyMap<string, Uint8Array>;

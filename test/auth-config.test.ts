@@ -1,6 +1,6 @@
 /** Configuration of tokens: what would let strangers in is refused. */
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../runtime/config.js';
+import { loadConfig } from '../runtime/config/config.js';
 
 const load = (auth: Record<string, string>): unknown =>
   loadConfig({

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { CONFIG_KEYS } from '../runtime/config-schema.js';
-import { fromFile, fromFlags } from '../runtime/config-sources.js';
+import { CONFIG_KEYS } from '../runtime/config/schema.js';
+import { fromFile, fromFlags } from '../runtime/config/sources.js';
 
 const problemsOfSet = (key: string): string[] => {
   const problems: string[] = [];

@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type ConfigRequest, loadConfig, shownValue, valueAt } from '../runtime/config.js';
-import { CONFIG_KEYS, flagOf } from '../runtime/config-schema.js';
-import { editsBetween, nearest } from '../runtime/config-nearest.js';
-import { configKey } from '../runtime/config-sources.js';
-import { RivuletError } from '../runtime/errors.js';
+import { type ConfigRequest, loadConfig, shownValue, valueAt } from '../runtime/config/config.js';
+import { CONFIG_KEYS, flagOf } from '../runtime/config/schema.js';
+import { editsBetween, nearest } from '../runtime/config/nearest.js';
+import { configKey } from '../runtime/config/sources.js';
+import { RivuletError } from '../runtime/contract/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'rivulet-config-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

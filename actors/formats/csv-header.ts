@@ -1,5 +1,5 @@
 /** The header line of a CSV file: which column is which field, and whether a file with it can be read at all. */
-import { textOf, utf8 } from '../../runtime/stage.js';
+import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import type { EventWriter } from './event-writer.js';
 import { type Fault, fieldsDisagree } from './fault.js';
 import { IGNORED } from './fields.js';

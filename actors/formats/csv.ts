@@ -5,7 +5,7 @@
  * written from the places of its fields, without a string or an object. A row with a quote in it is read again, by `csv-quoted.ts`.
  * A bad row is refused by itself; reading goes on at the line after the one it starts on.
  */
-import type { RawMessage } from '../../runtime/stage.js';
+import type { RawMessage } from '../../runtime/contract/stage.js';
 import { CARRIAGE_RETURN, COMMA, LINE_FEED, QUOTE, SPACE } from '../maths/ascii.js';
 import { readHeader, rowFault } from './csv-header.js';
 import { readQuoted } from './csv-quoted.js';

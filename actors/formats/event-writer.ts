@@ -8,7 +8,7 @@ import { events, EVENT_TYPES } from '../model.js';
 import { decimalOf } from '../maths/decimal.js';
 import { TimeParser } from '../maths/time.js';
 import { type Identified, rowIds } from '../operators/drop-duplicates.js';
-import { type Frame, FrameBuilder, utf8 } from '../../runtime/stage.js';
+import { type Frame, FrameBuilder, utf8 } from '../../runtime/contract/stage.js';
 import {
   type Fault,
   hasControlCharacters,

@@ -1,5 +1,5 @@
 /** Why parse, or parse-items, refuses something: a stable rule to count and match by, the field at fault, and a sentence that says what to do. */
-import { textOf } from '../../runtime/stage.js';
+import { textOf } from '../../runtime/contract/stage.js';
 import type { ItemFieldName } from './item-fields.js';
 import { EVENT_TIME, EVENT_TYPE, type FieldName, FIELDS, PRICE, RATING_VALUE } from './fields.js';
 import { EVENT_TYPES } from '../model.js';

@@ -1,6 +1,6 @@
 /** A message of items: one JSON object, an array of them, or lines of JSON. */
 import { OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
-import type { RawMessage } from '../../runtime/stage.js';
+import type { RawMessage } from '../../runtime/contract/stage.js';
 import type { Fault } from './fault.js';
 import { isFault, type PublishedItem, readJsonItem } from './json-item.js';
 import { firstByte, readJson, readJsonLines, type Records } from './json.js';

@@ -1,6 +1,6 @@
 /** One event as a JSON object: its fields found by name, checked for their JSON type, and handed to the writer as bytes. */
 import { CLOSE_BRACE, COLON, COMMA, MINUS, NINE, OPEN_BRACE, QUOTE, ZERO } from '../maths/ascii.js';
-import { textOf, utf8 } from '../../runtime/stage.js';
+import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import type { EventWriter } from './event-writer.js';
 import { type Fault, fieldsDisagree, invalidUtf8, notJson, shownAsItIs, wrongType } from './fault.js';
 import { EVENT_ID, EVENT_TIME, IGNORED, ITEM_ID, PRICE, RATING_VALUE, SESSION_ID, USER_ID } from './fields.js';

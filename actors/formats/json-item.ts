@@ -10,7 +10,7 @@
  */
 import { CLOSE_BRACE, COMMA, MINUS, NINE, OPEN_BRACE, OPEN_BRACKET, QUOTE, ZERO } from '../maths/ascii.js';
 import { decimalOf } from '../maths/decimal.js';
-import { textOf, utf8 } from '../../runtime/stage.js';
+import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import { type Fault, notJson, type Rule, shownAsItIs } from './fault.js';
 import { ITEM_FIELDS, ITEM_NAMES, type ItemFieldName, TITLE_CHARACTERS_MAX } from './item-fields.js';
 import { JsonScanner } from './json-scanner.js';

@@ -22,7 +22,7 @@ import {
   SPACE,
   ZERO,
 } from '../maths/ascii.js';
-import { utf8 } from '../../runtime/stage.js';
+import { utf8 } from '../../runtime/contract/stage.js';
 import { isText } from './text.js';
 
 const DEPTH_MAX = 64;

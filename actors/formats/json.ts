@@ -4,7 +4,7 @@
  * An array stands or falls as JSON as a whole; within a sound one each element is judged by itself. Of JSONL each line is, sound or not.
  */
 import { CARRIAGE_RETURN, COMMA, CLOSE_BRACKET, LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
-import { type RawMessage, textOf } from '../../runtime/stage.js';
+import { type RawMessage, textOf } from '../../runtime/contract/stage.js';
 import { type Fault, notJson } from './fault.js';
 import { isSpace, JsonScanner } from './json-scanner.js';
 import type { Refusals } from './refusals.js';

@@ -1,6 +1,6 @@
 /** What a message is, by its content type or by its first bytes, and which format reads it. */
 import { LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
-import type { RawMessage } from '../../runtime/stage.js';
+import type { RawMessage } from '../../runtime/contract/stage.js';
 import { readCsv } from './csv.js';
 import type { EventWriter } from './event-writer.js';
 import { type Fault, tooManyEvents } from './fault.js';

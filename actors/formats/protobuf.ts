@@ -6,7 +6,7 @@
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { EventBatchSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
-import type { RawMessage } from '../../runtime/stage.js';
+import type { RawMessage } from '../../runtime/contract/stage.js';
 import type { EventWriter } from './event-writer.js';
 import { tooManyEvents } from './fault.js';
 import { NOT_PROTOBUF, readProtobufEvent } from './protobuf-event.js';

@@ -1,5 +1,5 @@
 /** Collects what a stage refuses, as rows of the dead-letter frame. */
-import { deadLetters, type Frame, FrameBuilder, type RawMessage } from '../../runtime/stage.js';
+import { deadLetters, type Frame, FrameBuilder, type RawMessage } from '../../runtime/contract/stage.js';
 import type { Fault } from './fault.js';
 
 /** Which part of a message: bytes [start, end) of it, and how a person would find them. */

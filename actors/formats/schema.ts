@@ -8,7 +8,7 @@
  *
  * What no schema names (category_id, …) is ignored. To add a schema, add its names here.
  */
-import { utf8 } from '../../runtime/stage.js';
+import { utf8 } from '../../runtime/contract/stage.js';
 import { type FieldName, FIELDS } from './fields.js';
 import { isText } from './text.js';
 

@@ -6,7 +6,7 @@
  * With at most 15 digits both are exact in a double, so that the one division rounds correctly: the result is what `Number` gives.
  */
 import { POINT, ZERO } from './ascii.js';
-import { textOf } from '../../runtime/stage.js';
+import { textOf } from '../../runtime/contract/stage.js';
 
 const DIGITS_EXACT = 15;
 const POWERS_OF_TEN = Array.from({ length: DIGITS_EXACT + 1 }, (_, k) => 10 ** k);

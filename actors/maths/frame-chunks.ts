@@ -4,7 +4,13 @@
  * Rows that belong together (a user's list, a category's top list) are one group, and a group is never cut: the runtime cuts what is too
  * large for a message by rows alone, so frames stay well below that size, whatever the length of the ids.
  */
-import { type Columns, type Dictionary, type Frame, FrameBuilder, type FrameType } from '../../runtime/stage.js';
+import {
+  type Columns,
+  type Dictionary,
+  type Frame,
+  FrameBuilder,
+  type FrameType,
+} from '../../runtime/contract/stage.js';
 
 /** Half of what the runtime puts into one message, so that one more group always fits. */
 const FRAME_BYTES = 256 * 1024;

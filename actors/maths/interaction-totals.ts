@@ -5,7 +5,7 @@
  *
  * Bounded: at most ITEMS_PER_USER_MAX items; the ones not touched for longest go first, and with them their totals.
  */
-import { type Codec, json } from '../../runtime/stage.js';
+import { type Codec, json } from '../../runtime/contract/stage.js';
 
 /** Items remembered of one user. */
 export const ITEMS_PER_USER_MAX = 1_000;

@@ -7,7 +7,7 @@
  * Where all ids are integers, or none is, that is "numeric when all are integers, else as text". Where they are mixed it differs from it on
  * purpose: an order that depends on which other ids exist is not the same in every partition, and this one is.
  */
-import { utf8 } from '../../runtime/stage.js';
+import { utf8 } from '../../runtime/contract/stage.js';
 
 const INTEGER = /^-?\d+$/;
 /** Integers beyond this share a key with their neighbours; texts have keys above it. */

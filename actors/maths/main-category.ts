@@ -3,7 +3,7 @@
  *
  *   main(c) = the text of c before its first dot        main('electronics.audio') = 'electronics'
  */
-import { type Dictionary, DictionaryBuilder, entryStart, type TextColumn } from '../../runtime/stage.js';
+import { type Dictionary, DictionaryBuilder, entryStart, type TextColumn } from '../../runtime/contract/stage.js';
 
 const DOT = 0x2e;
 

@@ -4,7 +4,7 @@
  *   varint   7 bits per byte, the lowest first, the high bit set on all but the last        f64   8 bytes, little-endian
  *   text     its length in bytes as a varint, then its UTF-8 bytes
  */
-import { textOf } from '../../runtime/stage.js';
+import { textOf } from '../../runtime/contract/stage.js';
 
 export class ByteWriter {
   private bytes = new Uint8Array(1024);

@@ -8,7 +8,7 @@
  * It is written from the columns of a frame without a string, and read when somebody asks. A list that came in two frames is the rows of
  * both after one another.
  */
-import { type Codec, entryStart, type FrameOf, type TextColumn } from '../../runtime/stage.js';
+import { type Codec, entryStart, type FrameOf, type TextColumn } from '../../runtime/contract/stage.js';
 import type { ranked } from '../model.js';
 import { ByteReader, ByteWriter } from './packed-bytes.js';
 

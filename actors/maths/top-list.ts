@@ -11,7 +11,7 @@ import {
   json,
   partitionOf,
   type PartitionCounts,
-} from '../../runtime/stage.js';
+} from '../../runtime/contract/stage.js';
 import { LIST_MAX } from '../model.js';
 import { compareKeyed, type KeyedItem, orderKey } from './item-order.js';
 

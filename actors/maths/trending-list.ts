@@ -13,7 +13,7 @@
  *
  * A list that has become empty is forgotten. Of all lists that are not known the revision is the latest at which one was forgotten.
  */
-import { partitionOf, type PartitionCounts } from '../../runtime/stage.js';
+import { partitionOf, type PartitionCounts } from '../../runtime/contract/stage.js';
 import { LIST_MAX, type TrendingRanking } from '../model.js';
 import { compareKeyed, orderKey } from './item-order.js';
 

@@ -8,7 +8,7 @@
  * Law: W after any frames = max over all their times − delay, however rows are put into frames.
  */
 import { map, type Observable } from 'rxjs';
-import type { FrameOf, Value } from '../../runtime/stage.js';
+import type { FrameOf, Value } from '../../runtime/contract/stage.js';
 import { afterRows, isIdle, type SourceState } from '../maths/watermark.js';
 import type { events } from '../model.js';
 

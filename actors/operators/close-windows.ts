@@ -11,10 +11,10 @@
  * Law: C = max over the W of all epoch ends, and only then: the end of an epoch closes what its own W says for the epochs after it.
  */
 import { filter, map, type Observable } from 'rxjs';
-import type { EpochEnd } from '../../runtime/stage.js';
+import type { EpochEnd } from '../../runtime/contract/stage.js';
 import type { EpochCells } from './count-in-epoch.js';
-import type { EpochRows } from './epoch-log.js';
-import { WindowOutput, type WindowRows } from './window-output.js';
+import type { EpochRows } from '../state/epoch-log.js';
+import { WindowOutput, type WindowRows } from '../state/window-output.js';
 
 export type OutputMode = 'update' | 'append' | 'complete';
 

@@ -8,13 +8,13 @@
  *
  * Marks each category that an item of has changed, and the list over all.
  */
-import { ABSENT, type Frame, type FrameOf, frameType, type Value } from '../../runtime/stage.js';
+import { ABSENT, type Frame, type FrameOf, frameType, type Value } from '../../runtime/contract/stage.js';
 import { betterHalf } from '../maths/heavy-hitters.js';
-import { categoriesIn } from '../maths/item-totals.js';
+import { categoriesIn } from '../state/item-totals.js';
 import { mainCategoryColumn } from '../maths/main-category.js';
-import { NO_NAME, type NumberedNames, SaidNames } from '../maths/numbered-names.js';
+import { NO_NAME, type NumberedNames, SaidNames } from '../state/numbered-names.js';
 import { heated, isPaneOver, PANE_MS, paneOf, scoreOf, type ScoreWeights } from '../maths/trending.js';
-import { ITEMS, numberAnew, releaseCategories, replacePane, type TrendingCells } from '../maths/trending-items.js';
+import { ITEMS, numberAnew, releaseCategories, replacePane, type TrendingCells } from '../state/trending-items.js';
 import { rowsByWindow } from '../maths/window.js';
 import { WindowSums } from '../maths/window-sums.js';
 import type { engagements } from '../model.js';

@@ -7,10 +7,10 @@
  * Law: on time + late = events; which is which depends neither on order nor on how the events of an epoch are put into frames.
  */
 import { filter, map, type Observable } from 'rxjs';
-import { type Counter, type FrameOf, frameOf, gather, type Value } from '../../runtime/stage.js';
+import { type Counter, type FrameOf, frameOf, gather, type Value } from '../../runtime/contract/stage.js';
 import { isLate, type Windows } from '../maths/window.js';
 import { events } from '../model.js';
-import type { EpochLog } from './epoch-log.js';
+import type { EpochLog } from '../state/epoch-log.js';
 
 type Events = FrameOf<typeof events>;
 

@@ -18,7 +18,7 @@ import {
   frameType,
   gather,
   type Tables,
-} from '../../runtime/stage.js';
+} from '../../runtime/contract/stage.js';
 
 /** Ids of rows, in a frame beside theirs; absent where a row has none. */
 export const rowIds = frameType('row-id', { id: 'text' });

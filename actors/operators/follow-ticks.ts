@@ -7,7 +7,7 @@
  * Law: the tick of the state never goes back.
  */
 import { map, type Observable } from 'rxjs';
-import type { Tick, Value } from '../../runtime/stage.js';
+import type { Tick, Value } from '../../runtime/contract/stage.js';
 import { afterTick, type SourceState } from '../maths/watermark.js';
 
 export const followTicks =

@@ -8,7 +8,7 @@
  * sources are in the same epoch.
  */
 import { filter, map, type Observable } from 'rxjs';
-import type { Value } from '../../runtime/stage.js';
+import type { Value } from '../../runtime/contract/stage.js';
 import { multiples, type SourceState } from '../maths/watermark.js';
 
 export interface IntervalEnd {

@@ -7,7 +7,7 @@
  * Law: the cell depends on the last list of each (category, origin) alone, not on how lists are put into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
-import { ABSENT, type FrameOf, type Keyed, textAt } from '../../runtime/stage.js';
+import { ABSENT, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';
 import type { ListsOfCategory, TopList } from '../maths/top-list.js';
 import type { topLists } from '../model.js';
 

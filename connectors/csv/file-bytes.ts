@@ -2,7 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
+import { asError, fatal, type RivuletError } from '../../runtime/contract/errors.js';
 
 export interface FileBytes {
   /** Fills target[from, to) as far as one read gives; resolves to the number of bytes, 0 at the end of the file. */

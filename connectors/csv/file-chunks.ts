@@ -7,7 +7,7 @@
  *   C2  A chunk is at most `chunkBytes` long unless it is a single record.
  *   C3  Memory: about one chunk, while looking for the end of a long record at most twice RECORD_BYTES_MAX.
  */
-import { fatal } from '../../runtime/errors.js';
+import { fatal } from '../../runtime/contract/errors.js';
 import { type FileBytes, openBytes } from './file-bytes.js';
 import {
   contentEnd,

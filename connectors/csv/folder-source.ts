@@ -9,8 +9,8 @@
  */
 import { stat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asError, fatal } from '../../runtime/errors.js';
-import type { ChunkSource, SourceChunk, SourcePosition } from '../../runtime/ports.js';
+import { asError, fatal } from '../../runtime/contract/errors.js';
+import type { ChunkSource, SourceChunk, SourcePosition } from '../../runtime/contract/ports.js';
 import { unreadable } from './file-bytes.js';
 import { type FileChunkOptions, fileChunks, type FileFormat } from './file-chunks.js';
 import { RECORD_BYTES_MAX } from './record-boundary.js';

@@ -5,8 +5,8 @@
  * first thing wrong with it is fatal POPULARITY_TABLE, and says where it is and what to do.
  */
 import { popularItems } from '../../actors/model.js';
-import { fatal } from '../../runtime/errors.js';
-import { type Frame, FrameBuilder } from '../../runtime/stage.js';
+import { fatal } from '../../runtime/contract/errors.js';
+import { type Frame, FrameBuilder } from '../../runtime/contract/stage.js';
 import { BROKEN_QUOTE, fieldsOf, textRecords } from './csv-rows.js';
 import { columnsOf } from './read-records.js';
 

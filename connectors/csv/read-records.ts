@@ -1,6 +1,6 @@
 /** read-records: a CSV or JSONL file, plain or gzipped, as objects: what `rivulet publish` sends. */
-import { fatal } from '../../runtime/errors.js';
-import { parseExact } from '../../runtime/exact-json.js';
+import { fatal } from '../../runtime/contract/errors.js';
+import { parseExact } from '../../runtime/contract/exact-json.js';
 import { BROKEN_QUOTE, fieldsOf, NOT_UTF8, type TextRecord, textRecords } from './csv-rows.js';
 import type { FileFormat } from './file-chunks.js';
 import { formatOf } from './folder-source.js';

@@ -6,7 +6,7 @@
  *   F2  A failed write is final: it is thrown by whatever is called next, and nothing is written after it.
  */
 import { type FileHandle, open } from 'node:fs/promises';
-import { asError, fatal, type RivuletError } from '../../runtime/errors.js';
+import { asError, fatal, type RivuletError } from '../../runtime/contract/errors.js';
 
 const BLOCK_BYTES = 256 * 1024;
 /** Past so many bytes waiting for the disk, the caller is asked to wait as well. */

@@ -16,7 +16,7 @@ import {
   type Frame,
   type FrameType,
   rowsOf,
-} from '../../runtime/stage.js';
+} from '../../runtime/contract/stage.js';
 import type { ResultFile } from './result-file.js';
 import {
   csvColumn,

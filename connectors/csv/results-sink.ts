@@ -12,9 +12,9 @@
  */
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fatal } from '../../runtime/errors.js';
-import type { Sink } from '../../runtime/ports.js';
-import type { Frame } from '../../runtime/stage.js';
+import { fatal } from '../../runtime/contract/errors.js';
+import type { Sink } from '../../runtime/contract/ports.js';
+import type { Frame } from '../../runtime/contract/stage.js';
 import { ResultFile } from './result-file.js';
 import { putDeadLetters, putInteractions, putLate, putRecommendations, putTrending } from './result-rows.js';
 

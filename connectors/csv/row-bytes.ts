@@ -3,7 +3,7 @@
  *
  * Numbers read as JavaScript reads them: the shortest decimal that gives the same double, with at least one decimal in f64 columns.
  */
-import { entryStart, type TextColumn } from '../../runtime/stage.js';
+import { entryStart, type TextColumn } from '../../runtime/contract/stage.js';
 
 const COMMA = 0x2c;
 const POINT = 0x2e;

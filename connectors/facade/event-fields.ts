@@ -2,8 +2,8 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import type { EventType } from '../../actors/model.js';
 import { type Event, EventSchema, EventType as Type } from '../../proto/gen/rivulet/v1/event_pb.js';
-import { textProblem } from './text-problem.js';
-import type { FieldViolation } from './fault.js';
+import { textProblem } from './errors/text-problem.js';
+import type { FieldViolation } from './errors/fault.js';
 
 const REVIEW_CHARS_MAX = 5000;
 const [RATING_MIN, RATING_MAX] = [0.5, 5];

@@ -1,10 +1,10 @@
 /** How a façade begins to listen: what gRPC and HTTP have in common. */
-import { fatal, type RivuletError } from '../../runtime/errors.js';
-import type { Logger } from '../../runtime/ports.js';
+import { fatal, type RivuletError } from '../../runtime/contract/errors.js';
+import type { Logger } from '../../runtime/contract/ports.js';
 import { authorityOf, type Place } from './authority.js';
-import { dangerOf } from './danger.js';
-import type { ServerTls } from './server-tls.js';
-import type { AuthOptions, TokenCheck, TokenCheckOptions } from './token-check.js';
+import { dangerOf } from './admission/exposure.js';
+import type { ServerTls } from './tls/server-tls.js';
+import type { AuthOptions, TokenCheck, TokenCheckOptions } from './admission/token-check.js';
 
 /** Ends of what watches files. */
 export class Watches {
@@ -37,7 +37,7 @@ export async function openTokens(
   watches: Watches,
 ): Promise<TokenCheck | undefined> {
   if (auth === undefined) return undefined;
-  const { TokenCheck } = await import('./token-check.js');
+  const { TokenCheck } = await import('./admission/token-check.js');
   const tokens = await TokenCheck.open({ ...auth, ...options });
   watches.add(() => tokens.close());
   return tokens;

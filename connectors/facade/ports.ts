@@ -1,6 +1,6 @@
 /** What the gRPC façade needs from the rest, and what it tells about itself. */
 import type { EventType } from '../../actors/model.js';
-import type { TraceHeaders } from '../../runtime/trace-context.js';
+import type { TraceHeaders } from '../../runtime/telemetry/trace-context.js';
 
 /** A checked question: ids are non-empty and short, `limit` is 1 to 100, an absent category means all. */
 export interface RecommendationQuery {

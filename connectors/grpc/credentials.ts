@@ -1,8 +1,8 @@
 /** TLS from files, for the server and for the client. */
 import type { SecureContextOptions } from 'node:tls';
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
-import { type ServerTls, usable, watchTls } from '../facade/server-tls.js';
-import { readAll, type WatchOptions } from '../facade/watched-files.js';
+import { type ServerTls, usable, watchTls } from '../facade/tls/server-tls.js';
+import { readAll, type WatchOptions } from '../facade/tls/watched-files.js';
 
 /** PEM files; without `caPath`, the authorities that Node knows. */
 export interface ClientTls {

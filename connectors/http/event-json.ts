@@ -13,10 +13,10 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import type { EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { type Event, EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
-import { nearest } from '../../runtime/config-nearest.js';
-import { cutText } from '../facade/cut-text.js';
-import type { FieldViolation } from '../facade/fault.js';
-import { shownValue } from './shown-value.js';
+import { nearest } from '../../runtime/config/nearest.js';
+import { cutText } from '../facade/errors/cut-text.js';
+import type { FieldViolation } from '../facade/errors/fault.js';
+import { shownValue } from './server/shown-value.js';
 
 type Kind = 'id' | 'text' | 'number' | 'type' | 'time';
 type Key = Exclude<keyof Event, '$typeName' | '$unknown'>;

@@ -1,6 +1,6 @@
 /** What the HTTP façade needs for operations. What it shares with gRPC is in connectors/facade. */
 import type { EventType } from '../../actors/model.js';
-import type { StatusReport } from './status-report.js';
+import type { StatusReport } from './routes/status-report.js';
 
 /** A refused event. */
 export interface DeadLetterRecord {

@@ -1,5 +1,5 @@
 /** What the HTTP façade needs beside what it shares with gRPC, and what it tells about itself. */
-import type { HealthReport } from './health-report.js';
+import type { HealthReport } from './routes/health-report.js';
 
 /**
  * Each request begins once and ends once. `route`: method and pattern, `GET /reco/{user_id}`, never what a client could choose; `GET *` for what

@@ -9,11 +9,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { fatal, RivuletError, transient } from '../../runtime/errors.js';
-import type { KeyValue, KeyValueEntry, Log, LogMessage, Reader } from '../../runtime/ports.js';
-import { openNatsLog } from './log.js';
-import { ifTransient } from './patience.js';
-import { ensureStream, openManager, subjectsOf } from './stream-manager.js';
+import { fatal, RivuletError, transient } from '../../runtime/contract/errors.js';
+import type { KeyValue, KeyValueEntry, Log, LogMessage, Reader } from '../../runtime/contract/ports.js';
+import { openNatsLog } from './log/log.js';
+import { ifTransient } from './connection/retry.js';
+import { ensureStream, openManager, subjectsOf } from './log/stream-manager.js';
 
 export interface KeyValueOptions {
   readonly bucket: string;

@@ -1,10 +1,10 @@
 /** The buckets of a deployment, for commands that look at it from outside: none is made. */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
-import type { StreamArchive } from '../../connectors/nats/stream-archive.js';
-import { BUCKETS } from '../main-copies.js';
-import type { KeyValue } from '../ports.js';
-import type { NodesTable } from './backup-hold.js';
+import type { StreamArchive } from '../../connectors/nats/log/stream-archive.js';
+import { BUCKETS } from '../node/buckets.js';
+import type { KeyValue } from '../contract/ports.js';
+import type { NodesTable } from './backup/hold.js';
 
 const NANOS_PER_MS = 1e6;
 

@@ -1,5 +1,5 @@
 /** How a command ends: exit codes, and errors in plain words on stderr. */
-import { asError, fatal, RivuletError } from '../errors.js';
+import { asError, fatal, RivuletError } from '../contract/errors.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, cannotStart: 3, unfinished: 4, interrupted: 130 } as const;
 

@@ -1,11 +1,11 @@
 /** Messages on subjects of the pipeline that it has not written (LOG_FOREIGN): found, and taken out. */
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { streamOf, type Topology } from '../graph.js';
-import { isForeign } from '../outbox.js';
-import type { Log } from '../ports.js';
-import { destinationsOf } from '../router.js';
-import { infoOf } from './log-fit.js';
+import { streamOf, type Topology } from '../contract/graph.js';
+import { isForeign } from '../actor/outbox.js';
+import type { Log } from '../contract/ports.js';
+import { destinationsOf } from '../actor/router.js';
+import { infoOf } from './repair/log-fit.js';
 
 export interface ForeignMessage {
   readonly stream: string;

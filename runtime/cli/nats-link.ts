@@ -1,12 +1,12 @@
 /** The NATS that a command talks to: the one that the configuration names, or that of the node that runs on the data directory. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectNats, type NatsOptions } from '../../connectors/nats/connect.js';
-import { openNatsLog } from '../../connectors/nats/log.js';
-import type { Config } from '../config.js';
-import { fatal, RivuletError } from '../errors.js';
-import type { Log } from '../ports.js';
-import { natsOptions } from './node-options.js';
+import { connectNats, type NatsOptions } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
+import type { Config } from '../config/config.js';
+import { fatal, RivuletError } from '../contract/errors.js';
+import type { Log } from '../contract/ports.js';
+import { natsOptions } from './node/node-options.js';
 
 export interface EmbeddedServer {
   readonly url: string;

@@ -1,12 +1,12 @@
 /** The node that a command asks over gRPC. */
 import { readFileSync } from 'node:fs';
 import { authorityOf } from '../../connectors/facade/authority.js';
-import { CallError } from '../../connectors/grpc/call-error.js';
-import { type ConnectOptions, connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
+import { CallError } from '../../connectors/grpc/client/call-error.js';
+import { type ConnectOptions, connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
 import type { ClientTls } from '../../connectors/grpc/credentials.js';
-import type { Config } from '../config.js';
-import { fatal, transient } from '../errors.js';
-import type { LinkOptions } from './commands-node.js';
+import type { Config } from '../config/config.js';
+import { fatal, transient } from '../contract/errors.js';
+import type { LinkOptions } from './commands/node.js';
 import { reachedAt } from './place.js';
 import { settingsOf } from './settings.js';
 

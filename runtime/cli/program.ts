@@ -1,12 +1,12 @@
 /** The commands of `rivulet`: names, flags, help. What they do is loaded when they run, so that help comes at once. */
 import { Command, CommanderError } from 'commander';
-import { backupCommands } from './commands-backup.js';
-import { inspectionCommands } from './commands-inspection.js';
-import { jobCommands } from './commands-jobs.js';
-import { nodeCommands } from './commands-node.js';
-import { stateCommands } from './commands-state.js';
+import { backupCommands } from './commands/backup.js';
+import { inspectionCommands } from './commands/inspection.js';
+import { jobCommands } from './commands/jobs.js';
+import { nodeCommands } from './commands/node.js';
+import { stateCommands } from './commands/state.js';
 import { EXIT, EXIT_CODES_HELP, errorText, exitCodeOf, wantsStack } from './exit.js';
-import { version } from '../version.js';
+import { version } from '../contract/version.js';
 
 const HELP = `
 Examples:

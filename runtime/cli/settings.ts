@@ -1,8 +1,8 @@
 /** Configuration on the command line: the flags of the keys, `--set`, `--config`, and what comes of them. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type ConfigRequest, loadConfig, type LoadedConfig, type LogLevel } from '../config.js';
-import { type ConfigKey, flagOf } from '../config-schema.js';
-import { configKey, type FlagValue } from '../config-sources.js';
+import { type ConfigRequest, loadConfig, type LoadedConfig, type LogLevel } from '../config/config.js';
+import { type ConfigKey, flagOf } from '../config/schema.js';
+import { configKey, type FlagValue } from '../config/sources.js';
 
 /** Keys of the first level, by what a command does. */
 export const STATE_KEYS = ['dataDir', 'logLevel'] as const;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseItems, type ParseItemsOptions } from '../../actors/parse-items.js';
-import type { RawMessage } from '../../runtime/stage.js';
+import type { RawMessage } from '../../runtime/contract/stage.js';
 import { batch, deadLettersOf, json, message, STORED_AT_MS } from '../support/raw-messages.js';
 import { type Said, StageDriver } from '../support/stage-driver.js';
 

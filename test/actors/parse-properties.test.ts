@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from '../../actors/parse.js';
-import type { RawBatch, RawMessage } from '../../runtime/stage.js';
+import type { RawBatch, RawMessage } from '../../runtime/contract/stage.js';
 import { batch, csv, deadLettersOf, json, jsonLines, message } from '../support/raw-messages.js';
 import { type Said, StageDriver } from '../support/stage-driver.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse, type ParseOptions } from '../../actors/parse.js';
-import { type RawMessage, textOf } from '../../runtime/stage.js';
+import { type RawMessage, textOf } from '../../runtime/contract/stage.js';
 import { batch, csv, deadLettersOf, json, jsonLines, message, STORED_AT_MS } from '../support/raw-messages.js';
 import { StageDriver } from '../support/stage-driver.js';
 

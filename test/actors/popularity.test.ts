@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareItems } from '../../actors/maths/item-order.js';
 import { PURCHASE, VIEW } from '../../actors/model.js';
-import { CATEGORIES_MAX } from '../../actors/maths/item-totals.js';
+import { CATEGORIES_MAX } from '../../actors/state/item-totals.js';
 import { popularity, type PopularityOptions } from '../../actors/popularity.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { cutsOf, feed, framesOf, play, playWithCrashes, rowsSaid, type Saying, type Step } from './script.js';

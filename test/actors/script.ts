@@ -2,7 +2,7 @@
  * A stage's inputs as a list, played through a StageDriver: straight, or with snapshots and crashes at given cuts.
  */
 import fc from 'fast-check';
-import type { AnyStage } from '../../runtime/stage.js';
+import type { AnyStage } from '../../runtime/contract/stage.js';
 import { type Said, StageDriver } from '../support/stage-driver.js';
 
 export type Rows = readonly object[];

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { trending } from '../../actors/trending.js';
 import { trendingLists } from '../../actors/trending-lists.js';
-import { partitionOf } from '../../runtime/stage.js';
+import { partitionOf } from '../../runtime/contract/stage.js';
 import { eventTimeIn, hasParity, readCsv, readEpochs } from '../support/parity-files.js';
 import { StageDriver } from '../support/stage-driver.js';
 import {

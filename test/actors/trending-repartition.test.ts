@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { PURCHASE, VIEW } from '../../actors/model.js';
 import { trending } from '../../actors/trending.js';
-import { partitionOf } from '../../runtime/stage.js';
+import { partitionOf } from '../../runtime/contract/stage.js';
 import { type AnyRow, StageDriver } from '../support/stage-driver.js';
 import { HOUR } from '../support/trending-oracle.js';
 

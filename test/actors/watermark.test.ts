@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CART, events, PURCHASE, VIEW } from '../../actors/model.js';
 import { type Trigger, watermark } from '../../actors/watermark.js';
-import { frameOf, type Progress } from '../../runtime/stage.js';
+import { frameOf, type Progress } from '../../runtime/contract/stage.js';
 import { type Said, StageDriver } from '../support/stage-driver.js';
 import { exact, playExactly } from '../support/window-replay.js';
 import { cutsOf, framesOf, type Step } from './script.js';

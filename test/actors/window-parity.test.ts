@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { EVENT_TYPES, type EventType, events } from '../../actors/model.js';
 import { watermark } from '../../actors/watermark.js';
 import { window } from '../../actors/window.js';
-import { type Columns, type Frame, frameOf, type Row } from '../../runtime/stage.js';
+import { type Columns, type Frame, frameOf, type Row } from '../../runtime/contract/stage.js';
 import { type Csv, eventTimeIn, hasParity, readCsv, readEpochs } from '../support/parity-files.js';
 import { referenceModel, type ReferenceEvent } from '../support/reference-model.js';
 import { StageDriver } from '../support/stage-driver.js';

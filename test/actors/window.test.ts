@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { CART, VIEW } from '../../actors/model.js';
 import { window, type WindowOptions } from '../../actors/window.js';
-import { type Columns, type Row } from '../../runtime/stage.js';
+import { type Columns, type Row } from '../../runtime/contract/stage.js';
 import { StageDriver } from '../support/stage-driver.js';
 
 const MINUTE = 60_000;

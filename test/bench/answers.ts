@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials } from '@grpc/grpc-js';
-import { asBuffer, byteServiceDefinition } from '../../connectors/grpc/service-definition.js';
+import { asBuffer, byteServiceDefinition } from '../../connectors/grpc/server/service-definition.js';
 import {
   GetRecommendationsRequestSchema,
   RecommendationService,

@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { byteServiceDefinition } from '../../connectors/grpc/service-definition.js';
+import { byteServiceDefinition } from '../../connectors/grpc/server/service-definition.js';
 import { RecommendationService } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 
 const answers: Buffer[] = [];

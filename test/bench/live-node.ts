@@ -2,10 +2,10 @@
  * A node for benchmarks, in a process of its own that can be killed: what `rivulet start` runs, configured by RIVULET_* variables, saying every
  * second on stdout, as a line of JSON, how far it is.
  */
-import { nodeOptions } from '../../runtime/cli/node-options.js';
-import { loadConfig } from '../../runtime/config.js';
-import { startNode } from '../../runtime/main-node.js';
-import { streamOf } from '../../runtime/graph.js';
+import { nodeOptions } from '../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../runtime/config/config.js';
+import { startNode } from '../../runtime/node/node.js';
+import { streamOf } from '../../runtime/contract/graph.js';
 
 /** One line. */
 export interface NodeReport {

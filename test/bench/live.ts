@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
-import { connectRivulet } from '../../connectors/grpc/client.js';
+import { connectRivulet } from '../../connectors/grpc/client/client.js';
 import { pause } from './fleet.js';
 import { CLI, DIST, percentile, round, say } from './machine.js';
 

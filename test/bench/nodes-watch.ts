@@ -1,8 +1,8 @@
 /** What the benchmarks of several nodes look at: the tables that the nodes share. */
 import type { connect } from '@nats-io/transport-node';
 import { entriesOfBucket } from '../../connectors/nats/key-value.js';
-import { leasesIn, nodesIn } from '../../runtime/cluster-entries.js';
-import { BUCKETS } from '../../runtime/main-copies.js';
+import { leasesIn, nodesIn } from '../../runtime/cluster/entries.js';
+import { BUCKETS } from '../../runtime/node/buckets.js';
 import { pause } from './fleet.js';
 
 const POLL_MS = 10;

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
-import { connectRivulet } from '../../connectors/grpc/client.js';
+import { connectRivulet } from '../../connectors/grpc/client/client.js';
 import { startTestNats } from '../support/nats.js';
 import { BenchNode, eventOf, publishUsers, userName } from './fleet.js';
 import { loadAverage, round, say } from './machine.js';

@@ -12,7 +12,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
-import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
+import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
 import { BenchNode, eventOf, fill, FILLED_NODE, pause, spreadUser, userName } from './fleet.js';
 import { CLI, cpuSeconds, loadAverage, round, say } from './machine.js';
 

@@ -3,10 +3,10 @@
  * second on stdout a line of JSON that tells what it costs. `node --expose-gc trending-node.js <every ms>`; changes begin with a line on stdin.
  */
 import { createInterface } from 'node:readline';
-import { systemClock } from '../../runtime/clock.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import type { TrendingEntry, TrendingList, TrendingLists } from '../../connectors/facade/ports.js';
-import { startGrpcServer } from '../../connectors/grpc/server.js';
-import { transient } from '../../runtime/errors.js';
+import { startGrpcServer } from '../../connectors/grpc/server/server.js';
+import { transient } from '../../runtime/contract/errors.js';
 
 /** One line. */
 export interface TrendingReport {

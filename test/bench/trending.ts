@@ -2,10 +2,10 @@
 import { performance } from 'node:perf_hooks';
 import { CART, engagements, PURCHASE, VIEW } from '../../actors/model.js';
 import { trending } from '../../actors/trending.js';
-import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
-import { decodeFrame, encodeFrame } from '../../runtime/frame-codec.js';
-import { StageInstance } from '../../runtime/instance.js';
-import { FrameBuilder, type FrameOf } from '../../runtime/stage.js';
+import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { decodeFrame, encodeFrame } from '../../runtime/frames/codec.js';
+import { StageInstance } from '../../runtime/actor/instance.js';
+import { FrameBuilder, type FrameOf } from '../../runtime/contract/stage.js';
 import { megabytes, say } from './machine.js';
 
 const HOUR_MS = 3_600_000;

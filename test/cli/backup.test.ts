@@ -2,14 +2,14 @@
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import { connectRivulet } from '../../connectors/grpc/client.js';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { openNatsLog } from '../../connectors/nats/log.js';
-import { StreamArchive } from '../../connectors/nats/stream-archive.js';
-import { textOf, utf8 } from '../../runtime/bytes.js';
+import { connectRivulet } from '../../connectors/grpc/client/client.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { StreamArchive } from '../../connectors/nats/log/stream-archive.js';
+import { textOf, utf8 } from '../../runtime/frames/bytes.js';
 import { isAlive, runningServer } from '../../runtime/cli/nats-link.js';
-import type { Log } from '../../runtime/ports.js';
-import { RESTORING_STREAM } from '../../runtime/streams.js';
+import type { Log } from '../../runtime/contract/ports.js';
+import { RESTORING_STREAM } from '../../runtime/contract/streams.js';
 import { startTestNats } from '../support/nats.js';
 import { type Ended, runCli, type Running, startCli, workingDirectory } from './run-cli.js';
 

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
 import { type Ended, workingDirectory } from './run-cli.js';
 import { SmallNodes } from './small-node.js';

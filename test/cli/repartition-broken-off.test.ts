@@ -2,9 +2,9 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { StreamArchive } from '../../connectors/nats/stream-archive.js';
-import { REPARTITIONING_STREAM } from '../../runtime/streams.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { StreamArchive } from '../../connectors/nats/log/stream-archive.js';
+import { REPARTITIONING_STREAM } from '../../runtime/contract/streams.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
 import { killedAt } from './killed-repartition.js';
 import { type Ended, runCli, workingDirectory } from './run-cli.js';

@@ -5,9 +5,9 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { StreamArchive } from '../../connectors/nats/stream-archive.js';
-import { BUCKETS } from '../../runtime/main-copies.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { StreamArchive } from '../../connectors/nats/log/stream-archive.js';
+import { BUCKETS } from '../../runtime/node/buckets.js';
 import { countersIn, LiveNode } from '../support/live-nodes.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
 import { until } from '../support/nats-cluster.js';

@@ -1,7 +1,7 @@
 /** One node of one partition, as people start and stop it, and one user who buys. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectRivulet } from '../../connectors/grpc/client.js';
+import { connectRivulet } from '../../connectors/grpc/client/client.js';
 import { filesIn, flipBit } from '../support/file-damage.js';
 import { type Ended, runCli, type Running, startCli } from './run-cli.js';
 

@@ -5,7 +5,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { headers as natsHeaders } from '@nats-io/transport-node';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { ROOT } from '../guards/source-files.js';
 import { eventually } from '../support/eventually.js';

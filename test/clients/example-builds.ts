@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { runCommand } from '../../connectors/nats/command.js';
+import { runCommand } from '../../connectors/nats/provision/command.js';
 import { projectFiles, ROOT } from '../guards/source-files.js';
 import { kept } from '../support/user-cache.js';
 

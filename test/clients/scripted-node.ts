@@ -9,9 +9,9 @@ import {
   type ServerWritableStream,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
-import { type Fault, invalidFields } from '../../connectors/facade/fault.js';
-import { refusal } from '../../connectors/grpc/status-details.js';
+import { serviceDefinition } from '../../connectors/grpc/server/service-definition.js';
+import { type Fault, invalidFields } from '../../connectors/facade/errors/fault.js';
+import { refusal } from '../../connectors/grpc/server/status-details.js';
 import {
   type BatchGetRecommendationsRequest,
   type BatchGetRecommendationsResponse,

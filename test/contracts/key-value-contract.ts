@@ -1,7 +1,7 @@
 /** What every KeyValue does (runtime/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { textOf, utf8 } from '../../runtime/bytes.js';
-import type { KeyValue, KeyValueEntry } from '../../runtime/ports.js';
+import { textOf, utf8 } from '../../runtime/frames/bytes.js';
+import type { KeyValue, KeyValueEntry } from '../../runtime/contract/ports.js';
 import { eventually } from '../support/eventually.js';
 
 export interface KeyValueBed {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { utf8 } from '../../runtime/bytes.js';
+import { utf8 } from '../../runtime/frames/bytes.js';
 import { MemoryLog, matches } from '../support/memory-log.js';
 import { type LogBed, logContract } from './log-contract.js';
 import { transformContract } from './transform-contract.js';

@@ -1,8 +1,8 @@
 /** What every Objects does (runtime/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { concat } from '../../runtime/bytes.js';
-import type { Objects } from '../../runtime/ports.js';
+import { concat } from '../../runtime/frames/bytes.js';
+import type { Objects } from '../../runtime/contract/ports.js';
 
 export interface ObjectsBed {
   readonly objects: Objects;

@@ -1,5 +1,5 @@
-import { utf8 } from '../../runtime/bytes.js';
-import type { Log } from '../../runtime/ports.js';
+import { utf8 } from '../../runtime/frames/bytes.js';
+import type { Log } from '../../runtime/contract/ports.js';
 import { eventually } from '../support/eventually.js';
 
 /** Where a stream was just made, not every server of a cluster knows yet who takes its messages: nothing is stored then, and it is tried again. */

@@ -1,8 +1,8 @@
 /** What every Store does (runtime/ports.ts), whatever is behind it. Run on LevelDB and on the in-memory double. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { textOf, utf8 } from '../../runtime/bytes.js';
-import type { Store, StoreChange } from '../../runtime/ports.js';
+import { textOf, utf8 } from '../../runtime/frames/bytes.js';
+import type { Store, StoreChange } from '../../runtime/contract/ports.js';
 
 export interface StoreBed {
   /** Opens the store; again after `close`, it holds what was written. */

@@ -1,7 +1,7 @@
 /** What every Log does with what publishers send (runtime/ports.ts, StreamSpec.transform, partitions and messageBytesMax). Run on JetStream and on the in-memory double. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { fnv1a, utf8 } from '../../runtime/bytes.js';
-import type { Log, StreamSpec } from '../../runtime/ports.js';
+import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
+import type { Log, StreamSpec } from '../../runtime/contract/ports.js';
 import { type LogBed, takeAll } from './log-contract.js';
 
 const SPEC = { name: 'RIVULET_TRANSFORM', bytesMax: 64 * 1024 * 1024, dropsOldest: false, replicas: 1 };

@@ -6,11 +6,11 @@ import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, expect, it } from 'vitest';
-import type * as CliOptions from '../../runtime/cli/node-options.js';
+import type * as CliOptions from '../../runtime/cli/node/node-options.js';
 import type * as CliSettings from '../../runtime/cli/settings.js';
-import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
-import type { Counters } from '../../runtime/instance.js';
-import type * as MainNode from '../../runtime/main-node.js';
+import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import type { Counters } from '../../runtime/actor/instance.js';
+import type * as MainNode from '../../runtime/node/node.js';
 import { ROOT } from '../guards/source-files.js';
 import { type Running, startCli, workingDirectory } from '../cli/run-cli.js';
 import { awaited, hasEnded, natsPid, pause, processesOn, signal, type Target } from '../support/blows.js';
@@ -55,7 +55,7 @@ const settled = ({ events, on_time, late, dead_letter, duplicates }: Counters): 
 /** In this process, to look at its counters; from `dist`, as its threads are. */
 async function startNode(dataDir: string, natsPort: number): Promise<MainNode.RunningNode> {
   const load = async <T>(path: string): Promise<T> => (await import(join(ROOT, 'dist', 'runtime', path))) as T;
-  const { startNode: start } = await load<typeof MainNode>('main-node.js');
+  const { startNode: start } = await load<typeof MainNode>('node/node.js');
   const { nodeOptions } = await load<typeof CliOptions>('cli/node-options.js');
   const { settingsOf } = await load<typeof CliSettings>('cli/settings.js');
   const natsServer = process.env.RIVULET_NATS_SERVER;

@@ -1,10 +1,10 @@
 /** Events that NATS has stored and then cannot read any more: they are missed, named, and given up only by who says so. */
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { startEmbeddedNats } from '../../connectors/nats/embedded.js';
-import { openNatsLog } from '../../connectors/nats/log.js';
-import { utf8 } from '../../runtime/bytes.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { startEmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { utf8 } from '../../runtime/frames/bytes.js';
 import { filesIn, flipText } from '../support/file-damage.js';
 import { testNatsServer } from '../support/nats.js';
 import { workingDirectory } from '../cli/run-cli.js';

@@ -5,8 +5,8 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { openManager } from '../../connectors/nats/stream-manager.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { openManager } from '../../connectors/nats/log/stream-manager.js';
 import { runCli, workingDirectory } from '../cli/run-cli.js';
 import { processesOn } from '../support/blows.js';
 import { liveEvents, type LiveEvents } from '../support/live-events.js';

@@ -3,8 +3,8 @@ import { execFile, execFileSync } from 'node:child_process';
 import { chmod, copyFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { runCommand } from '../../connectors/nats/command.js';
-import { asError } from '../../runtime/errors.js';
+import { runCommand } from '../../connectors/nats/provision/command.js';
+import { asError } from '../../runtime/contract/errors.js';
 import { type FoundTool, type GoTool, goTool } from '../support/go-tools.js';
 import { kept } from '../support/user-cache.js';
 

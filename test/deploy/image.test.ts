@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCommand } from '../../connectors/nats/command.js';
+import { runCommand } from '../../connectors/nats/provision/command.js';
 import { startProgram } from '../cli/run-cli.js';
 import { projectFiles, ROOT } from '../guards/source-files.js';
 import { startTestNats, type TestNats } from '../support/nats.js';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { RESTORING_STREAM } from '../../runtime/streams.js';
+import { RESTORING_STREAM } from '../../runtime/contract/streams.js';
 import { projectFiles, ROOT } from '../guards/source-files.js';
 import { deployFiles, textOfFile, yamlOf } from './deploy-files.js';
 

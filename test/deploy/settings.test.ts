@@ -1,8 +1,8 @@
 /** What deploy/ sets is what there is: variables of Rivulet, versions of images and of the package. */
 import { describe, expect, it } from 'vitest';
-import { VERSION_PINNED } from '../../connectors/nats/server-version.js';
-import { CONFIG_KEYS } from '../../runtime/config-schema.js';
-import { FILE_VARIABLE } from '../../runtime/config-sources.js';
+import { VERSION_PINNED } from '../../connectors/nats/provision/version.js';
+import { CONFIG_KEYS } from '../../runtime/config/schema.js';
+import { FILE_VARIABLE } from '../../runtime/config/sources.js';
 import { deployFiles, textOfFile } from './deploy-files.js';
 
 const OURS = new Set([...CONFIG_KEYS.map(({ variable }) => variable), FILE_VARIABLE, 'RIVULET_TOKEN']);

@@ -158,7 +158,7 @@ const BROKEN: readonly (readonly [string, string])[] = [
 
   ['connectors/nats/log.ts', `import { parse } from '../../actors/parse.js';`],
   ['connectors/nats/log.ts', `import { Event } from '../../actors/model.js';`],
-  ['connectors/nats/log.ts', `import { stage } from '../../runtime/stage.js';`],
+  ['connectors/nats/log.ts', `import { stage } from '../../runtime/contract/stage.js';`],
   ['connectors/nats/log.ts', `import { store } from '../../state/store.js';`],
   ['connectors/nats/log.ts', `import { serve } from '../grpc/server.js';`],
   ['connectors/nats/log.ts', `import { Server } from '@grpc/grpc-js';`],

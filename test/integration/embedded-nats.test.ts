@@ -15,10 +15,10 @@ import {
   type EmbeddedNatsEvent,
   type EmbeddedNatsOptions,
   startEmbeddedNats,
-} from '../../connectors/nats/embedded.js';
-import { lifeOf, runningProcesses } from '../../connectors/nats/process-table.js';
-import { runsConfig } from '../../connectors/nats/store-claim.js';
-import { VERSION_SUPPORTED, isAtLeast } from '../../connectors/nats/server-version.js';
+} from '../../connectors/nats/embedded/embedded.js';
+import { lifeOf, runningProcesses } from '../../connectors/nats/embedded/process-table.js';
+import { runsConfig } from '../../connectors/nats/embedded/store-claim.js';
+import { VERSION_SUPPORTED, isAtLeast } from '../../connectors/nats/provision/version.js';
 import { startTestNats, testNatsServer } from '../support/nats.js';
 
 const WAIT = { timeout: 30_000, interval: 10 };

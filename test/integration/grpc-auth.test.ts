@@ -1,12 +1,12 @@
 /** Bearer tokens, over real sockets. */
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { status } from '@grpc/grpc-js';
-import type { CallError } from '../../connectors/grpc/call-error.js';
-import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
-import type { GrpcServerOptions } from '../../connectors/grpc/server.js';
-import type { AuthOptions } from '../../connectors/facade/token-check.js';
-import type { KeyPlace } from '../../connectors/facade/token-keys.js';
-import { systemClock } from '../../runtime/clock.js';
+import type { CallError } from '../../connectors/grpc/client/call-error.js';
+import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
+import type { GrpcServerOptions } from '../../connectors/grpc/server/server.js';
+import type { AuthOptions } from '../../connectors/facade/admission/token-check.js';
+import type { KeyPlace } from '../../connectors/facade/admission/token-keys.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import { ANSWER, anEvent, bareClient, facade, failure, RECOMMEND, sendBytes } from '../connectors/grpc/facade.js';
 import {
   hearer,

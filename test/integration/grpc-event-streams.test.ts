@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { EventInit } from '../../connectors/grpc/client.js';
+import type { EventInit } from '../../connectors/grpc/client/client.js';
 import { PublishEventsRequestSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
-import { transient } from '../../runtime/errors.js';
+import { transient } from '../../runtime/contract/errors.js';
 import {
   anEvent,
   bareClient,

@@ -1,12 +1,12 @@
 /** PublishEvents over real sockets: what becomes of events. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, it, vi } from 'vitest';
-import type { EventInit } from '../../connectors/grpc/client.js';
+import type { EventInit } from '../../connectors/grpc/client/client.js';
 import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { PublishEventsResponseSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
-import { systemClock } from '../../runtime/clock.js';
-import { poison } from '../../runtime/errors.js';
+import { systemClock } from '../../runtime/contract/clock.js';
+import { poison } from '../../runtime/contract/errors.js';
 import {
   anEvent,
   bareClient,

@@ -6,7 +6,7 @@ import { PublishEventsRequestSchema } from '../../proto/gen/rivulet/v1/event_ser
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { ANSWER, facade, failure, PUBLISH, RECOMMEND } from '../connectors/grpc/facade.js';
 import { announced, connection, sent } from '../connectors/grpc/raw-calls.js';
-import { entries, HandLists } from '../connectors/grpc/trending-lists.js';
+import { entries, HandLists } from '../connectors/facade/trending/trending-lists.js';
 import { eventually } from '../support/eventually.js';
 
 const KIB = 1024;

@@ -4,18 +4,18 @@ import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { CallError } from '../../connectors/grpc/call-error.js';
-import { systemClock } from '../../runtime/clock.js';
+import { CallError } from '../../connectors/grpc/client/call-error.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import { type Answer } from '../../connectors/facade/ports.js';
-import { startGrpcServer } from '../../connectors/grpc/server.js';
-import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
+import { startGrpcServer } from '../../connectors/grpc/server/server.js';
+import { serviceDefinition } from '../../connectors/grpc/server/service-definition.js';
 import {
   Health,
   HealthCheckRequestSchema,
   type HealthCheckResponse,
   HealthCheckResponse_ServingStatus as Serving,
 } from '../../proto/gen/grpc/health/v1/health_pb.js';
-import { RivuletError } from '../../runtime/errors.js';
+import { RivuletError } from '../../runtime/contract/errors.js';
 import {
   ANSWER,
   anEvent,

@@ -3,10 +3,10 @@ import { create, fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { ClientReadableStream, Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { CallError } from '../../connectors/grpc/call-error.js';
-import { type ConnectOptions, connectRivulet, type RivuletClient } from '../../connectors/grpc/client.js';
+import { CallError } from '../../connectors/grpc/client/call-error.js';
+import { type ConnectOptions, connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
 import type { Answer } from '../../connectors/facade/ports.js';
-import { serviceDefinition } from '../../connectors/grpc/service-definition.js';
+import { serviceDefinition } from '../../connectors/grpc/server/service-definition.js';
 import { QuotaFailureSchema } from '../../proto/gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../../proto/gen/google/rpc/status_pb.js';
 import {
@@ -14,7 +14,7 @@ import {
   HealthCheckRequestSchema,
   type HealthCheckResponse,
 } from '../../proto/gen/grpc/health/v1/health_pb.js';
-import { systemClock } from '../../runtime/clock.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { ANSWER, bareClient, deferred, facade, failure } from '../connectors/grpc/facade.js';
 import { keyFile, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';

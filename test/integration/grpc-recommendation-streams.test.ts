@@ -1,9 +1,9 @@
 /** Many users in one call, and the list of one user that is followed, over real sockets. */
 import { describe, expect, it } from 'vitest';
-import type { CallError } from '../../connectors/grpc/call-error.js';
-import type { Recommendations } from '../../connectors/grpc/client.js';
+import type { CallError } from '../../connectors/grpc/client/call-error.js';
+import type { Recommendations } from '../../connectors/grpc/client/client.js';
 import type { Answer, RecommendationChanges, RecommendationQuery } from '../../connectors/facade/ports.js';
-import { transient } from '../../runtime/errors.js';
+import { transient } from '../../runtime/contract/errors.js';
 import { ANSWER, facade, failure } from '../connectors/grpc/facade.js';
 import { settled, VirtualClock } from '../runtime/virtual-clock.js';
 import { eventually } from '../support/eventually.js';

@@ -3,7 +3,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it, vi } from 'vitest';
 import type { Answer, RecommendationQuery } from '../../connectors/facade/ports.js';
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
-import { poison, transient } from '../../runtime/errors.js';
+import { poison, transient } from '../../runtime/contract/errors.js';
 import { ANSWER, bareClient, deferred, facade, failure, RECOMMEND, sendBytes } from '../connectors/grpc/facade.js';
 import { eventually } from '../support/eventually.js';
 

@@ -3,13 +3,13 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import type { Metadata } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 import { describe, expect, it, vi } from 'vitest';
-import { CallError } from '../../connectors/grpc/call-error.js';
+import { CallError } from '../../connectors/grpc/client/call-error.js';
 import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
-import { CallMetrics } from '../../runtime/call-metrics.js';
-import { eventPublisher } from '../../runtime/main-publisher.js';
-import type { Log } from '../../runtime/ports.js';
+import { CallMetrics } from '../../runtime/telemetry/call-metrics.js';
+import { eventPublisher } from '../../runtime/node/publisher.js';
+import type { Log } from '../../runtime/contract/ports.js';
 import {
   anEvent,
   ANSWER,

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFi
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectRivulet } from '../../connectors/grpc/client.js';
+import { connectRivulet } from '../../connectors/grpc/client/client.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { facade, failure } from '../connectors/grpc/facade.js';
 import { eventually } from '../support/eventually.js';

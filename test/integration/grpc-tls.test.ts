@@ -1,10 +1,10 @@
 /** TLS and mTLS with certificates made here. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClientTls } from '../../connectors/grpc/credentials.js';
-import type { ServerTls } from '../../connectors/facade/server-tls.js';
-import { systemClock } from '../../runtime/clock.js';
-import { connectRivulet } from '../../connectors/grpc/client.js';
-import { startGrpcServer } from '../../connectors/grpc/server.js';
+import type { ServerTls } from '../../connectors/facade/tls/server-tls.js';
+import { systemClock } from '../../runtime/contract/clock.js';
+import { connectRivulet } from '../../connectors/grpc/client/client.js';
+import { startGrpcServer } from '../../connectors/grpc/server/server.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { ANSWER, facade, failure, storesAll } from '../connectors/grpc/facade.js';
 

@@ -16,7 +16,7 @@ import {
   StreamRecommendationsRequestSchema,
 } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { StreamTrendingRequestSchema, TrendingWindow } from '../../proto/gen/rivulet/v1/trending_service_pb.js';
-import type { TraceHeaders } from '../../runtime/trace-context.js';
+import type { TraceHeaders } from '../../runtime/telemetry/trace-context.js';
 import {
   anEvent,
   ANSWER,
@@ -27,7 +27,7 @@ import {
   PUBLISH,
   sending,
 } from '../connectors/grpc/facade.js';
-import { HandLists } from '../connectors/grpc/trending-lists.js';
+import { HandLists } from '../connectors/facade/trending/trending-lists.js';
 import { eventually } from '../support/eventually.js';
 
 const exporter = new InMemorySpanExporter();

@@ -2,13 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
-import type { TrendingUpdate } from '../../connectors/grpc/client.js';
-import type { TrendingState } from '../../connectors/grpc/client-trending.js';
-import type { CallError } from '../../connectors/grpc/call-error.js';
-import { readDetails } from '../../connectors/grpc/status-details.js';
-import { transient } from '../../runtime/errors.js';
+import type { TrendingUpdate } from '../../connectors/grpc/client/client.js';
+import type { TrendingState } from '../../connectors/grpc/client/trending.js';
+import type { CallError } from '../../connectors/grpc/client/call-error.js';
+import { readDetails } from '../../connectors/grpc/server/status-details.js';
+import { transient } from '../../runtime/contract/errors.js';
 import { bareClient, facade, failure } from '../connectors/grpc/facade.js';
-import { entries, entry, HandLists, Subscriber } from '../connectors/grpc/trending-lists.js';
+import { entries, entry, HandLists, Subscriber } from '../connectors/facade/trending/trending-lists.js';
 import { eventually } from '../support/eventually.js';
 
 const METHOD = 'rivulet.v1.TrendingService/StreamTrending';

@@ -1,6 +1,6 @@
 /** GET /, /health and /metrics, over real sockets. */
 import { describe, expect, it } from 'vitest';
-import type { HealthReport } from '../../connectors/http/health-report.js';
+import type { HealthReport } from '../../connectors/http/routes/health-report.js';
 import { HEALTHY, httpFacade, problemOf, REPORTS } from '../connectors/http/http-facade.js';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';

@@ -1,8 +1,8 @@
 /** Bearer tokens over HTTP, over real sockets. What makes a token good or bad is told in grpc-auth.test.ts: the check is the same. */
 import { describe, expect, it, vi } from 'vitest';
-import type { AuthOptions } from '../../connectors/facade/token-check.js';
-import type { KeyPlace } from '../../connectors/facade/token-keys.js';
-import type { HttpServerOptions } from '../../connectors/http/server.js';
+import type { AuthOptions } from '../../connectors/facade/admission/token-check.js';
+import type { KeyPlace } from '../../connectors/facade/admission/token-keys.js';
+import type { HttpServerOptions } from '../../connectors/http/server/server.js';
 import { type HttpAnswer, httpFacade, problemOf } from '../connectors/http/http-facade.js';
 import { StreamReader } from '../connectors/http/stream-reader.js';
 import { hearer, keyFile, keyServer, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';

@@ -1,12 +1,12 @@
 /** Dead letters and late events over a socket, on a real nats-server. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { openNatsLog } from '../../connectors/nats/log.js';
-import { EMPTY } from '../../runtime/bytes.js';
-import { systemClock } from '../../runtime/clock.js';
-import { streamOf } from '../../runtime/graph.js';
-import { deadLettersOf, lateEventsOf } from '../../runtime/main-dead-letters.js';
-import type { Log } from '../../runtime/ports.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { EMPTY } from '../../runtime/frames/bytes.js';
+import { systemClock } from '../../runtime/contract/clock.js';
+import { streamOf } from '../../runtime/contract/graph.js';
+import { deadLettersOf, lateEventsOf } from '../../runtime/node/dead-letters.js';
+import type { Log } from '../../runtime/contract/ports.js';
 import { type OperationsApp, operationsApp } from '../connectors/http/operations-app.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
 import { messagesIn, type Refused, refuseEvents } from '../support/refused-events.js';

@@ -2,7 +2,7 @@
 import { Agent } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RecommendationQuery } from '../../connectors/facade/ports.js';
-import { systemClock } from '../../runtime/clock.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import { deferred } from '../connectors/grpc/facade.js';
 import { hearer } from '../connectors/grpc/issuer.js';
 import { connected, httpFacade, problemOf, RECOMMENDED } from '../connectors/http/http-facade.js';

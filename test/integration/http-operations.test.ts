@@ -1,9 +1,9 @@
 /** A real node, operated over HTTP: events in, what became of them, and a refused one sent again. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { openNatsLog } from '../../connectors/nats/log.js';
-import { utf8 } from '../../runtime/bytes.js';
-import type { Log } from '../../runtime/ports.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { utf8 } from '../../runtime/frames/bytes.js';
+import type { Log } from '../../runtime/contract/ports.js';
 import { type Running, startCli, workingDirectory } from '../cli/run-cli.js';
 import { httpClient, type HttpClient } from '../connectors/http/operations-app.js';
 import { until } from '../support/nats-cluster.js';

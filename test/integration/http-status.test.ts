@@ -1,11 +1,11 @@
 /** GET /status over a socket. */
 import { expect, it } from 'vitest';
 import { mainTopology } from '../../actors/topology.js';
-import { statusReport as schema } from '../../connectors/http/status-report.js';
-import { pipelineOptions } from '../../runtime/cli/node-options.js';
-import { loadConfig } from '../../runtime/config.js';
-import { statusReport } from '../../runtime/main-status.js';
-import { newStatus } from '../../runtime/status.js';
+import { statusReport as schema } from '../../connectors/http/routes/status-report.js';
+import { pipelineOptions } from '../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../runtime/config/config.js';
+import { statusReport } from '../../runtime/node/status.js';
+import { newStatus } from '../../runtime/telemetry/status.js';
 import { operationsApp } from '../connectors/http/operations-app.js';
 
 it('is what the schema says, as of now, and kept by nobody', async () => {

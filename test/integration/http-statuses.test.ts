@@ -1,6 +1,6 @@
 /** Every status that the façade answers with, over real sockets: each refusal is a problem with an id, and says by a header what to do. */
 import { describe, expect, it } from 'vitest';
-import { fatal, transient } from '../../runtime/errors.js';
+import { fatal, transient } from '../../runtime/contract/errors.js';
 import { OPERATIONS } from '../connectors/http/operations-doubles.js';
 import { ask, type Asked, asking, connected, httpFacade, problemOf } from '../connectors/http/http-facade.js';
 import { deferred } from '../connectors/grpc/facade.js';

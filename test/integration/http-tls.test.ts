@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { HttpServerOptions } from '../../connectors/http/server.js';
+import type { HttpServerOptions } from '../../connectors/http/server/server.js';
 import { type Asked, asking, httpFacade, problemOf } from '../connectors/http/http-facade.js';
 import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
 import { hearer } from '../connectors/grpc/issuer.js';

@@ -1,10 +1,10 @@
 /** GET /trending/stream: a list, live, over real sockets. */
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../runtime/clock.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import { apiDocument } from '../connectors/http/api-document.js';
 import { httpFacade, problemOf } from '../connectors/http/http-facade.js';
 import { StreamReader } from '../connectors/http/stream-reader.js';
-import { entries, entry, HandLists } from '../connectors/grpc/trending-lists.js';
+import { entries, entry, HandLists } from '../connectors/facade/trending/trending-lists.js';
 
 describe('who listens', () => {
   it('gets the list now, then what changes, each as the document says', async () => {

@@ -1,8 +1,8 @@
 /** GET /trending, over real sockets. */
 import { describe, expect, it } from 'vitest';
-import { transient } from '../../runtime/errors.js';
+import { transient } from '../../runtime/contract/errors.js';
 import { httpFacade, problemOf } from '../connectors/http/http-facade.js';
-import { entries, HandLists } from '../connectors/grpc/trending-lists.js';
+import { entries, HandLists } from '../connectors/facade/trending/trending-lists.js';
 
 interface List {
   readonly count: number;

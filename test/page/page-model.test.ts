@@ -10,7 +10,7 @@ import { nextHistory } from '../../connectors/http/page/status-history.js';
 import { layersOf, layOut, narrowLayersOf } from '../../connectors/http/page/topology-layout.js';
 import { POINTS_MAX, TrendingHistory } from '../../connectors/http/page/trending-list.js';
 import { behind, duration, figure } from '../../connectors/http/page/wording.js';
-import { meantBy as meantOnCommandLine } from '../../runtime/cli/set-value.js';
+import { meantBy as meantOnCommandLine } from '../../runtime/cli/dead-letters/set-value.js';
 import { EDGES } from './stand-in-shop.js';
 
 const items = (text: string): TrendingItem[] =>

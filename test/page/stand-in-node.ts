@@ -1,7 +1,7 @@
 /** A stand-in for a node: the routes that the page asks, over a real socket, with what can go wrong at hand. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { staticFiles } from '../../connectors/http/static-files.js';
+import { staticFiles } from '../../connectors/http/server/static-files.js';
 import type { PageNode, ShopEvent } from './page-node.js';
 import { StandInShop } from './stand-in-shop.js';
 

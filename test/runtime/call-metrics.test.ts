@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import { CallMetrics } from '../../runtime/call-metrics.js';
+import { CallMetrics } from '../../runtime/telemetry/call-metrics.js';
 
 it('durations of calls are a histogram by method', async () => {
   const registry = new Registry();

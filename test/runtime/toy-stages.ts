@@ -10,7 +10,7 @@
  * depend on how the partitions interleave. In `bounded` nothing does, since all is said at the end of an epoch, in order.
  */
 import { from, map, merge, mergeMap } from 'rxjs';
-import { defineTopology, edge, source, topic, type Topology } from '../../runtime/graph.js';
+import { defineTopology, edge, source, topic, type Topology } from '../../runtime/contract/graph.js';
 import {
   deadLetters,
   type Emission,
@@ -26,7 +26,7 @@ import {
   tables,
   textOf,
   value,
-} from '../../runtime/stage.js';
+} from '../../runtime/contract/stage.js';
 
 export const words = frameType('words', { user: 'text', item: 'text', n: 'f64' });
 export const sums = frameType('sums', { user: 'text', item: 'text', n: 'f64', sum: 'f64' });

@@ -1,5 +1,5 @@
 /** Time in hand: it moves when the test says so, to the next sleeper or by any amount. */
-import type { Clock } from '../../runtime/ports.js';
+import type { Clock } from '../../runtime/contract/ports.js';
 
 interface Sleeper {
   readonly dueMs: number;

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { EVENT_TYPES, popularItems, RECOMMENDATION_TYPES } from '../../actors/model.js';
 import { mainTopology } from '../../actors/topology.js';
-import { utf8 } from '../../runtime/bytes.js';
-import { frameOf } from '../../runtime/frame.js';
-import type { ChunkSource, SourceChunk } from '../../runtime/ports.js';
-import { writeChunks, writeTable } from '../../runtime/source-writer.js';
-import { SILENT } from '../runtime/knobs.js';
+import { utf8 } from '../../runtime/frames/bytes.js';
+import { frameOf } from '../../runtime/frames/frame.js';
+import type { ChunkSource, SourceChunk } from '../../runtime/contract/ports.js';
+import { writeChunks, writeTable } from '../../runtime/jobs/source-writer.js';
+import { SILENT } from '../runtime/tuning.js';
 import { decimal, iso, quoted, type Shop, shopTexts, time } from '../support/shop-files.js';
 import type { PlainRow } from '../support/topology-driver.js';
 import { again } from './breaking-writers.js';

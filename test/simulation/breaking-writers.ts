@@ -1,5 +1,5 @@
 /** What feeds a world: publishers that repeat themselves, and writers that are broken off and go on. */
-import { reactionOf } from '../../runtime/errors.js';
+import { reactionOf } from '../../runtime/contract/errors.js';
 import type { Feed } from './job.js';
 
 const SAID_TWICE = 0.05;

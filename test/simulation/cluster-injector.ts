@@ -1,5 +1,5 @@
 /** What happens to nodes at each step; and what ended by itself comes back, as an orchestrator would see to. */
-import { reactionOf, RivuletError } from '../../runtime/errors.js';
+import { reactionOf, RivuletError } from '../../runtime/contract/errors.js';
 import { type ClusterNode, LEASE_MS } from './cluster-node.js';
 import type { ClusterWorld } from './cluster-world.js';
 import { Refused } from './world.js';

@@ -1,9 +1,9 @@
 /** Rules of nodes that share units (D, U, Y, P3), broken on purpose: the simulation of clusters must find every one of them. */
-import { textOf, utf8 } from '../../runtime/bytes.js';
-import { Outbox } from '../../runtime/outbox.js';
-import type { KeyValue, Log } from '../../runtime/ports.js';
-import { Snapshotter } from '../../runtime/snapshotter.js';
-import { Whole } from '../../runtime/whole.js';
+import { textOf, utf8 } from '../../runtime/frames/bytes.js';
+import { Outbox } from '../../runtime/actor/outbox.js';
+import type { KeyValue, Log } from '../../runtime/contract/ports.js';
+import { Snapshotter } from '../../runtime/actor/snapshotter.js';
+import { Whole } from '../../runtime/log-integrity/gaps.js';
 import type { ClusterOptions } from './cluster-world.js';
 import { changed, replaced } from './mutations.js';
 

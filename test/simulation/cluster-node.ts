@@ -1,14 +1,14 @@
 /** A simulated node: its disks, and the processes that run on it one after the other, each the real cluster, host and copier. */
-import { Cluster } from '../../runtime/cluster.js';
-import { Deadline } from '../../runtime/deadline.js';
-import { asError, explain, fatal, type RivuletError } from '../../runtime/errors.js';
-import { Host } from '../../runtime/host.js';
-import type { Clock, Logger } from '../../runtime/ports.js';
+import { Cluster } from '../../runtime/cluster/cluster.js';
+import { Deadline } from '../../runtime/supervision/deadline.js';
+import { asError, explain, fatal, type RivuletError } from '../../runtime/contract/errors.js';
+import { Host } from '../../runtime/shards/host.js';
+import type { Clock, Logger } from '../../runtime/contract/ports.js';
 import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import { FailingKeyValue, FailingLink, FailingObjects } from '../support/failing-link.js';
 import { drawn, type FailingLog } from '../support/failing-log.js';
-import { KNOBS, SILENT } from '../runtime/knobs.js';
+import { KNOBS, SILENT } from '../runtime/tuning.js';
 import type { ClusterWorld } from './cluster-world.js';
 import type { Party } from './schedule.js';
 

@@ -1,9 +1,9 @@
 /** Is all at rest, and as it should be? What is not, in words. */
-import { leasesIn } from '../../runtime/cluster-entries.js';
-import { streamOf } from '../../runtime/graph.js';
-import { place } from '../../runtime/placement.js';
-import type { ActorStatus } from '../../runtime/status.js';
-import { filtersOf } from '../../runtime/streams.js';
+import { leasesIn } from '../../runtime/cluster/entries.js';
+import { streamOf } from '../../runtime/contract/graph.js';
+import { place } from '../../runtime/cluster/placement.js';
+import type { ActorStatus } from '../../runtime/telemetry/status.js';
+import { filtersOf } from '../../runtime/contract/streams.js';
 import { matches } from '../support/memory-log.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { ClusterWorld } from './cluster-world.js';

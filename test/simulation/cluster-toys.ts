@@ -5,10 +5,10 @@
  *                  └─▶ (dead-letter)  └─▶ recommendations: the view, on every node
  */
 import { ignoreElements, tap } from 'rxjs';
-import { defineTopology, edge, source, topic, type Topology } from '../../runtime/graph.js';
-import type { MailboxFold } from '../../runtime/fold.js';
-import type { Unit } from '../../runtime/host.js';
-import { deadLetters, input, type Keyed, keyed, rowsOf, stage } from '../../runtime/stage.js';
+import { defineTopology, edge, source, topic, type Topology } from '../../runtime/contract/graph.js';
+import type { MailboxFold } from '../../runtime/actor/processor.js';
+import type { Unit } from '../../runtime/shards/host.js';
+import { deadLetters, input, type Keyed, keyed, rowsOf, stage } from '../../runtime/contract/stage.js';
 import { rank, read, sum, totals } from '../runtime/toy-stages.js';
 
 /** What toy-jobs.ts publishes. */

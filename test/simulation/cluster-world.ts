@@ -9,13 +9,13 @@
  *   C4  What is copied is enough: a node that starts with nothing goes on from there, and comes to the same.
  *   C5  Nothing stays behind in the object store but what the manifests name, and a bounded rest.
  */
-import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
-import { includedIn, type Manifest, readManifest } from '../../runtime/copies.js';
-import { streamOf } from '../../runtime/graph.js';
-import { VIEW_STAGE } from '../../runtime/main-units.js';
-import type { KeyValue, Log, Store } from '../../runtime/ports.js';
-import type { Unit } from '../../runtime/host.js';
-import { textOf } from '../../runtime/bytes.js';
+import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { includedIn, type Manifest, readManifest } from '../../runtime/replication/store.js';
+import { streamOf } from '../../runtime/contract/graph.js';
+import { VIEW_STAGE } from '../../runtime/node/shards.js';
+import type { KeyValue, Log, Store } from '../../runtime/contract/ports.js';
+import type { Unit } from '../../runtime/shards/host.js';
+import { textOf } from '../../runtime/frames/bytes.js';
 import { settled } from '../runtime/virtual-clock.js';
 import { drawn, FailingLog } from '../support/failing-log.js';
 import { MemoryKeyValue } from '../support/memory-key-value.js';

@@ -1,9 +1,9 @@
 /** What happens to a world at each step: faults by their rates, repairs, copies of snapshots. */
-import { RivuletError } from '../../runtime/errors.js';
-import type { Store } from '../../runtime/ports.js';
-import { preflight } from '../../runtime/preflight.js';
+import { RivuletError } from '../../runtime/contract/errors.js';
+import type { Store } from '../../runtime/contract/ports.js';
+import { preflight } from '../../runtime/log-integrity/preflight.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
-import { cutLife, type Life, SimulatedUnit } from './unit.js';
+import { cutLife, type Life, SimulatedUnit } from './shard.js';
 import { Refused, type World } from './world.js';
 
 const ZOMBIES_MAX = 4;

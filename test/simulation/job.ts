@@ -1,8 +1,8 @@
 /** What a simulated world works on: a topology, what is fed into it, and what must come out. */
-import type { Topology } from '../../runtime/graph.js';
-import type { Clock, Log } from '../../runtime/ports.js';
+import type { Topology } from '../../runtime/contract/graph.js';
+import type { Clock, Log } from '../../runtime/contract/ports.js';
 import type { Lie } from './faults.js';
-import type { ActorStatus } from '../../runtime/status.js';
+import type { ActorStatus } from '../../runtime/telemetry/status.js';
 import type { LogServer } from './log-server.js';
 import type { Schedule } from './schedule.js';
 import type { World } from './world.js';

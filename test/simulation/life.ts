@@ -1,14 +1,14 @@
 /** Starts an incarnation of an instance: a real supervisor with its actors, on a connection and a disk that fail. */
-import type { ActorKnobs } from '../../runtime/actor.js';
-import { explain } from '../../runtime/errors.js';
-import type { Logger } from '../../runtime/ports.js';
-import { newStatus } from '../../runtime/status.js';
-import { hasPublishers } from '../../runtime/streams.js';
-import { Supervisor } from '../../runtime/supervisor.js';
-import { Ticker } from '../../runtime/ticker.js';
+import type { ActorKnobs } from '../../runtime/actor/actor.js';
+import { explain } from '../../runtime/contract/errors.js';
+import type { Logger } from '../../runtime/contract/ports.js';
+import { newStatus } from '../../runtime/telemetry/status.js';
+import { hasPublishers } from '../../runtime/contract/streams.js';
+import { Supervisor } from '../../runtime/supervision/supervisor.js';
+import { Ticker } from '../../runtime/shards/ticker.js';
 import { FailingStore, type WriteFate } from '../../state/failing-store.js';
-import { KNOBS, SILENT } from '../runtime/knobs.js';
-import { clockOf, type Life, type SimulatedUnit } from './unit.js';
+import { KNOBS, SILENT } from '../runtime/tuning.js';
+import { clockOf, type Life, type SimulatedUnit } from './shard.js';
 import type { World } from './world.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -8,9 +8,9 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { streamOf, type Topology, writerOf } from '../../runtime/graph.js';
-import type { LogMessage } from '../../runtime/ports.js';
-import { streamsOf } from '../../runtime/streams.js';
+import { streamOf, type Topology, writerOf } from '../../runtime/contract/graph.js';
+import type { LogMessage } from '../../runtime/contract/ports.js';
+import { streamsOf } from '../../runtime/contract/streams.js';
 import { MemoryLog } from '../support/memory-log.js';
 import type { Schedule } from './schedule.js';
 

@@ -4,12 +4,12 @@
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema, SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { Actor } from '../../runtime/actor.js';
-import { MailboxFold } from '../../runtime/fold.js';
-import { Heard } from '../../runtime/heard.js';
-import { StageInstance } from '../../runtime/instance.js';
-import { Line, Outbox } from '../../runtime/outbox.js';
-import type { Log, LogMessage, Store, StoreChange } from '../../runtime/ports.js';
+import { Actor } from '../../runtime/actor/actor.js';
+import { MailboxFold } from '../../runtime/actor/processor.js';
+import { Heard } from '../../runtime/log-integrity/predecessors.js';
+import { StageInstance } from '../../runtime/actor/instance.js';
+import { Line, Outbox } from '../../runtime/actor/outbox.js';
+import type { Log, LogMessage, Store, StoreChange } from '../../runtime/contract/ports.js';
 import type { WorldOptions } from './world.js';
 
 export interface Mutation {

@@ -7,13 +7,13 @@
  */
 import { fromBinary, toJsonString } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { streamOf } from '../../runtime/graph.js';
-import { rowsOf } from '../../runtime/frame.js';
-import { fromWire } from '../../runtime/frame-codec.js';
-import { MailboxFold } from '../../runtime/fold.js';
-import { filtersOf } from '../../runtime/streams.js';
-import type { LogMessage } from '../../runtime/ports.js';
-import { type AnyStage, RAW } from '../../runtime/stage.js';
+import { streamOf } from '../../runtime/contract/graph.js';
+import { rowsOf } from '../../runtime/frames/frame.js';
+import { fromWire } from '../../runtime/frames/codec.js';
+import { MailboxFold } from '../../runtime/actor/processor.js';
+import { filtersOf } from '../../runtime/contract/streams.js';
+import type { LogMessage } from '../../runtime/contract/ports.js';
+import { type AnyStage, RAW } from '../../runtime/contract/stage.js';
 import { NOTHING_SAID } from '../../runtime/tag.js';
 import { matches } from '../support/memory-log.js';
 import type { Accepted } from './log-server.js';

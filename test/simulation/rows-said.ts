@@ -1,9 +1,9 @@
 /** The rows of a topic, or of a mailbox, as the log accepted them. */
 import { type PlainRow } from '../support/topology-driver.js';
-import { rowsOf } from '../../runtime/frame.js';
-import { fromWire } from '../../runtime/frame-codec.js';
-import { streamOf, writerOf } from '../../runtime/graph.js';
-import { RAW } from '../../runtime/stage.js';
+import { rowsOf } from '../../runtime/frames/frame.js';
+import { fromWire } from '../../runtime/frames/codec.js';
+import { streamOf, writerOf } from '../../runtime/contract/graph.js';
+import { RAW } from '../../runtime/contract/stage.js';
 import type { SimulatedRun } from './job.js';
 
 export interface SaidMessage {

@@ -1,10 +1,10 @@
 /** A sink that reads the topics of a bounded job, on a disk that fails, and is killed now and then. */
-import { asError, explain } from '../../runtime/errors.js';
-import type { Log } from '../../runtime/ports.js';
-import { SinkRunner } from '../../runtime/sink-runner.js';
+import { asError, explain } from '../../runtime/contract/errors.js';
+import type { Log } from '../../runtime/contract/ports.js';
+import { SinkRunner } from '../../runtime/jobs/sink-runner.js';
 import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore } from '../../state/memory-store.js';
-import { SILENT } from '../runtime/knobs.js';
+import { SILENT } from '../runtime/tuning.js';
 import type { FailingLog } from '../support/failing-log.js';
 import { MemorySink } from '../support/memory-sink.js';
 import type { World } from './world.js';

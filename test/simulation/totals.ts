@@ -1,5 +1,5 @@
 /** Counters of all instances of a stage together. */
-import type { Counters } from '../../runtime/instance.js';
+import type { Counters } from '../../runtime/actor/instance.js';
 import type { SimulatedRun } from './job.js';
 
 export function totalsOf(world: SimulatedRun, stage: string): Counters {

@@ -1,12 +1,12 @@
 /** The two toy topologies as jobs: small and fast, so that many seeds can be tried. */
 import assert from 'node:assert/strict';
-import type { MailboxFold } from '../../runtime/fold.js';
-import { utf8 } from '../../runtime/bytes.js';
-import { frameOf } from '../../runtime/frame.js';
-import type { ChunkSource, SourceChunk } from '../../runtime/ports.js';
-import { writeChunks, writeTable } from '../../runtime/source-writer.js';
-import { groupedBy } from '../runtime/grouped.js';
-import { SILENT } from '../runtime/knobs.js';
+import type { MailboxFold } from '../../runtime/actor/processor.js';
+import { utf8 } from '../../runtime/frames/bytes.js';
+import { frameOf } from '../../runtime/frames/frame.js';
+import type { ChunkSource, SourceChunk } from '../../runtime/contract/ports.js';
+import { writeChunks, writeTable } from '../../runtime/jobs/source-writer.js';
+import { groupedBy } from '../runtime/actor/grouped.js';
+import { SILENT } from '../runtime/tuning.js';
 import { boundedToys, liveToys, weights } from '../runtime/toy-stages.js';
 import { again, publishAll } from './breaking-writers.js';
 import type { Job, SimulatedRun } from './job.js';

@@ -5,13 +5,13 @@
  *
  * A node groups units; a unit has a disk and runs instances, each with its own supervisor and connection. Log and time are shared.
  */
-import type { ActorKnobs } from '../../runtime/actor.js';
-import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
-import { streamOf } from '../../runtime/graph.js';
-import type { Log, Store } from '../../runtime/ports.js';
-import { filtersOf } from '../../runtime/streams.js';
-import { unitsOf } from '../../runtime/main-units.js';
-import type { RivuletError } from '../../runtime/errors.js';
+import type { ActorKnobs } from '../../runtime/actor/actor.js';
+import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { streamOf } from '../../runtime/contract/graph.js';
+import type { Log, Store } from '../../runtime/contract/ports.js';
+import { filtersOf } from '../../runtime/contract/streams.js';
+import { unitsOf } from '../../runtime/node/shards.js';
+import type { RivuletError } from '../../runtime/contract/errors.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import { drawn, FailingLog, type LogFaults } from '../support/failing-log.js';
 import { matches } from '../support/memory-log.js';
@@ -24,7 +24,7 @@ import { startLife } from './life.js';
 import { LogServer } from './log-server.js';
 import { type Party, Schedule } from './schedule.js';
 import { SimulatedSink } from './simulated-sink.js';
-import { type Life, type SimulatedNode, SimulatedUnit, sequenceIn } from './unit.js';
+import { type Life, type SimulatedNode, SimulatedUnit, sequenceIn } from './shard.js';
 
 export interface WorldOptions {
   readonly seed: number;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { utf8 } from '../../runtime/bytes.js';
-import { fatal } from '../../runtime/errors.js';
+import { utf8 } from '../../runtime/frames/bytes.js';
+import { fatal } from '../../runtime/contract/errors.js';
 import { FailingStore, type WriteFate } from '../../state/failing-store.js';
 import { MemoryStore } from '../../state/memory-store.js';
 

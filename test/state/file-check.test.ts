@@ -3,11 +3,11 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate, unlink, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Store } from '../../runtime/ports.js';
+import type { Store } from '../../runtime/contract/ports.js';
 import { FileCheck, fileProblems } from '../../state/file-check.js';
 import { crc32c } from '../../state/crc.js';
 import { openDatabase, openLevelStore } from '../../state/level-store.js';
-import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
+import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
 
 const KEYS = 400;
 const key = (n: number): string => `stage/0/cell/key-${String(n).padStart(5, '0')}`;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { textOf, utf8 } from '../../runtime/bytes.js';
+import { textOf, utf8 } from '../../runtime/frames/bytes.js';
 import { openDatabase, openLevelStore } from '../../state/level-store.js';
 import { storeContract } from '../contracts/store-contract.js';
 import { ROOT } from '../guards/source-files.js';

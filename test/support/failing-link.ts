@@ -1,6 +1,6 @@
 /** Shared tables and objects that fail as told, as failing-log.ts does for the log: requests and acks get lost, come late, or nobody is there. */
-import { transient } from '../../runtime/errors.js';
-import type { KeyValue, KeyValueEntry, Objects } from '../../runtime/ports.js';
+import { transient } from '../../runtime/contract/errors.js';
+import type { KeyValue, KeyValueEntry, Objects } from '../../runtime/contract/ports.js';
 import type { Fate } from './failing-log.js';
 
 export interface LinkFaults {

@@ -2,8 +2,8 @@
  * A log that fails as told, around any other: acks and requests get lost, answers come late and out of step, a process
  * is cut off. It duplicates nothing by itself. What happens is decided by a script or a seed, so that a run can be repeated.
  */
-import { transient } from '../../runtime/errors.js';
-import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/ports.js';
+import { transient } from '../../runtime/contract/errors.js';
+import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runtime/contract/ports.js';
 
 /**
  * `ack-lost`: stored, LOG_UNKNOWN. `request-lost`: not stored, LOG_UNKNOWN. `late`: LOG_UNKNOWN, and on its way: it arrives when the sender has

@@ -1,7 +1,7 @@
 /** Programs of other projects, as people use them: those on the PATH, else built once with Go and kept. */
 import { execFileSync } from 'node:child_process';
 import { join, posix } from 'node:path';
-import { runCommand } from '../../connectors/nats/command.js';
+import { runCommand } from '../../connectors/nats/provision/command.js';
 import { kept } from './user-cache.js';
 
 export const GRPCURL = { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.3' };

@@ -1,9 +1,9 @@
 /** Numbered messages as a stage's line sends them, to see what is stored and heard. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { systemClock } from '../../runtime/clock.js';
-import { Line, Outbox } from '../../runtime/outbox.js';
-import type { Log, LogMessage } from '../../runtime/ports.js';
+import { systemClock } from '../../runtime/contract/clock.js';
+import { Line, Outbox } from '../../runtime/actor/outbox.js';
+import type { Log, LogMessage } from '../../runtime/contract/ports.js';
 import type { Tag } from '../../runtime/tag.js';
 
 export const letter = (sequence: number): readonly [Tag, Uint8Array] => {

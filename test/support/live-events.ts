@@ -2,7 +2,7 @@
  * Events of live tests, by seed, made so that the lists in the end do not depend on what is stored before what: all that decides the
  * popularity, all that decides the interests, and a last view of each user, for when all else is counted.
  */
-import { seededRandom } from '../../runtime/cli/demo-catalogue.js';
+import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
 import type { Event } from './stubborn-publisher.js';
 
 export interface LiveEvents {

@@ -1,6 +1,6 @@
 /** Events published to live nodes to the end, and the lists that they then give: the same ones whatever has become of the nodes meanwhile. */
 import { expect } from 'vitest';
-import type { RivuletClient } from '../../connectors/grpc/client.js';
+import type { RivuletClient } from '../../connectors/grpc/client/client.js';
 import { liveEvent, type LiveEvents } from './live-events.js';
 import type { LiveNode } from './live-nodes.js';
 import { until } from './nats-cluster.js';

@@ -1,7 +1,7 @@
 /** Trending live, in memory: instances by item, and the view that reads them. */
 import { trending, type TrendingOptions } from '../../actors/trending.js';
 import { type TrendingListCells, trendingLists, trendingReader } from '../../actors/trending-lists.js';
-import { partitionOf } from '../../runtime/stage.js';
+import { partitionOf } from '../../runtime/contract/stage.js';
 import { StageDriver } from './stage-driver.js';
 import { type Engagement, rowOf } from './trending-oracle.js';
 

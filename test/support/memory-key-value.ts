@@ -1,6 +1,6 @@
 /** The in-memory double of the shared table: the same contract as JetStream's (test/contracts/key-value-contract.ts), with a clock of the test's. */
-import { transient } from '../../runtime/errors.js';
-import type { KeyValue, KeyValueEntry } from '../../runtime/ports.js';
+import { transient } from '../../runtime/contract/errors.js';
+import type { KeyValue, KeyValueEntry } from '../../runtime/contract/ports.js';
 
 interface Stored extends KeyValueEntry {
   readonly endsAtMs: number;

@@ -2,8 +2,8 @@
  * The in-memory double of the log: the same contract as JetStream (test/contracts/log-contract.ts), without a server.
  * An operation takes effect when it is called; its promise only carries the answer.
  */
-import { fatal, poison, transient } from '../../runtime/errors.js';
-import type { Log, LogMessage, Reader, StreamInfo, StreamOrigin, StreamSpec } from '../../runtime/ports.js';
+import { fatal, poison, transient } from '../../runtime/contract/errors.js';
+import type { Log, LogMessage, Reader, StreamInfo, StreamOrigin, StreamSpec } from '../../runtime/contract/ports.js';
 import { matches, transformed } from './subjects.js';
 
 export { matches } from './subjects.js';

@@ -1,8 +1,8 @@
 /** The in-memory double of the object store: the same contract as JetStream's (test/contracts/objects-contract.ts). */
 import { createHash } from 'node:crypto';
-import { concat, utf8 } from '../../runtime/bytes.js';
-import { fatal, transient } from '../../runtime/errors.js';
-import type { Objects } from '../../runtime/ports.js';
+import { concat, utf8 } from '../../runtime/frames/bytes.js';
+import { fatal, transient } from '../../runtime/contract/errors.js';
+import type { Objects } from '../../runtime/contract/ports.js';
 
 const PIECE_BYTES = 64 * 1024;
 

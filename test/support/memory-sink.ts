@@ -1,6 +1,6 @@
 /** A sink as a file would be: what was written may stand there without being durable; `open` cuts it back to a position. */
-import { type Frame, rowsOf } from '../../runtime/frame.js';
-import type { Sink } from '../../runtime/ports.js';
+import { type Frame, rowsOf } from '../../runtime/frames/frame.js';
+import type { Sink } from '../../runtime/contract/ports.js';
 
 export class MemorySink implements Sink {
   closed = false;

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { asError } from '../../runtime/errors.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { asError } from '../../runtime/contract/errors.js';
 import { testNatsServer } from './nats.js';
 
 export interface NatsCluster {

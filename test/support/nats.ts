@@ -8,9 +8,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedNats, type EmbeddedNatsOptions } from '../../connectors/nats/embedded.js';
-import { type Provisioned, provision } from '../../connectors/nats/provision.js';
-import { explain } from '../../runtime/errors.js';
+import { startEmbeddedNats, type EmbeddedNatsOptions } from '../../connectors/nats/embedded/embedded.js';
+import { type Provisioned, provision } from '../../connectors/nats/provision/provision.js';
+import { explain } from '../../runtime/contract/errors.js';
 
 export interface TestNats {
   readonly url: string;

@@ -1,6 +1,13 @@
 /** Messages and pieces of files as parse receives them, and the dead letters it answers with. */
-import { type deadLetters, entryStart, type Frame, type RawBatch, type RawMessage, utf8 } from '../../runtime/stage.js';
-import { rowsOf } from '../../runtime/frame.js';
+import {
+  type deadLetters,
+  entryStart,
+  type Frame,
+  type RawBatch,
+  type RawMessage,
+  utf8,
+} from '../../runtime/contract/stage.js';
+import { rowsOf } from '../../runtime/frames/frame.js';
 import type { Said } from './stage-driver.js';
 
 /** 2019-10-31: after the events that tests tell of. */

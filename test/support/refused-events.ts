@@ -1,11 +1,11 @@
 /** Dead letters as the runtime writes them, and what is in a stream. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { deadLetters } from '../../runtime/dead-letter.js';
-import { FrameBuilder, type Row } from '../../runtime/frame.js';
-import { toWire } from '../../runtime/frame-codec.js';
-import { streamOf, subjectOf } from '../../runtime/graph.js';
-import type { Log, LogMessage } from '../../runtime/ports.js';
+import { deadLetters } from '../../runtime/dead-letters/frame.js';
+import { FrameBuilder, type Row } from '../../runtime/frames/frame.js';
+import { toWire } from '../../runtime/frames/codec.js';
+import { streamOf, subjectOf } from '../../runtime/contract/graph.js';
+import type { Log, LogMessage } from '../../runtime/contract/ports.js';
 
 /** A row of a dead-letter frame; what is not given is as in REFUSED. */
 export interface Refused extends Partial<Omit<Row<typeof deadLetters.columns>, 'original'>> {

@@ -1,7 +1,7 @@
 /** A topology that ran in memory, gone on with by another number of partitions. */
 import { type PipelineOptions, mainTopology } from '../../actors/topology.js';
-import type { Topology } from '../../runtime/graph.js';
-import { repartitionStage } from '../../runtime/repartition.js';
+import type { Topology } from '../../runtime/contract/graph.js';
+import { repartitionStage } from '../../runtime/jobs/repartition.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { TopologyDriver } from './topology-driver.js';
 

@@ -12,10 +12,10 @@ import {
   type RawBatch,
   type Row,
   type Columns,
-} from '../../runtime/stage.js';
-import { rowsOf } from '../../runtime/frame.js';
-import type { CellStore } from '../../runtime/cells.js';
-import { type Counters, StageInstance, type StateChange } from '../../runtime/instance.js';
+} from '../../runtime/contract/stage.js';
+import { rowsOf } from '../../runtime/frames/frame.js';
+import type { CellStore } from '../../runtime/state/kinds.js';
+import { type Counters, StageInstance, type StateChange } from '../../runtime/actor/instance.js';
 
 /** A row of whatever type the input or output has. */
 export type AnyRow = Readonly<Record<string, string | number | undefined>>;

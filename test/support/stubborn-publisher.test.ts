@@ -1,8 +1,8 @@
 /** The publisher of the crash tests must not hide a loss: what counts as acknowledged is stored. */
 import { jetstreamManager } from '@nats-io/jetstream';
 import { expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { openNatsLog } from '../../connectors/nats/log.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { eventually } from './eventually.js';
 import { startTestNats } from './nats.js';
 import { StubbornPublisher } from './stubborn-publisher.js';

@@ -1,6 +1,6 @@
 /** Subjects as nats-server takes them: filters, and transforms inside the server. */
-import { fnv1a, utf8 } from '../../runtime/bytes.js';
-import type { StreamSpec } from '../../runtime/ports.js';
+import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
+import type { StreamSpec } from '../../runtime/contract/ports.js';
 
 /** Does a subject fit a filter? `*` stands for one token, `>` for one or more at the end. */
 export function matches(filter: string, subject: string): boolean {

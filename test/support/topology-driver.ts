@@ -11,17 +11,17 @@
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ChunkSchema, type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { fnv1a, utf8 } from '../../runtime/bytes.js';
-import type { CellStore } from '../../runtime/cells.js';
-import { deadLetters } from '../../runtime/dead-letter.js';
-import { type Frame, partitionBy, rowsOf } from '../../runtime/frame.js';
-import { fromWire, toWire } from '../../runtime/frame-codec.js';
-import { MailboxFold } from '../../runtime/fold.js';
-import { isSource, subjectOf, type Topology, writerOf } from '../../runtime/graph.js';
-import type { Counters } from '../../runtime/instance.js';
-import type { LogMessage } from '../../runtime/ports.js';
-import { RAW } from '../../runtime/stage.js';
-import { hasPublishers } from '../../runtime/streams.js';
+import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
+import type { CellStore } from '../../runtime/state/kinds.js';
+import { deadLetters } from '../../runtime/dead-letters/frame.js';
+import { type Frame, partitionBy, rowsOf } from '../../runtime/frames/frame.js';
+import { fromWire, toWire } from '../../runtime/frames/codec.js';
+import { MailboxFold } from '../../runtime/actor/processor.js';
+import { isSource, subjectOf, type Topology, writerOf } from '../../runtime/contract/graph.js';
+import type { Counters } from '../../runtime/actor/instance.js';
+import type { LogMessage } from '../../runtime/contract/ports.js';
+import { RAW } from '../../runtime/contract/stage.js';
+import { hasPublishers } from '../../runtime/contract/streams.js';
 import { NOTHING_SAID, type Tag } from '../../runtime/tag.js';
 
 export interface PublishedEvent {

@@ -2,8 +2,8 @@
  * Plays a stage's steps with snapshots and crashes, and holds what it says again after a crash against what it said before, byte by byte: rows,
  * their order, their dictionaries and the progress beside them. The runtime cuts a long answer by all of these.
  */
-import { encodeFrame } from '../../runtime/frame-codec.js';
-import type { AnyStage } from '../../runtime/stage.js';
+import { encodeFrame } from '../../runtime/frames/codec.js';
+import type { AnyStage } from '../../runtime/contract/stage.js';
 import type { Cut, Step } from '../actors/script.js';
 import { type Said, StageDriver } from './stage-driver.js';
 

@@ -4,13 +4,13 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { mainTopology } from '../../actors/topology.js';
-import { connectNats } from '../../connectors/nats/connect.js';
-import { openNatsLog } from '../../connectors/nats/log.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { pipelineOptions } from '../../runtime/cli/node-options.js';
-import { loadConfig } from '../../runtime/config.js';
-import { PUBLISHERS, streamOf } from '../../runtime/graph.js';
-import type { Log, LogMessage, Reader } from '../../runtime/ports.js';
+import { pipelineOptions } from '../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../runtime/config/config.js';
+import { PUBLISHERS, streamOf } from '../../runtime/contract/graph.js';
+import type { Log, LogMessage, Reader } from '../../runtime/contract/ports.js';
 import { pause } from './blows.js';
 import { until } from './nats-cluster.js';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from '../../../actors/parse.js';
 import { type FieldName, FIELDS } from '../../../actors/formats/fields.js';
-import { textOf, utf8 } from '../../../runtime/stage.js';
+import { textOf, utf8 } from '../../../runtime/contract/stage.js';
 import { batch, csv, type DeadLetter, deadLettersOf, STORED_AT_MS } from '../../support/raw-messages.js';
 import { judge, plainCsv, type PlainRow } from '../../support/plain-parse.js';
 import { StageDriver } from '../../support/stage-driver.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonScanner } from '../../../actors/formats/json-scanner.js';
-import { utf8 } from '../../../runtime/stage.js';
+import { utf8 } from '../../../runtime/contract/stage.js';
 
 /** Whether text is one JSON value, by the scanner. */
 function scans(text: string): boolean {

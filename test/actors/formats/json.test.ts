@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FieldName, FIELDS } from '../../../actors/formats/fields.js';
 import { parse } from '../../../actors/parse.js';
-import { type RawMessage, textOf, utf8 } from '../../../runtime/stage.js';
+import { type RawMessage, textOf, utf8 } from '../../../runtime/contract/stage.js';
 import { batch, deadLettersOf, json, jsonLines, message, STORED_AT_MS } from '../../support/raw-messages.js';
 import { type Given, judge, type PlainRow } from '../../support/plain-parse.js';
 import { StageDriver } from '../../support/stage-driver.js';

@@ -7,7 +7,7 @@ import { protobufKind } from '../../../actors/formats/protobuf.js';
 import { EVENT_TYPES } from '../../../actors/model.js';
 import { parse } from '../../../actors/parse.js';
 import { type Event, EventBatchSchema, EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
-import { type RawMessage, utf8 } from '../../../runtime/stage.js';
+import { type RawMessage, utf8 } from '../../../runtime/contract/stage.js';
 import { batch, deadLettersOf, message, STORED_AT_MS } from '../../support/raw-messages.js';
 import { judge } from '../../support/plain-parse.js';
 import { type Said, StageDriver } from '../../support/stage-driver.js';

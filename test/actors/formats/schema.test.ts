@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { missingColumns } from '../../../actors/formats/csv-header.js';
 import { Schema, type SchemaName } from '../../../actors/formats/schema.js';
 import { FIELDS } from '../../../actors/formats/fields.js';
-import { utf8 } from '../../../runtime/stage.js';
+import { utf8 } from '../../../runtime/contract/stage.js';
 
 const REES46 = 'event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session';
 const fieldOf = (schema: SchemaName, name: string): string | undefined => {

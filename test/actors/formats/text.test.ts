@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextSpecial } from '../../../actors/formats/special-bytes.js';
 import { charactersIn, hasControls, isUtf8 } from '../../../actors/formats/text.js';
-import { utf8 } from '../../../runtime/stage.js';
+import { utf8 } from '../../../runtime/contract/stage.js';
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const decodes = (bytes: Uint8Array): boolean => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decimalOf } from '../../../actors/maths/decimal.js';
-import { utf8 } from '../../../runtime/stage.js';
+import { utf8 } from '../../../runtime/contract/stage.js';
 
 const decimal = (text: string): number => {
   const bytes = utf8(`9${text}9`);

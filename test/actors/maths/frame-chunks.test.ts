@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FrameChunks } from '../../../actors/maths/frame-chunks.js';
-import { frameType, rowsOf } from '../../../runtime/stage.js';
+import { frameType, rowsOf } from '../../../runtime/contract/stage.js';
 
 const type = frameType('line', { user: 'text', n: 'f64' });
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { instant } from '../../../actors/maths/instant.js';
-import { value } from '../../../runtime/stage.js';
+import { value } from '../../../runtime/contract/stage.js';
 
 it.each([0, -1, 1_569_888_000_123, 0.5, -Infinity, Infinity])('%d comes back from a snapshot', (timeMs) => {
   const cell = value(() => NaN, instant).create();

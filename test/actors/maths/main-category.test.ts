@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mainCategoryColumn } from '../../../actors/maths/main-category.js';
-import { frameOf, frameType, rowsOf, textAt } from '../../../runtime/stage.js';
+import { frameOf, frameType, rowsOf, textAt } from '../../../runtime/contract/stage.js';
 
 const type = frameType('categories', { category: 'text' });
 const column = (categories: (string | undefined)[]) =>

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from '../../../actors/maths/packed-bytes.js';
 import { appendToList, packedList, packList, type RankedItem, unpackList } from '../../../actors/maths/ranked-list.js';
 import { ranked } from '../../../actors/model.js';
-import { frameOf } from '../../../runtime/stage.js';
+import { frameOf } from '../../../runtime/contract/stage.js';
 
 const item = fc.record({
   item: fc.string({ minLength: 1, maxLength: 40 }),

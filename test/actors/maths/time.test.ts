@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TimeParser } from '../../../actors/maths/time.js';
-import { utf8 } from '../../../runtime/stage.js';
+import { utf8 } from '../../../runtime/contract/stage.js';
 
 const parse = (text: string, parser = new TimeParser()): number => {
   const bytes = utf8(`,${text},`);

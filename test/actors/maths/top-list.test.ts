@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareItems } from '../../../actors/maths/item-order.js';
 import { listsOfCategory, mergedOnce, mergeLists, type TopList } from '../../../actors/maths/top-list.js';
-import { textAt } from '../../../runtime/stage.js';
+import { textAt } from '../../../runtime/contract/stage.js';
 
 const list = (origin: number, entries: readonly (readonly [string, number])[]): TopList => ({
   origin,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { SourceState } from '../../../actors/maths/watermark.js';
 import { events } from '../../../actors/model.js';
 import { advanceWatermark } from '../../../actors/operators/advance-watermark.js';
-import { frameOf, value } from '../../../runtime/stage.js';
+import { frameOf, value } from '../../../runtime/contract/stage.js';
 
 const frame = (...times: number[]) =>
   frameOf(

@@ -5,10 +5,10 @@ import { instant } from '../../../actors/maths/instant.js';
 import { windowsOf, type FixedWindows } from '../../../actors/maths/window.js';
 import { events } from '../../../actors/model.js';
 import { closeWindows, type OutputMode } from '../../../actors/operators/close-windows.js';
-import { epochLog } from '../../../actors/operators/epoch-log.js';
-import { FixedWindowRows, windowTables } from '../../../actors/operators/fixed-windows.js';
-import { frameOf, value } from '../../../runtime/stage.js';
-import { rowsOf } from '../../../runtime/frame.js';
+import { epochLog } from '../../../actors/state/epoch-log.js';
+import { FixedWindowRows, windowTables } from '../../../actors/state/fixed-windows.js';
+import { frameOf, value } from '../../../runtime/contract/stage.js';
+import { rowsOf } from '../../../runtime/frames/frame.js';
 
 /** Epoch 0 sees 600, 601; epoch 1, with W = 600, sees 700, 900; epoch 2, with W = 900, nothing; epoch 3, with W = 0, sees 1000. */
 function run(output: OutputMode, marbles: string, expected: Record<string, string[]>) {

@@ -5,9 +5,9 @@ import { instant } from '../../../actors/maths/instant.js';
 import { windowsOf } from '../../../actors/maths/window.js';
 import { events } from '../../../actors/model.js';
 import { countInEpoch } from '../../../actors/operators/count-in-epoch.js';
-import { epochLog } from '../../../actors/operators/epoch-log.js';
-import { frameOf, value } from '../../../runtime/stage.js';
-import { rowsOf } from '../../../runtime/frame.js';
+import { epochLog } from '../../../actors/state/epoch-log.js';
+import { frameOf, value } from '../../../runtime/contract/stage.js';
+import { rowsOf } from '../../../runtime/frames/frame.js';
 
 const frame = (...times: number[]) =>
   frameOf(

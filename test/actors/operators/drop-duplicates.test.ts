@@ -3,8 +3,8 @@ import { map, of } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, it } from 'vitest';
 import { dropDuplicates, type Identified, rowIds } from '../../../actors/operators/drop-duplicates.js';
-import { rowsOf } from '../../../runtime/frame.js';
-import { frameOf, frameType, type Tables, tables } from '../../../runtime/stage.js';
+import { rowsOf } from '../../../runtime/frames/frame.js';
+import { frameOf, frameType, type Tables, tables } from '../../../runtime/contract/stage.js';
 
 const letters = frameType('letter', { letter: 'text', row: 'f64' });
 const seenCell = (): Tables<typeof rowIds.columns> => tables(rowIds, { key: ['id'] }).create();

@@ -2,7 +2,7 @@ import { TestScheduler } from 'rxjs/testing';
 import { expect, it } from 'vitest';
 import type { SourceState } from '../../../actors/maths/watermark.js';
 import { followTicks } from '../../../actors/operators/follow-ticks.js';
-import { value } from '../../../runtime/stage.js';
+import { value } from '../../../runtime/contract/stage.js';
 
 it('followTicks keeps the latest tick, and since when it is quiet', () => {
   const cell = value<SourceState>(() => ({ watermarkMs: 5 })).create();

@@ -3,7 +3,7 @@ import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, it } from 'vitest';
 import { afterTick, type SourceState } from '../../../actors/maths/watermark.js';
 import { intervalEnds } from '../../../actors/operators/interval-ends.js';
-import { value } from '../../../runtime/stage.js';
+import { value } from '../../../runtime/contract/stage.js';
 
 function run(
   marbles: string,

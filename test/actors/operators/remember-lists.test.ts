@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { listsOfCategory } from '../../../actors/maths/top-list.js';
 import { topLists } from '../../../actors/model.js';
 import { ALL, rememberLists } from '../../../actors/operators/remember-lists.js';
-import { frameOf, keyed } from '../../../runtime/stage.js';
+import { frameOf, keyed } from '../../../runtime/contract/stage.js';
 
 type Entry = readonly [item: string | undefined, purchases?: number, itemCategory?: string | undefined];
 

@@ -14,7 +14,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { folderSource, type FolderSourceOptions } from '../../../connectors/csv/folder-source.js';
-import type { SourceChunk, SourcePosition } from '../../../runtime/ports.js';
+import type { SourceChunk, SourcePosition } from '../../../runtime/contract/ports.js';
 
 let directory: string;
 beforeEach(() => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { popularityTable } from '../../../connectors/csv/popularity-table.js';
-import { rowsOf } from '../../../runtime/stage.js';
+import { rowsOf } from '../../../runtime/contract/stage.js';
 
 let directory: string;
 beforeEach(() => {

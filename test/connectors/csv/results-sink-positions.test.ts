@@ -18,8 +18,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { interactions, ranked } from '../../../actors/model.js';
 import { resultsSink } from '../../../connectors/csv/results-sink.js';
-import type { Sink } from '../../../runtime/ports.js';
-import { frameOf } from '../../../runtime/stage.js';
+import type { Sink } from '../../../runtime/contract/ports.js';
+import { frameOf } from '../../../runtime/contract/stage.js';
 
 let root: string;
 let directory: string;

@@ -7,8 +7,8 @@ import { events, interactions, ranked } from '../../../actors/model.js';
 import { fieldsOf } from '../../../connectors/csv/csv-rows.js';
 import { readRecords } from '../../../connectors/csv/read-records.js';
 import { resultsSink } from '../../../connectors/csv/results-sink.js';
-import type { Sink } from '../../../runtime/ports.js';
-import { deadLetters, type Frame, frameOf, frameType } from '../../../runtime/stage.js';
+import type { Sink } from '../../../runtime/contract/ports.js';
+import { deadLetters, type Frame, frameOf, frameType } from '../../../runtime/contract/stage.js';
 
 let root: string;
 let directory: string;

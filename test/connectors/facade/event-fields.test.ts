@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EventInit } from '../../../connectors/grpc/client.js';
+import type { EventInit } from '../../../connectors/grpc/client/client.js';
 import { soundEvent } from '../../../connectors/facade/event-fields.js';
 import { EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
 import { anEvent, bytesOf } from '../grpc/facade.js';

@@ -2,16 +2,16 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../../runtime/clock.js';
+import { systemClock } from '../../../runtime/contract/clock.js';
 import {
   type ConnectOptions,
   connectRivulet,
   type EventInit,
   type RivuletClient,
-} from '../../../connectors/grpc/client.js';
-import { CallError } from '../../../connectors/grpc/call-error.js';
+} from '../../../connectors/grpc/client/client.js';
+import { CallError } from '../../../connectors/grpc/client/call-error.js';
 import type { Answer, CalledMethod, EndedCall, EventPublisher } from '../../../connectors/facade/ports.js';
-import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from '../../../connectors/grpc/server.js';
+import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from '../../../connectors/grpc/server/server.js';
 import { EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
 
 export const RECOMMEND = '/rivulet.v1.RecommendationService/GetRecommendations';

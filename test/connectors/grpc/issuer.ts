@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { onTestFinished } from 'vitest';
-import type { AuthOptions } from '../../../connectors/facade/token-check.js';
+import type { AuthOptions } from '../../../connectors/facade/admission/token-check.js';
 
 export const ISSUER = 'https://issuer.example.com';
 export const AUDIENCE = 'rivulet';

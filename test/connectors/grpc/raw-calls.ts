@@ -2,7 +2,7 @@
 import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
 import { Metadata } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
-import { readDetails } from '../../../connectors/grpc/status-details.js';
+import { readDetails } from '../../../connectors/grpc/server/status-details.js';
 
 /** `window`: bytes of an answer that it takes before it has read any. */
 export function connection(address: string, window = 65_535): ClientHttp2Session {

@@ -3,7 +3,7 @@ import { create, fromBinary, type MessageInitShape, toBinary, toJson } from '@bu
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkedEvent, soundEvent } from '../../../connectors/facade/event-fields.js';
-import { jsonBody, jsonLinesBody, type ReadEvent } from '../../../connectors/http/event-body.js';
+import { jsonBody, jsonLinesBody, type ReadEvent } from '../../../connectors/http/routes/event-body.js';
 import { EVENT_FIELDS, eventOf } from '../../../connectors/http/event-json.js';
 import { EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
 

@@ -5,15 +5,15 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Answer, CatalogueItem, EventPublisher, ItemCatalogue } from '../../../connectors/facade/ports.js';
-import type { HealthReport } from '../../../connectors/http/health-report.js';
+import type { HealthReport } from '../../../connectors/http/routes/health-report.js';
 import type { NodeReports } from '../../../connectors/http/ports.js';
-import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../../connectors/http/server.js';
-import { DOCS_POLICY } from '../../../connectors/http/page-routes.js';
-import { laterFiles, staticFiles } from '../../../connectors/http/static-files.js';
-import { systemClock } from '../../../runtime/clock.js';
+import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../../connectors/http/server/server.js';
+import { DOCS_POLICY } from '../../../connectors/http/routes/page.js';
+import { laterFiles, staticFiles } from '../../../connectors/http/server/static-files.js';
+import { systemClock } from '../../../runtime/contract/clock.js';
 import { ROOT } from '../../guards/source-files.js';
 import { ANSWER } from '../grpc/facade.js';
-import { entries, HandLists } from '../grpc/trending-lists.js';
+import { entries, HandLists } from '../facade/trending/trending-lists.js';
 import { OPERATIONS } from './operations-doubles.js';
 
 /** What the observer was told of one request. */

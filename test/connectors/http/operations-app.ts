@@ -1,17 +1,17 @@
 /** The routes for operations, behind the real frame of the façade, on a free port. */
 import { onTestFinished } from 'vitest';
 import type { EventPublisher } from '../../../connectors/facade/ports.js';
-import { createApp } from '../../../connectors/http/app.js';
-import { deadLetterRoutes } from '../../../connectors/http/dead-letter-routes.js';
-import { eventRoutes } from '../../../connectors/http/event-routes.js';
-import { FaultLog } from '../../../connectors/http/fault-log.js';
-import { Gate } from '../../../connectors/http/gate.js';
-import { HTTP_LIMITS, type HttpLimits } from '../../../connectors/http/http-limits.js';
-import { lateEventRoutes } from '../../../connectors/http/late-event-routes.js';
+import { createApp } from '../../../connectors/http/server/app.js';
+import { deadLetterRoutes } from '../../../connectors/http/routes/dead-letters.js';
+import { eventRoutes } from '../../../connectors/http/routes/events.js';
+import { FaultLog } from '../../../connectors/http/server/fault-log.js';
+import { Gate } from '../../../connectors/http/server/gate.js';
+import { HTTP_LIMITS, type HttpLimits } from '../../../connectors/http/server/limits.js';
+import { lateEventRoutes } from '../../../connectors/http/routes/late-events.js';
 import type { DeadLetters, LateEvents, NodeStatus } from '../../../connectors/http/operations-ports.js';
-import { RequestTally } from '../../../connectors/http/request-tally.js';
-import { statusRoutes } from '../../../connectors/http/status-routes.js';
-import { systemClock } from '../../../runtime/clock.js';
+import { RequestTally } from '../../../connectors/http/server/request-tally.js';
+import { statusRoutes } from '../../../connectors/http/routes/status.js';
+import { systemClock } from '../../../runtime/contract/clock.js';
 
 export interface OperationsPorts {
   readonly publisher?: EventPublisher;

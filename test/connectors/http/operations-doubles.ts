@@ -1,7 +1,7 @@
 /** Ports of operations that have one of each. */
 import type { DeadLetterRecord, LateEvent, Operations } from '../../../connectors/http/operations-ports.js';
-import type { StatusReport } from '../../../connectors/http/status-report.js';
-import { poison } from '../../../runtime/errors.js';
+import type { StatusReport } from '../../../connectors/http/routes/status-report.js';
+import { poison } from '../../../runtime/contract/errors.js';
 
 const AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const AT = new Date(AT_MS).toISOString();

@@ -1,0 +1,131 @@
+/**
+ * Open tumbling and hopping windows: one table of rows for each window start.
+ *
+ *   count(w, key) = Σ added(pane, key)      over the panes of w, over all epochs
+ */
+import {
+  CodeMap,
+  type ColumnTable,
+  FrameBuilder,
+  type FrameOf,
+  frameType,
+  type Tables,
+  tables,
+} from '../../runtime/contract/stage.js';
+import { type FixedWindows, isClosed, rowsByWindow, startsOf } from '../maths/window.js';
+import { rowKey, windowRows } from '../model.js';
+import type { OpenWindows } from '../operators/close-windows.js';
+import { type EpochRows, ROW_KEY, ROW_TEXTS } from './epoch-log.js';
+import type { WindowOutput, WindowRows } from './window-output.js';
+
+/** A row of one window. `added` and `time` are of what has not gone out yet; `count` is the total. */
+export const openRows = frameType('open-row', {
+  ...rowKey,
+  count: 'u32',
+  added: 'u32',
+  time: 'f64',
+});
+
+type OpenRows = FrameOf<typeof openRows>;
+export type WindowTables = Tables<typeof openRows.columns>;
+export const windowTables = () => tables(openRows, { key: ROW_KEY, by: 'user' });
+
+/** The fixed windows in a cell; all that they know is there. */
+export class FixedWindowRows implements OpenWindows {
+  constructor(
+    private readonly tables: WindowTables,
+    private readonly windows: FixedWindows,
+  ) {}
+
+  add(epoch: EpochRows, closedUpToMs: number, changed: WindowOutput | undefined): void {
+    const { windows } = this;
+    const startsOfPane = (pane: number): number[] =>
+      startsOf(pane, windows).filter((start) => !isClosed(start + windows.sizeMs, windows, closedUpToMs));
+    for (const { start, rows } of rowsByWindow(epoch.columns.pane, startsOfPane)) {
+      const table = this.tables.table(start);
+      const found = table.upsert(epoch, rows);
+      addCounts(table.values, found, epoch, rows);
+      if (changed !== undefined) takeChanged(table.values, found, rows, start, start + windows.sizeMs, changed);
+    }
+  }
+
+  rows(closedUpToMs: number): WindowRows {
+    const closing = this.starts(closedUpToMs);
+    const capacity = closing.reduce((sum, start) => sum + this.tables.table(start).rows, 0);
+    const builder = new FrameBuilder(windowRows, capacity);
+    for (const start of closing) {
+      appendTable(builder, this.tables.table(start).frame(), start, start + this.windows.sizeMs);
+    }
+    return builder.finish();
+  }
+
+  settle(): void {
+    for (const start of this.tables.numbers()) this.tables.table(start).values.added.fill(0);
+  }
+
+  close(closedUpToMs: number): void {
+    for (const start of this.starts(closedUpToMs)) this.tables.drop(start);
+  }
+
+  /** Of the windows that are closed at a watermark, ascending. */
+  private starts(closedUpToMs: number): number[] {
+    const { windows } = this;
+    return this.tables.numbers().filter((start) => isClosed(start + windows.sizeMs, windows, closedUpToMs));
+  }
+}
+
+type Values = ColumnTable<typeof openRows.columns>['values'];
+
+/** Adds rows of an epoch to the rows of a window that were found for them. */
+function addCounts({ count, added, time }: Values, found: Uint32Array, epoch: EpochRows, rows: Uint32Array): void {
+  const { added: more, time: latest } = epoch.columns;
+  for (let i = 0; i < found.length; i++) {
+    const row = found[i]!;
+    const from = rows[i]!;
+    if (count[row] === 0 || latest[from]! > time[row]!) time[row] = latest[from]!;
+    count[row]! += more[from]!;
+    added[row]! += more[from]!;
+  }
+}
+
+/** Gives each changed row once, in the order of the epoch; what it adds and its time begin anew. */
+function takeChanged(
+  { count, added, time }: Values,
+  found: Uint32Array,
+  rows: Uint32Array,
+  start: number,
+  end: number,
+  changed: WindowOutput,
+): void {
+  for (let i = 0; i < found.length; i++) {
+    const row = found[i]!;
+    if (added[row] === 0) continue;
+    changed.add(rows[i]!, start, end, count[row]!, added[row]!, time[row]!);
+    added[row] = 0;
+    time[row] = -Infinity;
+  }
+}
+
+/** Adds all rows of a window to a frame that is being built. */
+function appendTable(
+  builder: FrameBuilder<typeof windowRows.columns>,
+  frame: OpenRows,
+  start: number,
+  end: number,
+): void {
+  const { rows: at, columns: to } = builder;
+  const { columns: from, rows } = frame;
+  to.windowStart.fill(start, at, at + rows);
+  to.windowEnd.fill(end, at, at + rows);
+  to.type.set(from.type, at);
+  to.price.set(from.price, at);
+  to.count.set(from.count, at);
+  to.added.set(from.added, at);
+  to.time.set(from.time, at);
+  for (const name of ROW_TEXTS) {
+    const { codes, dictionary } = from[name];
+    const map = new CodeMap(dictionary, to[name].dictionary);
+    for (let row = 0; row < rows; row++) to[name].codes[at + row] = map.get(codes[row]!);
+  }
+  builder.rows += rows;
+}

@@ -1,0 +1,128 @@
+/**
+ * numbered-names: texts as small integers, for tables that hold a text as a value.
+ *
+ *   number(text) = how many other texts were seen before it + 1; 0 for absent, and for texts beyond the bound
+ *
+ * The numbers are those of a table's rows, in order of first sight, until `keepOnly` lets names go; row 0 is the absent name. What is kept beside the
+ * table follows from it.
+ */
+import {
+  ABSENT,
+  type ColumnTable,
+  frameOf,
+  frameType,
+  type Tables,
+  textAt,
+  type TextColumn,
+} from '../../runtime/contract/stage.js';
+import { compareText } from '../maths/item-order.js';
+
+/** A name, and a mark that its owner sets on it. */
+export const names = frameType('name', { name: 'text', marked: 'u8' });
+type NameColumns = (typeof names)['columns'];
+
+export const NO_NAME = 0;
+
+export class NumberedNames {
+  private readonly numbers = new Map<string, number>();
+
+  /** At most `max` names, in table `table` of the cell, whose key is the name. */
+  constructor(
+    private readonly cell: Tables<NameColumns>,
+    private readonly table: number,
+    private readonly max: number,
+  ) {}
+
+  /** Its rows are the names by number, always with row 0. */
+  get rows(): ColumnTable<NameColumns> {
+    const table = this.cell.table(this.table);
+    if (table.rows === 0) table.upsert(frameOf(names, [{}]));
+    return table;
+  }
+
+  number(text: string | undefined): number {
+    if (text === undefined) return NO_NAME;
+    const known = this.known().get(text);
+    if (known !== undefined) return known;
+    if (this.rows.rows > this.max) return NO_NAME;
+    const [number] = this.rows.upsert(frameOf(names, [{ name: text }]));
+    this.numbers.set(text, number!);
+    return number!;
+  }
+
+  text(number: number): string | undefined {
+    return textAt(this.rows.dictionary('name'), number);
+  }
+
+  /** All numbers, that of the absent name too. */
+  all(): number[] {
+    return Array.from({ length: this.rows.rows }, (_, number) => number);
+  }
+
+  /** Lets all other names go. The new numbers by the old, 0 for those that are gone. */
+  keepOnly(isKept: (number: number) => boolean): Uint32Array {
+    const { rows } = this;
+    const kept = Uint32Array.from(this.all().filter((number) => number === NO_NAME || isKept(number)));
+    const names = rows.frame(kept);
+    const numbers = new Uint32Array(rows.rows);
+    kept.forEach((was, number) => (numbers[was] = number));
+    this.cell.drop(this.table);
+    this.cell.table(this.table).put(names);
+    this.numbers.clear();
+    return numbers;
+  }
+
+  isMarked(number: number): boolean {
+    return this.rows.values.marked[number] === 1;
+  }
+
+  mark(number: number, marked: boolean): void {
+    this.rows.touch(number);
+    this.rows.values.marked[number] = marked ? 1 : 0;
+  }
+
+  markAll(): void {
+    for (const number of this.all()) this.mark(number, true);
+  }
+
+  marked(): number[] {
+    const { rows, values } = this.rows;
+    return Array.from(values.marked.subarray(0, rows).keys()).filter((number) => values.marked[number] === 1);
+  }
+
+  /** Texts to numbers; after a restart found again from the table. */
+  private known(): Map<string, number> {
+    const { rows } = this.rows;
+    for (let number = this.numbers.size + 1; number < rows; number++) this.numbers.set(this.text(number)!, number);
+    return this.numbers;
+  }
+}
+
+/** What the rows of a column say of things; each distinct text is looked up once. */
+export class SaidNames {
+  private readonly numbers: Int32Array;
+
+  constructor(
+    private readonly known: NumberedNames,
+    private readonly said: TextColumn,
+  ) {
+    this.numbers = new Int32Array(said.dictionary.size).fill(-1);
+  }
+
+  /**
+   * The name of thing `row` to keep: what is said at `at`, unless a later event (or, at the same time, a later text) has said another. Notes its
+   * time in `times`.
+   */
+  latest(at: number, was: number, times: Float64Array, row: number, time: number): number {
+    const code = this.said.codes[at]!;
+    if (code === ABSENT) return was;
+    if (was !== NO_NAME && (time < times[row]! || (time === times[row]! && this.isNotAfter(code, was)))) return was;
+    times[row] = time;
+    const number = this.numbers[code]!;
+    return number >= 0 ? number : (this.numbers[code] = this.known.number(textAt(this.said.dictionary, code)));
+  }
+
+  private isNotAfter(code: number, was: number): boolean {
+    return compareText(textAt(this.said.dictionary, code)!, this.known.text(was)!) <= 0;
+  }
+}

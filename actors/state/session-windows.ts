@@ -1,0 +1,158 @@
+/**
+ * Open session windows: a table of sessions, and the earliest end among them.
+ *
+ *   an event at t is the session [t, t + gap); sessions of one key that meet are one
+ *
+ * Which are open at the end of an epoch thus depends on its events, not on their order. The rows of closed and merged sessions stay until they
+ * are most of the table; then what is open moves to a new one.
+ */
+import { type CellSpec, partitionBy, type Tables, tables, type Value } from '../../runtime/contract/stage.js';
+import { isClosed, type SessionWindows } from '../maths/window.js';
+import type { OpenWindows } from '../operators/close-windows.js';
+import type { EpochRows } from './epoch-log.js';
+import { admit, SESSION_KEY, sessionRows, type Sessions, type SessionTable, vacate } from './session-chains.js';
+import { WindowOutput, type WindowRows } from './window-output.js';
+
+export interface SessionCells {
+  /** One table, whose number goes up when what is open moves. */
+  readonly sessions: Tables<typeof sessionRows.columns>;
+  /** No open session ends before. Infinity when there is none. */
+  readonly earliestEnd: Value<number>;
+}
+
+export const sessionTables = (): CellSpec<SessionCells['sessions']> => ({
+  ...tables(sessionRows, { key: SESSION_KEY }),
+  law: { kind: 'cells', move: moveSessions },
+});
+
+/** Chains are of row numbers, so that sessions are admitted anew. */
+function moveSessions(from: readonly SessionCells['sessions'][], to: readonly SessionCells['sessions'][]): void {
+  for (const cell of from) {
+    for (const number of cell.numbers()) {
+      partitionBy(openSessions(cell.table(number)), 'user', to.length).forEach((sessions, q) => {
+        if (sessions !== undefined) admit(to[q]!.table(0), sessions);
+      });
+    }
+  }
+}
+
+/** The open sessions of a table, to be admitted into another. */
+function openSessions(table: SessionTable): Sessions {
+  const { count } = table.values;
+  const open = Uint32Array.from(Array(table.rows).keys()).filter((row) => count[row]! > 0);
+  const { type, rows, columns } = table.frame(open);
+  return { type, rows, columns: { ...columns, slot: new Uint32Array(rows) } };
+}
+
+/** Below so many rows a table is not worth moving. */
+const MOVED_ROWS_MIN = 1024;
+
+/** Session windows over their cells; all that they know is there. */
+export class SessionWindowRows implements OpenWindows {
+  constructor(
+    private readonly cells: SessionCells,
+    private readonly windows: SessionWindows,
+  ) {}
+
+  /** The table holds no closed session, so C is not asked for. */
+  add(epoch: EpochRows, _closedUpToMs: number, changed: WindowOutput | undefined): void {
+    const table = this.table();
+    const arriving = arrivalsOf(epoch, this.windows.paneMs);
+    const rows = admit(table, arriving);
+    const { earliestEnd } = this.cells;
+    const earliest = smallest(arriving.columns.end);
+    if (earliest < earliestEnd.get()) earliestEnd.set(earliest);
+    if (changed !== undefined) takeChanged(table, rows, changed);
+  }
+
+  rows(closedUpToMs: number): WindowRows {
+    const { start } = this.table().values;
+    const rows = this.closing(closedUpToMs).sort((a, b) => start[a]! - start[b]! || a - b);
+    const sessions = this.table().frame(Uint32Array.from(rows));
+    const output = new WindowOutput(sessions);
+    const { start: from, end, count, added, time } = sessions.columns;
+    for (let row = 0; row < sessions.rows; row++) {
+      output.add(row, from[row]!, end[row]!, count[row]!, added[row]!, time[row]!);
+    }
+    return output.frame();
+  }
+
+  settle(): void {
+    this.table().values.added.fill(0);
+  }
+
+  close(closedUpToMs: number): void {
+    if (!this.mayClose(closedUpToMs)) return;
+    const table = this.table();
+    for (const row of this.closing(closedUpToMs)) vacate(table, row);
+    const { count, end } = table.values;
+    let open = 0;
+    let earliest = Infinity;
+    for (let row = 0; row < table.rows; row++) {
+      if (count[row] === 0) continue;
+      open++;
+      if (end[row]! < earliest) earliest = end[row]!;
+    }
+    this.cells.earliestEnd.set(earliest);
+    if (table.rows >= MOVED_ROWS_MIN && open * 2 <= table.rows) this.move();
+  }
+
+  private table(): SessionTable {
+    return this.cells.sessions.table(this.cells.sessions.numbers()[0] ?? 0);
+  }
+
+  private mayClose(closedUpToMs: number): boolean {
+    return isClosed(this.cells.earliestEnd.get(), this.windows, closedUpToMs);
+  }
+
+  /** Rows of the sessions that are closed at a watermark. While even the earliest is not, none is looked at. */
+  private closing(closedUpToMs: number): number[] {
+    const rows: number[] = [];
+    if (!this.mayClose(closedUpToMs)) return rows;
+    const table = this.table();
+    const { count, end } = table.values;
+    for (let row = 0; row < table.rows; row++) {
+      if (count[row]! > 0 && isClosed(end[row]!, this.windows, closedUpToMs)) rows.push(row);
+    }
+    return rows;
+  }
+
+  private move(): void {
+    const { sessions } = this.cells;
+    const number = sessions.numbers()[0]!;
+    const open = openSessions(this.table());
+    sessions.drop(number);
+    admit(sessions.table(number + 1), open);
+  }
+}
+
+/** The events of an epoch as sessions, counted by key and pane: those of one pane are closer than the gap. */
+function arrivalsOf({ rows, columns }: EpochRows, gapMs: number): Sessions {
+  const { user, item, type, category, brand, price, added, first, time } = columns;
+  const keys = { user, item, type, category, brand, price, slot: new Uint32Array(rows) };
+  const end = time.map((timeMs) => timeMs + gapMs);
+  return {
+    type: sessionRows,
+    rows,
+    columns: { ...keys, start: first, end, count: added, added, time, next: new Uint32Array(rows) },
+  };
+}
+
+/** Gives each changed session once, by start; what it adds and its time begin anew. */
+function takeChanged(table: SessionTable, rows: Uint32Array, changed: WindowOutput): void {
+  const { start, end, count, added, time } = table.values;
+  const byStart = Array.from(rows.keys()).sort((a, b) => start[rows[a]!]! - start[rows[b]!]! || a - b);
+  for (const from of byStart) {
+    const row = rows[from]!;
+    if (added[row] === 0) continue;
+    changed.add(from, start[row]!, end[row]!, count[row]!, added[row]!, time[row]!);
+    added[row] = 0;
+    time[row] = -Infinity;
+  }
+}
+
+function smallest(times: Float64Array): number {
+  let min = Infinity;
+  for (let row = 0; row < times.length; row++) if (times[row]! < min) min = times[row]!;
+  return min;
+}

@@ -1,0 +1,228 @@
+/**
+ * TopItems: the lists that follow from the counts of a trending instance, whole, best first.
+ *
+ *   newest()      of the newest hour and day: all lists when an hour has begun, else those of the categories that are marked, which it unmarks;
+ *                 and all by velocity when a step has begun, since time alone changes them
+ *   closing(W)    of each window that W closes and that had events: the list over all
+ *
+ * A list without items has one row with an absent item.
+ */
+import { ABSENT, type FrameOf, type Value } from '../../runtime/contract/stage.js';
+import { FrameChunks } from '../maths/frame-chunks.js';
+import { NumberedOrder } from '../maths/item-order.js';
+import { NO_NAME } from './numbered-names.js';
+import { topRows } from '../maths/top-rows.js';
+import {
+  heatAt,
+  isClosed,
+  PANE_MS,
+  paneOfStep,
+  scoreOf,
+  type ScoreWeights,
+  SIZE_MS,
+  startOf,
+  stepOf,
+  velocity,
+} from '../maths/trending.js';
+import { itemOf, ITEMS } from './trending-items.js';
+import type { WindowSums } from '../maths/window-sums.js';
+import {
+  TRENDING_RANKINGS,
+  type TrendingRanking,
+  TRENDING_WINDOWS,
+  type TrendingWindow,
+  trendingTops,
+} from '../model.js';
+import type { CountCells, TrendCounts } from '../operators/count-engagements.js';
+
+export interface TopItemsOptions extends ScoreWeights {
+  readonly origin: number;
+  readonly listSize: number;
+  /** How far W stays behind the latest event. */
+  readonly delayMs: number;
+  readonly halfLifeMs: number | undefined;
+  readonly rankings: readonly TrendingRanking[];
+}
+
+export interface TopCells extends CountCells {
+  /** The step as of which lists have been said; -Infinity: all are to be said anew. */
+  readonly newest: Value<number>;
+}
+
+type Tops = FrameOf<typeof trendingTops>;
+type Chunks = FrameChunks<(typeof trendingTops)['columns']>;
+
+/** A window that is looked at, and the one before it. */
+interface Look {
+  readonly window: TrendingWindow;
+  readonly startMs: number;
+  readonly sums: WindowSums;
+  /** Absent: nobody asks for velocity. */
+  readonly before: WindowSums | undefined;
+}
+
+export class TopItems {
+  private readonly sums: Readonly<Record<TrendingWindow, WindowSums>>;
+  private readonly before: Readonly<Record<TrendingWindow, WindowSums>>;
+  private readonly order = new NumberedOrder((item) => itemOf(this.cells.items, item));
+  private numbering = 0;
+  /** Room for the scores of one look. */
+  private scores = new Float64Array(0);
+
+  constructor(
+    private readonly cells: TopCells,
+    private readonly counts: TrendCounts,
+    private readonly options: TopItemsOptions,
+  ) {
+    this.sums = { hour: counts.sumsOf(SIZE_MS.hour), day: counts.sumsOf(SIZE_MS.day) };
+    this.before = { hour: counts.sumsOf(SIZE_MS.hour), day: counts.sumsOf(SIZE_MS.day) };
+  }
+
+  /** Somebody has seen an event of this time. */
+  know(asOfMs: number): void {
+    if (asOfMs > this.cells.asOf.get()) this.cells.asOf.set(asOfMs);
+  }
+
+  newest(): Tops[] {
+    const { asOf, newest } = this.cells;
+    const { categories } = this.counts;
+    if (asOf.get() === -Infinity) return [];
+    const [step, said] = [stepOf(asOf.get()), newest.get()];
+    const pane = paneOfStep(step);
+    if (step > said) newest.set(step);
+    if (!(pane <= paneOfStep(said))) categories.markAll();
+    const marked = categories.marked();
+    const listsBy = this.options.rankings.map((ranking) => ({
+      ranking,
+      lists: ranking === 'velocity' && step > said ? categories.all() : marked,
+    }));
+    const count = listsBy.reduce((sum, { lists }) => sum + lists.length, 0);
+    if (count === 0) return [];
+    const chunks = this.chunks(count);
+    for (const window of TRENDING_WINDOWS) {
+      const look = this.look(window, startOf(window, pane), true);
+      for (const { ranking, lists } of listsBy) this.say(chunks, look, ranking, lists);
+    }
+    for (const number of marked) categories.mark(number, false);
+    const frames = chunks.finish();
+    this.counts.saidAll();
+    return frames;
+  }
+
+  closing(closesUpToMs: number): Tops[] {
+    const closedUpToMs = this.cells.closedUpTo.get();
+    if (!(closesUpToMs > closedUpToMs)) return [];
+    const { delayMs } = this.options;
+    const panes = this.cells.panes.numbers();
+    const chunks = this.chunks(1);
+    for (const window of TRENDING_WINDOWS) {
+      const closes = (start: number): boolean =>
+        isClosed(window, start, closesUpToMs, delayMs) && !isClosed(window, start, closedUpToMs, delayMs);
+      for (const start of startsWith(panes, window).filter(closes)) {
+        this.say(chunks, this.look(window, start, false), 'score', [NO_NAME]);
+      }
+    }
+    return chunks.finish();
+  }
+
+  private chunks(lists: number): Chunks {
+    return new FrameChunks(trendingTops, lists * this.options.listSize);
+  }
+
+  private look(window: TrendingWindow, startMs: number, withBefore: boolean): Look {
+    const [sums, before] = [this.sums[window], withBefore ? this.before[window] : undefined];
+    sums.moveTo(startMs, this.counts.items);
+    before?.moveTo(startMs - SIZE_MS[window], this.counts.items);
+    return { window, startMs, sums, before };
+  }
+
+  private say(chunks: Chunks, look: Look, ranking: TrendingRanking, lists: readonly number[]): void {
+    if (lists.length === 0) return;
+    const { items, categories } = this.counts;
+    const { listSize } = this.options;
+    if (this.numbering !== this.counts.numbering) this.order.forget();
+    this.numbering = this.counts.numbering;
+    const scores = this.scoresOf(look, ranking);
+    const isAsked = new Uint8Array(categories.rows.rows);
+    for (const list of lists) isAsked[list] = 1;
+    const category = this.cells.items.table(ITEMS).values.category.subarray(0, items);
+    const best = topRows(scores, category, isAsked, listSize, (a, b) => this.order.isBefore(a, b));
+    for (const list of lists) {
+      this.append(chunks, look, ranking, list, best.subarray(list * listSize, (list + 1) * listSize), scores);
+    }
+  }
+
+  /** By number of the item; NaN where nothing happened in the window, or nothing that counts. */
+  private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
+    const { halfLifeMs } = this.options;
+    const stepMs = stepOf(this.cells.asOf.get());
+    const { views, clicks } = sums;
+    const { heat } = this.cells.items.table(ITEMS).values;
+    const { items } = this.counts;
+    if (this.scores.length < items) this.scores = new Float64Array(items * 2);
+    const scores = this.scores.subarray(0, items);
+    for (let item = 0; item < items; item++) {
+      const [viewed, clicked] = [views[item]!, clicks[item]!];
+      if (viewed + clicked === 0) scores[item] = NaN;
+      else if (ranking === 'decayed') scores[item] = heatAt(heat[item]!, startMs + SIZE_MS[window], halfLifeMs!);
+      else {
+        const score = scoreOf(viewed, clicked, this.options);
+        if (ranking === 'score') scores[item] = score > 0 ? score : NaN;
+        else scores[item] = velocity(score, this.scoreIn(before!, item), startMs, SIZE_MS[window], stepMs);
+      }
+    }
+    return scores;
+  }
+
+  private scoreIn({ views, clicks }: WindowSums, item: number): number {
+    return scoreOf(views[item]!, clicks[item]!, this.options);
+  }
+
+  /** `best`: numbers of items + 1, 0 where there are no more. */
+  private append(
+    chunks: Chunks,
+    { window, startMs, sums, before }: Look,
+    ranking: TrendingRanking,
+    list: number,
+    best: Uint32Array,
+    scores: Float64Array,
+  ): void {
+    const end = best.indexOf(0);
+    const length = Math.max(1, end < 0 ? best.length : end);
+    const stepMs = stepOf(this.cells.asOf.get());
+    const table = this.cells.items.table(ITEMS);
+    const [itemWords, categoryWords] = [table.dictionary('item'), this.counts.categories.rows.dictionary('name')];
+    chunks.group();
+    const { frame } = chunks;
+    frame.reserve(length);
+    const { columns } = frame;
+    const code = columns.category.dictionary.addFrom(categoryWords, list);
+    for (let i = 0; i < length; i++, frame.rows++) {
+      const row = frame.rows;
+      const item = best[i]! - 1;
+      columns.window[row] = TRENDING_WINDOWS.indexOf(window);
+      columns.ranking[row] = TRENDING_RANKINGS.indexOf(ranking);
+      columns.start[row] = startMs;
+      columns.asOf[row] = stepMs;
+      columns.category.codes[row] = code;
+      columns.origin[row] = this.options.origin;
+      columns.item.codes[row] = item < 0 ? ABSENT : columns.item.dictionary.addFrom(itemWords, item + 1);
+      columns.itemCategory.codes[row] =
+        item < 0 ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, table.values.category[item]!);
+      columns.views[row] = item < 0 ? 0 : sums.views[item]!;
+      columns.clicks[row] = item < 0 ? 0 : sums.clicks[item]!;
+      columns.value[row] = item < 0 ? NaN : scores[item]!;
+      columns.score[row] = item < 0 ? NaN : this.scoreIn(sums, item);
+      columns.before[row] = item < 0 || before === undefined ? 0 : this.scoreIn(before, item);
+    }
+  }
+}
+
+/** Where windows begin that have one of the panes, ascending. */
+function startsWith(panes: readonly number[], window: TrendingWindow): number[] {
+  const starts = new Set<number>();
+  for (const pane of panes) {
+    for (let start = startOf(window, pane); start <= pane; start += PANE_MS) starts.add(start);
+  }
+  return [...starts].sort((a, b) => a - b);
+}

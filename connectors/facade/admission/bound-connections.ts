@@ -1,0 +1,32 @@
+/** How many connections there may be. */
+import type { Server } from 'node:net';
+import type { Clock, Logger } from '../../../runtime/contract/ports.js';
+import { Seldom } from '../errors/log-throttle.js';
+
+const TELL_EVERY_MS = 60_000;
+
+/**
+ * Of servers that listen: what comes above `max` is closed before anything of it is read, and said in the log at most once a minute. `what`
+ * begins that line: `HTTP connections`.
+ */
+export function boundConnections(
+  servers: Iterable<Server>,
+  max: number,
+  what: string,
+  clock: Pick<Clock, 'nowMs'>,
+  logger?: Logger,
+): void {
+  const told = new Seldom(TELL_EVERY_MS, clock);
+  let turnedAway = 0;
+  for (const listening of servers) {
+    listening.maxConnections = max;
+    listening.on('drop', () => {
+      turnedAway++;
+      if (told.untoldBefore() === undefined) return;
+      logger?.warn(
+        { turnedAway, max },
+        `${what} are turned away: raise connections.atOnce, or let clients share theirs`,
+      );
+    });
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Bearer tokens (JWT): who may call.
+ *
+ *   T1  a token is good when one of the issuer's keys has signed it, by an algorithm of the list (never `none`, never a symmetric one), for this
+ *       audience, and it names a subject and an end that is not over
+ *   T2  a good token is remembered, by its hash, until it ends or the keys change: a call with it is answered without a promise
+ *   T3  bounded: tokens remembered, and tokens waiting to be checked; those of each connection have their turn, so that who sends bad ones
+ *       without end waits behind himself. One that names a key that is not known waits for keys elsewhere: it holds up nobody
+ *   T4  no token is logged, stored or sent back
+ */
+import { hash } from 'node:crypto';
+import { errors, jwtVerify } from 'jose';
+import { FairTurns } from './fair-turns.js';
+import { transient } from '../../../runtime/contract/errors.js';
+import type { Clock, Logger } from '../../../runtime/contract/ports.js';
+import { type Fault, faultOf, unauthenticated } from '../errors/fault.js';
+import { type KeyPlace, TokenKeys } from './token-keys.js';
+
+export interface AuthOptions {
+  readonly keys: KeyPlace;
+  readonly issuer: string;
+  readonly audience: string;
+  /** Names of JWA; asymmetric ones. */
+  readonly algorithms: readonly string[];
+  /** How far the clocks of issuer and node may be apart. */
+  readonly clockSkewMs: number;
+  readonly refreshMs?: number;
+  readonly coolDownMs?: number;
+}
+
+export interface TokenCheckOptions extends AuthOptions {
+  readonly reloadEveryMs: number;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly logger: Logger | undefined;
+}
+
+export interface Subject {
+  readonly subject: string;
+}
+
+interface Remembered extends Subject {
+  readonly untilMs: number;
+}
+
+export const REMEMBERED_MAX = 10_000;
+const WAITING_MAX = 1_000;
+/** Signatures are checked by threads that files are read by too. */
+const CHECKS_AT_ONCE = 2;
+const TOKEN = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
+const TOKEN_CHARS_MAX = 16_384;
+
+export class TokenCheck {
+  /** In the order in which they were checked. */
+  private readonly good = new Map<string, Remembered>();
+  private readonly checking = new Map<string, Promise<Subject | Fault>>();
+  private readonly turns = new FairTurns(CHECKS_AT_ONCE, WAITING_MAX);
+  private waitingForKeys = 0;
+  private keys!: TokenKeys;
+
+  private constructor(private readonly options: TokenCheckOptions) {}
+
+  static async open(options: TokenCheckOptions): Promise<TokenCheck> {
+    const check = new TokenCheck(options);
+    check.keys = await TokenKeys.open(options.keys, { ...options, onChange: () => check.good.clear() });
+    return check;
+  }
+
+  close(): void {
+    this.keys.close();
+  }
+
+  get remembered(): number {
+    return this.good.size;
+  }
+
+  /** What can be said at once: of a good token that is remembered, and of what is no token. */
+  known(header: unknown): Subject | Fault | undefined {
+    const token = tokenOf(header);
+    if (typeof token !== 'string') return token;
+    const known = this.good.get(keyOf(token));
+    return known !== undefined && this.options.clock.nowMs() < known.untilMs ? known : undefined;
+  }
+
+  async check(header: unknown, connection: object): Promise<Subject | Fault> {
+    const token = tokenOf(header);
+    if (typeof token !== 'string') return token;
+    const key = keyOf(token);
+    let checking = this.checking.get(key);
+    if (checking === undefined) {
+      checking = this.find(token, key, connection).finally(() => this.checking.delete(key));
+      this.checking.set(key, checking);
+    }
+    return checking;
+  }
+
+  private async find(token: string, key: string, connection: object): Promise<Subject | Fault> {
+    this.good.delete(key);
+    const { version } = this.keys;
+    const verified = async (): Promise<Subject | Fault> =>
+      (await this.turns.run(connection, () => this.verify(token, key))) ?? BUSY;
+    const found = await verified();
+    if (found !== KEY_UNKNOWN) return found;
+    if (this.waitingForKeys >= WAITING_MAX) return BUSY;
+    this.waitingForKeys++;
+    await this.keys.renew().finally(() => this.waitingForKeys--);
+    if (this.keys.version !== version) return verified();
+    return version === undefined ? KEYS_AWAY : KEY_UNKNOWN;
+  }
+
+  private async verify(token: string, key: string): Promise<Subject | Fault> {
+    const { issuer, audience, algorithms, clockSkewMs, clock } = this.options;
+    const { version } = this.keys;
+    try {
+      const { payload } = await jwtVerify(token, this.keys.find, {
+        issuer,
+        audience,
+        algorithms: [...algorithms],
+        clockTolerance: clockSkewMs / 1000,
+        currentDate: new Date(clock.nowMs()),
+        requiredClaims: ['sub', 'exp'],
+      });
+      const subject: unknown = payload.sub;
+      if (typeof subject !== 'string' || subject === '') return NO_SUBJECT;
+      // The key that it was signed with may be gone.
+      if (this.keys.version !== version) return await this.verify(token, key);
+      this.remember(key, { subject, untilMs: payload.exp! * 1000 + clockSkewMs });
+      return { subject };
+    } catch (error) {
+      return error instanceof errors.JOSEError ? refusalOf(error, this.options) : faultOf(error);
+    }
+  }
+
+  private remember(key: string, token: Remembered): void {
+    if (this.good.size >= REMEMBERED_MAX) {
+      const [oldest] = this.good.keys();
+      this.good.delete(oldest!);
+    }
+    this.good.set(key, token);
+  }
+}
+
+/** No map holds tokens themselves. */
+const keyOf = (token: string): string => hash('sha256', token, 'base64');
+
+/** Of the value of `authorization`. */
+function tokenOf(header: unknown): string | Fault {
+  if (typeof header !== 'string') return MISSING;
+  return (header.length > TOKEN_CHARS_MAX ? undefined : TOKEN.exec(header)?.[1]) ?? MALFORMED;
+}
+
+const MISSING = unauthenticated('TOKEN_MISSING', 'the call has no token: send one as "authorization: Bearer …"');
+const MALFORMED = unauthenticated(
+  'TOKEN_MALFORMED',
+  'the token is no signed JWT: send one as "authorization: Bearer …"',
+);
+const NO_SUBJECT = unauthenticated('TOKEN_CLAIM', 'the claim sub of the token must be a text that is not empty');
+const KEY_UNKNOWN = unauthenticated('TOKEN_KEY_UNKNOWN', "the token names no one key (kid) among the issuer's");
+const KEYS_AWAY = faultOf(transient('KEYS_AWAY', 'the keys of the issuer cannot be read now'));
+const BUSY = faultOf(transient('TOKENS_WAIT', 'too many new tokens are being checked'));
+
+/** What is wrong with a token; nothing of it is told that its bearer could have put there. */
+function refusalOf(error: errors.JOSEError, { issuer, audience, algorithms }: AuthOptions): Fault {
+  if (error instanceof errors.JWTExpired)
+    return unauthenticated('TOKEN_EXPIRED', 'the token has expired: get a new one');
+  if (error instanceof errors.JWTClaimValidationFailed) return claimRefusal(error, issuer, audience);
+  if (error instanceof errors.JOSEAlgNotAllowed) {
+    return unauthenticated('TOKEN_ALGORITHM', `the token must be signed with one of ${algorithms.join(', ')}`);
+  }
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
+    return KEY_UNKNOWN;
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return unauthenticated('TOKEN_SIGNATURE', "the token's signature is wrong");
+  }
+  return MALFORMED;
+}
+
+function claimRefusal({ claim, reason }: errors.JWTClaimValidationFailed, issuer: string, audience: string): Fault {
+  if (claim === 'nbf' && reason === 'check_failed') {
+    return unauthenticated('TOKEN_NOT_YET_VALID', 'the token is not valid yet: compare the clocks');
+  }
+  if (claim === 'iss') return unauthenticated('TOKEN_ISSUER', `the token must be issued by ${issuer}`);
+  if (claim === 'aud') return unauthenticated('TOKEN_AUDIENCE', `the token must be for the audience ${audience}`);
+  return unauthenticated('TOKEN_CLAIM', `the claim ${claim} of the token is missing or wrong`);
+}

@@ -1,0 +1,173 @@
+/**
+ * The public keys of those who issue tokens: a JSON Web Key Set, in a file or at a URL.
+ *
+ *   K1  symmetric keys are not taken: who may check such a token could also make one
+ *   K2  a file is read again when it is replaced, a URL every `refreshMs`, and at once when a token names a key that is not known, but no
+ *       more often than every `coolDownMs`: strangers can name keys that there are not
+ *   K3  keys that were known stay while a URL is away or a file is broken
+ *   K4  a file that cannot be used stops the start; a URL may be away then, and until it was read once no token can be checked
+ *   K5  a set with no keys in it is one: it ends all tokens, also at the start, and the log says so. One with keys of which none can be used is
+ *       broken; of which some cannot, the log names those
+ */
+import { createPublicKey } from 'node:crypto';
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
+import { asError, fatal } from '../../../runtime/contract/errors.js';
+import type { Clock, Logger } from '../../../runtime/contract/ports.js';
+import { watchFiles } from '../tls/watched-files.js';
+
+/** One of the two. */
+export interface KeyPlace {
+  readonly file?: string;
+  /** https, or http on this machine. */
+  readonly url?: string;
+}
+
+export interface KeyOptions {
+  /** How often a file is looked at. */
+  readonly reloadEveryMs: number;
+  readonly refreshMs?: number;
+  readonly coolDownMs?: number;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly logger: Logger | undefined;
+  readonly onChange: () => void;
+}
+
+const REFRESH_MS = 5 * 60_000;
+const COOL_DOWN_MS = 30_000;
+const FETCH_MS = 5_000;
+const BYTES_MAX = 2 ** 20;
+
+export class TokenKeys {
+  private set: JWTVerifyGetKey | undefined;
+  private text = '';
+  private reading: Promise<void> | undefined;
+  private readAtMs = -Infinity;
+  private told = '';
+  private end: () => void = () => undefined;
+
+  private constructor(
+    private readonly url: string | undefined,
+    private readonly options: KeyOptions,
+  ) {}
+
+  static async open({ file, url }: KeyPlace, options: KeyOptions): Promise<TokenKeys> {
+    const keys = new TokenKeys(url, options);
+    const watch = { everyMs: options.reloadEveryMs, logger: options.logger };
+    if (file !== undefined) {
+      keys.end = await watchFiles([file], 'KEYS_UNREADABLE', ([bytes]) => keys.take(bytes!.toString(), file), watch);
+      return keys;
+    }
+    await keys.read();
+    const timer = setInterval(() => void keys.read(), options.refreshMs ?? REFRESH_MS).unref();
+    keys.end = () => clearInterval(timer);
+    return keys;
+  }
+
+  /** For jose: by the keys that are known now. */
+  readonly find: JWTVerifyGetKey = async (header, token) => {
+    if (this.set === undefined) throw new errors.JWKSNoMatchingKey();
+    return this.set(header, token);
+  };
+
+  /** Something that is the same (`===`) until there are others; absent while they were never read. */
+  get version(): unknown {
+    return this.set;
+  }
+
+  close(): void {
+    this.end();
+  }
+
+  /** Reads them again, unless that was done just now; of a file there is nothing to do. */
+  async renew(): Promise<void> {
+    const { clock, coolDownMs = COOL_DOWN_MS } = this.options;
+    if (this.url === undefined) return;
+    if (this.reading === undefined && clock.nowMs() - this.readAtMs < coolDownMs) return;
+    await this.read();
+  }
+
+  /** Of a URL; what is wrong is logged, once. */
+  private async read(): Promise<void> {
+    this.reading ??= this.fetch(this.url!).finally(() => (this.reading = undefined));
+    await this.reading;
+  }
+
+  private async fetch(url: string): Promise<void> {
+    try {
+      const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(FETCH_MS) });
+      if (response.status !== 200) throw new Error(`it answers with status ${response.status}`);
+      const text = await bounded(response);
+      if (text !== this.text) this.take(text, url);
+      this.told = '';
+    } catch (thrown) {
+      const error = asError(thrown);
+      if (error.message !== this.told)
+        this.options.logger?.error({ err: error, url }, 'the keys for tokens cannot be read');
+      this.told = error.message;
+    }
+    this.readAtMs = this.options.clock.nowMs();
+  }
+
+  private take(text: string, place: string): void {
+    const { keys, unusable } = publicKeys(text, place);
+    const { logger } = this.options;
+    if (keys.length === 0) logger?.error({ place }, 'the key set has no keys: no token is good');
+    if (unusable.length > 0) logger?.error({ place, unusable }, 'keys of the key set cannot be used');
+    this.set = createLocalJWKSet({ keys });
+    this.text = text;
+    this.options.onChange();
+  }
+}
+
+interface FoundKeys extends JSONWebKeySet {
+  /** Their names, and why. */
+  readonly unusable: readonly { readonly kid: string | undefined; readonly why: string }[];
+}
+
+function publicKeys(text: string, place: string): FoundKeys {
+  const unusable: { kid: string | undefined; why: string }[] = [];
+  let all: JWK[];
+  let keys: JWK[];
+  try {
+    ({ keys: all } = JSON.parse(text) as JSONWebKeySet);
+    keys = all.filter((key) => {
+      if (key.kty === 'oct') return false;
+      const why = faultOfKey(key);
+      if (why !== undefined) unusable.push({ kid: key.kid, why });
+      return why === undefined;
+    });
+  } catch (cause) {
+    throw fatal('KEYS_UNUSABLE', `${place} holds no JSON Web Key Set`, { cause, hint: KEYS_HINT });
+  }
+  if (keys.length === 0 && all.length > 0) {
+    const whys = unusable.map(({ kid, why }) => ` (${kid}: ${why})`).join('');
+    throw fatal('KEYS_UNUSABLE', `${place} holds no public key that can be used${whys}`, { hint: KEYS_HINT });
+  }
+  return { keys, unusable };
+}
+
+/** A token could name it, and would be refused as if that were our fault. */
+function faultOfKey(jwk: JWK): string | undefined {
+  if (jwk.d !== undefined) return 'a private key: publish its public part only, and change the key';
+  try {
+    const { modulusLength } = createPublicKey({ key: jwk, format: 'jwk' }).asymmetricKeyDetails ?? {};
+    return modulusLength !== undefined && modulusLength < RSA_BITS_MIN ? `fewer than ${RSA_BITS_MIN} bits` : undefined;
+  } catch (error) {
+    return asError(error).message;
+  }
+}
+
+/** Below, jose takes none. */
+const RSA_BITS_MIN = 2048;
+const KEYS_HINT = 'it must be {"keys": […]} with public keys (RSA, EC or OKP), as issuers publish it';
+
+async function bounded(response: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) {
+    bytes += part.length;
+    if (bytes > BYTES_MAX) throw new Error(`it has more than ${BYTES_MAX} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString();
+}

@@ -1,0 +1,120 @@
+/** Why a question is refused: one description, which gRPC tells as a status with details and HTTP as problem details. */
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { RivuletError } from '../../../runtime/contract/errors.js';
+
+/** Names of google.rpc.Code. */
+export type FaultCode =
+  | 'CANCELLED'
+  | 'UNKNOWN'
+  | 'INVALID_ARGUMENT'
+  | 'DEADLINE_EXCEEDED'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'PERMISSION_DENIED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'FAILED_PRECONDITION'
+  | 'ABORTED'
+  | 'OUT_OF_RANGE'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE'
+  | 'DATA_LOSS'
+  | 'UNAUTHENTICATED';
+
+export interface FieldViolation {
+  /** Path of the field, as in the .proto: `user_id`. */
+  readonly field: string;
+  /** What is wrong, and what would be right. */
+  readonly description: string;
+}
+
+export interface Fault {
+  readonly code: FaultCode;
+  readonly message: string;
+  /** UPPER_SNAKE_CASE; programs may match it. */
+  readonly reason: string;
+  readonly violations?: readonly FieldViolation[];
+  readonly retryAfterMs?: number;
+  /** Facts for programs that belong to the reason. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** The client that has used up what it may. */
+  readonly client?: string;
+  /** Headers (of gRPC: trailers) of their own, for clients that read no details. */
+  readonly trailers?: Readonly<Record<string, string>>;
+  /** A detail of its own, for gRPC. */
+  readonly also?: Any;
+  /** What was thrown, when that is ours to mend: for the log, never sent. */
+  readonly error?: unknown;
+}
+
+/** When to come back after a refusal that has to do with load or with the world away for a moment. */
+const RETRY_AFTER_MS = 500;
+
+export function invalidFields(violations: readonly FieldViolation[]): Fault {
+  const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
+  return { code: 'INVALID_ARGUMENT', message, reason: 'INVALID_FIELD', violations };
+}
+
+export const tooSlow = (msMax: number): Fault => ({
+  code: 'DEADLINE_EXCEEDED',
+  message: `the request was not complete within ${msMax / 1000} s`,
+  reason: 'REQUEST_TOO_SLOW',
+});
+
+const exhausted = (client: string, reason: string, message: string, retryAfterMs = RETRY_AFTER_MS): Fault => ({
+  ...{ code: 'RESOURCE_EXHAUSTED', message, reason, retryAfterMs, client },
+});
+
+export const tooManyCalls = (callsMax: number, client: string): Fault =>
+  exhausted(client, 'TOO_MANY_CALLS', `${callsMax} calls of this client are under way: wait for some to end`);
+
+export const tooManyStreams = (streamsMax: number, client: string): Fault =>
+  exhausted(client, 'TOO_MANY_STREAMS', `${streamsMax} streams of this client are open: end some, or share them`);
+
+export const tooMuchHeld = (bytesMax: number, client: string): Fault =>
+  exhausted(
+    client,
+    'TOO_MUCH_HELD',
+    `more than ${bytesMax} bytes are kept for this client: end the messages that it has begun, and read its answers`,
+  );
+
+export const tooFast = (perSecond: number, client: string, waitMs: number): Fault =>
+  exhausted(client, 'RATE_EXCEEDED', `this client may begin ${perSecond} calls per second: slow down`, waitMs);
+
+/** As RFC 6750 has it: what to bring is in `www-authenticate`. */
+export function unauthenticated(reason: string, message: string): Fault {
+  const description = message.replaceAll('…', '...').replaceAll(/[^\x20-\x7e]|["\\]/g, "'");
+  const wrong = reason === 'TOKEN_MISSING' ? '' : `, error="invalid_token", error_description="${description}"`;
+  const challenge = `Bearer realm="rivulet"${wrong}`;
+  return { code: 'UNAUTHENTICATED', message, reason, trailers: { 'www-authenticate': challenge } };
+}
+
+/** For streams that only the client would end. */
+export const STOPPING: Fault = {
+  code: 'UNAVAILABLE',
+  message: 'the node stops: ask another, or this one when it is back',
+  reason: 'NODE_STOPPING',
+  retryAfterMs: RETRY_AFTER_MS,
+};
+
+const INTERNAL: Fault = {
+  code: 'INTERNAL',
+  message: 'internal error, the log of the node says more',
+  reason: 'INTERNAL',
+};
+
+/** What a client is told of an error: what it can react to by name; of bugs and of our own disorder only that there is one. */
+export function faultOf(error: unknown): Fault {
+  const known = error instanceof RivuletError ? error : undefined;
+  switch (known?.reaction) {
+    case 'poison':
+      return { code: 'INVALID_ARGUMENT', message: known.message, reason: known.code };
+    case 'transient':
+      return { code: 'UNAVAILABLE', message: known.message, reason: known.code, retryAfterMs: RETRY_AFTER_MS };
+    case 'fatal':
+      return { ...INTERNAL, message: 'the node cannot go on, its log says why', reason: known.code, error };
+    case 'bug':
+    case undefined:
+      return { ...INTERNAL, error };
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Files that are replaced while the node runs: certificates, keys, key sets.
+ *
+ * Their bytes are read again and again and compared: a symlink that is swapped (Kubernetes), a file that is renamed into place and one that is
+ * written over all look the same this way, and on every file system. What cannot be read or used is logged once, and what was there stays.
+ */
+import { readFile } from 'node:fs/promises';
+import { asError, fatal } from '../../../runtime/contract/errors.js';
+import type { Logger } from '../../../runtime/contract/ports.js';
+
+export interface WatchOptions {
+  readonly everyMs: number;
+  readonly logger: Logger | undefined;
+}
+
+/** The bytes of each file, in the order of the paths. */
+export type Contents = readonly Buffer[];
+
+export const RELOAD_EVERY_MS = 10_000;
+
+/** Rejects with fatal `code` when one cannot be read. */
+export const readAll = (paths: readonly string[], code: string): Promise<Contents> =>
+  Promise.all(
+    paths.map(async (path) => {
+      try {
+        return await readFile(path);
+      } catch (cause) {
+        throw fatal(code, `the file ${path} cannot be read`, { cause, hint: 'check the path and who may read it' });
+      }
+    }),
+  );
+
+/**
+ * Calls `use` with what the files hold now and whenever they hold something else; what it throws at first is thrown, later it is logged.
+ * Gives how to end that.
+ */
+export async function watchFiles(
+  paths: readonly string[],
+  unreadable: string,
+  use: (contents: Contents) => void,
+  { everyMs, logger }: WatchOptions,
+): Promise<() => void> {
+  let seen = await readAll(paths, unreadable);
+  use(seen);
+  let told = '';
+  let stopped = false;
+
+  const look = async (): Promise<void> => {
+    try {
+      const now = await readAll(paths, unreadable);
+      if (stopped || now.every((bytes, i) => bytes.equals(seen[i]!))) return;
+      seen = now;
+      use(now);
+      told = '';
+      logger?.info({ files: paths }, 'replaced files are in use');
+    } catch (thrown) {
+      const error = asError(thrown);
+      const why = `${error.message} ${error.cause instanceof Error ? error.cause.message : ''}`;
+      if (told !== why) logger?.error({ err: error, files: paths }, 'replaced files are of no use; the old ones stay');
+      told = why;
+    }
+  };
+  let timer: NodeJS.Timeout;
+  const again = (): void => {
+    timer = setTimeout(() => void look().finally(() => stopped || again()), everyMs).unref();
+  };
+  again();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}

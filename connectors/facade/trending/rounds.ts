@@ -1,0 +1,55 @@
+/**
+ * Rounds over those who follow something: soon after it has changed, and every second for what time alone brings about (heartbeats).
+ *
+ * Changes come a thousand times a second, rounds not: the first change after a quiet time starts one at once, those that come meanwhile share
+ * the next, `everyMs` later. A round that takes long is followed by a pause as long: rounds take no more than half of the thread.
+ */
+import type { Clock } from '../../../runtime/contract/ports.js';
+
+const TICK_MS = 1_000;
+
+export class Rounds {
+  private readonly over = new AbortController();
+  private nap = new AbortController();
+  private isWoken = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly everyMs: number,
+    /** `isTick`: at least a second after the last one that was. */
+    private readonly visit: (isTick: boolean) => Promise<void>,
+  ) {}
+
+  wake(): void {
+    if (this.isWoken) return;
+    this.isWoken = true;
+    this.nap.abort();
+  }
+
+  stop(): void {
+    this.over.abort();
+    this.nap.abort();
+  }
+
+  /** Ends after `stop`. */
+  async run(): Promise<void> {
+    const { clock, over } = this;
+    let tickedMs = clock.nowMs();
+    for (;;) {
+      this.nap = new AbortController();
+      if (!this.isWoken && !over.signal.aborted) {
+        await clock.sleep(Math.max(0, tickedMs + TICK_MS - clock.nowMs()), this.nap.signal);
+      }
+      if (over.signal.aborted) return;
+      this.isWoken = false;
+      const startedMs = clock.nowMs();
+      const isTick = startedMs - tickedMs >= TICK_MS;
+      if (isTick) tickedMs = startedMs;
+      await this.visit(isTick);
+      await clock.sleep(Math.max(this.everyMs, clock.nowMs() - startedMs), over.signal);
+    }
+  }
+}
+
+/** Lets other calls have their turn, in the midst of a long round. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,244 @@
+/** A typed client of the façade, for the CLI, the tests, and services in TypeScript. */
+import { setMaxListeners } from 'node:events';
+import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import {
+  type CallOptions as GrpcCallOptions,
+  Client,
+  type ClientOptions,
+  Metadata,
+  type MethodDefinition,
+  type requestCallback,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import {
+  Health,
+  HealthCheckRequestSchema,
+  HealthCheckResponse_ServingStatus as Serving,
+} from '../../../proto/gen/grpc/health/v1/health_pb.js';
+import type { EventSchema } from '../../../proto/gen/rivulet/v1/event_pb.js';
+import {
+  EventService,
+  PublishEventsRequestSchema,
+  type PublishEventsResponse,
+} from '../../../proto/gen/rivulet/v1/event_service_pb.js';
+import {
+  BatchGetRecommendationsRequestSchema,
+  GetRecommendationsRequestSchema,
+  type GetRecommendationsResponse,
+  RecommendationService,
+  StreamRecommendationsRequestSchema,
+} from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { TrendingService } from '../../../proto/gen/rivulet/v1/trending_service_pb.js';
+import { fatal } from '../../../runtime/contract/errors.js';
+import { CallError } from './call-error.js';
+import { followed, type StreamOptions } from './streams.js';
+import { type TrendingRequest, trendingUpdates, type TrendingUpdate } from './trending.js';
+import { type ClientTls, clientCredentials } from '../credentials.js';
+import { pour } from './event-pouring.js';
+import type { AnswerItem } from '../../facade/ports.js';
+import { serviceDefinition } from '../server/service-definition.js';
+
+export interface ConnectOptions {
+  /** Absent: no TLS. */
+  readonly tls?: ClientTls;
+  /**
+   * A bearer token, or what gives the one to send with a call that begins now. Only over TLS or within this machine: others could read it.
+   */
+  readonly token?: string | (() => string);
+  /** How long a single question may take. */
+  readonly deadlineMs?: number;
+  /** Options of grpc-js that win over ours. */
+  readonly channel?: ClientOptions;
+}
+
+export interface CallOptions {
+  /** From now; PublishEvents has none unless given. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+type Fields<D extends DescMessage> = Omit<MessageInitShape<D>, '$typeName' | '$unknown'>;
+
+export type RecommendationsRequest = Fields<typeof GetRecommendationsRequestSchema>;
+export type BatchRequest = Fields<typeof BatchGetRecommendationsRequestSchema>;
+export type EventInit = MessageInitShape<typeof EventSchema>;
+
+export interface Recommendations {
+  readonly userId: string;
+  readonly items: readonly AnswerItem[];
+  /** Event time, epoch ms. */
+  readonly asOfMs: number | undefined;
+  readonly model: string;
+}
+
+export { CallError } from './call-error.js';
+export type { StreamOptions } from './streams.js';
+export type { RankedEntry, TrendingRequest, TrendingState, TrendingUpdate } from './trending.js';
+export type { AnswerItem, TrendingEntry, TrendingRanking, TrendingWindow } from '../../facade/ports.js';
+
+export interface PublishSummary {
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly errors: readonly { readonly index: number; readonly field: string; readonly reason: string }[];
+}
+
+export type ServingStatus = keyof typeof Serving;
+
+/** Every call rejects with a CallError, and every stream throws one; see there for what it carries. */
+export interface RivuletClient {
+  getRecommendations(request: RecommendationsRequest, options?: CallOptions): Promise<Recommendations>;
+  /** Of 1 to 100 users, in their order. */
+  batchGetRecommendations(request: BatchRequest, options?: CallOptions): Promise<readonly Recommendations[]>;
+  /** The list now, each time that it has changed, and every 15 seconds. */
+  streamRecommendations(request: RecommendationsRequest, options?: StreamOptions): AsyncGenerator<Recommendations>;
+  /** The list now, and each time that it has changed; who comes back after a lost connection gets what has changed meanwhile. */
+  streamTrending(request?: TrendingRequest, options?: StreamOptions): AsyncGenerator<TrendingUpdate>;
+  /**
+   * Sends events, one by one or in lists (which cost less per event), as fast as the node takes them. When the source throws, the call is
+   * cancelled and rejects with what was thrown.
+   */
+  publishEvents(
+    events: AsyncIterable<EventInit | readonly EventInit[]> | Iterable<EventInit | readonly EventInit[]>,
+    options?: CallOptions,
+  ): Promise<PublishSummary>;
+  /** Of one service by its full name, or of the node as a whole. */
+  health(service?: string, options?: CallOptions): Promise<ServingStatus>;
+  /** Ends its streams; calls under way may end by themselves. */
+  close(): void;
+}
+
+const DEADLINE_MS = 5000;
+/** A hundred lists of a hundred items are more than the four that the library takes. */
+const MESSAGE_BYTES_MAX = 16 * 2 ** 20;
+/** While a stream stands without a word, a connection that has gone silently is found out. */
+const KEEPALIVE_MS = 30_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+const RECOMMENDATIONS = serviceDefinition(RecommendationService);
+const TRENDING = serviceDefinition(TrendingService);
+const PUBLISH = serviceDefinition(EventService).publishEvents;
+const HEALTH = serviceDefinition(Health).check;
+
+/** Connects to `host:port`, lazily: that nobody listens there, the first call says. */
+export async function connectRivulet(address: string, options: ConnectOptions = {}): Promise<RivuletClient> {
+  const isExposed = options.token !== undefined && options.tls === undefined && !isLoopback(address);
+  if (isExposed) {
+    throw fatal('GRPC_TOKEN_EXPOSED', `a token would travel to ${address} without TLS`, { hint: 'connect with TLS' });
+  }
+  const client = new Client(address, await clientCredentials(options.tls), channelOptions(address, options));
+  const closing = new AbortController();
+  // Each stream listens to it.
+  setMaxListeners(0, closing.signal);
+  const unaryMs = options.deadlineMs ?? DEADLINE_MS;
+
+  const metadata = (): Metadata => {
+    const { token } = options;
+    const sent = new Metadata();
+    if (token !== undefined) sent.set('authorization', `Bearer ${typeof token === 'string' ? token : token()}`);
+    return sent;
+  };
+
+  const node = { client, address, metadata, closing: closing.signal };
+
+  const ask = <Q, A>(method: MethodDefinition<Q, A>, request: Q, call: CallOptions): Promise<A> =>
+    settled(address, call.signal, (callback) => {
+      const { path, requestSerialize, responseDeserialize } = method;
+      const at = until(call.deadlineMs ?? unaryMs);
+      return client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata(), at, callback);
+    });
+
+  return {
+    async getRecommendations(request, call = {}) {
+      const asked = create(GetRecommendationsRequestSchema, request);
+      return listOf(await ask(RECOMMENDATIONS.getRecommendations, asked, call));
+    },
+    async batchGetRecommendations(request, call = {}) {
+      const asked = create(BatchGetRecommendationsRequestSchema, request);
+      const { recommendations } = await ask(RECOMMENDATIONS.batchGetRecommendations, asked, call);
+      return recommendations.map(listOf);
+    },
+    async *streamRecommendations(request, stream = {}) {
+      const asked = create(StreamRecommendationsRequestSchema, request);
+      const target = { ...node, method: RECOMMENDATIONS.streamRecommendations };
+      for await (const { recommendations } of followed(target, () => asked, stream)) {
+        if (recommendations !== undefined) yield listOf(recommendations);
+      }
+    },
+    streamTrending(request = {}, stream = {}) {
+      const target = { ...node, method: TRENDING.streamTrending };
+      return trendingUpdates(target, request, stream);
+    },
+    async publishEvents(events, call = {}) {
+      const summary = await settled<PublishEventsResponse>(address, call.signal, (callback, fail) => {
+        const { path, requestSerialize, responseDeserialize } = PUBLISH;
+        const at = until(call.deadlineMs);
+        const stream = client.makeClientStreamRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          metadata(),
+          at,
+          callback,
+        );
+        pour(events, stream, (list) => create(PublishEventsRequestSchema, { events: [...list] })).catch(fail);
+        return stream;
+      });
+      const { accepted, rejected, errors } = summary;
+      return {
+        accepted: Number(accepted),
+        rejected: Number(rejected),
+        errors: errors.map(({ index, field, reason }) => ({ index: Number(index), field, reason })),
+      };
+    },
+    async health(service = '', call = {}) {
+      const { status } = await ask(HEALTH, create(HealthCheckRequestSchema, { service }), call);
+      return Serving[status] as ServingStatus;
+    },
+    close() {
+      closing.abort();
+      client.close();
+    },
+  };
+}
+
+const listOf = ({ userId, items, asOf, model }: GetRecommendationsResponse): Recommendations => ({
+  ...{ userId, items, model },
+  asOfMs: asOf && timestampMs(asOf),
+});
+
+const until = (deadlineMs: number | undefined): GrpcCallOptions =>
+  deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
+
+const isLoopback = (address: string): boolean => /^(dns:\/*)?(localhost|127\.[\d.]+|\[::1\]):/.test(address);
+
+/** A proxy from the environment cannot reach this machine's own loopback. */
+function channelOptions(address: string, { tls, channel }: ConnectOptions): ClientOptions {
+  return {
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    ...(isLoopback(address) ? { 'grpc.enable_http_proxy': 0 } : {}),
+    ...(tls?.serverName === undefined
+      ? {}
+      : { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
+    ...channel,
+  };
+}
+
+/** A call as a promise; the signal cancels it, and `fail` rejects it with something other than its status. */
+function settled<A>(
+  address: string,
+  signal: AbortSignal | undefined,
+  start: (callback: requestCallback<A>, fail: (reason: Error) => void) => { cancel(): void },
+): Promise<A> {
+  return new Promise((resolve, reject) => {
+    const cancel = (): void => call.cancel();
+    const call = start((error: ServiceError | null, answer?: A) => {
+      signal?.removeEventListener('abort', cancel);
+      if (error === null) resolve(answer as A);
+      else reject(new CallError(error, address));
+    }, reject);
+    if (signal?.aborted === true) cancel();
+    else signal?.addEventListener('abort', cancel, { once: true });
+  });
+}

@@ -1,0 +1,219 @@
+/**
+ * The gRPC façade: RecommendationService, EventService and, where there are trending lists, TrendingService, with health, reflection, TLS and
+ * limits.
+ *
+ *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
+ *   F2  health says NOT_SERVING until `setServing(true)`, whenever told so, and from the first moment of a stop
+ *   F3  files of certificates, keys and key sets may be replaced while it runs
+ *   F4  who listens for other machines without asking who they are is told so at the start
+ *   F5  a stop lets calls end, ends subscriptions and watches with a hint when to come back, tells open publish streams half-way how far they came, and cuts what is left at the deadline
+ */
+import type { DescFile, DescService } from '@bufbuild/protobuf';
+import { HealthImplementation } from 'grpc-health-check';
+import { Server, type ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
+import { file_google_rpc_error_details } from '../../../proto/gen/google/rpc/error_details_pb.js';
+import { file_google_rpc_status } from '../../../proto/gen/google/rpc/status_pb.js';
+import { Health } from '../../../proto/gen/grpc/health/v1/health_pb.js';
+import { EventService } from '../../../proto/gen/rivulet/v1/event_service_pb.js';
+import { RecommendationService } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { TrendingService } from '../../../proto/gen/rivulet/v1/trending_service_pb.js';
+import { asError } from '../../../runtime/contract/errors.js';
+import type { Clock, Logger } from '../../../runtime/contract/ports.js';
+import { CALL_LIMITS, type CallLimits } from './call-limits.js';
+import { CallDesk } from './call-desk.js';
+import { serverCredentials } from '../credentials.js';
+import { authorityOf } from '../../facade/authority.js';
+import { boundConnections } from '../../facade/admission/bound-connections.js';
+import { bindError, listening, openTokens, tellDanger, type Watches } from '../../facade/listening.js';
+import type { ServerTls } from '../../facade/tls/server-tls.js';
+import { EventHandlers } from '../services/event-service.js';
+import { CallGuard } from './call-guard.js';
+import { libraryLog } from './library-log.js';
+import type {
+  CallObserver,
+  EventPublisher,
+  RecommendationAnswers,
+  RecommendationChanges,
+  TrendingLists,
+} from '../../facade/ports.js';
+import { recommendationHandlers } from '../services/recommendation-service.js';
+import { RecommendationHub } from '../services/recommendation-stream.js';
+import { addReflection } from './reflection.js';
+import { byteServiceDefinition } from './service-definition.js';
+import { type ServiceTaker, StandingStreams } from './standing-streams.js';
+import type { AuthOptions } from '../../facade/admission/token-check.js';
+import { boundTimeouts, serversOf } from './transport.js';
+import { RELOAD_EVERY_MS } from '../../facade/tls/watched-files.js';
+import type { TrendingCounts } from '../../facade/trending/hub.js';
+import { TrendingHandlers } from '../services/trending-service.js';
+
+export interface GrpcServerOptions {
+  readonly answers: RecommendationAnswers;
+  readonly publisher: EventPublisher;
+  /** Without it, StreamRecommendations is not implemented. */
+  readonly changes?: RecommendationChanges;
+  /** Without them, there is no TrendingService. */
+  readonly trending?: TrendingLists;
+  /** Loopback unless said otherwise. */
+  readonly host?: string;
+  /** 0: a free one. */
+  readonly port?: number;
+  readonly tls?: ServerTls;
+  /** Absent: whoever reaches the port may call. */
+  readonly auth?: AuthOptions;
+  /** How often files of certificates, keys and key sets are looked at. */
+  readonly reloadEveryMs?: number;
+  readonly limits?: Partial<CallLimits>;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+  readonly observer?: CallObserver;
+}
+
+export interface GrpcServer {
+  readonly port: number;
+  /** What StreamTrending does; absent without trending lists. */
+  trendingCounts(): TrendingCounts | undefined;
+  /** Of all services; `takesEvents` of the one for events, which needs less. */
+  setServing(serving: boolean, takesEvents?: boolean): void;
+  /** Resolves when nothing is open any more, at the latest after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+export const GRPC_PORT = 50051;
+const LOOPBACK = '127.0.0.1';
+/** Where a client has all that it may, what comes above is answered, and not kept waiting by the transport. */
+const REFUSALS_AT_ONCE = 256;
+/** Of the time that a stop may take, the part in which open publish streams may end by themselves. */
+const PATIENCE = 0.5;
+
+export const startGrpcServer = (options: GrpcServerOptions): Promise<GrpcServer> =>
+  listening((watches) => listen(options, watches));
+
+async function listen(options: GrpcServerOptions, watches: Watches): Promise<GrpcServer> {
+  const { host = LOOPBACK, port = GRPC_PORT, clock, logger, auth, tls } = options;
+  const { answers, changes, trending, reloadEveryMs = RELOAD_EVERY_MS } = options;
+  const limits: CallLimits = { ...CALL_LIMITS, ...options.limits };
+  const { credentials, close } = await serverCredentials(tls, { everyMs: reloadEveryMs, logger });
+  watches.add(close);
+  const tokens = await openTokens(auth, { reloadEveryMs, clock, logger }, watches);
+  if (logger !== undefined) setLogger(libraryLog(logger, clock));
+  tellDanger({ host, port, auth, tls }, logger);
+
+  const desk = new CallDesk(limits, clock, logger);
+  const guard = new CallGuard(desk, tokens, options.observer);
+  const server = new Server({ ...serverOptions(limits), interceptors: [guard.interceptor] });
+  const guarded = (isOpen: boolean): ServiceTaker => ({
+    addService: (service, handlers) => {
+      server.addService(service, guard.around(service, handlers, isOpen));
+    },
+  });
+  const events = new EventHandlers(options.publisher, desk);
+  const standing = new StandingStreams(guarded(false));
+  const recommendations = changes && new RecommendationHub(answers, changes, desk, clock);
+  const trends = trending && new TrendingHandlers(trending, desk, clock);
+  standing.addService(byteServiceDefinition(RecommendationService), {
+    ...recommendationHandlers(answers, desk),
+    ...(recommendations && { streamRecommendations: recommendations.streamRecommendations }),
+  });
+  if (trends) standing.addService(byteServiceDefinition(TrendingService), { streamTrending: trends.streamTrending });
+  standing.addService(byteServiceDefinition(EventService), {
+    publishEvents: (
+      call: Parameters<EventHandlers['publishEvents']>[0],
+      reply: Parameters<EventHandlers['publishEvents']>[1],
+    ) => events.publishEvents(call, reply),
+  });
+
+  const watchers = new StandingStreams(guarded(true));
+  const services = [RecommendationService, EventService, ...(trends ? [TrendingService] : [])];
+  const health = new HealthImplementation();
+  const said = new Map<string, boolean>();
+  const setHealth = (serving: boolean, takesEvents = serving): void => {
+    for (const name of ['', ...services.map(({ typeName }) => typeName)]) {
+      const now = name === EventService.typeName ? takesEvents : serving;
+      // Each call tells every watcher, also of what it knows.
+      if (said.get(name) !== now) health.setStatus(name, now ? 'SERVING' : 'NOT_SERVING');
+      said.set(name, now);
+    }
+  };
+  setHealth(false);
+  health.addToServer(watchers);
+  addReflection(standing, reflected(services));
+
+  const stopHubs = (): void => {
+    recommendations?.stop();
+    trends?.stop();
+  };
+  const boundPort = await bind(server, host, port, credentials).catch((error: unknown) => {
+    stopHubs();
+    throw error;
+  });
+  boundConnections(serversOf(server), limits.connectionsMax, 'connections', clock, logger);
+  boundTimeouts(server);
+  let stopped: Promise<void> | undefined;
+  return {
+    port: boundPort,
+    trendingCounts: () => trends?.counts(),
+    setServing: (serving, takesEvents) => {
+      if (stopped === undefined) setHealth(serving, takesEvents);
+    },
+    stop: (deadlineMs) => {
+      if (stopped === undefined) {
+        setHealth(false);
+        stopHubs();
+        standing.end();
+        watchers.end();
+        watches.end();
+        stopped = drain(server, authorityOf({ host, port: boundPort }), events, deadlineMs);
+      }
+      return stopped;
+    },
+  };
+}
+
+/** With the details of errors, so that clients can show them. */
+const reflected = (services: readonly DescService[]): readonly DescFile[] =>
+  [...services, Health].map(({ file }) => file).concat(file_google_rpc_status, file_google_rpc_error_details);
+
+function serverOptions(limits: CallLimits): ServerOptions {
+  const { connectionAgeGraceMs, streamsPerClient, callsPerClient } = limits;
+  const { streamsPerConnection = streamsPerClient + 2 * callsPerClient + REFUSALS_AT_ONCE } = limits;
+  return {
+    // The transport's limit is that of streams; single requests are held to less where they enter.
+    'grpc.max_receive_message_length': limits.streamMessageBytesMax,
+    'grpc.max_concurrent_streams': streamsPerConnection,
+    'grpc.keepalive_time_ms': limits.keepaliveMs,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+    'grpc.max_connection_age_ms': limits.connectionAgeMsMax,
+    ...(connectionAgeGraceMs === undefined ? {} : { 'grpc.max_connection_age_grace_ms': connectionAgeGraceMs }),
+    // Statistics that nobody reads, and that every call would pay for.
+    'grpc.enable_channelz': 0,
+  };
+}
+
+async function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
+  const address = authorityOf({ host, port });
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
+    });
+  } catch (error) {
+    server.forceShutdown();
+    throw bindError('grpc', asError(error), { host, port });
+  }
+}
+
+async function drain(server: Server, address: string, events: EventHandlers, deadlineMs: number): Promise<void> {
+  const timers: NodeJS.Timeout[] = [];
+  const after = (ms: number, act: () => void): void => void timers.push(setTimeout(act, ms));
+  await new Promise<void>((resolve) => {
+    // Says goodbye on every connection, and cuts it at the deadline: without channelz, `forceShutdown` knows of no connections (1.14).
+    server.drain(address, deadlineMs);
+    server.tryShutdown(() => resolve());
+    after(deadlineMs * PATIENCE, () => events.interrupt());
+    after(deadlineMs, () => {
+      server.forceShutdown();
+      resolve();
+    });
+  });
+  timers.forEach(clearTimeout);
+}

@@ -1,0 +1,58 @@
+/**
+ * A stream of messages to one caller, who may read slowly.
+ *
+ *   W1  at most one message is on its way into the transport; what comes up meanwhile is not queued: `onFree` says when the next one may be
+ *       made, of what is newest then
+ *   W2  however the stream ends (refused, cancelled, too late, the node stops), `onEnd` is called once
+ */
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { CallDesk } from '../server/call-desk.js';
+import { spanOf } from '../server/call-span.js';
+import type { FollowerStream, StreamListener } from '../../facade/trending/hub.js';
+import { type Fault, faultOf } from '../../facade/errors/fault.js';
+import { refusal } from '../server/status-details.js';
+
+export type ByteStream = ServerWritableStream<Buffer, Buffer>;
+
+export class PacedStream implements FollowerStream {
+  /** When the last message was written, by the clock of the desk. */
+  sentAtMs = -Infinity;
+  private isOnItsWay = false;
+  private isOver = false;
+
+  constructor(
+    private readonly call: ByteStream,
+    private readonly desk: CallDesk,
+    private readonly listener: StreamListener,
+  ) {
+    call.once('cancelled', () => {
+      this.isOver = true;
+      listener.onEnd();
+    });
+  }
+
+  get isFree(): boolean {
+    return !this.isOnItsWay && !this.isOver && !this.call.writableEnded;
+  }
+
+  /** Only when it is free. */
+  send(message: Buffer): void {
+    this.isOnItsWay = true;
+    this.sentAtMs = this.desk.clock.nowMs();
+    spanOf(this.call)?.announce();
+    // Not by what `write` returns: that queues up to 16 messages.
+    this.call.write(message, this.onTaken);
+  }
+
+  fail(error: unknown): void {
+    if (!this.isOver && !this.call.writableEnded) refuse(this.call, faultOf(error));
+  }
+
+  private readonly onTaken = (error?: Error | null): void => {
+    this.isOnItsWay = false;
+    if (!error && this.isFree) this.listener.onFree();
+  };
+}
+
+/** Ends a stream with a status; grpc-js makes it of the error. */
+export const refuse = (call: Pick<ByteStream, 'emit'>, fault: Fault): void => void call.emit('error', refusal(fault));

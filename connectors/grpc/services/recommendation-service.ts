@@ -1,0 +1,113 @@
+/**
+ * GetRecommendations and BatchGetRecommendations: bytes in, bytes out.
+ *
+ * An answer that is there at once is sent in the same turn: no promise, no listener, no count. One that takes time is counted against its
+ * client until it settles, even when the call has ended before, so that cancelled calls cannot pile up work.
+ */
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
+import {
+  BatchGetRecommendationsRequestSchema,
+  GetRecommendationsRequestSchema,
+} from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { asError } from '../../../runtime/contract/errors.js';
+import { answerBytes, batchBytes } from '../codec/answer-bytes.js';
+import type { CallDesk } from '../server/call-desk.js';
+import { spanOf } from '../server/call-span.js';
+import type { Answer, RecommendationAnswers, RecommendationQuery } from '../../facade/ports.js';
+import { type BatchQuery, batchQueryOf, queryOf } from './request-fields.js';
+import { readRequest } from './request-reading.js';
+import { faultOf, type FieldViolation } from '../../facade/errors/fault.js';
+import { refusal } from '../server/status-details.js';
+
+type Call = ServerUnaryCall<Buffer, Buffer>;
+type Reply = sendUnaryData<Buffer>;
+type Handler = (call: Call, reply: Reply) => void;
+
+/** What a method does with a request. */
+interface Work<D extends DescMessage, Q extends object, A extends object> {
+  readonly schema: D;
+  readonly check: (request: MessageShape<D>) => Q | readonly FieldViolation[];
+  readonly answer: (query: Q) => A | Promise<A>;
+  readonly bytes: (query: Q, answer: A) => Buffer;
+  readonly lists: (answer: A) => readonly Answer[];
+}
+
+export function recommendationHandlers(
+  answers: RecommendationAnswers,
+  desk: CallDesk,
+): { readonly getRecommendations: Handler; readonly batchGetRecommendations: Handler } {
+  return {
+    getRecommendations: handler(desk, {
+      schema: GetRecommendationsRequestSchema,
+      check: queryOf,
+      answer: (query: RecommendationQuery) => answers.get(query),
+      bytes: ({ userId, limit }, answer: Answer) => answerBytes(userId, answer, limit),
+      lists: (answer: Answer) => [answer],
+    }),
+    batchGetRecommendations: handler(desk, {
+      schema: BatchGetRecommendationsRequestSchema,
+      check: batchQueryOf,
+      answer: ({ queries }: BatchQuery) => allOf(queries.map((query) => asked(answers, query))),
+      bytes: ({ userIds, limit }, all: readonly Answer[]) => batchBytes(userIds, all, limit),
+      lists: (all: readonly Answer[]) => all,
+    }),
+  };
+}
+
+/** What is thrown waits for the others, which may be under way. */
+function asked(answers: RecommendationAnswers, query: RecommendationQuery): Answer | Promise<Answer> {
+  try {
+    return answers.get(query);
+  } catch (error) {
+    return Promise.reject(asError(error));
+  }
+}
+
+/** Without a promise where none is needed. */
+function allOf(answers: readonly (Answer | Promise<Answer>)[]): readonly Answer[] | Promise<readonly Answer[]> {
+  const isThere = (answer: Answer | Promise<Answer>): answer is Answer => !('then' in answer);
+  return answers.every(isThere) ? answers : Promise.all(answers.map((answer) => Promise.resolve(answer)));
+}
+
+function handler<D extends DescMessage, Q extends object, A extends object>(
+  desk: CallDesk,
+  work: Work<D, Q, A>,
+): Handler {
+  const send = (call: Call, reply: Reply, query: Q, answer: A): void => {
+    let bytes: Buffer;
+    try {
+      bytes = work.bytes(query, answer);
+    } catch (error) {
+      reply(refusal(faultOf(error)));
+      return;
+    }
+    for (const { trace } of work.lists(answer)) spanOf(call)?.tookIn(trace);
+    reply(null, bytes);
+  };
+
+  const sendLater = (call: Call, reply: Reply, query: Q, later: Promise<A>): void => {
+    const leave = desk.clients.enter(call);
+    later.then(
+      (answer) => {
+        leave();
+        send(call, reply, query, answer);
+      },
+      (error: unknown) => {
+        leave();
+        reply(refusal(faultOf(error)));
+      },
+    );
+  };
+
+  return (call, reply) => {
+    const read = readRequest(work.schema, call.request, work.check);
+    if ('fault' in read) {
+      reply(refusal(read.fault));
+      return;
+    }
+    const answer = work.answer(read.asked);
+    if (answer instanceof Promise) sendLater(call, reply, read.asked, answer);
+    else send(call, reply, read.asked, answer);
+  };
+}

@@ -1,0 +1,134 @@
+/**
+ * StreamRecommendations: the whole list of one user now, and again each time that it has changed.
+ *
+ *   R1  a list is looked up when something that it is made of has changed (its version), and sent when what comes of that differs, but for
+ *       the time, from what was sent before
+ *   R2  a subscriber has at most one message on its way; one that reads slowly gets the list as it stands when the last one was taken
+ */
+import { StreamRecommendationsRequestSchema } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
+import { reactionOf } from '../../../runtime/contract/errors.js';
+import type { Clock } from '../../../runtime/contract/ports.js';
+import { streamedBytes } from '../codec/answer-bytes.js';
+import type { CallDesk } from '../server/call-desk.js';
+import { type CallSpan, spanOf } from '../server/call-span.js';
+import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
+import type { Answer, RecommendationAnswers, RecommendationChanges, RecommendationQuery } from '../../facade/ports.js';
+import { queryOf } from './request-fields.js';
+import { readRequest } from './request-reading.js';
+import { Rounds, turn } from '../../facade/trending/rounds.js';
+
+/** Twenty looks a second at the versions; a page shows no more. */
+const ROUND_EVERY_MS = 50;
+const RESEND_MS = 15_000;
+/** Some milliseconds' worth of answers. */
+const LOOKS_PER_TURN = 64;
+
+export class RecommendationHub {
+  private readonly followers = new Set<Follower>();
+  private readonly rounds: Rounds;
+  private readonly unfollow: () => void;
+
+  constructor(
+    private readonly answers: RecommendationAnswers,
+    private readonly changes: RecommendationChanges,
+    private readonly desk: CallDesk,
+    private readonly clock: Clock,
+  ) {
+    this.rounds = new Rounds(clock, ROUND_EVERY_MS, () => this.visit());
+    this.unfollow = changes.onChange(() => {
+      if (this.followers.size > 0) this.rounds.wake();
+    });
+    void this.rounds.run();
+  }
+
+  /** Says no more; streams are ended by who keeps them. */
+  stop(): void {
+    this.unfollow();
+    this.rounds.stop();
+  }
+
+  readonly streamRecommendations = (call: ByteStream): void => {
+    const read = readRequest(StreamRecommendationsRequestSchema, call.request, queryOf);
+    if ('fault' in read) {
+      refuse(call, read.fault);
+      return;
+    }
+    const stream = new PacedStream(call, this.desk, {
+      onFree: () => follower.look(this.clock.nowMs()),
+      onEnd: () => this.followers.delete(follower),
+    });
+    const follower = new Follower(stream, spanOf(call), read.asked, this.answers, this.changes);
+    this.followers.add(follower);
+    follower.look(this.clock.nowMs());
+  };
+
+  private async visit(): Promise<void> {
+    const nowMs = this.clock.nowMs();
+    let looked = 0;
+    for (const follower of this.followers) {
+      if (follower.look(nowMs) && ++looked % LOOKS_PER_TURN === 0) await turn();
+    }
+  }
+}
+
+/** Of nothing yet: no port gives it as a version. */
+const NONE = Symbol('no version');
+
+class Follower {
+  private version: unknown = NONE;
+  /** What was sent, but for the time; `undefined`: nothing yet. */
+  private sent: Buffer | undefined;
+  private isAsking = false;
+
+  constructor(
+    private readonly stream: PacedStream,
+    private readonly span: CallSpan | undefined,
+    private readonly query: RecommendationQuery,
+    private readonly answers: RecommendationAnswers,
+    private readonly changes: RecommendationChanges,
+  ) {}
+
+  /** Looks the list up, if there may be something to send; whether it did. */
+  look(nowMs: number): boolean {
+    if (this.isAsking || !this.stream.isFree) return false;
+    try {
+      // Before the answer: what changes in between is seen at the next look.
+      const version = this.changes.version(this.query.userId);
+      const isDue = nowMs - this.stream.sentAtMs >= RESEND_MS;
+      if (version === this.version && !isDue) return false;
+      const answer = this.answers.get(this.query);
+      if ('then' in answer) void this.later(answer, version, isDue);
+      else this.send(answer, version, isDue);
+    } catch (error) {
+      this.failed(error);
+    }
+    return true;
+  }
+
+  private async later(answer: Promise<Answer>, version: unknown, isDue: boolean): Promise<void> {
+    this.isAsking = true;
+    try {
+      const now = await answer;
+      if (this.stream.isFree) this.send(now, version, isDue);
+    } catch (error) {
+      this.failed(error);
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  private send(answer: Answer, version: unknown, isDue: boolean): void {
+    const { userId, limit } = this.query;
+    const timeless = streamedBytes(userId, answer, limit, true);
+    this.version = version;
+    if (!isDue && this.sent?.equals(timeless) === true) return;
+    this.sent = timeless;
+    this.span?.tookIn(answer.trace);
+    this.stream.send(streamedBytes(userId, answer, limit));
+  }
+
+  /** Who has a list keeps it while it cannot be looked up for a moment. */
+  private failed(error: unknown): void {
+    if (this.sent === undefined || reactionOf(error) !== 'transient') this.stream.fail(error);
+  }
+}

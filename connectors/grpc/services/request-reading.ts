@@ -1,0 +1,23 @@
+/** From the bytes of a request to a checked question, or to what is wrong with it. */
+import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
+import type { FieldViolation } from '../../facade/errors/fault.js';
+import { type Fault, invalidFields } from '../../facade/errors/fault.js';
+import { malformed } from '../server/status-details.js';
+
+export type Reading<T> = { readonly asked: T } | { readonly fault: Fault };
+
+/** Reads a message, and hands it to `check`, which gives the question or the fields that are wrong. */
+export function readRequest<D extends DescMessage, T extends object>(
+  schema: D,
+  bytes: Uint8Array,
+  check: (request: MessageShape<D>) => T | readonly FieldViolation[],
+): Reading<T> {
+  let request: MessageShape<D>;
+  try {
+    request = fromBinary(schema, bytes);
+  } catch {
+    return { fault: malformed(schema.typeName) };
+  }
+  const checked = check(request);
+  return Array.isArray(checked) ? { fault: invalidFields(checked) } : { asked: checked as T };
+}

@@ -1,0 +1,50 @@
+/** StreamTrending: the hub of trending lists over gRPC. */
+import { StreamTrendingRequestSchema } from '../../../proto/gen/rivulet/v1/trending_service_pb.js';
+import type { Clock } from '../../../runtime/contract/ports.js';
+import { faultOf } from '../../facade/errors/fault.js';
+import type { TrendingLists } from '../../facade/ports.js';
+import { type TrendingCounts, TrendingHub } from '../../facade/trending/hub.js';
+import type { CallDesk } from '../server/call-desk.js';
+import { spanOf } from '../server/call-span.js';
+import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
+import { subscriptionOf } from './request-fields.js';
+import { readRequest } from './request-reading.js';
+import { TRENDING_BYTES } from '../codec/trending-bytes.js';
+
+export class TrendingHandlers {
+  private readonly hub: TrendingHub;
+
+  constructor(
+    private readonly lists: TrendingLists,
+    private readonly desk: CallDesk,
+    clock: Clock,
+  ) {
+    this.hub = new TrendingHub(lists, TRENDING_BYTES, clock);
+  }
+
+  /** Says no more; streams are ended by who keeps them. */
+  stop(): void {
+    this.hub.stop();
+  }
+
+  counts(): TrendingCounts {
+    return this.hub.counts();
+  }
+
+  readonly streamTrending = (call: ByteStream): void => {
+    const read = readRequest(StreamTrendingRequestSchema, call.request, subscriptionOf);
+    if ('fault' in read) {
+      refuse(call, read.fault);
+      return;
+    }
+    try {
+      const fault = this.hub.follow(read.asked, this.desk.callers.of(call), (listener) => {
+        spanOf(call)?.tookIn(this.lists.trace?.());
+        return new PacedStream(call, this.desk, listener);
+      });
+      if (fault !== undefined) refuse(call, fault);
+    } catch (error) {
+      refuse(call, faultOf(error));
+    }
+  };
+}

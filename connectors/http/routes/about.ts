@@ -1,0 +1,109 @@
+/** GET /, /health and /metrics: what this is, how it is. */
+import { z } from 'zod';
+import { noBody } from './fields.js';
+import { healthAnswer } from './health-report.js';
+import type { NodeReports } from '../ports.js';
+import { problemSchema } from '../server/problem.js';
+import { varyBy } from '../server/validators.js';
+import type { App } from '../server/zod-provider.js';
+
+const DESCRIPTION = 'A real-time recommendation engine: events in, recommendations and trending lists out.';
+
+/** What a browser is sent to; all else is for programs. */
+export const PAGE = '/ui/';
+
+const LINKS = {
+  page: PAGE,
+  docs: '/docs',
+  openapi: '/openapi.json',
+  health: '/health',
+  metrics: '/metrics',
+  recommendations: '/reco/{user_id}',
+  trending: '/trending',
+  trending_stream: '/trending/stream',
+  items: '/items/{item_id}',
+  events: '/events',
+  dead_letters: '/dead-letters',
+  late_events: '/late-events',
+  status: '/status',
+} as const;
+
+const tags = ['About'];
+
+const METRICS_EXAMPLE = '# HELP rivulet_restarts_total …\n# TYPE rivulet_restarts_total counter\n';
+
+const rootSchema = z
+  .object({
+    name: z.string(),
+    version: z.string(),
+    description: z.string(),
+    links: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'Root' });
+
+export function aboutRoutes(app: App, reports: NodeReports): void {
+  app.get(
+    '/',
+    {
+      config: { isPage: true },
+      schema: {
+        tags,
+        summary: 'What this is, and where to look',
+        response: { 200: rootSchema, 303: noBody('A browser is sent to the page'), '4xx': problemSchema },
+      },
+    },
+    (request, reply) => {
+      varyBy(reply, 'accept');
+      if (prefersHtml(request.headers.accept)) void reply.redirect(PAGE, 303);
+      else
+        void reply.send({ name: 'rivulet', version: reports.version, description: DESCRIPTION, links: { ...LINKS } });
+    },
+  );
+  app.get(
+    '/health',
+    {
+      config: { isOpen: true },
+      schema: {
+        tags,
+        summary: 'Whether the node serves, and why not',
+        description: 'Open to all: who probes has no token. 503 while it does not serve.',
+        security: [],
+        response: { 200: healthAnswer, 503: healthAnswer },
+      },
+    },
+    (_, reply) => {
+      const health = reports.health();
+      const serves = health.status === 'serving' || health.status === 'degraded';
+      void reply
+        .code(serves ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send({ version: reports.version, ...health });
+    },
+  );
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        tags,
+        summary: 'Metrics for Prometheus',
+        produces: ['text/plain'],
+        example: METRICS_EXAMPLE,
+        response: { '4xx': problemSchema },
+      },
+    },
+    async (_, reply) => {
+      const { contentType, text } = await reports.metrics();
+      return reply
+        .header('content-type', contentType)
+        .header('cache-control', 'no-store')
+        .serializer(String)
+        .send(text);
+    },
+  );
+}
+
+/** Browsers name HTML first; curl and programs take anything, or JSON. */
+const prefersHtml = (accept = ''): boolean => {
+  const [html, json] = [accept.indexOf('text/html'), accept.indexOf('application/json')];
+  return html >= 0 && (json < 0 || html < json);
+};

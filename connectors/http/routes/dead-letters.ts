@@ -1,0 +1,196 @@
+/** GET /dead-letters, GET /dead-letters/{id}, POST /dead-letters/{id}/retry: what was refused, why, and sending it again. */
+import { z } from 'zod';
+import { RivuletError } from '../../../runtime/contract/errors.js';
+import { type Fault, faultOf } from '../../facade/errors/fault.js';
+import { idText, timeOf, unchanged } from './fields.js';
+import type { Gate } from '../server/gate.js';
+import { nextCursor, pageError, pageQuery, storedTime } from './ledger-fields.js';
+import type { DeadLetterChange, DeadLetterRecord, DeadLetters } from '../operations-ports.js';
+import { problemSchema, Refused } from '../server/problem.js';
+import { sendJson } from '../server/validators.js';
+import type { App } from '../server/zod-provider.js';
+
+const record = z
+  .object({
+    id: z.string(),
+    stage: z.string().describe('Which refused it'),
+    rule: z.string().describe('Name of the rule that it breaks'),
+    field: z.string().optional().describe('At fault; absent when it is the whole'),
+    reason: z.string().describe('For people: what is wrong, and what would be right'),
+    subject: z.string().optional().describe('Where it was published, as the stream has it'),
+    sequence: z.number().optional().describe('Of its message in that stream'),
+    file: z.string().optional().describe('It came out of'),
+    line: z.number().optional().describe('From 1'),
+    index: z.number().describe('Of the event within its message, from 0'),
+    stored_at: storedTime('When it was published'),
+    retried_at: storedTime('When it was sent again, last').optional(),
+    original: z.string().optional().describe('What was published, where that is text'),
+    original_base64: z.string().optional().describe('What was published, where that is no text'),
+  })
+  .meta({ id: 'DeadLetter' });
+
+const page = z
+  .object({ count: z.int(), items: z.array(record), next_cursor: nextCursor })
+  .meta({ id: 'DeadLetterPage', description: 'Newest first' });
+
+const retried = z
+  .object({ id: z.string(), subject: z.string().describe('On which it was sent again') })
+  .meta({ id: 'RetriedDeadLetter' });
+
+const truth = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+
+const listQuery = z.strictObject({
+  ...pageQuery,
+  rule: idText('Only those that break this rule').optional(),
+  retried: truth.optional().describe('Only those that were sent again, or only those that were not'),
+});
+
+const LEVELS_MAX = 32;
+
+const isWithin = (value: unknown, levels: number): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (levels > 0 && Object.values(value).every((one) => isWithin(one, levels - 1)));
+
+const fields = (about: string) =>
+  z
+    .record(z.string(), z.unknown(), 'must be a JSON object')
+    .refine((given) => isWithin(given, LEVELS_MAX), `must be nested at most ${LEVELS_MAX} levels deep`)
+    .optional()
+    .describe(about);
+
+const change = z
+  .strictObject(
+    {
+      set: fields('Fields to set in the original, which must be a JSON object; null takes one away'),
+      event: fields('The event to send in place of the original'),
+    },
+    'must be a JSON object with set or event',
+  )
+  .refine(({ set, event }) => set === undefined || event === undefined, 'give set or event, not both')
+  .nullish()
+  .meta({ id: 'DeadLetterChange' });
+
+const tags = ['Dead letters'];
+const refusals = { '4xx': problemSchema, '5xx': problemSchema };
+const params = z.object({ id: idText('As the list has it') });
+
+export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate): void {
+  app.get(
+    '/dead-letters',
+    {
+      schema: {
+        ...{ tags, summary: 'Events that were refused, newest first', querystring: listQuery },
+        response: { 200: page, 304: unchanged, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const leave = gate.enter(request.raw);
+      try {
+        const { cursor: before, ...query } = request.query;
+        const found = await deadLetters.page({ rule: undefined, retried: undefined, ...query, before });
+        const { next } = found;
+        const items = found.records.map(shownRecord);
+        sendJson(request, reply, JSON.stringify({ count: items.length, items, next_cursor: next }));
+      } catch (error) {
+        throw pageError(error);
+      } finally {
+        leave();
+      }
+      return reply;
+    },
+  );
+  app.get(
+    '/dead-letters/:id',
+    {
+      schema: {
+        ...{ tags, summary: 'One of them', params },
+        response: { 200: record, 304: unchanged, 404: problemSchema, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const leave = gate.enter(request.raw);
+      try {
+        sendJson(request, reply, JSON.stringify(shownRecord(await deadLetters.find(request.params.id))));
+      } catch (error) {
+        throw refusedBy(error);
+      } finally {
+        leave();
+      }
+      return reply;
+    },
+  );
+  app.post(
+    '/dead-letters/:id/retry',
+    {
+      schema: {
+        ...{ tags, params, body: change },
+        summary: 'Send one again, mended or as it is',
+        description:
+          'Publishes the event where it was published first, and marks the record. Answers when the event is stored; whether it is sound, parse says: it comes back as a dead letter if not.',
+        querystring: z.strictObject({
+          again: truth.default(false).describe('Even when it was sent again already'),
+        }),
+        response: { 200: retried, 404: problemSchema, 409: problemSchema, ...refusals },
+      },
+    },
+    async (request) => {
+      const leave = gate.enter(request.raw);
+      try {
+        return await deadLetters.retry(request.params.id, changeOf(request.body), request.query);
+      } catch (error) {
+        throw refusedBy(error);
+      } finally {
+        leave();
+      }
+    },
+  );
+}
+
+function changeOf(body: z.output<typeof change>): DeadLetterChange {
+  if (body?.event !== undefined) return { kind: 'event', data: Buffer.from(JSON.stringify(body.event)) };
+  return body?.set === undefined ? { kind: 'none' } : { kind: 'set', fields: body.set };
+}
+
+function shownRecord(one: DeadLetterRecord): z.input<typeof record> {
+  const { id, stage, rule, field, reason, subject, sequence, file, line, index, original } = one;
+  const text = textOf(original);
+  return {
+    ...{ id, stage, rule, field, reason },
+    subject: subject === '' ? undefined : subject,
+    ...{ sequence, file, line, index },
+    stored_at: timeOf(one.storedAtMs)!,
+    retried_at: timeOf(one.retriedAtMs),
+    ...(text === undefined ? { original_base64: Buffer.from(original).toString('base64') } : { original: text }),
+  };
+}
+
+/** `undefined` when it is not UTF-8. */
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+const CODES: Readonly<Record<string, Partial<Fault>>> = {
+  DEAD_LETTER_UNKNOWN: { code: 'NOT_FOUND' },
+  DEAD_LETTER_RETRIED: { code: 'ALREADY_EXISTS' },
+  DEAD_LETTER_BUSY: { code: 'ABORTED', retryAfterMs: 1_000 },
+};
+
+const HOW: Readonly<Record<string, string>> = {
+  DEAD_LETTER_UNKNOWN: 'GET /dead-letters lists them; the oldest are dropped when the queue is full',
+  DEAD_LETTER_RETRIED: 'send it once more with ?again=true',
+  DEAD_LETTER_BUSY: 'look whether it was retried; where that was broken off, it can be retried after half a minute',
+  DEAD_LETTER_CHANGE: 'give the mended event whole, as {"event": …}',
+};
+
+function refusedBy(error: unknown): unknown {
+  if (!(error instanceof RivuletError)) return error;
+  const { code, message } = error;
+  const fault = faultOf(error);
+  const how = HOW[code];
+  return new Refused({ ...fault, ...CODES[code], message: how === undefined ? fault.message : `${message}: ${how}` });
+}

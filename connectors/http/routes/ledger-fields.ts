@@ -1,0 +1,32 @@
+/** What the pages of dead letters and of late events have in common. */
+import { z } from 'zod';
+import { invalidFields } from '../../facade/errors/fault.js';
+import { wholeInQuery } from './fields.js';
+import { Refused } from '../server/problem.js';
+import { RivuletError } from '../../../runtime/contract/errors.js';
+
+const LIMIT_MAX = 200;
+const LIMIT_DEFAULT = 50;
+const CURSOR_CHARS_MAX = 64;
+
+export const pageQuery = {
+  limit: wholeInQuery(1, LIMIT_MAX, LIMIT_DEFAULT, 'How many at most'),
+  cursor: z
+    .string()
+    .max(CURSOR_CHARS_MAX, 'is no cursor: give the next_cursor of the page before')
+    .optional()
+    .describe('The next_cursor of the page before'),
+};
+
+export const nextCursor = z
+  .string()
+  .optional()
+  .describe('Where the next page begins; absent on the last. A page that is not full, even an empty one, may have it');
+
+export const storedTime = (about: string) => z.string().meta({ description: about, format: 'date-time' });
+
+/** An error of a page, by the field of the question where it is that. */
+export function pageError(error: unknown): unknown {
+  if (!(error instanceof RivuletError) || error.code !== 'LEDGER_CURSOR') return error;
+  return new Refused(invalidFields([{ field: 'cursor', description: error.message }]));
+}

@@ -1,0 +1,31 @@
+/** Files for browsers: GET /ui/ (the page) and /docs/ (that of the API). Open to all, so that the page can ask for a token; what it shows is asked for with that. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { notFound } from '../server/problem.js';
+import type { StaticFiles } from '../server/static-files.js';
+import { varyBy } from '../server/validators.js';
+import type { App } from '../server/zod-provider.js';
+
+/** Swagger UI writes style attributes; scripts are files, as everywhere. */
+export const DOCS_POLICY = { 'style-src': "'self' 'unsafe-inline'" };
+
+/** `prefix`: `/ui`. Where names in the files are relative, who leaves out the slash is sent to `/ui/`. */
+export function fileRoutes(
+  app: App,
+  prefix: string,
+  files: StaticFiles,
+  { isRelative }: { isRelative: boolean },
+): void {
+  const options = { config: { isPage: true }, schema: { hide: true } } as const;
+  const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const path = request.url.split('?', 1)[0]!;
+    if (path === prefix && isRelative) return reply.redirect(`.${prefix}/`, 308);
+    const { status, headers: all, body } = files(path.slice(prefix.length), request.raw);
+    if (status === 404) throw notFound('NOT_FOUND', `there is nothing at ${path}: see ${prefix}/`);
+    const { vary, ...headers } = all;
+    if (vary !== undefined) varyBy(reply, vary);
+    return reply.code(status).headers(headers).send(body);
+  };
+  // With and without the slash; the star of the other stands for something.
+  app.get(prefix, options, answer);
+  app.get(`${prefix}/*`, options, answer);
+}

@@ -1,0 +1,151 @@
+/** GET /trending and, as Server-Sent Events, GET /trending/stream. */
+import { z } from 'zod';
+import type { Clock } from '../../../runtime/contract/ports.js';
+import { STOPPING } from '../../facade/errors/fault.js';
+import type { TrendingLists, TrendingQuery } from '../../facade/ports.js';
+import { rankingNotMade, TrendingHub } from '../../facade/trending/hub.js';
+import { clientOf } from '../server/client-identity.js';
+import { EventStream } from '../server/event-stream.js';
+import { categoryInQuery, itemsInQuery, unchanged } from './fields.js';
+import type { Gate } from '../server/gate.js';
+import { problemSchema, Refused } from '../server/problem.js';
+import type { RequestTally } from '../server/request-tally.js';
+import { listJson, TRENDING_EVENTS, WINDOWS } from './trending-json.js';
+import { STREAM_EXAMPLE, trendingEvents, trendingList } from './trending-schemas.js';
+import { sendJson } from '../server/validators.js';
+import type { App } from '../server/zod-provider.js';
+
+/** Four times a second is more than an eye follows, and a thousand of them take little beside what services ask. */
+const ROUND_EVERY_MS = 250;
+const SERVED_PER_TURN = 32;
+
+const query = z.strictObject({
+  window: z.enum(['1h', '24h'], 'must be 1h or 24h').default('1h').describe('The last hour, or the last day'),
+  n: itemsInQuery,
+  category: categoryInQuery,
+  ranking: z
+    .enum(['score', 'velocity', 'decayed'], 'must be score, velocity or decayed')
+    .default('score')
+    .describe('By views and clicks, by their growth, or by both with the old counting less'),
+});
+
+const tags = ['Trending'];
+const problems = { 409: problemSchema, '4xx': problemSchema, '5xx': problemSchema };
+
+const resumption = z.looseObject({
+  'last-event-id': z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be the id of an event of this stream, a whole number')
+    .transform(Number)
+    .optional()
+    .meta({ description: 'Of the last event that was read, to go on after it', type: 'integer', minimum: 0 }),
+});
+
+/** Streams that are open; the app does not know of them. */
+export interface TrendingStreams {
+  readonly hub: TrendingHub;
+  /** Ends all of them, and takes no more. */
+  stop(): void;
+}
+
+export function trendingRoutes(
+  app: App,
+  lists: TrendingLists,
+  gate: Gate,
+  clock: Clock,
+  tally: RequestTally,
+): TrendingStreams {
+  const hub = new TrendingHub(lists, TRENDING_EVENTS, clock, {
+    roundEveryMs: ROUND_EVERY_MS,
+    servedPerTurn: SERVED_PER_TURN,
+  });
+  const open = new Set<EventStream>();
+  let isStopped = false;
+
+  app.get(
+    '/trending',
+    {
+      schema: {
+        tags,
+        summary: 'What is looked at and bought most',
+        querystring: query,
+        response: { 200: trendingList, 304: unchanged, ...problems },
+      },
+    },
+    (request, reply) => {
+      const { asked, limit } = askedBy(request.query);
+      if (!lists.rankings.has(asked.ranking)) throw new Refused(rankingNotMade(asked.ranking));
+      sendJson(request, reply, listJson(asked, lists.get(asked), limit));
+    },
+  );
+
+  app.get(
+    '/trending/stream',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        tags,
+        summary: 'The same, live',
+        description:
+          'Server-Sent Events: `snapshot` (the items as in /trending), then `delta` (entered, moved, left, from_revision) with each change, `heartbeat` every 15 s. ' +
+          'The id of an event is the revision; who comes back with Last-Event-ID gets what has changed since.',
+        querystring: query,
+        headers: resumption,
+        produces: ['text/event-stream'],
+        events: trendingEvents,
+        example: STREAM_EXAMPLE,
+        response: problems,
+      },
+    },
+    (request, reply) => {
+      // Its client has left while its token was looked at.
+      if (reply.raw.destroyed) return;
+      if (isStopped) throw new Refused(STOPPING);
+      const { asked, limit } = askedBy(request.query);
+      const leave = gate.enterStream(request.raw);
+      const wanted = { query: asked, limit, afterRevision: request.headers['last-event-id'] };
+      try {
+        const fault = hub.follow(wanted, clientOf(request.raw), (listener) => {
+          reply.hijack();
+          const { raw } = reply;
+          for (const [name, value] of Object.entries(reply.getHeaders()))
+            if (value !== undefined) raw.setHeader(name, value);
+          raw.writeHead(200, {
+            ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+            // A proxy that waits for the end would wait for ever.
+            'x-accel-buffering': 'no',
+            // Nobody waits for another request on it: a stop would.
+            connection: 'close',
+          });
+          const stream = new EventStream(raw, clock, {
+            onFree: () => listener.onFree(),
+            onEnd: () => {
+              open.delete(stream);
+              leave();
+              listener.onEnd();
+              tally.ended(request, 200);
+            },
+          });
+          open.add(stream);
+          return stream;
+        });
+        if (fault !== undefined) throw new Refused(fault);
+      } catch (error) {
+        if (!reply.sent) leave();
+        throw error;
+      }
+    },
+  );
+  return {
+    hub,
+    stop: () => {
+      isStopped = true;
+      hub.stop();
+      for (const stream of open) stream.end();
+    },
+  };
+}
+
+function askedBy({ window, n, category, ranking }: z.output<typeof query>): { asked: TrendingQuery; limit: number } {
+  return { asked: { window: WINDOWS[window], ranking, category }, limit: n };
+}

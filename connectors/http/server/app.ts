@@ -1,0 +1,216 @@
+/**
+ * The frame of the HTTP façade: what holds for every request, whatever its route.
+ *
+ *   H1  a request is told as begun once and as ended once, with its status, whichever way it ends (request-tally.ts)
+ *   H2  every answer has an id, `x-request-id`: the client's if it is a short plain word, else one of ours; the log and problems have it too
+ *   H3  whatever is refused, by a route, by the gate (gate.ts), by Fastify or by the parser of Node, is told as problem details (problem.ts)
+ *   H4  limits hold before a handler sees anything: bytes and time of a request, its headers, connections
+ *   H5  what there is not, or not by this method, is said before a body is looked at; CORS comes before the gate, so that a page may read why
+ *       it is refused
+ *   H6  while the node stops, what was begun is answered, what begins gets 503, and each answer ends its connection
+ */
+import cors from '@fastify/cors';
+import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
+import { STOPPING } from '../../facade/errors/fault.js';
+import { requestIdOf } from '../../facade/errors/request-id.js';
+import { answerBroken, answerUnusual } from './broken-requests.js';
+import type { FaultLog } from './fault-log.js';
+import type { Gate } from './gate.js';
+import type { HttpLimits } from './limits.js';
+import { KnownPaths } from './known-paths.js';
+import { LingeringConnections } from '../lingering-connections.js';
+import { headersOf, notFound, PROBLEM_TYPE, problemOf, Refused } from './problem.js';
+import { malformed, refusedBy } from './thrown.js';
+import type { RequestTally } from './request-tally.js';
+import { type App, validatorCompiler } from './zod-provider.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Without token, certificate and rate. */
+    readonly isOpen?: boolean;
+    /** Without token: a browser can send none with a page that it opens, and there is nothing in it to hide. */
+    readonly isPage?: boolean;
+    /** As it is told to the observer. */
+    routeName?: string;
+  }
+}
+
+export interface AppOptions {
+  readonly limits: HttpLimits;
+  readonly gate: Gate;
+  readonly log: FaultLog;
+  readonly tally: RequestTally;
+  readonly origins: ReadonlySet<string>;
+  /** Of node:https; absent: without TLS. */
+  readonly https?: object;
+  readonly isStopping: () => boolean;
+}
+
+/** 256 bytes of an id, each written as %XX. */
+const PARAM_CHARS_MAX = 3 * 256;
+/** How often connections are looked at for requests that are not complete in time. */
+const CHECK_EVERY_MS = 5_000;
+
+export async function createApp(options: AppOptions): Promise<App> {
+  const { limits, gate, log, tally, origins, https, isStopping } = options;
+  const server: FastifyServerOptions = {
+    logger: false,
+    genReqId: ({ headers }) => requestIdOf(headers['x-request-id']),
+    requestIdHeader: false,
+    bodyLimit: limits.bodyBytesMax,
+    requestTimeout: limits.requestMsMax,
+    keepAliveTimeout: limits.keepAliveMs,
+    forceCloseConnections: 'idle',
+    // The gate says it, as a problem.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX, ignoreTrailingSlash: true, querystringParser: parsedQuery },
+    clientErrorHandler: answerBroken,
+    frameworkErrors: (error, request, reply) => {
+      // There is no route yet, and no hook is passed.
+      tally.began(request);
+      reply.header('x-request-id', request.id);
+      refuse(request, reply, refusedBy(error, limits), log);
+      tally.ended(request, reply.statusCode);
+    },
+  };
+  const parser = {
+    maxHeaderSize: limits.headerBytesMax,
+    // Node would refuse without a word.
+    requireHostHeader: false,
+    // The larger one of this and requestTimeout is what a body may take.
+    headersTimeout: limits.requestMsMax,
+    requestTimeout: limits.requestMsMax,
+    connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, limits.requestMsMax),
+  };
+  const secure: object = https === undefined ? { http: parser } : { https: { ...https, ...parser } };
+  const app = fastify({ ...server, ...secure }) as unknown as App;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.removeContentTypeParser('text/plain');
+  answerUnusual(app.server);
+  app.decorateRequest('beganMs', 0);
+  app.decorateRequest('route');
+  const paths = new KnownPaths();
+  const lingering = new LingeringConnections(limits.requestMsMax);
+  app.addHook('preClose', (done) => {
+    lingering.close();
+    done();
+  });
+  app.addHook('onRoute', (route) => {
+    paths.add(route.method, route.url);
+    const name = `${[route.method].flat().join(',')} ${route.url.replaceAll(/:(\w+)/g, '{$1}')}`;
+    route.config = Object.assign({}, route.config, { routeName: name });
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    tally.began(request);
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  // Before the gate: a browser asks without a token whether it may ask with one, and its page may read why it is refused.
+  if (origins.size > 0) {
+    const exposedHeaders = ['etag', 'x-request-id', 'retry-after', 'www-authenticate'];
+    const methods = ['GET', 'HEAD', 'POST'];
+    await app.register(cors, { origin: [...origins], methods, exposedHeaders, maxAge: 600, strictPreflight: false });
+  }
+  app.addHook('onRequest', (request, reply, done) => {
+    const { isOpen = false, isPage = false } = request.route;
+    const strange = strangeness(request) ?? (isStopping() && !isOpen ? new Refused(STOPPING) : undefined);
+    const refused = strange ?? gate.check(request, isOpen ? 'all' : isPage ? 'page' : 'client');
+    if (!(refused instanceof Promise)) {
+      done(refused ?? unrouted(request, paths));
+      return;
+    }
+    tally.endsWithConnection(request, reply);
+    refused.then((found) => done(found ?? unrouted(request, paths)), done);
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    // Who keeps a connection for its next request would hold up the stop.
+    if (isStopping()) reply.header('connection', 'close');
+    lingering.watch(request.raw, reply.raw);
+    tally.ended(request, reply.statusCode);
+    done(null, payload);
+  });
+  app.setNotFoundHandler((request) => {
+    throw unrouted(request, paths) ?? notFound('NOT_FOUND', 'there is nothing');
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    refuse(request, reply, refusedBy(error, limits), log);
+  });
+  return app;
+}
+
+/** What HTTP asks of a request whatever its path. */
+function strangeness({ url, method, raw: { httpVersionMinor, headers } }: FastifyRequest): Refused | undefined {
+  if (url === '*' && method !== 'OPTIONS') return NO_PATH;
+  if (!isWellEscaped(url)) return BADLY_ESCAPED;
+  if (headers.host === undefined && httpVersionMinor > 0) return NO_HOST;
+  const { expect, 'content-encoding': encoding = 'identity' } = headers;
+  if (encoding !== 'identity') return PACKED;
+  return expect === undefined || /^100-continue$/i.test(expect) ? undefined : UNEXPECTED;
+}
+
+/** Paths are looked at by the router; what a query has would be read as something else without a word. */
+function isWellEscaped(url: string): boolean {
+  const query = url.indexOf('?');
+  if (query < 0 || !url.includes('%', query)) return true;
+  try {
+    decodeURIComponent(url.slice(query));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const NO_PATH = new Refused(malformed('* is no path: it must begin with /'));
+const BADLY_ESCAPED = new Refused(
+  malformed('the query is not well escaped: write each byte of a special character, in UTF-8, as %XX'),
+);
+const NO_HOST = new Refused(malformed('the header host is missing: HTTP/1.1 asks for it'));
+const PACKED = new Refused(
+  { ...malformed('bodies are not unpacked here: send it without content-encoding'), reason: 'MEDIA_TYPE_NOT_TAKEN' },
+  415,
+);
+const UNEXPECTED = new Refused(malformed('the header expect may only be 100-continue'), 417);
+
+/** Looked at before a body is: it does not matter what is wrong with it. */
+function unrouted(request: FastifyRequest, paths: KnownPaths): Refused | undefined {
+  if (!request.is404) return undefined;
+  const path = pathOf(request);
+  const allowed = paths.methodsOf(path);
+  if (allowed.length === 0) return notFound('NOT_FOUND', `there is nothing at ${path}: see /docs`);
+  return new Refused({
+    code: 'UNIMPLEMENTED',
+    message: `${request.method} is not for ${path}: use ${allowed.join(' or ')}`,
+    reason: 'METHOD_NOT_ALLOWED',
+    trailers: { allow: allowed.join(', ') },
+  });
+}
+
+function refuse(request: FastifyRequest, reply: FastifyReply, refused: Refused, log: FaultLog): void {
+  const { fault, status } = refused;
+  if ('error' in fault) log.told(`${request.method} ${request.routeOptions.url ?? ''}`, request.id, fault.error);
+  void reply
+    .code(status)
+    .headers(headersOf(fault))
+    .type(PROBLEM_TYPE)
+    .serializer((problem: unknown) => JSON.stringify(problem))
+    .send(problemOf(refused, pathOf(request), request.id));
+}
+
+/** Also of a request that names the whole URL, as to a proxy. */
+const pathOf = ({ url }: FastifyRequest): string =>
+  url
+    .split('?', 1)[0]!
+    .replace(/^https?:\/\/[^/]*/i, '')
+    .slice(0, 1024);
+
+/** A parameter that is given twice is refused by its schema: it is a list then. */
+function parsedQuery(text: string): Record<string, string | string[]> {
+  if (text === '') return {};
+  const query: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
+  for (const [name, value] of new URLSearchParams(text)) {
+    const before = query[name];
+    query[name] = before === undefined ? value : [...(typeof before === 'string' ? [before] : before), value];
+  }
+  return query;
+}

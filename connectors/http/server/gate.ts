@@ -1,0 +1,142 @@
+/**
+ * Who may ask. Looked at when the headers of a request are there, before anything of its body is read.
+ *
+ *   A1  health is open to all: who probes has no token and no certificate
+ *   A2  where certificates are asked for, all else needs one; where tokens are, all else needs one that is good, but for the files of pages
+ *   A3  rate, requests at once and streams are counted per client (client-identity.ts), as for gRPC
+ *   A4  a page of another site may not send anything: a browser would let it, with what the user's network may reach. Nor may one whose name
+ *       leads to this machine all of a sudden (DNS rebinding) ask at all: on loopback we have no name but those of loopback, and of the allow-list
+ */
+import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
+import type { Clock } from '../../../runtime/contract/ports.js';
+import { ClientLimit } from '../../facade/admission/client-limit.js';
+import { isLoopback } from '../../facade/admission/exposure.js';
+import { type Fault, tooFast, tooManyCalls, tooManyStreams } from '../../facade/errors/fault.js';
+import { RateLimit } from '../../facade/admission/rate-limit.js';
+import type { Subject, TokenCheck } from '../../facade/admission/token-check.js';
+import { clientOf, hasCertificate, recognise } from './client-identity.js';
+import type { HttpLimits } from './limits.js';
+import { Refused } from './problem.js';
+
+export interface GateOptions {
+  readonly limits: HttpLimits;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly tokens: TokenCheck | undefined;
+  readonly asksForCertificates: boolean;
+  /** Origins whose pages may ask. */
+  readonly origins: ReadonlySet<string>;
+  /** It listens on this machine alone: then by whatever other name it is called, somebody pretends. */
+  readonly isLoopback: boolean;
+}
+
+/** Who may ask for a route: anybody; a browser that opens a page; clients that say who they are. */
+export type Access = 'all' | 'page' | 'client';
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+export class Gate {
+  private readonly rate: RateLimit | undefined;
+  private readonly underWay: ClientLimit<IncomingMessage>;
+  private readonly streams: ClientLimit<IncomingMessage>;
+  private readonly knownHosts: ReadonlySet<string>;
+  /** The last one that was found good: most requests have the same. */
+  private usualHost = '';
+
+  constructor(private readonly options: GateOptions) {
+    const { callsPerClient, streamsPerClient, callsPerSecond, callBurst } = options.limits;
+    this.knownHosts = new Set([...options.origins].map((origin) => new URL(origin).host));
+    this.underWay = new ClientLimit(callsPerClient, clientOf);
+    this.streams = new ClientLimit(streamsPerClient, clientOf);
+    if (callsPerSecond > 0) this.rate = new RateLimit(callsPerSecond, callBurst, () => options.clock.nowMs());
+  }
+
+  /** Why a request may not be, or nothing; without a promise unless its token has to be checked. */
+  check({ raw }: FastifyRequest, access: Access): Refused | undefined | Promise<Refused | undefined> {
+    if (!SAFE.has(raw.method!)) {
+      const foreign = this.foreignPage(raw);
+      if (foreign !== undefined) return foreign;
+    }
+    if (access === 'all') return undefined;
+    const stranger = this.options.isLoopback ? this.strangeName(raw) : undefined;
+    if (stranger !== undefined) return stranger;
+    const { tokens, asksForCertificates } = this.options;
+    if (asksForCertificates && !hasCertificate(raw)) return NO_CERTIFICATE;
+    if (tokens === undefined || access === 'page') return this.faultOfRate(raw);
+    const header = raw.headers.authorization;
+    const known = tokens.known(header);
+    return known === undefined
+      ? tokens.check(header, raw.socket).then((found) => this.admitted(raw, found))
+      : this.admitted(raw, known);
+  }
+
+  /** Counts a request that takes time, until what it gives is called; throws Refused. */
+  enter(raw: IncomingMessage): () => void {
+    return entered(this.underWay, raw, tooManyCalls);
+  }
+
+  /** The same for a stream of answers. */
+  enterStream(raw: IncomingMessage): () => void {
+    return entered(this.streams, raw, tooManyStreams);
+  }
+
+  private admitted(raw: IncomingMessage, found: Subject | Fault): Refused | undefined {
+    if (!('subject' in found)) return new Refused(found);
+    recognise(raw, found.subject);
+    return this.faultOfRate(raw);
+  }
+
+  private faultOfRate(raw: IncomingMessage): Refused | undefined {
+    if (this.rate === undefined) return undefined;
+    const client = clientOf(raw);
+    const waitMs = this.rate.take(client);
+    return waitMs > 0 ? new Refused(tooFast(this.rate.perSecond, client, waitMs)) : undefined;
+  }
+
+  private strangeName({ headers: { host = '' } }: IncomingMessage): Refused | undefined {
+    if (host === '' || host === this.usualHost) return undefined;
+    // Names of hosts have no case; the allow-list's are in lower case, as URL has them.
+    const plain = host.toLowerCase();
+    const name = plain.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    if (!isLoopback(name) && !this.knownHosts.has(plain)) return unknownHost(host);
+    this.usualHost = host;
+    return undefined;
+  }
+
+  private foreignPage({ headers: { origin, host = '' } }: IncomingMessage): Refused | undefined {
+    if (origin === undefined || this.options.origins.has(origin)) return undefined;
+    // Not the scheme: a proxy in front may be who speaks TLS.
+    return URL.canParse(origin) && new URL(origin).host === host.toLowerCase() ? undefined : foreignOrigin(origin);
+  }
+}
+
+function entered(
+  limit: ClientLimit<IncomingMessage>,
+  raw: IncomingMessage,
+  tooMany: (max: number, client: string) => Fault,
+): () => void {
+  if (!limit.admits(raw)) throw new Refused(tooMany(limit.callsMax, clientOf(raw)));
+  return limit.enter(raw);
+}
+
+const NO_CERTIFICATE = new Refused({
+  code: 'UNAUTHENTICATED',
+  message: 'this node asks for a client certificate of one of its authorities: connect with one',
+  reason: 'CERTIFICATE_MISSING',
+});
+
+const foreignOrigin = (origin: string): Refused =>
+  new Refused({
+    code: 'PERMISSION_DENIED',
+    message: `pages of ${origin.slice(0, 200)} may not send anything here: name it in the setting httpCorsOrigins`,
+    reason: 'ORIGIN_NOT_ALLOWED',
+    metadata: { setting: 'httpCorsOrigins' },
+  });
+
+const unknownHost = (host: string): Refused =>
+  new Refused({
+    code: 'PERMISSION_DENIED',
+    message: `this node listens on loopback alone, and is not ${host.slice(0, 200)}: name https://${host.slice(0, 200)} in the setting httpCorsOrigins, if a proxy calls it so`,
+    reason: 'HOST_NOT_KNOWN',
+    metadata: { setting: 'httpCorsOrigins' },
+  });

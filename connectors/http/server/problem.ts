@@ -1,0 +1,96 @@
+/**
+ * Refusals over HTTP: problem details (RFC 9457), with the reasons that gRPC gives.
+ *
+ *   {type, title, status, detail, instance, reason, request_id, errors?: [{field, detail}], retry_after_seconds?, metadata?}
+ */
+import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
+import { cutText } from '../../facade/errors/cut-text.js';
+import type { Fault, FaultCode } from '../../facade/errors/fault.js';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+const DETAIL_CHARS_MAX = 2_000;
+const ERRORS_MAX = 100;
+
+/** As google.rpc.Code says of each. */
+const STATUSES: Readonly<Record<FaultCode, number>> = {
+  CANCELLED: 499,
+  UNKNOWN: 500,
+  INVALID_ARGUMENT: 400,
+  DEADLINE_EXCEEDED: 408,
+  NOT_FOUND: 404,
+  ALREADY_EXISTS: 409,
+  PERMISSION_DENIED: 403,
+  RESOURCE_EXHAUSTED: 429,
+  FAILED_PRECONDITION: 409,
+  ABORTED: 409,
+  OUT_OF_RANGE: 400,
+  UNIMPLEMENTED: 405,
+  INTERNAL: 500,
+  UNAVAILABLE: 503,
+  DATA_LOSS: 500,
+  UNAUTHENTICATED: 401,
+};
+
+/** A refusal on its way to who writes it. `status`: where HTTP has a better one than that of the code. */
+export class Refused extends Error {
+  readonly status: number;
+
+  constructor(
+    readonly fault: Fault,
+    status?: number,
+  ) {
+    super(fault.message);
+    this.status = status ?? STATUSES[fault.code];
+  }
+}
+
+const EXAMPLE = {
+  ...{ type: 'about:blank', title: 'Bad Request', status: 400, detail: 'n: is "0": must be from 1 to 100' },
+  ...{ instance: '/trending', reason: 'INVALID_FIELD', request_id: 'b1946ac9-2d7c-4a3e-9f0e-0c5d3f0a7e11' },
+  errors: [{ field: 'n', detail: 'is "0": must be from 1 to 100' }],
+};
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('What is wrong, and how to mend it'),
+    instance: z.string().describe('The path that was asked for'),
+    reason: z.string().describe('UPPER_SNAKE_CASE; programs may match it'),
+    request_id: z.string(),
+    errors: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
+    retry_after_seconds: z.number().optional(),
+    metadata: z.record(z.string(), z.string()).optional(),
+  })
+  .meta({ id: 'Problem', description: 'Problem details (RFC 9457)', examples: [EXAMPLE] });
+
+export type Problem = z.output<typeof problemSchema>;
+
+export function problemOf({ fault, status }: Refused, instance: string, requestId: string): Problem {
+  const { message, reason, violations, retryAfterMs, metadata } = fault;
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Refused',
+    status,
+    detail: message.length > DETAIL_CHARS_MAX ? `${cutText(message, DETAIL_CHARS_MAX - 1)}…` : message,
+    instance,
+    reason,
+    request_id: requestId,
+    ...(violations && {
+      errors: violations.slice(0, ERRORS_MAX).map(({ field, description }) => ({ field, detail: description })),
+    }),
+    ...(retryAfterMs !== undefined && { retry_after_seconds: retryAfterMs / 1000 }),
+    ...(metadata && { metadata: { ...metadata } }),
+  };
+}
+
+/** Headers that go with a refusal. */
+export const headersOf = ({ retryAfterMs, trailers }: Fault): Readonly<Record<string, string>> => ({
+  ...trailers,
+  ...(retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
+});
+
+export const notFound = (reason: string, message: string): Refused =>
+  new Refused({ code: 'NOT_FOUND', message, reason });

@@ -1,0 +1,206 @@
+/**
+ * The HTTP façade: REST, the page, documents, metrics and health, on one port.
+ *
+ *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
+ *   F2  files of certificates, keys and key sets may be replaced while it runs
+ *   F3  who listens for other machines without asking who they are is told so at the start
+ *   F4  a stop ends streams, lets requests end, and cuts what is left at the deadline
+ *
+ * What holds for every request: app.ts. Who may ask: gate.ts.
+ */
+import type { SecureContextOptions } from 'node:tls';
+import { asError } from '../../../runtime/contract/errors.js';
+import type { Clock, Logger } from '../../../runtime/contract/ports.js';
+import { boundConnections } from '../../facade/admission/bound-connections.js';
+import { isLoopback } from '../../facade/admission/exposure.js';
+import { bindError, listening, openTokens, tellDanger, type Watches } from '../../facade/listening.js';
+import type { EventPublisher, ItemCatalogue, RecommendationAnswers, TrendingLists } from '../../facade/ports.js';
+import { type ServerTls, watchTls } from '../../facade/tls/server-tls.js';
+import type { AuthOptions } from '../../facade/admission/token-check.js';
+import type { TrendingCounts } from '../../facade/trending/hub.js';
+import { RELOAD_EVERY_MS } from '../../facade/tls/watched-files.js';
+import { aboutRoutes } from '../routes/about.js';
+import { createApp } from './app.js';
+import { deadLetterRoutes } from '../routes/dead-letters.js';
+import { documentRoutes } from '../openapi/route.js';
+import { eventRoutes } from '../routes/events.js';
+import { FaultLog } from './fault-log.js';
+import { Gate } from './gate.js';
+import { HTTP_LIMITS, type HttpLimits } from './limits.js';
+import { itemRoutes } from '../routes/items.js';
+import { lateEventRoutes } from '../routes/late-events.js';
+import type { Operations } from '../operations-ports.js';
+import type { NodeReports, RandomUsers, RequestObserver } from '../ports.js';
+import { fileRoutes } from '../routes/page.js';
+import { recommendationRoutes } from '../routes/recommendations.js';
+import { RequestTally } from './request-tally.js';
+import type { StaticFiles } from './static-files.js';
+import { statusRoutes } from '../routes/status.js';
+import { type TrendingStreams, trendingRoutes } from '../routes/trending.js';
+import { UnusedConnections } from './unused-connections.js';
+import type { App } from './zod-provider.js';
+
+export interface HttpServerOptions {
+  readonly answers: RecommendationAnswers;
+  readonly randomUsers: RandomUsers;
+  readonly publisher: EventPublisher;
+  readonly trending: TrendingLists;
+  readonly catalogue: ItemCatalogue;
+  readonly reports: NodeReports;
+  /** Absent: without the routes for operations. */
+  readonly operations?: Operations;
+  /** Of the page, and of that of the API; absent: there is none. */
+  readonly page?: StaticFiles;
+  readonly docs?: StaticFiles;
+  /** Loopback unless said otherwise. */
+  readonly host?: string;
+  /** 0: a free one. */
+  readonly port?: number;
+  readonly tls?: ServerTls;
+  /** Absent: whoever reaches the port may ask. */
+  readonly auth?: AuthOptions;
+  /** Origins whose pages may ask (CORS): `https://shop.example.com`. */
+  readonly origins?: readonly string[];
+  /** How often files of certificates, keys and key sets are looked at. */
+  readonly reloadEveryMs?: number;
+  readonly limits?: Partial<HttpLimits>;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+  readonly observer?: RequestObserver;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** What /trending/stream does. */
+  trendingCounts(): TrendingCounts;
+  /** Resolves when nothing is open any more, at the latest after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+export const HTTP_PORT = 8080;
+const LOOPBACK = '127.0.0.1';
+
+export const startHttpServer = (options: HttpServerOptions): Promise<HttpServer> =>
+  listening((watches) => listen(options, watches));
+
+async function listen(options: HttpServerOptions, watches: Watches): Promise<HttpServer> {
+  const { host = LOOPBACK, port = HTTP_PORT, clock, logger, auth, tls, observer } = options;
+  const { reloadEveryMs = RELOAD_EVERY_MS } = options;
+  const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits };
+  const origins = new Set(options.origins);
+  const tokens = await openTokens(auth, { reloadEveryMs, clock, logger }, watches);
+  tellDanger({ host, port, auth, tls }, logger);
+
+  const gate = new Gate({
+    ...{ limits, clock, tokens, asksForCertificates: tls?.clientCaPath !== undefined, origins },
+    isLoopback: isLoopback(host),
+  });
+  const tally = new RequestTally(observer);
+  let isStopping = false;
+  const frame = { limits, gate, log: new FaultLog(logger, clock), tally, origins, isStopping: () => isStopping };
+  const app = await secured(tls, { everyMs: reloadEveryMs, logger }, watches, (https) =>
+    createApp(https === undefined ? frame : { ...frame, https }),
+  );
+  const unused = new UnusedConnections(app.server, tls !== undefined);
+  const streams = routes(app, options, gate, limits, tally);
+  boundConnections([app.server], limits.connectionsMax, 'HTTP connections', clock, logger);
+  const boundPort = await bind(app, host, port).catch((error: unknown) => {
+    streams.stop();
+    throw error;
+  });
+  let stopped: Promise<void> | undefined;
+  return {
+    port: boundPort,
+    trendingCounts: () => streams.hub.counts(),
+    stop: (deadlineMs) => {
+      isStopping = true;
+      stopped ??= stop(app, streams, unused, watches, deadlineMs);
+      return stopped;
+    },
+  };
+}
+
+function routes(
+  app: App,
+  options: HttpServerOptions,
+  gate: Gate,
+  limits: HttpLimits,
+  tally: RequestTally,
+): TrendingStreams {
+  documentRoutes(app, {
+    version: options.reports.version,
+    asksForTokens: options.auth !== undefined,
+    asksForCertificates: options.tls?.clientCaPath !== undefined,
+    isLoopback: isLoopback(options.host ?? LOOPBACK),
+  });
+  const { reports, trending, publisher, operations, clock } = options;
+  aboutRoutes(app, reports);
+  recommendationRoutes(app, options, gate);
+  itemRoutes(app, options.catalogue);
+  eventRoutes(app, { publisher, clock, limits }, gate);
+  if (operations !== undefined) {
+    deadLetterRoutes(app, operations.deadLetters, gate);
+    lateEventRoutes(app, operations.lateEvents, gate);
+    statusRoutes(app, operations.status);
+  }
+  if (options.page !== undefined) fileRoutes(app, '/ui', options.page, { isRelative: true });
+  if (options.docs !== undefined) fileRoutes(app, '/docs', options.docs, { isRelative: false });
+  return trendingRoutes(app, trending, gate, clock, tally);
+}
+
+/** The app, with TLS of files that may be replaced. Health is open to those without a certificate: the gate asks for it, not the handshake. */
+async function secured(
+  tls: ServerTls | undefined,
+  watch: { readonly everyMs: number; readonly logger: Logger | undefined },
+  watches: Watches,
+  create: (https?: object) => Promise<App>,
+): Promise<App> {
+  if (tls === undefined) return create();
+  let first: SecureContextOptions = {};
+  let use = (context: SecureContextOptions): void => {
+    first = context;
+  };
+  watches.add(
+    await watchTls(tls, watch, (context) => {
+      use(context);
+    }),
+  );
+  const app = await create({ ...first, requestCert: tls.clientCaPath !== undefined, rejectUnauthorized: false });
+  use = (context) => {
+    (app.server as unknown as SecureServer).setSecureContext(context);
+  };
+  return app;
+}
+
+interface SecureServer {
+  setSecureContext(context: SecureContextOptions): void;
+}
+
+async function bind(app: App, host: string, port: number): Promise<number> {
+  try {
+    await app.listen({ host, port });
+  } catch (thrown) {
+    throw bindError('http', asError(thrown), { host, port });
+  }
+  const address = app.server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+async function stop(
+  app: App,
+  streams: TrendingStreams,
+  unused: UnusedConnections,
+  watches: Watches,
+  deadlineMs: number,
+): Promise<void> {
+  streams.stop();
+  watches.end();
+  const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
+  try {
+    const closed = app.close();
+    unused.close();
+    await closed;
+  } finally {
+    clearTimeout(cut);
+  }
+}

@@ -1,8 +1,0 @@
-import { cutText } from '../facade/cut-text.js';
-
-/** A value that a client sent, as its error shows it: short, and without looking into it, since it may be nested more deeply than there is stack. */
-export function shownValue(value: unknown, charactersMax: number): string {
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > charactersMax ? `${cutText(text, charactersMax)}…` : text;
-}

@@ -1,0 +1,117 @@
+/** Connects to NATS: token, user and password, nkey seed or credentials file, TLS. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Authenticator,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  nkeyAuthenticator,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node';
+import { fatal } from '../../../runtime/contract/errors.js';
+import { mustBeTolerated } from '../provision/version.js';
+
+export interface NatsOptions {
+  /** One or more servers, comma-separated. */
+  readonly url: string;
+  readonly token?: string;
+  readonly user?: string;
+  readonly password?: string;
+  /** Files that hold an nkey seed, or credentials as `nsc` writes them. */
+  readonly nkeyFile?: string;
+  readonly credsFile?: string;
+  readonly tlsCaFile?: string;
+  readonly tlsCertFile?: string;
+  readonly tlsKeyFile?: string;
+  /** A server that is restarted when it dies may be away just now: it is asked again for so long. Default: not at all. */
+  readonly patienceMs?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const AGAIN_AFTER_MS = 100;
+/** A server that hangs, or whose machine lost power, closes no socket: after two pings without an answer the client goes elsewhere. */
+const PING_EVERY_MS = 3_000;
+const PINGS_UNANSWERED_MAX = 2;
+
+/**
+ * A connection that reconnects for ever; throws Fatal NATS_CONNECT when there is none within the patience, which is for the first one only, and
+ * NATS_TOO_OLD when the server is.
+ */
+export async function connectNats(options: NatsOptions, name: string): Promise<NatsConnection> {
+  const settings: NodeConnectionOptions = {
+    servers: options.url.split(',').map((server) => server.trim()),
+    name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    reconnectJitter: 100,
+    timeout: CONNECT_TIMEOUT_MS,
+    pingInterval: PING_EVERY_MS,
+    maxPingOut: PINGS_UNANSWERED_MAX,
+    // Stack traces per request cost a third of the publish rate.
+    noAsyncTraces: true,
+    ...credentials(options),
+    ...tls(options),
+  };
+  const connection = await connected(settings, options);
+  try {
+    mustBeTolerated(options.url, connection.info?.version ?? '0.0.0');
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function connected(
+  settings: NodeConnectionOptions,
+  { url, patienceMs = 0 }: NatsOptions,
+): Promise<NatsConnection> {
+  const until = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await connect(settings);
+    } catch (error) {
+      if (performance.now() >= until) {
+        throw fatal('NATS_CONNECT', `cannot connect to NATS at ${url}`, {
+          cause: error,
+          hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
+        });
+      }
+      await sleep(AGAIN_AFTER_MS);
+    }
+  }
+}
+
+function credentials(options: NatsOptions): NodeConnectionOptions {
+  const authenticators: Authenticator[] = [];
+  if (options.credsFile !== undefined) authenticators.push(credsAuthenticator(fileBytes(options.credsFile)));
+  if (options.nkeyFile !== undefined) {
+    const seed = Buffer.from(fileBytes(options.nkeyFile)).toString('utf8').trim();
+    authenticators.push(nkeyAuthenticator(new TextEncoder().encode(seed)));
+  }
+  return {
+    ...(authenticators.length > 0 ? { authenticator: authenticators } : {}),
+    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.user === undefined ? {} : { user: options.user, pass: options.password ?? '' }),
+  };
+}
+
+function tls({ tlsCaFile, tlsCertFile, tlsKeyFile }: NatsOptions): NodeConnectionOptions {
+  if (tlsCaFile === undefined && tlsCertFile === undefined) return {};
+  return {
+    tls: {
+      ...(tlsCaFile === undefined ? {} : { caFile: tlsCaFile }),
+      ...(tlsCertFile === undefined ? {} : { certFile: tlsCertFile }),
+      ...(tlsKeyFile === undefined ? {} : { keyFile: tlsKeyFile }),
+    },
+  };
+}
+
+function fileBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw fatal('NATS_CREDENTIALS', `cannot read the NATS credentials in ${path}`, { cause: error });
+  }
+}

@@ -1,0 +1,61 @@
+/** The first start of an embedded server: on the port that is wanted, or the next free one. */
+import { connect } from 'node:net';
+import { fatal, RivuletError } from '../../../runtime/contract/errors.js';
+import type { EmbeddedNatsEvent } from './embedded.js';
+import { KilledAtStart, launch, PORT_ANY, portTaken, type ServerProcess, type ServerSpec } from './server-process.js';
+
+const PORT_DEFAULT = 4222;
+const PORTS_TRIED_MAX = 100;
+const PROBE_MS_MAX = 1_000;
+
+/** One that is killed while it starts dies as any other does (E2). */
+export async function launchFirst(
+  spec: ServerSpec,
+  port: number | 'any',
+  restartsMax: number,
+  onEvent: ((event: EmbeddedNatsEvent) => void) | undefined,
+): Promise<ServerProcess> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await launchOnPort(spec, port);
+    } catch (error) {
+      if (!(error instanceof KilledAtStart) || attempt > restartsMax) throw error;
+      onEvent?.({ kind: 'died', reason: 'it was killed while it started', attempt, delayMs: 0 });
+    }
+  }
+}
+
+async function launchOnPort(spec: ServerSpec, wanted: number | 'any'): Promise<ServerProcess> {
+  if (wanted === 'any') return launch(spec, PORT_ANY);
+  if (wanted !== 0) {
+    // Asked first: a server that cannot have the port would have opened the store for nothing.
+    if (await isTaken(spec.host, wanted)) throw portTaken(spec.host, wanted);
+    return launch(spec, wanted);
+  }
+  for (let port = PORT_DEFAULT; port < PORT_DEFAULT + PORTS_TRIED_MAX; port++) {
+    if (await isTaken(spec.host, port)) continue;
+    try {
+      return await launch(spec, port);
+    } catch (error) {
+      // Taken between the question and the start.
+      if (!(error instanceof RivuletError && error.code === 'NATS_PORT_TAKEN')) throw error;
+    }
+  }
+  const range = `${PORT_DEFAULT} to ${PORT_DEFAULT + PORTS_TRIED_MAX - 1}`;
+  throw fatal('NATS_PORT_TAKEN', `every port from ${range} is taken`, {
+    hint: 'choose a port for the embedded NATS (--nats-port, RIVULET_NATS_PORT)',
+  });
+}
+
+function isTaken(host: string, port: number): Promise<boolean> {
+  return new Promise((answer) => {
+    const socket = connect({ host, port, timeout: PROBE_MS_MAX });
+    const settle = (taken: boolean): void => {
+      socket.destroy();
+      answer(taken);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('timeout', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
+}

@@ -1,0 +1,154 @@
+/**
+ * Publishes that are answered, many at a time, on one inbox: no timer, stack trace or subscription per request, which is where the client's own
+ * `request` spends half of its time.
+ */
+import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
+import { transient } from '../../../runtime/contract/errors.js';
+
+interface Outgoing {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly reply: string;
+  readonly headers: MsgHdrs | undefined;
+}
+
+interface Waiting {
+  readonly subject: string;
+  readonly sinceMs: number;
+  readonly resolve: (answer: Msg) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const SWEEP_EVERY_MS = 500;
+const NO_RESPONDERS = 503;
+
+export class Requests {
+  private readonly inbox = createInbox();
+  private readonly waiting = new Map<string, Waiting>();
+  /** Rejects what waits for the API. */
+  private readonly asking = new Set<(error: Error) => void>();
+  private readonly sweeper: NodeJS.Timeout;
+  private broken = false;
+  private next = 0;
+  private outgoing: Outgoing[] = [];
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly timeoutMs: number,
+  ) {
+    connection.subscribe(`${this.inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.settle(message);
+      },
+    });
+    void this.watch();
+    this.sweeper = setInterval(() => {
+      this.sweep();
+    }, SWEEP_EVERY_MS);
+    this.sweeper.unref();
+  }
+
+  /** The answer to a publish. Rejects with Transient LOG_AWAY when nobody takes it, LOG_UNKNOWN when there was no answer in time. */
+  request(subject: string, data: Uint8Array, headers: MsgHdrs | undefined): Promise<Msg> {
+    return new Promise((resolve, reject) => {
+      this.mustBeConnected();
+      const reply = `${this.inbox}.${this.next++}`;
+      this.waiting.set(reply, { subject, sinceMs: performance.now(), resolve, reject });
+      // What all actors of this thread publish in one turn of the event loop goes out in one write: a write to a socket
+      // costs more than all else that a small message needs.
+      if (this.outgoing.push({ subject, data, reply, headers }) === 1) {
+        setImmediate(() => {
+          this.flush();
+        });
+      }
+    });
+  }
+
+  /**
+   * What the API answers to the client; Transient LOG_AWAY as soon as the connection breaks, since nobody will answer any more. What comes all the
+   * same is handed to `onLate`.
+   */
+  async ask<T>(work: () => Promise<T>, onLate: (late: T) => void = () => undefined): Promise<T> {
+    this.mustBeConnected();
+    const { promise: broken, reject } = withReject();
+    this.asking.add(reject);
+    let isOver = false;
+    const answer = work().then((value) => {
+      if (isOver) onLate(value);
+      return value;
+    });
+    // Where both fail, one of them is not heard.
+    answer.catch(() => undefined);
+    try {
+      return await Promise.race([answer, broken]);
+    } finally {
+      isOver = true;
+      this.asking.delete(reject);
+    }
+  }
+
+  get connected(): boolean {
+    return !this.broken;
+  }
+
+  /** While the connection is being made anew the client drops what it is given, and the answer would be waited for in vain. */
+  mustBeConnected(): void {
+    if (this.broken) throw transient('LOG_AWAY', 'the connection to NATS is being made anew');
+  }
+
+  private flush(): void {
+    const outgoing = this.outgoing;
+    this.outgoing = [];
+    for (const { subject, data, reply, headers } of outgoing) {
+      try {
+        this.connection.publish(subject, data, { reply, ...(headers === undefined ? {} : { headers }) });
+      } catch (error) {
+        const waiting = this.waiting.get(reply);
+        this.waiting.delete(reply);
+        waiting?.reject(transient('LOG_AWAY', `cannot publish on ${subject} now`, { cause: error }));
+      }
+    }
+  }
+
+  /** What waits is not known to be stored. */
+  close(): void {
+    clearInterval(this.sweeper);
+    this.sweep(-Infinity);
+  }
+
+  private settle(message: Msg): void {
+    const waiting = this.waiting.get(message.subject);
+    if (waiting === undefined) return;
+    this.waiting.delete(message.subject);
+    if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) {
+      waiting.reject(transient('LOG_AWAY', `no stream takes ${waiting.subject} now`));
+    } else waiting.resolve(message);
+  }
+
+  /** What was under way when the connection broke may have arrived or not; nobody is going to say. */
+  private async watch(): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      if (type === 'disconnect') {
+        this.broken = true;
+        this.sweep(-Infinity);
+        for (const reject of this.asking) reject(transient('LOG_AWAY', 'the connection to NATS broke'));
+      } else if (type === 'reconnect') this.broken = false;
+    }
+  }
+
+  private sweep(timeoutMs = this.timeoutMs): void {
+    const lateMs = performance.now() - timeoutMs;
+    for (const [reply, { subject, sinceMs, reject }] of this.waiting) {
+      // In order of sending: the first that is not late ends the sweep.
+      if (sinceMs > lateMs) return;
+      this.waiting.delete(reply);
+      reject(transient('LOG_UNKNOWN', `no answer to a publish on ${subject}`));
+    }
+  }
+}
+
+function withReject(): { readonly promise: Promise<never>; readonly reject: (error: Error) => void } {
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<never>((_, rejectPromise) => (reject = rejectPromise));
+  return { promise, reject };
+}

@@ -1,0 +1,246 @@
+/**
+ * Whole streams as bytes, and back: the server's own stream snapshots (`$JS.API.STREAM.SNAPSHOT` and `RESTORE`), for which the client has no API.
+ * They keep messages, headers, times, sequences with their gaps, and the configuration.
+ *
+ * Snapshot: the server sends chunks to a subject of ours, each to be acknowledged, at most a window of them ahead; the last is empty and says how it
+ * ended. It holds what the stream held when it was asked, except for what is removed while it is read: see `removedSince`.
+ * Restore: the server names a subject, takes chunks as requests, and answers the empty one at the end when the stream stands.
+ */
+import { randomUUID } from 'node:crypto';
+import type { JetStreamManager, StreamConfig, StreamInfo as ServerStreamInfo } from '@nats-io/jetstream';
+import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { asError, fatal, RivuletError, transient } from '../../../runtime/contract/errors.js';
+import { patiently } from '../connection/retry.js';
+import { restoredMetadata } from './stream-identity.js';
+import { ensureStream, explained, isMissing, openManager } from './stream-manager.js';
+
+/** What the server says that a stream holds. Its own fields: they go back to it at a restore. */
+export interface StreamState {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly first_seq: number;
+  readonly last_seq: number;
+}
+
+/** A stream as it was saved, beside its bytes. */
+export interface SavedStream {
+  readonly name: string;
+  readonly created: string;
+  readonly config: StreamConfig;
+  readonly state: StreamState;
+}
+
+const CHUNK_BYTES = 128 * 1024;
+const WINDOW_BYTES = 8 * 1024 * 1024;
+/** For an answer; a server that is asked to restore may have a cluster to place the stream in first. */
+const ANSWER_MS = 30_000;
+const CHUNK_MS = 60_000;
+/** HTTP's: a cluster without a leader says so. */
+const UNAVAILABLE = 503;
+
+export class StreamArchive {
+  private disconnects = 0;
+  private receiving: Subscription | undefined;
+
+  private constructor(
+    private readonly connection: NatsConnection,
+    private readonly manager: JetStreamManager,
+  ) {
+    void this.watch();
+  }
+
+  static async open(connection: NatsConnection): Promise<StreamArchive> {
+    return new StreamArchive(connection, await openManager(connection));
+  }
+
+  get serverVersion(): string {
+    return this.connection.info?.version ?? 'unknown';
+  }
+
+  /** Names of all streams of the account, sorted. */
+  async names(): Promise<string[]> {
+    const listed = async (): Promise<string[]> => {
+      const names: string[] = [];
+      for await (const name of this.manager.streams.names()) names.push(name);
+      return names.sort();
+    };
+    return outlasting('the streams', listed);
+  }
+
+  /** `undefined`: there is no such stream. */
+  async find(name: string): Promise<SavedStream | undefined> {
+    try {
+      return savedOf(await this.info(name));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Resolves when it is not there. */
+  async delete(name: string): Promise<void> {
+    await outlasting(name, () => this.manager.streams.delete(name)).catch((error: unknown) => {
+      // Whose answer did not come is gone when it is asked again.
+      if (!isMissing(error)) throw error;
+    });
+  }
+
+  /** A stream without messages, as a sign that may say something: as many replicas as what it speaks of, so that it is there for as long. */
+  async mark(name: string, replicas: number, says?: string): Promise<void> {
+    const description = says === undefined ? {} : { description: says };
+    await outlasting(name, () =>
+      ensureStream(this.manager, { name, subjects: [name], max_msgs: 1, num_replicas: replicas, ...description }),
+    );
+  }
+
+  /** Hands the stream's snapshot to `write`, chunk by chunk. Transient ARCHIVE_BROKEN when it did not arrive whole: try again. */
+  async save(name: string, write: (chunk: Uint8Array) => Promise<void>, signal: AbortSignal): Promise<SavedStream> {
+    const { created } = await this.info(name);
+    const { disconnects } = this;
+    const inbox = createInbox();
+    const subscription = this.connection.subscribe(inbox);
+    this.receiving = subscription;
+    // A consumer is a reader's, and holds no truth: actors read by sequence.
+    const wanted = { deliver_subject: inbox, no_consumers: true, chunk_size: CHUNK_BYTES, window_size: WINDOW_BYTES };
+    try {
+      const { config, state } = await outlasting(name, () =>
+        this.ask<{ config: StreamConfig; state: StreamState }>(`SNAPSHOT.${name}`, wanted),
+      );
+      await receive(name, subscription, write, signal);
+      return { name, created, config, state };
+    } catch (error) {
+      // What was on its way when the connection broke is lost, and the server has given up.
+      throw this.disconnects === disconnects ? error : broken(name, 'the connection to NATS broke', error);
+    } finally {
+      subscription.unsubscribe();
+    }
+  }
+
+  /** How many messages the stream has lost since it was saved: with none lost, what was saved is exactly its state of that moment. */
+  async removedSince({ name, state: before }: SavedStream): Promise<number> {
+    const { state: now } = await this.info(name);
+    return before.messages + (now.last_seq - before.last_seq) - now.messages;
+  }
+
+  /**
+   * Makes the stream from its snapshot, with an identity of its own. Rejects with Fatal RESTORE_STREAM when the server refuses, or what stands then is not
+   * what was saved; a part of the stream may be there then.
+   */
+  async restore(
+    { name, created, config, state }: SavedStream,
+    chunks: AsyncIterable<Uint8Array>,
+    replicas: number | undefined,
+  ): Promise<void> {
+    const metadata = restoredMetadata(config, created, state.last_seq, randomUUID());
+    const wanted = { ...config, metadata, num_replicas: replicas ?? config.num_replicas };
+    try {
+      const { deliver_subject: target } = await this.ask<{ deliver_subject: string }>(`RESTORE.${name}`, {
+        config: wanted,
+        state,
+      });
+      for await (const chunk of chunks) answerOf(await this.connection.request(target, chunk, { timeout: CHUNK_MS }));
+      answerOf(await this.connection.request(target, new Uint8Array(0), { timeout: CHUNK_MS }));
+    } catch (error) {
+      throw fatal('RESTORE_STREAM', `the server cannot restore ${name}: ${asError(error).message}`, {
+        cause: error,
+        ...(/replicas|peers/i.test(asError(error).message)
+          ? {
+              hint: `the backup is of ${config.num_replicas} replicas; say how many this NATS can hold with --replicas`,
+            }
+          : {}),
+      });
+    }
+    const { state: now } = await this.info(name);
+    if (now.messages === state.messages && now.last_seq === state.last_seq) return;
+    const [is, was] = [now, state].map(({ messages, last_seq: last }) => `${messages} messages up to ${last}`);
+    throw fatal('RESTORE_STREAM', `${name} was saved with ${was}, and has ${is}`, {
+      hint: 'the stream was damaged when it was saved: use another backup',
+    });
+  }
+
+  private info(name: string): Promise<ServerStreamInfo> {
+    return outlasting(name, () => this.manager.streams.info(name));
+  }
+
+  private async ask<T>(operation: string, request: object): Promise<T> {
+    const subject = `$JS.API.STREAM.${operation}`;
+    return answerOf(await this.connection.request(subject, JSON.stringify(request), { timeout: ANSWER_MS })) as T;
+  }
+
+  private async watch(): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      if (type !== 'disconnect') continue;
+      this.disconnects++;
+      this.receiving?.unsubscribe();
+    }
+  }
+}
+
+/** Waits for a cluster that is electing a leader. Transient LOG_AWAY where that takes too long, STREAM_NOT_FOUND. */
+const outlasting = <T>(stream: string, work: () => Promise<T>): Promise<T> =>
+  patiently(() =>
+    work().catch((error: unknown) => {
+      throw error instanceof RivuletError ? error : explained(error, stream);
+    }),
+  );
+
+const savedOf = ({ config, created, state }: ServerStreamInfo): SavedStream => ({
+  name: config.name,
+  created,
+  config,
+  state,
+});
+
+const broken = (name: string, why: string, cause?: unknown): Error =>
+  transient('ARCHIVE_BROKEN', `the snapshot of ${name} did not arrive whole: ${why}`, { cause });
+
+/** Takes chunks until the empty one, acknowledges each when it is written, and checks that none is missing. */
+async function receive(
+  name: string,
+  subscription: Subscription,
+  write: (chunk: Uint8Array) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const watchdog = setTimeout(() => subscription.unsubscribe(), CHUNK_MS);
+  const onAbort = (): void => subscription.unsubscribe();
+  signal.addEventListener('abort', onAbort, { once: true });
+  let taken = 0;
+  try {
+    for await (const message of subscription) {
+      signal.throwIfAborted();
+      if (message.data.length === 0) {
+        const { code = 0, description = '' } = message.headers ?? {};
+        if (code >= 400) throw broken(name, `${description} (${code})`);
+        return;
+      }
+      taken++;
+      // `$JS.SNAPSHOT.ACK.<stream>.<id>.<bytes>.<number>`; the last, shorter chunk wants no answer.
+      const [bytes, number] = (message.reply ?? '').split('.').slice(-2).map(Number);
+      if (message.reply && (number !== taken || bytes !== message.data.length)) {
+        throw broken(name, `chunk ${number} came as number ${taken}`);
+      }
+      await write(message.data);
+      message.respond();
+      watchdog.refresh();
+    }
+    signal.throwIfAborted();
+    throw broken(name, 'the server fell silent');
+  } finally {
+    clearTimeout(watchdog);
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The server's JSON; nothing for an empty answer. Throws what it holds as an error. */
+function answerOf(message: Msg): object {
+  if (message.data.length === 0) return {};
+  const answer = message.json<{
+    readonly error?: { readonly description?: string; readonly code?: number; readonly err_code?: number };
+  }>();
+  if (answer.error === undefined) return answer;
+  const { description = 'refused', code: status, err_code: code } = answer.error;
+  throw transient(
+    status === UNAVAILABLE ? 'LOG_AWAY' : 'ARCHIVE_REFUSED',
+    `${description}${code === undefined ? '' : ` (${code})`}`,
+  );
+}

@@ -1,0 +1,126 @@
+/** Makes streams, brings them to what is asked for, and says what is wrong in our words. */
+import { isDeepStrictEqual } from 'node:util';
+import {
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstreamManager,
+  type StreamConfig,
+  type StreamInfo,
+} from '@nats-io/jetstream';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
+import { asError, fatal, RivuletError, transient } from '../../../runtime/contract/errors.js';
+import { patiently } from '../connection/retry.js';
+
+export const REQUEST_TIMEOUT_MS = 5_000;
+
+/** err_code of the JetStream API. */
+const STREAM_NOT_FOUND = 10059;
+const NAME_IN_USE = 10058;
+const LEADERLESS = 10008;
+/** The disk, or what the account may use of it, is smaller than what the stream may grow to. */
+const NO_STORAGE = 10047;
+const UNAVAILABLE = 503;
+/** More replicas than servers: not clustered at all, or too few peers. */
+const REPLICAS_REFUSED = new Set([10005, 10074]);
+
+export type WantedStream = Partial<StreamConfig> & { readonly name: string };
+
+/** Fatal NATS_JETSTREAM, NATS_LEADERLESS; a cluster that is just electing a leader says nothing, and is waited for. */
+export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
+  const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
+  return patiently(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
+    throw withoutJetStream(error);
+  });
+}
+
+/** Why a client got no JetStream. A cluster that lacks too many servers is silent at first, and says so when nobody has led it for a while. */
+export function withoutJetStream(cause: unknown): RivuletError {
+  if (cause instanceof errors.TimeoutError || codeOf(cause) === LEADERLESS) {
+    return fatal('NATS_LEADERLESS', 'no JetStream leader answers', {
+      cause,
+      hint: 'start the servers of the NATS cluster that are down: more than half of them must run, and reach each other',
+    });
+  }
+  return fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
+    cause,
+    hint: 'start nats-server with -js, or enable JetStream for the account',
+  });
+}
+
+/**
+ * Makes the stream, or changes what differs from what is named; what is not named stays, also of its metadata. Several nodes may do so at the same
+ * time: in a cluster all but one of them may be left without an answer, so it asks again.
+ */
+export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
+  try {
+    await patiently(async () => {
+      if (!(await updated(manager, wanted))) await manager.streams.add(wanted);
+    }, isUndecided);
+  } catch (error) {
+    throw explained(error, wanted.name, wanted.num_replicas);
+  }
+}
+
+/** No answer, an answer that it is not the time, or somebody else has just made the stream with other settings. */
+function isUndecided(error: unknown): boolean {
+  if (!(error instanceof JetStreamApiError)) return true;
+  return error.status === UNAVAILABLE || error.code === NAME_IN_USE;
+}
+
+/** False when there is no such stream. */
+async function updated(manager: JetStreamManager, wanted: WantedStream): Promise<boolean> {
+  let current: StreamInfo;
+  try {
+    current = await manager.streams.info(wanted.name);
+  } catch (error) {
+    if (codeOf(error) === STREAM_NOT_FOUND) return false;
+    throw error;
+  }
+  // A node that was told of fewer must not take copies of what it stores from all others.
+  const num_replicas = Math.max(current.config.num_replicas, wanted.num_replicas ?? 0);
+  const metadata = { ...current.config.metadata, ...wanted.metadata };
+  const changed = { ...wanted, num_replicas, ...(wanted.metadata === undefined ? {} : { metadata }) };
+  if (differs(current.config, changed)) await manager.streams.update(wanted.name, changed);
+  return true;
+}
+
+function differs(current: StreamConfig, wanted: WantedStream): boolean {
+  const plain = (value: unknown): unknown => (Array.isArray(value) ? [...(value as unknown[])].sort() : value);
+  return Object.entries(wanted).some(
+    ([key, value]) => !isDeepStrictEqual(plain(current[key as keyof StreamConfig]), plain(value)),
+  );
+}
+
+/** The subjects that a stream holds messages of, as its leader knows them. */
+export async function subjectsOf(manager: JetStreamManager, stream: string, filter: string): Promise<string[]> {
+  try {
+    const { state } = await manager.streams.info(stream, { subjects_filter: filter });
+    return Object.keys(state.subjects ?? {});
+  } catch (error) {
+    throw explained(error, stream);
+  }
+}
+
+export const isMissing = (error: unknown): boolean =>
+  error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND';
+
+export function explained(error: unknown, stream: string, replicas = 1): Error {
+  if (isMissing(error)) return error as Error;
+  const code = codeOf(error);
+  if (code === STREAM_NOT_FOUND) return transient('STREAM_NOT_FOUND', `there is no stream ${stream}`, { cause: error });
+  if (code !== undefined && REPLICAS_REFUSED.has(code) && replicas > 1) {
+    return fatal('NATS_REPLICAS', `the NATS servers cannot keep ${replicas} replicas of ${stream}`, {
+      cause: error,
+      hint: 'set `replicas` (--replicas) to at most the number of servers in the NATS cluster, or let more servers join it',
+    });
+  }
+  if (code === NO_STORAGE) {
+    return fatal('NATS_STORAGE', `the NATS server has not the room to keep ${stream}`, {
+      cause: error,
+      hint: 'make space where the NATS store is (the data directory, if it is embedded), or lower streamMegabytesMax',
+    });
+  }
+  return transient('LOG_AWAY', `JetStream cannot serve ${stream} now: ${asError(error).message}`, { cause: error });
+}
+
+const codeOf = (error: unknown): number | undefined => (error instanceof JetStreamApiError ? error.code : undefined);

@@ -1,0 +1,289 @@
+/**
+ * An actor: one instance of a stage, driven from its mailbox, its outputs on their way, its state on disk. One incarnation: a failure ends it,
+ * and the supervisor opens a new one.
+ *
+ * Invariants
+ *   M1  State is a fold of the mailbox in stream order: a restart takes in what is behind the snapshot's sequence. It reads from that sequence on, to
+ *       see that the message is still the one that was taken in.
+ *   M2  One input is one step: taken in, answered and handed to the outbox without an await in between, so that any moment at which
+ *       a snapshot can be cut lies between two inputs.
+ *   M3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
+ */
+import { mailboxRecord } from './quarantine.js';
+import { fnv1a, utf8 } from '../frames/bytes.js';
+import { asError } from '../contract/errors.js';
+import { MailboxFold, residentCells, StepError } from './processor.js';
+import { streamOf, type Topology } from '../contract/graph.js';
+import { Heard } from '../log-integrity/predecessors.js';
+import { cellStores, instancePrefix } from '../state/keyspace.js';
+import { openOutbox, type Outbox } from './outbox.js';
+import type { Clock, Log, Logger, LogMessage, Reader, Store, Waiting } from '../contract/ports.js';
+import { mustBeIncluded, mustBeWhole, mustHoldWhatWasSaid, type Restored, restoredSnapshot } from './recovery.js';
+import { Snapshotter } from './snapshotter.js';
+import type { AnyStage } from '../contract/stage.js';
+import { type ActorStatus, noteStep } from '../telemetry/status.js';
+import { filtersOf, publishersSubject, readsAll } from '../contract/streams.js';
+import type { Turn } from '../shards/scheduler.js';
+import { Whole } from '../log-integrity/gaps.js';
+
+/** Knobs that change no output. */
+export interface ActorKnobs {
+  readonly snapshotEveryMs: number;
+  /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed; which it is early, too. */
+  readonly snapshotEveryBytes: number;
+  /** Unacknowledged messages per destination, and bytes over all of them. */
+  readonly inFlightMessages: number;
+  readonly inFlightBytes: number;
+  /** At most this many publishers' messages, or bytes, in one frame. */
+  readonly frameMessages: number;
+  readonly frameBytes: number;
+  /**
+   * Frames of publishers' messages are at least this far apart, so that a fast stream makes few larger ones. A message that comes after a pause
+   * does not wait.
+   */
+  readonly frameEveryMs: number;
+  /** Where copies are made, a mailbox is trimmed at most this often, unless it has grown meanwhile: it costs a word on every line (O5). */
+  readonly trimEveryMs: number;
+}
+
+export interface ActorOptions {
+  readonly topology: Topology;
+  readonly stage: AnyStage;
+  readonly partition: number;
+  readonly log: Log;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly knobs: ActorKnobs;
+  /** Of a batch that failed: its messages are taken one by one, so that the one at fault is found. */
+  readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
+  readonly status: ActorStatus;
+  readonly copied?: () => number;
+  readonly onCopyWanted?: () => void;
+  /** Asked after each input whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
+  /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
+  readonly onAnswered?: (ingestedAtMs: number) => void;
+}
+
+export class Actor {
+  private stopping = false;
+  private failure: Error | undefined;
+  private lastFrameMs = -Infinity;
+  /** Of a stage that makes watermarks: nobody tells it one. */
+  private toldWatermarkMs: number | null = null;
+  private constructor(
+    private readonly options: ActorOptions,
+    readonly fold: MailboxFold,
+    private readonly outbox: Outbox,
+    private readonly reader: Reader,
+    private readonly snapshotter: Snapshotter,
+    private readonly abort: AbortController,
+    private readonly heard: Heard,
+    private readonly restored: Restored,
+    /** Where publishers' messages that are missing show. */
+    private readonly whole: Whole | undefined,
+  ) {}
+
+  /** Restores the last snapshot and finds out what was said already. */
+  static async open(options: ActorOptions): Promise<Actor> {
+    const { topology, stage, partition, log, store } = options;
+    const restored = await restoredSnapshot(options);
+    const { sequence } = restored;
+    const abort = new AbortController();
+    // The lines first: an owner that trims says so before it speaks on all of them, so who sees no trim is refused by that.
+    const outbox = await openOutbox(options, abort.signal);
+    await mustHoldWhatWasSaid(options, restored, outbox.lines);
+    const { buried, trimmed, gone } = await mailboxRecord(options, restored);
+    mustBeWhole(options, sequence, trimmed);
+    const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
+    const fold = new MailboxFold(topology, stage, partition, stored, buried);
+    const name = `${stage.id}.${partition}`;
+    const stream = streamOf(stage.id);
+    const whole = readsAll(topology, stage.id) ? new Whole(name, stream, sequence, gone) : undefined;
+    const heard = new Heard(name, sequence, restored.heard, gone, whole !== undefined);
+    const filters = filtersOf(topology, stage.id, partition);
+    const reader = await log.read(stream, { filters, from: sequence });
+    const snapshotter = new Snapshotter(options, fold, outbox, heard, restored);
+    options.status.sequence = sequence;
+    options.status.snapshotSequence = sequence;
+    options.status.unsavedSinceMs = undefined;
+    options.status.lastStoredAtMs ||= restored.storedAtMs;
+    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard, restored, whole);
+    outbox.onFailed = (error) => {
+      actor.fail(error);
+    };
+    actor.report();
+    return actor;
+  }
+
+  /** Works until `stop`, or throws what went wrong. */
+  async run(): Promise<void> {
+    const snapshots = this.snapshotRegularly();
+    let rest: readonly LogMessage[] = [];
+    try {
+      for (;;) {
+        await this.pace();
+        // `stop` and `fail` close the reader, so this wait always ends.
+        const messages = await this.reader.take(this.options.knobs.frameMessages);
+        if (this.failure !== undefined) throw this.failure;
+        if (messages.length === 0) break;
+        const news = this.behindSnapshot(messages);
+        this.whole?.follow(news);
+        rest = await this.takeAll(rest.length === 0 ? news : [...rest, ...news]);
+      }
+      if (this.stopping) await this.snapshotter.snapshot();
+    } finally {
+      this.abort.abort();
+      await this.reader.close();
+      await snapshots;
+      this.fold.instance.stop();
+    }
+  }
+
+  /** Without the message that the snapshot ends with, which is the first one unless it was trimmed. */
+  private behindSnapshot(messages: readonly LogMessage[]): readonly LogMessage[] {
+    const first = messages[0]!;
+    if (first.sequence !== this.restored.sequence) return messages;
+    mustBeIncluded(this.options, this.restored, first);
+    return messages.slice(1);
+  }
+
+  private async pace(): Promise<void> {
+    const { clock, knobs } = this.options;
+    // A wall clock may go back by hours.
+    const waitMs = Math.min(knobs.frameEveryMs, this.lastFrameMs + knobs.frameEveryMs - clock.nowMs());
+    if (waitMs > 0) await clock.sleep(waitMs, this.abort.signal);
+  }
+
+  /** Takes in no more; `run` then writes a last snapshot and ends. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.reader.close();
+  }
+
+  /** What its mailbox holds that it has not taken in, as far as that is known. */
+  get waiting(): Waiting | undefined {
+    return this.reader.waiting?.(this.options.status.sequence);
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    void this.reader.close();
+  }
+
+  /** Gives back what must wait for the messages behind it. */
+  private async takeAll(messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
+    const { inFlightMessages, inFlightBytes, snapshotEveryBytes } = this.options.knobs;
+    for (let at = 0; at < messages.length && !this.stopping;) {
+      const raw = this.fold.isRaw(messages[at]!);
+      // A frame of publishers' messages is what arrived while the one before was under way; everything else is pipelined.
+      await this.outbox.room(raw ? 0 : inFlightMessages, inFlightBytes);
+      const end = raw ? this.batchEnd(messages, at) : at + 1;
+      if (!raw) this.heard.follow(messages[at]!);
+      if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
+      this.step(messages.slice(at, end), raw);
+      if (raw) this.lastFrameMs = this.options.clock.nowMs();
+      at = end;
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
+      if (this.snapshotter.bytesSince > snapshotEveryBytes) await this.snapshotter.snapshot();
+    }
+    return [];
+  }
+
+  /** One input, from start to end, synchronously (M2). */
+  private step(messages: readonly LogMessage[], raw: boolean): void {
+    const { status, onAnswered } = this.options;
+    const first = messages[0]!;
+    const last = messages.at(-1)!;
+    const startedAt = performance.now();
+    const rowsBefore = this.fold.rowsIn;
+    try {
+      const { answer, ingestedAtMs } = raw
+        ? { answer: this.fold.takeRaw(messages), ingestedAtMs: first.storedAtMs }
+        : this.fold.take(last);
+      const head = { first: first.sequence, sequence: last.sequence, asOfMs: this.fold.asOfMs, ingestedAtMs };
+      status.rowsOut += answer.post(head, this.outbox.lines);
+      this.toldWatermarkMs = answer.toldWatermarkMs ?? this.toldWatermarkMs;
+      if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
+    } catch (error) {
+      this.fold.traces.end(asError(error));
+      throw error instanceof StepError ? error : new StepError(first.sequence, last.sequence, asError(error));
+    }
+    let bytes = 0;
+    for (const { subject, data } of messages) {
+      this.snapshotter.took(last, raw ? publishersSubject(subject) : subject, data.length);
+      bytes += data.length;
+    }
+    const rows = this.fold.rowsIn - rowsBefore;
+    noteStep(status, { messages: messages.length, rows, bytes, ms: performance.now() - startedAt });
+    status.unsavedSinceMs ??= this.options.clock.nowMs();
+    status.sequence = last.sequence;
+    status.lastStoredAtMs = last.storedAtMs;
+    this.report();
+  }
+
+  /**
+   * The end of the batch that starts at `at`: bounded, and cut where an earlier incarnation cut (design rules 3 and 5). A batch whose answer
+   * was said in part is taken whole again, whatever the bounds, since its parts are counted: 0 when the rest of it is not here yet.
+   */
+  private batchEnd(messages: readonly LogMessage[], at: number): number {
+    const { frameMessages, frameBytes } = this.options.knobs;
+    const { suspects } = this.options;
+    const { buried } = this.fold;
+    const { sequence } = messages[at]!;
+    const cuts: number[] = [];
+    for (const { said } of this.outbox.lines.values()) {
+      if (!said.lastPart && said.first <= sequence && sequence <= said.sequence) {
+        const last = messages.findIndex((message) => message.sequence >= said.sequence);
+        // It may be gone for good.
+        return last < 0 || messages[last]!.sequence === said.sequence ? last + 1 : last;
+      }
+      cuts.push(said.sequence, said.first - 1);
+    }
+    if (suspects !== undefined && suspects.first <= sequence && sequence <= suspects.sequence) return at + 1;
+    let bytes = messages[at]!.data.length;
+    let end = at + 1;
+    for (; end < messages.length && end - at < frameMessages && bytes < frameBytes; end++) {
+      const message = messages[end]!;
+      const before = messages[end - 1]!.sequence;
+      if (!this.fold.isRaw(message) || buried.has(before) || buried.has(message.sequence)) break;
+      if (cuts.some((cut) => before <= cut && cut < message.sequence)) break;
+      bytes += message.data.length;
+    }
+    return end;
+  }
+
+  private async snapshotRegularly(): Promise<void> {
+    const { clock, knobs } = this.options;
+    const { signal } = this.abort;
+    // Instances start together; their snapshots must not fall together.
+    const share = fnv1a(utf8(instancePrefix(this.options.stage.id, this.options.partition))) / 2 ** 32;
+    for (let waitMs = knobs.snapshotEveryMs * share; ; waitMs = knobs.snapshotEveryMs) {
+      await clock.sleep(waitMs, signal);
+      if (signal.aborted) return;
+      try {
+        await this.snapshotter.snapshot();
+      } catch (error) {
+        this.fail(asError(error));
+        return;
+      }
+    }
+  }
+
+  /** After each step: only what costs nothing to know. */
+  private report(): void {
+    const { status } = this.options;
+    const { epoch, watermarkMs, asOfMs, finished } = this.fold.alignment.state;
+    status.epoch = epoch;
+    status.watermarkMs = this.toldWatermarkMs ?? watermarkMs;
+    status.asOfMs = asOfMs;
+    status.finished = finished;
+    status.counters = this.fold.instance.counts();
+    status.heldMessages = this.fold.held.count;
+    status.heldBytes = this.fold.held.bytes;
+    status.burials = this.fold.burials;
+    status.unacknowledged = this.outbox.waiting;
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * The fold of one mailbox: messages in stream order in, answers out; stage, epochs and held messages in between. Synchronous, no I/O: the actor
+ * drives it from the log, the topology driver of the tests from memory.
+ */
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { Alignment, type AlignmentState, initialAlignment, writerKey } from './alignment.js';
+import { type CellStore, value } from '../state/kinds.js';
+import { deadLetters } from '../dead-letters/frame.js';
+import { asError, explain, fatal } from '../contract/errors.js';
+import { frameOf } from '../frames/frame.js';
+import { fromWire } from '../frames/codec.js';
+import { type Topology, writerOf } from '../contract/graph.js';
+import { HELD, HELD_BYTES, HeldMessages } from './alignment-buffer.js';
+import { NOTHING_STORED, StageInstance, type StateChange } from './instance.js';
+import type { LogMessage } from '../contract/ports.js';
+import { Answer, type Destination, destinationsOf } from './router.js';
+import { type AnyStage, type Emission, RAW, type RawMessage } from '../contract/stage.js';
+import { isPublishers } from '../contract/streams.js';
+import { Traces } from './traces.js';
+
+/** Cells that every instance has. */
+export const ALIGNMENT = '$alignment';
+export const BURIALS = '$burials';
+
+/** Cells whose entries must be loaded before a fold is made. */
+export const residentCells = (stage: AnyStage): string[] => [
+  HELD,
+  ...Object.entries(stage.state)
+    .filter(([, { resident }]) => resident)
+    .map(([name]) => name),
+];
+
+/** Which input it was: of held messages not the one that let them go, but the one that failed. */
+export class StepError extends Error {
+  constructor(
+    readonly first: number,
+    readonly sequence: number,
+    cause: Error,
+  ) {
+    super(`input ${sequence}: ${explain(cause)}`, { cause });
+  }
+}
+
+/**
+ * Conservation with burials (design rule 9). What a publisher sent, or a line of a file, was one event that came in and went to the dead letters,
+ * as if it could not be read. A frame of a later stage holds events that parse has counted: those rows end here, and
+ *
+ *   events = on time + late + dead-letter + duplicates + rows buried on the way from parse to window
+ */
+export interface Burials {
+  readonly messages: number;
+  /** Of frames. */
+  readonly rows: number;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+const NEWLINE = 0x0a;
+/** Of a buried message in one dead letter. */
+const PIECE_BYTES = 192 * 1024;
+
+export class MailboxFold {
+  readonly instance: StageInstance;
+  readonly alignment: Alignment;
+  readonly destinations: readonly Destination[];
+  /** Where ends of epochs and ticks go: a ledger is for people, and in a topic nobody keeps time. */
+  private readonly marked: readonly Destination[];
+  private readonly ticked: readonly Destination[];
+  readonly held = new HeldMessages(writerOfSubject);
+  readonly traces: Traces;
+  /** Rows that were taken in, a publisher's message as one. Telemetry only. */
+  rowsIn = 0;
+  private readonly alignmentCell = value<AlignmentState>(initialAlignment).create();
+  private readonly burialsCell = value<Burials>(() => ({ messages: 0, rows: 0 })).create();
+  private readonly inputs = new Map<string, string>();
+  private readonly rawInput: string | undefined;
+
+  constructor(
+    private readonly topology: Topology,
+    private readonly stage: AnyStage,
+    private readonly partition: number,
+    stored: (cell: string) => CellStore = () => NOTHING_STORED,
+    /** Inputs that the stage cannot digest: they go to the dead letters, and what they say of their writer's progress counts. */
+    readonly buried = NONE,
+  ) {
+    this.instance = new StageInstance(stage, partition, stored);
+    this.alignmentCell.restore(stored(ALIGNMENT));
+    this.burialsCell.restore(stored(BURIALS));
+    this.held.restore(stored(HELD), stored(HELD_BYTES));
+    this.alignment = new Alignment(topology, stage.id, partition, this.alignmentCell.get());
+    this.destinations = destinationsOf(topology, stage.id, partition);
+    this.traces = new Traces(topology, stage, partition);
+    const topics = new Map(topology.topics.map((topic) => [topic.id, topic]));
+    this.marked = this.destinations.filter(({ to }) => topics.get(to)?.ledger !== true);
+    this.ticked = this.destinations.filter(({ to }) => !topics.has(to));
+    for (const { id, output, input } of topology.upstreams(stage.id)) this.inputs.set(`${id}\0${output ?? ''}`, input);
+    this.rawInput = Object.entries(stage.inputs).find(([, { type }]) => type === RAW)?.[0];
+  }
+
+  get asOfMs(): number | undefined {
+    return this.alignment.state.asOfMs ?? undefined;
+  }
+
+  get burials(): Burials {
+    return this.burialsCell.get();
+  }
+
+  /** Is this a publisher's message, rather than one of ours? */
+  isRaw({ subject }: LogMessage): boolean {
+    return this.rawInput !== undefined && isPublishers(subject);
+  }
+
+  /** Publishers' messages, together one input. */
+  takeRaw(messages: readonly LogMessage[]): Answer {
+    const answer = this.newAnswer();
+    this.rowsIn += messages.length;
+    if (this.buried.has(messages[0]!.sequence)) this.bury(messages[0]!, { records: 1, rows: 0 }, answer);
+    else {
+      this.traces.takeRaw(messages, (message) => this.takenAlone(message));
+      answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
+    }
+    this.alignmentCell.set(this.alignment.state);
+    return answer;
+  }
+
+  /** A message of another stage, a source or the clock. Gives also when its oldest event was stored. */
+  take(message: LogMessage): { readonly answer: Answer; readonly ingestedAtMs: number | undefined } {
+    const answer = this.newAnswer();
+    const envelope = this.envelopeOf(message);
+    if (envelope.claim) return { answer, ingestedAtMs: undefined };
+    const writer = writerOfSubject(message.subject);
+    const { aligned } = this.alignment;
+    if (aligned && this.alignment.knows(writer) && (this.held.has(writer) || this.alignment.mustHold(writer))) {
+      this.held.hold(message);
+      return { answer, ingestedAtMs: undefined };
+    }
+    this.digest(message, envelope, writer, answer);
+    if (aligned) this.releaseHeld(answer);
+    this.alignmentCell.set(this.alignment.state);
+    return { answer, ingestedAtMs: envelope.ingestedAtMs ?? message.storedAtMs };
+  }
+
+  /** The changes of the last cut are in the store. */
+  written(): void {
+    this.instance.written();
+    this.held.written();
+  }
+
+  /** What changed since the last cut, as of this moment; encoded as it is taken, which may be later. */
+  cut(): Iterable<StateChange> {
+    const held = this.held.cut();
+    const cells = this.instance.cut([
+      [ALIGNMENT, this.alignmentCell.cut()],
+      [BURIALS, this.burialsCell.cut()],
+    ]);
+    return (function* () {
+      yield* cells;
+      yield* held;
+    })();
+  }
+
+  private newAnswer(): Answer {
+    const { topology, stage, partition, alignment, traces } = this;
+    traces.next();
+    return new Answer(topology.routes(stage.id), stage.id, partition, alignment.state.epoch, traces);
+  }
+
+  /** What a publisher's message says to who knows nothing: a batch is one input, and its rows do not tell which of its messages they are of. */
+  private takenAlone(message: LogMessage): readonly Emission[] {
+    const instance = new StageInstance(this.stage, this.partition);
+    const emissions = instance.take(this.rawInput!, { messages: [toRawMessage(message)] });
+    instance.stop();
+    return emissions;
+  }
+
+  /** Of a buried message that cannot even be read, one that says nothing. */
+  private envelopeOf({ sequence, data }: LogMessage): Envelope {
+    try {
+      return fromBinary(EnvelopeSchema, data);
+    } catch (error) {
+      if (!this.buried.has(sequence)) throw error;
+      return create(EnvelopeSchema);
+    }
+  }
+
+  private digest(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
+    try {
+      this.digestNow(message, envelope, writer, answer);
+    } catch (error) {
+      throw new StepError(message.sequence, message.sequence, asError(error));
+    }
+  }
+
+  private digestNow(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
+    const { alignment, instance } = this;
+    const isBuried = this.buried.has(message.sequence);
+    alignment.note(writer, envelope);
+    if (isBuried) this.bury(message, lossOf(envelope), answer);
+    else this.takeBody(message, envelope, answer);
+    if (envelope.tickMs !== undefined) {
+      // The time is the log's, one for all sources: who writes the ticks may have a clock that is wrong by hours.
+      const tickMs = this.rawInput === undefined ? envelope.tickMs : message.storedAtMs;
+      if (!isBuried) answer.add(instance.tick(tickMs));
+      // Parse only translates: a tick goes on behind the events that came before it.
+      if (this.rawInput !== undefined) answer.mark(this.ticked, { tickMs });
+    }
+    if (alignment.aligned) {
+      if (alignment.epochIsOver()) {
+        const end = alignment.endEpoch();
+        answer.add(instance.endEpoch(end));
+        answer.mark(this.marked, { epochs: alignment.state.epoch - end.epoch });
+        answer.epoch = alignment.state.epoch;
+      }
+      if (alignment.inputIsOver()) {
+        answer.add(instance.endInput());
+        answer.mark(this.marked, { endsInput: true });
+      }
+    } else if (envelope.body.case !== undefined || envelope.watermarkMs !== undefined) {
+      answer.add(instance.endEpoch(alignment.endEpoch()));
+    }
+  }
+
+  private takeBody(message: LogMessage, { body, output, traces }: Envelope, answer: Answer): void {
+    const { sequence, subject, storedAtMs } = message;
+    if (body.case === undefined) return;
+    if (body.case === 'chunk') {
+      const { format, file, line, header, data } = body.value;
+      if (data.length === 0) return;
+      const chunk = { format, file, line, header };
+      answer.add(this.instance.take(this.rawInput!, { messages: [{ sequence, subject, storedAtMs, data, chunk }] }));
+      return;
+    }
+    const from = writerOf(subject).id;
+    const input = this.inputs.get(`${from}\0${output}`);
+    const type = input === undefined ? undefined : this.stage.inputs[input]?.type;
+    if (input === undefined || type === undefined || type === RAW) {
+      throw fatal('UNKNOWN_UPSTREAM', `${subject}: no edge leads from ${from}.${output} to ${this.stage.id}`);
+    }
+    this.rowsIn += body.value.rows;
+    this.traces.take(traces, message, input);
+    answer.add(this.instance.take(input, fromWire(body.value, type)));
+  }
+
+  /** As it is, in pieces that fit into messages; the stage never sees it. */
+  private bury(
+    { subject, sequence, data, storedAtMs }: LogMessage,
+    { records, rows }: { readonly records: number; readonly rows: number },
+    answer: Answer,
+  ): void {
+    this.instance.count('events', records);
+    this.instance.count('dead_letter', records);
+    this.burialsCell.set({ messages: this.burials.messages + 1, rows: this.burials.rows + rows });
+    const reason = 'the stage failed on this message again and again; `original` is base64, in pieces by `index`';
+    const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
+    const pieces = Array.from({ length: Math.ceil(data.length / PIECE_BYTES) }, (_, index) => {
+      const piece = data.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES);
+      return { ...row, index, original: Buffer.from(piece).toString('base64') };
+    });
+    answer.addDeadLetter(frameOf(deadLetters, pieces.length === 0 ? [row] : pieces));
+  }
+
+  /** What waited goes on as far as it can, each writer's in order. */
+  private releaseHeld(answer: Answer): void {
+    for (let released = this.held.count > 0; released;) {
+      released = false;
+      const blocked = new Set<string>();
+      for (let writer = this.held.firstWriter(blocked); writer !== undefined; writer = this.held.firstWriter(blocked)) {
+        if (this.alignment.mustHold(writer)) {
+          blocked.add(writer);
+          continue;
+        }
+        const message = this.held.release(writer);
+        this.digest(message, fromBinary(EnvelopeSchema, message.data), writer, answer);
+        released = true;
+      }
+    }
+  }
+}
+
+/** What is lost with a buried message of ours: the records of a chunk, one line each; the rows of a frame. */
+function lossOf({ body }: Envelope): { readonly records: number; readonly rows: number } {
+  if (body.case === 'frame') return { records: 0, rows: body.value.rows };
+  if (body.case !== 'chunk') return { records: 0, rows: 0 };
+  const { data } = body.value;
+  let records = data.length > 0 && data.at(-1) !== NEWLINE ? 1 : 0;
+  for (const byte of data) if (byte === NEWLINE) records++;
+  return { records, rows: 0 };
+}
+
+function toRawMessage({ sequence, subject, storedAtMs, data, headers }: LogMessage): RawMessage {
+  const contentType = headers['content-type']?.toLowerCase();
+  return { sequence, subject, storedAtMs, data, ...(contentType === undefined ? {} : { contentType }) };
+}
+
+function writerOfSubject(subject: string): string {
+  const { id, partition } = writerOf(subject);
+  return writerKey(id, partition);
+}

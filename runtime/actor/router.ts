@@ -1,0 +1,242 @@
+/**
+ * From what a pipeline emitted for one input to the messages that go out for it.
+ *
+ * Invariants
+ *   R1  How an answer is cut into parts depends on its rows alone, so that a replay cuts it the same way.
+ *   R2  Parts that a line has said already are dropped; of an input that is wholly covered nothing is even encoded.
+ *   R3  The marker of an epoch's end is on the last part that a destination gets for that epoch.
+ *   R4  Trace contexts go with parts that are as they would be without (X1 in traces.ts).
+ */
+import { create, toBinary } from '@bufbuild/protobuf';
+import { EnvelopeSchema, type Frame as WireFrame } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { type AnyColumn, type Frame, gather, partitionBy } from '../frames/frame.js';
+import { toWire } from '../frames/codec.js';
+import { DEAD_LETTER, type Route, subjectOf, type Topology } from '../contract/graph.js';
+import type { Line } from './outbox.js';
+import type { Emission, Progress } from '../contract/stage.js';
+import { partsSaid } from '../tag.js';
+import { NO_TRACES, type TraceFields, type Traces } from './traces.js';
+
+/** Aim for parts of this size; well below the payload limit of a stock nats-server (1 MiB). */
+const PART_BYTES = 512 * 1024;
+
+interface Part {
+  readonly epoch: number;
+  readonly output: string;
+  readonly frame: Frame | undefined;
+  readonly progress: Progress;
+  /** How many epochs end behind it. */
+  epochs: number;
+  endsInput: boolean;
+}
+
+/** What all messages of one answer have in common. */
+export interface AnswerHead {
+  readonly first: number;
+  readonly sequence: number;
+  readonly asOfMs: number | undefined;
+  readonly ingestedAtMs: number | undefined;
+}
+
+/** Where an instance's outputs go. */
+export interface Destination {
+  readonly to: string;
+  readonly q: number;
+  readonly subject: string;
+}
+
+export function destinationsOf(topology: Topology, stageId: string, partition: number): Destination[] {
+  const found = new Map<string, Destination>();
+  const add = (to: string, q: number): void => {
+    const subject = subjectOf(to, q, stageId, partition);
+    found.set(subject, { to, q, subject });
+  };
+  for (const { to, by, targets } of topology.routes(stageId)) {
+    if (by === 'same') add(to, partition);
+    else for (let q = 0; q < targets; q++) add(to, q);
+  }
+  // Whatever a stage cannot digest goes to the dead letters, so every instance has a line there.
+  if (topology.topics.some(({ id }) => id === DEAD_LETTER)) add(DEAD_LETTER, partition);
+  return [...found.values()];
+}
+
+export class Answer {
+  private readonly parts = new Map<string, Part[]>();
+  private readonly wires = new Map<Frame, WireFrame>();
+  /** Where, per destination, the running epoch's parts begin. */
+  private readonly epochFrom = new Map<string, number>();
+  /** The last watermark that the stage itself has told with it. Telemetry only. */
+  toldWatermarkMs: number | undefined;
+
+  constructor(
+    private readonly routes: readonly Route[],
+    private readonly stageId: string,
+    private readonly partition: number,
+    /** The epoch that what is added belongs to. */
+    public epoch: number,
+    private readonly traces: Pick<Traces, 'waitFor' | 'release' | 'end'>,
+  ) {}
+
+  add(emissions: readonly Emission[]): void {
+    for (const emission of emissions) {
+      this.toldWatermarkMs = emission.progress?.watermarkMs ?? this.toldWatermarkMs;
+      for (const route of this.routes) if (route.output === emission.output) this.addRoute(route, emission);
+    }
+  }
+
+  /** A row for the dead letters that the stage itself did not emit. */
+  addDeadLetter(frame: Frame): void {
+    this.push(DEAD_LETTER, this.partition, {
+      epoch: this.epoch,
+      output: '$poison',
+      frame,
+      progress: {},
+      epochs: 0,
+      endsInput: false,
+    });
+  }
+
+  /** Says to every destination that an epoch, or the input, is over. */
+  mark(
+    destinations: readonly Destination[],
+    mark: { readonly epochs?: number; readonly endsInput?: boolean; readonly tickMs?: number },
+  ): void {
+    for (const { to, q, subject } of destinations) {
+      if (to === DEAD_LETTER && !this.routes.some((route) => route.to === DEAD_LETTER)) continue;
+      const parts = this.parts.get(subject) ?? [];
+      let last = parts.length > (this.epochFrom.get(subject) ?? 0) ? parts.at(-1) : undefined;
+      if (last === undefined || mark.tickMs !== undefined) {
+        const progress = mark.tickMs === undefined ? {} : { tickMs: mark.tickMs };
+        last = { epoch: this.epoch, output: '', frame: undefined, progress, epochs: 0, endsInput: false };
+        this.push(to, q, last);
+      }
+      last.epochs += mark.epochs ?? 0;
+      last.endsInput ||= mark.endsInput === true;
+      if (mark.epochs !== undefined) this.epochFrom.set(subject, this.parts.get(subject)!.length);
+    }
+  }
+
+  /** Hands the parts that were not said yet to their lines; returns how many rows went out. */
+  post(head: AnswerHead, lines: ReadonlyMap<string, Pick<Line, 'said' | 'hand'>>): number {
+    let rows = 0;
+    for (const [subject, parts] of this.parts) {
+      const line = lines.get(subject)!;
+      const said = partsSaid(line.said, head.sequence);
+      const isTraced = this.traces.waitFor(subject);
+      if (said === Infinity && !isTraced) continue;
+      const pieces = parts.flatMap((part) => cutPart(part));
+      // Also of what was said already: they went with it.
+      const traces = isTraced ? this.traces.release(subject, pieces) : undefined;
+      if (said === Infinity) continue;
+      pieces.forEach((piece, part) => {
+        rows += piece.frame?.rows ?? 0;
+        if (part < said) return;
+        const tag = { first: head.first, sequence: head.sequence, part, lastPart: part === pieces.length - 1 };
+        line.hand(tag, this.encode(piece, head, tag, traces?.get(part) ?? NO_TRACES));
+      });
+    }
+    this.traces.end();
+    return rows;
+  }
+
+  private addRoute({ to, by, targets }: Route, { output, frame, progress = {} }: Emission): void {
+    const everywhere = progress.everywhere === true;
+    const epochs = progress.endsEpoch === true ? (progress.epochs ?? 1) : 0;
+    const part = (rows: Frame | undefined): Part => ({
+      epoch: this.epoch,
+      output,
+      frame: rows,
+      progress,
+      epochs,
+      endsInput: false,
+    });
+    if (by === 'same') {
+      if (frame.rows > 0 || everywhere) this.push(to, this.partition, part(frame));
+      return;
+    }
+    const frames = by === 'all' ? new Array<Frame>(targets).fill(frame) : partitionBy(frame, by, targets);
+    frames.forEach((rows, q) => {
+      if ((rows?.rows ?? 0) > 0 || everywhere) this.push(to, q, part(rows));
+    });
+  }
+
+  private push(to: string, q: number, part: Part): void {
+    const subject = subjectOf(to, q, this.stageId, this.partition);
+    const parts = this.parts.get(subject);
+    if (parts === undefined) this.parts.set(subject, [part]);
+    else parts.push(part);
+  }
+
+  /** A frame that goes to many partitions is put into its wire form once. */
+  private wire(frame: Frame): WireFrame {
+    let wire = this.wires.get(frame);
+    if (wire === undefined) this.wires.set(frame, (wire = toWire(frame)));
+    return wire;
+  }
+
+  private encode(
+    piece: Part,
+    head: AnswerHead,
+    tag: { part: number; lastPart: boolean },
+    traces: readonly TraceFields[],
+  ): Uint8Array {
+    const { progress, frame } = piece;
+    const envelope = create(EnvelopeSchema, {
+      first: head.first,
+      sequence: head.sequence,
+      part: tag.part,
+      lastPart: tag.lastPart,
+      epoch: piece.epoch,
+      endsEpoch: piece.epochs > 0,
+      epochs: piece.epochs > 1 ? piece.epochs : 0,
+      endsInput: piece.endsInput,
+      idle: progress.idle === true,
+      output: piece.output,
+      traces: [...traces],
+    });
+    const asOfMs = progress.asOfMs ?? head.asOfMs;
+    if (progress.watermarkMs !== undefined) envelope.watermarkMs = progress.watermarkMs;
+    if (progress.tickMs !== undefined) envelope.tickMs = progress.tickMs;
+    if (asOfMs !== undefined) envelope.asOfMs = asOfMs;
+    if (head.ingestedAtMs !== undefined) envelope.ingestedAtMs = head.ingestedAtMs;
+    if (frame !== undefined && frame.rows > 0) envelope.body = { case: 'frame', value: this.wire(frame) };
+    return toBinary(EnvelopeSchema, envelope);
+  }
+}
+
+/** Bytes that a frame takes at most on the wire. */
+function bytesOf(frame: Frame): number {
+  let bytes = 0;
+  for (const column of Object.values(frame.columns as Record<string, AnyColumn>)) {
+    if ('codes' in column)
+      bytes += frame.rows * 4 + column.dictionary.size * 4 + column.dictionary.ends[column.dictionary.size - 1]!;
+    else bytes += frame.rows * column.BYTES_PER_ELEMENT;
+  }
+  return bytes;
+}
+
+function cutPart(part: Part): Part[] {
+  if (part.frame === undefined) return [part];
+  const frames = cutFrame(part.frame);
+  // Progress is about all of the rows: where each message is an epoch of its own, an earlier piece must not bring the watermark of a later one.
+  return frames.map((frame, i) =>
+    i === frames.length - 1 ? { ...part, frame } : { ...part, frame, progress: {}, epochs: 0, endsInput: false },
+  );
+}
+
+function cutFrame(frame: Frame): Frame[] {
+  const bytes = bytesOf(frame);
+  if (bytes <= PART_BYTES || frame.rows <= 1) return [frame];
+  const pieces = Math.min(frame.rows, Math.ceil(bytes / PART_BYTES));
+  const rowsEach = Math.ceil(frame.rows / pieces);
+  const frames: Frame[] = [];
+  for (let start = 0; start < frame.rows; start += rowsEach) {
+    const rows = new Uint32Array(Math.min(rowsEach, frame.rows - start));
+    for (let i = 0; i < rows.length; i++) rows[i] = start + i;
+    // A piece may still be too large where its texts are longer than the average.
+    const piece = gather(frame, rows);
+    if (rowsEach < frame.rows) frames.push(...cutFrame(piece));
+    else frames.push(piece);
+  }
+  return frames;
+}

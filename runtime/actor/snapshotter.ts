@@ -1,0 +1,204 @@
+/**
+ * Snapshots of one instance.
+ *
+ * Invariants
+ *   P1  A snapshot is cut between two inputs and written only when every output of the inputs before the cut is acknowledged.
+ *   P2  It is one atomic batch: what changed, and the sequence that it includes.
+ *   P3  The stream is trimmed only behind a written snapshot and its copy, and each subject's last message stays.
+ */
+import { type MailboxRecord, mailboxRecord, noteTrim } from './quarantine.js';
+import type { MailboxFold } from './processor.js';
+import type { Heard } from '../log-integrity/predecessors.js';
+import { streamOf } from '../contract/graph.js';
+import type { StateChange } from './instance.js';
+import { changedRecord, encodeHead, headKey, instancePrefix, SNAPSHOT_FORMAT } from '../state/keyspace.js';
+import { patience } from '../supervision/retry.js';
+import type { Outbox } from './outbox.js';
+import { type Instance, mustBeWhole, type Restored } from './recovery.js';
+import type { Clock, Logger, LogMessage, StoreChange } from '../contract/ports.js';
+import { type ActorStatus, noteSnapshot } from '../telemetry/status.js';
+import { hasPublishers, ledgerOf, mailboxSubjects } from '../contract/streams.js';
+import type { Turn } from '../shards/scheduler.js';
+
+export interface SnapshotterOptions extends Instance {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly knobs: { readonly trimEveryMs: number; readonly snapshotEveryBytes: number };
+  readonly status: ActorStatus;
+  /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
+  readonly copied?: () => number;
+  /** Hears that a copy is wanted now: the mailbox has grown, and it alone keeps it from being trimmed. */
+  readonly onCopyWanted?: () => void;
+  /** Asked after each key whether to let other work go first; absent: never. */
+  readonly turn?: Turn;
+}
+
+/** Snapshots that are told apart by how much input they include; it is less exact when as many wait for a copy. */
+const UNTRIMMED_MAX = 64;
+
+export class Snapshotter {
+  private running: Promise<void> | undefined;
+  /** The last message taken in of each subject, and below which one it was trimmed. */
+  private readonly seen = new Map<string, number>();
+  private readonly writers: ReadonlySet<string>;
+  private readonly trimmed = new Map<string, number>();
+  /** Subjects of which an earlier incarnation may have left more than it need. */
+  private readonly left: string[] = [];
+  private sequence: number;
+  private storedAtMs: number;
+  private written: number;
+  private trimmedAtMs = -Infinity;
+  /** Bytes taken in: so far, with each of the snapshots behind the last trim, and up to there. */
+  private bytes = 0;
+  private readonly bytesAt: { readonly sequence: number; readonly bytes: number }[] = [];
+  private bytesTrimmed = 0;
+  bytesSince = 0;
+
+  constructor(
+    private readonly options: SnapshotterOptions,
+    private readonly fold: MailboxFold,
+    private readonly outbox: Outbox,
+    private readonly heard: Heard,
+    private readonly restored: Restored,
+  ) {
+    const { sequence, storedAtMs } = restored;
+    this.sequence = sequence;
+    this.storedAtMs = storedAtMs;
+    this.written = sequence;
+    const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
+    this.writers = new Set(writers);
+    if (sequence === 0) return;
+    this.left.push(...writers);
+    for (const subject of publishers) this.seen.set(subject, sequence);
+  }
+
+  /** An input was taken in. `subject`: which subject may be trimmed below it. */
+  took(message: Pick<LogMessage, 'sequence' | 'storedAtMs' | 'expected'>, subject: string, bytes: number): void {
+    const { sequence, storedAtMs, expected } = message;
+    this.sequence = sequence;
+    this.storedAtMs = storedAtMs;
+    this.bytesSince += bytes;
+    this.bytes += bytes;
+    // What a stranger has written on a line is nobody's record: the one that must stay is below it (P3).
+    if (expected !== undefined || !this.writers.has(subject)) this.seen.set(subject, sequence);
+  }
+
+  /** Writes what changed since the last one, where input came, and trims. One at a time. */
+  async snapshot(): Promise<void> {
+    while (this.running !== undefined) await this.running;
+    const isNew = this.sequence !== this.written;
+    // A full stream brings no input and so no next snapshot: what could not be trimmed is tried again.
+    if (!isNew && this.left.length === 0 && this.droppable().length === 0) return;
+    this.running = (isNew ? this.write() : this.trim()).finally(() => (this.running = undefined));
+    await this.running;
+  }
+
+  private async write(): Promise<void> {
+    const { stage, partition, topology, store, status, copied, clock } = this.options;
+    const startedAt = performance.now();
+    const cutAtMs = clock.nowMs();
+    // What belongs to the cut: encoding it takes a while, and inputs go on.
+    const { sequence, storedAtMs, bytes } = this;
+    const heard = this.heard.all;
+    this.bytesSince = 0;
+    const prefix = instancePrefix(stage.id, partition);
+    // The outputs of what was taken in so far, and no more than those (P1).
+    const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
+    if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
+    const head = {
+      format: SNAPSHOT_FORMAT,
+      stage: stage.id,
+      stageVersion: stage.version,
+      partition,
+      partitions: topology.count(stage.id),
+      ...{ sequence, storedAtMs },
+      stream: this.restored.identity,
+      heard,
+    };
+    const said = Object.fromEntries([...this.outbox.lines].map(([subject, line]) => [subject, line.lastSequence]));
+    writes.push({ key: headKey(stage.id, partition), value: encodeHead({ ...head, said }) });
+    // Frames name the one before them (heard.ts); a gap among publishers' messages shows nowhere else.
+    if (copied !== undefined && hasPublishers(topology, stage.id)) {
+      mustBeWhole(this.options, this.written, (await this.record()).trimmed);
+    }
+    await store.write(writes);
+    this.fold.written();
+    this.written = sequence;
+    if (this.bytesAt.length < UNTRIMMED_MAX) this.bytesAt.push({ sequence, bytes });
+    status.snapshotSequence = sequence;
+    status.unsavedSinceMs = this.sequence === sequence ? undefined : cutAtMs;
+    const size = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    noteSnapshot(status, performance.now() - startedAt, size);
+    await this.trim();
+  }
+
+  /** NATS may be away for a moment: that is no reason to begin anew. */
+  private record(): Promise<MailboxRecord> {
+    const { clock, logger } = this.options;
+    const patiently = patience(clock, (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'));
+    return patiently(() => mailboxRecord(this.options, this.restored));
+  }
+
+  /** Encoded piece by piece: inputs go on in between, and change nothing of it (C3). */
+  private async encoded(cut: Iterable<StateChange>, prefix: string): Promise<StoreChange[]> {
+    const writes: StoreChange[] = [];
+    for (const { cell, key, value } of cut) {
+      writes.push({ key: `${prefix}${cell}/${key}`, value });
+      const turn = this.options.turn?.();
+      if (turn !== undefined) await turn;
+    }
+    return writes;
+  }
+
+  /** Subjects that can be trimmed, and below what: nobody will start from a snapshot that needs more. */
+  private droppable(): [subject: string, below: number][] {
+    const { copied, clock, knobs } = this.options;
+    // A clock that was put back must not hold it up.
+    const isEarly = Math.abs(clock.nowMs() - this.trimmedAtMs) < knobs.trimEveryMs && !this.hasGrown();
+    if (copied !== undefined && isEarly) return [];
+    const bound = Math.min(this.written, copied?.() ?? Infinity) + 1;
+    return [...this.seen]
+      .map(([subject, last]): [string, number] => [subject, Math.min(last, bound)])
+      .filter(([subject, below]) => below > (this.trimmed.get(subject) ?? 1));
+  }
+
+  /** By this instance's share, since it was trimmed? */
+  private hasGrown(): boolean {
+    const { topology, stage, knobs } = this.options;
+    return (this.bytes - this.bytesTrimmed) * topology.count(stage.id) >= knobs.snapshotEveryBytes;
+  }
+
+  private async trim(): Promise<void> {
+    const { log, topology, stage, logger, copied, onCopyWanted, clock } = this.options;
+    const stream = streamOf(stage.id);
+    if (copied !== undefined && copied() < this.written && this.hasGrown()) onCopyWanted?.();
+    try {
+      for (let subject = this.left.at(-1); subject !== undefined; subject = this.left.at(-1)) {
+        const last = await log.last(stream, subject);
+        if (last?.expected !== undefined && !this.seen.has(subject)) this.seen.set(subject, last.sequence);
+        this.left.pop();
+      }
+      const droppable = this.droppable();
+      if (droppable.length === 0) return;
+      if (copied !== undefined) {
+        await noteTrim(this.options, Math.max(...droppable.map(([, below]) => below)));
+        // Another owner that has not seen the note has opened its lines before, and is refused on them from now on: it may have read on behind
+        // publishers' messages that are gone. Of frames it would see the gap itself.
+        if (hasPublishers(topology, stage.id))
+          await this.outbox.claim((subject) => ledgerOf(topology, subject) === undefined);
+      }
+      this.trimmedAtMs = clock.nowMs();
+      const bound = copied?.() ?? Infinity;
+      while (this.bytesAt.length > 0 && this.bytesAt[0]!.sequence <= bound)
+        this.bytesTrimmed = this.bytesAt.shift()!.bytes;
+      // A writer's last message is its record, and stays (P3).
+      for (const [subject, below] of droppable) {
+        await log.purge(stream, subject, below);
+        this.trimmed.set(subject, below);
+      }
+    } catch (error) {
+      // The stream only stays longer than it need; it is tried again.
+      logger.warn({ err: error }, 'cannot trim the stream now');
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The hold: while a backup runs, nodes trim no mailbox and collect no old copy. It is a key next to the nodes' own (cluster-entries.ts), which the
+ * backup puts and renews, so that it ends by itself when the backup is killed; a node names its token once it has stopped.
+ *
+ * Nothing wrong comes of a hold that is not heeded: the backup sees that something was removed, and fails.
+ */
+import { bytesOf, HOLD_KEY, holdIn, nodesIn } from '../../cluster/entries.js';
+import { asError, fatal, RivuletError } from '../../contract/errors.js';
+import { patience } from '../../supervision/retry.js';
+import type { Clock, KeyValue } from '../../contract/ports.js';
+
+export interface NodesTable {
+  readonly nodes: KeyValue;
+  /** How long an entry stays that is not renewed. */
+  readonly ttlMs: number;
+}
+
+/** Two renewals may be missed. */
+const RENEWALS_PER_TTL = 4;
+const LOOK_EVERY_MS = 200;
+
+export class Hold {
+  private readonly abort = new AbortController();
+  private renewing: Promise<void> = Promise.resolve();
+  private until = 0;
+  private failure: Error | undefined;
+  private readonly patiently: ReturnType<typeof patience>;
+
+  private constructor(
+    private readonly table: NodesTable,
+    private readonly clock: Clock,
+    private readonly token: string,
+    private revision = 0,
+  ) {
+    // What it waits for the user has heard of: the streams are looked at first.
+    this.patiently = patience(clock, () => undefined);
+  }
+
+  /** Fatal BACKUP_RUNS when another backup has it. */
+  static async take(table: NodesTable, clock: Clock, token: string): Promise<Hold> {
+    const hold = new Hold(table, clock, token);
+    await hold.patiently(() => hold.put().catch((error: unknown) => hold.mustBeOurs(error)));
+    hold.renewing = hold.renew();
+    return hold;
+  }
+
+  /** Waits until all live nodes have said that they hold; fatal BACKUP_NODE_SILENT names those that did not in time. */
+  async acknowledged(waitMs: number, signal: AbortSignal): Promise<void> {
+    const startedMs = this.clock.nowMs();
+    for (;;) {
+      signal.throwIfAborted();
+      this.mustHold();
+      const silent = nodesIn(await this.patiently(() => this.table.nodes.entries())).filter(
+        ({ hold }) => hold !== this.token,
+      );
+      if (silent.length === 0) return;
+      if (this.clock.nowMs() - startedMs >= waitMs) {
+        const names = silent.map(({ id, name }) => `${id} (${name})`).join(', ');
+        throw fatal('BACKUP_NODE_SILENT', `no answer within ${waitMs / 1000} s from ${names}`, {
+          hint: 'see whether that node runs well (rivulet doctor); --no-wait goes on without it, and fails if it trims meanwhile',
+        });
+      }
+      await this.clock.sleep(LOOK_EVERY_MS, signal);
+    }
+  }
+
+  /** Throws when the hold was lost: a node may have trimmed. */
+  mustHold(): void {
+    if (this.failure !== undefined) throw this.failure;
+    if (this.clock.nowMs() >= this.until) throw lost();
+  }
+
+  async release(): Promise<void> {
+    this.abort.abort();
+    await this.renewing;
+    // One that cannot be taken back ends by itself.
+    await this.table.nodes.delete(HOLD_KEY, this.revision).catch(() => undefined);
+  }
+
+  private async put(): Promise<void> {
+    const until = this.clock.nowMs() + this.table.ttlMs;
+    this.revision = await this.table.nodes.put(HOLD_KEY, bytesOf({ token: this.token }), this.revision);
+    this.until = until;
+  }
+
+  /** An entry that stands there already: what was put without an answer, or another backup's. */
+  private async mustBeOurs(error: unknown): Promise<void> {
+    if (!isFenced(error)) throw error;
+    const found = await this.table.nodes.get(HOLD_KEY);
+    if (found === undefined || holdIn([found]) !== this.token) {
+      throw fatal('BACKUP_RUNS', 'another backup of this deployment is under way', {
+        hint: `wait for it; one that was killed is forgotten after ${this.table.ttlMs / 1000} s`,
+      });
+    }
+    this.revision = found.revision;
+    await this.put();
+  }
+
+  private async renew(): Promise<void> {
+    const { signal } = this.abort;
+    for (;;) {
+      await this.clock.sleep(this.table.ttlMs / RENEWALS_PER_TTL, signal);
+      if (signal.aborted) return;
+      try {
+        await this.put();
+      } catch (error) {
+        await this.afterFailure(error);
+      }
+      if (this.failure !== undefined) return;
+    }
+  }
+
+  /** Was it stored though nobody said so, or has it ended, or does another backup have it? */
+  private async afterFailure(error: unknown): Promise<void> {
+    try {
+      const found = await this.table.nodes.get(HOLD_KEY);
+      if (found !== undefined && holdIn([found]) === this.token) {
+        this.revision = found.revision;
+      } else if (isFenced(error)) this.failure = lost();
+    } catch (away) {
+      // The next renewal is the next try, until `until`.
+      if (!(away instanceof RivuletError && away.reaction === 'transient')) this.failure = asError(away);
+    }
+  }
+}
+
+const isFenced = (error: unknown): boolean => error instanceof RivuletError && error.code === 'FENCED';
+
+const lost = (): Error =>
+  fatal('BACKUP_HOLD_LOST', 'the nodes may trim again: the hold of this backup could not be renewed in time', {
+    hint: 'see whether NATS runs well (rivulet doctor), and run the backup again',
+  });

@@ -1,0 +1,78 @@
+/**
+ * Can what was saved be restored? Looked at before a backup is called one, since the server hands out a snapshot of damaged streams without complaint:
+ *
+ *   each part that a saved manifest names is there, and its bytes give its digest
+ *   each stream hands out all the messages that it says it holds
+ */
+import type { NatsConnection } from '@nats-io/transport-node';
+import { countMessages } from '../../../connectors/nats/log/read-through.js';
+import type { SavedStream, StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
+import { type Copies, readManifest } from '../../replication/store.js';
+import { asError, fatal, reactionOf } from '../../contract/errors.js';
+import { BUCKETS } from '../../node/buckets.js';
+import { grouped } from '../terminal.js';
+
+/** A leader's death looks like silence. */
+const TRIES_MAX = 3;
+
+export class Soundness {
+  private parts: readonly { readonly unit: string; readonly name: string }[] = [];
+
+  /** `copies`: absent where no node has made any. */
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly archive: StreamArchive,
+    private readonly copies: Copies | undefined,
+  ) {}
+
+  /** The manifests are saved: which parts do they name? The caller sees whether they are the same still. */
+  async manifestsSaved(): Promise<void> {
+    const { copies } = this;
+    if (copies === undefined) return;
+    const units = (await copies.manifests.entries()).map(({ key }) => key);
+    const manifests = units.map(async (unit) => {
+      const { manifest } = await readManifest(copies, unit);
+      return (manifest?.parts ?? []).map(({ name }) => ({ unit, name }));
+    });
+    this.parts = (await Promise.all(manifests)).flat();
+  }
+
+  /** Fatal BACKUP_COPY, BACKUP_STREAM. */
+  async mustBeSound(streams: readonly SavedStream[], signal: AbortSignal): Promise<void> {
+    for (const { unit, name } of this.parts) await this.mustHoldPart(unit, name, signal);
+    for (const stream of streams) await this.mustBeReadable(stream, signal);
+  }
+
+  private async mustHoldPart(unit: string, name: string, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const _ of this.copies!.objects.get(name)) signal.throwIfAborted();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw fatal('BACKUP_COPY', `the copy of ${unit} cannot be backed up: ${asError(error).message}`, {
+        cause: error,
+        hint: `stop the node that owns ${unit} (rivulet nodes), delete the object ${name} of the bucket ${BUCKETS.objects} if it is there (nats object rm), and start the node again: it makes the copy anew`,
+      });
+    }
+  }
+
+  private async mustBeReadable(stream: SavedStream, signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const count = await countMessages(this.connection, stream, signal);
+        const lacks = stream.state.messages - (await this.archive.removedSince(stream)) - count;
+        if (lacks <= 0) return;
+        if (attempt < TRIES_MAX) continue;
+        const { name, state } = stream;
+        throw fatal(
+          'BACKUP_STREAM',
+          `NATS cannot read ${grouped(lacks)} of the ${grouped(state.messages)} messages that ${name} holds`,
+          {
+            hint: 'its files are damaged: see the log of nats-server, and its disk. With replicas, have that server make its copy of the stream anew; without, keep the last backup',
+          },
+        );
+      } catch (error) {
+        if (reactionOf(error) !== 'transient' || attempt === TRIES_MAX) throw error;
+      }
+    }
+  }
+}

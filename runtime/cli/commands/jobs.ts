@@ -1,0 +1,207 @@
+/** Commands that do one job and end. */
+import { type Command, Option } from 'commander';
+import { positiveNumber, type SettingOptions, wholeNumber } from './node.js';
+import { STATE_KEYS, withSettings } from '../settings.js';
+
+export function jobCommands(rivulet: Command): void {
+  publish(rivulet);
+  replay(rivulet);
+  deadLetters(rivulet);
+}
+
+export interface PublishOptions extends SettingOptions {
+  /** Events; or `items`, one of the two. */
+  readonly file?: string;
+  readonly items?: string;
+  readonly format?: 'csv' | 'jsonl';
+  readonly rate?: number;
+  readonly speed?: number;
+  readonly json?: true;
+}
+
+function publish(rivulet: Command): void {
+  const command = rivulet
+    .command('publish')
+    .summary('send a file of events, or of items of the catalogue, to NATS')
+    .description(
+      'Publishes each record of a CSV or JSONL file, plain or gzipped, as an event on rivulet.events.<type>.<user>, acknowledged by\n' +
+        'JetStream. What is no event goes to rivulet.events.unknown, and comes back in the dead-letter queue with the reason.\n' +
+        'With --items each record is an item of the catalogue (item_id, title, category, brand, price), on rivulet.items.<item>: answers carry\n' +
+        'its title from then on. It replaces all that was known of the item; {"item_id": …, "deleted": true} removes it.',
+    )
+    .option('--file <path>', 'a file of events; - is standard input')
+    .option('--items <path>', 'a file of items of the catalogue; - is standard input')
+    .addOption(new Option('--format <name>', 'what it holds (default: by its name)').choices(['csv', 'jsonl']))
+    .addOption(new Option('--rate <n>', 'records per second (default: as fast as it goes)').argParser(positiveNumber))
+    .addOption(
+      new Option('--speed <x>', 'by event time, x times as fast as it happened')
+        .argParser(positiveNumber)
+        .conflicts(['rate', 'items']),
+    )
+    .option('--json', 'print the summary as JSON')
+    .action(async (options: PublishOptions) => {
+      const { publish: run } = await import('../publish/publish.js');
+      await run(options);
+    });
+  withSettings(command, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    `
+Without --nats-url (or RIVULET_NATS_URL) it sends to the node that runs on the data directory.
+
+Examples:
+  rivulet publish --file 2019-Oct.csv.gz --rate 1000
+  rivulet publish --file ratings.csv
+  rivulet publish --items products.csv
+  zcat events.csv.gz | rivulet publish --file - --format csv
+  rivulet publish --file events.jsonl --speed 60 --nats-url nats://127.0.0.1:4222`,
+  );
+}
+
+export interface ReplayCommandOptions extends SettingOptions {
+  readonly input: string;
+  readonly popularity: string;
+  readonly out: string;
+  readonly trigger: 'file';
+  readonly interest: 'epoch' | 'decayed';
+  readonly top: number;
+  readonly chunkBytes: number;
+  readonly restart?: true;
+  readonly json?: true;
+}
+
+function replay(rivulet: Command): void {
+  const command = rivulet
+    .command('replay')
+    .summary('the bounded job: a folder of files through the whole pipeline, into result files')
+    .description(
+      'Reads the CSV and JSONL files of a folder in name order, one epoch per file, through the real pipeline (JetStream, LevelDB), and\n' +
+        'writes recommendations.csv, user_interactions.csv, late.csv, dead-letter.jsonl and summary.json. When it was stopped or killed,\n' +
+        'the same command goes on where it was; the results are the same.',
+    )
+    .requiredOption('--input <dir>', 'folder with the event files')
+    .requiredOption('--popularity <file>', 'CSV: product_id,total_purchases,main_category_code,main_brand,avg_price')
+    .requiredOption('--out <dir>', 'folder for the results; made when it is not there')
+    .addOption(new Option('--trigger <name>', 'what ends an epoch').choices(['file']).default('file'))
+    .addOption(
+      new Option('--interest <name>', 'interests of one epoch, or those that fade with time')
+        .choices(['epoch', 'decayed'])
+        .default('epoch'),
+    )
+    .option('--top <n>', 'items per user', wholeNumber(1, 100), 10)
+    .option(
+      '--chunk-bytes <n>',
+      'read the files in pieces of this size; changes no result',
+      wholeNumber(1, 4 * 1024 * 1024),
+      512 * 1024,
+    )
+    .option('--restart', 'discard what an unfinished job has left, and begin anew')
+    .option('--json', 'print the summary as JSON')
+    .action(async (options: ReplayCommandOptions) => {
+      const { replayCommand: run } = await import('../replay/command.js');
+      await run(options);
+    });
+  withSettings(command, ['partitions', 'threads', 'snapshotEverySeconds', 'natsServer', ...STATE_KEYS]).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet replay --input events --popularity popularity.csv --out results
+  rivulet replay --input events --popularity popularity.csv --out results --partitions 8 --interest decayed --json`,
+  );
+}
+
+export interface ListOptions extends SettingOptions {
+  readonly limit: number;
+  readonly rule?: string;
+  readonly json?: true;
+}
+
+export interface ShowOptions extends SettingOptions {
+  readonly json?: true;
+}
+
+export interface RetryOptions extends SettingOptions {
+  readonly all?: true;
+  readonly rule?: string;
+  readonly again?: true;
+  readonly data?: string;
+  readonly dataFile?: string;
+  readonly set?: readonly string[];
+  readonly json?: true;
+}
+
+/** Of commands that talk to the NATS of a node that runs. */
+const NODE_KEYS = ['natsUrl', ...STATE_KEYS] as const;
+const NODE_ABOUTS = {
+  natsUrl: 'NATS servers, comma-separated (default: that of the node that runs on the data directory)',
+  dataDir: 'data directory of the node',
+};
+
+function deadLetters(rivulet: Command): void {
+  const dlq = rivulet
+    .command('dlq')
+    .summary('the dead-letter queue: which events were refused, why, and sending them again')
+    .description('Events that were refused are kept with their original bytes, where they came from, and the reason.');
+  const list = dlq
+    .command('ls')
+    .summary('list the newest')
+    .description('Lists refused events, the newest first.')
+    .option('--limit <n>', 'at most so many', wholeNumber(1, 100_000), 20)
+    .option('--rule <name>', 'only those refused by this rule')
+    .option('--json', 'print them as a JSON array')
+    .action(async (options: ListOptions) => {
+      const { listDeadLetters } = await import('../dead-letters/list.js');
+      await listDeadLetters(options);
+    });
+  withSettings(list, NODE_KEYS, { set: false, abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    '\nExample:\n  rivulet dlq ls --limit 50 --rule price_negative',
+  );
+  const show = dlq
+    .command('show')
+    .summary('all that is known of one, with its original bytes')
+    .description('Prints a refused event: where it came from, why it was refused, and what exactly was sent.')
+    .argument('<id>', 'as dlq ls lists it')
+    .option('--json', 'print it as JSON, with the original bytes in base64')
+    .action(async (id: string, options: ShowOptions) => {
+      const { showDeadLetter } = await import('../dead-letters/list.js');
+      await showDeadLetter(id, options);
+    });
+  withSettings(show, NODE_KEYS, { set: false, abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    '\nExample:\n  rivulet dlq show 17-0',
+  );
+  retry(dlq);
+}
+
+function retry(dlq: Command): void {
+  const command = dlq
+    .command('retry')
+    .summary('send one again, mended or as it is')
+    .description(
+      'Publishes the original again where it was published first, and marks it as retried. Mend it on the way with --set or --data.',
+    )
+    .argument('[id]', 'as dlq ls lists it')
+    .option('--all', 'all that were not retried yet')
+    .option('--rule <name>', 'with --all: only those refused by this rule')
+    .option('--again', 'even when it was retried already')
+    .option(
+      '--set <field=value>',
+      'set a field of the JSON event (repeatable)',
+      (text: string, all: readonly string[] = []) => [...all, text],
+    )
+    .option('--data <json>', 'send this instead')
+    .addOption(new Option('--data-file <path>', 'send what this file holds instead').conflicts('data'))
+    .option('--json', 'print what was done as JSON')
+    .action(async (id: string | undefined, options: RetryOptions) => {
+      const { retryDeadLetters } = await import('../dead-letters/retry.js');
+      await retryDeadLetters(id, options);
+    });
+  withSettings(command, NODE_KEYS, { set: false, abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet dlq retry 17-0 --set price=12.5 --set user_id=user-7
+  rivulet dlq retry 17-0 --data '{"event_type":"view","event_time":"2026-11-01T12:00:00Z","user_id":"u1","item_id":"i1"}'
+  rivulet dlq retry --all --rule time_in_future`,
+  );
+}

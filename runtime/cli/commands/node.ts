@@ -1,0 +1,202 @@
+/** Commands that run a node, or ask one. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { ENGINE_KEYS, GRPC_KEYS, HTTP_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from '../settings.js';
+
+/** For flags: a whole number in a range. */
+export const wholeNumber =
+  (from: number, to: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= from && value <= to) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${from} to ${to}.`);
+  };
+
+const nonEmpty = (text: string): string => {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('Give a name, or leave the option out.');
+};
+
+export const positiveNumber = (text: string): number => {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('Give a number above 0.');
+};
+
+export function nodeCommands(rivulet: Command): void {
+  demo(rivulet);
+  start(rivulet);
+  get(rivulet);
+  trending(rivulet);
+}
+
+function demo(rivulet: Command): void {
+  const command = rivulet
+    .command('demo')
+    .summary('everything on one machine: a made-up shop, its events, its recommendations, live')
+    .description(
+      'Starts a node with its own NATS, invents a shop with users who view, click and buy, publishes what they do, and shows what\n' +
+        'becomes of it. A second start goes on where the first was stopped.',
+    )
+    .option('--rate <n>', 'events per second', wholeNumber(1, 20_000), 50)
+    .option('--users <n>', 'users of the shop', wholeNumber(1, 1_000_000), 2_000)
+    .option('--items <n>', 'items of the shop', wholeNumber(10, 1_000_000), 1_000)
+    .option('--seed <n>', 'another seed, another shop', wholeNumber(0, 2 ** 32 - 1), 1)
+    .action(async (options: DemoOptions) => {
+      const { demo: run } = await import('../demo/demo.js');
+      process.exitCode = await run(options);
+    });
+  withSettings(command, [
+    ...STATE_KEYS,
+    'natsServer',
+    'natsPort',
+    ...GRPC_KEYS,
+    ...HTTP_KEYS,
+    ...ENGINE_KEYS,
+  ]).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet demo
+  rivulet demo --rate 2000 --data-dir ./other-shop
+
+While it runs, from another terminal:
+  rivulet get user-0042 --explain
+  rivulet dlq ls`,
+  );
+}
+
+export type SettingOptions = Readonly<Record<string, unknown>>;
+
+export interface DemoOptions extends SettingOptions {
+  readonly rate: number;
+  readonly users: number;
+  readonly items: number;
+  readonly seed: number;
+}
+
+function start(rivulet: Command): void {
+  const command = rivulet
+    .command('start')
+    .summary('run a node until it is told to stop')
+    .description(
+      'Runs a node: takes events from NATS, keeps recommendations, answers over gRPC. Without --nats-url it runs its own nats-server.\n' +
+        'Logs JSON on stderr. SIGTERM or Ctrl-C stops it with a snapshot within 8 s; a second one stops it at once.',
+    )
+    .action(async (options: SettingOptions) => {
+      const { start: run } = await import('../node/start.js');
+      process.exitCode = await run(options);
+    });
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...HTTP_KEYS, ...ENGINE_KEYS]).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet start
+  rivulet start --nats-url nats://nats-1:4222,nats://nats-2:4222 --replicas 3 --grpc-host 0.0.0.0
+  rivulet start --set pipeline.watermarkDelaySeconds=60 --set pipeline.interest.halfLifeHours=6
+
+All keys, their variables and defaults: rivulet config --help`,
+  );
+}
+
+/** Which node to ask, and how. */
+export interface LinkOptions extends SettingOptions {
+  readonly address?: string;
+  readonly tls?: true;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsServerName?: string;
+  readonly tokenFile?: string;
+}
+
+const withLink = (command: Command): Command =>
+  command
+    .option('--address <host:port>', 'the node (default: where the configuration says that it listens)')
+    .option('--tls', 'speak TLS')
+    .option('--tls-ca <path>', 'authorities to trust, PEM (implies --tls)')
+    .option('--tls-cert <path>', 'certificate to show to the node, PEM (implies --tls)')
+    .option('--tls-key <path>', 'its key')
+    .option('--tls-server-name <name>', "name in the node's certificate, when it is not the address")
+    .option('--token-file <path>', 'file with a bearer token (default: the token in RIVULET_TOKEN, if any)');
+
+export interface GetOptions extends LinkOptions {
+  readonly number: number;
+  readonly category?: string;
+  readonly excludeSeen?: true;
+  readonly explain?: true;
+  readonly json?: true;
+}
+
+function get(rivulet: Command): void {
+  const command = rivulet
+    .command('get')
+    .summary('recommendations of a user, from a running node')
+    .description(
+      'Asks a node over gRPC for the recommendations of a user. A user it has never heard of gets what is popular.',
+    )
+    .argument('<user>', 'the user, as in the events')
+    .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
+    .option('--category <name>', 'only items of this main category', nonEmpty)
+    .option('--exclude-seen', 'leave out what the user has interacted with')
+    .option('--explain', 'say why, for each item');
+  withLink(command)
+    .option('--json', 'print the answer as JSON')
+    .action(async (user: string, options: GetOptions) => {
+      const { get: run } = await import('../node/get.js');
+      await run(user, options);
+    });
+  withSettings(command, []).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet get user-0042
+  rivulet get user-0042 -n 5 --category electronics --exclude-seen --explain
+  rivulet get user-0042 --json --address recommendations.example.com:50051 --tls`,
+  );
+}
+
+export interface TrendingOptions extends LinkOptions {
+  readonly window: '1h' | '24h';
+  readonly ranking: 'score' | 'velocity' | 'decayed';
+  readonly category?: string;
+  readonly number: number;
+  readonly follow?: true;
+  readonly json?: true;
+}
+
+function trending(rivulet: Command): void {
+  const command = rivulet
+    .command('trending')
+    .summary('what is looked at and bought most, from a running node')
+    .description(
+      'Asks a node over gRPC for a trending list: views and clicks of the newest window of event time, each with its weight.\n' +
+        'With --follow it stays: a live table on a terminal, else the list again each time that it has changed.',
+    )
+    .addOption(
+      new Option('--window <span>', 'the hour that runs, or with the 23 before it')
+        .choices(['1h', '24h'])
+        .default('1h'),
+    )
+    .option('--category <name>', 'only items of this main category', nonEmpty)
+    .addOption(
+      new Option('--ranking <name>', 'what it is ordered by')
+        .choices(['score', 'velocity', 'decayed'])
+        .default('score'),
+    )
+    .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
+    .option('--follow', 'show each change, until Ctrl-C');
+  withLink(command)
+    .option('--json', 'print the list as JSON, with --follow a line for each change')
+    .action(async (options: TrendingOptions) => {
+      const { trending: run } = await import('../node/trending.js');
+      process.exitCode = await run(options);
+    });
+  withSettings(command, []).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet trending
+  rivulet trending --window 24h --category electronics -n 20 --follow
+  rivulet trending --follow --json | jq -c .entered`,
+  );
+}

@@ -1,0 +1,185 @@
+/** Commands that look at the state of a stopped node, and mend it. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { type SettingOptions, wholeNumber } from './node.js';
+import { NATS_KEYS, STATE_KEYS, withSettings } from '../settings.js';
+
+export interface StateListOptions extends SettingOptions {
+  readonly stage?: string;
+  readonly partition?: number;
+  readonly cell?: string;
+  readonly prefix?: string;
+  readonly limit: number;
+  readonly json?: true;
+}
+
+export interface StateGetOptions extends SettingOptions {
+  readonly json?: true;
+}
+
+export interface RepairOptions extends SettingOptions {
+  readonly yes?: true;
+  readonly startAnew?: true;
+  readonly json?: true;
+}
+
+export interface RepartitionOptions extends SettingOptions {
+  readonly partitions: number;
+  readonly yes?: true;
+  readonly json?: true;
+}
+
+const ABOUTS = { dataDir: 'data directory of the stopped node' };
+const STOPPED = `
+The node must be stopped: a data directory belongs to one process. LevelDB tidies its files when they are opened; no entry changes, but that a
+store of an older format is brought to the present one.`;
+
+export function stateCommands(rivulet: Command): void {
+  const state = rivulet
+    .command('state')
+    .summary('what the stages of a stopped node know: list, show, verify')
+    .description(
+      "What each stage remembers is kept in LevelDB, as entries <stage>/<partition>/<cell>/<key>. Cells with a $ are the runtime's own: $head is\n" +
+        'where the snapshot stands in the mailbox.',
+    );
+  list(state);
+  get(state);
+  verify(state);
+  repair(rivulet);
+  repartition(rivulet);
+}
+
+function list(state: Command): void {
+  const command = state
+    .command('ls')
+    .summary('list entries')
+    .description('Lists entries with what they hold, in the order of the keys.')
+    .option('--stage <name>', 'only of this stage')
+    .option('--partition <n>', 'only of this partition', wholeNumber(0, 100_000))
+    .option('--cell <name>', 'only of this cell')
+    .option('--prefix <key>', 'only keys that begin so')
+    .option('--limit <n>', 'at most so many', wholeNumber(1, 100_000), 20)
+    .option('--json', 'print them as a JSON array, whole')
+    .action(async (options: StateListOptions) => {
+      const { listState } = await import('../state/state.js');
+      await listState(options);
+    });
+  withSettings(command, STATE_KEYS, { set: false, abouts: ABOUTS }).addHelpText(
+    'after',
+    `${STOPPED}
+
+Examples:
+  rivulet state ls --cell '$head'
+  rivulet state ls --stage recommendations --cell lists --prefix user-00 --limit 100
+  rivulet state ls --stage window --partition 2 --json`,
+  );
+}
+
+function get(state: Command): void {
+  const command = state
+    .command('get')
+    .summary('show one entry')
+    .description('Prints an entry: JSON as it is, tables as rows, anything else as bytes.')
+    .argument('<entry>', 'STAGE/PARTITION/CELL/KEY, as rivulet state ls prints it', entryPath)
+    .option('--json', 'print it as JSON')
+    .action(async (path: string, options: StateGetOptions) => {
+      const { getState } = await import('../state/state.js');
+      await getState(path, options);
+    });
+  withSettings(command, STATE_KEYS, { set: false, abouts: ABOUTS }).addHelpText(
+    'after',
+    `${STOPPED}
+
+Examples:
+  rivulet state get recommendations/0/lists/user-0042
+  rivulet state get 'parse/0/$head' --json`,
+  );
+}
+
+const entryPath = (text: string): string => {
+  if (/^[^/]+\/\d+\/[^/]+(\/.*)?$/s.test(text)) return text;
+  throw new InvalidArgumentError('Give STAGE/PARTITION/CELL/KEY, as rivulet state ls prints it.');
+};
+
+function verify(state: Command): void {
+  const command = state
+    .command('verify')
+    .summary('check every entry and every file')
+    .description(
+      'Reads all of the state: the checksum of each entry and file, the heads against the deployment, and against the streams of NATS when it\n' +
+        'runs. Exit code 1 when something is damaged or does not fit.',
+    )
+    .option('--json', 'print the findings as JSON')
+    .action(async (options: SettingOptions & { readonly json?: true }) => {
+      const { verifyState } = await import('../state/verify.js');
+      process.exitCode = await verifyState(options);
+    });
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS]).addHelpText(
+    'after',
+    `
+The node must be stopped: a data directory belongs to one process. What is damaged is mended by rivulet repair.
+
+Examples:
+  rivulet state verify
+  rivulet state verify --data-dir /var/lib/rivulet --nats-url nats://nats-1:4222 --json`,
+  );
+}
+
+function repair(rivulet: Command): void {
+  const command = rivulet
+    .command('repair')
+    .summary('when a node does not start since state and log do not fit, or state is damaged')
+    .description(
+      'Examines the state of a stopped node and the streams it was made from, says what is wrong and what can be done, and does it with --yes.\n' +
+        'No state is deleted: stores that cannot be used are renamed to <name>.set-aside-<time>. What strangers have written between the stages is\n' +
+        'taken out of NATS.',
+    )
+    .option('--yes', 'do it; without it nothing is changed')
+    .option(
+      '--start-anew',
+      'give up what is known: set all state aside, and compute everything anew from the events that NATS still has',
+    )
+    .option('--json', 'print the findings and the plan as JSON')
+    .action(async (options: RepairOptions) => {
+      const { repair: run } = await import('../repair/repair.js');
+      process.exitCode = await run(options);
+    });
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS]).addHelpText(
+    'after',
+    `
+Stop the node first, and with --start-anew every node that shares its NATS. An embedded NATS is started for as long as it takes.
+
+Examples:
+  rivulet repair                       say what is wrong, and what would be done
+  rivulet repair --yes                 do it
+  rivulet repair --start-anew          say what would be lost
+  rivulet repair --start-anew --yes`,
+  );
+}
+
+function repartition(rivulet: Command): void {
+  const command = rivulet
+    .command('repartition')
+    .summary('change the number of partitions of a stopped deployment')
+    .description(
+      'Tells what is known of users and items apart anew for another number of partitions: nothing is lost, nothing counted twice. What publishers\n' +
+        'have sent and no node has read yet stays, and is read under the new number. Their own partitions (sourcePartitions) cannot be changed.',
+    )
+    .requiredOption('--partitions <n>', 'how many there shall be', wholeNumber(1, 256))
+    .option('--yes', 'do it; without it nothing is changed')
+    .option('--json', 'print the outcome as JSON')
+    .action(async (options: RepartitionOptions) => {
+      const { repartition: run } = await import('../repartition/command.js');
+      await run(options);
+    });
+  withSettings(command, [...STATE_KEYS, ...NATS_KEYS]).addHelpText(
+    'after',
+    `
+Stop every node first. An embedded NATS is started for as long as it takes. Where it is broken off, the same command goes on; until the streams are made
+anew, --partitions with the old number gives it up. Of several nodes run it on the data directory of one; the others then start on empty ones, and take the
+state from the copies that it leaves in NATS.
+
+Examples:
+  rivulet repartition --partitions 8           say what would be done
+  rivulet repartition --partitions 8 --yes     do it; then: rivulet start --partitions 8`,
+  );
+}

@@ -1,0 +1,69 @@
+/** `rivulet doctor`: what a node needs, and how the one that runs is. */
+import type { LoadedConfig } from '../../config/config.js';
+import { explain } from '../../contract/errors.js';
+import type { JsonOptions } from '../commands/inspection.js';
+import { grpcChecks } from './grpc.js';
+import { httpChecks } from './http.js';
+import { machineChecks } from './machine.js';
+import { natsChecks } from './nats.js';
+import { EXIT } from '../exit.js';
+import { settingsOf } from '../settings.js';
+
+export interface Finding {
+  readonly state: 'ok' | 'warning' | 'broken';
+  readonly message: string;
+  /** What to do. */
+  readonly fix?: string;
+}
+
+export interface Check {
+  readonly name: string;
+  run(): Promise<Finding | readonly Finding[]>;
+}
+
+export const ok = (message: string): Finding => ({ state: 'ok', message });
+export const warning = (message: string, fix: string): Finding => ({ state: 'warning', message, fix });
+export const broken = (message: string, fix: string): Finding => ({ state: 'broken', message, fix });
+
+const MARKS = { ok: '✓', warning: '!', broken: '✗' } as const;
+
+/** Gives the exit code. */
+export async function doctor(options: JsonOptions): Promise<number> {
+  const loaded = settingsOf(options);
+  const results: { readonly check: string; readonly finding: Finding }[] = [];
+  for (const check of checksFor(loaded)) {
+    for (const finding of await findingsOf(check)) {
+      results.push({ check: check.name, finding });
+      if (options.json !== true) process.stdout.write(`${line(finding)}\n`);
+    }
+  }
+  const isBroken = results.some(({ finding }) => finding.state === 'broken');
+  if (options.json === true) {
+    const checks = results.map(({ check, finding }) => ({ check, ...finding }));
+    process.stdout.write(`${JSON.stringify({ ok: !isBroken, checks }, undefined, 2)}\n`);
+  }
+  return isBroken ? EXIT.failed : EXIT.ok;
+}
+
+function checksFor({ config, origins }: LoadedConfig): Check[] {
+  const file = [...origins.values()].find(({ kind }) => kind === 'file');
+  const settings: Check = {
+    name: 'configuration',
+    run: async () =>
+      ok(`configuration: ${file === undefined ? 'no file, ' : `${file.name}, `}data in ${config.dataDir}`),
+  };
+  return [...machineChecks(config), settings, ...natsChecks(config), ...grpcChecks(config), ...httpChecks(config)];
+}
+
+async function findingsOf(check: Check): Promise<readonly Finding[]> {
+  try {
+    const found = await check.run();
+    return 'state' in found ? [found] : found;
+  } catch (error) {
+    return [broken(`${check.name}: ${explain(error)}`, 'see above')];
+  }
+}
+
+function line({ state, message, fix }: Finding): string {
+  return `${MARKS[state]} ${message}${fix === undefined ? '' : `\n    → ${fix}`}`;
+}

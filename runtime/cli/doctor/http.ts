@@ -1,0 +1,89 @@
+/** Doctor: the HTTP façade, and what the node behind it says of its stages. */
+import { authorityOf, type Place } from '../../../connectors/facade/authority.js';
+import type { Config } from '../../config/config.js';
+import { broken, type Check, type Finding, ok, warning } from './doctor.js';
+import { asked, type HealthSaid, listenerAt, type Question } from './listener.js';
+import { whyNotFree } from './machine.js';
+import { pipelineFindings, type StatusSaid } from './pipeline.js';
+import { facadePlace } from './place.js';
+import { reachedAt } from '../place.js';
+import { certificateFindings, HTTP, type OwnSettings, takenFinding } from './taken.js';
+import { type Certificate, isOwn } from './tls.js';
+import { runningServer } from '../nats-link.js';
+import { tokenOf } from '../node-link.js';
+import { harmless, shortened } from '../terminal.js';
+
+/** Between two looks: what changes, and how fast, takes two. */
+const LOOK_AGAIN_MS = 1_000;
+const REASON_CHARACTERS_MAX = 300;
+
+export const httpChecks = (config: Config): Check[] => [{ name: 'http', run: () => http(config) }];
+
+async function http(config: Config): Promise<readonly Finding[]> {
+  const { findings, ...place } = await facadePlace(config, 'http');
+  const own: OwnSettings = { certFile: config.tlsCertFile, natsUrl: runningServer(config.dataDir)?.url };
+  return [...findings, ...(await httpFindings(place, { ...own, token: tokenOf({}) }))];
+}
+
+export interface AskOptions extends OwnSettings {
+  /** Where tokens are asked for. */
+  readonly token?: string | undefined;
+  readonly lookAgainMs?: number;
+}
+
+/** `host`: as it is given to listen. */
+export async function httpFindings({ host, port }: Place, options: AskOptions = {}): Promise<readonly Finding[]> {
+  if (port === 0) return [ok('HTTP takes any free port')];
+  const why = await whyNotFree(host, port);
+  if (why === undefined) return [ok(`HTTP port ${port} is free, no node answers there now`)];
+  const place = reachedAt(host, port);
+  const listener = await listenerAt(place);
+  if (listener.kind !== 'http') return [takenFinding(place, why, listener, HTTP, options)];
+  const { certificate, health } = listener;
+  const { certFile, token, lookAgainMs = LOOK_AGAIN_MS } = options;
+  const url = `${certificate === undefined ? 'http' : 'https'}://${authorityOf(place)}`;
+  const findings = [healthFinding(url, health), ...certificateFindings(place, certificate, certFile)];
+  // A token is for nobody else: who shows a certificate that is not known, or none where one should be, is not asked further.
+  const mayHear = (shown: Certificate): boolean => isOwn(shown, certFile);
+  if (certificate === undefined ? certFile !== undefined : !mayHear(certificate)) return findings;
+  const question: Question = { secure: certificate !== undefined, token, mayHear };
+  return [...findings, ...(await stageFindings(place, question, lookAgainMs))];
+}
+
+function healthFinding(url: string, { status, version, reasons = [], dependencies }: HealthSaid): Finding {
+  const which = version === undefined ? 'a node' : `a node (${version})`;
+  if (status === 'serving') return ok(`${which} answers on ${url}: serving`);
+  const why = reasons.length > 0 ? `: ${shortened(harmless(reasons.join('; ')), REASON_CHARACTERS_MAX)}` : '';
+  const message = `${which} answers on ${url}, and is not serving (${status})${why}`;
+  if (status === 'starting' || status === 'stopping') return warning(message, 'ask again in a moment');
+  const { nats } = dependencies ?? {};
+  if (nats?.status === 'down') return broken(message, `see that NATS runs at ${nats.url}`);
+  return broken(message, 'see the log of the node');
+}
+
+async function stageFindings(place: Place, question: Question, lookAgainMs: number): Promise<readonly Finding[]> {
+  const look = () => asked(place, '/status', question);
+  const first = await look();
+  if ('body' in first && (first.code === 401 || first.code === 403)) return [closedFinding(first.body)];
+  if (!('body' in first) || !isStatus(first.body)) return [];
+  const atMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+  const second = await look();
+  if (!('body' in second) || !isStatus(second.body)) return [];
+  return pipelineFindings(first.body, second.body, (performance.now() - atMs) / 1000);
+}
+
+/** To be told how the stages are takes a token, or a certificate, which the doctor has not. */
+function closedFinding(body: unknown): Finding {
+  const wantsCertificate =
+    typeof body === 'object' && body !== null && 'reason' in body && body.reason === 'CERTIFICATE_MISSING';
+  return wantsCertificate
+    ? warning(
+        'how the stages are is told only to who has a certificate (tlsClientCaFile)',
+        'ask for it: curl --cacert FILE --cert FILE --key FILE https://…/status',
+      )
+    : warning('how the stages are is told only to who has a token', 'set RIVULET_TOKEN to one, and ask again');
+}
+
+const isStatus = (body: unknown): body is StatusSaid =>
+  typeof body === 'object' && body !== null && 'stages' in body && Array.isArray(body.stages) && 'counters' in body;

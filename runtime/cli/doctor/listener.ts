@@ -1,0 +1,250 @@
+/** Doctor: who listens on a port. A node is known by its health, which it tells to everybody, whatever it is that listens where. */
+import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { create } from '@bufbuild/protobuf';
+import { ChannelCredentials, Client, type ServiceError, status as Code } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { authorityOf, type Place } from '../../../connectors/facade/authority.js';
+import { serviceDefinition } from '../../../connectors/grpc/server/service-definition.js';
+import { healthAnswer } from '../../../connectors/http/routes/health-report.js';
+import {
+  Health,
+  HealthCheckRequestSchema,
+  HealthCheckResponse_ServingStatus as Serving,
+} from '../../../proto/gen/grpc/health/v1/health_pb.js';
+import { EventService } from '../../../proto/gen/rivulet/v1/event_service_pb.js';
+import { asError } from '../../contract/errors.js';
+import { type Certificate, connectTls } from './tls.js';
+import { harmless, shortened } from '../terminal.js';
+
+const ANSWER_MS_MAX = 3_000;
+const BODY_CHARACTERS_MAX = 4 * 2 ** 20;
+const SAID_CHARACTERS_MAX = 120;
+
+/** Of GET /health, what is told here; a node of another version may say less, or other things beside its status. */
+const healthSaid = z.object({
+  status: healthAnswer.shape.status,
+  version: z.string().optional().catch(undefined),
+  reasons: z.array(z.string()).catch([]),
+  dependencies: z
+    .object({ nats: z.object({ status: z.string(), url: z.string() }) })
+    .optional()
+    .catch(undefined),
+});
+/** What may be a node that is newer than this doctor. */
+const someStatus = z.object({ status: z.string() });
+
+export type HealthSaid = z.output<typeof healthSaid>;
+export type ServingSaid = keyof typeof Serving;
+
+/** `certificate`: there is one with TLS. */
+export type Listener =
+  | { readonly kind: 'http'; readonly certificate: Certificate | undefined; readonly health: HealthSaid }
+  | {
+      readonly kind: 'grpc';
+      readonly certificate: Certificate | undefined;
+      readonly node: ServingSaid;
+      readonly events: ServingSaid;
+    }
+  | { readonly kind: 'nats' }
+  /** Nobody takes connections there. */
+  | { readonly kind: 'nobody'; readonly saw: string }
+  /** No node says this. */
+  | { readonly kind: 'other'; readonly saw: string }
+  /** May be a node, and may be something else. */
+  | { readonly kind: 'unknown'; readonly saw: string; readonly tls?: { readonly certificate?: Certificate } };
+
+export async function listenerAt(place: Place): Promise<Listener> {
+  const first = await firstWords(place);
+  if (first.kind === 'nobody') return first;
+  if (first.kind === 'silent') return { kind: 'unknown', saw: `it says nothing for ${ANSWER_MS_MAX / 1000} s` };
+  if (first.kind === 'closed')
+    return (await tlsAt(place)) ?? { kind: 'unknown', saw: 'it closes each connection without a word' };
+  const plain = await plainAt(place, first.words);
+  // To who speaks without TLS, what listens with TLS says something of TLS, or that the request was bad.
+  return plain ?? (await tlsAt(place)) ?? { kind: 'other', saw: `it says ${quoted(first.words.toString('latin1'))}` };
+}
+
+async function plainAt(place: Place, words: Buffer): Promise<Listener | undefined> {
+  switch (protocolOf(words)) {
+    case 'nats':
+      return { kind: 'nats' };
+    case 'http':
+      return (BAD_REQUEST.test(words.toString('latin1')) ? await tlsAt(place) : undefined) ?? httpAt(place, false);
+    case 'http2':
+      return grpcAt(place, undefined);
+    case 'tls':
+      return undefined;
+    case 'other':
+      return { kind: 'other', saw: `it says ${quoted(words.toString('latin1'))}` };
+  }
+}
+
+const BAD_REQUEST = /^HTTP\/\S+ 400/;
+
+/** Who listens with TLS; nothing when nobody does. */
+async function tlsAt(place: Place): Promise<Listener | undefined> {
+  const tls = await connectTls(place, ['h2', 'http/1.1'], ANSWER_MS_MAX);
+  if ('error' in tls) {
+    if (!tls.speaksTls) return undefined;
+    return { kind: 'unknown', saw: `it speaks TLS, and breaks off: ${tls.error}`, tls: {} };
+  }
+  tls.socket.destroy();
+  return tls.socket.alpnProtocol === 'h2' ? grpcAt(place, tls.certificate) : httpAt(place, true);
+}
+
+/** What is said to who asks for /health over HTTP/1.1: every protocol has its own way to begin, or to refuse. */
+function firstWords(place: Place): Promise<FirstWords> {
+  return new Promise((answer) => {
+    let words = Buffer.alloc(0);
+    let isConnected = false;
+    const socket: Socket = connect(place, () => {
+      isConnected = true;
+      socket.write(`GET /health HTTP/1.1\r\nhost: ${place.host}\r\nconnection: close\r\n\r\n`);
+    });
+    const end = (kind: 'closed' | 'silent', saw: string): void => {
+      if (!isConnected) answer({ kind: 'nobody', saw });
+      else answer(words.length > 0 ? { kind: 'words', words } : { kind });
+      socket.destroy();
+    };
+    socket.setTimeout(ANSWER_MS_MAX, () => end('silent', `no answer within ${ANSWER_MS_MAX / 1000} s`));
+    socket.on('error', (error) => end('closed', error.message));
+    socket.once('close', () => end('closed', 'it closes the connection'));
+    socket.on('data', (more) => {
+      words = Buffer.concat([words, more]);
+      if (words.length < FIRST_BYTES_MIN) return;
+      answer({ kind: 'words', words });
+      socket.destroy();
+    });
+  });
+}
+
+type FirstWords =
+  | { readonly kind: 'words'; readonly words: Buffer }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'nobody'; readonly saw: string };
+
+/** The longest beginning that tells a protocol: `HTTP/1.1 400`. */
+const FIRST_BYTES_MIN = 12;
+
+function protocolOf(words: Buffer): 'http' | 'http2' | 'nats' | 'tls' | 'other' {
+  const text = words.toString('latin1', 0, 5);
+  if (text === 'HTTP/') return 'http';
+  if (text === 'INFO ') return 'nats';
+  // An alert of TLS; SETTINGS of stream 0, with which HTTP/2 begins.
+  if (words[0] === 21 && words[1] === 3) return 'tls';
+  return words.length >= 9 && words[3] === 4 && words.readUInt32BE(5) === 0 ? 'http2' : 'other';
+}
+
+async function httpAt(place: Place, secure: boolean): Promise<Listener> {
+  const answer = await asked(place, '/health', { secure });
+  if ('error' in answer) return { kind: 'unknown', saw: `it speaks HTTP, and breaks off: ${answer.error}` };
+  const health = healthSaid.safeParse(answer.body);
+  if (health.success) return { kind: 'http', certificate: answer.certificate, health: health.data };
+  const other = someStatus.safeParse(answer.body);
+  const status = other.success ? ` and the status ${quoted(other.data.status)}` : '';
+  const saw = `it answers GET /health with ${answer.code}${status}`;
+  // Who asks for names, who is asked too often, a proxy before a node that is away: all but an answer of its own.
+  const refuses = [401, 403, 407, 408, 429].includes(answer.code) || answer.code >= 500;
+  const mayBe = refuses || other.success;
+  const tls = answer.certificate === undefined ? {} : { tls: { certificate: answer.certificate } };
+  return mayBe ? { kind: 'unknown', saw, ...tls } : { kind: 'other', saw: `${saw}, not as a node does` };
+}
+
+export interface Answer {
+  readonly code: number;
+  readonly body: unknown;
+  readonly certificate: Certificate | undefined;
+}
+
+export interface Question {
+  readonly secure: boolean;
+  readonly token?: string | undefined;
+  /** Whether who has this certificate may hear the question, with its token. */
+  readonly mayHear?: (certificate: Certificate) => boolean;
+}
+
+/** The certificate is looked at before anything is said. */
+export async function asked(
+  place: Place,
+  path: string,
+  { secure, token, mayHear = () => true }: Question,
+): Promise<Answer | { readonly error: string }> {
+  const tls = secure ? await connectTls(place, ['http/1.1'], ANSWER_MS_MAX) : undefined;
+  if (tls !== undefined && 'error' in tls) return { error: tls.error };
+  if (tls !== undefined && !mayHear(tls.certificate)) {
+    tls.socket.destroy();
+    return { error: 'it shows another certificate' };
+  }
+  const headers = { connection: 'close', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
+  // An agent would make a connection of its own.
+  const over = tls === undefined ? { agent: false as const } : { createConnection: () => tls.socket };
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+  return new Promise((resolve) => {
+    const fail = (error: unknown): void => resolve({ error: asError(error).message });
+    const asking = request({ ...place, path, headers, signal, ...over }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (more: string) => {
+        text += more;
+        if (text.length > BODY_CHARACTERS_MAX) response.destroy(new Error('its answer has no end'));
+      });
+      response.once('error', fail);
+      response.once('end', () =>
+        resolve({ code: response.statusCode!, body: parsed(text), certificate: tls?.certificate }),
+      );
+    });
+    asking.once('error', fail);
+    // Also of an answer that is no answer, as 101 is: nothing else is told then.
+    asking.once('close', () => fail(new Error('it closes the connection')));
+    asking.end();
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const CHECK = serviceDefinition(Health).check;
+
+async function grpcAt(place: Place, certificate: Certificate | undefined): Promise<Listener> {
+  // Only for its health, and without a token: whose certificate it is, is looked at apart.
+  const credentials =
+    certificate === undefined
+      ? ChannelCredentials.createInsecure()
+      : ChannelCredentials.createSsl(null, null, null, { rejectUnauthorized: false });
+  const client = new Client(authorityOf(place), credentials, {
+    'grpc.enable_http_proxy': 0,
+    // An address is no name that TLS knows.
+    ...(certificate === undefined ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
+  });
+  const health = (service: string): Promise<ServingSaid> =>
+    new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        ...([CHECK.path, CHECK.requestSerialize, CHECK.responseDeserialize] as const),
+        create(HealthCheckRequestSchema, { service }),
+        { deadline: Date.now() + ANSWER_MS_MAX },
+        (error, answer) => (error === null ? resolve(Serving[answer!.status] as ServingSaid) : reject(error)),
+      );
+    });
+  try {
+    const [node, events] = [await health(''), await health(EventService.typeName)];
+    return { kind: 'grpc', certificate, node, events };
+  } catch (error) {
+    const { code, details } = error as ServiceError;
+    // The words of OpenSSL, in which the one that matters is lost.
+    const saw = /alert certificate required|alert bad certificate/.test(details)
+      ? 'it speaks HTTP/2 with TLS, and wants a certificate of who calls'
+      : `it speaks HTTP/2, and a health check of gRPC ends with ${Code[code]}: ${quoted(details)}`;
+    if (code === Code.UNIMPLEMENTED || code === Code.NOT_FOUND) return { kind: 'other', saw };
+    return { kind: 'unknown', saw, ...(certificate === undefined ? {} : { tls: { certificate } }) };
+  } finally {
+    client.close();
+  }
+}
+
+const quoted = (text: string): string => `“${shortened(harmless(text.trim()), SAID_CHARACTERS_MAX)}”`;

@@ -1,0 +1,106 @@
+/** Doctor: the NATS that is configured, or that of the running node. Version, limits, cluster, who owns what; for the streams see doctor-streams. */
+import type { NatsConnection, ServerInfo } from '@nats-io/transport-node';
+import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
+import { versionWarning } from '../../../connectors/nats/provision/version.js';
+import type { Config } from '../../config/config.js';
+import { asError, RivuletError } from '../../contract/errors.js';
+import { SYNC_UNSEEN } from '../../node/nats.js';
+import { broken, type Check, type Finding, ok, warning } from './doctor.js';
+import { runningServer } from '../nats-link.js';
+import { DEAD_LETTER_BYTES } from '../../contract/streams.js';
+import { streamFindings } from './streams.js';
+import { type Deployed, deployed } from '../node/nodes.js';
+import { knobsOf, natsOptions } from '../node/node-options.js';
+import { grouped } from '../terminal.js';
+
+const MIB = 1024 * 1024;
+
+export function natsChecks(config: Config): Check[] {
+  const named = natsOptions(config);
+  const running = named === undefined ? runningServer(config.dataDir) : undefined;
+  const options = named ?? (running === undefined ? undefined : { url: running.url });
+  if (options === undefined) return [];
+  return [{ name: 'nats', run: () => nats(config, options) }];
+}
+
+async function nats(config: Config, options: NatsOptions): Promise<readonly Finding[]> {
+  let connection: NatsConnection;
+  try {
+    connection = await connectNats(options, 'rivulet-doctor');
+  } catch (error) {
+    const { message, cause } = asError(error);
+    if (error instanceof RivuletError && error.code === 'NATS_TOO_OLD') return [broken(message, error.hint!)];
+    return [
+      broken(`${message}: ${asError(cause).message}`, 'check natsUrl, the credentials, and that the server runs'),
+    ];
+  }
+  try {
+    const found = await deployed(config, connection).catch(() => undefined);
+    const processes = found === undefined ? undefined : new Set(found.nodes.map(({ process }) => process));
+    const streams = await streamFindings(config, connection, processes);
+    return [...server(config, connection, options.url), ...streams, ...units(config, found)];
+  } finally {
+    await connection.close();
+  }
+}
+
+function server(config: Config, { info }: NatsConnection, url: string): Finding[] {
+  const version = info?.version ?? 'unknown';
+  const lacks = versionWarning(url, version);
+  const payload = info?.max_payload ?? 0;
+  const { frameBytes } = knobsOf(config);
+  const wanted = Math.max(frameBytes, config.pipeline.messageBytesMax) + DEAD_LETTER_BYTES;
+  return [
+    ...clusterFindings(config, info, url),
+    lacks === undefined ? ok(`NATS at ${url}: nats-server ${version}`) : warning(lacks, 'upgrade the server'),
+    payload >= wanted
+      ? ok(`messages of up to ${(payload / MIB).toFixed(1)} MiB`)
+      : warning(
+          `the server takes messages of up to ${grouped(payload)} bytes only`,
+          `set its max_payload to ${grouped(wanted)} or more, or lower pipeline.messageBytesMax`,
+        ),
+  ];
+}
+
+/** Replicas need servers; `power` needs what only the servers know. */
+export function clusterFindings(
+  { replicas, durability, natsUrl }: Pick<Config, 'replicas' | 'durability' | 'natsUrl'>,
+  info: Pick<ServerInfo, 'cluster' | 'connect_urls'> | undefined,
+  url: string,
+): Finding[] {
+  const findings: Finding[] = [];
+  const servers = info?.cluster === undefined ? 1 : info.connect_urls?.length;
+  if (servers !== undefined && servers < replicas) {
+    const known = servers === 1 ? 'is a single server' : `are ${servers} servers`;
+    findings.push(
+      broken(
+        `replicas is ${replicas}, but NATS at ${url} ${known}`,
+        'lower replicas, or let more servers join the cluster',
+      ),
+    );
+  } else if (replicas === 1 && (servers ?? 2) > 1) {
+    findings.push(
+      warning('replicas is 1: each stream waits for the one server of the cluster that keeps it', 'set replicas to 3'),
+    );
+  }
+  if (durability === 'power' && natsUrl !== undefined) {
+    findings.push(warning(SYNC_UNSEEN, 'check the configuration of the servers; on their monitoring port: /varz'));
+  }
+  return findings;
+}
+
+/** Who owns what; what nobody owns is not worked off. */
+function units(config: Config, found: Deployed | undefined): Finding[] {
+  if (found === undefined) return [];
+  if (found.nodes.length === 0) return [warning('no node runs on this NATS', 'start one: rivulet start')];
+  const orphans = found.units.filter(({ owner }) => owner === undefined).map(({ unit }) => unit);
+  const count = `${found.nodes.length} ${found.nodes.length === 1 ? 'node' : 'nodes'}`;
+  return orphans.length === 0
+    ? [ok(`${count}, and each of the ${found.units.length} units has an owner`)]
+    : [
+        warning(
+          `${count}, and units without an owner: ${orphans.join(', ')}`,
+          `a node takes them within ${config.leaseSeconds} s; if not, see rivulet nodes, and the logs of the nodes`,
+        ),
+      ];
+}

@@ -1,0 +1,144 @@
+/** Doctor: the streams. Which are missing, how full they are, who reads them, and how far those who do are behind. */
+import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { mainTopology } from '../../../actors/topology.js';
+import { processOfReader } from '../../../connectors/nats/log/reader-name.js';
+import { explained, isMissing, withoutJetStream } from '../../../connectors/nats/log/stream-manager.js';
+import type { Config } from '../../config/config.js';
+import { asError } from '../../contract/errors.js';
+import { streamsOf } from '../../contract/streams.js';
+import { broken, type Finding, ok, warning } from './doctor.js';
+import { pipelineOptions } from '../node/node-options.js';
+import { duration, grouped } from '../terminal.js';
+
+const SKEW_MS_MAX = 2_000;
+/** Messages that wait before an instance counts as behind. */
+const LAG_MAX = 10_000;
+
+/** `processes`: of the nodes that are there; absent: not known. */
+export async function streamFindings(
+  config: Config,
+  connection: NatsConnection,
+  processes: ReadonlySet<string> | undefined,
+): Promise<Finding[]> {
+  let manager: JetStreamManager;
+  try {
+    manager = await jetstreamManager(connection);
+  } catch (error) {
+    const { message, hint } = withoutJetStream(error);
+    return [broken(`${message}: ${asError(error).message}`, hint!)];
+  }
+  const askedMs = Date.now();
+  const { missing, silent, present, skewMs } = await streams(config, manager, askedMs, processes);
+  if (present.length === 0 && silent.length === 0)
+    return [ok('JetStream is on; no node has run here yet (no streams)')];
+  const findings = [ok(`JetStream is on: ${present.length} streams`)];
+  if (missing.length > 0) {
+    findings.push(
+      warning(`streams that this configuration needs are not there: ${missing.join(', ')}`, 'rivulet start makes them'),
+    );
+  }
+  if (silent.length > 0) {
+    findings.push(
+      broken(
+        `streams without a leader: ${silent.join(', ')}`,
+        'start the NATS servers that keep them, or more of them',
+      ),
+    );
+  }
+  if (skewMs !== undefined && Math.abs(skewMs) > SKEW_MS_MAX) {
+    findings.push(
+      warning(
+        `the server's clock is ${duration(skewMs)} off this one's`,
+        'set both by NTP: windows and lateness follow the clock',
+      ),
+    );
+  }
+  return [...findings, ...present.map(lagOf), ...leftFindings(present)];
+}
+
+interface StreamState {
+  readonly name: string;
+  readonly messages: number;
+  readonly share: number;
+  /** Messages that the slowest of its readers has not been sent. */
+  readonly lag: number;
+  readonly readers: number;
+  /** Consumers that nobody reads any more. */
+  readonly left: number;
+  /** People read it at leisure; when it is full, the oldest go. */
+  readonly ledger: boolean;
+}
+
+async function streams(
+  config: Config,
+  manager: JetStreamManager,
+  askedMs: number,
+  processes: ReadonlySet<string> | undefined,
+): Promise<{
+  readonly missing: string[];
+  /** There, and nobody answers for them. */
+  readonly silent: string[];
+  readonly present: StreamState[];
+  readonly skewMs: number | undefined;
+}> {
+  const wanted = streamsOf(mainTopology(pipelineOptions(config)), { bytesMax: 0, replicas: config.replicas });
+  const present: StreamState[] = [];
+  const missing: string[] = [];
+  const silent: string[] = [];
+  let skewMs: number | undefined;
+  for (const { name, dropsOldest: ledger } of wanted) {
+    try {
+      const { state, config: stream, ts } = await manager.streams.info(name);
+      const said = typeof ts === 'string' ? Date.parse(ts) : NaN;
+      if (!Number.isNaN(said)) skewMs ??= said - (askedMs + Date.now()) / 2;
+      let [lag, readers, left] = [0, 0, 0];
+      for await (const consumer of manager.consumers.list(name)) {
+        if (!isRead(consumer, processes)) {
+          left++;
+          continue;
+        }
+        lag = Math.max(lag, consumer.num_pending);
+        readers++;
+      }
+      present.push({
+        name,
+        messages: state.messages,
+        share: stream.max_bytes > 0 ? state.bytes / stream.max_bytes : 0,
+        lag,
+        readers,
+        left,
+        ledger,
+      });
+    } catch (error) {
+      (isMissing(explained(error, name)) ? missing : silent).push(name);
+    }
+  }
+  return { missing, silent, present, skewMs };
+}
+
+/**
+ * The server keeps a consumer for minutes after its reader has died, and what is stored meanwhile waits for nobody. A reader that is full asks for
+ * nothing: it counts as long as its node is there. One that asks is there, also of a node that has not joined yet, of an earlier version, or of a
+ * command: the server forgets what was asked with the connection.
+ */
+const isRead = ({ name, num_waiting: asks }: ConsumerInfo, processes: ReadonlySet<string> | undefined): boolean =>
+  processes === undefined || asks > 0 || processes.has(processOfReader(name) ?? '');
+
+function leftFindings(streams: readonly StreamState[]): Finding[] {
+  const left = streams.reduce((sum, stream) => sum + stream.left, 0);
+  if (left === 0) return [];
+  const [readers, their] = left === 1 ? ['1 reader', 'it'] : [`${grouped(left)} readers`, 'them'];
+  return [
+    ok(
+      `${readers} of nodes or commands that are gone: harmless, and not counted above; NATS forgets ${their} after 5 min`,
+    ),
+  ];
+}
+
+function lagOf({ name, messages, share, lag, readers, ledger }: StreamState): Finding {
+  if (ledger) return ok(`${name}: ${grouped(messages)} messages are kept`);
+  const text = `${name}: ${grouped(messages)} messages, ${(share * 100).toFixed(0)} % full, ${readers} readers, ${grouped(lag)} waiting`;
+  if (lag > LAG_MAX) return warning(text, 'it falls behind: more --threads or --partitions, or fewer events');
+  return share > 0.9 ? warning(text, 'raise streamMegabytesMax, or find out which node does not read it') : ok(text);
+}

@@ -1,0 +1,48 @@
+/** `rivulet get`: recommendations for people. */
+import type { Recommendations } from '../../../connectors/grpc/client/client.js';
+import type { GetOptions } from '../commands/node.js';
+import { withNode } from '../node-link.js';
+import { harmless, instant, table } from '../terminal.js';
+
+export async function get(userId: string, options: GetOptions): Promise<void> {
+  const { number, category = '', excludeSeen = false, explain = false } = options;
+  const request = { userId, limit: number, category, excludeSeen, explain };
+  const answer = await withNode(options, (client) => client.getRecommendations(request));
+  process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
+}
+
+function asJson({ userId, items, asOfMs, model }: Recommendations): string {
+  const document = {
+    user_id: userId,
+    items: items.map(({ itemId, rank, score, category, type, reason, title, brand, price }) => ({
+      ...{ item_id: itemId, rank, score, category, type, reason, title, brand, price },
+    })),
+    as_of: asOfMs === undefined ? null : new Date(asOfMs).toISOString(),
+    model,
+  };
+  return JSON.stringify(document, undefined, 2);
+}
+
+function asText({ userId, items, asOfMs, model }: Recommendations, explain: boolean): string {
+  const head = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}`;
+  if (items.length === 0) {
+    return asOfMs === undefined
+      ? `${head}\n\nNothing yet: the node has not seen an event.`
+      : `${head}\n\nNothing: no item that is popular passes these filters.`;
+  }
+  const hasTitles = items.some(({ title }) => title !== undefined);
+  const rows = items.map(({ rank, itemId, score, category, type, title, reason }) => [
+    ...[String(rank), harmless(itemId), ...(hasTitles ? [harmless(title ?? '')] : []), score.toPrecision(4)],
+    ...[harmless(category ?? '–'), type, ...(explain ? [harmless(reason ?? '')] : [])],
+  ]);
+  const header = [
+    '#',
+    'ITEM',
+    ...(hasTitles ? ['TITLE'] : []),
+    'SCORE',
+    'CATEGORY',
+    'TYPE',
+    ...(explain ? ['WHY'] : []),
+  ];
+  return `${head}\n\n${table(header, rows, new Set([0, hasTitles ? 3 : 2]))}`;
+}

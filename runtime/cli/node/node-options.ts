@@ -1,0 +1,154 @@
+/** From configuration to what a node and a bounded job are built of. The last place where a key is read by its name. */
+import { EVENT_TYPES, type EventType, TRENDING_RANKINGS } from '../../../actors/model.js';
+import type { PipelineOptions } from '../../../actors/topology.js';
+import type { NatsOptions } from '../../../connectors/nats/connection/connect.js';
+import type { ActorKnobs } from '../../actor/actor.js';
+import type { Config } from '../../config/config.js';
+import type { NodeOptions } from '../../node/node.js';
+import { grpcOptions, httpOptions } from './facade-options.js';
+
+const MIB = 1024 * 1024;
+const SECOND_MS = 1000;
+const HOUR_MS = 3_600_000;
+
+const SNAPSHOT_BYTES_MAX = 64 * MIB;
+const SNAPSHOTS_PER_STREAM = 8;
+
+/** Knobs that no one has needed to turn: they change no output, and what they bound is small beside the streams. */
+const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs' | 'snapshotEveryBytes'> = {
+  inFlightMessages: 8,
+  inFlightBytes: 4 * MIB,
+  frameMessages: 2_000,
+  frameBytes: 512 * 1024,
+  frameEveryMs: 20,
+  trimEveryMs: 30_000,
+};
+
+export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
+  const nats = natsOptions(config);
+  return {
+    dataDir: config.dataDir,
+    ...(nats === undefined ? {} : { nats }),
+    ...(config.natsPort === undefined ? {} : { natsPort: config.natsPort }),
+    ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
+    pipeline: pipelineOptions(config),
+    threads: config.threads,
+    knobs: knobsOf(config),
+    tickEveryMs: config.tickEveryMilliseconds,
+    logLevel: config.logLevel,
+    durability: config.durability,
+    replicas: config.replicas,
+    leaseMs: config.leaseSeconds * SECOND_MS,
+    standbys: config.standbys,
+    copyEveryMs: config.copyEverySeconds * SECOND_MS,
+    streamBytesMax: streamBytesMax(config),
+    grpc: grpcOptions(config),
+    http: httpOptions(config),
+  };
+}
+
+export const knobsOf = (config: Config): ActorKnobs => ({
+  ...KNOBS,
+  snapshotEveryMs: config.snapshotEverySeconds * SECOND_MS,
+  // A small stream is full before it is time.
+  snapshotEveryBytes: Math.min(SNAPSHOT_BYTES_MAX, streamBytesMax(config) / SNAPSHOTS_PER_STREAM),
+});
+
+export const streamBytesMax = (config: Config): number => config.streamMegabytesMax * MIB;
+
+/** The live pipeline; the bounded one differs in what drives it, see `boundedPipeline`. */
+export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Config): PipelineOptions {
+  const { trigger, interest } = pipeline;
+  return {
+    partitions: { source: sourcePartitions, user: partitions, item: partitions },
+    parse: {
+      schema: pipeline.schema,
+      dedupeMax: pipeline.duplicateIdsMax,
+      messageBytesMax: pipeline.messageBytesMax,
+      futureMaxMs: pipeline.futureMaxHours * HOUR_MS,
+    },
+    trigger:
+      trigger.kind === 'frame' ? { kind: 'frame' } : { kind: 'interval', everyMs: wholeMs(trigger.everySeconds) },
+    watermarkDelayMs: wholeMs(pipeline.watermarkDelaySeconds),
+    idleAfterMs: wholeMs(pipeline.idleAfterSeconds),
+    window: {
+      kind: windowKind(pipeline.window),
+      allowedLatenessMs: wholeMs(pipeline.allowedLatenessSeconds),
+      output: pipeline.windowOutput,
+    },
+    interest:
+      interest.kind === 'epoch'
+        ? { kind: 'epoch' }
+        : { kind: 'decayed', halfLifeMs: interest.halfLifeHours * HOUR_MS, weights: interest.weights },
+    popularity: 'events',
+    listSize: pipeline.listSize,
+    trending: trendingOptions(pipeline.trending, partitions),
+    mode: 'live',
+  };
+}
+
+function trendingOptions(
+  { counts, viewWeight, clickWeight, rankings, halfLifeHours, itemsMax }: Config['pipeline']['trending'],
+  partitions: number,
+): PipelineOptions['trending'] {
+  const counted = (as: string): EventType[] => EVENT_TYPES.filter((type) => counts[type] === as);
+  return {
+    ...{ views: counted('view'), clicks: counted('click'), viewWeight, clickWeight },
+    rankings: TRENDING_RANKINGS.filter((ranking) => ranking === 'score' || rankings.includes(ranking)),
+    halfLifeMs: halfLifeHours * HOUR_MS,
+    itemsMax: Math.ceil(itemsMax / partitions),
+  };
+}
+
+const wholeMs = (seconds: number): number => Math.round(seconds * SECOND_MS);
+
+function windowKind({
+  kind,
+  sizeSeconds,
+  slideSeconds,
+  gapSeconds,
+}: Config['pipeline']['window']): PipelineOptions['window']['kind'] {
+  switch (kind) {
+    case 'tumbling':
+      return { kind, sizeMs: wholeMs(sizeSeconds) };
+    case 'hopping':
+      return { kind, sizeMs: wholeMs(sizeSeconds), slideMs: wholeMs(slideSeconds) };
+    case 'session':
+      return { kind, gapMs: wholeMs(gapSeconds) };
+  }
+}
+
+/** NATS servers that were named; `undefined`: an embedded one. */
+export function natsOptions(config: Config): NatsOptions | undefined {
+  if (config.natsUrl === undefined) return undefined;
+  const { url, ...inUrl } = withoutCredentials(config.natsUrl);
+  const settings: Record<string, string | undefined> = {
+    ...inUrl,
+    token: config.natsToken ?? inUrl.token,
+    user: config.natsUser ?? inUrl.user,
+    password: config.natsPassword ?? inUrl.password,
+    nkeyFile: config.natsNkeyFile,
+    credsFile: config.natsCredsFile,
+    tlsCaFile: config.natsTlsCaFile,
+    tlsCertFile: config.natsTlsCertFile,
+    tlsKeyFile: config.natsTlsKeyFile,
+  };
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return { url, ...(Object.fromEntries(given) as Omit<NatsOptions, 'url'>) };
+}
+
+/** `nats://user:password@host` and `nats://token@host`: taken out, so that no message that names the URL shows them. */
+function withoutCredentials(urls: string): { url: string; user?: string; password?: string; token?: string } {
+  let found: { user?: string; password?: string; token?: string } = {};
+  const url = urls
+    .split(',')
+    .map((one) =>
+      one.trim().replace(/^(\w+:\/\/)?([^@/]+)@/, (_, scheme: string | undefined, info: string) => {
+        const [user = '', ...password] = info.split(':').map(decodeURIComponent);
+        found = password.length === 0 ? { token: user } : { user, password: password.join(':') };
+        return scheme ?? '';
+      }),
+    )
+    .join(',');
+  return { url, ...found };
+}

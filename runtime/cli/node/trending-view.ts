@@ -1,0 +1,119 @@
+/** The trending list as text, as JSON, and as a page that marks what has moved. */
+import type { TrendingUpdate } from '../../../connectors/grpc/client/client.js';
+import type { PageLine } from '../screen.js';
+import { grouped, harmless, instant, table } from '../terminal.js';
+
+/** Which list it is, as it was asked for. */
+export interface Listing {
+  readonly window: '1h' | '24h';
+  readonly ranking: string;
+  readonly category: string | undefined;
+}
+
+/** A change is marked for so long. */
+const MARK_MS = 6_000;
+
+interface Passing {
+  readonly text: string;
+  readonly untilMs: number;
+}
+
+const NO_NEWS: Passing = { text: '', untilMs: -Infinity };
+
+/** The newest list, and what is to be said of it: marks of what has changed of late, and news of the connection. */
+export class Board {
+  latest: TrendingUpdate | undefined;
+  private readonly marks = new Map<string, Passing>();
+  private news = NO_NEWS;
+
+  take(update: TrendingUpdate, nowMs: number): void {
+    this.latest = update;
+    // The node is there again.
+    this.news = NO_NEWS;
+    const untilMs = nowMs + MARK_MS;
+    for (const itemId of update.left) this.marks.delete(itemId);
+    for (const itemId of update.entered) this.marks.set(itemId, { text: 'new', untilMs });
+    for (const { itemId, from, to } of update.moved) {
+      this.marks.set(itemId, { text: to < from ? `▲ ${from - to}` : `▼ ${to - from}`, untilMs });
+    }
+  }
+
+  /** Shown until the next try has had its time; when that fails, there is more to say. */
+  tell(text: string, nowMs: number, retryMs: number): void {
+    this.news = { text, untilMs: nowMs + retryMs + MARK_MS };
+  }
+
+  markOf(itemId: string, nowMs: number): string {
+    return textAt(this.marks.get(itemId), nowMs);
+  }
+
+  newsAt(nowMs: number): string {
+    return textAt(this.news, nowMs);
+  }
+}
+
+const textAt = (passing: Passing | undefined, nowMs: number): string =>
+  passing === undefined || passing.untilMs <= nowMs ? '' : passing.text;
+
+/** With `markOf`, a column that says what has moved. */
+export function textOf(listing: Listing, update: TrendingUpdate, markOf?: (itemId: string) => string): string {
+  const { items, asOfMs } = update;
+  const head = headOf(listing, update);
+  if (items.length === 0) {
+    const why =
+      asOfMs === undefined ? 'Nothing yet: the node has not seen an event.' : 'Nothing: no item is in this list.';
+    return `${head}\n\n${why}`;
+  }
+  const hasTitles = items.some(({ title }) => title !== undefined);
+  const rows = items.map(({ rank, itemId, title, category, score, views, clicks, velocity }) => [
+    ...[String(rank), ...(markOf ? [markOf(itemId)] : []), harmless(itemId)],
+    ...[...(hasTitles ? [harmless(title ?? '')] : []), harmless(category ?? '–')],
+    ...[decimal(score), grouped(views), grouped(clicks), `${velocity > 0 ? '+' : ''}${decimal(velocity)}`],
+  ]);
+  const header = ['#', ...(markOf ? ['MOVE'] : []), 'ITEM', ...(hasTitles ? ['TITLE'] : [])];
+  header.push('CATEGORY', 'SCORE', 'VIEWS', 'CLICKS', 'VELOCITY');
+  const first = header.indexOf('SCORE');
+  return `${head}\n\n${table(header, rows, new Set([0, first, first + 1, first + 2, first + 3]))}`;
+}
+
+/** The list with the marks of its own change, for what is appended and not redrawn. */
+export function changeOf(listing: Listing, update: TrendingUpdate): string {
+  const board = new Board();
+  board.take(update, 0);
+  return textOf(listing, update, (itemId) => board.markOf(itemId, 0));
+}
+
+export function pageOf(listing: Listing, board: Board, nowMs: number): PageLine[] {
+  if (board.latest === undefined) return [];
+  const text = textOf(listing, board.latest, (itemId) => board.markOf(itemId, nowMs));
+  return [...text.split('\n'), '', harmless(board.newsAt(nowMs)), 'Ctrl-C ends it.'].map((line) => ({ text: line }));
+}
+
+const decimal = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(2));
+
+function headOf({ window, ranking, category }: Listing, { window: span, asOfMs }: TrendingUpdate): string {
+  const of = category === undefined ? '' : ` in ${harmless(category)}`;
+  const head = `Trending${of}, ${window}, by ${ranking}   as of ${instant(asOfMs)}`;
+  return span === undefined ? head : `${head}\nwindow ${instant(span.startMs)} to ${instant(span.endMs)}`;
+}
+
+/** For programs. */
+export function listOf({ window, ranking, category }: Listing, update: TrendingUpdate): object {
+  const { revision, asOfMs, window: span, items } = update;
+  return {
+    ...{ window, ranking, category: category ?? null, revision, as_of: isoOf(asOfMs) },
+    ...{ window_start: isoOf(span?.startMs), window_end: isoOf(span?.endMs) },
+    items: items.map(({ itemId, rank, score, views, clicks, category: of, velocity, title, brand, price }) => ({
+      ...{ item_id: itemId, rank, score, views, clicks, category: of, velocity, title, brand, price },
+    })),
+  };
+}
+
+/** The whole list and what has changed in it, as one line of JSON. */
+export function lineOf(listing: Listing, update: TrendingUpdate): string {
+  const { entered, left } = update;
+  const moved = update.moved.map(({ itemId, from, to }) => ({ item_id: itemId, from, to }));
+  return JSON.stringify({ ...listOf(listing, update), entered, moved, left });
+}
+
+const isoOf = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());

@@ -1,0 +1,119 @@
+/**
+ * Publishes many messages, each acknowledged by JetStream, a bounded number of them on their way.
+ *
+ *   P1  at most `inFlightMax` messages are unacknowledged; `publish` waits for room, which is what holds its caller back
+ *   P2  what was surely not stored is sent again with backoff; what may or may not have been stored as well, and is counted: an event
+ *       without an event_id may then be there twice
+ *   P3  after GIVE_UP_MS without a single acknowledgement it fails with the last reason
+ */
+import { setMaxListeners } from 'node:events';
+import { asError, fatal, reactionOf, RivuletError } from '../../contract/errors.js';
+import type { Clock, Log } from '../../contract/ports.js';
+
+export interface PublishCounts {
+  readonly published: number;
+  /** What the server, or its size limit, did not take. */
+  readonly refused: number;
+  /** Sent again without knowing whether the first was stored. */
+  readonly uncertain: number;
+}
+
+export interface BoundedPublisherOptions {
+  readonly log: Pick<Log, 'publish' | 'payloadBytesMax'>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly inFlightMax?: number;
+  readonly onRefused?: (reason: string) => void;
+}
+
+const IN_FLIGHT_MAX = 512;
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 2_000;
+const GIVE_UP_MS = 60_000;
+
+export class BoundedPublisher {
+  private readonly inFlightMax: number;
+  private readonly tally = { published: 0, refused: 0, uncertain: 0 };
+  private inFlight = 0;
+  private ackedAtMs: number;
+  private failure: Error | undefined;
+  private wake: (() => void) | undefined;
+
+  constructor(private readonly options: BoundedPublisherOptions) {
+    this.inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX;
+    this.ackedAtMs = options.clock.nowMs();
+    // Each message that waits to be sent again listens.
+    setMaxListeners(0, options.signal);
+    options.signal.addEventListener('abort', () => this.wake?.(), { once: true });
+  }
+
+  get counts(): PublishCounts {
+    return { ...this.tally };
+  }
+
+  /** Resolves when it is on its way, not when it is stored. One call at a time. */
+  async publish(subject: string, data: Uint8Array): Promise<void> {
+    await this.until(() => this.inFlight < this.inFlightMax);
+    const { log } = this.options;
+    if (data.length > log.payloadBytesMax) {
+      this.refuse(`a message of ${data.length} bytes is above the server's limit of ${log.payloadBytesMax}`);
+      return;
+    }
+    if (this.inFlight++ === 0) this.ackedAtMs = this.options.clock.nowMs();
+    void this.deliver(subject, data).finally(() => {
+      this.inFlight--;
+      this.wake?.();
+    });
+  }
+
+  /** Resolves when nothing is on its way any more. */
+  async settled(): Promise<void> {
+    await this.until(() => this.inFlight === 0);
+  }
+
+  private async until(condition: () => boolean): Promise<void> {
+    for (;;) {
+      if (this.failure !== undefined) throw this.failure;
+      this.options.signal.throwIfAborted();
+      if (condition()) return;
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
+
+  /** Never rejects. */
+  private async deliver(subject: string, data: Uint8Array): Promise<void> {
+    const { log, clock, signal } = this.options;
+    for (let backoffMs = BACKOFF_FIRST_MS; !signal.aborted && this.failure === undefined;) {
+      try {
+        await log.publish(subject, data);
+        this.ackedAtMs = clock.nowMs();
+        this.tally.published++;
+        return;
+      } catch (thrown) {
+        const error = asError(thrown);
+        if (reactionOf(error) !== 'transient') {
+          this.refuse(error.message);
+          return;
+        }
+        if (error instanceof RivuletError && error.code === 'LOG_UNKNOWN') this.tally.uncertain++;
+        if (clock.nowMs() - this.ackedAtMs > GIVE_UP_MS) this.failure = gaveUp(error);
+        await clock.sleep(backoffMs, signal);
+        backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
+      }
+    }
+  }
+
+  private refuse(reason: string): void {
+    this.tally.refused++;
+    this.options.onRefused?.(reason);
+  }
+}
+
+const gaveUp = (cause: Error): Error =>
+  fatal('PUBLISH_STALLED', `nothing was acknowledged for ${GIVE_UP_MS / 1000} s`, {
+    cause,
+    hint:
+      cause instanceof RivuletError && cause.code === 'LOG_FULL'
+        ? 'the stream is full: is a node running that takes events out of it?'
+        : 'is NATS up, and has a node run on it at least once (it makes the streams)?',
+  });

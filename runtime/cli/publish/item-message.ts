@@ -1,0 +1,69 @@
+/**
+ * A record of a catalogue file as the message that a publisher would send: JSON on rivulet.items.<item>.
+ *
+ * Of a list of categories (`Action|Comedy`, as MovieLens has its genres) the first is the item's: an item has one.
+ * What has no id that can be recognised goes to rivulet.items.unknown as it is, so that the dead-letter queue explains it.
+ */
+import { ITEM_FIELDS, ITEM_NAMES } from '../../../actors/formats/item-fields.js';
+import type { FileRecord } from '../../../connectors/csv/read-records.js';
+import { utf8 } from '../../frames/bytes.js';
+import { itemSubject } from '../../node/publisher.js';
+import { csvNumber } from './csv-number.js';
+import type { EventMessage } from './event-message.js';
+
+export const UNKNOWN_ITEM_SUBJECT = 'rivulet.items.unknown';
+
+const NUMERIC = new Set<string>(ITEM_FIELDS.price);
+const FLAGS = new Set<string>(ITEM_FIELDS.deleted);
+const FLAG = /^(true|false)$/i;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export function itemMessage(file: FileRecord, format: 'csv' | 'jsonl'): EventMessage {
+  if (file.problem !== undefined) return unknown(utf8(file.text));
+  const { record } = file;
+  if (typeof record !== 'object' || record === null || Array.isArray(record))
+    return unknown(utf8(JSON.stringify(record)));
+  const fields = withOneCategory(
+    format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields),
+  );
+  const data = utf8(JSON.stringify(fields));
+  const id = ITEM_FIELDS.item_id.map((name) => fields[name]).find((value) => value !== undefined && value !== '');
+  if (typeof id !== 'string' && typeof id !== 'number') return unknown(data);
+  return { subject: itemSubject(String(id)), data, timeMs: undefined };
+}
+
+/** Why a record is no item, as far as can be told: the wrong file would take from the catalogue what it knows of its items. */
+export function itemProblem({ record }: FileRecord): string | undefined {
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) return undefined;
+  if ('event_type' in record) return 'it is an event, not an item: publish events with --file';
+  if (Object.keys(record).some((name) => (ITEM_NAMES.get(name)?.[0] ?? 'item_id') !== 'item_id')) return undefined;
+  return 'it says nothing of an item: it has none of title, category, brand, price (or a name that means one of them) and deleted';
+}
+
+const unknown = (data: Uint8Array): EventMessage => ({ subject: UNKNOWN_ITEM_SUBJECT, data, timeMs: undefined });
+
+/** Absent where empty. What should be a number, or true or false, and is not stays text, and is refused with its name. */
+function fromCsv(row: Readonly<Record<string, string>>): Fields {
+  const fields: Record<string, unknown> = {};
+  for (const [name, text] of Object.entries(row)) {
+    if (text === '') continue;
+    if (NUMERIC.has(name)) {
+      const number = csvNumber(text);
+      if (number !== undefined) fields[name] = number;
+    } else fields[name] = FLAGS.has(name) && FLAG.test(text) ? text.toLowerCase() === 'true' : text;
+  }
+  return fields;
+}
+
+/** What is no text, and no list of texts, stays, and is refused with its name. */
+function withOneCategory(fields: Fields): Fields {
+  const mended: Record<string, unknown> = {};
+  for (const name of ITEM_FIELDS.category) {
+    const value = fields[name];
+    const list: readonly unknown[] = typeof value === 'string' ? value.split('|') : Array.isArray(value) ? value : [];
+    if (list.length < 2 || !list.every((one) => typeof one === 'string')) continue;
+    mended[name] = list.map((one) => one.trim()).find((one) => one !== '') ?? '';
+  }
+  return { ...fields, ...mended };
+}

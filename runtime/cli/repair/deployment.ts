@@ -1,0 +1,53 @@
+/** What a deployment is by its data directory, by NATS and by the configuration, as `start` compares them; and whether a node may start on it at all. */
+import { isDeepStrictEqual } from 'node:util';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { PipelineOptions } from '../../../actors/topology.js';
+import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
+import type { LoadedConfig } from '../../config/config.js';
+import { BUCKETS } from '../../node/buckets.js';
+import { deploymentIn, mustBeOneDeployment, mustBeSame, sharedDeployment } from '../../node/deployment.js';
+import { RESTORING_STREAM, restoreUnfinished } from '../../contract/streams.js';
+import { openBucket } from '../buckets.js';
+import { deployedConfig } from '../state/deployed-config.js';
+import { pipelineOptions } from '../node/node-options.js';
+import type { StorePlan } from './plan.js';
+import { brokenOff, type Journal, toBeCompleted } from '../repartition/journal.js';
+
+const CONFIGURED = ['flag', 'environment', 'file'];
+
+export interface FoundDeployment {
+  readonly archive: StreamArchive;
+  /** Of a repartition that is not completed from here. */
+  readonly mark: Journal | undefined;
+  /** That of the nodes on this NATS; where there is none, that of the data directory. */
+  readonly pipeline: PipelineOptions;
+  /** The data directory says something else. */
+  readonly plans: readonly StorePlan[];
+}
+
+/** Fatal RESTORE_UNFINISHED; REPARTITION_UNFINISHED where one can be completed here, unless all is given up; PARTITIONS_CHANGED, PIPELINE_CHANGED. */
+export async function foundDeployment(
+  loaded: LoadedConfig,
+  connection: NatsConnection,
+  isAnew: boolean,
+): Promise<FoundDeployment> {
+  const { dataDir } = loaded.config;
+  const archive = await StreamArchive.open(connection);
+  if ((await archive.find(RESTORING_STREAM)) !== undefined) throw restoreUnfinished();
+  const { journal, mark } = await brokenOff(dataDir, archive);
+  if (journal !== undefined && !isAnew) throw toBeCompleted(journal);
+  const table = await openBucket(archive, connection, BUCKETS.deployment);
+  const ours = deploymentIn(dataDir);
+  const shared = table === undefined ? undefined : await sharedDeployment(table.entries);
+  const found = shared ?? ours;
+  const isOther = ours !== undefined && !isDeepStrictEqual(ours.partitions, found?.partitions);
+  mustBeOneDeployment(dataDir, isOther ? { ...ours, partitions: found!.partitions } : ours, shared);
+  // In the middle of a repartition the configuration is of before or after it.
+  const config = deployedConfig(loaded, found?.partitions, mark === undefined ? CONFIGURED : []);
+  const pipeline = pipelineOptions(config);
+  if (found !== undefined) mustBeSame(shared === undefined ? dataDir : 'the deployment', found, pipeline);
+  const says = [ours, shared].map((one) => JSON.stringify(one?.partitions));
+  const problems = [`it says partitions ${says[0]}, the deployment on this NATS has ${says[1]}`];
+  const plan: StorePlan = { store: 'deployment.json', problems, remedy: 'deployment', because: [], gone: [] };
+  return { archive, mark, pipeline, plans: isOther ? [plan] : [] };
+}

@@ -1,0 +1,227 @@
+/** `rivulet repair`: state and log that do not fit together, or damaged state, made good as far as that can be. */
+import { existsSync } from 'node:fs';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { mainTopology } from '../../../actors/topology.js';
+import { connectNats } from '../../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../../connectors/nats/log/log.js';
+import type { Config, LoadedConfig } from '../../config/config.js';
+import { fatal } from '../../contract/errors.js';
+import { noteGone } from '../../actor/quarantine.js';
+import { deploymentIn, writeDeployment } from '../../node/deployment.js';
+import { openNats } from '../../node/nats.js';
+import type { Log } from '../../contract/ports.js';
+import { REPARTITIONING_STREAM } from '../../contract/streams.js';
+import type { RepairOptions } from '../commands/state.js';
+import { EXIT } from '../exit.js';
+import { type ForeignMessage, foreignMessages, removerOn } from '../foreign-messages.js';
+import { natsOptions } from '../node/node-options.js';
+import { foundDeployment } from './deployment.js';
+import { type Gone, planRepair, type Remedy, setAside, setDirectoryAside, type StorePlan } from './plan.js';
+import { type Journal, workDirectory } from '../repartition/journal.js';
+import { settingsOf } from '../settings.js';
+import { spanText } from '../../log-integrity/gaps.js';
+import { NODE_STORE, storeDirectory } from '../state/stores.js';
+import { type EventsLeft, eventsLeft, mustBeAlone, startAnew } from './start-anew.js';
+import { dropCopies, openStoredCopies } from '../backup/stored-copies.js';
+import { grouped, harmless } from '../terminal.js';
+
+interface Outcome {
+  /** Of users and items. */
+  readonly partitions: number;
+  /** One that was broken off, on another data directory unless everything is computed anew. */
+  readonly repartition: Journal | undefined;
+  readonly foreign: readonly ForeignMessage[];
+  readonly stores: readonly StorePlan[];
+  /** How many of them are there. */
+  readonly present: number;
+  readonly anew: EventsLeft | undefined;
+  readonly setAside: readonly string[];
+  readonly done: boolean;
+}
+
+export async function repair(options: RepairOptions): Promise<number> {
+  const loaded = settingsOf(options);
+  const { config } = loaded;
+  const { yes = false, startAnew: anew = false, json = false } = options;
+  if (deploymentIn(config.dataDir) === undefined && natsOptions(config) === undefined) {
+    throw fatal('DATA_DIR_EMPTY', `no node has run in ${config.dataDir}`, {
+      hint: 'name the data directory of a node with --data-dir, and its NATS with --nats-url if it had one',
+    });
+  }
+  const outcome = await withNats(config, (connection, log) => repaired(loaded, connection, log, { yes, anew }));
+  const text = json ? JSON.stringify(asJson(outcome), undefined, 2) : asText(outcome, anew);
+  process.stdout.write(`${text}\n`);
+  const { foreign, stores, repartition } = outcome;
+  const isWrong =
+    anew || repartition !== undefined || foreign.length > 0 || stores.some(({ remedy }) => remedy !== 'nothing');
+  return !isWrong || outcome.done ? EXIT.ok : EXIT.failed;
+}
+
+async function repaired(
+  loaded: LoadedConfig,
+  connection: NatsConnection,
+  log: Log,
+  { yes, anew }: { readonly yes: boolean; readonly anew: boolean },
+): Promise<Outcome> {
+  const { dataDir } = loaded.config;
+  const { archive, pipeline, plans, mark } = await foundDeployment(loaded, connection, anew);
+  const topology = mainTopology(pipeline);
+  const base = { partitions: pipeline.partitions.user, repartition: mark, anew: undefined, setAside: [], present: 0 };
+  if (isHalf(mark) && !anew) return { ...base, foreign: [], stores: [], done: false };
+  const copies = await openStoredCopies(connection);
+  const foreign = await foreignMessages(log, topology, yes ? await removerOn(connection) : undefined);
+  if (foreign.length > 0 && !yes) return { ...base, foreign, stores: [], done: false };
+  const stores = [...plans, ...(await planRepair(dataDir, topology, log, copies))];
+  const present = stores.filter(({ store }) => existsSync(storeDirectory(dataDir, store))).length;
+  const left = anew ? await eventsLeft(topology, connection) : undefined;
+  const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
+  const possible = anew || !wrong.some(({ remedy }) => remedy === 'lost');
+  if (!yes || !possible) return { ...base, foreign, stores, present, anew: left, done: false };
+  const replayed = wrong.filter(({ remedy }) => remedy === 'replay').map(({ store }) => store);
+  // State without its streams is refused, and this command tried again; streams without their state might be taken for whole.
+  if (anew) await startAnew(topology, connection, log);
+  else if (copies !== undefined && replayed.length > 0) {
+    await mustBeAlone(connection);
+    await dropCopies(copies, replayed);
+  }
+  for (const { stage: id, partition, missing } of anew ? [] : wrong.flatMap(({ gone }) => gone)) {
+    await noteGone({ log, stage: { id }, partition }, missing);
+  }
+  const now = new Date();
+  const unusable = anew
+    ? stores.filter(({ store, remedy }) => store !== NODE_STORE || remedy !== 'nothing')
+    : wrong.filter(({ remedy }) => remedy !== 'skip');
+  const kept = unusable.flatMap(({ store }) => setAside(dataDir, store, now) ?? []);
+  if (plans.length > 0) writeDeployment(dataDir, pipeline);
+  if (anew && existsSync(workDirectory(dataDir))) kept.push(setDirectoryAside(workDirectory(dataDir), now)!);
+  // Until now no node starts.
+  if (mark !== undefined) await archive.delete(REPARTITIONING_STREAM);
+  return { ...base, foreign, stores, present, anew: left, setAside: kept, done: true };
+}
+
+/** What is known is on the data directory of the repartition alone (J3). */
+const isHalf = (mark: Journal | undefined): boolean => mark?.step === 'streams' || mark?.step === 'swap';
+
+async function withNats<T>(config: Config, work: (connection: NatsConnection, log: Log) => Promise<T>): Promise<T> {
+  const named = natsOptions(config);
+  const nats = await openNats({
+    ...(named === undefined ? {} : { nats: named }),
+    dataDir: config.dataDir,
+    ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
+    natsPort: 'any',
+    durability: config.durability,
+    onProgress: (message) => process.stderr.write(`${message}\n`),
+    onFatal: () => undefined,
+  });
+  try {
+    const connection = await connectNats(nats.options, 'rivulet-repair');
+    const log = await openNatsLog(connection);
+    try {
+      return await work(connection, log);
+    } finally {
+      await log.close();
+    }
+  } finally {
+    await nats.stop();
+  }
+}
+
+const asJson = ({ repartition, foreign, stores, anew, setAside: kept, done }: Outcome): object => ({
+  ...(repartition === undefined ? {} : { repartition }),
+  foreign,
+  stores,
+  ...(anew === undefined ? {} : { start_anew: { messages: anew.messages, from: anew.firstAt, to: anew.lastAt } }),
+  set_aside: kept,
+  done,
+});
+
+const REMEDIES: Readonly<Record<Remedy, string>> = {
+  nothing: '',
+  copies: 'can be made good: the node takes the copy that NATS holds, and replays the rest',
+  skip: 'can be made good: the node goes on behind what is missing, which is recorded as gone for good',
+  identity: 'can be made good: the node gets another identity, which is all that was there',
+  deployment: 'can be made good: it is written as NATS has it',
+  replay: 'can be made good: its mailboxes are whole, the node reads them from the beginning',
+  lost: 'cannot be made good from the log',
+};
+
+function asText(outcome: Outcome, isAnew: boolean): string {
+  const { partitions, repartition, foreign, stores, present, anew, setAside: kept, done } = outcome;
+  const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
+  const isLost = (isHalf(repartition) && !isAnew) || wrong.some(({ remedy }) => remedy === 'lost');
+  const lines = [...repartitionText(outcome, isAnew), ...foreignText(foreign, stores.length > 0)];
+  for (const { store, problems, remedy, because, gone } of wrong) {
+    lines.push(`${store}`, ...problems.map((problem) => `  ${harmless(problem)}`), `  ${REMEDIES[remedy]}`);
+    lines.push(...because.map((why) => `    ${harmless(why)}`));
+    if (!isAnew && remedy !== 'lost') lines.push(...gone.map(goneText));
+  }
+  if (wrong.length > 0) lines.push('');
+  if (anew !== undefined) lines.push(...anewText(anew, done));
+  else if (isLost) lines.push(LOST);
+  if (wrong.length === 0 && !isAnew && foreign.length === 0 && repartition === undefined) {
+    const absent = stores.length - present;
+    const rest = absent === 0 ? '' : `; ${absent} are not there, the node makes them from the copies and the log`;
+    lines.push(`Nothing to repair: ${present} stores are sound and fit the log${rest}.`);
+    lines.push(`The node starts with --partitions ${partitions}.`);
+  } else if (done) {
+    lines.push(...kept.map((path) => `set aside: ${path}`));
+    const rest = kept.length === 0 ? '.' : '; delete what was set aside when you are content.';
+    lines.push(`Done. Start the node with --partitions ${partitions}${rest}`);
+  } else if (isAnew && foreign.length === 0) {
+    lines.push('Nothing was changed. Do it with: rivulet repair --start-anew --yes');
+  } else if (!isLost) lines.push('Nothing was changed. Do it with: rivulet repair --yes');
+  return lines.join('\n');
+}
+
+function repartitionText({ repartition, done }: Outcome, isAnew: boolean): string[] {
+  if (repartition === undefined) return [];
+  const { from, to, step } = repartition;
+  if (done) {
+    const end = step === 'copies' && !isAnew ? 'done' : 'given up';
+    return [`The repartition from ${from} to ${to} partitions is ${end}.`, ''];
+  }
+  const complete = `rivulet repartition --partitions ${to} --yes`;
+  const known = isHalf(repartition)
+    ? 'If that is lost, so is what was known: the streams were made anew, and no copies of it are in NATS yet.'
+    : `If that is lost: it is ${step === 'state' ? 'given up, nothing was changed in NATS yet' : 'done but for copies of the state'}.`;
+  return [
+    `A repartition from ${from} to ${to} partitions is under way on this NATS, or was broken off.`,
+    `  Where its data directory is there, complete it, on that one: ${complete}`,
+    ...(isAnew ? [] : [`  ${known}`]),
+    '',
+  ];
+}
+
+function foreignText(foreign: readonly ForeignMessage[], isRemoved: boolean): string[] {
+  if (foreign.length === 0) return [];
+  const goes = isRemoved
+    ? 'removed'
+    : 'to be removed, with others like them before these; what else there may be is seen then';
+  return [
+    ...foreign.map(({ stream, subject, sequence }) => `message ${sequence} of ${stream}, on ${harmless(subject)}`),
+    `  not written by rivulet: ${goes}. Let nobody else publish below rivulet., but for rivulet.events.> and rivulet.items.>`,
+    '',
+  ];
+}
+
+function goneText({ missing }: Gone): string {
+  const count = missing.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  const what = count === 1 ? '1 message' : `${grouped(count)} messages`;
+  return `  lost: ${spanText(missing)}, so at most ${what} of publishers, each of one event unless it was an array or lines`;
+}
+
+const LOST = `What these stores knew is neither in the log any more nor in a copy that fits it. Nothing was changed.
+  Is it the right NATS, and the right --data-dir? If not, correct that first.
+  With a backup: restore data directory and NATS of the same moment, and start.
+  Without: rivulet repair --start-anew forgets what is known, and computes all anew from the events that NATS still has.`;
+
+function anewText({ messages, firstAt, lastAt }: EventsLeft, done: boolean): string[] {
+  const span = firstAt === undefined || messages === 0 ? '' : `, stored from ${firstAt} to ${lastAt ?? firstAt}`;
+  const [goes, counts] = done ? ['was', 'are'] : ['would be', 'would be'];
+  return [
+    `What comes back: ${grouped(messages)} messages of publishers are still in NATS${span}. They ${counts} counted anew.`,
+    `What is lost: all that was learnt from events before those; the interests, lists and popularity made of them; late rows; what was seen`,
+    `of event ids, so that an event that is sent again counts again. State ${goes} set aside; the streams between stages and the copies of state ${goes} deleted.`,
+    '',
+  ];
+}

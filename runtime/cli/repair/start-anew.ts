@@ -1,0 +1,124 @@
+/**
+ * Everything anew from the events that NATS still has: the streams between stages go, and all that is said in them; so do the copies of state, and
+ * which messages were given up, since they get another try. What is missing of the events by now is known to be gone. The deployment that all nodes share stays what it is.
+ *
+ * What stays is the mailbox of parse, which holds the events, and what parse has said to the dead letters: its inputs keep their numbers, so that no
+ * dead letter is said twice. Where they do not, since that mailbox is another one, its dead letters stay and answer nothing any more. The clock's
+ * messages go: those before them were trimmed, which would be taken for a gap.
+ */
+import { fromBinary } from '@bufbuild/protobuf';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
+import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { noteGone } from '../../actor/quarantine.js';
+import { nodesIn } from '../../cluster/entries.js';
+import { fatal } from '../../contract/errors.js';
+import { DEAD_LETTER, mailboxOf, POISON, PUBLISHERS, streamOf, type Topology } from '../../contract/graph.js';
+import { BUCKETS } from '../../node/buckets.js';
+import type { Log } from '../../contract/ports.js';
+import { destinationsOf } from '../../actor/router.js';
+import { readsEvents } from '../../contract/streams.js';
+import { tagOf } from '../../tag.js';
+import { openNodes } from '../buckets.js';
+import { infoOf } from './log-fit.js';
+import { endLine } from '../repartition/streams.js';
+
+/** Streams that are no mailbox: they are made anew when they are wanted. */
+const BESIDE = [`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];
+
+export interface EventsLeft {
+  /** Messages in the mailboxes of parse. */
+  readonly messages: number;
+  readonly firstAt: string | undefined;
+  readonly lastAt: string | undefined;
+}
+
+const entryStages = (topology: Topology): string[] =>
+  topology.stages
+    .map(({ id }) => id)
+    .filter((id) => topology.upstreams(id).some((upstream) => PUBLISHERS.has(upstream.id)));
+
+const allStreams = (topology: Topology): string[] => [...topology.stages, ...topology.topics].map(({ id }) => id);
+
+export async function eventsLeft(topology: Topology, connection: NatsConnection): Promise<EventsLeft> {
+  const manager = await jetstreamManager(connection);
+  let messages = 0;
+  let [firstAt, lastAt]: (string | undefined)[] = [];
+  const present = await streamsOn(manager);
+  for (const id of entryStages(topology).filter((one) => readsEvents(topology, one))) {
+    if (!present.has(streamOf(id))) continue;
+    const { state } = await manager.streams.info(streamOf(id), { subjects_filter: '>' });
+    for (const [subject, count] of Object.entries(state.subjects ?? {})) if (!isClock(id, subject)) messages += count;
+    if (state.messages > 0) [firstAt, lastAt] = [String(state.first_ts), String(state.last_ts)];
+  }
+  return { messages, firstAt, lastAt };
+}
+
+const isClock = (id: string, subject: string): boolean =>
+  new RegExp(`^rivulet\\.${id}\\.\\d+\\.clock\\.`).test(subject);
+
+/** Throws Fatal NATS_IN_USE when a node is live. */
+export async function startAnew(topology: Topology, connection: NatsConnection, log: Log): Promise<void> {
+  await mustBeAlone(connection);
+  const manager = await jetstreamManager(connection);
+  const present = await streamsOn(manager);
+  const ids = allStreams(topology).filter((id) => present.has(streamOf(id)));
+  const entries = new Set(entryStages(topology));
+  for (const id of ids) {
+    const stream = streamOf(id);
+    if (entries.has(id)) {
+      for (let p = 0; p < topology.count(id); p++) {
+        await manager.streams.purge(stream, { filter: mailboxOf(id, p).replace('>', 'clock.*') });
+      }
+    } else if (id === DEAD_LETTER) {
+      for (const { id: writer } of topology.stages) {
+        if (!entries.has(writer)) await manager.streams.purge(stream, { filter: `rivulet.${id}.*.${writer}.*` });
+      }
+    } else await manager.streams.delete(stream);
+  }
+  if (present.has(streamOf(DEAD_LETTER))) for (const id of entries) await endStaleLines(id, topology, manager, log);
+  for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
+  if (!present.has(streamOf(POISON))) return;
+  await manager.streams.purge(streamOf(POISON));
+  for (const id of ids.filter((one) => entries.has(one))) {
+    const { lastSequence } = await log.info(streamOf(id));
+    for (let partition = 0; lastSequence > 0 && partition < topology.count(id); partition++) {
+      await noteGone({ log, stage: { id }, partition }, [[1, lastSequence]]);
+    }
+  }
+}
+
+/** Dead letters that answer messages of a stream that is gone, or other than those that have their numbers now. */
+async function endStaleLines(id: string, topology: Topology, manager: JetStreamManager, log: Log): Promise<void> {
+  const stream = streamOf(id);
+  const { lastSequence = 0, origins = [] } = (await infoOf(log, stream)) ?? {};
+  const beganMs = lastSequence === 0 ? Infinity : Date.parse((await manager.streams.info(stream)).created);
+  for (let p = 0; p < topology.count(id); p++) {
+    for (const { to, subject } of destinationsOf(topology, id, p)) {
+      if (to !== DEAD_LETTER) continue;
+      const last = await log.last(streamOf(to), subject);
+      if (last === undefined) continue;
+      const { sequence } = tagOf(fromBinary(EnvelopeSchema, last.data));
+      // A stream that was restored is younger than what it holds.
+      const isOurs = last.storedAtMs >= beganMs || origins.some(({ upTo }) => upTo >= sequence);
+      if (sequence > lastSequence || !isOurs) await endLine(log, streamOf(to), subject);
+    }
+  }
+}
+
+/** Of all nodes, those on other machines as well. */
+export async function mustBeAlone(connection: NatsConnection): Promise<void> {
+  const table = await openNodes(await StreamArchive.open(connection), connection);
+  const live = table === undefined ? [] : nodesIn(await table.nodes.entries());
+  if (live.length === 0) return;
+  throw fatal('NATS_IN_USE', `nodes run on this NATS: ${live.map(({ id, name }) => `${id} (${name})`).join(', ')}`, {
+    hint: 'stop them, then try again; one that was killed is forgotten within seconds',
+  });
+}
+
+async function streamsOn(manager: JetStreamManager): Promise<Set<string>> {
+  const names = new Set<string>();
+  for await (const name of manager.streams.names()) names.add(name);
+  return names;
+}

@@ -1,0 +1,292 @@
+/**
+ * `rivulet repartition`: another number of partitions of users and items, on nodes that are stopped.
+ *
+ *   state    what is under way is taken in, the state of all partitions told apart anew beside the old one. Until here nothing has changed for the nodes
+ *   streams  the streams between stages begin anew, old copies go, the deployment has the new number
+ *   swap     the new stores take the place of the old ones
+ *   copies   all state is copied to NATS, where other nodes find it
+ *
+ * Each step may be broken off at any point and is then done again, by the same command: a journal in the data directory says which one it is, and a mark in NATS,
+ * with which no node starts (repartition-journal.ts).
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import type { NatsConnection } from '@nats-io/transport-node';
+import pino from 'pino';
+import { mainTopology } from '../../../actors/topology.js';
+import { connectNats } from '../../../connectors/nats/connection/connect.js';
+import { entriesOfBucket } from '../../../connectors/nats/key-value.js';
+import { openNatsLog } from '../../../connectors/nats/log/log.js';
+import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
+import { systemClock } from '../../contract/clock.js';
+import { nodesIn } from '../../cluster/entries.js';
+import { fatal } from '../../contract/errors.js';
+import { claimIdentity } from '../../node/cluster.js';
+import { BUCKETS, openCopies, openDeployment } from '../../node/buckets.js';
+import {
+  deploymentIn,
+  mustBeOneDeployment,
+  mustBeSame,
+  sharedDeployment,
+  writeDeployment,
+  writeSharedDeployment,
+} from '../../node/deployment.js';
+import { openNats } from '../../node/nats.js';
+import { allUnits } from '../../node/shards.js';
+import { openUnitStore } from '../../node/stores.js';
+import type { Topology } from '../../contract/graph.js';
+import type { Log } from '../../contract/ports.js';
+import { mustFitLog } from '../../log-integrity/preflight.js';
+import { lawlessCells } from '../../jobs/repartition.js';
+import { REPARTITIONING_STREAM, type StreamLimits } from '../../contract/streams.js';
+import { loopTurns } from '../../shards/scheduler.js';
+import type { NodeOptions } from '../../node/node.js';
+import { drain } from './drain.js';
+import { dropAllCopies, makeCopies } from './copies.js';
+import {
+  brokenOff,
+  type Journal,
+  markOn,
+  type Step,
+  toBeCompleted,
+  workDirectory,
+  writeJournal,
+  writeMark,
+} from './journal.js';
+import { type Change, closeToOthers, forgetSaid, makeStores, swapStores, writeHeads } from './state.js';
+import { addMissingStreams, streamsAnew } from './streams.js';
+
+type Numbers = Omit<Journal, 'step'>;
+
+export interface RepartitionRequest {
+  /** With the number of partitions that is wanted. */
+  readonly options: Omit<NodeOptions, 'onProgress' | 'natsPort' | 'grpc'>;
+  /** Without it only what would be done is found out. */
+  readonly yes: boolean;
+  readonly onProgress: (message: string) => void;
+  /** For tests: told at each point where it may be broken off. */
+  readonly at?: (point: string) => void;
+}
+
+export interface RepartitionOutcome {
+  readonly from: number;
+  readonly to: number;
+  readonly done: boolean;
+  /** One that was broken off was gone on with. */
+  readonly resumed: boolean;
+  /** An earlier one has left files that are of no use: they go. */
+  readonly leftover: boolean;
+}
+
+export async function repartitionDeployment(request: RepartitionRequest): Promise<RepartitionOutcome> {
+  const { options, onProgress } = request;
+  if (options.nats === undefined && deploymentIn(options.dataDir) === undefined) throw noDeployment(options.dataDir);
+  const identity = await claimIdentity(options.dataDir);
+  try {
+    const nats = await openNats({ ...options, natsPort: 'any', onProgress, onFatal: () => undefined });
+    try {
+      const connection = await connectNats(nats.options, 'rivulet-repartition');
+      const log = await openNatsLog(connection);
+      try {
+        const archive = await StreamArchive.open(connection);
+        const shared = await archive.find(`KV_${BUCKETS.deployment}`);
+        // A NATS that no node has run on is left as it is.
+        if (shared === undefined && deploymentIn(options.dataDir) === undefined) throw noDeployment(options.dataDir);
+        // As many replicas as there are, whatever is configured here: the next node that starts brings its own number.
+        const replicas = shared?.config.num_replicas ?? options.replicas;
+        const asDeployed = { ...request, options: { ...options, replicas } };
+        return await new Repartition(asDeployed, connection, log, archive).run();
+      } finally {
+        await log.close();
+      }
+    } finally {
+      await nats.stop();
+    }
+  } finally {
+    await identity.release();
+  }
+}
+
+class Repartition {
+  private readonly logger: pino.Logger;
+
+  constructor(
+    private readonly request: RepartitionRequest,
+    private readonly connection: NatsConnection,
+    private readonly log: Log,
+    private readonly archive: StreamArchive,
+  ) {
+    const { logLevel } = request.options;
+    this.logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
+  }
+
+  private get limits(): StreamLimits {
+    const { streamBytesMax: bytesMax, replicas } = this.request.options;
+    return { bytesMax, replicas };
+  }
+
+  async run(): Promise<RepartitionOutcome> {
+    const { options, yes, onProgress } = this.request;
+    const { pipeline, dataDir } = options;
+    const to = pipeline.partitions.user;
+    const { journal, mark } = await brokenOff(dataDir, this.archive);
+    if (journal === undefined && mark !== undefined) throw isElsewhere(mark);
+    if (journal !== undefined && journal.to !== to && !(journal.from === to && journal.step === 'state')) {
+      throw toBeCompleted(journal);
+    }
+    const deployment = await openDeployment(this.connection, options);
+    const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(deployment)];
+    // Later steps change the one after the other.
+    if (journal === undefined || journal.step === 'state') mustBeOneDeployment(dataDir, ours, shared);
+    const found = ours ?? shared;
+    if (found === undefined) throw noDeployment(dataDir);
+    const from = journal?.from ?? found.partitions.user;
+    mustBeSame(dataDir, { ...found, partitions: { ...found.partitions, user: to, item: to } }, pipeline);
+    const before = mainTopology({ ...pipeline, partitions: { ...pipeline.partitions, user: from, item: from } });
+    const leftover = journal === undefined && existsSync(workDirectory(dataDir));
+    const outcome = { from, to, resumed: journal !== undefined, leftover };
+    if (leftover && yes) await this.throwAway(before);
+    if (journal === undefined && from === to) return { ...outcome, done: true };
+    const nodes = async (): Promise<void> =>
+      mustBeAlone(nodesIn((await entriesOfBucket(this.connection, BUCKETS.nodes)) ?? []));
+    await nodes();
+    if (!yes) return { ...outcome, done: false };
+    const numbers = { id: journal?.id ?? randomUUID(), from, to };
+    // The old number again: what was begun is given up.
+    if (from === to) {
+      await this.end(numbers);
+      return { ...outcome, done: true };
+    }
+    const change: Change = { dataDir, before, after: mainTopology(pipeline) };
+    let step = journal?.step ?? 'state';
+    if (step === 'state') step = await this.state(change, numbers, nodes);
+    if (step === 'streams') step = await this.streams(change, numbers, deployment);
+    if (step === 'swap') await this.swap(change, numbers);
+    onProgress('copying the state to NATS');
+    await makeCopies(change, await openCopies(this.connection, options), this.logger);
+    this.at('copied');
+    await this.end(numbers);
+    return { ...outcome, done: true };
+  }
+
+  /** What a journal without its mark has left. Where the stores do not fit this NATS it may be another one's, and stays. */
+  private async throwAway(topology: Topology): Promise<void> {
+    const { dataDir } = this.request.options;
+    for (const unit of allUnits(topology)) {
+      const store = await openUnitStore(dataDir, unit.name, this.logger);
+      try {
+        await mustFitLog({ topology, unit, log: this.log, store });
+      } finally {
+        await store.close();
+      }
+    }
+    rmSync(workDirectory(dataDir), { recursive: true });
+  }
+
+  private async state(change: Change, numbers: Numbers, mustBeStopped: () => Promise<void>): Promise<Step> {
+    const { options, onProgress } = this.request;
+    const { before } = change;
+    const lawless = lawlessCells(before);
+    if (lawless.length > 0) throw fatal('REPARTITION_LAW', `nobody knows how to repartition ${lawless.join(', ')}`);
+    writeJournal(options.dataDir, { ...numbers, step: 'state' });
+    this.at('step state');
+    try {
+      await writeMark(this.archive, { ...numbers, step: 'state' }, options.replicas);
+      // No node starts any more.
+      await mustBeStopped();
+      this.at('begun');
+      onProgress('taking in what is under way');
+      await addMissingStreams(before, this.archive, this.log, this.limits);
+      const { logger } = this;
+      await drain({
+        ...{ topology: before, log: this.log, units: allUnits(before), knobs: options.knobs, clock: systemClock },
+        copies: await openCopies(this.connection, options),
+        openStore: (name) => openUnitStore(options.dataDir, name, logger),
+        loggerOf: (stage, partition) => logger.child({ stage, partition }),
+        turn: loopTurns(),
+      });
+      this.at('drained');
+      onProgress(`telling the state of ${numbers.from} partitions apart for ${numbers.to}`);
+      await makeStores(change);
+      this.at('made');
+    } catch (error) {
+      // The nodes can start as they were. Where this fails as well the first error is the one to tell.
+      await this.end(numbers).catch(() => undefined);
+      throw error;
+    }
+    return this.note({ ...numbers, step: 'streams' });
+  }
+
+  private async streams(
+    change: Change,
+    numbers: Numbers,
+    deployment: Parameters<typeof writeSharedDeployment>[0],
+  ): Promise<Step> {
+    const { options, onProgress } = this.request;
+    onProgress('making the streams between stages anew');
+    await closeToOthers(change, this.log);
+    const beginnings = await streamsAnew(change, this.archive, this.log, this.limits);
+    this.at('streams');
+    await writeHeads(change, beginnings);
+    await forgetSaid(change);
+    this.at('heads');
+    await dropAllCopies(await openCopies(this.connection, options));
+    await writeSharedDeployment(deployment, options.pipeline);
+    this.at('dropped');
+    return this.note({ ...numbers, step: 'swap' });
+  }
+
+  private async swap(change: Change, numbers: Numbers): Promise<Step> {
+    const { dataDir, pipeline } = this.request.options;
+    swapStores(change);
+    this.at('swapped');
+    writeDeployment(dataDir, pipeline);
+    return this.note({ ...numbers, step: 'copies' });
+  }
+
+  /** The next step. Fatal REPARTITION_GIVEN_UP when the mark is not ours any more: nodes may have started. */
+  private async note(journal: Journal): Promise<Step> {
+    const { dataDir, replicas } = this.request.options;
+    if ((await markOn(this.archive))?.id !== journal.id) {
+      throw fatal('REPARTITION_GIVEN_UP', 'this repartition was given up meanwhile, by rivulet repair or a restore', {
+        hint: 'see rivulet repair',
+      });
+    }
+    await writeMark(this.archive, journal, replicas);
+    this.at(`mark ${journal.step}`);
+    writeJournal(dataDir, journal);
+    this.at(`step ${journal.step}`);
+    return journal.step;
+  }
+
+  /** The journal goes last: as long as the mark stands, somebody must know whose it is. */
+  private async end({ id }: Numbers): Promise<void> {
+    if ((await markOn(this.archive))?.id === id) await this.archive.delete(REPARTITIONING_STREAM);
+    this.at('unmarked');
+    rmSync(workDirectory(this.request.options.dataDir), { recursive: true, force: true });
+  }
+
+  private at(point: string): void {
+    this.request.at?.(point);
+  }
+}
+
+const isElsewhere = ({ from, to }: Journal): Error =>
+  fatal(
+    'REPARTITION_UNFINISHED',
+    `a repartition of this NATS from ${from} to ${to} partitions is under way, or was broken off, on another data directory`,
+    { hint: 'run it again there: it goes on where it stopped. Where that data directory is lost, see rivulet repair' },
+  );
+
+const noDeployment = (dataDir: string): Error =>
+  fatal('DATA_DIR_EMPTY', `no node has run in ${dataDir}`, {
+    hint: 'name the data directory of a node with --data-dir, and its NATS with --nats-url if it had one',
+  });
+
+function mustBeAlone(live: readonly { readonly id: string; readonly name: string }[]): void {
+  if (live.length === 0) return;
+  const names = live.map(({ id, name }) => `${id} (${name})`).join(', ');
+  throw fatal('REPARTITION_NODES_LIVE', `nodes run on this NATS: ${names}`, {
+    hint: 'stop them first; one that was killed is forgotten within seconds',
+  });
+}

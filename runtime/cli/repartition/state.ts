@@ -1,0 +1,148 @@
+/** The stores of a repartition: those of the old partitions, and those that will take their place. */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromBinary } from '@bufbuild/protobuf';
+import { SnapshotHeadSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { openLevelStore } from '../../../state/level-store.js';
+import { noteTrim } from '../../actor/quarantine.js';
+import { COPIED, sequencesOf } from '../../replication/reader.js';
+import type { Topology } from '../../contract/graph.js';
+import type { Unit } from '../../shards/host.js';
+import { encodeHead, headKey, SNAPSHOT_FORMAT } from '../../state/keyspace.js';
+import { allUnits } from '../../node/shards.js';
+import type { Log, Store, StoreChange } from '../../contract/ports.js';
+import { repartitionStage } from '../../jobs/repartition.js';
+import { workDirectory } from './journal.js';
+
+export interface Change {
+  readonly dataDir: string;
+  readonly before: Topology;
+  readonly after: Topology;
+}
+
+const newStores = (dataDir: string): string => join(workDirectory(dataDir), 'new');
+const oldStores = (dataDir: string): string => join(workDirectory(dataDir), 'old');
+const stores = (dataDir: string): string => join(dataDir, 'state');
+
+/** Units whose partitions change, and those of the source, which stay. */
+export const movedUnits = (topology: Topology): Unit[] =>
+  allUnits(topology).filter((unit) => !isSource(topology, unit));
+export const keptUnits = (topology: Topology): Unit[] => allUnits(topology).filter((unit) => isSource(topology, unit));
+const isSource = (topology: Topology, { stages }: Unit): boolean => topology.stage(stages[0]!).key === 'source';
+
+export const movedStages = ({ stages }: Topology): string[] =>
+  stages.filter(({ key }) => key !== 'source').map(({ id }) => id);
+
+async function open(folder: string, { name }: Unit): Promise<Store> {
+  const directory = join(folder, name);
+  mkdirSync(directory, { recursive: true });
+  return openLevelStore(directory);
+}
+
+/** The new stores, but for their heads; whatever an earlier attempt has left there goes. */
+export async function makeStores({ dataDir, before, after }: Change): Promise<void> {
+  rmSync(newStores(dataDir), { recursive: true, force: true });
+  const [old, fresh] = [movedUnits(before), movedUnits(after)];
+  const opened: Store[] = [];
+  try {
+    for (const stages of new Map(old.map((unit) => [unit.stages.join(), unit.stages])).values()) {
+      const ofKind = (units: readonly Unit[]): Unit[] => units.filter((unit) => unit.stages.join() === stages.join());
+      const from: Store[] = [];
+      const to: Store[] = [];
+      for (const unit of ofKind(old)) opened.push((from[unit.partition] = await open(stores(dataDir), unit)));
+      for (const unit of ofKind(fresh)) opened.push((to[unit.partition] = await open(newStores(dataDir), unit)));
+      for (const stage of stages) await repartitionStage({ before, after, stage, from, to });
+    }
+  } finally {
+    for (const store of opened) await store.close();
+  }
+}
+
+/** Where a stage's state stands in its new stream. */
+export interface Beginning {
+  readonly stream: string;
+  readonly sequence: number;
+}
+
+/** The new stores count from now on, beginning there. */
+export async function writeHeads(
+  { dataDir, after }: Change,
+  beginnings: ReadonlyMap<string, Beginning>,
+): Promise<void> {
+  for (const unit of movedUnits(after)) {
+    const { partition, stages } = unit;
+    const heads = stages.map((id): StoreChange => {
+      const head = {
+        ...{ format: SNAPSHOT_FORMAT, stage: id, stageVersion: after.stage(id).version, partition },
+        ...{ partitions: after.count(id), heard: {}, said: {}, ...beginnings.get(id) },
+      };
+      return { key: headKey(id, partition), value: encodeHead(head) };
+    });
+    await written(newStores(dataDir), unit, () => heads);
+  }
+}
+
+/**
+ * The mailboxes of the source's stages may hold all that they ever held, and the new streams know of no answer to it: who has not the state that includes it
+ * would say it all again. It counts as trimmed, so that nobody begins before it (B4).
+ */
+export async function closeToOthers({ dataDir, before }: Change, log: Log): Promise<void> {
+  for (const unit of keptUnits(before)) {
+    const store = await open(stores(dataDir), unit);
+    try {
+      for (const [id, sequence] of Object.entries(sequencesOf(store, unit))) {
+        await noteTrim({ log, stage: { id }, partition: unit.partition }, sequence + 1);
+      }
+    } finally {
+      await store.close();
+    }
+  }
+}
+
+/** What the source's stages have said to streams that are gone need not be there any more; their next copy is a whole one. */
+export async function forgetSaid({ dataDir, before }: Change): Promise<void> {
+  const gone = movedStages(before).map((id) => `rivulet.${id}.`);
+  for (const unit of keptUnits(before)) {
+    await written(stores(dataDir), unit, (store) => {
+      const changes: StoreChange[] = [{ key: COPIED, value: undefined }];
+      for (const id of unit.stages) {
+        const key = headKey(id, unit.partition);
+        const bytes = store.getSync(key);
+        if (bytes === undefined) continue;
+        const { $typeName: _, ...head } = fromBinary(SnapshotHeadSchema, bytes);
+        const said = Object.entries(head.said).filter(
+          ([subject]) => !gone.some((prefix) => subject.startsWith(prefix)),
+        );
+        changes.push({ key, value: encodeHead({ ...head, said: Object.fromEntries(said) }) });
+      }
+      return changes;
+    });
+  }
+}
+
+async function written(folder: string, unit: Unit, changes: (store: Store) => StoreChange[]): Promise<void> {
+  const store = await open(folder, unit);
+  try {
+    await store.write(changes(store));
+  } finally {
+    await store.close();
+  }
+}
+
+/** Puts the new stores in the place of the old ones; goes on where it was broken off. */
+export function swapStores({ dataDir, before, after }: Change): void {
+  mkdirSync(oldStores(dataDir), { recursive: true });
+  mkdirSync(newStores(dataDir), { recursive: true });
+  const made = new Set(readdirSync(newStores(dataDir)));
+  const names = (topology: Topology): string[] => movedUnits(topology).map(({ name }) => name);
+  for (const name of new Set([...names(before), ...names(after)])) {
+    const [now, old] = [join(stores(dataDir), name), join(oldStores(dataDir), name)];
+    // A new store that is in its place is not among those that were made any more.
+    const isOld = made.has(name) || !names(after).includes(name);
+    if (isOld && existsSync(now)) {
+      rmSync(old, { recursive: true, force: true });
+      renameSync(now, old);
+    }
+    if (made.has(name)) renameSync(join(newStores(dataDir), name), now);
+  }
+}

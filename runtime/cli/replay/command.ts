@@ -1,0 +1,164 @@
+/** `rivulet replay`: the flags of the bounded job, its progress, its summary. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import type { PipelineOptions } from '../../../actors/topology.js';
+import { formatOf } from '../../../connectors/csv/folder-source.js';
+import type { Config } from '../../config/config.js';
+import { RivuletError } from '../../contract/errors.js';
+import type { ReplayCommandOptions } from '../commands/jobs.js';
+import { EXIT, usage } from '../exit.js';
+import { knobsOf, pipelineOptions, streamBytesMax } from '../node/node-options.js';
+import { replay, type ReplaySummary } from './replay.js';
+import { settingsOf } from '../settings.js';
+import { grouped, shortened } from '../terminal.js';
+
+const SYNC_EVERY_MS_MAX = 1_000;
+const FILE_CHARACTERS_MAX = 30;
+
+export async function replayCommand(options: ReplayCommandOptions): Promise<void> {
+  const { config } = settingsOf(options);
+  const { input, popularity, out, chunkBytes, restart = false, json = false } = options;
+  const bytes = await bytesIn(input);
+  if (!(await isFile(popularity)))
+    throw usage(`there is no file ${popularity}`, 'give the popularity table with --popularity');
+  const ui = jobUi(bytes, json);
+  // Nothing to wind up: what is stored is stored, and the nats-server ends with the process.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      ui.end();
+      process.stderr.write('interrupted: the same command goes on from here (--restart begins anew)\n');
+      process.exit(EXIT.interrupted);
+    });
+  }
+  try {
+    const summary = await replay(
+      {
+        ...{ input, popularity, out, chunkBytes, restart },
+        dataDir: config.dataDir,
+        pipeline: boundedPipeline(config, options),
+        knobs: knobsOf(config),
+        threads: config.threads,
+        streamBytesMax: streamBytesMax(config),
+        // What the results hold is a snapshot like any other.
+        syncEveryMs: Math.min(SYNC_EVERY_MS_MAX, knobsOf(config).snapshotEveryMs),
+        ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
+        logLevel: config.logLevel,
+      },
+      ui,
+    );
+    ui.end();
+    process.stdout.write(json ? `${JSON.stringify(summary, undefined, 2)}\n` : asText(summary, out));
+  } catch (error) {
+    throw withRestart(error);
+  } finally {
+    ui.end();
+  }
+}
+
+/** Unlike a node's, a job's state and log can be had again: its input is all there. */
+export function withRestart(error: unknown): unknown {
+  if (!(error instanceof RivuletError) || !/^(LOG_GAP|LOG_BEHIND|STATE_\w+)$/.test(error.code)) return error;
+  const { reaction, code, message, cause, hint } = error;
+  const fromHere = /^STATE_(OPEN|WRITE)$/.test(code) ? `${hint ?? ''}; the same command then goes on from here. ` : '';
+  return new RivuletError(reaction, code, message, {
+    cause,
+    hint: `${fromHere}The same command with --restart does the job anew from its input`,
+  });
+}
+
+/** One reader, one epoch per file, popularity from the table: what differs from the live pipeline. */
+export function boundedPipeline(
+  config: Config,
+  { interest, top }: Pick<ReplayCommandOptions, 'interest' | 'top'>,
+): PipelineOptions {
+  const live = pipelineOptions(config);
+  const { halfLifeHours, weights } = config.pipeline.interest;
+  return {
+    ...live,
+    partitions: { ...live.partitions, source: 1 },
+    trigger: { kind: 'file' },
+    interest:
+      interest === 'epoch' ? { kind: 'epoch' } : { kind: 'decayed', halfLifeMs: halfLifeHours * 3_600_000, weights },
+    popularity: 'table',
+    listSize: top,
+    mode: 'bounded',
+  };
+}
+
+/** Bytes of the input files; `undefined` when some are compressed. */
+async function bytesIn(folder: string): Promise<number | undefined> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT')
+      throw usage(`there is no folder ${folder}`, 'give the folder with the event files as --input');
+    if (error.code === 'ENOTDIR') throw usage(`${folder} is a file`, 'give the folder with the event files as --input');
+    throw error;
+  });
+  const files = names.filter((name) => formatOf(name) !== undefined);
+  if (files.some((name) => /\.gz$/i.test(name))) return undefined;
+  const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+
+interface JobUi {
+  note(message: string): void;
+  progress(bytes: number, file: string): void;
+  /** Idempotent. */
+  end(): void;
+}
+
+const MIB = 1024 * 1024;
+
+function jobUi(bytes: number | undefined, json: boolean): JobUi {
+  const note = (message: string): void => void process.stderr.write(`${message}\n`);
+  if (json || !process.stderr.isTTY) return { note, progress: () => undefined, end: () => undefined };
+  const format =
+    bytes === undefined
+      ? 'read {mib} MiB, {file}  {duration_formatted}'
+      : '{bar} {percentage}% read  {file}  {duration_formatted}';
+  const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true });
+  let state: 'new' | 'drawn' | 'ended' = 'new';
+  return {
+    note: (message) => {
+      if (state !== 'drawn') note(message);
+    },
+    progress: (done, file) => {
+      if (state === 'ended') return;
+      const payload = { file: shortened(file, FILE_CHARACTERS_MAX), mib: Math.round(done / MIB) };
+      if (state === 'new') bar.start(bytes ?? 0, done, payload);
+      else bar.update(done, payload);
+      state = 'drawn';
+    },
+    end: () => {
+      if (state === 'drawn') bar.stop();
+      state = 'ended';
+    },
+  };
+}
+
+function asText(summary: ReplaySummary, out: string): string {
+  const {
+    events,
+    on_time: onTime,
+    late,
+    dead_letter: deadLetter,
+    duplicates,
+    buried_rows: buried = 0,
+    epochs,
+    seconds,
+    events_per_second: rate,
+  } = summary;
+  const lines = [
+    `${grouped(events)} events in ${epochs} epochs, ${seconds.toFixed(1)} s (${grouped(rate)} per second)`,
+    `  on time ${grouped(onTime)}   late ${grouped(late)}   dead letters ${grouped(deadLetter)}   duplicates ${grouped(duplicates)}`,
+    ...(buried === 0 ? [] : [`  given up ${grouped(buried)} rows, in messages that a stage fails at: rivulet dlq ls`]),
+    `  results in ${out}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,142 @@
+/** `rivulet state ls` and `get`: what the stages of a stopped node know. */
+import { openLevelStore } from '../../../state/level-store.js';
+import { fatal } from '../../contract/errors.js';
+import type { Store } from '../../contract/ports.js';
+import type { StateGetOptions, StateListOptions } from '../commands/state.js';
+import { hexdump } from '../dead-letters/list.js';
+import { settingsOf } from '../settings.js';
+import { type Decoded, decoded, type EntryKey, entryKey, type StoreDirectory, storesIn } from './stores.js';
+import { grouped, harmless, shortened, table } from '../terminal.js';
+
+const PREVIEW_CHARACTERS = 80;
+
+interface Listed {
+  readonly path: string;
+  readonly bytes: number;
+  readonly holds: Decoded;
+}
+
+export async function listState(options: StateListOptions): Promise<void> {
+  const { config } = settingsOf(options);
+  const { limit, json = false } = options;
+  const stores = storesIn(config.dataDir);
+  const found: Listed[] = [];
+  let isMore = false;
+  for (const store of stores) {
+    if (isMore) break;
+    isMore = await within(store, (open) => list(open, options, limit, found));
+  }
+  if (json) {
+    const document = found.map(({ path, bytes, holds }) => ({ ...entryKey(path), bytes, ...asJson(holds) }));
+    process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+    return;
+  }
+  if (found.length === 0) {
+    process.stdout.write('No such entries.\n');
+    return;
+  }
+  const rows = found.map(({ path, bytes, holds }) => [harmless(path), grouped(bytes), preview(holds)]);
+  const more = isMore
+    ? `\n\nThere are more: --limit shows them, or narrow it down with --stage, --cell and --prefix.`
+    : '';
+  process.stdout.write(`${table(['ENTRY', 'BYTES', 'HOLDS'], rows, new Set([1]))}${more}\n`);
+}
+
+/** Adds to `found`; tells whether there are more than it may. */
+async function list(store: Store, options: StateListOptions, limit: number, found: Listed[]): Promise<boolean> {
+  const { stage, partition, cell, prefix = '' } = options;
+  const wanted: Partial<EntryKey> = {
+    ...(stage === undefined ? {} : { stage }),
+    ...(partition === undefined ? {} : { partition: String(partition) }),
+    ...(cell === undefined ? {} : { cell }),
+  };
+  const view = store.view();
+  try {
+    for await (const some of view.entries(startOf(options))) {
+      for (const [path, value] of some) {
+        const key = entryKey(path);
+        // What a store notes for itself is no stage's.
+        if (!/^\d+$/.test(key.partition)) continue;
+        const fits = Object.entries(wanted).every(([name, is]) => key[name as keyof EntryKey] === is);
+        if (!fits || !key.key.startsWith(prefix)) continue;
+        if (found.length === limit) return true;
+        found.push({ path, bytes: value.length, holds: decoded(path, value) });
+      }
+    }
+    return false;
+  } finally {
+    await view.close();
+  }
+}
+
+/** As much of the path as the options say from its beginning: what need not be read. */
+function startOf({ stage, partition, cell, prefix = '' }: StateListOptions): string {
+  if (stage === undefined) return '';
+  if (partition === undefined) return `${stage}/`;
+  return cell === undefined
+    ? `${stage}/${partition}/`
+    : cell === '$head'
+      ? `${stage}/${partition}/$head`
+      : `${stage}/${partition}/${cell}/${prefix}`;
+}
+
+export async function getState(path: string, options: StateGetOptions): Promise<void> {
+  const { config } = settingsOf(options);
+  for (const store of storesIn(config.dataDir)) {
+    // A cell of one value may be named without the slash of its empty key.
+    const found = await within(store, async (open) => {
+      for (const key of [path, `${path}/`]) {
+        const value = open.getSync(key);
+        if (value !== undefined) return { key, value };
+      }
+      return undefined;
+    });
+    if (found === undefined) continue;
+    const { key, value } = found;
+    const holds = decoded(key, value);
+    if (options.json === true) {
+      const document = { store: store.name, ...entryKey(key), bytes: value.length, ...asJson(holds) };
+      process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+    } else {
+      process.stdout.write(`${harmless(key)}   ${grouped(value.length)} bytes in ${store.name}\n\n${asText(holds)}\n`);
+    }
+    return;
+  }
+  throw fatal('STATE_ENTRY_MISSING', `there is no entry ${path}`, {
+    hint: 'see what there is with rivulet state ls; what a stage has not been asked to remember is not there',
+  });
+}
+
+async function within<T>({ directory }: StoreDirectory, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openLevelStore(directory);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+function asJson(holds: Decoded): object {
+  if (holds.kind === 'json') return { value: holds.value };
+  if (holds.kind === 'rows') return { type: holds.type, rows: holds.rows };
+  return { hex: Buffer.from(holds.bytes).toString('hex') };
+}
+
+function preview(holds: Decoded): string {
+  if (holds.kind === 'bytes') {
+    const hex = Buffer.from(holds.bytes.subarray(0, PREVIEW_CHARACTERS)).toString('hex');
+    return shortened(hex, PREVIEW_CHARACTERS);
+  }
+  if (holds.kind === 'json') return harmless(shortened(JSON.stringify(holds.value), PREVIEW_CHARACTERS));
+  const first = holds.rows[0] === undefined ? '' : `: ${JSON.stringify(holds.rows[0])}`;
+  return harmless(shortened(`${grouped(holds.rows.length)} rows of ${holds.type}${first}`, PREVIEW_CHARACTERS));
+}
+
+function asText(holds: Decoded): string {
+  if (holds.kind === 'json') return JSON.stringify(holds.value, undefined, 2);
+  if (holds.kind === 'bytes') return hexdump(holds.bytes);
+  const names = Object.keys(holds.rows[0] ?? {});
+  const cell = (value: unknown): string => (value === null ? '–' : harmless(String(value as string | number)));
+  const rows = holds.rows.map((row) => names.map((name) => cell(row[name])));
+  return `${grouped(holds.rows.length)} rows of ${holds.type}\n\n${table(names, rows)}`;
+}

@@ -1,0 +1,196 @@
+/**
+ * The configuration, read once at the edge: file, then environment, then flags, the later ones winning; checked, completed, frozen.
+ *
+ * Whatever is wrong is told at once, all of it, each with the key, the value, where it stands and what it may be.
+ */
+import { availableParallelism } from 'node:os';
+import { CONFIG_KEYS, type ConfigKey, configSchema, type SchemaConfig } from './schema.js';
+import {
+  configKey,
+  filePath,
+  type FlagValue,
+  fromEnvironment,
+  fromFile,
+  fromFlags,
+  type Given,
+  type Origin,
+} from './sources.js';
+import { fatal } from '../contract/errors.js';
+
+export type LogLevel = NonNullable<SchemaConfig['logLevel']>;
+
+/** All that has a default has its value. */
+export type Config = SchemaConfig & { readonly threads: number; readonly logLevel: LogLevel };
+
+export interface ConfigRequest {
+  /** `--config`. */
+  readonly file?: string | undefined;
+  readonly flags?: readonly FlagValue[];
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  readonly cores?: number;
+  /** What this command logs unless told otherwise. */
+  readonly logLevel?: LogLevel;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** By key; a key without one has no value. */
+  readonly origins: ReadonlyMap<string, Origin>;
+  readonly warnings: readonly string[];
+}
+
+const DEFAULT: Origin = { kind: 'default', name: 'default' };
+const MASK = '***';
+
+/** Rejects what is wrong with fatal CONFIG_INVALID or CONFIG_FILE. */
+export function loadConfig(request: ConfigRequest = {}): LoadedConfig {
+  const { env = process.env, cwd = process.cwd(), flags = [], cores = availableParallelism() } = request;
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const file = filePath(request.file, env, cwd);
+  const given = new Map<string, Given>([
+    ...(file === undefined ? [] : fromFile(file, cwd, problems)),
+    ...fromEnvironment(env, warnings),
+    ...fromFlags(flags, problems),
+  ]);
+  const parsed = configSchema.safeParse(nested(given));
+  if (!parsed.success) {
+    const wrong = new Set(parsed.error.issues.map(({ path }) => path.join('.')));
+    for (const key of wrong) problems.push(wrongValue(configKey(key)!, given.get(key)!));
+  } else problems.push(...contradictions(parsed.data, given));
+  if (problems.length > 0 || !parsed.success) throw invalid(problems);
+
+  const config = completed(parsed.data, cores, request.logLevel ?? 'warn');
+  const origins = new Map(
+    CONFIG_KEYS.filter(({ key }) => valueAt(config, key) !== undefined).map(({ key }) => [
+      key,
+      given.get(key)?.origin ?? DEFAULT,
+    ]),
+  );
+  return { config: frozen(config), origins, warnings };
+}
+
+function completed(values: SchemaConfig, cores: number, logLevel: LogLevel): Config {
+  return {
+    ...values,
+    threads: values.threads ?? Math.max(1, Math.min(cores, values.partitions)),
+    logLevel: values.logLevel ?? logLevel,
+  };
+}
+
+export const valueAt = (config: object, key: string): unknown =>
+  key.split('.').reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], config);
+
+/** A value as it may be printed: secrets, and passwords in URLs, are masked. */
+export function shownValue({ secret }: ConfigKey, value: unknown): string {
+  if (value === undefined) return '';
+  if (secret === true) return MASK;
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replaceAll(/(^|,|:\/\/)([^/@,\s]+)@/g, (_, before: string, user: string) =>
+    user.includes(':') ? `${before}${user.split(':')[0]}:${MASK}@` : `${before}${MASK}@`,
+  );
+}
+
+function nested(given: ReadonlyMap<string, Given>): object {
+  const root: Record<string, unknown> = {};
+  for (const [key, { value }] of given) {
+    const names = key.split('.');
+    const last = names.pop()!;
+    let at = root;
+    for (const name of names) at = (at[name] ??= {}) as Record<string, unknown>;
+    at[last] = value;
+  }
+  return root;
+}
+
+function wrongValue(key: ConfigKey, { value, origin }: Given): string {
+  const shown = key.secret === true ? MASK : JSON.stringify(value);
+  return `${key.key} is ${shown} (${origin.name}): give ${key.expects}`;
+}
+
+function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>): string[] {
+  const problems: string[] = [];
+  const where = (key: string): string => given.get(key)?.origin.name ?? 'default';
+  const together = (a: keyof SchemaConfig, b: keyof SchemaConfig): void => {
+    for (const [has, lacks] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (config[has] !== undefined && config[lacks] === undefined) {
+        problems.push(`${has} is given (${where(has)}) without ${lacks}: give both or neither`);
+      }
+    }
+  };
+  together('tlsCertFile', 'tlsKeyFile');
+  together('natsTlsCertFile', 'natsTlsKeyFile');
+  together('natsUser', 'natsPassword');
+  if (config.tlsClientCaFile !== undefined && config.tlsCertFile === undefined) {
+    problems.push(`tlsClientCaFile is given (${where('tlsClientCaFile')}) without tlsCertFile: give both`);
+  }
+  problems.push(...authContradictions(config.auth, where));
+  const { kind, sizeSeconds, slideSeconds } = config.pipeline.window;
+  if (kind === 'hopping' && slideSeconds > sizeSeconds) {
+    const key = 'pipeline.window.slideSeconds';
+    problems.push(`${key} is ${slideSeconds} (${where(key)}): give at most the size of the window, ${sizeSeconds}`);
+  }
+  if (config.natsUrl === undefined && config.replicas > 1) {
+    problems.push(
+      `replicas is ${config.replicas} (${where('replicas')}), and the embedded nats-server is one server: ` +
+        'give 1, or the natsUrl of a cluster',
+    );
+  }
+  if (config.natsUrl !== undefined && !config.natsUrl.split(',').every(isServerAddress)) {
+    const key = configKey('natsUrl')!;
+    problems.push(`natsUrl is ${shownValue(key, config.natsUrl)} (${where('natsUrl')}): give ${key.expects}`);
+  }
+  return problems;
+}
+
+function authContradictions(
+  { jwksFile, jwksUrl, issuer, audience, algorithms }: SchemaConfig['auth'],
+  where: (key: string) => string,
+): string[] {
+  const problems: string[] = [];
+  const wrong = (name: string, value: string): void => {
+    const key = configKey(`auth.${name}`)!;
+    problems.push(`${key.key} is ${shownValue(key, value)} (${where(key.key)}): give ${key.expects}`);
+  };
+  const given = Object.entries({ jwksFile, jwksUrl, issuer, audience }).filter(([, value]) => value !== undefined);
+  const hasKeys = (jwksFile === undefined) !== (jwksUrl === undefined);
+  if (given.length > 0 && !(hasKeys && issuer !== undefined && audience !== undefined)) {
+    const names = given.map(([name]) => `auth.${name} (${where(`auth.${name}`)})`);
+    problems.push(
+      `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} given: tokens need auth.issuer, auth.audience and one of auth.jwksFile and auth.jwksUrl`,
+    );
+  }
+  if (jwksUrl !== undefined && !isSafeUrl(jwksUrl)) wrong('jwksUrl', jwksUrl);
+  if (!algorithmsIn(algorithms).every((name) => ALGORITHM.test(name))) wrong('algorithms', algorithms);
+  return problems;
+}
+
+/** Whoever could change the keys on their way could make tokens. */
+const isSafeUrl = (url: string): boolean =>
+  URL.canParse(url) && /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$))/i.test(new URL(url).href);
+
+const ALGORITHM = /^((RS|PS|ES)(256|384|512)|EdDSA)$/;
+
+export const algorithmsIn = (list: string): readonly string[] => list.split(',').map((name) => name.trim());
+
+const isServerAddress = (address: string): boolean =>
+  /^((nats|tls):\/\/)?([^\s/@]+@)?(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?\/?$/i.test(address.trim());
+
+function invalid(problems: readonly string[]): Error {
+  const message =
+    problems.length === 1
+      ? problems[0]!
+      : [`${problems.length} things are wrong in the configuration:`, ...problems.map((one) => `  - ${one}`)].join(
+          '\n',
+        );
+  return fatal('CONFIG_INVALID', message, { hint: 'rivulet config --help lists all keys' });
+}
+
+function frozen<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) frozen(inner as object);
+  return Object.freeze(value);
+}

@@ -1,0 +1,206 @@
+/**
+ * The stage contract: what an engineer writes to add a step to the pipeline.
+ *
+ * A stage is a pure fold of its mailbox: frames, epoch ends and ticks go in as observables, frames come out, and everything
+ * it remembers is in the cells it was handed. The runtime gives it supervision, exactly-once, snapshots and metrics.
+ *
+ * Invariants
+ *   G1  The pipeline is synchronous: what an input causes is emitted before the runtime hands in the next one.
+ *   G2  State lives in cells only. A restart builds the pipeline anew and restores the cells; operator closures are lost.
+ *   G3  No clock, no randomness, no environment: time is event time, a watermark or a tick.
+ *   G4  A pipeline neither completes nor errors on purpose; a throw is a crash, and the runtime restores and replays.
+ */
+import type { Observable } from 'rxjs';
+import type { Cell, CellSpec } from '../state/kinds.js';
+import type { Columns, Frame, FrameType } from '../frames/frame.js';
+
+export {
+  ABSENT,
+  CodeMap,
+  type Dictionary,
+  DictionaryBuilder,
+  entryStart,
+  hashAt,
+  textAt,
+} from '../frames/dictionary.js';
+export {
+  type Columns,
+  type Frame,
+  FrameBuilder,
+  type FrameType,
+  frameOf,
+  frameType,
+  gather,
+  partitionBy,
+  type Row,
+  rowsOf,
+  slice,
+  type TextColumn,
+} from '../frames/frame.js';
+export { type CellSpec, type Codec, json, type Keyed, keyed, type Value, value } from '../state/kinds.js';
+export { type ColumnTable, NO_ROW } from '../frames/table.js';
+export { type Tables, tables } from '../state/tables.js';
+export { deadLetters } from '../dead-letters/frame.js';
+export { type Law, partitionOf, type PartitionCounts } from '../law.js';
+export { poison } from './errors.js';
+export { textOf, utf8 } from '../frames/bytes.js';
+
+/** A message as a publisher or a file source sent it, before parse has understood it. */
+export interface RawMessage {
+  readonly sequence: number;
+  readonly subject: string;
+  /** When the log stored it, epoch ms: a fact of the log, the same on every replay. */
+  readonly storedAtMs: number;
+  readonly data: Uint8Array;
+  /** The publisher's `content-type` header, lower case; what is not said is sniffed. */
+  readonly contentType?: string;
+  /** Set when it is a piece of a file: whole lines, and where they stand. */
+  readonly chunk?: {
+    readonly format: string;
+    readonly file: string;
+    /** 1-based number of the first line in `data`. */
+    readonly line: number;
+    readonly header: Uint8Array;
+  };
+}
+
+export interface RawBatch {
+  readonly messages: readonly RawMessage[];
+}
+
+/** The input type of a stage that reads publishers' bytes: parse, and parse-items. */
+export const RAW = 'raw';
+export type InputType = FrameType | typeof RAW;
+
+/** How an input is read. A side input of an epoch is wholly taken in before the other inputs of that epoch are. */
+export interface InputSpec<T extends InputType = InputType> {
+  readonly type: T;
+  readonly side: boolean;
+}
+
+export const input = <T extends InputType>(type: T): InputSpec<T> => ({ type, side: false });
+export const sideInput = <T extends InputType>(type: T): InputSpec<T> => ({ type, side: true });
+
+export interface EpochEnd {
+  /** 0-based number of the epoch that ends here, counted by this instance. */
+  readonly epoch: number;
+  /** The watermark known at the start of this epoch, epoch ms; -Infinity before any. */
+  readonly watermarkMs: number;
+  /** The latest event time that any upstream has told of, epoch ms; -Infinity before any. */
+  readonly asOfMs: number;
+}
+
+export interface Tick {
+  readonly timeMs: number;
+}
+
+/** What a writer says of its own progress, beside rows. Only sources and watermark say any. */
+export interface Progress {
+  readonly watermarkMs?: number;
+  /** The writer has been silent for so long that its watermark must not hold others back. */
+  readonly idle?: boolean;
+  readonly endsEpoch?: boolean;
+  /** How many epochs end, when more than one: all but the first are empty. */
+  readonly epochs?: number;
+  readonly tickMs?: number;
+  /** The latest event time that the writer has seen; what comes of it carries it on (`as_of` of an answer). */
+  readonly asOfMs?: number;
+  /** Goes to every partition of every destination, rows or none. */
+  readonly everywhere?: boolean;
+}
+
+export interface Emission {
+  readonly output: string;
+  readonly frame: Frame;
+  readonly progress?: Progress;
+}
+
+type Inputs = Readonly<Record<string, InputSpec>>;
+type Outputs = Readonly<Record<string, FrameType>>;
+type State = Readonly<Record<string, CellSpec<Cell>>>;
+
+export type FrameOf<T> = T extends FrameType<infer C extends Columns> ? Frame<C> : never;
+export type InputOf<S> = S extends InputSpec<infer T> ? (T extends FrameType ? FrameOf<T> : RawBatch) : never;
+export type CellOf<S> = S extends CellSpec<infer T> ? T : never;
+
+export interface StageContext<I extends Inputs, O extends Outputs, S extends State> {
+  readonly inputs: { readonly [K in keyof I]: Observable<InputOf<I[K]>> };
+  readonly epochEnds: Observable<EpochEnd>;
+  readonly ticks: Observable<Tick>;
+  /** Once, behind the last end of an epoch, when there is no more input: of a bounded job. */
+  readonly inputEnd: Observable<void>;
+  readonly state: CellsOf<S>;
+  /** `out.rows(frame)` makes the emission that sends the frame to output `rows`. */
+  readonly out: { readonly [K in keyof O]: (frame: FrameOf<O[K]>, progress?: Progress) => Emission };
+  /** Adds to a counter that is part of the state: conservation is checked on these. */
+  readonly count: (counter: Counter, n: number) => void;
+  /** Which instance this is: 0 ≤ partition < partitions. */
+  readonly partition: number;
+}
+
+/** events = on time + late + dead-letter + duplicates, always. */
+export type Counter = 'events' | 'on_time' | 'late' | 'dead_letter' | 'duplicates';
+
+export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Outputs, S extends State = State> {
+  /** kebab-case; subjects, streams, state keys and metric labels derive from it. */
+  readonly id: string;
+  /** Version of what the cells hold; a snapshot of another version is refused. */
+  readonly version: number;
+  /** What its instances are partitioned by. */
+  readonly key: PartitionKey;
+  readonly inputs: I;
+  readonly outputs: O;
+  readonly state: S;
+  /** What it counts of events, for metrics: none unless said. What is not said here is not shown. */
+  readonly counts?: readonly Counter[];
+  readonly pipeline: (context: StageContext<I, O, S>) => Observable<Emission>;
+  /** For cells that have no law of their own, since they refer to each other: from those of all old partitions into those of the new. */
+  readonly repartition?: (from: readonly CellsOf<S>[], to: readonly CellsOf<S>[]) => void;
+}
+
+type CellsOf<S extends State> = { readonly [K in keyof S]: CellOf<S[K]> };
+
+/** `whole`: one instance has it all. */
+export type PartitionKey = 'source' | 'user' | 'item' | 'whole';
+
+export interface Stage<
+  I extends Inputs = Inputs,
+  O extends Outputs = Outputs,
+  S extends State = State,
+> extends StageSpec<I, O, S> {
+  readonly in: { readonly [K in keyof I]: InPort };
+  readonly out: { readonly [K in keyof O]: OutPort };
+}
+
+export interface InPort {
+  readonly stage: string;
+  readonly name: string;
+  readonly type: InputType;
+  readonly side: boolean;
+}
+
+export interface OutPort {
+  readonly stage: string;
+  readonly name: string;
+  readonly type: FrameType;
+}
+
+/** A stage of any inputs, outputs and state, as the runtime sees it. */
+// They are called with what is built from the very same spec, so their parameters may be widened here.
+export type AnyStage = Omit<Stage, 'pipeline' | 'repartition'> & {
+  readonly pipeline: (context: never) => Observable<Emission>;
+  readonly repartition?: (from: never, to: never) => void;
+};
+
+export function stage<I extends Inputs, O extends Outputs, S extends State>(spec: StageSpec<I, O, S>): Stage<I, O, S> {
+  const inPorts = Object.entries(spec.inputs).map(([name, { type, side }]) => [
+    name,
+    { stage: spec.id, name, type, side },
+  ]);
+  const outPorts = Object.entries(spec.outputs).map(([name, type]) => [name, { stage: spec.id, name, type }]);
+  return {
+    ...spec,
+    in: Object.fromEntries(inPorts) as Stage<I, O, S>['in'],
+    out: Object.fromEntries(outPorts) as Stage<I, O, S>['out'],
+  };
+}

@@ -1,0 +1,200 @@
+/**
+ * A ledger as people read it: the rows of a topic that is kept for them (graph.ts), the newest first, a page at a time.
+ *
+ *   id, cursor   <stream sequence>-<row of the message>     stands as long as the stream does
+ *
+ * Invariants
+ *   G1  Pages that follow each other's cursors give each row once, whatever is written meanwhile.
+ *   G2  A page costs a bounded amount, however long the ledger is and however few of its rows are wanted: it then ends early, and says where to go on.
+ *   G3  A page goes on: where there is a cursor behind it, that is further back than its own.
+ */
+import { poison, transient } from '../contract/errors.js';
+import { streamOf } from '../contract/graph.js';
+import type { Clock, Log, LogMessage, Reader } from '../contract/ports.js';
+
+export interface LedgerRow {
+  readonly id: string;
+  /** About what it takes to keep it. */
+  readonly bytes: number;
+}
+
+export interface LedgerPage<R> {
+  /** Newest first. */
+  readonly rows: readonly R[];
+  /** Where the next page begins; absent: nothing is behind this one. A page with fewer rows than the limit, even none, may have one. */
+  readonly next: string | undefined;
+}
+
+export interface PageWish<R> {
+  readonly limit: number;
+  /** The `next` of the page before. */
+  readonly before?: string | undefined;
+  /** Cheap: asked of every row that is read. */
+  readonly isWanted?: (row: R) => boolean;
+  /** Looks closer at wanted rows, newest first, and gives those that stay, in the same order. */
+  readonly choose?: (rows: readonly R[]) => Promise<readonly R[]>;
+}
+
+/** The rows behind it were looked at: of message `sequence` those from `row` on. */
+interface Position {
+  readonly sequence: number;
+  readonly row: number;
+}
+
+/** Rows in stream order, all that are wanted of a window, or only its end. */
+interface Part<R> {
+  readonly rows: readonly R[];
+  readonly messages: number;
+  /** Earlier rows of the window were let go. */
+  readonly isCut: boolean;
+  /** There were too many messages in it. */
+  readonly isTooWide: boolean;
+}
+
+const WINDOW_MESSAGES = 64;
+/** No window has more messages than this; a wider one, over sequences where there are few, is tried again when it has. */
+const WINDOW_MESSAGES_MAX = 256;
+/** Per page. */
+const MESSAGES_MAX = 2_000;
+const CHOSEN_AMONG_MAX = 2_000;
+const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
+const PAGE_BYTES_MAX = 4 * 1024 * 1024;
+const TAKE_MESSAGES = 64;
+/** A reader waits for messages as long as it takes; people do not. */
+const READ_MS_MAX = 5_000;
+
+/** Digits as many as a sequence that is a safe integer may have. */
+const ID = /^(\d{1,15})-(\d{1,9})$/;
+
+export class Ledger<R extends LedgerRow> {
+  private readonly stream: string;
+  /** Of instances: `rivulet.<topic>.<partition>.<stage>.<partition>`. What people add (marks) has another form. */
+  private readonly subjects: string;
+
+  /** `rowsIn`: the rows of a message, in order; it copies what it keeps. */
+  constructor(
+    private readonly log: Log,
+    topic: string,
+    private readonly rowsIn: (message: LogMessage) => readonly R[],
+    private readonly clock: Clock,
+  ) {
+    this.stream = streamOf(topic);
+    this.subjects = `rivulet.${topic}.*.*.*`;
+  }
+
+  /** Poison LEDGER_CURSOR: `before` is no cursor. Transient LEDGER_READ, LOG_AWAY: not now. */
+  async page({ limit, before, isWanted = () => true, choose }: PageWish<R>): Promise<LedgerPage<R>> {
+    const cursor = before === undefined ? undefined : mustBePosition(before);
+    const newest = await this.log.last(this.stream, this.subjects);
+    if (newest === undefined) return { rows: [], next: undefined };
+    const { firstSequence } = await this.log.info(this.stream);
+    const end = { sequence: newest.sequence + 1, row: 0 };
+    let at = cursor === undefined || cursor.sequence > newest.sequence ? end : cursor;
+    const found: R[] = [];
+    const next = (): string => found.at(-1)!.id;
+    let [bytes, looked, messagesLeft, window] = [0, 0, MESSAGES_MAX, WINDOW_MESSAGES];
+    while (lastBefore(at) >= firstSequence) {
+      if (messagesLeft <= 0) return { rows: found, next: idOf(at) };
+      const to = lastBefore(at);
+      const from = Math.max(firstSequence, to - window + 1);
+      const part = await this.read(from, to, at, isWanted);
+      messagesLeft -= part.messages;
+      if (part.isTooWide) {
+        window = WINDOW_MESSAGES;
+        continue;
+      }
+      const rows = part.rows.toReversed();
+      for (let i = 0; i < rows.length;) {
+        if (looked >= CHOSEN_AMONG_MAX) return { rows: found, next: rows[i - 1]?.id ?? idOf(at) };
+        // One more than there is room for: then the page knows that it has a next one.
+        const chunk = rows.slice(i, i + limit + 1 - found.length);
+        i += chunk.length;
+        if (choose !== undefined) looked += chunk.length;
+        for (const row of choose === undefined ? chunk : await choose(chunk)) {
+          bytes += row.bytes;
+          if (found.length === limit || (found.length > 0 && bytes > PAGE_BYTES_MAX)) {
+            return { rows: found, next: next() };
+          }
+          found.push(row);
+        }
+      }
+      at = part.isCut ? mustBePosition(part.rows[0]!.id) : { sequence: from, row: 0 };
+      const isSparse = part.messages * 4 < window;
+      window = isSparse ? window * 2 : Math.min(window * 2, WINDOW_MESSAGES_MAX);
+    }
+    return { rows: found, next: undefined };
+  }
+
+  /** `undefined` when there is no such row, or no more. */
+  async find(id: string): Promise<R | undefined> {
+    const [, sequence] = ID.exec(id) ?? [];
+    if (sequence === undefined) return undefined;
+    const at = Number(sequence);
+    const newest = await this.log.last(this.stream, this.subjects);
+    // Without a message there or behind it, a reader would wait for one.
+    if (newest === undefined || newest.sequence < at) return undefined;
+    const { rows } = await this.read(at, at, { sequence: at + 1, row: 0 }, (row) => row.id === id);
+    return rows[0];
+  }
+
+  /** Wanted rows of messages [from, to] before a position. Some message at `to` or behind it must be there. */
+  private async read(from: number, to: number, before: Position, isWanted: (row: R) => boolean): Promise<Part<R>> {
+    const reader = await this.log.read(this.stream, { filters: [this.subjects], from });
+    const over = new AbortController();
+    void this.clock.sleep(READ_MS_MAX, over.signal).then(() => reader.close());
+    try {
+      return await this.window(reader, to, before, isWanted);
+    } finally {
+      over.abort();
+      await reader.close();
+    }
+  }
+
+  private async window(reader: Reader, to: number, before: Position, isWanted: (row: R) => boolean): Promise<Part<R>> {
+    let rows: R[] = [];
+    let [messages, bytes, isCut] = [0, 0, false];
+    for (;;) {
+      const taken = await reader.take(TAKE_MESSAGES);
+      if (taken.length === 0) {
+        throw transient('LEDGER_READ', `${this.stream} could not be read within ${READ_MS_MAX / 1000} s`, {
+          hint: 'NATS is busy or away: try again in a moment',
+        });
+      }
+      for (const message of taken) {
+        if (message.sequence > to) return { rows, messages, isCut, isTooWide: false };
+        if (messages++ === WINDOW_MESSAGES_MAX) return { rows: [], messages, isCut, isTooWide: true };
+        const all = this.rowsIn(message);
+        const last = message.sequence === before.sequence ? before.row : all.length;
+        for (const row of all.slice(0, last)) {
+          if (!isWanted(row)) continue;
+          rows.push(row);
+          bytes += row.bytes;
+        }
+        if (bytes > WINDOW_BYTES_MAX) {
+          rows = newestOf(rows, WINDOW_BYTES_MAX / 2);
+          bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
+          isCut = true;
+        }
+        if (message.sequence === to) return { rows, messages, isCut, isTooWide: false };
+      }
+    }
+  }
+}
+
+/** The end of a list that takes so many bytes: at least its last. */
+function newestOf<R extends LedgerRow>(rows: readonly R[], bytesMax: number): R[] {
+  let [first, bytes] = [rows.length - 1, rows.at(-1)!.bytes];
+  while (first > 0 && bytes + rows[first - 1]!.bytes <= bytesMax) bytes += rows[--first]!.bytes;
+  return rows.slice(first);
+}
+
+const idOf = ({ sequence, row }: Position): string => `${sequence}-${row}`;
+
+/** The last message that may have rows before a position. */
+const lastBefore = ({ sequence, row }: Position): number => (row > 0 ? sequence : sequence - 1);
+
+function mustBePosition(text: string): Position {
+  const [, sequence, row] = ID.exec(text) ?? [];
+  if (sequence !== undefined) return { sequence: Number(sequence), row: Number(row) };
+  throw poison('LEDGER_CURSOR', `${JSON.stringify(text)} is no cursor: give the next_cursor of the page before`);
+}

@@ -1,0 +1,68 @@
+/** What is sent for a dead letter when it is retried, and where to. */
+import { type DeadLetter, originalText } from './record.js';
+import { poison, type RivuletError } from '../contract/errors.js';
+import { parseExact } from '../contract/exact-json.js';
+import { EVENTS_SUBJECT, ITEMS_SUBJECT } from '../contract/streams.js';
+
+/** The original as it is, with fields of its JSON object set, or other bytes in its place. */
+export type Change =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'set'; readonly fields: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'event'; readonly data: Uint8Array };
+
+const PREFIX = EVENTS_SUBJECT.slice(0, -1);
+const ITEMS_PREFIX = ITEMS_SUBJECT.slice(0, -1);
+/** Where the server's subject transform has put what came on an events subject. */
+const TRANSFORMED = /^rivulet\.[a-z-]+\.\d+\.events\./;
+/** For what came out of files: it has no subject of its own to go back to. */
+const RETRY_SUBJECT = `${PREFIX}retry`;
+
+/** Poison DEAD_LETTER_CHANGE. */
+export function eventOf(record: DeadLetter, change: Change): Uint8Array {
+  if (change.kind === 'event') return change.data;
+  const { id, original, file } = record;
+  const text = originalText(record);
+  const event = text === undefined ? undefined : jsonObject(text);
+  if (change.kind === 'none') {
+    if (file === undefined || event !== undefined) return original;
+    throw unchangeable(`${id} is a row of ${file}, which says nothing without its header`);
+  }
+  if (event === undefined) throw unchangeable(`${id} is no JSON object in which a field could be set`);
+  for (const [field, value] of Object.entries(change.fields)) {
+    if (Number.isInteger(value) && !Number.isSafeInteger(value))
+      throw poison('DEAD_LETTER_CHANGE', `${field} is a number that is too large to be kept exactly`, {
+        hint: 'give it as text',
+      });
+  }
+  try {
+    return Buffer.from(JSON.stringify({ ...event, ...change.fields }));
+  } catch (error) {
+    // What can be parsed may be nested more deeply than it can be written.
+    if (!(error instanceof RangeError)) throw error;
+    throw unchangeable(`${id} is nested too deeply for a field to be set in it`);
+  }
+}
+
+/** Poison DEAD_LETTER_INTERNAL. */
+export function subjectFor({ id, subject, file }: DeadLetter): string {
+  if (file !== undefined) return RETRY_SUBJECT;
+  const published = subject.replace(TRANSFORMED, PREFIX);
+  if (published.startsWith(PREFIX) || published.startsWith(ITEMS_PREFIX)) return published;
+  throw poison(
+    'DEAD_LETTER_INTERNAL',
+    `${id} is a message between stages (${subject}), not an event or an item that was published`,
+    { hint: 'it shows a bug: report it, with the output of rivulet dlq show' },
+  );
+}
+
+const unchangeable = (message: string): RivuletError =>
+  poison('DEAD_LETTER_CHANGE', message, { hint: 'give the mended event whole' });
+
+function jsonObject(text: string): object | undefined {
+  try {
+    const value = parseExact(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The dead-letter queue as people see it: records with ids, read from the topic's stream, and marks on those that were retried.
+ *
+ *   mark    rivulet.dead-letter.retried.<id>     an empty message is an empty Envelope: readers of the topic pass over it
+ *   claim   rivulet.dead-letter.retrying.<id>    somebody is at it
+ *
+ * Invariants
+ *   Q1  An event that is sent again is marked after the log has stored it: a crash in between leaves it unmarked, so that it may be sent twice and is
+ *       never lost.
+ *   Q2  Of several who retry one record at the same time, one sends it: who has the claim, which the log gives to one (`expected`). The others are
+ *       told. A claim that is older than CLAIM_MS, with no mark after it, was broken off, and is given anew.
+ */
+import { EMPTY } from '../frames/bytes.js';
+import { systemClock } from '../contract/clock.js';
+import { type DeadLetter, originalText, recordsIn } from './record.js';
+import { type Change, eventOf, subjectFor } from './change.js';
+import { fatal, poison, RivuletError } from '../contract/errors.js';
+import { DEAD_LETTER, streamOf } from '../contract/graph.js';
+import { Ledger } from './browsable-log.js';
+import type { Clock, Log } from '../contract/ports.js';
+
+export { type DeadLetter, originalText };
+
+export interface DeadLetterQuery {
+  /** From 1. */
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly before?: string | undefined;
+  readonly rule?: string | undefined;
+  /** Only those that were, or only those that were not. */
+  readonly retried?: boolean | undefined;
+}
+
+export interface DeadLetterPage {
+  /** Newest first. */
+  readonly records: readonly DeadLetter[];
+  /** Where the next page begins; a page that is not full may have one (ledger.ts, G2). */
+  readonly next: string | undefined;
+}
+
+const STREAM = streamOf(DEAD_LETTER);
+const ALL = `rivulet.${DEAD_LETTER}.>`;
+const MARKS = `rivulet.${DEAD_LETTER}.retried.`;
+const CLAIMS = `rivulet.${DEAD_LETTER}.retrying.`;
+const TAKE_MESSAGES = 256;
+/** How many messages are read first when the newest records are asked for; then twice as many, and so on. */
+const WINDOW_MESSAGES = 64;
+/** Longer than an event and its mark take to be stored, or to fail. */
+const CLAIM_MS = 30_000;
+/** What a record takes beside its original. */
+const RECORD_BYTES = 512;
+const MARKS_AT_ONCE = 32;
+
+const NO_QUEUE = { hint: 'start one with `rivulet start`, or name the right server with --nats-url' };
+
+export class DeadLetterQueue {
+  private readonly ledger: Ledger<DeadLetter & { readonly bytes: number }>;
+
+  constructor(
+    private readonly log: Log,
+    private readonly clock: Clock = systemClock,
+  ) {
+    const rowsIn = (message: Parameters<typeof recordsIn>[0]) =>
+      recordsIn(message).map((record) => ({ ...record, bytes: record.original.length + RECORD_BYTES }));
+    this.ledger = new Ledger(log, DEAD_LETTER, rowsIn, clock);
+  }
+
+  /** One page, at a bounded cost. Poison LEDGER_CURSOR; Transient LEDGER_READ, LOG_AWAY; Fatal DEAD_LETTER_STREAM. */
+  async page({ limit, before, rule, retried }: DeadLetterQuery): Promise<DeadLetterPage> {
+    const isRetried = (record: DeadLetter): boolean => record.retriedAtMs !== undefined;
+    const { rows, next } = await explained(
+      this.ledger.page({
+        ...{ limit, before },
+        isWanted: (record) => rule === undefined || record.rule === rule,
+        choose: async (records) => {
+          const marked = await this.marked(records);
+          return retried === undefined ? marked : marked.filter((record) => isRetried(record) === retried);
+        },
+      }),
+    );
+    return { records: rows.map(({ bytes: _, ...record }) => record), next };
+  }
+
+  /** The newest records that are wanted, newest first: as many as it takes. */
+  async newest(limit: number, isWanted: (record: DeadLetter) => boolean): Promise<DeadLetter[]> {
+    const { firstSequence, lastSequence } = await explained(this.log.info(STREAM));
+    for (let window = Math.max(WINDOW_MESSAGES, limit); ; window *= 2) {
+      const from = Math.max(firstSequence, lastSequence - window + 1);
+      const found = (await this.read(from, lastSequence)).filter(isWanted);
+      if (found.length >= limit || from <= firstSequence) return found.reverse().slice(0, limit);
+    }
+  }
+
+  /** Poison DEAD_LETTER_UNKNOWN when there is none with this id, or no more. */
+  async find(id: string): Promise<DeadLetter> {
+    const found = await explained(this.ledger.find(id));
+    if (found === undefined) {
+      throw poison('DEAD_LETTER_UNKNOWN', `there is no dead letter ${id}`, {
+        hint: 'rivulet dlq ls lists them; the oldest are dropped when the queue is full',
+      });
+    }
+    const { bytes: _, ...record } = (await this.marked([found]))[0]!;
+    return record;
+  }
+
+  /**
+   * Sends a record's event where a publisher would, and marks the record. Gives the subject. Poison DEAD_LETTER_RETRIED (unless `again`),
+   * DEAD_LETTER_BUSY (Q2), DEAD_LETTER_CHANGE (it cannot be changed so), DEAD_LETTER_INTERNAL (no publisher's event); and as `Log.publish`.
+   */
+  async retry(record: DeadLetter, change: Change, { again }: { readonly again: boolean }): Promise<string> {
+    const subject = subjectFor(record);
+    const data = eventOf(record, change);
+    const claim = await this.claim(record, again);
+    try {
+      await this.log.publish(subject, data);
+    } catch (error) {
+      // Where it may have been stored, the claim stands until it is old: who is in a hurry would send it twice.
+      if (!hasCode(error, 'LOG_UNKNOWN')) await this.release(record, claim);
+      throw error;
+    }
+    await this.log.publish(MARKS + record.id, EMPTY);
+    return subject;
+  }
+
+  /** Gives its sequence. */
+  private async claim({ id }: DeadLetter, again: boolean): Promise<number> {
+    // In this order: whoever had the claim has left a mark, or is at it.
+    const claim = await this.log.last(STREAM, CLAIMS + id);
+    const mark = await this.log.last(STREAM, MARKS + id);
+    if (mark !== undefined && !again) {
+      const atMs = new Date(mark.storedAtMs).toISOString();
+      throw poison('DEAD_LETTER_RETRIED', `${id} was retried already, ${atMs.slice(0, 19).replace('T', ' ')} UTC`, {
+        hint: 'send it once more with --again',
+      });
+    }
+    const isOpen = claim !== undefined && claim.sequence > (mark?.sequence ?? 0);
+    if (isOpen && this.clock.nowMs() - claim.storedAtMs < CLAIM_MS) throw busy(id);
+    try {
+      return await this.log.publish(CLAIMS + id, EMPTY, { expected: claim?.sequence ?? 0 });
+    } catch (error) {
+      throw hasCode(error, 'FENCED') ? busy(id) : error;
+    }
+  }
+
+  /** Nothing was sent: the next one need not wait. Where it cannot be taken back, it ends by its age. */
+  private async release({ id }: DeadLetter, sequence: number): Promise<void> {
+    await this.log.purge(STREAM, CLAIMS + id, sequence + 1).catch(() => undefined);
+  }
+
+  /** With when each was retried. */
+  private async marked<R extends DeadLetter>(records: readonly R[]): Promise<R[]> {
+    const marked: R[] = [];
+    for (let i = 0; i < records.length; i += MARKS_AT_ONCE) {
+      const some = records.slice(i, i + MARKS_AT_ONCE).map(async (record) => {
+        const mark = await this.log.last(STREAM, MARKS + record.id);
+        return { ...record, retriedAtMs: mark?.storedAtMs };
+      });
+      marked.push(...(await Promise.all(some)));
+    }
+    return marked;
+  }
+
+  /** The records in messages [from, to], marks applied. */
+  private async read(from: number, to: number): Promise<DeadLetter[]> {
+    if (from > to) return [];
+    const records: DeadLetter[] = [];
+    const retried = new Map<string, number>();
+    const reader = await this.log.read(STREAM, { filters: [ALL], from });
+    try {
+      for (let last = 0; last < to;) {
+        const messages = await reader.take(TAKE_MESSAGES);
+        if (messages.length === 0) break;
+        for (const message of messages) {
+          last = message.sequence;
+          if (message.subject.startsWith(MARKS)) retried.set(message.subject.slice(MARKS.length), message.storedAtMs);
+          else records.push(...recordsIn(message));
+        }
+      }
+    } finally {
+      await reader.close();
+    }
+    return records.map((record) => ({ ...record, retriedAtMs: retried.get(record.id) }));
+  }
+}
+
+const hasCode = (error: unknown, code: string): boolean => error instanceof RivuletError && error.code === code;
+
+const busy = (id: string): RivuletError =>
+  poison('DEAD_LETTER_BUSY', `${id} is being retried by somebody else at this moment`, {
+    hint: `look whether it was retried; where that was broken off, it can be retried after ${CLAIM_MS / 1000} s`,
+  });
+
+/** Fatal DEAD_LETTER_STREAM where there is no queue. */
+async function explained<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!hasCode(error, 'STREAM_NOT_FOUND')) throw error;
+    throw fatal('DEAD_LETTER_STREAM', 'this NATS has no dead-letter queue: no node has run on it', NO_QUEUE);
+  }
+}

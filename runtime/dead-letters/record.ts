@@ -1,0 +1,63 @@
+/** One refused event, out of the frames of the topic. */
+import { fromBinary } from '@bufbuild/protobuf';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { textOf } from '../frames/bytes.js';
+import { deadLetters } from './frame.js';
+import { entryStart } from '../frames/dictionary.js';
+import { rowsOf } from '../frames/frame.js';
+import { fromWire } from '../frames/codec.js';
+import type { LogMessage } from '../contract/ports.js';
+
+export interface DeadLetter {
+  /** `<stream sequence>-<row>`: stands as long as the stream does. */
+  readonly id: string;
+  readonly original: Uint8Array;
+  readonly subject: string;
+  readonly sequence: number;
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+  readonly index: number;
+  readonly stage: string;
+  readonly rule: string;
+  readonly field: string | undefined;
+  readonly reason: string;
+  readonly storedAtMs: number;
+  readonly retriedAtMs: number | undefined;
+}
+
+/** As they stand in a message; whether they were retried, it cannot say. */
+export function recordsIn(message: LogMessage): DeadLetter[] {
+  const { body, output } = fromBinary(EnvelopeSchema, message.data);
+  if (body.case !== 'frame') return [];
+  const frame = fromWire(body.value, deadLetters);
+  const { codes, dictionary } = frame.columns.original;
+  return rowsOf(frame).map((row, r) => {
+    const code = codes[r]!;
+    const stored = dictionary.bytes.slice(entryStart(dictionary, code), dictionary.ends[code]);
+    return {
+      id: `${message.sequence}-${r}`,
+      // The runtime buries whole messages, whatever is in them, as base64.
+      original: output === '$poison' ? Buffer.from(textOf(stored), 'base64') : stored,
+      subject: row.subject ?? '',
+      sequence: row.sequence ?? 0,
+      file: row.file,
+      line: row.line,
+      index: row.index ?? 0,
+      stage: row.stage ?? '',
+      rule: row.rule ?? '',
+      field: row.field,
+      reason: row.reason ?? '',
+      storedAtMs: row.storedAt ?? message.storedAtMs,
+      retriedAtMs: undefined,
+    };
+  });
+}
+
+/** The original as text; `undefined` when it is not UTF-8. */
+export function originalText({ original }: Pick<DeadLetter, 'original'>): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(original);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * The state of a stage for another number of partitions. Offline: its mailboxes are read to their end, and nobody runs.
+ *
+ * Invariants
+ *   Q1  Each cell goes by its law (law.ts): what the old partitions knew together the new ones know together, once.
+ *   Q2  Counters and burials are of what happened, which no partition of now has done: the sum is partition 0's, so that rule 9 holds over all.
+ *   Q3  What upstreams have said of their progress holds for all partitions, since all has arrived: the latest counts. W itself, which decides what is
+ *       late, is the lowest: what was on time anywhere still is.
+ *   Q4  Heads are not written here: a state without one is void.
+ */
+import { type AlignmentState, initialAlignment, type UpstreamProgress, writerKey } from '../actor/alignment.js';
+import { type Cell, type CellSpec, json } from '../state/kinds.js';
+import { fatal } from '../contract/errors.js';
+import { ALIGNMENT, type Burials, BURIALS } from '../actor/processor.js';
+import type { Topology } from '../contract/graph.js';
+import { HELD } from '../actor/alignment-buffer.js';
+import { COUNTERS, type Counters, NO_COUNTS, restored } from '../actor/instance.js';
+import { cellStores, instancePrefix } from '../state/keyspace.js';
+import { type Law, partitionOf } from '../law.js';
+import type { Store, StoreChange } from '../contract/ports.js';
+import type { AnyStage, Counter } from '../contract/stage.js';
+
+export interface Repartitioned {
+  readonly before: Topology;
+  readonly after: Topology;
+  readonly stage: string;
+  /** By partition. The old ones are only read. */
+  readonly from: readonly Store[];
+  readonly to: readonly Store[];
+}
+
+/** Cells of stages keyed by user or item that nobody knows how to repartition: `<stage>.<cell>`. */
+export const lawlessCells = ({ stages }: Topology): string[] =>
+  stages
+    .filter(({ key, repartition }) => key !== 'source' && repartition === undefined)
+    .flatMap(({ id, state }) =>
+      Object.entries(state).flatMap(([name, { law }]) => (law === undefined ? [`${id}.${name}`] : [])),
+    );
+
+/** Fatal REPARTITION_EPOCH when an epoch is open that only some have ended. */
+export async function repartitionStage(request: Repartitioned): Promise<void> {
+  const { after, stage: id, to } = request;
+  const stage = after.stage(id);
+  const writers = to.map((store, partition) => new Writer(store, instancePrefix(id, partition)));
+  await ownCells(request, writers);
+  const together: string[] = [];
+  for (const [name, { law }] of Object.entries(stage.state)) {
+    if (law === undefined) together.push(name);
+    else if (law.kind === 'cells') await moveCells(request, stage, writers, [name], onlyCell(name, law));
+    else await moveEntries(request, writers, name, law);
+  }
+  if (together.length > 0) {
+    const { repartition } = stage;
+    if (repartition === undefined) throw fatal('REPARTITION_LAW', `${id}: no law for ${together.join(', ')}`);
+    await moveCells(request, stage, writers, together, repartition as Move);
+  }
+  for (const writer of writers) await writer.flush();
+}
+
+type Cells = Readonly<Record<string, Cell>>;
+type Move = (from: readonly Cells[], to: readonly Cells[]) => void;
+
+const onlyCell =
+  (name: string, law: Extract<Law<Cell>, { kind: 'cells' }>): Move =>
+  (from, to) => {
+    law.move(
+      from.map((cells) => cells[name]!),
+      to.map((cells) => cells[name]!),
+    );
+  };
+
+/** All of the cells in memory, as in nodes that run. */
+async function moveCells(
+  { from }: Repartitioned,
+  stage: AnyStage,
+  writers: readonly Writer[],
+  names: readonly string[],
+  move: Move,
+): Promise<void> {
+  const specs = names.map((name): [string, CellSpec<Cell>] => [name, stage.state[name]!]);
+  const old: Cells[] = [];
+  for (const [partition, store] of from.entries()) {
+    const resident = specs.filter(([, spec]) => spec.resident).map(([name]) => name);
+    const stored = await cellStores(store, stage, partition, resident);
+    old.push(Object.fromEntries(specs.map(([name, spec]) => [name, restored(spec, stored(name))])));
+  }
+  const fresh = writers.map((): Cells => Object.fromEntries(specs.map(([name, spec]) => [name, spec.create()])));
+  move(old, fresh);
+  for (const [q, cells] of fresh.entries()) {
+    for (const name of names) {
+      for (const { key, value } of cells[name]!.cut()) await writers[q]!.put(name, key, value);
+    }
+  }
+}
+
+/** One after the other, however many there are. */
+async function moveEntries(
+  { after, stage, from }: Repartitioned,
+  writers: readonly Writer[],
+  name: string,
+  law: Exclude<Law<Cell>, { kind: 'cells' }>,
+): Promise<void> {
+  // What is the same everywhere is in partition 0.
+  for (const [partition, store] of (law.kind === 'same' ? from.slice(0, 1) : from).entries()) {
+    const prefix = `${instancePrefix(stage, partition)}${name}/`;
+    const view = store.view();
+    try {
+      for await (const some of view.entries(prefix)) {
+        for (const [path, bytes] of some) {
+          const key = path.slice(prefix.length);
+          if (law.kind === 'keys') await writers[partitionOf(key, writers.length)]!.put(name, key, bytes);
+          else {
+            const revised = law.revise(bytes, after.partitions);
+            for (const writer of writers) await writer.put(name, key, revised);
+          }
+        }
+      }
+    } finally {
+      await view.close();
+    }
+  }
+}
+
+const alignments = json<AlignmentState>();
+const counters = json<Counters>();
+const burials = json<Burials>();
+
+/** The runtime's own cells. */
+async function ownCells(request: Repartitioned, writers: readonly Writer[]): Promise<void> {
+  const { stage: id, from } = request;
+  const stored = from.map((store, partition) => {
+    const get = (cell: string): Uint8Array | undefined => store.getSync(`${instancePrefix(id, partition)}${cell}/`);
+    return { alignment: get(ALIGNMENT), counters: get(COUNTERS), burials: get(BURIALS) };
+  });
+  const alignment = await mergedAlignment(
+    request,
+    stored.map((one) => (one.alignment === undefined ? initialAlignment() : alignments.decode(one.alignment))),
+  );
+  for (const [q, writer] of writers.entries()) await writer.put(ALIGNMENT, '', alignments.encode(alignment(q)));
+  const counted: Record<Counter, number> = { ...NO_COUNTS };
+  const buried = { messages: 0, rows: 0 };
+  for (const one of stored) {
+    if (one.counters !== undefined) add(counted, counters.decode(one.counters));
+    if (one.burials !== undefined) add(buried, burials.decode(one.burials));
+  }
+  await writers[0]!.put(COUNTERS, '', counters.encode(counted));
+  await writers[0]!.put(BURIALS, '', burials.encode(buried));
+}
+
+function add<K extends string>(sum: Record<K, number>, more: Readonly<Record<K, number>>): void {
+  for (const name of Object.keys(sum) as K[]) sum[name] += more[name];
+}
+
+/** Gives that of each new partition. */
+async function mergedAlignment(
+  { before, after, stage, from }: Repartitioned,
+  states: readonly AlignmentState[],
+): Promise<(partition: number) => AlignmentState> {
+  const epoch = Math.max(...states.map((state) => state.epoch));
+  const upstreams: Record<string, UpstreamProgress> = {};
+  // Partitions of the source stay; who takes over from the others has ended the epochs that they have.
+  for (const { id } of before.stages.filter(({ key }) => key === 'source')) {
+    for (let p = 0; p < before.count(id); p++) {
+      const key = writerKey(id, p);
+      const said = states.flatMap((state) => state.upstreams[key] ?? []);
+      if (said.length > 0) upstreams[key] = together(said);
+    }
+  }
+  const common = {
+    epoch,
+    watermarkMs: lowest(states.map(({ watermarkMs }) => watermarkMs)),
+    asOfMs: highest(states.map(({ asOfMs }) => asOfMs)),
+    finished: states.every(({ finished }) => finished),
+  };
+  if (!after.aligned.has(stage)) return () => ({ ...common, upstreams });
+  const ended = (key: string): number => upstreams[key]?.ended ?? epoch;
+  const isOpen = states.some(
+    (state) =>
+      state.epoch !== epoch || Object.entries(state.upstreams).some(([key, said]) => said.ended !== ended(key)),
+  );
+  const held = await Promise.all(
+    from.map((store, partition) => store.entries(`${instancePrefix(stage, partition)}${HELD}/`)),
+  );
+  if (isOpen || held.some((entries) => entries.length > 0)) {
+    throw fatal('REPARTITION_EPOCH', `${stage} is in the middle of epoch ${epoch}: some of its inputs have ended it`, {
+      hint: 'nothing was changed: start the node, let it take in what there is, stop it, and try again',
+    });
+  }
+  return (partition) => {
+    const own: Record<string, UpstreamProgress> = { ...upstreams };
+    for (const { id, instances } of after.upstreams(stage)) {
+      for (const p of instances(partition)) {
+        own[writerKey(id, p)] ??= { ended: epoch, finished: common.finished, watermarkMs: null, idle: false };
+      }
+    }
+    return { ...common, upstreams: own };
+  };
+}
+
+function together(said: readonly UpstreamProgress[]): UpstreamProgress {
+  return {
+    ended: Math.max(...said.map(({ ended }) => ended)),
+    finished: said.every(({ finished }) => finished),
+    watermarkMs: highest(said.map(({ watermarkMs }) => watermarkMs)),
+    idle: said.every(({ idle }) => idle),
+  };
+}
+
+/** null: none yet. */
+const lowest = (instants: readonly (number | null)[]): number | null =>
+  instants.reduce((low, one) => (low === null || one === null ? null : Math.min(low, one)));
+
+const highest = (instants: readonly (number | null)[]): number | null =>
+  instants.reduce((high, one) => (high === null || one === null ? (high ?? one) : Math.max(high, one)));
+
+/** What is in memory of what is to be written. */
+const BATCH_BYTES = 2 * 1024 * 1024;
+
+class Writer {
+  private batch: StoreChange[] = [];
+  private bytes = 0;
+
+  constructor(
+    private readonly store: Store,
+    private readonly prefix: string,
+  ) {}
+
+  async put(cell: string, key: string, value: Uint8Array | undefined): Promise<void> {
+    if (value === undefined) return;
+    this.batch.push({ key: `${this.prefix}${cell}/${key}`, value });
+    this.bytes += key.length + value.length;
+    if (this.bytes >= BATCH_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const { batch } = this;
+    this.batch = [];
+    this.bytes = 0;
+    if (batch.length > 0) await this.store.write(batch);
+  }
+}

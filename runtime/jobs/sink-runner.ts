@@ -1,0 +1,213 @@
+/**
+ * Drives a sink from topics, exactly once: what the sink has made durable and the sequences that it covers are stored in one batch; after a
+ * crash the sink is cut back to that position and reading goes on behind those sequences.
+ */
+import { fromBinary } from '@bufbuild/protobuf';
+import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { writerKey } from '../actor/alignment.js';
+import { textOf, utf8 } from '../frames/bytes.js';
+import { deadLetters } from '../dead-letters/frame.js';
+import { asError, fatal } from '../contract/errors.js';
+import { fromWire } from '../frames/codec.js';
+import { streamOf, type Topology, writerOf } from '../contract/graph.js';
+import { Heard } from '../log-integrity/predecessors.js';
+import type { Clock, Log, Logger, LogMessage, Reader, Sink, Store } from '../contract/ports.js';
+import { RAW, type InputType } from '../contract/stage.js';
+
+export interface SinkRunnerOptions {
+  readonly topology: Topology;
+  readonly topics: readonly string[];
+  readonly sink: Sink;
+  readonly log: Log;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly syncEveryMs: number;
+}
+
+interface Progress {
+  /** Per topic: the last sequence that the sink has, and of which stream. */
+  readonly sequences: Record<string, number>;
+  readonly streams: Record<string, string>;
+  /** `<topic>/<writer>` that have ended their input. */
+  readonly ended: string[];
+  /** Per topic and subject the last message that the sink has. */
+  readonly heard?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly position: string | undefined;
+}
+
+const KEY = 'sink/progress';
+const TAKE_MESSAGES = 64;
+
+function progressIn(store: Store): Progress {
+  const bytes = store.getSync(KEY);
+  if (bytes === undefined) return { sequences: {}, streams: {}, ended: [], position: undefined };
+  return JSON.parse(textOf(bytes)) as Progress;
+}
+
+/** A topic that ends before what the sink has, or is another one, would give wrong rows in silence (design rule 8). */
+async function fittingIdentity(
+  log: Log,
+  topic: string,
+  { sequences, streams }: Pick<Progress, 'sequences' | 'streams'>,
+): Promise<string> {
+  const { identity, lastSequence } = await log.info(streamOf(topic));
+  const sequence = sequences[topic] ?? 0;
+  if (lastSequence >= sequence && (streams[topic] ?? identity) === identity) return identity;
+  throw fatal(
+    'LOG_BEHIND',
+    `the sink has message ${sequence} of ${streamOf(topic)}, which was rolled back or made anew`,
+    { hint: 'restore the NATS store, or start anew with --restart' },
+  );
+}
+
+export class SinkRunner {
+  private readonly sequences: Record<string, number>;
+  private readonly streams: Record<string, string>;
+  private readonly ended: Set<string>;
+  private readonly heard: Map<string, Heard>;
+  private readonly seen = new Map<string, readonly [topic: string, sequence: number]>();
+  private readonly readers: Reader[] = [];
+  private dirty = false;
+  private busy: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly options: SinkRunnerOptions,
+    progress: Progress,
+  ) {
+    this.sequences = progress.sequences;
+    this.streams = progress.streams;
+    this.ended = new Set(progress.ended);
+    this.heard = new Map(
+      options.topics.map((topic) => [
+        topic,
+        new Heard(`the sink of ${topic}`, progress.sequences[topic] ?? 0, progress.heard?.[topic] ?? {}),
+      ]),
+    );
+  }
+
+  /** Looks whether the log holds what the sink has, before anybody writes to it again: Fatal LOG_BEHIND. */
+  static async check({ log, store, topics }: Pick<SinkRunnerOptions, 'log' | 'store' | 'topics'>): Promise<void> {
+    const progress = progressIn(store);
+    for (const topic of topics) await fittingIdentity(log, topic, progress);
+  }
+
+  static async open(options: SinkRunnerOptions): Promise<SinkRunner> {
+    const progress = progressIn(options.store);
+    await options.sink.open(progress.position);
+    return new SinkRunner(options, progress);
+  }
+
+  /** Reads until every writer of every topic has ended its input; resolves when all of it is durable. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { topics, clock, syncEveryMs } = this.options;
+    const over = new AbortController();
+    const stop = (): void => {
+      over.abort();
+      for (const reader of this.readers) void reader.close();
+    };
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    const reading = topics.map((topic) => this.readTopic(topic, over.signal));
+    const syncing = (async () => {
+      while (!over.signal.aborted) {
+        await clock.sleep(syncEveryMs, over.signal);
+        await this.exclusively(() => this.sync());
+      }
+    })();
+    try {
+      await Promise.race([Promise.all(reading), syncing]);
+      stop();
+      await Promise.all(reading);
+      await syncing;
+      await this.exclusively(() => this.sync());
+    } finally {
+      stop();
+      signal.removeEventListener('abort', stop);
+      // Nothing of this run may be written once another one has opened the sink at the stored position.
+      await Promise.allSettled([...reading, syncing]);
+      await this.busy;
+      await this.options.sink.close();
+    }
+  }
+
+  get finished(): boolean {
+    return this.options.topics.every((topic) => this.isOver(topic));
+  }
+
+  private async readTopic(topic: string, over: AbortSignal): Promise<void> {
+    const { log } = this.options;
+    if (this.isOver(topic)) return;
+    this.streams[topic] = await fittingIdentity(log, topic, { sequences: this.sequences, streams: this.streams });
+    const from = (this.sequences[topic] ?? 0) + 1;
+    const reader = await log.read(streamOf(topic), { filters: [`rivulet.${topic}.>`], from });
+    this.readers.push(reader);
+    // Who stops us closes the readers that there are by then.
+    while (!this.isOver(topic) && !over.aborted) {
+      const messages = await reader.take(TAKE_MESSAGES);
+      if (messages.length === 0) break;
+      await this.exclusively(async () => {
+        for (const message of messages) await this.takeMessage(topic, message);
+      });
+    }
+    await reader.close();
+  }
+
+  /** Writing and syncing take turns, so that a position never lies between a message and its sequence. */
+  private async exclusively(work: () => Promise<void>): Promise<void> {
+    const turn = this.busy.then(work);
+    this.busy = turn.catch(() => undefined);
+    await turn;
+  }
+
+  private async takeMessage(topic: string, message: LogMessage): Promise<void> {
+    const envelope = fromBinary(EnvelopeSchema, message.data);
+    const { id, partition } = writerOf(message.subject);
+    this.heard.get(topic)!.follow(message);
+    if (envelope.body.case === 'frame') {
+      const frame = fromWire(envelope.body.value, this.typeOf(topic, id, envelope));
+      await this.options.sink.write(topic, envelope.epoch, frame);
+    }
+    if (envelope.endsInput) this.ended.add(`${topic}/${writerKey(id, partition)}`);
+    this.sequences[topic] = message.sequence;
+    this.seen.set(message.subject, [topic, message.sequence]);
+    this.dirty = true;
+  }
+
+  private typeOf(topic: string, from: string, { output }: Envelope): Exclude<InputType, typeof RAW> {
+    if (output === '$poison') return deadLetters;
+    const upstream = this.options.topology
+      .upstreams(topic)
+      .find((candidate) => candidate.id === from && candidate.output === output);
+    if (upstream === undefined || upstream.type === RAW) {
+      throw fatal('UNKNOWN_UPSTREAM', `no edge leads from ${from}.${output} to ${topic}`);
+    }
+    return upstream.type;
+  }
+
+  private isOver(topic: string): boolean {
+    const { topology } = this.options;
+    return topology.upstreams(topic).every(({ id, instances }) => {
+      const writers = topology.count(id);
+      return Array.from({ length: writers }, (_, p) => p)
+        .filter((p) => Array.from({ length: topology.count(topic) }, (_, q) => q).some((q) => instances(q).includes(p)))
+        .every((p) => this.ended.has(`${topic}/${writerKey(id, p)}`));
+    });
+  }
+
+  private async sync(): Promise<void> {
+    if (!this.dirty) return;
+    this.dirty = false;
+    const seen = [...this.seen];
+    const position = await this.options.sink.sync();
+    const { sequences, streams } = this;
+    const heard = Object.fromEntries([...this.heard].map(([topic, one]) => [topic, one.all]));
+    const progress: Progress = { sequences, streams, ended: [...this.ended], heard, position };
+    await this.options.store.write([{ key: KEY, value: utf8(JSON.stringify(progress)) }]);
+    for (const [subject, [topic, sequence]] of seen) {
+      await this.options.log.purge(streamOf(topic), subject, sequence).catch((error: unknown) => {
+        this.options.logger.warn({ err: asError(error), subject }, 'cannot trim the topic now');
+      });
+    }
+  }
+}

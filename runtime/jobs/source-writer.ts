@@ -1,0 +1,109 @@
+/**
+ * Writes bounded inputs into mailboxes: file chunks for parse, table rows for popularity. Each is an upstream like any other: one writer per
+ * subject, fenced, and after a crash it goes on behind what its subject's last message says.
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ChunkSchema, type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { type Frame, partitionBy } from '../frames/frame.js';
+import { toWire } from '../frames/codec.js';
+import { streamOf, subjectOf } from '../contract/graph.js';
+import { Line, Outbox } from '../actor/outbox.js';
+import type { ChunkSource, Clock, Log, Logger, SourceChunk, SourcePosition } from '../contract/ports.js';
+
+export interface WriterOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Chunks under way; one more is being read meanwhile. */
+const CHUNKS_IN_FLIGHT = 2;
+
+async function openLine(
+  options: WriterOptions,
+  to: string,
+  q: number,
+  from: string,
+): Promise<{ line: Line; outbox: Outbox }> {
+  const lines = new Map<string, Line>();
+  const outbox = new Outbox(lines);
+  const subject = subjectOf(to, q, from, q);
+  const line = await Line.open({
+    ...options,
+    stream: streamOf(to),
+    subject,
+    onAcked: () => {
+      outbox.wake();
+    },
+    onFailed: (error) => {
+      outbox.fail(error);
+    },
+  });
+  lines.set(subject, line);
+  return { line, outbox };
+}
+
+/** Writes all chunks of a source; resolves when the last is acknowledged. `onChunk` hears of each that is handed over. */
+export async function writeChunks(
+  options: WriterOptions,
+  source: ChunkSource,
+  target: { readonly to: string; readonly from: string },
+  onChunk: (chunk: SourceChunk) => void,
+): Promise<void> {
+  const { to, from } = target;
+  // The line first: what another writer stores after that is newer than what the line knows, and fences it.
+  const { line, outbox } = await openLine(options, to, 0, from);
+  const last = await options.log.last(streamOf(to), subjectOf(to, 0, from, 0));
+  const said = last === undefined ? undefined : fromBinary(EnvelopeSchema, last.data);
+  if (said?.endsInput === true) return;
+  let sequence = said?.sequence ?? 0;
+  for await (const chunk of source.chunks(positionOf(said))) {
+    await outbox.room(CHUNKS_IN_FLIGHT - 1, Infinity);
+    options.signal.throwIfAborted();
+    sequence++;
+    const envelope = create(EnvelopeSchema, {
+      ...{ first: sequence, sequence, lastPart: true },
+      endsEpoch: chunk.endsEpoch,
+      endsInput: chunk.endsInput,
+      body: { case: 'chunk', value: create(ChunkSchema, chunk) },
+    });
+    line.hand({ first: sequence, sequence, part: 0, lastPart: true }, toBinary(EnvelopeSchema, envelope));
+    onChunk(chunk);
+  }
+  await outbox.settled();
+}
+
+function positionOf(said: Envelope | undefined): SourcePosition | undefined {
+  if (said?.body.case !== 'chunk') return undefined;
+  const { file, nextOffset, nextLine } = said.body.value;
+  return { file, nextOffset, nextLine, endsEpoch: said.endsEpoch };
+}
+
+/** Writes a table to all partitions of a stage by the hash of a column, each rows first and then the end of input. */
+export async function writeTable(
+  options: WriterOptions,
+  frames: AsyncIterable<Frame>,
+  target: { readonly to: string; readonly from: string; readonly by: string; readonly partitions: number },
+): Promise<void> {
+  const { to, from, by, partitions } = target;
+  const writers = await Promise.all(Array.from({ length: partitions }, (_, q) => openLine(options, to, q, from)));
+  let sequence = 0;
+  const hand = (q: number, frame: Frame | undefined, endsInput: boolean): void => {
+    const { line } = writers[q]!;
+    if (sequence <= line.said.sequence) return;
+    const body = frame === undefined ? { case: undefined } : { case: 'frame' as const, value: toWire(frame) };
+    const envelope = create(EnvelopeSchema, { first: sequence, sequence, lastPart: true, endsInput, body });
+    line.hand({ first: sequence, sequence, part: 0, lastPart: true }, toBinary(EnvelopeSchema, envelope));
+  };
+  for await (const frame of frames) {
+    sequence++;
+    partitionBy(frame, by, partitions).forEach((rows, q) => {
+      if (rows !== undefined) hand(q, rows, false);
+    });
+    for (const { outbox } of writers) await outbox.room(CHUNKS_IN_FLIGHT, Infinity);
+  }
+  sequence++;
+  for (let q = 0; q < partitions; q++) hand(q, undefined, true);
+  for (const { outbox } of writers) await outbox.settled();
+}

@@ -1,0 +1,154 @@
+/**
+ * What is fixed for the life of a data directory: state that was made under one meaning must not be mixed with that of another. Recorded at the
+ * first start, checked at every one.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { PipelineOptions } from '../../actors/topology.js';
+import { textOf, utf8 } from '../frames/bytes.js';
+import { explain, fatal, transient } from '../contract/errors.js';
+import type { KeyValue, KeyValueEntry } from '../contract/ports.js';
+import { unlessFenced } from '../cluster/membership.js';
+
+const FILE = 'deployment.json';
+
+const fixedPart = ({
+  partitions,
+  trigger,
+  window,
+  interest,
+  popularity,
+}: PipelineOptions): Record<string, unknown> => ({
+  partitions,
+  trigger: trigger.kind,
+  window: window.kind,
+  interest: interest.kind,
+  popularity,
+});
+
+export type Deployment = Readonly<Record<string, unknown>> & { readonly partitions: PipelineOptions['partitions'] };
+
+/** Is it what `fixedPart` gives, whatever the values are? */
+function isDeployment(found: unknown): found is Deployment {
+  const has = (one: unknown, keys: readonly string[], isValue: (value: unknown) => boolean): boolean =>
+    typeof one === 'object' && one !== null && keys.every((key) => isValue((one as Record<string, unknown>)[key]));
+  return (
+    has(found, ['trigger', 'window', 'interest', 'popularity'], (value) => value !== undefined) &&
+    has((found as Deployment).partitions, ['source', 'user', 'item'], (n) => Number.isSafeInteger(n) && Number(n) > 0)
+  );
+}
+
+export function deploymentIn(dataDir: string): Deployment | undefined {
+  const file = join(dataDir, FILE);
+  if (!existsSync(file)) return undefined;
+  let found: unknown;
+  try {
+    found = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw damaged(file, explain(error), error);
+  }
+  if (!isDeployment(found)) throw damaged(file, 'it does not say what the deployment is');
+  return found;
+}
+
+const damaged = (file: string, what: string, cause?: unknown): Error =>
+  fatal('STATE_DAMAGED', `${file} is damaged: ${what}`, {
+    cause,
+    hint: 'restore it from a backup; or delete it, and start with the partitions and the pipeline settings that it was made with',
+  });
+
+export function writeDeployment(dataDir: string, pipeline: PipelineOptions): void {
+  const file = join(dataDir, FILE);
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    // On a disk that is full half of it would stay, on one that loses power nothing.
+    writeFileSync(`${file}.new`, `${JSON.stringify(fixedPart(pipeline), undefined, 2)}\n`, { flush: true });
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    throw fatal('STATE_OPEN', `cannot write to the data directory ${dataDir}`, {
+      cause: error,
+      hint: 'check permissions and free space of the data directory',
+    });
+  }
+}
+
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory was made by another deployment. */
+export function checkDeployment(dataDir: string, pipeline: PipelineOptions): void {
+  const found = deploymentIn(dataDir);
+  if (found !== undefined) mustBeSame(dataDir, found, pipeline);
+}
+
+/** For a new directory; when the other nodes have agreed, so that one that is refused by them leaves nothing that would be refused by itself. */
+export function recordDeployment(dataDir: string, pipeline: PipelineOptions): void {
+  if (deploymentIn(dataDir) === undefined) writeDeployment(dataDir, pipeline);
+}
+
+const KEY = 'pipeline';
+
+const saidBy = (entry: KeyValueEntry | undefined): Deployment | undefined =>
+  entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as Deployment);
+
+export async function sharedDeployment(table: KeyValue): Promise<Deployment | undefined> {
+  return saidBy(await table.get(KEY));
+}
+
+export async function writeSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
+  await table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))));
+}
+
+/** The partitions of the deployment, out of what its table holds. */
+export const sharedPartitions = (entries: readonly KeyValueEntry[]): PipelineOptions['partitions'] | undefined =>
+  saidBy(entries.find(({ key }) => key === KEY))?.partitions;
+
+/** The same among the nodes: the first one that joins says what it is. */
+export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
+  const said = await unlessFenced(() => table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))), 0));
+  if (said !== undefined) return;
+  const found = await sharedDeployment(table);
+  if (found === undefined) throw transient('LOG_AWAY', 'nobody knows what the deployment is');
+  mustBeSame('the deployment', found, pipeline);
+}
+
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when what stands in the data directory is not what the nodes on its NATS share. */
+export function mustBeOneDeployment(
+  dataDir: string,
+  ours: Deployment | undefined,
+  shared: Deployment | undefined,
+): void {
+  if (ours === undefined || shared === undefined) return;
+  const key = Object.keys(shared).find((one) => !isDeepStrictEqual(ours[one], shared[one]));
+  if (key === undefined) return;
+  const [here, there] = [ours, shared].map((one) => JSON.stringify(one[key]));
+  throw fatal(
+    key === 'partitions' ? 'PARTITIONS_CHANGED' : 'PIPELINE_CHANGED',
+    `${dataDir} was made with ${key} ${here}, the deployment on this NATS has ${there}`,
+    {
+      hint:
+        'name the NATS and the data directory of one deployment (--nats-url, --data-dir); where this one was left out of an earlier repartition, ' +
+        'or NATS was restored, rivulet repair has it take the state from the copies in NATS',
+    },
+  );
+}
+
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED. */
+export function mustBeSame(where: string, found: Readonly<Record<string, unknown>>, pipeline: PipelineOptions): void {
+  const wanted = JSON.parse(JSON.stringify(fixedPart(pipeline))) as Record<string, unknown>;
+  for (const [key, value] of Object.entries(wanted)) {
+    if (isDeepStrictEqual(found[key], value)) continue;
+    const [was, is] = [JSON.stringify(found[key]), JSON.stringify(value)];
+    if (key === 'partitions') {
+      const { source } = pipeline.partitions;
+      const isSource = isDeepStrictEqual({ ...(found[key] as PipelineOptions['partitions']), source }, value);
+      throw fatal('PARTITIONS_CHANGED', `${where} was made with partitions ${was}, the configuration says ${is}`, {
+        hint: isSource
+          ? 'sourcePartitions cannot be changed: start with the old number, or on another --data-dir'
+          : 'the number is fixed while nodes run: start with the old one. To change it, stop all nodes and run rivulet repartition --partitions N; ' +
+            'when that was done already, on another data directory, see rivulet repair',
+      });
+    }
+    throw fatal('PIPELINE_CHANGED', `${where} was made with ${key} ${was}, the configuration says ${is}`, {
+      hint: 'its state has another meaning: configure what it was made with, or use another --data-dir',
+    });
+  }
+}

@@ -1,0 +1,135 @@
+/** Watches the tree of a node (composition): tells the façade, the log and, by a file, `rivulet doctor`. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Health, healthOf, type InstanceVitals, type Vitals } from '../supervision/health.js';
+import type { Clock, Logger } from '../contract/ports.js';
+import { Refusals, type RefusalVitals } from '../dead-letters/refusal-log.js';
+
+export interface WatchedVitals extends Vitals {
+  readonly instances: readonly (InstanceVitals & RefusalVitals)[];
+}
+
+export interface HealthWatchOptions {
+  readonly vitals: () => WatchedVitals;
+  /** Has everybody say anew how they are; the vitals tell soon. */
+  readonly ask: () => void;
+  readonly apply: (health: Health) => void;
+  readonly dataDir: string;
+  /** Where the façades listen, by what they speak. */
+  readonly listens: HealthNote['listens'];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const LOOK_EVERY_MS = 250;
+/** Until it serves for the first time: what is ready should not wait for a look. */
+const LOOK_AT_START_MS = 20;
+const FILE = 'health.json';
+
+/** What the node on a data directory has last said of its health. */
+export interface HealthNote extends Health {
+  readonly process: number;
+  /** Absent: of an earlier version. */
+  readonly listens?: Readonly<Record<'grpc' | 'http', { readonly host: string; readonly port: number }>> | undefined;
+}
+
+export class HealthWatch {
+  private readonly abort = new AbortController();
+  private served = false;
+  private told: string | undefined;
+  private noted: string | undefined;
+  private latest: Health | undefined;
+  private readonly refusals: Refusals;
+
+  private constructor(private readonly options: HealthWatchOptions) {
+    this.refusals = new Refusals(options.clock, options.logger);
+  }
+
+  static start(options: HealthWatchOptions): HealthWatch {
+    const watch = new HealthWatch(options);
+    watch.look();
+    void watch.lookAgain();
+    return watch;
+  }
+
+  get health(): Health | undefined {
+    return this.latest;
+  }
+
+  stop(): void {
+    this.abort.abort();
+    rmSync(join(this.options.dataDir, FILE), { force: true });
+  }
+
+  private async lookAgain(): Promise<void> {
+    const { signal } = this.abort;
+    while (!signal.aborted) {
+      if (!this.served) this.options.ask();
+      await this.options.clock.sleep(this.served ? LOOK_EVERY_MS : LOOK_AT_START_MS, signal);
+      if (!signal.aborted) this.look();
+    }
+  }
+
+  private look(): void {
+    const vitals = this.options.vitals();
+    this.refusals.follow(vitals.instances);
+    const health = healthOf(vitals, this.served);
+    this.latest = health;
+    this.note(health);
+    this.options.apply(health);
+    const started = this.served || health.serving;
+    // While it starts it says so once; what passes within the grace time is not worth a line.
+    const wording = JSON.stringify([
+      health.serving,
+      health.takesEvents,
+      started && health.reasons.map(withoutNumbers),
+      health.warnings.map(withoutNumbers),
+    ]);
+    this.served = started;
+    if (wording === this.told) return;
+    this.told = wording;
+    this.tell(health);
+  }
+
+  private tell(health: Health): void {
+    const { logger } = this.options;
+    const { serving, takesEvents, reasons, warnings } = health;
+    for (const warning of warnings) logger.warn({}, warning);
+    if (serving && takesEvents) logger.info({}, 'serving');
+    else if (serving) logger.error({ reasons }, 'serving, and taking no events');
+    else if (this.served) logger.error({ reasons, takesEvents }, 'not serving');
+    else logger.info({ reasons }, 'not serving yet');
+  }
+
+  /** For how long something lasts is news as well, each second. */
+  private note(health: Health): void {
+    const text = JSON.stringify(health);
+    if (text === this.noted) return;
+    this.noted = text;
+    const { dataDir, listens } = this.options;
+    writeNote(dataDir, { ...health, process: process.pid, listens });
+  }
+}
+
+/** Only for people: a disk that is full must not end the node here. */
+function writeNote(dataDir: string, note: HealthNote): void {
+  const file = join(dataDir, FILE);
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(`${file}.new`, `${JSON.stringify(note)}\n`);
+    renameSync(`${file}.new`, file);
+  } catch {
+    // `rivulet doctor` says less, that is all.
+  }
+}
+
+export function readHealthNote(dataDir: string): HealthNote | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')) as HealthNote;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is the same but for how long and how much. */
+const withoutNumbers = (text: string): string => text.replace(/ (for \d+ s( \(\d+ restarts\))?|holds [\d.]+ GiB)/, '');

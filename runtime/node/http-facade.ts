@@ -1,0 +1,105 @@
+/** The HTTP façade of a node (composition): what it answers from. */
+import type { PipelineOptions } from '../../actors/topology.js';
+import type { EventPublisher } from '../../connectors/facade/ports.js';
+import { DOCS_POLICY } from '../../connectors/http/routes/page.js';
+import type { HealthReport } from '../../connectors/http/routes/health-report.js';
+import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../connectors/http/server/server.js';
+import { laterFiles, staticFiles } from '../../connectors/http/server/static-files.js';
+import { builtFolder } from '../built-folder.js';
+import { systemClock } from '../contract/clock.js';
+import type { Topology } from '../contract/graph.js';
+import type { Health } from '../supervision/health.js';
+import type { Views } from './views.js';
+import { operationsOf } from '../main-operations.js';
+import type { Log, Logger } from '../contract/ports.js';
+import type { ActorStatus } from '../telemetry/status.js';
+import type { Telemetry } from '../telemetry/registry.js';
+import { version } from '../contract/version.js';
+
+export type HttpOptions = Pick<HttpServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs' | 'origins'> & {
+  readonly host: string;
+  readonly port: number;
+};
+
+export interface NodeFacts {
+  readonly node: string;
+  readonly natsUrl: string;
+  readonly natsVersion: string;
+  readonly log: Log;
+  readonly topology: Topology;
+  readonly pipeline: PipelineOptions;
+  readonly views: Views;
+  readonly publisher: EventPublisher;
+  readonly telemetry: Telemetry;
+  readonly statuses: () => readonly ActorStatus[];
+  readonly natsAwaySinceMs: () => number | undefined;
+  /** Absent until it is known. */
+  readonly health: () => Health | undefined;
+  readonly isStopping: () => boolean;
+  readonly logger: Logger;
+}
+
+export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpServer> {
+  const { views, publisher, telemetry, logger } = facts;
+  const startedMs = systemClock.nowMs();
+  const { registry } = telemetry;
+  const [page, docs] = [builtFolder('page'), builtFolder('docs')];
+  if (page === undefined) logger.warn({}, 'there is no page at /ui/: it was not built (npm run build)');
+  return startHttpServer({
+    ...options,
+    answers: views.answers,
+    randomUsers: views.randomUsers,
+    trending: views.trending,
+    catalogue: views.catalogue,
+    publisher,
+    reports: {
+      version: version(),
+      health: () => healthReport(facts, startedMs),
+      metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    },
+    operations: operationsOf(facts, startedMs),
+    clock: systemClock,
+    logger,
+    observer: telemetry.requests,
+    ...(page === undefined ? {} : { page: staticFiles(page) }),
+    ...(docs === undefined ? {} : { docs: laterFiles(() => staticFiles(docs, { policy: DOCS_POLICY })) }),
+  });
+}
+
+function healthReport(facts: NodeFacts, startedMs: number): HealthReport {
+  const nowMs = systemClock.nowMs();
+  const health = facts.health();
+  const awaySinceMs = facts.natsAwaySinceMs();
+  const away = awaySinceMs === undefined ? {} : { away_seconds: (nowMs - awaySinceMs) / 1000 };
+  return {
+    status: statusOf(health, facts.isStopping()),
+    node: facts.node,
+    uptime_seconds: (nowMs - startedMs) / 1000,
+    reasons: [...(health?.reasons ?? ['the node starts'])],
+    dependencies: {
+      nats: {
+        status: awaySinceMs === undefined ? 'up' : 'down',
+        ...{ url: facts.natsUrl, version: facts.natsVersion, ...away },
+      },
+    },
+    stages: stagesOf(facts.statuses()),
+  };
+}
+
+function statusOf(health: Health | undefined, isStopping: boolean): HealthReport['status'] {
+  if (isStopping) return 'stopping';
+  if (health?.serving !== true) return health === undefined ? 'starting' : 'unavailable';
+  return health.takesEvents ? 'serving' : 'degraded';
+}
+
+function stagesOf(statuses: readonly ActorStatus[]): HealthReport['stages'] {
+  const stages = new Map<string, { running: number; partitions: number; failed: number }>();
+  for (const { stage, state } of statuses) {
+    const sum = stages.get(stage) ?? { running: 0, partitions: 0, failed: 0 };
+    stages.set(stage, sum);
+    sum.partitions++;
+    if (state === 'running') sum.running++;
+    if (state === 'failed') sum.failed++;
+  }
+  return [...stages].map(([stage, sum]) => ({ stage, ...sum }));
+}

@@ -1,0 +1,96 @@
+/** GET /status, out of what the node knows of itself (composition). */
+import type { PartitionStatus, StatusReport } from '../../connectors/http/routes/status-report.js';
+import { edgesOf, type Topology } from '../contract/graph.js';
+import type { Health } from '../supervision/health.js';
+import type { Counters } from '../actor/instance.js';
+import { type ActorStatus, lagSecondsOf } from '../telemetry/status.js';
+import type { Telemetry } from '../telemetry/registry.js';
+
+const ITEMS_STAGE = 'parse-items';
+
+export interface StatusSources {
+  readonly version: string;
+  readonly node: string;
+  readonly startedAtMs: number;
+  readonly topology: Topology;
+  readonly statuses: () => readonly ActorStatus[];
+  readonly health: () => Health | undefined;
+  readonly latencies: Telemetry['latencies'];
+  /** Since the start. */
+  readonly requests: () => { readonly http: number; readonly grpc: number };
+  readonly nowMs: () => number;
+}
+
+export function statusReport(sources: StatusSources): StatusReport {
+  const { version, node, topology, startedAtMs } = sources;
+  const nowMs = sources.nowMs();
+  const statuses = sources.statuses();
+  const health = sources.health();
+  const { http, grpc } = sources.requests();
+  const asOfMs = Math.max(-Infinity, ...statuses.flatMap((status) => status.asOfMs ?? []));
+  return {
+    version,
+    node,
+    now: instant(nowMs),
+    started_at: instant(startedAtMs),
+    serving: health?.serving ?? false,
+    reasons: health === undefined ? ['the node starts'] : [...health.reasons],
+    ...(Number.isFinite(asOfMs) ? { as_of: instant(asOfMs) } : {}),
+    partitions: topology.partitions.user,
+    edges: edgesOf(topology).map((edge) => ({ ...edge })),
+    stages: stagesOf(topology, statuses, nowMs),
+    // A refused item of the catalogue is no event.
+    counters: sumOf(statuses.filter(({ stage }) => stage !== ITEMS_STAGE)),
+    latency: latencyOf(sources.latencies()),
+    requests: { http_total: http, grpc_total: grpc },
+  };
+}
+
+/** In the order of the topology; partitions ascending. */
+function stagesOf(topology: Topology, statuses: readonly ActorStatus[], nowMs: number): StatusReport['stages'] {
+  return topology.stages.map(({ id }) => {
+    const own = statuses.filter(({ stage }) => stage === id).sort((a, b) => a.partition - b.partition);
+    return { stage: id, partitions: own.map((status) => partitionOf(status, nowMs)) };
+  });
+}
+
+function partitionOf(status: ActorStatus, nowMs: number): PartitionStatus {
+  const { watermarkMs, lastError, lagMessages } = status;
+  const lagSeconds = lagSecondsOf(status, nowMs);
+  return {
+    partition: status.partition,
+    state: status.state,
+    messages_in: status.messagesIn,
+    rows_out: status.rowsOut,
+    busy_seconds: status.busyMs / 1000,
+    ...(lagMessages === undefined ? {} : { lag_messages: lagMessages }),
+    ...(lagSeconds === undefined ? {} : { lag_seconds: lagSeconds }),
+    ...(isInstant(watermarkMs) ? { watermark: instant(watermarkMs) } : {}),
+    restarts: status.restarts,
+    ...(lastError === undefined ? {} : { last_error: lastError }),
+    state_keys: status.stateKeys,
+    snapshots: status.snapshots,
+    snapshot_seconds: status.snapshotMs / 1000,
+    snapshot_bytes: status.snapshotBytes,
+  };
+}
+
+function sumOf(statuses: readonly ActorStatus[]): StatusReport['counters'] {
+  const sum = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 } satisfies Counters;
+  for (const { counters } of statuses) {
+    for (const name of Object.keys(sum) as (keyof Counters)[]) sum[name] += counters[name];
+  }
+  return sum;
+}
+
+/** Percentiles of nothing are not known. */
+function latencyOf({ p50Ms, p99Ms, count }: ReturnType<Telemetry['latencies']>): StatusReport['latency'] {
+  if (count === 0) return { count };
+  return { p50_seconds: p50Ms / 1000, p99_seconds: p99Ms / 1000, count };
+}
+
+/** A watermark may be infinite, before the first event and at the end of all input. */
+const isInstant = (ms: number | null): ms is number => ms !== null && Math.abs(ms) <= INSTANT_MS_MAX;
+const INSTANT_MS_MAX = Date.UTC(9999, 11, 31);
+
+const instant = (ms: number): string => new Date(ms).toISOString();

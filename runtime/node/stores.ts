@@ -1,0 +1,45 @@
+/**
+ * The stores of a thread (composition). Opening one reads its files to see that they are sound; that needs no NATS, and so goes on while it
+ * starts: whoever asks for a store then finds it open, or hears why it is not.
+ */
+import { join } from 'node:path';
+import { openLevelStore } from '../../state/level-store.js';
+import type { Unit } from '../shards/host.js';
+import type { Logger, Store } from '../contract/ports.js';
+
+/** The store of a unit; made when it is not there. */
+export function openUnitStore(dataDir: string, name: string, logger?: Logger): Promise<Store> {
+  return openLevelStore(join(dataDir, 'state', name), logger);
+}
+
+export class StoresAhead {
+  private readonly opening = new Map<string, Promise<Store>>();
+
+  constructor(
+    private readonly dataDir: string,
+    private readonly logger: Logger,
+  ) {}
+
+  begin(units: readonly Unit[]): void {
+    for (const { name } of units) {
+      const store = openUnitStore(this.dataDir, name, this.logger);
+      // Who asks for it is told.
+      store.catch(() => undefined);
+      this.opening.set(name, store);
+    }
+  }
+
+  /** Each one that was begun is given once. */
+  open(unit: string): Promise<Store> {
+    const begun = this.opening.get(unit);
+    this.opening.delete(unit);
+    return begun ?? openUnitStore(this.dataDir, unit, this.logger);
+  }
+
+  /** Those that nobody has asked for. */
+  async close(): Promise<void> {
+    const left = [...this.opening.values()];
+    this.opening.clear();
+    await Promise.allSettled(left.map(async (store) => (await store).close()));
+  }
+}

@@ -1,0 +1,203 @@
+/** Entry of a worker thread: a host with its own NATS connection and LevelDB stores (composition). What it hosts, it is told. */
+import { randomUUID } from 'node:crypto';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import pino from 'pino';
+import { mainTopology, type PipelineOptions } from '../../actors/topology.js';
+import { connectNats, type NatsOptions } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
+import type { ActorKnobs } from '../actor/actor.js';
+import { systemClock } from '../contract/clock.js';
+import { patience } from '../supervision/retry.js';
+import { Deadline } from '../supervision/deadline.js';
+import { asError } from '../contract/errors.js';
+import { Host, type HostOptions } from '../shards/host.js';
+import { WAITS_FOR_DATA } from './loading.js';
+import { openCopies } from './buckets.js';
+import { StoresAhead } from './stores.js';
+import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './shards.js';
+import { plainError, type PlainError } from '../plain-error.js';
+import type { ActorStatus } from '../telemetry/status.js';
+import { Restores } from '../shards/recovery-gate.js';
+import { OwnVitals, type ThreadVitals } from '../telemetry/thread-vitals.js';
+import { loopTurns } from '../shards/scheduler.js';
+
+export interface HostData {
+  readonly name: string;
+  readonly nats: NatsOptions;
+  /** Of the node's identity; absent: a bounded job. */
+  readonly process?: string;
+  readonly pipeline: PipelineOptions;
+  /** Owned from the start, without leases; all others are opened when the cluster says so. */
+  readonly own: readonly string[];
+  /** Absent: no copies. */
+  readonly copying?: { readonly everyMs: number; readonly node: string; readonly replicas: number };
+  readonly dataDir: string;
+  readonly knobs: ActorKnobs;
+  readonly tickEveryMs: number;
+  readonly logLevel: string;
+}
+
+/** What a thread is told first: stores to open while it waits; then what it is. */
+export type WorkerStart =
+  | ({ readonly kind: 'open'; readonly thread: number; readonly threads: number } & Pick<
+      HostData,
+      'name' | 'dataDir' | 'logLevel' | 'pipeline'
+    >)
+  | { readonly kind: 'start'; readonly data: HostData };
+
+export type WorkerMessage =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly vitals: ThreadVitals }
+  | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
+  | { readonly kind: 'fatal'; readonly error: PlainError }
+  /** What was not finished in time, in words. */
+  | { readonly kind: 'stopped'; readonly unfinished: readonly string[] };
+
+/** What a host is asked for; each is answered with `done`. */
+export type HostRequest =
+  | { readonly action: 'check' | 'follow' | 'own'; readonly unit: string }
+  | { readonly action: 'close'; readonly unit: string; readonly copy: boolean }
+  | { readonly action: 'hold'; readonly held: boolean };
+
+export type WorkerCommand =
+  | { readonly kind: 'stop'; readonly deadlineMs: number }
+  | { readonly kind: 'status' }
+  | { readonly kind: 'call'; readonly call: number; readonly request: HostRequest };
+
+export interface StartedHost {
+  readonly host: Host;
+  readonly perform: (request: HostRequest) => Promise<void>;
+  readonly stop: (deadline: Deadline) => Promise<void>;
+}
+
+/** Starts the host described by the data; used by workers and, for the view, by the main thread. */
+export async function startHost(
+  data: HostData,
+  stores: StoresAhead,
+  onFatal: (error: Error) => void,
+  listeners: Pick<HostOptions, 'onAnswered' | 'onOpened'> = {},
+): Promise<StartedHost> {
+  const logger = loggerOf(data);
+  const connection = await connectNats(data.nats, `rivulet-${data.name}`);
+  const log = await openNatsLog(connection, data.process === undefined ? {} : { process: data.process });
+  const topology = mainTopology(data.pipeline);
+  const all = allUnits(topology);
+  let held = false;
+  let copiers = 0;
+  const incarnation = randomUUID().slice(0, 8);
+  const copying =
+    data.copying === undefined
+      ? undefined
+      : {
+          everyMs: data.copying.everyMs,
+          copies: await openCopies(connection, data.copying),
+          writer: () => `${data.copying!.node}-${incarnation}-${copiers++}`,
+          isHeld: () => held,
+        };
+  const options: HostOptions = {
+    topology,
+    log,
+    openStore: (name) => stores.open(name),
+    clock: systemClock,
+    loggerOf: (stage, partition) => logger.child({ stage, partition }),
+    knobs: data.knobs,
+    tickEveryMs: data.tickEveryMs,
+    turn: loopTurns(),
+    restores: new Restores(systemClock),
+    ...(copying === undefined ? {} : { copying }),
+    ...listeners,
+  };
+  const host = new Host(all, options, onFatal);
+  try {
+    const patiently = patience(systemClock, (err) => logger.warn({ err }, 'waiting for NATS'));
+    for (const unit of data.own) await patiently(() => host.check(unit));
+    for (const unit of data.own) await patiently(() => host.own(unit));
+  } catch (error) {
+    await host.stop();
+    throw error;
+  }
+  const stop = async (deadline: Deadline): Promise<void> => {
+    await host.stop(deadline);
+    await deadline.step(`the connection of ${data.name}`, () => log.close());
+  };
+  const perform = async (request: HostRequest): Promise<void> => {
+    if (request.action === 'hold') held = request.held;
+    else if (request.action === 'close') await host.close(request.unit, request);
+    else await host[request.action](request.unit);
+  };
+  return { host, perform, stop };
+}
+
+const loggerOf = ({ logLevel, name }: Pick<HostData, 'name' | 'logLevel'>): pino.Logger =>
+  pino({ level: logLevel, base: { thread: name } }, pino.destination({ dest: 2, sync: true }));
+
+export const storesOf = (data: Pick<HostData, 'name' | 'dataDir' | 'logLevel'>): StoresAhead =>
+  new StoresAhead(data.dataDir, loggerOf(data));
+
+async function runWorker(): Promise<void> {
+  const port = parentPort!;
+  let opened: StoresAhead | undefined;
+  const data = await new Promise<HostData>((resolve) => {
+    const onStart = (start: WorkerStart): void => {
+      if (start.kind === 'open') {
+        opened = storesOf(start);
+        const { pipeline } = unitsOf(mainTopology(start.pipeline));
+        opened.begin(spread(pipeline, start.threads, LIVE_WEIGHTS)[start.thread] ?? []);
+        return;
+      }
+      port.off('message', onStart);
+      resolve(start.data);
+    };
+    port.on('message', onStart);
+  });
+  const stores = opened ?? storesOf(data);
+  // Without a listener it would not keep the thread alive.
+  port.ref();
+  const vitals = new OwnVitals();
+  const post = (message: WorkerMessage): void => {
+    port.postMessage(message);
+  };
+  let tellStatus = (): void => undefined;
+  const onFatal = (error: Error): void => {
+    post({ kind: 'fatal', error: plainError(error) });
+  };
+  // Told at once: who asks might wait until the first of what is replayed now is through.
+  const onOpened = (): void => {
+    tellStatus();
+  };
+  const { host, perform, stop } = await startHost(data, stores, onFatal, { onOpened });
+  tellStatus = () => {
+    post({ kind: 'status', statuses: host.statuses, vitals: vitals.take() });
+  };
+  post({ kind: 'started' });
+  port.on('message', (command: WorkerCommand) => {
+    if (command.kind === 'status') {
+      tellStatus();
+      return;
+    }
+    if (command.kind === 'call') {
+      const { call, request } = command;
+      perform(request).then(
+        () => {
+          post({ kind: 'done', call });
+        },
+        (error: unknown) => {
+          post({ kind: 'done', call, error: plainError(asError(error)) });
+        },
+      );
+      return;
+    }
+    const deadline = new Deadline(command.deadlineMs, systemClock);
+    void stop(deadline).then(() => {
+      post({ kind: 'stopped', unfinished: deadline.unfinished });
+      port.close();
+    });
+  });
+}
+
+if (!isMainThread && parentPort !== null && workerData === WAITS_FOR_DATA) {
+  runWorker().catch((error: unknown) => {
+    parentPort!.postMessage({ kind: 'fatal', error: plainError(asError(error)) } satisfies WorkerMessage);
+    parentPort!.close();
+  });
+}

@@ -1,0 +1,166 @@
+/** Brings the store of a unit to the newest copy (Y3 in copies.ts), where the copy is ahead of it. */
+import { textOf, utf8 } from '../frames/bytes.js';
+import {
+  type Copies,
+  type CopyPart,
+  entriesOf,
+  includedIn,
+  readManifest,
+  type Sequences,
+  type StoredManifest,
+} from './store.js';
+import { asError, fatal, RivuletError } from '../contract/errors.js';
+import type { Unit } from '../shards/host.js';
+import { changedPrefix, headKey, instancePrefix, sequenceIn } from '../state/keyspace.js';
+import type { Store, StoreChange } from '../contract/ports.js';
+
+/** A change that is larger than this is not held in memory but written in pieces, without a head until it is whole. */
+const BATCH_BYTES_MAX = 32 * 1024 * 1024;
+/** Of a whole copy, written at a time. */
+const PIECE_BYTES = 2 * 1024 * 1024;
+const DELETES_MAX = 1_000;
+/** A part may be replaced by a compacted one while it is read. */
+const ATTEMPTS_MAX = 5;
+
+/** Up to where the records of changed keys have been told to a manifest: those behind are complete from there. Local to a store. */
+export const COPIED = '$copied';
+
+/** What a unit's store includes, stage by stage. */
+export function sequencesOf(store: Store, { stages, partition }: Unit): Sequences {
+  return Object.fromEntries(stages.map((id) => [id, sequenceIn(store.getSync(headKey(id, partition)))]));
+}
+
+/** From where on the store knows which keys have changed; stages that are not there: it does not. */
+export function copiedOf(store: Store): Partial<Sequences> {
+  const bytes = store.getSync(COPIED);
+  return bytes === undefined ? {} : (JSON.parse(textOf(bytes)) as Sequences);
+}
+
+/** Gives the manifest that the store is not behind of any more. Fatal COPY_LOST when a part is not there; the store is as it was before that part. */
+export async function catchUp(copies: Copies, unit: Unit, store: Store): Promise<StoredManifest> {
+  let missedAt: number | undefined;
+  for (let attempt = 1; ; attempt++) {
+    const stored = await readManifest(copies, unit.name);
+    let name = '';
+    try {
+      for (const part of missingParts(stored.manifest?.parts ?? [], sequencesOf(store, unit))) {
+        ({ name } = part);
+        await takePart(copies, unit, store, part);
+      }
+    } catch (error) {
+      const code = error instanceof RivuletError ? error.code : undefined;
+      if (code === 'OBJECT_DAMAGED') throw damaged(unit, asError(error));
+      if (code !== 'OBJECT_MISSING') throw error;
+      // Whoever replaces a part writes the manifest first (Y2).
+      if (stored.revision === missedAt) throw lost(unit, name, asError(error));
+      if (attempt === ATTEMPTS_MAX) throw error;
+      missedAt = stored.revision;
+      continue;
+    }
+    await acknowledge(unit, store, includedIn(stored.manifest));
+    return stored;
+  }
+}
+
+const lost = ({ name: unit }: Unit, part: string, cause: Error): Error =>
+  fatal('COPY_LOST', `the copy of ${unit} that NATS holds lacks its part ${part}`, {
+    cause,
+    hint: `start the node that had ${unit} last: it copies its state anew; without it restore a backup, or see what can be done with \`rivulet repair\``,
+  });
+
+/** Whoever owns the unit has the state, and does not see what is wrong with the copy. */
+const damaged = ({ name: unit }: Unit, cause: Error): Error =>
+  fatal('OBJECT_DAMAGED', `the copy of ${unit} that NATS holds is damaged`, {
+    cause,
+    hint: `start the node that had ${unit} last, which needs no copy; without it restore a backup, or see what can be done with \`rivulet repair\``,
+  });
+
+/** From the first that brings news on. Each goes on from where the one before ends, so that one goes on from what is there. */
+function missingParts(parts: readonly CopyPart[], have: Sequences): readonly CopyPart[] {
+  const isNews = ({ to }: CopyPart): boolean => Object.entries(to).some(([id, sequence]) => sequence > (have[id] ?? 0));
+  const first = parts.findIndex(isNews);
+  return first < 0 ? [] : parts.slice(first);
+}
+
+async function takePart({ objects }: Copies, unit: Unit, store: Store, { name, from, to }: CopyPart): Promise<void> {
+  const have = sequencesOf(store, unit);
+  const news = unit.stages.filter((id) => (to[id] ?? 0) > (have[id] ?? 0));
+  if (news.length === 0) return;
+  const prefixes = news.map((id) => instancePrefix(id, unit.partition));
+  const heads = new Set(news.map((id) => headKey(id, unit.partition)));
+  const isWhole = Object.keys(from).length === 0;
+  let piecewise = isWhole;
+  let isThere = false;
+  let batch: StoreChange[] = [];
+  const last: StoreChange[] = [];
+  let bytes = 0;
+  for await (const changes of entriesOf(objects.get(name))) {
+    // Nothing is given up for a part that is not there.
+    if (isWhole && !isThere) await forget(unit, store, news);
+    isThere = true;
+    for (const change of changes) {
+      if (!prefixes.some((prefix) => change.key.startsWith(prefix))) continue;
+      (heads.has(change.key) ? last : batch).push(change);
+      bytes += change.key.length + (change.value?.length ?? 0);
+    }
+    if (bytes < (isWhole ? PIECE_BYTES : BATCH_BYTES_MAX)) continue;
+    if (!piecewise) {
+      // Without a head the state is void: a crash in the middle starts again from the whole.
+      await store.write([...heads].map((key) => ({ key, value: undefined })));
+      piecewise = true;
+    }
+    await store.write(batch);
+    batch = [];
+    bytes = 0;
+  }
+  const marked = mark({ ...copiedOf(store), ...Object.fromEntries(news.map((id) => [id, to[id] ?? 0])) });
+  // What was read has given the digest: only now is it believed.
+  await store.write([...batch, ...last, ...(await records(unit, store, news)), marked]);
+}
+
+/** Removes what is there of these instances, heads first. */
+export async function forget(unit: Unit, store: Store, stages: readonly string[]): Promise<void> {
+  const heads = stages.map((id) => headKey(id, unit.partition)).filter((key) => store.getSync(key) !== undefined);
+  if (heads.length > 0) await store.write(heads.map((key) => ({ key, value: undefined })));
+  const view = store.view();
+  try {
+    for (const id of stages) {
+      for await (const some of view.entries(instancePrefix(id, unit.partition))) {
+        for (let at = 0; at < some.length; at += DELETES_MAX) {
+          await store.write(some.slice(at, at + DELETES_MAX).map(([key]) => ({ key, value: undefined })));
+        }
+      }
+    }
+  } finally {
+    await view.close();
+  }
+}
+
+/** Deletes the records of changed keys of these stages. */
+async function records(unit: Unit, store: Store, stages: readonly string[]): Promise<StoreChange[]> {
+  const found = await Promise.all(stages.map((id) => store.entries(changedPrefix(id, unit.partition))));
+  return found.flat().map(([key]) => ({ key, value: undefined }));
+}
+
+/** The copy includes this much: records of it are not needed any more. */
+export async function acknowledge(unit: Unit, store: Store, included: Sequences): Promise<void> {
+  const have = sequencesOf(store, unit);
+  const before = copiedOf(store);
+  const now: Record<string, number> = {};
+  const changes: StoreChange[] = [];
+  for (const id of unit.stages) {
+    const known = before[id] ?? (have[id] === 0 ? 0 : undefined);
+    const inCopy = Math.min(included[id] ?? 0, have[id] ?? 0);
+    // A store that does not know what has changed stays so until it is copied whole.
+    if (known !== undefined) now[id] = Math.max(known, inCopy);
+    const prefix = changedPrefix(id, unit.partition);
+    for (const [key] of await store.entries(prefix)) {
+      if (Number(key.slice(prefix.length)) <= inCopy) changes.push({ key, value: undefined });
+    }
+  }
+  if (changes.length > 0 || unit.stages.some((id) => before[id] !== now[id]))
+    await store.write([...changes, mark(now)]);
+}
+
+/** All of the store is in the copy up to these. */
+export const mark = (copied: Partial<Sequences>): StoreChange => ({ key: COPIED, value: utf8(JSON.stringify(copied)) });

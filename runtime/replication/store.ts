@@ -1,0 +1,120 @@
+/**
+ * Copies of a unit's snapshots, where all nodes can reach them: parts in the Object Store, and a manifest that says which parts make the copy.
+ *
+ * The state of an instance after input S is a function of its mailbox. Two stores at the same S thus hold the same, whoever wrote them, and a
+ * part that tells all that changed between S₀ and S₁ brings any store at S, S₀ ≤ S ≤ S₁, to S₁.
+ *
+ * Invariants
+ *   Y1  The manifest is replaced by compare-and-set only, and its sequences never fall: an owner that was replaced cannot undo its successor's.
+ *   Y2  A manifest names only parts that are stored whole; a part is deleted only when no manifest names it.
+ *   Y3  A store has a head for an instance only when all that the head includes is there.
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type CopyPiece, CopyPieceSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { textOf, utf8 } from '../frames/bytes.js';
+import { fatal } from '../contract/errors.js';
+import type { KeyValue, Objects, StoreChange } from '../contract/ports.js';
+
+/** Stage id → the mailbox sequence that its state includes. */
+export type Sequences = Readonly<Record<string, number>>;
+
+export interface CopyPart {
+  readonly name: string;
+  readonly bytes: number;
+  readonly digest: string;
+  /** What a store must include for this part to complete it, and what it includes then. The first part of a manifest is whole: from nothing. */
+  readonly from: Sequences;
+  readonly to: Sequences;
+}
+
+export interface Manifest {
+  readonly format: 1;
+  readonly parts: readonly CopyPart[];
+}
+
+export interface StoredManifest {
+  readonly manifest: Manifest | undefined;
+  /** For the compare-and-set; 0 when there is none. */
+  readonly revision: number;
+}
+
+/** Where the copies of a deployment are. */
+export interface Copies {
+  readonly manifests: KeyValue;
+  readonly objects: Objects;
+}
+
+const FORMAT = 1;
+
+/** What the whole copy includes. */
+export const includedIn = (manifest: Manifest | undefined): Sequences => manifest?.parts.at(-1)?.to ?? {};
+
+export async function readManifest({ manifests }: Copies, unit: string): Promise<StoredManifest> {
+  const entry = await manifests.get(unit);
+  if (entry === undefined) return { manifest: undefined, revision: 0 };
+  const manifest = JSON.parse(textOf(entry.value)) as { format: number } & Manifest;
+  if ((manifest.format as number) !== FORMAT) {
+    throw fatal('COPY_FORMAT', `the copy of ${unit} has format ${manifest.format}, this build reads ${FORMAT}`, {
+      hint: 'run one version of rivulet on all nodes, the newest that has run',
+    });
+  }
+  return { manifest, revision: entry.revision };
+}
+
+export const writeManifest = ({ manifests }: Copies, unit: string, parts: readonly CopyPart[], revision: number) =>
+  manifests.put(unit, utf8(JSON.stringify({ format: FORMAT, parts } satisfies Manifest)), revision);
+
+/** Bytes of entries in one piece of a part: what is in memory at a time. */
+const PIECE_BYTES = 256 * 1024;
+
+/** Entries as pieces: each a length (uint32, little-endian) and a CopyPiece. */
+export async function* piecesOf(entries: AsyncIterable<readonly StoreChange[]>): AsyncGenerator<Uint8Array> {
+  let waiting: StoreChange[] = [];
+  let bytes = 0;
+  for await (const some of entries) {
+    for (const change of some) {
+      waiting.push(change);
+      bytes += change.key.length + (change.value?.length ?? 0);
+      if (bytes < PIECE_BYTES) continue;
+      yield encodePiece(waiting);
+      waiting = [];
+      bytes = 0;
+    }
+  }
+  if (waiting.length > 0) yield encodePiece(waiting);
+}
+
+function encodePiece(changes: readonly StoreChange[]): Uint8Array {
+  const entries = changes.map(({ key, value }) => ({ key, ...(value === undefined ? {} : { value }) }));
+  const body = toBinary(CopyPieceSchema, create(CopyPieceSchema, { entries }));
+  const piece = new Uint8Array(4 + body.length);
+  new DataView(piece.buffer).setUint32(0, body.length, true);
+  piece.set(body, 4);
+  return piece;
+}
+
+/** The entries again, however the bytes were cut on the way. */
+export async function* entriesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<StoreChange[]> {
+  let rest: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
+  for await (const chunk of bytes) {
+    rest = rest.length === 0 ? Uint8Array.from(chunk) : Buffer.concat([rest, chunk]);
+    for (;;) {
+      if (rest.length < 4) break;
+      const length = new DataView(rest.buffer, rest.byteOffset).getUint32(0, true);
+      if (rest.length < 4 + length) break;
+      const { entries } = decodedPiece(rest.subarray(4, 4 + length));
+      yield entries.map(({ key, value }) => ({ key, value }));
+      rest = rest.subarray(4 + length);
+    }
+  }
+  if (rest.length > 0) throw fatal('OBJECT_DAMAGED', 'a part of a copy ends in the middle of a piece');
+}
+
+/** The digest is known to be wrong at the end only; what cannot be read shows before. */
+function decodedPiece(bytes: Uint8Array): CopyPiece {
+  try {
+    return fromBinary(CopyPieceSchema, bytes);
+  } catch (error) {
+    throw fatal('OBJECT_DAMAGED', 'a part of a copy cannot be read', { cause: error });
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * Copies what a unit's snapshots have changed to where other nodes find it. Part after part; when the parts outweigh the whole, the whole anew.
+ *
+ * Runs beside the actors: it reads a view of the store, so that neither waits for the other.
+ */
+import { acknowledge, copiedOf, mark } from './reader.js';
+import {
+  type Copies,
+  type CopyPart,
+  includedIn,
+  piecesOf,
+  readManifest,
+  type Sequences,
+  type StoredManifest,
+  writeManifest,
+} from './store.js';
+import { textOf } from '../frames/bytes.js';
+import { asError, reactionOf, RivuletError } from '../contract/errors.js';
+import type { Unit } from '../shards/host.js';
+import { changedPrefix, headKey, instancePrefix, sequenceIn } from '../state/keyspace.js';
+import type { Clock, Logger, Store, StoreChange, StoreView } from '../contract/ports.js';
+
+export interface CopierOptions {
+  readonly copies: Copies;
+  readonly unit: Unit;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly everyMs: number;
+  /** Names this copier in the names of parts: no two have one name, also not two of one node, one after the other. */
+  readonly writer: string;
+  /** While true nothing is deleted: somebody takes a backup. */
+  readonly isHeld: () => boolean;
+}
+
+/** Keys read from the store at a time. */
+const READ_KEYS = 500;
+/** Parts in a manifest; and below this many bytes of parts it is not worth to write the whole anew. */
+const PARTS_MAX = 64;
+const PARTS_BYTES_MIN = 4 * 1024 * 1024;
+
+export class Copier {
+  private readonly abort = new AbortController();
+  private pause = new AbortController();
+  private running: Promise<void> | undefined;
+  /** Parts that no manifest names, seen before ours was written. */
+  private garbage: string[] = [];
+  private count = 0;
+  private ended: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly options: CopierOptions,
+    private stored: StoredManifest,
+    /** Parts of the manifest are gone: nobody can start from it, however far it says that it goes. */
+    private isLost: boolean,
+  ) {}
+
+  static async open(options: CopierOptions): Promise<Copier> {
+    const { copies, unit } = options;
+    const stored = await readManifest(copies, unit.name);
+    const copier = new Copier(options, stored, false);
+    if (stored.manifest !== undefined) copier.look(await copies.objects.names(`${unit.name}/`));
+    return copier;
+  }
+
+  /** The sequence of a stage that the copy includes. */
+  included(stage: string): number {
+    return this.isLost ? 0 : (includedIn(this.stored.manifest)[stage] ?? 0);
+  }
+
+  /** Copies at intervals; `onFatal` hears what cannot be mended by trying again. */
+  start(onFatal: (error: Error) => void): void {
+    this.ended = this.run().catch((error: unknown) => {
+      onFatal(asError(error));
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.abort.abort();
+    this.pause.abort();
+    await this.ended;
+  }
+
+  /** Copies without waiting for the interval; where that was just being done, once more. Not while somebody takes a backup: nothing is trimmed then. */
+  hurry(): void {
+    if (!this.options.isHeld()) this.pause.abort();
+  }
+
+  /** Copies what is new, if something is. */
+  async copy(): Promise<void> {
+    while (this.running !== undefined) await this.running;
+    this.running = this.copyNow().finally(() => (this.running = undefined));
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { clock, everyMs, logger, unit } = this.options;
+    const { signal } = this.abort;
+    while (!signal.aborted) {
+      await clock.sleep(everyMs, this.pause.signal);
+      if (signal.aborted) return;
+      this.pause = new AbortController();
+      try {
+        await this.copy();
+      } catch (error) {
+        // A stop that was cut short has closed the store under it.
+        if (signal.aborted) return;
+        if (reactionOf(error) !== 'transient') throw error;
+        // The next round takes it with it; until then the mailbox stays longer than it need.
+        logger.warn({ err: asError(error), unit: unit.name }, 'cannot copy the state now');
+      }
+    }
+  }
+
+  private async copyNow(): Promise<void> {
+    const { copies, unit, store } = this.options;
+    const view = store.view();
+    try {
+      const to = await sequencesIn(view, unit);
+      const included = includedIn(this.stored.manifest);
+      const ahead = isAhead(to, included, unit);
+      if (!ahead && !this.isLost) {
+        await this.collect();
+        return;
+      }
+      const known = await copies.objects.names(`${unit.name}/`);
+      this.look(known);
+      // One that is lost is made anew as soon as that would not undo what it says (Y1).
+      if (this.isLost ? isBehind(to, included, unit) : !ahead) return;
+      const parts = this.stored.manifest?.parts ?? [];
+      const whole = this.isLost || mustBeWhole(parts, copiedOf(store), unit);
+      await this.put(whole ? entriesOfAll(view, unit) : entriesChanged(view, unit), whole ? [] : parts, to, known);
+    } finally {
+      await view.close();
+    }
+    const included = includedIn(this.stored.manifest);
+    // After a whole copy the store knows again what has changed since.
+    if (unit.stages.some((id) => copiedOf(store)[id] === undefined)) await store.write([mark(included)]);
+    await acknowledge(unit, store, included);
+    await this.collect();
+  }
+
+  private look(names: readonly string[]): void {
+    const { logger, unit } = this.options;
+    const was = this.isLost;
+    this.isLost = !isStored(this.stored, names);
+    if (this.isLost && !was) logger.warn({ unit: unit.name }, 'parts of the copy are gone; making it anew, as a whole');
+  }
+
+  /** `known`: the objects that were there before. */
+  private async put(
+    entries: AsyncIterable<StoreChange[]>,
+    before: readonly CopyPart[],
+    to: Sequences,
+    known: readonly string[],
+  ): Promise<void> {
+    const { copies, unit, writer, logger } = this.options;
+    const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${writer}-${this.count++}`;
+    const startedAt = performance.now();
+    const { bytes, digest } = await copies.objects.put(name, piecesOf(entries));
+    const part: CopyPart = { name, bytes, digest, from: before.at(-1)?.to ?? {}, to };
+    const parts = [...before, part];
+    try {
+      this.stored = { manifest: { format: 1, parts }, revision: await this.publish(parts, name) };
+    } catch (error) {
+      // Nobody names it; where its outcome is not known, the next round finds out.
+      if (error instanceof RivuletError && error.code === 'FENCED') {
+        await copies.objects.delete(name);
+        this.stored = await readManifest(copies, unit.name);
+      }
+      throw error;
+    }
+    this.isLost = false;
+    const named = new Set(parts.map((one) => one.name));
+    this.garbage = known.filter((one) => !named.has(one));
+    const ms = Math.round(performance.now() - startedAt);
+    logger.debug({ unit: unit.name, bytes, ms, whole: before.length === 0 }, 'copied the state');
+  }
+
+  /** Compare-and-set; what is not known to have been stored is looked up. */
+  private async publish(parts: readonly CopyPart[], name: string): Promise<number> {
+    const { copies, unit } = this.options;
+    try {
+      return await writeManifest(copies, unit.name, parts, this.stored.revision);
+    } catch (error) {
+      if (!(error instanceof RivuletError) || error.code !== 'LOG_UNKNOWN') throw error;
+      this.stored = await readManifest(copies, unit.name);
+      if (this.stored.manifest?.parts.at(-1)?.name === name) return this.stored.revision;
+      throw error;
+    }
+  }
+
+  private async collect(): Promise<void> {
+    if (this.options.isHeld()) return;
+    for (let name = this.garbage.at(-1); name !== undefined; name = this.garbage.at(-1)) {
+      await this.options.copies.objects.delete(name);
+      this.garbage.pop();
+    }
+  }
+}
+
+/** Are all parts of the manifest among the objects that are there? */
+function isStored({ manifest }: StoredManifest, names: readonly string[]): boolean {
+  const stored = new Set(names);
+  return (manifest?.parts ?? []).every(({ name }) => stored.has(name));
+}
+
+async function sequencesIn(view: StoreView, { stages, partition }: Unit): Promise<Sequences> {
+  const heads = await view.values(stages.map((id) => headKey(id, partition)));
+  return Object.fromEntries(stages.map((id, i) => [id, sequenceIn(heads[i])]));
+}
+
+const isBehind = (to: Sequences, included: Sequences, { stages }: Unit): boolean =>
+  stages.some((id) => (to[id] ?? 0) < (included[id] ?? 0));
+
+/** Further in one stage and behind in none (Y1). */
+const isAhead = (to: Sequences, included: Sequences, unit: Unit): boolean =>
+  !isBehind(to, included, unit) && unit.stages.some((id) => (to[id] ?? 0) > (included[id] ?? 0));
+
+/** The first one; when the store does not know all that changed since the manifest; and when the parts outweigh the whole. */
+function mustBeWhole(parts: readonly CopyPart[], copied: Partial<Sequences>, { stages }: Unit): boolean {
+  const [first, ...rest] = parts;
+  if (first === undefined || parts.length >= PARTS_MAX) return true;
+  const included = parts.at(-1)!.to;
+  if (stages.some((id) => copied[id] === undefined || copied[id] > (included[id] ?? 0))) return true;
+  return rest.reduce((sum, { bytes }) => sum + bytes, 0) > Math.max(first.bytes, PARTS_BYTES_MIN);
+}
+
+async function* entriesOfAll(view: StoreView, { stages, partition }: Unit): AsyncGenerator<StoreChange[]> {
+  for (const id of stages) {
+    const local = changedPrefix(id, partition);
+    for await (const some of view.entries(instancePrefix(id, partition))) {
+      yield some.filter(([key]) => !key.startsWith(local)).map(([key, value]) => ({ key, value }));
+    }
+  }
+}
+
+async function* entriesChanged(view: StoreView, { stages, partition }: Unit): AsyncGenerator<StoreChange[]> {
+  for (const id of stages) {
+    const keys = new Set<string>();
+    for await (const some of view.entries(changedPrefix(id, partition))) {
+      for (const [, bytes] of some) for (const key of JSON.parse(textOf(bytes)) as string[]) keys.add(key);
+    }
+    // Inputs that change nothing move the head alone.
+    const head = headKey(id, partition);
+    const [value] = await view.values([head]);
+    if (value !== undefined) yield [{ key: head, value }];
+    const all = [...keys];
+    for (let at = 0; at < all.length; at += READ_KEYS) {
+      const some = all.slice(at, at + READ_KEYS);
+      const values = await view.values(some);
+      yield some.map((key, i) => ({ key, value: values[i] }));
+    }
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * A unit on this node: its store, and what it does with it.
+ *
+ *   follow   keep the store at the newest copy, ready to take over (a unit that is `everywhere` also runs, and writes nowhere)
+ *   own      run the instances, write what they say, copy the snapshots, trim the mailboxes
+ *   close    take in no more, a last snapshot, a last copy
+ *
+ * Invariants
+ *   U1  One process at a time writes a store (LevelDB sees to it), and one of its roles at a time; a recovery takes turns with them.
+ *   U2  Only the owner trims and copies; whoever believes to own it and does not is refused by the fences (O2, Y1).
+ */
+import type { Actor } from '../actor/actor.js';
+import { acknowledge, catchUp, forget, sequencesOf } from '../replication/reader.js';
+import { Copier } from '../replication/writer.js';
+import { includedIn, readManifest } from '../replication/store.js';
+import { Deadline } from '../supervision/deadline.js';
+import { asError, reactionOf, RivuletError } from '../contract/errors.js';
+import type { CloseOptions, CopyingOptions, HostOptions, Unit } from '../host-options.js';
+import { instancePrefix } from '../state/keyspace.js';
+import type { Store } from '../contract/ports.js';
+import { outlasting } from '../supervision/retry.js';
+import { mustFitLog } from '../log-integrity/preflight.js';
+import { restoredSnapshot } from '../actor/recovery.js';
+import { Standby } from '../replication/standby.js';
+import { type ActorStatus, newStatus } from '../telemetry/status.js';
+import { hasPublishers, readsEvents } from '../contract/streams.js';
+import { Supervisor } from '../supervision/supervisor.js';
+import { Ticker } from './ticker.js';
+
+interface Instance {
+  readonly supervisor: Supervisor;
+  readonly ended: Promise<void>;
+}
+
+export class HostedUnit {
+  private readonly known: readonly ActorStatus[];
+  private instances = new Map<string, Instance>();
+  private tickers: { readonly ticker: Ticker; readonly ended: Promise<void> }[] = [];
+  private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
+  private copier: Copier | undefined;
+  private recovering: Promise<void> | undefined;
+  /** What is wanted of it, also while it is still becoming that. */
+  private role: 'follow' | 'own' | undefined;
+  private readonly standby: Standby;
+  /** Ends when the present role change or recovery has (U1). */
+  private changing: Promise<void> = Promise.resolve();
+  private readonly closing = new AbortController();
+  private isRunning = false;
+
+  private constructor(
+    readonly unit: Unit,
+    private readonly options: HostOptions,
+    private readonly store: Store,
+    private readonly onFatal: (error: Error) => void,
+  ) {
+    this.known = unit.stages.map((id) => newStatus(id, unit.partition));
+    this.standby = new Standby(unit, options.clock, options.copying?.everyMs ?? 0);
+  }
+
+  static async open(unit: Unit, options: HostOptions, onFatal: (error: Error) => void): Promise<HostedUnit> {
+    return new HostedUnit(unit, options, await options.openStore(unit.name), onFatal);
+  }
+
+  /** Fatal LOG_BEHIND when the log does not hold what the store stands on. */
+  check(): Promise<void> {
+    const { topology, log } = this.options;
+    return mustFitLog({ topology, unit: this.unit, log, store: this.store });
+  }
+
+  /** Of its instances, as of now; a unit that only follows has none that run. */
+  get statuses(): readonly ActorStatus[] {
+    for (const { supervisor } of this.instances.values()) supervisor.report();
+    return this.isRunning ? this.known : [];
+  }
+
+  /** The running actor of a stage; absent while it restarts. */
+  actor(stage: string): Actor | undefined {
+    return this.instances.get(stage)?.supervisor.current;
+  }
+
+  /** Some keys of a cell that are stored. */
+  async storedKeys(stage: string, cell: string): Promise<readonly string[]> {
+    const prefix = `${instancePrefix(stage, this.unit.partition)}${cell}/`;
+    const view = this.store.view();
+    try {
+      for await (const some of view.entries(prefix)) return some.map(([key]) => key.slice(prefix.length));
+      return [];
+    } finally {
+      await view.close();
+    }
+  }
+
+  /** Resolves when the store is at the newest copy; then stays there. Transient COPY_UNUSABLE: the owner has yet to make the copy anew. */
+  follow(): Promise<void> {
+    this.role = 'follow';
+    return this.inTurn(() => this.followNow());
+  }
+
+  /** Resolves when the instances are started. */
+  own(): Promise<void> {
+    this.role = 'own';
+    return this.inTurn(() => this.ownNow());
+  }
+
+  /** Ends everything and closes the store: what the deadline allows of it. With `copy` the next owner finds all that was known here. */
+  async close({ copy, deadline }: CloseOptions): Promise<void> {
+    this.closing.abort();
+    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopFollowing());
+    await deadline.step(`what ${this.unit.name} was becoming`, () => this.changing);
+    // Most of it while the instances still work: who takes over waits for the rest.
+    if (copy) await deadline.step(`a copy of ${this.unit.name}`, () => this.copyAhead());
+    await this.stopInstances(deadline);
+    if (copy) {
+      // It is another's from now on.
+      this.isRunning = false;
+      await deadline.step(`the last copy of ${this.unit.name}`, async () => this.copier?.copy());
+    }
+    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopCopying());
+    await deadline.step(`the store ${this.unit.name}`, () => this.store.close());
+  }
+
+  private async copyAhead(): Promise<void> {
+    const { unit, copier } = this;
+    // The last copy takes with it what this one could not.
+    await copier?.copy().catch((error: unknown) => {
+      this.options.loggerOf(unit.name, unit.partition).debug({ err: error }, 'cannot copy ahead');
+    });
+  }
+
+  private async followNow(): Promise<void> {
+    const { copying } = this.options;
+    if (copying === undefined || this.following !== undefined) return;
+    await this.stopCopying();
+    if (this.instances.size === 0) await this.catchUp();
+    if (this.unit.everywhere === true && this.instances.size === 0) this.startInstances();
+    const abort = new AbortController();
+    this.following = { abort, ended: this.keepUp(copying, abort.signal) };
+  }
+
+  private async ownNow(): Promise<void> {
+    await this.stopFollowing();
+    const { copying, clock, loggerOf } = this.options;
+    if (this.instances.size === 0) await this.startAtCopy();
+    if (copying === undefined) return;
+    const { unit, store } = this;
+    const logger = loggerOf(unit.name, unit.partition);
+    this.copier = await Copier.open({ ...copying, writer: copying.writer(), unit, store, clock, logger });
+    this.copier.start(this.onFatal);
+  }
+
+  private async startAtCopy(): Promise<void> {
+    await this.catchUp().catch((error: unknown) => {
+      if (!(error instanceof RivuletError && error.code === 'COPY_LOST')) throw error;
+      // What it has, or nothing, may do with mailboxes that are whole. Those that are not say so (LOG_GAP), and then it ends with this error.
+      const { name, partition } = this.unit;
+      this.options.loggerOf(name, partition).warn({ err: error, unit: name }, 'starting without the copy');
+    });
+    this.startInstances();
+  }
+
+  private async catchUp(): Promise<void> {
+    const { copying, topology, log, loggerOf } = this.options;
+    const { unit, store } = this;
+    const { partition } = unit;
+    // What was taken in from another stream, or from this one before it was rolled back or restored, is nothing to lay a copy upon: their sequences alone
+    // would not tell (Fatal LOG_BEHIND).
+    const asked = unit.stages.map((id) => ({ topology, stage: topology.stage(id), partition, log, store }));
+    await Promise.all(asked.map(restoredSnapshot));
+    const have = sequencesOf(this.store, this.unit);
+    // What a broken off copy has left has no head (Y3).
+    const fresh = this.unit.stages.filter((id) => have[id] === 0);
+    if (fresh.length > 0) await forget(this.unit, this.store, fresh);
+    if (copying === undefined) return;
+    const work = () => catchUp(copying.copies, unit, store);
+    await (this.role === 'follow' ? this.standby.tried(work, loggerOf(unit.name, partition)) : work());
+  }
+
+  private async keepUp({ copies, everyMs }: CopyingOptions, signal: AbortSignal): Promise<void> {
+    const { clock, loggerOf } = this.options;
+    const logger = loggerOf(this.unit.name, this.unit.partition);
+    for (;;) {
+      await clock.sleep(everyMs, signal);
+      if (signal.aborted) return;
+      try {
+        if (this.unit.everywhere === true) {
+          const { manifest } = await readManifest(copies, this.unit.name);
+          await acknowledge(this.unit, this.store, includedIn(manifest));
+        } else await catchUp(copies, this.unit, this.store);
+      } catch (error) {
+        // Who stands by can wait: it catches up before it takes over.
+        logger.warn({ err: asError(error), unit: this.unit.name }, 'cannot follow the copies now');
+      }
+    }
+  }
+
+  private async stopFollowing(): Promise<void> {
+    this.following?.abort.abort();
+    await this.following?.ended;
+    this.following = undefined;
+  }
+
+  private async stopCopying(): Promise<void> {
+    const { copier } = this;
+    this.copier = undefined;
+    await copier?.stop();
+  }
+
+  private startInstances(): void {
+    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying, turn, restores } = this.options;
+    const { partition } = this.unit;
+    this.isRunning = true;
+    for (const [i, id] of this.unit.stages.entries()) {
+      const stage = topology.stage(id);
+      const logger = loggerOf(id, partition);
+      let begin = (): void => undefined;
+      const opened = new Promise<void>((resolve) => (begin = resolve));
+      const onOpened = (): void => {
+        begin();
+        this.options.onOpened?.();
+      };
+      const supervisor = new Supervisor({
+        ...{ topology, stage, partition, log, clock, logger, knobs },
+        ...{ store: this.store, status: this.known[i]!, onOpened },
+        ...(turn === undefined ? {} : { turn }),
+        ...(restores === undefined ? {} : { restores }),
+        ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
+        onCopyWanted: () => this.copier?.hurry(),
+        ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
+      });
+      const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
+      this.instances.set(id, { supervisor, ended });
+      if (hasPublishers(topology, id) && tickEveryMs > 0) {
+        // Whether events can be stored says the stream that they go into.
+        const status = readsEvents(topology, id) ? this.known[i]! : { refusal: undefined };
+        const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs, status });
+        // Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back.
+        const begins = Promise.race([opened, ended.then(() => ticker.stop())]);
+        this.tickers.push({ ticker, ended: begins.then(() => ticker.run()) });
+      }
+    }
+  }
+
+  private async stopInstances(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
+    for (const { ticker } of this.tickers) ticker.stop();
+    const ends = [...this.instances].map(([id, { supervisor, ended }]) =>
+      deadline.step(`the last snapshot of ${id}.${this.unit.partition}`, async () => {
+        await supervisor.stop();
+        await ended;
+        supervisor.mustBeWhole();
+      }),
+    );
+    await Promise.all(ends);
+    await deadline.step('the ticks', () => Promise.all(this.tickers.map(({ ended }) => ended)));
+    this.tickers = [];
+    this.instances = new Map();
+  }
+
+  /** A mailbox that was trimmed past this store: where a newer copy says what is missing, it goes on from there. */
+  private failed(error: Error): void {
+    const { copying } = this.options;
+    const isGap = error instanceof RivuletError && error.code === 'LOG_GAP';
+    if (copying === undefined || !isGap) {
+      this.onFatal(error);
+      return;
+    }
+    this.recovering ??= this.inTurn(() => this.recover(error))
+      .catch((failure: unknown) => this.onFatal(asError(failure)))
+      .finally(() => (this.recovering = undefined));
+  }
+
+  private async recover(gap: Error): Promise<void> {
+    const { clock, loggerOf } = this.options;
+    const { signal } = this.closing;
+    const onWait = (err: unknown): void => {
+      loggerOf(this.unit.name, this.unit.partition).warn({ err }, 'cannot read the copies now; trying again');
+    };
+    await this.stopInstances();
+    const before = sequencesOf(this.store, this.unit);
+    try {
+      await outlasting(() => this.catchUp(), { clock, isWanted: () => !signal.aborted, onWait });
+    } catch (error) {
+      // What it waited for is not asked of it any more: it is being closed.
+      if (!signal.aborted || reactionOf(error) !== 'transient') throw error;
+    }
+    if (signal.aborted) return;
+    const after = sequencesOf(this.store, this.unit);
+    if (this.unit.stages.every((id) => before[id] === after[id])) throw gap;
+    this.startInstances();
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.changing.then(work);
+    this.changing = turn.catch(() => undefined);
+    return turn;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * The clock as a writer: time enters a mailbox as ticks, each at the time at which the log has stored it, so that it is replayed with everything
+ * else. Who ticks knows whether publishers' events can be stored as well: they go into the same stream.
+ */
+import { create, toBinary } from '@bufbuild/protobuf';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { explain, RivuletError } from '../contract/errors.js';
+import { CLOCK, streamOf, subjectOf } from '../contract/graph.js';
+import type { Clock, Log, Logger } from '../contract/ports.js';
+import type { ActorStatus } from '../telemetry/status.js';
+
+export interface TickerOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly stage: string;
+  readonly partition: number;
+  readonly everyMs: number;
+  readonly status: Pick<ActorStatus, 'refusal'>;
+}
+
+export class Ticker {
+  private readonly abort = new AbortController();
+
+  constructor(private readonly options: TickerOptions) {}
+
+  stop(): void {
+    this.abort.abort();
+  }
+
+  /** Ticks until stopped. A tick that cannot be written is left out: the next one carries the time. */
+  async run(): Promise<void> {
+    const { log, clock, logger, stage, partition, everyMs, status } = this.options;
+    const subject = subjectOf(stage, partition, CLOCK, partition);
+    let expected: number | undefined;
+    while (!this.abort.signal.aborted) {
+      try {
+        expected ??= (await log.last(streamOf(stage), subject))?.sequence ?? 0;
+        const envelope = create(EnvelopeSchema, { tickMs: clock.nowMs(), lastPart: true });
+        expected = await log.publish(subject, toBinary(EnvelopeSchema, envelope), { expected });
+        status.refusal = undefined;
+      } catch (error) {
+        expected = undefined;
+        // Where another has just stored a tick, events can be stored.
+        const isStored = error instanceof RivuletError && error.code === 'FENCED';
+        const sinceMs = status.refusal?.sinceMs ?? clock.nowMs();
+        status.refusal = isStored ? undefined : { sinceMs, reason: explain(error) };
+        logger.debug({ err: error }, 'a tick was left out');
+      }
+      await clock.sleep(everyMs, this.abort.signal);
+    }
+    status.refusal = undefined;
+  }
+}

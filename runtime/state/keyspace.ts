@@ -1,0 +1,107 @@
+/** Where an instance's state stands in its store: `<stage>/<partition>/<cell>/<key>`. */
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { type SnapshotHead, SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { utf8 } from '../frames/bytes.js';
+import type { CellStore } from './kinds.js';
+import { fatal } from '../contract/errors.js';
+import type { Store, StoreChange } from '../contract/ports.js';
+import type { AnyStage } from '../contract/stage.js';
+import type { Turn } from '../shards/scheduler.js';
+
+/** Version of the snapshot's layout, as opposed to a stage's own. A store of an older one is brought to it when it is opened (state/format.ts). */
+export const SNAPSHOT_FORMAT = 2;
+
+export const instancePrefix = (stageId: string, partition: number): string => `${stageId}/${partition}/`;
+
+export const headKey = (stageId: string, partition: number): string => `${instancePrefix(stageId, partition)}$head`;
+
+const ANEW =
+  'run the version that wrote it; `rivulet repair --start-anew` goes on with this one, and says what is lost';
+
+/** Is it the head of whatever instance? Cells of the runtime have other names, those of stages no `$`. */
+export const isHeadKey = (key: string): boolean => /^[^/]+\/\d+\/\$head$/.test(key);
+
+/** Which keys a snapshot has written: what the next copy of the state takes with it. Local to a store, never copied itself. */
+export const changedPrefix = (stageId: string, partition: number): string =>
+  `${instancePrefix(stageId, partition)}$changed/`;
+
+export const changedRecord = (
+  stageId: string,
+  partition: number,
+  sequence: number,
+  changes: readonly StoreChange[],
+): StoreChange => ({
+  key: `${changedPrefix(stageId, partition)}${sequence}`,
+  value: utf8(JSON.stringify(changes.map(({ key }) => key))),
+});
+
+export const encodeHead = (head: MessageInitShape<typeof SnapshotHeadSchema>): Uint8Array =>
+  toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
+
+/** The head of the last snapshot; Fatal when it is of another deployment or another version. */
+export function readHead(
+  store: Store,
+  stage: AnyStage,
+  partition: number,
+  partitions: number,
+): SnapshotHead | undefined {
+  const bytes = store.getSync(headKey(stage.id, partition));
+  if (bytes === undefined) return undefined;
+  const head = fromBinary(SnapshotHeadSchema, bytes);
+  if (head.format !== SNAPSHOT_FORMAT) {
+    throw fatal(
+      'SNAPSHOT_FORMAT',
+      `the snapshot of ${stage.id}.${partition} has format ${head.format}, this build reads ${SNAPSHOT_FORMAT}`,
+      {
+        hint: ANEW,
+      },
+    );
+  }
+  if (head.stageVersion !== stage.version) {
+    throw fatal(
+      'STAGE_VERSION',
+      `the snapshot of ${stage.id}.${partition} is of version ${head.stageVersion}, this build's is ${stage.version}`,
+      { hint: ANEW },
+    );
+  }
+  if (head.partitions !== partitions) {
+    throw fatal(
+      'PARTITIONS_CHANGED',
+      `the data directory holds ${head.partitions} partitions, the configuration says ${partitions}`,
+      {
+        hint: `start with --partitions ${head.partitions}, or see rivulet repartition, and rivulet repair`,
+      },
+    );
+  }
+  return head;
+}
+
+/** The stored side of each cell of an instance; resident cells are read ahead, and restored, as other work gets its turn. */
+export async function cellStores(
+  store: Store,
+  { id: stageId, state }: AnyStage,
+  partition: number,
+  resident: readonly string[],
+  turn?: Turn,
+): Promise<(cell: string) => CellStore> {
+  const prefix = instancePrefix(stageId, partition);
+  const get = (cell: string, key: string): Uint8Array | undefined => store.getSync(`${prefix}${cell}/${key}`);
+  const loaded = new Map<string, CellStore>();
+  for (const cell of resident) {
+    const cellPrefix = `${prefix}${cell}/`;
+    const entries = await store.entries(cellPrefix);
+    const named = entries.map(([key, bytes]) => [key.slice(cellPrefix.length), bytes] as const);
+    const own: CellStore = { get: (key) => get(cell, key), entries: () => named };
+    const restored = state[cell]?.create();
+    for (const _ of restored?.restoring?.(own) ?? []) {
+      const due = turn?.('restore');
+      if (due !== undefined) await due;
+    }
+    loaded.set(cell, restored?.restoring === undefined ? own : { ...own, restored });
+  }
+  return (cell) => loaded.get(cell) ?? { get: (key) => get(cell, key), entries: () => [] };
+}
+
+/** The sequence that an instance's state in a store includes; 0 without a head. */
+export const sequenceIn = (head: Uint8Array | undefined): number =>
+  head === undefined ? 0 : fromBinary(SnapshotHeadSchema, head).sequence;

@@ -1,0 +1,300 @@
+/**
+ * Cells: the kinds of state that a stage can be handed.
+ *
+ *   value    one value
+ *   keyed    key → value, loaded from the store when first asked for, kept in a bounded cache
+ *   tables   number → column table (window start → rows of that window), all in memory: tables.ts
+ *
+ * Invariants
+ *   C1  A cell reports each change exactly once: `cut()` gives what changed since the last cut, as it was at that moment.
+ *   C2  What a cut gave out stays in memory until `written()`: a read never sees the store behind the cut.
+ *   C3  A cut costs next to nothing, and what it gives is encoded as it is taken, while later inputs go on. So what may be changed (in place
+ *       too: whatever a cell hands out) is encoded first where a cut has not come to it yet.
+ */
+import { textOf, utf8 } from '../frames/bytes.js';
+import { type KeyedLaw, keyedLaw, type Law, mergeLaw } from '../law.js';
+
+export interface CellChange {
+  readonly key: string;
+  /** `undefined` deletes. */
+  readonly value: Uint8Array | undefined;
+}
+
+/** The stored side of one cell of one instance. */
+export interface CellStore {
+  get(key: string): Uint8Array | undefined;
+  /** Every key, in byte order; empty for cells that are not resident. */
+  entries(): Iterable<readonly [key: string, value: Uint8Array]>;
+  /** The cell, where it was restored ahead. */
+  readonly restored?: Cell;
+}
+
+export interface Cell {
+  restore(store: CellStore): void;
+  /** As `restore`, in pieces, for a cell whose entries may be many: it is restored when all of them are taken. */
+  restoring?(store: CellStore): Iterable<unknown>;
+  /** To be taken once, in pieces if need be. */
+  cut(): Iterable<CellChange>;
+  /** The changes of the last cut, all of them taken, are in the store. */
+  written(): void;
+  /** Keys held in memory, for metrics. */
+  readonly keys: number;
+}
+
+export interface CellSpec<out T extends Cell> {
+  /** Whether `restore` reads all entries at once, so that they must be loaded first. */
+  readonly resident: boolean;
+  readonly create: () => T;
+  /** Without one the stage that has the cell must know itself how to repartition it. */
+  readonly law?: Law<T>;
+}
+
+export interface Codec<T> {
+  encode(value: T): Uint8Array;
+  decode(bytes: Uint8Array): T;
+}
+
+/** Values as JSON text: small, readable in `rivulet state get`, fast enough off the hot path. */
+export const json = <T>(): Codec<T> => ({
+  encode: (plain) => utf8(JSON.stringify(plain)),
+  decode: (bytes) => JSON.parse(textOf(bytes)) as T,
+});
+
+export interface Value<T> extends Cell {
+  get(): T;
+  set(next: T): void;
+}
+
+class ValueCell<T> implements Value<T> {
+  readonly keys = 1;
+  private dirty = false;
+  private current: T;
+
+  constructor(
+    private readonly initial: () => T,
+    private readonly codec: Codec<T>,
+  ) {
+    this.current = initial();
+  }
+
+  get(): T {
+    return this.current;
+  }
+
+  set(next: T): void {
+    this.current = next;
+    this.dirty = true;
+  }
+
+  restore(store: CellStore): void {
+    const bytes = store.get('');
+    this.current = bytes === undefined ? this.initial() : this.codec.decode(bytes);
+  }
+
+  /** One value is encoded at once. */
+  cut(): readonly CellChange[] {
+    if (!this.dirty) return [];
+    this.dirty = false;
+    return [{ key: '', value: this.codec.encode(this.current) }];
+  }
+
+  written(): void {
+    // One value stays in memory anyway.
+  }
+}
+
+/**
+ * One value. After changing it in place, `set` it again. `merge`: what each new partition has, when their number changes, of what the old ones had.
+ */
+export const value = <T>(
+  initial: () => T,
+  codec: Codec<T> = json<T>(),
+  merge?: (values: readonly T[]) => T,
+): CellSpec<Value<T>> => ({
+  resident: false,
+  create: () => new ValueCell(initial, codec),
+  ...(merge === undefined ? {} : { law: mergeLaw(merge) }),
+});
+
+export interface Keyed<V> extends Cell {
+  get(key: string): V | undefined;
+  /** Also after changing a value in place. */
+  set(key: string, value: V): void;
+  delete(key: string): void;
+  /** A key that is in memory: the next one but `skip`, round and round; for telemetry and samples, never for what a stage says. */
+  someKey(skip: number): string | undefined;
+}
+
+interface Entry<V> {
+  value: V | undefined;
+  /** The last set of changes that it is in. */
+  changes: Changes<V> | undefined;
+  /** Its value at the cut of those changes is encoded. */
+  encoded: boolean;
+}
+
+/** What changes from one cut to the next, then that cut. */
+class Changes<V> implements Iterable<CellChange> {
+  readonly entries = new Map<string, Entry<V>>();
+  /** Encoded ahead, since they were about to change. */
+  private readonly ahead: CellChange[] = [];
+  isWritten = false;
+
+  constructor(private readonly codec: Codec<V>) {}
+
+  encodeAhead(key: string, entry: Entry<V>): void {
+    this.ahead.push(this.encode(key, entry));
+  }
+
+  *[Symbol.iterator](): Generator<CellChange> {
+    for (const [key, entry] of this.entries) {
+      if (entry.changes === this && !entry.encoded) yield this.encode(key, entry);
+    }
+    yield* this.ahead;
+  }
+
+  /** Entries point here; nothing but that is kept. */
+  written(): void {
+    this.isWritten = true;
+    this.entries.clear();
+    this.ahead.length = 0;
+  }
+
+  private encode(key: string, entry: Entry<V>): CellChange {
+    entry.encoded = true;
+    return { key, value: entry.value === undefined ? undefined : this.codec.encode(entry.value) };
+  }
+}
+
+class KeyedCell<V> implements Keyed<V> {
+  private readonly cache = new Map<string, Entry<V>>();
+  private changes: Changes<V>;
+  private writing: Changes<V>[] = [];
+  private store: CellStore | undefined;
+  private hand: MapIterator<[string, Entry<V>]> | undefined;
+  private sampled: MapIterator<[string, Entry<V>]> | undefined;
+
+  constructor(
+    private readonly codec: Codec<V>,
+    private readonly cachedMax: number,
+  ) {
+    this.changes = new Changes(codec);
+  }
+
+  get keys(): number {
+    return this.cache.size;
+  }
+
+  get(key: string): V | undefined {
+    const known = this.cache.get(key);
+    if (known !== undefined) {
+      this.mayChange(key, known);
+      if (this.cache.size > this.cachedMax) this.trim();
+      return known.value;
+    }
+    const bytes = this.store?.get(key);
+    if (bytes === undefined) return undefined;
+    const entry = { value: this.codec.decode(bytes), changes: undefined, encoded: false };
+    this.remember(key, entry);
+    return entry.value;
+  }
+
+  set(key: string, next: V): void {
+    this.change(key, next);
+  }
+
+  delete(key: string): void {
+    this.change(key, undefined);
+  }
+
+  someKey(skip: number): string | undefined {
+    // Twice round at most: of what is there only few are deleted.
+    for (let looks = 2 * this.cache.size; looks > 0; looks--) {
+      this.sampled ??= this.cache.entries();
+      const { done, value: next } = this.sampled.next();
+      if (done === true) this.sampled = undefined;
+      else if (skip-- <= 0 && next[1].value !== undefined) return next[0];
+    }
+    return undefined;
+  }
+
+  restore(store: CellStore): void {
+    this.store = store;
+    this.cache.clear();
+    this.hand = undefined;
+    this.sampled = undefined;
+    this.changes = new Changes(this.codec);
+    this.writing = [];
+  }
+
+  cut(): Iterable<CellChange> {
+    const { changes } = this;
+    this.writing.push(changes);
+    this.changes = new Changes(this.codec);
+    return changes;
+  }
+
+  written(): void {
+    for (const changes of this.writing) changes.written();
+    this.writing = [];
+  }
+
+  private change(key: string, next: V | undefined): void {
+    const known = this.cache.get(key);
+    const entry = known ?? { value: next, changes: undefined, encoded: false };
+    this.mayChange(key, entry);
+    entry.value = next;
+    if (entry.changes !== this.changes) {
+      entry.changes = this.changes;
+      entry.encoded = false;
+      this.changes.entries.set(key, entry);
+    }
+    if (known === undefined) this.remember(key, entry);
+  }
+
+  /** C3 */
+  private mayChange(key: string, entry: Entry<V>): void {
+    const { changes, encoded } = entry;
+    if (changes !== undefined && changes !== this.changes && !encoded && !changes.isWritten) {
+      changes.encodeAhead(key, entry);
+    }
+  }
+
+  private remember(key: string, entry: Entry<V>): void {
+    this.cache.set(key, entry);
+    this.trim();
+  }
+
+  /**
+   * Brings the cache nearer to its bound by dropping entries that the store can give back (C2). It looks on where it looked last: each look from the
+   * start would pass over all that was dropped there before.
+   */
+  private trim(): void {
+    for (let looks = TRIM_LOOKS; looks > 0 && this.cache.size > this.cachedMax; looks--) {
+      this.hand ??= this.cache.entries();
+      const { done, value: next } = this.hand.next();
+      if (done === true) this.hand = undefined;
+      else if (next[1].changes?.isWritten !== false) this.cache.delete(next[0]);
+    }
+  }
+}
+
+/** Entries looked at to find one that can go, each time one is asked for or comes. */
+const TRIM_LOOKS = 8;
+const CACHED_MAX = 200_000;
+
+export interface KeyedOptions<V> {
+  /** Bounds the clean entries kept in memory, not how many there may be. */
+  readonly cachedMax?: number;
+  readonly law?: KeyedLaw<V>;
+}
+
+/** Key → value; absent keys are `undefined`. */
+export const keyed = <V>(
+  codec: Codec<V> = json<V>(),
+  { cachedMax = CACHED_MAX, law }: KeyedOptions<V> = {},
+): CellSpec<Keyed<V>> => ({
+  resident: false,
+  create: () => new KeyedCell(codec, cachedMax),
+  ...(law === undefined ? {} : { law: keyedLaw(codec, law) }),
+});

@@ -1,0 +1,106 @@
+/**
+ * Health as a function of the supervised tree: whether a node should be sent calls, and why not.
+ *
+ * Invariants
+ *   V1  A node begins to serve when every instance of it runs, every thread has answered, NATS is there and JetStream with it: not before.
+ *   V2  It goes on serving through what is over within a grace time (a restart, a reconnect); what lasts longer ends it. An instance that
+ *       has failed for good ends it at once.
+ *   V3  An instance that fails again and again is not up in between: it is when it has run for a while.
+ *   V4  Events can be stored as long as JetStream is there and the clock's ticks are, which go into the same stream; whatever becomes of a stage.
+ *       Where it refuses them (it is full, or has no leader), answers are given all the same.
+ */
+import type { ActorStatus } from '../telemetry/status.js';
+
+export const GRACE_MS = 5_000;
+/** An instance that was failing has recovered when it has run this long. */
+export const STEADY_MS = 2_000;
+/** Held for an epoch on disk and in memory: more is worth a word. */
+const HELD_BYTES_WARNING = 1024 * 1024 * 1024;
+
+export type InstanceVitals = Pick<
+  ActorStatus,
+  'stage' | 'partition' | 'state' | 'sinceMs' | 'failingSinceMs' | 'restarts' | 'lastError' | 'heldBytes' | 'refusal'
+>;
+
+export interface Vitals {
+  readonly instances: readonly InstanceVitals[];
+  /** Threads by name, with when each has last said how it is; undefined before the first time. */
+  readonly threads: readonly { readonly name: string; readonly answeredAtMs: number | undefined }[];
+  /** Since when the connection to NATS is lost. */
+  readonly natsAwaySinceMs: number | undefined;
+  /** Since when this node cannot say that it is there, also where NATS answers: nobody leads JetStream. */
+  readonly outOfTouchSinceMs: number | undefined;
+  readonly nowMs: number;
+}
+
+export interface Health {
+  /** Every part of the node works. */
+  readonly serving: boolean;
+  /** Events can be stored. */
+  readonly takesEvents: boolean;
+  /** Why it does not serve, or takes no events, for people; empty when it does both. */
+  readonly reasons: readonly string[];
+  /** What is not well and does not keep it from serving. */
+  readonly warnings: readonly string[];
+}
+
+/** Something that is not as it should be, and since when. */
+interface Trouble {
+  readonly sinceMs: number;
+  readonly text: string;
+  readonly forGood?: boolean;
+}
+
+export function healthOf(vitals: Vitals, served: boolean): Health {
+  const { instances, threads, natsAwaySinceMs, outOfTouchSinceMs, nowMs } = vitals;
+  const nats = [
+    ...awayTrouble('NATS is away', natsAwaySinceMs, nowMs),
+    ...awayTrouble('out of touch with JetStream', outOfTouchSinceMs, nowMs),
+  ];
+  const refusals = instances.flatMap((instance) => refusalTrouble(instance, nowMs));
+  const own = [
+    ...threads.flatMap((thread) => threadTrouble(thread, nowMs)),
+    ...instances.flatMap((instance) => instanceTrouble(instance, nowMs)),
+  ];
+  const counts = ({ sinceMs, forGood }: Trouble): boolean => !served || forGood === true || nowMs - sinceMs > GRACE_MS;
+  const isWell = (...troubles: readonly Trouble[]): boolean => !troubles.some(counts);
+  const warnings = instances.filter(({ heldBytes }) => heldBytes > HELD_BYTES_WARNING).map(heldText);
+  return {
+    serving: isWell(...nats, ...own),
+    takesEvents: isWell(...nats, ...refusals),
+    reasons: [...nats, ...refusals, ...own].filter(counts).map(({ text }) => text),
+    warnings,
+  };
+}
+
+const awayTrouble = (what: string, sinceMs: number | undefined, nowMs: number): Trouble[] =>
+  sinceMs === undefined ? [] : [{ sinceMs, text: `${what} ${since(sinceMs, nowMs)}` }];
+
+function refusalTrouble({ stage, partition, refusal }: InstanceVitals, nowMs: number): Trouble[] {
+  if (refusal === undefined) return [];
+  const { sinceMs, reason } = refusal;
+  return [{ sinceMs, text: `${stage}.${partition} takes no events ${since(sinceMs, nowMs)}: ${reason}` }];
+}
+
+function threadTrouble({ name, answeredAtMs }: Vitals['threads'][number], nowMs: number): Trouble[] {
+  if (answeredAtMs === undefined) return [{ sinceMs: nowMs, text: `thread ${name} has not answered yet` }];
+  // It is asked every second or so: a silence of that length says nothing.
+  if (nowMs - answeredAtMs <= GRACE_MS / 2) return [];
+  return [{ sinceMs: answeredAtMs, text: `thread ${name} is silent ${since(answeredAtMs, nowMs)}` }];
+}
+
+function instanceTrouble(instance: InstanceVitals, nowMs: number): Trouble[] {
+  const { stage, partition, state, sinceMs, failingSinceMs, restarts, lastError = 'no error' } = instance;
+  const name = `${stage}.${partition}`;
+  if (state === 'failed') return [{ sinceMs, text: `${name} has failed: ${lastError}`, forGood: true }];
+  if (failingSinceMs !== undefined && (state !== 'running' || nowMs - sinceMs < STEADY_MS)) {
+    const text = `${name} fails ${since(failingSinceMs, nowMs)} (${restarts} restarts): ${lastError}`;
+    return [{ sinceMs: failingSinceMs, text }];
+  }
+  return state === 'running' ? [] : [{ sinceMs, text: `${name} is ${state} ${since(sinceMs, nowMs)}` }];
+}
+
+const heldText = ({ stage, partition, heldBytes }: InstanceVitals): string =>
+  `${stage}.${partition} holds ${(heldBytes / 2 ** 30).toFixed(1)} GiB for later epochs: one of its writers is far behind the others`;
+
+const since = (atMs: number, nowMs: number): string => `for ${Math.max(0, Math.round((nowMs - atMs) / 1000))} s`;

@@ -1,0 +1,131 @@
+/**
+ * What the instances say of themselves, as Prometheus families by stage and partition: a bounded set of labels, and nothing of users or items in it.
+ * An instance that is elsewhere now is not shown here any more.
+ */
+import type { Registry } from 'prom-client';
+import type { Distribution } from './distribution.js';
+import type { Counter } from '../contract/stage.js';
+import { type ActorStatus, lagSecondsOf, SNAPSHOT_BOUNDS, STEP_BOUNDS } from './status.js';
+import { type Labels, registerCounter, registerGauge, registerHistogram, type ToldValue } from './pull-metrics.js';
+
+type Pick = (status: ActorStatus, nowMs: number) => number | undefined;
+/** Which counters a stage has. */
+export type CountsOf = (stage: string) => readonly Counter[];
+type Family = readonly [name: string, help: string, pick: Pick];
+
+/** What only rises, as long as the thread lives. */
+const COUNTERS: readonly Family[] = [
+  ['rivulet_stage_messages_in_total', 'Messages taken in', (s) => s.messagesIn],
+  ['rivulet_stage_bytes_in_total', 'Bytes of messages taken in', (s) => s.bytesIn],
+  ['rivulet_stage_rows_in_total', 'Rows of frames taken in; a message of a publisher counts as one', (s) => s.rowsIn],
+  ['rivulet_stage_messages_out_total', 'Messages handed to the log', (s) => s.messagesOut],
+  ['rivulet_stage_bytes_out_total', 'Bytes of messages handed to the log', (s) => s.bytesOut],
+  ['rivulet_stage_rows_out_total', 'Rows sent on', (s) => s.rowsOut],
+  ['rivulet_stage_restarts_total', 'Restarts after a failure', (s) => s.restarts],
+  ['rivulet_snapshots_total', 'Snapshots written', (s) => s.snapshots],
+  ['rivulet_snapshot_written_bytes_total', 'Bytes of snapshots written', (s) => s.snapshotBytesWritten],
+];
+
+/** What is counted in the state: a restore may set it back to what the snapshot says, which Prometheus takes as a reset. */
+const RESTORED = '; a restore sets it back to the snapshot, and the replay counts again';
+/** Only of the stages that count it: a 0 of another one would say that nothing came there. */
+const EVENT_COUNTERS: readonly (readonly [name: string, help: string, counter: Counter])[] = [
+  ['rivulet_events_total', 'Events that parse has seen; of parse-items: items', 'events'],
+  ['rivulet_events_on_time_total', 'Events that were counted in a window', 'on_time'],
+  ['rivulet_events_late_total', 'Events whose window was closed', 'late'],
+  ['rivulet_events_dead_letter_total', 'Events that were refused; of parse-items: items', 'dead_letter'],
+  ['rivulet_events_duplicate_total', 'Events whose id was seen before', 'duplicates'],
+];
+const STATE_COUNTERS: readonly Family[] = [
+  ['rivulet_stage_buried_messages_total', 'Messages that the stage could not digest', (s) => s.burials.messages],
+  ['rivulet_stage_buried_rows_total', 'Rows of frames that the stage could not digest', (s) => s.burials.rows],
+];
+
+const GAUGES: readonly Family[] = [
+  ['rivulet_stage_up', '1 while the instance runs, 0 while it restores, waits after a failure or is stopped', upOf],
+  [
+    'rivulet_stage_mailbox_lag_messages',
+    'Messages that are stored for the instance and not yet taken in, as of the last second or two; absent while it restarts or NATS is away',
+    (s) => s.lagMessages,
+  ],
+  [
+    'rivulet_stage_mailbox_lag_seconds',
+    'How long the oldest message that waits for the instance has waited at most: its age while it is known which one that is; while the instance ' +
+      'restarts or NATS is away, the age of the newest message that was taken in. 0 while none waits',
+    lagSecondsOf,
+  ],
+  ['rivulet_watermark_timestamp_seconds', 'Watermark: event time, epoch seconds', (s) => seconds(s.watermarkMs)],
+  ['rivulet_watermark_lag_seconds', 'Wall time minus the watermark', (s, now) => ageOf(s.watermarkMs, now)],
+  ['rivulet_as_of_lag_seconds', 'Wall time minus the latest event time seen', (s, now) => ageOf(s.asOfMs, now)],
+  ['rivulet_stage_held_messages', 'Messages taken in that wait for their epoch', (s) => s.heldMessages],
+  ['rivulet_stage_held_bytes', 'Bytes of messages taken in that wait for their epoch', (s) => s.heldBytes],
+  ['rivulet_stage_unacknowledged_messages', 'Messages sent and not yet acknowledged', (s) => s.unacknowledged],
+  ['rivulet_stage_state_keys', 'Keys and rows of state in memory', (s) => s.stateKeys],
+  [
+    'rivulet_snapshot_last_seconds',
+    'Duration of the last snapshot',
+    (s) => (s.snapshots > 0 ? s.snapshotMs / 1000 : undefined),
+  ],
+  ['rivulet_snapshot_last_bytes', 'Size of the last snapshot', (s) => (s.snapshots > 0 ? s.snapshotBytes : undefined)],
+  [
+    'rivulet_snapshot_age_seconds',
+    'How long the oldest input that was taken in and that no snapshot includes has waited for one; 0 while there is none',
+    (s, now) => ageOf(s.unsavedSinceMs ?? now, now),
+  ],
+];
+
+const HISTOGRAMS: readonly (readonly [string, string, readonly number[], (status: ActorStatus) => Distribution])[] = [
+  [
+    'rivulet_stage_step_seconds',
+    'Processing time of one input: taken in, answered, handed to the log',
+    STEP_BOUNDS.seconds,
+    (s) => s.steps.seconds,
+  ],
+  [
+    'rivulet_stage_frame_rows',
+    'Rows of one input: of a frame, or of the messages of publishers that were taken in as one; those without rows left out',
+    STEP_BOUNDS.rows,
+    (s) => s.steps.rows,
+  ],
+  ['rivulet_stage_frame_bytes', 'Bytes of one input', STEP_BOUNDS.bytes, (s) => s.steps.bytes],
+  ['rivulet_snapshot_seconds', 'Duration of snapshots', SNAPSHOT_BOUNDS, (s) => s.snapshotTimes],
+];
+
+function upOf({ state }: ActorStatus): number {
+  return state === 'running' ? 1 : 0;
+}
+
+const seconds = (ms: number | null): number | undefined => (ms === null ? undefined : ms / 1000);
+const ageOf = (ms: number | null, nowMs: number): number | undefined =>
+  ms === null ? undefined : Math.max(0, (nowMs - ms) / 1000);
+
+const labelsOf = ({ stage, partition }: ActorStatus): Labels => ({ stage, partition });
+
+export function registerStageMetrics(
+  registry: Registry,
+  statuses: () => readonly ActorStatus[],
+  nowMs: () => number,
+  countsOf: CountsOf,
+): void {
+  const told = (pick: Pick) => (): ToldValue[] => {
+    const now = nowMs();
+    return statuses().flatMap((status) => {
+      const value = pick(status, now);
+      return value === undefined ? [] : [{ labels: labelsOf(status), value }];
+    });
+  };
+  for (const [name, help, pick] of COUNTERS) registerCounter(registry, { name, help }, told(pick));
+  for (const [name, help, counter] of EVENT_COUNTERS) {
+    const pick: Pick = ({ stage, counters }) => (countsOf(stage).includes(counter) ? counters[counter] : undefined);
+    registerCounter(registry, { name, help: help + RESTORED }, told(pick));
+  }
+  for (const [name, help, pick] of STATE_COUNTERS) {
+    registerCounter(registry, { name, help: help + RESTORED }, told(pick));
+  }
+  for (const [name, help, pick] of GAUGES) registerGauge(registry, { name, help }, told(pick));
+  for (const [name, help, bounds, distributionOf] of HISTOGRAMS) {
+    registerHistogram(registry, { name, help }, bounds, () =>
+      statuses().map((status) => ({ labels: labelsOf(status), distribution: distributionOf(status) })),
+    );
+  }
+}

@@ -1,0 +1,168 @@
+/** Poison: an input that fails the same way again and again goes to the dead letters, it alone, and the rest goes on (design §3). */
+import { describe, expect, it } from 'vitest';
+import { textOf } from '../../../runtime/frames/bytes.js';
+import { fatal, poison, transient } from '../../../runtime/contract/errors.js';
+import { ActorBed, line, ONE } from './actor-bed.js';
+import { liveToys, type Trap } from '../toy-stages.js';
+
+const BUG =
+  (bad: string): Trap =>
+  (one) => {
+    if (one === bad) throw new Error(`cannot digest ${bad}`);
+  };
+
+const originals = (bed: ActorBed): string[] =>
+  bed.rows('dead-letter').map(({ original }) => textOf(Buffer.from(String(original), 'base64')));
+
+describe('a message that the stage throws on', () => {
+  it('is buried after three identical failures; what comes before and after is taken in', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: BUG('u3') }));
+    const reader = bed.start('read', 0, { knobs: { frameMessages: 1 } });
+    const { status, failure } = bed.start('sum');
+    await bed.publish(...[1, 2, 3, 4, 5].map((i) => line(i, i, `u${i}`)));
+    await bed.until(() => status.sequence === 5);
+    await bed.quiet();
+    expect(bed.rows('rank').map(({ user }) => user)).toEqual(['u1', 'u2', 'u4', 'u5']);
+    expect(bed.rows('dead-letter')).toMatchObject([
+      { stage: 'sum', rule: 'poison', sequence: 3, subject: 'rivulet.sum.0.read.0' },
+    ]);
+    expect(status.restarts).toBe(3);
+    expect(status.counters).toMatchObject({ events: 4, on_time: 4 });
+    // Its row was counted as an event by `read`: 5 = 4 + 1.
+    expect(status.burials).toEqual({ messages: 1, rows: 1 });
+    expect(reader.status.counters.events).toBe(5);
+    expect(failure()).toBeUndefined();
+  });
+
+  it('that says that it is poison is buried at once', async () => {
+    const trap: Trap = (one) => {
+      if (one === 'u1') throw poison('BAD', 'not for me');
+    };
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: trap }));
+    bed.start('read', 0, { knobs: { frameMessages: 1 } });
+    const { status } = bed.start('sum');
+    await bed.publish(line(1, 1, 'u1'), line(2, 2, 'u2'));
+    await bed.quiet();
+    expect([status.restarts, bed.rows('rank').map(({ user }) => user)]).toEqual([1, ['u2']]);
+  });
+
+  it('is said to be dead once, also when the process dies before a snapshot', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: BUG('u2') }));
+    bed.start('read', 0, { knobs: { frameMessages: 1 } });
+    const knobs = { snapshotEveryMs: 1e12 };
+    bed.start('sum', 0, { knobs });
+    await bed.publish(...[1, 2, 3].map((i) => line(i, i, `u${i}`)));
+    await bed.quiet();
+    const { status } = bed.start('sum', 0, { knobs });
+    await bed.until(() => status.sequence === 3);
+    await bed.quiet();
+    expect(status.burials).toEqual({ messages: 1, rows: 1 });
+    expect(bed.rows('dead-letter')).toHaveLength(1);
+    expect(bed.rows('rank').map(({ user }) => user)).toEqual(['u1', 'u3']);
+  });
+});
+
+it('as large as a message may be is buried whole, in pieces that fit', async () => {
+  const large = line(1, '7'.repeat(900_000));
+  const bed = await ActorBed.make(liveToys({ partitions: ONE, trap: BUG(large) }));
+  await bed.publish(large, line(2));
+  const { status, failure } = bed.start('read', 0, { knobs: { frameMessages: 1 } });
+  await bed.until(() => status.sequence === 2);
+  await bed.quiet();
+  expect(failure()).toBeUndefined();
+  expect(originals(bed).join('')).toBe(large);
+  expect(bed.rows('dead-letter').map(({ index }) => index)).toEqual([0, 1, 2, 3, 4]);
+  expect(bed.rows('sum').map(({ n }) => n)).toEqual([2]);
+});
+
+it('that is no message of ours at all is buried, not tripped over for ever', async () => {
+  const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+  bed.start('read');
+  const { status } = bed.start('sum');
+  await bed.log.publish('rivulet.sum.0.stranger.0', Uint8Array.of(255, 255, 255));
+  await bed.publish(line(1));
+  await bed.until(() => status.sequence === 2);
+  await bed.quiet();
+  expect(bed.rows('dead-letter')).toMatchObject([{ rule: 'poison', subject: 'rivulet.sum.0.stranger.0' }]);
+  expect(bed.rows('rank')).toHaveLength(1);
+});
+
+describe('a publisher’s message in a batch', () => {
+  it.each([
+    ['throws', BUG(line(3))],
+    [
+      'says poison',
+      (one: string) => {
+        if (one === line(3)) throw poison('BAD', 'not for me');
+      },
+    ],
+  ])('that the stage %s on is buried, and none of its neighbours', async (_, trap) => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, trap }));
+    await bed.publish(...[1, 2, 3, 4, 5, 6].map((id) => line(id)));
+    const { status } = bed.start('read', 0, { knobs: { frameMessages: 6 } });
+    await bed.until(() => status.sequence === 6);
+    await bed.quiet();
+    expect(originals(bed)).toEqual([line(3)]);
+    expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 4, 5, 6]);
+    expect(status.counters).toEqual({ events: 6, on_time: 5, late: 0, dead_letter: 1, duplicates: 0 });
+    expect(status.burials).toEqual({ messages: 1, rows: 0 });
+  });
+
+  it('may be one of several in one batch', async () => {
+    const trap: Trap = (one) => {
+      if ([line(2), line(5)].includes(one)) throw new Error('no');
+    };
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, trap }));
+    await bed.publish(...[1, 2, 3, 4, 5, 6].map((id) => line(id)));
+    const { status } = bed.start('read', 0, { knobs: { frameMessages: 6 } });
+    await bed.until(() => status.sequence === 6);
+    await bed.quiet();
+    expect(originals(bed)).toEqual([line(2), line(5)]);
+    expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 3, 4, 6]);
+  });
+});
+
+describe('what is no poison', () => {
+  it('a transient failure is tried again and again, never buried', async () => {
+    let failures = 0;
+    const trap: Trap = (one) => {
+      if (one === 'u1' && failures++ < 30) throw transient('AWAY', 'for a moment');
+    };
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: trap }));
+    bed.start('read');
+    const { status } = bed.start('sum');
+    await bed.publish(line(1, 1, 'u1'));
+    await bed.until(() => status.sequence === 1);
+    await bed.quiet();
+    expect([status.restarts, bed.rows('dead-letter'), bed.rows('rank').length]).toEqual([30, [], 1]);
+  });
+
+  it('a fatal error stops at once and says why', async () => {
+    const trap: Trap = () => {
+      throw fatal('NO_WAY', 'going on would be wrong');
+    };
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: trap }));
+    bed.start('read');
+    const { status, ended, failure } = bed.start('sum');
+    await bed.publish(line(1));
+    await bed.until(ended);
+    expect(failure()).toMatchObject({ reaction: 'fatal', code: 'NO_WAY' });
+    expect(status).toMatchObject({ state: 'failed', restarts: 0 });
+  });
+
+  it('failures that differ each time use up the budget and escalate', async () => {
+    let n = 0;
+    const trap: Trap = () => {
+      throw new Error(`failure ${n++}`);
+    };
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: trap }));
+    bed.start('read');
+    const strategy = { restartsMax: 4, windowMs: 1e12, backoffFirstMs: 1, backoffMaxMs: 1, poisonAfter: 3 };
+    const { status, ended, failure } = bed.start('sum', 0, { strategy });
+    await bed.publish(line(1));
+    await bed.until(ended);
+    expect(failure()).toMatchObject({ code: 'INSTANCE_FAILED', cause: { message: 'failure 4' } });
+    expect(failure()!.message).toContain('sum.0 gave up: more than 4 restarts within');
+    expect(status.restarts).toBe(4);
+  });
+});

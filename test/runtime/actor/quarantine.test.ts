@@ -1,0 +1,188 @@
+/** What is buried stays buried (B1–B3): through deaths at the worst moments, for other owners with older snapshots, for zombies. */
+import { describe, expect, it } from 'vitest';
+import { bury, mailboxRecord, type Mailbox } from '../../../runtime/actor/quarantine.js';
+import { streamOf } from '../../../runtime/contract/graph.js';
+import type { Log } from '../../../runtime/contract/ports.js';
+import { streamsOf } from '../../../runtime/contract/streams.js';
+import { MemoryStore } from '../../../state/memory-store.js';
+import { FailingLog, type LogFaults, scripted } from '../../support/failing-log.js';
+import { ActorBed, line, ONE } from './actor-bed.js';
+import { liveToys } from '../toy-stages.js';
+
+const RECORD = 'rivulet.poison.sum.0';
+const NO_SNAPSHOTS = { snapshotEveryMs: 1e12 };
+const users = (bed: ActorBed): unknown[] => bed.rows('rank').map(({ user }) => user);
+
+/** `sum` fails on u3, as long as `bad` says so. */
+async function bedWithPoison(): Promise<{ bed: ActorBed; seen: () => number; bad: { now: boolean } }> {
+  let seen = 0;
+  const bad = { now: true };
+  const sumTrap = (user: string): void => {
+    if (user !== 'u3') return;
+    seen++;
+    if (bad.now) throw new Error('cannot digest u3');
+  };
+  const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap }));
+  bed.start('read', 0, { knobs: { frameMessages: 1, ...NO_SNAPSHOTS } });
+  await bed.publish(...[1, 2, 3, 4, 5].map((i) => line(i, i, `u${i}`)));
+  await bed.quiet();
+  return { bed, seen: () => seen, bad };
+}
+
+/** Its mailbox stays as it is, as while older copies of the state are still needed. */
+const untrimmed = (log: Log): Log => Object.assign(Object.create(log) as Log, { purge: () => Promise.resolve() });
+
+/** A process that dies when it stores the record: before that takes effect, or right after. */
+function dying(bed: ActorBed, when: 'before' | 'after'): { log: FailingLog; dead: () => boolean } {
+  let turns = 0;
+  const faults: LogFaults = {
+    turn: async ({ kind, on }) => {
+      if (kind === 'publish' && on === RECORD && ++turns === (when === 'before' ? 1 : 2)) log.cut();
+    },
+  };
+  const log = new FailingLog(bed.log, faults);
+  return { log, dead: () => turns >= (when === 'before' ? 1 : 2) };
+}
+
+describe('a buried input', () => {
+  it('is skipped by the next process when this one dies right after the record is stored', async () => {
+    const { bed, seen } = await bedWithPoison();
+    const { log, dead } = dying(bed, 'after');
+    const store = new MemoryStore();
+    bed.startApart('sum', 0, { log, store, knobs: NO_SNAPSHOTS });
+    await bed.until(dead);
+    expect([seen(), bed.rows('dead-letter')]).toEqual([3, []]);
+    const { status } = bed.start('sum', 0, { store, knobs: NO_SNAPSHOTS });
+    await bed.quiet();
+    expect([seen(), status.restarts, users(bed)]).toEqual([3, 0, ['u1', 'u2', 'u4', 'u5']]);
+    expect(bed.rows('dead-letter')).toMatchObject([{ rule: 'poison', sequence: 3 }]);
+  });
+
+  it('is not skipped by the next process when this one dies before the record is stored: that finds out anew', async () => {
+    const { bed, seen } = await bedWithPoison();
+    const { log, dead } = dying(bed, 'before');
+    bed.startApart('sum', 0, { log, knobs: NO_SNAPSHOTS });
+    await bed.until(dead);
+    expect(bed.log.messages(streamOf('poison'))).toEqual([]);
+    const { status } = bed.start('sum', 0, { knobs: NO_SNAPSHOTS });
+    await bed.quiet();
+    expect([seen(), status.restarts, users(bed)]).toEqual([6, 3, ['u1', 'u2', 'u4', 'u5']]);
+    expect(bed.rows('dead-letter')).toHaveLength(1);
+  });
+
+  it.each(['ack-lost', 'request-lost', 'away'] as const)(
+    'is buried once when the answer to the record is: %s',
+    async (fate) => {
+      const { bed, seen } = await bedWithPoison();
+      const log = new FailingLog(bed.log, { fate: scripted([['publish', RECORD, 1, fate]]) });
+      bed.start('sum', 0, { log, knobs: NO_SNAPSHOTS });
+      await bed.quiet();
+      expect([seen(), users(bed), bed.rows('dead-letter').length]).toEqual([3, ['u1', 'u2', 'u4', 'u5'], 1]);
+      expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+    },
+  );
+
+  it('is skipped by another owner with an older snapshot, even one that could digest it: what was said is not contradicted', async () => {
+    const { bed, seen, bad } = await bedWithPoison();
+    const first = bed.start('sum', 0, { log: untrimmed(bed.log), knobs: NO_SNAPSHOTS });
+    await bed.quiet();
+    await first.supervisor.stop();
+    await bed.until(first.ended);
+    bad.now = false;
+    const { status } = bed.start('sum', 0, { store: new MemoryStore(), knobs: NO_SNAPSHOTS });
+    await bed.publish(line(6, 6, 'u3'));
+    await bed.until(() => status.sequence === 6);
+    await bed.quiet();
+    expect([status.restarts, seen()]).toEqual([0, 4]);
+    expect(bed.rows('rank').map(({ user, sum }) => `${user} ${sum}`)).toEqual(['u1 1', 'u2 2', 'u4 4', 'u5 5', 'u3 6']);
+    expect(bed.rows('dead-letter')).toHaveLength(1);
+  });
+
+  it('is buried by one of two owners: the other is refused, reads the record and says the same', async () => {
+    const { bed } = await bedWithPoison();
+    const [one, other] = [bed.start('sum', 0, { knobs: NO_SNAPSHOTS }), bed.start('sum', 0, { knobs: NO_SNAPSHOTS })];
+    await bed.until(() => [one, other].every(({ status }) => status.sequence === 5 && status.state === 'running'));
+    await bed.quiet();
+    expect(users(bed)).toEqual(['u1', 'u2', 'u4', 'u5']);
+    expect(bed.rows('dead-letter')).toHaveLength(1);
+    expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+  });
+
+  it('is freed from a mailbox that is full because of it', async () => {
+    const sumTrap = (user: string): void => {
+      if (user === 'u0') throw new Error('cannot digest u0');
+    };
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap }), { bytesMax: 2_000 });
+    const { status } = bed.start('read', 0, { knobs: { frameMessages: 1, snapshotEveryMs: 10 } });
+    for (let i = 0; status.unacknowledged === 0; i++) {
+      await bed.publish(line(i, i, `u${i}`));
+      await bed.until(() => status.sequence === i + 1);
+      await bed.until(() => status.unacknowledged === 0 || bed.clock.sleeping > 1);
+    }
+    bed.start('sum', 0, { knobs: { snapshotEveryMs: 10 } });
+    bed.start('rank', 0, { knobs: { snapshotEveryMs: 10 } });
+    await bed.quiet();
+    expect(bed.rows('dead-letter')).toMatchObject([{ rule: 'poison', sequence: 1 }]);
+    expect(status.unacknowledged).toBe(0);
+  });
+});
+
+describe('a publisher’s message that is buried', () => {
+  it('is skipped by another owner with an older snapshot, and its neighbours are not', async () => {
+    let bad = true;
+    let seen = 0;
+    const trap = (text: string): void => {
+      if (text !== line(3)) return;
+      seen++;
+      if (bad) throw new Error('cannot read 3');
+    };
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, trap }));
+    await bed.publish(...[1, 2, 3, 4, 5, 6].map((id) => line(id)));
+    const knobs = { frameMessages: 6, ...NO_SNAPSHOTS };
+    const first = bed.start('read', 0, { log: untrimmed(bed.log), knobs });
+    await bed.until(() => first.status.sequence === 6);
+    await bed.quiet();
+    await first.supervisor.stop();
+    await bed.until(first.ended);
+    bad = false;
+    const before = seen;
+    const { status } = bed.start('read', 0, { store: new MemoryStore(), knobs });
+    await bed.publish(line(7));
+    await bed.until(() => status.sequence === 7);
+    await bed.quiet();
+    expect(seen).toBe(before);
+    expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 4, 5, 6, 7]);
+    expect(bed.rows('dead-letter')).toHaveLength(1);
+  });
+});
+
+describe('the record', () => {
+  const mailboxOf = (bed: ActorBed): Mailbox => ({ log: bed.log, stage: { id: 'sum' }, partition: 0 });
+
+  it('holds the newest thousand, in one message', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+    for (let i = 1; i <= 1_003; i++) await bury(mailboxOf(bed), i);
+    const buried = (await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried;
+    expect([buried.size, Math.min(...buried), Math.max(...buried)]).toEqual([1_000, 4, 1_003]);
+    expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+  });
+
+  it('says nothing about a stream that was made anew: its sequences are of other messages', async () => {
+    const topology = liveToys({ partitions: ONE });
+    const bed = await ActorBed.make(topology);
+    await bury(mailboxOf(bed), 7);
+    bed.log.deleteStream(streamOf('sum'));
+    for (const spec of streamsOf(topology, { bytesMax: 1e9, replicas: 1 })) await bed.log.ensureStream(spec);
+    expect((await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried).toEqual(new Set());
+    await bury(mailboxOf(bed), 8);
+    expect((await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried).toEqual(new Set([8]));
+  });
+
+  it('is no mailbox: nobody reads it as input', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+    const { status } = bed.start('sum');
+    await bury(mailboxOf(bed), 1);
+    await bed.quiet();
+    expect(status.messagesIn).toBe(0);
+  });
+});

@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { titleOf } from '../../../runtime/cli/demo/catalogue.js';
+import { createShop, FAULTS, type ShopEvent, type ShopOptions } from '../../../runtime/cli/demo/shop.js';
+
+const START_MS = Date.UTC(2026, 0, 1);
+const SECONDS = 600;
+const RATE = 100;
+
+function run(options: ShopOptions, stepMs = 100, seconds = SECONDS): ShopEvent[] {
+  const shop = createShop({ eventsPerSecond: RATE, ...options });
+  const events: ShopEvent[] = [];
+  for (let elapsed = 0; elapsed <= seconds * 1000; elapsed += stepMs) events.push(...shop.next(START_MS + elapsed));
+  return events;
+}
+
+const events = run({ seed: 7 });
+const sound = events.filter(({ flaw }) => flaw === undefined).map(({ text }) => JSON.parse(text));
+const share = (type: string): number => sound.filter(({ event_type }) => event_type === type).length / sound.length;
+const among = (flaws: readonly unknown[]): number =>
+  events.filter(({ flaw }) => flaws.includes(flaw)).length / events.length;
+
+describe('the shop', () => {
+  it('is the same for a seed, however often it is asked', () => {
+    expect(run({ seed: 1 }, 100, 60)).toEqual(run({ seed: 1 }, 2_500, 60));
+    expect(run({ seed: 1 }, 100, 60)).not.toEqual(run({ seed: 2 }, 100, 60));
+  });
+
+  it('calls each of its items by a title of its own kind, the same at each start', () => {
+    const titles = ({ seed }: ShopOptions) => createShop({ seed }).items.map((item) => [item.id, titleOf(item)]);
+    expect(titles({ seed: 1 })).toEqual(titles({ seed: 1 }));
+    const all = createShop({ seed: 1 }).items;
+    for (const item of all) expect(titleOf(item)).toMatch(/^[A-Z][A-Za-z ]+ \d{3,}$/);
+    const { brand = '' } = all.find((item) => item.brand !== undefined)!;
+    expect(
+      titleOf(all.find((item) => item.brand === brand)!)
+        .toLowerCase()
+        .startsWith(brand),
+    ).toBe(true);
+  });
+
+  it('keeps about the rate it is given', () => {
+    expect(events.length / SECONDS / RATE).toBeCloseTo(1, 1);
+    expect(run({ seed: 3, eventsPerSecond: 2 }).length / SECONDS).toBeCloseTo(2, 0);
+  });
+
+  it('has canonical events', () => {
+    for (const event of sound.filter((_, i) => i % 20 === 0)) {
+      expect(event).toMatchObject({
+        event_id: expect.stringMatching(/^7-/),
+        event_type: expect.stringMatching(/^(view|click|cart|purchase|remove_from_cart|rating)$/),
+        event_time: expect.stringMatching(/^2026-01-01T00:\d\d:\d\d\.\d{3}Z$/),
+        user_id: expect.stringMatching(/^user-\d{4}$/),
+        item_id: expect.stringMatching(/^item-\d{4}$/),
+        session_id: expect.stringMatching(/^session-/),
+      });
+      expect(event.category_code ?? 'a.b').toMatch(/^[a-z]+\.[a-z_]+$/);
+      expect(event.price).toBeGreaterThan(0);
+      if (event.event_type === 'rating') expect([0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5]).toContain(event.rating);
+    }
+    expect(new Set(sound.map(({ event_id }) => event_id)).size).toBe(sound.length);
+  });
+
+  it('names events after the run as well: a second one is not taken for a repeat', () => {
+    const later = createShop({ seed: 7 });
+    expect(JSON.parse(later.next(START_MS + 1)[0]!.text).event_id).not.toBe(sound[0].event_id);
+  });
+
+  it('has a funnel', () => {
+    expect(share('view')).toBeGreaterThan(0.6);
+    expect(share('cart')).toBeGreaterThan(0.04);
+    expect(share('cart')).toBeLessThan(share('view') / 4);
+    expect(share('purchase')).toBeLessThan(share('cart'));
+    expect(share('purchase')).toBeGreaterThan(share('cart') / 4);
+    expect(share('remove_from_cart')).toBeLessThan(share('purchase'));
+    expect(share('click')).toBeGreaterThan(0.02);
+    expect(share('rating')).toBeGreaterThan(0.005);
+  });
+
+  it('buys only what is in the cart', () => {
+    const carts = new Map<string, string[]>();
+    let wrong = 0;
+    for (const { session_id, event_type, item_id } of sound) {
+      const cart = carts.get(session_id) ?? [];
+      carts.set(session_id, cart);
+      if (event_type === 'cart') cart.push(item_id);
+      if (event_type === 'purchase' || event_type === 'remove_from_cart') wrong += cart.includes(item_id) ? 0 : 1;
+    }
+    // What was put there by an event that is bad or late is not seen here.
+    expect(wrong).toBeLessThan(events.length - sound.length);
+    expect(wrong).toBeLessThan((share('purchase') * sound.length) / 50);
+  });
+
+  it('sees users again, who keep to their tastes', () => {
+    const byUser = new Map<string, { session: string; main: string }[]>();
+    for (const { user_id, session_id: session, category_code = 'none' } of sound) {
+      const own = byUser.get(user_id) ?? [];
+      byUser.set(user_id, own);
+      own.push({ session, main: category_code.split('.')[0] });
+    }
+    const users = [...byUser.values()];
+    const returning = users.filter((own) => new Set(own.map(({ session }) => session)).size > 1);
+    expect(returning.length).toBeGreaterThan(users.length / 4);
+    const busy = users.filter((own) => own.length > 50);
+    expect(
+      mean(
+        busy.map((own) =>
+          topShare(
+            own.map(({ main }) => main),
+            3,
+          ),
+        ),
+      ),
+    ).toBeGreaterThan(0.75);
+  });
+
+  it('has hits that change over minutes', () => {
+    const top = (from: number, to: number): string[] =>
+      ranking(sound.slice(sound.length * from, sound.length * to).map(({ item_id }) => item_id)).slice(0, 10);
+    expect(
+      topShare(
+        sound.map(({ item_id }) => item_id),
+        50,
+      ),
+    ).toBeGreaterThan(0.35);
+    const stay = (a: string[], b: string[]): number => a.filter((item) => b.includes(item)).length;
+    expect(stay(top(0, 0.1), top(0.9, 1))).toBeLessThan(8);
+    expect(stay(top(0.4, 0.5), top(0.5, 0.6))).toBeGreaterThan(3);
+  });
+
+  it('has few bad, late and repeated events', () => {
+    expect(among(FAULTS)).toBeGreaterThan(1 / 800);
+    expect(among(FAULTS)).toBeLessThan(1 / 300);
+    for (const fault of FAULTS) expect(among([fault])).toBeGreaterThan(0);
+    expect(among(['late'])).toBeGreaterThan(1 / 600);
+    expect(among(['late'])).toBeLessThan(1 / 150);
+    expect(among(['duplicate'])).toBeGreaterThan(1 / 800);
+    expect(among(['duplicate'])).toBeLessThan(1 / 200);
+  });
+
+  it('makes late and repeated events so', () => {
+    const seen = new Set<string>();
+    for (const { text, flaw } of events) {
+      if (flaw === 'duplicate') expect(seen).toContain(text);
+      seen.add(text);
+      if (flaw === 'late')
+        expect(Date.parse(JSON.parse(text).event_time)).toBeLessThan(START_MS + SECONDS * 1000 - 20 * 60_000);
+      if (flaw === 'not_json') expect(() => JSON.parse(text)).toThrow();
+    }
+  });
+
+  it('makes up for a few seconds at most', () => {
+    const shop = createShop({ seed: 1, eventsPerSecond: RATE });
+    shop.next(START_MS);
+    expect(shop.next(START_MS + 3_600_000).length).toBeLessThan(RATE * 5 * 1.5);
+    expect(shop.next(START_MS)).toEqual([]);
+  });
+});
+
+function ranking(values: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a).map(([value]) => value);
+}
+
+function topShare(values: readonly string[], count: number): number {
+  const top = new Set(ranking(values).slice(0, count));
+  return values.filter((value) => top.has(value)).length / values.length;
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,0 +1,255 @@
+/** What publishing is made of: records as messages, the pace, and messages on their way, bounded. */
+import { describe, expect, it } from 'vitest';
+import { BoundedPublisher } from '../../../runtime/cli/publish/bounded-publisher.js';
+import { eventMessage, UNKNOWN_SUBJECT } from '../../../runtime/cli/publish/event-message.js';
+import { itemMessage, itemProblem, UNKNOWN_ITEM_SUBJECT } from '../../../runtime/cli/publish/item-message.js';
+import { Interrupted } from '../../../runtime/cli/exit.js';
+import { byEventTime, perSecond } from '../../../runtime/cli/publish/pace.js';
+import type { FileRecord } from '../../../connectors/csv/read-records.js';
+import { fatal, transient } from '../../../runtime/contract/errors.js';
+import type { Clock } from '../../../runtime/contract/ports.js';
+
+const at = (record: unknown): FileRecord => ({ line: 2, record });
+const text = (data: Uint8Array): string => Buffer.from(data).toString();
+
+it.each<[unknown, RegExp | undefined]>([
+  [{ item_id: 'i', event_type: 'view', brand: 'acme' }, /an event, not an item: .*--file/],
+  [{ item_id: 'i', titel: 'Lamp' }, /none of title/],
+  [{ product_id: 'i' }, /none of title/],
+  [{ movieId: '7', genres: 'Action' }, undefined],
+  [{ item_id: 'i', price: '' }, undefined],
+  [{ item_id: 'i', deleted: true }, undefined],
+  // As it is: the dead letter says why.
+  ['text', undefined],
+])('%j among items: is refused where it would take away what the catalogue knows', (record, problem) => {
+  if (problem === undefined) expect(itemProblem(at(record))).toBeUndefined();
+  else expect(itemProblem(at(record))).toMatch(problem);
+});
+
+describe('a row of a CSV file', () => {
+  it.each([
+    [
+      'of REES46',
+      {
+        event_time: '2019-10-01 00:00:00 UTC',
+        event_type: 'view',
+        product_id: '7',
+        brand: '',
+        price: '35.79',
+        user_id: '541',
+      },
+      'rivulet.events.view.541',
+      { event_time: '2019-10-01 00:00:00 UTC', event_type: 'view', product_id: '7', price: 35.79, user_id: '541' },
+    ],
+    [
+      'of MovieLens',
+      { userId: '1', movieId: '31', rating: '2.5', timestamp: '1260759144' },
+      'rivulet.events.rating.1',
+      { userId: '1', movieId: '31', rating: 2.5, timestamp: 1260759144 },
+    ],
+    [
+      'with a price that is none',
+      { event_type: 'view', user_id: 'u', price: 'cheap' },
+      'rivulet.events.view.u',
+      { event_type: 'view', user_id: 'u', price: 'cheap' },
+    ],
+    [
+      'with a user that is no subject token',
+      { event_type: 'cart', user_id: 'a.b *>' },
+      'rivulet.events.cart',
+      { event_type: 'cart', user_id: 'a.b *>' },
+    ],
+    ['without a user', { event_type: 'view', user_id: '' }, UNKNOWN_SUBJECT, { event_type: 'view' }],
+    [
+      'of another type',
+      { event_type: 'teleport', user_id: 'u' },
+      UNKNOWN_SUBJECT,
+      { event_type: 'teleport', user_id: 'u' },
+    ],
+  ])('%s', (_, row, subject, fields) => {
+    const message = eventMessage(at(row), 'csv');
+    expect(message.subject).toBe(subject);
+    expect(JSON.parse(text(message.data))).toEqual(fields);
+  });
+});
+
+describe('a number in a CSV file', () => {
+  it.each([
+    ['35.79', 35.79],
+    [' 35.79 ', 35.79],
+    ['-1', -1],
+    ['.5', 0.5],
+    ['1e-05', 0.00001],
+    [' ', undefined],
+    ['\t', undefined],
+    ['0x10', '0x10'],
+    ['0b1', '0b1'],
+    ['1e999', '1e999'],
+    ['Infinity', 'Infinity'],
+    ['1,5', '1,5'],
+    ['$5', '$5'],
+  ])('%j is %j, of events and of items', (written, read) => {
+    const fieldOf = (data: Uint8Array, name: string) => (JSON.parse(text(data)) as Record<string, unknown>)[name];
+    const event = eventMessage(at({ event_type: 'view', user_id: 'u', price: written, rating: written }), 'csv');
+    expect([fieldOf(event.data, 'price'), fieldOf(event.data, 'rating')]).toEqual([read, read]);
+    expect(fieldOf(itemMessage(at({ item_id: 'i', price: written }), 'csv').data, 'price')).toBe(read);
+  });
+});
+
+describe('a line of a JSONL file', () => {
+  it.each([
+    [{ event_type: 'view', user_id: 5, event_time: 1_572_566_400 }, 'rivulet.events.view.5', 1_572_566_400_000],
+    [
+      { event_type: 'view', user_id: 'u', event_time: '2019-11-01T00:00:00Z' },
+      'rivulet.events.view.u',
+      1_572_566_400_000,
+    ],
+    [{ event_type: 'view', user_id: { id: 1 } }, UNKNOWN_SUBJECT, undefined],
+    [[1, 2], UNKNOWN_SUBJECT, undefined],
+    [null, UNKNOWN_SUBJECT, undefined],
+  ])('%j', (record, subject, timeMs) => {
+    const message = eventMessage(at(record), 'jsonl');
+    expect(JSON.parse(text(message.data))).toEqual(record);
+    expect([message.subject, message.timeMs]).toEqual([subject, timeMs]);
+  });
+
+  it('that cannot be read goes as it is', () => {
+    const message = eventMessage({ line: 2, text: '{"a":', problem: 'not JSON' }, 'jsonl');
+    expect([message.subject, text(message.data)]).toEqual([UNKNOWN_SUBJECT, '{"a":']);
+  });
+});
+
+describe('an item of a catalogue file', () => {
+  it.each([
+    [
+      'csv',
+      { product_id: '7', name: 'Lamp', price: '5.50', brand: '' },
+      'rivulet.items.7',
+      { product_id: '7', name: 'Lamp', price: 5.5 },
+    ],
+    ['csv', { item_id: 'a b', deleted: 'TRUE' }, 'rivulet.items.update', { item_id: 'a b', deleted: true }],
+    [
+      'csv',
+      { movieId: '1', title: 'Toy Story (1995)', price: 'dear' },
+      'rivulet.items.1',
+      { movieId: '1', title: 'Toy Story (1995)', price: 'dear' },
+    ],
+    ['csv', { movieId: '1', genres: 'Adventure|Children' }, 'rivulet.items.1', { movieId: '1', genres: 'Adventure' }],
+    ['csv', { id: '1', category_code: '| home.lamp |x' }, 'rivulet.items.1', { id: '1', category_code: 'home.lamp' }],
+    ['jsonl', { id: '1', genres: ['', 'Drama', 'War'] }, 'rivulet.items.1', { id: '1', genres: 'Drama' }],
+    ['jsonl', { id: '1', category: 'a|b', title: 'c|d' }, 'rivulet.items.1', { id: '1', category: 'a', title: 'c|d' }],
+    ['jsonl', { id: '1', genres: ['x', 3] }, 'rivulet.items.1', { id: '1', genres: ['x', 3] }],
+    ['csv', { title: 'of nothing' }, UNKNOWN_ITEM_SUBJECT, { title: 'of nothing' }],
+    ['jsonl', { item_id: 7, price: null }, 'rivulet.items.7', { item_id: 7, price: null }],
+    ['jsonl', ['no', 'object'], UNKNOWN_ITEM_SUBJECT, ['no', 'object']],
+  ] as const)('%s %j', (format, record, subject, data) => {
+    const message = itemMessage(at(record), format);
+    expect([message.subject, JSON.parse(text(message.data))]).toEqual([subject, data]);
+  });
+});
+
+describe('the pace', () => {
+  it('of n per second is even, and makes up for a second at most', () => {
+    let now = 1000;
+    const pace = perSecond(4, () => now);
+    expect([pace(0), pace(0), pace(0)]).toEqual([1000, 1250, 1500]);
+    now = 60_000;
+    expect([pace(0), pace(0)]).toEqual([1750, 59_000]);
+  });
+
+  it('by event time is that of the events, divided', () => {
+    const pace = byEventTime(10, () => 500);
+    expect([10_000, 12_000, 11_000, undefined, 20_000].map((time) => pace(time))).toEqual([500, 700, 700, 700, 1500]);
+  });
+});
+
+describe('messages on their way', () => {
+  /** A log whose answers are given by hand. */
+  function handDriven(payloadBytesMax = 100) {
+    const waiting: { readonly subject: string; ack(): void; fail(error: Error): void }[] = [];
+    let now = 0;
+    const clock: Clock = {
+      nowMs: () => now,
+      sleep: async (ms) => {
+        now += ms;
+      },
+    };
+    const log = {
+      payloadBytesMax,
+      publish: (subject: string) =>
+        new Promise<number>((resolve, reject) => {
+          waiting.push({ subject, ack: () => resolve(1), fail: reject });
+        }),
+    };
+    return { log, clock, waiting, signal: new AbortController() };
+  }
+
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('are bounded (P1)', async () => {
+    const { log, clock, waiting, signal } = handDriven();
+    const publisher = new BoundedPublisher({ log, clock, signal: signal.signal, inFlightMax: 2 });
+    await publisher.publish('a', Buffer.from('1'));
+    await publisher.publish('b', Buffer.from('2'));
+    let third = false;
+    const waits = publisher.publish('c', Buffer.from('3')).then(() => (third = true));
+    await turn();
+    expect([third, waiting.length]).toEqual([false, 2]);
+    waiting[0]!.ack();
+    await waits;
+    expect(waiting.map(({ subject }) => subject)).toEqual(['a', 'b', 'c']);
+    waiting.slice(1).forEach(({ ack }) => ack());
+    await publisher.settled();
+    expect(publisher.counts).toEqual({ published: 3, refused: 0, uncertain: 0 });
+  });
+
+  it('are sent again when they may be lost, and counted when that is not known (P2)', async () => {
+    const { log, clock, waiting, signal } = handDriven();
+    const publisher = new BoundedPublisher({ log, clock, signal: signal.signal });
+    await publisher.publish('a', Buffer.from('1'));
+    waiting[0]!.fail(transient('LOG_AWAY', 'gone'));
+    await turn();
+    waiting[1]!.fail(transient('LOG_UNKNOWN', 'no answer'));
+    await turn();
+    waiting[2]!.ack();
+    await publisher.settled();
+    expect(publisher.counts).toEqual({ published: 1, refused: 0, uncertain: 1 });
+  });
+
+  it('are refused when they are too large, or never to be stored', async () => {
+    const { log, clock, waiting, signal } = handDriven(3);
+    const reasons: string[] = [];
+    const publisher = new BoundedPublisher({
+      log,
+      clock,
+      signal: signal.signal,
+      onRefused: (reason) => reasons.push(reason),
+    });
+    await publisher.publish('a', Buffer.from('1234'));
+    await publisher.publish('b', Buffer.from('1'));
+    waiting[0]!.fail(fatal('LOG_REFUSED', 'cannot publish on b'));
+    await publisher.settled();
+    expect(publisher.counts.refused).toBe(2);
+    expect(reasons).toEqual(["a message of 4 bytes is above the server's limit of 3", 'cannot publish on b']);
+  });
+
+  it('are given up when nothing is acknowledged any more (P3)', async () => {
+    const { log, clock, signal } = handDriven();
+    const full = { ...log, publish: () => Promise.reject(transient('LOG_FULL', 'full')) };
+    const publisher = new BoundedPublisher({ log: full, clock, signal: signal.signal });
+    await publisher.publish('a', Buffer.from('1'));
+    await expect(publisher.settled()).rejects.toMatchObject({
+      code: 'PUBLISH_STALLED',
+      hint: expect.stringContaining('full'),
+    });
+  });
+
+  it('end with the reason of an abort', async () => {
+    const { log, clock, signal } = handDriven();
+    const publisher = new BoundedPublisher({ log, clock, signal: signal.signal, inFlightMax: 1 });
+    await publisher.publish('a', Buffer.from('1'));
+    const waits = publisher.publish('b', Buffer.from('2'));
+    signal.abort(new Interrupted('interrupted'));
+    await expect(waits).rejects.toBeInstanceOf(Interrupted);
+  });
+});

@@ -1,0 +1,172 @@
+/** Loud when the log and the state do not fit together (design rule 8): a Fatal, explained error, never a silent restart from what is there. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { headKey, readHead, encodeHead } from '../../../runtime/state/keyspace.js';
+import { defineTopology } from '../../../runtime/contract/graph.js';
+import { preflight } from '../../../runtime/log-integrity/preflight.js';
+import { stage } from '../../../runtime/contract/stage.js';
+import { MemoryStore } from '../../../state/memory-store.js';
+import { ActorBed, line, ONE } from '../actor/actor-bed.js';
+import { liveToys, read } from '../toy-stages.js';
+
+let bed: ActorBed;
+let store: MemoryStore;
+
+/** `read` has taken in three messages and `sum` their rows; both have written a snapshot. */
+beforeEach(async () => {
+  bed = await ActorBed.make(liveToys({ partitions: ONE }));
+  store = new MemoryStore();
+  const readers = ['read', 'sum'].map((id) => bed.start(id, 0, { store, knobs: { frameMessages: 1 } }));
+  await bed.publish(line(1), line(2), line(3));
+  await bed.quiet();
+  for (const { status } of readers) await bed.until(() => status.snapshotSequence === 3);
+  for (const { supervisor } of readers) await supervisor.stop();
+  await bed.until(() => readers.every(({ ended }) => ended()));
+});
+
+async function failureOf(id: string, options: Parameters<ActorBed['start']>[2] = {}) {
+  const { failure, ended, status } = bed.start(id, 0, { store, ...options });
+  await bed.until(ended);
+  expect(status.state).toBe('failed');
+  return failure();
+}
+
+describe('a stream', () => {
+  it('that ends before the snapshot was rolled back', async () => {
+    bed.log.rollBack('RIVULET_READ', 2);
+    expect(await failureOf('read')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
+      message: 'the snapshot of read.0 includes message 3 of RIVULET_READ, but that stream ends at 2',
+    });
+  });
+
+  it('made anew is another one, however long it has become', async () => {
+    const { topology } = bed;
+    bed.log.deleteStream('RIVULET_READ');
+    const { ensureStreams } = await import('../../../runtime/contract/streams.js');
+    await ensureStreams(bed.log, topology, { bytesMax: 1e9, replicas: 1 });
+    await bed.publish(...[1, 2, 3, 4, 5].map((id) => line(id)));
+    expect(await failureOf('read')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND' },
+      message: expect.stringContaining('another one than it was taken from'),
+    });
+  });
+
+  it('that was cut back, and filled up by publishers before anybody looked, holds another message', async () => {
+    bed.log.rollBack('RIVULET_READ', 2);
+    bed.clock.advance(1_000);
+    await bed.publish(line(4), line(5));
+    expect(await failureOf('read')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
+      message: expect.stringMatching(/^the snapshot of read\.0 includes message 3 of RIVULET_READ of .* filled anew$/),
+    });
+  });
+
+  it('that is as it was is gone on with', async () => {
+    const { status, ended } = bed.start('read', 0, { store });
+    await bed.publish(line(4));
+    await bed.until(() => status.sequence === 4);
+    expect(ended()).toBe(false);
+    expect(status.counters.events).toBe(4);
+  });
+});
+
+describe('a stream that lost', () => {
+  it('what an owner has said, and will not say again, is refused', async () => {
+    bed.log.rollBack('RIVULET_SUM', 1);
+    expect(await failureOf('read')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
+      message: 'read.0 has said message 3 on rivulet.sum.0.read.0, whose last message is 0',
+    });
+  });
+
+  it('what was said there, though it goes on, was purged, and is not called rolled back', async () => {
+    await bed.log.purge('RIVULET_SUM', '>', 4);
+    expect(await failureOf('read')).toMatchObject({
+      ...{
+        reaction: 'fatal',
+        code: 'LOG_BEHIND',
+        hint: expect.stringMatching(/^messages were purged.*rivulet repair/),
+      },
+      message:
+        'read.0 has said message 3 on rivulet.sum.0.read.0, whose last message is 0, though RIVULET_SUM goes on to message 3',
+    });
+  });
+
+  it('what was answered is refused, even where no snapshot includes it', async () => {
+    bed.log.rollBack('RIVULET_READ', 2);
+    expect(await failureOf('read', { store: new MemoryStore() })).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND' },
+      message: 'read.0 has answered message 3 of RIVULET_READ, but that stream ends at 2',
+    });
+  });
+
+  it('what was read, and was refilled in another way, is refused', async () => {
+    const [last] = bed.log.messages('RIVULET_SUM').slice(-1);
+    bed.log.rollBack('RIVULET_SUM', 2);
+    // The earlier ones were trimmed. Somebody else's message, and then again the one that was lost.
+    await bed.log.publish('rivulet.sum.0.clock.0', last!.data);
+    await bed.log.publish(last!.subject, last!.data, { expected: 0 });
+    await bed.log.purge('RIVULET_SUM', 'rivulet.sum.0.clock.0', 4);
+    expect(await failureOf('sum')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND' },
+      message: 'sum.0 has read message 3 on rivulet.sum.0.read.0, but message 4 follows none there',
+    });
+  });
+});
+
+describe('before a node starts', () => {
+  const units = [{ name: 'source-0', partition: 0, stages: ['read'] }];
+  const check = (): Promise<void> =>
+    preflight({ ...bed, units, openStore: () => Promise.resolve(new MemoryStore(store.contents())) });
+
+  it('all its snapshots are looked at', async () => {
+    await expect(check()).resolves.toBeUndefined();
+    bed.log.rollBack('RIVULET_SUM', 1);
+    await expect(check()).rejects.toMatchObject({ code: 'LOG_BEHIND' });
+  });
+});
+
+describe('a trimmed stream', () => {
+  it('does not fit a state that was lost', async () => {
+    expect(await failureOf('sum', { store: new MemoryStore() })).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_GAP' },
+      message: 'sum.0 has read up to message 0, but message 2 on rivulet.sum.0.read.0 is gone',
+    });
+  });
+
+  it('does not fit an older state', async () => {
+    const old = new Map(store.contents());
+    const head = readHead(store, bed.topology.stage('sum'), 0, 1)!;
+    old.set(headKey('sum', 0), encodeHead({ ...head, sequence: 1, said: {}, heard: {} }));
+    expect(await failureOf('sum', { store: new MemoryStore(old) })).toMatchObject({ code: 'LOG_GAP' });
+  });
+});
+
+describe('a snapshot', () => {
+  it('of another number of partitions is refused with what to do', async () => {
+    const topology = liveToys({ partitions: { ...ONE, source: 2 } });
+    expect(await failureOf('read', { topology })).toMatchObject({
+      ...{ reaction: 'fatal', code: 'PARTITIONS_CHANGED' },
+      message: 'the data directory holds 1 partitions, the configuration says 2',
+      hint: expect.stringContaining('--partitions 1'),
+    });
+  });
+
+  it('of another version of the stage is refused', async () => {
+    const newer = stage({ ...read(), version: 2 });
+    const topology = defineTopology({
+      ...bed.topology,
+      stages: bed.topology.stages.map((one) => (one.id === 'read' ? newer : one)),
+    });
+    expect(await failureOf('read', { topology })).toMatchObject({
+      ...{ reaction: 'fatal', code: 'STAGE_VERSION' },
+      message: 'the snapshot of read.0 is of version 1, this build’s is 2'.replace('’', "'"),
+    });
+  });
+
+  it('of another layout is refused', async () => {
+    const head = readHead(store, bed.topology.stage('read'), 0, 1)!;
+    await store.write([{ key: headKey('read', 0), value: encodeHead({ ...head, format: 99 }) }]);
+    expect(await failureOf('read')).toMatchObject({ reaction: 'fatal', code: 'SNAPSHOT_FORMAT' });
+  });
+});

@@ -1,0 +1,77 @@
+/** The watch over a node's health: what it tells, and how often. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { GRACE_MS, type Health } from '../../../runtime/supervision/health.js';
+import { HealthWatch, readHealthNote } from '../../../runtime/node/health.js';
+import { newStatus } from '../../../runtime/telemetry/status.js';
+import { settled, VirtualClock } from '../virtual-clock.js';
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'rivulet-health-'));
+});
+afterEach(() => rmSync(dataDir, { recursive: true }));
+
+it('tells the façade at each look, the log and the doctor when something changes', async () => {
+  const clock = new VirtualClock();
+  const status = newStatus('sum', 0);
+  status.sinceMs = clock.nowMs();
+  const applied: boolean[] = [];
+  const lines: string[] = [];
+  const note = (_: object, message: string): void => void lines.push(message);
+  const watch = HealthWatch.start({
+    ...{ dataDir, clock, logger: { debug: note, info: note, warn: note, error: note }, listens: undefined },
+    vitals: () => ({
+      ...{ instances: [status], threads: [], nowMs: clock.nowMs() },
+      ...{ natsAwaySinceMs: undefined, outOfTouchSinceMs: undefined },
+    }),
+    apply: ({ serving }: Health) => applied.push(serving),
+    ask: () => undefined,
+  });
+  const looks = async (times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      clock.wakeNext();
+      await settled();
+    }
+  };
+  const is = (state: typeof status.state): void => {
+    status.state = state;
+    status.sinceMs = clock.nowMs();
+  };
+  await looks(3);
+  is('running');
+  await looks(3);
+  expect([applied, lines]).toEqual([
+    [false, false, false, false, true, true, true],
+    ['not serving yet', 'serving'],
+  ]);
+  status.failingSinceMs = clock.nowMs();
+  is('backoff');
+  await looks(8);
+  expect(lines).toHaveLength(2);
+  while (clock.nowMs() <= status.failingSinceMs + GRACE_MS) await looks(1);
+  await looks(5);
+  expect([applied.at(-1), lines.slice(2)]).toEqual([false, ['not serving']]);
+  expect(readHealthNote(dataDir)).toMatchObject({ serving: false, process: process.pid });
+  // To the second for the doctor; the log has heard of it.
+  for (const seconds of [7, 30]) {
+    while (clock.nowMs() < status.failingSinceMs + seconds * 1_000) await looks(1);
+    expect(readHealthNote(dataDir)!.reasons[0]).toMatch(new RegExp(`^sum\\.0 fails for ${seconds} s`));
+  }
+  expect(lines).toHaveLength(3);
+  status.failingSinceMs = undefined;
+  is('running');
+  await looks(2);
+  expect([applied.at(-1), lines.slice(3), watch.health?.serving]).toEqual([true, ['serving'], true]);
+  status.refusal = { sinceMs: clock.nowMs() - GRACE_MS - 1, reason: 'LOG_FULL' };
+  await looks(2);
+  expect([applied.at(-1), lines.slice(4), watch.health?.takesEvents]).toEqual([
+    true,
+    ['serving, and taking no events'],
+    false,
+  ]);
+  watch.stop();
+  expect(readHealthNote(dataDir)).toBeUndefined();
+});

@@ -1,0 +1,64 @@
+/** Metrics of stages: a counter only where it is counted, and what a stage counts is what it says that it counts. */
+import { Registry } from 'prom-client';
+import { expect, it } from 'vitest';
+import { mainTopology } from '../../../actors/topology.js';
+import { utf8 } from '../../../runtime/frames/bytes.js';
+import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../../runtime/config/config.js';
+import type { Counters } from '../../../runtime/actor/instance.js';
+import { registerStageMetrics } from '../../../runtime/telemetry/stage-metrics.js';
+import { newStatus } from '../../../runtime/telemetry/status.js';
+import { TopologyDriver } from '../../support/topology-driver.js';
+
+const { config } = loadConfig({ env: {}, cwd: import.meta.dirname });
+const topology = mainTopology({ ...pipelineOptions(config), trigger: { kind: 'frame' } });
+const MINUTE = 60_000;
+const NOW = Date.UTC(2026, 0, 2);
+
+const event = (id: number, atMs: number): string =>
+  JSON.stringify({
+    ...{ event_id: String(id), event_type: 'purchase', event_time: new Date(atMs).toISOString() },
+    ...{ user_id: `u${id % 3}`, item_id: `i${id % 5}`, category_code: 'home.chair', price: 3 },
+  });
+
+it('an event counter is there for all partitions of the stages that count it, and for no others', async () => {
+  const registry = new Registry();
+  const statuses = topology.stages.flatMap(({ id }) =>
+    Array.from({ length: topology.count(id) }, (_, partition) => newStatus(id, partition)),
+  );
+  const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
+  registerStageMetrics(
+    registry,
+    () => statuses,
+    () => NOW,
+    countsOf,
+  );
+  const text = await registry.metrics();
+  const stagesWith = (name: string): string[] =>
+    [...text.matchAll(new RegExp(`^${name}\\{stage="([^"]+)"`, 'gm'))].map(([, stage]) => stage!);
+  expect(stagesWith('rivulet_events_total')).toEqual(['parse-items', 'parse']);
+  expect(stagesWith('rivulet_events_dead_letter_total')).toEqual(['parse-items', 'parse']);
+  expect(stagesWith('rivulet_events_duplicate_total')).toEqual(['parse']);
+  const windows = new Array<string>(topology.count('window')).fill('window');
+  expect(stagesWith('rivulet_events_on_time_total')).toEqual(windows);
+  expect(stagesWith('rivulet_events_late_total')).toEqual(windows);
+  // What happens to any stage is told of all.
+  expect(stagesWith('rivulet_stage_buried_messages_total')).toHaveLength(statuses.length);
+});
+
+it('the stages count what they say, and nothing else', () => {
+  const driver = new TopologyDriver(topology);
+  driver.tick(NOW);
+  for (let id = 0; id < 20; id++) driver.publish({ data: event(id, NOW - id * 1_000), user: `u${id % 3}` });
+  driver.publish({ data: event(3, NOW - 3_000) }, { data: utf8('no event') });
+  driver.tick(NOW + MINUTE);
+  driver.publish({ data: event(30, NOW) });
+  driver.tick(NOW + 2 * MINUTE);
+  driver.publish({ data: event(31, NOW - 300 * MINUTE) });
+  const counted = (id: string): string[] =>
+    (Object.entries(driver.counts(id)) as [keyof Counters, number][]).flatMap(([name, n]) => (n > 0 ? [name] : []));
+  for (const { id, counts = [] } of topology.stages) {
+    // Nothing was said of items.
+    expect([id, counted(id).sort()]).toEqual([id, id === 'parse-items' ? [] : [...counts].sort()]);
+  }
+});
