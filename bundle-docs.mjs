@@ -1,4 +1,4 @@
-/** The page of the API, into dist/docs/: Swagger UI out of its npm package, which is needed for nothing else, with a start of our own. */
+/** The page of the API, into a folder (dist/docs/): Swagger UI out of its npm package, which is needed for nothing else, with a start of our own. */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -7,7 +7,7 @@ import { writeCompressed } from './bundle-compressed.mjs';
 const FROM = join(import.meta.dirname, 'connectors', 'http', 'docs');
 const LIBRARY = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 const NEEDED = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
-const TO = join(import.meta.dirname, 'dist', 'docs');
+const TO = process.argv[2];
 
 rmSync(TO, { recursive: true, force: true });
 mkdirSync(TO, { recursive: true });

@@ -1,8 +1,8 @@
 /**
- * The page, out of its sources, into dist/page/: index.html, one script, one style sheet and an icon. All but index.html carry a hash of their
+ * The page, out of its sources, into a folder (dist/page/): index.html, one script, one style sheet and an icon. All but index.html carry a hash of their
  * bytes in their name, so that a browser may keep them for good; each is there compressed too (.br, .gz), so that the server never does it.
  *
- *   node bundle-page.mjs [folder]
+ *   node bundle-page.mjs FOLDER
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { build } from 'rolldown';
 import { writeCompressed } from './bundle-compressed.mjs';
 
 const FROM = join(import.meta.dirname, 'connectors', 'http', 'page');
-const TO = process.argv[2] ?? join(import.meta.dirname, 'dist', 'page');
+const TO = process.argv[2];
 /** All compressed files together: what a first visit may cost. */
 const BYTES_MAX = 150 * 1024;
 

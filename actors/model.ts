@@ -23,6 +23,12 @@ export const events = frameType('event', {
   rating: 'f64',
 });
 
+/**
+ * Events as parse gives them to watermark. `storedAt`: when the log stored an event that says it happened after that, epoch ms; absent where it does
+ * not, and for what comes from files.
+ */
+export const parsedEvents = frameType('event', { ...events.columns, storedAt: 'f64' });
+
 /** What events are counted by in a window. */
 export const rowKey = {
   user: 'text',
@@ -95,10 +101,19 @@ export const catalogueItems = frameType('catalogue-item', {
   deleted: 'u8',
 });
 
-/** What was done with an item: the part of an event that trending looks at. */
-export const engagements = frameType('engagement', { time: 'f64', type: 'u8', item: 'text', category: 'text' });
+/** What was done with an item: the part of an event that trending looks at. `storedAt` as in `parsedEvents`. */
+export const engagements = frameType('engagement', {
+  time: 'f64',
+  type: 'u8',
+  item: 'text',
+  category: 'text',
+  storedAt: 'f64',
+});
 
-export const TRENDING_WINDOWS = ['hour', 'day'] as const;
+/** Those that close, and the one that moves on with every step. */
+export const CLOSING_WINDOWS = ['hour', 'day'] as const;
+export type ClosingWindow = (typeof CLOSING_WINDOWS)[number];
+export const TRENDING_WINDOWS = [...CLOSING_WINDOWS, 'last-hour'] as const;
 export type TrendingWindow = (typeof TRENDING_WINDOWS)[number];
 export const TRENDING_RANKINGS = ['score', 'velocity', 'decayed'] as const;
 export type TrendingRanking = (typeof TRENDING_RANKINGS)[number];

@@ -1,12 +1,12 @@
 /**
- * parse-items: from what publishers say of items to items.
+ * parse-items: from the bytes of publishers to items.
  *
  *   each item of a message is a row of `rows`, or a dead letter; in the order in which they came
  *
- * What an item may say, and by which names, stands in `formats/item-fields` and `formats/json-item`; a bad item takes none of its neighbours with it.
+ * Which fields an item may have, and by which names, stands in `formats/item-fields` and `formats/json-item`; a bad item takes none of its neighbours with it.
  *
  * State    none. Good items are no events, and are not counted as such; a refused one is counted as a dead letter, so that it is seen.
- *          Ticks mean nothing to it; but what hears nothing writes no snapshot, and has no copy on other machines.
+ *          Ticks mean nothing to it; but a stage without input writes no snapshot, and has no copy on other machines.
  * Restart  messages after the snapshot are replayed and give the same rows.
  */
 import { from, map, mergeMap, tap } from 'rxjs';
@@ -30,7 +30,7 @@ export interface ParseItemsOptions {
 }
 
 export const PARSE_ITEMS_DEFAULTS: Required<ParseItemsOptions> = {
-  messageBytesMax: 1024 * 1024,
+  messageBytesMax: 256 * 1024,
   messageItemsMax: 10_000,
 };
 

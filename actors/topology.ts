@@ -7,7 +7,8 @@ import { defineTopology, edge, type Edge, source, topic, type Topology } from '.
 import { type AnyStage, deadLetters } from '../runtime/contract/stage.js';
 import { catalogue } from './catalogue.js';
 import { fallback } from './fallback.js';
-import { type InterestScope, interestRanking } from './interest-ranking.js';
+import { interestRanking } from './interest-ranking.js';
+import type { InterestScope } from './maths/interest-scope.js';
 import { events, interactions, ranked, trendingDays, trendingHours } from './model.js';
 import { parse, type ParseOptions } from './parse.js';
 import { parseItems } from './parse-items.js';
@@ -27,6 +28,8 @@ export interface PipelineOptions {
   readonly parse: ParseOptions;
   readonly trigger: Trigger;
   readonly watermarkDelayMs: number;
+  /** How far the watermark follows event times past the log's clock, before the delay. Of no meaning in files, which have event time alone. */
+  readonly watermarkSkewMs?: number;
   readonly idleAfterMs: number;
   readonly window: { readonly kind: WindowKind; readonly allowedLatenessMs: number; readonly output: OutputMode };
   readonly interest: InterestScope;
@@ -49,8 +52,8 @@ function liveTopology(options: PipelineOptions): Topology {
   const { popularity: tops, interestRanking: ranking, fallback: lists, parse: entry, window: windows } = core;
   const view = recommendations({});
   const [items, titles] = [parseItems(), catalogue()];
-  const late = topic('late', events, 'user', { ledger: true });
-  const deadLetter = topic('dead-letter', deadLetters, 'source', { ledger: true });
+  const late = topic('late', events, 'user', { browsable: true });
+  const deadLetter = topic('dead-letter', deadLetters, 'source', { browsable: true });
   return defineTopology({
     partitions: options.partitions,
     stages: [items, titles, ...Object.values(core), view],
@@ -76,12 +79,12 @@ function liveTopology(options: PipelineOptions): Topology {
 function boundedTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
   const { interestRanking: ranking, popularity: tops, fallback: lists, parse: entry, window: windows } = core;
-  const results = topic('recommendations', ranked, 'user', { ledger: false });
-  const interactionRows = topic('interactions', interactions, 'user', { ledger: false });
-  const late = topic('late', events, 'user', { ledger: false });
-  const deadLetter = topic('dead-letter', deadLetters, 'source', { ledger: false });
-  const hours = topic('trending-hours', trendingHours, 'whole', { ledger: false });
-  const days = topic('trending-days', trendingDays, 'whole', { ledger: false });
+  const results = topic('recommendations', ranked, 'user', { browsable: false });
+  const interactionRows = topic('interactions', interactions, 'user', { browsable: false });
+  const late = topic('late', events, 'user', { browsable: false });
+  const deadLetter = topic('dead-letter', deadLetters, 'source', { browsable: false });
+  const hours = topic('trending-hours', trendingHours, 'whole', { browsable: false });
+  const days = topic('trending-days', trendingDays, 'whole', { browsable: false });
   return defineTopology({
     partitions: options.partitions,
     stages: Object.values(core),
@@ -108,6 +111,7 @@ function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...optio
     parse: parse(options.parse),
     watermark: watermark({
       delayMs,
+      ...(options.watermarkSkewMs === undefined ? {} : { skewMs: options.watermarkSkewMs }),
       idleAfterMs: options.idleAfterMs,
       trigger,
       purchases: options.popularity === 'events',

@@ -1,68 +1,39 @@
 /**
- * trending-lists: what all trending instances have said, as one list each.
+ * trending-lists: the lists of all trending instances, merged into one each.
  *
  *   list(w, ranking, c) = the first n of ⋃ top_o(w, ranking, c)        o  a trending instance; see maths/trending-list
  *
- *   live      a view of the newest window: `trendingReader` reads its cells, synchronously, between two inputs. Every change of a list has a
- *             revision, which is the same on all nodes, since it follows from what stands in the mailbox
- *   bounded   says the windows that have closed, each kind ascending, at the end of the epoch in which they did
+ *   live      a view of the newest window: `trendingReader` reads its state, synchronously, between two inputs. Every change of a list has a
+ *             revision, which is the same on all nodes, since it follows from the mailbox alone
+ *   bounded   the windows that have closed, each kind ascending, at the end of the epoch in which they did
  *
- * State    per list what each instance last said of it (some 100 bytes an entry), and its revision; the latest tick. A list without items is forgotten.
- * Restart  restored with the snapshot; what was said since is replayed from the mailbox.
+ * State    per list the latest part of each instance (some 100 bytes an entry), and its revision; the latest tick. A list without items is dropped.
+ * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
  */
-import { ignoreElements, map, merge, mergeMap, tap } from 'rxjs';
+import { map, merge } from 'rxjs';
+import { FrameBuilder, type FrameOf, input, json, keyed, readerOf, stage, value } from '../runtime/contract/stage.js';
+import { EVERY_CATEGORY, keyOf } from './maths/trending-groups.js';
 import {
-  ABSENT,
-  FrameBuilder,
-  type FrameOf,
-  input,
-  json,
-  type Keyed,
-  keyed,
-  stage,
-  textAt,
-  type Value,
-  value,
-} from '../runtime/contract/stage.js';
-import { SIZE_MS, velocity } from './maths/trending.js';
-import {
-  alsoSaid,
-  heardFrom,
-  isOver,
   listOf,
-  type SaidList,
   type SaidOfWindow,
   splitTrending,
-  ticked,
   type TrendingEntry,
   type TrendingState,
 } from './maths/trending-list.js';
-import {
-  TRENDING_RANKINGS,
-  type TrendingRanking,
-  TRENDING_WINDOWS,
-  type TrendingWindow,
-  trendingDays,
-  trendingHours,
-  trendingTops,
-} from './model.js';
-
-type Tops = FrameOf<typeof trendingTops>;
-
-/** Windows that close in the running epoch, by name. */
-type Closing = Readonly<Record<string, { readonly window: TrendingWindow; readonly said: SaidOfWindow }>>;
-
-export interface TrendingListCells {
-  readonly lists: Keyed<TrendingState>;
-  /** Keys of lists of which a newer window has begun. */
-  readonly rolling: Value<readonly string[]>;
-  readonly tick: Value<number>;
-  /** The revision of all lists that are not known. */
-  readonly forgotten: Value<number>;
-  readonly closing: Value<Closing>;
-}
+import { SIZE_MS, velocity } from './maths/trending.js';
+import { type TrendingRanking, type TrendingWindow, trendingDays, trendingHours, trendingTops } from './model.js';
+import { type Closing, collectClosing, releaseClosing } from './operators/collect-closing.js';
+import { mergeTops, rollOver } from './operators/merge-trending.js';
 
 const only = <T>([one]: readonly T[]): T => one!;
+
+const state = {
+  lists: keyed(json<TrendingState>(), { rescale: splitTrending }),
+  rolling: value<readonly string[]>(() => [], undefined, only),
+  tick: value(() => 0, undefined, only),
+  forgotten: value(() => 0, undefined, only),
+  closing: value<Closing>(() => ({}), undefined, only),
+};
 
 export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
   stage({
@@ -71,143 +42,20 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
     key: 'whole',
     inputs: { tops: input(trendingTops) },
     outputs: { hours: trendingHours, days: trendingDays },
-    state: {
-      lists: keyed(json<TrendingState>(), { law: splitTrending }),
-      rolling: value<readonly string[]>(() => [], undefined, only),
-      tick: value(() => 0, undefined, only),
-      forgotten: value(() => 0, undefined, only),
-      closing: value<Closing>(() => ({}), undefined, only),
-    },
+    state,
     pipeline: ({ inputs, ticks, epochEnds, inputEnd, state, out }) => {
-      if (said === 'live') {
-        const hearing = inputs.tops.pipe(
-          tap((frame) => {
-            keep(state, groupsOf(frame));
-          }),
-        );
-        const rolling = ticks.pipe(
-          tap(({ timeMs }) => {
-            roll(state, timeMs);
-          }),
-        );
-        return merge(hearing, rolling).pipe(ignoreElements());
-      }
-      const hearing = inputs.tops.pipe(
-        tap((frame) => {
-          for (const group of groupsOf(frame)) addClosing(state.closing, group);
-        }),
-        ignoreElements(),
-      );
-      const closing = merge(epochEnds, inputEnd).pipe(
-        mergeMap(() => {
-          const windows = Object.values(state.closing.get());
-          if (windows.length > 0) state.closing.set({});
-          return windows.sort((a, b) => a.said.startMs - b.said.startMs);
-        }),
+      if (said === 'live') return merge(inputs.tops.pipe(mergeTops(state)), ticks.pipe(rollOver(state)));
+      const closed = merge(epochEnds, inputEnd).pipe(
+        releaseClosing(state.closing),
         map(({ window, said }) =>
           window === 'hour'
             ? out.hours(rowsOf(trendingHours, window, said))
             : out.days(rowsOf(trendingDays, window, said)),
         ),
       );
-      return merge(hearing, closing);
+      return merge(inputs.tops.pipe(collectClosing(state.closing)), closed);
     },
   });
-
-interface Group extends SaidList {
-  readonly window: TrendingWindow;
-  readonly category: string;
-}
-
-/** Key of the list over all categories. */
-const ALL = '';
-
-const keyOf = (window: TrendingWindow, ranking: TrendingRanking, category: string): string =>
-  `${window}/${ranking}/${category}`;
-
-/** The lists of a frame; none is cut. */
-function groupsOf({ rows, columns }: Tops): Group[] {
-  const { window, ranking, start, asOf, category, origin, item, itemCategory, views, clicks, value, score, before } =
-    columns;
-  const groups: (Group & { readonly list: TrendingEntry[] })[] = [];
-  for (let row = 0; row < rows; row++) {
-    const last = row - 1;
-    const isNew =
-      row === 0 ||
-      window[row] !== window[last] ||
-      ranking[row] !== ranking[last] ||
-      start[row] !== start[last] ||
-      category.codes[row] !== category.codes[last] ||
-      origin[row] !== origin[last];
-    if (isNew) {
-      groups.push({
-        window: TRENDING_WINDOWS[window[row]!]!,
-        ranking: TRENDING_RANKINGS[ranking[row]!]!,
-        category: textAt(category.dictionary, category.codes[row]!) ?? ALL,
-        startMs: start[row]!,
-        asOfMs: asOf[row]!,
-        origin: origin[row]!,
-        list: [],
-      });
-    }
-    if (item.codes[row] === ABSENT) continue;
-    groups.at(-1)!.list.push({
-      item: textAt(item.dictionary, item.codes[row]!)!,
-      value: value[row]!,
-      views: views[row]!,
-      clicks: clicks[row]!,
-      category: textAt(itemCategory.dictionary, itemCategory.codes[row]!) ?? '',
-      score: score[row]!,
-      before: before[row]!,
-    });
-  }
-  return groups;
-}
-
-function keep(cells: TrendingListCells, groups: readonly Group[]): void {
-  const { lists, rolling, tick, forgotten } = cells;
-  const keys = new Set(rolling.get());
-  for (const group of groups) {
-    const key = keyOf(group.window, group.ranking, group.category);
-    const before = lists.get(key);
-    const after = heardFrom(before, group, tick.get(), forgotten.get());
-    if (after !== undefined) put(cells, key, after);
-    if (after?.next !== undefined) keys.add(key);
-  }
-  if (keys.size > rolling.get().length) rolling.set([...keys]);
-}
-
-/** Only what has items, or is about to change, is remembered. */
-function put({ lists, forgotten }: TrendingListCells, key: string, state: TrendingState): void {
-  if (!isOver(state)) {
-    lists.set(key, state);
-    return;
-  }
-  lists.delete(key);
-  forgotten.set(Math.max(forgotten.get(), state.revision));
-}
-
-function roll(cells: TrendingListCells, tickMs: number): void {
-  const { lists, rolling, tick } = cells;
-  tick.set(Math.max(tick.get(), tickMs));
-  if (rolling.get().length === 0) return;
-  const left = rolling.get().filter((key) => {
-    const before = lists.get(key);
-    if (before === undefined) return false;
-    const after = ticked(before, tick.get());
-    if (after !== before) put(cells, key, after);
-    return after.next !== undefined;
-  });
-  rolling.set(left);
-}
-
-function addClosing(cell: Value<Closing>, group: Group): void {
-  if (group.list.length === 0) return;
-  const { window, startMs } = group;
-  const name = `${window}/${startMs}`;
-  const closing = cell.get();
-  cell.set({ ...closing, [name]: { window, said: alsoSaid(closing[name]?.said, group) } });
-}
 
 /** Days have the columns of hours. */
 function rowsOf(type: typeof trendingHours, window: TrendingWindow, said: SaidOfWindow): FrameOf<typeof trendingHours> {
@@ -240,23 +88,27 @@ export interface ReadTrending {
   readonly list: readonly ReadEntry[];
 }
 
-/** Reads the cells of the one instance. The same object until it changes. */
-export function trendingReader(
-  cells: TrendingListCells,
-): (window: TrendingWindow, ranking: TrendingRanking, category: string | undefined) => ReadTrending {
+/** The same object until it changes. */
+export type TrendingReader = (
+  window: TrendingWindow,
+  ranking: TrendingRanking,
+  category: string | undefined,
+) => ReadTrending;
+
+export const trendingReader = readerOf(state, ({ lists, forgotten }): TrendingReader => {
   const known = new Map<string, ReadTrending>();
   let nothing: ReadTrending = { revision: 0, window: undefined, list: [] };
-  return (window, ranking, category = ALL) => {
+  return (window, ranking, category = EVERY_CATEGORY) => {
     const key = keyOf(window, ranking, category);
-    const state = cells.lists.get(key);
+    const stored = lists.get(key);
     const before = known.get(key);
-    if (state === undefined) {
+    if (stored === undefined) {
       known.delete(key);
-      const forgotten = cells.forgotten.get();
-      if (nothing.revision !== forgotten) nothing = { ...nothing, revision: forgotten };
+      const latest = forgotten.get();
+      if (nothing.revision !== latest) nothing = { ...nothing, revision: latest };
       return nothing;
     }
-    const { now, revision, asOfMs } = state;
+    const { now, revision, asOfMs } = stored;
     if (before?.revision === revision) return before;
     const [{ startMs }, size] = [now, SIZE_MS[window]];
     const list = listOf(now).map((entry) => ({
@@ -267,4 +119,4 @@ export function trendingReader(
     known.set(key, read);
     return read;
   };
-}
+});

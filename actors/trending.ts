@@ -1,27 +1,33 @@
 /**
- * trending: what is looked at and clicked on most, in the hour that runs and in a day.
+ * trending: the items with most views and clicks, in the clock's hour, in the last hour and in a day.
  *
  *   score(i, w) = a · views(i, w) + b · clicks(i, w)            a = 1, b = 2; which event types are views and which are clicks is an option
  *   list(w, c)  = the first n items of main category c (or of all) with score > 0, by score desc, then i asc (item-order)      n = 100
  *
- *   w is one of the full hours, or of the days that begin at one; see maths/trending for when one is closed, for velocity and for decay
+ *   w is one of the full hours, of the days that begin at one, or the last hour, which ends with a step of five minutes; see maths/trending for
+ *   when one is closed, for velocity and for decay
  *
- *   live      at ticks, of the newest hour and the newest day: the lists of categories that had events since, whole, by each ranking;
- *             all of them when an hour has begun, and after a start with other options. Newest: the one that ends with the hour of the latest
- *             event that is known of. A tick goes on, before the lists, so that who merges them knows how long it has waited
- *   bounded   at the end of an epoch, and of the input, of the windows that close there: the list over all
+ *   live      at ticks, of the newest of each: the lists of categories that had events since, whole, by each ranking; those of the last hour
+ *             also when a step has begun; all of them when an hour has, and after a start with other options. Newest: the one that ends with the
+ *             hour, or the step, of the latest event that is known. A tick goes on, before the lists, so that the stage that merges them knows how long
+ *             it has waited
+ *   bounded   at the end of an epoch, and of the input, of the hours and days that close there: the list over all
+ *
+ * An event is late when every hour and day that it is part of is closed. Any other counts, also in the last hour when it happened then: W, which
+ * is behind, does not hold that up.
  *
  * An item's main category is that of its latest event (by event time, then by text) that had one. Memory is bounded by `itemsMax` per hour
- * (maths/heavy-hitters says what is lost beyond it) and the some fifty hours that are open.
+ * and step (maths/heavy-hitters says what is lost beyond it), the some fifty hours that are open, and the steps of two hours.
  *
- * State    a row per item; a row per item and hour (some 30 bytes) while a window with that hour is open; a row per category (≤ 4,096) with
- *          whether its lists may have changed since they were said; times; the options that lists were said by.
+ * State    a row per item; a row per item and hour (some 30 bytes) while a window with that hour is open; live, a row per item and step of the
+ *          last two hours; a row per category (≤ 4,096) with whether its lists may have changed since they were published; times; the options that
+ *          lists were published by.
  * Restart  restored with the snapshot; sums over windows follow from the hours and are made again when first needed.
  */
-import { map, merge, mergeMap, tap, ignoreElements } from 'rxjs';
-import { frameOf, input, stage, tables, value } from '../runtime/contract/stage.js';
+import { map, merge, mergeMap } from 'rxjs';
+import { frameOf, input, stage, value } from '../runtime/contract/stage.js';
 import { instant } from './maths/instant.js';
-import { names } from './state/numbered-names.js';
+import { nameTables } from './state/numbered-names.js';
 import { itemTables, moveTrending, paneTables } from './state/trending-items.js';
 import {
   codeOfType,
@@ -32,7 +38,9 @@ import {
   trendingTops,
   type TrendingRanking,
 } from './model.js';
-import { A_CLICK, A_VIEW, type CountOptions, type Floors, TrendCounts } from './operators/count-engagements.js';
+import { adoptOptions, closePanes, countEngagements } from './operators/count-engagements.js';
+import { A_CLICK, A_VIEW, type CountOptions, TrendCounts } from './state/trend-counts.js';
+import type { Floors } from './state/counted-panes.js';
 import { TopItems } from './state/top-items.js';
 
 export interface TrendingOptions {
@@ -45,7 +53,7 @@ export interface TrendingOptions {
   readonly rankings?: readonly TrendingRanking[];
   /** Of decayed scores. */
   readonly halfLifeMs?: number;
-  /** Items counted per hour and partition; past that the sketch begins. */
+  /** Items counted per hour, per step and partition; past that the sketch begins. */
   readonly itemsMax?: number;
 }
 
@@ -69,6 +77,8 @@ const highest = (instants: readonly number[]): number => Math.max(...instants);
 const same = ([first = '', ...others]: readonly string[]): string =>
   others.every((other) => other === first) ? first : '';
 const NO_TOPS = frameOf(trendingTops, []);
+/** Behind the last epoch of a bounded job everything closes. */
+const END = { watermarkMs: Infinity };
 
 /** What the old partitions have let go may be any new partition's. */
 function highestFloors(all: readonly Floors[]): Floors {
@@ -79,11 +89,19 @@ function highestFloors(all: readonly Floors[]): Floors {
   return floors;
 }
 
-/** `said`: the newest lists at ticks, or each window as it closes. `delayMs`: how far W stays behind the latest event. */
+/** `said`: what is published, the newest lists at ticks or each window as it closes. `delayMs`: how far W stays behind the latest event. */
 export const trending = (options: TrendingOptions & { readonly said: 'live' | 'closed'; readonly delayMs: number }) => {
   const { said, delayMs, rankings = [], itemsMax = ITEMS_MAX, viewWeight = 1, clickWeight = 2 } = options;
   const halfLifeMs = rankings.includes('decayed') ? (options.halfLifeMs ?? HALF_LIFE_MS) : undefined;
-  const counting: CountOptions = { kinds: kindsOf(options), viewWeight, clickWeight, itemsMax, delayMs, halfLifeMs };
+  const counting: CountOptions = {
+    ...{ kinds: kindsOf(options), viewWeight, clickWeight, itemsMax, delayMs, halfLifeMs },
+    withSteps: said === 'live',
+  };
+  const listing = {
+    ...{ listSize: LIST_MAX, viewWeight, clickWeight, delayMs, halfLifeMs },
+    rankings: ['score' as const, ...rankings.filter((ranking) => ranking !== 'score')],
+    rankedBy: JSON.stringify([viewWeight, clickWeight, rankings, halfLifeMs]),
+  };
   return stage({
     id: 'trending',
     version: 1,
@@ -92,9 +110,11 @@ export const trending = (options: TrendingOptions & { readonly said: 'live' | 'c
     outputs: { tops: trendingTops },
     state: {
       items: itemTables(),
-      names: tables(names, { key: ['name'] }),
+      names: nameTables(),
       panes: paneTables(),
       floors: value<Floors>(() => ({}), undefined, highestFloors),
+      recentPanes: paneTables(),
+      recentFloors: value<Floors>(() => ({}), undefined, highestFloors),
       // What was still open somewhere stays open.
       closedUpTo: value(() => -Infinity, instant, lowest),
       asOf: value(() => -Infinity, instant, highest),
@@ -103,54 +123,29 @@ export const trending = (options: TrendingOptions & { readonly said: 'live' | 'c
         undefined,
         (all) => all.includes(true),
       ),
-      // The step as of which lists have been said.
+      // The step as of which lists have been published.
       newest: value(() => -Infinity, instant, lowest),
       saidBy: value(() => '', undefined, same),
     },
     repartition: moveTrending,
     pipeline: ({ inputs, epochEnds, ticks, inputEnd, state, out, partition }) => {
       const counts = new TrendCounts(state, counting);
-      const tops = new TopItems(state, counts, {
-        ...{ origin: partition, listSize: LIST_MAX, viewWeight, clickWeight, delayMs, halfLifeMs },
-        rankings: ['score', ...rankings.filter((ranking) => ranking !== 'score')],
-      });
-      const saidBy = JSON.stringify([viewWeight, clickWeight, rankings, halfLifeMs]);
-      if (state.saidBy.get() !== saidBy) {
-        state.saidBy.set(saidBy);
-        state.newest.set(-Infinity);
-        if (halfLifeMs !== undefined) counts.heatAnew(halfLifeMs);
-      }
-      const counted = inputs.events.pipe(
-        tap((frame) => {
-          counts.take(frame);
-        }),
-        ignoreElements(),
+      const tops = new TopItems(state, counts, { ...listing, origin: partition });
+      const newest = ticks.pipe(
+        mergeMap(({ timeMs }) => [
+          out.tops(NO_TOPS, { tickMs: timeMs, everywhere: true }),
+          ...tops.newest().map((frame) => out.tops(frame)),
+        ]),
       );
-      const lists =
-        said === 'live'
-          ? merge(
-              epochEnds.pipe(
-                tap(({ watermarkMs, asOfMs }) => {
-                  tops.know(asOfMs);
-                  counts.closeUpTo(watermarkMs);
-                }),
-                ignoreElements(),
-              ),
-              ticks.pipe(
-                map(({ timeMs }) => [
-                  out.tops(NO_TOPS, { tickMs: timeMs, everywhere: true }),
-                  ...tops.newest().map((frame) => out.tops(frame)),
-                ]),
-              ),
-            )
-          : merge(epochEnds.pipe(map(({ watermarkMs }) => watermarkMs)), inputEnd.pipe(map(() => Infinity))).pipe(
-              map((watermarkMs) => {
-                const closing = tops.closing(watermarkMs);
-                counts.closeUpTo(watermarkMs);
-                return closing.map((frame) => out.tops(frame));
-              }),
-            );
-      return merge(counted, lists.pipe(mergeMap((emissions) => emissions)));
+      const closing = merge(epochEnds, inputEnd.pipe(map(() => END))).pipe(
+        mergeMap(({ watermarkMs }) => tops.close(watermarkMs)),
+        map((frame) => out.tops(frame)),
+      );
+      return merge(
+        adoptOptions(state, counts, listing),
+        inputs.events.pipe(countEngagements(counts)),
+        ...(said === 'live' ? [epochEnds.pipe(closePanes(counts)), newest] : [closing]),
+      );
     },
   });
 };

@@ -1,23 +1,23 @@
 /**
  * watermark: how far event time has come at a source, and where its epochs end.
  *
- *   W = max event time − delay                     never moves back
- *   idle ⇔ no rows since a tick idleAfter ago      an idle source holds no one back
+ *   W = max over events of min(t, s + skew) − delay      never moves back      t  event time      s  when the log stored it; files have none
+ *   idle ⇔ no rows since a tick idleAfter ago            an idle source holds no one back
  *
- * Rows pass unchanged; those of type purchase also go to a second output, for popularity, and what trending looks at goes to a third: live at the next
- * tick that says something, since trending says its lists at ticks. What is said beside them (`Progress`):
+ * Rows pass unchanged; those of type purchase also go to a second output, for popularity, and what trending counts goes to a third: live at the next
+ * tick that carries progress, since trending publishes its lists at ticks. The progress beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
  *   frame      W, end of epoch       to all: W, idle, tick, end of epoch       —
  *   interval   —                     past a multiple of everyMs, the same      —
  *   file       —                     —                                         to all: W (the runtime ends the epoch itself)
  *
- * A source that wakes says so to all at once, with its first rows.
+ * A source that wakes reports it to all at once, with its first rows.
  *
  * State    one record: the latest event time and W, the latest tick, since which tick it is quiet, which tick ended the last epoch; at most some
  *          thousand rows that wait for a tick.
  * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like all else. Rows that wait in the mailbox
- *          stand before the tick that would call the source silent: back-pressure is not idleness.
+ *          stand before the tick that would report the source as silent: back-pressure is not idleness.
  */
 import { EMPTY, filter, map, merge, mergeMap, type Observable } from 'rxjs';
 import {
@@ -33,7 +33,7 @@ import {
   value,
 } from '../runtime/contract/stage.js';
 import { isIdle, type SourceState } from './maths/watermark.js';
-import { engagements, EVENT_TYPES, events, PURCHASE } from './model.js';
+import { engagements, EVENT_TYPES, events, parsedEvents, PURCHASE } from './model.js';
 import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
 import { followTicks } from './operators/follow-ticks.js';
 import { type IntervalEnd, intervalEnds } from './operators/interval-ends.js';
@@ -56,12 +56,16 @@ export interface WatermarkOptions {
   readonly engagements?: Uint8Array;
   /** How far W stays behind the newest event. */
   readonly delayMs?: number;
+  /** How far W follows event times past the time at which the log stored them, before the delay. */
+  readonly skewMs?: number;
   readonly idleAfterMs?: number;
 }
 
 const DELAY_MS = 600_000;
+const SKEW_MS = 60_000;
 const IDLE_AFTER_MS = 60_000;
 
+type Parsed = FrameOf<typeof parsedEvents>;
 type Events = FrameOf<typeof events>;
 type Engagements = FrameOf<typeof engagements>;
 type Say<F> = (frame: F, progress?: Progress) => Emission;
@@ -73,18 +77,18 @@ const WAITING_MAX = 8_192;
 const NO_KINDS = new Uint8Array(EVENT_TYPES.length);
 
 export const watermark = (options: WatermarkOptions) => {
-  const { trigger, delayMs = DELAY_MS, idleAfterMs = IDLE_AFTER_MS } = options;
+  const { trigger, delayMs = DELAY_MS, skewMs = SKEW_MS, idleAfterMs = IDLE_AFTER_MS } = options;
   return stage({
     id: 'watermark',
     key: 'source',
     version: 1,
-    inputs: { events: input(events) },
+    inputs: { events: input(parsedEvents) },
     outputs: { rows: events, purchases: events, engagements },
     state: { source: value<SourceState>(() => ({})), waiting: waitingEngagements() },
     pipeline: ({ inputs, epochEnds, ticks, state: { source, waiting }, out }) => {
       const rows = inputs.events.pipe(
         filter((frame) => frame.rows > 0),
-        advanceWatermark(source, { delayMs, idleAfterMs }),
+        advanceWatermark(source, { delayMs, skewMs, idleAfterMs }),
         mergeMap((advance) =>
           emissionsOf(out, advance, progressOfRows(trigger, advance, source.get()), options, waiting),
         ),
@@ -121,17 +125,18 @@ function endingTicks(trigger: Trigger, source: Value<SourceState>, ticks: Observ
   }
 }
 
-/** The rows as they came and, where wanted, those that others look at. What goes everywhere goes on all outputs, rows or none. */
+/** The rows as they came and, where wanted, those that others count. What goes everywhere goes on all outputs, rows or none. */
 function emissionsOf(
   out: Out,
-  { frame }: Advance,
+  { frame: parsed }: Advance,
   progress: Progress | undefined,
   { trigger, purchases, engagements: kinds = NO_KINDS }: WatermarkOptions,
   waiting: WaitingEngagements,
 ): Emission[] {
+  const frame = asEvents(parsed);
   const bought = purchases ? picked(frame, (type) => type === PURCHASE) : NO_EVENTS;
   // Nearly all of them count as something: the few others are not worth a copy.
-  let engaged = frame.columns.type.some((type) => kinds[type] !== 0) ? asEngagements(frame) : NO_ENGAGEMENTS;
+  let engaged = frame.columns.type.some((type) => kinds[type] !== 0) ? asEngagements(parsed) : NO_ENGAGEMENTS;
   const everywhere = progress?.everywhere === true;
   if (trigger.kind !== 'file' && engaged.rows > 0) {
     engaged = wait(waiting, engaged) >= WAITING_MAX || everywhere ? release(waiting) : NO_ENGAGEMENTS;
@@ -143,10 +148,12 @@ function emissionsOf(
   ];
 }
 
-const asEngagements = ({ rows, columns: { time, type, item, category } }: Events): Engagements => ({
+const asEvents = ({ rows, columns: { storedAt: _, ...columns } }: Parsed): Events => ({ type: events, rows, columns });
+
+const asEngagements = ({ rows, columns: { time, type, item, category, storedAt } }: Parsed): Engagements => ({
   type: engagements,
   rows,
-  columns: { time, type, item, category },
+  columns: { time, type, item, category, storedAt },
 });
 
 function progressOfRows(trigger: Trigger, { woke }: Advance, at: SourceState): Progress | undefined {
@@ -161,7 +168,7 @@ function progressOfTick({ at, epochs }: IntervalEnd, idleAfterMs: number): Progr
   return at.tickMs === undefined ? progress : { ...progress, tickMs: at.tickMs };
 }
 
-/** What there is to say of event time; nothing before the first event. */
+/** Event time, as far as it is known; nothing before the first event. */
 const known = ({ watermarkMs, maxTimeMs }: SourceState): Progress =>
   watermarkMs === undefined || maxTimeMs === undefined ? {} : { watermarkMs, asOfMs: maxTimeMs };
 

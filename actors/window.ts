@@ -14,9 +14,9 @@
  *   append     the rows of the windows that close here: added = count, `time` the latest
  *   complete   the rows of all windows that were open, changed or not: its cost is that of all open rows, so it is for few keys
  *
- * Sessions: events of one key closer than the gap share one; [first, last + gap) are its bounds. Whether an event is late is asked of
+ * Sessions: events of one key closer than the gap share one; [first, last + gap) are its bounds. Whether an event is late is decided by
  * [time, time + gap) alone, as in Spark, not of a session that it might have joined. A session that grew or took in another goes out with its
- * new bounds; that its former bounds are gone is not said.
+ * new bounds; that its former bounds are gone is not reported.
  *
  * State    the events of the running epoch, the rows of open windows (a table each) or sessions, C. Bounded by what W leaves open.
  * Restart  restored with the snapshot, in the middle of an epoch too; the same rows come out, in the same order.

@@ -3,12 +3,12 @@
  * makes an entry that is there read as one that is not, and a log that is broken in the middle is read without what was there.
  *
  * Invariants
- *   Q1  The manifest and the logs are checked before the store is used; of the tables the first FIRST_BYTES as well.
- *   Q2  The other tables are checked behind the start, slowly, of one store at a time in a thread. They are held open from before LevelDB opens them, so that what is checked is what was
- *       there, whatever LevelDB rewrites meanwhile. Until then an entry of such a table may be missed; no entry can be read wrong.
- *   Q3  What is found is written into the directory (MARK) and refused from then on: LevelDB may have copied the damage under new checksums.
- *   Q4  A log whose end is torn is sound: that write was never acknowledged. So is one that is damaged in its last writes: the store is then as it was
- *       at an earlier snapshot, which the log of the mailbox makes good, or says that it cannot (LOG_GAP).
+ *   FILE-CHECK-1  The manifest and the logs are checked before the store is used; of the tables the first FIRST_BYTES as well.
+ *   FILE-CHECK-2  The other tables are checked behind the start, slowly, of one store at a time in a thread. They are held open from before LevelDB opens them, so that what is checked is what was
+ *                 there, whatever LevelDB rewrites meanwhile. Until then an entry of such a table may be missed; no entry can be read wrong.
+ *   FILE-CHECK-3  What is found is written into the directory (MARK) and refused from then on: LevelDB may have copied the damage under new checksums.
+ *   FILE-CHECK-4  A log whose end is torn is sound: that write was never acknowledged. So is one that is damaged in its last writes: the store is then as it was
+ *                 at an earlier snapshot, which the log of the mailbox makes good, or says that it cannot (LOG_GAP).
  *
  * Not found: a file that was exchanged for an older one of the same store together with its manifest, and bits that flip in memory.
  */
@@ -80,7 +80,7 @@ export class FileCheck {
     if (this.held.length > HELD_MAX) await this.check(Infinity, yielded);
   }
 
-  /** What is checked before the store is used (Q1). */
+  /** What is checked before the store is used (FILE-CHECK-1). */
   async first(): Promise<void> {
     if (this.problem !== undefined) this.fail(this.problem);
     await this.check(this.firstBytes, yielded);

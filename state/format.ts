@@ -5,11 +5,11 @@
  *   2   values sealed (state/sealed.ts)
  *
  * Invariants
- *   F1  A store says its format in a record of its own (FORMAT_KEY). A new one gets it before its first entry; one without it that holds entries
- *       is of format 1.
- *   F2  A migration goes through the keys in their order. Each step is one batch: some entries in the new format, and how far it has come.
- *       Whatever cuts it off, the next start goes on behind the last step; nothing is converted twice.
- *   F3  A store of a newer format than this build knows is refused and left as it is.
+ *   STORE-FORMAT-1  A store says its format in a record of its own (FORMAT_KEY). A new one gets it before its first entry; one without it that holds entries
+ *                   is of format 1.
+ *   STORE-FORMAT-2  A migration goes through the keys in their order. Each step is one batch: some entries in the new format, and how far it has come.
+ *                   Whatever cuts it off, the next start goes on behind the last step; nothing is converted twice.
+ *   STORE-FORMAT-3  A store of a newer format than this build knows is refused and left as it is.
  */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Level } from 'level';

@@ -2,12 +2,12 @@
  * The store of one unit: LevelDB on disk.
  *
  * Invariants
- *   K1  A write is one batch with `sync`: after a crash all of it is there or none.
- *   K2  One process, one thread per directory; a second one is refused with a clear error.
- *   K3  What is read is what was written, or Fatal STATE_DAMAGED: each entry carries a checksum (state/sealed.ts), and the files are checked
- *       when the store is opened (state/file-check.ts), since a checksum cannot tell of an entry that is not found.
- *   K4  A store that was found damaged stays refused until it is set aside (`rivulet repair`): LevelDB may have copied the damage on.
- *   K5  After a write that failed there is no other: LevelDB would append it to what the failed one has left, and not find it again.
+ *   LEVEL-STORE-1  A write is one batch with `sync`: after a crash all of it is there or none.
+ *   LEVEL-STORE-2  One process, one thread per directory; a second one is refused with a clear error.
+ *   LEVEL-STORE-3  What is read is what was written, or Fatal STATE_DAMAGED: each entry carries a checksum (state/sealed.ts), and the files are checked
+ *                  when the store is opened (state/file-check.ts), since a checksum cannot tell of an entry that is not found.
+ *   LEVEL-STORE-4  A store that was found damaged stays refused until it is set aside (`rivulet repair`): LevelDB may have copied the damage on.
+ *   LEVEL-STORE-5  After a write that failed there is no other: LevelDB would append it to what the failed one has left, and not find it again.
  */
 import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';

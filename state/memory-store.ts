@@ -1,4 +1,4 @@
-/** The in-memory double of a store: the contract of the one on disk (K1), without a disk. */
+/** The in-memory double of a store: the contract of the one on disk (LEVEL-STORE-1), without a disk. */
 import { transient } from '../runtime/contract/errors.js';
 import type { Store, StoreChange, StoreView } from '../runtime/contract/ports.js';
 

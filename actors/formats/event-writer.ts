@@ -1,14 +1,13 @@
 /**
- * From the places of an event's fields to a row of the event frame: the checks that all formats share.
+ * From the places of an event's fields to an event: the checks that all formats and all entrances share.
  *
- * A format sets `starts` and `ends` of each field (equal: absent), or copies decoded text in with `copy`, and then writes. What is no
- * column of the event frame (session, page, review) is checked and dropped.
+ * A format sets `starts` and `ends` of each field (equal: absent), or copies decoded text in with `copy`, and then writes. What becomes of
+ * a sound event is `append`'s: a row for parse (EventRows), a look at it for who publishes it (EventReader).
  */
-import { events, EVENT_TYPES } from '../model.js';
+import { EVENT_TYPES } from '../model.js';
 import { decimalOf } from '../maths/decimal.js';
 import { TimeParser } from '../maths/time.js';
-import { type Identified, rowIds } from '../operators/drop-duplicates.js';
-import { type Frame, FrameBuilder, utf8 } from '../../runtime/contract/stage.js';
+import { type RawMessage, utf8 } from '../../runtime/contract/stage.js';
 import {
   type Fault,
   hasControlCharacters,
@@ -57,7 +56,7 @@ function eventTypeOf(bytes: Uint8Array, start: number, end: number): number {
   return UNKNOWN;
 }
 
-export class EventWriter {
+export abstract class EventWriter {
   /** Where each field of the event in hand stands. */
   readonly starts = new Int32Array(SLOTS);
   readonly ends = new Int32Array(SLOTS);
@@ -65,8 +64,6 @@ export class EventWriter {
   scratch = new Uint8Array(SCRATCH_INITIAL);
   private scratchUsed = 0;
 
-  private readonly rows = new FrameBuilder(events);
-  private ids: FrameBuilder<typeof rowIds.columns> | undefined;
   private readonly times = new TimeParser();
   private timeMaxMs = Infinity;
 
@@ -75,15 +72,16 @@ export class EventWriter {
     private readonly futureMaxMs: number,
   ) {}
 
-  /** The events that follow are of a message stored at this time. */
-  storedAt(timeMs: number): void {
-    this.timeMaxMs = timeMs + this.futureMaxMs;
+  /** The events that follow are of this message. */
+  begin({ storedAtMs }: Pick<RawMessage, 'storedAtMs' | 'chunk'>): void {
+    this.timeMaxMs = storedAtMs + this.futureMaxMs;
   }
 
   /** Makes room for about so many rows at once. */
-  reserve(rows: number): void {
-    this.rows.reserve(rows);
-  }
+  abstract reserve(rows: number): void;
+
+  /** The event in hand, whose texts stand in `bytes`, is sound; an absent price or rating is NaN. */
+  protected abstract append(bytes: Uint8Array, type: number, time: number, price: number, rating: number): void;
 
   /** Forgets the fields of the last event. */
   clear(): void {
@@ -131,7 +129,7 @@ export class EventWriter {
   }
 
   /**
-   * Writes the event in hand, all its fields being text in `bytes`, as a row, or tells what is wrong with it. `impliesRating`: without
+   * Appends the event in hand, all its fields being text in `bytes`, or tells what is wrong with it. `impliesRating`: without
    * a type it is a rating. `plain`: the bytes are known to be ASCII without control characters.
    */
   writeText(bytes: Uint8Array, impliesRating: boolean, plain: boolean): Fault | undefined {
@@ -142,11 +140,11 @@ export class EventWriter {
     if (typeAt !== typeEnd) {
       type = eventTypeOf(bytes, typeAt, typeEnd);
       if (type === UNKNOWN) return unknownEventType(shown(bytes, typeAt, typeEnd));
-    } else if (!impliesRating) return this.missing(EVENT_TYPE);
+    } else if (!impliesRating) return this.missing([EVENT_TYPE, EVENT_TIME, USER_ID, ITEM_ID]);
 
     const timeAt = starts[EVENT_TIME]!;
     const timeEnd = ends[EVENT_TIME]!;
-    if (timeAt === timeEnd) return this.missing(EVENT_TIME);
+    if (timeAt === timeEnd) return this.missing([EVENT_TIME, USER_ID, ITEM_ID]);
     const time = this.times.parse(bytes, timeAt, timeEnd);
     if (Number.isNaN(time)) return invalidTime(shown(bytes, timeAt, timeEnd));
 
@@ -176,10 +174,9 @@ export class EventWriter {
   ): Fault | undefined {
     const { starts, ends } = this;
     if (time < 0 || time > this.timeMaxMs) return timeOutOfRange(time, this.timeMaxMs);
-    if (starts[USER_ID] === ends[USER_ID]) return this.missing(USER_ID);
-    if (starts[ITEM_ID] === ends[ITEM_ID]) return this.missing(ITEM_ID);
+    if (starts[USER_ID] === ends[USER_ID] || starts[ITEM_ID] === ends[ITEM_ID]) return this.missing([USER_ID, ITEM_ID]);
     if (price < 0) return negativePrice(price);
-    if (type === RATING && Number.isNaN(rating)) return this.missing(RATING_VALUE);
+    if (type === RATING && Number.isNaN(rating)) return missing([RATING_VALUE], this.schema.names);
     if (rating < RATING_MIN || rating > RATING_MAX) return ratingOutOfRange(rating);
     if (!plain || this.hasLongText()) {
       const fault = this.textFault(bytes);
@@ -189,38 +186,12 @@ export class EventWriter {
     return undefined;
   }
 
-  private append(bytes: Uint8Array, type: number, time: number, price: number, rating: number): void {
-    const { starts, ends, rows } = this;
-    rows.reserve(1);
-    const { columns, rows: row } = rows;
-    columns.time[row] = time;
-    columns.type[row] = type;
-    columns.user.codes[row] = columns.user.dictionary.add(bytes, starts[USER_ID]!, ends[USER_ID]!);
-    columns.item.codes[row] = columns.item.dictionary.add(bytes, starts[ITEM_ID]!, ends[ITEM_ID]!);
-    columns.category.codes[row] = columns.category.dictionary.add(bytes, starts[CATEGORY_CODE]!, ends[CATEGORY_CODE]!);
-    columns.brand.codes[row] = columns.brand.dictionary.add(bytes, starts[BRAND]!, ends[BRAND]!);
-    // Never -0, which would be another price than 0 to whoever compares bits.
-    columns.price[row] = price + 0;
-    columns.rating[row] = rating;
-    if (starts[EVENT_ID] !== ends[EVENT_ID] || this.ids !== undefined) this.writeId(bytes, row);
-    rows.rows = row + 1;
-  }
-
-  finish(): Identified<Frame<typeof events.columns>> {
-    return { rows: this.rows.finish(), ids: this.ids?.finish() };
-  }
-
-  /** Ids stand beside the rows once the first one is seen. */
-  private writeId(bytes: Uint8Array, row: number): void {
-    const ids = (this.ids ??= new FrameBuilder(rowIds));
-    ids.reserve(row + 1 - ids.rows);
-    const { codes, dictionary } = ids.columns.id;
-    codes[row] = dictionary.add(bytes, this.starts[EVENT_ID]!, this.ends[EVENT_ID]!);
-    ids.rows = row + 1;
-  }
-
-  private missing(field: number): Fault {
-    return missing(field, this.schema.names[field]!);
+  /** Which of these have no text. */
+  missing(fields: readonly number[]): Fault {
+    return missing(
+      fields.filter((field) => this.starts[field] === this.ends[field]),
+      this.schema.names,
+    );
   }
 
   /** Whether some text may be too long: lengths below a power of two stay below it when or-ed. */

@@ -60,8 +60,15 @@ function beginning(bytes: Uint8Array, start: number, end: number, show: (text: s
 
 const fault = (rule: Rule, field: number, reason: string): Fault => ({ rule, field: FIELDS[field]!, reason });
 
-export const missing = (field: number, names: readonly string[]): Fault =>
-  fault('missing_field', field, `${FIELDS[field]!} is missing: send it as ${names.join(' or ')}`);
+/** All that are missing; `names`: of each field. */
+export function missing(fields: readonly number[], names: readonly (readonly string[])[]): Fault {
+  const [first = EVENT_TYPE, ...others] = fields;
+  if (others.length === 0)
+    return fault('missing_field', first, `${FIELDS[first]!} is missing: send it as ${names[first]!.join(' or ')}`);
+  const all = fields.map((field) => FIELDS[field]!);
+  const last = all.pop()!;
+  return fault('missing_field', first, `${all.join(', ')} and ${last} are missing: send each of them`);
+}
 
 export const wrongType = (field: number, is: string, wanted: string): Fault =>
   fault('wrong_type', field, `${FIELDS[field]!} is ${is}: send ${wanted}`);
@@ -117,6 +124,13 @@ export const invalidUtf8 = (field: number): Fault =>
 export const notJson = (at: number): Fault => ({
   rule: 'json_invalid',
   reason: `not JSON from byte ${at} on: check quotes, commas and brackets there, and that it was not cut off`,
+});
+
+export const EMPTY_MESSAGE: Fault = { rule: 'empty_message', reason: 'the message holds nothing: send an event' };
+
+export const tooLarge = (bytes: number, bytesMax: number): Fault => ({
+  rule: 'message_too_large',
+  reason: `the message has ${bytes} bytes and may have ${bytesMax}: send its events in several messages`,
 });
 
 export const tooManyEvents = (eventsMax: number): Fault => ({

@@ -20,11 +20,11 @@ export function readItems(
   { messageBytesMax, messageItemsMax }: ItemMessageLimits,
 ): void {
   const { data } = message;
-  const first = data[firstByte(data, 0, data.length)];
   if (data.length > messageBytesMax) {
     refuse(message, tooLarge(data.length, messageBytesMax), refusals);
     return;
   }
+  const first = data[firstByte(data, 0, data.length)];
   if (first === undefined) {
     refuse(message, EMPTY_MESSAGE, refusals);
     return;

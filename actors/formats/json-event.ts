@@ -128,8 +128,9 @@ class ObjectReader {
     if (scanner.escaped) this.escaped |= 1 << field;
   }
 
-  /** A second value for a field that has one. */
+  /** A second value for a field that has one. Not when the event is refused already: a long value would be decoded for each of many. */
   private compare(field: number, start: number, end: number): void {
+    if (this.fault !== undefined) return;
     const { bytes, writer } = this;
     const first = this.valueOf(writer.starts[field]!, writer.ends[field]!, (this.escaped & (1 << field)) !== 0);
     const second = this.valueOf(start, end, this.scanner.escaped);

@@ -15,7 +15,7 @@ import { type Fault, notJson, type Rule, shownAsItIs } from './fault.js';
 import { ITEM_FIELDS, ITEM_NAMES, type ItemFieldName, TITLE_CHARACTERS_MAX } from './item-fields.js';
 import { JsonScanner } from './json-scanner.js';
 import { NAME_BYTES_MAX } from './limits.js';
-import { charactersIn, hasControls, isUtf8 } from './text.js';
+import { charactersIn, isUtf8 } from './text.js';
 
 /** An item as it is published: absent fields are not known of it. */
 export interface PublishedItem {
@@ -40,7 +40,8 @@ const NOT_AN_OBJECT: Fault = {
 };
 
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
-const TEXT_FIELDS = ['title', 'category', 'brand'] as const;
+const CONTROLS = /[\0-\x1f\x7f-\x9f]/;
+const TEXT_FIELDS = ['item_id', 'title', 'category', 'brand'] as const;
 const NULL = 0x6e;
 const TRUE = 0x74;
 const FALSE = 0x66;
@@ -151,10 +152,12 @@ class Values {
     const isNumber = first === MINUS || (first >= ZERO && first <= NINE);
     if (!isNumber) return this.refuse('price', value, 'a number, without quotes');
     const price = decimalOf(this.bytes, start, end);
+    if (price >= 0) return price + 0;
     const shown = shownAsItIs(this.bytes, start, end);
-    if (Number.isNaN(price)) this.fault ??= fault('number_invalid', 'price', `is ${shown}: send a number, as 12.5`);
-    else if (price < 0) this.fault ??= fault('price_negative', 'price', `is ${shown}: send 0 or more`);
-    return price + 0;
+    this.fault ??= Number.isNaN(price)
+      ? fault('number_invalid', 'price', `is ${shown}: send a number, as 12.5`)
+      : fault('price_negative', 'price', `is ${shown}: send 0 or more`);
+    return undefined;
   }
 
   flag(field: ItemFieldName): boolean {
@@ -181,8 +184,10 @@ class Values {
 }
 
 /** The text of a JSON string at [start, end), quotes included. */
-const decoded = (bytes: Uint8Array, start: number, end: number): string =>
-  JSON.parse(textOf(bytes, start, end)) as string;
+function decoded(bytes: Uint8Array, start: number, end: number): string {
+  const text = textOf(bytes, start, end);
+  return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
+}
 
 function isWholeNumber(bytes: Uint8Array, start: number, end: number): boolean {
   const from = bytes[start] === MINUS ? start + 1 : start;
@@ -194,17 +199,25 @@ const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string' && !LONE_SURROGATE.test(one));
 
 /** What is too long, or no plain text. */
-function textFault({ item, ...texts }: PublishedItem): Fault | undefined {
-  for (const [field, text] of [['item_id', item] as const, ...TEXT_FIELDS.map((one) => [one, texts[one]] as const)]) {
+function textFault(item: PublishedItem): Fault | undefined {
+  for (const field of TEXT_FIELDS) {
+    const text = field === 'item_id' ? item.item : item[field];
     if (text === undefined) continue;
-    const bytes = utf8(text);
-    const isLong =
-      field === 'title' ? charactersIn(bytes, 0, bytes.length) > TITLE_CHARACTERS_MAX : bytes.length > NAME_BYTES_MAX;
-    const max = field === 'title' ? `${TITLE_CHARACTERS_MAX} characters` : `${NAME_BYTES_MAX} bytes`;
-    if (isLong) return fault('text_too_long', field, `is longer than ${max}: shorten it`);
-    if (hasControls(bytes, 0, bytes.length)) {
+    if (isTooLong(field, text)) {
+      const max = field === 'title' ? `${TITLE_CHARACTERS_MAX} characters` : `${NAME_BYTES_MAX} bytes`;
+      return fault('text_too_long', field, `is longer than ${max}: shorten it`);
+    }
+    if (CONTROLS.test(text)) {
       return fault('control_characters', field, 'holds control characters (a line end, a tab, a NUL): remove them');
     }
   }
   return undefined;
+}
+
+/** Encoded only where it may be: a unit of UTF-16 is at most one character, and at most three bytes. */
+function isTooLong(field: ItemFieldName, text: string): boolean {
+  if (field !== 'title') return text.length * 3 > NAME_BYTES_MAX && utf8(text).length > NAME_BYTES_MAX;
+  if (text.length <= TITLE_CHARACTERS_MAX) return false;
+  const bytes = utf8(text);
+  return charactersIn(bytes, 0, bytes.length) > TITLE_CHARACTERS_MAX;
 }

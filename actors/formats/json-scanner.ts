@@ -25,7 +25,7 @@ import {
 import { utf8 } from '../../runtime/contract/stage.js';
 import { isText } from './text.js';
 
-const DEPTH_MAX = 64;
+export const DEPTH_MAX = 64;
 
 const TAB = 0x09;
 const SMALL = 0x20;

@@ -104,8 +104,10 @@ function refuseWhole(message: RawMessage, fault: Fault, refusals: Refusals): num
 function startsSecondObject(data: Uint8Array, start: number, end: number): boolean {
   const first = data.indexOf(LINE_FEED, start);
   if (first >= 0 && first < end && isJson(data, start, first)) return true;
-  for (let feed = data.indexOf(LINE_FEED, start); feed >= 0 && feed < end; feed = data.indexOf(LINE_FEED, feed + 1)) {
-    if (data[firstByte(data, feed, end)] === OPEN_BRACE) return true;
+  for (let feed = first; feed >= 0 && feed < end;) {
+    const next = firstByte(data, feed, end);
+    if (data[next] === OPEN_BRACE) return true;
+    feed = data.indexOf(LINE_FEED, next);
   }
   return false;
 }
@@ -138,7 +140,7 @@ export function firstByte(data: Uint8Array, start: number, end: number): number 
   return at;
 }
 
-function afterLastByte(data: Uint8Array, start: number, end: number): number {
+export function afterLastByte(data: Uint8Array, start: number, end: number): number {
   let at = end;
   while (at > start && isSpace(data[at - 1]!)) at--;
   return at;

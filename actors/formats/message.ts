@@ -3,16 +3,14 @@ import { LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
 import type { RawMessage } from '../../runtime/contract/stage.js';
 import { readCsv } from './csv.js';
 import type { EventWriter } from './event-writer.js';
-import { type Fault, tooManyEvents } from './fault.js';
+import { EMPTY_MESSAGE, type Fault, tooLarge, tooManyEvents } from './fault.js';
 import { firstByte, type Records, readJson, readJsonLines } from './json.js';
 import { readJsonEvent } from './json-event.js';
+import type { EventRules } from './limits.js';
 import { type ProtobufKind, protobufKind, readProtobuf } from './protobuf.js';
 import type { Refusals } from './refusals.js';
 
-export interface MessageLimits {
-  readonly messageBytesMax: number;
-  readonly messageEventsMax: number;
-}
+export type MessageLimits = Pick<EventRules, 'messageBytesMax' | 'messageEventsMax'>;
 
 type Format = 'json' | 'json-lines' | ProtobufKind;
 
@@ -23,7 +21,7 @@ export function readMessage(
   refusals: Refusals,
   limits: MessageLimits,
 ): number {
-  writer.storedAt(message.storedAtMs);
+  writer.begin(message);
   if (message.chunk !== undefined) return readChunk(message, message.chunk.format, writer, refusals);
   const { data } = message;
   const { messageBytesMax, messageEventsMax } = limits;
@@ -61,17 +59,10 @@ function refuse(message: RawMessage, fault: Fault, refusals: Refusals): number {
   return 1;
 }
 
-const EMPTY_MESSAGE: Fault = { rule: 'empty_message', reason: 'the message holds nothing: send an event' };
-
 const UNKNOWN_FORMAT: Fault = {
   rule: 'unknown_format',
   reason: 'neither JSON (starting with { or [) nor a protobuf Event or EventBatch: send one of these',
 };
-
-const tooLarge = (bytes: number, bytesMax: number): Fault => ({
-  rule: 'message_too_large',
-  reason: `the message has ${bytes} bytes and may have ${bytesMax}: send its events in several messages`,
-});
 
 export const JSON_TYPE = /^(application|text)\/([\w.-]+\+)?json$/;
 export const JSON_LINES_TYPE = /^(application|text)\/(x-)?(ndjson|jsonl|json-?lines)$/;

@@ -8,8 +8,8 @@ import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { EventSchema, EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { EVENT_TYPES } from '../model.js';
 import type { EventWriter } from './event-writer.js';
-import { type Fault, invalidNumber, invalidTime, missing, unknownEventType } from './fault.js';
-import { EVENT_TIME, EVENT_TYPE, FIELDS, IGNORED, PRICE, RATING_VALUE } from './fields.js';
+import { type Fault, invalidNumber, invalidTime, unknownEventType } from './fault.js';
+import { EVENT_TIME, EVENT_TYPE, FIELDS, IGNORED, ITEM_ID, PRICE, RATING_VALUE, USER_ID } from './fields.js';
 
 export const NOT_PROTOBUF: Fault = {
   rule: 'protobuf_invalid',
@@ -85,11 +85,12 @@ class EventReader {
 
   write(): Fault | undefined {
     const { bytes, nanos, price, rating, seconds, type, writer } = this;
-    const { names } = writer.schema;
-    if (type === EventType.UNSPECIFIED) return missing(EVENT_TYPE, names[EVENT_TYPE]!);
+    // Neither stands as text in the writer.
+    const untimed = this.isTimed ? [] : [EVENT_TIME];
+    if (type === EventType.UNSPECIFIED) return writer.missing([EVENT_TYPE, ...untimed, USER_ID, ITEM_ID]);
     const code = TYPE_OF[type];
     if (code === undefined) return unknownEventType(`${type}`);
-    if (!this.isTimed) return missing(EVENT_TIME, names[EVENT_TIME]!);
+    if (!this.isTimed) return writer.missing([EVENT_TIME, USER_ID, ITEM_ID]);
     if (nanos < 0 || nanos > NANOS_MAX) return invalidTime(`${seconds} s and ${nanos} ns`);
     if (price !== undefined && !Number.isFinite(price)) return invalidNumber(PRICE, `${price}`);
     if (rating !== undefined && !Number.isFinite(rating)) return invalidNumber(RATING_VALUE, `${rating}`);

@@ -47,7 +47,7 @@ export function readProtobuf(
     if (fault !== undefined) refusals.add(message, fault, whole);
     return 1;
   }
-  const events = eventsOf(data);
+  const events = eventsOf(data, eventsMax);
   if (events === undefined || events.length > eventsMax) {
     refusals.add(message, events === undefined ? NOT_PROTOBUF : tooManyEvents(eventsMax), whole);
     return 1;
@@ -61,12 +61,12 @@ export function readProtobuf(
   return events.length;
 }
 
-/** The bytes of each event of a batch, views on the message; `undefined` when its tags and lengths are broken. */
-function eventsOf(data: Uint8Array): Uint8Array[] | undefined {
+/** The bytes of each event of a batch, views on the message, and of no more than one above the most; `undefined` when its tags and lengths are broken. */
+function eventsOf(data: Uint8Array, eventsMax: number): Uint8Array[] | undefined {
   const reader = new BinaryReader(data);
   const events: Uint8Array[] = [];
   try {
-    while (reader.pos < reader.len) {
+    while (reader.pos < reader.len && events.length <= eventsMax) {
       const [field, wireType] = reader.tag();
       if (field === EVENTS_FIELD && wireType === WireType.LengthDelimited) events.push(reader.bytes());
       else reader.skip(wireType, field);

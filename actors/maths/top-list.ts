@@ -94,7 +94,7 @@ export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList 
 
 /**
  * `mergeLists`, computed once for each value: lists are never changed in place, so the value is the key, and what is no longer held by a
- * cell is forgotten here too.
+ * state is forgotten here too.
  */
 export function mergedOnce(sizeMax: number): (lists: ListsOfCategory) => MergedList {
   const known = new WeakMap<ListsOfCategory, MergedList>();

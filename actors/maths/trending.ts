@@ -5,22 +5,28 @@
  *   velocity(i, w) = score(i, w) / elapsed(w) − score(i, w') / |w|       per hour; w' the window of the same length before w
  *   decayed(i, w)  = Σ weight(event) · 2^(−(end(w) − time) / h)          of all events so far; h  half-life
  *
- *   hour  [k, k + 1 h)               closed(w) ⇔ end + 2 h − delay ≤ C      C  the highest W that has ended an epoch; W = latest event − delay
- *   day   [k − 23 h, k + 1 h)        closed(w) ⇔ end + 26 h − delay ≤ C
+ *   hour       [k, k + 1 h)          closed(w) ⇔ end + 2 h − delay ≤ C      C  the highest W that has ended an epoch; W = latest event − delay
+ *   day        [k − 23 h, k + 1 h)   closed(w) ⇔ end + 26 h − delay ≤ C
+ *   last-hour  [s − 1 h, s)          never closed: it moves on with s, the end of the step in which the latest event is
  *
- * All windows are whole panes of an hour (UTC). elapsed(w) is how much of w has passed when the step ends in which the latest event is. A step is
- * five minutes: what happened in the first seconds of an hour is no trend yet, and lists that instances have said as of one step can be compared.
+ * Hours and days are whole panes of an hour (UTC), the last hour is whole steps. elapsed(w) is how much of w has passed at s. A step is five
+ * minutes: what happened in the first seconds of an hour is no trend yet, and lists that instances have said as of one step can be compared.
  */
-import type { TrendingWindow } from '../model.js';
+import type { ClosingWindow, TrendingWindow } from '../model.js';
 import { decay } from './decay.js';
 
 export const HOUR_MS = 3_600_000;
-export const PANE_MS = HOUR_MS;
-export const SIZE_MS: Readonly<Record<TrendingWindow, number>> = { hour: HOUR_MS, day: 24 * HOUR_MS };
-/** How far W stays behind the latest event, for each kind of window. */
-const DELAY_MS: Readonly<Record<TrendingWindow, number>> = { hour: 2 * HOUR_MS, day: 26 * HOUR_MS };
 const STEPS_PER_HOUR = 12;
-const STEP_MS = HOUR_MS / STEPS_PER_HOUR;
+export const STEP_MS = HOUR_MS / STEPS_PER_HOUR;
+export const SIZE_MS: Readonly<Record<TrendingWindow, number>> = {
+  hour: HOUR_MS,
+  day: 24 * HOUR_MS,
+  'last-hour': HOUR_MS,
+};
+/** Of what panes a window is made. */
+export const PANE_MS: Readonly<Record<TrendingWindow, number>> = { hour: HOUR_MS, day: HOUR_MS, 'last-hour': STEP_MS };
+/** How far W stays behind the latest event, for each kind of window. */
+const DELAY_MS: Readonly<Record<ClosingWindow, number>> = { hour: 2 * HOUR_MS, day: 26 * HOUR_MS };
 
 export interface ScoreWeights {
   readonly viewWeight: number;
@@ -30,22 +36,23 @@ export interface ScoreWeights {
 export const scoreOf = (views: number, clicks: number, { viewWeight, clickWeight }: ScoreWeights): number =>
   views * viewWeight + clicks * clickWeight;
 
-export const paneOf = (timeMs: number): number => Math.floor(timeMs / PANE_MS) * PANE_MS;
+export const paneOf = (timeMs: number, paneMs: number): number => Math.floor(timeMs / paneMs) * paneMs;
 
 /** The end of the step that an event time is in. */
-export const stepOf = (timeMs: number): number => (Math.floor(timeMs / STEP_MS) + 1) * STEP_MS;
+export const stepOf = (timeMs: number): number => paneOf(timeMs, STEP_MS) + STEP_MS;
 
-/** The pane that a step is in. */
-export const paneOfStep = (stepMs: number): number => paneOf(stepMs - 1);
+/** Where the newest window begins as of a step: the one that ends with it, or with the pane that it is in. */
+export const startOf = (window: TrendingWindow, stepMs: number): number =>
+  paneOf(stepMs - 1, PANE_MS[window]) + PANE_MS[window] - SIZE_MS[window];
 
-/** Where the window begins that ends with a pane. */
-export const startOf = (window: TrendingWindow, lastPaneMs: number): number => lastPaneMs + PANE_MS - SIZE_MS[window];
+/** As of a step, no last hour and none before one has panes that begin earlier. */
+export const recentFrom = (stepMs: number): number => startOf('last-hour', stepMs) - SIZE_MS['last-hour'];
 
 /** `delayMs`: how far W already is behind the latest event; one that is further behind than a window asks for, closes it when it comes. */
-export const isClosed = (window: TrendingWindow, startMs: number, closedUpToMs: number, delayMs: number): boolean =>
+export const isClosed = (window: ClosingWindow, startMs: number, closedUpToMs: number, delayMs: number): boolean =>
   startMs + SIZE_MS[window] + Math.max(0, DELAY_MS[window] - delayMs) <= closedUpToMs;
 
-/** Is every window closed that a pane is part of? */
+/** Is every window closed that an hour is part of? */
 export const isPaneOver = (paneMs: number, closedUpToMs: number, delayMs: number): boolean =>
   isClosed('hour', paneMs, closedUpToMs, delayMs) && isClosed('day', paneMs, closedUpToMs, delayMs);
 

@@ -1,12 +1,17 @@
 /**
  * watermark: what a source is known to have passed, and when it counts as silent.
  *
- *   W = max event time − delay      never moves back
+ *   r(skew) = max over all events of min(t, s + skew)      t  event time      s  when the log stored the event
+ *   W       = r(skew) − delay       never moves back
+ *   as of   = r(0)                  never ahead of the log's clock
  *   idle ⇔ now − q ≥ idleAfter      now  the latest tick      q  the first tick since the last rows
  *
- * Times are epoch ms: event time for W and max, tick time for now and q. What is not known yet is absent.
+ * A publisher's clock that is ahead moves nobody else's time further than the log's clock and the skew. Files have no s: there t alone counts, as in Spark.
+ *
+ * Times are epoch ms: event time for W and r, tick time for now and q. What is not known yet is absent.
  */
 export interface SourceState {
+  /** r(0). */
   readonly maxTimeMs?: number;
   readonly watermarkMs?: number;
   readonly tickMs?: number;
@@ -16,11 +21,29 @@ export interface SourceState {
   readonly epochTickMs?: number;
 }
 
-/** After rows up to this event time. W is kept beside the maximum, so that it stays even if the delay grows over a restart. */
-export function afterRows(state: SourceState, timeMaxMs: number, delayMs: number): SourceState {
+/** What rows move time to: r(0) and r(skew) of them. */
+export interface Reached {
+  readonly asOfMs: number;
+  readonly withSkewMs: number;
+}
+
+/** `storedAt`: NaN where t ≤ s, and in files. */
+export function reachedBy(times: Float64Array, storedAt: Float64Array, skewMs: number): Reached {
+  let asOfMs = -Infinity;
+  let withSkewMs = -Infinity;
+  for (let i = 0; i < times.length; i++) {
+    const [time, stored] = [times[i]!, storedAt[i]!];
+    asOfMs = Math.max(asOfMs, time > stored ? stored : time);
+    withSkewMs = Math.max(withSkewMs, time > stored + skewMs ? stored + skewMs : time);
+  }
+  return { asOfMs, withSkewMs };
+}
+
+/** After rows. W is kept for itself, so that it stays even if the delay grows over a restart. */
+export function afterRows(state: SourceState, { asOfMs, withSkewMs }: Reached, delayMs: number): SourceState {
   const { quietSinceMs: _, ...rest } = state;
-  const maxTimeMs = Math.max(timeMaxMs, state.maxTimeMs ?? -Infinity);
-  return { ...rest, maxTimeMs, watermarkMs: Math.max(maxTimeMs - delayMs, state.watermarkMs ?? -Infinity) };
+  const maxTimeMs = Math.max(asOfMs, state.maxTimeMs ?? -Infinity);
+  return { ...rest, maxTimeMs, watermarkMs: Math.max(withSkewMs - delayMs, state.watermarkMs ?? -Infinity) };
 }
 
 /** After a tick. A clock that goes back stands still here. */

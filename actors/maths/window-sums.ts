@@ -5,8 +5,6 @@
  *
  * To move on by a pane costs the pane that leaves and the one that comes, not the window. It knows nothing that does not follow from the panes.
  */
-import { PANE_MS } from './trending.js';
-
 /** Counts of one pane: columns of equal length; `items` are numbers of items. */
 export interface PaneCounts {
   readonly items: Uint32Array;
@@ -22,6 +20,7 @@ export class WindowSums {
 
   constructor(
     private readonly sizeMs: number,
+    private readonly paneMs: number,
     /** Absent: nothing happened then. */
     private readonly paneAt: (paneMs: number) => PaneCounts | undefined,
   ) {}
@@ -68,7 +67,7 @@ export class WindowSums {
   }
 
   private takePanes(fromMs: number, toMs: number, isWanted: (paneMs: number) => boolean, sign: 1 | -1): void {
-    for (let pane = fromMs; pane < toMs; pane += PANE_MS) {
+    for (let pane = fromMs; pane < toMs; pane += this.paneMs) {
       const counts = isWanted(pane) ? this.paneAt(pane) : undefined;
       if (counts === undefined) continue;
       const { items, views, clicks } = counts;

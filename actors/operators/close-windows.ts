@@ -1,5 +1,5 @@
 /**
- * closeWindows(cells, open, output): at the end of an epoch moves its counts into the windows, passes on window rows, and closes what W closes.
+ * closeWindows(state, open, output): at the end of an epoch moves its counts into the windows, passes on window rows, and closes what W closes.
  *
  *   update     rows that the epoch changed             added, time: of the epoch
  *   append     rows of the windows that close here     added = count    time: the latest
@@ -12,39 +12,27 @@
  */
 import { filter, map, type Observable } from 'rxjs';
 import type { EpochEnd } from '../../runtime/contract/stage.js';
-import type { EpochCells } from './count-in-epoch.js';
-import type { EpochRows } from '../state/epoch-log.js';
+import type { EpochState } from '../state/epoch-log.js';
+import type { OpenWindows } from '../state/open-windows.js';
 import { WindowOutput, type WindowRows } from '../state/window-output.js';
 
 export type OutputMode = 'update' | 'append' | 'complete';
 
-/** Windows that are not closed, over cells. */
-export interface OpenWindows {
-  /** Adds an epoch to the windows that C leaves open. With `changed`, what changes goes there, and `added` and `time` begin anew. */
-  add(epoch: EpochRows, closedUpToMs: number, changed: WindowOutput | undefined): void;
-  /** All rows of the windows that are closed at a watermark: at Infinity, of all. */
-  rows(closedUpToMs: number): WindowRows;
-  /** `added` begins anew everywhere. */
-  settle(): void;
-  /** Forgets the windows that are closed at a watermark. */
-  close(closedUpToMs: number): void;
-}
-
 export const closeWindows =
-  (cells: EpochCells, open: OpenWindows, output: OutputMode) =>
+  (state: EpochState, open: OpenWindows, output: OutputMode) =>
   (ends: Observable<EpochEnd>): Observable<WindowRows> =>
     ends.pipe(
       map(({ watermarkMs }) => {
-        const rows = rowsAtEnd(cells, open, output, watermarkMs);
+        const rows = rowsAtEnd(state, open, output, watermarkMs);
         open.close(watermarkMs);
-        if (watermarkMs > cells.closedUpTo.get()) cells.closedUpTo.set(watermarkMs);
+        if (watermarkMs > state.closedUpTo.get()) state.closedUpTo.set(watermarkMs);
         return rows;
       }),
       filter((rows): rows is WindowRows => rows !== undefined && rows.rows > 0),
     );
 
 function rowsAtEnd(
-  { epoch, closedUpTo }: EpochCells,
+  { epoch, closedUpTo }: EpochState,
   open: OpenWindows,
   output: OutputMode,
   watermarkMs: number,

@@ -1,5 +1,5 @@
 /**
- * countInEpoch(cells, windows, count): takes events that are on time into the log of the running epoch, and passes on those that are late.
+ * countInEpoch(state, windows, count): takes events that are on time into the log of the running epoch, and passes on those that are late.
  *
  *   frames   --a--b--|      C = 600: windows that end by then are closed; size 300
  *   result   -----x--|      a: times 601, 900    b: 299, 602    x: 299; the log then holds 601, 900, 602
@@ -7,23 +7,17 @@
  * Law: on time + late = events; which is which depends neither on order nor on how the events of an epoch are put into frames.
  */
 import { filter, map, type Observable } from 'rxjs';
-import { type Counter, type FrameOf, frameOf, gather, type Value } from '../../runtime/contract/stage.js';
+import { type Counter, type FrameOf, frameOf, gather } from '../../runtime/contract/stage.js';
 import { isLate, type Windows } from '../maths/window.js';
 import { events } from '../model.js';
-import type { EpochLog } from '../state/epoch-log.js';
+import type { EpochState } from '../state/epoch-log.js';
 
 type Events = FrameOf<typeof events>;
 
 const NO_EVENTS = frameOf(events, []);
 
-export interface EpochCells {
-  readonly epoch: EpochLog;
-  /** C */
-  readonly closedUpTo: Value<number>;
-}
-
 export const countInEpoch =
-  ({ epoch, closedUpTo }: EpochCells, windows: Windows, count: (counter: Counter, n: number) => void) =>
+  ({ epoch, closedUpTo }: EpochState, windows: Windows, count: (counter: Counter, n: number) => void) =>
   (frames: Observable<Events>): Observable<Events> =>
     frames.pipe(
       map((frame) => {

@@ -12,17 +12,20 @@
 import { map, type OperatorFunction } from 'rxjs';
 import {
   ABSENT,
-  type ColumnTable,
   type DictionaryBuilder,
   type Frame,
   frameType,
   gather,
-  type Tables,
+  type StateOf,
+  tables,
 } from '../../runtime/contract/stage.js';
 
 /** Ids of rows, in a frame beside theirs; absent where a row has none. */
 export const rowIds = frameType('row-id', { id: 'text' });
 type Ids = typeof rowIds.columns;
+
+export const seenIds = () => tables(rowIds, { key: ['id'] });
+type SeenIds = StateOf<ReturnType<typeof seenIds>>;
 
 /** Rows, and their ids unless none has one. */
 export interface Identified<F extends Frame = Frame> {
@@ -32,7 +35,7 @@ export interface Identified<F extends Frame = Frame> {
 
 /** Whatever else comes with the rows goes on with them, and how many were dropped. */
 export function dropDuplicates<I extends Identified>(
-  seen: Tables<Ids>,
+  seen: SeenIds,
   idsMax: number,
 ): OperatorFunction<I, Omit<I, 'ids'> & { readonly duplicates: number }> {
   const generations = new Generations(seen, Math.max(1, Math.floor(idsMax / 2)));
@@ -46,7 +49,7 @@ export function dropDuplicates<I extends Identified>(
 
 class Generations {
   constructor(
-    private readonly seen: Tables<Ids>,
+    private readonly seen: SeenIds,
     private readonly max: number,
   ) {}
 
@@ -66,7 +69,7 @@ class Generations {
         else if (old?.holds(dictionary, codes[row]!) !== true) asked[count++] = row;
       }
       let next = young.rows;
-      const found = young.upsert(ids, asked.subarray(0, count));
+      const found = young.upsert(ids.columns, asked.subarray(0, count));
       for (let i = 0; i < count; i++) {
         if (found[i] !== next) continue;
         passes[asked[i]!] = 1;
@@ -77,7 +80,7 @@ class Generations {
   }
 
   /** The generation that takes new ids in, a fresh one when the last is full. */
-  private young(): ColumnTable<Ids> {
+  private young(): ReturnType<SeenIds['table']> {
     const numbers = this.seen.numbers();
     const last = numbers.at(-1) ?? 0;
     const table = this.seen.table(last);

@@ -1,5 +1,5 @@
 /**
- * followTicks(cell): takes ticks into the state of a source, and passes on the state after each.
+ * followTicks(source): takes ticks into the state of a source, and passes on the state after each.
  *
  *   ticks    --a--b--c--|      a: 10    b: 20    c: 15
  *   result   --x--y--z--|      x: {tick 10, quiet since 10}    y: {tick 20, quiet since 10}    z: {tick 20, quiet since 10}
@@ -11,11 +11,11 @@ import type { Tick, Value } from '../../runtime/contract/stage.js';
 import { afterTick, type SourceState } from '../maths/watermark.js';
 
 export const followTicks =
-  (cell: Value<SourceState>) =>
+  (source: Value<SourceState>) =>
   (ticks: Observable<Tick>): Observable<SourceState> =>
     ticks.pipe(
       map(({ timeMs }) => {
-        cell.set(afterTick(cell.get(), timeMs));
-        return cell.get();
+        source.set(afterTick(source.get(), timeMs));
+        return source.get();
       }),
     );

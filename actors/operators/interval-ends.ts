@@ -1,5 +1,5 @@
 /**
- * intervalEnds(cell, everyMs): at each tick that passes multiples of `everyMs`, how many; each ends an epoch.
+ * intervalEnds(source, everyMs): at each tick that passes multiples of `everyMs`, how many; each ends an epoch.
  *
  *   states   --a--b--c--d--|      ticks 3, 9, 10, 35; every 10
  *   result   --------x--y--|      x: 1 (the multiple 10)    y: 2 (20 and 30)
@@ -17,13 +17,13 @@ export interface IntervalEnd {
 }
 
 export const intervalEnds =
-  (cell: Value<SourceState>, everyMs: number) =>
+  (source: Value<SourceState>, everyMs: number) =>
   (states: Observable<SourceState>): Observable<IntervalEnd> =>
     states.pipe(
       map(({ tickMs = 0, epochTickMs = 0 }) => {
         const epochs = multiples(tickMs, everyMs) - multiples(epochTickMs, everyMs);
-        if (epochs > 0) cell.set({ ...cell.get(), epochTickMs: tickMs });
-        return { at: cell.get(), epochs };
+        if (epochs > 0) source.set({ ...source.get(), epochTickMs: tickMs });
+        return { at: source.get(), epochs };
       }),
       filter(({ epochs }) => epochs > 0),
     );

@@ -1,10 +1,10 @@
 /**
- * rememberLists(cell, keeps): takes frames of top lists into a cell, the latest of each (category, origin); says nothing.
+ * rememberLists(state, keeps): takes frames of top lists into a state, the latest of each (category, origin); passes nothing on.
  *
  *   lists    --a--b--|      a: electronics of origin 0 is [1, 2]    b: electronics of origin 1 is [9]
- *   result   --------|      the cell then holds electronics → [1, 2] of 0 and [9] of 1
+ *   result   --------|      the state then holds electronics → [1, 2] of 0 and [9] of 1
  *
- * Law: the cell depends on the last list of each (category, origin) alone, not on how lists are put into frames.
+ * Law: the state depends on the last list of each (category, origin) alone, not on how lists are put into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import { ABSENT, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';
@@ -17,16 +17,16 @@ type TopLists = FrameOf<typeof topLists>;
 export const ALL = '';
 
 export const rememberLists =
-  (cell: Keyed<ListsOfCategory>, keeps: (category: string) => boolean = () => true) =>
+  (state: Keyed<ListsOfCategory>, keeps: (category: string) => boolean = () => true) =>
   (lists: Observable<TopLists>): Observable<never> =>
     lists.pipe(
       tap((frame) => {
-        remember(frame, cell, keeps);
+        remember(frame, state, keeps);
       }),
       ignoreElements(),
     );
 
-function remember(frame: TopLists, cell: Keyed<ListsOfCategory>, keeps: (category: string) => boolean): void {
+function remember(frame: TopLists, state: Keyed<ListsOfCategory>, keeps: (category: string) => boolean): void {
   const { category, origin } = frame.columns;
   for (let start = 0, end = 0; start < frame.rows; start = end) {
     const code = category.codes[start]!;
@@ -34,9 +34,9 @@ function remember(frame: TopLists, cell: Keyed<ListsOfCategory>, keeps: (categor
     while (end < frame.rows && category.codes[end] === code && origin[end] === from) end++;
     const key = textAt(category.dictionary, code) ?? ALL;
     if (!keeps(key)) continue;
-    const others = (cell.get(key) ?? []).filter((list) => list.origin !== from);
+    const others = (state.get(key) ?? []).filter((list) => list.origin !== from);
     const list = listOf(frame, from, start, end);
-    cell.set(key, list.items.length === 0 ? others : [...others, list].sort((a, b) => a.origin - b.origin));
+    state.set(key, list.items.length === 0 ? others : [...others, list].sort((a, b) => a.origin - b.origin));
   }
 }
 

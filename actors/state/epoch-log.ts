@@ -1,24 +1,25 @@
 /**
- * The cell of the running epoch: its events that are on time, from when they come until the end of the epoch takes them.
+ * The state of the running epoch: its events that are on time, from when they come until the end of the epoch takes them.
  *
  * Most epochs begin and end between two snapshots: their frames are kept as they came, and nothing is looked up. Only a snapshot that falls
  * into an epoch puts what there is into a table, counted by (pane, user, item, type, category, brand, price), so that it is stored once.
  *
  * Invariants
- *   E1  `take` gives the same keys in the same order with the same dictionaries (entries in order of first use, none unused), whatever
- *       snapshots and restarts there were: what is emitted, and how the runtime cuts it, depends on the events alone.
- *   E2  With `counted` it gives one row of each key and pane. Without, as many as there happen to be.
+ *   EPOCH-LOG-1  `take` gives the same keys in the same order with the same dictionaries (entries in order of first use, none unused), whatever
+ *                snapshots and restarts there were: what is emitted, and how the runtime cuts it, depends on the events alone.
+ *   EPOCH-LOG-2  With `counted` it gives one row of each key and pane. Without, as many as there happen to be.
  */
 import {
-  type CellSpec,
   CodeMap,
   DictionaryBuilder,
   FrameBuilder,
   type FrameOf,
   frameType,
-  type Tables,
+  type StateOf,
+  type StateSpec,
   tables,
   type TextColumn,
+  type Value,
 } from '../../runtime/contract/stage.js';
 import { type events, rowKey } from '../model.js';
 
@@ -36,12 +37,12 @@ export const epochRows = frameType('epoch-row', {
   time: 'f64',
 });
 
-type CellStore = Parameters<EpochTables['restore']>[0];
 type Events = FrameOf<typeof events>;
 export type EpochRows = FrameOf<typeof epochRows>;
-type EpochTables = Tables<typeof epochRows.columns>;
 
 const epochTables = tables(epochRows, { key: ['pane', ...ROW_KEY], by: 'user' });
+type EpochTables = StateOf<typeof epochTables>;
+type StoredTables = Parameters<EpochTables['restore']>[0];
 const RUNNING = 0;
 
 export interface EpochLogOptions {
@@ -73,12 +74,12 @@ export class EpochLog {
     return rows;
   }
 
-  restore(store: CellStore): void {
+  restore(store: StoredTables): void {
     this.tables.restore(store);
     this.frames = [];
   }
 
-  restoring(store: CellStore): Iterable<unknown> {
+  restoring(store: StoredTables): Iterable<unknown> {
     this.frames = [];
     return this.tables.restoring!(store);
   }
@@ -95,9 +96,9 @@ export class EpochLog {
   /** From the logs of old partitions into those of new ones. */
   static move(from: readonly EpochLog[], to: readonly EpochLog[]): void {
     for (const log of from) log.settle();
-    const { law } = epochTables;
-    if (law?.kind === 'cells')
-      law.move(
+    const { rescale } = epochTables;
+    if (rescale?.kind === 'move')
+      rescale.move(
         from.map((log) => log.tables),
         to.map((log) => log.tables),
       );
@@ -109,7 +110,7 @@ export class EpochLog {
     this.frames = [];
     if (rows === undefined) return;
     const table = this.tables.table(RUNNING);
-    const found = table.upsert(rows);
+    const found = table.upsert(rows.columns);
     const { added, first, time } = table.values;
     for (let i = 0; i < found.length; i++) {
       const row = found[i]!;
@@ -121,11 +122,18 @@ export class EpochLog {
   }
 }
 
-export const epochLog = (options: EpochLogOptions): CellSpec<EpochLog> => ({
+/** The running epoch, and how far windows are closed. */
+export interface EpochState {
+  readonly epoch: EpochLog;
+  /** C */
+  readonly closedUpTo: Value<number>;
+}
+
+export const epochLog = (options: EpochLogOptions): StateSpec<EpochLog> => ({
   resident: true,
   create: () => new EpochLog(options),
-  law: {
-    kind: 'cells',
+  rescale: {
+    kind: 'move',
     move: (from, to) => {
       EpochLog.move(from, to);
     },
@@ -207,7 +215,7 @@ interface GrowingText {
   readonly dictionary: DictionaryBuilder;
 }
 
-/** The given rows of a text column, or all, with a dictionary of its own whose entries are in order of first use, none unused (E1). */
+/** The given rows of a text column, or all, with a dictionary of its own whose entries are in order of first use, none unused (EPOCH-LOG-1). */
 function tidyText(column: TextColumn, rows: Uint32Array | undefined): TextColumn {
   const { codes, dictionary } = column;
   if (rows === undefined && isTidy(column))

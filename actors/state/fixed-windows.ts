@@ -3,18 +3,10 @@
  *
  *   count(w, key) = Σ added(pane, key)      over the panes of w, over all epochs
  */
-import {
-  CodeMap,
-  type ColumnTable,
-  FrameBuilder,
-  type FrameOf,
-  frameType,
-  type Tables,
-  tables,
-} from '../../runtime/contract/stage.js';
+import { CodeMap, FrameBuilder, type FrameOf, frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
 import { type FixedWindows, isClosed, rowsByWindow, startsOf } from '../maths/window.js';
 import { rowKey, windowRows } from '../model.js';
-import type { OpenWindows } from '../operators/close-windows.js';
+import type { OpenWindows } from './open-windows.js';
 import { type EpochRows, ROW_KEY, ROW_TEXTS } from './epoch-log.js';
 import type { WindowOutput, WindowRows } from './window-output.js';
 
@@ -27,10 +19,10 @@ export const openRows = frameType('open-row', {
 });
 
 type OpenRows = FrameOf<typeof openRows>;
-export type WindowTables = Tables<typeof openRows.columns>;
 export const windowTables = () => tables(openRows, { key: ROW_KEY, by: 'user' });
+export type WindowTables = StateOf<ReturnType<typeof windowTables>>;
 
-/** The fixed windows in a cell; all that they know is there. */
+/** The fixed windows in a state; all that they know is there. */
 export class FixedWindowRows implements OpenWindows {
   constructor(
     private readonly tables: WindowTables,
@@ -43,7 +35,7 @@ export class FixedWindowRows implements OpenWindows {
       startsOf(pane, windows).filter((start) => !isClosed(start + windows.sizeMs, windows, closedUpToMs));
     for (const { start, rows } of rowsByWindow(epoch.columns.pane, startsOfPane)) {
       const table = this.tables.table(start);
-      const found = table.upsert(epoch, rows);
+      const found = table.upsert(epoch.columns, rows);
       addCounts(table.values, found, epoch, rows);
       if (changed !== undefined) takeChanged(table.values, found, rows, start, start + windows.sizeMs, changed);
     }
@@ -74,7 +66,7 @@ export class FixedWindowRows implements OpenWindows {
   }
 }
 
-type Values = ColumnTable<typeof openRows.columns>['values'];
+type Values = ReturnType<WindowTables['table']>['values'];
 
 /** Adds rows of an epoch to the rows of a window that were found for them. */
 function addCounts({ count, added, time }: Values, found: Uint32Array, epoch: EpochRows, rows: Uint32Array): void {

@@ -8,10 +8,10 @@
  */
 import {
   ABSENT,
-  type ColumnTable,
   frameOf,
   frameType,
-  type Tables,
+  type StateOf,
+  tables,
   textAt,
   type TextColumn,
 } from '../../runtime/contract/stage.js';
@@ -19,24 +19,26 @@ import { compareText } from '../maths/item-order.js';
 
 /** A name, and a mark that its owner sets on it. */
 export const names = frameType('name', { name: 'text', marked: 'u8' });
-type NameColumns = (typeof names)['columns'];
+
+export const nameTables = () => tables(names, { key: ['name'] });
+export type NameTables = StateOf<ReturnType<typeof nameTables>>;
 
 export const NO_NAME = 0;
 
 export class NumberedNames {
   private readonly numbers = new Map<string, number>();
 
-  /** At most `max` names, in table `table` of the cell, whose key is the name. */
+  /** At most `max` names, in table `table` of the state, whose key is the name. */
   constructor(
-    private readonly cell: Tables<NameColumns>,
+    private readonly tables: NameTables,
     private readonly table: number,
     private readonly max: number,
   ) {}
 
   /** Its rows are the names by number, always with row 0. */
-  get rows(): ColumnTable<NameColumns> {
-    const table = this.cell.table(this.table);
-    if (table.rows === 0) table.upsert(frameOf(names, [{}]));
+  get rows(): ReturnType<NameTables['table']> {
+    const table = this.tables.table(this.table);
+    if (table.rows === 0) table.upsert(frameOf(names, [{}]).columns);
     return table;
   }
 
@@ -45,7 +47,7 @@ export class NumberedNames {
     const known = this.known().get(text);
     if (known !== undefined) return known;
     if (this.rows.rows > this.max) return NO_NAME;
-    const [number] = this.rows.upsert(frameOf(names, [{ name: text }]));
+    const [number] = this.rows.upsert(frameOf(names, [{ name: text }]).columns);
     this.numbers.set(text, number!);
     return number!;
   }
@@ -66,8 +68,8 @@ export class NumberedNames {
     const names = rows.frame(kept);
     const numbers = new Uint32Array(rows.rows);
     kept.forEach((was, number) => (numbers[was] = number));
-    this.cell.drop(this.table);
-    this.cell.table(this.table).put(names);
+    this.tables.drop(this.table);
+    this.tables.table(this.table).put(names);
     this.numbers.clear();
     return numbers;
   }

@@ -24,7 +24,7 @@ export const sessionRows = frameType('session-row', {
 export const SESSION_KEY = [...ROW_KEY, 'slot'] as const;
 
 export type Sessions = FrameOf<typeof sessionRows>;
-export type SessionTable = ColumnTable<typeof sessionRows.columns>;
+export type SessionTable = ColumnTable<typeof sessionRows.columns, (typeof SESSION_KEY)[number]>;
 
 /**
  * Puts sessions into the table, each into the open ones that it meets, which become one; gives the row that each came into.
@@ -32,7 +32,7 @@ export type SessionTable = ColumnTable<typeof sessionRows.columns>;
  * written to.
  */
 export function admit(table: SessionTable, arriving: Sessions): Uint32Array {
-  const heads = table.upsert(arriving);
+  const heads = table.upsert(arriving.columns);
   const cameInto = new Uint32Array(arriving.rows);
   const { slot } = arriving.columns;
   for (let waiting = Uint32Array.from(heads.keys()); waiting.length > 0;) {
@@ -45,7 +45,7 @@ export function admit(table: SessionTable, arriving: Sessions): Uint32Array {
       tails.push(tail);
       return true;
     });
-    const more = table.upsert(arriving, waiting);
+    const more = table.upsert(arriving.columns, waiting);
     for (let i = 0; i < more.length; i++) {
       table.touch(tails[i]!);
       table.values.next[tails[i]!] = more[i]!;

@@ -6,30 +6,30 @@
  * Which are open at the end of an epoch thus depends on its events, not on their order. The rows of closed and merged sessions stay until they
  * are most of the table; then what is open moves to a new one.
  */
-import { type CellSpec, partitionBy, type Tables, tables, type Value } from '../../runtime/contract/stage.js';
+import { partitionBy, type StateSpec, type Tables, tables, type Value } from '../../runtime/contract/stage.js';
 import { isClosed, type SessionWindows } from '../maths/window.js';
-import type { OpenWindows } from '../operators/close-windows.js';
+import type { OpenWindows } from './open-windows.js';
 import type { EpochRows } from './epoch-log.js';
 import { admit, SESSION_KEY, sessionRows, type Sessions, type SessionTable, vacate } from './session-chains.js';
 import { WindowOutput, type WindowRows } from './window-output.js';
 
-export interface SessionCells {
+export interface SessionState {
   /** One table, whose number goes up when what is open moves. */
-  readonly sessions: Tables<typeof sessionRows.columns>;
+  readonly sessions: Tables<typeof sessionRows.columns, (typeof SESSION_KEY)[number]>;
   /** No open session ends before. Infinity when there is none. */
   readonly earliestEnd: Value<number>;
 }
 
-export const sessionTables = (): CellSpec<SessionCells['sessions']> => ({
+export const sessionTables = (): StateSpec<SessionState['sessions']> => ({
   ...tables(sessionRows, { key: SESSION_KEY }),
-  law: { kind: 'cells', move: moveSessions },
+  rescale: { kind: 'move', move: moveSessions },
 });
 
 /** Chains are of row numbers, so that sessions are admitted anew. */
-function moveSessions(from: readonly SessionCells['sessions'][], to: readonly SessionCells['sessions'][]): void {
-  for (const cell of from) {
-    for (const number of cell.numbers()) {
-      partitionBy(openSessions(cell.table(number)), 'user', to.length).forEach((sessions, q) => {
+function moveSessions(from: readonly SessionState['sessions'][], to: readonly SessionState['sessions'][]): void {
+  for (const old of from) {
+    for (const number of old.numbers()) {
+      partitionBy(openSessions(old.table(number)), 'user', to.length).forEach((sessions, q) => {
         if (sessions !== undefined) admit(to[q]!.table(0), sessions);
       });
     }
@@ -47,10 +47,10 @@ function openSessions(table: SessionTable): Sessions {
 /** Below so many rows a table is not worth moving. */
 const MOVED_ROWS_MIN = 1024;
 
-/** Session windows over their cells; all that they know is there. */
+/** Session windows over their state; all that they know is there. */
 export class SessionWindowRows implements OpenWindows {
   constructor(
-    private readonly cells: SessionCells,
+    private readonly state: SessionState,
     private readonly windows: SessionWindows,
   ) {}
 
@@ -59,7 +59,7 @@ export class SessionWindowRows implements OpenWindows {
     const table = this.table();
     const arriving = arrivalsOf(epoch, this.windows.paneMs);
     const rows = admit(table, arriving);
-    const { earliestEnd } = this.cells;
+    const { earliestEnd } = this.state;
     const earliest = smallest(arriving.columns.end);
     if (earliest < earliestEnd.get()) earliestEnd.set(earliest);
     if (changed !== undefined) takeChanged(table, rows, changed);
@@ -93,16 +93,16 @@ export class SessionWindowRows implements OpenWindows {
       open++;
       if (end[row]! < earliest) earliest = end[row]!;
     }
-    this.cells.earliestEnd.set(earliest);
+    this.state.earliestEnd.set(earliest);
     if (table.rows >= MOVED_ROWS_MIN && open * 2 <= table.rows) this.move();
   }
 
   private table(): SessionTable {
-    return this.cells.sessions.table(this.cells.sessions.numbers()[0] ?? 0);
+    return this.state.sessions.table(this.state.sessions.numbers()[0] ?? 0);
   }
 
   private mayClose(closedUpToMs: number): boolean {
-    return isClosed(this.cells.earliestEnd.get(), this.windows, closedUpToMs);
+    return isClosed(this.state.earliestEnd.get(), this.windows, closedUpToMs);
   }
 
   /** Rows of the sessions that are closed at a watermark. While even the earliest is not, none is looked at. */
@@ -118,7 +118,7 @@ export class SessionWindowRows implements OpenWindows {
   }
 
   private move(): void {
-    const { sessions } = this.cells;
+    const { sessions } = this.state;
     const number = sessions.numbers()[0]!;
     const open = openSessions(this.table());
     sessions.drop(number);

@@ -1,9 +1,9 @@
 /**
  * TopItems: the lists that follow from the counts of a trending instance, whole, best first.
  *
- *   newest()      of the newest hour and day: all lists when an hour has begun, else those of the categories that are marked, which it unmarks;
- *                 and all by velocity when a step has begun, since time alone changes them
- *   closing(W)    of each window that W closes and that had events: the list over all
+ *   newest()      of the newest windows: all lists when an hour has begun, else those of the categories that are marked, which it unmarks; and
+ *                 all of the last hour and all by velocity when a step has begun, since time alone changes them
+ *   close(W)      of each window that W closes and that had events: the list over all
  *
  * A list without items has one row with an absent item.
  */
@@ -15,8 +15,7 @@ import { topRows } from '../maths/top-rows.js';
 import {
   heatAt,
   isClosed,
-  PANE_MS,
-  paneOfStep,
+  HOUR_MS,
   scoreOf,
   type ScoreWeights,
   SIZE_MS,
@@ -27,13 +26,15 @@ import {
 import { itemOf, ITEMS } from './trending-items.js';
 import type { WindowSums } from '../maths/window-sums.js';
 import {
+  CLOSING_WINDOWS,
+  type ClosingWindow,
   TRENDING_RANKINGS,
   type TrendingRanking,
   TRENDING_WINDOWS,
   type TrendingWindow,
   trendingTops,
 } from '../model.js';
-import type { CountCells, TrendCounts } from '../operators/count-engagements.js';
+import type { CountState, TrendCounts } from './trend-counts.js';
 
 export interface TopItemsOptions extends ScoreWeights {
   readonly origin: number;
@@ -44,7 +45,7 @@ export interface TopItemsOptions extends ScoreWeights {
   readonly rankings: readonly TrendingRanking[];
 }
 
-export interface TopCells extends CountCells {
+export interface TopState extends CountState {
   /** The step as of which lists have been said; -Infinity: all are to be said anew. */
   readonly newest: Value<number>;
 }
@@ -64,44 +65,44 @@ interface Look {
 export class TopItems {
   private readonly sums: Readonly<Record<TrendingWindow, WindowSums>>;
   private readonly before: Readonly<Record<TrendingWindow, WindowSums>>;
-  private readonly order = new NumberedOrder((item) => itemOf(this.cells.items, item));
+  private readonly order = new NumberedOrder((item) => itemOf(this.state.items, item));
   private numbering = 0;
   /** Room for the scores of one look. */
   private scores = new Float64Array(0);
 
   constructor(
-    private readonly cells: TopCells,
+    private readonly state: TopState,
     private readonly counts: TrendCounts,
     private readonly options: TopItemsOptions,
   ) {
-    this.sums = { hour: counts.sumsOf(SIZE_MS.hour), day: counts.sumsOf(SIZE_MS.day) };
-    this.before = { hour: counts.sumsOf(SIZE_MS.hour), day: counts.sumsOf(SIZE_MS.day) };
-  }
-
-  /** Somebody has seen an event of this time. */
-  know(asOfMs: number): void {
-    if (asOfMs > this.cells.asOf.get()) this.cells.asOf.set(asOfMs);
+    const sums = (): Record<TrendingWindow, WindowSums> => ({
+      hour: counts.sumsOf('hour'),
+      day: counts.sumsOf('day'),
+      'last-hour': counts.sumsOf('last-hour'),
+    });
+    this.sums = sums();
+    this.before = sums();
   }
 
   newest(): Tops[] {
-    const { asOf, newest } = this.cells;
+    const { asOf, newest } = this.state;
     const { categories } = this.counts;
     if (asOf.get() === -Infinity) return [];
     const [step, said] = [stepOf(asOf.get()), newest.get()];
-    const pane = paneOfStep(step);
     if (step > said) newest.set(step);
-    if (!(pane <= paneOfStep(said))) categories.markAll();
+    if (!(startOf('hour', step) <= startOf('hour', said))) categories.markAll();
     const marked = categories.marked();
-    const listsBy = this.options.rankings.map((ranking) => ({
-      ranking,
-      lists: ranking === 'velocity' && step > said ? categories.all() : marked,
-    }));
-    const count = listsBy.reduce((sum, { lists }) => sum + lists.length, 0);
-    if (count === 0) return [];
-    const chunks = this.chunks(count);
-    for (const window of TRENDING_WINDOWS) {
-      const look = this.look(window, startOf(window, pane), true);
-      for (const { ranking, lists } of listsBy) this.say(chunks, look, ranking, lists);
+    const every = step > said ? categories.all() : marked;
+    const asked = TRENDING_WINDOWS.flatMap((window) =>
+      this.options.rankings.map((ranking) => {
+        const changesWithTime = ranking === 'velocity' || window === 'last-hour';
+        return { window, ranking, lists: changesWithTime ? every : marked };
+      }),
+    ).filter(({ lists }) => lists.length > 0);
+    if (asked.length === 0) return [];
+    const chunks = this.chunks(Math.max(...asked.map(({ lists }) => lists.length)) * this.options.rankings.length);
+    for (const { window, ranking, lists } of asked) {
+      this.say(chunks, this.look(window, startOf(window, step), true), ranking, lists);
     }
     for (const number of marked) categories.mark(number, false);
     const frames = chunks.finish();
@@ -109,13 +110,20 @@ export class TopItems {
     return frames;
   }
 
-  closing(closesUpToMs: number): Tops[] {
-    const closedUpToMs = this.cells.closedUpTo.get();
+  /** The lists of what W closes, which is forgotten then. */
+  close(closesUpToMs: number): Tops[] {
+    const closing = this.closing(closesUpToMs);
+    this.counts.closeUpTo(closesUpToMs);
+    return closing;
+  }
+
+  private closing(closesUpToMs: number): Tops[] {
+    const closedUpToMs = this.state.closedUpTo.get();
     if (!(closesUpToMs > closedUpToMs)) return [];
     const { delayMs } = this.options;
-    const panes = this.cells.panes.numbers();
+    const panes = this.state.panes.numbers();
     const chunks = this.chunks(1);
-    for (const window of TRENDING_WINDOWS) {
+    for (const window of CLOSING_WINDOWS) {
       const closes = (start: number): boolean =>
         isClosed(window, start, closesUpToMs, delayMs) && !isClosed(window, start, closedUpToMs, delayMs);
       for (const start of startsWith(panes, window).filter(closes)) {
@@ -145,7 +153,7 @@ export class TopItems {
     const scores = this.scoresOf(look, ranking);
     const isAsked = new Uint8Array(categories.rows.rows);
     for (const list of lists) isAsked[list] = 1;
-    const category = this.cells.items.table(ITEMS).values.category.subarray(0, items);
+    const category = this.state.items.table(ITEMS).values.category.subarray(0, items);
     const best = topRows(scores, category, isAsked, listSize, (a, b) => this.order.isBefore(a, b));
     for (const list of lists) {
       this.append(chunks, look, ranking, list, best.subarray(list * listSize, (list + 1) * listSize), scores);
@@ -155,9 +163,9 @@ export class TopItems {
   /** By number of the item; NaN where nothing happened in the window, or nothing that counts. */
   private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
     const { halfLifeMs } = this.options;
-    const stepMs = stepOf(this.cells.asOf.get());
+    const stepMs = stepOf(this.state.asOf.get());
     const { views, clicks } = sums;
-    const { heat } = this.cells.items.table(ITEMS).values;
+    const { heat } = this.state.items.table(ITEMS).values;
     const { items } = this.counts;
     if (this.scores.length < items) this.scores = new Float64Array(items * 2);
     const scores = this.scores.subarray(0, items);
@@ -189,8 +197,8 @@ export class TopItems {
   ): void {
     const end = best.indexOf(0);
     const length = Math.max(1, end < 0 ? best.length : end);
-    const stepMs = stepOf(this.cells.asOf.get());
-    const table = this.cells.items.table(ITEMS);
+    const stepMs = stepOf(this.state.asOf.get());
+    const table = this.state.items.table(ITEMS);
     const [itemWords, categoryWords] = [table.dictionary('item'), this.counts.categories.rows.dictionary('name')];
     chunks.group();
     const { frame } = chunks;
@@ -219,10 +227,10 @@ export class TopItems {
 }
 
 /** Where windows begin that have one of the panes, ascending. */
-function startsWith(panes: readonly number[], window: TrendingWindow): number[] {
+function startsWith(panes: readonly number[], window: ClosingWindow): number[] {
   const starts = new Set<number>();
   for (const pane of panes) {
-    for (let start = startOf(window, pane); start <= pane; start += PANE_MS) starts.add(start);
+    for (let start = startOf(window, stepOf(pane)); start <= pane; start += HOUR_MS) starts.add(start);
   }
   return [...starts].sort((a, b) => a - b);
 }

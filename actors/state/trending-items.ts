@@ -1,13 +1,14 @@
 /**
- * trending-items: the items that trending knows, as small numbers, and what happened to each in each hour.
+ * trending-items: the items that trending knows, as small numbers, and what happened to each in each hour, and of late in each
+ * step.
  *
- *   number(i) = its row in the table of items        panes: hour → (number → views, clicks)
+ *   number(i) = its row in the table of items        panes, recentPanes: hour, step → (number → views, clicks)
  *
  * Numbers are those of one partition. They are given anew when most of them are of items that no pane has any more, and when there are other
  * partitions.
  */
-import { type ColumnTable, frameType, partitionOf, tables, type Tables, textAt } from '../../runtime/contract/stage.js';
-import type { names, NumberedNames } from './numbered-names.js';
+import { type FrameOf, frameType, partitionOf, type StateOf, tables, textAt } from '../../runtime/contract/stage.js';
+import type { NameTables, NumberedNames } from './numbered-names.js';
 import { categoriesIn } from './item-totals.js';
 
 /** `category` is a number of names, 0 for none; `categoryTime` that of the event that said it; `heat`: see trending.ts. */
@@ -21,18 +22,19 @@ export const trendingItems = frameType('trending-item', {
 /** `item` is a number; `floor`: see heavy-hitters.ts. */
 export const paneCounts = frameType('pane-count', { item: 'u32', views: 'u32', clicks: 'u32', floor: 'f64' });
 
-export type ItemTables = Tables<(typeof trendingItems)['columns']>;
-export type PaneTables = Tables<(typeof paneCounts)['columns']>;
-export type PaneTable = ColumnTable<(typeof paneCounts)['columns']>;
-
 export const itemTables = () => tables(trendingItems, { key: ['item'] });
 export const paneTables = () => tables(paneCounts, { key: ['item'] });
+export type ItemTables = StateOf<ReturnType<typeof itemTables>>;
+export type PaneTables = StateOf<ReturnType<typeof paneTables>>;
 
-export interface TrendingCells {
+export interface TrendingItems {
   readonly items: ItemTables;
-  readonly names: Tables<(typeof names)['columns']>;
+  readonly names: NameTables;
   readonly panes: PaneTables;
+  readonly recentPanes: PaneTables;
 }
+
+const PANES = ['panes', 'recentPanes'] as const;
 
 /** The number of the one table of items. */
 export const ITEMS = 0;
@@ -42,21 +44,23 @@ const ITEMS_FEW = 1_024;
 const CATEGORIES_FEW = 1_024;
 
 /** By number, 1 for items that are in a pane. */
-function usedItems({ items, panes }: TrendingCells): Uint8Array {
-  const isUsed = new Uint8Array(items.table(ITEMS).rows);
-  for (const pane of panes.numbers()) for (const item of panes.table(pane).keyOf('item')) isUsed[item] = 1;
+function usedItems(state: TrendingItems): Uint8Array {
+  const isUsed = new Uint8Array(state.items.table(ITEMS).rows);
+  for (const panes of PANES.map((name) => state[name])) {
+    for (const pane of panes.numbers()) for (const item of panes.table(pane).keyOf('item')) isUsed[item] = 1;
+  }
   return isUsed;
 }
 
 /** Lets categories go when most are of no item that is in a pane, and are not marked: what is, has to be said yet. */
-export function releaseCategories(cells: TrendingCells, categories: NumberedNames): void {
+export function releaseCategories(state: TrendingItems, categories: NumberedNames): void {
   const count = categories.rows.rows;
   if (count < CATEGORIES_FEW) return;
-  const items = cells.items.table(ITEMS);
+  const items = state.items.table(ITEMS);
   const { category } = items.values;
   const isUsed = new Uint8Array(count);
   for (const number of categories.marked()) isUsed[number] = 1;
-  usedItems(cells).forEach((used, item) => {
+  usedItems(state).forEach((used, item) => {
     if (used === 1) isUsed[category[item]!] = 1;
   });
   if (isUsed.reduce((sum, used) => sum + used, 0) * 2 > count) return;
@@ -66,11 +70,11 @@ export function releaseCategories(cells: TrendingCells, categories: NumberedName
 }
 
 /** Numbers the items anew when most are in no pane; says whether it did. */
-export function numberAnew(cells: TrendingCells): boolean {
-  const { items, panes } = cells;
+export function numberAnew(state: TrendingItems): boolean {
+  const { items } = state;
   const table = items.table(ITEMS);
   if (table.rows < ITEMS_FEW) return false;
-  const isUsed = usedItems(cells);
+  const isUsed = usedItems(state);
   const used = Uint32Array.from(isUsed.keys()).filter((number) => isUsed[number] === 1);
   if (used.length * 2 > table.rows) return false;
   const kept = table.frame(used);
@@ -78,11 +82,13 @@ export function numberAnew(cells: TrendingCells): boolean {
   used.forEach((number, i) => (numbers[number] = i));
   items.drop(ITEMS);
   items.table(ITEMS).put(kept);
-  for (const pane of panes.numbers()) replacePane(panes, pane, panes.table(pane).frame(), numbers);
+  for (const panes of PANES.map((name) => state[name])) {
+    for (const pane of panes.numbers()) replacePane(panes, pane, panes.table(pane).frame(), numbers);
+  }
   return true;
 }
 
-type PaneFrame = ReturnType<PaneTable['frame']>;
+type PaneFrame = FrameOf<typeof paneCounts>;
 
 /** The rows of a pane as its only ones, with the numbers that items have now. */
 export function replacePane(panes: PaneTables, pane: number, rows: PaneFrame, numbers?: Uint32Array): void {
@@ -96,8 +102,9 @@ function putRows(panes: PaneTables, pane: number, rows: PaneFrame, numbers?: Uin
 }
 
 /** From old partitions into new ones; every list counts as changed, so that it is said again. */
-export function moveTrending(from: readonly TrendingCells[], to: readonly TrendingCells[]): void {
-  for (const { items, names, panes } of from) {
+export function moveTrending(from: readonly TrendingItems[], to: readonly TrendingItems[]): void {
+  for (const old of from) {
+    const { items, names } = old;
     const known = items.table(ITEMS);
     const categoriesBefore = categoriesIn(names);
     const partitions = Uint32Array.from({ length: known.rows }, (_, item) =>
@@ -112,11 +119,13 @@ export function moveTrending(from: readonly TrendingCells[], to: readonly Trendi
       const rows = known.frame(own);
       const category = rows.columns.category.map((number) => categories.number(categoriesBefore.text(number)));
       table.put({ ...rows, columns: { ...rows.columns, category } });
-      for (const pane of panes.numbers()) {
-        const counts = panes.table(pane);
-        const counted = counts.keyOf('item');
-        const ownRows = Uint32Array.from(counted.keys()).filter((row) => partitions[counted[row]!] === q);
-        if (ownRows.length > 0) putRows(target.panes, pane, counts.frame(ownRows), numbers);
+      for (const name of PANES) {
+        for (const pane of old[name].numbers()) {
+          const counts = old[name].table(pane);
+          const counted = counts.keyOf('item');
+          const ownRows = Uint32Array.from(counted.keys()).filter((row) => partitions[counted[row]!] === q);
+          if (ownRows.length > 0) putRows(target[name], pane, counts.frame(ownRows), numbers);
+        }
       }
     }
   }

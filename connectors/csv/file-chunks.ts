@@ -2,10 +2,10 @@
  * One file, CSV or JSONL, in chunks of whole records.
  *
  * Invariants
- *   C1  Chunks hold whole records, in order and without gaps: header, line end and the chunks' data, one after the other, are the file
- *       (less a byte order mark).
- *   C2  A chunk is at most `chunkBytes` long unless it is a single record.
- *   C3  Memory: about one chunk, while looking for the end of a long record at most twice RECORD_BYTES_MAX.
+ *   FILE-CHUNKS-1  Chunks hold whole records, in order and without gaps: header, line end and the chunks' data, one after the other, are the file
+ *                  (less a byte order mark).
+ *   FILE-CHUNKS-2  A chunk is at most `chunkBytes` long unless it is a single record.
+ *   FILE-CHUNKS-3  Memory: about one chunk, while looking for the end of a long record at most twice RECORD_BYTES_MAX.
  */
 import { fatal } from '../../runtime/contract/errors.js';
 import { type FileBytes, openBytes } from './file-bytes.js';

@@ -8,6 +8,8 @@ import { formatOf } from './folder-source.js';
 export interface GoodRecord {
   /** 1-based number of its first line. */
   readonly line: number;
+  /** As the file has it. */
+  readonly text: string;
   /** CSV: field by column name, all strings, absent ones empty. JSONL: the parsed value. */
   readonly record: unknown;
   readonly problem?: undefined;
@@ -40,7 +42,7 @@ export async function* readRecords(
 
 function fromJson({ line, text }: TextRecord): FileRecord {
   try {
-    return { line, record: parseExact(text) };
+    return { line, text, record: parseExact(text) };
   } catch (error) {
     return { line, text, problem: `not JSON: ${(error as Error).message}` };
   }
@@ -56,7 +58,7 @@ function fromRow(columns: readonly string[]): (row: TextRecord) => FileRecord {
     }
     const record: Record<string, string> = {};
     for (let c = 0; c < columns.length; c++) record[columns[c]!] = fields[c]!;
-    return { line, record };
+    return { line, text, record };
   };
 }
 

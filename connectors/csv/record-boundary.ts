@@ -8,9 +8,9 @@
  * broken one: its first line. The next record begins with the next line.
  *
  * Invariants
- *   B1  What a record is depends on the bytes from its first one on, at most RECORD_BYTES_MAX of them: never on where chunks were cut.
- *   B2  A broken record is still broken when the bytes are cut off at any record's end behind it: its quote then stands open. So a reader of
- *       one chunk sees the records that a reader of the whole file would see.
+ *   RECORD-BOUNDARY-1  What a record is depends on the bytes from its first one on, at most RECORD_BYTES_MAX of them: never on where chunks were cut.
+ *   RECORD-BOUNDARY-2  A broken record is still broken when the bytes are cut off at any record's end behind it: its quote then stands open. So a reader of
+ *                      one chunk sees the records that a reader of the whole file would see.
  */
 export const RECORD_BYTES_MAX = 4 * 1024 * 1024;
 

@@ -2,8 +2,8 @@
  * One file that only grows: rows are put into blocks in memory, and full blocks are written behind the caller's back, in order.
  *
  * Invariants
- *   F1  Every byte has its offset from the moment it is put: a write says where, so a file cut back to a length goes on exactly there.
- *   F2  A failed write is final: it is thrown by whatever is called next, and nothing is written after it.
+ *   RESULT-FILE-1  Every byte has its offset from the moment it is put: a write says where, so a file cut back to a length goes on exactly there.
+ *   RESULT-FILE-2  A failed write is final: it is thrown by whatever is called next, and nothing is written after it.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { asError, fatal, type RivuletError } from '../../runtime/contract/errors.js';

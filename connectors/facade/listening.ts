@@ -56,7 +56,7 @@ export function tellDanger(
 /** Why it cannot listen there. */
 export function bindError(facade: 'grpc' | 'http', cause: Error, place: Place): RivuletError {
   const address = authorityOf(place);
-  const code = facade.toUpperCase();
+  const code = facade === 'grpc' ? 'GRPC' : 'HTTP';
   const otherPort = `with --${facade}-port or RIVULET_${code}_PORT`;
   if (cause.message.includes('EADDRINUSE')) {
     return fatal(`${code}_PORT_TAKEN`, `another program listens on ${address}`, {

@@ -1,5 +1,5 @@
 /** What the gRPC façade needs from the rest, and what it tells about itself. */
-import type { EventType } from '../../actors/model.js';
+import type { SoundEvent } from '../../actors/formats/event-reader.js';
 import type { TraceHeaders } from '../../runtime/telemetry/trace-context.js';
 
 /** A checked question: ids are non-empty and short, `limit` is 1 to 100, an absent category means all. */
@@ -32,6 +32,8 @@ export interface Answer {
   readonly sameAs?: object | undefined;
   /** Event time, epoch ms; absent before the first event. */
   readonly asOfMs?: number | undefined;
+  /** How long it is not known whether there is anything new; absent: it is, or only just not. */
+  readonly staleMs?: number | undefined;
   readonly model: string;
   /** Of the latest traced event that the list has taken in. */
   readonly trace?: TraceHeaders | undefined;
@@ -53,7 +55,7 @@ export interface RecommendationChanges {
   onChange(listener: () => void): () => void;
 }
 
-export type TrendingWindow = 'hour' | 'day';
+export type TrendingWindow = 'hour' | 'day' | 'last-hour';
 export type TrendingRanking = 'score' | 'velocity' | 'decayed';
 
 /** A checked question; an absent category means all. */
@@ -94,6 +96,8 @@ export interface TrendingLists {
   readonly rankings: ReadonlySet<TrendingRanking>;
   /** The list as it stands: with the same `items` until these, or what they are called, change. An unknown category has an empty one. Throws Transient while it is being restored. */
   get(query: TrendingQuery): TrendingList;
+  /** For so long it is not known whether there is anything new, ms; absent: not for long enough to say so. */
+  staleMs?(): number | undefined;
   /** Of the latest traced event that any list has taken in. */
   trace?(): TraceHeaders | undefined;
   /** Calls back after any list may have changed; gives how to end that. */
@@ -122,11 +126,11 @@ export interface ItemCatalogue {
 /** Stores events. */
 export interface EventPublisher {
   /**
-   * Resolves when the log has stored the event: the bytes of one rivulet.v1.Event that keeps the rules, valid until then. Rejects with
-   * Poison when this event can never be stored (the stream of events goes on), with anything else to end the call. The façade has at most
-   * `publishesInFlight` of these waiting per call, so a promise must settle, by a timeout if need be. `trace` goes with the event.
+   * Resolves when the log has stored the event; its bytes are valid until then. Rejects with Poison when this event can never be stored (the
+   * stream of events goes on), with anything else to end the call. The façade has at most `publishesInFlight` of these waiting per call, so a
+   * promise must settle, by a timeout if need be. `trace` goes with the event.
    */
-  publish(event: Uint8Array, type: EventType, userId: string, trace?: TraceHeaders): Promise<void>;
+  publish(event: SoundEvent, trace?: TraceHeaders): Promise<void>;
 }
 
 export type CallKind = 'unary' | 'client_stream' | 'server_stream' | 'bidi_stream';

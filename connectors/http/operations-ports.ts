@@ -6,8 +6,10 @@ import type { StatusReport } from './routes/status-report.js';
 export interface DeadLetterRecord {
   /** `<stream sequence>-<row>`: stands as long as the record does. */
   readonly id: string;
-  /** The bytes, exactly. */
+  /** The bytes, exactly; of a page only the beginning of what is long. */
   readonly original: Uint8Array;
+  /** How many the whole has. */
+  readonly originalBytes: number;
   /** Where it came from: the subject (empty: none) and stream sequence, of a file its name and the 1-based line, the index within its message. */
   readonly subject: string;
   readonly sequence: number;
@@ -46,7 +48,7 @@ export type DeadLetterChange =
   | { readonly kind: 'event'; readonly data: Uint8Array };
 
 export interface DeadLetters {
-  /** Poison LEDGER_CURSOR. */
+  /** Poison BROWSABLE_LOG_CURSOR. */
   page(query: DeadLetterQuery): Promise<DeadLetterPage>;
   /** Poison DEAD_LETTER_UNKNOWN. */
   find(id: string): Promise<DeadLetterRecord>;
@@ -78,7 +80,7 @@ export interface LateEvent {
 }
 
 export interface LateEvents {
-  /** Newest first; `next` as of dead letters. Poison LEDGER_CURSOR. */
+  /** Newest first; `next` as of dead letters. Poison BROWSABLE_LOG_CURSOR. */
   page(query: { readonly limit: number; readonly before: string | undefined }): Promise<{
     readonly events: readonly LateEvent[];
     readonly next: string | undefined;

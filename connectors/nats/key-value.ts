@@ -2,14 +2,14 @@
  * The shared table on JetStream: a key-value bucket as NATS defines it (its tools read it), one subject per key.
  *
  * Invariants
- *   K1  The server compares: a write with a revision carries it as the subject's expected last sequence (N2 in log.ts).
- *   K2  Reads ask the stream's leader. A consumer, and a direct get, may be served by a replica that is behind.
- *   K3  A deleted key leaves a marker, so that watchers hear of it. The marker counts as nothing: revision 0 takes its place.
+ *   KEY-VALUE-1  The server compares: a write with a revision carries it as the subject's expected last sequence (NATS-LOG-2 in log.ts).
+ *   KEY-VALUE-2  Reads ask the stream's leader. A consumer, and a direct get, may be served by a replica that is behind.
+ *   KEY-VALUE-3  A deleted key leaves a marker, so that watchers hear of it. The marker counts as nothing: revision 0 takes its place.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { fatal, RivuletError, transient } from '../../runtime/contract/errors.js';
+import { fatal, hasCode, transient } from '../../runtime/contract/errors.js';
 import type { KeyValue, KeyValueEntry, Log, LogMessage, Reader } from '../../runtime/contract/ports.js';
 import { openNatsLog } from './log/log.js';
 import { ifTransient } from './connection/retry.js';
@@ -73,7 +73,7 @@ export async function entriesOfBucket(connection: NatsConnection, bucket: string
   try {
     return await table.entries();
   } catch (error) {
-    if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return undefined;
+    if (hasCode(error, 'STREAM_NOT_FOUND')) return undefined;
     throw error;
   }
 }
@@ -94,7 +94,11 @@ class NatsKeyValue implements KeyValue {
 
   async entries(): Promise<StoredEntry[]> {
     const subjects = await subjectsOf(this.manager, this.stream, `${this.prefix}>`);
-    const keys = subjects.map((subject) => this.keyOf(subject)).sort();
+    // Anybody may publish there what is no key of a bucket.
+    const keys = subjects
+      .map((subject) => this.keyOf(subject))
+      .filter(isKey)
+      .sort();
     const entries: StoredEntry[] = [];
     for (let at = 0; at < keys.length; at += READS_AT_A_TIME) {
       const some = await Promise.all(keys.slice(at, at + READS_AT_A_TIME).map((key) => this.get(key)));
@@ -147,7 +151,7 @@ class NatsKeyValue implements KeyValue {
   }
 
   private subjectOf(key: string): string {
-    if (!/^[-/=\w]+(\.[-/=\w]+)*$/.test(key)) {
+    if (!isKey(key)) {
       throw fatal('KEY_INVALID', `"${key}" cannot be a key: letters, digits, and - _ / = . between them`);
     }
     return this.prefix + key;
@@ -234,7 +238,9 @@ class Watcher {
   }
 }
 
-const isFenced = (error: unknown): boolean => error instanceof RivuletError && error.code === 'FENCED';
+const isKey = (key: string): boolean => /^[-/=\w]+(\.[-/=\w]+)*$/.test(key);
+
+const isFenced = (error: unknown): boolean => hasCode(error, 'FENCED');
 
 /** Deleted by us or by a tool, or ended by itself where the server says so. */
 const isGone = ({ headers }: LogMessage): boolean =>

@@ -3,68 +3,29 @@
  * and the supervisor opens a new one.
  *
  * Invariants
- *   M1  State is a fold of the mailbox in stream order: a restart takes in what is behind the snapshot's sequence. It reads from that sequence on, to
- *       see that the message is still the one that was taken in.
- *   M2  One input is one step: taken in, answered and handed to the outbox without an await in between, so that any moment at which
- *       a snapshot can be cut lies between two inputs.
- *   M3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
+ *   ACTOR-1  State is a fold of the mailbox in stream order: a restart takes in what is behind the snapshot's sequence. It reads from that sequence on, to
+ *            see that the message is still the one that was taken in.
+ *   ACTOR-2  One input is one step: taken in, answered and handed to the outbox without an await in between, so that any moment at which
+ *            a snapshot can be cut lies between two inputs.
+ *   ACTOR-3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
  */
+import type { ActorOptions } from './options.js';
+import { InputDigest } from './input-digest.js';
 import { mailboxRecord } from './quarantine.js';
 import { fnv1a, utf8 } from '../frames/bytes.js';
 import { asError } from '../contract/errors.js';
-import { MailboxFold, residentCells, StepError } from './processor.js';
-import { streamOf, type Topology } from '../contract/graph.js';
-import { Heard } from '../log-integrity/predecessors.js';
-import { cellStores, instancePrefix } from '../state/keyspace.js';
+import { MailboxProcessor, residentStates, StepError } from './processor.js';
+import { streamOf } from '../contract/graph.js';
+import { Predecessors } from '../log-integrity/predecessors.js';
+import { storedStates, instancePrefix } from '../state/keyspace.js';
+import { FOREIGN } from '../log-integrity/last-message.js';
 import { openOutbox, type Outbox } from './outbox.js';
-import type { Clock, Log, Logger, LogMessage, Reader, Store, Waiting } from '../contract/ports.js';
-import { mustBeIncluded, mustBeWhole, mustHoldWhatWasSaid, type Restored, restoredSnapshot } from './recovery.js';
+import type { LogMessage, Reader, Waiting } from '../contract/ports.js';
+import { mustBeIncluded, mustHaveNoGap, mustHoldOutputs, type RecoveredSnapshot, recoverSnapshot } from './recovery.js';
 import { Snapshotter } from './snapshotter.js';
-import type { AnyStage } from '../contract/stage.js';
-import { type ActorStatus, noteStep } from '../telemetry/status.js';
-import { filtersOf, publishersSubject, readsAll } from '../contract/streams.js';
-import type { Turn } from '../shards/scheduler.js';
-import { Whole } from '../log-integrity/gaps.js';
-
-/** Knobs that change no output. */
-export interface ActorKnobs {
-  readonly snapshotEveryMs: number;
-  /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed; which it is early, too. */
-  readonly snapshotEveryBytes: number;
-  /** Unacknowledged messages per destination, and bytes over all of them. */
-  readonly inFlightMessages: number;
-  readonly inFlightBytes: number;
-  /** At most this many publishers' messages, or bytes, in one frame. */
-  readonly frameMessages: number;
-  readonly frameBytes: number;
-  /**
-   * Frames of publishers' messages are at least this far apart, so that a fast stream makes few larger ones. A message that comes after a pause
-   * does not wait.
-   */
-  readonly frameEveryMs: number;
-  /** Where copies are made, a mailbox is trimmed at most this often, unless it has grown meanwhile: it costs a word on every line (O5). */
-  readonly trimEveryMs: number;
-}
-
-export interface ActorOptions {
-  readonly topology: Topology;
-  readonly stage: AnyStage;
-  readonly partition: number;
-  readonly log: Log;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly knobs: ActorKnobs;
-  /** Of a batch that failed: its messages are taken one by one, so that the one at fault is found. */
-  readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
-  readonly status: ActorStatus;
-  readonly copied?: () => number;
-  readonly onCopyWanted?: () => void;
-  /** Asked after each input whether to let other work go first; absent: never. */
-  readonly turn?: Turn;
-  /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
-  readonly onAnswered?: (ingestedAtMs: number) => void;
-}
+import { recordForeign, recordStep } from '../telemetry/status.js';
+import { filtersOf, mailboxEnd, publishersSubject, readsAll, writersOf } from '../contract/streams.js';
+import { Gaps } from '../log-integrity/gaps.js';
 
 export class Actor {
   private stopping = false;
@@ -72,44 +33,52 @@ export class Actor {
   private lastFrameMs = -Infinity;
   /** Of a stage that makes watermarks: nobody tells it one. */
   private toldWatermarkMs: number | null = null;
+  private readonly writers: ReadonlySet<string>;
   private constructor(
     private readonly options: ActorOptions,
-    readonly fold: MailboxFold,
+    readonly fold: MailboxProcessor,
     private readonly outbox: Outbox,
     private readonly reader: Reader,
     private readonly snapshotter: Snapshotter,
     private readonly abort: AbortController,
-    private readonly heard: Heard,
-    private readonly restored: Restored,
+    private readonly lastRead: Predecessors,
+    private readonly restored: RecoveredSnapshot,
+    private readonly answered: InputDigest,
     /** Where publishers' messages that are missing show. */
-    private readonly whole: Whole | undefined,
-  ) {}
+    private readonly whole: Gaps | undefined,
+  ) {
+    this.writers = writersOf(options.topology, options.stage.id, options.partition);
+  }
 
   /** Restores the last snapshot and finds out what was said already. */
   static async open(options: ActorOptions): Promise<Actor> {
     const { topology, stage, partition, log, store } = options;
-    const restored = await restoredSnapshot(options);
+    const restored = await recoverSnapshot(options);
     const { sequence } = restored;
     const abort = new AbortController();
     // The lines first: an owner that trims says so before it speaks on all of them, so who sees no trim is refused by that.
-    const outbox = await openOutbox(options, abort.signal);
-    await mustHoldWhatWasSaid(options, restored, outbox.lines);
-    const { buried, trimmed, gone } = await mailboxRecord(options, restored);
-    mustBeWhole(options, sequence, trimmed);
-    const stored = await cellStores(store, stage, partition, residentCells(stage), options.turn);
-    const fold = new MailboxFold(topology, stage, partition, stored, buried);
+    const outbox = await openOutbox(options, abort.signal, restored.published);
+    await mustHoldOutputs(options, restored, outbox.lanes);
+    const { quarantined: buried, trimmed, gone } = await mailboxRecord(options, restored);
+    mustHaveNoGap(options, sequence, trimmed);
+    const stored = await storedStates(store, stage, partition, residentStates(stage), options.turn);
+    const fold = new MailboxProcessor(topology, stage, partition, stored, buried);
     const name = `${stage.id}.${partition}`;
     const stream = streamOf(stage.id);
-    const whole = readsAll(topology, stage.id) ? new Whole(name, stream, sequence, gone) : undefined;
-    const heard = new Heard(name, sequence, restored.heard, gone, whole !== undefined);
+    const whole = readsAll(topology, stage.id) ? new Gaps(name, stream, sequence, gone) : undefined;
+    const answered = new InputDigest(name, stream, restored, outbox.lanes, gone);
+    const lastRead = new Predecessors(name, sequence, restored.lastRead, gone, whole !== undefined);
     const filters = filtersOf(topology, stage.id, partition);
     const reader = await log.read(stream, { filters, from: sequence });
-    const snapshotter = new Snapshotter(options, fold, outbox, heard, restored);
+    const snapshotter = new Snapshotter(options, fold, outbox, lastRead, answered, restored);
     options.status.sequence = sequence;
+    // Of what is missing at the end of a stream only the message behind it tells, which the clock writes.
+    options.status.replayTo =
+      whole === undefined ? await mailboxEnd(log, stream, filters) : Math.max(sequence, restored.lastSequence);
     options.status.snapshotSequence = sequence;
     options.status.unsavedSinceMs = undefined;
     options.status.lastStoredAtMs ||= restored.storedAtMs;
-    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, heard, restored, whole);
+    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, lastRead, restored, answered, whole);
     outbox.onFailed = (error) => {
       actor.fail(error);
     };
@@ -125,11 +94,11 @@ export class Actor {
       for (;;) {
         await this.pace();
         // `stop` and `fail` close the reader, so this wait always ends.
-        const messages = await this.reader.take(this.options.knobs.frameMessages);
+        const messages = await this.reader.take(this.options.tuning.frameMessages);
         if (this.failure !== undefined) throw this.failure;
         if (messages.length === 0) break;
         const news = this.behindSnapshot(messages);
-        this.whole?.follow(news);
+        this.whole?.check(news);
         rest = await this.takeAll(rest.length === 0 ? news : [...rest, ...news]);
       }
       if (this.stopping) await this.snapshotter.snapshot();
@@ -150,9 +119,8 @@ export class Actor {
   }
 
   private async pace(): Promise<void> {
-    const { clock, knobs } = this.options;
-    // A wall clock may go back by hours.
-    const waitMs = Math.min(knobs.frameEveryMs, this.lastFrameMs + knobs.frameEveryMs - clock.nowMs());
+    const { clock, tuning } = this.options;
+    const waitMs = this.lastFrameMs + tuning.frameEveryMs - clock.monotonicMs();
     if (waitMs > 0) await clock.sleep(waitMs, this.abort.signal);
   }
 
@@ -174,16 +142,17 @@ export class Actor {
 
   /** Gives back what must wait for the messages behind it. */
   private async takeAll(messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
-    const { inFlightMessages, inFlightBytes, snapshotEveryBytes } = this.options.knobs;
+    const { inFlightMessages, inFlightBytes, snapshotEveryBytes } = this.options.tuning;
     for (let at = 0; at < messages.length && !this.stopping;) {
       const raw = this.fold.isRaw(messages[at]!);
       // A frame of publishers' messages is what arrived while the one before was under way; everything else is pipelined.
       await this.outbox.room(raw ? 0 : inFlightMessages, inFlightBytes);
       const end = raw ? this.batchEnd(messages, at) : at + 1;
-      if (!raw) this.heard.follow(messages[at]!);
+      // Of subjects that nobody writes to nothing is remembered: a stranger may make up as many as there are messages.
+      if (!raw && this.writers.has(messages[at]!.subject)) this.lastRead.check(messages[at]!);
       if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
       this.step(messages.slice(at, end), raw);
-      if (raw) this.lastFrameMs = this.options.clock.nowMs();
+      if (raw) this.lastFrameMs = this.options.clock.monotonicMs();
       at = end;
       const turn = this.options.turn?.();
       if (turn !== undefined) await turn;
@@ -192,20 +161,25 @@ export class Actor {
     return [];
   }
 
-  /** One input, from start to end, synchronously (M2). */
+  /** One input, from start to end, synchronously (ACTOR-2). */
   private step(messages: readonly LogMessage[], raw: boolean): void {
-    const { status, onAnswered } = this.options;
+    const { status, onAnswered, logger, stage } = this.options;
     const first = messages[0]!;
     const last = messages.at(-1)!;
+    const isForeign = !raw && (last.expected === undefined || !this.writers.has(last.subject));
+    if (isForeign && recordForeign(status, last))
+      logger.warn({ stream: streamOf(stage.id), ...status.foreign!.last }, FOREIGN);
     const startedAt = performance.now();
     const rowsBefore = this.fold.rowsIn;
+    // Nothing is made of a stranger's: whether it is there when the mailbox is read again is all the same.
+    if (!isForeign) for (const message of messages) this.answered.take(message);
     try {
       const { answer, ingestedAtMs } = raw
         ? { answer: this.fold.takeRaw(messages), ingestedAtMs: first.storedAtMs }
-        : this.fold.take(last);
-      const head = { first: first.sequence, sequence: last.sequence, asOfMs: this.fold.asOfMs, ingestedAtMs };
-      status.rowsOut += answer.post(head, this.outbox.lines);
-      this.toldWatermarkMs = answer.toldWatermarkMs ?? this.toldWatermarkMs;
+        : this.fold.take(last, isForeign);
+      const head = { first: first.sequence, sequence: last.sequence, inputsDigest: this.answered.digest, ingestedAtMs };
+      status.rowsOut += answer.enqueueTo({ ...head, asOfMs: this.fold.asOfMs }, this.outbox.lanes);
+      this.toldWatermarkMs = answer.reportedWatermarkMs ?? this.toldWatermarkMs;
       if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
     } catch (error) {
       this.fold.traces.end(asError(error));
@@ -217,7 +191,7 @@ export class Actor {
       bytes += data.length;
     }
     const rows = this.fold.rowsIn - rowsBefore;
-    noteStep(status, { messages: messages.length, rows, bytes, ms: performance.now() - startedAt });
+    recordStep(status, { messages: messages.length, rows, bytes, ms: performance.now() - startedAt });
     status.unsavedSinceMs ??= this.options.clock.nowMs();
     status.sequence = last.sequence;
     status.lastStoredAtMs = last.storedAtMs;
@@ -229,18 +203,18 @@ export class Actor {
    * was said in part is taken whole again, whatever the bounds, since its parts are counted: 0 when the rest of it is not here yet.
    */
   private batchEnd(messages: readonly LogMessage[], at: number): number {
-    const { frameMessages, frameBytes } = this.options.knobs;
+    const { frameMessages, frameBytes } = this.options.tuning;
     const { suspects } = this.options;
     const { buried } = this.fold;
     const { sequence } = messages[at]!;
     const cuts: number[] = [];
-    for (const { said } of this.outbox.lines.values()) {
-      if (!said.lastPart && said.first <= sequence && sequence <= said.sequence) {
-        const last = messages.findIndex((message) => message.sequence >= said.sequence);
+    for (const { published: published } of this.outbox.lanes.values()) {
+      if (!published.lastPart && published.first <= sequence && sequence <= published.sequence) {
+        const last = messages.findIndex((message) => message.sequence >= published.sequence);
         // It may be gone for good.
-        return last < 0 || messages[last]!.sequence === said.sequence ? last + 1 : last;
+        return last < 0 || messages[last]!.sequence === published.sequence ? last + 1 : last;
       }
-      cuts.push(said.sequence, said.first - 1);
+      cuts.push(published.sequence, published.first - 1);
     }
     if (suspects !== undefined && suspects.first <= sequence && sequence <= suspects.sequence) return at + 1;
     let bytes = messages[at]!.data.length;
@@ -256,11 +230,11 @@ export class Actor {
   }
 
   private async snapshotRegularly(): Promise<void> {
-    const { clock, knobs } = this.options;
+    const { clock, tuning } = this.options;
     const { signal } = this.abort;
     // Instances start together; their snapshots must not fall together.
     const share = fnv1a(utf8(instancePrefix(this.options.stage.id, this.options.partition))) / 2 ** 32;
-    for (let waitMs = knobs.snapshotEveryMs * share; ; waitMs = knobs.snapshotEveryMs) {
+    for (let waitMs = tuning.snapshotEveryMs * share; ; waitMs = tuning.snapshotEveryMs) {
       await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
       try {
@@ -283,7 +257,7 @@ export class Actor {
     status.counters = this.fold.instance.counts();
     status.heldMessages = this.fold.held.count;
     status.heldBytes = this.fold.held.bytes;
-    status.burials = this.fold.burials;
+    status.burials = this.fold.quarantined;
     status.unacknowledged = this.outbox.waiting;
   }
 }

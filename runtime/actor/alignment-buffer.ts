@@ -1,26 +1,29 @@
 /**
- * Messages that wait for their epoch (rule A2), as a part of the instance's state.
+ * The buffer for barrier alignment (ALIGNMENT-2): messages that wait for their epoch, as a part of the instance's state.
  *
- * What bounds them. They cannot be left in the stream: the marker that lets them go comes behind them in the same mailbox, so an actor that
- * stopped taking would wait for ever. How many there are is how far a writer is ahead of the others, and that is bounded at the source, which
- * writes one epoch after the other into streams that refuse it when full. That bound is of the disk; memory has one of its own:
+ * What bounds it. The messages cannot be left in the stream: the marker that releases them comes behind them in the same mailbox, so an actor
+ * that stopped reading would wait for ever. How many there are is how far a writer is ahead of the others, and that is bounded at the source,
+ * which writes one epoch after the other into streams that refuse it when full. That bound is of the disk; memory has one of its own:
  *
- *   H1  In memory are at most HELD_MEMORY_BYTES of them and what was held since the last snapshot, which `snapshotEveryBytes` bounds.
- *       The others are in the store, each under its own key, and are read when their turn comes. (Of each a line of the index stays.)
- *   H2  Per writer they go on in the order in which they came; whether a writer has any is known without looking at them.
+ *   ALIGNMENT-BUFFER-1  In memory are at most BUFFER_MEMORY_BYTES of messages and what was buffered since the last snapshot, which
+ *                       `snapshotEveryBytes` bounds. The others are in the store, each under its own key, and are read when their turn
+ *                       comes. (Of each an index entry stays in memory.)
+ *   ALIGNMENT-BUFFER-2  Per writer, messages are released in the order in which they came; whether a writer has any is known without
+ *                       reading them.
+ *   ALIGNMENT-BUFFER-3  A buffered message that is missing from the store is fatal: the instance never goes on without it.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { HeldMessageSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { EMPTY } from '../frames/bytes.js';
-import type { CellStore } from '../state/kinds.js';
+import { BufferedMessageSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { fatal } from '../contract/errors.js';
+import type { StoredState } from '../state/kinds.js';
 import { NOTHING_STORED, type StateChange } from './instance.js';
 import type { LogMessage } from '../contract/ports.js';
 
-/** The index, read whole at a restore; and the messages themselves. (Earlier snapshots have these in the index.) */
-export const HELD = '$held';
-export const HELD_BYTES = '$held-bytes';
+/** The index, which is read as a whole at a recovery; and the messages themselves. */
+export const BUFFERED = '$buffered';
+export const BUFFERED_BYTES = '$buffered-bytes';
 
-export const HELD_MEMORY_BYTES = 32 * 1024 * 1024;
+export const BUFFER_MEMORY_BYTES = 32 * 1024 * 1024;
 
 interface Entry {
   readonly writer: string;
@@ -57,9 +60,9 @@ class Queue {
   }
 }
 
-export class HeldMessages {
+export class AlignmentBuffer {
   private readonly queues = new Map<string, Queue>();
-  private store: CellStore = NOTHING_STORED;
+  private store: StoredState = NOTHING_STORED;
   private changes = new Map<number, Entry | undefined>();
   private writing: Entry[] = [];
   count = 0;
@@ -69,14 +72,14 @@ export class HeldMessages {
 
   constructor(
     private readonly writerOf: (subject: string) => string,
-    private readonly memoryBytesMax = HELD_MEMORY_BYTES,
+    private readonly memoryBytesMax = BUFFER_MEMORY_BYTES,
   ) {}
 
   has(writer: string): boolean {
     return this.queues.has(writer);
   }
 
-  hold({ sequence, subject, storedAtMs, data }: LogMessage): void {
+  push({ sequence, subject, storedAtMs, data }: LogMessage): void {
     // `slice` of a Buffer, which is what a socket gives, would be a view.
     const entry = this.add(sequence, subject, storedAtMs, data.length, Uint8Array.from(data));
     this.changes.set(sequence, entry);
@@ -101,24 +104,31 @@ export class HeldMessages {
     this.count--;
     this.bytes -= entry.bytes;
     if (entry.data !== undefined) this.memoryBytes -= entry.bytes;
-    const data = entry.data ?? this.store.get(String(sequence)) ?? EMPTY;
+    const data = entry.data ?? this.store.get(String(sequence));
+    if (data === undefined) {
+      throw fatal(
+        'STATE_DAMAGED',
+        `the store lacks message ${sequence} on ${subject}, which waits there for its epoch`,
+        {
+          hint: 'see what can be done with `rivulet repair`',
+        },
+      );
+    }
     entry.data = undefined;
     if (entry.cut) this.changes.set(sequence, undefined);
     else this.changes.delete(sequence);
     return { sequence, subject, storedAtMs, data, headers: {} };
   }
 
-  restore(index: CellStore, store: CellStore): void {
+  restore(index: StoredState, store: StoredState): void {
     this.store = store;
     // Keys are text: in byte order 10 comes before 9.
     const found = [...index.entries()].map(([key, bytes]) => ({
       sequence: Number(key),
-      ...fromBinary(HeldMessageSchema, bytes),
+      ...fromBinary(BufferedMessageSchema, bytes),
     }));
-    for (const one of found.sort((a, b) => a.sequence - b.sequence)) {
-      const { sequence, subject, storedAtMs, data, bytes } = one;
-      this.add(sequence, subject, storedAtMs, bytes === 0 ? data.length : bytes, bytes === 0 ? data : undefined).cut =
-        true;
+    for (const { sequence, subject, storedAtMs, bytes } of found.sort((a, b) => a.sequence - b.sequence)) {
+      this.add(sequence, subject, storedAtMs, bytes, undefined).cut = true;
     }
   }
 
@@ -126,8 +136,8 @@ export class HeldMessages {
     const changes: StateChange[] = [];
     for (const [sequence, entry] of this.changes) {
       const key = String(sequence);
-      changes.push({ cell: HELD, key, value: entry === undefined ? undefined : indexLine(entry) });
-      changes.push({ cell: HELD_BYTES, key, value: entry?.data });
+      changes.push({ cell: BUFFERED, key, value: entry === undefined ? undefined : indexLine(entry) });
+      changes.push({ cell: BUFFERED_BYTES, key, value: entry?.data });
       if (entry === undefined) continue;
       entry.cut = true;
       this.writing.push(entry);
@@ -166,4 +176,4 @@ export class HeldMessages {
 }
 
 const indexLine = ({ subject, storedAtMs, bytes }: Entry): Uint8Array =>
-  toBinary(HeldMessageSchema, create(HeldMessageSchema, { subject, storedAtMs, bytes }));
+  toBinary(BufferedMessageSchema, create(BufferedMessageSchema, { subject, storedAtMs, bytes }));

@@ -1,12 +1,15 @@
 /**
- * Epochs and watermarks of one instance, as a fold of what its upstreams say.
+ * Epochs and watermarks of one instance, as a fold of what its upstreams report.
  *
  * Invariants
- *   A1  W moves only at the end of an epoch; it never moves back. It is the minimum over the upstreams heard from that are not idle,
- *       the maximum when all are.
- *   A2  Aligned: an epoch ends when every upstream has ended it (or has ended its input). What an upstream sends of the next epoch before
- *       that is held, in order, in the state.
- *   A3  Aligned: a side input of an epoch is wholly taken in before any other input of that epoch.
+ *   ALIGNMENT-1  W moves only at the end of an epoch; it never moves back. It is the minimum over the upstreams that have reported and are not idle,
+ *                the maximum when all are.
+ *   ALIGNMENT-2  Aligned: an epoch ends when every upstream has ended it (or has ended its input). What an upstream sends of the next epoch before
+ *                that waits in the alignment buffer, in order.
+ *   ALIGNMENT-3  Aligned: a side input of an epoch is processed completely before any other input of that epoch.
+ *   ALIGNMENT-4  What is known here is known of every upstream but side inputs: all that the log had stored by `tickMs`, and event time up to `asOfMs`. An upstream
+ *                is known up to its latest event, or up to its latest tick, behind which nothing older is on its way. Neither moves back. Aligned: only with the
+ *                end of an epoch, since what comes of its events goes out then.
  */
 import type { Topology } from '../contract/graph.js';
 import type { EpochEnd } from '../contract/stage.js';
@@ -16,6 +19,9 @@ export interface UpstreamProgress {
   finished: boolean;
   watermarkMs: number | null;
   idle: boolean;
+  /** Absent: it has told of none. */
+  asOfMs?: number;
+  tickMs?: number;
 }
 
 export interface AlignmentState {
@@ -23,6 +29,7 @@ export interface AlignmentState {
   /** null before any: JSON has no -Infinity. */
   watermarkMs: number | null;
   asOfMs: number | null;
+  tickMs?: number;
   finished: boolean;
   upstreams: Record<string, UpstreamProgress>;
 }
@@ -36,7 +43,7 @@ export const initialAlignment = (): AlignmentState => ({
 });
 
 /** What of a message matters here. */
-export interface Said {
+export interface ProgressReport {
   readonly endsEpoch: boolean;
   /** How many end, when more than one. */
   readonly epochs: number;
@@ -44,11 +51,14 @@ export interface Said {
   readonly watermarkMs?: number | undefined;
   readonly idle: boolean;
   readonly asOfMs?: number | undefined;
+  readonly tickMs?: number | undefined;
 }
 
 export class Alignment {
   readonly aligned: boolean;
   private readonly sides = new Map<string, boolean>();
+  /** All that are no side inputs; where there are only these, all. */
+  private readonly mains: readonly string[];
 
   constructor(
     topology: Topology,
@@ -63,6 +73,9 @@ export class Alignment {
         this.sides.set(key, side && (this.sides.get(key) ?? true));
       }
     }
+    const writers = [...this.sides.keys()];
+    const mains = writers.filter((key) => this.sides.get(key) === false);
+    this.mains = mains.length > 0 ? mains : writers;
     if (!this.aligned) return;
     for (const key of this.sides.keys()) this.progressOf(key);
   }
@@ -71,12 +84,17 @@ export class Alignment {
     return this.state.watermarkMs ?? -Infinity;
   }
 
+  /** -Infinity before the first (ALIGNMENT-4). */
+  get tickMs(): number {
+    return this.state.tickMs ?? -Infinity;
+  }
+
   knows(writer: string): boolean {
     return this.sides.has(writer);
   }
 
-  /** Must this writer's next message wait? (A2, A3) */
-  mustHold(writer: string): boolean {
+  /** Must this writer's next message wait? (ALIGNMENT-2, ALIGNMENT-3) */
+  mustBuffer(writer: string): boolean {
     if (!this.aligned) return false;
     const { epoch } = this.state;
     if (this.progressOf(writer).ended > epoch) return true;
@@ -85,15 +103,17 @@ export class Alignment {
     return false;
   }
 
-  /** Takes note of what a message says of its writer's progress. W does not move yet. */
-  note(writer: string, said: Said): void {
+  /** Takes in what a message reports of its writer's progress. W does not move yet. */
+  observe(writer: string, report: ProgressReport): void {
     const progress = this.progressOf(writer);
-    if (said.watermarkMs !== undefined)
-      progress.watermarkMs = Math.max(said.watermarkMs, progress.watermarkMs ?? -Infinity);
-    progress.idle = said.idle;
-    if (said.endsEpoch) progress.ended += Math.max(1, said.epochs);
-    if (said.endsInput) progress.finished = true;
-    if (said.asOfMs !== undefined) this.state.asOfMs = Math.max(said.asOfMs, this.state.asOfMs ?? -Infinity);
+    if (report.watermarkMs !== undefined)
+      progress.watermarkMs = Math.max(report.watermarkMs, progress.watermarkMs ?? -Infinity);
+    progress.idle = report.idle;
+    if (report.endsEpoch) progress.ended += Math.max(1, report.epochs);
+    if (report.endsInput) progress.finished = true;
+    if (report.asOfMs !== undefined) progress.asOfMs = Math.max(report.asOfMs, progress.asOfMs ?? -Infinity);
+    if (report.tickMs !== undefined) progress.tickMs = Math.max(report.tickMs, progress.tickMs ?? -Infinity);
+    if (!this.aligned) this.noteKnown();
   }
 
   /** Has every upstream ended the running epoch? */
@@ -107,9 +127,10 @@ export class Alignment {
     return someEnded;
   }
 
-  /** Ends the epoch, and empty ones behind it that all have ended: gives what the stage is told, then lets W move (A1). */
+  /** Ends the epoch, and empty ones behind it that all have ended: gives what the stage is told, then lets W move (ALIGNMENT-1). */
   endEpoch(): EpochEnd {
-    const end = { epoch: this.state.epoch, watermarkMs: this.watermarkMs, asOfMs: this.state.asOfMs ?? -Infinity };
+    if (this.aligned) this.noteKnown();
+    const end = { epoch: this.state.epoch, watermarkMs: this.watermarkMs, asOfMs: this.latest() };
     this.state.epoch = this.aligned ? Math.max(end.epoch + 1, this.endedByAll()) : end.epoch + 1;
     const next = this.lowest();
     if (next > this.watermarkMs) this.state.watermarkMs = next;
@@ -139,6 +160,26 @@ export class Alignment {
   private isThrough(writer: string): boolean {
     const { ended, finished } = this.progressOf(writer);
     return ended > this.state.epoch || finished;
+  }
+
+  private noteKnown(): void {
+    const { state } = this;
+    let asOfMs = Infinity;
+    let tickMs = Infinity;
+    for (const key of this.mains) {
+      const { asOfMs: latest = -Infinity, tickMs: ticked = -Infinity } = state.upstreams[key] ?? {};
+      asOfMs = Math.min(asOfMs, Math.max(latest, ticked));
+      tickMs = Math.min(tickMs, ticked);
+    }
+    asOfMs = Math.min(asOfMs, this.latest());
+    if (asOfMs > (state.asOfMs ?? -Infinity)) state.asOfMs = asOfMs;
+    if (tickMs > this.tickMs && tickMs < Infinity) state.tickMs = tickMs;
+  }
+
+  /** The latest event time that any upstream but a side input has told of. */
+  private latest(): number {
+    const { asOfMs, upstreams } = this.state;
+    return this.mains.reduce((high, key) => Math.max(high, upstreams[key]?.asOfMs ?? -Infinity), asOfMs ?? -Infinity);
   }
 
   private lowest(): number {

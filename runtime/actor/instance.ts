@@ -1,9 +1,9 @@
 /**
- * One instance of a stage as a plain, synchronous fold: inputs in, emissions out, cells in between. No I/O.
+ * One instance of a stage as a plain, synchronous fold: inputs in, emissions out, states in between. No I/O.
  * The actor drives it from a mailbox; the topology driver and stage tests drive it by hand.
  */
 import { type Observable, Subject, type Subscription } from 'rxjs';
-import { type Cell, type CellChange, type CellSpec, type CellStore, value } from '../state/kinds.js';
+import { type StageState, type ChangedEntry, type StateSpec, type StoredState, value } from '../state/kinds.js';
 import type { Frame } from '../frames/frame.js';
 import type { AnyStage, Counter, Emission, EpochEnd, Progress, RawBatch, Tick } from '../contract/stage.js';
 
@@ -11,14 +11,14 @@ export type Counters = Readonly<Record<Counter, number>>;
 
 export const NO_COUNTS: Counters = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 };
 
-/** A change of one cell, named. */
-export interface StateChange extends CellChange {
+/** A change of one state, named. */
+export interface StateChange extends ChangedEntry {
   readonly cell: string;
 }
 
-type CellCut = readonly [cell: string, changes: Iterable<CellChange>];
+type StateCut = readonly [cell: string, changes: Iterable<ChangedEntry>];
 
-/** The cell in which the runtime keeps the counters of every instance. */
+/** The state in which the runtime keeps the counters of every instance. */
 export const COUNTERS = '$counters';
 
 export class StageInstance {
@@ -26,18 +26,18 @@ export class StageInstance {
   private readonly epochEnds = new Subject<EpochEnd>();
   private readonly ticks = new Subject<Tick>();
   private readonly inputEnd = new Subject<void>();
-  private readonly cells: Record<string, Cell> = {};
+  private readonly cells: Record<string, StageState> = {};
   private readonly counters = value<Record<Counter, number>>(() => ({ ...NO_COUNTS })).create();
   private readonly subscription: Subscription;
   private collected: Emission[] = [];
   private open = false;
   private failure: { readonly error: unknown } | undefined;
 
-  /** `stored` gives each cell what the last snapshot holds of it. */
+  /** `stored` gives each state what the last snapshot holds of it. */
   constructor(
     readonly stage: AnyStage,
     readonly partition: number,
-    stored: (cell: string) => CellStore = () => NOTHING_STORED,
+    stored: (cell: string) => StoredState = () => NOTHING_STORED,
   ) {
     for (const [name, spec] of Object.entries(stage.state)) this.cells[name] = restored(spec, stored(name));
     this.counters.restore(stored(COUNTERS));
@@ -51,7 +51,7 @@ export class StageInstance {
         this.failure = { error };
       },
       complete: () => {
-        this.failure = { error: new Error(`the pipeline of stage ${stage.id} has completed (rule G4)`) };
+        this.failure = { error: new Error(`the pipeline of stage ${stage.id} has completed (rule STAGE-4)`) };
       },
     });
   }
@@ -99,14 +99,14 @@ export class StageInstance {
     return Object.values(this.cells).reduce((sum, cell) => sum + cell.keys, 0);
   }
 
-  /** The stage's cells by name, for readers on the same thread; they may only look. */
-  cellsOf(): Readonly<Record<string, Cell>> {
+  /** The stage's states by name, for readers on the same thread; they may only look. */
+  states(): Readonly<Record<string, StageState>> {
     return this.cells;
   }
 
-  /** What changed since the last cut, as of this moment; encoded as it is taken (C3). `more`: cells of the runtime's own. */
-  cut(more: readonly CellCut[] = []): Iterable<StateChange> {
-    return changesOf([...Object.entries(this.cells).map(([cell, state]): CellCut => [cell, state.cut()]), ...more]);
+  /** What changed since the last cut, as of this moment; encoded as it is taken (STATE-3). `more`: states of the runtime's own. */
+  cut(more: readonly StateCut[] = []): Iterable<StateChange> {
+    return changesOf([...Object.entries(this.cells).map(([cell, state]): StateCut => [cell, state.cut()]), ...more]);
   }
 
   written(): void {
@@ -152,21 +152,21 @@ export class StageInstance {
     if (this.open) this.collected.push(emission);
     else
       this.failure = {
-        error: new Error(`stage ${this.stage.id} emitted ${emission.output} outside of an input (rule G1)`),
+        error: new Error(`stage ${this.stage.id} emitted ${emission.output} outside of an input (rule STAGE-1)`),
       };
   }
 }
 
-/** The cell with what is stored of it. */
-export function restored(spec: CellSpec<Cell>, store: CellStore): Cell {
+/** The state with what is stored of it. */
+export function restored(spec: StateSpec<StageState>, store: StoredState): StageState {
   if (store.restored !== undefined) return store.restored;
   const cell = spec.create();
   cell.restore(store);
   return cell;
 }
 
-function* changesOf(cuts: readonly CellCut[]): Generator<StateChange> {
+function* changesOf(cuts: readonly StateCut[]): Generator<StateChange> {
   for (const [cell, changes] of cuts) for (const { key, value: bytes } of changes) yield { cell, key, value: bytes };
 }
 
-export const NOTHING_STORED: CellStore = { get: () => undefined, entries: () => [] };
+export const NOTHING_STORED: StoredState = { get: () => undefined, entries: () => [] };

@@ -1,118 +1,100 @@
 /**
- * The outbox of an instance: one ordered line per destination subject.
+ * The outbox of an instance: one output lane per destination subject.
  *
  * Invariants
- *   O1  A line says each answer once, in input order: what its subject's last message covers already is dropped (rule 5).
- *   O2  One publish per subject is in flight, each fenced by the sequence of the one before (rule 6).
- *   O3  An unknown outcome is resolved by reading the subject's last message from the leader, never by guessing.
- *   O4  `settled()` resolves when all that was handed over before it is acknowledged: a snapshot waits for it (rule 7).
- *   O5  A letter is ours only when it bears our mark: one of another owner with the same tag may stand on other state. Whoever is refused by
- *       one opens anew. `claim()` says something on lines, so that everybody who opened them before is refused from then on.
+ *   OUTBOX-1  A lane publishes each output once, in input order: what the subject's last message covers already is dropped (rule 5).
+ *   OUTBOX-2  One publish per subject is in flight, each fenced by the sequence of the one before (rule 6).
+ *   OUTBOX-3  An unknown outcome is resolved by reading the subject's last message from the leader, never by guessing.
+ *   OUTBOX-4  `settled()` resolves when all that was enqueued before it is acknowledged: a snapshot waits for it (rule 7).
+ *   OUTBOX-5  A message is this instance's only when it bears the owner's mark: one of another owner with the same output position may rest on
+ *             other state. An instance that is rejected because of one opens anew. `claim()` publishes an empty message on lanes, so that every
+ *             owner that opened them before is rejected from then on.
+ *   OUTBOX-6  Messages of strangers on a subject are skipped: the output position is that of the last message of ours, and the next one goes
+ *             behind the stranger's.
  */
 import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { asError, explain, fatal, RivuletError, transient } from '../contract/errors.js';
-import { streamOf, type Topology } from '../contract/graph.js';
+import { asError, explain, RivuletError, transient } from '../contract/errors.js';
+import { retry } from '../supervision/retry.js';
+import { destinationsOf, streamOf, type Topology } from '../contract/graph.js';
+import { FOREIGN, lastOwnMessage, readOutputPosition } from '../log-integrity/last-message.js';
 import type { Clock, Log, Logger, LogMessage } from '../contract/ports.js';
-import { destinationsOf } from './router.js';
 import type { ActorStatus } from '../telemetry/status.js';
-import { NOTHING_SAID, sameTag, type Tag, tagOf } from '../tag.js';
+import { isSamePosition, type OutputPosition, outputPositionOf } from './output-position.js';
 
-interface Letter {
-  readonly tag: Tag;
+interface OutboundMessage {
+  readonly tag: OutputPosition;
   readonly data: Uint8Array;
 }
 
-/** Header that tells which incarnation of an owner has written a message. */
+/** The header that names the incarnation of an owner that wrote a message. */
 const OWNER = 'Rivulet-Owner';
 const ownerOf = ({ headers }: LogMessage): string | undefined => headers[OWNER.toLowerCase()];
 
-const RETRY_FIRST_MS = 10;
-const RETRY_MAX_MS = 1_000;
-
-export interface LineOptions {
+export interface OutputLaneOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stream: string;
   readonly subject: string;
   readonly signal: AbortSignal;
+  /** A message of ours before which there is no later one; absent: none is known. */
+  readonly from?: number;
   readonly onHanded?: (bytes: number) => void;
   readonly onAcked: () => void;
   readonly onFailed: (error: Error) => void;
 }
 
-/** Nobody but an instance writes to its subjects, and each time it says what came before. */
-export function isForeign({ data, expected }: LogMessage): boolean {
-  if (expected === undefined) return true;
-  try {
-    fromBinary(EnvelopeSchema, data);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-/** What the last message on a subject covers, and its stream sequence; 0 for none. Fatal LOG_FOREIGN when it is not one of ours. */
-export async function readSaid(
-  log: Log,
-  stream: string,
-  subject: string,
-): Promise<{ readonly said: Tag; readonly lastSequence: number }> {
-  const last = await log.last(stream, subject);
-  if (last === undefined) return { said: NOTHING_SAID, lastSequence: 0 };
-  if (isForeign(last)) {
-    throw fatal('LOG_FOREIGN', `message ${last.sequence} of ${stream}, on ${subject}, was not written by rivulet`, {
-      hint: '`rivulet repair --yes` removes it; let nobody else publish below rivulet., but for rivulet.events.> and rivulet.items.>',
-    });
-  }
-  return { said: tagOf(fromBinary(EnvelopeSchema, last.data)), lastSequence: last.sequence };
-}
-
-/** The line to one subject. */
-export class Line {
-  private queue: Letter[] = [];
-  /** After a failure it stays silent: what comes behind a letter that was not said would leave a hole. */
+/** The messages to one subject, in order. */
+export class OutputLane {
+  private queue: OutboundMessage[] = [];
+  /** After a failure nothing is published any more: what comes behind a message that was not published would leave a gap. */
   private failed = false;
   private sending = false;
   private readonly headers = { [OWNER]: randomUUID() };
-  /** What the last letter covers. */
-  private latest: Tag;
+  /** What the last message in the queue covers. */
+  private latest: OutputPosition;
+  /** The input that the subject's last message of ours answers, as far as this lane knows; 0 for none. */
+  answered: number;
   handed = 0;
   acked = 0;
   bytes = 0;
 
   private constructor(
-    private readonly options: LineOptions,
+    private readonly options: OutputLaneOptions,
     /** What the subject's last message covers. */
-    readonly said: Tag,
+    readonly published: OutputPosition,
     private sequence: number,
+    /** Of the last message of all. */
+    private fence: number,
   ) {
-    this.latest = said;
+    this.latest = published;
+    this.answered = published.sequence;
   }
 
-  static async open(options: LineOptions): Promise<Line> {
-    const { said, lastSequence } = await readSaid(options.log, options.stream, options.subject);
-    return new Line(options, said, lastSequence);
+  static async open(options: OutputLaneOptions): Promise<OutputLane> {
+    const { log, stream, subject, from } = options;
+    const { published, lastSequence, fence } = await readOutputPosition(log, stream, subject, from);
+    return new OutputLane(options, published, lastSequence, fence);
   }
 
   get waiting(): number {
     return this.handed - this.acked;
   }
 
-  /** Stream sequence of the subject's last message, as far as this line knows; 0 for none. */
+  /** Stream sequence of the last message of ours on the subject, as far as this line knows; 0 for none. */
   get lastSequence(): number {
     return this.sequence;
   }
 
-  /** Says that we are here, and nothing else (O5). */
+  /** Says that we are here, and nothing else (OUTBOX-5). */
   claim(): void {
     const tag = this.latest;
-    this.hand(tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...tag, claim: true })));
+    this.enqueue(tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...tag, claim: true })));
   }
 
-  hand(tag: Tag, data: Uint8Array): void {
+  enqueue(tag: OutputPosition, data: Uint8Array): void {
     this.latest = tag;
     this.handed++;
     this.bytes += data.length;
@@ -125,7 +107,8 @@ export class Line {
     this.sending = true;
     try {
       for (let letter = this.queue.shift(); letter !== undefined; letter = this.queue.shift()) {
-        await this.say(letter);
+        await this.publish(letter);
+        this.answered = letter.tag.sequence;
         this.acked++;
         this.bytes -= letter.data.length;
         this.options.onAcked();
@@ -138,39 +121,54 @@ export class Line {
     }
   }
 
-  private async say(letter: Letter): Promise<void> {
+  private async publish(letter: OutboundMessage): Promise<void> {
     const { log, subject, clock, logger, signal } = this.options;
-    for (let attempt = 0; ; attempt++) {
-      signal.throwIfAborted();
-      try {
-        this.sequence = await log.publish(subject, letter.data, { expected: this.sequence, headers: this.headers });
-        return;
-      } catch (error) {
-        const code = error instanceof RivuletError && error.reaction === 'transient' ? error.code : undefined;
-        if (code === undefined) throw error;
-        if ((code === 'FENCED' || code === 'LOG_UNKNOWN') && (await this.wasSaid(letter, code))) return;
-        const delayMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10));
-        // Loud at each doubling: a log that is away for an hour, or full, is not worth a line per second and subject.
-        if (attempt > 2 && Number.isInteger(Math.log2(attempt + 1)))
-          logger.warn({ subject, attempt, delayMs, reason: explain(error) }, 'publish waits for the log');
-        await clock.sleep(delayMs, signal);
-      }
-    }
+    let isOver = false;
+    const onRetry = (error: unknown, attempt: number, pauseMs: number): void => {
+      // Loud at each doubling: a log that is away for an hour, or full, is not worth a line per second and subject.
+      if (attempt > 3 && Number.isInteger(Math.log2(attempt)))
+        logger.warn({ subject, attempt, pauseMs, reason: explain(error) }, 'publish waits for the log');
+    };
+    await retry(
+      async () => {
+        signal.throwIfAborted();
+        try {
+          this.fence = await log.publish(subject, letter.data, { expected: this.fence, headers: this.headers });
+          this.sequence = this.fence;
+        } catch (error) {
+          const code = error instanceof RivuletError && error.reaction === 'transient' ? error.code : undefined;
+          if (code !== 'FENCED' && code !== 'LOG_UNKNOWN') throw error;
+          // An error of this look is final: somebody else may own the subject.
+          isOver = true;
+          if (await this.wasPublished(letter, code)) return;
+          isOver = false;
+          throw error;
+        }
+      },
+      { clock, signal, onRetry, isWanted: () => !isOver },
+    );
   }
 
-  /** After a refusal or silence: is the letter there? Throws FENCED when somebody else has said something else. */
-  private async wasSaid(letter: Letter, code: string): Promise<boolean> {
-    const { log, stream, subject } = this.options;
-    const last = await log.last(stream, subject).catch((error: unknown) => {
+  /** After a rejection or a timeout: is the message there? Throws FENCED when another owner has published something else. */
+  private async wasPublished(letter: OutboundMessage, code: string): Promise<boolean> {
+    const { log, stream, subject, logger } = this.options;
+    const from = Math.max(1, this.sequence);
+    const last = await lastOwnMessage(log, stream, subject, { from }).catch((error: unknown) => {
       if (error instanceof RivuletError && error.reaction === 'transient' && code === 'LOG_UNKNOWN') return null;
       throw error;
     });
-    if (last === null) return false;
-    if ((last?.sequence ?? 0) === this.sequence) return false;
-    const isOurs = last !== undefined && ownerOf(last) === this.headers[OWNER];
-    if (isOurs && sameTag(tagOf(fromBinary(EnvelopeSchema, last.data)), letter.tag)) {
-      this.sequence = last.sequence;
-      return true;
+    if (last === null || last.fence === this.fence) return false;
+    const { message, fence } = last;
+    const isSame = (message?.sequence ?? 0) === this.sequence;
+    const isOurs = message !== undefined && ownerOf(message) === this.headers[OWNER];
+    const isSaid =
+      !isSame && isOurs && isSamePosition(outputPositionOf(fromBinary(EnvelopeSchema, message.data)), letter.tag);
+    // Where all of it is gone it is another log.
+    if ((isSame && fence > this.fence) || isSaid) {
+      if (fence !== message?.sequence) logger.warn({ stream, subject, sequence: fence }, FOREIGN);
+      if (isSaid) this.sequence = message!.sequence;
+      this.fence = fence;
+      return isSaid;
     }
     throw transient('FENCED', `${subject} was written by another owner of this partition`);
   }
@@ -183,7 +181,7 @@ export class Outbox {
   /** Told once, when the first line fails. */
   onFailed: (error: Error) => void = () => undefined;
 
-  constructor(readonly lines: ReadonlyMap<string, Line>) {}
+  constructor(readonly lanes: ReadonlyMap<string, OutputLane>) {}
 
   /** Called by the lines. */
   wake(): void {
@@ -201,17 +199,17 @@ export class Outbox {
 
   get waiting(): number {
     let waiting = 0;
-    for (const line of this.lines.values()) waiting += line.waiting;
+    for (const lane of this.lanes.values()) waiting += lane.waiting;
     return waiting;
   }
 
   /** Resolves when no line has more than `letters` unacknowledged and all together hold at most `bytes`. */
-  async room(letters: number, bytes: number): Promise<void> {
+  async room(messages: number, bytes: number): Promise<void> {
     await this.until(() => {
       let total = 0;
-      for (const line of this.lines.values()) {
-        if (line.waiting > letters) return false;
-        total += line.bytes;
+      for (const lane of this.lanes.values()) {
+        if (lane.waiting > messages) return false;
+        total += lane.bytes;
       }
       return total <= bytes;
     });
@@ -219,14 +217,14 @@ export class Outbox {
 
   /** Resolves when something was said on these lines after this call: who opened them before is refused from now on. */
   async claim(isWanted: (subject: string) => boolean): Promise<void> {
-    for (const [subject, line] of this.lines) if (isWanted(subject)) line.claim();
+    for (const [subject, lane] of this.lanes) if (isWanted(subject)) lane.claim();
     await this.settled();
   }
 
   /** Resolves when all that was handed over up to now is acknowledged. */
   async settled(): Promise<void> {
-    const goals = [...this.lines.values()].map((line) => [line, line.handed] as const);
-    await this.until(() => goals.every(([line, handed]) => line.acked >= handed));
+    const goals = [...this.lanes.values()].map((lane) => [lane, lane.handed] as const);
+    await this.until(() => goals.every(([lane, handed]) => lane.acked >= handed));
   }
 
   private async until(reached: () => boolean): Promise<void> {
@@ -238,7 +236,7 @@ export class Outbox {
   }
 }
 
-export interface OutboxOptions extends Pick<LineOptions, 'log' | 'clock' | 'logger'> {
+export interface OutboxOptions extends Pick<OutputLaneOptions, 'log' | 'clock' | 'logger'> {
   readonly topology: Topology;
   readonly stage: { readonly id: string };
   readonly partition: number;
@@ -246,13 +244,17 @@ export interface OutboxOptions extends Pick<LineOptions, 'log' | 'clock' | 'logg
 }
 
 /** With a line to each destination of an instance, opened side by side. */
-export async function openOutbox(options: OutboxOptions, signal: AbortSignal): Promise<Outbox> {
+export async function openOutbox(
+  options: OutboxOptions,
+  signal: AbortSignal,
+  published: Readonly<Record<string, number>> = {},
+): Promise<Outbox> {
   const { topology, stage, partition, log, clock, logger, status } = options;
-  const lines = new Map<string, Line>();
-  const outbox = new Outbox(lines);
+  const lanes = new Map<string, OutputLane>();
+  const outbox = new Outbox(lanes);
   const open = destinationsOf(topology, stage.id, partition).map(async ({ to, subject }) => {
-    const line = await Line.open({
-      ...{ log, clock, logger, stream: streamOf(to), subject, signal },
+    const lane = await OutputLane.open({
+      ...{ log, clock, logger, stream: streamOf(to), subject, signal, from: Math.max(1, published[subject] ?? 1) },
       onHanded: (bytes) => {
         status.messagesOut++;
         status.bytesOut += bytes;
@@ -265,7 +267,7 @@ export async function openOutbox(options: OutboxOptions, signal: AbortSignal): P
         outbox.fail(error);
       },
     });
-    lines.set(subject, line);
+    lanes.set(subject, lane);
   });
   await Promise.all(open);
   return outbox;

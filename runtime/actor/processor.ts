@@ -5,27 +5,28 @@
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { Alignment, type AlignmentState, initialAlignment, writerKey } from './alignment.js';
-import { type CellStore, value } from '../state/kinds.js';
+import { lossOf, type Quarantined } from './quarantine.js';
+import { type StoredState, value } from '../state/kinds.js';
 import { deadLetters } from '../dead-letters/frame.js';
 import { asError, explain, fatal } from '../contract/errors.js';
 import { frameOf } from '../frames/frame.js';
 import { fromWire } from '../frames/codec.js';
-import { type Topology, writerOf } from '../contract/graph.js';
-import { HELD, HELD_BYTES, HeldMessages } from './alignment-buffer.js';
+import { type Destination, destinationsOf, fedAlone, type Topology, writerOf } from '../contract/graph.js';
+import { BUFFERED, BUFFERED_BYTES, AlignmentBuffer } from './alignment-buffer.js';
 import { NOTHING_STORED, StageInstance, type StateChange } from './instance.js';
 import type { LogMessage } from '../contract/ports.js';
-import { Answer, type Destination, destinationsOf } from './router.js';
+import { OutputBatch } from './router.js';
 import { type AnyStage, type Emission, RAW, type RawMessage } from '../contract/stage.js';
 import { isPublishers } from '../contract/streams.js';
 import { Traces } from './traces.js';
 
-/** Cells that every instance has. */
+/** States that every instance has. */
 export const ALIGNMENT = '$alignment';
-export const BURIALS = '$burials';
+export const QUARANTINED = '$burials';
 
-/** Cells whose entries must be loaded before a fold is made. */
-export const residentCells = (stage: AnyStage): string[] => [
-  HELD,
+/** States whose entries must be loaded before a fold is made. */
+export const residentStates = (stage: AnyStage): string[] => [
+  BUFFERED,
   ...Object.entries(stage.state)
     .filter(([, { resident }]) => resident)
     .map(([name]) => name),
@@ -42,36 +43,25 @@ export class StepError extends Error {
   }
 }
 
-/**
- * Conservation with burials (design rule 9). What a publisher sent, or a line of a file, was one event that came in and went to the dead letters,
- * as if it could not be read. A frame of a later stage holds events that parse has counted: those rows end here, and
- *
- *   events = on time + late + dead-letter + duplicates + rows buried on the way from parse to window
- */
-export interface Burials {
-  readonly messages: number;
-  /** Of frames. */
-  readonly rows: number;
-}
-
 const NONE: ReadonlySet<number> = new Set();
-const NEWLINE = 0x0a;
 /** Of a buried message in one dead letter. */
 const PIECE_BYTES = 192 * 1024;
 
-export class MailboxFold {
+export class MailboxProcessor {
   readonly instance: StageInstance;
   readonly alignment: Alignment;
   readonly destinations: readonly Destination[];
-  /** Where ends of epochs and ticks go: a ledger is for people, and in a topic nobody keeps time. */
+  /** Where ends of epochs and ticks go: a browsable log is for people, and in a topic nobody keeps time. */
   private readonly marked: readonly Destination[];
   private readonly ticked: readonly Destination[];
-  readonly held = new HeldMessages(writerOfSubject);
+  /** Those that this instance alone feeds: it passes ticks on to them (ALIGNMENT-4). */
+  private readonly fed: readonly Destination[];
+  readonly held = new AlignmentBuffer(writerOfSubject);
   readonly traces: Traces;
   /** Rows that were taken in, a publisher's message as one. Telemetry only. */
   rowsIn = 0;
   private readonly alignmentCell = value<AlignmentState>(initialAlignment).create();
-  private readonly burialsCell = value<Burials>(() => ({ messages: 0, rows: 0 })).create();
+  private readonly burialsCell = value<Quarantined>(() => ({ messages: 0, rows: 0 })).create();
   private readonly inputs = new Map<string, string>();
   private readonly rawInput: string | undefined;
 
@@ -79,20 +69,21 @@ export class MailboxFold {
     private readonly topology: Topology,
     private readonly stage: AnyStage,
     private readonly partition: number,
-    stored: (cell: string) => CellStore = () => NOTHING_STORED,
+    stored: (cell: string) => StoredState = () => NOTHING_STORED,
     /** Inputs that the stage cannot digest: they go to the dead letters, and what they say of their writer's progress counts. */
     readonly buried = NONE,
   ) {
     this.instance = new StageInstance(stage, partition, stored);
     this.alignmentCell.restore(stored(ALIGNMENT));
-    this.burialsCell.restore(stored(BURIALS));
-    this.held.restore(stored(HELD), stored(HELD_BYTES));
+    this.burialsCell.restore(stored(QUARANTINED));
+    this.held.restore(stored(BUFFERED), stored(BUFFERED_BYTES));
     this.alignment = new Alignment(topology, stage.id, partition, this.alignmentCell.get());
     this.destinations = destinationsOf(topology, stage.id, partition);
     this.traces = new Traces(topology, stage, partition);
     const topics = new Map(topology.topics.map((topic) => [topic.id, topic]));
-    this.marked = this.destinations.filter(({ to }) => topics.get(to)?.ledger !== true);
+    this.marked = this.destinations.filter(({ to }) => topics.get(to)?.browsable !== true);
     this.ticked = this.destinations.filter(({ to }) => !topics.has(to));
+    this.fed = fedAlone(topology, stage.id, this.destinations);
     for (const { id, output, input } of topology.upstreams(stage.id)) this.inputs.set(`${id}\0${output ?? ''}`, input);
     this.rawInput = Object.entries(stage.inputs).find(([, { type }]) => type === RAW)?.[0];
   }
@@ -101,7 +92,7 @@ export class MailboxFold {
     return this.alignment.state.asOfMs ?? undefined;
   }
 
-  get burials(): Burials {
+  get quarantined(): Quarantined {
     return this.burialsCell.get();
   }
 
@@ -111,10 +102,10 @@ export class MailboxFold {
   }
 
   /** Publishers' messages, together one input. */
-  takeRaw(messages: readonly LogMessage[]): Answer {
-    const answer = this.newAnswer();
+  takeRaw(messages: readonly LogMessage[]): OutputBatch {
+    const answer = this.newOutput();
     this.rowsIn += messages.length;
-    if (this.buried.has(messages[0]!.sequence)) this.bury(messages[0]!, { records: 1, rows: 0 }, answer);
+    if (this.buried.has(messages[0]!.sequence)) this.quarantine(messages[0]!, { records: 1, rows: 0 }, answer);
     else {
       this.traces.takeRaw(messages, (message) => this.takenAlone(message));
       answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
@@ -123,19 +114,22 @@ export class MailboxFold {
     return answer;
   }
 
-  /** A message of another stage, a source or the clock. Gives also when its oldest event was stored. */
-  take(message: LogMessage): { readonly answer: Answer; readonly ingestedAtMs: number | undefined } {
-    const answer = this.newAnswer();
-    const envelope = this.envelopeOf(message);
-    if (envelope.claim) return { answer, ingestedAtMs: undefined };
+  /** A message of another stage, a source or the clock. Gives also when its oldest event was stored; nothing is made of a stranger's. */
+  take(
+    message: LogMessage,
+    isForeign = false,
+  ): { readonly answer: OutputBatch; readonly ingestedAtMs: number | undefined } {
+    const answer = this.newOutput();
+    const envelope = isForeign ? undefined : this.envelopeOf(message);
+    if (envelope === undefined || envelope.claim) return { answer, ingestedAtMs: undefined };
     const writer = writerOfSubject(message.subject);
     const { aligned } = this.alignment;
-    if (aligned && this.alignment.knows(writer) && (this.held.has(writer) || this.alignment.mustHold(writer))) {
-      this.held.hold(message);
+    if (aligned && this.alignment.knows(writer) && (this.held.has(writer) || this.alignment.mustBuffer(writer))) {
+      this.held.push(message);
       return { answer, ingestedAtMs: undefined };
     }
     this.digest(message, envelope, writer, answer);
-    if (aligned) this.releaseHeld(answer);
+    if (aligned) this.releaseBuffered(answer);
     this.alignmentCell.set(this.alignment.state);
     return { answer, ingestedAtMs: envelope.ingestedAtMs ?? message.storedAtMs };
   }
@@ -151,7 +145,7 @@ export class MailboxFold {
     const held = this.held.cut();
     const cells = this.instance.cut([
       [ALIGNMENT, this.alignmentCell.cut()],
-      [BURIALS, this.burialsCell.cut()],
+      [QUARANTINED, this.burialsCell.cut()],
     ]);
     return (function* () {
       yield* cells;
@@ -159,10 +153,10 @@ export class MailboxFold {
     })();
   }
 
-  private newAnswer(): Answer {
+  private newOutput(): OutputBatch {
     const { topology, stage, partition, alignment, traces } = this;
     traces.next();
-    return new Answer(topology.routes(stage.id), stage.id, partition, alignment.state.epoch, traces);
+    return new OutputBatch(topology.routes(stage.id), stage.id, partition, alignment.state.epoch, traces);
   }
 
   /** What a publisher's message says to who knows nothing: a batch is one input, and its rows do not tell which of its messages they are of. */
@@ -183,7 +177,7 @@ export class MailboxFold {
     }
   }
 
-  private digest(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
+  private digest(message: LogMessage, envelope: Envelope, writer: string, answer: OutputBatch): void {
     try {
       this.digestNow(message, envelope, writer, answer);
     } catch (error) {
@@ -191,11 +185,12 @@ export class MailboxFold {
     }
   }
 
-  private digestNow(message: LogMessage, envelope: Envelope, writer: string, answer: Answer): void {
+  private digestNow(message: LogMessage, envelope: Envelope, writer: string, answer: OutputBatch): void {
     const { alignment, instance } = this;
     const isBuried = this.buried.has(message.sequence);
-    alignment.note(writer, envelope);
-    if (isBuried) this.bury(message, lossOf(envelope), answer);
+    const { tickMs: tickedMs } = alignment;
+    alignment.observe(writer, envelope);
+    if (isBuried) this.quarantine(message, lossOf(envelope), answer);
     else this.takeBody(message, envelope, answer);
     if (envelope.tickMs !== undefined) {
       // The time is the log's, one for all sources: who writes the ticks may have a clock that is wrong by hours.
@@ -208,6 +203,7 @@ export class MailboxFold {
       if (alignment.epochIsOver()) {
         const end = alignment.endEpoch();
         answer.add(instance.endEpoch(end));
+        this.passTick(tickedMs, answer);
         answer.mark(this.marked, { epochs: alignment.state.epoch - end.epoch });
         answer.epoch = alignment.state.epoch;
       }
@@ -218,9 +214,16 @@ export class MailboxFold {
     } else if (envelope.body.case !== undefined || envelope.watermarkMs !== undefined) {
       answer.add(instance.endEpoch(alignment.endEpoch()));
     }
+    if (!alignment.aligned) this.passTick(tickedMs, answer);
   }
 
-  private takeBody(message: LogMessage, { body, output, traces }: Envelope, answer: Answer): void {
+  /** Behind all that came of what was stored before it. */
+  private passTick(beforeMs: number, answer: OutputBatch): void {
+    const { tickMs } = this.alignment;
+    if (tickMs > beforeMs) answer.mark(this.fed, { tickMs });
+  }
+
+  private takeBody(message: LogMessage, { body, output, traces }: Envelope, answer: OutputBatch): void {
     const { sequence, subject, storedAtMs } = message;
     if (body.case === undefined) return;
     if (body.case === 'chunk') {
@@ -242,14 +245,14 @@ export class MailboxFold {
   }
 
   /** As it is, in pieces that fit into messages; the stage never sees it. */
-  private bury(
+  private quarantine(
     { subject, sequence, data, storedAtMs }: LogMessage,
     { records, rows }: { readonly records: number; readonly rows: number },
-    answer: Answer,
+    answer: OutputBatch,
   ): void {
     this.instance.count('events', records);
     this.instance.count('dead_letter', records);
-    this.burialsCell.set({ messages: this.burials.messages + 1, rows: this.burials.rows + rows });
+    this.burialsCell.set({ messages: this.quarantined.messages + 1, rows: this.quarantined.rows + rows });
     const reason = 'the stage failed on this message again and again; `original` is base64, in pieces by `index`';
     const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
     const pieces = Array.from({ length: Math.ceil(data.length / PIECE_BYTES) }, (_, index) => {
@@ -260,12 +263,12 @@ export class MailboxFold {
   }
 
   /** What waited goes on as far as it can, each writer's in order. */
-  private releaseHeld(answer: Answer): void {
+  private releaseBuffered(answer: OutputBatch): void {
     for (let released = this.held.count > 0; released;) {
       released = false;
       const blocked = new Set<string>();
       for (let writer = this.held.firstWriter(blocked); writer !== undefined; writer = this.held.firstWriter(blocked)) {
-        if (this.alignment.mustHold(writer)) {
+        if (this.alignment.mustBuffer(writer)) {
           blocked.add(writer);
           continue;
         }
@@ -275,16 +278,6 @@ export class MailboxFold {
       }
     }
   }
-}
-
-/** What is lost with a buried message of ours: the records of a chunk, one line each; the rows of a frame. */
-function lossOf({ body }: Envelope): { readonly records: number; readonly rows: number } {
-  if (body.case === 'frame') return { records: 0, rows: body.value.rows };
-  if (body.case !== 'chunk') return { records: 0, rows: 0 };
-  const { data } = body.value;
-  let records = data.length > 0 && data.at(-1) !== NEWLINE ? 1 : 0;
-  for (const byte of data) if (byte === NEWLINE) records++;
-  return { records, rows: 0 };
 }
 
 function toRawMessage({ sequence, subject, storedAtMs, data, headers }: LogMessage): RawMessage {

@@ -1,26 +1,27 @@
 /**
- * What a mailbox holds no more, as a record in the log: inputs that the runtime has given up on, what was trimmed, what was lost for good.
+ * What a mailbox does not hold any more, as a record in the log: quarantined inputs (poison messages), what was trimmed, what was lost for good.
  *
  * Invariants
- *   B1  An input is skipped only after the log has stored that it is: whoever restores an older snapshot, also on another node, skips it as well.
- *   B2  An actor knows the record, read from the leader, before it reads its mailbox.
- *   B3  A record is fenced by the one before it: of two owners that bury at once, the second reads what the first has said.
- *   B4  That a mailbox is trimmed is recorded before it is: whoever reads on from an older snapshot finds out.
+ *   QUARANTINE-1  An input is skipped only after the log has stored that it is: whoever restores an older snapshot, also on another node, skips it as well.
+ *   QUARANTINE-2  An actor knows the record, read from the leader, before it reads its mailbox.
+ *   QUARANTINE-3  A record is fenced by the one before it: of two owners that quarantine at once, the second reads what the first has recorded.
+ *   QUARANTINE-4  That a mailbox is trimmed is recorded before it is: whoever reads on from an older snapshot finds out.
  *
  * Records have a stream of their own, so that a mailbox that is full because of the very message can still be freed of it. Each names the
  * stream whose sequences it lists: those of a stream that was made anew mean other messages.
  */
-import { textOf, utf8 } from '../frames/bytes.js';
+import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { utf8 } from '../frames/bytes.js';
 import { POISON, streamOf } from '../contract/graph.js';
-import type { Log, StreamInfo } from '../contract/ports.js';
+import { fatal } from '../contract/errors.js';
+import type { Log, LogMessage, StreamInfo } from '../contract/ports.js';
+import { type Check, hasFields, isCount, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
 import { type Span, spansOf } from '../log-integrity/gaps.js';
 
 type StreamIdentity = Pick<StreamInfo, 'identity' | 'origins'>;
 
-/** The newest that are remembered: who restores a snapshot that is a thousand burials old finds out anew. */
-const BURIED_MAX = 1_000;
-/** More are told as one, from the first to the last: what is between them was there when they were found. */
-const GONE_MAX = 1_000;
+/** A record must fit a message. Past so many entries, which a trim takes away again, the input as a whole is bad, or the log is. */
+const ENTRIES_MAX = 10_000;
 
 export interface Mailbox {
   readonly log: Log;
@@ -37,46 +38,71 @@ interface Record {
   readonly gone?: readonly Span[];
 }
 
-/** What of a mailbox's stream is buried, below which sequence messages may be missing, and which were lost. */
+/** What of a mailbox's stream is quarantined, below which sequence messages may be missing, and which were lost. */
 export interface MailboxRecord {
-  readonly buried: ReadonlySet<number>;
+  readonly quarantined: ReadonlySet<number>;
   readonly trimmed: number;
   readonly gone: readonly Span[];
 }
 
+/**
+ * Conservation with a quarantine (design rule 9). What a publisher sent, or a line of a file, was one event that came in and went to the dead letters,
+ * as if it could not be read. A frame of a later stage holds events that parse has counted: those rows end here, and
+ *
+ *   events = on time + late + dead-letter + duplicates + rows quarantined on the way from parse to window
+ */
+export interface Quarantined {
+  readonly messages: number;
+  /** Of frames. */
+  readonly rows: number;
+}
+
+const nameOf = ({ stage, partition }: Mailbox): string => `${stage.id}.${partition}`;
 const subjectOf = ({ stage, partition }: Mailbox): string => `rivulet.${POISON}.${stage.id}.${partition}`;
 
 /** `stream`: which one that is now, and which it was restored from. */
 export async function mailboxRecord(mailbox: Mailbox, stream: StreamIdentity): Promise<MailboxRecord> {
   const { sequences, trimmed, gone } = await read(mailbox, stream);
-  return { buried: new Set(sequences), trimmed, gone };
+  return { quarantined: new Set(sequences), trimmed, gone };
 }
 
 /** Resolves when it is stored that messages below may be missing. */
-export function noteTrim(mailbox: Mailbox, below: number): Promise<void> {
-  return change(mailbox, ({ trimmed, gone }) => ({
+export function recordTrim(mailbox: Mailbox, below: number): Promise<void> {
+  return change(mailbox, ({ sequences, trimmed, gone }) => ({
     trimmed: Math.max(trimmed, below),
+    // Nobody begins there any more.
+    sequences: sequences.filter((sequence) => sequence >= below),
     gone: gone.filter(([, to]) => to >= below),
   }));
 }
 
 /** Resolves when it is stored that these are lost, so that every replay goes on without them. */
-export function noteGone(mailbox: Mailbox, spans: readonly Span[]): Promise<void> {
+export function recordLoss(mailbox: Mailbox, spans: readonly Span[]): Promise<void> {
   return change(mailbox, ({ gone }) => {
     const all = spansOf([...gone, ...spans]);
-    return { gone: all.length <= GONE_MAX ? all : [[all[0]![0], all.at(-1)![1]]] };
+    if (all.length > ENTRIES_MAX) {
+      throw fatal('LOSS_TOO_SCATTERED', `${nameOf(mailbox)} has lost messages in ${all.length} places of its stream`, {
+        hint: 'restore the NATS store from a backup, or begin anew with `rivulet repair --start-anew`',
+      });
+    }
+    return { gone: all };
   });
 }
 
 /** Resolves when it is stored; Transient errors leave it open whether it is, which is no harm: the next actor reads what is. */
-export function bury(mailbox: Mailbox, sequence: number): Promise<void> {
-  return change(mailbox, ({ sequences }) => ({
-    sequences: [...sequences.filter((one) => one !== sequence), sequence].slice(-BURIED_MAX),
-  }));
+export function quarantine(mailbox: Mailbox, sequence: number): Promise<void> {
+  return change(mailbox, ({ sequences }) => {
+    if (sequences.length >= ENTRIES_MAX) {
+      throw fatal('QUARANTINE_FULL', `${nameOf(mailbox)} has failed on ${sequences.length} messages`, {
+        hint: 'the stage is broken, or what is sent to it: see the first errors in the log, and rivulet dlq ls',
+      });
+    }
+    return { sequences: [...sequences.filter((one) => one !== sequence), sequence] };
+  });
 }
 
-/** Takes back what was buried in vain. Only for who has buried it, and before anything was said about it. */
-export function unbury(mailbox: Mailbox, sequence: number): Promise<void> {
+/** Takes back what was quarantined in vain. Only by the one that did it, and before anything was published about it. */
+export function release(mailbox: Mailbox, sequence: number): Promise<void> {
   return change(mailbox, ({ sequences }) => ({ sequences: sequences.filter((one) => one !== sequence) }));
 }
 
@@ -96,15 +122,58 @@ async function read(
   mailbox: Mailbox,
   { identity, origins = [] }: StreamIdentity,
 ): Promise<Content & { readonly at: number }> {
-  const last = await mailbox.log.last(streamOf(POISON), subjectOf(mailbox));
-  if (last === undefined) return { sequences: [], trimmed: 0, gone: [], at: 0 };
-  const { stream, sequences, trimmed = 0, gone = [] } = JSON.parse(textOf(last.data)) as Record;
+  const { record, at } = await newest(mailbox);
+  if (record === undefined) return { sequences: [], trimmed: 0, gone: [], at };
+  const { stream, sequences, trimmed = 0, gone = [] } = record;
   // Of a stream that this one was restored from counts what is in both.
   const upTo = stream === identity ? Infinity : (origins.find((one) => one.identity === stream)?.upTo ?? 0);
   return {
     sequences: sequences.filter((sequence) => sequence <= upTo),
     trimmed: Math.min(trimmed, upTo + 1),
     gone: gone.flatMap(([from, to]): Span[] => (from > upTo ? [] : [[from, Math.min(to, upTo)]])),
-    at: last.sequence,
+    at,
   };
+}
+
+const NEWLINE = 0x0a;
+
+/** What is lost with a buried message of ours: the records of a chunk, one line each; the rows of a frame. */
+export function lossOf({ body }: Envelope): { readonly records: number; readonly rows: number } {
+  if (body.case === 'frame') return { records: 0, rows: body.value.rows };
+  if (body.case !== 'chunk') return { records: 0, rows: 0 };
+  const { data } = body.value;
+  let records = data.length > 0 && data.at(-1) !== NEWLINE ? 1 : 0;
+  for (const byte of data) if (byte === NEWLINE) records++;
+  return { records, rows: 0 };
+}
+
+const isSpan: Check = (value) => isListOf(isCount)(value) && (value as unknown[]).length === 2;
+const isRecord = hasFields({
+  ...{ stream: isText, sequences: isListOf(isCount) },
+  ...{ trimmed: optional(isCount), gone: optional(isListOf(isSpan)) },
+});
+const recordIn = ({ data }: LogMessage): Record | undefined => storedJson(data, isRecord);
+
+const READ_AT_A_TIME = 100;
+
+/** The newest that is one, and the last message on the subject, which the next record goes behind. A stranger's are passed over (QUARANTINE-1): ours stays below. */
+async function newest(mailbox: Mailbox): Promise<{ readonly record: Record | undefined; readonly at: number }> {
+  const { log } = mailbox;
+  const [stream, subject] = [streamOf(POISON), subjectOf(mailbox)];
+  const last = await log.last(stream, subject);
+  if (last === undefined) return { record: undefined, at: 0 };
+  let record = recordIn(last);
+  if (record !== undefined) return { record, at: last.sequence };
+  const reader = await log.read(stream, { filters: [subject], from: 1 });
+  try {
+    for (let at = 0; at < last.sequence;) {
+      const messages = await reader.take(READ_AT_A_TIME);
+      if (messages.length === 0) break;
+      for (const message of messages) record = recordIn(message) ?? record;
+      at = messages.at(-1)!.sequence;
+    }
+    return { record, at: last.sequence };
+  } finally {
+    await reader.close();
+  }
 }

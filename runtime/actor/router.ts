@@ -2,19 +2,19 @@
  * From what a pipeline emitted for one input to the messages that go out for it.
  *
  * Invariants
- *   R1  How an answer is cut into parts depends on its rows alone, so that a replay cuts it the same way.
- *   R2  Parts that a line has said already are dropped; of an input that is wholly covered nothing is even encoded.
- *   R3  The marker of an epoch's end is on the last part that a destination gets for that epoch.
- *   R4  Trace contexts go with parts that are as they would be without (X1 in traces.ts).
+ *   ROUTER-1  How an output batch is cut into parts depends on its rows alone, so that a replay cuts it the same way.
+ *   ROUTER-2  Parts that a lane has published already are dropped; of an input that is covered entirely nothing is even encoded.
+ *   ROUTER-3  The marker of an epoch's end is on the last part that a destination gets for that epoch.
+ *   ROUTER-4  Trace contexts go with parts that are as they would be without (TRACES-1 in traces.ts).
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema, type Frame as WireFrame } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { type AnyColumn, type Frame, gather, partitionBy } from '../frames/frame.js';
 import { toWire } from '../frames/codec.js';
-import { DEAD_LETTER, type Route, subjectOf, type Topology } from '../contract/graph.js';
-import type { Line } from './outbox.js';
+import { DEAD_LETTER, type Destination, type Route, subjectOf } from '../contract/graph.js';
+import type { OutputLane } from './outbox.js';
 import type { Emission, Progress } from '../contract/stage.js';
-import { partsSaid } from '../tag.js';
+import { partsPublished, type OutputPosition } from './output-position.js';
 import { NO_TRACES, type TraceFields, type Traces } from './traces.js';
 
 /** Aim for parts of this size; well below the payload limit of a stock nats-server (1 MiB). */
@@ -31,42 +31,21 @@ interface Part {
 }
 
 /** What all messages of one answer have in common. */
-export interface AnswerHead {
+export interface OutputHead {
   readonly first: number;
   readonly sequence: number;
+  readonly inputsDigest: number;
   readonly asOfMs: number | undefined;
   readonly ingestedAtMs: number | undefined;
 }
 
-/** Where an instance's outputs go. */
-export interface Destination {
-  readonly to: string;
-  readonly q: number;
-  readonly subject: string;
-}
-
-export function destinationsOf(topology: Topology, stageId: string, partition: number): Destination[] {
-  const found = new Map<string, Destination>();
-  const add = (to: string, q: number): void => {
-    const subject = subjectOf(to, q, stageId, partition);
-    found.set(subject, { to, q, subject });
-  };
-  for (const { to, by, targets } of topology.routes(stageId)) {
-    if (by === 'same') add(to, partition);
-    else for (let q = 0; q < targets; q++) add(to, q);
-  }
-  // Whatever a stage cannot digest goes to the dead letters, so every instance has a line there.
-  if (topology.topics.some(({ id }) => id === DEAD_LETTER)) add(DEAD_LETTER, partition);
-  return [...found.values()];
-}
-
-export class Answer {
+export class OutputBatch {
   private readonly parts = new Map<string, Part[]>();
   private readonly wires = new Map<Frame, WireFrame>();
   /** Where, per destination, the running epoch's parts begin. */
   private readonly epochFrom = new Map<string, number>();
   /** The last watermark that the stage itself has told with it. Telemetry only. */
-  toldWatermarkMs: number | undefined;
+  reportedWatermarkMs: number | undefined;
 
   constructor(
     private readonly routes: readonly Route[],
@@ -79,7 +58,7 @@ export class Answer {
 
   add(emissions: readonly Emission[]): void {
     for (const emission of emissions) {
-      this.toldWatermarkMs = emission.progress?.watermarkMs ?? this.toldWatermarkMs;
+      this.reportedWatermarkMs = emission.progress?.watermarkMs ?? this.reportedWatermarkMs;
       for (const route of this.routes) if (route.output === emission.output) this.addRoute(route, emission);
     }
   }
@@ -117,22 +96,23 @@ export class Answer {
   }
 
   /** Hands the parts that were not said yet to their lines; returns how many rows went out. */
-  post(head: AnswerHead, lines: ReadonlyMap<string, Pick<Line, 'said' | 'hand'>>): number {
+  enqueueTo(head: OutputHead, lanes: ReadonlyMap<string, Pick<OutputLane, 'published' | 'enqueue'>>): number {
     let rows = 0;
     for (const [subject, parts] of this.parts) {
-      const line = lines.get(subject)!;
-      const said = partsSaid(line.said, head.sequence);
+      const lane = lanes.get(subject)!;
+      const published = partsPublished(lane.published, head.sequence);
       const isTraced = this.traces.waitFor(subject);
-      if (said === Infinity && !isTraced) continue;
+      if (published === Infinity && !isTraced) continue;
       const pieces = parts.flatMap((part) => cutPart(part));
       // Also of what was said already: they went with it.
       const traces = isTraced ? this.traces.release(subject, pieces) : undefined;
-      if (said === Infinity) continue;
+      if (published === Infinity) continue;
       pieces.forEach((piece, part) => {
         rows += piece.frame?.rows ?? 0;
-        if (part < said) return;
-        const tag = { first: head.first, sequence: head.sequence, part, lastPart: part === pieces.length - 1 };
-        line.hand(tag, this.encode(piece, head, tag, traces?.get(part) ?? NO_TRACES));
+        if (part < published) return;
+        const { first, sequence, inputsDigest } = head;
+        const tag = { first, sequence, part, lastPart: part === pieces.length - 1, inputsDigest };
+        lane.enqueue(tag, this.encode(piece, head, tag, traces?.get(part) ?? NO_TRACES));
       });
     }
     this.traces.end();
@@ -174,18 +154,10 @@ export class Answer {
     return wire;
   }
 
-  private encode(
-    piece: Part,
-    head: AnswerHead,
-    tag: { part: number; lastPart: boolean },
-    traces: readonly TraceFields[],
-  ): Uint8Array {
+  private encode(piece: Part, head: OutputHead, tag: OutputPosition, traces: readonly TraceFields[]): Uint8Array {
     const { progress, frame } = piece;
     const envelope = create(EnvelopeSchema, {
-      first: head.first,
-      sequence: head.sequence,
-      part: tag.part,
-      lastPart: tag.lastPart,
+      ...tag,
       epoch: piece.epoch,
       endsEpoch: piece.epochs > 0,
       epochs: piece.epochs > 1 ? piece.epochs : 0,
@@ -194,7 +166,8 @@ export class Answer {
       output: piece.output,
       traces: [...traces],
     });
-    const asOfMs = progress.asOfMs ?? head.asOfMs;
+    // What is known is known when all of the answer has come.
+    const asOfMs = progress.asOfMs ?? (tag.lastPart ? head.asOfMs : undefined);
     if (progress.watermarkMs !== undefined) envelope.watermarkMs = progress.watermarkMs;
     if (progress.tickMs !== undefined) envelope.tickMs = progress.tickMs;
     if (asOfMs !== undefined) envelope.asOfMs = asOfMs;

@@ -2,35 +2,37 @@
  * Snapshots of one instance.
  *
  * Invariants
- *   P1  A snapshot is cut between two inputs and written only when every output of the inputs before the cut is acknowledged.
- *   P2  It is one atomic batch: what changed, and the sequence that it includes.
- *   P3  The stream is trimmed only behind a written snapshot and its copy, and each subject's last message stays.
+ *   SNAPSHOTTER-1  A snapshot is cut between two inputs and written only when every output of the inputs before the cut is acknowledged.
+ *   SNAPSHOTTER-2  It is one atomic batch: what changed, and the sequence that it includes.
+ *   SNAPSHOTTER-3  The stream is trimmed only behind a written snapshot and its copy, and each subject's last message stays.
  */
-import { type MailboxRecord, mailboxRecord, noteTrim } from './quarantine.js';
-import type { MailboxFold } from './processor.js';
-import type { Heard } from '../log-integrity/predecessors.js';
+import type { InputDigest } from './input-digest.js';
+import { type MailboxRecord, mailboxRecord, recordTrim } from './quarantine.js';
+import type { MailboxProcessor } from './processor.js';
+import type { Predecessors } from '../log-integrity/predecessors.js';
 import { streamOf } from '../contract/graph.js';
 import type { StateChange } from './instance.js';
 import { changedRecord, encodeHead, headKey, instancePrefix, SNAPSHOT_FORMAT } from '../state/keyspace.js';
-import { patience } from '../supervision/retry.js';
-import type { Outbox } from './outbox.js';
-import { type Instance, mustBeWhole, type Restored } from './recovery.js';
+import { retryThroughFailover } from '../supervision/retry.js';
+import { isForeign } from '../log-integrity/last-message.js';
+import { type Outbox } from './outbox.js';
+import { type InstanceParts, mustHaveNoGap, type RecoveredSnapshot } from './recovery.js';
 import type { Clock, Logger, LogMessage, StoreChange } from '../contract/ports.js';
-import { type ActorStatus, noteSnapshot } from '../telemetry/status.js';
-import { hasPublishers, ledgerOf, mailboxSubjects } from '../contract/streams.js';
-import type { Turn } from '../shards/scheduler.js';
+import { type ActorStatus, recordSnapshot } from '../telemetry/status.js';
+import { hasPublishers, browsableLogOf, mailboxSubjects } from '../contract/streams.js';
+import type { Scheduler } from '../shards/scheduler.js';
 
-export interface SnapshotterOptions extends Instance {
+export interface SnapshotterOptions extends InstanceParts {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly knobs: { readonly trimEveryMs: number; readonly snapshotEveryBytes: number };
+  readonly tuning: { readonly trimEveryMs: number; readonly snapshotEveryBytes: number };
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
   /** Hears that a copy is wanted now: the mailbox has grown, and it alone keeps it from being trimmed. */
   readonly onCopyWanted?: () => void;
   /** Asked after each key whether to let other work go first; absent: never. */
-  readonly turn?: Turn;
+  readonly turn?: Scheduler;
 }
 
 /** Snapshots that are told apart by how much input they include; it is less exact when as many wait for a copy. */
@@ -56,10 +58,11 @@ export class Snapshotter {
 
   constructor(
     private readonly options: SnapshotterOptions,
-    private readonly fold: MailboxFold,
+    private readonly fold: MailboxProcessor,
     private readonly outbox: Outbox,
-    private readonly heard: Heard,
-    private readonly restored: Restored,
+    private readonly lastRead: Predecessors,
+    private readonly answered: InputDigest,
+    private readonly restored: RecoveredSnapshot,
   ) {
     const { sequence, storedAtMs } = restored;
     this.sequence = sequence;
@@ -75,12 +78,13 @@ export class Snapshotter {
   /** An input was taken in. `subject`: which subject may be trimmed below it. */
   took(message: Pick<LogMessage, 'sequence' | 'storedAtMs' | 'expected'>, subject: string, bytes: number): void {
     const { sequence, storedAtMs, expected } = message;
+    const isRecord = expected !== undefined && !this.fold.buried.has(sequence);
     this.sequence = sequence;
     this.storedAtMs = storedAtMs;
     this.bytesSince += bytes;
     this.bytes += bytes;
-    // What a stranger has written on a line is nobody's record: the one that must stay is below it (P3).
-    if (expected !== undefined || !this.writers.has(subject)) this.seen.set(subject, sequence);
+    // What a stranger has written on a line is nobody's record: the one that must stay is below it (SNAPSHOTTER-3).
+    if (isRecord || !this.writers.has(subject)) this.seen.set(subject, sequence);
   }
 
   /** Writes what changed since the last one, where input came, and trims. One at a time. */
@@ -99,10 +103,11 @@ export class Snapshotter {
     const cutAtMs = clock.nowMs();
     // What belongs to the cut: encoding it takes a while, and inputs go on.
     const { sequence, storedAtMs, bytes } = this;
-    const heard = this.heard.all;
+    const lastRead = this.lastRead.all;
+    const inputsDigest = this.answered.digest;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
-    // The outputs of what was taken in so far, and no more than those (P1).
+    // The outputs of what was taken in so far, and no more than those (SNAPSHOTTER-1).
     const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
     const head = {
@@ -111,15 +116,17 @@ export class Snapshotter {
       stageVersion: stage.version,
       partition,
       partitions: topology.count(stage.id),
-      ...{ sequence, storedAtMs },
+      ...{ sequence, storedAtMs, inputsDigest },
       stream: this.restored.identity,
-      heard,
+      lastRead,
     };
-    const said = Object.fromEntries([...this.outbox.lines].map(([subject, line]) => [subject, line.lastSequence]));
-    writes.push({ key: headKey(stage.id, partition), value: encodeHead({ ...head, said }) });
-    // Frames name the one before them (heard.ts); a gap among publishers' messages shows nowhere else.
+    const lanes = [...this.outbox.lanes];
+    const published = Object.fromEntries(lanes.map(([subject, lane]) => [subject, lane.lastSequence]));
+    const answered = Object.fromEntries(lanes.map(([subject, lane]) => [subject, lane.answered]));
+    writes.push({ key: headKey(stage.id, partition), value: encodeHead({ ...head, published, answered }) });
+    // Frames name the one before them (log-integrity/predecessors.ts); a gap among publishers' messages shows nowhere else.
     if (copied !== undefined && hasPublishers(topology, stage.id)) {
-      mustBeWhole(this.options, this.written, (await this.record()).trimmed);
+      mustHaveNoGap(this.options, this.written, (await this.record()).trimmed);
     }
     await store.write(writes);
     this.fold.written();
@@ -128,18 +135,18 @@ export class Snapshotter {
     status.snapshotSequence = sequence;
     status.unsavedSinceMs = this.sequence === sequence ? undefined : cutAtMs;
     const size = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
-    noteSnapshot(status, performance.now() - startedAt, size);
+    recordSnapshot(status, performance.now() - startedAt, size);
     await this.trim();
   }
 
   /** NATS may be away for a moment: that is no reason to begin anew. */
   private record(): Promise<MailboxRecord> {
     const { clock, logger } = this.options;
-    const patiently = patience(clock, (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'));
+    const patiently = retryThroughFailover(clock, (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'));
     return patiently(() => mailboxRecord(this.options, this.restored));
   }
 
-  /** Encoded piece by piece: inputs go on in between, and change nothing of it (C3). */
+  /** Encoded piece by piece: inputs go on in between, and change nothing of it (STATE-3). */
   private async encoded(cut: Iterable<StateChange>, prefix: string): Promise<StoreChange[]> {
     const writes: StoreChange[] = [];
     for (const { cell, key, value } of cut) {
@@ -152,9 +159,8 @@ export class Snapshotter {
 
   /** Subjects that can be trimmed, and below what: nobody will start from a snapshot that needs more. */
   private droppable(): [subject: string, below: number][] {
-    const { copied, clock, knobs } = this.options;
-    // A clock that was put back must not hold it up.
-    const isEarly = Math.abs(clock.nowMs() - this.trimmedAtMs) < knobs.trimEveryMs && !this.hasGrown();
+    const { copied, clock, tuning } = this.options;
+    const isEarly = clock.monotonicMs() - this.trimmedAtMs < tuning.trimEveryMs && !this.hasGrown();
     if (copied !== undefined && isEarly) return [];
     const bound = Math.min(this.written, copied?.() ?? Infinity) + 1;
     return [...this.seen]
@@ -164,8 +170,8 @@ export class Snapshotter {
 
   /** By this instance's share, since it was trimmed? */
   private hasGrown(): boolean {
-    const { topology, stage, knobs } = this.options;
-    return (this.bytes - this.bytesTrimmed) * topology.count(stage.id) >= knobs.snapshotEveryBytes;
+    const { topology, stage, tuning } = this.options;
+    return (this.bytes - this.bytesTrimmed) * topology.count(stage.id) >= tuning.snapshotEveryBytes;
   }
 
   private async trim(): Promise<void> {
@@ -175,23 +181,23 @@ export class Snapshotter {
     try {
       for (let subject = this.left.at(-1); subject !== undefined; subject = this.left.at(-1)) {
         const last = await log.last(stream, subject);
-        if (last?.expected !== undefined && !this.seen.has(subject)) this.seen.set(subject, last.sequence);
+        if (last !== undefined && !isForeign(last) && !this.seen.has(subject)) this.seen.set(subject, last.sequence);
         this.left.pop();
       }
       const droppable = this.droppable();
       if (droppable.length === 0) return;
       if (copied !== undefined) {
-        await noteTrim(this.options, Math.max(...droppable.map(([, below]) => below)));
+        await recordTrim(this.options, Math.max(...droppable.map(([, below]) => below)));
         // Another owner that has not seen the note has opened its lines before, and is refused on them from now on: it may have read on behind
         // publishers' messages that are gone. Of frames it would see the gap itself.
         if (hasPublishers(topology, stage.id))
-          await this.outbox.claim((subject) => ledgerOf(topology, subject) === undefined);
+          await this.outbox.claim((subject) => browsableLogOf(topology, subject) === undefined);
       }
-      this.trimmedAtMs = clock.nowMs();
+      this.trimmedAtMs = clock.monotonicMs();
       const bound = copied?.() ?? Infinity;
       while (this.bytesAt.length > 0 && this.bytesAt[0]!.sequence <= bound)
         this.bytesTrimmed = this.bytesAt.shift()!.bytes;
-      // A writer's last message is its record, and stays (P3).
+      // A writer's last message is its record, and stays (SNAPSHOTTER-3).
       for (const [subject, below] of droppable) {
         await log.purge(stream, subject, below);
         this.trimmed.set(subject, below);

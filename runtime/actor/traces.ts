@@ -2,14 +2,14 @@
  * Trace contexts of events on their way through one instance: a span for each that it takes, and its context on to whoever gets what came of it.
  *
  * Invariants
- *   X1  Nothing but telemetry depends on them: rows, parts, tags and state are the same with and without. They are in memory, so that a restart loses
- *       those that wait, and tells the spans of what it replays once more.
- *   X2  Only sampled contexts are followed. What nobody traces costs one look at its headers, or at an empty list.
- *   X3  A context goes with the next rows of its keys, to their partition: a window says nothing of an event until the epoch ends. What reads
- *       publishers' messages says at once what comes of an event, or never. The context of an event that is late goes with the next rows of its user
- *       too: nobody tells it from one whose window has not spoken yet. What is told to all partitions is of many events and has none,
- *       and neither has what goes to a topic.
- *   X4  At most TRACES_MAX wait per destination, and travel with one message; the oldest go first.
+ *   TRACES-1  Nothing but telemetry depends on them: rows, parts, tags and state are the same with and without. They are in memory, so that a restart loses
+ *             those that wait, and tells the spans of what it replays once more.
+ *   TRACES-2  Only sampled contexts are followed. What nobody traces costs one look at its headers, or at an empty list.
+ *   TRACES-3  A context goes with the next rows of its keys, to their partition: a window says nothing of an event until the epoch ends. What reads
+ *             publishers' messages says at once what comes of an event, or never. The context of an event that is late goes with the next rows of its user
+ *             too: nobody tells it from one whose window has not spoken yet. What is told to all partitions is of many events and has none,
+ *             and neither has what goes to a topic.
+ *   TRACES-4  At most TRACES_MAX wait per destination, and travel with one message; the oldest go first.
  */
 import { ROOT_CONTEXT, type Span, type SpanContext, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { Trace } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -17,7 +17,7 @@ import { fnv1aOf } from '../frames/bytes.js';
 import { hashAt, textAt } from '../frames/dictionary.js';
 import type { AnyColumn, Frame } from '../frames/frame.js';
 import { subjectOf, type Topology } from '../contract/graph.js';
-import { partitionOf } from '../law.js';
+import { partitionOf } from '../state/rescaling.js';
 import type { LogMessage } from '../contract/ports.js';
 import { type AnyStage, type Emission, RAW } from '../contract/stage.js';
 import { contextOf, isSampled, type TraceHeaders, traceHeaders } from '../telemetry/trace-context.js';

@@ -1,4 +1,5 @@
 /** How a command ends: exit codes, and errors in plain words on stderr. */
+import { ERROR_CODES } from '../contract/error-codes.js';
 import { asError, fatal, RivuletError } from '../contract/errors.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, cannotStart: 3, unfinished: 4, interrupted: 130 } as const;
@@ -12,9 +13,12 @@ Exit codes:
   4    stopped, but not all was finished within the deadline: the next start replays it
   130  interrupted (Ctrl-C) before it was done`;
 
-const USAGE = /^(USAGE|CONFIG_\w+|SOURCE_(FOLDER|EMPTY|FORMAT|HEADER)|POPULARITY_TABLE)$/;
-const CANNOT_START =
-  /^(NATS_(?!SERVER_DOWN)\w+|GRPC_(PORT_\w+|BIND_FAILED|UNAVAILABLE)|HTTP_(PORT_\w+|BIND_FAILED)|TLS_\w+|KEYS_\w+|NODE_NOT_FOUND|DATA_DIR_\w+|STATE_OPEN|LOG_BEHIND|LOG_GAP|LOG_FOREIGN|COPY_LOST|OBJECT_DAMAGED|STATE_DAMAGED|PARTITIONS_CHANGED|SNAPSHOT_FORMAT|STAGE_VERSION|REPLAY_\w+|RESTORE_UNFINISHED|REPARTITION_\w+|NODE_TWICE|PIPELINE_CHANGED|SETTINGS_DIFFER)$/;
+/** By code; what is not ours is a bug, which fails. */
+const CLASSES = new Map<string, keyof typeof ERROR_CODES>(
+  (Object.entries(ERROR_CODES) as [keyof typeof ERROR_CODES, readonly string[]][]).flatMap(([end, codes]) =>
+    codes.map((code) => [code, end] as const),
+  ),
+);
 
 /** Wrong arguments: fatal USAGE, exit code 2. */
 export const usage = (message: string, hint?: string): RivuletError =>
@@ -27,9 +31,7 @@ export class Interrupted extends Error {
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return EXIT.interrupted;
-  const code = error instanceof RivuletError ? error.code : '';
-  if (USAGE.test(code)) return EXIT.usage;
-  return CANNOT_START.test(code) ? EXIT.cannotStart : EXIT.failed;
+  return EXIT[(error instanceof RivuletError && CLASSES.get(error.code)) || 'failed'];
 }
 
 /** `error: …`, why, `hint: …`. The stack is for those who debug. */

@@ -1,16 +1,20 @@
 /** The NATS that a command talks to: the one that the configuration names, or that of the node that runs on the data directory. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { nodeKeyFile } from '../../connectors/nats/embedded/node-key.js';
 import type { Config } from '../config/config.js';
-import { fatal, RivuletError } from '../contract/errors.js';
+import { fatal } from '../contract/errors.js';
 import type { Log } from '../contract/ports.js';
+import { hasFields, isListOf, isText, storedJson } from '../contract/stored-json.js';
 import { natsOptions } from './node/node-options.js';
 
 export interface EmbeddedServer {
   readonly url: string;
   readonly pid: number;
+  /** The key of its node; absent: one of an earlier version, which asks for none. */
+  readonly nkeyFile?: string;
 }
 
 /** The embedded nats-server that runs on a data directory: it writes a file with its ports, named after its program and pid. */
@@ -20,17 +24,30 @@ export function runningServer(dataDir: string): EmbeddedServer | undefined {
     const pid = Number(/_(\d+)\.ports$/.exec(name)?.[1] ?? NaN);
     if (!(pid > 0) || !isAlive(pid)) continue;
     const url = urlIn(join(folder, name));
-    if (url !== undefined) return { url, pid };
+    const nkeyFile = nodeKeyFile(folder);
+    if (url !== undefined) return { url, pid, ...(existsSync(nkeyFile) ? { nkeyFile } : {}) };
   }
   return undefined;
 }
 
-/** Where to connect to; fatal NODE_NOT_FOUND when nothing is named and nothing runs. */
-export function natsOf(config: Config): NatsOptions {
+/** Where to connect to; `undefined` when nothing is named and nothing runs. */
+export function natsIfAny(config: Config): NatsOptions | undefined {
   const named = natsOptions(config);
   if (named !== undefined) return named;
   const server = runningServer(config.dataDir);
-  if (server !== undefined) return { url: server.url };
+  if (server === undefined) return undefined;
+  const { url, nkeyFile } = server;
+  return { url, ...(nkeyFile === undefined ? {} : { nkeyFile }) };
+}
+
+/** How operators look into the embedded server with the tool of NATS. */
+export const natsCommand = ({ url, nkeyFile }: NatsOptions): string =>
+  `nats --server ${url}${nkeyFile === undefined ? '' : ` --nkey ${nkeyFile}`}`;
+
+/** Fatal NODE_NOT_FOUND when there is none. */
+export function natsOf(config: Config): NatsOptions {
+  const options = natsIfAny(config);
+  if (options !== undefined) return options;
   throw fatal('NODE_NOT_FOUND', `no running node found in ${config.dataDir}`, {
     hint: 'start one with `rivulet start` or `rivulet demo`, or give --nats-url (or --data-dir, if it runs on another)',
   });
@@ -45,8 +62,6 @@ export async function withLog<T>(config: Config, name: string, work: (log: Log) 
     await log.close();
   }
 }
-
-export const hasCode = (error: unknown, code: string): boolean => error instanceof RivuletError && error.code === code;
 
 function namesIn(folder: string): string[] {
   try {
@@ -68,8 +83,11 @@ export function isAlive(pid: number): boolean {
 
 function urlIn(portsFile: string): string | undefined {
   try {
-    const { nats } = JSON.parse(readFileSync(portsFile, 'utf8')) as { readonly nats?: readonly string[] };
-    return nats?.[0];
+    const ports = storedJson<{ readonly nats: readonly string[] }>(
+      readFileSync(portsFile, 'utf8'),
+      hasFields({ nats: isListOf(isText) }),
+    );
+    return ports?.nats[0];
   } catch {
     return undefined; // Half written, or just removed.
   }

@@ -6,9 +6,19 @@ import { type ConnectOptions, connectRivulet, type RivuletClient } from '../../c
 import type { ClientTls } from '../../connectors/grpc/credentials.js';
 import type { Config } from '../config/config.js';
 import { fatal, transient } from '../contract/errors.js';
-import type { LinkOptions } from './commands/node.js';
 import { reachedAt } from './place.js';
-import { settingsOf } from './settings.js';
+import { type SettingOptions, settingsOf } from './settings.js';
+
+/** Which node to ask, and how. */
+export interface LinkOptions extends SettingOptions {
+  readonly address?: string;
+  readonly tls?: true;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsServerName?: string;
+  readonly tokenFile?: string;
+}
 
 const TOKEN_VARIABLE = 'RIVULET_TOKEN';
 

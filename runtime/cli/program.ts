@@ -5,6 +5,7 @@ import { inspectionCommands } from './commands/inspection.js';
 import { jobCommands } from './commands/jobs.js';
 import { nodeCommands } from './commands/node.js';
 import { stateCommands } from './commands/state.js';
+import { watchCommands } from './commands/watch.js';
 import { EXIT, EXIT_CODES_HELP, errorText, exitCodeOf, wantsStack } from './exit.js';
 import { version } from '../contract/version.js';
 
@@ -15,7 +16,9 @@ Examples:
   rivulet publish --file events.csv --rate 500   send it a file of events
   rivulet get user-0042 --explain                ask it for recommendations
   rivulet trending --follow                      watch what is looked at and bought most
+  rivulet events tail --user user-0042           see what comes in
   rivulet dlq ls                                 see which events were refused, and why
+  rivulet top                                    see what its stages do
   rivulet backup /backups/today                  copy all of it, while it runs
   rivulet nodes                                  see which nodes share the work
   rivulet doctor                                 find out why it does not start
@@ -28,8 +31,9 @@ With --json a command prints JSON on stdout and nothing else there. Each command
 
 /** Runs one command line; gives the exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
+  const rivulet = program();
   try {
-    await program().parseAsync(argv, { from: 'user' });
+    await rivulet.parseAsync(withoutHelpOfNone(rivulet, argv), { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
     // What commander has to say it has said.
@@ -48,13 +52,33 @@ export function program(): Command {
     .showSuggestionAfterError(true)
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: (text, write) => write(usageText(text)) })
-    .exitOverride();
+    .exitOverride()
+    // Ids of users are in most of what is written: it is for its owner alone. Whom results are for is the caller's to say.
+    .hook('preAction', (_, command) => {
+      if (command.name() !== 'replay') process.umask(0o077);
+    });
   nodeCommands(rivulet);
   jobCommands(rivulet);
   backupCommands(rivulet);
   inspectionCommands(rivulet);
+  watchCommands(rivulet);
   stateCommands(rivulet);
   return rivulet.addHelpText('after', HELP);
+}
+
+/** Where there is no such command commander prints the help of all others: without the wish for help it says that there is none. */
+function withoutHelpOfNone(rivulet: Command, argv: readonly string[]): readonly string[] {
+  const words = argv[0] === 'help' ? argv.slice(1) : argv;
+  let command = rivulet;
+  for (const word of words) {
+    if (word.startsWith('-') || command.commands.length === 0) return argv;
+    const inner = command.commands.find((one) => one.name() === word);
+    if (inner === undefined) {
+      return word === 'help' ? argv : words.filter((one) => one !== '-h' && one !== '--help');
+    }
+    command = inner;
+  }
+  return argv;
 }
 
 /** Commander's error as all our errors: `error: …`, `hint: …`. */

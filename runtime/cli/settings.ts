@@ -4,6 +4,13 @@ import { type ConfigRequest, loadConfig, type LoadedConfig, type LogLevel } from
 import { type ConfigKey, flagOf } from '../config/schema.js';
 import { configKey, type FlagValue } from '../config/sources.js';
 
+/** Of any command with flags of settings. */
+export type SettingOptions = Readonly<Record<string, unknown>>;
+
+export interface JsonOptions extends SettingOptions {
+  readonly json?: true;
+}
+
 /** Keys of the first level, by what a command does. */
 export const STATE_KEYS = ['dataDir', 'logLevel'] as const;
 export const NATS_KEYS = ['natsUrl', 'natsServer', 'natsPort'] as const;
@@ -17,6 +24,35 @@ export const ENGINE_KEYS = [
   'replicas',
   'snapshotEverySeconds',
 ] as const;
+
+/** Of commands that talk to the NATS of a node that runs. */
+export const NODE_KEYS = ['natsUrl', ...STATE_KEYS] as const;
+export const NODE_ABOUTS = {
+  natsUrl: 'NATS servers, comma-separated (default: that of the node that runs on the data directory)',
+  dataDir: 'data directory of the node',
+};
+
+/** For flags: a whole number in a range. */
+export const wholeNumber =
+  (from: number, to: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= from && value <= to) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${from} to ${to}.`);
+  };
+
+/** For flags. */
+export const nonEmpty = (text: string): string => {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('Give a name, or leave the option out.');
+};
+
+/** For flags. */
+export const positiveNumber = (text: string): number => {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('Give a number above 0.');
+};
 
 /** Gives a command the flags of these keys, `--config`, and, unless it has a `--set` of its own, `--set` for all other keys. */
 export function withSettings(
@@ -55,11 +91,9 @@ function collectSet(text: string, before: readonly FlagValue[] = []): FlagValue[
   return [...before, { key: text.slice(0, at), value: text.slice(at + 1), bySet: true }];
 }
 
-type Options = Readonly<Record<string, unknown>>;
-
 /** Loads the configuration of a command that was given `withSettings`; warnings go to stderr. */
 export function settingsOf(
-  options: Options,
+  options: SettingOptions,
   request: Pick<ConfigRequest, 'env'> & { readonly logLevel?: LogLevel } = {},
 ): LoadedConfig {
   const own: FlagValue[] = Object.entries(options)

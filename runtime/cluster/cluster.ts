@@ -1,41 +1,42 @@
 /**
- * A node among others: it says that it is there, sees who else is, and takes, keeps and hands over units accordingly.
+ * A node among others: it says that it is there, sees who else is, and takes, keeps and hands over shards accordingly.
  *
  * Invariants
- *   D1  Who owns a unit says so in a lease, a key that ends by itself unless renewed; it is taken and renewed by compare-and-set.
- *   D2  The lease is for liveness. That two nodes believe to own a unit is possible (a stopped process wakes up) and harmless: the fences
- *       let one of them speak (O2), and the other hears of it here and lets go.
- *   D3  A unit changes hands when nobody holds its lease; who holds it and should not hands it over when the one that should is warm.
- *   D4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
- *   D5  Who was out of touch for a lease waits for another one before it takes what nobody holds: when all nodes were, as in an outage of NATS, the
- *       first that is back would take everything.
+ *   CLUSTER-1  Who owns a shard says so in a lease, a key that ends by itself unless renewed; it is taken and renewed by compare-and-set.
+ *   CLUSTER-2  The lease is for liveness. That two nodes believe to own a shard is possible (a stopped process wakes up) and harmless: the fences
+ *              let one of them speak (OUTBOX-2), and the other hears of it here and lets go.
+ *   CLUSTER-3  A shard changes hands when nobody holds its lease; who holds it and should not hands it over when the one that should is warm.
+ *   CLUSTER-4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
+ *   CLUSTER-5  Who was out of touch for a lease waits for another one before it takes what nobody holds: when all nodes were, as in an outage of NATS, the
+ *              first that is back would take everything.
  */
-import { bytesOf, holdIn, type LeaseEntry, leasesIn, type NodeEntry, nodesIn, onNews } from './entries.js';
+import { ClusterReader, type LeaseEntry, type NodeEntry, onNews } from './entries.js';
 import type { ClusterOptions } from './options.js';
 import { Deadline } from '../supervision/deadline.js';
-import { asError, explain, reactionOf, RivuletError } from '../contract/errors.js';
-import { outlasting, patience } from '../supervision/retry.js';
+import { asError, explain, hasCode, reactionOf } from '../contract/errors.js';
+import { retry, retryThroughFailover } from '../supervision/retry.js';
 import { place } from './placement.js';
-import { PresenceEntry, unlessFenced } from './membership.js';
+import { OwnLeases, MembershipEntry } from './membership.js';
 
 /** Rounds per lease: two may be missed. */
 const ROUNDS_PER_LEASE = 4;
-
 type Phase = 'busy' | 'ready';
 
 export class Cluster {
   private readonly startedAtMs: number;
   private readonly everywhere: ReadonlySet<string>;
-  /** Units whose lease is ours, with its revision. */
+  /** Shards whose lease is ours, with its revision. */
   private readonly owned = new Map<string, { revision: number; phase: Phase }>();
   private readonly followed = new Map<string, Phase>();
   private readonly tasks = new Set<Promise<void>>();
-  private readonly presence: PresenceEntry;
+  private readonly presence: MembershipEntry;
+  private readonly reader: ClusterReader;
+  private readonly leases: OwnLeases;
   awaySinceMs: number | undefined;
   private seen: readonly NodeEntry[] = [];
   private hold: string | undefined;
   private readonly leaving = new AbortController();
-  /** While above 0 it takes nothing new, and says that it has nothing warm, so that nothing is handed to it (D5). */
+  /** While above 0 it takes nothing new, and says that it has nothing warm, so that nothing is handed to it (CLUSTER-5). */
   private resting = 0;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
@@ -43,15 +44,17 @@ export class Cluster {
 
   private constructor(private readonly options: ClusterOptions) {
     this.startedAtMs = options.clock.nowMs();
-    this.presence = new PresenceEntry(options.nodes, options.node);
-    this.everywhere = new Set(options.units.filter(({ everywhere }) => everywhere === true).map(({ name }) => name));
+    this.presence = new MembershipEntry(options.nodes, options.node);
+    this.reader = new ClusterReader(options);
+    this.leases = new OwnLeases(options.leases, options.node);
+    this.everywhere = new Set(options.shards.filter(({ everywhere }) => everywhere === true).map(({ name }) => name));
   }
 
   /** Resolves when this node has opened what falls to it at once. */
   static async join(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
-    const patiently = patience(options.clock, (error) => cluster.waits(error));
-    await Promise.all(options.units.map(({ name }) => patiently(() => options.host.check(name))));
+    const patiently = retryThroughFailover(options.clock, (error) => cluster.waits(error));
+    await Promise.all(options.shards.map(({ name }) => patiently(() => options.host.check(name))));
     await patiently(() => cluster.round());
     await cluster.closeOthers();
     const opening = [...cluster.tasks];
@@ -68,9 +71,9 @@ export class Cluster {
     return this.seen;
   }
 
-  /** Units that this node owns and has opened. */
-  get units(): readonly string[] {
-    return [...this.owned].filter(([, { phase }]) => phase === 'ready').map(([unit]) => unit);
+  /** Shards that this node owns and has opened. */
+  get shards(): readonly string[] {
+    return [...this.owned].filter(([, { phase }]) => phase === 'ready').map(([shard]) => shard);
   }
 
   /** From now on it takes nothing new; what it owns it keeps until `stop`. */
@@ -85,15 +88,15 @@ export class Cluster {
     this.beginLeaving();
     await deadline.step('the watch on the other nodes', () => Promise.all(this.unwatch.map((unwatch) => unwatch())));
     await deadline.step('the round', () => this.looping);
-    await deadline.step('units that were being opened', () => Promise.allSettled(this.tasks));
+    await deadline.step('shards that were being opened', () => Promise.allSettled(this.tasks));
     const alone = this.seen.every(({ id }) => id === node);
     await deadline.step('word to the other nodes', () => this.quietly(() => this.sayPresence()));
-    const closing = [...new Set([...this.owned.keys(), ...this.followed.keys()])].map(async (unit) => {
-      const copy = !alone && this.owned.has(unit);
-      await deadline.step(`the last snapshot of ${unit}`, () => host.close(unit, { copy }));
-      const lease = this.owned.get(unit);
+    const closing = [...new Set([...this.owned.keys(), ...this.followed.keys()])].map(async (shard) => {
+      const copy = !alone && this.owned.has(shard);
+      await deadline.step(`the last snapshot of ${shard}`, () => host.close(shard, { copy }));
+      const lease = this.owned.get(shard);
       if (lease === undefined) return;
-      await deadline.step(`the lease of ${unit}`, () => this.quietly(() => leases.delete(unit, lease.revision)));
+      await deadline.step(`the lease of ${shard}`, () => this.quietly(() => leases.delete(shard, lease.revision)));
     });
     await Promise.all(closing);
     await deadline.step('word to the other nodes', () => this.quietly(() => this.presence.leave()));
@@ -101,9 +104,8 @@ export class Cluster {
 
   /** What was opened to be looked at, and is nobody's business here. */
   private async closeOthers(): Promise<void> {
-    const { units, host } = this.options;
-    const idle = units.filter(({ name }) => !this.owned.has(name) && !this.followed.has(name));
-    await Promise.all(idle.map(({ name }) => host.close(name, { copy: false })));
+    const idle = this.options.shards.filter(({ name }) => !this.owned.has(name) && !this.followed.has(name));
+    await Promise.all(idle.map(({ name }) => this.options.host.close(name, { copy: false })));
   }
 
   private async loop(): Promise<void> {
@@ -114,7 +116,7 @@ export class Cluster {
       if (this.isLeaving()) return;
       try {
         await this.round();
-        if (this.awaySinceMs !== undefined) logger.info({ units: this.units }, 'in touch with the other nodes again');
+        if (this.awaySinceMs !== undefined) logger.info({ shards: this.shards }, 'in touch with the other nodes again');
         this.awaySinceMs = undefined;
       } catch (error) {
         if (reactionOf(error) === 'fatal') {
@@ -128,115 +130,114 @@ export class Cluster {
   }
 
   private async round(): Promise<void> {
-    const { nodes, leases, units, node, standbys } = this.options;
-    await this.sayPresence();
-    const entries = await nodes.entries();
-    this.seen = nodesIn(entries);
-    await this.holdStill(holdIn(entries));
-    const taken = leasesIn(await leases.entries());
+    const { shards, node, standbys } = this.options;
+    // All at once and before anything is read: on a machine that is slow one after the other would end before its turn.
+    await Promise.all([this.sayPresence(), ...[...this.owned].map((one) => this.leases.renew(...one))]);
+    const { members, hold, taken } = await this.reader.read();
+    this.seen = members;
+    await this.holdStill(hold);
     const candidates = this.seen.filter(({ draining }) => !draining).map(({ id }) => id);
-    const names = units.map(({ name }) => name);
+    const names = shards.map(({ name }) => name);
     const plan = place(names, candidates.sort());
-    for (const { name } of units) {
+    for (const { name } of shards) {
       const preference = plan.get(name) ?? [];
       const rank = preference.indexOf(node);
       const lease = taken.get(name);
       if (this.owned.has(name)) await this.keep(name, lease, preference[0]);
-      else if (lease !== undefined && lease.node !== node) this.standBy(name, rank <= standbys && rank >= 0);
-      else if (rank === 0 && (lease !== undefined || this.resting === 0)) await this.take(name, lease?.revision ?? 0);
+      else if (lease?.node !== undefined && lease.node !== node) this.standBy(name, rank <= standbys && rank >= 0);
+      else if (rank === 0 && (lease?.node === node || this.resting === 0)) await this.take(name, lease?.revision ?? 0);
       else {
         // Ours, of an earlier process, and somebody else's turn; or nobody's, and not for us to take yet.
-        if (lease !== undefined) await unlessFenced(() => leases.delete(name, lease.revision));
+        if (lease !== undefined) await this.leases.end(name, lease.revision);
         this.standBy(name, rank <= standbys && rank >= 0);
       }
     }
   }
 
-  /** Renews the lease of a unit, hands it over, or learns that it is lost (D2, D3). */
-  private async keep(unit: string, lease: LeaseEntry | undefined, planned: string | undefined): Promise<void> {
-    const { leases, node, logger } = this.options;
-    const own = this.owned.get(unit)!;
-    if (lease !== undefined && lease.node !== node) {
-      this.owned.delete(unit);
-      logger.warn({ unit, owner: lease.node }, 'another node has taken this unit; letting go of it');
-      if (this.everywhere.has(unit)) this.standBy(unit, true);
-      else this.beside(unit, () => this.closed(unit, false));
+  /** Keeps a shard, hands it over, or learns that it is lost (CLUSTER-2, CLUSTER-3). */
+  private async keep(shard: string, lease: LeaseEntry | undefined, planned: string | undefined): Promise<void> {
+    const { node, logger } = this.options;
+    const own = this.owned.get(shard)!;
+    if (lease?.node !== undefined && lease.node !== node) {
+      this.owned.delete(shard);
+      logger.warn({ shard, owner: lease.node }, 'another node has taken this shard; letting go of it');
+      if (this.everywhere.has(shard)) this.standBy(shard, true);
+      else this.beside(shard, () => this.closed(shard, false));
       return;
     }
     // One that ended while nobody could renew it, and that nobody took, is taken again. Who was faster shows in the next round.
-    own.revision =
-      (await unlessFenced(() => leases.put(unit, bytesOf({ node }), lease?.revision ?? 0))) ?? own.revision;
+    if (lease?.revision !== own.revision) await this.leases.renew(shard, own, lease?.revision ?? 0);
     // Handed over meanwhile.
-    if (this.owned.get(unit) !== own) return;
+    if (this.owned.get(shard) !== own) return;
     if (planned === undefined || planned === node || [...this.owned.values()].some(({ phase }) => phase === 'busy'))
       return;
-    if (this.seen.some(({ id, warm }) => id === planned && warm.includes(unit))) this.handOver(unit, own, planned);
+    if (this.seen.some(({ id, warm }) => id === planned && warm.includes(shard))) this.handOver(shard, own, planned);
   }
 
-  private handOver(unit: string, own: { revision: number; phase: Phase }, to: string): void {
+  private handOver(shard: string, own: { revision: number; phase: Phase }, to: string): void {
     const { host, leases, logger } = this.options;
     own.phase = 'busy';
-    logger.info({ unit, to }, 'handing over');
+    logger.info({ shard, to }, 'handing over');
     const hand = async (): Promise<void> => {
-      if (this.everywhere.has(unit)) await host.follow(unit);
-      else await this.closed(unit, true);
-      if (this.owned.get(unit) !== own) return;
-      this.owned.delete(unit);
-      if (this.everywhere.has(unit)) this.followed.set(unit, 'ready');
+      if (this.everywhere.has(shard)) await host.follow(shard);
+      else await this.closed(shard, true);
+      if (this.owned.get(shard) !== own) return;
+      this.owned.delete(shard);
+      if (this.everywhere.has(shard)) this.followed.set(shard, 'ready');
       // Were it just being renewed, or the table away, the next round would delete it.
-      await this.quietly(() => leases.delete(unit, own.revision));
+      await this.quietly(() => leases.delete(shard, own.revision));
     };
-    this.beside(unit, hand, () => this.owned.get(unit) === own);
+    this.beside(shard, hand, () => this.owned.get(shard) === own);
   }
 
-  private async take(unit: string, revision: number): Promise<void> {
-    const { leases, node, host, logger } = this.options;
-    const taken = await unlessFenced(() => leases.put(unit, bytesOf({ node }), revision));
+  private async take(shard: string, revision: number): Promise<void> {
+    const { host, logger } = this.options;
+    const taken = await this.leases.put(shard, revision);
     if (taken === undefined) {
       // Somebody was faster, and hands it over when it is warm here. Until then a view is read here all the same.
-      this.standBy(unit, true);
+      this.standBy(shard, true);
       return;
     }
     const own: { revision: number; phase: Phase } = { revision: taken, phase: 'busy' };
-    this.owned.set(unit, own);
-    this.followed.delete(unit);
-    logger.info({ unit }, 'taking over');
+    this.owned.set(shard, own);
+    this.followed.delete(shard);
+    logger.info({ shard }, 'taking over');
     const open = async (): Promise<void> => {
-      await host.own(unit);
+      await host.own(shard);
       own.phase = 'ready';
     };
-    this.beside(unit, open, () => this.owned.get(unit) === own);
+    this.beside(shard, open, () => this.owned.get(shard) === own);
   }
 
-  private standBy(unit: string, wanted: boolean): void {
+  private standBy(shard: string, wanted: boolean): void {
     const { host, clock, leaseMs } = this.options;
-    const isFollowed = this.followed.has(unit);
-    if ((wanted || this.everywhere.has(unit)) && !isFollowed) {
-      this.followed.set(unit, 'busy');
+    const isFollowed = this.followed.has(shard);
+    if ((wanted || this.everywhere.has(shard)) && !isFollowed) {
+      this.followed.set(shard, 'busy');
       const follow = async (): Promise<void> => {
-        await host.follow(unit).catch(async (error: unknown) => {
-          const unusable = error instanceof RivuletError && error.code === 'COPY_UNUSABLE';
-          if (!unusable || this.everywhere.has(unit)) throw error;
+        await host.follow(shard).catch(async (error: unknown) => {
+          const unusable = hasCode(error, 'COPY_UNUSABLE');
+          if (!unusable || this.everywhere.has(shard)) throw error;
           // Not warm, and nobody waits for it: a later round tries again.
           await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.leaving.signal);
-          this.followed.delete(unit);
+          this.followed.delete(shard);
         });
-        if (this.followed.has(unit)) this.followed.set(unit, 'ready');
+        if (this.followed.has(shard)) this.followed.set(shard, 'ready');
       };
-      this.beside(unit, follow, () => this.followed.has(unit));
-    } else if (!wanted && isFollowed && !this.everywhere.has(unit)) {
-      this.followed.delete(unit);
-      this.beside(unit, () => this.closed(unit, false));
+      this.beside(shard, follow, () => this.followed.has(shard));
+    } else if (!wanted && isFollowed && !this.everywhere.has(shard)) {
+      this.followed.delete(shard);
+      this.beside(shard, () => this.closed(shard, false));
     }
   }
 
   private async sayPresence(): Promise<void> {
     const { process, name, grpc, settings, clock, leaseMs } = this.options;
     const followed = this.resting > 0 ? [] : [...this.followed];
-    const warm = followed.filter(([, phase]) => phase === 'ready').map(([unit]) => unit);
+    const warm = followed.filter(([, phase]) => phase === 'ready').map(([shard]) => shard);
     const { startedAtMs, hold } = this;
     const own = { process, name, settings, startedAtMs, hold, warm, grpc: grpc?.(), draining: this.isLeaving() };
-    if (!(await this.presence.say(own))) return;
+    if (!(await this.presence.announce(own))) return;
     this.resting++;
     void clock.sleep(leaseMs, this.leaving.signal).then(() => {
       this.resting--;
@@ -252,24 +253,27 @@ export class Cluster {
   }
 
   /** What could not be finished is the next owner's: it replays more. To close again would close what was opened since. */
-  private async closed(unit: string, copy: boolean): Promise<void> {
+  private async closed(shard: string, copy: boolean): Promise<void> {
     const { host, logger } = this.options;
-    await host.close(unit, { copy }).catch((error: unknown) => {
-      if (!(error instanceof RivuletError && error.code === 'UNIT_UNFINISHED')) throw error;
-      logger.warn({ err: error, unit }, 'closed without a last snapshot');
+    await host.close(shard, { copy }).catch((error: unknown) => {
+      if (!hasCode(error, 'SHARD_UNFINISHED')) throw error;
+      logger.warn({ err: error, shard }, 'closed without a last snapshot');
     });
   }
 
-  /** What takes long; the next round sees what has come of it (D4). What cannot be done now is tried again while it is wanted. */
-  private beside(unit: string, work: () => Promise<void>, isWanted: () => boolean = () => true): void {
+  /** What takes long; the next round sees what has come of it (CLUSTER-4). What cannot be done now is tried again while it is wanted. */
+  private beside(shard: string, work: () => Promise<void>, isWanted: () => boolean = () => true): void {
     const { onFatal, logger, clock } = this.options;
     const isStillWanted = (): boolean => !this.isLeaving() && isWanted();
     const tried = (): Promise<void> => (isWanted() ? work() : Promise.resolve());
-    const task = outlasting(tried, { clock, isWanted: isStillWanted, onWait: (error) => this.waits(error, unit) })
+    const onRetry = (error: unknown, attempt: number): void => {
+      if (attempt === 1) this.waits(error, shard);
+    };
+    const task = retry(tried, { clock, isWanted: isStillWanted, onRetry, pauseMs: 500 })
       .catch((error: unknown) => {
         // What it waited for is not asked of it any more.
         if (reactionOf(error) === 'transient' && !isWanted()) return;
-        logger.error({ unit, reason: explain(error) }, 'cannot open or close a unit');
+        logger.error({ shard, reason: explain(error) }, 'cannot open or close a shard');
         // At the end it is the next start's.
         if (!this.isLeaving() || reactionOf(error) === 'fatal') onFatal(asError(error));
       })
@@ -289,8 +293,8 @@ export class Cluster {
     }
   }
 
-  private waits(error: unknown, unit?: string): void {
-    this.options.logger.warn({ err: error, unit }, 'cannot be done now; trying again');
+  private waits(error: unknown, shard?: string): void {
+    this.options.logger.warn({ err: error, shard }, 'cannot be done now; trying again');
   }
 
   private isLeaving(): boolean {

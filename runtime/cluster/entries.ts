@@ -1,12 +1,17 @@
-/** What nodes tell each other through the key-value buckets: who is there, who owns which unit, who takes a backup. */
+/** What nodes tell each other through the key-value buckets: who is there, who owns which shard, who takes a backup. */
 import { textOf, utf8 } from '../frames/bytes.js';
-import type { KeyValue, KeyValueEntry } from '../contract/ports.js';
+import type { KeyValue, KeyValueEntry, Logger } from '../contract/ports.js';
+import { type Check, hasFields, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
+
+/** Names of the buckets. */
+export const NODES = 'RIVULET_NODES';
+export const LEASES = 'RIVULET_LEASES';
 
 /** Key in the nodes' bucket, next to the nodes themselves: while it is there, nothing is trimmed that a backup may need. */
 export const HOLD_KEY = 'hold';
 
 /** Of one node; kept alive by renewing it. */
-export interface Presence {
+export interface Membership {
   /** For people: the host's name. */
   readonly name: string;
   /** Of this process: a node that comes back is the same node and another process. */
@@ -14,7 +19,7 @@ export interface Presence {
   readonly startedAtMs: number;
   /** Where its façade listens. */
   readonly grpc: string | undefined;
-  /** Units whose state it has as far as the newest copy, and would take. */
+  /** Shards whose state it has as far as the newest copy, and would take. */
   readonly warm: readonly string[];
   /** It is about to leave. */
   readonly draining: boolean;
@@ -32,29 +37,85 @@ export interface Hold {
   readonly token: string;
 }
 
-export interface NodeEntry extends Presence {
+export interface NodeEntry extends Membership {
   readonly id: string;
 }
 
-export const bytesOf = (entry: Presence | Lease | Hold): Uint8Array => utf8(JSON.stringify(entry));
+export const bytesOf = (entry: Membership | Lease | Hold): Uint8Array => utf8(JSON.stringify(entry));
 
-const parsed = <T>({ value }: KeyValueEntry): T => JSON.parse(textOf(value)) as T;
+const isPresence = hasFields({
+  ...{ name: isText, process: isText, startedAtMs: Number.isFinite, warm: isListOf(isText) },
+  ...{ draining: (value) => typeof value === 'boolean', grpc: optional(isText), hold: optional(isText) },
+  settings: optional(hasFields({})),
+});
+const isLease = hasFields({ node: isText });
+const isHold = hasFields({ token: isText });
 
+const presenceIn = ({ value }: KeyValueEntry): Membership | undefined => storedJson(value, isPresence);
+
+/** What cannot be read says nothing of anybody: as if it had ended. */
 export const nodesIn = (entries: readonly KeyValueEntry[]): NodeEntry[] =>
-  entries.filter(({ key }) => key !== HOLD_KEY).map((entry) => ({ ...parsed<Presence>(entry), id: entry.key }));
+  entries.flatMap((entry) => {
+    const presence = entry.key === HOLD_KEY ? undefined : presenceIn(entry);
+    return presence === undefined ? [] : [{ ...presence, id: entry.key }];
+  });
 
 export function holdIn(entries: readonly KeyValueEntry[]): string | undefined {
   const entry = entries.find(({ key }) => key === HOLD_KEY);
-  return entry === undefined ? undefined : parsed<Hold>(entry).token;
+  return entry === undefined ? undefined : storedJson<Hold>(entry.value, isHold)?.token;
 }
 
-export interface LeaseEntry extends Lease {
+export interface LeaseEntry {
+  /** Absent: it cannot be read, and is nobody's. */
+  readonly node: string | undefined;
   readonly revision: number;
 }
 
-/** Unit → who owns it. */
+/** Shard → who owns it. */
 export const leasesIn = (entries: readonly KeyValueEntry[]): Map<string, LeaseEntry> =>
-  new Map(entries.map((entry) => [entry.key, { node: parsed<Lease>(entry).node, revision: entry.revision }]));
+  new Map(
+    entries.map(({ key, value, revision }) => [key, { node: storedJson<Lease>(value, isLease)?.node, revision }]),
+  );
+
+const CHECKS: Readonly<Record<string, (key: string) => Check>> = {
+  [NODES]: (key) => (key === HOLD_KEY ? isHold : isPresence),
+  [LEASES]: () => isLease,
+};
+
+/** Entries of one of the two buckets that somebody else must have written. */
+export const unreadableIn = (bucket: string, entries: readonly KeyValueEntry[]): KeyValueEntry[] =>
+  entries.filter(({ key, value }) => storedJson(value, CHECKS[bucket]!(key)) === undefined);
+
+/** Reads both buckets. What cannot be read is reported once. */
+export class ClusterReader {
+  private reported = new Set<string>();
+
+  constructor(
+    private readonly options: { readonly nodes: KeyValue; readonly leases: KeyValue; readonly logger: Logger },
+  ) {}
+
+  async read(): Promise<{
+    readonly members: NodeEntry[];
+    readonly hold: string | undefined;
+    readonly taken: Map<string, LeaseEntry>;
+  }> {
+    const nodes = await this.options.nodes.entries();
+    const leases = await this.options.leases.entries();
+    const unreadable = [...this.report(NODES, nodes), ...this.report(LEASES, leases)];
+    this.reported = new Set(unreadable);
+    return { members: nodesIn(nodes), hold: holdIn(nodes), taken: leasesIn(leases) };
+  }
+
+  private report(bucket: string, entries: readonly KeyValueEntry[]): string[] {
+    return unreadableIn(bucket, entries).map(({ key, revision }) => {
+      const name = `${bucket}/${key}/${revision}`;
+      if (!this.reported.has(name)) {
+        this.options.logger.warn({ bucket, key, revision }, 'an entry was not written by rivulet: it counts as none');
+      }
+      return name;
+    });
+  }
+}
 
 /** Tells of what is new, and not of what is only renewed; gives the function that ends it. */
 export function onNews(table: KeyValue, tell: () => void): Promise<() => Promise<void>> {

@@ -1,12 +1,15 @@
-/** A node's own entry among the nodes: renewed, and found out to be another process's when a data directory was copied. */
-import { bytesOf, nodesIn, type Presence } from './entries.js';
+/**
+ * A node's own entries: its leases, and the one among the nodes, which is renewed, and found out to be another process's when a data directory was
+ * copied.
+ */
+import { bytesOf, nodesIn, type Membership } from './entries.js';
 import { fatal, RivuletError } from '../contract/errors.js';
 import type { KeyValue } from '../contract/ports.js';
 
 /** What a process that has died still had under way may arrive once; one that runs goes on. */
 const CONTESTED_MAX = 3;
 
-export class PresenceEntry {
+export class MembershipEntry {
   private revision: number | undefined;
   /** How often in a row an older process had written over it. */
   private contested = 0;
@@ -22,7 +25,7 @@ export class PresenceEntry {
    * Whether the entry had ended meanwhile: then nobody has heard of this node for a lease, nor this node of the others. Fatal NODE_TWICE when a
    * process that is older than this one says that it is this node.
    */
-  async say(presence: Presence): Promise<boolean> {
+  async announce(presence: Membership): Promise<boolean> {
     const { revision } = this;
     if (revision !== undefined) {
       const renewed = await unlessFenced(() => this.nodes.put(this.node, bytesOf(presence), revision));
@@ -32,7 +35,7 @@ export class PresenceEntry {
         return this.hadEnded();
       }
       const entry = await this.nodes.get(this.node);
-      const other = entry === undefined ? undefined : nodesIn([entry])[0]!;
+      const other = entry === undefined ? undefined : nodesIn([entry])[0];
       const isOlder = other?.process !== presence.process && (other?.startedAtMs ?? Infinity) < presence.startedAtMs;
       this.contested = isOlder ? this.contested + 1 : 0;
       if (other !== undefined && this.contested >= CONTESTED_MAX) {
@@ -56,6 +59,27 @@ export class PresenceEntry {
     const { ended } = this;
     this.ended = false;
     return ended;
+  }
+}
+
+/** Each gives `undefined` when somebody else was faster, or nobody knows. */
+export class OwnLeases {
+  constructor(
+    private readonly leases: KeyValue,
+    private readonly node: string,
+  ) {}
+
+  /** Takes or renews; gives the new revision. */
+  put(shard: string, revision: number): Promise<number | undefined> {
+    return unlessFenced(() => this.leases.put(shard, bytesOf({ node: this.node }), revision));
+  }
+
+  async renew(shard: string, own: { revision: number }, revision = own.revision): Promise<void> {
+    own.revision = (await this.put(shard, revision)) ?? own.revision;
+  }
+
+  end(shard: string, revision: number): Promise<void | undefined> {
+    return unlessFenced(() => this.leases.delete(shard, revision));
   }
 }
 

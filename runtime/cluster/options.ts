@@ -1,9 +1,10 @@
 /** What a node needs to be one among others. */
-import type { Presence } from './entries.js';
-import type { Unit, UnitHost } from '../shards/host.js';
+import type { Membership } from './entries.js';
+import type { ShardHost } from '../shards/host.js';
+import type { ShardSpec } from '../shards/shard-spec.js';
 import type { Clock, KeyValue, Logger } from '../contract/ports.js';
 
-export interface ClusterHost extends UnitHost {
+export interface ClusterHost extends ShardHost {
   /** Resolves when nothing is trimmed any more, or may be again. */
   hold(held: boolean): Promise<void>;
 }
@@ -16,16 +17,16 @@ export interface ClusterOptions {
   readonly name: string;
   readonly grpc?: () => string | undefined;
   /** What all nodes must have in common, for the others to see. */
-  readonly settings?: Presence['settings'];
-  readonly units: readonly Unit[];
+  readonly settings?: Membership['settings'];
+  readonly shards: readonly ShardSpec[];
   readonly nodes: KeyValue;
   readonly leases: KeyValue;
   readonly host: ClusterHost;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** After this long without a sign of life a node's units are taken by others. */
+  /** After this long without a sign of life a node's shards are taken by others. */
   readonly leaseMs: number;
-  /** Nodes beside the owner that keep a unit's state warm. */
+  /** Nodes beside the owner that keep a shard's state warm. */
   readonly standbys: number;
   readonly onFatal: (error: Error) => void;
 }

@@ -1,40 +1,40 @@
 /**
- * Which node a unit should be on: rendezvous hashing with bounded loads.
+ * Which node a shard should be on: rendezvous hashing with bounded loads.
  *
- *   L1  A pure function of the units and the nodes: every node that sees the same nodes places alike, without talking.
- *   L2  No node gets more than ⌈units / nodes⌉ of one kind (source, user, item, view), so that two nodes share four partitions two and two.
- *   L3  A node that comes or goes moves few units beyond its own.
+ *   PLACEMENT-1  A pure function of the shards and the nodes: every node that sees the same nodes places alike, without talking.
+ *   PLACEMENT-2  No node gets more than ⌈shards / nodes⌉ of one kind (source, user, item, view), so that two nodes share four partitions two and two.
+ *   PLACEMENT-3  A node that comes or goes moves few shards beyond its own.
  */
 import { fnv1a, utf8 } from '../frames/bytes.js';
 
-/** The kind of a unit, by its name `<kind>-<partition>`. */
-const kindOf = (unit: string): string => unit.slice(0, unit.lastIndexOf('-'));
+/** The kind of a shard, by its name `<kind>-<partition>`. */
+const kindOf = (shard: string): string => shard.slice(0, shard.lastIndexOf('-'));
 
-/** Unit → all nodes, best first: the owner, then who stands by. No nodes: empty lists. */
-export function place(units: readonly string[], nodes: readonly string[]): Map<string, readonly string[]> {
+/** Shard → all nodes, best first: the owner, then who stands by. No nodes: empty lists. */
+export function place(shards: readonly string[], nodes: readonly string[]): Map<string, readonly string[]> {
   const placed = new Map<string, readonly string[]>();
   const loads = new Map<string, number>();
   const countOf = new Map<string, number>();
-  for (const unit of units) countOf.set(kindOf(unit), (countOf.get(kindOf(unit)) ?? 0) + 1);
-  for (const unit of [...units].sort(byText)) {
-    const kind = kindOf(unit);
+  for (const shard of shards) countOf.set(kindOf(shard), (countOf.get(kindOf(shard)) ?? 0) + 1);
+  for (const shard of [...shards].sort(byText)) {
+    const kind = kindOf(shard);
     const most = Math.ceil(countOf.get(kind)! / nodes.length);
-    const ranked = ranking(unit, nodes);
+    const ranked = ranking(shard, nodes);
     const owner = ranked.find((node) => (loads.get(`${kind} ${node}`) ?? 0) < most);
     if (owner === undefined) {
-      placed.set(unit, []);
+      placed.set(shard, []);
       continue;
     }
     loads.set(`${kind} ${owner}`, (loads.get(`${kind} ${owner}`) ?? 0) + 1);
-    placed.set(unit, [owner, ...ranked.filter((node) => node !== owner)]);
+    placed.set(shard, [owner, ...ranked.filter((node) => node !== owner)]);
   }
   return placed;
 }
 
-/** Nodes by the hash of unit and node, highest first. */
-function ranking(unit: string, nodes: readonly string[]): string[] {
+/** Nodes by the hash of shard and node, highest first. */
+function ranking(shard: string, nodes: readonly string[]): string[] {
   return nodes
-    .map((node) => ({ node, weight: mixed(fnv1a(utf8(`${unit}\0${node}`))) }))
+    .map((node) => ({ node, weight: mixed(fnv1a(utf8(`${shard}\0${node}`))) }))
     .sort((a, b) => b.weight - a.weight || byText(a.node, b.node))
     .map(({ node }) => node);
 }

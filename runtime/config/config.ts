@@ -20,7 +20,11 @@ import { fatal } from '../contract/errors.js';
 export type LogLevel = NonNullable<SchemaConfig['logLevel']>;
 
 /** All that has a default has its value. */
-export type Config = SchemaConfig & { readonly threads: number; readonly logLevel: LogLevel };
+export type Config = SchemaConfig & {
+  readonly threads: number;
+  readonly logLevel: LogLevel;
+  readonly natsAnonymous: 'on' | 'off';
+};
 
 export interface ConfigRequest {
   /** `--config`. */
@@ -76,6 +80,8 @@ function completed(values: SchemaConfig, cores: number, logLevel: LogLevel): Con
     ...values,
     threads: values.threads ?? Math.max(1, Math.min(cores, values.partitions)),
     logLevel: values.logLevel ?? logLevel,
+    // Who must show a token at one door is not to find the other one open.
+    natsAnonymous: values.natsAnonymous ?? (values.auth.issuer === undefined ? 'on' : 'off'),
   };
 }
 

@@ -13,8 +13,12 @@ const EDITS_PER_LETTER_MAX = 0.34;
 /** A name that only lacks its end, as a unit, is near when so much of it is there. */
 const BEGINNING_MIN = 4;
 
+/** No name of ours is longer: what is, is none of them misspelt, and comparing takes time by its length. */
+const NAME_CHARACTERS_MAX = 64;
+
 /** Dotted names are also known by their last part, at a small charge. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+  if (name.length > NAME_CHARACTERS_MAX) return undefined;
   const wanted = bare(name);
   let best: { readonly candidate: string; readonly edits: number } | undefined;
   for (const candidate of candidates) {

@@ -16,6 +16,8 @@ export interface KeyAbout {
   readonly secret?: true;
   /** In a file: relative to the file. */
   readonly path?: true;
+  /** State that was made with one value has no meaning with another (node/deployment.ts). */
+  readonly fixed?: true;
 }
 
 const abouts = z.registry<KeyAbout>();
@@ -38,6 +40,13 @@ const amount = (from: number, to: number, about: string) =>
     .register(abouts, { about, expects: `a number from ${from} to ${to}` });
 const oneOf = <const T extends string>(names: readonly T[], about: string) =>
   z.enum(names).register(abouts, { about, expects: `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
+
+/** Of a key that cannot be changed while there is state. */
+function fixed<S extends z.ZodType>(schema: S): S {
+  const known = abouts.get(schema)!;
+  abouts.add(schema, { ...known, about: `${known.about}; fixed once there is state`, fixed: true });
+  return schema;
+}
 
 const SECONDS_MAX = 366 * 24 * 3600;
 const PORT_MAX = 65_535;
@@ -77,7 +86,7 @@ const trending = z.strictObject({
   itemsMax: whole(
     1_000,
     100_000_000,
-    'items counted exactly per hour; beyond it counts may be short by 2 / itemsMax of all',
+    'items counted exactly per hour and per step of five minutes; beyond it counts may be short by 2 / itemsMax of all',
   ).default(1_000_000),
 });
 
@@ -85,14 +94,19 @@ const pipeline = z.strictObject({
   schema: oneOf(['auto', 'rivulet', 'rees46', 'movielens'], 'by which names events give their fields').default('auto'),
   trigger: z
     .strictObject({
-      kind: oneOf(['frame', 'interval'], 'what ends an epoch: each frame, or the clock').default('frame'),
-      everySeconds: amount(1, SECONDS_MAX, 'length of an epoch, when kind is interval').default(5),
+      kind: fixed(oneOf(['frame', 'interval'], 'what ends an epoch: each frame, or the clock')).default('frame'),
+      everySeconds: fixed(amount(1, SECONDS_MAX, 'length of an epoch, when kind is interval')).default(5),
     })
     .prefault({}),
   watermarkDelaySeconds: amount(0, SECONDS_MAX, 'how late an event may come without being counted as late').default(
     600,
   ),
-  allowedLatenessSeconds: amount(0, SECONDS_MAX, 'how long windows stay open past their end').default(0),
+  watermarkSkewSeconds: amount(
+    0,
+    SECONDS_MAX,
+    "how far publishers' clocks may be ahead of that of NATS and still move the watermark",
+  ).default(60),
+  allowedLatenessSeconds: fixed(amount(0, SECONDS_MAX, 'how long windows stay open past their end')).default(0),
   windowOutput: oneOf(
     ['update', 'append', 'complete'],
     'which rows a window gives: changed ones, those of closed windows, or all',
@@ -100,15 +114,17 @@ const pipeline = z.strictObject({
   idleAfterSeconds: amount(1, SECONDS_MAX, 'a source that is silent this long holds no one back').default(60),
   window: z
     .strictObject({
-      kind: oneOf(['tumbling', 'hopping', 'session'], 'how events are counted over time').default('tumbling'),
-      sizeSeconds: amount(1, SECONDS_MAX, 'length of a tumbling or hopping window').default(300),
-      slideSeconds: amount(1, SECONDS_MAX, 'distance between the starts of hopping windows').default(60),
-      gapSeconds: amount(1, SECONDS_MAX, 'a session ends after this long without an event').default(1800),
+      kind: fixed(oneOf(['tumbling', 'hopping', 'session'], 'how events are counted over time')).default('tumbling'),
+      sizeSeconds: fixed(amount(1, SECONDS_MAX, 'length of a tumbling or hopping window')).default(300),
+      slideSeconds: fixed(amount(1, SECONDS_MAX, 'distance between the starts of hopping windows')).default(60),
+      gapSeconds: fixed(amount(1, SECONDS_MAX, 'a session ends after this long without an event')).default(1800),
     })
     .prefault({}),
   interest: z
     .strictObject({
-      kind: oneOf(['decayed', 'epoch'], 'interests that fade with time, or those of one epoch').default('decayed'),
+      kind: fixed(oneOf(['decayed', 'epoch'], 'interests that fade with time, or those of one epoch')).default(
+        'decayed',
+      ),
       halfLifeHours: amount(0.01, 24 * 366, 'after this long half of an interest is left').default(24),
       weights: weights.prefault({}),
     })
@@ -116,8 +132,12 @@ const pipeline = z.strictObject({
   listSize: whole(1, 100, 'items kept per user').default(100),
   trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),
-  messageBytesMax: whole(1024, 64 * 1024 * 1024, 'larger messages of publishers are refused').default(1024 * 1024),
-  futureMaxHours: amount(0, 24 * 366, 'how far in the future an event time may be').default(24),
+  messageBytesMax: whole(1024, 64 * 1024 * 1024, 'larger messages of publishers are refused').default(256 * 1024),
+  futureMaxMinutes: amount(
+    0,
+    60 * 24 * 366,
+    'how far in the future an event time may be; what is further is refused',
+  ).default(10),
 });
 
 const auth = z.strictObject({
@@ -156,8 +176,8 @@ const connections = z.strictObject({
 
 export const configSchema = z.strictObject({
   dataDir: path('where state and the embedded NATS keep their files').default('./.rivulet'),
-  partitions: whole(1, 256, 'partitions of users and of items; fixed once there is state').default(4),
-  sourcePartitions: whole(1, 256, 'partitions of what publishers send; fixed once there is state').default(1),
+  partitions: fixed(whole(1, 256, 'partitions of users and of items')).default(4),
+  sourcePartitions: fixed(whole(1, 256, 'partitions of what publishers send')).default(1),
   threads: whole(1, 256, 'worker threads (default: one per partition, at most one per core)').optional(),
 
   natsUrl: text(
@@ -174,6 +194,10 @@ export const configSchema = z.strictObject({
   natsTlsKeyFile: path('its key').optional(),
   natsServer: path('nats-server program to embed (default: found or obtained)').optional(),
   natsPort: whole(1, PORT_MAX, 'port of the embedded NATS (default: 4222 or the next free one)').optional(),
+  natsAnonymous: oneOf(
+    ['on', 'off'],
+    'whether the embedded NATS takes events and items without credentials (default: on, unless calls need a token)',
+  ).optional(),
 
   grpcHost: text('address that gRPC listens on', 'an address of this machine').default('127.0.0.1'),
   grpcPort: whole(0, PORT_MAX, 'port that gRPC listens on; 0 for a free one').default(50051),

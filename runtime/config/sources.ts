@@ -124,6 +124,11 @@ export function fromFlags(flags: readonly FlagValue[], problems: string[]): Give
       problems.push(groups.has(key) ? noKeyButGroup(key, '--set') : unknownKey(key, '--set', byKey.keys()));
     else if (known.secret === true) {
       problems.push(`${key} (${name}) is secret, and others can see command lines: give it in ${known.variable}`);
+    } else if (key === 'natsUrl' && value.includes('@')) {
+      problems.push(
+        `natsUrl (${name}) holds a password or token, and others can see command lines: give it in ${known.variable}, ` +
+          'or the URL without it, and RIVULET_NATS_USER and RIVULET_NATS_PASSWORD, or RIVULET_NATS_TOKEN',
+      );
     } else values.set(key, { value: typed(known, value), origin: { kind: 'flag', name } });
   }
   return values;

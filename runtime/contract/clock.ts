@@ -1,8 +1,9 @@
-/** The wall clock, for supervision and telemetry. */
+/** The clock of this machine, for supervision and telemetry. */
 import type { Clock } from './ports.js';
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) {

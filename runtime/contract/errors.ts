@@ -6,8 +6,10 @@
  *   fatal      going on would be wrong: stop, explain, tell what to do
  *   bug        anything else that is thrown: crash the actor, restore, replay
  *
- * Codes are stable and may be matched by scripts; messages are for people and may change.
+ * Codes are stable and may be matched by scripts (error-codes.ts); messages are for people and may change.
  */
+import type { ErrorCode } from './error-codes.js';
+
 export type Reaction = 'poison' | 'transient' | 'fatal' | 'bug';
 
 export interface ErrorOptions {
@@ -22,7 +24,7 @@ export class RivuletError extends Error {
 
   constructor(
     readonly reaction: Reaction,
-    readonly code: string,
+    readonly code: ErrorCode,
     message: string,
     options: ErrorOptions = {},
   ) {
@@ -31,14 +33,18 @@ export class RivuletError extends Error {
   }
 }
 
-export const poison = (code: string, message: string, options?: ErrorOptions): RivuletError =>
+export const poison = (code: ErrorCode, message: string, options?: ErrorOptions): RivuletError =>
   new RivuletError('poison', code, message, options);
 
-export const transient = (code: string, message: string, options?: ErrorOptions): RivuletError =>
+export const transient = (code: ErrorCode, message: string, options?: ErrorOptions): RivuletError =>
   new RivuletError('transient', code, message, options);
 
-export const fatal = (code: string, message: string, options?: ErrorOptions): RivuletError =>
+export const fatal = (code: ErrorCode, message: string, options?: ErrorOptions): RivuletError =>
   new RivuletError('fatal', code, message, options);
+
+/** Is it one of ours, with this code? */
+export const hasCode = (error: unknown, code: ErrorCode): error is RivuletError =>
+  error instanceof RivuletError && error.code === code;
 
 /** How the runtime reacts to whatever was thrown; what is not ours is a bug. */
 export function reactionOf(error: unknown): Reaction {

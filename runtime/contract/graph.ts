@@ -21,7 +21,7 @@ export interface Topic {
   readonly id: string;
   readonly key: PartitionKey;
   /** Kept for people rather than consumed by a sink: the oldest messages go first when it is full. */
-  readonly ledger: boolean;
+  readonly browsable: boolean;
   readonly in: { readonly rows: InPort };
 }
 
@@ -31,12 +31,12 @@ export const topic = (
   id: string,
   type: FrameType,
   key: PartitionKey,
-  { ledger }: { readonly ledger: boolean },
+  { browsable }: { readonly browsable: boolean },
 ): Topic => ({
   kind: 'topic',
   id,
   key,
-  ledger,
+  browsable,
   in: { rows: { stage: id, name: 'rows', type, side: false } },
 });
 
@@ -102,9 +102,9 @@ export interface Topology extends TopologySpec {
 }
 
 export const DEAD_LETTER = 'dead-letter';
-/** Names the stream of `buried.ts`. */
+/** Names the stream of `actor/quarantine.ts`. */
 export const POISON = 'poison';
-/** Writes the first message of a mailbox that goes on from state of other partitions (repartition.ts): without that state it cannot be read. */
+/** Writes the first message of a mailbox that goes on from state of other partitions (jobs/repartition.ts): without that state it cannot be read. */
 export const REPARTITION = 'repartition';
 /** Writes ticks into a mailbox. */
 export const CLOCK = 'clock';
@@ -205,6 +205,37 @@ function validate(
     fed.add(`${name} ${from.name}`);
   }
   if (problems.length > 0) throw fatal('TOPOLOGY', `the topology is not sound: ${problems.join('; ')}`);
+}
+
+/** Where an instance's outputs go. */
+export interface Destination {
+  readonly to: string;
+  readonly q: number;
+  readonly subject: string;
+}
+
+export function destinationsOf(topology: Topology, stageId: string, partition: number): Destination[] {
+  const found = new Map<string, Destination>();
+  const add = (to: string, q: number): void => {
+    const subject = subjectOf(to, q, stageId, partition);
+    found.set(subject, { to, q, subject });
+  };
+  for (const { to, by, targets } of topology.routes(stageId)) {
+    if (by === 'same') add(to, partition);
+    else for (let q = 0; q < targets; q++) add(to, q);
+  }
+  // Whatever a stage cannot digest goes to the dead letters, so every instance has a line there.
+  if (topology.topics.some(({ id }) => id === DEAD_LETTER)) add(DEAD_LETTER, partition);
+  return [...found.values()];
+}
+
+/** The stages that an instance alone feeds, by other than side inputs: what goes there is all that they get. */
+export function fedAlone(topology: Topology, stageId: string, destinations: readonly Destination[]): Destination[] {
+  const stages = new Set(topology.stages.map(({ id }) => id));
+  const routes = topology
+    .routes(stageId)
+    .filter(({ to, by, input }) => by === 'same' && stages.has(to) && topology.stage(to).inputs[input]?.side === false);
+  return destinations.filter(({ to }) => routes.some((route) => route.to === to));
 }
 
 export interface DrawnEdge {

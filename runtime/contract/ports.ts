@@ -70,7 +70,11 @@ export interface Log {
   ensureStream(spec: StreamSpec): Promise<void>;
   info(stream: string): Promise<StreamInfo>;
   /** Reads messages with sequence ≥ `from` whose subject matches one of the filters. */
-  read(stream: string, options: { readonly filters: readonly string[]; readonly from: number }): Promise<Reader>;
+  /** `framesAhead`: how many frames are on their way at once; absent: as many as keep a stage busy. */
+  read(
+    stream: string,
+    options: { readonly filters: readonly string[]; readonly from: number; readonly framesAhead?: number },
+  ): Promise<Reader>;
   /**
    * Appends and returns the sequence. With `expected` (the sequence of the last message on that subject, 0 for none) the write is refused
    * with Transient FENCED when the subject has moved on. Transient LOG_UNKNOWN: it may or may not have been stored.
@@ -193,9 +197,12 @@ export interface Objects {
   names(prefix: string): Promise<string[]>;
 }
 
-/** Wall time for supervision and telemetry; never seen by a stage. */
+/** Time for supervision and telemetry; never seen by a stage. */
 export interface Clock {
+  /** Wall time, epoch ms: for what people and other machines read. It may jump, forward and back. */
   nowMs(): number;
+  /** Ms since some moment; never goes back: for durations. */
+  monotonicMs(): number;
   /** Resolves after the time, or at once when the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -2,16 +2,16 @@
  * The stage contract: what an engineer writes to add a step to the pipeline.
  *
  * A stage is a pure fold of its mailbox: frames, epoch ends and ticks go in as observables, frames come out, and everything
- * it remembers is in the cells it was handed. The runtime gives it supervision, exactly-once, snapshots and metrics.
+ * it remembers is in the state it was handed. The runtime gives it supervision, exactly-once, snapshots and metrics.
  *
  * Invariants
- *   G1  The pipeline is synchronous: what an input causes is emitted before the runtime hands in the next one.
- *   G2  State lives in cells only. A restart builds the pipeline anew and restores the cells; operator closures are lost.
- *   G3  No clock, no randomness, no environment: time is event time, a watermark or a tick.
- *   G4  A pipeline neither completes nor errors on purpose; a throw is a crash, and the runtime restores and replays.
+ *   STAGE-1  The pipeline is synchronous: what an input causes is emitted before the runtime hands in the next one.
+ *   STAGE-2  State lives in what the stage declares as state, and nowhere else. A restart builds the pipeline anew and restores the states; operator closures are lost.
+ *   STAGE-3  No clock, no randomness, no environment: time is event time, a watermark or a tick.
+ *   STAGE-4  A pipeline neither completes nor errors on purpose; a throw is a crash, and the runtime restores and replays.
  */
 import type { Observable } from 'rxjs';
-import type { Cell, CellSpec } from '../state/kinds.js';
+import type { StageState, StateSpec } from '../state/kinds.js';
 import type { Columns, Frame, FrameType } from '../frames/frame.js';
 
 export {
@@ -37,11 +37,19 @@ export {
   slice,
   type TextColumn,
 } from '../frames/frame.js';
-export { type CellSpec, type Codec, json, type Keyed, keyed, type Value, value } from '../state/kinds.js';
+export {
+  type Codec,
+  json,
+  type KeyedState as Keyed,
+  keyed,
+  type StateSpec,
+  type ValueState as Value,
+  value,
+} from '../state/kinds.js';
 export { type ColumnTable, NO_ROW } from '../frames/table.js';
-export { type Tables, tables } from '../state/tables.js';
+export { type TableState as Tables, tables } from '../state/tables.js';
 export { deadLetters } from '../dead-letters/frame.js';
-export { type Law, partitionOf, type PartitionCounts } from '../law.js';
+export { type Rescaling, partitionOf, type PartitionCounts } from '../state/rescaling.js';
 export { poison } from './errors.js';
 export { textOf, utf8 } from '../frames/bytes.js';
 
@@ -103,7 +111,7 @@ export interface Progress {
   /** How many epochs end, when more than one: all but the first are empty. */
   readonly epochs?: number;
   readonly tickMs?: number;
-  /** The latest event time that the writer has seen; what comes of it carries it on (`as_of` of an answer). */
+  /** The event time up to which the writer knows what happened; what comes of it carries it on (`as_of` of an answer). */
   readonly asOfMs?: number;
   /** Goes to every partition of every destination, rows or none. */
   readonly everywhere?: boolean;
@@ -117,11 +125,11 @@ export interface Emission {
 
 type Inputs = Readonly<Record<string, InputSpec>>;
 type Outputs = Readonly<Record<string, FrameType>>;
-type State = Readonly<Record<string, CellSpec<Cell>>>;
+type State = Readonly<Record<string, StateSpec<StageState>>>;
 
 export type FrameOf<T> = T extends FrameType<infer C extends Columns> ? Frame<C> : never;
 export type InputOf<S> = S extends InputSpec<infer T> ? (T extends FrameType ? FrameOf<T> : RawBatch) : never;
-export type CellOf<S> = S extends CellSpec<infer T> ? T : never;
+export type StateOf<S> = S extends StateSpec<infer T> ? T : never;
 
 export interface StageContext<I extends Inputs, O extends Outputs, S extends State> {
   readonly inputs: { readonly [K in keyof I]: Observable<InputOf<I[K]>> };
@@ -129,7 +137,7 @@ export interface StageContext<I extends Inputs, O extends Outputs, S extends Sta
   readonly ticks: Observable<Tick>;
   /** Once, behind the last end of an epoch, when there is no more input: of a bounded job. */
   readonly inputEnd: Observable<void>;
-  readonly state: CellsOf<S>;
+  readonly state: StatesOf<S>;
   /** `out.rows(frame)` makes the emission that sends the frame to output `rows`. */
   readonly out: { readonly [K in keyof O]: (frame: FrameOf<O[K]>, progress?: Progress) => Emission };
   /** Adds to a counter that is part of the state: conservation is checked on these. */
@@ -144,7 +152,7 @@ export type Counter = 'events' | 'on_time' | 'late' | 'dead_letter' | 'duplicate
 export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Outputs, S extends State = State> {
   /** kebab-case; subjects, streams, state keys and metric labels derive from it. */
   readonly id: string;
-  /** Version of what the cells hold; a snapshot of another version is refused. */
+  /** Version of what the states hold; a snapshot of another version is refused. */
   readonly version: number;
   /** What its instances are partitioned by. */
   readonly key: PartitionKey;
@@ -154,11 +162,11 @@ export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Output
   /** What it counts of events, for metrics: none unless said. What is not said here is not shown. */
   readonly counts?: readonly Counter[];
   readonly pipeline: (context: StageContext<I, O, S>) => Observable<Emission>;
-  /** For cells that have no law of their own, since they refer to each other: from those of all old partitions into those of the new. */
-  readonly repartition?: (from: readonly CellsOf<S>[], to: readonly CellsOf<S>[]) => void;
+  /** For states that have no rescaling of their own, since they refer to each other: from those of all old partitions into those of the new. */
+  readonly repartition?: (from: readonly StatesOf<S>[], to: readonly StatesOf<S>[]) => void;
 }
 
-type CellsOf<S extends State> = { readonly [K in keyof S]: CellOf<S[K]> };
+type StatesOf<S extends State> = { readonly [K in keyof S]: StateOf<S[K]> };
 
 /** `whole`: one instance has it all. */
 export type PartitionKey = 'source' | 'user' | 'item' | 'whole';
@@ -202,5 +210,20 @@ export function stage<I extends Inputs, O extends Outputs, S extends State>(spec
     ...spec,
     in: Object.fromEntries(inPorts) as Stage<I, O, S>['in'],
     out: Object.fromEntries(outPorts) as Stage<I, O, S>['out'],
+  };
+}
+
+/**
+ * How a view is read: a function of the states of an instance of its stage (`instance.states()`), which are those that `state` declares. Reads are
+ * synchronous, between two inputs. Throws TypeError on the states of another stage.
+ */
+export function readerOf<S extends State, R>(
+  state: S,
+  read: (states: StatesOf<S>) => R,
+): (states: Readonly<Record<string, StageState>>) => R {
+  return (states) => {
+    const missing = Object.keys(state).find((name) => !(name in states));
+    if (missing !== undefined) throw new TypeError(`these are states of another stage: there is no ${missing}`);
+    return read(states as StatesOf<S>);
   };
 }

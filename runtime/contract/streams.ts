@@ -1,11 +1,13 @@
 /** Streams and mailbox filters, derived from the topology. */
-import { fatal, RivuletError } from './errors.js';
+import type { RivuletError } from './errors.js';
+import { fatal, hasCode } from './errors.js';
 import {
   CLOCK,
   isSource,
   mailboxOf,
   POISON,
   PUBLISHERS,
+  REPARTITION,
   type Source,
   streamOf,
   subjectOf,
@@ -59,9 +61,9 @@ export const hasPublishers = (topology: Topology, stageId: string): boolean =>
 export const readsEvents = (topology: Topology, stageId: string): boolean =>
   publishersOf(topology, stageId) === 'events';
 
-/** The ledger that a subject is of. What is in there is for people, and stays: nobody trims it. */
-export const ledgerOf = (topology: Topology, subject: string): string | undefined =>
-  topology.topics.find(({ id, ledger }) => ledger && subject.startsWith(`rivulet.${id}.`))?.id;
+/** The browsable log that a subject is of. What is in there is for people, and stays: nobody trims it. */
+export const browsableLogOf = (topology: Topology, subject: string): string | undefined =>
+  topology.topics.find(({ id, browsable }) => browsable && subject.startsWith(`rivulet.${id}.`))?.id;
 
 export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[] {
   const ids = [...topology.stages.map(({ id }) => id), ...topology.topics.map(({ id }) => id)];
@@ -88,11 +90,11 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
         : {}),
       ...(topology.stages.some((stage) => stage.id === id) ? { partitions } : {}),
       // People read these at leisure; nobody's progress may depend on it, so the oldest go first.
-      dropsOldest: topology.topics.some((topic) => topic.id === id && topic.ledger),
+      dropsOldest: topology.topics.some((topic) => topic.id === id && topic.browsable),
     };
   });
   const { bytesMax, replicas } = limits;
-  // No mailbox, and not bounded by one: what is buried, see `buried.ts`.
+  // No mailbox, and not bounded by one: what is buried, see `actor/quarantine.ts`.
   return [
     ...streams,
     { name: streamOf(POISON), subjects: [`rivulet.${POISON}.>`], bytesMax, replicas, dropsOldest: false },
@@ -100,9 +102,16 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
 }
 
 export function filtersOf(topology: Topology, stageId: string, partition: number): string[] {
-  const own = mailboxOf(stageId, partition);
   const open = publishersOf(topology, stageId);
+  // Of what is missing there the sequences tell (log-integrity/gaps.ts): so all of it is read, also what a stranger has written where nobody reads.
+  const own = readsAll(topology, stageId) ? `rivulet.${stageId}.>` : mailboxOf(stageId, partition);
   return open !== undefined && partition === 0 ? [own, openSubject(open)] : [own];
+}
+
+/** The last message that one of the filters matches; 0 for none. */
+export async function mailboxEnd(log: Log, stream: string, filters: readonly string[]): Promise<number> {
+  const lasts = await Promise.all(filters.map((filter) => log.last(stream, filter)));
+  return Math.max(0, ...lasts.map((last) => last?.sequence ?? 0));
 }
 
 /** Does an instance read all messages of its stream, and publishers' among them? Then one that is missing shows. */
@@ -119,6 +128,10 @@ export function mailboxSubjects(topology: Topology, stageId: string, partition: 
   return { writers: [...new Set([...writers, subjectOf(stageId, partition, CLOCK, partition)])], publishers };
 }
 
+/** Subjects of a mailbox that somebody of ours writes to; what is on others, but for publishers', a stranger has written. */
+export const writersOf = (topology: Topology, stageId: string, partition: number): ReadonlySet<string> =>
+  new Set([...mailboxSubjects(topology, stageId, partition).writers, subjectOf(stageId, partition, REPARTITION, 0)]);
+
 /** A restore is under way, or was broken off: a stream of this name. */
 export const RESTORING_STREAM = 'RIVULET_RESTORING';
 
@@ -132,7 +145,7 @@ export const restoreUnfinished = (): RivuletError =>
 
 const infoOf = (log: Log, stream: string): Promise<StreamInfo | undefined> =>
   log.info(stream).catch((error: unknown) => {
-    if (error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND') return undefined;
+    if (hasCode(error, 'STREAM_NOT_FOUND')) return undefined;
     throw error;
   });
 
@@ -156,7 +169,7 @@ export async function ensureStreams(log: Log, topology: Topology, limits: Stream
 }
 
 /** What the streams hold is told apart among so many mailboxes from now on: to be called when all nodes have agreed on it, and before anybody writes. */
-export async function notePartitions(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
+export async function recordPartitions(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
   const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });
   await Promise.all(specs.filter(({ partitions }) => partitions !== undefined).map((spec) => log.ensureStream(spec)));
 }

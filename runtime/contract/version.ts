@@ -7,7 +7,7 @@ interface Manifest {
 }
 
 /** From the sources, and from dist/, bundled or not. */
-const PLACES = ['../../package.json', '../../package.json'];
+const PLACES = ['../../package.json', '../../../package.json'];
 
 export function version(): string {
   for (const place of PLACES) {

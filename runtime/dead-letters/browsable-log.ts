@@ -1,24 +1,25 @@
 /**
- * A ledger as people read it: the rows of a topic that is kept for them (graph.ts), the newest first, a page at a time.
+ * A browsable log as people read it: the rows of a topic that is kept for them (graph.ts), the newest first, a page at a time.
  *
  *   id, cursor   <stream sequence>-<row of the message>     stands as long as the stream does
  *
  * Invariants
- *   G1  Pages that follow each other's cursors give each row once, whatever is written meanwhile.
- *   G2  A page costs a bounded amount, however long the ledger is and however few of its rows are wanted: it then ends early, and says where to go on.
- *   G3  A page goes on: where there is a cursor behind it, that is further back than its own.
+ *   BROWSABLE-LOG-1  Pages that follow each other's cursors give each row once, whatever is written meanwhile.
+ *   BROWSABLE-LOG-2  A page costs a bounded amount, in messages and in bytes, however long the browsable log is, however large its messages and however few of its rows
+ *                    are wanted: it then ends early, and says where to go on.
+ *   BROWSABLE-LOG-3  A page goes on: where there is a cursor behind it, that is further back than its own.
  */
 import { poison, transient } from '../contract/errors.js';
 import { streamOf } from '../contract/graph.js';
 import type { Clock, Log, LogMessage, Reader } from '../contract/ports.js';
 
-export interface LedgerRow {
+export interface BrowsableRow {
   readonly id: string;
   /** About what it takes to keep it. */
   readonly bytes: number;
 }
 
-export interface LedgerPage<R> {
+export interface BrowsablePage<R> {
   /** Newest first. */
   readonly rows: readonly R[];
   /** Where the next page begins; absent: nothing is behind this one. A page with fewer rows than the limit, even none, may have one. */
@@ -45,28 +46,35 @@ interface Position {
 interface Part<R> {
   readonly rows: readonly R[];
   readonly messages: number;
+  /** Of these messages. */
+  readonly bytesRead: number;
   /** Earlier rows of the window were let go. */
   readonly isCut: boolean;
   /** There were too many messages in it. */
   readonly isTooWide: boolean;
 }
 
-const WINDOW_MESSAGES = 64;
+/** The first one; the next are wider by what was found: a message may have megabytes. */
+const WINDOW_MESSAGES = 8;
+const WINDOW_READ_BYTES = 16 * 1024 * 1024;
 /** No window has more messages than this; a wider one, over sequences where there are few, is tried again when it has. */
 const WINDOW_MESSAGES_MAX = 256;
 /** Per page. */
 const MESSAGES_MAX = 2_000;
+const READ_BYTES_MAX = 32 * 1024 * 1024;
 const CHOSEN_AMONG_MAX = 2_000;
 const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 const PAGE_BYTES_MAX = 4 * 1024 * 1024;
 const TAKE_MESSAGES = 64;
+/** A server cuts a connection that does not take 64 MB in time. */
+const FRAMES_AHEAD = 4;
 /** A reader waits for messages as long as it takes; people do not. */
 const READ_MS_MAX = 5_000;
 
 /** Digits as many as a sequence that is a safe integer may have. */
 const ID = /^(\d{1,15})-(\d{1,9})$/;
 
-export class Ledger<R extends LedgerRow> {
+export class BrowsableLog<R extends BrowsableRow> {
   private readonly stream: string;
   /** Of instances: `rivulet.<topic>.<partition>.<stage>.<partition>`. What people add (marks) has another form. */
   private readonly subjects: string;
@@ -82,8 +90,8 @@ export class Ledger<R extends LedgerRow> {
     this.subjects = `rivulet.${topic}.*.*.*`;
   }
 
-  /** Poison LEDGER_CURSOR: `before` is no cursor. Transient LEDGER_READ, LOG_AWAY: not now. */
-  async page({ limit, before, isWanted = () => true, choose }: PageWish<R>): Promise<LedgerPage<R>> {
+  /** Poison BROWSABLE_LOG_CURSOR: `before` is no cursor. Transient BROWSABLE_LOG_READ, LOG_AWAY: not now. */
+  async page({ limit, before, isWanted = () => true, choose }: PageWish<R>): Promise<BrowsablePage<R>> {
     const cursor = before === undefined ? undefined : mustBePosition(before);
     const newest = await this.log.last(this.stream, this.subjects);
     if (newest === undefined) return { rows: [], next: undefined };
@@ -92,13 +100,14 @@ export class Ledger<R extends LedgerRow> {
     let at = cursor === undefined || cursor.sequence > newest.sequence ? end : cursor;
     const found: R[] = [];
     const next = (): string => found.at(-1)!.id;
-    let [bytes, looked, messagesLeft, window] = [0, 0, MESSAGES_MAX, WINDOW_MESSAGES];
+    let [bytes, looked, messagesLeft, bytesLeft, window] = [0, 0, MESSAGES_MAX, READ_BYTES_MAX, WINDOW_MESSAGES];
     while (lastBefore(at) >= firstSequence) {
-      if (messagesLeft <= 0) return { rows: found, next: idOf(at) };
+      if (messagesLeft <= 0 || bytesLeft <= 0) return { rows: found, next: idOf(at) };
       const to = lastBefore(at);
       const from = Math.max(firstSequence, to - window + 1);
       const part = await this.read(from, to, at, isWanted);
       messagesLeft -= part.messages;
+      bytesLeft -= part.bytesRead;
       if (part.isTooWide) {
         window = WINDOW_MESSAGES;
         continue;
@@ -121,6 +130,9 @@ export class Ledger<R extends LedgerRow> {
       at = part.isCut ? mustBePosition(part.rows[0]!.id) : { sequence: from, row: 0 };
       const isSparse = part.messages * 4 < window;
       window = isSparse ? window * 2 : Math.min(window * 2, WINDOW_MESSAGES_MAX);
+      const messageBytes = part.bytesRead / part.messages;
+      // Not a number where there was no message.
+      if (messageBytes * window > WINDOW_READ_BYTES) window = Math.max(1, Math.floor(WINDOW_READ_BYTES / messageBytes));
     }
     return { rows: found, next: undefined };
   }
@@ -139,7 +151,7 @@ export class Ledger<R extends LedgerRow> {
 
   /** Wanted rows of messages [from, to] before a position. Some message at `to` or behind it must be there. */
   private async read(from: number, to: number, before: Position, isWanted: (row: R) => boolean): Promise<Part<R>> {
-    const reader = await this.log.read(this.stream, { filters: [this.subjects], from });
+    const reader = await this.log.read(this.stream, { filters: [this.subjects], from, framesAhead: FRAMES_AHEAD });
     const over = new AbortController();
     void this.clock.sleep(READ_MS_MAX, over.signal).then(() => reader.close());
     try {
@@ -152,18 +164,19 @@ export class Ledger<R extends LedgerRow> {
 
   private async window(reader: Reader, to: number, before: Position, isWanted: (row: R) => boolean): Promise<Part<R>> {
     let rows: R[] = [];
-    let [messages, bytes, isCut] = [0, 0, false];
+    let [messages, bytes, bytesRead, isCut] = [0, 0, 0, false];
     for (;;) {
       const taken = await reader.take(TAKE_MESSAGES);
       if (taken.length === 0) {
-        throw transient('LEDGER_READ', `${this.stream} could not be read within ${READ_MS_MAX / 1000} s`, {
+        throw transient('BROWSABLE_LOG_READ', `${this.stream} could not be read within ${READ_MS_MAX / 1000} s`, {
           hint: 'NATS is busy or away: try again in a moment',
         });
       }
       for (const message of taken) {
-        if (message.sequence > to) return { rows, messages, isCut, isTooWide: false };
-        if (messages++ === WINDOW_MESSAGES_MAX) return { rows: [], messages, isCut, isTooWide: true };
-        const all = this.rowsIn(message);
+        if (message.sequence > to) return { rows, messages, bytesRead, isCut, isTooWide: false };
+        if (messages++ === WINDOW_MESSAGES_MAX) return { rows: [], messages, bytesRead, isCut, isTooWide: true };
+        bytesRead += message.data.length;
+        const all = unlessForeign(() => this.rowsIn(message));
         const last = message.sequence === before.sequence ? before.row : all.length;
         for (const row of all.slice(0, last)) {
           if (!isWanted(row)) continue;
@@ -175,14 +188,23 @@ export class Ledger<R extends LedgerRow> {
           bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
           isCut = true;
         }
-        if (message.sequence === to) return { rows, messages, isCut, isTooWide: false };
+        if (message.sequence === to) return { rows, messages, bytesRead, isCut, isTooWide: false };
       }
     }
   }
 }
 
+/** What a stranger has written cannot be read as rows, and is passed over. */
+function unlessForeign<R>(rowsIn: () => readonly R[]): readonly R[] {
+  try {
+    return rowsIn();
+  } catch {
+    return [];
+  }
+}
+
 /** The end of a list that takes so many bytes: at least its last. */
-function newestOf<R extends LedgerRow>(rows: readonly R[], bytesMax: number): R[] {
+function newestOf<R extends BrowsableRow>(rows: readonly R[], bytesMax: number): R[] {
   let [first, bytes] = [rows.length - 1, rows.at(-1)!.bytes];
   while (first > 0 && bytes + rows[first - 1]!.bytes <= bytesMax) bytes += rows[--first]!.bytes;
   return rows.slice(first);
@@ -196,5 +218,5 @@ const lastBefore = ({ sequence, row }: Position): number => (row > 0 ? sequence 
 function mustBePosition(text: string): Position {
   const [, sequence, row] = ID.exec(text) ?? [];
   if (sequence !== undefined) return { sequence: Number(sequence), row: Number(row) };
-  throw poison('LEDGER_CURSOR', `${JSON.stringify(text)} is no cursor: give the next_cursor of the page before`);
+  throw poison('BROWSABLE_LOG_CURSOR', `${JSON.stringify(text)} is no cursor: give the next_cursor of the page before`);
 }

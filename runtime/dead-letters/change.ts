@@ -1,6 +1,7 @@
 /** What is sent for a dead letter when it is retried, and where to. */
 import { type DeadLetter, originalText } from './record.js';
 import { poison, type RivuletError } from '../contract/errors.js';
+import { nearest } from '../config/nearest.js';
 import { parseExact } from '../contract/exact-json.js';
 import { EVENTS_SUBJECT, ITEMS_SUBJECT } from '../contract/streams.js';
 
@@ -10,6 +11,7 @@ export type Change =
   | { readonly kind: 'set'; readonly fields: Readonly<Record<string, unknown>> }
   | { readonly kind: 'event'; readonly data: Uint8Array };
 
+const SHOWN_CHARACTERS_MAX = 40;
 const PREFIX = EVENTS_SUBJECT.slice(0, -1);
 const ITEMS_PREFIX = ITEMS_SUBJECT.slice(0, -1);
 /** Where the server's subject transform has put what came on an events subject. */
@@ -17,17 +19,32 @@ const TRANSFORMED = /^rivulet\.[a-z-]+\.\d+\.events\./;
 /** For what came out of files: it has no subject of its own to go back to. */
 const RETRY_SUBJECT = `${PREFIX}retry`;
 
+/** What the stage that refused a record would make of another one. */
+export interface RetryRules {
+  /** The names of all fields that it reads. */
+  fieldsOf(stage: string): readonly string[];
+  /** Why it would refuse an event that is published now; `undefined`: it would not. */
+  faultOf(stage: string, data: Uint8Array, nowMs: number): string | undefined;
+}
+
+/** To set a field in more takes longer than others may wait; parse takes no such event. */
+const SET_BYTES_MAX = 2 ** 18;
+
 /** Poison DEAD_LETTER_CHANGE. */
-export function eventOf(record: DeadLetter, change: Change): Uint8Array {
+export function eventOf(record: DeadLetter, change: Change, rules: RetryRules | undefined): Uint8Array {
   if (change.kind === 'event') return change.data;
   const { id, original, file } = record;
-  const text = originalText(record);
+  const text = original.length > SET_BYTES_MAX ? undefined : originalText(record);
   const event = text === undefined ? undefined : jsonObject(text);
   if (change.kind === 'none') {
     if (file === undefined || event !== undefined) return original;
     throw unchangeable(`${id} is a row of ${file}, which says nothing without its header`);
   }
-  if (event === undefined) throw unchangeable(`${id} is no JSON object in which a field could be set`);
+  if (event === undefined)
+    throw unchangeable(`${id} is no JSON object, of at most 256 KiB, in which a field could be set`);
+  const known = rules === undefined ? undefined : new Set([...rules.fieldsOf(record.stage), ...Object.keys(event)]);
+  const unknown = Object.keys(change.fields).filter((field) => known?.has(field) === false);
+  if (unknown.length > 0) throw poison('DEAD_LETTER_CHANGE', unknown.map((field) => notRead(field, known!)).join('; '));
   for (const [field, value] of Object.entries(change.fields)) {
     if (Number.isInteger(value) && !Number.isSafeInteger(value))
       throw poison('DEAD_LETTER_CHANGE', `${field} is a number that is too large to be kept exactly`, {
@@ -53,6 +70,11 @@ export function subjectFor({ id, subject, file }: DeadLetter): string {
     `${id} is a message between stages (${subject}), not an event or an item that was published`,
     { hint: 'it shows a bug: report it, with the output of rivulet dlq show' },
   );
+}
+
+function notRead(field: string, known: Iterable<string>): string {
+  const meant = nearest(field, known);
+  return `${JSON.stringify(field.slice(0, SHOWN_CHARACTERS_MAX))} is no field that is read${meant === undefined ? '' : `: did you mean ${meant}?`}`;
 }
 
 const unchangeable = (message: string): RivuletError =>

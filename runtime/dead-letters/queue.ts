@@ -5,18 +5,19 @@
  *   claim   rivulet.dead-letter.retrying.<id>    somebody is at it
  *
  * Invariants
- *   Q1  An event that is sent again is marked after the log has stored it: a crash in between leaves it unmarked, so that it may be sent twice and is
- *       never lost.
- *   Q2  Of several who retry one record at the same time, one sends it: who has the claim, which the log gives to one (`expected`). The others are
- *       told. A claim that is older than CLAIM_MS, with no mark after it, was broken off, and is given anew.
+ *   DEAD-LETTERS-1  An event that is sent again is marked after the log has stored it: a crash in between leaves it unmarked, so that it may be sent twice and is
+ *                   never lost.
+ *   DEAD-LETTERS-2  Of several who retry one record at the same time, one sends it: who has the claim, which the log gives to one (`expected`). The others are
+ *                   told. A claim that is older than CLAIM_MS, with no mark after it, was broken off, and is given anew.
  */
 import { EMPTY } from '../frames/bytes.js';
 import { systemClock } from '../contract/clock.js';
 import { type DeadLetter, originalText, recordsIn } from './record.js';
-import { type Change, eventOf, subjectFor } from './change.js';
-import { fatal, poison, RivuletError } from '../contract/errors.js';
+import { type Change, eventOf, type RetryRules, subjectFor } from './change.js';
+import type { RivuletError } from '../contract/errors.js';
+import { fatal, hasCode, poison } from '../contract/errors.js';
 import { DEAD_LETTER, streamOf } from '../contract/graph.js';
-import { Ledger } from './browsable-log.js';
+import { BrowsableLog } from './browsable-log.js';
 import type { Clock, Log } from '../contract/ports.js';
 
 export { type DeadLetter, originalText };
@@ -34,17 +35,22 @@ export interface DeadLetterQuery {
 export interface DeadLetterPage {
   /** Newest first. */
   readonly records: readonly DeadLetter[];
-  /** Where the next page begins; a page that is not full may have one (ledger.ts, G2). */
+  /** Where the next page begins; a page that is not full may have one (dead-letters/browsable-log.ts, BROWSABLE-LOG-2). */
   readonly next: string | undefined;
 }
 
+/** Where an event was sent again: a record of its refusal names that sequence. */
+export interface Sent {
+  readonly subject: string;
+  readonly sequence: number;
+}
+
 const STREAM = streamOf(DEAD_LETTER);
-const ALL = `rivulet.${DEAD_LETTER}.>`;
 const MARKS = `rivulet.${DEAD_LETTER}.retried.`;
 const CLAIMS = `rivulet.${DEAD_LETTER}.retrying.`;
-const TAKE_MESSAGES = 256;
-/** How many messages are read first when the newest records are asked for; then twice as many, and so on. */
-const WINDOW_MESSAGES = 64;
+/** What a page shows of an original. */
+const SHOWN_BYTES_MAX = 4_096;
+const PAGE_RECORDS_MAX = 200;
 /** Longer than an event and its mark take to be stored, or to fail. */
 const CLAIM_MS = 30_000;
 /** What a record takes beside its original. */
@@ -54,22 +60,30 @@ const MARKS_AT_ONCE = 32;
 const NO_QUEUE = { hint: 'start one with `rivulet start`, or name the right server with --nats-url' };
 
 export class DeadLetterQueue {
-  private readonly ledger: Ledger<DeadLetter & { readonly bytes: number }>;
+  /** With the beginnings of originals, and with all of them. */
+  private readonly beginnings: BrowsableLog<DeadLetter & { readonly bytes: number }>;
+  private readonly wholes: BrowsableLog<DeadLetter & { readonly bytes: number }>;
 
   constructor(
     private readonly log: Log,
     private readonly clock: Clock = systemClock,
+    /** Absent: what is retried is not looked at. */
+    private readonly rules?: RetryRules,
   ) {
-    const rowsIn = (message: Parameters<typeof recordsIn>[0]) =>
-      recordsIn(message).map((record) => ({ ...record, bytes: record.original.length + RECORD_BYTES }));
-    this.ledger = new Ledger(log, DEAD_LETTER, rowsIn, clock);
+    const browsableLogOf = (bytesMax: number) => {
+      const rowsIn = (message: Parameters<typeof recordsIn>[0]) =>
+        recordsIn(message, bytesMax).map((record) => ({ ...record, bytes: record.original.length + RECORD_BYTES }));
+      return new BrowsableLog(log, DEAD_LETTER, rowsIn, clock);
+    };
+    this.beginnings = browsableLogOf(SHOWN_BYTES_MAX);
+    this.wholes = browsableLogOf(Infinity);
   }
 
-  /** One page, at a bounded cost. Poison LEDGER_CURSOR; Transient LEDGER_READ, LOG_AWAY; Fatal DEAD_LETTER_STREAM. */
+  /** One page, at a bounded cost, with the beginnings of the originals: `find` gives a whole one. Poison BROWSABLE_LOG_CURSOR; Transient BROWSABLE_LOG_READ, LOG_AWAY; Fatal DEAD_LETTER_STREAM. */
   async page({ limit, before, rule, retried }: DeadLetterQuery): Promise<DeadLetterPage> {
     const isRetried = (record: DeadLetter): boolean => record.retriedAtMs !== undefined;
     const { rows, next } = await explained(
-      this.ledger.page({
+      this.beginnings.page({
         ...{ limit, before },
         isWanted: (record) => rule === undefined || record.rule === rule,
         choose: async (records) => {
@@ -81,19 +95,21 @@ export class DeadLetterQueue {
     return { records: rows.map(({ bytes: _, ...record }) => record), next };
   }
 
-  /** The newest records that are wanted, newest first: as many as it takes. */
-  async newest(limit: number, isWanted: (record: DeadLetter) => boolean): Promise<DeadLetter[]> {
-    const { firstSequence, lastSequence } = await explained(this.log.info(STREAM));
-    for (let window = Math.max(WINDOW_MESSAGES, limit); ; window *= 2) {
-      const from = Math.max(firstSequence, lastSequence - window + 1);
-      const found = (await this.read(from, lastSequence)).filter(isWanted);
-      if (found.length >= limit || from <= firstSequence) return found.reverse().slice(0, limit);
+  /** The newest records that are wanted, newest first: of as many pages as it takes. */
+  async newest(limit: number, wanted: Pick<DeadLetterQuery, 'rule' | 'retried'> = {}): Promise<DeadLetter[]> {
+    const found: DeadLetter[] = [];
+    for (let before: string | undefined; ;) {
+      const left = Math.min(PAGE_RECORDS_MAX, limit - found.length);
+      const { records, next } = await this.page({ ...wanted, limit: left, before });
+      found.push(...records);
+      if (next === undefined || found.length >= limit) return found;
+      before = next;
     }
   }
 
   /** Poison DEAD_LETTER_UNKNOWN when there is none with this id, or no more. */
   async find(id: string): Promise<DeadLetter> {
-    const found = await explained(this.ledger.find(id));
+    const found = await explained(this.wholes.find(id));
     if (found === undefined) {
       throw poison('DEAD_LETTER_UNKNOWN', `there is no dead letter ${id}`, {
         hint: 'rivulet dlq ls lists them; the oldest are dropped when the queue is full',
@@ -104,22 +120,27 @@ export class DeadLetterQueue {
   }
 
   /**
-   * Sends a record's event where a publisher would, and marks the record. Gives the subject. Poison DEAD_LETTER_RETRIED (unless `again`),
-   * DEAD_LETTER_BUSY (Q2), DEAD_LETTER_CHANGE (it cannot be changed so), DEAD_LETTER_INTERNAL (no publisher's event); and as `Log.publish`.
+   * Sends a record's event where a publisher would, and marks the record. Gives the subject, and the sequence there. Poison DEAD_LETTER_RETRIED (unless `again`),
+   * DEAD_LETTER_BUSY (DEAD-LETTERS-2), DEAD_LETTER_CHANGE (it cannot be changed so), DEAD_LETTER_UNMENDED (it would be refused again), DEAD_LETTER_INTERNAL (no publisher's event); and as `Log.publish`.
    */
-  async retry(record: DeadLetter, change: Change, { again }: { readonly again: boolean }): Promise<string> {
+  async retry(record: DeadLetter, change: Change, { again }: { readonly again: boolean }): Promise<Sent> {
     const subject = subjectFor(record);
-    const data = eventOf(record, change);
+    const data = eventOf(record, change, this.rules);
+    const reason = this.rules?.faultOf(record.stage, data, this.clock.nowMs());
+    if (reason !== undefined) {
+      throw poison('DEAD_LETTER_UNMENDED', `${record.id} would be refused again: ${reason}`, { hint: 'mend it first' });
+    }
     const claim = await this.claim(record, again);
+    let sequence: number;
     try {
-      await this.log.publish(subject, data);
+      sequence = await this.log.publish(subject, data);
     } catch (error) {
       // Where it may have been stored, the claim stands until it is old: who is in a hurry would send it twice.
       if (!hasCode(error, 'LOG_UNKNOWN')) await this.release(record, claim);
       throw error;
     }
     await this.log.publish(MARKS + record.id, EMPTY);
-    return subject;
+    return { subject, sequence };
   }
 
   /** Gives its sequence. */
@@ -159,31 +180,7 @@ export class DeadLetterQueue {
     }
     return marked;
   }
-
-  /** The records in messages [from, to], marks applied. */
-  private async read(from: number, to: number): Promise<DeadLetter[]> {
-    if (from > to) return [];
-    const records: DeadLetter[] = [];
-    const retried = new Map<string, number>();
-    const reader = await this.log.read(STREAM, { filters: [ALL], from });
-    try {
-      for (let last = 0; last < to;) {
-        const messages = await reader.take(TAKE_MESSAGES);
-        if (messages.length === 0) break;
-        for (const message of messages) {
-          last = message.sequence;
-          if (message.subject.startsWith(MARKS)) retried.set(message.subject.slice(MARKS.length), message.storedAtMs);
-          else records.push(...recordsIn(message));
-        }
-      }
-    } finally {
-      await reader.close();
-    }
-    return records.map((record) => ({ ...record, retriedAtMs: retried.get(record.id) }));
-  }
 }
-
-const hasCode = (error: unknown, code: string): boolean => error instanceof RivuletError && error.code === code;
 
 const busy = (id: string): RivuletError =>
   poison('DEAD_LETTER_BUSY', `${id} is being retried by somebody else at this moment`, {

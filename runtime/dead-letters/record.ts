@@ -11,7 +11,10 @@ import type { LogMessage } from '../contract/ports.js';
 export interface DeadLetter {
   /** `<stream sequence>-<row>`: stands as long as the stream does. */
   readonly id: string;
+  /** The beginning, where only that was asked for. */
   readonly original: Uint8Array;
+  /** How many the whole has. */
+  readonly originalBytes: number;
   readonly subject: string;
   readonly sequence: number;
   readonly file: string | undefined;
@@ -25,19 +28,21 @@ export interface DeadLetter {
   readonly retriedAtMs: number | undefined;
 }
 
-/** As they stand in a message; whether they were retried, it cannot say. */
-export function recordsIn(message: LogMessage): DeadLetter[] {
+/** As they stand in a message, of each original at most so many bytes; whether they were retried, it cannot say. */
+export function recordsIn(message: LogMessage, bytesMax = Infinity): DeadLetter[] {
   const { body, output } = fromBinary(EnvelopeSchema, message.data);
   if (body.case !== 'frame') return [];
   const frame = fromWire(body.value, deadLetters);
   const { codes, dictionary } = frame.columns.original;
   return rowsOf(frame).map((row, r) => {
     const code = codes[r]!;
-    const stored = dictionary.bytes.slice(entryStart(dictionary, code), dictionary.ends[code]);
+    const stored = dictionary.bytes.subarray(entryStart(dictionary, code), dictionary.ends[code]);
+    // The runtime buries whole messages, whatever is in them, as base64.
+    const whole = output === '$poison' ? Buffer.from(textOf(stored), 'base64') : stored;
     return {
       id: `${message.sequence}-${r}`,
-      // The runtime buries whole messages, whatever is in them, as base64.
-      original: output === '$poison' ? Buffer.from(textOf(stored), 'base64') : stored,
+      original: beginning(whole, bytesMax),
+      originalBytes: whole.length,
       subject: row.subject ?? '',
       sequence: row.sequence ?? 0,
       file: row.file,
@@ -51,6 +56,14 @@ export function recordsIn(message: LogMessage): DeadLetter[] {
       retriedAtMs: undefined,
     };
   });
+}
+
+/** A copy of the beginning; of text, whole characters. */
+function beginning(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  if (bytes.length <= bytesMax) return bytes.slice();
+  let end = bytesMax;
+  while (end > bytesMax - 3 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.slice(0, end);
 }
 
 /** The original as text; `undefined` when it is not UTF-8. */

@@ -14,11 +14,11 @@ interface Told {
   atMs: number;
 }
 
-export class Refusals {
+export class RefusalLog {
   private readonly told = new Map<string, Told>();
 
   constructor(
-    private readonly clock: Pick<Clock, 'nowMs'>,
+    private readonly clock: Pick<Clock, 'monotonicMs'>,
     private readonly logger: Pick<Logger, 'info'>,
   ) {}
 
@@ -34,9 +34,8 @@ export class Refusals {
       this.told.set(name, { total, atMs: told?.atMs ?? -Infinity });
       return;
     }
-    const nowMs = this.clock.nowMs();
-    // A wall clock may go back by hours.
-    if (total === told.total || Math.abs(nowMs - told.atMs) < TELL_EVERY_MS) return;
+    const nowMs = this.clock.monotonicMs();
+    if (total === told.total || nowMs - told.atMs < TELL_EVERY_MS) return;
     const fields = { stage, partition, refused: total - told.total, total, sequence };
     this.logger.info(fields, 'events were refused: they are dead letters, see rivulet dlq ls');
     told.total = total;

@@ -2,8 +2,8 @@
  * Dictionaries: each distinct string of a column once, as bytes; rows hold its code.
  *
  * Invariants
- *   D1  Code 0 is "absent" (the empty string), in every dictionary.
- *   D2  Codes are handed out 1, 2, 3… in order of first sight and never change: a dictionary only grows.
+ *   DICTIONARY-1  Code 0 is "absent" (the empty string), in every dictionary.
+ *   DICTIONARY-2  Codes are handed out 1, 2, 3… in order of first sight and never change: a dictionary only grows.
  */
 import { fnv1a, textOf, utf8 } from './bytes.js';
 
@@ -42,6 +42,8 @@ export class DictionaryBuilder implements Dictionary {
   private hashes = NO_CODES;
   private slots = NO_CODES;
   private mask = 0;
+  private lastText = '';
+  private lastCode = ABSENT;
 
   /** The code of bytes [start, end), added if new. */
   add(bytes: Uint8Array, start: number, end: number): number {
@@ -53,8 +55,13 @@ export class DictionaryBuilder implements Dictionary {
 
   addText(text: string | undefined): number {
     if (text === undefined || text === '') return ABSENT;
-    const bytes = utf8(text);
-    return this.add(bytes, 0, bytes.length);
+    // Rows of one message often repeat a text; to encode it is most of the work.
+    if (text !== this.lastText) {
+      const bytes = utf8(text);
+      this.lastCode = this.add(bytes, 0, bytes.length);
+      this.lastText = text;
+    }
+    return this.lastCode;
   }
 
   addFrom(dictionary: Dictionary, code: number): number {

@@ -2,8 +2,8 @@
  * Rows found by their keys: so many words each, interleaved in one Uint32Array.
  *
  * Invariants
- *   I1  Rows are numbered 0, 1, 2… in order of first sight; their keys never change.
- *   I2  At most half of the slots of a hashed index are taken.
+ *   ROW-INDEX-1  Rows are numbered 0, 1, 2… in order of first sight; their keys never change.
+ *   ROW-INDEX-2  At most half of the slots of a hashed index are taken.
  */
 import { grown } from './dictionary.js';
 

@@ -5,13 +5,14 @@
  * (row-index.ts). Value columns are plain typed arrays that the stage adds to.
  *
  * Invariants
- *   T1  Rows keep their order of first sight, also through a snapshot: whatever is emitted in row order is the same after a restore.
- *   T2  A page (PAGE_ROWS rows) is stored as a frame of its own; a cut rewrites only pages with touched rows.
- *   T3  Rows are touched before their values change: a page that is cut and not yet encoded is encoded then. Keys never change.
+ *   TABLE-1  Rows keep their order of first sight, also through a snapshot: whatever is emitted in row order is the same after a restore.
+ *   TABLE-2  A page (PAGE_ROWS rows) is stored as a frame of its own; a cut rewrites only pages with touched rows.
+ *   TABLE-3  Rows are touched before their values change: a page that is cut and not yet encoded is encoded then. Keys never change.
  */
 import { ABSENT, CodeMap, type Dictionary, DictionaryBuilder, grown } from './dictionary.js';
 import {
   type AnyColumn,
+  type ColumnData,
   type Columns,
   excerptOf,
   type Frame,
@@ -27,26 +28,24 @@ import { CodeIndex, HashedIndex, type RowIndex } from './row-index.js';
 export const NO_ROW = 0xffffffff;
 const PAGE_ROWS = 1024;
 
-type ValueColumns<C extends Columns> = {
-  [N in keyof C as C[N] extends 'text' ? never : N]: C[N] extends 'f64'
-    ? Float64Array
-    : C[N] extends 'u32'
-      ? Uint32Array
-      : Uint8Array;
-};
+/** The columns that are no key. */
+type ValueColumns<C extends Columns, K extends keyof C> = { [N in Exclude<keyof C, K>]: ColumnData<C[N]> };
 
-interface KeyColumn {
-  readonly name: string;
+/** The key columns of rows, as those of a frame. */
+type KeyColumns<C extends Columns, K extends keyof C> = { readonly [N in K]: ColumnData<C[N]> };
+
+interface KeyColumn<K> {
+  readonly name: K;
   readonly kind: 'f64' | 'u32' | 'u8' | 'text';
   /** Where its words start in a key. */
   readonly at: number;
   readonly dictionary: DictionaryBuilder | undefined;
 }
 
-export class ColumnTable<C extends Columns> {
-  /** The columns that are no key, to read and to add to; read anew after each `upsert`, which may replace the arrays. */
-  values: ValueColumns<C>;
-  private readonly keyColumns: readonly KeyColumn[];
+export class ColumnTable<C extends Columns, K extends keyof C & string> {
+  /** To read, and to write to rows that were touched; read anew after each `upsert`, which may replace the arrays. */
+  values: ValueColumns<C, K>;
+  private readonly keyColumns: readonly KeyColumn<K>[];
   /** Of the one text that a key is, where it is nothing else. */
   private readonly onlyText: DictionaryBuilder | undefined;
   private readonly index: RowIndex;
@@ -57,7 +56,7 @@ export class ColumnTable<C extends Columns> {
 
   constructor(
     private readonly type: FrameType<C>,
-    key: readonly (keyof C & string)[],
+    key: readonly K[],
   ) {
     let at = 0;
     this.keyColumns = key.map((name) => {
@@ -70,11 +69,11 @@ export class ColumnTable<C extends Columns> {
     this.index = this.onlyText === undefined ? new HashedIndex(at) : new CodeIndex();
     const values: Record<string, AnyColumn> = {};
     for (const [name, kind] of Object.entries(type.columns)) {
-      if (key.includes(name)) continue;
+      if ((key as readonly string[]).includes(name)) continue;
       if (kind === 'text') throw new TypeError(`table of ${type.name}: text column ${name} must be part of the key`);
       values[name] = newColumn(kind, this.index.capacity);
     }
-    this.values = values as ValueColumns<C>;
+    this.values = values as ValueColumns<C, K>;
   }
 
   get rows(): number {
@@ -82,12 +81,12 @@ export class ColumnTable<C extends Columns> {
   }
 
   /**
-   * The table row of each selected row of a frame, made when missing (its values are 0). The frame needs the key columns, by name.
-   * The rows count as touched. `selection` are row numbers of the frame; without it, all.
+   * The table row of each of the given rows, made when missing (its values are 0); they count as touched. `selection` are row numbers of the
+   * columns; without it, all.
    */
-  upsert(frame: Frame, selection?: Uint32Array): Uint32Array {
-    const count = selection?.length ?? frame.rows;
-    const words = this.keyWords(frame, selection, count);
+  upsert(columns: KeyColumns<C, K>, selection?: Uint32Array): Uint32Array {
+    const count = selection?.length ?? this.rowsIn(columns);
+    const words = this.keyWords(columns, selection, count);
     const found = new Uint32Array(count);
     this.reserve(count);
     for (let i = 0; i < count; i++) found[i] = this.index.findOrAdd(words, i);
@@ -95,7 +94,7 @@ export class ColumnTable<C extends Columns> {
     return found;
   }
 
-  /** Before the values of a row are changed that no `upsert` of this input gave (T3). */
+  /** Before the values of a row are changed that no `upsert` of this input gave (TABLE-3). */
   touch(row: number): void {
     this.touchPage((row / PAGE_ROWS) | 0);
   }
@@ -116,11 +115,11 @@ export class ColumnTable<C extends Columns> {
   }
 
   /** One key column over all rows; of a text column the codes (see `dictionary`). f64 keys are not given this way. */
-  keyOf(name: keyof C & string): Uint32Array {
+  keyOf(name: K): Uint32Array {
     return this.words(this.keyColumn(name).at, 1, undefined);
   }
 
-  dictionary(name: keyof C & string): DictionaryBuilder {
+  dictionary(name: K): DictionaryBuilder {
     const { dictionary } = this.keyColumn(name);
     if (dictionary === undefined) throw new TypeError(`table of ${this.type.name}: ${name} is no text column`);
     return dictionary;
@@ -166,12 +165,12 @@ export class ColumnTable<C extends Columns> {
     this.onlyText?.expect(rows);
   }
 
-  /** Takes the next stored page in, which starts with row `this.rows`. Its rows are in no other page (T2): none is looked up. */
+  /** Takes the next stored page in, which starts with row `this.rows`. Its rows are in no other page (TABLE-2): none is looked up. */
   load(page: Uint8Array): void {
     const frame = decodeFrame(page, this.type);
     const from = this.rows;
     this.reserve(frame.rows);
-    this.index.append(this.keyWords(frame, undefined, frame.rows, true), frame.rows);
+    this.index.append(this.keyWords(frame.columns, undefined, frame.rows, true), frame.rows);
     for (const [name, column] of Object.entries(this.values as Record<string, Float64Array>)) {
       column.set((frame.columns as Record<string, AnyColumn>)[name] as Float64Array, from);
     }
@@ -180,11 +179,16 @@ export class ColumnTable<C extends Columns> {
 
   /** Rows with all of their columns; those of known keys are replaced. */
   put(frame: Frame<C>): void {
-    const rows = this.upsert(frame);
+    const rows = this.upsert(frame.columns);
     for (const [name, column] of Object.entries(this.values as Record<string, Float64Array>)) {
       const given = (frame.columns as Record<string, AnyColumn>)[name] as Float64Array;
       for (let i = 0; i < rows.length; i++) column[rows[i]!] = given[i]!;
     }
+  }
+
+  private rowsIn(columns: KeyColumns<C, K>): number {
+    const column: AnyColumn = columns[this.keyColumns[0]!.name];
+    return 'codes' in column ? column.codes.length : column.length;
   }
 
   private touchPage(page: number): void {
@@ -192,7 +196,7 @@ export class ColumnTable<C extends Columns> {
     this.cutPages?.encodeAhead(page);
   }
 
-  private keyColumn(name: string): KeyColumn {
+  private keyColumn(name: K): KeyColumn<K> {
     const column = this.keyColumns.find((candidate) => candidate.name === name);
     if (column === undefined) throw new TypeError(`table of ${this.type.name}: ${name} is no key column`);
     return column;
@@ -210,7 +214,7 @@ export class ColumnTable<C extends Columns> {
     return words;
   }
 
-  private keysAsColumn({ kind, at, dictionary }: KeyColumn, rows: Uint32Array | undefined): AnyColumn {
+  private keysAsColumn({ kind, at, dictionary }: KeyColumn<K>, rows: Uint32Array | undefined): AnyColumn {
     if (kind === 'f64') return new Float64Array(this.words(at, 2, rows).buffer);
     const words = this.words(at, 1, rows);
     if (kind === 'u32') return words;
@@ -219,20 +223,26 @@ export class ColumnTable<C extends Columns> {
   }
 
   /** The keys of the selected rows, interleaved, text in this table's codes. Column by column: each loop has one shape. */
-  private keyWords(frame: Frame, selection: Uint32Array | undefined, count: number, isNew = false): Uint32Array {
+  private keyWords(
+    columns: KeyColumns<C, K>,
+    selection: Uint32Array | undefined,
+    count: number,
+    isNew = false,
+  ): Uint32Array {
     const { width } = this.index;
     const words = new Uint32Array(count * width);
     for (const { name, kind, at, dictionary } of this.keyColumns) {
-      const column = (frame.columns as Record<string, AnyColumn>)[name];
-      if (column === undefined) throw new TypeError(`frame ${frame.type.name} has no column ${name}`);
+      const column = (columns as Readonly<Record<string, AnyColumn | undefined>>)[name];
+      if (column === undefined)
+        throw new TypeError(`table of ${this.type.name}: the given rows have no column ${name}`);
       if (kind === 'text') {
         const { codes, dictionary: from } = column as TextColumn;
         // A row that is new has a new text then.
         if (isNew && this.onlyText !== undefined) appendText(words, codes, from, this.onlyText);
         else mapText(words, at, width, codes, from, dictionary!, selection, count);
       } else if (kind === 'f64') {
-        const { buffer, byteOffset } = column as Float64Array;
-        const pairs = new Uint32Array(buffer, byteOffset, frame.rows * 2);
+        const { buffer, byteOffset, length } = column as Float64Array;
+        const pairs = new Uint32Array(buffer, byteOffset, length * 2);
         for (let i = 0, word = at; i < count; i++, word += width) {
           const row = selection === undefined ? i : selection[i]!;
           words[word] = pairs[row * 2]!;

@@ -2,21 +2,22 @@
  * The state of a stage for another number of partitions. Offline: its mailboxes are read to their end, and nobody runs.
  *
  * Invariants
- *   Q1  Each cell goes by its law (law.ts): what the old partitions knew together the new ones know together, once.
- *   Q2  Counters and burials are of what happened, which no partition of now has done: the sum is partition 0's, so that rule 9 holds over all.
- *   Q3  What upstreams have said of their progress holds for all partitions, since all has arrived: the latest counts. W itself, which decides what is
- *       late, is the lowest: what was on time anywhere still is.
- *   Q4  Heads are not written here: a state without one is void.
+ *   REPARTITION-1  Each state goes by its rescaling (state/rescaling.ts): what the old partitions knew together the new ones know together, once.
+ *   REPARTITION-2  Counters and burials are of what happened, which no partition of now has done: the sum is partition 0's, so that rule 9 holds over all.
+ *   REPARTITION-3  What upstreams have said of their progress holds for all partitions, since all has arrived: the latest counts. W itself, which decides what is
+ *                  late, is the lowest: what was on time anywhere still is.
+ *   REPARTITION-4  Heads are not written here: a state without one is void.
  */
 import { type AlignmentState, initialAlignment, type UpstreamProgress, writerKey } from '../actor/alignment.js';
-import { type Cell, type CellSpec, json } from '../state/kinds.js';
+import { type StageState, type StateSpec, json } from '../state/kinds.js';
 import { fatal } from '../contract/errors.js';
-import { ALIGNMENT, type Burials, BURIALS } from '../actor/processor.js';
+import { ALIGNMENT, QUARANTINED } from '../actor/processor.js';
+import { type Quarantined } from '../actor/quarantine.js';
 import type { Topology } from '../contract/graph.js';
-import { HELD } from '../actor/alignment-buffer.js';
+import { BUFFERED } from '../actor/alignment-buffer.js';
 import { COUNTERS, type Counters, NO_COUNTS, restored } from '../actor/instance.js';
-import { cellStores, instancePrefix } from '../state/keyspace.js';
-import { type Law, partitionOf } from '../law.js';
+import { storedStates, instancePrefix } from '../state/keyspace.js';
+import { type Rescaling, partitionOf } from '../state/rescaling.js';
 import type { Store, StoreChange } from '../contract/ports.js';
 import type { AnyStage, Counter } from '../contract/stage.js';
 
@@ -29,12 +30,12 @@ export interface Repartitioned {
   readonly to: readonly Store[];
 }
 
-/** Cells of stages keyed by user or item that nobody knows how to repartition: `<stage>.<cell>`. */
-export const lawlessCells = ({ stages }: Topology): string[] =>
+/** States of stages keyed by user or item that nobody knows how to repartition: `<stage>.<state>`. */
+export const statesWithoutRescaling = ({ stages }: Topology): string[] =>
   stages
     .filter(({ key, repartition }) => key !== 'source' && repartition === undefined)
     .flatMap(({ id, state }) =>
-      Object.entries(state).flatMap(([name, { law }]) => (law === undefined ? [`${id}.${name}`] : [])),
+      Object.entries(state).flatMap(([name, { rescale }]) => (rescale === undefined ? [`${id}.${name}`] : [])),
     );
 
 /** Fatal REPARTITION_EPOCH when an epoch is open that only some have ended. */
@@ -44,32 +45,33 @@ export async function repartitionStage(request: Repartitioned): Promise<void> {
   const writers = to.map((store, partition) => new Writer(store, instancePrefix(id, partition)));
   await ownCells(request, writers);
   const together: string[] = [];
-  for (const [name, { law }] of Object.entries(stage.state)) {
-    if (law === undefined) together.push(name);
-    else if (law.kind === 'cells') await moveCells(request, stage, writers, [name], onlyCell(name, law));
-    else await moveEntries(request, writers, name, law);
+  for (const [name, { rescale }] of Object.entries(stage.state)) {
+    if (rescale === undefined) together.push(name);
+    else if (rescale.kind === 'move') await moveCells(request, stage, writers, [name], onlyCell(name, rescale));
+    else await moveEntries(request, writers, name, rescale);
   }
   if (together.length > 0) {
     const { repartition } = stage;
-    if (repartition === undefined) throw fatal('REPARTITION_LAW', `${id}: no law for ${together.join(', ')}`);
+    if (repartition === undefined)
+      throw fatal('RESCALING_MISSING', `${id} does not declare how to rescale ${together.join(', ')}`);
     await moveCells(request, stage, writers, together, repartition as Move);
   }
   for (const writer of writers) await writer.flush();
 }
 
-type Cells = Readonly<Record<string, Cell>>;
+type Cells = Readonly<Record<string, StageState>>;
 type Move = (from: readonly Cells[], to: readonly Cells[]) => void;
 
 const onlyCell =
-  (name: string, law: Extract<Law<Cell>, { kind: 'cells' }>): Move =>
+  (name: string, rescale: Extract<Rescaling<StageState>, { kind: 'move' }>): Move =>
   (from, to) => {
-    law.move(
+    rescale.move(
       from.map((cells) => cells[name]!),
       to.map((cells) => cells[name]!),
     );
   };
 
-/** All of the cells in memory, as in nodes that run. */
+/** All of the states in memory, as in nodes that run. */
 async function moveCells(
   { from }: Repartitioned,
   stage: AnyStage,
@@ -77,11 +79,11 @@ async function moveCells(
   names: readonly string[],
   move: Move,
 ): Promise<void> {
-  const specs = names.map((name): [string, CellSpec<Cell>] => [name, stage.state[name]!]);
+  const specs = names.map((name): [string, StateSpec<StageState>] => [name, stage.state[name]!]);
   const old: Cells[] = [];
   for (const [partition, store] of from.entries()) {
     const resident = specs.filter(([, spec]) => spec.resident).map(([name]) => name);
-    const stored = await cellStores(store, stage, partition, resident);
+    const stored = await storedStates(store, stage, partition, resident);
     old.push(Object.fromEntries(specs.map(([name, spec]) => [name, restored(spec, stored(name))])));
   }
   const fresh = writers.map((): Cells => Object.fromEntries(specs.map(([name, spec]) => [name, spec.create()])));
@@ -98,19 +100,19 @@ async function moveEntries(
   { after, stage, from }: Repartitioned,
   writers: readonly Writer[],
   name: string,
-  law: Exclude<Law<Cell>, { kind: 'cells' }>,
+  rescale: Exclude<Rescaling<StageState>, { kind: 'move' }>,
 ): Promise<void> {
   // What is the same everywhere is in partition 0.
-  for (const [partition, store] of (law.kind === 'same' ? from.slice(0, 1) : from).entries()) {
+  for (const [partition, store] of (rescale.kind === 'same' ? from.slice(0, 1) : from).entries()) {
     const prefix = `${instancePrefix(stage, partition)}${name}/`;
     const view = store.view();
     try {
       for await (const some of view.entries(prefix)) {
         for (const [path, bytes] of some) {
           const key = path.slice(prefix.length);
-          if (law.kind === 'keys') await writers[partitionOf(key, writers.length)]!.put(name, key, bytes);
+          if (rescale.kind === 'keys') await writers[partitionOf(key, writers.length)]!.put(name, key, bytes);
           else {
-            const revised = law.revise(bytes, after.partitions);
+            const revised = rescale.revise(bytes, after.partitions);
             for (const writer of writers) await writer.put(name, key, revised);
           }
         }
@@ -123,14 +125,14 @@ async function moveEntries(
 
 const alignments = json<AlignmentState>();
 const counters = json<Counters>();
-const burials = json<Burials>();
+const burials = json<Quarantined>();
 
-/** The runtime's own cells. */
+/** The runtime's own states. */
 async function ownCells(request: Repartitioned, writers: readonly Writer[]): Promise<void> {
   const { stage: id, from } = request;
   const stored = from.map((store, partition) => {
     const get = (cell: string): Uint8Array | undefined => store.getSync(`${instancePrefix(id, partition)}${cell}/`);
-    return { alignment: get(ALIGNMENT), counters: get(COUNTERS), burials: get(BURIALS) };
+    return { alignment: get(ALIGNMENT), counters: get(COUNTERS), burials: get(QUARANTINED) };
   });
   const alignment = await mergedAlignment(
     request,
@@ -144,7 +146,7 @@ async function ownCells(request: Repartitioned, writers: readonly Writer[]): Pro
     if (one.burials !== undefined) add(buried, burials.decode(one.burials));
   }
   await writers[0]!.put(COUNTERS, '', counters.encode(counted));
-  await writers[0]!.put(BURIALS, '', burials.encode(buried));
+  await writers[0]!.put(QUARANTINED, '', burials.encode(buried));
 }
 
 function add<K extends string>(sum: Record<K, number>, more: Readonly<Record<K, number>>): void {
@@ -170,6 +172,7 @@ async function mergedAlignment(
     epoch,
     watermarkMs: lowest(states.map(({ watermarkMs }) => watermarkMs)),
     asOfMs: highest(states.map(({ asOfMs }) => asOfMs)),
+    ...latest('tickMs', states),
     finished: states.every(({ finished }) => finished),
   };
   if (!after.aligned.has(stage)) return () => ({ ...common, upstreams });
@@ -179,7 +182,7 @@ async function mergedAlignment(
       state.epoch !== epoch || Object.entries(state.upstreams).some(([key, said]) => said.ended !== ended(key)),
   );
   const held = await Promise.all(
-    from.map((store, partition) => store.entries(`${instancePrefix(stage, partition)}${HELD}/`)),
+    from.map((store, partition) => store.entries(`${instancePrefix(stage, partition)}${BUFFERED}/`)),
   );
   if (isOpen || held.some((entries) => entries.length > 0)) {
     throw fatal('REPARTITION_EPOCH', `${stage} is in the middle of epoch ${epoch}: some of its inputs have ended it`, {
@@ -203,7 +206,18 @@ function together(said: readonly UpstreamProgress[]): UpstreamProgress {
     finished: said.every(({ finished }) => finished),
     watermarkMs: highest(said.map(({ watermarkMs }) => watermarkMs)),
     idle: said.every(({ idle }) => idle),
+    ...latest('asOfMs', said),
+    ...latest('tickMs', said),
   };
+}
+
+/** Absent: none has any. */
+function latest<K extends string>(
+  name: K,
+  said: readonly { readonly [N in K]?: number | null }[],
+): { [N in K]?: number } {
+  const known = said.flatMap((one) => one[name] ?? []);
+  return known.length === 0 ? {} : ({ [name]: Math.max(...known) } as { [N in K]?: number });
 }
 
 /** null: none yet. */

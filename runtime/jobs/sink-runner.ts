@@ -10,7 +10,8 @@ import { deadLetters } from '../dead-letters/frame.js';
 import { asError, fatal } from '../contract/errors.js';
 import { fromWire } from '../frames/codec.js';
 import { streamOf, type Topology, writerOf } from '../contract/graph.js';
-import { Heard } from '../log-integrity/predecessors.js';
+import { Predecessors } from '../log-integrity/predecessors.js';
+import { FOREIGN } from '../log-integrity/last-message.js';
 import type { Clock, Log, Logger, LogMessage, Reader, Sink, Store } from '../contract/ports.js';
 import { RAW, type InputType } from '../contract/stage.js';
 
@@ -65,7 +66,7 @@ export class SinkRunner {
   private readonly sequences: Record<string, number>;
   private readonly streams: Record<string, string>;
   private readonly ended: Set<string>;
-  private readonly heard: Map<string, Heard>;
+  private readonly heard: Map<string, Predecessors>;
   private readonly seen = new Map<string, readonly [topic: string, sequence: number]>();
   private readonly readers: Reader[] = [];
   private dirty = false;
@@ -81,7 +82,7 @@ export class SinkRunner {
     this.heard = new Map(
       options.topics.map((topic) => [
         topic,
-        new Heard(`the sink of ${topic}`, progress.sequences[topic] ?? 0, progress.heard?.[topic] ?? {}),
+        new Predecessors(`the sink of ${topic}`, progress.sequences[topic] ?? 0, progress.heard?.[topic] ?? {}),
       ]),
     );
   }
@@ -161,15 +162,20 @@ export class SinkRunner {
   }
 
   private async takeMessage(topic: string, message: LogMessage): Promise<void> {
+    this.heard.get(topic)!.check(message);
+    this.sequences[topic] = message.sequence;
+    if (message.expected === undefined) {
+      const { subject, sequence } = message;
+      this.options.logger.warn({ stream: streamOf(topic), subject, sequence }, FOREIGN);
+      return;
+    }
     const envelope = fromBinary(EnvelopeSchema, message.data);
     const { id, partition } = writerOf(message.subject);
-    this.heard.get(topic)!.follow(message);
     if (envelope.body.case === 'frame') {
       const frame = fromWire(envelope.body.value, this.typeOf(topic, id, envelope));
       await this.options.sink.write(topic, envelope.epoch, frame);
     }
     if (envelope.endsInput) this.ended.add(`${topic}/${writerKey(id, partition)}`);
-    this.sequences[topic] = message.sequence;
     this.seen.set(message.subject, [topic, message.sequence]);
     this.dirty = true;
   }

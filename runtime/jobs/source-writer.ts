@@ -7,8 +7,10 @@ import { ChunkSchema, type Envelope, EnvelopeSchema } from '../../proto/gen/rivu
 import { type Frame, partitionBy } from '../frames/frame.js';
 import { toWire } from '../frames/codec.js';
 import { streamOf, subjectOf } from '../contract/graph.js';
-import { Line, Outbox } from '../actor/outbox.js';
+import { lastOwnMessage } from '../log-integrity/last-message.js';
+import { OutputLane, Outbox } from '../actor/outbox.js';
 import type { ChunkSource, Clock, Log, Logger, SourceChunk, SourcePosition } from '../contract/ports.js';
+import { NO_OUTPUT } from '../actor/output-position.js';
 
 export interface WriterOptions {
   readonly log: Log;
@@ -25,11 +27,11 @@ async function openLine(
   to: string,
   q: number,
   from: string,
-): Promise<{ line: Line; outbox: Outbox }> {
-  const lines = new Map<string, Line>();
+): Promise<{ line: OutputLane; outbox: Outbox }> {
+  const lines = new Map<string, OutputLane>();
   const outbox = new Outbox(lines);
   const subject = subjectOf(to, q, from, q);
-  const line = await Line.open({
+  const line = await OutputLane.open({
     ...options,
     stream: streamOf(to),
     subject,
@@ -54,8 +56,8 @@ export async function writeChunks(
   const { to, from } = target;
   // The line first: what another writer stores after that is newer than what the line knows, and fences it.
   const { line, outbox } = await openLine(options, to, 0, from);
-  const last = await options.log.last(streamOf(to), subjectOf(to, 0, from, 0));
-  const said = last === undefined ? undefined : fromBinary(EnvelopeSchema, last.data);
+  const { message } = await lastOwnMessage(options.log, streamOf(to), subjectOf(to, 0, from, 0));
+  const said = message === undefined ? undefined : fromBinary(EnvelopeSchema, message.data);
   if (said?.endsInput === true) return;
   let sequence = said?.sequence ?? 0;
   for await (const chunk of source.chunks(positionOf(said))) {
@@ -68,7 +70,7 @@ export async function writeChunks(
       endsInput: chunk.endsInput,
       body: { case: 'chunk', value: create(ChunkSchema, chunk) },
     });
-    line.hand({ first: sequence, sequence, part: 0, lastPart: true }, toBinary(EnvelopeSchema, envelope));
+    line.enqueue({ ...NO_OUTPUT, first: sequence, sequence }, toBinary(EnvelopeSchema, envelope));
     onChunk(chunk);
   }
   await outbox.settled();
@@ -91,10 +93,10 @@ export async function writeTable(
   let sequence = 0;
   const hand = (q: number, frame: Frame | undefined, endsInput: boolean): void => {
     const { line } = writers[q]!;
-    if (sequence <= line.said.sequence) return;
+    if (sequence <= line.published.sequence) return;
     const body = frame === undefined ? { case: undefined } : { case: 'frame' as const, value: toWire(frame) };
     const envelope = create(EnvelopeSchema, { first: sequence, sequence, lastPart: true, endsInput, body });
-    line.hand({ first: sequence, sequence, part: 0, lastPart: true }, toBinary(EnvelopeSchema, envelope));
+    line.enqueue({ ...NO_OUTPUT, first: sequence, sequence }, toBinary(EnvelopeSchema, envelope));
   };
   for await (const frame of frames) {
     sequence++;

@@ -1,5 +1,5 @@
 /**
- * Publishers' messages do not tell of the one before them. Where one actor reads all of a stream their sequences do: one that is not there was lost,
+ * Publishers' messages do not name the one before them. Where one actor reads all of a stream their sequences do: one that is not there was lost,
  * and what is behind it must not be folded as if nothing had happened (design rule 8).
  */
 import { fatal } from '../contract/errors.js';
@@ -30,18 +30,18 @@ export function spanText(spans: readonly Span[]): string {
   return `${isOne ? 'message' : 'messages'} ${texts.join(', ')}`;
 }
 
-export class Whole {
+export class Gaps {
   constructor(
     private readonly reader: string,
     private readonly stream: string,
-    /** The last message that was taken in. */
+    /** The last message that was processed. */
     private last: number,
     /** What is known to be gone for good. */
     private readonly gone: readonly Span[],
   ) {}
 
-  /** Takes note of messages; Fatal LOG_GAP when one before any of them is missing. */
-  follow(messages: readonly LogMessage[]): void {
+  /** Checks messages; Fatal LOG_GAP when one before any of them is missing. */
+  check(messages: readonly LogMessage[]): void {
     for (const { sequence } of messages) {
       const missing = this.missingBefore(sequence);
       if (missing === undefined) continue;

@@ -2,50 +2,49 @@
  * Before anybody writes: does the log hold all that the snapshots stand on (design rule 8)? Each actor asks that for itself when it opens, but by
  * then its upstreams may have refilled a stream that was cut back, in another order, so that its end tells nothing any more.
  */
-import type { Unit } from '../shards/host.js';
-import { streamOf, type Topology } from '../contract/graph.js';
+import type { ShardSpec } from '../shards/shard-spec.js';
+import { destinationsOf, streamOf, type Topology } from '../contract/graph.js';
 import type { Log, Store } from '../contract/ports.js';
-import { destinationsOf } from '../actor/router.js';
-import { mustHoldWhatWasSaid, restoredSnapshot } from '../actor/recovery.js';
-import { readSaid } from '../actor/outbox.js';
+import { mustHoldOutputs, recoverSnapshot } from '../actor/recovery.js';
+import { readOutputPosition } from './last-message.js';
 
-export interface UnitOptions {
+export interface ShardOptions {
   readonly topology: Topology;
-  readonly unit: Unit;
+  readonly shard: ShardSpec;
   readonly log: Log;
   readonly store: Store;
 }
 
 export interface PreflightOptions {
   readonly topology: Topology;
-  readonly units: readonly Unit[];
+  readonly shards: readonly ShardSpec[];
   readonly log: Log;
   /** Opened, looked at and closed again, one after the other. */
   readonly openStore: (name: string) => Promise<Store>;
 }
 
 /** Throws Fatal LOG_BEHIND when the log does not fit. */
-export async function preflight({ topology, units, log, openStore }: PreflightOptions): Promise<void> {
-  for (const unit of units) {
-    const store = await openStore(unit.name);
+export async function preflight({ topology, shards, log, openStore }: PreflightOptions): Promise<void> {
+  for (const shard of shards) {
+    const store = await openStore(shard.name);
     try {
-      await mustFitLog({ topology, unit, log, store });
+      await mustFitLog({ topology, shard, log, store });
     } finally {
       await store.close();
     }
   }
 }
 
-/** The same for one unit whose store is open. */
-export async function mustFitLog({ topology, unit, log, store }: UnitOptions): Promise<void> {
-  const { partition, stages } = unit;
+/** The same for one shard whose store is open. */
+export async function mustFitLog({ topology, shard, log, store }: ShardOptions): Promise<void> {
+  const { partition, stages } = shard;
   const fits = stages.map(async (id) => {
     const instance = { topology, stage: topology.stage(id), partition, log, store };
-    const restored = await restoredSnapshot(instance);
-    const lines = destinationsOf(topology, id, partition).map(
-      async ({ to, subject }) => [subject, await readSaid(log, streamOf(to), subject)] as const,
+    const restored = await recoverSnapshot(instance);
+    const lanes = destinationsOf(topology, id, partition).map(
+      async ({ to, subject }) => [subject, await readOutputPosition(log, streamOf(to), subject)] as const,
     );
-    await mustHoldWhatWasSaid(instance, restored, new Map(await Promise.all(lines)));
+    await mustHoldOutputs(instance, restored, new Map(await Promise.all(lanes)));
   });
   await Promise.all(fits);
 }

@@ -2,23 +2,25 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
 import { dropAbandoned, openObjects } from '../../connectors/nats/objects/objects.js';
-import type { Copies } from '../replication/store.js';
+import { LEASES, NODES } from '../cluster/entries.js';
+import { type ReplicaStore, MANIFESTS } from '../replication/store.js';
 import { asError } from '../contract/errors.js';
+import { DEPLOYMENT } from './deployment.js';
 import type { Clock, KeyValue, Logger } from '../contract/ports.js';
 
 /** Names of the buckets; a backup takes them by these. */
 export const BUCKETS = {
-  manifests: 'RIVULET_COPIES',
+  manifests: MANIFESTS,
   objects: 'RIVULET_STATE',
-  nodes: 'RIVULET_NODES',
-  leases: 'RIVULET_LEASES',
-  deployment: 'RIVULET_DEPLOYMENT',
+  nodes: NODES,
+  leases: LEASES,
+  deployment: DEPLOYMENT,
 } as const;
 
 export async function openCopies(
   connection: NatsConnection,
   { replicas }: { readonly replicas: number },
-): Promise<Copies> {
+): Promise<ReplicaStore> {
   const [manifests, objects] = await Promise.all([
     openKeyValue(connection, { bucket: BUCKETS.manifests, replicas }),
     openObjects(connection, { bucket: BUCKETS.objects, replicas }),

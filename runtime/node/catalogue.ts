@@ -1,5 +1,5 @@
 /** What the façade knows of items, and how lists come to show it (composition). */
-import { type CatalogueCells, type CatalogueReader, catalogueReader } from '../../actors/catalogue.js';
+import { type CatalogueReader, catalogueReader } from '../../actors/catalogue.js';
 import type { CatalogueItem, ItemCatalogue } from '../../connectors/facade/ports.js';
 import { reactionOf } from '../contract/errors.js';
 import type { Host } from '../shards/host.js';
@@ -30,10 +30,7 @@ export class Catalogue implements ItemCatalogue {
     host: () => Host,
     private readonly onTold: () => void,
   ) {
-    // The cells are those of the stage, by its own specs.
-    this.readers = readersOf(host, CATALOGUE_STAGE, ({ instance }) =>
-      catalogueReader(instance.cellsOf() as unknown as CatalogueCells),
-    );
+    this.readers = readersOf(host, CATALOGUE_STAGE, ({ instance }) => catalogueReader(instance.states()));
   }
 
   get revision(): number {

@@ -1,4 +1,5 @@
-/** A node's place among others (composition): its identity, its units on its threads, the tables that all nodes share. */
+/** A node's place among others (composition): its identity, its shards on its threads, the tables that all nodes share. */
+import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -9,14 +10,15 @@ import { textOf, utf8 } from '../frames/bytes.js';
 import { systemClock } from '../contract/clock.js';
 import { Cluster } from '../cluster/cluster.js';
 import type { ClusterHost } from '../cluster/options.js';
-import type { Unit } from '../shards/host.js';
+import type { ShardSpec } from '../shards/shard-spec.js';
 import { agreed, commonSettings, mustAgree } from './agreement.js';
 import { openClusterTables, openDeployment } from './buckets.js';
-import { checkSharedDeployment, recordDeployment } from './deployment.js';
+import { checkSharedDeployment, deploymentIn, recordDeployment } from './deployment.js';
 import type { Threads } from './threads.js';
 import { LIVE_WEIGHTS, weightOf } from './shards.js';
-import type { HostRequest, StartedHost } from './worker.js';
-import { patience } from '../supervision/retry.js';
+import type { HostRequest } from './messages.js';
+import type { StartedHost } from './worker.js';
+import { retryThroughFailover } from '../supervision/retry.js';
 import type { Logger } from '../contract/ports.js';
 
 export interface Identity {
@@ -28,48 +30,65 @@ export interface Identity {
 
 const NODE_KEY = 'node/id';
 
+/** What is ours in a data directory, which may be a directory of something else as well; with what was set aside. */
+const OURS = /^(state|nats|replay|repartition|deployment\.json|health\.json)/;
+
+/** What earlier versions have made was for all users of the machine to read. */
+function tighten(dataDir: string): void {
+  for (const name of readdirSync(dataDir).filter((one) => OURS.test(one))) {
+    const path = join(dataDir, name);
+    try {
+      chmodSync(path, statSync(path).isDirectory() ? 0o700 : 0o600);
+    } catch (error) {
+      // It is another user's, who shares it with this one.
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    }
+  }
+}
+
 /** Which node a data directory is; held open, so that two processes never run on one (Fatal DATA_DIR_LOCKED). */
 export async function claimIdentity(dataDir: string): Promise<Identity> {
   const store = await openLevelStore(join(dataDir, 'state', 'node'));
+  tighten(dataDir);
   const known = store.getSync(NODE_KEY);
   const node = known === undefined ? randomUUID().slice(0, 8) : textOf(known);
   if (known === undefined) await store.write([{ key: NODE_KEY, value: utf8(node) }]);
   return { node, process: randomUUID(), release: () => store.close() };
 }
 
-/** Units of the view on this thread, all others on the workers: where they are at first, then each where least is done so far. */
+/** Shards of the view on this thread, all others on the workers: where they are at first, then each where least is done so far. */
 export class NodeHost implements ClusterHost {
   private readonly placed = new Map<string, number>();
-  /** What a unit was asked for last. */
+  /** What a shard was asked for last. */
   private readonly asked = new Map<string, HostRequest>();
 
   /** `first`: by thread, what it has opened ahead. */
   constructor(
-    private readonly units: readonly Unit[],
+    private readonly shards: readonly ShardSpec[],
     private readonly threads: Threads,
     private readonly view: StartedHost,
-    first: readonly (readonly Unit[])[],
+    first: readonly (readonly ShardSpec[])[],
   ) {
     for (const [thread, own] of first.entries()) for (const { name } of own) this.placed.set(name, thread);
   }
 
-  check(unit: string): Promise<void> {
-    return this.perform(unit, { action: 'check', unit });
+  check(shard: string): Promise<void> {
+    return this.perform(shard, { action: 'check', shard });
   }
 
-  follow(unit: string): Promise<void> {
-    return this.perform(unit, { action: 'follow', unit });
+  follow(shard: string): Promise<void> {
+    return this.perform(shard, { action: 'follow', shard });
   }
 
-  own(unit: string): Promise<void> {
-    return this.perform(unit, { action: 'own', unit });
+  own(shard: string): Promise<void> {
+    return this.perform(shard, { action: 'own', shard });
   }
 
-  async close(unit: string, { copy }: { readonly copy: boolean }): Promise<void> {
-    const request: HostRequest = { action: 'close', unit, copy };
-    await this.perform(unit, request);
+  async close(shard: string, { copy }: { readonly copy: boolean }): Promise<void> {
+    const request: HostRequest = { action: 'close', shard, copy };
+    await this.perform(shard, request);
     // Asked for again meanwhile, it is open again, on the same thread.
-    if (this.asked.get(unit) === request) this.placed.delete(unit);
+    if (this.asked.get(shard) === request) this.placed.delete(shard);
   }
 
   async hold(held: boolean): Promise<void> {
@@ -78,20 +97,20 @@ export class NodeHost implements ClusterHost {
     await Promise.all([...all, this.view.perform(request)]);
   }
 
-  private perform(unit: string, request: HostRequest): Promise<void> {
-    this.asked.set(unit, request);
-    const isView = this.units.some(({ name, everywhere }) => name === unit && everywhere === true);
-    return isView ? this.view.perform(request) : this.threads.request(this.threadOf(unit), request);
+  private perform(shard: string, request: HostRequest): Promise<void> {
+    this.asked.set(shard, request);
+    const isView = this.shards.some(({ name, everywhere }) => name === shard && everywhere === true);
+    return isView ? this.view.perform(request) : this.threads.request(this.threadOf(shard), request);
   }
 
-  /** A unit stays on its thread while it is open. */
-  private threadOf(unit: string): number {
-    const known = this.placed.get(unit);
+  /** A shard stays on its thread while it is open. */
+  private threadOf(shard: string): number {
+    const known = this.placed.get(shard);
     if (known !== undefined) return known;
     const loads = Array.from({ length: this.threads.count }, () => 0);
-    for (const [other, thread] of this.placed) loads[thread]! += weightOf(other, this.units, LIVE_WEIGHTS);
+    for (const [other, thread] of this.placed) loads[thread]! += weightOf(other, this.shards, LIVE_WEIGHTS);
     const thread = loads.indexOf(Math.min(...loads));
-    this.placed.set(unit, thread);
+    this.placed.set(shard, thread);
     return thread;
   }
 }
@@ -101,7 +120,7 @@ export interface JoinOptions {
   readonly identity: Identity;
   readonly pipeline: PipelineOptions;
   readonly dataDir: string;
-  readonly units: readonly Unit[];
+  readonly shards: readonly ShardSpec[];
   readonly host: ClusterHost;
   readonly logger: Logger;
   readonly replicas: number;
@@ -122,11 +141,11 @@ export async function joinCluster({
 }: JoinOptions): Promise<Cluster> {
   const { node, process } = identity;
   const settings = commonSettings(pipeline, options.leaseMs);
-  const patiently = patience(systemClock, (error) =>
+  const patiently = retryThroughFailover(systemClock, (error) =>
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
   const deployment = await openDeployment(connection, options);
-  await patiently(() => checkSharedDeployment(deployment, pipeline));
+  await patiently(() => checkSharedDeployment(deployment, pipeline, deploymentIn(dataDir)));
   await patiently(() => agreed(connection, node, settings, options.logger));
   const { nodes, leases } = await openClusterTables(connection, options);
   await patiently(options.onAgreed);

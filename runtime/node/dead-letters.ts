@@ -1,21 +1,68 @@
-/** The ledgers as the façade asks for them (composition): dead letters and late events. */
+/** The browsable logs as the façade asks for them (composition): dead letters and late events. */
+import { EventRows } from '../../actors/formats/event-rows.js';
+import { ITEM_NAMES } from '../../actors/formats/item-fields.js';
+import { readItems } from '../../actors/formats/item-message.js';
+import { readMessage } from '../../actors/formats/message.js';
+import { Refusals } from '../../actors/formats/refusals.js';
+import { Schema } from '../../actors/formats/schema.js';
 import { EVENT_TYPES, events } from '../../actors/model.js';
+import { PARSE_DEFAULTS, type ParseOptions } from '../../actors/parse.js';
+import { PARSE_ITEMS_DEFAULTS } from '../../actors/parse-items.js';
 import { type WindowKind, windowsOf } from '../../actors/maths/window.js';
 import type { DeadLetters, LateEvent, LateEvents } from '../../connectors/http/operations-ports.js';
 import { fromBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { FairTurns } from '../../connectors/facade/admission/fair-turns.js';
+import type { RetryRules } from '../dead-letters/change.js';
 import { DeadLetterQueue } from '../dead-letters/queue.js';
+import { transient } from '../contract/errors.js';
 import { rowsOf } from '../frames/frame.js';
 import { fromWire } from '../frames/codec.js';
-import { Ledger } from '../dead-letters/browsable-log.js';
+import { BrowsableLog } from '../dead-letters/browsable-log.js';
 import type { Clock, Log, LogMessage } from '../contract/ports.js';
 
-export function deadLettersOf(log: Log, clock: Clock): DeadLetters {
-  const queue = new DeadLetterQueue(log, clock);
+const WAITING_MAX = 64;
+
+/** Reads one thing at a time: what is on its way of one fits a connection to NATS, of many it would not. */
+export type Reading = <T>(work: () => Promise<T>) => Promise<T>;
+
+export function oneAtATime(): Reading {
+  const [turns, all] = [new FairTurns(1, WAITING_MAX), {}];
+  return (work) => turns.run(all, work) ?? Promise.reject(TOO_MANY);
+}
+
+const TOO_MANY = transient(
+  'BROWSABLE_LOG_BUSY',
+  `${WAITING_MAX} others wait for dead letters or late events: ask again in a moment`,
+);
+
+/** As parse and parse-items read what is published. */
+export function retryRules(parse: ParseOptions): RetryRules {
+  const { schema, futureMaxMs, ...limits } = { ...PARSE_DEFAULTS, ...parse };
+  const names = new Schema(schema);
   return {
-    page: (query) => queue.page(query),
-    find: (id) => queue.find(id),
-    retry: async (id, change, options) => ({ id, subject: await queue.retry(await queue.find(id), change, options) }),
+    fieldsOf: (stage) => (stage === 'parse-items' ? [...ITEM_NAMES.keys()] : names.names.flat()),
+    faultOf: (stage, data, storedAtMs) => {
+      const refusals = new Refusals(stage);
+      const message = { data, subject: '', sequence: 0, storedAtMs };
+      if (stage === 'parse') readMessage(message, new EventRows(names, futureMaxMs), refusals, limits);
+      if (stage === 'parse-items') readItems(message, () => undefined, refusals, PARSE_ITEMS_DEFAULTS);
+      const refused = refusals.finish();
+      return refused === undefined ? undefined : rowsOf(refused)[0]?.reason;
+    },
+  };
+}
+
+export function deadLettersOf(log: Log, clock: Clock, rules?: RetryRules, reading = oneAtATime()): DeadLetters {
+  const queue = new DeadLetterQueue(log, clock, rules);
+  const find: DeadLetters['find'] = (id) => reading(() => queue.find(id));
+  return {
+    page: (query) => reading(() => queue.page(query)),
+    find,
+    retry: async (id, change, options) => {
+      const { subject } = await queue.retry(await find(id), change, options);
+      return { id, subject };
+    },
   };
 }
 
@@ -24,12 +71,12 @@ const LATE = 'late';
 const LATE_BYTES = 512;
 
 /** `kind`: the windows that the events were late for. */
-export function lateEventsOf(log: Log, clock: Clock, kind: WindowKind): LateEvents {
+export function lateEventsOf(log: Log, clock: Clock, kind: WindowKind, reading = oneAtATime()): LateEvents {
   const windowOf = lastWindows(kind);
-  const ledger = new Ledger(log, LATE, (message) => eventsIn(message, windowOf), clock);
+  const browsable = new BrowsableLog(log, LATE, (message) => eventsIn(message, windowOf), clock);
   return {
     page: async (query) => {
-      const { rows, next } = await ledger.page(query);
+      const { rows, next } = await reading(() => browsable.page(query));
       return { events: rows.map(({ bytes: _, ...event }) => event), next };
     },
   };

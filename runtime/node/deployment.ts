@@ -1,15 +1,16 @@
 /**
  * What is fixed for the life of a data directory: state that was made under one meaning must not be mixed with that of another. Recorded at the
- * first start, checked at every one.
+ * first start, checked at every one. Which keys these are the configuration declares (config/schema.ts, `fixed`).
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { PipelineOptions } from '../../actors/topology.js';
-import { textOf, utf8 } from '../frames/bytes.js';
+import { utf8 } from '../frames/bytes.js';
 import { explain, fatal, transient } from '../contract/errors.js';
 import type { KeyValue, KeyValueEntry } from '../contract/ports.js';
 import { unlessFenced } from '../cluster/membership.js';
+import { storedJson } from '../contract/stored-json.js';
 
 const FILE = 'deployment.json';
 
@@ -21,8 +22,11 @@ const fixedPart = ({
   popularity,
 }: PipelineOptions): Record<string, unknown> => ({
   partitions,
-  trigger: trigger.kind,
+  // Epochs are counted from 1970 by the interval: with another one their numbers mean other times.
+  trigger,
   window: window.kind,
+  // With a longer one windows that were dropped would be opened anew, and counted from nothing.
+  allowedLatenessMs: window.allowedLatenessMs,
   interest: interest.kind,
   popularity,
 });
@@ -34,7 +38,7 @@ function isDeployment(found: unknown): found is Deployment {
   const has = (one: unknown, keys: readonly string[], isValue: (value: unknown) => boolean): boolean =>
     typeof one === 'object' && one !== null && keys.every((key) => isValue((one as Record<string, unknown>)[key]));
   return (
-    has(found, ['trigger', 'window', 'interest', 'popularity'], (value) => value !== undefined) &&
+    has(found, ['trigger', 'window', 'allowedLatenessMs', 'interest', 'popularity'], (value) => value !== undefined) &&
     has((found as Deployment).partitions, ['source', 'user', 'item'], (n) => Number.isSafeInteger(n) && Number(n) > 0)
   );
 }
@@ -84,14 +88,33 @@ export function recordDeployment(dataDir: string, pipeline: PipelineOptions): vo
   if (deploymentIn(dataDir) === undefined) writeDeployment(dataDir, pipeline);
 }
 
+/** Name of the bucket that says what the deployment is. */
+export const DEPLOYMENT = 'RIVULET_DEPLOYMENT';
 const KEY = 'pipeline';
 
 const saidBy = (entry: KeyValueEntry | undefined): Deployment | undefined =>
-  entry === undefined ? undefined : (JSON.parse(textOf(entry.value)) as Deployment);
+  entry === undefined ? undefined : storedJson<Deployment>(entry.value, isDeployment);
 
+/** Fatal DEPLOYMENT_UNREADABLE when what stands there was not written by rivulet. */
 export async function sharedDeployment(table: KeyValue): Promise<Deployment | undefined> {
-  return saidBy(await table.get(KEY));
+  const entry = await table.get(KEY);
+  const said = saidBy(entry);
+  if (entry !== undefined && said === undefined) throw unreadable(entry);
+  return said;
 }
+
+/** What is nobody's, and what was written over. */
+export const unreadableDeployment = (entries: readonly KeyValueEntry[]): KeyValueEntry[] =>
+  entries.filter((entry) => entry.key !== KEY || saidBy(entry) === undefined);
+
+const unreadable = ({ key, revision }: KeyValueEntry): Error =>
+  fatal(
+    'DEPLOYMENT_UNREADABLE',
+    `the entry ${key} of the bucket ${DEPLOYMENT} (revision ${revision}) was not written by rivulet`,
+    {
+      hint: 'start a node on the data directory that it had: it writes the entry anew; or have `rivulet repair --yes` write it, with the settings that the deployment was made with',
+    },
+  );
 
 export async function writeSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
   await table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))));
@@ -101,10 +124,21 @@ export async function writeSharedDeployment(table: KeyValue, pipeline: PipelineO
 export const sharedPartitions = (entries: readonly KeyValueEntry[]): PipelineOptions['partitions'] | undefined =>
   saidBy(entries.find(({ key }) => key === KEY))?.partitions;
 
-/** The same among the nodes: the first one that joins says what it is. */
-export async function checkSharedDeployment(table: KeyValue, pipeline: PipelineOptions): Promise<void> {
-  const said = await unlessFenced(() => table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))), 0));
-  if (said !== undefined) return;
+/**
+ * The same among the nodes: the first one that joins says what it is. Where a stranger has written over it, so does one whose data directory, which was
+ * checked, says it (`ours`).
+ */
+export async function checkSharedDeployment(
+  table: KeyValue,
+  pipeline: PipelineOptions,
+  ours?: Deployment,
+): Promise<void> {
+  const put = (revision: number) =>
+    unlessFenced(() => table.put(KEY, utf8(JSON.stringify(fixedPart(pipeline))), revision));
+  if ((await put(0)) !== undefined) return;
+  const entry = await table.get(KEY);
+  const isStrange = entry !== undefined && saidBy(entry) === undefined;
+  if (isStrange && ours !== undefined && (await put(entry.revision)) !== undefined) return;
   const found = await sharedDeployment(table);
   if (found === undefined) throw transient('LOG_AWAY', 'nobody knows what the deployment is');
   mustBeSame('the deployment', found, pipeline);

@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { type Health, healthOf, type InstanceVitals, type Vitals } from '../supervision/health.js';
 import type { Clock, Logger } from '../contract/ports.js';
-import { Refusals, type RefusalVitals } from '../dead-letters/refusal-log.js';
+import { RefusalLog, type RefusalVitals } from '../dead-letters/refusal-log.js';
+import { hasFields, isCount, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
 
 export interface WatchedVitals extends Vitals {
   readonly instances: readonly (InstanceVitals & RefusalVitals)[];
@@ -39,10 +40,10 @@ export class HealthWatch {
   private told: string | undefined;
   private noted: string | undefined;
   private latest: Health | undefined;
-  private readonly refusals: Refusals;
+  private readonly refusals: RefusalLog;
 
   private constructor(private readonly options: HealthWatchOptions) {
-    this.refusals = new Refusals(options.clock, options.logger);
+    this.refusals = new RefusalLog(options.clock, options.logger);
   }
 
   static start(options: HealthWatchOptions): HealthWatch {
@@ -123,9 +124,15 @@ function writeNote(dataDir: string, note: HealthNote): void {
   }
 }
 
+const isPlace = hasFields({ host: isText, port: isCount });
+const isNote = hasFields({
+  ...{ process: isCount, reasons: isListOf(isText) },
+  listens: optional(hasFields({ grpc: isPlace, http: isPlace })),
+});
+
 export function readHealthNote(dataDir: string): HealthNote | undefined {
   try {
-    return JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')) as HealthNote;
+    return storedJson<HealthNote>(readFileSync(join(dataDir, FILE), 'utf8'), isNote);
   } catch {
     return undefined;
   }

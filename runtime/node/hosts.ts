@@ -1,22 +1,36 @@
 /** The threads of a node, the views on this one, and what is told of both (composition). */
 import type { Worker } from 'node:worker_threads';
+import type { PipelineOptions } from '../../actors/topology.js';
+import type { NatsOptions } from '../../connectors/nats/connection/connect.js';
+import type { ActorTuning } from '../actor/options.js';
 import { systemClock } from '../contract/clock.js';
 import { Deadline } from '../supervision/deadline.js';
 import type { Topology } from '../contract/graph.js';
 import type { Identity } from './cluster.js';
-import type { NatsHandle } from './nats.js';
-import type { NodeOptions } from './node.js';
-import type { Parts } from '../main-parts.js';
+import { threadName } from './loading.js';
+import type { HostData } from './messages.js';
 import type { StoresAhead } from './stores.js';
 import { Threads } from './threads.js';
-import { unitsOf, VIEW_STAGE } from './shards.js';
-import type { Views } from './views.js';
-import type { HostData, StartedHost } from './worker.js';
+import { shardsOf, VIEW_STAGE } from './shards.js';
+import type { Undo } from './undo.js';
+import { type Views, viewsOf } from './views.js';
+import { type StartedHost, startHost, storesOf } from './worker.js';
 import type { ActorStatus } from '../telemetry/status.js';
-import type { Telemetry } from '../telemetry/registry.js';
+import { Telemetry } from '../telemetry/registry.js';
 import type { NamedVitals } from '../telemetry/thread-vitals.js';
 
 const STATUS_EVERY_MS = 1_000;
+const FACADE = 'facade';
+
+export interface HostsOptions {
+  readonly dataDir: string;
+  readonly pipeline: PipelineOptions;
+  readonly tuning: ActorTuning;
+  readonly tickEveryMs: number;
+  readonly logLevel: string;
+  readonly copyEveryMs: number;
+  readonly replicas: number;
+}
 
 export interface StartedHosts {
   readonly threads: Threads;
@@ -26,41 +40,59 @@ export interface StartedHosts {
   readonly statuses: () => ActorStatus[];
 }
 
-export const threadName = (thread: number): string => `worker-${thread}`;
+/** Ticks reach the views as often as they are written, or as epochs end, and some seconds later on a busy machine. */
+const TICK_AWAY_MS = 5_000;
 
-/** Threads without units yet: the cluster says which. */
+const staleAfterMs = ({ tickEveryMs, pipeline: { trigger } }: HostsOptions): number =>
+  TICK_AWAY_MS + tickEveryMs + (trigger.kind === 'interval' ? trigger.everyMs : 0);
+
+/** The stores of the views, which are begun to be opened. */
+export function openViewStores(options: HostsOptions, topology: Topology): StoresAhead {
+  const stores = storesOf({ ...options, name: FACADE });
+  stores.begin(shardsOf(topology).view);
+  return stores;
+}
+
+/** Threads without shards yet: the cluster says which. */
 export async function startHosts(
-  options: NodeOptions,
-  { startHost, Telemetry, viewsOf }: Parts,
-  viewStores: StoresAhead,
-  { node, process }: Identity,
-  topology: Topology,
-  nats: NatsHandle,
-  onFatal: (error: Error) => void,
-  undo: (() => Promise<void>)[],
-  loading: Worker[],
+  options: HostsOptions,
+  {
+    identity: { node, process },
+    topology,
+    nats,
+    viewStores,
+    loading,
+    onFatal,
+    undo,
+  }: {
+    readonly identity: Identity;
+    readonly topology: Topology;
+    readonly nats: { readonly options: NatsOptions };
+    readonly viewStores: StoresAhead;
+    readonly loading: Worker[];
+    readonly onFatal: (error: Error) => void;
+    readonly undo: Undo;
+  },
 ): Promise<StartedHosts> {
-  const { pipeline, dataDir, knobs, tickEveryMs, logLevel, copyEveryMs, replicas } = options;
+  const { pipeline, dataDir, tuning, tickEveryMs, logLevel, copyEveryMs, replicas } = options;
   const shared: Omit<HostData, 'name'> = {
-    ...{ nats: nats.options, process, pipeline, dataDir, knobs, tickEveryMs, logLevel, own: [] },
+    ...{ nats: nats.options, process, pipeline, dataDir, tuning, tickEveryMs, logLevel, own: [] },
     copying: { everyMs: copyEveryMs, node, replicas },
   };
-  const wanted = Math.min(loading.length, unitsOf(topology).pipeline.length);
-  const names = Array.from({ length: wanted }, (_, i) => threadName(i));
-  const hosts = names.map((name): HostData => ({ ...shared, name }));
+  const wanted = Math.min(loading.length, shardsOf(topology).pipeline.length);
+  const hosts = Array.from({ length: wanted }, (_, i): HostData => ({ ...shared, name: threadName(i) }));
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal, loading);
-  undo.push(() => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
+  undo.add('the threads', () => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
   const vitals = (): NamedVitals[] => threads.vitals();
   const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
   const telemetry = new Telemetry(statuses, vitals, () => systemClock.nowMs(), countsOf);
-  const facade: HostData = { ...shared, name: 'facade' };
-  const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? []);
-  const onAnswered = (stage: string, ingestedAtMs: number): void => {
+  const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? [], staleAfterMs(options));
+  const onAnswered = (stage: string, partition: number, ingestedAtMs: number): void => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
-    views.changed(stage);
+    views.changed(stage, partition);
   };
-  const view = await startHost(facade, viewStores, onFatal, { onAnswered });
-  undo.push(() => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
+  const view = await startHost({ ...shared, name: FACADE }, viewStores, onFatal, { onAnswered });
+  undo.add('the views', () => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   return { threads, view, views, telemetry, statuses };
 }

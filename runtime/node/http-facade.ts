@@ -1,16 +1,20 @@
 /** The HTTP façade of a node (composition): what it answers from. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { EventReader } from '../../actors/formats/event-reader.js';
 import type { PipelineOptions } from '../../actors/topology.js';
 import type { EventPublisher } from '../../connectors/facade/ports.js';
+import type { Operations } from '../../connectors/http/operations-ports.js';
 import { DOCS_POLICY } from '../../connectors/http/routes/page.js';
 import type { HealthReport } from '../../connectors/http/routes/health-report.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../connectors/http/server/server.js';
 import { laterFiles, staticFiles } from '../../connectors/http/server/static-files.js';
-import { builtFolder } from '../built-folder.js';
 import { systemClock } from '../contract/clock.js';
 import type { Topology } from '../contract/graph.js';
 import type { Health } from '../supervision/health.js';
+import { deadLettersOf, lateEventsOf, oneAtATime, retryRules } from './dead-letters.js';
+import { statusReport } from './status.js';
 import type { Views } from './views.js';
-import { operationsOf } from '../main-operations.js';
 import type { Log, Logger } from '../contract/ports.js';
 import type { ActorStatus } from '../telemetry/status.js';
 import type { Telemetry } from '../telemetry/registry.js';
@@ -25,11 +29,13 @@ export interface NodeFacts {
   readonly node: string;
   readonly natsUrl: string;
   readonly natsVersion: string;
-  readonly log: Log;
+  /** For dead letters and late events: on a connection of its own, so that megabytes of them keep no event waiting. */
+  readonly browsableLogs: Log;
   readonly topology: Topology;
   readonly pipeline: PipelineOptions;
   readonly views: Views;
   readonly publisher: EventPublisher;
+  readonly reader: EventReader;
   readonly telemetry: Telemetry;
   readonly statuses: () => readonly ActorStatus[];
   readonly natsAwaySinceMs: () => number | undefined;
@@ -40,7 +46,7 @@ export interface NodeFacts {
 }
 
 export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpServer> {
-  const { views, publisher, telemetry, logger } = facts;
+  const { views, publisher, reader, telemetry, logger } = facts;
   const startedMs = systemClock.nowMs();
   const { registry } = telemetry;
   const [page, docs] = [builtFolder('page'), builtFolder('docs')];
@@ -52,6 +58,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
     trending: views.trending,
     catalogue: views.catalogue,
     publisher,
+    reader,
     reports: {
       version: version(),
       health: () => healthReport(facts, startedMs),
@@ -64,6 +71,25 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
     ...(page === undefined ? {} : { page: staticFiles(page) }),
     ...(docs === undefined ? {} : { docs: laterFiles(() => staticFiles(docs, { policy: DOCS_POLICY })) }),
   });
+}
+
+/** What those who run a node ask it. */
+function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
+  const { browsableLogs, node, topology, pipeline, telemetry, statuses, health } = facts;
+  const reading = oneAtATime();
+  return {
+    deadLetters: deadLettersOf(browsableLogs, systemClock, retryRules(pipeline.parse), reading),
+    lateEvents: lateEventsOf(browsableLogs, systemClock, pipeline.window.kind, reading),
+    status: {
+      report: () =>
+        statusReport({
+          ...{ version: version(), node, startedAtMs, topology, statuses, health },
+          latencies: () => telemetry.latencies(),
+          requests: () => ({ http: telemetry.requests.total, grpc: telemetry.calls.total }),
+          nowMs: () => systemClock.nowMs(),
+        }),
+    },
+  };
 }
 
 function healthReport(facts: NodeFacts, startedMs: number): HealthReport {
@@ -102,4 +128,14 @@ function stagesOf(statuses: readonly ActorStatus[]): HealthReport['stages'] {
     if (state === 'failed') sum.failed++;
   }
   return [...stages].map(([stage, sum]) => ({ stage, ...sum }));
+}
+
+/** From dist/, bundled or not, and from the sources. */
+const PLACES = ['../', '../../', '../../dist/'];
+
+/** The folder `name` of dist/; `undefined` when it was not built. */
+function builtFolder(name: 'page' | 'docs'): string | undefined {
+  const folders = PLACES.map((place) => new URL(`${place}${name}/`, import.meta.url));
+  const folder = folders.find((one) => existsSync(new URL('index.html', one)));
+  return folder === undefined ? undefined : fileURLToPath(folder);
 }

@@ -4,6 +4,7 @@ import { connectNats, type NatsOptions } from '../../connectors/nats/connection/
 import { startEmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
 import { provision } from '../../connectors/nats/provision/provision.js';
 import { versionWarning } from '../../connectors/nats/provision/version.js';
+import { EVENTS_SUBJECT, ITEMS_SUBJECT } from '../contract/streams.js';
 
 export interface NatsChoice {
   /** Absent: an embedded server. */
@@ -14,13 +15,15 @@ export interface NatsChoice {
   /** Absent: 4222 or the next free one; 'any': whichever the system gives. */
   readonly natsPort?: number | 'any';
   readonly durability: 'process' | 'power';
+  /** Whether who has no credentials may publish at the embedded server. */
+  readonly natsAnonymous: boolean;
   readonly onProgress: (message: string) => void;
   readonly onFatal: (error: Error) => void;
   /** There is nothing to do here now but to wait for NATS. */
   readonly onWaiting?: () => void;
 }
 
-/** An embedded server that dies comes back (E2): longer than its budget of restarts takes, all delays together. */
+/** An embedded server that dies comes back (EMBEDDED-2): longer than its budget of restarts takes, all delays together. */
 const RESTART_PATIENCE_MS = 15_000;
 
 export interface NatsHandle {
@@ -47,6 +50,7 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
     ...(choice.onWaiting === undefined ? {} : { onSpawned: choice.onWaiting }),
     storeDir: join(choice.dataDir, 'nats'),
     ...(natsPort === undefined ? {} : { port: natsPort }),
+    access: { anonymousSubjects: choice.natsAnonymous ? [EVENTS_SUBJECT, ITEMS_SUBJECT] : [] },
     syncInterval: choice.durability === 'power' ? 'always' : undefined,
     onEvent: (event) => {
       if (event.kind === 'died') onProgress(`nats-server died (${event.reason}); restarting it`);
@@ -54,7 +58,9 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
     },
     onExit: onFatal,
   });
-  return { options: { url: server.url, patienceMs: RESTART_PATIENCE_MS }, pid: server.pid, stop: () => server.stop() };
+  const { url, nkeyFile, pid } = server;
+  const options = { url, patienceMs: RESTART_PATIENCE_MS, ...(nkeyFile === undefined ? {} : { nkeyFile }) };
+  return { options, pid, stop: () => server.stop() };
 }
 
 /** What the server lacks, and what nobody can see from here. Fails as `connectNats` does. */

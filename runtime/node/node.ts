@@ -1,24 +1,25 @@
 /**
  * A live node (composition): NATS, the pipeline on worker threads, the views and the façades (gRPC, HTTP) on this one.
  *
- * Start: threads, NATS, façade, streams, what the other nodes leave to this one, then SERVING. What takes long goes on side by side: while NATS
- * starts, the threads load what they run and open their stores, and this one loads the rest (so nothing heavy is imported here but by `loadParts`). Stop, in the order that loses nothing:
- * NOT_SERVING, calls end, units are handed over with a last snapshot, threads and NATS end.
+ * Start: the data directory, NATS, streams, threads and views, façades, what the other nodes leave to this one, then SERVING. What takes long goes on
+ * side by side: while NATS starts, the threads load what they run and open their stores, and this one loads the rest (so nothing heavy is imported
+ * here but by `loadParts`). Stop, in the order that loses nothing: NOT_SERVING, calls end, shards are handed over with a last snapshot, threads and
+ * NATS end.
  */
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../../actors/topology.js';
 import type { Answer, ItemCatalogue, RecommendationQuery } from '../../connectors/facade/ports.js';
-import type { GrpcServerOptions } from '../../connectors/grpc/server/server.js';
+import type { GrpcServer, GrpcServerOptions } from '../../connectors/grpc/server/server.js';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connection/connect.js';
+import type { HttpServer } from '../../connectors/http/server/server.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
-import type { ActorKnobs } from '../actor/actor.js';
+import type { ActorTuning } from '../actor/options.js';
 import { systemClock } from '../contract/clock.js';
 import { watchLink } from '../../connectors/nats/connection/link.js';
 import { HealthWatch } from './health.js';
-import { startHosts, threadName } from './hosts.js';
+import type { StartedHosts } from './hosts.js';
 import type { HttpOptions } from './http-facade.js';
-import { loadParts } from '../main-parts.js';
 import type { Health } from '../supervision/health.js';
 import { Deadline } from '../supervision/deadline.js';
 import type { Topology } from '../contract/graph.js';
@@ -27,14 +28,16 @@ import { claimIdentity, joinCluster, NodeHost } from './cluster.js';
 import { sweepCopies } from './buckets.js';
 import { checkDeployment } from './deployment.js';
 import { openNats } from './nats.js';
-import { loadingThreads, usefulThreads } from './loading.js';
-import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './shards.js';
-import type { StartedHost, WorkerStart } from './worker.js';
-import { patience } from '../supervision/retry.js';
+import { loadingThreads, threadName, usefulThreads } from './loading.js';
+import type { WorkerStart } from './messages.js';
+import { allShards, LIVE_WEIGHTS, spread, shardsOf } from './shards.js';
+import { Undo } from './undo.js';
+import type { StartedHost } from './worker.js';
+import { retryThroughFailover } from '../supervision/retry.js';
 import { registerNodeMetrics } from '../telemetry/node-metrics.js';
-import type { Log } from '../contract/ports.js';
+import type { Log, Logger } from '../contract/ports.js';
 import type { ActorStatus } from '../telemetry/status.js';
-import { ensureStreams, notePartitions, streamsOf } from '../contract/streams.js';
+import { ensureStreams, recordPartitions, streamsOf } from '../contract/streams.js';
 import type { Telemetry } from '../telemetry/registry.js';
 import type { NamedVitals } from '../telemetry/thread-vitals.js';
 import { version } from '../contract/version.js';
@@ -45,14 +48,15 @@ export interface NodeOptions {
   readonly nats?: NatsOptions;
   readonly natsPort?: number;
   readonly natsServer?: string;
+  readonly natsAnonymous: boolean;
   readonly pipeline: PipelineOptions;
   readonly threads: number;
-  readonly knobs: ActorKnobs;
+  readonly tuning: ActorTuning;
   readonly tickEveryMs: number;
   readonly logLevel: string;
   readonly durability: 'process' | 'power';
   readonly replicas: number;
-  /** A node that is silent this long loses its units to others. */
+  /** A node that is silent this long loses its shards to others. */
   readonly leaseMs: number;
   readonly standbys: number;
   readonly copyEveryMs: number;
@@ -66,7 +70,7 @@ export interface NodeOptions {
 }
 
 export interface RunningNode {
-  readonly natsUrl: string;
+  readonly nats: NatsOptions;
   readonly natsVersion: string;
   readonly grpcPort: number;
   readonly httpPort: number;
@@ -95,164 +99,166 @@ const UNITS_SHARE = 0.8;
 const VIEW_WAIT_MS = 10_000;
 const VIEW_LOOK_MS = 5;
 
-/** `loading`: threads that were begun already. */
+/** What all steps of a start are given. */
+interface Start {
+  readonly options: NodeOptions;
+  /** Threads that were begun already. */
+  readonly loading: Worker[];
+  readonly logger: Logger;
+  readonly undo: Undo;
+  readonly onFatal: (error: Error) => void;
+}
+
+/** What façades tell of the node. */
+interface Phase {
+  health?: HealthWatch;
+  isStopping: boolean;
+}
+
 export async function startNode(
   options: NodeOptions,
   loading: Worker[] = loadingThreads(usefulThreads(options.threads)),
 ): Promise<RunningNode> {
   let onFatal: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => (onFatal = resolve));
-  const undo: (() => Promise<void>)[] = [];
-  undo.push(async () => {
-    await Promise.all(loading.map((worker) => worker.terminate()));
-  });
+  const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const undo = new Undo();
+  const start: Start = { options, loading, logger, undo, onFatal };
+  const phase: Phase = { isStopping: false };
   try {
-    checkDeployment(options.dataDir, options.pipeline);
-    const identity = await claimIdentity(options.dataDir);
-    undo.push(() => identity.release());
-    for (const [thread, worker] of loading.entries()) {
-      const share = { pipeline: options.pipeline, thread, threads: loading.length };
-      const { dataDir, logLevel } = options;
-      worker.postMessage({ kind: 'open', name: threadName(thread), dataDir, logLevel, ...share } satisfies WorkerStart);
-    }
-    let startLoading = (): void => undefined;
-    const isWaiting = new Promise<void>((resolve) => (startLoading = resolve));
-    // To load is to block: first the nats-server is on its way.
-    const loadingParts = isWaiting.then(loadParts).then((parts) => {
-      const topology = parts.mainTopology(options.pipeline);
-      const viewStores = parts.storesOf({ ...options, name: 'facade' });
-      viewStores.begin(unitsOf(topology).view);
-      return { parts, topology, viewStores };
-    });
-    undo.push(async () => (await loadingParts.catch(() => undefined))?.viewStores.close());
-    const nats = await openNats({ ...options, onFatal, onWaiting: startLoading }).finally(startLoading);
-    undo.push(() => nats.stop());
-    const { parts, topology, viewStores } = await loadingParts;
-    const connection = await connectNats(nats.options, 'rivulet-facade');
-    const log = await openNatsLog(connection, { process: identity.process });
-    undo.push(() => log.close());
-    const natsAwaySinceMs = watchLink(connection, systemClock);
-    const { streamBytesMax: bytesMax, replicas } = options;
-    const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
-    const patiently = patience(systemClock, (error) =>
-      logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
-    );
-    await patiently(() => ensureStreams(log, topology, { bytesMax, replicas }));
-    const units = allUnits(topology);
-    const shares = spread(unitsOf(topology).pipeline, loading.length, LIVE_WEIGHTS);
-    const hosts = await startHosts(options, parts, viewStores, identity, topology, nats, onFatal, undo, loading);
-    const publisher = parts.eventPublisher(log, options.pipeline.parse.messageBytesMax);
-    const told: { health?: HealthWatch; isStopping: boolean } = { isStopping: false };
-    const http = await parts.startHttp(options.http, {
-      ...{ node: identity.node, natsUrl: nats.options.url, natsVersion: connection.info?.version ?? 'unknown' },
-      ...{
-        ...{ log, topology, pipeline: options.pipeline },
-        views: hosts.views,
-        publisher,
-        telemetry: hosts.telemetry,
-        statuses: hosts.statuses,
-        natsAwaySinceMs,
-        logger,
-      },
-      health: () => told.health?.health,
-      isStopping: () => told.isStopping,
-    });
-    undo.push(() => http.stop(0));
-    const grpc = await parts.startGrpcServer({
-      ...options.grpc,
-      answers: hosts.views.answers,
-      changes: hosts.views.answers,
-      trending: hosts.views.trending,
-      clock: systemClock,
-      publisher,
-      logger,
-      observer: hosts.telemetry.calls,
-    });
-    undo.push(() => grpc.stop(0));
-    const cluster = await joinCluster({
-      ...options,
-      connection,
-      identity,
-      units,
-      host: new NodeHost(units, hosts.threads, hosts.view, shares),
-      logger,
-      grpc: () => `${options.grpc.host}:${grpc.port}`,
-      onAgreed: () => notePartitions(log, topology, { bytesMax, replicas }),
-      onFatal,
-    });
-    undo.push(() => cluster.stop());
+    const begun = { ...start, ...(await begin(start)) };
+    const linked = { ...begun, ...(await link(begun)) };
+    const hosts = await begun.parts.hosts.startHosts(options, linked);
+    const facades = await startFacades(linked, hosts, phase);
+    const cluster = await join(linked, hosts, facades.grpc);
     await viewOpened(hosts.view.host);
-    const sweeping = new AbortController();
-    const swept = sweepCopies(connection, { clock: systemClock, logger, signal: sweeping.signal });
-    undo.push(() => {
-      sweeping.abort();
-      return swept;
-    });
-    // What they run now: as of an earlier answer they ran nothing, and nothing is missing there (V1).
+    const sweeping = sweep(linked);
+    // What they run now: as of an earlier answer they ran nothing, and nothing is missing there (HEALTH-1).
     await hosts.threads.freshStatuses();
-    const health = HealthWatch.start({
-      ...{ dataDir: options.dataDir, clock: systemClock, logger },
-      listens: {
-        grpc: { host: options.grpc.host, port: grpc.port },
-        http: { host: options.http.host, port: http.port },
-      },
-      ask: () => {
-        hosts.threads.ask();
-      },
-      vitals: () => ({
-        instances: hosts.statuses(),
-        threads: hosts.threads.answers(),
-        natsAwaySinceMs: natsAwaySinceMs(),
-        outOfTouchSinceMs: cluster.awaySinceMs,
-        nowMs: systemClock.nowMs(),
-      }),
-      apply: ({ serving, takesEvents }) => {
-        grpc.setServing(serving, takesEvents);
-      },
-    });
-    told.health = health;
-    registerNodeMetrics(hosts.telemetry.registry, {
-      ...{ version: version(), node: identity.node, health: () => health.health, natsAwaySinceMs, cluster, log },
-      ...{ units: units.length, streams: streamsOf(topology, { bytesMax, replicas }) },
-      trending: () => [grpc.trendingCounts(), http.trendingCounts()].flatMap((counts) => counts ?? []),
-      nowMs: () => systemClock.nowMs(),
-    });
+    const node: Composed = { ...linked, hosts, ...facades, cluster, sweeping };
+    const health = watchHealth(node);
+    phase.health = health;
+    registerMetrics(node, health);
     return {
-      ...{
-        log,
-        topology,
-        cluster,
-        answer: (query) => hosts.views.answers.get(query),
-        catalogue: hosts.views.catalogue,
-        failed,
-        ...{ grpcPort: grpc.port, httpPort: http.port },
-        natsUrl: nats.options.url,
-      },
-      ...{ telemetry: hosts.telemetry, statuses: hosts.statuses, natsVersion: connection.info?.version ?? 'unknown' },
+      ...{ nats: node.nats.options, natsVersion: node.natsVersion, log: node.log, topology: node.topology, cluster },
+      ...{ grpcPort: node.grpc.port, httpPort: node.http.port, telemetry: hosts.telemetry, statuses: hosts.statuses },
+      answer: (query) => hosts.views.answers.get(query),
+      ...{ catalogue: hosts.views.catalogue, failed },
       health: () => health.health,
       threads: () => hosts.threads.vitals(),
-      stop: async (deadlineMs) => {
+      stop: (deadlineMs) => {
         health.stop();
-        told.isStopping = true;
-        sweeping.abort();
-        const deadline = new Deadline(deadlineMs, systemClock);
-        grpc.setServing(false);
-        cluster.beginLeaving();
-        await Promise.all([grpc, http].map((facade) => facade.stop(deadline.leftMs * FACADE_SHARE)));
-        const units = new Deadline(deadline.leftMs * UNITS_SHARE, systemClock);
-        await cluster.stop(units);
-        await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
-        await deadline.step('what broken off copies have left', () => swept);
-        await deadline.step('the connection of the façade', () => log.close());
-        await deadline.step('the nats-server', () => nats.stop());
-        await identity.release();
-        return [...units.unfinished, ...deadline.unfinished];
+        phase.isStopping = true;
+        return stopNode(node, deadlineMs);
       },
     };
   } catch (error) {
-    for (const step of undo.reverse()) await step();
+    await undo.run(logger);
     throw error;
   }
+}
+
+/** The data directory is ours, NATS is there, the threads and this one have loaded what they run. */
+async function begin({ options, loading, undo, onFatal }: Start) {
+  undo.add('the threads that load', () => Promise.all(loading.map((worker) => worker.terminate())));
+  checkDeployment(options.dataDir, options.pipeline);
+  const identity = await claimIdentity(options.dataDir);
+  undo.add('the claim of the data directory', () => identity.release());
+  for (const [thread, worker] of loading.entries()) {
+    const { dataDir, logLevel, pipeline } = options;
+    const share = { thread, threads: loading.length, name: threadName(thread), dataDir, logLevel, pipeline };
+    worker.postMessage({ kind: 'open', ...share } satisfies WorkerStart);
+  }
+  let startLoading = (): void => undefined;
+  const isWaiting = new Promise<void>((resolve) => (startLoading = resolve));
+  // To load is to block: first the nats-server is on its way.
+  const loadingParts = isWaiting.then(loadParts).then((parts) => {
+    const topology = parts.actors.mainTopology(options.pipeline);
+    return { parts, topology, viewStores: parts.hosts.openViewStores(options, topology) };
+  });
+  undo.add('the stores of the views', async () => (await loadingParts.catch(() => undefined))?.viewStores.close());
+  const nats = await openNats({ ...options, onFatal, onWaiting: startLoading }).finally(startLoading);
+  undo.add('NATS', () => nats.stop());
+  const loaded = await loadingParts;
+  // By thread, what it opens ahead.
+  const ahead = spread(shardsOf(loaded.topology).pipeline, loading.length, LIVE_WEIGHTS);
+  return { identity, nats, ...loaded, ahead };
+}
+
+type Begun = Start & Awaited<ReturnType<typeof begin>>;
+
+/** What takes long to load, while NATS starts. */
+async function loadParts() {
+  const [actors, hosts, grpc, publisher, events, http] = await Promise.all([
+    import('../../actors/topology.js'),
+    import('./hosts.js'),
+    import('../../connectors/grpc/server/server.js'),
+    import('./publisher.js'),
+    import('../../actors/formats/event-reader.js'),
+    import('./http-facade.js'),
+  ]);
+  return { actors, hosts, grpc, publisher, events, http };
+}
+
+/** Connections of this thread; the streams are there. */
+async function link({ options, identity, nats, topology, logger, undo }: Begun) {
+  const { process } = identity;
+  const connection = await connectNats(nats.options, 'rivulet-facade');
+  const log = await openNatsLog(connection, { process });
+  undo.add('the connection of the façade', () => log.close());
+  const browsableLogs = await openNatsLog(await connectNats(nats.options, 'rivulet-ledgers'), { process });
+  undo.add('the connection for dead letters', () => browsableLogs.close());
+  const natsAwaySinceMs = watchLink(connection, systemClock);
+  const patiently = retryThroughFailover(systemClock, (error) =>
+    logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
+  );
+  const sizes = { bytesMax: options.streamBytesMax, replicas: options.replicas };
+  await patiently(() => ensureStreams(log, topology, sizes));
+  const natsVersion = connection.info?.version ?? 'unknown';
+  return { connection, log, browsableLogs, natsAwaySinceMs, natsVersion, sizes };
+}
+
+type Linked = Begun & Awaited<ReturnType<typeof link>>;
+
+async function startFacades(
+  linked: Linked,
+  { views, telemetry, statuses }: StartedHosts,
+  phase: Phase,
+): Promise<{ readonly http: HttpServer; readonly grpc: GrpcServer }> {
+  const { options, parts, topology, identity, nats, log, logger, undo } = linked;
+  const { natsVersion, browsableLogs, natsAwaySinceMs } = linked;
+  const { pipeline } = options;
+  const publisher = parts.publisher.eventPublisher(log, systemClock);
+  const reader = new parts.events.EventReader(pipeline.parse);
+  const http = await parts.http.startHttp(options.http, {
+    ...{ node: identity.node, natsUrl: nats.options.url, natsVersion, natsAwaySinceMs, browsableLogs, logger },
+    ...{ topology, pipeline, views, publisher, reader, telemetry, statuses },
+    health: () => phase.health?.health,
+    isStopping: () => phase.isStopping,
+  });
+  undo.add('HTTP', () => http.stop(0));
+  const grpc = await parts.grpc.startGrpcServer({
+    ...options.grpc,
+    ...{ answers: views.answers, changes: views.answers, trending: views.trending, publisher, reader },
+    ...{ clock: systemClock, logger, observer: telemetry.calls },
+  });
+  undo.add('gRPC', () => grpc.stop(0));
+  return { http, grpc };
+}
+
+/** From now on shards come, those that other nodes leave to this one. */
+async function join(linked: Linked, { threads, view }: StartedHosts, grpc: GrpcServer): Promise<Cluster> {
+  const { options, connection, identity, topology, ahead, log, sizes, logger, undo, onFatal } = linked;
+  const shards = allShards(topology);
+  const cluster = await joinCluster({
+    ...options,
+    ...{ connection, identity, shards, logger, onFatal },
+    host: new NodeHost(shards, threads, view, ahead),
+    grpc: () => `${options.grpc.host}:${grpc.port}`,
+    onAgreed: () => recordPartitions(log, topology, sizes),
+  });
+  undo.add('the part in the cluster', () => cluster.stop());
+  return cluster;
 }
 
 /** Who is told that the node is up may ask it at once. Bounded: a view that has to wait for NATS says so by its health. */
@@ -261,4 +267,83 @@ async function viewOpened(host: StartedHost['host']): Promise<void> {
   while (host.statuses.some(({ state }) => state !== 'running') && systemClock.nowMs() < untilMs) {
     await systemClock.sleep(VIEW_LOOK_MS);
   }
+}
+
+interface Sweeping {
+  readonly abort: AbortController;
+  readonly swept: Promise<void>;
+}
+
+function sweep({ connection, logger, undo }: Linked): Sweeping {
+  const abort = new AbortController();
+  const swept = sweepCopies(connection, { clock: systemClock, logger, signal: abort.signal });
+  undo.add('what broken off copies have left', () => {
+    abort.abort();
+    return swept;
+  });
+  return { abort, swept };
+}
+
+interface Composed extends Linked {
+  readonly hosts: StartedHosts;
+  readonly http: HttpServer;
+  readonly grpc: GrpcServer;
+  readonly cluster: Cluster;
+  readonly sweeping: Sweeping;
+}
+
+/** SERVING, as soon as and as long as it is well. */
+function watchHealth({ options, hosts, http, grpc, cluster, natsAwaySinceMs, logger, undo }: Composed): HealthWatch {
+  const health = HealthWatch.start({
+    ...{ dataDir: options.dataDir, clock: systemClock, logger },
+    listens: {
+      grpc: { host: options.grpc.host, port: grpc.port },
+      http: { host: options.http.host, port: http.port },
+    },
+    ask: () => {
+      hosts.threads.ask();
+    },
+    vitals: () => ({
+      instances: hosts.statuses(),
+      threads: hosts.threads.answers(),
+      natsAwaySinceMs: natsAwaySinceMs(),
+      outOfTouchSinceMs: cluster.awaySinceMs,
+      nowMs: systemClock.nowMs(),
+    }),
+    apply: ({ serving, takesEvents }) => {
+      grpc.setServing(serving, takesEvents);
+    },
+  });
+  undo.add('the watch over its health', () => Promise.resolve(health.stop()));
+  return health;
+}
+
+function registerMetrics(node: Composed, health: HealthWatch): void {
+  const { hosts, identity, natsAwaySinceMs, cluster, log, topology, sizes, grpc, http } = node;
+  registerNodeMetrics(hosts.telemetry.registry, {
+    ...{ version: version(), node: identity.node, health: () => health.health, natsAwaySinceMs, cluster, log },
+    ...{ shards: allShards(topology).length, streams: streamsOf(topology, sizes) },
+    trending: () => [grpc.trendingCounts(), http.trendingCounts()].flatMap((counts) => counts ?? []),
+    clock: systemClock,
+  });
+}
+
+/** Gives what was not finished in time. */
+async function stopNode(node: Composed, deadlineMs: number): Promise<readonly string[]> {
+  const { hosts, http, grpc, cluster, sweeping, log, browsableLogs, nats, identity } = node;
+  sweeping.abort.abort();
+  const deadline = new Deadline(deadlineMs, systemClock);
+  grpc.setServing(false);
+  cluster.beginLeaving();
+  await Promise.all([grpc, http].map((facade) => facade.stop(deadline.leftMs * FACADE_SHARE)));
+  const shards = new Deadline(deadline.leftMs * UNITS_SHARE, systemClock);
+  await cluster.stop(shards);
+  await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
+  await deadline.step('what broken off copies have left', () => sweeping.swept);
+  await deadline.step('the connections of the façade', () =>
+    Promise.all([log, browsableLogs].map((one) => one.close())),
+  );
+  await deadline.step('the nats-server', () => nats.stop());
+  await identity.release();
+  return [...shards.unfinished, ...deadline.unfinished];
 }

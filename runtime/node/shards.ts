@@ -1,6 +1,6 @@
 /** Which instances live together, and on which thread. */
 import type { Topology } from '../contract/graph.js';
-import type { Unit } from '../shards/host.js';
+import type { ShardSpec } from '../shards/shard-spec.js';
 import type { PartitionKey } from '../contract/stage.js';
 
 /** What the façade reads of users' lists: it lives where the façade does. */
@@ -9,13 +9,13 @@ export const VIEW_STAGE = 'recommendations';
 export const TRENDING_STAGE = 'trending-lists';
 /** And of what items are called. */
 export const CATALOGUE_STAGE = 'catalogue';
-/** Of the units of views. */
+/** Of the shards of views. */
 const VIEW_NAMES: Readonly<Record<string, string>> = { [VIEW_STAGE]: 'view', [TRENDING_STAGE]: 'trending' };
 
 /** Stages of one key and number share a store and a thread; each view has its own. */
-export function unitsOf(topology: Topology): { readonly pipeline: Unit[]; readonly view: Unit[] } {
+export function shardsOf(topology: Topology): { readonly pipeline: ShardSpec[]; readonly view: ShardSpec[] } {
   const { stages, views, count } = topology;
-  const pipeline: Unit[] = [];
+  const pipeline: ShardSpec[] = [];
   for (const of of ['source', 'user', 'item', 'whole'] as const) {
     const ids = stages.filter(({ key, id }) => key === of && !views.has(id)).map(({ id }) => id);
     if (ids.length === 0) continue;
@@ -31,8 +31,8 @@ export function unitsOf(topology: Topology): { readonly pipeline: Unit[]; readon
   return { pipeline, view };
 }
 
-export const allUnits = (topology: Topology): Unit[] => {
-  const { pipeline, view } = unitsOf(topology);
+export const allShards = (topology: Topology): ShardSpec[] => {
+  const { pipeline, view } = shardsOf(topology);
   return [...pipeline, ...view];
 };
 
@@ -43,20 +43,20 @@ export const BOUNDED_WEIGHTS: Weights = { source: 4, user: 4, item: 1, whole: 0.
 /** … while live it is messages that cost, and the user's stages have most of them. */
 export const LIVE_WEIGHTS: Weights = { source: 1.5, user: 4, item: 1, whole: 0.1 };
 
-/** A unit's share of the work. */
-export function weightOf(unit: string, units: readonly Unit[], weights: Weights): number {
+/** A shard's share of the work. */
+export function weightOf(shard: string, shards: readonly ShardSpec[], weights: Weights): number {
   const kindOf = (name: string) => name.split('-')[0] as keyof Weights;
-  return weights[kindOf(unit)] / units.filter(({ name }) => kindOf(name) === kindOf(unit)).length;
+  return weights[kindOf(shard)] / shards.filter(({ name }) => kindOf(name) === kindOf(shard)).length;
 }
 
-/** Spreads units over threads, heaviest first, each to the thread with the least so far. */
-export function spread(units: readonly Unit[], threads: number, weights: Weights): Unit[][] {
-  const loads = Array.from({ length: threads }, () => ({ weight: 0, units: [] as Unit[] }));
-  const weight = ({ name }: Unit): number => weightOf(name, units, weights);
-  for (const unit of [...units].sort((a, b) => weight(b) - weight(a))) {
+/** Spreads shards over threads, heaviest first, each to the thread with the least so far. */
+export function spread(shards: readonly ShardSpec[], threads: number, weights: Weights): ShardSpec[][] {
+  const loads = Array.from({ length: threads }, () => ({ weight: 0, shards: [] as ShardSpec[] }));
+  const weight = ({ name }: ShardSpec): number => weightOf(name, shards, weights);
+  for (const shard of [...shards].sort((a, b) => weight(b) - weight(a))) {
     const lightest = loads.reduce((least, load) => (load.weight < least.weight ? load : least));
-    lightest.units.push(unit);
-    lightest.weight += weight(unit);
+    lightest.shards.push(shard);
+    lightest.weight += weight(shard);
   }
-  return loads.map(({ units: own }) => own).filter((own) => own.length > 0);
+  return loads.map(({ shards: own }) => own).filter((own) => own.length > 0);
 }

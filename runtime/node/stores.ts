@@ -4,11 +4,11 @@
  */
 import { join } from 'node:path';
 import { openLevelStore } from '../../state/level-store.js';
-import type { Unit } from '../shards/host.js';
+import type { ShardSpec } from '../shards/shard-spec.js';
 import type { Logger, Store } from '../contract/ports.js';
 
-/** The store of a unit; made when it is not there. */
-export function openUnitStore(dataDir: string, name: string, logger?: Logger): Promise<Store> {
+/** The store of a shard; made when it is not there. */
+export function openShardStore(dataDir: string, name: string, logger?: Logger): Promise<Store> {
   return openLevelStore(join(dataDir, 'state', name), logger);
 }
 
@@ -20,9 +20,9 @@ export class StoresAhead {
     private readonly logger: Logger,
   ) {}
 
-  begin(units: readonly Unit[]): void {
-    for (const { name } of units) {
-      const store = openUnitStore(this.dataDir, name, this.logger);
+  begin(shards: readonly ShardSpec[]): void {
+    for (const { name } of shards) {
+      const store = openShardStore(this.dataDir, name, this.logger);
       // Who asks for it is told.
       store.catch(() => undefined);
       this.opening.set(name, store);
@@ -30,10 +30,10 @@ export class StoresAhead {
   }
 
   /** Each one that was begun is given once. */
-  open(unit: string): Promise<Store> {
-    const begun = this.opening.get(unit);
-    this.opening.delete(unit);
-    return begun ?? openUnitStore(this.dataDir, unit, this.logger);
+  open(shard: string): Promise<Store> {
+    const begun = this.opening.get(shard);
+    this.opening.delete(shard);
+    return begun ?? openShardStore(this.dataDir, shard, this.logger);
   }
 
   /** Those that nobody has asked for. */

@@ -1,8 +1,8 @@
 /** What the façade answers from the cells of the views (composition): the partition, then the maths of the answer. */
 import { answer, type AnswerItem, MODEL, type Question, type RecommendationReader } from '../../actors/maths/answer.js';
 import { type PackedList, unpackList } from '../../actors/maths/ranked-list.js';
-import { type RecommendationCells, recommendationReader } from '../../actors/recommendations.js';
-import { type ReadTrending, type TrendingListCells, trendingReader } from '../../actors/trending-lists.js';
+import { recommendationReader } from '../../actors/recommendations.js';
+import { type ReadTrending, trendingReader } from '../../actors/trending-lists.js';
 import type {
   Answer,
   RecommendationChanges,
@@ -12,7 +12,7 @@ import type {
   TrendingRanking,
 } from '../../connectors/facade/ports.js';
 import type { RandomUsers } from '../../connectors/http/ports.js';
-import { partitionOf } from '../law.js';
+import { partitionOf } from '../state/rescaling.js';
 import type { Topology } from '../contract/graph.js';
 import type { Host } from '../shards/host.js';
 import { Catalogue, type Named } from './catalogue.js';
@@ -33,6 +33,32 @@ class Listeners {
   }
 }
 
+/**
+ * Since when it is not known whether there is anything new for a partition of users: since the latest tick came through all of its stages. By the
+ * monotonic clock of this node: clocks of others, and those that are set, do not make a list old.
+ */
+export class Freshness {
+  private readonly latest: { tickMs: number; atMs: number }[] = [];
+  private readonly begunMs: number;
+
+  constructor(
+    private readonly staleAfterMs: number,
+    private readonly nowMs = (): number => performance.now(),
+  ) {
+    this.begunMs = nowMs();
+  }
+
+  note(partition: number, tickMs: number): void {
+    if (tickMs > (this.latest[partition]?.tickMs ?? -Infinity)) this.latest[partition] = { tickMs, atMs: this.nowMs() };
+  }
+
+  /** Absent: not for long enough to say so. */
+  staleMs(partition: number): number | undefined {
+    const ageMs = this.nowMs() - (this.latest[partition]?.atMs ?? this.begunMs);
+    return ageMs > this.staleAfterMs ? ageMs : undefined;
+  }
+}
+
 /** How many users the next random one may be away from the last. */
 const SKIPPED_MAX = 64;
 
@@ -47,6 +73,7 @@ class KeptAnswer implements Answer {
     private readonly reader: RecommendationReader,
     private readonly question: Question,
     readonly asOfMs: number | undefined,
+    readonly staleMs: number | undefined,
     readonly trace: Answer['trace'],
   ) {}
 
@@ -63,80 +90,111 @@ export interface Views {
   readonly trending: TrendingLists;
   readonly catalogue: Catalogue;
   /** A view has taken something in. */
-  changed(stage: string): void;
+  changed(stage: string, partition: number): void;
 }
 
-export function viewsOf(host: () => Host, topology: Topology, rankings: readonly TrendingRanking[]): Views {
-  const partitions = topology.count(VIEW_STAGE);
+export function viewsOf(
+  host: () => Host,
+  topology: Topology,
+  rankings: readonly TrendingRanking[],
+  staleAfterMs: number,
+): Views {
   const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];
   const catalogue = new Catalogue(host, () => {
     ofUsers.tell();
     ofTrending.tell();
   });
-  // The cells are those of the stages, by their own specs.
-  const users = readersOf(host, VIEW_STAGE, ({ instance }) =>
-    recommendationReader(instance.cellsOf() as unknown as RecommendationCells),
-  );
-  const trends = readersOf(host, TRENDING_STAGE, ({ instance }) =>
-    trendingReader(instance.cellsOf() as unknown as TrendingListCells),
-  );
-  const ofUser = (userId: string) => users(partitionOf(userId, partitions));
+  const [freshness, trendingFreshness] = [new Freshness(staleAfterMs), new Freshness(staleAfterMs)];
+  return {
+    ...userViews(host, topology.count(VIEW_STAGE), catalogue, freshness, ofUsers),
+    trending: trendingView(host, rankings, catalogue, trendingFreshness, ofTrending),
+    catalogue,
+    changed: (stage, partition) => {
+      const tickMs = (): number => host().actor(stage, partition)?.fold.alignment.tickMs ?? -Infinity;
+      if (stage === VIEW_STAGE) {
+        freshness.note(partition, tickMs());
+        ofUsers.tell();
+      } else if (stage === TRENDING_STAGE) {
+        trendingFreshness.note(partition, tickMs());
+        ofTrending.tell();
+      } else if (stage === CATALOGUE_STAGE) catalogue.changed();
+    },
+  };
+}
+
+function userViews(
+  host: () => Host,
+  partitions: number,
+  catalogue: Catalogue,
+  freshness: Freshness,
+  { onChange }: Listeners,
+): Pick<Views, 'answers' | 'randomUsers'> {
+  const users = readersOf(host, VIEW_STAGE, ({ instance }) => recommendationReader(instance.states()));
+  const ofUser = (userId: string) => {
+    const partition = partitionOf(userId, partitions);
+    return { ...users(partition), staleMs: freshness.staleMs(partition) };
+  };
+  const answers: Views['answers'] = {
+    get: ({ userId: user, limit, category, excludeSeen, explain }) => {
+      const { fold, reader, staleMs } = ofUser(user);
+      const question = { user, limit, category, excludeSeen, explain };
+      const [asOfMs, trace] = [fold.asOfMs, fold.traces.latest('lists', user)];
+      const kept = category === undefined && !excludeSeen ? reader.kept(user) : undefined;
+      if (kept !== undefined) {
+        const same = catalogue.sameAs(kept)[explain ? 'explained' : 'plain'];
+        return new KeptAnswer(same, kept, catalogue, reader, question, asOfMs, staleMs, trace);
+      }
+      const { items, model } = answer(reader, question);
+      return { items: catalogue.named(items), model, asOfMs, staleMs, trace };
+    },
+    version: (user) => {
+      const { reader, staleMs } = ofUser(user);
+      return `${reader.version(user)}/${catalogue.toldRevision}/${staleMs === undefined}`;
+    },
+    onChange,
+  };
+  const randomUser = async (): Promise<string | undefined> => {
+    const first = Math.floor(Math.random() * partitions);
+    const inTurn = Array.from({ length: partitions }, (_, i) => (first + i) % partitions);
+    for (const partition of inTurn) {
+      const user = users(partition).reader.someUser(Math.floor(Math.random() * SKIPPED_MAX));
+      if (user !== undefined) return user;
+    }
+    // After a restart users are loaded when somebody asks for them: nobody has.
+    for (const partition of inTurn) {
+      const stored = await host().storedKeys(VIEW_STAGE, partition, 'lists');
+      if (stored.length > 0) return stored[Math.floor(Math.random() * stored.length)];
+    }
+    return undefined;
+  };
+  return { answers, randomUsers: { next: randomUser } };
+}
+
+function trendingView(
+  host: () => Host,
+  rankings: readonly TrendingRanking[],
+  catalogue: Catalogue,
+  freshness: Freshness,
+  { onChange }: Listeners,
+): TrendingLists {
+  const trends = readersOf(host, TRENDING_STAGE, ({ instance }) => trendingReader(instance.states()));
   const shown = new WeakMap<object, { readonly list: TrendingList; readonly revision: number }>();
   return {
-    answers: {
-      get: ({ userId: user, limit, category, excludeSeen, explain }) => {
-        const { fold, reader } = ofUser(user);
-        const question = { user, limit, category, excludeSeen, explain };
-        const [asOfMs, trace] = [fold.asOfMs, fold.traces.latest('lists', user)];
-        const kept = category === undefined && !excludeSeen ? reader.kept(user) : undefined;
-        if (kept !== undefined) {
-          const same = catalogue.sameAs(kept)[explain ? 'explained' : 'plain'];
-          return new KeptAnswer(same, kept, catalogue, reader, question, asOfMs, trace);
-        }
-        const { items, model } = answer(reader, question);
-        return { items: catalogue.named(items), model, asOfMs, trace };
-      },
-      version: (user) => `${ofUser(user).reader.version(user)}/${catalogue.toldRevision}`,
-      onChange: ofUsers.onChange,
+    rankings: new Set<TrendingRanking>(['score', ...rankings]),
+    get: ({ window, ranking, category }) => {
+      const { fold, reader } = trends(0);
+      const read = reader(window, ranking, category);
+      const { toldRevision: revision } = catalogue;
+      const known = shown.get(read);
+      const before = known?.revision === revision ? known.list : undefined;
+      if (before !== undefined && before.asOfMs === fold.asOfMs) return before;
+      const list = { ...(before ?? shownList(read, catalogue)), asOfMs: fold.asOfMs };
+      shown.set(read, { list, revision });
+      return list;
     },
-    randomUsers: {
-      next: async () => {
-        const first = Math.floor(Math.random() * partitions);
-        const inTurn = Array.from({ length: partitions }, (_, i) => (first + i) % partitions);
-        for (const partition of inTurn) {
-          const user = users(partition).reader.someUser(Math.floor(Math.random() * SKIPPED_MAX));
-          if (user !== undefined) return user;
-        }
-        // After a restart users are loaded when somebody asks for them: nobody has.
-        for (const partition of inTurn) {
-          const stored = await host().storedKeys(VIEW_STAGE, partition, 'lists');
-          if (stored.length > 0) return stored[Math.floor(Math.random() * stored.length)];
-        }
-        return undefined;
-      },
-    },
-    trending: {
-      rankings: new Set<TrendingRanking>(['score', ...rankings]),
-      get: ({ window, ranking, category }) => {
-        const { fold, reader } = trends(0);
-        const read = reader(window, ranking, category);
-        const { toldRevision: revision } = catalogue;
-        const known = shown.get(read);
-        const before = known?.revision === revision ? known.list : undefined;
-        if (before !== undefined && before.asOfMs === fold.asOfMs) return before;
-        const list = { ...(before ?? shownList(read, catalogue)), asOfMs: fold.asOfMs };
-        shown.set(read, { list, revision });
-        return list;
-      },
-      trace: () => trends(0).fold.traces.latest('tops'),
-      onChange: ofTrending.onChange,
-    },
-    catalogue,
-    changed: (stage) => {
-      if (stage === VIEW_STAGE) ofUsers.tell();
-      else if (stage === TRENDING_STAGE) ofTrending.tell();
-      else if (stage === CATALOGUE_STAGE) catalogue.changed();
-    },
+    staleMs: () => freshness.staleMs(0),
+    trace: () => trends(0).fold.traces.latest('tops'),
+    onChange,
   };
 }
 

@@ -2,67 +2,30 @@
 import { randomUUID } from 'node:crypto';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import pino from 'pino';
-import { mainTopology, type PipelineOptions } from '../../actors/topology.js';
-import { connectNats, type NatsOptions } from '../../connectors/nats/connection/connect.js';
+import { mainTopology } from '../../actors/topology.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
-import type { ActorKnobs } from '../actor/actor.js';
 import { systemClock } from '../contract/clock.js';
-import { patience } from '../supervision/retry.js';
+import { retryThroughFailover } from '../supervision/retry.js';
 import { Deadline } from '../supervision/deadline.js';
 import { asError } from '../contract/errors.js';
-import { Host, type HostOptions } from '../shards/host.js';
-import { WAITS_FOR_DATA } from './loading.js';
+import { Host } from '../shards/host.js';
+import { type HostOptions } from '../shards/shard.js';
+import {
+  type HostData,
+  type HostRequest,
+  plainError,
+  WAITS_FOR_DATA,
+  type WorkerCommand,
+  type WorkerMessage,
+  type WorkerStart,
+} from './messages.js';
 import { openCopies } from './buckets.js';
 import { StoresAhead } from './stores.js';
-import { allUnits, LIVE_WEIGHTS, spread, unitsOf } from './shards.js';
-import { plainError, type PlainError } from '../plain-error.js';
-import type { ActorStatus } from '../telemetry/status.js';
-import { Restores } from '../shards/recovery-gate.js';
-import { OwnVitals, type ThreadVitals } from '../telemetry/thread-vitals.js';
-import { loopTurns } from '../shards/scheduler.js';
-
-export interface HostData {
-  readonly name: string;
-  readonly nats: NatsOptions;
-  /** Of the node's identity; absent: a bounded job. */
-  readonly process?: string;
-  readonly pipeline: PipelineOptions;
-  /** Owned from the start, without leases; all others are opened when the cluster says so. */
-  readonly own: readonly string[];
-  /** Absent: no copies. */
-  readonly copying?: { readonly everyMs: number; readonly node: string; readonly replicas: number };
-  readonly dataDir: string;
-  readonly knobs: ActorKnobs;
-  readonly tickEveryMs: number;
-  readonly logLevel: string;
-}
-
-/** What a thread is told first: stores to open while it waits; then what it is. */
-export type WorkerStart =
-  | ({ readonly kind: 'open'; readonly thread: number; readonly threads: number } & Pick<
-      HostData,
-      'name' | 'dataDir' | 'logLevel' | 'pipeline'
-    >)
-  | { readonly kind: 'start'; readonly data: HostData };
-
-export type WorkerMessage =
-  | { readonly kind: 'started' }
-  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly vitals: ThreadVitals }
-  | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
-  | { readonly kind: 'fatal'; readonly error: PlainError }
-  /** What was not finished in time, in words. */
-  | { readonly kind: 'stopped'; readonly unfinished: readonly string[] };
-
-/** What a host is asked for; each is answered with `done`. */
-export type HostRequest =
-  | { readonly action: 'check' | 'follow' | 'own'; readonly unit: string }
-  | { readonly action: 'close'; readonly unit: string; readonly copy: boolean }
-  | { readonly action: 'hold'; readonly held: boolean };
-
-export type WorkerCommand =
-  | { readonly kind: 'stop'; readonly deadlineMs: number }
-  | { readonly kind: 'status' }
-  | { readonly kind: 'call'; readonly call: number; readonly request: HostRequest };
+import { allShards, LIVE_WEIGHTS, spread, shardsOf } from './shards.js';
+import { RecoveryGate } from '../shards/recovery-gate.js';
+import { OwnVitals } from '../telemetry/thread-vitals.js';
+import { threadScheduler } from '../shards/scheduler.js';
 
 export interface StartedHost {
   readonly host: Host;
@@ -81,7 +44,7 @@ export async function startHost(
   const connection = await connectNats(data.nats, `rivulet-${data.name}`);
   const log = await openNatsLog(connection, data.process === undefined ? {} : { process: data.process });
   const topology = mainTopology(data.pipeline);
-  const all = allUnits(topology);
+  const all = allShards(topology);
   let held = false;
   let copiers = 0;
   const incarnation = randomUUID().slice(0, 8);
@@ -100,18 +63,18 @@ export async function startHost(
     openStore: (name) => stores.open(name),
     clock: systemClock,
     loggerOf: (stage, partition) => logger.child({ stage, partition }),
-    knobs: data.knobs,
+    tuning: data.tuning,
     tickEveryMs: data.tickEveryMs,
-    turn: loopTurns(),
-    restores: new Restores(systemClock),
-    ...(copying === undefined ? {} : { copying }),
+    scheduler: threadScheduler(),
+    recoveryGate: new RecoveryGate(systemClock),
+    ...(copying === undefined ? {} : { replication: copying }),
     ...listeners,
   };
   const host = new Host(all, options, onFatal);
   try {
-    const patiently = patience(systemClock, (err) => logger.warn({ err }, 'waiting for NATS'));
-    for (const unit of data.own) await patiently(() => host.check(unit));
-    for (const unit of data.own) await patiently(() => host.own(unit));
+    const patiently = retryThroughFailover(systemClock, (err) => logger.warn({ err }, 'waiting for NATS'));
+    for (const shard of data.own) await patiently(() => host.check(shard));
+    for (const shard of data.own) await patiently(() => host.own(shard));
   } catch (error) {
     await host.stop();
     throw error;
@@ -122,8 +85,8 @@ export async function startHost(
   };
   const perform = async (request: HostRequest): Promise<void> => {
     if (request.action === 'hold') held = request.held;
-    else if (request.action === 'close') await host.close(request.unit, request);
-    else await host[request.action](request.unit);
+    else if (request.action === 'close') await host.close(request.shard, request);
+    else await host[request.action](request.shard);
   };
   return { host, perform, stop };
 }
@@ -141,7 +104,7 @@ async function runWorker(): Promise<void> {
     const onStart = (start: WorkerStart): void => {
       if (start.kind === 'open') {
         opened = storesOf(start);
-        const { pipeline } = unitsOf(mainTopology(start.pipeline));
+        const { pipeline } = shardsOf(mainTopology(start.pipeline));
         opened.begin(spread(pipeline, start.threads, LIVE_WEIGHTS)[start.thread] ?? []);
         return;
       }

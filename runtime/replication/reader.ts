@@ -1,7 +1,7 @@
-/** Brings the store of a unit to the newest copy (Y3 in copies.ts), where the copy is ahead of it. */
+/** Brings the store of a shard to the newest copy (REPLICA-3 in replication/store.ts), where the copy is ahead of it. */
 import { textOf, utf8 } from '../frames/bytes.js';
 import {
-  type Copies,
+  type ReplicaStore,
   type CopyPart,
   entriesOf,
   includedIn,
@@ -10,7 +10,7 @@ import {
   type StoredManifest,
 } from './store.js';
 import { asError, fatal, RivuletError } from '../contract/errors.js';
-import type { Unit } from '../shards/host.js';
+import type { ShardSpec } from '../shards/shard-spec.js';
 import { changedPrefix, headKey, instancePrefix, sequenceIn } from '../state/keyspace.js';
 import type { Store, StoreChange } from '../contract/ports.js';
 
@@ -25,8 +25,8 @@ const ATTEMPTS_MAX = 5;
 /** Up to where the records of changed keys have been told to a manifest: those behind are complete from there. Local to a store. */
 export const COPIED = '$copied';
 
-/** What a unit's store includes, stage by stage. */
-export function sequencesOf(store: Store, { stages, partition }: Unit): Sequences {
+/** What a shard's store includes, stage by stage. */
+export function sequencesOf(store: Store, { stages, partition }: ShardSpec): Sequences {
   return Object.fromEntries(stages.map((id) => [id, sequenceIn(store.getSync(headKey(id, partition)))]));
 }
 
@@ -36,43 +36,50 @@ export function copiedOf(store: Store): Partial<Sequences> {
   return bytes === undefined ? {} : (JSON.parse(textOf(bytes)) as Sequences);
 }
 
-/** Gives the manifest that the store is not behind of any more. Fatal COPY_LOST when a part is not there; the store is as it was before that part. */
-export async function catchUp(copies: Copies, unit: Unit, store: Store): Promise<StoredManifest> {
+/** Gives the manifest that the store is not behind of any more. Fatal COPY_LOST when it cannot be read, or a part is not there; the store is as it was before that part. */
+export async function catchUp(copies: ReplicaStore, shard: ShardSpec, store: Store): Promise<StoredManifest> {
   let missedAt: number | undefined;
   for (let attempt = 1; ; attempt++) {
-    const stored = await readManifest(copies, unit.name);
+    const stored = await readManifest(copies, shard.name);
+    if (stored.unreadable !== undefined) throw unreadable(shard, stored.unreadable);
     let name = '';
     try {
-      for (const part of missingParts(stored.manifest?.parts ?? [], sequencesOf(store, unit))) {
+      for (const part of missingParts(stored.manifest?.parts ?? [], sequencesOf(store, shard))) {
         ({ name } = part);
-        await takePart(copies, unit, store, part);
+        await takePart(copies, shard, store, part);
       }
     } catch (error) {
       const code = error instanceof RivuletError ? error.code : undefined;
-      if (code === 'OBJECT_DAMAGED') throw damaged(unit, asError(error));
+      if (code === 'OBJECT_DAMAGED') throw damaged(shard, asError(error));
       if (code !== 'OBJECT_MISSING') throw error;
-      // Whoever replaces a part writes the manifest first (Y2).
-      if (stored.revision === missedAt) throw lost(unit, name, asError(error));
+      // Whoever replaces a part writes the manifest first (REPLICA-2).
+      if (stored.revision === missedAt) throw lost(shard, name, asError(error));
       if (attempt === ATTEMPTS_MAX) throw error;
       missedAt = stored.revision;
       continue;
     }
-    await acknowledge(unit, store, includedIn(stored.manifest));
+    await acknowledge(shard, store, includedIn(stored.manifest));
     return stored;
   }
 }
 
-const lost = ({ name: unit }: Unit, part: string, cause: Error): Error =>
-  fatal('COPY_LOST', `the copy of ${unit} that NATS holds lacks its part ${part}`, {
+const unreadable = ({ name: shard }: ShardSpec, what: string): Error =>
+  fatal('COPY_LOST', `NATS holds no copy of ${shard} that can be read: ${what}`, { hint: copiedAnew(shard) });
+
+const lost = ({ name: shard }: ShardSpec, part: string, cause: Error): Error =>
+  fatal('COPY_LOST', `the copy of ${shard} that NATS holds lacks its part ${part}`, {
     cause,
-    hint: `start the node that had ${unit} last: it copies its state anew; without it restore a backup, or see what can be done with \`rivulet repair\``,
+    hint: copiedAnew(shard),
   });
 
-/** Whoever owns the unit has the state, and does not see what is wrong with the copy. */
-const damaged = ({ name: unit }: Unit, cause: Error): Error =>
-  fatal('OBJECT_DAMAGED', `the copy of ${unit} that NATS holds is damaged`, {
+const copiedAnew = (shard: string): string =>
+  `start the node that had ${shard} last: it copies its state anew; without it restore a backup, or see what can be done with \`rivulet repair\``;
+
+/** Whoever owns the shard has the state, and does not see what is wrong with the copy. */
+const damaged = ({ name: shard }: ShardSpec, cause: Error): Error =>
+  fatal('OBJECT_DAMAGED', `the copy of ${shard} that NATS holds is damaged`, {
     cause,
-    hint: `start the node that had ${unit} last, which needs no copy; without it restore a backup, or see what can be done with \`rivulet repair\``,
+    hint: `start the node that had ${shard} last, which needs no copy; without it restore a backup, or see what can be done with \`rivulet repair\``,
   });
 
 /** From the first that brings news on. Each goes on from where the one before ends, so that one goes on from what is there. */
@@ -82,12 +89,17 @@ function missingParts(parts: readonly CopyPart[], have: Sequences): readonly Cop
   return first < 0 ? [] : parts.slice(first);
 }
 
-async function takePart({ objects }: Copies, unit: Unit, store: Store, { name, from, to }: CopyPart): Promise<void> {
-  const have = sequencesOf(store, unit);
-  const news = unit.stages.filter((id) => (to[id] ?? 0) > (have[id] ?? 0));
+async function takePart(
+  { objects }: ReplicaStore,
+  shard: ShardSpec,
+  store: Store,
+  { name, from, to }: CopyPart,
+): Promise<void> {
+  const have = sequencesOf(store, shard);
+  const news = shard.stages.filter((id) => (to[id] ?? 0) > (have[id] ?? 0));
   if (news.length === 0) return;
-  const prefixes = news.map((id) => instancePrefix(id, unit.partition));
-  const heads = new Set(news.map((id) => headKey(id, unit.partition)));
+  const prefixes = news.map((id) => instancePrefix(id, shard.partition));
+  const heads = new Set(news.map((id) => headKey(id, shard.partition)));
   const isWhole = Object.keys(from).length === 0;
   let piecewise = isWhole;
   let isThere = false;
@@ -96,7 +108,7 @@ async function takePart({ objects }: Copies, unit: Unit, store: Store, { name, f
   let bytes = 0;
   for await (const changes of entriesOf(objects.get(name))) {
     // Nothing is given up for a part that is not there.
-    if (isWhole && !isThere) await forget(unit, store, news);
+    if (isWhole && !isThere) await forget(shard, store, news);
     isThere = true;
     for (const change of changes) {
       if (!prefixes.some((prefix) => change.key.startsWith(prefix))) continue;
@@ -115,17 +127,17 @@ async function takePart({ objects }: Copies, unit: Unit, store: Store, { name, f
   }
   const marked = mark({ ...copiedOf(store), ...Object.fromEntries(news.map((id) => [id, to[id] ?? 0])) });
   // What was read has given the digest: only now is it believed.
-  await store.write([...batch, ...last, ...(await records(unit, store, news)), marked]);
+  await store.write([...batch, ...last, ...(await records(shard, store, news)), marked]);
 }
 
 /** Removes what is there of these instances, heads first. */
-export async function forget(unit: Unit, store: Store, stages: readonly string[]): Promise<void> {
-  const heads = stages.map((id) => headKey(id, unit.partition)).filter((key) => store.getSync(key) !== undefined);
+export async function forget(shard: ShardSpec, store: Store, stages: readonly string[]): Promise<void> {
+  const heads = stages.map((id) => headKey(id, shard.partition)).filter((key) => store.getSync(key) !== undefined);
   if (heads.length > 0) await store.write(heads.map((key) => ({ key, value: undefined })));
   const view = store.view();
   try {
     for (const id of stages) {
-      for await (const some of view.entries(instancePrefix(id, unit.partition))) {
+      for await (const some of view.entries(instancePrefix(id, shard.partition))) {
         for (let at = 0; at < some.length; at += DELETES_MAX) {
           await store.write(some.slice(at, at + DELETES_MAX).map(([key]) => ({ key, value: undefined })));
         }
@@ -137,28 +149,28 @@ export async function forget(unit: Unit, store: Store, stages: readonly string[]
 }
 
 /** Deletes the records of changed keys of these stages. */
-async function records(unit: Unit, store: Store, stages: readonly string[]): Promise<StoreChange[]> {
-  const found = await Promise.all(stages.map((id) => store.entries(changedPrefix(id, unit.partition))));
+async function records(shard: ShardSpec, store: Store, stages: readonly string[]): Promise<StoreChange[]> {
+  const found = await Promise.all(stages.map((id) => store.entries(changedPrefix(id, shard.partition))));
   return found.flat().map(([key]) => ({ key, value: undefined }));
 }
 
 /** The copy includes this much: records of it are not needed any more. */
-export async function acknowledge(unit: Unit, store: Store, included: Sequences): Promise<void> {
-  const have = sequencesOf(store, unit);
+export async function acknowledge(shard: ShardSpec, store: Store, included: Sequences): Promise<void> {
+  const have = sequencesOf(store, shard);
   const before = copiedOf(store);
   const now: Record<string, number> = {};
   const changes: StoreChange[] = [];
-  for (const id of unit.stages) {
+  for (const id of shard.stages) {
     const known = before[id] ?? (have[id] === 0 ? 0 : undefined);
     const inCopy = Math.min(included[id] ?? 0, have[id] ?? 0);
     // A store that does not know what has changed stays so until it is copied whole.
     if (known !== undefined) now[id] = Math.max(known, inCopy);
-    const prefix = changedPrefix(id, unit.partition);
+    const prefix = changedPrefix(id, shard.partition);
     for (const [key] of await store.entries(prefix)) {
       if (Number(key.slice(prefix.length)) <= inCopy) changes.push({ key, value: undefined });
     }
   }
-  if (changes.length > 0 || unit.stages.some((id) => before[id] !== now[id]))
+  if (changes.length > 0 || shard.stages.some((id) => before[id] !== now[id]))
     await store.write([...changes, mark(now)]);
 }
 

@@ -1,19 +1,23 @@
 /**
- * Copies of a unit's snapshots, where all nodes can reach them: parts in the Object Store, and a manifest that says which parts make the copy.
+ * Copies of a shard's snapshots, where all nodes can reach them: parts in the Object Store, and a manifest that says which parts make the copy.
  *
  * The state of an instance after input S is a function of its mailbox. Two stores at the same S thus hold the same, whoever wrote them, and a
  * part that tells all that changed between S₀ and S₁ brings any store at S, S₀ ≤ S ≤ S₁, to S₁.
  *
  * Invariants
- *   Y1  The manifest is replaced by compare-and-set only, and its sequences never fall: an owner that was replaced cannot undo its successor's.
- *   Y2  A manifest names only parts that are stored whole; a part is deleted only when no manifest names it.
- *   Y3  A store has a head for an instance only when all that the head includes is there.
+ *   REPLICA-1  The manifest is replaced by compare-and-set only, and its sequences never fall: an owner that was replaced cannot undo its successor's.
+ *   REPLICA-2  A manifest names only parts that are stored whole; a part is deleted only when no manifest names it.
+ *   REPLICA-3  A store has a head for an instance only when all that the head includes is there.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type CopyPiece, CopyPieceSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { textOf, utf8 } from '../frames/bytes.js';
+import { utf8 } from '../frames/bytes.js';
 import { fatal } from '../contract/errors.js';
-import type { KeyValue, Objects, StoreChange } from '../contract/ports.js';
+import type { KeyValue, KeyValueEntry, Objects, StoreChange } from '../contract/ports.js';
+import { hasFields, isCount, isListOf, isRecordOf, isText, storedJson } from '../contract/stored-json.js';
+
+/** Name of the bucket that the manifests are in. */
+export const MANIFESTS = 'RIVULET_COPIES';
 
 /** Stage id → the mailbox sequence that its state includes. */
 export type Sequences = Readonly<Record<string, number>>;
@@ -36,10 +40,12 @@ export interface StoredManifest {
   readonly manifest: Manifest | undefined;
   /** For the compare-and-set; 0 when there is none. */
   readonly revision: number;
+  /** What stands there is no manifest: there is no copy until the owner writes its next one in its place. In words. */
+  readonly unreadable?: string;
 }
 
 /** Where the copies of a deployment are. */
-export interface Copies {
+export interface ReplicaStore {
   readonly manifests: KeyValue;
   readonly objects: Objects;
 }
@@ -49,20 +55,41 @@ const FORMAT = 1;
 /** What the whole copy includes. */
 export const includedIn = (manifest: Manifest | undefined): Sequences => manifest?.parts.at(-1)?.to ?? {};
 
-export async function readManifest({ manifests }: Copies, unit: string): Promise<StoredManifest> {
-  const entry = await manifests.get(unit);
-  if (entry === undefined) return { manifest: undefined, revision: 0 };
-  const manifest = JSON.parse(textOf(entry.value)) as { format: number } & Manifest;
-  if ((manifest.format as number) !== FORMAT) {
-    throw fatal('COPY_FORMAT', `the copy of ${unit} has format ${manifest.format}, this build reads ${FORMAT}`, {
-      hint: 'run one version of rivulet on all nodes, the newest that has run',
-    });
-  }
-  return { manifest, revision: entry.revision };
+const isPart = hasFields({
+  ...{ name: isText, bytes: isCount, digest: isText },
+  ...{ from: isRecordOf(isCount), to: isRecordOf(isCount) },
+});
+const isManifest = hasFields({ format: (value) => value === FORMAT, parts: isListOf(isPart) });
+const isNewer = hasFields({
+  format: (value) => isCount(value) && (value as number) > FORMAT,
+  parts: isListOf(() => true),
+});
+
+export async function readManifest({ manifests }: ReplicaStore, shard: string): Promise<StoredManifest> {
+  const entry = await manifests.get(shard);
+  return entry === undefined ? { manifest: undefined, revision: 0 } : manifestIn(entry);
 }
 
-export const writeManifest = ({ manifests }: Copies, unit: string, parts: readonly CopyPart[], revision: number) =>
-  manifests.put(unit, utf8(JSON.stringify({ format: FORMAT, parts } satisfies Manifest)), revision);
+/** Fatal COPY_FORMAT. */
+export function manifestIn({ key: shard, value, revision }: KeyValueEntry): StoredManifest {
+  const manifest = storedJson<Manifest>(value, isManifest);
+  if (manifest !== undefined) return { manifest, revision };
+  const newer = storedJson<{ readonly format: number }>(value, isNewer);
+  if (newer === undefined) {
+    const unreadable = `the entry ${shard} of the bucket ${MANIFESTS} (revision ${revision}) was not written by rivulet`;
+    return { manifest: undefined, revision, unreadable };
+  }
+  throw fatal('COPY_FORMAT', `the copy of ${shard} has format ${newer.format}, this build reads ${FORMAT}`, {
+    hint: `run one version of rivulet on all nodes, the newest that has run; if none was newer than this one, delete the entry ${shard} of the bucket ${MANIFESTS} (nats kv del)`,
+  });
+}
+
+export const writeManifest = (
+  { manifests }: ReplicaStore,
+  shard: string,
+  parts: readonly CopyPart[],
+  revision: number,
+) => manifests.put(shard, utf8(JSON.stringify({ format: FORMAT, parts } satisfies Manifest)), revision);
 
 /** Bytes of entries in one piece of a part: what is in memory at a time. */
 const PIECE_BYTES = 256 * 1024;

@@ -1,11 +1,11 @@
 /**
- * Copies what a unit's snapshots have changed to where other nodes find it. Part after part; when the parts outweigh the whole, the whole anew.
+ * Copies what a shard's snapshots have changed to where other nodes find it. Part after part; when the parts outweigh the whole, the whole anew.
  *
  * Runs beside the actors: it reads a view of the store, so that neither waits for the other.
  */
 import { acknowledge, copiedOf, mark } from './reader.js';
 import {
-  type Copies,
+  type ReplicaStore,
   type CopyPart,
   includedIn,
   piecesOf,
@@ -15,14 +15,14 @@ import {
   writeManifest,
 } from './store.js';
 import { textOf } from '../frames/bytes.js';
-import { asError, reactionOf, RivuletError } from '../contract/errors.js';
-import type { Unit } from '../shards/host.js';
+import { asError, hasCode, reactionOf, RivuletError } from '../contract/errors.js';
+import type { ShardSpec } from '../shards/shard-spec.js';
 import { changedPrefix, headKey, instancePrefix, sequenceIn } from '../state/keyspace.js';
 import type { Clock, Logger, Store, StoreChange, StoreView } from '../contract/ports.js';
 
-export interface CopierOptions {
-  readonly copies: Copies;
-  readonly unit: Unit;
+export interface ReplicaWriterOptions {
+  readonly copies: ReplicaStore;
+  readonly shard: ShardSpec;
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -39,7 +39,7 @@ const READ_KEYS = 500;
 const PARTS_MAX = 64;
 const PARTS_BYTES_MIN = 4 * 1024 * 1024;
 
-export class Copier {
+export class ReplicaWriter {
   private readonly abort = new AbortController();
   private pause = new AbortController();
   private running: Promise<void> | undefined;
@@ -49,17 +49,17 @@ export class Copier {
   private ended: Promise<void> = Promise.resolve();
 
   private constructor(
-    private readonly options: CopierOptions,
+    private readonly options: ReplicaWriterOptions,
     private stored: StoredManifest,
     /** Parts of the manifest are gone: nobody can start from it, however far it says that it goes. */
     private isLost: boolean,
   ) {}
 
-  static async open(options: CopierOptions): Promise<Copier> {
-    const { copies, unit } = options;
-    const stored = await readManifest(copies, unit.name);
-    const copier = new Copier(options, stored, false);
-    if (stored.manifest !== undefined) copier.look(await copies.objects.names(`${unit.name}/`));
+  static async open(options: ReplicaWriterOptions): Promise<ReplicaWriter> {
+    const { copies, shard } = options;
+    const stored = await readStored(options);
+    const copier = new ReplicaWriter(options, stored, false);
+    if (stored.manifest !== undefined) copier.look(await copies.objects.names(`${shard.name}/`));
     return copier;
   }
 
@@ -94,7 +94,7 @@ export class Copier {
   }
 
   private async run(): Promise<void> {
-    const { clock, everyMs, logger, unit } = this.options;
+    const { clock, everyMs, logger, shard } = this.options;
     const { signal } = this.abort;
     while (!signal.aborted) {
       await clock.sleep(everyMs, this.pause.signal);
@@ -107,44 +107,45 @@ export class Copier {
         if (signal.aborted) return;
         if (reactionOf(error) !== 'transient') throw error;
         // The next round takes it with it; until then the mailbox stays longer than it need.
-        logger.warn({ err: asError(error), unit: unit.name }, 'cannot copy the state now');
+        logger.warn({ err: asError(error), shard: shard.name }, 'cannot copy the state now');
       }
     }
   }
 
   private async copyNow(): Promise<void> {
-    const { copies, unit, store } = this.options;
+    const { copies, shard, store } = this.options;
     const view = store.view();
     try {
-      const to = await sequencesIn(view, unit);
+      const to = await sequencesIn(view, shard);
       const included = includedIn(this.stored.manifest);
-      const ahead = isAhead(to, included, unit);
+      const ahead = isAhead(to, included, shard);
       if (!ahead && !this.isLost) {
         await this.collect();
         return;
       }
-      const known = await copies.objects.names(`${unit.name}/`);
+      const known = await copies.objects.names(`${shard.name}/`);
       this.look(known);
-      // One that is lost is made anew as soon as that would not undo what it says (Y1).
-      if (this.isLost ? isBehind(to, included, unit) : !ahead) return;
+      // One that is lost is made anew as soon as that would not undo what it says (REPLICA-1).
+      if (this.isLost ? isBehind(to, included, shard) : !ahead) return;
       const parts = this.stored.manifest?.parts ?? [];
-      const whole = this.isLost || mustBeWhole(parts, copiedOf(store), unit);
-      await this.put(whole ? entriesOfAll(view, unit) : entriesChanged(view, unit), whole ? [] : parts, to, known);
+      const whole = this.isLost || mustBeWhole(parts, copiedOf(store), shard);
+      await this.put(whole ? entriesOfAll(view, shard) : entriesChanged(view, shard), whole ? [] : parts, to, known);
     } finally {
       await view.close();
     }
     const included = includedIn(this.stored.manifest);
     // After a whole copy the store knows again what has changed since.
-    if (unit.stages.some((id) => copiedOf(store)[id] === undefined)) await store.write([mark(included)]);
-    await acknowledge(unit, store, included);
+    if (shard.stages.some((id) => copiedOf(store)[id] === undefined)) await store.write([mark(included)]);
+    await acknowledge(shard, store, included);
     await this.collect();
   }
 
   private look(names: readonly string[]): void {
-    const { logger, unit } = this.options;
+    const { logger, shard } = this.options;
     const was = this.isLost;
     this.isLost = !isStored(this.stored, names);
-    if (this.isLost && !was) logger.warn({ unit: unit.name }, 'parts of the copy are gone; making it anew, as a whole');
+    if (this.isLost && !was)
+      logger.warn({ shard: shard.name }, 'parts of the copy are gone; making it anew, as a whole');
   }
 
   /** `known`: the objects that were there before. */
@@ -154,8 +155,8 @@ export class Copier {
     to: Sequences,
     known: readonly string[],
   ): Promise<void> {
-    const { copies, unit, writer, logger } = this.options;
-    const name = `${unit.name}/${Math.max(0, ...Object.values(to))}-${writer}-${this.count++}`;
+    const { copies, shard, writer, logger } = this.options;
+    const name = `${shard.name}/${Math.max(0, ...Object.values(to))}-${writer}-${this.count++}`;
     const startedAt = performance.now();
     const { bytes, digest } = await copies.objects.put(name, piecesOf(entries));
     const part: CopyPart = { name, bytes, digest, from: before.at(-1)?.to ?? {}, to };
@@ -164,9 +165,9 @@ export class Copier {
       this.stored = { manifest: { format: 1, parts }, revision: await this.publish(parts, name) };
     } catch (error) {
       // Nobody names it; where its outcome is not known, the next round finds out.
-      if (error instanceof RivuletError && error.code === 'FENCED') {
+      if (hasCode(error, 'FENCED')) {
         await copies.objects.delete(name);
-        this.stored = await readManifest(copies, unit.name);
+        this.stored = await readStored(this.options);
       }
       throw error;
     }
@@ -174,17 +175,17 @@ export class Copier {
     const named = new Set(parts.map((one) => one.name));
     this.garbage = known.filter((one) => !named.has(one));
     const ms = Math.round(performance.now() - startedAt);
-    logger.debug({ unit: unit.name, bytes, ms, whole: before.length === 0 }, 'copied the state');
+    logger.debug({ shard: shard.name, bytes, ms, whole: before.length === 0 }, 'copied the state');
   }
 
   /** Compare-and-set; what is not known to have been stored is looked up. */
   private async publish(parts: readonly CopyPart[], name: string): Promise<number> {
-    const { copies, unit } = this.options;
+    const { copies, shard } = this.options;
     try {
-      return await writeManifest(copies, unit.name, parts, this.stored.revision);
+      return await writeManifest(copies, shard.name, parts, this.stored.revision);
     } catch (error) {
       if (!(error instanceof RivuletError) || error.code !== 'LOG_UNKNOWN') throw error;
-      this.stored = await readManifest(copies, unit.name);
+      this.stored = await readStored(this.options);
       if (this.stored.manifest?.parts.at(-1)?.name === name) return this.stored.revision;
       throw error;
     }
@@ -199,26 +200,35 @@ export class Copier {
   }
 }
 
+/** What cannot be read is as good as none: the next copy takes its place. */
+async function readStored({ copies, shard, logger }: ReplicaWriterOptions): Promise<StoredManifest> {
+  const stored = await readManifest(copies, shard.name);
+  if (stored.unreadable !== undefined) {
+    logger.warn({ shard: shard.name }, `there is no copy: ${stored.unreadable}; making it anew, as a whole`);
+  }
+  return stored;
+}
+
 /** Are all parts of the manifest among the objects that are there? */
 function isStored({ manifest }: StoredManifest, names: readonly string[]): boolean {
   const stored = new Set(names);
   return (manifest?.parts ?? []).every(({ name }) => stored.has(name));
 }
 
-async function sequencesIn(view: StoreView, { stages, partition }: Unit): Promise<Sequences> {
+async function sequencesIn(view: StoreView, { stages, partition }: ShardSpec): Promise<Sequences> {
   const heads = await view.values(stages.map((id) => headKey(id, partition)));
   return Object.fromEntries(stages.map((id, i) => [id, sequenceIn(heads[i])]));
 }
 
-const isBehind = (to: Sequences, included: Sequences, { stages }: Unit): boolean =>
+const isBehind = (to: Sequences, included: Sequences, { stages }: ShardSpec): boolean =>
   stages.some((id) => (to[id] ?? 0) < (included[id] ?? 0));
 
-/** Further in one stage and behind in none (Y1). */
-const isAhead = (to: Sequences, included: Sequences, unit: Unit): boolean =>
-  !isBehind(to, included, unit) && unit.stages.some((id) => (to[id] ?? 0) > (included[id] ?? 0));
+/** Further in one stage and behind in none (REPLICA-1). */
+const isAhead = (to: Sequences, included: Sequences, shard: ShardSpec): boolean =>
+  !isBehind(to, included, shard) && shard.stages.some((id) => (to[id] ?? 0) > (included[id] ?? 0));
 
 /** The first one; when the store does not know all that changed since the manifest; and when the parts outweigh the whole. */
-function mustBeWhole(parts: readonly CopyPart[], copied: Partial<Sequences>, { stages }: Unit): boolean {
+function mustBeWhole(parts: readonly CopyPart[], copied: Partial<Sequences>, { stages }: ShardSpec): boolean {
   const [first, ...rest] = parts;
   if (first === undefined || parts.length >= PARTS_MAX) return true;
   const included = parts.at(-1)!.to;
@@ -226,7 +236,7 @@ function mustBeWhole(parts: readonly CopyPart[], copied: Partial<Sequences>, { s
   return rest.reduce((sum, { bytes }) => sum + bytes, 0) > Math.max(first.bytes, PARTS_BYTES_MIN);
 }
 
-async function* entriesOfAll(view: StoreView, { stages, partition }: Unit): AsyncGenerator<StoreChange[]> {
+async function* entriesOfAll(view: StoreView, { stages, partition }: ShardSpec): AsyncGenerator<StoreChange[]> {
   for (const id of stages) {
     const local = changedPrefix(id, partition);
     for await (const some of view.entries(instancePrefix(id, partition))) {
@@ -235,7 +245,7 @@ async function* entriesOfAll(view: StoreView, { stages, partition }: Unit): Asyn
   }
 }
 
-async function* entriesChanged(view: StoreView, { stages, partition }: Unit): AsyncGenerator<StoreChange[]> {
+async function* entriesChanged(view: StoreView, { stages, partition }: ShardSpec): AsyncGenerator<StoreChange[]> {
   for (const id of stages) {
     const keys = new Set<string>();
     for await (const some of view.entries(changedPrefix(id, partition))) {

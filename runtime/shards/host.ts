@@ -1,35 +1,33 @@
-/** The units of one thread. */
+/** The shards of one thread. */
 import type { Actor } from '../actor/actor.js';
 import { Deadline } from '../supervision/deadline.js';
 import { fatal, transient } from '../contract/errors.js';
-import type { HostOptions, Unit } from '../host-options.js';
-import { HostedUnit } from './shard.js';
+import { type HostOptions, Shard } from './shard.js';
+import type { ShardSpec } from './shard-spec.js';
 import type { ActorStatus } from '../telemetry/status.js';
 
-export type { HostOptions, Unit } from '../host-options.js';
-
-/** What a node does with units; resolves when it is so. Units of one name take turns. */
-export interface UnitHost {
+/** What a node does with shards; resolves when it is so. Shards of one name take turns. */
+export interface ShardHost {
   /** Opens the store and looks whether it fits the log, before anything is started: Fatal LOG_BEHIND. */
-  check(unit: string): Promise<void>;
-  follow(unit: string): Promise<void>;
-  own(unit: string): Promise<void>;
-  close(unit: string, options: { readonly copy: boolean }): Promise<void>;
+  check(shard: string): Promise<void>;
+  follow(shard: string): Promise<void>;
+  own(shard: string): Promise<void>;
+  close(shard: string, options: { readonly copy: boolean }): Promise<void>;
 }
 
-export class Host implements UnitHost {
-  private readonly open = new Map<string, HostedUnit>();
+export class Host implements ShardHost {
+  private readonly open = new Map<string, Shard>();
   private readonly turns = new Map<string, Promise<void>>();
-  /** Units by stage, then partition: views are looked up once per call. */
+  /** Shards by stage, then partition: views are looked up once per call. */
   private readonly names = new Map<string, string[]>();
 
   /** `onFatal` hears what escalates. */
   constructor(
-    private readonly units: readonly Unit[],
+    private readonly shards: readonly ShardSpec[],
     private readonly options: HostOptions,
     private readonly onFatal: (error: Error) => void,
   ) {
-    for (const { name, stages, partition } of units) {
+    for (const { name, stages, partition } of shards) {
       for (const stage of stages) {
         if (!this.names.has(stage)) this.names.set(stage, []);
         this.names.get(stage)![partition] = name;
@@ -37,12 +35,16 @@ export class Host implements UnitHost {
     }
   }
 
-  /** A host that owns all of its units from the start, without leases. Stops what it has started when one cannot be opened. */
-  static async start(units: readonly Unit[], options: HostOptions, onFatal: (error: Error) => void): Promise<Host> {
-    const host = new Host(units, options, onFatal);
+  /** A host that owns all of its shards from the start, without leases. Stops what it has started when one cannot be opened. */
+  static async start(
+    shards: readonly ShardSpec[],
+    options: HostOptions,
+    onFatal: (error: Error) => void,
+  ): Promise<Host> {
+    const host = new Host(shards, options, onFatal);
     try {
-      for (const { name } of units) await host.check(name);
-      for (const { name } of units) await host.own(name);
+      for (const { name } of shards) await host.check(name);
+      for (const { name } of shards) await host.own(name);
     } catch (error) {
       await host.stop();
       throw error;
@@ -50,25 +52,25 @@ export class Host implements UnitHost {
     return host;
   }
 
-  check(unit: string): Promise<void> {
-    return this.inTurn(unit, async () => (await this.opened(unit)).check());
+  check(shard: string): Promise<void> {
+    return this.inTurn(shard, async () => (await this.opened(shard)).check());
   }
 
-  follow(unit: string): Promise<void> {
-    return this.inTurn(unit, async () => (await this.opened(unit)).follow());
+  follow(shard: string): Promise<void> {
+    return this.inTurn(shard, async () => (await this.opened(shard)).follow());
   }
 
-  own(unit: string): Promise<void> {
-    return this.inTurn(unit, async () => (await this.opened(unit)).own());
+  own(shard: string): Promise<void> {
+    return this.inTurn(shard, async () => (await this.opened(shard)).own());
   }
 
-  close(unit: string, options: { readonly copy: boolean; readonly deadline?: Deadline }): Promise<void> {
-    return this.inTurn(unit, async () => {
+  close(shard: string, options: { readonly copy: boolean; readonly deadline?: Deadline }): Promise<void> {
+    return this.inTurn(shard, async () => {
       const { copy, deadline = new Deadline(Infinity, this.options.clock) } = options;
-      await this.open.get(unit)?.close({ copy, deadline });
-      this.open.delete(unit);
+      await this.open.get(shard)?.close({ copy, deadline });
+      this.open.delete(shard);
       if (options.deadline === undefined && deadline.unfinished.length > 0) {
-        throw transient('UNIT_UNFINISHED', deadline.unfinished.join('; '));
+        throw transient('SHARD_UNFINISHED', deadline.unfinished.join('; '));
       }
     });
   }
@@ -95,25 +97,25 @@ export class Host implements UnitHost {
     return [...this.open.values()].flatMap(({ statuses }) => statuses);
   }
 
-  private hosted(stage: string, partition: number): HostedUnit | undefined {
+  private hosted(stage: string, partition: number): Shard | undefined {
     const name = this.names.get(stage)?.[partition];
     return name === undefined ? undefined : this.open.get(name);
   }
 
-  private async opened(name: string): Promise<HostedUnit> {
+  private async opened(name: string): Promise<Shard> {
     let hosted = this.open.get(name);
     if (hosted === undefined) {
-      const unit = this.units.find((one) => one.name === name);
-      if (unit === undefined) throw fatal('TOPOLOGY_UNIT', `no unit ${name} in this topology`);
-      hosted = await HostedUnit.open(unit, this.options, this.onFatal);
+      const shard = this.shards.find((one) => one.name === name);
+      if (shard === undefined) throw fatal('TOPOLOGY_SHARD', `no shard ${name} in this topology`);
+      hosted = await Shard.open(shard, this.options, this.onFatal);
       this.open.set(name, hosted);
     }
     return hosted;
   }
 
-  private inTurn(unit: string, work: () => Promise<void>): Promise<void> {
-    const turn = (this.turns.get(unit) ?? Promise.resolve()).catch(() => undefined).then(work);
-    this.turns.set(unit, turn);
+  private inTurn(shard: string, work: () => Promise<void>): Promise<void> {
+    const turn = (this.turns.get(shard) ?? Promise.resolve()).catch(() => undefined).then(work);
+    this.turns.set(shard, turn);
     return turn;
   }
 }

@@ -9,7 +9,7 @@ import type { Clock } from '../contract/ports.js';
 /** A large state that is taken over must not hold up for long what restarts beside it. */
 const WAIT_MS_MAX = 2_000;
 
-export class Restores {
+export class RecoveryGate {
   private underWay = 0;
   private waiting: (() => void)[] = [];
 

@@ -1,22 +1,27 @@
 /**
- * Turns of the event loop of this thread, shared by all that works on it.
+ * The cooperative scheduler of a thread, shared by all that works on it.
  *
- * What is awaited is often there already: then work goes on from promise to promise, and neither timers nor sockets get their turn, nor the
- * calls that the façade must answer. So whoever works in a loop asks after each piece whether it is time to wait.
+ * What is awaited is often there already: then work goes on from promise to promise, and neither timers nor sockets get a turn of the event
+ * loop, nor the calls that the façade must answer. So a loop asks the scheduler after each piece whether it must wait.
  *
  * Invariants
- *   W1  Between two turns of the loop run at most BUDGET_MS and one piece.
- *   W2  Who waits goes on in the order in which they came, one a turn: none is passed over.
- *   W3  Who restores has a line of its own, which has three turns of four: others wait for what is not there yet, and a start for all of it.
+ *   SCHEDULER-1  Between two turns of the event loop run at most BUDGET_MS and one piece.
+ *   SCHEDULER-2  Waiting work goes on in the order in which it came, one piece a turn: none is passed over.
+ *   SCHEDULER-3  Recovery has a queue of its own, which gets three turns of four: others wait for what is not there yet, and a start for all of it.
  */
 
 const BUDGET_MS = 8;
 const RESTORES_OF_TURNS = 4;
 
 /** Undefined: go on. Telemetry's clock, never seen by a stage. */
-export type Turn = (work?: 'restore') => Promise<void> | undefined;
+export type Scheduler = (work?: 'restore') => Promise<void> | undefined;
 
-export function loopTurns(): Turn {
+let ofThread: Scheduler | undefined;
+
+/** Those of this thread. */
+export const threadScheduler = (): Scheduler => (ofThread ??= makeTurns());
+
+function makeTurns(): Scheduler {
   const waiting: (() => void)[] = [];
   const restoring: (() => void)[] = [];
   let turns = 0;

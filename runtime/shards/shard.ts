@@ -1,73 +1,109 @@
 /**
- * A unit on this node: its store, and what it does with it.
+ * A shard on this node: its store, and what it does with it.
  *
- *   follow   keep the store at the newest copy, ready to take over (a unit that is `everywhere` also runs, and writes nowhere)
+ *   follow   keep the store at the newest copy, ready to take over (a shard that is `everywhere` also runs, and writes nowhere)
  *   own      run the instances, write what they say, copy the snapshots, trim the mailboxes
  *   close    take in no more, a last snapshot, a last copy
  *
  * Invariants
- *   U1  One process at a time writes a store (LevelDB sees to it), and one of its roles at a time; a recovery takes turns with them.
- *   U2  Only the owner trims and copies; whoever believes to own it and does not is refused by the fences (O2, Y1).
+ *   SHARD-1  One process at a time writes a store (LevelDB sees to it), and one of its roles at a time; a recovery takes turns with them.
+ *   SHARD-2  Only the owner trims and copies; whoever believes to own it and does not is refused by the fences (OUTBOX-2, REPLICA-1).
  */
 import type { Actor } from '../actor/actor.js';
 import { acknowledge, catchUp, forget, sequencesOf } from '../replication/reader.js';
-import { Copier } from '../replication/writer.js';
-import { includedIn, readManifest } from '../replication/store.js';
+import { ReplicaWriter } from '../replication/writer.js';
+import { includedIn, type ReplicaStore, readManifest } from '../replication/store.js';
 import { Deadline } from '../supervision/deadline.js';
-import { asError, reactionOf, RivuletError } from '../contract/errors.js';
-import type { CloseOptions, CopyingOptions, HostOptions, Unit } from '../host-options.js';
+import { asError, hasCode, reactionOf } from '../contract/errors.js';
+import type { ActorTuning } from '../actor/options.js';
+import type { RecoveryGate } from './recovery-gate.js';
+import type { Scheduler } from './scheduler.js';
+import type { ShardSpec } from './shard-spec.js';
 import { instancePrefix } from '../state/keyspace.js';
-import type { Store } from '../contract/ports.js';
-import { outlasting } from '../supervision/retry.js';
+import type { Topology } from '../contract/graph.js';
+import type { Clock, Log, Logger, Store } from '../contract/ports.js';
+import { retry } from '../supervision/retry.js';
 import { mustFitLog } from '../log-integrity/preflight.js';
-import { restoredSnapshot } from '../actor/recovery.js';
+import { recoverSnapshot } from '../actor/recovery.js';
 import { Standby } from '../replication/standby.js';
 import { type ActorStatus, newStatus } from '../telemetry/status.js';
 import { hasPublishers, readsEvents } from '../contract/streams.js';
 import { Supervisor } from '../supervision/supervisor.js';
 import { Ticker } from './ticker.js';
 
+export interface HostOptions {
+  readonly topology: Topology;
+  readonly log: Log;
+  readonly openStore: (name: string) => Promise<Store>;
+  readonly clock: Clock;
+  readonly loggerOf: (stage: string, partition: number) => Logger;
+  readonly tuning: ActorTuning;
+  /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
+  readonly tickEveryMs: number;
+  readonly scheduler?: Scheduler;
+  readonly recoveryGate?: RecoveryGate;
+  readonly onAnswered?: (stage: string, partition: number, ingestedAtMs: number) => void;
+  /** An instance has restored its state, and begins to work. */
+  readonly onOpened?: () => void;
+  /** Absent: a shard that lives and dies with its data directory. */
+  readonly replication?: ReplicationOptions;
+}
+
+export interface ReplicationOptions {
+  readonly copies: ReplicaStore;
+  readonly everyMs: number;
+  /** Names a copier; each time another name, on all nodes. */
+  readonly writer: () => string;
+  /** While true nothing is trimmed or deleted that a backup may need. */
+  readonly isHeld: () => boolean;
+}
+
+export interface CloseOptions {
+  readonly copy: boolean;
+  readonly deadline: Deadline;
+}
+
 interface Instance {
   readonly supervisor: Supervisor;
   readonly ended: Promise<void>;
 }
 
-export class HostedUnit {
+export class Shard {
   private readonly known: readonly ActorStatus[];
   private instances = new Map<string, Instance>();
   private tickers: { readonly ticker: Ticker; readonly ended: Promise<void> }[] = [];
   private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
-  private copier: Copier | undefined;
+  private copier: ReplicaWriter | undefined;
   private recovering: Promise<void> | undefined;
   /** What is wanted of it, also while it is still becoming that. */
   private role: 'follow' | 'own' | undefined;
   private readonly standby: Standby;
-  /** Ends when the present role change or recovery has (U1). */
+  /** Ends when the present role change or recovery has (SHARD-1). */
   private changing: Promise<void> = Promise.resolve();
   private readonly closing = new AbortController();
   private isRunning = false;
 
   private constructor(
-    readonly unit: Unit,
+    readonly shard: ShardSpec,
     private readonly options: HostOptions,
     private readonly store: Store,
     private readonly onFatal: (error: Error) => void,
   ) {
-    this.known = unit.stages.map((id) => newStatus(id, unit.partition));
-    this.standby = new Standby(unit, options.clock, options.copying?.everyMs ?? 0);
+    this.known = shard.stages.map((id) => newStatus(id, shard.partition));
+    this.standby = new Standby(shard, options.clock, options.replication?.everyMs ?? 0);
   }
 
-  static async open(unit: Unit, options: HostOptions, onFatal: (error: Error) => void): Promise<HostedUnit> {
-    return new HostedUnit(unit, options, await options.openStore(unit.name), onFatal);
+  static async open(shard: ShardSpec, options: HostOptions, onFatal: (error: Error) => void): Promise<Shard> {
+    return new Shard(shard, options, await options.openStore(shard.name), onFatal);
   }
 
   /** Fatal LOG_BEHIND when the log does not hold what the store stands on. */
   check(): Promise<void> {
     const { topology, log } = this.options;
-    return mustFitLog({ topology, unit: this.unit, log, store: this.store });
+    return mustFitLog({ topology, shard: this.shard, log, store: this.store });
   }
 
-  /** Of its instances, as of now; a unit that only follows has none that run. */
+  /** Of its instances, as of now; a shard that only follows has none that run. */
   get statuses(): readonly ActorStatus[] {
     for (const { supervisor } of this.instances.values()) supervisor.report();
     return this.isRunning ? this.known : [];
@@ -80,7 +116,7 @@ export class HostedUnit {
 
   /** Some keys of a cell that are stored. */
   async storedKeys(stage: string, cell: string): Promise<readonly string[]> {
-    const prefix = `${instancePrefix(stage, this.unit.partition)}${cell}/`;
+    const prefix = `${instancePrefix(stage, this.shard.partition)}${cell}/`;
     const view = this.store.view();
     try {
       for await (const some of view.entries(prefix)) return some.map(([key]) => key.slice(prefix.length));
@@ -105,90 +141,90 @@ export class HostedUnit {
   /** Ends everything and closes the store: what the deadline allows of it. With `copy` the next owner finds all that was known here. */
   async close({ copy, deadline }: CloseOptions): Promise<void> {
     this.closing.abort();
-    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopFollowing());
-    await deadline.step(`what ${this.unit.name} was becoming`, () => this.changing);
+    await deadline.step(`the copies of ${this.shard.name}`, () => this.stopFollowing());
+    await deadline.step(`what ${this.shard.name} was becoming`, () => this.changing);
     // Most of it while the instances still work: who takes over waits for the rest.
-    if (copy) await deadline.step(`a copy of ${this.unit.name}`, () => this.copyAhead());
+    if (copy) await deadline.step(`a copy of ${this.shard.name}`, () => this.copyAhead());
     await this.stopInstances(deadline);
     if (copy) {
       // It is another's from now on.
       this.isRunning = false;
-      await deadline.step(`the last copy of ${this.unit.name}`, async () => this.copier?.copy());
+      await deadline.step(`the last copy of ${this.shard.name}`, async () => this.copier?.copy());
     }
-    await deadline.step(`the copies of ${this.unit.name}`, () => this.stopCopying());
-    await deadline.step(`the store ${this.unit.name}`, () => this.store.close());
+    await deadline.step(`the copies of ${this.shard.name}`, () => this.stopCopying());
+    await deadline.step(`the store ${this.shard.name}`, () => this.store.close());
   }
 
   private async copyAhead(): Promise<void> {
-    const { unit, copier } = this;
+    const { shard, copier } = this;
     // The last copy takes with it what this one could not.
     await copier?.copy().catch((error: unknown) => {
-      this.options.loggerOf(unit.name, unit.partition).debug({ err: error }, 'cannot copy ahead');
+      this.options.loggerOf(shard.name, shard.partition).debug({ err: error }, 'cannot copy ahead');
     });
   }
 
   private async followNow(): Promise<void> {
-    const { copying } = this.options;
+    const { replication: copying } = this.options;
     if (copying === undefined || this.following !== undefined) return;
     await this.stopCopying();
     if (this.instances.size === 0) await this.catchUp();
-    if (this.unit.everywhere === true && this.instances.size === 0) this.startInstances();
+    if (this.shard.everywhere === true && this.instances.size === 0) this.startInstances();
     const abort = new AbortController();
     this.following = { abort, ended: this.keepUp(copying, abort.signal) };
   }
 
   private async ownNow(): Promise<void> {
     await this.stopFollowing();
-    const { copying, clock, loggerOf } = this.options;
+    const { replication: copying, clock, loggerOf } = this.options;
     if (this.instances.size === 0) await this.startAtCopy();
     if (copying === undefined) return;
-    const { unit, store } = this;
-    const logger = loggerOf(unit.name, unit.partition);
-    this.copier = await Copier.open({ ...copying, writer: copying.writer(), unit, store, clock, logger });
+    const { shard, store } = this;
+    const logger = loggerOf(shard.name, shard.partition);
+    this.copier = await ReplicaWriter.open({ ...copying, writer: copying.writer(), shard, store, clock, logger });
     this.copier.start(this.onFatal);
   }
 
   private async startAtCopy(): Promise<void> {
     await this.catchUp().catch((error: unknown) => {
-      if (!(error instanceof RivuletError && error.code === 'COPY_LOST')) throw error;
+      if (!hasCode(error, 'COPY_LOST')) throw error;
       // What it has, or nothing, may do with mailboxes that are whole. Those that are not say so (LOG_GAP), and then it ends with this error.
-      const { name, partition } = this.unit;
-      this.options.loggerOf(name, partition).warn({ err: error, unit: name }, 'starting without the copy');
+      const { name, partition } = this.shard;
+      this.options.loggerOf(name, partition).warn({ err: error, shard: name }, 'starting without the copy');
     });
     this.startInstances();
   }
 
   private async catchUp(): Promise<void> {
-    const { copying, topology, log, loggerOf } = this.options;
-    const { unit, store } = this;
-    const { partition } = unit;
+    const { replication: copying, topology, log, loggerOf } = this.options;
+    const { shard, store } = this;
+    const { partition } = shard;
     // What was taken in from another stream, or from this one before it was rolled back or restored, is nothing to lay a copy upon: their sequences alone
     // would not tell (Fatal LOG_BEHIND).
-    const asked = unit.stages.map((id) => ({ topology, stage: topology.stage(id), partition, log, store }));
-    await Promise.all(asked.map(restoredSnapshot));
-    const have = sequencesOf(this.store, this.unit);
-    // What a broken off copy has left has no head (Y3).
-    const fresh = this.unit.stages.filter((id) => have[id] === 0);
-    if (fresh.length > 0) await forget(this.unit, this.store, fresh);
+    const asked = shard.stages.map((id) => ({ topology, stage: topology.stage(id), partition, log, store }));
+    await Promise.all(asked.map(recoverSnapshot));
+    const have = sequencesOf(this.store, this.shard);
+    // What a broken off copy has left has no head (REPLICA-3).
+    const fresh = this.shard.stages.filter((id) => have[id] === 0);
+    if (fresh.length > 0) await forget(this.shard, this.store, fresh);
     if (copying === undefined) return;
-    const work = () => catchUp(copying.copies, unit, store);
-    await (this.role === 'follow' ? this.standby.tried(work, loggerOf(unit.name, partition)) : work());
+    const work = () => catchUp(copying.copies, shard, store);
+    await (this.role === 'follow' ? this.standby.tried(work, loggerOf(shard.name, partition)) : work());
   }
 
-  private async keepUp({ copies, everyMs }: CopyingOptions, signal: AbortSignal): Promise<void> {
+  private async keepUp({ copies, everyMs }: ReplicationOptions, signal: AbortSignal): Promise<void> {
     const { clock, loggerOf } = this.options;
-    const logger = loggerOf(this.unit.name, this.unit.partition);
+    const logger = loggerOf(this.shard.name, this.shard.partition);
     for (;;) {
       await clock.sleep(everyMs, signal);
       if (signal.aborted) return;
       try {
-        if (this.unit.everywhere === true) {
-          const { manifest } = await readManifest(copies, this.unit.name);
-          await acknowledge(this.unit, this.store, includedIn(manifest));
-        } else await catchUp(copies, this.unit, this.store);
+        if (this.shard.everywhere === true) {
+          const { manifest } = await readManifest(copies, this.shard.name);
+          await acknowledge(this.shard, this.store, includedIn(manifest));
+        } else await catchUp(copies, this.shard, this.store);
       } catch (error) {
         // Who stands by can wait: it catches up before it takes over.
-        logger.warn({ err: asError(error), unit: this.unit.name }, 'cannot follow the copies now');
+        logger.warn({ err: asError(error), shard: this.shard.name }, 'cannot follow the copies now');
       }
     }
   }
@@ -206,10 +242,21 @@ export class HostedUnit {
   }
 
   private startInstances(): void {
-    const { topology, log, clock, knobs, loggerOf, tickEveryMs, onAnswered, copying, turn, restores } = this.options;
-    const { partition } = this.unit;
+    const {
+      topology,
+      log,
+      clock,
+      tuning,
+      loggerOf,
+      tickEveryMs,
+      onAnswered,
+      replication: copying,
+      scheduler: turn,
+      recoveryGate: restores,
+    } = this.options;
+    const { partition } = this.shard;
     this.isRunning = true;
-    for (const [i, id] of this.unit.stages.entries()) {
+    for (const [i, id] of this.shard.stages.entries()) {
       const stage = topology.stage(id);
       const logger = loggerOf(id, partition);
       let begin = (): void => undefined;
@@ -219,13 +266,13 @@ export class HostedUnit {
         this.options.onOpened?.();
       };
       const supervisor = new Supervisor({
-        ...{ topology, stage, partition, log, clock, logger, knobs },
+        ...{ topology, stage, partition, log, clock, logger, tuning },
         ...{ store: this.store, status: this.known[i]!, onOpened },
         ...(turn === undefined ? {} : { turn }),
         ...(restores === undefined ? {} : { restores }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
         onCopyWanted: () => this.copier?.hurry(),
-        ...(onAnswered === undefined ? {} : { onAnswered: (ingestedAtMs: number) => onAnswered(id, ingestedAtMs) }),
+        ...(onAnswered === undefined ? {} : { onAnswered: (atMs: number) => onAnswered(id, partition, atMs) }),
       });
       const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
       this.instances.set(id, { supervisor, ended });
@@ -243,7 +290,7 @@ export class HostedUnit {
   private async stopInstances(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     for (const { ticker } of this.tickers) ticker.stop();
     const ends = [...this.instances].map(([id, { supervisor, ended }]) =>
-      deadline.step(`the last snapshot of ${id}.${this.unit.partition}`, async () => {
+      deadline.step(`the last snapshot of ${id}.${this.shard.partition}`, async () => {
         await supervisor.stop();
         await ended;
         supervisor.mustBeWhole();
@@ -257,8 +304,8 @@ export class HostedUnit {
 
   /** A mailbox that was trimmed past this store: where a newer copy says what is missing, it goes on from there. */
   private failed(error: Error): void {
-    const { copying } = this.options;
-    const isGap = error instanceof RivuletError && error.code === 'LOG_GAP';
+    const { replication: copying } = this.options;
+    const isGap = hasCode(error, 'LOG_GAP');
     if (copying === undefined || !isGap) {
       this.onFatal(error);
       return;
@@ -271,20 +318,21 @@ export class HostedUnit {
   private async recover(gap: Error): Promise<void> {
     const { clock, loggerOf } = this.options;
     const { signal } = this.closing;
-    const onWait = (err: unknown): void => {
-      loggerOf(this.unit.name, this.unit.partition).warn({ err }, 'cannot read the copies now; trying again');
+    const onRetry = (err: unknown, attempt: number): void => {
+      if (attempt > 1) return;
+      loggerOf(this.shard.name, this.shard.partition).warn({ err }, 'cannot read the copies now; trying again');
     };
     await this.stopInstances();
-    const before = sequencesOf(this.store, this.unit);
+    const before = sequencesOf(this.store, this.shard);
     try {
-      await outlasting(() => this.catchUp(), { clock, isWanted: () => !signal.aborted, onWait });
+      await retry(() => this.catchUp(), { clock, isWanted: () => !signal.aborted, onRetry, pauseMs: 500 });
     } catch (error) {
       // What it waited for is not asked of it any more: it is being closed.
       if (!signal.aborted || reactionOf(error) !== 'transient') throw error;
     }
     if (signal.aborted) return;
-    const after = sequencesOf(this.store, this.unit);
-    if (this.unit.stages.every((id) => before[id] === after[id])) throw gap;
+    const after = sequencesOf(this.store, this.shard);
+    if (this.shard.stages.every((id) => before[id] === after[id])) throw gap;
     this.startInstances();
   }
 

@@ -4,7 +4,7 @@
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { explain, RivuletError } from '../contract/errors.js';
+import { explain, hasCode } from '../contract/errors.js';
 import { CLOCK, streamOf, subjectOf } from '../contract/graph.js';
 import type { Clock, Log, Logger } from '../contract/ports.js';
 import type { ActorStatus } from '../telemetry/status.js';
@@ -42,7 +42,7 @@ export class Ticker {
       } catch (error) {
         expected = undefined;
         // Where another has just stored a tick, events can be stored.
-        const isStored = error instanceof RivuletError && error.code === 'FENCED';
+        const isStored = hasCode(error, 'FENCED');
         const sinceMs = status.refusal?.sinceMs ?? clock.nowMs();
         status.refusal = isStored ? undefined : { sinceMs, reason: explain(error) };
         logger.debug({ err: error }, 'a tick was left out');

@@ -1,12 +1,12 @@
-/** Where an instance's state stands in its store: `<stage>/<partition>/<cell>/<key>`. */
+/** Where an instance's state stands in its store: `<stage>/<partition>/<state>/<key>`. */
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type SnapshotHead, SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../frames/bytes.js';
-import type { CellStore } from './kinds.js';
+import type { StoredState } from './kinds.js';
 import { fatal } from '../contract/errors.js';
 import type { Store, StoreChange } from '../contract/ports.js';
 import type { AnyStage } from '../contract/stage.js';
-import type { Turn } from '../shards/scheduler.js';
+import type { Scheduler } from '../shards/scheduler.js';
 
 /** Version of the snapshot's layout, as opposed to a stage's own. A store of an older one is brought to it when it is opened (state/format.ts). */
 export const SNAPSHOT_FORMAT = 2;
@@ -18,7 +18,7 @@ export const headKey = (stageId: string, partition: number): string => `${instan
 const ANEW =
   'run the version that wrote it; `rivulet repair --start-anew` goes on with this one, and says what is lost';
 
-/** Is it the head of whatever instance? Cells of the runtime have other names, those of stages no `$`. */
+/** Is it the head of whatever instance? States of the runtime have other names, those of stages no `$`. */
 export const isHeadKey = (key: string): boolean => /^[^/]+\/\d+\/\$head$/.test(key);
 
 /** Which keys a snapshot has written: what the next copy of the state takes with it. Local to a store, never copied itself. */
@@ -76,22 +76,22 @@ export function readHead(
   return head;
 }
 
-/** The stored side of each cell of an instance; resident cells are read ahead, and restored, as other work gets its turn. */
-export async function cellStores(
+/** The stored side of each state of an instance; resident states are read ahead, and restored, as other work gets its turn. */
+export async function storedStates(
   store: Store,
   { id: stageId, state }: AnyStage,
   partition: number,
   resident: readonly string[],
-  turn?: Turn,
-): Promise<(cell: string) => CellStore> {
+  turn?: Scheduler,
+): Promise<(cell: string) => StoredState> {
   const prefix = instancePrefix(stageId, partition);
   const get = (cell: string, key: string): Uint8Array | undefined => store.getSync(`${prefix}${cell}/${key}`);
-  const loaded = new Map<string, CellStore>();
+  const loaded = new Map<string, StoredState>();
   for (const cell of resident) {
     const cellPrefix = `${prefix}${cell}/`;
     const entries = await store.entries(cellPrefix);
     const named = entries.map(([key, bytes]) => [key.slice(cellPrefix.length), bytes] as const);
-    const own: CellStore = { get: (key) => get(cell, key), entries: () => named };
+    const own: StoredState = { get: (key) => get(cell, key), entries: () => named };
     const restored = state[cell]?.create();
     for (const _ of restored?.restoring?.(own) ?? []) {
       const due = turn?.('restore');

@@ -1,52 +1,52 @@
 /**
- * Cells: the kinds of state that a stage can be handed.
+ * States: the kinds of state that a stage can be handed.
  *
  *   value    one value
  *   keyed    key → value, loaded from the store when first asked for, kept in a bounded cache
  *   tables   number → column table (window start → rows of that window), all in memory: tables.ts
  *
  * Invariants
- *   C1  A cell reports each change exactly once: `cut()` gives what changed since the last cut, as it was at that moment.
- *   C2  What a cut gave out stays in memory until `written()`: a read never sees the store behind the cut.
- *   C3  A cut costs next to nothing, and what it gives is encoded as it is taken, while later inputs go on. So what may be changed (in place
- *       too: whatever a cell hands out) is encoded first where a cut has not come to it yet.
+ *   STATE-1  A state reports each change exactly once: `cut()` gives what changed since the last cut, as it was at that moment.
+ *   STATE-2  What a cut gave out stays in memory until `written()`: a read never sees the store behind the cut.
+ *   STATE-3  A cut costs next to nothing, and what it gives is encoded as it is taken, while later inputs go on. So what may be changed (in place
+ *            too: whatever a state hands out) is encoded first where a cut has not come to it yet.
  */
 import { textOf, utf8 } from '../frames/bytes.js';
-import { type KeyedLaw, keyedLaw, type Law, mergeLaw } from '../law.js';
+import type { KeyedRescaling, Rescaling } from './rescaling.js';
 
-export interface CellChange {
+export interface ChangedEntry {
   readonly key: string;
   /** `undefined` deletes. */
   readonly value: Uint8Array | undefined;
 }
 
-/** The stored side of one cell of one instance. */
-export interface CellStore {
+/** The stored side of one state of one instance. */
+export interface StoredState {
   get(key: string): Uint8Array | undefined;
-  /** Every key, in byte order; empty for cells that are not resident. */
+  /** Every key, in byte order; empty for states that are not resident. */
   entries(): Iterable<readonly [key: string, value: Uint8Array]>;
-  /** The cell, where it was restored ahead. */
-  readonly restored?: Cell;
+  /** The state, where it was restored ahead. */
+  readonly restored?: StageState;
 }
 
-export interface Cell {
-  restore(store: CellStore): void;
-  /** As `restore`, in pieces, for a cell whose entries may be many: it is restored when all of them are taken. */
-  restoring?(store: CellStore): Iterable<unknown>;
+export interface StageState {
+  restore(store: StoredState): void;
+  /** As `restore`, in pieces, for a state whose entries may be many: it is restored when all of them are taken. */
+  restoring?(store: StoredState): Iterable<unknown>;
   /** To be taken once, in pieces if need be. */
-  cut(): Iterable<CellChange>;
+  cut(): Iterable<ChangedEntry>;
   /** The changes of the last cut, all of them taken, are in the store. */
   written(): void;
   /** Keys held in memory, for metrics. */
   readonly keys: number;
 }
 
-export interface CellSpec<out T extends Cell> {
+export interface StateSpec<out T extends StageState> {
   /** Whether `restore` reads all entries at once, so that they must be loaded first. */
   readonly resident: boolean;
   readonly create: () => T;
-  /** Without one the stage that has the cell must know itself how to repartition it. */
-  readonly law?: Law<T>;
+  /** Without one the stage that has the state must know itself how to repartition it. */
+  readonly rescale?: Rescaling<T>;
 }
 
 export interface Codec<T> {
@@ -60,12 +60,12 @@ export const json = <T>(): Codec<T> => ({
   decode: (bytes) => JSON.parse(textOf(bytes)) as T,
 });
 
-export interface Value<T> extends Cell {
+export interface ValueState<T> extends StageState {
   get(): T;
   set(next: T): void;
 }
 
-class ValueCell<T> implements Value<T> {
+class SingleValueState<T> implements ValueState<T> {
   readonly keys = 1;
   private dirty = false;
   private current: T;
@@ -86,13 +86,13 @@ class ValueCell<T> implements Value<T> {
     this.dirty = true;
   }
 
-  restore(store: CellStore): void {
+  restore(store: StoredState): void {
     const bytes = store.get('');
     this.current = bytes === undefined ? this.initial() : this.codec.decode(bytes);
   }
 
   /** One value is encoded at once. */
-  cut(): readonly CellChange[] {
+  cut(): readonly ChangedEntry[] {
     if (!this.dirty) return [];
     this.dirty = false;
     return [{ key: '', value: this.codec.encode(this.current) }];
@@ -110,13 +110,21 @@ export const value = <T>(
   initial: () => T,
   codec: Codec<T> = json<T>(),
   merge?: (values: readonly T[]) => T,
-): CellSpec<Value<T>> => ({
+): StateSpec<ValueState<T>> => ({
   resident: false,
-  create: () => new ValueCell(initial, codec),
-  ...(merge === undefined ? {} : { law: mergeLaw(merge) }),
+  create: () => new SingleValueState(initial, codec),
+  ...(merge === undefined ? {} : { rescale: mergeOnRescaling(merge) }),
 });
 
-export interface Keyed<V> extends Cell {
+/** Each new partition has what is made of the values of the old ones. */
+const mergeOnRescaling = <T>(merge: (values: readonly T[]) => T): Rescaling<ValueState<T>> => ({
+  kind: 'move',
+  move: (from, to) => {
+    for (const cell of to) cell.set(merge(from.map((one) => one.get())));
+  },
+});
+
+export interface KeyedState<V> extends StageState {
   get(key: string): V | undefined;
   /** Also after changing a value in place. */
   set(key: string, value: V): void;
@@ -134,10 +142,10 @@ interface Entry<V> {
 }
 
 /** What changes from one cut to the next, then that cut. */
-class Changes<V> implements Iterable<CellChange> {
+class Changes<V> implements Iterable<ChangedEntry> {
   readonly entries = new Map<string, Entry<V>>();
   /** Encoded ahead, since they were about to change. */
-  private readonly ahead: CellChange[] = [];
+  private readonly ahead: ChangedEntry[] = [];
   isWritten = false;
 
   constructor(private readonly codec: Codec<V>) {}
@@ -146,7 +154,7 @@ class Changes<V> implements Iterable<CellChange> {
     this.ahead.push(this.encode(key, entry));
   }
 
-  *[Symbol.iterator](): Generator<CellChange> {
+  *[Symbol.iterator](): Generator<ChangedEntry> {
     for (const [key, entry] of this.entries) {
       if (entry.changes === this && !entry.encoded) yield this.encode(key, entry);
     }
@@ -160,17 +168,17 @@ class Changes<V> implements Iterable<CellChange> {
     this.ahead.length = 0;
   }
 
-  private encode(key: string, entry: Entry<V>): CellChange {
+  private encode(key: string, entry: Entry<V>): ChangedEntry {
     entry.encoded = true;
     return { key, value: entry.value === undefined ? undefined : this.codec.encode(entry.value) };
   }
 }
 
-class KeyedCell<V> implements Keyed<V> {
+class CachedKeyedState<V> implements KeyedState<V> {
   private readonly cache = new Map<string, Entry<V>>();
   private changes: Changes<V>;
   private writing: Changes<V>[] = [];
-  private store: CellStore | undefined;
+  private store: StoredState | undefined;
   private hand: MapIterator<[string, Entry<V>]> | undefined;
   private sampled: MapIterator<[string, Entry<V>]> | undefined;
 
@@ -218,7 +226,7 @@ class KeyedCell<V> implements Keyed<V> {
     return undefined;
   }
 
-  restore(store: CellStore): void {
+  restore(store: StoredState): void {
     this.store = store;
     this.cache.clear();
     this.hand = undefined;
@@ -227,7 +235,7 @@ class KeyedCell<V> implements Keyed<V> {
     this.writing = [];
   }
 
-  cut(): Iterable<CellChange> {
+  cut(): Iterable<ChangedEntry> {
     const { changes } = this;
     this.writing.push(changes);
     this.changes = new Changes(this.codec);
@@ -252,7 +260,7 @@ class KeyedCell<V> implements Keyed<V> {
     if (known === undefined) this.remember(key, entry);
   }
 
-  /** C3 */
+  /** STATE-3 */
   private mayChange(key: string, entry: Entry<V>): void {
     const { changes, encoded } = entry;
     if (changes !== undefined && changes !== this.changes && !encoded && !changes.isWritten) {
@@ -266,7 +274,7 @@ class KeyedCell<V> implements Keyed<V> {
   }
 
   /**
-   * Brings the cache nearer to its bound by dropping entries that the store can give back (C2). It looks on where it looked last: each look from the
+   * Brings the cache nearer to its bound by dropping entries that the store can give back (STATE-2). It looks on where it looked last: each look from the
    * start would pass over all that was dropped there before.
    */
   private trim(): void {
@@ -286,15 +294,20 @@ const CACHED_MAX = 200_000;
 export interface KeyedOptions<V> {
   /** Bounds the clean entries kept in memory, not how many there may be. */
   readonly cachedMax?: number;
-  readonly law?: KeyedLaw<V>;
+  readonly rescale?: KeyedRescaling<V>;
 }
 
 /** Key → value; absent keys are `undefined`. */
 export const keyed = <V>(
   codec: Codec<V> = json<V>(),
-  { cachedMax = CACHED_MAX, law }: KeyedOptions<V> = {},
-): CellSpec<Keyed<V>> => ({
+  { cachedMax = CACHED_MAX, rescale }: KeyedOptions<V> = {},
+): StateSpec<KeyedState<V>> => ({
   resident: false,
-  create: () => new KeyedCell(codec, cachedMax),
-  ...(law === undefined ? {} : { law: keyedLaw(codec, law) }),
+  create: () => new CachedKeyedState(codec, cachedMax),
+  ...(rescale === undefined ? {} : { rescale: keyedRescaling(codec, rescale) }),
 });
+
+const keyedRescaling = <V, T>(codec: Codec<V>, rescale: KeyedRescaling<V>): Rescaling<T> =>
+  rescale === 'byKey'
+    ? { kind: 'keys' }
+    : { kind: 'same', revise: (bytes, counts) => codec.encode(rescale(codec.decode(bytes), counts)) };

@@ -1,11 +1,11 @@
-/** The cell of column tables: number → table (window start → rows of that window), all in memory. */
-import type { Cell, CellChange, CellSpec, CellStore } from './kinds.js';
+/** The state of column tables: number → table (window start → rows of that window), all in memory. */
+import type { StageState, ChangedEntry, StateSpec, StoredState } from './kinds.js';
 import { type Columns, type FrameType, partitionBy } from '../frames/frame.js';
 import { ColumnTable } from '../frames/table.js';
 
-export interface Tables<C extends Columns> extends Cell {
+export interface TableState<C extends Columns, K extends keyof C & string> extends StageState {
   /** The table of a number, made when missing. */
-  table(key: number): ColumnTable<C>;
+  table(key: number): ColumnTable<C, K>;
   has(key: number): boolean;
   /** The dropped table must not be written to any more: a cut may still read it. */
   drop(key: number): void;
@@ -13,14 +13,14 @@ export interface Tables<C extends Columns> extends Cell {
   numbers(): number[];
 }
 
-class TablesCell<C extends Columns> implements Tables<C> {
-  private readonly tables = new Map<number, ColumnTable<C>>();
+class KeptTables<C extends Columns, K extends keyof C & string> implements TableState<C, K> {
+  private readonly tables = new Map<number, ColumnTable<C, K>>();
   /** Stored keys of tables dropped since the last cut. */
   private dropped: string[] = [];
 
   constructor(
     private readonly type: FrameType<C>,
-    private readonly keyColumns: readonly (keyof C & string)[],
+    private readonly keyColumns: readonly K[],
   ) {}
 
   get keys(): number {
@@ -29,7 +29,7 @@ class TablesCell<C extends Columns> implements Tables<C> {
     return rows;
   }
 
-  table(key: number): ColumnTable<C> {
+  table(key: number): ColumnTable<C, K> {
     let table = this.tables.get(key);
     if (table === undefined) {
       table = new ColumnTable(this.type, this.keyColumns);
@@ -53,13 +53,13 @@ class TablesCell<C extends Columns> implements Tables<C> {
     return [...this.tables.keys()].sort((a, b) => a - b);
   }
 
-  restore(store: CellStore): void {
+  restore(store: StoredState): void {
     const pieces = this.restoring(store);
     while (pieces.next().done !== true) continue;
   }
 
   /** A page at a time. */
-  *restoring(store: CellStore): Generator<undefined> {
+  *restoring(store: StoredState): Generator<undefined> {
     this.tables.clear();
     this.dropped = [];
     const stored = new Map<number, { readonly page: number; readonly bytes: Uint8Array }[]>();
@@ -79,7 +79,7 @@ class TablesCell<C extends Columns> implements Tables<C> {
     }
   }
 
-  cut(): Iterable<CellChange> {
+  cut(): Iterable<ChangedEntry> {
     const { dropped } = this;
     this.dropped = [];
     // All of them are cut now.
@@ -94,7 +94,7 @@ class TablesCell<C extends Columns> implements Tables<C> {
 
 type PageCuts = readonly (readonly [table: number, pages: Iterable<readonly [page: number, bytes: Uint8Array]>])[];
 
-function* changesOf(dropped: readonly string[], cuts: PageCuts): Generator<CellChange> {
+function* changesOf(dropped: readonly string[], cuts: PageCuts): Generator<ChangedEntry> {
   for (const key of dropped) yield { key, value: undefined };
   for (const [number, pages] of cuts) {
     for (const [page, bytes] of pages) yield { key: `${number}/${page}`, value: bytes };
@@ -105,17 +105,17 @@ function* changesOf(dropped: readonly string[], cuts: PageCuts): Generator<CellC
  * Number → table of rows of one frame type, found by its key columns. `by`: the one of them that says where a row goes when the number of partitions
  * changes; tables of one number become one.
  */
-export const tables = <C extends Columns>(
+export const tables = <C extends Columns, const K extends keyof C & string>(
   type: FrameType<C>,
-  { key, by }: { readonly key: readonly (keyof C & string)[]; readonly by?: keyof C & string },
-): CellSpec<Tables<C>> => ({
+  { key, by }: { readonly key: readonly K[]; readonly by?: NoInfer<K> },
+): StateSpec<TableState<C, K>> => ({
   resident: true,
-  create: () => new TablesCell(type, key),
+  create: () => new KeptTables(type, key),
   ...(by === undefined
     ? {}
     : {
-        law: {
-          kind: 'cells',
+        rescale: {
+          kind: 'move',
           move: (from, to) => {
             moveRows(from, to, by);
           },
@@ -124,13 +124,17 @@ export const tables = <C extends Columns>(
 });
 
 /** Rows keep their order, partition after partition. */
-function moveRows<C extends Columns>(from: readonly Tables<C>[], to: readonly Tables<C>[], by: string): void {
-  for (const cell of from) {
-    for (const number of cell.numbers()) {
-      partitionBy(cell.table(number).frame(), by, to.length).forEach((rows, q) => {
+function moveRows<C extends Columns, K extends keyof C & string>(
+  from: readonly TableState<C, K>[],
+  to: readonly TableState<C, K>[],
+  by: K,
+): void {
+  for (const old of from) {
+    for (const number of old.numbers()) {
+      partitionBy(old.table(number).frame(), by, to.length).forEach((rows, q) => {
         if (rows !== undefined) to[q]!.table(number).put(rows);
       });
-      cell.drop(number);
+      old.drop(number);
     }
   }
 }

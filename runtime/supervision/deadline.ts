@@ -11,11 +11,11 @@ export class Deadline {
     ms: number,
     private readonly clock: Clock,
   ) {
-    this.endMs = clock.nowMs() + ms;
+    this.endMs = clock.monotonicMs() + ms;
   }
 
   get leftMs(): number {
-    return Math.max(0, this.endMs - this.clock.nowMs());
+    return Math.max(0, this.endMs - this.clock.monotonicMs());
   }
 
   /** Resolves when the work has ended, or the time is up; work is not even begun when it is. Never rejects. */

@@ -2,24 +2,38 @@
  * Health as a function of the supervised tree: whether a node should be sent calls, and why not.
  *
  * Invariants
- *   V1  A node begins to serve when every instance of it runs, every thread has answered, NATS is there and JetStream with it: not before.
- *   V2  It goes on serving through what is over within a grace time (a restart, a reconnect); what lasts longer ends it. An instance that
- *       has failed for good ends it at once.
- *   V3  An instance that fails again and again is not up in between: it is when it has run for a while.
- *   V4  Events can be stored as long as JetStream is there and the clock's ticks are, which go into the same stream; whatever becomes of a stage.
- *       Where it refuses them (it is full, or has no leader), answers are given all the same.
+ *   HEALTH-1  A node begins to serve when every instance of it runs and has read what its mailbox held, so that no message of it is missing, every thread
+ *             has answered, NATS is there and JetStream with it: not before. It does not wait for a mailbox that takes longer than REPLAY_WAIT_MS.
+ *   HEALTH-2  It goes on serving through what is over within a grace time (a restart, a reconnect); what lasts longer ends it. An instance that
+ *             has failed for good ends it at once.
+ *   HEALTH-3  An instance that fails again and again is not up in between: it is when it has run for a while.
+ *   HEALTH-4  Events can be stored as long as JetStream is there and the clock's ticks are, which go into the same stream; whatever becomes of a stage.
+ *             Where it refuses them (it is full, or has no leader), answers are given all the same.
  */
 import type { ActorStatus } from '../telemetry/status.js';
 
 export const GRACE_MS = 5_000;
 /** An instance that was failing has recovered when it has run this long. */
 export const STEADY_MS = 2_000;
+/** By then an instance has long seen that what follows on its snapshot is there. */
+export const REPLAY_WAIT_MS = 15_000;
 /** Held for an epoch on disk and in memory: more is worth a word. */
 const HELD_BYTES_WARNING = 1024 * 1024 * 1024;
 
 export type InstanceVitals = Pick<
   ActorStatus,
-  'stage' | 'partition' | 'state' | 'sinceMs' | 'failingSinceMs' | 'restarts' | 'lastError' | 'heldBytes' | 'refusal'
+  | 'stage'
+  | 'partition'
+  | 'state'
+  | 'sinceMs'
+  | 'failingSinceMs'
+  | 'restarts'
+  | 'lastError'
+  | 'heldBytes'
+  | 'refusal'
+  | 'sequence'
+  | 'replayTo'
+  | 'foreign'
 >;
 
 export interface Vitals {
@@ -61,10 +75,14 @@ export function healthOf(vitals: Vitals, served: boolean): Health {
   const own = [
     ...threads.flatMap((thread) => threadTrouble(thread, nowMs)),
     ...instances.flatMap((instance) => instanceTrouble(instance, nowMs)),
+    ...(served ? [] : instances.flatMap((instance) => replayTrouble(instance, nowMs))),
   ];
   const counts = ({ sinceMs, forGood }: Trouble): boolean => !served || forGood === true || nowMs - sinceMs > GRACE_MS;
   const isWell = (...troubles: readonly Trouble[]): boolean => !troubles.some(counts);
-  const warnings = instances.filter(({ heldBytes }) => heldBytes > HELD_BYTES_WARNING).map(heldText);
+  const warnings = [
+    ...instances.filter(({ heldBytes }) => heldBytes > HELD_BYTES_WARNING).map(heldText),
+    ...instances.flatMap(foreignText),
+  ];
   return {
     serving: isWell(...nats, ...own),
     takesEvents: isWell(...nats, ...refusals),
@@ -100,7 +118,23 @@ function instanceTrouble(instance: InstanceVitals, nowMs: number): Trouble[] {
   return state === 'running' ? [] : [{ sinceMs, text: `${name} is ${state} ${since(sinceMs, nowMs)}` }];
 }
 
+function replayTrouble(
+  { stage, partition, state, sinceMs, sequence, replayTo }: InstanceVitals,
+  nowMs: number,
+): Trouble[] {
+  if (state !== 'running' || sequence >= replayTo || nowMs - sinceMs > REPLAY_WAIT_MS) return [];
+  return [{ sinceMs, text: `${stage}.${partition} reads what its mailbox held ${since(sinceMs, nowMs)}` }];
+}
+
 const heldText = ({ stage, partition, heldBytes }: InstanceVitals): string =>
   `${stage}.${partition} holds ${(heldBytes / 2 ** 30).toFixed(1)} GiB for later epochs: one of its writers is far behind the others`;
+
+const foreignText = ({ stage, partition, foreign }: InstanceVitals): string[] => {
+  if (foreign === undefined) return [];
+  const { subject, sequence } = foreign.last;
+  return [
+    `${stage}.${partition} has skipped what Rivulet has not written, at last message ${sequence} on ${subject}: let nobody else publish there`,
+  ];
+};
 
 const since = (atMs: number, nowMs: number): string => `for ${Math.max(0, Math.round((nowMs - atMs) / 1000))} s`;

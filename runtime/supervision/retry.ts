@@ -1,31 +1,54 @@
-/** Work that has to wait for a NATS cluster which is electing its leaders: again after a pause, for as long as it is wanted. */
+/** The one way to try again: with growing pauses, on an injected clock, for as long as it is wanted. */
 import { reactionOf } from '../contract/errors.js';
 import type { Clock } from '../contract/ports.js';
+import { Deadline } from './deadline.js';
 
-const PAUSE_MS = 500;
+export interface RetryOptions {
+  readonly clock: Pick<Clock, 'sleep'>;
+  /** What is tried again; by default Transient errors. Others are thrown at once. */
+  readonly isRetryable?: (error: unknown) => boolean;
+  /** Asked after each failure: false gives up, with that error. */
+  readonly isWanted?: () => boolean;
+  /** Ends a pause; what then becomes of the work is its own matter. */
+  readonly signal?: AbortSignal;
+  /** After a failure, before the pause. `attempt` counts from 1. */
+  readonly onRetry?: (error: unknown, attempt: number, pauseMs: number) => void;
+  /** Doubles with each attempt, up to `pauseMsMax`. */
+  readonly pauseMs?: number;
+  readonly pauseMsMax?: number;
+}
 
-/** Gives up, with the error, on what is not Transient, and when `isWanted` says so. */
-export async function outlasting<T>(
+const PAUSE_MS = 10;
+const PAUSE_MS_MAX = 1_000;
+
+const isTransient = (error: unknown): boolean => reactionOf(error) === 'transient';
+
+export async function retry<T>(
   work: () => Promise<T>,
-  { clock, isWanted, onWait }: { clock: Clock; isWanted: () => boolean; onWait: (error: unknown) => void },
+  { clock, isRetryable = isTransient, isWanted, signal, onRetry, pauseMs, pauseMsMax = PAUSE_MS_MAX }: RetryOptions,
 ): Promise<T> {
+  let nextMs = pauseMs ?? PAUSE_MS;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (reactionOf(error) !== 'transient' || !isWanted()) throw error;
-      if (attempt === 1) onWait(error);
+      if (!isRetryable(error) || isWanted?.() === false) throw error;
+      onRetry?.(error, attempt, nextMs);
     }
-    await clock.sleep(PAUSE_MS);
+    await clock.sleep(nextMs, signal);
+    nextMs = Math.min(pauseMsMax, nextMs * 2);
   }
 }
 
-/** The death of a leader and the election of another, with room. */
-const PATIENCE_MS = 30_000;
+/** The death of a leader of a NATS cluster and the election of another, with room. */
+export const FAILOVER_MS = 30_000;
 
-/** For what there is no going on without: waits for as long in all, over everything that is done with it. */
-export function patience(clock: Clock, onWait: (error: unknown) => void) {
-  const endMs = clock.nowMs() + PATIENCE_MS;
-  const isWanted = (): boolean => clock.nowMs() < endMs;
-  return <T>(work: () => Promise<T>): Promise<T> => outlasting(work, { clock, isWanted, onWait });
+/** For work that cannot go on without NATS: waits for a failover, FAILOVER_MS in all over everything that is done with it. */
+export function retryThroughFailover(clock: Clock, onWait: (error: unknown) => void) {
+  const deadline = new Deadline(FAILOVER_MS, clock);
+  const isWanted = (): boolean => deadline.leftMs > 0;
+  const onRetry = (error: unknown, attempt: number): void => {
+    if (attempt === 1) onWait(error);
+  };
+  return <T>(work: () => Promise<T>): Promise<T> => retry(work, { clock, isWanted, onRetry });
 }

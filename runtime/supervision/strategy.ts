@@ -32,7 +32,7 @@ export interface Failure {
 }
 
 /** One child's failures so far. */
-export class Tally {
+export class FailureCount {
   private restartsMs: number[] = [];
   private inARow = 0;
   private last: { readonly sequence: number | undefined; readonly message: string; readonly times: number } | undefined;
@@ -44,7 +44,8 @@ export class Tally {
     this.inARow = 0;
   }
 
-  decide({ reaction, message, sequence }: Failure, nowMs: number): Directive {
+  /** `atMs`: monotonic. */
+  decide({ reaction, message, sequence }: Failure, atMs: number): Directive {
     if (reaction === 'fatal') return { kind: 'escalate', reason: message };
     const { restartsMax, windowMs, poisonAfter } = this.strategy;
     const attempt = ++this.inARow;
@@ -57,7 +58,7 @@ export class Tally {
       this.last = undefined;
       return { kind: 'bury', sequence, delayMs, attempt };
     }
-    this.restartsMs = [...this.restartsMs.filter((at) => at > nowMs - windowMs), nowMs];
+    this.restartsMs = [...this.restartsMs.filter((one) => one > atMs - windowMs), atMs];
     if (this.restartsMs.length > restartsMax) {
       return { kind: 'escalate', reason: `more than ${restartsMax} restarts within ${windowMs / 1000} s: ${message}` };
     }

@@ -2,25 +2,26 @@
  * The supervisor of one instance: opens actors, one after the other, until it is told to stop or must escalate.
  *
  * Invariants
- *   S1  At most one actor of an instance is open at a time: the next is opened when the one before has ended.
- *   S2  Each restart is told with reason, attempt and delay, in the status always, in the log until it is known (then at each doubling);
- *       the budget is the child's own.
- *   S3  Fatal errors and an exhausted budget escalate, in one line, which is whoever's that ends the node; nothing is restarted silently for ever.
- *   S4  What is poison is stored in the log before the next actor opens (buried.ts): this one only asks for it.
+ *   SUPERVISOR-1  At most one actor of an instance is open at a time: the next is opened when the one before has ended.
+ *   SUPERVISOR-2  Each restart is told with reason, attempt and delay, in the status always, in the log until it is known (then at each doubling);
+ *                 the budget is the child's own.
+ *   SUPERVISOR-3  Fatal errors and an exhausted budget escalate, in one line, which is whoever's that ends the node; nothing is restarted silently for ever.
+ *   SUPERVISOR-4  What is poison is stored in the log before the next actor opens (actor/quarantine.ts): this one only asks for it.
  */
-import { Actor, type ActorOptions } from '../actor/actor.js';
-import { bury, unbury } from '../actor/quarantine.js';
+import { Actor } from '../actor/actor.js';
+import type { ActorOptions } from '../actor/options.js';
+import { quarantine, release } from '../actor/quarantine.js';
 import { asError, explain, fatal, reactionOf } from '../contract/errors.js';
 import { StepError } from '../actor/processor.js';
 import { streamOf } from '../contract/graph.js';
-import type { Restores } from '../shards/recovery-gate.js';
-import { type ActorState, noteLag } from '../telemetry/status.js';
-import { DEFAULT_STRATEGY, type Failure, type Strategy, Tally } from './strategy.js';
+import type { RecoveryGate } from '../shards/recovery-gate.js';
+import { type ActorState, recordLag } from '../telemetry/status.js';
+import { DEFAULT_STRATEGY, type Failure, type Strategy, FailureCount } from './strategy.js';
 
 export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & {
   readonly strategy?: Strategy;
   /** Absent: nobody is waited for. */
-  readonly restores?: Restores;
+  readonly restores?: RecoveryGate;
   /** Each time an actor has opened. */
   readonly onOpened?: () => void;
 };
@@ -32,7 +33,7 @@ const LOUD_RESTARTS = 8;
 
 export class Supervisor {
   private readonly abort = new AbortController();
-  private readonly tally: Tally;
+  private readonly tally: FailureCount;
   /** The batch that failed last. */
   private suspects: ActorOptions['suspects'];
   /** To be buried before the next actor opens. */
@@ -40,11 +41,13 @@ export class Supervisor {
   /** Buried by us, and nothing said about it yet as far as we know. */
   private lastBuried: number | undefined;
   private actor: Actor | undefined;
+  /** When the status became what it is, monotonic. */
+  private becameMs = 0;
   /** Why there is no last snapshot, when a stop ended without one. */
   private cutShort: Error | undefined;
 
   constructor(private readonly options: SupervisorOptions) {
-    this.tally = new Tally(options.strategy ?? DEFAULT_STRATEGY);
+    this.tally = new FailureCount(options.strategy ?? DEFAULT_STRATEGY);
     options.status.sinceMs = options.clock.nowMs();
   }
 
@@ -56,7 +59,7 @@ export class Supervisor {
   report(): void {
     const { status } = this.options;
     if (this.actor !== undefined) status.stateKeys = this.actor.fold.instance.keys();
-    noteLag(status, this.actor?.waiting);
+    recordLag(status, this.actor?.waiting);
   }
 
   /** Resolves after `stop`; rejects with what escalates. */
@@ -111,18 +114,19 @@ export class Supervisor {
     const { status, clock } = this.options;
     status.state = state;
     status.sinceMs = clock.nowMs();
+    this.becameMs = clock.monotonicMs();
   }
 
   private async afterFailure(error: Error, buried: ReadonlySet<number> | undefined): Promise<void> {
     const { status, clock } = this.options;
-    const now = clock.nowMs();
-    if (status.state === 'running' && now - status.sinceMs > RECOVERED_AFTER_MS) {
+    const atMs = clock.monotonicMs();
+    if (status.state === 'running' && atMs - this.becameMs > RECOVERED_AFTER_MS) {
       this.tally.recovered();
       status.failingSinceMs = undefined;
     }
-    status.failingSinceMs ??= now;
+    status.failingSinceMs ??= clock.nowMs();
     status.lastError = explain(error);
-    const directive = this.tally.decide(failureOf(error), now);
+    const directive = this.tally.decide(failureOf(error), atMs);
     if (error instanceof StepError && error.first < error.sequence) this.suspects = error;
     if (directive.kind === 'escalate') throw this.escalated(error, directive.reason);
     if (directive.kind === 'bury') {
@@ -163,7 +167,7 @@ export class Supervisor {
   private async buryCondemned(): Promise<void> {
     const sequence = this.condemned;
     if (sequence === undefined) return;
-    await bury(this.options, sequence);
+    await quarantine(this.options, sequence);
     this.condemned = undefined;
     this.lastBuried = sequence;
     const { logger, stage } = this.options;
@@ -176,7 +180,7 @@ export class Supervisor {
   /** Best effort: what stays buried in vain is in the dead letters. */
   private async unburyLast(sequence: number): Promise<void> {
     if (this.lastBuried !== sequence) return;
-    await unbury(this.options, sequence).catch((error: unknown) => {
+    await release(this.options, sequence).catch((error: unknown) => {
       this.options.logger.warn({ err: error, sequence }, 'cannot take back what was buried in vain');
     });
   }

@@ -1,5 +1,5 @@
 /**
- * How values are distributed, as plain counts: what is on a hot path counts here, and a histogram is told of it when somebody reads the metrics. To
+ * How values are distributed, as plain counts: what is on a hot path counts here, and a histogram collects them when somebody reads the metrics. To
  * observe each value by its labels would cost as much as many a step. It may be posted between threads.
  */
 

@@ -1,8 +1,8 @@
-/** What a node says of itself as a whole: which it is, whether it serves, NATS, the other nodes, the streams, who listens. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+/** What a node reports as a whole: which it is, whether it serves, NATS, the other nodes, the streams, who listens. */
+import type { Registry } from 'prom-client';
 import type { Health } from '../supervision/health.js';
-import type { Log, StreamSpec } from '../contract/ports.js';
-import { StreamSizes } from '../stream-sizes.js';
+import type { Clock, Log, StreamSpec } from '../contract/ports.js';
+import { type PulledValue, registerCounter, registerGauge } from './pull-metrics.js';
 
 export interface TrendingTotals {
   readonly subscribers: number;
@@ -20,49 +20,41 @@ export interface NodeSources {
   readonly natsAwaySinceMs: () => number | undefined;
   readonly cluster: {
     readonly members: readonly unknown[];
-    readonly units: readonly unknown[];
+    readonly shards: readonly unknown[];
     readonly awaySinceMs: number | undefined;
   };
   /** All that there are, whoever owns them. */
-  readonly units: number;
+  readonly shards: number;
   readonly log: Pick<Log, 'info'>;
   readonly streams: readonly Pick<StreamSpec, 'name' | 'bytesMax' | 'dropsOldest'>[];
   /** Of each façade that streams them. */
   readonly trending: () => readonly TrendingTotals[];
-  readonly nowMs: () => number;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
 }
 
-type Value = () => number | undefined;
+type Value = () => number;
 
 export function registerNodeMetrics(registry: Registry, sources: NodeSources): void {
-  const { version, node, health, natsAwaySinceMs, cluster, units, trending, nowMs } = sources;
+  const { version, node, health, natsAwaySinceMs, cluster, shards, trending, clock } = sources;
   const totalOf = (name: keyof TrendingTotals): number => trending().reduce((sum, totals) => sum + totals[name], 0);
-  const registers = [registry];
   const gauge = (name: string, help: string, value: Value): void => {
-    new Gauge({
-      ...{ name, help, registers },
-      collect() {
-        this.set(value() ?? 0);
-      },
-    });
+    registerGauge(registry, { name, help }, () => [{ labels: {}, value: value() }]);
   };
   const counter = (name: string, help: string, value: Value): void => {
-    new Counter({
-      ...{ name, help, registers },
-      collect() {
-        this.reset();
-        this.inc(value() ?? 0);
-      },
-    });
+    registerCounter(registry, { name, help }, () => [{ labels: {}, value: value() }]);
   };
   const secondsSince = (sinceMs: number | undefined): number =>
-    sinceMs === undefined ? 0 : Math.max(0, (nowMs() - sinceMs) / 1000);
+    sinceMs === undefined ? 0 : Math.max(0, (clock.nowMs() - sinceMs) / 1000);
 
-  new Gauge({
-    name: 'rivulet_build_info',
-    help: 'Always 1: which version runs, as which node',
-    ...{ labelNames: ['version', 'node'], registers },
-  }).set({ version, node }, 1);
+  registerGauge(
+    registry,
+    {
+      name: 'rivulet_build_info',
+      help: 'Always 1: which version runs, as which node',
+      labelNames: ['version', 'node'],
+    },
+    () => [{ labels: { version, node }, value: 1 }],
+  );
   gauge('rivulet_node_serving', '1 while every part of the node works, 0 while it should not be sent calls', () =>
     Number(health()?.serving === true),
   );
@@ -72,8 +64,8 @@ export function registerNodeMetrics(registry: Registry, sources: NodeSources): v
     secondsSince(natsAwaySinceMs()),
   );
   gauge('rivulet_cluster_nodes', 'Nodes that this one sees, itself among them', () => cluster.members.length);
-  gauge('rivulet_cluster_units', 'Units of work that the nodes share', () => units);
-  gauge('rivulet_cluster_units_owned', 'Units that this node owns and has opened', () => cluster.units.length);
+  gauge('rivulet_cluster_shards', 'Shards that the nodes share', () => shards);
+  gauge('rivulet_cluster_shards_owned', 'Shards that this node owns and has opened', () => cluster.shards.length);
   gauge(
     'rivulet_cluster_away_seconds',
     'For how long this node has been out of touch with the others; 0 while it is not',
@@ -89,49 +81,103 @@ export function registerNodeMetrics(registry: Registry, sources: NodeSources): v
   counter('rivulet_trending_messages_sent_total', 'Messages of trending lists that were sent to subscribers', () =>
     totalOf('messagesSent'),
   );
-  registerStreamMetrics(registry, new StreamSizes(sources.log, sources.streams));
+  registerStreamMetrics(registry, new StreamSizes(sources.log, sources.streams, clock));
 }
 
 function registerStreamMetrics(registry: Registry, sizes: StreamSizes): void {
-  const shared = { labelNames: ['stream'] as const, registers: [registry] };
-  new Gauge({
-    name: 'rivulet_stream_bytes',
-    help: 'Bytes that a stream holds; absent while NATS is away',
-    ...shared,
-    async collect() {
-      const all = await sizes.get();
-      this.reset();
-      for (const { stream, bytes } of all) this.set({ stream }, bytes);
+  const labelNames = ['stream'];
+  const valuesOf = (pick: (size: StreamSize) => number | undefined) => async (): Promise<PulledValue[]> =>
+    (await sizes.get()).map((size) => ({ labels: { stream: size.stream }, value: pick(size) }));
+  registerGauge(
+    registry,
+    { name: 'rivulet_stream_bytes', help: 'Bytes that a stream holds; absent while NATS is away', labelNames },
+    valuesOf(({ bytes }) => bytes),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'rivulet_stream_bytes_max',
+      help: 'Bytes that a stream may hold: past that, a browsable log drops its oldest, and all others refuse what comes',
+      labelNames,
     },
-  });
-  new Gauge({
-    name: 'rivulet_stream_bytes_max',
-    help: 'Bytes that a stream may hold: past that, a ledger drops its oldest, and all others refuse what comes',
-    ...shared,
-    async collect() {
-      const all = await sizes.get();
-      this.reset();
-      for (const { stream, bytesMax } of all) this.set({ stream }, bytesMax);
+    valuesOf(({ bytesMax }) => bytesMax),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'rivulet_stream_messages',
+      help: 'Messages that a browsable log (dead letters, late rows) keeps; one holds many rows',
+      labelNames,
     },
-  });
-  new Gauge({
-    name: 'rivulet_stream_messages',
-    help: 'Messages that a ledger (dead letters, late rows) keeps; one holds many rows',
-    ...shared,
-    async collect() {
-      const all = await sizes.get();
-      this.reset();
-      for (const { stream, kept } of all) if (kept !== undefined) this.set({ stream }, kept);
+    valuesOf(({ kept }) => kept),
+  );
+  registerCounter(
+    registry,
+    {
+      name: 'rivulet_stream_messages_stored_total',
+      help: 'Messages that a stream has stored since it was made',
+      labelNames,
     },
-  });
-  new Counter({
-    name: 'rivulet_stream_messages_stored_total',
-    help: 'Messages that a stream has stored since it was made',
-    ...shared,
-    async collect() {
-      const all = await sizes.get();
-      this.reset();
-      for (const { stream, stored } of all) this.inc({ stream }, stored);
-    },
-  });
+    valuesOf(({ stored }) => stored),
+  );
+}
+
+interface StreamSize {
+  readonly stream: string;
+  readonly bytes: number;
+  readonly bytesMax: number;
+  /** Messages stored since it was made. */
+  readonly stored: number;
+  /** Messages that are kept; of browsable logs only, where no other than the oldest go. */
+  readonly kept: number | undefined;
+}
+
+const ASK_EVERY_MS = 5_000;
+const WAIT_MS = 1_000;
+/** What is older is not shown any more: NATS is away. */
+const OLD_MS = 60_000;
+
+/** Asked of the log when somebody wants to know: at most once in ASK_EVERY_MS, and waited for at most WAIT_MS. */
+class StreamSizes {
+  private latest: readonly StreamSize[] = [];
+  private askedAtMs = -Infinity;
+  private answeredAtMs = -Infinity;
+  private asking: Promise<void> | undefined;
+
+  constructor(
+    private readonly log: Pick<Log, 'info'>,
+    private readonly specs: readonly Pick<StreamSpec, 'name' | 'bytesMax' | 'dropsOldest'>[],
+    private readonly clock: Pick<Clock, 'monotonicMs'>,
+  ) {}
+
+  /** As of the last seconds; none when the log has not answered for a minute. */
+  async get(): Promise<readonly StreamSize[]> {
+    if (this.asking === undefined && this.clock.monotonicMs() - this.askedAtMs >= ASK_EVERY_MS) {
+      this.askedAtMs = this.clock.monotonicMs();
+      this.asking = this.ask().finally(() => (this.asking = undefined));
+    }
+    if (this.asking !== undefined) await atMost(WAIT_MS, this.asking);
+    return this.clock.monotonicMs() - this.answeredAtMs > OLD_MS ? [] : this.latest;
+  }
+
+  private async ask(): Promise<void> {
+    const sizes = this.specs.map(async ({ name, bytesMax, dropsOldest }): Promise<StreamSize> => {
+      const { bytes, firstSequence, lastSequence } = await this.log.info(name);
+      // Of a new stream, both are 0.
+      const kept = dropsOldest ? Math.max(0, lastSequence - Math.max(1, firstSequence) + 1) : undefined;
+      return { stream: name, bytes, bytesMax, stored: lastSequence, kept };
+    });
+    try {
+      this.latest = await Promise.all(sizes);
+      this.answeredAtMs = this.clock.monotonicMs();
+    } catch {
+      // `rivulet_nats_up` says why there is nothing new.
+    }
+  }
+}
+
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
 }

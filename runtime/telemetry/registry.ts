@@ -1,11 +1,10 @@
-/** Metrics of a node, as a Prometheus registry: what its instances and threads say of themselves, latencies, calls and requests. */
+/** Metrics of a node, as a Prometheus registry: what its instances and threads report, latencies, calls and requests. */
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
-import { CallMetrics } from './call-metrics.js';
-import { RequestMetrics } from '../request-metrics.js';
+import { CallMetrics, RequestMetrics } from './call-metrics.js';
 import { type CountsOf, registerStageMetrics } from './stage-metrics.js';
 import type { ActorStatus } from './status.js';
 import type { NamedVitals } from './thread-vitals.js';
-import { registerCounter, registerGauge, type ToldValue } from './pull-metrics.js';
+import { registerCounter, registerGauge } from './pull-metrics.js';
 
 /** Seconds; from a healthy live path to one that needs attention. */
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
@@ -54,27 +53,32 @@ export class Telemetry {
 }
 
 function registerThreadMetrics(registry: Registry, threads: () => readonly NamedVitals[]): void {
-  const told = (pick: (vitals: NamedVitals) => number) => (): ToldValue[] =>
-    threads().map((vitals) => ({ labels: { thread: vitals.thread }, value: pick(vitals) }));
-  registerGauge(
-    registry,
-    {
-      name: 'rivulet_event_loop_delay_max_seconds',
-      help: 'Longest time that the event loop of a thread was held up in the last 15 to 30 s',
-    },
-    told(({ loopDelayPeakMs }) => loopDelayPeakMs / 1000),
+  const register = (
+    as: typeof registerGauge,
+    name: string,
+    help: string,
+    pick: (vitals: NamedVitals) => number,
+  ): void => {
+    as(registry, { name, help, labelNames: ['thread'] }, () =>
+      threads().map((vitals) => ({ labels: { thread: vitals.thread }, value: pick(vitals) })),
+    );
+  };
+  register(
+    registerGauge,
+    'rivulet_event_loop_delay_max_seconds',
+    'Longest time that the event loop of a thread was held up in the last 15 to 30 s',
+    ({ loopDelayPeakMs }) => loopDelayPeakMs / 1000,
   );
-  registerCounter(
-    registry,
-    {
-      name: 'rivulet_thread_busy_seconds_total',
-      help: 'Time in which the event loop of a thread was not idle: near 1 per second, the thread has no room left',
-    },
-    told(({ busyMs }) => busyMs / 1000),
+  register(
+    registerCounter,
+    'rivulet_thread_busy_seconds_total',
+    'Time in which the event loop of a thread was not idle: near 1 per second, the thread has no room left',
+    ({ busyMs }) => busyMs / 1000,
   );
-  registerGauge(
-    registry,
-    { name: 'rivulet_thread_heap_bytes', help: 'JavaScript heap in use, by thread' },
-    told(({ heapBytes }) => heapBytes),
+  register(
+    registerGauge,
+    'rivulet_thread_heap_bytes',
+    'JavaScript heap in use, by thread',
+    (vitals) => vitals.heapBytes,
   );
 }

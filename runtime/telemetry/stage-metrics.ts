@@ -1,12 +1,12 @@
 /**
- * What the instances say of themselves, as Prometheus families by stage and partition: a bounded set of labels, and nothing of users or items in it.
+ * What the instances report, as Prometheus families by stage and partition: a bounded set of labels, and nothing of users or items in it.
  * An instance that is elsewhere now is not shown here any more.
  */
 import type { Registry } from 'prom-client';
 import type { Distribution } from './distribution.js';
 import type { Counter } from '../contract/stage.js';
 import { type ActorStatus, lagSecondsOf, SNAPSHOT_BOUNDS, STEP_BOUNDS } from './status.js';
-import { type Labels, registerCounter, registerGauge, registerHistogram, type ToldValue } from './pull-metrics.js';
+import { type Labels, registerCounter, registerGauge, registerHistogram, type PulledValue } from './pull-metrics.js';
 
 type Pick = (status: ActorStatus, nowMs: number) => number | undefined;
 /** Which counters a stage has. */
@@ -17,6 +17,11 @@ type Family = readonly [name: string, help: string, pick: Pick];
 const COUNTERS: readonly Family[] = [
   ['rivulet_stage_messages_in_total', 'Messages taken in', (s) => s.messagesIn],
   ['rivulet_stage_bytes_in_total', 'Bytes of messages taken in', (s) => s.bytesIn],
+  [
+    'rivulet_stage_foreign_messages_total',
+    'Messages skipped since Rivulet has not written them',
+    (s) => s.foreign?.messages ?? 0,
+  ],
   ['rivulet_stage_rows_in_total', 'Rows of frames taken in; a message of a publisher counts as one', (s) => s.rowsIn],
   ['rivulet_stage_messages_out_total', 'Messages handed to the log', (s) => s.messagesOut],
   ['rivulet_stage_bytes_out_total', 'Bytes of messages handed to the log', (s) => s.bytesOut],
@@ -107,24 +112,22 @@ export function registerStageMetrics(
   nowMs: () => number,
   countsOf: CountsOf,
 ): void {
-  const told = (pick: Pick) => (): ToldValue[] => {
+  const labelNames = ['stage', 'partition'];
+  const valuesOf = (pick: Pick) => (): PulledValue[] => {
     const now = nowMs();
-    return statuses().flatMap((status) => {
-      const value = pick(status, now);
-      return value === undefined ? [] : [{ labels: labelsOf(status), value }];
-    });
+    return statuses().map((status) => ({ labels: labelsOf(status), value: pick(status, now) }));
   };
-  for (const [name, help, pick] of COUNTERS) registerCounter(registry, { name, help }, told(pick));
+  for (const [name, help, pick] of COUNTERS) registerCounter(registry, { name, help, labelNames }, valuesOf(pick));
   for (const [name, help, counter] of EVENT_COUNTERS) {
     const pick: Pick = ({ stage, counters }) => (countsOf(stage).includes(counter) ? counters[counter] : undefined);
-    registerCounter(registry, { name, help: help + RESTORED }, told(pick));
+    registerCounter(registry, { name, help: help + RESTORED, labelNames }, valuesOf(pick));
   }
   for (const [name, help, pick] of STATE_COUNTERS) {
-    registerCounter(registry, { name, help: help + RESTORED }, told(pick));
+    registerCounter(registry, { name, help: help + RESTORED, labelNames }, valuesOf(pick));
   }
-  for (const [name, help, pick] of GAUGES) registerGauge(registry, { name, help }, told(pick));
+  for (const [name, help, pick] of GAUGES) registerGauge(registry, { name, help, labelNames }, valuesOf(pick));
   for (const [name, help, bounds, distributionOf] of HISTOGRAMS) {
-    registerHistogram(registry, { name, help }, bounds, () =>
+    registerHistogram(registry, { name, help, labelNames }, bounds, () =>
       statuses().map((status) => ({ labels: labelsOf(status), distribution: distributionOf(status) })),
     );
   }

@@ -1,8 +1,8 @@
-/** What an instance says of itself, for metrics, health and the live view. Telemetry only: nothing of it is state. */
+/** What an instance reports, for metrics, health and the live view. Telemetry only: nothing of it is state. */
 import { type Distribution, newDistribution, observe } from './distribution.js';
-import type { Burials } from '../actor/processor.js';
+import type { Quarantined } from '../actor/quarantine.js';
 import type { Counters } from '../actor/instance.js';
-import type { Waiting } from '../contract/ports.js';
+import type { LogMessage, Waiting } from '../contract/ports.js';
 
 /** Bounds of what is counted per step. Seconds; rows, from one event to a frame as large as they get; bytes. */
 export const STEP_BOUNDS = {
@@ -44,6 +44,8 @@ export interface ActorStatus {
   /** The last input taken in, and the snapshot's. */
   sequence: number;
   snapshotSequence: number;
+  /** Where its mailbox ended when it was opened: as far as it replays, and finds out whether a message is missing. */
+  replayTo: number;
   snapshots: number;
   snapshotMs: number;
   snapshotBytes: number;
@@ -64,7 +66,9 @@ export interface ActorStatus {
   /** Messages that wait for their epoch, and their bytes, wherever they are. */
   heldMessages: number;
   heldBytes: number;
-  burials: Burials;
+  burials: Quarantined;
+  /** Skipped, since no writer of its mailbox has written them: how many in this life of the node, and the last one. */
+  foreign: { readonly messages: number; readonly last: Pick<LogMessage, 'subject' | 'sequence'> } | undefined;
   unacknowledged: number;
   /** When the newest input taken in was stored, epoch ms. */
   lastStoredAtMs: number;
@@ -88,6 +92,7 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   lagSinceMs: undefined,
   sequence: 0,
   snapshotSequence: 0,
+  replayTo: 0,
   snapshots: 0,
   snapshotMs: 0,
   snapshotBytes: 0,
@@ -105,6 +110,7 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   heldMessages: 0,
   heldBytes: 0,
   burials: { messages: 0, rows: 0 },
+  foreign: undefined,
   unacknowledged: 0,
   lastStoredAtMs: 0,
   counters: { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 },
@@ -118,7 +124,7 @@ export interface Step {
   readonly ms: number;
 }
 
-export function noteStep(status: ActorStatus, { messages, rows, bytes, ms }: Step): void {
+export function recordStep(status: ActorStatus, { messages, rows, bytes, ms }: Step): void {
   const { steps } = status;
   status.messagesIn += messages;
   status.rowsIn += rows;
@@ -130,7 +136,15 @@ export function noteStep(status: ActorStatus, { messages, rows, bytes, ms }: Ste
   observe(steps.bytes, STEP_BOUNDS.bytes, bytes);
 }
 
-export function noteSnapshot(status: ActorStatus, ms: number, bytes: number): void {
+/** Those that are read again are counted once. Gives whether it is new. */
+export function recordForeign(status: ActorStatus, { subject, sequence }: LogMessage): boolean {
+  const { messages, last } = status.foreign ?? { messages: 0, last: { sequence: 0 } };
+  if (sequence <= last.sequence) return false;
+  status.foreign = { messages: messages + 1, last: { subject, sequence } };
+  return true;
+}
+
+export function recordSnapshot(status: ActorStatus, ms: number, bytes: number): void {
   status.snapshots++;
   status.snapshotMs = ms;
   status.snapshotBytes = bytes;
@@ -138,8 +152,8 @@ export function noteSnapshot(status: ActorStatus, ms: number, bytes: number): vo
   observe(status.snapshotTimes, SNAPSHOT_BOUNDS, ms / 1000);
 }
 
-/** `waiting`: as the reader says; absent: it cannot tell now, or there is none. */
-export function noteLag(status: ActorStatus, waiting: Waiting | undefined): void {
+/** `waiting`: as the reader reports; absent: it cannot tell now, or there is none. */
+export function recordLag(status: ActorStatus, waiting: Waiting | undefined): void {
   status.lagMessages = waiting?.messages;
   status.lagSinceMs = waiting?.oldestStoredAtMs;
 }

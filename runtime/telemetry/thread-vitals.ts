@@ -1,7 +1,7 @@
 /** How a thread is: hold-ups of its event loop, its work, its memory. Telemetry only. */
-import { performance } from 'node:perf_hooks';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import { LoopDelay } from '../loop-delay.js';
+import type { Clock } from '../contract/ports.js';
 
 /** May be posted between threads. */
 export interface ThreadVitals {
@@ -19,17 +19,29 @@ export interface NamedVitals extends ThreadVitals {
 }
 
 const PEAK_MS = 15_000;
+const RESOLUTION_MS = 5;
 
 /** Of the thread that makes it. */
 export class OwnVitals {
-  private readonly loopDelay = new LoopDelay();
+  private readonly loopDelays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+
+  constructor() {
+    this.loopDelays.enable();
+  }
 
   take(): ThreadVitals {
     return {
-      loopDelayMs: this.loopDelay.takeMaxMs(),
+      loopDelayMs: this.takeLoopDelayMs(),
       busyMs: performance.eventLoopUtilization().active,
       heapBytes: getHeapStatistics().used_heap_size,
     };
+  }
+
+  private takeLoopDelayMs(): number {
+    const { count, max } = this.loopDelays;
+    this.loopDelays.reset();
+    // What is measured is the time between two samples.
+    return count === 0 ? 0 : Math.max(0, max / 1e6 - RESOLUTION_MS);
   }
 }
 
@@ -39,7 +51,10 @@ export class Peak {
   private before = 0;
   private now = 0;
 
-  note(value: number, nowMs: number): void {
+  constructor(private readonly clock: Pick<Clock, 'monotonicMs'>) {}
+
+  record(value: number): void {
+    const nowMs = this.clock.monotonicMs();
     if (nowMs - this.sinceMs > PEAK_MS) {
       this.before = this.now;
       this.now = 0;

@@ -1,7 +1,8 @@
 /** The catalogue: what is known of an item, by hand, against a plain map, over crashes and repeats. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { catalogue, type CatalogueCells, type CatalogueEntry, catalogueReader } from '../../actors/catalogue.js';
+import { catalogue, catalogueReader } from '../../actors/catalogue.js';
+import type { CatalogueEntry } from '../../actors/operators/keep-items.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { type Cut, cutsOf, feed, framesOf } from './script.js';
 
@@ -15,7 +16,7 @@ interface Row {
   readonly deleted?: number;
 }
 
-const readerOf = (driver: StageDriver) => catalogueReader(driver.instance.cellsOf() as unknown as CatalogueCells);
+const readerOf = (driver: StageDriver) => catalogueReader(driver.instance.states());
 const take = (driver: StageDriver, ...rows: Row[]) => feed(driver, 'items', rows);
 
 describe('the catalogue, by hand', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type InterestScope, interestRanking, WEIGHTS } from '../../actors/interest-ranking.js';
+import { interestRanking } from '../../actors/interest-ranking.js';
+import { type InterestScope, WEIGHTS } from '../../actors/maths/interest-scope.js';
 import { CART, EVENT_TYPES, PURCHASE, VIEW } from '../../actors/model.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { cutsOf, feed, framesOf, play, playWithCrashes, rowsSaid, type Saying, type Step } from './script.js';

@@ -5,9 +5,10 @@ import { interestRanking } from '../../actors/interest-ranking.js';
 import { EVENT_TYPES, type EventType, RECOMMENDATION_TYPES } from '../../actors/model.js';
 import { popularityJoin } from '../../actors/popularity-join.js';
 import { popularity } from '../../actors/popularity.js';
-import { type Csv, eventTimeIn, hasParity, readCsv, readEpochs } from '../support/parity-files.js';
+import { type Csv, eventTimeIn, noParity, readCsv, readEpochs } from '../support/parity-files.js';
 import { referenceModel, type ReferenceEvent, type ReferenceWindowRow } from '../support/reference-model.js';
 import { StageDriver } from '../support/stage-driver.js';
+import { skipped } from '../support/requirements.js';
 
 const textOrNone = (text: string): string | undefined => (text === '' ? undefined : text);
 const numberOrNone = (text: string): number | undefined => (text === '' ? undefined : Number(text));
@@ -80,7 +81,7 @@ function run(framesRows: number) {
   return { recommendations: recommendations.sort(), interactions: interactions.sort() };
 }
 
-describe.skipIf(!hasParity)('parity with Spark 3.5.3 (../shared/parity)', () => {
+describe.skipIf(noParity)(`parity with Spark 3.5.3 (../shared/parity)${skipped(noParity)}`, () => {
   const expectedRows = (file: string, numbers: readonly string[]): string[] =>
     readCsv(`expected/${file}`)
       .map((row) =>

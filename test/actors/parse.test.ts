@@ -137,6 +137,15 @@ describe('parse, by hand', () => {
     expect(deadLettersOf(said)).toMatchObject([{ rule: 'unknown_format', file: 'a.xml', line: 3 }]);
   });
 
+  it.each([
+    [json({ price: 1 }), 'event_type, event_time, user_id and item_id are missing: send each of them'],
+    [json({ event_type: 'view', user_id: 'u' }), 'event_time and item_id are missing: send each of them'],
+    [json({ event_type: 'view', event_time: T }), 'user_id and item_id are missing: send each of them'],
+    [message(Uint8Array.of(16, 1)), 'event_time, user_id and item_id are missing: send each of them'],
+  ])('names all fields that are missing', (raw, reason) => {
+    expect(deadLettersOf(driverOf().feed('events', batch(raw)))).toMatchObject([{ rule: 'missing_field', reason }]);
+  });
+
   it('reads names by the schema it is given', () => {
     const event = { event_type: 'view', event_time: T, user_id: 'u', product_id: 'p' };
     expect(usersOf(driverOf({ schema: 'rees46' }), json(event))).toEqual(['u']);
@@ -152,6 +161,17 @@ describe('parse, by hand', () => {
     const driver = driverOf({ futureMaxMs: 1000 });
     expect(usersOf(driver, at(MIDNIGHT + 1000))).toEqual(['a']);
     expect(refusalsOf(driver, at(MIDNIGHT + 1001))).toEqual(['time_in_future']);
+  });
+
+  it('gives an event from ahead the time at which it was stored, others and those of files none', () => {
+    const noon = Date.parse(T);
+    const storedAts = (message: RawMessage) =>
+      driverOf()
+        .feed('events', batch(message))
+        .rows['rows']!.map(({ storedAt }) => storedAt);
+    const events = [view('a', { event_time: noon }), view('b', { event_time: noon + 1 })];
+    expect(storedAts(json(events, { storedAtMs: noon }))).toEqual([undefined, noon]);
+    expect(storedAts({ ...csv(HEADER, `${T},view,a,i,1\n`), storedAtMs: noon - 1 })).toEqual([undefined]);
   });
 });
 
@@ -197,7 +217,7 @@ describe('duplicates, by hand', () => {
     const ids = (...list: number[]): RawMessage => json(list.map((id) => view(`${id}`, { event_id: `${id}` })));
     expect(usersOf(driver, ids(1, 2, 3, 4, 5, 1, 2))).toEqual(['1', '2', '3', '4', '5']);
     expect(usersOf(driver, ids(6, 7, 1, 4))).toEqual(['6', '7', '1']);
-    expect(driver.instance.cellsOf()['seen']!.keys).toBeLessThanOrEqual(6);
+    expect(driver.instance.states()['seen']!.keys).toBeLessThanOrEqual(6);
   });
 });
 

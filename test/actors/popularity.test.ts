@@ -288,7 +288,7 @@ it('knows brand and mean price of what was bought', () => {
     { ...bought('1', 'kids', 2), brand: 'y', price: 5 },
     bought('1', 'kids', 9),
   ]);
-  const { items } = driver.instance.cellsOf() as unknown as {
+  const { items } = driver.instance.states() as unknown as {
     items: { table(key: number): { values: Record<string, Float64Array> } };
   };
   const { values } = items.table(0);

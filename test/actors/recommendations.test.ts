@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answer } from '../../actors/maths/answer.js';
-import { type RecommendationCells, recommendationReader, recommendations } from '../../actors/recommendations.js';
+import { recommendationReader, recommendations } from '../../actors/recommendations.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { type Cut, cutsOf, feed, framesOf, type Step } from './script.js';
 
-const readerOf = (driver: StageDriver) =>
-  recommendationReader(driver.instance.cellsOf() as unknown as RecommendationCells);
+const readerOf = (driver: StageDriver) => recommendationReader(driver.instance.states());
 
 const listed = (user: string, items: readonly string[], category = 'kids') =>
   items.length === 0

@@ -16,10 +16,15 @@ const viewed = (item: string, at: number, times = 1, category?: string): Engagem
 
 describe('lists of several instances', () => {
   /** Score, velocity and decayed sum of each item, from the definitions. */
-  function expected(events: readonly Engagement[], ranking: (typeof RANKINGS)[number]): string[] {
+  function expected(
+    events: readonly Engagement[],
+    window: 'hour' | 'last-hour',
+    ranking: (typeof RANKINGS)[number],
+  ): string[] {
     const latest = Math.max(...events.map(({ time }) => time));
-    const start = Math.floor(latest / HOUR) * HOUR;
-    const elapsed = (Math.floor(latest / (5 * MINUTE)) + 1) * 5 * MINUTE - start;
+    const step = (Math.floor(latest / (5 * MINUTE)) + 1) * 5 * MINUTE;
+    const start = window === 'hour' ? Math.floor(latest / HOUR) * HOUR : step - HOUR;
+    const elapsed = step - start;
     const weight = ({ type }: Engagement): number => (type === 'view' ? 1 : 2);
     const items = new Set(events.filter(({ time }) => time >= start).map(({ item }) => item));
     const values = [...items].map((item) => {
@@ -55,8 +60,11 @@ describe('lists of several instances', () => {
         shop.tick(100_000);
         shop.tick(102_000);
         for (const ranking of RANKINGS) {
-          // Equal up to rounding are in any order.
-          expect(shop.values('hour', ranking, undefined).sort()).toEqual(expected(batches.flat(), ranking).sort());
+          for (const window of ['hour', 'last-hour'] as const) {
+            // Equal up to rounding are in any order.
+            const values = expected(batches.flat(), window, ranking).sort();
+            expect(shop.values(window, ranking, undefined).sort()).toEqual(values);
+          }
         }
       }),
     );

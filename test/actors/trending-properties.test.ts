@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { trending } from '../../actors/trending.js';
 import { trendingLists } from '../../actors/trending-lists.js';
 import { partitionOf } from '../../runtime/contract/stage.js';
-import { eventTimeIn, hasParity, readCsv, readEpochs } from '../support/parity-files.js';
+import { eventTimeIn, noParity, readCsv, readEpochs } from '../support/parity-files.js';
 import { StageDriver } from '../support/stage-driver.js';
 import {
   type Engagement,
@@ -16,8 +16,10 @@ import {
   trendingOracle,
 } from '../support/trending-oracle.js';
 import { type Cut, cutsOf, framesOf, play, playWithCrashes, rowsSaid, type Step } from './script.js';
+import { skipped } from '../support/requirements.js';
 
 const DELAY = 600_000;
+const STEP = HOUR / 12;
 const NIGHT = Date.UTC(2019, 9, 1);
 
 /** Around midnight, over more hours than the hour's delay and, now and then, more than the day's; at the edges of hours in particular. */
@@ -26,6 +28,10 @@ const timeArbitrary = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.tuple(fc.integer({ min: -4, max: 4 }), fc.constantFrom(-1, 0, 1)).map(([h, d]) => h * HOUR + d),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(fc.integer({ min: -14, max: 14 }), fc.constantFrom(-1, 0, 1)).map(([s, d]) => s * STEP + d),
   },
   { weight: 1, arbitrary: fc.integer({ min: -30 * HOUR, max: 60 * HOUR }) },
 );
@@ -130,7 +136,7 @@ describe('closed windows', () => {
 });
 
 describe('live', () => {
-  it('the newest hour and day are those of a sort of all events that are not too late, after any crashes', () => {
+  it('the newest hour, day and last hour are those of a sort of all events that are not too late, after any crashes', () => {
     fc.assert(
       fc.property(fc.array(engagement, { minLength: 1, maxLength: 60 }), sizes, cutsOf(80), (events, frames, cuts) => {
         const steps = [...framesOf('events', events.map(rowOf), frames).flatMap((step): Step[] => [step, { tick: 1 }])];
@@ -142,10 +148,13 @@ describe('live', () => {
         );
         const counted = events.filter(({ type }) => !['rating', 'remove_from_cart'].includes(type));
         if (counted.length === 0) return;
-        const pane = Math.floor(Math.max(...counted.map(({ time }) => time)) / HOUR) * HOUR;
-        for (const [window, start] of [
-          [0, pane],
-          [1, pane - 23 * HOUR],
+        const latest = Math.max(...counted.map(({ time }) => time));
+        const pane = Math.floor(latest / HOUR) * HOUR;
+        const step = Math.floor(latest / STEP + 1) * STEP;
+        for (const [window, start, end] of [
+          [0, pane, pane + HOUR],
+          [1, pane - 23 * HOUR, pane + HOUR],
+          [2, step - HOUR, step],
         ] as const) {
           // The last list over all that was said of the window.
           const last = said
@@ -156,7 +165,7 @@ describe('live', () => {
             )
             .filter((rows) => rows.length > 0)
             .at(-1)!;
-          const inside = counted.filter(({ time }) => time >= start && time < pane + HOUR);
+          const inside = counted.filter(({ time }) => time >= start && time < end);
           expect(last.map(({ item, views, clicks, score }) => ({ item, views, clicks, score }))).toEqual(
             ranked(inside, 0, 0).map(({ item, views, clicks, score }) => ({ item, views, clicks, score })),
           );
@@ -166,7 +175,7 @@ describe('live', () => {
   });
 });
 
-describe.skipIf(!hasParity)('parity (../shared/parity)', () => {
+describe.skipIf(noParity)(`parity (../shared/parity)${skipped(noParity)}`, () => {
   const epochs = (): Engagement[][] =>
     readEpochs((row) => ({
       time: eventTimeIn(row),

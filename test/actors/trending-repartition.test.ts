@@ -40,7 +40,7 @@ it('lists, counts, categories and what is late stay', () => {
       const expected = old.flatMap((driver) => driver.tick(1).rows['tops'] ?? []);
 
       const fresh = Array.from({ length: after }, (_, p) => new StageDriver(stage, p));
-      const cellsOf = (drivers: readonly StageDriver[]) => drivers.map(({ instance }) => instance.cellsOf());
+      const cellsOf = (drivers: readonly StageDriver[]) => drivers.map(({ instance }) => instance.states());
       stage.repartition!(cellsOf(old) as never, cellsOf(fresh) as never);
       for (const driver of fresh) driver.endEpoch(-Infinity, latestMs);
       const moved = fresh.flatMap((driver) => driver.tick(1).rows['tops'] ?? []);

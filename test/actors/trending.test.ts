@@ -1,39 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { EVENT_TYPES, type EventType } from '../../actors/model.js';
-import { trending, type TrendingOptions } from '../../actors/trending.js';
+import type { trending } from '../../actors/trending.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { HOUR } from '../support/trending-oracle.js';
-import { play, type Saying, rowsSaid, type Step } from './script.js';
+import { play, rowsSaid, type Step } from './script.js';
+import { closed, did, feed, listsOf, live, MINUTE, TICK } from './trending-script.js';
 
-const MINUTE = 60_000;
-/** An event `at` minutes after midnight. */
-const did = (type: EventType, item: string, at: number, category?: string) => ({
-  ...{ time: at * MINUTE, type: EVENT_TYPES.indexOf(type), item },
-  ...(category === undefined ? {} : { category }),
-});
-const feed = (...rows: object[]): Step => ({ feed: 'events', rows });
-const live = (more: TrendingOptions = {}) => trending({ said: 'live', delayMs: 10 * MINUTE, ...more });
-const closed = (more: TrendingOptions = {}) => trending({ said: 'closed', delayMs: 10 * MINUTE, ...more });
-const TICK: Step = { tick: 1 };
-
-const WINDOWS = ['hour', 'day'];
-const RANKINGS = ['score', 'velocity', 'decayed'];
-const hours = (ms: number): string => `${ms / HOUR}h`;
-
-/** As `hour 0h score *: a 1v1c=3 …`; numbers rounded. */
-function listsOf(said: readonly Saying[]): string[] {
-  const lists: [string, string[]][] = [];
-  for (const r of rowsSaid(said, 'tops')) {
-    const [window, ranking] = [WINDOWS[Number(r['window'])], RANKINGS[Number(r['ranking'])]];
-    const list = `${window} ${hours(Number(r['start']))} ${ranking} ${r['category'] ?? '*'}`;
-    if (lists.at(-1)?.[0] !== list) lists.push([list, []]);
-    if (r['item'] === undefined) continue;
-    lists.at(-1)![1].push(`${r['item']} ${r['views']}v${r['clicks']}c=${Math.round(Number(r['value']) * 100) / 100}`);
-  }
-  return lists.map(([list, items]) => [`${list}:`, ...items].join(' '));
-}
-
-const said = (stage: ReturnType<typeof live>, ...steps: Step[]): string[] => listsOf(play(stage, steps));
+const said = (stage: ReturnType<typeof trending>, ...steps: Step[]): string[] => listsOf(play(stage, steps));
 
 describe('live', () => {
   it('lists views and clicks of the newest hour and day, over all and by category', () => {
@@ -185,7 +157,7 @@ describe('live', () => {
   it('says which instance it is', () => {
     const driver = new StageDriver(live(), 3);
     driver.feed('events', [did('view', 'a', 1)]);
-    expect(driver.tick(1).rows['tops']!.map((row) => row['origin'])).toEqual([3, 3]);
+    expect(driver.tick(1).rows['tops']!.map((row) => row['origin'])).toEqual([3, 3, 3]);
   });
 
   it('says nothing before the first event', () => {

@@ -1,29 +1,9 @@
-/** The watermark stage: by hand, against a plain oracle, through crashes, and in frames of any size. */
-import fc from 'fast-check';
+/** The watermark stage, by hand. */
 import { describe, expect, it } from 'vitest';
-import { CART, events, PURCHASE, VIEW } from '../../actors/model.js';
-import { type Trigger, watermark } from '../../actors/watermark.js';
+import { CART, parsedEvents, PURCHASE, VIEW } from '../../actors/model.js';
 import { frameOf, type Progress } from '../../runtime/contract/stage.js';
 import { type Said, StageDriver } from '../support/stage-driver.js';
-import { exact, playExactly } from '../support/window-replay.js';
-import { cutsOf, framesOf, type Step } from './script.js';
-
-const SEED = 20191001;
-const DELAY = 10;
-const IDLE_AFTER = 60;
-const EVERY = 25;
-const TRIGGERS: Readonly<Record<Trigger['kind'], Trigger>> = {
-  frame: { kind: 'frame' },
-  file: { kind: 'file' },
-  interval: { kind: 'interval', everyMs: EVERY },
-};
-
-const event = (time: number, type = VIEW) => ({ time, type, user: 'u', item: '1' });
-const stageOf = (trigger: Trigger['kind'], purchases = true, engagements?: Uint8Array) =>
-  watermark({
-    ...{ trigger: TRIGGERS[trigger], purchases, delayMs: DELAY, idleAfterMs: IDLE_AFTER },
-    ...(engagements === undefined ? {} : { engagements }),
-  });
+import { event, stageOf, stored } from './watermark-stage.js';
 
 /** Output and number of rows of each frame. */
 const sizes = (said: Said): string[] => said.frames.map(({ output, frame }) => `${output} ${frame.rows}`);
@@ -31,10 +11,13 @@ const ALL_EMPTY = ['rows 0', 'purchases 0', 'engagements 0'];
 
 describe('rows', () => {
   it('pass as they are, not copied', () => {
-    const frame = frameOf(events, [event(1), event(2)]);
+    const frame = frameOf(parsedEvents, [event(1), stored(2, 1)]);
     const { frames } = new StageDriver(stageOf('frame')).feed('events', frame);
     expect(frames.map(({ output }) => output)).toEqual(['rows']);
-    expect(frames[0]!.frame).toBe(frame);
+    const { columns } = frames[0]!.frame;
+    expect(Object.keys(columns)).toEqual(Object.keys(frame.columns).filter((name) => name !== 'storedAt'));
+    for (const [name, column] of Object.entries(columns)) expect(frame.columns).toHaveProperty(name, column);
+    expect(columns['time']).toBe(frame.columns.time);
   });
 
   it('of type purchase also go to their own output, where wanted', () => {
@@ -102,6 +85,37 @@ describe('trigger frame, by hand', () => {
     expect(said(100, 70)).toEqual([{ watermarkMs: 90, asOfMs: 100, endsEpoch: true }]);
     expect(said(80)).toEqual([{ watermarkMs: 90, asOfMs: 100, endsEpoch: true }]);
     expect(said(101)).toEqual([{ watermarkMs: 91, asOfMs: 101, endsEpoch: true }]);
+  });
+
+  it.each([
+    // [event time, stored], …         W       as of
+    ['on time', [[100, 100]], { watermarkMs: 90, asOfMs: 100 }],
+    ['late', [[40, 100]], { watermarkMs: 30, asOfMs: 40 }],
+    ['ahead by less than the skew', [[103, 100]], { watermarkMs: 93, asOfMs: 100 }],
+    ['ahead by the skew', [[105, 100]], { watermarkMs: 95, asOfMs: 100 }],
+    ['ahead by more', [[9_000, 100]], { watermarkMs: 95, asOfMs: 100 }],
+    [
+      'ahead, among others',
+      [
+        [99, 99],
+        [9_000, 100],
+        [101, 101],
+      ],
+      { watermarkMs: 95, asOfMs: 101 },
+    ],
+    [
+      'ahead, and passed by the clock',
+      [
+        [120, 100],
+        [121, 122],
+      ],
+      { watermarkMs: 111, asOfMs: 121 },
+    ],
+  ])('follows events no further than the clock of the log and the skew: %s', (_, rows, expected) => {
+    const driver = new StageDriver(stageOf('frame'));
+    const fed = (rows as [number, number][]).map(([time, at]) => stored(time, at));
+    expect(driver.feed('events', fed).progress).toEqual([{ ...expected, endsEpoch: true }]);
+    expect(driver.tick(1_000).progress[0]).toMatchObject(expected);
   });
 
   it('says with purchases what it says with rows', () => {
@@ -199,102 +213,5 @@ describe('trigger interval, by hand', () => {
     const awake: Progress = { idle: false, everywhere: true };
     expect(driver.feed('events', [event(2)]).progress).toEqual([awake, awake, awake]);
     expect(driver.feed('events', [event(3)]).progress).toEqual([]);
-  });
-});
-
-type Played = { readonly feed: number[] } | { readonly tick: number } | { readonly end: true };
-
-const played: fc.Arbitrary<Played[]> = fc.array(
-  fc.oneof(
-    fc.record({ feed: fc.array(fc.integer({ min: -50, max: 200 }), { maxLength: 4 }) }),
-    fc.record({ tick: fc.integer({ min: 0, max: 400 }) }),
-    fc.record({ end: fc.constant(true as const) }),
-  ),
-  { maxLength: 25 },
-);
-
-const stepsOf = (steps: readonly Played[]): Step[] =>
-  steps.map((step): Step => ('feed' in step ? { feed: 'events', rows: step.feed.map((time) => event(time)) } : step));
-
-/** What is said beside the rows at each step, from all steps up to it. */
-function oracle(steps: readonly Played[], trigger: Trigger['kind']): Progress[] {
-  let ended = 0;
-  return steps.flatMap((step, at): Progress[] => {
-    const past = steps.slice(0, at + 1);
-    const times = past.flatMap((one) => ('feed' in one ? one.feed : []));
-    const known = times.length === 0 ? {} : { watermarkMs: Math.max(...times) - DELAY, asOfMs: Math.max(...times) };
-    if ('end' in step) return trigger === 'file' ? [{ ...known, everywhere: true }] : [];
-    if ('feed' in step) {
-      if (step.feed.length === 0) return [];
-      const awake = trigger !== 'file' && idleAt(past.slice(0, -1)) ? { idle: false, everywhere: true } : undefined;
-      if (trigger === 'frame') return [{ ...known, endsEpoch: true, ...awake }];
-      return awake === undefined ? [] : [awake];
-    }
-    const tickMs = Math.max(...past.flatMap((one) => ('tick' in one ? [one.tick] : [])));
-    const crossed = Math.floor(tickMs / EVERY) - ended;
-    ended += crossed;
-    if (trigger === 'file' || (trigger === 'interval' && crossed === 0)) return [];
-    const many = trigger === 'interval' && crossed > 1 ? { epochs: crossed } : {};
-    return [{ ...known, tickMs, idle: idleAt(past), endsEpoch: true, ...many, everywhere: true }];
-  });
-}
-
-/** Is the latest tick at least `IDLE_AFTER` past the first tick after the last rows? */
-function idleAt(past: readonly Played[]): boolean {
-  const lastRows = past.findLastIndex((one) => 'feed' in one && one.feed.length > 0);
-  const ticks = past
-    .map((one) => ('tick' in one ? one.tick : -Infinity))
-    .map((_, i, all) => Math.max(...all.slice(0, i + 1)));
-  const since = past.findIndex((one, i) => i > lastRows && 'tick' in one);
-  return since >= 0 && ticks.at(-1)! - ticks[since]! >= IDLE_AFTER;
-}
-
-describe.each(Object.keys(TRIGGERS) as Trigger['kind'][])('trigger %s', (trigger) => {
-  it('says what the oracle says', () => {
-    fc.assert(
-      fc.property(played, (steps) => {
-        const { said } = playExactly(stageOf(trigger, false), stepsOf(steps));
-        // One of three: the same is said on all outputs.
-        const progress = said.flatMap(({ frames, progress: all }) =>
-          all.filter((_, i) => frames[i]!.output === 'rows'),
-        );
-        expect(progress).toEqual(oracle(steps, trigger));
-      }),
-      { seed: SEED, numRuns: 300 },
-    );
-  });
-
-  it('says the same to the byte after a crash at any cut', () => {
-    fc.assert(
-      fc.property(
-        played.chain((steps) => fc.tuple(fc.constant(stepsOf(steps)), cutsOf(steps.length))),
-        ([steps, cuts]) => {
-          const straight = playExactly(stageOf(trigger), steps);
-          expect(playExactly(stageOf(trigger), steps, cuts).said.map(exact)).toEqual(straight.said.map(exact));
-        },
-      ),
-      { seed: SEED, numRuns: 200 },
-    );
-  });
-
-  it('has the same W and the same rows however they are put into frames', () => {
-    const times = fc.array(fc.integer({ min: 0, max: 200 }), { minLength: 1, maxLength: 20 });
-    fc.assert(
-      fc.property(times, fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 4 }), (all, frameSizes) => {
-        const rows = all.map((time) => event(time, time % 3));
-        const end: Step[] = [{ tick: 1_000 }, { tick: 1_000 + EVERY }, { end: true }];
-        const [whole, pieces] = [[], frameSizes].map((sizesOf) => {
-          const { said } = playExactly(stageOf(trigger), [...framesOf('events', rows, sizesOf), ...end]);
-          const of = (output: string) => said.flatMap((one) => one.rows[output] ?? []);
-          return {
-            rows: of('rows'),
-            purchases: of('purchases'),
-            ends: said.slice(-end.length).map(({ progress }) => progress),
-          };
-        });
-        expect(pieces).toEqual(whole);
-      }),
-      { seed: SEED, numRuns: 100 },
-    );
   });
 });

@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     }
     for (const [stage, sequence] of taken) waiting += (await node.log.info(streamOf(stage))).lastSequence - sequence;
     const line: NodeReport = {
-      ...{ natsUrl: node.natsUrl, events, rowsOut, waiting, stages, loopDelays },
+      ...{ natsUrl: node.nats.url, events, rowsOut, waiting, stages, loopDelays },
       residentBytes: process.memoryUsage.rss(),
     };
     process.stdout.write(`${JSON.stringify(line)}\n`);

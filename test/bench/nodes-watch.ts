@@ -10,9 +10,9 @@ const GIVE_UP_MS = 300_000;
 
 export type Connection = Awaited<ReturnType<typeof connect>>;
 
-export async function ownersOf(connection: Connection): Promise<Map<string, string>> {
+export async function ownersOf(connection: Connection): Promise<Map<string, string | undefined>> {
   const leases = leasesIn((await entriesOfBucket(connection, BUCKETS.leases)) ?? []);
-  return new Map([...leases].map(([unit, { node }]) => [unit, node]));
+  return new Map([...leases].map(([shard, { node }]) => [shard, node]));
 }
 
 /** Of the node that answers on a port. */
@@ -26,7 +26,7 @@ export async function isShared(connection: Connection, count: number): Promise<b
   const owners = await ownersOf(connection);
   const nodes = nodesIn((await entriesOfBucket(connection, BUCKETS.nodes)) ?? []);
   const isWhole = nodes.every(({ id, warm }) =>
-    [...owners].every(([unit, node]) => node === id || warm.includes(unit)),
+    [...owners].every(([shard, node]) => node === id || warm.includes(shard)),
   );
   return nodes.length === count && new Set(owners.values()).size === count && isWhole;
 }

@@ -40,7 +40,7 @@ async function drained(count: 1 | 2, events: number): Promise<number> {
   );
   const connection = await connect({ servers: nats.url });
   try {
-    await until('the nodes to share the units', () => isShared(connection, count));
+    await until('the nodes to share the shards', () => isShared(connection, count));
     const client = await connectRivulet(`127.0.0.1:${GRPC_PORTS[0]}`);
     const startedMs = performance.now();
     await publishUsers(connection, events);

@@ -1,5 +1,5 @@
 /**
- * Takeover: two nodes share many users; one is killed with -9 under load. How long until the other has all units, and until its lists have what
+ * Takeover: two nodes share many users; one is killed with -9 under load. How long until the other has all shards, and until its lists have what
  * was published after the kill?
  *
  * Two clocks: since the death, and since it was seen, which is when the dead node's entry ended (leaseSeconds after its last sign of life; its
@@ -40,7 +40,7 @@ export async function benchTakeover(users: number): Promise<void> {
   try {
     await fill(nodes[0]!, users);
     nodes.push(start(1));
-    await until('both to share the units', () => isShared(connection, 2));
+    await until('both to share the shards', () => isShared(connection, 2));
     const args = [nats.url, String(LOAD_RATE), String(LOAD_SECONDS_MAX), String(users)];
     load = spawn(process.execPath, [join(DIST, 'test/bench/live-load.js'), ...args], { stdio: 'ignore' });
     for (let n = 0; n < ROUNDS; n++) {
@@ -48,7 +48,7 @@ export async function benchTakeover(users: number): Promise<void> {
       await pause(WARM_UP_MS);
       await measured(nodes, victim, connection, n, users);
       nodes[victim] = start(victim);
-      await until('both to share the units', () => isShared(connection, 2));
+      await until('both to share the shards', () => isShared(connection, 2));
     }
   } finally {
     load?.kill('SIGKILL');
@@ -66,9 +66,9 @@ async function measured(
   n: number,
   users: number,
 ): Promise<void> {
-  const units = await ownersOf(connection);
+  const shards = await ownersOf(connection);
   const dead = await idOf(connection, GRPC_PORTS[victim]);
-  const owned = [...units.values()].filter((node) => node === dead).length;
+  const owned = [...shards.values()].filter((node) => node === dead).length;
   const client = await connectRivulet(`127.0.0.1:${GRPC_PORTS[1 - victim]!}`);
   const killedMs = performance.now();
   const since = (fromMs: number): number => (performance.now() - fromMs) / 1000;
@@ -81,9 +81,9 @@ async function measured(
   try {
     await until('the death to be seen', async () => (await idOf(connection, GRPC_PORTS[victim])) === undefined);
     seenMs = performance.now();
-    await until('all units to be taken', async () => {
+    await until('all shards to be taken', async () => {
       const now = await ownersOf(connection);
-      return now.size >= units.size && [...now.values()].every((node) => node !== dead);
+      return now.size >= shards.size && [...now.values()].every((node) => node !== dead);
     });
     const [taken, takenSeen] = [since(killedMs), since(seenMs)];
     await until('the probes', async () => {
@@ -94,7 +94,7 @@ async function measured(
     const seen = (seenMs - killedMs) / 1000;
     const s = (value: number): string => `${round(value, 2)} s`;
     say(
-      `  round ${n + 1}: it owned ${owned} of ${units.size} units; seen dead after ${s(seen)}; all taken ${s(taken)} after the death, ` +
+      `  round ${n + 1}: it owned ${owned} of ${shards.size} shards; seen dead after ${s(seen)}; all taken ${s(taken)} after the death, ` +
         `${s(takenSeen)} after it was seen; lists with later events ${s(answered)}, ${s(answeredSeen)} (load ${loadAverage()})`,
     );
   } finally {

@@ -2,6 +2,7 @@
  * A façade for the benchmark of StreamTrending, in a process of its own: a list of which something changes every so many milliseconds, and each
  * second on stdout a line of JSON that tells what it costs. `node --expose-gc trending-node.js <every ms>`; changes begin with a line on stdin.
  */
+import { EventReader } from '../../actors/formats/event-reader.js';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../runtime/contract/clock.js';
 import type { TrendingEntry, TrendingList, TrendingLists } from '../../connectors/facade/ports.js';
@@ -81,6 +82,7 @@ async function main(): Promise<void> {
       },
     },
     publisher: { publish: () => Promise.resolve() },
+    reader: new EventReader(),
     clock: systemClock,
     trending: list,
     port: 0,

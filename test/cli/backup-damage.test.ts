@@ -40,7 +40,7 @@ async function startServer(): Promise<void> {
 }
 
 const rivulet = (command: string, folder: string, ...args: string[]): Promise<Ended> =>
-  runCli(cwd, [command, folder, '--nats-url', server.url.replace('//', '//ann:secret@'), ...args]);
+  runCli(cwd, [command, folder, ...args], { RIVULET_NATS_URL: server.url.replace('//', '//ann:secret@') });
 
 const withLog = async <T>(work: (log: Log) => Promise<T>): Promise<T> => {
   const log = await openNatsLog(await connectNats({ url: server.url }, 'test'));

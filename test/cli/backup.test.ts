@@ -66,7 +66,7 @@ async function node(dataDir: string): Promise<Node> {
   const process = startCli(cwd, ['start', '--data-dir', dataDir, ...SETTINGS]);
   running.push(process);
   const [, address] = await process.printed(/gRPC on (127\.0\.0\.1:\d+)/);
-  const log = await openNatsLog(await connectNats({ url: runningServer(join(cwd, dataDir))!.url }, 'test'));
+  const log = await openNatsLog(await connectNats(runningServer(join(cwd, dataDir))!, 'test'));
   const client = await connectRivulet(address!);
   closing.push(async () => {
     client.close();
@@ -140,11 +140,14 @@ it('taken under load and restored elsewhere, it goes on as if nothing had happen
   // It is a node as any other: it is not restored over while it runs, and it can be backed up.
   const over = await runCli(cwd, ['restore', SAVED, '--data-dir', 'second', '--replace']);
   expect([over.code, over.stderr]).toEqual([3, expect.stringContaining('[NATS_STORE_IN_USE]')]);
-  const byUrl = ['--nats-url', runningServer(join(cwd, 'second'))!.url];
-  const live = await runCli(cwd, ['restore', SAVED, '--replace', ...byUrl]);
+  const { url, nkeyFile } = runningServer(join(cwd, 'second'))!;
+  const withoutKey = await runCli(cwd, ['backup', 'copy-2', '--nats-url', url]);
+  expect([withoutKey.code, withoutKey.stderr]).toEqual([3, expect.stringMatching(/\[NATS_RIGHTS\].*nats\/node\.nk/s)]);
+  const byUrl = { RIVULET_NATS_URL: url, RIVULET_NATS_NKEY_FILE: nkeyFile };
+  const live = await runCli(cwd, ['restore', SAVED, '--replace'], byUrl);
   expect([live.code, live.stderr]).toEqual([1, expect.stringContaining('[RESTORE_NODES_LIVE]')]);
-  expect((await runCli(cwd, ['backup', 'copy-2', ...byUrl])).code).toBe(0);
-  const there = await runCli(cwd, ['backup', SAVED, ...byUrl]);
+  expect((await runCli(cwd, ['backup', 'copy-2'], byUrl)).code).toBe(0);
+  const there = await runCli(cwd, ['backup', SAVED], byUrl);
   expect([there.code, there.stderr]).toEqual([1, expect.stringContaining('[BACKUP_EXISTS]')]);
 
   // Its nats-server outlives it, and is ended.

@@ -168,12 +168,18 @@ it('a file of items is published, CSV or JSON lines, and its titles are there', 
   writeFileSync(csv, 'product_id,name,category_code,brand,price\ni1,"Chair, red",home.chair,acme,5.5\n,lost,,,\n');
   const sent = await runCli(cwd, ['publish', '--items', csv, '--nats-url', url]);
   expect(sent.code).toBe(0);
-  expect(sent.stdout).toMatch(/^published 2 items in [^]*\n {2}1 of them without an id that can be recognised/);
+  expect(sent.stdout).toMatch(
+    /^published 2 items in [^]*\n {2}will be a dead letter: line 3: item_id is missing: .* \[missing_field\]/,
+  );
   await until(client, { i1: { title: 'Chair, red', brand: 'acme', price: 5.5 }, i2: {} });
   const lines = join(cwd, 'more.txt');
   writeFileSync(lines, '{"item_id":"i2","title":"Stool"}\n{"item_id":"i1","deleted":true}\n');
   const more = await runCli(cwd, ['publish', '--items', lines, '--format', 'jsonl', '--json', '--nats-url', url]);
-  expect(JSON.parse(more.stdout)).toMatchObject({ published: 2, unknown: 0, items_per_second: expect.any(Number) });
+  expect(JSON.parse(more.stdout)).toMatchObject({
+    published: 2,
+    dead_letters: 0,
+    items_per_second: expect.any(Number),
+  });
   await until(client, { i1: {}, i2: { title: 'Stool' } });
   const both = await runCli(cwd, ['publish', '--items', csv, '--file', csv, '--nats-url', url]);
   expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('give --file with events, or --items')]);

@@ -60,6 +60,9 @@ describe('help', () => {
 describe('an error', () => {
   it.each([
     [['demmo'], 2, "error: unknown command 'demmo' [USAGE]\nhint: did you mean demo?\n"],
+    [['trendin', '--help'], 2, "error: unknown command 'trendin' [USAGE]\nhint: did you mean trending?\n"],
+    [['dlq', 'lss', '-h'], 2, "error: unknown command 'lss' [USAGE]\nhint: did you mean ls?\n"],
+    [['help', 'trendin'], 2, "error: unknown command 'trendin' [USAGE]\nhint: did you mean trending?\n"],
     [
       ['start', '--grpc-prot', '1'],
       2,
@@ -82,7 +85,7 @@ describe('an error', () => {
     [
       ['trending', '--window', '2h'],
       2,
-      "option '--window <span>' argument '2h' is invalid. Allowed choices are 1h, 24h.",
+      "option '--window <span>' argument '2h' is invalid. Allowed choices are 1h, 24h, last-hour.",
     ],
     [['trending', '--follow', '--address', '127.0.0.1:1'], 3, 'nothing that could be a node answers on 127.0.0.1:1'],
     [['publish', '--file', 'none.csv'], 2, 'error: there is no file none.csv [USAGE]'],
@@ -174,6 +177,7 @@ describe('doctor', () => {
       'nats-server',
       'data directory',
       'disk',
+      'load',
       'configuration',
       'grpc',
       'http',

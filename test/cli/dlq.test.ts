@@ -69,7 +69,7 @@ describe('ls', () => {
   it('finds what stands far back', async () => {
     const wanted = await refuse([{ original: 'old', rule: 'rare' }]);
     for (let i = 0; i < 300; i++) await refuse([{ original: `${i}` }]);
-    const found = await new DeadLetterQueue(log).newest(1, ({ rule }) => rule === 'rare');
+    const found = await new DeadLetterQueue(log).newest(1, { rule: 'rare' });
     expect(found.map(({ id }) => id)).toEqual([`${wanted}-0`]);
   });
 });
@@ -141,6 +141,21 @@ describe('retry', () => {
     ]);
     expect((await dlq('retry', id, '--again')).code).toBe(0);
     expect(await messagesIn(log, 'parse')).toHaveLength(2);
+  });
+
+  it('tells when it is refused again', async () => {
+    const id = `${await refuse([{ original: GOOD }])}-0`;
+    const { lastSequence } = await log.info(streamOf('parse'));
+    const retrying = dlq('retry', id);
+    await expect.poll(async () => (await log.info(streamOf('parse'))).lastSequence).toBe(lastSequence + 1);
+    // As the node does that reads it: another one first, then this one.
+    await refuse([{ original: 'other' }]);
+    const again = await refuse([{ original: GOOD, sequence: lastSequence + 1 }]);
+    const { code, stdout } = await retrying;
+    expect([code, stdout]).toEqual([
+      1,
+      `${id}  sent again on rivulet.events.view.u1, and refused again as ${again}-0: price is -1: send 0 or more\n`,
+    ]);
   });
 
   it('leaves readers of the topic undisturbed: a mark is an empty envelope', async () => {

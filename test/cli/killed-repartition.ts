@@ -13,8 +13,8 @@ export async function killedAt(
 ): Promise<void> {
   const url = (path: string): string => JSON.stringify(pathToFileURL(join(ROOT, 'dist', 'runtime', 'cli', path)).href);
   const script = `
-    import { repartitionDeployment } from ${url('repartition.js')};
-    import { nodeOptions } from ${url('node-options.js')};
+    import { repartitionDeployment } from ${url('repartition/repartition.js')};
+    import { nodeOptions } from ${url('node/node-options.js')};
     import { settingsOf } from ${url('settings.js')};
     const { config } = settingsOf(${JSON.stringify(settings)}, { logLevel: 'warn' });
     await repartitionDeployment({

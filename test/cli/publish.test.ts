@@ -58,7 +58,7 @@ it('sends each record of a file, in order, plain or gzipped', async () => {
   const { code, stdout, stderr } = await runCli(cwd, ['publish', '--file', file, '--nats-url', nats.url]);
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toMatch(
-    /^published 3 events in \d+\.\d s \([\d,]+ per second\), refused 0\n {2}1 of them without a type or user/,
+    /^published 3 events in \d+\.\d s \([\d,]+ per second\); not published: 0\n {2}will be a dead letter: line 4: not JSON from byte 0 on: .* \[json_invalid\]\nNATS has stored them\. A node checks them .* dead letters: rivulet dlq ls\n$/,
   );
   expect(await storedAfter(lastSequence)).toEqual([
     ['rivulet.events.view.a', event('a')],
@@ -72,7 +72,7 @@ it('says what the server refuses', async () => {
   const { code, stdout } = await runCli(cwd, ['publish', '--file', file, '--nats-url', nats.url]);
   expect(code).toBe(1);
   expect(stdout).toMatch(
-    /published 1 events .* refused 1\n {2}refused: a message of \d+ bytes is above the server's limit of 64512\n/,
+    /published 1 events .* not published: 1\n {2}not published: a message of \d+ bytes is above the server's limit of 64512\n/,
   );
 });
 
@@ -80,7 +80,7 @@ it.each([
   [
     '--file',
     'events',
-    'event_type,user_id,item_id\nview,a,i\nview,b,i,1\nview,c\n"view,d,i\nview,e,i\n',
+    'event_type,user_id,item_id,event_time\nview,a,i,0\nview,b,i,0,1\nview,c\n"view,d,i\nview,e,i,0\n',
     'events.view',
   ],
   ['--items', 'items', 'item_id,title,price\na,Chair,1\nb,Chair, red,1\nc,Chair\n"d,Chair,1\ne,Chair,1\n', 'items'],
@@ -93,10 +93,15 @@ it.each([
     const { code, stdout } = await runCli(cwd, ['publish', option, file, '--nats-url', nats.url]);
     expect(code).toBe(1);
     expect(stdout.split('\n')).toEqual([
-      expect.stringMatching(`^published 2 ${called} in .*, refused 3$`),
-      '  refused: line 3: the row has 4 fields, the header has 3: is a comma unquoted?',
-      '  refused: line 4: the row has 2 fields, the header has 3: is an absent one left out?',
-      expect.stringMatching(/^ {2}refused: line 5: a quote is not closed/),
+      expect.stringMatching(`^published 2 ${called} in .*; not published: 3$`),
+      expect.stringMatching(
+        /^ {2}not published: line 3: the row has [45] fields, the header has [34]: is a comma unquoted\?$/,
+      ),
+      expect.stringMatching(
+        /^ {2}not published: line 4: the row has 2 fields, the header has [34]: is an absent one left out\?$/,
+      ),
+      expect.stringMatching(/^ {2}not published: line 5: a quote is not closed/),
+      expect.stringContaining('rivulet dlq ls'),
       '',
     ]);
     const subjects = (await storedAfter(lastSequence, stream)).map(([stored]) => stored);
@@ -110,7 +115,7 @@ it('does not send what is not UTF-8, and says how far it came in a file that is 
   const { code, stdout } = await runCli(cwd, ['publish', '--file', latin, '--nats-url', nats.url]);
   expect([code, stdout]).toEqual([
     1,
-    expect.stringMatching(/^published 1 .*refused 1\n {2}refused: line 1: it is not UTF-8/),
+    expect.stringMatching(/^published 1 .*not published: 1\n {2}not published: line 1: it is not UTF-8/),
   ]);
   const whole = gzipSync(`${event('b')}\n`.repeat(50_000));
   const cut = fileOf('cut.jsonl.gz', whole.subarray(0, whole.length - 20));
@@ -122,7 +127,7 @@ it('does not send what is not UTF-8, and says how far it came in a file that is 
 
 it('reads from standard input, and says of many rows that do not fit which the first hundred are', async () => {
   const { lastSequence } = await log.info(streamOf('parse'));
-  const file = fileOf('many.csv', `event_type,user_id,item_id\nview,a,i\n${'view,b\n'.repeat(102)}`);
+  const file = fileOf('many.csv', `event_type,user_id,item_id,event_time\nview,a,i,0\n${'view,b\n'.repeat(102)}`);
   const publishing = (...args: readonly string[]) =>
     startProgram(cwd, 'sh', [
       ...['-c', 'cat "$0" | "$@"', file, process.execPath, MAIN, 'publish', '--nats-url', nats.url],
@@ -133,12 +138,12 @@ it('reads from standard input, and says of many rows that do not fit which the f
   const { code, stdout } = await publishing('--format', 'csv');
   expect(code).toBe(1);
   const lines = stdout.trimEnd().split('\n');
-  expect(lines).toHaveLength(102);
+  expect(lines).toHaveLength(103);
   expect(lines.slice(0, 2)).toEqual([
-    expect.stringMatching(/^published 1 events .* refused 102$/),
-    expect.stringContaining('refused: line 3: the row has 2 fields'),
+    expect.stringMatching(/^published 1 events .* not published: 102$/),
+    expect.stringContaining('not published: line 3: the row has 2 fields'),
   ]);
-  expect(lines.at(-1)).toBe('  refused: 2 more');
+  expect(lines.at(-2)).toBe('  not published: 2 more');
   const said = JSON.parse((await publishing('--format', 'csv', '--json')).stdout);
   expect(said).toMatchObject({ published: 1, refused: 102, refusals_left_out: 2 });
   expect(said.refusals[0]).toContain('line 3: the row has 2 fields');

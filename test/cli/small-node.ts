@@ -9,10 +9,12 @@ const SMALL = ['--set', 'partitions=1', '--set', 'sourcePartitions=1'];
 
 export interface SmallNode {
   readonly running: Running;
+  /** Of its gRPC. */
+  readonly address: string;
   /** The user buys each item, and it is waited for until the list has them all. */
   buy(...items: string[]): Promise<void>;
-  /** Until NATS holds a copy of these units: a node copies now and then. */
-  copied(...units: string[]): Promise<void>;
+  /** Until NATS holds a copy of these shards: a node copies now and then. */
+  copied(...shards: string[]): Promise<void>;
   /** Until the user's list has these items. */
   knows(...items: string[]): Promise<readonly string[]>;
   stop(): Promise<Ended>;
@@ -49,12 +51,13 @@ export class SmallNodes {
       }
     };
     return {
-      ...{ running, knows },
-      copied: async (...units) => {
+      ...{ running, knows, address: address! },
+      copied: async (...shards) => {
         for (;;) {
           const { stdout } = await this.rivulet(dataDir, 'nodes', '--json');
-          const told = JSON.parse(stdout) as { units: { unit: string; copied_at: string | null }[] };
-          if (told.units.filter(({ unit }) => units.includes(unit)).every((unit) => unit.copied_at !== null)) return;
+          const told = JSON.parse(stdout) as { shards: { shard: string; copied_at: string | null }[] };
+          if (told.shards.filter(({ shard }) => shards.includes(shard)).every((shard) => shard.copied_at !== null))
+            return;
         }
       },
       buy: async (...items) => {

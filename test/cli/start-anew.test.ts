@@ -11,7 +11,7 @@ import { utf8 } from '../../runtime/frames/bytes.js';
 import { planRepair } from '../../runtime/cli/repair/plan.js';
 import { startAnew } from '../../runtime/cli/repair/start-anew.js';
 import { DEAD_LETTER, streamOf, subjectOf } from '../../runtime/contract/graph.js';
-import { readSaid } from '../../runtime/actor/outbox.js';
+import { readOutputPosition } from '../../runtime/log-integrity/last-message.js';
 import { ensureStreams } from '../../runtime/contract/streams.js';
 import { line, ONE } from '../runtime/actor/actor-bed.js';
 import { liveToys } from '../runtime/toy-stages.js';
@@ -75,9 +75,9 @@ it('dead letters of a mailbox that is another one stay, and answer nothing any m
   const publish = async () => {
     for (const id of [1, 2, 3]) await log.publish('rivulet.events.word.u', utf8(line(id)));
   };
-  const answered = async () => (await readSaid(log, letters, subject)).said.sequence;
+  const answered = async () => (await readOutputPosition(log, letters, subject)).published.sequence;
   const answer = async () => {
-    const { lastSequence: expected } = await readSaid(log, letters, subject);
+    const { lastSequence: expected } = await readOutputPosition(log, letters, subject);
     await log.publish(
       subject,
       toBinary(EnvelopeSchema, create(EnvelopeSchema, { first: 2, sequence: 2, lastPart: true })),
@@ -99,10 +99,11 @@ it('dead letters of a mailbox that is another one stay, and answer nothing any m
     expect(await answered()).toBe(2);
 
     await manager.streams.delete('RIVULET_READ');
-    const because = [`read.0 has answered message 2 on ${subject}, and its mailbox ends at 0`];
-    expect(await source()).toMatchObject({ remedy: 'lost', because });
+    const gone = [`read.0 has answered message 2 on ${subject}, and the stream RIVULET_READ is not there`];
+    expect(await source()).toMatchObject({ remedy: 'lost', because: gone });
     await ensure();
-    expect(await source()).toMatchObject({ remedy: 'lost', because });
+    const empty = ['read.0 has answered message 2 of RIVULET_READ, but that stream ends at 0'];
+    expect(await source()).toMatchObject({ remedy: 'lost', because: empty });
     await anew();
     expect(await answered()).toBe(0);
 

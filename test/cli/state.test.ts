@@ -49,6 +49,18 @@ describe('ls', () => {
     expect(heads.every(({ value }) => value.format === 2)).toBe(true);
   });
 
+  it('knows which stages there are', async () => {
+    const none = await rivulet('state', 'ls', '--stage', 'nope');
+    expect([none.code, none.stdout, none.stderr]).toEqual([
+      2,
+      '',
+      expect.stringMatching(/^error: there is no stage nope \[USAGE\]\nhint: the stages are .*\bwindow\b/),
+    ]);
+    // There is this one, and it has written nothing yet.
+    const trending = await rivulet('state', 'ls', '--stage', 'trending');
+    expect([trending.code, trending.stdout]).toEqual([0, 'No such entries.\n']);
+  });
+
   it('leaves out what stores note for themselves', async () => {
     const store = await openLevelStore(join(cwd, dataDir, 'state', 'source-0'));
     await store.write([{ key: '$copied', value: Buffer.from('{}') }]);
@@ -58,7 +70,7 @@ describe('ls', () => {
   });
 
   it('says that there is nothing, and where there is no state at all', async () => {
-    expect((await rivulet('state', 'ls', '--stage', 'none')).stdout).toBe('No such entries.\n');
+    expect((await rivulet('state', 'ls', '--cell', 'none')).stdout).toBe('No such entries.\n');
     const none = await runCli(cwd, ['state', 'ls', '--data-dir', 'nowhere']);
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('[DATA_DIR_EMPTY]')]);
   });

@@ -29,10 +29,6 @@ export interface Example {
   readonly usesPackage?: true;
 }
 
-export function isInstalled(command: string, ...args: string[]): boolean {
-  return 'versions' in toolchainOf({ toolchain: [[command, ...args]] });
-}
-
 /** What the toolchain says of itself, or which part of it is not installed. */
 export function toolchainOf({
   toolchain,

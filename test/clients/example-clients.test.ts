@@ -1,4 +1,5 @@
 /** The clients of deploy/clients, built as their READMEs say and run against servers on the real wire. */
+import { EventReader } from '../../actors/formats/event-reader.js';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,8 +12,9 @@ import { ANSWER, storesAll } from '../connectors/grpc/facade.js';
 import { entries, HandLists } from '../connectors/facade/trending/trending-lists.js';
 import { startProgram, type Running, workingDirectory } from '../cli/run-cli.js';
 import { type SmallNode, SmallNodes } from '../cli/small-node.js';
-import { built, type Example, isInstalled, toolchainOf, Unreachable } from './example-builds.js';
+import { built, type Example, toolchainOf, Unreachable } from './example-builds.js';
 import { LISTS, RETRY_AFTER_MS, type ScriptedNode, SLOW_USER, startScriptedNode, TRENDING } from './scripted-node.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const EXAMPLES: readonly Example[] = [
   { language: 'Go', folder: 'go', toolchain: [['go', 'version']], program: ['./rivulet-example'] },
@@ -44,7 +46,6 @@ const EXAMPLES: readonly Example[] = [
   },
 ];
 const BUILD_MS_MAX = 600_000;
-const OPENSSL = isInstalled('openssl', 'version');
 
 const { cwd, remove } = workingDirectory();
 const nodes = new SmallNodes(cwd);
@@ -70,9 +71,9 @@ const realNode = (): Promise<{ node: SmallNode; address: string }> =>
 
 describe.each(EXAMPLES)('the client in $language', (example) => {
   const found = toolchainOf(example);
-  const named = 'missing' in found ? ` (skipped: ${found.missing} is not installed)` : '';
+  const noToolchain = 'missing' in found ? `${found.missing} is not installed` : undefined;
 
-  describe.skipIf('missing' in found)(`is built and run${named}`, () => {
+  describe.skipIf(noToolchain)(`is built and run${skipped(noToolchain)}`, () => {
     let folder: string;
     let away: Unreachable | undefined;
     beforeAll(async () => {
@@ -123,6 +124,7 @@ describe.each(EXAMPLES)('the client in $language', (example) => {
         startGrpcServer({
           answers: { get: () => ANSWER },
           publisher: storesAll,
+          reader: new EventReader(),
           clock: systemClock,
           trending: lists,
           port,
@@ -179,8 +181,8 @@ describe.each(EXAMPLES)('the client in $language', (example) => {
       expect(second!.atMs - node.endedAtMs[0]!).toBeGreaterThanOrEqual(RETRY_AFTER_MS - 5);
     });
 
-    it.skipIf(!OPENSSL)(
-      `shows a token over TLS, to a server that it has reason to trust${OPENSSL ? '' : ' (skipped: openssl is not installed)'}`,
+    it.skipIf(noOpenssl)(
+      `shows a token over TLS, to a server that it has reason to trust${skipped(noOpenssl)}`,
       async () => {
         const { node, ca } = await tlsNode();
         const env = { BEARER_TOKEN: 'let-me-in' };

@@ -10,7 +10,7 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { serviceDefinition } from '../../connectors/grpc/server/service-definition.js';
-import { type Fault, invalidFields } from '../../connectors/facade/errors/fault.js';
+import { type ApiError, invalidFields } from '../../connectors/facade/errors/fault.js';
 import { refusal } from '../../connectors/grpc/server/status-details.js';
 import {
   type BatchGetRecommendationsRequest,
@@ -106,7 +106,7 @@ export async function startScriptedNode(credentials: ServerCredentials): Promise
   return { ...node, address: `127.0.0.1:${port}`, stop: () => server.forceShutdown() };
 }
 
-const STOPS: Fault = { code: 'UNAVAILABLE', message: 'the node stops', reason: 'NODE_STOPS' };
+const STOPS: ApiError = { code: 'UNAVAILABLE', message: 'the node stops', reason: 'NODE_STOPS' };
 const FIRST = { 'p-1': 12.5, 'p-2': 3.25 };
 
 const listOf = (userId: string, scores: Readonly<Record<string, number>>): GetRecommendationsResponse =>

@@ -19,7 +19,7 @@ import { BUCKETS, openDeployment } from '../../runtime/node/buckets.js';
 import { writeSharedDeployment } from '../../runtime/node/deployment.js';
 import type { KeyValue, Log } from '../../runtime/contract/ports.js';
 import { systemClock } from '../../runtime/contract/clock.js';
-import { patience } from '../../runtime/supervision/retry.js';
+import { retryThroughFailover } from '../../runtime/supervision/retry.js';
 import { ensureStreams, REPARTITIONING_STREAM, streamsOf } from '../../runtime/contract/streams.js';
 import { takeAll } from '../contracts/log-contract.js';
 import { allOf, bytesOf, inPieces } from '../contracts/objects-contract.js';
@@ -95,7 +95,7 @@ async function throughout(server: number, harm: (bothSpeak: () => Promise<void>)
   const bytes = bytesOf(3_000_000, first);
   const saying = lines.map(async ({ line, outbox }) => {
     for (let i = 1; i <= said; i++) {
-      line.hand(...letter(i));
+      line.enqueue(...letter(i));
       await outbox.room(8, Infinity);
       if (i === said / 4) await half;
     }
@@ -151,7 +151,7 @@ describe('a stream', () => {
       [3, 3],
       [1, 3],
     ] as const) {
-      await patience(
+      await retryThroughFailover(
         systemClock,
         () => undefined,
       )(() => ensureStreams(log, topology, { bytesMax: 1024 * 1024, replicas: wanted }));
@@ -171,7 +171,7 @@ describe('a stream', () => {
       nodeOptions(loadConfig({ env: { RIVULET_PARTITIONS: partitions }, cwd: tmpdir() }).config),
     );
     const limits = { bytesMax: 1024 * 1024, replicas: 3 };
-    const patiently = patience(systemClock, () => undefined);
+    const patiently = retryThroughFailover(systemClock, () => undefined);
     await patiently(() => ensureStreams(log, mainTopology(before!.pipeline), limits));
     const deployment = await openDeployment(await clientOn(0), { replicas: 3 });
     await writeSharedDeployment(deployment, before!.pipeline);
@@ -201,7 +201,7 @@ describe('a stream', () => {
       connections.slice(-3).map((one) => openKeyValue(one, { bucket: 'together', replicas: 3 })),
     );
     // What was made has no leader for a moment.
-    const patiently = patience(systemClock, () => undefined);
+    const patiently = retryThroughFailover(systemClock, () => undefined);
     await Promise.all(tables.map((table, i) => patiently(() => table.put(`k${i}`, utf8('1'), 0))));
     expect(await tables[0]!.entries()).toHaveLength(3);
   });

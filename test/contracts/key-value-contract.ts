@@ -1,4 +1,4 @@
-/** What every KeyValue does (runtime/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
+/** What every KeyValue does (runtime/contract/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { textOf, utf8 } from '../../runtime/frames/bytes.js';
 import type { KeyValue, KeyValueEntry } from '../../runtime/contract/ports.js';

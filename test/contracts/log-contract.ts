@@ -1,4 +1,4 @@
-/** What every Log does (runtime/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
+/** What every Log does (runtime/contract/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { textOf, utf8 } from '../../runtime/frames/bytes.js';
 import type { Log, LogMessage, Reader, StreamSpec } from '../../runtime/contract/ports.js';

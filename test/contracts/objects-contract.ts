@@ -1,4 +1,4 @@
-/** What every Objects does (runtime/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
+/** What every Objects does (runtime/contract/ports.ts), whatever is behind it. Run on JetStream and on the in-memory double. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { concat } from '../../runtime/frames/bytes.js';

@@ -1,4 +1,4 @@
-/** What every Store does (runtime/ports.ts), whatever is behind it. Run on LevelDB and on the in-memory double. */
+/** What every Store does (runtime/contract/ports.ts), whatever is behind it. Run on LevelDB and on the in-memory double. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textOf, utf8 } from '../../runtime/frames/bytes.js';
@@ -8,8 +8,6 @@ export interface StoreBed {
   /** Opens the store; again after `close`, it holds what was written. */
   open(): Promise<Store>;
   stop(): Promise<void>;
-  /** Changes one bit of what is stored under a key, in the closed store; absent where nothing can rot. */
-  damage?(key: string): Promise<void>;
 }
 
 const put = (key: string, text: string): StoreChange => ({ key, value: utf8(text) });
@@ -133,31 +131,6 @@ export function storeContract(name: string, makeBed: () => Promise<StoreBed>): v
         ['b', '2'],
         ['c', '3'],
       ]);
-    });
-
-    it('never gives out what was not written: Fatal STATE_DAMAGED names the key', async ({ skip }) => {
-      if (bed.damage === undefined) skip();
-      await store.write([put('a', '1'), put('b/1', 'some value'), put('b/2', '3')]);
-      await store.close();
-      await bed.damage!('b/1');
-      store = await bed.open();
-      const damage = { reaction: 'fatal', code: 'STATE_DAMAGED', message: expect.stringContaining('b/1') };
-      const thrown = (): unknown => {
-        try {
-          return store.getSync('b/1');
-        } catch (error) {
-          return error;
-        }
-      };
-      expect(thrown()).toMatchObject(damage);
-      await expect(store.entries('b/')).rejects.toMatchObject(damage);
-      const view = store.view();
-      await expect(view.values(['a', 'b/1'])).rejects.toMatchObject(damage);
-      await expect(view.entries('b')[Symbol.asyncIterator]().next()).rejects.toMatchObject(damage);
-      await view.close();
-      expect([read('a'), read('b/2')]).toEqual(['1', '3']);
-      await store.write([put('b/1', 'mended')]);
-      expect(read('b/1')).toBe('mended');
     });
 
     it('agrees with a map over any batches and reopenings', async () => {

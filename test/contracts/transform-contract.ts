@@ -1,4 +1,4 @@
-/** What every Log does with what publishers send (runtime/ports.ts, StreamSpec.transform, partitions and messageBytesMax). Run on JetStream and on the in-memory double. */
+/** What every Log does with what publishers send (runtime/contract/ports.ts, StreamSpec.transform, partitions and messageBytesMax). Run on JetStream and on the in-memory double. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
 import type { Log, StreamSpec } from '../../runtime/contract/ports.js';

@@ -30,7 +30,7 @@ describe.each(STREAMS)('the store of %s', (stream) => {
     '$damage',
     async ({ files, apply }) => {
       half.putBack();
-      const store = join(half.work, 'nats', 'jetstream', '$G', 'streams', stream);
+      const store = join(half.work, 'nats', 'jetstream', 'RIVULET', 'streams', stream);
       const touched = filesIn(store, files).filter((file) => apply(file));
       expect(touched).not.toEqual([]);
       expect(await half.outcome()).toMatch(/^equal rows$|^refused: LOG_(BEHIND|GAP)$/);

@@ -29,16 +29,16 @@ const CASES: readonly { readonly damage: string; readonly files: RegExp; readonl
 ];
 
 const UNITS = ['user-0', 'sink'];
-/** Every harm to one unit, and to the others those that only a look at the whole can tell. */
-const casesOf = (unit: string): readonly (typeof CASES)[number][] =>
-  unit === 'user-0' ? CASES : CASES.filter(({ damage }) => /middle|CURRENT removed/.test(damage));
+/** Every harm to one shard, and to the others those that only a look at the whole can tell. */
+const casesOf = (shard: string): readonly (typeof CASES)[number][] =>
+  shard === 'user-0' ? CASES : CASES.filter(({ damage }) => /middle|CURRENT removed/.test(damage));
 
-describe.each(UNITS)('state of %s', (unit) => {
-  it.each(casesOf(unit))(
+describe.each(UNITS)('state of %s', (shard) => {
+  it.each(casesOf(shard))(
     '$damage',
     async ({ files, apply }) => {
       half.putBack();
-      const touched = filesIn(join(half.work, 'state', unit), files).filter((file) => apply(file));
+      const touched = filesIn(join(half.work, 'state', shard), files).filter((file) => apply(file));
       expect(touched).not.toEqual([]);
       expect(await half.outcome()).toMatch(/^equal rows$|^refused: (STATE_|LOG_GAP)/);
     },

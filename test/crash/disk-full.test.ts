@@ -15,6 +15,7 @@ import { awaited, countsIn, hasEnded, linesIn, natsPid, natsStoreOf, processesOn
 import { testNatsServer } from '../support/nats.js';
 import { ended, type ReplayEnd, type ReplayRun, resultRows, startReplay } from '../support/replay-process.js';
 import { makeShop, RESULT_FILES } from '../support/shop-files.js';
+import { skipped } from '../support/requirements.js';
 
 /** Streams want room for all they may grow to (some twenty, 16 MB each, of three quarters of the disk); it is filled, not used. */
 const DISK = '480m';
@@ -27,14 +28,14 @@ const REFUSAL = /^error: .* \[([A-Z_]+)\]$[^]*^hint: .+/m;
 
 const directory = mkdtempSync(join(tmpdir(), 'rivulet-full-'));
 const disk = join(directory, 'disk');
-const canMount = mounted('1m') && unmounted();
+const noMount = mounted('1m') && unmounted() ? undefined : 'a disk of a size cannot be mounted';
 const children: { kill(signal: 'SIGKILL'): boolean }[] = [];
 
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
   const server = await natsPid(join(disk, 'data', 'replay', 'nats'));
   if (server !== undefined) signal(server, 'SIGKILL');
-  if (canMount) await awaited(() => (unmounted() ? true : undefined));
+  if (noMount === undefined) await awaited(() => (unmounted() ? true : undefined));
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -78,8 +79,8 @@ const run = (input: string, popularity: string): ReplayRun => ({
   extra: ['--chunk-bytes', '2048', '--snapshot-every-seconds', '0.1', '--set', 'streamMegabytesMax=16'],
 });
 
-it.skipIf(!canMount)(
-  'a full disk ends a replay with a reason; with room again it goes on to the same rows',
+it.skipIf(noMount)(
+  `a full disk ends a replay with a reason; with room again it goes on to the same rows${skipped(noMount)}`,
   async () => {
     expect(mounted(DISK)).toBe(true);
     const shop = makeShop(directory, { seed: 31, epochs: 10, rows: 1_000 });
@@ -127,8 +128,8 @@ it.skipIf(!canMount)(
   120_000,
 );
 
-it.skipIf(!canMount)(
-  'a disk that is too small for the streams is refused before anything is read',
+it.skipIf(noMount)(
+  `a disk that is too small for the streams is refused before anything is read${skipped(noMount)}`,
   async () => {
     expect(mounted(TOO_SMALL)).toBe(true);
     const shop = makeShop(join(directory, 'small'), { seed: 1, epochs: 1, rows: 10 });
@@ -139,8 +140,8 @@ it.skipIf(!canMount)(
   60_000,
 );
 
-it.skipIf(!canMount)(
-  'a nats-server that could store no more is restarted when there is room again, and stores (E4)',
+it.skipIf(noMount)(
+  `a nats-server that could store no more is restarted when there is room again, and stores (EMBEDDED-4)${skipped(noMount)}`,
   async () => {
     expect(mounted(DISK)).toBe(true);
     const events: string[] = [];

@@ -56,7 +56,7 @@ const settled = ({ events, on_time, late, dead_letter, duplicates }: Counters): 
 async function startNode(dataDir: string, natsPort: number): Promise<MainNode.RunningNode> {
   const load = async <T>(path: string): Promise<T> => (await import(join(ROOT, 'dist', 'runtime', path))) as T;
   const { startNode: start } = await load<typeof MainNode>('node/node.js');
-  const { nodeOptions } = await load<typeof CliOptions>('cli/node-options.js');
+  const { nodeOptions } = await load<typeof CliOptions>('cli/node/node-options.js');
   const { settingsOf } = await load<typeof CliSettings>('cli/settings.js');
   const natsServer = process.env.RIVULET_NATS_SERVER;
   const flags = { dataDir, natsPort, grpcPort: 0, httpPort: 0, partitions: PARTITIONS, logLevel: 'error', natsServer };

@@ -26,8 +26,9 @@ const purchase = (n: number): string =>
 /** While no node runs; gives the sequence of each. */
 async function store(count: number): Promise<number[]> {
   const { path: binary } = await testNatsServer();
-  const server = await startEmbeddedNats({ binary, storeDir: join(cwd, 'node', 'nats'), port: 'any' });
-  const log = await openNatsLog(await connectNats({ url: server.url }, 'test'));
+  const access = { anonymousSubjects: [] };
+  const server = await startEmbeddedNats({ binary, storeDir: join(cwd, 'node', 'nats'), port: 'any', access });
+  const log = await openNatsLog(await connectNats({ url: server.url, nkeyFile: server.nkeyFile! }, 'test'));
   const sequences: number[] = [];
   for (let n = 0; n < count; n++) {
     sequences.push(await log.publish('rivulet.events.purchase', utf8(purchase(n))));
@@ -42,7 +43,7 @@ it('stored events that are damaged', async () => {
   await before.buy('chair-1');
   await before.stop();
   const sequences = await store(40);
-  const folder = join(cwd, 'node', 'nats', 'jetstream', '$G', 'streams', 'RIVULET_PARSE');
+  const folder = join(cwd, 'node', 'nats', 'jetstream', 'RIVULET', 'streams', 'RIVULET_PARSE');
   // The server does not know of the events before one that is its last, and damaged.
   for (const lost of [20, 39]) {
     expect(filesIn(folder, /\.blk$/).filter((file) => flipText(`"e-${lost}"`)(file))).toHaveLength(1);

@@ -1,20 +1,22 @@
 /** kill -9 of the runtime, of its nats-server and of both at once, twenty times in one replay at moments that a seed draws: the same rows. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { beaten, type Beating, countsIn, processesOn } from '../support/blows.js';
 import { ended, type ReplayRun, resultRows, startReplay } from '../support/replay-process.js';
 import { makeShop, RESULT_FILES } from '../support/shop-files.js';
+import { noParity, PARITY } from '../support/parity-files.js';
+import { skipped } from '../support/requirements.js';
 
-const PARITY = resolve(import.meta.dirname, '../../../shared/parity');
 const KILLS = 20;
 /** Of an undisturbed run: with kills up to this far apart a job is done after more than twenty. */
 const SHARE = 0.25;
 const SEED = Number(process.env.RIVULET_CRASH_SEED ?? 20);
 /** A set of one's own, e.g. a million rows: RIVULET_CRASH_INPUT=folder RIVULET_CRASH_POPULARITY=file npx vitest run test/crash/replay-beaten.test.ts */
 const OWN = { input: process.env.RIVULET_CRASH_INPUT, popularity: process.env.RIVULET_CRASH_POPULARITY };
+const noOwn = OWN.input === undefined ? 'RIVULET_CRASH_INPUT is not set' : undefined;
 
 let directory: string;
 
@@ -61,8 +63,8 @@ describe(`a replay killed ${KILLS} times`, () => {
     for (const file of RESULT_FILES) expect(resultRows(out, file), file).toEqual(shop.expected[file]);
   }, 180_000);
 
-  it.skipIf(!existsSync(PARITY))(
-    "ends with Spark's rows (../shared/parity)",
+  it.skipIf(noParity)(
+    `ends with Spark's rows (../shared/parity)${skipped(noParity)}`,
     async () => {
       const extra = ['--chunk-bytes', '4096', '--snapshot-every-seconds', '0.2'];
       const { out } = await both('parity', join(PARITY, 'input'), join(PARITY, 'popularity.csv'), extra);
@@ -72,8 +74,8 @@ describe(`a replay killed ${KILLS} times`, () => {
     180_000,
   );
 
-  it.skipIf(OWN.input === undefined)(
-    'ends with the rows of an undisturbed run (RIVULET_CRASH_INPUT)',
+  it.skipIf(noOwn)(
+    `ends with the rows of an undisturbed run${skipped(noOwn)}`,
     async () => {
       const { calm, out } = await both('own', OWN.input!, OWN.popularity!, []);
       for (const file of RESULT_FILES) {

@@ -61,7 +61,7 @@ describe('an older copy', () => {
     'of the log of %s alone is behind the state, or made whole from the sources',
     async (stream) => {
       half.putBack();
-      const store = join('jetstream', '$G', 'streams', stream);
+      const store = join('jetstream', 'RIVULET', 'streams', stream);
       rmSync(join(half.work, 'nats', store), { recursive: true });
       cpSync(join(half.kept('early'), LOG, store), join(half.work, 'nats', store), { recursive: true });
       // What is read anew from the sources is the same again.

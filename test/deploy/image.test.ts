@@ -7,9 +7,10 @@ import { runCommand } from '../../connectors/nats/provision/command.js';
 import { startProgram } from '../cli/run-cli.js';
 import { projectFiles, ROOT } from '../guards/source-files.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
-import { answerOf, commandOf, hadolint, skipped } from './deploy-tools.js';
+import { answerOf, commandOf, hadolint, missingTool } from './deploy-tools.js';
 import { textOfFile } from './deploy-files.js';
 import { contextOf, type DockerStage, play, type Played, stagesOf } from './dockerfile.js';
+import { skipped } from '../support/requirements.js';
 
 const FILE = 'deploy/Dockerfile';
 const BUILD_MS_MAX = 400_000;
@@ -20,7 +21,7 @@ const runtime = stages.at(-1)!;
 const told = ({ instructions }: DockerStage, name: string): string[] =>
   instructions.filter((one) => one.name === name).map(({ text }) => text);
 
-it.skipIf('missing' in linter)(`the linter finds nothing${skipped(linter)}`, async () => {
+it.skipIf('missing' in linter)(`the linter finds nothing${skipped(missingTool(linter))}`, async () => {
   const { code, stdout } = await answerOf(commandOf(linter), ['--failure-threshold', 'info', join(ROOT, FILE)]);
   expect([code, stdout]).toEqual([0, '']);
 });

@@ -3,8 +3,9 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { answerOf, commandOf, kubectlValidate, kustomize, resourceDefinitions, skipped } from './deploy-tools.js';
+import { answerOf, commandOf, kubectlValidate, kustomize, missingTool, resourceDefinitions } from './deploy-tools.js';
 import { DEPLOY, documentsIn, type Loose } from './deploy-files.js';
+import { skipped } from '../support/requirements.js';
 
 const [builder, validator, crds] = [await kustomize(), await kubectlValidate(), await resourceDefinitions()];
 const scratch = mkdtempSync(join(tmpdir(), 'rivulet-kubernetes-'));
@@ -13,7 +14,9 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const OVERLAYS = ['base', 'overlays/production'];
 
 async function built(overlay: string, deploy = DEPLOY): Promise<string> {
-  const { code, stdout, stderr } = await answerOf(commandOf(builder), ['build', join(deploy, 'kubernetes', overlay)]);
+  if ('missing' in builder) throw new Error(builder.missing);
+  const [command, ...args] = [...builder.command, join(deploy, 'kubernetes', overlay)];
+  const { code, stdout, stderr } = await answerOf(command!, args);
   expect([code, stderr]).toEqual([0, '']);
   return stdout;
 }
@@ -37,7 +40,7 @@ async function validated(text: string): Promise<{ code: number; said: string }> 
 }
 
 describe.skipIf('missing' in builder || 'missing' in validator || 'missing' in crds)(
-  `against the API of Kubernetes${skipped(builder, validator, crds)}`,
+  `against the API of Kubernetes${skipped(...[builder, validator, crds].map(missingTool))}`,
   () => {
     it.each(OVERLAYS)('%s is valid', async (overlay) => {
       const { code, said } = await validated(await built(overlay));
@@ -62,7 +65,7 @@ describe.skipIf('missing' in builder || 'missing' in validator || 'missing' in c
   },
 );
 
-describe.skipIf('missing' in builder)(`what operates it${skipped(builder)}`, () => {
+describe.skipIf('missing' in builder)(`what operates it${skipped(missingTool(builder))}`, () => {
   const all = async (overlay: string): Promise<(kind: string, name: string) => Loose> => {
     const documents = documentsIn(await built(overlay));
     return (kind, name) => {

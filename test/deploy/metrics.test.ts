@@ -12,7 +12,8 @@ import type { RunningNode, startNode } from '../../runtime/node/node.js';
 import { ROOT } from '../guards/source-files.js';
 import { eventually } from '../support/eventually.js';
 import { metricsIn } from '../support/promql-names.js';
-import { promtool, runPromtool } from '../support/promtool.js';
+import { noPromtool, runPromtool } from '../support/promtool.js';
+import { skipped } from '../support/requirements.js';
 
 const USERS = 40;
 const ITEMS = 7;
@@ -30,7 +31,7 @@ const sample = (name: string, labels = ''): number => {
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'rivulet-metrics-'));
   // Its threads run what was built.
-  const built = (await import(join(ROOT, 'dist', 'runtime', 'main-node.js'))) as { startNode: typeof startNode };
+  const built = (await import(join(ROOT, 'dist', 'runtime', 'node', 'node.js'))) as { startNode: typeof startNode };
   const settings = {
     ...{
       RIVULET_DATA_DIR: dataDir,
@@ -134,7 +135,7 @@ describe('each metric', () => {
     }
   });
 
-  it.skipIf('missing' in promtool())('reads well to promtool', async () => {
+  it.skipIf(noPromtool)(`reads well to promtool${skipped(noPromtool)}`, async () => {
     const { output } = await runPromtool(ROOT, ['check', 'metrics'], text);
     expect(output.split('\n').filter((line) => line !== '' && !line.startsWith('nodejs_'))).toEqual([]);
   });
@@ -172,7 +173,7 @@ it('what it counts is what came', () => {
   expect(sample('rivulet_stage_up', 'stage="parse",partition="0"')).toBe(1);
   expect(sample('rivulet_stream_messages', 'stream="RIVULET_DEAD_LETTER"')).toBe(1);
   expect(sample('rivulet_stream_messages', 'stream="RIVULET_LATE"')).toBe(0);
-  expect(sample('rivulet_cluster_units_owned')).toBe(sample('rivulet_cluster_units'));
+  expect(sample('rivulet_cluster_shards_owned')).toBe(sample('rivulet_cluster_shards'));
   expect(sample('rivulet_nats_up')).toBe(1);
   expect(sample('rivulet_node_serving')).toBe(1);
 });

@@ -1,6 +1,6 @@
 /** deploy/nats: each file is one that nats-server starts with, nodes can do their work with it, and publishers theirs and nothing else. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
@@ -10,12 +10,12 @@ import { workingDirectory } from '../cli/run-cli.js';
 import { SmallNodes } from '../cli/small-node.js';
 import { until } from '../support/nats-cluster.js';
 import { testNatsServer } from '../support/nats.js';
-import { answerOf, isInstalled } from './deploy-tools.js';
+import { answerOf } from './deploy-tools.js';
 import { DEPLOY } from './deploy-files.js';
 import { type NatsOfFiles, startNatsOfFiles } from './nats-of-files.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const NATS = join(DEPLOY, 'nats');
-const OPENSSL = isInstalled('openssl', 'version');
 
 const SECRETS = { NATS_RIVULET_PASSWORD: '"123456"', NATS_PUBLISHER_PASSWORD: '"{ a # b"' };
 const CLUSTER = { NATS_NAME: '"n0"', NATS_ROUTES: '["nats://a:6222", "nats://b:6222"]', NATS_ROUTE_PASSWORD: '"1e5"' };
@@ -38,7 +38,7 @@ describe('nats-server takes', () => {
     expect([code, stderr]).toEqual([0, expect.stringContaining('is valid')]);
   });
 
-  it.skipIf(!OPENSSL)(`cluster-power.conf${OPENSSL ? '' : ' (skipped: openssl is not installed)'}`, async () => {
+  it.skipIf(noOpenssl)(`cluster-power.conf${skipped(noOpenssl)}`, async () => {
     const [key, cert] = [join(folder, 'tls.key'), join(folder, 'tls.crt')];
     const request = [
       'req',
@@ -98,8 +98,9 @@ describe('a server with these files', () => {
   });
 
   it('a node runs on it, and has what a publisher sends', async () => {
-    const url = nats!.urls[0]!.replace('//', '//rivulet:123456@');
-    const nodes = new SmallNodes(cwd, ['--nats-url', url]);
+    const natsUrl = nats!.urls[0]!.replace('//', '//rivulet:123456@');
+    writeFileSync(join(cwd, 'rivulet.json'), JSON.stringify({ natsUrl }));
+    const nodes = new SmallNodes(cwd);
     try {
       const node = await nodes.start('node');
       const js = jetstream(await asPublisher());

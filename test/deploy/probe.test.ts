@@ -7,12 +7,12 @@ import { type AddressInfo, createServer as createSocketServer, type Server, type
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { type Answer, answerOf, isInstalled } from './deploy-tools.js';
+import { type Answer, answerOf } from './deploy-tools.js';
 import { DEPLOY } from './deploy-files.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'rivulet-probe-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const OPENSSL = isInstalled('openssl', 'version');
 
 async function listening(server: Server): Promise<NodeJS.ProcessEnv> {
   const open = new Set<Socket>();
@@ -61,7 +61,7 @@ it('a question that it does not know is said to be one', async () => {
   expect(await ask('well', {})).toMatchObject({ code: 2, stderr: expect.stringContaining('ready|alive') });
 });
 
-describe.skipIf(!OPENSSL)(`with TLS${OPENSSL ? '' : ' (skipped: openssl is not installed)'}`, () => {
+describe.skipIf(noOpenssl)(`with TLS${skipped(noOpenssl)}`, () => {
   const files = (): { key: string; cert: string } => {
     const [key, cert] = [join(folder, 'tls.key'), join(folder, 'tls.crt')];
     const request = [

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { ROOT } from '../guards/source-files.js';
-import { promtool, runPromtool } from '../support/promtool.js';
+import { noPromtool, runPromtool } from '../support/promtool.js';
+import { skipped } from '../support/requirements.js';
 
 const DEPLOY = join(ROOT, 'deploy');
 const PROMETHEUS = join(DEPLOY, 'prometheus');
@@ -20,10 +21,7 @@ interface Rule {
 const rules = (file: string): Rule[] =>
   (parse(read('prometheus', file)) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules);
 
-const tool = promtool();
-const name = 'missing' in tool ? `promtool (${tool.missing})` : 'promtool';
-
-describe.skipIf('missing' in tool)(name, () => {
+describe.skipIf(noPromtool)(`promtool${skipped(noPromtool)}`, () => {
   it.each([
     ['check', 'config', 'prometheus.yml'],
     ['check', 'rules', 'recording.yml', 'alerts.yml'],
@@ -99,7 +97,7 @@ describe('Grafana', () => {
     expect([...used].map(([, variable]) => variable).filter((variable) => !known.has(variable!))).toEqual([]);
   });
 
-  it.skipIf('missing' in tool)('asks in words that Prometheus understands', async () => {
+  it.skipIf(noPromtool)(`asks in words that Prometheus understands${skipped(noPromtool)}`, async () => {
     const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
     const groupRules = expressions.map((expr, i) => ({
       record: `panel:${i}`,

@@ -4,18 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../runtime/cli/exit.js';
-import { answerOf, isInstalled } from './deploy-tools.js';
+import { answerOf } from './deploy-tools.js';
 import { DEPLOY, textOfFile } from './deploy-files.js';
+import { missingProgram, skipped } from '../support/requirements.js';
 
 const FILE = 'deploy/systemd/rivulet.service';
-const SYSTEMD = isInstalled('systemd-analyze', '--version');
+const noSystemd = missingProgram('systemd-analyze', '--version');
 const scratch = mkdtempSync(join(tmpdir(), 'rivulet-systemd-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const valuesOf = (key: string): string[] =>
   [...textOfFile(FILE).matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, value]) => value!);
 
-describe.skipIf(!SYSTEMD)(`as systemd reads it${SYSTEMD ? '' : ' (skipped: systemd-analyze is not installed)'}`, () => {
+describe.skipIf(noSystemd)(`as systemd reads it${skipped(noSystemd)}`, () => {
   const verify = (text: string) => {
     const file = join(scratch, 'rivulet.service');
     // Programs of this machine: it looks for them.
@@ -46,7 +47,7 @@ it('only the node is told to stop: its nats-server is the node’s to end, when 
 });
 
 it('it has the time that its stop may take', () => {
-  // 8 s, and a second for what hangs (runtime/cli/live-run.ts).
+  // 8 s, and a second for what hangs (runtime/cli/node/live-run.ts).
   expect(Number(valuesOf('TimeoutStopSec')[0])).toBeGreaterThan(9);
 });
 

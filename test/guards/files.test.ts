@@ -5,9 +5,7 @@ import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isGenerated, projectFiles, ROOT, trackedText } from './source-files.js';
 
-const LINES_MAX = 300;
 const LOCKFILE = 'package-lock.json';
-const SOURCE = /\.([cm]?[jt]sx?|proto|sh|css|html|go|py|java)$/;
 
 /** Names that a tool, a language or a format fixes; recorded data keeps the names it was recorded with. */
 const NAME_FIXED =
@@ -28,8 +26,6 @@ const MACHINE: readonly RegExp[] = [
   /\b[A-Z]:\\+Users\\+\w+/,
   /(?<![\d.])(?:10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2})(?![\d.]|\/\d)/,
 ];
-
-const lineCount = (text: string): number => text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
 
 function nameProblem(path: string): string | undefined {
   const name = posix.basename(path);
@@ -64,14 +60,6 @@ describe('tracked files', () => {
     expect(paths).toContain('test/guards/files.test.ts');
   });
 
-  it(`have at most ${LINES_MAX} lines of source`, () => {
-    const long = paths
-      .filter((path) => SOURCE.test(path) && !isGenerated(path))
-      .map((path) => ({ path, lines: lineCount(read(path)) }))
-      .filter(({ lines }) => lines > LINES_MAX);
-    expect(long).toEqual([]);
-  });
-
   it('carry kebab-case names that say something', () => {
     const bad = paths
       .filter((path) => !isGenerated(path) && !DATA.test(path))
@@ -93,10 +81,6 @@ describe('tracked files', () => {
 });
 
 describe('the guard', () => {
-  it('counts lines', () => {
-    expect(['', 'a', 'a\n', 'a\nb', 'a\n\n'].map(lineCount)).toEqual([1, 1, 1, 2, 2]);
-  });
-
   it.each([
     ...['actors/popularityJoin.ts', 'actors/popularity_join.ts', 'actors/Window.ts', 'Actors/window.ts'],
     ...['runtime/utils.ts', 'runtime/string-utils.ts', 'state/helpers/keys.ts', 'test/helper.ts', 'test/misc.test.ts'],

@@ -2,7 +2,7 @@
  * Who may import whom (design §8), checked over the real sources, and proven on sources that break each rule.
  *
  * A row reads: files under `from` may import what `may` lists, and nothing else. The first row that fits a file is its row.
- *   `runtime/stage`   that file          `actors/maths/`   that folder        `rxjs`   that package       `*`   any part of a name
+ *   `runtime/contract/stage`   that file          `actors/maths/`   that folder        `rxjs`   that package       `*`   any part of a name
  *   `type:…`          types only         `./`              the file's own folder, where it is a stage's or a connector's
  * Whatever a row says, nothing outside test/ imports test/.
  */
@@ -15,14 +15,25 @@ import { type Import, importsOf, withoutExtension } from './source-imports.js';
 const PROTOBUF = ['@bufbuild/protobuf', '@bufbuild/protobuf/*'];
 const PROTO = ['proto/gen/', ...PROTOBUF];
 
-const ACTOR = ['rxjs', 'rxjs/operators', 'runtime/stage', 'runtime/graph', ...PROTO];
-const ACTOR_BASE = ['actors/model', 'actors/model/', 'actors/operators/', 'actors/maths/', 'actors/formats/'];
+const ACTOR = ['rxjs', 'rxjs/operators', 'runtime/contract/stage', 'runtime/contract/graph', ...PROTO];
+const ACTOR_BASE = [
+  'actors/model',
+  'actors/model/',
+  'actors/operators/',
+  'actors/state/',
+  'actors/maths/',
+  'actors/formats/',
+];
 const CONNECTOR = [
   './',
   'node:*',
-  'runtime/ports',
-  'runtime/errors',
-  'type:runtime/stage',
+  'runtime/contract/ports',
+  'runtime/contract/errors',
+  'type:runtime/contract/error-codes',
+  'runtime/contract/clock',
+  'runtime/supervision/deadline',
+  'runtime/supervision/retry',
+  'type:runtime/contract/stage',
   'type:actors/model',
   ...PROTO,
 ];
@@ -38,25 +49,30 @@ const ROWS: readonly Row[] = [
   { from: 'proto/gen/',         may: PROTO },
 
   { from: 'actors/topology',    may: [...ACTOR, 'actors/'] },
+  { from: 'actors/maths/',      may: ['runtime/contract/stage', 'actors/model', './'] },
+  // Classes that are state know nothing of streams.
+  { from: 'actors/state/',      may: ['runtime/contract/stage', 'actors/model', 'actors/maths/', './'] },
+  { from: 'actors/operators/',  may: ['rxjs', 'runtime/contract/stage', 'actors/model', 'actors/state/', 'actors/maths/', './'] },
   { from: 'actors/',            may: [...ACTOR, ...ACTOR_BASE, './'] },
 
   // The composing exception: where topology, ports and adapters meet.
-  { from: 'runtime/main*',      may: ['*'] },
+  { from: 'runtime/node/',      may: ['*'] },
   { from: 'runtime/cli/',       may: ['*'] },
   { from: 'runtime/',           may: ['runtime/', 'rxjs', 'rxjs/operators', 'node:*', 'zod', 'pino', 'prom-client', '@opentelemetry/api', ...PROTO],
-                                except: ['runtime/main*', 'runtime/cli/'] },
+                                except: ['runtime/node/', 'runtime/cli/'] },
 
-  { from: 'state/',             may: ['state/', 'level', 'node:*', 'runtime/ports', 'runtime/errors', 'runtime/bytes', 'runtime/keyspace', ...PROTO] },
+  { from: 'state/',             may: ['state/', 'level', 'node:*', 'runtime/contract/ports', 'runtime/contract/errors', 'runtime/frames/bytes', 'runtime/state/keyspace', ...PROTO] },
 
   // Each its one external library. A new connector needs a row only if it brings a library.
   { from: 'connectors/nats/',   may: [...CONNECTOR, '@nats-io/*'] },
-  { from: 'connectors/facade/', may: [...CONNECTOR, 'type:runtime/trace-context', 'jose'] },
-  { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
+  // Events are read as parse reads them.
+  { from: 'connectors/facade/', may: [...CONNECTOR, 'actors/formats/', 'type:runtime/telemetry/trace-context', 'type:runtime/shards/scheduler', 'jose'] },
+  { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
   // Runs in a browser: nothing of Node, nothing of ours that does.
   { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
-  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'runtime/trace-context', 'runtime/config-nearest', 'fastify', '@fastify/*', 'zod'] },
+  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'actors/maths/ascii', 'actors/model', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', 'fastify', '@fastify/*', 'zod'] },
   // Frame types are values: what reads and writes frames needs them.
-  { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/stage', 'runtime/exact-json', 'actors/model'] },
+  { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/contract/stage', 'runtime/contract/exact-json', 'actors/model'] },
   { from: 'connectors/',        may: CONNECTOR },
 
   { from: 'test/',              may: ['*'] },
@@ -102,7 +118,7 @@ describe('the sources', () => {
   const paths = projectFiles().filter(isScript);
 
   it('are found', () => {
-    expect(paths).toContain('runtime/stage.ts');
+    expect(paths).toContain('runtime/contract/stage.ts');
     expect(paths).toContain('test/guards/imports.test.ts');
   });
 
@@ -114,7 +130,7 @@ describe('the sources', () => {
 
 /** [file, source]: each must give exactly one finding. */
 const BROKEN: readonly (readonly [string, string])[] = [
-  ['proto/gen/rivulet/v1/event_pb.ts', `import { x } from '../../../../runtime/stage.js';`],
+  ['proto/gen/rivulet/v1/event_pb.ts', `import { x } from '../../../../runtime/contract/stage.js';`],
 
   ['actors/window.ts', `import { readFileSync } from 'node:fs';`],
   ['actors/window.ts', `import { connect } from '@nats-io/transport-node';`],
@@ -123,9 +139,9 @@ const BROKEN: readonly (readonly [string, string])[] = [
   ['actors/window.ts', `import { webSocket } from 'rxjs/webSocket';`],
   ['actors/window.ts', `import { store } from '../state/store.js';`],
   ['actors/window.ts', `import type { Mailbox } from '../runtime/mailbox.js';`],
-  ['actors/window.ts', `import { type Clock } from '../runtime/clock.js';`],
-  ['actors/window.ts', `let x: import('../runtime/ports.js').Store;`],
-  ['actors/window.ts', `/// <reference path="../runtime/ports.ts" />`],
+  ['actors/window.ts', `import { type Clock } from '../runtime/contract/clock.js';`],
+  ['actors/window.ts', `let x: import('../runtime/contract/ports.js').Store;`],
+  ['actors/window.ts', `/// <reference path="../runtime/contract/ports.ts" />`],
   ['actors/window.ts', `import { parse } from './parse.js';`],
   ['actors/window.ts', `import type { Row } from './parse.js';`],
   ['actors/window.ts', `export { parse } from './parse.js';`],
@@ -140,36 +156,39 @@ const BROKEN: readonly (readonly [string, string])[] = [
   ['actors/window/rows.ts', `import { rows } from '../session/rows.js';`],
   ['actors/operators/remember.ts', `import { parse } from '../parse.js';`],
   ['actors/maths/decay.ts', `import { parse } from '../parse.js';`],
-  ['actors/topology.ts', `import { connect } from '../connectors/nats/log.js';`],
+  ['actors/maths/decay.ts', `import { Names } from '../state/names.js';`],
+  ['actors/state/names.ts', `import { map } from 'rxjs';`],
+  ['actors/state/names.ts', `import { remember } from '../operators/remember.js';`],
+  ['actors/topology.ts', `import { connect } from '../connectors/nats/log/log.js';`],
 
-  ['runtime/actor.ts', `import { parse } from '../actors/parse.js';`],
-  ['runtime/actor.ts', `import type { Event } from '../actors/model.js';`],
-  ['runtime/actor.ts', `import { store } from '../state/store.js';`],
-  ['runtime/actor.ts', `export { log } from '../connectors/nats/log.js';`],
-  ['runtime/actor.ts', `new Worker(new URL('../connectors/nats/log.js', import.meta.url));`],
-  ['runtime/actor.ts', `import { connect } from '@nats-io/transport-node';`],
-  ['runtime/actor.ts', `import { start } from './main.js';`],
-  ['runtime/actor.ts', `import { command } from './cli/demo.js';`],
+  ['runtime/actor/actor.ts', `import { parse } from '../../actors/parse.js';`],
+  ['runtime/actor/actor.ts', `import type { Event } from '../../actors/model.js';`],
+  ['runtime/actor/actor.ts', `import { store } from '../../state/store.js';`],
+  ['runtime/actor/actor.ts', `export { log } from '../../connectors/nats/log/log.js';`],
+  ['runtime/actor/actor.ts', `new Worker(new URL('../../connectors/nats/log/log.js', import.meta.url));`],
+  ['runtime/actor/actor.ts', `import { connect } from '@nats-io/transport-node';`],
+  ['runtime/actor/actor.ts', `import { start } from '../node/node.js';`],
+  ['runtime/actor/actor.ts', `import { command } from '../cli/demo/demo.js';`],
 
   ['state/store.ts', `import { Subject } from 'rxjs';`],
   ['state/store.ts', `import type { Event } from '../actors/model.js';`],
-  ['state/store.ts', `import { log } from '../connectors/nats/log.js';`],
-  ['state/store.ts', `import { stage } from '../runtime/stage.js';`],
+  ['state/store.ts', `import { log } from '../connectors/nats/log/log.js';`],
+  ['state/store.ts', `import { stage } from '../runtime/contract/stage.js';`],
 
-  ['connectors/nats/log.ts', `import { parse } from '../../actors/parse.js';`],
-  ['connectors/nats/log.ts', `import { Event } from '../../actors/model.js';`],
-  ['connectors/nats/log.ts', `import { stage } from '../../runtime/contract/stage.js';`],
-  ['connectors/nats/log.ts', `import { store } from '../../state/store.js';`],
-  ['connectors/nats/log.ts', `import { serve } from '../grpc/server.js';`],
-  ['connectors/nats/log.ts', `import { Server } from '@grpc/grpc-js';`],
+  ['connectors/nats/log/log.ts', `import { parse } from '../../../actors/parse.js';`],
+  ['connectors/nats/log/log.ts', `import { Event } from '../../../actors/model.js';`],
+  ['connectors/nats/log/log.ts', `import { stage } from '../../../runtime/contract/stage.js';`],
+  ['connectors/nats/log/log.ts', `import { store } from '../../../state/store.js';`],
+  ['connectors/nats/log/log.ts', `import { serve } from '../../grpc/server.js';`],
+  ['connectors/nats/log/log.ts', `import { Server } from '@grpc/grpc-js';`],
   ['connectors/csv/reader.ts', `import { connect } from '@nats-io/transport-node';`],
   ['connectors/csv/reader.ts', `const lib = require('level');`],
   ['connectors/http/page/app.tsx', `import { createHash } from 'node:crypto';`],
   ['connectors/http/page/app.tsx', `import { contentTypes } from '../static-files.js';`],
-  ['connectors/http/page/app.tsx', `import type { Log } from '../../../runtime/ports.js';`],
+  ['connectors/http/page/app.tsx', `import type { Log } from '../../../runtime/contract/ports.js';`],
 
   ['actors/window.ts', `import { drive } from '../test/support/stage-driver.js';`],
-  ['runtime/main.ts', `import { drive } from '../test/support/stage-driver.js';`],
+  ['runtime/node/node.ts', `import { drive } from '../../test/support/stage-driver.js';`],
   ['runtime/cli/bench.ts', `const bench = await import('../../test/bench/main.js');`],
   ['vitest.config.ts', `import setup from './test/support/setup.js';`],
 ];
@@ -178,30 +197,31 @@ const SOUND: readonly (readonly [string, string])[] = [
   [
     'actors/window.ts',
     `import { map, merge, type Observable, type Subscription } from 'rxjs';
-     import { stage } from '../runtime/stage.js';
-     import type { Topology } from '../runtime/graph.js';
+     import { stage } from '../runtime/contract/stage.js';
+     import type { Topology } from '../runtime/contract/graph.js';
      import { events } from './model.js';
      import { decay } from './maths/decay.js';
      import { remember } from './operators/remember.js';
+     import { Names } from './state/names.js';
      import { create } from '@bufbuild/protobuf';
      import { timestampMs } from '@bufbuild/protobuf/wkt';
      import { WindowSchema } from '../proto/gen/rivulet/internal/v1/window_pb.js';`,
   ],
   ['actors/window/rows.ts', `import { slots } from './slots.js';`],
-  ['actors/topology.ts', `import { parse } from './parse.js'; import { edge } from '../runtime/graph.js';`],
+  ['actors/topology.ts', `import { parse } from './parse.js'; import { edge } from '../runtime/contract/graph.js';`],
   [
     'runtime/mailbox.ts',
-    `import { scan } from 'rxjs'; import { hash } from 'node:crypto'; import type { Log } from './ports.js';`,
+    `import { scan } from 'rxjs'; import { hash } from 'node:crypto'; import type { Log } from './contract/ports.js';`,
   ],
-  ['runtime/main.ts', `import { topology } from '../actors/topology.js'; import { Level } from 'level';`],
-  ['runtime/main-worker.ts', `import { topology } from '../actors/topology.js'`],
-  ['runtime/cli/replay.ts', `const { csv } = await import('../../connectors/csv/reader.js');`],
-  ['state/store.ts', `import { Level } from 'level'; import type { Store } from '../runtime/ports.js';`],
+  ['runtime/node/node.ts', `import { topology } from '../../actors/topology.js'; import { Level } from 'level';`],
+  ['runtime/node/worker.ts', `import { topology } from '../../actors/topology.js'`],
+  ['runtime/cli/replay/replay.ts', `const { csv } = await import('../../../connectors/csv/reader.js');`],
+  ['state/store.ts', `import { Level } from 'level'; import type { Store } from '../runtime/contract/ports.js';`],
   [
     'connectors/nats/embedded/server.ts',
     `import { spawn } from 'node:child_process'; import { connect } from '@nats-io/transport-node';
-     import { options } from '../options.js'; import { fatal } from '../../../runtime/errors.js';
-     import type { RawMessage } from '../../../runtime/stage.js'; import { type Event } from '../../../actors/model.js';`,
+     import { options } from '../options.js'; import { fatal } from '../../../runtime/contract/errors.js';
+     import type { RawMessage } from '../../../runtime/contract/stage.js'; import { type Event } from '../../../actors/model.js';`,
   ],
   ['connectors/http/page/app.tsx', `import { render } from 'preact'; import { chart } from './chart.js';`],
   ['test/topology.test.ts', `import { topology } from '../actors/topology.js'; import { x } from './support/x.js';`],

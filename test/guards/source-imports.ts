@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import ts from 'typescript';
 
 export interface Import {
-  /** From the root and without extension for one of our files (`runtime/stage`), else as written (`rxjs`). */
+  /** From the root and without extension for one of our files (`runtime/contract/stage`), else as written (`rxjs`). */
   readonly target: string;
   /** Nothing of it is left at run time. */
   readonly typeOnly: boolean;
@@ -45,7 +45,7 @@ export function importsOf(path: string, text: string): Import[] {
   return found;
 }
 
-/** `../runtime/stage.js` seen from actors/ is `runtime/stage`; a package keeps its name. */
+/** `../runtime/contract/stage.js` seen from actors/ is `runtime/contract/stage`; a package keeps its name. */
 export function targetOf(from: string, specifier: string): string {
   if (!/^\.{1,2}(\/|$)/.test(specifier)) return specifier;
   return withoutExtension(posix.join(posix.dirname(from), specifier));

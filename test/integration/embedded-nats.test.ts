@@ -1,10 +1,10 @@
-/** The embedded nats-server (connectors/nats/embedded.ts, E1–E5 (E4 in test/crash/disk-full); store-claim.ts, C1–C4) with the real binary. */
+/** The embedded nats-server (connectors/nats/embedded/embedded.ts, EMBEDDED-1–EMBEDDED-5 (EMBEDDED-4 in test/crash/disk-full); store-claim.ts, STORE-CLAIM-1–STORE-CLAIM-4) with the real binary. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
@@ -91,8 +91,8 @@ const serversOfStore = async (): Promise<number[]> => {
 
 /** Another process that owns the store: our own sources, compiled one by one, as Node 20 does not read TypeScript. */
 async function startOwner(afterStart: string): Promise<{ owner: ChildProcess; port: number; pid: number }> {
-  const sources = (await readdir('connectors/nats')).map((name) => `connectors/nats/${name}`);
-  for (const source of [...sources.filter((name) => name.endsWith('.ts')), 'runtime/errors.ts']) {
+  const sources = (await readdir('connectors/nats', { recursive: true })).map((name) => `connectors/nats/${name}`);
+  for (const source of [...sources.filter((name) => name.endsWith('.ts')), 'runtime/contract/errors.ts']) {
     const target = join(folder, 'compiled', source.replace(/\.ts$/, '.js'));
     const compilerOptions = {
       module: ts.ModuleKind.ESNext,
@@ -103,10 +103,11 @@ async function startOwner(afterStart: string): Promise<{ owner: ChildProcess; po
     await writeFile(target, ts.transpileModule(await readFile(source, 'utf8'), { compilerOptions }).outputText);
   }
   await writeFile(join(folder, 'compiled', 'package.json'), '{"type":"module"}');
+  await symlink(resolve('node_modules'), join(folder, 'compiled', 'node_modules'));
   const main = join(folder, 'compiled', 'main.js');
   await writeFile(
     main,
-    `import { startEmbeddedNats } from './connectors/nats/embedded.js';
+    `import { startEmbeddedNats } from './connectors/nats/embedded/embedded.js';
      const server = await startEmbeddedNats(${JSON.stringify({ binary, storeDir, port: 'any' })});
      const { port, pid } = server;
      const alive = setInterval(() => undefined, 1000);
@@ -182,7 +183,7 @@ describe('the embedded server', () => {
 });
 
 describe('a killed server', () => {
-  it('comes back on the same port with its data, and clients reconnect (E2)', async () => {
+  it('comes back on the same port with its data, and clients reconnect (EMBEDDED-2)', async () => {
     const events: EmbeddedNatsEvent[] = [];
     const server = await start({ onEvent: (event) => events.push(event), restart: { delayMs: 1 } });
     const client = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 10 });
@@ -207,7 +208,7 @@ describe('a killed server', () => {
     ]);
   });
 
-  it('stays down past the budget, tells its owner and gives the store free (E3)', async () => {
+  it('stays down past the budget, tells its owner and gives the store free (EMBEDDED-3)', async () => {
     const onExit = vi.fn();
     const server = await start({ restart: { restartsMax: 1, delayMs: 1 }, onExit });
     const first = server.pid;
@@ -252,7 +253,7 @@ describe('a killed server', () => {
 });
 
 describe('the store', () => {
-  it('has one owner (E1, C1)', async () => {
+  it('has one owner (EMBEDDED-1, STORE-CLAIM-1)', async () => {
     const server = await start();
     await expect(start()).rejects.toMatchObject({
       code: 'NATS_STORE_IN_USE',
@@ -261,7 +262,7 @@ describe('the store', () => {
     expect(await serversOfStore()).toEqual([server.pid]);
   });
 
-  it('is refused while another process owns it, and taken over when that was killed (C2, C3)', async () => {
+  it('is refused while another process owns it, and taken over when that was killed (STORE-CLAIM-2, STORE-CLAIM-3)', async () => {
     const { owner, port, pid } = await startOwner('');
     await store(`nats://127.0.0.1:${port}`, 'one', 'two');
     await expect(start()).rejects.toMatchObject({
@@ -281,14 +282,14 @@ describe('the store', () => {
     expect(await stored(server.url)).toEqual(['one', 'two']);
   });
 
-  it('has no server left when its owner exits without a stop (E5)', async () => {
+  it('has no server left when its owner exits without a stop (EMBEDDED-5)', async () => {
     const { owner, pid } = await startOwner('setImmediate(() => process.exit(3));');
     if (owner.exitCode === null) await once(owner, 'exit');
     expect(owner.exitCode).toBe(3);
     await vi.waitUntil(async () => (await lifeOf(pid)) === undefined, WAIT);
   });
 
-  it('ends a server that hangs, and is waited for until it has (E5)', async () => {
+  it('ends a server that hangs, and is waited for until it has (EMBEDDED-5)', async () => {
     const { owner, pid } = await startOwner("clearInterval(alive); process.kill(pid, 'SIGSTOP'); await server.stop();");
     if (owner.exitCode === null) await once(owner, 'exit');
     // 13: Node had nothing to wait for.

@@ -174,7 +174,7 @@ describe('keys', () => {
     const [old, young, stranger] = [await signingKey('old'), await signingKey('young'), await signingKey('x')];
     const server = await keyServer(keySet(old));
     // Behind that of the test, so that calls have time left when it is set forward.
-    const clock = { ...systemClock, now: Date.now() - 60_000, nowMs: () => clock.now };
+    const clock = { ...systemClock, now: Date.now() - 60_000, nowMs: () => clock.now, monotonicMs: () => clock.now };
     const { get } = await guarded({ url: server.url }, { coolDownMs: 30_000 }, { clock });
     await get(await old.sign());
     expect(server.asked).toBe(1);

@@ -5,13 +5,14 @@ import pino from 'pino';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { ConnectOptions } from '../../connectors/grpc/client/client.js';
 import type { GrpcServerOptions } from '../../connectors/grpc/server/server.js';
-import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
+import { Certificates } from '../connectors/grpc/certificates.js';
 import { facade } from '../connectors/grpc/facade.js';
 import { eventually } from '../support/eventually.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const certificates = new Certificates();
 beforeAll(() => {
-  if (!hasOpenssl) return;
+  if (noOpenssl !== undefined) return;
   certificates.selfSigned('ca');
   certificates.signed('server', 'ca');
 });
@@ -56,16 +57,13 @@ it('is bounded: one above is closed, those that are there go on, and the log say
   await isBounded(await small());
 });
 
-it.skipIf(!hasOpenssl)(
-  `is bounded with TLS too${hasOpenssl ? '' : ' (skipped: openssl is not installed)'}`,
-  async () => {
-    const from = (name: string): string => certificates.path(name);
-    const tls = { certPath: from('server.pem'), keyPath: from('server.key') };
-    const { port, client, said } = await small({ tls }, { tls: { caPath: from('ca.pem') } });
-    await guest(port);
-    const third = await guest(port);
-    if (!third.closed) await once(third, 'close');
-    expect(said()).toHaveLength(1);
-    await client.getRecommendations({ userId: '512' });
-  },
-);
+it.skipIf(noOpenssl)(`is bounded with TLS too${skipped(noOpenssl)}`, async () => {
+  const from = (name: string): string => certificates.path(name);
+  const tls = { certPath: from('server.pem'), keyPath: from('server.key') };
+  const { port, client, said } = await small({ tls }, { tls: { caPath: from('ca.pem') } });
+  await guest(port);
+  const third = await guest(port);
+  if (!third.closed) await once(third, 'close');
+  expect(said()).toHaveLength(1);
+  await client.getRecommendations({ userId: '512' });
+});

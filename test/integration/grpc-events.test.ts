@@ -1,4 +1,5 @@
 /** PublishEvents over real sockets: what becomes of events. */
+import { EventReader } from '../../actors/formats/event-reader.js';
 import { fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, it, vi } from 'vitest';
 import type { EventInit } from '../../connectors/grpc/client/client.js';
@@ -26,7 +27,8 @@ describe('events', () => {
   it('are stored one by one and in lists, each with its type and user', async () => {
     const stored: unknown[] = [];
     const publisher: EventPublisher = {
-      publish: async (bytes, type, userId) => void stored.push([fromBinary(EventSchema, bytes).itemId, type, userId]),
+      publish: async ({ bytes, type, userId }) =>
+        void stored.push([fromBinary(EventSchema, bytes).itemId, type, userId]),
     };
     const { client, calls } = await facade({ publisher });
     const summary = await client.publishEvents([
@@ -50,7 +52,7 @@ describe('events', () => {
 
   it('are stored byte for byte, with fields of a later version', async () => {
     const stored: Uint8Array[] = [];
-    const { address } = await facade({ publisher: { publish: async (bytes) => void stored.push(bytes.slice()) } });
+    const { address } = await facade({ publisher: { publish: async ({ bytes }) => void stored.push(bytes.slice()) } });
     const later = Buffer.concat([bytesOf(anEvent()), Uint8Array.of(0xf8, 0x07, 1)]);
     const unknown = Uint8Array.of((15 << 3) | 0, 7);
     const bytes = await streamBytes(bareClient(address), PUBLISH, [
@@ -108,8 +110,13 @@ describe('events that break a rule', () => {
       accepted: 2,
       rejected: 3,
       errors: [
-        { index: 1, field: 'user_id', reason: 'is required' },
-        { index: 3, field: 'price', reason: 'is -1, must be a finite number from 0' },
+        {
+          index: 1,
+          rule: 'missing_field',
+          field: 'user_id',
+          reason: 'user_id is missing: send it as user_id or userId',
+        },
+        { index: 3, rule: 'price_negative', field: 'price', reason: 'price is -1: send 0 or more' },
         { index: 4, field: 'event_type' },
       ],
     });
@@ -134,7 +141,10 @@ describe('events that break a rule', () => {
   });
 
   it('are known by the clock of the node', async () => {
-    const { client } = await facade({ clock: { ...systemClock, nowMs: () => 0 }, limits: { futureMsMax: 1000 } });
+    const { client } = await facade({
+      clock: { ...systemClock, nowMs: () => 0 },
+      reader: new EventReader({ futureMaxMs: 1000 }),
+    });
     const summary = await client.publishEvents([
       anEvent({ eventTime: { seconds: 1n } }),
       anEvent({ eventTime: { seconds: 2n } }),
@@ -144,11 +154,11 @@ describe('events that break a rule', () => {
 
   it('may be found out by the log', async () => {
     const publish = vi.fn<EventPublisher['publish']>(() => Promise.resolve());
-    publish.mockRejectedValueOnce(poison('TOO_LARGE', 'the event is larger than the log takes'));
+    publish.mockRejectedValueOnce(poison('LOG_MESSAGE_SIZE', 'the event is larger than the log takes'));
     const { client } = await facade({ publisher: { publish } });
     expect(await client.publishEvents([events(3)])).toMatchObject({
       accepted: 2,
-      errors: [{ index: 0, field: '', reason: 'the event is larger than the log takes' }],
+      errors: [{ index: 0, rule: 'not_stored', field: '', reason: 'the event is larger than the log takes' }],
     });
   });
 });

@@ -15,10 +15,11 @@ import {
   type HealthCheckResponse,
 } from '../../proto/gen/grpc/health/v1/health_pb.js';
 import { systemClock } from '../../runtime/contract/clock.js';
-import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
+import { Certificates } from '../connectors/grpc/certificates.js';
 import { ANSWER, bareClient, deferred, facade, failure } from '../connectors/grpc/facade.js';
 import { keyFile, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
 import { eventually } from '../support/eventually.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const ask = (client: RivuletClient): Promise<unknown> => client.getRecommendations({ userId: '512' });
 
@@ -37,7 +38,7 @@ function subjectsOf({ cause }: CallError): string[] {
 
 /** A clock that stands still, so that no bucket fills by itself. */
 const standing = () => {
-  const clock = { ...systemClock, now: Date.now(), nowMs: () => clock.now };
+  const clock = { ...systemClock, now: Date.now(), nowMs: () => clock.now, monotonicMs: () => clock.now };
   return clock;
 };
 
@@ -157,7 +158,7 @@ it('streams are not counted among calls, nor calls among streams', async () => {
 const certificates = new Certificates();
 afterAll(() => certificates.remove());
 
-describe.skipIf(!hasOpenssl)(`a certificate${hasOpenssl ? '' : ' (skipped: openssl is not installed)'}`, () => {
+describe.skipIf(noOpenssl)(`a certificate${skipped(noOpenssl)}`, () => {
   const from = (name: string): string => certificates.path(name);
   beforeAll(() => {
     certificates.selfSigned('ca');

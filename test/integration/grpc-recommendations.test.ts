@@ -18,13 +18,19 @@ describe('an answer', () => {
       userId: '512',
       items: [expect.objectContaining(item)],
       asOfMs: 1234,
+      staleMs: undefined,
       model: 'm',
     });
   });
 
+  it('that may be out of date says so, and since how long', async () => {
+    const { client } = await facade({ answers: { get: () => ({ ...ANSWER, staleMs: 6_250 }) } });
+    expect(await client.getRecommendations({ userId: '512' })).toMatchObject({ staleMs: 6_250 });
+  });
+
   it('may be empty, and of no time', async () => {
     const { client } = await facade({ answers: { get: () => ({ items: [], model: '' }) } });
-    const nothing = { userId: '512', items: [], asOfMs: undefined, model: '' };
+    const nothing = { userId: '512', items: [], asOfMs: undefined, staleMs: undefined, model: '' };
     expect(await client.getRecommendations({ userId: '512' })).toEqual(nothing);
   });
 
@@ -148,19 +154,19 @@ describe('an answer that fails', () => {
     ['at once', (error: Error) => thrown(error)],
     ['later', (error: Error) => ({ get: () => Promise.reject(error) })],
   ])('%s because something is away says when to come back', async (_, answers) => {
-    const { client } = await facade({ answers: answers(transient('VIEW_COLD', 'the view is still being read')) });
+    const { client } = await facade({ answers: answers(transient('VIEW_RESTORING', 'the view is still being read')) });
     expect(await failure(client.getRecommendations({ userId: '512' }))).toMatchObject({
       code: 'GRPC_UNAVAILABLE',
       message: 'the view is still being read',
-      reason: 'VIEW_COLD',
+      reason: 'VIEW_RESTORING',
       retryAfterMs: 500,
     });
   });
 
   it('because of the question says so', async () => {
-    const { client } = await facade({ answers: thrown(poison('NO_SUCH_CATEGORY', 'there is no such category')) });
+    const { client } = await facade({ answers: thrown(poison('LOG_PAYLOAD', 'there is no such category')) });
     const error = await failure(client.getRecommendations({ userId: '512' }));
-    expect(error).toMatchObject({ status: 'INVALID_ARGUMENT', reason: 'NO_SUCH_CATEGORY' });
+    expect(error).toMatchObject({ status: 'INVALID_ARGUMENT', reason: 'LOG_PAYLOAD' });
   });
 
   it.each([

@@ -9,6 +9,7 @@ import { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { CallMetrics } from '../../runtime/telemetry/call-metrics.js';
 import { eventPublisher } from '../../runtime/node/publisher.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import type { Log } from '../../runtime/contract/ports.js';
 import {
   anEvent,
@@ -86,7 +87,7 @@ describe('trace context', () => {
 
   async function publish(headers: Record<string, string>): Promise<unknown> {
     const published = vi.fn<Log['publish']>(() => Promise.resolve(1));
-    const publisher: EventPublisher = eventPublisher({ publish: published } as unknown as Log);
+    const publisher: EventPublisher = eventPublisher({ publish: published }, systemClock);
     const { address } = await facade({ publisher });
     const event = toBinary(EventSchema, create(EventSchema, anEvent()));
     await new Promise<void>((resolve, reject) => {

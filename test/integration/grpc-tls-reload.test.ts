@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectRivulet } from '../../connectors/grpc/client/client.js';
-import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
+import { Certificates } from '../connectors/grpc/certificates.js';
 import { facade, failure } from '../connectors/grpc/facade.js';
 import { eventually } from '../support/eventually.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const certificates = new Certificates();
 const from = (name: string): string => certificates.path(name);
@@ -46,7 +47,7 @@ function listener() {
   return { lines, logger: { debug: hear, info: hear, warn: hear, error: hear } };
 }
 
-describe.skipIf(!hasOpenssl)(`replaced TLS files${hasOpenssl ? '' : ' (skipped: openssl is not installed)'}`, () => {
+describe.skipIf(noOpenssl)(`replaced TLS files${skipped(noOpenssl)}`, () => {
   beforeAll(() => {
     for (const authority of ['ca', 'other-ca']) certificates.selfSigned(authority);
     for (const name of ['first', 'second', 'client']) certificates.signed(name, 'ca');

@@ -1,19 +1,21 @@
 /** TLS and mTLS with certificates made here. */
+import { EventReader } from '../../actors/formats/event-reader.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClientTls } from '../../connectors/grpc/credentials.js';
 import type { ServerTls } from '../../connectors/facade/tls/server-tls.js';
 import { systemClock } from '../../runtime/contract/clock.js';
 import { connectRivulet } from '../../connectors/grpc/client/client.js';
 import { startGrpcServer } from '../../connectors/grpc/server/server.js';
-import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
+import { Certificates } from '../connectors/grpc/certificates.js';
 import { ANSWER, facade, failure, storesAll } from '../connectors/grpc/facade.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const certificates = new Certificates();
 const file = (name: string): string => certificates.path(name);
 
 afterAll(() => certificates.remove());
 
-describe.skipIf(!hasOpenssl)(`TLS${hasOpenssl ? '' : ' (skipped: openssl is not installed)'}`, () => {
+describe.skipIf(noOpenssl)(`TLS${skipped(noOpenssl)}`, () => {
   beforeAll(() => {
     certificates.selfSigned('ca');
     certificates.selfSigned('stranger');
@@ -61,7 +63,14 @@ describe.skipIf(!hasOpenssl)(`TLS${hasOpenssl ? '' : ' (skipped: openssl is not 
   it('says which files do not belong together', async () => {
     const tls = { certPath: file('server.pem'), keyPath: file('client.key') };
     await expect(
-      startGrpcServer({ answers: { get: () => ANSWER }, publisher: storesAll, clock: systemClock, port: 0, tls }),
+      startGrpcServer({
+        answers: { get: () => ANSWER },
+        publisher: storesAll,
+        reader: new EventReader(),
+        clock: systemClock,
+        port: 0,
+        tls,
+      }),
     ).rejects.toMatchObject({
       code: 'TLS_UNUSABLE',
       reaction: 'fatal',
@@ -77,6 +86,7 @@ describe('a TLS file that is not there', () => {
     const start = startGrpcServer({
       answers: { get: () => ANSWER },
       publisher: storesAll,
+      reader: new EventReader(),
       clock: systemClock,
       port: 0,
       tls: missing,

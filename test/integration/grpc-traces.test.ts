@@ -158,7 +158,7 @@ describe('the span of a call', () => {
   it('is what its events come of', async () => {
     const published: (TraceHeaders | undefined)[] = [];
     const publisher: EventPublisher = {
-      publish: (_event, _type, _user, context) => {
+      publish: (_event, context) => {
         published.push(context);
         return Promise.resolve();
       },

@@ -188,9 +188,9 @@ describe('a question', () => {
 
   it('while the lists are restored, or there are none, says so', async () => {
     const { lists, client } = await listsAndFacade();
-    lists.failure = transient('TRENDING_RESTORING', 'the lists are being restored');
+    lists.failure = transient('VIEW_RESTORING', 'the lists are being restored');
     const error = await failure(firstOf(client.streamTrending()));
-    expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'TRENDING_RESTORING', retryAfterMs: 500 });
+    expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'VIEW_RESTORING', retryAfterMs: 500 });
     const without = await facade();
     expect((await failure(firstOf(without.client.streamTrending()))).status).toBe('UNIMPLEMENTED');
   });

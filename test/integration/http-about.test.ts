@@ -39,6 +39,12 @@ describe('GET /health', () => {
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
+  it('tells who calls the node by a name that it has not the status alone', async () => {
+    const { ask } = await httpFacade();
+    const answer = await ask('/health', { headers: { host: 'evil.example' } });
+    expect([answer.status, answer.json]).toEqual([200, { status: 'serving' }]);
+  });
+
   it.each(['starting', 'unavailable', 'stopping'] as const)('is 503 while it is %s, and says why', async (status) => {
     const reasons = ['stage window: 1 of 4 partitions is restored'];
     const { ask } = await httpFacade({ reports: reportsOf({ status, reasons }) });

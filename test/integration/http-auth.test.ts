@@ -18,6 +18,19 @@ async function guarded(keys: KeyPlace, options: Partial<HttpServerOptions> = {},
 
 const now = (): number => Math.floor(Date.now() / 1000);
 
+describe('health', () => {
+  it('is open to all, and tells more to who has a good token', async () => {
+    const key = await signingKey('k1');
+    const { ask, get } = await guarded({ file: keyFile(keySet(key)).path });
+    const bad = { headers: { authorization: `Bearer ${await (await signingKey('k1')).sign()}` } };
+    for (const asked of [{}, bad]) {
+      const answer = await ask('/health', asked);
+      expect([answer.status, answer.json]).toEqual([200, { status: 'serving' }]);
+    }
+    expect((await get(await key.sign(), '/health')).json).toMatchObject({ status: 'serving', node: 'node-a' });
+  });
+});
+
 describe('with a good token', () => {
   it('each route is answered, again and again', async () => {
     const key = await signingKey('k1');

@@ -5,7 +5,7 @@ import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { EMPTY } from '../../runtime/frames/bytes.js';
 import { systemClock } from '../../runtime/contract/clock.js';
 import { streamOf } from '../../runtime/contract/graph.js';
-import { deadLettersOf, lateEventsOf } from '../../runtime/node/dead-letters.js';
+import { deadLettersOf, lateEventsOf, retryRules } from '../../runtime/node/dead-letters.js';
 import type { Log } from '../../runtime/contract/ports.js';
 import { type OperationsApp, operationsApp } from '../connectors/http/operations-app.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
@@ -68,6 +68,7 @@ describe('GET /dead-letters', () => {
           ...{ id: `${sequence}-1`, stage: 'parse', rule: 'utf8', reason: 'price is -1: send 0 or more', index: 0 },
           ...{ subject: 'rivulet.parse.2.events.view.u1', sequence: 77, stored_at: '2026-01-02T03:04:05.000Z' },
           original_base64: '/wA=',
+          original_bytes: 2,
         },
       ],
       next_cursor: `${sequence}-1`,
@@ -77,6 +78,23 @@ describe('GET /dead-letters', () => {
     expect(second.body).not.toHaveProperty('next_cursor');
     const { body } = await get(`/dead-letters/${sequence}-0`);
     expect(body).toEqual(second.body.items[0]);
+  });
+
+  it('shows the beginning of what is long, and where all of it is', async () => {
+    const original = `{"page_url":"${'é'.repeat(200_000)}"}`;
+    const id = `${await refuse({ original })}-0`;
+    const { get, url } = await start();
+    const { items } = (await get('/dead-letters')).body;
+    const whole = Buffer.byteLength(original);
+    expect(items[0]).toMatchObject({ original_bytes: whole, original_url: `/dead-letters/${id}/original` });
+    expect(original.startsWith(items[0].original)).toBe(true);
+    expect(items[0].original.length).toBeLessThan(4_096);
+    const one = (await get(`/dead-letters/${id}`)).body;
+    expect(original.startsWith(one.original)).toBe(true);
+    expect(Buffer.byteLength(one.original)).toBeGreaterThan(2 ** 18 - 4);
+    const answer = await fetch(url + items[0].original_url);
+    expect(answer.headers.get('content-type')).toBe('application/octet-stream');
+    expect(await answer.text()).toBe(original);
   });
 
   it('has those of a rule, and those that were sent again or were not', async () => {
@@ -168,6 +186,23 @@ describe('POST /dead-letters/{id}/retry', () => {
     const { post } = await start();
     const { status, body, headers } = await post(`/dead-letters/${id}/retry`);
     expect([status, body.reason, headers.get('retry-after')]).toEqual([409, 'DEAD_LETTER_BUSY', '1']);
+  });
+
+  it('does not send what would be refused again, nor sets a field that nobody reads', async () => {
+    const original = '{"event_type":"view","event_time":0,"item_id":"i1","price":-1,"mine":1}';
+    const id = `${await refuse({ original, subject: 'rivulet.events.view.u1' })}-0`;
+    const { post, get } = await operationsApp({ deadLetters: deadLettersOf(log, systemClock, retryRules({})) });
+    const path = `/dead-letters/${id}/retry`;
+    const unmended = await post(path);
+    expect([unmended.status, unmended.body.reason]).toEqual([400, 'DEAD_LETTER_UNMENDED']);
+    expect(unmended.body.detail).toMatch(/would be refused again: user_id is missing/);
+    const unknown = await post(path, { set: { usr_id: 'u1', pric: 2, mine: 2 } });
+    expect([unknown.status, unknown.body.reason]).toEqual([400, 'DEAD_LETTER_CHANGE']);
+    expect(unknown.body.detail).toMatch(/"usr_id" is no field.*user_id\?; "pric" is no field.*price\?/);
+    expect(await sent()).toEqual([]);
+    expect((await get(`/dead-letters/${id}`)).body).not.toHaveProperty('retried_at');
+    expect((await post(path, { set: { user_id: 'u1', price: 2 } })).status).toBe(200);
+    expect(await sent()).toHaveLength(1);
   });
 
   it('does not send what no publisher has sent', async () => {

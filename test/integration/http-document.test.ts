@@ -5,9 +5,10 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { apiDocument, type Operation } from '../connectors/http/api-document.js';
-import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
+import { Certificates } from '../connectors/grpc/certificates.js';
 import { keyFile, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
 import { type Asked, httpFacade, type HttpFacade } from '../connectors/http/http-facade.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const event = { event_type: 'view', event_time: '2026-01-02T03:04:05.678Z', user_id: '512', item_id: 'i1' };
 const BROWSER = { accept: 'text/html' };
@@ -61,6 +62,10 @@ const QUESTIONS: Readonly<Record<string, readonly (readonly [status: number, pat
   getDeadLettersById: [
     [200, '/dead-letters/7-0'],
     [404, '/dead-letters/8-0'],
+  ],
+  getDeadLettersByIdOriginal: [
+    [200, '/dead-letters/7-0/original'],
+    [404, '/dead-letters/8-0/original'],
   ],
   postDeadLettersByIdRetry: [
     [200, '/dead-letters/7-0/retry', { method: 'POST' }],
@@ -125,7 +130,7 @@ describe('the document', () => {
       schema: { type: 'string', minLength: 1, maxLength: 256 },
     });
     expect(tag).toMatchObject({ in: 'header', required: false });
-    expect(byName('getTrending')['window']!.schema).toMatchObject({ enum: ['1h', '24h'], default: '1h' });
+    expect(byName('getTrending')['window']!.schema).toMatchObject({ enum: ['1h', '24h', 'last-hour'], default: '1h' });
     expect(byName('getTrendingStream')['last-event-id']).toMatchObject({ in: 'header', schema: { type: 'integer' } });
   });
 
@@ -187,7 +192,7 @@ describe('ways in', () => {
     }
   });
 
-  it.runIf(hasOpenssl)('are certificates where these are asked for', async () => {
+  it.skipIf(noOpenssl)(`are certificates where these are asked for${skipped(noOpenssl)}`, async () => {
     const certificates = new Certificates();
     try {
       certificates.selfSigned('authority');

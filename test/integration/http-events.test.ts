@@ -1,11 +1,11 @@
 /** POST /events over a socket, into a real log and into publishers that fail. */
-import { fromBinary } from '@bufbuild/protobuf';
+import { EventReader } from '../../actors/formats/event-reader.js';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
-import { type Event, EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import { poison, transient } from '../../runtime/contract/errors.js';
 import { streamOf } from '../../runtime/contract/graph.js';
 import { eventPublisher } from '../../runtime/node/publisher.js';
@@ -38,17 +38,19 @@ const view = (given: object = {}): object => ({
 const lines = (...events: unknown[]): string => events.map((one) => `${JSON.stringify(one)}\n`).join('');
 const LINES = { 'content-type': 'application/x-ndjson' };
 
+type Event = Readonly<Record<string, unknown>>;
+
 /** What the log has stored since. */
 async function storedBy(work: () => Promise<void>): Promise<readonly (readonly [LogMessage, Event])[]> {
   const { lastSequence } = await log.info(streamOf('parse'));
   await work();
   const messages = (await messagesIn(log, 'parse')).filter(({ sequence }) => sequence > lastSequence);
-  return messages.map((message) => [message, fromBinary(EventSchema, message.data)] as const);
+  return messages.map((message) => [message, JSON.parse(Buffer.from(message.data).toString()) as Event] as const);
 }
 
 describe('events', () => {
-  it('are stored where gRPC stores them, as it does', async () => {
-    const { post } = await operationsApp({ publisher: eventPublisher(log) });
+  it('are stored as they came, on the subject of their type and user', async () => {
+    const { post } = await operationsApp({ publisher: eventPublisher(log, systemClock) });
     const stored = await storedBy(async () => {
       const { status, body, headers } = await post('/events', view({ event_id: 'e1', price: 12.5 }));
       expect([status, body]).toEqual([200, { accepted: 1, rejected: 0, errors: [] }]);
@@ -58,24 +60,24 @@ describe('events', () => {
     expect(stored).toHaveLength(1);
     expect(message).toMatchObject({
       subject: 'rivulet.events.view.u1',
-      headers: { 'content-type': 'application/x-protobuf' },
+      headers: { 'content-type': 'application/json' },
     });
-    expect(event).toMatchObject({ eventId: 'e1', userId: 'u1', itemId: 'i1', price: 12.5, eventType: 1 });
+    expect(event).toEqual(view({ event_id: 'e1', price: 12.5 }));
   });
 
   it('may be an array, or lines', async () => {
-    const { post } = await operationsApp({ publisher: eventPublisher(log) });
+    const { post } = await operationsApp({ publisher: eventPublisher(log, systemClock) });
     const many = Array.from({ length: 500 }, (_, i) => view({ event_id: `m${i}`, user_id: i }));
     const stored = await storedBy(async () => {
       expect((await post('/events', many)).body).toEqual({ accepted: 500, rejected: 0, errors: [] });
       const { body } = await post('/events', lines(...many), LINES);
       expect(body).toEqual({ accepted: 500, rejected: 0, errors: [] });
     });
-    expect(stored.map(([, { userId }]) => userId)).toEqual([...many, ...many].map((_, i) => String(i % 500)));
+    expect(stored.map(([, event]) => event)).toEqual([...many, ...many]);
   });
 
   it('go on in the trace of who sent them', async () => {
-    const { post } = await operationsApp({ publisher: eventPublisher(log) });
+    const { post } = await operationsApp({ publisher: eventPublisher(log, systemClock) });
     const traceparent = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`;
     const stored = await storedBy(async () => {
       await post('/events', view(), { traceparent, tracestate: 'shop=1' });
@@ -88,40 +90,45 @@ describe('events', () => {
   });
 
   it('that are larger than the pipeline takes are told at once', async () => {
-    const { post } = await operationsApp({ publisher: eventPublisher(log, 1_000) });
+    const { post } = await operationsApp({
+      publisher: eventPublisher(log, systemClock),
+      reader: new EventReader({ messageBytesMax: 1_000 }),
+    });
     const stored = await storedBy(async () => {
       const { body } = await post('/events', [view({ page_url: 'x'.repeat(2_000) }), view()]);
       expect(body).toMatchObject({ accepted: 1, rejected: 1, errors: [{ index: 0 }] });
-      expect((body as { errors: { reason: string }[] }).errors[0]!.reason).toMatch(
-        /^has 2\d\d\d bytes, .* at most 1000$/,
-      );
+      expect(body.errors[0]).toMatchObject({
+        rule: 'message_too_large',
+        reason: expect.stringMatching(/^the message has 2\d\d\d bytes and may have 1000/),
+      });
     });
     expect(stored).toHaveLength(1);
   });
 
   it('that break a rule are told by their place and field, and spoil no other', async () => {
     const { post } = await operationsApp({ publisher: storesAll });
-    const { status, body } = await post('/events', [view({ usr_id: 'u' }), view(), 7, view({ price: -1 })]);
+    const { status, body } = await post('/events', [view({ brand: 7 }), view(), 7, view({ price: -1 })]);
     expect(status).toBe(200);
     expect(body).toEqual({
       ...{ accepted: 1, rejected: 3 },
       errors: [
-        { index: 0, field: 'usr_id', reason: 'is no field of an event: did you mean user_id?' },
-        { index: 2, reason: 'must be a JSON object with the fields of an event' },
-        { index: 3, field: 'price', reason: 'is -1, must be a finite number from 0' },
+        { index: 0, rule: 'wrong_type', field: 'brand', reason: 'brand is 7: send a string' },
+        { index: 2, rule: 'json_not_object', reason: expect.stringContaining('must be a JSON object') },
+        { index: 3, rule: 'price_negative', field: 'price', reason: 'price is -1: send 0 or more' },
       ],
     });
   });
 
-  it('that are nested more deeply than there is stack spoil no other either', async () => {
+  it('that are nested more deeply than is read are no JSON', async () => {
     const { post } = await operationsApp({ publisher: storesAll });
-    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    const [before, after] = JSON.stringify([view(), view({ price: 'DEEP' })])
-      .slice(1, -1)
-      .split('"DEEP"') as [string, string];
-    const { status, body } = await post('/events', `[${before}${deep}${after},${JSON.stringify(view())}]`);
-    const errors = [{ index: 1, field: 'price', reason: 'is a list, must be a number, without quotes' }];
-    expect([status, body]).toEqual([200, { accepted: 2, rejected: 1, errors }]);
+    const deep = `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
+    const { status, body } = await post('/events', `[${JSON.stringify(view())},${deep}]`);
+    expect([status, body]).toMatchObject([400, { reason: 'MALFORMED_REQUEST', errors: [{ rule: 'json_invalid' }] }]);
+    const sent = `${JSON.stringify(view())}\n${deep}`;
+    expect((await post('/events', sent, LINES)).body).toMatchObject({
+      accepted: 1,
+      errors: [{ rule: 'json_invalid' }],
+    });
   });
 
   it.each(['Application/X-NDJSON', 'application/jsonl; charset=utf-8'])('are lines as %s', async (type) => {
@@ -165,6 +172,12 @@ describe('a request is refused', () => {
     expect(await post('/events', sent, headers)).toMatchObject({ status, body: { status, reason } });
   });
 
+  it('415 with the types that are taken', async () => {
+    const { post } = await operationsApp({ publisher: storesAll });
+    const { body } = await post('/events', 'a=b', { 'content-type': 'text/plain' });
+    expect(body.detail).toBe('this content-type is not taken here: send application/json or application/x-ndjson');
+  });
+
   it('with a parameter that it has not', async () => {
     const { post } = await operationsApp({ publisher: storesAll });
     expect(await post('/events?sync=1', view())).toMatchObject({ status: 400, body: { errors: [{ field: 'sync' }] } });
@@ -205,7 +218,7 @@ describe('a log that', () => {
     expect(body).toMatchObject({
       ...{ reason: 'LOG_AWAY', detail: 'JetStream cannot be reached' },
       metadata: { accepted: '3', rejected: '1', resend_from: '4' },
-      errors: [{ field: '1.price', detail: 'is -1, must be a finite number from 0' }],
+      errors: [{ field: '1.price', rule: 'price_negative', detail: 'price is -1: send 0 or more' }],
     });
   });
 
@@ -215,7 +228,7 @@ describe('a log that', () => {
     const { post } = await operationsApp({ publisher: { publish } });
     expect((await post('/events', [view(), view()])).body).toEqual({
       ...{ accepted: 1, rejected: 1 },
-      errors: [{ index: 0, reason: 'the event is larger than the log takes' }],
+      errors: [{ index: 0, rule: 'not_stored', reason: 'the event is larger than the log takes' }],
     });
   });
 

@@ -10,7 +10,7 @@ import { StreamReader } from '../connectors/http/stream-reader.js';
 
 /** A clock that stands still, so that no bucket fills by itself. */
 const standing = () => {
-  const clock = { ...systemClock, now: Date.now(), nowMs: () => clock.now };
+  const clock = { ...systemClock, now: Date.now(), nowMs: () => clock.now, monotonicMs: () => clock.now };
   return clock;
 };
 

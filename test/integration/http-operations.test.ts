@@ -1,7 +1,9 @@
 /** A real node, operated over HTTP: events in, what became of them, and a refused one sent again. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { runningServer } from '../../runtime/cli/nats-link.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
 import type { Log } from '../../runtime/contract/ports.js';
 import { type Running, startCli, workingDirectory } from '../cli/run-cli.js';
@@ -18,9 +20,9 @@ let log: Log;
 
 beforeAll(async () => {
   node = startCli(cwd, ['start', '--data-dir', 'data', ...SMALL]);
-  const [, url, nats] = await node.printed(/HTTP at (http:\S+?)\/?,.* at (nats:\S+),/);
+  const [, url] = await node.printed(/HTTP at (http:\S+?)\/?,/);
   http = httpClient(url!);
-  log = await openNatsLog(await connectNats({ url: nats! }, 'test-operations'));
+  log = await openNatsLog(await connectNats(runningServer(join(cwd, 'data'))!, 'test-operations'));
 });
 afterAll(async () => {
   await log?.close();

@@ -89,6 +89,23 @@ describe('GET /reco/{user_id}', () => {
     expect(await again('/reco/512')).toBe(200);
   });
 
+  it('that may be out of date says so, and its age, also to who has the list', async () => {
+    let answer: Answer = RECOMMENDED;
+    const { ask } = await httpFacade({ answers: { get: () => answer } });
+    const fresh = await ask('/reco/512');
+    expect(fresh.json).not.toHaveProperty('stale');
+    expect(fresh.headers).not.toHaveProperty('age');
+    const again = () => ask('/reco/512', { headers: { 'if-none-match': fresh.headers['etag']! } });
+    answer = { ...RECOMMENDED, staleMs: 6_999.5 };
+    const stale = await again();
+    expect([stale.status, stale.headers['age']]).toEqual([200, '6']);
+    expect(stale.json).toEqual({ ...(fresh.json as object), stale: true });
+    const known = await ask('/reco/512', { headers: { 'if-none-match': stale.headers['etag']! } });
+    expect([known.status, known.headers['age']]).toEqual([304, '6']);
+    answer = RECOMMENDED;
+    expect((await again()).status).toBe(304);
+  });
+
   it('before the first event is a list without a time', async () => {
     const { ask } = await asked({ items: [], model: 'streaming-popularity' });
     expect((await ask('/reco/512')).json).toEqual({

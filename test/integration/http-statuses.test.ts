@@ -23,7 +23,7 @@ const refusals: readonly (readonly [status: number, reason: string, path: string
   [400, 'INVALID_FIELD', '/reco/512?limit=3', {}, /^limit: is not known in the query/],
   [400, 'INVALID_FIELD', '/reco/a%00b', {}, /control character \(0x00\) at position 1/],
   [400, 'INVALID_FIELD', `/reco/${'%F0%9F%98%80'.repeat(64)}a`, {}, /has 257 bytes, must have at most 256/],
-  [400, 'INVALID_FIELD', '/trending?window=2h', {}, /^window: is "2h": must be 1h or 24h$/],
+  [400, 'INVALID_FIELD', '/trending?window=2h', {}, /^window: is "2h": must be 1h, 24h or last-hour$/],
   [400, 'INVALID_FIELD', '/trending/stream', { headers: { 'last-event-id': '-1' } }, /^last-event-id: is "-1"/],
   [400, 'MALFORMED_REQUEST', '/reco/%zz', {}, /not well escaped/],
   [400, 'MALFORMED_REQUEST', `/reco/${'a'.repeat(800)}`, {}, /the id in the path is too long/],
@@ -125,7 +125,7 @@ describe('what goes wrong inside', () => {
 
   it.each([
     [503, 'LOG_AWAY', transient('LOG_AWAY', 'the log is away')],
-    [500, 'STORE_LOST', fatal('STORE_LOST', 'the store is lost', { hint: 'restore it' })],
+    [500, 'STATE_CLOSED', fatal('STATE_CLOSED', 'the store is lost', { hint: 'restore it' })],
     [500, 'INTERNAL', new TypeError('a slip of ours')],
     [500, 'INTERNAL', new Error('password=hunter2')],
   ])(

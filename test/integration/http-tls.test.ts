@@ -5,8 +5,9 @@ import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpServerOptions } from '../../connectors/http/server/server.js';
 import { type Asked, asking, httpFacade, problemOf } from '../connectors/http/http-facade.js';
-import { Certificates, hasOpenssl } from '../connectors/grpc/certificates.js';
+import { Certificates } from '../connectors/grpc/certificates.js';
 import { hearer } from '../connectors/grpc/issuer.js';
+import { noOpenssl, skipped } from '../support/requirements.js';
 
 const certificates = new Certificates();
 const from = (name: string): string => certificates.path(name);
@@ -25,7 +26,7 @@ const secure = (clients: boolean, options: Partial<HttpServerOptions> = {}) =>
 
 afterAll(() => certificates.remove());
 
-describe.skipIf(!hasOpenssl)(`TLS${hasOpenssl ? '' : ' (skipped: openssl is not installed)'}`, () => {
+describe.skipIf(noOpenssl)(`TLS${skipped(noOpenssl)}`, () => {
   beforeAll(() => {
     for (const authority of ['ca', 'other-ca']) certificates.selfSigned(authority);
     for (const name of ['server', 'next', 'ann', 'bob']) certificates.signed(name, 'ca');

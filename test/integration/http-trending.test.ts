@@ -36,12 +36,14 @@ describe('GET /trending', () => {
     lists.rankings.add('velocity');
     lists.set(entries('a:5 b:3 c:1'));
     lists.set(entries('d:9'), { window: 'day' });
+    lists.set(entries('g:4'), { window: 'last-hour' });
     lists.set(entries('e:7'), { ranking: 'velocity' });
     lists.set(entries('f:2'), { category: 'toys & games' });
     const { ask } = await httpFacade({ trending: lists });
     const ids = async (query: string): Promise<string[]> => idsOf((await ask(`/trending${query}`)).json);
     expect(await ids('?n=2')).toEqual(['a', 'b']);
     expect(await ids('?window=24h')).toEqual(['d']);
+    expect(await ids('?window=last-hour')).toEqual(['g']);
     expect(await ids('?ranking=velocity')).toEqual(['e']);
     expect(await ids('?category=toys%20%26%20games')).toEqual(['f']);
     expect(await ids('?category=toys+%26+games')).toEqual(['f']);

@@ -35,6 +35,7 @@ describe('what is no request that can be read', () => {
     ],
     ['long headers', `GET / HTTP/1.1\r\n${HEAD}x: ${'y'.repeat(20_000)}\r\n${CLOSE}`, 431, /headers are too long/],
     ['no path', `GET * HTTP/1.1\r\n${HEAD}${CLOSE}`, 400, /no path/],
+    ['two hosts', `GET / HTTP/1.1\r\n${HEAD}Host: evil.example\r\n${CLOSE}`, 400, /host is given twice/],
     ['no host', `GET / HTTP/1.1\r\n${CLOSE}`, 400, /header host is missing/],
     ['a tunnel', `CONNECT example.com:443 HTTP/1.1\r\n${HEAD}\r\n`, 405, /no proxy/],
   ])('%s is told so', async (_, bytes, status, detail) => {
@@ -62,6 +63,19 @@ describe('what is no request that can be read', () => {
     slow.resolve(RECOMMENDED);
     const answers = rawAnswers(await text);
     expect(answers.map(({ status }) => status)).toEqual([200, 400]);
+    await balanced(facade);
+  });
+
+  it('in the body of a request behind one that is being answered is told in its turn', async () => {
+    const slow = deferred<typeof RECOMMENDED>();
+    const facade = await httpFacade({ answers: { get: () => slow.promise } });
+    const broken = `POST /events HTTP/1.1\r\n${HEAD}${JSON_TYPE}x-request-id: r2\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`;
+    const text = facade.sendRaw(`GET /reco/512 HTTP/1.1\r\n${HEAD}\r\n`, broken);
+    await expect.poll(() => facade.began).toHaveLength(2);
+    slow.resolve(RECOMMENDED);
+    const answers = rawAnswers(await text);
+    expect(answers.map(({ status }) => status)).toEqual([200, 400]);
+    expect(problemOf(answers[1]!, 400)).toMatchObject({ instance: '/events', request_id: 'r2' });
     await balanced(facade);
   });
 });

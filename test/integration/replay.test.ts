@@ -1,13 +1,14 @@
 /** The bounded job from the outside: rows equal the reference model's at any partition count and frame size; Spark's, where they are at hand. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resultRows, runReplay } from '../support/replay-process.js';
 import { makeShop, RESULT_FILES, type Shop } from '../support/shop-files.js';
+import { noParity, PARITY } from '../support/parity-files.js';
+import { skipped } from '../support/requirements.js';
 
-const PARITY = resolve(import.meta.dirname, '../../../shared/parity');
 const CUTS = [
   { partitions: 1, chunkBytes: 524_288 },
   { partitions: 3, chunkBytes: 20_000 },
@@ -54,8 +55,8 @@ describe('rivulet replay', () => {
     120_000,
   );
 
-  it.skipIf(!existsSync(PARITY)).each(CUTS)(
-    "gives Spark's rows (../shared/parity) at $partitions partitions, pieces of $chunkBytes bytes",
+  it.skipIf(noParity).each(CUTS)(
+    `gives Spark's rows (../shared/parity) at $partitions partitions, pieces of $chunkBytes bytes${skipped(noParity)}`,
     async ({ partitions, chunkBytes }) => {
       const out = join(directory, `parity-${partitions}`);
       await runReplay({

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { allThere, browsing, noBrowser } from './browser.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForAll } from './stand-in-nodes.js';
+import { skipped } from '../support/requirements.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -34,7 +35,7 @@ async function tabTo(page: Page, selector: string): Promise<void> {
   throw new Error(`Tab does not lead to ${selector}`);
 }
 
-describe.skipIf(noBrowser)('the page for everyone, in Chromium', () => {
+describe.skipIf(noBrowser)(`the page for everyone, in Chromium${skipped(noBrowser)}`, () => {
   const browser = browsing();
   let node: StandInNode;
   nodeForAll((made) => (node = made));
@@ -96,6 +97,7 @@ describe.skipIf(noBrowser)('the page for everyone, in Chromium', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('table', { name: 'Recommendations for ann,' }).waitFor();
     await tabTo(page, '[name="Window"]');
+    await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowRight');
     await expect.poll(() => node.asked.some((path) => path.includes('window=24h'))).toBe(true);
     await tabTo(page, '[data-stage="window"]');

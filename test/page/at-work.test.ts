@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { browsing, noBrowser } from './browser.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForEach } from './stand-in-nodes.js';
+import { skipped } from '../support/requirements.js';
 
 /** The page asks when somebody comes back to it: nobody has to wait for its next time. */
 const askAgain = (page: Page): Promise<void> =>
@@ -24,7 +25,7 @@ const seen = (page: Page, what: Locator) =>
     })
     .toBe(1);
 
-describe.skipIf(noBrowser)('the page, with someone at work in it, in Chromium', () => {
+describe.skipIf(noBrowser)(`the page, with someone at work in it, in Chromium${skipped(noBrowser)}`, () => {
   const browser = browsing();
   let node: StandInNode;
   nodeForEach((made) => (node = made));

@@ -7,6 +7,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { ROOT } from '../guards/source-files.js';
 import type { PageNode } from './page-node.js';
+import { type Missing } from '../support/requirements.js';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 const ARGS = [
@@ -32,8 +33,7 @@ function onPath(name: string): string | undefined {
 
 const executablePath = NAMES.map(onPath).find((path) => path !== undefined);
 
-/** Suites that need a browser are skipped by their name where there is none. */
-export const noBrowser = executablePath === undefined;
+export const noBrowser: Missing = executablePath === undefined ? 'there is no Chromium' : undefined;
 
 export interface OpenedPage {
   readonly page: Page;

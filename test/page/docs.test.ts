@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { httpFacade } from '../connectors/http/http-facade.js';
 import { browsing, noBrowser } from './browser.js';
+import { skipped } from '../support/requirements.js';
 
-describe.skipIf(noBrowser)(`GET /docs${noBrowser ? ' (skipped: there is no Chromium)' : ''}`, () => {
+describe.skipIf(noBrowser)(`GET /docs${skipped(noBrowser)}`, () => {
   const { open } = browsing();
 
   it('shows each operation, and asks one of them', async () => {

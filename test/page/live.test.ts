@@ -1,9 +1,10 @@
 /** What moves by itself: the trending list, the pipeline, the figures; and dead letters on their way back. */
 import { describe, expect, it } from 'vitest';
-import { browsing, noBrowser } from './browser.js';
+import { allThere, browsing, noBrowser } from './browser.js';
 import type { ShopEvent } from './page-node.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForEach } from './stand-in-nodes.js';
+import { skipped } from '../support/requirements.js';
 
 const clicks = (item: string, count: number): ShopEvent[] =>
   Array.from({ length: count }, () => ({
@@ -14,7 +15,7 @@ const clicks = (item: string, count: number): ShopEvent[] =>
     category_code: 'kids.toys',
   }));
 
-describe.skipIf(noBrowser)('the live page, in Chromium', () => {
+describe.skipIf(noBrowser)(`the live page, in Chromium${skipped(noBrowser)}`, () => {
   const browser = browsing();
   let node: StandInNode;
   nodeForEach((made) => (node = made));
@@ -39,6 +40,20 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     expect(heights).toBeGreaterThan(10);
   });
 
+  it('shows the last hour, and says since when, in the zone of who looks', async () => {
+    const { page } = await browser.open(node, { timezoneId: 'Asia/Kolkata' });
+    const trending = page.locator('.trending');
+    // Half an hour from UTC: what begins with a full hour there does not begin with one here.
+    const [sliding, full] = [/since \d\d:[0-5][05] GMT\+5:30/, /since \d\d:30 GMT\+5:30/];
+    await expect.poll(() => trending.getByRole('table').getByRole('caption').textContent()).toMatch(sliding);
+    expect(node.asked).toContain('/trending/stream?window=last-hour&n=20');
+    await trending.getByText(/^Since \d\d:30 GMT\+5:30$/).click();
+    await expect.poll(() => trending.getByRole('table').getByRole('caption').textContent()).toMatch(full);
+    await trending.locator('.hint', { hasText: full }).waitFor();
+    expect(node.asked).toContain('/trending/stream?window=1h&n=20');
+    expect(await trending.textContent()).not.toMatch(/1 hour/);
+  });
+
   it('follows another window and a category', async () => {
     const { page } = await browser.open(node);
     await page.locator('[data-item="item-0000"]').waitFor();
@@ -57,6 +72,43 @@ describe.skipIf(noBrowser)('the live page, in Chromium', () => {
     await node.publish(clicks('rocket', 9_000));
     await expect.poll(() => page.locator('.trending-list tbody tr').first().innerText()).toContain('rocket');
     expect(await page.locator('.trending .notice').count()).toBe(0);
+  });
+
+  it('says in every panel since when it is out of date when the node has ended, and that nothing is live', async () => {
+    const { page } = await browser.open(node);
+    await allThere(page);
+    await page.locator('.trending').getByText('Live').waitFor();
+    await node.goAway();
+    const since = (panel: string) => page.locator(`${panel} .stale-since`);
+    // Old enough for the list to have been drawn again, as it is when movements grow old.
+    await expect.poll(() => since('.trending').textContent()).toMatch(/^as of [\d:]{8}, ([6-9]|\d\d) s ago$/);
+    for (const panel of ['.page-head', '.trending', '.topology', '.ledgers', '.recommendations']) {
+      expect([panel, await since(panel).textContent()]).toEqual([panel, expect.stringMatching(/^as of .* ago$/)]);
+    }
+    expect(await since('.figures').allTextContents()).toEqual(Array(3).fill(expect.stringMatching(/^as of .* ago$/)));
+    expect(await page.getByText(/\b(live|running here|now|up \d+ \w+)\b/i).allTextContents()).toEqual(['Trending now']);
+    expect(await page.locator('.flow:visible, .dot').count()).toBe(0);
+    const grey = await page
+      .locator('.panel-head .hint')
+      .first()
+      .evaluate((hint) => getComputedStyle(hint).color);
+    for (const coloured of ['.trending .sparkline', '.node.running .state', '.chart .stroke', '.letters .reason']) {
+      const colours = await page
+        .locator(coloured)
+        .first()
+        .evaluate((one) => {
+          const { color, stroke } = getComputedStyle(one.querySelector('path') ?? one);
+          return [color, stroke];
+        });
+      expect([coloured, colours]).toEqual([coloured, expect.arrayContaining([grey])]);
+    }
+    await node.comeBack();
+    await expect.poll(() => page.locator('.stale-since').count()).toBe(0);
+    await page.locator('.trending').getByText('Live').waitFor();
+    await page.getByRole('tab', { name: /Late events/ }).click();
+    await page.getByRole('table', { name: 'Late events' }).waitFor();
+    await node.goAway();
+    await since('.ledgers').waitFor();
   });
 
   it('starts anew when a change of the list is missing', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { browsing, noBrowser } from './browser.js';
 import type { PageNode, ShopEvent } from './page-node.js';
 import { realNode } from './real-node.js';
+import { skipped } from '../support/requirements.js';
 
 const event = (type: string, user: string, item: string, agoMs = 0): ShopEvent => ({
   event_type: type,
@@ -12,7 +13,7 @@ const event = (type: string, user: string, item: string, agoMs = 0): ShopEvent =
   category_code: 'kids.toys',
 });
 
-describe.skipIf(noBrowser)('the page of a real node, in Chromium', () => {
+describe.skipIf(noBrowser)(`the page of a real node, in Chromium${skipped(noBrowser)}`, () => {
   const browser = browsing();
   let node: PageNode;
   beforeAll(async () => {

@@ -3,8 +3,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { browsing, noBrowser } from './browser.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForAll } from './stand-in-nodes.js';
+import { skipped } from '../support/requirements.js';
 
-describe.skipIf(noBrowser)('recommendations, in Chromium', () => {
+describe.skipIf(noBrowser)(`recommendations, in Chromium${skipped(noBrowser)}`, () => {
   const browser = browsing();
   let node: StandInNode;
   nodeForAll((made) => (node = made));

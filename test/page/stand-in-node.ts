@@ -15,6 +15,7 @@ type Stream = {
   readonly response: ServerResponse;
   readonly n: number;
   readonly category: string | null;
+  readonly window: string;
   last: Record<string, unknown>[];
 };
 
@@ -31,6 +32,21 @@ export interface StandInNode extends PageNode {
   /** No connection and no answer, until it comes back at the same address. */
   goAway(): Promise<void>;
   comeBack(): Promise<void>;
+}
+
+const STEP_MS = 300_000;
+const HOUR_MS = 3_600_000;
+
+/** The window that runs, of the real time. */
+function spanOf(window: string): object {
+  const now = Date.now();
+  const stepMs = window === 'last-hour' ? STEP_MS : HOUR_MS;
+  const end = (Math.floor(now / stepMs) + 1) * stepMs;
+  const at = (ms: number): string => new Date(ms).toISOString();
+  return {
+    ...{ as_of: at(now), window_end: at(end) },
+    window_start: at(end - (window === '24h' ? 24 : 1) * HOUR_MS),
+  };
 }
 
 const clip = (value: string | null): number => Number(value ?? '10');
@@ -65,11 +81,12 @@ export async function standInNode(folder: string): Promise<StandInNode> {
       response,
       n: clip(searchParams.get('n')),
       category: searchParams.get('category'),
+      window: searchParams.get('window') ?? '1h',
       last: [],
     };
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     stream.last = shop.trending(stream.n, stream.category);
-    const data = { window: '1h', revision: shop.revision, as_of: new Date().toISOString(), items: stream.last };
+    const data = { revision: shop.revision, ...spanOf(stream.window), items: stream.last };
     response.write(`retry: 200\n\nevent: snapshot\nid: ${shop.revision}\ndata: ${JSON.stringify(data)}\n\n`);
     streams.add(stream);
     response.on('close', () => streams.delete(stream));
@@ -151,7 +168,7 @@ export async function standInNode(folder: string): Promise<StandInNode> {
         const data = {
           revision: shop.revision,
           from_revision: shop.revision - 1,
-          as_of: new Date().toISOString(),
+          ...spanOf(stream.window),
           entered: items.filter((item) => !before.has(item['item_id'])),
           moved: items.filter(
             (item) => before.has(item['item_id']) && before.get(item['item_id']) !== JSON.stringify(item),

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { allThere, browsing, noBrowser } from './browser.js';
 import type { StandInNode } from './stand-in-node.js';
 import { nodeForAll } from './stand-in-nodes.js';
+import { skipped } from '../support/requirements.js';
 
 const isWide = (page: Page): Promise<boolean> =>
   page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
@@ -45,7 +46,7 @@ const outsideOfMap = (page: Page): Promise<string[]> =>
     return found;
   });
 
-describe.skipIf(noBrowser)('the page at any width, in Chromium', () => {
+describe.skipIf(noBrowser)(`the page at any width, in Chromium${skipped(noBrowser)}`, () => {
   const browser = browsing();
   let node: StandInNode;
   nodeForAll((made) => (node = made));
@@ -108,6 +109,19 @@ describe.skipIf(noBrowser)('the page at any width, in Chromium', () => {
     expect(await page.locator('.page-head').evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
     await page.getByRole('heading', { name: 'Kept aside' }).scrollIntoViewIfNeeded();
     expect(await page.locator('.page-head').evaluate((one) => one.getBoundingClientRect().bottom)).toBeLessThan(0);
+  });
+
+  it('shows what is trending with its whole title on a phone', async () => {
+    const { page } = await browser.open(node, { viewport: { width: 375, height: 800 } });
+    await allThere(page);
+    const cut = await page
+      .locator('.trending-list .item > .title')
+      .evaluateAll((titles) =>
+        titles
+          .filter((one) => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1)
+          .map(({ textContent }) => textContent),
+      );
+    expect(cut).toEqual([]);
   });
 
   it.each([320, 375, 480, 768, 1024, 1280])('draws all of the pipeline within %d pixels', async (width) => {

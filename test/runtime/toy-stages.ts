@@ -122,7 +122,7 @@ export const rank = stage({
     inputs.rows.pipe(
       map((frame) => {
         const table = state.items.table(0);
-        const found = table.upsert(frame);
+        const found = table.upsert(frame.columns);
         const rows = rowsOf(frame).map(({ item, n, sum: userSum }, i) => {
           table.values.total[found[i]!]! += n!;
           table.values.times[found[i]!]! += 1;
@@ -238,8 +238,8 @@ const PARTITIONS = { source: 2, user: 2, item: 2 };
 
 export function liveToys({ partitions = PARTITIONS, trap = NO_TRAP, sumTrap = NO_TRAP } = {}): Topology {
   const [entry, adder] = [read(trap), sum(sumTrap)];
-  const out = topic('totals', totals, 'item', { ledger: false });
-  const bad = topic('dead-letter', deadLetters, 'source', { ledger: true });
+  const out = topic('totals', totals, 'item', { browsable: false });
+  const bad = topic('dead-letter', deadLetters, 'source', { browsable: true });
   return defineTopology({
     partitions,
     stages: [entry, adder, rank],
@@ -256,7 +256,7 @@ export function liveToys({ partitions = PARTITIONS, trap = NO_TRAP, sumTrap = NO
 }
 
 export function boundedToys(partitions = { ...PARTITIONS, source: 1 }): Topology {
-  const out = topic('results', results, 'user', { ledger: false });
+  const out = topic('results', results, 'user', { browsable: false });
   return defineTopology({
     partitions,
     stages: [split, gather, weigh, join],

@@ -1,5 +1,5 @@
 /** Knobs and a logger for actors under test: small bounds, so that they are reached. */
-import type { ActorKnobs } from '../../runtime/actor/actor.js';
+import type { ActorTuning } from '../../runtime/actor/options.js';
 import type { Logger } from '../../runtime/contract/ports.js';
 
 export const SILENT: Logger = {
@@ -9,7 +9,7 @@ export const SILENT: Logger = {
   error: () => undefined,
 };
 
-export const KNOBS: ActorKnobs = {
+export const TUNING: ActorTuning = {
   snapshotEveryMs: 100,
   snapshotEveryBytes: 1e9,
   inFlightMessages: 3,

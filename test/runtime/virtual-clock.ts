@@ -8,10 +8,20 @@ interface Sleeper {
 
 export class VirtualClock implements Clock {
   private sleepers: Sleeper[] = [];
+  private wallMs = 0;
 
   constructor(private timeMs = 1_700_000_000_000) {}
 
   nowMs(): number {
+    return this.timeMs + this.wallMs;
+  }
+
+  /** Sets the wall clock, by so much from where it began. */
+  setWall(byMs: number): void {
+    this.wallMs = byMs;
+  }
+
+  monotonicMs(): number {
     return this.timeMs;
   }
 

@@ -8,7 +8,7 @@ import { FailingStore } from '../../state/failing-store.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import { FailingKeyValue, FailingLink, FailingObjects } from '../support/failing-link.js';
 import { drawn, type FailingLog } from '../support/failing-log.js';
-import { KNOBS, SILENT } from '../runtime/tuning.js';
+import { TUNING, SILENT } from '../runtime/tuning.js';
 import type { ClusterWorld } from './cluster-world.js';
 import type { Party } from './schedule.js';
 
@@ -75,11 +75,11 @@ export class ClusterNode {
 
   /** What a backup of its disks, or a snapshot of the machine, would hold. */
   remember(): void {
-    this.old = new Map([...this.disks].map(([unit, disk]) => [unit, disk.contents()]));
+    this.old = new Map([...this.disks].map(([shard, disk]) => [shard, disk.contents()]));
   }
 
   putBackOldDisks(): void {
-    this.disks = new Map([...this.old].map(([unit, contents]) => [unit, new MemoryStore(contents)]));
+    this.disks = new Map([...this.old].map(([shard, contents]) => [shard, new MemoryStore(contents)]));
   }
 
   wipe(): void {
@@ -89,9 +89,9 @@ export class ClusterNode {
   }
 
   /** As the one before left it. */
-  openDisk(unit: string): MemoryStore {
-    const disk = new MemoryStore(this.disks.get(unit)?.contents());
-    this.disks.set(unit, disk);
+  openDisk(shard: string): MemoryStore {
+    const disk = new MemoryStore(this.disks.get(shard)?.contents());
+    this.disks.set(shard, disk);
     return disk;
   }
 }
@@ -134,16 +134,18 @@ export class NodeProcess implements Party {
       writer: () => `${this.name.replace('#', '-')}-${++this.copiers}`,
       isHeld: () => false,
     };
-    const knobs = {
-      ...KNOBS,
+    const tuning = {
+      ...TUNING,
+      // Within the life of an owner, so that what is trimmed matters to the next one.
+      trimEveryMs: 100,
       frameMessages: 1 + schedule.below(6),
       snapshotEveryMs: schedule.chance(0.5) ? 200 : 70,
     };
     this.host = new Host(
-      world.units,
+      world.shards,
       {
-        ...{ topology: job.topology, log: this.log, clock: this.clock, knobs, copying },
-        openStore: (unit) => this.openStore(unit),
+        ...{ topology: job.topology, log: this.log, clock: this.clock, tuning, replication: copying },
+        openStore: (shard) => this.openStore(shard),
         loggerOf: (stage, partition) => this.logger(`${this.name} ${stage}.${partition}`),
         tickEveryMs: options.tickEveryMs ?? job.tickEveryMs,
       },
@@ -167,13 +169,13 @@ export class NodeProcess implements Party {
     const table = (name: 'nodes' | 'leases'): FailingKeyValue => new FailingKeyValue(world.tables[name], name, link);
     const { host } = this;
     Cluster.join({
-      ...{ node: node.id, process: this.name, name: node.name, units: world.units },
+      ...{ node: node.id, process: this.name, name: node.name, shards: world.shards },
       ...{ nodes: table('nodes'), leases: table('leases') },
       host: {
-        check: (unit) => host.check(unit),
-        follow: (unit) => host.follow(unit).catch((error: RivuletError) => this.cannotFollow(error)),
-        own: (unit) => host.own(unit),
-        close: (unit, options) => host.close(unit, options),
+        check: (shard) => host.check(shard),
+        follow: (shard) => host.follow(shard).catch((error: RivuletError) => this.cannotFollow(error)),
+        own: (shard) => host.own(shard),
+        close: (shard, options) => host.close(shard, options),
         hold: () => Promise.resolve(),
       },
       ...{ clock: this.clock, logger: this.logger(this.name), leaseMs: LEASE_MS, standbys: 1 },
@@ -219,23 +221,23 @@ export class NodeProcess implements Party {
     throw error;
   }
 
-  private async openStore(unit: string): Promise<FailingStore> {
-    if (this.stores.has(unit)) throw new Error(`${this.name} opens ${unit} a second time`);
+  private async openStore(shard: string): Promise<FailingStore> {
+    if (this.stores.has(shard)) throw new Error(`${this.name} opens ${shard} a second time`);
     const { node } = this;
     const { world } = node;
-    const disk = node.openDisk(unit);
+    const disk = node.openDisk(shard);
     let failed = false;
     const pause = (): Promise<void> => world.schedule.turn(`${this.name} pauses`, this);
     const store = new FailingStore(world.options.wrapStore?.(disk, pause) ?? disk, {
-      turn: () => world.schedule.turn(`${this.name} disk ${unit}`, this),
-      // Behind a write that failed there is no other (K5).
+      turn: () => world.schedule.turn(`${this.name} disk ${shard}`, this),
+      // Behind a write that failed there is no other (KEY-VALUE-5).
       fate: () => ((failed ||= node.diskFull) ? 'refused' : 'done'),
-      error: () => fatal('STATE_WRITE', `${unit}: the disk is full (as told)`),
+      error: () => fatal('STATE_WRITE', `${shard}: the disk is full (as told)`),
     });
-    this.stores.set(unit, store);
+    this.stores.set(shard, store);
     return Object.assign(store, {
       close: async () => {
-        this.stores.delete(unit);
+        this.stores.delete(shard);
         await disk.close();
       },
     });
@@ -246,6 +248,7 @@ export class NodeProcess implements Party {
     const { schedule } = node.world;
     return {
       nowMs: () => schedule.clock.nowMs() + node.offsetMs,
+      monotonicMs: () => schedule.clock.monotonicMs(),
       sleep: async (ms, signal) => {
         await schedule.clock.sleep(ms, signal);
         await node.awake();

@@ -6,8 +6,8 @@
  */
 import { ignoreElements, tap } from 'rxjs';
 import { defineTopology, edge, source, topic, type Topology } from '../../runtime/contract/graph.js';
-import type { MailboxFold } from '../../runtime/actor/processor.js';
-import type { Unit } from '../../runtime/shards/host.js';
+import type { MailboxProcessor } from '../../runtime/actor/processor.js';
+import type { ShardSpec } from '../../runtime/shards/shard-spec.js';
 import { deadLetters, input, type Keyed, keyed, rowsOf, stage } from '../../runtime/contract/stage.js';
 import { rank, read, sum, totals } from '../runtime/toy-stages.js';
 
@@ -34,8 +34,8 @@ const view = stage({
 
 export function sharedToys(): Topology {
   const [entry, adder] = [read(), sum()];
-  const out = topic('totals', totals, 'item', { ledger: false });
-  const bad = topic('dead-letter', deadLetters, 'source', { ledger: true });
+  const out = topic('totals', totals, 'item', { browsable: false });
+  const bad = topic('dead-letter', deadLetters, 'source', { browsable: true });
   return defineTopology({
     partitions: PARTITIONS,
     stages: [entry, adder, rank, view],
@@ -53,13 +53,13 @@ export function sharedToys(): Topology {
 }
 
 /** Item → its row, as a view holds it now. */
-export function viewOf({ instance }: MailboxFold): Record<string, string | undefined> {
-  const { items } = instance.cellsOf() as unknown as { readonly items: Keyed<string> };
+export function viewOf({ instance }: MailboxProcessor): Record<string, string | undefined> {
+  const { items } = instance.states() as unknown as { readonly items: Keyed<string> };
   return Object.fromEntries(ITEMS.map((item) => [item, items.get(item)]));
 }
 
 /** Two stages that share a store are copied together. */
-export const SHARED_UNITS: readonly Unit[] = [
+export const SHARED_UNITS: readonly ShardSpec[] = [
   { name: 'source-0', partition: 0, stages: ['read'] },
   ...[0, 1].flatMap((partition) => [
     { name: `user-${partition}`, partition, stages: ['sum', 'rank'] },

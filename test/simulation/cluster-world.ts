@@ -3,18 +3,18 @@
  * in an order drawn from a seed. When the faults are over all must settle; then a node with an empty disk takes over from all others.
  *
  * Invariants that it checks, beside those of the log server
- *   C1  The sequences of a manifest never fall (Y1).
- *   C2  Nothing is trimmed that the manifest does not include (U2, P3).
- *   C3  In the end each unit has one owner, the planned one, and its lease says so (D1, D3).
- *   C4  What is copied is enough: a node that starts with nothing goes on from there, and comes to the same.
- *   C5  Nothing stays behind in the object store but what the manifests name, and a bounded rest.
+ *   CLUSTER-WORLD-1  The sequences of a manifest never fall (REPLICA-1).
+ *   CLUSTER-WORLD-2  Nothing is trimmed that the manifest does not include (SHARD-2, SNAPSHOTTER-3).
+ *   CLUSTER-WORLD-3  In the end each shard has one owner, the planned one, and its lease says so (CLUSTER-1, CLUSTER-3).
+ *   CLUSTER-WORLD-4  What is copied is enough: a node that starts with nothing goes on from there, and comes to the same.
+ *   CLUSTER-WORLD-5  Nothing stays behind in the object store but what the manifests name, and a bounded rest.
  */
 import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
 import { includedIn, type Manifest, readManifest } from '../../runtime/replication/store.js';
 import { streamOf } from '../../runtime/contract/graph.js';
 import { VIEW_STAGE } from '../../runtime/node/shards.js';
 import type { KeyValue, Log, Store } from '../../runtime/contract/ports.js';
-import type { Unit } from '../../runtime/shards/host.js';
+import type { ShardSpec } from '../../runtime/shards/shard-spec.js';
 import { textOf } from '../../runtime/frames/bytes.js';
 import { settled } from '../runtime/virtual-clock.js';
 import { drawn, FailingLog } from '../support/failing-log.js';
@@ -48,7 +48,7 @@ const NODES_MAX = 3;
 const CALM_STEPS_MAX = 60_000;
 const CALM_MS_MAX = 10 * 60_000;
 const LOOKS_EVERY_STEPS = 16;
-/** Objects of a unit that no manifest names: what its owners were writing when they ended. */
+/** Objects of a shard that no manifest names: what its owners were writing when they ended. */
 const GARBAGE_MAX = 12;
 
 export class ClusterWorld implements SimulatedRun {
@@ -56,7 +56,7 @@ export class ClusterWorld implements SimulatedRun {
   readonly server: LogServer;
   readonly log: Log;
   readonly faults: ClusterFaults;
-  readonly units: readonly Unit[];
+  readonly shards: readonly ShardSpec[];
   readonly nodes: ClusterNode[] = [];
   readonly objects = new MemoryObjects();
   readonly leases: MemoryKeyValue;
@@ -81,7 +81,7 @@ export class ClusterWorld implements SimulatedRun {
     this.schedule = new Schedule(random, options.trace);
     this.faults = options.faults ?? drawnClusterFaults(random, options.lie === 'none' ? false : undefined);
     this.server = new LogServer(job.topology, this.schedule, 1e9);
-    this.units = SHARED_UNITS;
+    this.shards = SHARED_UNITS;
     const nowMs = (): number => this.schedule.clock.nowMs();
     const { wrapTable = (table: KeyValue) => table } = options;
     this.leases = new MemoryKeyValue({ nowMs, ttlMs: LEASE_MS });
@@ -138,9 +138,9 @@ export class ClusterWorld implements SimulatedRun {
     });
   }
 
-  /** What the manifest of a unit includes of a stage. */
-  included(unit: string, stage: string): number {
-    return includedIn(this.manifests.get(unit))[stage] ?? 0;
+  /** What the manifest of a shard includes of a stage. */
+  included(shard: string, stage: string): number {
+    return includedIn(this.manifests.get(shard))[stage] ?? 0;
   }
 
   private async work(isDone: () => boolean): Promise<void> {
@@ -183,7 +183,7 @@ export class ClusterWorld implements SimulatedRun {
     return this.injector.done && hanging(this).length === 0;
   }
 
-  /** C4: all others leave a node that has nothing but the copies. */
+  /** CLUSTER-WORLD-4: all others leave a node that has nothing but the copies. */
   private async handOverToOne(): Promise<void> {
     const last = new ClusterNode(this, 'last');
     const others = this.nodes.splice(0, this.nodes.length, last);
@@ -206,7 +206,7 @@ export class ClusterWorld implements SimulatedRun {
   }
 
   private async mustBeTidy(): Promise<void> {
-    for (const { name } of this.units) {
+    for (const { name } of this.shards) {
       const { manifest } = await readManifest({ manifests: this.tables.manifests, objects: this.objects }, name);
       const named = new Set(manifest?.parts.map((part) => part.name));
       const stored = await this.objects.names(`${name}/`);
@@ -218,34 +218,34 @@ export class ClusterWorld implements SimulatedRun {
     }
   }
 
-  /** C1. */
+  /** CLUSTER-WORLD-1. */
   private watched(table: MemoryKeyValue): MemoryKeyValue {
     const put = table.put.bind(table);
     return Object.assign(table, {
-      put: async (unit: string, value: Uint8Array, revision?: number): Promise<number> => {
-        const stored = await put(unit, value, revision);
-        const [before, after] = [includedIn(this.manifests.get(unit)), JSON.parse(textOf(value)) as Manifest];
+      put: async (shard: string, value: Uint8Array, revision?: number): Promise<number> => {
+        const stored = await put(shard, value, revision);
+        const [before, after] = [includedIn(this.manifests.get(shard)), JSON.parse(textOf(value)) as Manifest];
         for (const [stage, sequence] of Object.entries(before)) {
           if ((includedIn(after)[stage] ?? 0) < sequence)
-            this.failure ??= new Error(`the manifest of ${unit} fell behind ${sequence} of ${stage}`);
+            this.failure ??= new Error(`the manifest of ${shard} fell behind ${sequence} of ${stage}`);
         }
-        this.manifests.set(unit, after);
+        this.manifests.set(shard, after);
         return stored;
       },
     });
   }
 
-  /** C2. */
+  /** CLUSTER-WORLD-2. */
   private guarded(log: Log): Log {
     const { topology } = this.job;
     return Object.assign(Object.create(log) as Log, {
       purge: (stream: string, subject: string, below: number): Promise<void> => {
         const stage = topology.stages.find(({ id }) => streamOf(id) === stream);
         const partition = subject.startsWith('rivulet.events.') ? 0 : Number(subject.split('.')[2]);
-        const unit = this.units.find((one) => one.partition === partition && one.stages.includes(stage?.id ?? ''));
-        if (unit !== undefined && below > this.included(unit.name, stage!.id) + 1)
+        const shard = this.shards.find((one) => one.partition === partition && one.stages.includes(stage?.id ?? ''));
+        if (shard !== undefined && below > this.included(shard.name, stage!.id) + 1)
           this.failure ??= new Error(
-            `${subject} is trimmed below ${below}, but the copy includes ${this.included(unit.name, stage!.id)}`,
+            `${subject} is trimmed below ${below}, but the copy includes ${this.included(shard.name, stage!.id)}`,
           );
         return log.purge(stream, subject, below);
       },

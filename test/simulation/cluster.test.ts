@@ -1,4 +1,4 @@
-/** Nodes that share units, with all that a seed does to them: what comes out is right, and in the end one node that had nothing goes on alone. */
+/** Nodes that share shards, with all that a seed does to them: what comes out is right, and in the end one node that had nothing goes on alone. */
 import { expect, it } from 'vitest';
 import { CLUSTER_PER_STEP } from './cluster-faults.js';
 import { cluster } from './cluster-job.js';

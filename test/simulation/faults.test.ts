@@ -16,12 +16,3 @@ it('happen within a few seeds, several in one', async () => {
   expect([...happened].sort()).toEqual([...Object.keys(PER_STEP), 'fromCopy'].sort());
   expect(together).toBeGreaterThanOrEqual(4);
 });
-
-it.each(['powerLoss', 'rollback', 'deletion'] as const)('%s ends in equal rows, or is refused', async (lie) => {
-  const endings = new Set<string>();
-  for (let seed = 1; seed <= 25; seed++) {
-    const ending = await runSeed(toyLive, seed, { lie });
-    endings.add(ending.kind === 'equal' ? 'equal' : ending.code);
-  }
-  expect([...endings].sort()).toEqual(['LOG_BEHIND', 'equal']);
-});

@@ -6,7 +6,7 @@ export const PER_STEP = {
   instanceCrash: 0.012,
   /** A node dies with all its instances, and comes back with its disks. */
   nodeCrash: 0.003,
-  /** A unit is taken over, from the disk as it is or from the copy of its snapshots; the former owner lives on, or sleeps and wakes. */
+  /** A shard is taken over, from the disk as it is or from the copy of its snapshots; the former owner lives on, or sleeps and wakes. */
   takeover: 0.008,
   /** The log server is killed and restarts: nothing stored is lost, all answers under way are, readers end. */
   serverRestart: 0.002,
@@ -36,10 +36,27 @@ export const PER_WRITE = {
 } as const;
 
 /**
- * Chances per run, of one lie of the log: the run must then end in equal rows, or be refused (LOG_BEHIND, LOG_GAP).
- * `powerLoss`: the machine goes down and the log comes back without what it had not synced (durability `process`; `power` loses nothing).
+ * Chances per run, of one lie of log or disk: the run must then end in equal rows, or be refused (LOG_BEHIND, LOG_GAP). What is refused is repaired as
+ * `rivulet repair` would, and must then end in equal rows as well, unless it cannot be repaired.
  */
-export const PER_RUN = { powerLoss: 0.08, rollback: 0.05, deletion: 0.05 } as const;
+export const PER_RUN = {
+  /** The machine goes down and the log comes back without what it had not synced (durability `process`; `power` loses nothing). */
+  powerLoss: 0.08,
+  /** A stream ends where it ended before. */
+  rollback: 0.05,
+  deletion: 0.05,
+  /** The whole log is as it was at an earlier moment, and so are the copies of state, which are kept there. */
+  earlier: 0.05,
+  /** The messages of a stream are gone; it goes on counting. */
+  purge: 0.05,
+  /** The last messages of one subject are. */
+  shortened: 0.03,
+  /** One message is. */
+  loss: 0.03,
+  /** A shard's disk is empty, or as it was at an earlier moment. */
+  diskLost: 0.03,
+  diskEarlier: 0.03,
+} as const;
 
 export type StepFault = keyof typeof PER_STEP;
 export type OperationFault = keyof typeof PER_OPERATION;
@@ -51,6 +68,8 @@ export interface Faults {
   readonly operation: Readonly<Record<OperationFault, number>>;
   readonly write: Readonly<Record<WriteFault, number>>;
   readonly lie: Lie | undefined;
+  /** No copies are made, so that mailboxes stay whole. */
+  readonly untrimmed: boolean;
   /** How often a new owner starts from the copy instead of the disk. */
   readonly fromCopy: number;
 }
@@ -60,6 +79,7 @@ export const NO_FAULTS: Faults = {
   operation: { 'ack-lost': 0, 'request-lost': 0, late: 0, away: 0 },
   write: { refused: 0, unsaid: 0, slow: 0 },
   lie: undefined,
+  untrimmed: false,
   fromCopy: 0,
 };
 
@@ -77,5 +97,6 @@ export function drawnFaults(random: () => number, wanted?: Lie | 'none'): Faults
   let draw = random();
   const drawn = (Object.entries(PER_RUN) as [Lie, number][]).find(([, rate]) => (draw -= rate) < 0)?.[0];
   const lie = wanted === 'none' ? undefined : (wanted ?? drawn);
-  return { step, operation, write, lie, fromCopy: random() < 0.5 ? 0 : 0.5 };
+  const untrimmed = lie !== undefined && random() < 0.4;
+  return { step, operation, write, lie, untrimmed, fromCopy: random() < 0.5 ? 0 : 0.5 };
 }

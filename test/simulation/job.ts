@@ -43,7 +43,7 @@ export interface Job<W extends SimulatedRun = World> {
   readonly steps: number;
   /** Ticks are written at this interval; 0 for none. */
   readonly tickEveryMs: number;
-  /** So long they go on when all inputs are stored: epochs of an interval end by ticks alone. */
+  /** So long each source has them when all inputs are stored: epochs of an interval end by ticks alone. */
   readonly ticksOnMs?: number;
   /** Topics that a sink reads to their end. */
   readonly sinkTopics: readonly string[];

@@ -1,5 +1,5 @@
 /** Starts an incarnation of an instance: a real supervisor with its actors, on a connection and a disk that fail. */
-import type { ActorKnobs } from '../../runtime/actor/actor.js';
+import type { ActorTuning } from '../../runtime/actor/options.js';
 import { explain } from '../../runtime/contract/errors.js';
 import type { Logger } from '../../runtime/contract/ports.js';
 import { newStatus } from '../../runtime/telemetry/status.js';
@@ -7,25 +7,25 @@ import { hasPublishers } from '../../runtime/contract/streams.js';
 import { Supervisor } from '../../runtime/supervision/supervisor.js';
 import { Ticker } from '../../runtime/shards/ticker.js';
 import { FailingStore, type WriteFate } from '../../state/failing-store.js';
-import { KNOBS, SILENT } from '../runtime/tuning.js';
-import { clockOf, type Life, type SimulatedUnit } from './shard.js';
+import { TUNING, SILENT } from '../runtime/tuning.js';
+import { clockOf, type Life, type SimulatedShard } from './shard.js';
 import type { World } from './world.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
+export function startLife(world: World, shard: SimulatedShard, id: string): Life {
   const { job, schedule, options } = world;
   const { topology, tickEveryMs } = job;
-  const { partition } = unit.unit;
-  const name = `${id}.${partition}#${unit.generation}`;
+  const { partition } = shard.shard;
+  const name = `${id}.${partition}#${shard.generation}`;
   const life = { name, stage: id, gone: false, failure: undefined, asleepUntilStep: 0 } as unknown as Mutable<Life>;
-  const clock = clockOf(schedule, unit.node, life);
+  const clock = clockOf(schedule, shard.node, life);
   life.log = world.connection(name, life, options.wrapLog?.(world.server.log));
   const pause = async (): Promise<void> => {
     await schedule.turn(`${name} pauses`, life);
     if (life.gone) await new Promise(() => undefined);
   };
-  life.store = new FailingStore(options.wrapStore?.(unit.disk, pause) ?? unit.disk, {
+  life.store = new FailingStore(options.wrapStore?.(shard.disk, pause) ?? shard.disk, {
     turn: async () => {
       const turns = schedule.chance(world.calm ? 0 : world.faults.write.slow) ? 6 : 1;
       for (let i = 0; i < turns; i++) await schedule.turn(`${name} disk`, life);
@@ -34,10 +34,10 @@ export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
   });
   life.status = newStatus(id, partition);
   const logger = loggerOf(world, name);
-  const copied = world.copiedOf(unit, id);
+  const copied = world.copiedOf(shard, id);
   life.supervisor = new Supervisor({
     ...{ topology, stage: topology.stage(id), partition, log: life.log, store: life.store, clock, logger },
-    ...{ status: life.status, knobs: knobsOf(world) },
+    ...{ status: life.status, tuning: tuningOf(world) },
     ...(copied === undefined ? {} : { copied }),
   });
   if (hasPublishers(topology, id) && tickEveryMs > 0 && !world.drains) {
@@ -45,7 +45,7 @@ export function startLife(world: World, unit: SimulatedUnit, id: string): Life {
     life.ticker = new Ticker({ log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs, status });
     void startTicker(world, life);
   }
-  schedule.note(() => `${name} starts on ${unit.node.name}`);
+  schedule.note(() => `${name} starts on ${shard.node.name}`);
   life.supervisor.run().catch((error: unknown) => {
     schedule.note(() => `${name} escalates: ${explain(error)}`);
     life.failure = error as Error;
@@ -59,13 +59,13 @@ function writeFate({ calm, schedule, faults }: World): WriteFate {
   return schedule.chance(faults.write.unsaid) ? 'unsaid' : 'done';
 }
 
-function knobsOf({ schedule, options }: World): ActorKnobs {
+function tuningOf({ schedule, options }: World): ActorTuning {
   return {
-    ...KNOBS,
+    ...TUNING,
     frameMessages: 1 + schedule.below(6),
     frameEveryMs: schedule.chance(0.3) ? 20 : 0,
     snapshotEveryMs: schedule.chance(0.5) ? 200 : 50,
-    ...options.knobs,
+    ...options.tuning,
   };
 }
 

@@ -50,7 +50,12 @@ for (let seed = first; seed < first + count && failures.length < FAILURES_MAX; s
     if (jobs.length > 1 && seed % job.everySeeds !== 0) continue;
     try {
       const ending = await runSeed(job, seed, options);
-      const name = ending.kind === 'equal' ? 'equal' : `refused ${ending.code}`;
+      const name =
+        ending.kind === 'refused'
+          ? `refused ${ending.code}`
+          : ending.world.counts.has('repair')
+            ? 'equal after a repair'
+            : 'equal';
       endings.set(name, (endings.get(name) ?? 0) + 1);
     } catch (error) {
       if (!(error instanceof SimulationFailure)) throw error;

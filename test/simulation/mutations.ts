@@ -5,10 +5,11 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema, SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { Actor } from '../../runtime/actor/actor.js';
-import { MailboxFold } from '../../runtime/actor/processor.js';
-import { Heard } from '../../runtime/log-integrity/predecessors.js';
+import { InputDigest } from '../../runtime/actor/input-digest.js';
+import { MailboxProcessor } from '../../runtime/actor/processor.js';
+import { Predecessors } from '../../runtime/log-integrity/predecessors.js';
 import { StageInstance } from '../../runtime/actor/instance.js';
-import { Line, Outbox } from '../../runtime/actor/outbox.js';
+import { OutputLane, Outbox } from '../../runtime/actor/outbox.js';
 import type { Log, LogMessage, Store, StoreChange } from '../../runtime/contract/ports.js';
 import type { WorldOptions } from './world.js';
 
@@ -31,7 +32,8 @@ export function replaced<M>(
   make: (original: M) => unknown,
 ): () => void {
   const methods = type.prototype as Methods;
-  const original = methods[name]!;
+  const original = methods[name];
+  if (original === undefined) throw new Error(`no method ${name} to replace`);
   methods[name] = make(original as M) as Methods[string];
   return () => {
     methods[name] = original;
@@ -81,13 +83,15 @@ const torn =
       },
     });
 
-function withoutSaid(value: Uint8Array | undefined, key: string): Uint8Array | undefined {
-  if (value === undefined || !isHead({ key, value })) return value;
-  return toBinary(
-    SnapshotHeadSchema,
-    create(SnapshotHeadSchema, { ...fromBinary(SnapshotHeadSchema, value), said: {} }),
-  );
-}
+const without =
+  (what: 'published' | 'lastRead') =>
+  (value: Uint8Array | undefined, key: string): Uint8Array | undefined => {
+    if (value === undefined || !isHead({ key, value })) return value;
+    const head = { ...fromBinary(SnapshotHeadSchema, value), [what]: {} };
+    return toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
+  };
+const withoutSaid = without('published');
+const withoutHeard = without('lastRead');
 
 interface AnyLine {
   sequence: number;
@@ -97,8 +101,8 @@ interface AnyLine {
 /** An unknown outcome is not looked up, but taken to be one of the two. */
 const guessing = (isThere: boolean) => () =>
   replaced<(letter: unknown, code: string) => Promise<boolean>>(
-    Line,
-    'wasSaid',
+    OutputLane,
+    'wasPublished',
     (original) =>
       async function (this: AnyLine, letter: unknown, code: string): Promise<boolean> {
         if (code !== 'LOG_UNKNOWN') return original.call(this as never, letter, code);
@@ -128,7 +132,7 @@ const MAILBOX: readonly Mutation[] = [
     breaks: () => {
       const skips = nowAndThen(60);
       return replaced<(message: LogMessage) => unknown>(
-        MailboxFold,
+        MailboxProcessor,
         'take',
         (original) =>
           function (this: never, message: LogMessage) {
@@ -154,7 +158,7 @@ const MAILBOX: readonly Mutation[] = [
     ...{ rule: 3, what: 'the order of a batch is not that of the stream', job: 'toy-live' },
     breaks: () =>
       replaced<(messages: readonly LogMessage[]) => unknown>(
-        MailboxFold,
+        MailboxProcessor,
         'takeRaw',
         (original) =>
           function (this: never, messages: readonly LogMessage[]) {
@@ -169,7 +173,7 @@ const MAILBOX: readonly Mutation[] = [
         Actor,
         'batchEnd',
         () =>
-          function (this: { fold: MailboxFold }, messages: readonly LogMessage[], at: number): number {
+          function (this: { fold: MailboxProcessor }, messages: readonly LogMessage[], at: number): number {
             let end = at + 1;
             while (end < messages.length && this.fold.isRaw(messages[end]!)) end++;
             return end;
@@ -246,9 +250,21 @@ const SNAPSHOTS: readonly Mutation[] = [
     },
   },
   {
+    ...{ rule: 8, what: 'inputs that were answered may be others when they are read again', job: 'toy-live' },
+    options: { lie: 'loss' },
+    breaks: () => replaced(InputDigest, 'end', () => () => undefined),
+  },
+  {
+    ...{ rule: 8, what: 'nobody looks whether what was read is there', job: 'toy-live' },
+    options: {
+      lie: 'purge',
+      wrapStore: (store) => changed(store, { getSync: (key) => withoutHeard(store.getSync(key), key) }),
+    },
+  },
+  {
     ...{ rule: 8, what: 'gaps in what a writer says are not heard', job: 'toy-bounded' },
     options: { wrapCopied: () => () => Infinity },
-    breaks: () => replaced(Heard, 'follow', () => () => undefined),
+    breaks: () => replaced(Predecessors, 'check', () => () => undefined),
   },
   {
     ...{ rule: 9, what: 'counters are not in the state', job: 'toy-live' },

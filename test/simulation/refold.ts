@@ -7,23 +7,24 @@
  */
 import { fromBinary, toJsonString } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { withInput } from '../../runtime/actor/input-digest.js';
 import { streamOf } from '../../runtime/contract/graph.js';
 import { rowsOf } from '../../runtime/frames/frame.js';
 import { fromWire } from '../../runtime/frames/codec.js';
-import { MailboxFold } from '../../runtime/actor/processor.js';
+import { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { filtersOf } from '../../runtime/contract/streams.js';
 import type { LogMessage } from '../../runtime/contract/ports.js';
 import { type AnyStage, RAW } from '../../runtime/contract/stage.js';
-import { NOTHING_SAID } from '../../runtime/tag.js';
+import { NO_OUTPUT } from '../../runtime/actor/output-position.js';
 import { matches } from '../support/memory-log.js';
 import type { Accepted } from './log-server.js';
 import type { SimulatedRun } from './job.js';
 
 /** Checks every instance; gives its fold, for a look at its state. */
-export function refolded(world: SimulatedRun): ReadonlyMap<string, MailboxFold> {
+export function refolded(world: SimulatedRun): ReadonlyMap<string, MailboxProcessor> {
   const { topology } = world.job;
   const bySubject = acceptedBySubject(world);
-  const folds = new Map<string, MailboxFold>();
+  const folds = new Map<string, MailboxProcessor>();
   for (const { id } of topology.stages) {
     for (let partition = 0; partition < topology.count(id); partition++) {
       folds.set(`${id}/${partition}`, refold(world, bySubject, id, partition));
@@ -45,23 +46,30 @@ function acceptedBySubject({ server, job }: SimulatedRun): Map<string, Accepted[
   return bySubject;
 }
 
-function refold(world: SimulatedRun, bySubject: Map<string, Accepted[]>, id: string, partition: number): MailboxFold {
+function refold(
+  world: SimulatedRun,
+  bySubject: Map<string, Accepted[]>,
+  id: string,
+  partition: number,
+): MailboxProcessor {
   const { topology } = world.job;
-  const fold = new MailboxFold(topology, topology.stage(id), partition);
+  const fold = new MailboxProcessor(topology, topology.stage(id), partition);
   const said = new Map<string, Uint8Array[]>(fold.destinations.map(({ subject }) => [subject, []]));
   const lines = new Map(
     [...said].map(([subject, letters]) => [
       subject,
-      { said: NOTHING_SAID, hand: (_: unknown, data: Uint8Array) => letters.push(data) },
+      { published: NO_OUTPUT, enqueue: (_: unknown, data: Uint8Array) => letters.push(data) },
     ]),
   );
+  let inputsDigest = 0;
   for (const message of mailbox(world, id, partition)) {
     const { sequence } = message;
+    inputsDigest = withInput(inputsDigest, message);
     const { answer, ingestedAtMs } = fold.isRaw(message)
       ? { answer: fold.takeRaw([message]), ingestedAtMs: message.storedAtMs }
       : fold.take(message);
-    const head = { first: sequence, sequence, asOfMs: fold.asOfMs, ingestedAtMs };
-    answer.post(head, lines as unknown as Parameters<typeof answer.post>[1]);
+    const head = { first: sequence, sequence, inputsDigest, asOfMs: fold.asOfMs, ingestedAtMs };
+    answer.enqueueTo(head, lines as unknown as Parameters<typeof answer.enqueueTo>[1]);
   }
   const entry = Object.values(fold.instance.stage.inputs).some(({ type }) => type === RAW);
   for (const [subject, letters] of said) {

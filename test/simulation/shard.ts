@@ -1,19 +1,18 @@
-/** What runs in a simulated world: nodes, their units with a disk each, and the incarnations of instances on them. */
+/** What runs in a simulated world: nodes, their shards with a disk each, and the incarnations of instances on them. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import type { Unit } from '../../runtime/shards/host.js';
+import type { ShardSpec } from '../../runtime/shards/shard-spec.js';
 import { headKey } from '../../runtime/state/keyspace.js';
 import type { Clock } from '../../runtime/contract/ports.js';
 import type { ActorStatus } from '../../runtime/telemetry/status.js';
 import type { Supervisor } from '../../runtime/supervision/supervisor.js';
 import type { Ticker } from '../../runtime/shards/ticker.js';
 import type { FailingStore } from '../../state/failing-store.js';
-import type { MemoryStore } from '../../state/memory-store.js';
-import { type StoreContents } from '../../state/memory-store.js';
+import { type MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import type { FailingLog } from '../support/failing-log.js';
 import type { Party, Schedule } from './schedule.js';
 
-/** A machine, or a process: units, and a wall clock of its own. */
+/** A machine, or a process: shards, and a wall clock of its own. */
 export interface SimulatedNode {
   readonly name: string;
   offsetMs: number;
@@ -32,20 +31,20 @@ export interface Life extends Party {
   failure: Error | undefined;
 }
 
-/** A unit on a node, with its disk. When it is taken over, the former owner may live on beside it, on a disk of its own. */
-export class SimulatedUnit {
+/** A shard on a node, with its disk. When it is taken over, the former owner may live on beside it, on a disk of its own. */
+export class SimulatedShard {
   readonly lives = new Map<string, Life>();
 
   constructor(
-    readonly unit: Unit,
+    readonly shard: ShardSpec,
     readonly node: SimulatedNode,
     readonly disk: MemoryStore,
-    /** Owners of the same unit, one after the other. */
+    /** Owners of the same shard, one after the other. */
     readonly generation: number,
   ) {}
 
   get name(): string {
-    return `${this.unit.name}#${this.generation}`;
+    return `${this.shard.name}#${this.generation}`;
   }
 
   /** All its instances die; what is under way may or may not arrive. */
@@ -68,6 +67,7 @@ export function cutLife(life: Life, arrives: () => boolean): void {
 /** Time stands still for what is gone. */
 export const clockOf = (schedule: Schedule, node: SimulatedNode, life: { readonly gone: boolean }): Clock => ({
   nowMs: () => schedule.clock.nowMs() + node.offsetMs,
+  monotonicMs: () => schedule.clock.monotonicMs(),
   sleep: (ms, signal) =>
     life.gone && signal?.aborted !== true ? new Promise(() => undefined) : schedule.clock.sleep(ms, signal),
 });

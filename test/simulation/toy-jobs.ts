@@ -1,6 +1,6 @@
 /** The two toy topologies as jobs: small and fast, so that many seeds can be tried. */
 import assert from 'node:assert/strict';
-import type { MailboxFold } from '../../runtime/actor/processor.js';
+import type { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
 import { frameOf } from '../../runtime/frames/frame.js';
 import type { ChunkSource, SourceChunk } from '../../runtime/contract/ports.js';
@@ -49,7 +49,7 @@ export const toyLive: Job = {
 };
 
 /** Gives the fold of each mailbox. */
-export function checkToys(world: SimulatedRun, expected: unknown): ReadonlyMap<string, MailboxFold> {
+export function checkToys(world: SimulatedRun, expected: unknown): ReadonlyMap<string, MailboxProcessor> {
   const folds = refolded(world);
   const counts = totalsOf(world, 'read');
   assert.equal(counts.events, counts.on_time + counts.late + counts.dead_letter + counts.duplicates, 'conservation');

@@ -3,14 +3,14 @@
  * instances, nodes and the log server die, owners that were replaced live on, snapshots are restored from old copies, clocks jump. A seed
  * replays exactly.
  *
- * A node groups units; a unit has a disk and runs instances, each with its own supervisor and connection. Log and time are shared.
+ * A node groups shards; a shard has a disk and runs instances, each with its own supervisor and connection. Log and time are shared.
  */
-import type { ActorKnobs } from '../../runtime/actor/actor.js';
+import type { ActorTuning } from '../../runtime/actor/options.js';
 import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
-import { streamOf } from '../../runtime/contract/graph.js';
+import { CLOCK, destinationsOf, streamOf, subjectOf } from '../../runtime/contract/graph.js';
 import type { Log, Store } from '../../runtime/contract/ports.js';
 import { filtersOf } from '../../runtime/contract/streams.js';
-import { unitsOf } from '../../runtime/node/shards.js';
+import { shardsOf } from '../../runtime/node/shards.js';
 import type { RivuletError } from '../../runtime/contract/errors.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import { drawn, FailingLog, type LogFaults } from '../support/failing-log.js';
@@ -24,7 +24,7 @@ import { startLife } from './life.js';
 import { LogServer } from './log-server.js';
 import { type Party, Schedule } from './schedule.js';
 import { SimulatedSink } from './simulated-sink.js';
-import { type Life, type SimulatedNode, SimulatedUnit, sequenceIn } from './shard.js';
+import { type Life, type SimulatedNode, SimulatedShard, sequenceIn } from './shard.js';
 
 export interface WorldOptions {
   readonly seed: number;
@@ -32,7 +32,7 @@ export interface WorldOptions {
   readonly faults?: Faults;
   /** What the log lies about, or nothing. Absent: drawn. */
   readonly lie?: Lie | 'none';
-  readonly knobs?: Partial<ActorKnobs>;
+  readonly tuning?: Partial<ActorTuning>;
   /** Mailboxes hold this many bytes. Absent: drawn. */
   readonly mailboxBytesMax?: number;
   /** What is put between each instance and the log, or its disk, to break a rule on purpose. */
@@ -68,9 +68,9 @@ export class World {
   calm = false;
   /** All is fed and no fault is to come: clocks tick no more, so that there is an end. */
   drains = false;
-  readonly units: SimulatedUnit[] = [];
-  readonly zombies: SimulatedUnit[] = [];
-  /** The copy of each unit's snapshots, where takeovers can happen: trimming waits for it. */
+  readonly shards: SimulatedShard[] = [];
+  readonly zombies: SimulatedShard[] = [];
+  /** The copy of each shard's snapshots, where takeovers can happen: trimming waits for it. */
   readonly copies = new Map<string, StoreContents>();
   readonly sink: SimulatedSink | undefined;
   readonly feeding: Feeding;
@@ -78,7 +78,7 @@ export class World {
   private living: Life[] | undefined;
   private calmSinceStep = 0;
   private calmSinceMs = 0;
-  /** When all inputs were stored, by calm. */
+  /** When all inputs were stored, by calm, by the log's clock. */
   private fedAtMs: number | undefined;
 
   private constructor(
@@ -102,10 +102,10 @@ export class World {
   static async run(job: Job, options: WorldOptions): Promise<World> {
     const world = new World(job, options);
     await world.server.ensureStreams();
-    const { pipeline, view } = unitsOf(job.topology);
-    for (const unit of [...pipeline, ...view]) {
+    const { pipeline, view } = shardsOf(job.topology);
+    for (const shard of [...pipeline, ...view]) {
       const node = world.schedule.pick(world.nodes);
-      world.units.push(new SimulatedUnit(unit, node, new MemoryStore(), 0));
+      world.shards.push(new SimulatedShard(shard, node, new MemoryStore(), 0));
     }
     world.startAll();
     world.feeding.begin();
@@ -120,7 +120,7 @@ export class World {
 
   /** Of the present owners. */
   get lives(): readonly Life[] {
-    return (this.living ??= this.units.flatMap(({ lives }) => [...lives.values()]));
+    return (this.living ??= this.shards.flatMap(({ lives }) => [...lives.values()]));
   }
 
   count(fault: string): void {
@@ -128,23 +128,25 @@ export class World {
   }
 
   startAll(): void {
-    for (const unit of this.units) this.startUnit(unit);
+    [this.drains, this.fedAtMs] = [false, undefined];
+    for (const shard of this.shards) this.startShard(shard);
     this.sink?.start();
   }
 
-  startUnit(unit: SimulatedUnit): void {
-    for (const id of unit.unit.stages) this.startInstance(unit, id);
+  startShard(shard: SimulatedShard): void {
+    for (const id of shard.shard.stages) this.startInstance(shard, id);
   }
 
-  startInstance(unit: SimulatedUnit, id: string): void {
-    unit.lives.set(id, startLife(this, unit, id));
+  startInstance(shard: SimulatedShard, id: string): void {
+    shard.lives.set(id, startLife(this, shard, id));
     this.living = undefined;
   }
 
   /** The sequence that the copy includes; absent where no copies are made. */
-  copiedOf({ unit }: SimulatedUnit, id: string): (() => number) | undefined {
+  copiedOf({ shard }: SimulatedShard, id: string): (() => number) | undefined {
+    if (this.faults.untrimmed) return () => 0;
     if (this.faults.step.takeover === 0) return undefined;
-    const copied = (): number => sequenceIn(this.copies.get(unit.name) ?? new Map(), id, unit.partition);
+    const copied = (): number => sequenceIn(this.copies.get(shard.name) ?? new Map(), id, shard.partition);
     return this.options.wrapCopied?.(copied) ?? copied;
   }
 
@@ -170,7 +172,10 @@ export class World {
       await settled();
       this.mustBeSound();
       if (!this.calm && (this.schedule.step >= this.job.steps || this.isEarly())) this.becomeCalm();
-      if (this.calm && this.isDone()) return;
+      if (this.calm && this.rests()) {
+        if (this.injector.mayBeUnnoticed && !(await this.isRight())) await this.injector.startAnew();
+        else if (this.isDone()) return;
+      }
       if (this.calm) this.mustEnd();
       await this.injector.step();
       this.schedule.goOn();
@@ -180,9 +185,9 @@ export class World {
   private mustBeSound(): void {
     if (this.server.failure !== undefined) throw this.server.failure;
     if (this.feeding.failure !== undefined) throw this.feeding.failure;
-    for (const { name, status, supervisor } of this.lives) {
-      const lines = supervisor.current === undefined ? 1 : supervisor.current.fold.destinations.length;
-      const bound = lines * ((this.options.knobs?.inFlightMessages ?? 3) + PARTS_BEYOND);
+    for (const { name, stage, status } of this.lives) {
+      const lines = destinationsOf(this.job.topology, stage, status.partition).length;
+      const bound = lines * ((this.options.tuning?.inFlightMessages ?? 3) + PARTS_BEYOND);
       if (status.unacknowledged > bound)
         throw new Error(`${name} holds ${status.unacknowledged} unacknowledged answers`);
     }
@@ -210,23 +215,42 @@ export class World {
     }
   }
 
-  /** All is fed and taken in, and all that was said is acknowledged. */
-  private isDone(): boolean {
+  /** All is fed, and nobody does anything any more. */
+  private rests(): boolean {
     if (!this.feeding.done || !this.hasTickedOn()) return false;
     if (!this.drains) for (const { ticker } of this.lives) ticker?.stop();
     this.drains = true;
-    return (
-      this.schedule.idle &&
-      this.injector.done &&
-      this.lives.every((life) => this.isThrough(life)) &&
-      this.sink?.done !== false
-    );
+    return this.schedule.idle && this.injector.done && this.isOpen;
   }
 
+  /** All is taken in, and all that was said is acknowledged. */
+  private isDone(): boolean {
+    return this.lives.every((life) => this.isThrough(life)) && this.sink?.done !== false;
+  }
+
+  private async isRight(): Promise<boolean> {
+    const expected = await this.job.reference();
+    try {
+      if (!this.isDone()) return false;
+      this.job.check(this, expected);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Each source has had ticks for that long: one that starts late has them late. */
   private hasTickedOn(): boolean {
-    const nowMs = this.schedule.clock.nowMs();
-    this.fedAtMs ??= nowMs;
-    return nowMs - this.fedAtMs >= (this.job.ticksOnMs ?? 0);
+    const { ticksOnMs } = this.job;
+    if (ticksOnMs === undefined) return true;
+    this.fedAtMs ??= this.schedule.clock.nowMs() + this.server.offsetMs;
+    const untilMs = this.fedAtMs + ticksOnMs;
+    return this.lives.every(({ ticker, stage, status: { partition } }) => {
+      if (ticker === undefined) return true;
+      const subject = subjectOf(stage, partition, CLOCK, partition);
+      const tick = this.server.history(streamOf(stage)).findLast(({ message }) => message.subject === subject);
+      return tick !== undefined && tick.message.storedAtMs >= untilMs;
+    });
   }
 
   private isThrough({ stage, status }: Life): boolean {

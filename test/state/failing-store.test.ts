@@ -17,9 +17,9 @@ it('refuses, or writes and does not say so, as told', async () => {
 });
 
 it('throws the error that it was given', async () => {
-  const error = (): Error => fatal('DISK_FULL', 'no space left');
+  const error = (): Error => fatal('STATE_WRITE', 'no space left');
   const store = new FailingStore(new MemoryStore(), { fate: () => 'refused', error });
-  await expect(store.write(change('a'))).rejects.toMatchObject({ reaction: 'fatal', code: 'DISK_FULL' });
+  await expect(store.write(change('a'))).rejects.toMatchObject({ reaction: 'fatal', code: 'STATE_WRITE' });
 });
 
 it('writes nothing and answers nothing once it is cut', async () => {

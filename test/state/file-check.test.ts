@@ -1,4 +1,4 @@
-/** Damaged files are found before their entries are missed (Q1–Q4): every file of a store, broken in every way that can be thought of. */
+/** Damaged files are found before their entries are missed (FILE-CHECK-1–FILE-CHECK-4): every file of a store, broken in every way that can be thought of. */
 import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,7 +100,7 @@ describe('a store', () => {
     }
   });
 
-  it('is refused from then on, even when LevelDB has made new files of it (Q3)', async () => {
+  it('is refused from then on, even when LevelDB has made new files of it (FILE-CHECK-3)', async () => {
     const folder = await copied();
     const [table] = await filesOf(folder, /\.ldb$/);
     await flip(join(folder, table!), 100);
@@ -117,7 +117,7 @@ describe('a store', () => {
     });
   });
 
-  it('is checked behind the start as well, on the files as they were then (Q2)', async () => {
+  it('is checked behind the start as well, on the files as they were then (FILE-CHECK-2)', async () => {
     const folder = await copied();
     const [table] = await filesOf(folder, /\.ldb$/);
     await flip(join(folder, table!), 100);
@@ -158,7 +158,7 @@ describe('a store', () => {
 describe('a log', () => {
   const logOf = async (folder: string): Promise<string> => join(folder, (await filesOf(folder, /\.log$/)).at(-1)!);
 
-  it('that ends anywhere is the store at an earlier snapshot (Q4)', async () => {
+  it('that ends anywhere is the store at an earlier snapshot (FILE-CHECK-4)', async () => {
     const { length } = await readFile(await logOf(whole));
     for (let end = length - 1; end > 0; end -= 3_701) {
       const folder = await copied();

@@ -1,15 +1,15 @@
-/** An older format is brought to the present one when a store is opened (F1–F3): the checked-in data directory of format 1 must load for ever. */
+/** An older format is brought to the present one when a store is opened (STORE-FORMAT-1–STORE-FORMAT-3): the checked-in data directory of format 1 must load for ever. */
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { answer } from '../../actors/maths/answer.js';
-import { type RecommendationCells, recommendationReader } from '../../actors/recommendations.js';
+import { recommendationReader } from '../../actors/recommendations.js';
 import { mainTopology, type PipelineOptions } from '../../actors/topology.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
-import { MailboxFold, residentCells } from '../../runtime/actor/processor.js';
-import { cellStores, encodeHead, isHeadKey, readHead, SNAPSHOT_FORMAT } from '../../runtime/state/keyspace.js';
-import { unitsOf } from '../../runtime/node/shards.js';
+import { MailboxProcessor, residentStates } from '../../runtime/actor/processor.js';
+import { storedStates, encodeHead, isHeadKey, readHead, SNAPSHOT_FORMAT } from '../../runtime/state/keyspace.js';
+import { shardsOf } from '../../runtime/node/shards.js';
 import { bringToFormat, FORMAT_KEY } from '../../state/format.js';
 import { openDatabase, openLevelStore } from '../../state/level-store.js';
 import { sealed } from '../../state/sealed.js';
@@ -76,7 +76,7 @@ describe('a data directory of format 1', () => {
 
   it('gives every instance its state, and the answers that it gave', async () => {
     const topology = mainTopology(PIPELINE);
-    const { pipeline, view } = unitsOf(topology);
+    const { pipeline, view } = shardsOf(topology);
     for (const { name, stages, partition } of [...pipeline, ...view]) {
       const store = await openLevelStore(directory(name));
       for (const id of stages) {
@@ -88,11 +88,11 @@ describe('a data directory of format 1', () => {
         }
         expect(head, id).toMatchObject({ format: SNAPSHOT_FORMAT, stage: id, partition, partitions: 1 });
         expect(head.sequence).toBeGreaterThan(0);
-        const fold = new MailboxFold(
+        const fold = new MailboxProcessor(
           topology,
           stage,
           partition,
-          await cellStores(store, stage, partition, residentCells(stage)),
+          await storedStates(store, stage, partition, residentStates(stage)),
         );
         if (id === 'parse') expect(fold.instance.counts()).toMatchObject({ events: 600, dead_letter: 0 });
         if (id === 'recommendations') await mustAnswer(fold);
@@ -101,8 +101,8 @@ describe('a data directory of format 1', () => {
     }
   });
 
-  async function mustAnswer(fold: MailboxFold): Promise<void> {
-    const reader = recommendationReader(fold.instance.cellsOf() as unknown as RecommendationCells);
+  async function mustAnswer(fold: MailboxProcessor): Promise<void> {
+    const reader = recommendationReader(fold.instance.states());
     const expected = JSON.parse(await readFile(join(FIXTURE, 'answers.json'), 'utf8')) as Record<
       string,
       { as_of: string; items: unknown[] }
@@ -118,7 +118,7 @@ describe('a data directory of format 1', () => {
     }
   }
 
-  it('survives being cut off at each write: nothing is lost, nothing is converted twice (F2)', async () => {
+  it('survives being cut off at each write: nothing is lost, nothing is converted twice (STORE-FORMAT-2)', async () => {
     const expected = await entriesOf('user-0');
     for (let cut = 1, ended = false; !ended; cut++) {
       await rm(directory('user-0'), { recursive: true });
@@ -151,7 +151,7 @@ describe('a store', () => {
     ]);
   });
 
-  it('of a newer format is refused, and left as it is (F3)', async () => {
+  it('of a newer format is refused, and left as it is (STORE-FORMAT-3)', async () => {
     const db = await openDatabase(directory('new'));
     await db.put(FORMAT_KEY, sealed(FORMAT_KEY, utf8('{"format":99}')).slice());
     await db.close();

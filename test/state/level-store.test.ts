@@ -1,4 +1,4 @@
-/** The store on disk (K1–K3), in a real LevelDB. */
+/** The store on disk (LEVEL-STORE-1–LEVEL-STORE-3), in a real LevelDB. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { textOf, utf8 } from '../../runtime/frames/bytes.js';
 import { openDatabase, openLevelStore } from '../../state/level-store.js';
 import { storeContract } from '../contracts/store-contract.js';
 import { ROOT } from '../guards/source-files.js';
+import { noLinux, skipped } from '../support/requirements.js';
 
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'rivulet-level-'));
 
@@ -17,13 +18,6 @@ storeContract('LevelDB', async () => {
   return {
     open: () => openLevelStore(folder),
     stop: () => rm(folder, { recursive: true }),
-    damage: async (key) => {
-      const db = await openDatabase(folder);
-      const bytes = Uint8Array.from((await db.get(key))!);
-      bytes[0]! ^= 1;
-      await db.put(key, bytes);
-      await db.close();
-    },
   };
 });
 
@@ -34,7 +28,7 @@ describe('a directory', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  it('belongs to one store at a time (K3)', async () => {
+  it('belongs to one store at a time (LEVEL-STORE-3)', async () => {
     const first = await openLevelStore(folder);
     await expect(openLevelStore(folder)).rejects.toMatchObject({ reaction: 'fatal', code: 'DATA_DIR_LOCKED' });
     await first.write([{ key: 'a', value: utf8('1') }]);
@@ -60,7 +54,38 @@ describe('a directory', () => {
     });
   });
 
-  it.skipIf(process.platform !== 'linux')('on a disk that is full is refused with what to do', async () => {
+  it('that has rotted never gives out what was not written: Fatal STATE_DAMAGED names the key', async () => {
+    const put = (key: string, text: string) => ({ key, value: utf8(text) });
+    let store = await openLevelStore(folder);
+    await store.write([put('a', '1'), put('b/1', 'some value'), put('b/2', '3')]);
+    await store.close();
+    const db = await openDatabase(folder);
+    const bytes = Uint8Array.from((await db.get('b/1'))!);
+    bytes[0]! ^= 1;
+    await db.put('b/1', bytes);
+    await db.close();
+    store = await openLevelStore(folder);
+    const damage = { reaction: 'fatal', code: 'STATE_DAMAGED', message: expect.stringContaining('b/1') };
+    const thrown = (): unknown => {
+      try {
+        return store.getSync('b/1');
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(thrown()).toMatchObject(damage);
+    await expect(store.entries('b/')).rejects.toMatchObject(damage);
+    const view = store.view();
+    await expect(view.values(['a', 'b/1'])).rejects.toMatchObject(damage);
+    await expect(view.entries('b')[Symbol.asyncIterator]().next()).rejects.toMatchObject(damage);
+    await view.close();
+    expect([textOf(store.getSync('a')!), textOf(store.getSync('b/2')!)]).toEqual(['1', '3']);
+    await store.write([put('b/1', 'mended')]);
+    expect(textOf(store.getSync('b/1')!)).toBe('mended');
+    await store.close();
+  });
+
+  it.skipIf(noLinux)(`on a disk that is full is refused with what to do${skipped(noLinux)}`, async () => {
     const script = `
     const { openLevelStore } = await import(${JSON.stringify(join(ROOT, 'dist', 'state', 'level-store.js'))});
     await openLevelStore(${JSON.stringify(join(folder, 'new'))}).catch(({ code, hint }) => console.log(code, hint));`;
@@ -69,8 +94,8 @@ describe('a directory', () => {
     expect(stdout).toMatch(/^STATE_OPEN .*free space/);
   });
 
-  it.skipIf(process.platform !== 'linux')(
-    'whose disk was full once takes no more until it is opened anew (K2)',
+  it.skipIf(noLinux)(
+    `whose disk was full once takes no more until it is opened anew (LEVEL-STORE-2)${skipped(noLinux)}`,
     async () => {
       // No file may grow beyond 300 KiB, as if the disk ended there; then it may again.
       const script = `

@@ -19,7 +19,10 @@ export interface GoTool {
 export type FoundTool = { readonly command: string } | { readonly missing: string };
 
 /** How it is called, or why it cannot be. */
-export async function goTool({ module, version, name = posix.basename(module) }: GoTool): Promise<FoundTool> {
+export async function goTool(
+  { module, version, name = posix.basename(module) }: GoTool,
+  mayBuild = true,
+): Promise<FoundTool> {
   try {
     execFileSync(name, ['--version'], { stdio: 'ignore' });
     return { command: name };
@@ -28,6 +31,7 @@ export async function goTool({ module, version, name = posix.basename(module) }:
   }
   try {
     const folder = await kept(`${name}/${version}-${process.platform}-${process.arch}`, async (scratch) => {
+      if (!mayBuild) throw new Error('no test builds it');
       // A target set for other work would make one that does not run here.
       const { GOOS: _os, GOARCH: _arch, ...env } = process.env;
       const options = { cwd: scratch, env: { ...env, GOBIN: scratch, CGO_ENABLED: '0' }, timeoutMs: BUILD_MS_MAX };
@@ -35,6 +39,6 @@ export async function goTool({ module, version, name = posix.basename(module) }:
     });
     return { command: join(folder, name) };
   } catch (error) {
-    return { missing: `${name} is not installed, and to build it: ${(error as Error).message}` };
+    return { missing: `${name} is not installed${mayBuild ? `, and to build it: ${(error as Error).message}` : ''}` };
   }
 }

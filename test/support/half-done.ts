@@ -17,7 +17,7 @@ export type Part = 'data/replay/state' | 'data/replay/nats' | 'data' | 'out';
 
 export interface HalfDone {
   readonly run: ReplayRun;
-  /** The work directory: `state/<unit>`, `nats`, `job.json`. */
+  /** The work directory: `state/<shard>`, `nats`, `job.json`. */
   readonly work: string;
   /** As it was when it was killed. */
   putBack(): void;

@@ -2,12 +2,12 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { systemClock } from '../../runtime/contract/clock.js';
-import { Line, Outbox } from '../../runtime/actor/outbox.js';
+import { OutputLane, Outbox } from '../../runtime/actor/outbox.js';
 import type { Log, LogMessage } from '../../runtime/contract/ports.js';
-import type { Tag } from '../../runtime/tag.js';
+import type { OutputPosition } from '../../runtime/actor/output-position.js';
 
-export const letter = (sequence: number): readonly [Tag, Uint8Array] => {
-  const tag = { first: sequence, sequence, part: 0, lastPart: true };
+export const letter = (sequence: number): readonly [OutputPosition, Uint8Array] => {
+  const tag = { first: sequence, sequence, part: 0, lastPart: true, inputsDigest: 0 };
   return [tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, tag))];
 };
 
@@ -20,10 +20,10 @@ export async function openLine(
   log: Log,
   stream: string,
   subject: string,
-): Promise<{ readonly line: Line; readonly outbox: Outbox }> {
-  const lines = new Map<string, Line>();
+): Promise<{ readonly line: OutputLane; readonly outbox: Outbox }> {
+  const lines = new Map<string, OutputLane>();
   const outbox = new Outbox(lines);
-  const line = await Line.open({
+  const line = await OutputLane.open({
     ...{ log, stream, subject, clock: systemClock, logger: SILENT, signal: new AbortController().signal },
     onAcked: () => {
       outbox.wake();

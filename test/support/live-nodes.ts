@@ -110,24 +110,24 @@ export class Watch {
     return new Watch(await connectNats({ url }, 'watch'));
   }
 
-  /** Unit → address of the node that has its lease; a unit without one is not there. */
+  /** Shard → address of the node that has its lease; a shard without one is not there. */
   async owners(): Promise<Map<string, string | undefined>> {
     const nodes = new Map((await this.nodes()).map(({ id, grpc }) => [id, grpc]));
     const leases = leasesIn((await entriesOfBucket(this.connection, BUCKETS.leases)) ?? []);
-    return new Map([...leases].map(([unit, { node }]) => [unit, nodes.get(node)]));
+    return new Map([...leases].map(([shard, { node = '' }]) => [shard, nodes.get(node)]));
   }
 
   async nodes(): Promise<NodeEntry[]> {
     return nodesIn((await entriesOfBucket(this.connection, BUCKETS.nodes)) ?? []);
   }
 
-  /** Resolves when the nodes, and no others, own all units, each of them some. */
-  async shared(units: number, nodes: readonly LiveNode[]): Promise<void> {
+  /** Resolves when the nodes, and no others, own all shards, each of them some. */
+  async shared(shards: number, nodes: readonly LiveNode[]): Promise<void> {
     const wanted = JSON.stringify(nodes.map(({ address }) => address).sort());
-    await until(`the nodes at ${wanted} to share ${units} units`, async () => {
+    await until(`the nodes at ${wanted} to share ${shards} shards`, async () => {
       const owners = await this.owners();
       const found = JSON.stringify([...new Set(owners.values())].sort());
-      if (owners.size === units && found === wanted) return true;
+      if (owners.size === shards && found === wanted) return true;
       throw new Error(JSON.stringify([...owners]));
     });
   }

@@ -1,6 +1,6 @@
 /** Trending live, in memory: instances by item, and the view that reads them. */
 import { trending, type TrendingOptions } from '../../actors/trending.js';
-import { type TrendingListCells, trendingLists, trendingReader } from '../../actors/trending-lists.js';
+import { trendingLists, trendingReader } from '../../actors/trending-lists.js';
 import { partitionOf } from '../../runtime/contract/stage.js';
 import { StageDriver } from './stage-driver.js';
 import { type Engagement, rowOf } from './trending-oracle.js';
@@ -46,7 +46,7 @@ export class LiveTrending {
   }
 
   list(...[window, ranking, category]: Parameters<ReturnType<typeof trendingReader>>) {
-    return trendingReader(this.view.instance.cellsOf() as unknown as TrendingListCells)(window, ranking, category);
+    return trendingReader(this.view.instance.states())(window, ranking, category);
   }
 
   /** As `a=3`, best first; values rounded. */

@@ -154,6 +154,14 @@ export class MemoryLog implements Log {
     breakReaders(stream);
   }
 
+  /** The same for what was trimmed since as well. */
+  putBack({ spec, messages, lastSequence, bytes }: SavedStream): void {
+    const stream = this.stream(spec.name);
+    Object.assign(stream, { messages: [...messages], lastSequence, bytes });
+    drop(stream, () => false);
+    breakReaders(stream);
+  }
+
   /** As when the server cannot read a message on its disk any more: it is served no longer. */
   lose(name: string, sequence: number): void {
     drop(this.stream(name), (message) => message.sequence === sequence);
@@ -253,14 +261,8 @@ function makeRoom(stream: Stream, bytes: number): void {
   const { bytesMax, dropsOldest, name } = stream.spec;
   if (stream.bytes + bytes <= bytesMax) return;
   if (!dropsOldest) throw transient('LOG_FULL', `${name} is full`);
-  let freed = 0;
-  let dropped = 0;
-  for (const message of stream.messages) {
-    if (stream.bytes - freed + bytes <= bytesMax) break;
-    freed += bytesOf(message);
-    dropped = message.sequence;
-  }
-  drop(stream, ({ sequence }) => sequence <= dropped);
+  while (stream.messages.length > 0 && stream.bytes + bytes > bytesMax)
+    drop(stream, ({ sequence }) => sequence === stream.messages[0]!.sequence);
 }
 
 function drop(stream: Stream, goes: (message: LogMessage) => boolean): void {

@@ -1,9 +1,10 @@
 /** ../shared/parity: real shop events, and the rows that Spark 3.5.3 gave for them. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type Missing } from './requirements.js';
 
 export const PARITY = resolve(import.meta.dirname, '../../../shared/parity');
-export const hasParity = existsSync(PARITY);
+export const noParity: Missing = existsSync(PARITY) ? undefined : '../shared/parity is not there';
 
 export type Csv = Readonly<Record<string, string>>;
 

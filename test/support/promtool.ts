@@ -1,15 +1,9 @@
 /** Prometheus' own tool for its files: the one on the PATH. To build it takes longer than all our tests. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
+import { missingProgram } from './requirements.js';
 
-/** How it is called, or why it cannot be. */
-export function promtool(): { readonly command: string } | { readonly missing: string } {
-  try {
-    execFileSync('promtool', ['--version'], { stdio: 'ignore' });
-    return { command: 'promtool' };
-  } catch {
-    return { missing: 'promtool is not installed: it comes with Prometheus (Debian: apt-get install prometheus)' };
-  }
-}
+/** It comes with Prometheus (Debian: apt-get install prometheus). */
+export const noPromtool = missingProgram('promtool', '--version');
 
 const RUN_MS_MAX = 60_000;
 

@@ -14,7 +14,7 @@ import {
   type Columns,
 } from '../../runtime/contract/stage.js';
 import { rowsOf } from '../../runtime/frames/frame.js';
-import type { CellStore } from '../../runtime/state/kinds.js';
+import type { StoredState } from '../../runtime/state/kinds.js';
 import { type Counters, StageInstance, type StateChange } from '../../runtime/actor/instance.js';
 
 /** A row of whatever type the input or output has. */
@@ -104,7 +104,7 @@ export class StageDriver {
     return new StageInstance(this.stage, this.partition, (cell) => this.cellStore(cell));
   }
 
-  private cellStore(cell: string): CellStore {
+  private cellStore(cell: string): StoredState {
     const prefix = `${cell}\0`;
     return {
       get: (key) => this.stored.get(prefix + key),

@@ -12,17 +12,17 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ChunkSchema, type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
-import type { CellStore } from '../../runtime/state/kinds.js';
+import type { StoredState } from '../../runtime/state/kinds.js';
 import { deadLetters } from '../../runtime/dead-letters/frame.js';
 import { type Frame, partitionBy, rowsOf } from '../../runtime/frames/frame.js';
 import { fromWire, toWire } from '../../runtime/frames/codec.js';
-import { MailboxFold } from '../../runtime/actor/processor.js';
+import { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { isSource, subjectOf, type Topology, writerOf } from '../../runtime/contract/graph.js';
 import type { Counters } from '../../runtime/actor/instance.js';
 import type { LogMessage } from '../../runtime/contract/ports.js';
 import { RAW } from '../../runtime/contract/stage.js';
 import { hasPublishers } from '../../runtime/contract/streams.js';
-import { NOTHING_SAID, type Tag } from '../../runtime/tag.js';
+import { NO_OUTPUT, type OutputPosition } from '../../runtime/actor/output-position.js';
 
 export interface PublishedEvent {
   readonly data: string | Uint8Array;
@@ -58,7 +58,7 @@ type Input = readonly LogMessage[];
 interface Instance {
   readonly id: string;
   readonly partition: number;
-  fold: MailboxFold;
+  fold: MailboxProcessor;
   readonly waiting: Input[];
   /** Taken in since the last snapshot. */
   readonly since: Input[];
@@ -67,8 +67,8 @@ interface Instance {
 }
 
 interface DrivenLine {
-  said: Tag;
-  hand(tag: Tag, data: Uint8Array): void;
+  published: OutputPosition;
+  enqueue(position: OutputPosition, data: Uint8Array): void;
 }
 
 export class TopologyDriver {
@@ -170,7 +170,7 @@ export class TopologyDriver {
     });
   }
 
-  fold(id: string, partition = 0): MailboxFold {
+  fold(id: string, partition = 0): MailboxProcessor {
     return this.instance(id, partition).fold;
   }
 
@@ -229,7 +229,8 @@ export class TopologyDriver {
     const { answer, ingestedAtMs } = raw
       ? { answer: fold.takeRaw(input), ingestedAtMs: first.storedAtMs }
       : fold.take(last);
-    answer.post({ first: first.sequence, sequence: last.sequence, asOfMs: fold.asOfMs, ingestedAtMs }, lines);
+    const { sequence } = last;
+    answer.enqueueTo({ first: first.sequence, sequence, inputsDigest: 0, asOfMs: fold.asOfMs, ingestedAtMs }, lines);
   }
 
   private write(
@@ -250,9 +251,9 @@ export class TopologyDriver {
   private newLine(subject: string): DrivenLine {
     const [, to = '', q = ''] = subject.split('.');
     const line: DrivenLine = {
-      said: NOTHING_SAID,
-      hand: (tag, data) => {
-        line.said = tag;
+      published: NO_OUTPUT,
+      enqueue: (tag, data) => {
+        line.published = tag;
         const message = this.stored(to, subject, data);
         const topic = this.topics.get(to);
         if (topic === undefined) this.wait(to, Number(q), [message]);
@@ -285,8 +286,8 @@ export class TopologyDriver {
     return found;
   }
 
-  private newFold(id: string, partition: number, stored: ReadonlyMap<string, Uint8Array>): MailboxFold {
-    const cells = (cell: string): CellStore => ({
+  private newFold(id: string, partition: number, stored: ReadonlyMap<string, Uint8Array>): MailboxProcessor {
+    const cells = (cell: string): StoredState => ({
       get: (key) => stored.get(`${cell}/${key}`),
       entries: () =>
         [...stored]
@@ -294,6 +295,6 @@ export class TopologyDriver {
           .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
           .map(([key, value]) => [key.slice(cell.length + 1), value] as const),
     });
-    return new MailboxFold(this.topology, this.topology.stage(id), partition, cells);
+    return new MailboxProcessor(this.topology, this.topology.stage(id), partition, cells);
   }
 }

@@ -107,7 +107,7 @@ export class Witness {
     }
     if (before === undefined) return;
     if (claim) {
-      // An owner lets others know that it is there, under the tag of what was said last (O5).
+      // An owner lets others know that it is there, under the tag of what was said last (OUTBOX-5).
       if (sequence !== before.sequence || part !== before.part) this.wrong.push(`${where}, claims what was not said`);
       return;
     }

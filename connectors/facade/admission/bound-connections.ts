@@ -1,7 +1,7 @@
 /** How many connections there may be. */
 import type { Server } from 'node:net';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
-import { Seldom } from '../errors/log-throttle.js';
+import { LogThrottle } from '../errors/log-throttle.js';
 
 const TELL_EVERY_MS = 60_000;
 
@@ -13,16 +13,16 @@ export function boundConnections(
   servers: Iterable<Server>,
   max: number,
   what: string,
-  clock: Pick<Clock, 'nowMs'>,
+  clock: Pick<Clock, 'nowMs' | 'monotonicMs'>,
   logger?: Logger,
 ): void {
-  const told = new Seldom(TELL_EVERY_MS, clock);
+  const told = new LogThrottle(TELL_EVERY_MS, clock);
   let turnedAway = 0;
   for (const listening of servers) {
     listening.maxConnections = max;
     listening.on('drop', () => {
       turnedAway++;
-      if (told.untoldBefore() === undefined) return;
+      if (told.suppressedBefore() === undefined) return;
       logger?.warn(
         { turnedAway, max },
         `${what} are turned away: raise connections.atOnce, or let clients share theirs`,

@@ -10,8 +10,6 @@ export interface ClientLimits {
   readonly callBurst: number;
   /** Events of one call that wait for their acknowledgement; while there are so many, no more are taken in. */
   readonly publishesInFlight: number;
-  /** How far in the future the time of an event may be. */
-  readonly futureMsMax: number;
   /** Connections that are open at once, of all clients; one above is closed. */
   readonly connectionsMax: number;
 }
@@ -22,6 +20,5 @@ export const CLIENT_LIMITS: ClientLimits = {
   callsPerSecond: 0,
   callBurst: 100,
   publishesInFlight: 256,
-  futureMsMax: 24 * 3_600_000,
   connectionsMax: 10_000,
 };

@@ -1,3 +1,5 @@
+import { isIPv4 } from 'node:net';
+
 /** What strangers could do to who listens there, if they can do something. */
 export function dangerOf(
   host: string,
@@ -13,4 +15,4 @@ export function dangerOf(
 }
 
 export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));

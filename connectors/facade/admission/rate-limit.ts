@@ -3,6 +3,8 @@
  *
  * Bounded: past CLIENTS_MAX the client that has been silent longest is forgotten. Its bucket is full by then, or nearly.
  */
+import type { Clock } from '../../../runtime/contract/ports.js';
+
 export const CLIENTS_MAX = 10_000;
 
 interface Bucket {
@@ -17,7 +19,7 @@ export class RateLimit {
   constructor(
     readonly perSecond: number,
     private readonly burst: number,
-    private readonly nowMs: () => number,
+    private readonly clock: Pick<Clock, 'monotonicMs'>,
   ) {}
 
   /** Takes one call, and gives 0; or takes none, and gives after how many ms there is one. */
@@ -33,14 +35,13 @@ export class RateLimit {
   }
 
   private filled(client: string): Bucket {
-    const now = this.nowMs();
+    const now = this.clock.monotonicMs();
     const known = this.buckets.get(client);
     const bucket = known ?? { left: this.burst, atMs: now };
     if (known === undefined) this.makeRoom();
     else this.buckets.delete(client);
     this.buckets.set(client, bucket);
-    // A wall clock may go back.
-    const passedMs = Math.max(0, now - bucket.atMs);
+    const passedMs = now - bucket.atMs;
     bucket.left = Math.min(this.burst, bucket.left + (passedMs / 1000) * this.perSecond);
     bucket.atMs = now;
     return bucket;

@@ -1,19 +1,19 @@
 /**
  * Bearer tokens (JWT): who may call.
  *
- *   T1  a token is good when one of the issuer's keys has signed it, by an algorithm of the list (never `none`, never a symmetric one), for this
- *       audience, and it names a subject and an end that is not over
- *   T2  a good token is remembered, by its hash, until it ends or the keys change: a call with it is answered without a promise
- *   T3  bounded: tokens remembered, and tokens waiting to be checked; those of each connection have their turn, so that who sends bad ones
- *       without end waits behind himself. One that names a key that is not known waits for keys elsewhere: it holds up nobody
- *   T4  no token is logged, stored or sent back
+ *   TOKEN-CHECK-1  a token is good when one of the issuer's keys has signed it, by an algorithm of the list (never `none`, never a symmetric one), for this
+ *                  audience, and it names a subject and an end that is not over
+ *   TOKEN-CHECK-2  a good token is remembered, by its hash, until it ends or the keys change: a call with it is answered without a promise
+ *   TOKEN-CHECK-3  bounded: tokens remembered, and tokens waiting to be checked; those of each connection have their turn, so that who sends bad ones
+ *                  without end waits behind himself. One that names a key that is not known waits for keys elsewhere: it holds up nobody
+ *   TOKEN-CHECK-4  no token is logged, stored or sent back
  */
 import { hash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import { FairTurns } from './fair-turns.js';
 import { transient } from '../../../runtime/contract/errors.js';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
-import { type Fault, faultOf, unauthenticated } from '../errors/fault.js';
+import { type ApiError, faultOf, unauthenticated } from '../errors/fault.js';
 import { type KeyPlace, TokenKeys } from './token-keys.js';
 
 export interface AuthOptions {
@@ -30,7 +30,7 @@ export interface AuthOptions {
 
 export interface TokenCheckOptions extends AuthOptions {
   readonly reloadEveryMs: number;
-  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly logger: Logger | undefined;
 }
 
@@ -52,7 +52,7 @@ const TOKEN_CHARS_MAX = 16_384;
 export class TokenCheck {
   /** In the order in which they were checked. */
   private readonly good = new Map<string, Remembered>();
-  private readonly checking = new Map<string, Promise<Subject | Fault>>();
+  private readonly checking = new Map<string, Promise<Subject | ApiError>>();
   private readonly turns = new FairTurns(CHECKS_AT_ONCE, WAITING_MAX);
   private waitingForKeys = 0;
   private keys!: TokenKeys;
@@ -74,14 +74,14 @@ export class TokenCheck {
   }
 
   /** What can be said at once: of a good token that is remembered, and of what is no token. */
-  known(header: unknown): Subject | Fault | undefined {
+  known(header: unknown): Subject | ApiError | undefined {
     const token = tokenOf(header);
     if (typeof token !== 'string') return token;
     const known = this.good.get(keyOf(token));
     return known !== undefined && this.options.clock.nowMs() < known.untilMs ? known : undefined;
   }
 
-  async check(header: unknown, connection: object): Promise<Subject | Fault> {
+  async check(header: unknown, connection: object): Promise<Subject | ApiError> {
     const token = tokenOf(header);
     if (typeof token !== 'string') return token;
     const key = keyOf(token);
@@ -93,10 +93,10 @@ export class TokenCheck {
     return checking;
   }
 
-  private async find(token: string, key: string, connection: object): Promise<Subject | Fault> {
+  private async find(token: string, key: string, connection: object): Promise<Subject | ApiError> {
     this.good.delete(key);
     const { version } = this.keys;
-    const verified = async (): Promise<Subject | Fault> =>
+    const verified = async (): Promise<Subject | ApiError> =>
       (await this.turns.run(connection, () => this.verify(token, key))) ?? BUSY;
     const found = await verified();
     if (found !== KEY_UNKNOWN) return found;
@@ -107,7 +107,7 @@ export class TokenCheck {
     return version === undefined ? KEYS_AWAY : KEY_UNKNOWN;
   }
 
-  private async verify(token: string, key: string): Promise<Subject | Fault> {
+  private async verify(token: string, key: string): Promise<Subject | ApiError> {
     const { issuer, audience, algorithms, clockSkewMs, clock } = this.options;
     const { version } = this.keys;
     try {
@@ -143,7 +143,7 @@ export class TokenCheck {
 const keyOf = (token: string): string => hash('sha256', token, 'base64');
 
 /** Of the value of `authorization`. */
-function tokenOf(header: unknown): string | Fault {
+function tokenOf(header: unknown): string | ApiError {
   if (typeof header !== 'string') return MISSING;
   return (header.length > TOKEN_CHARS_MAX ? undefined : TOKEN.exec(header)?.[1]) ?? MALFORMED;
 }
@@ -159,7 +159,7 @@ const KEYS_AWAY = faultOf(transient('KEYS_AWAY', 'the keys of the issuer cannot 
 const BUSY = faultOf(transient('TOKENS_WAIT', 'too many new tokens are being checked'));
 
 /** What is wrong with a token; nothing of it is told that its bearer could have put there. */
-function refusalOf(error: errors.JOSEError, { issuer, audience, algorithms }: AuthOptions): Fault {
+function refusalOf(error: errors.JOSEError, { issuer, audience, algorithms }: AuthOptions): ApiError {
   if (error instanceof errors.JWTExpired)
     return unauthenticated('TOKEN_EXPIRED', 'the token has expired: get a new one');
   if (error instanceof errors.JWTClaimValidationFailed) return claimRefusal(error, issuer, audience);
@@ -175,7 +175,7 @@ function refusalOf(error: errors.JOSEError, { issuer, audience, algorithms }: Au
   return MALFORMED;
 }
 
-function claimRefusal({ claim, reason }: errors.JWTClaimValidationFailed, issuer: string, audience: string): Fault {
+function claimRefusal({ claim, reason }: errors.JWTClaimValidationFailed, issuer: string, audience: string): ApiError {
   if (claim === 'nbf' && reason === 'check_failed') {
     return unauthenticated('TOKEN_NOT_YET_VALID', 'the token is not valid yet: compare the clocks');
   }

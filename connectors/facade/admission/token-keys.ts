@@ -1,13 +1,13 @@
 /**
  * The public keys of those who issue tokens: a JSON Web Key Set, in a file or at a URL.
  *
- *   K1  symmetric keys are not taken: who may check such a token could also make one
- *   K2  a file is read again when it is replaced, a URL every `refreshMs`, and at once when a token names a key that is not known, but no
- *       more often than every `coolDownMs`: strangers can name keys that there are not
- *   K3  keys that were known stay while a URL is away or a file is broken
- *   K4  a file that cannot be used stops the start; a URL may be away then, and until it was read once no token can be checked
- *   K5  a set with no keys in it is one: it ends all tokens, also at the start, and the log says so. One with keys of which none can be used is
- *       broken; of which some cannot, the log names those
+ *   TOKEN-KEYS-1  symmetric keys are not taken: who may check such a token could also make one
+ *   TOKEN-KEYS-2  a file is read again when it is replaced, a URL every `refreshMs`, and at once when a token names a key that is not known, but no
+ *                 more often than every `coolDownMs`: strangers can name keys that there are not
+ *   TOKEN-KEYS-3  keys that were known stay while a URL is away or a file is broken
+ *   TOKEN-KEYS-4  a file that cannot be used stops the start; a URL may be away then, and until it was read once no token can be checked
+ *   TOKEN-KEYS-5  a set with no keys in it is one: it ends all tokens, also at the start, and the log says so. One with keys of which none can be used is
+ *                 broken; of which some cannot, the log names those
  */
 import { createPublicKey } from 'node:crypto';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
@@ -27,7 +27,7 @@ export interface KeyOptions {
   readonly reloadEveryMs: number;
   readonly refreshMs?: number;
   readonly coolDownMs?: number;
-  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly logger: Logger | undefined;
   readonly onChange: () => void;
 }
@@ -82,7 +82,7 @@ export class TokenKeys {
   async renew(): Promise<void> {
     const { clock, coolDownMs = COOL_DOWN_MS } = this.options;
     if (this.url === undefined) return;
-    if (this.reading === undefined && clock.nowMs() - this.readAtMs < coolDownMs) return;
+    if (this.reading === undefined && clock.monotonicMs() - this.readAtMs < coolDownMs) return;
     await this.read();
   }
 
@@ -105,7 +105,7 @@ export class TokenKeys {
         this.options.logger?.error({ err: error, url }, 'the keys for tokens cannot be read');
       this.told = error.message;
     }
-    this.readAtMs = this.options.clock.nowMs();
+    this.readAtMs = this.options.clock.monotonicMs();
   }
 
   private take(text: string, place: string): void {

@@ -26,9 +26,11 @@ export interface FieldViolation {
   readonly field: string;
   /** What is wrong, and what would be right. */
   readonly description: string;
+  /** Of an event: which rule it breaks. */
+  readonly rule?: string;
 }
 
-export interface Fault {
+export interface ApiError {
   readonly code: FaultCode;
   readonly message: string;
   /** UPPER_SNAKE_CASE; programs may match it. */
@@ -50,39 +52,39 @@ export interface Fault {
 /** When to come back after a refusal that has to do with load or with the world away for a moment. */
 const RETRY_AFTER_MS = 500;
 
-export function invalidFields(violations: readonly FieldViolation[]): Fault {
+export function invalidFields(violations: readonly FieldViolation[]): ApiError {
   const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
   return { code: 'INVALID_ARGUMENT', message, reason: 'INVALID_FIELD', violations };
 }
 
-export const tooSlow = (msMax: number): Fault => ({
+export const tooSlow = (msMax: number): ApiError => ({
   code: 'DEADLINE_EXCEEDED',
   message: `the request was not complete within ${msMax / 1000} s`,
   reason: 'REQUEST_TOO_SLOW',
 });
 
-const exhausted = (client: string, reason: string, message: string, retryAfterMs = RETRY_AFTER_MS): Fault => ({
+const exhausted = (client: string, reason: string, message: string, retryAfterMs = RETRY_AFTER_MS): ApiError => ({
   ...{ code: 'RESOURCE_EXHAUSTED', message, reason, retryAfterMs, client },
 });
 
-export const tooManyCalls = (callsMax: number, client: string): Fault =>
+export const tooManyCalls = (callsMax: number, client: string): ApiError =>
   exhausted(client, 'TOO_MANY_CALLS', `${callsMax} calls of this client are under way: wait for some to end`);
 
-export const tooManyStreams = (streamsMax: number, client: string): Fault =>
+export const tooManyStreams = (streamsMax: number, client: string): ApiError =>
   exhausted(client, 'TOO_MANY_STREAMS', `${streamsMax} streams of this client are open: end some, or share them`);
 
-export const tooMuchHeld = (bytesMax: number, client: string): Fault =>
+export const tooMuchHeld = (bytesMax: number, client: string): ApiError =>
   exhausted(
     client,
     'TOO_MUCH_HELD',
     `more than ${bytesMax} bytes are kept for this client: end the messages that it has begun, and read its answers`,
   );
 
-export const tooFast = (perSecond: number, client: string, waitMs: number): Fault =>
+export const tooFast = (perSecond: number, client: string, waitMs: number): ApiError =>
   exhausted(client, 'RATE_EXCEEDED', `this client may begin ${perSecond} calls per second: slow down`, waitMs);
 
 /** As RFC 6750 has it: what to bring is in `www-authenticate`. */
-export function unauthenticated(reason: string, message: string): Fault {
+export function unauthenticated(reason: string, message: string): ApiError {
   const description = message.replaceAll('…', '...').replaceAll(/[^\x20-\x7e]|["\\]/g, "'");
   const wrong = reason === 'TOKEN_MISSING' ? '' : `, error="invalid_token", error_description="${description}"`;
   const challenge = `Bearer realm="rivulet"${wrong}`;
@@ -90,21 +92,21 @@ export function unauthenticated(reason: string, message: string): Fault {
 }
 
 /** For streams that only the client would end. */
-export const STOPPING: Fault = {
+export const STOPPING: ApiError = {
   code: 'UNAVAILABLE',
   message: 'the node stops: ask another, or this one when it is back',
   reason: 'NODE_STOPPING',
   retryAfterMs: RETRY_AFTER_MS,
 };
 
-const INTERNAL: Fault = {
+const INTERNAL: ApiError = {
   code: 'INTERNAL',
   message: 'internal error, the log of the node says more',
   reason: 'INTERNAL',
 };
 
 /** What a client is told of an error: what it can react to by name; of bugs and of our own disorder only that there is one. */
-export function faultOf(error: unknown): Fault {
+export function faultOf(error: unknown): ApiError {
   const known = error instanceof RivuletError ? error : undefined;
   switch (known?.reaction) {
     case 'poison':

@@ -1,26 +1,25 @@
-/** Lines of a log that strangers can cause: told at most once in a while. */
+/** For lines of a log that strangers can cause: at most one within `everyMs`. */
 import type { Clock } from '../../../runtime/contract/ports.js';
 
-export class Seldom {
-  private toldAtMs = -Infinity;
-  private untold = 0;
+export class LogThrottle {
+  private loggedAtMs = -Infinity;
+  private suppressed = 0;
 
   constructor(
     private readonly everyMs: number,
-    private readonly clock: Pick<Clock, 'nowMs'>,
+    private readonly clock: Pick<Clock, 'monotonicMs'>,
   ) {}
 
-  /** How many were not told since the last one that was; `undefined`: nor is this one. */
-  untoldBefore(): number | undefined {
-    const nowMs = this.clock.nowMs();
-    // A wall clock may go back by hours.
-    if (Math.abs(nowMs - this.toldAtMs) < this.everyMs) {
-      this.untold++;
+  /** How many were suppressed since the last one that was logged; `undefined`: this one is suppressed too. */
+  suppressedBefore(): number | undefined {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs - this.loggedAtMs < this.everyMs) {
+      this.suppressed++;
       return undefined;
     }
-    const { untold } = this;
-    this.toldAtMs = nowMs;
-    this.untold = 0;
-    return untold;
+    const { suppressed } = this;
+    this.loggedAtMs = nowMs;
+    this.suppressed = 0;
+    return suppressed;
   }
 }

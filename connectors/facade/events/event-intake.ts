@@ -1,36 +1,34 @@
 /**
- * Events of one request into the log.
+ * Events of one request, or of one call, into the log.
  *
- *   I1  An event is counted as accepted after the log has stored it, never before.
- *   I2  At most `publishesInFlight` events wait for the log.
- *   I3  What fails ends the intake after all that is in flight has settled, and says where to send again from.
- *   I4  An event that breaks a rule spoils no other.
+ *   EVENT-INTAKE-1  An event is counted as accepted after the log has stored it, never before.
+ *   EVENT-INTAKE-2  At most `publishesInFlight` events wait for the log; while there are so many, no more are asked for.
+ *   EVENT-INTAKE-3  What fails ends the intake after all that is in flight has settled, and says where to send again from.
+ *   EVENT-INTAKE-4  An event that breaks a rule spoils no other.
  */
-import { toBinary } from '@bufbuild/protobuf';
-import { EventSchema } from '../../../proto/gen/rivulet/v1/event_pb.js';
+import { isFault, type ReadEvent } from '../../../actors/formats/event-reader.js';
 import { asError, reactionOf } from '../../../runtime/contract/errors.js';
 import type { TraceHeaders } from '../../../runtime/telemetry/trace-context.js';
-import { cutText } from '../errors/cut-text.js';
-import { checkedEvent } from '../event-fields.js';
+import type { Scheduler } from '../../../runtime/shards/scheduler.js';
 import type { EventPublisher } from '../ports.js';
-import type { ReadEvent } from '../../http/routes/event-body.js';
+import { notStored, type Rejection } from './rejection.js';
+
+/** One that fails by the abort of `signal` ended for the reason of that. */
+export type Events = Iterable<ReadEvent> | AsyncIterable<ReadEvent>;
 
 export interface IntakeOptions {
   readonly publisher: EventPublisher;
   readonly publishesInFlight: number;
-  /** The latest event time that is believed, epoch ms. */
-  readonly latestMs: number;
   readonly trace?: TraceHeaders | undefined;
   /** Nobody waits for the answer any more, or the node stops: takes no more events. */
   readonly signal: AbortSignal;
+  /** Asked after each event, whatever becomes of it. */
+  readonly turn: Scheduler;
 }
 
-export interface EventError {
+export interface EventError extends Rejection {
   /** Of the event in the request, from 0. */
   readonly index: number;
-  /** Empty when it is the whole. */
-  readonly field: string;
-  readonly reason: string;
 }
 
 export interface Intake {
@@ -43,11 +41,8 @@ export interface Intake {
 }
 
 const ERRORS_MAX = 100;
-const REASON_CHARS_MAX = 200;
-/** Others have their turn after so many events, whatever becomes of these. */
-const EVENTS_PER_TURN = 100;
 
-export function takeIn(events: Iterable<ReadEvent>, options: IntakeOptions): Promise<Intake> {
+export function takeIn(events: Events, options: IntakeOptions): Promise<Intake> {
   return new EventIntake(options).take(events);
 }
 
@@ -62,20 +57,20 @@ class EventIntake {
 
   constructor(private readonly options: IntakeOptions) {}
 
-  async take(events: Iterable<ReadEvent>): Promise<Intake> {
-    const { publishesInFlight, signal } = this.options;
+  async take(events: Events): Promise<Intake> {
+    const { publishesInFlight, signal, turn } = this.options;
     let index = 0;
     try {
-      for (const event of events) {
-        while (this.inFlight >= publishesInFlight) await this.settled();
+      for await (const event of events) {
         if (signal.aborted) this.fail(signal.reason, index);
+        else this.takeOne(event, index++);
+        await turn();
+        while (this.inFlight >= publishesInFlight) await this.settled();
         if (this.ended !== undefined) break;
-        this.takeOne(event, index++);
-        if (index % EVENTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (error) {
-      // A bug of who reads them: what is stored by then is told all the same.
-      this.fail(error, index);
+      // What is stored by then is told all the same.
+      this.fail(signal.aborted ? signal.reason : error, index);
     }
     while (this.inFlight > 0) await this.settled();
     const { accepted, rejected, errors } = this;
@@ -90,20 +85,15 @@ class EventIntake {
   }
 
   private takeOne(event: ReadEvent, index: number): void {
-    const { publisher, latestMs, trace } = this.options;
-    if ('description' in event) {
-      this.reject(index, event.field, event.description);
+    if (isFault(event)) {
+      this.reject(index, event);
       return;
     }
-    const sound = checkedEvent(event, latestMs);
-    if ('field' in sound) {
-      this.reject(index, sound.field, sound.description);
-      return;
-    }
+    const { publisher, trace } = this.options;
     this.inFlight++;
     let stored: Promise<void>;
     try {
-      stored = publisher.publish(toBinary(EventSchema, event), sound.type, sound.userId, trace);
+      stored = publisher.publish(event, trace);
     } catch (error) {
       stored = Promise.reject(asError(error));
     }
@@ -111,7 +101,7 @@ class EventIntake {
       .then(
         () => void this.accepted++,
         (error: unknown) => {
-          if (reactionOf(error) === 'poison') this.reject(index, '', asError(error).message);
+          if (reactionOf(error) === 'poison') this.reject(index, notStored(error));
           else this.fail(error, index);
         },
       )
@@ -121,9 +111,9 @@ class EventIntake {
       });
   }
 
-  private reject(index: number, field: string, reason: string): void {
+  private reject(index: number, { rule, field, reason }: Rejection): void {
     this.rejected++;
-    if (this.errors.length < ERRORS_MAX) this.errors.push({ index, field, reason: cutText(reason, REASON_CHARS_MAX) });
+    if (this.errors.length < ERRORS_MAX) this.errors.push({ index, rule, ...(field && { field }), reason });
   }
 
   private fail(error: unknown, index: number): void {

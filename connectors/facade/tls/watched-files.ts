@@ -4,6 +4,7 @@
  * Their bytes are read again and again and compared: a symlink that is swapped (Kubernetes), a file that is renamed into place and one that is
  * written over all look the same this way, and on every file system. What cannot be read or used is logged once, and what was there stays.
  */
+import type { ErrorCode } from '../../../runtime/contract/error-codes.js';
 import { readFile } from 'node:fs/promises';
 import { asError, fatal } from '../../../runtime/contract/errors.js';
 import type { Logger } from '../../../runtime/contract/ports.js';
@@ -19,7 +20,7 @@ export type Contents = readonly Buffer[];
 export const RELOAD_EVERY_MS = 10_000;
 
 /** Rejects with fatal `code` when one cannot be read. */
-export const readAll = (paths: readonly string[], code: string): Promise<Contents> =>
+export const readAll = (paths: readonly string[], code: ErrorCode): Promise<Contents> =>
   Promise.all(
     paths.map(async (path) => {
       try {
@@ -36,7 +37,7 @@ export const readAll = (paths: readonly string[], code: string): Promise<Content
  */
 export async function watchFiles(
   paths: readonly string[],
-  unreadable: string,
+  unreadable: ErrorCode,
   use: (contents: Contents) => void,
   { everyMs, logger }: WatchOptions,
 ): Promise<() => void> {

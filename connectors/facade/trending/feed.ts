@@ -1,11 +1,11 @@
 /**
  * One trending list, as its subscribers see it: cut at their limit, with the states that it had of late.
  *
- *   T1  a revision that was sent names one state of the list, here and on every other node; but for what its items are called. When that alone
- *       changes, the list is an edition on, and who has an older one of its revision gets a snapshot
- *   T2  states go forward: what has an older revision (a list that is being restored) is not seen
- *   T3  whatever the number of subscribers, a message is encoded once for all who have the same revision
- *   T4  states are bounded in number and bytes; who has one that is forgotten gets a snapshot
+ *   TRENDING-FEED-1  a revision that was sent names one state of the list, here and on every other node; but for what its items are called. When that alone
+ *                    changes, the list is an edition on, and who has an older one of its revision gets a snapshot
+ *   TRENDING-FEED-2  states go forward: what has an older revision (a list that is being restored) is not seen
+ *   TRENDING-FEED-3  whatever the number of subscribers, a message is encoded once for all who have the same revision
+ *   TRENDING-FEED-4  states are bounded in number and bytes; who has one that is forgotten gets a snapshot
  */
 import type { TrendingEntry, TrendingList } from '../ports.js';
 

@@ -1,17 +1,17 @@
 /**
  * Who follows trending lists, over gRPC or SSE: one computation per list and change, whoever follows.
  *
- *   H1  a subscriber has at most one message on its way; when that is taken and the list has changed meanwhile, it gets one delta from what it
- *       has to what is newest, or a snapshot when the list no longer knows what it has
- *   H2  lists, and states per list, are bounded, and so are the lists that were made for one client: it leaves room for others. A list that
- *       nobody follows is kept a minute for those who come back, then forgotten
- *   H3  a list that cannot be read for a moment (it is being restored) stands as it last stood
+ *   TRENDING-HUB-1  a subscriber has at most one message on its way; when that is taken and the list has changed meanwhile, it gets one delta from what it
+ *                   has to what is newest, or a snapshot when the list no longer knows what it has
+ *   TRENDING-HUB-2  lists, and states per list, are bounded, and so are the lists that were made for one client: it leaves room for others. A list that
+ *                   nobody follows is kept a minute for those who come back, then forgotten
+ *   TRENDING-HUB-3  a list that cannot be read for a moment (it is being restored) stands as it last stood
  */
 import { reactionOf } from '../../../runtime/contract/errors.js';
 import type { Clock } from '../../../runtime/contract/ports.js';
-import type { Fault } from '../errors/fault.js';
+import type { ApiError } from '../errors/fault.js';
 import type { TrendingLists, TrendingQuery, TrendingRanking } from '../ports.js';
-import { Rounds, turn } from './rounds.js';
+import { CoalescingTicker, turn } from './rounds.js';
 import { type TrendingEncoder, TrendingFeed } from './feed.js';
 
 /** A hundred states a second are more than anybody looks at; what a change waits for it is small beside the way to the client. */
@@ -89,7 +89,7 @@ export class TrendingHub {
   private readonly lists = new Map<string, FollowedList>();
   /** How many were made for each client. */
   private readonly madeFor = new Map<string, number>();
-  private readonly rounds: Rounds;
+  private readonly rounds: CoalescingTicker;
   private readonly unfollow: () => void;
   private encodedBefore = 0;
   private sent = 0;
@@ -102,7 +102,7 @@ export class TrendingHub {
     { roundEveryMs = ROUND_EVERY_MS, servedPerTurn = SERVED_PER_TURN }: TrendingPace = {},
   ) {
     this.servedPerTurn = servedPerTurn;
-    this.rounds = new Rounds(clock, roundEveryMs, (isTick) => this.visit(isTick));
+    this.rounds = new CoalescingTicker(clock, roundEveryMs, (isTick) => this.visit(isTick));
     this.unfollow = source.onChange(() => {
       if (this.lists.size > 0) this.rounds.wake();
     });
@@ -126,7 +126,11 @@ export class TrendingHub {
   }
 
   /** Opens a stream for a client, or gives why not; what cannot be read at all throws before anything is opened. */
-  follow(wanted: Subscription, client: string, open: (listener: StreamListener) => FollowerStream): Fault | undefined {
+  follow(
+    wanted: Subscription,
+    client: string,
+    open: (listener: StreamListener) => FollowerStream,
+  ): ApiError | undefined {
     const { query, limit, afterRevision } = wanted;
     if (!this.source.rankings.has(query.ranking)) return rankingNotMade(query.ranking);
     const list = this.listOf(query, limit, client);
@@ -134,10 +138,10 @@ export class TrendingHub {
     // What may throw, before anything is remembered of the stream.
     list.feed.messageFor(afterRevision);
     const stream = open({
-      onFree: () => this.serve(list, follower, this.clock.nowMs()),
+      onFree: () => this.serve(list, follower, this.clock.monotonicMs()),
       onEnd: () => {
         list.followers.delete(follower);
-        if (list.followers.size === 0) list.idleSinceMs = this.clock.nowMs();
+        if (list.followers.size === 0) list.idleSinceMs = this.clock.monotonicMs();
       },
     });
     const follower: Follower = { stream, has: afterRevision, saw: undefined };
@@ -148,7 +152,7 @@ export class TrendingHub {
     return undefined;
   }
 
-  private listOf(query: TrendingQuery, limit: number, client: string): FollowedList | Fault {
+  private listOf(query: TrendingQuery, limit: number, client: string): FollowedList | ApiError {
     const key = `${query.window} ${query.ranking} ${limit} ${query.category ?? ''}`;
     const now = this.source.get(query);
     const known = this.lists.get(key);
@@ -162,7 +166,7 @@ export class TrendingHub {
     const feed = new TrendingFeed(now, limit, this.encoder);
     const list: FollowedList = {
       ...{ query, feed, client, followers: new Set<Follower>(), offered: feed.edition },
-      idleSinceMs: this.clock.nowMs(),
+      idleSinceMs: this.clock.monotonicMs(),
     };
     this.lists.set(key, list);
     this.count(client, 1);
@@ -193,7 +197,7 @@ export class TrendingHub {
   }
 
   private async visit(isTick: boolean): Promise<void> {
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.clock.monotonicMs();
     let served = 0;
     for (const [key, list] of this.lists) {
       if (list.idleSinceMs !== undefined && nowMs - list.idleSinceMs >= KEPT_MS) {
@@ -239,20 +243,20 @@ export class TrendingHub {
   }
 }
 
-const TOO_MANY_LISTS: Fault = {
+const TOO_MANY_LISTS: ApiError = {
   code: 'RESOURCE_EXHAUSTED',
   message: `${LISTS_MAX} different trending lists are followed on this node: subscribe to one of them, or at another node`,
   reason: 'TOO_MANY_LISTS',
   retryAfterMs: KEPT_MS,
 };
 
-const tooManyLists = (client: string): Fault => ({
+const tooManyLists = (client: string): ApiError => ({
   ...TOO_MANY_LISTS,
   message: `${LISTS_PER_CLIENT} different trending lists are followed for this client: share them, or end some`,
   client,
 });
 
-export const rankingNotMade = (ranking: TrendingRanking): Fault => ({
+export const rankingNotMade = (ranking: TrendingRanking): ApiError => ({
   code: 'FAILED_PRECONDITION',
   message: `this deployment does not make the ranking ${ranking}: name it in the setting pipeline.trending.rankings of its nodes`,
   reason: 'RANKING_NOT_MADE',

@@ -8,7 +8,7 @@ import type { Clock } from '../../../runtime/contract/ports.js';
 
 const TICK_MS = 1_000;
 
-export class Rounds {
+export class CoalescingTicker {
   private readonly over = new AbortController();
   private nap = new AbortController();
   private isWoken = false;
@@ -34,19 +34,19 @@ export class Rounds {
   /** Ends after `stop`. */
   async run(): Promise<void> {
     const { clock, over } = this;
-    let tickedMs = clock.nowMs();
+    let tickedMs = clock.monotonicMs();
     for (;;) {
       this.nap = new AbortController();
       if (!this.isWoken && !over.signal.aborted) {
-        await clock.sleep(Math.max(0, tickedMs + TICK_MS - clock.nowMs()), this.nap.signal);
+        await clock.sleep(Math.max(0, tickedMs + TICK_MS - clock.monotonicMs()), this.nap.signal);
       }
       if (over.signal.aborted) return;
       this.isWoken = false;
-      const startedMs = clock.nowMs();
+      const startedMs = clock.monotonicMs();
       const isTick = startedMs - tickedMs >= TICK_MS;
       if (isTick) tickedMs = startedMs;
       await this.visit(isTick);
-      await clock.sleep(Math.max(this.everyMs, clock.nowMs() - startedMs), over.signal);
+      await clock.sleep(Math.max(this.everyMs, clock.monotonicMs() - startedMs), over.signal);
     }
   }
 }

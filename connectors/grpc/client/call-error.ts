@@ -1,4 +1,5 @@
 /** What a call to a node came to, when it did not come to an answer. */
+import type { ErrorCode } from '../../../runtime/contract/error-codes.js';
 import { type Metadata, status } from '@grpc/grpc-js';
 import {
   type PublishEventsResponse,
@@ -32,7 +33,10 @@ export class CallError extends RivuletError {
     address: string,
   ) {
     const name = status[cause.code];
-    super(reactionTo(cause.code), `GRPC_${name}`, cause.details, { cause, ...hintFor(cause.code, address) });
+    super(reactionTo(cause.code), `GRPC_${name}` as ErrorCode, cause.details, {
+      cause,
+      ...hintFor(cause.code, address),
+    });
     const details = readDetails(cause.metadata);
     this.status = name;
     this.reason = details.reason;

@@ -1,7 +1,7 @@
 /** A typed client of the façade, for the CLI, the tests, and services in TypeScript. */
 import { setMaxListeners } from 'node:events';
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
-import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { durationMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import {
   type CallOptions as GrpcCallOptions,
   Client,
@@ -32,7 +32,7 @@ import {
 import { TrendingService } from '../../../proto/gen/rivulet/v1/trending_service_pb.js';
 import { fatal } from '../../../runtime/contract/errors.js';
 import { CallError } from './call-error.js';
-import { followed, type StreamOptions } from './streams.js';
+import { followed, type StreamOptions, type Target } from './streams.js';
 import { type TrendingRequest, trendingUpdates, type TrendingUpdate } from './trending.js';
 import { type ClientTls, clientCredentials } from '../credentials.js';
 import { pour } from './event-pouring.js';
@@ -69,6 +69,8 @@ export interface Recommendations {
   readonly items: readonly AnswerItem[];
   /** Event time, epoch ms. */
   readonly asOfMs: number | undefined;
+  /** How long the node has not heard whether there is anything new; `undefined`: it has. */
+  readonly staleMs: number | undefined;
   readonly model: string;
 }
 
@@ -80,7 +82,13 @@ export type { AnswerItem, TrendingEntry, TrendingRanking, TrendingWindow } from 
 export interface PublishSummary {
   readonly accepted: number;
   readonly rejected: number;
-  readonly errors: readonly { readonly index: number; readonly field: string; readonly reason: string }[];
+  readonly errors: readonly {
+    readonly index: number;
+    /** `price_negative` */
+    readonly rule: string;
+    readonly field: string;
+    readonly reason: string;
+  }[];
 }
 
 export type ServingStatus = keyof typeof Serving;
@@ -126,84 +134,112 @@ export async function connectRivulet(address: string, options: ConnectOptions = 
     throw fatal('GRPC_TOKEN_EXPOSED', `a token would travel to ${address} without TLS`, { hint: 'connect with TLS' });
   }
   const client = new Client(address, await clientCredentials(options.tls), channelOptions(address, options));
-  const closing = new AbortController();
-  // Each stream listens to it.
-  setMaxListeners(0, closing.signal);
-  const unaryMs = options.deadlineMs ?? DEADLINE_MS;
+  return new GrpcRivuletClient(client, address, options);
+}
 
-  const metadata = (): Metadata => {
-    const { token } = options;
+class GrpcRivuletClient implements RivuletClient {
+  private readonly closing = new AbortController();
+
+  constructor(
+    private readonly client: Client,
+    private readonly address: string,
+    private readonly options: ConnectOptions,
+  ) {
+    // Each stream listens to it.
+    setMaxListeners(0, this.closing.signal);
+  }
+
+  async getRecommendations(request: RecommendationsRequest, call: CallOptions = {}): Promise<Recommendations> {
+    const asked = create(GetRecommendationsRequestSchema, request);
+    return listOf(await this.ask(RECOMMENDATIONS.getRecommendations, asked, call));
+  }
+
+  async batchGetRecommendations(request: BatchRequest, call: CallOptions = {}): Promise<readonly Recommendations[]> {
+    const asked = create(BatchGetRecommendationsRequestSchema, request);
+    const { recommendations } = await this.ask(RECOMMENDATIONS.batchGetRecommendations, asked, call);
+    return recommendations.map(listOf);
+  }
+
+  async *streamRecommendations(
+    request: RecommendationsRequest,
+    stream: StreamOptions = {},
+  ): AsyncGenerator<Recommendations> {
+    const asked = create(StreamRecommendationsRequestSchema, request);
+    const target = this.target(RECOMMENDATIONS.streamRecommendations);
+    for await (const { recommendations } of followed(target, () => asked, stream)) {
+      if (recommendations !== undefined) yield listOf(recommendations);
+    }
+  }
+
+  streamTrending(request: TrendingRequest = {}, stream: StreamOptions = {}): AsyncGenerator<TrendingUpdate> {
+    return trendingUpdates(this.target(TRENDING.streamTrending), request, stream);
+  }
+
+  async publishEvents(
+    events: AsyncIterable<EventInit | readonly EventInit[]> | Iterable<EventInit | readonly EventInit[]>,
+    call: CallOptions = {},
+  ): Promise<PublishSummary> {
+    const { client, address } = this;
+    const summary = await settled<PublishEventsResponse>(address, call.signal, (callback, fail) => {
+      const { path, requestSerialize, responseDeserialize } = PUBLISH;
+      const at = until(call.deadlineMs);
+      const stream = client.makeClientStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        this.metadata(),
+        at,
+        callback,
+      );
+      pour(events, stream, (list) => create(PublishEventsRequestSchema, { events: [...list] })).catch(fail);
+      return stream;
+    });
+    const { accepted, rejected, errors } = summary;
+    return {
+      accepted: Number(accepted),
+      rejected: Number(rejected),
+      errors: errors.map(({ index, rule, field, reason }) => ({ index: Number(index), rule, field, reason })),
+    };
+  }
+
+  async health(service = '', call: CallOptions = {}): Promise<ServingStatus> {
+    const { status } = await this.ask(HEALTH, create(HealthCheckRequestSchema, { service }), call);
+    return Serving[status] as ServingStatus;
+  }
+
+  close(): void {
+    this.closing.abort();
+    this.client.close();
+  }
+
+  private ask<Q, A>(method: MethodDefinition<Q, A>, request: Q, call: CallOptions): Promise<A> {
+    const { client, address } = this;
+    return settled(address, call.signal, (callback) => {
+      const { path, requestSerialize, responseDeserialize } = method;
+      const at = until(call.deadlineMs ?? this.options.deadlineMs ?? DEADLINE_MS);
+      const metadata = this.metadata();
+      return client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, at, callback);
+    });
+  }
+
+  private target<Q, A>(method: MethodDefinition<Q, A>): Target<Q, A> {
+    const { client, address } = this;
+    return { client, address, method, metadata: () => this.metadata(), closing: this.closing.signal };
+  }
+
+  /** What goes with a call that begins now. */
+  private metadata(): Metadata {
+    const { token } = this.options;
     const sent = new Metadata();
     if (token !== undefined) sent.set('authorization', `Bearer ${typeof token === 'string' ? token : token()}`);
     return sent;
-  };
-
-  const node = { client, address, metadata, closing: closing.signal };
-
-  const ask = <Q, A>(method: MethodDefinition<Q, A>, request: Q, call: CallOptions): Promise<A> =>
-    settled(address, call.signal, (callback) => {
-      const { path, requestSerialize, responseDeserialize } = method;
-      const at = until(call.deadlineMs ?? unaryMs);
-      return client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata(), at, callback);
-    });
-
-  return {
-    async getRecommendations(request, call = {}) {
-      const asked = create(GetRecommendationsRequestSchema, request);
-      return listOf(await ask(RECOMMENDATIONS.getRecommendations, asked, call));
-    },
-    async batchGetRecommendations(request, call = {}) {
-      const asked = create(BatchGetRecommendationsRequestSchema, request);
-      const { recommendations } = await ask(RECOMMENDATIONS.batchGetRecommendations, asked, call);
-      return recommendations.map(listOf);
-    },
-    async *streamRecommendations(request, stream = {}) {
-      const asked = create(StreamRecommendationsRequestSchema, request);
-      const target = { ...node, method: RECOMMENDATIONS.streamRecommendations };
-      for await (const { recommendations } of followed(target, () => asked, stream)) {
-        if (recommendations !== undefined) yield listOf(recommendations);
-      }
-    },
-    streamTrending(request = {}, stream = {}) {
-      const target = { ...node, method: TRENDING.streamTrending };
-      return trendingUpdates(target, request, stream);
-    },
-    async publishEvents(events, call = {}) {
-      const summary = await settled<PublishEventsResponse>(address, call.signal, (callback, fail) => {
-        const { path, requestSerialize, responseDeserialize } = PUBLISH;
-        const at = until(call.deadlineMs);
-        const stream = client.makeClientStreamRequest(
-          path,
-          requestSerialize,
-          responseDeserialize,
-          metadata(),
-          at,
-          callback,
-        );
-        pour(events, stream, (list) => create(PublishEventsRequestSchema, { events: [...list] })).catch(fail);
-        return stream;
-      });
-      const { accepted, rejected, errors } = summary;
-      return {
-        accepted: Number(accepted),
-        rejected: Number(rejected),
-        errors: errors.map(({ index, field, reason }) => ({ index: Number(index), field, reason })),
-      };
-    },
-    async health(service = '', call = {}) {
-      const { status } = await ask(HEALTH, create(HealthCheckRequestSchema, { service }), call);
-      return Serving[status] as ServingStatus;
-    },
-    close() {
-      closing.abort();
-      client.close();
-    },
-  };
+  }
 }
 
-const listOf = ({ userId, items, asOf, model }: GetRecommendationsResponse): Recommendations => ({
+const listOf = ({ userId, items, asOf, model, stale, age }: GetRecommendationsResponse): Recommendations => ({
   ...{ userId, items, model },
   asOfMs: asOf && timestampMs(asOf),
+  staleMs: stale ? (age === undefined ? 0 : durationMs(age)) : undefined,
 });
 
 const until = (deadlineMs: number | undefined): GrpcCallOptions =>

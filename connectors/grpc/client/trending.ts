@@ -16,7 +16,7 @@ import { followed, type StreamOptions, type Target } from './streams.js';
 import type { TrendingEntry, TrendingRanking, TrendingWindow } from '../../facade/ports.js';
 
 export interface TrendingRequest {
-  /** The hour that runs, or with the 23 before it; absent: the hour. */
+  /** Since the full hour (UTC), with the 23 hours before it, or the last 60 minutes; absent: since the full hour. */
   readonly window?: TrendingWindow;
   /** Absent: by score. */
   readonly ranking?: TrendingRanking;
@@ -50,7 +50,11 @@ export interface TrendingUpdate extends TrendingState {
   readonly left: readonly string[];
 }
 
-const WINDOWS: Readonly<Record<TrendingWindow, Window>> = { hour: Window.HOUR, day: Window.DAY };
+const WINDOWS: Readonly<Record<TrendingWindow, Window>> = {
+  hour: Window.HOUR,
+  day: Window.DAY,
+  'last-hour': Window.LAST_HOUR,
+};
 const RANKINGS: Readonly<Record<TrendingRanking, Ranking>> = {
   score: Ranking.SCORE,
   velocity: Ranking.VELOCITY,

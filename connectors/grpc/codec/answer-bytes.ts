@@ -6,7 +6,7 @@ import {
   RecommendedItemSchema,
   StreamRecommendationsResponseSchema,
 } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
-import { tag, writeCount, writeDouble, writeText, writeTime, written } from './message-writing.js';
+import { tag, writeCount, writeDouble, writeFlag, writeText, writeTime, written } from './message-writing.js';
 import type { Answer, AnswerItem } from '../../facade/ports.js';
 
 const { LengthDelimited: BYTES, Varint: VARINT, Bit64: DOUBLE } = WireType;
@@ -19,6 +19,8 @@ const USER_ID = tag(inAnswer.userId, BYTES);
 const ITEM = tag(inAnswer.items, BYTES);
 const AS_OF = tag(inAnswer.asOf, BYTES);
 const MODEL = tag(inAnswer.model, BYTES);
+const STALE = tag(inAnswer.stale, VARINT);
+const AGE = tag(inAnswer.age, BYTES);
 
 const { field: inItem } = RecommendedItemSchema;
 const ITEM_ID = tag(inItem.itemId, BYTES);
@@ -52,13 +54,14 @@ export function batchBytes(userIds: readonly string[], answers: readonly Answer[
   });
 }
 
-/** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of`, to tell whether all else is the same. */
+/** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of` and `age`, to tell whether all else is the same. */
 export function streamedBytes(userId: string, answer: Answer, limit: number, timeless = false): Buffer {
   const items = itemsBytes(answer, limit);
-  const { model, asOfMs } = answer;
+  const { model, asOfMs, staleMs } = answer;
+  const told = timeless ? { model, staleMs: staleMs && 0 } : { model, asOfMs, staleMs };
   return written((out) => {
     out.uint32(OF_STREAM).fork();
-    writeAnswer(out, userId, { model, asOfMs: timeless ? undefined : asOfMs }, items);
+    writeAnswer(out, userId, told, items);
     out.join();
   });
 }
@@ -83,13 +86,15 @@ function itemsBytes(answer: Answer, limit: number): Uint8Array {
 function writeAnswer(
   out: BinaryWriter,
   userId: string,
-  { asOfMs, model }: Pick<Answer, 'asOfMs' | 'model'>,
+  { asOfMs, model, staleMs }: Pick<Answer, 'asOfMs' | 'model' | 'staleMs'>,
   items: Uint8Array,
 ): void {
   writeText(out, USER_ID, userId);
   out.raw(items);
   writeTime(out, AS_OF, asOfMs);
   writeText(out, MODEL, model);
+  writeFlag(out, STALE, staleMs !== undefined);
+  writeTime(out, AGE, staleMs);
 }
 
 function writeItem(out: BinaryWriter, item: AnswerItem): void {

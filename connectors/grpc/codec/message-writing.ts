@@ -41,6 +41,11 @@ export function writeRevision(out: BinaryWriter, fieldTag: number, value: number
   if (value !== 0) out.uint32(fieldTag).uint64(value);
 }
 
+export function writeFlag(out: BinaryWriter, fieldTag: number, value: boolean): void {
+  if (value) out.uint32(fieldTag).bool(true);
+}
+
+/** A Timestamp, or a Duration of 0 or more: both have seconds and nanos, as fields 1 and 2. */
 export function writeTime(out: BinaryWriter, fieldTag: number, ms: number | undefined): void {
   if (ms === undefined) return;
   const seconds = Math.floor(ms / 1000);

@@ -6,8 +6,8 @@ import type { CallLimits } from './call-limits.js';
 import { ClientLimit } from '../../facade/admission/client-limit.js';
 import { ClientTally } from '../../facade/admission/client-tally.js';
 import { RateLimit } from '../../facade/admission/rate-limit.js';
-import { Seldom } from '../../facade/errors/log-throttle.js';
-import { type Fault, tooFast, tooManyCalls, tooManyStreams, tooMuchHeld } from '../../facade/errors/fault.js';
+import { LogThrottle } from '../../facade/errors/log-throttle.js';
+import { type ApiError, tooFast, tooManyCalls, tooManyStreams, tooMuchHeld } from '../../facade/errors/fault.js';
 import { TOO_LATE } from './status-details.js';
 
 /** Errors of ours are logged at most this often: a broken answer must not fill the disk. */
@@ -31,23 +31,23 @@ export class CallDesk {
   readonly held = new ClientTally();
   /** Absent: no limit. */
   readonly rate: RateLimit | undefined;
-  private readonly logged: Seldom;
+  private readonly logged: LogThrottle;
 
   constructor(
     readonly limits: CallLimits,
-    readonly clock: Pick<Clock, 'nowMs'>,
+    readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>,
     private readonly logger: Logger | undefined,
   ) {
     const { callsPerClient, streamsPerClient, callsPerSecond, callBurst } = limits;
     this.clients = new ClientLimit(callsPerClient, this.callers.of);
     this.streams = new ClientLimit(streamsPerClient, this.callers.of);
     this.incomplete = new ClientLimit(callsPerClient, this.callers.of);
-    this.logged = new Seldom(LOG_EVERY_MS, clock);
-    this.rate = callsPerSecond === 0 ? undefined : new RateLimit(callsPerSecond, callBurst, () => clock.nowMs());
+    this.logged = new LogThrottle(LOG_EVERY_MS, clock);
+    this.rate = callsPerSecond === 0 ? undefined : new RateLimit(callsPerSecond, callBurst, clock);
   }
 
   /** Why a call is not taken up at all; `among` whom it counts. */
-  faultOfCaller(call: TimedCaller, among = this.clients): Fault | undefined {
+  faultOfCaller(call: TimedCaller, among = this.clients): ApiError | undefined {
     if (this.rate !== undefined) {
       const client = this.callers.of(call);
       const waitMs = this.rate.take(client);
@@ -59,7 +59,7 @@ export class CallDesk {
   }
 
   /** Whether we keep too much for the client. */
-  faultOfHeld(call: Caller): Fault | undefined {
+  faultOfHeld(call: Caller): ApiError | undefined {
     const { heldBytesPerClient } = this.limits;
     if (this.held.total <= heldBytesPerClient) return undefined;
     const client = this.callers.of(call);
@@ -67,7 +67,7 @@ export class CallDesk {
   }
 
   /** Whether the client has too many under way. */
-  faultOfNumber(call: Caller, among: ClientLimit<Caller>): Fault | undefined {
+  faultOfNumber(call: Caller, among: ClientLimit<Caller>): ApiError | undefined {
     if (among.admits(call)) return undefined;
     const tooMany = among === this.streams ? tooManyStreams : tooManyCalls;
     return tooMany(among.callsMax, this.callers.of(call));
@@ -82,7 +82,7 @@ export class CallDesk {
 
   /** Of what is ours to mend. */
   log(method: string, requestId: string, error: unknown): void {
-    const unlogged = this.logged.untoldBefore();
+    const unlogged = this.logged.suppressedBefore();
     if (unlogged !== undefined) this.logger?.error({ err: error, method, requestId, unlogged }, 'a gRPC call failed');
   }
 }

@@ -2,14 +2,14 @@
  * The way of a call to its handler. grpc-js calls the handler of a single request when all of the request is there; what must not wait for
  * that is done here, by the headers:
  *
- *   E1  a call that may not be (its token, its rate, the number of calls) is refused before anything of its request is read
- *   E2  a single request is bounded: in bytes, when its length is announced; in time; and in how many of one client are not complete. Those of
- *       health too, which is open to all
- *   E3  what grpc-js refuses by itself (a frame that is broken or too long, a deadline) is told and has a request id, as what we refuse. Not
- *       so what it has no handler for: methods that there are not, and what is no gRPC
- *   E4  messages of a stream of requests are bounded in time too; what is kept for a client, of messages that are not complete and of answers
- *       that it does not take, in bytes
- *   E5  of a call that is refused nothing more is taken in
+ *   CALL-ENTRANCE-1  a call that may not be (its token, its rate, the number of calls) is refused before anything of its request is read
+ *   CALL-ENTRANCE-2  a single request is bounded: in bytes, when its length is announced; in time; and in how many of one client are not complete. Those of
+ *                    health too, which is open to all
+ *   CALL-ENTRANCE-3  what grpc-js refuses by itself (a frame that is broken or too long, a deadline) is told and has a request id, as what we refuse. Not
+ *                    so what it has no handler for: methods that there are not, and what is no gRPC
+ *   CALL-ENTRANCE-4  messages of a stream of requests are bounded in time too; what is kept for a client, of messages that are not complete and of answers
+ *                    that it does not take, in bytes
+ *   CALL-ENTRANCE-5  of a call that is refused nothing more is taken in
  */
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import {
@@ -24,7 +24,7 @@ import type { ClientLimit } from '../../facade/admission/client-limit.js';
 import { Overdue } from './overdue.js';
 import { type Caller, connectionOf } from './callers.js';
 import type { CalledMethod } from '../../facade/ports.js';
-import { type Fault, type FaultCode, faultOf, tooManyCalls, tooSlow } from '../../facade/errors/fault.js';
+import { type ApiError, type FaultCode, faultOf, tooManyCalls, tooSlow } from '../../facade/errors/fault.js';
 import { type Refusal, refusal, REQUEST_ID_KEY } from './status-details.js';
 import type { Subject, TokenCheck } from '../../facade/admission/token-check.js';
 
@@ -58,7 +58,7 @@ export interface Teller {
 }
 
 interface Refusable {
-  refuse(fault: Fault): void;
+  refuse(fault: ApiError): void;
 }
 
 export type Begin<T> = (method: EnteredMethod, call: EnteringCall, metadata: Metadata) => T;
@@ -115,7 +115,7 @@ export class CallEntrance<T extends Teller> {
     call: EnteringCall,
     { isOpen, kind }: EnteredMethod,
     metadata: Metadata,
-  ): Fault | undefined | Promise<Fault | undefined> {
+  ): ApiError | undefined | Promise<ApiError | undefined> {
     if (isOpen) return undefined;
     const { clients, streams } = this.desk;
     const among = kind === 'unary' || kind === 'client_stream' ? clients : streams;
@@ -127,7 +127,11 @@ export class CallEntrance<T extends Teller> {
       : this.faultOfSubject(call, among, known);
   }
 
-  private faultOfSubject(call: EnteringCall, among: ClientLimit<Caller>, found: Subject | Fault): Fault | undefined {
+  private faultOfSubject(
+    call: EnteringCall,
+    among: ClientLimit<Caller>,
+    found: Subject | ApiError,
+  ): ApiError | undefined {
     if (!('subject' in found)) return found;
     this.desk.callers.recognise(call, found.subject);
     return this.desk.faultOfCaller(call, among);
@@ -197,7 +201,7 @@ class Arrival<T extends Teller> implements Listener {
       );
   }
 
-  private goOn(metadata: Metadata, fault: Fault | undefined): void {
+  private goOn(metadata: Metadata, fault: ApiError | undefined): void {
     if (this.isOver) return;
     if (fault !== undefined) this.refuse(fault);
     else if (this.isStream) this.handler.onReceiveMetadata(metadata);
@@ -243,7 +247,7 @@ class Arrival<T extends Teller> implements Listener {
     if (fault !== undefined) this.refuse(fault);
   }
 
-  refuse(fault: Fault): void {
+  refuse(fault: ApiError): void {
     this.call.sendStatus(refusal(fault));
   }
 
@@ -260,7 +264,7 @@ class Arrival<T extends Teller> implements Listener {
   }
 
   /** What is wrong, by the word of grpc-js. */
-  private faultOf({ code = status.UNKNOWN, details = '' }: Status): Fault {
+  private faultOf({ code = status.UNKNOWN, details = '' }: Status): ApiError {
     const name = status[code] as FaultCode;
     const reason = REASONS[code] ?? (this.isComplete ? name : 'MALFORMED_REQUEST');
     return { code: name, message: details, reason };

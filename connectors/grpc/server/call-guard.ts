@@ -1,12 +1,12 @@
 /**
  * What stands around the handler of every call.
  *
- *   G1  a call is told as begun once and as ended once, with its status, whatever becomes of it
- *   G2  the handler sees only calls that keep the limits and, where tokens are asked for, have a good one (CallEntrance). Health is open to
- *       all: who asks for it has no token, and must be answered under load
- *   G3  every call has an id: the client's `x-request-id` if it is a short plain word, else one of ours. Answers have it in their initial
- *       metadata, refusals in their trailers and details, and so has the log
- *   G4  every call has a span (call-span.ts). What a stream is announced with tells of its first list, so it goes with that
+ *   CALL-GUARD-1  a call is told as begun once and as ended once, with its status, whatever becomes of it
+ *   CALL-GUARD-2  the handler sees only calls that keep the limits and, where tokens are asked for, have a good one (CallEntrance). Health is open to
+ *                 all: who asks for it has no token, and must be answered under load
+ *   CALL-GUARD-3  every call has an id: the client's `x-request-id` if it is a short plain word, else one of ours. Answers have it in their initial
+ *                 metadata, refusals in their trailers and details, and so has the log
+ *   CALL-GUARD-4  every call has a span (call-span.ts). What a stream is announced with tells of its first list, so it goes with that
  */
 import {
   type Metadata,
@@ -21,7 +21,7 @@ import type { CallDesk } from './call-desk.js';
 import { CallEntrance } from './call-entrance.js';
 import { CallSpan, type SpannedCall } from './call-span.js';
 import type { CalledMethod, CallKind, CallObserver } from '../../facade/ports.js';
-import { type Fault, faultOf } from '../../facade/errors/fault.js';
+import { type ApiError, faultOf } from '../../facade/errors/fault.js';
 import { requestIdOf } from '../../facade/errors/request-id.js';
 import { type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
 import type { TokenCheck } from '../../facade/admission/token-check.js';
@@ -105,7 +105,7 @@ export class CallGuard {
         code = refused.code;
         Object.assign(error, refused);
       });
-      const refuse = (fault: Fault): void =>
+      const refuse = (fault: ApiError): void =>
         void call.emit('error', Object.assign(new Error(fault.message), refusal(fault)));
       // Comes at the end of every stream, however it ended.
       call.once('cancelled', () =>

@@ -3,6 +3,7 @@
  * (a proxy in front counts as one).
  */
 import type { PeerCertificate } from 'node:tls';
+import { addressGroup } from '../../facade/admission/address-group.js';
 
 /** What of a call tells its client. */
 export interface Caller {
@@ -33,7 +34,9 @@ export class Callers {
 
 function ofConnection(call: Caller): string {
   const certificate = call.getAuthContext?.().sslPeerCertificate;
-  return certificate === undefined ? `address:${addressOf(call.getPeer())}` : `certificate:${nameOf(certificate)}`;
+  return certificate === undefined
+    ? `address:${addressGroup(addressOf(call.getPeer()))}`
+    : `certificate:${nameOf(certificate)}`;
 }
 
 /** A renewed certificate has the name of the old one. */

@@ -2,12 +2,13 @@
  * The gRPC façade: RecommendationService, EventService and, where there are trending lists, TrendingService, with health, reflection, TLS and
  * limits.
  *
- *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
- *   F2  health says NOT_SERVING until `setServing(true)`, whenever told so, and from the first moment of a stop
- *   F3  files of certificates, keys and key sets may be replaced while it runs
- *   F4  who listens for other machines without asking who they are is told so at the start
- *   F5  a stop lets calls end, ends subscriptions and watches with a hint when to come back, tells open publish streams half-way how far they came, and cuts what is left at the deadline
+ *   GRPC-SERVER-1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
+ *   GRPC-SERVER-2  health says NOT_SERVING until `setServing(true)`, whenever told so, and from the first moment of a stop
+ *   GRPC-SERVER-3  files of certificates, keys and key sets may be replaced while it runs
+ *   GRPC-SERVER-4  who listens for other machines without asking who they are is told so at the start
+ *   GRPC-SERVER-5  a stop lets calls end, ends subscriptions and watches with a hint when to come back, tells open publish streams half-way how far they came, and cuts what is left at the deadline
  */
+import type { EventReader } from '../../../actors/formats/event-reader.js';
 import type { DescFile, DescService } from '@bufbuild/protobuf';
 import { HealthImplementation } from 'grpc-health-check';
 import { Server, type ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
@@ -50,6 +51,8 @@ import { TrendingHandlers } from '../services/trending-service.js';
 export interface GrpcServerOptions {
   readonly answers: RecommendationAnswers;
   readonly publisher: EventPublisher;
+  /** Reads events by the rules of the node's parse. */
+  readonly reader: EventReader;
   /** Without it, StreamRecommendations is not implemented. */
   readonly changes?: RecommendationChanges;
   /** Without them, there is no TrendingService. */
@@ -91,24 +94,56 @@ export const startGrpcServer = (options: GrpcServerOptions): Promise<GrpcServer>
 
 async function listen(options: GrpcServerOptions, watches: Watches): Promise<GrpcServer> {
   const { host = LOOPBACK, port = GRPC_PORT, clock, logger, auth, tls } = options;
-  const { answers, changes, trending, reloadEveryMs = RELOAD_EVERY_MS } = options;
+  const { reloadEveryMs = RELOAD_EVERY_MS } = options;
   const limits: CallLimits = { ...CALL_LIMITS, ...options.limits };
   const { credentials, close } = await serverCredentials(tls, { everyMs: reloadEveryMs, logger });
   watches.add(close);
   const tokens = await openTokens(auth, { reloadEveryMs, clock, logger }, watches);
-  if (logger !== undefined) setLogger(libraryLog(logger, clock));
+  // Why it cannot listen we say ourselves.
+  setLogger({});
   tellDanger({ host, port, auth, tls }, logger);
 
   const desk = new CallDesk(limits, clock, logger);
   const guard = new CallGuard(desk, tokens, options.observer);
   const server = new Server({ ...serverOptions(limits), interceptors: [guard.interceptor] });
+  const services = addServices(options, server, guard, desk);
+  const boundPort = await bind(server, host, port, credentials).catch((error: unknown) => {
+    services.stopHubs();
+    throw error;
+  });
+  if (logger !== undefined) setLogger(libraryLog(logger, clock));
+  boundConnections(serversOf(server), limits.connectionsMax, 'connections', clock, logger);
+  boundTimeouts(server);
+  let stopped: Promise<void> | undefined;
+  return {
+    port: boundPort,
+    trendingCounts: () => services.trends?.counts(),
+    setServing: (serving, takesEvents) => {
+      if (stopped === undefined) services.setHealth(serving, takesEvents);
+    },
+    stop: (deadlineMs) => {
+      if (stopped === undefined) {
+        services.setHealth(false);
+        services.stopHubs();
+        for (const streams of services.standing) streams.end();
+        watches.end();
+        stopped = drain(server, authorityOf({ host, port: boundPort }), services.events, deadlineMs);
+      }
+      return stopped;
+    },
+  };
+}
+
+/** The services, with health and reflection of them. */
+function addServices(options: GrpcServerOptions, server: Server, guard: CallGuard, desk: CallDesk) {
+  const { answers, changes, trending, clock } = options;
   const guarded = (isOpen: boolean): ServiceTaker => ({
     addService: (service, handlers) => {
       server.addService(service, guard.around(service, handlers, isOpen));
     },
   });
-  const events = new EventHandlers(options.publisher, desk);
-  const standing = new StandingStreams(guarded(false));
+  const [standing, watchers] = [new StandingStreams(guarded(false)), new StandingStreams(guarded(true))];
+  const events = new EventHandlers(options.publisher, options.reader, desk);
   const recommendations = changes && new RecommendationHub(answers, changes, desk, clock);
   const trends = trending && new TrendingHandlers(trending, desk, clock);
   standing.addService(byteServiceDefinition(RecommendationService), {
@@ -122,52 +157,32 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
       reply: Parameters<EventHandlers['publishEvents']>[1],
     ) => events.publishEvents(call, reply),
   });
-
-  const watchers = new StandingStreams(guarded(true));
   const services = [RecommendationService, EventService, ...(trends ? [TrendingService] : [])];
+  addReflection(standing, reflected(services));
+  return {
+    ...{ standing: [standing, watchers], events, trends, setHealth: addHealth(watchers, services) },
+    stopHubs: () => {
+      recommendations?.stop();
+      trends?.stop();
+    },
+  };
+}
+
+/** Gives what tells it: of all services, and `takesEvents` of the one for events. */
+function addHealth(watchers: StandingStreams, services: readonly DescService[]) {
   const health = new HealthImplementation();
-  const said = new Map<string, boolean>();
+  const known = new Map<string, boolean>();
   const setHealth = (serving: boolean, takesEvents = serving): void => {
     for (const name of ['', ...services.map(({ typeName }) => typeName)]) {
       const now = name === EventService.typeName ? takesEvents : serving;
       // Each call tells every watcher, also of what it knows.
-      if (said.get(name) !== now) health.setStatus(name, now ? 'SERVING' : 'NOT_SERVING');
-      said.set(name, now);
+      if (known.get(name) !== now) health.setStatus(name, now ? 'SERVING' : 'NOT_SERVING');
+      known.set(name, now);
     }
   };
   setHealth(false);
   health.addToServer(watchers);
-  addReflection(standing, reflected(services));
-
-  const stopHubs = (): void => {
-    recommendations?.stop();
-    trends?.stop();
-  };
-  const boundPort = await bind(server, host, port, credentials).catch((error: unknown) => {
-    stopHubs();
-    throw error;
-  });
-  boundConnections(serversOf(server), limits.connectionsMax, 'connections', clock, logger);
-  boundTimeouts(server);
-  let stopped: Promise<void> | undefined;
-  return {
-    port: boundPort,
-    trendingCounts: () => trends?.counts(),
-    setServing: (serving, takesEvents) => {
-      if (stopped === undefined) setHealth(serving, takesEvents);
-    },
-    stop: (deadlineMs) => {
-      if (stopped === undefined) {
-        setHealth(false);
-        stopHubs();
-        standing.end();
-        watchers.end();
-        watches.end();
-        stopped = drain(server, authorityOf({ host, port: boundPort }), events, deadlineMs);
-      }
-      return stopped;
-    },
-  };
+  return setHealth;
 }
 
 /** With the details of errors, so that clients can show them. */

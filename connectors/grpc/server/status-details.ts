@@ -19,7 +19,7 @@ import {
 } from '../../../proto/gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../../../proto/gen/google/rpc/status_pb.js';
 import { cutText } from '../../facade/errors/cut-text.js';
-import type { Fault, FieldViolation } from '../../facade/errors/fault.js';
+import type { ApiError, FieldViolation } from '../../facade/errors/fault.js';
 import { asBuffer } from './service-definition.js';
 
 export const REQUEST_ID_KEY = 'x-request-id';
@@ -29,13 +29,13 @@ const DOMAIN = 'rivulet';
 const MESSAGE_CHARS_MAX = 500;
 const VIOLATIONS_MAX = 16;
 
-export const malformed = (typeName: string): Fault => ({
+export const malformed = (typeName: string): ApiError => ({
   code: 'INVALID_ARGUMENT',
   message: `the bytes are not a ${typeName}, or a text is not UTF-8: generate the client from the .proto of this version`,
   reason: 'MALFORMED_REQUEST',
 });
 
-export const TOO_LATE: Fault = {
+export const TOO_LATE: ApiError = {
   code: 'DEADLINE_EXCEEDED',
   message: 'the deadline had passed before the call was taken up',
   reason: 'DEADLINE_PASSED',
@@ -50,7 +50,7 @@ export interface Refusal {
   readonly error?: unknown;
 }
 
-export function refusal(fault: Fault): Refusal {
+export function refusal(fault: ApiError): Refusal {
   const { reason, metadata = {} } = fault;
   const code = status[fault.code];
   const message = clean(fault.message);
@@ -77,7 +77,9 @@ export function refusal(fault: Fault): Refusal {
 
 /** The same refusal, with the id of its request; also of one that a library made. */
 export function withRequestId(error: Partial<Refusal> & { readonly message?: string }, requestId: string): Refusal {
-  const { code = status.UNKNOWN, details = error.message ?? '' } = error;
+  const { code = status.UNKNOWN } = error;
+  // A library may repeat what it was sent: a status that is too long for headers would never reach the client.
+  const details = clean(error.details ?? error.message ?? '');
   const metadata = error.metadata?.clone() ?? new Metadata();
   const said = metadata.get(DETAILS_KEY)[0];
   const start =

@@ -1,28 +1,37 @@
 /** PublishEvents: which calls are open. */
 import type { sendUnaryData } from '@grpc/grpc-js';
-import type { CallDesk } from '../server/call-desk.js';
+import type { EventReader } from '../../../actors/formats/event-reader.js';
+import { transient } from '../../../runtime/contract/errors.js';
 import type { EventPublisher } from '../../facade/ports.js';
-import { PublishCall, type PublishStream } from './publish-call.js';
+import type { CallDesk } from '../server/call-desk.js';
+import { publishCall, type PublishStream } from './publish-call.js';
 
 export class EventHandlers {
-  private readonly open = new Set<PublishCall>();
+  private readonly open = new Set<AbortController>();
 
   constructor(
     private readonly publisher: EventPublisher,
+    private readonly reader: EventReader,
     private readonly desk: CallDesk,
   ) {}
 
   publishEvents(call: PublishStream, reply: sendUnaryData<Buffer>): void {
-    const leave = this.desk.clients.enter(call);
-    const one = new PublishCall(call, reply, this.publisher, this.desk, () => {
-      this.open.delete(one);
+    const { publisher, reader, desk, open } = this;
+    const leave = desk.clients.enter(call);
+    const stop = new AbortController();
+    open.add(stop);
+    void publishCall(call, reply, { publisher, reader, desk, stop }).finally(() => {
+      open.delete(stop);
       leave();
     });
-    this.open.add(one);
   }
 
   /** Ends what is still open: a publisher may keep its stream for days. */
   interrupt(): void {
-    for (const call of this.open) call.interrupt();
+    const error = transient(
+      'NODE_STOPPING',
+      'the node stops: send the rest to another, or to this one when it is back',
+    );
+    for (const stop of this.open) stop.abort(error);
   }
 }

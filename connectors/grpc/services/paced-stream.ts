@@ -1,15 +1,15 @@
 /**
  * A stream of messages to one caller, who may read slowly.
  *
- *   W1  at most one message is on its way into the transport; what comes up meanwhile is not queued: `onFree` says when the next one may be
- *       made, of what is newest then
- *   W2  however the stream ends (refused, cancelled, too late, the node stops), `onEnd` is called once
+ *   PACED-STREAM-1  at most one message is on its way into the transport; what comes up meanwhile is not queued: `onFree` says when the next one may be
+ *                   made, of what is newest then
+ *   PACED-STREAM-2  however the stream ends (refused, cancelled, too late, the node stops), `onEnd` is called once
  */
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { CallDesk } from '../server/call-desk.js';
 import { spanOf } from '../server/call-span.js';
 import type { FollowerStream, StreamListener } from '../../facade/trending/hub.js';
-import { type Fault, faultOf } from '../../facade/errors/fault.js';
+import { type ApiError, faultOf } from '../../facade/errors/fault.js';
 import { refusal } from '../server/status-details.js';
 
 export type ByteStream = ServerWritableStream<Buffer, Buffer>;
@@ -38,7 +38,7 @@ export class PacedStream implements FollowerStream {
   /** Only when it is free. */
   send(message: Buffer): void {
     this.isOnItsWay = true;
-    this.sentAtMs = this.desk.clock.nowMs();
+    this.sentAtMs = this.desk.clock.monotonicMs();
     spanOf(this.call)?.announce();
     // Not by what `write` returns: that queues up to 16 messages.
     this.call.write(message, this.onTaken);
@@ -55,4 +55,5 @@ export class PacedStream implements FollowerStream {
 }
 
 /** Ends a stream with a status; grpc-js makes it of the error. */
-export const refuse = (call: Pick<ByteStream, 'emit'>, fault: Fault): void => void call.emit('error', refusal(fault));
+export const refuse = (call: Pick<ByteStream, 'emit'>, fault: ApiError): void =>
+  void call.emit('error', refusal(fault));

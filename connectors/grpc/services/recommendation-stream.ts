@@ -1,9 +1,9 @@
 /**
  * StreamRecommendations: the whole list of one user now, and again each time that it has changed.
  *
- *   R1  a list is looked up when something that it is made of has changed (its version), and sent when what comes of that differs, but for
- *       the time, from what was sent before
- *   R2  a subscriber has at most one message on its way; one that reads slowly gets the list as it stands when the last one was taken
+ *   RECOMMENDATION-STREAM-1  a list is looked up when something that it is made of has changed (its version), and sent when what comes of that differs, but for
+ *                            the time, from what was sent before
+ *   RECOMMENDATION-STREAM-2  a subscriber has at most one message on its way; one that reads slowly gets the list as it stands when the last one was taken
  */
 import { StreamRecommendationsRequestSchema } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { reactionOf } from '../../../runtime/contract/errors.js';
@@ -15,7 +15,7 @@ import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
 import type { Answer, RecommendationAnswers, RecommendationChanges, RecommendationQuery } from '../../facade/ports.js';
 import { queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
-import { Rounds, turn } from '../../facade/trending/rounds.js';
+import { CoalescingTicker, turn } from '../../facade/trending/rounds.js';
 
 /** Twenty looks a second at the versions; a page shows no more. */
 const ROUND_EVERY_MS = 50;
@@ -25,7 +25,7 @@ const LOOKS_PER_TURN = 64;
 
 export class RecommendationHub {
   private readonly followers = new Set<Follower>();
-  private readonly rounds: Rounds;
+  private readonly rounds: CoalescingTicker;
   private readonly unfollow: () => void;
 
   constructor(
@@ -34,7 +34,7 @@ export class RecommendationHub {
     private readonly desk: CallDesk,
     private readonly clock: Clock,
   ) {
-    this.rounds = new Rounds(clock, ROUND_EVERY_MS, () => this.visit());
+    this.rounds = new CoalescingTicker(clock, ROUND_EVERY_MS, () => this.visit());
     this.unfollow = changes.onChange(() => {
       if (this.followers.size > 0) this.rounds.wake();
     });
@@ -54,16 +54,16 @@ export class RecommendationHub {
       return;
     }
     const stream = new PacedStream(call, this.desk, {
-      onFree: () => follower.look(this.clock.nowMs()),
+      onFree: () => follower.look(this.clock.monotonicMs()),
       onEnd: () => this.followers.delete(follower),
     });
     const follower = new Follower(stream, spanOf(call), read.asked, this.answers, this.changes);
     this.followers.add(follower);
-    follower.look(this.clock.nowMs());
+    follower.look(this.clock.monotonicMs());
   };
 
   private async visit(): Promise<void> {
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.clock.monotonicMs();
     let looked = 0;
     for (const follower of this.followers) {
       if (follower.look(nowMs) && ++looked % LOOKS_PER_TURN === 0) await turn();

@@ -62,6 +62,7 @@ const WINDOWS: Readonly<Record<Window, TrendingWindow>> = {
   [Window.UNSPECIFIED]: 'hour',
   [Window.HOUR]: 'hour',
   [Window.DAY]: 'day',
+  [Window.LAST_HOUR]: 'last-hour',
 };
 
 const RANKINGS: Readonly<Record<Ranking, TrendingRanking>> = {

@@ -1,10 +1,10 @@
 /** From the bytes of a request to a checked question, or to what is wrong with it. */
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { FieldViolation } from '../../facade/errors/fault.js';
-import { type Fault, invalidFields } from '../../facade/errors/fault.js';
+import { type ApiError, invalidFields } from '../../facade/errors/fault.js';
 import { malformed } from '../server/status-details.js';
 
-export type Reading<T> = { readonly asked: T } | { readonly fault: Fault };
+export type Reading<T> = { readonly asked: T } | { readonly fault: ApiError };
 
 /** Reads a message, and hands it to `check`, which gives the question or the fields that are wrong. */
 export function readRequest<D extends DescMessage, T extends object>(
@@ -14,7 +14,7 @@ export function readRequest<D extends DescMessage, T extends object>(
 ): Reading<T> {
   let request: MessageShape<D>;
   try {
-    request = fromBinary(schema, bytes);
+    request = fromBinary(schema, bytes, { readUnknownFields: false });
   } catch {
     return { fault: malformed(schema.typeName) };
   }

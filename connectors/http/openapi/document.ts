@@ -40,7 +40,7 @@ export interface DocumentFacts {
   readonly version: string;
   readonly asksForTokens: boolean;
   readonly asksForCertificates: boolean;
-  /** Then it is asked by no name but those of loopback and of the allow-list (A4, gate.ts). */
+  /** Then it is asked by no name but those of loopback and of the allow-list (GATE-4, gate.ts). */
   readonly isLoopback: boolean;
 }
 
@@ -239,7 +239,7 @@ function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; json
     if (jsonSchema['minimum'] === Number.MIN_SAFE_INTEGER) delete jsonSchema['minimum'];
     if (jsonSchema['maximum'] === Number.MAX_SAFE_INTEGER) delete jsonSchema['maximum'];
   }
-  const isStrict = zodSchema._zod.def.type === 'object' && zodSchema._zod.def.catchall?._zod.def.type === 'never';
+  const isStrict = zodSchema instanceof z.ZodObject && zodSchema.def.catchall instanceof z.ZodNever;
   if (!isStrict && jsonSchema['additionalProperties'] === false) delete jsonSchema['additionalProperties'];
 }
 

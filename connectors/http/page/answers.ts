@@ -17,6 +17,7 @@ export type Recommendations = {
   readonly is_random: boolean;
   readonly count: number;
   readonly as_of?: string;
+  readonly stale?: boolean;
   readonly model?: string;
   readonly items: readonly RecommendedItem[];
 };
@@ -111,6 +112,9 @@ export type DeadLetter = {
   readonly retried_at?: string;
   readonly original?: string;
   readonly original_base64?: string;
+  readonly original_bytes?: number;
+  /** Where all of it is, when only the beginning is here. */
+  readonly original_url?: string;
 };
 
 export type LateEvent = {

@@ -23,7 +23,8 @@ export function App() {
     const status = await getJson<Status>('/status', { signal });
     setHistory((before) => nextHistory(before, status));
   }, STATUS_EVERY_MS);
-  const isAway = polling.fault !== undefined && polling.fault.status !== 401;
+  const { fault, staleSinceMs } = polling;
+  const isAway = fault !== undefined && fault.status !== 401;
   useAnnouncement(isAway);
   useHeadHeight();
   const asked = useCell(tokenAsked);
@@ -32,15 +33,15 @@ export function App() {
       <a class="skip" href="#main">
         Skip to content
       </a>
-      <PageHead history={history} fault={isAway ? polling.fault : undefined} />
+      <PageHead history={history} fault={isAway ? fault : undefined} staleSinceMs={staleSinceMs} />
       <main id="main" tabIndex={-1}>
         {asked !== undefined && <TokenForm why={asked} />}
         {/* Kept while a token is asked for: what someone has typed is still there afterwards. */}
         <div class="parts" hidden={asked !== undefined}>
-          <Figures history={history} />
-          <RecommendationsPanel />
-          <TrendingPanel />
-          <TopologyPanel history={history} />
+          <Figures history={history} staleSinceMs={staleSinceMs} />
+          <RecommendationsPanel isAway={fault?.status === 0} />
+          <TrendingPanel isAway={fault?.status === 0} />
+          <TopologyPanel history={history} staleSinceMs={staleSinceMs} />
           <Ledgers />
         </div>
       </main>

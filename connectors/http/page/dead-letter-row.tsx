@@ -5,7 +5,7 @@ import { Icon } from './icons.js';
 import { setOut } from './json-text.js';
 import { Mending } from './mending.js';
 import { announce, Notice, Spinner } from './panel.js';
-import { faultOf, postJson, query, type RequestFault } from './server.js';
+import { faultOf, postJson, query, request, type RequestFault } from './server.js';
 import { count, moment } from './wording.js';
 
 interface RowProps {
@@ -85,11 +85,38 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
             <pre tabIndex={0} aria-label="The original event">
               {originalOf(letter)}
             </pre>
+            {letter.original_url !== undefined && <WholeOriginal letter={letter} url={letter.original_url} />}
           </div>
           <Mending letter={letter} busy={tried.busy} onRetry={(set) => void retry(set)} />
         </div>
       )}
     </li>
+  );
+}
+
+/** Not a link: where tokens are asked for, a browser would ask without one. */
+function WholeOriginal({ letter, url }: { readonly letter: DeadLetter; readonly url: string }) {
+  const [fault, setFault] = useState<RequestFault>();
+  const save = async (): Promise<void> => {
+    try {
+      const file = document.createElement('a');
+      file.href = URL.createObjectURL(await (await request(url)).blob());
+      file.download = `dead-letter-${letter.id}`;
+      file.click();
+      URL.revokeObjectURL(file.href);
+      setFault(undefined);
+    } catch (error) {
+      setFault(faultOf(error));
+    }
+  };
+  return (
+    <p class="hint">
+      This is its beginning; it has {count(letter.original_bytes ?? 0)} bytes.{' '}
+      <button type="button" class="quiet" onClick={() => void save()}>
+        Save all of it
+      </button>
+      {fault !== undefined && <span role="alert"> {fault.message}</span>}
+    </p>
   );
 }
 

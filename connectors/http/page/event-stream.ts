@@ -1,9 +1,9 @@
 /**
  * Server-sent events by `fetch`, because an EventSource can send no token.
  *
- *   E1  it comes back by itself: after the server's `retry`, doubled at each failure up to RETRY_MS_MAX, with the last id it has seen
- *   E2  a stream that is silent for longer than SILENT_MS_MAX (heartbeats come every 15 s) is taken for lost
- *   E3  what is buffered is bounded: an event longer than EVENT_CHARACTERS_MAX is an error
+ *   PAGE-STREAM-1  it comes back by itself: after the server's `retry`, doubled at each failure up to RETRY_MS_MAX, with the last id it has seen
+ *   PAGE-STREAM-2  a stream that is silent for longer than SILENT_MS_MAX (heartbeats come every 15 s) is taken for lost
+ *   PAGE-STREAM-3  what is buffered is bounded: an event longer than EVENT_CHARACTERS_MAX is an error
  */
 import { faultOf, request, type RequestFault, tokenAsked } from './server.js';
 

@@ -2,10 +2,16 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { type Line, LineChart } from './line-chart.js';
+import { StaleSince } from './stale-since.js';
 import type { History, Sample } from './status-history.js';
 import { count, duration, figure, moment } from './wording.js';
 
-export function Figures({ history }: { readonly history: History | undefined }) {
+interface FiguresProps {
+  readonly history: History | undefined;
+  readonly staleSinceMs: number | undefined;
+}
+
+export function Figures({ history, staleSinceMs }: FiguresProps) {
   const samples = history?.samples ?? [];
   const { counters, requests, latency } = history?.status ?? {};
   return (
@@ -14,6 +20,7 @@ export function Figures({ history }: { readonly history: History | undefined }) 
         title="Events in"
         unit="per second on this node"
         samples={samples}
+        staleSinceMs={staleSinceMs}
         format={figure}
         lines={[{ name: 'events per second', of: (sample) => sample.eventsPerSecond }]}
       >
@@ -29,6 +36,7 @@ export function Figures({ history }: { readonly history: History | undefined }) 
         title="From event to list"
         unit="median"
         samples={samples}
+        staleSinceMs={staleSinceMs}
         format={duration}
         lines={[
           { name: 'median', of: (sample) => sample.p50Seconds },
@@ -45,6 +53,7 @@ export function Figures({ history }: { readonly history: History | undefined }) 
         title="Requests"
         unit="per second"
         samples={samples}
+        staleSinceMs={staleSinceMs}
         format={figure}
         lines={[{ name: 'requests per second', of: (sample) => sample.requestsPerSecond }]}
       >
@@ -62,21 +71,25 @@ interface FigureProps {
   readonly title: string;
   readonly unit: string;
   readonly samples: readonly Sample[];
+  readonly staleSinceMs: number | undefined;
   readonly lines: readonly { readonly name: string; readonly of: (sample: Sample) => number | undefined }[];
   readonly format: (value: number | undefined) => string;
   readonly children: ComponentChildren;
 }
 
-function Figure({ title, unit, samples, lines, format, children }: FigureProps) {
+function Figure({ title, unit, samples, staleSinceMs, lines, format, children }: FigureProps) {
   const [pointed, setPointed] = useState<number>();
   const drawn: Line[] = lines.map(({ name, of }) => ({ name, values: samples.map(of) }));
   const at = pointed !== undefined && pointed < samples.length ? pointed : undefined;
   const shown = (line: Line): number | undefined => line.values.at(at ?? -1);
   return (
-    <div class="panel figure">
+    <div class={staleSinceMs === undefined ? 'panel figure' : 'panel figure is-stale'}>
       <h2>
         {title}
-        <span class="at">{at === undefined ? '' : moment(new Date(samples[at]!.atMs).toISOString())}</span>
+        <span class="at">
+          {at !== undefined && moment(new Date(samples[at]!.atMs).toISOString())}
+          {at === undefined && staleSinceMs !== undefined && <StaleSince atMs={staleSinceMs} />}
+        </span>
       </h2>
       <p class="value">
         {format(shown(drawn[0]!))} <span class="unit">{unit}</span>
@@ -87,7 +100,8 @@ function Figure({ title, unit, samples, lines, format, children }: FigureProps) 
         )}
       </p>
       <LineChart
-        label={`${title}: ${drawn.map((line) => inWords(line, format)).join('; ')}`}
+        label={`${title}: ${drawn.map((line) => inWords(line, format, staleSinceMs === undefined ? 'now' : 'last')).join('; ')}`}
+        end={staleSinceMs === undefined ? 'now' : 'last'}
         times={samples.map(({ atMs }) => atMs)}
         lines={drawn}
         format={format}
@@ -98,8 +112,8 @@ function Figure({ title, unit, samples, lines, format, children }: FigureProps) 
   );
 }
 
-function inWords({ name, values }: Line, format: (value: number | undefined) => string): string {
+function inWords({ name, values }: Line, format: (value: number | undefined) => string, end: string): string {
   const known = values.filter((one) => one !== undefined);
   if (known.length === 0) return `${name} is not known yet`;
-  return `${name} now ${format(values.at(-1))}, between ${format(Math.min(...known))} and ${format(Math.max(...known))} since the page was opened, at most ten minutes ago`;
+  return `${name} ${end} ${format(values.at(-1))}, between ${format(Math.min(...known))} and ${format(Math.max(...known))} since the page was opened, at most ten minutes ago`;
 }

@@ -9,6 +9,8 @@ interface LineChartProps {
   readonly times: readonly number[];
   readonly lines: readonly Line[];
   readonly format: (value: number) => string;
+  /** What the right end is. */
+  readonly end: string;
   readonly onPoint: (index: number | undefined) => void;
 }
 
@@ -24,7 +26,7 @@ const LEFT = 46;
 const SPAN_MS_MIN = 60_000;
 const SPANS_MS = [60_000, 120_000, 300_000, 600_000];
 
-export function LineChart({ label, times, lines, format, onPoint }: LineChartProps) {
+export function LineChart({ label, times, lines, format, end: endWord, onPoint }: LineChartProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const height = width < LOW_BELOW_WIDTH ? LOW_HEIGHT : HEIGHT;
   const end = times.at(-1) ?? 0;
@@ -62,7 +64,7 @@ export function LineChart({ label, times, lines, format, onPoint }: LineChartPro
           −{mark / 60_000} min
         </text>
         <text x={width} y={height - 4} class="end">
-          now
+          {endWord}
         </text>
         {lines.map(({ name, values }, i) => (
           <g key={name} class={`line line-${i}`}>

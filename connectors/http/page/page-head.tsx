@@ -1,6 +1,7 @@
 /** Name, version, how the node is and why; where else to look. */
 import { Icon, type IconName, Logo } from './icons.js';
 import type { RequestFault } from './server.js';
+import { StaleSince } from './stale-since.js';
 import type { History } from './status-history.js';
 import { ThemeToggle } from './theme.js';
 import { duration } from './wording.js';
@@ -8,9 +9,10 @@ import { duration } from './wording.js';
 interface PageHeadProps {
   readonly history: History | undefined;
   readonly fault: RequestFault | undefined;
+  readonly staleSinceMs: number | undefined;
 }
 
-export function PageHead({ history, fault }: PageHeadProps) {
+export function PageHead({ history, fault, staleSinceMs }: PageHeadProps) {
   const status = history?.status;
   const health = healthOf(history, fault);
   const uptime = status === undefined ? undefined : (Date.parse(status.now) - Date.parse(status.started_at)) / 1000;
@@ -28,7 +30,8 @@ export function PageHead({ history, fault }: PageHeadProps) {
         </span>
         {status !== undefined && (
           <span class="uptime">
-            node <code>{status.node}</code>, up {duration(uptime)}
+            node <code>{status.node}</code>,{' '}
+            {staleSinceMs === undefined ? `up ${duration(uptime)}` : <StaleSince atMs={staleSinceMs} />}
           </span>
         )}
         <div class="page-head-end">

@@ -1,8 +1,8 @@
 /**
  * A list that the server gives in pages, the newest first: the first page keeps itself up to date, older ones stand still.
  *
- *   L1  no row moves while someone is at work in the list: the pointer or the focus is in it, or a row is open
- *   L2  what is known anew of a row is shown in its place; how many came is said, and they are shown when asked for
+ *   PAGED-LIST-1  no row moves while someone is at work in the list: the pointer or the focus is in it, or a row is open
+ *   PAGED-LIST-2  what is known anew of a row is shown in its place; how many came is said, and they are shown when asked for
  */
 import type { ComponentChildren, RefObject } from 'preact';
 import { useRef, useState } from 'preact/hooks';
@@ -10,6 +10,7 @@ import type { Page } from './answers.js';
 import { Icon } from './icons.js';
 import { type Polling, usePolling } from './polling.js';
 import { getJson, query } from './server.js';
+import { StaleSince } from './stale-since.js';
 
 const PAGE_SIZE = 10;
 const EVERY_MS = 5_000;
@@ -30,6 +31,7 @@ interface Frame {
   readonly pager: Pager;
   /** As many came since the list stands still. */
   readonly newer: number;
+  readonly staleSinceMs: number | undefined;
   readonly onShow: () => void;
 }
 
@@ -80,10 +82,14 @@ export function usePagedList<T extends Row>({ path, fields = {}, open }: PagedOp
     // The button that was pressed is gone.
     ref.current?.focus();
   };
-  return { ...polling, items: shown?.page.items, frame: { ref, pager, newer, onShow } };
+  return {
+    ...polling,
+    items: shown?.page.items,
+    frame: { ref, pager, newer, staleSinceMs: polling.staleSinceMs, onShow },
+  };
 }
 
-/** L1. A finger that has touched the list is in it until it touches something else: so `:hover` has it. */
+/** PAGED-LIST-1. A finger that has touched the list is in it until it touches something else: so `:hover` has it. */
 const isHeld = (list: HTMLElement | null, rows: readonly Row[], open: string | undefined): boolean =>
   rows.length > 0 &&
   (rows.some(({ id }) => id === open) ||
@@ -105,9 +111,10 @@ interface FrameProps {
 }
 
 /** The rows, their pages, and how many came meanwhile: that has its place always, so that no row moves when it is said. */
-export const ListFrame = ({ label, frame: { ref, pager, newer, onShow }, children }: FrameProps) => (
+export const ListFrame = ({ label, frame: { ref, pager, newer, staleSinceMs, onShow }, children }: FrameProps) => (
   <>
     <div class="newer" aria-live="polite">
+      {staleSinceMs !== undefined && <StaleSince atMs={staleSinceMs} />}
       {newer > 0 && (
         <button type="button" onClick={onShow}>
           {newer}
@@ -115,7 +122,13 @@ export const ListFrame = ({ label, frame: { ref, pager, newer, onShow }, childre
         </button>
       )}
     </div>
-    <div class="rows" role="group" aria-label={label} tabIndex={-1} ref={ref}>
+    <div
+      class={staleSinceMs === undefined ? 'rows' : 'rows is-stale'}
+      role="group"
+      aria-label={label}
+      tabIndex={-1}
+      ref={ref}
+    >
       {children}
       <PagerButtons pager={pager} />
     </div>

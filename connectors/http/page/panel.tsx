@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { Cell, useCell } from './cell.js';
 import { Icon, type IconName } from './icons.js';
 import type { RequestFault } from './server.js';
+import { StaleSince } from './stale-since.js';
 
 /** The one thing that is said to those who listen: what they asked for is there, the server has gone or is back. Seldom, and short. */
 const announced = new Cell('');
@@ -19,15 +20,22 @@ interface PanelProps {
   readonly title: string;
   readonly hint?: ComponentChildren;
   readonly actions?: ComponentChildren;
+  /** Absent: what is shown is up to date. */
+  readonly staleSinceMs?: number | undefined;
   readonly children: ComponentChildren;
 }
 
-export const Panel = ({ id, title, hint, actions, children }: PanelProps) => (
-  <section class={`panel ${id}`} aria-labelledby={`${id}-title`}>
+export const Panel = ({ id, title, hint, actions, staleSinceMs, children }: PanelProps) => (
+  <section class={`panel ${id}${staleSinceMs === undefined ? '' : ' is-stale'}`} aria-labelledby={`${id}-title`}>
     <header class="panel-head">
       <div>
         <h2 id={`${id}-title`}>{title}</h2>
-        {hint !== undefined && <p class="hint">{hint}</p>}
+        {(hint ?? staleSinceMs) !== undefined && (
+          <p class="hint">
+            {hint}
+            {staleSinceMs !== undefined && <StaleSince atMs={staleSinceMs} />}
+          </p>
+        )}
       </div>
       {actions !== undefined && <div class="actions">{actions}</div>}
     </header>

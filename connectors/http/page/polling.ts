@@ -9,6 +9,8 @@ const SLOWER_MAX = 4;
 export interface Polling {
   /** Why the last try failed; absent when it did not. */
   readonly fault?: RequestFault;
+  /** While it fails: when the last answer came, if there was one. */
+  readonly staleSinceMs?: number;
   /** Asks now. */
   readonly refresh: () => void;
 }
@@ -16,6 +18,7 @@ export interface Polling {
 /** Calls `ask` every `everyMs` while the part is shown; anew when `key` changes. */
 export function usePolling(ask: (signal: AbortSignal) => Promise<void>, everyMs: number, key = ''): Polling {
   const [fault, setFault] = useState<RequestFault>();
+  const answeredAtMs = useRef<number>(undefined);
   const latest = useRef(ask);
   latest.current = ask;
   const now = useRef<() => void>(() => undefined);
@@ -35,6 +38,7 @@ export function usePolling(ask: (signal: AbortSignal) => Promise<void>, everyMs:
       try {
         await latest.current(over.signal);
         failures = 0;
+        answeredAtMs.current = Date.now();
         if (!over.signal.aborted) setFault(undefined);
         next(everyMs);
       } catch (error) {
@@ -60,5 +64,7 @@ export function usePolling(ask: (signal: AbortSignal) => Promise<void>, everyMs:
     };
   }, [everyMs, key]);
   const refresh = (): void => now.current();
-  return fault === undefined ? { refresh } : { fault, refresh };
+  if (fault === undefined) return { refresh };
+  const { current: staleSinceMs } = answeredAtMs;
+  return { fault, refresh, ...(staleSinceMs === undefined ? {} : { staleSinceMs }) };
 }

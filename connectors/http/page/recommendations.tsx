@@ -10,11 +10,17 @@ import { RecommendationTable } from './recommendation-table.js';
 import { faultOf, getJson, query, RequestFault, tokenAsked } from './server.js';
 import { moment, plural } from './wording.js';
 
-type Shown = { readonly answer?: Recommendations; readonly fault?: RequestFault; readonly busy: boolean };
+type Shown = {
+  readonly answer?: Recommendations;
+  readonly answeredAtMs?: number;
+  readonly fault?: RequestFault;
+  readonly busy: boolean;
+};
 
 const EMPTY: Question = { user: '', n: '10', category: '', excludeSeen: false };
 
-export function RecommendationsPanel() {
+/** `isAway`: the server does not answer, so that the list may be out of date. */
+export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
   const [question, setQuestion] = useState<Question>(questionIn(location.hash) ?? EMPTY);
   const [shown, setShown] = useState<Shown>({ busy: false });
   const running = useRef<AbortController>(undefined);
@@ -29,7 +35,7 @@ export function RecommendationsPanel() {
     try {
       const answer = await getJson<Recommendations>(path, { signal: mine.signal });
       unanswered.current = undefined;
-      setShown({ answer, busy: false });
+      setShown({ answer, answeredAtMs: Date.now(), busy: false });
       announce(`${plural(answer.items.length, 'recommendation')} for ${answer.user_id}.`);
       const answered = toQuestion(answer);
       // What was typed meanwhile stays.
@@ -77,6 +83,7 @@ export function RecommendationsPanel() {
   }, []);
 
   const { answer, fault, busy } = shown;
+  const staleSinceMs = isAway ? shown.answeredAtMs : undefined;
   const form = useRef<HTMLFormElement>(null);
   // Who has asked sees what is wrong, wherever the page was scrolled to.
   useEffect(() => {
@@ -87,7 +94,13 @@ export function RecommendationsPanel() {
   const set = (change: Partial<Question>): void => setQuestion({ ...question, ...change });
   const general = fault !== undefined && !FIELDS.some((field) => fault.of(field) !== undefined);
   return (
-    <Panel id="recommendations" title="Recommendations" hint={<About answer={answer} />} actions={<CopyLink />}>
+    <Panel
+      id="recommendations"
+      title="Recommendations"
+      hint={<About answer={answer} isStale={staleSinceMs !== undefined} />}
+      actions={<CopyLink />}
+      staleSinceMs={staleSinceMs}
+    >
       <form
         ref={form}
         class="question"
@@ -126,14 +139,17 @@ export function RecommendationsPanel() {
 
 const FIELDS = ['user_id', 'n', 'category', 'exclude_seen'];
 
-function About({ answer }: { readonly answer: Recommendations | undefined }) {
+/** Of a list that is out of date, the time at which it came follows instead. */
+function About({ answer, isStale }: { readonly answer: Recommendations | undefined; readonly isStale: boolean }) {
   if (answer === undefined) return <>What a user will like next</>;
   return (
     <>
       For {answer.is_random ? 'a random user, ' : ''}
       <code>{answer.user_id}</code>
-      {answer.as_of !== undefined && <>, as of {moment(answer.as_of)}</>}
+      {!isStale && answer.as_of !== undefined && <>, as of {moment(answer.as_of)}</>}
+      {!isStale && answer.stale === true && <> (may be out of date: the node hears of nothing new)</>}
       {answer.model !== undefined && <>, by {answer.model}</>}
+      {isStale && ', '}
     </>
   );
 }

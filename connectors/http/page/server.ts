@@ -1,8 +1,8 @@
 /**
  * The way to the server: every request has the token, a time limit, and an error in words.
  *
- *   A1  nothing waits for ever: without an answer within REQUEST_MS_MAX it is an error that says so
- *   A2  a 401 asks for a token, once for the whole page; whoever polls waits until there is one
+ *   PAGE-SERVER-1  nothing waits for ever: without an answer within REQUEST_MS_MAX it is an error that says so
+ *   PAGE-SERVER-2  a 401 asks for a token, once for the whole page; whoever polls waits until there is one
  */
 import type { Problem } from './answers.js';
 import { Cell } from './cell.js';

@@ -30,7 +30,12 @@ type Drawn = {
   readonly widthOf: (id: string) => number;
 };
 
-export function TopologyPanel({ history }: { readonly history: History | undefined }) {
+interface TopologyProps {
+  readonly history: History | undefined;
+  readonly staleSinceMs: number | undefined;
+}
+
+export function TopologyPanel({ history, staleSinceMs }: TopologyProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const [open, setOpen] = useState<string>();
   const nodes = useRef(new Map<string, SVGRectElement>());
@@ -48,7 +53,12 @@ export function TopologyPanel({ history }: { readonly history: History | undefin
   const isWider = drawn !== undefined && longOf(drawn) > width;
   const opened = open === undefined ? undefined : history?.stages.get(open);
   return (
-    <Panel id="topology" title="The pipeline" hint={<Summary history={history} />}>
+    <Panel
+      id="topology"
+      title="The pipeline"
+      hint={staleSinceMs === undefined && <Summary history={history} />}
+      staleSinceMs={staleSinceMs}
+    >
       {/* What scrolls must be reached with the keyboard. */}
       <div class="map" ref={ref} {...(isWider ? { tabIndex: 0, role: 'region', 'aria-label': 'The pipeline' } : {})}>
         {drawn !== undefined && history !== undefined && (

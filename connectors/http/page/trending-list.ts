@@ -33,10 +33,13 @@ export class TrendingHistory {
   /** Of the first list: what was in it is not new. */
   private openedAtMs: number | undefined;
   asOf: string | undefined;
+  /** Where the window begins. */
+  since: string | undefined;
 
   takeSnapshot(snapshot: TrendingSnapshot, atMs: number): void {
     this.openedAtMs ??= atMs;
     this.items = new Map(snapshot.items.map((item) => [item.item_id, item]));
+    this.since = snapshot.window_start;
     this.revision = snapshot.revision;
     this.note(snapshot.as_of, snapshot.items, atMs);
   }
@@ -49,6 +52,7 @@ export class TrendingHistory {
     // Each is said whole: what is not said of it (its title) is not there any more.
     for (const item of changed) this.items.set(item.item_id, item);
     this.revision = delta.revision;
+    this.since = delta.window_start;
     this.note(delta.as_of, changed, atMs);
   }
 

@@ -4,23 +4,25 @@ import { Icon } from './icons.js';
 import { ItemName } from './recommendation-table.js';
 import { Sparkline } from './sparkline.js';
 import type { FollowedItem } from './trending-list.js';
-import { figure, plural } from './wording.js';
+import { figure, minute, plural } from './wording.js';
 
 const GLIDE: KeyframeAnimationOptions = { duration: 450, easing: 'cubic-bezier(0.2, 0, 0, 1)' };
 const lessMotion = matchMedia('(prefers-reduced-motion: reduce)');
 
 interface TableProps {
   readonly items: readonly FollowedItem[];
-  readonly label: string;
+  /** Where the window begins. */
+  readonly since: string | undefined;
 }
 
-export function TrendingTable({ items, label }: TableProps) {
+export function TrendingTable({ items, since }: TableProps) {
   const body = useRef<HTMLTableSectionElement>(null);
   useGlide(body.current, items);
   return (
     <table class="list trending-list">
       <caption class="unseen">
-        What is trending in the last {label}, the first first. Movement is over the last minute.
+        What is trending{since === undefined ? '' : ` since ${minute(since)}`}, the first first. Movement is over the
+        last minute.
       </caption>
       <thead>
         <tr>

@@ -9,11 +9,11 @@ import { announce, FaultNotice, Panel, Segments } from './panel.js';
 import { query, type RequestFault } from './server.js';
 import { type FollowedItem, TrendingHistory } from './trending-list.js';
 import { TrendingTable } from './trending-table.js';
-import { moment } from './wording.js';
+import { minute, moment } from './wording.js';
 
-type Window = '1h' | '24h';
+type Window = 'last-hour' | '1h' | '24h';
 
-const WINDOWS: Readonly<Record<Window, string>> = { '1h': '1 hour', '24h': '24 hours' };
+const HOUR_MS = 3_600_000;
 const LIMIT = 20;
 /** Changes come up to ten times a second; who reads wants fewer. */
 const DRAW_EVERY_MS = 500;
@@ -22,23 +22,37 @@ const REDRAW_EVERY_MS = 5_000;
 
 type Followed = {
   readonly items?: readonly FollowedItem[];
+  readonly since?: string | undefined;
   readonly asOf?: string;
   readonly live: boolean;
+  /** When the server last sent something. */
+  readonly heardAtMs?: number;
   readonly fault?: RequestFault;
 };
 
-export function TrendingPanel() {
-  const [window, setWindow] = useState<Window>('1h');
+/** `isAway`: the server is known not to answer, whatever the stream seems to be. */
+export function TrendingPanel({ isAway }: { readonly isAway: boolean }) {
+  const [window, setWindow] = useState<Window>('last-hour');
   const [category, setCategory] = useState('');
   const categories = useCell(knownCategories);
-  const { items, asOf, live, fault } = useTrending(window, category);
-  const hint = live ? (
+  const { items, since, asOf, live, heardAtMs, fault } = useTrending(window, category);
+  const isLive = live && !isAway;
+  const staleSinceMs = isAway || fault !== undefined ? heardAtMs : undefined;
+  const hint = isLive ? (
     <span class="live">
-      <span class="dot" aria-hidden="true" /> Live{asOf === undefined ? '' : `, as of ${moment(asOf)}`}
+      <span class="dot" aria-hidden="true" /> Live
+      {since === undefined ? '' : `, since ${minute(since)}`}
+      {asOf === undefined ? '' : `, as of ${moment(asOf)}`}
     </span>
   ) : (
-    'Connecting'
+    staleSinceMs === undefined && 'Connecting'
   );
+  const fullHour = Math.floor((asOf === undefined ? Date.now() : Date.parse(asOf)) / HOUR_MS) * HOUR_MS;
+  const windows: Readonly<Record<Window, string>> = {
+    'last-hour': 'Last hour',
+    '1h': `Since ${minute(new Date(fullHour).toISOString())}`,
+    '24h': '24 hours',
+  };
   const actions = (
     <>
       <label class="unseen" for="trending-category">
@@ -52,13 +66,13 @@ export function TrendingPanel() {
           </option>
         ))}
       </select>
-      <Segments label="Window" value={window} options={WINDOWS} onChoose={setWindow} />
+      <Segments label="Window" value={window} options={windows} onChoose={setWindow} />
     </>
   );
   return (
-    <Panel id="trending" title="Trending now" hint={hint} actions={actions}>
+    <Panel id="trending" title="Trending now" hint={hint} actions={actions} staleSinceMs={staleSinceMs}>
       {fault !== undefined && <FaultNotice fault={fault} again />}
-      {items !== undefined && items.length > 0 && <TrendingTable items={items} label={WINDOWS[window]} />}
+      {items !== undefined && items.length > 0 && <TrendingTable items={items} since={since} />}
       {items?.length === 0 && (
         <p class="nothing">
           <Icon name="elsewhere" /> Nothing has been looked at in this window yet. It fills as events come in.
@@ -80,31 +94,40 @@ function useTrending(window: Window, category: string): Followed {
     const history = new TrendingHistory();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isThere = false;
+    let isLive = false;
+    let heardAtMs = 0;
     const draw = (): void => {
       timer = undefined;
       const items = history.list(Date.now());
       noteCategories(items);
-      setFollowed({ items, live: true, ...(history.asOf === undefined ? {} : { asOf: history.asOf }) });
+      const { asOf, since } = history;
+      setFollowed((before) => ({ ...before, items, since, heardAtMs, ...(asOf === undefined ? {} : { asOf }) }));
     };
     const drawSoon = (): void => {
       if (!isThere) draw();
       else timer ??= setTimeout(draw, DRAW_EVERY_MS);
       isThere = true;
     };
-    const aging = setInterval(() => isThere && drawSoon(), REDRAW_EVERY_MS);
-    setFollowed(({ items }) => ({ live: false, ...(items === undefined ? {} : { items }) }));
+    // A list that is not kept up to date stays as it is.
+    const aging = setInterval(() => isThere && isLive && drawSoon(), REDRAW_EVERY_MS);
+    setFollowed(({ fault: _, asOf: __, ...before }) => ({ ...before, live: false }));
     void listen(
       path,
       {
         onOpen: () => {
           if (isThere) announce('The trending list is live again.');
+          isLive = true;
           setFollowed(({ fault: _, ...rest }) => ({ ...rest, live: true }));
         },
         onEvent: (event) => {
           takeEvent(history, event);
+          heardAtMs = Date.now();
           drawSoon();
         },
-        onLost: (fault) => setFollowed((before) => ({ ...before, live: false, fault })),
+        onLost: (fault) => {
+          isLive = false;
+          setFollowed((before) => ({ ...before, live: false, fault }));
+        },
       },
       over.signal,
     );

@@ -3,6 +3,7 @@
 const GROUPED = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const SHORT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 const DATE = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 
@@ -48,6 +49,15 @@ export function moment(iso: string | undefined, nowMs = Date.now()): string {
   if (at > FAR_FUTURE_MS) return 'idle';
   if (Math.abs(nowMs - at) < DAY_MS / 2) return TIME.format(at);
   return Math.abs(nowMs - at) < 300 * DAY_MS ? DAY.format(at) : DATE.format(at);
+}
+
+const ZONE = new Intl.DateTimeFormat('en-GB', { timeZoneName: 'short' });
+
+/** A time to the minute, with its zone; with the day when that is not today. */
+export function minute(iso: string, nowMs = Date.now()): string {
+  const at = Date.parse(iso);
+  const zone = ZONE.formatToParts(at).find(({ type }) => type === 'timeZoneName')!.value;
+  return `${Math.abs(nowMs - at) < DAY_MS / 2 ? MINUTE.format(at) : DAY.format(at)} ${zone}`;
 }
 
 /** `10 min behind` the server's clock; of long gone event time, the day. */

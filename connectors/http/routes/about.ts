@@ -1,6 +1,7 @@
 /** GET /, /health and /metrics: what this is, how it is. */
 import { z } from 'zod';
 import { noBody } from './fields.js';
+import type { Gate } from '../server/gate.js';
 import { healthAnswer } from './health-report.js';
 import type { NodeReports } from '../ports.js';
 import { problemSchema } from '../server/problem.js';
@@ -41,7 +42,7 @@ const rootSchema = z
   })
   .meta({ id: 'Root' });
 
-export function aboutRoutes(app: App, reports: NodeReports): void {
+export function aboutRoutes(app: App, reports: NodeReports, gate: Pick<Gate, 'isKnown'>): void {
   app.get(
     '/',
     {
@@ -66,18 +67,20 @@ export function aboutRoutes(app: App, reports: NodeReports): void {
       schema: {
         tags,
         summary: 'Whether the node serves, and why not',
-        description: 'Open to all: who probes has no token. 503 while it does not serve.',
+        description:
+          'Open to all: who probes has no token. 503 while it does not serve. Who might ask for /status (a good token or certificate, where they are asked for; on loopback a host that is known) is told why, and all else; others the status alone.',
         security: [],
         response: { 200: healthAnswer, 503: healthAnswer },
       },
     },
-    (_, reply) => {
+    async (request, reply) => {
       const health = reports.health();
       const serves = health.status === 'serving' || health.status === 'degraded';
-      void reply
+      const isKnown = await gate.isKnown(request.raw);
+      return reply
         .code(serves ? 200 : 503)
         .header('cache-control', 'no-store')
-        .send({ version: reports.version, ...health });
+        .send(isKnown ? { version: reports.version, ...health } : { status: health.status });
     },
   );
   app.get(

@@ -1,7 +1,8 @@
 /** GET /dead-letters, GET /dead-letters/{id}, POST /dead-letters/{id}/retry: what was refused, why, and sending it again. */
 import { z } from 'zod';
 import { RivuletError } from '../../../runtime/contract/errors.js';
-import { type Fault, faultOf } from '../../facade/errors/fault.js';
+import { EVENT_RULES } from '../../../actors/formats/limits.js';
+import { type ApiError, faultOf } from '../../facade/errors/fault.js';
 import { idText, timeOf, unchanged } from './fields.js';
 import type { Gate } from '../server/gate.js';
 import { nextCursor, pageError, pageQuery, storedTime } from './ledger-fields.js';
@@ -26,6 +27,8 @@ const record = z
     retried_at: storedTime('When it was sent again, last').optional(),
     original: z.string().optional().describe('What was published, where that is text'),
     original_base64: z.string().optional().describe('What was published, where that is no text'),
+    original_bytes: z.int().describe('How many bytes were published'),
+    original_url: z.string().optional().describe('Where all of it is, when only the beginning is here'),
   })
   .meta({ id: 'DeadLetter' });
 
@@ -69,7 +72,11 @@ const change = z
   )
   .refine(({ set, event }) => set === undefined || event === undefined, 'give set or event, not both')
   .nullish()
-  .meta({ id: 'DeadLetterChange' });
+  .meta({ id: 'DeadLetterChange', not: { type: 'object', required: ['set', 'event'] } });
+
+/** Of an original, as JSON: more is had as bytes. */
+const SHOWN_BYTES_MAX = 2 ** 18;
+const BYTES_TYPE = 'application/octet-stream';
 
 const tags = ['Dead letters'];
 const refusals = { '4xx': problemSchema, '5xx': problemSchema };
@@ -120,14 +127,40 @@ export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate)
       return reply;
     },
   );
+  app.get(
+    '/dead-letters/:id/original',
+    {
+      schema: {
+        ...{ tags, summary: 'What was published, byte by byte', params, produces: [BYTES_TYPE] },
+        response: { 404: problemSchema, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const leave = gate.enter(request.raw);
+      try {
+        const { id, original } = await deadLetters.find(request.params.id);
+        return await reply
+          .header('content-type', BYTES_TYPE)
+          .header('content-disposition', `attachment; filename="dead-letter-${id}"`)
+          .header('x-content-type-options', 'nosniff')
+          .serializer((bytes: unknown) => bytes as never)
+          .send(Buffer.from(original.buffer, original.byteOffset, original.length));
+      } catch (error) {
+        throw refusedBy(error);
+      } finally {
+        leave();
+      }
+    },
+  );
   app.post(
     '/dead-letters/:id/retry',
     {
+      bodyLimit: EVENT_RULES.messageBytesMax,
       schema: {
         ...{ tags, params, body: change },
         summary: 'Send one again, mended or as it is',
         description:
-          'Publishes the event where it was published first, and marks the record. Answers when the event is stored; whether it is sound, parse says: it comes back as a dead letter if not.',
+          'Publishes the event where it was published first, and marks the record. Answers when the event is stored. One that would be refused again, or has fields that nobody reads, is not sent.',
         querystring: z.strictObject({
           again: truth.default(false).describe('Even when it was sent again already'),
         }),
@@ -153,28 +186,32 @@ function changeOf(body: z.output<typeof change>): DeadLetterChange {
 }
 
 function shownRecord(one: DeadLetterRecord): z.input<typeof record> {
-  const { id, stage, rule, field, reason, subject, sequence, file, line, index, original } = one;
-  const text = textOf(original);
+  const { id, stage, rule, field, reason, subject, sequence, file, line, index, originalBytes } = one;
+  const original = one.original.subarray(0, SHOWN_BYTES_MAX);
+  const isCut = original.length < originalBytes;
+  const text = textOf(original, isCut);
   return {
     ...{ id, stage, rule, field, reason },
     subject: subject === '' ? undefined : subject,
     ...{ sequence, file, line, index },
     stored_at: timeOf(one.storedAtMs)!,
     retried_at: timeOf(one.retriedAtMs),
+    original_bytes: originalBytes,
+    original_url: isCut ? `/dead-letters/${id}/original` : undefined,
     ...(text === undefined ? { original_base64: Buffer.from(original).toString('base64') } : { original: text }),
   };
 }
 
-/** `undefined` when it is not UTF-8. */
-function textOf(bytes: Uint8Array): string | undefined {
+/** `undefined` when it is not UTF-8; of a beginning, the last character may be half there. */
+function textOf(bytes: Uint8Array, isCut: boolean): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: isCut });
   } catch {
     return undefined;
   }
 }
 
-const CODES: Readonly<Record<string, Partial<Fault>>> = {
+const CODES: Readonly<Record<string, Partial<ApiError>>> = {
   DEAD_LETTER_UNKNOWN: { code: 'NOT_FOUND' },
   DEAD_LETTER_RETRIED: { code: 'ALREADY_EXISTS' },
   DEAD_LETTER_BUSY: { code: 'ABORTED', retryAfterMs: 1_000 },
@@ -185,6 +222,7 @@ const HOW: Readonly<Record<string, string>> = {
   DEAD_LETTER_RETRIED: 'send it once more with ?again=true',
   DEAD_LETTER_BUSY: 'look whether it was retried; where that was broken off, it can be retried after half a minute',
   DEAD_LETTER_CHANGE: 'give the mended event whole, as {"event": …}',
+  DEAD_LETTER_UNMENDED: 'mend it with {"set": {"field": …}}, or give it whole, as {"event": …}',
 };
 
 function refusedBy(error: unknown): unknown {

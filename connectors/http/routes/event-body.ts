@@ -1,9 +1,24 @@
-/** The events of a request's body, one after the other, each read when it is its turn. */
-import type { Event } from '../../../proto/gen/rivulet/v1/event_pb.js';
-import type { FieldViolation } from '../../facade/errors/fault.js';
-import { eventOf } from '../event-json.js';
-
-export type ReadEvent = Event | FieldViolation;
+/**
+ * The events of a request's body, one after the other, each read when it is its turn.
+ *
+ * No step takes long, whatever the bytes: where events stand is found a piece at a time, and one that is larger than an event may be is refused
+ * unread.
+ */
+import { EMPTY_MESSAGE, type Fault, notJson, tooManyEvents } from '../../../actors/formats/fault.js';
+import { afterLastByte, firstByte } from '../../../actors/formats/json.js';
+import { JsonScanner } from '../../../actors/formats/json-scanner.js';
+import type { EventReader, ReadEvent } from '../../../actors/formats/event-reader.js';
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  LINE_FEED,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from '../../../actors/maths/ascii.js';
+import type { Scheduler } from '../../../runtime/shards/scheduler.js';
 
 export interface EventBody {
   /** How many there are. */
@@ -11,55 +26,136 @@ export interface EventBody {
   readonly events: Iterable<ReadEvent>;
 }
 
-const LINE_FEED = 0x0a;
+export interface BodyOptions {
+  readonly reader: EventReader;
+  readonly nowMs: number;
+  readonly turn: Scheduler;
+}
 
-/** One event, or an array of them. `undefined`: the bytes are not JSON, not UTF-8, or not whole. */
-export function jsonBody(bytes: Uint8Array): EventBody | undefined {
-  const parsed = parse(bytes);
-  if (parsed === undefined) return undefined;
-  const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  return { count: values.length, events: map(values, eventOf) };
+/** Looked through between two turns of others. */
+const PIECE_BYTES = 2 ** 16;
+
+/** Of an event, from its first byte to behind its last. */
+interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** One event, or an array of them; as of parse, an array is JSON as a whole or not at all. The fault is of the body. */
+export async function jsonBody(bytes: Buffer, options: BodyOptions): Promise<EventBody | Fault> {
+  const { reader, turn } = options;
+  const { messageBytesMax: bytesMax, messageEventsMax: eventsMax } = reader.rules;
+  const end = bytes.length;
+  const start = await behindSpace(bytes, 0, end, turn);
+  if (start === end) return EMPTY_MESSAGE;
+  if (bytes[start] !== OPEN_BRACKET) {
+    const place = placeOf(bytes, start, end, bytesMax);
+    return wrongIn(bytes, place, 0, bytesMax) ?? bodyOf(bytes, [place], options);
+  }
+  const places: Place[] = [];
+  const commas = new Commas(bytes, start + 1);
+  for (let from = start + 1, isLast = false; !isLast; from = commas.at) {
+    while (!commas.find(Math.min(end, commas.at + PIECE_BYTES))) {
+      if (commas.at >= end) return notJson(end);
+      await turn();
+    }
+    isLast = bytes[commas.at] !== COMMA;
+    const place = placeOf(bytes, from, commas.at, bytesMax);
+    if (!isLast || places.length > 0 || place.end > place.start) {
+      if (places.length === eventsMax) return tooManyEvents(eventsMax);
+      const wrong = wrongIn(bytes, place, 1, bytesMax);
+      if (wrong !== undefined) return wrong;
+      places.push(place);
+    }
+    if (isLast && bytes[commas.at] !== CLOSE_BRACKET) return notJson(commas.at);
+    commas.at++;
+    await turn();
+  }
+  const after = await behindSpace(bytes, commas.at, end, turn);
+  return after === end ? bodyOf(bytes, places, options) : notJson(after);
 }
 
 /** One event on each line; empty lines count for nothing. A line that is no JSON is one bad event. */
-export function jsonLinesBody(bytes: Uint8Array): EventBody {
-  let count = 0;
-  for (const _ of lines(bytes)) count++;
-  return { count, events: map(lines(bytes), lineOf) };
+export async function jsonLinesBody(bytes: Buffer, options: BodyOptions): Promise<EventBody | Fault> {
+  const { reader, turn } = options;
+  const { messageBytesMax: bytesMax, messageEventsMax: eventsMax } = reader.rules;
+  const places: Place[] = [];
+  for (let from = 0, looked = 0; from < bytes.length;) {
+    const feed = bytes.indexOf(LINE_FEED, from);
+    const next = feed < 0 ? bytes.length : feed;
+    const start = next - from > PIECE_BYTES ? await behindSpace(bytes, from, next, turn) : firstByte(bytes, from, next);
+    if (start < next) {
+      if (places.length === eventsMax) return tooManyEvents(eventsMax);
+      places.push(placeOf(bytes, start, next, bytesMax));
+    }
+    from = next + 1;
+    if (from - looked < PIECE_BYTES) continue;
+    looked = from;
+    await turn();
+  }
+  return bodyOf(bytes, places, options);
 }
 
-function lineOf(line: Uint8Array): ReadEvent {
-  const parsed = parse(line);
-  return parsed === undefined
-    ? { field: '', description: 'the line is not JSON, or not UTF-8' }
-    : eventOf(parsed.value);
-}
-
-function parse(bytes: Uint8Array): { readonly value: unknown } | undefined {
-  try {
-    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown };
-  } catch {
-    return undefined;
+/** As `firstByte`, a piece at a time. */
+async function behindSpace(bytes: Uint8Array, start: number, end: number, turn: Scheduler): Promise<number> {
+  for (let at = start; ; await turn()) {
+    const until = Math.min(end, at + PIECE_BYTES);
+    at = firstByte(bytes, at, until);
+    if (at < until || at === end) return at;
   }
 }
 
-function* map<T, U>(values: Iterable<T>, read: (value: T) => U): Iterable<U> {
+/** Goes from comma to comma of an array, by its quotes and brackets alone: whether what is between them is JSON, it does not say. */
+class Commas {
+  private depth = 0;
+  private isText = false;
+  private isEscaped = false;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    public at: number,
+  ) {}
+
+  /** True: it stands on a comma of the array, or on a bracket that ends it. False: there is none before `until`. */
+  find(until: number): boolean {
+    const { bytes } = this;
+    for (; this.at < until; this.at++) {
+      const byte = bytes[this.at]!;
+      if (this.isText) {
+        if (this.isEscaped) this.isEscaped = false;
+        else if (byte === BACKSLASH) this.isEscaped = true;
+        else if (byte === QUOTE) this.isText = false;
+      } else if (byte === QUOTE) this.isText = true;
+      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.depth++;
+      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+        if (this.depth === 0) return true;
+        this.depth--;
+      } else if (byte === COMMA && this.depth === 0) return true;
+    }
+    return false;
+  }
+}
+
+/** Without the spaces around it, unless it is too large to be looked at. */
+function placeOf(bytes: Uint8Array, from: number, to: number, bytesMax: number): Place {
+  if (to - from > bytesMax) return { start: from, end: to };
+  const start = firstByte(bytes, from, to);
+  return { start, end: afterLastByte(bytes, start, to) };
+}
+
+/** Why it is not JSON; `undefined`: it is, or is too large to be looked at. */
+function wrongIn(bytes: Uint8Array, { start, end }: Place, depth: number, bytesMax: number): Fault | undefined {
+  if (end - start > bytesMax) return undefined;
+  const scanner = new JsonScanner(bytes, end);
+  scanner.at = start;
+  return scanner.skipValue(depth) && scanner.at === end ? undefined : notJson(scanner.at);
+}
+
+const bodyOf = (bytes: Buffer, places: readonly Place[], { reader, nowMs }: BodyOptions): EventBody => ({
+  count: places.length,
+  events: each(places, ({ start, end }) => reader.json(bytes.subarray(start, end), nowMs)),
+});
+
+function* each<T, U>(values: readonly T[], read: (value: T) => U): Iterable<U> {
   for (const value of values) yield read(value);
-}
-
-function* lines(bytes: Uint8Array): Iterable<Uint8Array> {
-  for (let start = 0; start < bytes.length;) {
-    const found = bytes.indexOf(LINE_FEED, start);
-    const end = found < 0 ? bytes.length : found;
-    if (!isBlank(bytes, start, end)) yield bytes.subarray(start, end);
-    start = end + 1;
-  }
-}
-
-function isBlank(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at]!;
-    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false;
-  }
-  return true;
 }

@@ -1,6 +1,10 @@
 /** Fields that many routes have. */
 import { z } from 'zod';
+import { NAME_BYTES_MAX } from '../../../actors/formats/limits.js';
 import { LIMIT_DEFAULT, LIMIT_MAX, textProblem } from '../../facade/errors/text-problem.js';
+
+/** No control characters, for documents: as textProblem has it. */
+export const PLAIN_TEXT = '^[^\\u0000-\\u001f\\u007f-\\u009f]*$';
 
 /** A name of something: not empty, at most 256 bytes, without control characters. */
 export const idText = (about: string) =>
@@ -10,7 +14,7 @@ export const idText = (about: string) =>
       const problem = text === '' ? 'must not be empty' : textProblem(text);
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
     })
-    .meta({ description: about, minLength: 1, maxLength: 256 });
+    .meta({ description: about, minLength: 1, maxLength: NAME_BYTES_MAX, pattern: PLAIN_TEXT });
 
 /** A whole number in a query. */
 export const wholeInQuery = (from: number, to: number, byDefault: number, about: string) =>
@@ -40,6 +44,11 @@ export const noBody = (about: string) => z.undefined().meta({ description: about
 export const unchanged = noBody('The asker has it: it is as If-None-Match says');
 
 const timeText = (about: string) => z.string().meta({ description: about, format: 'date-time' });
+
+export const stale = z
+  .boolean()
+  .optional()
+  .describe('true: the node has not heard for some seconds whether there is anything new; `Age` says how long');
 
 export const asOf = timeText('Event time up to which events are taken in').optional();
 export const windowTime = timeText('Event time').optional();

@@ -1,4 +1,4 @@
-/** The answer of GET /health: 200 while it serves, also where it takes no events (`degraded`), else 503. */
+/** The answer of GET /health: 200 while it serves, also where it takes no events (`degraded`), else 503. Strangers are told the status alone. */
 import { z } from 'zod';
 
 const HEALTH = {
@@ -7,24 +7,27 @@ const HEALTH = {
   stages: [{ stage: 'parse', running: 4, partitions: 4, failed: 0 }],
 };
 
-export const healthAnswer = z
-  .object({
-    status: z.enum(['serving', 'degraded', 'starting', 'unavailable', 'stopping']),
-    version: z.string(),
-    node: z.string(),
-    uptime_seconds: z.number(),
-    reasons: z.array(z.string()).describe('Why it does not serve, or takes no events'),
-    dependencies: z.object({
-      nats: z.object({
-        status: z.enum(['up', 'down']),
-        url: z.string(),
-        version: z.string(),
-        away_seconds: z.number().optional(),
-      }),
+const all = z.object({
+  status: z.enum(['serving', 'degraded', 'starting', 'unavailable', 'stopping']),
+  version: z.string(),
+  node: z.string(),
+  uptime_seconds: z.number(),
+  reasons: z.array(z.string()).describe('Why it does not serve, or takes no events'),
+  dependencies: z.object({
+    nats: z.object({
+      status: z.enum(['up', 'down']),
+      url: z.string(),
+      version: z.string(),
+      away_seconds: z.number().optional(),
     }),
-    stages: z.array(z.object({ stage: z.string(), running: z.int(), partitions: z.int(), failed: z.int() })),
-  })
+  }),
+  stages: z.array(z.object({ stage: z.string(), running: z.int(), partitions: z.int(), failed: z.int() })),
+});
+
+export const healthAnswer = all
+  .partial()
+  .required({ status: true })
   .meta({ id: 'Health', examples: [HEALTH] });
 
 /** What the node says of itself; the façade adds the version. */
-export type HealthReport = Omit<z.output<typeof healthAnswer>, 'version'>;
+export type HealthReport = Omit<z.output<typeof all>, 'version'>;

@@ -7,13 +7,14 @@ import { RivuletError } from '../../../runtime/contract/errors.js';
 
 const LIMIT_MAX = 200;
 const LIMIT_DEFAULT = 50;
-const CURSOR_CHARS_MAX = 64;
+/** As browsable logs have it. */
+const CURSOR = /^\d{1,15}-\d{1,9}$/;
 
 export const pageQuery = {
   limit: wholeInQuery(1, LIMIT_MAX, LIMIT_DEFAULT, 'How many at most'),
   cursor: z
     .string()
-    .max(CURSOR_CHARS_MAX, 'is no cursor: give the next_cursor of the page before')
+    .regex(CURSOR, 'is no cursor: give the next_cursor of the page before')
     .optional()
     .describe('The next_cursor of the page before'),
 };
@@ -27,6 +28,6 @@ export const storedTime = (about: string) => z.string().meta({ description: abou
 
 /** An error of a page, by the field of the question where it is that. */
 export function pageError(error: unknown): unknown {
-  if (!(error instanceof RivuletError) || error.code !== 'LEDGER_CURSOR') return error;
+  if (!(error instanceof RivuletError) || error.code !== 'BROWSABLE_LOG_CURSOR') return error;
   return new Refused(invalidFields([{ field: 'cursor', description: error.message }]));
 }

@@ -7,7 +7,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Answer, AnswerItem, RecommendationAnswers, RecommendationQuery } from '../../facade/ports.js';
-import { asOf, categoryInQuery, flagInQuery, idText, itemsInQuery, shownItem, timeOf, unchanged } from './fields.js';
+import {
+  asOf,
+  stale,
+  categoryInQuery,
+  flagInQuery,
+  idText,
+  itemsInQuery,
+  shownItem,
+  timeOf,
+  unchanged,
+} from './fields.js';
 import type { Gate } from '../server/gate.js';
 import type { RandomUsers } from '../ports.js';
 import { problemSchema, Refused } from '../server/problem.js';
@@ -43,6 +53,7 @@ const answerSchema = z
     is_random: z.boolean(),
     count: z.int(),
     as_of: asOf,
+    stale,
     model: z.string(),
     items: z.array(
       z.object({
@@ -147,7 +158,12 @@ interface Written {
   /** From `"model":…` to the end: what does not change with the time. */
   readonly list: Buffer;
   readonly etag: string;
-  last?: { readonly user: string; readonly asOfMs: number | undefined; readonly body: Buffer };
+  last?: {
+    readonly user: string;
+    readonly asOfMs: number | undefined;
+    readonly isStale: boolean;
+    readonly body: Buffer;
+  };
 }
 
 const written = new WeakMap<object, Written>();
@@ -160,27 +176,35 @@ function send(
   isRandom: boolean,
 ): void {
   const known = writtenOf(answer, limit);
+  const { staleMs } = answer;
+  if (staleMs !== undefined) reply.header('age', Math.floor(staleMs / 1000));
   // Who asks for anybody wants somebody else the next time.
   if (isRandom)
     void reply
       .header('cache-control', 'no-store')
       .type(JSON_TYPE)
       .send(bodyOf(known, user, answer, true));
-  else sendJson(request, reply, lastBody(known, user, answer), known.etag);
+  else
+    sendJson(request, reply, lastBody(known, user, answer), staleMs === undefined ? known.etag : staleTag(known.etag));
 }
+
+/** Who has the list is told that it has become stale. */
+const staleTag = (etag: string): string => etag.replace(/"$/, '-stale"');
 
 function lastBody(known: Written, user: string, answer: Answer): Buffer {
   const { asOfMs } = answer;
+  const isStale = answer.staleMs !== undefined;
   let { last } = known;
-  if (last?.user !== user || last.asOfMs !== asOfMs) {
-    known.last = last = { user, asOfMs, body: bodyOf(known, user, answer, false) };
+  if (last?.user !== user || last.asOfMs !== asOfMs || last.isStale !== isStale) {
+    known.last = last = { user, asOfMs, isStale, body: bodyOf(known, user, answer, false) };
   }
   return last.body;
 }
 
-function bodyOf({ count, list }: Written, user: string, { asOfMs }: Answer, isRandom: boolean): Buffer {
+function bodyOf({ count, list }: Written, user: string, { asOfMs, staleMs }: Answer, isRandom: boolean): Buffer {
   const time = asOfMs === undefined ? '' : `"as_of":"${isoTime(asOfMs)}",`;
-  const head = `{"user_id":${JSON.stringify(user)},"is_random":${isRandom},"count":${count},${time}`;
+  const stale = staleMs === undefined ? '' : '"stale":true,';
+  const head = `{"user_id":${JSON.stringify(user)},"is_random":${isRandom},"count":${count},${time}${stale}`;
   return Buffer.concat([Buffer.from(head), list]);
 }
 

@@ -4,15 +4,21 @@ import { differenceOf, type TrendingEncoder } from '../../facade/trending/feed.j
 import { timeOf } from './fields.js';
 
 /** As they are called in the API. */
-export const WINDOWS = { '1h': 'hour', '24h': 'day' } as const;
-const NAMES = { hour: '1h', day: '24h' } as const;
+export const WINDOWS = { '1h': 'hour', '24h': 'day', 'last-hour': 'last-hour' } as const;
+const NAMES = { hour: '1h', day: '24h', 'last-hour': 'last-hour' } as const;
 
 /** The first items of a list, with what it was asked for. */
-export function listJson({ window, ranking, category }: TrendingQuery, list: TrendingList, limit: number): string {
+export function listJson(
+  { window, ranking, category }: TrendingQuery,
+  list: TrendingList,
+  limit: number,
+  isStale = false,
+): string {
   const items = list.items.slice(0, limit);
   return JSON.stringify({
     ...{ window: NAMES[window], ranking, category },
     ...headOf(list),
+    ...(isStale ? { stale: true } : {}),
     ...spanOf(list),
     count: items.length,
     items: items.map((_, i) => shown(items, i)),

@@ -1,6 +1,6 @@
 /** Trending lists as they are answered: whole, and in the events of a stream. */
 import { z } from 'zod';
-import { asOf, shownItem, windowTime } from './fields.js';
+import { asOf, shownItem, stale, windowTime } from './fields.js';
 
 const item = z
   .object({
@@ -23,11 +23,12 @@ const SPAN = { window_start: '2026-01-02T03:00:00.000Z', window_end: '2026-01-02
 
 export const trendingList = z
   .object({
-    window: z.enum(['1h', '24h']),
+    window: z.enum(['1h', '24h', 'last-hour']),
     ranking: z.enum(['score', 'velocity', 'decayed']),
     category: z.string().optional(),
     revision,
     as_of: asOf,
+    stale,
     ...span,
     count: z.int(),
     items: z.array(item),

@@ -1,9 +1,11 @@
 /** GET /trending and, as Server-Sent Events, GET /trending/stream. */
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from '../../../runtime/contract/ports.js';
 import { STOPPING } from '../../facade/errors/fault.js';
 import type { TrendingLists, TrendingQuery } from '../../facade/ports.js';
-import { rankingNotMade, TrendingHub } from '../../facade/trending/hub.js';
+import { rankingNotMade, type Subscription, TrendingHub } from '../../facade/trending/hub.js';
 import { clientOf } from '../server/client-identity.js';
 import { EventStream } from '../server/event-stream.js';
 import { categoryInQuery, itemsInQuery, unchanged } from './fields.js';
@@ -20,7 +22,13 @@ const ROUND_EVERY_MS = 250;
 const SERVED_PER_TURN = 32;
 
 const query = z.strictObject({
-  window: z.enum(['1h', '24h'], 'must be 1h or 24h').default('1h').describe('The last hour, or the last day'),
+  window: z
+    .enum(['1h', '24h', 'last-hour'], 'must be 1h, 24h or last-hour')
+    .default('1h')
+    .describe(
+      'From when on: `1h` since the last full hour (UTC), at 01:09 since 01:00. `24h` that and the 23 hours before it. ' +
+        '`last-hour` the last 60 minutes, in steps of five',
+    ),
   n: itemsInQuery,
   category: categoryInQuery,
   ranking: z
@@ -55,12 +63,7 @@ export function trendingRoutes(
   clock: Clock,
   tally: RequestTally,
 ): TrendingStreams {
-  const hub = new TrendingHub(lists, TRENDING_EVENTS, clock, {
-    roundEveryMs: ROUND_EVERY_MS,
-    servedPerTurn: SERVED_PER_TURN,
-  });
-  const open = new Set<EventStream>();
-  let isStopped = false;
+  const streams = new OpenStreams(lists, gate, clock, tally);
 
   app.get(
     '/trending',
@@ -75,7 +78,9 @@ export function trendingRoutes(
     (request, reply) => {
       const { asked, limit } = askedBy(request.query);
       if (!lists.rankings.has(asked.ranking)) throw new Refused(rankingNotMade(asked.ranking));
-      sendJson(request, reply, listJson(asked, lists.get(asked), limit));
+      const staleMs = lists.staleMs?.();
+      if (staleMs !== undefined) reply.header('age', Math.floor(staleMs / 1000));
+      sendJson(request, reply, listJson(asked, lists.get(asked), limit, staleMs !== undefined));
     },
   );
 
@@ -98,52 +103,74 @@ export function trendingRoutes(
       },
     },
     (request, reply) => {
-      // Its client has left while its token was looked at.
-      if (reply.raw.destroyed) return;
-      if (isStopped) throw new Refused(STOPPING);
       const { asked, limit } = askedBy(request.query);
-      const leave = gate.enterStream(request.raw);
-      const wanted = { query: asked, limit, afterRevision: request.headers['last-event-id'] };
-      try {
-        const fault = hub.follow(wanted, clientOf(request.raw), (listener) => {
-          reply.hijack();
-          const { raw } = reply;
-          for (const [name, value] of Object.entries(reply.getHeaders()))
-            if (value !== undefined) raw.setHeader(name, value);
-          raw.writeHead(200, {
-            ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
-            // A proxy that waits for the end would wait for ever.
-            'x-accel-buffering': 'no',
-            // Nobody waits for another request on it: a stop would.
-            connection: 'close',
-          });
-          const stream = new EventStream(raw, clock, {
-            onFree: () => listener.onFree(),
-            onEnd: () => {
-              open.delete(stream);
-              leave();
-              listener.onEnd();
-              tally.ended(request, 200);
-            },
-          });
-          open.add(stream);
-          return stream;
-        });
-        if (fault !== undefined) throw new Refused(fault);
-      } catch (error) {
-        if (!reply.sent) leave();
-        throw error;
-      }
+      streams.open(request, reply, { query: asked, limit, afterRevision: request.headers['last-event-id'] });
     },
   );
-  return {
-    hub,
-    stop: () => {
-      isStopped = true;
-      hub.stop();
-      for (const stream of open) stream.end();
-    },
-  };
+  return streams;
+}
+
+class OpenStreams implements TrendingStreams {
+  readonly hub: TrendingHub;
+  private readonly streams = new Set<EventStream>();
+  private isStopped = false;
+
+  constructor(
+    lists: TrendingLists,
+    private readonly gate: Gate,
+    private readonly clock: Clock,
+    private readonly tally: RequestTally,
+  ) {
+    const rounds = { roundEveryMs: ROUND_EVERY_MS, servedPerTurn: SERVED_PER_TURN };
+    this.hub = new TrendingHub(lists, TRENDING_EVENTS, clock, rounds);
+  }
+
+  open(request: FastifyRequest, reply: FastifyReply, wanted: Subscription): void {
+    // Its client has left while its token was looked at.
+    if (reply.raw.destroyed) return;
+    if (this.isStopped) throw new Refused(STOPPING);
+    const leave = this.gate.enterStream(request.raw);
+    try {
+      const fault = this.hub.follow(wanted, clientOf(request.raw), (listener) => {
+        const stream = new EventStream(takenOver(reply), this.clock, {
+          onFree: () => listener.onFree(),
+          onEnd: () => {
+            this.streams.delete(stream);
+            leave();
+            listener.onEnd();
+            this.tally.ended(request, 200);
+          },
+        });
+        this.streams.add(stream);
+        return stream;
+      });
+      if (fault !== undefined) throw new Refused(fault);
+    } catch (error) {
+      if (!reply.sent) leave();
+      throw error;
+    }
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.hub.stop();
+    for (const stream of this.streams) stream.end();
+  }
+}
+
+/** The answer as a stream of events, its head written. */
+function takenOver(reply: FastifyReply): ServerResponse {
+  reply.hijack();
+  const { raw } = reply;
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+  raw.writeHead(200, {
+    ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+    // A proxy that waits for the end would wait for ever.
+    'x-accel-buffering': 'no',
+    // Nobody waits for another request on it: a stop would.
+    connection: 'close',
+  });
+  return raw;
 }
 
 function askedBy({ window, n, category, ranking }: z.output<typeof query>): { asked: TrendingQuery; limit: number } {

@@ -1,28 +1,28 @@
 /**
  * The frame of the HTTP façade: what holds for every request, whatever its route.
  *
- *   H1  a request is told as begun once and as ended once, with its status, whichever way it ends (request-tally.ts)
- *   H2  every answer has an id, `x-request-id`: the client's if it is a short plain word, else one of ours; the log and problems have it too
- *   H3  whatever is refused, by a route, by the gate (gate.ts), by Fastify or by the parser of Node, is told as problem details (problem.ts)
- *   H4  limits hold before a handler sees anything: bytes and time of a request, its headers, connections
- *   H5  what there is not, or not by this method, is said before a body is looked at; CORS comes before the gate, so that a page may read why
- *       it is refused
- *   H6  while the node stops, what was begun is answered, what begins gets 503, and each answer ends its connection
+ *   HTTP-APP-1  a request is told as begun once and as ended once, with its status, whichever way it ends (request-tally.ts)
+ *   HTTP-APP-2  every answer has an id, `x-request-id`: the client's if it is a short plain word, else one of ours; the log and problems have it too
+ *   HTTP-APP-3  whatever is refused, by a route, by the gate (gate.ts), by Fastify or by the parser of Node, is told as problem details (problem.ts)
+ *   HTTP-APP-4  limits hold before a handler sees anything: bytes and time of a request, its headers, connections
+ *   HTTP-APP-5  what there is not, or not by this method, is said before a body is looked at; CORS comes before the gate, so that a page may read why
+ *               it is refused
+ *   HTTP-APP-6  while the node stops, what was begun is answered, what begins gets 503, and each answer ends its connection
  */
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
 import { STOPPING } from '../../facade/errors/fault.js';
 import { requestIdOf } from '../../facade/errors/request-id.js';
-import { answerBroken, answerUnusual } from './broken-requests.js';
+import { answerUnusual, BrokenRequests } from './broken-requests.js';
 import type { FaultLog } from './fault-log.js';
 import type { Gate } from './gate.js';
 import type { HttpLimits } from './limits.js';
 import { KnownPaths } from './known-paths.js';
-import { LingeringConnections } from '../lingering-connections.js';
+import { LateBodies } from './late-bodies.js';
 import { headersOf, notFound, PROBLEM_TYPE, problemOf, Refused } from './problem.js';
 import { malformed, refusedBy } from './thrown.js';
 import type { RequestTally } from './request-tally.js';
-import { type App, validatorCompiler } from './zod-provider.js';
+import { type App, validatorCompiler, type ZodProvider } from './zod-provider.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -48,11 +48,14 @@ export interface AppOptions {
 
 /** 256 bytes of an id, each written as %XX. */
 const PARAM_CHARS_MAX = 3 * 256;
+const QUERY_FIELDS_MAX = 64;
 /** How often connections are looked at for requests that are not complete in time. */
 const CHECK_EVERY_MS = 5_000;
 
 export async function createApp(options: AppOptions): Promise<App> {
   const { limits, gate, log, tally, origins, https, isStopping } = options;
+  const late = new LateBodies();
+  const broken = new BrokenRequests((reply, refused) => refuse(reply.request, reply, refused, log), late);
   const server: FastifyServerOptions = {
     logger: false,
     genReqId: ({ headers }) => requestIdOf(headers['x-request-id']),
@@ -64,9 +67,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     // The gate says it, as a problem.
     return503OnClosing: false,
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, ignoreTrailingSlash: true, querystringParser: parsedQuery },
-    clientErrorHandler: answerBroken,
+    clientErrorHandler: broken.onError,
     frameworkErrors: (error, request, reply) => {
       // There is no route yet, and no hook is passed.
+      if (!broken.admits(reply)) return;
       tally.began(request);
       reply.header('x-request-id', request.id);
       refuse(request, reply, refusedBy(error, limits), log);
@@ -83,7 +87,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, limits.requestMsMax),
   };
   const secure: object = https === undefined ? { http: parser } : { https: { ...https, ...parser } };
-  const app = fastify({ ...server, ...secure }) as unknown as App;
+  const app: App = fastify({ ...server, ...secure }).withTypeProvider<ZodProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.removeContentTypeParser('text/plain');
@@ -91,9 +95,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.decorateRequest('beganMs', 0);
   app.decorateRequest('route');
   const paths = new KnownPaths();
-  const lingering = new LingeringConnections(limits.requestMsMax);
   app.addHook('preClose', (done) => {
-    lingering.close();
+    late.close();
     done();
   });
   app.addHook('onRoute', (route) => {
@@ -102,6 +105,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     route.config = Object.assign({}, route.config, { routeName: name });
   });
   app.addHook('onRequest', (request, reply, done) => {
+    if (!broken.admits(reply)) {
+      reply.hijack();
+      return;
+    }
     tally.began(request);
     reply.header('x-request-id', request.id);
     done();
@@ -126,27 +133,42 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.addHook('onSend', (request, reply, payload, done) => {
     // Who keeps a connection for its next request would hold up the stop.
     if (isStopping()) reply.header('connection', 'close');
-    lingering.watch(request.raw, reply.raw);
+    broken.answered(reply);
     tally.ended(request, reply.statusCode);
-    done(null, payload);
+    done(null, late.answer(reply, payload));
   });
   app.setNotFoundHandler((request) => {
     throw unrouted(request, paths) ?? notFound('NOT_FOUND', 'there is nothing');
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    refuse(request, reply, refusedBy(error, limits), log);
+    refuse(request, reply, refusedBy(error, limits, request.routeOptions.schema?.consumes), log);
   });
   return app;
 }
 
 /** What HTTP asks of a request whatever its path. */
-function strangeness({ url, method, raw: { httpVersionMinor, headers } }: FastifyRequest): Refused | undefined {
+function strangeness({
+  url,
+  method,
+  raw: { httpVersionMinor, headers, rawHeaders },
+}: FastifyRequest): Refused | undefined {
   if (url === '*' && method !== 'OPTIONS') return NO_PATH;
   if (!isWellEscaped(url)) return BADLY_ESCAPED;
   if (headers.host === undefined && httpVersionMinor > 0) return NO_HOST;
+  if (hasTwoHosts(rawHeaders)) return TWO_HOSTS;
   const { expect, 'content-encoding': encoding = 'identity' } = headers;
   if (encoding !== 'identity') return PACKED;
   return expect === undefined || /^100-continue$/i.test(expect) ? undefined : UNEXPECTED;
+}
+
+/** Names and values, in turn. Node takes the first; what stands before us may take the other. */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts > 1;
 }
 
 /** Paths are looked at by the router; what a query has would be read as something else without a word. */
@@ -166,6 +188,7 @@ const BADLY_ESCAPED = new Refused(
   malformed('the query is not well escaped: write each byte of a special character, in UTF-8, as %XX'),
 );
 const NO_HOST = new Refused(malformed('the header host is missing: HTTP/1.1 asks for it'));
+const TWO_HOSTS = new Refused(malformed('the header host is given twice: give it once'));
 const PACKED = new Refused(
   { ...malformed('bodies are not unpacked here: send it without content-encoding'), reason: 'MEDIA_TYPE_NOT_TAKEN' },
   415,
@@ -204,11 +227,16 @@ const pathOf = ({ url }: FastifyRequest): string =>
     .replace(/^https?:\/\/[^/]*/i, '')
     .slice(0, 1024);
 
-/** A parameter that is given twice is refused by its schema: it is a list then. */
+/**
+ * A parameter that is given twice is refused by its schema: it is a list then. Of more than any route has, the rest is left out: what is there is
+ * refused anyway.
+ */
 function parsedQuery(text: string): Record<string, string | string[]> {
   if (text === '') return {};
+  let left = QUERY_FIELDS_MAX;
   const query: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
   for (const [name, value] of new URLSearchParams(text)) {
+    if (left-- === 0) break;
     const before = query[name];
     query[name] = before === undefined ? value : [...(typeof before === 'string' ? [before] : before), value];
   }

@@ -1,11 +1,13 @@
-/** What the parser of Node cannot read, or would answer without a word: told as problem details too, written by hand, and the connection ends. */
+/** What the parser of Node cannot read, or would answer without a word: told as problem details too, and the connection ends. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
-import { type Fault } from '../../facade/errors/fault.js';
+import type { FastifyReply } from 'fastify';
+import { type ApiError } from '../../facade/errors/fault.js';
+import type { LateBodies } from './late-bodies.js';
 import { PROBLEM_TYPE, problemOf, Refused } from './problem.js';
 
-const BROKEN: Fault = {
+const BROKEN: ApiError = {
   code: 'INVALID_ARGUMENT',
   message: 'this is no HTTP request that can be read (is it TLS, to a port without it?)',
   reason: 'MALFORMED_REQUEST',
@@ -27,38 +29,61 @@ const NO_TUNNELS = new Refused({ ...BROKEN, message: 'this is no proxy', reason:
 /** A client that is still sending would lose the answer if the connection were cut at once. */
 const LINGER_MS = 500;
 
-/** Those that were heard of; what still comes in on them is nothing new. */
-const broken = new WeakSet<Socket>();
-
-/** What Node has of a connection beside what it tells. */
-interface BusySocket extends Socket {
-  /** The answer that is being made. */
-  readonly _httpMessage?: ServerResponse | null;
+/** The last request of a connection: only that one can be incomplete, and its answer comes after all others. */
+interface LastRequest {
+  readonly response: ServerResponse;
+  /** Absent when it is sent: with it goes what the request was, and connections may be idle for long. */
+  reply?: FastifyReply | undefined;
+  endsConnection: boolean;
 }
 
-export function answerBroken(error: NodeJS.ErrnoException, socket: BusySocket): void {
-  if (broken.has(socket)) return;
-  broken.add(socket);
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
+export class BrokenRequests {
+  private readonly last = new WeakMap<Socket, LastRequest>();
+  /** Those that were heard of; what still comes in on them is nothing new. */
+  private readonly broken = new WeakSet<Socket>();
+
+  /** `refuse`: as all other requests are refused. */
+  constructor(
+    private readonly refuse: (reply: FastifyReply, refused: Refused) => void,
+    private readonly late: LateBodies,
+  ) {}
+
+  /** To be called with each request that comes; false: the answer before it ends the connection, so that it will have none. */
+  admits(reply: FastifyReply): boolean {
+    const { socket } = reply.request.raw;
+    if (this.last.get(socket)?.endsConnection === true) return false;
+    this.last.set(socket, { response: reply.raw, reply, endsConnection: false });
+    return true;
   }
-  const refused = refusals[error.code ?? ''] ?? new Refused(BROKEN, 400);
-  const underWay = socket._httpMessage ?? undefined;
-  if (underWay === undefined || underWay.req.complete) writeInTurn(refused, socket);
-  else if (!underWay.headersSent) {
-    // It is in the body of this request: this is its answer, and there is no other.
-    underWay.detachSocket(socket);
-    write(refused, socket);
-  } else if (underWay.writableEnded) underWay.once('close', () => socket.destroy());
-  else socket.destroy();
-}
 
-/** After the answers to what came before it: it must not be taken for one of them. */
-function writeInTurn(refused: Refused, socket: BusySocket): void {
-  const underWay = socket._httpMessage ?? undefined;
-  if (underWay === undefined) write(refused, socket);
-  else underWay.once('close', () => writeInTurn(refused, socket));
+  /** To be called with each answer, before it is sent. */
+  answered(reply: FastifyReply): void {
+    const last = this.last.get(reply.request.raw.socket);
+    if (last?.reply !== reply) return;
+    last.reply = undefined;
+    last.endsConnection = reply.getHeader('connection') === 'close';
+  }
+
+  readonly onError = (error: NodeJS.ErrnoException, socket: Socket): void => {
+    if (this.broken.has(socket)) return;
+    this.broken.add(socket);
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const refused = refusals[error.code ?? ''] ?? new Refused(BROKEN, 400);
+    const { response, reply } = this.last.get(socket) ?? {};
+    if (response === undefined || response.writableFinished) write(refused, socket);
+    // After the answers to what came before it: it must not be taken for one of them.
+    else if (response.req.complete) response.once('close', () => write(refused, socket));
+    else if (reply !== undefined && !reply.sent) {
+      // It is in the body of this request: this is its answer, and there is no other.
+      this.refuse(reply.header('connection', 'close'), refused);
+      reply.hijack();
+      cutSoon(socket);
+    } else if (response.writableEnded || this.late.end(response)) response.once('close', () => socket.destroy());
+    else socket.destroy();
+  };
 }
 
 /** What Node leaves to listeners, and does badly without: CONNECT, and what a client expects before it goes on. */
@@ -69,6 +94,7 @@ export function answerUnusual(server: Server): void {
   });
 }
 
+/** By hand: of a request that could not be read there is nothing that could answer. */
 function write(refused: Refused, socket: Socket, headers: readonly string[] = []): void {
   if (!socket.writable) return;
   const requestId = randomUUID();
@@ -83,7 +109,9 @@ function write(refused: Refused, socket: Socket, headers: readonly string[] = []
     'connection: close',
   ];
   socket.on('error', () => socket.destroy());
-  socket.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]), () => {
-    setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  });
+  socket.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]), () => cutSoon(socket));
+}
+
+function cutSoon(socket: Socket): void {
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -1,6 +1,7 @@
-/** Who asks, for its limits: the subject of its token, else of its certificate, else its address. */
+/** Who asks, for its limits: the subject of its token, else of its certificate, else its address (of IPv6, its /64). */
 import type { IncomingMessage } from 'node:http';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
+import { addressGroup } from '../../facade/admission/address-group.js';
 
 /** Tokens are looked at when a request begins; what they name is kept here. */
 const subjects = new WeakMap<IncomingMessage, string>();
@@ -27,7 +28,7 @@ export const hasCertificate = ({ socket }: IncomingMessage): boolean =>
 
 function ofConnection(request: IncomingMessage): string {
   const socket = request.socket as TLSSocket;
-  if (!hasCertificate(request)) return `address:${socket.remoteAddress ?? ''}`;
+  if (!hasCertificate(request)) return `address:${addressGroup(socket.remoteAddress ?? '')}`;
   return `certificate:${nameOf(socket.getPeerCertificate())}`;
 }
 

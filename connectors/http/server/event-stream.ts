@@ -16,7 +16,7 @@ export class EventStream implements FollowerStream {
 
   constructor(
     private readonly response: ServerResponse,
-    private readonly clock: Pick<Clock, 'nowMs'>,
+    private readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>,
     private readonly listener: StreamListener,
   ) {
     response.once('close', () => {
@@ -33,7 +33,7 @@ export class EventStream implements FollowerStream {
 
   send(message: Buffer): void {
     this.isOnItsWay = true;
-    this.sentAtMs = this.clock.nowMs();
+    this.sentAtMs = this.clock.monotonicMs();
     this.response.write(message, this.onTaken);
   }
 

@@ -1,18 +1,19 @@
 /**
  * Who may ask. Looked at when the headers of a request are there, before anything of its body is read.
  *
- *   A1  health is open to all: who probes has no token and no certificate
- *   A2  where certificates are asked for, all else needs one; where tokens are, all else needs one that is good, but for the files of pages
- *   A3  rate, requests at once and streams are counted per client (client-identity.ts), as for gRPC
- *   A4  a page of another site may not send anything: a browser would let it, with what the user's network may reach. Nor may one whose name
- *       leads to this machine all of a sudden (DNS rebinding) ask at all: on loopback we have no name but those of loopback, and of the allow-list
+ *   GATE-1  health is open to all: who probes has no token and no certificate. Such a one is told the status alone, and so is who calls us by a name
+ *           that we have not
+ *   GATE-2  where certificates are asked for, all else needs one; where tokens are, all else needs one that is good, but for the files of pages
+ *   GATE-3  rate, requests at once and streams are counted per client (client-identity.ts), as for gRPC
+ *   GATE-4  a page of another site may not send anything: a browser would let it, with what the user's network may reach. Nor may one whose name
+ *           leads to this machine all of a sudden (DNS rebinding) ask at all: on loopback we have no name but those of loopback, and of the allow-list
  */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../../../runtime/contract/ports.js';
 import { ClientLimit } from '../../facade/admission/client-limit.js';
 import { isLoopback } from '../../facade/admission/exposure.js';
-import { type Fault, tooFast, tooManyCalls, tooManyStreams } from '../../facade/errors/fault.js';
+import { type ApiError, tooFast, tooManyCalls, tooManyStreams } from '../../facade/errors/fault.js';
 import { RateLimit } from '../../facade/admission/rate-limit.js';
 import type { Subject, TokenCheck } from '../../facade/admission/token-check.js';
 import { clientOf, hasCertificate, recognise } from './client-identity.js';
@@ -21,7 +22,7 @@ import { Refused } from './problem.js';
 
 export interface GateOptions {
   readonly limits: HttpLimits;
-  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly tokens: TokenCheck | undefined;
   readonly asksForCertificates: boolean;
   /** Origins whose pages may ask. */
@@ -48,7 +49,7 @@ export class Gate {
     this.knownHosts = new Set([...options.origins].map((origin) => new URL(origin).host));
     this.underWay = new ClientLimit(callsPerClient, clientOf);
     this.streams = new ClientLimit(streamsPerClient, clientOf);
-    if (callsPerSecond > 0) this.rate = new RateLimit(callsPerSecond, callBurst, () => options.clock.nowMs());
+    if (callsPerSecond > 0) this.rate = new RateLimit(callsPerSecond, callBurst, options.clock);
   }
 
   /** Why a request may not be, or nothing; without a promise unless its token has to be checked. */
@@ -70,6 +71,16 @@ export class Gate {
       : this.admitted(raw, known);
   }
 
+  /** Whether it might ask for what is not open to all: what is open may say more to it. */
+  async isKnown(raw: IncomingMessage): Promise<boolean> {
+    const { isLoopback, asksForCertificates, tokens } = this.options;
+    if (isLoopback && this.strangeName(raw) !== undefined) return false;
+    if (asksForCertificates && !hasCertificate(raw)) return false;
+    if (tokens === undefined) return true;
+    const header = raw.headers.authorization;
+    return 'subject' in (tokens.known(header) ?? (await tokens.check(header, raw.socket)));
+  }
+
   /** Counts a request that takes time, until what it gives is called; throws Refused. */
   enter(raw: IncomingMessage): () => void {
     return entered(this.underWay, raw, tooManyCalls);
@@ -80,7 +91,7 @@ export class Gate {
     return entered(this.streams, raw, tooManyStreams);
   }
 
-  private admitted(raw: IncomingMessage, found: Subject | Fault): Refused | undefined {
+  private admitted(raw: IncomingMessage, found: Subject | ApiError): Refused | undefined {
     if (!('subject' in found)) return new Refused(found);
     recognise(raw, found.subject);
     return this.faultOfRate(raw);
@@ -113,7 +124,7 @@ export class Gate {
 function entered(
   limit: ClientLimit<IncomingMessage>,
   raw: IncomingMessage,
-  tooMany: (max: number, client: string) => Fault,
+  tooMany: (max: number, client: string) => ApiError,
 ): () => void {
   if (!limit.admits(raw)) throw new Refused(tooMany(limit.callsMax, clientOf(raw)));
   return limit.enter(raw);

@@ -6,7 +6,7 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { cutText } from '../../facade/errors/cut-text.js';
-import type { Fault, FaultCode } from '../../facade/errors/fault.js';
+import type { ApiError, FaultCode } from '../../facade/errors/fault.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 const DETAIL_CHARS_MAX = 2_000;
@@ -37,7 +37,7 @@ export class Refused extends Error {
   readonly status: number;
 
   constructor(
-    readonly fault: Fault,
+    readonly fault: ApiError,
     status?: number,
   ) {
     super(fault.message);
@@ -60,7 +60,15 @@ export const problemSchema = z
     instance: z.string().describe('The path that was asked for'),
     reason: z.string().describe('UPPER_SNAKE_CASE; programs may match it'),
     request_id: z.string(),
-    errors: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
+    errors: z
+      .array(
+        z.object({
+          field: z.string(),
+          detail: z.string(),
+          rule: z.string().optional().describe('Of an event: which rule it breaks; programs may match it'),
+        }),
+      )
+      .optional(),
     retry_after_seconds: z.number().optional(),
     metadata: z.record(z.string(), z.string()).optional(),
   })
@@ -79,7 +87,9 @@ export function problemOf({ fault, status }: Refused, instance: string, requestI
     reason,
     request_id: requestId,
     ...(violations && {
-      errors: violations.slice(0, ERRORS_MAX).map(({ field, description }) => ({ field, detail: description })),
+      errors: violations
+        .slice(0, ERRORS_MAX)
+        .map(({ field, description, rule }) => ({ field, detail: description, ...(rule !== undefined && { rule }) })),
     }),
     ...(retryAfterMs !== undefined && { retry_after_seconds: retryAfterMs / 1000 }),
     ...(metadata && { metadata: { ...metadata } }),
@@ -87,7 +97,7 @@ export function problemOf({ fault, status }: Refused, instance: string, requestI
 }
 
 /** Headers that go with a refusal. */
-export const headersOf = ({ retryAfterMs, trailers }: Fault): Readonly<Record<string, string>> => ({
+export const headersOf = ({ retryAfterMs, trailers }: ApiError): Readonly<Record<string, string>> => ({
   ...trailers,
   ...(retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
 });

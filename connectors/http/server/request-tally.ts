@@ -1,4 +1,4 @@
-/** H1 (app.ts): a request is told as begun once and as ended once, whichever way it ends. */
+/** HTTP-APP-1 (app.ts): a request is told as begun once and as ended once, whichever way it ends. */
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestObserver } from '../ports.js';
 

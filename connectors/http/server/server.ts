@@ -1,14 +1,15 @@
 /**
  * The HTTP façade: REST, the page, documents, metrics and health, on one port.
  *
- *   F1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
- *   F2  files of certificates, keys and key sets may be replaced while it runs
- *   F3  who listens for other machines without asking who they are is told so at the start
- *   F4  a stop ends streams, lets requests end, and cuts what is left at the deadline
+ *   HTTP-SERVER-1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
+ *   HTTP-SERVER-2  files of certificates, keys and key sets may be replaced while it runs
+ *   HTTP-SERVER-3  who listens for other machines without asking who they are is told so at the start
+ *   HTTP-SERVER-4  a stop ends streams, lets requests end, and cuts what is left at the deadline
  *
  * What holds for every request: app.ts. Who may ask: gate.ts.
  */
-import type { SecureContextOptions } from 'node:tls';
+import type { EventReader } from '../../../actors/formats/event-reader.js';
+import { type SecureContextOptions, Server as SecureServer } from 'node:tls';
 import { asError } from '../../../runtime/contract/errors.js';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { boundConnections } from '../../facade/admission/bound-connections.js';
@@ -44,6 +45,8 @@ export interface HttpServerOptions {
   readonly answers: RecommendationAnswers;
   readonly randomUsers: RandomUsers;
   readonly publisher: EventPublisher;
+  /** Reads events by the rules of the node's parse. */
+  readonly reader: EventReader;
   readonly trending: TrendingLists;
   readonly catalogue: ItemCatalogue;
   readonly reports: NodeReports;
@@ -133,11 +136,11 @@ function routes(
     asksForCertificates: options.tls?.clientCaPath !== undefined,
     isLoopback: isLoopback(options.host ?? LOOPBACK),
   });
-  const { reports, trending, publisher, operations, clock } = options;
-  aboutRoutes(app, reports);
+  const { reports, trending, publisher, reader, operations, clock } = options;
+  aboutRoutes(app, reports, gate);
   recommendationRoutes(app, options, gate);
   itemRoutes(app, options.catalogue);
-  eventRoutes(app, { publisher, clock, limits }, gate);
+  eventRoutes(app, { publisher, reader, clock, limits }, gate);
   if (operations !== undefined) {
     deadLetterRoutes(app, operations.deadLetters, gate);
     lateEventRoutes(app, operations.lateEvents, gate);
@@ -167,13 +170,9 @@ async function secured(
   );
   const app = await create({ ...first, requestCert: tls.clientCaPath !== undefined, rejectUnauthorized: false });
   use = (context) => {
-    (app.server as unknown as SecureServer).setSecureContext(context);
+    if (app.server instanceof SecureServer) app.server.setSecureContext(context);
   };
   return app;
-}
-
-interface SecureServer {
-  setSecureContext(context: SecureContextOptions): void;
 }
 
 async function bind(app: App, host: string, port: number): Promise<number> {

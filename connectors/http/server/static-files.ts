@@ -1,10 +1,10 @@
 /**
  * The files of a folder, in memory from the start on: no request reads the disk, and no path leads out of the folder.
  *
- *   F1  a file is answered as it was when it was loaded, with its type and an entity tag
- *   F2  what a build has put beside it compressed (`.br`, `.gz`) is sent to who accepts it; nothing is compressed here
- *   F3  a name that carries a hash of its bytes may be kept for good; anything else is asked for again each time (304 when nothing is new)
- *   F4  a strict Content-Security-Policy: nothing from elsewhere, nothing inline
+ *   STATIC-FILES-1  a file is answered as it was when it was loaded, with its type and an entity tag
+ *   STATIC-FILES-2  what a build has put beside it compressed (`.br`, `.gz`) is sent to who accepts it; nothing is compressed here
+ *   STATIC-FILES-3  a name that carries a hash of its bytes may be kept for good; anything else is asked for again each time (304 when nothing is new)
+ *   STATIC-FILES-4  a strict Content-Security-Policy: nothing from elsewhere, nothing inline
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -23,12 +23,8 @@ export interface StaticRequest {
 }
 
 export interface StaticFilesOptions {
-  /** Which names to load; unless said: all of the folder itself, not of folders in it. */
-  readonly names?: readonly string[];
   /** Replaces or adds directives of the policy: `{ 'style-src': "'self'" }`. */
   readonly policy?: Readonly<Record<string, string>>;
-  /** Files that are not on disk, by name: an initialiser of a library's page. */
-  readonly extra?: Readonly<Record<string, string>>;
 }
 
 /** `path` is relative to the folder: `` and `/` are its index.html. Without a query. */
@@ -80,20 +76,19 @@ const ENDINGS: ReadonlyMap<Encoding, string> = new Map([
   ['gzip', '.gz'],
 ]);
 
-/** Throws what the file system says when the folder or a named file is not there. */
-export function staticFiles(folder: string, { names, policy, extra = {} }: StaticFilesOptions = {}): StaticFiles {
+/** All of the folder itself, not of folders in it; throws what the file system says when it is not there. */
+export function staticFiles(folder: string, { policy }: StaticFilesOptions = {}): StaticFiles {
   const there = new Set(
     readdirSync(folder, { withFileTypes: true }).flatMap((one) => (one.isFile() ? [one.name] : [])),
   );
   const files = new Map<string, StaticFile>();
-  for (const name of names ?? [...there].filter((one) => !COMPRESSED.test(one))) {
+  for (const name of [...there].filter((one) => !COMPRESSED.test(one))) {
     const compressed = new Map<Encoding, Buffer>();
     for (const [encoding, ending] of ENDINGS) {
       if (there.has(name + ending)) compressed.set(encoding, readFileSync(join(folder, name + ending)));
     }
     files.set(name, fileOf(name, readFileSync(join(folder, name)), compressed));
   }
-  for (const [name, text] of Object.entries(extra)) files.set(name, fileOf(name, Buffer.from(text), new Map()));
   const always = {
     'content-security-policy': Object.entries({ ...POLICY, ...policy })
       .map(([directive, sources]) => `${directive} ${sources}`)

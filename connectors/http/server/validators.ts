@@ -1,11 +1,11 @@
 /** JSON answers with ETags: the same text as long as what is answered is the same, so that who has it need not be sent it again. */
-import { crc32 } from 'node:zlib';
+import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Of a body. Weak: what stands around it (as_of) may differ. */
-export const etagOf = (body: string | Buffer): string => `W/"${crc32(body).toString(36)}-${body.length.toString(36)}"`;
+export const etagOf = (body: string | Buffer): string => `W/"${hash('sha1', body, 'base64url')}"`;
 
 /** Whether the asker has it; the answer is then 304, without a body. */
 function isKnown({ raw }: FastifyRequest, etag: string): boolean {

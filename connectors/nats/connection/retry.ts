@@ -1,12 +1,9 @@
-/** Work that outlasts a server that is away, within a bound. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { RivuletError, transient } from '../../../runtime/contract/errors.js';
+/** Requests that survive a failover of NATS. */
+import { systemClock } from '../../../runtime/contract/clock.js';
+import { hasCode, reactionOf, RivuletError, transient } from '../../../runtime/contract/errors.js';
 import type { Log } from '../../../runtime/contract/ports.js';
-
-/** How long an operation outlasts a server that is away: a leader's death and the election of another, with room. */
-const PATIENCE_MS = 30_000;
-const RETRY_FIRST_MS = 10;
-const RETRY_MAX_MS = 1_000;
+import { Deadline } from '../../../runtime/supervision/deadline.js';
+import { FAILOVER_MS, retry } from '../../../runtime/supervision/retry.js';
 
 export class Undecided extends RivuletError {
   constructor(subject: string, cause: Error) {
@@ -14,19 +11,12 @@ export class Undecided extends RivuletError {
   }
 }
 
-const isLogAway = (error: unknown): boolean => error instanceof RivuletError && error.code === 'LOG_AWAY';
+const isLogAway = (error: unknown): boolean => hasCode(error, 'LOG_AWAY');
 
 /** Again while the log is away: a reader should not fail because a leader died. */
 export async function patiently<T>(work: () => Promise<T>, isAway = isLogAway): Promise<T> {
-  const until = performance.now() + PATIENCE_MS;
-  for (let delayMs = RETRY_FIRST_MS; ; delayMs = Math.min(RETRY_MAX_MS, delayMs * 2)) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isAway(error) || performance.now() > until) throw error;
-    }
-    await sleep(delayMs);
-  }
+  const deadline = new Deadline(FAILOVER_MS, systemClock);
+  return retry(work, { clock: systemClock, isRetryable: isAway, isWanted: () => deadline.leftMs > 0 });
 }
 
 export function ifTransient(error: unknown): undefined {
@@ -50,23 +40,26 @@ export async function publishOnce(
   expected: number,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  const until = performance.now() + PATIENCE_MS;
+  const deadline = new Deadline(FAILOVER_MS, systemClock);
   let undecided = false;
-  for (let delayMs = RETRY_FIRST_MS; ; delayMs = Math.min(RETRY_MAX_MS, delayMs * 2)) {
-    let failure: RivuletError;
+  let isOver = false;
+  const attempt = async (): Promise<number> => {
     try {
       return await log.publish(subject, data, { expected, headers });
-    } catch (error) {
-      if (!(error instanceof RivuletError) || error.reaction !== 'transient' || error.code === 'LOG_FULL') throw error;
-      failure = error;
-    }
-    undecided ||= failure.code === 'LOG_UNKNOWN';
-    const last = await log.last(stream, subject).catch(ifTransientNull);
-    if (last !== null && (last?.sequence ?? 0) !== expected) {
+    } catch (failure) {
+      isOver = !(failure instanceof RivuletError && failure.reaction === 'transient' && failure.code !== 'LOG_FULL');
+      if (isOver) throw failure;
+      undecided ||= (failure as RivuletError).code === 'LOG_UNKNOWN';
+      const last = await log.last(stream, subject).catch(ifTransientNull);
+      if (last === null || (last?.sequence ?? 0) === expected) throw failure;
       if (last !== undefined && Buffer.compare(last.data, data) === 0) return last.sequence;
+      isOver = true;
       throw transient('FENCED', `${subject} was written by another`, { cause: failure });
     }
-    if (performance.now() > until) throw undecided ? new Undecided(subject, failure) : failure;
-    await sleep(delayMs);
-  }
+  };
+  return retry(attempt, { clock: systemClock, isWanted: () => !isOver && deadline.leftMs > 0 }).catch(
+    (error: Error) => {
+      throw undecided && !isOver && reactionOf(error) === 'transient' ? new Undecided(subject, error) : error;
+    },
+  );
 }

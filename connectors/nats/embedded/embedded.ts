@@ -2,13 +2,13 @@
  * The embedded NATS: a real nats-server with JetStream as a supervised child, on loopback only.
  *
  * It holds in one directory all it needs: `nats-server.conf` (written anew at each start), `nats-server.log` (bounded),
- * `jetstream/` (the store) and `owner-<n>.json` (the claim, see store-claim.ts).
+ * `jetstream/` (the store), `node.nk` (the key of the node, see node-key.ts) and `owner-<n>.json` (the claim, see store-claim.ts).
  *
- *   E1  one server per store: a second owner is refused, a leftover of a killed one is ended first
- *   E2  a server that dies comes back on the same port and store, so that clients reconnect
- *   E3  restarts are bounded: `restartsMax` in `windowMs`; past that it stays down and the owner is told
- *   E4  a server that met a full disk is restarted when there is room again
- *   E5  the server does not outlive this process, unless that is killed; then E1 of the next start applies
+ *   EMBEDDED-1  one server per store: a second owner is refused, a leftover of a killed one is ended first
+ *   EMBEDDED-2  a server that dies comes back on the same port and store, so that clients reconnect
+ *   EMBEDDED-3  restarts are bounded: `restartsMax` in `windowMs`; past that it stays down and the owner is told
+ *   EMBEDDED-4  a server that met a full disk is restarted when there is room again
+ *   EMBEDDED-5  the server does not outlive this process, unless that is killed; then EMBEDDED-1 of the next start applies
  *
  * On start the port opens after the store was recovered: who can connect can read.
  */
@@ -26,6 +26,7 @@ import {
   type ServerProcess,
   type ServerSpec,
 } from './server-process.js';
+import { type Access, accountLines, adoptStreams, nodeKey, nodeKeyFile } from './node-key.js';
 import { isAtLeast, VERSION_SYNC_INTERVAL, VERSION_TOLERATED, versionOf } from '../provision/version.js';
 import { launchFirst } from './launch.js';
 import { claimStore, endLeftovers, type StoreClaim } from './store-claim.js';
@@ -60,13 +61,15 @@ export interface EmbeddedNatsOptions {
   /** 'always': survives a power failure (fsync before each ack). */
   readonly syncInterval?: 'always' | undefined;
   readonly serverName?: string;
+  /** Absent: everybody may do everything, as at a plain nats-server. */
+  readonly access?: Access;
   /** Default: in the store directory. */
   readonly logFile?: string;
   readonly restart?: Partial<RestartPolicy>;
   readonly onEvent?: (event: EmbeddedNatsEvent) => void;
   /** The server runs, and does not listen yet: it is what is waited for. Called at each of its starts. */
   readonly onSpawned?: () => void;
-  /** The server is down for good (E3); fatal NATS_SERVER_DOWN. Not called after `stop`. */
+  /** The server is down for good (EMBEDDED-3); fatal NATS_SERVER_DOWN. Not called after `stop`. */
   readonly onExit?: (error: RivuletError) => void;
 }
 
@@ -76,6 +79,8 @@ export interface EmbeddedNats {
   /** Of the present child; changes with a restart. */
   readonly pid: number;
   readonly version: string;
+  /** Who connects with it may do everything; absent: everybody may. */
+  readonly nkeyFile: string | undefined;
   /** Ends the server; what was acknowledged is in the store. Idempotent. */
   stop(): Promise<void>;
 }
@@ -92,23 +97,27 @@ const RESTART: RestartPolicy = { restartsMax: 5, windowMs: 300_000, delayMs: 100
  * NATS_STORE_UNUSABLE, NATS_START_FAILED, NATS_LEFTOVER_RUNS, NATS_NOT_LOOPBACK or NATS_TOO_OLD; nothing runs then and nothing is claimed.
  */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
-  const spec = await specOf(options);
-  const claim = await claimStore(spec.storeDir);
+  const open = await specOf(options);
+  const claim = await claimStore(open.storeDir);
   const { restartsMax } = { ...RESTART, ...options.restart };
   try {
-    for (const pid of await endLeftovers(spec.configFile, spec.binary)) {
+    for (const pid of await endLeftovers(open.configFile, open.binary)) {
       options.onEvent?.({ kind: 'leftover-ended', pid });
     }
-    return new SupervisedServer(
-      spec,
-      await launchFirst(spec, options.port ?? 0, restartsMax, options.onEvent),
-      claim,
-      options,
-    );
+    const spec = options.access === undefined ? open : await guarded(open, options.access);
+    const server = await launchFirst(spec, options.port ?? 0, restartsMax, (reason, attempt) => {
+      options.onEvent?.({ kind: 'died', reason, attempt, delayMs: 0 });
+    });
+    return new SupervisedServer(spec, server, claim, options);
   } catch (error) {
     await claim.release();
     throw error;
   }
+}
+
+async function guarded(spec: ServerSpec, access: Access): Promise<ServerSpec> {
+  await adoptStreams(spec.storeDir);
+  return { ...spec, accounts: accountLines(await nodeKey(spec.storeDir), access) };
 }
 
 async function specOf(options: EmbeddedNatsOptions): Promise<ServerSpec> {
@@ -142,15 +151,17 @@ async function specOf(options: EmbeddedNatsOptions): Promise<ServerSpec> {
     maxPayloadBytes: options.maxPayloadBytes ?? PAYLOAD_BYTES_DEFAULT,
     serverName: options.serverName ?? 'rivulet',
     syncInterval: options.syncInterval,
+    accounts: [],
     ...(options.onSpawned === undefined ? {} : { onSpawned: options.onSpawned }),
   };
 }
 
-/** Answers each death of the server with a restart, within the budget (E2, E3); ends it itself when nothing else helps (E4). */
+/** Answers each death of the server with a restart, within the budget (EMBEDDED-2, EMBEDDED-3); ends it itself when nothing else helps (EMBEDDED-4). */
 class SupervisedServer implements EmbeddedNats {
   readonly url: string;
   readonly port: number;
   readonly version: string;
+  readonly nkeyFile: string | undefined;
   readonly #policy: RestartPolicy;
   readonly #aborter = new AbortController();
   readonly #watched: Promise<void>;
@@ -169,6 +180,7 @@ class SupervisedServer implements EmbeddedNats {
     this.port = current.port;
     this.url = `nats://${authority(spec.host, current.port)}`;
     this.version = spec.version;
+    this.nkeyFile = options.access === undefined ? undefined : nodeKeyFile(spec.storeDir);
     this.#policy = { ...RESTART, ...options.restart };
     this.#watched = this.#watch().catch((error: unknown) => this.#down(error));
     const onFull = (): void => this.#tell({ kind: 'disk-full', storeDir: spec.storeDir });

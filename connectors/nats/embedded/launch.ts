@@ -1,26 +1,25 @@
 /** The first start of an embedded server: on the port that is wanted, or the next free one. */
 import { connect } from 'node:net';
-import { fatal, RivuletError } from '../../../runtime/contract/errors.js';
-import type { EmbeddedNatsEvent } from './embedded.js';
+import { fatal, hasCode } from '../../../runtime/contract/errors.js';
 import { KilledAtStart, launch, PORT_ANY, portTaken, type ServerProcess, type ServerSpec } from './server-process.js';
 
 const PORT_DEFAULT = 4222;
 const PORTS_TRIED_MAX = 100;
 const PROBE_MS_MAX = 1_000;
 
-/** One that is killed while it starts dies as any other does (E2). */
+/** One that is killed while it starts dies as any other does (EMBEDDED-2). */
 export async function launchFirst(
   spec: ServerSpec,
   port: number | 'any',
   restartsMax: number,
-  onEvent: ((event: EmbeddedNatsEvent) => void) | undefined,
+  onDied: (reason: string, attempt: number) => void,
 ): Promise<ServerProcess> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await launchOnPort(spec, port);
     } catch (error) {
       if (!(error instanceof KilledAtStart) || attempt > restartsMax) throw error;
-      onEvent?.({ kind: 'died', reason: 'it was killed while it started', attempt, delayMs: 0 });
+      onDied('it was killed while it started', attempt);
     }
   }
 }
@@ -38,7 +37,7 @@ async function launchOnPort(spec: ServerSpec, wanted: number | 'any'): Promise<S
       return await launch(spec, port);
     } catch (error) {
       // Taken between the question and the start.
-      if (!(error instanceof RivuletError && error.code === 'NATS_PORT_TAKEN')) throw error;
+      if (!hasCode(error, 'NATS_PORT_TAKEN')) throw error;
     }
   }
   const range = `${PORT_DEFAULT} to ${PORT_DEFAULT + PORTS_TRIED_MAX - 1}`;

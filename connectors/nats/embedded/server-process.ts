@@ -18,6 +18,8 @@ export interface ServerSpec {
   readonly maxPayloadBytes: number;
   readonly serverName: string;
   readonly syncInterval: 'always' | undefined;
+  /** Who may connect, as the server is told it; none: everybody, for everything. */
+  readonly accounts: readonly string[];
   /** The child is there, and does not listen yet. */
   readonly onSpawned?: () => void;
 }
@@ -62,7 +64,7 @@ let watchesExit = false;
 export async function launch(spec: ServerSpec, port: number, signal?: AbortSignal): Promise<ServerProcess> {
   signal?.throwIfAborted();
   await removePortsFiles(spec.storeDir);
-  await writeFile(spec.configFile, configText(spec, port));
+  await writeFile(spec.configFile, configText(spec, port), { mode: 0o600 });
   const logStart = await logSize(spec.logFile);
   const { child, exited } = await spawnServer(spec);
   spec.onSpawned?.();
@@ -184,7 +186,7 @@ async function endChild(child: ChildProcess, exited: Promise<ServerExit>): Promi
 }
 
 function configText(spec: ServerSpec, port: number): string {
-  const { storeDir, logFile, host, maxPayloadBytes, serverName, syncInterval, version } = spec;
+  const { storeDir, logFile, host, maxPayloadBytes, serverName, syncInterval, version, accounts } = spec;
   const quote = (text: string): string => JSON.stringify(text);
   // An older server refuses what it does not know.
   const knowsMore = isAtLeast(version, VERSION_SYNC_INTERVAL);
@@ -201,6 +203,7 @@ function configText(spec: ServerSpec, port: number): string {
     `  store_dir: ${quote(storeDir)}`,
     ...(syncInterval === undefined ? [] : [`  sync_interval: ${syncInterval}`]),
     '}',
+    ...accounts,
     '',
   ].join('\n');
 }

@@ -1,13 +1,13 @@
 /**
  * One owner per store directory: two servers on one JetStream store would corrupt it.
  *
- *   C1  claims are numbered files, `owner-<n>.json`; the highest counts. A claim appears complete and only if its number is
- *       free (link(2)), and its maker has it only if it is still the highest. The highest is never removed, only emptied:
- *       who looked long ago finds its number taken, or a higher one.
- *   C2  a claim names a process and its life, not only its pid. One that is empty, or whose process is gone, is void: a
- *       kill -9 does not lock the store.
- *   C3  a server that outlived a killed owner is ended before another one starts
- *   C4  a process is signalled only while its command line says that it is a nats-server on our config file
+ *   STORE-CLAIM-1  claims are numbered files, `owner-<n>.json`; the highest counts. A claim appears complete and only if its number is
+ *                  free (link(2)), and its maker has it only if it is still the highest. The highest is never removed, only emptied:
+ *                  who looked long ago finds its number taken, or a higher one.
+ *   STORE-CLAIM-2  a claim names a process and its life, not only its pid. One that is empty, or whose process is gone, is void: a
+ *                  kill -9 does not lock the store.
+ *   STORE-CLAIM-3  a server that outlived a killed owner is ended before another one starts
+ *   STORE-CLAIM-4  a process is signalled only while its command line says that it is a nats-server on our config file
  *
  * Not seen: an owner on another machine, or in another container, that shares the directory.
  */
@@ -136,7 +136,7 @@ async function endProcess(
 ): Promise<boolean> {
   const until = performance.now() + withinMs;
   for (let signalled = false; performance.now() < until; signalled = true) {
-    // Looked at anew each time: the pid may have gone to another process meanwhile (C4).
+    // Looked at anew each time: the pid may have gone to another process meanwhile (STORE-CLAIM-4).
     const now = await runningProcess(pid);
     if (now === undefined || !ours(now)) return true;
     if (!signalled) signalProcess(pid, signal);

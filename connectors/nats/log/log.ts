@@ -2,11 +2,11 @@
  * The log on JetStream.
  *
  * Invariants
- *   N1  A publish resolves with the sequence that the server acknowledged; an outcome that is not known is said to be so (LOG_UNKNOWN).
- *   N2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
- *   N3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
- *   N4  A reader goes on without gap or repeat whichever server dies, and never in another stream of the same name, nor in one that was rolled back
- *       behind what was read.
+ *   NATS-LOG-1  A publish resolves with the sequence that the server acknowledged; an outcome that is not known is said to be so (LOG_UNKNOWN).
+ *   NATS-LOG-2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
+ *   NATS-LOG-3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
+ *   NATS-LOG-4  A reader goes on without gap or repeat whichever server dies, and never in another stream of the same name, nor in one that was rolled back
+ *               behind what was read.
  */
 import {
   type ConsumerMessages,
@@ -104,17 +104,18 @@ class NatsLog implements Log {
     try {
       const { state, created, config } = await this.requests.ask(() => this.manager.streams.info(stream));
       const { first_seq: firstSequence, last_seq: lastSequence, bytes } = state;
-      const partitions = config.metadata?.[PARTITIONS];
+      const partitions = Number(config.metadata?.[PARTITIONS]);
       return {
         ...{ firstSequence, lastSequence, bytes, ...identityOf(config, created) },
-        ...(partitions === undefined ? {} : { partitions: Number(partitions) }),
+        // Absent, or written over: the next node that starts writes it.
+        ...(Number.isSafeInteger(partitions) && partitions > 0 ? { partitions } : {}),
       };
     } catch (error) {
       throw explained(error, stream);
     }
   }
 
-  async read(stream: string, options: { readonly filters: readonly string[]; readonly from: number }): Promise<Reader> {
+  async read(stream: string, options: Parameters<Log['read']>[1]): Promise<Reader> {
     const { identity } = await this.info(stream);
     // Publishers' messages are many and small, frames few and large. (Pulls bounded by bytes are no way out: one that the next message does not
     // fit into is answered with an error, and the client then waits for a missed heartbeat.)
@@ -131,7 +132,7 @@ class NatsLog implements Log {
           const messages = await consumer.consume({
             ...(publishers
               ? { max_messages: PREFETCH_MESSAGES }
-              : { max_messages: PREFETCH_FRAMES, threshold_messages: REFILL_FRAMES }),
+              : { max_messages: options.framesAhead ?? PREFETCH_FRAMES, threshold_messages: REFILL_FRAMES }),
             // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
             idle_heartbeat: HEARTBEAT_MS,
           });

@@ -1,4 +1,4 @@
-/** A stream's messages in order, pulled, with a bounded queue between the client and the actor (N3 in log.ts). */
+/** A stream's messages in order, pulled, with a bounded queue between the client and the actor (NATS-LOG-3 in log.ts). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerInfo, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/transport-node';
@@ -42,7 +42,7 @@ const REOPEN_MS = 250;
 /**
  * The client makes a lost consumer anew when it is told that it is lost, and looks at nothing: the reader leaves that one too, and makes its own
  * when it knows that the stream goes on. Where the one server that kept a consumer is dead, nobody tells: after SILENCE_MS_MAX without a heartbeat
- * the reader does the same, behind the last message that it heard (N4 in log.ts).
+ * the reader does the same, behind the last message that it heard (NATS-LOG-4 in log.ts).
  */
 export class NatsReader implements Reader {
   private queue: LogMessage[] = [];

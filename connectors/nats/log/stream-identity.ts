@@ -18,7 +18,19 @@ export function identityOf(
   created: string,
 ): Required<Pick<StreamInfo, 'identity' | 'origins'>> {
   const { [IDENTITY]: identity = created, [ORIGINS]: origins = '[]' } = metadata;
-  return { identity, origins: JSON.parse(origins) as StreamOrigin[] };
+  return { identity, origins: originsIn(origins) };
+}
+
+/** What was written over tells of none: state of an original is refused then, as that of another stream. */
+function originsIn(text: string): StreamOrigin[] {
+  const isOrigin = (one: Partial<StreamOrigin> | null): boolean =>
+    typeof one?.identity === 'string' && Number.isSafeInteger(one.upTo);
+  try {
+    const found: unknown = JSON.parse(text);
+    return Array.isArray(found) && found.every(isOrigin) ? (found as StreamOrigin[]) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Metadata of a stream that is restored from one with that identity, which ended at that message. */

@@ -8,7 +8,8 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream';
 import { errors, type NatsConnection } from '@nats-io/transport-node';
-import { asError, fatal, RivuletError, transient } from '../../../runtime/contract/errors.js';
+import type { RivuletError } from '../../../runtime/contract/errors.js';
+import { asError, fatal, hasCode, transient } from '../../../runtime/contract/errors.js';
 import { patiently } from '../connection/retry.js';
 
 export const REQUEST_TIMEOUT_MS = 5_000;
@@ -25,7 +26,7 @@ const REPLICAS_REFUSED = new Set([10005, 10074]);
 
 export type WantedStream = Partial<StreamConfig> & { readonly name: string };
 
-/** Fatal NATS_JETSTREAM, NATS_LEADERLESS; a cluster that is just electing a leader says nothing, and is waited for. */
+/** Fatal NATS_JETSTREAM, NATS_RIGHTS, NATS_LEADERLESS; a cluster that is just electing a leader says nothing, and is waited for. */
 export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
   const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
   return patiently(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
@@ -39,6 +40,14 @@ export function withoutJetStream(cause: unknown): RivuletError {
     return fatal('NATS_LEADERLESS', 'no JetStream leader answers', {
       cause,
       hint: 'start the servers of the NATS cluster that are down: more than half of them must run, and reach each other',
+    });
+  }
+  if (cause instanceof Error && [cause, cause.cause].some((one) => one instanceof errors.PermissionViolationError)) {
+    return fatal('NATS_RIGHTS', 'who connects to NATS with these credentials, or none, may not use its streams', {
+      cause,
+      hint:
+        'for the embedded server of a node name its data directory (--data-dir), not its URL, or its key, nats/node.nk in there (RIVULET_NATS_NKEY_FILE); ' +
+        'on a server of your own give this user the rights of a node (deploy/nats/users.conf)',
     });
   }
   return fatal('NATS_JETSTREAM', 'the NATS server has no JetStream for this account', {
@@ -101,8 +110,7 @@ export async function subjectsOf(manager: JetStreamManager, stream: string, filt
   }
 }
 
-export const isMissing = (error: unknown): boolean =>
-  error instanceof RivuletError && error.code === 'STREAM_NOT_FOUND';
+export const isMissing = (error: unknown): boolean => hasCode(error, 'STREAM_NOT_FOUND');
 
 export function explained(error: unknown, stream: string, replicas = 1): Error {
   if (isMissing(error)) return error as Error;

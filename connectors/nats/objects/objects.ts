@@ -3,16 +3,17 @@
  * under its name, one message that says which, how many, and their digest.
  *
  * Invariants
- *   J1  An object is there from the moment its description is stored, and not before: what is half put is never seen.
- *   J2  Pieces and description are each stored once: an unknown outcome is resolved by reading the subject (as O3 of the outbox).
- *   J3  `put` and `get` hold two pieces, however large the object. (The library's own `get` holds all that its reader has not taken.)
- *   J4  Nothing stays behind: not the pieces of what was replaced, deleted or given up, nor a trace of deleted names. What a killed process left
- *       is dropped by `dropAbandoned`, when it is an hour old.
+ *   OBJECTS-1  An object is there from the moment its description is stored, and not before: what is half put is never seen.
+ *   OBJECTS-2  Pieces and description are each stored once: an unknown outcome is resolved by reading the subject (as OUTBOX-3 of the outbox).
+ *   OBJECTS-3  `put` and `get` hold two pieces, however large the object. (The library's own `get` holds all that its reader has not taken.)
+ *   OBJECTS-4  Nothing stays behind: not the pieces of what was replaced, deleted or given up, nor a trace of deleted names. What a killed process left
+ *              is dropped by `dropAbandoned`, when it is an hour old.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { fatal, RivuletError, transient } from '../../../runtime/contract/errors.js';
+import type { RivuletError } from '../../../runtime/contract/errors.js';
+import { fatal, hasCode, transient } from '../../../runtime/contract/errors.js';
 import type { Log, LogMessage, Objects } from '../../../runtime/contract/ports.js';
 import { openNatsLog } from '../log/log.js';
 import { type Piece, readPiece } from './piece.js';
@@ -27,6 +28,7 @@ export interface ObjectsOptions {
 }
 
 const PIECE_BYTES_MAX = 512 * 1024;
+const READS_AT_A_TIME = 64;
 /** No put pauses for so long between two pieces. */
 const ABANDONED_MS = 3_600_000;
 /** How often the description is written anew because another one was put under the name meanwhile. */
@@ -63,7 +65,7 @@ export async function openObjects(connection: NatsConnection, options: ObjectsOp
   return new NatsObjects(connection, await openNatsLog(connection, { manager }), manager, bucket);
 }
 
-/** Drops pieces that no description names (J4); reads one message of each. The bucket is there. */
+/** Drops pieces that no description names (OBJECTS-4); reads one message of each. The bucket is there. */
 export async function dropAbandoned(connection: NatsConnection, bucket: string): Promise<void> {
   const manager = await openManager(connection);
   const log = await openNatsLog(connection, { manager });
@@ -99,7 +101,7 @@ class NatsObjects implements Objects {
       if (old !== undefined) await this.dropPieces(old.nuid);
       return { bytes, digest };
     } catch (error) {
-      // A description whose outcome is not known may yet arrive: its pieces must be there then (J1).
+      // A description whose outcome is not known may yet arrive: its pieces must be there then (OBJECTS-1).
       if (!(error instanceof Undecided)) await this.dropPieces(nuid);
       throw error;
     }
@@ -131,21 +133,28 @@ class NatsObjects implements Objects {
   }
 
   async delete(name: string): Promise<void> {
-    const found = await patiently(() => this.described(name));
+    const found = await patiently(() => this.last(this.nameSubject(name)));
     if (found === undefined) return;
     // Up to this description: one that somebody puts meanwhile stays.
     await patiently(() => this.log.purge(this.stream, this.nameSubject(name), found.sequence + 1));
-    await this.dropPieces(found.description.nuid);
+    if (found.description !== undefined) await this.dropPieces(found.description.nuid);
   }
 
   async names(prefix: string): Promise<string[]> {
     const start = this.nameSubject('');
     const subjects = await patiently(() => subjectsOf(this.manager, this.stream, `${start}*`));
-    return subjects
+    const names = subjects
       .map((subject) => Buffer.from(subject.slice(start.length), 'base64url'))
       .sort((a, b) => a.compare(b))
       .map((name) => name.toString('utf8'))
       .filter((name) => name.startsWith(prefix));
+    const there: string[] = [];
+    for (let at = 0; at < names.length; at += READS_AT_A_TIME) {
+      const some = names.slice(at, at + READS_AT_A_TIME);
+      const found = await Promise.all(some.map((name) => patiently(() => this.described(name))));
+      there.push(...some.filter((_, i) => found[i] !== undefined));
+    }
+    return there;
   }
 
   async dropAbandoned(): Promise<void> {
@@ -197,7 +206,7 @@ class NatsObjects implements Objects {
         await publishOnce(this.log, this.stream, subject, data, old?.sequence ?? 0, { 'Nats-Rollup': 'sub' });
         return old?.description;
       } catch (error) {
-        if (attempt === REPLACED_MAX || !(error instanceof RivuletError && error.code === 'FENCED')) throw error;
+        if (attempt === REPLACED_MAX || !hasCode(error, 'FENCED')) throw error;
       }
     }
   }
@@ -205,20 +214,17 @@ class NatsObjects implements Objects {
   private async described(
     name: string,
   ): Promise<{ readonly description: Description; readonly sequence: number } | undefined> {
-    const last = await this.last(this.nameSubject(name));
+    const { sequence, description } = (await this.last(this.nameSubject(name))) ?? {};
+    if (sequence === undefined || description === undefined) return undefined;
     // Tools leave such a mark; we leave nothing.
-    return last === undefined || last.description.deleted === true ? undefined : last;
+    return description.deleted === true ? undefined : { sequence, description };
   }
 
   private async last(
     subject: string,
-  ): Promise<{ readonly description: Description; readonly sequence: number } | undefined> {
+  ): Promise<{ readonly description: Description | undefined; readonly sequence: number } | undefined> {
     const message: LogMessage | undefined = await this.log.last(this.stream, subject);
-    if (message === undefined) return undefined;
-    return {
-      description: JSON.parse(Buffer.from(message.data).toString('utf8')) as Description,
-      sequence: message.sequence,
-    };
+    return message === undefined ? undefined : { description: descriptionIn(message.data), sequence: message.sequence };
   }
 
   /** A piece is not there: the object was replaced or deleted under its reader, or it is damaged. */
@@ -228,7 +234,7 @@ class NatsObjects implements Objects {
     return transient('OBJECT_MISSING', `${name} was replaced or deleted while it was read`);
   }
 
-  /** What cannot be dropped now is dropped when the bucket is opened next (J4). */
+  /** What cannot be dropped now is dropped when the bucket is opened next (OBJECTS-4). */
   private async dropPieces(nuid: string): Promise<void> {
     await this.log.purge(this.stream, this.piecesSubject(nuid), Number.MAX_SAFE_INTEGER).catch(ifTransient);
   }
@@ -246,6 +252,18 @@ class NatsObjects implements Objects {
 function encoded(name: string): string {
   const text = Buffer.from(name, 'utf8').toString('base64url');
   return text + '='.repeat((4 - (text.length % 4)) % 4);
+}
+
+/** Where somebody else has written over it there is none, and so no object. */
+function descriptionIn(data: Uint8Array): Description | undefined {
+  try {
+    const found = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<Description> | null;
+    const { nuid, size, chunks, digest } = found ?? {};
+    const texts = [nuid, digest].every((text) => typeof text === 'string' && text !== '');
+    return texts && [size, chunks].every(Number.isSafeInteger) ? (found as Description) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const digestOf = (hash: ReturnType<typeof createHash>): string =>

@@ -11,34 +11,24 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { fatal, RivuletError } from '../../../runtime/contract/errors.js';
-import { cacheStep, goStep, olderPathStep, pathStep, releaseStep, wheelStep } from './sources.js';
+import {
+  cacheStep,
+  goStep,
+  olderPathStep,
+  pathStep,
+  type ProvisionContext,
+  type ProvisionStep,
+  releaseStep,
+  type ServerBinary,
+  wheelStep,
+} from './sources.js';
 import { isAtLeast, VERSION_PINNED, VERSION_TOLERATED, versionOf, versionWarning } from './version.js';
-
-export interface ServerBinary {
-  readonly path: string;
-  /** As the binary says it, `2.15.1`. */
-  readonly version: string;
-}
 
 export interface Provisioned extends ServerBinary {
   /** The step that found it. */
   readonly from: string;
   /** Set when the version is older than what is supported: what it lacks. */
   readonly warning: string | undefined;
-}
-
-export interface ProvisionContext {
-  /** Names the kept binary: `<cacheDir>/nats-server`. */
-  readonly cacheDir: string;
-  readonly env: NodeJS.ProcessEnv;
-  readonly signal: AbortSignal;
-  readonly onProgress: (message: string) => void;
-}
-
-export interface ProvisionStep {
-  readonly name: string;
-  /** Rejects with one line that says why there is nothing here. */
-  attempt(context: ProvisionContext): Promise<ServerBinary>;
 }
 
 export interface ProvisionOptions {

@@ -10,7 +10,6 @@ import { constants } from 'node:fs';
 import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { runCommand } from './command.js';
-import type { ProvisionContext, ProvisionStep, ServerBinary } from './provision.js';
 import {
   compareVersions,
   isAtLeast,
@@ -19,6 +18,26 @@ import {
   VERSION_TOLERATED,
   versionOf,
 } from './version.js';
+
+export interface ServerBinary {
+  readonly path: string;
+  /** As the binary says it, `2.15.1`. */
+  readonly version: string;
+}
+
+export interface ProvisionContext {
+  /** Names the kept binary: `<cacheDir>/nats-server`. */
+  readonly cacheDir: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+  readonly onProgress: (message: string) => void;
+}
+
+export interface ProvisionStep {
+  readonly name: string;
+  /** Rejects with one line that says why there is nothing here. */
+  attempt(context: ProvisionContext): Promise<ServerBinary>;
+}
 
 const SECONDS = 1000;
 const DOWNLOAD_MS_MAX = 60 * SECONDS;

@@ -4,13 +4,13 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { mainTopology } from '../../../actors/topology.js';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
-import { textOf } from '../../frames/bytes.js';
 import { systemClock } from '../../contract/clock.js';
 import type { Config } from '../../config/config.js';
 import { streamOf } from '../../contract/graph.js';
-import { asError } from '../../contract/errors.js';
+import { asError, hasCode } from '../../contract/errors.js';
 import { BUCKETS } from '../../node/buckets.js';
-import { patience } from '../../supervision/retry.js';
+import { sharedDeployment } from '../../node/deployment.js';
+import { retryThroughFailover } from '../../supervision/retry.js';
 import type { BackupManifest } from './files.js';
 import { Hold } from './hold.js';
 import { streamsToSave } from './order.js';
@@ -18,14 +18,19 @@ import { Soundness } from './soundness.js';
 import { type BackupRequest, streamsNow, takeBackup } from './take.js';
 import { openBucket, openNodes } from '../buckets.js';
 import { bytesBar } from './bytes-bar.js';
-import type { BackupOptions } from '../commands/backup.js';
 import { Interrupted } from '../exit.js';
-import { hasCode, natsOf } from '../nats-link.js';
+import { natsOf } from '../nats-link.js';
 import { pipelineOptions } from '../node/node-options.js';
 import { version } from '../../contract/version.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { openStoredCopies } from './stored-copies.js';
 import { bytesText, grouped } from '../terminal.js';
+
+export interface BackupOptions extends SettingOptions {
+  readonly wait: boolean;
+  readonly waitSeconds: number;
+  readonly json?: true;
+}
 
 const ATTEMPTS_MAX = 3;
 
@@ -34,7 +39,7 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
   const connection = await connectNats(natsOf(config), 'rivulet-backup');
   const { signal, end } = interruptible('interrupted: what was written is removed');
   try {
-    const patiently = patience(systemClock, (error) => {
+    const patiently = retryThroughFailover(systemClock, (error) => {
       process.stderr.write(`NATS does not answer yet, waiting for it: ${asError(error).message}\n`);
     });
     const archive = await StreamArchive.open(connection);
@@ -92,8 +97,7 @@ async function take(
 /** What is fixed for the deployment, by what the first of its nodes said. */
 async function deploymentOf(archive: StreamArchive, connection: NatsConnection): Promise<unknown> {
   const table = await openBucket(archive, connection, BUCKETS.deployment);
-  const [entry] = table === undefined ? [] : await table.entries.entries();
-  return entry === undefined ? null : (JSON.parse(textOf(entry.value)) as unknown);
+  return (table === undefined ? undefined : await sharedDeployment(table.entries)) ?? null;
 }
 
 async function withHold<T>(

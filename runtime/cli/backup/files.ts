@@ -8,6 +8,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SavedStream } from '../../../connectors/nats/log/stream-archive.js';
 import { fatal } from '../../contract/errors.js';
+import { hasFields, storedJson } from '../../contract/stored-json.js';
 
 export interface BackupStream extends SavedStream {
   readonly file: string;
@@ -110,11 +111,9 @@ export async function readManifest(folder: string): Promise<BackupManifest> {
 }
 
 function parsed(text: string, folder: string): BackupManifest & { readonly digest: string } {
-  try {
-    return JSON.parse(text) as BackupManifest & { readonly digest: string };
-  } catch (cause) {
-    throw damaged(folder, `${MANIFEST} is no JSON`, cause);
-  }
+  const found = storedJson<BackupManifest & { readonly digest: string }>(text, hasFields({}));
+  if (found === undefined) throw damaged(folder, `${MANIFEST} is not what was written`);
+  return found;
 }
 
 const digestOf = (manifest: BackupManifest): string =>

@@ -1,12 +1,12 @@
 /**
- * The hold: while a backup runs, nodes trim no mailbox and collect no old copy. It is a key next to the nodes' own (cluster-entries.ts), which the
+ * The hold: while a backup runs, nodes trim no mailbox and collect no old copy. It is a key next to the nodes' own (cluster/entries.ts), which the
  * backup puts and renews, so that it ends by itself when the backup is killed; a node names its token once it has stopped.
  *
  * Nothing wrong comes of a hold that is not heeded: the backup sees that something was removed, and fails.
  */
 import { bytesOf, HOLD_KEY, holdIn, nodesIn } from '../../cluster/entries.js';
-import { asError, fatal, RivuletError } from '../../contract/errors.js';
-import { patience } from '../../supervision/retry.js';
+import { asError, fatal, hasCode, RivuletError } from '../../contract/errors.js';
+import { retryThroughFailover } from '../../supervision/retry.js';
 import type { Clock, KeyValue } from '../../contract/ports.js';
 
 export interface NodesTable {
@@ -22,9 +22,9 @@ const LOOK_EVERY_MS = 200;
 export class Hold {
   private readonly abort = new AbortController();
   private renewing: Promise<void> = Promise.resolve();
-  private until = 0;
+  private until = -Infinity;
   private failure: Error | undefined;
-  private readonly patiently: ReturnType<typeof patience>;
+  private readonly patiently: ReturnType<typeof retryThroughFailover>;
 
   private constructor(
     private readonly table: NodesTable,
@@ -33,7 +33,7 @@ export class Hold {
     private revision = 0,
   ) {
     // What it waits for the user has heard of: the streams are looked at first.
-    this.patiently = patience(clock, () => undefined);
+    this.patiently = retryThroughFailover(clock, () => undefined);
   }
 
   /** Fatal BACKUP_RUNS when another backup has it. */
@@ -46,7 +46,7 @@ export class Hold {
 
   /** Waits until all live nodes have said that they hold; fatal BACKUP_NODE_SILENT names those that did not in time. */
   async acknowledged(waitMs: number, signal: AbortSignal): Promise<void> {
-    const startedMs = this.clock.nowMs();
+    const startedMs = this.clock.monotonicMs();
     for (;;) {
       signal.throwIfAborted();
       this.mustHold();
@@ -54,7 +54,7 @@ export class Hold {
         ({ hold }) => hold !== this.token,
       );
       if (silent.length === 0) return;
-      if (this.clock.nowMs() - startedMs >= waitMs) {
+      if (this.clock.monotonicMs() - startedMs >= waitMs) {
         const names = silent.map(({ id, name }) => `${id} (${name})`).join(', ');
         throw fatal('BACKUP_NODE_SILENT', `no answer within ${waitMs / 1000} s from ${names}`, {
           hint: 'see whether that node runs well (rivulet doctor); --no-wait goes on without it, and fails if it trims meanwhile',
@@ -67,7 +67,7 @@ export class Hold {
   /** Throws when the hold was lost: a node may have trimmed. */
   mustHold(): void {
     if (this.failure !== undefined) throw this.failure;
-    if (this.clock.nowMs() >= this.until) throw lost();
+    if (this.clock.monotonicMs() >= this.until) throw lost();
   }
 
   async release(): Promise<void> {
@@ -78,7 +78,7 @@ export class Hold {
   }
 
   private async put(): Promise<void> {
-    const until = this.clock.nowMs() + this.table.ttlMs;
+    const until = this.clock.monotonicMs() + this.table.ttlMs;
     this.revision = await this.table.nodes.put(HOLD_KEY, bytesOf({ token: this.token }), this.revision);
     this.until = until;
   }
@@ -124,7 +124,7 @@ export class Hold {
   }
 }
 
-const isFenced = (error: unknown): boolean => error instanceof RivuletError && error.code === 'FENCED';
+const isFenced = (error: unknown): boolean => hasCode(error, 'FENCED');
 
 const lost = (): Error =>
   fatal('BACKUP_HOLD_LOST', 'the nodes may trim again: the hold of this backup could not be renewed in time', {

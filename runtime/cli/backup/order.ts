@@ -6,19 +6,19 @@
  * any of them between before t₀ and its own save (checked, see backup.ts). A restored instance x of X goes on from its copy, which includes
  * its mailbox up to S, and reads from S + 1. Then
  *
- *   B1  The mailbox of X holds all that x has to read: it was trimmed only behind copies whose manifest was stored (P3, Y1), so at most up to S when
- *       t₀ came, and not since.
- *   B2  What x knows it has said: a snapshot is written when the outputs of all inputs ≤ S are stored (P1). They were in Y before t₀ < t(Y), and
- *       by B1 for Y they are there still, or in what the copy of Y includes.
- *   B3  What Y has heard of x, x finds in its mailbox: an output with tag n was stored in Y before t(Y), its input n in X before that, so before t(X). When
- *       x says it again it is dropped (rule 5), and messages that come after the restore get sequences that no tag has covered.
+ *   BACKUP-ORDER-1  The mailbox of X holds all that x has to read: it was trimmed only behind copies whose manifest was stored (SNAPSHOTTER-3, REPLICA-1), so at most up to S when
+ *                   t₀ came, and not since.
+ *   BACKUP-ORDER-2  What x knows it has said: a snapshot is written when the outputs of all inputs ≤ S are stored (SNAPSHOTTER-1). They were in Y before t₀ < t(Y), and
+ *                   by BACKUP-ORDER-1 for Y they are there still, or in what the copy of Y includes.
+ *   BACKUP-ORDER-3  What Y has heard of x, x finds in its mailbox: an output with tag n was stored in Y before t(Y), its input n in X before that, so before t(X). When
+ *                   x says it again it is dropped (rule 5), and messages that come after the restore get sequences that no tag has covered.
  *
- * Last, at t(R), the records of what was trimmed and buried (buried.ts). A skip is recorded before it is skipped, a trim before it is trimmed; so with
+ * Last, at t(R), the records of what was trimmed and buried (actor/quarantine.ts). A skip is recorded before it is skipped, a trim before it is trimmed; so with
  *
- *   B4  t(R) after all others, the records know of each skip that a copy or an output stands on, and of each trim. What they know beyond that refers to
- *       messages that are not in the backup, and is not heeded; or to one that is: it is skipped there too.
+ *   BACKUP-ORDER-4  t(R) after all others, the records know of each skip that a copy or an output stands on, and of each trim. What they know beyond that refers to
+ *                   messages that are not in the backup, and is not heeded; or to one that is: it is skipped there too.
  *
- * In the other order B3 fails: Y has heard of inputs up to n, X ends at m < n, and what x says of the new messages m + 1 … n would be dropped as
+ * In the other order BACKUP-ORDER-3 fails: Y has heard of inputs up to n, X ends at m < n, and what x says of the new messages m + 1 … n would be dropped as
  * said already (a node that starts there refuses with LOG_BEHIND).
  *
  * The backup thus is the deployment as it was when parse's mailbox was saved, with some work still to do; events published later are not in it.
@@ -43,7 +43,7 @@ export const COPIES_STREAM = `KV_${BUCKETS.manifests}`;
 const STATE_STREAM = `OBJ_${BUCKETS.objects}`;
 
 export function streamsToSave(topology: Topology): StreamToSave[] {
-  const ledgers = new Set(topology.topics.filter(({ ledger }) => ledger).map(({ id }) => id));
+  const browsableLogs = new Set(topology.topics.filter(({ browsable }) => browsable).map(({ id }) => id));
   return [
     bucket(DEPLOYMENT_STREAM, 'replaced'),
     bucket(COPIES_STREAM, 'replaced'),
@@ -51,7 +51,7 @@ export function streamsToSave(topology: Topology): StreamToSave[] {
     ...downstreamFirst(topology).map((id): StreamToSave => ({
       name: streamOf(id),
       needed: true,
-      loses: ledgers.has(id) ? 'oldest' : 'nothing',
+      loses: browsableLogs.has(id) ? 'oldest' : 'nothing',
     })),
     { name: streamOf(POISON), needed: false, loses: 'replaced' },
   ];

@@ -14,14 +14,21 @@ import { type BackupManifest, readManifest, verifyFiles } from './files.js';
 import { openNodes } from '../buckets.js';
 import { keepStreams } from './take.js';
 import { bytesBar } from './bytes-bar.js';
-import type { RestoreOptions } from '../commands/backup.js';
 import { natsOptions } from '../node/node-options.js';
 import { version } from '../../contract/version.js';
 import { setDirectoryAside } from '../repair/plan.js';
 import { brokenOff, workDirectory } from '../repartition/journal.js';
 import { type Kept, restoreStreams } from './restore-streams.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { bytesText, grouped } from '../terminal.js';
+
+export interface RestoreOptions extends SettingOptions {
+  readonly replace?: true;
+  readonly keep: boolean;
+  readonly replicas?: number;
+  readonly check?: true;
+  readonly json?: true;
+}
 
 export async function restore(folder: string, options: RestoreOptions): Promise<void> {
   const { config } = settingsOf(options);
@@ -57,7 +64,7 @@ async function withNats<T>(config: Config, work: (nats: NatsOptions) => Promise<
   const { dataDir, natsServer, durability } = config;
   let died: Error | undefined;
   const nats = await openNats({
-    ...{ dataDir, durability, natsPort: 'any' },
+    ...{ dataDir, durability, natsPort: 'any', natsAnonymous: false },
     ...(named === undefined ? {} : { nats: named }),
     ...(natsServer === undefined ? {} : { natsServer }),
     onProgress: (message) => process.stderr.write(`${message}\n`),

@@ -7,50 +7,56 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { countMessages } from '../../../connectors/nats/log/read-through.js';
 import type { SavedStream, StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
-import { type Copies, readManifest } from '../../replication/store.js';
+import { type ReplicaStore, readManifest } from '../../replication/store.js';
 import { asError, fatal, reactionOf } from '../../contract/errors.js';
 import { BUCKETS } from '../../node/buckets.js';
 import { grouped } from '../terminal.js';
+
+const unreadableCopy = (shard: string, what: string): Error =>
+  fatal('BACKUP_COPY', `the copy of ${shard} cannot be backed up: ${what}`, {
+    hint: `try again in a minute: the node that owns ${shard} (rivulet nodes) makes its copy anew; what is no shard's, rivulet repair --yes removes`,
+  });
 
 /** A leader's death looks like silence. */
 const TRIES_MAX = 3;
 
 export class Soundness {
-  private parts: readonly { readonly unit: string; readonly name: string }[] = [];
+  private parts: readonly { readonly shard: string; readonly name: string }[] = [];
 
   /** `copies`: absent where no node has made any. */
   constructor(
     private readonly connection: NatsConnection,
     private readonly archive: StreamArchive,
-    private readonly copies: Copies | undefined,
+    private readonly copies: ReplicaStore | undefined,
   ) {}
 
-  /** The manifests are saved: which parts do they name? The caller sees whether they are the same still. */
+  /** The manifests are saved: which parts do they name? The caller sees whether they are the same still. Fatal BACKUP_COPY. */
   async manifestsSaved(): Promise<void> {
     const { copies } = this;
     if (copies === undefined) return;
-    const units = (await copies.manifests.entries()).map(({ key }) => key);
-    const manifests = units.map(async (unit) => {
-      const { manifest } = await readManifest(copies, unit);
-      return (manifest?.parts ?? []).map(({ name }) => ({ unit, name }));
+    const shards = (await copies.manifests.entries()).map(({ key }) => key);
+    const manifests = shards.map(async (shard) => {
+      const { manifest, unreadable } = await readManifest(copies, shard);
+      if (unreadable !== undefined) throw unreadableCopy(shard, unreadable);
+      return (manifest?.parts ?? []).map(({ name }) => ({ shard, name }));
     });
     this.parts = (await Promise.all(manifests)).flat();
   }
 
   /** Fatal BACKUP_COPY, BACKUP_STREAM. */
   async mustBeSound(streams: readonly SavedStream[], signal: AbortSignal): Promise<void> {
-    for (const { unit, name } of this.parts) await this.mustHoldPart(unit, name, signal);
+    for (const { shard, name } of this.parts) await this.mustHoldPart(shard, name, signal);
     for (const stream of streams) await this.mustBeReadable(stream, signal);
   }
 
-  private async mustHoldPart(unit: string, name: string, signal: AbortSignal): Promise<void> {
+  private async mustHoldPart(shard: string, name: string, signal: AbortSignal): Promise<void> {
     try {
       for await (const _ of this.copies!.objects.get(name)) signal.throwIfAborted();
     } catch (error) {
       signal.throwIfAborted();
-      throw fatal('BACKUP_COPY', `the copy of ${unit} cannot be backed up: ${asError(error).message}`, {
+      throw fatal('BACKUP_COPY', `the copy of ${shard} cannot be backed up: ${asError(error).message}`, {
         cause: error,
-        hint: `stop the node that owns ${unit} (rivulet nodes), delete the object ${name} of the bucket ${BUCKETS.objects} if it is there (nats object rm), and start the node again: it makes the copy anew`,
+        hint: `stop the node that owns ${shard} (rivulet nodes), delete the object ${name} of the bucket ${BUCKETS.objects} if it is there (nats object rm), and start the node again: it makes the copy anew`,
       });
     }
   }

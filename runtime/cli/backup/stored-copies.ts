@@ -4,19 +4,18 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { openObjects } from '../../../connectors/nats/objects/objects.js';
 import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { type SnapshotHead, SnapshotHeadSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { type Copies, entriesOf, type Manifest, readManifest } from '../../replication/store.js';
-import { asError, RivuletError } from '../../contract/errors.js';
+import { type ReplicaStore, entriesOf, type Manifest, readManifest } from '../../replication/store.js';
+import { asError, hasCode, RivuletError } from '../../contract/errors.js';
 import type { Topology } from '../../contract/graph.js';
-import type { Unit } from '../../shards/host.js';
+import type { ShardSpec } from '../../shards/shard-spec.js';
 import { headKey, SNAPSHOT_FORMAT } from '../../state/keyspace.js';
 import { BUCKETS } from '../../node/buckets.js';
 import type { Log } from '../../contract/ports.js';
 import { openBucket } from '../buckets.js';
 import { type LogFit, logFit } from '../repair/log-fit.js';
-import { hasCode } from '../nats-link.js';
 
 /** Absent: no node has made any. */
-export async function openStoredCopies(connection: NatsConnection): Promise<Copies | undefined> {
+export async function openStoredCopies(connection: NatsConnection): Promise<ReplicaStore | undefined> {
   const archive = await StreamArchive.open(connection);
   const manifests = await openBucket(archive, connection, BUCKETS.manifests);
   const bucket = BUCKETS.objects;
@@ -30,33 +29,49 @@ type Holes = Extract<LogFit, { readonly kind: 'holes' }>;
 
 export type CopyFit =
   | { readonly kind: 'none' }
-  /** A node that starts without this unit's state takes the copy, and the log goes on from there, but for messages of publishers that were lost. */
+  /** A node that starts without this shard's state takes the copy, and the log goes on from there, but for messages of publishers that were lost. */
   | { readonly kind: 'fits'; readonly holes: ReadonlyMap<string, Holes> }
   | { readonly kind: 'unfit'; readonly says: readonly string[] };
+
+/** Where a copy stands in each mailbox, by stage; or why it cannot be used. */
+export type StoredCopy =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'heads'; readonly heads: ReadonlyMap<string, SnapshotHead> }
+  | { readonly kind: 'damaged'; readonly says: string };
 
 /** An owner may replace a part while it is read. */
 const ATTEMPTS_MAX = 3;
 
 /** Reads the copy whole: what a node would find damaged is found here. */
-export async function copyFit(copies: Copies, log: Log, topology: Topology, unit: Unit): Promise<CopyFit> {
+export async function storedCopy(copies: ReplicaStore, shard: ShardSpec): Promise<StoredCopy> {
   for (let attempt = 1; ; attempt++) {
-    const { manifest } = await readManifest(copies, unit.name);
+    const { manifest } = await readManifest(copies, shard.name);
     if (manifest === undefined) return { kind: 'none' };
     try {
-      const holes = new Map<string, Holes>();
-      const says = await unfitIn(await headsIn(copies, manifest, unit), log, topology, unit, holes);
-      return says.length === 0 ? { kind: 'fits', holes } : { kind: 'unfit', says };
+      return { kind: 'heads', heads: await headsIn(copies, manifest, shard) };
     } catch (error) {
       if (!(error instanceof RivuletError) || !/^OBJECT_/.test(error.code)) throw error;
       if (hasCode(error, 'OBJECT_MISSING') && attempt < ATTEMPTS_MAX) continue;
-      return { kind: 'unfit', says: [`the copy that NATS holds cannot be used: ${asError(error).message}`] };
+      return { kind: 'damaged', says: `the copy that NATS holds cannot be used: ${asError(error).message}` };
     }
   }
 }
 
+export async function copyFit(copy: StoredCopy, log: Log, topology: Topology, shard: ShardSpec): Promise<CopyFit> {
+  if (copy.kind === 'none') return copy;
+  if (copy.kind === 'damaged') return { kind: 'unfit', says: [copy.says] };
+  const holes = new Map<string, Holes>();
+  const says = await unfitIn(copy.heads, log, topology, shard, holes);
+  return says.length === 0 ? { kind: 'fits', holes } : { kind: 'unfit', says };
+}
+
 /** Where the copy stands in each mailbox. */
-async function headsIn({ objects }: Copies, { parts }: Manifest, unit: Unit): Promise<Map<string, SnapshotHead>> {
-  const stageOf = new Map(unit.stages.map((id) => [headKey(id, unit.partition), id]));
+async function headsIn(
+  { objects }: ReplicaStore,
+  { parts }: Manifest,
+  shard: ShardSpec,
+): Promise<Map<string, SnapshotHead>> {
+  const stageOf = new Map(shard.stages.map((id) => [headKey(id, shard.partition), id]));
   const heads = new Map<string, SnapshotHead>();
   for (const { name } of parts) {
     for await (const changes of entriesOf(objects.get(name))) {
@@ -73,7 +88,7 @@ async function unfitIn(
   heads: ReadonlyMap<string, SnapshotHead>,
   log: Log,
   topology: Topology,
-  { stages, partition }: Unit,
+  { stages, partition }: ShardSpec,
   holes: Map<string, Holes>,
 ): Promise<string[]> {
   const says: string[] = [];
@@ -93,8 +108,8 @@ async function unfitIn(
   return says;
 }
 
-/** A node that starts without these units' state reads their mailboxes from the beginning. */
-export async function dropCopies({ manifests }: Copies, units: readonly string[]): Promise<void> {
+/** A node that starts without these shards' state reads their mailboxes from the beginning. */
+export async function dropCopies({ manifests }: ReplicaStore, shards: readonly string[]): Promise<void> {
   // Their objects are dropped by whoever makes the next copy.
-  for (const unit of units) await manifests.delete(unit);
+  for (const shard of shards) await manifests.delete(shard);
 }

@@ -1,11 +1,11 @@
 /**
- * Takes a backup: the streams one after the other (the order: backup-order.ts), then the manifest.
+ * Takes a backup: the streams one after the other (the order: backup/order.ts), then the manifest.
  *
  * What makes it consistent is checked, not trusted: that no message left a stream between the start and the stream's own save. The hold
- * (backup-hold.ts) makes it so.
+ * (backup/hold.ts) makes it so.
  */
 import type { SavedStream, StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
-import { fatal, RivuletError } from '../../contract/errors.js';
+import { fatal, hasCode } from '../../contract/errors.js';
 import { REPARTITIONING_STREAM, RESTORING_STREAM, restoreUnfinished } from '../../contract/streams.js';
 import { BackupFile, type BackupManifest, type BackupStream, makeFolder, removeFiles, writeManifest } from './files.js';
 import { COPIES_STREAM, type StreamToSave } from './order.js';
@@ -153,7 +153,7 @@ async function tried(
   } catch (error) {
     await file.abandon();
     signal.throwIfAborted();
-    if (attempt < TRIES_MAX && error instanceof RivuletError && error.code === 'ARCHIVE_BROKEN') return undefined;
+    if (attempt < TRIES_MAX && hasCode(error, 'ARCHIVE_BROKEN')) return undefined;
     throw error;
   }
 }

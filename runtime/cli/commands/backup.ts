@@ -1,17 +1,12 @@
 /** Commands that keep a deployment safe. */
 import type { Command } from 'commander';
-import { type SettingOptions, wholeNumber } from './node.js';
-import { STATE_KEYS, withSettings } from '../settings.js';
+import { NODE_ABOUTS, NODE_KEYS, STATE_KEYS, wholeNumber, withSettings } from '../settings.js';
+import type { BackupOptions } from '../backup/backup.js';
+import type { RestoreOptions } from '../backup/restore.js';
 
 export function backupCommands(rivulet: Command): void {
   backup(rivulet);
   restore(rivulet);
-}
-
-export interface BackupOptions extends SettingOptions {
-  readonly wait: boolean;
-  readonly waitSeconds: number;
-  readonly json?: true;
 }
 
 function backup(rivulet: Command): void {
@@ -31,12 +26,7 @@ function backup(rivulet: Command): void {
       const { backup: run } = await import('../backup/backup.js');
       await run(folder, options);
     });
-  withSettings(command, ['natsUrl', ...STATE_KEYS], {
-    abouts: {
-      natsUrl: 'NATS servers, comma-separated (default: that of the node that runs on the data directory)',
-      dataDir: 'data directory of the node',
-    },
-  }).addHelpText(
+  withSettings(command, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
     'after',
     `
 Without --nats-url (or RIVULET_NATS_URL) it copies from the node that runs on the data directory.
@@ -47,14 +37,6 @@ Examples:
 
 To bring it back: rivulet restore --help`,
   );
-}
-
-export interface RestoreOptions extends SettingOptions {
-  readonly replace?: true;
-  readonly keep: boolean;
-  readonly replicas?: number;
-  readonly check?: true;
-  readonly json?: true;
 }
 
 function restore(rivulet: Command): void {

@@ -1,12 +1,16 @@
 /** Commands that look and change nothing. */
 import type { Command } from 'commander';
 import { CONFIG_KEYS } from '../../config/schema.js';
-import type { SettingOptions } from './node.js';
-import { aboutOf, ENGINE_KEYS, GRPC_KEYS, HTTP_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from '../settings.js';
-
-export interface JsonOptions extends SettingOptions {
-  readonly json?: true;
-}
+import {
+  aboutOf,
+  ENGINE_KEYS,
+  GRPC_KEYS,
+  HTTP_KEYS,
+  type JsonOptions,
+  NATS_KEYS,
+  STATE_KEYS,
+  withSettings,
+} from '../settings.js';
 
 export function inspectionCommands(rivulet: Command): void {
   topology(rivulet);
@@ -73,7 +77,7 @@ function nodes(rivulet: Command): void {
     .command('nodes')
     .summary('which nodes share the work, who owns what, who could take over')
     .description(
-      'Prints the nodes on one NATS: since when they are there, which units (partitions of sources, users, items, the view) each owns, which it\n' +
+      'Prints the nodes on one NATS: since when they are there, which shards (partitions of sources, users, items, the view) each owns, which it\n' +
         'keeps warm, and how old the newest copy of their state is: what is newer is replayed when a node dies.',
     )
     .option('--json', 'print it as JSON')

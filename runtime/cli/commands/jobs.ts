@@ -1,22 +1,15 @@
 /** Commands that do one job and end. */
 import { type Command, Option } from 'commander';
-import { positiveNumber, type SettingOptions, wholeNumber } from './node.js';
-import { STATE_KEYS, withSettings } from '../settings.js';
+import { NODE_ABOUTS, NODE_KEYS, positiveNumber, STATE_KEYS, wholeNumber, withSettings } from '../settings.js';
+import type { PublishOptions } from '../publish/publish.js';
+import type { ReplayCommandOptions } from '../replay/command.js';
+import type { ListOptions, ShowOptions } from '../dead-letters/list.js';
+import type { RetryOptions } from '../dead-letters/retry.js';
 
 export function jobCommands(rivulet: Command): void {
   publish(rivulet);
   replay(rivulet);
   deadLetters(rivulet);
-}
-
-export interface PublishOptions extends SettingOptions {
-  /** Events; or `items`, one of the two. */
-  readonly file?: string;
-  readonly items?: string;
-  readonly format?: 'csv' | 'jsonl';
-  readonly rate?: number;
-  readonly speed?: number;
-  readonly json?: true;
 }
 
 function publish(rivulet: Command): void {
@@ -25,7 +18,7 @@ function publish(rivulet: Command): void {
     .summary('send a file of events, or of items of the catalogue, to NATS')
     .description(
       'Publishes each record of a CSV or JSONL file, plain or gzipped, as an event on rivulet.events.<type>.<user>, acknowledged by\n' +
-        'JetStream. What is no event goes to rivulet.events.unknown, and comes back in the dead-letter queue with the reason.\n' +
+        'JetStream. What a node would refuse goes to rivulet.events.unknown, and comes back in the dead-letter queue with the reason that is printed here.\n' +
         'With --items each record is an item of the catalogue (item_id, title, category, brand, price), on rivulet.items.<item>: answers carry\n' +
         'its title from then on. It replaces all that was known of the item; {"item_id": …, "deleted": true} removes it.',
     )
@@ -55,18 +48,6 @@ Examples:
   zcat events.csv.gz | rivulet publish --file - --format csv
   rivulet publish --file events.jsonl --speed 60 --nats-url nats://127.0.0.1:4222`,
   );
-}
-
-export interface ReplayCommandOptions extends SettingOptions {
-  readonly input: string;
-  readonly popularity: string;
-  readonly out: string;
-  readonly trigger: 'file';
-  readonly interest: 'epoch' | 'decayed';
-  readonly top: number;
-  readonly chunkBytes: number;
-  readonly restart?: true;
-  readonly json?: true;
 }
 
 function replay(rivulet: Command): void {
@@ -108,33 +89,6 @@ Examples:
   rivulet replay --input events --popularity popularity.csv --out results --partitions 8 --interest decayed --json`,
   );
 }
-
-export interface ListOptions extends SettingOptions {
-  readonly limit: number;
-  readonly rule?: string;
-  readonly json?: true;
-}
-
-export interface ShowOptions extends SettingOptions {
-  readonly json?: true;
-}
-
-export interface RetryOptions extends SettingOptions {
-  readonly all?: true;
-  readonly rule?: string;
-  readonly again?: true;
-  readonly data?: string;
-  readonly dataFile?: string;
-  readonly set?: readonly string[];
-  readonly json?: true;
-}
-
-/** Of commands that talk to the NATS of a node that runs. */
-const NODE_KEYS = ['natsUrl', ...STATE_KEYS] as const;
-const NODE_ABOUTS = {
-  natsUrl: 'NATS servers, comma-separated (default: that of the node that runs on the data directory)',
-  dataDir: 'data directory of the node',
-};
 
 function deadLetters(rivulet: Command): void {
   const dlq = rivulet
@@ -178,7 +132,8 @@ function retry(dlq: Command): void {
     .command('retry')
     .summary('send one again, mended or as it is')
     .description(
-      'Publishes the original again where it was published first, and marks it as retried. Mend it on the way with --set or --data.',
+      'Publishes the original again where it was published first, and marks it as retried. Mend it on the way with --set or --data.\n' +
+        'It waits 2 s for a node to read it: exit code 1 when the node refuses it again.',
     )
     .argument('[id]', 'as dlq ls lists it')
     .option('--all', 'all that were not retried yet')

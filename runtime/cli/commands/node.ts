@@ -1,26 +1,19 @@
 /** Commands that run a node, or ask one. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ENGINE_KEYS, GRPC_KEYS, HTTP_KEYS, NATS_KEYS, STATE_KEYS, withSettings } from '../settings.js';
-
-/** For flags: a whole number in a range. */
-export const wholeNumber =
-  (from: number, to: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (text.trim() !== '' && Number.isInteger(value) && value >= from && value <= to) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${from} to ${to}.`);
-  };
-
-const nonEmpty = (text: string): string => {
-  if (text.trim() !== '') return text;
-  throw new InvalidArgumentError('Give a name, or leave the option out.');
-};
-
-export const positiveNumber = (text: string): number => {
-  const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError('Give a number above 0.');
-};
+import { type Command, Option } from 'commander';
+import {
+  ENGINE_KEYS,
+  GRPC_KEYS,
+  HTTP_KEYS,
+  NATS_KEYS,
+  nonEmpty,
+  type SettingOptions,
+  STATE_KEYS,
+  wholeNumber,
+  withSettings,
+} from '../settings.js';
+import type { DemoOptions } from '../demo/demo.js';
+import type { GetOptions } from '../node/get.js';
+import type { TrendingOptions } from '../node/trending.js';
 
 export function nodeCommands(rivulet: Command): void {
   demo(rivulet);
@@ -65,15 +58,6 @@ While it runs, from another terminal:
   );
 }
 
-export type SettingOptions = Readonly<Record<string, unknown>>;
-
-export interface DemoOptions extends SettingOptions {
-  readonly rate: number;
-  readonly users: number;
-  readonly items: number;
-  readonly seed: number;
-}
-
 function start(rivulet: Command): void {
   const command = rivulet
     .command('start')
@@ -98,17 +82,6 @@ All keys, their variables and defaults: rivulet config --help`,
   );
 }
 
-/** Which node to ask, and how. */
-export interface LinkOptions extends SettingOptions {
-  readonly address?: string;
-  readonly tls?: true;
-  readonly tlsCa?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly tlsServerName?: string;
-  readonly tokenFile?: string;
-}
-
 const withLink = (command: Command): Command =>
   command
     .option('--address <host:port>', 'the node (default: where the configuration says that it listens)')
@@ -118,14 +91,6 @@ const withLink = (command: Command): Command =>
     .option('--tls-key <path>', 'its key')
     .option('--tls-server-name <name>', "name in the node's certificate, when it is not the address")
     .option('--token-file <path>', 'file with a bearer token (default: the token in RIVULET_TOKEN, if any)');
-
-export interface GetOptions extends LinkOptions {
-  readonly number: number;
-  readonly category?: string;
-  readonly excludeSeen?: true;
-  readonly explain?: true;
-  readonly json?: true;
-}
 
 function get(rivulet: Command): void {
   const command = rivulet
@@ -155,15 +120,6 @@ Examples:
   );
 }
 
-export interface TrendingOptions extends LinkOptions {
-  readonly window: '1h' | '24h';
-  readonly ranking: 'score' | 'velocity' | 'decayed';
-  readonly category?: string;
-  readonly number: number;
-  readonly follow?: true;
-  readonly json?: true;
-}
-
 function trending(rivulet: Command): void {
   const command = rivulet
     .command('trending')
@@ -173,8 +129,11 @@ function trending(rivulet: Command): void {
         'With --follow it stays: a live table on a terminal, else the list again each time that it has changed.',
     )
     .addOption(
-      new Option('--window <span>', 'the hour that runs, or with the 23 before it')
-        .choices(['1h', '24h'])
+      new Option(
+        '--window <span>',
+        'since the full hour (UTC), that with the 23 hours before it, or the last 60 minutes',
+      )
+        .choices(['1h', '24h', 'last-hour'])
         .default('1h'),
     )
     .option('--category <name>', 'only items of this main category', nonEmpty)
@@ -196,6 +155,7 @@ function trending(rivulet: Command): void {
     `
 Examples:
   rivulet trending
+  rivulet trending --window last-hour --follow
   rivulet trending --window 24h --category electronics -n 20 --follow
   rivulet trending --follow --json | jq -c .entered`,
   );

@@ -1,32 +1,9 @@
 /** Commands that look at the state of a stopped node, and mend it. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { type SettingOptions, wholeNumber } from './node.js';
-import { NATS_KEYS, STATE_KEYS, withSettings } from '../settings.js';
-
-export interface StateListOptions extends SettingOptions {
-  readonly stage?: string;
-  readonly partition?: number;
-  readonly cell?: string;
-  readonly prefix?: string;
-  readonly limit: number;
-  readonly json?: true;
-}
-
-export interface StateGetOptions extends SettingOptions {
-  readonly json?: true;
-}
-
-export interface RepairOptions extends SettingOptions {
-  readonly yes?: true;
-  readonly startAnew?: true;
-  readonly json?: true;
-}
-
-export interface RepartitionOptions extends SettingOptions {
-  readonly partitions: number;
-  readonly yes?: true;
-  readonly json?: true;
-}
+import { type JsonOptions, NATS_KEYS, STATE_KEYS, wholeNumber, withSettings } from '../settings.js';
+import type { StateGetOptions, StateListOptions } from '../state/state.js';
+import type { RepairOptions } from '../repair/repair.js';
+import type { RepartitionOptions } from '../repartition/command.js';
 
 const ABOUTS = { dataDir: 'data directory of the stopped node' };
 const STOPPED = `
@@ -109,7 +86,7 @@ function verify(state: Command): void {
         'runs. Exit code 1 when something is damaged or does not fit.',
     )
     .option('--json', 'print the findings as JSON')
-    .action(async (options: SettingOptions & { readonly json?: true }) => {
+    .action(async (options: JsonOptions) => {
       const { verifyState } = await import('../state/verify.js');
       process.exitCode = await verifyState(options);
     });

@@ -1,18 +1,25 @@
 /** `rivulet dlq ls` and `show`. */
 import { type DeadLetter, DeadLetterQueue, originalText } from '../../dead-letters/queue.js';
-import type { ListOptions, ShowOptions } from '../commands/jobs.js';
 import { withLog } from '../nats-link.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped, harmless, instant, shortened, table } from '../terminal.js';
+
+export interface ListOptions extends SettingOptions {
+  readonly limit: number;
+  readonly rule?: string;
+  readonly json?: true;
+}
+
+export interface ShowOptions extends SettingOptions {
+  readonly json?: true;
+}
 
 const REASON_CHARACTERS_MIN = 40;
 
 export async function listDeadLetters(options: ListOptions): Promise<void> {
   const { limit, rule, json } = options;
   const { config } = settingsOf(options);
-  const records = await withLog(config, 'dlq', (log) =>
-    new DeadLetterQueue(log).newest(limit, (record) => rule === undefined || record.rule === rule),
-  );
+  const records = await withLog(config, 'dlq', (log) => new DeadLetterQueue(log).newest(limit, { rule }));
   if (json === true) process.stdout.write(`${JSON.stringify(records.map(asJson), undefined, 2)}\n`);
   else if (records.length === 0)
     process.stdout.write(rule === undefined ? 'No dead letters.\n' : `No dead letters of the rule ${rule}.\n`);
@@ -68,11 +75,13 @@ function asText(record: DeadLetter): string {
   ].join('\n');
 }
 
-function asJson({ original, storedAtMs, retriedAtMs, ...rest }: DeadLetter): object {
+function asJson({ original, originalBytes, storedAtMs, retriedAtMs, ...rest }: DeadLetter): object {
   return {
     ...rest,
     stored_at: new Date(storedAtMs).toISOString(),
     retried_at: retriedAtMs === undefined ? null : new Date(retriedAtMs).toISOString(),
+    // A list has the beginning of each; `dlq show` has all of one.
+    original_bytes: originalBytes,
     original_text: asPlainText(original) ?? null,
     original_base64: Buffer.from(original).toString('base64'),
   };

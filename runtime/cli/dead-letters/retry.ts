@@ -1,19 +1,45 @@
 /** `rivulet dlq retry`: sends refused events, and items, again, as a publisher would, and marks them. */
 import { readFileSync } from 'node:fs';
+import { systemClock } from '../../contract/clock.js';
 import type { Change } from '../../dead-letters/change.js';
-import { type DeadLetter, DeadLetterQueue } from '../../dead-letters/queue.js';
-import { asError, RivuletError } from '../../contract/errors.js';
-import type { RetryOptions } from '../commands/jobs.js';
+import { type DeadLetter, DeadLetterQueue, type Sent } from '../../dead-letters/queue.js';
+import { asError, hasCode } from '../../contract/errors.js';
 import { usage } from '../exit.js';
 import { withLog } from '../nats-link.js';
 import { meantBy } from './set-value.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
+import { harmless } from '../terminal.js';
+
+export interface RetryOptions extends SettingOptions {
+  readonly all?: true;
+  readonly rule?: string;
+  readonly again?: true;
+  readonly data?: string;
+  readonly dataFile?: string;
+  readonly set?: readonly string[];
+  readonly json?: true;
+}
 
 interface Retried {
   readonly id: string;
   readonly subject?: string;
   readonly error?: string;
+  /** A node has read it, and refused it once more. */
+  readonly refused_again?: Pick<DeadLetter, 'id' | 'rule' | 'reason'>;
 }
+
+interface Tried {
+  readonly id: string;
+  readonly sent?: Sent;
+  readonly error?: string;
+}
+
+/** A node that runs refuses within this time; that nothing came may mean that none runs, or that it is busy. */
+const REFUSED_WITHIN_MS = 2_000;
+const POLL_MS = 100;
+/** The newest: of more that are sent at once some may not be among them. */
+const REFUSALS_READ = 200;
+const ITEMS = /^rivulet\.items\./;
 
 export async function retryDeadLetters(id: string | undefined, options: RetryOptions): Promise<void> {
   checkUsage(id, options);
@@ -22,19 +48,39 @@ export async function retryDeadLetters(id: string | undefined, options: RetryOpt
   const outcomes = await withLog(config, 'dlq', async (log) => {
     const queue = new DeadLetterQueue(log);
     const records = id === undefined ? await allOf(queue, options) : [await queue.find(id)];
-    const done: Retried[] = [];
+    const tried: Tried[] = [];
     for (const record of records) {
       try {
-        done.push({ id: record.id, subject: await queue.retry(record, change, { again: options.again === true }) });
+        const whole = id === undefined ? await queue.find(record.id) : record;
+        tried.push({ id: record.id, sent: await queue.retry(whole, change, { again: options.again === true }) });
       } catch (error) {
         // Of many, one that cannot be sent keeps no other back.
         if (id !== undefined) throw explained(error);
-        done.push({ id: record.id, error: asError(error).message });
+        tried.push({ id: record.id, error: asError(error).message });
       }
     }
-    return done;
+    return outcomesOf(queue, tried);
   });
   report(outcomes, options);
+}
+
+/** Waits a moment for what a node says of them. */
+async function outcomesOf(queue: DeadLetterQueue, tried: readonly Tried[]): Promise<Retried[]> {
+  const untilMs = systemClock.nowMs() + REFUSED_WITHIN_MS;
+  for (;;) {
+    const { records: refused } = await queue.page({ limit: REFUSALS_READ });
+    const outcomes = tried.map(({ id, sent, error }): Retried => {
+      if (sent === undefined) return { id, error: error! };
+      const again = refused.find(
+        ({ sequence, stage }) => sequence === sent.sequence && (stage === 'parse-items') === ITEMS.test(sent.subject),
+      );
+      if (again === undefined) return { id, subject: sent.subject };
+      return { id, subject: sent.subject, refused_again: { id: again.id, rule: again.rule, reason: again.reason } };
+    });
+    const open = outcomes.filter((one) => one.error === undefined && one.refused_again === undefined);
+    if (open.length === 0 || systemClock.nowMs() >= untilMs) return outcomes;
+    await systemClock.sleep(POLL_MS);
+  }
 }
 
 function checkUsage(id: string | undefined, { all, rule, data, dataFile, set = [] }: RetryOptions): void {
@@ -71,26 +117,24 @@ function fieldOf(text: string): readonly [field: string, value: unknown] {
 
 /** Oldest first, as they came. */
 async function allOf(queue: DeadLetterQueue, { rule, again }: RetryOptions): Promise<DeadLetter[]> {
-  const records = await queue.newest(
-    Infinity,
-    (record) => (rule === undefined || record.rule === rule) && (again === true || record.retriedAtMs === undefined),
-  );
+  const records = await queue.newest(Infinity, { rule, retried: again === true ? undefined : false });
   return records.reverse();
 }
 
 /** The queue says what is wrong; how to do better is said in the words of this command line. */
 function explained(error: unknown): unknown {
-  const isChange = error instanceof RivuletError && error.code === 'DEAD_LETTER_CHANGE';
+  const isChange = hasCode(error, 'DEAD_LETTER_CHANGE');
   return isChange ? usage(error.message, 'give the mended event with --data') : error;
 }
 
 function report(outcomes: readonly Retried[], { json }: RetryOptions): void {
-  const failed = outcomes.filter(({ error }) => error !== undefined);
+  const failed = outcomes.filter((one) => (one.error ?? one.refused_again) !== undefined);
   if (json === true) process.stdout.write(`${JSON.stringify(outcomes, undefined, 2)}\n`);
   else if (outcomes.length === 0) process.stdout.write('Nothing to retry.\n');
   else {
-    for (const { id, subject, error } of outcomes) {
-      process.stdout.write(error === undefined ? `${id}  sent again on ${subject}\n` : `${id}  not sent: ${error}\n`);
+    for (const { id, subject, error, refused_again: again } of outcomes) {
+      const end = again === undefined ? '' : `, and refused again as ${again.id}: ${harmless(again.reason)}`;
+      process.stdout.write(`${id}  ${error === undefined ? `sent again on ${subject}${end}` : `not sent: ${error}`}\n`);
     }
   }
   if (failed.length > 0) process.exitCode = 1;

@@ -5,7 +5,6 @@ import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { systemClock } from '../../contract/clock.js';
 import type { Config } from '../../config/config.js';
 import { type RunningNode, startNode } from '../../node/node.js';
-import type { DemoOptions } from '../commands/node.js';
 import { DemoFeed } from './feed.js';
 import { type Figures, FiguresTaker } from './figures.js';
 import { line, page, type Place } from './view.js';
@@ -13,8 +12,15 @@ import { runNode } from '../node/live-run.js';
 import { addressOf, httpAddressOf } from '../node-link.js';
 import { nodeOptions } from '../node/node-options.js';
 import { hasScreen, Screen } from '../screen.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
+
+export interface DemoOptions extends SettingOptions {
+  readonly rate: number;
+  readonly users: number;
+  readonly items: number;
+  readonly seed: number;
+}
 
 const DRAW_EVERY_MS = 1_000;
 const PRINT_EVERY_MS = 10_000;
@@ -69,7 +75,7 @@ async function show(
   say(
     `Page and REST at ${place.http}, gRPC on ${place.grpc}, NATS ${place.natsVersion} at ${place.nats}, data in ${place.dataDir}`,
   );
-  const log = await openNatsLog(await connectNats({ url: node.natsUrl }, 'rivulet-demo-shop'));
+  const log = await openNatsLog(await connectNats(node.nats, 'rivulet-demo-shop'));
   // The feed's failure must end the view as well, and the other way round.
   const over = new AbortController();
   const both = AbortSignal.any([signal, over.signal]);
@@ -128,11 +134,11 @@ async function eventsSoFar(node: RunningNode, signal: AbortSignal): Promise<numb
 }
 
 function placeOf(
-  { natsUrl, natsVersion, grpcPort, httpPort }: RunningNode,
+  { nats, natsVersion, grpcPort, httpPort }: RunningNode,
   config: Config,
 ): Omit<Place, 'resumedEvents' | 'news'> {
   return {
-    ...{ nats: natsUrl, natsVersion },
+    ...{ nats: nats.url, natsVersion },
     grpc: addressOf({ ...config, grpcPort }),
     http: httpAddressOf(config, httpPort),
     dataDir: config.dataDir,

@@ -1,29 +1,14 @@
 /** `rivulet doctor`: what a node needs, and how the one that runs is. */
 import type { LoadedConfig } from '../../config/config.js';
 import { explain } from '../../contract/errors.js';
-import type { JsonOptions } from '../commands/inspection.js';
+import { broken, type Check, type Finding, ok } from './finding.js';
 import { grpcChecks } from './grpc.js';
 import { httpChecks } from './http.js';
 import { machineChecks } from './machine.js';
 import { natsChecks } from './nats.js';
+import { stateChecks } from './state.js';
 import { EXIT } from '../exit.js';
-import { settingsOf } from '../settings.js';
-
-export interface Finding {
-  readonly state: 'ok' | 'warning' | 'broken';
-  readonly message: string;
-  /** What to do. */
-  readonly fix?: string;
-}
-
-export interface Check {
-  readonly name: string;
-  run(): Promise<Finding | readonly Finding[]>;
-}
-
-export const ok = (message: string): Finding => ({ state: 'ok', message });
-export const warning = (message: string, fix: string): Finding => ({ state: 'warning', message, fix });
-export const broken = (message: string, fix: string): Finding => ({ state: 'broken', message, fix });
+import { type JsonOptions, settingsOf } from '../settings.js';
 
 const MARKS = { ok: '✓', warning: '!', broken: '✗' } as const;
 
@@ -45,14 +30,18 @@ export async function doctor(options: JsonOptions): Promise<number> {
   return isBroken ? EXIT.failed : EXIT.ok;
 }
 
-function checksFor({ config, origins }: LoadedConfig): Check[] {
+function checksFor(loaded: LoadedConfig): Check[] {
+  const { config, origins } = loaded;
   const file = [...origins.values()].find(({ kind }) => kind === 'file');
   const settings: Check = {
     name: 'configuration',
     run: async () =>
       ok(`configuration: ${file === undefined ? 'no file, ' : `${file.name}, `}data in ${config.dataDir}`),
   };
-  return [...machineChecks(config), settings, ...natsChecks(config), ...grpcChecks(config), ...httpChecks(config)];
+  return [
+    ...[...machineChecks(config), settings, ...natsChecks(config), ...stateChecks(loaded)],
+    ...[...grpcChecks(config), ...httpChecks(config)],
+  ];
 }
 
 async function findingsOf(check: Check): Promise<readonly Finding[]> {

@@ -1,7 +1,7 @@
 /** Doctor: the gRPC façade. */
 import { authorityOf } from '../../../connectors/facade/authority.js';
 import type { Config } from '../../config/config.js';
-import { broken, type Check, type Finding, ok, warning } from './doctor.js';
+import { broken, type Check, type Finding, ok, warning } from './finding.js';
 import { listenerAt, type ServingSaid } from './listener.js';
 import { whyNotFree } from './machine.js';
 import { facadePlace, livingNote } from './place.js';

@@ -1,9 +1,9 @@
 /** Doctor: the HTTP façade, and what the node behind it says of its stages. */
 import { authorityOf, type Place } from '../../../connectors/facade/authority.js';
 import type { Config } from '../../config/config.js';
-import { broken, type Check, type Finding, ok, warning } from './doctor.js';
+import { broken, type Check, type Finding, ok, warning } from './finding.js';
 import { asked, type HealthSaid, listenerAt, type Question } from './listener.js';
-import { whyNotFree } from './machine.js';
+import { type Load, loadNow, whyNotFree } from './machine.js';
 import { pipelineFindings, type StatusSaid } from './pipeline.js';
 import { facadePlace } from './place.js';
 import { reachedAt } from '../place.js';
@@ -29,6 +29,8 @@ export interface AskOptions extends OwnSettings {
   /** Where tokens are asked for. */
   readonly token?: string | undefined;
   readonly lookAgainMs?: number;
+  /** Of the machine. */
+  readonly load?: Load;
 }
 
 /** `host`: as it is given to listen. */
@@ -40,14 +42,14 @@ export async function httpFindings({ host, port }: Place, options: AskOptions = 
   const listener = await listenerAt(place);
   if (listener.kind !== 'http') return [takenFinding(place, why, listener, HTTP, options)];
   const { certificate, health } = listener;
-  const { certFile, token, lookAgainMs = LOOK_AGAIN_MS } = options;
+  const { certFile, token, lookAgainMs = LOOK_AGAIN_MS, load = loadNow() } = options;
   const url = `${certificate === undefined ? 'http' : 'https'}://${authorityOf(place)}`;
   const findings = [healthFinding(url, health), ...certificateFindings(place, certificate, certFile)];
   // A token is for nobody else: who shows a certificate that is not known, or none where one should be, is not asked further.
   const mayHear = (shown: Certificate): boolean => isOwn(shown, certFile);
   if (certificate === undefined ? certFile !== undefined : !mayHear(certificate)) return findings;
   const question: Question = { secure: certificate !== undefined, token, mayHear };
-  return [...findings, ...(await stageFindings(place, question, lookAgainMs))];
+  return [...findings, ...(await stageFindings(place, question, lookAgainMs, load))];
 }
 
 function healthFinding(url: string, { status, version, reasons = [], dependencies }: HealthSaid): Finding {
@@ -61,7 +63,12 @@ function healthFinding(url: string, { status, version, reasons = [], dependencie
   return broken(message, 'see the log of the node');
 }
 
-async function stageFindings(place: Place, question: Question, lookAgainMs: number): Promise<readonly Finding[]> {
+async function stageFindings(
+  place: Place,
+  question: Question,
+  lookAgainMs: number,
+  load: Load,
+): Promise<readonly Finding[]> {
   const look = () => asked(place, '/status', question);
   const first = await look();
   if ('body' in first && (first.code === 401 || first.code === 403)) return [closedFinding(first.body)];
@@ -70,7 +77,7 @@ async function stageFindings(place: Place, question: Question, lookAgainMs: numb
   await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
   const second = await look();
   if (!('body' in second) || !isStatus(second.body)) return [];
-  return pipelineFindings(first.body, second.body, (performance.now() - atMs) / 1000);
+  return pipelineFindings(first.body, second.body, (performance.now() - atMs) / 1000, load);
 }
 
 /** To be told how the stages are takes a token, or a certificate, which the doctor has not. */

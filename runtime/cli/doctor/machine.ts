@@ -2,15 +2,17 @@
 import { constants } from 'node:fs';
 import { access, readdir, readFile, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { availableParallelism, loadavg } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { cacheStep, olderPathStep, pathStep } from '../../../connectors/nats/provision/sources.js';
 import { provision } from '../../../connectors/nats/provision/provision.js';
 import { VERSION_PINNED } from '../../../connectors/nats/provision/version.js';
 import type { Config } from '../../config/config.js';
-import { asError } from '../../contract/errors.js';
+import { asError, hasCode } from '../../contract/errors.js';
 import { readHealthNote } from '../../node/health.js';
-import { broken, type Check, type Finding, ok, warning } from './doctor.js';
-import { hasCode, isAlive, runningServer } from '../nats-link.js';
+import { broken, type Check, type Finding, ok, warning } from './finding.js';
+import { isAlive, runningServer } from '../nats-link.js';
+import { hasFields, isCount, storedJson } from '../../contract/stored-json.js';
 import { natsOptions } from '../node/node-options.js';
 
 const NODE_LEAST = '20.15';
@@ -28,6 +30,7 @@ export function machineChecks(config: Config): Check[] {
     ...(embedded ? [{ name: 'nats-server', run: () => serverProgram(config) }] : []),
     { name: 'data directory', run: () => dataDirectory(config) },
     { name: 'disk', run: () => freeDisk(config) },
+    { name: 'load', run: async () => loadFinding(loadNow()) },
     ...(embedded && config.natsPort !== undefined ? [{ name: 'nats port', run: () => natsPort(config) }] : []),
   ];
 }
@@ -41,6 +44,29 @@ export function nodeVersion(version: string): Finding {
   return warning(
     `Node ${version} works, and gets no security fixes any more`,
     `use Node ${NODE_SUPPORTED} or newer when you can`,
+  );
+}
+
+/** Work per core: above it, what is slow is so because of the machine. */
+const LOAD_PER_CORE_MAX = 2;
+
+export const isOverloaded = ({ average, cores }: Load): boolean => average > LOAD_PER_CORE_MAX * cores;
+
+/** Of the last minute; where the system does not tell (Windows) it is 0. */
+export interface Load {
+  readonly average: number;
+  readonly cores: number;
+}
+
+export const loadNow = (): Load => ({ average: loadavg()[0]!, cores: availableParallelism() });
+
+export function loadFinding(load: Load): Finding {
+  const { average, cores } = load;
+  const text = `load ${average.toFixed(1)} on ${cores} ${cores === 1 ? 'core' : 'cores'}`;
+  if (!isOverloaded(load)) return ok(text);
+  return warning(
+    `${text}: more wants to run than this machine has cores`,
+    'end what else runs here, or use a larger machine; what is slow below may be so for this alone',
   );
 }
 
@@ -106,17 +132,23 @@ async function dataDirectory({ dataDir }: Config): Promise<Finding> {
   );
 }
 
+/** The node that runs on a data directory, as far as can be told from here. */
+export async function processOn(dataDir: string): Promise<number | undefined> {
+  const found = [
+    runningServer(dataDir) === undefined ? undefined : await ownerOf(dataDir),
+    readHealthNote(dataDir)?.process,
+  ];
+  return found.find((one) => one !== undefined && one !== process.pid && isAlive(one));
+}
+
 /** The process in the highest claim of the embedded server's store. */
 async function ownerOf(dataDir: string): Promise<number | undefined> {
   const folder = join(dataDir, 'nats');
   const claims = (await readdir(folder)).filter((name) => /^owner-\d+\.json$/.test(name));
   const newest = claims.sort((a, b) => Number(/\d+/.exec(a)![0]) - Number(/\d+/.exec(b)![0])).at(-1);
   if (newest === undefined) return undefined;
-  try {
-    return (JSON.parse(await readFile(join(folder, newest), 'utf8')) as { readonly pid?: number }).pid;
-  } catch {
-    return undefined;
-  }
+  const claim = await readFile(join(folder, newest), 'utf8').catch(() => '');
+  return storedJson<{ readonly pid: number }>(claim, hasFields({ pid: isCount }))?.pid;
 }
 
 async function nearestExisting(path: string): Promise<string> {

@@ -3,22 +3,21 @@ import type { NatsConnection, ServerInfo } from '@nats-io/transport-node';
 import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
 import { versionWarning } from '../../../connectors/nats/provision/version.js';
 import type { Config } from '../../config/config.js';
-import { asError, RivuletError } from '../../contract/errors.js';
+import { asError, hasCode } from '../../contract/errors.js';
 import { SYNC_UNSEEN } from '../../node/nats.js';
-import { broken, type Check, type Finding, ok, warning } from './doctor.js';
-import { runningServer } from '../nats-link.js';
+import { broken, type Check, type Finding, ok, warning } from './finding.js';
+import { natsCommand, natsIfAny } from '../nats-link.js';
 import { DEAD_LETTER_BYTES } from '../../contract/streams.js';
 import { streamFindings } from './streams.js';
 import { type Deployed, deployed } from '../node/nodes.js';
-import { knobsOf, natsOptions } from '../node/node-options.js';
+import { tuningOf } from '../node/node-options.js';
+import { strangeEntries, strangeText } from '../repair/strange-entries.js';
 import { grouped } from '../terminal.js';
 
 const MIB = 1024 * 1024;
 
 export function natsChecks(config: Config): Check[] {
-  const named = natsOptions(config);
-  const running = named === undefined ? runningServer(config.dataDir) : undefined;
-  const options = named ?? (running === undefined ? undefined : { url: running.url });
+  const options = natsIfAny(config);
   if (options === undefined) return [];
   return [{ name: 'nats', run: () => nats(config, options) }];
 }
@@ -29,7 +28,7 @@ async function nats(config: Config, options: NatsOptions): Promise<readonly Find
     connection = await connectNats(options, 'rivulet-doctor');
   } catch (error) {
     const { message, cause } = asError(error);
-    if (error instanceof RivuletError && error.code === 'NATS_TOO_OLD') return [broken(message, error.hint!)];
+    if (hasCode(error, 'NATS_TOO_OLD')) return [broken(message, error.hint!)];
     return [
       broken(`${message}: ${asError(cause).message}`, 'check natsUrl, the credentials, and that the server runs'),
     ];
@@ -38,21 +37,28 @@ async function nats(config: Config, options: NatsOptions): Promise<readonly Find
     const found = await deployed(config, connection).catch(() => undefined);
     const processes = found === undefined ? undefined : new Set(found.nodes.map(({ process }) => process));
     const streams = await streamFindings(config, connection, processes);
-    return [...server(config, connection, options.url), ...streams, ...units(config, found)];
+    const strange = (await strangeEntries(connection)).map((entry) =>
+      broken(strangeText(entry), 'rivulet repair --yes removes it; a node makes it anew'),
+    );
+    return [...server(config, connection, options), ...streams, ...strange, ...shards(config, found)];
   } finally {
     await connection.close();
   }
 }
 
-function server(config: Config, { info }: NatsConnection, url: string): Finding[] {
+function server(config: Config, { info }: NatsConnection, options: NatsOptions): Finding[] {
+  const { url } = options;
+  const isOwn = config.natsUrl === undefined;
   const version = info?.version ?? 'unknown';
   const lacks = versionWarning(url, version);
   const payload = info?.max_payload ?? 0;
-  const { frameBytes } = knobsOf(config);
+  const { frameBytes } = tuningOf(config);
   const wanted = Math.max(frameBytes, config.pipeline.messageBytesMax) + DEAD_LETTER_BYTES;
   return [
     ...clusterFindings(config, info, url),
-    lacks === undefined ? ok(`NATS at ${url}: nats-server ${version}`) : warning(lacks, 'upgrade the server'),
+    lacks === undefined
+      ? ok(`NATS at ${url}: nats-server ${version}${isOwn ? `; look into it with: ${natsCommand(options)}` : ''}`)
+      : warning(lacks, 'upgrade the server'),
     payload >= wanted
       ? ok(`messages of up to ${(payload / MIB).toFixed(1)} MiB`)
       : warning(
@@ -90,16 +96,16 @@ export function clusterFindings(
 }
 
 /** Who owns what; what nobody owns is not worked off. */
-function units(config: Config, found: Deployed | undefined): Finding[] {
+function shards(config: Config, found: Deployed | undefined): Finding[] {
   if (found === undefined) return [];
   if (found.nodes.length === 0) return [warning('no node runs on this NATS', 'start one: rivulet start')];
-  const orphans = found.units.filter(({ owner }) => owner === undefined).map(({ unit }) => unit);
+  const orphans = found.shards.filter(({ owner }) => owner === undefined).map(({ shard }) => shard);
   const count = `${found.nodes.length} ${found.nodes.length === 1 ? 'node' : 'nodes'}`;
   return orphans.length === 0
-    ? [ok(`${count}, and each of the ${found.units.length} units has an owner`)]
+    ? [ok(`${count}, and each of the ${found.shards.length} shards has an owner`)]
     : [
         warning(
-          `${count}, and units without an owner: ${orphans.join(', ')}`,
+          `${count}, and shards without an owner: ${orphans.join(', ')}`,
           `a node takes them within ${config.leaseSeconds} s; if not, see rivulet nodes, and the logs of the nodes`,
         ),
       ];

@@ -1,6 +1,7 @@
 /** Doctor: what two looks at the stages of a node say, in words. Who is down, who restarts, who falls behind and why, and what becomes of events. */
 import type { PartitionStatus, StatusReport } from '../../../connectors/http/routes/status-report.js';
-import { broken, type Finding, ok, warning } from './doctor.js';
+import { broken, type Finding, ok, warning } from './finding.js';
+import { isOverloaded, type Load } from './machine.js';
 import { duration, grouped, harmless, shortened } from '../terminal.js';
 
 /** Of GET /status, what is told here. */
@@ -34,7 +35,12 @@ interface Instance extends PartitionSaid {
 }
 
 /** `seconds`: between the two. */
-export function pipelineFindings(first: StatusSaid, second: StatusSaid, seconds: number): readonly Finding[] {
+export function pipelineFindings(
+  first: StatusSaid,
+  second: StatusSaid,
+  seconds: number,
+  load: Load,
+): readonly Finding[] {
   const instances = second.stages.flatMap(({ stage, partitions }) =>
     partitions.map((said): Instance => {
       const known = first.stages.find((one) => one.stage === stage)?.partitions;
@@ -52,7 +58,7 @@ export function pipelineFindings(first: StatusSaid, second: StatusSaid, seconds:
     ).map(restartsFinding),
     ...worst(instances, ({ state, lag_seconds: lag = 0 }) =>
       state === 'running' && lag > LAG_SECONDS_MAX ? lag : 0,
-    ).map((one) => lagFinding(one, seconds)),
+    ).map((one) => lagFinding(one, seconds, load)),
     ...eventFindings(first.counters, second.counters),
   ];
   if (troubles.length > 0) return troubles;
@@ -83,7 +89,7 @@ function restartsFinding({ name, restarts, last_error: error = 'no error' }: Ins
   );
 }
 
-function lagFinding(instance: Instance, seconds: number): Finding {
+function lagFinding(instance: Instance, seconds: number, load: Load): Finding {
   const { name, lag_messages: messages, lag_seconds: lag = 0, before } = instance;
   const behind =
     messages === undefined ? duration(lag * 1000) : `${grouped(messages)} messages (${duration(lag * 1000)})`;
@@ -100,6 +106,12 @@ function lagFinding(instance: Instance, seconds: number): Finding {
   const pace = `it takes in ${grouped(Math.max(1, rate))} messages/s`;
   const change = (messages ?? 0) - (before.lag_messages ?? 0);
   if (change < 0) return warning(`${text}: ${pace}, and catches up`, 'nothing: it is there in a while');
+  if (isOverloaded(load)) {
+    return warning(
+      `${text}: ${pace}, on a machine whose load is ${load.average.toFixed(1)} with ${load.cores} cores`,
+      'end what else runs there, or use a larger machine',
+    );
+  }
   if (busy > BUSY_SHARE) {
     return warning(
       `${text}: ${pace}, and has no time for more`,

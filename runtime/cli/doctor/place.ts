@@ -2,7 +2,7 @@
 import { authorityOf } from '../../../connectors/facade/authority.js';
 import type { Config } from '../../config/config.js';
 import { readHealthNote } from '../../node/health.js';
-import { type Finding, warning } from './doctor.js';
+import { type Finding, warning } from './finding.js';
 import { isFree } from './machine.js';
 import { isAlive } from '../nats-link.js';
 import { reachedAt } from '../place.js';

@@ -7,7 +7,7 @@ import { explained, isMissing, withoutJetStream } from '../../../connectors/nats
 import type { Config } from '../../config/config.js';
 import { asError } from '../../contract/errors.js';
 import { streamsOf } from '../../contract/streams.js';
-import { broken, type Finding, ok, warning } from './doctor.js';
+import { broken, type Finding, ok, warning } from './finding.js';
 import { pipelineOptions } from '../node/node-options.js';
 import { duration, grouped } from '../terminal.js';
 
@@ -67,7 +67,7 @@ interface StreamState {
   /** Consumers that nobody reads any more. */
   readonly left: number;
   /** People read it at leisure; when it is full, the oldest go. */
-  readonly ledger: boolean;
+  readonly browsable: boolean;
 }
 
 async function streams(
@@ -87,7 +87,7 @@ async function streams(
   const missing: string[] = [];
   const silent: string[] = [];
   let skewMs: number | undefined;
-  for (const { name, dropsOldest: ledger } of wanted) {
+  for (const { name, dropsOldest: browsable } of wanted) {
     try {
       const { state, config: stream, ts } = await manager.streams.info(name);
       const said = typeof ts === 'string' ? Date.parse(ts) : NaN;
@@ -108,7 +108,7 @@ async function streams(
         lag,
         readers,
         left,
-        ledger,
+        browsable,
       });
     } catch (error) {
       (isMissing(explained(error, name)) ? missing : silent).push(name);
@@ -136,8 +136,8 @@ function leftFindings(streams: readonly StreamState[]): Finding[] {
   ];
 }
 
-function lagOf({ name, messages, share, lag, readers, ledger }: StreamState): Finding {
-  if (ledger) return ok(`${name}: ${grouped(messages)} messages are kept`);
+function lagOf({ name, messages, share, lag, readers, browsable }: StreamState): Finding {
+  if (browsable) return ok(`${name}: ${grouped(messages)} messages are kept`);
   const text = `${name}: ${grouped(messages)} messages, ${(share * 100).toFixed(0)} % full, ${readers} readers, ${grouped(lag)} waiting`;
   if (lag > LAG_MAX) return warning(text, 'it falls behind: more --threads or --partitions, or fewer events');
   return share > 0.9 ? warning(text, 'raise streamMegabytesMax, or find out which node does not read it') : ok(text);

@@ -1,6 +1,6 @@
 /** Doctor: a port on which something else listens than this configuration says. Of a node that is well nobody is told to stop it. */
 import { authorityOf, type Place } from '../../../connectors/facade/authority.js';
-import { broken, type Finding, warning } from './doctor.js';
+import { broken, type Finding, warning } from './finding.js';
 import { bindError } from '../../../connectors/facade/listening.js';
 import type { Listener } from './listener.js';
 import { type Certificate, isOwn } from './tls.js';

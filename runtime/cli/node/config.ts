@@ -1,8 +1,7 @@
 /** `rivulet config`: the effective values, and where each stands. */
 import { shownValue, valueAt } from '../../config/config.js';
 import { CONFIG_KEYS } from '../../config/schema.js';
-import type { JsonOptions } from '../commands/inspection.js';
-import { settingsOf } from '../settings.js';
+import { type JsonOptions, settingsOf } from '../settings.js';
 import { table } from '../terminal.js';
 
 export function config(options: JsonOptions): void {

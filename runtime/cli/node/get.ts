@@ -1,8 +1,15 @@
 /** `rivulet get`: recommendations for people. */
 import type { Recommendations } from '../../../connectors/grpc/client/client.js';
-import type { GetOptions } from '../commands/node.js';
-import { withNode } from '../node-link.js';
+import { type LinkOptions, withNode } from '../node-link.js';
 import { harmless, instant, table } from '../terminal.js';
+
+export interface GetOptions extends LinkOptions {
+  readonly number: number;
+  readonly category?: string;
+  readonly excludeSeen?: true;
+  readonly explain?: true;
+  readonly json?: true;
+}
 
 export async function get(userId: string, options: GetOptions): Promise<void> {
   const { number, category = '', excludeSeen = false, explain = false } = options;
@@ -11,20 +18,23 @@ export async function get(userId: string, options: GetOptions): Promise<void> {
   process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
 }
 
-function asJson({ userId, items, asOfMs, model }: Recommendations): string {
+function asJson({ userId, items, asOfMs, staleMs, model }: Recommendations): string {
   const document = {
     user_id: userId,
     items: items.map(({ itemId, rank, score, category, type, reason, title, brand, price }) => ({
       ...{ item_id: itemId, rank, score, category, type, reason, title, brand, price },
     })),
     as_of: asOfMs === undefined ? null : new Date(asOfMs).toISOString(),
+    stale: staleMs !== undefined,
+    ...(staleMs === undefined ? {} : { age_seconds: staleMs / 1000 }),
     model,
   };
   return JSON.stringify(document, undefined, 2);
 }
 
-function asText({ userId, items, asOfMs, model }: Recommendations, explain: boolean): string {
-  const head = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}`;
+function asText({ userId, items, asOfMs, staleMs, model }: Recommendations, explain: boolean): string {
+  const told = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}`;
+  const head = staleMs === undefined ? told : `${told}\n${staleNote(staleMs)}`;
   if (items.length === 0) {
     return asOfMs === undefined
       ? `${head}\n\nNothing yet: the node has not seen an event.`
@@ -46,3 +56,6 @@ function asText({ userId, items, asOfMs, model }: Recommendations, explain: bool
   ];
   return `${head}\n\n${table(header, rows, new Set([0, hasTitles ? 3 : 2]))}`;
 }
+
+const staleNote = (staleMs: number): string =>
+  `STALE: for ${Math.round(staleMs / 1000)} s the node has heard nothing new for this user (see rivulet doctor)`;

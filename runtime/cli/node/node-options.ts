@@ -2,7 +2,7 @@
 import { EVENT_TYPES, type EventType, TRENDING_RANKINGS } from '../../../actors/model.js';
 import type { PipelineOptions } from '../../../actors/topology.js';
 import type { NatsOptions } from '../../../connectors/nats/connection/connect.js';
-import type { ActorKnobs } from '../../actor/actor.js';
+import type { ActorTuning } from '../../actor/options.js';
 import type { Config } from '../../config/config.js';
 import type { NodeOptions } from '../../node/node.js';
 import { grpcOptions, httpOptions } from './facade-options.js';
@@ -14,8 +14,8 @@ const HOUR_MS = 3_600_000;
 const SNAPSHOT_BYTES_MAX = 64 * MIB;
 const SNAPSHOTS_PER_STREAM = 8;
 
-/** Knobs that no one has needed to turn: they change no output, and what they bound is small beside the streams. */
-const KNOBS: Omit<ActorKnobs, 'snapshotEveryMs' | 'snapshotEveryBytes'> = {
+/** Tuning that no one has needed to change: they change no output, and what they bound is small beside the streams. */
+const TUNING: Omit<ActorTuning, 'snapshotEveryMs' | 'snapshotEveryBytes'> = {
   inFlightMessages: 8,
   inFlightBytes: 4 * MIB,
   frameMessages: 2_000,
@@ -31,9 +31,10 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     ...(nats === undefined ? {} : { nats }),
     ...(config.natsPort === undefined ? {} : { natsPort: config.natsPort }),
     ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
+    natsAnonymous: config.natsAnonymous === 'on',
     pipeline: pipelineOptions(config),
     threads: config.threads,
-    knobs: knobsOf(config),
+    tuning: tuningOf(config),
     tickEveryMs: config.tickEveryMilliseconds,
     logLevel: config.logLevel,
     durability: config.durability,
@@ -47,8 +48,8 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
   };
 }
 
-export const knobsOf = (config: Config): ActorKnobs => ({
-  ...KNOBS,
+export const tuningOf = (config: Config): ActorTuning => ({
+  ...TUNING,
   snapshotEveryMs: config.snapshotEverySeconds * SECOND_MS,
   // A small stream is full before it is time.
   snapshotEveryBytes: Math.min(SNAPSHOT_BYTES_MAX, streamBytesMax(config) / SNAPSHOTS_PER_STREAM),
@@ -65,11 +66,12 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
       schema: pipeline.schema,
       dedupeMax: pipeline.duplicateIdsMax,
       messageBytesMax: pipeline.messageBytesMax,
-      futureMaxMs: pipeline.futureMaxHours * HOUR_MS,
+      futureMaxMs: pipeline.futureMaxMinutes * 60_000,
     },
     trigger:
       trigger.kind === 'frame' ? { kind: 'frame' } : { kind: 'interval', everyMs: wholeMs(trigger.everySeconds) },
     watermarkDelayMs: wholeMs(pipeline.watermarkDelaySeconds),
+    watermarkSkewMs: wholeMs(pipeline.watermarkSkewSeconds),
     idleAfterMs: wholeMs(pipeline.idleAfterSeconds),
     window: {
       kind: windowKind(pipeline.window),

@@ -7,15 +7,14 @@ import { leasesIn, nodesIn, type NodeEntry } from '../../cluster/entries.js';
 import type { Config } from '../../config/config.js';
 import { BUCKETS } from '../../node/buckets.js';
 import { sharedPartitions } from '../../node/deployment.js';
-import { allUnits } from '../../node/shards.js';
-import type { JsonOptions } from '../commands/inspection.js';
+import { allShards } from '../../node/shards.js';
 import { natsOf } from '../nats-link.js';
 import { pipelineOptions } from './node-options.js';
-import { settingsOf } from '../settings.js';
+import { type JsonOptions, settingsOf } from '../settings.js';
 import { duration, harmless, instant, table } from '../terminal.js';
 
-export interface UnitPlace {
-  readonly unit: string;
+export interface ShardPlacement {
+  readonly shard: string;
   /** Node id; absent: nobody has the lease. */
   readonly owner: string | undefined;
   /** Nodes that have its state as far as the newest copy. */
@@ -26,8 +25,8 @@ export interface UnitPlace {
 
 export interface Deployed {
   readonly nodes: readonly NodeEntry[];
-  /** All units that the deployment has, owned or not. */
-  readonly units: readonly UnitPlace[];
+  /** All shards that the deployment has, owned or not. */
+  readonly shards: readonly ShardPlacement[];
 }
 
 /** `undefined` when no node has ever joined on this NATS. */
@@ -41,20 +40,20 @@ export async function deployed(config: Config, connection: NatsConnection): Prom
   );
   const pipeline = pipelineOptions(config);
   const partitions = sharedPartitions((await entriesOfBucket(connection, BUCKETS.deployment)) ?? []);
-  const names = allUnits(mainTopology({ ...pipeline, partitions: partitions ?? pipeline.partitions }));
-  const units = names.map(({ name: unit }) => {
-    const owner = leases.get(unit)?.node;
-    const warm = nodes.filter(({ id, warm }) => id !== owner && warm.includes(unit)).map(({ id }) => id);
-    return { unit, owner, warm, copiedAtMs: copies.get(unit) };
+  const names = allShards(mainTopology({ ...pipeline, partitions: partitions ?? pipeline.partitions }));
+  const shards = names.map(({ name: shard }) => {
+    const owner = leases.get(shard)?.node;
+    const warm = nodes.filter(({ id, warm }) => id !== owner && warm.includes(shard)).map(({ id }) => id);
+    return { shard, owner, warm, copiedAtMs: copies.get(shard) };
   });
-  return { nodes, units };
+  return { nodes, shards };
 }
 
 export async function nodes(options: JsonOptions): Promise<void> {
   const { config } = settingsOf(options);
   const connection = await connectNats(natsOf(config), 'rivulet-nodes');
   try {
-    const found = (await deployed(config, connection)) ?? { nodes: [], units: [] };
+    const found = (await deployed(config, connection)) ?? { nodes: [], shards: [] };
     process.stdout.write(`${options.json === true ? asJson(found) : asText(found, Date.now())}\n`);
   } finally {
     await connection.close();
@@ -63,32 +62,32 @@ export async function nodes(options: JsonOptions): Promise<void> {
 
 const iso = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
 
-function asJson({ nodes, units }: Deployed): string {
+function asJson({ nodes, shards }: Deployed): string {
   const document = {
     nodes: nodes.map(({ id, name, grpc, startedAtMs, draining, hold }) => ({
       ...{ id, name, grpc: grpc ?? null, since: iso(startedAtMs), leaving: draining, backup: hold ?? null },
-      owns: units.filter(({ owner }) => owner === id).map(({ unit }) => unit),
-      keeps_warm: units.filter(({ warm }) => warm.includes(id)).map(({ unit }) => unit),
+      owns: shards.filter(({ owner }) => owner === id).map(({ shard }) => shard),
+      keeps_warm: shards.filter(({ warm }) => warm.includes(id)).map(({ shard }) => shard),
     })),
-    units: units.map(({ unit, owner, warm, copiedAtMs }) => ({
-      ...{ unit, owner: owner ?? null, warm, copied_at: iso(copiedAtMs) },
+    shards: shards.map(({ shard, owner, warm, copiedAtMs }) => ({
+      ...{ shard, owner: owner ?? null, warm, copied_at: iso(copiedAtMs) },
     })),
   };
   return JSON.stringify(document, undefined, 2);
 }
 
-function asText({ nodes, units }: Deployed, nowMs: number): string {
+function asText({ nodes, shards }: Deployed, nowMs: number): string {
   if (nodes.length === 0) return 'No node is there.';
   const people = nodes.map(({ id, name, grpc, startedAtMs, draining }) => [
     ...[harmless(id), harmless(name), harmless(grpc ?? '–'), instant(startedAtMs)],
     ...[
-      String(units.filter(({ owner }) => owner === id).length),
-      String(units.filter(({ warm }) => warm.includes(id)).length),
+      String(shards.filter(({ owner }) => owner === id).length),
+      String(shards.filter(({ warm }) => warm.includes(id)).length),
     ],
     draining ? 'leaving' : 'there',
   ]);
-  const places = units.map(({ unit, owner, warm, copiedAtMs }) => [
-    ...[harmless(unit), harmless(owner ?? 'nobody'), harmless(warm.join(', ') || '–')],
+  const places = shards.map(({ shard, owner, warm, copiedAtMs }) => [
+    ...[harmless(shard), harmless(owner ?? 'nobody'), harmless(warm.join(', ') || '–')],
     copiedAtMs === undefined ? 'none' : `${duration(Math.max(0, nowMs - copiedAtMs))} ago`,
   ]);
   return [

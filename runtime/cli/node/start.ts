@@ -1,12 +1,16 @@
 /** `rivulet start`: the long-running node. */
 import pino from 'pino';
 import { loadingThreads, usefulThreads } from '../../node/loading.js';
-import type { NodeOptions } from '../../node/node.js';
-import type { SettingOptions } from '../commands/node.js';
+import { systemClock } from '../../contract/clock.js';
+import type { NodeOptions, RunningNode } from '../../node/node.js';
 import { httpAddressOf } from '../node-link.js';
+import { natsCommand } from '../nats-link.js';
 import { runNode } from './live-run.js';
 import { nodeOptions } from './node-options.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
+
+const SERVES_MS_MAX = 15_000;
+const LOOK_EVERY_MS = 20;
 
 export async function start(options: SettingOptions): Promise<number> {
   const { config } = settingsOf(options, { logLevel: 'info' });
@@ -25,17 +29,39 @@ export async function start(options: SettingOptions): Promise<number> {
   };
   return runNode(
     launch,
-    async ({ grpcPort, httpPort, natsUrl, natsVersion }) => {
+    async (node, signal) => {
+      const { grpcPort, httpPort, nats, natsVersion } = node;
       const { grpcHost, dataDir, partitions, threads } = config;
       const http = httpAddressOf(config, httpPort);
-      const where = { grpc: `${grpcHost}:${grpcPort}`, http, nats: natsUrl, natsVersion, dataDir, partitions, threads };
+      const where = {
+        grpc: `${grpcHost}:${grpcPort}`,
+        http,
+        nats: nats.url,
+        natsVersion,
+        dataDir,
+        partitions,
+        threads,
+      };
       logger.info(where, 'listening');
+      const isUp = await serves(node, signal);
+      if (signal.aborted) return;
       process.stdout.write(
-        `rivulet is up: gRPC on ${where.grpc}, HTTP at ${http}, NATS ${natsVersion} at ${natsUrl}, data in ${dataDir}, ${partitions} partitions\n`,
+        `rivulet ${isUp ? 'is up' : 'has started, and does not serve yet (see /health)'}: gRPC on ${where.grpc}, HTTP at ${http}, NATS ${natsVersion} at ${nats.url}, data in ${dataDir}, ${partitions} partitions\n`,
       );
+      // Of a server of one's own its credentials are known.
+      if (config.natsUrl === undefined) process.stdout.write(`what NATS holds is seen with: ${natsCommand(nats)}\n`);
     },
     () => {
       logger.info('stopping');
     },
   );
+}
+
+/** Who is told that the node is up may rely on it. Bounded: one that waits for NATS, or for other nodes, says so by its health. */
+async function serves({ health }: Pick<RunningNode, 'health'>, signal: AbortSignal): Promise<boolean> {
+  const untilMs = performance.now() + SERVES_MS_MAX;
+  while (health()?.serving !== true && !signal.aborted && performance.now() < untilMs) {
+    await systemClock.sleep(LOOK_EVERY_MS, signal);
+  }
+  return health()?.serving === true;
 }

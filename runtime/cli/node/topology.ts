@@ -1,9 +1,8 @@
 /** `rivulet topology`: the live pipeline, printed. */
 import { mainTopology } from '../../../actors/topology.js';
 import { isSource, streamOf, toMermaid } from '../../contract/graph.js';
-import type { JsonOptions } from '../commands/inspection.js';
 import { pipelineOptions } from './node-options.js';
-import { settingsOf } from '../settings.js';
+import { type JsonOptions, settingsOf } from '../settings.js';
 
 export function topology(options: JsonOptions): void {
   const graph = mainTopology(pipelineOptions(settingsOf(options).config));

@@ -3,9 +3,12 @@ import type { TrendingUpdate } from '../../../connectors/grpc/client/client.js';
 import type { PageLine } from '../screen.js';
 import { grouped, harmless, instant, table } from '../terminal.js';
 
+/** As they are called on the command line. */
+export const WINDOWS = { '1h': 'hour', '24h': 'day', 'last-hour': 'last-hour' } as const;
+
 /** Which list it is, as it was asked for. */
 export interface Listing {
-  readonly window: '1h' | '24h';
+  readonly window: keyof typeof WINDOWS;
   readonly ranking: string;
   readonly category: string | undefined;
 }
@@ -93,8 +96,8 @@ const decimal = (value: number): string => (Number.isInteger(value) ? String(val
 
 function headOf({ window, ranking, category }: Listing, { window: span, asOfMs }: TrendingUpdate): string {
   const of = category === undefined ? '' : ` in ${harmless(category)}`;
-  const head = `Trending${of}, ${window}, by ${ranking}   as of ${instant(asOfMs)}`;
-  return span === undefined ? head : `${head}\nwindow ${instant(span.startMs)} to ${instant(span.endMs)}`;
+  const since = span === undefined ? `, ${window}` : ` since ${instant(span.startMs)}`;
+  return `Trending${of}${since}, by ${ranking}   as of ${instant(asOfMs)}`;
 }
 
 /** For programs. */

@@ -2,12 +2,20 @@
 import type { CallError } from '../../../connectors/grpc/client/call-error.js';
 import type { RivuletClient, TrendingRequest } from '../../../connectors/grpc/client/client.js';
 import { systemClock } from '../../contract/clock.js';
-import type { TrendingOptions } from '../commands/node.js';
 import { EXIT } from '../exit.js';
-import { withNode } from '../node-link.js';
+import { type LinkOptions, withNode } from '../node-link.js';
 import { hasScreen, Screen } from '../screen.js';
 import { duration } from '../terminal.js';
-import { Board, changeOf, lineOf, listOf, type Listing, pageOf, textOf } from './trending-view.js';
+import { Board, changeOf, lineOf, listOf, type Listing, pageOf, textOf, WINDOWS } from './trending-view.js';
+
+export interface TrendingOptions extends LinkOptions {
+  readonly window: '1h' | '24h' | 'last-hour';
+  readonly ranking: 'score' | 'velocity' | 'decayed';
+  readonly category?: string;
+  readonly number: number;
+  readonly follow?: true;
+  readonly json?: true;
+}
 
 const DEADLINE_MS = 5_000;
 /** Marks fade, and terminals change their size, without a word from the node. */
@@ -19,7 +27,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 export async function trending(options: TrendingOptions): Promise<number> {
   const listing: Listing = { window: options.window, ranking: options.ranking, category: options.category };
   const request: TrendingRequest = {
-    window: options.window === '1h' ? 'hour' : 'day',
+    window: WINDOWS[options.window],
     ranking: options.ranking,
     limit: options.number,
     ...(options.category === undefined ? {} : { category: options.category }),

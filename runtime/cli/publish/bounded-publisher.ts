@@ -1,13 +1,13 @@
 /**
  * Publishes many messages, each acknowledged by JetStream, a bounded number of them on their way.
  *
- *   P1  at most `inFlightMax` messages are unacknowledged; `publish` waits for room, which is what holds its caller back
- *   P2  what was surely not stored is sent again with backoff; what may or may not have been stored as well, and is counted: an event
- *       without an event_id may then be there twice
- *   P3  after GIVE_UP_MS without a single acknowledgement it fails with the last reason
+ *   BOUNDED-PUBLISHER-1  at most `inFlightMax` messages are unacknowledged; `publish` waits for room, which is what holds its caller back
+ *   BOUNDED-PUBLISHER-2  what was surely not stored is sent again with backoff; what may or may not have been stored as well, and is counted: an event
+ *                        without an event_id may then be there twice
+ *   BOUNDED-PUBLISHER-3  after GIVE_UP_MS without a single acknowledgement it fails with the last reason
  */
 import { setMaxListeners } from 'node:events';
-import { asError, fatal, reactionOf, RivuletError } from '../../contract/errors.js';
+import { asError, fatal, hasCode, reactionOf, RivuletError } from '../../contract/errors.js';
 import type { Clock, Log } from '../../contract/ports.js';
 
 export interface PublishCounts {
@@ -52,7 +52,7 @@ export class BoundedPublisher {
   }
 
   /** Resolves when it is on its way, not when it is stored. One call at a time. */
-  async publish(subject: string, data: Uint8Array): Promise<void> {
+  async publish(subject: string, data: Uint8Array, contentType?: string): Promise<void> {
     await this.until(() => this.inFlight < this.inFlightMax);
     const { log } = this.options;
     if (data.length > log.payloadBytesMax) {
@@ -60,7 +60,7 @@ export class BoundedPublisher {
       return;
     }
     if (this.inFlight++ === 0) this.ackedAtMs = this.options.clock.nowMs();
-    void this.deliver(subject, data).finally(() => {
+    void this.deliver(subject, data, contentType).finally(() => {
       this.inFlight--;
       this.wake?.();
     });
@@ -81,11 +81,12 @@ export class BoundedPublisher {
   }
 
   /** Never rejects. */
-  private async deliver(subject: string, data: Uint8Array): Promise<void> {
+  private async deliver(subject: string, data: Uint8Array, contentType: string | undefined): Promise<void> {
     const { log, clock, signal } = this.options;
+    const headers = contentType === undefined ? {} : { headers: { 'Content-Type': contentType } };
     for (let backoffMs = BACKOFF_FIRST_MS; !signal.aborted && this.failure === undefined;) {
       try {
-        await log.publish(subject, data);
+        await log.publish(subject, data, headers);
         this.ackedAtMs = clock.nowMs();
         this.tally.published++;
         return;
@@ -95,7 +96,7 @@ export class BoundedPublisher {
           this.refuse(error.message);
           return;
         }
-        if (error instanceof RivuletError && error.code === 'LOG_UNKNOWN') this.tally.uncertain++;
+        if (hasCode(error, 'LOG_UNKNOWN')) this.tally.uncertain++;
         if (clock.nowMs() - this.ackedAtMs > GIVE_UP_MS) this.failure = gaveUp(error);
         await clock.sleep(backoffMs, signal);
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);

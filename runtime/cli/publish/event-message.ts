@@ -1,80 +1,60 @@
 /**
- * A record of a file as the message that a publisher would send: JSON on rivulet.events.<type>.<user>.
+ * A record of a file as the message that a publisher would send: JSON on rivulet.events.<type>.<user>, a line of JSONL as it is.
  *
- * What has no type or user that can be recognised goes to rivulet.events.unknown as it is, so that the dead-letter queue explains it.
+ * What a node would refuse goes to rivulet.events.unknown, so that it is with the dead letters, where it can be mended.
  */
-import { type FieldName, FIELDS } from '../../../actors/formats/fields.js';
-import { Schema } from '../../../actors/formats/schema.js';
-import { EVENT_TYPES } from '../../../actors/model.js';
+import { type EventReader, isFault } from '../../../actors/formats/event-reader.js';
+import type { Fault } from '../../../actors/formats/fault.js';
+import { FIELDS } from '../../../actors/formats/fields.js';
+import { afterLastByte, firstByte } from '../../../actors/formats/json.js';
+import type { Schema } from '../../../actors/formats/schema.js';
 import type { FileRecord } from '../../../connectors/csv/read-records.js';
 import { utf8 } from '../../frames/bytes.js';
 import { eventSubject } from '../../node/publisher.js';
 import { csvNumber } from './csv-number.js';
 
-export interface EventMessage {
+export interface FileMessage {
   readonly subject: string;
   readonly data: Uint8Array;
+  readonly contentType?: string;
   /** For pacing; `undefined` when it cannot be told. */
-  readonly timeMs: number | undefined;
+  readonly timeMs?: number;
+  /** Why a node will refuse it. */
+  readonly fault?: Fault;
 }
 
 export const UNKNOWN_SUBJECT = 'rivulet.events.unknown';
+/** Said of what is refused: else an array on a line would be read as several events. */
+export const ONE_LINE = 'application/x-ndjson';
 
-const schema = new Schema('auto');
-const namesOf = (field: FieldName): readonly string[] => schema.names[FIELDS.indexOf(field)]!;
-const NAMES = { type: namesOf('event_type'), time: namesOf('event_time'), user: namesOf('user_id') };
-/** Fields that are numbers in JSON and text in CSV. */
-const NUMERIC = new Set([...namesOf('price'), ...namesOf('rating')]);
-const TIMES = new Set(NAMES.time);
-const TYPES: ReadonlySet<string> = new Set(EVENT_TYPES);
-
-type Fields = Readonly<Record<string, unknown>>;
-
-export function eventMessage(file: FileRecord, format: 'csv' | 'jsonl'): EventMessage {
-  if (file.problem !== undefined) return unknown(utf8(file.text));
-  const { record } = file;
-  if (typeof record !== 'object' || record === null || Array.isArray(record))
-    return unknown(utf8(JSON.stringify(record)));
-  const fields = format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields);
-  const data = utf8(JSON.stringify(fields));
-  const [type, user] = [typeOf(fields), first(fields, NAMES.user)];
-  if (type === undefined || user === undefined) return unknown(data);
-  return { subject: eventSubject(type, String(user)), data, timeMs: timeOf(first(fields, NAMES.time)) };
+export function eventMessage(
+  file: FileRecord,
+  format: 'csv' | 'jsonl',
+  reader: EventReader,
+  nowMs: number,
+): FileMessage {
+  const data =
+    format === 'csv'
+      ? utf8(JSON.stringify(fromCsv(file.record as Readonly<Record<string, string>>, reader.schema)))
+      : withoutSpace(utf8(file.text));
+  const event = reader.json(data, nowMs);
+  if (isFault(event)) return { subject: UNKNOWN_SUBJECT, data, contentType: ONE_LINE, fault: event };
+  return { subject: eventSubject(event.type, event.userId), data, timeMs: event.timeMs };
 }
 
-const unknown = (data: Uint8Array): EventMessage => ({ subject: UNKNOWN_SUBJECT, data, timeMs: undefined });
+const withoutSpace = (line: Uint8Array): Uint8Array => {
+  const start = firstByte(line, 0, line.length);
+  return line.subarray(start, afterLastByte(line, start, line.length));
+};
 
 /** Absent where empty; numbers where the event has numbers. What should be one and is not stays text, and is refused with its name. */
-function fromCsv(row: Readonly<Record<string, string>>): Fields {
+function fromCsv(row: Readonly<Record<string, string>>, { names }: Schema): Readonly<Record<string, unknown>> {
+  const isNumber = (name: string): boolean =>
+    names[FIELDS.indexOf('price')]!.includes(name) || names[FIELDS.indexOf('rating')]!.includes(name);
   const fields: Record<string, unknown> = {};
   for (const [name, text] of Object.entries(row)) {
-    if (text === '') continue;
-    const isNumber = NUMERIC.has(name) || (TIMES.has(name) && /^\d+(\.\d+)?$/.test(text));
-    const value = isNumber ? csvNumber(text) : text;
-    if (value !== undefined) fields[name] = value;
+    const value = isNumber(name) ? csvNumber(text) : text;
+    if (value !== undefined && value !== '') fields[name] = value;
   }
   return fields;
-}
-
-function first(fields: Fields, names: readonly string[]): string | number | undefined {
-  const name = names.find(
-    (candidate) => fields[candidate] !== undefined && fields[candidate] !== null && fields[candidate] !== '',
-  );
-  const value = name === undefined ? undefined : fields[name];
-  return typeof value === 'string' || typeof value === 'number' ? value : undefined;
-}
-
-function typeOf(fields: Fields): string | undefined {
-  const said = first(fields, NAMES.type);
-  if (said !== undefined) return TYPES.has(String(said)) ? String(said) : undefined;
-  // MovieLens: every row is a rating.
-  return 'movieId' in fields || 'movie_id' in fields ? 'rating' : undefined;
-}
-
-const MILLISECONDS_FROM = 1e11;
-
-function timeOf(value: string | number | undefined): number | undefined {
-  if (typeof value === 'number') return value < MILLISECONDS_FROM ? value * 1000 : value;
-  const ms = typeof value === 'string' ? Date.parse(value) : NaN;
-  return Number.isNaN(ms) ? undefined : ms;
 }

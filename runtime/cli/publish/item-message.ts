@@ -2,14 +2,15 @@
  * A record of a catalogue file as the message that a publisher would send: JSON on rivulet.items.<item>.
  *
  * Of a list of categories (`Action|Comedy`, as MovieLens has its genres) the first is the item's: an item has one.
- * What has no id that can be recognised goes to rivulet.items.unknown as it is, so that the dead-letter queue explains it.
+ * What a node would refuse goes to rivulet.items.unknown, so that it is with the dead letters, where it can be mended.
  */
 import { ITEM_FIELDS, ITEM_NAMES } from '../../../actors/formats/item-fields.js';
+import { isFault, readJsonItem } from '../../../actors/formats/json-item.js';
 import type { FileRecord } from '../../../connectors/csv/read-records.js';
 import { utf8 } from '../../frames/bytes.js';
 import { itemSubject } from '../../node/publisher.js';
 import { csvNumber } from './csv-number.js';
-import type { EventMessage } from './event-message.js';
+import { type FileMessage, ONE_LINE } from './event-message.js';
 
 export const UNKNOWN_ITEM_SUBJECT = 'rivulet.items.unknown';
 
@@ -19,18 +20,11 @@ const FLAG = /^(true|false)$/i;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export function itemMessage(file: FileRecord, format: 'csv' | 'jsonl'): EventMessage {
-  if (file.problem !== undefined) return unknown(utf8(file.text));
-  const { record } = file;
-  if (typeof record !== 'object' || record === null || Array.isArray(record))
-    return unknown(utf8(JSON.stringify(record)));
-  const fields = withOneCategory(
-    format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields),
-  );
-  const data = utf8(JSON.stringify(fields));
-  const id = ITEM_FIELDS.item_id.map((name) => fields[name]).find((value) => value !== undefined && value !== '');
-  if (typeof id !== 'string' && typeof id !== 'number') return unknown(data);
-  return { subject: itemSubject(String(id)), data, timeMs: undefined };
+export function itemMessage(file: FileRecord, format: 'csv' | 'jsonl'): FileMessage {
+  const data = utf8(file.problem === undefined ? JSON.stringify(mended(file.record, format)) : file.text);
+  const item = readJsonItem(data, 0, data.length);
+  if (isFault(item)) return { subject: UNKNOWN_ITEM_SUBJECT, data, contentType: ONE_LINE, fault: item };
+  return { subject: itemSubject(item.item), data };
 }
 
 /** Why a record is no item, as far as can be told: the wrong file would take from the catalogue what it knows of its items. */
@@ -41,7 +35,10 @@ export function itemProblem({ record }: FileRecord): string | undefined {
   return 'it says nothing of an item: it has none of title, category, brand, price (or a name that means one of them) and deleted';
 }
 
-const unknown = (data: Uint8Array): EventMessage => ({ subject: UNKNOWN_ITEM_SUBJECT, data, timeMs: undefined });
+function mended(record: unknown, format: 'csv' | 'jsonl'): unknown {
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) return record;
+  return withOneCategory(format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields));
+}
 
 /** Absent where empty. What should be a number, or true or false, and is not stays text, and is refused with its name. */
 function fromCsv(row: Readonly<Record<string, string>>): Fields {

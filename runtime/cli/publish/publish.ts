@@ -1,27 +1,40 @@
 /** `rivulet publish`: a file of events, or of items of the catalogue, to NATS. */
 import { open, stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
+import { EventReader } from '../../../actors/formats/event-reader.js';
+import type { Fault } from '../../../actors/formats/fault.js';
 import { STDIN } from '../../../connectors/csv/file-bytes.js';
 import { formatOf } from '../../../connectors/csv/folder-source.js';
 import { type FileRecord, readRecords } from '../../../connectors/csv/read-records.js';
 import { systemClock } from '../../contract/clock.js';
+import type { Config } from '../../config/config.js';
 import type { Log } from '../../contract/ports.js';
+import { pipelineOptions } from '../node/node-options.js';
 import { BoundedPublisher } from './bounded-publisher.js';
-import type { PublishOptions } from '../commands/jobs.js';
-import { type EventMessage, eventMessage, UNKNOWN_SUBJECT } from './event-message.js';
+import { eventMessage, type FileMessage } from './event-message.js';
 import { Interrupted, usage } from '../exit.js';
-import { itemMessage, itemProblem, UNKNOWN_ITEM_SUBJECT } from './item-message.js';
+import { itemMessage, itemProblem } from './item-message.js';
 import { natsOf, withLog } from '../nats-link.js';
 import { byEventTime, type Pace, perSecond, unpaced } from './pace.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
+
+export interface PublishOptions extends SettingOptions {
+  /** Events; or `items`, one of the two. */
+  readonly file?: string;
+  readonly items?: string;
+  readonly format?: 'csv' | 'jsonl';
+  readonly rate?: number;
+  readonly speed?: number;
+  readonly json?: true;
+}
 
 interface Summary {
   readonly published: number;
-  /** By the server; or a row of CSV that does not fit its header, or what is certainly no item. */
+  /** Not published: by the server; or a row of CSV that does not fit its header, or what is certainly no item. */
   readonly refused: number;
-  /** Of the published, those that are none as far as can be told here. */
-  readonly unknown: number;
+  /** Of the published, those that a node will refuse as far as can be told here. */
+  readonly deadLetters: number;
   readonly uncertain: number;
   readonly seconds: number;
   readonly perSecond: number;
@@ -30,28 +43,22 @@ interface Summary {
 /** What a file holds. */
 interface Kind {
   readonly called: 'events' | 'items';
-  readonly messageOf: (record: FileRecord, format: 'csv' | 'jsonl') => EventMessage;
-  readonly unknownSubject: string;
+  readonly messageOf: (record: FileRecord, format: 'csv' | 'jsonl') => FileMessage;
   /** Why a record is not sent. */
   readonly problemOf: (record: FileRecord) => string | undefined;
-  /** What those lack that are none. */
-  readonly lacks: string;
 }
 
-const EVENTS: Kind = {
-  called: 'events',
-  messageOf: eventMessage,
-  problemOf: () => undefined,
-  unknownSubject: UNKNOWN_SUBJECT,
-  lacks: 'a type or user',
-};
-const ITEMS: Kind = {
-  called: 'items',
-  messageOf: itemMessage,
-  problemOf: itemProblem,
-  unknownSubject: UNKNOWN_ITEM_SUBJECT,
-  lacks: 'an id',
-};
+/** Read by the rules of the node that has this configuration. */
+function eventsOf(config: Config): Kind {
+  const reader = new EventReader(pipelineOptions(config).parse);
+  return {
+    called: 'events',
+    messageOf: (record, format) => eventMessage(record, format, reader, systemClock.nowMs()),
+    problemOf: () => undefined,
+  };
+}
+
+const ITEMS: Kind = { called: 'items', messageOf: itemMessage, problemOf: itemProblem };
 
 interface Work extends Pick<PublishOptions, 'rate' | 'speed'> {
   readonly file: string;
@@ -66,7 +73,7 @@ const SLEEP_MS_MIN = 2;
 
 export async function publish(options: PublishOptions): Promise<void> {
   const { config } = settingsOf(options);
-  const work = workOf(options);
+  const work = workOf(options, config);
   const { kind } = work;
   const records = await recordsIn(work.file);
   natsOf(config);
@@ -75,18 +82,18 @@ export async function publish(options: PublishOptions): Promise<void> {
   process.once('SIGINT', onSignal);
   const bar = progressBar(records, kind, options.json === true);
   try {
-    const { summary, reasons } = await withLog(config, 'publish', (log) => send(log, work, abort.signal, bar));
-    bar?.setTotal(summary.published + summary.refused);
+    const sent = await withLog(config, 'publish', (log) => send(log, work, abort.signal, bar));
+    bar?.setTotal(sent.summary.published + sent.summary.refused);
     bar?.stop();
-    report(summary, reasons, kind, options.json === true);
-    if (summary.refused > 0) process.exitCode = 1;
+    report(sent, kind, options.json === true);
+    if (sent.summary.refused > 0) process.exitCode = 1;
   } finally {
     bar?.stop();
     process.off('SIGINT', onSignal);
   }
 }
 
-function workOf({ file, items, format: said, rate, speed }: PublishOptions): Work {
+function workOf({ file, items, format: said, rate, speed }: PublishOptions, config: Config): Work {
   const path = file ?? items;
   if (path === undefined || (file !== undefined && items !== undefined))
     throw usage('give --file with events, or --items with items of the catalogue');
@@ -97,7 +104,7 @@ function workOf({ file, items, format: said, rate, speed }: PublishOptions): Wor
       'say --format csv or --format jsonl',
     );
   const pace = { ...(rate === undefined ? {} : { rate }), ...(speed === undefined ? {} : { speed }) };
-  return { file: path, format, kind: file === undefined ? ITEMS : EVENTS, ...pace };
+  return { file: path, format, kind: file === undefined ? ITEMS : eventsOf(config), ...pace };
 }
 
 async function send(
@@ -105,20 +112,21 @@ async function send(
   { file, format, kind, rate, speed }: Work,
   signal: AbortSignal,
   bar: SingleBar | undefined,
-): Promise<{ readonly summary: Summary; readonly reasons: Refusals }> {
-  const reasons = new Refusals();
+): Promise<Sent> {
+  const reasons = new Reasons<string>();
+  const faults = new Reasons<LineFault>();
   const onRefused = (reason: string): void => reasons.add(reason);
   const startedMs = performance.now();
   const publisher = new BoundedPublisher({ ...{ log, clock: systemClock, signal }, onRefused });
   const pace = paceOf(rate, speed);
-  let unknown = 0;
+  let deadLetters = 0;
   let broken = 0;
   const summary = (): Summary => {
     const { published, uncertain } = publisher.counts;
     const refused = publisher.counts.refused + broken;
     const seconds = (performance.now() - startedMs) / 1000;
     const perSecond = Math.round(published / Math.max(seconds, 1e-3));
-    return { published, refused, unknown, uncertain, seconds: Number(seconds.toFixed(3)), perSecond };
+    return { published, refused, deadLetters, uncertain, seconds: Number(seconds.toFixed(3)), perSecond };
   };
   try {
     for await (const record of readRecords(file, format)) {
@@ -130,11 +138,14 @@ async function send(
         onRefused(`line ${record.line}: ${problem}`);
         continue;
       }
-      const { subject, data, timeMs } = kind.messageOf(record, format);
+      const { subject, data, contentType, timeMs, fault } = kind.messageOf(record, format);
       const waitMs = pace(timeMs) - performance.now();
       if (waitMs > SLEEP_MS_MIN) await systemClock.sleep(waitMs, signal);
-      await publisher.publish(subject, data);
-      if (subject === kind.unknownSubject) unknown++;
+      await publisher.publish(subject, data, contentType);
+      if (fault !== undefined) {
+        deadLetters++;
+        faults.add({ line: record.line, ...fault });
+      }
       bar?.update(publisher.counts.published);
     }
     await publisher.settled();
@@ -147,15 +158,26 @@ async function send(
     if (published > 0) process.stderr.write(`${sent}\n`);
     throw error;
   }
-  return { summary: summary(), reasons };
+  return { summary: summary(), reasons, faults };
 }
 
-/** Why records are refused, each reason once. */
-class Refusals {
-  readonly told = new Set<string>();
+interface LineFault extends Fault {
+  readonly line: number;
+}
+
+interface Sent {
+  readonly summary: Summary;
+  /** Why some are not published, each reason once. */
+  readonly reasons: Reasons<string>;
+  readonly faults: Reasons<LineFault>;
+}
+
+/** The first of them. */
+class Reasons<T> {
+  readonly told = new Set<T>();
   untold = 0;
 
-  add(reason: string): void {
+  add(reason: T): void {
     if (this.told.has(reason)) return;
     if (this.told.size < REASONS_MAX) this.told.add(reason);
     else this.untold++;
@@ -206,23 +228,29 @@ function progressBar(records: number | undefined, { called }: Kind, quiet: boole
   return bar;
 }
 
-function report({ perSecond, ...summary }: Summary, reasons: Refusals, { called, lacks }: Kind, asJson: boolean): void {
+function report({ summary, reasons, faults }: Sent, { called }: Kind, asJson: boolean): void {
+  const { published, refused, deadLetters, uncertain, seconds, perSecond } = summary;
   if (asJson) {
-    const refusals = summary.refused === 0 ? {} : { refusals: [...reasons.told], refusals_left_out: reasons.untold };
-    process.stdout.write(`${JSON.stringify({ ...summary, ...refusals, [`${called}_per_second`]: perSecond })}\n`);
+    const said = {
+      ...{ published, refused, dead_letters: deadLetters, uncertain, seconds, [`${called}_per_second`]: perSecond },
+      ...(refused > 0 && { refusals: [...reasons.told], refusals_left_out: reasons.untold }),
+      ...(deadLetters > 0 && { faults: [...faults.told], faults_left_out: faults.untold }),
+    };
+    process.stdout.write(`${JSON.stringify(said)}\n`);
     return;
   }
-  const { published, refused, unknown, uncertain, seconds } = summary;
-  const rate = grouped(perSecond);
-  process.stdout.write(
-    `published ${grouped(published)} ${called} in ${seconds.toFixed(1)} s (${rate} per second), refused ${grouped(refused)}\n`,
-  );
-  for (const reason of reasons.told) process.stdout.write(`  refused: ${reason}\n`);
-  if (reasons.untold > 0) process.stdout.write(`  refused: ${grouped(reasons.untold)} more\n`);
-  if (unknown > 0)
-    process.stdout.write(
-      `  ${grouped(unknown)} of them without ${lacks} that can be recognised; why: rivulet dlq ls\n`,
-    );
-  if (uncertain > 0)
-    process.stdout.write(`  ${grouped(uncertain)} were sent twice, since NATS did not answer the first time\n`);
+  const lines = [
+    `published ${grouped(published)} ${called} in ${seconds.toFixed(1)} s (${grouped(perSecond)} per second); not published: ${grouped(refused)}`,
+    ...[...reasons.told].map((reason) => `  not published: ${reason}`),
+    ...(reasons.untold > 0 ? [`  not published: ${grouped(reasons.untold)} more`] : []),
+    ...[...faults.told].map(({ line, rule, reason }) => `  will be a dead letter: line ${line}: ${reason} [${rule}]`),
+    ...(faults.untold > 0 ? [`  will be dead letters: ${grouped(faults.untold)} more`] : []),
+    ...(published > 0
+      ? [
+          'NATS has stored them. A node checks them when it reads them; those it refuses become dead letters: rivulet dlq ls',
+        ]
+      : []),
+    ...(uncertain > 0 ? [`  ${grouped(uncertain)} were sent twice, since NATS did not answer the first time`] : []),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -1,4 +1,5 @@
 /** What a deployment is by its data directory, by NATS and by the configuration, as `start` compares them; and whether a node may start on it at all. */
+import { hasCode } from '../../contract/errors.js';
 import { isDeepStrictEqual } from 'node:util';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { PipelineOptions } from '../../../actors/topology.js';
@@ -9,6 +10,7 @@ import { deploymentIn, mustBeOneDeployment, mustBeSame, sharedDeployment } from 
 import { RESTORING_STREAM, restoreUnfinished } from '../../contract/streams.js';
 import { openBucket } from '../buckets.js';
 import { deployedConfig } from '../state/deployed-config.js';
+
 import { pipelineOptions } from '../node/node-options.js';
 import type { StorePlan } from './plan.js';
 import { brokenOff, type Journal, toBeCompleted } from '../repartition/journal.js';
@@ -25,6 +27,11 @@ export interface FoundDeployment {
   readonly plans: readonly StorePlan[];
 }
 
+/** It is written anew then, see `strange-entries.ts`. */
+function ifUnreadable(error: unknown): undefined {
+  if (!hasCode(error, 'DEPLOYMENT_UNREADABLE')) throw error;
+}
+
 /** Fatal RESTORE_UNFINISHED; REPARTITION_UNFINISHED where one can be completed here, unless all is given up; PARTITIONS_CHANGED, PIPELINE_CHANGED. */
 export async function foundDeployment(
   loaded: LoadedConfig,
@@ -38,7 +45,7 @@ export async function foundDeployment(
   if (journal !== undefined && !isAnew) throw toBeCompleted(journal);
   const table = await openBucket(archive, connection, BUCKETS.deployment);
   const ours = deploymentIn(dataDir);
-  const shared = table === undefined ? undefined : await sharedDeployment(table.entries);
+  const shared = table === undefined ? undefined : await sharedDeployment(table.entries).catch(ifUnreadable);
   const found = shared ?? ours;
   const isOther = ours !== undefined && !isDeepStrictEqual(ours.partitions, found?.partitions);
   mustBeOneDeployment(dataDir, isOther ? { ...ours, partitions: found!.partitions } : ours, shared);
@@ -48,6 +55,13 @@ export async function foundDeployment(
   if (found !== undefined) mustBeSame(shared === undefined ? dataDir : 'the deployment', found, pipeline);
   const says = [ours, shared].map((one) => JSON.stringify(one?.partitions));
   const problems = [`it says partitions ${says[0]}, the deployment on this NATS has ${says[1]}`];
-  const plan: StorePlan = { store: 'deployment.json', problems, remedy: 'deployment', because: [], gone: [] };
+  const plan: StorePlan = {
+    store: 'deployment.json',
+    problems,
+    remedy: 'deployment',
+    because: [],
+    gone: [],
+    uncounted: [],
+  };
   return { archive, mark, pipeline, plans: isOther ? [plan] : [] };
 }

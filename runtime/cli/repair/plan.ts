@@ -14,15 +14,15 @@ import { existsSync, renameSync } from 'node:fs';
 import { examineStore, type StoreReport } from '../../../state/examine-store.js';
 import { fatal } from '../../contract/errors.js';
 import type { Topology } from '../../contract/graph.js';
-import type { Unit } from '../../shards/host.js';
+import type { ShardSpec } from '../../shards/shard-spec.js';
 import { SNAPSHOT_FORMAT } from '../../state/keyspace.js';
-import { allUnits } from '../../node/shards.js';
-import type { Copies } from '../../replication/store.js';
+import { allShards } from '../../node/shards.js';
+import type { ReplicaStore } from '../../replication/store.js';
 import type { Log } from '../../contract/ports.js';
 import { type Span, spansOf } from '../../log-integrity/gaps.js';
 import { type LogFit, logFit } from './log-fit.js';
 import { NODE_STORE, SET_ASIDE, storeDirectory } from '../state/stores.js';
-import { copyFit, type CopyFit } from '../backup/stored-copies.js';
+import { copyFit, type StoredCopy, storedCopy } from '../backup/stored-copies.js';
 
 export type Remedy = 'nothing' | 'copies' | 'skip' | 'replay' | 'identity' | 'deployment' | 'lost';
 
@@ -40,14 +40,21 @@ export interface StorePlan {
   /** Of one that is lost: why the log does not make it good. */
   readonly because: readonly string[];
   readonly gone: readonly Gone[];
+  /** Messages of publishers that the state has counted and the log holds no more: the state that takes its place does not know them. */
+  readonly uncounted: readonly Gone[];
 }
 
-const SOUND = { problems: [], remedy: 'nothing', because: [], gone: [] } as const;
+const SOUND = { problems: [], remedy: 'nothing', because: [], gone: [], uncounted: [] } as const;
 
 /** `copies`: what NATS holds of them. */
-export async function planRepair(dataDir: string, topology: Topology, log: Log, copies?: Copies): Promise<StorePlan[]> {
+export async function planRepair(
+  dataDir: string,
+  topology: Topology,
+  log: Log,
+  copies?: ReplicaStore,
+): Promise<StorePlan[]> {
   const plans: StorePlan[] = [await planOfNode(dataDir)];
-  for (const unit of allUnits(topology)) plans.push(await planOf(dataDir, topology, log, copies, unit));
+  for (const shard of allShards(topology)) plans.push(await planOf(dataDir, topology, log, copies, shard));
   return plans;
 }
 
@@ -65,41 +72,64 @@ async function planOf(
   dataDir: string,
   topology: Topology,
   log: Log,
-  copies: Copies | undefined,
-  unit: Unit,
+  copies: ReplicaStore | undefined,
+  shard: ShardSpec,
 ): Promise<StorePlan> {
-  const directory = storeDirectory(dataDir, unit.name);
-  const report: StoreReport = existsSync(directory)
-    ? await examineStore(directory)
-    : { problems: [], format: undefined, instances: [] };
+  const directory = storeDirectory(dataDir, shard.name);
+  const report = existsSync(directory) ? await examineStore(directory) : NO_STORE;
   if (report.format !== undefined && report.format > SNAPSHOT_FORMAT) {
     throw fatal('SNAPSHOT_FORMAT', `${directory} has format ${report.format}, this build reads ${SNAPSHOT_FORMAT}`, {
       hint: 'nothing is wrong with it: run the version that wrote it, or a newer one',
     });
   }
-  const store = unit.name;
+  const copy = (): Promise<StoredCopy> =>
+    copies === undefined ? Promise.resolve({ kind: 'none' }) : storedCopy(copies, shard);
+  return planOfShard(topology, log, shard, report, copy);
+}
+
+const NO_STORE: StoreReport = { problems: [], format: undefined, instances: [] };
+
+/** From what its store holds, and the copy of it, which is read where it is needed. */
+export async function planOfShard(
+  topology: Topology,
+  log: Log,
+  shard: ShardSpec,
+  report: Pick<StoreReport, 'problems' | 'instances'>,
+  copyOf: () => Promise<StoredCopy>,
+): Promise<StorePlan> {
+  const store = shard.name;
   const problems = report.problems.map(damagedBy);
-  const gone = new GoneOf(unit);
-  // With a copy that is further the node mends a gap by itself.
-  let isOnlyBehind = problems.length === 0;
-  let isOnlyHoles = isOnlyBehind;
+  const gone = new GoneOf(shard);
+  /** What of it is behind the log, each with the sequence that it includes; undefined when something else is wrong. */
+  let behind: Map<string, number> | undefined = problems.length === 0 ? new Map() : undefined;
+  let isOnlyHoles = problems.length === 0;
+  const uncounted: Gone[] = [];
   let otherStream = false;
-  for (const stage of problems.length > 0 ? [] : unit.stages) {
-    const head = report.instances.find((one) => one.stage === stage && one.partition === unit.partition)?.head;
-    const fit = await logFit(log, topology, { stage, partition: unit.partition, head });
+  for (const stage of problems.length > 0 ? [] : shard.stages) {
+    const head = report.instances.find((one) => one.stage === stage && one.partition === shard.partition)?.head;
+    const fit = await logFit(log, topology, { stage, partition: shard.partition, head });
     if (fit.kind === 'fits') continue;
     const snapshot =
-      head === undefined ? `there is no state of ${stage}.${unit.partition}` : `${stage}.${unit.partition}`;
+      head === undefined ? `there is no state of ${stage}.${shard.partition}` : `${stage}.${shard.partition}`;
     problems.push(`${snapshot}: ${fit.says}`);
     otherStream ||= fit.kind === 'other-stream';
     isOnlyHoles &&= gone.note(stage, fit);
-    isOnlyBehind &&= fit.kind === 'gap' || fit.kind === 'holes';
+    if (fit.kind === 'rolled-back' && fit.lost !== undefined) {
+      uncounted.push({ stage, partition: shard.partition, missing: [fit.lost] });
+    }
+    if (fit.kind === 'gap' || fit.kind === 'holes') behind?.set(stage, head?.sequence ?? 0);
+    else behind = undefined;
   }
   const isEmpty = report.problems.length === 0 && report.instances.length === 0;
   if (problems.length === 0 && !isEmpty) return { ...SOUND, store };
-  const copy: CopyFit = copies === undefined ? { kind: 'none' } : await copyFit(copies, log, topology, unit);
+  const stored = await copyOf();
+  const copy = await copyFit(stored, log, topology, shard);
   if (copy.kind === 'fits' && copy.holes.size === 0) {
-    return isOnlyBehind ? { ...SOUND, store } : { ...SOUND, store, problems, remedy: 'copies' };
+    // A node takes by itself what the copy has more.
+    const isFurther = ([stage, sequence]: [string, number]): boolean =>
+      stored.kind === 'heads' && (stored.heads.get(stage)?.sequence ?? 0) > sequence;
+    const mendsItself = behind !== undefined && [...behind].every(isFurther);
+    return mendsItself ? { ...SOUND, store } : { ...SOUND, store, problems, remedy: 'copies', uncounted };
   }
   if (isOnlyHoles && copy.kind !== 'unfit') {
     return problems.length === 0 ? { ...SOUND, store } : { ...SOUND, store, problems, remedy: 'skip', gone: gone.all };
@@ -107,24 +137,24 @@ async function planOf(
   if (copy.kind === 'fits') {
     for (const [stage, fit] of copy.holes) {
       gone.note(stage, fit);
-      problems.push(`the copy of ${stage}.${unit.partition} that NATS holds: ${fit.says}`);
+      problems.push(`the copy of ${stage}.${shard.partition} that NATS holds: ${fit.says}`);
     }
-    return { ...SOUND, store, problems, remedy: 'copies', gone: gone.all };
+    return { ...SOUND, store, problems, remedy: 'copies', gone: gone.all, uncounted };
   }
   // A node would take it, and then not fit the log.
   if (copy.kind === 'unfit') problems.push(...copy.says);
   if (problems.length === 0) return { ...SOUND, store };
   const because = otherStream
     ? ['the log that it was made from is not there']
-    : await whyNotReplayed(topology, log, unit, gone);
-  return { store, problems, remedy: because.length === 0 ? 'replay' : 'lost', because, gone: gone.all };
+    : await whyNotReplayed(topology, log, shard, gone);
+  return { store, problems, remedy: because.length === 0 ? 'replay' : 'lost', because, gone: gone.all, uncounted };
 }
 
-/** What is lost, of the mailboxes of a unit. */
+/** What is lost, of the mailboxes of a shard. */
 class GoneOf {
   private readonly spans = new Map<string, Span[]>();
 
-  constructor(private readonly unit: Unit) {}
+  constructor(private readonly shard: ShardSpec) {}
 
   /** Are holes all that is wrong? */
   note(stage: string, fit: LogFit): boolean {
@@ -134,13 +164,13 @@ class GoneOf {
   }
 
   get all(): Gone[] {
-    return [...this.spans].map(([stage, missing]) => ({ stage, partition: this.unit.partition, missing }));
+    return [...this.spans].map(([stage, missing]) => ({ stage, partition: this.shard.partition, missing }));
   }
 }
 
-async function whyNotReplayed(topology: Topology, log: Log, unit: Unit, gone: GoneOf): Promise<string[]> {
+async function whyNotReplayed(topology: Topology, log: Log, shard: ShardSpec, gone: GoneOf): Promise<string[]> {
   const because: string[] = [];
-  const { stages, partition } = unit;
+  const { stages, partition } = shard;
   for (const stage of stages) {
     const fit = await logFit(log, topology, { stage, partition, head: undefined });
     gone.note(stage, fit);

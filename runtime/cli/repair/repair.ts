@@ -1,36 +1,46 @@
 /** `rivulet repair`: state and log that do not fit together, or damaged state, made good as far as that can be. */
 import { existsSync } from 'node:fs';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { mainTopology } from '../../../actors/topology.js';
+import { mainTopology, type PipelineOptions } from '../../../actors/topology.js';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
+import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import type { Config, LoadedConfig } from '../../config/config.js';
 import { fatal } from '../../contract/errors.js';
-import { noteGone } from '../../actor/quarantine.js';
-import { deploymentIn, writeDeployment } from '../../node/deployment.js';
+import { recordLoss } from '../../actor/quarantine.js';
+import { BUCKETS } from '../../node/buckets.js';
+import { deploymentIn, writeDeployment, writeSharedDeployment } from '../../node/deployment.js';
 import { openNats } from '../../node/nats.js';
+import { streamOf } from '../../contract/graph.js';
 import type { Log } from '../../contract/ports.js';
 import { REPARTITIONING_STREAM } from '../../contract/streams.js';
-import type { RepairOptions } from '../commands/state.js';
+import { openBucket } from '../buckets.js';
 import { EXIT } from '../exit.js';
-import { type ForeignMessage, foreignMessages, removerOn } from '../foreign-messages.js';
 import { natsOptions } from '../node/node-options.js';
 import { foundDeployment } from './deployment.js';
 import { type Gone, planRepair, type Remedy, setAside, setDirectoryAside, type StorePlan } from './plan.js';
 import { type Journal, workDirectory } from '../repartition/journal.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { spanText } from '../../log-integrity/gaps.js';
 import { NODE_STORE, storeDirectory } from '../state/stores.js';
 import { type EventsLeft, eventsLeft, mustBeAlone, startAnew } from './start-anew.js';
 import { dropCopies, openStoredCopies } from '../backup/stored-copies.js';
+import { removeStrange, type StrangeEntry, strangeEntries, strangeText } from './strange-entries.js';
 import { grouped, harmless } from '../terminal.js';
+
+export interface RepairOptions extends SettingOptions {
+  readonly yes?: true;
+  readonly startAnew?: true;
+  readonly json?: true;
+}
 
 interface Outcome {
   /** Of users and items. */
   readonly partitions: number;
   /** One that was broken off, on another data directory unless everything is computed anew. */
   readonly repartition: Journal | undefined;
-  readonly foreign: readonly ForeignMessage[];
+  /** Of the buckets that nodes share. */
+  readonly strange: readonly StrangeEntry[];
   readonly stores: readonly StorePlan[];
   /** How many of them are there. */
   readonly present: number;
@@ -51,11 +61,15 @@ export async function repair(options: RepairOptions): Promise<number> {
   const outcome = await withNats(config, (connection, log) => repaired(loaded, connection, log, { yes, anew }));
   const text = json ? JSON.stringify(asJson(outcome), undefined, 2) : asText(outcome, anew);
   process.stdout.write(`${text}\n`);
-  const { foreign, stores, repartition } = outcome;
+  const { strange, stores, repartition } = outcome;
   const isWrong =
-    anew || repartition !== undefined || foreign.length > 0 || stores.some(({ remedy }) => remedy !== 'nothing');
+    anew || repartition !== undefined || strange.length > 0 || stores.some(({ remedy }) => remedy !== 'nothing');
   return !isWrong || outcome.done ? EXIT.ok : EXIT.failed;
 }
+
+/** What is wrong, and nothing is done about it. */
+export const examined = (loaded: LoadedConfig): Promise<Outcome> =>
+  withNats(loaded.config, (connection, log) => repaired(loaded, connection, log, { yes: false, anew: false }));
 
 async function repaired(
   loaded: LoadedConfig,
@@ -66,17 +80,20 @@ async function repaired(
   const { dataDir } = loaded.config;
   const { archive, pipeline, plans, mark } = await foundDeployment(loaded, connection, anew);
   const topology = mainTopology(pipeline);
-  const base = { partitions: pipeline.partitions.user, repartition: mark, anew: undefined, setAside: [], present: 0 };
-  if (isHalf(mark) && !anew) return { ...base, foreign: [], stores: [], done: false };
+  const strange = await strangeEntries(connection);
+  if (yes) await mendStrange(archive, connection, strange, pipeline);
+  const base = {
+    ...{ partitions: pipeline.partitions.user, repartition: mark, anew: undefined, setAside: [], present: 0 },
+    strange,
+  };
+  if (isHalf(mark) && !anew) return { ...base, stores: [], done: false };
   const copies = await openStoredCopies(connection);
-  const foreign = await foreignMessages(log, topology, yes ? await removerOn(connection) : undefined);
-  if (foreign.length > 0 && !yes) return { ...base, foreign, stores: [], done: false };
   const stores = [...plans, ...(await planRepair(dataDir, topology, log, copies))];
   const present = stores.filter(({ store }) => existsSync(storeDirectory(dataDir, store))).length;
   const left = anew ? await eventsLeft(topology, connection) : undefined;
   const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
   const possible = anew || !wrong.some(({ remedy }) => remedy === 'lost');
-  if (!yes || !possible) return { ...base, foreign, stores, present, anew: left, done: false };
+  if (!yes || !possible) return { ...base, stores, present, anew: left, done: false };
   const replayed = wrong.filter(({ remedy }) => remedy === 'replay').map(({ store }) => store);
   // State without its streams is refused, and this command tried again; streams without their state might be taken for whole.
   if (anew) await startAnew(topology, connection, log);
@@ -85,7 +102,7 @@ async function repaired(
     await dropCopies(copies, replayed);
   }
   for (const { stage: id, partition, missing } of anew ? [] : wrong.flatMap(({ gone }) => gone)) {
-    await noteGone({ log, stage: { id }, partition }, missing);
+    await recordLoss({ log, stage: { id }, partition }, missing);
   }
   const now = new Date();
   const unusable = anew
@@ -96,10 +113,25 @@ async function repaired(
   if (anew && existsSync(workDirectory(dataDir))) kept.push(setDirectoryAside(workDirectory(dataDir), now)!);
   // Until now no node starts.
   if (mark !== undefined) await archive.delete(REPARTITIONING_STREAM);
-  return { ...base, foreign, stores, present, anew: left, setAside: kept, done: true };
+  return { ...base, stores, present, anew: left, setAside: kept, done: true };
 }
 
-/** What is known is on the data directory of the repartition alone (J3). */
+/** They go, but for what the deployment is: nobody knows better than who repairs it. */
+async function mendStrange(
+  archive: StreamArchive,
+  connection: NatsConnection,
+  strange: readonly StrangeEntry[],
+  pipeline: PipelineOptions,
+): Promise<void> {
+  if (strange.length === 0) return;
+  await removeStrange(archive, connection, strange);
+  const table = await openBucket(archive, connection, BUCKETS.deployment);
+  if (table !== undefined && strange.some(({ bucket }) => bucket === BUCKETS.deployment)) {
+    await writeSharedDeployment(table.entries, pipeline);
+  }
+}
+
+/** What is known is on the data directory of the repartition alone (REPARTITION-JOURNAL-3). */
 const isHalf = (mark: Journal | undefined): boolean => mark?.step === 'streams' || mark?.step === 'swap';
 
 async function withNats<T>(config: Config, work: (connection: NatsConnection, log: Log) => Promise<T>): Promise<T> {
@@ -109,6 +141,7 @@ async function withNats<T>(config: Config, work: (connection: NatsConnection, lo
     dataDir: config.dataDir,
     ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
     natsPort: 'any',
+    natsAnonymous: false,
     durability: config.durability,
     onProgress: (message) => process.stderr.write(`${message}\n`),
     onFatal: () => undefined,
@@ -126,9 +159,9 @@ async function withNats<T>(config: Config, work: (connection: NatsConnection, lo
   }
 }
 
-const asJson = ({ repartition, foreign, stores, anew, setAside: kept, done }: Outcome): object => ({
+const asJson = ({ repartition, strange, stores, anew, setAside: kept, done }: Outcome): object => ({
   ...(repartition === undefined ? {} : { repartition }),
-  foreign,
+  strange,
   stores,
   ...(anew === undefined ? {} : { start_anew: { messages: anew.messages, from: anew.firstAt, to: anew.lastAt } }),
   set_aside: kept,
@@ -146,19 +179,21 @@ const REMEDIES: Readonly<Record<Remedy, string>> = {
 };
 
 function asText(outcome: Outcome, isAnew: boolean): string {
-  const { partitions, repartition, foreign, stores, present, anew, setAside: kept, done } = outcome;
+  const { partitions, repartition, strange, stores, present, anew, setAside: kept, done } = outcome;
   const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
   const isLost = (isHalf(repartition) && !isAnew) || wrong.some(({ remedy }) => remedy === 'lost');
-  const lines = [...repartitionText(outcome, isAnew), ...foreignText(foreign, stores.length > 0)];
-  for (const { store, problems, remedy, because, gone } of wrong) {
+  const lines = repartitionText(outcome, isAnew);
+  for (const entry of strange)
+    lines.push(strangeText(entry), `  ${done ? 'removed' : 'to be removed'}: a node makes it anew`, '');
+  for (const { store, problems, remedy, because, gone, uncounted } of wrong) {
     lines.push(`${store}`, ...problems.map((problem) => `  ${harmless(problem)}`), `  ${REMEDIES[remedy]}`);
     lines.push(...because.map((why) => `    ${harmless(why)}`));
-    if (!isAnew && remedy !== 'lost') lines.push(...gone.map(goneText));
+    if (!isAnew && remedy !== 'lost') lines.push(...gone.map(goneText), ...uncounted.map(uncountedText));
   }
   if (wrong.length > 0) lines.push('');
   if (anew !== undefined) lines.push(...anewText(anew, done));
   else if (isLost) lines.push(LOST);
-  if (wrong.length === 0 && !isAnew && foreign.length === 0 && repartition === undefined) {
+  if (wrong.length === 0 && !isAnew && strange.length === 0 && repartition === undefined) {
     const absent = stores.length - present;
     const rest = absent === 0 ? '' : `; ${absent} are not there, the node makes them from the copies and the log`;
     lines.push(`Nothing to repair: ${present} stores are sound and fit the log${rest}.`);
@@ -167,7 +202,7 @@ function asText(outcome: Outcome, isAnew: boolean): string {
     lines.push(...kept.map((path) => `set aside: ${path}`));
     const rest = kept.length === 0 ? '.' : '; delete what was set aside when you are content.';
     lines.push(`Done. Start the node with --partitions ${partitions}${rest}`);
-  } else if (isAnew && foreign.length === 0) {
+  } else if (isAnew) {
     lines.push('Nothing was changed. Do it with: rivulet repair --start-anew --yes');
   } else if (!isLost) lines.push('Nothing was changed. Do it with: rivulet repair --yes');
   return lines.join('\n');
@@ -192,21 +227,22 @@ function repartitionText({ repartition, done }: Outcome, isAnew: boolean): strin
   ];
 }
 
-function foreignText(foreign: readonly ForeignMessage[], isRemoved: boolean): string[] {
-  if (foreign.length === 0) return [];
-  const goes = isRemoved
-    ? 'removed'
-    : 'to be removed, with others like them before these; what else there may be is seen then';
-  return [
-    ...foreign.map(({ stream, subject, sequence }) => `message ${sequence} of ${stream}, on ${harmless(subject)}`),
-    `  not written by rivulet: ${goes}. Let nobody else publish below rivulet., but for rivulet.events.> and rivulet.items.>`,
-    '',
-  ];
+const countOf = ({ missing }: Gone): string => {
+  const count = missing.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  return count === 1 ? '1 message' : `${grouped(count)} messages`;
+};
+
+/** The clock's messages have numbers there as well. */
+function uncountedText(lost: Gone): string {
+  return (
+    `  lost: ${spanText(lost.missing)} of ${streamOf(lost.stage)} as they were, at most ${countOf(lost)} of publishers, which were acknowledged and counted;` +
+    '\n    and what was stored after the last snapshot and before the stream was put back. Publish those events again.'
+  );
 }
 
-function goneText({ missing }: Gone): string {
-  const count = missing.reduce((sum, [from, to]) => sum + to - from + 1, 0);
-  const what = count === 1 ? '1 message' : `${grouped(count)} messages`;
+function goneText(gone: Gone): string {
+  const { missing } = gone;
+  const what = countOf(gone);
   return `  lost: ${spanText(missing)}, so at most ${what} of publishers, each of one event unless it was an array or lines`;
 }
 

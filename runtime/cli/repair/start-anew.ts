@@ -11,15 +11,22 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { noteGone } from '../../actor/quarantine.js';
+import { recordLoss } from '../../actor/quarantine.js';
 import { nodesIn } from '../../cluster/entries.js';
 import { fatal } from '../../contract/errors.js';
-import { DEAD_LETTER, mailboxOf, POISON, PUBLISHERS, streamOf, type Topology } from '../../contract/graph.js';
+import {
+  DEAD_LETTER,
+  destinationsOf,
+  mailboxOf,
+  POISON,
+  PUBLISHERS,
+  streamOf,
+  type Topology,
+} from '../../contract/graph.js';
 import { BUCKETS } from '../../node/buckets.js';
 import type { Log } from '../../contract/ports.js';
-import { destinationsOf } from '../../actor/router.js';
 import { readsEvents } from '../../contract/streams.js';
-import { tagOf } from '../../tag.js';
+import { outputPositionOf } from '../../actor/output-position.js';
 import { openNodes } from '../buckets.js';
 import { infoOf } from './log-fit.js';
 import { endLine } from '../repartition/streams.js';
@@ -84,7 +91,7 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
   for (const id of ids.filter((one) => entries.has(one))) {
     const { lastSequence } = await log.info(streamOf(id));
     for (let partition = 0; lastSequence > 0 && partition < topology.count(id); partition++) {
-      await noteGone({ log, stage: { id }, partition }, [[1, lastSequence]]);
+      await recordLoss({ log, stage: { id }, partition }, [[1, lastSequence]]);
     }
   }
 }
@@ -99,7 +106,7 @@ async function endStaleLines(id: string, topology: Topology, manager: JetStreamM
       if (to !== DEAD_LETTER) continue;
       const last = await log.last(streamOf(to), subject);
       if (last === undefined) continue;
-      const { sequence } = tagOf(fromBinary(EnvelopeSchema, last.data));
+      const { sequence } = outputPositionOf(fromBinary(EnvelopeSchema, last.data));
       // A stream that was restored is younger than what it holds.
       const isOurs = last.storedAtMs >= beganMs || origins.some(({ upTo }) => upTo >= sequence);
       if (sequence > lastSequence || !isOurs) await endLine(log, streamOf(to), subject);

@@ -1,9 +1,14 @@
 /** `rivulet repartition`: what it says. */
-import type { RepartitionOptions } from '../commands/state.js';
 import { deployedConfig } from '../state/deployed-config.js';
 import { nodeOptions } from '../node/node-options.js';
 import { type RepartitionOutcome, repartitionDeployment } from './repartition.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
+
+export interface RepartitionOptions extends SettingOptions {
+  readonly partitions: number;
+  readonly yes?: true;
+  readonly json?: true;
+}
 
 export async function repartition(options: RepartitionOptions): Promise<void> {
   const config = deployedConfig(settingsOf({ ...options }, { logLevel: 'warn' }));

@@ -5,26 +5,28 @@
  * Nothing is trimmed, and no copy made: whatever becomes of the repartition, the nodes can start as they were.
  */
 import { catchUp, COPIED, forget, sequencesOf } from '../../replication/reader.js';
-import type { Copies } from '../../replication/store.js';
+import type { ReplicaStore } from '../../replication/store.js';
 import { fatal } from '../../contract/errors.js';
 import { streamOf, type Topology } from '../../contract/graph.js';
-import { Host, type HostOptions, type Unit } from '../../shards/host.js';
+import { Host } from '../../shards/host.js';
+import { type HostOptions } from '../../shards/shard.js';
+import { type ShardSpec } from '../../shards/shard-spec.js';
 import { mustFitLog } from '../../log-integrity/preflight.js';
 import type { Log } from '../../contract/ports.js';
 import { hasPublishers, mailboxSubjects } from '../../contract/streams.js';
 
 export type DrainOptions = Omit<HostOptions, 'tickEveryMs'> & {
-  readonly units: readonly Unit[];
-  readonly copies: Copies;
+  readonly shards: readonly ShardSpec[];
+  readonly copies: ReplicaStore;
 };
 
 const LOOK_EVERY_MS = 20;
 
-/** Resolves when the stores of all units include the last message of every mailbox but those of publishers. */
-export async function drain({ units, copies, ...options }: DrainOptions): Promise<void> {
+/** Resolves when the stores of all shards include the last message of every mailbox but those of publishers. */
+export async function drain({ shards, copies, ...options }: DrainOptions): Promise<void> {
   const { topology, log } = options;
-  for (const unit of units) await atNewestCopy(unit, copies, options);
-  const read = units.map((unit) => ({ ...unit, stages: unit.stages.filter((id) => !hasPublishers(topology, id)) }));
+  for (const shard of shards) await atNewestCopy(shard, copies, options);
+  const read = shards.map((shard) => ({ ...shard, stages: shard.stages.filter((id) => !hasPublishers(topology, id)) }));
   let onFatal: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (onFatal = reject));
   failed.catch(() => undefined);
@@ -34,18 +36,22 @@ export async function drain({ units, copies, ...options }: DrainOptions): Promis
   } finally {
     await host.stop();
   }
-  for (const unit of read) await mustInclude(unit, options);
+  for (const shard of read) await mustInclude(shard, options);
 }
 
 /** From now on the store does not say which keys change: its next copy is a whole one. */
-async function atNewestCopy(unit: Unit, copies: Copies, { openStore, topology, log }: Opened): Promise<void> {
-  const store = await openStore(unit.name);
+async function atNewestCopy(
+  shard: ShardSpec,
+  copies: ReplicaStore,
+  { openStore, topology, log }: Opened,
+): Promise<void> {
+  const store = await openStore(shard.name);
   try {
-    await mustFitLog({ topology, unit, log, store });
-    const have = sequencesOf(store, unit);
-    const fresh = unit.stages.filter((id) => have[id] === 0);
-    if (fresh.length > 0) await forget(unit, store, fresh);
-    await catchUp(copies, unit, store);
+    await mustFitLog({ topology, shard, log, store });
+    const have = sequencesOf(store, shard);
+    const fresh = shard.stages.filter((id) => have[id] === 0);
+    if (fresh.length > 0) await forget(shard, store, fresh);
+    await catchUp(copies, shard, store);
     await store.write([{ key: COPIED, value: undefined }]);
   } finally {
     await store.close();
@@ -71,13 +77,13 @@ const untrimmed = (log: Log): Log => ({
  */
 async function quiet(
   host: Host,
-  units: readonly Unit[],
-  { topology, log, clock }: Omit<DrainOptions, 'units' | 'copies'>,
+  shards: readonly ShardSpec[],
+  { topology, log, clock }: Omit<DrainOptions, 'shards' | 'copies'>,
 ): Promise<void> {
   for (let before = ''; ;) {
     const statuses = host.statuses;
     const ends: number[] = [];
-    for (const { stages, partition } of units) {
+    for (const { stages, partition } of shards) {
       for (const id of stages) {
         const end = await endOf(topology, log, id, partition);
         const status = statuses.find((one) => one.stage === id && one.partition === partition);
@@ -99,13 +105,13 @@ async function endOf(topology: Topology, log: Log, stage: string, partition: num
   return Math.max(0, ...lasts.map((last) => last?.sequence ?? 0));
 }
 
-async function mustInclude(unit: Unit, { openStore, topology, log }: Opened): Promise<void> {
-  const store = await openStore(unit.name);
+async function mustInclude(shard: ShardSpec, { openStore, topology, log }: Opened): Promise<void> {
+  const store = await openStore(shard.name);
   try {
-    const have = sequencesOf(store, unit);
-    for (const id of unit.stages) {
-      if ((have[id] ?? 0) >= (await endOf(topology, log, id, unit.partition))) continue;
-      throw fatal('REPARTITION_UNREAD', `${id}.${unit.partition} could not write a snapshot of all that it has read`, {
+    const have = sequencesOf(store, shard);
+    for (const id of shard.stages) {
+      if ((have[id] ?? 0) >= (await endOf(topology, log, id, shard.partition))) continue;
+      throw fatal('REPARTITION_UNREAD', `${id}.${shard.partition} could not write a snapshot of all that it has read`, {
         hint: 'nothing was changed: see the log lines above, and whether the disk is full',
       });
     }

@@ -1,16 +1,17 @@
 /**
  * How far a repartition is. It is said twice: in the data directory that it runs on (the journal), and in NATS, where it keeps nodes from starting (the mark).
  *
- *   J1  Both say a step before anything of it is done, the mark first; only the first step is said by the journal first. So the mark of a journal is as far as
- *       it, or one step ahead.
- *   J2  A journal without its mark is a leftover, and never gone on with: NATS was replaced or put back since, or all is done.
- *   J3  A mark without its journal, which is on another data directory or lost, is not gone on with either. At step `state` NATS is what it was; at `copies` it has
- *       all of the new deployment, but for copies that are missing. In between what is known is on that data directory alone.
+ *   REPARTITION-JOURNAL-1  Both say a step before anything of it is done, the mark first; only the first step is said by the journal first. So the mark of a journal is as far as
+ *                          it, or one step ahead.
+ *   REPARTITION-JOURNAL-2  A journal without its mark is a leftover, and never gone on with: NATS was replaced or put back since, or all is done.
+ *   REPARTITION-JOURNAL-3  A mark without its journal, which is on another data directory or lost, is not gone on with either. At step `state` NATS is what it was; at `copies` it has
+ *                          all of the new deployment, but for copies that are missing. In between what is known is on that data directory alone.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { fatal } from '../../contract/errors.js';
+import { hasFields, isCount, isText, storedJson } from '../../contract/stored-json.js';
 import { REPARTITIONING_STREAM } from '../../contract/streams.js';
 
 const STEPS = ['state', 'streams', 'swap', 'copies'] as const;
@@ -36,8 +37,9 @@ export interface BrokenOff {
 
 export async function brokenOff(dataDir: string, archive: StreamArchive): Promise<BrokenOff> {
   const file = journalFile(dataDir);
-  const journal = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Journal) : undefined;
   const mark = await markOn(archive);
+  const journal = existsSync(file) ? storedJson<Journal>(readFileSync(file, 'utf8'), isJournal) : undefined;
+  if (journal === undefined && mark !== undefined && existsSync(file)) throw damaged(file, mark);
   return { journal: journal !== undefined && isMarked(journal, mark) ? journal : undefined, mark };
 }
 
@@ -47,13 +49,25 @@ function isMarked({ id, step }: Journal, mark: Journal | undefined): boolean {
   return ahead === 0 || ahead === 1;
 }
 
+const isJournal = hasFields({
+  ...{ id: isText, from: isCount, to: isCount },
+  step: (value) => STEPS.includes(value as Step),
+});
+
+/** It may be the one that the mark is of: what is known would be on this data directory alone (REPARTITION-JOURNAL-3). */
+const damaged = (file: string, mark: Journal): Error =>
+  fatal('STATE_DAMAGED', `${file} is damaged: it does not say how far the repartition is`, {
+    hint: `where the repartition was run on this data directory, write it as NATS has it: ${JSON.stringify(mark)}; otherwise delete it`,
+  });
+
 export async function markOn(archive: StreamArchive): Promise<Journal | undefined> {
   const stream = await archive.find(REPARTITIONING_STREAM);
   if (stream === undefined) return undefined;
   const { description } = stream.config;
-  if (description !== undefined) return JSON.parse(description) as Journal;
+  const mark = storedJson<Journal>(description ?? '', isJournal);
+  if (mark !== undefined) return mark;
   throw fatal('REPARTITION_UNFINISHED', `${REPARTITIONING_STREAM} does not say which repartition it is of`, {
-    hint: 'another version of rivulet has made it: finish the repartition with that one',
+    hint: `another version of rivulet has made it: finish the repartition with that one; if none has, delete the stream ${REPARTITIONING_STREAM} (nats stream rm), and see rivulet repair`,
   });
 }
 

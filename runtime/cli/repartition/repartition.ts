@@ -7,7 +7,7 @@
  *   copies   all state is copied to NATS, where other nodes find it
  *
  * Each step may be broken off at any point and is then done again, by the same command: a journal in the data directory says which one it is, and a mark in NATS,
- * with which no node starts (repartition-journal.ts).
+ * with which no node starts (repartition/journal.ts).
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
@@ -32,14 +32,14 @@ import {
   writeSharedDeployment,
 } from '../../node/deployment.js';
 import { openNats } from '../../node/nats.js';
-import { allUnits } from '../../node/shards.js';
-import { openUnitStore } from '../../node/stores.js';
+import { allShards } from '../../node/shards.js';
+import { openShardStore } from '../../node/stores.js';
 import type { Topology } from '../../contract/graph.js';
 import type { Log } from '../../contract/ports.js';
 import { mustFitLog } from '../../log-integrity/preflight.js';
-import { lawlessCells } from '../../jobs/repartition.js';
+import { statesWithoutRescaling } from '../../jobs/repartition.js';
 import { REPARTITIONING_STREAM, type StreamLimits } from '../../contract/streams.js';
-import { loopTurns } from '../../shards/scheduler.js';
+import { threadScheduler } from '../../shards/scheduler.js';
 import type { NodeOptions } from '../../node/node.js';
 import { drain } from './drain.js';
 import { dropAllCopies, makeCopies } from './copies.js';
@@ -83,7 +83,13 @@ export async function repartitionDeployment(request: RepartitionRequest): Promis
   if (options.nats === undefined && deploymentIn(options.dataDir) === undefined) throw noDeployment(options.dataDir);
   const identity = await claimIdentity(options.dataDir);
   try {
-    const nats = await openNats({ ...options, natsPort: 'any', onProgress, onFatal: () => undefined });
+    const nats = await openNats({
+      ...options,
+      natsPort: 'any',
+      natsAnonymous: false,
+      onProgress,
+      onFatal: () => undefined,
+    });
     try {
       const connection = await connectNats(nats.options, 'rivulet-repartition');
       const log = await openNatsLog(connection);
@@ -172,10 +178,10 @@ class Repartition {
   /** What a journal without its mark has left. Where the stores do not fit this NATS it may be another one's, and stays. */
   private async throwAway(topology: Topology): Promise<void> {
     const { dataDir } = this.request.options;
-    for (const unit of allUnits(topology)) {
-      const store = await openUnitStore(dataDir, unit.name, this.logger);
+    for (const shard of allShards(topology)) {
+      const store = await openShardStore(dataDir, shard.name, this.logger);
       try {
-        await mustFitLog({ topology, unit, log: this.log, store });
+        await mustFitLog({ topology, shard, log: this.log, store });
       } finally {
         await store.close();
       }
@@ -186,8 +192,9 @@ class Repartition {
   private async state(change: Change, numbers: Numbers, mustBeStopped: () => Promise<void>): Promise<Step> {
     const { options, onProgress } = this.request;
     const { before } = change;
-    const lawless = lawlessCells(before);
-    if (lawless.length > 0) throw fatal('REPARTITION_LAW', `nobody knows how to repartition ${lawless.join(', ')}`);
+    const undeclared = statesWithoutRescaling(before);
+    if (undeclared.length > 0)
+      throw fatal('RESCALING_MISSING', `these do not declare how to rescale: ${undeclared.join(', ')}`);
     writeJournal(options.dataDir, { ...numbers, step: 'state' });
     this.at('step state');
     try {
@@ -199,11 +206,11 @@ class Repartition {
       await addMissingStreams(before, this.archive, this.log, this.limits);
       const { logger } = this;
       await drain({
-        ...{ topology: before, log: this.log, units: allUnits(before), knobs: options.knobs, clock: systemClock },
+        ...{ topology: before, log: this.log, shards: allShards(before), tuning: options.tuning, clock: systemClock },
         copies: await openCopies(this.connection, options),
-        openStore: (name) => openUnitStore(options.dataDir, name, logger),
+        openStore: (name) => openShardStore(options.dataDir, name, logger),
         loggerOf: (stage, partition) => logger.child({ stage, partition }),
-        turn: loopTurns(),
+        scheduler: threadScheduler(),
       });
       this.at('drained');
       onProgress(`telling the state of ${numbers.from} partitions apart for ${numbers.to}`);

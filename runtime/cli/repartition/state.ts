@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { SnapshotHeadSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { openLevelStore } from '../../../state/level-store.js';
-import { noteTrim } from '../../actor/quarantine.js';
+import { recordTrim } from '../../actor/quarantine.js';
 import { COPIED, sequencesOf } from '../../replication/reader.js';
 import type { Topology } from '../../contract/graph.js';
-import type { Unit } from '../../shards/host.js';
+import type { ShardSpec } from '../../shards/shard-spec.js';
 import { encodeHead, headKey, SNAPSHOT_FORMAT } from '../../state/keyspace.js';
-import { allUnits } from '../../node/shards.js';
+import { allShards } from '../../node/shards.js';
 import type { Log, Store, StoreChange } from '../../contract/ports.js';
 import { repartitionStage } from '../../jobs/repartition.js';
 import { workDirectory } from './journal.js';
@@ -24,16 +24,17 @@ const newStores = (dataDir: string): string => join(workDirectory(dataDir), 'new
 const oldStores = (dataDir: string): string => join(workDirectory(dataDir), 'old');
 const stores = (dataDir: string): string => join(dataDir, 'state');
 
-/** Units whose partitions change, and those of the source, which stay. */
-export const movedUnits = (topology: Topology): Unit[] =>
-  allUnits(topology).filter((unit) => !isSource(topology, unit));
-export const keptUnits = (topology: Topology): Unit[] => allUnits(topology).filter((unit) => isSource(topology, unit));
-const isSource = (topology: Topology, { stages }: Unit): boolean => topology.stage(stages[0]!).key === 'source';
+/** Shards whose partitions change, and those of the source, which stay. */
+export const movedShards = (topology: Topology): ShardSpec[] =>
+  allShards(topology).filter((shard) => !isSource(topology, shard));
+export const keptShards = (topology: Topology): ShardSpec[] =>
+  allShards(topology).filter((shard) => isSource(topology, shard));
+const isSource = (topology: Topology, { stages }: ShardSpec): boolean => topology.stage(stages[0]!).key === 'source';
 
 export const movedStages = ({ stages }: Topology): string[] =>
   stages.filter(({ key }) => key !== 'source').map(({ id }) => id);
 
-async function open(folder: string, { name }: Unit): Promise<Store> {
+async function open(folder: string, { name }: ShardSpec): Promise<Store> {
   const directory = join(folder, name);
   mkdirSync(directory, { recursive: true });
   return openLevelStore(directory);
@@ -42,15 +43,16 @@ async function open(folder: string, { name }: Unit): Promise<Store> {
 /** The new stores, but for their heads; whatever an earlier attempt has left there goes. */
 export async function makeStores({ dataDir, before, after }: Change): Promise<void> {
   rmSync(newStores(dataDir), { recursive: true, force: true });
-  const [old, fresh] = [movedUnits(before), movedUnits(after)];
+  const [old, fresh] = [movedShards(before), movedShards(after)];
   const opened: Store[] = [];
   try {
-    for (const stages of new Map(old.map((unit) => [unit.stages.join(), unit.stages])).values()) {
-      const ofKind = (units: readonly Unit[]): Unit[] => units.filter((unit) => unit.stages.join() === stages.join());
+    for (const stages of new Map(old.map((shard) => [shard.stages.join(), shard.stages])).values()) {
+      const ofKind = (shards: readonly ShardSpec[]): ShardSpec[] =>
+        shards.filter((shard) => shard.stages.join() === stages.join());
       const from: Store[] = [];
       const to: Store[] = [];
-      for (const unit of ofKind(old)) opened.push((from[unit.partition] = await open(stores(dataDir), unit)));
-      for (const unit of ofKind(fresh)) opened.push((to[unit.partition] = await open(newStores(dataDir), unit)));
+      for (const shard of ofKind(old)) opened.push((from[shard.partition] = await open(stores(dataDir), shard)));
+      for (const shard of ofKind(fresh)) opened.push((to[shard.partition] = await open(newStores(dataDir), shard)));
       for (const stage of stages) await repartitionStage({ before, after, stage, from, to });
     }
   } finally {
@@ -69,8 +71,8 @@ export async function writeHeads(
   { dataDir, after }: Change,
   beginnings: ReadonlyMap<string, Beginning>,
 ): Promise<void> {
-  for (const unit of movedUnits(after)) {
-    const { partition, stages } = unit;
+  for (const shard of movedShards(after)) {
+    const { partition, stages } = shard;
     const heads = stages.map((id): StoreChange => {
       const head = {
         ...{ format: SNAPSHOT_FORMAT, stage: id, stageVersion: after.stage(id).version, partition },
@@ -78,20 +80,20 @@ export async function writeHeads(
       };
       return { key: headKey(id, partition), value: encodeHead(head) };
     });
-    await written(newStores(dataDir), unit, () => heads);
+    await written(newStores(dataDir), shard, () => heads);
   }
 }
 
 /**
  * The mailboxes of the source's stages may hold all that they ever held, and the new streams know of no answer to it: who has not the state that includes it
- * would say it all again. It counts as trimmed, so that nobody begins before it (B4).
+ * would say it all again. It counts as trimmed, so that nobody begins before it (QUARANTINE-4).
  */
 export async function closeToOthers({ dataDir, before }: Change, log: Log): Promise<void> {
-  for (const unit of keptUnits(before)) {
-    const store = await open(stores(dataDir), unit);
+  for (const shard of keptShards(before)) {
+    const store = await open(stores(dataDir), shard);
     try {
-      for (const [id, sequence] of Object.entries(sequencesOf(store, unit))) {
-        await noteTrim({ log, stage: { id }, partition: unit.partition }, sequence + 1);
+      for (const [id, sequence] of Object.entries(sequencesOf(store, shard))) {
+        await recordTrim({ log, stage: { id }, partition: shard.partition }, sequence + 1);
       }
     } finally {
       await store.close();
@@ -102,26 +104,30 @@ export async function closeToOthers({ dataDir, before }: Change, log: Log): Prom
 /** What the source's stages have said to streams that are gone need not be there any more; their next copy is a whole one. */
 export async function forgetSaid({ dataDir, before }: Change): Promise<void> {
   const gone = movedStages(before).map((id) => `rivulet.${id}.`);
-  for (const unit of keptUnits(before)) {
-    await written(stores(dataDir), unit, (store) => {
+  for (const shard of keptShards(before)) {
+    await written(stores(dataDir), shard, (store) => {
       const changes: StoreChange[] = [{ key: COPIED, value: undefined }];
-      for (const id of unit.stages) {
-        const key = headKey(id, unit.partition);
+      for (const id of shard.stages) {
+        const key = headKey(id, shard.partition);
         const bytes = store.getSync(key);
         if (bytes === undefined) continue;
         const { $typeName: _, ...head } = fromBinary(SnapshotHeadSchema, bytes);
-        const said = Object.entries(head.said).filter(
-          ([subject]) => !gone.some((prefix) => subject.startsWith(prefix)),
-        );
-        changes.push({ key, value: encodeHead({ ...head, said: Object.fromEntries(said) }) });
+        const left = (of: Readonly<Record<string, number>>): Record<string, number> =>
+          Object.fromEntries(
+            Object.entries(of).filter(([subject]) => !gone.some((prefix) => subject.startsWith(prefix))),
+          );
+        changes.push({
+          key,
+          value: encodeHead({ ...head, published: left(head.published), answered: left(head.answered) }),
+        });
       }
       return changes;
     });
   }
 }
 
-async function written(folder: string, unit: Unit, changes: (store: Store) => StoreChange[]): Promise<void> {
-  const store = await open(folder, unit);
+async function written(folder: string, shard: ShardSpec, changes: (store: Store) => StoreChange[]): Promise<void> {
+  const store = await open(folder, shard);
   try {
     await store.write(changes(store));
   } finally {
@@ -134,7 +140,7 @@ export function swapStores({ dataDir, before, after }: Change): void {
   mkdirSync(oldStores(dataDir), { recursive: true });
   mkdirSync(newStores(dataDir), { recursive: true });
   const made = new Set(readdirSync(newStores(dataDir)));
-  const names = (topology: Topology): string[] => movedUnits(topology).map(({ name }) => name);
+  const names = (topology: Topology): string[] => movedShards(topology).map(({ name }) => name);
   for (const name of new Set([...names(before), ...names(after)])) {
     const [now, old] = [join(stores(dataDir), name), join(oldStores(dataDir), name)];
     // A new store that is in its place is not among those that were made any more.

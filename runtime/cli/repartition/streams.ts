@@ -2,11 +2,10 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
-import { REPARTITION, streamOf, subjectOf, type Topology } from '../../contract/graph.js';
+import { destinationsOf, REPARTITION, streamOf, subjectOf, type Topology } from '../../contract/graph.js';
 import type { Log } from '../../contract/ports.js';
-import { destinationsOf } from '../../actor/router.js';
 import { type StreamLimits, streamsOf } from '../../contract/streams.js';
-import { tagOf } from '../../tag.js';
+import { outputPositionOf } from '../../actor/output-position.js';
 import { type Beginning, type Change, movedStages } from './state.js';
 
 /** Answers nothing: who finds it as the last message of a subject has said nothing there yet. */
@@ -41,7 +40,8 @@ export async function streamsAnew(
   const beginnings = new Map<string, Beginning>();
   for (const id of moved) {
     // Sequence 0 would be no snapshot; and who has none reads this first, and knows that something is missing.
-    for (let q = 0; q < after.count(id); q++) await log.publish(subjectOf(id, q, REPARTITION, 0), NOTHING);
+    for (let q = 0; q < after.count(id); q++)
+      await log.publish(subjectOf(id, q, REPARTITION, 0), NOTHING, { expected: 0 });
     const { identity, lastSequence } = await log.info(streamOf(id));
     beginnings.set(id, { stream: identity, sequence: lastSequence });
   }
@@ -53,7 +53,7 @@ export async function streamsAnew(
   return beginnings;
 }
 
-/** What is in a ledger answers messages of a stream that is gone: it stays, and counts for nothing. */
+/** What is in a browsable log answers messages of a stream that is gone: it stays, and counts for nothing. */
 async function endLines(
   topology: Topology,
   id: string,
@@ -70,6 +70,6 @@ async function endLines(
 /** What is said there stays, and is taken for no answer any more. */
 export async function endLine(log: Log, stream: string, subject: string): Promise<void> {
   const last = await log.last(stream, subject);
-  if (last === undefined || tagOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) return;
+  if (last === undefined || outputPositionOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) return;
   await log.publish(subject, NOTHING, { expected: last.sequence });
 }

@@ -2,16 +2,28 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleBar } from 'cli-progress';
+import { PARSE_DEFAULTS } from '../../../actors/parse.js';
 import type { PipelineOptions } from '../../../actors/topology.js';
 import { formatOf } from '../../../connectors/csv/folder-source.js';
 import type { Config } from '../../config/config.js';
 import { RivuletError } from '../../contract/errors.js';
-import type { ReplayCommandOptions } from '../commands/jobs.js';
 import { EXIT, usage } from '../exit.js';
-import { knobsOf, pipelineOptions, streamBytesMax } from '../node/node-options.js';
+import { tuningOf, pipelineOptions, streamBytesMax } from '../node/node-options.js';
 import { replay, type ReplaySummary } from './replay.js';
-import { settingsOf } from '../settings.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped, shortened } from '../terminal.js';
+
+export interface ReplayCommandOptions extends SettingOptions {
+  readonly input: string;
+  readonly popularity: string;
+  readonly out: string;
+  readonly trigger: 'file';
+  readonly interest: 'epoch' | 'decayed';
+  readonly top: number;
+  readonly chunkBytes: number;
+  readonly restart?: true;
+  readonly json?: true;
+}
 
 const SYNC_EVERY_MS_MAX = 1_000;
 const FILE_CHARACTERS_MAX = 30;
@@ -37,11 +49,11 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
         ...{ input, popularity, out, chunkBytes, restart },
         dataDir: config.dataDir,
         pipeline: boundedPipeline(config, options),
-        knobs: knobsOf(config),
+        tuning: tuningOf(config),
         threads: config.threads,
         streamBytesMax: streamBytesMax(config),
         // What the results hold is a snapshot like any other.
-        syncEveryMs: Math.min(SYNC_EVERY_MS_MAX, knobsOf(config).snapshotEveryMs),
+        syncEveryMs: Math.min(SYNC_EVERY_MS_MAX, tuningOf(config).snapshotEveryMs),
         ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
         logLevel: config.logLevel,
       },
@@ -77,6 +89,8 @@ export function boundedPipeline(
   return {
     ...live,
     partitions: { ...live.partitions, source: 1 },
+    // Files are read by event time alone, and what may be in one does not depend on the day it is read: a bound for slips of the shard is left.
+    parse: { ...live.parse, futureMaxMs: PARSE_DEFAULTS.futureMaxMs },
     trigger: { kind: 'file' },
     interest:
       interest === 'epoch' ? { kind: 'epoch' } : { kind: 'decayed', halfLifeMs: halfLifeHours * 3_600_000, weights },
@@ -109,6 +123,7 @@ const isFile = (path: string): Promise<boolean> =>
 interface JobUi {
   note(message: string): void;
   progress(bytes: number, file: string): void;
+  finishing(left: string): void;
   /** Idempotent. */
   end(): void;
 }
@@ -117,7 +132,10 @@ const MIB = 1024 * 1024;
 
 function jobUi(bytes: number | undefined, json: boolean): JobUi {
   const note = (message: string): void => void process.stderr.write(`${message}\n`);
-  if (json || !process.stderr.isTTY) return { note, progress: () => undefined, end: () => undefined };
+  if (json || !process.stderr.isTTY) {
+    const silent = (): void => undefined;
+    return { note, progress: silent, finishing: silent, end: silent };
+  }
   const format =
     bytes === undefined
       ? 'read {mib} MiB, {file}  {duration_formatted}'
@@ -134,6 +152,10 @@ function jobUi(bytes: number | undefined, json: boolean): JobUi {
       if (state === 'new') bar.start(bytes ?? 0, done, payload);
       else bar.update(done, payload);
       state = 'drawn';
+    },
+    finishing: (left) => {
+      // The bar is of bytes read: there are no more.
+      if (state === 'drawn') bar.update(bar.getTotal(), { file: `all files; ${left}` });
     },
     end: () => {
       if (state === 'drawn') bar.stop();

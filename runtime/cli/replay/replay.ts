@@ -11,25 +11,28 @@ import { mainTopology, type PipelineOptions } from '../../../actors/topology.js'
 import { folderSource } from '../../../connectors/csv/folder-source.js';
 import { popularityTable } from '../../../connectors/csv/popularity-table.js';
 import { resultsSink } from '../../../connectors/csv/results-sink.js';
-import { connectNats } from '../../../connectors/nats/connection/connect.js';
+import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
-import type { ActorKnobs } from '../../actor/actor.js';
+import type { ActorTuning } from '../../actor/options.js';
 import { systemClock } from '../../contract/clock.js';
 import { Deadline } from '../../supervision/deadline.js';
-import { explain, reactionOf } from '../../contract/errors.js';
+import { explain } from '../../contract/errors.js';
 import type { Topology } from '../../contract/graph.js';
+import { threadName } from '../../node/loading.js';
+import type { HostData } from '../../node/messages.js';
 import { openNats } from '../../node/nats.js';
 import { Threads } from '../../node/threads.js';
-import { openUnitStore } from '../../node/stores.js';
-import { patience } from '../../supervision/retry.js';
+import { openShardStore } from '../../node/stores.js';
+import { retry, retryThroughFailover } from '../../supervision/retry.js';
 import { preflight } from '../../log-integrity/preflight.js';
-import { BOUNDED_WEIGHTS, spread, unitsOf } from '../../node/shards.js';
+import { BOUNDED_WEIGHTS, spread, shardsOf } from '../../node/shards.js';
 import type { Log, Store } from '../../contract/ports.js';
 import { SinkRunner } from '../../jobs/sink-runner.js';
 import { writeChunks, writeTable } from '../../jobs/source-writer.js';
 import type { ActorStatus } from '../../telemetry/status.js';
 import { ensureStreams } from '../../contract/streams.js';
 import { openWork } from './work-directory.js';
+import { grouped } from '../terminal.js';
 
 export interface ReplayOptions {
   readonly input: string;
@@ -37,7 +40,7 @@ export interface ReplayOptions {
   readonly out: string;
   readonly dataDir: string;
   readonly pipeline: PipelineOptions;
-  readonly knobs: ActorKnobs;
+  readonly tuning: ActorTuning;
   readonly threads: number;
   readonly chunkBytes: number;
   readonly streamBytesMax: number;
@@ -52,6 +55,8 @@ export interface ReplayUi {
   note(message: string): void;
   /** Bytes read so far, and of which file. */
   progress(bytes: number, file: string): void;
+  /** All files are read: what is left to do, again and again until it is done. */
+  finishing(left: string): void;
 }
 
 export interface ReplaySummary {
@@ -67,12 +72,11 @@ export interface ReplaySummary {
   readonly events_per_second: number;
 }
 
-/** Next to those of the units. */
+/** Next to those of the shards. */
 const SINK_STORE = 'sink';
 const STOP_DEADLINE_MS = 10_000;
 const STATUS_EVERY_MS = 500;
 const FINISHED_POLL_MS = 20;
-const AWAY_RETRY_MS = 200;
 
 export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<ReplaySummary> {
   const { pipeline, out } = options;
@@ -80,7 +84,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   const work = openWork(options.dataDir, { input, popularity, out: resolve(out), pipeline }, options.restart);
   if (work.resumed) ui.note('going on where the last run was stopped');
   mkdirSync(out, { recursive: true });
-  let begun = false;
+  let [begun, allRead] = [false, false];
   const tracked: ReplayUi = {
     note: (message) => {
       ui.note(message);
@@ -89,6 +93,10 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
       begun = true;
       ui.progress(bytes, file);
     },
+    finishing: (left) => {
+      allRead = true;
+      ui.finishing(left);
+    },
   };
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
@@ -96,6 +104,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   const nats = await openNats({
     dataDir: work.directory,
     natsPort: 'any',
+    natsAnonymous: false,
     durability: 'process',
     ...(options.natsServer === undefined ? {} : { natsServer: options.natsServer }),
     onProgress: (message) => {
@@ -106,29 +115,14 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   try {
     const log = await openNatsLog(await connectNats(nats.options, 'rivulet-replay'));
     const topology = mainTopology(pipeline);
-    const patiently = patience(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
-    await patiently(() => ensureStreams(log, topology, { bytesMax: options.streamBytesMax, replicas: 1 }));
-    const units = unitsOf(topology).pipeline;
-    const openStore = (name: string): Promise<Store> => openUnitStore(work.directory, name);
-    await patiently(() => preflight({ topology, units, log, openStore }));
-    const results = await openStore(SINK_STORE);
-    await patiently(() => SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) }));
-    await results.close();
-    const hosts = spread(units, options.threads, BOUNDED_WEIGHTS).map((units, i) => ({
-      name: `worker-${i}`,
-      nats: nats.options,
-      pipeline,
-      own: units.map(({ name }) => name),
-      dataDir: work.directory,
-      knobs: options.knobs,
-      tickEveryMs: 0,
-      logLevel: options.logLevel,
-    }));
+    await prepare(options, work.directory, topology, log, ui);
+    const hosts = hostsOf(options, work.directory, topology, nats.options);
     const threads = await Threads.start(hosts, STATUS_EVERY_MS, fail);
     const startedAt = performance.now();
     const secondsSoFar = (): number => (performance.now() - startedAt) / 1000;
     // A killed run counts as well: what it has done is not done again.
     const marking = setInterval(() => {
+      if (allRead) ui.finishing(workLeft(threads.statuses()));
       try {
         work.mark(false, secondsSoFar());
       } catch {
@@ -156,6 +150,36 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   }
 }
 
+/** The streams are there, and hold all that the stores stand on. */
+async function prepare(
+  { streamBytesMax: bytesMax }: ReplayOptions,
+  directory: string,
+  topology: Topology,
+  log: Log,
+  ui: ReplayUi,
+): Promise<void> {
+  const patiently = retryThroughFailover(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
+  await patiently(() => ensureStreams(log, topology, { bytesMax, replicas: 1 }));
+  const openStore = (name: string): Promise<Store> => openShardStore(directory, name);
+  await patiently(() => preflight({ topology, shards: shardsOf(topology).pipeline, log, openStore }));
+  const results = await openStore(SINK_STORE);
+  await patiently(() => SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) }));
+  await results.close();
+}
+
+/** What each thread owns. */
+function hostsOf(
+  { pipeline, tuning, logLevel, threads }: ReplayOptions,
+  dataDir: string,
+  topology: Topology,
+  nats: NatsOptions,
+): HostData[] {
+  return spread(shardsOf(topology).pipeline, threads, BOUNDED_WEIGHTS).map((shards, thread) => ({
+    ...{ name: threadName(thread), own: shards.map(({ name }) => name) },
+    ...{ nats, pipeline, dataDir, tuning, tickEveryMs: 0, logLevel },
+  }));
+}
+
 /** Sources in, sinks out, until the last row is durable. */
 async function runJob(
   { input, popularity, out, chunkBytes, syncEveryMs, logLevel }: ReplayOptions,
@@ -167,7 +191,7 @@ async function runJob(
   const abort = new AbortController();
   const logger: Logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   const writer = { log, clock: systemClock, logger, signal: abort.signal };
-  const store = await openUnitStore(directory, SINK_STORE);
+  const store = await openShardStore(directory, SINK_STORE);
   try {
     const writeResults = async (): Promise<void> => {
       const sink = await SinkRunner.open({
@@ -183,14 +207,20 @@ async function runJob(
     const toPopularity = { to: 'popularity', from: 'popularity-table', by: 'item', partitions };
     const works = [
       () => writeTable(writer, popularityTable(popularity), toPopularity),
-      () =>
-        writeChunks(writer, source, { to: 'parse', from: 'folder' }, (chunk) => {
+      async () => {
+        await writeChunks(writer, source, { to: 'parse', from: 'folder' }, (chunk) => {
           bytes += chunk.data.length;
           ui.progress(bytes, chunk.file);
-        }),
+        });
+        ui.finishing('computing');
+      },
       writeResults,
     ];
-    await Promise.all(works.map((one) => persistently(one, logger, abort.signal)));
+    // From the start again when the log was away: what was published and written is found there, as after a kill.
+    const onRetry = (err: unknown): void => logger.warn({ err }, 'the log was away; going on');
+    const { signal } = abort;
+    const options = { clock: systemClock, signal, onRetry, isWanted: () => !signal.aborted };
+    await Promise.all(works.map((one) => retry(one, options)));
   } finally {
     abort.abort();
     await store.close();
@@ -206,18 +236,15 @@ async function finishedStatuses(threads: Threads): Promise<readonly ActorStatus[
   }
 }
 
-/** From the start again when the log was away: what was said and written is found there, as after a kill. Until it works, or the signal. */
-async function persistently(work: () => Promise<void>, logger: Logger, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    try {
-      await work();
-      return;
-    } catch (error) {
-      if (reactionOf(error) !== 'transient' || signal.aborted) throw error;
-      logger.warn({ err: error }, 'the log was away; going on');
-    }
-    await systemClock.sleep(AWAY_RETRY_MS, signal);
+/** `computing: window 12, trending 40 messages`; when the stages are through, the sink writes what they have made. */
+export function workLeft(statuses: readonly Pick<ActorStatus, 'stage' | 'finished' | 'lagMessages'>[]): string {
+  const left = new Map<string, number>();
+  for (const { stage, finished, lagMessages = 0 } of statuses) {
+    if (!finished) left.set(stage, (left.get(stage) ?? 0) + lagMessages);
   }
+  if (left.size === 0) return 'writing the results';
+  const stages = [...left].map(([stage, messages]) => (messages === 0 ? stage : `${stage} ${grouped(messages)}`));
+  return `computing: ${stages.join(', ')}${[...left.values()].some((messages) => messages > 0) ? ' messages left' : ''}`;
 }
 
 export function summarise(statuses: readonly ActorStatus[], seconds: number): ReplaySummary {

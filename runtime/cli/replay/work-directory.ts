@@ -1,8 +1,9 @@
 /** The work directory of a replay: which job it belongs to, so that a killed one goes on and no other one is mixed in. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { fatal } from '../../contract/errors.js';
+import { hasFields, isText, storedJson } from '../../contract/stored-json.js';
 
 export interface Job {
   readonly input: string;
@@ -31,8 +32,8 @@ export interface Work {
 export function openWork(dataDir: string, job: Job, restart: boolean): Work {
   const directory = resolve(dataDir, 'replay');
   const file = join(directory, 'job.json');
-  let earlier = readJob(file);
-  if (earlier !== undefined && !earlier.finished && !restart && !isDeepStrictEqual(earlier.job, plain(job))) {
+  let earlier = restart ? undefined : readJob(file);
+  if (earlier !== undefined && !earlier.finished && !isDeepStrictEqual(earlier.job, plain(job))) {
     throw fatal(
       'REPLAY_OTHER_JOB',
       `${directory} holds an unfinished replay of ${earlier.job.input} with other options`,
@@ -48,7 +49,9 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
     rmSync(directory, { recursive: true, force: true });
     earlier = undefined;
   }
-  mkdirSync(directory, { recursive: true });
+  // What is known of users is in there; the results beside it are for whom the umask of the caller says.
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  chmodSync(directory, 0o700);
   const earlierSeconds = earlier?.seconds ?? 0;
   const mark = (finished: boolean, seconds: number): void => {
     const content: JobFile = { job, finished, seconds: earlierSeconds + seconds };
@@ -64,11 +67,15 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
 
 const plain = (job: Job): unknown => JSON.parse(JSON.stringify(job)) as unknown;
 
+const isJobFile = hasFields({
+  job: hasFields({ input: isText }),
+  finished: (value) => typeof value === 'boolean',
+  seconds: Number.isFinite,
+});
+
 function readJob(file: string): JobFile | undefined {
   if (!existsSync(file)) return undefined;
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as JobFile;
-  } catch (error) {
-    throw fatal('REPLAY_WORK_DIR', `${file} cannot be read`, { cause: error, hint: 'discard the work with --restart' });
-  }
+  const found = storedJson<JobFile>(readFileSync(file, 'utf8'), isJobFile);
+  if (found !== undefined) return found;
+  throw fatal('REPLAY_WORK_DIR', `${file} is damaged`, { hint: 'discard the work with --restart' });
 }

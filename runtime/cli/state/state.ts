@@ -1,12 +1,28 @@
 /** `rivulet state ls` and `get`: what the stages of a stopped node know. */
+import { mainTopology } from '../../../actors/topology.js';
 import { openLevelStore } from '../../../state/level-store.js';
+import type { Config } from '../../config/config.js';
 import { fatal } from '../../contract/errors.js';
 import type { Store } from '../../contract/ports.js';
-import type { StateGetOptions, StateListOptions } from '../commands/state.js';
 import { hexdump } from '../dead-letters/list.js';
-import { settingsOf } from '../settings.js';
+import { usage } from '../exit.js';
+import { pipelineOptions } from '../node/node-options.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { type Decoded, decoded, type EntryKey, entryKey, type StoreDirectory, storesIn } from './stores.js';
 import { grouped, harmless, shortened, table } from '../terminal.js';
+
+export interface StateListOptions extends SettingOptions {
+  readonly stage?: string;
+  readonly partition?: number;
+  readonly cell?: string;
+  readonly prefix?: string;
+  readonly limit: number;
+  readonly json?: true;
+}
+
+export interface StateGetOptions extends SettingOptions {
+  readonly json?: true;
+}
 
 const PREVIEW_CHARACTERS = 80;
 
@@ -26,6 +42,7 @@ export async function listState(options: StateListOptions): Promise<void> {
     if (isMore) break;
     isMore = await within(store, (open) => list(open, options, limit, found));
   }
+  if (found.length === 0) checkStage(config, options);
   if (json) {
     const document = found.map(({ path, bytes, holds }) => ({ ...entryKey(path), bytes, ...asJson(holds) }));
     process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
@@ -40,6 +57,13 @@ export async function listState(options: StateListOptions): Promise<void> {
     ? `\n\nThere are more: --limit shows them, or narrow it down with --stage, --cell and --prefix.`
     : '';
   process.stdout.write(`${table(['ENTRY', 'BYTES', 'HOLDS'], rows, new Set([1]))}${more}\n`);
+}
+
+/** A stage that there is may know nothing yet. */
+function checkStage(config: Config, { stage }: StateListOptions): void {
+  const stages = mainTopology(pipelineOptions(config)).stages.map(({ id }) => id);
+  if (stage === undefined || stages.includes(stage)) return;
+  throw usage(`there is no stage ${stage}`, `the stages are ${stages.join(', ')}`);
 }
 
 /** Adds to `found`; tells whether there are more than it may. */

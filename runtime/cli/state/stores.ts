@@ -1,4 +1,5 @@
 /** The stores of a data directory, and what an entry's key and bytes say. */
+import { BUFFERED } from '../../actor/alignment-buffer.js';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
@@ -6,7 +7,7 @@ import {
   type Column,
   type Frame,
   FrameSchema,
-  HeldMessageSchema,
+  BufferedMessageSchema,
   SnapshotHeadSchema,
 } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { fatal } from '../../contract/errors.js';
@@ -65,9 +66,9 @@ export function decoded(path: string, bytes: Uint8Array): Decoded {
     const { $typeName: _, $unknown: __, ...head } = fromBinary(SnapshotHeadSchema, bytes);
     return { kind: 'json', value: head };
   }
-  if (entryKey(path).cell === '$held') {
-    const { subject, storedAtMs, data } = fromBinary(HeldMessageSchema, bytes);
-    return { kind: 'json', value: { subject, stored_at: new Date(storedAtMs).toISOString(), bytes: data.length } };
+  if (entryKey(path).cell === BUFFERED) {
+    const { subject, storedAtMs, bytes: size } = fromBinary(BufferedMessageSchema, bytes);
+    return { kind: 'json', value: { subject, stored_at: new Date(storedAtMs).toISOString(), bytes: size } };
   }
   const text = asPlainText(bytes);
   if (text !== undefined && text !== '') {

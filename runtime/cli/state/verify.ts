@@ -9,13 +9,12 @@ import type { Topology } from '../../contract/graph.js';
 import { SNAPSHOT_FORMAT } from '../../state/keyspace.js';
 import { deploymentIn } from '../../node/deployment.js';
 import type { Log } from '../../contract/ports.js';
-import type { SettingOptions } from '../commands/node.js';
 import { deployedConfig } from './deployed-config.js';
 import { EXIT } from '../exit.js';
 import { CODES, logFit } from '../repair/log-fit.js';
-import { runningServer } from '../nats-link.js';
-import { natsOptions, pipelineOptions } from '../node/node-options.js';
-import { settingsOf } from '../settings.js';
+import { natsIfAny } from '../nats-link.js';
+import { pipelineOptions } from '../node/node-options.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
 import { storesIn } from './stores.js';
 import { grouped, harmless, table } from '../terminal.js';
 
@@ -136,8 +135,7 @@ function asText(stores: readonly StoreFinding[], instances: readonly InstanceFin
 
 /** A log, when its NATS can be reached; else what to say about it. */
 async function logOf(config: Config): Promise<{ log: Log | undefined; silent: string }> {
-  const running = runningServer(config.dataDir);
-  const options = natsOptions(config) ?? (running === undefined ? undefined : { url: running.url });
+  const options = natsIfAny(config);
   if (options === undefined) {
     return { log: undefined, silent: '\nThe log was not looked at: its NATS does not run (rivulet repair starts it).' };
   }

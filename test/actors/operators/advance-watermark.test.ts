@@ -1,14 +1,15 @@
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, it } from 'vitest';
 import type { SourceState } from '../../../actors/maths/watermark.js';
-import { events } from '../../../actors/model.js';
+import { parsedEvents } from '../../../actors/model.js';
 import { advanceWatermark } from '../../../actors/operators/advance-watermark.js';
 import { frameOf, value } from '../../../runtime/contract/stage.js';
 
-const frame = (...times: number[]) =>
+/** Each a time, or a time from ahead and when it was stored. */
+const frame = (...times: (number | readonly [time: number, storedAt: number])[]) =>
   frameOf(
-    events,
-    times.map((time) => ({ time })),
+    parsedEvents,
+    times.map((at) => (typeof at === 'number' ? { time: at } : { time: at[0], storedAt: at[1] })),
   );
 
 function run(
@@ -23,10 +24,9 @@ function run(
   new TestScheduler((actual, wanted) => {
     expect(actual).toEqual(wanted);
   }).run(({ hot, expectObservable }) => {
-    expectObservable(hot(marbles, frames).pipe(advanceWatermark(cell, { delayMs: 10, idleAfterMs: 60 }))).toBe(
-      expected,
-      values,
-    );
+    expectObservable(
+      hot(marbles, frames).pipe(advanceWatermark(cell, { delayMs: 10, skewMs: 5, idleAfterMs: 60 })),
+    ).toBe(expected, values);
   });
   return cell.get();
 }
@@ -41,6 +41,14 @@ describe('advanceWatermark', () => {
   it('keeps the same however times are put into frames', () => {
     const frames = { a: frame(3), b: frame(70), c: frame(5, 40) };
     expect(run('abc|', frames, 'abc|')).toEqual(run('d|', { d: frame(3, 70, 5, 40) }, 'd|'));
+  });
+
+  it('follows an event from ahead no further than the time at which it was stored, and the skew', () => {
+    const frames = { a: frame(3, [70, 20]), b: frame(21), c: frame([22, 20]) };
+    expect(run('a|', frames, 'a|')).toEqual({ maxTimeMs: 20, watermarkMs: 15 });
+    const all = { maxTimeMs: 21, watermarkMs: 15 };
+    expect(run('abc|', frames, 'abc|')).toEqual(all);
+    expect(run('d|', { d: frame(3, [70, 20], 21, [22, 20]) }, 'd|')).toEqual(all);
   });
 
   it('tells which frame woke an idle source', () => {

@@ -2,12 +2,11 @@ import fc from 'fast-check';
 import { map, of } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, it } from 'vitest';
-import { dropDuplicates, type Identified, rowIds } from '../../../actors/operators/drop-duplicates.js';
+import { dropDuplicates, type Identified, rowIds, seenIds } from '../../../actors/operators/drop-duplicates.js';
 import { rowsOf } from '../../../runtime/frames/frame.js';
-import { frameOf, frameType, type Tables, tables } from '../../../runtime/contract/stage.js';
+import { frameOf, frameType } from '../../../runtime/contract/stage.js';
 
 const letters = frameType('letter', { letter: 'text', row: 'f64' });
-const seenCell = (): Tables<typeof rowIds.columns> => tables(rowIds, { key: ['id'] }).create();
 
 /** Rows whose ids are the letters of a text; `-` has none. */
 const rowsWith = (text: string): Identified => ({
@@ -41,7 +40,7 @@ function run(
   });
   scheduler.run(({ hot, expectObservable }) => {
     const source = hot(marbles, Object.fromEntries(Object.entries(frames).map(([key, text]) => [key, rowsWith(text)])));
-    expectObservable(source.pipe(dropDuplicates(seenCell(), idsMax), map(textOfRows))).toBe(expected, passes);
+    expectObservable(source.pipe(dropDuplicates(seenIds().create(), idsMax), map(textOfRows))).toBe(expected, passes);
   });
 }
 
@@ -86,7 +85,7 @@ it('is what two plain sets do, however the rows are framed, and holds no more th
       fc.integer({ min: 2, max: 12 }),
       fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
       (text, idsMax, sizes) => {
-        const seen = seenCell();
+        const seen = seenIds().create();
         const passed: number[] = [];
         const one = dropDuplicates(seen, idsMax);
         for (let start = 0, i = 0; start < text.length; i++) {

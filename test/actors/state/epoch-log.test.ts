@@ -112,7 +112,7 @@ describe('the log of an epoch', () => {
   });
 });
 
-describe('what is taken (E1)', () => {
+describe('what is taken (EPOCH-LOG-1)', () => {
   const event = fc.record({
     time: fc.integer({ min: 0, max: 30 }),
     user: fc.constantFrom('a', 'b', 'c', 'd'),

@@ -28,26 +28,26 @@ const quote = (field: string): string => (/[",\r\n]/.test(field) ? `"${field.rep
 describe('CSV', () => {
   it('is objects with their lines; blank lines are left out', async () => {
     expect(await read('f.csv', '\ufeffa,"b",c\r\n1,é,\r\n\r\n"x\ny","say ""hi""",3\n4,5,6')).toEqual([
-      { line: 2, record: { a: '1', b: 'é', c: '' } },
-      { line: 4, record: { a: 'x\ny', b: 'say "hi"', c: '3' } },
-      { line: 6, record: { a: '4', b: '5', c: '6' } },
+      { line: 2, text: '1,é,', record: { a: '1', b: 'é', c: '' } },
+      { line: 4, text: '"x\ny","say ""hi""",3', record: { a: 'x\ny', b: 'say "hi"', c: '3' } },
+      { line: 6, text: '4,5,6', record: { a: '4', b: '5', c: '6' } },
     ]);
   });
 
   it('is read through gzip, and by another name when the format is given', async () => {
-    expect(await read('f.csv.gz', gzipSync('a\n1\n'))).toEqual([{ line: 2, record: { a: '1' } }]);
-    expect(await read('f.txt', 'a\n1\n', 'csv')).toEqual([{ line: 2, record: { a: '1' } }]);
+    expect(await read('f.csv.gz', gzipSync('a\n1\n'))).toEqual([{ line: 2, text: '1', record: { a: '1' } }]);
+    expect(await read('f.txt', 'a\n1\n', 'csv')).toEqual([{ line: 2, text: '1', record: { a: '1' } }]);
     await expect(read('f.txt', 'a\n1\n')).rejects.toMatchObject({ code: 'SOURCE_FORMAT' });
   });
 
   it('says what is wrong with a row, and goes on', async () => {
     expect(await read('f.csv', 'a,b\n1,"2\n3,4\n5\n6,7,8\nx"y,9\n1,2\n')).toEqual([
       { line: 2, text: '1,"2', problem: expect.stringContaining('quote') },
-      { line: 3, record: { a: '3', b: '4' } },
+      { line: 3, text: '3,4', record: { a: '3', b: '4' } },
       { line: 4, text: '5', problem: 'the row has 1 fields, the header has 2: is an absent one left out?' },
       { line: 5, text: '6,7,8', problem: 'the row has 3 fields, the header has 2: is a comma unquoted?' },
       { line: 6, text: 'x"y,9', problem: expect.stringContaining('quote') },
-      { line: 7, record: { a: '1', b: '2' } },
+      { line: 7, text: '1,2', record: { a: '1', b: '2' } },
     ]);
   });
 
@@ -91,11 +91,11 @@ describe('CSV', () => {
 describe('JSONL', () => {
   it('is parsed line by line; what is not JSON is said and passed over', async () => {
     expect(await read('f.jsonl', '{"a":"x\\n"}\n\n[1,"2"]\r\n{"b":\nnull\n5')).toEqual([
-      { line: 1, record: { a: 'x\n' } },
-      { line: 3, record: [1, '2'] },
+      { line: 1, text: '{"a":"x\\n"}', record: { a: 'x\n' } },
+      { line: 3, text: '[1,"2"]', record: [1, '2'] },
       { line: 4, text: '{"b":', problem: expect.stringContaining('not JSON') },
-      { line: 5, record: null },
-      { line: 6, record: 5 },
+      { line: 5, text: 'null', record: null },
+      { line: 6, text: '5', record: 5 },
     ]);
   });
 });

@@ -2,7 +2,6 @@
 import {
   appendFileSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -20,6 +19,7 @@ import { interactions, ranked } from '../../../actors/model.js';
 import { resultsSink } from '../../../connectors/csv/results-sink.js';
 import type { Sink } from '../../../runtime/contract/ports.js';
 import { frameOf } from '../../../runtime/contract/stage.js';
+import { noLinux, skipped } from '../../support/requirements.js';
 
 let root: string;
 let directory: string;
@@ -146,7 +146,7 @@ describe('positions', () => {
 });
 
 describe('a disk', () => {
-  it.runIf(existsSync('/dev/full'))('that is full is fatal, names the file, and stays so', async () => {
+  it.skipIf(noLinux)(`that is full is fatal, names the file, and stays so${skipped(noLinux)}`, async () => {
     mkdirSync(directory);
     symlinkSync('/dev/full', join(directory, 'user_interactions.csv'));
     const sink = await opened();

@@ -2,6 +2,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
+import { EventReader } from '../../../actors/formats/event-reader.js';
 import { systemClock } from '../../../runtime/contract/clock.js';
 import {
   type ConnectOptions,
@@ -43,6 +44,7 @@ export async function facade(options: Partial<GrpcServerOptions> = {}, connect: 
   const server = await startGrpcServer({
     answers: { get: () => ANSWER },
     publisher: storesAll,
+    reader: new EventReader(),
     port: 0,
     clock: systemClock,
     observer: { began: (call) => began.push(call), ended: (call) => calls.push(call) },
@@ -129,13 +131,15 @@ export function handPublisher(): {
   readonly acks: Deferred<void>[];
 } {
   const [asked, acks]: [string[], Deferred<void>[]] = [[], []];
-  const publish: EventPublisher['publish'] = (bytes) => {
-    asked.push(fromBinary(EventSchema, bytes).eventId ?? '');
+  const publish: EventPublisher['publish'] = ({ bytes, contentType }) => {
+    asked.push(contentType === 'application/json' ? idIn(bytes) : (fromBinary(EventSchema, bytes).eventId ?? ''));
     acks.push(deferred<void>());
     return acks.at(-1)!.promise;
   };
   return { publisher: { publish }, asked, acks };
 }
+
+const idIn = (json: Uint8Array): string => (JSON.parse(Buffer.from(json).toString()) as { event_id: string }).event_id;
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -4,6 +4,7 @@ import { type RequestOptions, request as secure } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { EventReader } from '../../../actors/formats/event-reader.js';
 import type { Answer, CatalogueItem, EventPublisher, ItemCatalogue } from '../../../connectors/facade/ports.js';
 import type { HealthReport } from '../../../connectors/http/routes/health-report.js';
 import type { NodeReports } from '../../../connectors/http/ports.js';
@@ -116,6 +117,7 @@ export async function httpFacade(options: Partial<HttpServerOptions> = {}): Prom
     answers: { get: () => RECOMMENDED },
     randomUsers: { next: () => '512' },
     publisher: storesAll,
+    reader: new EventReader(),
     trending: lists,
     catalogue: CATALOGUE,
     // As `npm run build` makes them.

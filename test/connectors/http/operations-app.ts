@@ -1,5 +1,6 @@
 /** The routes for operations, behind the real frame of the façade, on a free port. */
 import { onTestFinished } from 'vitest';
+import { EventReader } from '../../../actors/formats/event-reader.js';
 import type { EventPublisher } from '../../../connectors/facade/ports.js';
 import { createApp } from '../../../connectors/http/server/app.js';
 import { deadLetterRoutes } from '../../../connectors/http/routes/dead-letters.js';
@@ -15,6 +16,7 @@ import { systemClock } from '../../../runtime/contract/clock.js';
 
 export interface OperationsPorts {
   readonly publisher?: EventPublisher;
+  readonly reader?: EventReader;
   readonly deadLetters?: DeadLetters;
   readonly lateEvents?: LateEvents;
   readonly status?: NodeStatus;
@@ -43,7 +45,7 @@ export interface OperationsApp extends HttpClient {
 }
 
 export async function operationsApp(ports: OperationsPorts): Promise<OperationsApp> {
-  const { publisher, deadLetters, lateEvents, status } = ports;
+  const { publisher, reader = new EventReader(), deadLetters, lateEvents, status } = ports;
   const limits = { ...HTTP_LIMITS, ...ports.limits };
   const origins = new Set<string>();
   const clock = systemClock;
@@ -57,7 +59,7 @@ export async function operationsApp(ports: OperationsPorts): Promise<OperationsA
     origins,
   });
   onTestFinished(() => app.close());
-  if (publisher !== undefined) eventRoutes(app, { publisher, clock, limits }, gate);
+  if (publisher !== undefined) eventRoutes(app, { publisher, reader, clock, limits }, gate);
   if (deadLetters !== undefined) deadLetterRoutes(app, deadLetters, gate);
   if (lateEvents !== undefined) lateEventRoutes(app, lateEvents, gate);
   if (status !== undefined) statusRoutes(app, status);

@@ -9,6 +9,7 @@ const AT = new Date(AT_MS).toISOString();
 export const LETTER: DeadLetterRecord = {
   ...{ id: '7-0', stage: 'parse', rule: 'price', field: 'price', reason: 'price is -1, must be from 0' },
   original: Buffer.from('{"user_id":"512","item_id":"i1","price":-1}'),
+  originalBytes: 43,
   ...{ subject: 'rivulet.events.view.512', sequence: 12, file: undefined, line: undefined, index: 0 },
   ...{ storedAtMs: AT_MS, retriedAtMs: undefined },
 };
@@ -50,7 +51,8 @@ export const STATUS: StatusReport = {
 export const OPERATIONS: Operations = {
   deadLetters: {
     page: async ({ before }) => {
-      if (before === 'broken') throw poison('LEDGER_CURSOR', 'is no cursor: give the next_cursor of the page before');
+      if (before === 'broken')
+        throw poison('BROWSABLE_LOG_CURSOR', 'is no cursor: give the next_cursor of the page before');
       return { records: [LETTER], next: before === undefined ? '7-0' : undefined };
     },
     find: async (id) => found(id),

@@ -27,8 +27,13 @@ export class StreamReader {
     onTestFinished(() => void message.destroy());
   }
 
-  static async open(port: number, query = '', asked: Asked = {}): Promise<StreamReader> {
-    return new StreamReader(await asking(port, `/trending/stream${query}`, asked));
+  static async open(
+    port: number,
+    query = '',
+    asked: Asked = {},
+    scheme: 'http' | 'https' = 'http',
+  ): Promise<StreamReader> {
+    return new StreamReader(await asking(port, `/trending/stream${query}`, asked, scheme));
   }
 
   get names(): string[] {

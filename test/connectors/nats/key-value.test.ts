@@ -1,4 +1,4 @@
-/** The shared table on JetStream: the contract, and what only a real server can do (K1–K3). */
+/** The shared table on JetStream: the contract, and what only a real server can do (KEY-VALUE-1–KEY-VALUE-3). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';

@@ -1,7 +1,7 @@
 /** A memory log, a clock in hand and supervised instances of a topology, for tests that look at one thing at a time. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import type { ActorKnobs } from '../../../runtime/actor/actor.js';
+import type { ActorTuning } from '../../../runtime/actor/options.js';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { deadLetters } from '../../../runtime/dead-letters/frame.js';
 import { rowsOf } from '../../../runtime/frames/frame.js';
@@ -15,7 +15,7 @@ import { Supervisor } from '../../../runtime/supervision/supervisor.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { matches, MemoryLog, type MemoryLogOptions } from '../../support/memory-log.js';
 import type { PlainRow } from '../../support/topology-driver.js';
-import { KNOBS, SILENT } from '../tuning.js';
+import { TUNING, SILENT } from '../tuning.js';
 import { settled, until, VirtualClock } from '../virtual-clock.js';
 
 export interface Running {
@@ -30,7 +30,7 @@ export interface StartOptions {
   readonly log?: Log;
   readonly store?: Store;
   readonly topology?: Topology;
-  readonly knobs?: Partial<ActorKnobs>;
+  readonly tuning?: Partial<ActorTuning>;
   readonly strategy?: Strategy;
   readonly copied?: () => number;
 }
@@ -59,7 +59,7 @@ export class ActorBed {
     await ensureStreams(bed.log, topology, { bytesMax: 1e9, replicas: 1, ...limits });
     // Nobody reads the results here, so that nobody trims them.
     for (const spec of streamsOf(topology, { bytesMax: 1e9, replicas: 1 })) {
-      if (topology.topics.some(({ id, ledger }) => streamOf(id) === spec.name && !ledger))
+      if (topology.topics.some(({ id, browsable }) => streamOf(id) === spec.name && !browsable))
         await bed.log.ensureStream(spec);
     }
     return bed;
@@ -73,11 +73,11 @@ export class ActorBed {
 
   /** One that `quiet` does not wait for. */
   startApart(id: string, partition = 0, options: StartOptions = {}): Running {
-    const { log = this.log, store = new MemoryStore(), topology = this.topology, knobs, strategy, copied } = options;
+    const { log = this.log, store = new MemoryStore(), topology = this.topology, tuning, strategy, copied } = options;
     const status = newStatus(id, partition);
     const supervisor = new Supervisor({
       ...{ topology, stage: topology.stage(id), partition, log, store, clock: this.clock, logger: SILENT, status },
-      knobs: { ...KNOBS, ...knobs },
+      tuning: { ...TUNING, ...tuning },
       ...(strategy === undefined ? {} : { strategy }),
       ...(copied === undefined ? {} : { copied }),
     });
@@ -123,9 +123,13 @@ export class ActorBed {
 
   /** The messages that instances of stages wrote to a mailbox or topic. */
   messages(id: string, from?: string): ReadMessage[] {
-    const written = this.log.messages(streamOf(id)).filter(({ subject }) => {
+    const written = this.log.messages(streamOf(id)).filter(({ subject, expected }) => {
       const writer = writerOf(subject).id;
-      return (from === undefined || writer === from) && this.topology.stages.some((stage) => stage.id === writer);
+      return (
+        expected !== undefined &&
+        (from === undefined || writer === from) &&
+        this.topology.stages.some((stage) => stage.id === writer)
+      );
     });
     return written.map(({ sequence, subject, data }) => {
       const envelope = fromBinary(EnvelopeSchema, data);

@@ -1,4 +1,4 @@
-/** One actor: what a snapshot waits for, what a restart reads, what is trimmed (M1, P1–P3; design rules 4 and 7). */
+/** One actor: what a snapshot waits for, what a restart reads, what is trimmed (ACTOR-1, SNAPSHOTTER-1–SNAPSHOTTER-3; design rules 4 and 7). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { headKey } from '../../../runtime/state/keyspace.js';
@@ -21,7 +21,7 @@ beforeEach(async () => {
 const sumsOf = (): unknown[] => bed.rows('sum').map(({ n }) => n);
 
 describe('a snapshot', () => {
-  it('is written only when every output of its inputs is acknowledged (P1)', async () => {
+  it('is written only when every output of its inputs is acknowledged (SNAPSHOTTER-1)', async () => {
     let release = (): void => undefined;
     const acks = new Promise<void>((resolve) => (release = resolve));
     let effects = 0;
@@ -46,7 +46,7 @@ describe('a snapshot', () => {
     expect(store.contents().has(headKey('read', 0))).toBe(true);
   });
 
-  it('is one batch: what changed, and the sequence that it includes (P2)', async () => {
+  it('is one batch: what changed, and the sequence that it includes (SNAPSHOTTER-2)', async () => {
     const inner = new MemoryStore();
     const batches: string[][] = [];
     const store = Object.assign(Object.create(inner) as MemoryStore, {
@@ -72,7 +72,7 @@ describe('a snapshot', () => {
 
   it('is taken early after so many bytes', async () => {
     const { status } = bed.start('read', 0, {
-      knobs: { snapshotEveryMs: 1e12, snapshotEveryBytes: 20, frameMessages: 1 },
+      tuning: { snapshotEveryMs: 1e12, snapshotEveryBytes: 20, frameMessages: 1 },
     });
     await bed.publish(...Array.from({ length: 10 }, (_, i) => line(i)));
     await bed.until(() => status.sequence === 10 && status.snapshots >= 3);
@@ -117,7 +117,7 @@ describe('a snapshot', () => {
 });
 
 describe('a restart', () => {
-  it('reads behind the snapshot and says nothing twice (M1)', async () => {
+  it('reads behind the snapshot and says nothing twice (ACTOR-1)', async () => {
     const store = new MemoryStore();
     const first = bed.start('read', 0, { store });
     await bed.publish(line(1), line(2));
@@ -137,7 +137,7 @@ describe('a restart', () => {
   });
 
   it('without a snapshot reads from the beginning', async () => {
-    const first = bed.start('read', 0, { knobs: { snapshotEveryMs: 1e12 } });
+    const first = bed.start('read', 0, { tuning: { snapshotEveryMs: 1e12 } });
     await bed.publish(line(1), line(2));
     await bed.quiet();
     const second = bed.start('read', 0, {});
@@ -151,7 +151,7 @@ describe('a restart', () => {
 describe('stop', () => {
   it('takes in no more, writes a last snapshot and ends', async () => {
     const store = new MemoryStore();
-    const { status, supervisor, ended } = bed.start('read', 0, { store, knobs: { snapshotEveryMs: 1e12 } });
+    const { status, supervisor, ended } = bed.start('read', 0, { store, tuning: { snapshotEveryMs: 1e12 } });
     await bed.publish(line(1), line(2));
     await bed.until(() => status.sequence === 2);
     await supervisor.stop();
@@ -187,7 +187,7 @@ describe('the stream', () => {
   const subjects = (): string[] =>
     bed.log.messages('RIVULET_SUM').map(({ subject, sequence }) => `${subject} ${sequence}`);
 
-  it('is trimmed behind a written snapshot; each writer’s last message stays (P3)', async () => {
+  it('is trimmed behind a written snapshot; each writer’s last message stays (SNAPSHOTTER-3)', async () => {
     bed.start('read', 0);
     await bed.publish(line(1));
     await bed.quiet();
@@ -228,7 +228,7 @@ describe('the stream', () => {
   it('that an earlier incarnation had no time to trim is trimmed by the next, also when no input comes', async () => {
     const log = new FailingLog(bed.log, { fate: ({ kind }) => (kind === 'purge' ? 'away' : 'done') });
     const store = new MemoryStore();
-    const dying = ['read', 'sum'].map((id) => bed.start(id, 0, { log, store, knobs: { frameMessages: 1 } }));
+    const dying = ['read', 'sum'].map((id) => bed.start(id, 0, { log, store, tuning: { frameMessages: 1 } }));
     await bed.publish(line(1), line(2), line(3));
     await bed.until(() => dying.every(({ status }) => status.snapshotSequence === 3));
     log.cut();
@@ -251,7 +251,7 @@ describe('the stream', () => {
         },
       });
       const readers = Array.from({ length: source }, (_, p) =>
-        own.start('read', p, { log, knobs: { snapshotEveryMs: 1_000 } }),
+        own.start('read', p, { log, tuning: { snapshotEveryMs: 1_000 } }),
       );
       for (let i = 0; i < 40; i++) await own.publish(line(i, i, `u${i}`));
       await own.log.publish('rivulet.events.word', utf8('40 - - 1'));

@@ -1,11 +1,9 @@
-/** Messages that wait for their epoch: order, memory, and what a snapshot holds of them (H1, H2). */
+/** Messages that wait for their epoch: order, memory, and what a snapshot holds of them (ALIGNMENT-BUFFER-1, ALIGNMENT-BUFFER-2). */
 import fc from 'fast-check';
-import { create, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { HeldMessageSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../../../runtime/frames/bytes.js';
-import type { CellStore } from '../../../runtime/state/kinds.js';
-import { HELD, HELD_BYTES, HeldMessages } from '../../../runtime/actor/alignment-buffer.js';
+import type { StoredState } from '../../../runtime/state/kinds.js';
+import { BUFFERED, BUFFERED_BYTES, AlignmentBuffer } from '../../../runtime/actor/alignment-buffer.js';
 import type { LogMessage } from '../../../runtime/contract/ports.js';
 
 const NO_ONE: ReadonlySet<string> = new Set();
@@ -19,14 +17,14 @@ class Disk {
   readonly cells = new Map<string, Uint8Array>();
   reads = 0;
 
-  take(held: HeldMessages): void {
+  take(held: AlignmentBuffer): void {
     for (const { cell, key, value } of held.cut()) {
       if (value === undefined) this.cells.delete(`${cell}/${key}`);
       else this.cells.set(`${cell}/${key}`, value.slice());
     }
   }
 
-  cell(name: string): CellStore {
+  cell(name: string): StoredState {
     return {
       get: (key) => {
         this.reads++;
@@ -40,14 +38,14 @@ class Disk {
     };
   }
 
-  open(memoryBytesMax?: number): HeldMessages {
-    const held = new HeldMessages(writerOf, memoryBytesMax);
-    held.restore(this.cell(HELD), this.cell(HELD_BYTES));
+  open(memoryBytesMax?: number): AlignmentBuffer {
+    const held = new AlignmentBuffer(writerOf, memoryBytesMax);
+    held.restore(this.cell(BUFFERED), this.cell(BUFFERED_BYTES));
     return held;
   }
 }
 
-const drained = (held: HeldMessages): string[] => {
+const drained = (held: AlignmentBuffer): string[] => {
   const texts: string[] = [];
   for (let writer = held.firstWriter(NO_ONE); writer !== undefined; writer = held.firstWriter(NO_ONE)) {
     texts.push(Buffer.from(held.release(writer).data).toString());
@@ -64,7 +62,7 @@ describe('held messages', () => {
     for (let i = 1; i <= 200; i++) {
       const text = `${i} `.padEnd(100, 'x');
       all.push(text);
-      held.hold(message(i, 'fast', text));
+      held.push(message(i, 'fast', text));
       most = Math.max(most, held.memoryBytes);
       if (i % 10 === 0) {
         disk.take(held);
@@ -83,7 +81,7 @@ describe('held messages', () => {
   it('are an index in memory after a restore, in stream order though keys are text', () => {
     const disk = new Disk();
     const held = disk.open();
-    for (const sequence of [8, 9, 10, 11, 100]) held.hold(message(sequence, sequence % 2 === 0 ? 'a' : 'b'));
+    for (const sequence of [8, 9, 10, 11, 100]) held.push(message(sequence, sequence % 2 === 0 ? 'a' : 'b'));
     disk.take(held);
     const restored = disk.open();
     expect([restored.count, restored.bytes, restored.memoryBytes]).toEqual([5, held.bytes, 0]);
@@ -91,21 +89,19 @@ describe('held messages', () => {
     expect(drained(restored)).toEqual(['a 8', 'b 9', 'a 10', 'b 11', 'a 100']);
   });
 
-  it('of the first release, whole in the index, are read as well', () => {
+  it('that are missing from the store are fatal (ALIGNMENT-BUFFER-3)', () => {
     const disk = new Disk();
-    const { subject, storedAtMs, data } = message(7, 'a', 'as it was');
-    disk.cells.set(`${HELD}/7`, toBinary(HeldMessageSchema, create(HeldMessageSchema, { subject, storedAtMs, data })));
     const held = disk.open();
-    expect(held.bytes).toBe(9);
-    expect(held.release('a')).toEqual({ ...message(7, 'a', 'as it was'), data: new Uint8Array(data) });
+    held.push(message(7, 'a'));
     disk.take(held);
-    expect(disk.cells.size).toBe(0);
+    disk.cells.delete(`${BUFFERED_BYTES}/7`);
+    expect(() => disk.open().release('a')).toThrow(expect.objectContaining({ code: 'STATE_DAMAGED' }));
   });
 
   it('that come and go between two snapshots leave no trace; a reader’s memory may be used again', () => {
     const held = new Disk().open();
     const one = message(1, 'a');
-    held.hold(one);
+    held.push(one);
     one.data.fill(0);
     expect(Buffer.from(held.release('a').data).toString()).toBe('a 1');
     expect(held.cut()).toEqual([]);
@@ -126,7 +122,7 @@ describe('held messages', () => {
         let sequence = 0;
         for (const one of steps) {
           if (one.kind === 'hold') {
-            held.hold(message(++sequence, one.writer));
+            held.push(message(++sequence, one.writer));
             model.push(`${one.writer} ${sequence}`);
           } else if (one.kind === 'release' && model.length > 0) {
             const text = Buffer.from(held.release(held.firstWriter(NO_ONE)!).data).toString();

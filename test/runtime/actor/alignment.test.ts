@@ -1,41 +1,9 @@
-/** Epochs and watermarks (A1–A3), worked by hand. */
+/** Epochs and watermarks (ALIGNMENT-1–ALIGNMENT-3), worked by hand. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Alignment, initialAlignment, type Said } from '../../../runtime/actor/alignment.js';
-import { defineTopology, edge, source, type Topology } from '../../../runtime/contract/graph.js';
-import { frameType, input, sideInput, stage } from '../../../runtime/contract/stage.js';
-import { NEVER } from 'rxjs';
+import { Alignment, initialAlignment, type ProgressReport } from '../../../runtime/actor/alignment.js';
+import { said, topologyOf } from './alignment-bed.js';
 
-const rows = frameType('rows', { user: 'text' });
-
-/** a (2 instances) and b (2 instances) into c; s, a side input, when asked for. All partitioned by a column, so that all hear all. */
-function topologyOf({ aligned, side = false }: { readonly aligned: boolean; readonly side?: boolean }): Topology {
-  const spec = { version: 1, key: 'item', outputs: { rows }, state: {}, pipeline: () => NEVER } as const;
-  const entry = (id: string) => stage({ ...spec, id, inputs: { rows: input(rows) } });
-  const [a, b, s] = [entry('a'), entry('b'), entry('s')];
-  const c = stage({ ...spec, id: 'c', key: 'user', inputs: { a: input(rows), b: input(rows), s: sideInput(rows) } });
-  return defineTopology({
-    partitions: { source: 2, user: 2, item: 2 },
-    stages: [a, b, c, ...(side ? [s] : [])],
-    topics: [],
-    edges: [
-      ...[a, b, ...(side ? [s] : [])].map((one) => edge(source('events'), one.in.rows, { by: 'item' })),
-      edge(a.out.rows, c.in.a, { by: 'user' }),
-      edge(b.out.rows, c.in.b, { by: 'user' }),
-      ...(side ? [edge(s.out.rows, c.in.s, { by: 'all' })] : []),
-    ],
-    aligned: new Set(aligned ? ['c'] : []),
-  });
-}
-
-const said = (more: Partial<Said> = {}): Said => ({
-  endsEpoch: false,
-  epochs: 0,
-  endsInput: false,
-  idle: false,
-  ...more,
-});
-
-describe('the watermark (A1)', () => {
+describe('the watermark (ALIGNMENT-1)', () => {
   let alignment: Alignment;
   beforeEach(() => {
     alignment = new Alignment(topologyOf({ aligned: false }), 'c', 0, initialAlignment());
@@ -47,7 +15,7 @@ describe('the watermark (A1)', () => {
   ): void => {
     for (const [at, [writer, watermarkMs, idle, after]] of lines.entries()) {
       const before = alignment.watermarkMs;
-      alignment.note(writer, said({ idle, ...(watermarkMs === null ? {} : { watermarkMs }) }));
+      alignment.observe(writer, said({ idle, ...(watermarkMs === null ? {} : { watermarkMs }) }));
       expect(alignment.watermarkMs, `line ${at}: W moves at the end of an epoch only`).toBe(before);
       expect(alignment.epochIsOver()).toBe(true);
       expect(alignment.endEpoch()).toMatchObject({ epoch: at, watermarkMs: before });
@@ -89,7 +57,7 @@ describe('the watermark (A1)', () => {
       ['a/0', 100],
       ['a/1', 300],
     ] as const) {
-      other.note(writer, said({ watermarkMs, idle: true }));
+      other.observe(writer, said({ watermarkMs, idle: true }));
     }
     other.endEpoch();
     expect(other.watermarkMs).toBe(300);
@@ -99,31 +67,31 @@ describe('the watermark (A1)', () => {
     hear(['a/0', 100, false, 100], ['a/1', 150, false, 100]);
     const restored = JSON.parse(JSON.stringify(alignment.state)) as typeof alignment.state;
     alignment = new Alignment(topologyOf({ aligned: false }), 'c', 0, restored);
-    alignment.note('a/0', said({ watermarkMs: 120 }));
+    alignment.observe('a/0', said({ watermarkMs: 120 }));
     expect(alignment.endEpoch()).toMatchObject({ epoch: 2, watermarkMs: 100 });
     expect(alignment.watermarkMs).toBe(120);
   });
 
-  it('remembers the latest event time heard of', () => {
-    alignment.note('a/0', said({ asOfMs: 50 }));
-    alignment.note('a/1', said({ asOfMs: 40 }));
-    expect(alignment.state.asOfMs).toBe(50);
+  it('tells the stage the latest event time of any upstream', () => {
+    alignment.observe('a/0', said({ asOfMs: 50 }));
+    alignment.observe('a/1', said({ asOfMs: 40 }));
+    expect(alignment.endEpoch().asOfMs).toBe(50);
   });
 
   it('holds nobody back: each message is an epoch of its own', () => {
-    alignment.note('a/0', said({ endsEpoch: true }));
-    expect(alignment.mustHold('a/0')).toBe(false);
+    alignment.observe('a/0', said({ endsEpoch: true }));
+    expect(alignment.mustBuffer('a/0')).toBe(false);
   });
 });
 
-describe('aligned epochs (A2)', () => {
+describe('aligned epochs (ALIGNMENT-2)', () => {
   let alignment: Alignment;
   const writers = ['a/0', 'a/1', 'b/0', 'b/1'];
   beforeEach(() => {
     alignment = new Alignment(topologyOf({ aligned: true }), 'c', 0, initialAlignment());
   });
-  const end = (writer: string, more: Partial<Said> = {}): boolean => {
-    alignment.note(writer, said({ endsEpoch: true, ...more }));
+  const end = (writer: string, more: Partial<ProgressReport> = {}): boolean => {
+    alignment.observe(writer, said({ endsEpoch: true, ...more }));
     return alignment.epochIsOver();
   };
 
@@ -139,7 +107,7 @@ describe('aligned epochs (A2)', () => {
     end('b/0', { epochs: 1_005 });
     expect(end('b/1', { epochs: 1_003 })).toBe(true);
     expect([alignment.endEpoch().epoch, alignment.state.epoch]).toEqual([0, 1_000]);
-    expect(writers.map((writer) => alignment.mustHold(writer))).toEqual([false, false, true, true]);
+    expect(writers.map((writer) => alignment.mustBuffer(writer))).toEqual([false, false, true, true]);
     end('a/0');
     // Away while five passed, and says so at once.
     end('a/1', { epochs: 5 });
@@ -147,19 +115,19 @@ describe('aligned epochs (A2)', () => {
     end('a/0', { epochs: 4 });
     end('b/1', { epochs: 2 });
     expect([alignment.endEpoch().epoch, alignment.state.epoch]).toEqual([1_001, 1_005]);
-    expect(writers.some((writer) => alignment.mustHold(writer))).toBe(false);
+    expect(writers.some((writer) => alignment.mustBuffer(writer))).toBe(false);
   });
 
   it('hold what a faster upstream says of the next one', () => {
     end('a/0');
-    expect(writers.map((writer) => alignment.mustHold(writer))).toEqual([true, false, false, false]);
+    expect(writers.map((writer) => alignment.mustBuffer(writer))).toEqual([true, false, false, false]);
     for (const writer of writers.slice(1)) end(writer);
     alignment.endEpoch();
-    expect(writers.map((writer) => alignment.mustHold(writer))).toEqual([false, false, false, false]);
+    expect(writers.map((writer) => alignment.mustBuffer(writer))).toEqual([false, false, false, false]);
   });
 
   it('do not wait for one that has ended its input', () => {
-    alignment.note('a/0', said({ endsInput: true }));
+    alignment.observe('a/0', said({ endsInput: true }));
     expect(writers.slice(1).map((writer) => end(writer))).toEqual([false, false, true]);
     alignment.endEpoch();
     expect(writers.slice(1).map((writer) => end(writer))).toEqual([false, false, true]);
@@ -167,7 +135,7 @@ describe('aligned epochs (A2)', () => {
 
   it('do not end by the end of input alone', () => {
     for (const writer of writers) {
-      alignment.note(writer, said({ endsInput: true }));
+      alignment.observe(writer, said({ endsInput: true }));
       expect(alignment.epochIsOver()).toBe(false);
     }
   });
@@ -210,18 +178,18 @@ describe('aligned epochs (A2)', () => {
     end('a/1');
     const restored = JSON.parse(JSON.stringify(alignment.state)) as typeof alignment.state;
     alignment = new Alignment(topologyOf({ aligned: true }), 'c', 0, restored);
-    expect(writers.map((writer) => alignment.mustHold(writer))).toEqual([true, true, false, false]);
+    expect(writers.map((writer) => alignment.mustBuffer(writer))).toEqual([true, true, false, false]);
     expect([end('b/0'), end('b/1')]).toEqual([false, true]);
   });
 });
 
-describe('a side input (A3)', () => {
+describe('a side input (ALIGNMENT-3)', () => {
   let alignment: Alignment;
   const main = ['a/0', 'a/1', 'b/0', 'b/1'];
   const side = ['s/0', 's/1'];
-  const holds = (writers: readonly string[]): boolean[] => writers.map((writer) => alignment.mustHold(writer));
-  const end = (writers: readonly string[], more: Partial<Said> = {}): void => {
-    for (const writer of writers) alignment.note(writer, said({ endsEpoch: true, ...more }));
+  const holds = (writers: readonly string[]): boolean[] => writers.map((writer) => alignment.mustBuffer(writer));
+  const end = (writers: readonly string[], more: Partial<ProgressReport> = {}): void => {
+    for (const writer of writers) alignment.observe(writer, said({ endsEpoch: true, ...more }));
   };
   beforeEach(() => {
     alignment = new Alignment(topologyOf({ aligned: true, side: true }), 'c', 0, initialAlignment());

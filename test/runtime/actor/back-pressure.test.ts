@@ -7,7 +7,7 @@ import { RivuletError } from '../../../runtime/contract/errors.js';
 import { streamOf } from '../../../runtime/contract/graph.js';
 import { FailingLog } from '../../support/failing-log.js';
 import { ActorBed, line, ONE, type Running } from './actor-bed.js';
-import { KNOBS } from '../tuning.js';
+import { TUNING } from '../tuning.js';
 import { liveToys } from '../toy-stages.js';
 import { until } from '../virtual-clock.js';
 
@@ -28,8 +28,8 @@ async function run(events: number): Promise<{ bed: ActorBed; most: Most; refused
     slice: () => 1,
     turn: ({ kind }) => (kind === 'take' ? bed.clock.sleep(SLOW_MS / 2) : Promise.resolve()),
   });
-  const knobs = { snapshotEveryMs: 500, frameMessages: 1 };
-  const instances = STAGES.map((id) => bed.start(id, 0, { knobs, ...(id === 'rank' ? { log: slow } : {}) }));
+  const tuning = { snapshotEveryMs: 500, frameMessages: 1 };
+  const instances = STAGES.map((id) => bed.start(id, 0, { tuning, ...(id === 'rank' ? { log: slow } : {}) }));
   const most: Most = { unacknowledged: 0, streamBytes: 0, waiting: 0 };
   const look = (): void => {
     for (const { status } of instances) most.unacknowledged = Math.max(most.unacknowledged, status.unacknowledged);
@@ -78,7 +78,7 @@ describe('a slow stage', () => {
 
   it('makes nothing grow: what is under way and what waits is the same for three times the load', async () => {
     const [little, much] = [(await run(200)).most, (await run(600)).most];
-    expect(much.unacknowledged).toBeLessThanOrEqual(KNOBS.inFlightMessages + 1);
+    expect(much.unacknowledged).toBeLessThanOrEqual(TUNING.inFlightMessages + 1);
     expect(much.streamBytes).toBeLessThanOrEqual(STREAM_BYTES);
     expect(much.waiting).toBeLessThanOrEqual(little.waiting + 2);
   });

@@ -1,24 +1,30 @@
 /**
- * A cut that is encoded in slices, while its cell is used on (C1–C3, T3): what comes of it is the state at the cut, to the byte, whatever is read,
+ * A cut that is encoded in slices, while its cell is used on (STATE-1–STATE-3, TABLE-3): what comes of it is the state at the cut, to the byte, whatever is read,
  * changed in place, deleted or dropped between two slices; and what was not yet all written when a crash came is as if it had never been cut.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Cell, type CellChange, type CellStore, type Keyed, keyed } from '../../../runtime/state/kinds.js';
+import {
+  type StageState,
+  type ChangedEntry,
+  type StoredState,
+  type KeyedState,
+  keyed,
+} from '../../../runtime/state/kinds.js';
 import { frameOf, frameType, rowsOf } from '../../../runtime/frames/frame.js';
-import { type Tables, tables } from '../../../runtime/state/tables.js';
+import { tables } from '../../../runtime/state/tables.js';
 
 /** The stored side. A cut is taken in slices, and stored, all of it, at the end. */
-class SlicedStore implements CellStore {
+class SlicedStore implements StoredState {
   values = new Map<string, Uint8Array>();
-  private cutting: Iterator<CellChange> | undefined;
-  private taken: CellChange[] = [];
+  private cutting: Iterator<ChangedEntry> | undefined;
+  private taken: ChangedEntry[] = [];
 
   get isCutting(): boolean {
     return this.cutting !== undefined;
   }
 
-  cut(cell: Cell): void {
+  cut(cell: StageState): void {
     this.cutting = cell.cut()[Symbol.iterator]();
     this.taken = [];
   }
@@ -26,14 +32,14 @@ class SlicedStore implements CellStore {
   /** True when that was the last. */
   take(count: number): boolean {
     for (let i = 0; i < count; i++) {
-      const { done, value } = this.cutting!.next() as IteratorResult<CellChange>;
+      const { done, value } = this.cutting!.next() as IteratorResult<ChangedEntry>;
       if (done === true) return true;
       this.taken.push({ key: value.key, value: value.value?.slice() });
     }
     return false;
   }
 
-  written(cell: Cell): readonly CellChange[] {
+  written(cell: StageState): readonly ChangedEntry[] {
     while (!this.take(1)) continue;
     for (const { key, value } of this.taken) {
       if (value === undefined) this.values.delete(key);
@@ -83,7 +89,7 @@ describe('a keyed cell', () => {
         fc.integer({ min: 1, max: 6 }),
         (steps, cachedMax) => {
           const store = new SlicedStore();
-          const open = (): Keyed<Basket> => {
+          const open = (): KeyedState<Basket> => {
             const cell = keyed<Basket>(undefined, { cachedMax }).create();
             cell.restore(store);
             return cell;
@@ -157,7 +163,7 @@ describe('a keyed cell', () => {
 describe('tables', () => {
   const counts = frameType('counts', { user: 'text', n: 'u32', sum: 'f64' });
   const spec = tables(counts, { key: ['user'] });
-  type CountTables = Tables<typeof counts.columns>;
+  type CountTables = ReturnType<typeof spec.create>;
   /** Pages hold 1,024 rows: these make some, and touch old ones. */
   const batch = fc.record({
     do: fc.constant('add' as const),
@@ -191,7 +197,7 @@ describe('tables', () => {
           if (one.do === 'add') {
             const table = cell.table(one.at);
             const users = Array.from({ length: one.count }, (_, i) => ({ user: `u${one.from + i}` }));
-            for (const row of table.upsert(frameOf(counts, users))) {
+            for (const row of table.upsert(frameOf(counts, users).columns)) {
               table.values.n[row]!++;
               table.values.sum[row]! += row;
             }

@@ -1,4 +1,4 @@
-/** A stage instance (G1, G2, G4): what a pipeline may not do is noticed. */
+/** A stage instance (STAGE-1, STAGE-2, STAGE-4): what a pipeline may not do is noticed. */
 import { catchError, delay, EMPTY, map, merge, mergeMap, NEVER, type Observable, of, take } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { frameOf, frameType, rowsOf } from '../../../runtime/frames/frame.js';
@@ -57,7 +57,7 @@ describe('an instance', () => {
     expect([...instance.cut()]).toEqual([]);
   });
 
-  it('throws what the pipeline throws, and goes on throwing: it must be made anew (G4)', () => {
+  it('throws what the pipeline throws, and goes on throwing: it must be made anew (STAGE-4)', () => {
     const instance = instanceOf(({ inputs: { a, b }, out }) =>
       merge(
         a.pipe(
@@ -74,7 +74,7 @@ describe('an instance', () => {
     expect(() => instance.take('b', frame(1))).toThrow(RangeError);
   });
 
-  it('notices what is emitted outside of an input (G1)', async () => {
+  it('notices what is emitted outside of an input (STAGE-1)', async () => {
     const instance = instanceOf(({ inputs: { a }, out }) =>
       a.pipe(
         delay(0),
@@ -83,7 +83,7 @@ describe('an instance', () => {
     );
     expect(instance.take('a', frame(1))).toEqual([]);
     await new Promise((resolve) => setTimeout(resolve, 1));
-    expect(() => instance.take('a', frame(1))).toThrow('stage toy emitted rows outside of an input (rule G1)');
+    expect(() => instance.take('a', frame(1))).toThrow('stage toy emitted rows outside of an input (rule STAGE-1)');
   });
 
   it.each<[string, (context: Context) => Observable<Emission>]>([
@@ -106,17 +106,19 @@ describe('an instance', () => {
           catchError(() => EMPTY),
         ),
     ],
-  ])('notices a pipeline that completes, which would swallow every later input (G4): %s', (_, pipeline) => {
+  ])('notices a pipeline that completes, which would swallow every later input (STAGE-4): %s', (_, pipeline) => {
     const instance = instanceOf(pipeline);
     expect(() => {
       instance.take('a', frame(1));
       instance.take('a', frame(2));
-    }).toThrow('the pipeline of stage toy has completed (rule G4)');
+    }).toThrow('the pipeline of stage toy has completed (rule STAGE-4)');
   });
 
   it('may be silent for ever, and emit at once when it is built', () => {
     expect(instanceOf(() => NEVER).take('a', frame(1))).toEqual([]);
-    expect(() => instanceOf(({ out }) => merge(of(out.rows(frame(1))), NEVER)).take('a', frame(1))).toThrow(/rule G1/);
+    expect(() => instanceOf(({ out }) => merge(of(out.rows(frame(1))), NEVER)).take('a', frame(1))).toThrow(
+      /rule STAGE-1/,
+    );
   });
 
   it('is silent after stop', () => {

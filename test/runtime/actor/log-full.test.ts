@@ -1,11 +1,12 @@
 /** Back-pressure: a full stream holds its writers back; nothing is lost, and work goes on when there is room. */
 import { describe, expect, it } from 'vitest';
-import { Host, type HostOptions } from '../../../runtime/shards/host.js';
+import { Host } from '../../../runtime/shards/host.js';
+import { type HostOptions } from '../../../runtime/shards/shard.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { FailingLog } from '../../support/failing-log.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
 import { makeCopies } from '../replication/copies-bed.js';
-import { KNOBS, SILENT } from '../tuning.js';
+import { TUNING, SILENT } from '../tuning.js';
 import { liveToys } from '../toy-stages.js';
 import { settled } from '../virtual-clock.js';
 
@@ -14,7 +15,7 @@ const ids = (count: number): number[] => Array.from({ length: count }, (_, i) =>
 describe('a full stream', () => {
   it('stops its writer with a bounded number of messages in hand, and lets it go on once it is trimmed', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }), { bytesMax: 4_000 });
-    const { status } = bed.start('read', 0, { knobs: { frameMessages: 1, snapshotEveryMs: 10 } });
+    const { status } = bed.start('read', 0, { tuning: { frameMessages: 1, snapshotEveryMs: 10 } });
     for (const id of ids(100)) {
       await bed.publish(line(id));
       await bed.until(() => status.sequence === id + 1 || status.unacknowledged > 0);
@@ -25,8 +26,8 @@ describe('a full stream', () => {
     await bed.until(() => bed.clock.sleeping > 0);
     expect(stuckAt).toBeGreaterThan(3);
     expect([status.sequence, status.unacknowledged, status.state, status.restarts]).toEqual([stuckAt, 1, 'running', 0]);
-    bed.start('sum', 0, { knobs: { snapshotEveryMs: 10 } });
-    bed.start('rank', 0, { knobs: { snapshotEveryMs: 10 } });
+    bed.start('sum', 0, { tuning: { snapshotEveryMs: 10 } });
+    bed.start('rank', 0, { tuning: { snapshotEveryMs: 10 } });
     await bed.until(() => status.unacknowledged === 0);
     for (const id of ids(20)) {
       await bed.publish(line(stuckAt + id));
@@ -46,9 +47,9 @@ describe('a full stream', () => {
       }
     };
     await expect(fill()).rejects.toMatchObject({ reaction: 'transient', code: 'LOG_FULL' });
-    const { status } = bed.start('read', 0, { knobs: { snapshotEveryMs: 10 } });
-    bed.start('sum', 0, { knobs: { snapshotEveryMs: 10 } });
-    bed.start('rank', 0, { knobs: { snapshotEveryMs: 10 } });
+    const { status } = bed.start('read', 0, { tuning: { snapshotEveryMs: 10 } });
+    bed.start('sum', 0, { tuning: { snapshotEveryMs: 10 } });
+    bed.start('rank', 0, { tuning: { snapshotEveryMs: 10 } });
     await bed.until(() => status.snapshotSequence === taken);
     await bed.publish(line(taken));
     await bed.quiet();
@@ -63,8 +64,8 @@ describe('a small stream', () => {
     let writers = 0;
     const options: HostOptions = {
       ...{ topology: bed.topology, log: bed.log, clock: bed.clock, loggerOf: () => SILENT, tickEveryMs: 0 },
-      knobs: { ...KNOBS, trimEveryMs: 1e12, snapshotEveryBytes: 200 },
-      copying: { copies, everyMs: 10_000, writer: () => `n-${++writers}`, isHeld: () => false },
+      tuning: { ...TUNING, trimEveryMs: 1e12, snapshotEveryBytes: 200 },
+      replication: { copies, everyMs: 10_000, writer: () => `n-${++writers}`, isHeld: () => false },
       openStore: async () => new MemoryStore(),
     };
     const host = await Host.start(
@@ -84,7 +85,7 @@ describe('a small stream', () => {
       const end = taken + count;
       for (let sinceMs = bed.clock.nowMs(); taken < end; taken++, sinceMs = bed.clock.nowMs()) {
         while (!(await isStored(line(taken)))) {
-          expect(bed.clock.nowMs() - sinceMs).toBeLessThan(3 * KNOBS.snapshotEveryMs);
+          expect(bed.clock.nowMs() - sinceMs).toBeLessThan(3 * TUNING.snapshotEveryMs);
           bed.clock.wakeNext();
           await settled();
         }
@@ -128,8 +129,8 @@ describe('a ledger that drops its oldest', () => {
   it('holds nobody back, and a quiet writer whose last message was dropped goes on', async () => {
     const bed = await ActorBed.make(liveToys(), { bytesMax: 6_000 });
     const readers = [
-      bed.start('read', 0, { knobs: { frameMessages: 1 } }),
-      bed.start('read', 1, { knobs: { frameMessages: 1 } }),
+      bed.start('read', 0, { tuning: { frameMessages: 1 } }),
+      bed.start('read', 1, { tuning: { frameMessages: 1 } }),
     ];
     // Users of partition 0 and 1 by FNV-1a mod 2.
     const [quiet, loud] = ['u0', 'u1'];
@@ -154,22 +155,22 @@ describe('a ledger that drops its oldest', () => {
     const [quiet, loud] = ['u0', 'u1'];
     const [store, log] = [new MemoryStore(), new FailingLog(bed.log, {})];
     const originals = (): unknown[] => bed.rows('dead-letter').map(({ original }) => original);
-    const first = bed.start('read', 0, { store, knobs: { frameMessages: 1 } });
+    const first = bed.start('read', 0, { store, tuning: { frameMessages: 1 } });
     await bed.publish(line(1, 'snapshot', quiet));
     await bed.until(() => first.status.snapshotSequence === 1);
     await first.supervisor.stop();
     await bed.until(first.ended);
-    const second = bed.start('read', 0, { store, log, knobs: { frameMessages: 1, snapshotEveryMs: 1e9 } });
+    const second = bed.start('read', 0, { store, log, tuning: { frameMessages: 1, snapshotEveryMs: 1e9 } });
     await bed.publish(line(2, 'after', quiet));
     await bed.until(() => originals().length === 2);
     expect(second.status.snapshots).toBe(0);
     log.cut();
-    bed.start('read', 1, { knobs: { frameMessages: 1 } });
+    bed.start('read', 1, { tuning: { frameMessages: 1 } });
     for (let id = 3; originals().includes(line(2, 'after', quiet)); id++) {
       await bed.publish(line(id, 'bad', loud));
       await bed.quiet();
     }
-    bed.start('read', 0, { store: new MemoryStore(store.contents()), knobs: { frameMessages: 1 } });
+    bed.start('read', 0, { store: new MemoryStore(store.contents()), tuning: { frameMessages: 1 } });
     await bed.until(() => originals().includes(line(2, 'after', quiet)));
     await bed.publish(line(999, 'last', quiet));
     await bed.until(() => originals().includes(line(999, 'last', quiet)));

@@ -1,19 +1,21 @@
-/** Lines and the outbox (O1–O4): acks lost, requests lost, other writers. */
+/** Lines and the outbox (OUTBOX-1–OUTBOX-4): acks lost, requests lost, other writers. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { RivuletError } from '../../../runtime/contract/errors.js';
-import { Line, Outbox } from '../../../runtime/actor/outbox.js';
+import { OutputLane, Outbox } from '../../../runtime/actor/outbox.js';
 import type { Log } from '../../../runtime/contract/ports.js';
-import { partsSaid, sameTag, type Tag } from '../../../runtime/tag.js';
+import { partsPublished, isSamePosition, type OutputPosition } from '../../../runtime/actor/output-position.js';
 import { FailingLog, type Fate, type LogFaults, scripted, SecondWriter } from '../../support/failing-log.js';
 import { MemoryLog } from '../../support/memory-log.js';
 import { SILENT } from '../tuning.js';
 import { settled, until, VirtualClock } from '../virtual-clock.js';
 
 const SUBJECT = 's.0.a.0';
-const tag = (sequence: number, part = 0, lastPart = true): Tag => ({ first: sequence, sequence, part, lastPart });
-const letter = (of: Tag, output = ''): Uint8Array =>
+const tag = (sequence: number, part = 0, lastPart = true): OutputPosition => {
+  return { first: sequence, sequence, part, lastPart, inputsDigest: 0 };
+};
+const letter = (of: OutputPosition, output = ''): Uint8Array =>
   toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...of, output }));
 
 let inner: MemoryLog;
@@ -28,10 +30,10 @@ beforeEach(async () => {
 });
 
 async function open(faults: LogFaults = {}, log: Log = new FailingLog(inner, faults), subject = SUBJECT) {
-  const lines = new Map<string, Line>();
+  const lines = new Map<string, OutputLane>();
   const outbox = new Outbox(lines);
   const failures: Error[] = [];
-  const line = await Line.open({
+  const line = await OutputLane.open({
     ...{ log, clock, logger: SILENT, stream: 'S', subject, signal: abort.signal },
     onAcked: () => {
       outbox.wake();
@@ -42,8 +44,8 @@ async function open(faults: LogFaults = {}, log: Log = new FailingLog(inner, fau
     },
   });
   lines.set(subject, line);
-  const hand = (...tags: readonly Tag[]): void => {
-    for (const one of tags) line.hand(one, letter(one));
+  const hand = (...tags: readonly OutputPosition[]): void => {
+    for (const one of tags) line.enqueue(one, letter(one));
   };
   return { line, outbox, hand, failures, failure: () => failures[0] };
 }
@@ -55,7 +57,7 @@ const said = (): number[] =>
   });
 
 describe('a line', () => {
-  it('says what it is handed, in order, one publish at a time (O2)', async () => {
+  it('says what it is handed, in order, one publish at a time (OUTBOX-2)', async () => {
     let inFlight = 0;
     let most = 0;
     const { hand, line, outbox } = await open({
@@ -75,17 +77,17 @@ describe('a line', () => {
 
   it('knows from its subject’s last message what was said', async () => {
     const { hand, outbox, line } = await open();
-    expect(line.said.sequence).toBe(0);
+    expect(line.published.sequence).toBe(0);
     hand(tag(3), tag(7, 2, false));
     await outbox.settled();
-    expect((await open()).line.said).toEqual(tag(7, 2, false));
+    expect((await open()).line.published).toEqual(tag(7, 2, false));
   });
 
   it.each([
     ['ack-lost', 'an ack that was lost is found by reading: nothing is said twice'],
     ['request-lost', 'a request that was lost is sent again'],
     ['away', 'a log that is away is waited for'],
-  ] as const)('%s: %s (O3)', async (fate: Fate, _) => {
+  ] as const)('%s: %s (OUTBOX-3)', async (fate: Fate, _) => {
     const { hand, outbox, failure } = await open({ fate: scripted([['publish', SUBJECT, 2, fate]]) });
     hand(tag(1), tag(2), tag(3));
     await until(clock, () => said().length === 3);
@@ -107,7 +109,7 @@ describe('a line', () => {
     expect([said(), failure()]).toEqual([[10, 20], undefined]);
   });
 
-  it('ends with FENCED also when another owner has said the same: it may stand on other state (O5)', async () => {
+  it('ends with FENCED also when another owner has said the same: it may stand on other state (OUTBOX-5)', async () => {
     const { hand, outbox } = await open();
     await (await SecondWriter.open(inner, 'S', SUBJECT)).say(letter(tag(1)));
     hand(tag(1), tag(2));
@@ -115,7 +117,7 @@ describe('a line', () => {
     expect(said()).toEqual([10]);
   });
 
-  it('that claims its lines is heard by all, and everybody who opened before is refused (O5)', async () => {
+  it('that claims its lines is heard by all, and everybody who opened before is refused (OUTBOX-5)', async () => {
     const [first, second] = [await open(), await open()];
     first.hand(tag(1));
     await first.outbox.settled();
@@ -126,8 +128,8 @@ describe('a line', () => {
     first.hand(tag(2));
     await first.outbox.settled();
     expect([said(), second.failure()]).toEqual([[10, 10, 20], undefined]);
-    const { lines } = (await open()).outbox;
-    expect([...lines.values()][0]!.said).toEqual(tag(2));
+    const { lanes: lines } = (await open()).outbox;
+    expect([...lines.values()][0]!.published).toEqual(tag(2));
   });
 
   it('ends with FENCED when another owner has said something else', async () => {
@@ -205,7 +207,7 @@ describe('the outbox', () => {
     expect(reached.sort()).toEqual(['no bytes', 'none', 'three', 'two']);
   });
 
-  it('is settled when all that was handed over before is acknowledged, whatever comes after (O4)', async () => {
+  it('is settled when all that was handed over before is acknowledged, whatever comes after (OUTBOX-4)', async () => {
     let go = (): void => undefined;
     const { hand, outbox } = await open({
       turn: ({ kind }) => (kind === 'publish' ? new Promise((resolve) => (go = resolve)) : Promise.resolve()),
@@ -232,15 +234,15 @@ describe('tags', () => {
     [tag(5, 2, false), 5, 3],
     [tag(5, 2, false), 4, Infinity],
     [tag(5, 2, false), 6, 0],
-    [{ first: 3, sequence: 5, part: 0, lastPart: true }, 4, Infinity],
+    [{ ...tag(5), first: 3 }, 4, Infinity],
   ])('%j has said of %i: %d parts', (last, sequence, parts) => {
-    expect(partsSaid(last, sequence)).toBe(parts);
+    expect(partsPublished(last, sequence)).toBe(parts);
   });
 
   it('are the same when they are of the same inputs and part', () => {
-    expect(sameTag(tag(5), { ...tag(5), lastPart: false })).toBe(true);
-    expect(sameTag(tag(5), { ...tag(5), first: 4 })).toBe(false);
-    expect(sameTag(tag(5), tag(5, 1))).toBe(false);
-    expect(sameTag(tag(5), tag(6))).toBe(false);
+    expect(isSamePosition(tag(5), { ...tag(5), lastPart: false })).toBe(true);
+    expect(isSamePosition(tag(5), { ...tag(5), first: 4 })).toBe(false);
+    expect(isSamePosition(tag(5), tag(5, 1))).toBe(false);
+    expect(isSamePosition(tag(5), tag(6))).toBe(false);
   });
 });

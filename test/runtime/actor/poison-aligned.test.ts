@@ -5,7 +5,15 @@ import { describe, expect, it } from 'vitest';
 import { ChunkSchema, EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { mailboxRecord } from '../../../runtime/actor/quarantine.js';
 import { textOf, utf8 } from '../../../runtime/frames/bytes.js';
-import { defineTopology, edge, source, subjectOf, topic, type Topology } from '../../../runtime/contract/graph.js';
+import {
+  defineTopology,
+  edge,
+  source,
+  streamOf,
+  subjectOf,
+  topic,
+  type Topology,
+} from '../../../runtime/contract/graph.js';
 import { deadLetters, frameOf, input, RAW, rowsOf, stage, value } from '../../../runtime/contract/stage.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { ActorBed } from './actor-bed.js';
@@ -63,8 +71,8 @@ function alignedTopology(onRow: Trap, onEnd: (epoch: number) => void, onChunk: T
         ),
       ),
   });
-  const out = topic('kept', words, 'user', { ledger: false });
-  const dead = topic('dead-letter', deadLetters, 'source', { ledger: true });
+  const out = topic('kept', words, 'user', { browsable: false });
+  const dead = topic('dead-letter', deadLetters, 'source', { browsable: true });
   return defineTopology({
     partitions: { source: 2, user: 1, item: 1 },
     stages: [lines, keeper],
@@ -80,10 +88,12 @@ function alignedTopology(onRow: Trap, onEnd: (epoch: number) => void, onChunk: T
 }
 
 describe('in aligned epochs', () => {
-  const chunk = (bed: ActorBed, p: number, text: string, endsInput = false) => {
+  const chunk = async (bed: ActorBed, p: number, text: string, endsInput = false) => {
     const value = create(ChunkSchema, { data: utf8(text) });
     const envelope = create(EnvelopeSchema, { endsEpoch: true, endsInput, body: { case: 'chunk', value } });
-    return bed.log.publish(subjectOf('lines', p, 'folder', p), toBinary(EnvelopeSchema, envelope));
+    const subject = subjectOf('lines', p, 'folder', p);
+    const expected = (await bed.log.last(streamOf('lines'), subject))?.sequence ?? 0;
+    await bed.log.publish(subject, toBinary(EnvelopeSchema, envelope), { expected });
   };
   const kept = (bed: ActorBed): unknown[] => bed.rows('kept').map(({ user, item }) => `${user} ${item}`);
   const run = async (onRow: Trap, onEnd: (epoch: number) => void = () => undefined) => {
@@ -146,6 +156,6 @@ describe('in aligned epochs', () => {
       { log: bed.log, stage: { id: 'keeper' }, partition: 0 },
       { identity: await bed.identity('keeper') },
     );
-    expect(record.buried).toEqual(new Set());
+    expect(record.quarantined).toEqual(new Set());
   });
 });

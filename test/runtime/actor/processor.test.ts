@@ -1,4 +1,4 @@
-/** The fold of a mailbox: who hears of ticks, ends of epochs and ends of input; what is held and let go (A2, A3), also through a snapshot. */
+/** The fold of a mailbox: who hears of ticks, ends of epochs and ends of input; what is held and let go (ALIGNMENT-2, ALIGNMENT-3), also through a snapshot. */
 import fc from 'fast-check';
 import { map, merge } from 'rxjs';
 import { describe, expect, it } from 'vitest';
@@ -34,8 +34,8 @@ describe('a tick', () => {
           ticks.pipe(map(({ timeMs }) => out.rows(frameOf(words, [{ item: `at ${timeMs}` }])))),
         ),
     });
-    const heard = topic('heard', words, 'source', { ledger: false });
-    const bad = topic('dead-letter', deadLetters, 'source', { ledger: true });
+    const heard = topic('heard', words, 'source', { browsable: false });
+    const bad = topic('dead-letter', deadLetters, 'source', { browsable: true });
     return defineTopology({
       partitions: { source: 2, user: 1, item: 1 },
       stages: [entry, timer],

@@ -1,6 +1,7 @@
-/** What is buried stays buried (B1–B3): through deaths at the worst moments, for other owners with older snapshots, for zombies. */
+/** What is buried stays buried (QUARANTINE-1–QUARANTINE-3): through deaths at the worst moments, for other owners with older snapshots, for zombies. */
 import { describe, expect, it } from 'vitest';
-import { bury, mailboxRecord, type Mailbox } from '../../../runtime/actor/quarantine.js';
+import { type Mailbox, mailboxRecord, quarantine, recordLoss, recordTrim } from '../../../runtime/actor/quarantine.js';
+import type { Span } from '../../../runtime/log-integrity/gaps.js';
 import { streamOf } from '../../../runtime/contract/graph.js';
 import type { Log } from '../../../runtime/contract/ports.js';
 import { streamsOf } from '../../../runtime/contract/streams.js';
@@ -23,7 +24,7 @@ async function bedWithPoison(): Promise<{ bed: ActorBed; seen: () => number; bad
     if (bad.now) throw new Error('cannot digest u3');
   };
   const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap }));
-  bed.start('read', 0, { knobs: { frameMessages: 1, ...NO_SNAPSHOTS } });
+  bed.start('read', 0, { tuning: { frameMessages: 1, ...NO_SNAPSHOTS } });
   await bed.publish(...[1, 2, 3, 4, 5].map((i) => line(i, i, `u${i}`)));
   await bed.quiet();
   return { bed, seen: () => seen, bad };
@@ -49,10 +50,10 @@ describe('a buried input', () => {
     const { bed, seen } = await bedWithPoison();
     const { log, dead } = dying(bed, 'after');
     const store = new MemoryStore();
-    bed.startApart('sum', 0, { log, store, knobs: NO_SNAPSHOTS });
+    bed.startApart('sum', 0, { log, store, tuning: NO_SNAPSHOTS });
     await bed.until(dead);
     expect([seen(), bed.rows('dead-letter')]).toEqual([3, []]);
-    const { status } = bed.start('sum', 0, { store, knobs: NO_SNAPSHOTS });
+    const { status } = bed.start('sum', 0, { store, tuning: NO_SNAPSHOTS });
     await bed.quiet();
     expect([seen(), status.restarts, users(bed)]).toEqual([3, 0, ['u1', 'u2', 'u4', 'u5']]);
     expect(bed.rows('dead-letter')).toMatchObject([{ rule: 'poison', sequence: 3 }]);
@@ -61,10 +62,10 @@ describe('a buried input', () => {
   it('is not skipped by the next process when this one dies before the record is stored: that finds out anew', async () => {
     const { bed, seen } = await bedWithPoison();
     const { log, dead } = dying(bed, 'before');
-    bed.startApart('sum', 0, { log, knobs: NO_SNAPSHOTS });
+    bed.startApart('sum', 0, { log, tuning: NO_SNAPSHOTS });
     await bed.until(dead);
     expect(bed.log.messages(streamOf('poison'))).toEqual([]);
-    const { status } = bed.start('sum', 0, { knobs: NO_SNAPSHOTS });
+    const { status } = bed.start('sum', 0, { tuning: NO_SNAPSHOTS });
     await bed.quiet();
     expect([seen(), status.restarts, users(bed)]).toEqual([6, 3, ['u1', 'u2', 'u4', 'u5']]);
     expect(bed.rows('dead-letter')).toHaveLength(1);
@@ -75,7 +76,7 @@ describe('a buried input', () => {
     async (fate) => {
       const { bed, seen } = await bedWithPoison();
       const log = new FailingLog(bed.log, { fate: scripted([['publish', RECORD, 1, fate]]) });
-      bed.start('sum', 0, { log, knobs: NO_SNAPSHOTS });
+      bed.start('sum', 0, { log, tuning: NO_SNAPSHOTS });
       await bed.quiet();
       expect([seen(), users(bed), bed.rows('dead-letter').length]).toEqual([3, ['u1', 'u2', 'u4', 'u5'], 1]);
       expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
@@ -84,12 +85,12 @@ describe('a buried input', () => {
 
   it('is skipped by another owner with an older snapshot, even one that could digest it: what was said is not contradicted', async () => {
     const { bed, seen, bad } = await bedWithPoison();
-    const first = bed.start('sum', 0, { log: untrimmed(bed.log), knobs: NO_SNAPSHOTS });
+    const first = bed.start('sum', 0, { log: untrimmed(bed.log), tuning: NO_SNAPSHOTS });
     await bed.quiet();
     await first.supervisor.stop();
     await bed.until(first.ended);
     bad.now = false;
-    const { status } = bed.start('sum', 0, { store: new MemoryStore(), knobs: NO_SNAPSHOTS });
+    const { status } = bed.start('sum', 0, { store: new MemoryStore(), tuning: NO_SNAPSHOTS });
     await bed.publish(line(6, 6, 'u3'));
     await bed.until(() => status.sequence === 6);
     await bed.quiet();
@@ -100,7 +101,7 @@ describe('a buried input', () => {
 
   it('is buried by one of two owners: the other is refused, reads the record and says the same', async () => {
     const { bed } = await bedWithPoison();
-    const [one, other] = [bed.start('sum', 0, { knobs: NO_SNAPSHOTS }), bed.start('sum', 0, { knobs: NO_SNAPSHOTS })];
+    const [one, other] = [bed.start('sum', 0, { tuning: NO_SNAPSHOTS }), bed.start('sum', 0, { tuning: NO_SNAPSHOTS })];
     await bed.until(() => [one, other].every(({ status }) => status.sequence === 5 && status.state === 'running'));
     await bed.quiet();
     expect(users(bed)).toEqual(['u1', 'u2', 'u4', 'u5']);
@@ -113,14 +114,14 @@ describe('a buried input', () => {
       if (user === 'u0') throw new Error('cannot digest u0');
     };
     const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap }), { bytesMax: 2_000 });
-    const { status } = bed.start('read', 0, { knobs: { frameMessages: 1, snapshotEveryMs: 10 } });
+    const { status } = bed.start('read', 0, { tuning: { frameMessages: 1, snapshotEveryMs: 10 } });
     for (let i = 0; status.unacknowledged === 0; i++) {
       await bed.publish(line(i, i, `u${i}`));
       await bed.until(() => status.sequence === i + 1);
       await bed.until(() => status.unacknowledged === 0 || bed.clock.sleeping > 1);
     }
-    bed.start('sum', 0, { knobs: { snapshotEveryMs: 10 } });
-    bed.start('rank', 0, { knobs: { snapshotEveryMs: 10 } });
+    bed.start('sum', 0, { tuning: { snapshotEveryMs: 10 } });
+    bed.start('rank', 0, { tuning: { snapshotEveryMs: 10 } });
     await bed.quiet();
     expect(bed.rows('dead-letter')).toMatchObject([{ rule: 'poison', sequence: 1 }]);
     expect(status.unacknowledged).toBe(0);
@@ -138,15 +139,15 @@ describe('a publisher’s message that is buried', () => {
     };
     const bed = await ActorBed.make(liveToys({ partitions: ONE, trap }));
     await bed.publish(...[1, 2, 3, 4, 5, 6].map((id) => line(id)));
-    const knobs = { frameMessages: 6, ...NO_SNAPSHOTS };
-    const first = bed.start('read', 0, { log: untrimmed(bed.log), knobs });
+    const tuning = { frameMessages: 6, ...NO_SNAPSHOTS };
+    const first = bed.start('read', 0, { log: untrimmed(bed.log), tuning });
     await bed.until(() => first.status.sequence === 6);
     await bed.quiet();
     await first.supervisor.stop();
     await bed.until(first.ended);
     bad = false;
     const before = seen;
-    const { status } = bed.start('read', 0, { store: new MemoryStore(), knobs });
+    const { status } = bed.start('read', 0, { store: new MemoryStore(), tuning });
     await bed.publish(line(7));
     await bed.until(() => status.sequence === 7);
     await bed.quiet();
@@ -159,29 +160,46 @@ describe('a publisher’s message that is buried', () => {
 describe('the record', () => {
   const mailboxOf = (bed: ActorBed): Mailbox => ({ log: bed.log, stage: { id: 'sum' }, partition: 0 });
 
-  it('holds the newest thousand, in one message', async () => {
+  const recordOf = async (bed: ActorBed) => mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') });
+
+  it('forgets none but those below what was trimmed, in one message', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }));
-    for (let i = 1; i <= 1_003; i++) await bury(mailboxOf(bed), i);
-    const buried = (await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried;
-    expect([buried.size, Math.min(...buried), Math.max(...buried)]).toEqual([1_000, 4, 1_003]);
+    for (let i = 1; i <= 1_003; i++) await quarantine(mailboxOf(bed), i);
+    expect((await recordOf(bed)).quarantined.size).toBe(1_003);
+    await recordTrim(mailboxOf(bed), 1_001);
+    expect((await recordOf(bed)).quarantined).toEqual(new Set([1_001, 1_002, 1_003]));
     expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+  });
+
+  it('takes no message between two losses for lost, however many there are', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+    const spans = Array.from({ length: 1_500 }, (_, i): Span => [2 * i + 1, 2 * i + 1]);
+    await recordLoss(mailboxOf(bed), spans);
+    expect((await recordOf(bed)).gone).toEqual(spans);
+    const more = Array.from({ length: 9_000 }, (_, i): Span => [4_000 + 2 * i, 4_000 + 2 * i]);
+    await expect(recordLoss(mailboxOf(bed), more)).rejects.toMatchObject({ code: 'LOSS_TOO_SCATTERED' });
+    expect((await recordOf(bed)).gone).toEqual(spans);
   });
 
   it('says nothing about a stream that was made anew: its sequences are of other messages', async () => {
     const topology = liveToys({ partitions: ONE });
     const bed = await ActorBed.make(topology);
-    await bury(mailboxOf(bed), 7);
+    await quarantine(mailboxOf(bed), 7);
     bed.log.deleteStream(streamOf('sum'));
     for (const spec of streamsOf(topology, { bytesMax: 1e9, replicas: 1 })) await bed.log.ensureStream(spec);
-    expect((await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried).toEqual(new Set());
-    await bury(mailboxOf(bed), 8);
-    expect((await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).buried).toEqual(new Set([8]));
+    expect((await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).quarantined).toEqual(
+      new Set(),
+    );
+    await quarantine(mailboxOf(bed), 8);
+    expect((await mailboxRecord(mailboxOf(bed), { identity: await bed.identity('sum') })).quarantined).toEqual(
+      new Set([8]),
+    );
   });
 
   it('is no mailbox: nobody reads it as input', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }));
     const { status } = bed.start('sum');
-    await bury(mailboxOf(bed), 1);
+    await quarantine(mailboxOf(bed), 1);
     await bed.quiet();
     expect(status.messagesIn).toBe(0);
   });

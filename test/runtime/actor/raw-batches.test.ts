@@ -29,7 +29,7 @@ const echo = stage({
     ),
 });
 
-const out = topic('out', texts, 'source', { ledger: false });
+const out = topic('out', texts, 'source', { browsable: false });
 const echoTopology = defineTopology({
   partitions: ONE,
   stages: [echo],
@@ -63,7 +63,7 @@ describe('batches', () => {
   it('are what arrived, up to the bound; each is one message, tagged with all it covers', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }));
     await bed.publish(...[1, 2, 3, 4, 5].map((id) => line(id)));
-    bed.start('read', 0, { knobs: { frameMessages: 3 } });
+    bed.start('read', 0, { tuning: { frameMessages: 3 } });
     await bed.quiet();
     const tags = bed
       .messages('sum')
@@ -78,7 +78,7 @@ describe('batches', () => {
   it('are bounded by bytes', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }));
     await bed.publish(...[1, 2, 3, 4].map((id) => line(id)));
-    bed.start('read', 0, { knobs: { frameMessages: 100, frameBytes: 2 * line(1).length } });
+    bed.start('read', 0, { tuning: { frameMessages: 100, frameBytes: 2 * line(1).length } });
     await bed.quiet();
     expect(bed.messages('sum').map(({ envelope }) => envelope.sequence)).toEqual([2, 4]);
   });
@@ -97,7 +97,7 @@ describe('batches', () => {
     const ticking = ticker.run();
     await driver.until(() => driver.log.messages('RIVULET_READ').length === 3);
     await driver.publish(line(3));
-    driver.start('read', 0, { knobs: { frameMessages: 100 } });
+    driver.start('read', 0, { tuning: { frameMessages: 100 } });
     await driver.quiet();
     ticker.stop();
     await ticking;
@@ -118,7 +118,7 @@ describe('batches', () => {
       const bed = await ActorBed.make(liveToys({ partitions: ONE }));
       const draw = (max: number): number => 1 + Math.floor(random() * max);
       const log = new FailingLog(bed.log, { slice: draw });
-      const reader = bed.start('read', 0, { log, knobs: { frameMessages: draw(8), frameBytes: draw(60) } });
+      const reader = bed.start('read', 0, { log, tuning: { frameMessages: draw(8), frameBytes: draw(60) } });
       for (const one of lines) {
         await bed.publish(one);
         if (random() < 0.3) await bed.quiet();
@@ -134,13 +134,13 @@ describe('batches', () => {
 describe('after a crash', () => {
   it('a batch of which a part was said is cut at the same places', async () => {
     const bed = await echoBed(6);
-    const first = bed.start('echo', 0, { log: cutAfter(bed, 3), knobs: { frameMessages: 6 } });
+    const first = bed.start('echo', 0, { log: cutAfter(bed, 3), tuning: { frameMessages: 6 } });
     await bed.until(() => bed.messages('out').length === 3);
     expect(bed.messages('out').at(-1)!.envelope).toMatchObject({ first: 1, sequence: 6, part: 2, lastPart: false });
     expect(first.ended()).toBe(false);
     // The next one gets the messages one at a time, and has a smaller bound.
     const log = new FailingLog(bed.log, { slice: () => 1 });
-    const second = bed.start('echo', 0, { log, knobs: { frameMessages: 2, frameBytes: 1 } });
+    const second = bed.start('echo', 0, { log, tuning: { frameMessages: 2, frameBytes: 1 } });
     await bed.until(() => second.status.sequence === 6 && second.status.unacknowledged === 0);
     expect(bed.rows('out').map(({ text }) => text)).toEqual(numbers(6));
   });
@@ -159,10 +159,10 @@ describe('after a crash', () => {
         async (lives, count) => {
           const bed = await echoBed(count);
           let store = new MemoryStore();
-          for (const { publishes, slice, ...knobs } of lives) {
+          for (const { publishes, slice, ...tuning } of lives) {
             const before = bed.messages('out').length;
             const log = cutAfter(bed, publishes, () => slice);
-            const { status } = bed.start('echo', 0, { log, store, knobs });
+            const { status } = bed.start('echo', 0, { log, store, tuning });
             await bed.until(() => bed.messages('out').length === before + publishes || status.sequence === count);
             store = new MemoryStore(store.contents());
             log.cut();

@@ -1,4 +1,4 @@
-/** From emissions to messages (R1–R3). */
+/** From emissions to messages (ROUTER-1–ROUTER-3). */
 import { createHash } from 'node:crypto';
 import { fromBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
@@ -8,10 +8,10 @@ import { type Envelope, EnvelopeSchema } from '../../../proto/gen/rivulet/intern
 import { fnv1a, utf8 } from '../../../runtime/frames/bytes.js';
 import { type Frame, frameOf, rowsOf } from '../../../runtime/frames/frame.js';
 import { fromWire } from '../../../runtime/frames/codec.js';
-import { defineTopology, edge, source, topic } from '../../../runtime/contract/graph.js';
-import { Answer, destinationsOf } from '../../../runtime/actor/router.js';
+import { defineTopology, destinationsOf, edge, source, topic } from '../../../runtime/contract/graph.js';
+import { OutputBatch } from '../../../runtime/actor/router.js';
 import { deadLetters, type FrameType, frameType, input, stage } from '../../../runtime/contract/stage.js';
-import { NOTHING_SAID, type Tag } from '../../../runtime/tag.js';
+import { NO_OUTPUT, type OutputPosition } from '../../../runtime/actor/output-position.js';
 import { Traces } from '../../../runtime/actor/traces.js';
 
 const rows = frameType('rows', { user: 'text', text: 'text', n: 'f64' });
@@ -28,7 +28,7 @@ const letters = stage({
   inputs: { rows: input(rows) },
   outputs: { bad: deadLetters },
 });
-const bad = topic('dead-letter', deadLetters, 'source', { ledger: true });
+const bad = topic('dead-letter', deadLetters, 'source', { browsable: true });
 const topology = defineTopology({
   partitions: { source: 1, user: 2, item: 3 },
   stages: [a, b, c, letters],
@@ -43,10 +43,10 @@ const topology = defineTopology({
   aligned: new Set(),
 });
 const destinations = destinationsOf(topology, 'a', 1);
-const HEAD = { first: 7, sequence: 9, asOfMs: 5, ingestedAtMs: 3 };
+const HEAD = { first: 7, sequence: 9, inputsDigest: 2, asOfMs: 5, ingestedAtMs: 3 };
 
 interface Posted {
-  readonly tag: Tag;
+  readonly tag: OutputPosition;
   readonly bytes: number;
   readonly digest: string;
   readonly envelope: Envelope;
@@ -54,12 +54,15 @@ interface Posted {
 }
 
 /** What instance a/1 posts, by destination, where so much was said before. */
-function post(fill: (answer: Answer) => void, said: Readonly<Record<string, Tag>> = {}): Record<string, Posted[]> {
-  const answer = new Answer(topology.routes('a'), 'a', 1, 4, new Traces(topology, topology.stage('a'), 1));
+function post(
+  fill: (answer: OutputBatch) => void,
+  published: Readonly<Record<string, OutputPosition>> = {},
+): Record<string, Posted[]> {
+  const answer = new OutputBatch(topology.routes('a'), 'a', 1, 4, new Traces(topology, topology.stage('a'), 1));
   fill(answer);
   const posted: Record<string, Posted[]> = {};
   const lines = destinations.map(({ subject }) => {
-    const hand = (tag: Tag, data: Uint8Array): void => {
+    const enqueue = (tag: OutputPosition, data: Uint8Array): void => {
       const envelope = fromBinary(EnvelopeSchema, data);
       const type: FrameType = envelope.output === '$poison' ? deadLetters : rows;
       const frame = envelope.body.case === 'frame' ? fromWire(envelope.body.value, type) : undefined;
@@ -71,9 +74,9 @@ function post(fill: (answer: Answer) => void, said: Readonly<Record<string, Tag>
         rows: frame === undefined ? [] : rowsOf(frame),
       });
     };
-    return [subject, { said: said[subject] ?? NOTHING_SAID, hand }] as const;
+    return [subject, { published: published[subject] ?? NO_OUTPUT, enqueue }] as const;
   });
-  answer.post(HEAD, new Map(lines));
+  answer.enqueueTo(HEAD, new Map(lines));
   return posted;
 }
 
@@ -129,7 +132,7 @@ describe('routes', () => {
       endsEpoch: false,
       output: 'rows',
     });
-    expect(message!.tag).toEqual({ first: 7, sequence: 9, part: 0, lastPart: true });
+    expect(message!.tag).toEqual({ first: 7, sequence: 9, part: 0, lastPart: true, inputsDigest: 2 });
   });
 
   it('lead buried messages to the dead letters of the same number', () => {
@@ -147,7 +150,7 @@ describe('parts', () => {
       Array.from({ length: count }, (_, n) => ({ user: `u${n % 5}`, text: `${n}`.padStart(bytes, 'x'), n })),
     );
 
-  it('are small enough for a message, and together the whole, in order (R1)', () => {
+  it('are small enough for a message, and together the whole, in order (ROUTER-1)', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 5, max: 200_000 }), (count, bytes) => {
         const whole = wide(count, bytes);
@@ -165,26 +168,32 @@ describe('parts', () => {
     );
   });
 
-  it('that were said are left out, the rest is what it was (R2)', () => {
-    const fill = (answer: Answer): void => {
+  it('that were said are left out, the rest is what it was (ROUTER-2)', () => {
+    const fill = (answer: OutputBatch): void => {
       answer.add([{ output: 'rows', frame: wide(12, 200_000) }]);
     };
     const all = post(fill)[toB]!;
     expect(all.length).toBeGreaterThan(3);
     for (let part = 0; part < all.length; part++) {
-      const said: Tag = { first: 7, sequence: 9, part, lastPart: part === all.length - 1 };
-      const rest = post(fill, { [toB]: said })[toB] ?? [];
+      const published: OutputPosition = {
+        first: 7,
+        sequence: 9,
+        part,
+        lastPart: part === all.length - 1,
+        inputsDigest: 2,
+      };
+      const rest = post(fill, { [toB]: published })[toB] ?? [];
       expect(rest.map(({ digest }) => digest)).toEqual(all.slice(part + 1).map(({ digest }) => digest));
     }
-    expect(post(fill, { [toB]: { first: 10, sequence: 12, part: 0, lastPart: false } })[toB]).toBeUndefined();
-    expect(post(fill, { [toB]: { first: 1, sequence: 8, part: 0, lastPart: true } })[toB]).toHaveLength(all.length);
+    expect(post(fill, { [toB]: { ...NO_OUTPUT, first: 10, sequence: 12, lastPart: false } })[toB]).toBeUndefined();
+    expect(post(fill, { [toB]: { ...NO_OUTPUT, first: 1, sequence: 8 } })[toB]).toHaveLength(all.length);
   });
 
   it('leave out what was said per destination: others get theirs', () => {
-    const said = { [toB]: { first: 7, sequence: 9, part: 0, lastPart: true } };
+    const published = { [toB]: { ...NO_OUTPUT, first: 7, sequence: 9 } };
     const posted = post((answer) => {
       answer.add([{ output: 'rows', frame: frame('u0') }]);
-    }, said);
+    }, published);
     expect(Object.keys(posted)).toEqual([toC(partitionOf('u0'))]);
   });
 });
@@ -201,7 +210,7 @@ describe('marks', () => {
       ]),
     );
 
-  it('of an end of epoch are on the last part that each destination gets for it (R3)', () => {
+  it('of an end of epoch are on the last part that each destination gets for it (ROUTER-3)', () => {
     const posted = post((answer) => {
       answer.add([
         { output: 'rows', frame: frame('u0') },

@@ -1,4 +1,4 @@
-/** Trace contexts through the main pipeline, in memory (X1–X4). */
+/** Trace contexts through the main pipeline, in memory (TRACES-1–TRACES-4). */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -8,9 +8,9 @@ import { fnv1a, utf8 } from '../../../runtime/frames/bytes.js';
 import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
 import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
 import { loadConfig } from '../../../runtime/config/config.js';
-import { MailboxFold } from '../../../runtime/actor/processor.js';
+import { MailboxProcessor } from '../../../runtime/actor/processor.js';
 import type { Topology } from '../../../runtime/contract/graph.js';
-import { HeldMessages } from '../../../runtime/actor/alignment-buffer.js';
+import { AlignmentBuffer } from '../../../runtime/actor/alignment-buffer.js';
 import { contextOf, isSampled, traceHeaders } from '../../../runtime/telemetry/trace-context.js';
 import { type PublishedEvent, TopologyDriver } from '../../support/topology-driver.js';
 
@@ -47,7 +47,7 @@ afterEach(() => {
 
 /** Every message that a stage took, in order. */
 function saidDuring(work: () => void): Said[] {
-  const take = vi.spyOn(MailboxFold.prototype, 'take');
+  const take = vi.spyOn(MailboxProcessor.prototype, 'take');
   work();
   const said = take.mock.calls.map(([{ subject, data }]) => ({
     subject,
@@ -85,7 +85,7 @@ describe('a context', () => {
     ['frames', EACH_FRAME],
     ['intervals', BY_INTERVAL],
   ])('goes with what comes of its event, to its partitions and to no other: %s', (_, topology) => {
-    const hold = vi.spyOn(HeldMessages.prototype, 'hold');
+    const hold = vi.spyOn(AlignmentBuffer.prototype, 'push');
     fc.assert(
       fc.property(fc.nat(), fc.uniqueArray(fc.nat(23), { maxLength: 16 }), (seed, traced) => {
         const events = Array.from({ length: 24 }, (__, n) => event(n, traced.includes(n) ? traceparent(n) : undefined));

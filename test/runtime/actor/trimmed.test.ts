@@ -35,7 +35,7 @@ it('who opens an older snapshot of a mailbox that was trimmed is refused', async
 });
 
 it('who has opened before is refused, also where the present owner has said nothing since', async () => {
-  const first = bed.startApart('read', 0, { copied: () => 0, knobs: { snapshotEveryMs: 1e12 } });
+  const first = bed.startApart('read', 0, { copied: () => 0, tuning: { snapshotEveryMs: 1e12 } });
   await bed.publish(line(1));
   await bed.until(() => first.status.sequence === 1 && first.status.unacknowledged === 0);
   // It reads no more for a while; the next owner starts from nothing, since nothing is trimmed yet.
@@ -83,7 +83,7 @@ it('who has read on behind a gap keeps no snapshot of it', async () => {
 
 it('who has taken in all frames keeps its snapshot, though others have trimmed behind the one before', async () => {
   const entry = read();
-  const bad = topic('dead-letter', deadLetters, 'source', { ledger: true });
+  const bad = topic('dead-letter', deadLetters, 'source', { browsable: true });
   // A view: it says nothing, and runs on all nodes.
   const view = stage({
     id: 'view',
@@ -107,7 +107,7 @@ it('who has taken in all frames keeps its snapshot, though others have trimmed b
       aligned: new Set(),
     }),
   );
-  const follower = bed.startApart('view', 0, { copied: () => 0, knobs: { snapshotEveryMs: 1e12 } });
+  const follower = bed.startApart('view', 0, { copied: () => 0, tuning: { snapshotEveryMs: 1e12 } });
   bed.start('read');
   bed.start('view', 0, { copied: everything });
   for (const n of [1, 2, 3]) {
@@ -125,7 +125,7 @@ it('who has taken in all frames keeps its snapshot, though others have trimmed b
 });
 
 it('what a stranger has written behind it takes no line’s last message away', async () => {
-  bed.start('read', 0, { copied: everything });
+  bed.start('read');
   const sum = bed.start('sum', 0, { copied: everything });
   await bed.publish(line(1), line(2));
   await bed.quiet();

@@ -1,7 +1,7 @@
 /** The hold of a backup, against the shared table's double and a clock in hand. */
 import { beforeEach, expect, it } from 'vitest';
 import { Hold } from '../../../runtime/cli/backup/hold.js';
-import { bytesOf, HOLD_KEY, holdIn, type Presence } from '../../../runtime/cluster/entries.js';
+import { bytesOf, HOLD_KEY, holdIn, type Membership } from '../../../runtime/cluster/entries.js';
 import { transient } from '../../../runtime/contract/errors.js';
 import { MemoryKeyValue } from '../../support/memory-key-value.js';
 import { settled, until, VirtualClock } from '../virtual-clock.js';
@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 
 const present = (node: string, hold?: string): Promise<number> => {
-  const entry: Presence = {
+  const entry: Membership = {
     name: 'host',
     process: 'p',
     startedAtMs: 1,

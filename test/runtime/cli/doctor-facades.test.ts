@@ -4,14 +4,15 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { Finding } from '../../../runtime/cli/doctor/doctor.js';
+import type { Finding } from '../../../runtime/cli/doctor/finding.js';
 import { grpcFindings } from '../../../runtime/cli/doctor/grpc.js';
 import { httpChecks, httpFindings } from '../../../runtime/cli/doctor/http.js';
 import { type Config, loadConfig } from '../../../runtime/config/config.js';
-import { Certificates, hasOpenssl } from '../../connectors/grpc/certificates.js';
+import { Certificates } from '../../connectors/grpc/certificates.js';
 import { facade } from '../../connectors/grpc/facade.js';
 import { httpFacade } from '../../connectors/http/http-facade.js';
 import { startTestNats } from '../../support/nats.js';
+import { noOpenssl, skipped } from '../../support/requirements.js';
 
 let dataDir: string;
 beforeEach(() => {
@@ -163,7 +164,7 @@ describe('a node that runs on the data directory', () => {
   });
 });
 
-describe.skipIf(!hasOpenssl)(`with TLS${hasOpenssl ? '' : ' (skipped: openssl is not installed)'}`, () => {
+describe.skipIf(noOpenssl)(`with TLS${skipped(noOpenssl)}`, () => {
   const certificates = new Certificates();
   const file = (name: string): string => certificates.path(name);
   beforeAll(() => {
@@ -246,7 +247,7 @@ describe.skipIf(!hasOpenssl)(`with TLS${hasOpenssl ? '' : ' (skipped: openssl is
     ]);
     const { port: httpPort } = await httpFacade({ tls: mutual });
     expect(await http(httpPort, file('server.pem'))).toEqual([
-      'ok: a node (1.2.3) answers on https://127.0.0.1: serving → ',
+      'ok: a node answers on https://127.0.0.1: serving → ',
       expect.stringContaining('told only to who has a certificate (tlsClientCaFile) → '),
     ]);
   });

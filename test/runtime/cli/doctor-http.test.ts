@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AskOptions, httpFindings } from '../../../runtime/cli/doctor/http.js';
+import { loadFinding } from '../../../runtime/cli/doctor/machine.js';
 import type { PartitionSaid, StatusSaid } from '../../../runtime/cli/doctor/pipeline.js';
 
 type Body = Readonly<Record<string, unknown>> | string;
@@ -35,7 +36,7 @@ async function said(answers: Answers, options: AskOptions = {}): Promise<string[
   const { port } = await node(answers);
   const place = { host: '127.0.0.1', port };
   // As long as it takes for a rate that is not by chance.
-  const findings = await httpFindings(place, { lookAgainMs: 50, ...options });
+  const findings = await httpFindings(place, { lookAgainMs: 50, load: { average: 1, cores: 2 }, ...options });
   return findings.map(({ state, message, fix }) => `${state}: ${message.replaceAll(`:${port}`, '')} → ${fix ?? ''}`);
 }
 
@@ -127,6 +128,16 @@ describe('the doctor on HTTP', () => {
   ])('tells in words of a stage that %s', async (_, before, after, words) => {
     const findings = await looks(status(before), status(after));
     expect(findings.slice(1)).toEqual([expect.stringMatching(words)]);
+  });
+
+  it('names the load of the machine before threads and disks', async () => {
+    const before = status({ lag_messages: 11_000, lag_seconds: 39 });
+    const after = status({ lag_messages: 12_000, lag_seconds: 40, messages_in: 900 });
+    const answers = { '/health': [{ body: SERVING }], '/status': [before, after] };
+    const findings = await said(answers, { load: { average: 40, cores: 2 } });
+    expect(findings[1]).toMatch(/, on a machine whose load is 40\.0 with 2 cores → end what else runs there/);
+    const [quiet, busy] = [4, 5].map((average) => loadFinding({ average, cores: 2 }).state);
+    expect([quiet, busy]).toEqual(['ok', 'warning']);
   });
 
   it('tells of events that are refused or late while it looks, not of old ones', async () => {

@@ -53,9 +53,10 @@ describe('keys', () => {
 
 describe('a node', () => {
   it('is built of the defaults', () => {
-    const { pipeline, grpc, http, knobs, ...rest } = nodeOptions(configWith());
+    const { pipeline, grpc, http, tuning, ...rest } = nodeOptions(configWith());
     expect(rest).toEqual({
       dataDir: './.rivulet',
+      natsAnonymous: true,
       leaseMs: 4_000,
       standbys: 1,
       copyEveryMs: 10_000,
@@ -72,10 +73,10 @@ describe('a node', () => {
     expect({ ...CALL_LIMITS, ...limits }).toEqual(CALL_LIMITS);
     expect(http).toMatchObject({ host: '127.0.0.1', port: 8080, reloadEveryMs: RELOAD_EVERY_MS, origins: [] });
     expect({ ...HTTP_LIMITS, ...http.limits }).toEqual(HTTP_LIMITS);
-    expect(knobs.snapshotEveryMs).toBe(2000);
-    expect(knobs.snapshotEveryBytes).toBe(64 * 1024 * 1024);
+    expect(tuning.snapshotEveryMs).toBe(2000);
+    expect(tuning.snapshotEveryBytes).toBe(64 * 1024 * 1024);
     // It would be full before that.
-    expect(nodeOptions(configWith({ streamMegabytesMax: '16' })).knobs.snapshotEveryBytes).toBe(2 * 1024 * 1024);
+    expect(nodeOptions(configWith({ streamMegabytesMax: '16' })).tuning.snapshotEveryBytes).toBe(2 * 1024 * 1024);
     expect(pipeline).toMatchObject({
       partitions: { source: 1, user: 4, item: 4 },
       trigger: { kind: 'frame' },
@@ -165,6 +166,12 @@ describe('NATS', () => {
       { url: 'tls://a', credsFile: 'f', tlsCaFile: 'ca' },
     ],
   ])('is named, and its URL is free of secrets: %s %j', (url, env, options) => {
-    expect(natsOptions(configWith({ natsUrl: url }, env))).toEqual(options);
+    expect(natsOptions(configWith({}, { RIVULET_NATS_URL: url, ...env }))).toEqual(options);
+  });
+
+  it('takes no password from the command line', () => {
+    expect(() => configWith({ natsUrl: 'nats://ada:s3cret@a' })).toThrow(
+      /^natsUrl \(--set natsUrl\) holds a password or token, and others can see command lines: give it in RIVULET_NATS_URL, or .* RIVULET_NATS_PASSWORD/,
+    );
   });
 });

@@ -6,10 +6,14 @@ import { itemMessage, itemProblem, UNKNOWN_ITEM_SUBJECT } from '../../../runtime
 import { Interrupted } from '../../../runtime/cli/exit.js';
 import { byEventTime, perSecond } from '../../../runtime/cli/publish/pace.js';
 import type { FileRecord } from '../../../connectors/csv/read-records.js';
+import { EventReader } from '../../../actors/formats/event-reader.js';
 import { fatal, transient } from '../../../runtime/contract/errors.js';
 import type { Clock } from '../../../runtime/contract/ports.js';
 
-const at = (record: unknown): FileRecord => ({ line: 2, record });
+const at = (record: unknown): FileRecord => ({ line: 2, text: JSON.stringify(record), record });
+const reader = new EventReader();
+const asEvent = (file: FileRecord, format: 'csv' | 'jsonl' = 'csv') =>
+  eventMessage(file, format, reader, Date.UTC(2026, 10, 2));
 const text = (data: Uint8Array): string => Buffer.from(data).toString();
 
 it.each<[unknown, RegExp | undefined]>([
@@ -26,8 +30,10 @@ it.each<[unknown, RegExp | undefined]>([
   else expect(itemProblem(at(record))).toMatch(problem);
 });
 
+const VIEW = { event_type: 'view', event_time: '2026-11-01T00:00:00Z', user_id: 'u', item_id: 'i' };
+
 describe('a row of a CSV file', () => {
-  it.each([
+  it.each<[string, Record<string, string>, string, object, object?]>([
     [
       'of REES46',
       {
@@ -45,31 +51,34 @@ describe('a row of a CSV file', () => {
       'of MovieLens',
       { userId: '1', movieId: '31', rating: '2.5', timestamp: '1260759144' },
       'rivulet.events.rating.1',
-      { userId: '1', movieId: '31', rating: 2.5, timestamp: 1260759144 },
-    ],
-    [
-      'with a price that is none',
-      { event_type: 'view', user_id: 'u', price: 'cheap' },
-      'rivulet.events.view.u',
-      { event_type: 'view', user_id: 'u', price: 'cheap' },
+      { userId: '1', movieId: '31', rating: 2.5, timestamp: '1260759144' },
     ],
     [
       'with a user that is no subject token',
-      { event_type: 'cart', user_id: 'a.b *>' },
+      { ...VIEW, event_type: 'cart', user_id: 'a.b *>' },
       'rivulet.events.cart',
-      { event_type: 'cart', user_id: 'a.b *>' },
+      { ...VIEW, event_type: 'cart', user_id: 'a.b *>' },
     ],
-    ['without a user', { event_type: 'view', user_id: '' }, UNKNOWN_SUBJECT, { event_type: 'view' }],
     [
-      'of another type',
-      { event_type: 'teleport', user_id: 'u' },
+      'with a price that is none',
+      { ...VIEW, price: 'cheap' },
       UNKNOWN_SUBJECT,
-      { event_type: 'teleport', user_id: 'u' },
+      { ...VIEW, price: 'cheap' },
+      { rule: 'wrong_type', field: 'price' },
     ],
-  ])('%s', (_, row, subject, fields) => {
-    const message = eventMessage(at(row), 'csv');
+    [
+      'without a user',
+      { ...VIEW, user_id: '' },
+      UNKNOWN_SUBJECT,
+      { event_type: 'view', event_time: VIEW.event_time, item_id: 'i' },
+      { rule: 'missing_field', field: 'user_id' },
+    ],
+  ])('%s', (_, row, subject, fields, fault?: object) => {
+    const message = asEvent(at(row));
     expect(message.subject).toBe(subject);
     expect(JSON.parse(text(message.data))).toEqual(fields);
+    if (fault === undefined) expect(message.fault).toBeUndefined();
+    else expect(message.fault).toMatchObject(fault);
   });
 });
 
@@ -90,32 +99,34 @@ describe('a number in a CSV file', () => {
     ['$5', '$5'],
   ])('%j is %j, of events and of items', (written, read) => {
     const fieldOf = (data: Uint8Array, name: string) => (JSON.parse(text(data)) as Record<string, unknown>)[name];
-    const event = eventMessage(at({ event_type: 'view', user_id: 'u', price: written, rating: written }), 'csv');
+    const event = asEvent(at({ ...VIEW, price: written, rating: written }));
     expect([fieldOf(event.data, 'price'), fieldOf(event.data, 'rating')]).toEqual([read, read]);
     expect(fieldOf(itemMessage(at({ item_id: 'i', price: written }), 'csv').data, 'price')).toBe(read);
   });
 });
 
 describe('a line of a JSONL file', () => {
-  it.each([
-    [{ event_type: 'view', user_id: 5, event_time: 1_572_566_400 }, 'rivulet.events.view.5', 1_572_566_400_000],
+  it.each<[string, string, number]>([
+    ['{"event_type":"view","user_id":5,"item_id":1,"event_time":1572566400}', 'view.5', 1_572_566_400_000],
     [
-      { event_type: 'view', user_id: 'u', event_time: '2019-11-01T00:00:00Z' },
-      'rivulet.events.view.u',
+      '{ "event_type":"rating", "rating": 1, "movieId":1, "userId":"u", "timestamp":"2019-11-01" }',
+      'rating.u',
       1_572_566_400_000,
     ],
-    [{ event_type: 'view', user_id: { id: 1 } }, UNKNOWN_SUBJECT, undefined],
-    [[1, 2], UNKNOWN_SUBJECT, undefined],
-    [null, UNKNOWN_SUBJECT, undefined],
-  ])('%j', (record, subject, timeMs) => {
-    const message = eventMessage(at(record), 'jsonl');
-    expect(JSON.parse(text(message.data))).toEqual(record);
-    expect([message.subject, message.timeMs]).toEqual([subject, timeMs]);
+    [
+      JSON.stringify({ ...VIEW, user_id: 0 }).replace(':0,', ':12345678901234567890,'),
+      'view.12345678901234567890',
+      Date.UTC(2026, 10, 1),
+    ],
+  ])('goes as it is: %s', (line, subject, timeMs) => {
+    const message = asEvent({ line: 2, text: ` ${line}\t`, record: JSON.parse(line) }, 'jsonl');
+    expect([text(message.data), message.subject, message.timeMs]).toEqual([line, `rivulet.events.${subject}`, timeMs]);
   });
 
-  it('that cannot be read goes as it is', () => {
-    const message = eventMessage({ line: 2, text: '{"a":', problem: 'not JSON' }, 'jsonl');
-    expect([message.subject, text(message.data)]).toEqual([UNKNOWN_SUBJECT, '{"a":']);
+  it.each(['{"event_type":"view"}', '[1,2]', 'null', '{"a":'])('that is refused goes as it is: %s', (line) => {
+    const message = asEvent({ line: 2, text: line, problem: 'not JSON' }, 'jsonl');
+    expect([text(message.data), message.subject]).toEqual([line, UNKNOWN_SUBJECT]);
+    expect(message.fault?.reason).toMatch(/: (send|check)/);
   });
 });
 
@@ -131,14 +142,14 @@ describe('an item of a catalogue file', () => {
     [
       'csv',
       { movieId: '1', title: 'Toy Story (1995)', price: 'dear' },
-      'rivulet.items.1',
+      UNKNOWN_ITEM_SUBJECT,
       { movieId: '1', title: 'Toy Story (1995)', price: 'dear' },
     ],
     ['csv', { movieId: '1', genres: 'Adventure|Children' }, 'rivulet.items.1', { movieId: '1', genres: 'Adventure' }],
     ['csv', { id: '1', category_code: '| home.lamp |x' }, 'rivulet.items.1', { id: '1', category_code: 'home.lamp' }],
     ['jsonl', { id: '1', genres: ['', 'Drama', 'War'] }, 'rivulet.items.1', { id: '1', genres: 'Drama' }],
     ['jsonl', { id: '1', category: 'a|b', title: 'c|d' }, 'rivulet.items.1', { id: '1', category: 'a', title: 'c|d' }],
-    ['jsonl', { id: '1', genres: ['x', 3] }, 'rivulet.items.1', { id: '1', genres: ['x', 3] }],
+    ['jsonl', { id: '1', genres: ['x', 3] }, UNKNOWN_ITEM_SUBJECT, { id: '1', genres: ['x', 3] }],
     ['csv', { title: 'of nothing' }, UNKNOWN_ITEM_SUBJECT, { title: 'of nothing' }],
     ['jsonl', { item_id: 7, price: null }, 'rivulet.items.7', { item_id: 7, price: null }],
     ['jsonl', ['no', 'object'], UNKNOWN_ITEM_SUBJECT, ['no', 'object']],
@@ -170,6 +181,7 @@ describe('messages on their way', () => {
     let now = 0;
     const clock: Clock = {
       nowMs: () => now,
+      monotonicMs: () => now,
       sleep: async (ms) => {
         now += ms;
       },
@@ -186,7 +198,7 @@ describe('messages on their way', () => {
 
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  it('are bounded (P1)', async () => {
+  it('are bounded (BOUNDED-PUBLISHER-1)', async () => {
     const { log, clock, waiting, signal } = handDriven();
     const publisher = new BoundedPublisher({ log, clock, signal: signal.signal, inFlightMax: 2 });
     await publisher.publish('a', Buffer.from('1'));
@@ -203,7 +215,7 @@ describe('messages on their way', () => {
     expect(publisher.counts).toEqual({ published: 3, refused: 0, uncertain: 0 });
   });
 
-  it('are sent again when they may be lost, and counted when that is not known (P2)', async () => {
+  it('are sent again when they may be lost, and counted when that is not known (BOUNDED-PUBLISHER-2)', async () => {
     const { log, clock, waiting, signal } = handDriven();
     const publisher = new BoundedPublisher({ log, clock, signal: signal.signal });
     await publisher.publish('a', Buffer.from('1'));
@@ -227,13 +239,13 @@ describe('messages on their way', () => {
     });
     await publisher.publish('a', Buffer.from('1234'));
     await publisher.publish('b', Buffer.from('1'));
-    waiting[0]!.fail(fatal('LOG_REFUSED', 'cannot publish on b'));
+    waiting[0]!.fail(fatal('LOG_PAYLOAD', 'cannot publish on b'));
     await publisher.settled();
     expect(publisher.counts.refused).toBe(2);
     expect(reasons).toEqual(["a message of 4 bytes is above the server's limit of 3", 'cannot publish on b']);
   });
 
-  it('are given up when nothing is acknowledged any more (P3)', async () => {
+  it('are given up when nothing is acknowledged any more (BOUNDED-PUBLISHER-3)', async () => {
     const { log, clock, signal } = handDriven();
     const full = { ...log, publish: () => Promise.reject(transient('LOG_FULL', 'full')) };
     const publisher = new BoundedPublisher({ log: full, clock, signal: signal.signal });

@@ -9,10 +9,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planRepair, setAside } from '../../../runtime/cli/repair/plan.js';
 import { closeToOthers } from '../../../runtime/cli/repartition/state.js';
 import { dropCopies } from '../../../runtime/cli/backup/stored-copies.js';
-import { Copier } from '../../../runtime/replication/writer.js';
-import type { Copies } from '../../../runtime/replication/store.js';
+import { ReplicaWriter } from '../../../runtime/replication/writer.js';
+import type { ReplicaStore } from '../../../runtime/replication/store.js';
 import { streamOf } from '../../../runtime/contract/graph.js';
-import { unitsOf } from '../../../runtime/node/shards.js';
+import { shardsOf } from '../../../runtime/node/shards.js';
 import type { Log } from '../../../runtime/contract/ports.js';
 import { ensureStreams } from '../../../runtime/contract/streams.js';
 import { openLevelStore } from '../../../state/level-store.js';
@@ -25,7 +25,7 @@ import { ActorBed, line, ONE } from '../actor/actor-bed.js';
 import { liveToys } from '../toy-stages.js';
 
 const TOPOLOGY = liveToys({ partitions: ONE });
-const UNITS = unitsOf(TOPOLOGY).pipeline;
+const UNITS = shardsOf(TOPOLOGY).pipeline;
 
 let dataDir: string;
 let bed: ActorBed;
@@ -62,7 +62,7 @@ async function start(log: Log): Promise<void> {
     await onDisk.close();
     const store = new MemoryStore(new Map(entries));
     stores.set(name, store);
-    for (const id of stages) running.push(bed.start(id, partition, { store, log, knobs: { frameMessages: 1 } }));
+    for (const id of stages) running.push(bed.start(id, partition, { store, log, tuning: { frameMessages: 1 } }));
   }
 }
 
@@ -97,19 +97,19 @@ function damage(store: string): void {
   flipBit(40)(filesIn(join(dataDir, 'state', store), /\.ldb$/)[0]!);
 }
 
-const remedies = async (copies?: Copies): Promise<Record<string, string>> =>
+const remedies = async (copies?: ReplicaStore): Promise<Record<string, string>> =>
   Object.fromEntries(
     (await planRepair(dataDir, TOPOLOGY, bed.log, copies)).map(({ store, remedy }) => [store, remedy]),
   );
 
 /** Copies of all stores as they are on disk. */
-async function copied(): Promise<Copies & { readonly objects: MemoryObjects }> {
+async function copied(): Promise<ReplicaStore & { readonly objects: MemoryObjects }> {
   const copies = { manifests: new MemoryKeyValue(), objects: new MemoryObjects() };
-  for (const unit of UNITS) {
-    const store = await openLevelStore(directory(unit.name));
+  for (const shard of UNITS) {
+    const store = await openLevelStore(directory(shard.name));
     const shared = {
       copies,
-      unit,
+      shard,
       store,
       clock: bed.clock,
       logger: SILENT,
@@ -117,7 +117,7 @@ async function copied(): Promise<Copies & { readonly objects: MemoryObjects }> {
       writer: 'n',
       isHeld: () => false,
     };
-    await (await Copier.open(shared)).copy();
+    await (await ReplicaWriter.open(shared)).copy();
     await store.close();
   }
   return copies;
@@ -189,7 +189,7 @@ describe('repair', () => {
     const plan = (await planRepair(dataDir, TOPOLOGY, bed.log)).find(({ store }) => store === 'source-0')!;
     expect(plan).toMatchObject({
       remedy: 'lost',
-      because: [expect.stringMatching(/^read\.0 has answered message 6 on .*, and its mailbox ends at 4$/)],
+      because: ['read.0 has answered message 6 of RIVULET_READ, but that stream ends at 4'],
     });
   });
 

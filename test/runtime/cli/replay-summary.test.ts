@@ -1,6 +1,6 @@
 /** What a replay says at its end, or when it is refused. */
 import { describe, expect, it } from 'vitest';
-import { summarise } from '../../../runtime/cli/replay/replay.js';
+import { summarise, workLeft } from '../../../runtime/cli/replay/replay.js';
 import { withRestart } from '../../../runtime/cli/replay/command.js';
 import { fatal } from '../../../runtime/contract/errors.js';
 import { newStatus } from '../../../runtime/telemetry/status.js';
@@ -17,11 +17,27 @@ describe('the summary', () => {
   });
 });
 
-describe('a refusal', () => {
-  it.each(['LOG_GAP', 'LOG_BEHIND', 'STATE_DAMAGED', 'STATE_OPEN', 'STATE_WRITE'])('%s names --restart', (code) => {
-    const error = fatal(code, 'why', { hint: 'check free space', cause: new Error('cause') });
-    expect(withRestart(error)).toMatchObject({ code, message: 'why', hint: expect.stringContaining('--restart') });
+describe('what is left when all files are read', () => {
+  it('names the stages that compute with what waits for them, then says that the results are written', () => {
+    const [window, ...trending] = [newStatus('window', 0), newStatus('trending', 0), newStatus('trending', 1)];
+    expect(workLeft([window, ...trending])).toBe('computing: window, trending');
+    for (const one of trending) one.lagMessages = 600;
+    expect(workLeft([window, ...trending])).toBe('computing: window, trending 1,200 messages left');
+    window.finished = true;
+    expect(workLeft([window, ...trending])).toBe('computing: trending 1,200 messages left');
+    for (const one of trending) one.finished = true;
+    expect(workLeft([window, ...trending])).toBe('writing the results');
   });
+});
+
+describe('a refusal', () => {
+  it.each(['LOG_GAP', 'LOG_BEHIND', 'STATE_DAMAGED', 'STATE_OPEN', 'STATE_WRITE'] as const)(
+    '%s names --restart',
+    (code) => {
+      const error = fatal(code, 'why', { hint: 'check free space', cause: new Error('cause') });
+      expect(withRestart(error)).toMatchObject({ code, message: 'why', hint: expect.stringContaining('--restart') });
+    },
+  );
 
   it('of a full disk says first what there is to do, and that nothing need be done anew', () => {
     const { hint } = withRestart(fatal('STATE_WRITE', 'why', { hint: 'check free space' })) as { hint: string };

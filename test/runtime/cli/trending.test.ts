@@ -7,10 +7,7 @@ import { facade } from '../../connectors/grpc/facade.js';
 import { entries, entry, HandLists } from '../../connectors/facade/trending/trending-lists.js';
 import { eventually } from '../../support/eventually.js';
 
-const HEAD = [
-  'Trending, 1h, by score   as of 2019-10-01 00:00:01 UTC',
-  'window 2019-10-01 00:00:00 UTC to 2019-10-01 01:00:00 UTC',
-];
+const HEAD = ['Trending since 2019-10-01 00:00:00 UTC, by score   as of 2019-10-01 00:00:01 UTC'];
 
 let [stdout, stderr] = ['', ''];
 beforeEach(() => {
@@ -54,6 +51,14 @@ describe('the list', () => {
       ...{ window_start: '2019-10-01T00:00:00.000Z', window_end: '2019-10-01T01:00:00.000Z' },
       items: [{ item_id: 'a', rank: 1, score: 2, views: 2, clicks: 0, velocity: 1 }],
     });
+  });
+
+  it('is the last hour, when that is asked for', async () => {
+    const { lists, address } = await listsAndAddress();
+    lists.set(entries('a:2'), { window: 'hour' });
+    lists.set(entries('b:3'), { window: 'last-hour' });
+    expect(await run(['trending', '--window', 'last-hour', '--json', ...address])).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ window: 'last-hour', items: [{ item_id: 'b' }] });
   });
 
   it('that is empty says why', async () => {

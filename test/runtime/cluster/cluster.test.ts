@@ -28,14 +28,14 @@ function tables(): Tables {
 function join(
   { clock, nodes, leases }: Tables,
   node: string,
-  units: number,
-  follow: (unit: string) => Promise<void> = nothing,
+  shards: number,
+  follow: (shard: string) => Promise<void> = nothing,
 ): Promise<Cluster> {
   const host: ClusterHost = { check: nothing, follow, own: nothing, close: nothing, hold: nothing };
   return Cluster.join({
     ...{ node, process: `process of ${node}`, name: 'here', nodes, leases, host, clock },
     ...{ leaseMs: LEASE_MS, standbys: 1, onFatal: note },
-    units: Array.from({ length: units }, (_, partition) => ({ name: `user-${partition}`, partition, stages: [] })),
+    shards: Array.from({ length: shards }, (_, partition) => ({ name: `user-${partition}`, partition, stages: [] })),
     logger: { debug: note, info: note, warn: note, error: note },
   });
 }
@@ -84,17 +84,17 @@ it('hands nothing to a node that was away until that one takes again', async () 
       get: (target, name) => {
         const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
         return (...args: unknown[]) =>
-          away ? Promise.reject(transient('LOG_UNAVAILABLE', 'away')) : member.apply(target, args);
+          away ? Promise.reject(transient('LOG_AWAY', 'away')) : member.apply(target, args);
       },
     });
   const a = await join(shared, 'a', UNITS);
   const b = await join({ ...shared, nodes: gate(shared.nodes), leases: gate(leases) }, 'b', UNITS);
-  const isShared = (): boolean => a.units.length === UNITS / 2 && b.units.length === UNITS / 2;
+  const isShared = (): boolean => a.shards.length === UNITS / 2 && b.shards.length === UNITS / 2;
   await until(clock, isShared);
   expect(b.awaySinceMs).toBeUndefined();
   away = true;
   const awayMs = clock.nowMs();
-  await until(clock, () => a.units.length === UNITS);
+  await until(clock, () => a.shards.length === UNITS);
   expect(a.awaySinceMs).toBeUndefined();
   expect(b.awaySinceMs! - awayMs).toBeLessThan(LEASE_MS / 2);
   away = false;
@@ -115,16 +115,16 @@ it('follows at once what another node was faster to take', async () => {
   const shared = tables();
   const { nodes, leases } = shared;
   const put = leases.put.bind(leases);
-  vi.spyOn(leases, 'put').mockImplementationOnce(async (unit, value, revision) => {
+  vi.spyOn(leases, 'put').mockImplementationOnce(async (shard, value, revision) => {
     // Just before: the first who looked has seen nobody here.
     await nodes.put('b', utf8(JSON.stringify({ name: 'there', process: 'q', startedAtMs: 0, warm: [] })));
-    await put(unit, utf8(JSON.stringify({ node: 'b' })), 0);
-    return put(unit, value, revision);
+    await put(shard, utf8(JSON.stringify({ node: 'b' })), 0);
+    return put(shard, value, revision);
   });
   const followed: string[] = [];
-  const cluster = await join(shared, 'a', 1, async (unit) => void followed.push(unit));
+  const cluster = await join(shared, 'a', 1, async (shard) => void followed.push(shard));
   expect(followed).toEqual(['user-0']);
-  expect(cluster.units).toEqual([]);
+  expect(cluster.shards).toEqual([]);
   await cluster.stop();
 });
 
@@ -150,6 +150,6 @@ it('joins although a copy cannot be used, looks at it again from round to round,
   expect(attempts - before).toBeGreaterThan(4);
   expect(attempts - before).toBeLessThanOrEqual(2 * 5 * 5);
   usable = true;
-  await until(clock, () => warm() > 0 || owner.units.length === 0);
+  await until(clock, () => warm() > 0 || owner.shards.length === 0);
   await Promise.all([owner.stop(), ...(await Promise.all(others)).map((other) => other.stop())]);
 });

@@ -92,7 +92,7 @@ describe('a topology', () => {
     expect(problemsOf({ stages: [a, other], edges: [entry, edge(a.out.rows, other.in.others, { by: 'user' })] })).toBe(
       'a → other: rows and others are of different frame types',
     );
-    const out = topic('a', rows, 'user', { ledger: false });
+    const out = topic('a', rows, 'user', { browsable: false });
     expect(problemsOf({ topics: [out] })).toBe('sound');
   });
 
@@ -111,7 +111,7 @@ describe('a topology', () => {
 
 describe('routes and upstreams', () => {
   const d = make('d', 'user');
-  const out = topic('out', rows, 'user', { ledger: false });
+  const out = topic('out', rows, 'user', { browsable: false });
   const topology = defineTopology({
     ...sound,
     stages: [a, b, d],

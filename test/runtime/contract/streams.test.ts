@@ -6,7 +6,7 @@ import {
   ensureStreams,
   filtersOf,
   readsEvents,
-  notePartitions,
+  recordPartitions,
   publishersSubject,
   streamsOf,
 } from '../../../runtime/contract/streams.js';
@@ -75,7 +75,7 @@ it('told apart for another number of partitions are refused before anything is w
   const three = liveToys({ partitions: { source: 2, user: 3, item: 3 } });
   // Of two that start first, or where nobody has said it yet, nobody is bound.
   for (const topology of [liveToys(), three]) await ensureStreams(log, topology, LIMITS);
-  await notePartitions(log, three, LIMITS);
+  await recordPartitions(log, three, LIMITS);
   log.deleteStream('RIVULET_DEAD_LETTER');
   await expect(ensureStreams(log, liveToys(), LIMITS)).rejects.toMatchObject({
     ...{ reaction: 'fatal', code: 'PARTITIONS_CHANGED', hint: expect.stringContaining('--partitions 3') },

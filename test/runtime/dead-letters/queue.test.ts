@@ -92,7 +92,7 @@ describe('pages', () => {
   });
 
   it.each(['x', '1', '-1-0', '1-0-0', '9'.repeat(20) + '-0'])('refuse the cursor %s', async (before) => {
-    expect(await codeOf(queue.page({ limit: 5, before }))).toBe('LEDGER_CURSOR');
+    expect(await codeOf(queue.page({ limit: 5, before }))).toBe('BROWSABLE_LOG_CURSOR');
   });
 
   it('of a cursor ahead of the queue begin with the newest', async () => {
@@ -154,7 +154,34 @@ describe('pages', () => {
     const original = 'x'.repeat(700_000);
     const ids: string[] = [];
     for (let i = 0; i < 30; i++) ids.unshift(`${await refuse({ original })}-0`);
-    expect((await queue.page({ limit: 200 })).records.length).toBeLessThan(8);
+    const { records } = await queue.page({ limit: 200 });
+    expect(records.map(({ originalBytes }) => originalBytes)).toEqual(records.map(() => 700_000));
+    expect(Math.max(...records.map((record) => record.original.length))).toBe(4_096);
+    expect((await idsOf({ limit: 200 })).ids).toEqual(ids);
+    expect((await queue.find(ids[0]!)).original).toHaveLength(700_000);
+  });
+
+  it('of records of megabytes read a bounded part of them, and give all', async () => {
+    const original = 'x'.repeat(7_000_000);
+    const ids: string[] = [];
+    for (let i = 0; i < 15; i++) ids.unshift(`${await refuse({ original })}-0`);
+    let bytes = 0;
+    const counting: Log = Object.assign(Object.create(log) as Log, {
+      read: async (...args: Parameters<Log['read']>) => {
+        const reader = await log.read(...args);
+        const take = async (max: number) => {
+          const messages = await reader.take(max);
+          for (const { data } of messages) bytes += data.length;
+          return messages;
+        };
+        return { take, close: () => reader.close() };
+      },
+    });
+    const { records, next } = await new DeadLetterQueue(counting).page({ limit: 200 });
+    expect(records.map(({ id }) => id)).toEqual(ids.slice(0, records.length));
+    expect(next).toBe(ids[records.length - 1]);
+    // 8 messages before their size is known, and what is on its way when the page ends.
+    expect(bytes).toBeLessThan(100_000_000);
     expect((await idsOf({ limit: 200 })).ids).toEqual(ids);
   });
 });

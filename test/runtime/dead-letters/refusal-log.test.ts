@@ -1,14 +1,14 @@
 import { beforeEach, expect, it } from 'vitest';
-import { Refusals } from '../../../runtime/dead-letters/refusal-log.js';
+import { RefusalLog } from '../../../runtime/dead-letters/refusal-log.js';
 import { newStatus } from '../../../runtime/telemetry/status.js';
 
 let nowMs: number;
 let lines: object[];
-let refusals: Refusals;
+let refusals: RefusalLog;
 beforeEach(() => {
   nowMs = 0;
   lines = [];
-  refusals = new Refusals({ nowMs: () => nowMs }, { info: (fields) => lines.push(fields) });
+  refusals = new RefusalLog({ monotonicMs: () => nowMs }, { info: (fields) => lines.push(fields) });
 });
 
 const parse = { ...newStatus('parse', 1), sequence: 0 };

@@ -1,4 +1,4 @@
-/** Dictionaries (D1, D2). */
+/** Dictionaries (DICTIONARY-1, DICTIONARY-2). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fnv1a, fnv1aOf, textOf, utf8 } from '../../../runtime/frames/bytes.js';
@@ -15,14 +15,14 @@ import {
 const word = fc.oneof(fc.string({ maxLength: 6 }), fc.string({ unit: 'grapheme', maxLength: 40 }));
 
 describe('a dictionary', () => {
-  it('holds "absent" as code 0, the empty string too (D1)', () => {
+  it('holds "absent" as code 0, the empty string too (DICTIONARY-1)', () => {
     const builder = new DictionaryBuilder();
     expect([builder.addText(undefined), builder.addText(''), builder.add(utf8('ab'), 1, 1)]).toEqual([0, 0, 0]);
     expect(builder.size).toBe(1);
     expect(textAt(builder.view(), ABSENT)).toBeUndefined();
   });
 
-  it('hands out 1, 2, 3… in order of first sight (D2)', () => {
+  it('hands out 1, 2, 3… in order of first sight (DICTIONARY-2)', () => {
     const builder = new DictionaryBuilder();
     const bytes = utf8('cart view cart');
     const codes = [builder.add(bytes, 0, 4), builder.add(bytes, 5, 9), builder.add(bytes, 10, 14)];

@@ -1,11 +1,11 @@
 /** The laws of all cells: events over P partitions, then over Q, are what they are over Q from the start, for all that anybody can ask for. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type RecommendationCells, recommendationReader } from '../../../actors/recommendations.js';
+import { recommendationReader } from '../../../actors/recommendations.js';
 import type { PipelineOptions } from '../../../actors/topology.js';
 import { fnv1a, utf8 } from '../../../runtime/frames/bytes.js';
 import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
-import { lawlessCells, repartitionStage } from '../../../runtime/jobs/repartition.js';
+import { statesWithoutRescaling, repartitionStage } from '../../../runtime/jobs/repartition.js';
 import { type Keyed, rowsOf, type Tables } from '../../../runtime/contract/stage.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { repartitioned, withPartitions } from '../../support/repartition-driver.js';
@@ -62,9 +62,9 @@ function round(driver: TopologyDriver, number: number, random: () => number): vo
 function knowledge(driver: TopologyDriver) {
   const { topology } = driver;
   const of = (stage: string, key: string) =>
-    driver.fold(stage, fnv1a(utf8(key)) % topology.count(stage)).instance.cellsOf();
+    driver.fold(stage, fnv1a(utf8(key)) % topology.count(stage)).instance.states();
   const users = USERS.map((user) => {
-    const reader = recommendationReader(of('recommendations', user) as unknown as RecommendationCells);
+    const reader = recommendationReader(of('recommendations', user));
     const ranking = of('interest-ranking', user) as unknown as { totals: Keyed<ReadonlyMap<string, unknown>> };
     return {
       // Sums of decayed weights round by their order, so that what is as good as equal may change places.
@@ -95,7 +95,7 @@ function knowledge(driver: TopologyDriver) {
 /** Open windows of all partitions, in an order of their own. */
 function openRows(driver: TopologyDriver, cell: 'windows' | 'sessions'): string[] {
   return Array.from({ length: driver.topology.count('window') }, (_, p) => {
-    const tables = driver.fold('window', p).instance.cellsOf()[cell] as unknown as Tables<{ user: 'text' }>;
+    const tables = driver.fold('window', p).instance.states()[cell] as unknown as Tables<{ user: 'text' }, 'user'>;
     return tables.numbers().flatMap((number) =>
       rowsOf(tables.table(number).frame())
         .filter((row) => (row as Record<string, unknown>).count !== 0)
@@ -140,7 +140,7 @@ const KINDS: Readonly<Record<string, Partial<PipelineOptions>>> = {
 
 describe('another number of partitions', () => {
   it('is known to every cell of the live pipeline', () => {
-    expect(lawlessCells(withPartitions(OPTIONS, 1))).toEqual([]);
+    expect(statesWithoutRescaling(withPartitions(OPTIONS, 1))).toEqual([]);
   });
 
   for (const [name, more] of Object.entries(KINDS)) {

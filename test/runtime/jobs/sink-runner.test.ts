@@ -20,10 +20,16 @@ const topology = boundedToys();
 let said: { readonly subject: string; readonly data: Uint8Array }[];
 let expected: string[];
 
+/** As a writer does, which says what came before. */
+async function write(log: MemoryLog, { subject, data }: (typeof said)[number]): Promise<void> {
+  const last = await log.last(streamOf('results'), subject);
+  await log.publish(subject, data, { expected: last?.sequence ?? 0 });
+}
+
 async function newLog(count = said.length): Promise<MemoryLog> {
   const log = new MemoryLog();
   await ensureStreams(log, topology, { bytesMax: 1e9, replicas: 1 });
-  for (const { subject, data } of said.slice(0, count)) await log.publish(subject, data);
+  for (const one of said.slice(0, count)) await write(log, one);
   return log;
 }
 
@@ -79,7 +85,7 @@ describe('a sink', () => {
       await settled();
     }
     expect([ended, runner.finished]).toEqual([false, false]);
-    await log.publish(said.at(-1)!.subject, said.at(-1)!.data);
+    await write(log, said.at(-1)!);
     await running;
     expect([runner.finished, sink.lines]).toEqual([true, expected]);
   });
@@ -184,7 +190,7 @@ describe('a topic that does not fit what the sink has', () => {
     const log = await newLog();
     log.deleteStream(streamOf('results'));
     await ensureStreams(log, topology, { bytesMax: 1e9, replicas: 1 });
-    for (const { subject, data } of said) await log.publish(subject, data);
+    for (const one of said) await write(log, one);
     const runner = await open({ log, store, sink: new MemorySink(lines), clock: new VirtualClock() });
     await expect(runner.run(new AbortController().signal)).rejects.toMatchObject({
       reaction: 'fatal',

@@ -2,7 +2,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { noteGone } from '../../../runtime/actor/quarantine.js';
+import { recordLoss } from '../../../runtime/actor/quarantine.js';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { CLOCK, subjectOf } from '../../../runtime/contract/graph.js';
 import { MemoryStore } from '../../../state/memory-store.js';
@@ -30,7 +30,7 @@ async function isMissedUntilGone(bed: ActorBed, store: MemoryStore, sequence: nu
   const refused = bed.startApart('read', 0, { store });
   await bed.until(() => refused.ended());
   expect(refused.failure()).toMatchObject({ message: `read.0 does not find message ${sequence} of RIVULET_READ` });
-  await noteGone(read(bed), [[sequence, sequence]]);
+  await recordLoss(read(bed), [[sequence, sequence]]);
 }
 
 it.each([3, 4])('a lost message, %i, is named, and nothing behind it is taken in', async (lost) => {
@@ -46,7 +46,7 @@ it.each([3, 4])('a lost message, %i, is named, and nothing behind it is taken in
 
 it('what is known to be gone is left out, and no more', async () => {
   const { bed, store } = await withLost(3, 5);
-  await noteGone(read(bed), [[5, 5]]);
+  await recordLoss(read(bed), [[5, 5]]);
   await isMissedUntilGone(bed, store, 3);
   const { failure } = bed.start('read', 0, { store });
   await bed.quiet();
@@ -84,10 +84,10 @@ it.each([
 
 it('what was said of a message before it was lost stays said, once', async () => {
   const { bed, store } = await withLost();
-  const first = bed.startApart('read', 0, { store, knobs: { frameMessages: 10, snapshotEveryMs: 1e9 } });
+  const first = bed.startApart('read', 0, { store, tuning: { frameMessages: 10, snapshotEveryMs: 1e9 } });
   await bed.until(() => first.status.sequence === 6 && first.status.unacknowledged === 0);
   bed.log.lose('RIVULET_READ', 6);
-  await noteGone(read(bed), [[6, 6]]);
+  await recordLoss(read(bed), [[6, 6]]);
   await bed.publish(line(7));
   const { failure, status } = bed.start('read', 0, { store });
   await bed.until(() => status.sequence === 7);
@@ -99,21 +99,36 @@ it('what was said of a message before it was lost stays said, once', async () =>
 it.each([
   ['is no message at all', utf8('hello there')],
   ['says nothing', new Uint8Array()],
-])('a message of a stranger on a line that %s is refused by name; without it all goes on', async (_, data) => {
+  [
+    'says that much was said',
+    toBinary(EnvelopeSchema, create(EnvelopeSchema, { first: 9, sequence: 9, lastPart: true })),
+  ],
+])('a message of a stranger on a line that %s is skipped, by its reader and its writer, and told', async (_, data) => {
   const { bed, store } = await withLost();
-  const sum = bed.start('sum');
+  const subject = 'rivulet.sum.0.read.0';
+  const kept = new MemoryStore();
+  const sum = bed.startApart('sum', 0, { store: kept });
   await bed.until(() => bed.messages('rank').length > 0);
-  const foreign = await bed.log.publish('rivulet.sum.0.read.0', data);
-  const refused = bed.startApart('read', 0, { store });
-  await bed.until(() => refused.ended());
-  expect(refused.failure()).toMatchObject({
-    ...{ reaction: 'fatal', code: 'LOG_FOREIGN', hint: expect.stringContaining('rivulet repair') },
-    message: `message ${foreign} of RIVULET_SUM, on rivulet.sum.0.read.0, was not written by rivulet`,
-  });
+  // Before the writer starts, while it runs, and while it has something to say.
+  await bed.log.publish(subject, data);
+  const before = await bed.log.publish('rivulet.sum.0.nobody.0', data);
+  const read = bed.start('read', 0, { store });
+  await bed.until(() => sum.status.sequence >= before && read.status.state === 'running');
+  await bed.log.publish(subject, data);
+  const last = await bed.log.publish(subject, data);
+  await bed.publish(line(7));
+  await bed.until(() => sum.status.sequence > last);
   await bed.quiet();
-  bed.log.lose('RIVULET_SUM', foreign);
-  const { failure } = bed.start('read', 0, { store });
+  expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(sum.status).toMatchObject({ restarts: 0, foreign: { messages: 4, last: { subject, sequence: last } } });
+  expect([read.status.restarts, read.failure(), sum.failure()]).toEqual([0, undefined, undefined]);
+  await sum.supervisor.stop();
+  await bed.until(() => sum.ended());
+  // It is trimmed as far as its writer's last message, and goes on from there.
+  await bed.log.publish(subject, data);
+  const again = bed.start('sum', 0, { store: kept });
+  await bed.publish(line(8));
+  await bed.until(() => again.ended() || bed.rows('sum').some(({ n }) => n === 8));
   await bed.quiet();
-  expect([failure(), sum.failure()]).toEqual([undefined, undefined]);
-  expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect([again.failure(), read.failure()]).toEqual([undefined, undefined]);
 });

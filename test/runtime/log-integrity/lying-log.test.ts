@@ -1,5 +1,7 @@
 /** Loud when the log and the state do not fit together (design rule 8): a Fatal, explained error, never a silent restart from what is there. */
+import { create, toBinary } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { headKey, readHead, encodeHead } from '../../../runtime/state/keyspace.js';
 import { defineTopology } from '../../../runtime/contract/graph.js';
 import { preflight } from '../../../runtime/log-integrity/preflight.js';
@@ -15,7 +17,7 @@ let store: MemoryStore;
 beforeEach(async () => {
   bed = await ActorBed.make(liveToys({ partitions: ONE }));
   store = new MemoryStore();
-  const readers = ['read', 'sum'].map((id) => bed.start(id, 0, { store, knobs: { frameMessages: 1 } }));
+  const readers = ['read', 'sum'].map((id) => bed.start(id, 0, { store, tuning: { frameMessages: 1 } }));
   await bed.publish(line(1), line(2), line(3));
   await bed.quiet();
   for (const { status } of readers) await bed.until(() => status.snapshotSequence === 3);
@@ -92,6 +94,16 @@ describe('a stream that lost', () => {
     });
   });
 
+  it('what was said there, and an owner that knew nothing has begun to say again, is refused', async () => {
+    await bed.log.purge('RIVULET_SUM', '>', 4);
+    const again = create(EnvelopeSchema, { first: 1, sequence: 1, lastPart: true });
+    await bed.log.publish('rivulet.sum.0.read.0', toBinary(EnvelopeSchema, again), { expected: 0 });
+    expect(await failureOf('read')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
+      message: 'read.0 has answered message 3 on rivulet.sum.0.read.0, whose last message answers 1 again',
+    });
+  });
+
   it('what was answered is refused, even where no snapshot includes it', async () => {
     bed.log.rollBack('RIVULET_READ', 2);
     expect(await failureOf('read', { store: new MemoryStore() })).toMatchObject({
@@ -115,9 +127,9 @@ describe('a stream that lost', () => {
 });
 
 describe('before a node starts', () => {
-  const units = [{ name: 'source-0', partition: 0, stages: ['read'] }];
+  const shards = [{ name: 'source-0', partition: 0, stages: ['read'] }];
   const check = (): Promise<void> =>
-    preflight({ ...bed, units, openStore: () => Promise.resolve(new MemoryStore(store.contents())) });
+    preflight({ ...bed, shards, openStore: () => Promise.resolve(new MemoryStore(store.contents())) });
 
   it('all its snapshots are looked at', async () => {
     await expect(check()).resolves.toBeUndefined();
@@ -137,7 +149,7 @@ describe('a trimmed stream', () => {
   it('does not fit an older state', async () => {
     const old = new Map(store.contents());
     const head = readHead(store, bed.topology.stage('sum'), 0, 1)!;
-    old.set(headKey('sum', 0), encodeHead({ ...head, sequence: 1, said: {}, heard: {} }));
+    old.set(headKey('sum', 0), encodeHead({ ...head, sequence: 1, published: {}, lastRead: {} }));
     expect(await failureOf('sum', { store: new MemoryStore(old) })).toMatchObject({ code: 'LOG_GAP' });
   });
 });

@@ -1,7 +1,7 @@
 /** A mailbox that goes on from state of other partitions is not read without that state. */
 import { expect, it } from 'vitest';
 import { CLOCK, REPARTITION, subjectOf } from '../../../runtime/contract/graph.js';
-import { Heard } from '../../../runtime/log-integrity/predecessors.js';
+import { Predecessors } from '../../../runtime/log-integrity/predecessors.js';
 import type { Span } from '../../../runtime/log-integrity/gaps.js';
 
 it('refuses the beginning that a repartition has written', () => {
@@ -11,9 +11,10 @@ it('refuses the beginning that a repartition has written', () => {
     storedAtMs: 0,
     data: new Uint8Array(),
     headers: {},
+    expected: 0,
   };
   expect(() => {
-    new Heard('window.0', 0, {}).follow(beginning);
+    new Predecessors('window.0', 0, {}).check(beginning);
   }).toThrow(expect.objectContaining({ code: 'LOG_GAP', reaction: 'fatal' }));
 });
 
@@ -23,8 +24,21 @@ it('misses what was said before, unless it is known to be gone', () => {
     ...{ data: new Uint8Array(), headers: {} },
   };
   const follow = (gone: Span[]) => () => {
-    new Heard('parse.0', 5, {}, gone).follow(tick);
+    new Predecessors('parse.0', 5, {}, gone).check(tick);
   };
   expect(follow([])).toThrow(expect.objectContaining({ code: 'LOG_GAP', reaction: 'fatal' }));
   expect(follow([[6, 7]])).not.toThrow();
+});
+
+it('misses a writer’s first message, also when the snapshot includes later ones of others', () => {
+  const second = {
+    ...{ sequence: 12, subject: subjectOf('join', 0, 'weigh', 0), storedAtMs: 0, expected: 8 },
+    ...{ data: new Uint8Array(), headers: {} },
+  };
+  const follow = (seesAll: boolean) => () => {
+    new Predecessors('join.0', 11, { [subjectOf('join', 0, 'weigh', 1)]: 11 }, [], seesAll).check(second);
+  };
+  expect(follow(false)).toThrow(expect.objectContaining({ code: 'LOG_GAP', reaction: 'fatal' }));
+  // It was given up, and the record of that has gone with what was trimmed.
+  expect(follow(true)).not.toThrow();
 });

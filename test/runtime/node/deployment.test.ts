@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { PipelineOptions } from '../../../actors/topology.js';
+import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../../runtime/config/config.js';
+import { CONFIG_KEYS } from '../../../runtime/config/schema.js';
 import type { RivuletError } from '../../../runtime/contract/errors.js';
 import {
   checkDeployment,
@@ -27,7 +30,7 @@ const PIPELINE: PipelineOptions = {
   mode: 'live',
 };
 
-const fixed = { ...PIPELINE, trigger: 'frame', window: 'tumbling', interest: 'decayed' };
+const fixed = { ...PIPELINE, allowedLatenessMs: 0, interest: 'decayed' };
 
 let dataDir: string;
 beforeEach(() => {
@@ -55,8 +58,48 @@ it.each([
   ['the window', { window: { ...PIPELINE.window, kind: { kind: 'tumbling', sizeMs: 60_000 } } }, 'PIPELINE_CHANGED'],
   ['the trigger', { trigger: { kind: 'interval', everyMs: 1_000 } }, 'PIPELINE_CHANGED'],
   ['the interest', { interest: { kind: 'epoch' } }, 'PIPELINE_CHANGED'],
+  ['the lateness', { window: { ...PIPELINE.window, allowedLatenessMs: 60_000 } }, 'PIPELINE_CHANGED'],
 ] as const)('a changed deployment: %s', (_, change, code) => {
   expect(codeOf({ ...PIPELINE, ...change })).toBe(code);
+});
+
+it('the length of an epoch is fixed: epochs are counted by it from 1970', () => {
+  rmSync(join(dataDir, 'deployment.json'));
+  recordDeployment(dataDir, { ...PIPELINE, trigger: { kind: 'interval', everyMs: 1_000 } });
+  expect(codeOf({ ...PIPELINE, trigger: { kind: 'interval', everyMs: 1_000 } })).toBeUndefined();
+  expect(codeOf({ ...PIPELINE, trigger: { kind: 'interval', everyMs: 2_000 } })).toBe('PIPELINE_CHANGED');
+});
+
+/** Another value of a key: the next number, another name of a list. */
+const OTHERS = ['interval', 'frame', 'session', 'hopping', 'tumbling', 'epoch', 'decayed', 'rees46', 'append'];
+const CONTEXTS = [
+  {},
+  { 'pipeline.trigger.kind': 'interval' },
+  { 'pipeline.window.kind': 'hopping' },
+  { 'pipeline.window.kind': 'session' },
+];
+
+it.each(
+  CONFIG_KEYS.filter(({ key }) => /^pipeline|artitions$/.test(key)).map(({ key, fixed: is }) => [key, is === true]),
+)('%s is fixed as the configuration declares: %s', (key, is) => {
+  const pipelineOf = (values: Readonly<Record<string, string>>): PipelineOptions | undefined => {
+    const flags = Object.entries(values).map(([name, value]) => ({ key: name, value, bySet: true }));
+    try {
+      return pipelineOptions(loadConfig({ cwd: dataDir, env: {}, cores: 8, flags }).config);
+    } catch {
+      return undefined;
+    }
+  };
+  const isRefused = CONTEXTS.some((context) => {
+    rmSync(join(dataDir, 'deployment.json'), { force: true });
+    const before = pipelineOf(context)!;
+    recordDeployment(dataDir, before);
+    return ['7', ...OTHERS].some((value) => {
+      const after = pipelineOf({ ...context, [key]: value });
+      return after !== undefined && codeOf(after) !== undefined;
+    });
+  });
+  expect(isRefused).toBe(is);
 });
 
 it('names what can change the partitions: of users and items a repartition, of publishers nothing', () => {

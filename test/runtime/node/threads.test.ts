@@ -4,7 +4,7 @@ import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../../runtime/contract/clock.js';
 import { Deadline } from '../../../runtime/supervision/deadline.js';
 import { Threads } from '../../../runtime/node/threads.js';
-import type { HostData } from '../../../runtime/node/worker.js';
+import type { HostData } from '../../../runtime/node/messages.js';
 
 const SCRIPT = `
   const { parentPort } = require('node:worker_threads');
@@ -37,4 +37,33 @@ it('they can be asked as often as one likes, and one that has ended is not waite
   await workers[0]!.terminate();
   await asking;
   expect(await threads.freshStatuses()).toHaveLength(2);
+});
+
+/** Says that it has started, and ends with code 0 when it is asked for anything. */
+const ENDS = `
+  const { parentPort } = require('node:worker_threads');
+  parentPort.once('message', () => {
+    parentPort.postMessage({ kind: 'started' });
+    parentPort.once('message', () => parentPort.close());
+  });`;
+
+it('one that ends, with whatever code, is reported, and answers no request any more', async () => {
+  const ended = new Promise<Error>((resolve, reject) => {
+    Threads.start([{ name: 'a' } as HostData], 60_000, resolve, [new Worker(ENDS, { eval: true })]).then(
+      (started) => (threads = started),
+      reject,
+    );
+  });
+  expect(await ended).toMatchObject({ code: 'THREAD_EXIT', message: 'thread a ended with code 0' });
+  await expect(threads.request(0, { action: 'hold', held: true })).rejects.toMatchObject({ code: 'THREAD_EXIT' });
+  expect(await threads.freshStatuses()).toEqual([]);
+});
+
+it.each([
+  ['while it starts', (worker: Worker) => worker],
+  ['before anybody listened', (worker: Worker) => worker.terminate().then(() => worker)],
+])('the start fails when one ends %s', async (_, prepared) => {
+  const worker = await prepared(new Worker(`require('node:worker_threads').parentPort.close()`, { eval: true }));
+  const start = Threads.start([{ name: 'a' } as HostData], 60_000, () => undefined, [worker]);
+  await expect(start).rejects.toMatchObject({ code: 'THREAD_EXIT' });
 });

@@ -1,11 +1,11 @@
 /**
- * A backup taken stream by stream while everything goes on (runtime/cli/backup-order.ts), restored into an empty world and gone on with, ends as if
+ * A backup taken stream by stream while everything goes on (runtime/cli/backup/order.ts), restored into an empty world and gone on with, ends as if
  * nothing had happened. In the other order it does not: the test can fail.
  */
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
 import { streamsToSave } from '../../../runtime/cli/backup/order.js';
-import type { Copies } from '../../../runtime/replication/store.js';
+import type { ReplicaStore } from '../../../runtime/replication/store.js';
 import { Host } from '../../../runtime/shards/host.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { MemoryKeyValue } from '../../support/memory-key-value.js';
@@ -13,7 +13,7 @@ import { MemoryObjects } from '../../support/memory-objects.js';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { ActorBed } from '../actor/actor-bed.js';
 import { groupedBy } from '../actor/grouped.js';
-import { KNOBS, SILENT } from '../tuning.js';
+import { TUNING, SILENT } from '../tuning.js';
 import { liveToys } from '../toy-stages.js';
 import { settled } from '../virtual-clock.js';
 
@@ -32,7 +32,7 @@ const UNITS = [0, 1].flatMap((partition) => [
 ]);
 
 class World {
-  readonly copies = { manifests: new MemoryKeyValue(), objects: new MemoryObjects() } satisfies Copies;
+  readonly copies = { manifests: new MemoryKeyValue(), objects: new MemoryObjects() } satisfies ReplicaStore;
   readonly disks = new Map<string, MemoryStore>();
   readonly fatals: Error[] = [];
   held = false;
@@ -46,17 +46,17 @@ class World {
     return new World(await ActorBed.make(liveToys()));
   }
 
-  /** On what each unit has on its disk, by default nothing. */
+  /** On what each shard has on its disk, by default nothing. */
   async start(disks: ReadonlyMap<string, MemoryStore> = new Map()): Promise<void> {
     const { topology, log, clock } = this.bed;
     const options = {
-      ...{ topology, log, clock, loggerOf: () => SILENT, knobs: KNOBS, tickEveryMs: 0 },
+      ...{ topology, log, clock, loggerOf: () => SILENT, tuning: TUNING, tickEveryMs: 0 },
       openStore: async (name: string) => {
         const store = new MemoryStore(disks.get(name)?.contents());
         this.disks.set(name, store);
         return store;
       },
-      copying: { copies: this.copies, everyMs: 150, writer: () => `n-${++this.copiers}`, isHeld: () => this.held },
+      replication: { copies: this.copies, everyMs: 150, writer: () => `n-${++this.copiers}`, isHeld: () => this.held },
     };
     this.host = await Host.start(UNITS, options, (error) => this.fatals.push(error));
   }

@@ -1,9 +1,9 @@
-/** One unit's store, its copies and its copiers, against a model: the state of a stage after input S is a function of S. */
+/** One shard's store, its copies and its copiers, against a model: the state of a stage after input S is a function of S. */
 import { expect } from 'vitest';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { catchUp, forget, sequencesOf } from '../../../runtime/replication/reader.js';
-import { Copier } from '../../../runtime/replication/writer.js';
-import type { Copies } from '../../../runtime/replication/store.js';
+import { ReplicaWriter } from '../../../runtime/replication/writer.js';
+import type { ReplicaStore } from '../../../runtime/replication/store.js';
 import {
   changedRecord,
   encodeHead,
@@ -65,7 +65,7 @@ export function expectSound(store: MemoryStore): void {
   }
 }
 
-export const makeCopies = (): Copies & { manifests: MemoryKeyValue; objects: MemoryObjects } => ({
+export const makeCopies = (): ReplicaStore & { manifests: MemoryKeyValue; objects: MemoryObjects } => ({
   manifests: new MemoryKeyValue(),
   objects: new MemoryObjects(),
 });
@@ -73,14 +73,14 @@ export const makeCopies = (): Copies & { manifests: MemoryKeyValue; objects: Mem
 let copiers = 0;
 
 export async function copierOf(
-  copies: Copies,
+  copies: ReplicaStore,
   store: MemoryStore,
   node: string,
   isHeld = () => false,
-): Promise<Copier> {
+): Promise<ReplicaWriter> {
   const options = {
     copies,
-    unit: UNIT,
+    shard: UNIT,
     store,
     clock: new VirtualClock(),
     logger: SILENT,
@@ -88,18 +88,18 @@ export async function copierOf(
     writer: `${node}-${++copiers}`,
     isHeld,
   };
-  return Copier.open(options);
+  return ReplicaWriter.open(options);
 }
 
-/** As a unit opens: what a broken off copy has left is forgotten, then it catches up. */
-export async function following(copies: Copies, store: MemoryStore): Promise<void> {
+/** As a shard opens: what a broken off copy has left is forgotten, then it catches up. */
+export async function following(copies: ReplicaStore, store: MemoryStore): Promise<void> {
   const have = sequencesOf(store, UNIT);
   const fresh = UNIT.stages.filter((id) => have[id] === 0);
   if (fresh.length > 0) await forget(UNIT, store, fresh);
   await catchUp(copies, UNIT, store);
 }
 
-export async function owned(copies: Copies, store: MemoryStore, number: number): Promise<Copier> {
+export async function owned(copies: ReplicaStore, store: MemoryStore, number: number): Promise<ReplicaWriter> {
   await following(copies, store);
   return copierOf(copies, store, `n${number}`);
 }

@@ -5,7 +5,7 @@ import { Host } from '../../../runtime/shards/host.js';
 import { MemoryStore, type StoreContents } from '../../../state/memory-store.js';
 import { ActorBed, line, ONE } from '../actor/actor-bed.js';
 import { makeCopies } from './copies-bed.js';
-import { KNOBS, SILENT } from '../tuning.js';
+import { TUNING, SILENT } from '../tuning.js';
 import { liveToys } from '../toy-stages.js';
 import { settled, until } from '../virtual-clock.js';
 
@@ -31,7 +31,7 @@ class Node {
   constructor(disks: ReadonlyMap<string, StoreContents> = new Map(), trims = true) {
     const { topology, log, clock } = bed;
     const options = {
-      ...{ topology, log, clock, loggerOf: () => SILENT, knobs: { ...KNOBS, trimEveryMs: 0 }, tickEveryMs: 0 },
+      ...{ topology, log, clock, loggerOf: () => SILENT, tuning: { ...TUNING, trimEveryMs: 0 }, tickEveryMs: 0 },
       openStore: async (name: string) => {
         const store = Object.assign(new MemoryStore(disks.get(name)), {
           close: async () => void this.disks.set(name, store.contents()),
@@ -39,7 +39,7 @@ class Node {
         this.open.set(name, store);
         return store;
       },
-      copying: { copies, everyMs: COPY_EVERY_MS, writer: () => `n-${++writers}`, isHeld: () => !trims },
+      replication: { copies, everyMs: COPY_EVERY_MS, writer: () => `n-${++writers}`, isHeld: () => !trims },
     };
     this.host = new Host(UNITS, options, (error) => this.fatals.push(error));
   }

@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { catchUp, COPIED, sequencesOf } from '../../../runtime/replication/reader.js';
-import type { Copier } from '../../../runtime/replication/writer.js';
-import { type Copies, includedIn, readManifest } from '../../../runtime/replication/store.js';
+import type { ReplicaWriter } from '../../../runtime/replication/writer.js';
+import { type ReplicaStore, includedIn, readManifest } from '../../../runtime/replication/store.js';
 import { changedRecord, instancePrefix } from '../../../runtime/state/keyspace.js';
 import { FailingStore } from '../../../state/failing-store.js';
 import { MemoryStore } from '../../../state/memory-store.js';
@@ -44,7 +44,7 @@ describe('copies of snapshots', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const copies = makeCopies();
         const stores = [0, 1, 2].map(() => new MemoryStore());
-        const copiers: (Copier | undefined)[] = [];
+        const copiers: (ReplicaWriter | undefined)[] = [];
         let included: Record<string, number> = {};
         for (const one of steps) {
           const store = stores[one.node]!;
@@ -240,7 +240,7 @@ async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** Catches up and dies after so many writes; what is on disk then. */
-async function dying(copies: Copies, store: MemoryStore, writes: number): Promise<MemoryStore> {
+async function dying(copies: ReplicaStore, store: MemoryStore, writes: number): Promise<MemoryStore> {
   let done = 0;
   const failing = new FailingStore(store, {
     turn: async () => {

@@ -1,10 +1,11 @@
 /** A host: the instances of one thread, their stores, their clock. */
 import { expect, it } from 'vitest';
-import { Host, type HostOptions } from '../../../runtime/shards/host.js';
+import { Host } from '../../../runtime/shards/host.js';
+import { type HostOptions } from '../../../runtime/shards/shard.js';
 import { fatal } from '../../../runtime/contract/errors.js';
 import { MemoryStore, type StoreContents } from '../../../state/memory-store.js';
 import { ActorBed, line } from '../actor/actor-bed.js';
-import { KNOBS, SILENT } from '../tuning.js';
+import { TUNING, SILENT } from '../tuning.js';
 import { liveToys, type Trap } from '../toy-stages.js';
 import { settled } from '../virtual-clock.js';
 
@@ -20,7 +21,7 @@ async function setUp(trap: Trap = () => undefined) {
   const fatals: Error[] = [];
   const answered: string[] = [];
   const options: HostOptions = {
-    ...{ topology: bed.topology, log: bed.log, clock: bed.clock, loggerOf: () => SILENT, knobs: KNOBS },
+    ...{ topology: bed.topology, log: bed.log, clock: bed.clock, loggerOf: () => SILENT, tuning: TUNING },
     openStore: async (name) => {
       const store = Object.assign(new MemoryStore(disks.get(name)), {
         close: async () => {
@@ -39,7 +40,7 @@ async function setUp(trap: Trap = () => undefined) {
   return { bed, disks, open, fatals, answered, start };
 }
 
-it('runs its units, goes on where it stopped, and says how they are', async () => {
+it('runs its shards, goes on where it stopped, and says how they are', async () => {
   const { bed, disks, open, answered, start } = await setUp();
   const first = await start();
   for (let i = 0; i < 10; i++) await bed.publish(line(i, i, `u${i % 3}`));
@@ -66,12 +67,12 @@ it('runs its units, goes on where it stopped, and says how they are', async () =
 
 it('hears of what escalates; the others go on', async () => {
   const { bed, fatals, start } = await setUp((user) => {
-    if (user === 'bad') throw fatal('NO_WAY', 'going on would be wrong');
+    if (user === 'bad') throw fatal('TOPOLOGY', 'going on would be wrong');
   });
   const host = await start();
   await bed.publish(line(1, 1, 'bad'), ...[2, 3, 4, 5].map((i) => line(i, i, `u${i}`)));
   await bed.until(() => fatals.length === 1);
-  expect(fatals[0]).toMatchObject({ code: 'NO_WAY' });
+  expect(fatals[0]).toMatchObject({ code: 'TOPOLOGY' });
   await bed.until(() =>
     host.statuses.filter(({ stage }) => stage === 'read').every(({ unacknowledged }) => unacknowledged === 0),
   );

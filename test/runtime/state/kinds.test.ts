@@ -1,12 +1,12 @@
-/** Cells (C1, C2) under any order of use, cuts, written() and crashes. The oracle is a Map, and a Map as of the last written cut. */
+/** Cells (STATE-1, STATE-2) under any order of use, cuts, written() and crashes. The oracle is a Map, and a Map as of the last written cut. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  type Cell,
-  type CellChange,
-  type CellStore,
+  type StageState,
+  type ChangedEntry,
+  type StoredState,
   type Codec,
-  type Keyed,
+  type KeyedState,
   keyed,
   value,
 } from '../../../runtime/state/kinds.js';
@@ -14,16 +14,16 @@ import { frameOf, frameType, rowsOf } from '../../../runtime/frames/frame.js';
 import { tables } from '../../../runtime/state/tables.js';
 
 /** The stored side, as the snapshotter writes it: a cut is kept, and becomes what is stored when it is written. */
-class Stored implements CellStore {
+class Stored implements StoredState {
   readonly values = new Map<string, Uint8Array>();
-  private pending: readonly CellChange[] = [];
+  private pending: readonly ChangedEntry[] = [];
   reads: string[] = [];
 
-  cut(cell: Cell): readonly CellChange[] {
+  cut(cell: StageState): readonly ChangedEntry[] {
     return (this.pending = [...cell.cut()]);
   }
 
-  written(cell: Cell): void {
+  written(cell: StageState): void {
     for (const { key, value: bytes } of this.pending) {
       if (bytes === undefined) this.values.delete(key);
       else this.values.set(key, bytes.slice());
@@ -44,7 +44,7 @@ class Stored implements CellStore {
 describe('a value', () => {
   const spec = value<{ n: number }>(() => ({ n: 0 }));
 
-  it('starts as its initial, restores what was written, and reports a change once (C1)', () => {
+  it('starts as its initial, restores what was written, and reports a change once (STATE-1)', () => {
     const stored = new Stored();
     let cell = spec.create();
     expect(cell.get()).toEqual({ n: 0 });
@@ -100,7 +100,7 @@ describe('a keyed cell', () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 6 }), (all: readonly Step[], cachedMax) => {
         const stored = new Stored();
-        const open = (): Keyed<{ n: number }> => {
+        const open = (): KeyedState<{ n: number }> => {
           const cell = keyed<{ n: number }>(undefined, { cachedMax }).create();
           cell.restore(stored);
           return cell;
@@ -139,7 +139,7 @@ describe('a keyed cell', () => {
     );
   });
 
-  it('reads what a cut gave out from memory until it is written (C2)', () => {
+  it('reads what a cut gave out from memory until it is written (STATE-2)', () => {
     const stored = new Stored();
     const cell = keyed<number>(undefined, { cachedMax: 1 }).create();
     cell.restore(stored);
@@ -162,7 +162,7 @@ describe('a keyed cell', () => {
     expect(cell.keys).toBeLessThanOrEqual(10);
   });
 
-  it('reports a deletion once, and nothing of a key that was only read (C1)', () => {
+  it('reports a deletion once, and nothing of a key that was only read (STATE-1)', () => {
     const stored = new Stored();
     const cell = keyed<number>().create();
     cell.restore(stored);
@@ -209,13 +209,8 @@ describe('tables', () => {
         for (const one of all) {
           if (one.do === 'add') {
             const table = cell.table(one.at * 1000);
-            for (const row of table.upsert(
-              frameOf(
-                rowType,
-                one.users.map((user) => ({ user })),
-              ),
-            ))
-              table.values.n[row]!++;
+            const users = one.users.map((user) => ({ user }));
+            for (const row of table.upsert(frameOf(rowType, users).columns)) table.values.n[row]!++;
             const rows = oracle.get(one.at * 1000) ?? new Map<string, number>();
             for (const user of one.users) rows.set(user, (rows.get(user) ?? 0) + 1);
             oracle.set(one.at * 1000, rows);
@@ -260,7 +255,7 @@ describe('tables', () => {
           const known = frameOf(visits, rows.slice(0, at));
           cell
             .table(0)
-            .upsert(known)
+            .upsert(known.columns)
             .forEach((row, i) => (cell.table(0).values.n[row] = i));
           stored.cut(cell);
           stored.written(cell);
@@ -268,7 +263,7 @@ describe('tables', () => {
           restored.restore(stored);
           expect(restored.table(0).storedPages()).toEqual(cell.table(0).storedPages());
           for (const asked of [frameOf(visits, rows.slice(at)), known]) {
-            expect(restored.table(0).upsert(asked)).toEqual(cell.table(0).upsert(asked));
+            expect(restored.table(0).upsert(asked.columns)).toEqual(cell.table(0).upsert(asked.columns));
           }
           expect(rowsOf(restored.table(0).frame())).toEqual(rowsOf(cell.table(0).frame()));
         }),

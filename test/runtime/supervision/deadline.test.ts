@@ -5,7 +5,7 @@ import { Host } from '../../../runtime/shards/host.js';
 import type { Log, Store } from '../../../runtime/contract/ports.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { ActorBed, line, ONE } from '../actor/actor-bed.js';
-import { KNOBS, SILENT } from '../tuning.js';
+import { TUNING, SILENT } from '../tuning.js';
 import { liveToys } from '../toy-stages.js';
 import { settled, VirtualClock } from '../virtual-clock.js';
 
@@ -52,7 +52,7 @@ describe('a host that is stopped', () => {
       {
         ...{ topology: bed.topology, clock: bed.clock, loggerOf: () => SILENT, tickEveryMs: 0 },
         log: Object.assign(Object.create(bed.log) as Log, log),
-        knobs: { ...KNOBS, snapshotEveryMs: 1e12 },
+        tuning: { ...TUNING, snapshotEveryMs: 1e12 },
         openStore: async (name) =>
           Object.assign(new MemoryStore(), { close: async () => void closed.push(name) }, store?.(name)),
       },

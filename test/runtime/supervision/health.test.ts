@@ -1,10 +1,11 @@
-/** Health is a function of the tree (V1–V4). */
+/** Health is a function of the tree (HEALTH-1–HEALTH-4). */
 import { describe, expect, it } from 'vitest';
 import {
   GRACE_MS,
   type Health,
   healthOf,
   type InstanceVitals,
+  REPLAY_WAIT_MS,
   STEADY_MS,
   type Vitals,
 } from '../../../runtime/supervision/health.js';
@@ -21,7 +22,9 @@ const up = (stage: string, more: Partial<InstanceVitals> = {}): InstanceVitals =
     lastError: undefined,
   },
   heldBytes: 0,
+  ...{ sequence: 7, replayTo: 7 },
   refusal: undefined,
+  foreign: undefined,
   ...more,
 });
 const down = (sinceMs: number, state: InstanceVitals['state'] = 'backoff'): InstanceVitals =>
@@ -42,6 +45,21 @@ describe('a node that starts', () => {
       'thread worker-0 has not answered yet',
     ]);
     expect(health({ natsAwaySinceMs: NOW }, false)).toMatchObject({ serving: false, takesEvents: false });
+  });
+});
+
+describe('a mailbox that was not empty at the start', () => {
+  const reads = (sinceMs: number) => up('sum', { sinceMs, sequence: 6 });
+
+  it('is read before the node serves, and one that takes long is not waited for', () => {
+    expect(health({ instances: [reads(NOW - REPLAY_WAIT_MS)] }, false)).toMatchObject({
+      ...{ serving: false, takesEvents: true, reasons: ['sum.0 reads what its mailbox held for 15 s'] },
+    });
+    expect(health({ instances: [reads(NOW - REPLAY_WAIT_MS - 1)] }, false)).toEqual(OK);
+  });
+
+  it('does not end a node that serves: it has taken over more', () => {
+    expect(health({ instances: [reads(NOW)] })).toEqual(OK);
   });
 });
 

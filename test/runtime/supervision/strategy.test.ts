@@ -5,7 +5,7 @@ import {
   type Directive,
   type Failure,
   type Strategy,
-  Tally,
+  FailureCount,
 } from '../../../runtime/supervision/strategy.js';
 
 const STRATEGY: Strategy = { restartsMax: 3, windowMs: 1_000, backoffFirstMs: 10, backoffMaxMs: 50, poisonAfter: 2 };
@@ -114,7 +114,7 @@ const CASES: readonly Case[] = [
 
 describe('a tally', () => {
   it.each(CASES)('$name', ({ steps }) => {
-    const tally = new Tally(STRATEGY);
+    const tally = new FailureCount(STRATEGY);
     for (const [failure, nowMs, decided] of steps) {
       if (failure === 'recovered') tally.recovered();
       else expect(tally.decide(failure, nowMs), `at ${nowMs}`).toEqual(decided);
@@ -122,13 +122,13 @@ describe('a tally', () => {
   });
 
   it('belongs to one child: budgets are not shared', () => {
-    const [one, other] = [new Tally(STRATEGY), new Tally(STRATEGY)];
+    const [one, other] = [new FailureCount(STRATEGY), new FailureCount(STRATEGY)];
     for (let i = 0; i < 4; i++) one.decide(bug(), i);
     expect(other.decide(bug(), 5)).toEqual(restart(1, 10));
   });
 
   it('has defaults that bound everything', () => {
-    const tally = new Tally(DEFAULT_STRATEGY);
+    const tally = new FailureCount(DEFAULT_STRATEGY);
     const delays = Array.from({ length: 40 }, (_, i) => tally.decide(away, i)).map((one) =>
       one.kind === 'restart' ? one.delayMs : NaN,
     );

@@ -1,4 +1,4 @@
-/** One instance under supervision (S1–S3). */
+/** One instance under supervision (SUPERVISOR-1–SUPERVISOR-3). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { fatal, transient } from '../../../runtime/contract/errors.js';
 import type { Log, Logger } from '../../../runtime/contract/ports.js';
@@ -7,7 +7,7 @@ import { Supervisor } from '../../../runtime/supervision/supervisor.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { FailingLog } from '../../support/failing-log.js';
 import { ActorBed, line, ONE } from '../actor/actor-bed.js';
-import { KNOBS } from '../tuning.js';
+import { TUNING } from '../tuning.js';
 import { liveToys } from '../toy-stages.js';
 import { settled } from '../virtual-clock.js';
 
@@ -20,7 +20,7 @@ beforeEach(async () => {
     liveToys({
       partitions: ONE,
       trap: () => {
-        if (failures-- > 0) throw transient('AWAY', 'for a moment');
+        if (failures-- > 0) throw transient('LOG_AWAY', 'for a moment');
       },
     }),
   );
@@ -48,7 +48,7 @@ function supervise(log: Log = bed.log): {
   const { topology, clock } = bed;
   const supervisor = new Supervisor({
     ...{ topology, stage: topology.stage('read'), partition: 0, log, store: new MemoryStore(), clock, logger, status },
-    knobs: KNOBS,
+    tuning: TUNING,
   });
   let ended = false;
   let failure: unknown;
@@ -60,7 +60,7 @@ function supervise(log: Log = bed.log): {
 }
 
 describe('a supervisor', () => {
-  it('has at most one actor open: the next begins when the one before has ended (S1)', async () => {
+  it('has at most one actor open: the next begins when the one before has ended (SUPERVISOR-1)', async () => {
     let open = 0;
     let most = 0;
     const counting: Log = Object.assign(Object.create(bed.log) as Log, {
@@ -88,7 +88,7 @@ describe('a supervisor', () => {
     expect(open).toBe(0);
   });
 
-  it('logs each restart with reason, attempt and delay (S2)', async () => {
+  it('logs each restart with reason, attempt and delay (SUPERVISOR-2)', async () => {
     failures = 3;
     const { status, lines } = supervise();
     await bed.publish(line(1));
@@ -99,8 +99,8 @@ describe('a supervisor', () => {
       ['warn', 2, 100],
       ['warn', 3, 200],
     ]);
-    expect(restarts[0]!.fields.reason).toContain('AWAY: for a moment');
-    expect(status.lastError).toContain('AWAY: for a moment');
+    expect(restarts[0]!.fields.reason).toContain('LOG_AWAY: for a moment');
+    expect(status.lastError).toContain('LOG_AWAY: for a moment');
   });
 
   it('goes on for ever through transient failures: the status tells at any time, the log until it is known', async () => {

@@ -1,4 +1,4 @@
-/** Metrics of stages: a counter only where it is counted, and what a stage counts is what it says that it counts. */
+/** Metrics of stages: a counter only where it is counted, and what a stage counts is what it declares. */
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import { mainTopology } from '../../../actors/topology.js';
@@ -42,11 +42,30 @@ it('an event counter is there for all partitions of the stages that count it, an
   const windows = new Array<string>(topology.count('window')).fill('window');
   expect(stagesWith('rivulet_events_on_time_total')).toEqual(windows);
   expect(stagesWith('rivulet_events_late_total')).toEqual(windows);
-  // What happens to any stage is told of all.
+  // What happens to any stage is reported of all.
   expect(stagesWith('rivulet_stage_buried_messages_total')).toHaveLength(statuses.length);
 });
 
-it('the stages count what they say, and nothing else', () => {
+it('an instance that is elsewhere now is not shown any more', async () => {
+  const registry = new Registry();
+  let statuses = [newStatus('window', 0), newStatus('window', 1)];
+  registerStageMetrics(
+    registry,
+    () => statuses,
+    () => NOW,
+    () => ['on_time'],
+  );
+  const partitionsOf = async (name: string): Promise<string[]> => {
+    const text = await registry.getSingleMetricAsString(name);
+    return [...new Set([...text.matchAll(/partition="(\d)"/g)].map(([, partition]) => partition!))];
+  };
+  const names = ['rivulet_stage_messages_in_total', 'rivulet_stage_up', 'rivulet_stage_step_seconds'];
+  expect(await Promise.all(names.map(partitionsOf))).toEqual(names.map(() => ['0', '1']));
+  statuses = statuses.slice(1);
+  expect(await Promise.all(names.map(partitionsOf))).toEqual(names.map(() => ['1']));
+});
+
+it('the stages count what they declare, and nothing else', () => {
   const driver = new TopologyDriver(topology);
   driver.tick(NOW);
   for (let id = 0; id < 20; id++) driver.publish({ data: event(id, NOW - id * 1_000), user: `u${id % 3}` });
@@ -58,7 +77,7 @@ it('the stages count what they say, and nothing else', () => {
   const counted = (id: string): string[] =>
     (Object.entries(driver.counts(id)) as [keyof Counters, number][]).flatMap(([name, n]) => (n > 0 ? [name] : []));
   for (const { id, counts = [] } of topology.stages) {
-    // Nothing was said of items.
+    // There were no messages on items.
     expect([id, counted(id).sort()]).toEqual([id, id === 'parse-items' ? [] : [...counts].sort()]);
   }
 });

@@ -1,6 +1,6 @@
-/** What is made of what instances and threads say of themselves. */
+/** What is made of what instances and threads report. */
 import { describe, expect, it } from 'vitest';
-import { lagSecondsOf, newStatus, noteLag, noteStep, STEP_BOUNDS } from '../../../runtime/telemetry/status.js';
+import { lagSecondsOf, newStatus, recordLag, recordStep, STEP_BOUNDS } from '../../../runtime/telemetry/status.js';
 import { Peak } from '../../../runtime/telemetry/thread-vitals.js';
 
 const NOW = 1_000_000;
@@ -20,17 +20,17 @@ describe('lag in seconds', () => {
 
   it('is not that of an instance that has gone since', () => {
     const status = newStatus('window', 0);
-    noteLag(status, { messages: 3, oldestStoredAtMs: NOW });
-    noteLag(status, undefined);
+    recordLag(status, { messages: 3, oldestStoredAtMs: NOW });
+    recordLag(status, undefined);
     expect([status.lagMessages, status.lagSinceMs]).toEqual([undefined, undefined]);
   });
 });
 
 it('steps are counted by time, rows and bytes; one without rows is no frame', () => {
   const status = newStatus('window', 0);
-  noteStep(status, { messages: 1, rows: 10, bytes: 300, ms: 0.1 });
-  noteStep(status, { messages: 1, rows: 0, bytes: 40, ms: 2 });
-  noteStep(status, { messages: 5, rows: 1e6, bytes: 1e9, ms: 5_000 });
+  recordStep(status, { messages: 1, rows: 10, bytes: 300, ms: 0.1 });
+  recordStep(status, { messages: 1, rows: 0, bytes: 40, ms: 2 });
+  recordStep(status, { messages: 5, rows: 1e6, bytes: 1e9, ms: 5_000 });
   expect(status).toMatchObject({ messagesIn: 7, rowsIn: 1_000_010, bytesIn: 1_000_000_340, busyMs: 5_002.1 });
   const { seconds, rows, bytes } = status.steps;
   expect(rows.counts).toEqual([0, 1, 0, 0, 0, 1]);
@@ -41,12 +41,17 @@ it('steps are counted by time, rows and bytes; one without rows is no frame', ()
 });
 
 it('a peak is that of the last 15 to 30 s, whoever asks', () => {
-  const peak = new Peak();
-  peak.note(9, 0);
-  peak.note(2, 14_000);
+  let nowMs = 0;
+  const peak = new Peak({ monotonicMs: () => nowMs });
+  const record = (value: number, atMs: number): void => {
+    nowMs = atMs;
+    peak.record(value);
+  };
+  record(9, 0);
+  record(2, 14_000);
   expect([peak.value, peak.value]).toEqual([9, 9]);
-  peak.note(3, 16_000);
+  record(3, 16_000);
   expect(peak.value).toBe(9);
-  peak.note(1, 32_000);
+  record(1, 32_000);
   expect(peak.value).toBe(3);
 });

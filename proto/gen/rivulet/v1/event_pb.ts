@@ -41,7 +41,7 @@ export type Event = Message<"rivulet.v1.Event"> & {
   eventType: EventType;
 
   /**
-   * When it happened, by the publisher's clock. Required; from 1970, and not further in the future than the node allows (24 hours
+   * When it happened, by the publisher's clock. Required; from 1970, and not further in the future than the node allows (10 minutes
    * by default).
    *
    * @generated from field: google.protobuf.Timestamp event_time = 3;

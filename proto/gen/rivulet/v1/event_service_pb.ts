@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/v1/event_service.proto.
  */
 export const file_rivulet_v1_event_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5yaXZ1bGV0L3YxL2V2ZW50X3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEiOQoUUHVibGlzaEV2ZW50c1JlcXVlc3QSIQoGZXZlbnRzGAEgAygLMhEucml2dWxldC52MS5FdmVudCJjChVQdWJsaXNoRXZlbnRzUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAQSEAoIcmVqZWN0ZWQYAiABKAQSJgoGZXJyb3JzGAMgAygLMhYucml2dWxldC52MS5FdmVudEVycm9yIjoKCkV2ZW50RXJyb3ISDQoFaW5kZXgYASABKAQSDQoFZmllbGQYAiABKAkSDgoGcmVhc29uGAMgASgJMmYKDEV2ZW50U2VydmljZRJWCg1QdWJsaXNoRXZlbnRzEiAucml2dWxldC52MS5QdWJsaXNoRXZlbnRzUmVxdWVzdBohLnJpdnVsZXQudjEuUHVibGlzaEV2ZW50c1Jlc3BvbnNlKAFCAlABYgZwcm90bzM", [file_rivulet_v1_event]);
+  fileDesc("Ch5yaXZ1bGV0L3YxL2V2ZW50X3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEiOQoUUHVibGlzaEV2ZW50c1JlcXVlc3QSIQoGZXZlbnRzGAEgAygLMhEucml2dWxldC52MS5FdmVudCJjChVQdWJsaXNoRXZlbnRzUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAQSEAoIcmVqZWN0ZWQYAiABKAQSJgoGZXJyb3JzGAMgAygLMhYucml2dWxldC52MS5FdmVudEVycm9yIkgKCkV2ZW50RXJyb3ISDQoFaW5kZXgYASABKAQSDQoFZmllbGQYAiABKAkSDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkyZgoMRXZlbnRTZXJ2aWNlElYKDVB1Ymxpc2hFdmVudHMSIC5yaXZ1bGV0LnYxLlB1Ymxpc2hFdmVudHNSZXF1ZXN0GiEucml2dWxldC52MS5QdWJsaXNoRXZlbnRzUmVzcG9uc2UoAUICUAFiBnByb3RvMw", [file_rivulet_v1_event]);
 
 /**
  * A piece of the stream.
@@ -98,6 +98,14 @@ export type EventError = Message<"rivulet.v1.EventError"> & {
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * Which rule it breaks, as `price_negative`: the rule of a dead letter, or `not_stored` when the log will never take it. Programs may
+   * match it.
+   *
+   * @generated from field: string rule = 4;
+   */
+  rule: string;
 };
 
 /**

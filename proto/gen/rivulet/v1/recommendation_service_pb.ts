@@ -6,15 +6,15 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file rivulet/v1/recommendation_service.proto.
  */
 export const file_rivulet_v1_recommendation_service: GenFile = /*@__PURE__*/
-  fileDesc("CidyaXZ1bGV0L3YxL3JlY29tbWVuZGF0aW9uX3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEidAoZR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg0KBWxpbWl0GAIgASgFEhAKCGNhdGVnb3J5GAMgASgJEhQKDGV4Y2x1ZGVfc2VlbhgEIAEoCBIPCgdleHBsYWluGAUgASgIIpMBChpHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEioKBWl0ZW1zGAIgAygLMhsucml2dWxldC52MS5SZWNvbW1lbmRlZEl0ZW0SKQoFYXNfb2YYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBW1vZGVsGAQgASgJInoKHkJhdGNoR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCRINCgVsaW1pdBgCIAEoBRIQCghjYXRlZ29yeRgDIAEoCRIUCgxleGNsdWRlX3NlZW4YBCABKAgSDwoHZXhwbGFpbhgFIAEoCCJiCh9CYXRjaEdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlEj8KD3JlY29tbWVuZGF0aW9ucxgBIAMoCzImLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2UidwocU3RyZWFtUmVjb21tZW5kYXRpb25zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg0KBWxpbWl0GAIgASgFEhAKCGNhdGVnb3J5GAMgASgJEhQKDGV4Y2x1ZGVfc2VlbhgEIAEoCBIPCgdleHBsYWluGAUgASgIImAKHVN0cmVhbVJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlEj8KD3JlY29tbWVuZGF0aW9ucxgBIAEoCzImLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2Ui6wEKD1JlY29tbWVuZGVkSXRlbRIPCgdpdGVtX2lkGAEgASgJEgwKBHJhbmsYAiABKA0SDQoFc2NvcmUYAyABKAESFQoIY2F0ZWdvcnkYBCABKAlIAIgBARIMCgR0eXBlGAUgASgJEhMKBnJlYXNvbhgGIAEoCUgBiAEBEhIKBXRpdGxlGAcgASgJSAKIAQESEgoFYnJhbmQYCCABKAlIA4gBARISCgVwcmljZRgJIAEoAUgEiAEBQgsKCV9jYXRlZ29yeUIJCgdfcmVhc29uQggKBl90aXRsZUIICgZfYnJhbmRCCAoGX3ByaWNlMuACChVSZWNvbW1lbmRhdGlvblNlcnZpY2USYwoSR2V0UmVjb21tZW5kYXRpb25zEiUucml2dWxldC52MS5HZXRSZWNvbW1lbmRhdGlvbnNSZXF1ZXN0GiYucml2dWxldC52MS5HZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRJyChdCYXRjaEdldFJlY29tbWVuZGF0aW9ucxIqLnJpdnVsZXQudjEuQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnNSZXF1ZXN0Gisucml2dWxldC52MS5CYXRjaEdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlEm4KFVN0cmVhbVJlY29tbWVuZGF0aW9ucxIoLnJpdnVsZXQudjEuU3RyZWFtUmVjb21tZW5kYXRpb25zUmVxdWVzdBopLnJpdnVsZXQudjEuU3RyZWFtUmVjb21tZW5kYXRpb25zUmVzcG9uc2UwAUICUAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("CidyaXZ1bGV0L3YxL3JlY29tbWVuZGF0aW9uX3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEidAoZR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg0KBWxpbWl0GAIgASgFEhAKCGNhdGVnb3J5GAMgASgJEhQKDGV4Y2x1ZGVfc2VlbhgEIAEoCBIPCgdleHBsYWluGAUgASgIIsoBChpHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEioKBWl0ZW1zGAIgAygLMhsucml2dWxldC52MS5SZWNvbW1lbmRlZEl0ZW0SKQoFYXNfb2YYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBW1vZGVsGAQgASgJEg0KBXN0YWxlGAUgASgIEiYKA2FnZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ6Ch5CYXRjaEdldFJlY29tbWVuZGF0aW9uc1JlcXVlc3QSEAoIdXNlcl9pZHMYASADKAkSDQoFbGltaXQYAiABKAUSEAoIY2F0ZWdvcnkYAyABKAkSFAoMZXhjbHVkZV9zZWVuGAQgASgIEg8KB2V4cGxhaW4YBSABKAgiYgofQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRI/Cg9yZWNvbW1lbmRhdGlvbnMYASADKAsyJi5yaXZ1bGV0LnYxLkdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlIncKHFN0cmVhbVJlY29tbWVuZGF0aW9uc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIQCghjYXRlZ29yeRgDIAEoCRIUCgxleGNsdWRlX3NlZW4YBCABKAgSDwoHZXhwbGFpbhgFIAEoCCJgCh1TdHJlYW1SZWNvbW1lbmRhdGlvbnNSZXNwb25zZRI/Cg9yZWNvbW1lbmRhdGlvbnMYASABKAsyJi5yaXZ1bGV0LnYxLkdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlIusBCg9SZWNvbW1lbmRlZEl0ZW0SDwoHaXRlbV9pZBgBIAEoCRIMCgRyYW5rGAIgASgNEg0KBXNjb3JlGAMgASgBEhUKCGNhdGVnb3J5GAQgASgJSACIAQESDAoEdHlwZRgFIAEoCRITCgZyZWFzb24YBiABKAlIAYgBARISCgV0aXRsZRgHIAEoCUgCiAEBEhIKBWJyYW5kGAggASgJSAOIAQESEgoFcHJpY2UYCSABKAFIBIgBAUILCglfY2F0ZWdvcnlCCQoHX3JlYXNvbkIICgZfdGl0bGVCCAoGX2JyYW5kQggKBl9wcmljZTLgAgoVUmVjb21tZW5kYXRpb25TZXJ2aWNlEmMKEkdldFJlY29tbWVuZGF0aW9ucxIlLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBomLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2UScgoXQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnMSKi5yaXZ1bGV0LnYxLkJhdGNoR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBorLnJpdnVsZXQudjEuQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRJuChVTdHJlYW1SZWNvbW1lbmRhdGlvbnMSKC5yaXZ1bGV0LnYxLlN0cmVhbVJlY29tbWVuZGF0aW9uc1JlcXVlc3QaKS5yaXZ1bGV0LnYxLlN0cmVhbVJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlMAFCAlABYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Whose recommendations, and which.
@@ -87,7 +87,7 @@ export type GetRecommendationsResponse = Message<"rivulet.v1.GetRecommendationsR
   items: RecommendedItem[];
 
   /**
-   * The event time up to which the list knows what happened. Not set when there was no event yet.
+   * The event time up to which the list knows what happened: what the user did by then is in it. Not set when there was no event yet.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 3;
    */
@@ -99,6 +99,21 @@ export type GetRecommendationsResponse = Message<"rivulet.v1.GetRecommendationsR
    * @generated from field: string model = 4;
    */
   model: string;
+
+  /**
+   * The node has not heard for some seconds whether there is anything new for this user: it is cut off, or nobody works on the user's
+   * events. The list is as it was.
+   *
+   * @generated from field: bool stale = 5;
+   */
+  stale: boolean;
+
+  /**
+   * How long it has not heard. Set when `stale` is.
+   *
+   * @generated from field: google.protobuf.Duration age = 6;
+   */
+  age?: Duration | undefined;
 };
 
 /**
@@ -364,7 +379,7 @@ export const RecommendationService: GenService<{
   /**
    * The recommendations of one user now, and again, whole, each time that they have changed, until the caller ends the call: for a
    * page that stays open. A caller that reads too slowly gets the newest list only. While nothing changes, the list that stands is
-   * sent again every 15 seconds.
+   * sent again every 15 seconds, and when it becomes `stale` or no longer is.
    *
    *   Errors as those of GetRecommendations, with google.rpc.RetryInfo when the node stops.
    *

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/v1/trending_service.proto.
  */
 export const file_rivulet_v1_trending_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyaXZ1bGV0L3YxL3RyZW5kaW5nX3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEiqgEKFVN0cmVhbVRyZW5kaW5nUmVxdWVzdBIqCgZ3aW5kb3cYASABKA4yGi5yaXZ1bGV0LnYxLlRyZW5kaW5nV2luZG93EhAKCGNhdGVnb3J5GAIgASgJEg0KBWxpbWl0GAMgASgFEiwKB3JhbmtpbmcYBCABKA4yGy5yaXZ1bGV0LnYxLlRyZW5kaW5nUmFua2luZxIWCg5hZnRlcl9yZXZpc2lvbhgFIAEoBCLxAQoWU3RyZWFtVHJlbmRpbmdSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBBIpCgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoIc25hcHNob3QYAyABKAsyHC5yaXZ1bGV0LnYxLlRyZW5kaW5nU25hcHNob3RIABIqCgVkZWx0YRgEIAEoCzIZLnJpdnVsZXQudjEuVHJlbmRpbmdEZWx0YUgAEjIKCWhlYXJ0YmVhdBgFIAEoCzIdLnJpdnVsZXQudjEuVHJlbmRpbmdIZWFydGJlYXRIAEIICgZjaGFuZ2UinQEKEFRyZW5kaW5nU25hcHNob3QSMAoMd2luZG93X3N0YXJ0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp3aW5kb3dfZW5kGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgVpdGVtcxgDIAMoCzIYLnJpdnVsZXQudjEuVHJlbmRpbmdJdGVtIuoBCg1UcmVuZGluZ0RlbHRhEhUKDWZyb21fcmV2aXNpb24YASABKAQSMAoMd2luZG93X3N0YXJ0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp3aW5kb3dfZW5kGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgdlbnRlcmVkGAQgAygLMhgucml2dWxldC52MS5UcmVuZGluZ0l0ZW0SJwoFbW92ZWQYBSADKAsyGC5yaXZ1bGV0LnYxLlRyZW5kaW5nSXRlbRIMCgRsZWZ0GAYgAygJIhMKEVRyZW5kaW5nSGVhcnRiZWF0IusBCgxUcmVuZGluZ0l0ZW0SDwoHaXRlbV9pZBgBIAEoCRIMCgRyYW5rGAIgASgNEg0KBXNjb3JlGAMgASgBEg0KBXZpZXdzGAQgASgNEg4KBmNsaWNrcxgFIAEoDRIVCghjYXRlZ29yeRgGIAEoCUgAiAEBEhAKCHZlbG9jaXR5GAcgASgBEhIKBXRpdGxlGAggASgJSAGIAQESEgoFYnJhbmQYCSABKAlIAogBARISCgVwcmljZRgKIAEoAUgDiAEBQgsKCV9jYXRlZ29yeUIICgZfdGl0bGVCCAoGX2JyYW5kQggKBl9wcmljZSpkCg5UcmVuZGluZ1dpbmRvdxIfChtUUkVORElOR19XSU5ET1dfVU5TUEVDSUZJRUQQABIYChRUUkVORElOR19XSU5ET1dfSE9VUhABEhcKE1RSRU5ESU5HX1dJTkRPV19EQVkQAiqMAQoPVHJlbmRpbmdSYW5raW5nEiAKHFRSRU5ESU5HX1JBTktJTkdfVU5TUEVDSUZJRUQQABIaChZUUkVORElOR19SQU5LSU5HX1NDT1JFEAESHQoZVFJFTkRJTkdfUkFOS0lOR19WRUxPQ0lUWRACEhwKGFRSRU5ESU5HX1JBTktJTkdfREVDQVlFRBADMmwKD1RyZW5kaW5nU2VydmljZRJZCg5TdHJlYW1UcmVuZGluZxIhLnJpdnVsZXQudjEuU3RyZWFtVHJlbmRpbmdSZXF1ZXN0GiIucml2dWxldC52MS5TdHJlYW1UcmVuZGluZ1Jlc3BvbnNlMAFCAlABYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("CiFyaXZ1bGV0L3YxL3RyZW5kaW5nX3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEiqgEKFVN0cmVhbVRyZW5kaW5nUmVxdWVzdBIqCgZ3aW5kb3cYASABKA4yGi5yaXZ1bGV0LnYxLlRyZW5kaW5nV2luZG93EhAKCGNhdGVnb3J5GAIgASgJEg0KBWxpbWl0GAMgASgFEiwKB3JhbmtpbmcYBCABKA4yGy5yaXZ1bGV0LnYxLlRyZW5kaW5nUmFua2luZxIWCg5hZnRlcl9yZXZpc2lvbhgFIAEoBCLxAQoWU3RyZWFtVHJlbmRpbmdSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBBIpCgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoIc25hcHNob3QYAyABKAsyHC5yaXZ1bGV0LnYxLlRyZW5kaW5nU25hcHNob3RIABIqCgVkZWx0YRgEIAEoCzIZLnJpdnVsZXQudjEuVHJlbmRpbmdEZWx0YUgAEjIKCWhlYXJ0YmVhdBgFIAEoCzIdLnJpdnVsZXQudjEuVHJlbmRpbmdIZWFydGJlYXRIAEIICgZjaGFuZ2UinQEKEFRyZW5kaW5nU25hcHNob3QSMAoMd2luZG93X3N0YXJ0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp3aW5kb3dfZW5kGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgVpdGVtcxgDIAMoCzIYLnJpdnVsZXQudjEuVHJlbmRpbmdJdGVtIuoBCg1UcmVuZGluZ0RlbHRhEhUKDWZyb21fcmV2aXNpb24YASABKAQSMAoMd2luZG93X3N0YXJ0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp3aW5kb3dfZW5kGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgdlbnRlcmVkGAQgAygLMhgucml2dWxldC52MS5UcmVuZGluZ0l0ZW0SJwoFbW92ZWQYBSADKAsyGC5yaXZ1bGV0LnYxLlRyZW5kaW5nSXRlbRIMCgRsZWZ0GAYgAygJIhMKEVRyZW5kaW5nSGVhcnRiZWF0IusBCgxUcmVuZGluZ0l0ZW0SDwoHaXRlbV9pZBgBIAEoCRIMCgRyYW5rGAIgASgNEg0KBXNjb3JlGAMgASgBEg0KBXZpZXdzGAQgASgNEg4KBmNsaWNrcxgFIAEoDRIVCghjYXRlZ29yeRgGIAEoCUgAiAEBEhAKCHZlbG9jaXR5GAcgASgBEhIKBXRpdGxlGAggASgJSAGIAQESEgoFYnJhbmQYCSABKAlIAogBARISCgVwcmljZRgKIAEoAUgDiAEBQgsKCV9jYXRlZ29yeUIICgZfdGl0bGVCCAoGX2JyYW5kQggKBl9wcmljZSqDAQoOVHJlbmRpbmdXaW5kb3cSHwobVFJFTkRJTkdfV0lORE9XX1VOU1BFQ0lGSUVEEAASGAoUVFJFTkRJTkdfV0lORE9XX0hPVVIQARIXChNUUkVORElOR19XSU5ET1dfREFZEAISHQoZVFJFTkRJTkdfV0lORE9XX0xBU1RfSE9VUhADKowBCg9UcmVuZGluZ1JhbmtpbmcSIAocVFJFTkRJTkdfUkFOS0lOR19VTlNQRUNJRklFRBAAEhoKFlRSRU5ESU5HX1JBTktJTkdfU0NPUkUQARIdChlUUkVORElOR19SQU5LSU5HX1ZFTE9DSVRZEAISHAoYVFJFTkRJTkdfUkFOS0lOR19ERUNBWUVEEAMybAoPVHJlbmRpbmdTZXJ2aWNlElkKDlN0cmVhbVRyZW5kaW5nEiEucml2dWxldC52MS5TdHJlYW1UcmVuZGluZ1JlcXVlc3QaIi5yaXZ1bGV0LnYxLlN0cmVhbVRyZW5kaW5nUmVzcG9uc2UwAUICUAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Which list.
@@ -23,7 +23,7 @@ export const file_rivulet_v1_trending_service: GenFile = /*@__PURE__*/
  */
 export type StreamTrendingRequest = Message<"rivulet.v1.StreamTrendingRequest"> & {
   /**
-   * Not set: the hour.
+   * Not set: since the full hour.
    *
    * @generated from field: rivulet.v1.TrendingWindow window = 1;
    */
@@ -325,25 +325,32 @@ export const TrendingItemSchema: GenMessage<TrendingItem> = /*@__PURE__*/
  */
 export enum TrendingWindow {
   /**
-   * Not said: the hour.
+   * Not said: since the full hour.
    *
    * @generated from enum value: TRENDING_WINDOW_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The hour that runs, from the full hour (UTC).
+   * Since the full hour (UTC): at 01:09, the nine minutes since 01:00.
    *
    * @generated from enum value: TRENDING_WINDOW_HOUR = 1;
    */
   HOUR = 1,
 
   /**
-   * The hour that runs and the 23 before it.
+   * The same with the 23 hours before it: at 01:09, since 02:00 of the day before.
    *
    * @generated from enum value: TRENDING_WINDOW_DAY = 2;
    */
   DAY = 2,
+
+  /**
+   * The last 60 minutes, in steps of five: at 01:09, since 00:10.
+   *
+   * @generated from enum value: TRENDING_WINDOW_LAST_HOUR = 3;
+   */
+  LAST_HOUR = 3,
 }
 
 /**

@@ -15,11 +15,12 @@ describe('the limit of calls per client', () => {
     expect(limit.admits(from('192.0.2.1:3000'))).toBe(true);
   });
 
-  it('tells IPv6 addresses apart', () => {
+  it('tells the networks of IPv6 addresses apart, and no more', () => {
     const limit = new ClientLimit(1, new Callers().of);
     limit.enter(from('2001:db8::1:1000'));
     expect(limit.admits(from('2001:db8::1:2000'))).toBe(false);
-    expect(limit.admits(from('2001:db8::2:1000'))).toBe(true);
+    expect(limit.admits(from('2001:db8::2:1000'))).toBe(false);
+    expect(limit.admits(from('2001:db8:0:1::2:1000'))).toBe(true);
   });
 
   it('counts leaving once', () => {

@@ -3,7 +3,7 @@ import { CLIENTS_MAX, RateLimit } from '../../../../connectors/facade/admission/
 
 function limit(perSecond: number, burst: number) {
   const clock = { now: 0 };
-  return { clock, rate: new RateLimit(perSecond, burst, () => clock.now) };
+  return { clock, rate: new RateLimit(perSecond, burst, { monotonicMs: () => clock.now }) };
 }
 
 const takes = (rate: RateLimit, client: string, calls: number): number[] =>
@@ -30,16 +30,6 @@ describe('the rate of a client', () => {
     const { clock, rate } = limit(0.1, 1);
     expect(takes(rate, 'a', 2)).toEqual([0, 10_000]);
     clock.now = 10_000;
-    expect(rate.take('a')).toBe(0);
-  });
-
-  it('does not suffer when the wall clock goes back', () => {
-    const { clock, rate } = limit(1, 1);
-    clock.now = 5000;
-    rate.take('a');
-    clock.now = 0;
-    expect(rate.take('a')).toBe(1000);
-    clock.now = 1000;
     expect(rate.take('a')).toBe(0);
   });
 });

@@ -17,7 +17,7 @@ async function opened(keys: KeyPlace, rules: Partial<TokenCheckOptions> = {}): P
 }
 
 async function checking(text: string) {
-  const clock = { now: Date.now(), nowMs: () => clock.now };
+  const clock = { now: Date.now(), nowMs: () => clock.now, monotonicMs: () => clock.now };
   const file = keyFile(text);
   return { check: await opened({ file: file.path }, { clock }), clock, file };
 }

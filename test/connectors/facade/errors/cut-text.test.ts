@@ -1,11 +1,10 @@
 /** What is shown of a text is a text: none of its characters is cut in half. */
 import { describe, expect, it } from 'vitest';
 import { cutText } from '../../../../connectors/facade/errors/cut-text.js';
-import { takeIn } from '../../../../connectors/facade/events/event-intake.js';
-import { eventOf } from '../../../../connectors/http/event-json.js';
+import { notStored } from '../../../../connectors/facade/events/rejection.js';
 import { problemOf, Refused } from '../../../../connectors/http/server/problem.js';
 import { shownValue } from '../../../../connectors/http/server/shown-value.js';
-import { storesAll } from '../../grpc/facade.js';
+import { poison } from '../../../../runtime/contract/errors.js';
 
 const GRINS = '\u{1F600}'.repeat(1_000);
 const HALF = /\p{Surrogate}/u;
@@ -27,18 +26,11 @@ describe('no half a character is in', () => {
     expect(shownValue(GRINS, unitsMax)).not.toMatch(HALF);
   });
 
-  it.each(['', 'a'])('the name of a field that an event has not: %s and faces', (before) => {
-    expect(eventOf({ [before + GRINS]: 1 })).toMatchObject({ field: expect.not.stringMatching(HALF) });
-  });
-
   it.each(['', 'a'])(
-    'the reason of an event that is rejected, and the detail of a problem: %s and faces',
-    async (before) => {
-      const taken = await takeIn([{ field: 'x', description: before + GRINS }], {
-        ...{ publisher: storesAll, publishesInFlight: 1, latestMs: 0, signal: new AbortController().signal },
-      });
-      expect(taken.errors[0]!.reason).not.toMatch(HALF);
-      const refused = new Refused({ code: 'INVALID_ARGUMENT', message: before + GRINS, reason: 'X' });
+    'the reason of an event that the log does not take, and the detail of a problem: %s and faces',
+    (before) => {
+      expect(notStored(poison('LOG_AWAY', before + GRINS)).reason).not.toMatch(HALF);
+      const refused = new Refused({ code: 'INVALID_ARGUMENT', message: before + GRINS, reason: 'LOG_AWAY' });
       expect(problemOf(refused, '/', 'id').detail).not.toMatch(HALF);
     },
   );

@@ -222,7 +222,7 @@ describe('a change', () => {
     lists.set(entries('a:3'), { revision: 3 });
     await round();
     expect(call.onTheirWay).toBe(0);
-    lists.failure = transient('TRENDING_RESTORING', 'the list is being restored');
+    lists.failure = transient('VIEW_RESTORING', 'the list is being restored');
     lists.set(entries('a:10'), { revision: 10 });
     await round();
     expect([call.onTheirWay, call.refused]).toEqual([0, undefined]);

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answerBytes, batchBytes, streamedBytes } from '../../../../connectors/grpc/codec/answer-bytes.js';
@@ -27,12 +27,14 @@ const item = fc.record({
 const answers: fc.Arbitrary<Answer> = fc.record({
   items: fc.array(item, { maxLength: 30 }),
   asOfMs: fc.option(fc.integer({ min: -1e15, max: 1e15 }), { nil: undefined }),
+  staleMs: fc.option(fc.integer({ min: 0, max: 1e12 }), { nil: undefined }),
   model: fc.string(),
 });
 
-function messageOf(userId: string, { items, asOfMs, model }: Answer): GetRecommendationsResponse {
+function messageOf(userId: string, { items, asOfMs, staleMs, model }: Answer): GetRecommendationsResponse {
   const asOf = asOfMs === undefined ? undefined : timestampFromMs(asOfMs);
   const given = { userId, items: items.map((one) => ({ ...one })), model, ...(asOf && { asOf }) };
+  if (staleMs !== undefined) Object.assign(given, { stale: true, age: durationFromMs(staleMs) });
   return create(GetRecommendationsResponseSchema, given as object);
 }
 

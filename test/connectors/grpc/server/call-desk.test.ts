@@ -9,7 +9,7 @@ function desk(clock: { now: number }): { desk: CallDesk; logged: object[] } {
   const ignore = (): void => undefined;
   const logger: Logger = { debug: ignore, info: ignore, warn: ignore, error: (fields) => logged.push(fields) };
   return {
-    desk: new CallDesk(CALL_LIMITS, { nowMs: () => clock.now }, logger),
+    desk: new CallDesk(CALL_LIMITS, { nowMs: () => clock.now, monotonicMs: () => clock.now }, logger),
     logged,
   };
 }

@@ -33,7 +33,7 @@ describe('a refusal', () => {
   });
 
   it('stays short, and cuts no character in two: grpc-js could not send it', () => {
-    const { details } = refusal(faultOf(poison('LONG', `${'x'.repeat(498)}😀${'x'.repeat(9999)}`)));
+    const { details } = refusal(faultOf(poison('LOG_AWAY', `${'x'.repeat(498)}😀${'x'.repeat(9999)}`)));
     expect(details.length).toBe(499);
     expect(() => encodeURI(details)).not.toThrow();
   });
@@ -41,9 +41,15 @@ describe('a refusal', () => {
 
 describe('an error', () => {
   it.each([
-    ['poison', poison('TOO_LARGE', 'the event is too large'), 'INVALID_ARGUMENT', 'TOO_LARGE', /too large/],
+    [
+      'poison',
+      poison('LOG_MESSAGE_SIZE', 'the event is too large'),
+      'INVALID_ARGUMENT',
+      'LOG_MESSAGE_SIZE',
+      /too large/,
+    ],
     ['transient', transient('LOG_AWAY', 'the log is away'), 'UNAVAILABLE', 'LOG_AWAY', /the log is away/],
-    ['fatal', fatal('LOG_LIES', 'nats://secret'), 'INTERNAL', 'LOG_LIES', /^the node cannot go on/],
+    ['fatal', fatal('LOG_BEHIND', 'nats://secret'), 'INTERNAL', 'LOG_BEHIND', /^the node cannot go on/],
     ['a bug', new TypeError('secret'), 'INTERNAL', 'INTERNAL', /^internal error/],
     ['anything', 'secret', 'INTERNAL', 'INTERNAL', /^internal error/],
   ])('that is %s has its status, and says no more than it may', (_, error, code, reason, message) => {

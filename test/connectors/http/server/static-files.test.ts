@@ -18,7 +18,7 @@ beforeAll(() => {
   writeFileSync(join(folder, `${SCRIPT}.br`), 'as if it were brotli');
   mkdirSync(join(folder, 'within'));
   writeFileSync(join(folder, 'within', 'secret.txt'), 'secret');
-  files = staticFiles(folder, { extra: { 'init.js': 'begin()' } });
+  files = staticFiles(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -69,10 +69,6 @@ describe('files of a folder', () => {
     },
   );
 
-  it('has files that are on no disk', () => {
-    expect(get('/init.js').body?.toString()).toBe('begin()');
-  });
-
   it('lets nothing from elsewhere run, and nothing that stands in the document', () => {
     const policy = get('/').headers['content-security-policy']!;
     expect(policy).toMatch(/default-src 'none'; script-src 'self'; style-src 'self'/);
@@ -80,11 +76,5 @@ describe('files of a folder', () => {
     expect(get('/').headers['x-content-type-options']).toBe('nosniff');
     const looser = staticFiles(folder, { policy: { 'img-src': "'self' data: https:" } });
     expect(looser('/', { headers: {} }).headers['content-security-policy']).toContain("img-src 'self' data: https:");
-  });
-
-  it('loads only what it is told to', () => {
-    const one = staticFiles(folder, { names: ['index.html'] });
-    expect(one(`/${SCRIPT}`, { headers: {} }).status).toBe(404);
-    expect(() => staticFiles(folder, { names: ['gone.css'] })).toThrow(/gone\.css/);
   });
 });

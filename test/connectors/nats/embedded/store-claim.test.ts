@@ -1,4 +1,4 @@
-/** Who owns a store directory, and which process may be signalled (connectors/nats/store-claim.ts, C1, C2, C4). */
+/** Who owns a store directory, and which process may be signalled (connectors/nats/embedded/store-claim.ts, STORE-CLAIM-1, STORE-CLAIM-2, STORE-CLAIM-4). */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => rm(storeDir, { recursive: true, force: true }));
 
 describe('a claim', () => {
-  it('goes to exactly one of many that ask at the same time, even after a crash (C1, C2)', async () => {
+  it('goes to exactly one of many that ask at the same time, even after a crash (STORE-CLAIM-1, STORE-CLAIM-2)', async () => {
     await writeFile(join(storeDir, 'owner-7.json'), JSON.stringify({ pid: process.pid, life: 'of another process' }));
     for (let round = 0; round < 50; round++) {
       const claims = await Promise.allSettled(Array.from({ length: 12 }, () => claimStore(storeDir)));
@@ -33,7 +33,7 @@ describe('a claim', () => {
   });
 });
 
-describe('a process is ours (C4)', () => {
+describe('a process is ours (STORE-CLAIM-4)', () => {
   const config = '/data/nats/nats-server.conf';
 
   it.each([

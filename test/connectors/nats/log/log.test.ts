@@ -1,4 +1,4 @@
-/** The log on JetStream: the contract, and what only a real server can do (N1–N3). */
+/** The log on JetStream: the contract, and what only a real server can do (NATS-LOG-1–NATS-LOG-3). */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { describe, expect, it, vi } from 'vitest';
@@ -7,9 +7,9 @@ import { openNatsLog } from '../../../../connectors/nats/log/log.js';
 import { EnvelopeSchema } from '../../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { systemClock } from '../../../../runtime/contract/clock.js';
 import { frameOf, frameType, partitionBy, rowsOf } from '../../../../runtime/frames/frame.js';
-import { Line, Outbox } from '../../../../runtime/actor/outbox.js';
+import { OutputLane, Outbox } from '../../../../runtime/actor/outbox.js';
 import type { Log, LogMessage } from '../../../../runtime/contract/ports.js';
-import type { Tag } from '../../../../runtime/tag.js';
+import type { OutputPosition } from '../../../../runtime/actor/output-position.js';
 import { type LogBed, logContract, takeAll } from '../../../contracts/log-contract.js';
 import { transformContract } from '../../../contracts/transform-contract.js';
 import { frozen } from '../../../support/blows.js';
@@ -62,8 +62,8 @@ const onServer = (work: (one: OneStream) => Promise<void>) => async (): Promise<
 };
 
 describe.concurrent('on a server', () => {
-  const letter = (sequence: number): readonly [Tag, Uint8Array] => {
-    const tag = { first: sequence, sequence, part: 0, lastPart: true };
+  const letter = (sequence: number): readonly [OutputPosition, Uint8Array] => {
+    const tag = { first: sequence, sequence, part: 0, lastPart: true, inputsDigest: 0 };
     return [tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, tag))];
   };
   const sequences = (messages: readonly LogMessage[]): number[] =>
@@ -107,10 +107,10 @@ describe.concurrent('on a server', () => {
   it(
     'that is killed, a line says each letter once and a reader hears each once, in order',
     onServer(async ({ server, log }) => {
-      const lines = new Map<string, Line>();
+      const lines = new Map<string, OutputLane>();
       const outbox = new Outbox(lines);
       const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
-      const line = await Line.open({
+      const line = await OutputLane.open({
         ...{ log, clock: systemClock, logger, stream: 'S', subject: 's.a', signal: new AbortController().signal },
         onAcked: () => {
           outbox.wake();
@@ -123,7 +123,7 @@ describe.concurrent('on a server', () => {
       const reader = await log.read('S', { filters: ['s.>'], from: 1 });
       const heard = takeAll(reader, 400);
       for (let round = 0; round < 2; round++) {
-        for (let i = 1; i <= 200; i++) line.hand(...letter(round * 200 + i));
+        for (let i = 1; i <= 200; i++) line.enqueue(...letter(round * 200 + i));
         await outbox.room(100, Infinity);
         if (round === 0) process.kill(server.pid, 'SIGKILL');
       }
@@ -171,7 +171,7 @@ describe.concurrent('on a server', () => {
   );
 
   it(
-    'an answer that does not come in time is LOG_UNKNOWN, not a guess (N1)',
+    'an answer that does not come in time is LOG_UNKNOWN, not a guess (NATS-LOG-1)',
     onServer(async ({ server, log }) => {
       const { pid } = server;
       await frozen(pid);

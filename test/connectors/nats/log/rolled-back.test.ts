@@ -1,4 +1,4 @@
-/** A server whose store was put back to an earlier moment while readers live (N4 in log.ts). */
+/** A server whose store was put back to an earlier moment while readers live (NATS-LOG-4 in log.ts). */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

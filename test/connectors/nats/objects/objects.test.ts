@@ -1,4 +1,4 @@
-/** Objects on JetStream: the contract, and what only a real server can do (J1–J4). */
+/** Objects on JetStream: the contract, and what only a real server can do (OBJECTS-1–OBJECTS-4). */
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Objm } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -50,7 +50,7 @@ describe('a bucket', () => {
     await server.stop();
   });
 
-  it('holds nothing of what was replaced, deleted or given up (J4)', async () => {
+  it('holds nothing of what was replaced, deleted or given up (OBJECTS-4)', async () => {
     const objects = await open('clean');
     const megabyte = bytesOf(1_000_000);
     await objects.put('a', inPieces(megabyte));
@@ -131,7 +131,7 @@ describe('a bucket', () => {
     expect(Buffer.from((await tool.getBlob('ours'))!).toString()).toBe('again');
   });
 
-  it('is written and read in bounded memory (J3)', async () => {
+  it('is written and read in bounded memory (OBJECTS-3)', async () => {
     const objects = await open('large');
     const piece = bytesOf(1024 * 1024);
     const before = process.memoryUsage().arrayBuffers;

@@ -6,8 +6,8 @@ import {
   PROVISION_STEPS,
   provision,
   type ProvisionOptions,
-  type ProvisionStep,
 } from '../../../../connectors/nats/provision/provision.js';
+import { type ProvisionStep } from '../../../../connectors/nats/provision/sources.js';
 import { isAtLeast, versionWarning } from '../../../../connectors/nats/provision/version.js';
 import { program, serverOf, useBench } from '../../../support/stand-ins.js';
 

@@ -40,6 +40,7 @@ async function said(version: string, durability: 'process' | 'power' = 'process'
     nats: { url: await serverOf(version) },
     dataDir: '/nowhere',
     durability,
+    natsAnonymous: false,
     onProgress: (message) => told.push(message),
     onFatal: () => undefined,
   });

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/internal/v1/frame.proto.
  */
 export const file_rivulet_internal_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIvADCghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIMCgRwYXJ0GAMgASgNEhEKCWxhc3RfcGFydBgEIAEoCBINCgVlcG9jaBgFIAEoDRISCgplbmRzX2Vwb2NoGAYgASgIEg4KBmVwb2NocxgRIAEoARISCgplbmRzX2lucHV0GAcgASgIEhkKDHdhdGVybWFya19tcxgIIAEoAUgBiAEBEgwKBGlkbGUYCSABKAgSFAoHdGlja19tcxgKIAEoAUgCiAEBEhUKCGFzX29mX21zGAsgASgBSAOIAQESGwoOaW5nZXN0ZWRfYXRfbXMYDCABKAFIBIgBARINCgVjbGFpbRgQIAEoCBIqCgZ0cmFjZXMYEiADKAsyGi5yaXZ1bGV0LmludGVybmFsLnYxLlRyYWNlEg4KBm91dHB1dBgNIAEoCRIrCgVmcmFtZRgOIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuRnJhbWVIABIrCgVjaHVuaxgPIAEoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuQ2h1bmtIAEIGCgRib2R5Qg8KDV93YXRlcm1hcmtfbXNCCgoIX3RpY2tfbXNCCwoJX2FzX29mX21zQhEKD19pbmdlc3RlZF9hdF9tcyJOCgVUcmFjZRITCgt0cmFjZXBhcmVudBgBIAEoCRISCgp0cmFjZXN0YXRlGAIgASgJEg0KBXVzZXJzGAMgAygJEg0KBWl0ZW1zGAQgAygJIlEKBUZyYW1lEgwKBHR5cGUYASABKAkSDAoEcm93cxgCIAEoDRIsCgdjb2x1bW5zGAMgAygLMhsucml2dWxldC5pbnRlcm5hbC52MS5Db2x1bW4iVQoGQ29sdW1uEgwKBG5hbWUYASABKAkSDQoFd2lkdGgYAiABKA0SDAoEZGF0YRgDIAEoDBISCgpkaWN0aW9uYXJ5GAQgASgMEgwKBGVuZHMYBSABKAwieQoFQ2h1bmsSDgoGZm9ybWF0GAEgASgJEgwKBGZpbGUYAiABKAkSDAoEbGluZRgDIAEoARITCgtuZXh0X29mZnNldBgEIAEoARIRCgluZXh0X2xpbmUYBSABKAESDgoGaGVhZGVyGAYgASgMEgwKBGRhdGEYByABKAwi9gIKDFNuYXBzaG90SGVhZBIOCgZmb3JtYXQYASABKA0SDQoFc3RhZ2UYAiABKAkSFQoNc3RhZ2VfdmVyc2lvbhgDIAEoDRIRCglwYXJ0aXRpb24YBCABKA0SEgoKcGFydGl0aW9ucxgFIAEoDRIQCghzZXF1ZW5jZRgGIAEoARIOCgZzdHJlYW0YByABKAkSOQoEc2FpZBgIIAMoCzIrLnJpdnVsZXQuaW50ZXJuYWwudjEuU25hcHNob3RIZWFkLlNhaWRFbnRyeRI7CgVoZWFyZBgJIAMoCzIsLnJpdnVsZXQuaW50ZXJuYWwudjEuU25hcHNob3RIZWFkLkhlYXJkRW50cnkSFAoMc3RvcmVkX2F0X21zGAogASgBGisKCVNhaWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGiwKCkhlYXJkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJRCgtIZWxkTWVzc2FnZRIPCgdzdWJqZWN0GAEgASgJEhQKDHN0b3JlZF9hdF9tcxgCIAEoARIMCgRkYXRhGAMgASgMEg0KBWJ5dGVzGAQgASgNInYKCUNvcHlQaWVjZRI1CgdlbnRyaWVzGAEgAygLMiQucml2dWxldC5pbnRlcm5hbC52MS5Db3B5UGllY2UuRW50cnkaMgoFRW50cnkSCwoDa2V5GAEgASgJEhIKBXZhbHVlGAIgASgMSACIAQFCCAoGX3ZhbHVlYgZwcm90bzM");
+  fileDesc("Ch9yaXZ1bGV0L2ludGVybmFsL3YxL2ZyYW1lLnByb3RvEhNyaXZ1bGV0LmludGVybmFsLnYxIocECghFbnZlbG9wZRINCgVmaXJzdBgBIAEoARIQCghzZXF1ZW5jZRgCIAEoARIVCg1pbnB1dHNfZGlnZXN0GBMgASgHEgwKBHBhcnQYAyABKA0SEQoJbGFzdF9wYXJ0GAQgASgIEg0KBWVwb2NoGAUgASgNEhIKCmVuZHNfZXBvY2gYBiABKAgSDgoGZXBvY2hzGBEgASgBEhIKCmVuZHNfaW5wdXQYByABKAgSGQoMd2F0ZXJtYXJrX21zGAggASgBSAGIAQESDAoEaWRsZRgJIAEoCBIUCgd0aWNrX21zGAogASgBSAKIAQESFQoIYXNfb2ZfbXMYCyABKAFIA4gBARIbCg5pbmdlc3RlZF9hdF9tcxgMIAEoAUgEiAEBEg0KBWNsYWltGBAgASgIEioKBnRyYWNlcxgSIAMoCzIaLnJpdnVsZXQuaW50ZXJuYWwudjEuVHJhY2USDgoGb3V0cHV0GA0gASgJEisKBWZyYW1lGA4gASgLMhoucml2dWxldC5pbnRlcm5hbC52MS5GcmFtZUgAEisKBWNodW5rGA8gASgLMhoucml2dWxldC5pbnRlcm5hbC52MS5DaHVua0gAQgYKBGJvZHlCDwoNX3dhdGVybWFya19tc0IKCghfdGlja19tc0ILCglfYXNfb2ZfbXNCEQoPX2luZ2VzdGVkX2F0X21zIk4KBVRyYWNlEhMKC3RyYWNlcGFyZW50GAEgASgJEhIKCnRyYWNlc3RhdGUYAiABKAkSDQoFdXNlcnMYAyADKAkSDQoFaXRlbXMYBCADKAkiUQoFRnJhbWUSDAoEdHlwZRgBIAEoCRIMCgRyb3dzGAIgASgNEiwKB2NvbHVtbnMYAyADKAsyGy5yaXZ1bGV0LmludGVybmFsLnYxLkNvbHVtbiJVCgZDb2x1bW4SDAoEbmFtZRgBIAEoCRINCgV3aWR0aBgCIAEoDRIMCgRkYXRhGAMgASgMEhIKCmRpY3Rpb25hcnkYBCABKAwSDAoEZW5kcxgFIAEoDCJ5CgVDaHVuaxIOCgZmb3JtYXQYASABKAkSDAoEZmlsZRgCIAEoCRIMCgRsaW5lGAMgASgBEhMKC25leHRfb2Zmc2V0GAQgASgBEhEKCW5leHRfbGluZRgFIAEoARIOCgZoZWFkZXIYBiABKAwSDAoEZGF0YRgHIAEoDCKaBAoMU25hcHNob3RIZWFkEg4KBmZvcm1hdBgBIAEoDRINCgVzdGFnZRgCIAEoCRIVCg1zdGFnZV92ZXJzaW9uGAMgASgNEhEKCXBhcnRpdGlvbhgEIAEoDRISCgpwYXJ0aXRpb25zGAUgASgNEhAKCHNlcXVlbmNlGAYgASgBEg4KBnN0cmVhbRgHIAEoCRJDCglwdWJsaXNoZWQYCCADKAsyMC5yaXZ1bGV0LmludGVybmFsLnYxLlNuYXBzaG90SGVhZC5QdWJsaXNoZWRFbnRyeRJCCglsYXN0X3JlYWQYCSADKAsyLy5yaXZ1bGV0LmludGVybmFsLnYxLlNuYXBzaG90SGVhZC5MYXN0UmVhZEVudHJ5EhQKDHN0b3JlZF9hdF9tcxgKIAEoARIVCg1pbnB1dHNfZGlnZXN0GAsgASgHEkEKCGFuc3dlcmVkGAwgAygLMi8ucml2dWxldC5pbnRlcm5hbC52MS5TbmFwc2hvdEhlYWQuQW5zd2VyZWRFbnRyeRowCg5QdWJsaXNoZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGi8KDUxhc3RSZWFkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARovCg1BbnN3ZXJlZEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiRwoPQnVmZmVyZWRNZXNzYWdlEg8KB3N1YmplY3QYASABKAkSFAoMc3RvcmVkX2F0X21zGAIgASgBEg0KBWJ5dGVzGAMgASgNInYKCUNvcHlQaWVjZRI1CgdlbnRyaWVzGAEgAygLMiQucml2dWxldC5pbnRlcm5hbC52MS5Db3B5UGllY2UuRW50cnkaMgoFRW50cnkSCwoDa2V5GAEgASgJEhIKBXZhbHVlGAIgASgMSACIAQFCCAoGX3ZhbHVlYgZwcm90bzM");
 
 /**
  * One message in a mailbox. Sequences are stream sequences as doubles (exact to 2^53), so that no int64 becomes a BigInt.
@@ -31,6 +31,13 @@ export type Envelope = Message<"rivulet.internal.v1.Envelope"> & {
    * @generated from field: double sequence = 2;
    */
   sequence: number;
+
+  /**
+   * Of all inputs of the writer up to there (actor/input-digest.ts); 0: not known.
+   *
+   * @generated from field: fixed32 inputs_digest = 19;
+   */
+  inputsDigest: number;
 
   /**
    * A large answer is cut, deterministically, into parts 0..n.
@@ -344,16 +351,16 @@ export type SnapshotHead = Message<"rivulet.internal.v1.SnapshotHead"> & {
   stream: string;
 
   /**
-   * What the log must still hold: per subject the stream sequence of the last message said, and of the last one taken in.
+   * What the log must still hold: per subject the stream sequence of the last message published, and of the last one read.
    *
-   * @generated from field: map<string, double> said = 8;
+   * @generated from field: map<string, double> published = 8;
    */
-  said: { [key: string]: number };
+  published: { [key: string]: number };
 
   /**
-   * @generated from field: map<string, double> heard = 9;
+   * @generated from field: map<string, double> last_read = 9;
    */
-  heard: { [key: string]: number };
+  lastRead: { [key: string]: number };
 
   /**
    * When the log stored the mailbox's message of that sequence, epoch ms; 0 when it is not known.
@@ -361,6 +368,20 @@ export type SnapshotHead = Message<"rivulet.internal.v1.SnapshotHead"> & {
    * @generated from field: double stored_at_ms = 10;
    */
   storedAtMs: number;
+
+  /**
+   * Of all inputs up to there; 0: not known.
+   *
+   * @generated from field: fixed32 inputs_digest = 11;
+   */
+  inputsDigest: number;
+
+  /**
+   * Per subject the input that the last published message answers.
+   *
+   * @generated from field: map<string, double> answered = 12;
+   */
+  answered: { [key: string]: number };
 };
 
 /**
@@ -371,11 +392,11 @@ export const SnapshotHeadSchema: GenMessage<SnapshotHead> = /*@__PURE__*/
   messageDesc(file_rivulet_internal_v1_frame, 5);
 
 /**
- * A message that waits for its epoch, in a snapshot.
+ * A message in the alignment buffer, in a snapshot; its bytes stand under a key of their own.
  *
- * @generated from message rivulet.internal.v1.HeldMessage
+ * @generated from message rivulet.internal.v1.BufferedMessage
  */
-export type HeldMessage = Message<"rivulet.internal.v1.HeldMessage"> & {
+export type BufferedMessage = Message<"rivulet.internal.v1.BufferedMessage"> & {
   /**
    * @generated from field: string subject = 1;
    */
@@ -387,23 +408,16 @@ export type HeldMessage = Message<"rivulet.internal.v1.HeldMessage"> & {
   storedAtMs: number;
 
   /**
-   * In snapshots of the first release; now it stands under a key of its own, and here is how many bytes it has.
-   *
-   * @generated from field: bytes data = 3;
-   */
-  data: Uint8Array;
-
-  /**
-   * @generated from field: uint32 bytes = 4;
+   * @generated from field: uint32 bytes = 3;
    */
   bytes: number;
 };
 
 /**
- * Describes the message rivulet.internal.v1.HeldMessage.
- * Use `create(HeldMessageSchema)` to create a new message.
+ * Describes the message rivulet.internal.v1.BufferedMessage.
+ * Use `create(BufferedMessageSchema)` to create a new message.
  */
-export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
+export const BufferedMessageSchema: GenMessage<BufferedMessage> = /*@__PURE__*/
   messageDesc(file_rivulet_internal_v1_frame, 6);
 
 /**

@@ -1,0 +1,50 @@
+/**
+ * collectClosing(closing), releaseClosing(closing): collect the lists of the windows that close in an epoch, and give them at its end, each
+ * kind ascending.
+ *
+ *   tops     --a--b-----|      a: the hour 13:00 of instance 0: [7]    b: the hours 12:00: [5] and 13:00: [9] of instance 1
+ *   ends     --------c--|
+ *   result   --------x--|      x: the hours 12:00: 5 and 13:00: 7, 9
+ *
+ * Law: what is given depends on the lists of the epoch alone, not on their order.
+ */
+import { ignoreElements, mergeMap, type Observable, type OperatorFunction, tap } from 'rxjs';
+import type { FrameOf, Value } from '../../runtime/contract/stage.js';
+import { groupsOf, type TrendingGroup } from '../maths/trending-groups.js';
+import { alsoSaid, type SaidOfWindow } from '../maths/trending-list.js';
+import type { TrendingWindow, trendingTops } from '../model.js';
+
+type Tops = FrameOf<typeof trendingTops>;
+
+export interface ClosingWindowLists {
+  readonly window: TrendingWindow;
+  readonly said: SaidOfWindow;
+}
+
+/** By name of the window. */
+export type Closing = Readonly<Record<string, ClosingWindowLists>>;
+
+export const collectClosing =
+  (closing: Value<Closing>) =>
+  (frames: Observable<Tops>): Observable<never> =>
+    frames.pipe(
+      tap((frame) => {
+        for (const group of groupsOf(frame)) add(closing, group);
+      }),
+      ignoreElements(),
+    );
+
+export const releaseClosing = (closing: Value<Closing>): OperatorFunction<unknown, ClosingWindowLists> =>
+  mergeMap(() => {
+    const windows = Object.values(closing.get());
+    if (windows.length > 0) closing.set({});
+    return windows.sort((a, b) => a.said.startMs - b.said.startMs);
+  });
+
+function add(closing: Value<Closing>, group: TrendingGroup): void {
+  if (group.list.length === 0) return;
+  const { window, startMs } = group;
+  const name = `${window}/${startMs}`;
+  const all = closing.get();
+  closing.set({ ...all, [name]: { window, said: alsoSaid(all[name]?.said, group) } });
+}

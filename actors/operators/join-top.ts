@@ -1,0 +1,179 @@
+/**
+ * joinTop(lists, n): for each user of the interests the n best items of the top lists of the user's categories, in the order of the users.
+ *
+ *   lists      electronics → [1 ×300, 2 ×100]    kids → [3 ×200]
+ *   interests  --a--|      a: u is interested in electronics (2) and kids (1)
+ *   result     --x--|      x: u → 1 (6.00), 2 (2.00), 3 (2.00)
+ *
+ * Law: a user's list depends on the user's rows and the lists alone, not on the other users of the frame.
+ */
+import { mergeMap, type OperatorFunction } from 'rxjs';
+import { ABSENT, CodeMap, type FrameBuilder, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';
+import { FrameChunks } from '../maths/frame-chunks.js';
+import { compareItems } from '../maths/item-order.js';
+import { type ListsOfCategory, type MergedList, mergedOnce } from '../maths/top-list.js';
+import { type interests, ranked, STREAMING_CATEGORY_POPULARITY } from '../model.js';
+
+type Interests = FrameOf<typeof interests>;
+type Ranked = FrameOf<typeof ranked>;
+
+export function joinTop(lists: Keyed<ListsOfCategory>, listSize: number): OperatorFunction<Interests, Ranked> {
+  const merged = mergedOnce(listSize);
+  const topOf = (category: string): MergedList | undefined => {
+    const known = lists.get(category);
+    return known === undefined ? undefined : merged(known);
+  };
+  return mergeMap((frame) => joined(frame, topOf, listSize));
+}
+
+function joined(frame: Interests, topOf: (category: string) => MergedList | undefined, listSize: number): Ranked[] {
+  const { user, category, interest, rank } = frame.columns;
+  const tops: (MergedList | undefined)[] = [];
+  for (let code = 1; code < category.dictionary.size; code++) tops[code] = topOf(textAt(category.dictionary, code)!);
+
+  const writer = new ListWriter(frame, tops, listSize);
+  for (let start = 0, end = 0; start < frame.rows; start = end) {
+    const code = user.codes[start]!;
+    writer.begin(code);
+    for (; end < frame.rows && user.codes[end] === code && (end === start || rank[end]! > rank[end - 1]!); end++) {
+      writer.offer(category.codes[end]!, interest[end]!, rank[end]!);
+    }
+    writer.write();
+  }
+  return writer.finish();
+}
+
+/** A user's category while the lists are merged: the head is its best item that is not yet taken. */
+interface Head {
+  category: number;
+  interest: number;
+  interestRank: number;
+  list: MergedList;
+  at: number;
+  score: number;
+}
+
+/** Writes one user's list after the other. No object is made per user: heads are used again. */
+class ListWriter {
+  private readonly chunks: FrameChunks<(typeof ranked)['columns']>;
+  private readonly heads: Head[] = [];
+  private headCount = 0;
+  private user = ABSENT;
+  private users!: CodeMap;
+  private categories!: CodeMap;
+  /** By category: from positions in its list to item codes of the growing frame. */
+  private items!: (CodeMap | undefined)[];
+
+  constructor(
+    private readonly from: Interests,
+    private readonly tops: readonly (MergedList | undefined)[],
+    private readonly listSize: number,
+  ) {
+    this.chunks = new FrameChunks(ranked, from.rows * listSize);
+    this.mapCodes();
+  }
+
+  begin(user: number): void {
+    if (this.chunks.group()) this.mapCodes();
+    this.user = user;
+    this.headCount = 0;
+  }
+
+  offer(category: number, interest: number, interestRank: number): void {
+    const list = this.tops[category];
+    if (list === undefined || list.size === 0) return;
+    const score = (interest * list.purchases[0]!) / 100;
+    const head = this.heads[this.headCount];
+    if (head === undefined) this.heads.push({ category, interest, interestRank, list, at: 0, score });
+    else {
+      head.category = category;
+      head.interest = interest;
+      head.interestRank = interestRank;
+      head.list = list;
+      head.at = 0;
+      head.score = score;
+    }
+    this.headCount++;
+  }
+
+  /** Takes the best head, n times. */
+  write(): void {
+    const { frame } = this.chunks;
+    frame.reserve(this.listSize);
+    const { columns } = frame;
+    const user = this.users.get(this.user);
+    if (this.headCount === 0) {
+      writeEmpty(frame, user);
+      return;
+    }
+    for (let rank = 1; rank <= this.listSize && this.headCount > 0; rank++) {
+      const best = this.bestHead();
+      const head = this.heads[best]!;
+      const row = frame.rows++;
+      columns.user.codes[row] = user;
+      columns.item.codes[row] = this.itemCode(head);
+      columns.category.codes[row] = this.categories.get(head.category);
+      columns.score[row] = head.score;
+      columns.interest[row] = head.interest;
+      columns.interestRank[row] = head.interestRank;
+      columns.rank[row] = rank;
+      columns.kind[row] = STREAMING_CATEGORY_POPULARITY;
+      if (++head.at < head.list.size) head.score = (head.interest * head.list.purchases[head.at]!) / 100;
+      else this.drop(best);
+    }
+  }
+
+  finish(): Ranked[] {
+    return this.chunks.finish();
+  }
+
+  private bestHead(): number {
+    let best = 0;
+    for (let i = 1; i < this.headCount; i++) if (beats(this.heads[i]!, this.heads[best]!)) best = i;
+    return best;
+  }
+
+  private drop(index: number): void {
+    const last = --this.headCount;
+    const head = this.heads[index]!;
+    this.heads[index] = this.heads[last]!;
+    this.heads[last] = head;
+  }
+
+  private itemCode({ category, list, at }: Head): number {
+    let codes = this.items[category];
+    if (codes === undefined) {
+      codes = new CodeMap(list.dictionary, this.chunks.frame.columns.item.dictionary);
+      this.items[category] = codes;
+    }
+    return codes.get(at + 1);
+  }
+
+  private mapCodes(): void {
+    const { user, category } = this.from.columns;
+    const { columns } = this.chunks.frame;
+    this.users = new CodeMap(user.dictionary, columns.user.dictionary);
+    this.categories = new CodeMap(category.dictionary, columns.category.dictionary);
+    this.items = new Array<undefined>(category.dictionary.size).fill(undefined);
+  }
+}
+
+/** By score, which is compared exactly; then the order of items. */
+function beats(a: Head, b: Head): boolean {
+  if (a.score !== b.score) return a.score > b.score;
+  const [keyA, keyB] = [a.list.keys[a.at]!, b.list.keys[b.at]!];
+  return keyA === keyB ? compareItems(a.list.items[a.at]!, b.list.items[b.at]!) < 0 : keyA < keyB;
+}
+
+function writeEmpty(frame: FrameBuilder<(typeof ranked)['columns']>, user: number): void {
+  const { columns, rows } = frame;
+  columns.user.codes[rows] = user;
+  columns.item.codes[rows] = ABSENT;
+  columns.category.codes[rows] = ABSENT;
+  columns.score[rows] = NaN;
+  columns.interest[rows] = NaN;
+  columns.interestRank[rows] = 0;
+  columns.rank[rows] = 0;
+  columns.kind[rows] = STREAMING_CATEGORY_POPULARITY;
+  frame.rows++;
+}

@@ -1,0 +1,42 @@
+/**
+ * rememberSeen(seen, max): remembers the `max` items that each user interacted with last; passes nothing on.
+ *
+ *   interactions  --a--b--|      max 2; a: u 1, u 2    b: u 1, u 3
+ *   result        --------|      after a: u → 1, 2    after b: u → 1, 3
+ *
+ * Law: the state depends on the order of each user's rows alone, not on how rows are put into frames.
+ */
+import { ignoreElements, type Observable, tap } from 'rxjs';
+import { ABSENT, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';
+import type { interactions } from '../model.js';
+import { Seen } from '../state/seen-items.js';
+
+type Interactions = FrameOf<typeof interactions>;
+
+export const rememberSeen =
+  (seen: Keyed<Seen>, seenMax: number) =>
+  (frames: Observable<Interactions>): Observable<never> =>
+    frames.pipe(
+      tap((frame) => {
+        remember(frame, seen, seenMax);
+      }),
+      ignoreElements(),
+    );
+
+function remember(frame: Interactions, seenBy: Keyed<Seen>, seenMax: number): void {
+  const { user, item } = frame.columns;
+  const touched = new Map<number, Seen>();
+  for (let row = 0; row < frame.rows; row++) {
+    const [userCode, itemCode] = [user.codes[row]!, item.codes[row]!];
+    if (userCode === ABSENT || itemCode === ABSENT) continue;
+    let seen = touched.get(userCode);
+    if (seen === undefined)
+      touched.set(userCode, (seen = seenBy.get(textAt(user.dictionary, userCode)!) ?? new Seen()));
+    const id = textAt(item.dictionary, itemCode)!;
+    seen.delete(id);
+    seen.add(id);
+    seen.additions++;
+    if (seen.size > seenMax) seen.delete(seen.values().next().value!);
+  }
+  for (const [userCode, seen] of touched) seenBy.set(textAt(user.dictionary, userCode)!, seen);
+}

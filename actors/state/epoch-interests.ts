@@ -1,0 +1,20 @@
+/** The running epoch of interest-ranking: a row per (user, main category) and per (user, item), in order of first sight. */
+import { frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
+import { interactions } from '../model.js';
+
+/** `value` as of `time`, which only a decayed sum needs. */
+const interestRows = frameType('epoch-interest', { user: 'text', category: 'text', value: 'f64', time: 'f64' });
+
+export const epochInterests = () => tables(interestRows, { key: ['user', 'category'], by: 'user' });
+export const epochPairs = () => tables(interactions, { key: ['user', 'item'], by: 'user' });
+
+export type EpochInterests = ReturnType<StateOf<ReturnType<typeof epochInterests>>['table']>;
+export type EpochPairs = ReturnType<StateOf<ReturnType<typeof epochPairs>>['table']>;
+
+export interface RunningEpoch {
+  readonly interests: StateOf<ReturnType<typeof epochInterests>>;
+  readonly pairs: StateOf<ReturnType<typeof epochPairs>>;
+}
+
+/** There is one table of each kind. */
+export const RUNNING = 0;

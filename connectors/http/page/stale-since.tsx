@@ -1,0 +1,19 @@
+/** Says that what is shown is not kept up to date any more, and since when. */
+import { useEffect, useState } from 'preact/hooks';
+import { duration, moment } from './wording.js';
+
+/** `atMs`: when the server was last heard from, by this browser's clock. */
+export function StaleSince({ atMs }: { readonly atMs: number }) {
+  const [nowMs, setNowMs] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNowMs(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const ago = Math.max(0, Math.round((nowMs - atMs) / 1000));
+  return (
+    // A timer is not read out each time it changes.
+    <span class="stale-since" role="timer">
+      as of {moment(new Date(atMs).toISOString(), nowMs)}, {duration(ago)} ago
+    </span>
+  );
+}

@@ -1,0 +1,101 @@
+/** Commands that watch a node at work, and the completion of all commands. */
+import { type Command, Option } from 'commander';
+import { EVENT_TYPES } from '../../../actors/model.js';
+import {
+  HTTP_KEYS,
+  type JsonOptions,
+  NODE_ABOUTS,
+  NODE_KEYS,
+  STATE_KEYS,
+  wholeNumber,
+  withSettings,
+} from '../settings.js';
+import type { LateOptions } from '../dead-letters/late.js';
+import type { TailOptions } from '../node/events-tail.js';
+
+export function watchCommands(rivulet: Command): void {
+  top(rivulet);
+  events(rivulet);
+  late(rivulet);
+  completion(rivulet);
+}
+
+function top(rivulet: Command): void {
+  const command = rivulet
+    .command('top')
+    .summary('the stages of a running node, live: rates, lag, watermark')
+    .description(
+      'Shows what each stage of a node does, from GET /status: a table that is drawn anew every second on a terminal, else once.\n' +
+        'Where tokens are asked for, it takes that in RIVULET_TOKEN.',
+    )
+    .option('--json', 'print one look as JSON')
+    .action(async (options: JsonOptions) => {
+      const { top: run } = await import('../node/top.js');
+      await run(options);
+    });
+  withSettings(command, [...STATE_KEYS, ...HTTP_KEYS]).addHelpText('after', '\nExample:\n  rivulet top');
+}
+
+function events(rivulet: Command): void {
+  const group = rivulet
+    .command('events')
+    .summary('events as they come in')
+    .description('Events as a node takes them in. What it refuses: rivulet dlq ls.');
+  const tail = group
+    .command('tail')
+    .summary('follow the events that a node takes in, until Ctrl-C')
+    .description('Prints each valid event as a node reads it. What it refuses is in the dead-letter queue.')
+    .option('--user <id>', 'only of this user')
+    .addOption(new Option('--type <name>', 'only of this type').choices(EVENT_TYPES))
+    .option('-n, --number <n>', 'end after so many', wholeNumber(1, 1_000_000_000))
+    .option('--json', 'print a line of JSON for each')
+    .action(async (options: TailOptions) => {
+      const { tailEvents } = await import('../node/events-tail.js');
+      await tailEvents(options);
+    });
+  withSettings(tail, NODE_KEYS, { set: false, abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    '\nExamples:\n  rivulet events tail --user user-0042\n  rivulet events tail --type purchase -n 100 --json',
+  );
+}
+
+function late(rivulet: Command): void {
+  const group = rivulet
+    .command('late')
+    .summary('events that came too late')
+    .description('Events that came after their window was closed: they are kept, and counted in no window.');
+  const list = group
+    .command('ls')
+    .summary('list the newest')
+    .description('Lists late events with the window that was closed, the newest first.')
+    .option('--limit <n>', 'at most so many', wholeNumber(1, 1_000), 20)
+    .option('--json', 'print them as a JSON array')
+    .action(async (options: LateOptions) => {
+      const { listLateEvents } = await import('../dead-letters/late.js');
+      await listLateEvents(options);
+    });
+  withSettings(list, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    '\nExample:\n  rivulet late ls --limit 50',
+  );
+}
+
+function completion(rivulet: Command): void {
+  rivulet
+    .command('completion')
+    .summary('completion of commands and options for a shell')
+    .description('Prints a script that makes the shell complete the commands and options of rivulet.')
+    .argument('<shell>', 'bash, zsh or fish')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  source <(rivulet completion bash)                                       in ~/.bashrc
+  source <(rivulet completion zsh)                                        in ~/.zshrc, after compinit
+  rivulet completion fish > ~/.config/fish/completions/rivulet.fish`,
+    )
+    .action(async (shell: string) => {
+      const { completionScript } = await import('../completion.js');
+      process.stdout.write(completionScript(rivulet, shell));
+    });
+}

@@ -1,0 +1,86 @@
+/** What a thread and the one that has started it say to each other. */
+import type { PipelineOptions } from '../../actors/topology.js';
+import type { NatsOptions } from '../../connectors/nats/connection/connect.js';
+import type { ActorTuning } from '../actor/options.js';
+import type { ErrorCode } from '../contract/error-codes.js';
+import { asError, RivuletError } from '../contract/errors.js';
+import type { ActorStatus } from '../telemetry/status.js';
+import type { ThreadVitals } from '../telemetry/thread-vitals.js';
+
+/** `workerData` of a thread that waits for what it is to do. */
+export const WAITS_FOR_DATA = 'rivulet: waits for its data';
+
+export interface HostData {
+  readonly name: string;
+  readonly nats: NatsOptions;
+  /** Of the node's identity; absent: a bounded job. */
+  readonly process?: string;
+  readonly pipeline: PipelineOptions;
+  /** Owned from the start, without leases; all others are opened when the cluster says so. */
+  readonly own: readonly string[];
+  /** Absent: no copies. */
+  readonly copying?: { readonly everyMs: number; readonly node: string; readonly replicas: number };
+  readonly dataDir: string;
+  readonly tuning: ActorTuning;
+  readonly tickEveryMs: number;
+  readonly logLevel: string;
+}
+
+/** What a thread is told first: stores to open while it waits; then what it is. */
+export type WorkerStart =
+  | ({ readonly kind: 'open'; readonly thread: number; readonly threads: number } & Pick<
+      HostData,
+      'name' | 'dataDir' | 'logLevel' | 'pipeline'
+    >)
+  | { readonly kind: 'start'; readonly data: HostData };
+
+export type WorkerMessage =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly vitals: ThreadVitals }
+  | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
+  | { readonly kind: 'fatal'; readonly error: PlainError }
+  /** What was not finished in time, in words. */
+  | { readonly kind: 'stopped'; readonly unfinished: readonly string[] };
+
+/** What a host is asked for; each is answered with `done`. */
+export type HostRequest =
+  | { readonly action: 'check' | 'follow' | 'own'; readonly shard: string }
+  | { readonly action: 'close'; readonly shard: string; readonly copy: boolean }
+  | { readonly action: 'hold'; readonly held: boolean };
+
+export type WorkerCommand =
+  | { readonly kind: 'stop'; readonly deadlineMs: number }
+  | { readonly kind: 'status' }
+  | { readonly kind: 'call'; readonly call: number; readonly request: HostRequest };
+
+/** An error that can cross a thread boundary. */
+export interface PlainError {
+  readonly reaction: RivuletError['reaction'];
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | undefined;
+  /** Why, in words. */
+  readonly cause: string | undefined;
+  readonly stack: string | undefined;
+}
+
+export function plainError(error: Error): PlainError {
+  const own = error instanceof RivuletError ? error : undefined;
+  return {
+    reaction: own?.reaction ?? 'bug',
+    code: own?.code ?? 'BUG',
+    message: error.message,
+    hint: own?.hint,
+    cause: error.cause === undefined ? undefined : asError(error.cause).message,
+    stack: error.stack,
+  };
+}
+
+export const revived = ({ reaction, code, message, hint, cause, stack }: PlainError): RivuletError =>
+  Object.assign(
+    new RivuletError(reaction, code, message, {
+      ...(hint === undefined ? {} : { hint }),
+      ...(cause === undefined ? {} : { cause: new Error(cause) }),
+    }),
+    { stack },
+  );

@@ -1,0 +1,243 @@
+/**
+ * One event, four entrances (NATS, HTTP, gRPC, a file): what one takes all take, and what one refuses all refuse, by the same rule, for the
+ * same field, in the same words. What is published is never refused by parse afterwards.
+ */
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SoundEvent } from '../../actors/formats/event-reader.js';
+import { EVENT_RULES } from '../../actors/formats/limits.js';
+import { parse } from '../../actors/parse.js';
+import { mainTopology } from '../../actors/topology.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { EventSchema, EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
+import { PublishEventsResponseSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
+import { pipelineOptions } from '../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../runtime/config/config.js';
+import { streamOf } from '../../runtime/contract/graph.js';
+import { systemClock } from '../../runtime/contract/clock.js';
+import type { Log } from '../../runtime/contract/ports.js';
+import { ensureStreams } from '../../runtime/contract/streams.js';
+import { runCli, workingDirectory } from '../cli/run-cli.js';
+import { bareClient, facade, PUBLISH, streamBytes } from '../connectors/grpc/facade.js';
+import { httpFacade, type ProblemJson } from '../connectors/http/http-facade.js';
+import { startTestNats, type TestNats } from '../support/nats.js';
+import { batch, deadLettersOf, message, STORED_AT_MS } from '../support/raw-messages.js';
+import { messagesIn } from '../support/refused-events.js';
+import { StageDriver } from '../support/stage-driver.js';
+
+/** `undefined` where an event is taken. */
+type Verdict = { readonly rule: string; readonly field?: string; readonly reason: string } | undefined;
+type Init = MessageInitShape<typeof EventSchema>;
+
+interface Case {
+  readonly about: string;
+  /** The JSON. */
+  readonly text: string;
+  /** The same as protobuf, where it has that. */
+  readonly init?: Init;
+  /** Of what is refused. */
+  readonly rule?: string;
+}
+
+const T = '2019-10-01T00:00:00Z';
+const SECONDS = 1_569_888_000;
+const VIEW = { event_type: 'view', event_time: T, user_id: '512', item_id: 'i1' };
+const PROTO = { eventType: EventType.VIEW, eventTime: { seconds: BigInt(SECONDS) }, userId: '512', itemId: 'i1' };
+
+const good = (about: string, given: object, init?: object): Case => ({
+  ...{ about, text: JSON.stringify({ ...VIEW, ...given }) },
+  ...(init && { init: { ...PROTO, ...init } as Init }),
+});
+const bad = (rule: string, about: string, given: object, init?: object): Case => ({
+  ...good(about, given, init),
+  ...{ about: `${about} [${rule}]`, rule },
+});
+const raw = (rule: string, text: string): Case => ({ about: `${text} [${rule}]`, text, rule });
+const long = (length: number) => 'x'.repeat(length);
+
+const CASES: readonly Case[] = [
+  good('the four that it must have', {}, {}),
+  good('all fields', {
+    ...{ event_id: 'e', category_code: 'a.b', brand: 'é', price: 12.5, session_id: 's', rating: 3, page_url: '/p' },
+    ...{ device_type: 'phone', click_type: 'list', referrer: '/r', review_text: 'good\nvery' },
+  }),
+  good('a purchase', { event_type: 'purchase' }, { eventType: EventType.PURCHASE }),
+  good('a rating', { event_type: 'rating', rating: 0.5 }, { eventType: EventType.RATING, rating: 0.5 }),
+  good('ids that are numbers', { user_id: 512, item_id: 12_345_678_901_234 }),
+  good('names of REES46', { item_id: undefined, product_id: 'i1', user_session: 's' }),
+  good('names of MovieLens', {
+    ...{ event_type: undefined, event_time: undefined, user_id: undefined, item_id: undefined },
+    ...{ userId: 1, movieId: '31', rating: 2.5, timestamp: SECONDS },
+  }),
+  good('the same twice', { product_id: 'i1', event_ts: SECONDS }),
+  good('fields that an event has not', { colour: { red: 1 }, usr_id: 'u' }),
+  good('null and nothing', { brand: null, category_code: '', product_id: null }, { brand: '', categoryCode: '' }),
+  ...[
+    '2019-10-01 00:00:00 UTC',
+    '2019-10-01',
+    '2019-10-01T02:00+02:00',
+    `${SECONDS}`,
+    SECONDS,
+    SECONDS * 1000,
+    0,
+    '1e9',
+  ].map((event_time) => good(`the time ${JSON.stringify(event_time)}`, { event_time })),
+  good('256 bytes', { user_id: long(256) }, { userId: long(256) }),
+  good('a review of 5,000 characters', { review_text: '😀'.repeat(5_000) }, { reviewText: '😀'.repeat(5_000) }),
+  good('the price 0', { price: 0 }, { price: 0 }),
+  {
+    about: 'escapes',
+    text: '{"event_typ\\u0065":"view","event_time":0,"user_id":"\\u0041","item_id":"\\ud83d\\ude00"}',
+  },
+  { about: 'digits beyond a double', text: JSON.stringify(VIEW).replace('"512"', '12345678901234567890') },
+
+  bad('missing_field', 'no type', { event_type: undefined }, { eventType: EventType.UNSPECIFIED }),
+  bad('missing_field', 'no time', { event_time: null }, { eventTime: undefined }),
+  bad('missing_field', 'no user', { user_id: '' }, { userId: '' }),
+  bad('missing_field', 'neither user nor item', { user_id: '', item_id: '' }, { userId: '', itemId: '' }),
+  bad('missing_field', 'a rating of nothing', { event_type: 'rating' }, { eventType: EventType.RATING }),
+  bad('missing_field', 'names in another case', { user_id: undefined, userID: 'u' }),
+  raw('missing_field', '{}'),
+  bad('unknown_event_type', 'an unknown type', { event_type: 'look' }),
+  bad('unknown_event_type', 'the name of an enum', { event_type: 'EVENT_TYPE_VIEW' }),
+  bad('wrong_type', 'a type that is a number', { event_type: 1 }),
+  bad('wrong_type', 'a user that is no whole number', { user_id: 1.5 }),
+  bad('wrong_type', 'an item that is an object', { item_id: {} }),
+  bad('wrong_type', 'a brand that is a number', { brand: 7 }),
+  bad('wrong_type', 'a price in quotes', { price: '12' }),
+  bad('fields_disagree', 'two items', { product_id: 'i2' }),
+  bad('time_invalid', 'a time that is none', { event_time: 'yesterday' }),
+  bad('time_invalid', 'a day that is none', { event_time: '2019-02-30' }),
+  bad('time_before_1970', 'a time before 1970', { event_time: -1 }, { eventTime: { seconds: -1n } }),
+  bad(
+    'time_in_future',
+    'a time to come',
+    { event_time: '2199-01-01' },
+    { eventTime: { seconds: BigInt(Date.UTC(2199, 0, 1) / 1000) } },
+  ),
+  bad('price_negative', 'a price below 0', { price: -0.5 }, { price: -0.5 }),
+  raw('number_invalid', JSON.stringify({ ...VIEW, price: 1 }).replace(':1}', ':1e999}')),
+  bad('rating_out_of_range', 'a rating of 6', { rating: 6 }, { rating: 6 }),
+  bad('text_too_long', '257 bytes', { user_id: long(257) }, { userId: long(257) }),
+  bad('text_too_long', 'a long session', { session_id: 'é'.repeat(129) }, { sessionId: 'é'.repeat(129) }),
+  bad('text_too_long', 'a review of 5,001 characters', { review_text: long(5_001) }, { reviewText: long(5_001) }),
+  bad('control_characters', 'a line end in the item', { item_id: 'i\r\n' }, { itemId: 'i\r\n' }),
+  bad('control_characters', 'a NUL in the brand', { brand: 'a\0' }, { brand: 'a\0' }),
+  raw('invalid_utf8', JSON.stringify(VIEW).replace('i1', '\\ud800')),
+  raw('json_not_object', '7'),
+  raw('json_not_object', '"text"'),
+  raw('json_invalid', '{"event_type":'),
+  raw('json_invalid', '{"a":1}}'),
+  raw('json_invalid', `{"a":${'['.repeat(64)}${']'.repeat(64)}}`),
+  { ...bad('message_too_large', '', { page_url: long(EVENT_RULES.messageBytesMax) }), about: 'a large one' },
+];
+
+/** The latest time that is believed is another wherever the clock is another. */
+const verdictOf = ({ rule, field, reason }: { rule: string; field?: string; reason: string }): Verdict => ({
+  ...{ rule, ...(field && { field }) },
+  reason: reason.replace(/not after \S+/, 'not after now'),
+});
+
+/** Of parse: what becomes of a message on an events subject. */
+function byParse(data: Uint8Array, contentType: string | undefined): { verdict: Verdict; rows: unknown } {
+  const sent = message(data, contentType === undefined ? {} : { contentType });
+  const said = new StageDriver(parse()).feed('events', batch(sent));
+  const [letter] = deadLettersOf(said);
+  return { verdict: letter && verdictOf(letter as never), rows: said.rows['rows'] };
+}
+
+/** A PublishEventsRequest of it. */
+const framed = (event: Uint8Array): Uint8Array =>
+  new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(event).finish();
+
+const clock = { ...systemClock, nowMs: () => STORED_AT_MS };
+
+/** Keeps a copy of what is published. */
+function recorder() {
+  const stored: SoundEvent[] = [];
+  const publish = async (event: SoundEvent): Promise<void> =>
+    void stored.push({ ...event, bytes: Uint8Array.from(event.bytes) });
+  return { stored, publisher: { publish } };
+}
+
+const { cwd, remove } = workingDirectory();
+let nats: TestNats;
+let log: Log;
+/** Of `rivulet publish`: by line, and what was stored. */
+let faults: ReadonlyMap<number, Verdict>;
+let fromFile: ReturnType<typeof byParse>[];
+
+beforeAll(async () => {
+  nats = await startTestNats();
+  log = await openNatsLog(await connectNats({ url: nats.url }, 'test-event-entrances'));
+  const topology = mainTopology(pipelineOptions(loadConfig({ env: {}, cwd }).config));
+  await ensureStreams(log, topology, { bytesMax: 2 ** 26, replicas: 1 });
+  const file = join(cwd, 'events.jsonl');
+  writeFileSync(file, CASES.map(({ text }) => `${text}\n`).join(''));
+  const { stdout } = await runCli(cwd, ['publish', '--file', file, '--json', '--nats-url', nats.url]);
+  const summary = JSON.parse(stdout) as { faults: { line: number; rule: string; field?: string; reason: string }[] };
+  expect(summary).toMatchObject({ published: CASES.length, dead_letters: CASES.filter(({ rule }) => rule).length });
+  faults = new Map(summary.faults.map(({ line, ...one }) => [line, verdictOf(one)]));
+  const stored = await messagesIn(log, 'parse');
+  expect((await log.info(streamOf('parse'))).lastSequence).toBe(CASES.length);
+  fromFile = stored.map(({ data, headers }) => byParse(data, headers['content-type']));
+});
+afterAll(async () => {
+  await log?.close();
+  await nats?.stop();
+  remove();
+});
+
+describe('an event', () => {
+  it.each(CASES.map((one, i) => [one.about.slice(0, 80), one, i] as const))(
+    '%s',
+    async (_, { text, init, rule }, i) => {
+      const { verdict, rows } = byParse(Buffer.from(text), 'application/json');
+      expect(verdict?.rule).toBe(rule);
+      expect(verdict === undefined).toBe((rows as unknown[] | undefined)?.length === 1);
+
+      const { stored, publisher } = recorder();
+      const { ask } = await httpFacade({ publisher, clock });
+      const answer = await ask('/events', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: text,
+      });
+      if (verdict === undefined)
+        expect([answer.status, answer.json]).toEqual([200, { accepted: 1, rejected: 0, errors: [] }]);
+      else {
+        const { field = 'body', reason: detail } = verdict;
+        const { errors } = answer.json as ProblemJson;
+        const found = (errors as unknown as { rule: string; detail: string }[])[0]!;
+        expect({ ...found, detail: found.detail.replace(/not after \S+/, 'not after now') }).toEqual({
+          rule,
+          field,
+          detail,
+        });
+      }
+
+      expect(faults.get(i + 1)).toEqual(verdict);
+      expect(fromFile[i]).toEqual({ verdict, rows });
+
+      if (init !== undefined) {
+        const bytes = toBinary(EventSchema, create(EventSchema, init));
+        const { address } = await facade({ publisher, clock });
+        const said = fromBinary(
+          PublishEventsResponseSchema,
+          await streamBytes(bareClient(address), PUBLISH, [framed(bytes)]),
+        );
+        expect(
+          said.errors.map(({ rule: broken, field, reason }) => verdictOf({ rule: broken, field, reason })),
+        ).toEqual(verdict === undefined ? [] : [verdict]);
+        expect(byParse(bytes, 'application/x-protobuf')).toEqual({ verdict, rows });
+      }
+
+      expect(stored).toHaveLength(verdict === undefined ? (init === undefined ? 1 : 2) : 0);
+      for (const { bytes, contentType } of stored) expect(byParse(bytes, contentType)).toEqual({ verdict, rows });
+    },
+  );
+});
