@@ -3,9 +3,8 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { type SnapshotHead, SnapshotHeadSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { asError, RivuletError } from '../runtime/contract/errors.js';
 import { isHeadKey, SNAPSHOT_FORMAT } from '../runtime/state/keyspace.js';
-import { fileProblems } from './file-check.js';
 import { type Database, FIRST_KEY, formatOf } from './format.js';
-import { openDatabase } from './level-store.js';
+import { openDatabase, storeProblems } from './level-store.js';
 import { unsealed } from './sealed.js';
 
 const ENTRIES_AT_A_TIME = 1_000;
@@ -31,7 +30,7 @@ export interface StoreReport {
 /** Fatal DATA_DIR_LOCKED while a node runs on it. A store whose files are damaged is not opened: LevelDB would write. */
 export async function examineStore(directory: string): Promise<StoreReport> {
   const problems: string[] = [];
-  for await (const problem of fileProblems(directory)) problems.push(problem);
+  for await (const problem of storeProblems(directory)) problems.push(problem);
   if (problems.length > 0) return { problems, format: undefined, instances: [] };
   let db: Database;
   try {

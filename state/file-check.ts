@@ -1,145 +1,53 @@
 /**
- * Are the files of a LevelDB directory what LevelDB wrote? It looks at its manifest only, and trusts the rest: a flipped bit in a filter or in a key
+ * Are the files of a LevelDB directory what LevelDB wrote? It checks its manifest only, and trusts the rest: a flipped bit in a filter or in a key
  * makes an entry that is there read as one that is not, and a log that is broken in the middle is read without what was there.
  *
  * Invariants
- *   FILE-CHECK-1  The manifest and the logs are checked before the store is used; of the tables the first FIRST_BYTES as well.
- *   FILE-CHECK-2  The other tables are checked behind the start, slowly, of one store at a time in a thread. They are held open from before LevelDB opens them, so that what is checked is what was
- *                 there, whatever LevelDB rewrites meanwhile. Until then an entry of such a table may be missed; no entry can be read wrong.
- *   FILE-CHECK-3  What is found is written into the directory (MARK) and refused from then on: LevelDB may have copied the damage under new checksums.
- *   FILE-CHECK-4  A log whose end is torn is sound: that write was never acknowledged. So is one that is damaged in its last writes: the store is then as it was
+ *   FILE-CHECK-1  All files are checked before LevelDB opens the directory, unless they are those that it closed (`closed.json`: size and time of each
+ *                 file). So nothing is answered from a file that was cut off, lost or written by others, and LevelDB never copies damage.
+ *   FILE-CHECK-2  What is found changes nothing on disk. Each start finds it again, until the files are sound or set aside.
+ *   FILE-CHECK-3  A log whose end is torn is sound: that write was never acknowledged. So is one that is damaged in its last writes: the store is then as it was
  *                 at an earlier snapshot, which the log of the mailbox makes good, or says that it cannot (LOG_GAP).
  *
- * Not found: a file that was exchanged for an older one of the same store together with its manifest, and bits that flip in memory.
+ * Not found at a start: bits that a disk loses without an error, in files that LevelDB has closed (`rivulet state verify` finds them); files that were exchanged
+ * for older ones of the same store together with their manifest; bits that flip in memory.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { asError, type RivuletError } from '../runtime/contract/errors.js';
-import { damaged } from './damage.js';
+import { asError } from '../runtime/contract/errors.js';
 import { batchSequences, logRecords, type Manifest, manifestOf, tableProblem } from './leveldb-files.js';
 
-const MIB = 1024 * 1024;
-/** Of tables, before the store is used: some 15 ms. */
-const FIRST_BYTES = 8 * MIB;
-/** The rest waits until a start is over: it would take a core from what restores. */
-const BACKGROUND_AFTER_MS = 5_000;
-/** Tables held open; more are checked before the store is opened. */
-const HELD_MAX = 1_000;
-/** Checked at one go, and the pause after it: some 15 % of a core. */
-const TURN_BYTES = MIB;
-const PAUSE_MS = 5;
+/** Checked before other work gets its turn. */
+const TURN_BYTES = 1024 * 1024;
 
-const MARK = 'damage.txt';
+const CLOSED = 'closed.json';
+/** What a store consists of; LevelDB's own log and lock are none of it. */
+const STORE_FILE = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst|log))$/;
 
-/** The last check in the background that was asked for in this thread. */
-let background: Promise<void> = Promise.resolve();
-
-interface HeldTable {
-  readonly name: string;
-  readonly handle: FileHandle;
+/** Says in the directory that LevelDB has closed it: the next start need not check its files. */
+export async function markClosed(directory: string): Promise<void> {
+  await writeFile(join(directory, CLOSED), await filesNow(directory));
 }
 
-export class FileCheck {
-  private held: HeldTable[] = [];
-  private found: RivuletError | undefined;
-  private closed = false;
-  private running: Promise<void> = Promise.resolve();
+/** Whether the files are those that LevelDB closed. */
+export async function isAsClosed(directory: string): Promise<boolean> {
+  const closed = await readFile(join(directory, CLOSED), 'utf8').catch(absent);
+  return closed !== undefined && closed === (await filesNow(directory));
+}
 
-  private constructor(
-    private readonly directory: string,
-    private problem: string | undefined,
-    private readonly firstBytes: number,
-  ) {}
-
-  /** To be called before LevelDB opens the directory. Throws what an earlier check has found. */
-  static async of(directory: string, firstBytes = FIRST_BYTES): Promise<FileCheck> {
-    const mark = join(directory, MARK);
-    if (existsSync(mark)) throw damaged(directory, readFileSync(mark, 'utf8').trim());
-    const { problem, manifest } = await journals(directory);
-    // LevelDB would begin a new store, and remove what is there; or not open it.
-    if (problem !== undefined && manifest === undefined) throw damaged(directory, problem);
-    const check = new FileCheck(directory, problem, firstBytes);
-    try {
-      for (const [number, bytes] of manifest?.tables ?? []) await check.hold(number, bytes);
-    } catch (error) {
-      await check.close();
-      throw error;
-    }
-    return check;
+/** Size and time of the last write, by name. */
+async function filesNow(directory: string): Promise<string> {
+  const names = (await readdir(directory)).filter((name) => STORE_FILE.test(name)).sort();
+  const files: [string, number, number][] = [];
+  for (const name of names) {
+    const file = await stat(join(directory, name)).catch(absent);
+    if (file !== undefined) files.push([name, file.size, file.mtimeMs]);
   }
-
-  private async hold(number: number, bytes: number): Promise<void> {
-    const table = await openTable(this.directory, number);
-    // LevelDB itself says so of one that is missing.
-    if (table === undefined) return;
-    const { size } = await table.handle.stat();
-    this.held.push(table);
-    if (size !== bytes) this.problem ??= `${table.name} has ${size} bytes instead of ${bytes}`;
-    if (this.held.length > HELD_MAX) await this.check(Infinity, yielded);
-  }
-
-  /** What is checked before the store is used (FILE-CHECK-1). */
-  async first(): Promise<void> {
-    if (this.problem !== undefined) this.fail(this.problem);
-    await this.check(this.firstBytes, yielded);
-    this.mustBeSound();
-  }
-
-  /** What it finds is told by `mustBeSound`, at the next read or write; resolves when it is through. */
-  restInBackground(afterMs = BACKGROUND_AFTER_MS): Promise<void> {
-    const due = sleep(afterMs, undefined, { ref: false });
-    // Side by side those of a thread would take it whole.
-    background = background.then(async () => {
-      await due;
-      if (this.closed) return undefined;
-      this.running = this.check(Infinity, paused).catch((error: unknown) => {
-        if (!this.closed && this.found === undefined)
-          this.found = damaged(this.directory, 'its files cannot be read', error);
-      });
-      return this.running;
-    });
-    return background;
-  }
-
-  /** Throws Fatal STATE_DAMAGED. */
-  mustBeSound(): void {
-    if (this.found !== undefined) throw this.found;
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-    await this.running;
-    for (const { handle } of this.held.splice(0)) await handle.close();
-  }
-
-  private async check(bytesMax: number, turn: () => Promise<void>): Promise<void> {
-    for (let bytes = 0; bytes < bytesMax && this.held.length > 0 && !this.closed;) {
-      const { name, handle } = this.held.shift()!;
-      try {
-        const content = await handle.readFile();
-        bytes += content.length;
-        const problem = await tableProblem(content, turn, TURN_BYTES);
-        if (problem !== undefined) this.fail(`${name}: ${problem}`);
-        await turn();
-      } finally {
-        await handle.close();
-      }
-    }
-  }
-
-  private fail(problem: string): never {
-    this.found = damaged(this.directory, problem);
-    writeFileSync(join(this.directory, MARK), `${problem}\n`);
-    throw this.found;
-  }
+  return JSON.stringify(files);
 }
 
 /** All that is wrong with the files of a directory; reads every byte. Nothing may write to it meanwhile. */
 export async function* fileProblems(directory: string): AsyncGenerator<string> {
-  const mark = join(directory, MARK);
-  if (existsSync(mark)) yield `found earlier: ${readFileSync(mark, 'utf8').trim()}`;
   const { problem, manifest } = await journals(directory);
   if (problem !== undefined) yield problem;
   for (const [number, bytes] of manifest?.tables ?? []) {
@@ -154,12 +62,16 @@ export async function* fileProblems(directory: string): AsyncGenerator<string> {
         ? await tableProblem(content, yielded, TURN_BYTES)
         : `it has ${content.length} bytes instead of ${bytes}`;
     if (wrong !== undefined) yield `${table.name}: ${wrong}`;
+    await yielded();
   }
 }
 
 const tableName = (number: number, ending = 'ldb'): string => `${String(number).padStart(6, '0')}.${ending}`;
 
-async function openTable(directory: string, number: number): Promise<HeldTable | undefined> {
+async function openTable(
+  directory: string,
+  number: number,
+): Promise<{ readonly name: string; readonly handle: FileHandle } | undefined> {
   for (const name of [tableName(number), tableName(number, 'sst')]) {
     const handle = await open(join(directory, name)).catch(absent);
     if (handle !== undefined) return { name, handle };
@@ -223,4 +135,3 @@ const absent = (error: NodeJS.ErrnoException): undefined => {
 };
 
 const yielded = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const paused = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

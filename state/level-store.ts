@@ -5,16 +5,15 @@
  *   LEVEL-STORE-1  A write is one batch with `sync`: after a crash all of it is there or none.
  *   LEVEL-STORE-2  One process, one thread per directory; a second one is refused with a clear error.
  *   LEVEL-STORE-3  What is read is what was written, or Fatal STATE_DAMAGED: each entry carries a checksum (state/sealed.ts), and the files are checked
- *                  when the store is opened (state/file-check.ts), since a checksum cannot tell of an entry that is not found.
- *   LEVEL-STORE-4  A store that was found damaged stays refused until it is set aside (`rivulet repair`): LevelDB may have copied the damage on.
- *   LEVEL-STORE-5  After a write that failed there is no other: LevelDB would append it to what the failed one has left, and not find it again.
+ *                  before a store is opened that was not closed (state/file-check.ts), since a checksum cannot tell of an entry that is not found.
+ *   LEVEL-STORE-4  After a write that failed there is no other: LevelDB would append it to what the failed one has left, and not find it again.
  */
 import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
 import { fatal, RivuletError } from '../runtime/contract/errors.js';
 import type { Logger, Store, StoreChange, StoreView } from '../runtime/contract/ports.js';
 import { damaged } from './damage.js';
-import { FileCheck } from './file-check.js';
+import { fileProblems, isAsClosed, markClosed } from './file-check.js';
 import { bringToFormat, type Database, FIRST_KEY } from './format.js';
 import { sealed, unsealed } from './sealed.js';
 
@@ -33,32 +32,37 @@ export const newDatabase = (directory: string): Database =>
 
 /** Opens a store, or makes it; one of an older format is brought to the present one. */
 export async function openLevelStore(directory: string, logger?: Pick<Logger, 'info'>): Promise<Store> {
-  const files = await madeAndChecked(directory).catch((error: unknown) => {
-    throw explainedRefusal(directory, error);
-  });
-  const db = await openDatabase(directory).catch(async (error: unknown) => {
-    await files.close();
-    throw error;
-  });
   try {
-    await files.first();
+    await mkdir(directory, { recursive: true });
+    if (!(await isAsClosed(directory))) {
+      for await (const problem of storeProblems(directory)) throw damaged(directory, problem);
+    }
+  } catch (error) {
+    throw explainedRefusal(directory, error);
+  }
+  const db = await openDatabase(directory);
+  try {
     const migrated = await bringToFormat(db, directory);
     if (migrated !== undefined) {
       const { from, to, entries } = migrated;
       logger?.info({ directory, from, to, entries }, `state brought from format ${from} to ${to}`);
     }
   } catch (error) {
-    await files.close();
     await db.close();
     throw explainedRefusal(directory, error);
   }
-  void files.restInBackground();
-  return new LevelStore(db, directory, files);
+  return new LevelStore(db, directory);
 }
 
-async function madeAndChecked(directory: string): Promise<FileCheck> {
-  await mkdir(directory, { recursive: true });
-  return FileCheck.of(directory);
+/** What is wrong with the files of a store that nobody has open; Fatal DATA_DIR_LOCKED when somebody has, who may be writing to them. */
+export async function* storeProblems(directory: string): AsyncGenerator<string> {
+  // LevelDB takes its lock, and ends there when there is a store.
+  await newDatabase(directory)
+    .open({ errorIfExists: true, createIfMissing: false })
+    .catch((error: unknown) => {
+      if (levelCode(error) === 'LEVEL_LOCKED') throw refusal(directory, error);
+    });
+  yield* fileProblems(directory);
 }
 
 /** A full disk, above all: the first thing that is written is the directory, and then the record of the format. */
@@ -81,11 +85,9 @@ class LevelStore implements Store {
   constructor(
     private readonly db: Database,
     private readonly directory: string,
-    private readonly files: FileCheck,
   ) {}
 
   getSync(key: string): Uint8Array | undefined {
-    this.files.mustBeSound();
     try {
       const stored = this.db.getSync(key);
       return stored === undefined ? undefined : this.opened(key, stored);
@@ -110,7 +112,6 @@ class LevelStore implements Store {
   }
 
   private async values(keys: string[], snapshot: Snapshot): Promise<(Uint8Array | undefined)[]> {
-    this.files.mustBeSound();
     try {
       const found = await this.db.getMany(keys, { snapshot });
       return found.map((stored, i) => (stored === undefined ? undefined : this.opened(keys[i]!, stored)));
@@ -120,7 +121,6 @@ class LevelStore implements Store {
   }
 
   private async *pieces(prefix: string, snapshot?: Snapshot): AsyncGenerator<[string, Uint8Array][]> {
-    this.files.mustBeSound();
     const end = keyBehind(prefix);
     const range = { gte: prefix === '' ? FIRST_KEY : prefix, ...(end === undefined ? {} : { lt: end }) };
     const iterator = this.db.iterator(snapshot === undefined ? range : { ...range, snapshot });
@@ -139,7 +139,6 @@ class LevelStore implements Store {
   }
 
   async write(changes: readonly StoreChange[]): Promise<void> {
-    this.files.mustBeSound();
     this.mustBeWritable();
     try {
       // Filled in pieces, written whole: a snapshot of many keys must not hold up the thread.
@@ -164,8 +163,9 @@ class LevelStore implements Store {
   }
 
   async close(): Promise<void> {
-    await this.files.close();
     await this.db.close();
+    // Without the mark the next start checks the files: after a failed write it should, and where there is no room for it it may.
+    if (this.failed === undefined) await markClosed(this.directory).catch(() => undefined);
   }
 
   private writeFailure(error: unknown): RivuletError {

@@ -1,6 +1,6 @@
 /**
- * The stores of a thread (composition). Opening one reads its files to see that they are sound; that needs no NATS, and so goes on while it
- * starts: whoever asks for a store then finds it open, or hears why it is not.
+ * The stores of a thread (composition). Opening one after a crash reads its files to see that they are sound. That needs no NATS, so it goes on while NATS
+ * starts: whoever needs a store then finds it open, or gets the reason why it is not.
  */
 import { join } from 'node:path';
 import { openLevelStore } from '../../state/level-store.js';

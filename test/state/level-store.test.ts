@@ -1,4 +1,4 @@
-/** The store on disk (LEVEL-STORE-1–LEVEL-STORE-3), in a real LevelDB. */
+/** The store on disk (LEVEL-STORE-1–LEVEL-STORE-4), in a real LevelDB. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ describe('a directory', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  it('belongs to one store at a time (LEVEL-STORE-3)', async () => {
+  it('belongs to one store at a time (LEVEL-STORE-2)', async () => {
     const first = await openLevelStore(folder);
     await expect(openLevelStore(folder)).rejects.toMatchObject({ reaction: 'fatal', code: 'DATA_DIR_LOCKED' });
     await first.write([{ key: 'a', value: utf8('1') }]);
@@ -95,7 +95,7 @@ describe('a directory', () => {
   });
 
   it.skipIf(noLinux)(
-    `whose disk was full once takes no more until it is opened anew (LEVEL-STORE-2)${skipped(noLinux)}`,
+    `whose disk was full once takes no more until it is opened anew (LEVEL-STORE-4)${skipped(noLinux)}`,
     async () => {
       // No file may grow beyond 300 KiB, as if the disk ended there; then it may again.
       const script = `

@@ -1,5 +1,6 @@
 /**
- * One owner per store directory: two servers on one JetStream store would corrupt it.
+ * One owner per store directory: two servers on one JetStream store would corrupt it, and nats-server locks nothing. The lock of a node's LevelDB does
+ * not do: `repair`, `restore` and `replay` run a server on the directory without one, and the claim names its process to who is refused, and to `doctor`.
  *
  *   STORE-CLAIM-1  claims are numbered files, `owner-<n>.json`; the highest counts. A claim appears complete and only if its number is
  *                  free (link(2)), and its maker has it only if it is still the highest. The highest is never removed, only emptied:
