@@ -3,14 +3,16 @@
  *
  * Invariants
  *   KEY-VALUE-1  The server compares: a write with a revision carries it as the subject's expected last sequence (NATS-LOG-2 in log.ts).
- *   KEY-VALUE-2  Reads ask the stream's leader. A consumer, and a direct get, may be served by a replica that is behind.
+ *   KEY-VALUE-2  Reads ask the stream's leader. A consumer, and a direct get, may be served by a replica that is behind: a view asks the leader how far the
+ *                bucket is, one request however many keys there are, and waits until its consumer has brought it there.
  *   KEY-VALUE-3  A deleted key leaves a marker, so that watchers hear of it. The marker counts as nothing: revision 0 takes its place.
  */
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { fatal, hasCode, transient } from '../../runtime/contract/errors.js';
-import type { KeyValue, KeyValueEntry, Log, LogMessage, Reader } from '../../runtime/contract/ports.js';
+import type { KeyValue, KeyValueEntry, KeyValueView, Log, LogMessage, Reader } from '../../runtime/contract/ports.js';
 import { openNatsLog } from './log/log.js';
 import { ifTransient } from './connection/retry.js';
 import { ensureStream, openManager, subjectsOf } from './log/stream-manager.js';
@@ -28,7 +30,10 @@ const NANOS_PER_MS = 1e6;
 const DUPLICATES_MS = 1_000;
 const READS_AT_A_TIME = 64;
 const REOPEN_MS = 200;
-const TAKEN_MAX = 256;
+/** Entries are small: a request brings as many, so that what others renew costs next to none. */
+const AHEAD_MAX = 256;
+/** A watch that is not where the bucket is after this long is opened again. */
+const BEHIND_MS = 1_000;
 
 const EMPTY = new Uint8Array(0);
 const DELETED = { 'KV-Operation': 'DEL' };
@@ -54,7 +59,7 @@ export async function openKeyValue(connection: NatsConnection, options: KeyValue
     // What the tools of NATS expect of a bucket.
     allow_rollup_hdrs: true,
   });
-  return new NatsKeyValue(await openNatsLog(connection, { manager }), manager, stream, `$KV.${bucket}.`);
+  return new NatsKeyValue(await openNatsLog(connection, { manager }), manager, stream, `$KV.${bucket}.`, ttlMs);
 }
 
 export interface StoredEntry extends KeyValueEntry {
@@ -84,12 +89,13 @@ class NatsKeyValue implements KeyValue {
     private readonly manager: JetStreamManager,
     private readonly stream: string,
     private readonly prefix: string,
+    private readonly ttlMs = 0,
   ) {}
 
   async get(key: string): Promise<StoredEntry | undefined> {
     const last = await this.log.last(this.stream, this.subjectOf(key));
     if (last === undefined || isGone(last)) return undefined;
-    return { key, value: last.data, revision: last.sequence, storedAtMs: last.storedAtMs };
+    return entryOf(key, last);
   }
 
   async entries(): Promise<StoredEntry[]> {
@@ -133,21 +139,20 @@ class NatsKeyValue implements KeyValue {
     );
   }
 
-  async watch(onChange: (key: string, value?: Uint8Array) => void): Promise<() => Promise<void>> {
-    const { lastSequence, identity } = await this.log.info(this.stream);
-    const watcher = new Watcher(
-      this.log,
-      this.stream,
-      `${this.prefix}>`,
-      { from: lastSequence + 1, identity },
-      (told) => {
-        const key = this.keyOf(told.subject);
-        if (isGone(told)) onChange(key);
-        else onChange(key, told.data);
-      },
-    );
-    await watcher.start();
-    return () => watcher.stop();
+  async watch(onChange: (key: string, value?: Uint8Array) => void): Promise<KeyValueView> {
+    const { identity } = await this.log.info(this.stream);
+    const filter = `${this.prefix}>`;
+    const view = new NatsView(this.log, this.stream, filter, this.ttlMs, identity, (message) => {
+      const key = this.keyOf(message.subject);
+      // Anybody may publish there what is no key of a bucket.
+      if (!isKey(key)) return undefined;
+      const isHere = !isGone(message);
+      if (isHere) onChange(key, message.data);
+      else onChange(key);
+      return { key, entry: isHere ? entryOf(key, message) : undefined };
+    });
+    await view.start();
+    return view;
   }
 
   private subjectOf(key: string): string {
@@ -162,14 +167,17 @@ class NatsKeyValue implements KeyValue {
   }
 }
 
-interface Position {
-  readonly from: number;
-  readonly identity: string;
-}
+const entryOf = (key: string, { data, sequence, storedAtMs }: LogMessage): StoredEntry => ({
+  ...{ key, value: data, revision: sequence, storedAtMs },
+});
 
 /** Reads on for as long as it is wanted: where a reader ends, another one goes on behind it. */
-class Watcher {
+class NatsView implements KeyValueView {
   private readonly stopping = new AbortController();
+  private readonly moves = new EventEmitter();
+  private readonly known = new Map<string, { readonly entry: KeyValueEntry; readonly atMs: number }>();
+  /** The next message has at least this sequence. */
+  private from = 1;
   private reader: Reader | undefined;
   private done: Promise<void> = Promise.resolve();
 
@@ -177,8 +185,10 @@ class Watcher {
     private readonly log: Log,
     private readonly stream: string,
     private readonly filter: string,
-    private position: Position,
-    private readonly onMessage: (message: LogMessage) => void,
+    private readonly ttlMs: number,
+    private identity: string,
+    /** `undefined`: it is none of ours. */
+    private readonly read: (message: LogMessage) => { key: string; entry: KeyValueEntry | undefined } | undefined,
   ) {}
 
   async start(): Promise<void> {
@@ -192,9 +202,30 @@ class Watcher {
     await this.done;
   }
 
+  async entries(): Promise<KeyValueEntry[]> {
+    const last = await this.log.last(this.stream, this.filter);
+    if (last !== undefined) await this.reached(last.sequence);
+    const nowMs = performance.now();
+    // The server ends an entry that long after it was stored, and reports nothing.
+    for (const [key, { atMs }] of this.known) if (this.ttlMs > 0 && nowMs - atMs >= this.ttlMs) this.known.delete(key);
+    return [...this.known.values()].map(({ entry }) => entry).sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  private async reached(sequence: number): Promise<void> {
+    const signal = AbortSignal.any([this.stopping.signal, AbortSignal.timeout(BEHIND_MS)]);
+    while (this.from <= sequence) {
+      await once(this.moves, 'moved', { signal }).catch(async (cause: unknown) => {
+        await this.reader?.close();
+        throw transient('LOG_AWAY', `the watch on ${this.stream} is behind: at ${this.from - 1} of ${sequence}`, {
+          cause,
+        });
+      });
+    }
+  }
+
   private async open(): Promise<Reader> {
-    const { from } = this.position;
-    this.reader = await this.log.read(this.stream, { filters: [this.filter], from });
+    const options = { filters: [this.filter], from: this.from, framesAhead: AHEAD_MAX };
+    this.reader = await this.log.read(this.stream, options);
     return this.reader;
   }
 
@@ -210,15 +241,22 @@ class Watcher {
   /** Until the reader ends, or is closed. */
   private async drain(reader: Reader): Promise<void> {
     for (;;) {
-      const messages = await reader.take(TAKEN_MAX).catch(ifTransient);
+      const messages = await reader.take(AHEAD_MAX).catch(ifTransient);
       if (messages === undefined || messages.length === 0) break;
       for (const message of messages) {
         if (this.stopping.signal.aborted) return;
-        this.position = { ...this.position, from: message.sequence + 1 };
-        this.onMessage(message);
+        this.take(message);
       }
+      this.moves.emit('moved');
     }
     await reader.close();
+  }
+
+  private take(message: LogMessage): void {
+    this.from = message.sequence + 1;
+    const read = this.read(message);
+    if (read?.entry !== undefined) this.known.set(read.key, { entry: read.entry, atMs: performance.now() });
+    else if (read !== undefined) this.known.delete(read.key);
   }
 
   private async reopened(): Promise<Reader | undefined> {
@@ -227,8 +265,11 @@ class Watcher {
       const now = await this.log.info(this.stream).catch(ifTransient);
       if (now !== undefined) {
         // Another bucket of that name, or one that was put back: all of it is new.
-        const isAnother = now.identity !== this.position.identity || now.lastSequence < this.position.from - 1;
-        if (isAnother) this.position = { from: 1, identity: now.identity };
+        if (now.identity !== this.identity || now.lastSequence < this.from - 1) {
+          this.identity = now.identity;
+          this.from = 1;
+          this.known.clear();
+        }
         const reader = await this.open().catch(ifTransient);
         if (reader !== undefined) return reader;
       }

@@ -9,9 +9,12 @@
  *   CLUSTER-4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
  *   CLUSTER-5  Who was out of touch for a lease waits for another one before it takes what nobody holds: when all nodes were, as in an outage of NATS, the
  *              first that is back would take everything.
+ *   CLUSTER-6  Rounds read what a watch holds here of both tables. That it may be behind costs time only: whoever takes a lease names the revision that it
+ *              has seen, and the server refuses any other.
  */
 import { ClusterReader, type LeaseEntry, type NodeEntry, onNews } from './entries.js';
 import type { ClusterOptions } from './options.js';
+import type { KeyValue } from '../contract/ports.js';
 import { Deadline } from '../supervision/deadline.js';
 import { asError, explain, hasCode, reactionOf } from '../contract/errors.js';
 import { retry, retryThroughFailover } from '../supervision/retry.js';
@@ -30,7 +33,7 @@ export class Cluster {
   private readonly followed = new Map<string, Phase>();
   private readonly tasks = new Set<Promise<void>>();
   private readonly presence: MembershipEntry;
-  private readonly reader: ClusterReader;
+  private reader!: ClusterReader;
   private readonly leases: OwnLeases;
   awaySinceMs: number | undefined;
   private seen: readonly NodeEntry[] = [];
@@ -40,12 +43,10 @@ export class Cluster {
   private resting = 0;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
-  private readonly unwatch: (() => Promise<void>)[] = [];
 
   private constructor(private readonly options: ClusterOptions) {
     this.startedAtMs = options.clock.nowMs();
     this.presence = new MembershipEntry(options.nodes, options.node);
-    this.reader = new ClusterReader(options);
     this.leases = new OwnLeases(options.leases, options.node);
     this.everywhere = new Set(options.shards.filter(({ everywhere }) => everywhere === true).map(({ name }) => name));
   }
@@ -55,12 +56,11 @@ export class Cluster {
     const cluster = new Cluster(options);
     const patiently = retryThroughFailover(options.clock, (error) => cluster.waits(error));
     await Promise.all(options.shards.map(({ name }) => patiently(() => options.host.check(name))));
+    const watched = (table: KeyValue) => patiently(() => onNews(table, () => cluster.pause.abort()));
+    cluster.reader = new ClusterReader(await watched(options.nodes), await watched(options.leases), options.logger);
     await patiently(() => cluster.round());
     await cluster.closeOthers();
     const opening = [...cluster.tasks];
-    for (const table of [options.nodes, options.leases]) {
-      cluster.unwatch.push(await patiently(() => onNews(table, () => cluster.pause.abort())));
-    }
     cluster.looping = cluster.loop();
     await Promise.all(opening);
     return cluster;
@@ -86,8 +86,8 @@ export class Cluster {
   async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     const { host, leases, node } = this.options;
     this.beginLeaving();
-    await deadline.step('the watch on the other nodes', () => Promise.all(this.unwatch.map((unwatch) => unwatch())));
     await deadline.step('the round', () => this.looping);
+    await deadline.step('the watch on the other nodes', () => this.reader.stop());
     await deadline.step('shards that were being opened', () => Promise.allSettled(this.tasks));
     const alone = this.seen.every(({ id }) => id === node);
     await deadline.step('word to the other nodes', () => this.quietly(() => this.sayPresence()));

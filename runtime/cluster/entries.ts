@@ -1,6 +1,6 @@
 /** What nodes tell each other through the key-value buckets: who is there, who owns which shard, who takes a backup. */
 import { textOf, utf8 } from '../frames/bytes.js';
-import type { KeyValue, KeyValueEntry, Logger } from '../contract/ports.js';
+import type { KeyValue, KeyValueEntry, KeyValueView, Logger } from '../contract/ports.js';
 import { type Check, hasFields, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
 
 /** Names of the buckets. */
@@ -86,21 +86,28 @@ const CHECKS: Readonly<Record<string, (key: string) => Check>> = {
 export const unreadableIn = (bucket: string, entries: readonly KeyValueEntry[]): KeyValueEntry[] =>
   entries.filter(({ key, value }) => storedJson(value, CHECKS[bucket]!(key)) === undefined);
 
-/** Reads both buckets. What cannot be read is reported once. */
+/** Reads both buckets, from what is here of them. What is no entry of ours is reported once. */
 export class ClusterReader {
   private reported = new Set<string>();
 
   constructor(
-    private readonly options: { readonly nodes: KeyValue; readonly leases: KeyValue; readonly logger: Logger },
+    private readonly nodes: KeyValueView,
+    private readonly leases: KeyValueView,
+    private readonly logger: Logger,
   ) {}
+
+  async stop(): Promise<void> {
+    await this.nodes.stop();
+    await this.leases.stop();
+  }
 
   async read(): Promise<{
     readonly members: NodeEntry[];
     readonly hold: string | undefined;
     readonly taken: Map<string, LeaseEntry>;
   }> {
-    const nodes = await this.options.nodes.entries();
-    const leases = await this.options.leases.entries();
+    const nodes = await this.nodes.entries();
+    const leases = await this.leases.entries();
     const unreadable = [...this.report(NODES, nodes), ...this.report(LEASES, leases)];
     this.reported = new Set(unreadable);
     return { members: nodesIn(nodes), hold: holdIn(nodes), taken: leasesIn(leases) };
@@ -110,15 +117,15 @@ export class ClusterReader {
     return unreadableIn(bucket, entries).map(({ key, revision }) => {
       const name = `${bucket}/${key}/${revision}`;
       if (!this.reported.has(name)) {
-        this.options.logger.warn({ bucket, key, revision }, 'an entry was not written by rivulet: it counts as none');
+        this.logger.warn({ bucket, key, revision }, 'an entry was not written by rivulet: it counts as none');
       }
       return name;
     });
   }
 }
 
-/** Tells of what is new, and not of what is only renewed; gives the function that ends it. */
-export function onNews(table: KeyValue, tell: () => void): Promise<() => Promise<void>> {
+/** Reports what is new, and not what is only renewed. */
+export function onNews(table: KeyValue, tell: () => void): Promise<KeyValueView> {
   const known = new Map<string, string>();
   return table.watch((key, value) => {
     const text = value === undefined ? undefined : textOf(value);

@@ -178,11 +178,18 @@ export interface KeyValue {
   put(key: string, value: Uint8Array, revision?: number): Promise<number>;
   /** Nothing when it is not there; with `revision` refused with Transient FENCED when the key has moved on. */
   delete(key: string, revision?: number): Promise<void>;
+  /** Reports what is there, and each write as soon as it can, with the value (absent: it was deleted). That an entry has ended by itself may not be reported. */
+  watch(onChange: (key: string, value?: Uint8Array) => void): Promise<KeyValueView>;
+}
+
+/** The entries of a table as a watch has reported them: to read them costs the same however many there are. */
+export interface KeyValueView {
   /**
-   * Tells of each write as soon as it can, with the value (absent: it was deleted), until the function it gives is called; an entry that ends by
-   * itself may go unsaid.
+   * With all that was written before the call; an entry that has ended by itself may stay for as long again. Transient LOG_AWAY when the watch is behind: it is
+   * opened again.
    */
-  watch(onChange: (key: string, value?: Uint8Array) => void): Promise<() => Promise<void>>;
+  entries(): Promise<KeyValueEntry[]>;
+  stop(): Promise<void>;
 }
 
 /** Large values by name, cut into pieces, with a digest. */

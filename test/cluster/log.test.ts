@@ -79,7 +79,7 @@ async function throughout(server: number, harm: (bothSpeak: () => Promise<void>)
   const tables = await Promise.all([near, far].map((one) => openKeyValue(one, { bucket: 'counts', replicas: 3 })));
   const objects = await openObjects(far, { bucket: 'copies', replicas: 3 });
   const told: string[] = [];
-  const stop = await tables[0]!.watch((key) => told.push(key));
+  const view = await tables[0]!.watch((key) => told.push(key));
   for (const stream of ['S', 'KV_counts', 'OBJ_copies']) await cluster.moveLeader(stream, server);
   await cluster.whole('S', 'KV_counts', 'OBJ_copies');
 
@@ -136,7 +136,7 @@ async function throughout(server: number, harm: (bothSpeak: () => Promise<void>)
 
   await tables[1]!.put(`last-${first}`, utf8('1'));
   await eventually(() => expect(told).toContain(`last-${first}`), PATIENT);
-  await stop();
+  await view.stop();
   await Promise.all(readers.map((reader) => reader.close()));
 }
 

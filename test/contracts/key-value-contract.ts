@@ -148,28 +148,43 @@ export function keyValueContract(name: string, makeBed: () => Promise<KeyValueBe
     });
 
     describe('watch', () => {
-      it('tells of puts and deletes of any client, not of what was before, until it is stopped', async () => {
+      it('reports what is there, then puts and deletes of any client, until it is stopped', async () => {
         const [before, a, b] = [newKey(), newKey(), newKey()];
-        await table.put(before, utf8('1'));
+        await table.put(before, utf8('0'));
         const told: string[] = [];
         const values: (string | undefined)[] = [];
-        const stop = await table.watch((key, value) => {
+        const view = await table.watch((key, value) => {
+          if (![before, a, b].includes(key)) return;
           told.push(key);
           values.push(value === undefined ? undefined : textOf(value));
         });
         await table.put(a, utf8('1'));
         await bed.other.put(b, utf8('2'));
-        await eventually(() => expect(told).toEqual([a, b]));
+        await eventually(() => expect(told).toEqual([before, a, b]));
         await bed.other.delete(a);
-        await eventually(() => expect(told).toEqual([a, b, a]));
-        expect(values).toEqual(['1', '2', undefined]);
-        await stop();
+        await eventually(() => expect(told).toEqual([before, a, b, a]));
+        expect(values).toEqual(['0', '1', '2', undefined]);
+        await view.stop();
         const after: string[] = [];
-        const stopOther = await table.watch((key) => after.push(key));
+        const other = await table.watch((key, value) => {
+          if (key === b && textOf(value!) === '3') after.push(key);
+        });
         await table.put(b, utf8('3'));
         await eventually(() => expect(after).toEqual([b]));
-        expect(told).toEqual([a, b, a]);
-        await stopOther();
+        expect(told).toEqual([before, a, b, a]);
+        await other.stop();
+      });
+
+      it('holds all that was written before it is read, as the table has it', async () => {
+        const [a, b] = [newKey(), newKey()];
+        await table.put(a, utf8('1'));
+        const view = await table.watch(() => undefined);
+        for (let i = 0; i < 20; i++) {
+          await bed.other.put(b, utf8(`${i}`));
+          if (i % 3 === 2) await bed.other.delete(b);
+          expect((await view.entries()).map(plain)).toEqual((await table.entries()).map(plain));
+        }
+        await view.stop();
       });
     });
 
@@ -183,13 +198,17 @@ export function keyValueContract(name: string, makeBed: () => Promise<KeyValueBe
       it('stay for as long as they are put again, and end after that', async () => {
         const key = newKey();
         let revision = await bed.leases.put(key, utf8('0'), 0);
+        const view = await bed.leases.watch(() => undefined);
         for (let i = 1; i <= 6; i++) {
           await bed.elapse(bed.leaseMs / 4);
           revision = await bed.leases.put(key, utf8(`${i}`), revision);
+          expect((await view.entries()).map((entry) => entry.key)).toContain(key);
         }
         expect(plain(await bed.leases.get(key))).toMatchObject({ value: '6', revision });
         await ended(key);
         expect((await bed.leases.entries()).map((entry) => entry.key)).not.toContain(key);
+        await eventually(async () => expect((await view.entries()).map((entry) => entry.key)).not.toContain(key));
+        await view.stop();
         await expect(bed.leases.put(key, utf8('late'), revision)).rejects.toMatchObject(FENCED);
         expect(await bed.leases.put(key, utf8('new'), 0)).toBeGreaterThan(revision);
       });

@@ -1,6 +1,6 @@
 /** Shared tables and objects that fail as told, as failing-log.ts does for the log: requests and acks get lost, come late, or nobody is there. */
 import { transient } from '../../runtime/contract/errors.js';
-import type { KeyValue, KeyValueEntry, Objects } from '../../runtime/contract/ports.js';
+import type { KeyValue, KeyValueEntry, KeyValueView, Objects } from '../../runtime/contract/ports.js';
 import type { Fate } from './failing-log.js';
 
 export interface LinkFaults {
@@ -83,11 +83,14 @@ export class FailingKeyValue implements KeyValue {
     return this.link.through(`${this.name} delete ${key}`, true, () => this.inner.delete(key, revision));
   }
 
-  async watch(onChange: (key: string) => void): Promise<() => Promise<void>> {
-    const watching = await this.link.through(`${this.name} watch`, false, () =>
+  async watch(onChange: (key: string) => void): Promise<KeyValueView> {
+    const view = await this.link.through(`${this.name} watch`, false, () =>
       this.inner.watch((key) => void this.link.step(`${this.name} tells`).then(() => onChange(key))),
     );
-    return watching;
+    return {
+      entries: () => this.link.through(`${this.name} entries`, false, () => view.entries()),
+      stop: () => view.stop(),
+    };
   }
 }
 

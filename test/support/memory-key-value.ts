@@ -1,6 +1,6 @@
 /** The in-memory double of the shared table: the same contract as JetStream's (test/contracts/key-value-contract.ts), with a clock of the test's. */
 import { transient } from '../../runtime/contract/errors.js';
-import type { KeyValue, KeyValueEntry } from '../../runtime/contract/ports.js';
+import type { KeyValue, KeyValueEntry, KeyValueView } from '../../runtime/contract/ports.js';
 
 interface Stored extends KeyValueEntry {
   readonly endsAtMs: number;
@@ -55,14 +55,18 @@ export class MemoryKeyValue implements KeyValue {
     this.tell(key);
   }
 
-  async watch(onChange: (key: string, value?: Uint8Array) => void): Promise<() => Promise<void>> {
+  async watch(onChange: (key: string, value?: Uint8Array) => void): Promise<KeyValueView> {
     // Its own, also when one function watches twice.
     const watcher = (key: string, value?: Uint8Array): void => {
       onChange(key, value);
     };
     this.watchers.add(watcher);
-    return async () => {
-      this.watchers.delete(watcher);
+    for (const { key, value } of this.now()) this.tellOne(watcher, key, value);
+    return {
+      entries: () => this.entries(),
+      stop: async () => {
+        this.watchers.delete(watcher);
+      },
     };
   }
 
@@ -80,11 +84,13 @@ export class MemoryKeyValue implements KeyValue {
   }
 
   private tell(key: string, value?: Uint8Array): void {
-    for (const watcher of this.watchers) {
-      queueMicrotask(() => {
-        if (this.watchers.has(watcher)) watcher(key, value);
-      });
-    }
+    for (const watcher of this.watchers) this.tellOne(watcher, key, value);
+  }
+
+  private tellOne(watcher: (key: string, value?: Uint8Array) => void, key: string, value?: Uint8Array): void {
+    queueMicrotask(() => {
+      if (this.watchers.has(watcher)) watcher(key, value);
+    });
   }
 }
 

@@ -96,15 +96,62 @@ describe('a bucket', () => {
   it('leaves no consumer when a watch is stopped', async () => {
     const manager = await jetstreamManager(connection);
     const table = await openKeyValue(connection, { bucket: 'watched', replicas: 1 });
-    for (let i = 0; i < 3; i++) await (await table.watch(() => undefined))();
+    for (let i = 0; i < 3; i++) await (await table.watch(() => undefined)).stop();
     await eventually(async () => expect((await manager.streams.info('KV_watched')).state.consumer_count).toBe(0));
+  });
+
+  it('is read through a watch at the same cost however many keys it has', async () => {
+    const table = await openKeyValue(connection, { bucket: 'many', replicas: 1 });
+    const view = await table.watch(() => undefined);
+    const costOf = async (reads: number): Promise<number> => {
+      const before = connection.stats().outMsgs;
+      for (let i = 0; i < reads; i++) await view.entries();
+      return connection.stats().outMsgs - before;
+    };
+    const keys = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i < to; i++) await table.put(`k${i}`, utf8('1'));
+      expect(await view.entries()).toHaveLength(to);
+    };
+    await keys(0, 4);
+    const few = await costOf(20);
+    await keys(4, 200);
+    const many = await costOf(20);
+    // A request each; the consumer asks for more messages now and then.
+    expect(few).toBeLessThan(30);
+    expect(many).toBeLessThan(30);
+    await view.stop();
+  });
+
+  it('is watched again when the watch has ended, and says until then that it is behind', async () => {
+    const manager = await jetstreamManager(connection);
+    const table = await openKeyValue(connection, { bucket: 'ends', replicas: 1 });
+    await table.put('a', utf8('1'));
+    const view = await table.watch(() => undefined);
+    expect(await view.entries()).toHaveLength(1);
+    for await (const { name } of manager.consumers.list('KV_ends')) await manager.consumers.delete('KV_ends', name);
+    const revision = await table.put('a', utf8('2'));
+    const seen = (): Promise<number> =>
+      view.entries().then(
+        ([entry]) => entry!.revision,
+        (error: unknown) => {
+          expect(error).toMatchObject({ reaction: 'transient', code: 'LOG_AWAY' });
+          return 0;
+        },
+      );
+    // What it gives is never older than the call.
+    await eventually(async () => {
+      const now = await seen();
+      expect([0, revision]).toContain(now);
+      expect(now).toBe(revision);
+    });
+    await view.stop();
   });
 
   it('is watched across the death of the server, and when it was made anew', async () => {
     const manager = await jetstreamManager(connection);
     const table = await openKeyValue(connection, { bucket: 'dies', replicas: 1 });
     const told: string[] = [];
-    const stop = await table.watch((key) => told.push(key));
+    const view = await table.watch((key) => told.push(key));
     await table.put('before', utf8('1'));
     await eventually(() => expect(told).toEqual(['before']));
     process.kill(server.pid, 'SIGKILL');
@@ -114,6 +161,7 @@ describe('a bucket', () => {
     const anew = await openKeyValue(connection, { bucket: 'dies', replicas: 1 });
     await anew.put('anew', utf8('1'), 0);
     await eventually(() => expect(told).toContain('anew'));
-    await stop();
+    await eventually(async () => expect((await view.entries()).map(({ key }) => key)).toEqual(['anew']));
+    await view.stop();
   });
 });

@@ -111,6 +111,32 @@ it('hands nothing to a node that was away until that one takes again', async () 
   await Promise.all([a.stop(), b.stop()]);
 });
 
+it('takes nothing from a node that lives, whatever its watch shows it', async () => {
+  const UNITS = 6;
+  const shared = tables();
+  const { clock } = shared;
+  let isStale = true;
+  /** Shows what was there before anybody came. */
+  const stale = (table: MemoryKeyValue): MemoryKeyValue =>
+    Object.assign(Object.create(table) as MemoryKeyValue, {
+      watch: async (onChange: (key: string, value?: Uint8Array) => void) => {
+        const view = await table.watch(onChange);
+        const ours = async () => (await view.entries()).filter(({ key }) => !isStale || key === 'b');
+        return { ...view, entries: ours };
+      },
+    });
+  const a = await join(shared, 'a', UNITS);
+  const b = await join({ ...shared, nodes: stale(shared.nodes), leases: stale(shared.leases) }, 'b', UNITS);
+  const fromMs = clock.nowMs();
+  await until(clock, () => {
+    expect(b.shards.filter((shard) => a.shards.includes(shard))).toEqual([]);
+    return clock.nowMs() - fromMs >= 5 * LEASE_MS;
+  });
+  isStale = false;
+  await until(clock, () => a.shards.length === UNITS / 2 && b.shards.length === UNITS / 2);
+  await Promise.all([a.stop(), b.stop()]);
+});
+
 it('follows at once what another node was faster to take', async () => {
   const shared = tables();
   const { nodes, leases } = shared;
