@@ -67,7 +67,10 @@ async function instancesIn(db: Database, format: number | undefined, problems: s
         if (instance === undefined) continue;
         instance.entries++;
         instance.bytes += stored.length;
-        if (value !== undefined && isHeadKey(key)) instance.head = fromBinary(SnapshotHeadSchema, value);
+        if (value === undefined || !isHeadKey(key)) continue;
+        const head = fromBinary(SnapshotHeadSchema, value);
+        // As a node finds it, which brings an older store to the present format.
+        instance.head = format < SNAPSHOT_FORMAT ? { ...head, format: SNAPSHOT_FORMAT } : head;
       }
     }
   } finally {

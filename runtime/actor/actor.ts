@@ -21,7 +21,8 @@ import { storedStates, instancePrefix } from '../state/keyspace.js';
 import { FOREIGN } from '../log-integrity/last-message.js';
 import { openOutbox, type Outbox } from './outbox.js';
 import type { LogMessage, Reader, Waiting } from '../contract/ports.js';
-import { mustBeIncluded, mustHaveNoGap, mustHoldOutputs, type RecoveredSnapshot, recoverSnapshot } from './recovery.js';
+import { judgeLastRead, judgeTrim, mustFit } from '../log-integrity/verdict.js';
+import { judgeOutputs, type RecoveredSnapshot, recoverSnapshot } from './recovery.js';
 import { Snapshotter } from './snapshotter.js';
 import { recordForeign, recordStep } from '../telemetry/status.js';
 import { filtersOf, mailboxEnd, publishersSubject, readsAll, writersOf } from '../contract/streams.js';
@@ -58,13 +59,13 @@ export class Actor {
     const abort = new AbortController();
     // The lines first: an owner that trims says so before it speaks on all of them, so who sees no trim is refused by that.
     const outbox = await openOutbox(options, abort.signal, restored.published);
-    await mustHoldOutputs(options, restored, outbox.lanes);
-    const { quarantined: buried, trimmed, gone } = await mailboxRecord(options, restored);
-    mustHaveNoGap(options, sequence, trimmed);
-    const stored = await storedStates(store, stage, partition, residentStates(stage), options.turn);
-    const fold = new MailboxProcessor(topology, stage, partition, stored, buried);
+    mustFit(await judgeOutputs(options, restored, outbox.lanes));
     const name = `${stage.id}.${partition}`;
     const stream = streamOf(stage.id);
+    const { quarantined: buried, trimmed, gone } = await mailboxRecord(options, restored);
+    mustFit(judgeTrim(name, stream, sequence, trimmed));
+    const stored = await storedStates(store, stage, partition, residentStates(stage), options.turn);
+    const fold = new MailboxProcessor(topology, stage, partition, stored, buried);
     const whole = readsAll(topology, stage.id) ? new Gaps(name, stream, sequence, gone) : undefined;
     const answered = new InputDigest(name, stream, restored, outbox.lanes, gone);
     const lastRead = new Predecessors(name, sequence, restored.lastRead, gone, whole !== undefined);
@@ -98,7 +99,7 @@ export class Actor {
         if (this.failure !== undefined) throw this.failure;
         if (messages.length === 0) break;
         const news = this.behindSnapshot(messages);
-        this.whole?.check(news);
+        if (this.whole !== undefined) mustFit(this.whole.check(news));
         rest = await this.takeAll(rest.length === 0 ? news : [...rest, ...news]);
       }
       if (this.stopping) await this.snapshotter.snapshot();
@@ -114,7 +115,8 @@ export class Actor {
   private behindSnapshot(messages: readonly LogMessage[]): readonly LogMessage[] {
     const first = messages[0]!;
     if (first.sequence !== this.restored.sequence) return messages;
-    mustBeIncluded(this.options, this.restored, first);
+    const { stage, partition } = this.options;
+    mustFit(judgeLastRead(`${stage.id}.${partition}`, streamOf(stage.id), this.restored, first));
     return messages.slice(1);
   }
 
@@ -149,7 +151,7 @@ export class Actor {
       await this.outbox.room(raw ? 0 : inFlightMessages, inFlightBytes);
       const end = raw ? this.batchEnd(messages, at) : at + 1;
       // Of subjects that nobody writes to nothing is remembered: a stranger may make up as many as there are messages.
-      if (!raw && this.writers.has(messages[at]!.subject)) this.lastRead.check(messages[at]!);
+      if (!raw && this.writers.has(messages[at]!.subject)) mustFit(this.lastRead.check(messages[at]!));
       if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
       this.step(messages.slice(at, end), raw);
       if (raw) this.lastFrameMs = this.options.clock.monotonicMs();
@@ -172,7 +174,7 @@ export class Actor {
     const startedAt = performance.now();
     const rowsBefore = this.fold.rowsIn;
     // Nothing is made of a stranger's: whether it is there when the mailbox is read again is all the same.
-    if (!isForeign) for (const message of messages) this.answered.take(message);
+    if (!isForeign) for (const message of messages) mustFit(this.answered.take(message));
     try {
       const { answer, ingestedAtMs } = raw
         ? { answer: this.fold.takeRaw(messages), ingestedAtMs: first.storedAtMs }

@@ -5,10 +5,10 @@
  * only while the log gives the same inputs again: where one of them was lost, or the stream was cut back and filled anew, state and answers would
  * part without a word. So when a replay reaches the last input that was answered, its digest must be the one that the answer carries.
  */
-import { fatal } from '../contract/errors.js';
 import type { LogMessage } from '../contract/ports.js';
 import { NO_OUTPUT, type OutputPosition } from './output-position.js';
-import type { Span } from '../log-integrity/gaps.js';
+import type { Span } from '../log-integrity/spans.js';
+import { FITS, judgeInputs, type Verdict } from '../log-integrity/verdict.js';
 
 type Input = Pick<LogMessage, 'sequence' | 'storedAtMs'>;
 
@@ -49,27 +49,24 @@ export class InputDigest {
     return this.current;
   }
 
-  /** Fatal LOG_GAP when the inputs up to this one are not those that were answered. */
-  take(input: Input): void {
-    if (this.awaited !== undefined && input.sequence > this.awaited.sequence) this.end();
+  /** Are the inputs up to this one those that were answered? */
+  take(input: Input): Verdict {
+    const isPast = this.awaited !== undefined && input.sequence > this.awaited.sequence;
+    const verdict = isPast ? this.judge(undefined) : FITS;
     this.current = withInput(this.current, input);
-    if (this.awaited?.sequence !== input.sequence) return;
-    if (this.awaited.inputsDigest !== this.current) this.end();
-    this.awaited = undefined;
+    return this.awaited?.sequence === input.sequence ? this.judge(this.current) : verdict;
   }
 
-  /** All that there is was read: Fatal LOG_GAP when what was answered was not among it. */
-  end(): void {
-    if (this.awaited === undefined) return;
-    const { sequence } = this.awaited;
+  /** All that there is was read: was what was answered among it? */
+  end(): Verdict {
+    return this.judge(undefined);
+  }
+
+  private judge(found: number | undefined): Verdict {
+    const { awaited, reader, stream, from, gone } = this;
+    if (awaited === undefined) return FITS;
     this.awaited = undefined;
-    if (this.gone.some(([from, to]) => from <= sequence && to >= this.from)) return;
-    throw fatal(
-      'LOG_GAP',
-      `${this.reader} has answered messages of ${this.stream} up to ${sequence}, and they are not all there any more`,
-      {
-        hint: 'messages were purged or deleted there, or the stream was cut back and filled anew: restore the NATS store, or see what can be done with `rivulet repair`',
-      },
-    );
+    const { sequence: upTo, inputsDigest: answered } = awaited;
+    return judgeInputs(reader, stream, { from, upTo, answered, found, gone });
   }
 }

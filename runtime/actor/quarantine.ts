@@ -16,7 +16,8 @@ import { POISON, streamOf } from '../contract/graph.js';
 import { fatal } from '../contract/errors.js';
 import type { Log, LogMessage, StreamInfo } from '../contract/ports.js';
 import { type Check, hasFields, isCount, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
-import { type Span, spansOf } from '../log-integrity/gaps.js';
+import { type Span, spansOf } from '../log-integrity/spans.js';
+import { sharedUpTo } from '../log-integrity/verdict.js';
 
 type StreamIdentity = Pick<StreamInfo, 'identity' | 'origins'>;
 
@@ -118,15 +119,12 @@ async function change(mailbox: Mailbox, next: (content: Content) => Partial<Cont
   await log.purge(streamOf(POISON), subjectOf(mailbox), stored).catch(() => undefined);
 }
 
-async function read(
-  mailbox: Mailbox,
-  { identity, origins = [] }: StreamIdentity,
-): Promise<Content & { readonly at: number }> {
+async function read(mailbox: Mailbox, info: StreamIdentity): Promise<Content & { readonly at: number }> {
   const { record, at } = await newest(mailbox);
   if (record === undefined) return { sequences: [], trimmed: 0, gone: [], at };
   const { stream, sequences, trimmed = 0, gone = [] } = record;
   // Of a stream that this one was restored from counts what is in both.
-  const upTo = stream === identity ? Infinity : (origins.find((one) => one.identity === stream)?.upTo ?? 0);
+  const upTo = sharedUpTo(stream, info) ?? 0;
   return {
     sequences: sequences.filter((sequence) => sequence <= upTo),
     trimmed: Math.min(trimmed, upTo + 1),

@@ -16,7 +16,8 @@ import { changedRecord, encodeHead, headKey, instancePrefix, SNAPSHOT_FORMAT } f
 import { retryThroughFailover } from '../supervision/retry.js';
 import { isForeign } from '../log-integrity/last-message.js';
 import { type Outbox } from './outbox.js';
-import { type InstanceParts, mustHaveNoGap, type RecoveredSnapshot } from './recovery.js';
+import { judgeTrim, mustFit } from '../log-integrity/verdict.js';
+import type { InstanceParts, RecoveredSnapshot } from './recovery.js';
 import type { Clock, Logger, LogMessage, StoreChange } from '../contract/ports.js';
 import { type ActorStatus, recordSnapshot } from '../telemetry/status.js';
 import { hasPublishers, browsableLogOf, mailboxSubjects } from '../contract/streams.js';
@@ -126,7 +127,8 @@ export class Snapshotter {
     writes.push({ key: headKey(stage.id, partition), value: encodeHead({ ...head, published, answered }) });
     // Frames name the one before them (log-integrity/predecessors.ts); a gap among publishers' messages shows nowhere else.
     if (copied !== undefined && hasPublishers(topology, stage.id)) {
-      mustHaveNoGap(this.options, this.written, (await this.record()).trimmed);
+      const { trimmed } = await this.record();
+      mustFit(judgeTrim(`${stage.id}.${partition}`, streamOf(stage.id), this.written, trimmed));
     }
     await store.write(writes);
     this.fold.written();

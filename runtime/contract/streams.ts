@@ -143,7 +143,8 @@ export const restoreUnfinished = (): RivuletError =>
     hint: 'wait for it, or run rivulet restore again with --replace',
   });
 
-const infoOf = (log: Log, stream: string): Promise<StreamInfo | undefined> =>
+/** `undefined`: there is no such stream. */
+export const streamInfo = (log: Log, stream: string): Promise<StreamInfo | undefined> =>
   log.info(stream).catch((error: unknown) => {
     if (hasCode(error, 'STREAM_NOT_FOUND')) return undefined;
     throw error;
@@ -154,8 +155,8 @@ const infoOf = (log: Log, stream: string): Promise<StreamInfo | undefined> =>
  * before anything is written.
  */
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
-  if ((await infoOf(log, RESTORING_STREAM)) !== undefined) throw restoreUnfinished();
-  if ((await infoOf(log, REPARTITIONING_STREAM)) !== undefined) {
+  if ((await streamInfo(log, RESTORING_STREAM)) !== undefined) throw restoreUnfinished();
+  if ((await streamInfo(log, REPARTITIONING_STREAM)) !== undefined) {
     throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was broken off', {
       hint:
         'wait for it, or run the same rivulet repartition again on the same data directory: it goes on where it stopped. ' +
@@ -176,7 +177,7 @@ export async function recordPartitions(log: Log, topology: Topology, limits: Str
 
 /** Whatever else was lost, the streams themselves say it. */
 async function mustBeToldApartSo(log: Log, topology: Topology): Promise<void> {
-  const infos = await Promise.all(topology.stages.map(({ id }) => infoOf(log, streamOf(id))));
+  const infos = await Promise.all(topology.stages.map(({ id }) => streamInfo(log, streamOf(id))));
   for (const [i, { id, key }] of topology.stages.entries()) {
     const wanted = topology.count(id);
     const { partitions = wanted } = infos[i] ?? {};

@@ -12,6 +12,7 @@ import { fromWire } from '../frames/codec.js';
 import { streamOf, type Topology, writerOf } from '../contract/graph.js';
 import { Predecessors } from '../log-integrity/predecessors.js';
 import { FOREIGN } from '../log-integrity/last-message.js';
+import { judgeStream, mustFit } from '../log-integrity/verdict.js';
 import type { Clock, Log, Logger, LogMessage, Reader, Sink, Store } from '../contract/ports.js';
 import { RAW, type InputType } from '../contract/stage.js';
 
@@ -39,6 +40,7 @@ interface Progress {
 
 const KEY = 'sink/progress';
 const TAKE_MESSAGES = 64;
+const HINT = 'restore the NATS store, or start anew with --restart';
 
 function progressIn(store: Store): Progress {
   const bytes = store.getSync(KEY);
@@ -52,14 +54,11 @@ async function fittingIdentity(
   topic: string,
   { sequences, streams }: Pick<Progress, 'sequences' | 'streams'>,
 ): Promise<string> {
-  const { identity, lastSequence } = await log.info(streamOf(topic));
-  const sequence = sequences[topic] ?? 0;
-  if (lastSequence >= sequence && (streams[topic] ?? identity) === identity) return identity;
-  throw fatal(
-    'LOG_BEHIND',
-    `the sink has message ${sequence} of ${streamOf(topic)}, which was rolled back or made anew`,
-    { hint: 'restore the NATS store, or start anew with --restart' },
-  );
+  const info = await log.info(streamOf(topic));
+  const { [topic]: stream } = streams;
+  const read = stream === undefined ? undefined : { sequence: sequences[topic] ?? 0, stream };
+  mustFit(judgeStream(`the sink of ${topic}`, streamOf(topic), read, info), HINT);
+  return info.identity;
 }
 
 export class SinkRunner {
@@ -162,7 +161,7 @@ export class SinkRunner {
   }
 
   private async takeMessage(topic: string, message: LogMessage): Promise<void> {
-    this.heard.get(topic)!.check(message);
+    mustFit(this.heard.get(topic)!.check(message), HINT);
     this.sequences[topic] = message.sequence;
     if (message.expected === undefined) {
       const { subject, sequence } = message;

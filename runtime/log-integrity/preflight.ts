@@ -5,8 +5,9 @@
 import type { ShardSpec } from '../shards/shard-spec.js';
 import { destinationsOf, streamOf, type Topology } from '../contract/graph.js';
 import type { Log, Store } from '../contract/ports.js';
-import { mustHoldOutputs, recoverSnapshot } from '../actor/recovery.js';
+import { judgeOutputs, recoverSnapshot } from '../actor/recovery.js';
 import { readOutputPosition } from './last-message.js';
+import { mustFit } from './verdict.js';
 
 export interface ShardOptions {
   readonly topology: Topology;
@@ -44,7 +45,7 @@ export async function mustFitLog({ topology, shard, log, store }: ShardOptions):
     const lanes = destinationsOf(topology, id, partition).map(
       async ({ to, subject }) => [subject, await readOutputPosition(log, streamOf(to), subject)] as const,
     );
-    await mustHoldOutputs(instance, restored, new Map(await Promise.all(lanes)));
+    mustFit(await judgeOutputs(instance, restored, new Map(await Promise.all(lanes))));
   });
   await Promise.all(fits);
 }

@@ -3,7 +3,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/p
 import { type SnapshotHead, SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../frames/bytes.js';
 import type { StoredState } from './kinds.js';
-import { fatal } from '../contract/errors.js';
+import { judgeHead, mustFit } from '../log-integrity/verdict.js';
 import type { Store, StoreChange } from '../contract/ports.js';
 import type { AnyStage } from '../contract/stage.js';
 import type { Scheduler } from '../shards/scheduler.js';
@@ -14,9 +14,6 @@ export const SNAPSHOT_FORMAT = 2;
 export const instancePrefix = (stageId: string, partition: number): string => `${stageId}/${partition}/`;
 
 export const headKey = (stageId: string, partition: number): string => `${instancePrefix(stageId, partition)}$head`;
-
-const ANEW =
-  'run the version that wrote it; `rivulet repair --start-anew` goes on with this one, and says what is lost';
 
 /** Is it the head of whatever instance? States of the runtime have other names, those of stages no `$`. */
 export const isHeadKey = (key: string): boolean => /^[^/]+\/\d+\/\$head$/.test(key);
@@ -38,6 +35,13 @@ export const changedRecord = (
 export const encodeHead = (head: MessageInitShape<typeof SnapshotHeadSchema>): Uint8Array =>
   toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
 
+/** What a snapshot must be of, to be read by this build in a deployment of so many partitions. */
+export const wantedHead = ({ version }: AnyStage, partitions: number) => ({
+  format: SNAPSHOT_FORMAT,
+  stageVersion: version,
+  partitions,
+});
+
 /** The head of the last snapshot; Fatal when it is of another deployment or another version. */
 export function readHead(
   store: Store,
@@ -48,31 +52,7 @@ export function readHead(
   const bytes = store.getSync(headKey(stage.id, partition));
   if (bytes === undefined) return undefined;
   const head = fromBinary(SnapshotHeadSchema, bytes);
-  if (head.format !== SNAPSHOT_FORMAT) {
-    throw fatal(
-      'SNAPSHOT_FORMAT',
-      `the snapshot of ${stage.id}.${partition} has format ${head.format}, this build reads ${SNAPSHOT_FORMAT}`,
-      {
-        hint: ANEW,
-      },
-    );
-  }
-  if (head.stageVersion !== stage.version) {
-    throw fatal(
-      'STAGE_VERSION',
-      `the snapshot of ${stage.id}.${partition} is of version ${head.stageVersion}, this build's is ${stage.version}`,
-      { hint: ANEW },
-    );
-  }
-  if (head.partitions !== partitions) {
-    throw fatal(
-      'PARTITIONS_CHANGED',
-      `the data directory holds ${head.partitions} partitions, the configuration says ${partitions}`,
-      {
-        hint: `start with --partitions ${head.partitions}, or see rivulet repartition, and rivulet repair`,
-      },
-    );
-  }
+  mustFit(judgeHead(`${stage.id}.${partition}`, head, wantedHead(stage, partitions)));
   return head;
 }
 

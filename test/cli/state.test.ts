@@ -125,7 +125,9 @@ describe('verify', () => {
     const { code, stdout } = await rivulet('state', 'verify');
     expect([code, stdout]).toEqual([
       1,
-      expect.stringContaining('window.0: it is one of 1 partitions, the deployment has 4'),
+      expect.stringContaining(
+        'the snapshot of window.0 does not fit the deployment: expected 4 partitions, but it is one of 1',
+      ),
     ]);
   });
 

@@ -58,7 +58,8 @@ it.each<Loss>([
     expect([ended.code, ended.stderr]).toEqual([3, expect.stringMatching(/\[LOG_GAP\]\n.*rivulet repair/s)]);
     expect(ended.stderr).not.toMatch(/"msg":"serving"/);
     const looked = await nodes.rivulet(dataDir, 'doctor');
-    const says = /✗ source-0: parse\.0: the NATS store has lost messages? .* of RIVULET_PARSE\n.*rivulet repair/s;
+    const says =
+      /✗ source-0: LOG_GAP: RIVULET_PARSE does not fit parse\.0: expected messages? .* missing\n.*rivulet repair/s;
     expect([looked.code, looked.stdout]).toEqual([1, expect.stringMatching(says)]);
   },
   120_000,

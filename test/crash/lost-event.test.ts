@@ -51,10 +51,12 @@ it('stored events that are damaged', async () => {
   const refused = await rivulet('start', '--grpc-port', '0');
   expect([refused.code, refused.stderr]).toEqual([
     3,
-    expect.stringMatching(`message ${sequences[20]} of RIVULET_PARSE \\[LOG_GAP\\]`),
+    expect.stringMatching(
+      `RIVULET_PARSE does not fit parse.0: expected message ${sequences[20]}, but it is missing \\[LOG_GAP\\]`,
+    ),
   ]);
   const plan = await rivulet('repair');
-  const named = `lost messages ${sequences[20]}, ${sequences[39]} of RIVULET_PARSE`;
+  const named = `RIVULET_PARSE does not fit parse.0: expected messages ${sequences[20]}, ${sequences[39]}, but they are missing`;
   expect([plan.code, plan.stdout]).toEqual([1, expect.stringContaining(named)]);
   const mended = await rivulet('repair', '--yes');
   expect([mended.code, mended.stdout]).toEqual([0, expect.stringContaining('at most 2 messages')]);
@@ -66,6 +68,6 @@ it('stored events that are damaged', async () => {
   if (sound.code === 0) expect(sound.stdout).toMatch(/^Nothing to repair: .* log\.\n/);
   else
     expect(sound.stdout).toMatch(
-      /^source-0\n {2}parse\.0: it includes message \d+ of RIVULET_PARSE, which ends at \d+: it was rolled back/,
+      /^source-0\n {2}LOG_BEHIND: RIVULET_PARSE does not fit parse\.0: expected message \d+, which it has read, but the stream ends at message \d+/,
     );
 });

@@ -8,6 +8,7 @@ import { Actor } from '../../runtime/actor/actor.js';
 import { InputDigest } from '../../runtime/actor/input-digest.js';
 import { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { Predecessors } from '../../runtime/log-integrity/predecessors.js';
+import { FITS } from '../../runtime/log-integrity/verdict.js';
 import { StageInstance } from '../../runtime/actor/instance.js';
 import { OutputLane, Outbox } from '../../runtime/actor/outbox.js';
 import type { Log, LogMessage, Store, StoreChange } from '../../runtime/contract/ports.js';
@@ -252,7 +253,7 @@ const SNAPSHOTS: readonly Mutation[] = [
   {
     ...{ rule: 8, what: 'inputs that were answered may be others when they are read again', job: 'toy-live' },
     options: { lie: 'loss' },
-    breaks: () => replaced(InputDigest, 'end', () => () => undefined),
+    breaks: () => replaced(InputDigest, 'judge', () => () => FITS),
   },
   {
     ...{ rule: 8, what: 'nobody looks whether what was read is there', job: 'toy-live' },
@@ -264,7 +265,7 @@ const SNAPSHOTS: readonly Mutation[] = [
   {
     ...{ rule: 8, what: 'gaps in what a writer says are not heard', job: 'toy-bounded' },
     options: { wrapCopied: () => () => Infinity },
-    breaks: () => replaced(Predecessors, 'check', () => () => undefined),
+    breaks: () => replaced(Predecessors, 'check', () => () => FITS),
   },
   {
     ...{ rule: 9, what: 'counters are not in the state', job: 'toy-live' },

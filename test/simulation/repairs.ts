@@ -7,7 +7,7 @@ import type { StoredCopy } from '../../runtime/cli/backup/stored-copies.js';
 import { streamOf } from '../../runtime/contract/graph.js';
 import type { ShardSpec } from '../../runtime/shards/shard-spec.js';
 import { headKey, instancePrefix } from '../../runtime/state/keyspace.js';
-import { isWithin } from '../../runtime/log-integrity/gaps.js';
+import { isWithin } from '../../runtime/log-integrity/spans.js';
 import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import { sequenceIn, SimulatedShard } from './shard.js';
 import type { World } from './world.js';

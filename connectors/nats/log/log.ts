@@ -24,6 +24,7 @@ import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../../r
 import { discarded, EXPECTED_LAST, expectedIn, type Feed, type LastRead, NatsReader, plainHeaders } from './reader.js';
 import { readerPrefix } from './reader-name.js';
 import { Requests } from './requests.js';
+import { judgeLastRead, judgeStream, messageOf, type Verdict } from '../../../runtime/log-integrity/verdict.js';
 import { ensureStream, explained, isMissing, openManager, REQUEST_TIMEOUT_MS } from './stream-manager.js';
 import { identityOf } from './stream-identity.js';
 
@@ -164,21 +165,24 @@ class NatsLog implements Log {
 
   /** Transient LOG_READ when it is another stream, or no longer holds what was read last; LOG_AWAY when that cannot be told now. */
   private async mustGoOn(stream: string, identity: string, last: LastRead | undefined): Promise<void> {
-    const now = await this.info(stream).catch((error: unknown) => {
-      throw isMissing(error) ? madeAnew(stream) : asError(error);
+    const info = await this.info(stream).catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw asError(error);
     });
-    if (now.identity !== identity) throw madeAnew(stream);
+    const { sequence, storedAtMs } = last ?? { sequence: 0, storedAtMs: 0 };
+    // What a restored stream shares with this one may be all that was read, and yet it goes on elsewhere.
+    mustGoOn(judgeStream('its reader', stream, { sequence, stream: identity }, info && { ...info, origins: [] }));
     if (last === undefined) return;
-    const { sequence, storedAtMs } = last;
-    if (now.lastSequence < sequence) throw rolledBack(stream, `ends at ${now.lastSequence}`, sequence);
-    // Refilled since. A message that was trimmed tells nothing.
+    // A message that was trimmed shows nothing.
     const stored = await this.requests
       .ask(() => this.manager.streams.getMessage(stream, { seq: sequence }))
       .catch((error: unknown) => {
         throw explained(error, stream);
       });
-    if (stored === null || Date.parse(stored.timestamp) === storedAtMs) return;
-    throw rolledBack(stream, 'holds another message in its place', sequence);
+    if (stored === null) return;
+    mustGoOn(
+      judgeLastRead('its reader', stream, { sequence, storedAtMs }, { storedAtMs: Date.parse(stored.timestamp) }),
+    );
   }
 
   async publish(
@@ -243,10 +247,10 @@ async function renewWhenLost(messages: ConsumerMessages, reader: NatsReader): Pr
   }
 }
 
-const madeAnew = (stream: string): Error => transient('LOG_READ', `${stream} was deleted, or made anew`);
-
-const rolledBack = (stream: string, found: string, sequence: number): Error =>
-  transient('LOG_READ', `${stream} was rolled back: message ${sequence} was read from it, and it ${found}`);
+/** Transient: an actor then starts again, and judges the log by its state. */
+function mustGoOn(verdict: Verdict): void {
+  if (!verdict.fits) throw transient('LOG_READ', messageOf(verdict));
+}
 
 function headersOf(options: { expected?: number; headers?: Readonly<Record<string, string>> }): MsgHdrs | undefined {
   if (options.expected === undefined && options.headers === undefined) return undefined;

@@ -8,11 +8,12 @@ import { type ReplicaStore, entriesOf, type Manifest, readManifest } from '../..
 import { asError, hasCode, RivuletError } from '../../contract/errors.js';
 import type { Topology } from '../../contract/graph.js';
 import type { ShardSpec } from '../../shards/shard-spec.js';
-import { headKey, SNAPSHOT_FORMAT } from '../../state/keyspace.js';
+import { headKey } from '../../state/keyspace.js';
 import { BUCKETS } from '../../node/buckets.js';
 import type { Log } from '../../contract/ports.js';
+import { type Misfit, verdictText } from '../../log-integrity/verdict.js';
 import { openBucket } from '../buckets.js';
-import { type LogFit, logFit } from '../repair/log-fit.js';
+import { judgeLog } from '../repair/log-fit.js';
 
 /** Absent: no node has made any. */
 export async function openStoredCopies(connection: NatsConnection): Promise<ReplicaStore | undefined> {
@@ -25,12 +26,10 @@ export async function openStoredCopies(connection: NatsConnection): Promise<Repl
   return { manifests: manifests.entries, objects };
 }
 
-type Holes = Extract<LogFit, { readonly kind: 'holes' }>;
-
 export type CopyFit =
   | { readonly kind: 'none' }
   /** A node that starts without this shard's state takes the copy, and the log goes on from there, but for messages of publishers that were lost. */
-  | { readonly kind: 'fits'; readonly holes: ReadonlyMap<string, Holes> }
+  | { readonly kind: 'fits'; readonly holes: ReadonlyMap<string, Misfit> }
   | { readonly kind: 'unfit'; readonly says: readonly string[] };
 
 /** Where a copy stands in each mailbox, by stage; or why it cannot be used. */
@@ -60,7 +59,7 @@ export async function storedCopy(copies: ReplicaStore, shard: ShardSpec): Promis
 export async function copyFit(copy: StoredCopy, log: Log, topology: Topology, shard: ShardSpec): Promise<CopyFit> {
   if (copy.kind === 'none') return copy;
   if (copy.kind === 'damaged') return { kind: 'unfit', says: [copy.says] };
-  const holes = new Map<string, Holes>();
+  const holes = new Map<string, Misfit>();
   const says = await unfitIn(copy.heads, log, topology, shard, holes);
   return says.length === 0 ? { kind: 'fits', holes } : { kind: 'unfit', says };
 }
@@ -89,21 +88,14 @@ async function unfitIn(
   log: Log,
   topology: Topology,
   { stages, partition }: ShardSpec,
-  holes: Map<string, Holes>,
+  holes: Map<string, Misfit>,
 ): Promise<string[]> {
   const says: string[] = [];
   for (const stage of stages) {
-    const head = heads.get(stage);
-    const copy = `the copy of ${stage}.${partition} that NATS holds`;
-    const { version } = topology.stage(stage);
-    if (head !== undefined && head.format !== SNAPSHOT_FORMAT) says.push(`${copy} has format ${head.format}`);
-    else if (head !== undefined && head.stageVersion !== version) {
-      says.push(`${copy} is of version ${head.stageVersion} of the stage, this build's is ${version}`);
-    } else {
-      const fit = await logFit(log, topology, { stage, partition, head });
-      if (fit.kind === 'holes') holes.set(stage, fit);
-      else if (fit.kind !== 'fits') says.push(`${copy}: ${fit.says}`);
-    }
+    const verdict = await judgeLog({ log, topology, stage, partition, head: heads.get(stage) });
+    if (verdict.fits) continue;
+    if (verdict.kind === 'lost') holes.set(stage, verdict);
+    else says.push(`the copy of ${stage}.${partition} that NATS holds: ${verdictText(verdict)}`);
   }
   return says;
 }

@@ -19,8 +19,9 @@ import { SNAPSHOT_FORMAT } from '../../state/keyspace.js';
 import { allShards } from '../../node/shards.js';
 import type { ReplicaStore } from '../../replication/store.js';
 import type { Log } from '../../contract/ports.js';
-import { type Span, spansOf } from '../../log-integrity/gaps.js';
-import { type LogFit, logFit } from './log-fit.js';
+import { type Span, spansOf } from '../../log-integrity/spans.js';
+import { judgeLog, overwritten } from './log-fit.js';
+import { type Verdict, verdictText } from '../../log-integrity/verdict.js';
 import { NODE_STORE, SET_ASIDE, storeDirectory } from '../state/stores.js';
 import { copyFit, type StoredCopy, storedCopy } from '../backup/stored-copies.js';
 
@@ -104,21 +105,22 @@ export async function planOfShard(
   let behind: Map<string, number> | undefined = problems.length === 0 ? new Map() : undefined;
   let isOnlyHoles = problems.length === 0;
   const uncounted: Gone[] = [];
-  let otherStream = false;
+  let isOtherLog = false;
   for (const stage of problems.length > 0 ? [] : shard.stages) {
     const head = report.instances.find((one) => one.stage === stage && one.partition === shard.partition)?.head;
-    const fit = await logFit(log, topology, { stage, partition: shard.partition, head });
-    if (fit.kind === 'fits') continue;
-    const snapshot =
-      head === undefined ? `there is no state of ${stage}.${shard.partition}` : `${stage}.${shard.partition}`;
-    problems.push(`${snapshot}: ${fit.says}`);
-    otherStream ||= fit.kind === 'other-stream';
-    isOnlyHoles &&= gone.note(stage, fit);
-    if (fit.kind === 'rolled-back' && fit.lost !== undefined) {
-      uncounted.push({ stage, partition: shard.partition, missing: [fit.lost] });
+    const { partition } = shard;
+    const instance = { log, topology, stage, partition, head };
+    const verdict = await judgeLog(instance);
+    if (verdict.fits) continue;
+    problems.push(`${head === undefined ? `there is no state of ${stage}.${partition}; ` : ''}${verdictText(verdict)}`);
+    isOtherLog ||= verdict.kind === 'other-stream' || verdict.kind === 'other-partitions';
+    isOnlyHoles &&= gone.note(stage, verdict);
+    if (verdict.code === 'LOG_GAP') behind?.set(stage, head?.sequence ?? 0);
+    else {
+      behind = undefined;
+      const lost = isOtherLog ? undefined : await overwritten(instance);
+      if (lost !== undefined) uncounted.push({ stage, partition, missing: [lost] });
     }
-    if (fit.kind === 'gap' || fit.kind === 'holes') behind?.set(stage, head?.sequence ?? 0);
-    else behind = undefined;
   }
   const isEmpty = report.problems.length === 0 && report.instances.length === 0;
   if (problems.length === 0 && !isEmpty) return { ...SOUND, store };
@@ -135,16 +137,16 @@ export async function planOfShard(
     return problems.length === 0 ? { ...SOUND, store } : { ...SOUND, store, problems, remedy: 'skip', gone: gone.all };
   }
   if (copy.kind === 'fits') {
-    for (const [stage, fit] of copy.holes) {
-      gone.note(stage, fit);
-      problems.push(`the copy of ${stage}.${shard.partition} that NATS holds: ${fit.says}`);
+    for (const [stage, verdict] of copy.holes) {
+      gone.note(stage, verdict);
+      problems.push(`the copy of ${stage}.${shard.partition} that NATS holds: ${verdictText(verdict)}`);
     }
     return { ...SOUND, store, problems, remedy: 'copies', gone: gone.all, uncounted };
   }
   // A node would take it, and then not fit the log.
   if (copy.kind === 'unfit') problems.push(...copy.says);
   if (problems.length === 0) return { ...SOUND, store };
-  const because = otherStream
+  const because = isOtherLog
     ? ['the log that it was made from is not there']
     : await whyNotReplayed(topology, log, shard, gone);
   return { store, problems, remedy: because.length === 0 ? 'replay' : 'lost', because, gone: gone.all, uncounted };
@@ -157,9 +159,10 @@ class GoneOf {
   constructor(private readonly shard: ShardSpec) {}
 
   /** Are holes all that is wrong? */
-  note(stage: string, fit: LogFit): boolean {
-    if (fit.kind !== 'holes') return fit.kind === 'fits';
-    this.spans.set(stage, spansOf([...(this.spans.get(stage) ?? []), ...fit.missing]));
+  note(stage: string, verdict: Verdict): boolean {
+    if (verdict.fits) return true;
+    if (verdict.missing === undefined) return false;
+    this.spans.set(stage, spansOf([...(this.spans.get(stage) ?? []), ...verdict.missing]));
     return true;
   }
 
@@ -172,9 +175,9 @@ async function whyNotReplayed(topology: Topology, log: Log, shard: ShardSpec, go
   const because: string[] = [];
   const { stages, partition } = shard;
   for (const stage of stages) {
-    const fit = await logFit(log, topology, { stage, partition, head: undefined });
-    gone.note(stage, fit);
-    if (fit.kind !== 'fits' && fit.kind !== 'holes') because.push(fit.says);
+    const verdict = await judgeLog({ log, topology, stage, partition, head: undefined });
+    const isWhole = gone.note(stage, verdict);
+    if (!verdict.fits && !isWhole) because.push(verdictText(verdict));
   }
   return because;
 }

@@ -21,7 +21,7 @@ import { foundDeployment } from './deployment.js';
 import { type Gone, planRepair, type Remedy, setAside, setDirectoryAside, type StorePlan } from './plan.js';
 import { type Journal, workDirectory } from '../repartition/journal.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
-import { spanText } from '../../log-integrity/gaps.js';
+import { spanText } from '../../log-integrity/spans.js';
 import { NODE_STORE, storeDirectory } from '../state/stores.js';
 import { type EventsLeft, eventsLeft, mustBeAlone, startAnew } from './start-anew.js';
 import { dropCopies, openStoredCopies } from '../backup/stored-copies.js';

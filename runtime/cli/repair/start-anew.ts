@@ -25,10 +25,9 @@ import {
 } from '../../contract/graph.js';
 import { BUCKETS } from '../../node/buckets.js';
 import type { Log } from '../../contract/ports.js';
-import { readsEvents } from '../../contract/streams.js';
+import { readsEvents, streamInfo } from '../../contract/streams.js';
 import { outputPositionOf } from '../../actor/output-position.js';
 import { openNodes } from '../buckets.js';
-import { infoOf } from './log-fit.js';
 import { endLine } from '../repartition/streams.js';
 
 /** Streams that are no mailbox: they are made anew when they are wanted. */
@@ -99,7 +98,7 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
 /** Dead letters that answer messages of a stream that is gone, or other than those that have their numbers now. */
 async function endStaleLines(id: string, topology: Topology, manager: JetStreamManager, log: Log): Promise<void> {
   const stream = streamOf(id);
-  const { lastSequence = 0, origins = [] } = (await infoOf(log, stream)) ?? {};
+  const { lastSequence = 0, origins = [] } = (await streamInfo(log, stream)) ?? {};
   const beganMs = lastSequence === 0 ? Infinity : Date.parse((await manager.streams.info(stream)).created);
   for (let p = 0; p < topology.count(id); p++) {
     for (const { to, subject } of destinationsOf(topology, id, p)) {

@@ -7,11 +7,11 @@ import type { Config } from '../../config/config.js';
 import { asError } from '../../contract/errors.js';
 import type { Topology } from '../../contract/graph.js';
 import { SNAPSHOT_FORMAT } from '../../state/keyspace.js';
-import { deploymentIn } from '../../node/deployment.js';
 import type { Log } from '../../contract/ports.js';
 import { deployedConfig } from './deployed-config.js';
 import { EXIT } from '../exit.js';
-import { CODES, logFit } from '../repair/log-fit.js';
+import { judgeLog, judgeSnapshot } from '../repair/log-fit.js';
+import { messageOf, verdictText } from '../../log-integrity/verdict.js';
 import { natsIfAny } from '../nats-link.js';
 import { pipelineOptions } from '../node/node-options.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
@@ -38,8 +38,6 @@ interface StoreFinding {
 export async function verifyState(options: SettingOptions & { readonly json?: true }): Promise<number> {
   const config = deployedConfig(settingsOf(options));
   const topology = mainTopology(pipelineOptions(config));
-  // What the data directory was made with, which may not be what the configuration says now.
-  const partitions = deploymentIn(config.dataDir)?.partitions;
   const { log, silent } = await logOf(config);
   try {
     const stores: StoreFinding[] = [];
@@ -52,7 +50,7 @@ export async function verifyState(options: SettingOptions & { readonly json?: tr
         problems: [...report.problems, ...formatProblems(report)],
       });
       for (const instance of report.instances) {
-        instances.push(await examined(name, instance, topology, partitions, log));
+        instances.push(await examined(name, instance, topology, log));
       }
     }
     const sound = [...stores, ...instances].every(({ problems }) => problems.length === 0);
@@ -75,7 +73,6 @@ async function examined(
   store: string,
   stored: StoredInstance,
   topology: Topology,
-  partitions: Readonly<Record<string, number>> | undefined,
   log: Log | undefined,
 ): Promise<InstanceFinding> {
   const { stage: id, partition, head, entries, bytes } = stored;
@@ -84,19 +81,12 @@ async function examined(
   let fit: string | null = null;
   if (stage === undefined) problems.push('this configuration has no such stage');
   else if (head !== undefined) {
-    const count = partitions?.[stage.key];
     if (head.stage !== id || head.partition !== partition)
       problems.push(`its head is that of ${head.stage}.${head.partition}`);
-    if (head.stageVersion !== stage.version) {
-      problems.push(`it is of version ${head.stageVersion} of the stage, this build's is ${stage.version}`);
-    }
-    if (count !== undefined && head.partitions !== count) {
-      problems.push(`it is one of ${head.partitions} partitions, the deployment has ${count}`);
-    } else if (log !== undefined) {
-      const found = await logFit(log, topology, { stage: id, partition, head });
-      fit = found.kind === 'fits' ? 'fits' : found.says;
-      if (found.kind !== 'fits') problems.push(`${CODES[found.kind]}: ${found.says}`);
-    }
+    const instance = { topology, stage: id, partition, head };
+    const verdict = log === undefined ? judgeSnapshot(instance) : await judgeLog({ ...instance, log });
+    if (!verdict.fits) problems.push(`${verdictText(verdict)} (${verdict.remedy})`);
+    if (log !== undefined) fit = verdict.fits ? 'fits' : messageOf(verdict);
   }
   return {
     store,

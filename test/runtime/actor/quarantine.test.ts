@@ -1,7 +1,7 @@
 /** What is buried stays buried (QUARANTINE-1–QUARANTINE-3): through deaths at the worst moments, for other owners with older snapshots, for zombies. */
 import { describe, expect, it } from 'vitest';
 import { type Mailbox, mailboxRecord, quarantine, recordLoss, recordTrim } from '../../../runtime/actor/quarantine.js';
-import type { Span } from '../../../runtime/log-integrity/gaps.js';
+import type { Span } from '../../../runtime/log-integrity/spans.js';
 import { streamOf } from '../../../runtime/contract/graph.js';
 import type { Log } from '../../../runtime/contract/ports.js';
 import { streamsOf } from '../../../runtime/contract/streams.js';

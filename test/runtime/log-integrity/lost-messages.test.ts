@@ -29,7 +29,9 @@ async function withLost(...lost: readonly number[]) {
 async function isMissedUntilGone(bed: ActorBed, store: MemoryStore, sequence: number): Promise<void> {
   const refused = bed.startApart('read', 0, { store });
   await bed.until(() => refused.ended());
-  expect(refused.failure()).toMatchObject({ message: `read.0 does not find message ${sequence} of RIVULET_READ` });
+  expect(refused.failure()).toMatchObject({
+    message: `RIVULET_READ does not fit read.0: expected message ${sequence}, but it is missing`,
+  });
   await recordLoss(read(bed), [[sequence, sequence]]);
 }
 
@@ -39,7 +41,7 @@ it.each([3, 4])('a lost message, %i, is named, and nothing behind it is taken in
   await bed.until(() => ended());
   expect(failure()).toMatchObject({
     ...{ reaction: 'fatal', code: 'LOG_GAP', hint: expect.stringContaining('rivulet repair') },
-    message: `read.0 does not find message ${lost} of RIVULET_READ`,
+    message: `RIVULET_READ does not fit read.0: expected message ${lost}, but it is missing`,
   });
   expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2]);
 });
