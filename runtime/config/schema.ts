@@ -16,8 +16,8 @@ export interface KeyAbout {
   readonly secret?: true;
   /** In a file: relative to the file. */
   readonly path?: true;
-  /** State that was made with one value has no meaning with another (node/deployment.ts). */
-  readonly fixed?: true;
+  /** State that was made with one value has no meaning with another (deployment.ts); a list: where `kind` of its group is one of these. */
+  readonly fixed?: true | readonly string[];
 }
 
 const abouts = z.registry<KeyAbout>();
@@ -41,10 +41,10 @@ const amount = (from: number, to: number, about: string) =>
 const oneOf = <const T extends string>(names: readonly T[], about: string) =>
   z.enum(names).register(abouts, { about, expects: `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
 
-/** Of a key that cannot be changed while there is state. */
-function fixed<S extends z.ZodType>(schema: S): S {
+/** Of a key that cannot be changed while there is state, where it has a meaning at all. */
+function fixed<S extends z.ZodType>(schema: S, ofKinds: true | readonly string[] = true): S {
   const known = abouts.get(schema)!;
-  abouts.add(schema, { ...known, about: `${known.about}; fixed once there is state`, fixed: true });
+  abouts.add(schema, { ...known, about: `${known.about}; fixed once there is state`, fixed: ofKinds });
   return schema;
 }
 
@@ -95,7 +95,7 @@ const pipeline = z.strictObject({
   trigger: z
     .strictObject({
       kind: fixed(oneOf(['frame', 'interval'], 'what ends an epoch: each frame, or the clock')).default('frame'),
-      everySeconds: fixed(amount(1, SECONDS_MAX, 'length of an epoch, when kind is interval')).default(5),
+      everySeconds: fixed(amount(1, SECONDS_MAX, 'length of an epoch, when kind is interval'), ['interval']).default(5),
     })
     .prefault({}),
   watermarkDelaySeconds: amount(0, SECONDS_MAX, 'how late an event may come without being counted as late').default(
@@ -115,9 +115,16 @@ const pipeline = z.strictObject({
   window: z
     .strictObject({
       kind: fixed(oneOf(['tumbling', 'hopping', 'session'], 'how events are counted over time')).default('tumbling'),
-      sizeSeconds: fixed(amount(1, SECONDS_MAX, 'length of a tumbling or hopping window')).default(300),
-      slideSeconds: fixed(amount(1, SECONDS_MAX, 'distance between the starts of hopping windows')).default(60),
-      gapSeconds: fixed(amount(1, SECONDS_MAX, 'a session ends after this long without an event')).default(1800),
+      sizeSeconds: fixed(amount(1, SECONDS_MAX, 'length of a tumbling or hopping window'), [
+        'tumbling',
+        'hopping',
+      ]).default(300),
+      slideSeconds: fixed(amount(1, SECONDS_MAX, 'distance between the starts of hopping windows'), [
+        'hopping',
+      ]).default(60),
+      gapSeconds: fixed(amount(1, SECONDS_MAX, 'a session ends after this long without an event'), ['session']).default(
+        1800,
+      ),
     })
     .prefault({}),
   interest: z

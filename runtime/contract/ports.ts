@@ -23,8 +23,8 @@ export interface StreamSpec {
   /** Larger messages are refused with Poison LOG_MESSAGE_SIZE; absent: what the server takes. */
   readonly messageBytesMax?: number;
   readonly replicas: number;
-  /** Among how many mailboxes what it holds is told apart; absent: what the stream says stays. */
-  readonly partitions?: number;
+  /** The record of the deployment, as text (config/deployment.ts); absent: what the stream has stays. */
+  readonly deployment?: string;
   /** Rewrites the subject of what publishers send, inside the server. */
   readonly transform?: { readonly from: string; readonly to: string };
 }
@@ -35,8 +35,8 @@ export interface StreamInfo {
   readonly bytes: number;
   /** Changes when the stream was deleted and made anew. */
   readonly identity: string;
-  /** As its spec said; absent: none has. */
-  readonly partitions?: number;
+  /** As its spec gave it; absent: none has. */
+  readonly deployment?: string;
   /** The streams that this one is a restored copy of, oldest first. */
   readonly origins?: readonly StreamOrigin[];
 }

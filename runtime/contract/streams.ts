@@ -41,6 +41,8 @@ export interface StreamLimits {
   /** What the server takes in one message. */
   readonly payloadBytesMax?: number;
   readonly replicas: number;
+  /** The record of the deployment, once its nodes have agreed on it. */
+  readonly deployment?: string;
 }
 
 /** What a dead letter needs beside the original, with room to spare: subject, rule, reason, the envelope. */
@@ -66,6 +68,7 @@ export const browsableLogOf = (topology: Topology, subject: string): string | un
   topology.topics.find(({ id, browsable }) => browsable && subject.startsWith(`rivulet.${id}.`))?.id;
 
 export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[] {
+  const { bytesMax, replicas, deployment } = limits;
   const ids = [...topology.stages.map(({ id }) => id), ...topology.topics.map(({ id }) => id)];
   const streams = ids.map((id): StreamSpec => {
     const open = publishersOf(topology, id);
@@ -73,8 +76,7 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
     return {
       name: streamOf(id),
       subjects: open === undefined ? [`rivulet.${id}.>`] : [openSubject(open), `rivulet.${id}.>`],
-      bytesMax: limits.bytesMax,
-      replicas: limits.replicas,
+      ...{ bytesMax, replicas },
       // A dead letter holds the original and says why: what the server lets in must leave room for that.
       ...(open !== undefined && limits.payloadBytesMax !== undefined
         ? { messageBytesMax: limits.payloadBytesMax - DEAD_LETTER_BYTES }
@@ -88,12 +90,11 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
             },
           }
         : {}),
-      ...(topology.stages.some((stage) => stage.id === id) ? { partitions } : {}),
+      ...(deployment === undefined || !topology.stages.some((stage) => stage.id === id) ? {} : { deployment }),
       // People read these at leisure; nobody's progress may depend on it, so the oldest go first.
       dropsOldest: topology.topics.some((topic) => topic.id === id && topic.browsable),
     };
   });
-  const { bytesMax, replicas } = limits;
   // No mailbox, and not bounded by one: what is buried, see `actor/quarantine.ts`.
   return [
     ...streams,
@@ -150,10 +151,7 @@ export const streamInfo = (log: Log, stream: string): Promise<StreamInfo | undef
     throw error;
   });
 
-/**
- * Fatal RESTORE_UNFINISHED, REPARTITION_UNFINISHED: some streams may be there and others not, and those must not be made anew. Fatal PARTITIONS_CHANGED
- * before anything is written.
- */
+/** Fatal RESTORE_UNFINISHED, REPARTITION_UNFINISHED: some streams may be there and others not, and those must not be made anew. */
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
   if ((await streamInfo(log, RESTORING_STREAM)) !== undefined) throw restoreUnfinished();
   if ((await streamInfo(log, REPARTITIONING_STREAM)) !== undefined) {
@@ -163,31 +161,6 @@ export async function ensureStreams(log: Log, topology: Topology, limits: Stream
         'Where that one is lost, see rivulet repair',
     });
   }
-  await mustBeToldApartSo(log, topology);
   const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });
-  // Who is refused by the others has said nothing of partitions: see `notePartitions`.
-  await Promise.all(specs.map(({ partitions: _, ...spec }) => log.ensureStream(spec)));
-}
-
-/** What the streams hold is told apart among so many mailboxes from now on: to be called when all nodes have agreed on it, and before anybody writes. */
-export async function recordPartitions(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
-  const specs = streamsOf(topology, { ...limits, payloadBytesMax: log.payloadBytesMax });
-  await Promise.all(specs.filter(({ partitions }) => partitions !== undefined).map((spec) => log.ensureStream(spec)));
-}
-
-/** Whatever else was lost, the streams themselves say it. */
-async function mustBeToldApartSo(log: Log, topology: Topology): Promise<void> {
-  const infos = await Promise.all(topology.stages.map(({ id }) => streamInfo(log, streamOf(id))));
-  for (const [i, { id, key }] of topology.stages.entries()) {
-    const wanted = topology.count(id);
-    const { partitions = wanted } = infos[i] ?? {};
-    if (partitions === wanted) continue;
-    const says = `${streamOf(id)} is one of ${partitions} partitions, the configuration says ${wanted}`;
-    throw fatal('PARTITIONS_CHANGED', says, {
-      hint:
-        key === 'source'
-          ? `sourcePartitions cannot be changed: start with ${partitions}, or on another NATS`
-          : `start with --partitions ${partitions}; to change it, stop all nodes and run rivulet repartition --partitions ${wanted}`,
-    });
-  }
+  await Promise.all(specs.map((spec) => log.ensureStream(spec)));
 }

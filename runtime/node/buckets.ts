@@ -1,11 +1,10 @@
-/** Where copies, leases and the deployment's fixed part are kept in NATS (composition). */
+/** Where copies, leases and the record of the deployment are kept in NATS (composition). */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
 import { dropAbandoned, openObjects } from '../../connectors/nats/objects/objects.js';
 import { LEASES, NODES } from '../cluster/entries.js';
 import { type ReplicaStore, MANIFESTS } from '../replication/store.js';
 import { asError } from '../contract/errors.js';
-import { DEPLOYMENT } from './deployment.js';
 import type { Clock, KeyValue, Logger } from '../contract/ports.js';
 
 /** Names of the buckets; a backup takes them by these. */
@@ -14,7 +13,7 @@ export const BUCKETS = {
   objects: 'RIVULET_STATE',
   nodes: NODES,
   leases: LEASES,
-  deployment: DEPLOYMENT,
+  deployment: 'RIVULET_DEPLOYMENT',
 } as const;
 
 export async function openCopies(

@@ -4,14 +4,13 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { PipelineOptions } from '../../actors/topology.js';
 import { openLevelStore } from '../../state/level-store.js';
 import { textOf, utf8 } from '../frames/bytes.js';
 import { systemClock } from '../contract/clock.js';
 import { Cluster } from '../cluster/cluster.js';
 import type { ClusterHost } from '../cluster/options.js';
 import type { ShardSpec } from '../shards/shard-spec.js';
-import { agreed, commonSettings, mustAgree } from './agreement.js';
+import { agreed, mustAgree } from './agreement.js';
 import { openClusterTables, openDeployment } from './buckets.js';
 import { checkSharedDeployment, deploymentIn, recordDeployment } from './deployment.js';
 import type { Threads } from './threads.js';
@@ -19,6 +18,7 @@ import { LIVE_WEIGHTS, weightOf } from './shards.js';
 import type { HostRequest } from './messages.js';
 import type { StartedHost } from './worker.js';
 import { retryThroughFailover } from '../supervision/retry.js';
+import type { Deployment, Settings } from '../config/deployment.js';
 import type { Logger } from '../contract/ports.js';
 
 export interface Identity {
@@ -118,7 +118,8 @@ export class NodeHost implements ClusterHost {
 export interface JoinOptions {
   readonly connection: NatsConnection;
   readonly identity: Identity;
-  readonly pipeline: PipelineOptions;
+  readonly deployment: Deployment;
+  readonly settings: Settings;
   readonly dataDir: string;
   readonly shards: readonly ShardSpec[];
   readonly host: ClusterHost;
@@ -135,21 +136,21 @@ export interface JoinOptions {
 export async function joinCluster({
   connection,
   identity,
-  pipeline,
+  deployment,
+  settings,
   dataDir,
   ...options
 }: JoinOptions): Promise<Cluster> {
   const { node, process } = identity;
-  const settings = commonSettings(pipeline, options.leaseMs);
   const patiently = retryThroughFailover(systemClock, (error) =>
     options.logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
-  const deployment = await openDeployment(connection, options);
-  await patiently(() => checkSharedDeployment(deployment, pipeline, deploymentIn(dataDir)));
+  const table = await openDeployment(connection, options);
+  await patiently(() => checkSharedDeployment(table, deployment, deploymentIn(dataDir)));
   await patiently(() => agreed(connection, node, settings, options.logger));
   const { nodes, leases } = await openClusterTables(connection, options);
   await patiently(options.onAgreed);
-  recordDeployment(dataDir, pipeline);
+  recordDeployment(dataDir, deployment);
   const cluster = await Cluster.join({
     ...options,
     ...{ nodes, leases, node, settings, process, name: hostname(), clock: systemClock },

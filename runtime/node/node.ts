@@ -25,8 +25,9 @@ import { Deadline } from '../supervision/deadline.js';
 import type { Topology } from '../contract/graph.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { claimIdentity, joinCluster, NodeHost } from './cluster.js';
-import { sweepCopies } from './buckets.js';
-import { checkDeployment } from './deployment.js';
+import { entriesOfBucket } from '../../connectors/nats/key-value.js';
+import { BUCKETS, sweepCopies } from './buckets.js';
+import { checkDeployed, checkDeployment } from './deployment.js';
 import { openNats } from './nats.js';
 import { loadingThreads, threadName, usefulThreads } from './loading.js';
 import type { WorkerStart } from './messages.js';
@@ -37,7 +38,8 @@ import { retryThroughFailover } from '../supervision/retry.js';
 import { registerNodeMetrics } from '../telemetry/node-metrics.js';
 import type { Log, Logger } from '../contract/ports.js';
 import type { ActorStatus } from '../telemetry/status.js';
-import { ensureStreams, recordPartitions, streamsOf } from '../contract/streams.js';
+import { ensureStreams, streamsOf } from '../contract/streams.js';
+import { type Deployment, encodeDeployment, type Settings } from '../config/deployment.js';
 import type { Telemetry } from '../telemetry/registry.js';
 import type { NamedVitals } from '../telemetry/thread-vitals.js';
 import { version } from '../contract/version.js';
@@ -50,6 +52,9 @@ export interface NodeOptions {
   readonly natsServer?: string;
   readonly natsAnonymous: boolean;
   readonly pipeline: PipelineOptions;
+  /** What of the settings is fixed for the deployment, and what nodes must have in common beside that. */
+  readonly deployment: Deployment;
+  readonly settings: Settings;
   readonly threads: number;
   readonly tuning: ActorTuning;
   readonly tickEveryMs: number;
@@ -161,7 +166,7 @@ export async function startNode(
 /** The data directory is ours, NATS is there, the threads and this one have loaded what they run. */
 async function begin({ options, loading, undo, onFatal }: Start) {
   undo.add('the threads that load', () => Promise.all(loading.map((worker) => worker.terminate())));
-  checkDeployment(options.dataDir, options.pipeline);
+  checkDeployment(options.dataDir, options.deployment);
   const identity = await claimIdentity(options.dataDir);
   undo.add('the claim of the data directory', () => identity.release());
   for (const [thread, worker] of loading.entries()) {
@@ -213,6 +218,10 @@ async function link({ options, identity, nats, topology, logger, undo }: Begun) 
     logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
   const sizes = { bytesMax: options.streamBytesMax, replicas: options.replicas };
+  await patiently(async () => {
+    const entries = (await entriesOfBucket(connection, BUCKETS.deployment)) ?? [];
+    await checkDeployed(entries, { log, topology }, options.deployment);
+  });
   await patiently(() => ensureStreams(log, topology, sizes));
   const natsVersion = connection.info?.version ?? 'unknown';
   return { connection, log, browsableLogs, natsAwaySinceMs, natsVersion, sizes };
@@ -255,7 +264,7 @@ async function join(linked: Linked, { threads, view }: StartedHosts, grpc: GrpcS
     ...{ connection, identity, shards, logger, onFatal },
     host: new NodeHost(shards, threads, view, ahead),
     grpc: () => `${options.grpc.host}:${grpc.port}`,
-    onAgreed: () => recordPartitions(log, topology, sizes),
+    onAgreed: () => ensureStreams(log, topology, { ...sizes, deployment: encodeDeployment(options.deployment) }),
   });
   undo.add('the part in the cluster', () => cluster.stop());
   return cluster;

@@ -21,7 +21,10 @@ it('refuses who has other weights or another lease while a node runs, and takes 
 
   const second = ['start', '--data-dir', 'second', '--grpc-port', '0'];
   for (const [setting, named] of [
-    ['pipeline.interest.weights.view=100', /runs with interest.weights.view 1, this one with 100 \[SETTINGS_DIFFER\]/],
+    [
+      'pipeline.interest.weights.view=100',
+      /runs with pipeline.interest.weights.view 1, this one with 100 \[SETTINGS_DIFFER\]/,
+    ],
     ['leaseSeconds=1', /runs with leaseSeconds 2, this one with 1 /],
   ] as const) {
     const refused = await runCli(cwd, [...second, ...common, '--set', setting]);

@@ -121,7 +121,7 @@ describe('verify', () => {
 
   it('names a head that does not fit the deployment', async () => {
     const file = join(cwd, dataDir, 'deployment.json');
-    writeFileSync(file, readFileSync(file, 'utf8').replace('"user": 1', '"user": 4'));
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"partitions": 1', '"partitions": 4'));
     const { code, stdout } = await rivulet('state', 'verify');
     expect([code, stdout]).toEqual([
       1,

@@ -1,4 +1,4 @@
-/** What every Log does with what publishers send (runtime/contract/ports.ts, StreamSpec.transform, partitions and messageBytesMax). Run on JetStream and on the in-memory double. */
+/** What every Log does with what publishers send (runtime/contract/ports.ts, StreamSpec.transform, deployment and messageBytesMax). Run on JetStream and on the in-memory double. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
 import type { Log, StreamSpec } from '../../runtime/contract/ports.js';
@@ -36,15 +36,15 @@ export function transformContract(name: string, makeBed: () => Promise<LogBed>):
       expect(await arrivesAs(undefined)).toBe(`${root}in.a`);
     });
 
-    it('says for how many partitions it was made, until a spec says otherwise', async () => {
-      const made = async (spec: Partial<StreamSpec>): Promise<number | undefined> => {
+    it('has the record of its deployment, until a spec brings another', async () => {
+      const made = async (spec: Partial<StreamSpec>): Promise<string | undefined> => {
         await log.ensureStream({ ...SPEC, subjects: [`${root}.>`], ...spec });
-        return (await log.info(SPEC.name)).partitions;
+        return (await log.info(SPEC.name)).deployment;
       };
       expect(await made({})).toBeUndefined();
-      expect(await made({ partitions: 3 })).toBe(3);
-      expect(await made({ bytesMax: 1_000_000 })).toBe(3);
-      expect(await made({ partitions: 2 })).toBe(2);
+      expect(await made({ deployment: 'three' })).toBe('three');
+      expect(await made({ bytesMax: 1_000_000 })).toBe('three');
+      expect(await made({ deployment: 'two' })).toBe('two');
     });
 
     it('refuses messages above the stream’s own limit as Poison LOG_MESSAGE_SIZE, and takes on another limit', async () => {

@@ -51,7 +51,7 @@ export class MemoryLog implements Log {
   async ensureStream(spec: StreamSpec): Promise<void> {
     const known = this.streams.get(spec.name);
     if (known !== undefined) {
-      known.spec = { ...(known.spec.partitions === undefined ? {} : { partitions: known.spec.partitions }), ...spec };
+      known.spec = { ...(known.spec.deployment === undefined ? {} : { deployment: known.spec.deployment }), ...spec };
       return;
     }
     this.streams.set(spec.name, {
@@ -66,7 +66,7 @@ export class MemoryLog implements Log {
     const { messages, lastSequence, bytes, identity, origins, spec } = this.stream(name);
     return {
       ...{ firstSequence: messages[0]?.sequence ?? lastSequence + 1, lastSequence, bytes, identity, origins },
-      ...(spec.partitions === undefined ? {} : { partitions: spec.partitions }),
+      ...(spec.deployment === undefined ? {} : { deployment: spec.deployment }),
     };
   }
 

@@ -47,7 +47,7 @@ const LIMITS_REACHED = new Set([10077, 10047, 10023]);
 const MESSAGE_SIZE = 10054;
 
 /** In a stream's metadata, which a backup keeps. */
-const PARTITIONS = 'rivulet.partitions';
+const DEPLOYMENT = 'rivulet.deployment';
 
 export interface NatsLogOptions {
   /** Where the caller has one of this connection already. */
@@ -93,7 +93,7 @@ class NatsLog implements Log {
       max_bytes: spec.bytesMax,
       num_replicas: spec.replicas,
       max_msg_size: spec.messageBytesMax ?? -1,
-      ...(spec.partitions === undefined ? {} : { metadata: { [PARTITIONS]: `${spec.partitions}` } }),
+      ...(spec.deployment === undefined ? {} : { metadata: { [DEPLOYMENT]: spec.deployment } }),
       // An update keeps what it does not name: a transform that is no longer wanted is named as nothing.
       subject_transform: (spec.transform === undefined
         ? undefined
@@ -105,11 +105,10 @@ class NatsLog implements Log {
     try {
       const { state, created, config } = await this.requests.ask(() => this.manager.streams.info(stream));
       const { first_seq: firstSequence, last_seq: lastSequence, bytes } = state;
-      const partitions = Number(config.metadata?.[PARTITIONS]);
+      const { [DEPLOYMENT]: deployment } = config.metadata ?? {};
       return {
         ...{ firstSequence, lastSequence, bytes, ...identityOf(config, created) },
-        // Absent, or written over: the next node that starts writes it.
-        ...(Number.isSafeInteger(partitions) && partitions > 0 ? { partitions } : {}),
+        ...(deployment === undefined ? {} : { deployment }),
       };
     } catch (error) {
       throw explained(error, stream);

@@ -4,6 +4,7 @@ import type { PipelineOptions } from '../../../actors/topology.js';
 import type { NatsOptions } from '../../../connectors/nats/connection/connect.js';
 import type { ActorTuning } from '../../actor/options.js';
 import type { Config } from '../../config/config.js';
+import { commonSettings, deploymentOf } from '../../config/deployment.js';
 import type { NodeOptions } from '../../node/node.js';
 import { grpcOptions, httpOptions } from './facade-options.js';
 
@@ -33,6 +34,8 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
     natsAnonymous: config.natsAnonymous === 'on',
     pipeline: pipelineOptions(config),
+    deployment: deploymentOf(config),
+    settings: commonSettings(config),
     threads: config.threads,
     tuning: tuningOf(config),
     tickEveryMs: config.tickEveryMilliseconds,

@@ -6,7 +6,8 @@ import { entriesOfBucket } from '../../../connectors/nats/key-value.js';
 import { leasesIn, nodesIn, type NodeEntry } from '../../cluster/entries.js';
 import type { Config } from '../../config/config.js';
 import { BUCKETS } from '../../node/buckets.js';
-import { sharedPartitions } from '../../node/deployment.js';
+import { deploymentAmong } from '../../node/deployment.js';
+import { withPartitions } from '../state/deployed-config.js';
 import { allShards } from '../../node/shards.js';
 import { natsOf } from '../nats-link.js';
 import { pipelineOptions } from './node-options.js';
@@ -38,9 +39,8 @@ export async function deployed(config: Config, connection: NatsConnection): Prom
   const copies = new Map(
     ((await entriesOfBucket(connection, BUCKETS.manifests)) ?? []).map(({ key, storedAtMs }) => [key, storedAtMs]),
   );
-  const pipeline = pipelineOptions(config);
-  const partitions = sharedPartitions((await entriesOfBucket(connection, BUCKETS.deployment)) ?? []);
-  const names = allShards(mainTopology({ ...pipeline, partitions: partitions ?? pipeline.partitions }));
+  const made = deploymentAmong((await entriesOfBucket(connection, BUCKETS.deployment)) ?? []);
+  const names = allShards(mainTopology(pipelineOptions(made === undefined ? config : withPartitions(config, made))));
   const shards = names.map(({ name: shard }) => {
     const owner = leases.get(shard)?.node;
     const warm = nodes.filter(({ id, warm }) => id !== owner && warm.includes(shard)).map(({ id }) => id);

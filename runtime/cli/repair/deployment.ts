@@ -1,12 +1,12 @@
 /** What a deployment is by its data directory, by NATS and by the configuration, as `start` compares them; and whether a node may start on it at all. */
 import { hasCode } from '../../contract/errors.js';
-import { isDeepStrictEqual } from 'node:util';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { PipelineOptions } from '../../../actors/topology.js';
 import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import type { LoadedConfig } from '../../config/config.js';
+import { type Deployment, deploymentOf, type Difference, differenceOf, mustBeSame } from '../../config/deployment.js';
 import { BUCKETS } from '../../node/buckets.js';
-import { deploymentIn, mustBeOneDeployment, mustBeSame, sharedDeployment } from '../../node/deployment.js';
+import { deploymentIn, sharedDeployment } from '../../node/deployment.js';
 import { RESTORING_STREAM, restoreUnfinished } from '../../contract/streams.js';
 import { openBucket } from '../buckets.js';
 import { deployedConfig } from '../state/deployed-config.js';
@@ -22,6 +22,7 @@ export interface FoundDeployment {
   /** Of a repartition that is not completed from here. */
   readonly mark: Journal | undefined;
   /** That of the nodes on this NATS; where there is none, that of the data directory. */
+  readonly deployment: Deployment;
   readonly pipeline: PipelineOptions;
   /** The data directory says something else. */
   readonly plans: readonly StorePlan[];
@@ -47,21 +48,26 @@ export async function foundDeployment(
   const ours = deploymentIn(dataDir);
   const shared = table === undefined ? undefined : await sharedDeployment(table.entries).catch(ifUnreadable);
   const found = shared ?? ours;
-  const isOther = ours !== undefined && !isDeepStrictEqual(ours.partitions, found?.partitions);
-  mustBeOneDeployment(dataDir, isOther ? { ...ours, partitions: found!.partitions } : ours, shared);
+  if (ours !== undefined && shared !== undefined) {
+    const { partitions, sourcePartitions } = shared;
+    mustBeSame(dataDir, { ...ours, partitions, sourcePartitions }, { there: shared });
+  }
   // In the middle of a repartition the configuration is of before or after it.
-  const config = deployedConfig(loaded, found?.partitions, mark === undefined ? CONFIGURED : []);
-  const pipeline = pipelineOptions(config);
-  if (found !== undefined) mustBeSame(shared === undefined ? dataDir : 'the deployment', found, pipeline);
-  const says = [ours, shared].map((one) => JSON.stringify(one?.partitions));
-  const problems = [`it says partitions ${says[0]}, the deployment on this NATS has ${says[1]}`];
-  const plan: StorePlan = {
-    store: 'deployment.json',
-    problems,
-    remedy: 'deployment',
-    because: [],
-    gone: [],
-    uncounted: [],
-  };
-  return { archive, mark, pipeline, plans: isOther ? [plan] : [] };
+  const config = deployedConfig(loaded, found, mark === undefined ? CONFIGURED : []);
+  const deployment = deploymentOf(config);
+  if (found !== undefined) {
+    mustBeSame(shared === undefined ? dataDir : 'the deployment', found, { configured: deployment });
+  }
+  const other = ours === undefined || shared === undefined ? undefined : differenceOf(ours, shared);
+  const plans = other === undefined ? [] : [ofOtherPartitions(other)];
+  return { archive, mark, deployment, pipeline: pipelineOptions(config), plans };
 }
+
+const ofOtherPartitions = ({ key, values: [ours, shared] }: Difference): StorePlan => ({
+  store: 'deployment.json',
+  problems: [`it says ${key} ${ours}, the deployment on this NATS has ${shared}`],
+  remedy: 'deployment',
+  because: [],
+  gone: [],
+  uncounted: [],
+});

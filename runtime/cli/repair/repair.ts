@@ -1,11 +1,12 @@
 /** `rivulet repair`: state and log that do not fit together, or damaged state, made good as far as that can be. */
 import { existsSync } from 'node:fs';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { mainTopology, type PipelineOptions } from '../../../actors/topology.js';
+import { mainTopology } from '../../../actors/topology.js';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import type { Config, LoadedConfig } from '../../config/config.js';
+import type { Deployment } from '../../config/deployment.js';
 import { fatal } from '../../contract/errors.js';
 import { recordLoss } from '../../actor/quarantine.js';
 import { BUCKETS } from '../../node/buckets.js';
@@ -78,10 +79,10 @@ async function repaired(
   { yes, anew }: { readonly yes: boolean; readonly anew: boolean },
 ): Promise<Outcome> {
   const { dataDir } = loaded.config;
-  const { archive, pipeline, plans, mark } = await foundDeployment(loaded, connection, anew);
+  const { archive, deployment, pipeline, plans, mark } = await foundDeployment(loaded, connection, anew);
   const topology = mainTopology(pipeline);
   const strange = await strangeEntries(connection);
-  if (yes) await mendStrange(archive, connection, strange, pipeline);
+  if (yes) await mendStrange(archive, connection, strange, deployment);
   const base = {
     ...{ partitions: pipeline.partitions.user, repartition: mark, anew: undefined, setAside: [], present: 0 },
     strange,
@@ -109,7 +110,7 @@ async function repaired(
     ? stores.filter(({ store, remedy }) => store !== NODE_STORE || remedy !== 'nothing')
     : wrong.filter(({ remedy }) => remedy !== 'skip');
   const kept = unusable.flatMap(({ store }) => setAside(dataDir, store, now) ?? []);
-  if (plans.length > 0) writeDeployment(dataDir, pipeline);
+  if (plans.length > 0) writeDeployment(dataDir, deployment);
   if (anew && existsSync(workDirectory(dataDir))) kept.push(setDirectoryAside(workDirectory(dataDir), now)!);
   // Until now no node starts.
   if (mark !== undefined) await archive.delete(REPARTITIONING_STREAM);
@@ -121,13 +122,13 @@ async function mendStrange(
   archive: StreamArchive,
   connection: NatsConnection,
   strange: readonly StrangeEntry[],
-  pipeline: PipelineOptions,
+  deployment: Deployment,
 ): Promise<void> {
   if (strange.length === 0) return;
   await removeStrange(archive, connection, strange);
   const table = await openBucket(archive, connection, BUCKETS.deployment);
   if (table !== undefined && strange.some(({ bucket }) => bucket === BUCKETS.deployment)) {
-    await writeSharedDeployment(table.entries, pipeline);
+    await writeSharedDeployment(table.entries, deployment);
   }
 }
 

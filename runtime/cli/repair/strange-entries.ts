@@ -5,7 +5,8 @@ import { entriesOfBucket, type StoredEntry } from '../../../connectors/nats/key-
 import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { LEASES, NODES, unreadableIn } from '../../cluster/entries.js';
 import { MANIFESTS, manifestIn } from '../../replication/store.js';
-import { DEPLOYMENT, unreadableDeployment } from '../../node/deployment.js';
+import { BUCKETS } from '../../node/buckets.js';
+import { unreadableDeployment } from '../../node/deployment.js';
 import type { KeyValueEntry } from '../../contract/ports.js';
 import { openBucket } from '../buckets.js';
 
@@ -17,7 +18,7 @@ export interface StrangeEntry {
 
 const STRANGE: Readonly<Record<string, (entries: readonly StoredEntry[]) => readonly KeyValueEntry[]>> = {
   [MANIFESTS]: (entries) => entries.filter(isStrangeCopy),
-  [DEPLOYMENT]: unreadableDeployment,
+  [BUCKETS.deployment]: unreadableDeployment,
   [NODES]: (entries) => unreadableIn(NODES, entries),
   [LEASES]: (entries) => unreadableIn(LEASES, entries),
 };

@@ -23,19 +23,13 @@ import { nodesIn } from '../../cluster/entries.js';
 import { fatal } from '../../contract/errors.js';
 import { claimIdentity } from '../../node/cluster.js';
 import { BUCKETS, openCopies, openDeployment } from '../../node/buckets.js';
-import {
-  deploymentIn,
-  mustBeOneDeployment,
-  mustBeSame,
-  sharedDeployment,
-  writeDeployment,
-  writeSharedDeployment,
-} from '../../node/deployment.js';
+import { deploymentIn, sharedDeployment, writeDeployment, writeSharedDeployment } from '../../node/deployment.js';
+import { encodeDeployment, mustBeSame } from '../../config/deployment.js';
 import { openNats } from '../../node/nats.js';
 import { allShards } from '../../node/shards.js';
 import { openShardStore } from '../../node/stores.js';
 import type { Topology } from '../../contract/graph.js';
-import type { Log } from '../../contract/ports.js';
+import type { KeyValue, Log } from '../../contract/ports.js';
 import { mustFitLog } from '../../log-integrity/preflight.js';
 import { statesWithoutRescaling } from '../../jobs/repartition.js';
 import { REPARTITIONING_STREAM, type StreamLimits } from '../../contract/streams.js';
@@ -140,14 +134,15 @@ class Repartition {
     if (journal !== undefined && journal.to !== to && !(journal.from === to && journal.step === 'state')) {
       throw toBeCompleted(journal);
     }
-    const deployment = await openDeployment(this.connection, options);
-    const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(deployment)];
+    const table = await openDeployment(this.connection, options);
+    const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(table)];
     // Later steps change the one after the other.
-    if (journal === undefined || journal.step === 'state') mustBeOneDeployment(dataDir, ours, shared);
+    const isBegun = journal !== undefined && journal.step !== 'state';
+    if (!isBegun && ours !== undefined && shared !== undefined) mustBeSame(dataDir, ours, { there: shared });
     const found = ours ?? shared;
     if (found === undefined) throw noDeployment(dataDir);
-    const from = journal?.from ?? found.partitions.user;
-    mustBeSame(dataDir, { ...found, partitions: { ...found.partitions, user: to, item: to } }, pipeline);
+    const from = journal?.from ?? found.partitions;
+    mustBeSame(dataDir, { ...found, partitions: to }, { configured: options.deployment });
     const before = mainTopology({ ...pipeline, partitions: { ...pipeline.partitions, user: from, item: from } });
     const leftover = journal === undefined && existsSync(workDirectory(dataDir));
     const outcome = { from, to, resumed: journal !== undefined, leftover };
@@ -166,7 +161,7 @@ class Repartition {
     const change: Change = { dataDir, before, after: mainTopology(pipeline) };
     let step = journal?.step ?? 'state';
     if (step === 'state') step = await this.state(change, numbers, nodes);
-    if (step === 'streams') step = await this.streams(change, numbers, deployment);
+    if (step === 'streams') step = await this.streams(change, numbers, table);
     if (step === 'swap') await this.swap(change, numbers);
     onProgress('copying the state to NATS');
     await makeCopies(change, await openCopies(this.connection, options), this.logger);
@@ -224,30 +219,27 @@ class Repartition {
     return this.note({ ...numbers, step: 'streams' });
   }
 
-  private async streams(
-    change: Change,
-    numbers: Numbers,
-    deployment: Parameters<typeof writeSharedDeployment>[0],
-  ): Promise<Step> {
+  private async streams(change: Change, numbers: Numbers, table: KeyValue): Promise<Step> {
     const { options, onProgress } = this.request;
     onProgress('making the streams between stages anew');
     await closeToOthers(change, this.log);
-    const beginnings = await streamsAnew(change, this.archive, this.log, this.limits);
+    const limits = { ...this.limits, deployment: encodeDeployment(options.deployment) };
+    const beginnings = await streamsAnew(change, this.archive, this.log, limits);
     this.at('streams');
     await writeHeads(change, beginnings);
     await forgetSaid(change);
     this.at('heads');
     await dropAllCopies(await openCopies(this.connection, options));
-    await writeSharedDeployment(deployment, options.pipeline);
+    await writeSharedDeployment(table, options.deployment);
     this.at('dropped');
     return this.note({ ...numbers, step: 'swap' });
   }
 
   private async swap(change: Change, numbers: Numbers): Promise<Step> {
-    const { dataDir, pipeline } = this.request.options;
+    const { dataDir, deployment } = this.request.options;
     swapStores(change);
     this.at('swapped');
-    writeDeployment(dataDir, pipeline);
+    writeDeployment(dataDir, deployment);
     return this.note({ ...numbers, step: 'copies' });
   }
 

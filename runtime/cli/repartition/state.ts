@@ -76,7 +76,7 @@ export async function writeHeads(
     const heads = stages.map((id): StoreChange => {
       const head = {
         ...{ format: SNAPSHOT_FORMAT, stage: id, stageVersion: after.stage(id).version, partition },
-        ...{ partitions: after.count(id), heard: {}, said: {}, ...beginnings.get(id) },
+        ...{ partitions: after.count(id), ...beginnings.get(id) },
       };
       return { key: headKey(id, partition), value: encodeHead(head) };
     });

@@ -34,8 +34,9 @@ export async function streamsAnew(
   const moved = movedStages(after);
   const streams = new Set(moved.map(streamOf));
   for (const name of await archive.names()) if (streams.has(name)) await archive.delete(name);
+  // Those of the source stay, with the new record of the deployment.
   for (const spec of streamsOf(after, { ...limits, payloadBytesMax: log.payloadBytesMax })) {
-    if (streams.has(spec.name)) await log.ensureStream(spec);
+    await log.ensureStream(spec);
   }
   const beginnings = new Map<string, Beginning>();
   for (const id of moved) {

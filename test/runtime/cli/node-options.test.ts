@@ -53,7 +53,7 @@ describe('keys', () => {
 
 describe('a node', () => {
   it('is built of the defaults', () => {
-    const { pipeline, grpc, http, tuning, ...rest } = nodeOptions(configWith());
+    const { pipeline, deployment, settings, grpc, http, tuning, ...rest } = nodeOptions(configWith());
     expect(rest).toEqual({
       dataDir: './.rivulet',
       natsAnonymous: true,
@@ -67,6 +67,8 @@ describe('a node', () => {
       replicas: 1,
       streamBytesMax: 512 * 1024 * 1024,
     });
+    expect(deployment).toMatchObject({ partitions: 4, sourcePartitions: 1, 'pipeline.window.sizeSeconds': 300 });
+    expect(settings).toMatchObject({ leaseSeconds: 4, 'pipeline.listSize': 100 });
     // Whoever starts the façade without a configuration has the same bounds.
     const { limits, ...place } = grpc;
     expect(place).toEqual({ host: '127.0.0.1', port: 50051, reloadEveryMs: RELOAD_EVERY_MS });

@@ -6,7 +6,6 @@ import {
   ensureStreams,
   filtersOf,
   readsEvents,
-  recordPartitions,
   publishersSubject,
   streamsOf,
 } from '../../../runtime/contract/streams.js';
@@ -23,19 +22,24 @@ describe('streams', () => {
         name: 'RIVULET_READ',
         subjects: ['rivulet.events.>', 'rivulet.read.>'],
         ...LIMITS,
-        partitions: 2,
         dropsOldest: false,
         transform: {
           from: 'rivulet.events.*.*',
           to: 'rivulet.read.{{partition(2,2)}}.events.{{wildcard(1)}}.{{wildcard(2)}}',
         },
       },
-      { name: 'RIVULET_SUM', subjects: ['rivulet.sum.>'], ...LIMITS, partitions: 2, dropsOldest: false },
-      { name: 'RIVULET_RANK', subjects: ['rivulet.rank.>'], ...LIMITS, partitions: 2, dropsOldest: false },
+      { name: 'RIVULET_SUM', subjects: ['rivulet.sum.>'], ...LIMITS, dropsOldest: false },
+      { name: 'RIVULET_RANK', subjects: ['rivulet.rank.>'], ...LIMITS, dropsOldest: false },
       { name: 'RIVULET_TOTALS', subjects: ['rivulet.totals.>'], ...LIMITS, dropsOldest: false },
       { name: 'RIVULET_DEAD_LETTER', subjects: ['rivulet.dead-letter.>'], ...LIMITS, dropsOldest: true },
       { name: 'RIVULET_POISON', subjects: ['rivulet.poison.>'], ...LIMITS, dropsOldest: false },
     ]);
+  });
+
+  it('between stages have the record of the deployment, once there is one', () => {
+    const specs = streamsOf(liveToys(), { ...LIMITS, deployment: 'this one' });
+    const recorded = specs.filter(({ deployment }) => deployment === 'this one').map(({ name }) => name);
+    expect(recorded).toEqual(['RIVULET_READ', 'RIVULET_SUM', 'RIVULET_RANK']);
   });
 
   it('of one partition need no transform; without publishers there are no publishers’ subjects', () => {
@@ -53,7 +57,7 @@ describe('streams', () => {
     const spec = streamsOf(topology, LIMITS).find(({ name }) => name === 'RIVULET_PARSE_ITEMS');
     expect(spec).toEqual({
       ...{ name: 'RIVULET_PARSE_ITEMS', subjects: ['rivulet.items.>', 'rivulet.parse-items.>'] },
-      ...{ ...LIMITS, partitions: 2, dropsOldest: false },
+      ...{ ...LIMITS, dropsOldest: false },
     });
     expect(filtersOf(topology, 'parse-items', 0)).toEqual(['rivulet.parse-items.0.>', 'rivulet.items.>']);
     expect(filtersOf(topology, 'parse-items', 1)).toEqual(['rivulet.parse-items.1.>']);
@@ -68,28 +72,6 @@ describe('streams', () => {
       expect(all.filter((filter) => matches(filter, sample))).toEqual([one]);
     }
   });
-});
-
-it('told apart for another number of partitions are refused before anything is written, once the nodes have agreed', async () => {
-  const log = new MemoryLog();
-  const three = liveToys({ partitions: { source: 2, user: 3, item: 3 } });
-  // Of two that start first, or where nobody has said it yet, nobody is bound.
-  for (const topology of [liveToys(), three]) await ensureStreams(log, topology, LIMITS);
-  await recordPartitions(log, three, LIMITS);
-  log.deleteStream('RIVULET_DEAD_LETTER');
-  await expect(ensureStreams(log, liveToys(), LIMITS)).rejects.toMatchObject({
-    ...{ reaction: 'fatal', code: 'PARTITIONS_CHANGED', hint: expect.stringContaining('--partitions 3') },
-    message: 'RIVULET_SUM is one of 3 partitions, the configuration says 2',
-  });
-  await expect(ensureStreams(log, liveToys({ partitions: ONE }), LIMITS)).rejects.toMatchObject({
-    ...{
-      code: 'PARTITIONS_CHANGED',
-      hint: expect.stringContaining('sourcePartitions cannot be changed: start with 2'),
-    },
-  });
-  expect(log.streamNames()).not.toContain('RIVULET_DEAD_LETTER');
-  await ensureStreams(log, three, LIMITS);
-  expect(await log.info('RIVULET_SUM')).toMatchObject({ partitions: 3 });
 });
 
 describe('mailboxes', () => {

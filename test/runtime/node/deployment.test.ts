@@ -1,148 +1,186 @@
-/** What is fixed for the life of a data directory is refused when it changes, by name. */
+/** What is fixed for the life of a deployment is refused when it changes, by name. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { PipelineOptions } from '../../../actors/topology.js';
-import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
 import { loadConfig } from '../../../runtime/config/config.js';
+import {
+  commonSettings,
+  type Deployment,
+  decodeDeployment,
+  deploymentOf,
+  encodeDeployment,
+  mustBeSame,
+} from '../../../runtime/config/deployment.js';
 import { CONFIG_KEYS } from '../../../runtime/config/schema.js';
 import type { RivuletError } from '../../../runtime/contract/errors.js';
+import { ensureStreams } from '../../../runtime/contract/streams.js';
 import {
+  checkDeployed,
   checkDeployment,
-  type Deployment,
+  checkSharedDeployment,
   deploymentIn,
-  mustBeOneDeployment,
   recordDeployment,
+  sharedDeployment,
 } from '../../../runtime/node/deployment.js';
+import { MemoryKeyValue } from '../../support/memory-key-value.js';
+import { MemoryLog } from '../../support/memory-log.js';
+import { liveToys } from '../toy-stages.js';
 
-const PIPELINE: PipelineOptions = {
-  partitions: { source: 1, user: 4, item: 4 },
-  parse: {},
-  trigger: { kind: 'frame' },
-  watermarkDelayMs: 600_000,
-  idleAfterMs: 60_000,
-  window: { kind: { kind: 'tumbling', sizeMs: 300_000 }, allowedLatenessMs: 0, output: 'update' },
-  interest: { kind: 'decayed', halfLifeMs: 86_400_000 },
-  popularity: 'events',
-  listSize: 100,
-  trending: {},
-  mode: 'live',
+type Values = Readonly<Record<string, string>>;
+
+const configOf = (values: Values = {}) => {
+  const flags = Object.entries(values).map(([key, value]) => ({ key, value, bySet: true }));
+  return loadConfig({ cwd: tmpdir(), env: {}, cores: 8, flags }).config;
 };
-
-const fixed = { ...PIPELINE, allowedLatenessMs: 0, interest: 'decayed' };
+const made = (values?: Values): Deployment => deploymentOf(configOf(values));
 
 let dataDir: string;
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'rivulet-deployment-'));
-  recordDeployment(dataDir, PIPELINE);
+  recordDeployment(dataDir, made());
 });
 afterEach(() => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-const refusalOf = (options: PipelineOptions): Partial<RivuletError> => {
+function refusalOf(deployment: Deployment): Partial<RivuletError> {
   try {
-    checkDeployment(dataDir, options);
+    checkDeployment(dataDir, deployment);
     return {};
   } catch (error) {
     return error as RivuletError;
   }
-};
-const codeOf = (options: PipelineOptions): unknown => refusalOf(options).code;
+}
 
-it.each([
-  ['nothing', {}, undefined],
-  ['the list size, which no state depends on', { listSize: 10 }, undefined],
-  ['the partitions', { partitions: { source: 1, user: 5, item: 4 } }, 'PARTITIONS_CHANGED'],
-  ['the window', { window: { ...PIPELINE.window, kind: { kind: 'tumbling', sizeMs: 60_000 } } }, 'PIPELINE_CHANGED'],
-  ['the trigger', { trigger: { kind: 'interval', everyMs: 1_000 } }, 'PIPELINE_CHANGED'],
-  ['the interest', { interest: { kind: 'epoch' } }, 'PIPELINE_CHANGED'],
-  ['the lateness', { window: { ...PIPELINE.window, allowedLatenessMs: 60_000 } }, 'PIPELINE_CHANGED'],
-] as const)('a changed deployment: %s', (_, change, code) => {
-  expect(codeOf({ ...PIPELINE, ...change })).toBe(code);
-});
-
-it('the length of an epoch is fixed: epochs are counted by it from 1970', () => {
-  rmSync(join(dataDir, 'deployment.json'));
-  recordDeployment(dataDir, { ...PIPELINE, trigger: { kind: 'interval', everyMs: 1_000 } });
-  expect(codeOf({ ...PIPELINE, trigger: { kind: 'interval', everyMs: 1_000 } })).toBeUndefined();
-  expect(codeOf({ ...PIPELINE, trigger: { kind: 'interval', everyMs: 2_000 } })).toBe('PIPELINE_CHANGED');
+it.each<[name: string, change: Values, code?: string, says?: string]>([
+  ['nothing', {}],
+  ['the list size, which no state depends on', { 'pipeline.listSize': '10' }],
+  ['the gap of sessions, where windows are tumbling', { 'pipeline.window.gapSeconds': '10' }],
+  ['the partitions', { partitions: '5' }, 'PARTITIONS_CHANGED', 'partitions 4, the configuration says 5'],
+  [
+    'those of the source',
+    { sourcePartitions: '2' },
+    'PARTITIONS_CHANGED',
+    'sourcePartitions 1, the configuration says 2',
+  ],
+  ['the window', { 'pipeline.window.sizeSeconds': '60' }, 'PIPELINE_CHANGED', 'pipeline.window.sizeSeconds 300, '],
+  ['the trigger', { 'pipeline.trigger.kind': 'interval' }, 'PIPELINE_CHANGED', 'pipeline.trigger.kind "frame", '],
+  ['the interest', { 'pipeline.interest.kind': 'epoch' }, 'PIPELINE_CHANGED', 'pipeline.interest.kind "decayed", '],
+  ['the lateness', { 'pipeline.allowedLatenessSeconds': '60' }, 'PIPELINE_CHANGED', 'allowedLatenessSeconds 0, '],
+])('a changed deployment: %s', (_, change, code, says) => {
+  const { code: found, message = '' } = refusalOf(made(change));
+  expect(found).toBe(code);
+  if (says !== undefined) expect(message).toContain(says);
 });
 
 /** Another value of a key: the next number, another name of a list. */
-const OTHERS = ['interval', 'frame', 'session', 'hopping', 'tumbling', 'epoch', 'decayed', 'rees46', 'append'];
-const CONTEXTS = [
+const OTHERS = [
+  '7',
+  '2000',
+  'view',
+  'nothing',
+  'interval',
+  'frame',
+  'session',
+  'hopping',
+  'tumbling',
+  'epoch',
+  'decayed',
+  'rees46',
+  'append',
+];
+const CONTEXTS: readonly Values[] = [
   {},
   { 'pipeline.trigger.kind': 'interval' },
   { 'pipeline.window.kind': 'hopping' },
   { 'pipeline.window.kind': 'session' },
 ];
+const orNone = <T>(work: () => T): T | undefined => {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+};
 
 it.each(
-  CONFIG_KEYS.filter(({ key }) => /^pipeline|artitions$/.test(key)).map(({ key, fixed: is }) => [key, is === true]),
-)('%s is fixed as the configuration declares: %s', (key, is) => {
-  const pipelineOf = (values: Readonly<Record<string, string>>): PipelineOptions | undefined => {
-    const flags = Object.entries(values).map(([name, value]) => ({ key: name, value, bySet: true }));
-    try {
-      return pipelineOptions(loadConfig({ cwd: dataDir, env: {}, cores: 8, flags }).config);
-    } catch {
-      return undefined;
-    }
-  };
-  const isRefused = CONTEXTS.some((context) => {
-    rmSync(join(dataDir, 'deployment.json'), { force: true });
-    const before = pipelineOf(context)!;
-    recordDeployment(dataDir, before);
-    return ['7', ...OTHERS].some((value) => {
-      const after = pipelineOf({ ...context, [key]: value });
-      return after !== undefined && codeOf(after) !== undefined;
-    });
-  });
-  expect(isRefused).toBe(is);
+  CONFIG_KEYS.filter(({ key }) => /^pipeline|artitions$|^leaseSeconds$/.test(key)).map(
+    ({ key, fixed }) => [key, fixed !== undefined] as const,
+  ),
+)('%s is fixed as the configuration declares (%s), or nodes must have it in common', (key, isFixed) => {
+  const isIn = (settings: (values: Values) => object): boolean =>
+    CONTEXTS.some((context) =>
+      OTHERS.some((value) => {
+        const [before, after] = [context, { ...context, [key]: value }].map((values) => orNone(() => settings(values)));
+        return after !== undefined && JSON.stringify(after) !== JSON.stringify(before);
+      }),
+    );
+  expect([isIn(made), isIn((values) => commonSettings(configOf(values)))]).toEqual([isFixed, !isFixed]);
 });
 
 it('names what can change the partitions: of users and items a repartition, of publishers nothing', () => {
-  const { source, user, item } = PIPELINE.partitions;
-  expect(refusalOf({ ...PIPELINE, partitions: { source, user: 5, item: 5 } }).hint).toContain('rivulet repartition');
-  const { hint } = refusalOf({ ...PIPELINE, partitions: { source: 2, user, item } });
-  expect(hint).toBe('sourcePartitions cannot be changed: start with the old number, or on another --data-dir');
+  const { hint } = refusalOf(made({ partitions: '5' }));
+  expect(hint).toMatch(/start with --partitions 4.* rivulet repartition --partitions 5/);
+  expect(refusalOf(made({ sourcePartitions: '2' })).hint).toBe(
+    'sourcePartitions cannot be changed: start with 1, or on another --data-dir',
+  );
 });
 
 it.each([
-  ['cut short', '{"partitions": {"so'],
+  ['cut short', '{"partitions": 4, "so'],
   ['nothing', 'null'],
   ['a list', '[]'],
   ['empty', '{}'],
-  ['of no partitions', JSON.stringify({ ...fixed, partitions: null })],
-  ['of words for numbers', JSON.stringify({ ...fixed, partitions: { source: 1, user: '4', item: 4 } })],
-  ['without a setting', JSON.stringify({ ...fixed, window: undefined })],
+  ['of no partitions', JSON.stringify({ ...made(), partitions: null })],
+  ['of words for numbers', JSON.stringify({ ...made(), partitions: '4' })],
+  ['without a setting', JSON.stringify({ ...made(), 'pipeline.window.sizeSeconds': undefined })],
 ])('a record that is %s is refused, not taken for none or for another one', (_, text) => {
   writeFileSync(join(dataDir, 'deployment.json'), text);
   const hint = expect.stringContaining('restore it from a backup; or delete it') as string;
-  expect(refusalOf(PIPELINE)).toMatchObject({ code: 'STATE_DAMAGED', hint });
+  expect(refusalOf(made())).toMatchObject({ code: 'STATE_DAMAGED', hint });
 });
 
-it.each([
-  ['partitions', { partitions: { source: 1, user: 5, item: 5 } }, 'PARTITIONS_CHANGED'],
-  ['window', { window: 'session' }, 'PIPELINE_CHANGED'],
-])('a data directory and a NATS of two deployments: both say their %s', (key, change, code) => {
-  const ours = deploymentIn(dataDir)!;
-  const shared = { ...ours, ...change } as Deployment;
-  const says = new RegExp(`${key} ${literal(ours[key])}, .* has ${literal(shared[key])}$`);
-  expect(() => mustBeOneDeployment(dataDir, ours, shared)).toThrow(
+it.each(CONTEXTS)('is read as it was written: %j', (context) => {
+  expect(decodeDeployment(encodeDeployment(made(context)))).toEqual(made(context));
+});
+
+it('a data directory and a NATS of two deployments: both say what differs', () => {
+  const there = made({ partitions: '5' });
+  expect(() => {
+    mustBeSame(dataDir, deploymentIn(dataDir)!, { there });
+  }).toThrow(
     expect.objectContaining({
-      code,
-      message: expect.stringMatching(says),
+      code: 'PARTITIONS_CHANGED',
+      message: `${dataDir} was made with partitions 4, the deployment on this NATS has 5`,
       hint: expect.stringMatching(/rivulet repair has it take the state/),
     }),
   );
-  for (const [one, other] of [
-    [ours, { ...ours }],
-    [ours, undefined],
-    [undefined, shared],
-  ] as const)
-    mustBeOneDeployment(dataDir, one, other);
 });
 
-const literal = (value: unknown): string => JSON.stringify(value).replace(/[{}[\]]/g, '\\$&');
+it('the first node that joins says what the deployment is', async () => {
+  const table = new MemoryKeyValue();
+  await checkSharedDeployment(table, made({ partitions: '3' }));
+  await expect(checkSharedDeployment(table, made())).rejects.toMatchObject({ code: 'PARTITIONS_CHANGED' });
+  expect(await sharedDeployment(table)).toEqual(made({ partitions: '3' }));
+});
+
+it('streams of another deployment are not touched, also where the entry in NATS is lost', async () => {
+  const [table, log, topology] = [new MemoryKeyValue(), new MemoryLog(), liveToys()];
+  const limits = { bytesMax: 1e6, replicas: 1 };
+  const check = async (values: Values, isLost: boolean): Promise<void> =>
+    checkDeployed(isLost ? [] : await table.entries(), { log, topology }, made(values));
+  await check({}, true);
+  // Of two that start first nobody is bound before they have agreed.
+  await ensureStreams(log, topology, limits);
+  await check({}, true);
+  await ensureStreams(log, topology, { ...limits, deployment: encodeDeployment(made({ partitions: '3' })) });
+  await check({ partitions: '3' }, true);
+  await expect(check({}, true)).rejects.toMatchObject({
+    ...{ reaction: 'fatal', code: 'PARTITIONS_CHANGED', hint: expect.stringContaining('--partitions 3') },
+    message: 'RIVULET_READ was made with partitions 3, the configuration says 4',
+  });
+  // The entry counts where there is one: a repartition changes it before all streams have the new record.
+  await checkSharedDeployment(table, made());
+  await check({}, false);
+});

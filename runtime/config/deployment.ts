@@ -1,0 +1,105 @@
+/**
+ * The record of a deployment: the settings that are fixed once there is state (`fixed` in schema.ts), by their keys. One record, one codec, one comparison.
+ *
+ * The authority is its entry in NATS (node/deployment.ts), which the first node that joins creates. A data directory has a copy, which is checked before
+ * NATS is there; so have the streams, which speak for the deployment when that entry is lost.
+ */
+import { fatal } from '../contract/errors.js';
+import { isCount, storedJson } from '../contract/stored-json.js';
+import { valueAt } from './config.js';
+import { CONFIG_KEYS, type SchemaConfig } from './schema.js';
+
+/** Values by the keys of the configuration. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+export interface Deployment extends Settings {
+  readonly partitions: number;
+  readonly sourcePartitions: number;
+}
+
+/** Some keys count for some kinds of their group alone: the gap of sessions says nothing of tumbling windows. */
+const fixedKeys = (valueOf: (key: string) => unknown): string[] =>
+  CONFIG_KEYS.filter(
+    ({ key, fixed }) => fixed === true || fixed?.includes(valueOf(key.replace(/[^.]+$/, 'kind')) as string) === true,
+  ).map(({ key }) => key);
+
+const picked = (config: SchemaConfig, keys: readonly string[]): Settings =>
+  Object.fromEntries(keys.map((key) => [key, valueAt(config, key)]));
+
+export const deploymentOf = (config: SchemaConfig): Deployment =>
+  picked(
+    config,
+    fixedKeys((key) => valueAt(config, key)),
+  ) as Deployment;
+
+/** What nodes that run at the same time must have in common beside that. State moves between them: what one has made others go on with. */
+export const commonSettings = (config: SchemaConfig): Settings =>
+  picked(
+    config,
+    CONFIG_KEYS.filter(({ key, fixed }) => /^pipeline\.|^leaseSeconds$/.test(key) && fixed === undefined).map(
+      ({ key }) => key,
+    ),
+  );
+
+export const encodeDeployment = (deployment: Deployment): string => JSON.stringify(deployment, undefined, 2);
+
+/** `undefined`: it is not one. */
+export const decodeDeployment = (stored: Uint8Array | string): Deployment | undefined =>
+  storedJson<Deployment>(stored, isDeployment);
+
+function isDeployment(found: unknown): boolean {
+  if (typeof found !== 'object' || found === null) return false;
+  const valueOf = (key: string): unknown => (found as Settings)[key];
+  const isNumber = (key: string): boolean => isCount(valueOf(key)) && valueOf(key) !== 0;
+  return (
+    ['partitions', 'sourcePartitions'].every(isNumber) &&
+    fixedKeys(valueOf).every((key) => ['string', 'number'].includes(typeof valueOf(key)))
+  );
+}
+
+/** The first setting that differs, and both values as they are written. */
+export interface Difference {
+  readonly key: string;
+  readonly values: readonly [string, string];
+}
+
+export function differenceOf(a: Settings, b: Settings): Difference | undefined {
+  const key = [...new Set([...Object.keys(a), ...Object.keys(b)])].find((one) => a[one] !== b[one]);
+  return key === undefined ? undefined : { key, values: [textOf(a[key]), textOf(b[key])] };
+}
+
+const textOf = (value: unknown): string => (value === undefined ? 'none' : JSON.stringify(value));
+
+/** `there`: the deployment on this NATS, with which a data directory is compared. */
+export type Wanted = { readonly configured: Deployment } | { readonly there: Deployment };
+
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED, which name the first setting that differs, and how to mend it. */
+export function mustBeSame(where: string, made: Deployment, wanted: Wanted): void {
+  const isConfigured = 'configured' in wanted;
+  const found = differenceOf(made, isConfigured ? wanted.configured : wanted.there);
+  if (found === undefined) return;
+  const { key, values } = found;
+  const [was, is] = values;
+  const code = key === 'partitions' || key === 'sourcePartitions' ? 'PARTITIONS_CHANGED' : 'PIPELINE_CHANGED';
+  const other = isConfigured ? `the configuration says ${is}` : `the deployment on this NATS has ${is}`;
+  throw fatal(code, `${where} was made with ${key} ${was}, ${other}`, {
+    hint: isConfigured ? mendOf(key, was, is) : OTHER_NATS,
+  });
+}
+
+const OTHER_NATS =
+  'name the NATS and the data directory of one deployment (--nats-url, --data-dir); where this one was left out of an earlier repartition, ' +
+  'or NATS was restored, rivulet repair has it take the state from the copies in NATS';
+
+function mendOf(key: string, was: string, is: string): string {
+  if (key === 'sourcePartitions') {
+    return `sourcePartitions cannot be changed: start with ${was}, or on another --data-dir`;
+  }
+  if (key === 'partitions') {
+    return (
+      `the number is fixed while nodes run: start with --partitions ${was}. To change it, stop all nodes and run rivulet repartition --partitions ${is}; ` +
+      'when that was done already, on another data directory, see rivulet repair'
+    );
+  }
+  return `state has another meaning with it: configure ${key} ${was}, or use another --data-dir`;
+}
