@@ -62,10 +62,12 @@ export class Actor {
     mustFit(await judgeOutputs(options, restored, outbox.lanes));
     const name = `${stage.id}.${partition}`;
     const stream = streamOf(stage.id);
-    const { quarantined: buried, trimmed, gone } = await mailboxRecord(options, restored);
+    const { quarantined: buried, rows, trimmed, gone } = await mailboxRecord(options, restored);
     mustFit(judgeTrim(name, stream, sequence, trimmed));
     const stored = await storedStates(store, stage, partition, residentStates(stage), options.turn);
-    const fold = new MailboxProcessor(topology, stage, partition, stored, buried);
+    const { first, sequence: last } = options.suspects ?? {};
+    const suspect = first === last ? last : undefined;
+    const fold = new MailboxProcessor(topology, stage, partition, stored, buried, rows, suspect);
     const whole = readsAll(topology, stage.id) ? new Gaps(name, stream, sequence, gone) : undefined;
     const answered = new InputDigest(name, stream, restored, outbox.lanes, gone);
     const lastRead = new Predecessors(name, sequence, restored.lastRead, gone, whole !== undefined);

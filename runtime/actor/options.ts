@@ -34,7 +34,7 @@ export interface ActorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tuning: ActorTuning;
-  /** Of a batch that failed: its messages are taken one by one, so that the one at fault is found. */
+  /** A batch that failed: its messages are taken one by one, so that the one at fault is found. Of a single one the rows of its frame are. */
   readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
   readonly copied?: () => number;

@@ -9,7 +9,7 @@ import { lossOf, type Quarantined } from './quarantine.js';
 import { type StoredState, value } from '../state/kinds.js';
 import { deadLetters } from '../dead-letters/frame.js';
 import { asError, explain, fatal } from '../contract/errors.js';
-import { frameOf } from '../frames/frame.js';
+import { type Frame, frameOf, gather, rowsOf } from '../frames/frame.js';
 import { fromWire } from '../frames/codec.js';
 import { type Destination, destinationsOf, fedAlone, type Topology, writerOf } from '../contract/graph.js';
 import { BUFFERED, BUFFERED_BYTES, AlignmentBuffer } from './alignment-buffer.js';
@@ -38,12 +38,17 @@ export class StepError extends Error {
     readonly first: number,
     readonly sequence: number,
     cause: Error,
+    /** How many rows its frame has; 0: it has none. */
+    readonly rows = 0,
+    /** The one that fails by itself, where that was tried. */
+    readonly row?: number,
   ) {
     super(`input ${sequence}: ${explain(cause)}`, { cause });
   }
 }
 
 const NONE: ReadonlySet<number> = new Set();
+const NO_ROWS: ReadonlyMap<number, ReadonlySet<number>> = new Map();
 /** Of a buried message in one dead letter. */
 const PIECE_BYTES = 192 * 1024;
 
@@ -72,6 +77,10 @@ export class MailboxProcessor {
     stored: (cell: string) => StoredState = () => NOTHING_STORED,
     /** Inputs that the stage cannot digest: they go to the dead letters, and what they say of their writer's progress counts. */
     readonly buried = NONE,
+    /** The same of rows of frames, by the sequence of their message. */
+    private readonly buriedRows = NO_ROWS,
+    /** A message whose rows are tried one by one: its step fails, whatever comes of them. */
+    private readonly suspect?: number,
   ) {
     this.instance = new StageInstance(stage, partition, stored);
     this.alignmentCell.restore(stored(ALIGNMENT));
@@ -181,7 +190,9 @@ export class MailboxProcessor {
     try {
       this.digestNow(message, envelope, writer, answer);
     } catch (error) {
-      throw new StepError(message.sequence, message.sequence, asError(error));
+      if (error instanceof StepError) throw error;
+      const rows = envelope.body.case === 'frame' ? envelope.body.value.rows : 0;
+      throw new StepError(message.sequence, message.sequence, asError(error), rows);
     }
   }
 
@@ -241,7 +252,42 @@ export class MailboxProcessor {
     }
     this.rowsIn += body.value.rows;
     this.traces.take(traces, message, input);
-    answer.add(this.instance.take(input, fromWire(body.value, type)));
+    const frame = fromWire(body.value, type);
+    if (sequence === this.suspect) this.tryRows(sequence, input, frame);
+    const digestible = this.withoutBuried(message, frame, answer);
+    if (digestible.rows > 0) answer.add(this.instance.take(input, digestible));
+  }
+
+  /** Each row alone, in order, until one fails. What the stage knows is then of no more use: the frame is not what it was given. */
+  private tryRows(sequence: number, input: string, frame: Frame): never {
+    const buried = this.buriedRows.get(sequence) ?? NONE;
+    for (let row = 0; row < frame.rows; row++) {
+      if (buried.has(row)) continue;
+      try {
+        this.instance.take(input, gather(frame, Uint32Array.of(row)));
+      } catch (error) {
+        throw new StepError(sequence, sequence, asError(error), frame.rows, row);
+      }
+    }
+    throw new StepError(sequence, sequence, new Error('no row of it fails by itself'), frame.rows);
+  }
+
+  /** The rows of a frame that the stage can digest; the others go to the dead letters (QUARANTINE-5). */
+  private withoutBuried({ subject, sequence, storedAtMs }: LogMessage, frame: Frame, answer: OutputBatch): Frame {
+    const buried = this.buriedRows.get(sequence);
+    if (buried === undefined) return frame;
+    const all = Array.from({ length: frame.rows }, (_, row) => row);
+    const [kept, lost] = [all.filter((row) => !buried.has(row)), all.filter((row) => buried.has(row))];
+    this.burialsCell.set({ ...this.quarantined, rows: this.quarantined.rows + lost.length });
+    const reason =
+      'the stage failed on this row of the message; `original` is the row as JSON, in base64, `index` its place';
+    const letter = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
+    const originals = rowsOf(gather(frame, Uint32Array.from(lost)));
+    const letters = originals.map((row, i) => {
+      return { ...letter, index: lost[i]!, original: Buffer.from(JSON.stringify(row)).toString('base64') };
+    });
+    answer.addDeadLetter(frameOf(deadLetters, letters));
+    return gather(frame, Uint32Array.from(kept));
   }
 
   /** As it is, in pieces that fit into messages; the stage never sees it. */

@@ -6,6 +6,8 @@
  *   QUARANTINE-2  An actor knows the record, read from the leader, before it reads its mailbox.
  *   QUARANTINE-3  A record is fenced by the one before it: of two owners that quarantine at once, the second reads what the first has recorded.
  *   QUARANTINE-4  That a mailbox is trimmed is recorded before it is: whoever reads on from an older snapshot finds out.
+ *   QUARANTINE-5  Of a frame the rows that fail are skipped, and the others taken in as if the frame had come without them. A frame on which none fails by itself
+ *                 is skipped as a whole.
  *
  * Records have a stream of their own, so that a mailbox that is full because of the very message can still be freed of it. Each names the
  * stream whose sequences it lists: those of a stream that was made anew mean other messages.
@@ -24,6 +26,8 @@ type StreamIdentity = Pick<StreamInfo, 'identity' | 'origins'>;
 /** A record must fit a message. Past so many entries, which a trim takes away again, the input as a whole is bad, or the log is. */
 const ENTRIES_MAX = 10_000;
 
+type QuarantinedRow = readonly [sequence: number, row: number];
+
 export interface Mailbox {
   readonly log: Log;
   readonly stage: { readonly id: string };
@@ -33,6 +37,8 @@ export interface Mailbox {
 interface Record {
   readonly stream: string;
   readonly sequences: readonly number[];
+  /** Sequence of a message and row of its frame. Absent: none is. */
+  readonly rows?: readonly QuarantinedRow[];
   /** Messages with a lower sequence may be missing, or were answered in streams that are gone: nobody begins there. Absent: none is. */
   readonly trimmed?: number;
   /** Lost in the log, and given up by `rivulet repair`; absent: none is. */
@@ -42,13 +48,15 @@ interface Record {
 /** What of a mailbox's stream is quarantined, below which sequence messages may be missing, and which were lost. */
 export interface MailboxRecord {
   readonly quarantined: ReadonlySet<number>;
+  /** Of the frames of other messages. */
+  readonly rows: ReadonlyMap<number, ReadonlySet<number>>;
   readonly trimmed: number;
   readonly gone: readonly Span[];
 }
 
 /**
  * Conservation with a quarantine (design rule 9). What a publisher sent, or a line of a file, was one event that came in and went to the dead letters,
- * as if it could not be read. A frame of a later stage holds events that parse has counted: those rows end here, and
+ * as if it could not be read. A frame of a later stage holds events that parse has counted: its rows, or those of them that are quarantined, end here, and
  *
  *   events = on time + late + dead-letter + duplicates + rows quarantined on the way from parse to window
  */
@@ -63,16 +71,19 @@ const subjectOf = ({ stage, partition }: Mailbox): string => `rivulet.${POISON}.
 
 /** `stream`: which one that is now, and which it was restored from. */
 export async function mailboxRecord(mailbox: Mailbox, stream: StreamIdentity): Promise<MailboxRecord> {
-  const { sequences, trimmed, gone } = await read(mailbox, stream);
-  return { quarantined: new Set(sequences), trimmed, gone };
+  const { sequences, rows, trimmed, gone } = await read(mailbox, stream);
+  const bySequence = new Map<number, Set<number>>();
+  for (const [sequence, row] of rows) bySequence.set(sequence, (bySequence.get(sequence) ?? new Set()).add(row));
+  return { quarantined: new Set(sequences), rows: bySequence, trimmed, gone };
 }
 
 /** Resolves when it is stored that messages below may be missing. */
 export function recordTrim(mailbox: Mailbox, below: number): Promise<void> {
-  return change(mailbox, ({ sequences, trimmed, gone }) => ({
+  return change(mailbox, ({ sequences, rows, trimmed, gone }) => ({
     trimmed: Math.max(trimmed, below),
     // Nobody begins there any more.
     sequences: sequences.filter((sequence) => sequence >= below),
+    rows: rows.filter(([sequence]) => sequence >= below),
     gone: gone.filter(([, to]) => to >= below),
   }));
 }
@@ -90,15 +101,23 @@ export function recordLoss(mailbox: Mailbox, spans: readonly Span[]): Promise<vo
   });
 }
 
-/** Resolves when it is stored; Transient errors leave it open whether it is, which is no harm: the next actor reads what is. */
-export function quarantine(mailbox: Mailbox, sequence: number): Promise<void> {
-  return change(mailbox, ({ sequences }) => {
-    if (sequences.length >= ENTRIES_MAX) {
-      throw fatal('QUARANTINE_FULL', `${nameOf(mailbox)} has failed on ${sequences.length} messages`, {
-        hint: 'the stage is broken, or what is sent to it: see the first errors in the log, and rivulet dlq ls',
-      });
+/** An input, or one row of its frame. Resolves when it is stored; Transient errors leave it open whether it is, which is no harm: the next actor reads what is. */
+export function quarantine(mailbox: Mailbox, sequence: number, row?: number): Promise<void> {
+  return change(mailbox, ({ sequences, rows }) => {
+    if (sequences.length + rows.length >= ENTRIES_MAX) {
+      throw fatal(
+        'QUARANTINE_FULL',
+        `${nameOf(mailbox)} has failed on ${sequences.length + rows.length} messages or rows`,
+        {
+          hint: 'the stage is broken, or what is sent to it: see the first errors in the log, and rivulet dlq ls',
+        },
+      );
     }
-    return { sequences: [...sequences.filter((one) => one !== sequence), sequence] };
+    if (row !== undefined) return { rows: [...rows.filter(([s, r]) => s !== sequence || r !== row), [sequence, row]] };
+    return {
+      sequences: [...sequences.filter((one) => one !== sequence), sequence],
+      rows: rows.filter(([one]) => one !== sequence),
+    };
   });
 }
 
@@ -121,12 +140,13 @@ async function change(mailbox: Mailbox, next: (content: Content) => Partial<Cont
 
 async function read(mailbox: Mailbox, info: StreamIdentity): Promise<Content & { readonly at: number }> {
   const { record, at } = await newest(mailbox);
-  if (record === undefined) return { sequences: [], trimmed: 0, gone: [], at };
-  const { stream, sequences, trimmed = 0, gone = [] } = record;
+  if (record === undefined) return { sequences: [], rows: [], trimmed: 0, gone: [], at };
+  const { stream, sequences, rows = [], trimmed = 0, gone = [] } = record;
   // Of a stream that this one was restored from counts what is in both.
   const upTo = sharedUpTo(stream, info) ?? 0;
   return {
     sequences: sequences.filter((sequence) => sequence <= upTo),
+    rows: rows.filter(([sequence]) => sequence <= upTo),
     trimmed: Math.min(trimmed, upTo + 1),
     gone: gone.flatMap(([from, to]): Span[] => (from > upTo ? [] : [[from, Math.min(to, upTo)]])),
     at,
@@ -145,10 +165,11 @@ export function lossOf({ body }: Envelope): { readonly records: number; readonly
   return { records, rows: 0 };
 }
 
-const isSpan: Check = (value) => isListOf(isCount)(value) && (value as unknown[]).length === 2;
+/** A span of sequences, or a sequence and a row. */
+const isPair: Check = (value) => isListOf(isCount)(value) && (value as unknown[]).length === 2;
 const isRecord = hasFields({
   ...{ stream: isText, sequences: isListOf(isCount) },
-  ...{ trimmed: optional(isCount), gone: optional(isListOf(isSpan)) },
+  ...{ rows: optional(isListOf(isPair)), trimmed: optional(isCount), gone: optional(isListOf(isPair)) },
 });
 const recordIn = ({ data }: LogMessage): Record | undefined => storedJson(data, isRecord);
 

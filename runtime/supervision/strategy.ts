@@ -44,6 +44,12 @@ export class FailureCount {
     this.inARow = 0;
   }
 
+  /** The child failed while it looked for what is at fault, and came nearer: that costs no budget, and the next one comes soon. */
+  progress(): { readonly attempt: number; readonly delayMs: number } {
+    this.inARow = 0;
+    return { attempt: 1, delayMs: this.backoffMs(1) };
+  }
+
   /** `atMs`: monotonic. */
   decide({ reaction, message, sequence }: Failure, atMs: number): Directive {
     if (reaction === 'fatal') return { kind: 'escalate', reason: message };

@@ -28,16 +28,22 @@ export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & {
 
 /** An actor that ran this long without failing has recovered. */
 const RECOVERED_AFTER_MS = 10_000;
+/** Rows of one frame that are looked for, each of which costs a restart. A frame with more is poison as a whole. */
+const ROWS_MAX = 100;
 /** Restarts in a row that are each logged; of those behind them the 16th, the 32nd… */
 const LOUD_RESTARTS = 8;
 
 export class Supervisor {
   private readonly abort = new AbortController();
   private readonly tally: FailureCount;
-  /** The batch that failed last. */
+  /** The batch that failed last, or the frame whose rows at fault are looked for. */
   private suspects: ActorOptions['suspects'];
-  /** To be buried before the next actor opens. */
-  private condemned: number | undefined;
+  /** Rows that were found in it. */
+  private rowsFound = 0;
+  /** The last message whose rows were tried: when it fails again, it is poison as a whole. */
+  private tried: number | undefined;
+  /** To be buried before the next actor opens: a message, or a row of its frame. */
+  private condemned: { readonly sequence: number; readonly row?: number } | undefined;
   /** Buried by us, and nothing said about it yet as far as we know. */
   private lastBuried: number | undefined;
   private actor: Actor | undefined;
@@ -126,6 +132,11 @@ export class Supervisor {
     }
     status.failingSinceMs ??= clock.nowMs();
     status.lastError = explain(error);
+    if (error instanceof StepError && this.isTrialOf(error)) {
+      this.afterTrial(error);
+      await this.backsOff(error, this.tally.progress());
+      return;
+    }
     const directive = this.tally.decide(failureOf(error), atMs);
     if (error instanceof StepError && error.first < error.sequence) this.suspects = error;
     if (directive.kind === 'escalate') throw this.escalated(error, directive.reason);
@@ -135,8 +146,37 @@ export class Supervisor {
         await this.unburyLast(directive.sequence);
         throw this.escalated(error, `its input ${directive.sequence} was buried, and it fails still: ${error.message}`);
       }
-      this.condemned = directive.sequence;
+      if (error instanceof StepError && error.rows > 1 && this.tried !== directive.sequence) {
+        this.suspects = { first: directive.sequence, sequence: directive.sequence };
+        this.rowsFound = 0;
+      } else this.condemned = directive;
     }
+    await this.backsOff(error, directive);
+  }
+
+  private isTrialOf({ first, sequence, cause }: StepError): boolean {
+    const { suspects } = this;
+    const isOwnFault = ['bug', 'poison'].includes(reactionOf(cause));
+    return isOwnFault && first === sequence && suspects?.first === sequence && suspects.sequence === sequence;
+  }
+
+  /** The row that failed is buried, and the next one looked for. When there is none, the others are tried together. */
+  private afterTrial({ sequence, row }: StepError): void {
+    if (row !== undefined && this.rowsFound < ROWS_MAX) {
+      this.rowsFound++;
+      this.condemned = { sequence, row };
+      return;
+    }
+    if (row !== undefined || this.rowsFound === 0) this.condemned = { sequence };
+    this.suspects = undefined;
+    this.tried = sequence;
+  }
+
+  private async backsOff(
+    error: Error,
+    directive: { readonly attempt: number; readonly delayMs: number },
+  ): Promise<void> {
+    const { status, clock } = this.options;
     this.becomes('backoff');
     status.restarts++;
     this.tell(error, directive);
@@ -165,16 +205,14 @@ export class Supervisor {
   }
 
   private async buryCondemned(): Promise<void> {
-    const sequence = this.condemned;
-    if (sequence === undefined) return;
-    await quarantine(this.options, sequence);
+    if (this.condemned === undefined) return;
+    const { sequence, row } = this.condemned;
+    await quarantine(this.options, sequence, row);
     this.condemned = undefined;
-    this.lastBuried = sequence;
+    if (row === undefined) this.lastBuried = sequence;
     const { logger, stage } = this.options;
-    logger.error(
-      { sequence, stream: streamOf(stage.id), rule: 'poison' },
-      'input is poison: it goes to the dead letters',
-    );
+    const fields = { sequence, row, stream: streamOf(stage.id), rule: 'poison' };
+    logger.error(fields, `${row === undefined ? 'input' : 'row of an input'} is poison: it goes to the dead letters`);
   }
 
   /** Best effort: what stays buried in vain is in the dead letters. */

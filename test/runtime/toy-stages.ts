@@ -37,7 +37,8 @@ export const results = frameType('results', { user: 'text', n: 'f64', epochs: 'u
 export type WordsRow = Row<typeof words.columns>;
 
 /** What a stage of the tests may be asked to do with a line: throw, as a bug would. */
-export type Trap = (line: string) => void;
+/** `rows`: how many the frame has. */
+export type Trap = (line: string, rows?: number) => void;
 const NO_TRAP: Trap = () => undefined;
 
 /** `id user item n` per message, or per line of a chunk. Bad lines go to the dead letters; an id counts once. */
@@ -98,7 +99,7 @@ export const sum = (trap: Trap = NO_TRAP) =>
       inputs.rows.pipe(
         map((frame) => {
           const rows = rowsOf(frame).map((row) => {
-            trap(row.user ?? '');
+            trap(row.user ?? '', frame.rows);
             count('events', 1);
             count('on_time', 1);
             const total = (state.sums.get(row.user ?? '') ?? 0) + row.n!;

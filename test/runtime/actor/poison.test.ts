@@ -62,6 +62,84 @@ describe('a message that the stage throws on', () => {
   });
 });
 
+describe('rows of a frame that the stage throws on', () => {
+  const NO_SNAPSHOTS = { snapshotEveryMs: 1e12 };
+  const users = (bed: ActorBed): unknown[] => bed.rows('rank').map(({ user }) => user);
+
+  /** One frame of the users u1, u2, … */
+  async function withFrame(rows: number, sumTrap: Trap): Promise<ActorBed> {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap }));
+    await bed.publish(...Array.from({ length: rows }, (_, i) => line(i + 1, i + 1, `u${i + 1}`)));
+    const reader = bed.start('read', 0, { tuning: { frameMessages: rows, frameBytes: 1e6 } });
+    await bed.until(() => reader.status.sequence === rows && reader.status.unacknowledged === 0);
+    expect(bed.messages('sum').filter(({ rows: { length } }) => length > 0)).toHaveLength(1);
+    return bed;
+  }
+  const badly =
+    (...bad: readonly string[]): Trap =>
+    (user) => {
+      if (bad.includes(user)) throw new Error('cannot digest it');
+    };
+
+  it.each([[['u3']], [['u1', 'u5']], [['u1', 'u2', 'u3', 'u4', 'u5']]])(
+    'are buried, %j, and none of the others (QUARANTINE-5)',
+    async (bad) => {
+      const bed = await withFrame(5, badly(...bad));
+      const { status, failure } = bed.start('sum');
+      await bed.until(() => status.sequence === 1);
+      await bed.quiet();
+      const good = ['u1', 'u2', 'u3', 'u4', 'u5'].filter((user) => !bad.includes(user));
+      expect([users(bed), failure()]).toEqual([good, undefined]);
+      expect(status.counters.on_time).toBe(good.length);
+      expect(status.burials).toEqual({ messages: 0, rows: bad.length });
+      const letters = bed.rows('dead-letter');
+      expect(letters.map(({ rule, sequence, index }) => [rule, sequence, index])).toEqual(
+        bad.map((user) => ['poison', 1, Number(user.slice(1)) - 1]),
+      );
+      expect(originals(bed).map((text) => (JSON.parse(text) as { user: string }).user)).toEqual(bad);
+    },
+  );
+
+  it.each(['before', 'behind'])('are the same %s a death, and for an owner that could digest them', async (when) => {
+    let isBad = true;
+    const bed = await withFrame(4, (user) => {
+      if (isBad && ['u2', 'u4'].includes(user)) throw new Error('cannot digest it');
+    });
+    const first = bed.startApart('sum', 0, { tuning: NO_SNAPSHOTS });
+    await bed.until(() => (when === 'behind' ? first.status.sequence === 1 : first.status.restarts === 6));
+    isBad = when === 'before';
+    // Without a snapshot it reads all from the beginning.
+    const { status } = bed.start('sum', 0, { tuning: NO_SNAPSHOTS });
+    await bed.publish(line(5, 5, 'u5'));
+    await bed.until(() => status.sequence === 2);
+    await bed.quiet();
+    expect(users(bed)).toEqual(['u1', 'u3', 'u5']);
+    expect(bed.rows('dead-letter')).toHaveLength(2);
+    expect(status.burials.rows).toBe(2);
+  });
+
+  it('are not looked for without end: a frame of too many is buried whole', async () => {
+    const bed = await withFrame(300, (user) => {
+      if (Number(user.slice(1)) > 50) throw new Error('cannot digest it');
+    });
+    const { status } = bed.start('sum');
+    await bed.until(() => status.sequence === 1);
+    await bed.quiet();
+    expect([users(bed), status.burials]).toEqual([[], { messages: 1, rows: 300 }]);
+    expect(status.restarts).toBeLessThan(110);
+  });
+
+  it('a frame that fails although each row alone does not is buried whole', async () => {
+    const bed = await withFrame(3, (_, rows) => {
+      if (rows === 3) throw new Error('three at once');
+    });
+    const { status } = bed.start('sum');
+    await bed.until(() => status.sequence === 1);
+    await bed.quiet();
+    expect([users(bed), status.burials]).toEqual([[], { messages: 1, rows: 3 }]);
+  });
+});
+
 it('as large as a message may be is buried whole, in pieces that fit', async () => {
   const large = line(1, '7'.repeat(900_000));
   const bed = await ActorBed.make(liveToys({ partitions: ONE, trap: BUG(large) }));

@@ -171,6 +171,27 @@ describe('the record', () => {
     expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
   });
 
+  it('names rows until their message is trimmed, or is bad as a whole', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+    const mailbox = mailboxOf(bed);
+    for (const [sequence, row] of [
+      [1, 0],
+      [2, 7],
+      [2, 9],
+      [2, 7],
+      [3, 1],
+    ] as const) {
+      await quarantine(mailbox, sequence, row);
+    }
+    await quarantine(mailbox, 3);
+    expect([...(await recordOf(bed)).rows]).toEqual([
+      [1, new Set([0])],
+      [2, new Set([7, 9])],
+    ]);
+    await recordTrim(mailbox, 2);
+    expect(await recordOf(bed)).toMatchObject({ quarantined: new Set([3]), rows: new Map([[2, new Set([7, 9])]]) });
+  });
+
   it('takes no message between two losses for lost, however many there are', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }));
     const spans = Array.from({ length: 1_500 }, (_, i): Span => [2 * i + 1, 2 * i + 1]);
