@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/live-nodes.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
 import { type Ended, workingDirectory } from './run-cli.js';
@@ -102,6 +103,12 @@ describe('with copies in NATS', () => {
       1,
       expect.stringMatching(/LOG_BEHIND: .* restored from a backup that ends at/),
     ]);
+    // What a node ends with is what the commands print, and what to do about it.
+    const thrown = /^error: (.*) \[LOG_BEHIND\]\nhint: (.*)$/m.exec(refused.stderr)!;
+    expect(verified.stdout).toContain(`LOG_BEHIND: ${thrown[1]} (${thrown[2]})`);
+    for (const command of ['repair', 'doctor']) {
+      expect((await rivulet(command)).stdout, command).toContain(`LOG_BEHIND: ${thrown[1]}`);
+    }
     const done = await rivulet('repair', '--yes');
     expect([done.code, done.stdout]).toEqual([0, expect.stringContaining('the copy that NATS holds')]);
     const second = await nodes.start('node');
@@ -118,10 +125,12 @@ describe('with copies in NATS', () => {
     for (const text of ['hello there', '']) await client.publish('rivulet.window.0.watermark.0', text);
     await first.buy('chair-2');
     const [, port] = await first.running.printed(/HTTP at http:\/\/[^ ]*?:(\d+)/);
-    const told = await rivulet('doctor', '--http-port', port!, '--grpc-port', first.address.split(':')[1]!);
-    expect(told.stdout).toMatch(
-      /window\.0 has skipped what Rivulet has not written, at last message \d+ on rivulet\.window\.0\.watermark\.0/,
-    );
+    const doctor = (): Promise<Ended> =>
+      rivulet('doctor', '--http-port', port!, '--grpc-port', first.address.split(':')[1]!);
+    const says =
+      /window\.0 has skipped what Rivulet has not written, at last message \d+ on rivulet\.window\.0\.watermark\.0/;
+    // The node looks at its instances now and then.
+    await eventually(async () => expect((await doctor()).stdout).toMatch(says));
     await first.stop();
     expect(await rivulet('state', 'verify')).toMatchObject({ code: 0 });
     expect(await rivulet('repair')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Nothing to repair/) });
