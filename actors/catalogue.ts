@@ -13,13 +13,10 @@ import { input, json, keyed, readerOf, stage, value } from '../runtime/contract/
 import { catalogueItems } from './model.js';
 import { type CatalogueEntry, keepItems } from './operators/keep-items.js';
 
-/** Items that are kept in memory: some hundred bytes each, some 3 kB at most. */
-const ITEMS_CACHED_MAX = 50_000;
-
 const only = <T>([one]: readonly T[]): T => one!;
 
 const state = {
-  items: keyed(json<CatalogueEntry>(), { cachedMax: ITEMS_CACHED_MAX, rescale: 'byKey' }),
+  items: keyed(json<CatalogueEntry>(), { rescale: 'byKey' }),
   revision: value(() => 0, undefined, only),
   count: value(() => 0, undefined, only),
 };

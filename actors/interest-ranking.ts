@@ -31,10 +31,6 @@ export interface InterestRankingOptions {
   readonly topCategories?: number;
 }
 
-/** Users whose state is kept in memory though it is unchanged: some 500 bytes and some 2 kB each. */
-const USERS_CACHED_MAX = 50_000;
-const TOTALS_CACHED_MAX = 10_000;
-
 export const interestRanking = ({ scope, topCategories = 3 }: InterestRankingOptions) =>
   stage({
     id: 'interest-ranking',
@@ -45,8 +41,8 @@ export const interestRanking = ({ scope, topCategories = 3 }: InterestRankingOpt
     state: {
       interests: epochInterests(),
       pairs: epochPairs(),
-      users: keyed(json<DecayedInterests>(), { cachedMax: USERS_CACHED_MAX, rescale: 'byKey' }),
-      totals: keyed(interactionTotals, { cachedMax: TOTALS_CACHED_MAX, rescale: 'byKey' }),
+      users: keyed(json<DecayedInterests>(), { rescale: 'byKey' }),
+      totals: keyed(interactionTotals, { rescale: 'byKey' }),
     },
     pipeline: ({ inputs, epochEnds, state, out }) =>
       merge(

@@ -26,13 +26,9 @@ export interface RecommendationsOptions {
   readonly seenMax?: number;
 }
 
-/** Users whose unchanged list, and seen items, are kept in memory: some 2 kB and some 10 kB each at most. */
-const LISTS_CACHED_MAX = 50_000;
-const SEEN_CACHED_MAX = 10_000;
-
 const state = {
-  lists: keyed(packedList, { cachedMax: LISTS_CACHED_MAX, rescale: 'byKey' }),
-  seen: keyed(seenItems, { cachedMax: SEEN_CACHED_MAX, rescale: 'byKey' }),
+  lists: keyed(packedList, { rescale: 'byKey' }),
+  seen: keyed(seenItems, { rescale: 'byKey' }),
   tops: keyed(listsOfCategory, { rescale: splitAnew }),
 };
 

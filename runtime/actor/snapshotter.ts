@@ -4,7 +4,8 @@
  * Invariants
  *   SNAPSHOTTER-1  A snapshot is cut between two inputs and written only when every output of the inputs before the cut is acknowledged.
  *   SNAPSHOTTER-2  It is one atomic batch: what changed, and the sequence that it includes.
- *   SNAPSHOTTER-3  The stream is trimmed only behind a written snapshot and its copy, and each subject's last message stays.
+ *   SNAPSHOTTER-3  The stream is trimmed only behind a written snapshot and its copy, and the last message of each writer's subject stays. What strangers have
+ *                  written goes as a whole.
  */
 import type { InputDigest } from './input-digest.js';
 import { type MailboxRecord, mailboxRecord, recordTrim } from './quarantine.js';
@@ -20,7 +21,7 @@ import { judgeTrim, mustFit } from '../log-integrity/verdict.js';
 import type { InstanceParts, RecoveredSnapshot } from './recovery.js';
 import type { Clock, Logger, LogMessage, StoreChange } from '../contract/ports.js';
 import { type ActorStatus, recordSnapshot } from '../telemetry/status.js';
-import { hasPublishers, browsableLogOf, mailboxSubjects } from '../contract/streams.js';
+import { hasPublishers, browsableLogOf, mailboxSubjects, writersOf } from '../contract/streams.js';
 import type { Scheduler } from '../shards/scheduler.js';
 
 export interface SnapshotterOptions extends InstanceParts {
@@ -38,12 +39,18 @@ export interface SnapshotterOptions extends InstanceParts {
 
 /** Snapshots that are told apart by how much input they include; it is less exact when as many wait for a copy. */
 const UNTRIMMED_MAX = 64;
+/** Subjects of strangers that are remembered at once: they may make up as many as there are messages. What is on others stays in the stream. */
+const STRANGERS_MAX = 1_000;
 
 export class Snapshotter {
   private running: Promise<void> | undefined;
   /** The last message taken in of each subject, and below which one it was trimmed. */
   private readonly seen = new Map<string, number>();
+  /** The same of subjects that nobody of ours writes to; forgotten when it is trimmed. */
+  private readonly strangers = new Map<string, number>();
   private readonly writers: ReadonlySet<string>;
+  /** With those that are written to in a repartition. */
+  private readonly known: ReadonlySet<string>;
   private readonly trimmed = new Map<string, number>();
   /** Subjects of which an earlier incarnation may have left more than it need. */
   private readonly left: string[] = [];
@@ -71,6 +78,7 @@ export class Snapshotter {
     this.written = sequence;
     const { writers, publishers } = mailboxSubjects(options.topology, options.stage.id, options.partition);
     this.writers = new Set(writers);
+    this.known = new Set([...writersOf(options.topology, options.stage.id, options.partition), ...publishers]);
     if (sequence === 0) return;
     this.left.push(...writers);
     for (const subject of publishers) this.seen.set(subject, sequence);
@@ -84,6 +92,10 @@ export class Snapshotter {
     this.storedAtMs = storedAtMs;
     this.bytesSince += bytes;
     this.bytes += bytes;
+    if (!this.known.has(subject)) {
+      if (this.strangers.size < STRANGERS_MAX || this.strangers.has(subject)) this.strangers.set(subject, sequence);
+      return;
+    }
     // What a stranger has written on a line is nobody's record: the one that must stay is below it (SNAPSHOTTER-3).
     if (isRecord || !this.writers.has(subject)) this.seen.set(subject, sequence);
   }
@@ -165,9 +177,12 @@ export class Snapshotter {
     const isEarly = clock.monotonicMs() - this.trimmedAtMs < tuning.trimEveryMs && !this.hasGrown();
     if (copied !== undefined && isEarly) return [];
     const bound = Math.min(this.written, copied?.() ?? Infinity) + 1;
-    return [...this.seen]
+    const ours = [...this.seen]
       .map(([subject, last]): [string, number] => [subject, Math.min(last, bound)])
       .filter(([subject, below]) => below > (this.trimmed.get(subject) ?? 1));
+    const strangers = [...this.strangers].map(([subject, last]): [string, number] => [subject, last + 1]);
+    // The message that the snapshot ends with stays, whoever wrote it: the stream must never seem to end before it.
+    return [...ours, ...strangers.filter(([, below]) => below < bound)];
   }
 
   /** By this instance's share, since it was trimmed? */
@@ -202,7 +217,8 @@ export class Snapshotter {
       // A writer's last message is its record, and stays (SNAPSHOTTER-3).
       for (const [subject, below] of droppable) {
         await log.purge(stream, subject, below);
-        this.trimmed.set(subject, below);
+        if (!this.strangers.has(subject)) this.trimmed.set(subject, below);
+        else if (this.strangers.get(subject)! < below) this.strangers.delete(subject);
       }
     } catch (error) {
       // The stream only stays longer than it need; it is tried again.

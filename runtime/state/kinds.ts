@@ -135,6 +135,8 @@ export interface KeyedState<V> extends StageState {
 
 interface Entry<V> {
   value: V | undefined;
+  /** What it takes in the cache, as of when it was last read or encoded. */
+  bytes: number;
   /** The last set of changes that it is in. */
   changes: Changes<V> | undefined;
   /** Its value at the cut of those changes is encoded. */
@@ -148,7 +150,10 @@ class Changes<V> implements Iterable<ChangedEntry> {
   private readonly ahead: ChangedEntry[] = [];
   isWritten = false;
 
-  constructor(private readonly codec: Codec<V>) {}
+  constructor(
+    private readonly codec: Codec<V>,
+    private readonly onGrown: (bytes: number) => void,
+  ) {}
 
   encodeAhead(key: string, entry: Entry<V>): void {
     this.ahead.push(this.encode(key, entry));
@@ -170,12 +175,21 @@ class Changes<V> implements Iterable<ChangedEntry> {
 
   private encode(key: string, entry: Entry<V>): ChangedEntry {
     entry.encoded = true;
-    return { key, value: entry.value === undefined ? undefined : this.codec.encode(entry.value) };
+    const encoded = entry.value === undefined ? undefined : this.codec.encode(entry.value);
+    const bytes = bytesOf(encoded);
+    this.onGrown(bytes - entry.bytes);
+    entry.bytes = bytes;
+    return { key, value: encoded };
   }
 }
 
+/** Of an entry: its key, its place in maps, the objects around its value. */
+const ENTRY_BYTES = 200;
+const bytesOf = (encoded: Uint8Array | undefined): number => ENTRY_BYTES + (encoded?.length ?? 0);
+
 class CachedKeyedState<V> implements KeyedState<V> {
   private readonly cache = new Map<string, Entry<V>>();
+  private cachedBytes = 0;
   private changes: Changes<V>;
   private writing: Changes<V>[] = [];
   private store: StoredState | undefined;
@@ -184,9 +198,9 @@ class CachedKeyedState<V> implements KeyedState<V> {
 
   constructor(
     private readonly codec: Codec<V>,
-    private readonly cachedMax: number,
+    private readonly cachedBytesMax: number,
   ) {
-    this.changes = new Changes(codec);
+    this.changes = this.newChanges();
   }
 
   get keys(): number {
@@ -197,12 +211,12 @@ class CachedKeyedState<V> implements KeyedState<V> {
     const known = this.cache.get(key);
     if (known !== undefined) {
       this.mayChange(key, known);
-      if (this.cache.size > this.cachedMax) this.trim();
+      if (this.cachedBytes > this.cachedBytesMax) this.trim();
       return known.value;
     }
     const bytes = this.store?.get(key);
     if (bytes === undefined) return undefined;
-    const entry = { value: this.codec.decode(bytes), changes: undefined, encoded: false };
+    const entry = { value: this.codec.decode(bytes), bytes: bytesOf(bytes), changes: undefined, encoded: false };
     this.remember(key, entry);
     return entry.value;
   }
@@ -229,16 +243,17 @@ class CachedKeyedState<V> implements KeyedState<V> {
   restore(store: StoredState): void {
     this.store = store;
     this.cache.clear();
+    this.cachedBytes = 0;
     this.hand = undefined;
     this.sampled = undefined;
-    this.changes = new Changes(this.codec);
+    this.changes = this.newChanges();
     this.writing = [];
   }
 
   cut(): Iterable<ChangedEntry> {
     const { changes } = this;
     this.writing.push(changes);
-    this.changes = new Changes(this.codec);
+    this.changes = this.newChanges();
     return changes;
   }
 
@@ -249,7 +264,7 @@ class CachedKeyedState<V> implements KeyedState<V> {
 
   private change(key: string, next: V | undefined): void {
     const known = this.cache.get(key);
-    const entry = known ?? { value: next, changes: undefined, encoded: false };
+    const entry = known ?? { value: next, bytes: ENTRY_BYTES, changes: undefined, encoded: false };
     this.mayChange(key, entry);
     entry.value = next;
     if (entry.changes !== this.changes) {
@@ -270,6 +285,7 @@ class CachedKeyedState<V> implements KeyedState<V> {
 
   private remember(key: string, entry: Entry<V>): void {
     this.cache.set(key, entry);
+    this.cachedBytes += entry.bytes;
     this.trim();
   }
 
@@ -278,32 +294,37 @@ class CachedKeyedState<V> implements KeyedState<V> {
    * start would pass over all that was dropped there before.
    */
   private trim(): void {
-    for (let looks = TRIM_LOOKS; looks > 0 && this.cache.size > this.cachedMax; looks--) {
+    for (let looks = TRIM_LOOKS; looks > 0 && this.cachedBytes > this.cachedBytesMax; looks--) {
       this.hand ??= this.cache.entries();
       const { done, value: next } = this.hand.next();
       if (done === true) this.hand = undefined;
-      else if (next[1].changes?.isWritten !== false) this.cache.delete(next[0]);
+      else if (next[1].changes?.isWritten !== false && this.cache.delete(next[0])) this.cachedBytes -= next[1].bytes;
     }
+  }
+
+  private newChanges(): Changes<V> {
+    return new Changes(this.codec, (bytes) => (this.cachedBytes += bytes));
   }
 }
 
 /** Entries looked at to find one that can go, each time one is asked for or comes. */
 const TRIM_LOOKS = 8;
-const CACHED_MAX = 200_000;
+/** As encoded: in memory objects take some two or three times as much. */
+const CACHED_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface KeyedOptions<V> {
   /** Bounds the clean entries kept in memory, not how many there may be. */
-  readonly cachedMax?: number;
+  readonly cachedBytesMax?: number;
   readonly rescale?: KeyedRescaling<V>;
 }
 
 /** Key → value; absent keys are `undefined`. */
 export const keyed = <V>(
   codec: Codec<V> = json<V>(),
-  { cachedMax = CACHED_MAX, rescale }: KeyedOptions<V> = {},
+  { cachedBytesMax = CACHED_BYTES_MAX, rescale }: KeyedOptions<V> = {},
 ): StateSpec<KeyedState<V>> => ({
   resident: false,
-  create: () => new CachedKeyedState(codec, cachedMax),
+  create: () => new CachedKeyedState(codec, cachedBytesMax),
   ...(rescale === undefined ? {} : { rescale: keyedRescaling(codec, rescale) }),
 });
 

@@ -49,7 +49,7 @@ export const read = (trap: Trap = NO_TRAP) =>
     version: 1,
     inputs: { events: input(RAW) },
     outputs: { rows: words, deadLetters },
-    state: { seen: keyed<number>(undefined, { cachedMax: 8 }) },
+    state: { seen: keyed<number>(undefined, { cachedBytesMax: 2000 }) },
     pipeline: ({ inputs, out, state, count }) =>
       inputs.events.pipe(
         mergeMap(({ messages }) => {
@@ -94,7 +94,7 @@ export const sum = (trap: Trap = NO_TRAP) =>
     version: 1,
     inputs: { rows: input(words) },
     outputs: { rows: sums },
-    state: { sums: keyed<number>(undefined, { cachedMax: 4 }) },
+    state: { sums: keyed<number>(undefined, { cachedBytesMax: 1000 }) },
     pipeline: ({ inputs, out, state, count }) =>
       inputs.rows.pipe(
         map((frame) => {
@@ -161,7 +161,10 @@ export const gather = stage({
   version: 1,
   inputs: { rows: input(words) },
   outputs: { rows: sums },
-  state: { running: value<Record<string, number>>(() => ({})), before: keyed<number>(undefined, { cachedMax: 2 }) },
+  state: {
+    running: value<Record<string, number>>(() => ({})),
+    before: keyed<number>(undefined, { cachedBytesMax: 500 }),
+  },
   pipeline: ({ inputs, out, state, epochEnds }) =>
     merge(
       inputs.rows.pipe(

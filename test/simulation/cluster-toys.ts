@@ -22,7 +22,7 @@ const view = stage({
   version: 1,
   inputs: { rows: input(totals) },
   outputs: {},
-  state: { items: keyed<string>(undefined, { cachedMax: 4 }) },
+  state: { items: keyed<string>(undefined, { cachedBytesMax: 1000 }) },
   pipeline: ({ inputs, state }) =>
     inputs.rows.pipe(
       tap((frame) => {

@@ -86,11 +86,11 @@ describe('a keyed cell', () => {
     fc.assert(
       fc.property(
         fc.array(step, { maxLength: 150, size: 'max' }),
-        fc.integer({ min: 1, max: 6 }),
-        (steps, cachedMax) => {
+        fc.integer({ min: 1, max: 1_500 }),
+        (steps, cachedBytesMax) => {
           const store = new SlicedStore();
           const open = (): KeyedState<Basket> => {
-            const cell = keyed<Basket>(undefined, { cachedMax }).create();
+            const cell = keyed<Basket>(undefined, { cachedBytesMax }).create();
             cell.restore(store);
             return cell;
           };

@@ -124,6 +124,41 @@ it('who has taken in all frames keeps its snapshot, though others have trimmed b
   expect(follower.status).toMatchObject({ restarts: 0, snapshotSequence: sequence });
 });
 
+it('what strangers have written goes as a whole, however many subjects they make up', async () => {
+  bed.start('read');
+  const purged: string[] = [];
+  const log: Log = Object.assign(Object.create(bed.log) as Log, {
+    purge: (...of: Parameters<Log['purge']>) => {
+      purged.push(of[1]);
+      return bed.log.purge(...of);
+    },
+  });
+  const sum = bed.start('sum', 0, { log, copied: everything });
+  await bed.publish(line(1));
+  await bed.quiet();
+  const strangers = Array.from({ length: 50 }, (_, i) => `rivulet.sum.0.stranger.${i}`);
+  for (const subject of strangers) await bed.log.publish(subject, new Uint8Array(0));
+  await bed.publish(line(2));
+  await bed.quiet();
+  const trimmed = async (): Promise<void> => {
+    const to = sum.status.sequence;
+    await bed.until(() => sum.status.snapshotSequence >= to);
+    await bed.quiet();
+  };
+  await trimmed();
+  const left = (): readonly string[] => bed.log.messages('RIVULET_SUM').map(({ subject }) => subject);
+  expect(left()).toEqual(['rivulet.sum.0.read.0']);
+  // And it is not tried again and again.
+  purged.length = 0;
+  for (let n = 3; n < 6; n++) {
+    await bed.publish(line(n));
+    await bed.quiet();
+    await trimmed();
+  }
+  expect(purged.filter((subject) => subject.includes('stranger'))).toEqual([]);
+  expect(sum.status).toMatchObject({ restarts: 0, foreign: { messages: 50 } });
+});
+
 it('what a stranger has written behind it takes no line’s last message away', async () => {
   bed.start('read');
   const sum = bed.start('sum', 0, { copied: everything });

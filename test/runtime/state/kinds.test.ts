@@ -98,10 +98,10 @@ const steps = fc.array(
 describe('a keyed cell', () => {
   it('agrees with a map, however small its cache, wherever it is cut, written or crashes', () => {
     fc.assert(
-      fc.property(steps, fc.integer({ min: 1, max: 6 }), (all: readonly Step[], cachedMax) => {
+      fc.property(steps, fc.integer({ min: 1, max: 1_500 }), (all: readonly Step[], cachedBytesMax) => {
         const stored = new Stored();
         const open = (): KeyedState<{ n: number }> => {
-          const cell = keyed<{ n: number }>(undefined, { cachedMax }).create();
+          const cell = keyed<{ n: number }>(undefined, { cachedBytesMax }).create();
           cell.restore(stored);
           return cell;
         };
@@ -141,7 +141,7 @@ describe('a keyed cell', () => {
 
   it('reads what a cut gave out from memory until it is written (STATE-2)', () => {
     const stored = new Stored();
-    const cell = keyed<number>(undefined, { cachedMax: 1 }).create();
+    const cell = keyed<number>(undefined, { cachedBytesMax: 1 }).create();
     cell.restore(stored);
     for (let i = 0; i < 50; i++) cell.set(`k${i}`, i);
     stored.cut(cell);
@@ -150,16 +150,35 @@ describe('a keyed cell', () => {
     expect(stored.reads).toEqual([]);
   });
 
-  it('keeps its cache within the bound once the changes are written', () => {
+  it.each([
+    ['few large', 50_000, 20],
+    ['many small', 10, 1_000],
+  ])('keeps %s values within as many bytes, once the changes are written', (_, length, most) => {
     const stored = new Stored();
-    const cell = keyed<number>(undefined, { cachedMax: 10 }).create();
-    cell.restore(stored);
-    for (let i = 0; i < 500; i++) cell.set(`k${i}`, i);
-    expect(cell.keys).toBe(500);
+    const open = (): KeyedState<string> => {
+      const cell = keyed<string>(undefined, { cachedBytesMax: 1_000_000 }).create();
+      cell.restore(stored);
+      return cell;
+    };
+    const cell = open();
+    const text = (i: number): string => `${i}`.padStart(length);
+    const entries = 5 * most;
+    const max = 1_000_000 / length;
+    for (let i = 0; i < entries; i++) cell.set(`k${i}`, text(i));
+    expect(cell.keys).toBe(entries);
     stored.cut(cell);
     stored.written(cell);
-    for (let i = 0; i < 500; i++) expect(cell.get(`k${i}`)).toBe(i);
-    expect(cell.keys).toBeLessThanOrEqual(10);
+    for (const read of [cell, open()]) {
+      for (let i = 0; i < entries; i++) expect(read.get(`k${i}`)).toBe(text(i));
+      expect(read.keys).toBeLessThanOrEqual(max);
+      expect(read.keys).toBeGreaterThan(most / 2);
+    }
+    // Larger than when it was read, and changed again.
+    for (let i = 0; i < 15; i++) cell.set(`k${i}`, text(i).repeat(2));
+    stored.cut(cell);
+    stored.written(cell);
+    for (let i = entries - 100; i < entries; i++) cell.get(`k${i}`);
+    expect(cell.keys).toBeLessThanOrEqual(max);
   });
 
   it('reports a deletion once, and nothing of a key that was only read (STATE-1)', () => {
