@@ -13,7 +13,7 @@ import type { MailboxProcessor } from './processor.js';
 import type { Predecessors } from '../log-integrity/predecessors.js';
 import { streamOf } from '../contract/graph.js';
 import type { StateChange } from './instance.js';
-import { changedRecord, encodeHead, headKey, instancePrefix, SNAPSHOT_FORMAT } from '../state/keyspace.js';
+import { changedRecord, encodeHead, headIdentity, headKey, instancePrefix } from '../state/keyspace.js';
 import { retryThroughFailover } from '../supervision/retry.js';
 import { isForeign } from '../log-integrity/last-message.js';
 import { type Outbox } from './outbox.js';
@@ -124,11 +124,7 @@ export class Snapshotter {
     const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
     const head = {
-      format: SNAPSHOT_FORMAT,
-      stage: stage.id,
-      stageVersion: stage.version,
-      partition,
-      partitions: topology.count(stage.id),
+      ...headIdentity(stage, topology.count(stage.id)),
       ...{ sequence, storedAtMs, inputsDigest },
       stream: this.restored.identity,
       lastRead,

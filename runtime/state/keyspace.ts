@@ -35,8 +35,8 @@ export const changedRecord = (
 export const encodeHead = (head: MessageInitShape<typeof SnapshotHeadSchema>): Uint8Array =>
   toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
 
-/** What a snapshot must be of, to be read by this build in a deployment of so many partitions. */
-export const wantedHead = ({ version }: AnyStage, partitions: number) => ({
+/** What a snapshot is of: this build, and a deployment of so many partitions. */
+export const headIdentity = ({ version }: AnyStage, partitions: number) => ({
   format: SNAPSHOT_FORMAT,
   stageVersion: version,
   partitions,
@@ -52,7 +52,7 @@ export function readHead(
   const bytes = store.getSync(headKey(stage.id, partition));
   if (bytes === undefined) return undefined;
   const head = fromBinary(SnapshotHeadSchema, bytes);
-  mustFit(judgeHead(`${stage.id}.${partition}`, head, wantedHead(stage, partitions)));
+  mustFit(judgeHead(`${stage.id}.${partition}`, head, headIdentity(stage, partitions)));
   return head;
 }
 

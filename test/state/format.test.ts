@@ -86,7 +86,7 @@ describe('a data directory of format 1', () => {
           expect(head).toBeUndefined();
           continue;
         }
-        expect(head, id).toMatchObject({ format: SNAPSHOT_FORMAT, stage: id, partition, partitions: 1 });
+        expect(head, id).toMatchObject({ format: SNAPSHOT_FORMAT, partitions: 1 });
         expect(head.sequence).toBeGreaterThan(0);
         const fold = new MailboxProcessor(
           topology,

@@ -28,7 +28,7 @@ import {
   judgeTrim,
   type Verdict,
 } from '../../log-integrity/verdict.js';
-import { wantedHead } from '../../state/keyspace.js';
+import { headIdentity } from '../../state/keyspace.js';
 
 const READ_AT_A_TIME = 100;
 /** What has not come by then is not there. */
@@ -70,7 +70,7 @@ export async function judgeLog(instance: StoppedInstance): Promise<Verdict> {
 /** Is it one of this build and this deployment? */
 export function judgeSnapshot({ topology, stage, partition, head }: Omit<StoppedInstance, 'log'>): Verdict {
   if (head === undefined) return FITS;
-  return judgeHead(`${stage}.${partition}`, head, wantedHead(topology.stage(stage), topology.count(stage)));
+  return judgeHead(`${stage}.${partition}`, head, headIdentity(topology.stage(stage), topology.count(stage)));
 }
 
 /** What an instance has published, as the log has it. */

@@ -8,7 +8,7 @@ import { recordTrim } from '../../actor/quarantine.js';
 import { COPIED, sequencesOf } from '../../replication/reader.js';
 import type { Topology } from '../../contract/graph.js';
 import type { ShardSpec } from '../../shards/shard-spec.js';
-import { encodeHead, headKey, SNAPSHOT_FORMAT } from '../../state/keyspace.js';
+import { encodeHead, headIdentity, headKey } from '../../state/keyspace.js';
 import { allShards } from '../../node/shards.js';
 import type { Log, Store, StoreChange } from '../../contract/ports.js';
 import { repartitionStage } from '../../jobs/repartition.js';
@@ -74,10 +74,7 @@ export async function writeHeads(
   for (const shard of movedShards(after)) {
     const { partition, stages } = shard;
     const heads = stages.map((id): StoreChange => {
-      const head = {
-        ...{ format: SNAPSHOT_FORMAT, stage: id, stageVersion: after.stage(id).version, partition },
-        ...{ partitions: after.count(id), ...beginnings.get(id) },
-      };
+      const head = { ...headIdentity(after.stage(id), after.count(id)), ...beginnings.get(id) };
       return { key: headKey(id, partition), value: encodeHead(head) };
     });
     await written(newStores(dataDir), shard, () => heads);

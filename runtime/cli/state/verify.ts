@@ -81,8 +81,6 @@ async function examined(
   let fit: string | null = null;
   if (stage === undefined) problems.push('this configuration has no such stage');
   else if (head !== undefined) {
-    if (head.stage !== id || head.partition !== partition)
-      problems.push(`its head is that of ${head.stage}.${head.partition}`);
     const instance = { topology, stage: id, partition, head };
     const verdict = log === undefined ? judgeSnapshot(instance) : await judgeLog({ ...instance, log });
     if (!verdict.fits) problems.push(`${verdictText(verdict)} (${verdict.remedy})`);
