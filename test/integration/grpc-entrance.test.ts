@@ -54,22 +54,13 @@ describe('a request that is never complete', () => {
     const all = Array.from({ length: 300 }, (_, i) => client.getRecommendations({ userId: `u${i}` }));
     expect(await Promise.all(all)).toHaveLength(300);
   });
-
-  it('is refused when it announces more than 64 KiB', async () => {
-    const { address, calls } = await facade();
-    const told = await sent(connection(address), RECOMMEND, announced(2 ** 16 + 1));
-    expect(told).toMatchObject({ status: 8, reason: 'REQUEST_TOO_LARGE', requestId: expect.any(String) });
-    expect(calls).toMatchObject([{ code: 'RESOURCE_EXHAUSTED' }]);
-  });
 });
 
-describe('what the library refuses by itself is told, and has the id of its request', () => {
+describe('what the library refuses', () => {
   it.each([
     ['two messages', Buffer.concat([ASKS_ANN, ASKS_ANN]), {}, 12, 'MALFORMED_REQUEST'],
     ['no message', Buffer.alloc(0), {}, 12, 'UNIMPLEMENTED'],
-    ['a message that is no gzip', announced(3, 3, 1), { 'grpc-encoding': 'gzip' }, 13, 'MALFORMED_REQUEST'],
-    ['a timeout that is none', ASKS_ANN, { 'grpc-timeout': 'abc' }, 13, 'MALFORMED_REQUEST'],
-  ])('%s', async (_, bytes, headers, status, reason) => {
+  ])('has the id of its request: %s', async (_, bytes, headers, status, reason) => {
     const { address, calls } = await facade({ answers: { get: () => new Promise(() => undefined) } });
     const given = { ...headers, 'x-request-id': 'shop/1' };
     const told = await sent(connection(address), RECOMMEND, bytes, given, true);
@@ -77,11 +68,16 @@ describe('what the library refuses by itself is told, and has the id of its requ
     await eventually(() => expect(calls).toHaveLength(1));
   });
 
-  it('a deadline', async () => {
-    const { address, calls } = await facade({ answers: { get: () => new Promise(() => undefined) } });
-    const told = await sent(connection(address), RECOMMEND, ASKS_ANN, { 'grpc-timeout': '50m' }, true);
-    expect(told).toMatchObject({ status: 4, reason: 'DEADLINE_PASSED', requestId: expect.any(String) });
-    await eventually(() => expect(calls).toMatchObject([{ code: 'DEADLINE_EXCEEDED' }]));
+  it.each([
+    ['a message that is no gzip', announced(3, 3, 1), { 'grpc-encoding': 'gzip' }, 13],
+    ['a timeout that is none', ASKS_ANN, { 'grpc-timeout': 'abc' }, 13],
+    ['a message above the limit of the transport', announced(2 ** 20 + 1), {}, 8],
+    ['a deadline', ASKS_ANN, { 'grpc-timeout': '50m' }, 4],
+  ])('by itself ends its call for the observer too: %s', async (_, bytes, headers, status) => {
+    const { address, calls, began } = await facade({ answers: { get: () => new Promise(() => undefined) } });
+    expect(await sent(connection(address), RECOMMEND, bytes, headers, true)).toMatchObject({ status });
+    await eventually(() => expect(calls).toHaveLength(1));
+    expect(began).toHaveLength(1);
   });
 
   it('a method that this node does not have a part for', async () => {

@@ -91,9 +91,9 @@ describe('a stream that cannot go on', () => {
     ]);
   });
 
-  it('because a message is larger than 4 MiB is told so', async () => {
+  it('because a message is larger than 1 MiB is told so', async () => {
     const { address } = await facade();
-    const error = await failure(streamBytes(bareClient(address), PUBLISH, [new Uint8Array(4 * 2 ** 20 + 1)]));
+    const error = await failure(streamBytes(bareClient(address), PUBLISH, [new Uint8Array(2 ** 20 + 1)]));
     expect(error.status).toBe('RESOURCE_EXHAUSTED');
   });
 

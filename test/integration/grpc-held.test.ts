@@ -1,4 +1,4 @@
-/** What one client can have the façade keep for it: messages that it does not end, answers that it does not read. */
+/** What one client can have the façade keep for it: messages that are not complete, answers that it does not read. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
@@ -12,30 +12,28 @@ import { eventually } from '../support/eventually.js';
 const KIB = 1024;
 const MESSAGE = toBinary(PublishEventsRequestSchema, create(PublishEventsRequestSchema, {}));
 const whole = (message: Uint8Array): Buffer => Buffer.concat([announced(message.length), message]);
-const TOO_MUCH = { status: 8, reason: 'TOO_MUCH_HELD' };
 
-describe('a message of a stream of requests that is not ended', () => {
-  it('ends its call after some time, counted from where it begins; a stream that waits between messages stays', async () => {
-    const { address, calls } = await facade({ limits: { streamMessageMsMax: 40 } });
-    const session = connection(address);
-    void sent(session, PUBLISH, whole(MESSAGE));
-    const told = await sent(session, PUBLISH, Buffer.concat([whole(MESSAGE), announced(1000, 10)]));
-    expect(told).toMatchObject({ status: 4, reason: 'REQUEST_TOO_SLOW' });
-    expect(calls).toHaveLength(1);
-  });
-
-  it('counts in bytes for its client, until it is there or its call is over', async () => {
-    const { address, client } = await facade({ limits: { heldBytesPerClient: 100 * KIB } });
+describe('streams of requests and requests that are not complete', () => {
+  it('are bounded together, and with them what is kept of their messages', async () => {
+    const { address, client } = await facade({ limits: { callsPerClient: 2 } });
     const [one, other] = [connection(address), connection(address)];
     const first = sent(one, PUBLISH, announced(90 * KIB, 60 * KIB));
-    expect(await sent(other, PUBLISH, announced(90 * KIB, 60 * KIB))).toMatchObject(TOO_MUCH);
-    await client.getRecommendations({ userId: 'ann' });
-    one.destroy();
-    await first;
+    const second = sent(one, RECOMMEND, announced(KIB, 10));
     await eventually(async () => {
-      const again = sent(other, PUBLISH, announced(90 * KIB, 60 * KIB), { 'grpc-timeout': '100m' });
-      expect(await again).toMatchObject({ status: 4 });
+      const third = sent(other, PUBLISH, announced(90 * KIB, 60 * KIB), { 'grpc-timeout': '100m' });
+      expect(await third).toMatchObject({ status: 8, reason: 'TOO_MANY_CALLS' });
     });
+    one.destroy();
+    await Promise.all([first, second]);
+    await eventually(() => client.getRecommendations({ userId: 'ann' }));
+  });
+
+  it('stay open for as long as they want between messages', async () => {
+    const { address, calls } = await facade({ limits: { requestMsMax: 40 } });
+    const session = connection(address);
+    void sent(session, PUBLISH, whole(MESSAGE));
+    expect(await sent(session, RECOMMEND, announced(1000, 10))).toMatchObject({ reason: 'REQUEST_TOO_SLOW' });
+    expect(calls).toHaveLength(1);
   });
 });
 

@@ -63,6 +63,12 @@ export const tooSlow = (msMax: number): ApiError => ({
   reason: 'REQUEST_TOO_SLOW',
 });
 
+export const tooLarge = (bytes: number, bytesMax: number): ApiError => ({
+  code: 'RESOURCE_EXHAUSTED',
+  message: `the request has ${bytes} bytes, and may have ${bytesMax}`,
+  reason: 'REQUEST_TOO_LARGE',
+});
+
 const exhausted = (client: string, reason: string, message: string, retryAfterMs = RETRY_AFTER_MS): ApiError => ({
   ...{ code: 'RESOURCE_EXHAUSTED', message, reason, retryAfterMs, client },
 });
@@ -74,11 +80,7 @@ export const tooManyStreams = (streamsMax: number, client: string): ApiError =>
   exhausted(client, 'TOO_MANY_STREAMS', `${streamsMax} streams of this client are open: end some, or share them`);
 
 export const tooMuchHeld = (bytesMax: number, client: string): ApiError =>
-  exhausted(
-    client,
-    'TOO_MUCH_HELD',
-    `more than ${bytesMax} bytes are kept for this client: end the messages that it has begun, and read its answers`,
-  );
+  exhausted(client, 'TOO_MUCH_HELD', `more than ${bytesMax} bytes are kept for this client: read the answers`);
 
 export const tooFast = (perSecond: number, client: string, waitMs: number): ApiError =>
   exhausted(client, 'RATE_EXCEEDED', `this client may begin ${perSecond} calls per second: slow down`, waitMs);

@@ -117,6 +117,8 @@ export interface RivuletClient {
 }
 
 const DEADLINE_MS = 5000;
+/** grpc-js counts milliseconds in 32 bits: to its servers, what is longer has passed. */
+const DEADLINE_MS_MAX = 2 ** 31 - 1000;
 /** A hundred lists of a hundred items are more than the four that the library takes. */
 const MESSAGE_BYTES_MAX = 16 * 2 ** 20;
 /** While a stream stands without a word, a connection that has gone silently is found out. */
@@ -243,7 +245,7 @@ const listOf = ({ userId, items, asOf, model, stale, age }: GetRecommendationsRe
 });
 
 const until = (deadlineMs: number | undefined): GrpcCallOptions =>
-  deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
+  deadlineMs === undefined ? {} : { deadline: Date.now() + Math.min(deadlineMs, DEADLINE_MS_MAX) };
 
 const isLoopback = (address: string): boolean => /^(dns:\/*)?(localhost|127\.[\d.]+|\[::1\]):/.test(address);
 

@@ -1,88 +1,77 @@
-/** What all calls share: the limits, the counts of calls per client, and where their ends and their faults are told. */
-import { status } from '@grpc/grpc-js';
+/** What all calls share: the limits, who is admitted, what is kept for each client, and the log of faults. */
+import { type ServerInterceptingCallInterface, status } from '@grpc/grpc-js';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
-import { type Caller, Callers } from './callers.js';
-import type { CallLimits } from './call-limits.js';
+import { Admission, type CallFacts } from '../../facade/admission/admission.js';
 import { ClientLimit } from '../../facade/admission/client-limit.js';
 import { ClientTally } from '../../facade/admission/client-tally.js';
-import { RateLimit } from '../../facade/admission/rate-limit.js';
-import { LogThrottle } from '../../facade/errors/log-throttle.js';
-import { type ApiError, tooFast, tooManyCalls, tooManyStreams, tooMuchHeld } from '../../facade/errors/fault.js';
+import type { TokenCheck } from '../../facade/admission/token-check.js';
+import { type ApiError, tooMuchHeld, tooSlow } from '../../facade/errors/fault.js';
+import { FaultLog } from '../../facade/errors/fault-log.js';
+import type { CallObserver } from '../../facade/ports.js';
+import type { CallLimits } from './call-limits.js';
+import { Overdue } from './overdue.js';
 import { TOO_LATE } from './status-details.js';
 
-/** Errors of ours are logged at most this often: a broken answer must not fill the disk. */
-const LOG_EVERY_MS = 1000;
 /** Timers are up to this early by the wall clock. */
 const TIMER_EARLY_MS = 1;
 
-export interface TimedCaller extends Caller {
-  getDeadline(): Date | number;
+/** What of a call is looked at before it is admitted. */
+export type Caller = Pick<ServerInterceptingCallInterface, 'getConnectionInfo' | 'getAuthContext' | 'getDeadline'>;
+
+interface Refusable {
+  refuse(fault: ApiError): void;
+}
+
+export interface CallDeskOptions {
+  readonly limits: CallLimits;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
+  readonly connectionOf?: CallFacts<Caller>['connectionOf'];
+  readonly tokens?: TokenCheck | undefined;
+  readonly observer?: CallObserver | undefined;
+  readonly logger?: Logger | undefined;
 }
 
 export class CallDesk {
-  readonly callers = new Callers();
-  /** Calls that take time. */
-  readonly clients: ClientLimit<Caller>;
-  /** Streams of answers. */
-  readonly streams: ClientLimit<Caller>;
-  /** Single requests that are not complete. */
-  readonly incomplete: ClientLimit<Caller>;
-  /** Bytes that are kept: of messages that are begun and not ended, of answers that are not taken. */
+  readonly limits: CallLimits;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
+  readonly observer: CallObserver | undefined;
+  readonly admission: Admission<Caller>;
+  /** Single requests that are not complete, and streams of requests. */
+  readonly reading: ClientLimit<Caller>;
+  readonly incomplete: Overdue<Refusable>;
+  /** Bytes of answers that are not taken. */
   readonly held = new ClientTally();
-  /** Absent: no limit. */
-  readonly rate: RateLimit | undefined;
-  private readonly logged: LogThrottle;
+  readonly faults: FaultLog;
 
-  constructor(
-    readonly limits: CallLimits,
-    readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>,
-    private readonly logger: Logger | undefined,
-  ) {
-    const { callsPerClient, streamsPerClient, callsPerSecond, callBurst } = limits;
-    this.clients = new ClientLimit(callsPerClient, this.callers.of);
-    this.streams = new ClientLimit(streamsPerClient, this.callers.of);
-    this.incomplete = new ClientLimit(callsPerClient, this.callers.of);
-    this.logged = new LogThrottle(LOG_EVERY_MS, clock);
-    this.rate = callsPerSecond === 0 ? undefined : new RateLimit(callsPerSecond, callBurst, clock);
+  constructor({ limits, clock, connectionOf = (call) => call, tokens, observer, logger }: CallDeskOptions) {
+    this.limits = limits;
+    this.clock = clock;
+    this.observer = observer;
+    this.admission = new Admission({ limits, clock, tokens, connectionOf, peerOf });
+    this.reading = new ClientLimit(limits.callsPerClient, this.admission.clientOf);
+    this.incomplete = new Overdue(limits.requestMsMax, (call) => call.refuse(tooSlow(limits.requestMsMax)));
+    this.faults = new FaultLog('a gRPC call', logger, clock);
   }
 
-  /** Why a call is not taken up at all; `among` whom it counts. */
-  faultOfCaller(call: TimedCaller, among = this.clients): ApiError | undefined {
-    if (this.rate !== undefined) {
-      const client = this.callers.of(call);
-      const waitMs = this.rate.take(client);
-      if (waitMs > 0) return tooFast(this.rate.perSecond, client, waitMs);
-    }
+  /** Why a call that is admitted is not taken up all the same. */
+  faultOf(call: Caller): ApiError | undefined {
     const deadline = call.getDeadline();
     if (deadline !== Infinity && this.clock.nowMs() >= Number(deadline)) return TOO_LATE;
-    return this.faultOfHeld(call) ?? this.faultOfNumber(call, among);
-  }
-
-  /** Whether we keep too much for the client. */
-  faultOfHeld(call: Caller): ApiError | undefined {
     const { heldBytesPerClient } = this.limits;
     if (this.held.total <= heldBytesPerClient) return undefined;
-    const client = this.callers.of(call);
+    const client = this.admission.clientOf(call);
     return this.held.of(client) <= heldBytesPerClient ? undefined : tooMuchHeld(heldBytesPerClient, client);
   }
 
-  /** Whether the client has too many under way. */
-  faultOfNumber(call: Caller, among: ClientLimit<Caller>): ApiError | undefined {
-    if (among.admits(call)) return undefined;
-    const tooMany = among === this.streams ? tooManyStreams : tooManyCalls;
-    return tooMany(among.callsMax, this.callers.of(call));
-  }
-
   /** The status that grpc-js or the client itself gave a call that it cancelled. */
-  codeOfCancelled(call: TimedCaller): status {
+  codeOfCancelled(call: Pick<Caller, 'getDeadline'>): status {
     return this.clock.nowMs() + TIMER_EARLY_MS >= Number(call.getDeadline())
       ? status.DEADLINE_EXCEEDED
       : status.CANCELLED;
   }
-
-  /** Of what is ours to mend. */
-  log(method: string, requestId: string, error: unknown): void {
-    const unlogged = this.logged.suppressedBefore();
-    if (unlogged !== undefined) this.logger?.error({ err: error, method, requestId, unlogged }, 'a gRPC call failed');
-  }
 }
+
+const peerOf = (call: Caller): ReturnType<CallFacts<Caller>['peerOf']> => ({
+  address: call.getConnectionInfo().remoteAddress ?? '',
+  certificate: call.getAuthContext().sslPeerCertificate,
+});

@@ -1,15 +1,11 @@
 /**
  * What stands around the handler of every call.
  *
- *   CALL-GUARD-1  a call is told as begun once and as ended once, with its status, whatever becomes of it
- *   CALL-GUARD-2  the handler sees only calls that keep the limits and, where tokens are asked for, have a good one (CallEntrance). Health is open to
- *                 all: who asks for it has no token, and must be answered under load
- *   CALL-GUARD-3  every call has an id: the client's `x-request-id` if it is a short plain word, else one of ours. Answers have it in their initial
- *                 metadata, refusals in their trailers and details, and so has the log
- *   CALL-GUARD-4  every call has a span (call-span.ts). What a stream is announced with tells of its first list, so it goes with that
+ *   CALL-GUARD-1  the handler sees only calls that are admitted and, where tokens are needed, have a good one (entered-call.ts). Health is open to all:
+ *                 who asks for it has no token, and must be answered under load
+ *   CALL-GUARD-2  every call has a span (call-span.ts). What a stream is announced with tells of its first list, so it goes with that
  */
 import {
-  type Metadata,
   type sendUnaryData,
   type ServerDuplexStream,
   type ServerInterceptor,
@@ -18,13 +14,10 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { CallDesk } from './call-desk.js';
-import { CallEntrance } from './call-entrance.js';
-import { CallSpan, type SpannedCall } from './call-span.js';
-import type { CalledMethod, CallKind, CallObserver } from '../../facade/ports.js';
+import { EnteredCall, type EnteredMethod, enteredOf } from './entered-call.js';
+import type { CallKind } from '../../facade/ports.js';
 import { type ApiError, faultOf } from '../../facade/errors/fault.js';
-import { requestIdOf } from '../../facade/errors/request-id.js';
-import { type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
-import type { TokenCheck } from '../../facade/admission/token-check.js';
+import { refusal } from './status-details.js';
 
 /** What the four kinds of calls have in common. */
 type Call = ServerDuplexStream<unknown, unknown>;
@@ -32,18 +25,14 @@ type Reply = sendUnaryData<unknown>;
 type Handler = (call: Call, reply: Reply) => void;
 
 export class CallGuard {
-  private readonly entrance: CallEntrance<Visit>;
-  /** Of the server that has the guarded handlers. */
-  readonly interceptor: ServerInterceptor;
+  /** By path. */
+  private readonly methods = new Map<string, EnteredMethod>();
 
-  constructor(
-    private readonly desk: CallDesk,
-    tokens: TokenCheck | undefined,
-    observer: CallObserver | undefined,
-  ) {
-    this.entrance = new CallEntrance(desk, tokens, (...begun) => new Visit(...begun, desk, observer));
-    this.interceptor = this.entrance.interceptor;
-  }
+  constructor(private readonly desk: CallDesk) {}
+
+  /** Of the server that has the guarded handlers. */
+  readonly interceptor: ServerInterceptor = ({ path, requestStream }, call) =>
+    new EnteredCall(this.desk, this.methods.get(path)!, call, requestStream);
 
   /** The handlers of a service, guarded; `isOpen`: without token and limits of calls. */
   around(
@@ -53,7 +42,7 @@ export class CallGuard {
   ): UntypedServiceImplementation {
     // Also those without a handler: they are asked for too.
     for (const { path, requestStream, responseStream } of Object.values(service)) {
-      this.entrance.add(path, { method: path.slice(1), kind: kindOf(requestStream, responseStream), isOpen });
+      this.methods.set(path, { method: path.slice(1), kind: kindOf(requestStream, responseStream), isOpen });
     }
     const guarded = Object.entries(handlers).map(([name, handler]) => {
       const definition = service[name] ?? Object.values(service).find(({ originalName }) => originalName === name);
@@ -66,18 +55,17 @@ export class CallGuard {
 
   private replying(handler: Handler, isOpen: boolean): Handler {
     return (call, reply) => {
-      const visit = this.entrance.tellerOf(call);
+      const entered = enteredOf(call)!;
       const answer: Reply = (error, value, trailer, flags) => {
-        if (visit.isOver) return;
+        if (entered.isOver) return;
         if (error === null) {
-          visit.span.announce();
+          entered.span.announce();
           reply(null, value, trailer, flags);
-          if (value instanceof Uint8Array) this.entrance.answered(call, value.length);
-          visit.end(status.OK);
+          entered.end(status.OK);
         } else {
-          const refused = visit.refused(error);
+          const refused = entered.withId(error);
           reply(refused);
-          visit.end(refused.code);
+          entered.end(refused.code);
         }
       };
       const handle = (): void => {
@@ -86,10 +74,10 @@ export class CallGuard {
         } catch (error) {
           answer(refusal(faultOf(error)));
         }
-        if (!visit.isOver) call.once('cancelled', () => visit.end(this.desk.codeOfCancelled(call)));
+        if (!entered.isOver) call.once('cancelled', () => entered.end(this.desk.codeOfCancelled(entered)));
       };
       // Others may have been taken up since this one was admitted.
-      const fault = isOpen ? undefined : this.desk.faultOfNumber(call, this.desk.clients);
+      const fault = isOpen ? undefined : entered.checkNumber(this.desk.admission.calls);
       if (fault === undefined) handle();
       else answer(refusal(fault));
     };
@@ -97,11 +85,11 @@ export class CallGuard {
 
   private streaming(handler: Handler, isOpen: boolean): Handler {
     return (call, reply) => {
-      const visit = this.entrance.tellerOf(call);
+      const entered = enteredOf(call)!;
       let code: status | undefined;
       // Before grpc-js makes the status of it.
       call.prependListener('error', (error: Error) => {
-        const refused = visit.refused(error);
+        const refused = entered.withId(error);
         code = refused.code;
         Object.assign(error, refused);
       });
@@ -109,64 +97,24 @@ export class CallGuard {
         void call.emit('error', Object.assign(new Error(fault.message), refusal(fault)));
       // Comes at the end of every stream, however it ended.
       call.once('cancelled', () =>
-        visit.end(code ?? (call.writableEnded ? status.OK : this.desk.codeOfCancelled(call))),
+        entered.end(code ?? (call.writableEnded ? status.OK : this.desk.codeOfCancelled(entered))),
       );
-      const { streams } = this.desk;
-      const fault = this.desk.faultOfNumber(call, streams);
+      const { streams } = this.desk.admission;
+      const fault = entered.checkNumber(streams);
       if (fault !== undefined) {
         refuse(fault);
         return;
       }
-      call.once('cancelled', streams.enter(call));
+      call.once('cancelled', streams.enter(entered));
       // Handlers of libraries write as they like; ours announce a stream with what they write first.
-      if (isOpen) visit.span.announce();
+      if (isOpen) entered.span.announce();
       try {
         handler(call, reply);
       } catch (error) {
         refuse(faultOf(error));
       }
-      if (code === undefined) visit.span.announce();
+      if (code === undefined) entered.span.announce();
     };
-  }
-}
-
-/** One call, from its beginning to its end. */
-class Visit {
-  readonly span: CallSpan;
-  private readonly startedMs = performance.now();
-  private id: string | undefined;
-  isOver = false;
-
-  constructor(
-    private readonly method: CalledMethod,
-    call: SpannedCall,
-    private readonly received: Metadata,
-    private readonly desk: CallDesk,
-    private readonly observer: CallObserver | undefined,
-  ) {
-    observer?.began(method);
-    this.span = new CallSpan(method, call, received, () => this.requestId());
-  }
-
-  refused(error: Partial<Refusal> & { readonly message?: string }): Refusal {
-    const requestId = this.requestId();
-    if ('error' in error) this.desk.log(this.method.method, requestId, error.error);
-    return withRequestId(error, requestId);
-  }
-
-  end(code: status): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    const { method, kind } = this.method;
-    this.span.end(status[code]);
-    this.observer?.ended({ method, kind, code: status[code], ms: performance.now() - this.startedMs });
-  }
-
-  private requestId(): string {
-    if (this.id === undefined) {
-      this.id = requestIdOf(this.received.get(REQUEST_ID_KEY)[0]);
-    }
-    return this.id;
   }
 }
 

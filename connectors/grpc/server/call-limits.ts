@@ -6,11 +6,9 @@ export interface CallLimits extends ClientLimits {
   readonly requestBytesMax: number;
   /** How long a single request may take to be complete. */
   readonly requestMsMax: number;
-  /** Bytes of a message of a stream of requests. */
+  /** Bytes of a message of a stream of requests, and the most that any call has us keep while a message is not complete. */
   readonly streamMessageBytesMax: number;
-  /** How long such a message may take to be complete. */
-  readonly streamMessageMsMax: number;
-  /** What one client may have us keep: messages that are not complete, and answers that it has not taken. */
+  /** Answers that one client has not taken. */
   readonly heldBytesPerClient: number;
   /** Calls at once on one connection; a client queues what is above. Absent: all that its client may have, and some more, which are refused. */
   readonly streamsPerConnection?: number;
@@ -27,8 +25,7 @@ export const CALL_LIMITS: CallLimits = {
   ...CLIENT_LIMITS,
   requestBytesMax: 2 ** 16,
   requestMsMax: 10_000,
-  streamMessageBytesMax: 4 * 2 ** 20,
-  streamMessageMsMax: 60_000,
+  streamMessageBytesMax: 2 ** 20,
   heldBytesPerClient: 64 * 2 ** 20,
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,

@@ -5,7 +5,6 @@
 import { type Attributes, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { Metadata } from '@grpc/grpc-js';
 import { contextOf, type TraceHeaders, traceHeaders } from '../../../runtime/telemetry/trace-context.js';
-import { enteredAs } from './callers.js';
 import type { CalledMethod } from '../../facade/ports.js';
 import { REQUEST_ID_KEY } from './status-details.js';
 
@@ -21,17 +20,9 @@ const FAULTS = new Set(['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERN
 
 const tracer = trace.getTracer('rivulet');
 
-const SPAN = Symbol('the span of a call');
-interface Spanned {
-  [SPAN]?: CallSpan;
-}
-
 export interface SpannedCall {
   sendMetadata(metadata: Metadata): void;
 }
-
-/** Of a call that is guarded. */
-export const spanOf = (call: object): CallSpan | undefined => (enteredAs(call) as Spanned)[SPAN];
 
 export class CallSpan {
   private readonly span: Span;
@@ -39,7 +30,6 @@ export class CallSpan {
   private linked: string[] | undefined;
   private isAnnounced = false;
 
-  /** It is found by the call from then on: a property, since a table of calls would cost each of them more than all of this. */
   constructor(
     method: CalledMethod,
     private readonly call: SpannedCall,
@@ -53,7 +43,6 @@ export class CallSpan {
     const parent = caller === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, caller);
     const options = { kind: SpanKind.SERVER, attributes: attributesOf(method.method) };
     this.span = tracer.startSpan(method.method, options, parent);
-    (call as Spanned)[SPAN] = this;
   }
 
   /** What goes on from here belongs to the call; nothing where neither the caller nor a tracer has a context. */

@@ -7,7 +7,7 @@
  */
 import { type DescFile, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import type { PackageDefinition } from '@grpc/proto-loader';
+import type { EnumTypeDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { asBuffer } from './service-definition.js';
 import type { StandingStreams } from './standing-streams.js';
@@ -17,7 +17,11 @@ export function addReflection(to: StandingStreams, files: readonly DescFile[]): 
   const fileDescriptorProtos = withImports(files).map((file) =>
     asBuffer(toBinary(FileDescriptorProtoSchema, file.proto)),
   );
-  const described = { fileDescriptorProtos } as unknown as PackageDefinition[string];
+  const described: EnumTypeDefinition = {
+    format: 'Protocol Buffer 3 EnumDescriptorProto',
+    type: {},
+    fileDescriptorProtos,
+  };
   new ReflectionService({ described }).addToServer(to);
 }
 

@@ -11,7 +11,7 @@
 import type { EventReader } from '../../../actors/formats/event-reader.js';
 import type { DescFile, DescService } from '@bufbuild/protobuf';
 import { HealthImplementation } from 'grpc-health-check';
-import { Server, type ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
+import { type ConnectionInjector, Server, type ServerOptions, setLogger } from '@grpc/grpc-js';
 import { file_google_rpc_error_details } from '../../../proto/gen/google/rpc/error_details_pb.js';
 import { file_google_rpc_status } from '../../../proto/gen/google/rpc/status_pb.js';
 import { Health } from '../../../proto/gen/grpc/health/v1/health_pb.js';
@@ -23,13 +23,13 @@ import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
 import { CallDesk } from './call-desk.js';
 import { serverCredentials } from '../credentials.js';
-import { authorityOf } from '../../facade/authority.js';
 import { boundConnections } from '../../facade/admission/bound-connections.js';
 import { bindError, listening, openTokens, tellDanger, type Watches } from '../../facade/listening.js';
 import type { ServerTls } from '../../facade/tls/server-tls.js';
 import { EventHandlers } from '../services/event-service.js';
 import { CallGuard } from './call-guard.js';
 import { libraryLog } from './library-log.js';
+import { Listener } from './listener.js';
 import type {
   CallObserver,
   EventPublisher,
@@ -43,7 +43,6 @@ import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
 import { type ServiceTaker, StandingStreams } from './standing-streams.js';
 import type { AuthOptions } from '../../facade/admission/token-check.js';
-import { boundTimeouts, serversOf } from './transport.js';
 import { RELOAD_EVERY_MS } from '../../facade/tls/watched-files.js';
 import type { TrendingCounts } from '../../facade/trending/hub.js';
 import { TrendingHandlers } from '../services/trending-service.js';
@@ -103,17 +102,22 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
   setLogger({});
   tellDanger({ host, port, auth, tls }, logger);
 
-  const desk = new CallDesk(limits, clock, logger);
-  const guard = new CallGuard(desk, tokens, options.observer);
+  const listener = new Listener();
+  const desk = new CallDesk({
+    ...{ limits, clock, tokens, logger, observer: options.observer },
+    connectionOf: (call) => listener.connectionOf(call.getConnectionInfo()) ?? call,
+  });
+  const guard = new CallGuard(desk);
   const server = new Server({ ...serverOptions(limits), interceptors: [guard.interceptor] });
+  const injector = server.createConnectionInjector(credentials);
   const services = addServices(options, server, guard, desk);
-  const boundPort = await bind(server, host, port, credentials).catch((error: unknown) => {
+  const boundPort = await listener.listen(host, port, injector).catch((error: unknown) => {
     services.stopHubs();
-    throw error;
+    server.forceShutdown();
+    throw bindError('grpc', asError(error), { host, port });
   });
   if (logger !== undefined) setLogger(libraryLog(logger, clock));
-  boundConnections(serversOf(server), limits.connectionsMax, 'connections', clock, logger);
-  boundTimeouts(server);
+  boundConnections(listener.servers, limits.connectionsMax, 'connections', clock, logger);
   let stopped: Promise<void> | undefined;
   return {
     port: boundPort,
@@ -127,7 +131,7 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
         services.stopHubs();
         for (const streams of services.standing) streams.end();
         watches.end();
-        stopped = drain(server, authorityOf({ host, port: boundPort }), services.events, deadlineMs);
+        stopped = drain(listener, injector, services.events, deadlineMs).finally(() => server.forceShutdown());
       }
       return stopped;
     },
@@ -147,7 +151,7 @@ function addServices(options: GrpcServerOptions, server: Server, guard: CallGuar
   const recommendations = changes && new RecommendationHub(answers, changes, desk, clock);
   const trends = trending && new TrendingHandlers(trending, desk, clock);
   standing.addService(byteServiceDefinition(RecommendationService), {
-    ...recommendationHandlers(answers, desk),
+    ...recommendationHandlers(answers),
     ...(recommendations && { streamRecommendations: recommendations.streamRecommendations }),
   });
   if (trends) standing.addService(byteServiceDefinition(TrendingService), { streamTrending: trends.streamTrending });
@@ -205,30 +209,17 @@ function serverOptions(limits: CallLimits): ServerOptions {
   };
 }
 
-async function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
-  const address = authorityOf({ host, port });
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
-    });
-  } catch (error) {
-    server.forceShutdown();
-    throw bindError('grpc', asError(error), { host, port });
-  }
-}
-
-async function drain(server: Server, address: string, events: EventHandlers, deadlineMs: number): Promise<void> {
-  const timers: NodeJS.Timeout[] = [];
-  const after = (ms: number, act: () => void): void => void timers.push(setTimeout(act, ms));
-  await new Promise<void>((resolve) => {
-    // Says goodbye on every connection, and cuts it at the deadline: without channelz, `forceShutdown` knows of no connections (1.14).
-    server.drain(address, deadlineMs);
-    server.tryShutdown(() => resolve());
-    after(deadlineMs * PATIENCE, () => events.interrupt());
-    after(deadlineMs, () => {
-      server.forceShutdown();
-      resolve();
-    });
-  });
-  timers.forEach(clearTimeout);
+async function drain(
+  listener: Listener,
+  injector: ConnectionInjector,
+  events: EventHandlers,
+  deadlineMs: number,
+): Promise<void> {
+  const interrupt = setTimeout(() => events.interrupt(), deadlineMs * PATIENCE);
+  const cut = setTimeout(() => listener.cut(), deadlineMs);
+  // Says goodbye on every connection.
+  injector.drain(deadlineMs);
+  await listener.close();
+  clearTimeout(interrupt);
+  clearTimeout(cut);
 }

@@ -4,6 +4,7 @@ import type { EventReader } from '../../../actors/formats/event-reader.js';
 import { transient } from '../../../runtime/contract/errors.js';
 import type { EventPublisher } from '../../facade/ports.js';
 import type { CallDesk } from '../server/call-desk.js';
+import { enteredOf } from '../server/entered-call.js';
 import { publishCall, type PublishStream } from './publish-call.js';
 
 export class EventHandlers {
@@ -17,7 +18,7 @@ export class EventHandlers {
 
   publishEvents(call: PublishStream, reply: sendUnaryData<Buffer>): void {
     const { publisher, reader, desk, open } = this;
-    const leave = desk.clients.enter(call);
+    const leave = enteredOf(call)!.enterCalls();
     const stop = new AbortController();
     open.add(stop);
     void publishCall(call, reply, { publisher, reader, desk, stop }).finally(() => {

@@ -7,7 +7,7 @@
  */
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { CallDesk } from '../server/call-desk.js';
-import { spanOf } from '../server/call-span.js';
+import { spanOf } from '../server/entered-call.js';
 import type { FollowerStream, StreamListener } from '../../facade/trending/hub.js';
 import { type ApiError, faultOf } from '../../facade/errors/fault.js';
 import { refusal } from '../server/status-details.js';

@@ -24,7 +24,7 @@ import { type ApiError, faultOf, invalidFields } from '../../facade/errors/fault
 import { type Intake, takeIn } from '../../facade/events/event-intake.js';
 import type { EventPublisher } from '../../facade/ports.js';
 import type { CallDesk } from '../server/call-desk.js';
-import { spanOf } from '../server/call-span.js';
+import { spanOf } from '../server/entered-call.js';
 import { asBuffer } from '../server/service-definition.js';
 import { malformed, refusal } from '../server/status-details.js';
 

@@ -12,8 +12,7 @@ import {
 } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { asError } from '../../../runtime/contract/errors.js';
 import { answerBytes, batchBytes } from '../codec/answer-bytes.js';
-import type { CallDesk } from '../server/call-desk.js';
-import { spanOf } from '../server/call-span.js';
+import { enteredOf, spanOf } from '../server/entered-call.js';
 import type { Answer, RecommendationAnswers, RecommendationQuery } from '../../facade/ports.js';
 import { type BatchQuery, batchQueryOf, queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
@@ -33,19 +32,19 @@ interface Work<D extends DescMessage, Q extends object, A extends object> {
   readonly lists: (answer: A) => readonly Answer[];
 }
 
-export function recommendationHandlers(
-  answers: RecommendationAnswers,
-  desk: CallDesk,
-): { readonly getRecommendations: Handler; readonly batchGetRecommendations: Handler } {
+export function recommendationHandlers(answers: RecommendationAnswers): {
+  readonly getRecommendations: Handler;
+  readonly batchGetRecommendations: Handler;
+} {
   return {
-    getRecommendations: handler(desk, {
+    getRecommendations: handler({
       schema: GetRecommendationsRequestSchema,
       check: queryOf,
       answer: (query: RecommendationQuery) => answers.get(query),
       bytes: ({ userId, limit }, answer: Answer) => answerBytes(userId, answer, limit),
       lists: (answer: Answer) => [answer],
     }),
-    batchGetRecommendations: handler(desk, {
+    batchGetRecommendations: handler({
       schema: BatchGetRecommendationsRequestSchema,
       check: batchQueryOf,
       answer: ({ queries }: BatchQuery) => allOf(queries.map((query) => asked(answers, query))),
@@ -70,10 +69,7 @@ function allOf(answers: readonly (Answer | Promise<Answer>)[]): readonly Answer[
   return answers.every(isThere) ? answers : Promise.all(answers.map((answer) => Promise.resolve(answer)));
 }
 
-function handler<D extends DescMessage, Q extends object, A extends object>(
-  desk: CallDesk,
-  work: Work<D, Q, A>,
-): Handler {
+function handler<D extends DescMessage, Q extends object, A extends object>(work: Work<D, Q, A>): Handler {
   const send = (call: Call, reply: Reply, query: Q, answer: A): void => {
     let bytes: Buffer;
     try {
@@ -87,7 +83,7 @@ function handler<D extends DescMessage, Q extends object, A extends object>(
   };
 
   const sendLater = (call: Call, reply: Reply, query: Q, later: Promise<A>): void => {
-    const leave = desk.clients.enter(call);
+    const leave = enteredOf(call)!.enterCalls();
     later.then(
       (answer) => {
         leave();

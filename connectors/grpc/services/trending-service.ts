@@ -5,7 +5,7 @@ import { faultOf } from '../../facade/errors/fault.js';
 import type { TrendingLists } from '../../facade/ports.js';
 import { type TrendingCounts, TrendingHub } from '../../facade/trending/hub.js';
 import type { CallDesk } from '../server/call-desk.js';
-import { spanOf } from '../server/call-span.js';
+import { clientOf as clientOfCall, spanOf } from '../server/entered-call.js';
 import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
 import { subscriptionOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
@@ -18,6 +18,7 @@ export class TrendingHandlers {
     private readonly lists: TrendingLists,
     private readonly desk: CallDesk,
     clock: Clock,
+    private readonly clientOf = clientOfCall,
   ) {
     this.hub = new TrendingHub(lists, TRENDING_BYTES, clock);
   }
@@ -38,7 +39,7 @@ export class TrendingHandlers {
       return;
     }
     try {
-      const fault = this.hub.follow(read.asked, this.desk.callers.of(call), (listener) => {
+      const fault = this.hub.follow(read.asked, this.clientOf(call), (listener) => {
         spanOf(call)?.tookIn(this.lists.trace?.());
         return new PacedStream(call, this.desk, listener);
       });

@@ -6,7 +6,6 @@ import type { Clock } from '../../../runtime/contract/ports.js';
 import { STOPPING } from '../../facade/errors/fault.js';
 import type { TrendingLists, TrendingQuery } from '../../facade/ports.js';
 import { rankingNotMade, type Subscription, TrendingHub } from '../../facade/trending/hub.js';
-import { clientOf } from '../server/client-identity.js';
 import { EventStream } from '../server/event-stream.js';
 import { categoryInQuery, itemsInQuery, unchanged } from './fields.js';
 import type { Gate } from '../server/gate.js';
@@ -131,7 +130,7 @@ class OpenStreams implements TrendingStreams {
     if (this.isStopped) throw new Refused(STOPPING);
     const leave = this.gate.enterStream(request.raw);
     try {
-      const fault = this.hub.follow(wanted, clientOf(request.raw), (listener) => {
+      const fault = this.hub.follow(wanted, this.gate.clientOf(request.raw), (listener) => {
         const stream = new EventStream(takenOver(reply), this.clock, {
           onFree: () => listener.onFree(),
           onEnd: () => {

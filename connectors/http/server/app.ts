@@ -14,7 +14,7 @@ import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, typ
 import { STOPPING } from '../../facade/errors/fault.js';
 import { requestIdOf } from '../../facade/errors/request-id.js';
 import { answerUnusual, BrokenRequests } from './broken-requests.js';
-import type { FaultLog } from './fault-log.js';
+import type { FaultLog } from '../../facade/errors/fault-log.js';
 import type { Gate } from './gate.js';
 import type { HttpLimits } from './limits.js';
 import { KnownPaths } from './known-paths.js';
@@ -211,7 +211,7 @@ function unrouted(request: FastifyRequest, paths: KnownPaths): Refused | undefin
 
 function refuse(request: FastifyRequest, reply: FastifyReply, refused: Refused, log: FaultLog): void {
   const { fault, status } = refused;
-  if ('error' in fault) log.told(`${request.method} ${request.routeOptions.url ?? ''}`, request.id, fault.error);
+  if ('error' in fault) log.log(`${request.method} ${request.routeOptions.url ?? ''}`, request.id, fault.error);
   void reply
     .code(status)
     .headers(headersOf(fault))

@@ -4,19 +4,19 @@
  *   GATE-1  health is open to all: who probes has no token and no certificate. Such a one is told the status alone, and so is who calls us by a name
  *           that we have not
  *   GATE-2  where certificates are asked for, all else needs one; where tokens are, all else needs one that is good, but for the files of pages
- *   GATE-3  rate, requests at once and streams are counted per client (client-identity.ts), as for gRPC
+ *   GATE-3  rate, requests at once and streams are counted per client by the admission that gRPC has too (admission.ts)
  *   GATE-4  a page of another site may not send anything: a browser would let it, with what the user's network may reach. Nor may one whose name
  *           leads to this machine all of a sudden (DNS rebinding) ask at all: on loopback we have no name but those of loopback, and of the allow-list
  */
 import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../../../runtime/contract/ports.js';
-import { ClientLimit } from '../../facade/admission/client-limit.js';
+import { Admission, type Peer } from '../../facade/admission/admission.js';
+import type { ClientLimit } from '../../facade/admission/client-limit.js';
 import { isLoopback } from '../../facade/admission/exposure.js';
-import { type ApiError, tooFast, tooManyCalls, tooManyStreams } from '../../facade/errors/fault.js';
-import { RateLimit } from '../../facade/admission/rate-limit.js';
-import type { Subject, TokenCheck } from '../../facade/admission/token-check.js';
-import { clientOf, hasCertificate, recognise } from './client-identity.js';
+import type { ApiError } from '../../facade/errors/fault.js';
+import type { TokenCheck } from '../../facade/admission/token-check.js';
 import type { HttpLimits } from './limits.js';
 import { Refused } from './problem.js';
 
@@ -37,19 +37,19 @@ export type Access = 'all' | 'page' | 'client';
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export class Gate {
-  private readonly rate: RateLimit | undefined;
-  private readonly underWay: ClientLimit<IncomingMessage>;
-  private readonly streams: ClientLimit<IncomingMessage>;
+  private readonly admission: Admission<IncomingMessage>;
   private readonly knownHosts: ReadonlySet<string>;
   /** The last one that was found good: most requests have the same. */
   private usualHost = '';
 
   constructor(private readonly options: GateOptions) {
-    const { callsPerClient, streamsPerClient, callsPerSecond, callBurst } = options.limits;
     this.knownHosts = new Set([...options.origins].map((origin) => new URL(origin).host));
-    this.underWay = new ClientLimit(callsPerClient, clientOf);
-    this.streams = new ClientLimit(streamsPerClient, clientOf);
-    if (callsPerSecond > 0) this.rate = new RateLimit(callsPerSecond, callBurst, options.clock);
+    const { limits, clock, tokens } = options;
+    this.admission = new Admission({ limits, clock, tokens, connectionOf: ({ socket }) => socket, peerOf });
+  }
+
+  clientOf(raw: IncomingMessage): string {
+    return this.admission.clientOf(raw);
   }
 
   /** Why a request may not be, or nothing; without a promise unless its token has to be checked. */
@@ -61,47 +61,34 @@ export class Gate {
     if (access === 'all') return undefined;
     const stranger = this.options.isLoopback ? this.strangeName(raw) : undefined;
     if (stranger !== undefined) return stranger;
-    const { tokens, asksForCertificates } = this.options;
-    if (asksForCertificates && !hasCertificate(raw)) return NO_CERTIFICATE;
-    if (tokens === undefined || access === 'page') return this.faultOfRate(raw);
-    const header = raw.headers.authorization;
-    const known = tokens.known(header);
-    return known === undefined
-      ? tokens.check(header, raw.socket).then((found) => this.admitted(raw, found))
-      : this.admitted(raw, known);
+    if (this.options.asksForCertificates && !hasCertificate(raw)) return NO_CERTIFICATE;
+    if (access === 'page') return refusedIf(this.admission.checkRate(raw));
+    const fault = this.admission.check(raw, raw.headers.authorization);
+    return fault instanceof Promise ? fault.then(refusedIf) : refusedIf(fault);
   }
 
   /** Whether it might ask for what is not open to all: what is open may say more to it. */
   async isKnown(raw: IncomingMessage): Promise<boolean> {
-    const { isLoopback, asksForCertificates, tokens } = this.options;
+    const { isLoopback, asksForCertificates } = this.options;
     if (isLoopback && this.strangeName(raw) !== undefined) return false;
     if (asksForCertificates && !hasCertificate(raw)) return false;
-    if (tokens === undefined) return true;
-    const header = raw.headers.authorization;
-    return 'subject' in (tokens.known(header) ?? (await tokens.check(header, raw.socket)));
+    return this.admission.hasToken(raw, raw.headers.authorization);
   }
 
   /** Counts a request that takes time, until what it gives is called; throws Refused. */
   enter(raw: IncomingMessage): () => void {
-    return entered(this.underWay, raw, tooManyCalls);
+    return this.entered(raw, this.admission.calls);
   }
 
   /** The same for a stream of answers. */
   enterStream(raw: IncomingMessage): () => void {
-    return entered(this.streams, raw, tooManyStreams);
+    return this.entered(raw, this.admission.streams);
   }
 
-  private admitted(raw: IncomingMessage, found: Subject | ApiError): Refused | undefined {
-    if (!('subject' in found)) return new Refused(found);
-    recognise(raw, found.subject);
-    return this.faultOfRate(raw);
-  }
-
-  private faultOfRate(raw: IncomingMessage): Refused | undefined {
-    if (this.rate === undefined) return undefined;
-    const client = clientOf(raw);
-    const waitMs = this.rate.take(client);
-    return waitMs > 0 ? new Refused(tooFast(this.rate.perSecond, client, waitMs)) : undefined;
+  private entered(raw: IncomingMessage, among: ClientLimit<IncomingMessage>): () => void {
+    const fault = this.admission.checkNumber(raw, among);
+    if (fault !== undefined) throw new Refused(fault);
+    return among.enter(raw);
   }
 
   private strangeName({ headers: { host = '' } }: IncomingMessage): Refused | undefined {
@@ -121,14 +108,15 @@ export class Gate {
   }
 }
 
-function entered(
-  limit: ClientLimit<IncomingMessage>,
-  raw: IncomingMessage,
-  tooMany: (max: number, client: string) => ApiError,
-): () => void {
-  if (!limit.admits(raw)) throw new Refused(tooMany(limit.callsMax, clientOf(raw)));
-  return limit.enter(raw);
-}
+/** Whether its connection has shown a certificate of one of our authorities. */
+const hasCertificate = ({ socket }: IncomingMessage): boolean => (socket as Partial<TLSSocket>).authorized === true;
+
+const peerOf = (raw: IncomingMessage): Peer => ({
+  address: raw.socket.remoteAddress ?? '',
+  certificate: hasCertificate(raw) ? (raw.socket as TLSSocket).getPeerCertificate() : undefined,
+});
+
+const refusedIf = (fault: ApiError | undefined): Refused | undefined => fault && new Refused(fault);
 
 const NO_CERTIFICATE = new Refused({
   code: 'UNAUTHENTICATED',

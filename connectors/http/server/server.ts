@@ -25,7 +25,7 @@ import { createApp } from './app.js';
 import { deadLetterRoutes } from '../routes/dead-letters.js';
 import { documentRoutes } from '../openapi/route.js';
 import { eventRoutes } from '../routes/events.js';
-import { FaultLog } from './fault-log.js';
+import { FaultLog } from '../../facade/errors/fault-log.js';
 import { Gate } from './gate.js';
 import { HTTP_LIMITS, type HttpLimits } from './limits.js';
 import { itemRoutes } from '../routes/items.js';
@@ -100,7 +100,14 @@ async function listen(options: HttpServerOptions, watches: Watches): Promise<Htt
   });
   const tally = new RequestTally(observer);
   let isStopping = false;
-  const frame = { limits, gate, log: new FaultLog(logger, clock), tally, origins, isStopping: () => isStopping };
+  const frame = {
+    limits,
+    gate,
+    log: new FaultLog('an HTTP request', logger, clock),
+    tally,
+    origins,
+    isStopping: () => isStopping,
+  };
   const app = await secured(tls, { everyMs: reloadEveryMs, logger }, watches, (https) =>
     createApp(https === undefined ? frame : { ...frame, https }),
   );

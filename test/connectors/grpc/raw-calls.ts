@@ -34,6 +34,8 @@ export async function sent(
   stream
     .on('response', hear)
     .on('trailers', hear)
+    // As clients do: what is answered is over, whatever of it is not sent.
+    .on('end', () => stream.close())
     .on('error', () => undefined);
   stream.resume();
   stream.write(bytes);

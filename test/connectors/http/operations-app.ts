@@ -5,7 +5,7 @@ import type { EventPublisher } from '../../../connectors/facade/ports.js';
 import { createApp } from '../../../connectors/http/server/app.js';
 import { deadLetterRoutes } from '../../../connectors/http/routes/dead-letters.js';
 import { eventRoutes } from '../../../connectors/http/routes/events.js';
-import { FaultLog } from '../../../connectors/http/server/fault-log.js';
+import { FaultLog } from '../../../connectors/facade/errors/fault-log.js';
 import { Gate } from '../../../connectors/http/server/gate.js';
 import { HTTP_LIMITS, type HttpLimits } from '../../../connectors/http/server/limits.js';
 import { lateEventRoutes } from '../../../connectors/http/routes/late-events.js';
@@ -53,7 +53,7 @@ export async function operationsApp(ports: OperationsPorts): Promise<OperationsA
   const app = await createApp({
     limits,
     gate,
-    log: new FaultLog(undefined, clock),
+    log: new FaultLog('an HTTP request', undefined, clock),
     tally: new RequestTally(undefined),
     isStopping: () => false,
     origins,

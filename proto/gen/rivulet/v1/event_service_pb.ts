@@ -134,7 +134,7 @@ export const EventService: GenService<{
    *
    *   INVALID_ARGUMENT    a message is not a PublishEventsRequest, or holds more than 10,000 events
    *   RESOURCE_EXHAUSTED  too many calls of this client at once (google.rpc.RetryInfo says when to come back), or a message
-   *                       above the size limit (4 MiB)
+   *                       above the size limit (1 MiB)
    *   UNAVAILABLE         events cannot be stored now, or the node stops; try again
    *
    * @generated from rpc rivulet.v1.EventService.PublishEvents

@@ -28,11 +28,11 @@ class HandCall extends EventEmitter {
   refused: { readonly code?: number } | undefined;
   private readonly waiting: { readonly message: Buffer; readonly taken: () => void }[] = [];
   readonly request: Buffer;
-  readonly getPeer: () => string;
+  readonly client: string;
 
   constructor(limit: number, { after = 0, category = '', client = 1 }: Given = {}) {
     super();
-    this.getPeer = () => `192.0.2.${client}:1`;
+    this.client = `address:192.0.2.${client}`;
     const request = create(StreamTrendingRequestSchema, { limit, category, afterRevision: BigInt(after) });
     this.request = Buffer.from(toBinary(StreamTrendingRequestSchema, request));
     this.on('error', (error: object) => {
@@ -72,9 +72,11 @@ class HandCall extends EventEmitter {
   }
 }
 
+const clientOf = (call: object): string => (call as HandCall).client;
+
 function bed() {
   const [clock, lists] = [new VirtualClock(), new HandLists()];
-  const hub = new TrendingHandlers(lists, new CallDesk(CALL_LIMITS, clock, undefined), clock);
+  const hub = new TrendingHandlers(lists, new CallDesk({ limits: CALL_LIMITS, clock }), clock, clientOf);
   onTestFinished(() => hub.stop());
   const follow = (limit: number, given?: Given): HandCall => {
     const call = new HandCall(limit, given);
