@@ -199,12 +199,15 @@ export class Snapshotter {
       }
       const droppable = this.droppable();
       if (droppable.length === 0) return;
-      if (copied !== undefined) {
+      const readsPublishers = hasPublishers(topology, stage.id);
+      // Without copies nobody begins from an older snapshot, but a repair may begin from none. Of frames either sees the gap itself.
+      if (copied !== undefined || readsPublishers) {
         await recordTrim(this.options, Math.max(...droppable.map(([, below]) => below)));
-        // Another owner that has not seen the note has opened its lines before, and is refused on them from now on: it may have read on behind
-        // publishers' messages that are gone. Of frames it would see the gap itself.
-        if (hasPublishers(topology, stage.id))
-          await this.outbox.claim((subject) => browsableLogOf(topology, subject) === undefined);
+      }
+      // Another owner that has not seen the record has opened its lanes before, and is refused on them from now on: it may have read on behind
+      // publishers' messages that are gone.
+      if (copied !== undefined && readsPublishers) {
+        await this.outbox.claim((subject) => browsableLogOf(topology, subject) === undefined);
       }
       this.trimmedAtMs = clock.monotonicMs();
       const bound = copied?.() ?? Infinity;
