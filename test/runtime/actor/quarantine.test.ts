@@ -140,7 +140,7 @@ describe('a publisher’s message that is buried', () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE, trap }));
     await bed.publish(...[1, 2, 3, 4, 5, 6].map((id) => line(id)));
     const tuning = { frameMessages: 6, ...NO_SNAPSHOTS };
-    const first = bed.start('read', 0, { log: untrimmed(bed.log), tuning });
+    const first = bed.start('read', 0, { copied: () => 0, tuning });
     await bed.until(() => first.status.sequence === 6);
     await bed.quiet();
     await first.supervisor.stop();
