@@ -16,7 +16,7 @@ import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { asError, explain, RivuletError, transient } from '../contract/errors.js';
-import { retry } from '../supervision/retry.js';
+import { Final, retry } from '../supervision/retry.js';
 import { destinationsOf, streamOf, type Topology } from '../contract/graph.js';
 import { FOREIGN, lastOwnMessage, readOutputPosition } from '../log-integrity/last-message.js';
 import type { Clock, Log, Logger, LogMessage } from '../contract/ports.js';
@@ -123,7 +123,6 @@ export class OutputLane {
 
   private async publish(letter: OutboundMessage): Promise<void> {
     const { log, subject, clock, logger, signal } = this.options;
-    let isOver = false;
     const onRetry = (error: unknown, attempt: number, pauseMs: number): void => {
       // Loud at each doubling: a log that is away for an hour, or full, is not worth a line per second and subject.
       if (attempt > 3 && Number.isInteger(Math.log2(attempt)))
@@ -139,13 +138,13 @@ export class OutputLane {
           const code = error instanceof RivuletError && error.reaction === 'transient' ? error.code : undefined;
           if (code !== 'FENCED' && code !== 'LOG_UNKNOWN') throw error;
           // An error of this look is final: somebody else may own the subject.
-          isOver = true;
-          if (await this.wasPublished(letter, code)) return;
-          isOver = false;
-          throw error;
+          const wasPublished = await this.wasPublished(letter, code).catch((final: unknown) => {
+            throw new Final(final);
+          });
+          if (!wasPublished) throw error;
         }
       },
-      { clock, signal, onRetry, isWanted: () => !isOver },
+      { clock, signal, onRetry },
     );
   }
 

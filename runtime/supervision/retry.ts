@@ -18,6 +18,13 @@ export interface RetryOptions {
   readonly pauseMsMax?: number;
 }
 
+/** Thrown by the work: what it holds is thrown at once, whatever it is. */
+export class Final extends Error {
+  constructor(readonly error: unknown) {
+    super('not to be tried again', { cause: error });
+  }
+}
+
 const PAUSE_MS = 10;
 const PAUSE_MS_MAX = 1_000;
 
@@ -32,6 +39,7 @@ export async function retry<T>(
     try {
       return await work();
     } catch (error) {
+      if (error instanceof Final) throw error.error;
       if (!isRetryable(error) || isWanted?.() === false) throw error;
       onRetry?.(error, attempt, nextMs);
     }

@@ -23,6 +23,14 @@ describe('an answer', () => {
     });
   });
 
+  it('comes from a method that was taken out of its client', async () => {
+    const { client } = await facade();
+    const { getRecommendations, streamTrending, health } = client;
+    expect((await getRecommendations({ userId: '512' })).items).toHaveLength(2);
+    expect(await health()).toBe('NOT_SERVING');
+    expect((await failure(streamTrending().next())).status).toBe('UNIMPLEMENTED');
+  });
+
   it('that may be out of date says so, and since how long', async () => {
     const { client } = await facade({ answers: { get: () => ({ ...ANSWER, staleMs: 6_250 }) } });
     expect(await client.getRecommendations({ userId: '512' })).toMatchObject({ staleMs: 6_250 });

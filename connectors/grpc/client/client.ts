@@ -149,6 +149,14 @@ class GrpcRivuletClient implements RivuletClient {
   ) {
     // Each stream listens to it.
     setMaxListeners(0, this.closing.signal);
+    // So that they can be taken out of the client: `const { getRecommendations } = await connectRivulet(…)`.
+    this.getRecommendations = this.getRecommendations.bind(this);
+    this.batchGetRecommendations = this.batchGetRecommendations.bind(this);
+    this.streamRecommendations = this.streamRecommendations.bind(this);
+    this.streamTrending = this.streamTrending.bind(this);
+    this.publishEvents = this.publishEvents.bind(this);
+    this.health = this.health.bind(this);
+    this.close = this.close.bind(this);
   }
 
   async getRecommendations(request: RecommendationsRequest, call: CallOptions = {}): Promise<Recommendations> {

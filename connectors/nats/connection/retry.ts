@@ -1,9 +1,9 @@
 /** Requests that survive a failover of NATS. */
 import { systemClock } from '../../../runtime/contract/clock.js';
-import { hasCode, reactionOf, RivuletError, transient } from '../../../runtime/contract/errors.js';
+import { asError, hasCode, reactionOf, RivuletError, transient } from '../../../runtime/contract/errors.js';
 import type { Log } from '../../../runtime/contract/ports.js';
 import { Deadline } from '../../../runtime/supervision/deadline.js';
-import { FAILOVER_MS, retry } from '../../../runtime/supervision/retry.js';
+import { FAILOVER_MS, Final, retry } from '../../../runtime/supervision/retry.js';
 
 export class Undecided extends RivuletError {
   constructor(subject: string, cause: Error) {
@@ -42,24 +42,18 @@ export async function publishOnce(
 ): Promise<number> {
   const deadline = new Deadline(FAILOVER_MS, systemClock);
   let undecided = false;
-  let isOver = false;
   const attempt = async (): Promise<number> => {
     try {
       return await log.publish(subject, data, { expected, headers });
     } catch (failure) {
-      isOver = !(failure instanceof RivuletError && failure.reaction === 'transient' && failure.code !== 'LOG_FULL');
-      if (isOver) throw failure;
-      undecided ||= (failure as RivuletError).code === 'LOG_UNKNOWN';
+      if (reactionOf(failure) !== 'transient' || hasCode(failure, 'LOG_FULL')) throw new Final(failure);
+      undecided ||= hasCode(failure, 'LOG_UNKNOWN');
       const last = await log.last(stream, subject).catch(ifTransientNull);
-      if (last === null || (last?.sequence ?? 0) === expected) throw failure;
+      if (last === null || (last?.sequence ?? 0) === expected)
+        throw undecided ? new Undecided(subject, asError(failure)) : failure;
       if (last !== undefined && Buffer.compare(last.data, data) === 0) return last.sequence;
-      isOver = true;
-      throw transient('FENCED', `${subject} was written by another`, { cause: failure });
+      throw new Final(transient('FENCED', `${subject} was written by another`, { cause: failure }));
     }
   };
-  return retry(attempt, { clock: systemClock, isWanted: () => !isOver && deadline.leftMs > 0 }).catch(
-    (error: Error) => {
-      throw undecided && !isOver && reactionOf(error) === 'transient' ? new Undecided(subject, error) : error;
-    },
-  );
+  return retry(attempt, { clock: systemClock, isWanted: () => deadline.leftMs > 0 });
 }

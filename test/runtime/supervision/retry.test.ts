@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { fatal, transient } from '../../../runtime/contract/errors.js';
 import { Deadline } from '../../../runtime/supervision/deadline.js';
-import { FAILOVER_MS, retry, retryThroughFailover } from '../../../runtime/supervision/retry.js';
+import { FAILOVER_MS, Final, retry, retryThroughFailover } from '../../../runtime/supervision/retry.js';
 import { settled, VirtualClock } from '../virtual-clock.js';
 
 const away = transient('LOG_AWAY', 'away');
@@ -62,4 +62,15 @@ it('a deadline ends when it should though the wall clock was set back', () => {
   clock.setWall(-3_600_000);
   clock.advance(600);
   expect(deadline.leftMs).toBe(400);
+});
+
+it('throws at once what the work says is final, although it is Transient', async () => {
+  const clock = new VirtualClock();
+  let attempts = 0;
+  const work = (): Promise<never> => {
+    attempts++;
+    return Promise.reject(new Final(away));
+  };
+  expect(await outcome(clock, retry(work, { clock }))).toBe(away);
+  expect(attempts).toBe(1);
 });
