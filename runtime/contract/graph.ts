@@ -7,6 +7,7 @@
  */
 import { fatal } from './errors.js';
 import type { FrameType } from '../frames/frame.js';
+import { STAGE_STRATEGY, type StageStrategy, strategyProblems } from '../supervision/strategy.js';
 import type { AnyStage, InPort, InputType, OutPort, PartitionKey } from './stage.js';
 
 /** Where messages enter from outside the topology: publishers, a file reader. Has as many writers as its target has partitions. */
@@ -69,7 +70,11 @@ export interface TopologySpec {
   readonly aligned: ReadonlySet<string>;
   /** Stages that the façade reads: every node runs them. */
   readonly views?: ReadonlySet<string>;
+  /** By stage, what of its restart strategy differs from the default. */
+  readonly strategies?: Strategies;
 }
+
+export type Strategies = Readonly<Record<string, Partial<StageStrategy>>>;
 
 /** One destination of one output of one instance kind. */
 export interface Route {
@@ -99,6 +104,7 @@ export interface Topology extends TopologySpec {
   readonly count: (id: string) => number;
   readonly routes: (id: string) => readonly Route[];
   readonly upstreams: (id: string) => readonly Upstream[];
+  readonly strategy: (id: string) => StageStrategy;
 }
 
 export const DEAD_LETTER = 'dead-letter';
@@ -164,11 +170,12 @@ export function defineTopology(spec: TopologySpec): Topology {
         instances: (partition) =>
           straight(e) || isSource(e.from) ? [partition] : Array.from({ length: count(fromId(e.from)) }, (_, p) => p),
       }));
-  return { views: new Set(), ...spec, stage, count, routes, upstreams };
+  const strategy = (id: string): StageStrategy => ({ ...STAGE_STRATEGY, ...spec.strategies?.[id] });
+  return { views: new Set(), ...spec, stage, count, routes, upstreams, strategy };
 }
 
 function validate(
-  { stages: list, topics: topicList, edges, partitions }: TopologySpec,
+  { stages: list, topics: topicList, edges, partitions, strategies = {} }: TopologySpec,
   stages: ReadonlyMap<string, AnyStage>,
   topics: ReadonlyMap<string, Topic>,
 ): void {
@@ -178,6 +185,10 @@ function validate(
   }
   if (stages.size !== list.length || topics.size !== topicList.length)
     problems.push('two stages or topics have one id');
+  for (const [id, own] of Object.entries(strategies)) {
+    if (!stages.has(id)) problems.push(`strategies.${id}: there is no such stage`);
+    problems.push(...strategyProblems(id, own));
+  }
   for (const id of [...stages.keys(), ...topics.keys()]) {
     if (!/^[a-z][a-z0-9-]*$/.test(id)) problems.push(`${id}: an id is kebab-case`);
     if (RESERVED.has(id)) problems.push(`${id}: the runtime has this name for something else`);
@@ -261,5 +272,9 @@ export function toMermaid(topology: Topology): string {
     const start = sources.has(from) ? `${from}([${from}])` : from;
     return `  ${start} -->|${label}| ${shape(to)}`;
   });
-  return ['flowchart LR', ...lines].join('\n');
+  const strategies = Object.entries(topology.strategies ?? {}).map(([id, own]) => {
+    const differs = Object.entries(own).map(([name, value]) => `${name} ${value}`);
+    return `  ${id}["${[id, ...differs].join('<br/>')}"]`;
+  });
+  return ['flowchart LR', ...lines, ...strategies].join('\n');
 }

@@ -15,6 +15,7 @@ import { shardsOf, VIEW_STAGE } from './shards.js';
 import type { Undo } from './undo.js';
 import { type Views, viewsOf } from './views.js';
 import { type StartedHost, startHost, storesOf } from './worker.js';
+import type { Supervisor } from '../supervision/supervisor.js';
 import type { ActorStatus } from '../telemetry/status.js';
 import { Telemetry } from '../telemetry/registry.js';
 import type { NamedVitals } from '../telemetry/thread-vitals.js';
@@ -62,6 +63,7 @@ export async function startHosts(
     nats,
     viewStores,
     loading,
+    supervisor,
     onFatal,
     undo,
   }: {
@@ -70,6 +72,8 @@ export async function startHosts(
     readonly nats: { readonly options: NatsOptions };
     readonly viewStores: StoresAhead;
     readonly loading: Worker[];
+    /** Of the node. */
+    readonly supervisor: Supervisor;
     readonly onFatal: (error: Error) => void;
     readonly undo: Undo;
   },
@@ -81,7 +85,7 @@ export async function startHosts(
   };
   const wanted = Math.min(loading.length, shardsOf(topology).pipeline.length);
   const hosts = Array.from({ length: wanted }, (_, i): HostData => ({ ...shared, name: threadName(i) }));
-  const threads = await Threads.start(hosts, STATUS_EVERY_MS, onFatal, loading);
+  const threads = await Threads.start(hosts, STATUS_EVERY_MS, supervisor, loading);
   undo.add('the threads', () => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
   const vitals = (): NamedVitals[] => threads.vitals();

@@ -4,12 +4,12 @@ import { Worker } from 'node:worker_threads';
 import { WAITS_FOR_DATA } from './messages.js';
 
 /** More than the cores would only take turns. */
-export const usefulThreads = (wanted: number): number => Math.min(wanted, availableParallelism());
+export const usefulThreads = (wanted: number): string[] =>
+  Array.from({ length: Math.min(wanted, availableParallelism()) }, (_, thread) => threadName(thread));
 
 export const threadName = (thread: number): string => `worker-${thread}`;
 
-export const loadingThreads = (count: number): Worker[] =>
-  Array.from({ length: count }, (_, i) => {
-    const url = new URL('./worker.js', import.meta.url);
-    return new Worker(url, { workerData: WAITS_FOR_DATA, name: threadName(i) });
-  });
+export const loadingThread = (name: string): Worker =>
+  new Worker(new URL('./worker.js', import.meta.url), { workerData: WAITS_FOR_DATA, name });
+
+export const loadingThreads = (names: readonly string[]): Worker[] => names.map(loadingThread);

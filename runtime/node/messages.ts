@@ -5,6 +5,7 @@ import type { ActorTuning } from '../actor/options.js';
 import type { ErrorCode } from '../contract/error-codes.js';
 import { asError, RivuletError } from '../contract/errors.js';
 import type { ActorStatus } from '../telemetry/status.js';
+import type { SupervisedStatus } from '../supervision/supervisor.js';
 import type { ThreadVitals } from '../telemetry/thread-vitals.js';
 
 /** `workerData` of a thread that waits for what it is to do. */
@@ -36,7 +37,12 @@ export type WorkerStart =
 
 export type WorkerMessage =
   | { readonly kind: 'started' }
-  | { readonly kind: 'status'; readonly statuses: readonly ActorStatus[]; readonly vitals: ThreadVitals }
+  | {
+      readonly kind: 'status';
+      readonly statuses: readonly ActorStatus[];
+      readonly shards: readonly SupervisedStatus[];
+      readonly vitals: ThreadVitals;
+    }
   | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
   | { readonly kind: 'fatal'; readonly error: PlainError }
   /** What was not finished in time, in words. */

@@ -34,6 +34,7 @@ import type { WorkerStart } from './messages.js';
 import { allShards, LIVE_WEIGHTS, spread, shardsOf } from './shards.js';
 import { Undo } from './undo.js';
 import type { StartedHost } from './worker.js';
+import { Supervisor } from '../supervision/supervisor.js';
 import { retryThroughFailover } from '../supervision/retry.js';
 import { registerNodeMetrics } from '../telemetry/node-metrics.js';
 import type { Log, Logger } from '../contract/ports.js';
@@ -111,6 +112,8 @@ interface Start {
   readonly loading: Worker[];
   readonly logger: Logger;
   readonly undo: Undo;
+  /** Of the nats-server and the threads. */
+  readonly supervisor: Supervisor;
   readonly onFatal: (error: Error) => void;
 }
 
@@ -128,7 +131,8 @@ export async function startNode(
   const failed = new Promise<Error>((resolve) => (onFatal = resolve));
   const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
   const undo = new Undo();
-  const start: Start = { options, loading, logger, undo, onFatal };
+  const supervisor = new Supervisor({ clock: systemClock, logger, onEscalated: (error) => onFatal(error) });
+  const start: Start = { options, loading, logger, undo, supervisor, onFatal };
   const phase: Phase = { isStopping: false };
   try {
     const begun = { ...start, ...(await begin(start)) };

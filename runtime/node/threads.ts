@@ -1,8 +1,11 @@
-/** The threads of a node: starts workers, asks them how they are, stops them within a deadline. */
+/** The threads of a node: starts workers under the node's supervisor, asks them how they are, stops them within a deadline. */
 import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../contract/clock.js';
 import { Deadline } from '../supervision/deadline.js';
-import { transient } from '../contract/errors.js';
+import { asError, reactionOf, RivuletError, transient } from '../contract/errors.js';
+import { retry } from '../supervision/retry.js';
+import { THREAD_STRATEGY } from '../supervision/strategy.js';
+import { type Child, type Life, type SupervisedStatus, type Supervisor } from '../supervision/supervisor.js';
 import {
   type HostData,
   type HostRequest,
@@ -11,7 +14,7 @@ import {
   type WorkerMessage,
   type WorkerStart,
 } from './messages.js';
-import { loadingThreads } from './loading.js';
+import { loadingThread } from './loading.js';
 import type { ActorStatus } from '../telemetry/status.js';
 import { type NamedVitals, OwnVitals, Peak, type ThreadVitals } from '../telemetry/thread-vitals.js';
 
@@ -34,22 +37,25 @@ interface Waiting<T> {
   readonly reject: (error: Error) => void;
 }
 
-/** What one thread has said, and who waits for it to say something: nobody does any more once it has ended. */
-class Thread {
-  readonly name: string;
-  statuses: readonly ActorStatus[] = [];
-  /** When it has last said how it is. */
-  answeredAtMs: number | undefined;
-  vitals = NO_VITALS;
-  readonly loopDelays = new Peak(systemClock);
+/** How long a thread whose shard has given up may take to stop the others. */
+const STOP_MS = 5_000;
+
+/** One life of a thread, and who waits for it to answer: nobody does any more once it has ended. */
+class ThreadLife implements Life {
   readonly started: Promise<void>;
+  readonly ended: Promise<void>;
+  /** Its worker is gone, however it ended. */
+  readonly exited: Promise<void>;
   /** What it did not finish. */
-  readonly stopped: Promise<readonly string[]>;
+  private readonly stopped: Promise<readonly string[]>;
+  private onExited!: () => void;
   private starting!: Waiting<void>;
-  private stop!: (unfinished: readonly string[]) => void;
+  private ending!: Waiting<void>;
+  private onStopped!: (unfinished: readonly string[]) => void;
   private hasStopped = false;
+  private failure: Error | undefined;
   /** Why it answers no more. */
-  private ended: Error | undefined;
+  private gone: Error | undefined;
   /** Who waits for its next status. */
   private asked: (() => void)[] = [];
   /** Requests that wait for `done`. */
@@ -57,45 +63,54 @@ class Thread {
   private count = 0;
 
   constructor(
-    data: HostData,
-    readonly worker: Worker,
-    private readonly onFatal: (error: Error) => void,
+    private readonly data: HostData,
+    private readonly worker: Worker,
+    private readonly onStatus: (message: Extract<WorkerMessage, { kind: 'status' }>) => void,
   ) {
-    this.name = data.name;
     this.started = new Promise((resolve, reject) => (this.starting = { resolve, reject }));
-    this.stopped = new Promise((resolve) => (this.stop = resolve));
-    worker.on('message', (message: WorkerMessage) => {
-      this.onMessage(message);
-    });
-    worker.on('error', (error) => {
-      this.fail(error);
-    });
-    worker.on('exit', (code) => {
-      this.end(`ended with code ${code}`);
-    });
-    // Who has asked for it is told by `fail` as well.
-    this.started.catch(() => undefined);
-    // Before anybody listened: it says no more that it has.
+    this.ended = new Promise((resolve, reject) => (this.ending = { resolve, reject }));
+    this.stopped = new Promise((resolve) => (this.onStopped = resolve));
+    this.exited = new Promise((resolve) => (this.onExited = resolve));
+    // Whoever starts it waits for both, one after the other.
+    for (const one of [this.started, this.ended]) one.catch(() => undefined);
+    worker.on('message', (message: WorkerMessage) => this.onMessage(message));
+    worker.on('error', (error) => (this.failure ??= error));
+    worker.on('exit', (code) => this.end(`ended with code ${code}`));
+    // Before anybody listened: it reports no more that it has.
     if (worker.threadId === ENDED) this.end('ended before it was to start');
     worker.postMessage({ kind: 'start', data } satisfies WorkerStart);
   }
 
-  tell(command: WorkerCommand): void {
+  post(command: WorkerCommand): void {
     this.worker.postMessage(command);
   }
 
   /** Resolves with its next status, or its end. */
   answer(): Promise<void> {
-    return this.ended === undefined ? new Promise((resolve) => this.asked.push(resolve)) : Promise.resolve();
+    return this.gone === undefined ? new Promise((resolve) => this.asked.push(resolve)) : Promise.resolve();
   }
 
   request(request: HostRequest): Promise<void> {
-    if (this.ended !== undefined) return Promise.reject(this.ended);
+    if (this.gone !== undefined) return Promise.reject(this.gone);
     const call = this.count++;
     return new Promise((resolve, reject) => {
       this.calls.set(call, { resolve, reject });
-      this.tell({ kind: 'call', call, request });
+      this.post({ kind: 'call', call, request });
     });
+  }
+
+  /** What is not finished by then is in `deadline.unfinished`, and cut. */
+  async stop(deadline = new Deadline(STOP_MS, systemClock)): Promise<void> {
+    this.post({ kind: 'stop', deadlineMs: Math.max(0, deadline.leftMs - ANSWER_MS) });
+    await deadline.step(`thread ${this.data.name}`, async () => deadline.unfinished.push(...(await this.stopped)));
+    this.hasStopped = true;
+    await this.worker.terminate();
+  }
+
+  /** Ends it with the error; the other shards stop first. */
+  async fail(error: Error): Promise<void> {
+    this.failure ??= error;
+    await this.stop();
   }
 
   private onMessage(message: WorkerMessage): void {
@@ -104,10 +119,7 @@ class Thread {
         this.starting.resolve();
         return;
       case 'status':
-        this.statuses = message.statuses;
-        this.answeredAtMs = systemClock.nowMs();
-        this.vitals = message.vitals;
-        this.loopDelays.record(message.vitals.loopDelayMs);
+        this.onStatus(message);
         this.answered();
         return;
       case 'done': {
@@ -119,30 +131,147 @@ class Thread {
       }
       case 'stopped':
         this.hasStopped = true;
-        this.stop(message.unfinished);
+        this.onStopped(message.unfinished);
         return;
-      case 'fatal':
-        this.fail(revived(message.error));
+      case 'fatal': {
+        const error = revived(message.error);
+        this.starting.reject(error);
+        // No restart mends it: the node stops, and this thread in its turn.
+        if (reactionOf(error) === 'fatal') this.ending.reject(error);
+        else void this.fail(error);
+      }
     }
   }
 
   private end(how: string): void {
-    this.ended = transient('THREAD_EXIT', `thread ${this.name} ${how}`);
+    const { name } = this.data;
+    this.gone = transient('THREAD_EXIT', `thread ${name} ${how}`);
     this.answered();
-    this.stop([]);
-    for (const { reject } of this.calls.values()) reject(this.ended);
+    this.onStopped([]);
+    this.onExited();
+    for (const { reject } of this.calls.values()) reject(this.gone);
     this.calls.clear();
-    // Whatever its code: one that was not told to stop has work to do.
-    if (!this.hasStopped) this.fail(this.ended);
+    // Whatever its code: one that was not to stop has work to do. It counts, other than the requests that it leaves unanswered.
+    if (!this.hasStopped) this.failure ??= new RivuletError('bug', 'THREAD_EXIT', `thread ${name} ${how}`);
+    if (this.failure === undefined) this.ending.resolve();
+    else this.ending.reject(this.failure);
+    this.starting.reject(this.failure ?? this.gone);
   }
 
   private answered(): void {
     for (const resolve of this.asked.splice(0)) resolve();
   }
+}
 
-  private fail(error: Error): void {
-    this.starting.reject(error);
-    this.onFatal(error);
+/** A thread over its lives. */
+class Thread {
+  readonly name: string;
+  statuses: readonly ActorStatus[] = [];
+  shards: readonly SupervisedStatus[] = [];
+  /** When it has last reported how it is. */
+  answeredAtMs: number | undefined;
+  vitals = NO_VITALS;
+  readonly loopDelays = new Peak(systemClock);
+  readonly started: Promise<void>;
+  private readonly child: Child;
+  private life: ThreadLife | undefined;
+  /** What its shards were last asked for and became: a next life opens them again. */
+  private readonly opened = new Map<string, HostRequest>();
+  private hold: HostRequest | undefined;
+
+  constructor(
+    private readonly data: HostData,
+    supervisor: Supervisor,
+    private first: Worker | undefined,
+    private readonly spawn: (name: string) => Worker,
+  ) {
+    this.name = data.name;
+    let onStarted: () => void = () => undefined;
+    const isUp = new Promise<void>((resolve) => (onStarted = resolve));
+    this.child = supervisor.start({
+      ...{ level: 'thread', name: data.name, strategy: THREAD_STRATEGY },
+      start: async (signal) => {
+        const life = await this.open(signal);
+        onStarted();
+        return life;
+      },
+    });
+    this.started = Promise.race([isUp, this.child.ended]);
+    this.started.catch(() => undefined);
+  }
+
+  get status(): Child['status'] {
+    return this.child.status;
+  }
+
+  post(command: WorkerCommand): void {
+    this.life?.post(command);
+  }
+
+  answer(): Promise<void> {
+    return this.life?.answer() ?? Promise.resolve();
+  }
+
+  /** Transient THREAD_EXIT while it is restarted. */
+  async request(request: HostRequest): Promise<void> {
+    const { life } = this;
+    if (life === undefined) throw transient('THREAD_EXIT', `thread ${this.name} is being restarted`);
+    if (request.action === 'hold') this.hold = request;
+    else this.opened.delete(request.shard);
+    await life.request(request);
+    if (request.action === 'own' || request.action === 'follow') this.opened.set(request.shard, request);
+  }
+
+  async stop(deadline: Deadline): Promise<void> {
+    this.child.abandon();
+    await this.life?.stop(deadline);
+    // What escalated is reported already.
+    await this.child.ended.catch(() => undefined);
+  }
+
+  private async open(signal: AbortSignal): Promise<Life> {
+    const worker = this.first ?? this.spawn(this.name);
+    this.first = undefined;
+    const life = new ThreadLife(this.data, worker, (message) => this.onStatus(message));
+    const onAbort = (): void => void worker.terminate();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await life.started;
+      this.life = life;
+      void life.exited.then(() => (this.life === life ? (this.life = undefined) : undefined));
+      await this.reopen(life, signal);
+      return life;
+    } catch (error) {
+      if (reactionOf(error) !== 'fatal') await worker.terminate();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Shards of the life before. What is asked for meanwhile comes behind, and is the newer word. */
+  private async reopen(life: ThreadLife, signal: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    void life.exited.then(() => ended.abort());
+    const again = async (shard: string, request: HostRequest): Promise<void> => {
+      const isWanted = (): boolean => !ended.signal.aborted && !signal.aborted && this.opened.get(shard) === request;
+      try {
+        await retry(() => life.request(request), { clock: systemClock, isWanted, signal: ended.signal });
+      } catch (error) {
+        if (reactionOf(error) !== 'transient' || ended.signal.aborted) throw asError(error);
+      }
+    };
+    const requests = [...this.opened].map(([shard, request]) => again(shard, request));
+    if (this.hold !== undefined) requests.push(life.request(this.hold));
+    await Promise.all(requests);
+  }
+
+  private onStatus({ statuses, shards, vitals }: Extract<WorkerMessage, { kind: 'status' }>): void {
+    this.statuses = statuses;
+    this.shards = shards;
+    this.answeredAtMs = systemClock.nowMs();
+    this.vitals = vitals;
+    this.loopDelays.record(vitals.loopDelayMs);
   }
 }
 
@@ -158,12 +287,13 @@ export class Threads {
   static async start(
     hosts: readonly HostData[],
     statusEveryMs: number,
-    onFatal: (error: Error) => void,
-    loading: Worker[] = loadingThreads(hosts.length),
+    supervisor: Supervisor,
+    loading: Worker[] = hosts.map(({ name }) => loadingThread(name)),
+    spawn = loadingThread,
   ): Promise<Threads> {
     const threads = new Threads();
     try {
-      for (const data of hosts) threads.threads.push(new Thread(data, loading.shift()!, onFatal));
+      for (const data of hosts) threads.threads.push(new Thread(data, supervisor, loading.shift(), spawn));
       const started = threads.threads.map((thread) => thread.started);
       await Promise.all([...started, ...loading.splice(0).map((worker) => worker.terminate())]);
     } catch (error) {
@@ -180,7 +310,7 @@ export class Threads {
 
   /** Has all threads say how they are. */
   ask(): void {
-    this.tell({ kind: 'status' });
+    for (const thread of this.threads) thread.post({ kind: 'status' });
   }
 
   private look(): void {
@@ -189,8 +319,8 @@ export class Threads {
     this.ask();
   }
 
-  /** For health: a thread that is silent is not well. */
-  answers(): readonly Pick<Thread, 'name' | 'answeredAtMs'>[] {
+  /** For health: a thread that is silent, or restarted, is not well; and for people, with its shards. */
+  answers(): readonly Pick<Thread, 'name' | 'answeredAtMs' | 'status' | 'shards'>[] {
     return this.threads;
   }
 
@@ -225,16 +355,6 @@ export class Threads {
   /** What is not finished by then is in `deadline.unfinished`, and cut. */
   async stop(deadline: Deadline): Promise<void> {
     clearInterval(this.asking);
-    this.tell({ kind: 'stop', deadlineMs: Math.max(0, deadline.leftMs - ANSWER_MS) });
-    await Promise.all(
-      this.threads.map(({ name, stopped }) =>
-        deadline.step(`thread ${name}`, async () => deadline.unfinished.push(...(await stopped))),
-      ),
-    );
-    await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
-  }
-
-  private tell(command: WorkerCommand): void {
-    for (const thread of this.threads) thread.tell(command);
+    await Promise.all(this.threads.map((thread) => thread.stop(deadline)));
   }
 }

@@ -130,7 +130,7 @@ async function runWorker(): Promise<void> {
   };
   const { host, perform, stop } = await startHost(data, stores, onFatal, { onOpened });
   tellStatus = () => {
-    post({ kind: 'status', statuses: host.statuses, vitals: vitals.take() });
+    post({ kind: 'status', statuses: host.statuses, shards: host.shardStatuses, vitals: vitals.take() });
   };
   post({ kind: 'started' });
   port.on('message', (command: WorkerCommand) => {

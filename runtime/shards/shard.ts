@@ -14,7 +14,7 @@ import { acknowledge, catchUp, forget, sequencesOf } from '../replication/reader
 import { ReplicaWriter } from '../replication/writer.js';
 import { includedIn, type ReplicaStore, readManifest } from '../replication/store.js';
 import { Deadline } from '../supervision/deadline.js';
-import { asError, hasCode, reactionOf } from '../contract/errors.js';
+import { asError, hasCode } from '../contract/errors.js';
 import type { ActorTuning } from '../actor/options.js';
 import type { RecoveryGate } from './recovery-gate.js';
 import type { Scheduler } from './scheduler.js';
@@ -22,13 +22,13 @@ import type { ShardSpec } from './shard-spec.js';
 import { instancePrefix } from '../state/keyspace.js';
 import type { Topology } from '../contract/graph.js';
 import type { Clock, Log, Logger, Store } from '../contract/ports.js';
-import { retry } from '../supervision/retry.js';
 import { mustFitLog } from '../log-integrity/preflight.js';
 import { recoverSnapshot } from '../actor/recovery.js';
 import { Standby } from '../replication/standby.js';
 import { type ActorStatus, newStatus } from '../telemetry/status.js';
 import { hasPublishers, readsEvents } from '../contract/streams.js';
-import { Supervisor } from '../supervision/supervisor.js';
+import { type Life, Supervisor } from '../supervision/supervisor.js';
+import { SupervisedInstance } from './supervised-instance.js';
 import { Ticker } from './ticker.js';
 
 export interface HostOptions {
@@ -63,38 +63,53 @@ export interface CloseOptions {
   readonly deadline: Deadline;
 }
 
-interface Instance {
-  readonly supervisor: Supervisor;
-  readonly ended: Promise<void>;
+/** What a shard goes on with after it has failed. */
+export interface Restart {
+  readonly statuses: readonly ActorStatus[];
+  /** Its mailbox was trimmed past its store: it goes on only where a newer copy has what is missing. */
+  readonly gap?: {
+    readonly error: Error;
+    /** What the store had when it was opened next. */
+    sequences: Readonly<Record<string, number>> | undefined;
+  };
 }
 
-export class Shard {
-  private readonly known: readonly ActorStatus[];
-  private instances = new Map<string, Instance>();
+export class Shard implements Life {
+  readonly statusesOfAll: readonly ActorStatus[];
+  /** Rejects when an instance, or what copies, has given up. Closing it is for who restarts it. */
+  readonly ended: Promise<void>;
+  private readonly supervisor: Supervisor;
+  private instances = new Map<string, SupervisedInstance>();
   private tickers: { readonly ticker: Ticker; readonly ended: Promise<void> }[] = [];
   private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   private copier: ReplicaWriter | undefined;
-  private recovering: Promise<void> | undefined;
   /** What is wanted of it, also while it is still becoming that. */
   private role: 'follow' | 'own' | undefined;
   private readonly standby: Standby;
   /** Ends when the present role change or recovery has (SHARD-1). */
   private changing: Promise<void> = Promise.resolve();
-  private readonly closing = new AbortController();
+  private fail: (error: Error) => void = () => undefined;
   private isRunning = false;
 
   private constructor(
     readonly shard: ShardSpec,
     private readonly options: HostOptions,
     private readonly store: Store,
-    private readonly onFatal: (error: Error) => void,
+    private readonly restart: Restart | undefined,
   ) {
-    this.known = shard.stages.map((id) => newStatus(id, shard.partition));
+    this.statusesOfAll = restart?.statuses ?? shard.stages.map((id) => newStatus(id, shard.partition));
+    this.ended = new Promise((_, reject) => (this.fail = reject));
+    this.ended.catch(() => undefined);
+    const { clock, loggerOf } = options;
+    const logger = loggerOf(shard.name, shard.partition);
+    this.supervisor = new Supervisor({ clock, logger, onEscalated: (error) => this.fail(error) });
     this.standby = new Standby(shard, options.clock, options.replication?.everyMs ?? 0);
   }
 
-  static async open(shard: ShardSpec, options: HostOptions, onFatal: (error: Error) => void): Promise<Shard> {
-    return new Shard(shard, options, await options.openStore(shard.name), onFatal);
+  static async open(shard: ShardSpec, options: HostOptions, restart?: Restart): Promise<Shard> {
+    const opened = new Shard(shard, options, await options.openStore(shard.name), restart);
+    if (restart?.gap !== undefined) restart.gap.sequences ??= sequencesOf(opened.store, shard);
+    return opened;
   }
 
   /** Fatal LOG_BEHIND when the log does not hold what the store stands on. */
@@ -105,13 +120,13 @@ export class Shard {
 
   /** Of its instances, as of now; a shard that only follows has none that run. */
   get statuses(): readonly ActorStatus[] {
-    for (const { supervisor } of this.instances.values()) supervisor.report();
-    return this.isRunning ? this.known : [];
+    for (const instance of this.instances.values()) instance.report();
+    return this.isRunning ? this.statusesOfAll : [];
   }
 
   /** The running actor of a stage; absent while it restarts. */
   actor(stage: string): Actor | undefined {
-    return this.instances.get(stage)?.supervisor.current;
+    return this.instances.get(stage)?.current;
   }
 
   /** Some keys of a cell that are stored. */
@@ -138,9 +153,12 @@ export class Shard {
     return this.inTurn(() => this.ownNow());
   }
 
+  stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
+    return this.close({ copy: false, deadline });
+  }
+
   /** Ends everything and closes the store: what the deadline allows of it. With `copy` the next owner finds all that was known here. */
   async close({ copy, deadline }: CloseOptions): Promise<void> {
-    this.closing.abort();
     await deadline.step(`the copies of ${this.shard.name}`, () => this.stopFollowing());
     await deadline.step(`what ${this.shard.name} was becoming`, () => this.changing);
     // Most of it while the instances still work: who takes over waits for the rest.
@@ -181,12 +199,12 @@ export class Shard {
     const { shard, store } = this;
     const logger = loggerOf(shard.name, shard.partition);
     this.copier = await ReplicaWriter.open({ ...copying, writer: copying.writer(), shard, store, clock, logger });
-    this.copier.start(this.onFatal);
+    this.copier.start((error) => this.fail(error));
   }
 
   private async startAtCopy(): Promise<void> {
     await this.catchUp().catch((error: unknown) => {
-      if (!hasCode(error, 'COPY_LOST')) throw error;
+      if (!hasCode(error, 'COPY_LOST') || this.restart?.gap !== undefined) throw error;
       // What it has, or nothing, may do with mailboxes that are whole. Those that are not say so (LOG_GAP), and then it ends with this error.
       const { name, partition } = this.shard;
       this.options.loggerOf(name, partition).warn({ err: error, shard: name }, 'starting without the copy');
@@ -242,6 +260,7 @@ export class Shard {
   }
 
   private startInstances(): void {
+    this.mustHaveGoneOn();
     const {
       topology,
       log,
@@ -265,23 +284,23 @@ export class Shard {
         begin();
         this.options.onOpened?.();
       };
-      const supervisor = new Supervisor({
-        ...{ topology, stage, partition, log, clock, logger, tuning },
-        ...{ store: this.store, status: this.known[i]!, onOpened },
+      const instance = new SupervisedInstance(this.supervisor, {
+        ...{ topology, stage, partition, log, clock, logger, tuning, strategy: topology.strategy(id) },
+        ...{ store: this.store, status: this.statusesOfAll[i]!, onOpened },
         ...(turn === undefined ? {} : { turn }),
         ...(restores === undefined ? {} : { restores }),
         ...(copying === undefined ? {} : { copied: () => (copying.isHeld() ? 0 : (this.copier?.included(id) ?? 0)) }),
         onCopyWanted: () => this.copier?.hurry(),
         ...(onAnswered === undefined ? {} : { onAnswered: (atMs: number) => onAnswered(id, partition, atMs) }),
       });
-      const ended = supervisor.run().catch((error: unknown) => this.failed(asError(error)));
-      this.instances.set(id, { supervisor, ended });
+      this.instances.set(id, instance);
       if (hasPublishers(topology, id) && tickEveryMs > 0) {
         // Whether events can be stored says the stream that they go into.
-        const status = readsEvents(topology, id) ? this.known[i]! : { refusal: undefined };
+        const status = readsEvents(topology, id) ? this.statusesOfAll[i]! : { refusal: undefined };
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs, status });
         // Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back.
-        const begins = Promise.race([opened, ended.then(() => ticker.stop())]);
+        const ended = instance.ended.catch(() => undefined).then(() => ticker.stop());
+        const begins = Promise.race([opened, ended]);
         this.tickers.push({ ticker, ended: begins.then(() => ticker.run()) });
       }
     }
@@ -289,11 +308,12 @@ export class Shard {
 
   private async stopInstances(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     for (const { ticker } of this.tickers) ticker.stop();
-    const ends = [...this.instances].map(([id, { supervisor, ended }]) =>
+    const ends = [...this.instances].map(([id, instance]) =>
       deadline.step(`the last snapshot of ${id}.${this.shard.partition}`, async () => {
-        await supervisor.stop();
-        await ended;
-        supervisor.mustBeWhole();
+        await instance.stop();
+        // What escalated is reported already.
+        await instance.ended.catch(() => undefined);
+        instance.mustBeWhole();
       }),
     );
     await Promise.all(ends);
@@ -302,38 +322,11 @@ export class Shard {
     this.instances = new Map();
   }
 
-  /** A mailbox that was trimmed past this store: where a newer copy says what is missing, it goes on from there. */
-  private failed(error: Error): void {
-    const { replication: copying } = this.options;
-    const isGap = hasCode(error, 'LOG_GAP');
-    if (copying === undefined || !isGap) {
-      this.onFatal(error);
-      return;
-    }
-    this.recovering ??= this.inTurn(() => this.recover(error))
-      .catch((failure: unknown) => this.onFatal(asError(failure)))
-      .finally(() => (this.recovering = undefined));
-  }
-
-  private async recover(gap: Error): Promise<void> {
-    const { clock, loggerOf } = this.options;
-    const { signal } = this.closing;
-    const onRetry = (err: unknown, attempt: number): void => {
-      if (attempt > 1) return;
-      loggerOf(this.shard.name, this.shard.partition).warn({ err }, 'cannot read the copies now; trying again');
-    };
-    await this.stopInstances();
-    const before = sequencesOf(this.store, this.shard);
-    try {
-      await retry(() => this.catchUp(), { clock, isWanted: () => !signal.aborted, onRetry, pauseMs: 500 });
-    } catch (error) {
-      // What it waited for is not asked of it any more: it is being closed.
-      if (!signal.aborted || reactionOf(error) !== 'transient') throw error;
-    }
-    if (signal.aborted) return;
-    const after = sequencesOf(this.store, this.shard);
-    if (this.shard.stages.every((id) => before[id] === after[id])) throw gap;
-    this.startInstances();
+  /** A mailbox that was trimmed past this store: only a newer copy has what is missing. */
+  private mustHaveGoneOn(): void {
+    const gap = this.restart?.gap;
+    const now = sequencesOf(this.store, this.shard);
+    if (gap !== undefined && this.shard.stages.every((id) => gap.sequences?.[id] === now[id])) throw gap.error;
   }
 
   private inTurn(work: () => Promise<void>): Promise<void> {

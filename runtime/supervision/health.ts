@@ -11,6 +11,7 @@
  *             Where it refuses them (it is full, or has no leader), answers are given all the same.
  */
 import type { ActorStatus } from '../telemetry/status.js';
+import type { ChildStatus } from './supervisor.js';
 
 export const GRACE_MS = 5_000;
 /** An instance that was failing has recovered when it has run this long. */
@@ -39,7 +40,12 @@ export type InstanceVitals = Pick<
 export interface Vitals {
   readonly instances: readonly InstanceVitals[];
   /** Threads by name, with when each has last said how it is; undefined before the first time. */
-  readonly threads: readonly { readonly name: string; readonly answeredAtMs: number | undefined }[];
+  readonly threads: readonly {
+    readonly name: string;
+    readonly answeredAtMs: number | undefined;
+    /** Absent: it has not been restarted. */
+    readonly status?: Readonly<ChildStatus>;
+  }[];
   /** Since when the connection to NATS is lost. */
   readonly natsAwaySinceMs: number | undefined;
   /** Since when this node cannot say that it is there, also where NATS answers: nobody leads JetStream. */
@@ -100,7 +106,11 @@ function refusalTrouble({ stage, partition, refusal }: InstanceVitals, nowMs: nu
   return [{ sinceMs, text: `${stage}.${partition} takes no events ${since(sinceMs, nowMs)}: ${reason}` }];
 }
 
-function threadTrouble({ name, answeredAtMs }: Vitals['threads'][number], nowMs: number): Trouble[] {
+function threadTrouble({ name, answeredAtMs, status }: Vitals['threads'][number], nowMs: number): Trouble[] {
+  if (status?.failingSinceMs !== undefined && status.state !== 'running') {
+    const text = `thread ${name} is restarted ${since(status.failingSinceMs, nowMs)}: ${status.lastError}`;
+    return [{ sinceMs: status.failingSinceMs, text, forGood: status.state === 'failed' }];
+  }
   if (answeredAtMs === undefined) return [{ sinceMs: nowMs, text: `thread ${name} has not answered yet` }];
   // It is asked every second or so: a silence of that length says nothing.
   if (nowMs - answeredAtMs <= GRACE_MS / 2) return [];

@@ -1,17 +1,23 @@
-/** Supervision strategy: an immutable description; the tally that it is applied to belongs to one child (no shared budgets). */
-import type { Reaction } from '../contract/errors.js';
+/**
+ * Restart strategies: one for one, as in Erlang/OTP. A strategy is an immutable description; the restarts that are counted against it belong to
+ * one child, so no child uses up the restarts of another.
+ */
 
+/** Restart intensity: at most `restartsMax` restarts within `windowMs`. Each restart in a row waits twice as long as the one before. */
 export interface Strategy {
-  /** At most this many restarts for bugs within the window; past it the failure escalates. Transient failures are not counted. */
   readonly restartsMax: number;
   readonly windowMs: number;
   readonly backoffFirstMs: number;
   readonly backoffMaxMs: number;
+}
+
+/** Of a stage's instances. */
+export interface StageStrategy extends Strategy {
   /** An input that fails the same way this many times in a row is poison. */
   readonly poisonAfter: number;
 }
 
-export const DEFAULT_STRATEGY: Strategy = {
+export const STAGE_STRATEGY: StageStrategy = {
   restartsMax: 10,
   windowMs: 60_000,
   backoffFirstMs: 50,
@@ -19,23 +25,34 @@ export const DEFAULT_STRATEGY: Strategy = {
   poisonAfter: 3,
 };
 
+/** The windows are long enough for what a level contains to give up again and again: else what fails for ever would never reach the node. */
+export const SHARD_STRATEGY: Strategy = {
+  restartsMax: 2,
+  windowMs: 15 * 60_000,
+  backoffFirstMs: 100,
+  backoffMaxMs: 5_000,
+};
+export const THREAD_STRATEGY: Strategy = {
+  restartsMax: 3,
+  windowMs: 60 * 60_000,
+  backoffFirstMs: 100,
+  backoffMaxMs: 5_000,
+};
+export const NATS_STRATEGY: Strategy = {
+  restartsMax: 5,
+  windowMs: 5 * 60_000,
+  backoffFirstMs: 100,
+  backoffMaxMs: 5_000,
+};
+
 export type Directive =
   | { readonly kind: 'restart'; readonly delayMs: number; readonly attempt: number }
-  | { readonly kind: 'bury'; readonly sequence: number; readonly delayMs: number; readonly attempt: number }
   | { readonly kind: 'escalate'; readonly reason: string };
 
-export interface Failure {
-  readonly reaction: Reaction;
-  readonly message: string;
-  /** The input it failed on, where it was one. */
-  readonly sequence: number | undefined;
-}
-
-/** One child's failures so far. */
-export class FailureCount {
-  private restartsMs: number[] = [];
+/** The restarts of one child so far. */
+export class RestartCount {
+  private countedMs: number[] = [];
   private inARow = 0;
-  private last: { readonly sequence: number | undefined; readonly message: string; readonly times: number } | undefined;
 
   constructor(private readonly strategy: Strategy) {}
 
@@ -44,34 +61,47 @@ export class FailureCount {
     this.inARow = 0;
   }
 
-  /** The child failed while it looked for what is at fault, and came nearer: that costs no budget, and the next one comes soon. */
-  progress(): { readonly attempt: number; readonly delayMs: number } {
+  /** The child failed while it looked for what is at fault, and came nearer: that does not count, and the next restart comes soon. */
+  progress(): Directive {
     this.inARow = 0;
-    return { attempt: 1, delayMs: this.backoffMs(1) };
+    return this.next(false, 0);
   }
 
-  /** `atMs`: monotonic. */
-  decide({ reaction, message, sequence }: Failure, atMs: number): Directive {
-    if (reaction === 'fatal') return { kind: 'escalate', reason: message };
-    const { restartsMax, windowMs, poisonAfter } = this.strategy;
+  /** `counts`: against the intensity. `atMs`: monotonic. */
+  next(counts: boolean, atMs: number): Directive {
+    const { restartsMax, windowMs, backoffFirstMs, backoffMaxMs } = this.strategy;
+    if (counts) {
+      this.countedMs = [...this.countedMs.filter((one) => one > atMs - windowMs), atMs];
+      if (this.countedMs.length > restartsMax) {
+        return { kind: 'escalate', reason: `more than ${restartsMax} restarts within ${windowMs / 1000} s` };
+      }
+    }
     const attempt = ++this.inARow;
-    const delayMs = this.backoffMs(attempt);
-    if (reaction === 'transient') return { kind: 'restart', delayMs, attempt };
-    if (reaction === 'poison' && sequence !== undefined) return { kind: 'bury', sequence, delayMs, attempt };
-    const same = this.last !== undefined && this.last.sequence === sequence && this.last.message === message;
-    this.last = { sequence, message, times: same ? this.last!.times + 1 : 1 };
-    if (sequence !== undefined && this.last.times >= poisonAfter) {
-      this.last = undefined;
-      return { kind: 'bury', sequence, delayMs, attempt };
-    }
-    this.restartsMs = [...this.restartsMs.filter((one) => one > atMs - windowMs), atMs];
-    if (this.restartsMs.length > restartsMax) {
-      return { kind: 'escalate', reason: `more than ${restartsMax} restarts within ${windowMs / 1000} s: ${message}` };
-    }
-    return { kind: 'restart', delayMs, attempt };
+    return {
+      kind: 'restart',
+      delayMs: Math.min(backoffMaxMs, backoffFirstMs * 2 ** Math.min(attempt - 1, 20)),
+      attempt,
+    };
   }
+}
 
-  private backoffMs(attempt: number): number {
-    return Math.min(this.strategy.backoffMaxMs, this.strategy.backoffFirstMs * 2 ** Math.min(attempt - 1, 20));
+const NUMBERS = ['restartsMax', 'windowMs', 'backoffFirstMs', 'backoffMaxMs', 'poisonAfter'] as const;
+
+/** What is wrong with a stage's own strategy, in words. */
+export function strategyProblems(stage: string, own: Partial<StageStrategy>): string[] {
+  const whole = { ...STAGE_STRATEGY, ...own };
+  const problems = Object.keys(own)
+    .filter((name) => !(NUMBERS as readonly string[]).includes(name))
+    .map((name) => `strategies.${stage}.${name} is not one of ${NUMBERS.join(', ')}`);
+  for (const name of NUMBERS) {
+    const least = name === 'restartsMax' ? 0 : 1;
+    if (Number.isSafeInteger(whole[name]) && whole[name] >= least) continue;
+    problems.push(`strategies.${stage}.${name} must be a whole number from ${least}, not ${whole[name]}`);
   }
+  if (whole.backoffMaxMs < whole.backoffFirstMs) {
+    problems.push(
+      `strategies.${stage}.backoffMaxMs (${whole.backoffMaxMs}) must be at least backoffFirstMs (${whole.backoffFirstMs})`,
+    );
+  }
+  return problems;
 }

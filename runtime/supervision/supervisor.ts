@@ -1,233 +1,215 @@
 /**
- * The supervisor of one instance: opens actors, one after the other, until it is told to stop or must escalate.
+ * The supervisor, one for every level of the tree: a node supervises its nats-server and its threads, a thread its shards, a shard its instances.
  *
  * Invariants
- *   SUPERVISOR-1  At most one actor of an instance is open at a time: the next is opened when the one before has ended.
- *   SUPERVISOR-2  Each restart is told with reason, attempt and delay, in the status always, in the log until it is known (then at each doubling);
- *                 the budget is the child's own.
- *   SUPERVISOR-3  Fatal errors and an exhausted budget escalate, in one line, which is whoever's that ends the node; nothing is restarted silently for ever.
- *   SUPERVISOR-4  What is poison is stored in the log before the next actor opens (actor/quarantine.ts): this one only asks for it.
+ *   SUPERVISOR-1  At most one life of a child is open at a time: the next is opened when the one before has ended.
+ *   SUPERVISOR-2  One for one: a child that fails is restarted alone. Each restart is recorded with reason, attempt and delay, in the status always, in
+ *                 the log for the first ones in a row (then at each doubling); the count is the child's own.
+ *   SUPERVISOR-3  Transient failures restart without end. Fatal errors, and a child that exceeds its restart intensity, escalate to the owner of the
+ *                 supervisor: it is restarted in turn by its own supervisor, or gives up with the same error.
+ *   SUPERVISOR-4  A stop ends a pause before a restart, and a life that opens meanwhile.
  */
-import { Actor } from '../actor/actor.js';
-import type { ActorOptions } from '../actor/options.js';
-import { quarantine, release } from '../actor/quarantine.js';
-import { asError, explain, fatal, reactionOf } from '../contract/errors.js';
-import { StepError } from '../actor/processor.js';
-import { streamOf } from '../contract/graph.js';
-import type { RecoveryGate } from '../shards/recovery-gate.js';
-import { type ActorState, recordLag } from '../telemetry/status.js';
-import { DEFAULT_STRATEGY, type Failure, type Strategy, FailureCount } from './strategy.js';
+import { asError, explain, reactionOf } from '../contract/errors.js';
+import type { Clock, Logger } from '../contract/ports.js';
+import type { Deadline } from './deadline.js';
+import { RestartCount, type Strategy } from './strategy.js';
 
-export type SupervisorOptions = Omit<ActorOptions, 'suspects'> & {
-  readonly strategy?: Strategy;
-  /** Absent: nobody is waited for. */
-  readonly restores?: RecoveryGate;
-  /** Each time an actor has opened. */
-  readonly onOpened?: () => void;
-};
+export type Level = 'nats' | 'thread' | 'shard' | 'instance';
+export type ChildState = 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
 
-/** An actor that ran this long without failing has recovered. */
+/** How a child is, for health, metrics and people. */
+export interface ChildStatus {
+  state: ChildState;
+  /** Since when it is in this state, and since when it fails without having recovered; epoch ms. */
+  sinceMs: number;
+  failingSinceMs: number | undefined;
+  restarts: number;
+  lastError: string | undefined;
+}
+
+export const newChildStatus = (): ChildStatus => ({
+  state: 'restoring',
+  sinceMs: 0,
+  failingSinceMs: undefined,
+  restarts: 0,
+  lastError: undefined,
+});
+
+/** `gone`: the cause of a failure; `closer`: the child came nearer to it, so that the next restart comes soon; undefined: nothing. */
+export type Mended = 'gone' | 'closer' | undefined;
+
+/** A child from a start to its end. */
+export interface Life {
+  /** Resolves when it was stopped; rejects with why it failed. Nothing of it is open any more then that a next life needs. */
+  readonly ended: Promise<void>;
+  readonly stop: (deadline?: Deadline) => Promise<unknown>;
+}
+
+export interface ChildSpec {
+  readonly level: Level;
+  readonly name: string;
+  readonly strategy: Strategy;
+  /** Opens it: the first time, and after each failure. The signal aborts when it is stopped. */
+  readonly start: (signal: AbortSignal) => Promise<Life>;
+  /** Absent: the supervisor makes one. */
+  readonly status?: ChildStatus;
+  readonly logger?: Logger;
+  /** What the child does about a failure itself: its restart then does not count. Throws what escalates at once. */
+  readonly mend?: (error: Error) => Promise<Mended>;
+  /** The error that escalates when it has exceeded its restart intensity. Absent: its last one. */
+  readonly gaveUp?: (error: Error, reason: string) => Error | Promise<Error>;
+}
+
+export interface SupervisorOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A child of it has escalated (SUPERVISOR-3). */
+  readonly onEscalated: (error: Error) => void;
+}
+
+/** A child that ran this long without failing has recovered. */
 const RECOVERED_AFTER_MS = 10_000;
-/** Rows of one frame that are looked for, each of which costs a restart. A frame with more is poison as a whole. */
-const ROWS_MAX = 100;
 /** Restarts in a row that are each logged; of those behind them the 16th, the 32nd… */
 const LOUD_RESTARTS = 8;
 
-export class Supervisor {
+export class Child {
+  readonly status: ChildStatus;
+  /** Resolves when it has been stopped; rejects with what escalates. */
+  readonly ended: Promise<void>;
   private readonly abort = new AbortController();
-  private readonly tally: FailureCount;
-  /** The batch that failed last, or the frame whose rows at fault are looked for. */
-  private suspects: ActorOptions['suspects'];
-  /** Rows that were found in it. */
-  private rowsFound = 0;
-  /** The last message whose rows were tried: when it fails again, it is poison as a whole. */
-  private tried: number | undefined;
-  /** To be buried before the next actor opens: a message, or a row of its frame. */
-  private condemned: { readonly sequence: number; readonly row?: number } | undefined;
-  /** Buried by us, and nothing said about it yet as far as we know. */
-  private lastBuried: number | undefined;
-  private actor: Actor | undefined;
+  private readonly count: RestartCount;
+  private life: Life | undefined;
   /** When the status became what it is, monotonic. */
   private becameMs = 0;
-  /** Why there is no last snapshot, when a stop ended without one. */
-  private cutShort: Error | undefined;
 
-  constructor(private readonly options: SupervisorOptions) {
-    this.tally = new FailureCount(options.strategy ?? DEFAULT_STRATEGY);
-    options.status.sinceMs = options.clock.nowMs();
+  constructor(
+    readonly spec: ChildSpec,
+    private readonly options: SupervisorOptions,
+  ) {
+    this.status = spec.status ?? newChildStatus();
+    this.count = new RestartCount(spec.strategy);
+    this.ended = this.run();
   }
 
-  get current(): Actor | undefined {
-    return this.actor;
+  /** Ends its life; `ended` resolves when that is over. */
+  async stop(deadline?: Deadline): Promise<void> {
+    this.abort.abort();
+    await this.life?.stop(deadline);
   }
 
-  /** What is not kept up with each step, for who asks. */
-  report(): void {
-    const { status } = this.options;
-    if (this.actor !== undefined) status.stateKeys = this.actor.fold.instance.keys();
-    recordLag(status, this.actor?.waiting);
+  /** From now on it is not restarted: whoever calls this ends its life. */
+  abandon(): void {
+    this.abort.abort();
   }
 
-  /** Resolves after `stop`; rejects with what escalates. */
-  async run(): Promise<void> {
-    for (;;) {
+  private async run(): Promise<void> {
+    const { signal } = this.abort;
+    while (!signal.aborted) {
       try {
         this.becomes('restoring');
-        await this.buryCondemned();
-        this.actor = await this.opened();
-        if (this.abort.signal.aborted) await this.actor.stop();
+        this.life = await this.spec.start(signal);
+        if (signal.aborted) await this.life.stop();
         this.becomes('running');
-        this.options.onOpened?.();
-        await this.options.restores?.over(this.abort.signal);
-        await this.actor.run();
-        this.becomes('stopped');
-        return;
+        await this.life.ended;
+        break;
       } catch (error) {
-        const buried = this.actor?.fold.buried;
-        this.actor = undefined;
-        if (this.abort.signal.aborted) {
-          this.options.logger.warn(
-            { err: error },
-            'stopped without a last snapshot; the next start replays from the one before',
-          );
-          this.cutShort = asError(error);
-          this.becomes('stopped');
-          return;
-        }
-        await this.afterFailure(asError(error), buried);
+        this.life = undefined;
+        if (signal.aborted) this.logger.debug({ err: error }, 'failed while it was being stopped');
+        else await this.afterFailure(asError(error));
       }
     }
+    this.becomes('stopped');
   }
 
-  /** Takes in no more; `run` ends when the last snapshot is written. */
-  async stop(): Promise<void> {
-    this.abort.abort();
-    await this.actor?.stop();
-  }
-
-  /** Throws when `run` has ended without a last snapshot. */
-  mustBeWhole(): void {
-    if (this.cutShort !== undefined) throw this.cutShort;
-  }
-
-  private opened(): Promise<Actor> {
-    const open = (): Promise<Actor> => Actor.open({ ...this.options, suspects: this.suspects });
-    const { restores } = this.options;
-    return restores === undefined ? open() : restores.during(open);
-  }
-
-  private becomes(state: ActorState): void {
-    const { status, clock } = this.options;
-    status.state = state;
-    status.sinceMs = clock.nowMs();
-    this.becameMs = clock.monotonicMs();
-  }
-
-  private async afterFailure(error: Error, buried: ReadonlySet<number> | undefined): Promise<void> {
-    const { status, clock } = this.options;
+  private async afterFailure(error: Error): Promise<void> {
+    const { status, spec, count } = this;
+    const { clock } = this.options;
     const atMs = clock.monotonicMs();
     if (status.state === 'running' && atMs - this.becameMs > RECOVERED_AFTER_MS) {
-      this.tally.recovered();
+      count.recovered();
       status.failingSinceMs = undefined;
     }
     status.failingSinceMs ??= clock.nowMs();
     status.lastError = explain(error);
-    if (error instanceof StepError && this.isTrialOf(error)) {
-      this.afterTrial(error);
-      await this.backsOff(error, this.tally.progress());
-      return;
+    const mended = await this.mended(error);
+    const reaction = reactionOf(error);
+    if (reaction === 'fatal' && mended === undefined) throw this.escalated(error, error);
+    const counts = reaction !== 'transient' && mended === undefined;
+    const directive = mended === 'closer' ? count.progress() : count.next(counts, atMs);
+    if (directive.kind === 'escalate') {
+      throw this.escalated(error, (await spec.gaveUp?.(error, directive.reason)) ?? error);
     }
-    const directive = this.tally.decide(failureOf(error), atMs);
-    if (error instanceof StepError && error.first < error.sequence) this.suspects = error;
-    if (directive.kind === 'escalate') throw this.escalated(error, directive.reason);
-    if (directive.kind === 'bury') {
-      // What fails although the stage does not see the input any more is not the input's fault.
-      if (buried?.has(directive.sequence) === true) {
-        await this.unburyLast(directive.sequence);
-        throw this.escalated(error, `its input ${directive.sequence} was buried, and it fails still: ${error.message}`);
-      }
-      if (error instanceof StepError && error.rows > 1 && this.tried !== directive.sequence) {
-        this.suspects = { first: directive.sequence, sequence: directive.sequence };
-        this.rowsFound = 0;
-      } else this.condemned = directive;
-    }
-    await this.backsOff(error, directive);
-  }
-
-  private isTrialOf({ first, sequence, cause }: StepError): boolean {
-    const { suspects } = this;
-    const isOwnFault = ['bug', 'poison'].includes(reactionOf(cause));
-    return isOwnFault && first === sequence && suspects?.first === sequence && suspects.sequence === sequence;
-  }
-
-  /** The row that failed is buried, and the next one looked for. When there is none, the others are tried together. */
-  private afterTrial({ sequence, row }: StepError): void {
-    if (row !== undefined && this.rowsFound < ROWS_MAX) {
-      this.rowsFound++;
-      this.condemned = { sequence, row };
-      return;
-    }
-    if (row !== undefined || this.rowsFound === 0) this.condemned = { sequence };
-    this.suspects = undefined;
-    this.tried = sequence;
-  }
-
-  private async backsOff(
-    error: Error,
-    directive: { readonly attempt: number; readonly delayMs: number },
-  ): Promise<void> {
-    const { status, clock } = this.options;
     this.becomes('backoff');
     status.restarts++;
-    this.tell(error, directive);
+    this.record(error, directive);
     await clock.sleep(directive.delayMs, this.abort.signal);
   }
 
-  private tell(error: Error, { attempt, delayMs }: { readonly attempt: number; readonly delayMs: number }): void {
-    const { logger } = this.options;
-    const fields = { err: error, attempt, delayMs, reason: explain(error) };
-    const isLoud = attempt <= LOUD_RESTARTS || Number.isInteger(Math.log2(attempt));
-    if (isLoud) logger.warn(fields, 'restarting');
-    else logger.debug(fields, 'restarting');
+  private async mended(error: Error): Promise<Mended> {
+    try {
+      return await this.spec.mend?.(error);
+    } catch (escalating) {
+      throw this.escalated(error, asError(escalating));
+    }
   }
 
-  /** What ends the node: a Fatal error as it is, anything else with the instance that gave up. Whoever ends the node logs it. */
-  private escalated(error: Error, reason: string): Error {
-    const { stage, partition, logger } = this.options;
+  /** Whoever ends the node logs the error. */
+  private escalated(error: Error, thrown: Error): Error {
+    const { level, name: child } = this.spec;
     this.becomes('failed');
-    logger.debug({ err: error, reason }, 'escalating');
-    const thrown = error instanceof StepError && error.cause instanceof Error ? error.cause : error;
-    if (reactionOf(thrown) === 'fatal') return thrown;
-    return fatal('INSTANCE_FAILED', `${stage.id}.${partition} gave up: ${reason}`, {
-      cause: thrown,
-      hint: 'nothing is lost: the next start goes on from the last snapshot; --log-level debug shows the stack',
-    });
+    this.logger.debug({ err: error, level, child }, 'escalating');
+    this.options.onEscalated(thrown);
+    return thrown;
   }
 
-  private async buryCondemned(): Promise<void> {
-    if (this.condemned === undefined) return;
-    const { sequence, row } = this.condemned;
-    await quarantine(this.options, sequence, row);
-    this.condemned = undefined;
-    if (row === undefined) this.lastBuried = sequence;
-    const { logger, stage } = this.options;
-    const fields = { sequence, row, stream: streamOf(stage.id), rule: 'poison' };
-    logger.error(fields, `${row === undefined ? 'input' : 'row of an input'} is poison: it goes to the dead letters`);
+  private becomes(state: ChildState): void {
+    const { clock } = this.options;
+    this.status.state = state;
+    this.status.sinceMs = clock.nowMs();
+    this.becameMs = clock.monotonicMs();
   }
 
-  /** Best effort: what stays buried in vain is in the dead letters. */
-  private async unburyLast(sequence: number): Promise<void> {
-    if (this.lastBuried !== sequence) return;
-    await release(this.options, sequence).catch((error: unknown) => {
-      this.options.logger.warn({ err: error, sequence }, 'cannot take back what was buried in vain');
-    });
+  private record(error: Error, { attempt, delayMs }: { readonly attempt: number; readonly delayMs: number }): void {
+    const { level, name: child } = this.spec;
+    const fields = { err: error, level, child, attempt, delayMs, reason: explain(error) };
+    const isLoud = attempt <= LOUD_RESTARTS || Number.isInteger(Math.log2(attempt));
+    if (isLoud) this.logger.warn(fields, 'restarting');
+    else this.logger.debug(fields, 'restarting');
+  }
+
+  private get logger(): Logger {
+    return this.spec.logger ?? this.options.logger;
   }
 }
 
-/** Of a batch nobody knows yet which message is at fault. */
-function failureOf(error: Error): Failure {
-  if (!(error instanceof StepError))
-    return { reaction: reactionOf(error), message: explain(error), sequence: undefined };
-  const sequence = error.first === error.sequence ? error.sequence : undefined;
-  return { reaction: reactionOf(error.cause), message: error.message, sequence };
+export class Supervisor {
+  private readonly children = new Set<Child>();
+
+  constructor(private readonly options: SupervisorOptions) {}
+
+  start(spec: ChildSpec): Child {
+    const child = new Child(spec, this.options);
+    this.children.add(child);
+    // What escalates is reported by `onEscalated`.
+    child.ended.then(
+      () => this.children.delete(child),
+      () => undefined,
+    );
+    return child;
+  }
+
+  abandon(child: Child): void {
+    child.abandon();
+    this.children.delete(child);
+  }
+
+  /** How its children are, in the order in which they were started; those that were stopped are gone. */
+  get statuses(): readonly SupervisedStatus[] {
+    return [...this.children].map(({ spec: { level, name }, status }) => ({ level, name, ...status }));
+  }
+}
+
+export interface SupervisedStatus extends Readonly<ChildStatus> {
+  readonly level: Level;
+  readonly name: string;
 }

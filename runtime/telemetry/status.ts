@@ -3,6 +3,7 @@ import { type Distribution, newDistribution, observe } from './distribution.js';
 import type { Quarantined } from '../actor/quarantine.js';
 import type { Counters } from '../actor/instance.js';
 import type { LogMessage, Waiting } from '../contract/ports.js';
+import { type ChildStatus, newChildStatus } from '../supervision/supervisor.js';
 
 /** Bounds of what is counted per step. Seconds; rows, from one event to a frame as large as they get; bytes. */
 export const STEP_BOUNDS = {
@@ -13,21 +14,15 @@ export const STEP_BOUNDS = {
 /** Seconds. */
 export const SNAPSHOT_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30] as const;
 
-export type ActorState = 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
-
 /** Nothing can be stored in a mailbox: since when, epoch ms, and what came of the last try. */
 export interface Refusal {
   readonly sinceMs: number;
   readonly reason: string;
 }
 
-export interface ActorStatus {
+export interface ActorStatus extends ChildStatus {
   readonly stage: string;
   readonly partition: number;
-  state: ActorState;
-  /** Since when it is in this state, and since when it fails without having recovered; epoch ms. */
-  sinceMs: number;
-  failingSinceMs: number | undefined;
   messagesIn: number;
   bytesIn: number;
   /** Of frames; a publisher's message counts as one. */
@@ -53,8 +48,6 @@ export interface ActorStatus {
   snapshotBytesWritten: number;
   /** When the oldest input was taken in that no snapshot includes, epoch ms. */
   unsavedSinceMs: number | undefined;
-  restarts: number;
-  lastError: string | undefined;
   /** Of its mailbox, where a clock ticks into it: only then is it known. */
   refusal: Refusal | undefined;
   epoch: number;
@@ -78,9 +71,7 @@ export interface ActorStatus {
 export const newStatus = (stage: string, partition: number): ActorStatus => ({
   stage,
   partition,
-  state: 'restoring',
-  sinceMs: 0,
-  failingSinceMs: undefined,
+  ...newChildStatus(),
   ...{ messagesIn: 0, bytesIn: 0, rowsIn: 0, messagesOut: 0, bytesOut: 0, rowsOut: 0 },
   busyMs: 0,
   steps: {
@@ -99,8 +90,6 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   snapshotTimes: newDistribution(SNAPSHOT_BOUNDS),
   snapshotBytesWritten: 0,
   unsavedSinceMs: undefined,
-  restarts: 0,
-  lastError: undefined,
   refusal: undefined,
   epoch: 0,
   watermarkMs: null,

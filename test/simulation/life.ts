@@ -4,6 +4,7 @@ import { explain } from '../../runtime/contract/errors.js';
 import type { Logger } from '../../runtime/contract/ports.js';
 import { newStatus } from '../../runtime/telemetry/status.js';
 import { hasPublishers } from '../../runtime/contract/streams.js';
+import { SupervisedInstance } from '../../runtime/shards/supervised-instance.js';
 import { Supervisor } from '../../runtime/supervision/supervisor.js';
 import { Ticker } from '../../runtime/shards/ticker.js';
 import { FailingStore, type WriteFate } from '../../state/failing-store.js';
@@ -35,20 +36,20 @@ export function startLife(world: World, shard: SimulatedShard, id: string): Life
   life.status = newStatus(id, partition);
   const logger = loggerOf(world, name);
   const copied = world.copiedOf(shard, id);
-  life.supervisor = new Supervisor({
-    ...{ topology, stage: topology.stage(id), partition, log: life.log, store: life.store, clock, logger },
-    ...{ status: life.status, tuning: tuningOf(world) },
-    ...(copied === undefined ? {} : { copied }),
-  });
   if (hasPublishers(topology, id) && tickEveryMs > 0 && !world.drains) {
     const { log, status } = life;
     life.ticker = new Ticker({ log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs, status });
     void startTicker(world, life);
   }
   schedule.note(() => `${name} starts on ${shard.node.name}`);
-  life.supervisor.run().catch((error: unknown) => {
+  const onEscalated = (error: Error): void => {
     schedule.note(() => `${name} escalates: ${explain(error)}`);
-    life.failure = error as Error;
+    life.failure = error;
+  };
+  life.supervisor = new SupervisedInstance(new Supervisor({ clock, logger, onEscalated }), {
+    ...{ topology, stage: topology.stage(id), partition, log: life.log, store: life.store, clock, logger },
+    ...{ status: life.status, tuning: tuningOf(world), strategy: topology.strategy(id) },
+    ...(copied === undefined ? {} : { copied }),
   });
   return life;
 }

@@ -5,7 +5,7 @@ import type { ShardSpec } from '../../runtime/shards/shard-spec.js';
 import { headKey } from '../../runtime/state/keyspace.js';
 import type { Clock } from '../../runtime/contract/ports.js';
 import type { ActorStatus } from '../../runtime/telemetry/status.js';
-import type { Supervisor } from '../../runtime/supervision/supervisor.js';
+import type { SupervisedInstance } from '../../runtime/shards/supervised-instance.js';
 import type { Ticker } from '../../runtime/shards/ticker.js';
 import type { FailingStore } from '../../state/failing-store.js';
 import { type MemoryStore, type StoreContents } from '../../state/memory-store.js';
@@ -23,7 +23,7 @@ export interface Life extends Party {
   readonly name: string;
   readonly stage: string;
   readonly status: ActorStatus;
-  readonly supervisor: Supervisor;
+  readonly supervisor: SupervisedInstance;
   readonly ticker: Ticker | undefined;
   readonly log: FailingLog;
   readonly store: FailingStore;

@@ -10,11 +10,11 @@ export function topology(options: JsonOptions): void {
     process.stdout.write(`${toMermaid(graph)}\n`);
     return;
   }
-  const { partitions, stages, topics, edges } = graph;
+  const { partitions, stages, topics, edges, strategies } = graph;
   const node = ({ id, key }: { readonly id: string; readonly key: string }) => ({ id, key, stream: streamOf(id) });
   const document = {
     partitions,
-    stages: stages.map((stage) => ({ ...node(stage), version: stage.version })),
+    stages: stages.map((stage) => ({ ...node(stage), version: stage.version, strategy: strategies?.[stage.id] })),
     topics: topics.map(node),
     edges: edges.map(({ from, to, by }) => ({
       from: isSource(from) ? from.id : from.stage,

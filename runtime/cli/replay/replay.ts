@@ -24,6 +24,7 @@ import { openNats } from '../../node/nats.js';
 import { Threads } from '../../node/threads.js';
 import { openShardStore } from '../../node/stores.js';
 import { retry, retryThroughFailover } from '../../supervision/retry.js';
+import { Supervisor } from '../../supervision/supervisor.js';
 import { preflight } from '../../log-integrity/preflight.js';
 import { BOUNDED_WEIGHTS, spread, shardsOf } from '../../node/shards.js';
 import type { Log, Store } from '../../contract/ports.js';
@@ -101,6 +102,8 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
   failed.catch(() => undefined);
+  const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const supervisor = new Supervisor({ clock: systemClock, logger, onEscalated: (error) => fail(error) });
   const nats = await openNats({
     dataDir: work.directory,
     natsPort: 'any',
@@ -117,7 +120,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const topology = mainTopology(pipeline);
     await prepare(options, work.directory, topology, log, ui);
     const hosts = hostsOf(options, work.directory, topology, nats.options);
-    const threads = await Threads.start(hosts, STATUS_EVERY_MS, fail);
+    const threads = await Threads.start(hosts, STATUS_EVERY_MS, supervisor);
     const startedAt = performance.now();
     const secondsSoFar = (): number => (performance.now() - startedAt) / 1000;
     // A killed run counts as well: what it has done is not done again.

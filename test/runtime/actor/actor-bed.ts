@@ -10,7 +10,8 @@ import { streamOf, type Topology, writerOf } from '../../../runtime/contract/gra
 import type { Log, LogMessage, Store } from '../../../runtime/contract/ports.js';
 import { type ActorStatus, newStatus } from '../../../runtime/telemetry/status.js';
 import { ensureStreams, filtersOf, type StreamLimits, streamsOf } from '../../../runtime/contract/streams.js';
-import type { Strategy } from '../../../runtime/supervision/strategy.js';
+import { SupervisedInstance } from '../../../runtime/shards/supervised-instance.js';
+import { STAGE_STRATEGY, type StageStrategy } from '../../../runtime/supervision/strategy.js';
 import { Supervisor } from '../../../runtime/supervision/supervisor.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { matches, MemoryLog, type MemoryLogOptions } from '../../support/memory-log.js';
@@ -20,7 +21,7 @@ import { settled, until, VirtualClock } from '../virtual-clock.js';
 
 export interface Running {
   readonly status: ActorStatus;
-  readonly supervisor: Supervisor;
+  readonly supervisor: SupervisedInstance;
   /** What escalated. */
   failure(): Error | undefined;
   ended(): boolean;
@@ -31,7 +32,7 @@ export interface StartOptions {
   readonly store?: Store;
   readonly topology?: Topology;
   readonly tuning?: Partial<ActorTuning>;
-  readonly strategy?: Strategy;
+  readonly strategy?: StageStrategy;
   readonly copied?: () => number;
 }
 
@@ -73,20 +74,17 @@ export class ActorBed {
 
   /** One that `quiet` does not wait for. */
   startApart(id: string, partition = 0, options: StartOptions = {}): Running {
-    const { log = this.log, store = new MemoryStore(), topology = this.topology, tuning, strategy, copied } = options;
+    const { log = this.log, store = new MemoryStore(), topology = this.topology, tuning, copied } = options;
     const status = newStatus(id, partition);
-    const supervisor = new Supervisor({
-      ...{ topology, stage: topology.stage(id), partition, log, store, clock: this.clock, logger: SILENT, status },
-      tuning: { ...TUNING, ...tuning },
-      ...(strategy === undefined ? {} : { strategy }),
-      ...(copied === undefined ? {} : { copied }),
-    });
     let failure: Error | undefined;
     let ended = false;
-    void supervisor
-      .run()
-      .catch((error: unknown) => (failure = error as Error))
-      .finally(() => (ended = true));
+    const onEscalated = (error: Error): void => void (failure = error);
+    const supervisor = new SupervisedInstance(new Supervisor({ clock: this.clock, logger: SILENT, onEscalated }), {
+      ...{ topology, stage: topology.stage(id), partition, log, store, clock: this.clock, logger: SILENT, status },
+      ...{ tuning: { ...TUNING, ...tuning }, strategy: options.strategy ?? STAGE_STRATEGY },
+      ...(copied === undefined ? {} : { copied }),
+    });
+    void supervisor.ended.catch(() => undefined).finally(() => (ended = true));
     return { status, supervisor, failure: () => failure, ended: () => ended };
   }
 

@@ -151,7 +151,7 @@ describe('in aligned epochs', () => {
         if (epoch === 1) throw new Error('cannot end');
       },
     );
-    expect(keeper.failure()?.message).toMatch(/^keeper\.0 gave up: its input \d+ was buried, and it fails still/);
+    expect(keeper.failure()?.message).toMatch(/^keeper\.0 gave up: its input \d+ was quarantined, and it fails still/);
     const record = await mailboxRecord(
       { log: bed.log, stage: { id: 'keeper' }, partition: 0 },
       { identity: await bed.identity('keeper') },

@@ -15,6 +15,7 @@ import {
   writerOf,
 } from '../../../runtime/contract/graph.js';
 import { frameType, input, type PartitionKey, RAW, sideInput, stage } from '../../../runtime/contract/stage.js';
+import { STAGE_STRATEGY } from '../../../runtime/supervision/strategy.js';
 import { boundedToys, liveToys } from '../toy-stages.js';
 
 const rows = frameType('rows', { user: 'text', item: 'text', n: 'f64' });
@@ -50,6 +51,8 @@ describe('a topology', () => {
     ['partitions.item must be a whole number from 1, not 1.5', { partitions: { source: 1, user: 1, item: 1.5 } }],
     ['two stages or topics have one id', { stages: [a, b, b] }],
     ['Bad_Id: an id is kebab-case; Bad_Id: nothing leads there', { stages: [a, b, make('Bad_Id')] }],
+    ['strategies.c: there is no such stage', { strategies: { c: {} } }],
+    ['strategies.b.restartsMax must be a whole number from 0, not -1', { strategies: { b: { restartsMax: -1 } } }],
     ['c: nothing leads there', { stages: [a, b, c] }],
     [
       'poison: the runtime has this name for something else; poison: nothing leads there',
@@ -180,4 +183,11 @@ it('a raw input needs a source', () => {
   const raw = stage({ ...spec, id: 'raw', key: 'source', inputs: { events: input(RAW) } });
   const edges = [entry, edge(a.out.rows, raw.in.events, { by: 'same' })];
   expect(problemsOf({ stages: [a, raw], edges })).toBe('a → raw: rows and events are of different frame types');
+});
+
+it('a stage has the default strategy but for what the topology says, which is printed', () => {
+  const topology = defineTopology({ ...sound, strategies: { b: { restartsMax: 20 } } });
+  expect(topology.strategy('a')).toEqual(STAGE_STRATEGY);
+  expect(topology.strategy('b')).toEqual({ ...STAGE_STRATEGY, restartsMax: 20 });
+  expect(toMermaid(topology).split('\n').at(-1)).toBe('  b["b<br/>restartsMax 20"]');
 });

@@ -1,138 +1,107 @@
-/** The supervision strategy as a table: failures in, directives out. */
+/** Restart intensity as a table: failures in, directives out; and what a stage may say of its own. */
 import { describe, expect, it } from 'vitest';
 import {
-  DEFAULT_STRATEGY,
   type Directive,
-  type Failure,
+  RestartCount,
+  STAGE_STRATEGY,
+  type StageStrategy,
   type Strategy,
-  FailureCount,
+  strategyProblems,
 } from '../../../runtime/supervision/strategy.js';
 
-const STRATEGY: Strategy = { restartsMax: 3, windowMs: 1_000, backoffFirstMs: 10, backoffMaxMs: 50, poisonAfter: 2 };
+const STRATEGY: Strategy = { restartsMax: 3, windowMs: 1_000, backoffFirstMs: 10, backoffMaxMs: 50 };
 
-const bug = (sequence?: number, message = 'boom'): Failure => ({ reaction: 'bug', message, sequence });
-const away: Failure = { reaction: 'transient', message: 'away', sequence: undefined };
 const restart = (attempt: number, delayMs: number): Directive => ({ kind: 'restart', attempt, delayMs });
-const bury = (sequence: number, attempt: number, delayMs: number): Directive => ({
-  kind: 'bury',
-  sequence,
-  attempt,
-  delayMs,
-});
-const escalate = (reason: string) => ({ kind: 'escalate', reason: expect.stringContaining(reason) });
+const escalate: Directive = { kind: 'escalate', reason: 'more than 3 restarts within 1 s' };
 
 interface Case {
   readonly name: string;
-  /** Failures, each with the time and what is decided; 'recovered' in between. */
-  readonly steps: readonly (readonly [failure: Failure | 'recovered', nowMs: number, decided?: unknown])[];
+  /** Failures, each with the time and what is decided. `free` ones do not count. */
+  readonly steps: readonly (readonly [
+    failure: 'counted' | 'free' | 'recovered' | 'closer',
+    nowMs: number,
+    decided?: Directive,
+  ])[];
 }
 
 const CASES: readonly Case[] = [
   {
-    name: 'a fatal failure escalates at once',
-    steps: [[{ reaction: 'fatal', message: 'no way', sequence: 1 }, 0, escalate('no way')]],
-  },
-  {
-    name: 'a bug restarts, each time after twice the delay up to the most, and past the budget escalates',
+    name: 'each restart waits twice as long, up to the most; past the intensity it escalates',
     steps: [
-      [bug(), 0, restart(1, 10)],
-      [bug(), 1, restart(2, 20)],
-      [bug(), 2, restart(3, 40)],
-      [bug(), 3, escalate('more than 3 restarts within 1 s: boom')],
+      ['counted', 0, restart(1, 10)],
+      ['counted', 1, restart(2, 20)],
+      ['counted', 2, restart(3, 40)],
+      ['counted', 3, escalate],
     ],
   },
   {
-    name: 'bugs far enough apart never use up the budget',
-    steps: [0, 500, 1_001, 1_502, 2_003, 2_504].map((at, i) => [bug(), at, restart(i + 1, Math.min(50, 10 * 2 ** i))]),
+    name: 'failures far enough apart never exceed the intensity',
+    steps: [0, 500, 1_001, 1_502, 2_003, 2_504].map((at, i) => [
+      'counted',
+      at,
+      restart(i + 1, Math.min(50, 10 * 2 ** i)),
+    ]),
   },
   {
-    name: 'the delay starts anew after it has worked for a while; the budget does not',
+    name: 'the delay starts anew after it has worked for a while; the count does not',
     steps: [
-      [bug(), 0, restart(1, 10)],
-      [bug(), 1, restart(2, 20)],
+      ['counted', 0, restart(1, 10)],
+      ['counted', 1, restart(2, 20)],
       ['recovered', 2],
-      [bug(), 3, restart(1, 10)],
-      [bug(), 4, escalate('more than 3')],
+      ['counted', 3, restart(1, 10)],
+      ['counted', 4, escalate],
     ],
   },
   {
-    name: 'transient failures restart without end and cost no budget',
+    name: 'what does not count restarts without end',
     steps: [
-      ...Array.from({ length: 30 }, (_, i) => [away, i, restart(i + 1, Math.min(50, 10 * 2 ** i))] as const),
-      [bug(), 40, restart(31, 50)],
+      ...Array.from({ length: 30 }, (_, i) => ['free', i, restart(i + 1, Math.min(50, 10 * 2 ** i))] as const),
+      ['counted', 40, restart(31, 50)],
     ],
   },
   {
-    name: 'one input that fails the same way twice is buried',
+    name: 'one that comes closer to the cause is restarted soon',
     steps: [
-      [bug(7), 0, restart(1, 10)],
-      [bug(7), 1, bury(7, 2, 20)],
-    ],
-  },
-  {
-    name: 'a buried input costs the budget only what was tried before; the next one counts from the start',
-    steps: [
-      [bug(7), 0, restart(1, 10)],
-      [bug(7), 1, bury(7, 2, 20)],
-      [bug(8), 2, restart(3, 40)],
-      [bug(8), 3, bury(8, 4, 50)],
-    ],
-  },
-  {
-    name: 'another input, or another failure, in between starts the count anew',
-    steps: [
-      [bug(7), 0, restart(1, 10)],
-      [bug(8), 1, restart(2, 20)],
-      [bug(7), 600, restart(3, 40)],
-      [bug(7, 'bang'), 1_200, restart(4, 50)],
-    ],
-  },
-  {
-    name: 'a transient failure in between does not',
-    steps: [
-      [bug(7), 0, restart(1, 10)],
-      [away, 1, restart(2, 20)],
-      [bug(7), 2, bury(7, 3, 40)],
-    ],
-  },
-  {
-    name: 'the same failure of no input is never buried',
-    steps: [
-      [bug(), 0, restart(1, 10)],
-      [bug(), 1, restart(2, 20)],
-      [bug(), 2, restart(3, 40)],
-    ],
-  },
-  {
-    name: 'what says that it is poison is buried at once, where it is an input',
-    steps: [
-      [{ reaction: 'poison', message: 'bad', sequence: 4 }, 0, bury(4, 1, 10)],
-      [{ reaction: 'poison', message: 'bad', sequence: undefined }, 1, restart(2, 20)],
+      ['counted', 0, restart(1, 10)],
+      ['counted', 1, restart(2, 20)],
+      ['closer', 2, restart(1, 10)],
     ],
   },
 ];
 
-describe('a tally', () => {
+describe('the restarts of a child', () => {
   it.each(CASES)('$name', ({ steps }) => {
-    const tally = new FailureCount(STRATEGY);
+    const count = new RestartCount(STRATEGY);
     for (const [failure, nowMs, decided] of steps) {
-      if (failure === 'recovered') tally.recovered();
-      else expect(tally.decide(failure, nowMs), `at ${nowMs}`).toEqual(decided);
+      if (failure === 'recovered') count.recovered();
+      else if (failure === 'closer') expect(count.progress()).toEqual(decided);
+      else expect(count.next(failure === 'counted', nowMs), `at ${nowMs}`).toEqual(decided);
     }
   });
 
-  it('belongs to one child: budgets are not shared', () => {
-    const [one, other] = [new FailureCount(STRATEGY), new FailureCount(STRATEGY)];
-    for (let i = 0; i < 4; i++) one.decide(bug(), i);
-    expect(other.decide(bug(), 5)).toEqual(restart(1, 10));
+  it('are its own', () => {
+    const [one, other] = [new RestartCount(STRATEGY), new RestartCount(STRATEGY)];
+    for (let i = 0; i < 4; i++) one.next(true, i);
+    expect(other.next(true, 5)).toEqual(restart(1, 10));
+  });
+});
+
+describe('a strategy of a stage', () => {
+  it('may be any part of the default', () => {
+    expect(strategyProblems('window', {})).toEqual([]);
+    expect(strategyProblems('window', { restartsMax: 0, backoffMaxMs: STAGE_STRATEGY.backoffFirstMs })).toEqual([]);
   });
 
-  it('has defaults that bound everything', () => {
-    const tally = new FailureCount(DEFAULT_STRATEGY);
-    const delays = Array.from({ length: 40 }, (_, i) => tally.decide(away, i)).map((one) =>
-      one.kind === 'restart' ? one.delayMs : NaN,
-    );
-    expect(Math.max(...delays)).toBe(5_000);
-    expect(delays.slice(0, 3)).toEqual([50, 100, 200]);
+  it.each([
+    [{ restartsMax: -1 }, 'strategies.window.restartsMax must be a whole number from 0, not -1'],
+    [{ poisonAfter: 0 }, 'strategies.window.poisonAfter must be a whole number from 1, not 0'],
+    [{ windowMs: 0.5 }, 'strategies.window.windowMs must be a whole number from 1, not 0.5'],
+    [{ backoffMaxMs: 1 }, 'strategies.window.backoffMaxMs (1) must be at least backoffFirstMs (50)'],
+    [
+      { restarts: 3 },
+      'strategies.window.restarts is not one of restartsMax, windowMs, backoffFirstMs, backoffMaxMs, poisonAfter',
+    ],
+  ])('%o is refused', (own, problem) => {
+    expect(strategyProblems('window', own as Partial<StageStrategy>)).toEqual([problem]);
   });
 });

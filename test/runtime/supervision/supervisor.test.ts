@@ -1,8 +1,10 @@
-/** One instance under supervision (SUPERVISOR-1–SUPERVISOR-3). */
+/** An instance under supervision (SUPERVISOR-1–SUPERVISOR-4). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { fatal, transient } from '../../../runtime/contract/errors.js';
 import type { Log, Logger } from '../../../runtime/contract/ports.js';
 import { newStatus } from '../../../runtime/telemetry/status.js';
+import { SupervisedInstance } from '../../../runtime/shards/supervised-instance.js';
+import { STAGE_STRATEGY } from '../../../runtime/supervision/strategy.js';
 import { Supervisor } from '../../../runtime/supervision/supervisor.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { FailingLog } from '../../support/failing-log.js';
@@ -33,7 +35,7 @@ interface Line {
 }
 
 function supervise(log: Log = bed.log): {
-  supervisor: Supervisor;
+  supervisor: SupervisedInstance;
   status: ReturnType<typeof newStatus>;
   lines: Line[];
   ended: () => boolean;
@@ -46,16 +48,14 @@ function supervise(log: Log = bed.log): {
   const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
   const status = newStatus('read', 0);
   const { topology, clock } = bed;
-  const supervisor = new Supervisor({
-    ...{ topology, stage: topology.stage('read'), partition: 0, log, store: new MemoryStore(), clock, logger, status },
-    tuning: TUNING,
-  });
   let ended = false;
   let failure: unknown;
-  void supervisor
-    .run()
-    .catch((error: unknown) => (failure = error))
-    .finally(() => (ended = true));
+  const onEscalated = (error: Error): void => void (failure = error);
+  const supervisor = new SupervisedInstance(new Supervisor({ clock, logger, onEscalated }), {
+    ...{ topology, stage: topology.stage('read'), partition: 0, log, store: new MemoryStore(), clock, logger, status },
+    ...{ tuning: TUNING, strategy: STAGE_STRATEGY },
+  });
+  void supervisor.ended.catch(() => undefined).finally(() => (ended = true));
   return { supervisor, status, lines, ended: () => ended, failure: () => failure };
 }
 

@@ -1,0 +1,222 @@
+/**
+ * An instance of a stage under its supervisor: opens actors, one after the other, and finds the input that is at fault when they fail.
+ *
+ * Invariants
+ *   INSTANCE-1  What is poison is stored in the log before the next actor opens (actor/quarantine.ts).
+ */
+import { Actor } from '../actor/actor.js';
+import type { ActorOptions } from '../actor/options.js';
+import { quarantine, release } from '../actor/quarantine.js';
+import { asError, explain, reactionOf, RivuletError } from '../contract/errors.js';
+import { StepError } from '../actor/processor.js';
+import { streamOf } from '../contract/graph.js';
+import { type Child, type Life, type Mended, type Supervisor } from '../supervision/supervisor.js';
+import type { StageStrategy } from '../supervision/strategy.js';
+import { recordLag } from '../telemetry/status.js';
+import type { RecoveryGate } from './recovery-gate.js';
+
+export type InstanceOptions = Omit<ActorOptions, 'suspects'> & {
+  readonly strategy: StageStrategy;
+  /** Absent: nobody is waited for. */
+  readonly restores?: RecoveryGate;
+  /** Each time an actor has opened. */
+  readonly onOpened?: () => void;
+};
+
+/** Rows of one frame that are looked for, each of which costs a restart. A frame with more is poison as a whole. */
+const ROWS_MAX = 100;
+
+export class SupervisedInstance {
+  private readonly child: Child;
+  /** The batch that failed last, or the frame whose rows at fault are looked for. */
+  private suspects: ActorOptions['suspects'];
+  /** Rows that were found in it. */
+  private rowsFound = 0;
+  /** The last message whose rows were tried: when it fails again, it is poison as a whole. */
+  private tried: number | undefined;
+  /** To be quarantined before the next actor opens: a message, or a row of its frame. */
+  private condemned: { readonly sequence: number; readonly row?: number } | undefined;
+  /** Quarantined by us, and nothing published about it yet as far as we know. */
+  private lastQuarantined: number | undefined;
+  /** How often the last input failed the same way. */
+  private last: { readonly sequence: number | undefined; readonly message: string; readonly times: number } | undefined;
+  private actor: Actor | undefined;
+  /** What the last actor skipped. */
+  private skipped: ReadonlySet<number> | undefined;
+  /** Why there is no last snapshot, when a stop ended without one. */
+  private cutShort: Error | undefined;
+
+  constructor(
+    supervisor: Supervisor,
+    private readonly options: InstanceOptions,
+  ) {
+    const { stage, partition, strategy, status, logger } = options;
+    this.child = supervisor.start({
+      ...{ level: 'instance', name: `${stage.id}.${partition}`, strategy, status, logger },
+      start: (signal) => this.open(signal),
+      mend: (error) => this.mend(error),
+      gaveUp: (error, reason) => this.gaveUp(error, `${reason}: ${messageOf(error)}`),
+    });
+  }
+
+  get current(): Actor | undefined {
+    return this.actor;
+  }
+
+  /** Settles when it has been stopped, or has escalated. */
+  get ended(): Promise<void> {
+    return this.child.ended;
+  }
+
+  /** What is not kept up with each step, for who asks. */
+  report(): void {
+    const { status } = this.options;
+    if (this.actor !== undefined) status.stateKeys = this.actor.fold.instance.keys();
+    recordLag(status, this.actor?.waiting);
+  }
+
+  /** Takes in no more; `ended` resolves when the last snapshot is written. */
+  stop(): Promise<void> {
+    return this.child.stop();
+  }
+
+  /** Throws when it has ended without a last snapshot. */
+  mustBeWhole(): void {
+    if (this.cutShort !== undefined) throw this.cutShort;
+  }
+
+  private async open(signal: AbortSignal): Promise<Life> {
+    try {
+      await this.quarantineCondemned();
+      const { restores } = this.options;
+      const open = (): Promise<Actor> => Actor.open({ ...this.options, suspects: this.suspects });
+      const actor = await (restores === undefined ? open() : restores.during(open));
+      this.actor = actor;
+      return { ended: this.run(actor, signal), stop: () => actor.stop() };
+    } catch (error) {
+      this.endedShort(error, signal);
+      throw error;
+    }
+  }
+
+  private async run(actor: Actor, signal: AbortSignal): Promise<void> {
+    try {
+      if (signal.aborted) await actor.stop();
+      this.options.onOpened?.();
+      await this.options.restores?.over(signal);
+      await actor.run();
+    } catch (error) {
+      this.endedShort(error, signal);
+      throw error;
+    }
+  }
+
+  private endedShort(error: unknown, signal: AbortSignal): void {
+    this.skipped = this.actor?.fold.buried;
+    this.actor = undefined;
+    if (!signal.aborted) return;
+    this.options.logger.warn(
+      { err: error },
+      'stopped without a last snapshot; the next start replays from the one before',
+    );
+    this.cutShort = asError(error);
+  }
+
+  private async mend(error: Error): Promise<Mended> {
+    if (!(error instanceof StepError)) {
+      if (reactionOf(error) !== 'transient') this.last = undefined;
+      return undefined;
+    }
+    if (reactionOf(error.cause) === 'fatal') throw error.cause;
+    if (reactionOf(error.cause) === 'transient') {
+      if (error.first < error.sequence) this.suspects = error;
+      return 'gone';
+    }
+    if (this.isTrialOf(error)) {
+      this.afterTrial(error);
+      return 'closer';
+    }
+    if (error.first < error.sequence) {
+      // Of a batch nobody knows yet which message is at fault.
+      this.recordSame(undefined, error);
+      this.suspects = error;
+      return undefined;
+    }
+    return this.isPoison(error) ? this.condemn(error) : undefined;
+  }
+
+  private isPoison(error: StepError): boolean {
+    if (reactionOf(error.cause) === 'poison') return true;
+    if (this.recordSame(error.sequence, error) < this.options.strategy.poisonAfter) return false;
+    this.last = undefined;
+    return true;
+  }
+
+  private recordSame(sequence: number | undefined, { message }: Error): number {
+    const same = this.last?.sequence === sequence && this.last?.message === message;
+    this.last = { sequence, message, times: same ? this.last!.times + 1 : 1 };
+    return this.last.times;
+  }
+
+  private async condemn(error: StepError): Promise<Mended> {
+    const { sequence } = error;
+    // What fails although the stage does not see the input any more is not the input's fault.
+    if (this.skipped?.has(sequence) === true) {
+      await this.releaseLast(sequence);
+      throw this.gaveUp(error, `its input ${sequence} was quarantined, and it fails still: ${error.message}`);
+    }
+    if (error.rows > 1 && this.tried !== sequence) {
+      this.suspects = { first: sequence, sequence };
+      this.rowsFound = 0;
+    } else this.condemned = { sequence };
+    return 'gone';
+  }
+
+  private isTrialOf({ first, sequence }: StepError): boolean {
+    const { suspects } = this;
+    return first === sequence && suspects?.first === sequence && suspects.sequence === sequence;
+  }
+
+  /** The row that failed is quarantined, and the next one looked for. When there is none, the others are tried together. */
+  private afterTrial({ sequence, row }: StepError): void {
+    if (row !== undefined && this.rowsFound < ROWS_MAX) {
+      this.rowsFound++;
+      this.condemned = { sequence, row };
+      return;
+    }
+    if (row !== undefined || this.rowsFound === 0) this.condemned = { sequence };
+    this.suspects = undefined;
+    this.tried = sequence;
+  }
+
+  /** Not fatal by itself: the shard is restarted next. */
+  private gaveUp(error: Error, reason: string): Error {
+    const { stage, partition } = this.options;
+    const cause = error instanceof StepError && error.cause instanceof Error ? error.cause : error;
+    return new RivuletError('bug', 'INSTANCE_FAILED', `${stage.id}.${partition} gave up: ${reason}`, {
+      cause,
+      hint: 'nothing is lost: the next start goes on from the last snapshot; --log-level debug shows the stack',
+    });
+  }
+
+  private async quarantineCondemned(): Promise<void> {
+    if (this.condemned === undefined) return;
+    const { sequence, row } = this.condemned;
+    await quarantine(this.options, sequence, row);
+    this.condemned = undefined;
+    if (row === undefined) this.lastQuarantined = sequence;
+    const { logger, stage } = this.options;
+    const fields = { sequence, row, stream: streamOf(stage.id), rule: 'poison' };
+    logger.error(fields, `${row === undefined ? 'input' : 'row of an input'} is poison: it goes to the dead letters`);
+  }
+
+  /** Best effort: what stays quarantined in vain is in the dead letters. */
+  private async releaseLast(sequence: number): Promise<void> {
+    if (this.lastQuarantined !== sequence) return;
+    await release(this.options, sequence).catch((error: unknown) => {
+      this.options.logger.warn({ err: error, sequence }, 'cannot take back what was quarantined in vain');
+    });
+  }
+}
+
+const messageOf = (error: Error): string => (error instanceof StepError ? error.message : explain(error));
