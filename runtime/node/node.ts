@@ -112,7 +112,7 @@ interface Start {
   readonly loading: Worker[];
   readonly logger: Logger;
   readonly undo: Undo;
-  /** Of the nats-server and the threads. */
+  /** Of the threads. */
   readonly supervisor: Supervisor;
   readonly onFatal: (error: Error) => void;
 }

@@ -38,12 +38,6 @@ export const THREAD_STRATEGY: Strategy = {
   backoffFirstMs: 100,
   backoffMaxMs: 5_000,
 };
-export const NATS_STRATEGY: Strategy = {
-  restartsMax: 5,
-  windowMs: 5 * 60_000,
-  backoffFirstMs: 100,
-  backoffMaxMs: 5_000,
-};
 
 export type Directive =
   | { readonly kind: 'restart'; readonly delayMs: number; readonly attempt: number }

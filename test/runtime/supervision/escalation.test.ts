@@ -79,7 +79,7 @@ it('a life that opens while its child is being stopped is stopped as well (SUPER
   const supervisor = new Supervisor({ clock, logger: SILENT, onEscalated: () => undefined });
   let open: (life: Life) => void = () => undefined;
   const child = supervisor.start({
-    ...{ level: 'nats', name: 'nats-server', strategy: STRATEGY },
+    ...{ level: 'shard', name: 'user-0', strategy: STRATEGY },
     start: () => new Promise<Life>((resolve) => (open = resolve)),
   });
   await child.stop();
