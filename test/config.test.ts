@@ -206,6 +206,13 @@ describe('what is wrong is refused', () => {
       {},
       'natsUrl is http://u:***@x (RIVULET_NATS_URL): give one or more of nats://host:port, comma-separated',
     ],
+    [
+      'servers with different credentials, of which the last would be sent to all',
+      {},
+      { RIVULET_NATS_URL: 'nats://ada:one@a:4222, nats://b, tls://token@c' },
+      {},
+      'natsUrl holds different credentials for its servers (RIVULET_NATS_URL): give the same ones for each, or none, and natsUser and natsPassword, or natsToken',
+    ],
   ] as const)('%s', (_, file, env, request, message) => {
     const error = refusal(() => load(file, env, request as ConfigRequest));
     expect(error.code).toBe('CONFIG_INVALID');

@@ -150,6 +150,13 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
     const key = configKey('natsUrl')!;
     problems.push(`natsUrl is ${shownValue(key, config.natsUrl)} (${where('natsUrl')}): give ${key.expects}`);
   }
+  // The NATS client sends the same ones to every server, also to those that it discovers later.
+  if (credentialsIn(config.natsUrl).size > 1) {
+    problems.push(
+      `natsUrl holds different credentials for its servers (${where('natsUrl')}): give the same ones for each, ` +
+        'or none, and natsUser and natsPassword, or natsToken',
+    );
+  }
   return problems;
 }
 
@@ -185,6 +192,9 @@ export const algorithmsIn = (list: string): readonly string[] => list.split(',')
 
 const isServerAddress = (address: string): boolean =>
   /^((nats|tls):\/\/)?([^\s/@]+@)?(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?\/?$/i.test(address.trim());
+
+const credentialsIn = (urls = ''): ReadonlySet<string> =>
+  new Set(urls.split(',').flatMap((url) => /^(?:\w+:\/\/)?([^@/]+)@/.exec(url.trim())?.[1] ?? []));
 
 function invalid(problems: readonly string[]): Error {
   const message =

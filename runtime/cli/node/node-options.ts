@@ -142,7 +142,7 @@ export function natsOptions(config: Config): NatsOptions | undefined {
   return { url, ...(Object.fromEntries(given) as Omit<NatsOptions, 'url'>) };
 }
 
-/** `nats://user:password@host` and `nats://token@host`: taken out, so that no message that names the URL shows them. */
+/** `nats://user:password@host` and `nats://token@host`: taken out, so that no message that names the URL shows them. All URLs hold the same ones (config.ts). */
 function withoutCredentials(urls: string): { url: string; user?: string; password?: string; token?: string } {
   let found: { user?: string; password?: string; token?: string } = {};
   const url = urls

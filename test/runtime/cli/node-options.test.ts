@@ -159,6 +159,7 @@ describe('NATS', () => {
   it.each([
     ['nats://a:4222', {}, { url: 'nats://a:4222' }],
     ['nats://ada:p%40ss@a:4222,nats://b', {}, { url: 'nats://a:4222,nats://b', user: 'ada', password: 'p@ss' }],
+    ['nats://x@a,nats://x@b', {}, { url: 'nats://a,nats://b', token: 'x' }],
     ['t0ken@a:4222', {}, { url: 'a:4222', token: 't0ken' }],
     ['nats://x@a', { RIVULET_NATS_TOKEN: 'y' }, { url: 'nats://a', token: 'y' }],
     ['nats://a', { RIVULET_NATS_USER: 'u', RIVULET_NATS_PASSWORD: 'p' }, { url: 'nats://a', user: 'u', password: 'p' }],
