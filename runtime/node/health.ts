@@ -1,7 +1,9 @@
 /** Watches the tree of a node (composition): tells the façade, the log and, by a file, `rivulet doctor`. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Health, healthOf, type InstanceVitals, type Vitals } from '../supervision/health.js';
+import { asError } from '../contract/errors.js';
 import type { Clock, Logger } from '../contract/ports.js';
 import { RefusalLog, type RefusalVitals } from '../dead-letters/refusal-log.js';
 import { hasFields, isCount, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
@@ -39,6 +41,10 @@ export class HealthWatch {
   private served = false;
   private told: string | undefined;
   private noted: string | undefined;
+  /** The newest note, until a write begins with it. */
+  private unwritten: HealthNote | undefined;
+  private writing: Promise<void> | undefined;
+  private isWritable = true;
   private latest: Health | undefined;
   private readonly refusals: RefusalLog;
 
@@ -57,9 +63,14 @@ export class HealthWatch {
     return this.latest;
   }
 
-  stop(): void {
+  /** Resolves when the note is gone. */
+  async stop(): Promise<void> {
     this.abort.abort();
-    rmSync(join(this.options.dataDir, FILE), { force: true });
+    this.unwritten = undefined;
+    await this.writing;
+    await rm(join(this.options.dataDir, FILE), { force: true }).catch((error: unknown) => {
+      this.options.logger.warn({ err: asError(error) }, `cannot remove ${FILE}`);
+    });
   }
 
   private async lookAgain(): Promise<void> {
@@ -107,20 +118,28 @@ export class HealthWatch {
     const text = JSON.stringify(health);
     if (text === this.noted) return;
     this.noted = text;
-    const { dataDir, listens } = this.options;
-    writeNote(dataDir, { ...health, process: process.pid, listens });
+    this.unwritten = { ...health, process: process.pid, listens: this.options.listens };
+    this.writing ??= this.write();
   }
-}
 
-/** Only for people: a disk that is full must not end the node here. */
-function writeNote(dataDir: string, note: HealthNote): void {
-  const file = join(dataDir, FILE);
-  try {
-    mkdirSync(dataDir, { recursive: true });
-    writeFileSync(`${file}.new`, `${JSON.stringify(note)}\n`);
-    renameSync(`${file}.new`, file);
-  } catch {
-    // `rivulet doctor` says less, that is all.
+  /** One write at a time, never on the façade's thread; of the notes that come meanwhile only the newest is written. */
+  private async write(): Promise<void> {
+    const { dataDir, logger } = this.options;
+    const file = join(dataDir, FILE);
+    for (let note = this.unwritten; note !== undefined; note = this.unwritten) {
+      this.unwritten = undefined;
+      try {
+        await mkdir(dataDir, { recursive: true });
+        await writeFile(`${file}.new`, `${JSON.stringify(note)}\n`);
+        await rename(`${file}.new`, file);
+        this.isWritable = true;
+      } catch (error) {
+        // Only for people: a full disk must not end the node here, and is worth one line.
+        if (this.isWritable) logger.warn({ err: asError(error) }, `cannot write ${FILE}: rivulet doctor knows less`);
+        this.isWritable = false;
+      }
+    }
+    this.writing = undefined;
   }
 }
 

@@ -156,9 +156,9 @@ export async function startNode(
       health: () => health.health,
       threads: () => hosts.threads.vitals(),
       stop: (deadlineMs) => {
-        health.stop();
+        const unwatched = health.stop();
         phase.isStopping = true;
-        return stopNode(node, deadlineMs);
+        return stopNode(node, unwatched, deadlineMs);
       },
     };
   } catch (error) {
@@ -327,7 +327,7 @@ function watchHealth({ options, hosts, http, grpc, cluster, natsAwaySinceMs, log
       grpc.setServing(serving, takesEvents);
     },
   });
-  undo.add('the watch over its health', () => Promise.resolve(health.stop()));
+  undo.add('the watch over its health', () => health.stop());
   return health;
 }
 
@@ -342,7 +342,7 @@ function registerMetrics(node: Composed, health: HealthWatch): void {
 }
 
 /** Gives what was not finished in time. */
-async function stopNode(node: Composed, deadlineMs: number): Promise<readonly string[]> {
+async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: number): Promise<readonly string[]> {
   const { hosts, http, grpc, cluster, sweeping, log, browsableLogs, nats, identity } = node;
   sweeping.abort.abort();
   const deadline = new Deadline(deadlineMs, systemClock);
@@ -357,6 +357,8 @@ async function stopNode(node: Composed, deadlineMs: number): Promise<readonly st
     Promise.all([log, browsableLogs].map((one) => one.close())),
   );
   await deadline.step('the nats-server', () => nats.stop());
+  // The next node on the data directory writes a note of its own.
+  await deadline.step('the health note', () => unwatched);
   await identity.release();
   return [...shards.unfinished, ...deadline.unfinished];
 }

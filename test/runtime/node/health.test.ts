@@ -1,8 +1,8 @@
 /** The watch over a node's health: what it tells, and how often. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GRACE_MS, type Health } from '../../../runtime/supervision/health.js';
 import { HealthWatch, readHealthNote } from '../../../runtime/node/health.js';
 import { newStatus } from '../../../runtime/telemetry/status.js';
@@ -54,11 +54,11 @@ it('tells the façade at each look, the log and the doctor when something change
   while (clock.nowMs() <= status.failingSinceMs + GRACE_MS) await looks(1);
   await looks(5);
   expect([applied.at(-1), lines.slice(2)]).toEqual([false, ['not serving']]);
-  expect(readHealthNote(dataDir)).toMatchObject({ serving: false, process: process.pid });
+  await expect.poll(() => readHealthNote(dataDir)).toMatchObject({ serving: false, process: process.pid });
   // To the second for the doctor; the log has heard of it.
   for (const seconds of [7, 30]) {
     while (clock.nowMs() < status.failingSinceMs + seconds * 1_000) await looks(1);
-    expect(readHealthNote(dataDir)!.reasons[0]).toMatch(new RegExp(`^sum\\.0 fails for ${seconds} s`));
+    await expect.poll(() => readHealthNote(dataDir)!.reasons[0]).toMatch(new RegExp(`^sum\\.0 fails for ${seconds} s`));
   }
   expect(lines).toHaveLength(3);
   status.failingSinceMs = undefined;
@@ -72,6 +72,65 @@ it('tells the façade at each look, the log and the doctor when something change
     ['serving, and taking no events'],
     false,
   ]);
-  watch.stop();
+  await watch.stop();
   expect(readHealthNote(dataDir)).toBeUndefined();
+});
+
+describe('the note for the doctor', () => {
+  let clock: VirtualClock;
+  let warnings: string[];
+  let status: ReturnType<typeof newStatus>;
+  beforeEach(() => {
+    clock = new VirtualClock();
+    warnings = [];
+    status = newStatus('sum', 0);
+    status.sinceMs = clock.nowMs();
+  });
+  const started = (directory: string): HealthWatch =>
+    HealthWatch.start({
+      ...{ dataDir: directory, clock, listens: undefined },
+      logger: {
+        debug: () => undefined,
+        info: () => undefined,
+        warn: (_, message) => void warnings.push(message),
+        error: () => undefined,
+      },
+      vitals: () => ({
+        ...{ instances: [status], threads: [], nowMs: clock.nowMs() },
+        ...{ natsAwaySinceMs: undefined, outOfTouchSinceMs: undefined },
+      }),
+      ...{ apply: () => undefined, ask: () => undefined },
+    });
+  const file = (): string => join(dataDir, 'health.json');
+
+  it('keeps no look waiting for the disk, and the newest one stays', async () => {
+    const watch = started(dataDir);
+    expect(existsSync(file())).toBe(false);
+    status.state = 'running';
+    clock.wakeNext();
+    await settled();
+    expect(watch.health).toMatchObject({ serving: true });
+    await expect.poll(() => readHealthNote(dataDir)).toMatchObject({ serving: true });
+    await watch.stop();
+  });
+
+  it('is not written again by a write that was under way when the watch stopped', async () => {
+    await started(dataDir).stop();
+    expect([existsSync(file()), existsSync(`${file()}.new`)]).toEqual([false, false]);
+  });
+
+  it('is missing without harm where it cannot be written, which the log says once', async () => {
+    const noDirectory = join(dataDir, 'file');
+    writeFileSync(noDirectory, '');
+    const watch = started(noDirectory);
+    await expect.poll(() => warnings).toHaveLength(1);
+    status.state = 'running';
+    for (const state of ['running', 'backoff', 'running'] as const) {
+      status.state = state;
+      clock.wakeNext();
+      await settled();
+    }
+    await watch.stop();
+    expect(warnings).toEqual(['cannot write health.json: rivulet doctor knows less', 'cannot remove health.json']);
+  });
 });
