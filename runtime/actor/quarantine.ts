@@ -15,8 +15,8 @@
 import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../frames/bytes.js';
 import { POISON, streamOf } from '../contract/graph.js';
-import { fatal } from '../contract/errors.js';
-import type { Log, LogMessage, StreamInfo } from '../contract/ports.js';
+import { asError, fatal } from '../contract/errors.js';
+import type { Log, Logger, LogMessage, StreamInfo } from '../contract/ports.js';
 import { type Check, hasFields, isCount, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
 import { type Span, spansOf } from '../log-integrity/spans.js';
 import { sharedUpTo } from '../log-integrity/verdict.js';
@@ -32,6 +32,8 @@ export interface Mailbox {
   readonly log: Log;
   readonly stage: { readonly id: string };
   readonly partition: number;
+  /** Absent: of a command. */
+  readonly logger?: Logger;
 }
 
 interface Record {
@@ -129,13 +131,16 @@ export function release(mailbox: Mailbox, sequence: number): Promise<void> {
 type Content = Required<Omit<Record, 'stream'>>;
 
 async function change(mailbox: Mailbox, next: (content: Content) => Partial<Content>): Promise<void> {
-  const { log, stage } = mailbox;
+  const { log, stage, logger } = mailbox;
   const info = await log.info(streamOf(stage.id));
   const { at, ...content } = await read(mailbox, info);
   const record: Record = { stream: info.identity, ...content, ...next(content) };
   const stored = await log.publish(subjectOf(mailbox), utf8(JSON.stringify(record)), { expected: at });
-  // The last record says it all.
-  await log.purge(streamOf(POISON), subjectOf(mailbox), stored).catch(() => undefined);
+  const subject = subjectOf(mailbox);
+  await log.purge(streamOf(POISON), subject, stored).catch((error: unknown) => {
+    // Only the newest record counts: the older ones take room until the next one is stored.
+    logger?.debug({ err: asError(error), subject, below: stored }, 'cannot remove the older records of a mailbox now');
+  });
 }
 
 async function read(mailbox: Mailbox, info: StreamIdentity): Promise<Content & { readonly at: number }> {

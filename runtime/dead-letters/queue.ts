@@ -15,10 +15,10 @@ import { systemClock } from '../contract/clock.js';
 import { type DeadLetter, originalText, recordsIn } from './record.js';
 import { type Change, eventOf, type RetryRules, subjectFor } from './change.js';
 import type { RivuletError } from '../contract/errors.js';
-import { fatal, hasCode, poison } from '../contract/errors.js';
+import { asError, fatal, hasCode, poison } from '../contract/errors.js';
 import { DEAD_LETTER, streamOf } from '../contract/graph.js';
 import { BrowsableLog } from './browsable-log.js';
-import type { Clock, Log } from '../contract/ports.js';
+import type { Clock, Log, Logger } from '../contract/ports.js';
 
 export { type DeadLetter, originalText };
 
@@ -69,6 +69,8 @@ export class DeadLetterQueue {
     private readonly clock: Clock = systemClock,
     /** Absent: what is retried is not looked at. */
     private readonly rules?: RetryRules,
+    /** Absent: of a command. */
+    private readonly logger?: Pick<Logger, 'warn'>,
   ) {
     const browsableLogOf = (bytesMax: number) => {
       const rowsIn = (message: Parameters<typeof recordsIn>[0]) =>
@@ -165,7 +167,10 @@ export class DeadLetterQueue {
 
   /** Nothing was sent: the next one need not wait. Where it cannot be taken back, it ends by its age. */
   private async release({ id }: DeadLetter, sequence: number): Promise<void> {
-    await this.log.purge(STREAM, CLAIMS + id, sequence + 1).catch(() => undefined);
+    await this.log.purge(STREAM, CLAIMS + id, sequence + 1).catch((error: unknown) => {
+      const fields = { err: asError(error), id, seconds: CLAIM_MS / 1_000 };
+      this.logger?.warn(fields, 'cannot take back the claim on a dead letter: until it ends, retries are refused');
+    });
   }
 
   /** With when each was retried. */

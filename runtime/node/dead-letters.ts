@@ -19,7 +19,7 @@ import { transient } from '../contract/errors.js';
 import { rowsOf } from '../frames/frame.js';
 import { fromWire } from '../frames/codec.js';
 import { BrowsableLog } from '../dead-letters/browsable-log.js';
-import type { Clock, Log, LogMessage } from '../contract/ports.js';
+import type { Clock, Log, Logger, LogMessage } from '../contract/ports.js';
 
 const WAITING_MAX = 64;
 
@@ -53,8 +53,14 @@ export function retryRules(parse: ParseOptions): RetryRules {
   };
 }
 
-export function deadLettersOf(log: Log, clock: Clock, rules?: RetryRules, reading = oneAtATime()): DeadLetters {
-  const queue = new DeadLetterQueue(log, clock, rules);
+export function deadLettersOf(
+  log: Log,
+  clock: Clock,
+  rules?: RetryRules,
+  reading = oneAtATime(),
+  logger?: Logger,
+): DeadLetters {
+  const queue = new DeadLetterQueue(log, clock, rules, logger);
   const find: DeadLetters['find'] = (id) => reading(() => queue.find(id));
   return {
     page: (query) => reading(() => queue.page(query)),

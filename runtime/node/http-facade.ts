@@ -75,10 +75,10 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
 
 /** What those who run a node ask it. */
 function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
-  const { browsableLogs, node, topology, pipeline, telemetry, statuses, health } = facts;
+  const { browsableLogs, node, topology, pipeline, telemetry, statuses, health, logger } = facts;
   const reading = oneAtATime();
   return {
-    deadLetters: deadLettersOf(browsableLogs, systemClock, retryRules(pipeline.parse), reading),
+    deadLetters: deadLettersOf(browsableLogs, systemClock, retryRules(pipeline.parse), reading, logger),
     lateEvents: lateEventsOf(browsableLogs, systemClock, pipeline.window.kind, reading),
     status: {
       report: () =>

@@ -202,6 +202,19 @@ describe('the record', () => {
     expect((await recordOf(bed)).gone).toEqual(spans);
   });
 
+  it('is stored also while older ones cannot be removed, and the log says what stays', async () => {
+    const bed = await ActorBed.make(liveToys({ partitions: ONE }));
+    const log = new FailingLog(bed.log, { fate: ({ kind }) => (kind === 'purge' ? 'away' : 'done') });
+    const lines: object[] = [];
+    const [debug, ignored] = [(fields: object): void => void lines.push(fields), (): void => undefined];
+    const logger = { debug, info: ignored, warn: ignored, error: ignored };
+    for (const sequence of [1, 2]) await quarantine({ ...mailboxOf(bed), log, logger }, sequence);
+    expect((await recordOf(bed)).quarantined).toEqual(new Set([1, 2]));
+    expect(lines).toMatchObject([1, 2].map((below) => ({ subject: RECORD, below, err: { code: 'LOG_AWAY' } })));
+    await quarantine(mailboxOf(bed), 3);
+    expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+  });
+
   it('says nothing about a stream that was made anew: its sequences are of other messages', async () => {
     const topology = liveToys({ partitions: ONE });
     const bed = await ActorBed.make(topology);

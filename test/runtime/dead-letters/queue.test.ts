@@ -1,5 +1,5 @@
 /** Pages of the dead-letter queue, and retries at the same time, on a real nats-server. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { EMPTY } from '../../../runtime/frames/bytes.js';
@@ -229,6 +229,25 @@ describe('a retry', () => {
     isAway = false;
     expect(await codeOf(stubborn.retry(record, NONE, ONCE))).toBe('done');
     expect(await sent()).toHaveLength(1);
+  });
+
+  it('that could not be sent, and whose claim stays, leaves a line in the log', async () => {
+    const record = await one();
+    const failing: Log = Object.assign(Object.create(log) as Log, {
+      publish: (...[subject, data, options]: Parameters<Log['publish']>) =>
+        subject.startsWith('rivulet.events.')
+          ? Promise.reject(transient('LOG_FULL', 'the stream is full'))
+          : log.publish(subject, data, options),
+      purge: () => Promise.reject(transient('LOG_AWAY', 'nobody answers')),
+    });
+    const warn = vi.fn();
+    const stubborn = new DeadLetterQueue(failing, systemClock, undefined, { warn });
+    expect(await codeOf(stubborn.retry(record, NONE, ONCE))).toBe('LOG_FULL');
+    const says = 'cannot take back the claim on a dead letter: until it ends, retries are refused';
+    expect(warn.mock.calls).toEqual([
+      [expect.objectContaining({ id: record.id, err: expect.objectContaining({ code: 'LOG_AWAY' }) }), says],
+    ]);
+    expect(await codeOf(queue.retry(record, NONE, ONCE))).toBe('DEAD_LETTER_BUSY');
   });
 
   it('mends what is JSON, and takes another event for anything', async () => {
