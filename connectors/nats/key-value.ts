@@ -273,6 +273,7 @@ class NatsView implements KeyValueView {
         const reader = await this.open().catch(ifTransient);
         if (reader !== undefined) return reader;
       }
+      // Rejects only when it is stopped, which ends the loop.
       await sleep(REOPEN_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
     return undefined;

@@ -67,7 +67,7 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    return [];
+    return []; // There is no such folder yet.
   }
 }
 

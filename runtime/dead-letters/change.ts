@@ -80,6 +80,7 @@ function notRead(field: string, known: Iterable<string>): string {
 const unchangeable = (message: string): RivuletError =>
   poison('DEAD_LETTER_CHANGE', message, { hint: 'give the mended event whole' });
 
+/** `undefined`: the text is none. */
 function jsonObject(text: string): object | undefined {
   try {
     const value = parseExact(text);

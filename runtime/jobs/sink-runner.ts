@@ -156,6 +156,7 @@ export class SinkRunner {
   /** Writing and syncing take turns, so that a position never lies between a message and its sequence. */
   private async exclusively(work: () => Promise<void>): Promise<void> {
     const turn = this.busy.then(work);
+    // Whoever has begun the turn gets its error; the next turn does not.
     this.busy = turn.catch(() => undefined);
     await turn;
   }

@@ -149,6 +149,7 @@ const isNote = hasFields({
   listens: optional(hasFields({ grpc: isPlace, http: isPlace })),
 });
 
+/** `undefined`: no node runs, or it could not write any. */
 export function readHealthNote(dataDir: string): HealthNote | undefined {
   try {
     return storedJson<HealthNote>(readFileSync(join(dataDir, FILE), 'utf8'), isNote);

@@ -185,6 +185,7 @@ async function begin({ options, loading, undo, onFatal }: Start) {
     const topology = parts.actors.mainTopology(options.pipeline);
     return { parts, topology, viewStores: parts.hosts.openViewStores(options, topology) };
   });
+  // Where they cannot be opened, `begin` throws the reason.
   undo.add('the stores of the views', async () => (await loadingParts.catch(() => undefined))?.viewStores.close());
   const nats = await openNats({ ...options, onFatal, onWaiting: startLoading }).finally(startLoading);
   undo.add('NATS', () => nats.stop());

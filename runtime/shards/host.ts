@@ -181,6 +181,7 @@ export class Host implements ShardHost {
   }
 
   private inTurn(shard: string, work: () => Promise<void>): Promise<void> {
+    // Whoever has begun the turn before gets its error; this one does not.
     const turn = (this.turns.get(shard) ?? Promise.resolve()).catch(() => undefined).then(work);
     this.turns.set(shard, turn);
     return turn;

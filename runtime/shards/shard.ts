@@ -331,6 +331,7 @@ export class Shard implements Life {
 
   private inTurn(work: () => Promise<void>): Promise<void> {
     const turn = this.changing.then(work);
+    // Whoever has begun the turn gets its error; the next turn does not.
     this.changing = turn.catch(() => undefined);
     return turn;
   }

@@ -98,6 +98,7 @@ export async function* eventsOf(
       }
     }
   } finally {
+    // A stream that has failed cannot be cancelled: its error is thrown by the read.
     await reader.cancel().catch(() => undefined);
   }
 }

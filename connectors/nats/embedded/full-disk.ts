@@ -43,6 +43,7 @@ export async function watchDisk(
 }
 
 const pause = (signal: AbortSignal): Promise<boolean> =>
+  // Rejects only when it is stopped.
   sleep(LOOK_EVERY_MS, true, { signal, ref: false }).catch(() => false);
 
 const hasRoom = (directory: string): Promise<boolean> =>

@@ -72,6 +72,6 @@ async function readOptional(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch {
-    return undefined;
+    return undefined; // The process has ended, or there is no such file.
   }
 }

@@ -210,6 +210,7 @@ function configText(spec: ServerSpec, port: number): string {
 
 /** The server names the file after its program and pid, and writes it when all its ports are open. */
 async function readPort(storeDir: string, pid: number): Promise<number | undefined> {
+  // It is read again until the port is known.
   const name = (await readdir(storeDir).catch(() => [])).find((file) => file.endsWith(`_${pid}.ports`));
   if (name === undefined) return undefined;
   try {
@@ -223,6 +224,7 @@ async function readPort(storeDir: string, pid: number): Promise<number | undefin
 
 /** Those of servers that were killed; a later one might have the same pid. */
 export async function removePortsFiles(storeDir: string): Promise<void> {
+  // No files to remove: a server that cannot use the folder says so itself.
   const names = (await readdir(storeDir).catch(() => [])).filter((file) => file.endsWith('.ports'));
   await Promise.all(names.map((name) => rm(join(storeDir, name), { force: true })));
 }

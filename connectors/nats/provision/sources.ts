@@ -221,6 +221,7 @@ async function removeOldScratch(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith(SCRATCH_PREFIX)) continue;
     const path = join(folder, name);
+    // Another process has just removed it.
     const made = await stat(path).catch(() => undefined);
     if (made !== undefined && Date.now() - made.mtimeMs > SCRATCH_MS_MAX) {
       await rm(path, { recursive: true, force: true });

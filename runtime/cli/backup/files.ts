@@ -72,6 +72,7 @@ export class BackupFile {
   }
 
   async abandon(): Promise<void> {
+    // The error that ended the backup is the one to report.
     await this.handle.close().catch(() => undefined);
   }
 }

@@ -201,6 +201,7 @@ export async function asked(
   });
 }
 
+/** `undefined`: no JSON, so no answer of a node. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

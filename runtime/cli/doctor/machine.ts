@@ -147,6 +147,7 @@ async function ownerOf(dataDir: string): Promise<number | undefined> {
   const claims = (await readdir(folder)).filter((name) => /^owner-\d+\.json$/.test(name));
   const newest = claims.sort((a, b) => Number(/\d+/.exec(a)![0]) - Number(/\d+/.exec(b)![0])).at(-1);
   if (newest === undefined) return undefined;
+  // Just removed by a newer claim: nobody is known to hold it.
   const claim = await readFile(join(folder, newest), 'utf8').catch(() => '');
   return storedJson<{ readonly pid: number }>(claim, hasFields({ pid: isCount }))?.pid;
 }

@@ -34,6 +34,7 @@ async function nats(config: Config, options: NatsOptions): Promise<readonly Find
     ];
   }
   try {
+    // Without the tables of nodes and shards there are no findings about them.
     const found = await deployed(config, connection).catch(() => undefined);
     const processes = found === undefined ? undefined : new Set(found.nodes.map(({ process }) => process));
     const streams = await streamFindings(config, connection, processes);

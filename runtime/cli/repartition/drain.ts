@@ -29,6 +29,7 @@ export async function drain({ shards, copies, ...options }: DrainOptions): Promi
   const read = shards.map((shard) => ({ ...shard, stages: shard.stages.filter((id) => !hasPublishers(topology, id)) }));
   let onFatal: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (onFatal = reject));
+  // Thrown where it is raced; until then it must not count as unhandled.
   failed.catch(() => undefined);
   const host = await Host.start(read, { ...options, log: untrimmed(log), tickEveryMs: 0 }, onFatal);
   try {

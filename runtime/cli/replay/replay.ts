@@ -101,6 +101,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   };
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
+  // Thrown where it is raced; until then it must not count as unhandled.
   failed.catch(() => undefined);
   const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
   const supervisor = new Supervisor({ clock: systemClock, logger, onEscalated: (error) => fail(error) });
