@@ -12,8 +12,11 @@ import { changed, replaced } from './mutations.js';
 export interface ClusterMutation {
   readonly rule: string;
   readonly what: string;
-  readonly options?: Omit<ClusterOptions, 'seed'>;
-  /** Breaks; gives what mends it. */
+  /** Of the world in which it shows, broken or not. */
+  readonly options?: Pick<ClusterOptions, 'faults'>;
+  /** Breaks, by what is put between a node and the log, its disks or the tables. */
+  readonly wraps?: Pick<ClusterOptions, 'wrapLog' | 'wrapStore' | 'wrapTable'>;
+  /** Breaks as well; gives what mends it. */
   readonly breaks?: () => () => void;
 }
 
@@ -43,9 +46,9 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
   {
     rule: 'D1, D2',
     what: 'leases without compare-and-set, and no fence',
-    options: { wrapTable: withoutCompare('leases'), wrapLog: withoutFence },
+    wraps: { wrapTable: withoutCompare('leases'), wrapLog: withoutFence },
   },
-  { rule: 'Y1', what: 'manifests without compare-and-set', options: { wrapTable: withoutCompare('manifests') } },
+  { rule: 'Y1', what: 'manifests without compare-and-set', wraps: { wrapTable: withoutCompare('manifests') } },
   {
     rule: 'U2, P3',
     what: 'mailboxes are trimmed further than the copy',
@@ -62,7 +65,7 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
   {
     rule: 'Y3',
     what: 'the head of a copy is written before its pieces',
-    options: {
+    wraps: {
       wrapStore: (store, pause) =>
         changed(store, {
           write: async (changes) => {
@@ -76,7 +79,7 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
   {
     rule: 'Y1',
     what: 'records of changed keys are dropped before a copy includes them',
-    options: {
+    wraps: {
       wrapStore: (store) =>
         changed(store, { write: (changes) => store.write(changes.filter(({ key }) => !isRecord(key))) }),
     },
@@ -86,10 +89,8 @@ export const CLUSTER_MUTATIONS: readonly ClusterMutation[] = [
     // With one source partition the sequences would tell.
     what: 'nobody hears or sees that a mailbox was trimmed unread',
     // It takes an owner that stands still while another one trims: rare among all faults, so there are more of these.
-    options: {
-      wrapLog: untold,
-      faults: { ...NO_CLUSTER_FAULTS, step: { ...NO_CLUSTER_FAULTS.step, ...OWNERS_OVERLAP } },
-    },
+    options: { faults: { ...NO_CLUSTER_FAULTS, step: { ...NO_CLUSTER_FAULTS.step, ...OWNERS_OVERLAP } } },
+    wraps: { wrapLog: untold },
     breaks: () => {
       const mends = [
         replaced(Outbox, 'claim', () => () => Promise.resolve()),

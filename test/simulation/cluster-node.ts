@@ -11,6 +11,7 @@ import { drawn, type FailingLog } from '../support/failing-log.js';
 import { TUNING, SILENT } from '../runtime/tuning.js';
 import type { ClusterWorld } from './cluster-world.js';
 import type { Party } from './schedule.js';
+import { Violation } from './violation.js';
 
 export const LEASE_MS = 600;
 const COPY_EVERY_MS = 150;
@@ -222,7 +223,7 @@ export class NodeProcess implements Party {
   }
 
   private async openStore(shard: string): Promise<FailingStore> {
-    if (this.stores.has(shard)) throw new Error(`${this.name} opens ${shard} a second time`);
+    if (this.stores.has(shard)) throw new Violation(`${this.name} opens ${shard} a second time`);
     const { node } = this;
     const { world } = node;
     const disk = node.openDisk(shard);

@@ -30,6 +30,7 @@ import type { Lie } from './faults.js';
 import type { Job, SimulatedRun } from './job.js';
 import { LogServer } from './log-server.js';
 import { type Party, Schedule } from './schedule.js';
+import { Violation } from './violation.js';
 
 export interface ClusterOptions {
   readonly seed: number;
@@ -212,9 +213,9 @@ export class ClusterWorld implements SimulatedRun {
       const stored = await this.objects.names(`${name}/`);
       const garbage = stored.filter((one) => !named.has(one));
       for (const one of named)
-        if (!stored.includes(one)) throw new Error(`the manifest of ${name} names ${one}, which is not there`);
+        if (!stored.includes(one)) throw new Violation(`the manifest of ${name} names ${one}, which is not there`);
       if (garbage.length > GARBAGE_MAX)
-        throw new Error(`${garbage.length} objects of ${name} stayed behind: ${garbage.join(', ')}`);
+        throw new Violation(`${garbage.length} objects of ${name} stayed behind: ${garbage.join(', ')}`);
     }
   }
 
@@ -227,7 +228,7 @@ export class ClusterWorld implements SimulatedRun {
         const [before, after] = [includedIn(this.manifests.get(shard)), JSON.parse(textOf(value)) as Manifest];
         for (const [stage, sequence] of Object.entries(before)) {
           if ((includedIn(after)[stage] ?? 0) < sequence)
-            this.failure ??= new Error(`the manifest of ${shard} fell behind ${sequence} of ${stage}`);
+            this.failure ??= new Violation(`the manifest of ${shard} fell behind ${sequence} of ${stage}`);
         }
         this.manifests.set(shard, after);
         return stored;
@@ -244,7 +245,7 @@ export class ClusterWorld implements SimulatedRun {
         const partition = subject.startsWith('rivulet.events.') ? 0 : Number(subject.split('.')[2]);
         const shard = this.shards.find((one) => one.partition === partition && one.stages.includes(stage?.id ?? ''));
         if (shard !== undefined && below > this.included(shard.name, stage!.id) + 1)
-          this.failure ??= new Error(
+          this.failure ??= new Violation(
             `${subject} is trimmed below ${below}, but the copy includes ${this.included(shard.name, stage!.id)}`,
           );
         return log.purge(stream, subject, below);

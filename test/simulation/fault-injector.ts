@@ -6,16 +6,13 @@ import { MemoryStore, type StoreContents } from '../../state/memory-store.js';
 import { carryOut, caughtUp, plansOf } from './repairs.js';
 import { cutLife, type Life, SimulatedShard } from './shard.js';
 import { Refused, type World } from './world.js';
+import { isRefusal, Violation } from './violation.js';
 
 const ZOMBIES_MAX = 4;
 const SLEEP_STEPS_MAX = 400;
 const COPIED = 0.04;
 const SYNCED = 0.02;
 const JUMP_MAX_MS = 2 * 3_600_000;
-/** What an instance may end with when the log is not what it was. */
-const REFUSALS = new Set(['LOG_BEHIND', 'LOG_GAP']);
-const isRefusal = (failure: Error): failure is RivuletError =>
-  failure instanceof RivuletError && REFUSALS.has(failure.code);
 
 export class FaultInjector {
   /** A lie is told once, somewhere in the first part of the run. */
@@ -273,7 +270,7 @@ export class FaultInjector {
   private async onFailure(failure: Error): Promise<void> {
     const { world } = this;
     if (!isRefusal(failure) || !this.lied) throw failure;
-    if (this.repaired) throw new Error(`refused after a repair: ${failure.message}`, { cause: failure });
+    if (this.repaired) throw new Violation(`refused after a repair: ${failure.message}`, { cause: failure });
     world.schedule.note(() => `refused: ${failure.message}`);
     this.stopAll();
     // Who repairs finds everything at rest: what was under way has arrived by now, or never does.

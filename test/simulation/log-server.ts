@@ -13,6 +13,7 @@ import type { LogMessage } from '../../runtime/contract/ports.js';
 import { hasPublishers, streamsOf } from '../../runtime/contract/streams.js';
 import { MemoryLog, type SavedStream } from '../support/memory-log.js';
 import type { Schedule } from './schedule.js';
+import { Violation } from './violation.js';
 
 interface Said {
   readonly sequence: number;
@@ -34,7 +35,7 @@ export class LogServer {
   readonly log: MemoryLog;
   restarts = 0;
   /** What is wrong with what was accepted. */
-  failure: Error | undefined;
+  failure: Violation | undefined;
   /** Its wall clock, against the world's. */
   offsetMs = 0;
   private readonly accepted = new Map<string, Accepted[]>();
@@ -244,12 +245,14 @@ export class LogServer {
     const { sequence, part, watermarkMs = -Infinity } = envelope;
     const before = this.said.get(subject) ?? { sequence: 0, part: 0, watermarkMs: -Infinity };
     if (sequence < before.sequence || (sequence === before.sequence && part <= before.part)) {
-      this.failure ??= new Error(
+      this.failure ??= new Violation(
         `${subject}: input ${sequence} part ${part} was answered after ${before.sequence} part ${before.part}`,
       );
     }
     if (envelope.watermarkMs !== undefined && watermarkMs < before.watermarkMs) {
-      this.failure ??= new Error(`${subject}: the watermark went back from ${before.watermarkMs} to ${watermarkMs}`);
+      this.failure ??= new Violation(
+        `${subject}: the watermark went back from ${before.watermarkMs} to ${watermarkMs}`,
+      );
     }
     this.said.set(subject, { sequence, part, watermarkMs: Math.max(watermarkMs, before.watermarkMs) });
   }

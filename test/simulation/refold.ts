@@ -19,6 +19,7 @@ import { NO_OUTPUT } from '../../runtime/actor/output-position.js';
 import { matches } from '../support/memory-log.js';
 import type { Accepted } from './log-server.js';
 import type { SimulatedRun } from './job.js';
+import { Violation } from './violation.js';
 
 /** Checks every instance; gives its fold, for a look at its state. */
 export function refolded(world: SimulatedRun): ReadonlyMap<string, MailboxProcessor> {
@@ -81,7 +82,7 @@ function refold(
   }
   const status = world.lives.find(({ stage, status: one }) => stage === id && one.partition === partition)!.status;
   const [found, expected] = [JSON.stringify(status.counters), JSON.stringify(fold.instance.counts())];
-  if (found !== expected) throw new Error(`${id}.${partition} has counted ${found}, its mailbox holds ${expected}`);
+  if (found !== expected) throw new Violation(`${id}.${partition} has counted ${found}, its mailbox holds ${expected}`);
   return fold;
 }
 
@@ -90,9 +91,9 @@ function compare(subject: string, expected: readonly Uint8Array[], accepted: rea
     const [wanted, found] = [expected[i], accepted[i]];
     if (wanted !== undefined && found !== undefined && Buffer.compare(wanted, found) === 0) continue;
     const what = `${subject}: of ${expected.length} messages, number ${i + 1}`;
-    if (found === undefined) throw new Error(`${what} was never said`);
-    if (wanted === undefined) throw new Error(`${what} is one too many`);
-    throw new Error(`${what} is ${textOf(found)}, not ${textOf(wanted)}`);
+    if (found === undefined) throw new Violation(`${what} was never said`);
+    if (wanted === undefined) throw new Violation(`${what} is one too many`);
+    throw new Violation(`${what} is ${textOf(found)}, not ${textOf(wanted)}`);
   }
 }
 
@@ -108,7 +109,7 @@ function compareContents(
   const [wanted, found] = [expected.flatMap(contents), accepted.flatMap(contents)];
   for (let i = 0; i < Math.max(wanted.length, found.length); i++) {
     if (wanted[i] === found[i]) continue;
-    throw new Error(`${subject}: of ${wanted.length} rows, number ${i + 1} is ${found[i]}, not ${wanted[i]}`);
+    throw new Violation(`${subject}: of ${wanted.length} rows, number ${i + 1} is ${found[i]}, not ${wanted[i]}`);
   }
 }
 

@@ -25,6 +25,7 @@ import { LogServer } from './log-server.js';
 import { type Party, Schedule } from './schedule.js';
 import { SimulatedSink } from './simulated-sink.js';
 import { type Life, type SimulatedNode, SimulatedShard, sequenceIn } from './shard.js';
+import { Violation } from './violation.js';
 
 export interface WorldOptions {
   readonly seed: number;
@@ -189,7 +190,7 @@ export class World {
       const lines = destinationsOf(this.job.topology, stage, status.partition).length;
       const bound = lines * ((this.options.tuning?.inFlightMessages ?? 3) + PARTS_BEYOND);
       if (status.unacknowledged > bound)
-        throw new Error(`${name} holds ${status.unacknowledged} unacknowledged answers`);
+        throw new Violation(`${name} holds ${status.unacknowledged} unacknowledged answers`);
     }
   }
 
