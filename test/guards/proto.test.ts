@@ -1,6 +1,6 @@
-/** That `buf lint` and `buf breaking`, as `npm run verify` calls them, refuse what would hurt clients of the API. */
+/** That `buf lint` and `buf breaking`, as `npm run verify` calls them, refuse what would hurt clients of the API, and that `proto/gen` is what `buf generate` makes of the contracts. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -10,21 +10,32 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   scripts: Readonly<Record<string, string>>;
 };
 
-/** What a script of package.json says of the contracts when this is changed in one of them; '' when it has nothing against it. */
-function verdict(script: string, path: string, from: string | RegExp, to: string): string {
+/** The files of the project that match, in a new folder. */
+function copyOf(files: RegExp): string {
   const folder = mkdtempSync(join(tmpdir(), 'rivulet-proto-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   // Without git: what a release is compared with must be there in an archive, too.
-  for (const file of projectFiles().filter((one) => /^proto\/.*\.(proto|binpb)$|^buf\.yaml$/.test(one))) {
-    cpSync(join(ROOT, file), join(folder, file));
-  }
+  for (const file of projectFiles().filter((one) => files.test(one))) cpSync(join(ROOT, file), join(folder, file));
+  return folder;
+}
+
+/** Runs a script of package.json that calls a tool of ours there. */
+function run(script: string, folder: string): void {
+  const [command, ...args] = scripts[script]!.split(' ');
+  const bin = join(ROOT, 'node_modules', '.bin');
+  const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
+  execFileSync(join(bin, command!), args, { cwd: folder, encoding: 'utf8', env });
+}
+
+/** What a script of package.json says of the contracts when this is changed in one of them; '' when it has nothing against it. */
+function verdict(script: string, path: string, from: string | RegExp, to: string): string {
+  const folder = copyOf(/^proto\/.*\.(proto|binpb)$|^buf\.yaml$/);
   const before = readFileSync(join(folder, path), 'utf8');
   const after = before.replace(from, to);
   expect(after).not.toBe(before);
   writeFileSync(join(folder, path), after);
-  const [command, ...args] = scripts[script]!.split(' ');
   try {
-    execFileSync(join(ROOT, 'node_modules', '.bin', command!), args, { cwd: folder, encoding: 'utf8' });
+    run(script, folder);
     return '';
   } catch (error) {
     return (error as { stdout: string }).stdout;
@@ -55,4 +66,18 @@ it.each([
   ['message', 'proto/rivulet/v1/trending_service.proto', /(\n\/\/.*)+(\nmessage TrendingDelta )/],
 ])('a %s that is not explained is refused', (_, path, commented) => {
   expect(verdict('lint:proto', path, commented, '$2')).toMatch(/should have a non-empty comment/);
+});
+
+it('the generated code is that of the contracts', () => {
+  const folder = copyOf(/^proto\/.*\.proto$|^buf(\.gen)?\.yaml$/);
+  run('generate', folder);
+  const generated = readdirSync(join(folder, 'proto/gen'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => `proto/gen/${path}`);
+  const checkedIn = projectFiles().filter((path) => path.startsWith('proto/gen/'));
+  expect(generated.sort(), 'run `npm run generate`').toEqual(checkedIn.sort());
+  const stale = generated.filter(
+    (path) => readFileSync(join(folder, path), 'utf8') !== readFileSync(join(ROOT, path), 'utf8'),
+  );
+  expect(stale, 'run `npm run generate`').toEqual([]);
 });
