@@ -34,6 +34,7 @@ export interface StandInNode extends PageNode {
   comeBack(): Promise<void>;
 }
 
+const REQUEST_ID = 'r-1';
 const STEP_MS = 300_000;
 const HOUR_MS = 3_600_000;
 
@@ -62,11 +63,15 @@ export async function standInNode(folder: string): Promise<StandInNode> {
   let server: Server;
 
   const json = (response: ServerResponse, body: unknown, status = 200): void => {
-    response.writeHead(status, { 'content-type': status < 400 ? 'application/json' : 'application/problem+json' });
-    response.end(JSON.stringify(body));
+    const text = JSON.stringify(body);
+    const type = status < 400 ? 'application/json' : 'application/problem+json';
+    response.writeHead(status, { 'content-type': type, 'x-request-id': REQUEST_ID, etag: `"${text.length}"` });
+    response.end(text);
   };
   const refuse = (response: ServerResponse, problem: Problem): void => {
-    json(response, { type: 'about:blank', title: 'Bad Request', request_id: 'r-1', ...problem }, problem.status);
+    const instance = new URL(response.req.url!, 'http://node').pathname;
+    const known = { type: 'about:blank', title: 'Bad Request', instance, request_id: REQUEST_ID };
+    json(response, { ...known, ...problem }, problem.status);
   };
   const wrongN = (url: URL): Problem | undefined => {
     const text = url.searchParams.get('n') ?? '10';

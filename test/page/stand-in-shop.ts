@@ -125,7 +125,7 @@ export class StandInShop {
       '{"event_type":"view","user_id":"user-0042" "item_id"',
     ][kind % 3]!;
     const sequence = 1_204_331 + this.letters.length;
-    this.letters.unshift({ id: `${sequence}-0`, stage: 'parse', rule, ...(field === undefined ? {} : { field }), reason, subject: 'rivulet.events.view', sequence, index: 0, stored_at: iso(atMs), original }); // prettier-ignore
+    this.letters.unshift({ id: `${sequence}-0`, stage: 'parse', rule, ...(field === undefined ? {} : { field }), reason, subject: 'rivulet.events.view', sequence, index: 0, stored_at: iso(atMs), original, original_bytes: Buffer.byteLength(original) }); // prettier-ignore
   }
 
   trending(n: number, category: string | null): Record<string, unknown>[] {
