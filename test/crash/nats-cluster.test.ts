@@ -23,6 +23,8 @@ const FLAGS = [
   ...['--log-level', 'info'],
 ];
 const PER_SECOND = 300;
+/** Answers that the witness has compared: far fewer than it sees on a slow machine. */
+const SEEN_MIN = 100;
 
 const { cwd, remove } = workingDirectory();
 /** Of this test alone: one that failed before has left nothing here. */
@@ -118,10 +120,13 @@ it('loses nothing when servers, nodes, and both at once are killed', async () =>
   await witness.stop();
   await Promise.all([watch.close(), publisher.close()]);
   expect(wrong).toEqual([]);
+  expect(answers - unseen).toBeGreaterThan(SEEN_MIN);
   const { events: counted, on_time, late, dead_letter, duplicates } = counters;
   expect(counted).toBe(on_time + late + dead_letter + duplicates);
   expect(on_time + late).toBe(events.good + events.last.length + marks);
-  expect(dead_letter + duplicates - events.bad).toBe(counted - publisher.acked);
+  expect(late).toBeGreaterThanOrEqual(events.late);
+  expect(duplicates).toBeGreaterThanOrEqual(events.repeated);
+  expect(dead_letter + duplicates - events.bad - events.repeated).toBe(counted - publisher.acked);
   expect(counted).toBeLessThanOrEqual(publisher.sent);
   // The lists are in the node: it needs no NATS to give them.
   expect(failuresBefore).toBe(0);

@@ -31,6 +31,9 @@ const PATIENT = { ackMs: 10_000 };
 const MUCH = { users: 200, purchases: 400, views: 16_000, perSecond: 2_000 };
 const LITTLE = { users: 60, purchases: 300, views: 6_000, perSecond: 1_000 };
 
+/** Answers that the witness has compared: a fifth of what it sees on a slow machine. */
+const SEEN_MIN = 100;
+
 /** What `rivulet nodes --json` prints. */
 interface Told {
   readonly nodes: readonly { readonly grpc: string; readonly owns: readonly string[] }[];
@@ -127,10 +130,13 @@ async function stage(name: string, events: LiveEvents, perSecond: number) {
     await publisher.close();
     await nats.stop();
     expect(wrong).toEqual([]);
+    expect(answers - unseen).toBeGreaterThan(SEEN_MIN);
     const { events: counted, on_time, late, dead_letter, duplicates } = counters;
     expect(counted).toBe(on_time + late + dead_letter + duplicates);
     expect(on_time + late).toBe(events.good + events.last.length + marks);
-    expect(dead_letter + duplicates - events.bad).toBe(counted - publisher.acked);
+    expect(late).toBeGreaterThanOrEqual(events.late);
+    expect(duplicates).toBeGreaterThanOrEqual(events.repeated);
+    expect(dead_letter + duplicates - events.bad - events.repeated).toBe(counted - publisher.acked);
     expectSameLists(lists[0]!, expected, 'the first node');
     expectSameLists(lists[1]!, expected, 'the second node');
   };
@@ -173,6 +179,7 @@ it('hands over when one is told to stop under load', async () => {
 it('lets go of its shards when it sleeps past its lease and wakes up', async () => {
   const { a, b, watch, load, askedA, end } = await stage('asleep', little, LITTLE.perSecond);
   await load.at(0.3);
+  expect(load.isOver).toBe(false);
   b.freeze();
   await watch.shared(UNITS, [a]);
   b.thaw();
