@@ -148,6 +148,8 @@ export class Host implements ShardHost {
     const start = async (signal: AbortSignal): Promise<Shard> => {
       const shard = first ?? (await this.restarted(name, restart, signal));
       first = undefined;
+      // It has gone on past the gap: what fails from now on is something else.
+      restart = { statuses: opened.statusesOfAll };
       return shard;
     };
     const mend = (error: Error): Promise<'gone' | undefined> => {
