@@ -21,6 +21,8 @@ type Role = 'follow' | 'own';
 
 export class Host implements ShardHost {
   private readonly open = new Map<string, Shard>();
+  /** The instances of shards between two lives: a node that serves must not look ready without them. */
+  private readonly restarting = new Map<string, readonly ActorStatus[]>();
   private readonly children = new Map<string, Child>();
   /** What a shard is to do, also after a restart. */
   private readonly roles = new Map<string, Role>();
@@ -106,7 +108,10 @@ export class Host implements ShardHost {
 
   /** Of all instances, as of now. */
   get statuses(): ActorStatus[] {
-    return [...this.open.values()].flatMap(({ statuses }) => statuses);
+    return this.shards.flatMap(({ name }) => {
+      const running = this.open.get(name)?.statuses ?? [];
+      return running.length > 0 ? running : (this.restarting.get(name) ?? []);
+    });
   }
 
   /** How its shards are. */
@@ -164,13 +169,16 @@ export class Host implements ShardHost {
   private restarted(name: string, restart: Restart, signal: AbortSignal): Promise<Shard> {
     let opened: Shard | undefined;
     return this.inTurn(name, async () => {
-      await this.open.get(name)?.stop();
+      const failed = this.open.get(name);
+      if (failed !== undefined) this.restarting.set(name, failed.statuses);
+      await failed?.stop();
       this.open.delete(name);
       signal.throwIfAborted();
       opened = await Shard.open(this.specOf(name), this.options, restart);
       this.open.set(name, opened);
       const role = this.roles.get(name);
       if (role !== undefined) await opened[role]();
+      this.restarting.delete(name);
     }).then(() => opened!);
   }
 
@@ -180,6 +188,7 @@ export class Host implements ShardHost {
     if (child !== undefined) this.supervisor.abandon(child);
     this.children.delete(name);
     this.roles.delete(name);
+    this.restarting.delete(name);
   }
 
   private inTurn(shard: string, work: () => Promise<void>): Promise<void> {
