@@ -1,12 +1,11 @@
 /**
- * An actor: one instance of a stage, driven from its mailbox, its outputs on their way, its state on disk. One incarnation: a failure ends it,
- * and the supervisor opens a new one.
+ * An actor: one instance of a stage with its mailbox, its outbox and its state on disk. A failure ends it, and the supervisor opens a new one.
  *
  * Invariants
- *   ACTOR-1  State is a fold of the mailbox in stream order: a restart takes in what is behind the snapshot's sequence. It reads from that sequence on, to
- *            see that the message is still the one that was taken in.
- *   ACTOR-2  One input is one step: taken in, answered and handed to the outbox without an await in between, so that any moment at which
- *            a snapshot can be cut lies between two inputs.
+ *   ACTOR-1  State is a function of the mailbox in stream order: a restart processes what follows the snapshot's sequence. It reads from that sequence
+ *            on, to check that the message there is still the one that was processed.
+ *   ACTOR-2  One input is one step: it is processed and its output handed to the outbox without an await in between, so that a snapshot is always cut
+ *            between two inputs.
  *   ACTOR-3  Memory is bounded: prefetch by the reader, unacknowledged outputs by `room`.
  */
 import type { ActorOptions } from './options.js';
@@ -32,56 +31,56 @@ export class Actor {
   private stopping = false;
   private failure: Error | undefined;
   private lastFrameMs = -Infinity;
-  /** Of a stage that makes watermarks: nobody tells it one. */
-  private toldWatermarkMs: number | null = null;
+  /** Of a stage that makes watermarks itself. */
+  private reportedWatermarkMs: number | null = null;
   private readonly writers: ReadonlySet<string>;
   private constructor(
     private readonly options: ActorOptions,
-    readonly fold: MailboxProcessor,
+    readonly processor: MailboxProcessor,
     private readonly outbox: Outbox,
     private readonly reader: Reader,
     private readonly snapshotter: Snapshotter,
     private readonly abort: AbortController,
     private readonly lastRead: Predecessors,
     private readonly restored: RecoveredSnapshot,
-    private readonly answered: InputDigest,
-    /** Where publishers' messages that are missing show. */
-    private readonly whole: Gaps | undefined,
+    private readonly inputs: InputDigest,
+    /** Only of a stage that reads publishers' messages: shows which are missing. */
+    private readonly gaps: Gaps | undefined,
   ) {
     this.writers = writersOf(options.topology, options.stage.id, options.partition);
   }
 
-  /** Restores the last snapshot and finds out what was said already. */
+  /** Recovers the last snapshot, and reads which outputs are published already. */
   static async open(options: ActorOptions): Promise<Actor> {
     const { topology, stage, partition, log, store } = options;
     const restored = await recoverSnapshot(options);
     const { sequence } = restored;
     const abort = new AbortController();
-    // The lines first: an owner that trims says so before it speaks on all of them, so who sees no trim is refused by that.
+    // The lanes first: an owner records a trim before it claims every lane. Whoever opened the lanes before the claim and saw no record is fenced by it.
     const outbox = await openOutbox(options, abort.signal, restored.published);
     mustFit(await judgeOutputs(options, restored, outbox.lanes));
     const name = `${stage.id}.${partition}`;
     const stream = streamOf(stage.id);
-    const { quarantined: buried, rows, trimmed, gone } = await mailboxRecord(options, restored);
+    const { quarantined, rows, trimmed, gone } = await mailboxRecord(options, restored);
     mustFit(judgeTrim(name, stream, sequence, trimmed));
     const stored = await storedStates(store, stage, partition, residentStates(stage), options.turn);
     const { first, sequence: last } = options.suspects ?? {};
     const suspect = first === last ? last : undefined;
-    const fold = new MailboxProcessor(topology, stage, partition, stored, buried, rows, suspect);
-    const whole = readsAll(topology, stage.id) ? new Gaps(name, stream, sequence, gone) : undefined;
-    const answered = new InputDigest(name, stream, restored, outbox.lanes, gone);
-    const lastRead = new Predecessors(name, sequence, restored.lastRead, gone, whole !== undefined);
+    const processor = new MailboxProcessor(topology, stage, partition, stored, quarantined, rows, suspect);
+    const gaps = readsAll(topology, stage.id) ? new Gaps(name, stream, sequence, gone) : undefined;
+    const inputs = new InputDigest(name, stream, restored, outbox.lanes, gone);
+    const lastRead = new Predecessors(name, sequence, restored.lastRead, gone, gaps !== undefined);
     const filters = filtersOf(topology, stage.id, partition);
     const reader = await log.read(stream, { filters, from: sequence });
-    const snapshotter = new Snapshotter(options, fold, outbox, lastRead, answered, restored);
+    const snapshotter = new Snapshotter(options, processor, outbox, lastRead, inputs, restored);
     options.status.sequence = sequence;
-    // Of what is missing at the end of a stream only the message behind it tells, which the clock writes.
+    // What is missing at the end of a stream shows only with the next message, which the clock writes.
     options.status.replayTo =
-      whole === undefined ? await mailboxEnd(log, stream, filters) : Math.max(sequence, restored.lastSequence);
+      gaps === undefined ? await mailboxEnd(log, stream, filters) : Math.max(sequence, restored.lastSequence);
     options.status.snapshotSequence = sequence;
     options.status.unsavedSinceMs = undefined;
     options.status.lastStoredAtMs ||= restored.storedAtMs;
-    const actor = new Actor(options, fold, outbox, reader, snapshotter, abort, lastRead, restored, answered, whole);
+    const actor = new Actor(options, processor, outbox, reader, snapshotter, abort, lastRead, restored, inputs, gaps);
     outbox.onFailed = (error) => {
       actor.fail(error);
     };
@@ -101,7 +100,7 @@ export class Actor {
         if (this.failure !== undefined) throw this.failure;
         if (messages.length === 0) break;
         const news = this.behindSnapshot(messages);
-        if (this.whole !== undefined) mustFit(this.whole.check(news));
+        if (this.gaps !== undefined) mustFit(this.gaps.check(news));
         rest = await this.takeAll(rest.length === 0 ? news : [...rest, ...news]);
       }
       if (this.stopping) await this.snapshotter.snapshot();
@@ -109,7 +108,7 @@ export class Actor {
       this.abort.abort();
       await this.reader.close();
       await snapshots;
-      this.fold.instance.stop();
+      this.processor.instance.stop();
     }
   }
 
@@ -128,13 +127,13 @@ export class Actor {
     if (waitMs > 0) await clock.sleep(waitMs, this.abort.signal);
   }
 
-  /** Takes in no more; `run` then writes a last snapshot and ends. */
+  /** Reads no more; `run` then writes a last snapshot and ends. */
   async stop(): Promise<void> {
     this.stopping = true;
     await this.reader.close();
   }
 
-  /** What its mailbox holds that it has not taken in, as far as that is known. */
+  /** Messages in its mailbox that it has not processed yet, as far as that is known. */
   get waiting(): Waiting | undefined {
     return this.reader.waiting?.(this.options.status.sequence);
   }
@@ -144,15 +143,15 @@ export class Actor {
     void this.reader.close();
   }
 
-  /** Gives back what must wait for the messages behind it. */
+  /** Returns the messages that must wait for those that follow them. */
   private async takeAll(messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
     const { inFlightMessages, inFlightBytes, snapshotEveryBytes } = this.options.tuning;
     for (let at = 0; at < messages.length && !this.stopping;) {
-      const raw = this.fold.isRaw(messages[at]!);
-      // A frame of publishers' messages is what arrived while the one before was under way; everything else is pipelined.
+      const raw = this.processor.isRaw(messages[at]!);
+      // A batch of publishers' messages is what arrived while the one before was processed and published; everything else is pipelined.
       await this.outbox.room(raw ? 0 : inFlightMessages, inFlightBytes);
       const end = raw ? this.batchEnd(messages, at) : at + 1;
-      // Of subjects that nobody writes to nothing is remembered: a stranger may make up as many as there are messages.
+      // Foreign subjects are not remembered: there may be as many as messages.
       if (!raw && this.writers.has(messages[at]!.subject)) mustFit(this.lastRead.check(messages[at]!));
       if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
       this.step(messages.slice(at, end), raw);
@@ -174,19 +173,19 @@ export class Actor {
     if (isForeign && recordForeign(status, last))
       logger.warn({ stream: streamOf(stage.id), ...status.foreign!.last }, FOREIGN);
     const startedAt = performance.now();
-    const rowsBefore = this.fold.rowsIn;
-    // Nothing is made of a stranger's: whether it is there when the mailbox is read again is all the same.
-    if (!isForeign) for (const message of messages) mustFit(this.answered.take(message));
+    const rowsBefore = this.processor.rowsIn;
+    // A foreign message changes no state, so a replay may find it missing.
+    if (!isForeign) for (const message of messages) mustFit(this.inputs.take(message));
     try {
       const { answer, ingestedAtMs } = raw
-        ? { answer: this.fold.takeRaw(messages), ingestedAtMs: first.storedAtMs }
-        : this.fold.take(last, isForeign);
-      const head = { first: first.sequence, sequence: last.sequence, inputsDigest: this.answered.digest, ingestedAtMs };
-      status.rowsOut += answer.enqueueTo({ ...head, asOfMs: this.fold.asOfMs }, this.outbox.lanes);
-      this.toldWatermarkMs = answer.reportedWatermarkMs ?? this.toldWatermarkMs;
+        ? { answer: this.processor.takeRaw(messages), ingestedAtMs: first.storedAtMs }
+        : this.processor.take(last, isForeign);
+      const head = { first: first.sequence, sequence: last.sequence, inputsDigest: this.inputs.digest, ingestedAtMs };
+      status.rowsOut += answer.enqueueTo({ ...head, asOfMs: this.processor.asOfMs }, this.outbox.lanes);
+      this.reportedWatermarkMs = answer.reportedWatermarkMs ?? this.reportedWatermarkMs;
       if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
     } catch (error) {
-      this.fold.traces.end(asError(error));
+      this.processor.traces.end(asError(error));
       throw error instanceof StepError ? error : new StepError(first.sequence, last.sequence, asError(error));
     }
     let bytes = 0;
@@ -194,7 +193,7 @@ export class Actor {
       this.snapshotter.took(last, raw ? publishersSubject(subject) : subject, data.length);
       bytes += data.length;
     }
-    const rows = this.fold.rowsIn - rowsBefore;
+    const rows = this.processor.rowsIn - rowsBefore;
     recordStep(status, { messages: messages.length, rows, bytes, ms: performance.now() - startedAt });
     status.unsavedSinceMs ??= this.options.clock.nowMs();
     status.sequence = last.sequence;
@@ -203,19 +202,20 @@ export class Actor {
   }
 
   /**
-   * The end of the batch that starts at `at`: bounded, and cut where an earlier incarnation cut (design rules 3 and 5). A batch whose answer
-   * was said in part is taken whole again, whatever the bounds, since its parts are counted: 0 when the rest of it is not here yet.
+   * The end of the batch that starts at `at`: bounded, and cut where an earlier incarnation cut (design rules 3 and 5). When some parts of a batch's
+   * output are published already, the batch must be the same again, whatever the bounds, since its parts are counted: 0 when the rest of it has not
+   * been read yet.
    */
   private batchEnd(messages: readonly LogMessage[], at: number): number {
     const { frameMessages, frameBytes } = this.options.tuning;
     const { suspects } = this.options;
-    const { buried } = this.fold;
+    const { quarantinedInputs } = this.processor;
     const { sequence } = messages[at]!;
     const cuts: number[] = [];
     for (const { published: published } of this.outbox.lanes.values()) {
       if (!published.lastPart && published.first <= sequence && sequence <= published.sequence) {
         const last = messages.findIndex((message) => message.sequence >= published.sequence);
-        // It may be gone for good.
+        // It may be lost.
         return last < 0 || messages[last]!.sequence === published.sequence ? last + 1 : last;
       }
       cuts.push(published.sequence, published.first - 1);
@@ -226,7 +226,8 @@ export class Actor {
     for (; end < messages.length && end - at < frameMessages && bytes < frameBytes; end++) {
       const message = messages[end]!;
       const before = messages[end - 1]!.sequence;
-      if (!this.fold.isRaw(message) || buried.has(before) || buried.has(message.sequence)) break;
+      if (!this.processor.isRaw(message) || quarantinedInputs.has(before) || quarantinedInputs.has(message.sequence))
+        break;
       if (cuts.some((cut) => before <= cut && cut < message.sequence)) break;
       bytes += message.data.length;
     }
@@ -236,7 +237,7 @@ export class Actor {
   private async snapshotRegularly(): Promise<void> {
     const { clock, tuning } = this.options;
     const { signal } = this.abort;
-    // Instances start together; their snapshots must not fall together.
+    // Instances start together; their snapshots must not coincide.
     const share = fnv1a(utf8(instancePrefix(this.options.stage.id, this.options.partition))) / 2 ** 32;
     for (let waitMs = tuning.snapshotEveryMs * share; ; waitMs = tuning.snapshotEveryMs) {
       await clock.sleep(waitMs, signal);
@@ -253,15 +254,15 @@ export class Actor {
   /** After each step: only what costs nothing to know. */
   private report(): void {
     const { status } = this.options;
-    const { epoch, watermarkMs, asOfMs, finished } = this.fold.alignment.state;
+    const { epoch, watermarkMs, asOfMs, finished } = this.processor.alignment.state;
     status.epoch = epoch;
-    status.watermarkMs = this.toldWatermarkMs ?? watermarkMs;
+    status.watermarkMs = this.reportedWatermarkMs ?? watermarkMs;
     status.asOfMs = asOfMs;
     status.finished = finished;
-    status.counters = this.fold.instance.counts();
-    status.heldMessages = this.fold.held.count;
-    status.heldBytes = this.fold.held.bytes;
-    status.burials = this.fold.quarantined;
+    status.counters = this.processor.instance.counts();
+    status.bufferedMessages = this.processor.buffer.count;
+    status.bufferedBytes = this.processor.buffer.bytes;
+    status.quarantined = this.processor.quarantined;
     status.unacknowledged = this.outbox.waiting;
   }
 }

@@ -1,13 +1,13 @@
 /**
  * The buffer for barrier alignment (ALIGNMENT-2): messages that wait for their epoch, as a part of the instance's state.
  *
- * What bounds it. The messages cannot be left in the stream: the marker that releases them comes behind them in the same mailbox, so an actor
- * that stopped reading would wait for ever. How many there are is how far a writer is ahead of the others, and that is bounded at the source,
- * which writes one epoch after the other into streams that refuse it when full. That bound is of the disk; memory has one of its own:
+ * The messages cannot stay in the stream: the marker that releases them comes after them in the same mailbox, so an actor that stopped reading would
+ * wait for ever. How many there are depends on how far a writer is ahead of the others, and that is bounded at the source, which writes epoch after
+ * epoch into streams that reject messages when full. That bounds the disk; memory has a bound of its own:
  *
  *   ALIGNMENT-BUFFER-1  In memory are at most BUFFER_MEMORY_BYTES of messages and what was buffered since the last snapshot, which
- *                       `snapshotEveryBytes` bounds. The others are in the store, each under its own key, and are read when their turn
- *                       comes. (Of each an index entry stays in memory.)
+ *                       `snapshotEveryBytes` bounds. The others are in the store, each under its own key, and are read when they are
+ *                       released. (An index entry of each stays in memory.)
  *   ALIGNMENT-BUFFER-2  Per writer, messages are released in the order in which they came; whether a writer has any is known without
  *                       reading them.
  *   ALIGNMENT-BUFFER-3  A buffered message that is missing from the store is fatal: the instance never goes on without it.
@@ -19,7 +19,7 @@ import type { StoredState } from '../state/kinds.js';
 import { NOTHING_STORED, type StateChange } from './instance.js';
 import type { LogMessage } from '../contract/ports.js';
 
-/** The index, which is read as a whole at a recovery; and the messages themselves. */
+/** The index, which a recovery reads entirely; and the messages themselves. */
 export const BUFFERED = '$buffered';
 export const BUFFERED_BYTES = '$buffered-bytes';
 
@@ -33,11 +33,11 @@ interface Entry {
   readonly bytes: number;
   /** Absent: in the store. */
   data: Uint8Array | undefined;
-  /** In a cut, so that its end must be told to the store. */
+  /** In a cut, so that the store must delete it when it is released. */
   cut: boolean;
 }
 
-/** First in, first out; what is taken is let go of now and then rather than each time. */
+/** First in, first out; removed entries are freed in batches. */
 class Queue {
   private entries: Entry[] = [];
   private at = 0;
@@ -66,7 +66,7 @@ export class AlignmentBuffer {
   private changes = new Map<number, Entry | undefined>();
   private writing: Entry[] = [];
   count = 0;
-  /** Of all, wherever they are, and of those in memory. */
+  /** Bytes of all, and of those in memory. */
   bytes = 0;
   memoryBytes = 0;
 
@@ -136,8 +136,8 @@ export class AlignmentBuffer {
     const changes: StateChange[] = [];
     for (const [sequence, entry] of this.changes) {
       const key = String(sequence);
-      changes.push({ cell: BUFFERED, key, value: entry === undefined ? undefined : indexLine(entry) });
-      changes.push({ cell: BUFFERED_BYTES, key, value: entry?.data });
+      changes.push({ state: BUFFERED, key, value: entry === undefined ? undefined : indexLine(entry) });
+      changes.push({ state: BUFFERED_BYTES, key, value: entry?.data });
       if (entry === undefined) continue;
       entry.cut = true;
       this.writing.push(entry);
@@ -146,7 +146,7 @@ export class AlignmentBuffer {
     return changes;
   }
 
-  /** What was cut is in the store: memory beyond the bound is given back. Of what stays the oldest does, whose turn is next. */
+  /** The cut is in the store: frees memory beyond the bound, and the oldest last, which are released next. */
   written(): void {
     for (const entry of this.writing) {
       if (this.memoryBytes <= this.memoryBytesMax) break;

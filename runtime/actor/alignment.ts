@@ -1,5 +1,5 @@
 /**
- * Epochs and watermarks of one instance, as a fold of what its upstreams report.
+ * Epochs and watermarks of one instance, computed from what its upstreams report.
  *
  * Invariants
  *   ALIGNMENT-1  W moves only at the end of an epoch; it never moves back. It is the minimum over the upstreams that have reported and are not idle,
@@ -7,9 +7,9 @@
  *   ALIGNMENT-2  Aligned: an epoch ends when every upstream has ended it (or has ended its input). What an upstream sends of the next epoch before
  *                that waits in the alignment buffer, in order.
  *   ALIGNMENT-3  Aligned: a side input of an epoch is processed completely before any other input of that epoch.
- *   ALIGNMENT-4  What is known here is known of every upstream but side inputs: all that the log had stored by `tickMs`, and event time up to `asOfMs`. An upstream
- *                is known up to its latest event, or up to its latest tick, behind which nothing older is on its way. Neither moves back. Aligned: only with the
- *                end of an epoch, since what comes of its events goes out then.
+ *   ALIGNMENT-4  `tickMs`: everything that the log had stored by then was processed; `asOfMs`: event time up to which it was. Both are minima over all
+ *                upstreams but side inputs. An upstream has progressed up to its latest event, or its latest tick, after which nothing older comes. Neither
+ *                moves back. Aligned: they move only at the end of an epoch, since its outputs are published then.
  */
 import type { Topology } from '../contract/graph.js';
 import type { EpochEnd } from '../contract/stage.js';
@@ -19,7 +19,7 @@ export interface UpstreamProgress {
   finished: boolean;
   watermarkMs: number | null;
   idle: boolean;
-  /** Absent: it has told of none. */
+  /** Absent: it has reported none. */
   asOfMs?: number;
   tickMs?: number;
 }
@@ -42,7 +42,7 @@ export const initialAlignment = (): AlignmentState => ({
   upstreams: {},
 });
 
-/** What of a message matters here. */
+/** The fields of a message that report progress. */
 export interface ProgressReport {
   readonly endsEpoch: boolean;
   /** How many end, when more than one. */
@@ -103,7 +103,7 @@ export class Alignment {
     return false;
   }
 
-  /** Takes in what a message reports of its writer's progress. W does not move yet. */
+  /** Records the progress that a message reports. W does not move yet. */
   observe(writer: string, report: ProgressReport): void {
     const progress = this.progressOf(writer);
     if (report.watermarkMs !== undefined)
@@ -113,7 +113,7 @@ export class Alignment {
     if (report.endsInput) progress.finished = true;
     if (report.asOfMs !== undefined) progress.asOfMs = Math.max(report.asOfMs, progress.asOfMs ?? -Infinity);
     if (report.tickMs !== undefined) progress.tickMs = Math.max(report.tickMs, progress.tickMs ?? -Infinity);
-    if (!this.aligned) this.noteKnown();
+    if (!this.aligned) this.updateProgress();
   }
 
   /** Has every upstream ended the running epoch? */
@@ -127,9 +127,9 @@ export class Alignment {
     return someEnded;
   }
 
-  /** Ends the epoch, and empty ones behind it that all have ended: gives what the stage is told, then lets W move (ALIGNMENT-1). */
+  /** Ends the epoch, and the empty ones after it that all upstreams have ended. Returns the end for the stage, then moves W (ALIGNMENT-1). */
   endEpoch(): EpochEnd {
-    if (this.aligned) this.noteKnown();
+    if (this.aligned) this.updateProgress();
     const end = { epoch: this.state.epoch, watermarkMs: this.watermarkMs, asOfMs: this.latest() };
     this.state.epoch = this.aligned ? Math.max(end.epoch + 1, this.endedByAll()) : end.epoch + 1;
     const next = this.lowest();
@@ -162,7 +162,7 @@ export class Alignment {
     return ended > this.state.epoch || finished;
   }
 
-  private noteKnown(): void {
+  private updateProgress(): void {
     const { state } = this;
     let asOfMs = Infinity;
     let tickMs = Infinity;
@@ -176,7 +176,7 @@ export class Alignment {
     if (tickMs > this.tickMs && tickMs < Infinity) state.tickMs = tickMs;
   }
 
-  /** The latest event time that any upstream but a side input has told of. */
+  /** The latest event time that any upstream but a side input has reported. */
   private latest(): number {
     const { asOfMs, upstreams } = this.state;
     return this.mains.reduce((high, key) => Math.max(high, upstreams[key]?.asOfMs ?? -Infinity), asOfMs ?? -Infinity);

@@ -1,9 +1,9 @@
 /**
- * Which inputs the answers of an instance stand on, as a digest that each answer and each snapshot carries.
+ * A digest of the inputs that an instance has processed, which each of its outputs and snapshots carries.
  *
- * What was answered after the snapshot is read again after a restart, and its answers are dropped as they were given already (design rule 5). That holds
- * only while the log gives the same inputs again: where one of them was lost, or the stream was cut back and filled anew, state and answers would
- * part without a word. So when a replay reaches the last input that was answered, its digest must be the one that the answer carries.
+ * After a restart the inputs behind the snapshot are read again, and their outputs are dropped because they are published already (design rule 5). That is
+ * right only if the log delivers the same inputs again: if one is lost, or the stream was truncated and refilled, state and outputs would diverge
+ * silently. So when a replay reaches the last input that has an output, its digest must be the one that the output carries.
  */
 import type { LogMessage } from '../contract/ports.js';
 import { NO_OUTPUT, type OutputPosition } from './output-position.js';
@@ -12,7 +12,7 @@ import { FITS, judgeInputs, type Verdict } from '../log-integrity/verdict.js';
 
 type Input = Pick<LogMessage, 'sequence' | 'storedAtMs'>;
 
-/** FNV-1a over sequence and time of storing, 32 bits at a time; 0 stands for "not known" and is never given. */
+/** FNV-1a over sequence and time of storing, 32 bits at a time; 0 means "not known" and is never a result. */
 export function withInput(digest: number, { sequence, storedAtMs }: Input): number {
   let hash = digest ^ 0x811c9dc5;
   for (const word of [sequence, sequence / 2 ** 32, storedAtMs, storedAtMs / 2 ** 32]) {
@@ -25,16 +25,16 @@ export function withInput(digest: number, { sequence, storedAtMs }: Input): numb
 export class InputDigest {
   private current: number;
   private readonly from: number;
-  /** The latest input that was answered, while it has not been reached. */
+  /** The last output position, until the replay reaches it. */
   private awaited: OutputPosition | undefined;
 
   constructor(
     private readonly reader: string,
     private readonly stream: string,
-    /** What the state includes. */
+    /** The inputs that the state includes. */
     restored: { readonly sequence: number; readonly inputsDigest: number },
     lanes: ReadonlyMap<string, { readonly published: OutputPosition }>,
-    /** Inputs that are known to be gone for good: their answers are what is left of them. */
+    /** Inputs that are recorded as lost: only their outputs are left. */
     private readonly gone: readonly Span[],
   ) {
     this.current = restored.inputsDigest;
@@ -44,12 +44,12 @@ export class InputDigest {
     if (answered.sequence > restored.sequence && answered.inputsDigest !== 0) this.awaited = answered;
   }
 
-  /** Of all inputs up to now. */
+  /** The digest of all inputs up to now. */
   get digest(): number {
     return this.current;
   }
 
-  /** Are the inputs up to this one those that were answered? */
+  /** Are the inputs up to this one those that the published outputs were computed from? */
   take(input: Input): Verdict {
     const isPast = this.awaited !== undefined && input.sequence > this.awaited.sequence;
     const verdict = isPast ? this.judge(undefined) : FITS;
@@ -57,7 +57,7 @@ export class InputDigest {
     return this.awaited?.sequence === input.sequence ? this.judge(this.current) : verdict;
   }
 
-  /** All that there is was read: was what was answered among it? */
+  /** Everything was read: was the last input that has an output among it? */
   end(): Verdict {
     return this.judge(undefined);
   }

@@ -1,5 +1,5 @@
 /**
- * One instance of a stage as a plain, synchronous fold: inputs in, emissions out, states in between. No I/O.
+ * One instance of a stage, synchronous and without I/O: inputs in, emissions out, states in between.
  * The actor drives it from a mailbox; the topology driver and stage tests drive it by hand.
  */
 import { type Observable, Subject, type Subscription } from 'rxjs';
@@ -13,10 +13,10 @@ export const NO_COUNTS: Counters = { events: 0, on_time: 0, late: 0, dead_letter
 
 /** A change of one state, named. */
 export interface StateChange extends ChangedEntry {
-  readonly cell: string;
+  readonly state: string;
 }
 
-type StateCut = readonly [cell: string, changes: Iterable<ChangedEntry>];
+type StateCut = readonly [state: string, changes: Iterable<ChangedEntry>];
 
 /** The state in which the runtime keeps the counters of every instance. */
 export const COUNTERS = '$counters';
@@ -26,22 +26,22 @@ export class StageInstance {
   private readonly epochEnds = new Subject<EpochEnd>();
   private readonly ticks = new Subject<Tick>();
   private readonly inputEnd = new Subject<void>();
-  private readonly cells: Record<string, StageState> = {};
+  private readonly stateByName: Record<string, StageState> = {};
   private readonly counters = value<Record<Counter, number>>(() => ({ ...NO_COUNTS })).create();
   private readonly subscription: Subscription;
   private collected: Emission[] = [];
   private open = false;
   private failure: { readonly error: unknown } | undefined;
 
-  /** `stored` gives each state what the last snapshot holds of it. */
+  /** `stored` returns the entries of a state in the last snapshot. */
   constructor(
     readonly stage: AnyStage,
     readonly partition: number,
-    stored: (cell: string) => StoredState = () => NOTHING_STORED,
+    stored: (state: string) => StoredState = () => NOTHING_STORED,
   ) {
-    for (const [name, spec] of Object.entries(stage.state)) this.cells[name] = restored(spec, stored(name));
+    for (const [name, spec] of Object.entries(stage.state)) this.stateByName[name] = restored(spec, stored(name));
     this.counters.restore(stored(COUNTERS));
-    this.cells[COUNTERS] = this.counters;
+    this.stateByName[COUNTERS] = this.counters;
     for (const name of Object.keys(stage.inputs)) this.inputs[name] = new Subject();
     this.subscription = this.build().subscribe({
       next: (emission) => {
@@ -96,21 +96,24 @@ export class StageInstance {
 
   /** Keys or rows held in memory, for metrics. */
   keys(): number {
-    return Object.values(this.cells).reduce((sum, cell) => sum + cell.keys, 0);
+    return Object.values(this.stateByName).reduce((sum, state) => sum + state.keys, 0);
   }
 
-  /** The stage's states by name, for readers on the same thread; they may only look. */
+  /** The stage's states by name, for readers on the same thread; read only. */
   states(): Readonly<Record<string, StageState>> {
-    return this.cells;
+    return this.stateByName;
   }
 
   /** What changed since the last cut, as of this moment; encoded as it is taken (STATE-3). `more`: states of the runtime's own. */
   cut(more: readonly StateCut[] = []): Iterable<StateChange> {
-    return changesOf([...Object.entries(this.cells).map(([cell, state]): StateCut => [cell, state.cut()]), ...more]);
+    return changesOf([
+      ...Object.entries(this.stateByName).map(([name, state]): StateCut => [name, state.cut()]),
+      ...more,
+    ]);
   }
 
   written(): void {
-    for (const cell of Object.values(this.cells)) cell.written();
+    for (const state of Object.values(this.stateByName)) state.written();
   }
 
   stop(): void {
@@ -127,14 +130,14 @@ export class StageInstance {
       epochEnds: this.epochEnds,
       ticks: this.ticks,
       inputEnd: this.inputEnd,
-      state: this.cells,
+      state: this.stateByName,
       out,
       partition: this.partition,
       count: (counter: Counter, n: number): void => {
         this.count(counter, n);
       },
     };
-    // The context is built from the stage's own spec, which is what its pipeline asks for.
+    // The context is built from the stage's own spec, which is what its pipeline needs.
     return this.stage.pipeline(context as never);
   }
 
@@ -157,16 +160,16 @@ export class StageInstance {
   }
 }
 
-/** The state with what is stored of it. */
+/** The state with its stored entries. */
 export function restored(spec: StateSpec<StageState>, store: StoredState): StageState {
   if (store.restored !== undefined) return store.restored;
-  const cell = spec.create();
-  cell.restore(store);
-  return cell;
+  const state = spec.create();
+  state.restore(store);
+  return state;
 }
 
 function* changesOf(cuts: readonly StateCut[]): Generator<StateChange> {
-  for (const [cell, changes] of cuts) for (const { key, value: bytes } of changes) yield { cell, key, value: bytes };
+  for (const [state, changes] of cuts) for (const { key, value: bytes } of changes) yield { state, key, value: bytes };
 }
 
 export const NOTHING_STORED: StoredState = { get: () => undefined, entries: () => [] };

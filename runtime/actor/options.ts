@@ -5,23 +5,23 @@ import type { AnyStage } from '../contract/stage.js';
 import type { ActorStatus } from '../telemetry/status.js';
 import type { Scheduler } from '../shards/scheduler.js';
 
-/** Knobs that change no output. */
+/** Tuning values that change no output. */
 export interface ActorTuning {
   readonly snapshotEveryMs: number;
-  /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed; which it is early, too. */
+  /** A snapshot is taken early after this many bytes of input, so that the stream can be trimmed early. */
   readonly snapshotEveryBytes: number;
   /** Unacknowledged messages per destination, and bytes over all of them. */
   readonly inFlightMessages: number;
   readonly inFlightBytes: number;
-  /** At most this many publishers' messages, or bytes, in one frame. */
+  /** At most this many publishers' messages, or bytes, in one batch. */
   readonly frameMessages: number;
   readonly frameBytes: number;
   /**
-   * Frames of publishers' messages are at least this far apart, so that a fast stream makes few larger ones. A message that comes after a pause
-   * does not wait.
+   * Minimum interval between batches of publishers' messages, so that a fast stream makes few large ones. A message that comes after a pause does
+   * not wait.
    */
   readonly frameEveryMs: number;
-  /** Where copies are made, a mailbox is trimmed at most this often, unless it has grown meanwhile: it costs a word on every line (OUTBOX-5). */
+  /** Where copies are made, a mailbox is trimmed at most this often, unless it has grown: each trim publishes a message on every lane (OUTBOX-5). */
   readonly trimEveryMs: number;
 }
 
@@ -34,13 +34,13 @@ export interface ActorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tuning: ActorTuning;
-  /** A batch that failed: its messages are taken one by one, so that the one at fault is found. Of a single one the rows of its frame are. */
+  /** A batch that failed: its messages are processed one by one, to find the one at fault. Of a single message the rows of its frame are. */
   readonly suspects?: { readonly first: number; readonly sequence: number } | undefined;
   readonly status: ActorStatus;
   readonly copied?: () => number;
   readonly onCopyWanted?: () => void;
-  /** Asked after each input whether to let other work go first; absent: never. */
+  /** Called after each input, to let other work go first; absent: never. */
   readonly turn?: Scheduler;
-  /** When an input's answer is handed over: its oldest event was stored at this time, epoch ms. */
+  /** Called when an input's output is handed to the outbox; when its oldest event was stored, epoch ms. */
   readonly onAnswered?: (ingestedAtMs: number) => void;
 }

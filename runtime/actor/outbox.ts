@@ -2,15 +2,15 @@
  * The outbox of an instance: one output lane per destination subject.
  *
  * Invariants
- *   OUTBOX-1  A lane publishes each output once, in input order: what the subject's last message covers already is dropped (rule 5).
+ *   OUTBOX-1  A lane publishes each output once, in input order: what the subject's last message covers is dropped (rule 5).
  *   OUTBOX-2  One publish per subject is in flight, each fenced by the sequence of the one before (rule 6).
  *   OUTBOX-3  An unknown outcome is resolved by reading the subject's last message from the leader, never by guessing.
  *   OUTBOX-4  `settled()` resolves when all that was enqueued before it is acknowledged: a snapshot waits for it (rule 7).
- *   OUTBOX-5  A message is this instance's only when it bears the owner's mark: one of another owner with the same output position may rest on
- *             other state. An instance that is rejected because of one opens anew. `claim()` publishes an empty message on lanes, so that every
- *             owner that opened them before is rejected from then on.
- *   OUTBOX-6  Messages of strangers on a subject are skipped: the output position is that of the last message of ours, and the next one goes
- *             behind the stranger's.
+ *   OUTBOX-5  A message is this instance's only when it has its owner header: a message of another owner with the same output position may be computed
+ *             from other state, and an instance that is rejected because of one opens anew. `claim()` publishes an empty message on lanes, so that
+ *             every owner that opened them before is rejected from then on.
+ *   OUTBOX-6  Foreign messages on a subject are skipped: the output position is that of the stage's last message, and the next one goes after the
+ *             foreign ones.
  */
 import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -24,7 +24,7 @@ import type { ActorStatus } from '../telemetry/status.js';
 import { isSamePosition, type OutputPosition, outputPositionOf } from './output-position.js';
 
 interface OutboundMessage {
-  readonly tag: OutputPosition;
+  readonly position: OutputPosition;
   readonly data: Uint8Array;
 }
 
@@ -39,7 +39,7 @@ export interface OutputLaneOptions {
   readonly stream: string;
   readonly subject: string;
   readonly signal: AbortSignal;
-  /** A message of ours before which there is no later one; absent: none is known. */
+  /** The stage's last message on the subject is not before this sequence; absent: not known. */
   readonly from?: number;
   readonly onHanded?: (bytes: number) => void;
   readonly onAcked: () => void;
@@ -49,13 +49,13 @@ export interface OutputLaneOptions {
 /** The messages to one subject, in order. */
 export class OutputLane {
   private queue: OutboundMessage[] = [];
-  /** After a failure nothing is published any more: what comes behind a message that was not published would leave a gap. */
+  /** After a failure nothing more is published: the next message would leave a gap. */
   private failed = false;
   private sending = false;
   private readonly headers = { [OWNER]: randomUUID() };
   /** What the last message in the queue covers. */
   private latest: OutputPosition;
-  /** The input that the subject's last message of ours answers, as far as this lane knows; 0 for none. */
+  /** The last input that the stage's last message on the subject covers, as far as this lane knows; 0 for none. */
   answered: number;
   handed = 0;
   acked = 0;
@@ -66,7 +66,7 @@ export class OutputLane {
     /** What the subject's last message covers. */
     readonly published: OutputPosition,
     private sequence: number,
-    /** Of the last message of all. */
+    /** Sequence of the last message on the subject, whoever wrote it. */
     private fence: number,
   ) {
     this.latest = published;
@@ -83,34 +83,34 @@ export class OutputLane {
     return this.handed - this.acked;
   }
 
-  /** Stream sequence of the last message of ours on the subject, as far as this line knows; 0 for none. */
+  /** Stream sequence of the stage's last message on the subject, as far as this lane knows; 0 for none. */
   get lastSequence(): number {
     return this.sequence;
   }
 
-  /** Says that we are here, and nothing else (OUTBOX-5). */
+  /** Publishes a message without content, to fence earlier owners (OUTBOX-5). */
   claim(): void {
-    const tag = this.latest;
-    this.enqueue(tag, toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...tag, claim: true })));
+    const position = this.latest;
+    this.enqueue(position, toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...position, claim: true })));
   }
 
-  enqueue(tag: OutputPosition, data: Uint8Array): void {
-    this.latest = tag;
+  enqueue(position: OutputPosition, data: Uint8Array): void {
+    this.latest = position;
     this.handed++;
     this.bytes += data.length;
     this.options.onHanded?.(data.length);
-    this.queue.push({ tag, data });
+    this.queue.push({ position, data });
     if (!this.sending && !this.failed) void this.send();
   }
 
   private async send(): Promise<void> {
     this.sending = true;
     try {
-      for (let letter = this.queue.shift(); letter !== undefined; letter = this.queue.shift()) {
-        await this.publish(letter);
-        this.answered = letter.tag.sequence;
+      for (let message = this.queue.shift(); message !== undefined; message = this.queue.shift()) {
+        await this.publish(message);
+        this.answered = message.position.sequence;
         this.acked++;
-        this.bytes -= letter.data.length;
+        this.bytes -= message.data.length;
         this.options.onAcked();
       }
     } catch (error) {
@@ -121,10 +121,10 @@ export class OutputLane {
     }
   }
 
-  private async publish(letter: OutboundMessage): Promise<void> {
+  private async publish(message: OutboundMessage): Promise<void> {
     const { log, subject, clock, logger, signal } = this.options;
     const onRetry = (error: unknown, attempt: number, pauseMs: number): void => {
-      // Loud at each doubling: a log that is away for an hour, or full, is not worth a line per second and subject.
+      // Logged at each doubling: an outage of an hour, or a full log, should not fill the log file.
       if (attempt > 3 && Number.isInteger(Math.log2(attempt)))
         logger.warn({ subject, attempt, pauseMs, reason: explain(error) }, 'publish waits for the log');
     };
@@ -132,13 +132,13 @@ export class OutputLane {
       async () => {
         signal.throwIfAborted();
         try {
-          this.fence = await log.publish(subject, letter.data, { expected: this.fence, headers: this.headers });
+          this.fence = await log.publish(subject, message.data, { expected: this.fence, headers: this.headers });
           this.sequence = this.fence;
         } catch (error) {
           const code = error instanceof RivuletError && error.reaction === 'transient' ? error.code : undefined;
           if (code !== 'FENCED' && code !== 'LOG_UNKNOWN') throw error;
-          // An error of this look is final: somebody else may own the subject.
-          const wasPublished = await this.wasPublished(letter, code).catch((final: unknown) => {
+          // An error of this check is final: another owner may have the subject.
+          const wasPublished = await this.wasPublished(message, code).catch((final: unknown) => {
             throw new Final(final);
           });
           if (!wasPublished) throw error;
@@ -149,7 +149,7 @@ export class OutputLane {
   }
 
   /** After a rejection or a timeout: is the message there? Throws FENCED when another owner has published something else. */
-  private async wasPublished(letter: OutboundMessage, code: string): Promise<boolean> {
+  private async wasPublished({ position }: OutboundMessage, code: string): Promise<boolean> {
     const { log, stream, subject, logger } = this.options;
     const from = Math.max(1, this.sequence);
     const last = await lastOwnMessage(log, stream, subject, { from }).catch((error: unknown) => {
@@ -160,29 +160,29 @@ export class OutputLane {
     const { message, fence } = last;
     const isSame = (message?.sequence ?? 0) === this.sequence;
     const isOurs = message !== undefined && ownerOf(message) === this.headers[OWNER];
-    const isSaid =
-      !isSame && isOurs && isSamePosition(outputPositionOf(fromBinary(EnvelopeSchema, message.data)), letter.tag);
-    // Where all of it is gone it is another log.
-    if ((isSame && fence > this.fence) || isSaid) {
+    const isPublished =
+      !isSame && isOurs && isSamePosition(outputPositionOf(fromBinary(EnvelopeSchema, message.data)), position);
+    // No message and a lower fence: this is another log.
+    if ((isSame && fence > this.fence) || isPublished) {
       if (fence !== message?.sequence) logger.warn({ stream, subject, sequence: fence }, FOREIGN);
-      if (isSaid) this.sequence = message!.sequence;
+      if (isPublished) this.sequence = message!.sequence;
       this.fence = fence;
-      return isSaid;
+      return isPublished;
     }
     throw transient('FENCED', `${subject} was written by another owner of this partition`);
   }
 }
 
-/** All lines of an instance. */
+/** All lanes of an instance. */
 export class Outbox {
   private waiters: (() => void)[] = [];
   private failure: Error | undefined;
-  /** Told once, when the first line fails. */
+  /** Called once, when the first lane fails. */
   onFailed: (error: Error) => void = () => undefined;
 
   constructor(readonly lanes: ReadonlyMap<string, OutputLane>) {}
 
-  /** Called by the lines. */
+  /** Called by the lanes. */
   wake(): void {
     const waiters = this.waiters;
     this.waiters = [];
@@ -202,7 +202,7 @@ export class Outbox {
     return waiting;
   }
 
-  /** Resolves when no line has more than `letters` unacknowledged and all together hold at most `bytes`. */
+  /** Resolves when no lane has more than `messages` unacknowledged, and all together at most `bytes`. */
   async room(messages: number, bytes: number): Promise<void> {
     await this.until(() => {
       let total = 0;
@@ -214,7 +214,7 @@ export class Outbox {
     });
   }
 
-  /** Resolves when something was said on these lines after this call: who opened them before is refused from now on. */
+  /** Resolves when each of these lanes has published since this call: owners that opened them before are fenced. */
   async claim(isWanted: (subject: string) => boolean): Promise<void> {
     for (const [subject, lane] of this.lanes) if (isWanted(subject)) lane.claim();
     await this.settled();
@@ -242,7 +242,7 @@ export interface OutboxOptions extends Pick<OutputLaneOptions, 'log' | 'clock' |
   readonly status: Pick<ActorStatus, 'unacknowledged' | 'messagesOut' | 'bytesOut'>;
 }
 
-/** With a line to each destination of an instance, opened side by side. */
+/** An outbox with a lane to each destination of an instance, opened in parallel. */
 export async function openOutbox(
   options: OutboxOptions,
   signal: AbortSignal,

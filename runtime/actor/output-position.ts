@@ -1,14 +1,14 @@
-/** Output positions: which inputs a message answers. Rules 3 and 5 of the design rest on their order. */
+/** Output positions: which inputs a message covers. Rules 3 and 5 of the design rest on their order. */
 import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 
 export interface OutputPosition {
   /** Stream sequences of the inputs covered: first..sequence. */
   readonly first: number;
   readonly sequence: number;
-  /** Of an answer cut into several messages: which this is, and whether it is the last. */
+  /** Of an output batch cut into several messages: which this is, and whether it is the last. */
   readonly part: number;
   readonly lastPart: boolean;
-  /** Of all inputs up to there (actor/input-digest.ts); 0: not known. */
+  /** Digest of all inputs up to there (actor/input-digest.ts); 0: not known. */
   readonly inputsDigest: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The fold of one mailbox: messages in stream order in, answers out; stage, epochs and held messages in between. Synchronous, no I/O: the actor
- * drives it from the log, the topology driver of the tests from memory.
+ * Processes one mailbox: messages in stream order in, output batches out; stage, epochs and alignment buffer in between. Synchronous, no I/O: the
+ * actor drives it from the log, the topology driver of the tests from memory.
  */
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -24,7 +24,7 @@ import { Traces } from './traces.js';
 export const ALIGNMENT = '$alignment';
 export const QUARANTINED = '$burials';
 
-/** States whose entries must be loaded before a fold is made. */
+/** States whose entries must be loaded before a processor is made. */
 export const residentStates = (stage: AnyStage): string[] => [
   BUFFERED,
   ...Object.entries(stage.state)
@@ -32,7 +32,7 @@ export const residentStates = (stage: AnyStage): string[] => [
     .map(([name]) => name),
 ];
 
-/** Which input it was: of held messages not the one that let them go, but the one that failed. */
+/** Which input failed. Among buffered messages it is the one that failed, not the one that released them. */
 export class StepError extends Error {
   constructor(
     readonly first: number,
@@ -49,24 +49,24 @@ export class StepError extends Error {
 
 const NONE: ReadonlySet<number> = new Set();
 const NO_ROWS: ReadonlyMap<number, ReadonlySet<number>> = new Map();
-/** Of a buried message in one dead letter. */
+/** Bytes of a quarantined message in one dead letter. */
 const PIECE_BYTES = 192 * 1024;
 
 export class MailboxProcessor {
   readonly instance: StageInstance;
   readonly alignment: Alignment;
   readonly destinations: readonly Destination[];
-  /** Where ends of epochs and ticks go: a browsable log is for people, and in a topic nobody keeps time. */
+  /** Where ends of epochs and ticks go: a browsable log is for people, and readers of a topic have their own time. */
   private readonly marked: readonly Destination[];
   private readonly ticked: readonly Destination[];
   /** Those that this instance alone feeds: it passes ticks on to them (ALIGNMENT-4). */
   private readonly fed: readonly Destination[];
-  readonly held = new AlignmentBuffer(writerOfSubject);
+  readonly buffer = new AlignmentBuffer(writerOfSubject);
   readonly traces: Traces;
-  /** Rows that were taken in, a publisher's message as one. Telemetry only. */
+  /** Rows processed; a publisher's message counts as one. Telemetry only. */
   rowsIn = 0;
-  private readonly alignmentCell = value<AlignmentState>(initialAlignment).create();
-  private readonly burialsCell = value<Quarantined>(() => ({ messages: 0, rows: 0 })).create();
+  private readonly alignmentState = value<AlignmentState>(initialAlignment).create();
+  private readonly quarantinedState = value<Quarantined>(() => ({ messages: 0, rows: 0 })).create();
   private readonly inputs = new Map<string, string>();
   private readonly rawInput: string | undefined;
 
@@ -74,19 +74,19 @@ export class MailboxProcessor {
     private readonly topology: Topology,
     private readonly stage: AnyStage,
     private readonly partition: number,
-    stored: (cell: string) => StoredState = () => NOTHING_STORED,
-    /** Inputs that the stage cannot digest: they go to the dead letters, and what they say of their writer's progress counts. */
-    readonly buried = NONE,
-    /** The same of rows of frames, by the sequence of their message. */
-    private readonly buriedRows = NO_ROWS,
-    /** A message whose rows are tried one by one: its step fails, whatever comes of them. */
+    stored: (state: string) => StoredState = () => NOTHING_STORED,
+    /** Inputs that the stage fails on: they go to the dead letters, but the progress that they report counts. */
+    readonly quarantinedInputs = NONE,
+    /** Rows of frames that the stage fails on, by the sequence of their message. */
+    private readonly quarantinedRows = NO_ROWS,
+    /** A message whose rows are tried one by one: its step fails in any case. */
     private readonly suspect?: number,
   ) {
     this.instance = new StageInstance(stage, partition, stored);
-    this.alignmentCell.restore(stored(ALIGNMENT));
-    this.burialsCell.restore(stored(QUARANTINED));
-    this.held.restore(stored(BUFFERED), stored(BUFFERED_BYTES));
-    this.alignment = new Alignment(topology, stage.id, partition, this.alignmentCell.get());
+    this.alignmentState.restore(stored(ALIGNMENT));
+    this.quarantinedState.restore(stored(QUARANTINED));
+    this.buffer.restore(stored(BUFFERED), stored(BUFFERED_BYTES));
+    this.alignment = new Alignment(topology, stage.id, partition, this.alignmentState.get());
     this.destinations = destinationsOf(topology, stage.id, partition);
     this.traces = new Traces(topology, stage, partition);
     const topics = new Map(topology.topics.map((topic) => [topic.id, topic]));
@@ -102,10 +102,10 @@ export class MailboxProcessor {
   }
 
   get quarantined(): Quarantined {
-    return this.burialsCell.get();
+    return this.quarantinedState.get();
   }
 
-  /** Is this a publisher's message, rather than one of ours? */
+  /** Is this a publisher's message, rather than one of a stage, a source or the clock? */
   isRaw({ subject }: LogMessage): boolean {
     return this.rawInput !== undefined && isPublishers(subject);
   }
@@ -114,16 +114,17 @@ export class MailboxProcessor {
   takeRaw(messages: readonly LogMessage[]): OutputBatch {
     const answer = this.newOutput();
     this.rowsIn += messages.length;
-    if (this.buried.has(messages[0]!.sequence)) this.quarantine(messages[0]!, { records: 1, rows: 0 }, answer);
+    if (this.quarantinedInputs.has(messages[0]!.sequence))
+      this.quarantine(messages[0]!, { records: 1, rows: 0 }, answer);
     else {
       this.traces.takeRaw(messages, (message) => this.takenAlone(message));
       answer.add(this.instance.take(this.rawInput!, { messages: messages.map(toRawMessage) }));
     }
-    this.alignmentCell.set(this.alignment.state);
+    this.alignmentState.set(this.alignment.state);
     return answer;
   }
 
-  /** A message of another stage, a source or the clock. Gives also when its oldest event was stored; nothing is made of a stranger's. */
+  /** A message of another stage, a source or the clock. Also returns when its oldest event was stored. A foreign message is ignored. */
   take(
     message: LogMessage,
     isForeign = false,
@@ -133,32 +134,32 @@ export class MailboxProcessor {
     if (envelope === undefined || envelope.claim) return { answer, ingestedAtMs: undefined };
     const writer = writerOfSubject(message.subject);
     const { aligned } = this.alignment;
-    if (aligned && this.alignment.knows(writer) && (this.held.has(writer) || this.alignment.mustBuffer(writer))) {
-      this.held.push(message);
+    if (aligned && this.alignment.knows(writer) && (this.buffer.has(writer) || this.alignment.mustBuffer(writer))) {
+      this.buffer.push(message);
       return { answer, ingestedAtMs: undefined };
     }
     this.digest(message, envelope, writer, answer);
     if (aligned) this.releaseBuffered(answer);
-    this.alignmentCell.set(this.alignment.state);
+    this.alignmentState.set(this.alignment.state);
     return { answer, ingestedAtMs: envelope.ingestedAtMs ?? message.storedAtMs };
   }
 
   /** The changes of the last cut are in the store. */
   written(): void {
     this.instance.written();
-    this.held.written();
+    this.buffer.written();
   }
 
   /** What changed since the last cut, as of this moment; encoded as it is taken, which may be later. */
   cut(): Iterable<StateChange> {
-    const held = this.held.cut();
-    const cells = this.instance.cut([
-      [ALIGNMENT, this.alignmentCell.cut()],
-      [QUARANTINED, this.burialsCell.cut()],
+    const buffered = this.buffer.cut();
+    const states = this.instance.cut([
+      [ALIGNMENT, this.alignmentState.cut()],
+      [QUARANTINED, this.quarantinedState.cut()],
     ]);
     return (function* () {
-      yield* cells;
-      yield* held;
+      yield* states;
+      yield* buffered;
     })();
   }
 
@@ -168,7 +169,7 @@ export class MailboxProcessor {
     return new OutputBatch(topology.routes(stage.id), stage.id, partition, alignment.state.epoch, traces);
   }
 
-  /** What a publisher's message says to who knows nothing: a batch is one input, and its rows do not tell which of its messages they are of. */
+  /** What the stage emits for one message with empty state: a batch is one input, and its rows do not show which message each comes from. */
   private takenAlone(message: LogMessage): readonly Emission[] {
     const instance = new StageInstance(this.stage, this.partition);
     const emissions = instance.take(this.rawInput!, { messages: [toRawMessage(message)] });
@@ -176,12 +177,12 @@ export class MailboxProcessor {
     return emissions;
   }
 
-  /** Of a buried message that cannot even be read, one that says nothing. */
+  /** An empty envelope for a quarantined message that cannot be decoded. */
   private envelopeOf({ sequence, data }: LogMessage): Envelope {
     try {
       return fromBinary(EnvelopeSchema, data);
     } catch (error) {
-      if (!this.buried.has(sequence)) throw error;
+      if (!this.quarantinedInputs.has(sequence)) throw error;
       return create(EnvelopeSchema);
     }
   }
@@ -198,16 +199,16 @@ export class MailboxProcessor {
 
   private digestNow(message: LogMessage, envelope: Envelope, writer: string, answer: OutputBatch): void {
     const { alignment, instance } = this;
-    const isBuried = this.buried.has(message.sequence);
+    const isQuarantined = this.quarantinedInputs.has(message.sequence);
     const { tickMs: tickedMs } = alignment;
     alignment.observe(writer, envelope);
-    if (isBuried) this.quarantine(message, lossOf(envelope), answer);
+    if (isQuarantined) this.quarantine(message, lossOf(envelope), answer);
     else this.takeBody(message, envelope, answer);
     if (envelope.tickMs !== undefined) {
-      // The time is the log's, one for all sources: who writes the ticks may have a clock that is wrong by hours.
+      // The log's time, which is the same for all sources: the clock of the node that writes the ticks may be wrong by hours.
       const tickMs = this.rawInput === undefined ? envelope.tickMs : message.storedAtMs;
-      if (!isBuried) answer.add(instance.tick(tickMs));
-      // Parse only translates: a tick goes on behind the events that came before it.
+      if (!isQuarantined) answer.add(instance.tick(tickMs));
+      // Parse only translates: it passes a tick on after the events that came before it.
       if (this.rawInput !== undefined) answer.mark(this.ticked, { tickMs });
     }
     if (alignment.aligned) {
@@ -228,7 +229,7 @@ export class MailboxProcessor {
     if (!alignment.aligned) this.passTick(tickedMs, answer);
   }
 
-  /** Behind all that came of what was stored before it. */
+  /** After the output for everything that was stored before the tick. */
   private passTick(beforeMs: number, answer: OutputBatch): void {
     const { tickMs } = this.alignment;
     if (tickMs > beforeMs) answer.mark(this.fed, { tickMs });
@@ -254,15 +255,15 @@ export class MailboxProcessor {
     this.traces.take(traces, message, input);
     const frame = fromWire(body.value, type);
     if (sequence === this.suspect) this.tryRows(sequence, input, frame);
-    const digestible = this.withoutBuried(message, frame, answer);
+    const digestible = this.withoutQuarantined(message, frame, answer);
     if (digestible.rows > 0) answer.add(this.instance.take(input, digestible));
   }
 
-  /** Each row alone, in order, until one fails. What the stage knows is then of no more use: the frame is not what it was given. */
+  /** Each row alone, in order, until one fails. The state is unusable afterwards: the stage has not processed the frame as it is. */
   private tryRows(sequence: number, input: string, frame: Frame): never {
-    const buried = this.buriedRows.get(sequence) ?? NONE;
+    const quarantined = this.quarantinedRows.get(sequence) ?? NONE;
     for (let row = 0; row < frame.rows; row++) {
-      if (buried.has(row)) continue;
+      if (quarantined.has(row)) continue;
       try {
         this.instance.take(input, gather(frame, Uint32Array.of(row)));
       } catch (error) {
@@ -272,25 +273,25 @@ export class MailboxProcessor {
     throw new StepError(sequence, sequence, new Error('no row of it fails by itself'), frame.rows);
   }
 
-  /** The rows of a frame that the stage can digest; the others go to the dead letters (QUARANTINE-5). */
-  private withoutBuried({ subject, sequence, storedAtMs }: LogMessage, frame: Frame, answer: OutputBatch): Frame {
-    const buried = this.buriedRows.get(sequence);
-    if (buried === undefined) return frame;
+  /** The rows of a frame that are not quarantined; the others go to the dead letters (QUARANTINE-5). */
+  private withoutQuarantined({ subject, sequence, storedAtMs }: LogMessage, frame: Frame, answer: OutputBatch): Frame {
+    const quarantined = this.quarantinedRows.get(sequence);
+    if (quarantined === undefined) return frame;
     const all = Array.from({ length: frame.rows }, (_, row) => row);
-    const [kept, lost] = [all.filter((row) => !buried.has(row)), all.filter((row) => buried.has(row))];
-    this.burialsCell.set({ ...this.quarantined, rows: this.quarantined.rows + lost.length });
+    const [good, bad] = [all.filter((row) => !quarantined.has(row)), all.filter((row) => quarantined.has(row))];
+    this.quarantinedState.set({ ...this.quarantined, rows: this.quarantined.rows + bad.length });
     const reason =
       'the stage failed on this row of the message; `original` is the row as JSON, in base64, `index` its place';
-    const letter = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
-    const originals = rowsOf(gather(frame, Uint32Array.from(lost)));
-    const letters = originals.map((row, i) => {
-      return { ...letter, index: lost[i]!, original: Buffer.from(JSON.stringify(row)).toString('base64') };
+    const record = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
+    const originals = rowsOf(gather(frame, Uint32Array.from(bad)));
+    const records = originals.map((row, i) => {
+      return { ...record, index: bad[i]!, original: Buffer.from(JSON.stringify(row)).toString('base64') };
     });
-    answer.addDeadLetter(frameOf(deadLetters, letters));
-    return gather(frame, Uint32Array.from(kept));
+    answer.addDeadLetter(frameOf(deadLetters, records));
+    return gather(frame, Uint32Array.from(good));
   }
 
-  /** As it is, in pieces that fit into messages; the stage never sees it. */
+  /** A dead letter of the message as it is, in pieces that fit into messages; the stage never sees it. */
   private quarantine(
     { subject, sequence, data, storedAtMs }: LogMessage,
     { records, rows }: { readonly records: number; readonly rows: number },
@@ -298,7 +299,7 @@ export class MailboxProcessor {
   ): void {
     this.instance.count('events', records);
     this.instance.count('dead_letter', records);
-    this.burialsCell.set({ messages: this.quarantined.messages + 1, rows: this.quarantined.rows + rows });
+    this.quarantinedState.set({ messages: this.quarantined.messages + 1, rows: this.quarantined.rows + rows });
     const reason = 'the stage failed on this message again and again; `original` is base64, in pieces by `index`';
     const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
     const pieces = Array.from({ length: Math.ceil(data.length / PIECE_BYTES) }, (_, index) => {
@@ -310,15 +311,19 @@ export class MailboxProcessor {
 
   /** What waited goes on as far as it can, each writer's in order. */
   private releaseBuffered(answer: OutputBatch): void {
-    for (let released = this.held.count > 0; released;) {
+    for (let released = this.buffer.count > 0; released;) {
       released = false;
       const blocked = new Set<string>();
-      for (let writer = this.held.firstWriter(blocked); writer !== undefined; writer = this.held.firstWriter(blocked)) {
+      for (
+        let writer = this.buffer.firstWriter(blocked);
+        writer !== undefined;
+        writer = this.buffer.firstWriter(blocked)
+      ) {
         if (this.alignment.mustBuffer(writer)) {
           blocked.add(writer);
           continue;
         }
-        const message = this.held.release(writer);
+        const message = this.buffer.release(writer);
         this.digest(message, fromBinary(EnvelopeSchema, message.data), writer, answer);
         released = true;
       }

@@ -1,16 +1,16 @@
 /**
- * What a mailbox does not hold any more, as a record in the log: quarantined inputs (poison messages), what was trimmed, what was lost for good.
+ * A record in the log of the messages of a mailbox that are not processed: quarantined inputs (poison messages), trimmed and lost messages.
  *
  * Invariants
- *   QUARANTINE-1  An input is skipped only after the log has stored that it is: whoever restores an older snapshot, also on another node, skips it as well.
- *   QUARANTINE-2  An actor knows the record, read from the leader, before it reads its mailbox.
+ *   QUARANTINE-1  An input is skipped only after the log has stored the record: whoever recovers an older snapshot, also on another node, skips it too.
+ *   QUARANTINE-2  An actor reads the record, from the leader, before it reads its mailbox.
  *   QUARANTINE-3  A record is fenced by the one before it: of two owners that quarantine at once, the second reads what the first has recorded.
- *   QUARANTINE-4  That a mailbox is trimmed is recorded before it is: whoever reads on from an older snapshot finds out.
- *   QUARANTINE-5  Of a frame the rows that fail are skipped, and the others taken in as if the frame had come without them. A frame on which none fails by itself
- *                 is skipped as a whole.
+ *   QUARANTINE-4  A trim is recorded before it is done, so that a reader that starts from an older snapshot detects it.
+ *   QUARANTINE-5  Of a frame the rows that fail are skipped, and the others processed as if the frame had come without them. A frame that fails although no
+ *                 row fails alone is skipped entirely.
  *
- * Records have a stream of their own, so that a mailbox that is full because of the very message can still be freed of it. Each names the
- * stream whose sequences it lists: those of a stream that was made anew mean other messages.
+ * Records have a stream of their own, so that they can be written while the mailbox is full because of that very message. Each names the stream
+ * whose sequences it lists: in a recreated stream the same sequences are other messages.
  */
 import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../frames/bytes.js';
@@ -23,7 +23,7 @@ import { sharedUpTo } from '../log-integrity/verdict.js';
 
 type StreamIdentity = Pick<StreamInfo, 'identity' | 'origins'>;
 
-/** A record must fit a message. Past so many entries, which a trim takes away again, the input as a whole is bad, or the log is. */
+/** A record must fit into a message. A trim removes entries; with more than this, all the input is bad, or the log is. */
 const ENTRIES_MAX = 10_000;
 
 type QuarantinedRow = readonly [sequence: number, row: number];
@@ -41,37 +41,37 @@ interface Record {
   readonly sequences: readonly number[];
   /** Sequence of a message and row of its frame. Absent: none is. */
   readonly rows?: readonly QuarantinedRow[];
-  /** Messages with a lower sequence may be missing, or were answered in streams that are gone: nobody begins there. Absent: none is. */
+  /** Messages with a lower sequence may be missing, or their outputs are in streams that are gone: nobody starts there. Absent: none is. */
   readonly trimmed?: number;
-  /** Lost in the log, and given up by `rivulet repair`; absent: none is. */
+  /** Lost in the log, and recorded by `rivulet repair`; absent: none is. */
   readonly gone?: readonly Span[];
 }
 
-/** What of a mailbox's stream is quarantined, below which sequence messages may be missing, and which were lost. */
+/** Which messages of a mailbox are quarantined, below which sequence they may be missing, and which are lost. */
 export interface MailboxRecord {
   readonly quarantined: ReadonlySet<number>;
-  /** Of the frames of other messages. */
+  /** Quarantined rows of other messages, by sequence. */
   readonly rows: ReadonlyMap<number, ReadonlySet<number>>;
   readonly trimmed: number;
   readonly gone: readonly Span[];
 }
 
 /**
- * Conservation with a quarantine (design rule 9). What a publisher sent, or a line of a file, was one event that came in and went to the dead letters,
- * as if it could not be read. A frame of a later stage holds events that parse has counted: its rows, or those of them that are quarantined, end here, and
+ * Conservation with a quarantine (design rule 9). A quarantined message of a publisher, or line of a file, counts as one event and one dead letter, as if
+ * it could not be parsed. A frame of a later stage has events that parse has counted: its quarantined rows end here, and
  *
  *   events = on time + late + dead-letter + duplicates + rows quarantined on the way from parse to window
  */
 export interface Quarantined {
   readonly messages: number;
-  /** Of frames. */
+  /** Rows of frames. */
   readonly rows: number;
 }
 
 const nameOf = ({ stage, partition }: Mailbox): string => `${stage.id}.${partition}`;
 const subjectOf = ({ stage, partition }: Mailbox): string => `rivulet.${POISON}.${stage.id}.${partition}`;
 
-/** `stream`: which one that is now, and which it was restored from. */
+/** `stream`: which one it is now, and which it was restored from. */
 export async function mailboxRecord(mailbox: Mailbox, stream: StreamIdentity): Promise<MailboxRecord> {
   const { sequences, rows, trimmed, gone } = await read(mailbox, stream);
   const bySequence = new Map<number, Set<number>>();
@@ -79,31 +79,31 @@ export async function mailboxRecord(mailbox: Mailbox, stream: StreamIdentity): P
   return { quarantined: new Set(sequences), rows: bySequence, trimmed, gone };
 }
 
-/** Resolves when it is stored that messages below may be missing. */
+/** Resolves when the log has stored that messages below may be missing. */
 export function recordTrim(mailbox: Mailbox, below: number): Promise<void> {
   return change(mailbox, ({ sequences, rows, trimmed, gone }) => ({
     trimmed: Math.max(trimmed, below),
-    // Nobody begins there any more.
+    // Nobody starts there any more.
     sequences: sequences.filter((sequence) => sequence >= below),
     rows: rows.filter(([sequence]) => sequence >= below),
     gone: gone.filter(([, to]) => to >= below),
   }));
 }
 
-/** Resolves when it is stored that these are lost, so that every replay goes on without them. */
+/** Resolves when the log has stored that these are lost, so that every replay goes on without them. */
 export function recordLoss(mailbox: Mailbox, spans: readonly Span[]): Promise<void> {
   return change(mailbox, ({ gone }) => {
     const all = spansOf([...gone, ...spans]);
     if (all.length > ENTRIES_MAX) {
       throw fatal('LOSS_TOO_SCATTERED', `${nameOf(mailbox)} has lost messages in ${all.length} places of its stream`, {
-        hint: 'restore the NATS store from a backup, or begin anew with `rivulet repair --start-anew`',
+        hint: 'restore the NATS store from a backup, or start anew with `rivulet repair --start-anew`',
       });
     }
     return { gone: all };
   });
 }
 
-/** An input, or one row of its frame. Resolves when it is stored; Transient errors leave it open whether it is, which is no harm: the next actor reads what is. */
+/** An input, or one row of its frame. Resolves when it is stored. After a transient error it may be stored or not: the next actor reads what is. */
 export function quarantine(mailbox: Mailbox, sequence: number, row?: number): Promise<void> {
   return change(mailbox, ({ sequences, rows }) => {
     if (sequences.length + rows.length >= ENTRIES_MAX) {
@@ -123,7 +123,7 @@ export function quarantine(mailbox: Mailbox, sequence: number, row?: number): Pr
   });
 }
 
-/** Takes back what was quarantined in vain. Only by the one that did it, and before anything was published about it. */
+/** Takes back a quarantine that did not help. Only by the one that recorded it, and before anything was published about it. */
 export function release(mailbox: Mailbox, sequence: number): Promise<void> {
   return change(mailbox, ({ sequences }) => ({ sequences: sequences.filter((one) => one !== sequence) }));
 }
@@ -147,7 +147,7 @@ async function read(mailbox: Mailbox, info: StreamIdentity): Promise<Content & {
   const { record, at } = await newest(mailbox);
   if (record === undefined) return { sequences: [], rows: [], trimmed: 0, gone: [], at };
   const { stream, sequences, rows = [], trimmed = 0, gone = [] } = record;
-  // Of a stream that this one was restored from counts what is in both.
+  // If this stream was restored from that one, the entries that are in both count.
   const upTo = sharedUpTo(stream, info) ?? 0;
   return {
     sequences: sequences.filter((sequence) => sequence <= upTo),
@@ -160,7 +160,7 @@ async function read(mailbox: Mailbox, info: StreamIdentity): Promise<Content & {
 
 const NEWLINE = 0x0a;
 
-/** What is lost with a buried message of ours: the records of a chunk, one line each; the rows of a frame. */
+/** What is lost with a quarantined message of a source or a stage: the records of a chunk, one per line; the rows of a frame. */
 export function lossOf({ body }: Envelope): { readonly records: number; readonly rows: number } {
   if (body.case === 'frame') return { records: 0, rows: body.value.rows };
   if (body.case !== 'chunk') return { records: 0, rows: 0 };
@@ -180,7 +180,7 @@ const recordIn = ({ data }: LogMessage): Record | undefined => storedJson(data, 
 
 const READ_AT_A_TIME = 100;
 
-/** The newest that is one, and the last message on the subject, which the next record goes behind. A stranger's are passed over (QUARANTINE-1): ours stays below. */
+/** The newest record, and the last message on the subject, which the next record must follow. Foreign messages are skipped. */
 async function newest(mailbox: Mailbox): Promise<{ readonly record: Record | undefined; readonly at: number }> {
   const { log } = mailbox;
   const [stream, subject] = [streamOf(POISON), subjectOf(mailbox)];

@@ -16,7 +16,7 @@ import {
 import { readHead } from '../state/keyspace.js';
 import type { OutputLane } from './outbox.js';
 
-/** An instance, with what it lives on. */
+/** An instance, and where its input and state are. */
 export interface InstanceParts {
   readonly topology: Topology;
   readonly stage: AnyStage;
@@ -33,11 +33,11 @@ export interface RecoveredSnapshot {
   readonly inputsDigest: number;
   readonly identity: string;
   readonly origins: NonNullable<StreamInfo['origins']>;
-  /** Where that stream ended when it was asked. */
+  /** The end of that stream, when it was read. */
   readonly lastSequence: number;
-  /** Per subject the sequence of the last message that was published, and read. */
+  /** Per subject the sequence of the last message that was published; `lastRead`: of the last that was read. */
   readonly published: Readonly<Record<string, number>>;
-  /** And which input that message answers. */
+  /** Per subject the last input that this message covers. */
   readonly answered: Readonly<Record<string, number>>;
   readonly lastRead: Readonly<Record<string, number>>;
 }
@@ -65,8 +65,8 @@ export async function recoverSnapshot(options: InstanceParts): Promise<Recovered
 type Lanes = ReadonlyMap<string, Pick<OutputLane, 'published' | 'lastSequence'>>;
 
 /**
- * The other half of rule 8. What was published before the snapshot is not published again, so it must be there; what was read before it is not read
- * again, so its writers must still know that they have published it; and what is there cannot answer inputs that are not.
+ * The other half of rule 8. Outputs from before the snapshot are not published again, so they must be in the log. Inputs from before it are not read
+ * again, so they must be there too, as the record of their writers. And no output may cover inputs that are not in the log.
  */
 export async function judgeOutputs(
   options: Omit<InstanceParts, 'store'>,
@@ -81,8 +81,8 @@ export async function judgeOutputs(
     const last = { sequence: lastSequence, answered: published.sequence };
     if (last.sequence >= known.sequence && last.answered >= known.answered) continue;
     const end = (await endOf(subject.split('.')[1]!)) ?? 0;
-    // A full browsable log drops its oldest, which may be the last of a subject; where it ends it shows still. Whoever opens without that position publishes
-    // again what no snapshot includes: all of it is dropped, since it is older than the last, so that the browsable log holds nothing twice.
+    // A full browsable log drops its oldest messages, also the last of a subject; its end still shows how far it went. An instance that opens without that
+    // position publishes again only what no snapshot includes, which the log has dropped: nothing is in it twice.
     if (browsableLogOf(topology, subject) !== undefined && end >= known.sequence) continue;
     const verdict = judgeOutput(name, subject, known, last, end);
     if (!verdict.fits) return verdict;
@@ -90,7 +90,7 @@ export async function judgeOutputs(
   const read = await judgeReads(options, recovered);
   if (!read.fits) return read;
   const answered = Math.max(0, ...[...lanes.values()].map(({ published }) => published.sequence));
-  // Another owner may have gone on since.
+  // Another owner may have published since.
   const isKnown = answered <= recovered.lastSequence;
   return isKnown ? FITS : judgeAnswered(name, streamOf(stage.id), answered, await endOf(stage.id));
 }
@@ -101,7 +101,7 @@ async function judgeReads(
   { lastRead }: Pick<RecoveredSnapshot, 'lastRead'>,
 ): Promise<Verdict> {
   const verdicts = Object.entries(lastRead).map(async ([subject, sequence]) => {
-    // Where sequences show what is missing, the clock may begin its line anew (`judgePredecessor`).
+    // Where sequences show what is missing, the clock may restart its subject (`judgePredecessor`).
     if (writerOf(subject).id === CLOCK && readsAll(topology, stage.id)) return FITS;
     const last = await log.last(streamOf(stage.id), subject);
     return judgeInput(`${stage.id}.${partition}`, subject, sequence, last?.sequence ?? 0);

@@ -1,9 +1,9 @@
 /**
- * From what a pipeline emitted for one input to the messages that go out for it.
+ * Turns what a pipeline emitted for one input into the messages that are published for it.
  *
  * Invariants
  *   ROUTER-1  How an output batch is cut into parts depends on its rows alone, so that a replay cuts it the same way.
- *   ROUTER-2  Parts that a lane has published already are dropped; of an input that is covered entirely nothing is even encoded.
+ *   ROUTER-2  Parts that a lane has published already are dropped; of an input that is covered entirely nothing is encoded.
  *   ROUTER-3  The marker of an epoch's end is on the last part that a destination gets for that epoch.
  *   ROUTER-4  Trace contexts go with parts that are as they would be without (TRACES-1 in traces.ts).
  */
@@ -30,7 +30,7 @@ interface Part {
   endsInput: boolean;
 }
 
-/** What all messages of one answer have in common. */
+/** What all messages of one output batch have in common. */
 export interface OutputHead {
   readonly first: number;
   readonly sequence: number;
@@ -44,14 +44,14 @@ export class OutputBatch {
   private readonly wires = new Map<Frame, WireFrame>();
   /** Where, per destination, the running epoch's parts begin. */
   private readonly epochFrom = new Map<string, number>();
-  /** The last watermark that the stage itself has told with it. Telemetry only. */
+  /** The last watermark that the stage itself reported with it. Telemetry only. */
   reportedWatermarkMs: number | undefined;
 
   constructor(
     private readonly routes: readonly Route[],
     private readonly stageId: string,
     private readonly partition: number,
-    /** The epoch that what is added belongs to. */
+    /** The epoch of what is added next. */
     public epoch: number,
     private readonly traces: Pick<Traces, 'waitFor' | 'release' | 'end'>,
   ) {}
@@ -75,7 +75,7 @@ export class OutputBatch {
     });
   }
 
-  /** Says to every destination that an epoch, or the input, is over. */
+  /** Marks for every destination that an epoch, or the input, has ended. */
   mark(
     destinations: readonly Destination[],
     mark: { readonly epochs?: number; readonly endsInput?: boolean; readonly tickMs?: number },
@@ -95,7 +95,7 @@ export class OutputBatch {
     }
   }
 
-  /** Hands the parts that were not said yet to their lines; returns how many rows went out. */
+  /** Hands the parts that are not published yet to their lanes; returns how many rows these have. */
   enqueueTo(head: OutputHead, lanes: ReadonlyMap<string, Pick<OutputLane, 'published' | 'enqueue'>>): number {
     let rows = 0;
     for (const [subject, parts] of this.parts) {
@@ -104,15 +104,15 @@ export class OutputBatch {
       const isTraced = this.traces.waitFor(subject);
       if (published === Infinity && !isTraced) continue;
       const pieces = parts.flatMap((part) => cutPart(part));
-      // Also of what was said already: they went with it.
+      // Also for parts that are published already: the traces went with them.
       const traces = isTraced ? this.traces.release(subject, pieces) : undefined;
       if (published === Infinity) continue;
       pieces.forEach((piece, part) => {
         rows += piece.frame?.rows ?? 0;
         if (part < published) return;
         const { first, sequence, inputsDigest } = head;
-        const tag = { first, sequence, part, lastPart: part === pieces.length - 1, inputsDigest };
-        lane.enqueue(tag, this.encode(piece, head, tag, traces?.get(part) ?? NO_TRACES));
+        const position = { first, sequence, part, lastPart: part === pieces.length - 1, inputsDigest };
+        lane.enqueue(position, this.encode(piece, head, position, traces?.get(part) ?? NO_TRACES));
       });
     }
     this.traces.end();
@@ -147,17 +147,17 @@ export class OutputBatch {
     else parts.push(part);
   }
 
-  /** A frame that goes to many partitions is put into its wire form once. */
+  /** A frame that goes to many partitions is converted to its wire form once. */
   private wire(frame: Frame): WireFrame {
     let wire = this.wires.get(frame);
     if (wire === undefined) this.wires.set(frame, (wire = toWire(frame)));
     return wire;
   }
 
-  private encode(piece: Part, head: OutputHead, tag: OutputPosition, traces: readonly TraceFields[]): Uint8Array {
+  private encode(piece: Part, head: OutputHead, position: OutputPosition, traces: readonly TraceFields[]): Uint8Array {
     const { progress, frame } = piece;
     const envelope = create(EnvelopeSchema, {
-      ...tag,
+      ...position,
       epoch: piece.epoch,
       endsEpoch: piece.epochs > 0,
       epochs: piece.epochs > 1 ? piece.epochs : 0,
@@ -166,8 +166,8 @@ export class OutputBatch {
       output: piece.output,
       traces: [...traces],
     });
-    // What is known is known when all of the answer has come.
-    const asOfMs = progress.asOfMs ?? (tag.lastPart ? head.asOfMs : undefined);
+    // The receiver is up to date with the last part only.
+    const asOfMs = progress.asOfMs ?? (position.lastPart ? head.asOfMs : undefined);
     if (progress.watermarkMs !== undefined) envelope.watermarkMs = progress.watermarkMs;
     if (progress.tickMs !== undefined) envelope.tickMs = progress.tickMs;
     if (asOfMs !== undefined) envelope.asOfMs = asOfMs;
@@ -177,7 +177,7 @@ export class OutputBatch {
   }
 }
 
-/** Bytes that a frame takes at most on the wire. */
+/** Upper bound of a frame's bytes on the wire. */
 function bytesOf(frame: Frame): number {
   let bytes = 0;
   for (const column of Object.values(frame.columns as Record<string, AnyColumn>)) {
@@ -191,7 +191,7 @@ function bytesOf(frame: Frame): number {
 function cutPart(part: Part): Part[] {
   if (part.frame === undefined) return [part];
   const frames = cutFrame(part.frame);
-  // Progress is about all of the rows: where each message is an epoch of its own, an earlier piece must not bring the watermark of a later one.
+  // Progress covers all rows: where each message is an epoch of its own, an earlier piece must not carry the watermark of a later one.
   return frames.map((frame, i) =>
     i === frames.length - 1 ? { ...part, frame } : { ...part, frame, progress: {}, epochs: 0, endsInput: false },
   );
@@ -206,7 +206,7 @@ function cutFrame(frame: Frame): Frame[] {
   for (let start = 0; start < frame.rows; start += rowsEach) {
     const rows = new Uint32Array(Math.min(rowsEach, frame.rows - start));
     for (let i = 0; i < rows.length; i++) rows[i] = start + i;
-    // A piece may still be too large where its texts are longer than the average.
+    // A piece may still be too large when its texts are longer than the average.
     const piece = gather(frame, rows);
     if (rowsEach < frame.rows) frames.push(...cutFrame(piece));
     else frames.push(piece);

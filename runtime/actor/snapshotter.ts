@@ -4,8 +4,8 @@
  * Invariants
  *   SNAPSHOTTER-1  A snapshot is cut between two inputs and written only when every output of the inputs before the cut is acknowledged.
  *   SNAPSHOTTER-2  It is one atomic batch: what changed, and the sequence that it includes.
- *   SNAPSHOTTER-3  The stream is trimmed only behind a written snapshot and its copy, and the last message of each writer's subject stays. What strangers have
- *                  written goes as a whole.
+ *   SNAPSHOTTER-3  The stream is trimmed only up to a written snapshot and its copy, and the last message of each writer's subject stays. Foreign messages
+ *                  are all removed.
  */
 import type { InputDigest } from './input-digest.js';
 import { type MailboxRecord, mailboxRecord, recordTrim } from './quarantine.js';
@@ -29,36 +29,36 @@ export interface SnapshotterOptions extends InstanceParts {
   readonly logger: Logger;
   readonly tuning: { readonly trimEveryMs: number; readonly snapshotEveryBytes: number };
   readonly status: ActorStatus;
-  /** The sequence that the copy of the snapshot includes: what is behind it may still be needed. Absent: no copies are made. */
+  /** The sequence that the copy of the snapshot includes: what follows it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
-  /** Hears that a copy is wanted now: the mailbox has grown, and it alone keeps it from being trimmed. */
+  /** Called when a copy is needed now: the mailbox has grown, and only the missing copy prevents a trim. */
   readonly onCopyWanted?: () => void;
-  /** Asked after each key whether to let other work go first; absent: never. */
+  /** Called after each key, to let other work go first; absent: never. */
   readonly turn?: Scheduler;
 }
 
-/** Snapshots that are told apart by how much input they include; it is less exact when as many wait for a copy. */
+/** Snapshots whose size of input is recorded until the trim; less exact when more wait for a copy. */
 const UNTRIMMED_MAX = 64;
-/** Subjects of strangers that are remembered at once: they may make up as many as there are messages. What is on others stays in the stream. */
-const STRANGERS_MAX = 1_000;
+/** Foreign subjects that are remembered at once: there may be as many as messages. Messages on others stay in the stream. */
+const FOREIGN_SUBJECTS_MAX = 1_000;
 
 export class Snapshotter {
   private running: Promise<void> | undefined;
-  /** The last message taken in of each subject, and below which one it was trimmed. */
+  /** The last message processed of each subject; `trimmed`: below which one it was trimmed. */
   private readonly seen = new Map<string, number>();
-  /** The same of subjects that nobody of ours writes to; forgotten when it is trimmed. */
-  private readonly strangers = new Map<string, number>();
+  /** The same for foreign subjects; forgotten when they are trimmed. */
+  private readonly foreign = new Map<string, number>();
   private readonly writers: ReadonlySet<string>;
-  /** With those that are written to in a repartition. */
+  /** The writers, and those of a repartition. */
   private readonly known: ReadonlySet<string>;
   private readonly trimmed = new Map<string, number>();
-  /** Subjects of which an earlier incarnation may have left more than it need. */
+  /** Subjects that an earlier incarnation may have left untrimmed. */
   private readonly left: string[] = [];
   private sequence: number;
   private storedAtMs: number;
   private written: number;
   private trimmedAtMs = -Infinity;
-  /** Bytes taken in: so far, with each of the snapshots behind the last trim, and up to there. */
+  /** Bytes processed: so far, up to each snapshot since the last trim, and up to the last trim. */
   private bytes = 0;
   private readonly bytesAt: { readonly sequence: number; readonly bytes: number }[] = [];
   private bytesTrimmed = 0;
@@ -66,10 +66,10 @@ export class Snapshotter {
 
   constructor(
     private readonly options: SnapshotterOptions,
-    private readonly fold: MailboxProcessor,
+    private readonly processor: MailboxProcessor,
     private readonly outbox: Outbox,
     private readonly lastRead: Predecessors,
-    private readonly answered: InputDigest,
+    private readonly inputs: InputDigest,
     private readonly restored: RecoveredSnapshot,
   ) {
     const { sequence, storedAtMs } = restored;
@@ -84,27 +84,27 @@ export class Snapshotter {
     for (const subject of publishers) this.seen.set(subject, sequence);
   }
 
-  /** An input was taken in. `subject`: which subject may be trimmed below it. */
+  /** An input was processed. `subject`: the subject that may be trimmed below it. */
   took(message: Pick<LogMessage, 'sequence' | 'storedAtMs' | 'expected'>, subject: string, bytes: number): void {
     const { sequence, storedAtMs, expected } = message;
-    const isRecord = expected !== undefined && !this.fold.buried.has(sequence);
+    const isRecord = expected !== undefined && !this.processor.quarantinedInputs.has(sequence);
     this.sequence = sequence;
     this.storedAtMs = storedAtMs;
     this.bytesSince += bytes;
     this.bytes += bytes;
     if (!this.known.has(subject)) {
-      if (this.strangers.size < STRANGERS_MAX || this.strangers.has(subject)) this.strangers.set(subject, sequence);
+      if (this.foreign.size < FOREIGN_SUBJECTS_MAX || this.foreign.has(subject)) this.foreign.set(subject, sequence);
       return;
     }
-    // What a stranger has written on a line is nobody's record: the one that must stay is below it (SNAPSHOTTER-3).
+    // A foreign message on a lane is not the writer's last: that one is below it and must stay (SNAPSHOTTER-3).
     if (isRecord || !this.writers.has(subject)) this.seen.set(subject, sequence);
   }
 
-  /** Writes what changed since the last one, where input came, and trims. One at a time. */
+  /** Writes what changed since the last one, if there was input, and trims. One at a time. */
   async snapshot(): Promise<void> {
     while (this.running !== undefined) await this.running;
     const isNew = this.sequence !== this.written;
-    // A full stream brings no input and so no next snapshot: what could not be trimmed is tried again.
+    // A full stream accepts no input, so there would be no next snapshot: a trim that failed is tried again.
     if (!isNew && this.left.length === 0 && this.droppable().length === 0) return;
     this.running = (isNew ? this.write() : this.trim()).finally(() => (this.running = undefined));
     await this.running;
@@ -114,14 +114,14 @@ export class Snapshotter {
     const { stage, partition, topology, store, status, copied, clock } = this.options;
     const startedAt = performance.now();
     const cutAtMs = clock.nowMs();
-    // What belongs to the cut: encoding it takes a while, and inputs go on.
+    // Read at the cut: encoding takes a while, and inputs go on.
     const { sequence, storedAtMs, bytes } = this;
     const lastRead = this.lastRead.all;
-    const inputsDigest = this.answered.digest;
+    const inputsDigest = this.inputs.digest;
     this.bytesSince = 0;
     const prefix = instancePrefix(stage.id, partition);
-    // The outputs of what was taken in so far, and no more than those (SNAPSHOTTER-1).
-    const [writes] = await Promise.all([this.encoded(this.fold.cut(), prefix), this.outbox.settled()]);
+    // Waits for the outputs of the inputs processed so far, and only for those (SNAPSHOTTER-1).
+    const [writes] = await Promise.all([this.encoded(this.processor.cut(), prefix), this.outbox.settled()]);
     if (copied !== undefined) writes.push(changedRecord(stage.id, partition, sequence, writes));
     const head = {
       ...headIdentity(stage, topology.count(stage.id)),
@@ -139,7 +139,7 @@ export class Snapshotter {
       mustFit(judgeTrim(`${stage.id}.${partition}`, streamOf(stage.id), this.written, trimmed));
     }
     await store.write(writes);
-    this.fold.written();
+    this.processor.written();
     this.written = sequence;
     if (this.bytesAt.length < UNTRIMMED_MAX) this.bytesAt.push({ sequence, bytes });
     status.snapshotSequence = sequence;
@@ -149,18 +149,18 @@ export class Snapshotter {
     await this.trim();
   }
 
-  /** NATS may be away for a moment: that is no reason to begin anew. */
+  /** A short outage of NATS is no reason to restart the actor. */
   private record(): Promise<MailboxRecord> {
     const { clock, logger } = this.options;
     const patiently = retryThroughFailover(clock, (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'));
     return patiently(() => mailboxRecord(this.options, this.restored));
   }
 
-  /** Encoded piece by piece: inputs go on in between, and change nothing of it (STATE-3). */
+  /** Encoded piece by piece: inputs that are processed in between do not change it (STATE-3). */
   private async encoded(cut: Iterable<StateChange>, prefix: string): Promise<StoreChange[]> {
     const writes: StoreChange[] = [];
-    for (const { cell, key, value } of cut) {
-      writes.push({ key: `${prefix}${cell}/${key}`, value });
+    for (const { state, key, value } of cut) {
+      writes.push({ key: `${prefix}${state}/${key}`, value });
       const turn = this.options.turn?.();
       if (turn !== undefined) await turn;
     }
@@ -176,12 +176,12 @@ export class Snapshotter {
     const ours = [...this.seen]
       .map(([subject, last]): [string, number] => [subject, Math.min(last, bound)])
       .filter(([subject, below]) => below > (this.trimmed.get(subject) ?? 1));
-    const strangers = [...this.strangers].map(([subject, last]): [string, number] => [subject, last + 1]);
-    // The message that the snapshot ends with stays, whoever wrote it: the stream must never seem to end before it.
-    return [...ours, ...strangers.filter(([, below]) => below < bound)];
+    const foreign = [...this.foreign].map(([subject, last]): [string, number] => [subject, last + 1]);
+    // The message that the snapshot ends with stays, whoever wrote it: otherwise the stream might seem to end before it.
+    return [...ours, ...foreign.filter(([, below]) => below < bound)];
   }
 
-  /** By this instance's share, since it was trimmed? */
+  /** Has it grown by this instance's share since the last trim? */
   private hasGrown(): boolean {
     const { topology, stage, tuning } = this.options;
     return (this.bytes - this.bytesTrimmed) * topology.count(stage.id) >= tuning.snapshotEveryBytes;
@@ -200,12 +200,12 @@ export class Snapshotter {
       const droppable = this.droppable();
       if (droppable.length === 0) return;
       const readsPublishers = hasPublishers(topology, stage.id);
-      // Without copies nobody begins from an older snapshot, but a repair may begin from none. Of frames either sees the gap itself.
+      // Without copies nobody starts from an older snapshot, but a repair may start from none. In frames a gap shows by itself.
       if (copied !== undefined || readsPublishers) {
         await recordTrim(this.options, Math.max(...droppable.map(([, below]) => below)));
       }
-      // Another owner that has not seen the record has opened its lanes before, and is refused on them from now on: it may have read on behind
-      // publishers' messages that are gone.
+      // An owner that has not seen the record opened its lanes before it, and is fenced from now on: it may have read past publishers' messages that
+      // are gone.
       if (copied !== undefined && readsPublishers) {
         await this.outbox.claim((subject) => browsableLogOf(topology, subject) === undefined);
       }
@@ -213,14 +213,14 @@ export class Snapshotter {
       const bound = copied?.() ?? Infinity;
       while (this.bytesAt.length > 0 && this.bytesAt[0]!.sequence <= bound)
         this.bytesTrimmed = this.bytesAt.shift()!.bytes;
-      // A writer's last message is its record, and stays (SNAPSHOTTER-3).
+      // A writer's last message holds its output position, and stays (SNAPSHOTTER-3).
       for (const [subject, below] of droppable) {
         await log.purge(stream, subject, below);
-        if (!this.strangers.has(subject)) this.trimmed.set(subject, below);
-        else if (this.strangers.get(subject)! < below) this.strangers.delete(subject);
+        if (!this.foreign.has(subject)) this.trimmed.set(subject, below);
+        else if (this.foreign.get(subject)! < below) this.foreign.delete(subject);
       }
     } catch (error) {
-      // The stream only stays longer than it need; it is tried again.
+      // The stream is only longer than necessary, and the trim is tried again.
       logger.warn({ err: error }, 'cannot trim the stream now');
     }
   }

@@ -1,14 +1,14 @@
 /**
- * Trace contexts of events on their way through one instance: a span for each that it takes, and its context on to whoever gets what came of it.
+ * Trace contexts of events in one instance: a span for each event that it processes, and a context that goes on with the rows that result from it.
  *
  * Invariants
- *   TRACES-1  Nothing but telemetry depends on them: rows, parts, tags and state are the same with and without. They are in memory, so that a restart loses
- *             those that wait, and tells the spans of what it replays once more.
- *   TRACES-2  Only sampled contexts are followed. What nobody traces costs one look at its headers, or at an empty list.
- *   TRACES-3  A context goes with the next rows of its keys, to their partition: a window says nothing of an event until the epoch ends. What reads
- *             publishers' messages says at once what comes of an event, or never. The context of an event that is late goes with the next rows of its user
- *             too: nobody tells it from one whose window has not spoken yet. What is told to all partitions is of many events and has none,
- *             and neither has what goes to a topic.
+ *   TRACES-1  Only telemetry depends on them: rows, parts, output positions and state are the same with and without. They are in memory: a restart loses
+ *             those that wait, and reports the spans of what it replays again.
+ *   TRACES-2  Only sampled contexts are followed. An event without trace costs one check of its headers, or of an empty list.
+ *   TRACES-3  A context goes with the next rows of its keys, to their partition: a window emits nothing for an event until the epoch ends. A stage that
+ *             reads publishers' messages emits at once, or never. The context of a late event goes with the next rows of its user too: it cannot be
+ *             distinguished from one whose window is still open. Messages to all partitions are about many events and have none, and neither have
+ *             messages to a topic.
  *   TRACES-4  At most TRACES_MAX wait per destination, and travel with one message; the oldest go first.
  */
 import { ROOT_CONTEXT, type Span, type SpanContext, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
@@ -46,7 +46,7 @@ export class Traces {
   private readonly isRaw: boolean;
   private readonly waiting = new Map<string, TraceFields[]>();
   private spans: Span[] = [];
-  /** Of what hands nothing on, a view: what it has taken in, by input; the latest, and the latest by user. */
+  /** Only of a view, which emits nothing: the latest context by input, of all and by user. */
   private readonly taken = new Map<string, { latest: TraceHeaders; readonly byUser: Map<string, TraceHeaders> }>();
 
   constructor(
@@ -58,7 +58,7 @@ export class Traces {
     this.isRaw = Object.values(stage.inputs).some(({ type }) => type === RAW);
   }
 
-  /** Begins the spans of publishers' messages; `emissionsOf` says what comes of one alone, which tells its keys. */
+  /** Begins the spans of publishers' messages; `emissionsOf` returns the emissions of one alone, which show its keys. */
   takeRaw(messages: readonly LogMessage[], emissionsOf: (message: LogMessage) => readonly Emission[]): void {
     for (const { message, context } of sampledOf(messages)) {
       const span = this.begin(context, message);
@@ -67,7 +67,7 @@ export class Traces {
     }
   }
 
-  /** Begins the spans of a message of ours. */
+  /** Begins the spans of a message of a stage or source. */
   take(traces: readonly TraceFields[], message: LogMessage, input: string): void {
     for (const { users, items, ...headers } of traces) {
       const context = contextOf(headers);
@@ -87,7 +87,7 @@ export class Traces {
     return this.waiting.has(subject);
   }
 
-  /** What goes with which of these pieces, and waits no more: the last with rows of its keys, since who takes that has taken in the others. */
+  /** Which contexts go with which piece. Each goes with the last piece that has rows of its keys: its receiver has processed the others by then. */
   release(
     subject: string,
     pieces: readonly { readonly frame: Frame | undefined }[],
@@ -110,7 +110,7 @@ export class Traces {
     return found;
   }
 
-  /** The answer is handed over, or has failed. */
+  /** The output is handed to the outbox, or the input has failed. */
   end(error?: Error): void {
     if (this.spans.length === 0) return;
     for (const span of this.spans) {
@@ -123,7 +123,7 @@ export class Traces {
     this.spans = [];
   }
 
-  /** The context of the latest traced event that a view has taken in on an input, of all or of a user. */
+  /** The context of the latest traced event that a view has processed on an input, of all or of a user. */
   latest(input: string, user?: string): TraceHeaders | undefined {
     const taken = this.taken.get(input);
     return user === undefined ? taken?.latest : taken?.byUser.get(user);
@@ -170,7 +170,7 @@ export class Traces {
     this.taken.set(input, taken);
     taken.latest = own;
     for (const user of users) {
-      // Behind the others, of which the first has waited longest.
+      // Moves the user to the end: the first of the map is the least recent.
       taken.byUser.delete(user);
       taken.byUser.set(user, own);
     }
@@ -201,7 +201,7 @@ interface Traced {
   readonly context: SpanContext;
 }
 
-/** The latest few of publishers' messages that somebody samples, oldest first. */
+/** The latest few of publishers' messages with a sampled trace, oldest first. */
 function sampledOf(messages: readonly LogMessage[]): readonly Traced[] {
   let found: Traced[] | undefined;
   for (let i = messages.length - 1; i >= 0 && (found?.length ?? 0) < TRACES_MAX; i--) {
@@ -214,7 +214,7 @@ function sampledOf(messages: readonly LogMessage[]): readonly Traced[] {
   return found?.reverse() ?? NOTHING;
 }
 
-/** Of what a frame's dictionaries hold; that two texts may have one hash is for telemetry good enough. */
+/** Hashes of the texts in a frame's dictionaries; collisions are acceptable for telemetry. */
 function hashesOf(frame: Frame | undefined): { readonly user: Set<number>; readonly item: Set<number> } {
   const columns = (frame?.rows ?? 0) === 0 ? {} : (frame!.columns as Readonly<Record<string, AnyColumn>>);
   const hashes = (column: AnyColumn | undefined): Set<number> => {

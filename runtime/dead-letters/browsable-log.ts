@@ -1,13 +1,13 @@
 /**
- * A browsable log as people read it: the rows of a topic that is kept for them (graph.ts), the newest first, a page at a time.
+ * Reads a browsable log (a topic for people, graph.ts) page by page, the newest rows first.
  *
- *   id, cursor   <stream sequence>-<row of the message>     stands as long as the stream does
+ *   id, cursor   <stream sequence>-<row of the message>     valid as long as the stream exists
  *
  * Invariants
- *   BROWSABLE-LOG-1  Pages that follow each other's cursors give each row once, whatever is written meanwhile.
- *   BROWSABLE-LOG-2  A page costs a bounded amount, in messages and in bytes, however long the browsable log is, however large its messages and however few of its rows
- *                    are wanted: it then ends early, and says where to go on.
- *   BROWSABLE-LOG-3  A page goes on: where there is a cursor behind it, that is further back than its own.
+ *   BROWSABLE-LOG-1  Pages that follow each other's cursors return each row once, whatever is written meanwhile.
+ *   BROWSABLE-LOG-2  A page costs a bounded amount, in messages and in bytes, however long the log is, however large its messages and however few of its rows
+ *                    match: it then ends early, with a cursor to continue.
+ *   BROWSABLE-LOG-3  Pages make progress: the cursor of the next page is always further back than this page's.
  */
 import { poison, transient } from '../contract/errors.js';
 import { streamOf } from '../contract/graph.js';
@@ -15,14 +15,14 @@ import type { Clock, Log, LogMessage, Reader } from '../contract/ports.js';
 
 export interface BrowsableRow {
   readonly id: string;
-  /** About what it takes to keep it. */
+  /** Approximate bytes in memory. */
   readonly bytes: number;
 }
 
 export interface BrowsablePage<R> {
   /** Newest first. */
   readonly rows: readonly R[];
-  /** Where the next page begins; absent: nothing is behind this one. A page with fewer rows than the limit, even none, may have one. */
+  /** Where the next page begins; absent: this is the last. A page with fewer rows than the limit, even none, may have one. */
   readonly next: string | undefined;
 }
 
@@ -30,13 +30,13 @@ export interface PageWish<R> {
   readonly limit: number;
   /** The `next` of the page before. */
   readonly before?: string | undefined;
-  /** Cheap: asked of every row that is read. */
+  /** Called for every row that is read, so it must be cheap. */
   readonly isWanted?: (row: R) => boolean;
-  /** Looks closer at wanted rows, newest first, and gives those that stay, in the same order. */
+  /** Filters matching rows further, newest first, in the same order. */
   readonly choose?: (rows: readonly R[]) => Promise<readonly R[]>;
 }
 
-/** The rows behind it were looked at: of message `sequence` those from `row` on. */
+/** The rows after it were read: of message `sequence` those from `row` on. */
 interface Position {
   readonly sequence: number;
   readonly row: number;
@@ -48,7 +48,7 @@ interface Part<R> {
   readonly messages: number;
   /** Of these messages. */
   readonly bytesRead: number;
-  /** Earlier rows of the window were let go. */
+  /** Earlier rows of the window were dropped. */
   readonly isCut: boolean;
   /** There were too many messages in it. */
   readonly isTooWide: boolean;
@@ -79,7 +79,7 @@ export class BrowsableLog<R extends BrowsableRow> {
   /** Of instances: `rivulet.<topic>.<partition>.<stage>.<partition>`. What people add (marks) has another form. */
   private readonly subjects: string;
 
-  /** `rowsIn`: the rows of a message, in order; it copies what it keeps. */
+  /** `rowsIn`: the rows of a message, in order; it copies what it returns. */
   constructor(
     private readonly log: Log,
     topic: string,
@@ -194,7 +194,7 @@ export class BrowsableLog<R extends BrowsableRow> {
   }
 }
 
-/** What a stranger has written cannot be read as rows, and is passed over. */
+/** Foreign messages cannot be read as rows and are skipped. */
 function unlessForeign<R>(rowsIn: () => readonly R[]): readonly R[] {
   try {
     return rowsIn();
@@ -203,7 +203,7 @@ function unlessForeign<R>(rowsIn: () => readonly R[]): readonly R[] {
   }
 }
 
-/** The end of a list that takes so many bytes: at least its last. */
+/** The end of a list, up to so many bytes: at least the last item. */
 function newestOf<R extends BrowsableRow>(rows: readonly R[], bytesMax: number): R[] {
   let [first, bytes] = [rows.length - 1, rows.at(-1)!.bytes];
   while (first > 0 && bytes + rows[first - 1]!.bytes <= bytesMax) bytes += rows[--first]!.bytes;
@@ -218,5 +218,5 @@ const lastBefore = ({ sequence, row }: Position): number => (row > 0 ? sequence 
 function mustBePosition(text: string): Position {
   const [, sequence, row] = ID.exec(text) ?? [];
   if (sequence !== undefined) return { sequence: Number(sequence), row: Number(row) };
-  throw poison('BROWSABLE_LOG_CURSOR', `${JSON.stringify(text)} is no cursor: give the next_cursor of the page before`);
+  throw poison('BROWSABLE_LOG_CURSOR', `${JSON.stringify(text)} is no cursor: send the next_cursor of the page before`);
 }

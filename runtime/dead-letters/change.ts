@@ -1,11 +1,11 @@
-/** What is sent for a dead letter when it is retried, and where to. */
+/** What is published when a dead letter is retried, and to which subject. */
 import { type DeadLetter, originalText } from './record.js';
 import { poison, type RivuletError } from '../contract/errors.js';
 import { nearest } from '../config/nearest.js';
 import { parseExact } from '../contract/exact-json.js';
 import { EVENTS_SUBJECT, ITEMS_SUBJECT } from '../contract/streams.js';
 
-/** The original as it is, with fields of its JSON object set, or other bytes in its place. */
+/** The original as it is, with fields of its JSON object set, or replaced by other bytes. */
 export type Change =
   | { readonly kind: 'none' }
   | { readonly kind: 'set'; readonly fields: Readonly<Record<string, unknown>> }
@@ -14,12 +14,12 @@ export type Change =
 const SHOWN_CHARACTERS_MAX = 40;
 const PREFIX = EVENTS_SUBJECT.slice(0, -1);
 const ITEMS_PREFIX = ITEMS_SUBJECT.slice(0, -1);
-/** Where the server's subject transform has put what came on an events subject. */
+/** The server's subject transform of the events subjects. */
 const TRANSFORMED = /^rivulet\.[a-z-]+\.\d+\.events\./;
-/** For what came out of files: it has no subject of its own to go back to. */
+/** For records from files, which have no subject of their own. */
 const RETRY_SUBJECT = `${PREFIX}retry`;
 
-/** What the stage that refused a record would make of another one. */
+/** How the stage that refused a record would judge another one. */
 export interface RetryRules {
   /** The names of all fields that it reads. */
   fieldsOf(stage: string): readonly string[];
@@ -38,7 +38,7 @@ export function eventOf(record: DeadLetter, change: Change, rules: RetryRules | 
   const event = text === undefined ? undefined : jsonObject(text);
   if (change.kind === 'none') {
     if (file === undefined || event !== undefined) return original;
-    throw unchangeable(`${id} is a row of ${file}, which says nothing without its header`);
+    throw unchangeable(`${id} is a row of ${file}, which cannot be read without its header`);
   }
   if (event === undefined)
     throw unchangeable(`${id} is no JSON object, of at most 256 KiB, in which a field could be set`);
@@ -47,14 +47,14 @@ export function eventOf(record: DeadLetter, change: Change, rules: RetryRules | 
   if (unknown.length > 0) throw poison('DEAD_LETTER_CHANGE', unknown.map((field) => notRead(field, known!)).join('; '));
   for (const [field, value] of Object.entries(change.fields)) {
     if (Number.isInteger(value) && !Number.isSafeInteger(value))
-      throw poison('DEAD_LETTER_CHANGE', `${field} is a number that is too large to be kept exactly`, {
+      throw poison('DEAD_LETTER_CHANGE', `${field} is a number that is too large to be stored exactly`, {
         hint: 'give it as text',
       });
   }
   try {
     return Buffer.from(JSON.stringify({ ...event, ...change.fields }));
   } catch (error) {
-    // What can be parsed may be nested more deeply than it can be written.
+    // Deeply nested JSON may be parsed and still be too deep to be written.
     if (!(error instanceof RangeError)) throw error;
     throw unchangeable(`${id} is nested too deeply for a field to be set in it`);
   }
@@ -78,7 +78,7 @@ function notRead(field: string, known: Iterable<string>): string {
 }
 
 const unchangeable = (message: string): RivuletError =>
-  poison('DEAD_LETTER_CHANGE', message, { hint: 'give the mended event whole' });
+  poison('DEAD_LETTER_CHANGE', message, { hint: 'send the complete corrected event' });
 
 /** `undefined`: the text is none. */
 function jsonObject(text: string): object | undefined {

@@ -1,4 +1,4 @@
-/** What a dead-letter record holds: the original bytes, where they came from, and why they were refused. */
+/** A dead-letter record: the original bytes, where they came from, and why they were refused. */
 import { frameType } from '../frames/frame.js';
 
 export const deadLetters = frameType('dead-letter', {
@@ -11,7 +11,7 @@ export const deadLetters = frameType('dead-letter', {
   line: 'f64',
   /** Index within an array or JSONL message, from 0. */
   index: 'u32',
-  /** Stage that refused it, stable name of the rule, field at fault (absent when it is the whole), reason for people. */
+  /** Stage that refused it, stable name of the rule, field at fault (absent when it is the entire record), reason for people. */
   stage: 'text',
   rule: 'text',
   field: 'text',

@@ -1,14 +1,14 @@
 /**
  * The dead-letter queue as people see it: records with ids, read from the topic's stream, and marks on those that were retried.
  *
- *   mark    rivulet.dead-letter.retried.<id>     an empty message is an empty Envelope: readers of the topic pass over it
- *   claim   rivulet.dead-letter.retrying.<id>    somebody is at it
+ *   mark    rivulet.dead-letter.retried.<id>     an empty message is an empty Envelope, which readers of the topic skip
+ *   claim   rivulet.dead-letter.retrying.<id>    somebody is retrying it
  *
  * Invariants
- *   DEAD-LETTERS-1  An event that is sent again is marked after the log has stored it: a crash in between leaves it unmarked, so that it may be sent twice and is
+ *   DEAD-LETTERS-1  An event that is sent again is marked after the log has stored it: after a crash in between it is unmarked, so it may be sent twice but is
  *                   never lost.
- *   DEAD-LETTERS-2  Of several who retry one record at the same time, one sends it: who has the claim, which the log gives to one (`expected`). The others are
- *                   told. A claim that is older than CLAIM_MS, with no mark after it, was broken off, and is given anew.
+ *   DEAD-LETTERS-2  Of several who retry one record at the same time, one sends it: the log accepts one claim (`expected`), and the others get DEAD_LETTER_BUSY.
+ *                   A claim without a mark that is older than CLAIM_MS was aborted, and can be taken again.
  */
 import { EMPTY } from '../frames/bytes.js';
 import { systemClock } from '../contract/clock.js';
@@ -48,12 +48,12 @@ export interface Sent {
 const STREAM = streamOf(DEAD_LETTER);
 const MARKS = `rivulet.${DEAD_LETTER}.retried.`;
 const CLAIMS = `rivulet.${DEAD_LETTER}.retrying.`;
-/** What a page shows of an original. */
+/** Bytes of an original that a page shows. */
 const SHOWN_BYTES_MAX = 4_096;
 const PAGE_RECORDS_MAX = 200;
-/** Longer than an event and its mark take to be stored, or to fail. */
+/** Longer than it takes to store an event and its mark, or to fail. */
 const CLAIM_MS = 30_000;
-/** What a record takes beside its original. */
+/** Bytes of a record without its original. */
 const RECORD_BYTES = 512;
 const MARKS_AT_ONCE = 32;
 
@@ -81,7 +81,7 @@ export class DeadLetterQueue {
     this.wholes = browsableLogOf(Infinity);
   }
 
-  /** One page, at a bounded cost, with the beginnings of the originals: `find` gives a whole one. Poison BROWSABLE_LOG_CURSOR; Transient BROWSABLE_LOG_READ, LOG_AWAY; Fatal DEAD_LETTER_STREAM. */
+  /** One page, at a bounded cost, with the beginnings of the originals: `find` returns a complete record. Poison BROWSABLE_LOG_CURSOR; Transient BROWSABLE_LOG_READ, LOG_AWAY; Fatal DEAD_LETTER_STREAM. */
   async page({ limit, before, rule, retried }: DeadLetterQuery): Promise<DeadLetterPage> {
     const isRetried = (record: DeadLetter): boolean => record.retriedAtMs !== undefined;
     const { rows, next } = await explained(
@@ -97,7 +97,7 @@ export class DeadLetterQueue {
     return { records: rows.map(({ bytes: _, ...record }) => record), next };
   }
 
-  /** The newest records that are wanted, newest first: of as many pages as it takes. */
+  /** The newest records that are wanted, newest first: reads as many pages as necessary. */
   async newest(limit: number, wanted: Pick<DeadLetterQuery, 'rule' | 'retried'> = {}): Promise<DeadLetter[]> {
     const found: DeadLetter[] = [];
     for (let before: string | undefined; ;) {
@@ -137,7 +137,7 @@ export class DeadLetterQueue {
     try {
       sequence = await this.log.publish(subject, data);
     } catch (error) {
-      // Where it may have been stored, the claim stands until it is old: who is in a hurry would send it twice.
+      // When the outcome is unknown the claim stays until it expires: another retry might send the event twice.
       if (!hasCode(error, 'LOG_UNKNOWN')) await this.release(record, claim);
       throw error;
     }
@@ -147,7 +147,7 @@ export class DeadLetterQueue {
 
   /** Gives its sequence. */
   private async claim({ id }: DeadLetter, again: boolean): Promise<number> {
-    // In this order: whoever had the claim has left a mark, or is at it.
+    // In this order: the owner of the claim has left a mark, or is still retrying.
     const claim = await this.log.last(STREAM, CLAIMS + id);
     const mark = await this.log.last(STREAM, MARKS + id);
     if (mark !== undefined && !again) {
@@ -165,7 +165,7 @@ export class DeadLetterQueue {
     }
   }
 
-  /** Nothing was sent: the next one need not wait. Where it cannot be taken back, it ends by its age. */
+  /** Nothing was sent: the next one need not wait. A claim that cannot be deleted expires. */
   private async release({ id }: DeadLetter, sequence: number): Promise<void> {
     await this.log.purge(STREAM, CLAIMS + id, sequence + 1).catch((error: unknown) => {
       const fields = { err: asError(error), id, seconds: CLAIM_MS / 1_000 };

@@ -9,11 +9,11 @@ import { fromWire } from '../frames/codec.js';
 import type { LogMessage } from '../contract/ports.js';
 
 export interface DeadLetter {
-  /** `<stream sequence>-<row>`: stands as long as the stream does. */
+  /** `<stream sequence>-<row>`: valid as long as the stream exists. */
   readonly id: string;
-  /** The beginning, where only that was asked for. */
+  /** Only the beginning when the request says so. */
   readonly original: Uint8Array;
-  /** How many the whole has. */
+  /** Bytes of the complete original. */
   readonly originalBytes: number;
   readonly subject: string;
   readonly sequence: number;
@@ -37,12 +37,12 @@ export function recordsIn(message: LogMessage, bytesMax = Infinity): DeadLetter[
   return rowsOf(frame).map((row, r) => {
     const code = codes[r]!;
     const stored = dictionary.bytes.subarray(entryStart(dictionary, code), dictionary.ends[code]);
-    // The runtime buries whole messages, whatever is in them, as base64.
-    const whole = output === '$poison' ? Buffer.from(textOf(stored), 'base64') : stored;
+    // The runtime quarantines complete messages, of any content, as base64.
+    const original = output === '$poison' ? Buffer.from(textOf(stored), 'base64') : stored;
     return {
       id: `${message.sequence}-${r}`,
-      original: beginning(whole, bytesMax),
-      originalBytes: whole.length,
+      original: beginning(original, bytesMax),
+      originalBytes: original.length,
       subject: row.subject ?? '',
       sequence: row.sequence ?? 0,
       file: row.file,
@@ -58,7 +58,7 @@ export function recordsIn(message: LogMessage, bytesMax = Infinity): DeadLetter[
   });
 }
 
-/** A copy of the beginning; of text, whole characters. */
+/** A copy of the beginning; text is cut between characters. */
 function beginning(bytes: Uint8Array, bytesMax: number): Uint8Array {
   if (bytes.length <= bytesMax) return bytes.slice();
   let end = bytesMax;

@@ -1,21 +1,21 @@
 /**
- * Says in the log that events are refused: by whom, how many, and up to which message of its mailbox. At most once per instance in TELL_EVERY_MS, however
- * many there are, and nothing of what the events hold: their ids, and what is wrong with them, stand in the dead letters.
+ * Logs that events are refused: by which instance, how many, and up to which message of its mailbox. At most once per instance in REPORT_EVERY_MS, and
+ * without the events' content: their ids and errors are in the dead letters.
  */
 import type { Clock, Logger } from '../contract/ports.js';
 import type { ActorStatus } from '../telemetry/status.js';
 
 export type RefusalVitals = Pick<ActorStatus, 'stage' | 'partition' | 'sequence' | 'counters'>;
 
-const TELL_EVERY_MS = 60_000;
+const REPORT_EVERY_MS = 60_000;
 
-interface Told {
+interface Reported {
   total: number;
   atMs: number;
 }
 
 export class RefusalLog {
-  private readonly told = new Map<string, Told>();
+  private readonly reported = new Map<string, Reported>();
 
   constructor(
     private readonly clock: Pick<Clock, 'monotonicMs'>,
@@ -28,17 +28,17 @@ export class RefusalLog {
 
   private look({ stage, partition, sequence, counters: { dead_letter: total } }: RefusalVitals): void {
     const name = `${stage}.${partition}`;
-    const told = this.told.get(name);
-    // Those of earlier lives were told then; a restore sets it back to what the snapshot says.
-    if (told === undefined || total < told.total) {
-      this.told.set(name, { total, atMs: told?.atMs ?? -Infinity });
+    const reported = this.reported.get(name);
+    // Earlier incarnations reported theirs; a recovery resets the total to that of the snapshot.
+    if (reported === undefined || total < reported.total) {
+      this.reported.set(name, { total, atMs: reported?.atMs ?? -Infinity });
       return;
     }
     const nowMs = this.clock.monotonicMs();
-    if (total === told.total || nowMs - told.atMs < TELL_EVERY_MS) return;
-    const fields = { stage, partition, refused: total - told.total, total, sequence };
+    if (total === reported.total || nowMs - reported.atMs < REPORT_EVERY_MS) return;
+    const fields = { stage, partition, refused: total - reported.total, total, sequence };
     this.logger.info(fields, 'events were refused: they are dead letters, see rivulet dlq ls');
-    told.total = total;
-    told.atMs = nowMs;
+    reported.total = total;
+    reported.atMs = nowMs;
   }
 }

@@ -125,14 +125,14 @@ async function moveEntries(
 
 const alignments = json<AlignmentState>();
 const counters = json<Counters>();
-const burials = json<Quarantined>();
+const quarantined = json<Quarantined>();
 
 /** The runtime's own states. */
 async function ownCells(request: Repartitioned, writers: readonly Writer[]): Promise<void> {
   const { stage: id, from } = request;
   const stored = from.map((store, partition) => {
     const get = (cell: string): Uint8Array | undefined => store.getSync(`${instancePrefix(id, partition)}${cell}/`);
-    return { alignment: get(ALIGNMENT), counters: get(COUNTERS), burials: get(QUARANTINED) };
+    return { alignment: get(ALIGNMENT), counters: get(COUNTERS), quarantined: get(QUARANTINED) };
   });
   const alignment = await mergedAlignment(
     request,
@@ -143,10 +143,10 @@ async function ownCells(request: Repartitioned, writers: readonly Writer[]): Pro
   const buried = { messages: 0, rows: 0 };
   for (const one of stored) {
     if (one.counters !== undefined) add(counted, counters.decode(one.counters));
-    if (one.burials !== undefined) add(buried, burials.decode(one.burials));
+    if (one.quarantined !== undefined) add(buried, quarantined.decode(one.quarantined));
   }
   await writers[0]!.put(COUNTERS, '', counters.encode(counted));
-  await writers[0]!.put(QUARANTINED, '', burials.encode(buried));
+  await writers[0]!.put(QUARANTINED, '', quarantined.encode(buried));
 }
 
 function add<K extends string>(sum: Record<K, number>, more: Readonly<Record<K, number>>): void {

@@ -1,6 +1,6 @@
 /**
- * Publishers' messages do not name the one before them. Where one actor reads all of a stream their sequences do: one that is not there was lost,
- * and what is behind it must not be folded as if nothing had happened (design rule 8).
+ * Publishers' messages do not name the one before them. Where one actor reads all of a stream, their sequences show what is missing: a missing message
+ * is lost, and processing must not go on past it (design rule 8).
  */
 import type { LogMessage } from '../contract/ports.js';
 import { isWithin, type Span } from './spans.js';
@@ -12,7 +12,7 @@ export class Gaps {
     private readonly stream: string,
     /** The last message that was processed. */
     private last: number,
-    /** What is known to be gone for good. */
+    /** Messages that are recorded as lost. */
     private readonly gone: readonly Span[],
   ) {}
 

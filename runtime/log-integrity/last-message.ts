@@ -1,5 +1,5 @@
 /**
- * The last message on a subject that has one writer, whatever strangers have written there: theirs is skipped, and stops nothing (OUTBOX-6 in outbox.ts).
+ * The last message of a subject's one writer. Foreign messages on the subject are skipped (OUTBOX-6 in actor/outbox.ts).
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -9,11 +9,11 @@ import { NO_OUTPUT, type OutputPosition, outputPositionOf } from '../actor/outpu
 
 const READ_AT_A_TIME = 100;
 
-/** In the log, where a stranger's message was passed over. */
+/** Log text for a foreign message. */
 export const FOREIGN =
-  'a message that Rivulet has not written was skipped: let nobody else publish below rivulet., but for rivulet.events.> and rivulet.items.>';
+  'skipped a message that Rivulet did not write: allow clients to publish only to rivulet.events.> and rivulet.items.>';
 
-/** Nobody but an instance writes to its subjects, and each message names the one before it. */
+/** Instances name the message before each of theirs: one without is foreign. */
 export function isForeign({ data, expected }: LogMessage): boolean {
   if (expected === undefined) return true;
   try {
@@ -26,11 +26,11 @@ export function isForeign({ data, expected }: LogMessage): boolean {
 
 export interface LastOwnMessage {
   readonly message: LogMessage | undefined;
-  /** Of the last message of all, which the next one must be fenced by; 0 for none. */
+  /** Sequence of the last message on the subject, whoever wrote it: it fences the next one. 0 for none. */
   readonly fence: number;
 }
 
-/** The last message on a subject that no stranger has written (OUTBOX-6). `from`: ours is not before it; searched from there when the last one is a stranger's. */
+/** The last message on a subject that is not foreign (OUTBOX-6). `from`: it is not before this sequence, where the search starts if the last one is foreign. */
 export async function lastOwnMessage(
   log: Log,
   stream: string,
@@ -47,7 +47,7 @@ export async function lastOwnMessage(
       if (messages.length === 0) throw transient('LOG_READ', `${subject} could not be read`);
       for (const message of messages) {
         at = message.sequence;
-        // What comes later is found out by who is refused.
+        // A message that comes later fences the writer.
         if (at < last.sequence && isOurs(message)) found = { ...message, data: Uint8Array.from(message.data) };
       }
     }
@@ -57,7 +57,7 @@ export async function lastOwnMessage(
   return { message: found, fence: last.sequence };
 }
 
-/** What the last message of ours on a subject covers, and its stream sequence; 0 for none. */
+/** What the last message of a subject's writer covers, and its stream sequence; 0 for none. */
 export async function readOutputPosition(
   log: Log,
   stream: string,

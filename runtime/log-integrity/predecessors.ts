@@ -1,6 +1,6 @@
 /**
- * The last message of each writer. Each message names the one before it on its subject, so that a log that was trimmed too far, put back or
- * made anew is noticed, and never folded as if nothing had happened (design rule 8).
+ * The last message of each writer. Each message names the one before it on its subject, so that a log that was trimmed too far, rolled back or
+ * recreated is detected before its messages are processed (design rule 8).
  */
 import type { LogMessage } from '../contract/ports.js';
 import type { Span } from './spans.js';
@@ -11,12 +11,12 @@ export class Predecessors {
 
   constructor(
     private readonly reader: string,
-    /** The sequence that was restored, and the last message of each writer up to there. */
+    /** The sequence of the recovered snapshot, and the last message of each writer up to there. */
     private readonly restoredAt: number,
     lasts: Readonly<Record<string, number>>,
-    /** What is known to be gone for good. */
+    /** Messages that are recorded as lost. */
     private readonly gone: readonly Span[] = [],
-    /** Shows a message that is missing otherwise (log-integrity/gaps.ts)? */
+    /** Do sequences show missing messages (log-integrity/gaps.ts)? */
     private readonly seesAll = false,
   ) {
     this.lasts = new Map(Object.entries(lasts));
@@ -27,7 +27,7 @@ export class Predecessors {
     return Object.fromEntries(this.lasts);
   }
 
-  /** Is a writer's message the one behind its last? It is its last from now on; a stranger's as well, since the writer goes on behind it. */
+  /** Does a message follow its writer's last? It becomes the last. So does a foreign one, since the writer's next message follows it. */
   check(message: LogMessage): Verdict {
     const { restoredAt, gone, seesAll } = this;
     const last = this.lasts.get(message.subject);

@@ -1,6 +1,6 @@
 /**
- * Before anybody writes: does the log hold all that the snapshots stand on (design rule 8)? Each actor asks that for itself when it opens, but by
- * then its upstreams may have refilled a stream that was cut back, in another order, so that its end tells nothing any more.
+ * Checks before any actor writes that the log has all that the snapshots need (design rule 8). Each actor checks this for itself when it opens, but by
+ * then its upstreams may have refilled a truncated stream in another order, so that its end shows nothing.
  */
 import type { ShardSpec } from '../shards/shard-spec.js';
 import { destinationsOf, streamOf, type Topology } from '../contract/graph.js';
@@ -20,7 +20,7 @@ export interface PreflightOptions {
   readonly topology: Topology;
   readonly shards: readonly ShardSpec[];
   readonly log: Log;
-  /** Opened, looked at and closed again, one after the other. */
+  /** Opened, checked and closed, one after the other. */
   readonly openStore: (name: string) => Promise<Store>;
 }
 

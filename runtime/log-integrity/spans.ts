@@ -1,4 +1,4 @@
-/** Runs of sequences: what a stream has lost, what is known to be gone. */
+/** Ranges of sequences: which messages of a stream are lost. */
 
 /** Sequences from … to, both included. */
 export type Span = readonly [from: number, to: number];

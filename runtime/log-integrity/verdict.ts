@@ -1,6 +1,6 @@
 /**
  * Does the log fit the state (design rule 8)? The one judgement: actors and sinks throw it (`mustFit`), readers of NATS try again on it, and
- * `rivulet repair`, `doctor` and `state verify` print it. Functions of facts alone; callers read the facts from log and store.
+ * `rivulet repair`, `doctor` and `state verify` print it. Pure functions; callers read the facts from log and store.
  *
  *   LOG_BEHIND   the log lacks what state or outputs already include: it was rolled back, replaced, purged, or refilled with other messages
  *   LOG_GAP      the log lacks what the state has yet to read: it was trimmed, or messages were lost
@@ -16,7 +16,7 @@ const RESTORE = `the NATS store was rolled back, deleted or replaced: restore it
 const PURGED = `messages were purged or deleted from the NATS store, or it was rolled back: restore it, ${REPAIR}`;
 const OLD_STATE = `the state is older than what the log was trimmed to: restore both of one moment, ${REPAIR}`;
 const OTHER_BUILD =
-  'run the version that wrote it; `rivulet repair --start-anew` goes on with this one, and says what is lost';
+  'run the version that wrote it; `rivulet repair --start-anew` goes on with this one, and reports what is lost';
 
 const KINDS = {
   'other-stream': { code: 'LOG_BEHIND', remedy: RESTORE },
@@ -46,12 +46,12 @@ export interface Misfit {
   readonly code: (typeof KINDS)[MisfitKind]['code'];
   /** What does not fit: a stream, a subject, a snapshot. */
   readonly subject: string;
-  /** Whom it does not fit: an instance, a sink, a build. */
+  /** What it does not fit: an instance, a sink, a build. */
   readonly reader: string;
   readonly expected: string;
   readonly found: string;
   readonly remedy: string;
-  /** Of `lost`: every other message is there. */
+  /** Only of `lost`: all other messages are there. */
   readonly missing?: readonly Span[];
 }
 
@@ -77,7 +77,7 @@ export function mustFit(verdict: Verdict, hint?: string): void {
   if (!verdict.fits) throw errorOf(verdict, hint);
 }
 
-/** Up to which message a stream holds what that one held: all of it, or what it was restored from; `undefined`: it is another one. */
+/** Up to which message a stream has the same messages as the stream with that identity: all, or those it was restored from; `undefined`: it is another one. */
 export const sharedUpTo = (identity: string, stream: Pick<StreamInfo, 'identity' | 'origins'>): number | undefined =>
   identity === stream.identity ? Infinity : stream.origins?.find((one) => one.identity === identity)?.upTo;
 
@@ -103,7 +103,7 @@ export function judgeStream(
   return misfit('rolled-back', { ...facts, found });
 }
 
-/** A stream that was cut back and refilled holds another message under the same number. */
+/** A stream that was truncated and refilled has another message at the same sequence. */
 export function judgeLastRead(
   reader: string,
   stream: string,
@@ -115,11 +115,11 @@ export function judgeLastRead(
   return misfit('refilled', {
     ...{ reader, subject: stream },
     expected: `message ${read.sequence} of ${then}, which it has read`,
-    found: `that message is of ${now}: the stream was cut back and refilled`,
+    found: `that message is of ${now}: the stream was truncated and refilled`,
   });
 }
 
-/** The last message on a subject, and which input it answers. */
+/** The last message on a subject, and the last input that it covers. */
 export interface OutputFacts {
   readonly sequence: number;
   readonly answered: number;
@@ -145,15 +145,15 @@ export function judgeOutput(
     };
   }
   if (last.answered >= known.answered) return FITS;
-  // Of a subject that was purged another owner, who knew nothing yet, may have published anew; what is missing nobody publishes again.
+  // Another owner without state may have published again on a subject that was purged; nobody publishes the missing messages again.
   return misfit('output-repeated', {
     ...{ reader, subject },
-    expected: `an answer to message ${known.answered}, which it has published`,
-    found: `the last message there answers message ${last.answered}`,
+    expected: `the output for message ${known.answered}, which it has published`,
+    found: `the last message there is the output for message ${last.answered}`,
   });
 }
 
-/** A writer whose last message is gone publishes it anew, and the reader would count it twice. */
+/** A writer whose last message is gone publishes it again, and the reader would count it twice. */
 export const judgeInput = (reader: string, subject: string, known: number, last: number): Verdict =>
   last >= known
     ? FITS
@@ -163,13 +163,13 @@ export const judgeInput = (reader: string, subject: string, known: number, last:
         found: last === 0 ? 'there is no message' : `the last message there is ${last}`,
       });
 
-/** Outputs cannot answer inputs that are not there. `end`: absent where there is no such stream. */
+/** Outputs cannot cover inputs that are not there. `end`: absent where there is no such stream. */
 export const judgeAnswered = (reader: string, stream: string, answered: number, end: number | undefined): Verdict =>
   answered <= (end ?? 0)
     ? FITS
     : misfit('rolled-back', {
         ...{ reader, subject: stream },
-        expected: `message ${answered}, which it has answered`,
+        expected: `message ${answered}, whose output it has published`,
         found: end === undefined ? 'there is no such stream' : `the stream ends at message ${end}`,
       });
 
@@ -183,7 +183,7 @@ export const judgeTrim = (reader: string, stream: string, sequence: number, trim
         found: `those before message ${trimmed} were trimmed`,
       });
 
-/** What is missing where sequences show it. From the first one on it was trimmed, behind that it was lost. */
+/** Where sequences show what is missing: messages missing from the first on were trimmed, later ones were lost. */
 export function judgeMissing(reader: string, stream: string, missing: readonly Span[]): Verdict {
   if (missing.length === 0) return FITS;
   const expected = spanText(missing);
@@ -192,9 +192,9 @@ export function judgeMissing(reader: string, stream: string, missing: readonly S
   return missing[0]![0] === 1 ? misfit('trimmed', facts) : misfit('lost', { ...facts, missing });
 }
 
-/** What a reader knows when a writer's message arrives. */
+/** The reader's state when a writer's message arrives. */
 export interface PredecessorFacts {
-  /** The sequence that its state included when it began, and the last message of this writer up to now. */
+  /** The sequence of the snapshot that it recovered, and the last message of this writer up to now. */
   readonly restoredAt: number;
   readonly last: number | undefined;
   readonly gone: readonly Span[];
@@ -208,21 +208,21 @@ export function judgePredecessor(
   { subject, sequence, expected }: Pick<LogMessage, 'subject' | 'sequence' | 'expected'>,
   { restoredAt, last, gone, seesAll }: PredecessorFacts,
 ): Verdict {
-  // A stranger's, and nothing is made of it.
+  // A foreign message, which is ignored.
   if (expected === undefined) return FITS;
   const writer = writerOf(subject).id;
   const facts = { reader, subject };
   if (writer === REPARTITION) {
-    const state = 'the state that a repartition made, from which this mailbox goes on';
-    return misfit('repartitioned', { ...facts, expected: state, found: 'it has not that state' });
+    const state = 'the state that the repartition wrote, which this mailbox continues';
+    return misfit('repartitioned', { ...facts, expected: state, found: 'it does not have that state' });
   }
-  // That the state includes later messages of others does not mean that it includes this one; unless what is missing among those shows otherwise.
+  // The state may include later messages of other writers and not this one; unless sequences show what is missing.
   const known = last ?? (seesAll ? restoredAt : 0);
   if (expected > known && !isWithin(gone, [expected, expected])) {
     const found = `it is gone; the state includes messages up to ${restoredAt}`;
     return misfit('predecessor-gone', { ...facts, expected: `message ${expected} before ${sequence}`, found });
   }
-  // Of a stream that was purged the clock begins anew. What it had published is known here, and of what is not known a sequence is missing.
+  // In a purged stream the clock starts again. A message of the clock that is missing shows by its sequence.
   const isPurged = expected === 0 && writer === CLOCK && seesAll;
   if (last === undefined || expected >= last || isPurged) return FITS;
   return misfit('input-gone', {
@@ -231,7 +231,7 @@ export function judgePredecessor(
   });
 }
 
-/** What was answered after the snapshot is read again, and must be the same (actor/input-digest.ts). */
+/** Inputs behind the snapshot that have outputs are read again, and must be the same (actor/input-digest.ts). */
 export interface AnsweredInputs {
   readonly from: number;
   readonly upTo: number;
@@ -239,7 +239,7 @@ export interface AnsweredInputs {
   readonly answered: number;
   /** Absent: the last of them is not there. */
   readonly found: number | undefined;
-  /** Their answers are what is left of them. */
+  /** Recorded as lost: only their outputs are left. */
   readonly gone: readonly Span[];
 }
 
@@ -252,8 +252,8 @@ export const judgeInputs = (
     ? FITS
     : misfit('inputs-differ', {
         ...{ reader, subject: stream },
-        expected: `the messages up to ${upTo} that it has answered`,
-        found: 'they are not all there, or are others',
+        expected: `the messages up to ${upTo} whose outputs it has published`,
+        found: 'some are missing, or they are others',
       });
 
 interface HeadFacts {
@@ -262,7 +262,7 @@ interface HeadFacts {
   readonly partitions: number;
 }
 
-/** `wanted`: what this build reads, and this deployment has. */
+/** `wanted`: the format and stage version of this build, the partitions of this deployment. */
 export function judgeHead(instance: string, head: HeadFacts, wanted: HeadFacts): Verdict {
   const subject = `the snapshot of ${instance}`;
   const other = (kind: MisfitKind, reader: string, expected: string, found: string): Misfit =>

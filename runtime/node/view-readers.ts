@@ -6,17 +6,17 @@ import type { Host } from '../shards/host.js';
 /**
  * The folds of a view by partition, as they stand; while one restarts, as it last stood. Throws Transient VIEW_RESTORING before it has stood at all.
  */
-export function readersOf<R>(host: () => Host, stage: string, make: (fold: MailboxProcessor) => R) {
+export function readersOf<R>(host: () => Host, stage: string, make: (processor: MailboxProcessor) => R) {
   const latest = new Map<number, MailboxProcessor>();
   const readers = new WeakMap<MailboxProcessor, R>();
-  return (partition: number): { readonly fold: MailboxProcessor; readonly reader: R } => {
-    const fold = host().actor(stage, partition)?.fold ?? latest.get(partition);
-    if (fold === undefined) throw transient('VIEW_RESTORING', `partition ${partition} of ${stage} is restarting`);
-    let reader = readers.get(fold);
+  return (partition: number): { readonly processor: MailboxProcessor; readonly reader: R } => {
+    const processor = host().actor(stage, partition)?.processor ?? latest.get(partition);
+    if (processor === undefined) throw transient('VIEW_RESTORING', `partition ${partition} of ${stage} is restarting`);
+    let reader = readers.get(processor);
     if (reader === undefined) {
-      latest.set(partition, fold);
-      readers.set(fold, (reader = make(fold)));
+      latest.set(partition, processor);
+      readers.set(processor, (reader = make(processor)));
     }
-    return { fold, reader };
+    return { processor, reader };
   };
 }

@@ -110,7 +110,7 @@ export function viewsOf(
     trending: trendingView(host, rankings, catalogue, trendingFreshness, ofTrending),
     catalogue,
     changed: (stage, partition) => {
-      const tickMs = (): number => host().actor(stage, partition)?.fold.alignment.tickMs ?? -Infinity;
+      const tickMs = (): number => host().actor(stage, partition)?.processor.alignment.tickMs ?? -Infinity;
       if (stage === VIEW_STAGE) {
         freshness.note(partition, tickMs());
         ofUsers.tell();
@@ -136,9 +136,9 @@ function userViews(
   };
   const answers: Views['answers'] = {
     get: ({ userId: user, limit, category, excludeSeen, explain }) => {
-      const { fold, reader, staleMs } = ofUser(user);
+      const { processor, reader, staleMs } = ofUser(user);
       const question = { user, limit, category, excludeSeen, explain };
-      const [asOfMs, trace] = [fold.asOfMs, fold.traces.latest('lists', user)];
+      const [asOfMs, trace] = [processor.asOfMs, processor.traces.latest('lists', user)];
       const kept = category === undefined && !excludeSeen ? reader.kept(user) : undefined;
       if (kept !== undefined) {
         const same = catalogue.sameAs(kept)[explain ? 'explained' : 'plain'];
@@ -182,18 +182,18 @@ function trendingView(
   return {
     rankings: new Set<TrendingRanking>(['score', ...rankings]),
     get: ({ window, ranking, category }) => {
-      const { fold, reader } = trends(0);
+      const { processor, reader } = trends(0);
       const read = reader(window, ranking, category);
       const { toldRevision: revision } = catalogue;
       const known = shown.get(read);
       const before = known?.revision === revision ? known.list : undefined;
-      if (before !== undefined && before.asOfMs === fold.asOfMs) return before;
-      const list = { ...(before ?? shownList(read, catalogue)), asOfMs: fold.asOfMs };
+      if (before !== undefined && before.asOfMs === processor.asOfMs) return before;
+      const list = { ...(before ?? shownList(read, catalogue)), asOfMs: processor.asOfMs };
       shown.set(read, { list, revision });
       return list;
     },
     staleMs: () => freshness.staleMs(0),
-    trace: () => trends(0).fold.traces.latest('tops'),
+    trace: () => trends(0).processor.traces.latest('tops'),
     onChange,
   };
 }

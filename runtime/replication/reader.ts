@@ -1,4 +1,4 @@
-/** Brings the store of a shard to the newest copy (REPLICA-3 in replication/store.ts), where the copy is ahead of it. */
+/** Updates the store of a shard to the newest copy (REPLICA-3 in replication/store.ts), if the copy is ahead of it. */
 import { textOf, utf8 } from '../frames/bytes.js';
 import {
   type ReplicaStore,
@@ -14,15 +14,15 @@ import type { ShardSpec } from '../shards/shard-spec.js';
 import { changedPrefix, headKey, instancePrefix, sequenceIn } from '../state/keyspace.js';
 import type { Store, StoreChange } from '../contract/ports.js';
 
-/** A change that is larger than this is not held in memory but written in pieces, without a head until it is whole. */
+/** A change that is larger than this is not buffered in memory but written in pieces, without a head until it is complete. */
 const BATCH_BYTES_MAX = 32 * 1024 * 1024;
-/** Of a whole copy, written at a time. */
+/** Bytes of a complete copy that are written at a time. */
 const PIECE_BYTES = 2 * 1024 * 1024;
 const DELETES_MAX = 1_000;
 /** A part may be replaced by a compacted one while it is read. */
 const ATTEMPTS_MAX = 5;
 
-/** Up to where the records of changed keys have been told to a manifest: those behind are complete from there. Local to a store. */
+/** Up to where a manifest includes the records of changed keys: from there on the store's records are complete. Local to a store. */
 export const COPIED = '$copied';
 
 /** What a shard's store includes, stage by stage. */
@@ -30,13 +30,13 @@ export function sequencesOf(store: Store, { stages, partition }: ShardSpec): Seq
   return Object.fromEntries(stages.map((id) => [id, sequenceIn(store.getSync(headKey(id, partition)))]));
 }
 
-/** From where on the store knows which keys have changed; stages that are not there: it does not. */
+/** From where on the store has records of changed keys; absent stages: it has none. */
 export function copiedOf(store: Store): Partial<Sequences> {
   const bytes = store.getSync(COPIED);
   return bytes === undefined ? {} : (JSON.parse(textOf(bytes)) as Sequences);
 }
 
-/** Gives the manifest that the store is not behind of any more. Fatal COPY_LOST when it cannot be read, or a part is not there; the store is as it was before that part. */
+/** Returns the manifest that the store has now caught up with. Fatal COPY_LOST when it cannot be read, or a part is not there; the store is as it was before that part. */
 export async function catchUp(copies: ReplicaStore, shard: ShardSpec, store: Store): Promise<StoredManifest> {
   let missedAt: number | undefined;
   for (let attempt = 1; ; attempt++) {
@@ -52,7 +52,7 @@ export async function catchUp(copies: ReplicaStore, shard: ShardSpec, store: Sto
       const code = error instanceof RivuletError ? error.code : undefined;
       if (code === 'OBJECT_DAMAGED') throw damaged(shard, asError(error));
       if (code !== 'OBJECT_MISSING') throw error;
-      // Whoever replaces a part writes the manifest first (REPLICA-2).
+      // The writer of a new part writes the manifest before it deletes the old one (REPLICA-2).
       if (stored.revision === missedAt) throw lost(shard, name, asError(error));
       if (attempt === ATTEMPTS_MAX) throw error;
       missedAt = stored.revision;
@@ -75,14 +75,14 @@ const lost = ({ name: shard }: ShardSpec, part: string, cause: Error): Error =>
 const copiedAnew = (shard: string): string =>
   `start the node that had ${shard} last: it copies its state anew; without it restore a backup, or see what can be done with \`rivulet repair\``;
 
-/** Whoever owns the shard has the state, and does not see what is wrong with the copy. */
+/** The owner of the shard has the state, and does not read the copy. */
 const damaged = ({ name: shard }: ShardSpec, cause: Error): Error =>
   fatal('OBJECT_DAMAGED', `the copy of ${shard} that NATS holds is damaged`, {
     cause,
     hint: `start the node that had ${shard} last, which needs no copy; without it restore a backup, or see what can be done with \`rivulet repair\``,
   });
 
-/** From the first that brings news on. Each goes on from where the one before ends, so that one goes on from what is there. */
+/** The parts from the first with new entries on. Each starts where the one before ends. */
 function missingParts(parts: readonly CopyPart[], have: Sequences): readonly CopyPart[] {
   const isNews = ({ to }: CopyPart): boolean => Object.entries(to).some(([id, sequence]) => sequence > (have[id] ?? 0));
   const first = parts.findIndex(isNews);
@@ -107,7 +107,7 @@ async function takePart(
   const last: StoreChange[] = [];
   let bytes = 0;
   for await (const changes of entriesOf(objects.get(name))) {
-    // Nothing is given up for a part that is not there.
+    // Nothing is deleted before the part is known to be there.
     if (isWhole && !isThere) await forget(shard, store, news);
     isThere = true;
     for (const change of changes) {
@@ -117,7 +117,7 @@ async function takePart(
     }
     if (bytes < (isWhole ? PIECE_BYTES : BATCH_BYTES_MAX)) continue;
     if (!piecewise) {
-      // Without a head the state is void: a crash in the middle starts again from the whole.
+      // Without a head the state is void: a crash in the middle starts again from the complete copy.
       await store.write([...heads].map((key) => ({ key, value: undefined })));
       piecewise = true;
     }
@@ -126,11 +126,11 @@ async function takePart(
     bytes = 0;
   }
   const marked = mark({ ...copiedOf(store), ...Object.fromEntries(news.map((id) => [id, to[id] ?? 0])) });
-  // What was read has given the digest: only now is it believed.
+  // The digest is checked at the end: only then is the content trusted.
   await store.write([...batch, ...last, ...(await records(shard, store, news)), marked]);
 }
 
-/** Removes what is there of these instances, heads first. */
+/** Removes the entries of these instances, heads first. */
 export async function forget(shard: ShardSpec, store: Store, stages: readonly string[]): Promise<void> {
   const heads = stages.map((id) => headKey(id, shard.partition)).filter((key) => store.getSync(key) !== undefined);
   if (heads.length > 0) await store.write(heads.map((key) => ({ key, value: undefined })));
@@ -163,7 +163,7 @@ export async function acknowledge(shard: ShardSpec, store: Store, included: Sequ
   for (const id of shard.stages) {
     const known = before[id] ?? (have[id] === 0 ? 0 : undefined);
     const inCopy = Math.min(included[id] ?? 0, have[id] ?? 0);
-    // A store that does not know what has changed stays so until it is copied whole.
+    // A store without records of changed keys gets them with the next complete copy.
     if (known !== undefined) now[id] = Math.max(known, inCopy);
     const prefix = changedPrefix(id, shard.partition);
     for (const [key] of await store.entries(prefix)) {
@@ -174,5 +174,5 @@ export async function acknowledge(shard: ShardSpec, store: Store, included: Sequ
     await store.write([...changes, mark(now)]);
 }
 
-/** All of the store is in the copy up to these. */
+/** The copy includes the store up to these sequences. */
 export const mark = (copied: Partial<Sequences>): StoreChange => ({ key: COPIED, value: utf8(JSON.stringify(copied)) });

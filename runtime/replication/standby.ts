@@ -1,6 +1,6 @@
 /**
- * Catching up with a copy, for who only stands by: one that cannot be used is made anew by the owner, who has the state, so it is waited for. It is
- * looked at again after an interval, not at each try: what is damaged is found by reading it.
+ * Catching up with a copy on a standby. It waits while the copy cannot be used: the owner has the state and writes a new one. It reads the copy again
+ * after an interval, not at each try, since damage shows only by reading.
  */
 import { asError, RivuletError, transient } from '../contract/errors.js';
 import type { ShardSpec } from '../shards/shard-spec.js';
@@ -23,15 +23,15 @@ export class Standby {
       await catchUp();
     } catch (cause) {
       if (!this.canWait(cause)) throw cause;
-      const says = `standing by for ${shard.name} must wait until its copy is made anew`;
-      logger.warn({ err: asError(cause), shard: shard.name }, says);
-      const error = transient('COPY_UNUSABLE', says, { cause });
+      const message = `standing by for ${shard.name} must wait until its copy is rewritten`;
+      logger.warn({ err: asError(cause), shard: shard.name }, message);
+      const error = transient('COPY_UNUSABLE', message, { cause });
       this.failure = { error, untilMs: clock.monotonicMs() + everyMs };
       throw error;
     }
   }
 
-  /** An owner sees that a part is missing, not that it is damaged: who runs all the same, as a view does, could wait for ever. */
+  /** The owner detects that a part is missing, not that it is damaged: a view, which runs without being owner, could wait for ever. */
   private canWait(error: unknown): boolean {
     if (!(error instanceof RivuletError)) return false;
     return error.code === 'COPY_LOST' || (error.code === 'OBJECT_DAMAGED' && this.shard.everywhere !== true);

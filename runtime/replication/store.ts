@@ -1,12 +1,12 @@
 /**
  * Copies of a shard's snapshots, where all nodes can reach them: parts in the Object Store, and a manifest that says which parts make the copy.
  *
- * The state of an instance after input S is a function of its mailbox. Two stores at the same S thus hold the same, whoever wrote them, and a
- * part that tells all that changed between S₀ and S₁ brings any store at S, S₀ ≤ S ≤ S₁, to S₁.
+ * The state of an instance after input S is a function of its mailbox. Two stores at the same S are thus equal, whoever wrote them, and a
+ * part with all changes between S₀ and S₁ brings any store at S, S₀ ≤ S ≤ S₁, to S₁.
  *
  * Invariants
  *   REPLICA-1  The manifest is replaced by compare-and-set only, and its sequences never fall: an owner that was replaced cannot undo its successor's.
- *   REPLICA-2  A manifest names only parts that are stored whole; a part is deleted only when no manifest names it.
+ *   REPLICA-2  A manifest names only parts that are stored completely; a part is deleted only when no manifest names it.
  *   REPLICA-3  A store has a head for an instance only when all that the head includes is there.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -26,7 +26,7 @@ export interface CopyPart {
   readonly name: string;
   readonly bytes: number;
   readonly digest: string;
-  /** What a store must include for this part to complete it, and what it includes then. The first part of a manifest is whole: from nothing. */
+  /** What a store must include for this part to complete it, and what it includes then. The first part of a manifest is a complete copy: from nothing. */
   readonly from: Sequences;
   readonly to: Sequences;
 }
@@ -40,7 +40,7 @@ export interface StoredManifest {
   readonly manifest: Manifest | undefined;
   /** For the compare-and-set; 0 when there is none. */
   readonly revision: number;
-  /** What stands there is no manifest: there is no copy until the owner writes its next one in its place. In words. */
+  /** Why the entry is no manifest, as text: there is no copy until the owner replaces it with its next one. */
   readonly unreadable?: string;
 }
 
@@ -52,7 +52,7 @@ export interface ReplicaStore {
 
 const FORMAT = 1;
 
-/** What the whole copy includes. */
+/** What the complete copy includes. */
 export const includedIn = (manifest: Manifest | undefined): Sequences => manifest?.parts.at(-1)?.to ?? {};
 
 const isPart = hasFields({
@@ -120,7 +120,7 @@ function encodePiece(changes: readonly StoreChange[]): Uint8Array {
   return piece;
 }
 
-/** The entries again, however the bytes were cut on the way. */
+/** Decodes the entries, however the bytes are split into chunks. */
 export async function* entriesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<StoreChange[]> {
   let rest: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
   for await (const chunk of bytes) {
@@ -137,7 +137,7 @@ export async function* entriesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerat
   if (rest.length > 0) throw fatal('OBJECT_DAMAGED', 'a part of a copy ends in the middle of a piece');
 }
 
-/** The digest is known to be wrong at the end only; what cannot be read shows before. */
+/** A wrong digest shows only at the end; content that cannot be decoded shows before. */
 function decodedPiece(bytes: Uint8Array): CopyPiece {
   try {
     return fromBinary(CopyPieceSchema, bytes);

@@ -1,5 +1,5 @@
 /**
- * Copies what a shard's snapshots have changed to where other nodes find it. Part after part; when the parts outweigh the whole, the whole anew.
+ * Copies the changes of a shard's snapshots to where other nodes can read them, part after part; when the parts outweigh a complete copy, a new complete one.
  *
  * Runs beside the actors: it reads a view of the store, so that neither waits for the other.
  */
@@ -27,15 +27,15 @@ export interface ReplicaWriterOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly everyMs: number;
-  /** Names this copier in the names of parts: no two have one name, also not two of one node, one after the other. */
+  /** Unique id in the names of parts: no two writers share one, also not two successive ones of a node. */
   readonly writer: string;
-  /** While true nothing is deleted: somebody takes a backup. */
+  /** While true nothing is deleted: a backup is running. */
   readonly isHeld: () => boolean;
 }
 
 /** Keys read from the store at a time. */
 const READ_KEYS = 500;
-/** Parts in a manifest; and below this many bytes of parts it is not worth to write the whole anew. */
+/** Parts in a manifest; and below this many bytes of parts a new complete copy is not worth it. */
 const PARTS_MAX = 64;
 const PARTS_BYTES_MIN = 4 * 1024 * 1024;
 
@@ -43,7 +43,7 @@ export class ReplicaWriter {
   private readonly abort = new AbortController();
   private pause = new AbortController();
   private running: Promise<void> | undefined;
-  /** Parts that no manifest names, seen before ours was written. */
+  /** Parts that no manifest names, seen before this writer's manifest was written. */
   private garbage: string[] = [];
   private count = 0;
   private ended: Promise<void> = Promise.resolve();
@@ -51,7 +51,7 @@ export class ReplicaWriter {
   private constructor(
     private readonly options: ReplicaWriterOptions,
     private stored: StoredManifest,
-    /** Parts of the manifest are gone: nobody can start from it, however far it says that it goes. */
+    /** Parts of the manifest are gone: nobody can start from it, whatever sequence it names. */
     private isLost: boolean,
   ) {}
 
@@ -68,7 +68,7 @@ export class ReplicaWriter {
     return this.isLost ? 0 : (includedIn(this.stored.manifest)[stage] ?? 0);
   }
 
-  /** Copies at intervals; `onFatal` hears what cannot be mended by trying again. */
+  /** Copies at intervals; `onFatal` is called with errors that retrying cannot fix. */
   start(onFatal: (error: Error) => void): void {
     this.ended = this.run().catch((error: unknown) => {
       onFatal(asError(error));
@@ -81,12 +81,12 @@ export class ReplicaWriter {
     await this.ended;
   }
 
-  /** Copies without waiting for the interval; where that was just being done, once more. Not while somebody takes a backup: nothing is trimmed then. */
+  /** Copies without waiting for the interval; if a copy is running, once more. Not during a backup: nothing is trimmed then. */
   hurry(): void {
     if (!this.options.isHeld()) this.pause.abort();
   }
 
-  /** Copies what is new, if something is. */
+  /** Copies the changes, if there are any. */
   async copy(): Promise<void> {
     while (this.running !== undefined) await this.running;
     this.running = this.copyNow().finally(() => (this.running = undefined));
@@ -103,10 +103,10 @@ export class ReplicaWriter {
       try {
         await this.copy();
       } catch (error) {
-        // A stop that was cut short has closed the store under it.
+        // A stop that reached its deadline has closed the store.
         if (signal.aborted) return;
         if (reactionOf(error) !== 'transient') throw error;
-        // The next round takes it with it; until then the mailbox stays longer than it need.
+        // The next round copies it too; until then the mailbox is longer than necessary.
         logger.warn({ err: asError(error), shard: shard.name }, 'cannot copy the state now');
       }
     }
@@ -125,16 +125,21 @@ export class ReplicaWriter {
       }
       const known = await copies.objects.names(`${shard.name}/`);
       this.look(known);
-      // One that is lost is made anew as soon as that would not undo what it says (REPLICA-1).
+      // A lost copy is rewritten as soon as the state is not behind its manifest (REPLICA-1).
       if (this.isLost ? isBehind(to, included, shard) : !ahead) return;
       const parts = this.stored.manifest?.parts ?? [];
-      const whole = this.isLost || mustBeWhole(parts, copiedOf(store), shard);
-      await this.put(whole ? entriesOfAll(view, shard) : entriesChanged(view, shard), whole ? [] : parts, to, known);
+      const complete = this.isLost || mustBeComplete(parts, copiedOf(store), shard);
+      await this.put(
+        complete ? entriesOfAll(view, shard) : entriesChanged(view, shard),
+        complete ? [] : parts,
+        to,
+        known,
+      );
     } finally {
       await view.close();
     }
     const included = includedIn(this.stored.manifest);
-    // After a whole copy the store knows again what has changed since.
+    // From a complete copy on the store records changed keys again.
     if (shard.stages.some((id) => copiedOf(store)[id] === undefined)) await store.write([mark(included)]);
     await acknowledge(shard, store, included);
     await this.collect();
@@ -145,7 +150,7 @@ export class ReplicaWriter {
     const was = this.isLost;
     this.isLost = !isStored(this.stored, names);
     if (this.isLost && !was)
-      logger.warn({ shard: shard.name }, 'parts of the copy are gone; making it anew, as a whole');
+      logger.warn({ shard: shard.name }, 'parts of the copy are gone; writing a complete new one');
   }
 
   /** `known`: the objects that were there before. */
@@ -164,7 +169,7 @@ export class ReplicaWriter {
     try {
       this.stored = { manifest: { format: 1, parts }, revision: await this.publish(parts, name) };
     } catch (error) {
-      // Nobody names it; where its outcome is not known, the next round finds out.
+      // No manifest names it; if the outcome is unknown, the next round reads it.
       if (hasCode(error, 'FENCED')) {
         await copies.objects.delete(name);
         this.stored = await readStored(this.options);
@@ -175,10 +180,10 @@ export class ReplicaWriter {
     const named = new Set(parts.map((one) => one.name));
     this.garbage = known.filter((one) => !named.has(one));
     const ms = Math.round(performance.now() - startedAt);
-    logger.debug({ shard: shard.name, bytes, ms, whole: before.length === 0 }, 'copied the state');
+    logger.debug({ shard: shard.name, bytes, ms, complete: before.length === 0 }, 'copied the state');
   }
 
-  /** Compare-and-set; what is not known to have been stored is looked up. */
+  /** Compare-and-set; an unknown outcome is resolved by reading. */
   private async publish(parts: readonly CopyPart[], name: string): Promise<number> {
     const { copies, shard } = this.options;
     try {
@@ -200,11 +205,11 @@ export class ReplicaWriter {
   }
 }
 
-/** What cannot be read is as good as none: the next copy takes its place. */
+/** An unreadable manifest counts as none: the next copy replaces it. */
 async function readStored({ copies, shard, logger }: ReplicaWriterOptions): Promise<StoredManifest> {
   const stored = await readManifest(copies, shard.name);
   if (stored.unreadable !== undefined) {
-    logger.warn({ shard: shard.name }, `there is no copy: ${stored.unreadable}; making it anew, as a whole`);
+    logger.warn({ shard: shard.name }, `there is no copy: ${stored.unreadable}; writing a complete new one`);
   }
   return stored;
 }
@@ -223,12 +228,12 @@ async function sequencesIn(view: StoreView, { stages, partition }: ShardSpec): P
 const isBehind = (to: Sequences, included: Sequences, { stages }: ShardSpec): boolean =>
   stages.some((id) => (to[id] ?? 0) < (included[id] ?? 0));
 
-/** Further in one stage and behind in none (REPLICA-1). */
+/** Ahead in one stage and behind in none (REPLICA-1). */
 const isAhead = (to: Sequences, included: Sequences, shard: ShardSpec): boolean =>
   !isBehind(to, included, shard) && shard.stages.some((id) => (to[id] ?? 0) > (included[id] ?? 0));
 
-/** The first one; when the store does not know all that changed since the manifest; and when the parts outweigh the whole. */
-function mustBeWhole(parts: readonly CopyPart[], copied: Partial<Sequences>, { stages }: ShardSpec): boolean {
+/** The first copy; when the store lacks records of changes since the manifest; and when the parts outweigh a complete copy. */
+function mustBeComplete(parts: readonly CopyPart[], copied: Partial<Sequences>, { stages }: ShardSpec): boolean {
   const [first, ...rest] = parts;
   if (first === undefined || parts.length >= PARTS_MAX) return true;
   const included = parts.at(-1)!.to;
@@ -251,7 +256,7 @@ async function* entriesChanged(view: StoreView, { stages, partition }: ShardSpec
     for await (const some of view.entries(changedPrefix(id, partition))) {
       for (const [, bytes] of some) for (const key of JSON.parse(textOf(bytes)) as string[]) keys.add(key);
     }
-    // Inputs that change nothing move the head alone.
+    // Inputs that change nothing move only the head.
     const head = headKey(id, partition);
     const [value] = await view.values([head]);
     if (value !== undefined) yield [{ key: head, value }];

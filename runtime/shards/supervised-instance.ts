@@ -71,7 +71,7 @@ export class SupervisedInstance {
   /** What is not kept up with each step, for who asks. */
   report(): void {
     const { status } = this.options;
-    if (this.actor !== undefined) status.stateKeys = this.actor.fold.instance.keys();
+    if (this.actor !== undefined) status.stateKeys = this.actor.processor.instance.keys();
     recordLag(status, this.actor?.waiting);
   }
 
@@ -112,7 +112,7 @@ export class SupervisedInstance {
   }
 
   private endedShort(error: unknown, signal: AbortSignal): void {
-    this.skipped = this.actor?.fold.buried;
+    this.skipped = this.actor?.processor.quarantinedInputs;
     this.actor = undefined;
     if (!signal.aborted) return;
     this.options.logger.warn(

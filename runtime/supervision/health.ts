@@ -19,7 +19,7 @@ export const STEADY_MS = 2_000;
 /** By then an instance has long seen that what follows on its snapshot is there. */
 export const REPLAY_WAIT_MS = 15_000;
 /** Held for an epoch on disk and in memory: more is worth a word. */
-const HELD_BYTES_WARNING = 1024 * 1024 * 1024;
+const BUFFERED_BYTES_WARNING = 1024 * 1024 * 1024;
 
 export type InstanceVitals = Pick<
   ActorStatus,
@@ -30,7 +30,7 @@ export type InstanceVitals = Pick<
   | 'failingSinceMs'
   | 'restarts'
   | 'lastError'
-  | 'heldBytes'
+  | 'bufferedBytes'
   | 'refusal'
   | 'sequence'
   | 'replayTo'
@@ -86,7 +86,7 @@ export function healthOf(vitals: Vitals, served: boolean): Health {
   const counts = ({ sinceMs, forGood }: Trouble): boolean => !served || forGood === true || nowMs - sinceMs > GRACE_MS;
   const isWell = (...troubles: readonly Trouble[]): boolean => !troubles.some(counts);
   const warnings = [
-    ...instances.filter(({ heldBytes }) => heldBytes > HELD_BYTES_WARNING).map(heldText),
+    ...instances.filter(({ bufferedBytes }) => bufferedBytes > BUFFERED_BYTES_WARNING).map(bufferedText),
     ...instances.flatMap(foreignText),
   ];
   return {
@@ -136,8 +136,8 @@ function replayTrouble(
   return [{ sinceMs, text: `${stage}.${partition} reads what its mailbox held ${since(sinceMs, nowMs)}` }];
 }
 
-const heldText = ({ stage, partition, heldBytes }: InstanceVitals): string =>
-  `${stage}.${partition} holds ${(heldBytes / 2 ** 30).toFixed(1)} GiB for later epochs: one of its writers is far behind the others`;
+const bufferedText = ({ stage, partition, bufferedBytes }: InstanceVitals): string =>
+  `${stage}.${partition} holds ${(bufferedBytes / 2 ** 30).toFixed(1)} GiB for later epochs: one of its writers is far behind the others`;
 
 const foreignText = ({ stage, partition, foreign }: InstanceVitals): string[] => {
   if (foreign === undefined) return [];

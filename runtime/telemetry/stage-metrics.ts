@@ -42,8 +42,12 @@ const EVENT_COUNTERS: readonly (readonly [name: string, help: string, counter: C
   ['rivulet_events_duplicate_total', 'Events whose id was seen before', 'duplicates'],
 ];
 const STATE_COUNTERS: readonly Family[] = [
-  ['rivulet_stage_buried_messages_total', 'Messages that the stage could not digest', (s) => s.burials.messages],
-  ['rivulet_stage_buried_rows_total', 'Rows of frames that the stage could not digest', (s) => s.burials.rows],
+  [
+    'rivulet_stage_quarantined_messages_total',
+    'Messages that the stage could not digest',
+    (s) => s.quarantined.messages,
+  ],
+  ['rivulet_stage_quarantined_rows_total', 'Rows of frames that the stage could not digest', (s) => s.quarantined.rows],
 ];
 
 const GAUGES: readonly Family[] = [
@@ -62,8 +66,8 @@ const GAUGES: readonly Family[] = [
   ['rivulet_watermark_timestamp_seconds', 'Watermark: event time, epoch seconds', (s) => seconds(s.watermarkMs)],
   ['rivulet_watermark_lag_seconds', 'Wall time minus the watermark', (s, now) => ageOf(s.watermarkMs, now)],
   ['rivulet_as_of_lag_seconds', 'Wall time minus the latest event time seen', (s, now) => ageOf(s.asOfMs, now)],
-  ['rivulet_stage_held_messages', 'Messages taken in that wait for their epoch', (s) => s.heldMessages],
-  ['rivulet_stage_held_bytes', 'Bytes of messages taken in that wait for their epoch', (s) => s.heldBytes],
+  ['rivulet_stage_buffered_messages', 'Messages taken in that wait for their epoch', (s) => s.bufferedMessages],
+  ['rivulet_stage_buffered_bytes', 'Bytes of messages taken in that wait for their epoch', (s) => s.bufferedBytes],
   ['rivulet_stage_unacknowledged_messages', 'Messages sent and not yet acknowledged', (s) => s.unacknowledged],
   ['rivulet_stage_state_keys', 'Keys and rows of state in memory', (s) => s.stateKeys],
   [

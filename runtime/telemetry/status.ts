@@ -57,9 +57,9 @@ export interface ActorStatus extends ChildStatus {
   finished: boolean;
   stateKeys: number;
   /** Messages that wait for their epoch, and their bytes, wherever they are. */
-  heldMessages: number;
-  heldBytes: number;
-  burials: Quarantined;
+  bufferedMessages: number;
+  bufferedBytes: number;
+  quarantined: Quarantined;
   /** Skipped, since no writer of its mailbox has written them: how many in this life of the node, and the last one. */
   foreign: { readonly messages: number; readonly last: Pick<LogMessage, 'subject' | 'sequence'> } | undefined;
   unacknowledged: number;
@@ -96,9 +96,9 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   asOfMs: null,
   finished: false,
   stateKeys: 0,
-  heldMessages: 0,
-  heldBytes: 0,
-  burials: { messages: 0, rows: 0 },
+  bufferedMessages: 0,
+  bufferedBytes: 0,
+  quarantined: { messages: 0, rows: 0 },
   foreign: undefined,
   unacknowledged: 0,
   lastStoredAtMs: 0,

@@ -65,7 +65,7 @@ const EVENTS: readonly ShopEvent[] = (() => {
 
 /** What there is to see of a pipeline, but for the users and items of those ahead. */
 function seenIn(driver: TopologyDriver): unknown {
-  const readTrending = trendingReader(driver.fold('trending-lists').instance.states());
+  const readTrending = trendingReader(driver.processor('trending-lists').instance.states());
   const trending = (['hour', 'day'] as const).map((window) => {
     const { window: span, list } = readTrending(window, 'score', undefined);
     const items = list.filter(({ item }) => !item.startsWith('ahead'));
@@ -73,8 +73,8 @@ function seenIn(driver: TopologyDriver): unknown {
   });
   const users = [...new Set(EVENTS.filter((event) => !isAhead(event)).map(({ user }) => user))];
   const lists = users.map((user) => {
-    const fold = driver.fold('recommendations', partitionOf(user, TOPOLOGY.count('recommendations')));
-    const reader = recommendationReader(fold.instance.states());
+    const processor = driver.processor('recommendations', partitionOf(user, TOPOLOGY.count('recommendations')));
+    const reader = recommendationReader(processor.instance.states());
     return [user, reader.listOf(user), [...reader.seen(user)]];
   });
   return { trending, lists, windows: openWindows(driver, (user) => user.startsWith('user')) };
@@ -84,7 +84,7 @@ function seenIn(driver: TopologyDriver): unknown {
 function openWindows(driver: TopologyDriver, isOf: (user: string) => boolean): Record<string, number> {
   const counts: Record<string, number> = {};
   for (let p = 0; p < TOPOLOGY.count('window'); p++) {
-    const tables = driver.fold('window', p).instance.states()['windows'] as unknown as WindowTables;
+    const tables = driver.processor('window', p).instance.states()['windows'] as unknown as WindowTables;
     for (const start of tables.numbers()) {
       for (const { user = '', item, type = 0, count = 0 } of rowsOf(tables.table(start).frame())) {
         if (isOf(user)) counts[`${start} ${user} ${item} ${EVENT_TYPES[type]}`] = count;
@@ -149,7 +149,7 @@ describe('with one publisher of a hundred hours ahead and some by minutes', () =
     const open = openWindows(all.driver, (user) => user.startsWith('ahead'));
     expect(Object.keys(open).length).toBeGreaterThan(2);
     expect(open).toEqual(Object.fromEntries(Object.keys(open).map((key) => [key, expected[key]])));
-    const cells = all.driver.fold('trending-lists').instance.states();
+    const cells = all.driver.processor('trending-lists').instance.states();
     const hour = trendingReader(cells)('hour', 'score', undefined);
     expect(hour.window!.startMs).toBe(MIDNIGHT + HOUR);
     const listed = hour.list.filter(({ item }) => item.startsWith('ahead')).map(({ item, views }) => [item, views]);

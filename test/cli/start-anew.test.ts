@@ -99,10 +99,12 @@ it('dead letters of a mailbox that is another one stay, and answer nothing any m
     expect(await answered()).toBe(2);
 
     await manager.streams.delete('RIVULET_READ');
-    const gone = [expect.stringMatching(/message 2, which it has answered, but there is no such stream$/)];
+    const gone = [expect.stringMatching(/message 2, whose output it has published, but there is no such stream$/)];
     expect(await source()).toMatchObject({ remedy: 'lost', because: gone });
     await ensure();
-    const empty = [expect.stringMatching(/message 2, which it has answered, but the stream ends at message 0$/)];
+    const empty = [
+      expect.stringMatching(/message 2, whose output it has published, but the stream ends at message 0$/),
+    ];
     expect(await source()).toMatchObject({ remedy: 'lost', because: empty });
     await anew();
     expect(await answered()).toBe(0);

@@ -59,7 +59,7 @@ const IMPURE: readonly (readonly [string, string])[] = [
   ['all of rxjs', `export * from 'rxjs';`],
   ['all of rxjs/operators', `export * as rx from 'rxjs/operators';`],
   ['rxjs scan', `export { scan } from 'rxjs';`],
-  ['rxjs scan', `import { scan as fold } from 'rxjs/operators';`],
+  ['rxjs scan', `import { scan as processor } from 'rxjs/operators';`],
   ...[
     ...['scan', 'mergeScan', 'groupBy', 'buffer', 'bufferCount', 'bufferTime', 'bufferToggle', 'bufferWhen'],
     ...['distinct', 'distinctUntilChanged', 'distinctUntilKeyChanged', 'share', 'shareReplay', 'publish', 'pairwise'],

@@ -200,8 +200,8 @@ export class ClusterWorld implements SimulatedRun {
   private look(): void {
     for (const { name, process } of this.nodes) {
       for (let partition = 0; partition < this.job.topology.count(VIEW_STAGE); partition++) {
-        const { fold } = process!.host.actor(VIEW_STAGE, partition)!;
-        this.views.set(`${name} ${partition}`, { partition, rows: viewOf(fold) });
+        const { processor } = process!.host.actor(VIEW_STAGE, partition)!;
+        this.views.set(`${name} ${partition}`, { partition, rows: viewOf(processor) });
       }
     }
   }

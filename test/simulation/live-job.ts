@@ -103,8 +103,8 @@ function saidCounts(world: World): { last: Record<string, number>; added: Record
   return { last: last!, added: added! };
 }
 
-function viewOf(fold: MailboxProcessor): unknown {
-  const reader = recommendationReader(fold.instance.states());
+function viewOf(processor: MailboxProcessor): unknown {
+  const reader = recommendationReader(processor.instance.states());
   const ask = { limit: 10, excludeSeen: false, explain: true };
   return USER_IDS.map((user) => [user, answer(reader, { user, ...ask }), [...reader.seen(user)]]);
 }
@@ -115,7 +115,7 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>): 
   for (const life of world.lives) {
     if (life.stage !== 'recommendations') continue;
     const { partition } = life.status;
-    const live = life.supervisor.current!.fold;
+    const live = life.supervisor.current!.processor;
     assert.deepEqual(viewOf(live), viewOf(folds.get(`recommendations/${partition}`)!), `view ${partition}`);
     const reader = recommendationReader(live.instance.states());
     for (const user of USER_IDS) {

@@ -179,9 +179,9 @@ const MAILBOX: readonly Mutation[] = [
         Actor,
         'batchEnd',
         () =>
-          function (this: { fold: MailboxProcessor }, messages: readonly LogMessage[], at: number): number {
+          function (this: { processor: MailboxProcessor }, messages: readonly LogMessage[], at: number): number {
             let end = at + 1;
-            while (end < messages.length && this.fold.isRaw(messages[end]!)) end++;
+            while (end < messages.length && this.processor.isRaw(messages[end]!)) end++;
             return end;
           },
       ),

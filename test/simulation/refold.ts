@@ -54,8 +54,8 @@ function refold(
   partition: number,
 ): MailboxProcessor {
   const { topology } = world.job;
-  const fold = new MailboxProcessor(topology, topology.stage(id), partition);
-  const said = new Map<string, Uint8Array[]>(fold.destinations.map(({ subject }) => [subject, []]));
+  const processor = new MailboxProcessor(topology, topology.stage(id), partition);
+  const said = new Map<string, Uint8Array[]>(processor.destinations.map(({ subject }) => [subject, []]));
   const lines = new Map(
     [...said].map(([subject, letters]) => [
       subject,
@@ -66,24 +66,24 @@ function refold(
   for (const message of mailbox(world, id, partition)) {
     const { sequence } = message;
     inputsDigest = withInput(inputsDigest, message);
-    const { answer, ingestedAtMs } = fold.isRaw(message)
-      ? { answer: fold.takeRaw([message]), ingestedAtMs: message.storedAtMs }
-      : fold.take(message);
-    const head = { first: sequence, sequence, inputsDigest, asOfMs: fold.asOfMs, ingestedAtMs };
+    const { answer, ingestedAtMs } = processor.isRaw(message)
+      ? { answer: processor.takeRaw([message]), ingestedAtMs: message.storedAtMs }
+      : processor.take(message);
+    const head = { first: sequence, sequence, inputsDigest, asOfMs: processor.asOfMs, ingestedAtMs };
     answer.enqueueTo(head, lines as unknown as Parameters<typeof answer.enqueueTo>[1]);
   }
-  const entry = Object.values(fold.instance.stage.inputs).some(({ type }) => type === RAW);
+  const entry = Object.values(processor.instance.stage.inputs).some(({ type }) => type === RAW);
   for (const [subject, letters] of said) {
     const accepted = (bySubject.get(subject) ?? [])
       .filter(({ envelope }) => envelope?.claim !== true)
       .map(({ message }) => message.data);
-    if (entry) compareContents(subject, fold.instance.stage, letters, accepted);
+    if (entry) compareContents(subject, processor.instance.stage, letters, accepted);
     else compare(subject, letters, accepted);
   }
   const status = world.lives.find(({ stage, status: one }) => stage === id && one.partition === partition)!.status;
-  const [found, expected] = [JSON.stringify(status.counters), JSON.stringify(fold.instance.counts())];
+  const [found, expected] = [JSON.stringify(status.counters), JSON.stringify(processor.instance.counts())];
   if (found !== expected) throw new Violation(`${id}.${partition} has counted ${found}, its mailbox holds ${expected}`);
-  return fold;
+  return processor;
 }
 
 function compare(subject: string, expected: readonly Uint8Array[], accepted: readonly Uint8Array[]): void {

@@ -88,21 +88,21 @@ describe('a data directory of format 1', () => {
         }
         expect(head, id).toMatchObject({ format: SNAPSHOT_FORMAT, partitions: 1 });
         expect(head.sequence).toBeGreaterThan(0);
-        const fold = new MailboxProcessor(
+        const processor = new MailboxProcessor(
           topology,
           stage,
           partition,
           await storedStates(store, stage, partition, residentStates(stage)),
         );
-        if (id === 'parse') expect(fold.instance.counts()).toMatchObject({ events: 600, dead_letter: 0 });
-        if (id === 'recommendations') await mustAnswer(fold);
+        if (id === 'parse') expect(processor.instance.counts()).toMatchObject({ events: 600, dead_letter: 0 });
+        if (id === 'recommendations') await mustAnswer(processor);
       }
       await store.close();
     }
   });
 
-  async function mustAnswer(fold: MailboxProcessor): Promise<void> {
-    const reader = recommendationReader(fold.instance.states());
+  async function mustAnswer(processor: MailboxProcessor): Promise<void> {
+    const reader = recommendationReader(processor.instance.states());
     const expected = JSON.parse(await readFile(join(FIXTURE, 'answers.json'), 'utf8')) as Record<
       string,
       { as_of: string; items: unknown[] }
@@ -114,7 +114,7 @@ describe('a data directory of format 1', () => {
         said.items.map(({ itemId, score, type }) => [itemId, score, type]),
         user,
       ).toEqual(items);
-      expect(new Date(fold.asOfMs!).toISOString()).toBe(asOf);
+      expect(new Date(processor.asOfMs!).toISOString()).toBe(asOf);
     }
   }
 

@@ -91,9 +91,9 @@ export class StageDriver {
 
   private writeCut(): void {
     if (this.cut === undefined) return;
-    for (const { cell, key, value } of this.cut.changes) {
-      if (value === undefined) this.stored.delete(`${cell}\0${key}`);
-      else this.stored.set(`${cell}\0${key}`, value.slice());
+    for (const { state, key, value } of this.cut.changes) {
+      if (value === undefined) this.stored.delete(`${state}\0${key}`);
+      else this.stored.set(`${state}\0${key}`, value.slice());
     }
     this.instance.written();
     this.storedEpoch = this.cut.epoch;

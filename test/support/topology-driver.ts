@@ -58,7 +58,7 @@ type Input = readonly LogMessage[];
 interface Instance {
   readonly id: string;
   readonly partition: number;
-  fold: MailboxProcessor;
+  processor: MailboxProcessor;
   readonly waiting: Input[];
   /** Taken in since the last snapshot. */
   readonly since: Input[];
@@ -92,9 +92,9 @@ export class TopologyDriver {
     for (const { id } of topology.stages) {
       for (let partition = 0; partition < topology.count(id); partition++) {
         const stored = new Map(restored.get(`${id}/${partition}`));
-        const fold = this.newFold(id, partition, stored);
-        const lines = new Map(fold.destinations.map(({ subject }) => [subject, this.newLine(subject)]));
-        this.instances.set(`${id}/${partition}`, { id, partition, fold, waiting: [], since: [], stored, lines });
+        const processor = this.newProcessor(id, partition, stored);
+        const lines = new Map(processor.destinations.map(({ subject }) => [subject, this.newLine(subject)]));
+        this.instances.set(`${id}/${partition}`, { id, partition, processor, waiting: [], since: [], stored, lines });
       }
     }
   }
@@ -170,15 +170,15 @@ export class TopologyDriver {
     });
   }
 
-  fold(id: string, partition = 0): MailboxProcessor {
-    return this.instance(id, partition).fold;
+  processor(id: string, partition = 0): MailboxProcessor {
+    return this.instance(id, partition).processor;
   }
 
   /** Counters of all instances of a stage together. */
   counts(id: string): Counters {
     const sum = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 };
     for (let p = 0; p < this.topology.count(id); p++) {
-      const counts = this.fold(id, p).instance.counts();
+      const counts = this.processor(id, p).instance.counts();
       for (const name of Object.keys(sum) as (keyof Counters)[]) sum[name] += counts[name];
     }
     return sum;
@@ -186,12 +186,12 @@ export class TopologyDriver {
 
   /** Gives all that is stored of the instance now. */
   snapshot(id: string, partition = 0): ReadonlyMap<string, Uint8Array> {
-    const { fold, stored, since } = this.instance(id, partition);
-    for (const { cell, key, value } of fold.cut()) {
-      if (value === undefined) stored.delete(`${cell}/${key}`);
-      else stored.set(`${cell}/${key}`, value.slice());
+    const { processor, stored, since } = this.instance(id, partition);
+    for (const { state, key, value } of processor.cut()) {
+      if (value === undefined) stored.delete(`${state}/${key}`);
+      else stored.set(`${state}/${key}`, value.slice());
     }
-    fold.written();
+    processor.written();
     since.length = 0;
     return stored;
   }
@@ -199,8 +199,8 @@ export class TopologyDriver {
   /** Loses everything since the last snapshot, restores that and replays. */
   crash(id: string, partition = 0): void {
     const instance = this.instance(id, partition);
-    instance.fold.instance.stop();
-    instance.fold = this.newFold(id, partition, instance.stored);
+    instance.processor.instance.stop();
+    instance.processor = this.newProcessor(id, partition, instance.stored);
     for (const input of instance.since.splice(0)) this.step(instance, input);
     this.run();
   }
@@ -222,15 +222,18 @@ export class TopologyDriver {
   }
 
   private step(instance: Instance, input: Input): void {
-    const { fold, lines, since } = instance;
+    const { processor, lines, since } = instance;
     since.push(input);
     const [first, last] = [input[0]!, input.at(-1)!];
-    const raw = fold.isRaw(first);
+    const raw = processor.isRaw(first);
     const { answer, ingestedAtMs } = raw
-      ? { answer: fold.takeRaw(input), ingestedAtMs: first.storedAtMs }
-      : fold.take(last);
+      ? { answer: processor.takeRaw(input), ingestedAtMs: first.storedAtMs }
+      : processor.take(last);
     const { sequence } = last;
-    answer.enqueueTo({ first: first.sequence, sequence, inputsDigest: 0, asOfMs: fold.asOfMs, ingestedAtMs }, lines);
+    answer.enqueueTo(
+      { first: first.sequence, sequence, inputsDigest: 0, asOfMs: processor.asOfMs, ingestedAtMs },
+      lines,
+    );
   }
 
   private write(
@@ -286,7 +289,7 @@ export class TopologyDriver {
     return found;
   }
 
-  private newFold(id: string, partition: number, stored: ReadonlyMap<string, Uint8Array>): MailboxProcessor {
+  private newProcessor(id: string, partition: number, stored: ReadonlyMap<string, Uint8Array>): MailboxProcessor {
     const cells = (cell: string): StoredState => ({
       get: (key) => stored.get(`${cell}/${key}`),
       entries: () =>

@@ -221,7 +221,7 @@ const HOW: Readonly<Record<string, string>> = {
   DEAD_LETTER_UNKNOWN: 'GET /dead-letters lists them; the oldest are dropped when the queue is full',
   DEAD_LETTER_RETRIED: 'send it once more with ?again=true',
   DEAD_LETTER_BUSY: 'look whether it was retried; where that was broken off, it can be retried after half a minute',
-  DEAD_LETTER_CHANGE: 'give the mended event whole, as {"event": …}',
+  DEAD_LETTER_CHANGE: 'send the complete corrected event, as {"event": …}',
   DEAD_LETTER_UNMENDED: 'mend it with {"set": {"field": …}}, or give it whole, as {"event": …}',
 };
 

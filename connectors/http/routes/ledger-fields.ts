@@ -14,7 +14,7 @@ export const pageQuery = {
   limit: wholeInQuery(1, LIMIT_MAX, LIMIT_DEFAULT, 'How many at most'),
   cursor: z
     .string()
-    .regex(CURSOR, 'is no cursor: give the next_cursor of the page before')
+    .regex(CURSOR, 'is no cursor: send the next_cursor of the page before')
     .optional()
     .describe('The next_cursor of the page before'),
 };

@@ -171,7 +171,7 @@ function asText(summary: ReplaySummary, out: string): string {
     late,
     dead_letter: deadLetter,
     duplicates,
-    buried_rows: buried = 0,
+    quarantined_rows: buried = 0,
     epochs,
     seconds,
     events_per_second: rate,

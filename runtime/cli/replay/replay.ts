@@ -67,7 +67,7 @@ export interface ReplaySummary {
   readonly dead_letter: number;
   readonly duplicates: number;
   /** Of messages that stages behind parse have given up; absent: none. */
-  readonly buried_rows?: number;
+  readonly quarantined_rows?: number;
   readonly epochs: number;
   readonly seconds: number;
   readonly events_per_second: number;
@@ -255,7 +255,7 @@ export function summarise(statuses: readonly ActorStatus[], seconds: number): Re
   const sum = (pick: (status: ActorStatus) => number): number =>
     statuses.reduce((total, status) => total + pick(status), 0);
   const events = sum(({ counters }) => counters.events);
-  const buriedRows = sum(({ burials }) => burials.rows);
+  const quarantinedRows = sum(({ quarantined }) => quarantined.rows);
   const round = (value: number, digits: number): number => Number(value.toFixed(digits));
   return {
     events,
@@ -263,7 +263,7 @@ export function summarise(statuses: readonly ActorStatus[], seconds: number): Re
     late: sum(({ counters }) => counters.late),
     dead_letter: sum(({ counters }) => counters.dead_letter),
     duplicates: sum(({ counters }) => counters.duplicates),
-    ...(buriedRows === 0 ? {} : { buried_rows: buriedRows }),
+    ...(quarantinedRows === 0 ? {} : { quarantined_rows: quarantinedRows }),
     epochs: Math.max(0, ...statuses.map(({ epoch }) => epoch)),
     seconds: round(seconds, 3),
     events_per_second: round(events / Math.max(seconds, 1e-9), 0),

@@ -52,7 +52,7 @@ export const OPERATIONS: Operations = {
   deadLetters: {
     page: async ({ before }) => {
       if (before === 'broken')
-        throw poison('BROWSABLE_LOG_CURSOR', 'is no cursor: give the next_cursor of the page before');
+        throw poison('BROWSABLE_LOG_CURSOR', 'is no cursor: send the next_cursor of the page before');
       return { records: [LETTER], next: before === undefined ? '7-0' : undefined };
     },
     find: async (id) => found(id),

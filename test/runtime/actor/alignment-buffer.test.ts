@@ -18,9 +18,9 @@ class Disk {
   reads = 0;
 
   take(held: AlignmentBuffer): void {
-    for (const { cell, key, value } of held.cut()) {
-      if (value === undefined) this.cells.delete(`${cell}/${key}`);
-      else this.cells.set(`${cell}/${key}`, value.slice());
+    for (const { state, key, value } of held.cut()) {
+      if (value === undefined) this.cells.delete(`${state}/${key}`);
+      else this.cells.set(`${state}/${key}`, value.slice());
     }
   }
 

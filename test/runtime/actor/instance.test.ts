@@ -53,7 +53,7 @@ describe('an instance', () => {
     );
     instance.take('a', frame(1, 2, 3));
     expect(instance.counts()).toMatchObject({ events: 3, late: 0 });
-    expect([...instance.cut()].map(({ cell }) => cell)).toEqual(['$counters']);
+    expect([...instance.cut()].map(({ state }) => state)).toEqual(['$counters']);
     expect([...instance.cut()]).toEqual([]);
   });
 

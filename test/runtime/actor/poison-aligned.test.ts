@@ -103,7 +103,7 @@ describe('in aligned epochs', () => {
     for (const [e, text] of ['a0', 'a1', 'a2'].entries()) await chunk(bed, 0, text, e === 2);
     await bed.until(() => lines[0]!.status.finished);
     const keeper = bed.start('keeper', 0, { store: new MemoryStore() });
-    await bed.until(() => keeper.status.heldMessages === 3);
+    await bed.until(() => keeper.status.bufferedMessages === 3);
     for (const [e, text] of ['b0', 'b1', 'b2'].entries()) await chunk(bed, 1, text, e === 2);
     await bed.until(() => keeper.status.finished || keeper.ended());
     if (!keeper.ended()) await bed.quiet();
@@ -141,7 +141,7 @@ describe('in aligned epochs', () => {
     await bed.until(() => status.sequence === 1);
     await bed.quiet();
     expect(status.counters).toMatchObject({ events: 3, dead_letter: 3 });
-    expect(status.burials).toEqual({ messages: 1, rows: 0 });
+    expect(status.quarantined).toEqual({ messages: 1, rows: 0 });
   });
 
   it('a failure at the end of an epoch cannot be buried: it escalates, and nothing stays buried', async () => {

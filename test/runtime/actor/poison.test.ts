@@ -29,7 +29,7 @@ describe('a message that the stage throws on', () => {
     expect(status.restarts).toBe(3);
     expect(status.counters).toMatchObject({ events: 4, on_time: 4 });
     // Its row was counted as an event by `read`: 5 = 4 + 1.
-    expect(status.burials).toEqual({ messages: 1, rows: 1 });
+    expect(status.quarantined).toEqual({ messages: 1, rows: 1 });
     expect(reader.status.counters.events).toBe(5);
     expect(failure()).toBeUndefined();
   });
@@ -56,7 +56,7 @@ describe('a message that the stage throws on', () => {
     const { status } = bed.start('sum', 0, { tuning });
     await bed.until(() => status.sequence === 3);
     await bed.quiet();
-    expect(status.burials).toEqual({ messages: 1, rows: 1 });
+    expect(status.quarantined).toEqual({ messages: 1, rows: 1 });
     expect(bed.rows('dead-letter')).toHaveLength(1);
     expect(bed.rows('rank').map(({ user }) => user)).toEqual(['u1', 'u3']);
   });
@@ -91,7 +91,7 @@ describe('rows of a frame that the stage throws on', () => {
       const good = ['u1', 'u2', 'u3', 'u4', 'u5'].filter((user) => !bad.includes(user));
       expect([users(bed), failure()]).toEqual([good, undefined]);
       expect(status.counters.on_time).toBe(good.length);
-      expect(status.burials).toEqual({ messages: 0, rows: bad.length });
+      expect(status.quarantined).toEqual({ messages: 0, rows: bad.length });
       const letters = bed.rows('dead-letter');
       expect(letters.map(({ rule, sequence, index }) => [rule, sequence, index])).toEqual(
         bad.map((user) => ['poison', 1, Number(user.slice(1)) - 1]),
@@ -115,7 +115,7 @@ describe('rows of a frame that the stage throws on', () => {
     await bed.quiet();
     expect(users(bed)).toEqual(['u1', 'u3', 'u5']);
     expect(bed.rows('dead-letter')).toHaveLength(2);
-    expect(status.burials.rows).toBe(2);
+    expect(status.quarantined.rows).toBe(2);
   });
 
   it('are not looked for without end: a frame of too many is buried whole', async () => {
@@ -125,7 +125,7 @@ describe('rows of a frame that the stage throws on', () => {
     const { status } = bed.start('sum');
     await bed.until(() => status.sequence === 1);
     await bed.quiet();
-    expect([users(bed), status.burials]).toEqual([[], { messages: 1, rows: 300 }]);
+    expect([users(bed), status.quarantined]).toEqual([[], { messages: 1, rows: 300 }]);
     expect(status.restarts).toBeLessThan(110);
   });
 
@@ -136,7 +136,7 @@ describe('rows of a frame that the stage throws on', () => {
     const { status } = bed.start('sum');
     await bed.until(() => status.sequence === 1);
     await bed.quiet();
-    expect([users(bed), status.burials]).toEqual([[], { messages: 1, rows: 3 }]);
+    expect([users(bed), status.quarantined]).toEqual([[], { messages: 1, rows: 3 }]);
   });
 });
 
@@ -183,7 +183,7 @@ describe('a publisher’s message in a batch', () => {
     expect(originals(bed)).toEqual([line(3)]);
     expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 2, 4, 5, 6]);
     expect(status.counters).toEqual({ events: 6, on_time: 5, late: 0, dead_letter: 1, duplicates: 0 });
-    expect(status.burials).toEqual({ messages: 1, rows: 0 });
+    expect(status.quarantined).toEqual({ messages: 1, rows: 0 });
   });
 
   it('may be one of several in one batch', async () => {

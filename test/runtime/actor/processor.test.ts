@@ -72,9 +72,9 @@ describe('a tick', () => {
   it('does not end an epoch', () => {
     const driver = new TopologyDriver(liveToys());
     driver.tick(1_000);
-    expect(driver.fold('sum').alignment.state.epoch).toBe(0);
+    expect(driver.processor('sum').alignment.state.epoch).toBe(0);
     driver.publish({ data: '1 u u.a 1' });
-    expect(driver.fold('sum', 0).alignment.state.epoch + driver.fold('sum', 1).alignment.state.epoch).toBe(1);
+    expect(driver.processor('sum', 0).alignment.state.epoch + driver.processor('sum', 1).alignment.state.epoch).toBe(1);
   });
 });
 
@@ -137,11 +137,11 @@ describe('held messages', () => {
   it('wait for the side input of their epoch, and are copies: a reader’s memory may be used again', () => {
     const driver = new TopologyDriver(boundedToys());
     driver.chunk('split', 'folder', { data: 'u0 x 1', endsEpoch: true, endsInput: true });
-    const waiting = [0, 1].map((p) => driver.fold('join', p).held.count);
+    const waiting = [0, 1].map((p) => driver.processor('join', p).buffer.count);
     expect(waiting.every((count) => count > 0)).toBe(true);
     expect(driver.rows('results')).toEqual([]);
     driver.table('weigh', 'table', 'item', table);
-    expect([0, 1].map((p) => driver.fold('join', p).held.count)).toEqual([0, 0]);
+    expect([0, 1].map((p) => driver.processor('join', p).buffer.count)).toEqual([0, 0]);
     expect(driver.rows('results')).toEqual([{ user: 'u0', n: 1, epochs: 1, weighted: 1 }]);
   });
 });

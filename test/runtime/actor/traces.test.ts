@@ -203,7 +203,7 @@ describe('a context', () => {
     driver.nowMs = START_MS;
     for (const n of [0, 5, 1, 10]) driver.publish(event(n, n === 10 ? undefined : traceparent(n)));
     const latest = (user: string) =>
-      driver.fold('recommendations', fnv1a(utf8(user)) % PARTITIONS.user).traces.latest('lists', user);
+      driver.processor('recommendations', fnv1a(utf8(user)) % PARTITIONS.user).traces.latest('lists', user);
     expect(latest('u0')).toEqual({ traceparent: traceparent(5), tracestate: 'rivulet=5' });
     expect(latest('u1')).toEqual({ traceparent: traceparent(1), tracestate: 'rivulet=1' });
     expect(latest('u2')).toBeUndefined();

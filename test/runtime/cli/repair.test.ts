@@ -183,7 +183,7 @@ describe('repair', () => {
     const plan = (await planRepair(dataDir, TOPOLOGY, bed.log)).find(({ store }) => store === 'source-0')!;
     expect(plan).toMatchObject({
       remedy: 'lost',
-      because: [expect.stringMatching(/message 6, which it has answered, but the stream ends at message 4$/)],
+      because: [expect.stringMatching(/message 6, whose output it has published, but the stream ends at message 4$/)],
     });
   });
 

@@ -10,10 +10,10 @@ describe('the summary', () => {
     const [window, parse] = [newStatus('window', 0), newStatus('parse', 0)];
     parse.counters = { events: 10, on_time: 0, late: 0, dead_letter: 1, duplicates: 0 };
     window.counters = { events: 0, on_time: 5, late: 1, dead_letter: 0, duplicates: 0 };
-    expect(summarise([parse, window], 2)).not.toHaveProperty('buried_rows');
-    window.burials = { messages: 1, rows: 3 };
-    const { events, on_time, late, dead_letter, duplicates, buried_rows = 0 } = summarise([parse, window], 2);
-    expect(on_time + late + dead_letter + duplicates + buried_rows).toBe(events);
+    expect(summarise([parse, window], 2)).not.toHaveProperty('quarantined_rows');
+    window.quarantined = { messages: 1, rows: 3 };
+    const { events, on_time, late, dead_letter, duplicates, quarantined_rows = 0 } = summarise([parse, window], 2);
+    expect(on_time + late + dead_letter + duplicates + quarantined_rows).toBe(events);
   });
 });
 

@@ -111,7 +111,7 @@ describe('bounded input', () => {
 
 it('knows its instances', () => {
   const driver = new TopologyDriver(liveToys());
-  expect(() => driver.fold('sum', 2)).toThrow('the topology has no instance sum/2');
+  expect(() => driver.processor('sum', 2)).toThrow('the topology has no instance sum/2');
   driver.tick(5_000);
-  expect(driver.fold('sum', 1).held.count).toBe(0);
+  expect(driver.processor('sum', 1).buffer.count).toBe(0);
 });

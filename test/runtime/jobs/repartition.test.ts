@@ -62,7 +62,7 @@ function round(driver: TopologyDriver, number: number, random: () => number): vo
 function knowledge(driver: TopologyDriver) {
   const { topology } = driver;
   const of = (stage: string, key: string) =>
-    driver.fold(stage, fnv1a(utf8(key)) % topology.count(stage)).instance.states();
+    driver.processor(stage, fnv1a(utf8(key)) % topology.count(stage)).instance.states();
   const users = USERS.map((user) => {
     const reader = recommendationReader(of('recommendations', user));
     const ranking = of('interest-ranking', user) as unknown as { totals: Keyed<ReadonlyMap<string, unknown>> };
@@ -95,7 +95,7 @@ function knowledge(driver: TopologyDriver) {
 /** Open windows of all partitions, in an order of their own. */
 function openRows(driver: TopologyDriver, cell: 'windows' | 'sessions'): string[] {
   return Array.from({ length: driver.topology.count('window') }, (_, p) => {
-    const tables = driver.fold('window', p).instance.states()[cell] as unknown as Tables<{ user: 'text' }, 'user'>;
+    const tables = driver.processor('window', p).instance.states()[cell] as unknown as Tables<{ user: 'text' }, 'user'>;
     return tables.numbers().flatMap((number) =>
       rowsOf(tables.table(number).frame())
         .filter((row) => (row as Record<string, unknown>).count !== 0)

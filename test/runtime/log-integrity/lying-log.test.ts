@@ -83,7 +83,7 @@ describe('a stream', () => {
     expect(await failureOf('read')).toMatchObject({
       ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
       message: expect.stringMatching(
-        /^RIVULET_READ does not fit read\.0: expected message 3 of .* cut back and refilled$/,
+        /^RIVULET_READ does not fit read\.0: expected message 3 of .* truncated and refilled$/,
       ),
     });
   });
@@ -124,7 +124,7 @@ describe('a stream that lost', () => {
     await bed.log.publish('rivulet.sum.0.read.0', toBinary(EnvelopeSchema, again), { expected: 0 });
     expect(await failureOf('read')).toMatchObject({
       ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
-      message: `${LANE} expected an answer to message 3, which it has published, but the last message there answers message 1`,
+      message: `${LANE} expected the output for message 3, which it has published, but the last message there is the output for message 1`,
     });
   });
 
@@ -133,7 +133,7 @@ describe('a stream that lost', () => {
     expect(await failureOf('read', { store: new MemoryStore() })).toMatchObject({
       ...{ reaction: 'fatal', code: 'LOG_BEHIND' },
       message:
-        'RIVULET_READ does not fit read.0: expected message 3, which it has answered, but the stream ends at message 2',
+        'RIVULET_READ does not fit read.0: expected message 3, whose output it has published, but the stream ends at message 2',
     });
   });
 

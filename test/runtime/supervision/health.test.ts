@@ -21,7 +21,7 @@ const up = (stage: string, more: Partial<InstanceVitals> = {}): InstanceVitals =
     restarts: 0,
     lastError: undefined,
   },
-  heldBytes: 0,
+  bufferedBytes: 0,
   ...{ sequence: 7, replayTo: 7 },
   refusal: undefined,
   foreign: undefined,
@@ -124,7 +124,7 @@ describe('a node that serves', () => {
   });
 
   it('warns of what it holds for later epochs, and serves', () => {
-    const full = up('join', { heldBytes: 1.5 * 2 ** 30 });
+    const full = up('join', { bufferedBytes: 1.5 * 2 ** 30 });
     expect(health({ instances: [full] })).toMatchObject({
       serving: true,
       warnings: ['join.0 holds 1.5 GiB for later epochs: one of its writers is far behind the others'],

@@ -43,7 +43,7 @@ it('an event counter is there for all partitions of the stages that count it, an
   expect(stagesWith('rivulet_events_on_time_total')).toEqual(windows);
   expect(stagesWith('rivulet_events_late_total')).toEqual(windows);
   // What happens to any stage is reported of all.
-  expect(stagesWith('rivulet_stage_buried_messages_total')).toHaveLength(statuses.length);
+  expect(stagesWith('rivulet_stage_quarantined_messages_total')).toHaveLength(statuses.length);
 });
 
 it('an instance that is elsewhere now is not shown any more', async () => {

@@ -86,7 +86,7 @@ it('nor where it was filled with other messages in the meantime', async () => {
   await start(port);
   await expect(reader.take(1)).rejects.toMatchObject({
     ...{ reaction: 'transient', code: 'LOG_READ' },
-    cause: { message: expect.stringContaining('cut back and refilled') },
+    cause: { message: expect.stringContaining('truncated and refilled') },
   });
 });
 
