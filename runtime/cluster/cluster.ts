@@ -1,16 +1,16 @@
 /**
- * A node among others: it says that it is there, sees who else is, and takes, keeps and hands over shards accordingly.
+ * A node of a cluster: it announces itself, watches the other nodes, and takes over, keeps and hands over shards accordingly.
  *
  * Invariants
- *   CLUSTER-1  Who owns a shard says so in a lease, a key that ends by itself unless renewed; it is taken and renewed by compare-and-set.
- *   CLUSTER-2  The lease is for liveness. That two nodes believe to own a shard is possible (a stopped process wakes up) and harmless: the fences
- *              let one of them speak (OUTBOX-2), and the other hears of it here and lets go.
- *   CLUSTER-3  A shard changes hands when nobody holds its lease; who holds it and should not hands it over when the one that should is warm.
- *   CLUSTER-4  One round at a time; what takes long runs beside the rounds, so that leases are renewed meanwhile.
- *   CLUSTER-5  Who was out of touch for a lease waits for another one before it takes what nobody holds: when all nodes were, as in an outage of NATS, the
- *              first that is back would take everything.
- *   CLUSTER-6  Rounds read what a watch holds here of both tables. That it may be behind costs time only: whoever takes a lease names the revision that it
- *              has seen, and the server refuses any other.
+ *   CLUSTER-1  A lease, a key that expires unless renewed, names the owner of a shard; it is acquired and renewed by compare-and-set.
+ *   CLUSTER-2  The lease is for liveness. Two nodes may believe that they own a shard (a paused process resumes), which is harmless: fencing lets only one
+ *              of them publish (OUTBOX-2), and the other releases the shard in its next round.
+ *   CLUSTER-3  A shard changes owner when its lease is free. An owner that is not the preferred one hands it over when the preferred one is warm.
+ *   CLUSTER-4  One round at a time; long tasks run beside the rounds, so that leases are renewed meanwhile.
+ *   CLUSTER-5  A node that was disconnected for a lease waits for another lease before it takes over free shards: after an outage of NATS the first node that
+ *              is back would otherwise take over everything.
+ *   CLUSTER-6  Rounds read a local copy of both buckets, which a watch updates. A stale copy costs only time: to acquire a lease a node names the revision
+ *              that it has seen, and the server refuses any other.
  */
 import { ClusterReader, type LeaseEntry, type NodeEntry, onNews } from './entries.js';
 import type { ClusterOptions } from './options.js';
@@ -28,7 +28,7 @@ type Phase = 'busy' | 'ready';
 export class Cluster {
   private readonly startedAtMs: number;
   private readonly everywhere: ReadonlySet<string>;
-  /** Shards whose lease is ours, with its revision. */
+  /** Shards whose lease this node has, with its revision. */
   private readonly owned = new Map<string, { revision: number; phase: Phase }>();
   private readonly followed = new Map<string, Phase>();
   private readonly tasks = new Set<Promise<void>>();
@@ -39,7 +39,7 @@ export class Cluster {
   private seen: readonly NodeEntry[] = [];
   private hold: string | undefined;
   private readonly leaving = new AbortController();
-  /** While above 0 it takes nothing new, and says that it has nothing warm, so that nothing is handed to it (CLUSTER-5). */
+  /** While above 0 it takes over nothing, and reports nothing as warm, so that nothing is handed to it (CLUSTER-5). */
   private resting = 0;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
@@ -51,7 +51,7 @@ export class Cluster {
     this.everywhere = new Set(options.shards.filter(({ everywhere }) => everywhere === true).map(({ name }) => name));
   }
 
-  /** Resolves when this node has opened what falls to it at once. */
+  /** Resolves when this node has opened the shards that it gets in the first round. */
   static async join(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
     const patiently = retryThroughFailover(options.clock, (error) => cluster.waits(error));
@@ -76,13 +76,13 @@ export class Cluster {
     return [...this.owned].filter(([, { phase }]) => phase === 'ready').map(([shard]) => shard);
   }
 
-  /** From now on it takes nothing new; what it owns it keeps until `stop`. */
+  /** From now on it takes over nothing; it keeps what it owns until `stop`. */
   beginLeaving(): void {
     this.leaving.abort();
     this.pause.abort();
   }
 
-  /** Hands everything over and leaves: what the deadline allows of it. */
+  /** Hands everything over and leaves, as far as the deadline allows. */
   async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     const { host, leases, node } = this.options;
     this.beginLeaving();
@@ -102,7 +102,7 @@ export class Cluster {
     await deadline.step('word to the other nodes', () => this.quietly(() => this.presence.leave()));
   }
 
-  /** What was opened to be looked at, and is nobody's business here. */
+  /** Closes shards that are open only to be read. */
   private async closeOthers(): Promise<void> {
     const idle = this.options.shards.filter(({ name }) => !this.owned.has(name) && !this.followed.has(name));
     await Promise.all(idle.map(({ name }) => this.options.host.close(name, { copy: false })));
@@ -131,7 +131,7 @@ export class Cluster {
 
   private async round(): Promise<void> {
     const { shards, node, standbys } = this.options;
-    // All at once and before anything is read: on a machine that is slow one after the other would end before its turn.
+    // In parallel and before anything is read: one after the other, on a slow machine, some would expire first.
     await Promise.all([this.sayPresence(), ...[...this.owned].map((one) => this.leases.renew(...one))]);
     const { members, hold, taken } = await this.reader.read();
     this.seen = members;
@@ -154,18 +154,18 @@ export class Cluster {
     }
   }
 
-  /** Keeps a shard, hands it over, or learns that it is lost (CLUSTER-2, CLUSTER-3). */
+  /** Keeps a shard, hands it over, or detects that it is lost (CLUSTER-2, CLUSTER-3). */
   private async keep(shard: string, lease: LeaseEntry | undefined, planned: string | undefined): Promise<void> {
     const { node, logger } = this.options;
     const own = this.owned.get(shard)!;
     if (lease?.node !== undefined && lease.node !== node) {
       this.owned.delete(shard);
-      logger.warn({ shard, owner: lease.node }, 'another node has taken this shard; letting go of it');
+      logger.warn({ shard, owner: lease.node }, 'another node has taken over this shard; releasing it');
       if (this.everywhere.has(shard)) this.standBy(shard, true);
       else this.beside(shard, () => this.closed(shard, false));
       return;
     }
-    // One that ended while nobody could renew it, and that nobody took, is taken again. Who was faster shows in the next round.
+    // A lease that expired during an outage and is still free is acquired again. If another node is faster, the next round shows it.
     if (lease?.revision !== own.revision) await this.leases.renew(shard, own, lease?.revision ?? 0);
     // Handed over meanwhile.
     if (this.owned.get(shard) !== own) return;
@@ -194,7 +194,7 @@ export class Cluster {
     const { host, logger } = this.options;
     const taken = await this.leases.put(shard, revision);
     if (taken === undefined) {
-      // Somebody was faster, and hands it over when it is warm here. Until then a view is read here all the same.
+      // Another node was faster, and hands it over when it is warm here. A view can be read here until then.
       this.standBy(shard, true);
       return;
     }
@@ -218,7 +218,7 @@ export class Cluster {
         await host.follow(shard).catch(async (error: unknown) => {
           const unusable = hasCode(error, 'COPY_UNUSABLE');
           if (!unusable || this.everywhere.has(shard)) throw error;
-          // Not warm, and nobody waits for it: a later round tries again.
+          // Not warm, and nothing waits for it: a later round tries again.
           await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.leaving.signal);
           this.followed.delete(shard);
         });
@@ -252,7 +252,7 @@ export class Cluster {
     await this.sayPresence();
   }
 
-  /** What could not be finished is the next owner's: it replays more. To close again would close what was opened since. */
+  /** If it fails, the next owner replays more. A second close might close a shard that was opened since. */
   private async closed(shard: string, copy: boolean): Promise<void> {
     const { host, logger } = this.options;
     await host.close(shard, { copy }).catch((error: unknown) => {
@@ -261,7 +261,7 @@ export class Cluster {
     });
   }
 
-  /** What takes long; the next round sees what has come of it (CLUSTER-4). What cannot be done now is tried again while it is wanted. */
+  /** Runs a long task; the next round sees its result (CLUSTER-4). A task that fails is retried while it is wanted. */
   private beside(shard: string, work: () => Promise<void>, isWanted: () => boolean = () => true): void {
     const { onFatal, logger, clock } = this.options;
     const isStillWanted = (): boolean => !this.isLeaving() && isWanted();
@@ -284,12 +284,12 @@ export class Cluster {
     this.tasks.add(task);
   }
 
-  /** What also happens without it: leases end by themselves, at the end when the log may be gone already. */
+  /** For steps that are optional: leases expire by themselves. */
   private async quietly(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.options.logger.debug({ err: error }, 'let go without saying so; the leases end by themselves');
+      this.options.logger.debug({ err: error }, 'left without deleting the leases; they expire');
     }
   }
 

@@ -1,4 +1,4 @@
-/** What nodes tell each other through the key-value buckets: who is there, who owns which shard, who takes a backup. */
+/** What nodes share in the key-value buckets: which nodes run, which owns which shard, and whether a backup is running. */
 import { textOf, utf8 } from '../frames/bytes.js';
 import type { KeyValue, KeyValueEntry, KeyValueView, Logger } from '../contract/ports.js';
 import { type Check, hasFields, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
@@ -21,7 +21,7 @@ export interface Membership {
   readonly grpc: string | undefined;
   /** Shards whose state it has as far as the newest copy, and would take. */
   readonly warm: readonly string[];
-  /** It is about to leave. */
+  /** It is stopping. */
   readonly draining: boolean;
   /** The backup that it holds still for. */
   readonly hold: string | undefined;
@@ -53,7 +53,7 @@ const isHold = hasFields({ token: isText });
 
 const presenceIn = ({ value }: KeyValueEntry): Membership | undefined => storedJson(value, isPresence);
 
-/** What cannot be read says nothing of anybody: as if it had ended. */
+/** An entry that cannot be read counts as expired. */
 export const nodesIn = (entries: readonly KeyValueEntry[]): NodeEntry[] =>
   entries.flatMap((entry) => {
     const presence = entry.key === HOLD_KEY ? undefined : presenceIn(entry);
@@ -66,7 +66,7 @@ export function holdIn(entries: readonly KeyValueEntry[]): string | undefined {
 }
 
 export interface LeaseEntry {
-  /** Absent: it cannot be read, and is nobody's. */
+  /** Absent: the entry cannot be read, and has no owner. */
   readonly node: string | undefined;
   readonly revision: number;
 }
@@ -82,11 +82,11 @@ const CHECKS: Readonly<Record<string, (key: string) => Check>> = {
   [LEASES]: () => isLease,
 };
 
-/** Entries of one of the two buckets that somebody else must have written. */
+/** Foreign entries in one of the two buckets. */
 export const unreadableIn = (bucket: string, entries: readonly KeyValueEntry[]): KeyValueEntry[] =>
   entries.filter(({ key, value }) => storedJson(value, CHECKS[bucket]!(key)) === undefined);
 
-/** Reads both buckets, from what is here of them. What is no entry of ours is reported once. */
+/** Reads both buckets from the local copy. A foreign entry is reported once. */
 export class ClusterReader {
   private reported = new Set<string>();
 
@@ -124,7 +124,7 @@ export class ClusterReader {
   }
 }
 
-/** Reports what is new, and not what is only renewed. */
+/** Reports new entries, not renewals. */
 export function onNews(table: KeyValue, tell: () => void): Promise<KeyValueView> {
   const known = new Map<string, string>();
   return table.watch((key, value) => {

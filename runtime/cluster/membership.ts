@@ -1,19 +1,18 @@
 /**
- * A node's own entries: its leases, and the one among the nodes, which is renewed, and found out to be another process's when a data directory was
- * copied.
+ * A node's own entries: its leases, and its membership entry, which it renews. A foreign process in that entry shows that the data directory was copied.
  */
 import { bytesOf, nodesIn, type Membership } from './entries.js';
 import { fatal, RivuletError } from '../contract/errors.js';
 import type { KeyValue } from '../contract/ports.js';
 
-/** What a process that has died still had under way may arrive once; one that runs goes on. */
+/** A write of a dead process may arrive once; a running process goes on writing. */
 const CONTESTED_MAX = 3;
 
 export class MembershipEntry {
   private revision: number | undefined;
   /** How often in a row an older process had written over it. */
   private contested = 0;
-  /** Not told yet. */
+  /** Not reported yet. */
   private ended = false;
 
   constructor(
@@ -22,8 +21,8 @@ export class MembershipEntry {
   ) {}
 
   /**
-   * Whether the entry had ended meanwhile: then nobody has heard of this node for a lease, nor this node of the others. Fatal NODE_TWICE when a
-   * process that is older than this one says that it is this node.
+   * Returns whether the entry had expired: then this node was disconnected for a lease. Fatal NODE_TWICE when an older process runs as the same
+   * node.
    */
   async announce(presence: Membership): Promise<boolean> {
     const { revision } = this;
@@ -45,8 +44,8 @@ export class MembershipEntry {
       }
       this.ended ||= entry === undefined;
     }
-    // What an earlier process of this node has left is overwritten; what a younger one says, too: it will find us.
-    // Nothing is handed over to who has been away: it rests, and would leave it lying.
+    // Overwrites the entry of an earlier process of this node, and of a younger one, which will then detect this one.
+    // Nothing is handed over to a node that was disconnected: it waits (CLUSTER-5), and would not take it.
     this.revision = await this.nodes.put(this.node, bytesOf(this.ended ? { ...presence, warm: [] } : presence));
     return this.hadEnded();
   }
@@ -62,14 +61,14 @@ export class MembershipEntry {
   }
 }
 
-/** Each gives `undefined` when somebody else was faster, or nobody knows. */
+/** Each returns `undefined` when another node was faster, or the outcome is unknown. */
 export class OwnLeases {
   constructor(
     private readonly leases: KeyValue,
     private readonly node: string,
   ) {}
 
-  /** Takes or renews; gives the new revision. */
+  /** Acquires or renews; returns the new revision. */
   put(shard: string, revision: number): Promise<number | undefined> {
     return unlessFenced(() => this.leases.put(shard, bytesOf({ node: this.node }), revision));
   }
@@ -83,7 +82,7 @@ export class OwnLeases {
   }
 }
 
-/** `undefined` when somebody else was faster, or nobody knows. */
+/** `undefined` when another node was faster, or the outcome is unknown. */
 export async function unlessFenced<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();

@@ -1,12 +1,12 @@
-/** What a node needs to be one among others. */
+/** What a node needs to be a member of a cluster. */
 import type { Membership } from './entries.js';
 import type { ShardHost } from '../shards/host.js';
 import type { ShardSpec } from '../shards/shard-spec.js';
 import type { Clock, KeyValue, Logger } from '../contract/ports.js';
 
 export interface ClusterHost extends ShardHost {
-  /** Resolves when nothing is trimmed any more, or may be again. */
-  hold(held: boolean): Promise<void>;
+  /** Resolves when trimming is paused, or resumed. */
+  hold(paused: boolean): Promise<void>;
 }
 
 export interface ClusterOptions {
@@ -16,7 +16,7 @@ export interface ClusterOptions {
   readonly process: string;
   readonly name: string;
   readonly grpc?: () => string | undefined;
-  /** What all nodes must have in common, for the others to see. */
+  /** Settings that all nodes must have in common, which the others check. */
   readonly settings?: Membership['settings'];
   readonly shards: readonly ShardSpec[];
   readonly nodes: KeyValue;
@@ -24,7 +24,7 @@ export interface ClusterOptions {
   readonly host: ClusterHost;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** After this long without a sign of life a node's shards are taken by others. */
+  /** After this long without a renewal other nodes take over a node's shards. */
   readonly leaseMs: number;
   /** Nodes beside the owner that keep a shard's state warm. */
   readonly standbys: number;

@@ -1,7 +1,7 @@
 /**
  * Which node a shard should be on: rendezvous hashing with bounded loads.
  *
- *   PLACEMENT-1  A pure function of the shards and the nodes: every node that sees the same nodes places alike, without talking.
+ *   PLACEMENT-1  A pure function of the shards and the nodes: nodes that see the same members compute the same placement, without communication.
  *   PLACEMENT-2  No node gets more than ⌈shards / nodes⌉ of one kind (source, user, item, view), so that two nodes share four partitions two and two.
  *   PLACEMENT-3  A node that comes or goes moves few shards beyond its own.
  */
@@ -10,7 +10,7 @@ import { fnv1a, utf8 } from '../frames/bytes.js';
 /** The kind of a shard, by its name `<kind>-<partition>`. */
 const kindOf = (shard: string): string => shard.slice(0, shard.lastIndexOf('-'));
 
-/** Shard → all nodes, best first: the owner, then who stands by. No nodes: empty lists. */
+/** Shard → all nodes, best first: the owner, then the standbys. No nodes: empty lists. */
 export function place(shards: readonly string[], nodes: readonly string[]): Map<string, readonly string[]> {
   const placed = new Map<string, readonly string[]>();
   const loads = new Map<string, number>();

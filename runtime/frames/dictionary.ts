@@ -7,7 +7,7 @@
  */
 import { fnv1a, textOf, utf8 } from './bytes.js';
 
-/** Entry c is bytes[ends[c-1], ends[c]). Read-only to those who hold it; the builder behind it may grow. */
+/** Entry c is bytes[ends[c-1], ends[c]). Read-only; its builder may still grow. */
 export interface Dictionary {
   readonly size: number;
   readonly bytes: Uint8Array;
@@ -28,7 +28,7 @@ export function hashAt(dictionary: Dictionary, code: number): number {
   return fnv1a(dictionary.bytes, entryStart(dictionary, code), dictionary.ends[code]!);
 }
 
-/** Builders start with nothing of their own: most live frames hold a handful of strings, and typed arrays are dear to make. */
+/** Builders start without arrays: most live frames have few strings, and typed arrays are expensive to allocate. */
 const NO_BYTES = new Uint8Array(0);
 const NO_CODES = new Uint32Array(1);
 const CODES_FIRST = 16;
@@ -84,7 +84,7 @@ export class DictionaryBuilder implements Dictionary {
     return first;
   }
 
-  /** Whether it holds the text of a code of another. */
+  /** Whether it has the text of another dictionary's code. */
   holds(dictionary: Dictionary, code: number): boolean {
     const [start, end] = [entryStart(dictionary, code), dictionary.ends[code]!];
     return this.slots[this.slotOf(dictionary.bytes, start, end, hashAt(dictionary, code))] !== 0;
@@ -127,7 +127,7 @@ export class DictionaryBuilder implements Dictionary {
     return code;
   }
 
-  /** So many entries will come: to grow with them, and to find places anew each time, would be half of the work. */
+  /** So many entries will come: growing and rehashing with each would be half of the work. */
   expect(entries: number): void {
     this.reserve(entries, 0);
     this.rehash(this.size + entries);
@@ -188,8 +188,8 @@ export class CodeMap {
 }
 
 /**
- * Of a dictionary the entries that are asked for, as one of its own, in order of first use. It costs what is asked for, not what there is:
- * entries are distinct already, so that none is looked up by its text.
+ * A dictionary of the requested entries of another, in order of first use. The cost depends on the requested entries only: entries are distinct
+ * already, so none is looked up by its text.
  */
 export class Excerpt {
   private size = 1;
@@ -199,7 +199,7 @@ export class Excerpt {
   private readonly codes: Uint32Array;
   private readonly mask: number;
 
-  /** `uses`: how many codes will be asked for at most. */
+  /** `uses`: how many codes will be requested at most. */
   constructor(
     private readonly from: Dictionary,
     uses: number,

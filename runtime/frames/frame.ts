@@ -1,5 +1,5 @@
 /**
- * Frames: batches of rows as columns, the only thing that stages hand to one another.
+ * Frames: batches of rows as columns, the only data that stages exchange.
  *
  * A frame type names its columns and their kinds; a builder grows one row after the other; a frame is read column by column.
  * Absent is NaN in an f64 column and code 0 in a text column. Times are epoch milliseconds in f64.

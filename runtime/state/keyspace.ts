@@ -1,4 +1,4 @@
-/** Where an instance's state stands in its store: `<stage>/<partition>/<state>/<key>`. */
+/** Where an instance's state is in its store: `<stage>/<partition>/<state>/<key>`. */
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type SnapshotHead, SnapshotHeadSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../frames/bytes.js';
@@ -8,17 +8,17 @@ import type { Store, StoreChange } from '../contract/ports.js';
 import type { AnyStage } from '../contract/stage.js';
 import type { Scheduler } from '../shards/scheduler.js';
 
-/** Version of the snapshot's layout, as opposed to a stage's own. A store of an older one is brought to it when it is opened (state/format.ts). */
+/** Version of the snapshot's layout, as opposed to a stage's own. An older store is migrated when it is opened (state/format.ts). */
 export const SNAPSHOT_FORMAT = 2;
 
 export const instancePrefix = (stageId: string, partition: number): string => `${stageId}/${partition}/`;
 
 export const headKey = (stageId: string, partition: number): string => `${instancePrefix(stageId, partition)}$head`;
 
-/** Is it the head of whatever instance? States of the runtime have other names, those of stages no `$`. */
+/** Is it the head of any instance? Other states of the runtime have other names, those of stages no `$`. */
 export const isHeadKey = (key: string): boolean => /^[^/]+\/\d+\/\$head$/.test(key);
 
-/** Which keys a snapshot has written: what the next copy of the state takes with it. Local to a store, never copied itself. */
+/** Which keys a snapshot has written, for the next copy of the state. Local to a store, never copied itself. */
 export const changedPrefix = (stageId: string, partition: number): string =>
   `${instancePrefix(stageId, partition)}$changed/`;
 
@@ -35,7 +35,7 @@ export const changedRecord = (
 export const encodeHead = (head: MessageInitShape<typeof SnapshotHeadSchema>): Uint8Array =>
   toBinary(SnapshotHeadSchema, create(SnapshotHeadSchema, head));
 
-/** What a snapshot is of: this build, and a deployment of so many partitions. */
+/** The build and the number of partitions that a snapshot is for. */
 export const headIdentity = ({ version }: AnyStage, partitions: number) => ({
   format: SNAPSHOT_FORMAT,
   stageVersion: version,
@@ -63,23 +63,23 @@ export async function storedStates(
   partition: number,
   resident: readonly string[],
   turn?: Scheduler,
-): Promise<(cell: string) => StoredState> {
+): Promise<(name: string) => StoredState> {
   const prefix = instancePrefix(stageId, partition);
-  const get = (cell: string, key: string): Uint8Array | undefined => store.getSync(`${prefix}${cell}/${key}`);
+  const get = (name: string, key: string): Uint8Array | undefined => store.getSync(`${prefix}${name}/${key}`);
   const loaded = new Map<string, StoredState>();
-  for (const cell of resident) {
-    const cellPrefix = `${prefix}${cell}/`;
-    const entries = await store.entries(cellPrefix);
-    const named = entries.map(([key, bytes]) => [key.slice(cellPrefix.length), bytes] as const);
-    const own: StoredState = { get: (key) => get(cell, key), entries: () => named };
-    const restored = state[cell]?.create();
+  for (const name of resident) {
+    const statePrefix = `${prefix}${name}/`;
+    const entries = await store.entries(statePrefix);
+    const named = entries.map(([key, bytes]) => [key.slice(statePrefix.length), bytes] as const);
+    const own: StoredState = { get: (key) => get(name, key), entries: () => named };
+    const restored = state[name]?.create();
     for (const _ of restored?.restoring?.(own) ?? []) {
       const due = turn?.('restore');
       if (due !== undefined) await due;
     }
-    loaded.set(cell, restored?.restoring === undefined ? own : { ...own, restored });
+    loaded.set(name, restored?.restoring === undefined ? own : { ...own, restored });
   }
-  return (cell) => loaded.get(cell) ?? { get: (key) => get(cell, key), entries: () => [] };
+  return (name) => loaded.get(name) ?? { get: (key) => get(name, key), entries: () => [] };
 }
 
 /** The sequence that an instance's state in a store includes; 0 without a head. */

@@ -1,15 +1,15 @@
 /**
- * States: the kinds of state that a stage can be handed.
+ * The kinds of state that a stage can have.
  *
  *   value    one value
- *   keyed    key → value, loaded from the store when first asked for, kept in a bounded cache
+ *   keyed    key → value, loaded from the store at first use, in a bounded cache
  *   tables   number → column table (window start → rows of that window), all in memory: tables.ts
  *
  * Invariants
- *   STATE-1  A state reports each change exactly once: `cut()` gives what changed since the last cut, as it was at that moment.
- *   STATE-2  What a cut gave out stays in memory until `written()`: a read never sees the store behind the cut.
- *   STATE-3  A cut costs next to nothing, and what it gives is encoded as it is taken, while later inputs go on. So what may be changed (in place
- *            too: whatever a state hands out) is encoded first where a cut has not come to it yet.
+ *   STATE-1  A state reports each change exactly once: `cut()` returns the changes since the last cut, as they were at that moment.
+ *   STATE-2  The changes of a cut stay in memory until `written()`: a read never sees an older value from the store.
+ *   STATE-3  A cut is cheap: its changes are encoded lazily, while later inputs are processed. So a value that may change (in place too: any that a state
+ *            returns) is encoded first if a cut still needs it.
  */
 import { textOf, utf8 } from '../frames/bytes.js';
 import type { KeyedRescaling, Rescaling } from './rescaling.js';
@@ -25,7 +25,7 @@ export interface StoredState {
   get(key: string): Uint8Array | undefined;
   /** Every key, in byte order; empty for states that are not resident. */
   entries(): Iterable<readonly [key: string, value: Uint8Array]>;
-  /** The state, where it was restored ahead. */
+  /** The state, if it was restored ahead. */
   readonly restored?: StageState;
 }
 
@@ -33,7 +33,7 @@ export interface StageState {
   restore(store: StoredState): void;
   /** As `restore`, in pieces, for a state whose entries may be many: it is restored when all of them are taken. */
   restoring?(store: StoredState): Iterable<unknown>;
-  /** To be taken once, in pieces if need be. */
+  /** To be iterated once, if necessary in pieces. */
   cut(): Iterable<ChangedEntry>;
   /** The changes of the last cut, all of them taken, are in the store. */
   written(): void;
@@ -45,7 +45,7 @@ export interface StateSpec<out T extends StageState> {
   /** Whether `restore` reads all entries at once, so that they must be loaded first. */
   readonly resident: boolean;
   readonly create: () => T;
-  /** Without one the stage that has the state must know itself how to repartition it. */
+  /** Absent: the stage itself must define how to repartition it. */
   readonly rescale?: Rescaling<T>;
 }
 
@@ -104,7 +104,7 @@ class SingleValueState<T> implements ValueState<T> {
 }
 
 /**
- * One value. After changing it in place, `set` it again. `merge`: what each new partition has, when their number changes, of what the old ones had.
+ * One value. After changing it in place, `set` it again. `merge`: computes the value of each new partition from those of the old ones.
  */
 export const value = <T>(
   initial: () => T,
@@ -116,11 +116,11 @@ export const value = <T>(
   ...(merge === undefined ? {} : { rescale: mergeOnRescaling(merge) }),
 });
 
-/** Each new partition has what is made of the values of the old ones. */
+/** Each new partition gets the merged value of the old ones. */
 const mergeOnRescaling = <T>(merge: (values: readonly T[]) => T): Rescaling<ValueState<T>> => ({
   kind: 'move',
   move: (from, to) => {
-    for (const cell of to) cell.set(merge(from.map((one) => one.get())));
+    for (const state of to) state.set(merge(from.map((one) => one.get())));
   },
 });
 
@@ -129,13 +129,13 @@ export interface KeyedState<V> extends StageState {
   /** Also after changing a value in place. */
   set(key: string, value: V): void;
   delete(key: string): void;
-  /** A key that is in memory: the next one but `skip`, round and round; for telemetry and samples, never for what a stage says. */
+  /** A key that is in memory: the next one but `skip`, cyclically; for telemetry and samples, never for a stage's output. */
   someKey(skip: number): string | undefined;
 }
 
 interface Entry<V> {
   value: V | undefined;
-  /** What it takes in the cache, as of when it was last read or encoded. */
+  /** Bytes in the cache, as of its last read or encoding. */
   bytes: number;
   /** The last set of changes that it is in. */
   changes: Changes<V> | undefined;
@@ -166,7 +166,7 @@ class Changes<V> implements Iterable<ChangedEntry> {
     yield* this.ahead;
   }
 
-  /** Entries point here; nothing but that is kept. */
+  /** An identity only, which entries refer to. */
   written(): void {
     this.isWritten = true;
     this.entries.clear();
@@ -230,7 +230,7 @@ class CachedKeyedState<V> implements KeyedState<V> {
   }
 
   someKey(skip: number): string | undefined {
-    // Twice round at most: of what is there only few are deleted.
+    // At most two rounds: few entries are deleted.
     for (let looks = 2 * this.cache.size; looks > 0; looks--) {
       this.sampled ??= this.cache.entries();
       const { done, value: next } = this.sampled.next();
@@ -290,8 +290,8 @@ class CachedKeyedState<V> implements KeyedState<V> {
   }
 
   /**
-   * Brings the cache nearer to its bound by dropping entries that the store can give back (STATE-2). It looks on where it looked last: each look from the
-   * start would pass over all that was dropped there before.
+   * Shrinks the cache towards its bound by dropping entries that are in the store (STATE-2). It continues where it stopped last: from the start it would
+   * visit the same entries each time.
    */
   private trim(): void {
     for (let looks = TRIM_LOOKS; looks > 0 && this.cachedBytes > this.cachedBytesMax; looks--) {
@@ -307,13 +307,13 @@ class CachedKeyedState<V> implements KeyedState<V> {
   }
 }
 
-/** Entries looked at to find one that can go, each time one is asked for or comes. */
+/** Entries checked for one that can be dropped, each time one is read or added. */
 const TRIM_LOOKS = 8;
 /** As encoded: in memory objects take some two or three times as much. */
 const CACHED_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface KeyedOptions<V> {
-  /** Bounds the clean entries kept in memory, not how many there may be. */
+  /** Bounds the clean entries in memory, not how many there may be. */
   readonly cachedBytesMax?: number;
   readonly rescale?: KeyedRescaling<V>;
 }

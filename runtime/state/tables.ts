@@ -88,7 +88,7 @@ class KeptTables<C extends Columns, K extends keyof C & string> implements Table
   }
 
   written(): void {
-    // Tables stay in memory whole; nothing was pinned.
+    // Tables are always completely in memory; nothing was pinned.
   }
 }
 
@@ -102,7 +102,7 @@ function* changesOf(dropped: readonly string[], cuts: PageCuts): Generator<Chang
 }
 
 /**
- * Number → table of rows of one frame type, found by its key columns. `by`: the one of them that says where a row goes when the number of partitions
+ * Number → table of rows of one frame type, found by its key columns. `by`: the column that decides where a row goes when the number of partitions
  * changes; tables of one number become one.
  */
 export const tables = <C extends Columns, const K extends keyof C & string>(

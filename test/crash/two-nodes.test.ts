@@ -183,7 +183,7 @@ it('lets go of its shards when it sleeps past its lease and wakes up', async () 
   b.freeze();
   await watch.shared(UNITS, [a]);
   b.thaw();
-  await b.printed(/another node has taken this shard/);
+  await b.printed(/another node has taken over this shard/);
   await end(expectedOfLittle);
   expect(b.hasEnded).toBe(true);
   expect(askedA.failures).toEqual([]);
