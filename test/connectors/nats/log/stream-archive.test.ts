@@ -39,7 +39,14 @@ async function place(): Promise<{ server: TestNats; log: Log; archive: StreamArc
 }
 
 const spec = {
-  ...{ name: STREAM, subjects: ['rivulet.sum.>'], bytesMax: 1e9, dropsOldest: false, replicas: 1, partitions: 2 },
+  ...{
+    name: STREAM,
+    subjects: ['rivulet.sum.>'],
+    bytesMax: 1e9,
+    dropsOldest: false,
+    replicas: 1,
+    deployment: 'two partitions',
+  },
   transform: { from: 'rivulet.sum.*', to: 'rivulet.sum.{{partition(2,1)}}.{{wildcard(1)}}' },
 };
 
@@ -97,7 +104,7 @@ it('brings back messages, sequences, times, headers and configuration; fences go
   expect(await messagesOf(to.log)).toEqual(await messagesOf(from.log));
   const [was, is] = await Promise.all([from, to].map(({ log }) => log.info(STREAM)));
   const { firstSequence, lastSequence } = was!;
-  expect(is).toMatchObject({ firstSequence, lastSequence, partitions: 2 });
+  expect(is).toMatchObject({ firstSequence, lastSequence, deployment: 'two partitions' });
   const configs = await Promise.all(
     [from, to].map(async ({ connection }) => (await (await jetstreamManager(connection)).streams.info(STREAM)).config),
   );
