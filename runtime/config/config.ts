@@ -1,7 +1,7 @@
 /**
- * The configuration, read once at the edge: file, then environment, then flags, the later ones winning; checked, completed, frozen.
+ * The configuration, read once at startup: file, then environment, then flags, the later ones winning; validated, completed, frozen.
  *
- * Whatever is wrong is told at once, all of it, each with the key, the value, where it stands and what it may be.
+ * All problems are reported together, each with the key, the value, its origin and the expected values.
  */
 import { availableParallelism } from 'node:os';
 import { CONFIG_KEYS, type ConfigKey, configSchema, type SchemaConfig } from './schema.js';
@@ -19,7 +19,7 @@ import { fatal } from '../contract/errors.js';
 
 export type LogLevel = NonNullable<SchemaConfig['logLevel']>;
 
-/** All that has a default has its value. */
+/** Every key with a default has its value. */
 export type Config = SchemaConfig & {
   readonly threads: number;
   readonly logLevel: LogLevel;
@@ -33,13 +33,13 @@ export interface ConfigRequest {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   readonly cores?: number;
-  /** What this command logs unless told otherwise. */
+  /** The default log level of this command. */
   readonly logLevel?: LogLevel;
 }
 
 export interface LoadedConfig {
   readonly config: Config;
-  /** By key; a key without one has no value. */
+  /** By key; a key without an origin has no value. */
   readonly origins: ReadonlyMap<string, Origin>;
   readonly warnings: readonly string[];
 }
@@ -80,7 +80,7 @@ function completed(values: SchemaConfig, cores: number, logLevel: LogLevel): Con
     ...values,
     threads: values.threads ?? Math.max(1, Math.min(cores, values.partitions)),
     logLevel: values.logLevel ?? logLevel,
-    // Who must show a token at one door is not to find the other one open.
+    // A deployment that requires tokens on its façades must not accept anonymous NATS clients.
     natsAnonymous: values.natsAnonymous ?? (values.auth.issuer === undefined ? 'on' : 'off'),
   };
 }
@@ -150,7 +150,7 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
     const key = configKey('natsUrl')!;
     problems.push(`natsUrl is ${shownValue(key, config.natsUrl)} (${where('natsUrl')}): give ${key.expects}`);
   }
-  // The NATS client sends the same ones to every server, also to those that it discovers later.
+  // The NATS client sends the same credentials to every server, also to those that it discovers later.
   if (credentialsIn(config.natsUrl).size > 1) {
     problems.push(
       `natsUrl holds different credentials for its servers (${where('natsUrl')}): give the same ones for each, ` +
@@ -182,7 +182,7 @@ function authContradictions(
   return problems;
 }
 
-/** Whoever could change the keys on their way could make tokens. */
+/** Whoever can change the keys in transit can forge tokens. */
 const isSafeUrl = (url: string): boolean =>
   URL.canParse(url) && /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$))/i.test(new URL(url).href);
 

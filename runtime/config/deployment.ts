@@ -2,7 +2,7 @@
  * The record of a deployment: the settings that are fixed once there is state (`fixed` in schema.ts), by their keys. One record, one codec, one comparison.
  *
  * The authority is its entry in NATS (node/deployment.ts), which the first node that joins creates. A data directory has a copy, which is checked before
- * NATS is there; so have the streams, which speak for the deployment when that entry is lost.
+ * NATS is available. The streams have copies too, which replace that entry if it is lost.
  */
 import { fatal } from '../contract/errors.js';
 import { isCount, storedJson } from '../contract/stored-json.js';
@@ -17,7 +17,7 @@ export interface Deployment extends Settings {
   readonly sourcePartitions: number;
 }
 
-/** Some keys count for some kinds of their group alone: the gap of sessions says nothing of tumbling windows. */
+/** Some keys apply only to some kinds of their group: the gap of sessions has no meaning for tumbling windows. */
 const fixedKeys = (valueOf: (key: string) => unknown): string[] =>
   CONFIG_KEYS.filter(
     ({ key, fixed }) => fixed === true || fixed?.includes(valueOf(key.replace(/[^.]+$/, 'kind')) as string) === true,
@@ -32,7 +32,7 @@ export const deploymentOf = (config: SchemaConfig): Deployment =>
     fixedKeys((key) => valueAt(config, key)),
   ) as Deployment;
 
-/** What nodes that run at the same time must have in common beside that. State moves between them: what one has made others go on with. */
+/** Further settings that nodes running at the same time must share. State moves between nodes: one continues with what another has computed. */
 export const commonSettings = (config: SchemaConfig): Settings =>
   picked(
     config,
@@ -43,7 +43,7 @@ export const commonSettings = (config: SchemaConfig): Settings =>
 
 export const encodeDeployment = (deployment: Deployment): string => JSON.stringify(deployment, undefined, 2);
 
-/** `undefined`: it is not one. */
+/** `undefined` if it is not a record. */
 export const decodeDeployment = (stored: Uint8Array | string): Deployment | undefined =>
   storedJson<Deployment>(stored, isDeployment);
 
@@ -57,7 +57,7 @@ function isDeployment(found: unknown): boolean {
   );
 }
 
-/** The first setting that differs, and both values as they are written. */
+/** The first setting that differs, with both values as text. */
 export interface Difference {
   readonly key: string;
   readonly values: readonly [string, string];
@@ -73,7 +73,7 @@ const textOf = (value: unknown): string => (value === undefined ? 'none' : JSON.
 /** `there`: the deployment on this NATS, with which a data directory is compared. */
 export type Wanted = { readonly configured: Deployment } | { readonly there: Deployment };
 
-/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED, which name the first setting that differs, and how to mend it. */
+/** Throws Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED, with the first setting that differs and the fix. */
 export function mustBeSame(where: string, made: Deployment, wanted: Wanted): void {
   const isConfigured = 'configured' in wanted;
   const found = differenceOf(made, isConfigured ? wanted.configured : wanted.there);

@@ -1,22 +1,22 @@
-/** The name that was meant: the nearest of those that exist, or none when nothing is near. */
+/** Suggests the nearest existing name for an unknown one, or none when no name is near. */
 
-/** By letters and digits alone: `grpc_port`, `grpc-port` and `RIVULET_GRPC_PORT` all mean `grpcPort`. */
+/** Compares letters and digits only: `grpc_port`, `grpc-port` and `RIVULET_GRPC_PORT` all mean `grpcPort`. */
 const bare = (name: string): string =>
   name
     .toLowerCase()
     .replace(/^rivulet_/, '')
     .replaceAll(/[^a-z0-9]/g, '');
 
-/** Edits per letter beyond which a name is another one. */
+/** Edits per letter beyond which a name is not considered near. */
 const EDITS_PER_LETTER_MAX = 0.34;
 
-/** A name that only lacks its end, as a unit, is near when so much of it is there. */
+/** A name that only lacks its end, as a unit, is near if it has at least this many letters. */
 const BEGINNING_MIN = 4;
 
-/** No name of ours is longer: what is, is none of them misspelt, and comparing takes time by its length. */
+/** No name of ours is longer, so a longer text is not a misspelt one; the cost of a comparison grows with its length. */
 const NAME_CHARACTERS_MAX = 64;
 
-/** Dotted names are also known by their last part, at a small charge. */
+/** Dotted names also match by their last part, at a small penalty. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > NAME_CHARACTERS_MAX) return undefined;
   const wanted = bare(name);

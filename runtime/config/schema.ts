@@ -1,5 +1,5 @@
 /**
- * The configuration: every key, what it may be, its default, and what it is for. The one schema; all else about a key derives from it:
+ * The configuration: every key, its values, its default, and its purpose. The only schema; all else about a key derives from it:
  *
  *   key        pipeline.window.sizeSeconds        in the file: {"pipeline": {"window": {"sizeSeconds": 60}}}
  *   variable   RIVULET_PIPELINE_WINDOW_SIZE_SECONDS
@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 
-/** What people are told about a key. */
+/** Documentation of a key. */
 export interface KeyAbout {
   readonly about: string;
   /** Completes "give …". */
@@ -16,7 +16,7 @@ export interface KeyAbout {
   readonly secret?: true;
   /** In a file: relative to the file. */
   readonly path?: true;
-  /** State that was made with one value has no meaning with another (deployment.ts); a list: where `kind` of its group is one of these. */
+  /** State made with one value is invalid with another (deployment.ts); a list: only if `kind` of its group is one of these. */
   readonly fixed?: true | readonly string[];
 }
 
@@ -41,7 +41,7 @@ const amount = (from: number, to: number, about: string) =>
 const oneOf = <const T extends string>(names: readonly T[], about: string) =>
   z.enum(names).register(abouts, { about, expects: `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
 
-/** Of a key that cannot be changed while there is state, where it has a meaning at all. */
+/** Marks a key that cannot be changed while there is state. */
 function fixed<S extends z.ZodType>(schema: S, ofKinds: true | readonly string[] = true): S {
   const known = abouts.get(schema)!;
   abouts.add(schema, { ...known, about: `${known.about}; fixed once there is state`, fixed: ofKinds });
@@ -253,7 +253,7 @@ export interface ConfigKey extends KeyAbout {
   readonly key: string;
   readonly variable: string;
   readonly numeric: boolean;
-  /** Absent: not set, or worked out when the configuration is loaded. */
+  /** Absent: not set, or derived when the configuration is loaded. */
   readonly byDefault: string | number | undefined;
 }
 

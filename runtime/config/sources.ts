@@ -1,4 +1,4 @@
-/** Where configuration comes from: a JSON file, the environment, flags. Each gives values by key, with the name of where they stand. */
+/** Sources of configuration: a JSON file, the environment, flags. Each gives values by key, with their origin. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { CONFIG_KEYS, type ConfigKey, flagOf, VARIABLE_PREFIX } from './schema.js';
@@ -21,7 +21,7 @@ export type GivenValues = ReadonlyMap<string, Given>;
 export const FILE_VARIABLE = 'RIVULET_CONFIG';
 export const FILE_DEFAULT = 'rivulet.json';
 
-/** Variables that are ours and hold no key. */
+/** Rivulet's variables that are not configuration keys. */
 const OTHER_VARIABLES = /^RIVULET_(CONFIG$|TOKEN$|TEST_)/;
 
 const byKey = new Map(CONFIG_KEYS.map((key) => [key.key, key]));
@@ -36,14 +36,14 @@ const groups = new Set(
 
 export const configKey = (key: string): ConfigKey | undefined => byKey.get(key);
 
-/** Flags are texts by key; of `--set`, its own name is told. */
+/** Flags as text by key; for `--set` also the name of the flag. */
 export interface FlagValue {
   readonly key: string;
   readonly value: string;
   readonly bySet: boolean;
 }
 
-/** The path of the file to read, if any; a file that was named must be there. */
+/** The path of the file to read, if any; a file named explicitly must exist. */
 export function filePath(named: string | undefined, env: NodeJS.ProcessEnv, cwd: string): string | undefined {
   const [path, by] = named === undefined ? [env[FILE_VARIABLE] || undefined, FILE_VARIABLE] : [named, '--config'];
   if (path === undefined) return existsSync(resolve(cwd, FILE_DEFAULT)) ? FILE_DEFAULT : undefined;
@@ -66,7 +66,7 @@ export function fromFile(path: string, cwd: string, problems: string[]): GivenVa
       if (!isObject(value)) problems.push(`${key === '' ? 'it' : key} (${path}) must be a JSON object`);
       else for (const [name, inner] of Object.entries(value)) take(key === '' ? name : `${key}.${name}`, inner);
     } else if (key !== '$schema') {
-      // An object is what a group holds: one may have been meant.
+      // An object is the value of a group: the name of a group may have been meant.
       problems.push(unknownKey(key, path, isObject(value) ? [...byKey.keys(), ...groups] : byKey.keys()));
     }
   };
@@ -95,7 +95,7 @@ function noKeyButGroup(group: string, where: string): string {
   return `${group} (${where}) is a group: set ${keys.join(', ')}`;
 }
 
-/** An empty variable is one that is not set, as compose files have them. */
+/** An empty variable counts as not set, as in compose files. */
 export function fromEnvironment(env: NodeJS.ProcessEnv, warnings: string[]): GivenValues {
   const values = new Map<string, Given>();
   const byVariable = new Map(CONFIG_KEYS.map((key) => [key.variable, key]));
@@ -134,7 +134,7 @@ export function fromFlags(flags: readonly FlagValue[], problems: string[]): Give
   return values;
 }
 
-/** The text as what the key holds; a text that is no number stays one, and is refused later with its name. */
+/** The text as the key's type; text that is not a number stays text, and validation rejects it with its name. */
 function typed({ numeric }: ConfigKey, value: string): unknown {
   const number = Number(value);
   return numeric && value.trim() !== '' && Number.isFinite(number) ? number : value;

@@ -1,6 +1,6 @@
 /**
- * The codes of all errors that are ours, by how a command ends with them (cli/exit.ts). They are stable: scripts may match them, and the runbook
- * explains those that an operator meets. `GRPC_…` and the name of a status: what a call to a node came to.
+ * The codes of all Rivulet errors, by the exit code of a command that fails with them (cli/exit.ts). They are stable: scripts may match them, and the
+ * runbook explains those that an operator sees. `GRPC_…` and a status name: the result of a call to a node.
  */
 export const ERROR_CODES = {
   /** Wrong usage or configuration. */

@@ -1,10 +1,10 @@
 /**
- * Errors, classed by what the runtime does about them.
+ * Errors, classified by the runtime's reaction.
  *
- *   poison     the input is bad: dead-letter it, record the skip, go on
- *   transient  the world is away for a moment: retry with backoff
- *   fatal      going on would be wrong: stop, explain, tell what to do
- *   bug        anything else that is thrown: crash the actor, restore, replay
+ * poison     the input is bad: dead-letter it, record the skip, go on
+ * transient  a dependency is temporarily unavailable: retry with backoff
+ * fatal      going on would be wrong: stop, explain, name the fix
+ * bug        any other error: crash the actor, restore, replay
  *
  * Codes are stable and may be matched by scripts (error-codes.ts); messages are for people and may change.
  */
@@ -14,7 +14,7 @@ export type Reaction = 'poison' | 'transient' | 'fatal' | 'bug';
 
 export interface ErrorOptions {
   readonly cause?: unknown;
-  /** What the reader can do about it, one sentence. */
+  /** How the reader can fix it, one sentence. */
   readonly hint?: string;
 }
 
@@ -42,11 +42,11 @@ export const transient = (code: ErrorCode, message: string, options?: ErrorOptio
 export const fatal = (code: ErrorCode, message: string, options?: ErrorOptions): RivuletError =>
   new RivuletError('fatal', code, message, options);
 
-/** Is it one of ours, with this code? */
+/** Is it a Rivulet error with this code? */
 export const hasCode = (error: unknown, code: ErrorCode): error is RivuletError =>
   error instanceof RivuletError && error.code === code;
 
-/** How the runtime reacts to whatever was thrown; what is not ours is a bug. */
+/** How the runtime reacts to an error; any other error is a bug. */
 export function reactionOf(error: unknown): Reaction {
   return error instanceof RivuletError ? error.reaction : 'bug';
 }

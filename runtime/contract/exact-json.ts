@@ -1,13 +1,13 @@
 /** JSON whose whole numbers keep their digits. */
 
-/** A text, or a number. */
+/** A string or a number. */
 const TOKEN = /"(?:[^"\\]+|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-/** Fewer digits than a double may lose one of. */
+/** A double represents any number of fewer digits exactly. */
 const MANY_DIGITS = /\d{16}/;
 
 /**
- * As JSON.parse, but for whole numbers that a double cannot hold: they are text, with all their digits. As an id, which may be either, it is
- * still the same one. Throws SyntaxError.
+ * As JSON.parse, but whole numbers that a double cannot represent become text, with all their digits. As an id, which may be either, the value is
+ * unchanged. Throws SyntaxError.
  */
 export function parseExact(text: string): unknown {
   const value = JSON.parse(text) as unknown;

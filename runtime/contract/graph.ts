@@ -1,9 +1,9 @@
 /**
- * The topology as a value: stages, where events enter, where results leave, and the edges between them.
- * Subjects, streams and the set of upstreams of each instance derive from it here and nowhere else.
+ * The topology as a value: stages, sources, topics, and the edges between them.
+ * Subjects, streams and the set of upstreams of each instance are derived here and nowhere else.
  *
  *   stream   RIVULET_<STAGE>                        one per mailbox kind
- *   subject  rivulet.<to>.<q>.<from>.<p>            written by instance p of <from> and nobody else
+ * subject  rivulet.<to>.<q>.<from>.<p>            written by instance p of <from> only
  */
 import { fatal } from './errors.js';
 import type { FrameType } from '../frames/frame.js';
@@ -21,7 +21,7 @@ export interface Topic {
   readonly kind: 'topic';
   readonly id: string;
   readonly key: PartitionKey;
-  /** Kept for people rather than consumed by a sink: the oldest messages go first when it is full. */
+  /** Retained for people, not consumed by a sink: the oldest messages are dropped when it is full. */
   readonly browsable: boolean;
   readonly in: { readonly rows: InPort };
 }
@@ -43,7 +43,7 @@ export const topic = (
 
 /**
  * How the rows of an edge find their partition: by the hash of a text column; to `all`; or to the `same` number.
- * Rows keyed by what the upstream is keyed by already stay where they are.
+ * Rows that are already partitioned by the upstream's key stay in their partition.
  */
 export interface Edge {
   readonly from: OutPort | Source;
@@ -66,11 +66,11 @@ export interface TopologySpec {
   readonly stages: readonly AnyStage[];
   readonly topics: readonly Topic[];
   readonly edges: readonly Edge[];
-  /** Stages whose epochs are cut by markers that align like barriers; at all others each message is an epoch of its own. */
+  /** Stages whose epochs end with aligned markers (barriers); at all others each message is an epoch of its own. */
   readonly aligned: ReadonlySet<string>;
   /** Stages that the façade reads: every node runs them. */
   readonly views?: ReadonlySet<string>;
-  /** By stage, what of its restart strategy differs from the default. */
+  /** By stage: the overrides of its restart strategy. */
   readonly strategies?: Strategies;
 }
 
@@ -82,11 +82,11 @@ export interface Route {
   readonly to: string;
   readonly input: string;
   readonly by: string;
-  /** Instances of `to`. */
+  /** Number of instances of `to`. */
   readonly targets: number;
 }
 
-/** Who writes into a mailbox: instances 0..count-1 of `id`, or only the one with the mailbox's own number. */
+/** The writers of a mailbox: instances 0..count-1 of `id`, or only the one with the mailbox's own number. */
 export interface Upstream {
   readonly id: string;
   readonly input: string;
@@ -110,20 +110,20 @@ export interface Topology extends TopologySpec {
 export const DEAD_LETTER = 'dead-letter';
 /** Names the stream of `actor/quarantine.ts`. */
 export const POISON = 'poison';
-/** Writes the first message of a mailbox that goes on from state of other partitions (jobs/repartition.ts): without that state it cannot be read. */
+/** Writes the first message of a mailbox that continues from repartitioned state (jobs/repartition.ts): without that state it cannot be read. */
 export const REPARTITION = 'repartition';
 /** Writes ticks into a mailbox. */
 export const CLOCK = 'clock';
-/** Sources that anybody may publish to, below `rivulet.<source>.`. */
+/** Sources that external publishers may use, below `rivulet.<source>.`. */
 export const PUBLISHERS: ReadonlySet<string> = new Set(['events', 'items']);
-/** Tokens of subjects that are no stage. */
+/** Subject tokens that are not stage ids. */
 const RESERVED = new Set([POISON, REPARTITION, CLOCK, ...PUBLISHERS]);
 
 export const streamOf = (id: string): string => `RIVULET_${id.toUpperCase().replaceAll('-', '_')}`;
 export const mailboxOf = (id: string, partition: number): string => `rivulet.${id}.${partition}.>`;
 export const subjectOf = (to: string, q: number, from: string, p: number): string => `rivulet.${to}.${q}.${from}.${p}`;
 
-/** The writer's id and instance out of a mailbox subject. */
+/** The writer's id and instance in a mailbox subject. */
 export function writerOf(subject: string): { readonly id: string; readonly partition: number } {
   const tokens = subject.split('.');
   return { id: tokens[3] ?? '', partition: Number(tokens[4]) };
@@ -137,7 +137,7 @@ export function defineTopology(spec: TopologySpec): Topology {
   const topics = new Map(spec.topics.map((topic) => [topic.id, topic]));
   const keyOf = (id: string): PartitionKey => stages.get(id)?.key ?? topics.get(id)?.key ?? 'source';
   const count = (id: string): number => countOf(spec.partitions, keyOf(id));
-  /** Does instance p speak to instance p alone? */
+  /** Does instance p send to instance p only? */
   const straight = ({ from, to, by }: Edge): boolean =>
     by === 'same' || (by !== 'all' && keyOf(fromId(from)) === by && keyOf(to.stage) === by);
 
@@ -211,7 +211,7 @@ function validate(
     if (by !== 'all' && !straight && from.type.columns[by] !== 'text') {
       problems.push(`${name}: cannot partition by ${by}, which is no text column of ${from.type.name}`);
     }
-    // A message names its output, and by that finds its input.
+    // A message names its output, which identifies its input.
     if (fed.has(`${name} ${from.name}`)) problems.push(`${name}: one output goes to one input of a stage`);
     fed.add(`${name} ${from.name}`);
   }
@@ -235,12 +235,12 @@ export function destinationsOf(topology: Topology, stageId: string, partition: n
     if (by === 'same') add(to, partition);
     else for (let q = 0; q < targets; q++) add(to, q);
   }
-  // Whatever a stage cannot digest goes to the dead letters, so every instance has a line there.
+  // Any stage may reject input, so every instance has an output lane to the dead letters.
   if (topology.topics.some(({ id }) => id === DEAD_LETTER)) add(DEAD_LETTER, partition);
   return [...found.values()];
 }
 
-/** The stages that an instance alone feeds, by other than side inputs: what goes there is all that they get. */
+/** The stages that this instance alone feeds, other than by side inputs: it is their only input. */
 export function fedAlone(topology: Topology, stageId: string, destinations: readonly Destination[]): Destination[] {
   const stages = new Set(topology.stages.map(({ id }) => id));
   const routes = topology
@@ -252,7 +252,7 @@ export function fedAlone(topology: Topology, stageId: string, destinations: read
 export interface DrawnEdge {
   readonly from: string;
   readonly to: string;
-  /** How rows find their partition, after the output's name, where that says something. */
+  /** How rows find their partition, after the output's name, unless it is obvious. */
   readonly label: string;
 }
 

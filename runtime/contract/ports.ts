@@ -1,8 +1,8 @@
-/** All that the core needs from outside. Adapters come to these; the in-memory doubles pass the same contract suites. */
+/** All external dependencies of the core. Adapters implement these; the in-memory doubles pass the same contract suites. */
 
 import type { Frame } from '../frames/frame.js';
 
-/** A message in a stream, as the log stored it. `data` is valid until the next read: copy what you keep. */
+/** A message in a stream, as the log stored it. `data` is valid until the next read: copy it to retain it. */
 export interface LogMessage {
   readonly sequence: number;
   readonly subject: string;
@@ -10,7 +10,7 @@ export interface LogMessage {
   readonly storedAtMs: number;
   readonly data: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
-  /** The subject's message before this one, as its writer knew it (`expected` of its publish); absent when the writer did not say. */
+  /** The sequence of the subject's previous message, as its writer expected it at publish; absent if the writer gave none. */
   readonly expected?: number;
 }
 
@@ -20,12 +20,12 @@ export interface StreamSpec {
   /** Writers get a Transient LOG_FULL past this, unless `dropsOldest`. */
   readonly bytesMax: number;
   readonly dropsOldest: boolean;
-  /** Larger messages are refused with Poison LOG_MESSAGE_SIZE; absent: what the server takes. */
+  /** Larger messages are refused with Poison LOG_MESSAGE_SIZE; absent: the server's limit. */
   readonly messageBytesMax?: number;
   readonly replicas: number;
-  /** The record of the deployment, as text (config/deployment.ts); absent: what the stream has stays. */
+  /** The record of the deployment, as text (config/deployment.ts); absent: the stream's record is unchanged. */
   readonly deployment?: string;
-  /** Rewrites the subject of what publishers send, inside the server. */
+  /** Rewrites the subjects of publishers, inside the server. */
   readonly transform?: { readonly from: string; readonly to: string };
 }
 
@@ -33,9 +33,9 @@ export interface StreamInfo {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly bytes: number;
-  /** Changes when the stream was deleted and made anew. */
+  /** Changes when the stream is deleted and created again. */
   readonly identity: string;
-  /** As its spec gave it; absent: none has. */
+  /** As in its spec; absent: no record. */
   readonly deployment?: string;
   /** The streams that this one is a restored copy of, oldest first. */
   readonly origins?: readonly StreamOrigin[];
@@ -47,13 +47,13 @@ export interface StreamOrigin {
   readonly upTo: number;
 }
 
-/** Messages in stream order, pulled; holds at most a bounded number beyond what was taken. */
+/** Messages in stream order, pulled; buffers a bounded number ahead of the consumer. */
 export interface Reader {
   /** The next messages, at least one and at most `max`; waits for them; an empty list means closed. */
   take(max: number): Promise<readonly LogMessage[]>;
   /**
-   * What is stored behind a message that was taken: as of now where this costs nothing, else as of a second or so ago. `undefined` while it cannot be
-   * told; absent where it never can. For telemetry only.
+   * Messages stored after a consumed one: as of now if this is cheap, else as of about a second ago. `undefined` while unknown; absent if never
+   * known. For telemetry only.
    */
   waiting?(after: number): Waiting | undefined;
   close(): Promise<void>;
@@ -61,30 +61,30 @@ export interface Reader {
 
 export interface Waiting {
   readonly messages: number;
-  /** Epoch ms; absent when the oldest has not come here yet. */
+  /** Epoch ms; absent while the oldest message has not been received. */
   readonly oldestStoredAtMs?: number | undefined;
 }
 
 export interface Log {
-  /** Makes the stream or brings it to the spec. */
+  /** Creates the stream or updates it to the spec. */
   ensureStream(spec: StreamSpec): Promise<void>;
   info(stream: string): Promise<StreamInfo>;
   /** Reads messages with sequence ≥ `from` whose subject matches one of the filters. */
-  /** `framesAhead`: how many frames are on their way at once; absent: as many as keep a stage busy. */
+  /** `framesAhead`: how many frames are in flight; absent: enough to keep a stage busy. */
   read(
     stream: string,
     options: { readonly filters: readonly string[]; readonly from: number; readonly framesAhead?: number },
   ): Promise<Reader>;
   /**
    * Appends and returns the sequence. With `expected` (the sequence of the last message on that subject, 0 for none) the write is refused
-   * with Transient FENCED when the subject has moved on. Transient LOG_UNKNOWN: it may or may not have been stored.
+   * with Transient FENCED when the subject has a newer message. Transient LOG_UNKNOWN: it may or may not have been stored.
    */
   publish(
     subject: string,
     data: Uint8Array,
     options?: { readonly expected?: number; readonly headers?: Readonly<Record<string, string>> },
   ): Promise<number>;
-  /** The last message on a subject, or on all that a filter matches, read from the leader. */
+  /** The last message on a subject, or on all subjects that a filter matches, read from the leader. */
   last(stream: string, subject: string): Promise<LogMessage | undefined>;
   /** Drops messages of a subject with sequence < `below`. */
   purge(stream: string, subject: string, below: number): Promise<void>;
@@ -107,15 +107,15 @@ export interface SourceChunk {
   /** CSV: the header line, without its line end. */
   readonly header: Uint8Array;
   readonly data: Uint8Array;
-  /** Where to go on after this chunk: byte offset in the (uncompressed) file, and the line there. */
+  /** Where to resume after this chunk: byte offset in the (uncompressed) file, and the line there. */
   readonly nextOffset: number;
   readonly nextLine: number;
-  /** The last of its file, and the last of all. */
+  /** The last chunk of its file, and the last of all. */
   readonly endsEpoch: boolean;
   readonly endsInput: boolean;
 }
 
-/** Where a source goes on: after what its last stored chunk said. */
+/** Where a source resumes: after its last stored chunk. */
 export interface SourcePosition {
   readonly file: string;
   readonly nextOffset: number;
@@ -123,17 +123,17 @@ export interface SourcePosition {
   readonly endsEpoch: boolean;
 }
 
-/** A bounded input in chunks, in a fixed order, that can go on from a position. */
+/** A bounded input in chunks, in a fixed order, that can resume from a position. */
 export interface ChunkSource {
   chunks(after?: SourcePosition): AsyncIterable<SourceChunk>;
 }
 
-/** Where result rows go. `write` may buffer within a bound; what a `sync` returned is what `open` goes on from, exactly. */
+/** Destination of result rows. `write` may buffer within a bound; `open` resumes exactly from a position that `sync` returned. */
 export interface Sink {
-  /** Goes on after a position that `sync` returned (what was written later is cut off), or starts anew. */
+  /** Resumes at a position that `sync` returned (later rows are truncated), or starts empty. */
   open(position: string | undefined): Promise<void>;
   write(topic: string, epoch: number, frame: Frame): void | Promise<void>;
-  /** Makes all that was written durable. */
+  /** Makes all written rows durable. */
   sync(): Promise<string>;
   close(): Promise<void>;
 }
@@ -143,18 +143,18 @@ export interface Store {
   getSync(key: string): Uint8Array | undefined;
   /** Keys with the prefix, in byte order. */
   entries(prefix: string): Promise<[key: string, value: Uint8Array][]>;
-  /** All or nothing, on disk when it resolves. */
+  /** Atomic; durable when it resolves. */
   write(changes: readonly StoreChange[]): Promise<void>;
-  /** The store as it is now, whatever is written later. */
+  /** The store as it is now, unaffected by later writes. */
   view(): StoreView;
   close(): Promise<void>;
 }
 
-/** A store as it was at one moment. Close it: what it keeps cannot be reclaimed. */
+/** A snapshot of a store. Close it: the space that it retains cannot be reclaimed. */
 export interface StoreView {
-  /** In the order of the keys; `undefined` for those that are not there. */
+  /** In the order of the keys; `undefined` for missing keys. */
   values(keys: readonly string[]): Promise<(Uint8Array | undefined)[]>;
-  /** Keys with the prefix, in byte order, some at a time. */
+  /** Keys with the prefix, in byte order, in batches. */
   entries(prefix: string): AsyncIterable<readonly [key: string, value: Uint8Array][]>;
   close(): Promise<void>;
 }
@@ -166,39 +166,39 @@ export interface KeyValueEntry {
   readonly revision: number;
 }
 
-/** A small table that all nodes share, with compare-and-set. Its entries may end by themselves unless they are renewed (leases). */
+/** A small table that all nodes share, with compare-and-set. Its entries may expire unless they are renewed (leases). */
 export interface KeyValue {
   /** From the leader, as are all reads. */
   get(key: string): Promise<KeyValueEntry | undefined>;
   entries(): Promise<KeyValueEntry[]>;
   /**
-   * Stores and returns the new revision. With `revision` (0: not there) it is refused with Transient FENCED when the key has moved on.
+   * Stores and returns the new revision. With `revision` (0: no entry) it is refused with Transient FENCED when the key has a newer revision.
    * Transient LOG_UNKNOWN: it may or may not have been stored.
    */
   put(key: string, value: Uint8Array, revision?: number): Promise<number>;
-  /** Nothing when it is not there; with `revision` refused with Transient FENCED when the key has moved on. */
+  /** No effect if the key is missing; with `revision` refused with Transient FENCED when the key has a newer revision. */
   delete(key: string, revision?: number): Promise<void>;
-  /** Reports what is there, and each write as soon as it can, with the value (absent: it was deleted). That an entry has ended by itself may not be reported. */
+  /** Reports the current entries, and each write promptly, with the value (absent: deleted). The expiry of an entry may not be reported. */
   watch(onChange: (key: string, value?: Uint8Array) => void): Promise<KeyValueView>;
 }
 
-/** The entries of a table as a watch has reported them: to read them costs the same however many there are. */
+/** The entries of a table as a watch has reported them: a read costs the same however many there are. */
 export interface KeyValueView {
   /**
-   * With all that was written before the call; an entry that has ended by itself may stay for as long again. Transient LOG_AWAY when the watch is behind: it is
-   * opened again.
+   * Includes all writes before the call; an expired entry may remain for as long again. Transient LOG_AWAY while the watch is behind: it is
+   * reopened.
    */
   entries(): Promise<KeyValueEntry[]>;
   stop(): Promise<void>;
 }
 
-/** Large values by name, cut into pieces, with a digest. */
+/** Large values by name, stored in chunks, with a digest. */
 export interface Objects {
-  /** Stores all or nothing under a name; an object of that name is replaced. */
+  /** Atomic: stores the whole object under its name, or nothing; replaces an existing object. */
   put(name: string, pieces: AsyncIterable<Uint8Array>): Promise<{ readonly bytes: number; readonly digest: string }>;
-  /** Transient OBJECT_MISSING; Fatal OBJECT_DAMAGED, at its end, when the bytes do not give the digest. */
+  /** Transient OBJECT_MISSING; Fatal OBJECT_DAMAGED, at its end, when the digest does not match. */
   get(name: string): AsyncIterable<Uint8Array>;
-  /** Nothing when it is not there. */
+  /** No effect if the object is missing. */
   delete(name: string): Promise<void>;
   /** Names of all objects with the prefix, in byte order. */
   names(prefix: string): Promise<string[]>;
@@ -206,9 +206,9 @@ export interface Objects {
 
 /** Time for supervision and telemetry; never seen by a stage. */
 export interface Clock {
-  /** Wall time, epoch ms: for what people and other machines read. It may jump, forward and back. */
+  /** Wall time, epoch ms: for people and other machines. It may jump forward and back. */
   nowMs(): number;
-  /** Ms since some moment; never goes back: for durations. */
+  /** Ms since an arbitrary moment; never goes back: for durations. */
   monotonicMs(): number;
   /** Resolves after the time, or at once when the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

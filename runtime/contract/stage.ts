@@ -1,14 +1,14 @@
 /**
- * The stage contract: what an engineer writes to add a step to the pipeline.
+ * The stage contract: what an engineer implements to add a step to the pipeline.
  *
- * A stage is a pure fold of its mailbox: frames, epoch ends and ticks go in as observables, frames come out, and everything
- * it remembers is in the state it was handed. The runtime gives it supervision, exactly-once, snapshots and metrics.
+ * A stage is a pure fold of its mailbox: frames, epoch ends and ticks go in as observables, frames come out, and all that
+ * it remembers is in its state. The runtime provides supervision, exactly-once, snapshots and metrics.
  *
  * Invariants
- *   STAGE-1  The pipeline is synchronous: what an input causes is emitted before the runtime hands in the next one.
- *   STAGE-2  State lives in what the stage declares as state, and nowhere else. A restart builds the pipeline anew and restores the states; operator closures are lost.
+ * STAGE-1  The pipeline is synchronous: it emits all output of an input before the runtime passes the next one.
+ * STAGE-2  State is in the declared state only. A restart rebuilds the pipeline and restores the state; operator closures are lost.
  *   STAGE-3  No clock, no randomness, no environment: time is event time, a watermark or a tick.
- *   STAGE-4  A pipeline neither completes nor errors on purpose; a throw is a crash, and the runtime restores and replays.
+ * STAGE-4  A pipeline does not complete or error on purpose; a throw is a crash, and the runtime restores and replays.
  */
 import type { Observable } from 'rxjs';
 import type { StageState, StateSpec } from '../state/kinds.js';
@@ -53,16 +53,16 @@ export { type Rescaling, partitionOf, type PartitionCounts } from '../state/resc
 export { poison } from './errors.js';
 export { textOf, utf8 } from '../frames/bytes.js';
 
-/** A message as a publisher or a file source sent it, before parse has understood it. */
+/** A message as a publisher or a file source sent it, before parse has interpreted it. */
 export interface RawMessage {
   readonly sequence: number;
   readonly subject: string;
-  /** When the log stored it, epoch ms: a fact of the log, the same on every replay. */
+  /** When the log stored it, epoch ms: the same on every replay. */
   readonly storedAtMs: number;
   readonly data: Uint8Array;
-  /** The publisher's `content-type` header, lower case; what is not said is sniffed. */
+  /** The publisher's `content-type` header, lower case; if absent, the format is detected. */
   readonly contentType?: string;
-  /** Set when it is a piece of a file: whole lines, and where they stand. */
+  /** Set for a piece of a file: whole lines, and their position. */
   readonly chunk?: {
     readonly format: string;
     readonly file: string;
@@ -80,7 +80,7 @@ export interface RawBatch {
 export const RAW = 'raw';
 export type InputType = FrameType | typeof RAW;
 
-/** How an input is read. A side input of an epoch is wholly taken in before the other inputs of that epoch are. */
+/** How an input is read. A side input is processed for the whole epoch before the other inputs of that epoch. */
 export interface InputSpec<T extends InputType = InputType> {
   readonly type: T;
   readonly side: boolean;
@@ -94,7 +94,7 @@ export interface EpochEnd {
   readonly epoch: number;
   /** The watermark known at the start of this epoch, epoch ms; -Infinity before any. */
   readonly watermarkMs: number;
-  /** The latest event time that any upstream has told of, epoch ms; -Infinity before any. */
+  /** The latest event time that any upstream has reported, epoch ms; -Infinity before any. */
   readonly asOfMs: number;
 }
 
@@ -102,18 +102,18 @@ export interface Tick {
   readonly timeMs: number;
 }
 
-/** What a writer says of its own progress, beside rows. Only sources and watermark say any. */
+/** A writer's own progress, beside rows. Only sources and watermark report it. */
 export interface Progress {
   readonly watermarkMs?: number;
-  /** The writer has been silent for so long that its watermark must not hold others back. */
+  /** The writer has been silent so long that its watermark must not delay others. */
   readonly idle?: boolean;
   readonly endsEpoch?: boolean;
-  /** How many epochs end, when more than one: all but the first are empty. */
+  /** Number of epochs that end, if more than one: all but the first are empty. */
   readonly epochs?: number;
   readonly tickMs?: number;
-  /** The event time up to which the writer knows what happened; what comes of it carries it on (`as_of` of an answer). */
+  /** The event time up to which the writer has seen all events; its results carry it on (`as_of` of an answer). */
   readonly asOfMs?: number;
-  /** Goes to every partition of every destination, rows or none. */
+  /** Sent to every partition of every destination, with or without rows. */
   readonly everywhere?: boolean;
 }
 
@@ -135,14 +135,14 @@ export interface StageContext<I extends Inputs, O extends Outputs, S extends Sta
   readonly inputs: { readonly [K in keyof I]: Observable<InputOf<I[K]>> };
   readonly epochEnds: Observable<EpochEnd>;
   readonly ticks: Observable<Tick>;
-  /** Once, behind the last end of an epoch, when there is no more input: of a bounded job. */
+  /** Once, after the last end of an epoch, when the input of a bounded job has ended. */
   readonly inputEnd: Observable<void>;
   readonly state: StatesOf<S>;
-  /** `out.rows(frame)` makes the emission that sends the frame to output `rows`. */
+  /** `out.rows(frame)` creates the emission that sends the frame to output `rows`. */
   readonly out: { readonly [K in keyof O]: (frame: FrameOf<O[K]>, progress?: Progress) => Emission };
   /** Adds to a counter that is part of the state: conservation is checked on these. */
   readonly count: (counter: Counter, n: number) => void;
-  /** Which instance this is: 0 ≤ partition < partitions. */
+  /** The number of this instance: 0 ≤ partition < partitions. */
   readonly partition: number;
 }
 
@@ -152,23 +152,23 @@ export type Counter = 'events' | 'on_time' | 'late' | 'dead_letter' | 'duplicate
 export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Outputs, S extends State = State> {
   /** kebab-case; subjects, streams, state keys and metric labels derive from it. */
   readonly id: string;
-  /** Version of what the states hold; a snapshot of another version is refused. */
+  /** Version of the state's content; a snapshot of another version is refused. */
   readonly version: number;
   /** What its instances are partitioned by. */
   readonly key: PartitionKey;
   readonly inputs: I;
   readonly outputs: O;
   readonly state: S;
-  /** What it counts of events, for metrics: none unless said. What is not said here is not shown. */
+  /** The event counters of the stage, for metrics; default none. Other counters are not shown. */
   readonly counts?: readonly Counter[];
   readonly pipeline: (context: StageContext<I, O, S>) => Observable<Emission>;
-  /** For states that have no rescaling of their own, since they refer to each other: from those of all old partitions into those of the new. */
+  /** For states without a rescaling of their own because they refer to each other: from the states of all old partitions to those of the new. */
   readonly repartition?: (from: readonly StatesOf<S>[], to: readonly StatesOf<S>[]) => void;
 }
 
 type StatesOf<S extends State> = { readonly [K in keyof S]: StateOf<S[K]> };
 
-/** `whole`: one instance has it all. */
+/** `whole`: one instance has all keys. */
 export type PartitionKey = 'source' | 'user' | 'item' | 'whole';
 
 export interface Stage<
@@ -194,7 +194,7 @@ export interface OutPort {
 }
 
 /** A stage of any inputs, outputs and state, as the runtime sees it. */
-// They are called with what is built from the very same spec, so their parameters may be widened here.
+// They are called with values built from the same spec, so their parameters may be widened here.
 export type AnyStage = Omit<Stage, 'pipeline' | 'repartition'> & {
   readonly pipeline: (context: never) => Observable<Emission>;
   readonly repartition?: (from: never, to: never) => void;
@@ -214,7 +214,7 @@ export function stage<I extends Inputs, O extends Outputs, S extends State>(spec
 }
 
 /**
- * How a view is read: a function of the states of an instance of its stage (`instance.states()`), which are those that `state` declares. Reads are
+ * How a view is read: a function of the states of an instance of its stage (`instance.states()`), as declared by `state`. Reads are
  * synchronous, between two inputs. Throws TypeError on the states of another stage.
  */
 export function readerOf<S extends State, R>(

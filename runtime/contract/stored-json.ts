@@ -1,6 +1,6 @@
 /**
- * JSON that others can write over (a bucket, a stream's description, a file): it is read as what it should be, or not at all. By hand, since a library for
- * it would cost each thread some 60 ms when it starts.
+ * JSON that others can overwrite (a bucket, a stream's description, a file): it is parsed into the expected type, or rejected. Without a library, which
+ * would add some 60 ms to the start of each thread.
  */
 import { textOf } from '../frames/bytes.js';
 
@@ -28,13 +28,13 @@ export const optional =
   (value) =>
     value === undefined || check(value);
 
-/** An object whose fields pass; others may stand beside them. */
+/** An object whose fields pass; it may have further fields. */
 export const hasFields =
   (checks: Readonly<Record<string, Check>>): Check =>
   (value) =>
     isObject(value) && Object.entries(checks).every(([field, check]) => check(value[field]));
 
-/** `undefined` when it is no JSON, or not what it should be. */
+/** `undefined` when it is not JSON, or not the expected type. */
 export function storedJson<T>(stored: Uint8Array | string, check: Check): T | undefined {
   let found: unknown;
   try {

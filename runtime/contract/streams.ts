@@ -25,30 +25,30 @@ export const ITEMS_SUBJECT = 'rivulet.items.>';
 const openSubject = (source: string): string => `rivulet.${source}.>`;
 const OPEN_PREFIXES = [...PUBLISHERS].map((source) => `rivulet.${source}.`);
 
-/** Where it was published; `undefined` of what is written between stages, and of what a transform has spread. */
+/** The prefix that it was published to; `undefined` for internal subjects, and for subjects that a transform has rewritten. */
 const openPrefix = (subject: string): string | undefined => OPEN_PREFIXES.find((prefix) => subject.startsWith(prefix));
 
-/** Publishers' subjects are as many as users, and no writer's record: they are trimmed as one. */
+/** Publishers' subjects are as many as users, and record no writer's position: they are trimmed as one. */
 export const publishersSubject = (subject: string): string =>
   `${openPrefix(subject) ?? `${subject.split('.', 4).join('.')}.`}>`;
 
-/** Is it on a subject of publishers, as it is stored? */
+/** Is it a publishers' subject, as stored? */
 export const isPublishers = (subject: string): boolean =>
   openPrefix(subject) !== undefined || PUBLISHERS.has(writerOf(subject).id);
 
 export interface StreamLimits {
   readonly bytesMax: number;
-  /** What the server takes in one message. */
+  /** The server's payload limit. */
   readonly payloadBytesMax?: number;
   readonly replicas: number;
   /** The record of the deployment, once its nodes have agreed on it. */
   readonly deployment?: string;
 }
 
-/** What a dead letter needs beside the original, with room to spare: subject, rule, reason, the envelope. */
+/** Room in a dead letter beside the original, with a margin: subject, rule, reason, the envelope. */
 export const DEAD_LETTER_BYTES = 16 * 1024;
 
-/** Which publishers a stage reads. */
+/** The publishers that a stage reads. */
 function publishersOf(topology: Topology, stageId: string): string | undefined {
   const reads = topology.edges.find(
     ({ from, to }) => isSource(from) && PUBLISHERS.has(from.id) && to.stage === stageId && to.type === RAW,
@@ -59,11 +59,11 @@ function publishersOf(topology: Topology, stageId: string): string | undefined {
 export const hasPublishers = (topology: Topology, stageId: string): boolean =>
   publishersOf(topology, stageId) !== undefined;
 
-/** Whether it is events that a stage reads of publishers. */
+/** Does a stage read published events? */
 export const readsEvents = (topology: Topology, stageId: string): boolean =>
   publishersOf(topology, stageId) === 'events';
 
-/** The browsable log that a subject is of. What is in there is for people, and stays: nobody trims it. */
+/** The browsable log of a subject. Its messages are for people, and never trimmed. */
 export const browsableLogOf = (topology: Topology, subject: string): string | undefined =>
   topology.topics.find(({ id, browsable }) => browsable && subject.startsWith(`rivulet.${id}.`))?.id;
 
@@ -77,11 +77,11 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
       name: streamOf(id),
       subjects: open === undefined ? [`rivulet.${id}.>`] : [openSubject(open), `rivulet.${id}.>`],
       ...{ bytesMax, replicas },
-      // A dead letter holds the original and says why: what the server lets in must leave room for that.
+      // A dead letter contains the original and the reason: the limit must leave room for both.
       ...(open !== undefined && limits.payloadBytesMax !== undefined
         ? { messageBytesMax: limits.payloadBytesMax - DEAD_LETTER_BYTES }
         : {}),
-      // Items stay in the order in which they were published, so all of them are partition 0's.
+      // Items keep the order in which they were published, so all of them go to partition 0.
       ...(open === 'events' && partitions > 1
         ? {
             transform: {
@@ -91,11 +91,11 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
           }
         : {}),
       ...(deployment === undefined || !topology.stages.some((stage) => stage.id === id) ? {} : { deployment }),
-      // People read these at leisure; nobody's progress may depend on it, so the oldest go first.
+      // People read these logs; no consumer's progress may depend on them, so the oldest messages are dropped first.
       dropsOldest: topology.topics.some((topic) => topic.id === id && topic.browsable),
     };
   });
-  // No mailbox, and not bounded by one: what is buried, see `actor/quarantine.ts`.
+  // Not a mailbox, and not bounded as one: the quarantine records, see `actor/quarantine.ts`.
   return [
     ...streams,
     { name: streamOf(POISON), subjects: [`rivulet.${POISON}.>`], bytesMax, replicas, dropsOldest: false },
@@ -104,7 +104,7 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
 
 export function filtersOf(topology: Topology, stageId: string, partition: number): string[] {
   const open = publishersOf(topology, stageId);
-  // Of what is missing there the sequences tell (log-integrity/gaps.ts): so all of it is read, also what a stranger has written where nobody reads.
+  // Sequences show missing messages (log-integrity/gaps.ts), so all subjects are read, also foreign ones.
   const own = readsAll(topology, stageId) ? `rivulet.${stageId}.>` : mailboxOf(stageId, partition);
   return open !== undefined && partition === 0 ? [own, openSubject(open)] : [own];
 }
@@ -115,11 +115,11 @@ export async function mailboxEnd(log: Log, stream: string, filters: readonly str
   return Math.max(0, ...lasts.map((last) => last?.sequence ?? 0));
 }
 
-/** Does an instance read all messages of its stream, and publishers' among them? Then one that is missing shows. */
+/** Does an instance read all messages of its stream, including publishers'? Then a missing one is detected. */
 export const readsAll = (topology: Topology, stageId: string): boolean =>
   hasPublishers(topology, stageId) && topology.count(stageId) === 1;
 
-/** What a mailbox holds: subjects of writers, each of whose last message is its record, and of publishers, which are nobody's. */
+/** The subjects of a mailbox: those of writers, whose last message is the writer's record, and those of publishers, which have no single writer. */
 export function mailboxSubjects(topology: Topology, stageId: string, partition: number) {
   const writers = topology
     .upstreams(stageId)
@@ -129,14 +129,14 @@ export function mailboxSubjects(topology: Topology, stageId: string, partition: 
   return { writers: [...new Set([...writers, subjectOf(stageId, partition, CLOCK, partition)])], publishers };
 }
 
-/** Subjects of a mailbox that somebody of ours writes to; what is on others, but for publishers', a stranger has written. */
+/** Subjects of a mailbox with a writer of the topology; messages on others, except publishers', are foreign. */
 export const writersOf = (topology: Topology, stageId: string, partition: number): ReadonlySet<string> =>
   new Set([...mailboxSubjects(topology, stageId, partition).writers, subjectOf(stageId, partition, REPARTITION, 0)]);
 
-/** A restore is under way, or was broken off: a stream of this name. */
+/** The stream of this name exists while a restore is under way, or after it was interrupted. */
 export const RESTORING_STREAM = 'RIVULET_RESTORING';
 
-/** A repartition is. */
+/** The same for a repartition. */
 export const REPARTITIONING_STREAM = 'RIVULET_REPARTITIONING';
 
 export const restoreUnfinished = (): RivuletError =>
@@ -144,14 +144,14 @@ export const restoreUnfinished = (): RivuletError =>
     hint: 'wait for it, or run rivulet restore again with --replace',
   });
 
-/** `undefined`: there is no such stream. */
+/** `undefined`: the stream does not exist. */
 export const streamInfo = (log: Log, stream: string): Promise<StreamInfo | undefined> =>
   log.info(stream).catch((error: unknown) => {
     if (hasCode(error, 'STREAM_NOT_FOUND')) return undefined;
     throw error;
   });
 
-/** Fatal RESTORE_UNFINISHED, REPARTITION_UNFINISHED: some streams may be there and others not, and those must not be made anew. */
+/** Fatal RESTORE_UNFINISHED, REPARTITION_UNFINISHED: some streams may be missing, and must not be created empty. */
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
   if ((await streamInfo(log, RESTORING_STREAM)) !== undefined) throw restoreUnfinished();
   if ((await streamInfo(log, REPARTITIONING_STREAM)) !== undefined) {

@@ -1,4 +1,4 @@
-/** Which version of the project this is, as its package says. */
+/** The project's version, from its package.json. */
 import { existsSync, readFileSync } from 'node:fs';
 
 interface Manifest {
@@ -14,7 +14,7 @@ export function version(): string {
     const path = new URL(place, import.meta.url);
     if (!existsSync(path)) continue;
     const manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest;
-    // The sources may lie in the folder of another package.
+    // The sources may be in a folder of another package.
     if (manifest.name === 'rivulet') return manifest.version;
   }
   return 'unknown';

@@ -1,12 +1,12 @@
 /**
- * The state of a stage for another number of partitions. Offline: its mailboxes are read to their end, and nobody runs.
+ * Repartitions the state of a stage. Offline: its mailboxes are read to their end, and no node runs.
  *
  * Invariants
- *   REPARTITION-1  Each state goes by its rescaling (state/rescaling.ts): what the old partitions knew together the new ones know together, once.
- *   REPARTITION-2  Counters and burials are of what happened, which no partition of now has done: the sum is partition 0's, so that rule 9 holds over all.
- *   REPARTITION-3  What upstreams have said of their progress holds for all partitions, since all has arrived: the latest counts. W itself, which decides what is
- *                  late, is the lowest: what was on time anywhere still is.
- *   REPARTITION-4  Heads are not written here: a state without one is void.
+ * REPARTITION-1  Each state follows its rescaling (state/rescaling.ts): the new partitions together have what the old ones had together, once.
+ * REPARTITION-2  Counters and quarantine records refer to the old partitions: their sum goes to partition 0, so that rule 9 holds over all.
+ * REPARTITION-3  The reported progress of upstreams holds for all partitions, since all of it has arrived: the latest counts. The watermark, which decides
+ *                what is late, is the lowest: an event that was on time in any partition still is.
+ * REPARTITION-4  Heads are not written here: state without a head is void.
  */
 import { type AlignmentState, initialAlignment, type UpstreamProgress, writerKey } from '../actor/alignment.js';
 import { type StageState, type StateSpec, json } from '../state/kinds.js';
@@ -30,7 +30,7 @@ export interface Repartitioned {
   readonly to: readonly Store[];
 }
 
-/** States of stages keyed by user or item that nobody knows how to repartition: `<stage>.<state>`. */
+/** States of stages keyed by user or item without a rescaling: `<stage>.<state>`. */
 export const statesWithoutRescaling = ({ stages }: Topology): string[] =>
   stages
     .filter(({ key, repartition }) => key !== 'source' && repartition === undefined)
@@ -38,7 +38,7 @@ export const statesWithoutRescaling = ({ stages }: Topology): string[] =>
       Object.entries(state).flatMap(([name, { rescale }]) => (rescale === undefined ? [`${id}.${name}`] : [])),
     );
 
-/** Fatal REPARTITION_EPOCH when an epoch is open that only some have ended. */
+/** Fatal REPARTITION_EPOCH when an epoch is open that only some writers have ended. */
 export async function repartitionStage(request: Repartitioned): Promise<void> {
   const { after, stage: id, to } = request;
   const stage = after.stage(id);
@@ -71,7 +71,7 @@ const onlyCell =
     );
   };
 
-/** All of the states in memory, as in nodes that run. */
+/** Loads all states into memory, as running nodes do. */
 async function moveCells(
   { from }: Repartitioned,
   stage: AnyStage,
@@ -95,14 +95,14 @@ async function moveCells(
   }
 }
 
-/** One after the other, however many there are. */
+/** Entry by entry: their number is not bounded. */
 async function moveEntries(
   { after, stage, from }: Repartitioned,
   writers: readonly Writer[],
   name: string,
   rescale: Exclude<Rescaling<StageState>, { kind: 'move' }>,
 ): Promise<void> {
-  // What is the same everywhere is in partition 0.
+  // State that is the same in all partitions is read from partition 0.
   for (const [partition, store] of (rescale.kind === 'same' ? from.slice(0, 1) : from).entries()) {
     const prefix = `${instancePrefix(stage, partition)}${name}/`;
     const view = store.view();
@@ -153,14 +153,14 @@ function add<K extends string>(sum: Record<K, number>, more: Readonly<Record<K, 
   for (const name of Object.keys(sum) as K[]) sum[name] += more[name];
 }
 
-/** Gives that of each new partition. */
+/** Returns the alignment of each new partition. */
 async function mergedAlignment(
   { before, after, stage, from }: Repartitioned,
   states: readonly AlignmentState[],
 ): Promise<(partition: number) => AlignmentState> {
   const epoch = Math.max(...states.map((state) => state.epoch));
   const upstreams: Record<string, UpstreamProgress> = {};
-  // Partitions of the source stay; who takes over from the others has ended the epochs that they have.
+  // Partitions of the source stay; the successors of all others have ended the same epochs.
   for (const { id } of before.stages.filter(({ key }) => key === 'source')) {
     for (let p = 0; p < before.count(id); p++) {
       const key = writerKey(id, p);
@@ -227,7 +227,7 @@ const lowest = (instants: readonly (number | null)[]): number | null =>
 const highest = (instants: readonly (number | null)[]): number | null =>
   instants.reduce((high, one) => (high === null || one === null ? (high ?? one) : Math.max(high, one)));
 
-/** What is in memory of what is to be written. */
+/** Bytes of changes in memory before they are written. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 
 class Writer {

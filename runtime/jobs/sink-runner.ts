@@ -1,6 +1,6 @@
 /**
- * Drives a sink from topics, exactly once: what the sink has made durable and the sequences that it covers are stored in one batch; after a
- * crash the sink is cut back to that position and reading goes on behind those sequences.
+ * Drives a sink from topics, exactly once. The sink's durable position and the sequences that it covers are stored in one batch; after a crash the
+ * sink is truncated to that position, and reading resumes after those sequences.
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -28,12 +28,12 @@ export interface SinkRunnerOptions {
 }
 
 interface Progress {
-  /** Per topic: the last sequence that the sink has, and of which stream. */
+  /** Per topic: the last sequence in the sink, and its stream. */
   readonly sequences: Record<string, number>;
   readonly streams: Record<string, string>;
   /** `<topic>/<writer>` that have ended their input. */
   readonly ended: string[];
-  /** Per topic and subject the last message that the sink has. */
+  /** Per topic and subject: the last message in the sink. */
   readonly heard?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly position: string | undefined;
 }
@@ -48,7 +48,7 @@ function progressIn(store: Store): Progress {
   return JSON.parse(textOf(bytes)) as Progress;
 }
 
-/** A topic that ends before what the sink has, or is another one, would give wrong rows in silence (design rule 8). */
+/** A topic that ends before the sink's position, or another stream, would give wrong rows silently (design rule 8). */
 async function fittingIdentity(
   log: Log,
   topic: string,
@@ -86,7 +86,7 @@ export class SinkRunner {
     );
   }
 
-  /** Looks whether the log holds what the sink has, before anybody writes to it again: Fatal LOG_BEHIND. */
+  /** Checks that the log has all that the sink has, before new writes to the log: Fatal LOG_BEHIND. */
   static async check({ log, store, topics }: Pick<SinkRunnerOptions, 'log' | 'store' | 'topics'>): Promise<void> {
     const progress = progressIn(store);
     for (const topic of topics) await fittingIdentity(log, topic, progress);
@@ -98,7 +98,7 @@ export class SinkRunner {
     return new SinkRunner(options, progress);
   }
 
-  /** Reads until every writer of every topic has ended its input; resolves when all of it is durable. */
+  /** Reads until every writer of every topic has ended its input; resolves when all rows are durable. */
   async run(signal: AbortSignal): Promise<void> {
     const { topics, clock, syncEveryMs } = this.options;
     const over = new AbortController();
@@ -124,7 +124,7 @@ export class SinkRunner {
     } finally {
       stop();
       signal.removeEventListener('abort', stop);
-      // Nothing of this run may be written once another one has opened the sink at the stored position.
+      // This run must not write after another one has opened the sink at the stored position.
       await Promise.allSettled([...reading, syncing]);
       await this.busy;
       await this.options.sink.close();
@@ -142,7 +142,7 @@ export class SinkRunner {
     const from = (this.sequences[topic] ?? 0) + 1;
     const reader = await log.read(streamOf(topic), { filters: [`rivulet.${topic}.>`], from });
     this.readers.push(reader);
-    // Who stops us closes the readers that there are by then.
+    // A stop closes the readers that are open by then.
     while (!this.isOver(topic) && !over.aborted) {
       const messages = await reader.take(TAKE_MESSAGES);
       if (messages.length === 0) break;
@@ -153,10 +153,10 @@ export class SinkRunner {
     await reader.close();
   }
 
-  /** Writing and syncing take turns, so that a position never lies between a message and its sequence. */
+  /** Writing and syncing are serialized, so that a position never lies between a message and its sequence. */
   private async exclusively(work: () => Promise<void>): Promise<void> {
     const turn = this.busy.then(work);
-    // Whoever has begun the turn gets its error; the next turn does not.
+    // The caller of this work gets its error; the next one does not.
     this.busy = turn.catch(() => undefined);
     await turn;
   }

@@ -1,6 +1,6 @@
 /**
  * Writes bounded inputs into mailboxes: file chunks for parse, table rows for popularity. Each is an upstream like any other: one writer per
- * subject, fenced, and after a crash it goes on behind what its subject's last message says.
+ * subject, fenced; after a crash it resumes after the subject's last message.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ChunkSchema, type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -19,7 +19,7 @@ export interface WriterOptions {
   readonly signal: AbortSignal;
 }
 
-/** Chunks under way; one more is being read meanwhile. */
+/** Chunks in flight; one more is read meanwhile. */
 const CHUNKS_IN_FLIGHT = 2;
 
 async function openLine(
@@ -46,7 +46,7 @@ async function openLine(
   return { line, outbox };
 }
 
-/** Writes all chunks of a source; resolves when the last is acknowledged. `onChunk` hears of each that is handed over. */
+/** Writes all chunks of a source; resolves when the last is acknowledged. `onChunk` is called for each chunk that is handed over. */
 export async function writeChunks(
   options: WriterOptions,
   source: ChunkSource,
@@ -54,7 +54,7 @@ export async function writeChunks(
   onChunk: (chunk: SourceChunk) => void,
 ): Promise<void> {
   const { to, from } = target;
-  // The line first: what another writer stores after that is newer than what the line knows, and fences it.
+  // The lane first: a later message of another writer is newer than the lane's position, and fences it.
   const { line, outbox } = await openLine(options, to, 0, from);
   const { message } = await lastOwnMessage(options.log, streamOf(to), subjectOf(to, 0, from, 0));
   const said = message === undefined ? undefined : fromBinary(EnvelopeSchema, message.data);
@@ -82,7 +82,7 @@ function positionOf(said: Envelope | undefined): SourcePosition | undefined {
   return { file, nextOffset, nextLine, endsEpoch: said.endsEpoch };
 }
 
-/** Writes a table to all partitions of a stage by the hash of a column, each rows first and then the end of input. */
+/** Writes a table to all partitions of a stage by the hash of a column: rows first, then the end of input. */
 export async function writeTable(
   options: WriterOptions,
   frames: AsyncIterable<Frame>,

@@ -1,7 +1,7 @@
 /**
- * Metrics of gRPC calls, by the names that dashboards for gRPC servers know, and of HTTP requests. Counted in plain numbers, and collected when somebody
- * reads the metrics: a call must not pay for labels. Labels are bounded: the services, methods, routes and status codes that there are, and nothing
- * that a client could choose.
+ * Metrics of gRPC calls, with the names that dashboards for gRPC servers use, and of HTTP requests. Counted in plain numbers and collected when the
+ * metrics are read: a call must not pay for labels. Labels are bounded to existing services, methods, routes and status codes; a client cannot
+ * choose them.
  */
 import type { Registry } from 'prom-client';
 import { type Distribution, newDistribution, observe } from './distribution.js';
@@ -28,7 +28,7 @@ interface CallFamilies {
   readonly bounds: readonly number[];
 }
 
-/** How many calls or requests of each kind have begun and ended, with which status, and how long they took. */
+/** How many calls or requests of each kind have begun and ended, with which status and duration. */
 class Calls {
   protected readonly byKind = new Map<string, CallCounts>();
 
@@ -55,7 +55,7 @@ class Calls {
     );
   }
 
-  /** All that have ended since the start. */
+  /** Number of calls ended since the start. */
   get total(): number {
     let total = 0;
     for (const { ended } of this.byKind.values()) total += ended;
@@ -91,7 +91,7 @@ export class CallMetrics extends Calls {
       outcome: 'grpc_code',
       inFlight: { name: 'grpc_server_in_flight', help: 'gRPC calls that have begun and not ended' },
       seconds: { name: 'grpc_server_handling_seconds', help: 'Duration of gRPC calls, from the request to the status' },
-      // Answers come in a fraction of a millisecond, streams stay open.
+      // Most answers take a fraction of a millisecond; streams stay open.
       bounds: [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
     });
   }
@@ -112,11 +112,11 @@ export class CallMetrics extends Calls {
   }
 }
 
-/** Whatever is passed in, so many routes are told apart: what comes on top is counted as one. */
+/** At most this many routes have labels of their own; further routes are counted together. */
 const ROUTES_MAX = 100;
 const OTHER = '* *';
 
-/** `route`: method and pattern, `GET /reco/{user_id}`; `GET *` for what has none. A stream ends when nobody listens any more. */
+/** `route`: method and pattern, `GET /reco/{user_id}`; `GET *` for unknown routes. A stream ends when its client disconnects. */
 export class RequestMetrics extends Calls {
   constructor(registry: Registry) {
     super(registry, {

@@ -1,10 +1,10 @@
 /**
- * How values are distributed, as plain counts: what is on a hot path counts here, and a histogram collects them when somebody reads the metrics. To
- * observe each value by its labels would cost as much as many a step. It may be posted between threads.
+ * How values are distributed, as plain counts. Hot paths count here, and a histogram collects the counts when the metrics are read: observing each
+ * value with its labels would cost as much as many steps. It can be posted between threads.
  */
 
 export interface Distribution {
-  /** Values that were no larger than a bound, and larger than the one before; the last for those above all bounds. */
+  /** Number of values up to each bound and above the one before; the last entry is for values above all bounds. */
   readonly counts: number[];
   sum: number;
 }

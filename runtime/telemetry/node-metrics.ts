@@ -1,4 +1,4 @@
-/** What a node reports as a whole: which it is, whether it serves, NATS, the other nodes, the streams, who listens. */
+/** Metrics of a node as a whole: its identity, whether it serves, NATS, the other nodes, the streams, the subscribers. */
 import type { Registry } from 'prom-client';
 import type { Health } from '../supervision/health.js';
 import type { Clock, Log, StreamSpec } from '../contract/ports.js';
@@ -11,23 +11,23 @@ export interface TrendingTotals {
   readonly messagesSent: number;
 }
 
-/** What is asked when somebody reads the metrics; each costs nothing, but for the log, which is asked now and then. */
+/** Read when the metrics are read. Each is cheap except the log, which is read rarely. */
 export interface NodeSources {
   readonly version: string;
   readonly node: string;
   readonly health: () => Pick<Health, 'serving' | 'takesEvents'> | undefined;
-  /** Since when NATS has not answered, epoch ms. */
+  /** Since when NATS has not responded, epoch ms. */
   readonly natsAwaySinceMs: () => number | undefined;
   readonly cluster: {
     readonly members: readonly unknown[];
     readonly shards: readonly unknown[];
     readonly awaySinceMs: number | undefined;
   };
-  /** All that there are, whoever owns them. */
+  /** All shards, whoever owns them. */
   readonly shards: number;
   readonly log: Pick<Log, 'info'>;
   readonly streams: readonly Pick<StreamSpec, 'name' | 'bytesMax' | 'dropsOldest'>[];
-  /** Of each façade that streams them. */
+  /** One for each façade that streams lists. */
   readonly trending: () => readonly TrendingTotals[];
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
 }
@@ -126,18 +126,18 @@ interface StreamSize {
   readonly stream: string;
   readonly bytes: number;
   readonly bytesMax: number;
-  /** Messages stored since it was made. */
+  /** Messages stored since the stream was created. */
   readonly stored: number;
-  /** Messages that are kept; of browsable logs only, where no other than the oldest go. */
+  /** Messages retained; only for browsable logs, which drop the oldest messages alone. */
   readonly kept: number | undefined;
 }
 
 const ASK_EVERY_MS = 5_000;
 const WAIT_MS = 1_000;
-/** What is older is not shown any more: NATS is away. */
+/** Older sizes are not shown: NATS is not reachable. */
 const OLD_MS = 60_000;
 
-/** Asked of the log when somebody wants to know: at most once in ASK_EVERY_MS, and waited for at most WAIT_MS. */
+/** Read from the log on demand: at most once in ASK_EVERY_MS, waiting at most WAIT_MS. */
 class StreamSizes {
   private latest: readonly StreamSize[] = [];
   private askedAtMs = -Infinity;
@@ -150,7 +150,7 @@ class StreamSizes {
     private readonly clock: Pick<Clock, 'monotonicMs'>,
   ) {}
 
-  /** As of the last seconds; none when the log has not answered for a minute. */
+  /** Sizes of the last seconds; empty when the log has not responded for a minute. */
   async get(): Promise<readonly StreamSize[]> {
     if (this.asking === undefined && this.clock.monotonicMs() - this.askedAtMs >= ASK_EVERY_MS) {
       this.askedAtMs = this.clock.monotonicMs();
@@ -163,7 +163,7 @@ class StreamSizes {
   private async ask(): Promise<void> {
     const sizes = this.specs.map(async ({ name, bytesMax, dropsOldest }): Promise<StreamSize> => {
       const { bytes, firstSequence, lastSequence } = await this.log.info(name);
-      // Of a new stream, both are 0.
+      // For a new stream both are 0.
       const kept = dropsOldest ? Math.max(0, lastSequence - Math.max(1, firstSequence) + 1) : undefined;
       return { stream: name, bytes, bytesMax, stored: lastSequence, kept };
     });
@@ -171,7 +171,7 @@ class StreamSizes {
       this.latest = await Promise.all(sizes);
       this.answeredAtMs = this.clock.monotonicMs();
     } catch {
-      // `rivulet_nats_up` says why there is nothing new.
+      // `rivulet_nats_up` shows why the sizes are not updated.
     }
   }
 }

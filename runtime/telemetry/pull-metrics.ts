@@ -1,6 +1,6 @@
 /**
- * Pull metrics: their values are counted elsewhere, and collected when somebody reads the metrics. What is not collected any more is not shown any
- * more. Some thousand values are read in a few milliseconds, in which the thread does nothing else.
+ * Pull metrics: values are counted elsewhere and collected when the metrics are read. A value that is no longer collected is no longer shown. Reading
+ * some thousand values takes a few milliseconds and blocks the thread.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Distribution } from './distribution.js';
@@ -21,7 +21,7 @@ export interface PulledDistribution {
 export interface Description {
   readonly name: string;
   readonly help: string;
-  /** None: it has one value. */
+  /** Absent: a single value without labels. */
   readonly labelNames?: readonly string[];
 }
 
@@ -31,7 +31,7 @@ const collector = (values: Values) =>
   async function collect(this: Pick<Counter | Gauge, 'reset' | 'inc'>): Promise<void> {
     const all = await values();
     this.reset();
-    // Of a gauge too: what was reset and is increased is set, and `set` sorts the labels each time.
+    // For gauges too: after a reset `inc` sets the value, and `set` would sort the labels each time.
     for (const { labels, value } of all) if (value !== undefined) this.inc(labels, value);
   };
 
@@ -55,8 +55,8 @@ export function registerHistogram(
 type HistogramValues = Awaited<ReturnType<Histogram['get']>>;
 
 /**
- * A histogram whose buckets are counted elsewhere. prom-client's own only takes single observations, and a registry reads one past its `get`; it reads
- * a gauge by that.
+ * A histogram whose buckets are counted elsewhere. prom-client's own only accepts single observations, and a registry does not use its `get`, but does
+ * use that of a gauge.
  */
 class CountedHistogram extends Gauge {
   private readonly empty: Histogram;

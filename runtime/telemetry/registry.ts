@@ -1,4 +1,4 @@
-/** Metrics of a node, as a Prometheus registry: what its instances and threads report, latencies, calls and requests. */
+/** Metrics of a node as a Prometheus registry: reports of its instances and threads, latencies, calls and requests. */
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import { CallMetrics, RequestMetrics } from './call-metrics.js';
 import { type CountsOf, registerStageMetrics } from './stage-metrics.js';
@@ -35,7 +35,7 @@ export class Telemetry {
     });
     this.calls = new CallMetrics(registry);
     this.requests = new RequestMetrics(registry);
-    // Of the process, by the names that everybody knows: read when somebody reads the metrics.
+    // Process metrics with the standard names, collected when the metrics are read.
     collectDefaultMetrics({ register: registry });
   }
 

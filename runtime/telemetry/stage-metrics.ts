@@ -1,6 +1,6 @@
 /**
- * What the instances report, as Prometheus families by stage and partition: a bounded set of labels, and nothing of users or items in it.
- * An instance that is elsewhere now is not shown here any more.
+ * Reports of the instances as Prometheus families by stage and partition: a bounded set of labels, without ids of users or items.
+ * An instance that has moved to another node is no longer shown here.
  */
 import type { Registry } from 'prom-client';
 import type { Distribution } from './distribution.js';
@@ -13,7 +13,7 @@ type Pick = (status: ActorStatus, nowMs: number) => number | undefined;
 export type CountsOf = (stage: string) => readonly Counter[];
 type Family = readonly [name: string, help: string, pick: Pick];
 
-/** What only rises, as long as the thread lives. */
+/** Counters that only rise while the thread lives. */
 const COUNTERS: readonly Family[] = [
   ['rivulet_stage_messages_in_total', 'Messages taken in', (s) => s.messagesIn],
   ['rivulet_stage_bytes_in_total', 'Bytes of messages taken in', (s) => s.bytesIn],
@@ -31,9 +31,9 @@ const COUNTERS: readonly Family[] = [
   ['rivulet_snapshot_written_bytes_total', 'Bytes of snapshots written', (s) => s.snapshotBytesWritten],
 ];
 
-/** What is counted in the state: a restore may set it back to what the snapshot says, which Prometheus takes as a reset. */
+/** Counted in the state: a restore may set it back to the snapshot's value, which Prometheus treats as a reset. */
 const RESTORED = '; a restore sets it back to the snapshot, and the replay counts again';
-/** Only of the stages that count it: a 0 of another one would say that nothing came there. */
+/** Shown only for stages that count it: a 0 for others would mean that no events arrived there. */
 const EVENT_COUNTERS: readonly (readonly [name: string, help: string, counter: Counter])[] = [
   ['rivulet_events_total', 'Events that parse has seen; of parse-items: items', 'events'],
   ['rivulet_events_on_time_total', 'Events that were counted in a window', 'on_time'],

@@ -1,11 +1,11 @@
-/** What an instance reports, for metrics, health and the live view. Telemetry only: nothing of it is state. */
+/** Status of an instance, for metrics, health and the live view. Telemetry only: none of it is state. */
 import { type Distribution, newDistribution, observe } from './distribution.js';
 import type { Quarantined } from '../actor/quarantine.js';
 import type { Counters } from '../actor/instance.js';
 import type { LogMessage, Waiting } from '../contract/ports.js';
 import { type ChildStatus, newChildStatus } from '../supervision/supervisor.js';
 
-/** Bounds of what is counted per step. Seconds; rows, from one event to a frame as large as they get; bytes. */
+/** Histogram bounds per step. Seconds; rows, from one event to the largest frame; bytes. */
 export const STEP_BOUNDS = {
   seconds: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5],
   rows: [1, 10, 100, 1_000, 10_000],
@@ -14,7 +14,7 @@ export const STEP_BOUNDS = {
 /** Seconds. */
 export const SNAPSHOT_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30] as const;
 
-/** Nothing can be stored in a mailbox: since when, epoch ms, and what came of the last try. */
+/** The mailbox rejects writes: since when, epoch ms, and the result of the last attempt. */
 export interface Refusal {
   readonly sinceMs: number;
   readonly reason: string;
@@ -33,37 +33,37 @@ export interface ActorStatus extends ChildStatus {
   /** Time spent in steps, ms. */
   busyMs: number;
   readonly steps: { readonly seconds: Distribution; readonly rows: Distribution; readonly bytes: Distribution };
-  /** Stored and not yet taken in: how many, and when the oldest of those that are known here was stored, epoch ms; as of the last report. */
+  /** Stored and not yet processed: how many, and when the oldest known one was stored, epoch ms; as of the last report. */
   lagMessages: number | undefined;
   lagSinceMs: number | undefined;
-  /** The last input taken in, and the snapshot's. */
+  /** The last processed input, and the last one in a snapshot. */
   sequence: number;
   snapshotSequence: number;
-  /** Where its mailbox ended when it was opened: as far as it replays, and finds out whether a message is missing. */
+  /** End of its mailbox when it was opened: up to there it replays and detects missing messages. */
   replayTo: number;
   snapshots: number;
   snapshotMs: number;
   snapshotBytes: number;
   readonly snapshotTimes: Distribution;
   snapshotBytesWritten: number;
-  /** When the oldest input was taken in that no snapshot includes, epoch ms. */
+  /** When the oldest input that no snapshot includes was processed, epoch ms. */
   unsavedSinceMs: number | undefined;
-  /** Of its mailbox, where a clock ticks into it: only then is it known. */
+  /** Of its mailbox; known only if a clock writes ticks into it. */
   refusal: Refusal | undefined;
   epoch: number;
   watermarkMs: number | null;
   asOfMs: number | null;
-  /** The bounded input is over and all of it is taken in. */
+  /** The bounded input has ended and is processed. */
   finished: boolean;
   stateKeys: number;
-  /** Messages that wait for their epoch, and their bytes, wherever they are. */
+  /** Messages in the alignment buffer, and their bytes, in memory and on disk. */
   bufferedMessages: number;
   bufferedBytes: number;
   quarantined: Quarantined;
-  /** Skipped, since no writer of its mailbox has written them: how many in this life of the node, and the last one. */
+  /** Foreign messages, written by none of its mailbox's writers and skipped: their number since the node started, and the last one. */
   foreign: { readonly messages: number; readonly last: Pick<LogMessage, 'subject' | 'sequence'> } | undefined;
   unacknowledged: number;
-  /** When the newest input taken in was stored, epoch ms. */
+  /** When the newest processed input was stored, epoch ms. */
   lastStoredAtMs: number;
   counters: Counters;
 }
@@ -105,7 +105,7 @@ export const newStatus = (stage: string, partition: number): ActorStatus => ({
   counters: { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 },
 });
 
-/** What one step took in. */
+/** Result of one step. */
 export interface Step {
   readonly messages: number;
   readonly rows: number;
@@ -120,12 +120,12 @@ export function recordStep(status: ActorStatus, { messages, rows, bytes, ms }: S
   status.bytesIn += bytes;
   status.busyMs += ms;
   observe(steps.seconds, STEP_BOUNDS.seconds, ms / 1000);
-  // Ticks and marks are messages without rows.
+  // Ticks and markers are messages without rows.
   if (rows > 0) observe(steps.rows, STEP_BOUNDS.rows, rows);
   observe(steps.bytes, STEP_BOUNDS.bytes, bytes);
 }
 
-/** Those that are read again are counted once. Gives whether it is new. */
+/** Counts messages once, also when they are read again. Returns whether the message is new. */
 export function recordForeign(status: ActorStatus, { subject, sequence }: LogMessage): boolean {
   const { messages, last } = status.foreign ?? { messages: 0, last: { sequence: 0 } };
   if (sequence <= last.sequence) return false;
@@ -141,15 +141,15 @@ export function recordSnapshot(status: ActorStatus, ms: number, bytes: number): 
   observe(status.snapshotTimes, SNAPSHOT_BOUNDS, ms / 1000);
 }
 
-/** `waiting`: as the reader reports; absent: it cannot tell now, or there is none. */
+/** `waiting`: as the reader reports; absent: unknown at present, or no reader. */
 export function recordLag(status: ActorStatus, waiting: Waiting | undefined): void {
   status.lagMessages = waiting?.messages;
   status.lagSinceMs = waiting?.oldestStoredAtMs;
 }
 
 /**
- * How long the oldest message that was stored and not taken in has waited at most, seconds. Where it is not known which one that is, it came
- * behind the newest that was taken in, and so has waited no longer than that one is old. `undefined`: nothing is known at all.
+ * Upper bound of how long the oldest unprocessed message has waited, seconds. If that message is not known, it was stored after the newest processed one,
+ * and so has waited no longer than that one's age. `undefined`: nothing is known.
  */
 export function lagSecondsOf(
   status: Pick<ActorStatus, 'lagMessages' | 'lagSinceMs' | 'lastStoredAtMs'>,
@@ -158,6 +158,6 @@ export function lagSecondsOf(
   const { lagMessages, lagSinceMs, lastStoredAtMs } = status;
   if (lagMessages === 0) return 0;
   const sinceMs = lagSinceMs ?? (lastStoredAtMs === 0 ? undefined : lastStoredAtMs);
-  // The log's clock may be a little ahead.
+  // The log's clock may be slightly ahead.
   return sinceMs === undefined ? undefined : Math.max(0, (nowMs - sinceMs) / 1000);
 }

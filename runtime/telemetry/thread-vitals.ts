@@ -1,11 +1,11 @@
-/** How a thread is: hold-ups of its event loop, its work, its memory. Telemetry only. */
+/** Vitals of a thread: event loop delays, work, memory. Telemetry only. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../contract/ports.js';
 
-/** May be posted between threads. */
+/** Can be posted between threads. */
 export interface ThreadVitals {
-  /** The longest that the event loop was held up since the last time it was asked. */
+  /** The longest event loop delay since the last report. */
   readonly loopDelayMs: number;
   /** Time since its start in which the event loop was not idle. */
   readonly busyMs: number;
@@ -14,14 +14,14 @@ export interface ThreadVitals {
 
 export interface NamedVitals extends ThreadVitals {
   readonly thread: string;
-  /** The longest hold-up in the last PEAK_MS to twice that. */
+  /** The longest delay within a window of PEAK_MS to twice that. */
   readonly loopDelayPeakMs: number;
 }
 
 const PEAK_MS = 15_000;
 const RESOLUTION_MS = 5;
 
-/** Of the thread that makes it. */
+/** Vitals of the current thread. */
 export class OwnVitals {
   private readonly loopDelays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
@@ -40,12 +40,12 @@ export class OwnVitals {
   private takeLoopDelayMs(): number {
     const { count, max } = this.loopDelays;
     this.loopDelays.reset();
-    // What is measured is the time between two samples.
+    // The histogram measures the time between two samples.
     return count === 0 ? 0 : Math.max(0, max / 1e6 - RESOLUTION_MS);
   }
 }
 
-/** The highest of late. Whoever asks takes nothing away from others who ask. */
+/** The recent maximum. Reading does not reset it for other readers. */
 export class Peak {
   private sinceMs = -Infinity;
   private before = 0;

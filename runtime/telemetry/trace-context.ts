@@ -1,22 +1,22 @@
-/** W3C Trace Context: from the headers that name a context to what OpenTelemetry calls by that name, and back. */
+/** W3C Trace Context: from its headers to OpenTelemetry's span context, and back. */
 import { createTraceState, isSpanContextValid, type SpanContext, TraceFlags } from '@opentelemetry/api';
 
 export interface TraceHeaders {
   readonly traceparent: string;
-  /** Empty for none. */
+  /** Empty: absent. */
   readonly tracestate: string;
 }
 
-/** A later version may be longer, and begins the same. */
+/** A later version may be longer, with the same beginning. */
 const TRACEPARENT = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-[!-~]{0,128})?$/;
 
-/** `undefined` for what is not valid: it is to be ignored, and its tracestate with it. */
+/** `undefined` if not valid: it must be ignored, and its tracestate with it. */
 export function contextOf({ traceparent, tracestate }: TraceHeaders): SpanContext | undefined {
   const [, version, traceId = '', spanId = '', flags = '', rest] = TRACEPARENT.exec(traceparent) ?? [];
   if (version === undefined || version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
   const context = { traceId, spanId, traceFlags: parseInt(flags, 16) & TraceFlags.SAMPLED, isRemote: true };
   if (!isSpanContextValid(context)) return undefined;
-  // What has more than 512 bytes, or is no list of members, comes out empty.
+  // A value of more than 512 bytes, or not a list of members, becomes empty.
   return tracestate === '' ? context : { ...context, traceState: createTraceState(tracestate) };
 }
 
