@@ -1,4 +1,4 @@
-/** What nodes that run at the same time must have in common, beside what is fixed for the deployment (composition). */
+/** Settings that nodes running at the same time must share, beside those fixed for the deployment (composition). */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { entriesOfBucket } from '../../connectors/nats/key-value.js';
 import { type NodeEntry, nodesIn } from '../cluster/entries.js';
@@ -10,7 +10,7 @@ import { BUCKETS } from './buckets.js';
 
 const LOOK_MS = 200;
 
-/** Throws Fatal SETTINGS_DIFFER when another of these nodes, which is not about to leave, runs with other settings. */
+/** Throws Fatal SETTINGS_DIFFER when another of these nodes, which is not draining, runs with other settings. */
 export function mustAgree(node: string, ours: Settings, nodes: readonly NodeEntry[]): void {
   for (const other of nodes) {
     const found = differenceWith(node, ours, other);
@@ -23,7 +23,7 @@ export function mustAgree(node: string, ours: Settings, nodes: readonly NodeEntr
   }
 }
 
-/** The same of the nodes that are there now, before anything of theirs is touched. One that has died stands among them until its entry ends. */
+/** The same for the current nodes, before this one writes anything that they use. A dead node counts until its entry expires. */
 export async function agreed(connection: NatsConnection, node: string, ours: Settings, logger: Logger): Promise<void> {
   const seen = new Map<string, number>();
   for (;;) {

@@ -1,4 +1,4 @@
-/** Where copies, leases and the record of the deployment are kept in NATS (composition). */
+/** The NATS buckets for copies, leases and the record of the deployment (composition). */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
 import { dropAbandoned, openObjects } from '../../connectors/nats/objects/objects.js';
@@ -7,7 +7,7 @@ import { type ReplicaStore, MANIFESTS } from '../replication/store.js';
 import { asError } from '../contract/errors.js';
 import type { Clock, KeyValue, Logger } from '../contract/ports.js';
 
-/** Names of the buckets; a backup takes them by these. */
+/** Names of the buckets; backups use them. */
 export const BUCKETS = {
   manifests: MANIFESTS,
   objects: 'RIVULET_STATE',
@@ -27,10 +27,10 @@ export async function openCopies(
   return { manifests, objects };
 }
 
-/** A start has no time for it: what it reads grows with how often a node was killed. */
+/** Not during the start: the duration grows with the number of times that nodes were killed. */
 const SWEEP_AFTER_MS = 15_000;
 
-/** Drops, once and soon, what killed nodes have left of copies that were never whole. Ends early when the signal is aborted; never rejects. */
+/** Deletes, once and soon after the start, the parts of incomplete copies of killed nodes. Ends early when the signal is aborted; never rejects. */
 export async function sweepCopies(
   connection: NatsConnection,
   { clock, logger, signal }: { readonly clock: Clock; readonly logger: Logger; readonly signal: AbortSignal },
@@ -38,7 +38,7 @@ export async function sweepCopies(
   await clock.sleep(SWEEP_AFTER_MS, signal);
   if (signal.aborted) return;
   await dropAbandoned(connection, BUCKETS.objects).catch((error: unknown) => {
-    // What is left takes room until the next start, and is never read.
+    // The remains occupy space until the next start, and are never read.
     logger.warn({ err: asError(error) }, 'cannot drop what is left of broken off copies');
   });
 }
@@ -48,13 +48,13 @@ export interface ClusterTables {
   readonly leases: KeyValue;
 }
 
-/** What all nodes, of now and later, have in common. */
+/** The record that all nodes of the deployment share. */
 export const openDeployment = (
   connection: NatsConnection,
   { replicas }: { readonly replicas: number },
 ): Promise<KeyValue> => openKeyValue(connection, { bucket: BUCKETS.deployment, replicas });
 
-/** Entries of nodes and leases end by themselves after `leaseMs`. */
+/** Entries of nodes and leases expire after `leaseMs`. */
 export async function openClusterTables(
   connection: NatsConnection,
   { replicas, leaseMs }: { readonly replicas: number; readonly leaseMs: number },

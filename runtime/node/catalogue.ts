@@ -1,4 +1,4 @@
-/** What the façade knows of items, and how lists come to show it (composition). */
+/** The façade's view of the item catalogue, and how titles get into lists (composition). */
 import { type CatalogueReader, catalogueReader } from '../../actors/catalogue.js';
 import type { CatalogueItem, ItemCatalogue } from '../../connectors/facade/ports.js';
 import { reactionOf } from '../contract/errors.js';
@@ -6,10 +6,10 @@ import type { Host } from '../shards/host.js';
 import { readersOf } from './view-readers.js';
 import { CATALOGUE_STAGE } from './shards.js';
 
-/** Those who follow lists look at all of theirs each time that they are told of new titles: that is at most so often. */
+/** Each report of new titles makes all subscribers check their lists: at most so often. */
 const TELL_EVERY_MS = 1_000;
 
-/** What lists show of an item, beside what they say themselves. */
+/** Fields of the catalogue that lists show. */
 export type Named = Partial<Pick<CatalogueItem, 'title' | 'brand' | 'price'>>;
 
 interface Shown {
@@ -22,10 +22,10 @@ export class Catalogue implements ItemCatalogue {
   private told = 0;
   private readonly readers: ReturnType<typeof readersOf<CatalogueReader>>;
   private telling: NodeJS.Timeout | undefined;
-  /** By list: what stands for it as long as the catalogue has this revision. */
+  /** By list: the objects that represent it while the catalogue has this revision. */
   private readonly shown = new WeakMap<object, Shown>();
 
-  /** `onTold`: lists may show other titles than before. */
+  /** `onTold`: called when lists may show new titles. */
   constructor(
     host: () => Host,
     private readonly onTold: () => void,
@@ -44,7 +44,7 @@ export class Catalogue implements ItemCatalogue {
     return { itemId, title, category, brand, price, updatedAtMs };
   }
 
-  /** The items of a list, with their titles. A list need not wait for the catalogue: while that is being restored, it has none. */
+  /** The items of a list, with their titles. A list does not wait for the catalogue: while that is being restored, titles are missing. */
   named<T extends { readonly itemId: string }>(items: readonly T[]): readonly (T & Named)[] {
     const reader = this.readerIfAny();
     if (reader === undefined) return items;
@@ -54,7 +54,7 @@ export class Catalogue implements ItemCatalogue {
     });
   }
 
-  /** The same objects for as long as the list is the same and all items are called the same: one for the list as it is, one with its reasons. */
+  /** The same objects while the list and the titles of all items are unchanged: one for the plain list, one for the list with reasons. */
   sameAs(list: object): Pick<Shown, 'plain' | 'explained'> {
     const revision = this.readerIfAny()?.revision() ?? 0;
     let same = this.shown.get(list);
@@ -62,13 +62,13 @@ export class Catalogue implements ItemCatalogue {
     return same;
   }
 
-  /** The revision for those who follow lists: it moves when they are told; and, since nobody tells of a restart, when it is asked for in between. */
+  /** The revision for subscribers of lists. It changes with each report; between reports it is read on demand, since a restart is not reported. */
   get toldRevision(): number {
     if (this.telling === undefined) this.told = this.readerIfAny()?.revision() ?? 0;
     return this.told;
   }
 
-  /** The view has taken something in. */
+  /** Called after the view has processed an input. */
   changed(): void {
     const before = this.told;
     if (this.telling !== undefined || this.toldRevision === before) return;
@@ -79,7 +79,7 @@ export class Catalogue implements ItemCatalogue {
     this.onTold();
   }
 
-  /** `undefined` also where nothing was ever published: then there is nothing to look up. */
+  /** `undefined` also if nothing was ever published: then no lookup is needed. */
   private readerIfAny(): CatalogueReader | undefined {
     try {
       const { reader } = this.readers(0);

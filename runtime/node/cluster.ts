@@ -1,4 +1,4 @@
-/** A node's place among others (composition): its identity, its shards on its threads, the tables that all nodes share. */
+/** A node in its cluster (composition): its identity, its shards on its threads, the tables that all nodes share. */
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -23,30 +23,30 @@ import type { Logger } from '../contract/ports.js';
 
 export interface Identity {
   readonly node: string;
-  /** Of this life of the node: its presence and its readers of streams are known by it. */
+  /** Identifies this run of the node in its membership entry and its stream consumers. */
   readonly process: string;
   release(): Promise<void>;
 }
 
 const NODE_KEY = 'node/id';
 
-/** What is ours in a data directory, which may be a directory of something else as well; with what was set aside. */
+/** Rivulet's files in a data directory, which may have other files as well; including those set aside. */
 const OURS = /^(state|nats|replay|repartition|deployment\.json|health\.json)/;
 
-/** What earlier versions have made was for all users of the machine to read. */
+/** Earlier versions created files that all users of the machine could read. */
 function tighten(dataDir: string): void {
   for (const name of readdirSync(dataDir).filter((one) => OURS.test(one))) {
     const path = join(dataDir, name);
     try {
       chmodSync(path, statSync(path).isDirectory() ? 0o700 : 0o600);
     } catch (error) {
-      // It is another user's, who shares it with this one.
+      // The file belongs to another user, who shares it with this one.
       if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
     }
   }
 }
 
-/** Which node a data directory is; held open, so that two processes never run on one (Fatal DATA_DIR_LOCKED). */
+/** The node id of a data directory; held open, so that two processes never run on one directory (Fatal DATA_DIR_LOCKED). */
 export async function claimIdentity(dataDir: string): Promise<Identity> {
   const store = await openLevelStore(join(dataDir, 'state', 'node'));
   tighten(dataDir);
@@ -56,13 +56,13 @@ export async function claimIdentity(dataDir: string): Promise<Identity> {
   return { node, process: randomUUID(), release: () => store.close() };
 }
 
-/** Shards of the view on this thread, all others on the workers: where they are at first, then each where least is done so far. */
+/** View shards run on this thread, all others on the workers: first where their stores were opened, later on the least loaded thread. */
 export class NodeHost implements ClusterHost {
   private readonly placed = new Map<string, number>();
-  /** What a shard was asked for last. */
+  /** The last request for each shard. */
   private readonly asked = new Map<string, HostRequest>();
 
-  /** `first`: by thread, what it has opened ahead. */
+  /** `first`: the shards whose stores each thread has opened ahead. */
   constructor(
     private readonly shards: readonly ShardSpec[],
     private readonly threads: Threads,
@@ -87,7 +87,7 @@ export class NodeHost implements ClusterHost {
   async close(shard: string, { copy }: { readonly copy: boolean }): Promise<void> {
     const request: HostRequest = { action: 'close', shard, copy };
     await this.perform(shard, request);
-    // Asked for again meanwhile, it is open again, on the same thread.
+    // Requested again meanwhile, the shard is open again, on the same thread.
     if (this.asked.get(shard) === request) this.placed.delete(shard);
   }
 
@@ -128,7 +128,7 @@ export interface JoinOptions {
   readonly leaseMs: number;
   readonly standbys: number;
   readonly grpc: () => string | undefined;
-  /** The nodes have agreed on what the deployment is; nobody has written yet. */
+  /** Called when the nodes have agreed on the deployment, before any has written. */
   readonly onAgreed: () => Promise<void>;
   readonly onFatal: (error: Error) => void;
 }
@@ -156,7 +156,7 @@ export async function joinCluster({
     ...{ nodes, leases, node, settings, process, name: hostname(), clock: systemClock },
   });
   try {
-    // Who has come at the same time was not there before.
+    // A node that joined at the same time was not visible before.
     mustAgree(node, settings, cluster.members);
   } catch (error) {
     await cluster.stop();

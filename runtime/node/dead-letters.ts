@@ -1,4 +1,4 @@
-/** The browsable logs as the façade asks for them (composition): dead letters and late events. */
+/** The browsable logs for the façade (composition): dead letters and late events. */
 import { EventRows } from '../../actors/formats/event-rows.js';
 import { ITEM_NAMES } from '../../actors/formats/item-fields.js';
 import { readItems } from '../../actors/formats/item-message.js';
@@ -23,7 +23,7 @@ import type { Clock, Log, Logger, LogMessage } from '../contract/ports.js';
 
 const WAITING_MAX = 64;
 
-/** Reads one thing at a time: what is on its way of one fits a connection to NATS, of many it would not. */
+/** Limits reads to one at a time: a connection to NATS buffers the data of one read, but not of many. */
 export type Reading = <T>(work: () => Promise<T>) => Promise<T>;
 
 export function oneAtATime(): Reading {
@@ -36,7 +36,7 @@ const TOO_MANY = transient(
   `${WAITING_MAX} others wait for dead letters or late events: ask again in a moment`,
 );
 
-/** As parse and parse-items read what is published. */
+/** The rules by which parse and parse-items read published messages. */
 export function retryRules(parse: ParseOptions): RetryRules {
   const { schema, futureMaxMs, ...limits } = { ...PARSE_DEFAULTS, ...parse };
   const names = new Schema(schema);
@@ -73,10 +73,10 @@ export function deadLettersOf(
 }
 
 const LATE = 'late';
-/** What one takes in memory, about. */
+/** Approximate size of one in memory. */
 const LATE_BYTES = 512;
 
-/** `kind`: the windows that the events were late for. */
+/** `kind`: the window kind that the events were late for. */
 export function lateEventsOf(log: Log, clock: Clock, kind: WindowKind, reading = oneAtATime()): LateEvents {
   const windowOf = lastWindows(kind);
   const browsable = new BrowsableLog(log, LATE, (message) => eventsIn(message, windowOf), clock);
@@ -106,7 +106,7 @@ function eventsIn(message: LogMessage, windowOf: WindowOf): (LateEvent & { reado
   }));
 }
 
-/** The last window of a time: an event is late when that one is closed. Of a session it is that of the event alone. */
+/** The last window of an event time: an event is late when that window is closed. For sessions it is the window of this event alone. */
 function lastWindows(kind: WindowKind): WindowOf {
   const windows = windowsOf(kind, 0);
   if (windows.kind === 'session') return (startMs) => ({ startMs, endMs: startMs + windows.paneMs });

@@ -1,4 +1,4 @@
-/** Where the record of a deployment (config/deployment.ts) is kept: its entry in NATS, and the copies in data directories and in the streams. */
+/** Storage of the record of a deployment (config/deployment.ts): its entry in NATS, and the copies in data directories and streams. */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unlessFenced } from '../cluster/membership.js';
@@ -13,7 +13,7 @@ import { BUCKETS } from './buckets.js';
 const FILE = 'deployment.json';
 const KEY = 'pipeline';
 
-/** Fatal STATE_DAMAGED when the file is not one. */
+/** Fatal STATE_DAMAGED when the file is not a valid record. */
 export function deploymentIn(dataDir: string): Deployment | undefined {
   const file = join(dataDir, FILE);
   if (!existsSync(file)) return undefined;
@@ -28,7 +28,7 @@ export function writeDeployment(dataDir: string, deployment: Deployment): void {
   const file = join(dataDir, FILE);
   try {
     mkdirSync(dataDir, { recursive: true });
-    // On a disk that is full half of it would stay, on one that loses power nothing.
+    // A full disk would leave half of the file, a power loss an empty one.
     writeFileSync(`${file}.new`, `${encodeDeployment(deployment)}\n`, { flush: true });
     renameSync(`${file}.new`, file);
   } catch (error) {
@@ -39,13 +39,13 @@ export function writeDeployment(dataDir: string, deployment: Deployment): void {
   }
 }
 
-/** Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory was made by another deployment. */
+/** Fatal PARTITIONS_CHANGED or PIPELINE_CHANGED when the directory belongs to another deployment. */
 export function checkDeployment(dataDir: string, configured: Deployment): void {
   const found = deploymentIn(dataDir);
   if (found !== undefined) mustBeSame(dataDir, found, { configured });
 }
 
-/** For a new directory; when the other nodes have agreed, so that one that is refused by them leaves nothing that would be refused by itself. */
+/** Written once the other nodes have agreed: a node that they refuse must not leave a record that would refuse its next start. */
 export function recordDeployment(dataDir: string, deployment: Deployment): void {
   if (deploymentIn(dataDir) === undefined) writeDeployment(dataDir, deployment);
 }
@@ -53,7 +53,7 @@ export function recordDeployment(dataDir: string, deployment: Deployment): void 
 const recordIn = (entry: KeyValueEntry | undefined): Deployment | undefined =>
   entry === undefined ? undefined : decodeDeployment(entry.value);
 
-/** Fatal DEPLOYMENT_UNREADABLE when rivulet has not written the entry. */
+/** Fatal DEPLOYMENT_UNREADABLE when the entry is foreign. */
 export async function sharedDeployment(table: KeyValue): Promise<Deployment | undefined> {
   const entry = await table.get(KEY);
   const found = recordIn(entry);
@@ -65,11 +65,11 @@ export async function sharedDeployment(table: KeyValue): Promise<Deployment | un
   });
 }
 
-/** Entries that rivulet has not written, or that were written over. */
+/** Foreign entries, or overwritten ones. */
 export const unreadableDeployment = (entries: readonly KeyValueEntry[]): KeyValueEntry[] =>
   entries.filter((entry) => entry.key !== KEY || recordIn(entry) === undefined);
 
-/** The record, out of what its bucket holds. */
+/** The record among the entries of its bucket. */
 export const deploymentAmong = (entries: readonly KeyValueEntry[]): Deployment | undefined =>
   recordIn(entries.find(({ key }) => key === KEY));
 
@@ -78,8 +78,8 @@ export async function writeSharedDeployment(table: KeyValue, deployment: Deploym
 }
 
 /**
- * The first node that joins creates the entry, all others are compared with it. Where a stranger has written over it, a node whose data directory was
- * checked writes it anew (`ours`).
+ * The first node that joins creates the entry, all others compare themselves with it. If the entry was overwritten, a node whose data directory was
+ * checked writes it again (`ours`).
  */
 export async function checkSharedDeployment(table: KeyValue, configured: Deployment, ours?: Deployment): Promise<void> {
   const put = (revision: number) => unlessFenced(() => table.put(KEY, utf8(encodeDeployment(configured)), revision));
@@ -92,7 +92,7 @@ export async function checkSharedDeployment(table: KeyValue, configured: Deploym
   mustBeSame('the deployment', found, { configured });
 }
 
-/** The same, before anything is written to NATS. Where the bucket's entry is lost the streams speak for it. */
+/** The same, before anything is written to NATS. If the bucket's entry is lost, the copies in the streams are used. */
 export async function checkDeployed(
   entries: readonly KeyValueEntry[],
   { log, topology }: { readonly log: Log; readonly topology: Topology },

@@ -1,4 +1,4 @@
-/** Watches the tree of a node (composition): tells the façade, the log and, by a file, `rivulet doctor`. */
+/** Watches the health of a node (composition) and reports it to the façade, the log and, in a file, to `rivulet doctor`. */
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,25 +14,25 @@ export interface WatchedVitals extends Vitals {
 
 export interface HealthWatchOptions {
   readonly vitals: () => WatchedVitals;
-  /** Has everybody say anew how they are; the vitals tell soon. */
+  /** Requests a new status of all threads; they report soon. */
   readonly ask: () => void;
   readonly apply: (health: Health) => void;
   readonly dataDir: string;
-  /** Where the façades listen, by what they speak. */
+  /** The addresses of the façades, by protocol. */
   readonly listens: HealthNote['listens'];
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 const LOOK_EVERY_MS = 250;
-/** Until it serves for the first time: what is ready should not wait for a look. */
+/** Until it first serves: readiness is detected quickly. */
 const LOOK_AT_START_MS = 20;
 const FILE = 'health.json';
 
-/** What the node on a data directory has last said of its health. */
+/** The last health note of the node on a data directory. */
 export interface HealthNote extends Health {
   readonly process: number;
-  /** Absent: of an earlier version. */
+  /** Absent: written by an earlier version. */
   readonly listens?: Readonly<Record<'grpc' | 'http', { readonly host: string; readonly port: number }>> | undefined;
 }
 
@@ -41,7 +41,7 @@ export class HealthWatch {
   private served = false;
   private told: string | undefined;
   private noted: string | undefined;
-  /** The newest note, until a write begins with it. */
+  /** The newest note, until its write begins. */
   private unwritten: HealthNote | undefined;
   private writing: Promise<void> | undefined;
   private isWritable = true;
@@ -63,7 +63,7 @@ export class HealthWatch {
     return this.latest;
   }
 
-  /** Resolves when the note is gone. */
+  /** Resolves when the note is deleted. */
   async stop(): Promise<void> {
     this.abort.abort();
     this.unwritten = undefined;
@@ -90,7 +90,7 @@ export class HealthWatch {
     this.note(health);
     this.options.apply(health);
     const started = this.served || health.serving;
-    // While it starts it says so once; what passes within the grace time is not worth a line.
+    // During the start it is logged once; a change within the grace time is not logged.
     const wording = JSON.stringify([
       health.serving,
       health.takesEvents,
@@ -113,7 +113,7 @@ export class HealthWatch {
     else logger.info({ reasons }, 'not serving yet');
   }
 
-  /** For how long something lasts is news as well, each second. */
+  /** Durations count as changes too, so a problem rewrites the note each second. */
   private note(health: Health): void {
     const text = JSON.stringify(health);
     if (text === this.noted) return;
@@ -122,7 +122,7 @@ export class HealthWatch {
     this.writing ??= this.write();
   }
 
-  /** One write at a time, never on the façade's thread; of the notes that come meanwhile only the newest is written. */
+  /** One write at a time, asynchronously; of several pending notes only the newest is written. */
   private async write(): Promise<void> {
     const { dataDir, logger } = this.options;
     const file = join(dataDir, FILE);
@@ -134,7 +134,7 @@ export class HealthWatch {
         await rename(`${file}.new`, file);
         this.isWritable = true;
       } catch (error) {
-        // Only for people: a full disk must not end the node here, and is worth one line.
+        // The note is informational: a full disk must not end the node here; it is logged once.
         if (this.isWritable) logger.warn({ err: asError(error) }, `cannot write ${FILE}: rivulet doctor knows less`);
         this.isWritable = false;
       }
@@ -149,7 +149,7 @@ const isNote = hasFields({
   listens: optional(hasFields({ grpc: isPlace, http: isPlace })),
 });
 
-/** `undefined`: no node runs, or it could not write any. */
+/** `undefined`: no node runs, or it could not write a note. */
 export function readHealthNote(dataDir: string): HealthNote | undefined {
   try {
     return storedJson<HealthNote>(readFileSync(join(dataDir, FILE), 'utf8'), isNote);
@@ -158,5 +158,5 @@ export function readHealthNote(dataDir: string): HealthNote | undefined {
   }
 }
 
-/** What is the same but for how long and how much. */
+/** Removes durations and amounts, to compare the rest. */
 const withoutNumbers = (text: string): string => text.replace(/ (for \d+ s( \(\d+ restarts\))?|holds [\d.]+ GiB)/, '');

@@ -1,4 +1,4 @@
-/** The threads of a node, the views on this one, and what is told of both (composition). */
+/** The threads of a node, the views on this one, and the metrics of both (composition). */
 import type { Worker } from 'node:worker_threads';
 import type { PipelineOptions } from '../../actors/topology.js';
 import type { NatsOptions } from '../../connectors/nats/connection/connect.js';
@@ -41,20 +41,20 @@ export interface StartedHosts {
   readonly statuses: () => ActorStatus[];
 }
 
-/** Ticks reach the views as often as they are written, or as epochs end, and some seconds later on a busy machine. */
+/** Ticks reach the views at the tick interval, or at the end of epochs, and some seconds later on a busy machine. */
 const TICK_AWAY_MS = 5_000;
 
 const staleAfterMs = ({ tickEveryMs, pipeline: { trigger } }: HostsOptions): number =>
   TICK_AWAY_MS + tickEveryMs + (trigger.kind === 'interval' ? trigger.everyMs : 0);
 
-/** The stores of the views, which are begun to be opened. */
+/** Begins to open the stores of the views. */
 export function openViewStores(options: HostsOptions, topology: Topology): StoresAhead {
   const stores = storesOf({ ...options, name: FACADE });
   stores.begin(shardsOf(topology).view);
   return stores;
 }
 
-/** Threads without shards yet: the cluster says which. */
+/** Starts threads without shards: the cluster assigns them. */
 export async function startHosts(
   options: HostsOptions,
   {
@@ -72,7 +72,7 @@ export async function startHosts(
     readonly nats: { readonly options: NatsOptions };
     readonly viewStores: StoresAhead;
     readonly loading: Worker[];
-    /** Of the node. */
+    /** The node's supervisor. */
     readonly supervisor: Supervisor;
     readonly onFatal: (error: Error) => void;
     readonly undo: Undo;

@@ -1,4 +1,4 @@
-/** The HTTP façade of a node (composition): what it answers from. */
+/** The data sources of a node's HTTP façade (composition). */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { EventReader } from '../../actors/formats/event-reader.js';
@@ -29,7 +29,7 @@ export interface NodeFacts {
   readonly node: string;
   readonly natsUrl: string;
   readonly natsVersion: string;
-  /** For dead letters and late events: on a connection of its own, so that megabytes of them keep no event waiting. */
+  /** For dead letters and late events: on a separate connection, so that large reads do not delay events. */
   readonly browsableLogs: Log;
   readonly topology: Topology;
   readonly pipeline: PipelineOptions;
@@ -39,7 +39,7 @@ export interface NodeFacts {
   readonly telemetry: Telemetry;
   readonly statuses: () => readonly ActorStatus[];
   readonly natsAwaySinceMs: () => number | undefined;
-  /** Absent until it is known. */
+  /** Absent: not yet known. */
   readonly health: () => Health | undefined;
   readonly isStopping: () => boolean;
   readonly logger: Logger;
@@ -73,7 +73,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
   });
 }
 
-/** What those who run a node ask it. */
+/** Data for the routes of operators. */
 function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
   const { browsableLogs, node, topology, pipeline, telemetry, statuses, health, logger } = facts;
   const reading = oneAtATime();
@@ -133,7 +133,7 @@ function stagesOf(statuses: readonly ActorStatus[]): HealthReport['stages'] {
 /** From dist/, bundled or not, and from the sources. */
 const PLACES = ['../', '../../', '../../dist/'];
 
-/** The folder `name` of dist/; `undefined` when it was not built. */
+/** The folder `name` of dist/; `undefined` if it was not built. */
 function builtFolder(name: 'page' | 'docs'): string | undefined {
   const folders = PLACES.map((place) => new URL(`${place}${name}/`, import.meta.url));
   const folder = folders.find((one) => existsSync(new URL('index.html', one)));

@@ -1,9 +1,9 @@
-/** Threads that load what they need, and open their stores, while there is nothing else for them to do yet: NATS starts meanwhile. */
+/** Threads that load modules and open their stores ahead, while NATS starts. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { WAITS_FOR_DATA } from './messages.js';
 
-/** More than the cores would only take turns. */
+/** More threads than cores would compete for them. */
 export const usefulThreads = (wanted: number): string[] =>
   Array.from({ length: Math.min(wanted, availableParallelism()) }, (_, thread) => threadName(thread));
 

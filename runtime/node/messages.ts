@@ -1,4 +1,4 @@
-/** What a thread and the one that has started it say to each other. */
+/** Messages between a thread and the one that started it. */
 import type { PipelineOptions } from '../../actors/topology.js';
 import type { NatsOptions } from '../../connectors/nats/connection/connect.js';
 import type { ActorTuning } from '../actor/options.js';
@@ -8,16 +8,16 @@ import type { ActorStatus } from '../telemetry/status.js';
 import type { SupervisedStatus } from '../supervision/supervisor.js';
 import type { ThreadVitals } from '../telemetry/thread-vitals.js';
 
-/** `workerData` of a thread that waits for what it is to do. */
+/** `workerData` of a thread that waits for its assignment. */
 export const WAITS_FOR_DATA = 'rivulet: waits for its data';
 
 export interface HostData {
   readonly name: string;
   readonly nats: NatsOptions;
-  /** Of the node's identity; absent: a bounded job. */
+  /** From the node's identity; absent: a bounded job. */
   readonly process?: string;
   readonly pipeline: PipelineOptions;
-  /** Owned from the start, without leases; all others are opened when the cluster says so. */
+  /** Owned from the start, without leases; all others are opened when the cluster assigns them. */
   readonly own: readonly string[];
   /** Absent: no copies. */
   readonly copying?: { readonly everyMs: number; readonly node: string; readonly replicas: number };
@@ -27,7 +27,7 @@ export interface HostData {
   readonly logLevel: string;
 }
 
-/** What a thread is told first: stores to open while it waits; then what it is. */
+/** The first messages to a thread: stores to open while it waits; then its assignment. */
 export type WorkerStart =
   | ({ readonly kind: 'open'; readonly thread: number; readonly threads: number } & Pick<
       HostData,
@@ -45,10 +45,10 @@ export type WorkerMessage =
     }
   | { readonly kind: 'done'; readonly call: number; readonly error?: PlainError }
   | { readonly kind: 'fatal'; readonly error: PlainError }
-  /** What was not finished in time, in words. */
+  /** Steps that did not finish in time, as text. */
   | { readonly kind: 'stopped'; readonly unfinished: readonly string[] };
 
-/** What a host is asked for; each is answered with `done`. */
+/** Requests to a host; each is answered with `done`. */
 export type HostRequest =
   | { readonly action: 'check' | 'follow' | 'own'; readonly shard: string }
   | { readonly action: 'close'; readonly shard: string; readonly copy: boolean }
@@ -65,7 +65,7 @@ export interface PlainError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string | undefined;
-  /** Why, in words. */
+  /** The cause, as text. */
   readonly cause: string | undefined;
   readonly stack: string | undefined;
 }

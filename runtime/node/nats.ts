@@ -1,4 +1,4 @@
-/** Where NATS comes from: the servers that are named, or one of our own (composition). */
+/** The NATS of a node: configured servers, or an embedded one (composition). */
 import { join } from 'node:path';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connection/connect.js';
 import { startEmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
@@ -12,18 +12,18 @@ export interface NatsChoice {
   readonly dataDir: string;
   /** Path of the nats-server to use. */
   readonly natsServer?: string;
-  /** Absent: 4222 or the next free one; 'any': whichever the system gives. */
+  /** Absent: 4222 or the next free one; 'any': chosen by the system. */
   readonly natsPort?: number | 'any';
   readonly durability: 'process' | 'power';
-  /** Whether who has no credentials may publish at the embedded server. */
+  /** Whether clients without credentials may publish at the embedded server. */
   readonly natsAnonymous: boolean;
   readonly onProgress: (message: string) => void;
   readonly onFatal: (error: Error) => void;
-  /** There is nothing to do here now but to wait for NATS. */
+  /** Called when nothing is left to do but to wait for NATS. */
   readonly onWaiting?: () => void;
 }
 
-/** An embedded server that dies comes back (EMBEDDED-2): longer than its budget of restarts takes, all delays together. */
+/** An embedded server that dies is restarted (EMBEDDED-2): longer than all delays of its restart budget together. */
 const RESTART_PATIENCE_MS = 15_000;
 
 export interface NatsHandle {
@@ -63,7 +63,7 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
   return { options, pid, stop: () => server.stop() };
 }
 
-/** What the server lacks, and what nobody can see from here. Fails as `connectNats` does. */
+/** Checks the server's settings, and reports those that cannot be checked. Fails as `connectNats` does. */
 async function checkServer(nats: NatsOptions, { durability, onProgress }: NatsChoice): Promise<void> {
   const connection = await connectNats(nats, 'rivulet-check');
   const lacks = versionWarning(nats.url, connection.info?.version ?? '0.0.0');
@@ -72,7 +72,7 @@ async function checkServer(nats: NatsOptions, { durability, onProgress }: NatsCh
   if (durability === 'power') onProgress(SYNC_UNSEEN);
 }
 
-/** A server tells its sync_interval to its system account and its monitoring port alone (asked of 2.15.1). */
+/** A server reports its sync_interval only to its system account and its monitoring port (verified with 2.15.1). */
 export const SYNC_UNSEEN =
   'durability is `power`, which the NATS servers must give: set `sync_interval: always` in the jetstream block of each. ' +
   'They do not tell their clients, so rivulet cannot check it.';

@@ -1,9 +1,9 @@
 /**
  * A live node (composition): NATS, the pipeline on worker threads, the views and the façades (gRPC, HTTP) on this one.
  *
- * Start: the data directory, NATS, streams, threads and views, façades, what the other nodes leave to this one, then SERVING. What takes long goes on
- * side by side: while NATS starts, the threads load what they run and open their stores, and this one loads the rest (so nothing heavy is imported
- * here but by `loadParts`). Stop, in the order that loses nothing: NOT_SERVING, calls end, shards are handed over with a last snapshot, threads and
+ * Start: the data directory, NATS, streams, threads and views, façades, shards that other nodes hand over, then SERVING. Slow steps run in
+ * parallel: while NATS starts, the threads load their modules and open their stores, and this thread loads the rest (so heavy modules are imported
+ * by `loadParts` only). Stop, in an order that loses nothing: NOT_SERVING, calls end, shards are handed over with a last snapshot, threads and
  * NATS end.
  */
 import type { Worker } from 'node:worker_threads';
@@ -53,7 +53,7 @@ export interface NodeOptions {
   readonly natsServer?: string;
   readonly natsAnonymous: boolean;
   readonly pipeline: PipelineOptions;
-  /** What of the settings is fixed for the deployment, and what nodes must have in common beside that. */
+  /** The settings fixed for the deployment, and those that nodes must share beside them. */
   readonly deployment: Deployment;
   readonly settings: Settings;
   readonly threads: number;
@@ -62,7 +62,7 @@ export interface NodeOptions {
   readonly logLevel: string;
   readonly durability: 'process' | 'power';
   readonly replicas: number;
-  /** A node that is silent this long loses its shards to others. */
+  /** After this long without a renewal other nodes take over a node's shards. */
   readonly leaseMs: number;
   readonly standbys: number;
   readonly copyEveryMs: number;
@@ -87,15 +87,15 @@ export interface RunningNode {
   readonly cluster: Cluster;
   /** The answer that GetRecommendations gives. */
   answer(query: RecommendationQuery): Answer;
-  /** What items are called. */
+  /** The item catalogue. */
   readonly catalogue: ItemCatalogue;
-  /** Resolves when something escalated: the node must be stopped. */
+  /** Resolves when an error has escalated: the node must be stopped. */
   readonly failed: Promise<Error>;
-  /** How it is, and why. */
+  /** Its health, with reasons. */
   health(): Health | undefined;
-  /** How its threads are. */
+  /** The vitals of its threads. */
   threads(): readonly NamedVitals[];
-  /** Gives what was not finished in time; the next start replays it. */
+  /** Returns the steps that did not finish in time; the next start replays their work. */
   stop(deadlineMs: number): Promise<readonly string[]>;
 }
 
@@ -105,19 +105,19 @@ const UNITS_SHARE = 0.8;
 const VIEW_WAIT_MS = 10_000;
 const VIEW_LOOK_MS = 5;
 
-/** What all steps of a start are given. */
+/** Shared by all steps of a start. */
 interface Start {
   readonly options: NodeOptions;
-  /** Threads that were begun already. */
+  /** Threads that are already starting. */
   readonly loading: Worker[];
   readonly logger: Logger;
   readonly undo: Undo;
-  /** Of the threads. */
+  /** The supervisor of the threads. */
   readonly supervisor: Supervisor;
   readonly onFatal: (error: Error) => void;
 }
 
-/** What façades tell of the node. */
+/** Facts about the node for the façades. */
 interface Phase {
   health?: HealthWatch;
   isStopping: boolean;
@@ -142,7 +142,7 @@ export async function startNode(
     const cluster = await join(linked, hosts, facades.grpc);
     await viewOpened(hosts.view.host);
     const sweeping = sweep(linked);
-    // What they run now: as of an earlier answer they ran nothing, and nothing is missing there (HEALTH-1).
+    // Current statuses: earlier ones list no instances, and so none that is missing (HEALTH-1).
     await hosts.threads.freshStatuses();
     const node: Composed = { ...linked, hosts, ...facades, cluster, sweeping };
     const health = watchHealth(node);
@@ -167,7 +167,7 @@ export async function startNode(
   }
 }
 
-/** The data directory is ours, NATS is there, the threads and this one have loaded what they run. */
+/** The data directory is locked, NATS is connected, the threads and this one have loaded their modules. */
 async function begin({ options, loading, undo, onFatal }: Start) {
   undo.add('the threads that load', () => Promise.all(loading.map((worker) => worker.terminate())));
   checkDeployment(options.dataDir, options.deployment);
@@ -180,24 +180,24 @@ async function begin({ options, loading, undo, onFatal }: Start) {
   }
   let startLoading = (): void => undefined;
   const isWaiting = new Promise<void>((resolve) => (startLoading = resolve));
-  // To load is to block: first the nats-server is on its way.
+  // Loading blocks this thread: start the nats-server first.
   const loadingParts = isWaiting.then(loadParts).then((parts) => {
     const topology = parts.actors.mainTopology(options.pipeline);
     return { parts, topology, viewStores: parts.hosts.openViewStores(options, topology) };
   });
-  // Where they cannot be opened, `begin` throws the reason.
+  // If they cannot be opened, `begin` throws the reason.
   undo.add('the stores of the views', async () => (await loadingParts.catch(() => undefined))?.viewStores.close());
   const nats = await openNats({ ...options, onFatal, onWaiting: startLoading }).finally(startLoading);
   undo.add('NATS', () => nats.stop());
   const loaded = await loadingParts;
-  // By thread, what it opens ahead.
+  // By thread: the shards whose stores it opens ahead.
   const ahead = spread(shardsOf(loaded.topology).pipeline, loading.length, LIVE_WEIGHTS);
   return { identity, nats, ...loaded, ahead };
 }
 
 type Begun = Start & Awaited<ReturnType<typeof begin>>;
 
-/** What takes long to load, while NATS starts. */
+/** Modules that are slow to load, loaded while NATS starts. */
 async function loadParts() {
   const [actors, hosts, grpc, publisher, events, http] = await Promise.all([
     import('../../actors/topology.js'),
@@ -210,7 +210,7 @@ async function loadParts() {
   return { actors, hosts, grpc, publisher, events, http };
 }
 
-/** Connections of this thread; the streams are there. */
+/** Connections of this thread; the streams exist. */
 async function link({ options, identity, nats, topology, logger, undo }: Begun) {
   const { process } = identity;
   const connection = await connectNats(nats.options, 'rivulet-facade');
@@ -260,7 +260,7 @@ async function startFacades(
   return { http, grpc };
 }
 
-/** From now on shards come, those that other nodes leave to this one. */
+/** From now on shards are assigned, those that other nodes hand over. */
 async function join(linked: Linked, { threads, view }: StartedHosts, grpc: GrpcServer): Promise<Cluster> {
   const { options, connection, identity, topology, ahead, log, sizes, logger, undo, onFatal } = linked;
   const shards = allShards(topology);
@@ -275,7 +275,7 @@ async function join(linked: Linked, { threads, view }: StartedHosts, grpc: GrpcS
   return cluster;
 }
 
-/** Who is told that the node is up may ask it at once. Bounded: a view that has to wait for NATS says so by its health. */
+/** After the start is reported, requests should succeed. Bounded: a view that has to wait for NATS is reported by its health. */
 async function viewOpened(host: StartedHost['host']): Promise<void> {
   const untilMs = systemClock.nowMs() + VIEW_WAIT_MS;
   while (host.statuses.some(({ state }) => state !== 'running') && systemClock.nowMs() < untilMs) {
@@ -306,7 +306,7 @@ interface Composed extends Linked {
   readonly sweeping: Sweeping;
 }
 
-/** SERVING, as soon as and as long as it is well. */
+/** SERVING, while healthy. */
 function watchHealth({ options, hosts, http, grpc, cluster, natsAwaySinceMs, logger, undo }: Composed): HealthWatch {
   const health = HealthWatch.start({
     ...{ dataDir: options.dataDir, clock: systemClock, logger },
@@ -342,7 +342,7 @@ function registerMetrics(node: Composed, health: HealthWatch): void {
   });
 }
 
-/** Gives what was not finished in time. */
+/** Returns the steps that did not finish in time. */
 async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: number): Promise<readonly string[]> {
   const { hosts, http, grpc, cluster, sweeping, log, browsableLogs, nats, identity } = node;
   sweeping.abort.abort();
@@ -358,7 +358,7 @@ async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: nu
     Promise.all([log, browsableLogs].map((one) => one.close())),
   );
   await deadline.step('the nats-server', () => nats.stop());
-  // The next node on the data directory writes a note of its own.
+  // The next node on the data directory writes its own note.
   await deadline.step('the health note', () => unwatched);
   await identity.release();
   return [...shards.unfinished, ...deadline.unfinished];

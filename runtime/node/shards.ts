@@ -1,18 +1,18 @@
-/** Which instances live together, and on which thread. */
+/** How instances are grouped into shards, and on which thread each runs. */
 import type { Topology } from '../contract/graph.js';
 import type { ShardSpec } from '../shards/shard-spec.js';
 import type { PartitionKey } from '../contract/stage.js';
 
-/** What the façade reads of users' lists: it lives where the façade does. */
+/** The view of users' lists: it runs on the façade's thread. */
 export const VIEW_STAGE = 'recommendations';
-/** And of trending lists. */
+/** The view of trending lists. */
 export const TRENDING_STAGE = 'trending-lists';
-/** And of what items are called. */
+/** The view of the item catalogue. */
 export const CATALOGUE_STAGE = 'catalogue';
-/** Of the shards of views. */
+/** The kinds of view shards. */
 const VIEW_NAMES: Readonly<Record<string, string>> = { [VIEW_STAGE]: 'view', [TRENDING_STAGE]: 'trending' };
 
-/** Stages of one key and number share a store and a thread; each view has its own. */
+/** Stages with the same key and partition share a store and a thread; each view has its own. */
 export function shardsOf(topology: Topology): { readonly pipeline: ShardSpec[]; readonly view: ShardSpec[] } {
   const { stages, views, count } = topology;
   const pipeline: ShardSpec[] = [];
@@ -38,9 +38,9 @@ export const allShards = (topology: Topology): ShardSpec[] => {
 
 export type Weights = Readonly<Record<PartitionKey, number>>;
 
-/** Rough shares of the work. Reading files byte by byte costs about as much as all that is done per user … */
+/** Rough shares of the work. Parsing files costs about as much as all stages of users … */
 export const BOUNDED_WEIGHTS: Weights = { source: 4, user: 4, item: 1, whole: 0.1 };
-/** … while live it is messages that cost, and the user's stages have most of them. */
+/** … while in live operation messages dominate, and the users' stages have most of them. */
 export const LIVE_WEIGHTS: Weights = { source: 1.5, user: 4, item: 1, whole: 0.1 };
 
 /** A shard's share of the work. */
@@ -49,7 +49,7 @@ export function weightOf(shard: string, shards: readonly ShardSpec[], weights: W
   return weights[kindOf(shard)] / shards.filter(({ name }) => kindOf(name) === kindOf(shard)).length;
 }
 
-/** Spreads shards over threads, heaviest first, each to the thread with the least so far. */
+/** Distributes shards over threads, heaviest first, each to the least loaded thread. */
 export function spread(shards: readonly ShardSpec[], threads: number, weights: Weights): ShardSpec[][] {
   const loads = Array.from({ length: threads }, () => ({ weight: 0, shards: [] as ShardSpec[] }));
   const weight = ({ name }: ShardSpec): number => weightOf(name, shards, weights);

@@ -1,4 +1,4 @@
-/** GET /status, out of what the node knows of itself (composition). */
+/** GET /status, from the node's own data (composition). */
 import type { PartitionStatus, StatusReport } from '../../connectors/http/routes/status-report.js';
 import { edgesOf, type Topology } from '../contract/graph.js';
 import type { Health } from '../supervision/health.js';
@@ -39,7 +39,7 @@ export function statusReport(sources: StatusSources): StatusReport {
     partitions: topology.partitions.user,
     edges: edgesOf(topology).map((edge) => ({ ...edge })),
     stages: stagesOf(topology, statuses, nowMs),
-    // A refused item of the catalogue is no event.
+    // A refused item of the catalogue is not an event.
     counters: sumOf(statuses.filter(({ stage }) => stage !== ITEMS_STAGE)),
     latency: latencyOf(sources.latencies()),
     requests: { http_total: http, grpc_total: grpc },
@@ -83,7 +83,7 @@ function sumOf(statuses: readonly ActorStatus[]): StatusReport['counters'] {
   return sum;
 }
 
-/** Percentiles of nothing are not known. */
+/** Percentiles of no values are unknown. */
 function latencyOf({ p50Ms, p99Ms, count }: ReturnType<Telemetry['latencies']>): StatusReport['latency'] {
   if (count === 0) return { count };
   return { p50_seconds: p50Ms / 1000, p99_seconds: p99Ms / 1000, count };

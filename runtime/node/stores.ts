@@ -1,13 +1,13 @@
 /**
- * The stores of a thread (composition). Opening one after a crash reads its files to see that they are sound. That needs no NATS, so it goes on while NATS
- * starts: whoever needs a store then finds it open, or gets the reason why it is not.
+ * The stores of a thread (composition). After a crash, opening a store reads its files to check them. That needs no NATS, so it runs while NATS
+ * starts: later the store is open already, or the reason is known why it is not.
  */
 import { join } from 'node:path';
 import { openLevelStore } from '../../state/level-store.js';
 import type { ShardSpec } from '../shards/shard-spec.js';
 import type { Logger, Store } from '../contract/ports.js';
 
-/** The store of a shard; made when it is not there. */
+/** The store of a shard; created if missing. */
 export function openShardStore(dataDir: string, name: string, logger?: Logger): Promise<Store> {
   return openLevelStore(join(dataDir, 'state', name), logger);
 }
@@ -23,20 +23,20 @@ export class StoresAhead {
   begin(shards: readonly ShardSpec[]): void {
     for (const { name } of shards) {
       const store = openShardStore(this.dataDir, name, this.logger);
-      // Who asks for it is told.
+      // Reported to the caller that requests it.
       store.catch(() => undefined);
       this.opening.set(name, store);
     }
   }
 
-  /** Each one that was begun is given once. */
+  /** Each prepared store is returned once. */
   open(shard: string): Promise<Store> {
     const begun = this.opening.get(shard);
     this.opening.delete(shard);
     return begun ?? openShardStore(this.dataDir, shard, this.logger);
   }
 
-  /** Those that nobody has asked for. */
+  /** Those that were not requested. */
   async close(): Promise<void> {
     const left = [...this.opening.values()];
     this.opening.clear();

@@ -1,4 +1,4 @@
-/** The threads of a node: starts workers under the node's supervisor, asks them how they are, stops them within a deadline. */
+/** The threads of a node: starts workers under the node's supervisor, requests their status, stops them within a deadline. */
 import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../contract/clock.js';
 import { Deadline } from '../supervision/deadline.js';
@@ -18,7 +18,7 @@ import { loadingThread } from './loading.js';
 import type { ActorStatus } from '../telemetry/status.js';
 import { type NamedVitals, OwnVitals, Peak, type ThreadVitals } from '../telemetry/thread-vitals.js';
 
-/** Of a deadline, what it takes a thread to say how its stop went. */
+/** Part of a deadline, for a thread to report how its stop went. */
 const ANSWER_MS = 100;
 
 /** `threadId` of a worker that has ended. */
@@ -37,16 +37,16 @@ interface Waiting<T> {
   readonly reject: (error: Error) => void;
 }
 
-/** How long a thread whose shard has given up may take to stop the others. */
+/** How long a thread whose shard has escalated may take to stop the others. */
 const STOP_MS = 5_000;
 
-/** One life of a thread, and who waits for it to answer: nobody does any more once it has ended. */
+/** One life of a thread, and the callers that wait for it: all are settled once it has ended. */
 class ThreadLife implements Life {
   readonly started: Promise<void>;
   readonly ended: Promise<void>;
-  /** Its worker is gone, however it ended. */
+  /** Resolves when its worker has exited, for any reason. */
   readonly exited: Promise<void>;
-  /** What it did not finish. */
+  /** The steps that it did not finish. */
   private readonly stopped: Promise<readonly string[]>;
   private onExited!: () => void;
   private starting!: Waiting<void>;
@@ -54,9 +54,9 @@ class ThreadLife implements Life {
   private onStopped!: (unfinished: readonly string[]) => void;
   private hasStopped = false;
   private failure: Error | undefined;
-  /** Why it answers no more. */
+  /** Why it no longer responds. */
   private gone: Error | undefined;
-  /** Who waits for its next status. */
+  /** Callers that wait for its next status. */
   private asked: (() => void)[] = [];
   /** Requests that wait for `done`. */
   private readonly calls = new Map<number, Waiting<void>>();
@@ -71,12 +71,12 @@ class ThreadLife implements Life {
     this.ended = new Promise((resolve, reject) => (this.ending = { resolve, reject }));
     this.stopped = new Promise((resolve) => (this.onStopped = resolve));
     this.exited = new Promise((resolve) => (this.onExited = resolve));
-    // Whoever starts it waits for both, one after the other.
+    // The caller awaits both, one after the other.
     for (const one of [this.started, this.ended]) one.catch(() => undefined);
     worker.on('message', (message: WorkerMessage) => this.onMessage(message));
     worker.on('error', (error) => (this.failure ??= error));
     worker.on('exit', (code) => this.end(`ended with code ${code}`));
-    // Before anybody listened: it reports no more that it has.
+    // It exited before the listeners were added, and emits no further event.
     if (worker.threadId === ENDED) this.end('ended before it was to start');
     worker.postMessage({ kind: 'start', data } satisfies WorkerStart);
   }
@@ -85,7 +85,7 @@ class ThreadLife implements Life {
     this.worker.postMessage(command);
   }
 
-  /** Resolves with its next status, or its end. */
+  /** Resolves with its next status, or when it ends. */
   answer(): Promise<void> {
     return this.gone === undefined ? new Promise((resolve) => this.asked.push(resolve)) : Promise.resolve();
   }
@@ -99,7 +99,7 @@ class ThreadLife implements Life {
     });
   }
 
-  /** What is not finished by then is in `deadline.unfinished`, and cut. */
+  /** Steps unfinished at the deadline are in `deadline.unfinished`, and aborted. */
   async stop(deadline = new Deadline(STOP_MS, systemClock)): Promise<void> {
     this.post({ kind: 'stop', deadlineMs: Math.max(0, deadline.leftMs - ANSWER_MS) });
     await deadline.step(`thread ${this.data.name}`, async () => deadline.unfinished.push(...(await this.stopped)));
@@ -107,7 +107,7 @@ class ThreadLife implements Life {
     await this.worker.terminate();
   }
 
-  /** Ends it with the error; the other shards stop first. */
+  /** Ends it with the error, after its other shards have stopped. */
   async fail(error: Error): Promise<void> {
     this.failure ??= error;
     await this.stop();
@@ -136,7 +136,7 @@ class ThreadLife implements Life {
       case 'fatal': {
         const error = revived(message.error);
         this.starting.reject(error);
-        // No restart mends it: the node stops, and this thread in its turn.
+        // A restart does not help: the node stops, and stops this thread.
         if (reactionOf(error) === 'fatal') this.ending.reject(error);
         else void this.fail(error);
       }
@@ -151,7 +151,7 @@ class ThreadLife implements Life {
     this.onExited();
     for (const { reject } of this.calls.values()) reject(this.gone);
     this.calls.clear();
-    // Whatever its code: one that was not to stop has work to do. It counts, other than the requests that it leaves unanswered.
+    // Any exit without a stop is a failure, whatever its code. It is a bug and counts as a restart; the pending requests fail as transient.
     if (!this.hasStopped) this.failure ??= new RivuletError('bug', 'THREAD_EXIT', `thread ${name} ${how}`);
     if (this.failure === undefined) this.ending.resolve();
     else this.ending.reject(this.failure);
@@ -163,19 +163,19 @@ class ThreadLife implements Life {
   }
 }
 
-/** A thread over its lives. */
+/** A thread over its restarts. */
 class Thread {
   readonly name: string;
   statuses: readonly ActorStatus[] = [];
   shards: readonly SupervisedStatus[] = [];
-  /** When it has last reported how it is. */
+  /** When it last reported its status. */
   answeredAtMs: number | undefined;
   vitals = NO_VITALS;
   readonly loopDelays = new Peak(systemClock);
   readonly started: Promise<void>;
   private readonly child: Child;
   private life: ThreadLife | undefined;
-  /** What its shards were last asked for and became: a next life opens them again. */
+  /** The last request for each of its shards: after a restart it opens them again. */
   private readonly opened = new Map<string, HostRequest>();
   private hold: HostRequest | undefined;
 
@@ -225,7 +225,7 @@ class Thread {
   async stop(deadline: Deadline): Promise<void> {
     this.child.abandon();
     await this.life?.stop(deadline);
-    // What escalated is reported already.
+    // An escalation is already reported.
     await this.child.ended.catch(() => undefined);
   }
 
@@ -249,7 +249,7 @@ class Thread {
     }
   }
 
-  /** Shards of the life before. What is asked for meanwhile comes behind, and is the newer word. */
+  /** Opens the shards of the previous life. A request that arrives meanwhile comes after these, and wins. */
   private async reopen(life: ThreadLife, signal: AbortSignal): Promise<void> {
     const ended = new AbortController();
     void life.exited.then(() => ended.abort());
@@ -308,7 +308,7 @@ export class Threads {
     return threads;
   }
 
-  /** Has all threads say how they are. */
+  /** Requests a status of all threads. */
   ask(): void {
     for (const thread of this.threads) thread.post({ kind: 'status' });
   }
@@ -319,23 +319,23 @@ export class Threads {
     this.ask();
   }
 
-  /** For health: a thread that is silent, or restarted, is not well; and for people, with its shards. */
+  /** For health, where a thread that is silent or restarted is not well, and for display with its shards. */
   answers(): readonly Pick<Thread, 'name' | 'answeredAtMs' | 'status' | 'shards'>[] {
     return this.threads;
   }
 
-  /** As of the last answers. */
+  /** As of the last reports. */
   statuses(): ActorStatus[] {
     return this.threads.flatMap(({ statuses }) => statuses);
   }
 
-  /** How each thread is as of its last answer; the one that asks is called `facade`. */
+  /** The vitals of each thread as of its last report; this one is called `facade`. */
   vitals(): NamedVitals[] {
     const threads = this.threads.map(({ name, vitals, loopDelays }) => named(name, vitals, loopDelays));
     return [...threads, named('facade', this.own, this.ownLoopDelays)];
   }
 
-  /** Asks all threads anew. */
+  /** Requests a new status of all threads. */
   async freshStatuses(): Promise<ActorStatus[]> {
     const answers = this.threads.map((thread) => thread.answer());
     this.ask();
@@ -347,12 +347,12 @@ export class Threads {
     return this.threads.length;
   }
 
-  /** Has a thread do something; rejects with its error, and when the thread ends, or has ended. */
+  /** Sends a request to a thread; rejects with its error, and when the thread ends, or has ended. */
   request(thread: number, request: HostRequest): Promise<void> {
     return this.threads[thread]!.request(request);
   }
 
-  /** What is not finished by then is in `deadline.unfinished`, and cut. */
+  /** Steps unfinished at the deadline are in `deadline.unfinished`, and aborted. */
   async stop(deadline: Deadline): Promise<void> {
     clearInterval(this.asking);
     await Promise.all(this.threads.map((thread) => thread.stop(deadline)));

@@ -4,7 +4,7 @@ import type { MailboxProcessor } from '../actor/processor.js';
 import type { Host } from '../shards/host.js';
 
 /**
- * The folds of a view by partition, as they stand; while one restarts, as it last stood. Throws Transient VIEW_RESTORING before it has stood at all.
+ * Readers of a view by partition, of its current state; during a restart, of its state before. Throws Transient VIEW_RESTORING before the first state.
  */
 export function readersOf<R>(host: () => Host, stage: string, make: (processor: MailboxProcessor) => R) {
   const latest = new Map<number, MailboxProcessor>();

@@ -1,4 +1,4 @@
-/** What the façade answers from the cells of the views (composition): the partition, then the maths of the answer. */
+/** Answers of the façade, computed from the state of the views (composition): find the partition, then compute the answer. */
 import { answer, type AnswerItem, MODEL, type Question, type RecommendationReader } from '../../actors/maths/answer.js';
 import { type PackedList, unpackList } from '../../actors/maths/ranked-list.js';
 import { recommendationReader } from '../../actors/recommendations.js';
@@ -19,7 +19,7 @@ import { Catalogue, type Named } from './catalogue.js';
 import { readersOf } from './view-readers.js';
 import { CATALOGUE_STAGE, TRENDING_STAGE, VIEW_STAGE } from './shards.js';
 
-/** Who wants to know when a view has taken something in. */
+/** Listeners to changes of a view. */
 class Listeners {
   private readonly listeners = new Set<() => void>();
 
@@ -34,8 +34,8 @@ class Listeners {
 }
 
 /**
- * Since when it is not known whether there is anything new for a partition of users: since the latest tick came through all of its stages. By the
- * monotonic clock of this node: clocks of others, and those that are set, do not make a list old.
+ * How long updates for a partition of users may have been missing: the time since the latest tick passed all of its stages. Measured with this node's
+ * monotonic clock: other nodes' clocks, and clock changes, do not make a list stale.
  */
 export class Freshness {
   private readonly latest: { tickMs: number; atMs: number }[] = [];
@@ -52,17 +52,17 @@ export class Freshness {
     if (tickMs > (this.latest[partition]?.tickMs ?? -Infinity)) this.latest[partition] = { tickMs, atMs: this.nowMs() };
   }
 
-  /** Absent: not for long enough to say so. */
+  /** Absent: not stale. */
   staleMs(partition: number): number | undefined {
     const ageMs = this.nowMs() - (this.latest[partition]?.atMs ?? this.begunMs);
     return ageMs > this.staleAfterMs ? ageMs : undefined;
   }
 }
 
-/** How many users the next random one may be away from the last. */
+/** How far the next random user may be from the last. */
 const SKIPPED_MAX = 64;
 
-/** A list as it is kept. Its items are made when somebody looks at them, and nobody does who knows the list already (`sameAs`). */
+/** A cached list. Its items are created on access; a caller that has the list already needs none (`sameAs`). */
 class KeptAnswer implements Answer {
   readonly model = MODEL;
 
@@ -85,11 +85,11 @@ class KeptAnswer implements Answer {
 
 export interface Views {
   readonly answers: RecommendationChanges & { get(query: RecommendationQuery): Answer };
-  /** A user of whom something is known, for samples. */
+  /** A known user, for samples. */
   readonly randomUsers: RandomUsers;
   readonly trending: TrendingLists;
   readonly catalogue: Catalogue;
-  /** A view has taken something in. */
+  /** Called after a view has processed an input. */
   changed(stage: string, partition: number): void;
 }
 
@@ -160,7 +160,7 @@ function userViews(
       const user = users(partition).reader.someUser(Math.floor(Math.random() * SKIPPED_MAX));
       if (user !== undefined) return user;
     }
-    // After a restart users are loaded when somebody asks for them: nobody has.
+    // After a restart users are loaded on demand, and no request has come yet.
     for (const partition of inTurn) {
       const stored = await host().storedKeys(VIEW_STAGE, partition, 'lists');
       if (stored.length > 0) return stored[Math.floor(Math.random() * stored.length)];

@@ -1,4 +1,4 @@
-/** Entry of a worker thread: a host with its own NATS connection and LevelDB stores (composition). What it hosts, it is told. */
+/** Entry of a worker thread: a host with its own NATS connection and LevelDB stores (composition). It receives its assignment in messages. */
 import { randomUUID } from 'node:crypto';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import pino from 'pino';
@@ -33,7 +33,7 @@ export interface StartedHost {
   readonly stop: (deadline: Deadline) => Promise<void>;
 }
 
-/** Starts the host described by the data; used by workers and, for the view, by the main thread. */
+/** Starts the host described by the data; used by workers and, for the views, by the main thread. */
 export async function startHost(
   data: HostData,
   stores: StoresAhead,
@@ -124,7 +124,7 @@ async function runWorker(): Promise<void> {
   const onFatal = (error: Error): void => {
     post({ kind: 'fatal', error: plainError(error) });
   };
-  // Told at once: who asks might wait until the first of what is replayed now is through.
+  // Reported at once: a request might wait until the first replayed batch is done.
   const onOpened = (): void => {
     tellStatus();
   };

@@ -8,9 +8,9 @@ import { type HostOptions, type Restart, Shard } from './shard.js';
 import type { ShardSpec } from './shard-spec.js';
 import type { ActorStatus } from '../telemetry/status.js';
 
-/** What a node does with shards; resolves when it is so. Shards of one name take turns. */
+/** Operations of a node on shards; each resolves when complete. Operations on one shard are serialized. */
 export interface ShardHost {
-  /** Opens the store and looks whether it fits the log, before anything is started: Fatal LOG_BEHIND. */
+  /** Opens the store and checks that it fits the log, before anything is started: Fatal LOG_BEHIND. */
   check(shard: string): Promise<void>;
   follow(shard: string): Promise<void>;
   own(shard: string): Promise<void>;
@@ -21,17 +21,17 @@ type Role = 'follow' | 'own';
 
 export class Host implements ShardHost {
   private readonly open = new Map<string, Shard>();
-  /** The instances of shards between two lives: a node that serves must not look ready without them. */
+  /** The instances of shards that restart: a node must not look ready without them. */
   private readonly restarting = new Map<string, readonly ActorStatus[]>();
   private readonly children = new Map<string, Child>();
-  /** What a shard is to do, also after a restart. */
+  /** The role of each shard, also after a restart. */
   private readonly roles = new Map<string, Role>();
   private readonly supervisor: Supervisor;
   private readonly turns = new Map<string, Promise<void>>();
-  /** Shards by stage, then partition: views are looked up once per call. */
+  /** Shards by stage, then partition: a lookup per call must be fast. */
   private readonly names = new Map<string, string[]>();
 
-  /** `onEscalated` is called with what no restart of a shard has mended. */
+  /** `onEscalated` is called with errors that no restart of a shard has fixed. */
   constructor(
     private readonly shards: readonly ShardSpec[],
     private readonly options: HostOptions,
@@ -47,7 +47,7 @@ export class Host implements ShardHost {
     }
   }
 
-  /** A host that owns all of its shards from the start, without leases. Stops what it has started when one cannot be opened. */
+  /** A host that owns all of its shards from the start, without leases. If one cannot be opened, it stops those that it has started. */
   static async start(
     shards: readonly ShardSpec[],
     options: HostOptions,
@@ -88,25 +88,25 @@ export class Host implements ShardHost {
     });
   }
 
-  /** Ticks end, actors take in no more and write a last snapshot, stores close: what the deadline allows of it. */
+  /** Ticks end, actors write a last snapshot, stores close, as far as the deadline allows. */
   async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     for (const name of [...this.children.keys()]) this.forget(name);
     const all = [...this.open.values()];
-    // Also when one of them has a turn that hangs.
+    // Also if an operation on one of them hangs.
     await Promise.all(all.map((hosted) => hosted.close({ copy: false, deadline })));
   }
 
-  /** The running actor of an instance; absent while it restarts, and when it is not here. */
+  /** The running actor of an instance; absent while it restarts, and if it is not on this node. */
   actor(stage: string, partition: number): Actor | undefined {
     return this.hosted(stage, partition)?.actor(stage);
   }
 
-  /** Some keys of a cell of an instance that are stored; none when it is not here. */
+  /** Some stored keys of an instance's state; empty if it is not on this node. */
   async storedKeys(stage: string, partition: number, cell: string): Promise<readonly string[]> {
     return this.hosted(stage, partition)?.storedKeys(stage, cell) ?? [];
   }
 
-  /** Of all instances, as of now. */
+  /** Of all instances, current values. */
   get statuses(): ActorStatus[] {
     return this.shards.flatMap(({ name }) => {
       const running = this.open.get(name)?.statuses ?? [];
@@ -114,7 +114,7 @@ export class Host implements ShardHost {
     });
   }
 
-  /** How its shards are. */
+  /** The status of its shards. */
   get shardStatuses(): readonly SupervisedStatus[] {
     return this.supervisor.statuses;
   }
@@ -146,14 +146,14 @@ export class Host implements ShardHost {
     return shard;
   }
 
-  /** What goes wrong when it is opened first is for who asked for it. */
+  /** An error of the first opening goes to the caller. */
   private supervise(name: string, opened: Shard): void {
     let first: Shard | undefined = opened;
     let restart: Restart = { statuses: opened.statusesOfAll };
     const start = async (signal: AbortSignal): Promise<Shard> => {
       const shard = first ?? (await this.restarted(name, restart, signal));
       first = undefined;
-      // It has gone on past the gap: what fails from now on is something else.
+      // It has passed the gap: a later failure has another cause.
       restart = { statuses: opened.statusesOfAll };
       return shard;
     };
@@ -165,7 +165,7 @@ export class Host implements ShardHost {
     this.children.set(name, this.supervisor.start({ level: 'shard', name, strategy: SHARD_STRATEGY, start, mend }));
   }
 
-  /** The next life of a shard: its store is opened anew, and it does what it did. */
+  /** Restarts a shard: reopens its store and resumes its role. */
   private restarted(name: string, restart: Restart, signal: AbortSignal): Promise<Shard> {
     let opened: Shard | undefined;
     return this.inTurn(name, async () => {
@@ -182,7 +182,7 @@ export class Host implements ShardHost {
     }).then(() => opened!);
   }
 
-  /** It is not restarted any more. */
+  /** Ends its supervision: no more restarts. */
   private forget(name: string): void {
     const child = this.children.get(name);
     if (child !== undefined) this.supervisor.abandon(child);
@@ -192,7 +192,7 @@ export class Host implements ShardHost {
   }
 
   private inTurn(shard: string, work: () => Promise<void>): Promise<void> {
-    // Whoever has begun the turn before gets its error; this one does not.
+    // The caller of the previous operation gets its error; this one does not.
     const turn = (this.turns.get(shard) ?? Promise.resolve()).catch(() => undefined).then(work);
     this.turns.set(shard, turn);
     return turn;

@@ -1,12 +1,12 @@
 /**
- * The instances of this thread that are being restored: who is restored first waits for the others before it works on.
+ * The instances of this thread in recovery: one that is done waits for the others before it processes input.
  *
- * A node serves when all of its instances are there. What one of them replays meanwhile makes the others later, and would be replayed afterwards
- * just as well. Only who starts waits; who works already goes on.
+ * A node serves when all of its instances are restored. Input that one of them replays meanwhile delays the others, and can be replayed afterwards
+ * just as well. Only starting instances wait; running ones go on.
  */
 import type { Clock } from '../contract/ports.js';
 
-/** A large state that is taken over must not hold up for long what restarts beside it. */
+/** The takeover of a large state must not delay for long the instances that restart beside it. */
 const WAIT_MS_MAX = 2_000;
 
 export class RecoveryGate {
@@ -24,7 +24,7 @@ export class RecoveryGate {
     }
   }
 
-  /** Resolves when none is under way, at the latest after WAIT_MS_MAX, or when the signal says so. */
+  /** Resolves when no recovery is under way, at the latest after WAIT_MS_MAX, or when the signal is aborted. */
   async over(signal: AbortSignal): Promise<void> {
     if (this.underWay === 0 || signal.aborted) return;
     const waited = new AbortController();

@@ -1,24 +1,24 @@
 /**
- * The cooperative scheduler of a thread, shared by all that works on it.
+ * The cooperative scheduler of a thread, shared by all work on it.
  *
- * What is awaited is often there already: then work goes on from promise to promise, and neither timers nor sockets get a turn of the event
- * loop, nor the calls that the façade must answer. So a loop asks the scheduler after each piece whether it must wait.
+ * An awaited value is often there already: then promises resolve one after the other, and timers, sockets and the façade's calls get no turn of the
+ * event loop. So a loop asks the scheduler after each piece of work whether it must yield.
  *
  * Invariants
- *   SCHEDULER-1  Between two turns of the event loop run at most BUDGET_MS and one piece.
- *   SCHEDULER-2  Waiting work goes on in the order in which it came, one piece a turn: none is passed over.
- *   SCHEDULER-3  Recovery has a queue of its own, which gets three turns of four: others wait for what is not there yet, and a start for all of it.
+ * SCHEDULER-1  Between two turns of the event loop at most BUDGET_MS and one piece of work run.
+ * SCHEDULER-2  Waiting work resumes in order, one piece a turn: none is passed over.
+ * SCHEDULER-3  Recovery has a queue of its own, which gets three turns of four: requests may wait for state that is being restored, and a start for all of it.
  */
 
 const BUDGET_MS = 8;
 const RESTORES_OF_TURNS = 4;
 
-/** Undefined: go on. Telemetry's clock, never seen by a stage. */
+/** Undefined: go on. Uses telemetry's clock, never seen by a stage. */
 export type Scheduler = (work?: 'restore') => Promise<void> | undefined;
 
 let ofThread: Scheduler | undefined;
 
-/** Those of this thread. */
+/** The scheduler of this thread. */
 export const threadScheduler = (): Scheduler => (ofThread ??= makeTurns());
 
 function makeTurns(): Scheduler {

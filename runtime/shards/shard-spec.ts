@@ -1,4 +1,4 @@
-/** What moves as one: the instances with one number of the stages that share a store. */
+/** A shard, the unit of placement: the instances of one partition whose stages share a store. */
 export interface ShardSpec {
   /** `<kind>-<partition>`; names the store. */
   readonly name: string;

@@ -1,13 +1,13 @@
 /**
- * A shard on this node: its store, and what it does with it.
+ * A shard on this node: its store and its role.
  *
- *   follow   keep the store at the newest copy, ready to take over (a shard that is `everywhere` also runs, and writes nowhere)
- *   own      run the instances, write what they say, copy the snapshots, trim the mailboxes
- *   close    take in no more, a last snapshot, a last copy
+ * follow   keep the store at the newest copy, ready to take over (a shard that is `everywhere` also runs, and publishes nothing)
+ * own      run the instances, publish their outputs, copy the snapshots, trim the mailboxes
+ * close    accept no more input, write a last snapshot and a last copy
  *
  * Invariants
- *   SHARD-1  One process at a time writes a store (LevelDB sees to it), and one of its roles at a time; a recovery takes turns with them.
- *   SHARD-2  Only the owner trims and copies; whoever believes to own it and does not is refused by the fences (OUTBOX-2, REPLICA-1).
+ * SHARD-1  One process at a time writes a store (LevelDB's lock), in one role at a time; recovery and role changes are serialized.
+ * SHARD-2  Only the owner trims and copies; fencing rejects a node that wrongly believes to own it (OUTBOX-2, REPLICA-1).
  */
 import type { Actor } from '../actor/actor.js';
 import { acknowledge, catchUp, forget, sequencesOf } from '../replication/reader.js';
@@ -38,23 +38,23 @@ export interface HostOptions {
   readonly clock: Clock;
   readonly loggerOf: (stage: string, partition: number) => Logger;
   readonly tuning: ActorTuning;
-  /** Ticks are written into the mailboxes of stages with publishers at this interval; 0 for none. */
+  /** Interval of ticks into the mailboxes of stages with publishers; 0 for none. */
   readonly tickEveryMs: number;
   readonly scheduler?: Scheduler;
   readonly recoveryGate?: RecoveryGate;
   readonly onAnswered?: (stage: string, partition: number, ingestedAtMs: number) => void;
-  /** An instance has restored its state, and begins to work. */
+  /** Called when an instance has restored its state, and begins to process input. */
   readonly onOpened?: () => void;
-  /** Absent: a shard that lives and dies with its data directory. */
+  /** Absent: a shard without copies, which exists only in its data directory. */
   readonly replication?: ReplicationOptions;
 }
 
 export interface ReplicationOptions {
   readonly copies: ReplicaStore;
   readonly everyMs: number;
-  /** Names a copier; each time another name, on all nodes. */
+  /** Names a replication writer; each name is unique over all nodes. */
   readonly writer: () => string;
-  /** While true nothing is trimmed or deleted that a backup may need. */
+  /** While true, nothing is trimmed or deleted that a backup may need. */
   readonly isHeld: () => boolean;
 }
 
@@ -63,30 +63,30 @@ export interface CloseOptions {
   readonly deadline: Deadline;
 }
 
-/** What a shard goes on with after it has failed. */
+/** Kept from a failed shard for its restart. */
 export interface Restart {
   readonly statuses: readonly ActorStatus[];
-  /** Its mailbox was trimmed past its store: it goes on only where a newer copy has what is missing. */
+  /** Its mailbox was trimmed past its store: it can only continue if a newer copy has the missing messages. */
   readonly gap?: {
     readonly error: Error;
-    /** What the store had when it was opened next. */
+    /** The store's sequences when it was next opened. */
     sequences: Readonly<Record<string, number>> | undefined;
   };
 }
 
 export class Shard implements Life {
   readonly statusesOfAll: readonly ActorStatus[];
-  /** Rejects when an instance, or what copies, has given up. Closing it is for who restarts it. */
+  /** Rejects when an instance, or replication, has escalated. The supervisor then closes it. */
   readonly ended: Promise<void>;
   private readonly supervisor: Supervisor;
   private instances = new Map<string, SupervisedInstance>();
   private tickers: { readonly ticker: Ticker; readonly ended: Promise<void> }[] = [];
   private following: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   private copier: ReplicaWriter | undefined;
-  /** What is wanted of it, also while it is still becoming that. */
+  /** The requested role, also while the change to it is under way. */
   private role: 'follow' | 'own' | undefined;
   private readonly standby: Standby;
-  /** Ends when the present role change or recovery has (SHARD-1). */
+  /** Settles when the current role change or recovery has ended (SHARD-1). */
   private changing: Promise<void> = Promise.resolve();
   private fail: (error: Error) => void = () => undefined;
   private isRunning = false;
@@ -112,13 +112,13 @@ export class Shard implements Life {
     return opened;
   }
 
-  /** Fatal LOG_BEHIND when the log does not hold what the store stands on. */
+  /** Fatal LOG_BEHIND when the store refers to messages that the log does not have. */
   check(): Promise<void> {
     const { topology, log } = this.options;
     return mustFitLog({ topology, shard: this.shard, log, store: this.store });
   }
 
-  /** Of its instances, as of now; a shard that only follows has none that run. */
+  /** Of its instances, current values; a shard that only follows has no running ones. */
   get statuses(): readonly ActorStatus[] {
     for (const instance of this.instances.values()) instance.report();
     return this.isRunning ? this.statusesOfAll : [];
@@ -129,7 +129,7 @@ export class Shard implements Life {
     return this.instances.get(stage)?.current;
   }
 
-  /** Some keys of a cell that are stored. */
+  /** Some stored keys of a state. */
   async storedKeys(stage: string, cell: string): Promise<readonly string[]> {
     const prefix = `${instancePrefix(stage, this.shard.partition)}${cell}/`;
     const view = this.store.view();
@@ -141,7 +141,7 @@ export class Shard implements Life {
     }
   }
 
-  /** Resolves when the store is at the newest copy; then stays there. Transient COPY_UNUSABLE: the owner has yet to make the copy anew. */
+  /** Resolves when the store is at the newest copy, and then keeps it there. Transient COPY_UNUSABLE: the owner has yet to create a new copy. */
   follow(): Promise<void> {
     this.role = 'follow';
     return this.inTurn(() => this.followNow());
@@ -157,15 +157,15 @@ export class Shard implements Life {
     return this.close({ copy: false, deadline });
   }
 
-  /** Ends everything and closes the store: what the deadline allows of it. With `copy` the next owner finds all that was known here. */
+  /** Ends everything and closes the store, as far as the deadline allows. With `copy` the next owner finds the complete state of this one. */
   async close({ copy, deadline }: CloseOptions): Promise<void> {
     await deadline.step(`the copies of ${this.shard.name}`, () => this.stopFollowing());
     await deadline.step(`what ${this.shard.name} was becoming`, () => this.changing);
-    // Most of it while the instances still work: who takes over waits for the rest.
+    // Most of the copy while the instances still run: the next owner waits for the rest.
     if (copy) await deadline.step(`a copy of ${this.shard.name}`, () => this.copyAhead());
     await this.stopInstances(deadline);
     if (copy) {
-      // It is another's from now on.
+      // From now on it may belong to another node.
       this.isRunning = false;
       await deadline.step(`the last copy of ${this.shard.name}`, async () => this.copier?.copy());
     }
@@ -175,7 +175,7 @@ export class Shard implements Life {
 
   private async copyAhead(): Promise<void> {
     const { shard, copier } = this;
-    // The last copy takes with it what this one could not.
+    // The last copy includes the state that this one could not.
     await copier?.copy().catch((error: unknown) => {
       this.options.loggerOf(shard.name, shard.partition).debug({ err: error }, 'cannot copy ahead');
     });
@@ -205,7 +205,7 @@ export class Shard implements Life {
   private async startAtCopy(): Promise<void> {
     await this.catchUp().catch((error: unknown) => {
       if (!hasCode(error, 'COPY_LOST') || this.restart?.gap !== undefined) throw error;
-      // What it has, or nothing, may do with mailboxes that are whole. Those that are not say so (LOG_GAP), and then it ends with this error.
+      // Without the copy, complete mailboxes suffice. An incomplete one fails with LOG_GAP; the restart then ends with this error.
       const { name, partition } = this.shard;
       this.options.loggerOf(name, partition).warn({ err: error, shard: name }, 'starting without the copy');
     });
@@ -216,12 +216,12 @@ export class Shard implements Life {
     const { replication: copying, topology, log, loggerOf } = this.options;
     const { shard, store } = this;
     const { partition } = shard;
-    // What was taken in from another stream, or from this one before it was rolled back or restored, is nothing to lay a copy upon: their sequences alone
-    // would not tell (Fatal LOG_BEHIND).
+    // State from another stream, or from this stream before a rollback or a restore, must not be combined with a copy: sequences alone would not show the
+    // difference (Fatal LOG_BEHIND).
     const asked = shard.stages.map((id) => ({ topology, stage: topology.stage(id), partition, log, store }));
     await Promise.all(asked.map(recoverSnapshot));
     const have = sequencesOf(this.store, this.shard);
-    // What a broken off copy has left has no head (REPLICA-3).
+    // The remains of an interrupted copy have no head (REPLICA-3).
     const fresh = this.shard.stages.filter((id) => have[id] === 0);
     if (fresh.length > 0) await forget(this.shard, this.store, fresh);
     if (copying === undefined) return;
@@ -241,7 +241,7 @@ export class Shard implements Life {
           await acknowledge(this.shard, this.store, includedIn(manifest));
         } else await catchUp(copies, this.shard, this.store);
       } catch (error) {
-        // Who stands by can wait: it catches up before it takes over.
+        // A standby can wait: it catches up before it takes over.
         logger.warn({ err: asError(error), shard: this.shard.name }, 'cannot follow the copies now');
       }
     }
@@ -295,10 +295,10 @@ export class Shard implements Life {
       });
       this.instances.set(id, instance);
       if (hasPublishers(topology, id) && tickEveryMs > 0) {
-        // Whether events can be stored says the stream that they go into.
+        // Only the stream that receives events shows whether events can be stored.
         const status = readsEvents(topology, id) ? this.statusesOfAll[i]! : { refusal: undefined };
         const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs, status });
-        // Ticks that refill a mailbox before its reader has looked at it would hide that it was cut back.
+        // Ticks that refill a mailbox before its reader has checked it would hide a truncation.
         const ended = instance.ended.catch(() => undefined).then(() => ticker.stop());
         const begins = Promise.race([opened, ended]);
         this.tickers.push({ ticker, ended: begins.then(() => ticker.run()) });
@@ -311,7 +311,7 @@ export class Shard implements Life {
     const ends = [...this.instances].map(([id, instance]) =>
       deadline.step(`the last snapshot of ${id}.${this.shard.partition}`, async () => {
         await instance.stop();
-        // What escalated is reported already.
+        // An escalation is already reported.
         await instance.ended.catch(() => undefined);
         instance.mustBeWhole();
       }),
@@ -322,7 +322,7 @@ export class Shard implements Life {
     this.instances = new Map();
   }
 
-  /** A mailbox that was trimmed past this store: only a newer copy has what is missing. */
+  /** If its mailbox was trimmed past this store, only a newer copy has the missing messages. */
   private mustHaveGoneOn(): void {
     const gap = this.restart?.gap;
     const now = sequencesOf(this.store, this.shard);
@@ -331,7 +331,7 @@ export class Shard implements Life {
 
   private inTurn(work: () => Promise<void>): Promise<void> {
     const turn = this.changing.then(work);
-    // Whoever has begun the turn gets its error; the next turn does not.
+    // The caller of this operation gets its error; the next one does not.
     this.changing = turn.catch(() => undefined);
     return turn;
   }

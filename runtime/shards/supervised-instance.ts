@@ -1,8 +1,8 @@
 /**
- * An instance of a stage under its supervisor: opens actors, one after the other, and finds the input that is at fault when they fail.
+ * An instance of a stage under its supervisor: opens one actor after the other, and finds the faulty input when they fail.
  *
  * Invariants
- *   INSTANCE-1  What is poison is stored in the log before the next actor opens (actor/quarantine.ts).
+ * INSTANCE-1  A poison message is recorded in the log before the next actor opens (actor/quarantine.ts).
  */
 import { Actor } from '../actor/actor.js';
 import type { ActorOptions } from '../actor/options.js';
@@ -17,33 +17,33 @@ import type { RecoveryGate } from './recovery-gate.js';
 
 export type InstanceOptions = Omit<ActorOptions, 'suspects'> & {
   readonly strategy: StageStrategy;
-  /** Absent: nobody is waited for. */
+  /** Absent: no waiting for other instances. */
   readonly restores?: RecoveryGate;
-  /** Each time an actor has opened. */
+  /** Called each time an actor has opened. */
   readonly onOpened?: () => void;
 };
 
-/** Rows of one frame that are looked for, each of which costs a restart. A frame with more is poison as a whole. */
+/** The maximum of faulty rows to find in one frame, each of which costs a restart. A frame with more is poison as a whole. */
 const ROWS_MAX = 100;
 
 export class SupervisedInstance {
   private readonly child: Child;
-  /** The batch that failed last, or the frame whose rows at fault are looked for. */
+  /** The batch that failed last, or the frame whose faulty rows are being searched. */
   private suspects: ActorOptions['suspects'];
-  /** Rows that were found in it. */
+  /** Faulty rows found in it. */
   private rowsFound = 0;
-  /** The last message whose rows were tried: when it fails again, it is poison as a whole. */
+  /** The last message whose rows were tried: if it fails again, it is poison as a whole. */
   private tried: number | undefined;
   /** To be quarantined before the next actor opens: a message, or a row of its frame. */
   private condemned: { readonly sequence: number; readonly row?: number } | undefined;
-  /** Quarantined by us, and nothing published about it yet as far as we know. */
+  /** Quarantined by this instance, with no known output about it yet. */
   private lastQuarantined: number | undefined;
-  /** How often the last input failed the same way. */
+  /** How often the last input failed in the same way. */
   private last: { readonly sequence: number | undefined; readonly message: string; readonly times: number } | undefined;
   private actor: Actor | undefined;
-  /** What the last actor skipped. */
+  /** Messages that the last actor skipped. */
   private skipped: ReadonlySet<number> | undefined;
-  /** Why there is no last snapshot, when a stop ended without one. */
+  /** The cause, if a stop ended without a last snapshot. */
   private cutShort: Error | undefined;
 
   constructor(
@@ -63,24 +63,24 @@ export class SupervisedInstance {
     return this.actor;
   }
 
-  /** Settles when it has been stopped, or has escalated. */
+  /** Settles when it was stopped, or has escalated. */
   get ended(): Promise<void> {
     return this.child.ended;
   }
 
-  /** What is not kept up with each step, for who asks. */
+  /** Updates status values that are not updated with each step. */
   report(): void {
     const { status } = this.options;
     if (this.actor !== undefined) status.stateKeys = this.actor.processor.instance.keys();
     recordLag(status, this.actor?.waiting);
   }
 
-  /** Takes in no more; `ended` resolves when the last snapshot is written. */
+  /** Accepts no more input; `ended` resolves when the last snapshot is written. */
   stop(): Promise<void> {
     return this.child.stop();
   }
 
-  /** Throws when it has ended without a last snapshot. */
+  /** Throws if it has ended without a last snapshot. */
   mustBeWhole(): void {
     if (this.cutShort !== undefined) throw this.cutShort;
   }
@@ -137,7 +137,7 @@ export class SupervisedInstance {
       return 'closer';
     }
     if (error.first < error.sequence) {
-      // Of a batch nobody knows yet which message is at fault.
+      // For a batch the faulty message is not yet known.
       this.recordSame(undefined, error);
       this.suspects = error;
       return undefined;
@@ -160,7 +160,7 @@ export class SupervisedInstance {
 
   private async condemn(error: StepError): Promise<Mended> {
     const { sequence } = error;
-    // What fails although the stage does not see the input any more is not the input's fault.
+    // A failure that recurs although the input is skipped is not caused by the input.
     if (this.skipped?.has(sequence) === true) {
       await this.releaseLast(sequence);
       throw this.gaveUp(error, `its input ${sequence} was quarantined, and it fails still: ${error.message}`);
@@ -177,7 +177,7 @@ export class SupervisedInstance {
     return first === sequence && suspects?.first === sequence && suspects.sequence === sequence;
   }
 
-  /** The row that failed is quarantined, and the next one looked for. When there is none, the others are tried together. */
+  /** Quarantines the row that failed, and searches the next one. When none is left, the others are tried together. */
   private afterTrial({ sequence, row }: StepError): void {
     if (row !== undefined && this.rowsFound < ROWS_MAX) {
       this.rowsFound++;
@@ -189,7 +189,7 @@ export class SupervisedInstance {
     this.tried = sequence;
   }
 
-  /** Not fatal by itself: the shard is restarted next. */
+  /** Not fatal: the shard is restarted next. */
   private gaveUp(error: Error, reason: string): Error {
     const { stage, partition } = this.options;
     const cause = error instanceof StepError && error.cause instanceof Error ? error.cause : error;
@@ -210,7 +210,7 @@ export class SupervisedInstance {
     logger.error(fields, `${row === undefined ? 'input' : 'row of an input'} is poison: it goes to the dead letters`);
   }
 
-  /** Best effort: what stays quarantined in vain is in the dead letters. */
+  /** Best effort: a message that stays quarantined although it is not at fault is in the dead letters. */
   private async releaseLast(sequence: number): Promise<void> {
     if (this.lastQuarantined !== sequence) return;
     await release(this.options, sequence).catch((error: unknown) => {

@@ -1,6 +1,6 @@
 /**
- * The clock as a writer: time enters a mailbox as ticks, each at the time at which the log has stored it, so that it is replayed with everything
- * else. Who ticks knows whether publishers' events can be stored as well: they go into the same stream.
+ * The clock as a writer: ticks bring time into a mailbox, each with the time at which the log has stored it, so that time is replayed with the other
+ * input. A ticker also detects whether publishers' events can be stored: they go into the same stream.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -28,7 +28,7 @@ export class Ticker {
     this.abort.abort();
   }
 
-  /** Ticks until stopped. A tick that cannot be written is left out: the next one carries the time. */
+  /** Ticks until stopped. A tick that cannot be written is skipped: the next one carries the time. */
   async run(): Promise<void> {
     const { log, clock, logger, stage, partition, everyMs, status } = this.options;
     const subject = subjectOf(stage, partition, CLOCK, partition);
@@ -41,7 +41,7 @@ export class Ticker {
         status.refusal = undefined;
       } catch (error) {
         expected = undefined;
-        // Where another has just stored a tick, events can be stored.
+        // If another writer has just stored a tick, events can be stored.
         const isStored = hasCode(error, 'FENCED');
         const sinceMs = status.refusal?.sinceMs ?? clock.nowMs();
         status.refusal = isStored ? undefined : { sinceMs, reason: explain(error) };

@@ -1,9 +1,9 @@
-/** One deadline over the steps of a stop: each has what is left of it, and what did not end in time is known by name. */
+/** One deadline over the steps of a stop: each step gets the remaining time, and unfinished steps are recorded by name. */
 import { explain } from '../contract/errors.js';
 import type { Clock } from '../contract/ports.js';
 
 export class Deadline {
-  /** What did not end, or failed, in words: `the last snapshot of window.2`. */
+  /** Steps that failed or did not end, as text: `the last snapshot of window.2`. */
   readonly unfinished: string[] = [];
   private readonly endMs: number;
 
@@ -18,7 +18,7 @@ export class Deadline {
     return Math.max(0, this.endMs - this.clock.monotonicMs());
   }
 
-  /** Resolves when the work has ended, or the time is up; work is not even begun when it is. Never rejects. */
+  /** Resolves when the work has ended, or the time is up; work does not begin after that. Never rejects. */
   async step(name: string, work: () => Promise<unknown>): Promise<void> {
     const over = new AbortController();
     const { leftMs } = this;

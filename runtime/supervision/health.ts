@@ -1,14 +1,14 @@
 /**
- * Health as a function of the supervised tree: whether a node should be sent calls, and why not.
+ * Health as a function of the supervision tree: whether a node should receive calls, and why not.
  *
  * Invariants
- *   HEALTH-1  A node begins to serve when every instance of it runs and has read what its mailbox held, so that no message of it is missing, every thread
- *             has answered, NATS is there and JetStream with it: not before. It does not wait for a mailbox that takes longer than REPLAY_WAIT_MS.
- *   HEALTH-2  It goes on serving through what is over within a grace time (a restart, a reconnect); what lasts longer ends it. An instance that
- *             has failed for good ends it at once.
- *   HEALTH-3  An instance that fails again and again is not up in between: it is when it has run for a while.
- *   HEALTH-4  Events can be stored as long as JetStream is there and the clock's ticks are, which go into the same stream; whatever becomes of a stage.
- *             Where it refuses them (it is full, or has no leader), answers are given all the same.
+ * HEALTH-1  A node begins to serve when each of its instances runs and has read its mailbox to the end that it had when it was opened, so that no message
+ *           is missing, each thread has reported, and NATS with JetStream is available. It waits for a mailbox at most REPLAY_WAIT_MS.
+ * HEALTH-2  It goes on serving through failures that end within a grace time (a restart, a reconnect); a longer failure ends it. An instance that
+ *           has failed permanently ends it at once.
+ * HEALTH-3  An instance that fails repeatedly counts as down between failures; it has recovered when it has run for STEADY_MS.
+ * HEALTH-4  Events can be stored while JetStream is available and stores the clock's ticks, which go into the same stream, whatever the state of the
+ *           stages. If the stream rejects events (it is full, or has no leader), calls are still answered.
  */
 import type { ActorStatus } from '../telemetry/status.js';
 import type { ChildStatus } from './supervisor.js';
@@ -16,9 +16,9 @@ import type { ChildStatus } from './supervisor.js';
 export const GRACE_MS = 5_000;
 /** An instance that was failing has recovered when it has run this long. */
 export const STEADY_MS = 2_000;
-/** By then an instance has long seen that what follows on its snapshot is there. */
+/** By then an instance has long checked that the messages after its snapshot are there. */
 export const REPLAY_WAIT_MS = 15_000;
-/** Held for an epoch on disk and in memory: more is worth a word. */
+/** Buffered for an epoch on disk and in memory: above this there is a warning. */
 const BUFFERED_BYTES_WARNING = 1024 * 1024 * 1024;
 
 export type InstanceVitals = Pick<
@@ -39,7 +39,7 @@ export type InstanceVitals = Pick<
 
 export interface Vitals {
   readonly instances: readonly InstanceVitals[];
-  /** Threads by name, with when each has last said how it is; undefined before the first time. */
+  /** Threads by name, with the time of the last report; undefined before the first one. */
   readonly threads: readonly {
     readonly name: string;
     readonly answeredAtMs: number | undefined;
@@ -48,7 +48,7 @@ export interface Vitals {
   }[];
   /** Since when the connection to NATS is lost. */
   readonly natsAwaySinceMs: number | undefined;
-  /** Since when this node cannot say that it is there, also where NATS answers: nobody leads JetStream. */
+  /** Since when this node cannot renew its membership entry, also while NATS responds: JetStream has no leader. */
   readonly outOfTouchSinceMs: number | undefined;
   readonly nowMs: number;
 }
@@ -58,13 +58,13 @@ export interface Health {
   readonly serving: boolean;
   /** Events can be stored. */
   readonly takesEvents: boolean;
-  /** Why it does not serve, or takes no events, for people; empty when it does both. */
+  /** Why it does not serve, or stores no events, for people; empty if it does both. */
   readonly reasons: readonly string[];
-  /** What is not well and does not keep it from serving. */
+  /** Problems that do not keep it from serving. */
   readonly warnings: readonly string[];
 }
 
-/** Something that is not as it should be, and since when. */
+/** A problem, and since when it exists. */
 interface Trouble {
   readonly sinceMs: number;
   readonly text: string;
@@ -112,7 +112,7 @@ function threadTrouble({ name, answeredAtMs, status }: Vitals['threads'][number]
     return [{ sinceMs: status.failingSinceMs, text, forGood: status.state === 'failed' }];
   }
   if (answeredAtMs === undefined) return [{ sinceMs: nowMs, text: `thread ${name} has not answered yet` }];
-  // It is asked every second or so: a silence of that length says nothing.
+  // Statuses are requested about once a second: a shorter silence has no meaning.
   if (nowMs - answeredAtMs <= GRACE_MS / 2) return [];
   return [{ sinceMs: answeredAtMs, text: `thread ${name} is silent ${since(answeredAtMs, nowMs)}` }];
 }

@@ -1,15 +1,15 @@
-/** The one way to try again: with growing pauses, on an injected clock, for as long as it is wanted. */
+/** The one retry loop: with growing pauses, on an injected clock, for as long as it is wanted. */
 import { reactionOf } from '../contract/errors.js';
 import type { Clock } from '../contract/ports.js';
 import { Deadline } from './deadline.js';
 
 export interface RetryOptions {
   readonly clock: Pick<Clock, 'sleep'>;
-  /** What is tried again; by default Transient errors. Others are thrown at once. */
+  /** Which errors are retried; by default Transient ones. Others are thrown at once. */
   readonly isRetryable?: (error: unknown) => boolean;
-  /** Asked after each failure: false gives up, with that error. */
+  /** Called after each failure: false gives up, with that error. */
   readonly isWanted?: () => boolean;
-  /** Ends a pause; what then becomes of the work is its own matter. */
+  /** Ends a pause; the work itself decides how to react. */
   readonly signal?: AbortSignal;
   /** After a failure, before the pause. `attempt` counts from 1. */
   readonly onRetry?: (error: unknown, attempt: number, pauseMs: number) => void;
@@ -18,7 +18,7 @@ export interface RetryOptions {
   readonly pauseMsMax?: number;
 }
 
-/** Thrown by the work: what it holds is thrown at once, whatever it is. */
+/** Thrown by the work: its error is thrown at once, without a retry. */
 export class Final extends Error {
   constructor(readonly error: unknown) {
     super('not to be tried again', { cause: error });
@@ -48,10 +48,10 @@ export async function retry<T>(
   }
 }
 
-/** The death of a leader of a NATS cluster and the election of another, with room. */
+/** The failure of a NATS leader and the election of another, with a margin. */
 export const FAILOVER_MS = 30_000;
 
-/** For work that cannot go on without NATS: waits for a failover, FAILOVER_MS in all over everything that is done with it. */
+/** For work that cannot continue without NATS: waits for a failover, FAILOVER_MS in total over all work done with it. */
 export function retryThroughFailover(clock: Clock, onWait: (error: unknown) => void) {
   const deadline = new Deadline(FAILOVER_MS, clock);
   const isWanted = (): boolean => deadline.leftMs > 0;

@@ -1,6 +1,6 @@
 /**
- * Restart strategies: one for one, as in Erlang/OTP. A strategy is an immutable description; the restarts that are counted against it belong to
- * one child, so no child uses up the restarts of another.
+ * Restart strategies: one for one, as in Erlang/OTP. A strategy is an immutable description; restarts are counted per child, so no child uses up the
+ * restarts of another.
  */
 
 /** Restart intensity: at most `restartsMax` restarts within `windowMs`. Each restart in a row waits twice as long as the one before. */
@@ -11,7 +11,7 @@ export interface Strategy {
   readonly backoffMaxMs: number;
 }
 
-/** Of a stage's instances. */
+/** The strategy of a stage's instances. */
 export interface StageStrategy extends Strategy {
   /** An input that fails the same way this many times in a row is poison. */
   readonly poisonAfter: number;
@@ -25,7 +25,7 @@ export const STAGE_STRATEGY: StageStrategy = {
   poisonAfter: 3,
 };
 
-/** The windows are long enough for what a level contains to give up again and again: else what fails for ever would never reach the node. */
+/** The windows are long enough for lower levels to escalate repeatedly: otherwise a permanent failure would never reach the node. */
 export const SHARD_STRATEGY: Strategy = {
   restartsMax: 2,
   windowMs: 15 * 60_000,
@@ -43,25 +43,25 @@ export type Directive =
   | { readonly kind: 'restart'; readonly delayMs: number; readonly attempt: number }
   | { readonly kind: 'escalate'; readonly reason: string };
 
-/** The restarts of one child so far. */
+/** Counts the restarts of one child. */
 export class RestartCount {
   private countedMs: number[] = [];
   private inARow = 0;
 
   constructor(private readonly strategy: Strategy) {}
 
-  /** The child worked for a while: the next failure is a first one again. */
+  /** The child has run for a while: its next failure counts as the first. */
   recovered(): void {
     this.inARow = 0;
   }
 
-  /** The child failed while it looked for what is at fault, and came nearer: that does not count, and the next restart comes soon. */
+  /** The child failed during the search for the faulty input, and made progress: the restart does not count, and comes soon. */
   progress(): Directive {
     this.inARow = 0;
     return this.next(false, 0);
   }
 
-  /** `counts`: against the intensity. `atMs`: monotonic. */
+  /** `counts`: towards the restart intensity. `atMs`: monotonic. */
   next(counts: boolean, atMs: number): Directive {
     const { restartsMax, windowMs, backoffFirstMs, backoffMaxMs } = this.strategy;
     if (counts) {
@@ -81,7 +81,7 @@ export class RestartCount {
 
 const NUMBERS = ['restartsMax', 'windowMs', 'backoffFirstMs', 'backoffMaxMs', 'poisonAfter'] as const;
 
-/** What is wrong with a stage's own strategy, in words. */
+/** Problems of a stage's own strategy, as text. */
 export function strategyProblems(stage: string, own: Partial<StageStrategy>): string[] {
   const whole = { ...STAGE_STRATEGY, ...own };
   const problems = Object.keys(own)

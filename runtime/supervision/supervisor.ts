@@ -2,12 +2,12 @@
  * The supervisor, one for every level of the tree: a node supervises its threads, a thread its shards, a shard its instances.
  *
  * Invariants
- *   SUPERVISOR-1  At most one life of a child is open at a time: the next is opened when the one before has ended.
- *   SUPERVISOR-2  One for one: a child that fails is restarted alone. Each restart is recorded with reason, attempt and delay, in the status always, in
- *                 the log for the first ones in a row (then at each doubling); the count is the child's own.
- *   SUPERVISOR-3  Transient failures restart without end. Fatal errors, and a child that exceeds its restart intensity, escalate to the owner of the
- *                 supervisor: it is restarted in turn by its own supervisor, or gives up with the same error.
- *   SUPERVISOR-4  A stop ends a pause before a restart, and a life that opens meanwhile.
+ * SUPERVISOR-1  At most one life of a child is open at a time: the next is opened when the previous one has ended.
+ * SUPERVISOR-2  One for one: a failing child is restarted alone. Each restart is recorded with reason, attempt and delay: always in the status, in
+ *               the log for the first ones in a row (then at each doubling); each child has its own count.
+ * SUPERVISOR-3  Transient failures restart without limit. Fatal errors, and a child that exceeds its restart intensity, escalate to the owner of the
+ *               supervisor, which is restarted by its own supervisor, or fails with the same error.
+ * SUPERVISOR-4  A stop ends a pause before a restart, and a life that is being opened.
  */
 import { asError, explain, reactionOf } from '../contract/errors.js';
 import type { Clock, Logger } from '../contract/ports.js';
@@ -17,10 +17,10 @@ import { RestartCount, type Strategy } from './strategy.js';
 export type Level = 'thread' | 'shard' | 'instance';
 export type ChildState = 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
 
-/** How a child is, for health, metrics and people. */
+/** The status of a child, for health, metrics and people. */
 export interface ChildStatus {
   state: ChildState;
-  /** Since when it is in this state, and since when it fails without having recovered; epoch ms. */
+  /** Since when it is in this state, and since when it has failed without recovering; epoch ms. */
   sinceMs: number;
   failingSinceMs: number | undefined;
   restarts: number;
@@ -35,12 +35,12 @@ export const newChildStatus = (): ChildStatus => ({
   lastError: undefined,
 });
 
-/** `gone`: the cause of a failure; `closer`: the child came nearer to it, so that the next restart comes soon; undefined: nothing. */
+/** `gone`: the cause of the failure is removed; `closer`: progress towards it, so that the next restart comes soon; undefined: nothing. */
 export type Mended = 'gone' | 'closer' | undefined;
 
-/** A child from a start to its end. */
+/** A child from one start to its end. */
 export interface Life {
-  /** Resolves when it was stopped; rejects with why it failed. Nothing of it is open any more then that a next life needs. */
+  /** Resolves when it was stopped; rejects with the failure. By then all resources that a next life needs are released. */
   readonly ended: Promise<void>;
   readonly stop: (deadline?: Deadline) => Promise<unknown>;
 }
@@ -49,37 +49,37 @@ export interface ChildSpec {
   readonly level: Level;
   readonly name: string;
   readonly strategy: Strategy;
-  /** Opens it: the first time, and after each failure. The signal aborts when it is stopped. */
+  /** Opens a life: the first time, and after each failure. The signal aborts when the child is stopped. */
   readonly start: (signal: AbortSignal) => Promise<Life>;
-  /** Absent: the supervisor makes one. */
+  /** Absent: the supervisor creates one. */
   readonly status?: ChildStatus;
   readonly logger?: Logger;
-  /** What the child does about a failure itself: its restart then does not count. Throws what escalates at once. */
+  /** Handles a failure in the child: a restart after it does not count. An error that it throws escalates at once. */
   readonly mend?: (error: Error) => Promise<Mended>;
-  /** The error that escalates when it has exceeded its restart intensity. Absent: its last one. */
+  /** The error that escalates when it exceeds its restart intensity. Absent: its last error. */
   readonly gaveUp?: (error: Error, reason: string) => Error | Promise<Error>;
 }
 
 export interface SupervisorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** A child of it has escalated (SUPERVISOR-3). */
+  /** Called when a child has escalated (SUPERVISOR-3). */
   readonly onEscalated: (error: Error) => void;
 }
 
 /** A child that ran this long without failing has recovered. */
 const RECOVERED_AFTER_MS = 10_000;
-/** Restarts in a row that are each logged; of those behind them the 16th, the 32nd… */
+/** The first restarts in a row are each logged; later ones at the 16th, the 32nd… */
 const LOUD_RESTARTS = 8;
 
 export class Child {
   readonly status: ChildStatus;
-  /** Resolves when it has been stopped; rejects with what escalates. */
+  /** Resolves when it was stopped; rejects with the error that escalates. */
   readonly ended: Promise<void>;
   private readonly abort = new AbortController();
   private readonly count: RestartCount;
   private life: Life | undefined;
-  /** When the status became what it is, monotonic. */
+  /** When the status last changed, monotonic. */
   private becameMs = 0;
 
   constructor(
@@ -91,13 +91,13 @@ export class Child {
     this.ended = this.run();
   }
 
-  /** Ends its life; `ended` resolves when that is over. */
+  /** Ends its current life; `ended` resolves when that is done. */
   async stop(deadline?: Deadline): Promise<void> {
     this.abort.abort();
     await this.life?.stop(deadline);
   }
 
-  /** From now on it is not restarted: whoever calls this ends its life. */
+  /** Ends its supervision: the caller ends its current life. */
   abandon(): void {
     this.abort.abort();
   }
@@ -153,7 +153,7 @@ export class Child {
     }
   }
 
-  /** Whoever ends the node logs the error. */
+  /** The error is logged by the part that ends the node. */
   private escalated(error: Error, thrown: Error): Error {
     const { level, name: child } = this.spec;
     this.becomes('failed');
@@ -190,7 +190,7 @@ export class Supervisor {
   start(spec: ChildSpec): Child {
     const child = new Child(spec, this.options);
     this.children.add(child);
-    // What escalates is reported by `onEscalated`.
+    // `onEscalated` reports an escalation.
     child.ended.then(
       () => this.children.delete(child),
       () => undefined,
@@ -203,7 +203,7 @@ export class Supervisor {
     this.children.delete(child);
   }
 
-  /** How its children are, in the order in which they were started; those that were stopped are gone. */
+  /** The statuses of its children, in the order in which they were started, without those that were stopped. */
   get statuses(): readonly SupervisedStatus[] {
     return [...this.children].map(({ spec: { level, name }, status }) => ({ level, name, ...status }));
   }
