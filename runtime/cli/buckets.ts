@@ -1,4 +1,4 @@
-/** The buckets of a deployment, for commands that look at it from outside: none is made. */
+/** The buckets of a deployment, for commands that inspect it: none is created. */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
 import type { StreamArchive } from '../../connectors/nats/log/stream-archive.js';
@@ -8,13 +8,13 @@ import type { NodesTable } from './backup/hold.js';
 
 const NANOS_PER_MS = 1e6;
 
-/** The table in which nodes say that they live; `undefined` where none has run. */
+/** The nodes' membership table; `undefined` if no node has run. */
 export async function openNodes(archive: StreamArchive, connection: NatsConnection): Promise<NodesTable | undefined> {
   const table = await openBucket(archive, connection, BUCKETS.nodes);
   return table === undefined ? undefined : { nodes: table.entries, ttlMs: table.ttlMs };
 }
 
-/** A bucket as it is, with its settings; absent where no node has made it. */
+/** An existing bucket with its settings; absent if no node has created it. */
 export async function openBucket(
   archive: StreamArchive,
   connection: NatsConnection,

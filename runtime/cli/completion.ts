@@ -1,4 +1,4 @@
-/** Shell completion, out of the commands themselves: after which words which words may come. */
+/** Shell completion, derived from the commands: after which words which words may follow. */
 import type { Command } from 'commander';
 import { usage } from './exit.js';
 
@@ -20,7 +20,7 @@ export function completionScript(rivulet: Command, shell: string): string {
     case 'bash':
       return bash(words);
     case 'zsh':
-      // Its own emulation of bash's completion.
+      // zsh's own emulation of bash's completion.
       return `autoload -U +X bashcompinit && bashcompinit\n${bash(words)}`;
     case 'fish':
       return fish(words);
@@ -31,7 +31,7 @@ export function completionScript(rivulet: Command, shell: string): string {
 
 type Words = readonly (readonly [path: string, words: readonly string[]])[];
 
-/** The path is the first words, as far as there is one; a name of a file otherwise. */
+/** The path is the longest prefix that is a command; other words complete as file names. */
 const bash = (words: Words): string => `_rivulet() {
   local current="\${COMP_WORDS[COMP_CWORD]}" path="" word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do

@@ -85,7 +85,7 @@ async function take(
       try {
         return await takeBackup(work);
       } catch (error) {
-        // A node may have been in the middle of trimming when it said that it holds.
+        // A node may have been trimming when it acknowledged the hold.
         if (attempt === ATTEMPTS_MAX || !hasCode(error, 'BACKUP_TRIMMED')) throw error;
       }
     }
@@ -94,7 +94,7 @@ async function take(
   }
 }
 
-/** What is fixed for the deployment, by what the first of its nodes said. */
+/** The settings fixed for the deployment, as its first node recorded them. */
 async function deploymentOf(archive: StreamArchive, connection: NatsConnection): Promise<unknown> {
   const table = await openBucket(archive, connection, BUCKETS.deployment);
   return (table === undefined ? undefined : await sharedDeployment(table.entries)) ?? null;
@@ -120,7 +120,7 @@ async function withHold<T>(
   }
 }
 
-/** Ctrl-C as an abort; `end` gives the keys back. */
+/** Turns Ctrl-C into an abort; `end` restores the default. */
 export function interruptible(message: string): { readonly signal: AbortSignal; readonly end: () => void } {
   const abort = new AbortController();
   const onSignal = (): void => {

@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 import { bytesText } from '../terminal.js';
 
 export interface BytesBar {
-  /** So many of all are done; `what` is under way. */
+  /** The number of bytes done; `what` is in progress. */
   update(bytes: number, what: string): void;
   /** Idempotent. */
   end(): void;

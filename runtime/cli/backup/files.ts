@@ -1,6 +1,6 @@
 /**
- * A backup on disk: one file per stream, as the server gave it, and `manifest.json`, written last. Without it a backup is unfinished; with it, it is
- * whole: it says of each file how long it is and its SHA-256, and its own.
+ * A backup on disk: one file per stream, as the server sent it, and `manifest.json`, written last. Without the manifest a backup is unfinished; with it,
+ * it is complete: the manifest has the length and the SHA-256 of each file, and its own.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -23,7 +23,7 @@ export interface BackupManifest {
   readonly seconds: number;
   readonly rivulet: string;
   readonly natsServer: string;
-  /** What is fixed for the deployment, where that was known. */
+  /** The settings fixed for the deployment, if known. */
   readonly deployment: unknown;
   /** In the order in which they were saved. */
   readonly streams: readonly BackupStream[];
@@ -33,9 +33,9 @@ const FORMAT = 1;
 const MANIFEST = 'manifest.json';
 const READ_BYTES = 256 * 1024;
 
-/** Makes the folder; fatal BACKUP_EXISTS when something is in it. */
+/** Creates the folder; fatal BACKUP_EXISTS when it is not empty. */
 export async function makeFolder(folder: string): Promise<void> {
-  // The whole of the user's events is in there.
+  // It contains all events of users.
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const names = await readdir(folder);
   if (names.length === 0) return;
@@ -53,7 +53,7 @@ export class BackupFile {
     private readonly handle: Awaited<ReturnType<typeof open>>,
   ) {}
 
-  /** Replaces one of that name: a stream that is saved again. */
+  /** Replaces a file of that name: a stream may be saved again. */
   static async create(folder: string, stream: string): Promise<BackupFile> {
     const name = `${stream}.snapshot`;
     return new BackupFile(name, await open(join(folder, name), 'w', 0o600));
@@ -124,7 +124,7 @@ const digestOf = (manifest: BackupManifest): string =>
 export const piecesOf = (folder: string, { file }: BackupStream): AsyncIterable<Uint8Array> =>
   createReadStream(join(folder, file), { highWaterMark: READ_BYTES });
 
-/** Reads all files; fatal BACKUP_DAMAGED when one is not as it was written. */
+/** Reads all files; fatal BACKUP_DAMAGED when one differs from what was written. */
 export async function verifyFiles(
   folder: string,
   { streams }: BackupManifest,
@@ -153,7 +153,7 @@ const damaged = (folder: string, what: string, cause?: unknown): Error =>
     hint: 'copy it again from where it came, or use another; nothing was changed',
   });
 
-/** What a backup that failed has left. */
+/** Removes the files of a failed backup. */
 export async function removeFiles(folder: string, streams: readonly { readonly name: string }[]): Promise<void> {
   for (const { name } of streams) await rm(join(folder, `${name}.snapshot`), { force: true });
   await rm(join(folder, `${MANIFEST}.new`), { force: true });

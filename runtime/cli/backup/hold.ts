@@ -1,8 +1,8 @@
 /**
- * The hold: while a backup runs, nodes trim no mailbox and collect no old copy. It is a key next to the nodes' own (cluster/entries.ts), which the
- * backup puts and renews, so that it ends by itself when the backup is killed; a node names its token once it has stopped.
+ * The hold: while a backup runs, nodes trim no mailbox and delete no old copy. It is a key next to the nodes' own (cluster/entries.ts), which the
+ * backup writes and renews, so that it expires if the backup is killed; a node reports its token once it has paused.
  *
- * Nothing wrong comes of a hold that is not heeded: the backup sees that something was removed, and fails.
+ * A node that ignores the hold does no harm: the backup detects that something was removed, and fails.
  */
 import { bytesOf, HOLD_KEY, holdIn, nodesIn } from '../../cluster/entries.js';
 import { asError, fatal, hasCode, RivuletError } from '../../contract/errors.js';
@@ -11,7 +11,7 @@ import type { Clock, KeyValue } from '../../contract/ports.js';
 
 export interface NodesTable {
   readonly nodes: KeyValue;
-  /** How long an entry stays that is not renewed. */
+  /** How long an entry lives without a renewal. */
   readonly ttlMs: number;
 }
 
@@ -32,7 +32,7 @@ export class Hold {
     private readonly token: string,
     private revision = 0,
   ) {
-    // What it waits for the user has heard of: the streams are looked at first.
+    // Outages are reported already: the streams are read first.
     this.patiently = retryThroughFailover(clock, () => undefined);
   }
 
@@ -44,7 +44,7 @@ export class Hold {
     return hold;
   }
 
-  /** Waits until all live nodes have said that they hold; fatal BACKUP_NODE_SILENT names those that did not in time. */
+  /** Waits until all live nodes have acknowledged the hold; fatal BACKUP_NODE_SILENT names those that did not in time. */
   async acknowledged(waitMs: number, signal: AbortSignal): Promise<void> {
     const startedMs = this.clock.monotonicMs();
     for (;;) {
@@ -73,7 +73,7 @@ export class Hold {
   async release(): Promise<void> {
     this.abort.abort();
     await this.renewing;
-    // One that cannot be taken back ends by itself.
+    // If the delete fails, the entry expires.
     await this.table.nodes.delete(HOLD_KEY, this.revision).catch(() => undefined);
   }
 
@@ -83,7 +83,7 @@ export class Hold {
     this.until = until;
   }
 
-  /** An entry that stands there already: what was put without an answer, or another backup's. */
+  /** For an existing entry: this backup's own, whose acknowledgement was lost, or another backup's. */
   private async mustBeOurs(error: unknown): Promise<void> {
     if (!isFenced(error)) throw error;
     const found = await this.table.nodes.get(HOLD_KEY);
@@ -110,7 +110,7 @@ export class Hold {
     }
   }
 
-  /** Was it stored though nobody said so, or has it ended, or does another backup have it? */
+  /** Was the entry stored without an acknowledgement, has it expired, or does it belong to another backup? */
   private async afterFailure(error: unknown): Promise<void> {
     try {
       const found = await this.table.nodes.get(HOLD_KEY);
@@ -118,7 +118,7 @@ export class Hold {
         this.revision = found.revision;
       } else if (isFenced(error)) this.failure = lost();
     } catch (away) {
-      // The next renewal is the next try, until `until`.
+      // The next renewal retries, until `until`.
       if (!(away instanceof RivuletError && away.reaction === 'transient')) this.failure = asError(away);
     }
   }

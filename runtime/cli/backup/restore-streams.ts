@@ -1,9 +1,9 @@
 /**
- * Restores the streams of a backup, all or none: while it runs, and after it was broken off, a stream named RIVULET_RESTORING stands there, with which no
- * node starts. (A node that found some of the streams would make the others anew, and drop as said what it never said.)
+ * Restores the streams of a backup, all or none. While it runs, and after an interruption, a stream named RIVULET_RESTORING exists, which keeps nodes from
+ * starting. (A node that found some of the streams would create the others empty, and drop outputs as duplicates that were never published.)
  *
- * The server says whether it can restore a stream by doing it, and only under the stream's own name: so what a backup takes the place of is saved
- * first, and put back when it fails.
+ * Only a restore shows whether the server accepts a stream, and only under the stream's own name: so the streams that a backup replaces are saved
+ * first, and restored when it fails.
  */
 import type { SavedStream, StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { fatal } from '../../contract/errors.js';
@@ -16,37 +16,37 @@ export interface RestoreRequest {
   readonly folder: string;
   readonly manifest: BackupManifest;
   readonly replace: boolean;
-  /** Saves what is replaced; absent: it is not wanted. */
+  /** Saves the streams to be replaced; absent: not wanted. */
   readonly keep: ((names: readonly string[]) => Promise<Kept>) | undefined;
   readonly replicas: number | undefined;
-  /** Throws when a node is live. Asked once more when none can start any longer. */
+  /** Throws when a node is live. Called again when no node can start any more. */
   readonly mustBeAlone: () => Promise<void>;
-  /** Told before anything is deleted. */
+  /** Called before anything is deleted. */
   readonly onReplace: (names: readonly string[], kept: Kept | undefined) => void;
-  /** Told when it has failed. `error`: of what was to be put back. */
+  /** Called after a failure. `error`: of putting the saved streams back. */
   readonly onBack: (kept: Kept, error?: unknown) => void;
   readonly onBytes: (bytes: number) => void;
   readonly signal: AbortSignal;
 }
 
-/** What was there, as a backup. */
+/** The previous streams, as a backup. */
 export interface Kept {
   readonly folder: string;
   readonly manifest: BackupManifest;
 }
 
-/** All that a deployment makes; leases and presence end by themselves. */
+/** All streams of a deployment; leases and membership entries expire. */
 const OWN = /^(KV_|OBJ_)?RIVULET_/;
 const PASSING = new Set([`KV_${BUCKETS.nodes}`, `KV_${BUCKETS.leases}`]);
 
-/** Streams of a deployment that stand where the backup's are to be. */
+/** Existing streams of a deployment, which the backup would replace. */
 export async function streamsInTheWay(archive: StreamArchive): Promise<string[]> {
   return (await archive.names()).filter((name) => OWN.test(name) && !PASSING.has(name));
 }
 
 /**
- * Fatal RESTORE_EXISTS, RESTORE_CHANGED; NATS_REPLICAS when there are fewer servers; RESTORE_STREAM when the server refuses one: what was restored until
- * then is removed, and what was there put back.
+ * Fatal RESTORE_EXISTS, RESTORE_CHANGED; NATS_REPLICAS with too few servers; RESTORE_STREAM when the server refuses a stream: the streams restored until
+ * then are removed, and the previous ones put back.
  */
 export async function restoreStreams(request: RestoreRequest): Promise<void> {
   const { archive, manifest, replace, mustBeAlone, onReplace } = request;
@@ -56,7 +56,7 @@ export async function restoreStreams(request: RestoreRequest): Promise<void> {
       hint: 'restore to another NATS, or give --replace: that saves these streams next to the data directory, and deletes them',
     });
   }
-  // What a broken off restore has left is nothing to go back to.
+  // The remains of an interrupted restore are not worth saving.
   const isHalf = inTheWay.includes(RESTORING_STREAM);
   const kept = inTheWay.length === 0 || isHalf ? undefined : await request.keep?.(inTheWay);
   const replicas = request.replicas ?? Math.max(1, ...manifest.streams.map(({ config }) => config.num_replicas));
@@ -75,7 +75,7 @@ export async function restoreStreams(request: RestoreRequest): Promise<void> {
       await archive.restore(stream, counted(request, piecesOf(request.folder, stream)), request.replicas);
     }
   } catch (error) {
-    // Where that fails as well the mark stays, and the first error is the one to tell.
+    // If that fails too, the mark stays; the first error is the one to report.
     await putBack(archive, kept).then(
       () => kept !== undefined && request.onBack(kept),
       (failure: unknown) => kept !== undefined && request.onBack(kept, failure),
@@ -85,7 +85,7 @@ export async function restoreStreams(request: RestoreRequest): Promise<void> {
   await archive.delete(RESTORING_STREAM);
 }
 
-/** A node that came and went meanwhile has done more than was saved. */
+/** A node that ran meanwhile has written more than was saved. */
 async function mustBeAsSaved(archive: StreamArchive, { name, created, state }: SavedStream): Promise<void> {
   const now = await archive.find(name);
   if (now?.created === created && now.state.last_seq === state.last_seq && now.state.messages === state.messages)
@@ -95,7 +95,7 @@ async function mustBeAsSaved(archive: StreamArchive, { name, created, state }: S
   });
 }
 
-/** As it was before. The mark goes last: should this be broken off, no node starts on what is left. */
+/** Restores the previous streams. The mark is deleted last: after an interruption no node starts on incomplete streams. */
 async function putBack(archive: StreamArchive, kept: Kept | undefined): Promise<void> {
   const names = await streamsInTheWay(archive);
   for (const name of names) if (name !== RESTORING_STREAM) await archive.delete(name);

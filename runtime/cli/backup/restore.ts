@@ -58,7 +58,7 @@ export async function restore(folder: string, options: RestoreOptions): Promise<
   }
 }
 
-/** The NATS that is named, or that of the data directory, which runs for as long as it is needed. */
+/** The configured NATS, or that of the data directory, started for as long as needed. */
 async function withNats<T>(config: Config, work: (nats: NatsOptions) => Promise<T>): Promise<T> {
   const named = natsOptions(config);
   const { dataDir, natsServer, durability } = config;
@@ -79,7 +79,7 @@ async function withNats<T>(config: Config, work: (nats: NatsOptions) => Promise<
   }
 }
 
-/** Gives the streams that it has replaced. */
+/** Returns the streams that it has replaced. */
 async function onto(
   nats: NatsOptions,
   config: Config,
@@ -127,7 +127,7 @@ async function onto(
   }
 }
 
-/** Saves what is there next to the data directory. Fatal RESTORE_KEEP. */
+/** Saves the existing streams next to the data directory. Fatal RESTORE_KEEP. */
 async function kept(
   { dataDir }: Config,
   archive: StreamArchive,

@@ -1,8 +1,8 @@
 /**
- * Can what was saved be restored? Looked at before a backup is called one, since the server hands out a snapshot of damaged streams without complaint:
+ * Checks that the saved streams can be restored, before the backup counts as complete: the server returns snapshots of damaged streams without an error.
  *
- *   each part that a saved manifest names is there, and its bytes give its digest
- *   each stream hands out all the messages that it says it holds
+ *   each part that a saved manifest names exists, and matches its digest
+ *   each stream returns as many messages as it reports
  */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { countMessages } from '../../../connectors/nats/log/read-through.js';
@@ -17,20 +17,20 @@ const unreadableCopy = (shard: string, what: string): Error =>
     hint: `try again in a minute: the node that owns ${shard} (rivulet nodes) makes its copy anew; what is no shard's, rivulet repair --yes removes`,
   });
 
-/** A leader's death looks like silence. */
+/** The failure of a leader looks like silence. */
 const TRIES_MAX = 3;
 
 export class Soundness {
   private parts: readonly { readonly shard: string; readonly name: string }[] = [];
 
-  /** `copies`: absent where no node has made any. */
+  /** `copies`: absent if no node has made any. */
   constructor(
     private readonly connection: NatsConnection,
     private readonly archive: StreamArchive,
     private readonly copies: ReplicaStore | undefined,
   ) {}
 
-  /** The manifests are saved: which parts do they name? The caller sees whether they are the same still. Fatal BACKUP_COPY. */
+  /** Records the parts that the saved manifests name. The caller checks that they have not changed since. Fatal BACKUP_COPY. */
   async manifestsSaved(): Promise<void> {
     const { copies } = this;
     if (copies === undefined) return;

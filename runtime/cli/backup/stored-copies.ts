@@ -1,4 +1,4 @@
-/** The copies of a deployment as they are, for commands that run while no node does. */
+/** The stored copies of a deployment, for commands that run while no node does. */
 import { fromBinary } from '@bufbuild/protobuf';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { openObjects } from '../../../connectors/nats/objects/objects.js';
@@ -28,11 +28,11 @@ export async function openStoredCopies(connection: NatsConnection): Promise<Repl
 
 export type CopyFit =
   | { readonly kind: 'none' }
-  /** A node that starts without this shard's state takes the copy, and the log goes on from there, but for messages of publishers that were lost. */
+  /** A node that starts without this shard's state can use the copy and continue with the log, except for lost messages of publishers. */
   | { readonly kind: 'fits'; readonly holes: ReadonlyMap<string, Misfit> }
   | { readonly kind: 'unfit'; readonly says: readonly string[] };
 
-/** Where a copy stands in each mailbox, by stage; or why it cannot be used. */
+/** The copy's position in each mailbox, by stage; or why it cannot be used. */
 export type StoredCopy =
   | { readonly kind: 'none' }
   | { readonly kind: 'heads'; readonly heads: ReadonlyMap<string, SnapshotHead> }
@@ -41,7 +41,7 @@ export type StoredCopy =
 /** An owner may replace a part while it is read. */
 const ATTEMPTS_MAX = 3;
 
-/** Reads the copy whole: what a node would find damaged is found here. */
+/** Reads the complete copy, to find the damage that a node would find. */
 export async function storedCopy(copies: ReplicaStore, shard: ShardSpec): Promise<StoredCopy> {
   for (let attempt = 1; ; attempt++) {
     const { manifest } = await readManifest(copies, shard.name);
@@ -64,7 +64,7 @@ export async function copyFit(copy: StoredCopy, log: Log, topology: Topology, sh
   return says.length === 0 ? { kind: 'fits', holes } : { kind: 'unfit', says };
 }
 
-/** Where the copy stands in each mailbox. */
+/** The copy's position in each mailbox. */
 async function headsIn(
   { objects }: ReplicaStore,
   { parts }: Manifest,
@@ -102,6 +102,6 @@ async function unfitIn(
 
 /** A node that starts without these shards' state reads their mailboxes from the beginning. */
 export async function dropCopies({ manifests }: ReplicaStore, shards: readonly string[]): Promise<void> {
-  // Their objects are dropped by whoever makes the next copy.
+  // The next replication writer deletes their objects.
   for (const shard of shards) await manifests.delete(shard);
 }

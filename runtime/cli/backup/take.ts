@@ -1,8 +1,8 @@
 /**
  * Takes a backup: the streams one after the other (the order: backup/order.ts), then the manifest.
  *
- * What makes it consistent is checked, not trusted: that no message left a stream between the start and the stream's own save. The hold
- * (backup/hold.ts) makes it so.
+ * Consistency is checked, not assumed: no message may leave a stream between the start and the stream's own save. The hold (backup/hold.ts) ensures
+ * it.
  */
 import type { SavedStream, StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { fatal, hasCode } from '../../contract/errors.js';
@@ -15,7 +15,7 @@ export interface BackupRequest {
   readonly archive: StreamArchive;
   readonly folder: string;
   readonly streams: readonly StreamToSave[];
-  /** Absent: what is saved may be damaged, and is saved for what it is worth. */
+  /** Absent: possibly damaged streams are saved as they are. */
   readonly soundness?: Soundness;
   readonly rivulet: string;
   readonly deployment: unknown;
@@ -27,10 +27,10 @@ export interface BackupRequest {
   readonly signal: AbortSignal;
 }
 
-/** A stream that did not arrive whole, or a table that changed while it was saved. */
+/** For a stream that did not arrive complete, or a table that changed while it was saved. */
 const TRIES_MAX = 10;
 
-/** The streams as they are now, those that there are. Fatal BACKUP_NOTHING, BACKUP_NO_COPIES, RESTORE_UNFINISHED or REPARTITION_UNFINISHED: a backup would be worth nothing. */
+/** The existing streams. Fatal BACKUP_NOTHING, BACKUP_NO_COPIES, RESTORE_UNFINISHED or REPARTITION_UNFINISHED: a backup would be useless. */
 export async function streamsNow(
   archive: StreamArchive,
   streams: readonly StreamToSave[],
@@ -65,12 +65,12 @@ export async function streamsNow(
   return found;
 }
 
-/** Fatal BACKUP_EXISTS, BACKUP_TRIMMED, BACKUP_COPY, BACKUP_STREAM; when it fails, what it has written is removed. */
+/** Fatal BACKUP_EXISTS, BACKUP_TRIMMED, BACKUP_COPY, BACKUP_STREAM; a failed backup removes its files. */
 export function takeBackup(request: BackupRequest): Promise<BackupManifest> {
   return written(request, () => streamsNow(request.archive, request.streams));
 }
 
-/** All of these streams, whatever they are worth, while nobody works on them. */
+/** Saves all of these streams without checks, while no node runs. */
 export function keepStreams(
   request: Pick<BackupRequest, 'archive' | 'folder' | 'rivulet' | 'nowMs' | 'signal'>,
   names: readonly string[],
@@ -120,10 +120,10 @@ async function saveStream(request: BackupRequest, stream: StreamToSave, start: S
     mustHold();
     const saved = await tried(request, stream.name, attempt);
     if (saved === undefined) continue;
-    // Before it is looked whether one was replaced meanwhile: the parts that it names are those of the manifests that were saved.
+    // Before the check for replaced values: the parts to check are those of the saved manifests.
     if (stream.name === COPIES_STREAM) await request.soundness?.manifestsSaved();
     if (stream.loses === 'oldest') return saved;
-    // A table is its own moment; of all else nothing may have left since the backup began, or what is saved now does not fit what was saved first.
+    // A table is consistent in itself. The others must not have lost a message since the backup began, or the saved streams would not fit together.
     const removed = await archive.removedSince(stream.loses === 'replaced' ? saved : start);
     if (removed === 0 && saved.created === start.created) return saved;
     if (stream.loses === 'replaced' && attempt < TRIES_MAX) continue;
@@ -133,7 +133,7 @@ async function saveStream(request: BackupRequest, stream: StreamToSave, start: S
   }
 }
 
-/** `undefined`: it did not arrive whole, and may the next time. */
+/** `undefined`: it did not arrive complete; a retry may succeed. */
 async function tried(
   { archive, folder, signal, onProgress }: BackupRequest,
   name: string,

@@ -1,4 +1,4 @@
-/** Commands that look and change nothing. */
+/** Read-only commands. */
 import type { Command } from 'commander';
 import { CONFIG_KEYS } from '../../config/schema.js';
 import {

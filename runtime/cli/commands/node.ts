@@ -1,4 +1,4 @@
-/** Commands that run a node, or ask one. */
+/** Commands that run a node, or query one. */
 import { type Command, Option } from 'commander';
 import {
   ENGINE_KEYS,

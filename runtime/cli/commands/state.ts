@@ -1,4 +1,4 @@
-/** Commands that look at the state of a stopped node, and mend it. */
+/** Commands that inspect and repair the state of a stopped node. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { type JsonOptions, NATS_KEYS, STATE_KEYS, wholeNumber, withSettings } from '../settings.js';
 import type { StateGetOptions, StateListOptions } from '../state/state.js';

@@ -1,4 +1,4 @@
-/** `rivulet late ls`: events that came after their window was closed. */
+/** `rivulet late ls`: events that arrived after their window was closed. */
 import { systemClock } from '../../contract/clock.js';
 import { lateEventsOf } from '../../node/dead-letters.js';
 import { withLog } from '../nats-link.js';
@@ -17,7 +17,7 @@ export async function listLateEvents({ limit, json, ...options }: LateOptions): 
   const late = await withLog(config, 'late', async (log) => {
     const browsable = lateEventsOf(log, systemClock, kind);
     const { events, next } = await browsable.page({ limit, before: undefined });
-    // A page may end early: the rest is on the ones behind it.
+    // A page may be incomplete: the rest is on the following pages.
     const found = [...events];
     for (let before = next; before !== undefined && found.length < limit;) {
       const page = await browsable.page({ limit: limit - found.length, before });

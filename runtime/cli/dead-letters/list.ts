@@ -80,21 +80,21 @@ function asJson({ original, originalBytes, storedAtMs, retriedAtMs, ...rest }: D
     ...rest,
     stored_at: new Date(storedAtMs).toISOString(),
     retried_at: retriedAtMs === undefined ? null : new Date(retriedAtMs).toISOString(),
-    // A list has the beginning of each; `dlq show` has all of one.
+    // A list shows the beginning of each; `dlq show` prints one in full.
     original_bytes: originalBytes,
     original_text: asPlainText(original) ?? null,
     original_base64: Buffer.from(original).toString('base64'),
   };
 }
 
-/** `undefined` for what is not UTF-8 text, or would move the cursor. */
+/** `undefined` if it is not UTF-8 text, or would move the cursor. */
 export function asPlainText(original: Uint8Array): string | undefined {
   const text = originalText({ original });
   const moves = text !== undefined && /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text.replaceAll('\r\n', '\n'));
   return moves ? undefined : text;
 }
 
-/** Offset, 16 bytes, and what of them is ASCII. */
+/** Offset, 16 bytes, and their printable ASCII. */
 export function hexdump(bytes: Uint8Array): string {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += 16) {

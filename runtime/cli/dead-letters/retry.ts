@@ -1,4 +1,4 @@
-/** `rivulet dlq retry`: sends refused events, and items, again, as a publisher would, and marks them. */
+/** `rivulet dlq retry`: publishes refused events and items again, as a publisher would, and marks them. */
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../../contract/clock.js';
 import type { Change } from '../../dead-letters/change.js';
@@ -24,7 +24,7 @@ interface Retried {
   readonly id: string;
   readonly subject?: string;
   readonly error?: string;
-  /** A node has read it, and refused it once more. */
+  /** Set if a node has refused it again. */
   readonly refused_again?: Pick<DeadLetter, 'id' | 'rule' | 'reason'>;
 }
 
@@ -34,10 +34,10 @@ interface Tried {
   readonly error?: string;
 }
 
-/** A node that runs refuses within this time; that nothing came may mean that none runs, or that it is busy. */
+/** A running node refuses within this time; no refusal may also mean that no node runs, or that it is busy. */
 const REFUSED_WITHIN_MS = 2_000;
 const POLL_MS = 100;
-/** The newest: of more that are sent at once some may not be among them. */
+/** The newest refusals; in a larger batch some may not be among them. */
 const REFUSALS_READ = 200;
 const ITEMS = /^rivulet\.items\./;
 
@@ -54,7 +54,7 @@ export async function retryDeadLetters(id: string | undefined, options: RetryOpt
         const whole = id === undefined ? await queue.find(record.id) : record;
         tried.push({ id: record.id, sent: await queue.retry(whole, change, { again: options.again === true }) });
       } catch (error) {
-        // Of many, one that cannot be sent keeps no other back.
+        // In a batch, one that cannot be sent does not stop the others.
         if (id !== undefined) throw explained(error);
         tried.push({ id: record.id, error: asError(error).message });
       }
@@ -64,7 +64,7 @@ export async function retryDeadLetters(id: string | undefined, options: RetryOpt
   report(outcomes, options);
 }
 
-/** Waits a moment for what a node says of them. */
+/** Waits briefly for refusals by a node. */
 async function outcomesOf(queue: DeadLetterQueue, tried: readonly Tried[]): Promise<Retried[]> {
   const untilMs = systemClock.nowMs() + REFUSED_WITHIN_MS;
   for (;;) {
@@ -121,7 +121,7 @@ async function allOf(queue: DeadLetterQueue, { rule, again }: RetryOptions): Pro
   return records.reverse();
 }
 
-/** The queue says what is wrong; how to do better is said in the words of this command line. */
+/** The queue explains the problem; the fix is given as options of this command. */
 function explained(error: unknown): unknown {
   const isChange = hasCode(error, 'DEAD_LETTER_CHANGE');
   return isChange ? usage(error.message, 'give the mended event with --data') : error;

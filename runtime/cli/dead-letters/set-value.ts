@@ -1,6 +1,6 @@
 /**
- * What `--set field=value` sets: `price=12.5` a number, `brand=acme` a text, `brand=null` nothing; `brand="501"`, in quotes, a text too. What is no
- * JSON is text: `007`. So is what would not be sent as it was typed: 1e400, and whole numbers that would be rounded.
+ * The value of `--set field=value`: `price=12.5` a number, `brand=acme` text, `brand=null` nothing; `brand="501"`, quoted, text too. Anything that is not
+ * JSON is text: `007`. So are numbers that would change: 1e400, and whole numbers that would be rounded.
  */
 export function meantBy(typed: string): unknown {
   try {

@@ -1,4 +1,4 @@
-/** `rivulet doctor`: what a node needs, and how the one that runs is. */
+/** `rivulet doctor`: checks what a node needs, and the health of the running one. */
 import type { LoadedConfig } from '../../config/config.js';
 import { explain } from '../../contract/errors.js';
 import { broken, type Check, type Finding, ok } from './finding.js';
@@ -12,7 +12,7 @@ import { type JsonOptions, settingsOf } from '../settings.js';
 
 const MARKS = { ok: '✓', warning: '!', broken: '✗' } as const;
 
-/** Gives the exit code. */
+/** Returns the exit code. */
 export async function doctor(options: JsonOptions): Promise<number> {
   const loaded = settingsOf(options);
   const results: { readonly check: string; readonly finding: Finding }[] = [];

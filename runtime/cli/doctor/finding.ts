@@ -1,9 +1,9 @@
-/** What the checks of the doctor say. */
+/** Results of the doctor's checks. */
 
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'broken';
   readonly message: string;
-  /** What to do. */
+  /** How to fix it. */
   readonly fix?: string;
 }
 

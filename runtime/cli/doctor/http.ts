@@ -1,4 +1,4 @@
-/** Doctor: the HTTP façade, and what the node behind it says of its stages. */
+/** Doctor: the HTTP façade, and the status of the stages behind it. */
 import { authorityOf, type Place } from '../../../connectors/facade/authority.js';
 import type { Config } from '../../config/config.js';
 import { broken, type Check, type Finding, ok, warning } from './finding.js';
@@ -13,7 +13,7 @@ import { runningServer } from '../nats-link.js';
 import { tokenOf } from '../node-link.js';
 import { harmless, shortened } from '../terminal.js';
 
-/** Between two looks: what changes, and how fast, takes two. */
+/** Pause between two samples: changes and rates need two. */
 const LOOK_AGAIN_MS = 1_000;
 const REASON_CHARACTERS_MAX = 300;
 
@@ -26,14 +26,14 @@ async function http(config: Config): Promise<readonly Finding[]> {
 }
 
 export interface AskOptions extends OwnSettings {
-  /** Where tokens are asked for. */
+  /** For nodes that require tokens. */
   readonly token?: string | undefined;
   readonly lookAgainMs?: number;
   /** Of the machine. */
   readonly load?: Load;
 }
 
-/** `host`: as it is given to listen. */
+/** `host`: the configured listen address. */
 export async function httpFindings({ host, port }: Place, options: AskOptions = {}): Promise<readonly Finding[]> {
   if (port === 0) return [ok('HTTP takes any free port')];
   const why = await whyNotFree(host, port);
@@ -45,7 +45,7 @@ export async function httpFindings({ host, port }: Place, options: AskOptions = 
   const { certFile, token, lookAgainMs = LOOK_AGAIN_MS, load = loadNow() } = options;
   const url = `${certificate === undefined ? 'http' : 'https'}://${authorityOf(place)}`;
   const findings = [healthFinding(url, health), ...certificateFindings(place, certificate, certFile)];
-  // A token is for nobody else: who shows a certificate that is not known, or none where one should be, is not asked further.
+  // The token is only for this node: a listener with an unknown certificate, or without an expected one, gets no further requests.
   const mayHear = (shown: Certificate): boolean => isOwn(shown, certFile);
   if (certificate === undefined ? certFile !== undefined : !mayHear(certificate)) return findings;
   const question: Question = { secure: certificate !== undefined, token, mayHear };
@@ -80,7 +80,7 @@ async function stageFindings(
   return pipelineFindings(first.body, second.body, (performance.now() - atMs) / 1000, load);
 }
 
-/** To be told how the stages are takes a token, or a certificate, which the doctor has not. */
+/** The status of the stages requires a token or a certificate, which the doctor does not have. */
 function closedFinding(body: unknown): Finding {
   const wantsCertificate =
     typeof body === 'object' && body !== null && 'reason' in body && body.reason === 'CERTIFICATE_MISSING';

@@ -1,4 +1,4 @@
-/** Doctor: who listens on a port. A node is known by its health, which it tells to everybody, whatever it is that listens where. */
+/** Doctor: detects what listens on a port. A node is identified by its health, which is open to all clients, whatever is expected there. */
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { create } from '@bufbuild/protobuf';
@@ -21,7 +21,7 @@ const ANSWER_MS_MAX = 3_000;
 const BODY_CHARACTERS_MAX = 4 * 2 ** 20;
 const SAID_CHARACTERS_MAX = 120;
 
-/** Of GET /health, what is told here; a node of another version may say less, or other things beside its status. */
+/** The used fields of GET /health; a node of another version may omit some, or add others. */
 const healthSaid = z.object({
   status: healthAnswer.shape.status,
   version: z.string().optional().catch(undefined),
@@ -31,13 +31,13 @@ const healthSaid = z.object({
     .optional()
     .catch(undefined),
 });
-/** What may be a node that is newer than this doctor. */
+/** Possibly a node that is newer than this doctor. */
 const someStatus = z.object({ status: z.string() });
 
 export type HealthSaid = z.output<typeof healthSaid>;
 export type ServingSaid = keyof typeof Serving;
 
-/** `certificate`: there is one with TLS. */
+/** `certificate`: present with TLS. */
 export type Listener =
   | { readonly kind: 'http'; readonly certificate: Certificate | undefined; readonly health: HealthSaid }
   | {
@@ -47,11 +47,11 @@ export type Listener =
       readonly events: ServingSaid;
     }
   | { readonly kind: 'nats' }
-  /** Nobody takes connections there. */
+  /** Nothing accepts connections there. */
   | { readonly kind: 'nobody'; readonly saw: string }
-  /** No node says this. */
+  /** Not a response of a node. */
   | { readonly kind: 'other'; readonly saw: string }
-  /** May be a node, and may be something else. */
+  /** May be a node or something else. */
   | { readonly kind: 'unknown'; readonly saw: string; readonly tls?: { readonly certificate?: Certificate } };
 
 export async function listenerAt(place: Place): Promise<Listener> {
@@ -61,7 +61,7 @@ export async function listenerAt(place: Place): Promise<Listener> {
   if (first.kind === 'closed')
     return (await tlsAt(place)) ?? { kind: 'unknown', saw: 'it closes each connection without a word' };
   const plain = await plainAt(place, first.words);
-  // To who speaks without TLS, what listens with TLS says something of TLS, or that the request was bad.
+  // To a client without TLS, a TLS listener responds with a TLS alert, or with a bad request.
   return plain ?? (await tlsAt(place)) ?? { kind: 'other', saw: `it says ${quoted(first.words.toString('latin1'))}` };
 }
 
@@ -82,7 +82,7 @@ async function plainAt(place: Place, words: Buffer): Promise<Listener | undefine
 
 const BAD_REQUEST = /^HTTP\/\S+ 400/;
 
-/** Who listens with TLS; nothing when nobody does. */
+/** The listener over TLS; `undefined` if there is none. */
 async function tlsAt(place: Place): Promise<Listener | undefined> {
   const tls = await connectTls(place, ['h2', 'http/1.1'], ANSWER_MS_MAX);
   if ('error' in tls) {
@@ -93,7 +93,7 @@ async function tlsAt(place: Place): Promise<Listener | undefined> {
   return tls.socket.alpnProtocol === 'h2' ? grpcAt(place, tls.certificate) : httpAt(place, true);
 }
 
-/** What is said to who asks for /health over HTTP/1.1: every protocol has its own way to begin, or to refuse. */
+/** The first bytes in response to GET /health over HTTP/1.1: each protocol has its own greeting or refusal. */
 function firstWords(place: Place): Promise<FirstWords> {
   return new Promise((answer) => {
     let words = Buffer.alloc(0);
@@ -125,14 +125,14 @@ type FirstWords =
   | { readonly kind: 'silent' }
   | { readonly kind: 'nobody'; readonly saw: string };
 
-/** The longest beginning that tells a protocol: `HTTP/1.1 400`. */
+/** The longest prefix that identifies a protocol: `HTTP/1.1 400`. */
 const FIRST_BYTES_MIN = 12;
 
 function protocolOf(words: Buffer): 'http' | 'http2' | 'nats' | 'tls' | 'other' {
   const text = words.toString('latin1', 0, 5);
   if (text === 'HTTP/') return 'http';
   if (text === 'INFO ') return 'nats';
-  // An alert of TLS; SETTINGS of stream 0, with which HTTP/2 begins.
+  // A TLS alert; SETTINGS of stream 0, the first frame of HTTP/2.
   if (words[0] === 21 && words[1] === 3) return 'tls';
   return words.length >= 9 && words[3] === 4 && words.readUInt32BE(5) === 0 ? 'http2' : 'other';
 }
@@ -145,7 +145,7 @@ async function httpAt(place: Place, secure: boolean): Promise<Listener> {
   const other = someStatus.safeParse(answer.body);
   const status = other.success ? ` and the status ${quoted(other.data.status)}` : '';
   const saw = `it answers GET /health with ${answer.code}${status}`;
-  // Who asks for names, who is asked too often, a proxy before a node that is away: all but an answer of its own.
+  // Missing credentials, rate limits, a proxy in front of a node that is down: not the responses of an unrelated service.
   const refuses = [401, 403, 407, 408, 429].includes(answer.code) || answer.code >= 500;
   const mayBe = refuses || other.success;
   const tls = answer.certificate === undefined ? {} : { tls: { certificate: answer.certificate } };
@@ -161,11 +161,11 @@ export interface Answer {
 export interface Question {
   readonly secure: boolean;
   readonly token?: string | undefined;
-  /** Whether who has this certificate may hear the question, with its token. */
+  /** Whether a server with this certificate may receive the request, with its token. */
   readonly mayHear?: (certificate: Certificate) => boolean;
 }
 
-/** The certificate is looked at before anything is said. */
+/** The certificate is checked before anything is sent. */
 export async function asked(
   place: Place,
   path: string,
@@ -178,7 +178,7 @@ export async function asked(
     return { error: 'it shows another certificate' };
   }
   const headers = { connection: 'close', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
-  // An agent would make a connection of its own.
+  // An agent would open its own connection.
   const over = tls === undefined ? { agent: false as const } : { createConnection: () => tls.socket };
   const signal = AbortSignal.timeout(ANSWER_MS_MAX);
   return new Promise((resolve) => {
@@ -195,13 +195,13 @@ export async function asked(
       );
     });
     asking.once('error', fail);
-    // Also of an answer that is no answer, as 101 is: nothing else is told then.
+    // Also for responses such as 101, which cause no other event.
     asking.once('close', () => fail(new Error('it closes the connection')));
     asking.end();
   });
 }
 
-/** `undefined`: no JSON, so no answer of a node. */
+/** `undefined`: not JSON, so not a node's response. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -213,14 +213,14 @@ function parsed(text: string): unknown {
 const CHECK = serviceDefinition(Health).check;
 
 async function grpcAt(place: Place, certificate: Certificate | undefined): Promise<Listener> {
-  // Only for its health, and without a token: whose certificate it is, is looked at apart.
+  // Only a health check, without a token: the certificate is checked separately.
   const credentials =
     certificate === undefined
       ? ChannelCredentials.createInsecure()
       : ChannelCredentials.createSsl(null, null, null, { rejectUnauthorized: false });
   const client = new Client(authorityOf(place), credentials, {
     'grpc.enable_http_proxy': 0,
-    // An address is no name that TLS knows.
+    // TLS does not accept an address as a server name.
     ...(certificate === undefined ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
   });
   const health = (service: string): Promise<ServingSaid> =>
@@ -237,7 +237,7 @@ async function grpcAt(place: Place, certificate: Certificate | undefined): Promi
     return { kind: 'grpc', certificate, node, events };
   } catch (error) {
     const { code, details } = error as ServiceError;
-    // The words of OpenSSL, in which the one that matters is lost.
+    // OpenSSL's message, which hides the relevant part.
     const saw = /alert certificate required|alert bad certificate/.test(details)
       ? 'it speaks HTTP/2 with TLS, and wants a certificate of who calls'
       : `it speaks HTTP/2, and a health check of gRPC ends with ${Code[code]}: ${quoted(details)}`;

@@ -16,11 +16,11 @@ import { hasFields, isCount, storedJson } from '../../contract/stored-json.js';
 import { natsOptions } from '../node/node-options.js';
 
 const NODE_LEAST = '20.15';
-/** The oldest line that still gets security fixes. */
+/** The oldest release line with security fixes. */
 const NODE_SUPPORTED = 22;
 const MIB = 1024 * 1024;
 const DISK_LEAST_MIB = 256;
-/** Streams that are as full as they may be. */
+/** Number of full streams to plan disk space for. */
 const STREAMS_ROUGHLY = 10;
 
 export function machineChecks(config: Config): Check[] {
@@ -47,12 +47,12 @@ export function nodeVersion(version: string): Finding {
   );
 }
 
-/** Work per core: above it, what is slow is so because of the machine. */
+/** Work per core: above this, slowness is caused by the machine. */
 const LOAD_PER_CORE_MAX = 2;
 
 export const isOverloaded = ({ average, cores }: Load): boolean => average > LOAD_PER_CORE_MAX * cores;
 
-/** Of the last minute; where the system does not tell (Windows) it is 0. */
+/** Of the last minute; 0 where the system does not report it (Windows). */
 export interface Load {
   readonly average: number;
   readonly cores: number;
@@ -72,7 +72,7 @@ export function loadFinding(load: Load): Finding {
 
 async function serverProgram({ natsServer }: Config): Promise<Finding> {
   try {
-    // Looks, and obtains nothing.
+    // Only checks, downloads nothing.
     const steps = [pathStep, cacheStep, olderPathStep];
     const { path, version, from, warning: lacks } = await provision({ binary: natsServer, steps });
     if (lacks === undefined) return ok(`nats-server ${version}: ${path} (${from})`);
@@ -116,7 +116,7 @@ async function dataDirectory({ dataDir }: Config): Promise<Finding> {
       'nothing: the next start ends it and goes on from what it holds',
     );
   }
-  // One with NATS servers of others: it says how it is.
+  // A node with external NATS servers: its health note shows it.
   const node = readHealthNote(dataDir)?.process;
   if (node !== undefined && node !== process.pid && isAlive(node))
     return ok(`data directory ${dataDir}: a node runs on it (process ${node})`);
@@ -132,7 +132,7 @@ async function dataDirectory({ dataDir }: Config): Promise<Finding> {
   );
 }
 
-/** The node that runs on a data directory, as far as can be told from here. */
+/** The process of the node that runs on a data directory, as far as this machine shows it. */
 export async function processOn(dataDir: string): Promise<number | undefined> {
   const found = [
     runningServer(dataDir) === undefined ? undefined : await ownerOf(dataDir),
@@ -147,7 +147,7 @@ async function ownerOf(dataDir: string): Promise<number | undefined> {
   const claims = (await readdir(folder)).filter((name) => /^owner-\d+\.json$/.test(name));
   const newest = claims.sort((a, b) => Number(/\d+/.exec(a)![0]) - Number(/\d+/.exec(b)![0])).at(-1);
   if (newest === undefined) return undefined;
-  // Just removed by a newer claim: nobody is known to hold it.
+  // Just removed by a newer claim: no holder is known.
   const claim = await readFile(join(folder, newest), 'utf8').catch(() => '');
   return storedJson<{ readonly pid: number }>(claim, hasFields({ pid: isCount }))?.pid;
 }
@@ -183,7 +183,7 @@ async function natsPort({ natsPort: port, dataDir }: Config): Promise<Finding> {
 export const isFree = async (host: string, port: number): Promise<boolean> =>
   (await whyNotFree(host, port)) === undefined;
 
-/** Why nobody could listen there now. */
+/** Why the port cannot be used now. */
 export function whyNotFree(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((answer) => {
     const server = createServer();

@@ -1,4 +1,4 @@
-/** Doctor: the NATS that is configured, or that of the running node. Version, limits, cluster, who owns what; for the streams see doctor-streams. */
+/** Doctor: the configured NATS, or that of the running node. Version, limits, cluster, owners of shards; for the streams see streams.ts. */
 import type { NatsConnection, ServerInfo } from '@nats-io/transport-node';
 import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
 import { versionWarning } from '../../../connectors/nats/provision/version.js';
@@ -69,7 +69,7 @@ function server(config: Config, { info }: NatsConnection, options: NatsOptions):
   ];
 }
 
-/** Replicas need servers; `power` needs what only the servers know. */
+/** Replicas need servers; `power` needs a setting that only the servers know. */
 export function clusterFindings(
   { replicas, durability, natsUrl }: Pick<Config, 'replicas' | 'durability' | 'natsUrl'>,
   info: Pick<ServerInfo, 'cluster' | 'connect_urls'> | undefined,
@@ -96,7 +96,7 @@ export function clusterFindings(
   return findings;
 }
 
-/** Who owns what; what nobody owns is not worked off. */
+/** Owners of shards; a shard without an owner is not processed. */
 function shards(config: Config, found: Deployed | undefined): Finding[] {
   if (found === undefined) return [];
   if (found.nodes.length === 0) return [warning('no node runs on this NATS', 'start one: rivulet start')];

@@ -1,10 +1,10 @@
-/** Doctor: what two looks at the stages of a node say, in words. Who is down, who restarts, who falls behind and why, and what becomes of events. */
+/** Doctor: findings from two samples of a node's stages. Which are down, restart or fall behind, and why, and what happens to events. */
 import type { PartitionStatus, StatusReport } from '../../../connectors/http/routes/status-report.js';
 import { broken, type Finding, ok, warning } from './finding.js';
 import { isOverloaded, type Load } from './machine.js';
 import { duration, grouped, harmless, shortened } from '../terminal.js';
 
-/** Of GET /status, what is told here. */
+/** The used fields of GET /status. */
 export interface StatusSaid {
   readonly stages: readonly { readonly stage: string; readonly partitions: readonly PartitionSaid[] }[];
   /** Sums over the partitions of the node. */
@@ -18,15 +18,15 @@ export type PartitionSaid = Readonly<
   >
 >;
 
-/** What passes within this time is not worth a word. */
+/** A shorter lag is not reported. */
 const LAG_SECONDS_MAX = 10;
-/** Share of a second: who is busy for longer has no room left. */
+/** Share of a second: above it an instance has no capacity left. */
 const BUSY_SHARE = 0.8;
 const LATE_SHARE = 0.05;
-/** Fewer events say nothing of shares. */
+/** With fewer events, shares have no meaning. */
 const EVENTS_LEAST = 100;
 const ERROR_CHARACTERS_MAX = 200;
-/** Of those that have the same to say, the worst. */
+/** Of similar findings only the worst are reported. */
 const TOLD_MAX = 5;
 
 interface Instance extends PartitionSaid {
@@ -34,7 +34,7 @@ interface Instance extends PartitionSaid {
   readonly before: PartitionSaid | undefined;
 }
 
-/** `seconds`: between the two. */
+/** `seconds`: between the two samples. */
 export function pipelineFindings(
   first: StatusSaid,
   second: StatusSaid,

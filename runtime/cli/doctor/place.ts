@@ -1,4 +1,4 @@
-/** Doctor: where the node listens. One that runs on the data directory has said so; else it is where this configuration would have it. */
+/** Doctor: where the node listens, according to the node that runs on the data directory, else to this configuration. */
 import { authorityOf } from '../../../connectors/facade/authority.js';
 import type { Config } from '../../config/config.js';
 import { readHealthNote } from '../../node/health.js';
@@ -8,14 +8,14 @@ import { isAlive } from '../nats-link.js';
 import { reachedAt } from '../place.js';
 
 export interface FacadePlace {
-  /** As it is given to listen. */
+  /** The configured listen address. */
   readonly host: string;
   /** 0: any. */
   readonly port: number;
   readonly findings: readonly Finding[];
 }
 
-/** What the node that runs on the data directory has noted; not what one that was killed has left. */
+/** The health note of the running node on the data directory; not one left by a killed node. */
 export function livingNote(dataDir: string): ReturnType<typeof readHealthNote> {
   const note = readHealthNote(dataDir);
   return note !== undefined && isAlive(note.process) ? note : undefined;
@@ -24,7 +24,7 @@ export function livingNote(dataDir: string): ReturnType<typeof readHealthNote> {
 export async function facadePlace(config: Config, kind: 'grpc' | 'http'): Promise<FacadePlace> {
   const [host, port] = kind === 'grpc' ? [config.grpcHost, config.grpcPort] : [config.httpHost, config.httpPort];
   const found = livingNote(config.dataDir)?.listens?.[kind];
-  // Where nobody is, nobody has been since: the process of the note is another one by now.
+  // If nothing listens there, the note's process id belongs to another process by now.
   if (found === undefined || (await isFree(found.host, found.port))) return { host, port, findings: [] };
   const [at, said] = [found, { host, port }].map((place) => authorityOf(reachedAt(place.host, place.port)));
   if (port === 0 || at === said) return { ...found, findings: [] };

@@ -1,4 +1,4 @@
-/** Doctor: would the node start on what its data directory and NATS hold? As `rivulet repair` sees it, which is asked, and changes nothing. */
+/** Doctor: would the node start with its data directory and NATS? The same check as `rivulet repair`, without changes. */
 import type { LoadedConfig } from '../../config/config.js';
 import { deploymentIn } from '../../node/deployment.js';
 import { broken, type Check, type Finding, ok, warning } from './finding.js';
@@ -15,13 +15,13 @@ export const stateChecks = (loaded: LoadedConfig): Check[] => [{ name: 'state', 
 async function state(loaded: LoadedConfig): Promise<readonly Finding[]> {
   const { config } = loaded;
   const { dataDir } = config;
-  // One that runs has the stores, and says itself how it is; where none has run there is nothing to fit.
+  // A running node has the stores locked, and reports its own health; if none has run there is no state to check.
   if ((await processOn(dataDir)) !== undefined) {
     const warnings = livingNote(dataDir)?.warnings ?? [];
     return warnings.map((text) => warning(harmless(text), 'see the log of the node'));
   }
   if (deploymentIn(dataDir) === undefined) return [];
-  // Of a node that was killed: it is not ended by who only looks.
+  // The server of a killed node: a read-only check must not end it.
   if (natsOptions(config) === undefined && runningServer(dataDir) !== undefined) return [];
   const { repartition, strange, stores, present } = await examined(loaded);
   const findings = [

@@ -1,4 +1,4 @@
-/** Doctor: the streams. Which are missing, how full they are, who reads them, and how far those who do are behind. */
+/** Doctor: the streams. Which are missing, how full they are, who reads them, and how far the readers are behind. */
 import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { mainTopology } from '../../../actors/topology.js';
@@ -12,10 +12,10 @@ import { pipelineOptions } from '../node/node-options.js';
 import { duration, grouped } from '../terminal.js';
 
 const SKEW_MS_MAX = 2_000;
-/** Messages that wait before an instance counts as behind. */
+/** Waiting messages above which an instance counts as behind. */
 const LAG_MAX = 10_000;
 
-/** `processes`: of the nodes that are there; absent: not known. */
+/** `processes`: of the live nodes; absent: not known. */
 export async function streamFindings(
   config: Config,
   connection: NatsConnection,
@@ -61,12 +61,12 @@ interface StreamState {
   readonly name: string;
   readonly messages: number;
   readonly share: number;
-  /** Messages that the slowest of its readers has not been sent. */
+  /** Messages not yet delivered to its slowest reader. */
   readonly lag: number;
   readonly readers: number;
-  /** Consumers that nobody reads any more. */
+  /** Consumers without a reader. */
   readonly left: number;
-  /** People read it at leisure; when it is full, the oldest go. */
+  /** A log for people; when it is full, the oldest messages are dropped. */
   readonly browsable: boolean;
 }
 
@@ -77,7 +77,7 @@ async function streams(
   processes: ReadonlySet<string> | undefined,
 ): Promise<{
   readonly missing: string[];
-  /** There, and nobody answers for them. */
+  /** Streams that exist and do not respond. */
   readonly silent: string[];
   readonly present: StreamState[];
   readonly skewMs: number | undefined;
@@ -118,9 +118,9 @@ async function streams(
 }
 
 /**
- * The server keeps a consumer for minutes after its reader has died, and what is stored meanwhile waits for nobody. A reader that is full asks for
- * nothing: it counts as long as its node is there. One that asks is there, also of a node that has not joined yet, of an earlier version, or of a
- * command: the server forgets what was asked with the connection.
+ * The server keeps a consumer for minutes after its reader has died, and its backlog has no meaning. A reader whose buffer is full requests no messages:
+ * it counts while its node is live. One with pending requests is live, also if its node has not joined yet, is of an earlier version, or is a
+ * command: the server drops pending requests with the connection.
  */
 const isRead = ({ name, num_waiting: asks }: ConsumerInfo, processes: ReadonlySet<string> | undefined): boolean =>
   processes === undefined || asks > 0 || processes.has(processOfReader(name) ?? '');

@@ -1,4 +1,4 @@
-/** Doctor: a port on which something else listens than this configuration says. Of a node that is well nobody is told to stop it. */
+/** Doctor: a port with another listener than this configuration expects. It never suggests to stop a healthy node. */
 import { authorityOf, type Place } from '../../../connectors/facade/authority.js';
 import { broken, type Finding, warning } from './finding.js';
 import { bindError } from '../../../connectors/facade/listening.js';
@@ -7,7 +7,7 @@ import { type Certificate, isOwn } from './tls.js';
 
 export interface Facade {
   readonly kind: 'grpc' | 'http';
-  /** What of this configuration chooses its port. */
+  /** The setting that chooses its port. */
   readonly choose: string;
 }
 
@@ -22,7 +22,7 @@ export interface OwnSettings {
   readonly natsUrl?: string | undefined;
 }
 
-/** `why` one cannot listen there. */
+/** `why`: the error of listening there. */
 export function takenFinding(
   place: Place,
   why: NodeJS.ErrnoException,
@@ -70,7 +70,7 @@ function unknownFinding(
   certFile: string | undefined,
 ): Finding {
   const address = authorityOf(place);
-  // Who has the key of the certificate is the node, or what stands before it.
+  // The owner of the certificate's key is the node, or a proxy in front of it.
   if (tls?.certificate !== undefined && isOwn(tls.certificate, certFile)) {
     return warning(
       `what listens on ${address} shows the certificate that it should, and does not tell how it is: ${saw}`,
@@ -82,7 +82,7 @@ function unknownFinding(
   return tls === undefined ? broken(message, fix) : warning(message, fix);
 }
 
-/** Of a node that answers: what its certificate, or that it has none, says against this configuration. */
+/** For a node that responds: compares its certificate, or the lack of one, with this configuration. */
 export function certificateFindings(
   place: Place,
   certificate: Certificate | undefined,

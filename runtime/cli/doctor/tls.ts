@@ -1,4 +1,4 @@
-/** Doctor: TLS. Anybody's certificate will do to ask for health; whose it is says what else may be asked. */
+/** Doctor: TLS. A health check accepts any certificate; further requests depend on whose it is. */
 import { readFileSync } from 'node:fs';
 import { X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket } from 'node:tls';
@@ -6,7 +6,7 @@ import type { Place } from '../../../connectors/facade/authority.js';
 
 export interface Certificate {
   readonly fingerprint: string;
-  /** By an authority that Node knows, for the host that was asked. */
+  /** Issued for the requested host by an authority that Node trusts. */
   readonly isTrusted: boolean;
 }
 
@@ -14,7 +14,7 @@ export type Secured =
   | { readonly socket: TLSSocket; readonly certificate: Certificate }
   | { readonly error: string; readonly speaksTls: boolean };
 
-/** A connection to whoever is there. */
+/** A connection to any TLS server at this address. */
 export function connectTls({ host, port }: Place, protocols: readonly string[], msMax: number): Promise<Secured> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, ALPNProtocols: [...protocols], rejectUnauthorized: false });
@@ -32,10 +32,10 @@ export function connectTls({ host, port }: Place, protocols: readonly string[], 
   });
 }
 
-/** It refused in the words of TLS: without a certificate of the client, or for the version. */
+/** It refused with a TLS alert: a client certificate is missing, or the version is not supported. */
 const speaksTls = ({ code = '' }: NodeJS.ErrnoException): boolean => /^ERR_SSL_.*ALERT/.test(code);
 
-/** Whether it is the one that a node with this file shows, or one that anybody would believe. A file that cannot be read is no proof. */
+/** Whether it is the certificate in this file, or a trusted one. A file that cannot be read proves nothing. */
 export function isOwn({ fingerprint, isTrusted }: Certificate, certFile: string | undefined): boolean {
   if (isTrusted) return true;
   if (certFile === undefined) return false;
