@@ -1,4 +1,4 @@
-/** How a command ends: exit codes, and errors in plain words on stderr. */
+/** How a command ends: exit codes, and readable errors on stderr. */
 import { ERROR_CODES } from '../contract/error-codes.js';
 import { asError, fatal, RivuletError } from '../contract/errors.js';
 
@@ -13,7 +13,7 @@ Exit codes:
   4    stopped, but not all was finished within the deadline: the next start replays it
   130  interrupted (Ctrl-C) before it was done`;
 
-/** By code; what is not ours is a bug, which fails. */
+/** By code; any other error is a bug, which fails. */
 const CLASSES = new Map<string, keyof typeof ERROR_CODES>(
   (Object.entries(ERROR_CODES) as [keyof typeof ERROR_CODES, readonly string[]][]).flatMap(([end, codes]) =>
     codes.map((code) => [code, end] as const),
@@ -34,7 +34,7 @@ export function exitCodeOf(error: unknown): number {
   return EXIT[(error instanceof RivuletError && CLASSES.get(error.code)) || 'failed'];
 }
 
-/** `error: …`, why, `hint: …`. The stack is for those who debug. */
+/** `error: …`, causes, `hint: …`. The stack is for debugging. */
 export function errorText(thrown: unknown, withStack: boolean): string {
   const error = asError(thrown);
   if (error instanceof Interrupted) return error.message;
@@ -55,7 +55,7 @@ function firstLineWith(message: string, suffix: string): string {
   return [first + suffix, ...rest].join('\n');
 }
 
-/** Is this the level at which stacks are wanted? Asked of the raw arguments: the configuration may be what is wrong. */
+/** Is the log level one that shows stacks? Read from the raw arguments, since the configuration may be the faulty part. */
 export function wantsStack(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
   const at = argv.findIndex((word) => word === '--log-level' || word.startsWith('--log-level='));
   const flag = at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.split('=')[1] : argv[at + 1];

@@ -1,4 +1,4 @@
-/** The NATS that a command talks to: the one that the configuration names, or that of the node that runs on the data directory. */
+/** The NATS of a command: the configured one, or that of the node that runs on the data directory. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connection/connect.js';
@@ -13,11 +13,11 @@ import { natsOptions } from './node/node-options.js';
 export interface EmbeddedServer {
   readonly url: string;
   readonly pid: number;
-  /** The key of its node; absent: one of an earlier version, which asks for none. */
+  /** The node's key; absent: a server of an earlier version, which requires none. */
   readonly nkeyFile?: string;
 }
 
-/** The embedded nats-server that runs on a data directory: it writes a file with its ports, named after its program and pid. */
+/** The embedded nats-server that runs on a data directory, found by its ports file, which is named after its program and pid. */
 export function runningServer(dataDir: string): EmbeddedServer | undefined {
   const folder = join(dataDir, 'nats');
   for (const name of namesIn(folder)) {
@@ -30,7 +30,7 @@ export function runningServer(dataDir: string): EmbeddedServer | undefined {
   return undefined;
 }
 
-/** Where to connect to; `undefined` when nothing is named and nothing runs. */
+/** Where to connect; `undefined` if no NATS is configured and no server runs. */
 export function natsIfAny(config: Config): NatsOptions | undefined {
   const named = natsOptions(config);
   if (named !== undefined) return named;
@@ -40,7 +40,7 @@ export function natsIfAny(config: Config): NatsOptions | undefined {
   return { url, ...(nkeyFile === undefined ? {} : { nkeyFile }) };
 }
 
-/** How operators look into the embedded server with the tool of NATS. */
+/** The command with which operators inspect the embedded server. */
 export const natsCommand = ({ url, nkeyFile }: NatsOptions): string =>
   `nats --server ${url}${nkeyFile === undefined ? '' : ` --nkey ${nkeyFile}`}`;
 

@@ -1,4 +1,4 @@
-/** The node that a command asks over gRPC. */
+/** The node that a command calls over gRPC. */
 import { readFileSync } from 'node:fs';
 import { authorityOf } from '../../connectors/facade/authority.js';
 import { CallError } from '../../connectors/grpc/client/call-error.js';
@@ -9,7 +9,7 @@ import { fatal, transient } from '../contract/errors.js';
 import { reachedAt } from './place.js';
 import { type SettingOptions, settingsOf } from './settings.js';
 
-/** Which node to ask, and how. */
+/** Which node to call, and how. */
 export interface LinkOptions extends SettingOptions {
   readonly address?: string;
   readonly tls?: true;
@@ -36,7 +36,7 @@ export async function withNode<T>(options: LinkOptions, work: (client: RivuletCl
   }
 }
 
-/** The library's words for a refused connection are long; a node that answers itself gives a reason. */
+/** Shortens the library's message for a refused connection; a node that responds gives a reason itself. */
 function nobodyThere(error: unknown, address: string, hasTls: boolean): Error | undefined {
   if (!(error instanceof CallError) || error.status !== 'UNAVAILABLE' || error.reason !== undefined) return undefined;
   const hints = [
@@ -55,7 +55,7 @@ export const addressOf = ({ grpcHost, grpcPort }: Config): string => authorityOf
 export const httpAddressOf = ({ httpHost, tlsCertFile }: Config, port: number): string =>
   `${tlsCertFile === undefined ? 'http' : 'https'}://${authorityOf(reachedAt(httpHost, port))}`;
 
-/** The token may stand in the environment: command lines can be read by others. */
+/** The token may come from the environment: other users can read command lines. */
 function connectOptions(options: LinkOptions): ConnectOptions {
   const tls = tlsOf(options);
   const token = tokenOf(options);
@@ -77,7 +77,7 @@ function readToken(path: string): string {
   }
 }
 
-/** No part of a token is shown. */
+/** Errors show no part of a token. */
 function soundToken(given: string, place: string): string {
   const token = given.trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;

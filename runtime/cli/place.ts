@@ -1,7 +1,7 @@
-/** Where something listens, as a client on this machine names it. */
+/** A listen address as a client on this machine uses it. */
 import type { Place } from '../../connectors/facade/authority.js';
 
 const ANY_HOST: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
-/** Where what listens there is reached from this machine. */
+/** The address of this listener from this machine. */
 export const reachedAt = (host: string, port: number): Place => ({ host: ANY_HOST[host] ?? host, port });

@@ -1,4 +1,4 @@
-/** The commands of `rivulet`: names, flags, help. What they do is loaded when they run, so that help comes at once. */
+/** The commands of `rivulet`: names, flags, help. Implementations are loaded when they run, so that help is fast. */
 import { Command, CommanderError } from 'commander';
 import { backupCommands } from './commands/backup.js';
 import { inspectionCommands } from './commands/inspection.js';
@@ -29,14 +29,14 @@ ${EXIT_CODES_HELP}
 
 With --json a command prints JSON on stdout and nothing else there. Each command tells more: rivulet <command> --help.`;
 
-/** Runs one command line; gives the exit code. */
+/** Runs one command line; returns the exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
   const rivulet = program();
   try {
     await rivulet.parseAsync(withoutHelpOfNone(rivulet, argv), { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
-    // What commander has to say it has said.
+    // Commander has printed its message already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     process.stderr.write(`${errorText(error, wantsStack(argv, process.env))}\n`);
     return exitCodeOf(error);
@@ -53,7 +53,7 @@ export function program(): Command {
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: (text, write) => write(usageText(text)) })
     .exitOverride()
-    // Ids of users are in most of what is written: it is for its owner alone. Whom results are for is the caller's to say.
+    // Most files contain user ids: only their owner may read them. For results the caller's umask decides.
     .hook('preAction', (_, command) => {
       if (command.name() !== 'replay') process.umask(0o077);
     });
@@ -66,7 +66,7 @@ export function program(): Command {
   return rivulet.addHelpText('after', HELP);
 }
 
-/** Where there is no such command commander prints the help of all others: without the wish for help it says that there is none. */
+/** For an unknown command commander prints the general help: without the help flag it reports the unknown command. */
 function withoutHelpOfNone(rivulet: Command, argv: readonly string[]): readonly string[] {
   const words = argv[0] === 'help' ? argv.slice(1) : argv;
   let command = rivulet;
@@ -81,7 +81,7 @@ function withoutHelpOfNone(rivulet: Command, argv: readonly string[]): readonly 
   return argv;
 }
 
-/** Commander's error as all our errors: `error: …`, `hint: …`. */
+/** Formats commander's error as all other errors: `error: …`, `hint: …`. */
 function usageText(text: string): string {
   const [message = '', ...rest] = text.trimEnd().split('\n');
   const meant = /^\(Did you mean (.*)\?\)$/.exec(rest[0] ?? '')?.[1];

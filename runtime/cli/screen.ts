@@ -1,9 +1,9 @@
-/** A page that is drawn again and again: on the terminal's other screen, so that what was there before is there again afterwards. */
+/** A page that is redrawn: on the terminal's alternate screen, so that the previous content returns afterwards. */
 import { shortened } from './terminal.js';
 
 export interface PageLine {
   readonly text: string;
-  /** Runs on over the next rows when it is too long, as one line that can be copied; else it is cut. */
+  /** Continues on the next rows if too long, as one line that can be copied; else it is cut. */
   readonly whole?: true;
 }
 
@@ -30,18 +30,18 @@ export class Screen {
     return this.open;
   }
 
-  /** What one row less than the terminal has can show. */
+  /** The room for content, one row less than the terminal has. */
   get size(): PageSize {
     const { columns = 80, rows = 24 } = this.out;
     return { columns: columns - 1, rows: rows - 1 };
   }
 
-  /** What is too much for the terminal is left out, from below. */
+  /** Content that does not fit is cut at the bottom. */
   draw(lines: readonly PageLine[]): void {
     if (!this.open) {
       this.open = true;
       this.out.write(ENTER);
-      // Whatever ends the process: the terminal must be as it was.
+      // The terminal must be restored, however the process ends.
       process.on('exit', this.onExit);
     }
     const { columns, rows } = this.size;
@@ -64,5 +64,5 @@ export class Screen {
   }
 }
 
-/** The terminal breaks lines one column later than we cut them: never less than it takes. */
+/** The terminal breaks lines one column later than this cuts them: never fewer rows than it uses. */
 export const rowsOf = (text: string, columns: number): number => Math.max(1, Math.ceil(text.length / columns));

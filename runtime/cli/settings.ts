@@ -1,4 +1,4 @@
-/** Configuration on the command line: the flags of the keys, `--set`, `--config`, and what comes of them. */
+/** Configuration on the command line: flags of keys, `--set`, `--config`, and the resulting configuration. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type ConfigRequest, loadConfig, type LoadedConfig, type LogLevel } from '../config/config.js';
 import { type ConfigKey, flagOf } from '../config/schema.js';
@@ -11,7 +11,7 @@ export interface JsonOptions extends SettingOptions {
   readonly json?: true;
 }
 
-/** Keys of the first level, by what a command does. */
+/** Keys of the first level, by the kind of command. */
 export const STATE_KEYS = ['dataDir', 'logLevel'] as const;
 export const NATS_KEYS = ['natsUrl', 'natsServer', 'natsPort'] as const;
 export const GRPC_KEYS = ['grpcHost', 'grpcPort'] as const;
@@ -25,7 +25,7 @@ export const ENGINE_KEYS = [
   'snapshotEverySeconds',
 ] as const;
 
-/** Of commands that talk to the NATS of a node that runs. */
+/** For commands that use the NATS of a running node. */
 export const NODE_KEYS = ['natsUrl', ...STATE_KEYS] as const;
 export const NODE_ABOUTS = {
   natsUrl: 'NATS servers, comma-separated (default: that of the node that runs on the data directory)',
@@ -54,7 +54,7 @@ export const positiveNumber = (text: string): number => {
   throw new InvalidArgumentError('Give a number above 0.');
 };
 
-/** Gives a command the flags of these keys, `--config`, and, unless it has a `--set` of its own, `--set` for all other keys. */
+/** Adds the flags of these keys, `--config`, and, unless the command has its own `--set`, `--set` for all other keys. */
 export function withSettings(
   command: Command,
   keys: readonly string[],
@@ -69,7 +69,7 @@ export function withSettings(
   return command.option('--config <file>', 'configuration file (default: ./rivulet.json when it is there)');
 }
 
-/** `--set` of a command that has one of its own holds something else. */
+/** A command's own `--set` has other values. */
 const setFlags = (set: unknown): FlagValue[] =>
   Array.isArray(set) ? set.filter((one): one is FlagValue => typeof one === 'object') : [];
 
@@ -79,7 +79,7 @@ function placeholderOf({ key, path, numeric }: ConfigKey): string {
   return /Url$|Host$/.exec(key)?.[0].toLowerCase() ?? 'name';
 }
 
-/** What it is, what it may be where that is a few names, and its default where the words do not tell. */
+/** The description, the values if they are a few names, and the default if the description lacks it. */
 export function aboutOf({ about, expects, byDefault }: ConfigKey): string {
   const names = /^(\w+, )*\w+ or \w+$/.test(expects) ? `: ${expects}` : '';
   return `${about}${names}${byDefault === undefined ? '' : ` (default: ${String(byDefault)})`}`;

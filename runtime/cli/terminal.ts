@@ -55,7 +55,7 @@ export const instant = (ms: number | undefined | null): string =>
     ? '–'
     : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
-/** What could drive the reader's terminal, or turn the order of what follows on its line: events come from anyone. */
+/** Characters that could control the terminal, or reverse the text after them: events come from untrusted publishers. */
 const DRIVING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 export const harmless = (text: string): string =>

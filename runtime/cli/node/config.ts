@@ -1,4 +1,4 @@
-/** `rivulet config`: the effective values, and where each stands. */
+/** `rivulet config`: the effective values, and their origins. */
 import { shownValue, valueAt } from '../../config/config.js';
 import { CONFIG_KEYS } from '../../config/schema.js';
 import { type JsonOptions, settingsOf } from '../settings.js';

@@ -1,4 +1,4 @@
-/** `rivulet events tail`: valid events, out of what parse writes for the next stage. */
+/** `rivulet events tail`: valid events, from parse's output to the next stage. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { EVENT_TYPES, parsedEvents } from '../../../actors/model.js';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';

@@ -1,17 +1,17 @@
 /**
- * Runs a node until it is told to stop, or fails.
+ * Runs a node until it is stopped or fails.
  *
- *   first signal    clean: what runs beside the node ends, the node stops with a snapshot, all of it within STOP_MS. What was not finished by
- *                   then is said, and the exit code tells (4): nothing is lost, the next start replays it
+ *   first signal    clean: tasks beside the node end, the node stops with a snapshot, all within STOP_MS. Unfinished steps are reported, and the exit
+ *                   code is 4: nothing is lost, the next start replays them
  *   second signal   at once; the embedded nats-server ends with the process
  */
 import type { RunningNode } from '../../node/node.js';
 import { EXIT } from '../exit.js';
 
 const STOP_MS = 8_000;
-/** What runs beside the node must have ended by then, and the node's own stop is over before: past this something hangs that cannot say so. */
+/** By then the tasks beside the node and the node's own stop must have ended: past this, something hangs. */
 const HANGS_MS = STOP_MS + 1_000;
-/** `npm start` hands on the signal that the terminal has sent to all: these two are one. */
+/** `npm start` forwards the signal that the terminal has sent to all processes: these two count as one. */
 const SAME_SIGNAL_MS = 500;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -47,7 +47,7 @@ export async function runNode(
       unfinished = await node.stop(Math.min(STOP_MS, Math.max(0, stopAtMs - performance.now())));
       if (unfinished.length > 0) sayUnfinished(unfinished);
     }
-    // What fails because a stop was cut short is said already.
+    // A failure caused by an interrupted stop is reported already.
     if (failure !== undefined && (isReason || unfinished.length === 0)) throw failure as Error;
     return unfinished.length === 0 ? EXIT.ok : EXIT.unfinished;
   } finally {
@@ -56,7 +56,7 @@ export async function runNode(
   }
 }
 
-/** A stop that hangs must not outlast its deadline. */
+/** A stop that hangs must not exceed its deadline. */
 function cutShort(): void {
   sayUnfinished(['something that does not answer']);
   process.exit(EXIT.unfinished);

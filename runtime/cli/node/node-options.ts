@@ -1,4 +1,4 @@
-/** From configuration to what a node and a bounded job are built of. The last place where a key is read by its name. */
+/** From configuration to the options of a node and of a bounded job. The last place where a key is read by its name. */
 import { EVENT_TYPES, type EventType, TRENDING_RANKINGS } from '../../../actors/model.js';
 import type { PipelineOptions } from '../../../actors/topology.js';
 import type { NatsOptions } from '../../../connectors/nats/connection/connect.js';
@@ -15,7 +15,7 @@ const HOUR_MS = 3_600_000;
 const SNAPSHOT_BYTES_MAX = 64 * MIB;
 const SNAPSHOTS_PER_STREAM = 8;
 
-/** Tuning that no one has needed to change: they change no output, and what they bound is small beside the streams. */
+/** Internal tuning: it changes no output, and its bounds are small compared with the streams. */
 const TUNING: Omit<ActorTuning, 'snapshotEveryMs' | 'snapshotEveryBytes'> = {
   inFlightMessages: 8,
   inFlightBytes: 4 * MIB,
@@ -54,13 +54,13 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
 export const tuningOf = (config: Config): ActorTuning => ({
   ...TUNING,
   snapshotEveryMs: config.snapshotEverySeconds * SECOND_MS,
-  // A small stream is full before it is time.
+  // A small stream fills up before the interval ends.
   snapshotEveryBytes: Math.min(SNAPSHOT_BYTES_MAX, streamBytesMax(config) / SNAPSHOTS_PER_STREAM),
 });
 
 export const streamBytesMax = (config: Config): number => config.streamMegabytesMax * MIB;
 
-/** The live pipeline; the bounded one differs in what drives it, see `boundedPipeline`. */
+/** The live pipeline; for the differences of the bounded one see `boundedPipeline`. */
 export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Config): PipelineOptions {
   const { trigger, interest } = pipeline;
   return {
@@ -123,7 +123,7 @@ function windowKind({
   }
 }
 
-/** NATS servers that were named; `undefined`: an embedded one. */
+/** The configured NATS servers; `undefined`: an embedded one. */
 export function natsOptions(config: Config): NatsOptions | undefined {
   if (config.natsUrl === undefined) return undefined;
   const { url, ...inUrl } = withoutCredentials(config.natsUrl);
@@ -142,7 +142,7 @@ export function natsOptions(config: Config): NatsOptions | undefined {
   return { url, ...(Object.fromEntries(given) as Omit<NatsOptions, 'url'>) };
 }
 
-/** `nats://user:password@host` and `nats://token@host`: taken out, so that no message that names the URL shows them. All URLs hold the same ones (config.ts). */
+/** Removes `user:password@` and `token@` from URLs, so that messages with the URL do not show them. All URLs have the same credentials (config.ts). */
 function withoutCredentials(urls: string): { url: string; user?: string; password?: string; token?: string } {
   let found: { user?: string; password?: string; token?: string } = {};
   const url = urls

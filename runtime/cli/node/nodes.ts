@@ -1,4 +1,4 @@
-/** `rivulet nodes`: who is there, who owns what, who could take over, and how old the copies are. */
+/** `rivulet nodes`: the live nodes, the owner and standbys of each shard, and the age of the copies. */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { mainTopology } from '../../../actors/topology.js';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
@@ -16,9 +16,9 @@ import { duration, harmless, instant, table } from '../terminal.js';
 
 export interface ShardPlacement {
   readonly shard: string;
-  /** Node id; absent: nobody has the lease. */
+  /** Node id; absent: the lease is free. */
   readonly owner: string | undefined;
-  /** Nodes that have its state as far as the newest copy. */
+  /** Nodes that have its state up to the newest copy. */
   readonly warm: readonly string[];
   /** When the newest copy was made; absent: there is none. */
   readonly copiedAtMs: number | undefined;

@@ -23,7 +23,7 @@ export async function start(options: SettingOptions): Promise<number> {
       },
     };
     const loading = loadingThreads(usefulThreads(options.threads));
-    // They load on other cores, while this one does.
+    // The threads load on other cores, in parallel with this import.
     const { startNode } = await import('../../node/node.js');
     return startNode(options, loading);
   };
@@ -48,7 +48,7 @@ export async function start(options: SettingOptions): Promise<number> {
       process.stdout.write(
         `rivulet ${isUp ? 'is up' : 'has started, and does not serve yet (see /health)'}: gRPC on ${where.grpc}, HTTP at ${http}, NATS ${natsVersion} at ${nats.url}, data in ${dataDir}, ${partitions} partitions\n`,
       );
-      // Of a server of one's own its credentials are known.
+      // The credentials of an embedded server are known.
       if (config.natsUrl === undefined) process.stdout.write(`what NATS holds is seen with: ${natsCommand(nats)}\n`);
     },
     () => {
@@ -57,7 +57,7 @@ export async function start(options: SettingOptions): Promise<number> {
   );
 }
 
-/** Who is told that the node is up may rely on it. Bounded: one that waits for NATS, or for other nodes, says so by its health. */
+/** After the start is reported, requests should succeed. Bounded: a node that waits for NATS, or for other nodes, reports it in its health. */
 async function serves({ health }: Pick<RunningNode, 'health'>, signal: AbortSignal): Promise<boolean> {
   const untilMs = performance.now() + SERVES_MS_MAX;
   while (health()?.serving !== true && !signal.aborted && performance.now() < untilMs) {

@@ -1,4 +1,4 @@
-/** `rivulet top`: what the stages of a node do, out of two looks at GET /status. */
+/** `rivulet top`: the activity of a node's stages, from two samples of GET /status. */
 import type { StatusReport } from '../../../connectors/http/routes/status-report.js';
 import { fatal } from '../../contract/errors.js';
 import { asked } from '../doctor/listener.js';
@@ -63,14 +63,14 @@ const paused = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
   });
 
-/** Sums over the partitions of a stage; the greatest lag and the lowest watermark. */
+/** Sums over the partitions of a stage; the largest lag and the lowest watermark. */
 export function topText(before: Look, now: Look): string {
   const seconds = Math.max(1e-3, (Date.parse(now.now) - Date.parse(before.now)) / 1_000);
   const rows = now.stages.map(({ stage, partitions }) => {
     const earlier = before.stages.find((one) => one.stage === stage)?.partitions ?? [];
     type One = (typeof partitions)[number];
     const sum = (of: readonly One[], pick: (one: One) => number): number => of.reduce((all, one) => all + pick(one), 0);
-    // A partition that came or was restarted meanwhile has nothing to compare with.
+    // A partition that is new or was restarted has no earlier value to compare with.
     const rate = (pick: (one: One) => number): number =>
       Math.max(0, sum(partitions, pick) - sum(earlier, pick)) / seconds;
     const known = <T>(values: readonly (T | undefined)[]): T[] => values.filter((value) => value !== undefined);

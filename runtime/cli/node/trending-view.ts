@@ -1,19 +1,19 @@
-/** The trending list as text, as JSON, and as a page that marks what has moved. */
+/** The trending list as text, as JSON, and as a page that marks changes. */
 import type { TrendingUpdate } from '../../../connectors/grpc/client/client.js';
 import type { PageLine } from '../screen.js';
 import { grouped, harmless, instant, table } from '../terminal.js';
 
-/** As they are called on the command line. */
+/** By their names on the command line. */
 export const WINDOWS = { '1h': 'hour', '24h': 'day', 'last-hour': 'last-hour' } as const;
 
-/** Which list it is, as it was asked for. */
+/** The requested list. */
 export interface Listing {
   readonly window: keyof typeof WINDOWS;
   readonly ranking: string;
   readonly category: string | undefined;
 }
 
-/** A change is marked for so long. */
+/** How long a change is marked. */
 const MARK_MS = 6_000;
 
 interface Passing {
@@ -23,7 +23,7 @@ interface Passing {
 
 const NO_NEWS: Passing = { text: '', untilMs: -Infinity };
 
-/** The newest list, and what is to be said of it: marks of what has changed of late, and news of the connection. */
+/** The newest list, with marks of recent changes and the state of the connection. */
 export class Board {
   latest: TrendingUpdate | undefined;
   private readonly marks = new Map<string, Passing>();
@@ -31,7 +31,7 @@ export class Board {
 
   take(update: TrendingUpdate, nowMs: number): void {
     this.latest = update;
-    // The node is there again.
+    // The node responds again.
     this.news = NO_NEWS;
     const untilMs = nowMs + MARK_MS;
     for (const itemId of update.left) this.marks.delete(itemId);
@@ -41,7 +41,7 @@ export class Board {
     }
   }
 
-  /** Shown until the next try has had its time; when that fails, there is more to say. */
+  /** Shown until the next attempt is due; if that fails, there is a newer message. */
   tell(text: string, nowMs: number, retryMs: number): void {
     this.news = { text, untilMs: nowMs + retryMs + MARK_MS };
   }
@@ -58,7 +58,7 @@ export class Board {
 const textAt = (passing: Passing | undefined, nowMs: number): string =>
   passing === undefined || passing.untilMs <= nowMs ? '' : passing.text;
 
-/** With `markOf`, a column that says what has moved. */
+/** With `markOf`: a column with the marks. */
 export function textOf(listing: Listing, update: TrendingUpdate, markOf?: (itemId: string) => string): string {
   const { items, asOfMs } = update;
   const head = headOf(listing, update);
@@ -79,7 +79,7 @@ export function textOf(listing: Listing, update: TrendingUpdate, markOf?: (itemI
   return `${head}\n\n${table(header, rows, new Set([0, first, first + 1, first + 2, first + 3]))}`;
 }
 
-/** The list with the marks of its own change, for what is appended and not redrawn. */
+/** The list with the marks of its own change, for output that is appended, not redrawn. */
 export function changeOf(listing: Listing, update: TrendingUpdate): string {
   const board = new Board();
   board.take(update, 0);
@@ -100,7 +100,7 @@ function headOf({ window, ranking, category }: Listing, { window: span, asOfMs }
   return `Trending${of}${since}, by ${ranking}   as of ${instant(asOfMs)}`;
 }
 
-/** For programs. */
+/** As JSON, for programs. */
 export function listOf({ window, ranking, category }: Listing, update: TrendingUpdate): object {
   const { revision, asOfMs, window: span, items } = update;
   return {
@@ -112,7 +112,7 @@ export function listOf({ window, ranking, category }: Listing, update: TrendingU
   };
 }
 
-/** The whole list and what has changed in it, as one line of JSON. */
+/** The list and its changes, as one line of JSON. */
 export function lineOf(listing: Listing, update: TrendingUpdate): string {
   const { entered, left } = update;
   const moved = update.moved.map(({ itemId, from, to }) => ({ item_id: itemId, from, to }));

@@ -18,7 +18,7 @@ export interface TrendingOptions extends LinkOptions {
 }
 
 const DEADLINE_MS = 5_000;
-/** Marks fade, and terminals change their size, without a word from the node. */
+/** Marks fade and terminals are resized without a message from the node. */
 const REDRAW_EVERY_MS = 1_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -46,7 +46,7 @@ async function once(client: RivuletClient, request: TrendingRequest, listing: Li
   }
 }
 
-/** Until it is told to stop. */
+/** Until it is stopped. */
 async function follow(
   client: RivuletClient,
   request: TrendingRequest,
@@ -61,7 +61,7 @@ async function follow(
   const draw = (): void => screen?.draw(pageOf(listing, board, systemClock.nowMs()));
   const redrawing = setInterval(() => board.latest && draw(), REDRAW_EVERY_MS);
   const onInterrupted = ({ reason, message }: CallError, retryMs: number): void => {
-    // The library's words for a refused connection are long; a node that answers itself gives a reason.
+    // The library's message for a refused connection is long; a node that responds gives a reason itself.
     const news = `${reason === undefined ? 'the node is away' : message}; trying again in ${duration(retryMs)}`;
     if (screen === undefined) process.stderr.write(`warning: ${news}\n`);
     board.tell(news, systemClock.nowMs(), retryMs);
@@ -74,7 +74,7 @@ async function follow(
       else say(asJson ? lineOf(listing, update) : `${changeOf(listing, update)}\n`);
     }
   } catch (error) {
-    // What is told to stop in the middle of a stream is no failure.
+    // A stop during a stream is not a failure.
     if (!stop.signal.aborted) throw error;
   } finally {
     clearInterval(redrawing);

@@ -1,9 +1,9 @@
 /**
- * Publishes many messages, each acknowledged by JetStream, a bounded number of them on their way.
+ * Publishes many messages, each acknowledged by JetStream, with a bounded number in flight.
  *
- *   BOUNDED-PUBLISHER-1  at most `inFlightMax` messages are unacknowledged; `publish` waits for room, which is what holds its caller back
- *   BOUNDED-PUBLISHER-2  what was surely not stored is sent again with backoff; what may or may not have been stored as well, and is counted: an event
- *                        without an event_id may then be there twice
+ *   BOUNDED-PUBLISHER-1  at most `inFlightMax` messages are unacknowledged; `publish` waits for room, which is the backpressure on its caller
+ *   BOUNDED-PUBLISHER-2  a message that was certainly not stored is sent again with backoff; so is one with an unknown outcome, which is counted: an event
+ *                        without an event_id may then be stored twice
  *   BOUNDED-PUBLISHER-3  after GIVE_UP_MS without a single acknowledgement it fails with the last reason
  */
 import { setMaxListeners } from 'node:events';
@@ -12,9 +12,9 @@ import type { Clock, Log } from '../../contract/ports.js';
 
 export interface PublishCounts {
   readonly published: number;
-  /** What the server, or its size limit, did not take. */
+  /** Rejected by the server or its size limit. */
   readonly refused: number;
-  /** Sent again without knowing whether the first was stored. */
+  /** Sent again with an unknown outcome of the first attempt. */
   readonly uncertain: number;
 }
 
@@ -42,7 +42,7 @@ export class BoundedPublisher {
   constructor(private readonly options: BoundedPublisherOptions) {
     this.inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX;
     this.ackedAtMs = options.clock.nowMs();
-    // Each message that waits to be sent again listens.
+    // Each message that waits for a retry adds a listener.
     setMaxListeners(0, options.signal);
     options.signal.addEventListener('abort', () => this.wake?.(), { once: true });
   }
@@ -51,7 +51,7 @@ export class BoundedPublisher {
     return { ...this.tally };
   }
 
-  /** Resolves when it is on its way, not when it is stored. One call at a time. */
+  /** Resolves when it is in flight, not when it is stored. One call at a time. */
   async publish(subject: string, data: Uint8Array, contentType?: string): Promise<void> {
     await this.until(() => this.inFlight < this.inFlightMax);
     const { log } = this.options;
@@ -66,7 +66,7 @@ export class BoundedPublisher {
     });
   }
 
-  /** Resolves when nothing is on its way any more. */
+  /** Resolves when nothing is in flight. */
   async settled(): Promise<void> {
     await this.until(() => this.inFlight === 0);
   }

@@ -1,7 +1,7 @@
 /**
- * A record of a file as the message that a publisher would send: JSON on rivulet.events.<type>.<user>, a line of JSONL as it is.
+ * A record of a file as the message that a publisher would send: JSON on rivulet.events.<type>.<user>; a line of JSONL is unchanged.
  *
- * What a node would refuse goes to rivulet.events.unknown, so that it is with the dead letters, where it can be mended.
+ * Records that a node would refuse go to rivulet.events.unknown, so that they reach the dead letters, where they can be fixed.
  */
 import { type EventReader, isFault } from '../../../actors/formats/event-reader.js';
 import type { Fault } from '../../../actors/formats/fault.js';
@@ -17,14 +17,14 @@ export interface FileMessage {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly contentType?: string;
-  /** For pacing; `undefined` when it cannot be told. */
+  /** For pacing; `undefined` if unknown. */
   readonly timeMs?: number;
   /** Why a node will refuse it. */
   readonly fault?: Fault;
 }
 
 export const UNKNOWN_SUBJECT = 'rivulet.events.unknown';
-/** Said of what is refused: else an array on a line would be read as several events. */
+/** Set for refused records: otherwise an array on a line would be read as several events. */
 export const ONE_LINE = 'application/x-ndjson';
 
 export function eventMessage(
@@ -47,7 +47,7 @@ const withoutSpace = (line: Uint8Array): Uint8Array => {
   return line.subarray(start, afterLastByte(line, start, line.length));
 };
 
-/** Absent where empty; numbers where the event has numbers. What should be one and is not stays text, and is refused with its name. */
+/** Empty columns are absent; numeric fields become numbers. Text that is not a number stays text, and is refused with its name. */
 function fromCsv(row: Readonly<Record<string, string>>, { names }: Schema): Readonly<Record<string, unknown>> {
   const isNumber = (name: string): boolean =>
     names[FIELDS.indexOf('price')]!.includes(name) || names[FIELDS.indexOf('rating')]!.includes(name);

@@ -1,8 +1,8 @@
 /**
  * A record of a catalogue file as the message that a publisher would send: JSON on rivulet.items.<item>.
  *
- * Of a list of categories (`Action|Comedy`, as MovieLens has its genres) the first is the item's: an item has one.
- * What a node would refuse goes to rivulet.items.unknown, so that it is with the dead letters, where it can be mended.
+ * Of a list of categories (`Action|Comedy`, as MovieLens has its genres) the first is used: an item has one.
+ * Records that a node would refuse go to rivulet.items.unknown, so that they reach the dead letters, where they can be fixed.
  */
 import { ITEM_FIELDS, ITEM_NAMES } from '../../../actors/formats/item-fields.js';
 import { isFault, readJsonItem } from '../../../actors/formats/json-item.js';
@@ -27,7 +27,7 @@ export function itemMessage(file: FileRecord, format: 'csv' | 'jsonl'): FileMess
   return { subject: itemSubject(item.item), data };
 }
 
-/** Why a record is no item, as far as can be told: the wrong file would take from the catalogue what it knows of its items. */
+/** Why a record is certainly not an item: the wrong file would overwrite the catalogue's items with empty fields. */
 export function itemProblem({ record }: FileRecord): string | undefined {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return undefined;
   if ('event_type' in record) return 'it is an event, not an item: publish events with --file';
@@ -40,7 +40,7 @@ function mended(record: unknown, format: 'csv' | 'jsonl'): unknown {
   return withOneCategory(format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields));
 }
 
-/** Absent where empty. What should be a number, or true or false, and is not stays text, and is refused with its name. */
+/** Empty columns are absent. Text that is not the expected number or boolean stays text, and is refused with its name. */
 function fromCsv(row: Readonly<Record<string, string>>): Fields {
   const fields: Record<string, unknown> = {};
   for (const [name, text] of Object.entries(row)) {
@@ -53,7 +53,7 @@ function fromCsv(row: Readonly<Record<string, string>>): Fields {
   return fields;
 }
 
-/** What is no text, and no list of texts, stays, and is refused with its name. */
+/** A value that is neither text nor a list of texts is unchanged, and is refused with its name. */
 function withOneCategory(fields: Fields): Fields {
   const mended: Record<string, unknown> = {};
   for (const name of ITEM_FIELDS.category) {

@@ -1,11 +1,11 @@
-/** When the next event is due: so many per second, or by event time. Times are ms of the clock that it is given. */
+/** When the next event is due: at a fixed rate, or by event time. Times are ms of the given clock. */
 
 export type Pace = (timeMs: number | undefined) => number;
 
-/** Due at once, always. */
+/** Always due at once. */
 export const unpaced: Pace = () => 0;
 
-/** n per second, evenly; what comes late is not made up for beyond a second's worth. */
+/** n per second, evenly; a delay of more than a second is not made up for. */
 export function perSecond(n: number, nowMs: () => number): Pace {
   const stepMs = 1000 / n;
   let dueMs = nowMs();
@@ -16,7 +16,7 @@ export function perSecond(n: number, nowMs: () => number): Pace {
   };
 }
 
-/** As far apart as the events were, divided by `speed`; an event that goes back in time, or has none, is due with the one before. */
+/** The intervals of the events, divided by `speed`; an event that goes back in time, or has none, is due with the previous one. */
 export function byEventTime(speed: number, nowMs: () => number): Pace {
   let first: { readonly eventMs: number; readonly atMs: number } | undefined;
   let dueMs = 0;

@@ -31,16 +31,16 @@ export interface PublishOptions extends SettingOptions {
 
 interface Summary {
   readonly published: number;
-  /** Not published: by the server; or a row of CSV that does not fit its header, or what is certainly no item. */
+  /** Not published: refused by the server, a CSV row that does not fit its header, or a record that is certainly not an item. */
   readonly refused: number;
-  /** Of the published, those that a node will refuse as far as can be told here. */
+  /** Published events that a node will refuse, as far as this command can tell. */
   readonly deadLetters: number;
   readonly uncertain: number;
   readonly seconds: number;
   readonly perSecond: number;
 }
 
-/** What a file holds. */
+/** The type of the records in a file. */
 interface Kind {
   readonly called: 'events' | 'items';
   readonly messageOf: (record: FileRecord, format: 'csv' | 'jsonl') => FileMessage;
@@ -48,7 +48,7 @@ interface Kind {
   readonly problemOf: (record: FileRecord) => string | undefined;
 }
 
-/** Read by the rules of the node that has this configuration. */
+/** Validated by the rules of a node with this configuration. */
 function eventsOf(config: Config): Kind {
   const reader = new EventReader(pipelineOptions(config).parse);
   return {
@@ -130,7 +130,7 @@ async function send(
   };
   try {
     for await (const record of readRecords(file, format)) {
-      // Without its header a row says nothing: as a dead letter nobody could tell what is wrong with it, nor mend it.
+      // Without its header a row has no meaning: as a dead letter it could not be fixed.
       const isUnsendable = format === 'csv' || ('isDamaged' in record && record.isDamaged);
       const problem = (isUnsendable ? record.problem : undefined) ?? kind.problemOf(record);
       if (problem !== undefined) {
@@ -150,7 +150,7 @@ async function send(
     }
     await publisher.settled();
   } catch (error) {
-    // What is on its way is stored or not, and counts; why it ended is known.
+    // Messages in flight still count if they are stored; the reason of the end is already known.
     if (!(error instanceof Interrupted)) await publisher.settled().catch(() => undefined);
     const { published } = summary();
     const sent = `${grouped(published)} ${kind.called} are published; the same command would send them again`;
@@ -191,7 +191,7 @@ function paceOf(rate: number | undefined, speed: number | undefined): Pace {
   return speed === undefined ? unpaced : byEventTime(speed, now);
 }
 
-/** About how many records, by the lines of the first MiB; `undefined` where that says nothing. Throws when there is no such file. */
+/** Approximate number of records, by the lines of the first MiB; `undefined` if unknown. Throws when the file does not exist. */
 async function recordsIn(file: string): Promise<number | undefined> {
   if (file === STDIN) return undefined;
   let size: number;

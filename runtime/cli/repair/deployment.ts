@@ -1,4 +1,4 @@
-/** What a deployment is by its data directory, by NATS and by the configuration, as `start` compares them; and whether a node may start on it at all. */
+/** The deployment according to the data directory, NATS and the configuration, compared as `start` does; and whether a node may start on it. */
 import { hasCode } from '../../contract/errors.js';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { PipelineOptions } from '../../../actors/topology.js';
@@ -19,21 +19,21 @@ const CONFIGURED = ['flag', 'environment', 'file'];
 
 export interface FoundDeployment {
   readonly archive: StreamArchive;
-  /** Of a repartition that is not completed from here. */
+  /** Of a repartition that this data directory cannot complete. */
   readonly mark: Journal | undefined;
-  /** That of the nodes on this NATS; where there is none, that of the data directory. */
+  /** That of the nodes on this NATS; if there is none, that of the data directory. */
   readonly deployment: Deployment;
   readonly pipeline: PipelineOptions;
-  /** The data directory says something else. */
+  /** Set if the data directory has another record. */
   readonly plans: readonly StorePlan[];
 }
 
-/** It is written anew then, see `strange-entries.ts`. */
+/** It is then written again, see `strange-entries.ts`. */
 function ifUnreadable(error: unknown): undefined {
   if (!hasCode(error, 'DEPLOYMENT_UNREADABLE')) throw error;
 }
 
-/** Fatal RESTORE_UNFINISHED; REPARTITION_UNFINISHED where one can be completed here, unless all is given up; PARTITIONS_CHANGED, PIPELINE_CHANGED. */
+/** Fatal RESTORE_UNFINISHED; REPARTITION_UNFINISHED if it can be completed here, unless all is discarded; PARTITIONS_CHANGED, PIPELINE_CHANGED. */
 export async function foundDeployment(
   loaded: LoadedConfig,
   connection: NatsConnection,
@@ -52,7 +52,7 @@ export async function foundDeployment(
     const { partitions, sourcePartitions } = shared;
     mustBeSame(dataDir, { ...ours, partitions, sourcePartitions }, { there: shared });
   }
-  // In the middle of a repartition the configuration is of before or after it.
+  // During a repartition the configuration may be that of before or after it.
   const config = deployedConfig(loaded, found, mark === undefined ? CONFIGURED : []);
   const deployment = deploymentOf(config);
   if (found !== undefined) {

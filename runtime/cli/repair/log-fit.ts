@@ -1,4 +1,4 @@
-/** The verdict that an actor would come to when it opens and reads all of its mailbox, of a node that is stopped. */
+/** The verdict on a stopped node that an actor would reach when it opens and reads its whole mailbox. */
 import type { SnapshotHead } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { InputDigest } from '../../actor/input-digest.js';
 import { NO_OUTPUT } from '../../actor/output-position.js';
@@ -31,12 +31,12 @@ import {
 import { headIdentity } from '../../state/keyspace.js';
 
 const READ_AT_A_TIME = 100;
-/** What has not come by then is not there. */
+/** A message that does not arrive by then is missing. */
 const SILENCE_MS_MAX = 10_000;
 const NO_STREAM = { identity: '', firstSequence: 0, lastSequence: 0, bytes: 0 };
 const NO_LANE = { published: NO_OUTPUT, lastSequence: 0, fence: 0 };
 
-/** Absent head: of an instance that starts from the beginning of the log. */
+/** Without a head: an instance that starts from the beginning of the log. */
 export interface StoppedInstance {
   readonly log: Log;
   readonly topology: Topology;
@@ -67,13 +67,13 @@ export async function judgeLog(instance: StoppedInstance): Promise<Verdict> {
   return trim.fits ? judgeMailbox(instance, recovered, lanes, gone) : trim;
 }
 
-/** Is it one of this build and this deployment? */
+/** Does the snapshot belong to this build and this deployment? */
 export function judgeSnapshot({ topology, stage, partition, head }: Omit<StoppedInstance, 'log'>): Verdict {
   if (head === undefined) return FITS;
   return judgeHead(`${stage}.${partition}`, head, headIdentity(topology.stage(stage), topology.count(stage)));
 }
 
-/** What an instance has published, as the log has it. */
+/** The outputs of an instance, as the log has them. */
 async function lanesOf({ log, topology, stage, partition }: StoppedInstance): Promise<Lanes> {
   const lanes = new Map<string, typeof NO_LANE>();
   for (const { to, subject } of destinationsOf(topology, stage, partition)) {
@@ -83,7 +83,7 @@ async function lanesOf({ log, topology, stage, partition }: StoppedInstance): Pr
   return lanes;
 }
 
-/** All that an actor would read, from the message on that the snapshot ends with. Where publishers' messages are missing the others are judged as well. */
+/** All messages that an actor would read, from the snapshot's last one on. If publishers' messages are missing, the others are still judged. */
 async function judgeMailbox(
   { log, topology, stage, partition }: StoppedInstance,
   recovered: RecoveredSnapshot,
@@ -119,21 +119,21 @@ async function judgeMailbox(
   };
   const filters = filtersOf(topology, stage, partition);
   const knownEnd = await mailboxEnd(log, stream, filters);
-  // The message that the snapshot ends with may have been trimmed, and would be waited for.
+  // The snapshot's last message may have been trimmed: waiting for it would not end.
   const from = knownEnd < sequence ? sequence + 1 : sequence;
-  // Where the last message is damaged, the server may not know of those before it.
+  // If the last message is damaged, the server may not know those before it.
   for await (const message of messagesOf(log, stream, filters, from, seesAll ? lastSequence : knownEnd)) {
     const verdict = judge(message);
     if (!verdict.fits) return verdict;
   }
-  // The last ones of all may be missing.
+  // The very last messages may be missing.
   const last = lastSequence > sequence ? judgeGap(lastSequence + 1) : FITS;
   if (!last.fits) return last;
   const inputs = answered.end();
   return inputs.fits ? judgeMissing(name, stream, missing) : inputs;
 }
 
-/** Those that are there, of `from` to `end`. */
+/** The existing messages of `from` to `end`. */
 async function* messagesOf(
   log: Log,
   stream: string,
@@ -160,7 +160,7 @@ async function* messagesOf(
   }
 }
 
-/** Publishers' messages that a snapshot includes and its stream holds no more, or others in their place. */
+/** Publishers' messages in a snapshot that its stream has lost, or whose sequences now belong to others. */
 export async function overwritten({
   log,
   topology,
@@ -176,7 +176,7 @@ export async function overwritten({
   const end = storedAtMs === 0 ? 0 : Math.min(sequence, await mailboxEnd(log, stream, filters));
   for await (const message of messagesOf(log, stream, filters, 1, end)) {
     if (message.sequence > sequence) break;
-    // It was stored after the last one that the snapshot includes.
+    // It was stored after the snapshot's last message.
     if (message.storedAtMs > storedAtMs) return [message.sequence, sequence];
   }
   return info.lastSequence < sequence ? [info.lastSequence + 1, sequence] : undefined;

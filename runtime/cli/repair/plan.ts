@@ -1,14 +1,14 @@
 /**
- * What is wrong with each store of a data directory, and how it can be made good.
+ * The problems of each store of a data directory, and their repair.
  *
- *   nothing   it is sound and fits the log; or it is behind the log, or not there, and the node finds by itself what it needs: a copy that fits, or
- *             mailboxes that are whole
- *   copies    set aside; the node takes the copy that NATS holds and replays the rest
- *   skip      messages of publishers were lost: it is recorded that they are, and the node goes on behind them
- *   replay    set aside, and a copy that does not fit is dropped; the node reads its mailboxes from their beginning: they are whole
- *   identity  set aside: the node gets another one
- *   deployment  deployment.json, which is written as NATS has it
- *   lost      neither: a backup, or --start-anew
+ *   nothing   it is sound and fits the log; or it is behind the log, or missing, and the node recovers by itself from a copy that fits, or from
+ *             complete mailboxes
+ *   copies    set aside; the node takes the copy in NATS and replays the rest
+ *   skip      messages of publishers were lost: the loss is recorded, and the node continues after them
+ *   replay    set aside, and a copy that does not fit is deleted; the node reads its mailboxes from their beginning: they are complete
+ *   identity  set aside: the node gets a new id
+ *   deployment  deployment.json is written again from the record in NATS
+ *   lost      no repair: restore a backup, or use --start-anew
  */
 import { existsSync, renameSync } from 'node:fs';
 import { examineStore, type StoreReport } from '../../../state/examine-store.js';
@@ -27,7 +27,7 @@ import { copyFit, type StoredCopy, storedCopy } from '../backup/stored-copies.js
 
 export type Remedy = 'nothing' | 'copies' | 'skip' | 'replay' | 'identity' | 'deployment' | 'lost';
 
-/** What of a mailbox is lost for good, if the node is to go on. */
+/** The part of a mailbox that is lost permanently, if the node is to continue. */
 export interface Gone {
   readonly stage: string;
   readonly partition: number;
@@ -38,16 +38,16 @@ export interface StorePlan {
   readonly store: string;
   readonly problems: readonly string[];
   readonly remedy: Remedy;
-  /** Of one that is lost: why the log does not make it good. */
+  /** For a lost store: why the log cannot replace it. */
   readonly because: readonly string[];
   readonly gone: readonly Gone[];
-  /** Messages of publishers that the state has counted and the log holds no more: the state that takes its place does not know them. */
+  /** Messages of publishers that the state includes and the log has lost: the state that replaces it does not include them. */
   readonly uncounted: readonly Gone[];
 }
 
 const SOUND = { problems: [], remedy: 'nothing', because: [], gone: [], uncounted: [] } as const;
 
-/** `copies`: what NATS holds of them. */
+/** `copies`: the stored copies in NATS. */
 export async function planRepair(
   dataDir: string,
   topology: Topology,
@@ -59,7 +59,7 @@ export async function planRepair(
   return plans;
 }
 
-/** Which node it is, and nothing else. */
+/** The store of the node's id. */
 async function planOfNode(dataDir: string): Promise<StorePlan> {
   const directory = storeDirectory(dataDir, NODE_STORE);
   const { problems } = existsSync(directory) ? await examineStore(directory) : SOUND;
@@ -90,7 +90,7 @@ async function planOf(
 
 const NO_STORE: StoreReport = { problems: [], format: undefined, instances: [] };
 
-/** From what its store holds, and the copy of it, which is read where it is needed. */
+/** From its store and its copy, which is read only if needed. */
 export async function planOfShard(
   topology: Topology,
   log: Log,
@@ -101,7 +101,7 @@ export async function planOfShard(
   const store = shard.name;
   const problems = report.problems.map(damagedBy);
   const gone = new GoneOf(shard);
-  /** What of it is behind the log, each with the sequence that it includes; undefined when something else is wrong. */
+  /** The stages that are behind the log, each with its included sequence; undefined when there is another problem. */
   let behind: Map<string, number> | undefined = problems.length === 0 ? new Map() : undefined;
   let isOnlyHoles = problems.length === 0;
   const uncounted: Gone[] = [];
@@ -127,7 +127,7 @@ export async function planOfShard(
   const stored = await copyOf();
   const copy = await copyFit(stored, log, topology, shard);
   if (copy.kind === 'fits' && copy.holes.size === 0) {
-    // A node takes by itself what the copy has more.
+    // A node fetches by itself what only the copy has.
     const isFurther = ([stage, sequence]: [string, number]): boolean =>
       stored.kind === 'heads' && (stored.heads.get(stage)?.sequence ?? 0) > sequence;
     const mendsItself = behind !== undefined && [...behind].every(isFurther);
@@ -143,7 +143,7 @@ export async function planOfShard(
     }
     return { ...SOUND, store, problems, remedy: 'copies', gone: gone.all, uncounted };
   }
-  // A node would take it, and then not fit the log.
+  // A node would use it, and then not fit the log.
   if (copy.kind === 'unfit') problems.push(...copy.says);
   if (problems.length === 0) return { ...SOUND, store };
   const because = isOtherLog
@@ -152,13 +152,13 @@ export async function planOfShard(
   return { store, problems, remedy: because.length === 0 ? 'replay' : 'lost', because, gone: gone.all, uncounted };
 }
 
-/** What is lost, of the mailboxes of a shard. */
+/** The losses in the mailboxes of a shard. */
 class GoneOf {
   private readonly spans = new Map<string, Span[]>();
 
   constructor(private readonly shard: ShardSpec) {}
 
-  /** Are holes all that is wrong? */
+  /** Are holes the only problem? */
   note(stage: string, verdict: Verdict): boolean {
     if (verdict.fits) return true;
     if (verdict.missing === undefined) return false;
@@ -182,7 +182,7 @@ async function whyNotReplayed(topology: Topology, log: Log, shard: ShardSpec, go
   return because;
 }
 
-/** Renames what stands there; tells under which name it is kept. */
+/** Renames an existing store; returns its new name. */
 export const setAside = (dataDir: string, store: string, now: Date): string | undefined =>
   setDirectoryAside(storeDirectory(dataDir, store), now);
 

@@ -1,4 +1,4 @@
-/** `rivulet repair`: state and log that do not fit together, or damaged state, made good as far as that can be. */
+/** `rivulet repair`: repairs damaged state, and state that does not fit the log, as far as possible. */
 import { existsSync } from 'node:fs';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { mainTopology } from '../../../actors/topology.js';
@@ -38,9 +38,9 @@ export interface RepairOptions extends SettingOptions {
 interface Outcome {
   /** Of users and items. */
   readonly partitions: number;
-  /** One that was broken off, on another data directory unless everything is computed anew. */
+  /** An interrupted one, on another data directory unless everything is recomputed. */
   readonly repartition: Journal | undefined;
-  /** Of the buckets that nodes share. */
+  /** Foreign entries of the shared buckets. */
   readonly strange: readonly StrangeEntry[];
   readonly stores: readonly StorePlan[];
   /** How many of them are there. */
@@ -68,7 +68,7 @@ export async function repair(options: RepairOptions): Promise<number> {
   return !isWrong || outcome.done ? EXIT.ok : EXIT.failed;
 }
 
-/** What is wrong, and nothing is done about it. */
+/** Finds the problems and changes nothing. */
 export const examined = (loaded: LoadedConfig): Promise<Outcome> =>
   withNats(loaded.config, (connection, log) => repaired(loaded, connection, log, { yes: false, anew: false }));
 
@@ -96,7 +96,7 @@ async function repaired(
   const possible = anew || !wrong.some(({ remedy }) => remedy === 'lost');
   if (!yes || !possible) return { ...base, stores, present, anew: left, done: false };
   const replayed = wrong.filter(({ remedy }) => remedy === 'replay').map(({ store }) => store);
-  // State without its streams is refused, and this command tried again; streams without their state might be taken for whole.
+  // State without its streams is refused, and this command is run again; streams without their state might be taken for complete.
   if (anew) await startAnew(topology, connection, log);
   else if (copies !== undefined && replayed.length > 0) {
     await mustBeAlone(connection);
@@ -112,12 +112,12 @@ async function repaired(
   const kept = unusable.flatMap(({ store }) => setAside(dataDir, store, now) ?? []);
   if (plans.length > 0) writeDeployment(dataDir, deployment);
   if (anew && existsSync(workDirectory(dataDir))) kept.push(setDirectoryAside(workDirectory(dataDir), now)!);
-  // Until now no node starts.
+  // Until here no node can start.
   if (mark !== undefined) await archive.delete(REPARTITIONING_STREAM);
   return { ...base, stores, present, anew: left, setAside: kept, done: true };
 }
 
-/** They go, but for what the deployment is: nobody knows better than who repairs it. */
+/** Deletes them, except that the deployment's entry is written again: the operator of the repair decides its value. */
 async function mendStrange(
   archive: StreamArchive,
   connection: NatsConnection,
@@ -132,7 +132,7 @@ async function mendStrange(
   }
 }
 
-/** What is known is on the data directory of the repartition alone (REPARTITION-JOURNAL-3). */
+/** The state is on the data directory of the repartition only (REPARTITION-JOURNAL-3). */
 const isHalf = (mark: Journal | undefined): boolean => mark?.step === 'streams' || mark?.step === 'swap';
 
 async function withNats<T>(config: Config, work: (connection: NatsConnection, log: Log) => Promise<T>): Promise<T> {
@@ -233,7 +233,7 @@ const countOf = ({ missing }: Gone): string => {
   return count === 1 ? '1 message' : `${grouped(count)} messages`;
 };
 
-/** The clock's messages have numbers there as well. */
+/** The clock's messages have sequences there as well. */
 function uncountedText(lost: Gone): string {
   return (
     `  lost: ${spanText(lost.missing)} of ${streamOf(lost.stage)} as they were, at most ${countOf(lost)} of publishers, which were acknowledged and counted;` +

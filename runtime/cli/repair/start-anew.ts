@@ -1,10 +1,10 @@
 /**
- * Everything anew from the events that NATS still has: the streams between stages go, and all that is said in them; so do the copies of state, and
- * which messages were given up, since they get another try. What is missing of the events by now is known to be gone. The deployment that all nodes share stays what it is.
+ * Recomputes everything from the events that NATS still has: deletes the streams between stages with all outputs, the copies of state, and the
+ * quarantine records, since those messages get another try. Events that are already missing are recorded as lost. The shared deployment record stays.
  *
- * What stays is the mailbox of parse, which holds the events, and what parse has said to the dead letters: its inputs keep their numbers, so that no
- * dead letter is said twice. Where they do not, since that mailbox is another one, its dead letters stay and answer nothing any more. The clock's
- * messages go: those before them were trimmed, which would be taken for a gap.
+ * The mailbox of parse stays, since it has the events, and so do parse's dead letters: its inputs keep their sequences, so that no dead letter is published
+ * twice. If the mailbox is another one, its old dead letters stay but no longer count as outputs. The clock's messages are deleted: earlier ones were
+ * trimmed, which would look like a gap.
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
@@ -30,7 +30,7 @@ import { outputPositionOf } from '../../actor/output-position.js';
 import { openNodes } from '../buckets.js';
 import { endLine } from '../repartition/streams.js';
 
-/** Streams that are no mailbox: they are made anew when they are wanted. */
+/** Streams that are not mailboxes: they are created again on demand. */
 const BESIDE = [`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];
 
 export interface EventsLeft {
@@ -95,7 +95,7 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
   }
 }
 
-/** Dead letters that answer messages of a stream that is gone, or other than those that have their numbers now. */
+/** Ends lanes of dead letters whose inputs are in a deleted stream, or whose sequences now belong to other messages. */
 async function endStaleLines(id: string, topology: Topology, manager: JetStreamManager, log: Log): Promise<void> {
   const stream = streamOf(id);
   const { lastSequence = 0, origins = [] } = (await streamInfo(log, stream)) ?? {};
@@ -106,14 +106,14 @@ async function endStaleLines(id: string, topology: Topology, manager: JetStreamM
       const last = await log.last(streamOf(to), subject);
       if (last === undefined) continue;
       const { sequence } = outputPositionOf(fromBinary(EnvelopeSchema, last.data));
-      // A stream that was restored is younger than what it holds.
+      // A restored stream is younger than its messages.
       const isOurs = last.storedAtMs >= beganMs || origins.some(({ upTo }) => upTo >= sequence);
       if (sequence > lastSequence || !isOurs) await endLine(log, streamOf(to), subject);
     }
   }
 }
 
-/** Of all nodes, those on other machines as well. */
+/** Checks all nodes, including those on other machines. */
 export async function mustBeAlone(connection: NatsConnection): Promise<void> {
   const table = await openNodes(await StreamArchive.open(connection), connection);
   const live = table === undefined ? [] : nodesIn(await table.nodes.entries());

@@ -1,4 +1,4 @@
-/** Entries of the deployment's buckets that rivulet has not written: nodes take them for none, and write their own over them. */
+/** Foreign entries of the deployment's buckets: nodes ignore and overwrite them. */
 import { hasCode } from '../../contract/errors.js';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { entriesOfBucket, type StoredEntry } from '../../../connectors/nats/key-value.js';
@@ -41,7 +41,7 @@ export async function strangeEntries(connection: NatsConnection): Promise<Strang
   return found;
 }
 
-/** Those that were written anew meanwhile stay. */
+/** Entries that were written again meanwhile stay. */
 export async function removeStrange(
   archive: StreamArchive,
   connection: NatsConnection,

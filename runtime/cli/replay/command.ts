@@ -35,7 +35,7 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
   if (!(await isFile(popularity)))
     throw usage(`there is no file ${popularity}`, 'give the popularity table with --popularity');
   const ui = jobUi(bytes, json);
-  // Nothing to wind up: what is stored is stored, and the nats-server ends with the process.
+  // No clean-up needed: stored data stays stored, and the nats-server ends with the process.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       ui.end();
@@ -52,7 +52,7 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
         tuning: tuningOf(config),
         threads: config.threads,
         streamBytesMax: streamBytesMax(config),
-        // What the results hold is a snapshot like any other.
+        // The results contain snapshots like those of a node.
         syncEveryMs: Math.min(SYNC_EVERY_MS_MAX, tuningOf(config).snapshotEveryMs),
         ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
         logLevel: config.logLevel,
@@ -68,7 +68,7 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
   }
 }
 
-/** Unlike a node's, a job's state and log can be had again: its input is all there. */
+/** Unlike a node's, a job's state and log can be recomputed: it has all of its input. */
 export function withRestart(error: unknown): unknown {
   if (!(error instanceof RivuletError) || !/^(LOG_GAP|LOG_BEHIND|STATE_\w+)$/.test(error.code)) return error;
   const { reaction, code, message, cause, hint } = error;
@@ -79,7 +79,7 @@ export function withRestart(error: unknown): unknown {
   });
 }
 
-/** One reader, one epoch per file, popularity from the table: what differs from the live pipeline. */
+/** One reader, one epoch per file, popularity from the table: the differences from the live pipeline. */
 export function boundedPipeline(
   config: Config,
   { interest, top }: Pick<ReplayCommandOptions, 'interest' | 'top'>,
@@ -100,7 +100,7 @@ export function boundedPipeline(
   };
 }
 
-/** Bytes of the input files; `undefined` when some are compressed. */
+/** Bytes of the input files; `undefined` if some are compressed. */
 async function bytesIn(folder: string): Promise<number | undefined> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT')
@@ -154,7 +154,7 @@ function jobUi(bytes: number | undefined, json: boolean): JobUi {
       state = 'drawn';
     },
     finishing: (left) => {
-      // The bar is of bytes read: there are no more.
+      // The bar counts bytes read: all are read.
       if (state === 'drawn') bar.update(bar.getTotal(), { file: `all files; ${left}` });
     },
     end: () => {

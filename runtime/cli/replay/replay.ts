@@ -1,6 +1,6 @@
 /**
- * `rivulet replay`: the bounded job. A folder of files goes through the real pipeline (JetStream, LevelDB), one epoch per file, into result
- * files. Everything it needs to go on after a kill is in its work directory.
+ * `rivulet replay`: the bounded job. It reads a folder of files through the real pipeline (JetStream, LevelDB), one epoch per file, and writes result
+ * files. Its work directory has everything that it needs to resume after a kill.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -46,7 +46,7 @@ export interface ReplayOptions {
   readonly chunkBytes: number;
   readonly streamBytesMax: number;
   readonly syncEveryMs: number;
-  /** Throw away what an unfinished job has left. */
+  /** Discard the progress of an unfinished job. */
   readonly restart: boolean;
   readonly natsServer?: string;
   readonly logLevel: string;
@@ -56,7 +56,7 @@ export interface ReplayUi {
   note(message: string): void;
   /** Bytes read so far, and of which file. */
   progress(bytes: number, file: string): void;
-  /** All files are read: what is left to do, again and again until it is done. */
+  /** All files are read: the remaining work, called repeatedly until it is done. */
   finishing(left: string): void;
 }
 
@@ -66,14 +66,14 @@ export interface ReplaySummary {
   readonly late: number;
   readonly dead_letter: number;
   readonly duplicates: number;
-  /** Of messages that stages behind parse have given up; absent: none. */
+  /** Rows of messages that stages after parse have quarantined; absent: none. */
   readonly quarantined_rows?: number;
   readonly epochs: number;
   readonly seconds: number;
   readonly events_per_second: number;
 }
 
-/** Next to those of the shards. */
+/** Beside the shards' stores. */
 const SINK_STORE = 'sink';
 const STOP_DEADLINE_MS = 10_000;
 const STATUS_EVERY_MS = 500;
@@ -124,13 +124,13 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const threads = await Threads.start(hosts, STATUS_EVERY_MS, supervisor);
     const startedAt = performance.now();
     const secondsSoFar = (): number => (performance.now() - startedAt) / 1000;
-    // A killed run counts as well: what it has done is not done again.
+    // The time of a killed run counts as well: its work is not repeated.
     const marking = setInterval(() => {
       if (allRead) ui.finishing(workLeft(threads.statuses()));
       try {
         work.mark(false, secondsSoFar());
       } catch {
-        // A full disk: those who write what counts say so.
+        // The disk may be full: writers of important data report that.
       }
     }, STATUS_EVERY_MS);
     try {
@@ -149,12 +149,12 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     }
   } finally {
     await nats.stop();
-    // A folder that cannot be read must not occupy the work directory.
+    // A folder that cannot be read must not claim the work directory.
     if (!begun && !work.resumed) work.discard();
   }
 }
 
-/** The streams are there, and hold all that the stores stand on. */
+/** Ensures that the streams exist, and have all messages that the stores refer to. */
 async function prepare(
   { streamBytesMax: bytesMax }: ReplayOptions,
   directory: string,
@@ -171,7 +171,7 @@ async function prepare(
   await results.close();
 }
 
-/** What each thread owns. */
+/** The shards of each thread. */
 function hostsOf(
   { pipeline, tuning, logLevel, threads }: ReplayOptions,
   dataDir: string,
@@ -184,7 +184,7 @@ function hostsOf(
   }));
 }
 
-/** Sources in, sinks out, until the last row is durable. */
+/** Runs sources and sinks until the last row is durable. */
 async function runJob(
   { input, popularity, out, chunkBytes, syncEveryMs, logLevel }: ReplayOptions,
   topology: Topology,
@@ -220,7 +220,7 @@ async function runJob(
       },
       writeResults,
     ];
-    // From the start again when the log was away: what was published and written is found there, as after a kill.
+    // Starts over when the log was away: it finds all that was published and written, as after a kill.
     const onRetry = (err: unknown): void => logger.warn({ err }, 'the log was away; going on');
     const { signal } = abort;
     const options = { clock: systemClock, signal, onRetry, isWanted: () => !signal.aborted };
@@ -231,7 +231,7 @@ async function runJob(
   }
 }
 
-/** Where the last rows were written before a kill, the sink is done before the stages are restored: what they count is not known until then. */
+/** If the last rows were written before a kill, the sink ends before the stages are restored, and their counters are unknown until then. */
 async function finishedStatuses(threads: Threads): Promise<readonly ActorStatus[]> {
   for (;;) {
     const statuses = await threads.freshStatuses();
@@ -240,7 +240,7 @@ async function finishedStatuses(threads: Threads): Promise<readonly ActorStatus[
   }
 }
 
-/** `computing: window 12, trending 40 messages`; when the stages are through, the sink writes what they have made. */
+/** `computing: window 12, trending 40 messages`; when the stages have finished, the sink writes their results. */
 export function workLeft(statuses: readonly Pick<ActorStatus, 'stage' | 'finished' | 'lagMessages'>[]): string {
   const left = new Map<string, number>();
   for (const { stage, finished, lagMessages = 0 } of statuses) {

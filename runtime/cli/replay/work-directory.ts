@@ -1,4 +1,4 @@
-/** The work directory of a replay: which job it belongs to, so that a killed one goes on and no other one is mixed in. */
+/** The work directory of a replay: it records which job it belongs to, so that a killed job resumes and no other job is mixed in. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -15,7 +15,7 @@ export interface Job {
 interface JobFile {
   readonly job: Job;
   readonly finished: boolean;
-  /** Seconds that earlier runs of this job took. */
+  /** Seconds taken by earlier runs of this job. */
   readonly seconds: number;
 }
 
@@ -23,9 +23,9 @@ export interface Work {
   readonly directory: string;
   readonly resumed: boolean;
   readonly earlierSeconds: number;
-  /** Records how far it got. */
+  /** Records the progress. */
   mark(finished: boolean, seconds: number): void;
-  /** Forgets the job: nothing of it was taken in. */
+  /** Discards the job: none of its input was processed. */
   discard(): void;
 }
 
@@ -49,7 +49,7 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
     rmSync(directory, { recursive: true, force: true });
     earlier = undefined;
   }
-  // What is known of users is in there; the results beside it are for whom the umask of the caller says.
+  // It contains user data; for the results beside it the caller's umask decides.
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
   const earlierSeconds = earlier?.seconds ?? 0;

@@ -1,4 +1,4 @@
-/** The configuration of a command that looks at a data directory which was made with partitions of its own. */
+/** The configuration of a command for a data directory that was created with its own number of partitions. */
 import type { Config, LoadedConfig } from '../../config/config.js';
 import type { Deployment } from '../../config/deployment.js';
 import { deploymentIn } from '../../node/deployment.js';
@@ -9,7 +9,7 @@ export const withPartitions = (config: Config, { partitions, sourcePartitions }:
   sourcePartitions,
 });
 
-/** What the command line does not say of partitions, the data directory does; or whoever else knows, and unless others say it. */
+/** Partitions that the command line does not set come from the data directory, or from another source that has them. */
 export function deployedConfig(
   { config, origins }: LoadedConfig,
   made: Deployment | undefined = deploymentIn(config.dataDir),

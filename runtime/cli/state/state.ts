@@ -1,4 +1,4 @@
-/** `rivulet state ls` and `get`: what the stages of a stopped node know. */
+/** `rivulet state ls` and `get`: the state of the stages of a stopped node. */
 import { mainTopology } from '../../../actors/topology.js';
 import { openLevelStore } from '../../../state/level-store.js';
 import type { Config } from '../../config/config.js';
@@ -59,14 +59,14 @@ export async function listState(options: StateListOptions): Promise<void> {
   process.stdout.write(`${table(['ENTRY', 'BYTES', 'HOLDS'], rows, new Set([1]))}${more}\n`);
 }
 
-/** A stage that there is may know nothing yet. */
+/** An existing stage may have no state yet. */
 function checkStage(config: Config, { stage }: StateListOptions): void {
   const stages = mainTopology(pipelineOptions(config)).stages.map(({ id }) => id);
   if (stage === undefined || stages.includes(stage)) return;
   throw usage(`there is no stage ${stage}`, `the stages are ${stages.join(', ')}`);
 }
 
-/** Adds to `found`; tells whether there are more than it may. */
+/** Adds to `found`; returns whether there are more than `limit`. */
 async function list(store: Store, options: StateListOptions, limit: number, found: Listed[]): Promise<boolean> {
   const { stage, partition, cell, prefix = '' } = options;
   const wanted: Partial<EntryKey> = {
@@ -79,7 +79,7 @@ async function list(store: Store, options: StateListOptions, limit: number, foun
     for await (const some of view.entries(startOf(options))) {
       for (const [path, value] of some) {
         const key = entryKey(path);
-        // What a store notes for itself is no stage's.
+        // Internal entries of a store belong to no stage.
         if (!/^\d+$/.test(key.partition)) continue;
         const fits = Object.entries(wanted).every(([name, is]) => key[name as keyof EntryKey] === is);
         if (!fits || !key.key.startsWith(prefix)) continue;
@@ -93,7 +93,7 @@ async function list(store: Store, options: StateListOptions, limit: number, foun
   }
 }
 
-/** As much of the path as the options say from its beginning: what need not be read. */
+/** The beginning of the path that the options determine: other entries need not be read. */
 function startOf({ stage, partition, cell, prefix = '' }: StateListOptions): string {
   if (stage === undefined) return '';
   if (partition === undefined) return `${stage}/`;

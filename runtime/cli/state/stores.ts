@@ -1,4 +1,4 @@
-/** The stores of a data directory, and what an entry's key and bytes say. */
+/** The stores of a data directory, and decoding of keys and entries. */
 import { BUFFERED } from '../../actor/alignment-buffer.js';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,10 +14,10 @@ import { fatal } from '../../contract/errors.js';
 import { isHeadKey } from '../../state/keyspace.js';
 import { asPlainText } from '../dead-letters/list.js';
 
-/** Stores that repair has put out of use are called `<name>.set-aside-<time>`. */
+/** Stores that repair has set aside are called `<name>.set-aside-<time>`. */
 export const SET_ASIDE = '.set-aside-';
 
-/** Which node a data directory is. */
+/** The store of the node's id. */
 export const NODE_STORE = 'node';
 
 export interface StoreDirectory {
@@ -60,7 +60,7 @@ export type Decoded =
   | { readonly kind: 'rows'; readonly type: string; readonly rows: readonly Readonly<Record<string, unknown>>[] }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
 
-/** As readable as it can be made without the stage that wrote it. */
+/** As readable as possible without the stage that wrote it. */
 export function decoded(path: string, bytes: Uint8Array): Decoded {
   if (isHeadKey(path)) {
     const { $typeName: _, $unknown: __, ...head } = fromBinary(SnapshotHeadSchema, bytes);
@@ -75,7 +75,7 @@ export function decoded(path: string, bytes: Uint8Array): Decoded {
     try {
       return { kind: 'json', value: JSON.parse(text) as unknown };
     } catch {
-      // Text, and not JSON: it may still be a frame of few rows.
+      // Not JSON: it may still be a frame of few rows.
     }
   }
   return framed(bytes) ?? { kind: 'bytes', bytes };
@@ -84,7 +84,7 @@ export function decoded(path: string, bytes: Uint8Array): Decoded {
 function framed(bytes: Uint8Array): Decoded | undefined {
   try {
     const frame = fromBinary(FrameSchema, bytes);
-    // Almost any bytes are some protobuf message; a frame has a type, and columns that are as long as it says.
+    // Almost any bytes parse as some protobuf message; a frame has a type, and columns of the length that it declares.
     if (!/^[a-z][a-z0-9_-]*$/.test(frame.type) || frame.columns.length === 0) return undefined;
     const columns = frame.columns.map((column) => [column.name, cellsOf(column, frame)] as const);
     const rows = Array.from({ length: frame.rows }, (_, row) =>

@@ -1,4 +1,4 @@
-/** `rivulet state verify`: every entry, every file, every head. */
+/** `rivulet state verify`: checks every entry, every file, every head. */
 import { mainTopology } from '../../../actors/topology.js';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
@@ -24,7 +24,7 @@ interface InstanceFinding {
   readonly sequence: number | null;
   readonly entries: number;
   readonly bytes: number;
-  /** How the log fits: `fits`, or what does not; null when it was not asked. */
+  /** How the log fits: `fits`, or the problem; null if it was not checked. */
   readonly log: string | null;
   readonly problems: readonly string[];
 }
@@ -121,7 +121,7 @@ function asText(stores: readonly StoreFinding[], instances: readonly InstanceFin
   return lines.join('\n');
 }
 
-/** A log, when its NATS can be reached; else what to say about it. */
+/** A log, if its NATS is reachable; else the reason to report. */
 async function logOf(config: Config): Promise<{ log: Log | undefined; silent: string }> {
   const options = natsIfAny(config);
   if (options === undefined) {
