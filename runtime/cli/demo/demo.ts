@@ -102,7 +102,7 @@ async function show(
     };
     await Promise.all([feed.run().finally(() => over.abort()), watch(taker, both, view).finally(() => over.abort())]);
   } catch (error) {
-    // What is aborted in the middle of a publish is no failure.
+    // A publish that the stop has aborted is not a failure.
     if (!signal.aborted) throw error;
   } finally {
     await log.close();

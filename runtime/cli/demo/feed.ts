@@ -77,7 +77,7 @@ export class DemoFeed {
     return events;
   }
 
-  /** Publishes until told to stop; what goes wrong rejects. */
+  /** Publishes until stopped; rejects on failure. */
   async run(): Promise<void> {
     const { clock, shop, signal } = this.options;
     const live = createShop(shop);

@@ -1,4 +1,4 @@
-/** `rivulet repartition`: what it says. */
+/** `rivulet repartition`: its output. */
 import { deployedConfig } from '../state/deployed-config.js';
 import { nodeOptions } from '../node/node-options.js';
 import { type RepartitionOutcome, repartitionDeployment } from './repartition.js';

@@ -1,8 +1,8 @@
 /**
- * Before a repartition: what is under way between the stages is taken in, so that state is all there is to move. Publishers' messages that parse has not
+ * Before a repartition, all messages between the stages are processed, so that only state has to move. Publishers' messages that parse has not
  * read stay in its mailbox.
  *
- * Nothing is trimmed, and no copy made: whatever becomes of the repartition, the nodes can start as they were.
+ * Nothing is trimmed or copied: if the repartition fails, the nodes can start as before.
  */
 import { catchUp, COPIED, forget, sequencesOf } from '../../replication/reader.js';
 import type { ReplicaStore } from '../../replication/store.js';
@@ -40,7 +40,7 @@ export async function drain({ shards, copies, ...options }: DrainOptions): Promi
   for (const shard of read) await mustInclude(shard, options);
 }
 
-/** From now on the store does not say which keys change: its next copy is a whole one. */
+/** From now on the store does not record changed keys: its next copy is a complete one. */
 async function atNewestCopy(
   shard: ShardSpec,
   copies: ReplicaStore,

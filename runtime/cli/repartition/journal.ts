@@ -1,5 +1,5 @@
 /**
- * How far a repartition is. It is said twice: in the data directory that it runs on (the journal), and in NATS, where it keeps nodes from starting (the mark).
+ * The progress of a repartition, recorded twice: in its data directory (the journal), and in NATS, where it keeps nodes from starting (the mark).
  *
  *   REPARTITION-JOURNAL-1  Both say a step before anything of it is done, the mark first; only the first step is said by the journal first. So the mark of a journal is as far as
  *                          it, or one step ahead.

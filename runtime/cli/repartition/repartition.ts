@@ -55,7 +55,7 @@ type Numbers = Omit<Journal, 'step'>;
 export interface RepartitionRequest {
   /** With the number of partitions that is wanted. */
   readonly options: Omit<NodeOptions, 'onProgress' | 'natsPort' | 'grpc'>;
-  /** Without it only what would be done is found out. */
+  /** Without it the command only reports what it would do. */
   readonly yes: boolean;
   readonly onProgress: (message: string) => void;
   /** For tests: told at each point where it may be broken off. */
@@ -66,9 +66,9 @@ export interface RepartitionOutcome {
   readonly from: number;
   readonly to: number;
   readonly done: boolean;
-  /** One that was broken off was gone on with. */
+  /** An interrupted one was resumed. */
   readonly resumed: boolean;
-  /** An earlier one has left files that are of no use: they go. */
+  /** Unusable files of an earlier one exist: they are deleted. */
   readonly leftover: boolean;
 }
 
@@ -90,9 +90,9 @@ export async function repartitionDeployment(request: RepartitionRequest): Promis
       try {
         const archive = await StreamArchive.open(connection);
         const shared = await archive.find(`KV_${BUCKETS.deployment}`);
-        // A NATS that no node has run on is left as it is.
+        // A NATS that no node has used stays unchanged.
         if (shared === undefined && deploymentIn(options.dataDir) === undefined) throw noDeployment(options.dataDir);
-        // As many replicas as there are, whatever is configured here: the next node that starts brings its own number.
+        // The existing number of replicas, whatever is configured here: the next node that starts sets its own.
         const replicas = shared?.config.num_replicas ?? options.replicas;
         const asDeployed = { ...request, options: { ...options, replicas } };
         return await new Repartition(asDeployed, connection, log, archive).run();
@@ -153,7 +153,7 @@ class Repartition {
     await nodes();
     if (!yes) return { ...outcome, done: false };
     const numbers = { id: journal?.id ?? randomUUID(), from, to };
-    // The old number again: what was begun is given up.
+    // The old number again: the begun repartition is discarded.
     if (from === to) {
       await this.end(numbers);
       return { ...outcome, done: true };
@@ -194,7 +194,7 @@ class Repartition {
     this.at('step state');
     try {
       await writeMark(this.archive, { ...numbers, step: 'state' }, options.replicas);
-      // No node starts any more.
+      // From here on no node can start.
       await mustBeStopped();
       this.at('begun');
       onProgress('taking in what is under way');
@@ -212,7 +212,7 @@ class Repartition {
       await makeStores(change);
       this.at('made');
     } catch (error) {
-      // The nodes can start as they were. Where this fails as well the first error is the one to tell.
+      // The nodes can start as before. If this fails as well, the first error is the one to report.
       await this.end(numbers).catch(() => undefined);
       throw error;
     }
@@ -243,7 +243,7 @@ class Repartition {
     return this.note({ ...numbers, step: 'copies' });
   }
 
-  /** The next step. Fatal REPARTITION_GIVEN_UP when the mark is not ours any more: nodes may have started. */
+  /** Records the next step. Fatal REPARTITION_GIVEN_UP when the mark is another's: nodes may have started. */
   private async note(journal: Journal): Promise<Step> {
     const { dataDir, replicas } = this.request.options;
     if ((await markOn(this.archive))?.id !== journal.id) {
@@ -258,7 +258,7 @@ class Repartition {
     return journal.step;
   }
 
-  /** The journal goes last: as long as the mark stands, somebody must know whose it is. */
+  /** The journal is deleted last: while the mark exists, its owner must be known. */
   private async end({ id }: Numbers): Promise<void> {
     if ((await markOn(this.archive))?.id === id) await this.archive.delete(REPARTITIONING_STREAM);
     this.at('unmarked');

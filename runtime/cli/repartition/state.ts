@@ -1,4 +1,4 @@
-/** The stores of a repartition: those of the old partitions, and those that will take their place. */
+/** The stores of a repartition: those of the old partitions, and those that will replace them. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
@@ -24,7 +24,7 @@ const newStores = (dataDir: string): string => join(workDirectory(dataDir), 'new
 const oldStores = (dataDir: string): string => join(workDirectory(dataDir), 'old');
 const stores = (dataDir: string): string => join(dataDir, 'state');
 
-/** Shards whose partitions change, and those of the source, which stay. */
+/** Shards whose partitions change; those of the source stay. */
 export const movedShards = (topology: Topology): ShardSpec[] =>
   allShards(topology).filter((shard) => !isSource(topology, shard));
 export const keptShards = (topology: Topology): ShardSpec[] =>
@@ -40,7 +40,7 @@ async function open(folder: string, { name }: ShardSpec): Promise<Store> {
   return openLevelStore(directory);
 }
 
-/** The new stores, but for their heads; whatever an earlier attempt has left there goes. */
+/** Creates the new stores without their heads; deletes the remains of an earlier attempt. */
 export async function makeStores({ dataDir, before, after }: Change): Promise<void> {
   rmSync(newStores(dataDir), { recursive: true, force: true });
   const [old, fresh] = [movedShards(before), movedShards(after)];
@@ -60,13 +60,13 @@ export async function makeStores({ dataDir, before, after }: Change): Promise<vo
   }
 }
 
-/** Where a stage's state stands in its new stream. */
+/** The position of a stage's state in its new stream. */
 export interface Beginning {
   readonly stream: string;
   readonly sequence: number;
 }
 
-/** The new stores count from now on, beginning there. */
+/** Writes the heads, with which the new stores become valid. */
 export async function writeHeads(
   { dataDir, after }: Change,
   beginnings: ReadonlyMap<string, Beginning>,
@@ -82,8 +82,8 @@ export async function writeHeads(
 }
 
 /**
- * The mailboxes of the source's stages may hold all that they ever held, and the new streams know of no answer to it: who has not the state that includes it
- * would say it all again. It counts as trimmed, so that nobody begins before it (QUARANTINE-4).
+ * The mailboxes of the source's stages may have all their messages, but the new streams have no outputs of them: an instance without the state that
+ * includes them would publish all of it again. They count as trimmed, so that no instance starts before that position (QUARANTINE-4).
  */
 export async function closeToOthers({ dataDir, before }: Change, log: Log): Promise<void> {
   for (const shard of keptShards(before)) {
@@ -98,7 +98,7 @@ export async function closeToOthers({ dataDir, before }: Change, log: Log): Prom
   }
 }
 
-/** What the source's stages have said to streams that are gone need not be there any more; their next copy is a whole one. */
+/** Outputs of the source's stages to deleted streams are no longer expected there; the next copy of these stages is a complete one. */
 export async function forgetSaid({ dataDir, before }: Change): Promise<void> {
   const gone = movedStages(before).map((id) => `rivulet.${id}.`);
   for (const shard of keptShards(before)) {
@@ -132,7 +132,7 @@ async function written(folder: string, shard: ShardSpec, changes: (store: Store)
   }
 }
 
-/** Puts the new stores in the place of the old ones; goes on where it was broken off. */
+/** Replaces the old stores by the new ones; resumes after an interruption. */
 export function swapStores({ dataDir, before, after }: Change): void {
   mkdirSync(oldStores(dataDir), { recursive: true });
   mkdirSync(newStores(dataDir), { recursive: true });
@@ -140,7 +140,7 @@ export function swapStores({ dataDir, before, after }: Change): void {
   const names = (topology: Topology): string[] => movedShards(topology).map(({ name }) => name);
   for (const name of new Set([...names(before), ...names(after)])) {
     const [now, old] = [join(stores(dataDir), name), join(oldStores(dataDir), name)];
-    // A new store that is in its place is not among those that were made any more.
+    // A new store that is in place already is no longer among the created ones.
     const isOld = made.has(name) || !names(after).includes(name);
     if (isOld && existsSync(now)) {
       rmSync(old, { recursive: true, force: true });

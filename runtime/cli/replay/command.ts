@@ -52,7 +52,7 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
         tuning: tuningOf(config),
         threads: config.threads,
         streamBytesMax: streamBytesMax(config),
-        // The results contain snapshots like those of a node.
+        // A sync of the results is bounded by the snapshot interval.
         syncEveryMs: Math.min(SYNC_EVERY_MS_MAX, tuningOf(config).snapshotEveryMs),
         ...(config.natsServer === undefined ? {} : { natsServer: config.natsServer }),
         logLevel: config.logLevel,
