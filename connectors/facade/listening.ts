@@ -1,4 +1,4 @@
-/** How a façade begins to listen: what gRPC and HTTP have in common. */
+/** The start of a listener: common to gRPC and HTTP. */
 import { fatal, type RivuletError } from '../../runtime/contract/errors.js';
 import type { Logger } from '../../runtime/contract/ports.js';
 import { authorityOf, type Place } from './authority.js';
@@ -6,7 +6,7 @@ import { dangerOf } from './admission/exposure.js';
 import type { ServerTls } from './tls/server-tls.js';
 import type { AuthOptions, TokenCheck, TokenCheckOptions } from './admission/token-check.js';
 
-/** Ends of what watches files. */
+/** Collects the functions that end the watching of files. */
 export class Watches {
   private readonly ends: (() => void)[] = [];
 
@@ -19,7 +19,7 @@ export class Watches {
   };
 }
 
-/** Gives what `listen` gives; when it fails, nothing is watched any more. */
+/** Returns the result of `listen`; when it fails, all watches are ended. */
 export async function listening<T>(listen: (watches: Watches) => Promise<T>): Promise<T> {
   const watches = new Watches();
   try {
@@ -30,7 +30,7 @@ export async function listening<T>(listen: (watches: Watches) => Promise<T>): Pr
   }
 }
 
-/** What checks tokens, loaded only where they are asked for. */
+/** The token check, loaded only where tokens are required. */
 export async function openTokens(
   auth: AuthOptions | undefined,
   options: Omit<TokenCheckOptions, keyof AuthOptions>,
@@ -43,7 +43,7 @@ export async function openTokens(
   return tokens;
 }
 
-/** Who listens for other machines without asking who they are is told so. */
+/** Logs a warning when a listener is open to other machines without authentication. */
 export function tellDanger(
   { host, port, auth, tls }: { host: string; port: number; auth: AuthOptions | undefined; tls: ServerTls | undefined },
   logger: Logger | undefined,
@@ -53,7 +53,7 @@ export function tellDanger(
   if (danger !== undefined) logger?.warn({ host, port }, danger);
 }
 
-/** Why it cannot listen there. */
+/** Explains why the port cannot be opened. */
 export function bindError(facade: 'grpc' | 'http', cause: Error, place: Place): RivuletError {
   const address = authorityOf(place);
   const code = facade === 'grpc' ? 'GRPC' : 'HTTP';

@@ -1,14 +1,14 @@
-/** What the gRPC façade needs from the rest, and what it tells about itself. */
+/** What the gRPC façade needs from the other components, and what it reports about itself. */
 import type { SoundEvent } from '../../actors/formats/event-reader.js';
 import type { TraceHeaders } from '../../runtime/telemetry/trace-context.js';
 
-/** A checked question: ids are non-empty and short, `limit` is 1 to 100, an absent category means all. */
+/** A validated request: ids are non-empty and short, `limit` is 1 to 100, an absent category means all. */
 export interface RecommendationQuery {
   readonly userId: string;
   readonly limit: number;
   readonly category: string | undefined;
   readonly excludeSeen: boolean;
-  /** Give each item a `reason`. */
+  /** Adds a `reason` to each item. */
   readonly explain: boolean;
 }
 
@@ -26,39 +26,39 @@ export interface AnswerItem {
 }
 
 export interface Answer {
-  /** Best first; what is beyond the limit is not sent. */
+  /** Best first; items beyond the limit are not sent. */
   readonly items: readonly AnswerItem[];
-  /** Answers to which this is the same object have the same items, whatever the user; they need not be looked at again. */
+  /** Answers with the same object here have the same items, whatever the user; they need not be compared. */
   readonly sameAs?: object | undefined;
   /** Event time, epoch ms; absent before the first event. */
   readonly asOfMs?: number | undefined;
-  /** How long it is not known whether there is anything new; absent: it is, or only just not. */
+  /** For how long new events may be missing; absent: none, or not long enough to report. */
   readonly staleMs?: number | undefined;
   readonly model: string;
-  /** Of the latest traced event that the list has taken in. */
+  /** Trace of the latest traced event that the list includes. */
   readonly trace?: TraceHeaders | undefined;
 }
 
 /**
- * Looks up lists. An unknown user has an answer too (what is popular). Answer without a promise where possible: that saves the call a trip
- * around the event loop, and its place among the calls that are counted against its client.
+ * Looks up lists. An unknown user gets an answer too (popular items). Answer without a promise where possible: that saves the call a trip around the
+ * event loop, and its place among the calls that are counted against its client.
  */
 export interface RecommendationAnswers {
   get(query: RecommendationQuery): Answer | Promise<Answer>;
 }
 
-/** What is new in the lists: for those who follow one. */
+/** Changes of lists: for those who follow one. */
 export interface RecommendationChanges {
-  /** Something that is the same (`===`) as long as nothing that the user's list is made of has changed. Cheap. */
+  /** The same object (`===`) until an input of the user's list changes. Cheap. */
   version(userId: string): unknown;
-  /** Calls back after lists of any users may have changed, many times a second; gives how to end that. */
+  /** Calls back after lists of any users may have changed, many times a second; returns the function that unsubscribes. */
   onChange(listener: () => void): () => void;
 }
 
 export type TrendingWindow = 'hour' | 'day' | 'last-hour';
 export type TrendingRanking = 'score' | 'velocity' | 'decayed';
 
-/** A checked question; an absent category means all. */
+/** A validated request; an absent category means all. */
 export interface TrendingQuery {
   readonly window: TrendingWindow;
   readonly ranking: TrendingRanking;
@@ -67,21 +67,21 @@ export interface TrendingQuery {
 
 export interface TrendingEntry {
   readonly itemId: string;
-  /** What the list is ordered by. */
+  /** The value that orders the list. */
   readonly score: number;
   readonly views: number;
   readonly clicks: number;
   readonly category: string | undefined;
-  /** Score per hour, against the window before. */
+  /** Score per hour, compared with the window before. */
   readonly velocity: number;
   readonly title?: string | undefined;
   readonly brand?: string | undefined;
   readonly price?: number | undefined;
 }
 
-/** One state of a list; never changed in place. */
+/** One state of a list; never modified. */
 export interface TrendingList {
-  /** Grows with every change of the list; the same on all nodes and after a restart. 0: no list that is empty has had items. */
+  /** Grows with every change of the list; the same on all nodes and after a restart. 0: the list is empty, and never had items. */
   readonly revision: number;
   /** Event time, epoch ms; absent before the first event. */
   readonly asOfMs: number | undefined;
@@ -92,43 +92,46 @@ export interface TrendingList {
 }
 
 export interface TrendingLists {
-  /** Those that the deployment makes; `score` always. */
+  /** Those that the deployment computes; always includes `score`. */
   readonly rankings: ReadonlySet<TrendingRanking>;
-  /** The list as it stands: with the same `items` until these, or what they are called, change. An unknown category has an empty one. Throws Transient while it is being restored. */
+  /**
+   * The current list: with the same `items` object until the items or their names change. An unknown category has an empty list. Throws Transient
+   * during recovery.
+   */
   get(query: TrendingQuery): TrendingList;
-  /** For so long it is not known whether there is anything new, ms; absent: not for long enough to say so. */
+  /** For how long new events may be missing, ms; absent: not long enough to report. */
   staleMs?(): number | undefined;
-  /** Of the latest traced event that any list has taken in. */
+  /** Trace of the latest traced event that any list includes. */
   trace?(): TraceHeaders | undefined;
-  /** Calls back after any list may have changed; gives how to end that. */
+  /** Calls back after any list may have changed; returns the function that unsubscribes. */
   onChange(listener: () => void): () => void;
 }
 
-/** What is known of an item; never changed in place. */
+/** The metadata of an item; never modified. */
 export interface CatalogueItem {
   readonly itemId: string;
   readonly title: string | undefined;
-  /** As it was published, `main.sub` or however the catalogue calls it. */
+  /** As published, `main.sub` or in the catalogue's own form. */
   readonly category: string | undefined;
   readonly brand: string | undefined;
   readonly price: number | undefined;
-  /** When what was last new of it was stored, epoch ms. */
+  /** When its latest metadata was stored, epoch ms. */
   readonly updatedAtMs: number;
 }
 
-/** What items are called. Both throw Transient while the catalogue is being restored for the first time. */
+/** Metadata of items. Both methods throw Transient during the first recovery of the catalogue. */
 export interface ItemCatalogue {
   get(itemId: string): CatalogueItem | undefined;
-  /** The same for as long as no item has changed, on all nodes; 0: none was ever known. */
+  /** The same on all nodes until an item changes; 0: no item was ever known. */
   readonly revision: number;
 }
 
 /** Stores events. */
 export interface EventPublisher {
   /**
-   * Resolves when the log has stored the event; its bytes are valid until then. Rejects with Poison when this event can never be stored (the
-   * stream of events goes on), with anything else to end the call. The façade has at most `publishesInFlight` of these waiting per call, so a
-   * promise must settle, by a timeout if need be. `trace` goes with the event.
+   * Resolves when the log has stored the event; its bytes are valid until then. Rejects with Poison when this event can never be stored (the stream
+   * of events continues), with any other error to end the call. The façade has at most `publishesInFlight` pending per call, so each promise must
+   * settle, by a timeout if need be. `trace` is stored with the event.
    */
   publish(event: SoundEvent, trace?: TraceHeaders): Promise<void>;
 }
@@ -141,13 +144,13 @@ export interface CalledMethod {
   readonly kind: CallKind;
 }
 
-/** The status code by name (`OK`, `INVALID_ARGUMENT`…), and how long the call took. */
+/** The name of the status code (`OK`, `INVALID_ARGUMENT`…), and the duration of the call. */
 export interface EndedCall extends CalledMethod {
   readonly code: string;
   readonly ms: number;
 }
 
-/** Each call of a method that there is begins once and ends once. */
+/** Each call of an existing method begins once and ends once. */
 export interface CallObserver {
   began(call: CalledMethod): void;
   ended(call: EndedCall): void;

@@ -1,11 +1,12 @@
 /**
- * The shared table on JetStream: a key-value bucket as NATS defines it (its tools read it), one subject per key.
+ * Key-value buckets on JetStream, as NATS defines them (its tools can read them): one subject per key.
  *
  * Invariants
  *   KEY-VALUE-1  The server compares: a write with a revision carries it as the subject's expected last sequence (NATS-LOG-2 in log.ts).
- *   KEY-VALUE-2  Reads ask the stream's leader. A consumer, and a direct get, may be served by a replica that is behind: a view asks the leader how far the
- *                bucket is, one request however many keys there are, and waits until its consumer has brought it there.
- *   KEY-VALUE-3  A deleted key leaves a marker, so that watchers hear of it. The marker counts as nothing: revision 0 takes its place.
+ *   KEY-VALUE-2  Reads go to the stream's leader. A consumer, and a direct get, may be served by a stale replica: a view requests the last sequence
+ *   of the
+ *                bucket from the leader, one request for any number of keys, and waits until its consumer has reached it.
+ *   KEY-VALUE-3  A deleted key leaves a marker, so that watchers see the deletion. The marker counts as absent: a write with revision 0 replaces it.
  */
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,26 +20,26 @@ import { ensureStream, openManager, subjectsOf } from './log/stream-manager.js';
 
 export interface KeyValueOptions {
   readonly bucket: string;
-  /** An entry ends by itself this long after it was last put; absent: never. */
+  /** An entry expires this long after its last put; absent: never. */
   readonly ttlMs?: number;
   readonly replicas: number;
 }
 
 const BYTES_MAX = 64 * 1024 * 1024;
 const NANOS_PER_MS = 1e6;
-/** The server remembers message ids for as long; we send none. */
+/** How long the server remembers message ids; Rivulet sends none. */
 const DUPLICATES_MS = 1_000;
 const READS_AT_A_TIME = 64;
 const REOPEN_MS = 200;
-/** Entries are small: a request brings as many, so that what others renew costs next to none. */
+/** Entries are small: one pull fetches many, so that the renewals of other nodes cost almost nothing. */
 const AHEAD_MAX = 256;
-/** A watch that is not where the bucket is after this long is opened again. */
+/** A watch that has not caught up with the bucket after this long is reopened. */
 const BEHIND_MS = 1_000;
 
 const EMPTY = new Uint8Array(0);
 const DELETED = { 'KV-Operation': 'DEL' };
 
-/** Makes the bucket or brings it to the options. Its reads and writes fail as those of the log do. */
+/** Creates the bucket, or updates it to the options. Its reads and writes fail with the same errors as those of the log. */
 export async function openKeyValue(connection: NatsConnection, options: KeyValueOptions): Promise<KeyValue> {
   const { bucket, ttlMs = 0, replicas } = options;
   const manager = await openManager(connection);
@@ -56,18 +57,18 @@ export async function openKeyValue(connection: NatsConnection, options: KeyValue
     duplicate_window: (ageMs === 0 ? DUPLICATES_MS : Math.min(DUPLICATES_MS, ageMs)) * NANOS_PER_MS,
     num_replicas: replicas,
     allow_direct: false,
-    // What the tools of NATS expect of a bucket.
+    // The tools of NATS expect this of a bucket.
     allow_rollup_hdrs: true,
   });
   return new NatsKeyValue(await openNatsLog(connection, { manager }), manager, stream, `$KV.${bucket}.`, ttlMs);
 }
 
 export interface StoredEntry extends KeyValueEntry {
-  /** Epoch ms at which it was last put. */
+  /** Epoch ms of its last put. */
   readonly storedAtMs: number;
 }
 
-/** What is in a bucket, to be looked at; `undefined` when there is none, and none is made. */
+/** The entries of a bucket, for inspection; `undefined` when the bucket does not exist; it is not created. */
 export async function entriesOfBucket(connection: NatsConnection, bucket: string): Promise<StoredEntry[] | undefined> {
   const table = new NatsKeyValue(
     await openNatsLog(connection),
@@ -100,7 +101,7 @@ class NatsKeyValue implements KeyValue {
 
   async entries(): Promise<StoredEntry[]> {
     const subjects = await subjectsOf(this.manager, this.stream, `${this.prefix}>`);
-    // Anybody may publish there what is no key of a bucket.
+    // Foreign clients may publish subjects that are not keys.
     const keys = subjects
       .map((subject) => this.keyOf(subject))
       .filter(isKey)
@@ -144,7 +145,7 @@ class NatsKeyValue implements KeyValue {
     const filter = `${this.prefix}>`;
     const view = new NatsView(this.log, this.stream, filter, this.ttlMs, identity, (message) => {
       const key = this.keyOf(message.subject);
-      // Anybody may publish there what is no key of a bucket.
+      // Foreign clients may publish subjects that are not keys.
       if (!isKey(key)) return undefined;
       const isHere = !isGone(message);
       if (isHere) onChange(key, message.data);
@@ -171,7 +172,7 @@ const entryOf = (key: string, { data, sequence, storedAtMs }: LogMessage): Store
   ...{ key, value: data, revision: sequence, storedAtMs },
 });
 
-/** Reads on for as long as it is wanted: where a reader ends, another one goes on behind it. */
+/** Reads until it is stopped: when a reader ends, another one continues after its last message. */
 class NatsView implements KeyValueView {
   private readonly stopping = new AbortController();
   private readonly moves = new EventEmitter();
@@ -187,7 +188,7 @@ class NatsView implements KeyValueView {
     private readonly filter: string,
     private readonly ttlMs: number,
     private identity: string,
-    /** `undefined`: it is none of ours. */
+    /** `undefined`: a foreign message. */
     private readonly read: (message: LogMessage) => { key: string; entry: KeyValueEntry | undefined } | undefined,
   ) {}
 
@@ -206,7 +207,7 @@ class NatsView implements KeyValueView {
     const last = await this.log.last(this.stream, this.filter);
     if (last !== undefined) await this.reached(last.sequence);
     const nowMs = performance.now();
-    // The server ends an entry that long after it was stored, and reports nothing.
+    // The server expires an entry that long after it was stored, and does not report it.
     for (const [key, { atMs }] of this.known) if (this.ttlMs > 0 && nowMs - atMs >= this.ttlMs) this.known.delete(key);
     return [...this.known.values()].map(({ entry }) => entry).sort((a, b) => (a.key < b.key ? -1 : 1));
   }
@@ -238,7 +239,7 @@ class NatsView implements KeyValueView {
     await this.reader?.close();
   }
 
-  /** Until the reader ends, or is closed. */
+  /** Reads until the reader ends or is closed. */
   private async drain(reader: Reader): Promise<void> {
     for (;;) {
       const messages = await reader.take(AHEAD_MAX).catch(ifTransient);
@@ -264,7 +265,7 @@ class NatsView implements KeyValueView {
     while (!signal.aborted) {
       const now = await this.log.info(this.stream).catch(ifTransient);
       if (now !== undefined) {
-        // Another bucket of that name, or one that was put back: all of it is new.
+        // Another bucket of that name, or one that was restored: all entries are new.
         if (now.identity !== this.identity || now.lastSequence < this.from - 1) {
           this.identity = now.identity;
           this.from = 1;
@@ -273,7 +274,7 @@ class NatsView implements KeyValueView {
         const reader = await this.open().catch(ifTransient);
         if (reader !== undefined) return reader;
       }
-      // Rejects only when it is stopped, which ends the loop.
+      // Rejects only when stopped, which ends the loop.
       await sleep(REOPEN_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
     return undefined;
@@ -284,6 +285,6 @@ const isKey = (key: string): boolean => /^[-/=\w]+(\.[-/=\w]+)*$/.test(key);
 
 const isFenced = (error: unknown): boolean => hasCode(error, 'FENCED');
 
-/** Deleted by us or by a tool, or ended by itself where the server says so. */
+/** Deleted by Rivulet or by a tool, or expired where the server reports it. */
 const isGone = ({ headers }: LogMessage): boolean =>
   headers['kv-operation'] !== undefined || headers['nats-marker-reason'] !== undefined;

@@ -1,4 +1,4 @@
-/** Whose addresses these are: an IPv4 address is one client, of IPv6 whoever has one has all of its /64. */
+/** Groups addresses by client: an IPv4 address is one client; an IPv6 client usually owns a whole /64. */
 import { isIPv6 } from 'node:net';
 
 const GROUPS = 8;
@@ -6,7 +6,7 @@ const OF_NETWORK = 4;
 
 export function addressGroup(address: string): string {
   const [bare = ''] = address.split('%', 1);
-  // IPv4 as IPv6 has it, ::ffff:192.0.2.1.
+  // An IPv4-mapped address, ::ffff:192.0.2.1.
   if (!isIPv6(bare) || bare.includes('.')) return address;
   const [head = '', tail] = bare.toLowerCase().split('::');
   const before = head === '' ? [] : head.split(':');

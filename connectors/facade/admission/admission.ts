@@ -1,10 +1,11 @@
 /**
- * Who may call, for both façades. They read the headers of a call (gRPC) or request (HTTP), ask here before anything of its body is read, and map a
- * refusal to their protocol.
+ * Admission of calls, for both façades. A façade passes the headers of a call (gRPC) or request (HTTP) before it reads any of the body, and maps a
+ * refusal to its protocol.
  *
- *   ADMISSION-1  the order is identity, token, rate, number of calls; size and time come after it, where the body is read
- *   ADMISSION-2  a client is the subject of its token; else the subject of its certificate; else its address (of IPv6, its /64), whatever its connections
- *   ADMISSION-3  a bad token does not count against the rate of the address it comes from
+ *   ADMISSION-1  the order is identity, token, rate, number of calls; size and time are checked later, where the body is read
+ *   ADMISSION-2  a client is the subject of its token; else the subject of its certificate; else its address (of IPv6, its /64), over all its
+ *                connections
+ *   ADMISSION-3  a bad token does not count against the rate limit of its address
  */
 import type { PeerCertificate } from 'node:tls';
 import type { Clock } from '../../../runtime/contract/ports.js';
@@ -18,13 +19,13 @@ import type { Subject, TokenCheck } from './token-check.js';
 /** The other end of a connection. */
 export interface Peer {
   readonly address: string;
-  /** Only one that an authority of ours has signed. */
+  /** Only one that a configured authority has signed. */
   readonly certificate: PeerCertificate | undefined;
 }
 
-/** What a façade knows of its calls. */
+/** The facts that a façade has about its calls. */
 export interface CallFacts<C> {
-  /** A connection has one client. */
+  /** A connection belongs to one client. */
   connectionOf(call: C): object;
   peerOf(call: C): Peer;
 }
@@ -32,20 +33,20 @@ export interface CallFacts<C> {
 export interface AdmissionOptions<C> extends CallFacts<C> {
   readonly limits: Pick<ClientLimits, 'callsPerClient' | 'streamsPerClient' | 'callsPerSecond' | 'callBurst'>;
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  /** Absent: no tokens are needed. */
+  /** Absent: no tokens are required. */
   readonly tokens: TokenCheck | undefined;
 }
 
 export class Admission<C extends object> {
-  /** Calls that take time. */
+  /** Unary calls and requests that take time. */
   readonly calls: ClientLimit<C>;
-  /** Streams of answers. */
+  /** Streams of responses. */
   readonly streams: ClientLimit<C>;
   /** Absent: no limit. */
   private readonly rate: RateLimit | undefined;
   private readonly tokens: TokenCheck | undefined;
   private readonly byToken = new WeakMap<C, string>();
-  /** To read a certificate or an address takes long beside a call. */
+  /** To read a certificate or an address is slow compared with a call. */
   private readonly byConnection = new WeakMap<object, string>();
 
   constructor(private readonly options: AdmissionOptions<C>) {
@@ -66,8 +67,8 @@ export class Admission<C extends object> {
   };
 
   /**
-   * Why a call is refused by its token, its rate, or the number of calls `among` which it counts; without a promise unless its token has to be checked.
-   * `authorization`: the header.
+   * Why a call is refused for its token, its rate, or the number of calls `among` which it counts; returns a promise only if its token must be
+   * verified. `authorization`: the header.
    */
   check(call: C, authorization: unknown, among?: ClientLimit<C>): ApiError | undefined | Promise<ApiError | undefined> {
     const found = this.subjectOf(call, authorization);
@@ -75,7 +76,7 @@ export class Admission<C extends object> {
     return found.then((checked) => this.admit(call, checked, among));
   }
 
-  /** The same where no token is needed. */
+  /** The same where no token is required. */
   checkRate(call: C, among?: ClientLimit<C>): ApiError | undefined {
     if (this.rate !== undefined) {
       const client = this.clientOf(call);
@@ -85,20 +86,20 @@ export class Admission<C extends object> {
     return among && this.checkNumber(call, among);
   }
 
-  /** Why the client may not begin another call. */
+  /** Why the client may not start another call. */
   checkNumber(call: C, among: ClientLimit<C>): ApiError | undefined {
     if (among.admits(call)) return undefined;
     const tooMany = among === this.streams ? tooManyStreams : tooManyCalls;
     return tooMany(among.callsMax, this.clientOf(call));
   }
 
-  /** Whether the call has what `check` needs of a token. */
+  /** Whether the call has a token that `check` accepts. */
   async hasToken(call: C, authorization: unknown): Promise<boolean> {
     const found = await this.subjectOf(call, authorization);
     return found === undefined || 'subject' in found;
   }
 
-  /** `undefined`: no token is needed. */
+  /** `undefined`: no token is required. */
   private subjectOf(call: C, authorization: unknown): Subject | ApiError | undefined | Promise<Subject | ApiError> {
     return this.tokens?.known(authorization) ?? this.tokens?.check(authorization, this.options.connectionOf(call));
   }
@@ -118,7 +119,7 @@ export class Admission<C extends object> {
 
 function nameOf({ address, certificate }: Peer): string {
   if (certificate === undefined) return `address:${addressGroup(address)}`;
-  // A renewed certificate has the name of the old one.
+  // A renewed certificate has the same name as the old one.
   const { subject, subjectaltname, fingerprint256 } = certificate;
   const parts = Object.entries(subject).map(([key, value]) => `${key}=${String(value)}`);
   return `certificate:${parts.join(',') || subjectaltname || fingerprint256}`;

@@ -1,4 +1,4 @@
-/** How many connections there may be. */
+/** Limits the number of open connections. */
 import type { Server } from 'node:net';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { LogThrottle } from '../errors/log-throttle.js';
@@ -6,8 +6,8 @@ import { LogThrottle } from '../errors/log-throttle.js';
 const TELL_EVERY_MS = 60_000;
 
 /**
- * Of servers that listen: what comes above `max` is closed before anything of it is read, and said in the log at most once a minute. `what`
- * begins that line: `HTTP connections`.
+ * For listening servers: a connection beyond `max` is closed before anything is read from it, and logged at most once a minute. `what` begins the log
+ * line: `HTTP connections`.
  */
 export function boundConnections(
   servers: Iterable<Server>,

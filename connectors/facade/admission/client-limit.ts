@@ -1,11 +1,11 @@
 /**
- * How many calls (or streams) of one client may be under way at once.
+ * Limits how many calls (or streams) of one client may be under way at once.
  *
  * Bounded: a client is remembered only while it has calls.
  */
 import { ClientTally } from './client-tally.js';
 
-/** `C`: what of a call tells its client. */
+/** `C`: the part of a call that identifies its client. */
 export class ClientLimit<C> {
   private readonly underWay = new ClientTally();
 
@@ -14,12 +14,12 @@ export class ClientLimit<C> {
     private readonly clientOf: (call: C) => string,
   ) {}
 
-  /** Whether the client may start another call. Costs a look at the client only when somebody could be at the limit. */
+  /** Whether the client may start another call. The client is looked up only when some client could be at the limit. */
   admits(call: C): boolean {
     return this.underWay.total < this.callsMax || this.underWay.of(this.clientOf(call)) < this.callsMax;
   }
 
-  /** Counts a call, until the function it returns is called. */
+  /** Counts a call until the returned function is called. */
   enter(call: C): () => void {
     const client = this.clientOf(call);
     this.underWay.add(client, 1);

@@ -1,16 +1,16 @@
-/** What one client may ask of either façade, each with its default; the façades count each for itself. */
+/** Limits per client in either façade, with their defaults; each façade counts separately. */
 export interface ClientLimits {
-  /** Calls (requests) at once of one client that take time, over all its connections; what is above is refused. */
+  /** Concurrent calls (requests) of one client, over all its connections; further ones are refused. */
   readonly callsPerClient: number;
-  /** Streams of answers that one client may have open; they do not count as calls. */
+  /** Open response streams of one client; they do not count as calls. */
   readonly streamsPerClient: number;
-  /** Calls that one client may begin per second, in the long run; 0: as many as it wants. */
+  /** Calls that one client may start per second, in the long run; 0: no limit. */
   readonly callsPerSecond: number;
-  /** Calls that a client may begin at once after a pause. */
+  /** Calls that a client may start at once after a pause. */
   readonly callBurst: number;
-  /** Events of one call that wait for their acknowledgement; while there are so many, no more are taken in. */
+  /** Events of one call that wait for their acknowledgement; at this number, no more are read. */
   readonly publishesInFlight: number;
-  /** Connections that are open at once, of all clients; one above is closed. */
+  /** Open connections of all clients; further ones are closed. */
   readonly connectionsMax: number;
 }
 

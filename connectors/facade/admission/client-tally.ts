@@ -1,7 +1,7 @@
-/** Amounts by client; one is remembered only while it has any. */
+/** Amounts per client; a client is remembered only while its amount is above 0. */
 export class ClientTally {
   private readonly amounts = new Map<string, number>();
-  /** Of all clients: to look at it alone costs less than to look for one. */
+  /** Of all clients: cheaper to check than one client. */
   total = 0;
 
   of(client: string): number {

@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 
-/** What strangers could do to who listens there, if they can do something. */
+/** What foreign clients could do at an unprotected listener; absent when it is protected. */
 export function dangerOf(
   host: string,
   { asksWho, isSecure }: { asksWho: boolean; isSecure: boolean },

@@ -1,11 +1,11 @@
 /**
- * Turns at work that must not take the whole machine: so many at a time, and of those who wait each has its turn after the others, whatever
- * they have asked for.
+ * Fair access to work that must not take the whole machine: a limited number at a time; the owners of waiting work take turns, however much each has
+ * requested.
  *
- * Bounded: one who asks for much may have its share of the places waiting, and leaves room for others.
+ * Bounded: one owner may take only its share of the waiting places, and leaves room for others.
  */
 export class FairTurns {
-  /** By who waits, the next one first. */
+  /** By owner, the next one first. */
   private readonly waiting = new Map<object, (() => void)[]>();
   private running = 0;
 
@@ -14,7 +14,7 @@ export class FairTurns {
     private readonly waitingMax: number,
   ) {}
 
-  /** `undefined`: the owner has too much waiting. */
+  /** `undefined`: too much work of this owner is waiting. */
   run<T>(owner: object, work: () => Promise<T>): Promise<T> | undefined {
     if (this.running < this.atOnce) return this.start(work);
     const own = this.waiting.get(owner) ?? [];

@@ -1,7 +1,7 @@
 /**
- * How fast a client may begin calls: a token bucket each, of `burst`, filled with `perSecond`.
+ * Limits how fast a client may start calls: a token bucket per client, of size `burst`, filled with `perSecond`.
  *
- * Bounded: past CLIENTS_MAX the client that has been silent longest is forgotten. Its bucket is full by then, or nearly.
+ * Bounded: beyond CLIENTS_MAX the client that has been silent longest is forgotten. Its bucket is full by then, or nearly.
  */
 import type { Clock } from '../../../runtime/contract/ports.js';
 
@@ -22,7 +22,7 @@ export class RateLimit {
     private readonly clock: Pick<Clock, 'monotonicMs'>,
   ) {}
 
-  /** Takes one call, and gives 0; or takes none, and gives after how many ms there is one. */
+  /** Takes one call and returns 0; or takes none and returns the ms until one is available. */
   take(client: string): number {
     const bucket = this.filled(client);
     if (bucket.left < 1) return Math.ceil(((1 - bucket.left) / this.perSecond) * 1000);

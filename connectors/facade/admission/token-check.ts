@@ -1,11 +1,12 @@
 /**
- * Bearer tokens (JWT): who may call.
+ * Authentication by bearer tokens (JWT).
  *
- *   TOKEN-CHECK-1  a token is good when one of the issuer's keys has signed it, by an algorithm of the list (never `none`, never a symmetric one), for this
- *                  audience, and it names a subject and an end that is not over
- *   TOKEN-CHECK-2  a good token is remembered, by its hash, until it ends or the keys change: a call with it is answered without a promise
- *   TOKEN-CHECK-3  bounded: tokens remembered, and tokens waiting to be checked; those of each connection have their turn, so that who sends bad ones
- *                  without end waits behind himself. One that names a key that is not known waits for keys elsewhere: it holds up nobody
+ *   TOKEN-CHECK-1  a token is valid when one of the issuer's keys has signed it, by an algorithm of the list (never `none`, never a symmetric one),
+ *   for this
+ *                  audience, and it names a subject and an expiry that has not passed
+ *   TOKEN-CHECK-2  a valid token is remembered, by its hash, until it expires or the keys change: a call with it is answered without a promise
+ *   TOKEN-CHECK-3  bounded: remembered tokens, and tokens that wait to be verified. Connections take turns, so that a client that sends bad tokens
+ *                  without end delays only itself. A token that names an unknown key waits for keys elsewhere, and delays no other
  *   TOKEN-CHECK-4  no token is logged, stored or sent back
  */
 import { hash } from 'node:crypto';
@@ -20,9 +21,9 @@ export interface AuthOptions {
   readonly keys: KeyPlace;
   readonly issuer: string;
   readonly audience: string;
-  /** Names of JWA; asymmetric ones. */
+  /** Names from JWA; asymmetric ones only. */
   readonly algorithms: readonly string[];
-  /** How far the clocks of issuer and node may be apart. */
+  /** How far the clocks of issuer and node may differ. */
   readonly clockSkewMs: number;
   readonly refreshMs?: number;
   readonly coolDownMs?: number;
@@ -44,13 +45,13 @@ interface Remembered extends Subject {
 
 export const REMEMBERED_MAX = 10_000;
 const WAITING_MAX = 1_000;
-/** Signatures are checked by threads that files are read by too. */
+/** Signatures are verified by the threads that also read files. */
 const CHECKS_AT_ONCE = 2;
 const TOKEN = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
 const TOKEN_CHARS_MAX = 16_384;
 
 export class TokenCheck {
-  /** In the order in which they were checked. */
+  /** In order of verification. */
   private readonly good = new Map<string, Remembered>();
   private readonly checking = new Map<string, Promise<Subject | ApiError>>();
   private readonly turns = new FairTurns(CHECKS_AT_ONCE, WAITING_MAX);
@@ -73,7 +74,7 @@ export class TokenCheck {
     return this.good.size;
   }
 
-  /** What can be said at once: of a good token that is remembered, and of what is no token. */
+  /** The result where it is known without verification: for a remembered token, and for a malformed header. */
   known(header: unknown): Subject | ApiError | undefined {
     const token = tokenOf(header);
     if (typeof token !== 'string') return token;
@@ -121,7 +122,7 @@ export class TokenCheck {
       });
       const subject: unknown = payload.sub;
       if (typeof subject !== 'string' || subject === '') return NO_SUBJECT;
-      // The key that it was signed with may be gone.
+      // The key that signed it may have been removed.
       if (this.keys.version !== version) return await this.verify(token, key);
       this.remember(key, { subject, untilMs: payload.exp! * 1000 + clockSkewMs });
       return { subject };
@@ -139,10 +140,10 @@ export class TokenCheck {
   }
 }
 
-/** No map holds tokens themselves. */
+/** No map contains the tokens themselves. */
 const keyOf = (token: string): string => hash('sha256', token, 'base64');
 
-/** Of the value of `authorization`. */
+/** From the value of `authorization`. */
 function tokenOf(header: unknown): string | ApiError {
   if (typeof header !== 'string') return MISSING;
   return (header.length > TOKEN_CHARS_MAX ? undefined : TOKEN.exec(header)?.[1]) ?? MALFORMED;
@@ -158,7 +159,7 @@ const KEY_UNKNOWN = unauthenticated('TOKEN_KEY_UNKNOWN', "the token names no one
 const KEYS_AWAY = faultOf(transient('KEYS_AWAY', 'the keys of the issuer cannot be read now'));
 const BUSY = faultOf(transient('TOKENS_WAIT', 'too many new tokens are being checked'));
 
-/** What is wrong with a token; nothing of it is told that its bearer could have put there. */
+/** Why a token is refused; without any text that its bearer could have put there. */
 function refusalOf(error: errors.JOSEError, { issuer, audience, algorithms }: AuthOptions): ApiError {
   if (error instanceof errors.JWTExpired)
     return unauthenticated('TOKEN_EXPIRED', 'the token has expired: get a new one');

@@ -1,13 +1,15 @@
 /**
- * The public keys of those who issue tokens: a JSON Web Key Set, in a file or at a URL.
+ * The public keys of the token issuer: a JSON Web Key Set, in a file or at a URL.
  *
- *   TOKEN-KEYS-1  symmetric keys are not taken: who may check such a token could also make one
- *   TOKEN-KEYS-2  a file is read again when it is replaced, a URL every `refreshMs`, and at once when a token names a key that is not known, but no
- *                 more often than every `coolDownMs`: strangers can name keys that there are not
- *   TOKEN-KEYS-3  keys that were known stay while a URL is away or a file is broken
- *   TOKEN-KEYS-4  a file that cannot be used stops the start; a URL may be away then, and until it was read once no token can be checked
- *   TOKEN-KEYS-5  a set with no keys in it is one: it ends all tokens, also at the start, and the log says so. One with keys of which none can be used is
- *                 broken; of which some cannot, the log names those
+ *   TOKEN-KEYS-1  symmetric keys are refused: whoever can verify such a token can also make one
+ *   TOKEN-KEYS-2  a file is read again when it is replaced; a URL every `refreshMs`, and at once when a token names an unknown key, but no more often
+ *   than
+ *                 every `coolDownMs`: foreign clients can name keys that do not exist
+ *   TOKEN-KEYS-3  known keys stay valid while a URL is away or a file is broken
+ *   TOKEN-KEYS-4  an unusable file stops the start; a URL may be away at the start, and no token can be verified until it has been read
+ *   TOKEN-KEYS-5  an empty set is valid: it revokes all tokens, also at the start, and this is logged. A set without any usable key is broken; where
+ *   only
+ *                 some keys are unusable, these are logged
  */
 import { createPublicKey } from 'node:crypto';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
@@ -15,15 +17,15 @@ import { asError, fatal } from '../../../runtime/contract/errors.js';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { watchFiles } from '../tls/watched-files.js';
 
-/** One of the two. */
+/** One of both must be set. */
 export interface KeyPlace {
   readonly file?: string;
-  /** https, or http on this machine. */
+  /** https, or http to this machine. */
   readonly url?: string;
 }
 
 export interface KeyOptions {
-  /** How often a file is looked at. */
+  /** How often a file is checked for changes. */
   readonly reloadEveryMs: number;
   readonly refreshMs?: number;
   readonly coolDownMs?: number;
@@ -63,13 +65,13 @@ export class TokenKeys {
     return keys;
   }
 
-  /** For jose: by the keys that are known now. */
+  /** For jose: finds a key among those currently known. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
     if (this.set === undefined) throw new errors.JWKSNoMatchingKey();
     return this.set(header, token);
   };
 
-  /** Something that is the same (`===`) until there are others; absent while they were never read. */
+  /** The same object (`===`) until the keys change; absent until they were first read. */
   get version(): unknown {
     return this.set;
   }
@@ -78,7 +80,7 @@ export class TokenKeys {
     this.end();
   }
 
-  /** Reads them again, unless that was done just now; of a file there is nothing to do. */
+  /** Reads the keys again, unless they were read just now; does nothing for a file. */
   async renew(): Promise<void> {
     const { clock, coolDownMs = COOL_DOWN_MS } = this.options;
     if (this.url === undefined) return;
@@ -86,7 +88,7 @@ export class TokenKeys {
     await this.read();
   }
 
-  /** Of a URL; what is wrong is logged, once. */
+  /** From a URL; an error is logged once. */
   private async read(): Promise<void> {
     this.reading ??= this.fetch(this.url!).finally(() => (this.reading = undefined));
     await this.reading;
@@ -120,7 +122,7 @@ export class TokenKeys {
 }
 
 interface FoundKeys extends JSONWebKeySet {
-  /** Their names, and why. */
+  /** Their ids, and the reasons. */
   readonly unusable: readonly { readonly kid: string | undefined; readonly why: string }[];
 }
 
@@ -146,7 +148,7 @@ function publicKeys(text: string, place: string): FoundKeys {
   return { keys, unusable };
 }
 
-/** A token could name it, and would be refused as if that were our fault. */
+/** A token could name it, and would be refused as if that were the server's fault. */
 function faultOfKey(jwk: JWK): string | undefined {
   if (jwk.d !== undefined) return 'a private key: publish its public part only, and change the key';
   try {
@@ -157,7 +159,7 @@ function faultOfKey(jwk: JWK): string | undefined {
   }
 }
 
-/** Below, jose takes none. */
+/** jose refuses keys below it. */
 const RSA_BITS_MIN = 2048;
 const KEYS_HINT = 'it must be {"keys": […]} with public keys (RSA, EC or OKP), as issuers publish it';
 

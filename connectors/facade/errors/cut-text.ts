@@ -1,6 +1,6 @@
 /**
- * The beginning of a text, at most so many UTF-16 units, that UTF-8 has: a character of two units that does not fit is left out whole, and halves
- * that the text had already become U+FFFD.
+ * The beginning of a text, at most so many UTF-16 units, valid as UTF-8: a surrogate pair that does not fit is left out whole, and lone surrogates of
+ * the text become U+FFFD.
  */
 export function cutText(text: string, unitsMax: number): string {
   const cut = text.slice(0, unitsMax);

@@ -1,4 +1,4 @@
-/** Calls and requests that failed by our fault go to the log, at most once a second: a broken answer must not fill the disk. */
+/** Logs calls and requests that failed by the server's fault, at most once a second: a broken answer must not fill the disk. */
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { LogThrottle } from './log-throttle.js';
 
@@ -7,7 +7,7 @@ const LOG_EVERY_MS = 1_000;
 export class FaultLog {
   private readonly logged: LogThrottle;
 
-  /** `what` begins the line: `an HTTP request`. */
+  /** `what` begins the log line: `an HTTP request`. */
   constructor(
     private readonly what: string,
     private readonly logger: Logger | undefined,
@@ -16,7 +16,7 @@ export class FaultLog {
     this.logged = new LogThrottle(LOG_EVERY_MS, clock);
   }
 
-  /** `request`: its method and route, or the gRPC method. */
+  /** `request`: the HTTP method and route, or the gRPC method. */
   log(request: string, requestId: string, error: unknown): void {
     const unlogged = this.logged.suppressedBefore();
     if (unlogged !== undefined) this.logger?.error({ err: error, request, requestId, unlogged }, `${this.what} failed`);

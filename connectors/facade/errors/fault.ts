@@ -1,8 +1,8 @@
-/** Why a question is refused: one description, which gRPC tells as a status with details and HTTP as problem details. */
+/** Why a request is refused: one description, which gRPC reports as a status with details and HTTP as problem details. */
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { RivuletError } from '../../../runtime/contract/errors.js';
 
-/** Names of google.rpc.Code. */
+/** Names from google.rpc.Code. */
 export type FaultCode =
   | 'CANCELLED'
   | 'UNKNOWN'
@@ -24,32 +24,32 @@ export type FaultCode =
 export interface FieldViolation {
   /** Path of the field, as in the .proto: `user_id`. */
   readonly field: string;
-  /** What is wrong, and what would be right. */
+  /** The error, and the valid values. */
   readonly description: string;
-  /** Of an event: which rule it breaks. */
+  /** For an event: the rule that it breaks. */
   readonly rule?: string;
 }
 
 export interface ApiError {
   readonly code: FaultCode;
   readonly message: string;
-  /** UPPER_SNAKE_CASE; programs may match it. */
+  /** UPPER_SNAKE_CASE; clients may match it. */
   readonly reason: string;
   readonly violations?: readonly FieldViolation[];
   readonly retryAfterMs?: number;
-  /** Facts for programs that belong to the reason. */
+  /** Machine-readable facts about the reason. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** The client that has used up what it may. */
+  /** The client that has exhausted its quota. */
   readonly client?: string;
-  /** Headers (of gRPC: trailers) of their own, for clients that read no details. */
+  /** Additional headers (in gRPC: trailers), for clients that do not read details. */
   readonly trailers?: Readonly<Record<string, string>>;
-  /** A detail of its own, for gRPC. */
+  /** An additional detail, for gRPC. */
   readonly also?: Any;
-  /** What was thrown, when that is ours to mend: for the log, never sent. */
+  /** The error behind it when it is the server's fault: for the log, never sent. */
   readonly error?: unknown;
 }
 
-/** When to come back after a refusal that has to do with load or with the world away for a moment. */
+/** When to retry after a refusal for load or for a temporary outage. */
 const RETRY_AFTER_MS = 500;
 
 export function invalidFields(violations: readonly FieldViolation[]): ApiError {
@@ -85,7 +85,7 @@ export const tooMuchHeld = (bytesMax: number, client: string): ApiError =>
 export const tooFast = (perSecond: number, client: string, waitMs: number): ApiError =>
   exhausted(client, 'RATE_EXCEEDED', `this client may begin ${perSecond} calls per second: slow down`, waitMs);
 
-/** As RFC 6750 has it: what to bring is in `www-authenticate`. */
+/** As in RFC 6750: `www-authenticate` names the required credentials. */
 export function unauthenticated(reason: string, message: string): ApiError {
   const description = message.replaceAll('…', '...').replaceAll(/[^\x20-\x7e]|["\\]/g, "'");
   const wrong = reason === 'TOKEN_MISSING' ? '' : `, error="invalid_token", error_description="${description}"`;
@@ -107,7 +107,7 @@ const INTERNAL: ApiError = {
   reason: 'INTERNAL',
 };
 
-/** What a client is told of an error: what it can react to by name; of bugs and of our own disorder only that there is one. */
+/** The part of an error that a client sees: by name, when it can react; for bugs and internal errors only that one occurred. */
 export function faultOf(error: unknown): ApiError {
   const known = error instanceof RivuletError ? error : undefined;
   switch (known?.reaction) {

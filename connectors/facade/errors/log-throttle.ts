@@ -1,4 +1,4 @@
-/** For lines of a log that strangers can cause: at most one within `everyMs`. */
+/** Throttles log lines that foreign clients can cause: at most one per `everyMs`. */
 import type { Clock } from '../../../runtime/contract/ports.js';
 
 export class LogThrottle {
@@ -10,7 +10,7 @@ export class LogThrottle {
     private readonly clock: Pick<Clock, 'monotonicMs'>,
   ) {}
 
-  /** How many were suppressed since the last one that was logged; `undefined`: this one is suppressed too. */
+  /** How many were suppressed since the last logged one; `undefined`: this one is suppressed too. */
   suppressedBefore(): number | undefined {
     const nowMs = this.clock.monotonicMs();
     if (nowMs - this.loggedAtMs < this.everyMs) {

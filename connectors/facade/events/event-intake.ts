@@ -1,10 +1,10 @@
 /**
- * Events of one request, or of one call, into the log.
+ * Stores the events of one request or call in the log.
  *
- *   EVENT-INTAKE-1  An event is counted as accepted after the log has stored it, never before.
- *   EVENT-INTAKE-2  At most `publishesInFlight` events wait for the log; while there are so many, no more are asked for.
- *   EVENT-INTAKE-3  What fails ends the intake after all that is in flight has settled, and says where to send again from.
- *   EVENT-INTAKE-4  An event that breaks a rule spoils no other.
+ *   EVENT-INTAKE-1  An event counts as accepted after the log has stored it, never before.
+ *   EVENT-INTAKE-2  At most `publishesInFlight` events wait for the log; at this number, no more are read.
+ *   EVENT-INTAKE-3  A failure ends the intake after all events in flight have settled, and the result names the index from which to resend.
+ *   EVENT-INTAKE-4  An invalid event does not affect the others.
  */
 import { isFault, type ReadEvent } from '../../../actors/formats/event-reader.js';
 import { asError, reactionOf } from '../../../runtime/contract/errors.js';
@@ -13,30 +13,30 @@ import type { Scheduler } from '../../../runtime/shards/scheduler.js';
 import type { EventPublisher } from '../ports.js';
 import { notStored, type Rejection } from './rejection.js';
 
-/** One that fails by the abort of `signal` ended for the reason of that. */
+/** When it fails because `signal` aborted, the reason of the signal counts. */
 export type Events = Iterable<ReadEvent> | AsyncIterable<ReadEvent>;
 
 export interface IntakeOptions {
   readonly publisher: EventPublisher;
   readonly publishesInFlight: number;
   readonly trace?: TraceHeaders | undefined;
-  /** Nobody waits for the answer any more, or the node stops: takes no more events. */
+  /** The caller is gone, or the node stops: reads no more events. */
   readonly signal: AbortSignal;
-  /** Asked after each event, whatever becomes of it. */
+  /** Called after each event, whatever its result. */
   readonly turn: Scheduler;
 }
 
 export interface EventError extends Rejection {
-  /** Of the event in the request, from 0. */
+  /** Index of the event in the request, from 0. */
   readonly index: number;
 }
 
 export interface Intake {
   readonly accepted: number;
   readonly rejected: number;
-  /** The first of them. */
+  /** The first errors only. */
   readonly errors: readonly EventError[];
-  /** What ended it early, and the first event that was neither stored nor rejected. */
+  /** Why it ended early, and the first event that was neither stored nor rejected. */
   readonly ended: { readonly error: unknown; readonly resendFrom: number } | undefined;
 }
 
@@ -69,12 +69,12 @@ class EventIntake {
         if (this.ended !== undefined) break;
       }
     } catch (error) {
-      // What is stored by then is told all the same.
+      // Events stored by then are reported nevertheless.
       this.fail(signal.aborted ? signal.reason : error, index);
     }
     while (this.inFlight > 0) await this.settled();
     const { accepted, rejected, errors } = this;
-    // Acknowledgements come in any order.
+    // Acknowledgements arrive in any order.
     errors.sort((a, b) => a.index - b.index);
     const resendFrom = Math.min(this.resendFrom, index);
     return { accepted, rejected, errors, ended: this.ended && { ...this.ended, resendFrom } };

@@ -1,4 +1,4 @@
-/** TLS of what listens, from files that may be replaced while it runs. */
+/** TLS for listeners, from files that may be replaced while the node runs. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { fatal } from '../../../runtime/contract/errors.js';
@@ -6,16 +6,16 @@ import { watchFiles, type WatchOptions } from './watched-files.js';
 
 /** PEM files. */
 export interface ServerTls {
-  /** The certificate and what leads from it to a known authority. */
+  /** The certificate and its chain to a known authority. */
   readonly certPath: string;
   readonly keyPath: string;
-  /** Authorities of clients; when given, who has no certificate of one of them may not ask (mTLS). */
+  /** Authorities of clients; when set, a client without a certificate from one of them is refused (mTLS). */
   readonly clientCaPath?: string;
 }
 
 /**
- * Calls `use` with what the files hold now, and whenever they hold something else that works. Gives how to end that. Rejects with fatal
- * TLS_UNREADABLE or TLS_UNUSABLE.
+ * Calls `use` with the contents of the files, and again whenever they change to another usable set. Returns the function that ends this. Rejects with
+ * fatal TLS_UNREADABLE or TLS_UNUSABLE.
  */
 export async function watchTls(
   { certPath, keyPath, clientCaPath }: ServerTls,
@@ -28,9 +28,9 @@ export async function watchTls(
     'TLS_UNREADABLE',
     ([cert, key, ca]) => {
       const context: SecureContextOptions = { cert: cert!, key: key!, ...(ca === undefined ? {} : { ca }) };
-      // A server would find out when it listens, and say less; or, later, take no connections any more.
+      // Otherwise the error would appear only at listen, with less detail; or later, as refused connections.
       usable(certPath, () => createSecureContext(context));
-      // A file without a certificate in it would be taken, and no client believed.
+      // A file without a certificate would be accepted, and every client refused.
       if (ca !== undefined) usable(clientCaPath, () => new X509Certificate(ca));
       use(context);
     },
@@ -38,7 +38,7 @@ export async function watchTls(
   );
 }
 
-/** OpenSSL's own words say little; the path says more. */
+/** OpenSSL's messages are terse; the path explains more. */
 export function usable<T>(path: string | undefined, make: () => T): T {
   try {
     return make();

@@ -1,8 +1,8 @@
 /**
  * Files that are replaced while the node runs: certificates, keys, key sets.
  *
- * Their bytes are read again and again and compared: a symlink that is swapped (Kubernetes), a file that is renamed into place and one that is
- * written over all look the same this way, and on every file system. What cannot be read or used is logged once, and what was there stays.
+ * Their bytes are read periodically and compared: a swapped symlink (Kubernetes), a file renamed into place and one overwritten in place are all
+ * detected this way, on every file system. An unreadable or unusable file is logged once, and the previous contents stay in use.
  */
 import type { ErrorCode } from '../../../runtime/contract/error-codes.js';
 import { readFile } from 'node:fs/promises';
@@ -32,8 +32,8 @@ export const readAll = (paths: readonly string[], code: ErrorCode): Promise<Cont
   );
 
 /**
- * Calls `use` with what the files hold now and whenever they hold something else; what it throws at first is thrown, later it is logged.
- * Gives how to end that.
+ * Calls `use` with the contents of the files, and again whenever they change; an error of its first call is thrown, later ones are logged. Returns
+ * the function that ends this.
  */
 export async function watchFiles(
   paths: readonly string[],

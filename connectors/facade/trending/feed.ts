@@ -1,30 +1,31 @@
 /**
- * One trending list, as its subscribers see it: cut at their limit, with the states that it had of late.
+ * One trending list as its subscribers see it: cut at their limit, with its recent states.
  *
- *   TRENDING-FEED-1  a revision that was sent names one state of the list, here and on every other node; but for what its items are called. When that alone
- *                    changes, the list is an edition on, and who has an older one of its revision gets a snapshot
- *   TRENDING-FEED-2  states go forward: what has an older revision (a list that is being restored) is not seen
- *   TRENDING-FEED-3  whatever the number of subscribers, a message is encoded once for all who have the same revision
- *   TRENDING-FEED-4  states are bounded in number and bytes; who has one that is forgotten gets a snapshot
+ *   TRENDING-FEED-1  a sent revision identifies one state of the list, on this and every other node, except for the names of its items. When only
+ *   names
+ *                    change, the edition of the list rises, and a subscriber with an older edition of its revision gets a snapshot
+ *   TRENDING-FEED-2  states move forward: a list with an older revision (during recovery) is ignored
+ *   TRENDING-FEED-3  for any number of subscribers, a message is encoded once for all that have the same revision
+ *   TRENDING-FEED-4  states are bounded in number and bytes; a subscriber whose state is forgotten gets a snapshot
  */
 import type { TrendingEntry, TrendingList } from '../ports.js';
 
-/** At ten changes a second, those who reconnect within ten seconds resume. */
+/** At ten changes a second, subscribers that reconnect within ten seconds resume. */
 const STATES_MAX = 128;
 const STATES_BYTES_MAX = 256 * 1024;
 const ENTRY_BYTES = 120;
 
-/** How messages are written. */
+/** The encoding of messages. */
 export interface TrendingEncoder {
   /** The whole list. */
   snapshot(state: TrendingList): Buffer;
-  /** What is different in `to` from `from`. */
+  /** The changes between `from` and `to`. */
   delta(from: TrendingList, to: TrendingList): Buffer;
-  /** Nothing is different from the state. */
+  /** The state has not changed. */
   heartbeat(state: TrendingList): Buffer;
 }
 
-/** The difference between two states of a list: by index in `to.items`, but for those that left. */
+/** The difference between two states of a list: by index in `to.items`, except for removed items. */
 export interface TrendingDifference {
   readonly entered: readonly number[];
   readonly moved: readonly number[];
@@ -44,17 +45,17 @@ export function differenceOf(from: TrendingList, to: TrendingList): TrendingDiff
 }
 
 export class TrendingFeed {
-  /** Messages made so far. */
+  /** Messages encoded so far. */
   encoded = 0;
   private seen: TrendingList;
   private newest: TrendingList;
-  /** By revision, oldest first; the last one has that of `newest`. */
+  /** By revision, oldest first; the last one has the revision of `newest`. */
   private readonly states = new Map<number, TrendingList>();
   private bytes = 0;
-  /** How often the list has changed, in what its items are called too; and of states that were called anew, when that was. */
+  /** How often the list has changed, including names of items; and for states whose names changed, at which edition. */
   edition = 0;
   private readonly renamed = new Map<number, number>();
-  /** Messages for those who have a certain revision, or nothing. */
+  /** Messages for subscribers with a given revision, or with none. */
   private readonly messages = new Map<number | undefined, Buffer>();
 
   constructor(
@@ -72,7 +73,7 @@ export class TrendingFeed {
     return this.newest.revision;
   }
 
-  /** Takes the list as it stands now; whether that is a change to those who see no further than the limit. */
+  /** Records the current list; returns whether it changed within the limit. */
   observe(list: TrendingList): boolean {
     if (list === this.seen || list.revision < this.seen.revision) return false;
     this.seen = list;
@@ -89,7 +90,7 @@ export class TrendingFeed {
     return true;
   }
 
-  /** What leads from a revision (`undefined`: from nothing) to the newest state. `saw`: the edition that came with it, where that is known. */
+  /** The message from a revision (`undefined`: from none) to the newest state. `saw`: the edition that came with the revision, where known. */
   messageFor(has: number | undefined, saw = 0): Buffer {
     const isOld = has !== undefined && (this.renamed.get(has) ?? 0) > saw;
     const from = has === undefined || isOld ? undefined : this.states.get(has);
@@ -124,7 +125,7 @@ export class TrendingFeed {
 const cutOff = (list: TrendingList, limit: number): TrendingList =>
   list.items.length <= limit ? list : { ...list, items: list.items.slice(0, limit) };
 
-/** About what a state keeps in memory. */
+/** The approximate memory of a state. */
 const bytesOf = ({ items }: TrendingList): number =>
   items.reduce(
     (sum, { itemId, category = '', title = '', brand = '' }) =>
@@ -132,7 +133,7 @@ const bytesOf = ({ items }: TrendingList): number =>
     ENTRY_BYTES,
   );
 
-/** Whether two states look alike to who sees them; the revision is not seen, and what time alone changes is no change. */
+/** Whether two states look alike to subscribers; the revision is not visible, and passing time alone is no change. */
 export const isSameList = (a: TrendingList, b: TrendingList): boolean =>
   a.window?.startMs === b.window?.startMs &&
   a.window?.endMs === b.window?.endMs &&

@@ -1,11 +1,12 @@
 /**
- * Who follows trending lists, over gRPC or SSE: one computation per list and change, whoever follows.
+ * Subscriptions to trending lists, over gRPC or SSE: one computation per list and change, for any number of subscribers.
  *
- *   TRENDING-HUB-1  a subscriber has at most one message on its way; when that is taken and the list has changed meanwhile, it gets one delta from what it
- *                   has to what is newest, or a snapshot when the list no longer knows what it has
- *   TRENDING-HUB-2  lists, and states per list, are bounded, and so are the lists that were made for one client: it leaves room for others. A list that
- *                   nobody follows is kept a minute for those who come back, then forgotten
- *   TRENDING-HUB-3  a list that cannot be read for a moment (it is being restored) stands as it last stood
+ *   TRENDING-HUB-1  a subscriber has at most one message under way; when it is delivered and the list has changed meanwhile, the subscriber gets one
+ *   delta
+ *                   from its state to the newest, or a snapshot when its state is forgotten
+ *   TRENDING-HUB-2  lists, states per list, and lists opened by one client are bounded: each client leaves room for others. A list
+ *                   without followers is retained for a minute for clients that return, then forgotten
+ *   TRENDING-HUB-3  a list that cannot be read for a moment (during recovery) keeps its last state
  */
 import { reactionOf } from '../../../runtime/contract/errors.js';
 import type { Clock } from '../../../runtime/contract/ports.js';
@@ -14,17 +15,17 @@ import type { TrendingLists, TrendingQuery, TrendingRanking } from '../ports.js'
 import { CoalescingTicker, turn } from './rounds.js';
 import { type TrendingEncoder, TrendingFeed } from './feed.js';
 
-/** A hundred states a second are more than anybody looks at; what a change waits for it is small beside the way to the client. */
+/** More than a hundred states a second are of no use to a viewer; the delay is small compared with the way to the client. */
 const ROUND_EVERY_MS = 10;
 export const HEARTBEAT_MS = 15_000;
 const LISTS_MAX = 512;
-/** That were made for one client; others may follow them too. */
+/** Opened by one client; others may follow them too. */
 const LISTS_PER_CLIENT = 128;
 const KEPT_MS = 60_000;
-/** Some milliseconds' worth of writing. */
+/** Some milliseconds of writing. */
 const SERVED_PER_TURN = 128;
 
-/** What goes on; `lists` are those in memory, followed or not. */
+/** Counters; `lists` are those in memory, followed or not. */
 export interface TrendingCounts {
   readonly subscribers: number;
   readonly lists: number;
@@ -33,9 +34,9 @@ export interface TrendingCounts {
 }
 
 export interface TrendingPace {
-  /** What a change may wait for others. */
+  /** The longest delay of a change. */
   readonly roundEveryMs?: number;
-  /** Messages that are written before other work has its turn. */
+  /** Messages written before other work gets a turn. */
   readonly servedPerTurn?: number;
 }
 
@@ -43,51 +44,51 @@ interface FollowedList {
   readonly query: TrendingQuery;
   readonly feed: TrendingFeed;
   readonly followers: Set<Follower>;
-  /** For which it was made. */
+  /** The client that it was opened for. */
   readonly client: string;
-  /** Since when nobody follows. */
+  /** Since when it has no followers. */
   idleSinceMs: number | undefined;
   /** The edition that all followers have been offered. */
   offered: number;
 }
 
-/** A stream of messages to one subscriber, of which at most one is on its way. */
+/** A stream of messages to one subscriber, with at most one under way. */
 export interface FollowerStream {
-  /** Whether it may be sent a message now. */
+  /** Whether it can accept a message now. */
   readonly isFree: boolean;
   /** When the last message was sent, by the clock of the hub; -Infinity before the first. */
   readonly sentAtMs: number;
   /** Only when it is free. */
   send(message: Buffer): void;
-  /** Ends it for an error. */
+  /** Ends the stream with an error. */
   fail(error: unknown): void;
 }
 
 export interface StreamListener {
-  /** It may be sent a message again. */
+  /** It can accept a message again. */
   onFree(): void;
-  /** Once, however it ended. */
+  /** Called once, however it ended. */
   onEnd(): void;
 }
 
-/** What somebody wants to follow. */
+/** A request to follow a list. */
 export interface Subscription {
   readonly query: TrendingQuery;
   readonly limit: number;
-  /** What the caller has; `undefined`: nothing. */
+  /** The revision that the caller has; `undefined`: none. */
   readonly afterRevision: number | undefined;
 }
 
 interface Follower {
   readonly stream: FollowerStream;
-  /** The revision it has, once what is on its way has arrived, and the edition that it came with. */
+  /** The revision that it will have after the message under way, and the edition that came with it. */
   has: number | undefined;
   saw: number | undefined;
 }
 
 export class TrendingHub {
   private readonly lists = new Map<string, FollowedList>();
-  /** How many were made for each client. */
+  /** The number of lists opened by each client. */
   private readonly madeFor = new Map<string, number>();
   private readonly rounds: CoalescingTicker;
   private readonly unfollow: () => void;
@@ -109,7 +110,7 @@ export class TrendingHub {
     void this.rounds.run();
   }
 
-  /** Says no more; streams are ended by who keeps them. */
+  /** Sends no more; their owners end the streams. */
   stop(): void {
     this.unfollow();
     this.rounds.stop();
@@ -125,7 +126,7 @@ export class TrendingHub {
     };
   }
 
-  /** Opens a stream for a client, or gives why not; what cannot be read at all throws before anything is opened. */
+  /** Opens a stream for a client, or returns why not; an unreadable list throws before anything is opened. */
   follow(
     wanted: Subscription,
     client: string,
@@ -135,7 +136,7 @@ export class TrendingHub {
     if (!this.source.rankings.has(query.ranking)) return rankingNotMade(query.ranking);
     const list = this.listOf(query, limit, client);
     if ('reason' in list) return list;
-    // What may throw, before anything is remembered of the stream.
+    // This may throw, so it runs before the stream is recorded.
     list.feed.messageFor(afterRevision);
     const stream = open({
       onFree: () => this.serve(list, follower, this.clock.monotonicMs()),
@@ -147,7 +148,7 @@ export class TrendingHub {
     const follower: Follower = { stream, has: afterRevision, saw: undefined };
     list.followers.add(follower);
     list.idleSinceMs = undefined;
-    // Also to who has the newest: a first message says that the stream stands.
+    // Also to a subscriber with the newest state: the first message confirms the stream.
     this.send(list, follower);
     return undefined;
   }
@@ -173,7 +174,7 @@ export class TrendingHub {
     return list;
   }
 
-  /** Makes room: the list (of those made for a client) that nobody has followed for longest goes. False when all are followed. */
+  /** Makes room: removes the list (among those opened by a client) that has been without followers longest. False when all have followers. */
   private forgetIdle(client?: string): boolean {
     const idle = [...this.lists].filter(
       ([, list]) => list.followers.size === 0 && (client === undefined || list.client === client),

@@ -1,8 +1,8 @@
 /**
- * Rounds over those who follow something: soon after it has changed, and every second for what time alone brings about (heartbeats).
+ * Rounds over the subscribers: soon after a change, and every second for changes by time alone (heartbeats).
  *
- * Changes come a thousand times a second, rounds not: the first change after a quiet time starts one at once, those that come meanwhile share
- * the next, `everyMs` later. A round that takes long is followed by a pause as long: rounds take no more than half of the thread.
+ * Changes come a thousand times a second, rounds do not: the first change after a quiet time starts one at once, and changes meanwhile share the
+ * next, `everyMs` later. A long round is followed by a pause of the same length: rounds take at most half of the thread.
  */
 import type { Clock } from '../../../runtime/contract/ports.js';
 
@@ -16,7 +16,7 @@ export class CoalescingTicker {
   constructor(
     private readonly clock: Clock,
     private readonly everyMs: number,
-    /** `isTick`: at least a second after the last one that was. */
+    /** `isTick`: at least a second after the last tick. */
     private readonly visit: (isTick: boolean) => Promise<void>,
   ) {}
 
@@ -51,5 +51,5 @@ export class CoalescingTicker {
   }
 }
 
-/** Lets other calls have their turn, in the midst of a long round. */
+/** Lets other calls run during a long round. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -18,25 +18,25 @@ export interface NatsOptions {
   readonly token?: string;
   readonly user?: string;
   readonly password?: string;
-  /** Files that hold an nkey seed, or credentials as `nsc` writes them. */
+  /** Files with an nkey seed, or with credentials as `nsc` writes them. */
   readonly nkeyFile?: string;
   readonly credsFile?: string;
   readonly tlsCaFile?: string;
   readonly tlsCertFile?: string;
   readonly tlsKeyFile?: string;
-  /** A server that is restarted when it dies may be away just now: it is asked again for so long. Default: not at all. */
+  /** How long the first connection is retried, as a server may be restarting. Default: not at all. */
   readonly patienceMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const AGAIN_AFTER_MS = 100;
-/** A server that hangs, or whose machine lost power, closes no socket: after two pings without an answer the client goes elsewhere. */
+/** A server that hangs, or whose machine lost power, closes no socket: after two unanswered pings the client connects to another server. */
 const PING_EVERY_MS = 3_000;
 const PINGS_UNANSWERED_MAX = 2;
 
 /**
- * A connection that reconnects for ever; throws Fatal NATS_CONNECT when there is none within the patience, which is for the first one only, and
- * NATS_TOO_OLD when the server is.
+ * Opens a connection that reconnects without limit. Throws Fatal NATS_CONNECT when the first connection fails for `patienceMs`, and NATS_TOO_OLD when
+ * the server is too old.
  */
 export async function connectNats(options: NatsOptions, name: string): Promise<NatsConnection> {
   const settings: NodeConnectionOptions = {

@@ -1,6 +1,6 @@
 /**
- * Is NATS there? The client makes a lost connection anew by itself, and notices a server that is silent after minutes only. This asks, and says
- * since when there is no answer.
+ * Detects whether NATS responds. The client reconnects by itself, but notices a silent server only after minutes. This sends pings and reports since
+ * when there has been no answer.
  */
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Clock } from '../../../runtime/contract/ports.js';
@@ -8,14 +8,14 @@ import type { Clock } from '../../../runtime/contract/ports.js';
 const ASK_EVERY_MS = 500;
 const ANSWER_MS = 1_000;
 
-/** Gives since when NATS has not answered, epoch ms; undefined while it does. Ends with the connection. */
+/** Returns since when NATS has not answered, epoch ms; undefined while it answers. Ends with the connection. */
 export function watchLink(connection: NatsConnection, clock: Clock): () => number | undefined {
   let awaySinceMs: number | undefined;
   const watch = async (): Promise<void> => {
     let answer: Promise<boolean> | undefined;
     while (!connection.isClosed()) {
       const askedMs = clock.nowMs();
-      // One question at a time: those that a silent server has not answered stay in memory.
+      // One ping at a time: unanswered pings stay in memory.
       answer ??= connection.rtt().then(
         () => true,
         () => false,

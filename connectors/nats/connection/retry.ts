@@ -13,7 +13,7 @@ export class Undecided extends RivuletError {
 
 const isLogAway = (error: unknown): boolean => hasCode(error, 'LOG_AWAY');
 
-/** Again while the log is away: a reader should not fail because a leader died. */
+/** Retries while the log is away: a reader should not fail because a leader died. */
 export async function patiently<T>(work: () => Promise<T>, isAway = isLogAway): Promise<T> {
   const deadline = new Deadline(FAILOVER_MS, systemClock);
   return retry(work, { clock: systemClock, isRetryable: isAway, isWanted: () => deadline.leftMs > 0 });
@@ -29,8 +29,8 @@ function ifTransientNull(error: unknown): null {
 }
 
 /**
- * Stores a message once, whatever becomes of acks and leaders: its outcome is read from the subject where it is not known.
- * Throws FENCED when somebody else has written to the subject, `Undecided` when nobody would say in time.
+ * Stores a message once, also when an ack is lost or a leader changes: an unknown outcome is resolved by reading the subject.
+ * Throws FENCED when another writer has written to the subject, and `Undecided` when the outcome stays unknown.
  */
 export async function publishOnce(
   log: Log,

@@ -1,16 +1,16 @@
 /**
  * The embedded NATS: a real nats-server with JetStream as a supervised child, on loopback only.
  *
- * It holds in one directory all it needs: `nats-server.conf` (written anew at each start), `nats-server.log` (bounded),
+ * All its files are in one directory: `nats-server.conf` (rewritten at each start), `nats-server.log` (bounded),
  * `jetstream/` (the store), `node.nk` (the key of the node, see node-key.ts) and `owner-<n>.json` (the claim, see store-claim.ts).
  *
- *   EMBEDDED-1  one server per store: a second owner is refused, a leftover of a killed one is ended first
- *   EMBEDDED-2  a server that dies comes back on the same port and store, so that clients reconnect
- *   EMBEDDED-3  restarts are bounded: `restartsMax` in `windowMs`; past that it stays down and the owner is told
- *   EMBEDDED-4  a server that met a full disk is restarted when there is room again
- *   EMBEDDED-5  the server does not outlive this process, unless that is killed; then EMBEDDED-1 of the next start applies
+ *   EMBEDDED-1  one server per store: a second owner is refused, and a server left by a killed owner is ended first
+ *   EMBEDDED-2  a server that dies is restarted on the same port and store, so that clients reconnect
+ *   EMBEDDED-3  restarts are bounded: `restartsMax` in `windowMs`; beyond that it stays down and `onExit` is called
+ *   EMBEDDED-4  a server whose disk was full is restarted when there is room again
+ *   EMBEDDED-5  the server does not outlive this process, unless this process is killed; then EMBEDDED-1 applies at the next start
  *
- * On start the port opens after the store was recovered: who can connect can read.
+ * The port opens only after the store has been recovered: a client that can connect can read.
  */
 import { mkdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -32,7 +32,7 @@ import { launchFirst } from './launch.js';
 import { claimStore, endLeftovers, type StoreClaim } from './store-claim.js';
 
 export interface RestartPolicy {
-  /** Deaths within `windowMs` that are answered with a restart. */
+  /** How many deaths within `windowMs` are followed by a restart. */
   readonly restartsMax: number;
   readonly windowMs: number;
   /** Before the first restart; doubles with each death in the window, up to `delayMsMax`. */
@@ -48,11 +48,11 @@ export type EmbeddedNatsEvent =
 
 export interface EmbeddedNatsOptions {
   readonly binary: string;
-  /** What it says of itself, where that was asked already. */
+  /** The version that the binary reports, where it is already known. */
   readonly version?: string;
-  /** Made when it is not there. */
+  /** Created when it is missing. */
   readonly storeDir: string;
-  /** Default (or 0): 4222 or the next free one. 'any': one that the system chooses. */
+  /** Default (or 0): 4222 or the next free port. 'any': the system chooses one. */
   readonly port?: number | 'any' | undefined;
   /** Loopback only; default 127.0.0.1. */
   readonly host?: string;
@@ -61,13 +61,13 @@ export interface EmbeddedNatsOptions {
   /** 'always': survives a power failure (fsync before each ack). */
   readonly syncInterval?: 'always' | undefined;
   readonly serverName?: string;
-  /** Absent: everybody may do everything, as at a plain nats-server. */
+  /** Absent: all clients have all rights, as with a plain nats-server. */
   readonly access?: Access;
   /** Default: in the store directory. */
   readonly logFile?: string;
   readonly restart?: Partial<RestartPolicy>;
   readonly onEvent?: (event: EmbeddedNatsEvent) => void;
-  /** The server runs, and does not listen yet: it is what is waited for. Called at each of its starts. */
+  /** The server process runs, but does not listen yet. Called at each start. */
   readonly onSpawned?: () => void;
   /** The server is down for good (EMBEDDED-3); fatal NATS_SERVER_DOWN. Not called after `stop`. */
   readonly onExit?: (error: RivuletError) => void;
@@ -76,12 +76,12 @@ export interface EmbeddedNatsOptions {
 export interface EmbeddedNats {
   readonly url: string;
   readonly port: number;
-  /** Of the present child; changes with a restart. */
+  /** Of the current child; changes with a restart. */
   readonly pid: number;
   readonly version: string;
-  /** Who connects with it may do everything; absent: everybody may. */
+  /** A client with this key has all rights; absent: all clients have them. */
   readonly nkeyFile: string | undefined;
-  /** Ends the server; what was acknowledged is in the store. Idempotent. */
+  /** Ends the server; acknowledged messages are in the store. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -93,8 +93,8 @@ const ROOM_AGAIN = 'its disk was full, and has room again';
 const RESTART: RestartPolicy = { restartsMax: 5, windowMs: 300_000, delayMs: 100, delayMsMax: 5_000 };
 
 /**
- * Resolves when the server takes connections. Rejects with fatal NATS_PORT_TAKEN, NATS_STORE_IN_USE,
- * NATS_STORE_UNUSABLE, NATS_START_FAILED, NATS_LEFTOVER_RUNS, NATS_NOT_LOOPBACK or NATS_TOO_OLD; nothing runs then and nothing is claimed.
+ * Resolves when the server accepts connections. Rejects with fatal NATS_PORT_TAKEN, NATS_STORE_IN_USE, NATS_STORE_UNUSABLE, NATS_START_FAILED,
+ * NATS_LEFTOVER_RUNS, NATS_NOT_LOOPBACK or NATS_TOO_OLD; then nothing runs and nothing is claimed.
  */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
   const open = await specOf(options);
@@ -138,7 +138,7 @@ async function specOf(options: EmbeddedNatsOptions): Promise<ServerSpec> {
     const what = options.syncInterval === undefined ? 'Rivulet' : '`power` durability';
     throw fatal('NATS_TOO_OLD', `${binary} is nats-server ${version}; ${what} needs ${least} or newer`);
   }
-  // The whole of the user's events is in there.
+  // It will contain all of the user's events: for its owner only.
   await mkdir(options.storeDir, { recursive: true, mode: 0o700 });
   const storeDir = await realpath(options.storeDir);
   return {
@@ -156,7 +156,7 @@ async function specOf(options: EmbeddedNatsOptions): Promise<ServerSpec> {
   };
 }
 
-/** Answers each death of the server with a restart, within the budget (EMBEDDED-2, EMBEDDED-3); ends it itself when nothing else helps (EMBEDDED-4). */
+/** Restarts the server after each death, within the budget (EMBEDDED-2, EMBEDDED-3), and restarts it after a full disk (EMBEDDED-4). */
 class SupervisedServer implements EmbeddedNats {
   readonly url: string;
   readonly port: number;
@@ -165,9 +165,9 @@ class SupervisedServer implements EmbeddedNats {
   readonly #policy: RestartPolicy;
   readonly #aborter = new AbortController();
   readonly #watched: Promise<void>;
-  /** When it died, within the window. */
+  /** Times of its deaths within the window. */
   #deaths: number[] = [];
-  /** Why it was ended, when it was us. */
+  /** Why this process ended it; absent: it died. */
   #endedFor: string | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -218,12 +218,12 @@ class SupervisedServer implements EmbeddedNats {
       if (next === undefined) return;
       this.current = next;
       this.#tell({ kind: 'restarted', pid: next.pid, attempt: this.#deaths.length });
-      // Stopped while it came up: `#stop` has seen its predecessor only.
+      // Stopped during the start: `#stop` has seen only the previous child.
       if (signal.aborted) await next.stop();
     }
   }
 
-  /** Undefined when it was stopped; rejects when the budget is spent. */
+  /** Undefined when stopped; rejects when the budget is spent. */
   async #nextLife(died: string): Promise<ServerProcess | undefined> {
     const { signal } = this.#aborter;
     for (let reason = died; ;) {
@@ -256,7 +256,7 @@ class SupervisedServer implements EmbeddedNats {
     try {
       this.options.onEvent?.(event);
     } catch {
-      // Who only listens must not end the supervision.
+      // A listener that throws must not end the supervision.
     }
   }
 

@@ -1,26 +1,26 @@
 /**
- * A full disk under a nats-server. A stream that could not be written keeps the error and refuses everything until the server is restarted, also
- * when there is room again (asked of 2.15.1): somebody must notice both.
+ * Detects a full disk under a nats-server. A stream whose write failed keeps the error and refuses all writes until the server restarts, also after
+ * there is room again (measured with 2.15.1). So both must be detected: the full disk, and the room.
  */
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { logFrom, logSize } from './server-log.js';
 
 export interface DiskEvents {
-  /** It could not write for want of room. */
+  /** A write failed for lack of room. */
   readonly onFull: () => void;
-  /** There is room again: restart it. */
+  /** There is room again: the server must be restarted. */
   readonly onRoom: () => Promise<void>;
 }
 
 const LOOK_EVERY_MS = 1_000;
-/** Some blocks of some streams. */
+/** Enough for some blocks of some streams. */
 const ROOM_BYTES_MIN = 16 * 1024 * 1024;
-/** Of its log at a time; it repeats itself as long as anybody publishes. */
+/** The most that is read of its log at a time; the server repeats the error as long as clients publish. */
 const READ_BYTES_MAX = 64 * 1024;
 const FULL = /no space left on device|disk quota exceeded/i;
 
-/** Until the signal aborts; never rejects. The server says in its log that the disk is full, and as well as it can: the log may be on the same disk. */
+/** Runs until the signal aborts; never rejects. The server logs that the disk is full, but only if it can: the log may be on the same disk. */
 export async function watchDisk(
   { logFile, storeDir }: { readonly logFile: string; readonly storeDir: string },
   { onFull, onRoom }: DiskEvents,
@@ -43,7 +43,7 @@ export async function watchDisk(
 }
 
 const pause = (signal: AbortSignal): Promise<boolean> =>
-  // Rejects only when it is stopped.
+  // Rejects only when stopped.
   sleep(LOOK_EVERY_MS, true, { signal, ref: false }).catch(() => false);
 
 const hasRoom = (directory: string): Promise<boolean> =>

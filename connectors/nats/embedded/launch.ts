@@ -1,4 +1,4 @@
-/** The first start of an embedded server: on the port that is wanted, or the next free one. */
+/** The first start of an embedded server: on the requested port, or the next free one. */
 import { connect } from 'node:net';
 import { fatal, hasCode } from '../../../runtime/contract/errors.js';
 import { KilledAtStart, launch, PORT_ANY, portTaken, type ServerProcess, type ServerSpec } from './server-process.js';
@@ -7,7 +7,7 @@ const PORT_DEFAULT = 4222;
 const PORTS_TRIED_MAX = 100;
 const PROBE_MS_MAX = 1_000;
 
-/** One that is killed while it starts dies as any other does (EMBEDDED-2). */
+/** A server that is killed while it starts is restarted like any other (EMBEDDED-2). */
 export async function launchFirst(
   spec: ServerSpec,
   port: number | 'any',
@@ -27,7 +27,7 @@ export async function launchFirst(
 async function launchOnPort(spec: ServerSpec, wanted: number | 'any'): Promise<ServerProcess> {
   if (wanted === 'any') return launch(spec, PORT_ANY);
   if (wanted !== 0) {
-    // Asked first: a server that cannot have the port would have opened the store for nothing.
+    // Checked first: a server that cannot have the port would open the store for nothing.
     if (await isTaken(spec.host, wanted)) throw portTaken(spec.host, wanted);
     return launch(spec, wanted);
   }
@@ -36,7 +36,7 @@ async function launchOnPort(spec: ServerSpec, wanted: number | 'any'): Promise<S
     try {
       return await launch(spec, port);
     } catch (error) {
-      // Taken between the question and the start.
+      // Taken between the check and the start.
       if (!hasCode(error, 'NATS_PORT_TAKEN')) throw error;
     }
   }

@@ -1,17 +1,17 @@
 /**
- * Who may do what at the embedded server. Two accounts, since within one a publisher can write anywhere: the server sends the acknowledgement of a
- * publish to whatever subject the publisher names, without asking for rights to it.
+ * Access rights at the embedded server. It has two accounts, because within one account a publisher can write anywhere: the server sends the
+ * acknowledgement of a publish to the reply subject that the publisher names, without checking rights to it.
  *
- *   RIVULET    has all streams. Who has the key in `node.nk` (an nkey seed, made once, for its owner's eyes only) may do everything in it.
- *   ANONYMOUS  where everybody else is. What is published there on some subjects goes to RIVULET, and its acknowledgement comes back; nothing else
- *              passes between the two.
+ *   RIVULET    owns all streams. A client with the key in `node.nk` (an nkey seed, made once, readable by its owner only) has all rights in it.
+ *   ANONYMOUS  for all other clients. Messages that they publish on the allowed subjects go to RIVULET, and the acknowledgements come back; nothing
+ *              else passes between the two.
  */
 import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 
 export interface Access {
-  /** What may be published without credentials; none: nobody is let in without. */
+  /** Subjects on which clients may publish without credentials; none: credentials are required. */
   readonly anonymousSubjects: readonly string[];
 }
 
@@ -19,7 +19,7 @@ export const nodeKeyFile = (storeDir: string): string => join(storeDir, 'node.nk
 
 const OWNER_ONLY = 0o600;
 
-/** The public key of the node; made when there is none, or none that can be read. Only the holder of the store's claim may ask. */
+/** The public key of the node; a new key is made when there is none, or none that can be read. Only for the owner of the store's claim. */
 export async function nodeKey(storeDir: string): Promise<string> {
   const file = nodeKeyFile(storeDir);
   try {
@@ -34,7 +34,7 @@ export async function nodeKey(storeDir: string): Promise<string> {
   }
 }
 
-/** Earlier versions had no accounts: what they have stored becomes that of the one which has all streams. */
+/** Earlier versions had no accounts: moves their streams into the account that owns all streams. */
 export async function adoptStreams(storeDir: string): Promise<void> {
   const [before, now] = ['$G', ACCOUNT].map((account) => join(storeDir, 'jetstream', account)) as [string, string];
   const isThere = (path: string): Promise<boolean> =>
@@ -47,7 +47,7 @@ export async function adoptStreams(storeDir: string): Promise<void> {
 
 const ACCOUNT = 'RIVULET';
 
-/** For the configuration of the server. */
+/** The accounts, as lines of the server's configuration. */
 export function accountLines(key: string, { anonymousSubjects }: Access): string[] {
   const node = `    users: [{ nkey: ${key} }]`;
   if (anonymousSubjects.length === 0) {

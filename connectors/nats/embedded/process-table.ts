@@ -1,23 +1,23 @@
-/** What the operating system says of other processes: who they are, and since when, so that a reused pid is not mistaken. */
+/** Other processes on this machine: their command lines, and an identity that tells a reused pid from the original process. */
 import { readdir, readFile } from 'node:fs/promises';
 import { runCommand } from '../provision/command.js';
 
 export interface RunningProcess {
   readonly pid: number;
-  /** Arguments with the program first; one joined string where the system does not keep them apart. */
+  /** Arguments, the program first; one joined string where the system does not separate them. */
   readonly command: readonly string[] | string;
 }
 
 const LIST_MS_MAX = 20_000;
 
 /**
- * A text that only this life of the process has; undefined when it is gone (a zombie is gone).
- * Two processes that had the same pid one after the other, before or after a reboot, have different ones.
+ * A text that identifies one life of a process; undefined when it has ended (a zombie has ended).
+ * Two processes that had the same pid, before or after a reboot, have different texts.
  */
 export async function lifeOf(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     const line = await readOptional(`/proc/${pid}/stat`);
-    // The name, in parentheses, may hold anything; the state and the rest follow the last one.
+    // The name, in parentheses, may contain any character; the state and the rest follow the last parenthesis.
     const [state, ...rest] = line?.slice(line.lastIndexOf(')') + 2).split(' ') ?? [];
     if (state === undefined || state === 'Z' || state === 'X') return undefined;
     const boot = await readOptional('/proc/sys/kernel/random/boot_id');
@@ -47,7 +47,7 @@ export async function runningProcesses(): Promise<readonly RunningProcess[]> {
   });
 }
 
-/** One of them; where that has to be asked of a program, it is asked for all. */
+/** One process; where a program lists processes, it lists all of them. */
 export async function runningProcess(pid: number): Promise<RunningProcess | undefined> {
   if (process.platform === 'linux') return linuxProcess(pid);
   return (await runningProcesses()).find((one) => one.pid === pid);
@@ -59,7 +59,7 @@ async function linuxProcess(pid: number): Promise<RunningProcess | undefined> {
   return line === undefined || line === '' ? undefined : { pid, command: line.replace(/\0$/, '').split('\0') };
 }
 
-/** '' when the answer is "no such process", which ps gives as a failure. */
+/** '' for "no such process", which ps reports as a failure. */
 async function ask([program, ...args]: readonly [string, ...string[]], powershell: string): Promise<string> {
   const limits = { env: { ...process.env, LC_ALL: 'C' }, timeoutMs: LIST_MS_MAX };
   if (process.platform !== 'win32') return runCommand(program, args, limits).catch(() => '');

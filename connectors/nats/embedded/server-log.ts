@@ -1,21 +1,21 @@
-/** The log of a nats-server, read while the server writes and rotates it. */
+/** Reads the log of a nats-server while the server writes and rotates it. */
 import { open, stat } from 'node:fs/promises';
 
-/** 0 when there is none. */
+/** 0 when there is no log. */
 export const logSize = (logFile: string): Promise<number> =>
   stat(logFile).then(
     ({ size }) => size,
     () => 0,
   );
 
-/** What stands behind `from`, the last of it where that is more than `bytesMax`, and where it ends; no text of one that is just being rotated. */
+/** The text after `from`, at most its last `bytesMax`, and the offset at which it ends; no text while the log is being rotated. */
 export async function logFrom(
   logFile: string,
   from: number,
   bytesMax: number,
 ): Promise<{ readonly text: string; readonly end: number }> {
   const end = await logSize(logFile);
-  // Smaller than it was: rotated meanwhile.
+  // Smaller than before: the log was rotated.
   const start = Math.max(end < from ? 0 : from, end - bytesMax);
   return { text: end <= start ? '' : await textBetween(logFile, start, end).catch(() => ''), end };
 }

@@ -1,4 +1,4 @@
-/** One life of a nats-server child: its configuration, its start until it listens, its end. */
+/** One life of a nats-server child: its configuration, its start until it listens, and its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { isAtLeast, VERSION_SYNC_INTERVAL } from '../provision/version.js';
 export interface ServerSpec {
   readonly binary: string;
   readonly version: string;
-  /** Absolute, free of symbolic links. */
+  /** Absolute, without symbolic links. */
   readonly storeDir: string;
   readonly configFile: string;
   readonly logFile: string;
@@ -18,9 +18,9 @@ export interface ServerSpec {
   readonly maxPayloadBytes: number;
   readonly serverName: string;
   readonly syncInterval: 'always' | undefined;
-  /** Who may connect, as the server is told it; none: everybody, for everything. */
+  /** The accounts, as lines of the configuration; none: all clients have all rights. */
   readonly accounts: readonly string[];
-  /** The child is there, and does not listen yet. */
+  /** The child runs, but does not listen yet. */
   readonly onSpawned?: () => void;
 }
 
@@ -34,26 +34,26 @@ export interface ServerProcess {
   readonly port: number;
   /** Never rejects. */
   readonly exited: Promise<ServerExit>;
-  /** Asks it to end, then makes it end. Idempotent. */
+  /** Ends it with a signal, and kills it when it hangs. Idempotent. */
   stop(): Promise<void>;
 }
 
 /** Lets the system choose a free port. */
 export const PORT_ANY = -1;
 
-/** Recovery of a large store after a kill reads it all before the port opens. */
+/** After a kill, recovery reads all of a large store before the port opens. */
 const READY_MS_MAX = 120_000;
 const READY_POLL_MS = 3;
 const TERM_MS_MAX = 10_000;
 const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 const LOG_FILES_MAX = 3;
-/** Above this the server collects garbage eagerly; left alone it keeps a gigabyte of message buffers. GOMEMLIMIT in the environment wins. */
+/** Above this the server collects garbage eagerly; without a limit it retains a gigabyte of message buffers. GOMEMLIMIT in the environment wins. */
 const MEMORY_SOFT_LIMIT = '704MiB';
 const TAIL_BYTES = 8 * 1024;
 const TAIL_LINES = 12;
 const BIND_FAILED = /address already in use|only one usage of each socket address/i;
 
-/** Servers that must not outlive this process when it exits without stopping them. */
+/** Servers to end when this process exits without stopping them. */
 const running = new Set<ChildProcess>();
 let watchesExit = false;
 
@@ -73,7 +73,7 @@ export async function launch(spec: ServerSpec, port: number, signal?: AbortSigna
   const stop = (): Promise<void> => endChild(child, exited);
   const until = performance.now() + READY_MS_MAX;
   for (;;) {
-    // A port file tells that it is our own child that listens; to connect would also find another's server.
+    // A ports file shows that this child listens; a connection could also reach a foreign server.
     const opened = await readPort(spec.storeDir, child.pid!);
     if (opened !== undefined && ended === undefined) return { pid: child.pid!, port: opened, exited, stop };
     if (ended !== undefined) {
@@ -90,7 +90,7 @@ export async function launch(spec: ServerSpec, port: number, signal?: AbortSigna
   }
 }
 
-/** Somebody ended it before it listened: nothing is wrong with it. */
+/** The server was killed before it listened; its start did not fail by itself. */
 export class KilledAtStart extends RivuletError {
   constructor({ reaction, code, message, cause, hint }: RivuletError) {
     super(reaction, code, message, { cause, ...(hint === undefined ? {} : { hint }) });
@@ -111,7 +111,7 @@ export function portTaken(host: string, port: number, cause?: unknown): RivuletE
   });
 }
 
-/** The end of the log, from `start` on: what this life of the server wrote. */
+/** The end of the log, from `start` on: the output of this life of the server. */
 export async function logTail(logFile: string, start = 0): Promise<string> {
   const { text } = await logFrom(logFile, start, TAIL_BYTES);
   return text.trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
@@ -130,21 +130,21 @@ interface Child {
 }
 
 async function spawnServer({ binary, configFile, logFile, storeDir }: ServerSpec): Promise<Child> {
-  // What it writes before it opens its log, and a Go panic, go to the same file.
+  // Output before the server opens its log, and Go panics, go to the same file.
   const log = await open(logFile, 'a', 0o600);
   try {
     const child = spawn(binary, ['-c', configFile], {
       cwd: storeDir,
       stdio: ['ignore', log.fd, log.fd],
-      // A process group of its own: Ctrl-C is for us, we stop it when the actors have drained.
+      // Its own process group: Ctrl-C reaches only this process, which stops the server after the actors have drained.
       detached: process.platform !== 'win32',
       windowsHide: true,
       env: { GOMEMLIMIT: MEMORY_SOFT_LIMIT, ...process.env },
     });
     endWithProcess(child);
-    // Whoever uses the server keeps the process alive, not the server itself.
+    // The clients of the server keep this process alive, not the server itself.
     child.unref();
-    // Before anything is awaited: a server that refuses its configuration is gone within a millisecond.
+    // Before any await: a server that refuses its configuration exits within a millisecond.
     const exited = new Promise<ServerExit>((resolve) => {
       child.once('exit', (code, signal) => {
         running.delete(child);
@@ -174,7 +174,7 @@ function endWithProcess(child: ChildProcess): void {
 }
 
 async function endChild(child: ChildProcess, exited: Promise<ServerExit>): Promise<void> {
-  // Now somebody waits for it, beyond the timer: a server that hangs takes a while to be gone.
+  // Keeps this process alive until the server has ended: a server that hangs takes a while.
   child.ref();
   const timer = setTimeout(() => child.kill('SIGKILL'), TERM_MS_MAX);
   child.kill('SIGTERM');
@@ -188,7 +188,7 @@ async function endChild(child: ChildProcess, exited: Promise<ServerExit>): Promi
 function configText(spec: ServerSpec, port: number): string {
   const { storeDir, logFile, host, maxPayloadBytes, serverName, syncInterval, version, accounts } = spec;
   const quote = (text: string): string => JSON.stringify(text);
-  // An older server refuses what it does not know.
+  // An older server refuses unknown settings.
   const knowsMore = isAtLeast(version, VERSION_SYNC_INTERVAL);
   return [
     '# Written by Rivulet at every start of the embedded server; what is changed here is lost.',
@@ -210,7 +210,7 @@ function configText(spec: ServerSpec, port: number): string {
 
 /** The server names the file after its program and pid, and writes it when all its ports are open. */
 async function readPort(storeDir: string, pid: number): Promise<number | undefined> {
-  // It is read again until the port is known.
+  // A missing or partial file is read again by the caller.
   const name = (await readdir(storeDir).catch(() => [])).find((file) => file.endsWith(`_${pid}.ports`));
   if (name === undefined) return undefined;
   try {
@@ -218,13 +218,13 @@ async function readPort(storeDir: string, pid: number): Promise<number | undefin
     const url = ports.nats?.[0];
     return url === undefined ? undefined : Number(new URL(url).port);
   } catch {
-    return undefined; // Half written.
+    return undefined; // Partly written.
   }
 }
 
-/** Those of servers that were killed; a later one might have the same pid. */
+/** Removes the files of killed servers; a later server might get the same pid. */
 export async function removePortsFiles(storeDir: string): Promise<void> {
-  // No files to remove: a server that cannot use the folder says so itself.
+  // No files to remove: a server that cannot use the folder reports that itself.
   const names = (await readdir(storeDir).catch(() => [])).filter((file) => file.endsWith('.ports'));
   await Promise.all(names.map((name) => rm(join(storeDir, name), { force: true })));
 }

@@ -1,16 +1,17 @@
 /**
- * One owner per store directory: two servers on one JetStream store would corrupt it, and nats-server locks nothing. The lock of a node's LevelDB does
- * not do: `repair`, `restore` and `replay` run a server on the directory without one, and the claim names its process to who is refused, and to `doctor`.
+ * One owner per store directory: two servers on one JetStream store would corrupt it, and nats-server locks nothing. The lock of a node's LevelDB is
+ * not enough: `repair`, `restore` and `replay` run a server on the directory without it, and the claim names its process in the refusal and to
+ * `doctor`.
  *
  *   STORE-CLAIM-1  claims are numbered files, `owner-<n>.json`; the highest counts. A claim appears complete and only if its number is
- *                  free (link(2)), and its maker has it only if it is still the highest. The highest is never removed, only emptied:
- *                  who looked long ago finds its number taken, or a higher one.
- *   STORE-CLAIM-2  a claim names a process and its life, not only its pid. One that is empty, or whose process is gone, is void: a
+ *                  free (link(2)), and it is valid only if it is still the highest afterwards. The highest is never removed, only emptied:
+ *                  a process that read the directory earlier finds its number taken, or a higher one.
+ *   STORE-CLAIM-2  a claim names a process and its life, not only its pid. A claim that is empty, or whose process has ended, is void: a
  *                  kill -9 does not lock the store.
  *   STORE-CLAIM-3  a server that outlived a killed owner is ended before another one starts
- *   STORE-CLAIM-4  a process is signalled only while its command line says that it is a nats-server on our config file
+ *   STORE-CLAIM-4  a process is signalled only while its command line shows a nats-server with our config file
  *
- * Not seen: an owner on another machine, or in another container, that shares the directory.
+ * Not detected: an owner on another machine, or in another container, that shares the directory.
  */
 import { randomUUID } from 'node:crypto';
 import { access, link, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -35,7 +36,7 @@ const POLL_MS = 5;
 const TERM_MS_MAX = 20_000;
 const KILL_MS_MAX = 5_000;
 
-/** Rejects with fatal NATS_STORE_IN_USE when a living process, or this one, has it. */
+/** Rejects with fatal NATS_STORE_IN_USE when a running process, or this one, owns the store. */
 export async function claimStore(storeDir: string): Promise<StoreClaim> {
   const mine = JSON.stringify({ pid: process.pid, life: (await lifeOf(process.pid)) ?? '' } satisfies Holder);
   const draft = join(storeDir, `owner-${randomUUID()}.draft`);
@@ -58,7 +59,7 @@ export async function claimStore(storeDir: string): Promise<StoreClaim> {
 
 function claimOf(path: string): StoreClaim {
   let released: Promise<void> | undefined;
-  // What cannot be emptied, as its directory was removed, is void when this process ends.
+  // A claim that cannot be emptied, because its directory was removed, is void when this process ends.
   return { release: () => (released ??= writeFile(path, '').catch(() => undefined)) };
 }
 
@@ -68,7 +69,7 @@ async function claimNumbers(storeDir: string): Promise<number[]> {
   return (await readdir(storeDir)).flatMap((name) => Number(CLAIM_NAME.exec(name)?.[1] ?? NaN) || []);
 }
 
-/** Removes the claim again when it is not; lower ones are of no more use when it is. */
+/** Removes the claim when it is not the highest; otherwise removes the lower ones, which are obsolete. */
 async function isHighest(storeDir: string, own: number): Promise<boolean> {
   const claims = await claimNumbers(storeDir);
   const wins = Math.max(...claims) === own;
@@ -83,7 +84,7 @@ async function livingHolder(path: string): Promise<Holder | undefined> {
     if (typeof pid !== 'number' || typeof life !== 'string') return undefined;
     return (await lifeOf(pid)) === life ? { pid, life } : undefined;
   } catch {
-    return undefined; // Given up, never made, or broken by a power failure, which its process did not survive.
+    return undefined; // Released, missing, or damaged by a power failure, which its process did not survive.
   }
 }
 
@@ -107,9 +108,9 @@ function inUse(storeDir: string, { pid }: Holder): Error {
   });
 }
 
-/** Ends every server that runs on this config file; only the holder of the claim may ask for it. Returns their pids. */
+/** Ends every server that runs with this config file, and returns their pids. Only for the owner of the claim. */
 export async function endLeftovers(configFile: string, binary: string): Promise<readonly number[]> {
-  // A new directory has none, and to ask Windows for its processes takes a second.
+  // A new directory has no leftovers, and to list processes on Windows takes a second.
   if (!(await exists(configFile))) return [];
   const ours = (one: RunningProcess): boolean => runsConfig(one, configFile, binary);
   const pids = (await runningProcesses()).filter(ours).map(({ pid }) => pid);
@@ -137,7 +138,7 @@ async function endProcess(
 ): Promise<boolean> {
   const until = performance.now() + withinMs;
   for (let signalled = false; performance.now() < until; signalled = true) {
-    // Looked at anew each time: the pid may have gone to another process meanwhile (STORE-CLAIM-4).
+    // Checked again each time: the pid may have been reused meanwhile (STORE-CLAIM-4).
     const now = await runningProcess(pid);
     if (now === undefined || !ours(now)) return true;
     if (!signalled) signalProcess(pid, signal);

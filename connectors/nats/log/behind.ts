@@ -1,7 +1,7 @@
 /**
- * How many messages the server has for a reader behind the newest that it passed on. Each message says so as of when it was sent, which is enough
- * while the reader takes what comes. One that is full takes nothing, and what it heard last grows old: then the server is asked, at most once in
- * ASK_EVERY_MS and one question at a time.
+ * How far a reader is behind: the messages that the server has after the newest one passed on. Each message carries this number as of when it was
+ * sent, which is good enough while the reader accepts messages. A full reader accepts none, and its last number grows old: then it is requested from
+ * the server, at most once per ASK_EVERY_MS and one request at a time.
  */
 import type { ConsumerInfo, DeliveryInfo } from '@nats-io/jetstream';
 
@@ -9,19 +9,19 @@ const ASK_EVERY_MS = 1_000;
 
 type Delivery = Pick<DeliveryInfo, 'pending' | 'deliverySequence'>;
 
-/** What is asked. */
+/** The consumer that answers. */
 export interface Asked {
   info(): Promise<Pick<ConsumerInfo, 'num_pending' | 'delivered'>>;
 }
 
 export class Behind {
   private newest: Delivery | undefined;
-  /** As the server has answered last, since the newest message. */
+  /** The server's last answer since the newest message. */
   private answered: number | undefined;
   private asking = false;
   private askedAtMs = -Infinity;
 
-  /** Another consumer counts anew. */
+  /** Another consumer starts its own count. */
   begin(): void {
     this.newest = undefined;
     this.answered = undefined;
@@ -32,9 +32,9 @@ export class Behind {
     this.answered = undefined;
   }
 
-  /** `undefined`: not known. */
+  /** `undefined`: unknown. */
   messages(feed: Asked, isFull: boolean): number | undefined {
-    // Whatever there is comes at once.
+    // No message yet: stored messages arrive at once.
     if (this.newest === undefined) return 0;
     if (isFull) this.ask(feed);
     return this.answered ?? this.newest.pending;
@@ -49,11 +49,11 @@ export class Behind {
     feed
       .info()
       .then(({ num_pending: unsent, delivered }) => {
-        // Sent since, and not passed on: it waits in the client.
+        // Sent meanwhile, but not passed on: these wait in the client.
         const sent = Math.max(0, delivered.consumer_seq - newest!.deliverySequence);
         if (this.newest === newest) this.answered = unsent + sent;
       })
-      // It is asked again: until then it is as it was.
+      // Requested again later; until then the last number stays.
       .catch(() => undefined)
       .finally(() => (this.asking = false));
   }

@@ -2,11 +2,12 @@
  * The log on JetStream.
  *
  * Invariants
- *   NATS-LOG-1  A publish resolves with the sequence that the server acknowledged; an outcome that is not known is said to be so (LOG_UNKNOWN).
+ *   NATS-LOG-1  A publish resolves with the sequence that the server acknowledged; an unknown outcome is reported as such (LOG_UNKNOWN).
  *   NATS-LOG-2  With `expected`, the server itself refuses a second writer (Nats-Expected-Last-Subject-Sequence).
  *   NATS-LOG-3  A reader's memory is bounded: PREFETCH_FRAMES or PREFETCH_MESSAGES from the server, then QUEUE_FRAMES or QUEUE_MESSAGES here.
- *   NATS-LOG-4  A reader goes on without gap or repeat whichever server dies, and never in another stream of the same name, nor in one that was rolled back
- *               behind what was read.
+ *   NATS-LOG-4  A reader continues without gap or repeat whichever server dies, but never in another stream of the same name, nor in one that was
+ *   rolled
+ *               back behind the messages already read.
  */
 import {
   type ConsumerMessages,
@@ -31,14 +32,14 @@ import { identityOf } from './stream-identity.js';
 const HEARTBEAT_MS = 1_000;
 /** Frames are at most some 0.8 MB, publishers' messages mostly below 1 KB. */
 const PREFETCH_FRAMES = 8;
-/** Asked for again when no more than these are on their way: each request costs a write, and live frames are small and many. */
+/** The next pull is sent when no more than these are on their way: each pull costs a write, and live frames are small and many. */
 const REFILL_FRAMES = 2;
 const PREFETCH_MESSAGES = 2_000;
-/** Taken from the client, not yet by the actor. */
+/** Taken from the client, but not yet by the actor. */
 const QUEUE_FRAMES = 2;
 const QUEUE_MESSAGES = 1_000;
 
-/** The server counts headers as payload; ours take some 70 bytes, a content type some 60, a trace context up to 600. */
+/** The server counts headers as payload; those of Rivulet take some 70 bytes, a content type some 60, a trace context up to 600. */
 const HEADER_BYTES_MAX = 1024;
 
 /** err_code of the JetStream API: wrong last sequence, the same while another write is under way, limits reached. */
@@ -46,13 +47,13 @@ const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 const LIMITS_REACHED = new Set([10077, 10047, 10023]);
 const MESSAGE_SIZE = 10054;
 
-/** In a stream's metadata, which a backup keeps. */
+/** A key in a stream's metadata, which a backup includes. */
 const DEPLOYMENT = 'rivulet.deployment';
 
 export interface NatsLogOptions {
-  /** Where the caller has one of this connection already. */
+  /** An existing manager of this connection. */
   readonly manager?: JetStreamManager;
-  /** What the consumers of its readers are named after: the server keeps them for minutes, also for who has died. Without `_`. */
+  /** Prefix for the names of its readers' consumers, which the server retains for minutes, also after a crash. Without `_`. */
   readonly process?: string;
 }
 
@@ -94,7 +95,7 @@ class NatsLog implements Log {
       num_replicas: spec.replicas,
       max_msg_size: spec.messageBytesMax ?? -1,
       ...(spec.deployment === undefined ? {} : { metadata: { [DEPLOYMENT]: spec.deployment } }),
-      // An update keeps what it does not name: a transform that is no longer wanted is named as nothing.
+      // An update leaves unnamed fields as they are: a transform is removed by an explicit empty value.
       subject_transform: (spec.transform === undefined
         ? undefined
         : { src: spec.transform.from, dest: spec.transform.to }) as never,
@@ -117,8 +118,8 @@ class NatsLog implements Log {
 
   async read(stream: string, options: Parameters<Log['read']>[1]): Promise<Reader> {
     const { identity } = await this.info(stream);
-    // Publishers' messages are many and small, frames few and large. (Pulls bounded by bytes are no way out: one that the next message does not
-    // fit into is answered with an error, and the client then waits for a missed heartbeat.)
+    // Publishers' messages are many and small, frames few and large. (Pulls bounded by bytes are no alternative: when the next message does not fit,
+    // the server answers with an error, and the client then waits for a missed heartbeat.)
     const publishers = options.filters.length > 1;
     const open = async (from: number): Promise<Feed> => {
       try {
@@ -133,7 +134,7 @@ class NatsLog implements Log {
             ...(publishers
               ? { max_messages: PREFETCH_MESSAGES }
               : { max_messages: options.framesAhead ?? PREFETCH_FRAMES, threshold_messages: REFILL_FRAMES }),
-            // Two missed heartbeats and the client makes its consumer anew: after a restart of the server that is the wait.
+            // After two missed heartbeats the client recreates its consumer: this is the wait after a restart of the server.
             idle_heartbeat: HEARTBEAT_MS,
           });
           return { messages, info: () => consumer.info(), discard: () => consumer.delete() };
@@ -162,17 +163,17 @@ class NatsLog implements Log {
     return reader;
   }
 
-  /** Transient LOG_READ when it is another stream, or no longer holds what was read last; LOG_AWAY when that cannot be told now. */
+  /** Transient LOG_READ when it is another stream, or no longer has the message read last; LOG_AWAY when that cannot be checked now. */
   private async mustGoOn(stream: string, identity: string, last: LastRead | undefined): Promise<void> {
     const info = await this.info(stream).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
       throw asError(error);
     });
     const { sequence, storedAtMs } = last ?? { sequence: 0, storedAtMs: 0 };
-    // What a restored stream shares with this one may be all that was read, and yet it goes on elsewhere.
+    // All messages read may also be in a stream restored from this one, which nevertheless diverges afterwards: origins do not count here.
     mustGoOn(judgeStream('its reader', stream, { sequence, stream: identity }, info && { ...info, origins: [] }));
     if (last === undefined) return;
-    // A message that was trimmed shows nothing.
+    // A trimmed message proves nothing.
     const stored = await this.requests
       .ask(() => this.manager.streams.getMessage(stream, { seq: sequence }))
       .catch((error: unknown) => {
@@ -208,7 +209,7 @@ class NatsLog implements Log {
 
   async last(stream: string, subject: string): Promise<LogMessage | undefined> {
     try {
-      // `streams.getMessage` asks the leader, unlike a direct get.
+      // `streams.getMessage` reads from the leader, unlike a direct get.
       const stored = await this.requests.ask(() => this.manager.streams.getMessage(stream, { last_by_subj: subject }));
       if (stored === null) return undefined;
       const { seq, data, timestamp, header } = stored;
@@ -239,14 +240,17 @@ class NatsLog implements Log {
   }
 }
 
-/** The client's own would go on in whatever the server has by now (design rule 8). It is told before anything comes of that one. */
+/**
+ * The client's own recovery would continue in whatever stream the server has by now (design rule 8). The reader is notified before that delivers
+ * anything.
+ */
 async function renewWhenLost(messages: ConsumerMessages, reader: NatsReader): Promise<void> {
   for await (const { type } of messages.status()) {
     if (type === 'ordered_consumer_recreated' || type === 'stream_not_found') reader.renew();
   }
 }
 
-/** Transient: an actor then starts again, and judges the log by its state. */
+/** Transient: the actor then restarts, and checks the log against its state. */
 function mustGoOn(verdict: Verdict): void {
   if (!verdict.fits) throw transient('LOG_READ', messageOf(verdict));
 }

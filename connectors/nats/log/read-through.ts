@@ -1,18 +1,18 @@
 /**
- * Reads a stream through, to see whether the server can still hand out what it says that it holds: it drops a message whose checksum is wrong, and counts
- * it all the same. A snapshot of such a stream is taken without complaint, and cannot be restored.
+ * Reads a stream through, to check that the server can still deliver all messages that it reports: it drops a message with a wrong checksum, but
+ * still counts it. A snapshot of such a stream succeeds, but cannot be restored.
  */
 import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { SavedStream } from './stream-archive.js';
 import { explained } from './stream-manager.js';
 
-/** Headers alone, so that this many are some megabytes. */
+/** Headers only, so that this many take some megabytes. */
 const FETCH_MESSAGES = 10_000;
-/** Of silence; where the last messages are damaged, nothing else ends it. */
+/** Of silence: when the last messages are damaged, nothing else ends the read. */
 const SILENCE_MS = 2_000;
 
-/** How many messages there are up to where the stream was saved. Transient LOG_AWAY. */
+/** Counts the messages up to the end of the saved stream. Transient LOG_AWAY. */
 export async function countMessages(
   connection: NatsConnection,
   { name, state }: Pick<SavedStream, 'name' | 'state'>,

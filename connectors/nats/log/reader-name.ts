@@ -1,13 +1,13 @@
-/** Names of consumers: whose they are can be told from outside, also of those that a process that was killed has left behind. */
+/** Names of consumers show which process they belong to, also after that process was killed. */
 import { nuid } from '@nats-io/transport-node';
 
-/** Not in ids of processes, not in what the client appends. */
+/** Occurs neither in process ids nor in what the client appends. */
 const BETWEEN = '_';
 
-/** What the client makes the names of one reader of: it appends a number that rises each time that it makes the consumer anew. */
+/** Prefix for the consumers of one reader: the client appends a number that rises each time it recreates the consumer. */
 export const readerPrefix = (process: string): string => `${process}${BETWEEN}${nuid.next()}`;
 
-/** The process that a consumer reads for; absent: it was not said. */
+/** The process that a consumer reads for; absent: unknown. */
 export function processOfReader(consumer: string): string | undefined {
   const parts = consumer.split(BETWEEN);
   return parts.length === 3 ? parts[0] : undefined;

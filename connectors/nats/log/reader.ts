@@ -1,4 +1,4 @@
-/** A stream's messages in order, pulled, with a bounded queue between the client and the actor (NATS-LOG-3 in log.ts). */
+/** Pulls a stream's messages in order, with a bounded queue between the client and the actor (NATS-LOG-3 in log.ts). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerInfo, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/transport-node';
@@ -8,19 +8,19 @@ import { Behind } from './behind.js';
 
 export const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
 
-/** A consumer on the server, and what it sends. */
+/** A consumer on the server, and its messages. */
 export interface Feed {
   readonly messages: ConsumerMessages;
-  /** How far the server is with it. */
+  /** The server's progress with it. */
   info(): Promise<Pick<ConsumerInfo, 'num_pending' | 'delivered'>>;
-  /** Takes the consumer off the server, which would keep it for minutes. */
+  /** Deletes the consumer from the server, which would otherwise retain it for minutes. */
   discard(): Promise<unknown>;
 }
 
 /** The last message that was passed on. */
 export type LastRead = Pick<LogMessage, 'sequence' | 'storedAtMs'>;
 
-/** Nobody waits for it: where the server is away, there is nothing to be done. */
+/** Not awaited: while the server is away, nothing can be done. */
 export async function discarded(feed: Feed): Promise<void> {
   feed.discard().catch(() => undefined);
   await feed.messages.close();
@@ -29,31 +29,31 @@ export async function discarded(feed: Feed): Promise<void> {
 export interface ReaderOptions {
   readonly stream: string;
   readonly queueMax: number;
-  /** Makes a feed of what is stored from a sequence on; fails with a Transient while that cannot be done. */
+  /** Opens a feed from a sequence on; fails with a Transient while that is not possible. */
   open(from: number): Promise<Feed>;
   isConnected(): boolean;
 }
 
-/** Heartbeats come each second. */
+/** Heartbeats arrive each second. */
 const SILENCE_MS_MAX = 5_000;
 const LOOK_EVERY_MS = 1_000;
 const REOPEN_MS = 250;
 
 /**
- * The client makes a lost consumer anew when it is told that it is lost, and looks at nothing: the reader leaves that one too, and makes its own
- * when it knows that the stream goes on. Where the one server that kept a consumer is dead, nobody tells: after SILENCE_MS_MAX without a heartbeat
- * the reader does the same, behind the last message that it heard (NATS-LOG-4 in log.ts).
+ * When notified that its consumer is lost, the client recreates it without any check: the reader drops that one too, and opens its own when it knows
+ * that the stream continues. When the only server of a consumer is dead, there is no notification: after SILENCE_MS_MAX without a heartbeat the
+ * reader does the same, after the last message that it received (NATS-LOG-4 in log.ts).
  */
 export class NatsReader implements Reader {
   private queue: LogMessage[] = [];
-  /** Given out last, as long as nobody asks for more. */
+  /** The last batch returned, until the next one is requested. */
   private taken: readonly LogMessage[] = [];
   private readonly behind = new Behind();
   private closed = false;
   private failure: Error | undefined;
   private wakeTaker: (() => void) | undefined;
   private wakePump: (() => void) | undefined;
-  /** A full queue: nothing is asked for, so nothing is heard. */
+  /** While the queue is full no messages are requested, so none arrive. */
   private full = false;
   private heardAtMs = performance.now();
   last: LastRead | undefined;
@@ -89,7 +89,7 @@ export class NatsReader implements Reader {
     return taken;
   }
 
-  /** What is here, and what the server has for us behind it. */
+  /** Messages in the queue, and those that the server still has. */
   waiting(after: number): Waiting | undefined {
     if (this.isOver() || !this.options.isConnected()) return undefined;
     const server = this.behind.messages(this.feed, this.full);
@@ -107,7 +107,7 @@ export class NatsReader implements Reader {
     this.wakeTaker?.();
   }
 
-  /** Leaves the feed and makes another, behind the last message of this one. */
+  /** Drops the feed and opens another, after the last message of this one. */
   renew(): void {
     void this.leave();
   }
@@ -127,7 +127,7 @@ export class NatsReader implements Reader {
     this.wakeTaker?.();
   }
 
-  /** Moves messages from the client's bounded buffer to ours while ours has room. */
+  /** Moves messages from the client's bounded buffer to the queue while it has room. */
   private async pump(messages: ConsumerMessages): Promise<void> {
     for await (const message of messages) {
       if (this.closed) break;
@@ -156,7 +156,7 @@ export class NatsReader implements Reader {
     else if (performance.now() - this.heardAtMs > SILENCE_MS_MAX) this.renew();
   }
 
-  /** Ends the present feed, which ends the pump when it has passed on all that has come. */
+  /** Ends the current feed; the pump ends when it has passed on all messages that arrived. */
   private async leave(): Promise<void> {
     await discarded(this.feed);
   }
@@ -167,7 +167,7 @@ export class NatsReader implements Reader {
         this.feed = await this.options.open(this.last === undefined ? this.from : this.last.sequence + 1);
         this.heardAtMs = performance.now();
         this.behind.begin();
-        // Closed while it was made.
+        // Closed while the feed was opened.
         if (this.isOver()) await this.leave();
         return;
       } catch (error) {
@@ -194,7 +194,7 @@ function toLogMessage(message: JsMsg): LogMessage {
   };
 }
 
-/** What the writer said of the message before this one. */
+/** The sequence of the preceding message, as the writer recorded it. */
 export function expectedIn(headers: MsgHdrs | undefined): Pick<LogMessage, 'expected'> {
   const expected = headers?.get(EXPECTED_LAST) ?? '';
   return expected === '' ? {} : { expected: Number(expected) };

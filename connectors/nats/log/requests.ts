@@ -1,5 +1,5 @@
 /**
- * Publishes that are answered, many at a time, on one inbox: no timer, stack trace or subscription per request, which is where the client's own
+ * Publishes with acknowledgements, many at a time, on one inbox: no timer, stack trace or subscription per request, on which the client's own
  * `request` spends half of its time.
  */
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
@@ -25,7 +25,7 @@ const NO_RESPONDERS = 503;
 export class Requests {
   private readonly inbox = createInbox();
   private readonly waiting = new Map<string, Waiting>();
-  /** Rejects what waits for the API. */
+  /** Rejects pending API requests. */
   private readonly asking = new Set<(error: Error) => void>();
   private readonly sweeper: NodeJS.Timeout;
   private broken = false;
@@ -48,14 +48,14 @@ export class Requests {
     this.sweeper.unref();
   }
 
-  /** The answer to a publish. Rejects with Transient LOG_AWAY when nobody takes it, LOG_UNKNOWN when there was no answer in time. */
+  /** The answer to a publish. Rejects with Transient LOG_AWAY when there is no responder, LOG_UNKNOWN when there was no answer in time. */
   request(subject: string, data: Uint8Array, headers: MsgHdrs | undefined): Promise<Msg> {
     return new Promise((resolve, reject) => {
       this.mustBeConnected();
       const reply = `${this.inbox}.${this.next++}`;
       this.waiting.set(reply, { subject, sinceMs: performance.now(), resolve, reject });
-      // What all actors of this thread publish in one turn of the event loop goes out in one write: a write to a socket
-      // costs more than all else that a small message needs.
+      // All messages that the actors of this thread publish in one turn of the event loop are sent in one write: a write to a socket costs more than
+      // all other work for a small message.
       if (this.outgoing.push({ subject, data, reply, headers }) === 1) {
         setImmediate(() => {
           this.flush();
@@ -65,8 +65,8 @@ export class Requests {
   }
 
   /**
-   * What the API answers to the client; Transient LOG_AWAY as soon as the connection breaks, since nobody will answer any more. What comes all the
-   * same is handed to `onLate`.
+   * An answer of the API to the client; Transient LOG_AWAY as soon as the connection breaks, since no answer can arrive any more. A late result is
+   * passed to `onLate`.
    */
   async ask<T>(work: () => Promise<T>, onLate: (late: T) => void = () => undefined): Promise<T> {
     this.mustBeConnected();
@@ -77,7 +77,7 @@ export class Requests {
       if (isOver) onLate(value);
       return value;
     });
-    // Where both fail, one of them is not heard.
+    // When both reject, the second rejection would be unhandled.
     answer.catch(() => undefined);
     try {
       return await Promise.race([answer, broken]);
@@ -91,7 +91,7 @@ export class Requests {
     return !this.broken;
   }
 
-  /** While the connection is being made anew the client drops what it is given, and the answer would be waited for in vain. */
+  /** While it reconnects the client drops messages, and the answer would never arrive. */
   mustBeConnected(): void {
     if (this.broken) throw transient('LOG_AWAY', 'the connection to NATS is being made anew');
   }
@@ -110,7 +110,7 @@ export class Requests {
     }
   }
 
-  /** What waits is not known to be stored. */
+  /** Pending publishes have an unknown outcome. */
   close(): void {
     clearInterval(this.sweeper);
     this.sweep(-Infinity);
@@ -125,7 +125,7 @@ export class Requests {
     } else waiting.resolve(message);
   }
 
-  /** What was under way when the connection broke may have arrived or not; nobody is going to say. */
+  /** A message under way when the connection broke may or may not have arrived; no answer will come. */
   private async watch(): Promise<void> {
     for await (const { type } of this.connection.status()) {
       if (type === 'disconnect') {
@@ -139,7 +139,7 @@ export class Requests {
   private sweep(timeoutMs = this.timeoutMs): void {
     const lateMs = performance.now() - timeoutMs;
     for (const [reply, { subject, sinceMs, reject }] of this.waiting) {
-      // In order of sending: the first that is not late ends the sweep.
+      // In order of sending: the first one that is not late ends the sweep.
       if (sinceMs > lateMs) return;
       this.waiting.delete(reply);
       reject(transient('LOG_UNKNOWN', `no answer to a publish on ${subject}`));

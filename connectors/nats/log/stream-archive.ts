@@ -1,10 +1,10 @@
 /**
  * Whole streams as bytes, and back: the server's own stream snapshots (`$JS.API.STREAM.SNAPSHOT` and `RESTORE`), for which the client has no API.
- * They keep messages, headers, times, sequences with their gaps, and the configuration.
+ * They contain messages, headers, times, sequences with their gaps, and the configuration.
  *
- * Snapshot: the server sends chunks to a subject of ours, each to be acknowledged, at most a window of them ahead; the last is empty and says how it
- * ended. It holds what the stream held when it was asked, except for what is removed while it is read: see `removedSince`.
- * Restore: the server names a subject, takes chunks as requests, and answers the empty one at the end when the stream stands.
+ * Snapshot: the server sends chunks to a subject of ours and waits for acknowledgements, at most a window ahead; the last chunk is empty and carries
+ * the result. A snapshot has the messages of the stream as of the request, except those removed while it is read: see `removedSince`.
+ * Restore: the server names a subject, accepts chunks as requests, and answers the empty one at the end when the stream is restored.
  */
 import { randomUUID } from 'node:crypto';
 import type { JetStreamManager, StreamConfig, StreamInfo as ServerStreamInfo } from '@nats-io/jetstream';
@@ -14,7 +14,7 @@ import { patiently } from '../connection/retry.js';
 import { restoredMetadata } from './stream-identity.js';
 import { ensureStream, explained, isMissing, openManager } from './stream-manager.js';
 
-/** What the server says that a stream holds. Its own fields: they go back to it at a restore. */
+/** The state of a stream as the server reports it, with the server's field names: they are sent back at a restore. */
 export interface StreamState {
   readonly messages: number;
   readonly bytes: number;
@@ -22,7 +22,7 @@ export interface StreamState {
   readonly last_seq: number;
 }
 
-/** A stream as it was saved, beside its bytes. */
+/** A saved stream, without its bytes. */
 export interface SavedStream {
   readonly name: string;
   readonly created: string;
@@ -32,10 +32,10 @@ export interface SavedStream {
 
 const CHUNK_BYTES = 128 * 1024;
 const WINDOW_BYTES = 8 * 1024 * 1024;
-/** For an answer; a server that is asked to restore may have a cluster to place the stream in first. */
+/** For an answer; before a restore the server may first have to place the stream in its cluster. */
 const ANSWER_MS = 30_000;
 const CHUNK_MS = 60_000;
-/** HTTP's: a cluster without a leader says so. */
+/** As in HTTP: a cluster without a leader answers with it. */
 const UNAVAILABLE = 503;
 
 export class StreamArchive {
@@ -67,7 +67,7 @@ export class StreamArchive {
     return outlasting('the streams', listed);
   }
 
-  /** `undefined`: there is no such stream. */
+  /** `undefined`: no such stream. */
   async find(name: string): Promise<SavedStream | undefined> {
     try {
       return savedOf(await this.info(name));
@@ -77,15 +77,18 @@ export class StreamArchive {
     }
   }
 
-  /** Resolves when it is not there. */
+  /** Resolves when the stream does not exist. */
   async delete(name: string): Promise<void> {
     await outlasting(name, () => this.manager.streams.delete(name)).catch((error: unknown) => {
-      // Whose answer did not come is gone when it is asked again.
+      // A delete whose answer was lost finds the stream missing when retried.
       if (!isMissing(error)) throw error;
     });
   }
 
-  /** A stream without messages, as a sign that may say something: as many replicas as what it speaks of, so that it is there for as long. */
+  /**
+   * Creates a stream without messages, as a marker with an optional text: with as many replicas as the streams that it marks, so that it lasts as
+   * long.
+   */
   async mark(name: string, replicas: number, says?: string): Promise<void> {
     const description = says === undefined ? {} : { description: says };
     await outlasting(name, () =>
@@ -93,14 +96,14 @@ export class StreamArchive {
     );
   }
 
-  /** Hands the stream's snapshot to `write`, chunk by chunk. Transient ARCHIVE_BROKEN when it did not arrive whole: try again. */
+  /** Passes the stream's snapshot to `write`, chunk by chunk. Transient ARCHIVE_BROKEN when it did not arrive whole: retry. */
   async save(name: string, write: (chunk: Uint8Array) => Promise<void>, signal: AbortSignal): Promise<SavedStream> {
     const { created } = await this.info(name);
     const { disconnects } = this;
     const inbox = createInbox();
     const subscription = this.connection.subscribe(inbox);
     this.receiving = subscription;
-    // A consumer is a reader's, and holds no truth: actors read by sequence.
+    // Consumers belong to readers, and are not needed: actors read by sequence.
     const wanted = { deliver_subject: inbox, no_consumers: true, chunk_size: CHUNK_BYTES, window_size: WINDOW_BYTES };
     try {
       const { config, state } = await outlasting(name, () =>
@@ -109,22 +112,22 @@ export class StreamArchive {
       await receive(name, subscription, write, signal);
       return { name, created, config, state };
     } catch (error) {
-      // What was on its way when the connection broke is lost, and the server has given up.
+      // Chunks under way when the connection broke are lost, and the server has given up.
       throw this.disconnects === disconnects ? error : broken(name, 'the connection to NATS broke', error);
     } finally {
       subscription.unsubscribe();
     }
   }
 
-  /** How many messages the stream has lost since it was saved: with none lost, what was saved is exactly its state of that moment. */
+  /** How many messages the stream has lost since it was saved: with none lost, the snapshot is exactly its state of that moment. */
   async removedSince({ name, state: before }: SavedStream): Promise<number> {
     const { state: now } = await this.info(name);
     return before.messages + (now.last_seq - before.last_seq) - now.messages;
   }
 
   /**
-   * Makes the stream from its snapshot, with an identity of its own. Rejects with Fatal RESTORE_STREAM when the server refuses, or what stands then is not
-   * what was saved; a part of the stream may be there then.
+   * Creates the stream from its snapshot, with a new identity. Rejects with Fatal RESTORE_STREAM when the server refuses, or when the result differs
+   * from the saved stream; a part of the stream may then exist.
    */
   async restore(
     { name, created, config, state }: SavedStream,
@@ -176,7 +179,7 @@ export class StreamArchive {
   }
 }
 
-/** Waits for a cluster that is electing a leader. Transient LOG_AWAY where that takes too long, STREAM_NOT_FOUND. */
+/** Waits while a cluster elects a leader. Transient LOG_AWAY when that takes too long, STREAM_NOT_FOUND. */
 const outlasting = <T>(stream: string, work: () => Promise<T>): Promise<T> =>
   patiently(() =>
     work().catch((error: unknown) => {
@@ -194,7 +197,7 @@ const savedOf = ({ config, created, state }: ServerStreamInfo): SavedStream => (
 const broken = (name: string, why: string, cause?: unknown): Error =>
   transient('ARCHIVE_BROKEN', `the snapshot of ${name} did not arrive whole: ${why}`, { cause });
 
-/** Takes chunks until the empty one, acknowledges each when it is written, and checks that none is missing. */
+/** Reads chunks until the empty one, acknowledges each when it is written, and checks that none is missing. */
 async function receive(
   name: string,
   subscription: Subscription,
@@ -214,7 +217,7 @@ async function receive(
         return;
       }
       taken++;
-      // `$JS.SNAPSHOT.ACK.<stream>.<id>.<bytes>.<number>`; the last, shorter chunk wants no answer.
+      // `$JS.SNAPSHOT.ACK.<stream>.<id>.<bytes>.<number>`; the last, shorter chunk expects no answer.
       const [bytes, number] = (message.reply ?? '').split('.').slice(-2).map(Number);
       if (message.reply && (number !== taken || bytes !== message.data.length)) {
         throw broken(name, `chunk ${number} came as number ${taken}`);
@@ -231,7 +234,7 @@ async function receive(
   }
 }
 
-/** The server's JSON; nothing for an empty answer. Throws what it holds as an error. */
+/** The server's JSON; an empty object for an empty answer. Throws an error that the server reports. */
 function answerOf(message: Msg): object {
   if (message.data.length === 0) return {};
   const answer = message.json<{

@@ -1,16 +1,16 @@
 /**
- * Which stream this is, across backups.
+ * The identity of a stream, across backups.
  *
- * The server's own answer is the time at which it made the stream; a restored stream was made at its restore. What was taken in from the
- * original must still count there, up to the message at which the backup ends, and no further: behind it the two went different ways. A restore
- * therefore gives the stream an identity of its own, and tells of which streams it is a copy; both stand in its metadata.
+ * The server identifies a stream by its creation time; a restored stream was created at its restore. State built from the original must still be
+ * valid for it, up to the message at which the backup ends, and no further: after that the two diverge. A restore therefore gives the stream a new
+ * identity, and records the streams that it is a copy of; both are in its metadata.
  */
 import type { StreamConfig } from '@nats-io/jetstream';
 import type { StreamInfo, StreamOrigin } from '../../../runtime/contract/ports.js';
 
 const IDENTITY = 'rivulet.identity';
 const ORIGINS = 'rivulet.origins';
-/** Of a stream that was restored again and again: more than anybody keeps old state of. */
+/** For streams restored again and again: older state than this is not retained anywhere. */
 const ORIGINS_MAX = 50;
 
 export function identityOf(
@@ -21,7 +21,7 @@ export function identityOf(
   return { identity, origins: originsIn(origins) };
 }
 
-/** What was written over tells of none: state of an original is refused then, as that of another stream. */
+/** Overwritten metadata names no origins: state of an original is then refused, like that of another stream. */
 function originsIn(text: string): StreamOrigin[] {
   const isOrigin = (one: Partial<StreamOrigin> | null): boolean =>
     typeof one?.identity === 'string' && Number.isSafeInteger(one.upTo);
@@ -33,7 +33,7 @@ function originsIn(text: string): StreamOrigin[] {
   }
 }
 
-/** Metadata of a stream that is restored from one with that identity, which ended at that message. */
+/** Metadata of a stream that is restored from one with that identity, whose backup ended at that message. */
 export function restoredMetadata(
   { metadata = {} }: Pick<StreamConfig, 'metadata'>,
   created: string,

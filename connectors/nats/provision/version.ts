@@ -1,12 +1,12 @@
-/** Which nats-server versions Rivulet runs on, how to ask a binary for its own, and what an older one lacks. */
+/** The nats-server versions that Rivulet supports, how to get the version of a binary, and the features that an older one lacks. */
 import { fatal } from '../../../runtime/contract/errors.js';
 import { runCommand } from './command.js';
 
-/** What Rivulet is tested with, and obtains when there is nothing to use. */
+/** The version that Rivulet is tested with, and obtains when it finds none. */
 export const VERSION_PINNED = '2.15.1';
 /** The oldest that Rivulet supports. */
 export const VERSION_SUPPORTED = '2.14.0';
-/** The oldest that is good enough for a try. */
+/** The oldest that is good enough for a trial. */
 export const VERSION_TOLERATED = '2.9.0';
 /** The first with a configurable `sync_interval` and a limit on the number of log files. */
 export const VERSION_SYNC_INTERVAL = '2.10.0';
@@ -21,7 +21,7 @@ const CAME_WITH: readonly (readonly [version: string, feature: string])[] = [
   ['2.15.0', 'one fsync per batch of writes'],
 ];
 
-/** `2.15.1`, as the binary says it; rejects when it does not run or is not a nats-server. */
+/** `2.15.1`, as the binary reports it; rejects when it does not run or is not a nats-server. */
 export async function versionOf(
   binary: string,
   env: NodeJS.ProcessEnv = process.env,
@@ -51,7 +51,7 @@ export function compareVersions(a: string, b: string): number {
   return 0;
 }
 
-/** Throws Fatal NATS_TOO_OLD for a running server that is not even good enough for a try. */
+/** Throws Fatal NATS_TOO_OLD for a running server that is too old even for a trial. */
 export function mustBeTolerated(url: string, version: string): void {
   if (isAtLeast(version, VERSION_TOLERATED)) return;
   throw fatal('NATS_TOO_OLD', `the server at ${url} is nats-server ${version}; Rivulet needs ${VERSION_TOLERATED}`, {
@@ -59,7 +59,7 @@ export function mustBeTolerated(url: string, version: string): void {
   });
 }
 
-/** Why an old version is for a try only, or undefined for a supported one. */
+/** Why an old version is for a trial only; undefined for a supported one. */
 export function versionWarning(path: string, version: string): string | undefined {
   if (isAtLeast(version, VERSION_SUPPORTED)) return undefined;
   const lacks = CAME_WITH.filter(([since]) => !isAtLeast(version, since)).map(([, feature]) => feature);
