@@ -1,6 +1,5 @@
 /** Connects to NATS: token, user and password, nkey seed or credentials file, TLS. */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Authenticator,
   connect,
@@ -9,7 +8,10 @@ import {
   nkeyAuthenticator,
   type NodeConnectionOptions,
 } from '@nats-io/transport-node';
+import { systemClock } from '../../../runtime/contract/clock.js';
 import { fatal } from '../../../runtime/contract/errors.js';
+import { Deadline } from '../../../runtime/supervision/deadline.js';
+import { retry } from '../../../runtime/supervision/retry.js';
 import { mustBeTolerated } from '../provision/version.js';
 
 export interface NatsOptions {
@@ -67,19 +69,18 @@ async function connected(
   settings: NodeConnectionOptions,
   { url, patienceMs = 0 }: NatsOptions,
 ): Promise<NatsConnection> {
-  const until = performance.now() + patienceMs;
-  for (;;) {
-    try {
-      return await connect(settings);
-    } catch (error) {
-      if (performance.now() >= until) {
-        throw fatal('NATS_CONNECT', `cannot connect to NATS at ${url}`, {
-          cause: error,
-          hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
-        });
-      }
-      await sleep(AGAIN_AFTER_MS);
-    }
+  const deadline = new Deadline(patienceMs, systemClock);
+  try {
+    return await retry(() => connect(settings), {
+      ...{ clock: systemClock, pauseMs: AGAIN_AFTER_MS, pauseMsMax: AGAIN_AFTER_MS },
+      isRetryable: () => true,
+      isWanted: () => deadline.leftMs > 0,
+    });
+  } catch (error) {
+    throw fatal('NATS_CONNECT', `cannot connect to NATS at ${url}`, {
+      cause: error,
+      hint: 'check RIVULET_NATS_URL and the credentials; without a URL rivulet starts its own nats-server',
+    });
   }
 }
 
