@@ -4,23 +4,23 @@ import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
 import { type ServerTls, usable, watchTls } from '../facade/tls/server-tls.js';
 import { readAll, type WatchOptions } from '../facade/tls/watched-files.js';
 
-/** PEM files; without `caPath`, the authorities that Node knows. */
+/** PEM files; without `caPath`, Node's default authorities. */
 export interface ClientTls {
   readonly caPath?: string;
-  /** Both or neither: what the client shows of itself. */
+  /** The client certificate; both or neither. */
   readonly certPath?: string;
   readonly keyPath?: string;
-  /** The name in the server's certificate, when it is not the one that is connected to. */
+  /** The expected name in the server's certificate, if it differs from the address. */
   readonly serverName?: string;
 }
 
 export interface WatchedCredentials {
   readonly credentials: ServerCredentials;
-  /** Ends the watching of files. */
+  /** Stops watching the files. */
   readonly close: () => void;
 }
 
-/** Of files that may be replaced: new connections are made with what they hold by then. */
+/** From files that may be replaced: new connections use their current content. */
 export async function serverCredentials(tls: ServerTls | undefined, watch: WatchOptions): Promise<WatchedCredentials> {
   if (tls === undefined) return { credentials: ServerCredentials.createInsecure(), close: () => undefined };
   let credentials: ReloadedCredentials | undefined;
@@ -31,7 +31,7 @@ export async function serverCredentials(tls: ServerTls | undefined, watch: Watch
   return { credentials: credentials!, close };
 }
 
-/** What grpc-js makes of PEM files, in a way that lets them be replaced. */
+/** Passes PEM files to grpc-js in a way that allows them to be replaced. */
 class ReloadedCredentials extends ServerCredentials {
   constructor(requestCert: boolean, context: SecureContextOptions) {
     super({ requestCert, rejectUnauthorized: requestCert }, context);

@@ -1,4 +1,4 @@
-/** What a call to a node came to, when it did not come to an answer. */
+/** The error of a call that did not get a response. */
 import type { ErrorCode } from '../../../runtime/contract/error-codes.js';
 import { type Metadata, status } from '@grpc/grpc-js';
 import {
@@ -9,7 +9,7 @@ import { type Reaction, RivuletError } from '../../../runtime/contract/errors.js
 import { type FieldViolation } from '../../facade/errors/fault.js';
 import { readDetails } from '../server/status-details.js';
 
-/** How far an interrupted PublishEvents came. */
+/** Progress of an interrupted PublishEvents call. */
 export interface PublishedSoFar {
   readonly accepted: number;
   readonly rejected: number;
@@ -20,11 +20,11 @@ export interface PublishedSoFar {
 /** Its `code` is `GRPC_` and the name of the status: GRPC_UNAVAILABLE, GRPC_INVALID_ARGUMENT… */
 export class CallError extends RivuletError {
   readonly status: string;
-  /** UPPER_SNAKE_CASE, from the node; absent when what answered was no node. */
+  /** UPPER_SNAKE_CASE, from the node; absent when something other than a node responded. */
   readonly reason: string | undefined;
   readonly violations: readonly FieldViolation[];
   readonly retryAfterMs: number | undefined;
-  /** Under which the node's log knows the call. */
+  /** The id of the call in the node's log. */
   readonly requestId: string | undefined;
   readonly published: PublishedSoFar | undefined;
 

@@ -1,4 +1,4 @@
-/** A typed client of the façade, for the CLI, the tests, and services in TypeScript. */
+/** A typed client of the gRPC façade, for the CLI, the tests, and services in TypeScript. */
 import { setMaxListeners } from 'node:events';
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import { durationMs, timestampMs } from '@bufbuild/protobuf/wkt';
@@ -42,18 +42,16 @@ import { serviceDefinition } from '../server/service-definition.js';
 export interface ConnectOptions {
   /** Absent: no TLS. */
   readonly tls?: ClientTls;
-  /**
-   * A bearer token, or what gives the one to send with a call that begins now. Only over TLS or within this machine: others could read it.
-   */
+  /** A bearer token, or a function that returns the token for a new call. Only over TLS or on loopback: otherwise others could read it. */
   readonly token?: string | (() => string);
-  /** How long a single question may take. */
+  /** Deadline of a unary call. */
   readonly deadlineMs?: number;
-  /** Options of grpc-js that win over ours. */
+  /** Options of grpc-js; they override ours. */
   readonly channel?: ClientOptions;
 }
 
 export interface CallOptions {
-  /** From now; PublishEvents has none unless given. */
+  /** From now; PublishEvents has no deadline by default. */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -69,7 +67,7 @@ export interface Recommendations {
   readonly items: readonly AnswerItem[];
   /** Event time, epoch ms. */
   readonly asOfMs: number | undefined;
-  /** How long the node has not heard whether there is anything new; `undefined`: it has. */
+  /** How long the node has received no updates; `undefined`: the list is up to date. */
   readonly staleMs: number | undefined;
   readonly model: string;
 }
@@ -93,35 +91,35 @@ export interface PublishSummary {
 
 export type ServingStatus = keyof typeof Serving;
 
-/** Every call rejects with a CallError, and every stream throws one; see there for what it carries. */
+/** A failed call rejects with a CallError, a failed stream throws one. */
 export interface RivuletClient {
   getRecommendations(request: RecommendationsRequest, options?: CallOptions): Promise<Recommendations>;
-  /** Of 1 to 100 users, in their order. */
+  /** For 1 to 100 users, in the same order. */
   batchGetRecommendations(request: BatchRequest, options?: CallOptions): Promise<readonly Recommendations[]>;
-  /** The list now, each time that it has changed, and every 15 seconds. */
+  /** The list now, after each change, and every 15 seconds. */
   streamRecommendations(request: RecommendationsRequest, options?: StreamOptions): AsyncGenerator<Recommendations>;
-  /** The list now, and each time that it has changed; who comes back after a lost connection gets what has changed meanwhile. */
+  /** The list now, and after each change. After a lost connection the stream resumes with what has changed meanwhile. */
   streamTrending(request?: TrendingRequest, options?: StreamOptions): AsyncGenerator<TrendingUpdate>;
   /**
-   * Sends events, one by one or in lists (which cost less per event), as fast as the node takes them. When the source throws, the call is
-   * cancelled and rejects with what was thrown.
+   * Sends events, singly or in lists (which cost less per event), as fast as the node accepts them. When the source throws, the call is cancelled
+   * and rejects with that error.
    */
   publishEvents(
     events: AsyncIterable<EventInit | readonly EventInit[]> | Iterable<EventInit | readonly EventInit[]>,
     options?: CallOptions,
   ): Promise<PublishSummary>;
-  /** Of one service by its full name, or of the node as a whole. */
+  /** Of one service by its full name, or of the whole node. */
   health(service?: string, options?: CallOptions): Promise<ServingStatus>;
-  /** Ends its streams; calls under way may end by themselves. */
+  /** Ends all streams; calls under way may finish. */
   close(): void;
 }
 
 const DEADLINE_MS = 5000;
-/** grpc-js counts milliseconds in 32 bits: to its servers, what is longer has passed. */
+/** grpc-js counts milliseconds in 32 bits: its servers treat a longer deadline as passed. */
 const DEADLINE_MS_MAX = 2 ** 31 - 1000;
-/** A hundred lists of a hundred items are more than the four that the library takes. */
+/** A hundred lists of a hundred items exceed the library's default of 4 MiB. */
 const MESSAGE_BYTES_MAX = 16 * 2 ** 20;
-/** While a stream stands without a word, a connection that has gone silently is found out. */
+/** Finds a connection that is lost without notice while a stream is idle. */
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 const RECOMMENDATIONS = serviceDefinition(RecommendationService);
@@ -129,7 +127,7 @@ const TRENDING = serviceDefinition(TrendingService);
 const PUBLISH = serviceDefinition(EventService).publishEvents;
 const HEALTH = serviceDefinition(Health).check;
 
-/** Connects to `host:port`, lazily: that nobody listens there, the first call says. */
+/** Connects to `host:port` lazily: an address without a listener fails the first call. */
 export async function connectRivulet(address: string, options: ConnectOptions = {}): Promise<RivuletClient> {
   const isExposed = options.token !== undefined && options.tls === undefined && !isLoopback(address);
   if (isExposed) {
@@ -147,9 +145,9 @@ class GrpcRivuletClient implements RivuletClient {
     private readonly address: string,
     private readonly options: ConnectOptions,
   ) {
-    // Each stream listens to it.
+    // Each stream adds a listener.
     setMaxListeners(0, this.closing.signal);
-    // So that they can be taken out of the client: `const { getRecommendations } = await connectRivulet(…)`.
+    // So that methods can be destructured: `const { getRecommendations } = await connectRivulet(…)`.
     this.getRecommendations = this.getRecommendations.bind(this);
     this.batchGetRecommendations = this.batchGetRecommendations.bind(this);
     this.streamRecommendations = this.streamRecommendations.bind(this);
@@ -237,7 +235,7 @@ class GrpcRivuletClient implements RivuletClient {
     return { client, address, method, metadata: () => this.metadata(), closing: this.closing.signal };
   }
 
-  /** What goes with a call that begins now. */
+  /** The metadata of a new call. */
   private metadata(): Metadata {
     const { token } = this.options;
     const sent = new Metadata();
@@ -257,7 +255,7 @@ const until = (deadlineMs: number | undefined): GrpcCallOptions =>
 
 const isLoopback = (address: string): boolean => /^(dns:\/*)?(localhost|127\.[\d.]+|\[::1\]):/.test(address);
 
-/** A proxy from the environment cannot reach this machine's own loopback. */
+/** A proxy set in the environment cannot reach this machine's loopback. */
 function channelOptions(address: string, { tls, channel }: ConnectOptions): ClientOptions {
   return {
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
@@ -271,7 +269,7 @@ function channelOptions(address: string, { tls, channel }: ConnectOptions): Clie
   };
 }
 
-/** A call as a promise; the signal cancels it, and `fail` rejects it with something other than its status. */
+/** A call as a promise; the signal cancels it, and `fail` rejects it with another error than its status. */
 function settled<A>(
   address: string,
   signal: AbortSignal | undefined,

@@ -1,12 +1,12 @@
-/** Events from a source into the stream of a call. */
+/** Sends events from a source on the stream of a call. */
 import type { ClientWritableStream } from '@grpc/grpc-js';
 
-/** Lists are cut to this length, so that a message stays well below what the node takes. */
+/** Longer lists are split, so that a message stays well below the node's limit. */
 const MESSAGE_EVENTS = 500;
 
 /**
- * Writes what the source yields, list by list, no faster than the call takes it. Once the call is over, by whatever end, the next item that
- * the source yields is its last. When the source throws, the call is cancelled, and the promise rejects with what was thrown.
+ * Writes what the source yields, list by list, no faster than the call accepts it. After the end of the call, at most one more item is read from
+ * the source. When the source throws, the call is cancelled, and the promise rejects with that error.
  */
 export async function pour<E, M>(
   source: AsyncIterable<E | readonly E[]> | Iterable<E | readonly E[]>,

@@ -1,4 +1,4 @@
-/** What services import from `rivulet`: the typed client, and what its calls take and throw. All that this names is kept compatible. */
+/** The exports of the package `rivulet`: the typed client, with the arguments, results and errors of its calls. All of it is kept compatible. */
 export { EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
 export { CallError } from './call-error.js';
 export { connectRivulet } from './client.js';

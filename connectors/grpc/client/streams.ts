@@ -1,4 +1,4 @@
-/** Streams of a node as async iterators, which outlast the end of a connection. */
+/** Server streams as async iterators that reconnect. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CallOptions,
@@ -11,34 +11,34 @@ import {
 import { CallError } from './call-error.js';
 
 export interface StreamOptions {
-  /** Of the stream as a whole, from now; none unless given. */
+  /** For the stream including its reconnects, from now; none by default. */
   readonly deadlineMs?: number;
   /** Ends the stream; the iterator then throws a CallError with status CANCELLED. */
   readonly signal?: AbortSignal;
   /**
-   * Unless false: once there was a first message, a stream that ends because the node stops or the connection breaks is opened anew, for as
-   * long as it takes, with growing pauses.
+   * Unless false: after the first message, a stream that ends because the node stops or the connection breaks is reopened, without a limit of
+   * time, with growing pauses.
    */
   readonly reconnect?: boolean;
-  /** The stream has ended, and is opened anew after this time. */
+  /** The stream has ended, and is reopened after this time. */
   readonly onInterrupted?: (error: CallError, retryMs: number) => void;
 }
 
 const RETRY_MS = 250;
 const RETRY_MS_MAX = 10_000;
 
-/** Where a stream goes to. */
+/** The method that a stream calls. */
 export interface Target<Q, A> {
   readonly client: Client;
   readonly address: string;
   readonly method: MethodDefinition<Q, A>;
-  /** What goes with a call that begins now. */
+  /** The metadata of a new call. */
   readonly metadata: () => Metadata;
-  /** The client is closed, and all its streams with it. */
+  /** Aborts when the client is closed, which ends all its streams. */
   readonly closing: AbortSignal;
 }
 
-/** The messages of a stream, and of those that go on where it ended; `request` is asked for each. */
+/** The messages of a stream and of those that resume it; `request` is called for each. */
 export async function* followed<Q, A>(
   target: Target<Q, A>,
   request: () => Q,
@@ -57,7 +57,7 @@ export async function* followed<Q, A>(
       return;
     } catch (error) {
       if (!reconnect || !hasBegun || ends.some(({ aborted }) => aborted) || !comesBack(error)) throw error;
-      // Spread: all who have lost a node do not come back at once.
+      // Jitter: clients that lost the same node do not all reconnect at once.
       const pauseMs = Math.max(retryMs * (0.5 + Math.random()), error.retryAfterMs ?? 0);
       onInterrupted?.(error, pauseMs);
       await sleep(pauseMs, undefined, { signal: AbortSignal.any(ends) }).catch(() => {
@@ -72,7 +72,7 @@ const AWAY = new Set(['UNAVAILABLE', 'CANCELLED', 'ABORTED']);
 const comesBack = (error: unknown): error is CallError =>
   error instanceof CallError && (AWAY.has(error.status) || error.retryAfterMs !== undefined);
 
-/** Read no faster than they are asked for: who does not ask slows down the node's stream, not fills this process. */
+/** Reads no faster than the consumer: a slow consumer slows the node's stream instead of filling this process. */
 async function* messages<Q, A>(
   { client, address, method, metadata }: Target<Q, A>,
   request: Q,
@@ -89,7 +89,7 @@ async function* messages<Q, A>(
     options,
   );
   const cancel = (): void => call.cancel();
-  // The loop throws what it is told while it runs; what comes of the cancelling after it is nobody's business.
+  // The loop throws errors while it runs; errors caused by the cancellation after it are ignored.
   call.on('error', () => undefined);
   for (const signal of ends) signal.addEventListener('abort', cancel, { once: true });
   if (ends.some(({ aborted }) => aborted)) cancel();

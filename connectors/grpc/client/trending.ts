@@ -1,4 +1,4 @@
-/** StreamTrending for clients: the whole list, and what has changed in it. */
+/** StreamTrending for clients: the complete list, and what has changed in it. */
 import { create } from '@bufbuild/protobuf';
 import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import {
@@ -24,7 +24,7 @@ export interface TrendingRequest {
   readonly category?: string;
   /** 1 to 100; absent: 10. */
   readonly limit?: number;
-  /** What was had of this very list: only what has changed since is asked for. */
+  /** The last state received of the same list: only changes since then are requested. */
   readonly after?: TrendingState;
 }
 
@@ -43,7 +43,7 @@ export interface TrendingState {
   readonly items: readonly RankedEntry[];
 }
 
-/** The whole list, and what is different from the one before; of the first one, nothing is. */
+/** The complete list, and the changes from the previous one; the first update has none. */
 export interface TrendingUpdate extends TrendingState {
   readonly entered: readonly string[];
   readonly moved: readonly { readonly itemId: string; readonly from: number; readonly to: number }[];

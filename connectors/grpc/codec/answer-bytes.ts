@@ -1,4 +1,4 @@
-/** Answers as messages: rivulet.v1.GetRecommendationsResponse, and those that hold it, straight from an answer. */
+/** Encodes answers as rivulet.v1.GetRecommendationsResponse and the messages that contain it, without intermediate objects. */
 import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import {
   BatchGetRecommendationsResponseSchema,
@@ -33,16 +33,16 @@ const TITLE = tag(inItem.title, BYTES);
 const BRAND = tag(inItem.brand, BYTES);
 const PRICE = tag(inItem.price, DOUBLE);
 
-/** Lists are asked for more often than they change. */
+/** Lists are read more often than they change. */
 const encoded = new WeakMap<object, { readonly limit: number; readonly items: Uint8Array }>();
 
-/** The answer for a user, cut off after `limit` items. */
+/** The answer for a user, limited to `limit` items. */
 export function answerBytes(userId: string, answer: Answer, limit: number): Buffer {
   const items = itemsBytes(answer, limit);
   return written((out) => writeAnswer(out, userId, answer, items));
 }
 
-/** rivulet.v1.BatchGetRecommendationsResponse: the answers for users, in their order. */
+/** rivulet.v1.BatchGetRecommendationsResponse: the answers for users, in the same order. */
 export function batchBytes(userIds: readonly string[], answers: readonly Answer[], limit: number): Buffer {
   const items = answers.map((answer) => itemsBytes(answer, limit));
   return written((out) => {
@@ -54,7 +54,7 @@ export function batchBytes(userIds: readonly string[], answers: readonly Answer[
   });
 }
 
-/** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of` and `age`, to tell whether all else is the same. */
+/** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of` and `age`, to compare everything else. */
 export function streamedBytes(userId: string, answer: Answer, limit: number, timeless = false): Buffer {
   const items = itemsBytes(answer, limit);
   const { model, asOfMs, staleMs } = answer;

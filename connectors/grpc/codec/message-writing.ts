@@ -1,4 +1,4 @@
-/** Messages written field by field, the same bytes as `toBinary` gives (tests compare them), without building the messages first. */
+/** Encodes messages field by field: the same bytes as `toBinary` (tests compare them), without building message objects. */
 import type { DescField } from '@bufbuild/protobuf';
 import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
@@ -9,10 +9,10 @@ export const tag = (field: DescField, type: WireType): number => ((field.number 
 const SECONDS = tag(TimestampSchema.field.seconds, WireType.Varint);
 const NANOS = tag(TimestampSchema.field.nanos, WireType.Varint);
 
-/** Kept, with the buffer it has grown: a message is written in one go. */
+/** Reused together with its grown buffer: a message is written synchronously. */
 let writer = new BinaryWriter();
 
-/** The bytes of what is written. Throws when a number is not what its field can hold. */
+/** The encoded message. Throws when a number is outside the range of its field. */
 export function written(write: (out: BinaryWriter) => void): Buffer {
   try {
     write(writer);
@@ -23,7 +23,7 @@ export function written(write: (out: BinaryWriter) => void): Buffer {
   }
 }
 
-/** A field without presence: empty is not sent. */
+/** A field without presence: an empty text is not sent. */
 export function writeText(out: BinaryWriter, fieldTag: number, value: string): void {
   if (value !== '') out.uint32(fieldTag).string(value);
 }
@@ -32,7 +32,7 @@ export function writeCount(out: BinaryWriter, fieldTag: number, value: number): 
   if (value !== 0) out.uint32(fieldTag).uint32(value);
 }
 
-/** Minus zero is not the default: it is sent. */
+/** Minus zero is not the default value: it is sent. */
 export function writeDouble(out: BinaryWriter, fieldTag: number, value: number): void {
   if (!Object.is(value, 0)) out.uint32(fieldTag).double(value);
 }

@@ -1,4 +1,4 @@
-/** States of a trending list as rivulet.v1.StreamTrendingResponse: whole, or as the difference to the state before. */
+/** Encodes states of a trending list as rivulet.v1.StreamTrendingResponse: a snapshot, or the difference from an earlier state. */
 import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import {
   StreamTrendingResponseSchema,
@@ -44,7 +44,7 @@ const TITLE = tag(inItem.title, BYTES);
 const BRAND = tag(inItem.brand, BYTES);
 const PRICE = tag(inItem.price, DOUBLE);
 
-/** The whole list. */
+/** The complete list. */
 export const snapshotBytes = (state: TrendingList): Buffer =>
   written((out) => {
     writeHead(out, state);
@@ -55,7 +55,7 @@ export const snapshotBytes = (state: TrendingList): Buffer =>
     out.join();
   });
 
-/** What is different in `to` from `from`. */
+/** The difference of `to` from `from`. */
 export const deltaBytes = (from: TrendingList, to: TrendingList): Buffer =>
   written((out) => {
     writeHead(out, to);
@@ -70,7 +70,7 @@ export const deltaBytes = (from: TrendingList, to: TrendingList): Buffer =>
     out.join();
   });
 
-/** Nothing is different from the state. */
+/** The state is unchanged. */
 export const heartbeatBytes = (state: TrendingList): Buffer =>
   written((out) => {
     writeHead(out, state);

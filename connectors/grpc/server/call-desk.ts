@@ -1,4 +1,4 @@
-/** What all calls share: the limits, who is admitted, what is kept for each client, and the log of faults. */
+/** State shared by all calls: the limits, admission, bytes buffered per client, and the fault log. */
 import { type ServerInterceptingCallInterface, status } from '@grpc/grpc-js';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { Admission, type CallFacts } from '../../facade/admission/admission.js';
@@ -12,10 +12,10 @@ import type { CallLimits } from './call-limits.js';
 import { Overdue } from './overdue.js';
 import { TOO_LATE } from './status-details.js';
 
-/** Timers are up to this early by the wall clock. */
+/** A timer may fire this early by the wall clock. */
 const TIMER_EARLY_MS = 1;
 
-/** What of a call is looked at before it is admitted. */
+/** The parts of a call that are read before it is admitted. */
 export type Caller = Pick<ServerInterceptingCallInterface, 'getConnectionInfo' | 'getAuthContext' | 'getDeadline'>;
 
 interface Refusable {
@@ -36,10 +36,10 @@ export class CallDesk {
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly observer: CallObserver | undefined;
   readonly admission: Admission<Caller>;
-  /** Single requests that are not complete, and streams of requests. */
+  /** Incomplete unary requests, and request streams. */
   readonly reading: ClientLimit<Caller>;
   readonly incomplete: Overdue<Refusable>;
-  /** Bytes of answers that are not taken. */
+  /** Response bytes that clients have not read. */
   readonly held = new ClientTally();
   readonly faults: FaultLog;
 
@@ -53,7 +53,7 @@ export class CallDesk {
     this.faults = new FaultLog('a gRPC call', logger, clock);
   }
 
-  /** Why a call that is admitted is not taken up all the same. */
+  /** Why an admitted call is refused nevertheless. */
   faultOf(call: Caller): ApiError | undefined {
     const deadline = call.getDeadline();
     if (deadline !== Infinity && this.clock.nowMs() >= Number(deadline)) return TOO_LATE;
@@ -63,7 +63,7 @@ export class CallDesk {
     return this.held.of(client) <= heldBytesPerClient ? undefined : tooMuchHeld(heldBytesPerClient, client);
   }
 
-  /** The status that grpc-js or the client itself gave a call that it cancelled. */
+  /** The status that grpc-js or the client gave a cancelled call. */
   codeOfCancelled(call: Pick<Caller, 'getDeadline'>): status {
     return this.clock.nowMs() + TIMER_EARLY_MS >= Number(call.getDeadline())
       ? status.DEADLINE_EXCEEDED

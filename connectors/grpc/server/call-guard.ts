@@ -1,9 +1,9 @@
 /**
- * What stands around the handler of every call.
+ * Wraps the handlers of all calls.
  *
- *   CALL-GUARD-1  the handler sees only calls that are admitted and, where tokens are needed, have a good one (entered-call.ts). Health is open to all:
- *                 who asks for it has no token, and must be answered under load
- *   CALL-GUARD-2  every call has a span (call-span.ts). What a stream is announced with tells of its first list, so it goes with that
+ *   CALL-GUARD-1  a handler sees only calls that are admitted and, where tokens are required, have a valid one (entered-call.ts). Health is open to
+ *                 all: probes have no token, and must be answered under load
+ *   CALL-GUARD-2  every call has a span (call-span.ts). The initial metadata of a stream describes its first list, so it is sent with that list
  */
 import {
   type sendUnaryData,
@@ -19,7 +19,7 @@ import type { CallKind } from '../../facade/ports.js';
 import { type ApiError, faultOf } from '../../facade/errors/fault.js';
 import { refusal } from './status-details.js';
 
-/** What the four kinds of calls have in common. */
+/** The common part of the four kinds of calls. */
 type Call = ServerDuplexStream<unknown, unknown>;
 type Reply = sendUnaryData<unknown>;
 type Handler = (call: Call, reply: Reply) => void;
@@ -30,7 +30,7 @@ export class CallGuard {
 
   constructor(private readonly desk: CallDesk) {}
 
-  /** Of the server that has the guarded handlers. */
+  /** For the server that has the guarded handlers. */
   readonly interceptor: ServerInterceptor = ({ path, requestStream }, call) =>
     new EnteredCall(this.desk, this.methods.get(path)!, call, requestStream);
 
@@ -40,7 +40,7 @@ export class CallGuard {
     handlers: UntypedServiceImplementation,
     isOpen = false,
   ): UntypedServiceImplementation {
-    // Also those without a handler: they are asked for too.
+    // Methods without a handler too: clients can call them.
     for (const { path, requestStream, responseStream } of Object.values(service)) {
       this.methods.set(path, { method: path.slice(1), kind: kindOf(requestStream, responseStream), isOpen });
     }
@@ -76,7 +76,7 @@ export class CallGuard {
         }
         if (!entered.isOver) call.once('cancelled', () => entered.end(this.desk.codeOfCancelled(entered)));
       };
-      // Others may have been taken up since this one was admitted.
+      // Other calls may have been counted since this one was admitted.
       const fault = isOpen ? undefined : entered.checkNumber(this.desk.admission.calls);
       if (fault === undefined) handle();
       else answer(refusal(fault));
@@ -87,7 +87,7 @@ export class CallGuard {
     return (call, reply) => {
       const entered = enteredOf(call)!;
       let code: status | undefined;
-      // Before grpc-js makes the status of it.
+      // Before grpc-js turns it into a status.
       call.prependListener('error', (error: Error) => {
         const refused = entered.withId(error);
         code = refused.code;
@@ -95,7 +95,7 @@ export class CallGuard {
       });
       const refuse = (fault: ApiError): void =>
         void call.emit('error', Object.assign(new Error(fault.message), refusal(fault)));
-      // Comes at the end of every stream, however it ended.
+      // Emitted at the end of every stream, however it ended.
       call.once('cancelled', () =>
         entered.end(code ?? (call.writableEnded ? status.OK : this.desk.codeOfCancelled(entered))),
       );
@@ -106,7 +106,7 @@ export class CallGuard {
         return;
       }
       call.once('cancelled', streams.enter(entered));
-      // Handlers of libraries write as they like; ours announce a stream with what they write first.
+      // Handlers of libraries may write at any time; ours announce a stream with their first message.
       if (isOpen) entered.span.announce();
       try {
         handler(call, reply);

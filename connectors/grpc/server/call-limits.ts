@@ -1,23 +1,23 @@
-/** The bounds of the gRPC façade, each with its default. As many single requests of a client as it may have calls may be on their way to the node. */
+/** The limits of the gRPC façade, with their defaults. A client may have as many incomplete unary requests as calls. */
 import { CLIENT_LIMITS, type ClientLimits } from '../../facade/admission/client-limits.js';
 
 export interface CallLimits extends ClientLimits {
-  /** Bytes of a single request. */
+  /** Size of a unary request. */
   readonly requestBytesMax: number;
-  /** How long a single request may take to be complete. */
+  /** The time within which a unary request must be complete. */
   readonly requestMsMax: number;
-  /** Bytes of a message of a stream of requests, and the most that any call has us keep while a message is not complete. */
+  /** Size of a message of a request stream; also the most that is buffered of an incomplete message of any call. */
   readonly streamMessageBytesMax: number;
-  /** Answers that one client has not taken. */
+  /** Response bytes that one client has not read. */
   readonly heldBytesPerClient: number;
-  /** Calls at once on one connection; a client queues what is above. Absent: all that its client may have, and some more, which are refused. */
+  /** Concurrent calls on one connection; the client queues further ones. Absent: all that its client may have, and some more, which are refused. */
   readonly streamsPerConnection?: number;
-  /** A connection without traffic is pinged after this long, and closed when there is no answer in time. */
+  /** A connection without traffic is pinged after this time, and closed when there is no response in time. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
-  /** A connection this old is closed, so that clients spread over new nodes; its calls may end first. */
+  /** A connection of this age is closed, so that clients spread over new nodes; its calls may finish first. */
   readonly connectionAgeMsMax: number;
-  /** How long its calls may take to end; absent: as long as they want. */
+  /** How long its calls may take to finish; absent: no limit. */
   readonly connectionAgeGraceMs?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The server span of a call, for tracers that listen: a child of the caller's context, linked to the events that its answer comes of. What these
- * are the answer's metadata says too, for callers without a tracer.
+ * The server span of a call, for an OpenTelemetry SDK if there is one: a child of the caller's context, linked to the events that led to the
+ * response. The response metadata carries the same links, for callers without tracing.
  */
 import { type Attributes, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { Metadata } from '@grpc/grpc-js';
@@ -8,14 +8,14 @@ import { contextOf, type TraceHeaders, traceHeaders } from '../../../runtime/tel
 import type { CalledMethod } from '../../facade/ports.js';
 import { REQUEST_ID_KEY } from './status-details.js';
 
-/** In the initial metadata of an answer: the `traceparent` of the latest traced event that the list has taken in. */
+/** In the initial response metadata: the `traceparent` of the latest traced event that the list includes. */
 const EVENT_TRACE_KEY = 'rivulet-event-trace';
-/** Of a batch, those of the first lists. */
+/** In a batch, those of the first lists. */
 const EVENT_TRACES_MAX = 8;
-/** Where a stream's lists come of more than these, its span has the first ones: tracers keep no more either. */
+/** The span of a stream with more linked events has the first ones: tracing SDKs keep no more either. */
 const LINKS_MAX = 128;
 
-/** Statuses that are the server's fault. */
+/** Statuses that count as server errors. */
 const FAULTS = new Set(['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS']);
 
 const tracer = trace.getTracer('rivulet');
@@ -26,7 +26,7 @@ export interface SpannedCall {
 
 export class CallSpan {
   private readonly span: Span;
-  /** `traceparent` of what is linked. */
+  /** The `traceparent` of each linked event. */
   private linked: string[] | undefined;
   private isAnnounced = false;
 
@@ -45,13 +45,13 @@ export class CallSpan {
     this.span = tracer.startSpan(method.method, options, parent);
   }
 
-  /** What goes on from here belongs to the call; nothing where neither the caller nor a tracer has a context. */
+  /** The trace context for work on behalf of the call; `undefined` when neither the caller nor a tracer has one. */
   headers(): TraceHeaders | undefined {
     const context = this.span.spanContext();
     return trace.isSpanContextValid(context) ? traceHeaders(context) : undefined;
   }
 
-  /** The answer has taken in a traced event. */
+  /** The response includes a traced event. */
   tookIn(event: TraceHeaders | undefined): void {
     if (event === undefined) return;
     this.linked ??= [];
@@ -82,7 +82,7 @@ export class CallSpan {
 
 const attributes = new Map<string, Attributes>();
 
-/** As many as there are methods. */
+/** One entry per method. */
 function attributesOf(method: string): Attributes {
   let found = attributes.get(method);
   if (found === undefined) {

@@ -1,15 +1,15 @@
 /**
- * A call on its way to its handler and back. grpc-js calls the handler of a single request when all of the request is there; what must not wait for that
- * is done here, by the headers. Only the public interface of interceptors is used.
+ * A call between the transport and its handler. grpc-js calls the handler of a unary request when all of the request has arrived; checks that must
+ * not wait for that are made here, when the headers arrive. Only the public interface of interceptors is used.
  *
- *   ENTERED-CALL-1  a call that is not admitted (identity, token, rate, number) is refused before anything of its request is read
- *   ENTERED-CALL-2  a single request is bounded in bytes and in time. How many a client may have on their way, streams of requests among them, is bounded
- *                   too, and each message: so is what we keep of requests. Those of health count as well
- *   ENTERED-CALL-3  what is kept for a client of answers that it does not take is bounded in bytes
- *   ENTERED-CALL-4  a call begins once and ends once for the observer, with its status, whatever becomes of it
- *   ENTERED-CALL-5  every call has an id: the client's `x-request-id` if it is a short plain word, else one of ours. Answers have it in their initial
- *                   metadata, refusals in their trailers and details, and so has the log. Not so what grpc-js refuses past its interceptors: frames that
- *                   are broken or above the transport's limit, deadlines, methods that do not exist
+ *   ENTERED-CALL-1  a call that is not admitted (identity, token, rate, number) is refused before any of its request is read
+ *   ENTERED-CALL-2  a unary request is bounded in bytes and in time. The number of incomplete requests and request streams of a client is bounded too,
+ *                   and so is each message: together they bound the buffered requests. Health checks count as well
+ *   ENTERED-CALL-3  response bytes that a client does not read are bounded per client
+ *   ENTERED-CALL-4  the observer sees one begin and one end of a call, with its status, however the call ends
+ *   ENTERED-CALL-5  every call has an id: the client's `x-request-id` if it is short and plain, else a generated one. Responses have it in their initial
+ *                   metadata, refusals in their trailers and details, and the log has it. The exceptions are refusals that grpc-js makes without its
+ *                   interceptors: broken frames or frames above the transport's limit, deadlines, unknown methods
  */
 import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface, status } from '@grpc/grpc-js';
 import type { CalledMethod } from '../../facade/ports.js';
@@ -21,7 +21,7 @@ import { CallSpan } from './call-span.js';
 import { type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
 
 export interface EnteredMethod extends CalledMethod {
-  /** Without token, rate, and number of calls. */
+  /** Exempt from token, rate, and number of calls. */
   readonly isOpen: boolean;
 }
 
@@ -33,7 +33,7 @@ interface EnteredMetadata {
   [ENTERED]?: EnteredCall;
 }
 
-/** Of what a handler is given: its metadata are those that came in here. */
+/** The call of a handler's argument: its metadata are those that came in here. */
 export const enteredOf = (call: object): EnteredCall | undefined =>
   (call as { readonly metadata?: EnteredMetadata }).metadata?.[ENTERED];
 
@@ -41,7 +41,7 @@ export const clientOf = (call: object): string => enteredOf(call)!.client;
 
 export const spanOf = (call: object): CallSpan | undefined => enteredOf(call)?.span;
 
-/** Its methods go to the call below it at once: those of grpc-js's class between would cost a call more than all else here. */
+/** Forwards directly to the call below: going through the methods of grpc-js's class would cost more than everything else here. */
 export class EnteredCall extends ServerInterceptingCall implements Listener {
   span!: CallSpan;
   isOver = false;
@@ -52,7 +52,7 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
   private isCancelled = false;
   private isComplete = false;
   private leave: (() => void) | undefined;
-  /** Bytes of an answer that is not taken, and for whom. */
+  /** Response bytes that are not read, and the client that they count for. */
   private held = 0;
   private holder = '';
 
@@ -109,14 +109,14 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     this.handler.onReceiveHalfClose();
   }
 
-  /** Comes at the end of every call, however it ended. */
+  /** Called at the end of every call, however it ended. */
   onCancel(): void {
     this.isCancelled = true;
     this.complete();
     this.leave?.();
     if (this.held > 0) this.desk.held.add(this.holder, -this.held);
     this.handler.onCancel();
-    // What the handler has not ended, or was not called for.
+    // The handler has not ended it, or was not called.
     if (!this.isOver && this.headers !== undefined) this.end(this.desk.codeOfCancelled(this));
   }
 
@@ -124,12 +124,12 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     return this.desk.admission.clientOf(this);
   }
 
-  /** Counts it among its client's calls, until what it gives is called. */
+  /** Counts it among its client's calls, until the returned function is called. */
   enterCalls(): () => void {
     return this.desk.admission.calls.enter(this);
   }
 
-  /** Others may have been taken up since this one was admitted. */
+  /** Other calls may have been counted since this one was admitted. */
   checkNumber(among: ClientLimit<Caller>): ApiError | undefined {
     return this.desk.admission.checkNumber(this, among);
   }
@@ -138,7 +138,7 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     this.sendStatus(refusal(fault));
   }
 
-  /** What is sent of an error, once. */
+  /** The refusal that is sent for an error; called once. */
   withId(error: Partial<Refusal> & { readonly message?: string }): Refusal {
     const requestId = this.requestId();
     if ('error' in error) this.desk.faults.log(this.method.method, requestId, error.error);
@@ -153,7 +153,7 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     this.desk.observer?.ended({ method, kind, code: status[code], ms: performance.now() - this.beganMs });
   }
 
-  /** Without a promise unless its token has to be checked. */
+  /** Returns a promise only if the token must be verified. */
   private check(): ApiError | undefined | Promise<ApiError | undefined> {
     const { isOpen, kind } = this.method;
     if (isOpen) return undefined;
@@ -172,7 +172,7 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
   private read(isSecondLook: boolean): void {
     const { reading, incomplete, admission } = this.desk;
     if (!reading.admits(this)) {
-      // Requests that came in one piece with this one are complete by the next turn.
+      // Requests that arrived in one piece with this one are complete by the next turn of the event loop.
       if (isSecondLook) this.refuse(tooManyCalls(reading.callsMax, admission.clientOf(this)));
       else setImmediate(() => this.isCancelled || this.read(true));
       return;
@@ -196,9 +196,9 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     this.desk.held.add(this.holder, bytes);
   }
 
-  /** Ends the call for the observer, with what is sent of a status that is not OK. */
+  /** Ends the call for the observer; returns the status to send instead of one that is not OK. */
   private refused(given: Status): Status {
-    // The handler's, who ends the call itself.
+    // From the handler, which ends the call itself.
     if ((given.metadata?.get(REQUEST_ID_KEY).length ?? 0) > 0) return given;
     const sent = this.withId(given.metadata ? (given as Refusal) : refusal(this.faultOfLibrary(given)));
     this.complete();
@@ -206,7 +206,7 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     return sent;
   }
 
-  /** What is wrong, by the word of grpc-js. */
+  /** The fault for a status that grpc-js made. */
   private faultOfLibrary({ code = status.UNKNOWN, details = '' }: Status): ApiError {
     const name = status[code] as FaultCode;
     return { code: name, message: details, reason: this.isComplete ? name : 'MALFORMED_REQUEST' };

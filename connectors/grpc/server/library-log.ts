@@ -1,6 +1,6 @@
 /**
- * What grpc-js has to say, in our log: it keeps one logger per process, the last server's. A stranger can make it speak, and chooses what about: so
- * lines are cut short, hold nothing of headers, which may be tokens, and come at most once a second.
+ * Log messages of grpc-js in our log: it has one logger per process, that of the last server. A foreign client can cause messages and choose their
+ * content: so they are truncated, contain no headers (which may be tokens), and are logged at most once a second.
  */
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { LogThrottle } from '../../facade/errors/log-throttle.js';

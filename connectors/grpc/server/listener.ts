@@ -1,4 +1,4 @@
-/** Servers of Node that take connections in and hand them to grpc-js: so their number, and what each is, are known here. */
+/** Node servers that accept connections and pass them to grpc-js: so their number and identity are known here. */
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net';
@@ -10,7 +10,7 @@ export class Listener {
   readonly servers: Server[] = [];
   private readonly open = new Map<string, Socket>();
 
-  /** Gives the port. `localhost` has more than one address: all of them. */
+  /** Returns the port. `localhost` can have several addresses: it listens on all of them. */
   async listen(host: string, port: number, injector: ConnectionInjector): Promise<number> {
     const addresses = isIP(host) > 0 ? [{ address: host }] : await lookup(host, { all: true });
     let bound = port;
@@ -23,12 +23,12 @@ export class Listener {
     return bound;
   }
 
-  /** What stands for the connection of a call; `undefined`: it is closed. */
+  /** An object that identifies the connection of a call; `undefined`: the connection is closed. */
   connectionOf(info: ConnectionInfo): object | undefined {
     return this.open.get(keyOf(info));
   }
 
-  /** Takes no more connections, and resolves when all are closed. Those on which nothing has come are closed now. */
+  /** Accepts no more connections, and resolves when all are closed. Connections that have received nothing are closed now. */
   async close(): Promise<void> {
     const closed = this.servers.map((server) => new Promise((resolve) => server.close(resolve)));
     for (const socket of this.open.values()) if (socket.bytesRead === 0) socket.destroy();
@@ -51,7 +51,7 @@ export class Listener {
     const key = keyOf(socket);
     this.open.set(key, socket);
     socket.once('close', () => this.open.delete(key));
-    // What reads it may not be there yet, or not any more.
+    // Its reader may not be attached yet, or not any more.
     socket.on('error', () => socket.destroy());
     injector.injectConnection(socket);
   }

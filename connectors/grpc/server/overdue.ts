@@ -1,6 +1,6 @@
-/** Things that must be done within a time, each after its beginning: one timer for all of them. */
+/** Calls back for things that are not done within a time limit from their start: one timer for all of them. */
 export class Overdue<T extends object> {
-  /** In the order in which they began. */
+  /** In the order of their starts. */
   private readonly waiting = new Map<T, number>();
   private timer: NodeJS.Timeout | undefined;
 
@@ -9,7 +9,7 @@ export class Overdue<T extends object> {
     private readonly onOverdue: (thing: T) => void,
   ) {}
 
-  /** What has begun already goes on. */
+  /** Something that has begun already keeps its start time. */
   begin(thing: T): void {
     if (!this.waiting.has(thing)) this.waiting.set(thing, performance.now());
     this.timer ??= this.lookIn(this.msMax);

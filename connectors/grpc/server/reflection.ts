@@ -1,9 +1,9 @@
 /**
  * Server reflection (v1 and v1alpha), so that `grpcurl` and others need no .proto files.
  *
- * The library wants the package definition that @grpc/proto-loader makes of .proto files, and reads only the descriptors in it. Those are in
- * the generated code already, so they come from there: nothing to find on disk, and exactly what the compiler made. (What proto-loader makes
- * of a message with a map, such as ErrorInfo or the health service's list, Go clients refuse.)
+ * The library expects the package definition that @grpc/proto-loader makes of .proto files, and reads only its descriptors. The generated code
+ * contains the same descriptors, so they are taken from there: no files to find, and exactly the compiler's output. (Go clients reject what
+ * proto-loader makes of a message with a map, such as ErrorInfo or the list of the health service.)
  */
 import { type DescFile, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
@@ -12,7 +12,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { asBuffer } from './service-definition.js';
 import type { StandingStreams } from './standing-streams.js';
 
-/** Adds reflection for these files and all that they import. */
+/** Adds reflection for these files and all their imports. */
 export function addReflection(to: StandingStreams, files: readonly DescFile[]): void {
   const fileDescriptorProtos = withImports(files).map((file) =>
     asBuffer(toBinary(FileDescriptorProtoSchema, file.proto)),

@@ -3,10 +3,11 @@
  * limits.
  *
  *   GRPC-SERVER-1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
- *   GRPC-SERVER-2  health says NOT_SERVING until `setServing(true)`, whenever told so, and from the first moment of a stop
+ *   GRPC-SERVER-2  health reports NOT_SERVING until `setServing(true)`, after `setServing(false)`, and from the first moment of a stop
  *   GRPC-SERVER-3  files of certificates, keys and key sets may be replaced while it runs
- *   GRPC-SERVER-4  who listens for other machines without asking who they are is told so at the start
- *   GRPC-SERVER-5  a stop lets calls end, ends subscriptions and watches with a hint when to come back, tells open publish streams half-way how far they came, and cuts what is left at the deadline
+ *   GRPC-SERVER-4  listening for other machines without authentication is logged as a warning at the start
+ *   GRPC-SERVER-5  a stop lets calls finish, ends subscriptions and watches with a retry delay, reports their progress to open publish streams
+ *                  half-way, and cuts what is left at the deadline
  */
 import type { EventReader } from '../../../actors/formats/event-reader.js';
 import type { DescFile, DescService } from '@bufbuild/protobuf';
@@ -50,20 +51,20 @@ import { TrendingHandlers } from '../services/trending-service.js';
 export interface GrpcServerOptions {
   readonly answers: RecommendationAnswers;
   readonly publisher: EventPublisher;
-  /** Reads events by the rules of the node's parse. */
+  /** Reads events by the same rules as the node's parse stage. */
   readonly reader: EventReader;
   /** Without it, StreamRecommendations is not implemented. */
   readonly changes?: RecommendationChanges;
   /** Without them, there is no TrendingService. */
   readonly trending?: TrendingLists;
-  /** Loopback unless said otherwise. */
+  /** Default: loopback. */
   readonly host?: string;
   /** 0: a free one. */
   readonly port?: number;
   readonly tls?: ServerTls;
-  /** Absent: whoever reaches the port may call. */
+  /** Absent: every client that reaches the port may call. */
   readonly auth?: AuthOptions;
-  /** How often files of certificates, keys and key sets are looked at. */
+  /** How often files of certificates, keys and key sets are checked for changes. */
   readonly reloadEveryMs?: number;
   readonly limits?: Partial<CallLimits>;
   readonly clock: Clock;
@@ -73,19 +74,19 @@ export interface GrpcServerOptions {
 
 export interface GrpcServer {
   readonly port: number;
-  /** What StreamTrending does; absent without trending lists. */
+  /** Counts of StreamTrending; absent without trending lists. */
   trendingCounts(): TrendingCounts | undefined;
-  /** Of all services; `takesEvents` of the one for events, which needs less. */
+  /** For all services; `takesEvents` for the event service, which has fewer preconditions. */
   setServing(serving: boolean, takesEvents?: boolean): void;
-  /** Resolves when nothing is open any more, at the latest after `deadlineMs`. */
+  /** Resolves when everything is closed, at the latest after `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
 
 export const GRPC_PORT = 50051;
 const LOOPBACK = '127.0.0.1';
-/** Where a client has all that it may, what comes above is answered, and not kept waiting by the transport. */
+/** Calls above a client's limits are refused with a status, instead of being queued by the transport. */
 const REFUSALS_AT_ONCE = 256;
-/** Of the time that a stop may take, the part in which open publish streams may end by themselves. */
+/** The part of a stop's time in which open publish streams may end by themselves. */
 const PATIENCE = 0.5;
 
 export const startGrpcServer = (options: GrpcServerOptions): Promise<GrpcServer> =>
@@ -98,7 +99,7 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
   const { credentials, close } = await serverCredentials(tls, { everyMs: reloadEveryMs, logger });
   watches.add(close);
   const tokens = await openTokens(auth, { reloadEveryMs, clock, logger }, watches);
-  // Why it cannot listen we say ourselves.
+  // `listen` reports why it cannot listen.
   setLogger({});
   tellDanger({ host, port, auth, tls }, logger);
 
@@ -138,7 +139,7 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
   };
 }
 
-/** The services, with health and reflection of them. */
+/** Adds the services, with health and reflection for them. */
 function addServices(options: GrpcServerOptions, server: Server, guard: CallGuard, desk: CallDesk) {
   const { answers, changes, trending, clock } = options;
   const guarded = (isOpen: boolean): ServiceTaker => ({
@@ -172,14 +173,14 @@ function addServices(options: GrpcServerOptions, server: Server, guard: CallGuar
   };
 }
 
-/** Gives what tells it: of all services, and `takesEvents` of the one for events. */
+/** Returns the function that sets the health: of all services, and `takesEvents` of the event service. */
 function addHealth(watchers: StandingStreams, services: readonly DescService[]) {
   const health = new HealthImplementation();
   const known = new Map<string, boolean>();
   const setHealth = (serving: boolean, takesEvents = serving): void => {
     for (const name of ['', ...services.map(({ typeName }) => typeName)]) {
       const now = name === EventService.typeName ? takesEvents : serving;
-      // Each call tells every watcher, also of what it knows.
+      // `setStatus` notifies every watcher, even of an unchanged status.
       if (known.get(name) !== now) health.setStatus(name, now ? 'SERVING' : 'NOT_SERVING');
       known.set(name, now);
     }
@@ -189,7 +190,7 @@ function addHealth(watchers: StandingStreams, services: readonly DescService[]) 
   return setHealth;
 }
 
-/** With the details of errors, so that clients can show them. */
+/** With the messages of error details, so that clients can show them. */
 const reflected = (services: readonly DescService[]): readonly DescFile[] =>
   [...services, Health].map(({ file }) => file).concat(file_google_rpc_status, file_google_rpc_error_details);
 
@@ -197,14 +198,14 @@ function serverOptions(limits: CallLimits): ServerOptions {
   const { connectionAgeGraceMs, streamsPerClient, callsPerClient } = limits;
   const { streamsPerConnection = streamsPerClient + 2 * callsPerClient + REFUSALS_AT_ONCE } = limits;
   return {
-    // The transport's limit is that of streams; single requests are held to less where they enter.
+    // The transport's limit is that of streams; unary requests have a smaller one, checked on arrival.
     'grpc.max_receive_message_length': limits.streamMessageBytesMax,
     'grpc.max_concurrent_streams': streamsPerConnection,
     'grpc.keepalive_time_ms': limits.keepaliveMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.max_connection_age_ms': limits.connectionAgeMsMax,
     ...(connectionAgeGraceMs === undefined ? {} : { 'grpc.max_connection_age_grace_ms': connectionAgeGraceMs }),
-    // Statistics that nobody reads, and that every call would pay for.
+    // Statistics that nothing reads, at a cost to every call.
     'grpc.enable_channelz': 0,
   };
 }
@@ -217,7 +218,7 @@ async function drain(
 ): Promise<void> {
   const interrupt = setTimeout(() => events.interrupt(), deadlineMs * PATIENCE);
   const cut = setTimeout(() => listener.cut(), deadlineMs);
-  // Says goodbye on every connection.
+  // Sends GOAWAY on every connection.
   injector.drain(deadlineMs);
   await listener.close();
   clearTimeout(interrupt);

@@ -16,7 +16,7 @@ export function serviceDefinition<S extends DescService>(service: S): Definition
 
 type ByteDefinition<S extends DescService> = { [M in keyof S['method']]: MethodDefinition<Buffer, Buffer> };
 
-/** Bytes in and out: for handlers that say themselves what is wrong with a request, and write answers without an object in between. */
+/** Bytes in and out: for handlers that validate requests themselves and encode responses directly. */
 export function byteServiceDefinition<S extends DescService>(service: S): ByteDefinition<S> {
   return define(service, () => BYTES) as ByteDefinition<S>;
 }
@@ -52,5 +52,5 @@ function define(service: DescService, codec: (message: DescMessage) => Codec): S
   return Object.fromEntries(methods) as ServiceDefinition;
 }
 
-/** The same bytes: grpc-js copies messages by a method that only a Buffer has. */
+/** The same bytes: grpc-js copies messages by a method that only Buffer has. */
 export const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,6 +1,6 @@
 /**
- * Services whose streams only the client would end (health watches, reflection, subscriptions): takes them to the server and remembers their open streams,
- * so that a stop does not wait for them.
+ * Services whose streams end only when the client ends them (health watches, reflection, subscriptions): registers them with the server and tracks their
+ * open streams, so that a stop does not wait for them.
  */
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { STOPPING } from '../../facade/errors/fault.js';
@@ -12,7 +12,7 @@ interface OpenStream {
   emit(event: 'error', error: Refusal): boolean;
 }
 
-/** What of a server takes services. */
+/** The part of a server that registers services. */
 export interface ServiceTaker {
   addService(service: ServiceDefinition, handlers: UntypedServiceImplementation): void;
 }
@@ -25,7 +25,7 @@ export class StandingStreams {
 
   constructor(private readonly server: ServiceTaker) {}
 
-  /** As `Server.addService`; an arrow, because the libraries take a bare object with this method. */
+  /** Like `Server.addService`; an arrow function, because the libraries take an object with only this method. */
   readonly addService = (service: ServiceDefinition, handlers: UntypedServiceImplementation): void => {
     const streaming = Object.entries(service)
       .filter(([, method]) => method.responseStream)
@@ -37,13 +37,13 @@ export class StandingStreams {
     this.server.addService(service, Object.fromEntries(remembered) as UntypedServiceImplementation);
   };
 
-  /** Tells every stream that the node stops, and when to come back. */
+  /** Ends every stream with the status of a stopping node and a retry delay. */
   end(): void {
     this.isOver = true;
     for (const stream of this.open) stream.emit('error', refusal(STOPPING));
   }
 
-  /** `cancelled` comes at the end of every stream, however it ended. */
+  /** `cancelled` is emitted at the end of every stream, however it ended. */
   private remembering(handler: Handler): Handler {
     return (...args) => {
       const stream = args[0] as OpenStream;

@@ -1,10 +1,10 @@
 /**
- * Refusals as every gRPC client can read them: a status, and in `grpc-status-details-bin` a google.rpc.Status with what a program needs.
+ * Refusals in the form that every gRPC client can read: a status, with a google.rpc.Status in `grpc-status-details-bin` for programs.
  *
- *   BadRequest   which fields are wrong, and how to mend each
+ *   BadRequest   the invalid fields, and how to correct each
  *   ErrorInfo    the reason as a constant, within the domain `rivulet`
  *   RetryInfo    how long to wait before the next try
- *   QuotaFailure which client has used up what
+ *   QuotaFailure the client and the limit that it has reached
  *   RequestInfo  the id of the request, as in the log
  */
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
@@ -25,7 +25,7 @@ import { asBuffer } from './service-definition.js';
 export const REQUEST_ID_KEY = 'x-request-id';
 const DETAILS_KEY = 'grpc-status-details-bin';
 const DOMAIN = 'rivulet';
-/** Headers have no flow control, and proxies cut long ones off. */
+/** Headers have no flow control, and proxies truncate long ones. */
 const MESSAGE_CHARS_MAX = 500;
 const VIOLATIONS_MAX = 16;
 
@@ -41,7 +41,7 @@ export const TOO_LATE: ApiError = {
   reason: 'DEADLINE_PASSED',
 };
 
-/** What grpc-js takes as an error. */
+/** The form of an error that grpc-js accepts. */
 export interface Refusal {
   readonly code: status;
   readonly details: string;
@@ -75,24 +75,24 @@ export function refusal(fault: ApiError): Refusal {
   return { code, details: message, metadata: trailer, ...('error' in fault ? { error: fault.error } : {}) };
 }
 
-/** The same refusal, with the id of its request; also of one that a library made. */
+/** The same refusal, with the id of its request; also for one that a library made. */
 export function withRequestId(error: Partial<Refusal> & { readonly message?: string }, requestId: string): Refusal {
   const { code = status.UNKNOWN } = error;
-  // A library may repeat what it was sent: a status that is too long for headers would never reach the client.
+  // A library may repeat its input: a status that is too long for headers would never reach the client.
   const details = clean(error.details ?? error.message ?? '');
   const metadata = error.metadata?.clone() ?? new Metadata();
   const said = metadata.get(DETAILS_KEY)[0];
   const start =
     said instanceof Uint8Array ? said : toBinary(StatusSchema, create(StatusSchema, { code, message: details }));
   const info = anyPack(RequestInfoSchema, create(RequestInfoSchema, { requestId }));
-  // Bytes of protobuf messages that follow each other are one message with the lists of both.
+  // Concatenated protobuf messages are one message with the lists of both.
   const end = toBinary(StatusSchema, create(StatusSchema, { details: [info] }));
   metadata.set(DETAILS_KEY, Buffer.concat([start, end]));
   metadata.set(REQUEST_ID_KEY, requestId);
   return { code, details, metadata };
 }
 
-/** What a status carries, for clients; all absent when the server sent no details, or none that can be read. */
+/** The details of a status, for clients; all absent when the server sent none, or none that can be read. */
 export interface ReadDetails {
   readonly reason: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
@@ -129,7 +129,7 @@ function detailsIn(metadata: Metadata | undefined): readonly Any[] {
   return value instanceof Uint8Array ? (readable(() => fromBinary(StatusSchema, value).details) ?? []) : [];
 }
 
-/** Details come from whoever answered, a proxy maybe: what cannot be read is absent. */
+/** Details may come from a proxy: unreadable ones are absent. */
 function readable<T>(read: () => T | undefined): T | undefined {
   try {
     return read();
@@ -138,7 +138,7 @@ function readable<T>(read: () => T | undefined): T | undefined {
   }
 }
 
-/** A message that fits a header: short, and without the half characters that grpc-js throws on. */
+/** A message that fits a header: short, and without lone surrogates, on which grpc-js throws. */
 function clean(message: string): string {
   const short = message.length > MESSAGE_CHARS_MAX ? `${cutText(message, MESSAGE_CHARS_MAX - 1)}…` : message;
   return Buffer.from(short, 'utf8').toString('utf8');

@@ -1,4 +1,4 @@
-/** PublishEvents: which calls are open. */
+/** PublishEvents: tracks the open calls. */
 import type { sendUnaryData } from '@grpc/grpc-js';
 import type { EventReader } from '../../../actors/formats/event-reader.js';
 import { transient } from '../../../runtime/contract/errors.js';
@@ -27,7 +27,7 @@ export class EventHandlers {
     });
   }
 
-  /** Ends what is still open: a publisher may keep its stream for days. */
+  /** Ends the open calls: a publisher may keep its stream for days. */
   interrupt(): void {
     const error = transient(
       'NODE_STOPPING',

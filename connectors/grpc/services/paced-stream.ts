@@ -1,8 +1,8 @@
 /**
- * A stream of messages to one caller, who may read slowly.
+ * A stream of messages to one client, which may read slowly.
  *
- *   PACED-STREAM-1  at most one message is on its way into the transport; what comes up meanwhile is not queued: `onFree` says when the next one may be
- *                   made, of what is newest then
+ *   PACED-STREAM-1  at most one message is in the transport; newer ones are not queued: `onFree` reports when the next one may be made, of the newest
+ *                   state then
  *   PACED-STREAM-2  however the stream ends (refused, cancelled, too late, the node stops), `onEnd` is called once
  */
 import type { ServerWritableStream } from '@grpc/grpc-js';
@@ -15,7 +15,7 @@ import { refusal } from '../server/status-details.js';
 export type ByteStream = ServerWritableStream<Buffer, Buffer>;
 
 export class PacedStream implements FollowerStream {
-  /** When the last message was written, by the clock of the desk. */
+  /** When the last message was written, by the shared clock. */
   sentAtMs = -Infinity;
   private isOnItsWay = false;
   private isOver = false;
@@ -35,12 +35,12 @@ export class PacedStream implements FollowerStream {
     return !this.isOnItsWay && !this.isOver && !this.call.writableEnded;
   }
 
-  /** Only when it is free. */
+  /** Only while the stream is free. */
   send(message: Buffer): void {
     this.isOnItsWay = true;
     this.sentAtMs = this.desk.clock.monotonicMs();
     spanOf(this.call)?.announce();
-    // Not by what `write` returns: that queues up to 16 messages.
+    // The result of `write` is no signal: it queues up to 16 messages.
     this.call.write(message, this.onTaken);
   }
 
@@ -54,6 +54,6 @@ export class PacedStream implements FollowerStream {
   };
 }
 
-/** Ends a stream with a status; grpc-js makes it of the error. */
+/** Ends a stream with a status, which grpc-js makes of the error. */
 export const refuse = (call: Pick<ByteStream, 'emit'>, fault: ApiError): void =>
   void call.emit('error', refusal(fault));

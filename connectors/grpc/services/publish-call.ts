@@ -1,7 +1,7 @@
 /**
  * One PublishEvents call: its messages, as they come, through an intake (EVENT-INTAKE-1 to EVENT-INTAKE-4 in event-intake.ts).
  *
- *   PUBLISH-CALL-1  a message is read when all events of the one before are taken in and there is room
+ *   PUBLISH-CALL-1  a message is read when all events of the previous one are taken in and there is room
  *   PUBLISH-CALL-2  after its end (answered, cancelled, too late) the call publishes nothing more; it is over when nothing is in flight
  */
 import { create, toBinary } from '@bufbuild/protobuf';
@@ -29,7 +29,7 @@ import { asBuffer } from '../server/service-definition.js';
 import { malformed, refusal } from '../server/status-details.js';
 
 const EVENTS = PublishEventsRequestSchema.field.events.number;
-/** Of errors in trailers, which travel as base64: all trailers together stay below the 8 KiB that clients take. */
+/** Size of the errors in trailers, which are base64-encoded: all trailers together stay below the 8 KiB that clients accept. */
 const TRAILER_BYTES_MAX = 2048;
 
 export type PublishStream = ServerReadableStream<Buffer, Buffer>;
@@ -38,7 +38,7 @@ export interface PublishParts {
   readonly publisher: EventPublisher;
   readonly reader: EventReader;
   readonly desk: CallDesk;
-  /** Its abort ends the call soon, and says up to where it came. One that only waits for the log waits on. */
+  /** Its abort ends the call soon, with its progress. A call that waits only for the log goes on waiting. */
   readonly stop: AbortController;
 }
 
@@ -67,7 +67,7 @@ export async function publishCall(
   reply(refusal({ ...fault, metadata, also: anyPack(PublishEventsResponseSchema, summary) }));
 }
 
-/** A message that is none. */
+/** The bytes are not a valid message. */
 class Unreadable extends Error {
   constructor(readonly fault: ApiError) {
     super(fault.message);
@@ -91,11 +91,11 @@ async function* eventsOf(
   } finally {
     call.pause();
   }
-  // A stream that its client resets ends too, and is cancelled in the same turn: only one that is whole then was ended.
+  // A stream that its client resets also ends, and is cancelled in the same turn of the event loop: after the turn, a complete one is known.
   await nextTurn();
 }
 
-/** `bytesMax`: of the errors; the first of them. */
+/** `bytesMax`: size of the errors; the first ones that fit. */
 function summaryOf({ accepted, rejected, errors }: Intake, bytesMax = Infinity): PublishEventsResponse {
   const all = errors.map(({ index, rule, field = '', reason }) =>
     create(EventErrorSchema, { index: BigInt(index), rule, field, reason }),
@@ -105,12 +105,12 @@ function summaryOf({ accepted, rejected, errors }: Intake, bytesMax = Infinity):
   });
 }
 
-/** The events of a message as they came: each is checked and stored by its own bytes, and one that is broken spoils no other. */
+/** The raw events of a message: each is checked and stored by its own bytes, so that a broken one does not affect the others. */
 export function eventsIn(message: Uint8Array, eventsMax: number): readonly Uint8Array[] | ApiError {
   const events: Uint8Array[] = [];
   try {
     const reader = new BinaryReader(message);
-    // Fields that there are not count as well: to skip millions of them takes as long.
+    // Unknown fields count as well: to skip millions of them takes as long.
     for (let fields = 0; reader.pos < reader.len; fields++) {
       if (fields === eventsMax) return tooMany(eventsMax);
       const [field, type] = reader.tag();
@@ -128,7 +128,7 @@ function tooMany(eventsMax: number): ApiError {
   return invalidFields([{ field: 'events', description: reason, rule }]);
 }
 
-/** The first of the errors. */
+/** The first errors that fit. */
 function fitting(errors: EventError[], bytesMax: number): EventError[] {
   let bytes = 0;
   const end = errors.findIndex((error) => (bytes += toBinary(EventErrorSchema, error).length + 2) > bytesMax);

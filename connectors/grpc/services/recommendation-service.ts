@@ -1,8 +1,8 @@
 /**
  * GetRecommendations and BatchGetRecommendations: bytes in, bytes out.
  *
- * An answer that is there at once is sent in the same turn: no promise, no listener, no count. One that takes time is counted against its
- * client until it settles, even when the call has ended before, so that cancelled calls cannot pile up work.
+ * A result that is available at once is sent in the same turn of the event loop: no promise, no listener, no count. One that takes time counts
+ * against its client until it settles, even if the call has ended before, so that cancelled calls cannot pile up work.
  */
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
@@ -23,7 +23,7 @@ type Call = ServerUnaryCall<Buffer, Buffer>;
 type Reply = sendUnaryData<Buffer>;
 type Handler = (call: Call, reply: Reply) => void;
 
-/** What a method does with a request. */
+/** The work of a method for a request. */
 interface Work<D extends DescMessage, Q extends object, A extends object> {
   readonly schema: D;
   readonly check: (request: MessageShape<D>) => Q | readonly FieldViolation[];
@@ -54,7 +54,7 @@ export function recommendationHandlers(answers: RecommendationAnswers): {
   };
 }
 
-/** What is thrown waits for the others, which may be under way. */
+/** An exception becomes a rejection: the other answers may be under way. */
 function asked(answers: RecommendationAnswers, query: RecommendationQuery): Answer | Promise<Answer> {
   try {
     return answers.get(query);
@@ -63,7 +63,7 @@ function asked(answers: RecommendationAnswers, query: RecommendationQuery): Answ
   }
 }
 
-/** Without a promise where none is needed. */
+/** Returns a promise only if one of the answers is a promise. */
 function allOf(answers: readonly (Answer | Promise<Answer>)[]): readonly Answer[] | Promise<readonly Answer[]> {
   const isThere = (answer: Answer | Promise<Answer>): answer is Answer => !('then' in answer);
   return answers.every(isThere) ? answers : Promise.all(answers.map((answer) => Promise.resolve(answer)));

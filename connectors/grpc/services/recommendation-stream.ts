@@ -1,9 +1,9 @@
 /**
- * StreamRecommendations: the whole list of one user now, and again each time that it has changed.
+ * StreamRecommendations: the complete list of one user now, and after each change.
  *
- *   RECOMMENDATION-STREAM-1  a list is looked up when something that it is made of has changed (its version), and sent when what comes of that differs, but for
- *                            the time, from what was sent before
- *   RECOMMENDATION-STREAM-2  a subscriber has at most one message on its way; one that reads slowly gets the list as it stands when the last one was taken
+ *   RECOMMENDATION-STREAM-1  a list is read when one of its sources has changed (its version), and sent when it differs, apart from the time, from the
+ *                            last one sent
+ *   RECOMMENDATION-STREAM-2  a subscriber has at most one message in flight; a slow one gets the list as it is when the last message was read
  */
 import { StreamRecommendationsRequestSchema } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { reactionOf } from '../../../runtime/contract/errors.js';
@@ -18,10 +18,10 @@ import { queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
 import { CoalescingTicker, turn } from '../../facade/trending/rounds.js';
 
-/** Twenty looks a second at the versions; a page shows no more. */
+/** Versions are compared twenty times a second; a page shows no more. */
 const ROUND_EVERY_MS = 50;
 const RESEND_MS = 15_000;
-/** Some milliseconds' worth of answers. */
+/** Answers for some milliseconds. */
 const LOOKS_PER_TURN = 64;
 
 export class RecommendationHub {
@@ -42,7 +42,7 @@ export class RecommendationHub {
     void this.rounds.run();
   }
 
-  /** Says no more; streams are ended by who keeps them. */
+  /** Sends no more; the streams are ended by their owner. */
   stop(): void {
     this.unfollow();
     this.rounds.stop();
@@ -72,12 +72,12 @@ export class RecommendationHub {
   }
 }
 
-/** Of nothing yet: no port gives it as a version. */
+/** Before the first version: no port returns it. */
 const NONE = Symbol('no version');
 
 class Follower {
   private version: unknown = NONE;
-  /** What was sent, but for the time; `undefined`: nothing yet. */
+  /** The last list sent, without the time; `undefined`: none yet. */
   private sent: Buffer | undefined;
   private isAsking = false;
 
@@ -89,11 +89,11 @@ class Follower {
     private readonly changes: RecommendationChanges,
   ) {}
 
-  /** Looks the list up, if there may be something to send; whether it did. */
+  /** Reads the list, if there may be something to send; returns whether it did. */
   look(nowMs: number): boolean {
     if (this.isAsking || !this.stream.isFree) return false;
     try {
-      // Before the answer: what changes in between is seen at the next look.
+      // Read before the answer: a change in between is seen in the next round.
       const version = this.changes.version(this.query.userId);
       const isDue = nowMs - this.stream.sentAtMs >= RESEND_MS;
       if (version === this.version && !isDue) return false;
@@ -128,7 +128,7 @@ class Follower {
     this.stream.send(streamedBytes(userId, answer, limit));
   }
 
-  /** Who has a list keeps it while it cannot be looked up for a moment. */
+  /** A subscriber keeps its list while it cannot be read for a moment. */
   private failed(error: unknown): void {
     if (this.sent === undefined || reactionOf(error) !== 'transient') this.stream.fail(error);
   }

@@ -1,4 +1,4 @@
-/** What the fields of a question must be. Each finding names the field, and what would be right. */
+/** Validates the fields of requests. Each finding names the field and the accepted values. */
 import type {
   BatchGetRecommendationsRequest,
   GetRecommendationsRequest,
@@ -18,7 +18,7 @@ export const BATCH_USERS_MAX = 100;
 
 const NO_USER = 'is required: set it to the id of the user, as in the events';
 
-/** The query, or what is wrong with the request. */
+/** The query, or the invalid fields. */
 export function queryOf(
   request: GetRecommendationsRequest | StreamRecommendationsRequest,
 ): RecommendationQuery | readonly FieldViolation[] {
@@ -73,7 +73,7 @@ const RANKINGS: Readonly<Record<Ranking, TrendingRanking>> = {
 };
 
 export function subscriptionOf(request: StreamTrendingRequest): Subscription | readonly FieldViolation[] {
-  // What a later version may send is none of these.
+  // A value of a later version is none of these.
   const window = (WINDOWS as Partial<typeof WINDOWS>)[request.window];
   const ranking = (RANKINGS as Partial<typeof RANKINGS>)[request.ranking];
   const { limit, category, afterRevision } = request;

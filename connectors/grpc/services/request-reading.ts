@@ -1,4 +1,4 @@
-/** From the bytes of a request to a checked question, or to what is wrong with it. */
+/** Decodes and validates requests. */
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { FieldViolation } from '../../facade/errors/fault.js';
 import { type ApiError, invalidFields } from '../../facade/errors/fault.js';
@@ -6,7 +6,7 @@ import { malformed } from '../server/status-details.js';
 
 export type Reading<T> = { readonly asked: T } | { readonly fault: ApiError };
 
-/** Reads a message, and hands it to `check`, which gives the question or the fields that are wrong. */
+/** Decodes a message and passes it to `check`, which returns the query or the invalid fields. */
 export function readRequest<D extends DescMessage, T extends object>(
   schema: D,
   bytes: Uint8Array,

@@ -23,7 +23,7 @@ export class TrendingHandlers {
     this.hub = new TrendingHub(lists, TRENDING_BYTES, clock);
   }
 
-  /** Says no more; streams are ended by who keeps them. */
+  /** Sends no more; the streams are ended by their owner. */
   stop(): void {
     this.hub.stop();
   }
