@@ -1,16 +1,16 @@
-/** What the HTTP façade needs for operations. What it shares with gRPC is in connectors/facade. */
+/** Ports of the HTTP façade for operations. Those that it shares with gRPC are in connectors/facade. */
 import type { EventType } from '../../actors/model.js';
 import type { StatusReport } from './routes/status-report.js';
 
 /** A refused event. */
 export interface DeadLetterRecord {
-  /** `<stream sequence>-<row>`: stands as long as the record does. */
+  /** `<stream sequence>-<row>`: stable for as long as the record exists. */
   readonly id: string;
-  /** The bytes, exactly; of a page only the beginning of what is long. */
+  /** The exact bytes; in a page only the beginning of a long original. */
   readonly original: Uint8Array;
-  /** How many the whole has. */
+  /** The full length. */
   readonly originalBytes: number;
-  /** Where it came from: the subject (empty: none) and stream sequence, of a file its name and the 1-based line, the index within its message. */
+  /** Origin: the subject (empty: none) and stream sequence; for a file its name and 1-based line; and the index within its message. */
   readonly subject: string;
   readonly sequence: number;
   readonly file: string | undefined;
@@ -28,7 +28,7 @@ export interface DeadLetterRecord {
 export interface DeadLetterQuery {
   /** 1 to 200. */
   readonly limit: number;
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly before: string | undefined;
   readonly rule: string | undefined;
   readonly retried: boolean | undefined;
@@ -37,11 +37,11 @@ export interface DeadLetterQuery {
 export interface DeadLetterPage {
   /** Newest first. */
   readonly records: readonly DeadLetterRecord[];
-  /** Where the next page begins; absent: this is the last. A page that is not full may have one. */
+  /** The cursor of the next page; absent on the last one. A page that is not full may have one. */
   readonly next: string | undefined;
 }
 
-/** What is sent: the original, the original with fields of its JSON object set, or something else. */
+/** What is published: the original, the original with fields of its JSON object set, or a replacement. */
 export type DeadLetterChange =
   | { readonly kind: 'none' }
   | { readonly kind: 'set'; readonly fields: Readonly<Record<string, unknown>> }
@@ -54,7 +54,8 @@ export interface DeadLetters {
   find(id: string): Promise<DeadLetterRecord>;
   /**
    * Resolves when the event is stored and the record is marked. Poison DEAD_LETTER_UNKNOWN; DEAD_LETTER_RETRIED, unless `again`;
-   * DEAD_LETTER_BUSY, somebody else is at it; DEAD_LETTER_CHANGE, it cannot be changed so; DEAD_LETTER_INTERNAL, it is no publisher's event.
+   * DEAD_LETTER_BUSY, another retry is under way; DEAD_LETTER_CHANGE, the change cannot be applied; DEAD_LETTER_INTERNAL, it is not an event of a
+   * publisher.
    */
   retry(
     id: string,
@@ -63,7 +64,7 @@ export interface DeadLetters {
   ): Promise<{ readonly id: string; readonly subject: string }>;
 }
 
-/** An event that came after its last window was closed. */
+/** An event that arrived after its last window was closed. */
 export interface LateEvent {
   readonly id: string;
   readonly eventTimeMs: number | undefined;
@@ -73,14 +74,14 @@ export interface LateEvent {
   readonly category: string | undefined;
   readonly brand: string | undefined;
   readonly price: number | undefined;
-  /** The last window that it would have been in: [start, end), epoch ms. */
+  /** The last window that it would have counted in: [start, end), epoch ms. */
   readonly window: { readonly startMs: number; readonly endMs: number } | undefined;
-  /** When it was put aside, epoch ms. */
+  /** When it was stored as late, epoch ms. */
   readonly storedAtMs: number;
 }
 
 export interface LateEvents {
-  /** Newest first; `next` as of dead letters. Poison BROWSABLE_LOG_CURSOR. */
+  /** Newest first; `next` as in DeadLetterPage. Poison BROWSABLE_LOG_CURSOR. */
   page(query: { readonly limit: number; readonly before: string | undefined }): Promise<{
     readonly events: readonly LateEvent[];
     readonly next: string | undefined;
@@ -91,7 +92,7 @@ export interface NodeStatus {
   report(): StatusReport;
 }
 
-/** What is asked for by who runs the node. */
+/** Functions for operators of the node. */
 export interface Operations {
   readonly deadLetters: DeadLetters;
   readonly lateEvents: LateEvents;

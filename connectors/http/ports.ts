@@ -1,18 +1,18 @@
-/** What the HTTP façade needs beside what it shares with gRPC, and what it tells about itself. */
+/** Ports of the HTTP façade that it does not share with gRPC. */
 import type { HealthReport } from './routes/health-report.js';
 
 /**
- * Each request begins once and ends once. `route`: method and pattern, `GET /reco/{user_id}`, never what a client could choose; `GET *` for what
- * has none. A stream ends when nobody listens any more.
+ * Each request has one begin and one end. `route`: method and pattern, `GET /reco/{user_id}`, never a text that a client can choose; `GET *` for
+ * a request without a route. A stream ends when its client leaves.
  */
 export interface RequestObserver {
   began(route: string): void;
   ended(route: string, status: number, ms: number): void;
 }
 
-/** Whom GET /reco/random answers for. */
+/** Chooses the user for GET /reco/random. */
 export interface RandomUsers {
-  /** A user of whom something is known; `undefined` when nobody is. */
+  /** A user with a list; `undefined` when there is none. */
   next(): string | undefined | Promise<string | undefined>;
 }
 

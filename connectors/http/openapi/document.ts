@@ -1,8 +1,8 @@
 /**
- * The OpenAPI 3.1 document, made of what the routes say of themselves: it cannot say anything else than they do.
+ * Generates the OpenAPI 3.1 document from the routes' own declarations, so that it cannot differ from them.
  *
- * Schemas with an id (`.meta({ id })`) become components. A route names the statuses that are its own, each with what is answered; those that any
- * such route can have (a field is wrong, a token is missing, too fast…) come from here.
+ * Schemas with an id (`.meta({ id })`) become components. A route declares the statuses specific to it, each with its response; the statuses that
+ * any such route can have (an invalid field, a missing token, too many requests…) are added here.
  */
 import { STATUS_CODES } from 'node:http';
 import type { FastifySchema } from 'fastify';
@@ -15,19 +15,19 @@ declare module 'fastify' {
     readonly tags?: readonly string[];
     readonly summary?: string;
     readonly description?: string;
-    /** Not in the document: it is for browsers. */
+    /** Not in the document: for browsers. */
     readonly hide?: boolean;
-    /** Types of a body, JSON unless said. */
+    /** Content types of the body; default: JSON. */
     readonly consumes?: readonly string[];
-    /** The type of what is answered with 200, JSON unless said. */
+    /** Content type of the 200 response; default: JSON. */
     readonly produces?: readonly string[];
-    /** Of a stream of Server-Sent Events: the data of each, by its name. */
+    /** For a stream of Server-Sent Events: the schema of each event's data, by event name. */
     readonly events?: Readonly<Record<string, z.ZodType>>;
     readonly example?: string;
   }
 }
 
-/** As Fastify tells it. */
+/** As Fastify reports it. */
 export interface DocumentedRoute {
   readonly method: string | readonly string[];
   /** `/reco/:user_id` */
@@ -40,7 +40,7 @@ export interface DocumentFacts {
   readonly version: string;
   readonly asksForTokens: boolean;
   readonly asksForCertificates: boolean;
-  /** Then it is asked by no name but those of loopback and of the allow-list (GATE-4, gate.ts). */
+  /** It then accepts only the host names of loopback and of the allow-list (GATE-4, gate.ts). */
   readonly isLoopback: boolean;
 }
 
@@ -53,7 +53,7 @@ export function openApiDocument(routes: readonly DocumentedRoute[], facts: Docum
   return new Document(facts).of(routes.filter(isDocumented));
 }
 
-/** HEAD is wherever GET is. */
+/** HEAD is available wherever GET is. */
 export const isDocumented = ({ method, schema }: DocumentedRoute): boolean =>
   method !== 'HEAD' && schema !== undefined && schema.hide !== true;
 
@@ -134,7 +134,7 @@ class Document {
     const { response, produces, events, example } = route.schema!;
     const answers: Record<number, Json> = {};
     for (const [status, schema] of Object.entries((response ?? {}) as Record<string, z.ZodType>)) {
-      // Ranges are Fastify's: a reader wants to know which.
+      // Ranges (`4XX`) are Fastify's: a reader needs single statuses.
       if (/^\d{3}$/.test(status)) answers[Number(status)] = this.answer(Number(status), schema, produces, route);
     }
     if (produces !== undefined && answers[200] === undefined) {
@@ -160,14 +160,14 @@ class Document {
     return { description, headers, content: { [produces[0] ?? JSON_BODY]: { schema: this.schemaOf(schema) } } };
   }
 
-  /** What the frame (app.ts, gate.ts) can answer for any such route. */
+  /** Statuses that the app and the gate (app.ts, gate.ts) can answer for any such route. */
   private frameStatuses(method: string, { config }: DocumentedRoute): number[] {
     const { isOpen = false, isPage = false } = config ?? {};
     const { asksForTokens, asksForCertificates, isLoopback } = this.facts;
     const isAsked = asksForCertificates || (asksForTokens && !isPage);
     const isSent = method !== 'GET';
     return [
-      // What HTTP asks of any request.
+      // Required of any HTTP request.
       ...[400, 415, 417, 431],
       ...(isAsked && !isOpen ? [401] : []),
       ...(isSent || (isLoopback && !isOpen) ? [403] : []),
@@ -182,7 +182,7 @@ class Document {
     return { $ref: `#/components/responses/Problem${status}` };
   }
 
-  /** Ways in: all that are asked for together. */
+  /** The security requirements, each with all its parts. */
   private security(isPage = false): Json[] {
     const { asksForTokens, asksForCertificates } = this.facts;
     const asked = { ...(asksForTokens && !isPage && { token: [] }), ...(asksForCertificates && { certificate: [] }) };
@@ -217,7 +217,7 @@ class Document {
     };
   }
 
-  /** A reference where the schema has an id. */
+  /** A reference when the schema has an id. */
   private schemaOf(schema: z.ZodType, io: 'input' | 'output' = 'output'): Json {
     const made = z.toJSONSchema(z.object({ it: schema }), { io, unrepresentable: 'any', override });
     const { it, defs } = inComponents({ it: made.properties!['it'] as Json, defs: made.$defs ?? {} });
@@ -229,7 +229,7 @@ class Document {
 const inComponents = <T>(json: T): T =>
   JSON.parse(JSON.stringify(json).replaceAll('"#/$defs/', '"#/components/schemas/')) as T;
 
-/** Queries are texts; what they stand for is what a reader wants to know. Objects that are answered may get more fields some day. */
+/** Query parameters are texts; the document shows the type that they are converted to. Objects in responses may get more fields later. */
 function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: Json }): void {
   const { default: byDefault } = (z.globalRegistry.get(zodSchema) ?? {}) as Json;
   if (byDefault !== undefined) jsonSchema['default'] = byDefault;

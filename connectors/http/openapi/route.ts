@@ -1,4 +1,4 @@
-/** GET /openapi.json: made of the routes that there are, when somebody first asks for it. */
+/** GET /openapi.json: generated from the registered routes at the first request. */
 import { z } from 'zod';
 import { type DocumentedRoute, type DocumentFacts, openApiDocument } from './document.js';
 import { unchanged } from '../routes/fields.js';
@@ -7,7 +7,7 @@ import type { App } from '../server/zod-provider.js';
 
 export const DOCUMENT = '/openapi.json';
 
-/** Before all other routes: it hears of those that come after it. */
+/** Must be registered before all other routes: it is notified only of later ones. */
 export function documentRoutes(app: App, facts: DocumentFacts): void {
   const routes: DocumentedRoute[] = [];
   app.addHook('onRoute', (route) => void routes.push(route as DocumentedRoute));

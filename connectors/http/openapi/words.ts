@@ -1,4 +1,4 @@
-/** What the OpenAPI document says in words, beside what the routes say. */
+/** The fixed texts of the OpenAPI document. */
 
 export const ABOUT = [
   'A real-time recommendation engine: events in, recommendations and trending lists out.',

@@ -1,4 +1,4 @@
-/** What the server answers, as the page reads it. Times are ISO-8601 text in UTC; what is not known is absent. */
+/** Types of the server's responses, as far as the page reads them. Times are ISO-8601 text in UTC; unknown values are absent. */
 
 export type RecommendedItem = {
   readonly rank: number;
@@ -113,7 +113,7 @@ export type DeadLetter = {
   readonly original?: string;
   readonly original_base64?: string;
   readonly original_bytes?: number;
-  /** Where all of it is, when only the beginning is here. */
+  /** URL of the full original, when this is only the beginning. */
   readonly original_url?: string;
 };
 

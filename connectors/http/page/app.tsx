@@ -1,4 +1,4 @@
-/** The page as a whole: what it asks for, and in which order its parts stand. */
+/** The page: the requests that its parts share, and the order of the parts. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Status } from './answers.js';
 import { useCell } from './cell.js';
@@ -36,7 +36,7 @@ export function App() {
       <PageHead history={history} fault={isAway ? fault : undefined} staleSinceMs={staleSinceMs} />
       <main id="main" tabIndex={-1}>
         {asked !== undefined && <TokenForm why={asked} />}
-        {/* Kept while a token is asked for: what someone has typed is still there afterwards. */}
+        {/* Stays mounted while a token is requested, so that typed text is kept. */}
         <div class="parts" hidden={asked !== undefined}>
           <Figures history={history} staleSinceMs={staleSinceMs} />
           <RecommendationsPanel isAway={fault?.status === 0} />

@@ -1,4 +1,4 @@
-/** The main categories that the page has seen so far, to choose from. */
+/** The main categories seen so far, offered as choices. */
 import { Cell } from './cell.js';
 
 const CATEGORIES_MAX = 100;

@@ -1,4 +1,4 @@
-/** A value that parts of the page share: who shows it is drawn again when it changes. */
+/** A value shared by parts of the page: components that use it are rendered again when it changes. */
 import { useEffect, useState } from 'preact/hooks';
 
 export class Cell<T> {
@@ -16,7 +16,7 @@ export class Cell<T> {
     for (const listener of [...this.listeners]) listener();
   }
 
-  /** Gives what ends it. */
+  /** Returns the function that unsubscribes. */
   listen(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
@@ -28,7 +28,7 @@ export function useCell<T>(cell: Cell<T>): T {
   useEffect(() => {
     const drawn = cell.value;
     const stop = cell.listen(() => draw((count) => count + 1));
-    // It may have changed between the drawing and this.
+    // It may have changed between the rendering and this effect.
     if (!Object.is(drawn, cell.value)) draw((count) => count + 1);
     return stop;
   }, [cell]);

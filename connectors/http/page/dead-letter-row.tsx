@@ -1,4 +1,4 @@
-/** One event that was refused. As it is it can be tried again at once; opened, it can be mended first. */
+/** One refused event. It can be retried unchanged at once; opened, it can be corrected first. */
 import { useState } from 'preact/hooks';
 import type { DeadLetter } from './answers.js';
 import { Icon } from './icons.js';
@@ -94,7 +94,7 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
   );
 }
 
-/** Not a link: where tokens are asked for, a browser would ask without one. */
+/** Not a link: a browser would request it without the token. */
 function WholeOriginal({ letter, url }: { readonly letter: DeadLetter; readonly url: string }) {
   const [fault, setFault] = useState<RequestFault>();
   const save = async (): Promise<void> => {
@@ -137,7 +137,7 @@ function sourceOf({ subject, sequence, file, line, index }: DeadLetter): string 
   return `${subject ?? ''}${sequence === undefined ? '' : ` #${sequence}`}${at}`;
 }
 
-/** JSON is set out for reading; anything else is as it came. */
+/** JSON is formatted for reading; anything else is shown unchanged. */
 function originalOf({ original, original_base64: base64 }: DeadLetter): string {
   if (original === undefined) return base64 === undefined ? 'It was not kept.' : `no text; in base64:\n${base64}`;
   return setOut(original);

@@ -1,4 +1,4 @@
-/** Events that were refused: why, what they were, and a way back in. */
+/** Refused events: the reason, the original, and the retry. */
 import { useState } from 'preact/hooks';
 import type { DeadLetter } from './answers.js';
 import { DeadLetterRow } from './dead-letter-row.js';
@@ -17,7 +17,7 @@ export function DeadLetters() {
       <div class="toolbar">
         <Segments label="Which dead letters" value={which} options={WHICH} onChoose={setWhich} />
       </div>
-      {/* Another question begins at its own first page. */}
+      {/* A changed filter starts at its own first page. */}
       <LetterList key={which} which={which} />
     </>
   );

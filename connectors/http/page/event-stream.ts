@@ -1,9 +1,9 @@
 /**
- * Server-sent events by `fetch`, because an EventSource can send no token.
+ * Server-Sent Events by `fetch`, because an EventSource cannot send a token.
  *
- *   PAGE-STREAM-1  it comes back by itself: after the server's `retry`, doubled at each failure up to RETRY_MS_MAX, with the last id it has seen
- *   PAGE-STREAM-2  a stream that is silent for longer than SILENT_MS_MAX (heartbeats come every 15 s) is taken for lost
- *   PAGE-STREAM-3  what is buffered is bounded: an event longer than EVENT_CHARACTERS_MAX is an error
+ *   PAGE-STREAM-1  it reconnects: after the server's `retry`, doubled at each failure up to RETRY_MS_MAX, with the last id received
+ *   PAGE-STREAM-2  a stream that is silent for longer than SILENT_MS_MAX (heartbeats come every 15 s) is treated as lost
+ *   PAGE-STREAM-3  the buffer is bounded: an event longer than EVENT_CHARACTERS_MAX is an error
  */
 import { faultOf, request, type RequestFault, tokenAsked } from './server.js';
 
@@ -11,7 +11,7 @@ export type StreamEvent = { readonly kind: string; readonly data: string; readon
 
 export interface StreamListener {
   onOpen(): void;
-  /** Throws when the event is not what it should be: then the stream starts anew, from nothing. */
+  /** Throws when the event is invalid: the stream then restarts from the beginning. */
   onEvent(event: StreamEvent): void;
   onLost(fault: RequestFault, retryMs: number): void;
 }
@@ -21,7 +21,7 @@ const RETRY_MS_MAX = 20_000;
 const SILENT_MS_MAX = 40_000;
 const EVENT_CHARACTERS_MAX = 1_000_000;
 
-/** Listens until the signal is aborted; never throws. */
+/** Runs until the signal is aborted; never throws. */
 export async function listen(path: string, listener: StreamListener, signal: AbortSignal): Promise<void> {
   let lastId: string | undefined;
   let failures = 0;
@@ -62,7 +62,7 @@ export async function listen(path: string, listener: StreamListener, signal: Abo
   }
 }
 
-/** The events of a body, as the HTML standard reads `text/event-stream`. */
+/** The events of a body, parsed as the HTML standard defines `text/event-stream`. */
 export async function* eventsOf(
   body: ReadableStream<Uint8Array>,
   onBytes: () => void,
@@ -80,7 +80,7 @@ export async function* eventsOf(
       onBytes();
       rest += value;
       if (rest.length > EVENT_CHARACTERS_MAX) throw new Error('An event of the stream is too long.');
-      // A carriage return at the end may be half of a line break.
+      // A carriage return at the end may be the first half of a line break.
       const lines = rest.split(/\r\n|\n|\r(?!$)/);
       rest = lines.pop()!;
       for (const line of lines) {
@@ -109,7 +109,7 @@ function fieldOf(line: string): readonly [field: string, text: string] {
   return [line.slice(0, at), line.slice(line.charAt(at + 1) === ' ' ? at + 2 : at + 1)];
 }
 
-/** Also over when the tab is seen again or a token was given: who looks should not wait. */
+/** Ends early when the tab becomes visible or a token was given: a person should not wait. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const onShown = (): void => {

@@ -1,12 +1,12 @@
 /**
- * Which stages have a watermark, by the edges of the pipeline: the one that makes it, and those that read from that one. What comes behind these is told
- * rows and ends of epochs, and no watermark.
+ * Which stages have a watermark, by the edges of the pipeline: the stage that makes it, and those that read from that stage. Stages behind these
+ * receive rows and ends of epochs, but no watermark.
  */
 import type { TopologyEdge } from './answers.js';
 
 const MAKER = 'watermark';
 
-/** Why a stage has no watermark by nature, in words; `undefined`: it has one, once there were events. */
+/** Why a stage never has a watermark; `undefined`: it has one as soon as there were events. */
 export function withoutWatermark(stage: string, edges: readonly TopologyEdge[]): string | undefined {
   if (stage === MAKER || edges.some(({ from, to }) => from === MAKER && to === stage)) return undefined;
   if (leadsTo(stage, MAKER, edges)) return `it is made further on, by ${MAKER}`;
@@ -15,7 +15,7 @@ export function withoutWatermark(stage: string, edges: readonly TopologyEdge[]):
 
 function leadsTo(from: string, to: string, edges: readonly TopologyEdge[], seen = new Set<string>()): boolean {
   if (from === to) return true;
-  // It may go round in a circle.
+  // The edges may form a cycle.
   seen.add(from);
   return edges.some((edge) => edge.from === from && !seen.has(edge.to) && leadsTo(edge.to, to, edges, seen));
 }

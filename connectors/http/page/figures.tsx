@@ -1,4 +1,4 @@
-/** What goes in, how fast it comes out, and who asks: three figures with their last ten minutes. */
+/** Events in, latency and calls: three figures with their last ten minutes. */
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { type Line, LineChart } from './line-chart.js';

@@ -1,4 +1,4 @@
-/** How high the head is that stays at the top, as `--head-height`: with the reasons of a node in trouble it is higher. */
+/** The height of the sticky header as `--head-height`: the reasons of an unhealthy node make it higher. */
 import { useEffect } from 'preact/hooks';
 
 export function useHeadHeight(): void {

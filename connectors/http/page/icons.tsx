@@ -1,4 +1,4 @@
-/** Line drawings of 16 × 16. They say nothing that words beside them do not say too. */
+/** Line icons of 16 × 16. They repeat what the text beside them says. */
 
 const PATHS = {
   sun: 'M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6z',

@@ -1,10 +1,10 @@
-/** JSON set out for reading, as it was written: only white space between its tokens is changed, so that 1.10 stays 1.10. */
+/** Formats JSON text: only the white space between tokens changes, so that 1.10 stays 1.10. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},:]|[^\s"[\]{},:]+/g;
 const STEP = '  ';
-/** What is nested more deeply is not set out further: the text would grow with its square. */
+/** Deeper nesting is not indented further: the text would grow with its square. */
 const DEPTH_MAX = 40;
 
-/** What is no JSON is as it came. */
+/** Text that is not JSON is returned unchanged. */
 export function setOut(text: string): string {
   if (!isJson(text)) return text;
   const tokens = text.match(TOKEN)!;

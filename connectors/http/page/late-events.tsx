@@ -1,4 +1,4 @@
-/** Rows of events that came after their window was closed. */
+/** Rows of events that arrived after their window was closed. */
 import type { LateEvent } from './answers.js';
 import { FaultNotice } from './panel.js';
 import { ListFrame, usePagedList } from './paged-list.js';
@@ -10,7 +10,7 @@ export function LateEvents() {
   const { items, fault, frame } = usePagedList<LateEvent>({ path: '/late-events' });
   return (
     <>
-      {/* Beside it is said how many came meanwhile. */}
+      {/* The number of new ones is shown beside it. */}
       <p class="hint">The newest first</p>
       <ListFrame label="Late events" frame={frame}>
         {items?.length === 0 && <p class="nothing">No event came too late.</p>}

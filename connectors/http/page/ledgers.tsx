@@ -1,4 +1,4 @@
-/** What did not make it into the lists: events that were refused, and events that came too late. */
+/** Events that are not in the lists: refused ones, and late ones. */
 import { useRef, useState } from 'preact/hooks';
 import { DeadLetters } from './dead-letters.js';
 import { LateEvents } from './late-events.js';

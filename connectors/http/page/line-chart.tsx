@@ -1,28 +1,28 @@
-/** Lines over the last minutes: an area under the first, a dashed second. What stands under the pointer is told to who shows the chart. */
+/** A line chart of the last minutes: an area under the first line, a dashed second. The point under the pointer is reported to the parent. */
 import { useWidth } from './width.js';
 
 export type Line = { readonly name: string; readonly values: readonly (number | undefined)[] };
 
 interface LineChartProps {
-  /** What is to be seen, in words. */
+  /** The text alternative. */
   readonly label: string;
   readonly times: readonly number[];
   readonly lines: readonly Line[];
   readonly format: (value: number) => string;
-  /** What the right end is. */
+  /** Label of the right end. */
   readonly end: string;
   readonly onPoint: (index: number | undefined) => void;
 }
 
 const HEIGHT = 112;
-/** Of a phone, where charts stand one above the other. */
+/** For a phone, where charts are stacked. */
 const LOW_HEIGHT = 84;
 const LOW_BELOW_WIDTH = 340;
 const TOP = 10;
 const BOTTOM = 18;
-/** For the figures beside the lines. */
+/** For the axis labels. */
 const LEFT = 46;
-/** A chart of a page that was just opened is not one point at its edge. */
+/** The chart of a page that was just opened should not be one point at the edge. */
 const SPAN_MS_MIN = 60_000;
 const SPANS_MS = [60_000, 120_000, 300_000, 600_000];
 
@@ -92,7 +92,7 @@ export function niceMax(value: number): number {
   return power * ([1, 2, 2.5, 5].find((one) => one * power >= value) ?? 10);
 }
 
-/** Runs of what is known: a gap is a gap. */
+/** Runs of known values: unknown ones leave a gap. */
 function stretches(values: readonly (number | undefined)[]): number[][] {
   const found: number[][] = [];
   let open: number[] | undefined;

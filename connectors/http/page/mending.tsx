@@ -1,4 +1,4 @@
-/** Fields to set before an event is tried again, as `rivulet dlq retry --set field=value` does it. */
+/** Fields to set before an event is retried, as with `rivulet dlq retry --set field=value`. */
 import { useState } from 'preact/hooks';
 import type { DeadLetter } from './answers.js';
 import { Icon } from './icons.js';

@@ -1,4 +1,4 @@
-/** Name, version, how the node is and why; where else to look. */
+/** Name, version, health with reasons, and links. */
 import { Icon, type IconName, Logo } from './icons.js';
 import type { RequestFault } from './server.js';
 import { StaleSince } from './stale-since.js';

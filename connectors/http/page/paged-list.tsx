@@ -1,8 +1,8 @@
 /**
- * A list that the server gives in pages, the newest first: the first page keeps itself up to date, older ones stand still.
+ * A list that the server returns in pages, newest first: the first page refreshes itself, older ones are fixed.
  *
- *   PAGED-LIST-1  no row moves while someone is at work in the list: the pointer or the focus is in it, or a row is open
- *   PAGED-LIST-2  what is known anew of a row is shown in its place; how many came is said, and they are shown when asked for
+ *   PAGED-LIST-1  no row moves while the list is in use: the pointer or the focus is in it, or a row is open
+ *   PAGED-LIST-2  changes of a shown row appear in place; new rows are counted, and shown on request
  */
 import type { ComponentChildren, RefObject } from 'preact';
 import { useRef, useState } from 'preact/hooks';
@@ -14,7 +14,7 @@ import { StaleSince } from './stale-since.js';
 
 const PAGE_SIZE = 10;
 const EVERY_MS = 5_000;
-/** How far back one can go, and come forward again. */
+/** How many pages one can go back, and return. */
 const PAGES_MAX = 1_000;
 
 type Row = { readonly id: string; readonly stored_at: string };
@@ -24,12 +24,12 @@ export interface PagedList<T> extends Polling {
   readonly frame: Frame;
 }
 
-/** What stands around the rows. */
+/** The parts around the rows. */
 interface Frame {
-  /** What holds the list while it has the pointer or the focus. */
+  /** The element that pauses the list while it has the pointer or the focus. */
   readonly ref: RefObject<HTMLDivElement | null>;
   readonly pager: Pager;
-  /** As many came since the list stands still. */
+  /** Rows that have arrived since the list was paused. */
   readonly newer: number;
   readonly staleSinceMs: number | undefined;
   readonly onShow: () => void;
@@ -39,14 +39,14 @@ interface Pager {
   readonly page: number;
   readonly onNewer?: () => void;
   readonly onOlder?: () => void;
-  /** Where one can go from here is not known yet. */
+  /** The neighbouring pages are not known yet. */
   readonly isTurning: boolean;
 }
 
 interface PagedOptions {
   readonly path: string;
   readonly fields?: Readonly<Record<string, string | undefined>>;
-  /** The row that is open: while it is shown, the list stays as it is. */
+  /** The open row: while it is shown, the list does not change. */
   readonly open?: string | undefined;
 }
 
@@ -79,7 +79,7 @@ export function usePagedList<T extends Row>({ path, fields = {}, open }: PagedOp
   const newer = shown?.held === undefined ? 0 : newerIn(shown.held.items, shown.page.items);
   const onShow = (): void => {
     if (shown?.held !== undefined) setShown({ key: shown.key, page: shown.held });
-    // The button that was pressed is gone.
+    // The pressed button has been removed.
     ref.current?.focus();
   };
   return {
@@ -89,13 +89,13 @@ export function usePagedList<T extends Row>({ path, fields = {}, open }: PagedOp
   };
 }
 
-/** PAGED-LIST-1. A finger that has touched the list is in it until it touches something else: so `:hover` has it. */
+/** PAGED-LIST-1. After a touch, `:hover` lasts until something else is touched. */
 const isHeld = (list: HTMLElement | null, rows: readonly Row[], open: string | undefined): boolean =>
   rows.length > 0 &&
   (rows.some(({ id }) => id === open) ||
     (list !== null && (list.contains(document.activeElement) || list.parentElement!.querySelector(HELD_BY) !== null)));
 
-/** The way to the button does not let the list go. */
+/** Moving the pointer to the button does not resume the list. */
 const HELD_BY = '.rows:hover, .newer > :hover, .newer > :focus';
 
 /** Rows may be missing from the newer page too; then older ones have moved up. */
@@ -110,7 +110,7 @@ interface FrameProps {
   readonly children: ComponentChildren;
 }
 
-/** The rows, their pages, and how many came meanwhile: that has its place always, so that no row moves when it is said. */
+/** The rows, their pages, and the number of new rows: its space is reserved, so that no row moves when it appears. */
 export const ListFrame = ({ label, frame: { ref, pager, newer, staleSinceMs, onShow }, children }: FrameProps) => (
   <>
     <div class="newer" aria-live="polite">
@@ -135,7 +135,7 @@ export const ListFrame = ({ label, frame: { ref, pager, newer, staleSinceMs, onS
   </>
 );
 
-/** Not `disabled`: a button that is would lose the focus. */
+/** Not `disabled`: a disabled button loses the focus. */
 function PagerButtons({ pager: { page, onNewer, onOlder, isTurning } }: { readonly pager: Pager }) {
   if (onNewer === undefined && onOlder === undefined && !isTurning) return null;
   return (

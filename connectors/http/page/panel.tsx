@@ -1,11 +1,11 @@
-/** What all parts of the page are made of. */
+/** The building blocks of all parts of the page. */
 import type { ComponentChildren } from 'preact';
 import { Cell, useCell } from './cell.js';
 import { Icon, type IconName } from './icons.js';
 import type { RequestFault } from './server.js';
 import { StaleSince } from './stale-since.js';
 
-/** The one thing that is said to those who listen: what they asked for is there, the server has gone or is back. Seldom, and short. */
+/** The one live region, for screen readers: a requested result is there, the server is gone or back. Rare and short. */
 const announced = new Cell('');
 export const announce = (text: string): void => announced.set(text);
 
@@ -20,7 +20,7 @@ interface PanelProps {
   readonly title: string;
   readonly hint?: ComponentChildren;
   readonly actions?: ComponentChildren;
-  /** Absent: what is shown is up to date. */
+  /** Absent: the content is up to date. */
   readonly staleSinceMs?: number | undefined;
   readonly children: ComponentChildren;
 }
@@ -47,7 +47,7 @@ interface NoticeProps {
   readonly tone: 'bad' | 'warn' | 'good' | 'calm';
   readonly icon?: IconName;
   readonly children: ComponentChildren;
-  /** Read out at once. */
+  /** Announced at once. */
   readonly alert?: boolean;
 }
 
@@ -58,7 +58,7 @@ export const Notice = ({ tone, icon, alert, children }: NoticeProps) => (
   </div>
 );
 
-/** Why something is not there, and what happens next. */
+/** Why something is missing, and what happens next. */
 export function FaultNotice({ fault, again }: { readonly fault: RequestFault; readonly again?: boolean }) {
   const wait = fault.problem.retry_after_seconds;
   const next =
@@ -86,7 +86,7 @@ interface Choice<T extends string> {
   readonly onChoose: (value: T) => void;
 }
 
-/** A few things of which one is chosen, side by side: radio buttons that look like a switch. */
+/** A choice of one among a few: radio buttons, shown as a segmented control. */
 export function Segments<T extends string>({ label, value, options, onChoose }: Choice<T>) {
   return (
     <fieldset class="segments">

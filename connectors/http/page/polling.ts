@@ -1,21 +1,19 @@
-/**
- * Asking again and again, politely: one request at a time, none while nobody looks or a token is missing, and slower while it fails.
- */
+/** Polling: one request at a time, none while the page is hidden or a token is missing, and slower while it fails. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { faultOf, type RequestFault, tokenAsked } from './server.js';
 
 const SLOWER_MAX = 4;
 
 export interface Polling {
-  /** Why the last try failed; absent when it did not. */
+  /** Why the last request failed; absent when it succeeded. */
   readonly fault?: RequestFault;
-  /** While it fails: when the last answer came, if there was one. */
+  /** While requests fail: the time of the last response, if there was one. */
   readonly staleSinceMs?: number;
-  /** Asks now. */
+  /** Requests now. */
   readonly refresh: () => void;
 }
 
-/** Calls `ask` every `everyMs` while the part is shown; anew when `key` changes. */
+/** Calls `ask` every `everyMs` while the part is shown; starts again when `key` changes. */
 export function usePolling(ask: (signal: AbortSignal) => Promise<void>, everyMs: number, key = ''): Polling {
   const [fault, setFault] = useState<RequestFault>();
   const answeredAtMs = useRef<number>(undefined);

@@ -1,8 +1,8 @@
-/** What is asked of the recommendations, as it stands in the address: `#user=ann&n=10&category=kids&exclude_seen=true`. */
+/** The query for recommendations, as it is in the address: `#user=ann&n=10&category=kids&exclude_seen=true`. */
 
 export type Question = {
   readonly user: string;
-  /** As typed: whether it is a number from 1 to 100 is for the server to say. */
+  /** As typed: the server checks that it is a number from 1 to 100. */
   readonly n: string;
   readonly category: string;
   readonly excludeSeen: boolean;

@@ -1,4 +1,4 @@
-/** A user's list: what, how much, and why. */
+/** The list of a user: items, scores and reasons. */
 import type { RecommendedItem, Recommendations } from './answers.js';
 import { categoryParts, figure, kindOf, price } from './wording.js';
 
@@ -84,11 +84,11 @@ type NamedItem = Pick<RecommendedItem, 'item_id' | 'title' | 'brand' | 'price'>;
 
 interface ItemNameProps {
   readonly item: NamedItem;
-  /** What is said beside the id. */
+  /** Shown beside the id. */
   readonly facts: readonly (string | undefined)[];
 }
 
-/** The title where it is known, the id in any case. */
+/** The title, if known, and always the id. */
 export const ItemName = ({ item, facts }: ItemNameProps) => (
   <>
     {item.title !== undefined && (

@@ -1,4 +1,4 @@
-/** A list for a user: who, how many, of what. What is asked for stands in the address, so that it can be sent to someone. */
+/** A list for a user: form and result. The query is kept in the address, so that it can be shared. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Recommendations } from './answers.js';
 import { knownCategories } from './categories.js';
@@ -19,12 +19,12 @@ type Shown = {
 
 const EMPTY: Question = { user: '', n: '10', category: '', excludeSeen: false };
 
-/** `isAway`: the server does not answer, so that the list may be out of date. */
+/** `isAway`: the server does not respond, so that the list may be out of date. */
 export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
   const [question, setQuestion] = useState<Question>(questionIn(location.hash) ?? EMPTY);
   const [shown, setShown] = useState<Shown>({ busy: false });
   const running = useRef<AbortController>(undefined);
-  /** Asks again what has no answer yet, or was refused for want of a token. */
+  /** Repeats a query that has no answer yet, or was refused for lack of a token. */
   const unanswered = useRef<() => void>(undefined);
 
   const ask = async (path: string, toQuestion: (answer: Recommendations) => Question): Promise<void> => {
@@ -38,11 +38,11 @@ export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
       setShown({ answer, answeredAtMs: Date.now(), busy: false });
       announce(`${plural(answer.items.length, 'recommendation')} for ${answer.user_id}.`);
       const answered = toQuestion(answer);
-      // What was typed meanwhile stays.
+      // Text typed meanwhile stays.
       setQuestion((now) => (now === question ? answered : now));
       history.replaceState(undefined, '', toHash(answered));
     } catch (error) {
-      // An answer to the question before this one, or of a page that is gone.
+      // The answer to an earlier query, or for a part that is unmounted.
       if (mine.signal.aborted) return;
       const fault = faultOf(error);
       setShown({ fault, busy: false });
@@ -66,7 +66,7 @@ export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
     const begin = (): void => {
       const asked = questionIn(location.hash);
       if (asked !== undefined) setQuestion(asked);
-      // A page that was just opened shows someone.
+      // A page that was just opened shows some user.
       void (asked === undefined ? askRandom() : askFor(asked));
     };
     const onHash = (): void => {
@@ -85,7 +85,7 @@ export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
   const { answer, fault, busy } = shown;
   const staleSinceMs = isAway ? shown.answeredAtMs : undefined;
   const form = useRef<HTMLFormElement>(null);
-  // Who has asked sees what is wrong, wherever the page was scrolled to.
+  // After a query, errors are scrolled into view.
   useEffect(() => {
     if (fault === undefined || form.current?.contains(document.activeElement) !== true) return;
     const said = form.current.parentElement!.querySelector('.field-error, .notice');
@@ -139,7 +139,7 @@ export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
 
 const FIELDS = ['user_id', 'n', 'category', 'exclude_seen'];
 
-/** Of a list that is out of date, the time at which it came follows instead. */
+/** For an outdated list, the time at which it was received follows instead. */
 function About({ answer, isStale }: { readonly answer: Recommendations | undefined; readonly isStale: boolean }) {
   if (answer === undefined) return <>What a user will like next</>;
   return (
@@ -165,7 +165,7 @@ interface FieldProps {
   readonly placeholder?: string;
 }
 
-/** The server says what is wrong with a field; it stands under it. */
+/** The server validates the fields; an error is shown below its field. */
 function Field({ label, name, value, fault, onChange, isNumber, list, placeholder }: FieldProps) {
   const wrong = fault?.of(name);
   return (

@@ -1,8 +1,8 @@
 /**
- * The way to the server: every request has the token, a time limit, and an error in words.
+ * Requests to the server: each has the token, a time limit, and errors as readable messages.
  *
- *   PAGE-SERVER-1  nothing waits for ever: without an answer within REQUEST_MS_MAX it is an error that says so
- *   PAGE-SERVER-2  a 401 asks for a token, once for the whole page; whoever polls waits until there is one
+ *   PAGE-SERVER-1  every request ends: one without a response within REQUEST_MS_MAX fails with a message
+ *   PAGE-SERVER-2  a 401 prompts for a token, once for the whole page; polling waits until there is one
  */
 import type { Problem } from './answers.js';
 import { Cell } from './cell.js';
@@ -11,14 +11,14 @@ const REQUEST_MS_MAX = 8_000;
 const TOKEN_KEY = 'rivulet.token';
 const TOKEN = /^[\w.-]*$/;
 
-/** Why a token is asked for; `undefined`: none is. */
+/** Why a token is requested; `undefined`: none is. */
 export const tokenAsked = new Cell<string | undefined>(undefined);
 
 export class RequestFault extends Error {
   constructor(
-    /** For people: what is wrong and, where it is known, what to do. */
+    /** For people: the problem and, where known, the remedy. */
     message: string,
-    /** Of HTTP; 0: no answer. */
+    /** The HTTP status; 0: no response. */
     readonly status: number,
     readonly problem: Problem = {},
   ) {
@@ -30,7 +30,7 @@ export class RequestFault extends Error {
     return seconds === undefined ? undefined : seconds * 1000;
   }
 
-  /** What is wrong with a field, when that is what is wrong. */
+  /** The error of one field, if there is one. */
   of(field: string): string | undefined {
     return this.problem.errors?.find((one) => one.field === field)?.detail;
   }
@@ -41,10 +41,10 @@ export const faultOf = (error: unknown): RequestFault =>
 
 let token = sessionStorage.getItem(TOKEN_KEY) ?? '';
 
-/** Whether the server takes it; then it is kept for as long as the tab is open. Throws when that cannot be found out. */
+/** Tries a token; an accepted one is kept for as long as the tab is open. Throws when the server cannot be asked. */
 export async function tryToken(candidate: string): Promise<RequestFault | undefined> {
   const bare = candidate.trim().replace(/^bearer\s+/i, '');
-  // A browser sends no other signs in a header, or throws in words of its own.
+  // A browser rejects other characters in a header, with a message of its own.
   if (!TOKEN.test(bare)) return new RequestFault('A token has only letters, digits and - _ . and no quotes.', 0);
   const before = token;
   token = bare;
@@ -62,13 +62,13 @@ export async function tryToken(candidate: string): Promise<RequestFault | undefi
   return undefined;
 }
 
-/** A request whose answer is not an error. The caller's signal ends it too. */
+/** A request whose response is not an error. The caller's signal ends it too. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   if (token !== '') headers.set('authorization', `Bearer ${token}`);
   let response: Response;
   try {
-    // The page is at /ui/, wherever a proxy may have put that.
+    // The page is at /ui/, under any prefix of a proxy.
     response = await fetch(`..${path}`, { ...init, headers, cache: 'no-cache' });
   } catch (error) {
     if (init.signal?.aborted === true) throw init.signal.reason;
@@ -120,7 +120,7 @@ async function faultIn(response: Response): Promise<RequestFault> {
   });
 }
 
-/** What stands before us may answer with something else than a problem. */
+/** A proxy may respond with something other than problem details. */
 async function problemIn(response: Response): Promise<Problem> {
   const type = response.headers.get('content-type') ?? '';
   if (!/[/+]json\b/.test(type)) return {};

@@ -1,6 +1,6 @@
 /**
- * What a typed value means, as `rivulet dlq retry --set field=value` has it: `12.5` a number, `null` nothing, `acme` a text; `"501"`, in quotes, a
- * text too. What is no JSON is text: `007`. So is what would not be sent as it was typed: 1e400, and whole numbers that would be rounded.
+ * Parses a typed value as `rivulet dlq retry --set field=value` does: `12.5` is a number, `null` is null, `acme` is a text; `"501"`, in quotes, is a
+ * text too. Text that is not JSON stays text: `007`. So do numbers that would change when parsed: 1e400, and whole numbers that would be rounded.
  */
 export function meantBy(typed: string): unknown {
   const text = typed.trim();

@@ -1,4 +1,4 @@
-/** A score since the page was opened, as small as a word. */
+/** A score since the page was opened, in the size of a word. */
 import type { ScorePoint } from './trending-list.js';
 
 const WIDTH = 84;

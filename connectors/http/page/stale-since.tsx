@@ -1,8 +1,8 @@
-/** Says that what is shown is not kept up to date any more, and since when. */
+/** Shows that the content is outdated, and since when. */
 import { useEffect, useState } from 'preact/hooks';
 import { duration, moment } from './wording.js';
 
-/** `atMs`: when the server was last heard from, by this browser's clock. */
+/** `atMs`: when the server last responded, by this browser's clock. */
 export function StaleSince({ atMs }: { readonly atMs: number }) {
   const [nowMs, setNowMs] = useState(Date.now);
   useEffect(() => {
@@ -11,7 +11,7 @@ export function StaleSince({ atMs }: { readonly atMs: number }) {
   }, []);
   const ago = Math.max(0, Math.round((nowMs - atMs) / 1000));
   return (
-    // A timer is not read out each time it changes.
+    // Screen readers do not announce a timer at each change.
     <span class="stale-since" role="timer">
       as of {moment(new Date(atMs).toISOString(), nowMs)}, {duration(ago)} ago
     </span>

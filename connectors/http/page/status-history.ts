@@ -1,14 +1,14 @@
 /**
- * The last ten minutes of /status: rates are differences of counts between two answers, by the server's clock.
+ * The last ten minutes of /status: rates are differences of counts between two responses, by the server's clock.
  *
- *   rate = (count now − count before) / (now − before)      absent when a count went back: the node has started anew
+ *   rate = (count now − count before) / (now − before)      absent when a count decreased: the node has restarted
  */
 import type { PartitionState, StagePartition, Status } from './answers.js';
 
 export const HISTORY_MS = 600_000;
-/** A latency to which no event was added for so long is of the past. */
+/** A latency without new samples for this long is no longer shown as current. */
 const LATENCY_FRESH_MS = 60_000;
-/** One every two seconds for ten minutes; more only when someone asks faster. */
+/** One every two seconds for ten minutes; more only after manual refreshes. */
 const SAMPLES_MAX = 400;
 
 export type Sample = {
@@ -17,13 +17,13 @@ export type Sample = {
   readonly requestsPerSecond?: number;
   readonly p50Seconds?: number;
   readonly p99Seconds?: number;
-  /** How many events the latency is of, since the node was started. */
+  /** The number of events in the latency, since the node started. */
   readonly answered: number;
 };
 
 export type StageState = PartitionState | 'elsewhere';
 
-/** A stage, or what only an edge names (where events come from, side outputs): that has no state. */
+/** A stage, or the end of an edge that is not a stage (where events come from, side outputs) and has no state. */
 export type StageFigures = {
   readonly stage: string;
   readonly state: StageState;
@@ -42,7 +42,7 @@ export type History = {
   readonly stages: ReadonlyMap<string, StageFigures>;
 };
 
-/** The worst comes first: it names the stage. */
+/** The worst partition determines the state of the stage. */
 const WORST_FIRST: readonly PartitionState[] = ['failed', 'backoff', 'restoring', 'stopped', 'running'];
 
 export function nextHistory(before: History | undefined, status: Status): History {
@@ -102,7 +102,7 @@ function rate(now: number, before: number | undefined, seconds: number): number 
   return before === undefined || seconds <= 0 || now < before ? undefined : (now - before) / seconds;
 }
 
-/** Of those that are known. */
+/** Of the known values. */
 function sum(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((one) => one !== undefined);
   return known.length === 0 ? undefined : known.reduce((total, one) => total + one, 0);
@@ -113,7 +113,7 @@ function greatest(values: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-/** Without the fields that are not known. */
+/** Without the unknown fields. */
 function defined<T>(fields: { readonly [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

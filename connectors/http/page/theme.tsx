@@ -1,4 +1,4 @@
-/** Light or dark: as the system has it, until someone says otherwise; that is remembered. */
+/** Light or dark: as the system's setting, until the user chooses; the choice is stored. */
 import { useEffect, useState } from 'preact/hooks';
 import { Icon } from './icons.js';
 
@@ -29,7 +29,7 @@ export function ThemeToggle() {
   }, []);
   const onClick = (): void => {
     const next = theme === 'dark' ? 'light' : 'dark';
-    // What the system has anyway need not be remembered: then the page goes on following it.
+    // A choice equal to the system's is not stored: the page goes on following the system.
     if (next === system()) localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, next);
     show(chosen());

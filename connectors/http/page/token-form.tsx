@@ -1,4 +1,4 @@
-/** The server asks for a token: it is kept for as long as the tab is open, and goes with every request. */
+/** The form for a token, which is kept for as long as the tab is open and sent with every request. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from './icons.js';
 import { Spinner } from './panel.js';

@@ -1,10 +1,10 @@
 /**
- * Where the stages stand: a layered drawing of a graph without cycles (after Sugiyama).
+ * Layered layout of an acyclic graph (after Sugiyama).
  *
- *   1  layer(v) = the longest way from where it all begins
+ *   1  layer(v) = the longest path from a source
  *   2  an edge across layers gets a bend in each layer between
- *   3  within a layer, everything is ordered by the mean place of its neighbours, a few times forth and back
- *   4  places across: the weighted mean of the neighbours', pushed apart until nothing overlaps
+ *   3  the nodes of a layer are ordered by the mean position of their neighbours, in a few sweeps in both directions
+ *   4  positions across: the weighted mean of the neighbours', pushed apart until nothing overlaps
  *
  * `along` is the direction of the flow, `across` the other; the drawing decides which of them is x. Both in units of the drawing, from 0.
  */
@@ -26,9 +26,9 @@ export type LayoutSizes = {
   readonly nodeAcross: (id: string) => number;
   readonly gapAlong: number;
   readonly gapAcross: number;
-  /** What a bend of a passing edge takes of the width. */
+  /** The width that a bend of a passing edge takes. */
   readonly bendAcross: number;
-  /** What there is of it: kept to where every layer by itself has room. */
+  /** The available width: kept to if each layer fits by itself. */
   readonly acrossMax?: number;
 };
 
@@ -64,7 +64,7 @@ export function layOut(
   return { nodes, edges: placed, along: rows.length * step - sizes.gapAlong, across: most - least };
 }
 
-/** The layer of each node. In a circle, which a topology has not, some edge is left out of account. */
+/** The layer of each node. In a cycle, which a topology cannot have, some edge is ignored. */
 export function layersOf(edges: readonly TopologyEdge[]): Map<string, number> {
   const from = new Map<string, string[]>();
   const ids = new Set<string>();
@@ -88,7 +88,7 @@ export function layersOf(edges: readonly TopologyEdge[]): Map<string, number> {
   return layers;
 }
 
-/** Layers of at most so many nodes: where there is no room, what leads on the least far waits for the next layer. */
+/** Layers of at most `most` nodes: in a full layer, the nodes with the shortest path ahead move to the next one. */
 export function narrowLayersOf(edges: readonly TopologyEdge[], most: number): Map<string, number> {
   const free = layersOf(edges);
   const forth = edges.filter(({ from, to }) => free.get(from)! < free.get(to)!);
@@ -168,7 +168,7 @@ function order(rows: Spot[][], neighbours: Neighbours, forth: boolean): void {
 const extent = (spot: Spot, { nodeAcross, bendAcross }: LayoutSizes): number =>
   spot.isBend ? bendAcross : nodeAcross(spot.id);
 
-/** How much an edge wants to be straight: most where it only passes by. */
+/** The weight of an edge's straightness: highest between two bends. */
 const pull = (a: Spot, b: Spot): number => (a.isBend && b.isBend ? 8 : a.isBend || b.isBend ? 2 : 1);
 
 function place(rows: readonly Spot[][], neighbours: Neighbours, sizes: LayoutSizes): void {
@@ -193,7 +193,7 @@ function place(rows: readonly Spot[][], neighbours: Neighbours, sizes: LayoutSiz
   }
 }
 
-/** Everything as near to its wish as its neighbours let it, in the order of the row: those that touch move as one. */
+/** Moves everything as near to its wish as its neighbours allow, in the order of the row: touching spots move as one. */
 function settle(row: readonly Spot[], wishes: readonly number[], sizes: LayoutSizes): void {
   type Block = { spots: Spot[]; offsets: number[]; sum: number; at: number; size: number };
   const blocks: Block[] = [];
@@ -220,7 +220,7 @@ function settle(row: readonly Spot[], wishes: readonly number[], sizes: LayoutSi
   const taken = row.reduce((total, spot) => total + extent(spot, sizes) + sizes.gapAcross, 0);
   const most = (sizes.acrossMax ?? Infinity) + sizes.gapAcross;
   if (taken > most || most === Infinity) return;
-  // Neither further than all before it, nor than all behind it, leave room for.
+  // Leaves enough room for all spots before and after it.
   let before = 0;
   for (const spot of row) {
     const size = extent(spot, sizes) + sizes.gapAcross;

@@ -1,15 +1,15 @@
 /**
- * The trending list as the page knows it: what the stream has said, and what each item has been through since the page was opened.
+ * The trending list in the page: the state received by the stream, and the history of each item since the page was opened.
  *
  *   movement(i) = rank(i) a minute ago − rank(i) now       up is positive; `new` when it was not in the list then
  */
 import type { TrendingDelta, TrendingItem, TrendingSnapshot } from './answers.js';
 
-/** Points of a sparkline. When there are more, every second one goes: the line always spans all of the time. */
+/** Points of a sparkline. Beyond that every second one is dropped: the line always covers the full time. */
 export const POINTS_MAX = 80;
 const POINT_EVERY_MS = 1_000;
 const MOVEMENT_OVER_MS = 60_000;
-/** Ranks of an item, one per change of it, within MOVEMENT_OVER_MS. */
+/** Ranks of an item, one per change, within MOVEMENT_OVER_MS. */
 const RANKS_MAX = 64;
 
 export type ScorePoint = { readonly atMs: number; readonly score: number };
@@ -30,10 +30,10 @@ export class TrendingHistory {
   private revision: number | undefined;
   private items = new Map<string, TrendingItem>();
   private pasts = new Map<string, Past>();
-  /** Of the first list: what was in it is not new. */
+  /** The time of the first list: its items are not new. */
   private openedAtMs: number | undefined;
   asOf: string | undefined;
-  /** Where the window begins. */
+  /** Start of the window. */
   since: string | undefined;
 
   takeSnapshot(snapshot: TrendingSnapshot, atMs: number): void {
@@ -44,12 +44,12 @@ export class TrendingHistory {
     this.note(snapshot.as_of, snapshot.items, atMs);
   }
 
-  /** Throws when the change is not one of the list that is here. */
+  /** Throws when the delta does not belong to this list. */
   takeDelta(delta: TrendingDelta, atMs: number): void {
     if (delta.from_revision !== this.revision) throw new Error('A change of the list is missing.');
     for (const id of delta.left ?? []) this.items.delete(id);
     const changed = [...(delta.entered ?? []), ...(delta.moved ?? [])];
-    // Each is said whole: what is not said of it (its title) is not there any more.
+    // Each item is complete: a missing field (its title) has been removed.
     for (const item of changed) this.items.set(item.item_id, item);
     this.revision = delta.revision;
     this.since = delta.window_start;
@@ -80,7 +80,7 @@ export class TrendingHistory {
       if (past.ranks.at(-1)?.rank !== rank) past.ranks.push({ atMs, rank });
       if (past.ranks.length > RANKS_MAX) past.ranks.splice(0, past.ranks.length - RANKS_MAX);
     }
-    // Bounded by the list itself: who leaves it is forgotten.
+    // Bounded by the list: the history of an item that leaves it is dropped.
     for (const id of this.pasts.keys()) if (!this.items.has(id)) this.pasts.delete(id);
   }
 

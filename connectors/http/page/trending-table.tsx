@@ -1,4 +1,4 @@
-/** Ranks that move: a row glides to its new place, one that is new fades in, unless the reader has asked for less motion. */
+/** Rows that move: a row glides to its new rank, a new one fades in, unless the user prefers reduced motion. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from './icons.js';
 import { ItemName } from './recommendation-table.js';
@@ -11,7 +11,7 @@ const lessMotion = matchMedia('(prefers-reduced-motion: reduce)');
 
 interface TableProps {
   readonly items: readonly FollowedItem[];
-  /** Where the window begins. */
+  /** Start of the window. */
   readonly since: string | undefined;
 }
 
@@ -77,7 +77,7 @@ function Movement({ movement }: { readonly movement: FollowedItem['movement'] })
   );
 }
 
-/** First, last, invert, play: the browser lays out the new order; each row is then shown where it was, and glides. */
+/** FLIP (first, last, invert, play): the browser lays out the new order; each row is then drawn at its old place, and glides. */
 function useGlide(body: HTMLTableSectionElement | null, items: readonly FollowedItem[]): void {
   const places = useRef(new Map<string, number>());
   useLayoutEffect(() => {

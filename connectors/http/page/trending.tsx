@@ -1,4 +1,4 @@
-/** What everyone looks at now, as it changes. */
+/** The trending list, live. */
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { TrendingDelta, TrendingHeartbeat, TrendingSnapshot } from './answers.js';
 import { knownCategories, noteCategories } from './categories.js';
@@ -15,9 +15,9 @@ type Window = 'last-hour' | '1h' | '24h';
 
 const HOUR_MS = 3_600_000;
 const LIMIT = 20;
-/** Changes come up to ten times a second; who reads wants fewer. */
+/** Changes come up to ten times a second; a reader needs fewer. */
 const DRAW_EVERY_MS = 500;
-/** Movements grow old even when nothing changes. */
+/** Movements expire even when nothing changes. */
 const REDRAW_EVERY_MS = 5_000;
 
 type Followed = {
@@ -30,7 +30,7 @@ type Followed = {
   readonly fault?: RequestFault;
 };
 
-/** `isAway`: the server is known not to answer, whatever the stream seems to be. */
+/** `isAway`: the server is known not to respond, whatever state the stream reports. */
 export function TrendingPanel({ isAway }: { readonly isAway: boolean }) {
   const [window, setWindow] = useState<Window>('last-hour');
   const [category, setCategory] = useState('');
@@ -108,7 +108,7 @@ function useTrending(window: Window, category: string): Followed {
       else timer ??= setTimeout(draw, DRAW_EVERY_MS);
       isThere = true;
     };
-    // A list that is not kept up to date stays as it is.
+    // A list that is not updated any more stays as it is.
     const aging = setInterval(() => isThere && isLive && drawSoon(), REDRAW_EVERY_MS);
     setFollowed(({ fault: _, asOf: __, ...before }) => ({ ...before, live: false }));
     void listen(

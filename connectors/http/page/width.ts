@@ -1,4 +1,4 @@
-/** How wide an element is, in CSS pixels; drawn again when that changes. */
+/** The width of an element in CSS pixels; renders again when it changes. */
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 

@@ -1,4 +1,4 @@
-/** Figures and times as people read them. Short forms for tables, long ones for those who listen. */
+/** Formats numbers and times for people. Short forms for tables, long ones for screen readers. */
 
 const GROUPED = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const SHORT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
@@ -8,7 +8,7 @@ const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', h
 const DATE = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 
 const DAY_MS = 86_400_000;
-/** A watermark beyond this says that all sources are idle. */
+/** A watermark beyond this means that all sources are idle. */
 const FAR_FUTURE_MS = Date.UTC(2200, 0);
 
 export const UNKNOWN = '–';
@@ -41,7 +41,7 @@ export function bytes(value: number): string {
   return value < 1e9 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e9).toFixed(1)} GB`;
 }
 
-/** The time of day; with the day when it is not today's. */
+/** The time of day; with the date when it is not today. */
 export function moment(iso: string | undefined, nowMs = Date.now()): string {
   if (iso === undefined) return UNKNOWN;
   const at = Date.parse(iso);
@@ -53,14 +53,14 @@ export function moment(iso: string | undefined, nowMs = Date.now()): string {
 
 const ZONE = new Intl.DateTimeFormat('en-GB', { timeZoneName: 'short' });
 
-/** A time to the minute, with its zone; with the day when that is not today. */
+/** A time to the minute, with its zone; with the date when it is not today. */
 export function minute(iso: string, nowMs = Date.now()): string {
   const at = Date.parse(iso);
   const zone = ZONE.formatToParts(at).find(({ type }) => type === 'timeZoneName')!.value;
   return `${Math.abs(nowMs - at) < DAY_MS / 2 ? MINUTE.format(at) : DAY.format(at)} ${zone}`;
 }
 
-/** `10 min behind` the server's clock; of long gone event time, the day. */
+/** `10 min behind` the server's clock; for event time long ago, the date. */
 export function behind(watermark: string | undefined, now: string): string {
   if (watermark === undefined) return UNKNOWN;
   const seconds = (Date.parse(now) - Date.parse(watermark)) / 1000;
@@ -84,7 +84,7 @@ const TYPES: Readonly<Record<string, string>> = {
   streaming_popular_fallback: 'Popular',
 };
 
-/** What kind of recommendation it is, in a word. */
+/** The type of a recommendation as a short label. */
 export const kindOf = (type: string): string => TYPES[type] ?? type.replaceAll('_', ' ');
 
 export const plural = (value: number, one: string): string => `${count(value)} ${one}${value === 1 ? '' : 's'}`;

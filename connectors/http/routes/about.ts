@@ -1,4 +1,4 @@
-/** GET /, /health and /metrics: what this is, how it is. */
+/** GET /, /health and /metrics. */
 import { z } from 'zod';
 import { noBody } from './fields.js';
 import type { Gate } from '../server/gate.js';
@@ -10,7 +10,7 @@ import type { App } from '../server/zod-provider.js';
 
 const DESCRIPTION = 'A real-time recommendation engine: events in, recommendations and trending lists out.';
 
-/** What a browser is sent to; all else is for programs. */
+/** Browsers are redirected here; everything else is for programs. */
 export const PAGE = '/ui/';
 
 const LINKS = {
@@ -105,7 +105,7 @@ export function aboutRoutes(app: App, reports: NodeReports, gate: Pick<Gate, 'is
   );
 }
 
-/** Browsers name HTML first; curl and programs take anything, or JSON. */
+/** Browsers prefer HTML; curl and programs accept anything, or JSON. */
 const prefersHtml = (accept = ''): boolean => {
   const [html, json] = [accept.indexOf('text/html'), accept.indexOf('application/json')];
   return html >= 0 && (json < 0 || html < json);

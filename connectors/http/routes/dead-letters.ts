@@ -1,4 +1,4 @@
-/** GET /dead-letters, GET /dead-letters/{id}, POST /dead-letters/{id}/retry: what was refused, why, and sending it again. */
+/** GET /dead-letters, GET /dead-letters/{id}, POST /dead-letters/{id}/retry: refused events, with the reason, and the retry. */
 import { z } from 'zod';
 import { RivuletError } from '../../../runtime/contract/errors.js';
 import { EVENT_RULES } from '../../../actors/formats/limits.js';
@@ -74,7 +74,7 @@ const change = z
   .nullish()
   .meta({ id: 'DeadLetterChange', not: { type: 'object', required: ['set', 'event'] } });
 
-/** Of an original, as JSON: more is had as bytes. */
+/** Of an original in JSON; longer ones are available as bytes. */
 const SHOWN_BYTES_MAX = 2 ** 18;
 const BYTES_TYPE = 'application/octet-stream';
 
@@ -202,7 +202,7 @@ function shownRecord(one: DeadLetterRecord): z.input<typeof record> {
   };
 }
 
-/** `undefined` when it is not UTF-8; of a beginning, the last character may be half there. */
+/** `undefined` when it is not UTF-8; the last character of a truncated text may be incomplete. */
 function textOf(bytes: Uint8Array, isCut: boolean): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: isCut });

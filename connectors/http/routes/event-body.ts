@@ -1,8 +1,8 @@
 /**
- * The events of a request's body, one after the other, each read when it is its turn.
+ * The events of a request body, one after the other, each parsed only when it is its turn.
  *
- * No step takes long, whatever the bytes: where events stand is found a piece at a time, and one that is larger than an event may be is refused
- * unread.
+ * No step takes long, whatever the bytes: the boundaries of events are found in pieces, and an event above the size limit is refused without being
+ * parsed.
  */
 import { EMPTY_MESSAGE, type Fault, notJson, tooManyEvents } from '../../../actors/formats/fault.js';
 import { afterLastByte, firstByte } from '../../../actors/formats/json.js';
@@ -21,7 +21,7 @@ import {
 import type { Scheduler } from '../../../runtime/shards/scheduler.js';
 
 export interface EventBody {
-  /** How many there are. */
+  /** The number of events. */
   readonly count: number;
   readonly events: Iterable<ReadEvent>;
 }
@@ -32,16 +32,16 @@ export interface BodyOptions {
   readonly turn: Scheduler;
 }
 
-/** Looked through between two turns of others. */
+/** Bytes scanned before other work gets its turn. */
 const PIECE_BYTES = 2 ** 16;
 
-/** Of an event, from its first byte to behind its last. */
+/** Offsets of an event: its first byte, and the byte after its last. */
 interface Place {
   readonly start: number;
   readonly end: number;
 }
 
-/** One event, or an array of them; as of parse, an array is JSON as a whole or not at all. The fault is of the body. */
+/** One event, or an array of events; as in the parse stage, an invalid array is refused as one. The fault concerns the body. */
 export async function jsonBody(bytes: Buffer, options: BodyOptions): Promise<EventBody | Fault> {
   const { reader, turn } = options;
   const { messageBytesMax: bytesMax, messageEventsMax: eventsMax } = reader.rules;
@@ -75,7 +75,7 @@ export async function jsonBody(bytes: Buffer, options: BodyOptions): Promise<Eve
   return after === end ? bodyOf(bytes, places, options) : notJson(after);
 }
 
-/** One event on each line; empty lines count for nothing. A line that is no JSON is one bad event. */
+/** One event per line; empty lines are ignored. A line that is not JSON is one bad event. */
 export async function jsonLinesBody(bytes: Buffer, options: BodyOptions): Promise<EventBody | Fault> {
   const { reader, turn } = options;
   const { messageBytesMax: bytesMax, messageEventsMax: eventsMax } = reader.rules;
@@ -96,7 +96,7 @@ export async function jsonLinesBody(bytes: Buffer, options: BodyOptions): Promis
   return bodyOf(bytes, places, options);
 }
 
-/** As `firstByte`, a piece at a time. */
+/** Like `firstByte`, in pieces. */
 async function behindSpace(bytes: Uint8Array, start: number, end: number, turn: Scheduler): Promise<number> {
   for (let at = start; ; await turn()) {
     const until = Math.min(end, at + PIECE_BYTES);
@@ -105,7 +105,7 @@ async function behindSpace(bytes: Uint8Array, start: number, end: number, turn: 
   }
 }
 
-/** Goes from comma to comma of an array, by its quotes and brackets alone: whether what is between them is JSON, it does not say. */
+/** Steps from comma to comma of an array, by quotes and brackets only: it does not check that the parts are JSON. */
 class Commas {
   private depth = 0;
   private isText = false;
@@ -116,7 +116,7 @@ class Commas {
     public at: number,
   ) {}
 
-  /** True: it stands on a comma of the array, or on a bracket that ends it. False: there is none before `until`. */
+  /** True: at a comma of the array, or at its closing bracket. False: there is none before `until`. */
   find(until: number): boolean {
     const { bytes } = this;
     for (; this.at < until; this.at++) {
@@ -136,14 +136,14 @@ class Commas {
   }
 }
 
-/** Without the spaces around it, unless it is too large to be looked at. */
+/** Without surrounding white space, unless it is above the size limit. */
 function placeOf(bytes: Uint8Array, from: number, to: number, bytesMax: number): Place {
   if (to - from > bytesMax) return { start: from, end: to };
   const start = firstByte(bytes, from, to);
   return { start, end: afterLastByte(bytes, start, to) };
 }
 
-/** Why it is not JSON; `undefined`: it is, or is too large to be looked at. */
+/** Why it is not JSON; `undefined`: it is, or it is above the size limit and not checked. */
 function wrongIn(bytes: Uint8Array, { start, end }: Place, depth: number, bytesMax: number): Fault | undefined {
   if (end - start > bytesMax) return undefined;
   const scanner = new JsonScanner(bytes, end);

@@ -1,4 +1,4 @@
-/** What the OpenAPI document says of an event. For who reads it: events are read as parse reads them (actors/formats). */
+/** The event schema in the OpenAPI document. For readers only: events are validated as in the parse stage (actors/formats). */
 import { z } from 'zod';
 import { type FieldName, FIELDS } from '../../../actors/formats/fields.js';
 import { NAME_BYTES_MAX, RATING_MAX, RATING_MIN, REVIEW_CHARACTERS_MAX } from '../../../actors/formats/limits.js';
@@ -7,7 +7,7 @@ import { EVENT_TYPES } from '../../../actors/model.js';
 import { PLAIN_TEXT } from './fields.js';
 
 const plain = z.string().max(NAME_BYTES_MAX).regex(new RegExp(PLAIN_TEXT));
-/** Of what may be left out, null and the empty text are as a field that is not there. */
+/** For optional fields, null and the empty text count as absent. */
 const id = z.union([plain, z.int()]).nullish();
 const label = plain.nullish();
 const text = z.string().nullish();
@@ -43,7 +43,7 @@ const ABOUT = [
 
 const RATED = { properties: { rating: { type: 'number' } }, required: ['rating'] };
 
-/** With each field by all names that the deployment knows it by. */
+/** With each field under all names that the deployment accepts for it. */
 export function eventSchema(schema: Schema) {
   const namesOf = (field: FieldName): readonly string[] => schema.names[FIELDS.indexOf(field)]!;
   const shape = FIELDS.flatMap((field) =>
@@ -71,7 +71,7 @@ export function eventSchema(schema: Schema) {
     .meta({ id: 'Event', description: ABOUT, examples: [example], allOf: [...required, { anyOf: typed }, rated] });
 }
 
-/** Where an item is called so, an event without a type is a rating. */
+/** Under such an item name, an event without a type is a rating. */
 function impliesRating(schema: Schema, name: string): boolean {
   const bytes = Buffer.from(name);
   return schema.find(bytes, 0, bytes.length)!.impliesRating;

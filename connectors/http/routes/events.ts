@@ -1,4 +1,4 @@
-/** POST /events: one event or many, answered when they are stored; what is wrong with one is said by its place. */
+/** POST /events: one event or many, answered when they are stored; errors are reported by the index of the event. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { EventReader } from '../../../actors/formats/event-reader.js';
@@ -49,7 +49,7 @@ const descriptionOf = (eventsMax: number): string =>
 export function eventRoutes(app: App, ports: EventPorts, gate: Gate): void {
   const { rules, schema } = ports.reader;
   const event = eventSchema(schema);
-  // A scope of its own: the bytes of these bodies are read here.
+  // An encapsulated scope, because these bodies are parsed here.
   void app.register((scope, _, done) => {
     scope.removeAllContentTypeParsers();
     for (const type of ['application/json', JSON_LINES]) {
@@ -116,7 +116,7 @@ async function bodyOf({ body, headers }: FastifyRequest, options: BodyOptions): 
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** The log was away, or something else that has to do with none of the events. */
+/** The log was unavailable, or another failure that concerns none of the events. */
 function broken({ accepted, rejected, errors }: Intake, { error, resendFrom }: NonNullable<Intake['ended']>): Refused {
   const metadata = { accepted: String(accepted), rejected: String(rejected), resend_from: String(resendFrom) };
   const violations = errors.map((one) => violationOf(one, true));
@@ -125,19 +125,19 @@ function broken({ accepted, rejected, errors }: Intake, { error, resendFrom }: N
 
 function allRejected({ rejected, errors }: Intake, count: number): Refused {
   const violations = errors.map((one) => violationOf(one, count > 1));
-  // Of one event the reason says it all.
+  // For a single event the reason is sufficient.
   const fault = invalidFields(violations);
   const message = count > 1 ? fault.message : violations[0]!.description;
   return new Refused({ ...fault, message, metadata: { accepted: '0', rejected: String(rejected) } });
 }
 
-/** `user_id`; of several events `3.user_id`. */
+/** `user_id`; for several events `3.user_id`. */
 function violationOf({ index, rule, field, reason }: EventError, isOfMany: boolean): FieldViolation {
   const path = [...(isOfMany ? [String(index)] : []), ...(field === undefined ? [] : [field])];
   return { field: path.join('.') || 'body', description: reason, rule };
 }
 
-/** Of the caller, where it is valid: the events go on in its trace. */
+/** The caller's trace context, if valid: the events continue its trace. */
 function traceOf({ headers: { traceparent, tracestate } }: FastifyRequest): TraceHeaders | undefined {
   if (typeof traceparent !== 'string') return undefined;
   const context = contextOf({ traceparent, tracestate: [tracestate ?? ''].flat().join(',') });

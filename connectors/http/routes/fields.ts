@@ -1,12 +1,12 @@
-/** Fields that many routes have. */
+/** Fields that many routes share. */
 import { z } from 'zod';
 import { NAME_BYTES_MAX } from '../../../actors/formats/limits.js';
 import { LIMIT_DEFAULT, LIMIT_MAX, textProblem } from '../../facade/errors/text-problem.js';
 
-/** No control characters, for documents: as textProblem has it. */
+/** No control characters, for the OpenAPI document: the same rule as textProblem. */
 export const PLAIN_TEXT = '^[^\\u0000-\\u001f\\u007f-\\u009f]*$';
 
-/** A name of something: not empty, at most 256 bytes, without control characters. */
+/** An id: not empty, at most 256 bytes, without control characters. */
 export const idText = (about: string) =>
   z
     .string()
@@ -40,7 +40,7 @@ export const categoryInQuery = idText('Only items of this main category').option
 /** A status without a body. */
 export const noBody = (about: string) => z.undefined().meta({ description: about });
 
-/** 304, of an answer with an ETag. */
+/** 304, for a response with an ETag. */
 export const unchanged = noBody('The asker has it: it is as If-None-Match says');
 
 const timeText = (about: string) => z.string().meta({ description: about, format: 'date-time' });
@@ -53,7 +53,7 @@ export const stale = z
 export const asOf = timeText('Event time up to which events are taken in').optional();
 export const windowTime = timeText('Event time').optional();
 
-/** What the catalogue knows of an item. */
+/** The catalogue fields of an item. */
 export const shownItem = {
   title: z.string().optional().describe('From the item catalogue'),
   category: z.string().optional(),

@@ -1,4 +1,4 @@
-/** The answer of GET /health: 200 while it serves, also where it takes no events (`degraded`), else 503. Strangers are told the status alone. */
+/** The response of GET /health: 200 while the node serves, also without accepting events (`degraded`), else 503. Without authentication only the status. */
 import { z } from 'zod';
 
 const HEALTH = {
@@ -29,5 +29,5 @@ export const healthAnswer = all
   .required({ status: true })
   .meta({ id: 'Health', examples: [HEALTH] });
 
-/** What the node says of itself; the façade adds the version. */
+/** The node's report; the façade adds the version. */
 export type HealthReport = Omit<z.output<typeof all>, 'version'>;

@@ -1,4 +1,4 @@
-/** GET /items/{item_id}: what the catalogue knows of an item. */
+/** GET /items/{item_id}: the catalogue entry of an item. */
 import { z } from 'zod';
 import type { CatalogueItem, ItemCatalogue } from '../../facade/ports.js';
 import { idText, shownItem, timeOf, unchanged } from './fields.js';

@@ -1,4 +1,4 @@
-/** GET /late-events: what came after its window was closed, and was counted in none. */
+/** GET /late-events: events that arrived after their window was closed and count in no window. */
 import { z } from 'zod';
 import { timeOf, unchanged } from './fields.js';
 import type { Gate } from '../server/gate.js';

@@ -1,4 +1,4 @@
-/** What the pages of dead letters and of late events have in common. */
+/** The common parts of the pages of dead letters and of late events. */
 import { z } from 'zod';
 import { invalidFields } from '../../facade/errors/fault.js';
 import { wholeInQuery } from './fields.js';
@@ -7,7 +7,7 @@ import { RivuletError } from '../../../runtime/contract/errors.js';
 
 const LIMIT_MAX = 200;
 const LIMIT_DEFAULT = 50;
-/** As browsable logs have it. */
+/** The format of the cursors of browsable logs. */
 const CURSOR = /^\d{1,15}-\d{1,9}$/;
 
 export const pageQuery = {
@@ -26,7 +26,7 @@ export const nextCursor = z
 
 export const storedTime = (about: string) => z.string().meta({ description: about, format: 'date-time' });
 
-/** An error of a page, by the field of the question where it is that. */
+/** Maps an error of a page to the query field that caused it, if any. */
 export function pageError(error: unknown): unknown {
   if (!(error instanceof RivuletError) || error.code !== 'BROWSABLE_LOG_CURSOR') return error;
   return new Refused(invalidFields([{ field: 'cursor', description: error.message }]));

@@ -1,4 +1,4 @@
-/** Files for browsers: GET /ui/ (the page) and /docs/ (that of the API). Open to all, so that the page can ask for a token; what it shows is asked for with that. */
+/** Static files: GET /ui/ (the page) and /docs/ (the API's page). Open to all, so that the page can prompt for a token; its data needs the token. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notFound } from '../server/problem.js';
 import type { StaticFiles } from '../server/static-files.js';
@@ -8,7 +8,7 @@ import type { App } from '../server/zod-provider.js';
 /** Swagger UI writes style attributes; scripts are files, as everywhere. */
 export const DOCS_POLICY = { 'style-src': "'self' 'unsafe-inline'" };
 
-/** `prefix`: `/ui`. Where names in the files are relative, who leaves out the slash is sent to `/ui/`. */
+/** `prefix`: `/ui`. For files with relative references, `/ui` redirects to `/ui/`. */
 export function fileRoutes(
   app: App,
   prefix: string,
@@ -25,7 +25,7 @@ export function fileRoutes(
     if (vary !== undefined) varyBy(reply, vary);
     return reply.code(status).headers(headers).send(body);
   };
-  // With and without the slash; the star of the other stands for something.
+  // With and without the slash; the wildcard of the other route needs at least one character.
   app.get(prefix, options, answer);
   app.get(`${prefix}/*`, options, answer);
 }

@@ -1,8 +1,8 @@
 /**
  * GET /reco/{user_id}, /reco/random, /reco?user_id=…
  *
- * An answer that is there at once is sent in the same turn. A list is written once for as long as it stays the same (`sameAs`), and its ETag with
- * it; with its time, once for who asks again: lists are asked for more often than they change.
+ * A result that is available at once is sent in the same turn of the event loop. A list and its ETag are encoded once for as long as it stays the same
+ * (`sameAs`), and once per user with its time: lists are read more often than they change.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -151,11 +151,11 @@ const NOBODY = new Refused({
   reason: 'NO_USERS',
 });
 
-/** A list as it was written for who asked last, to be sent again as it is. */
+/** The encoded list of the last request, to be sent again unchanged. */
 interface Written {
   readonly limit: number;
   readonly count: number;
-  /** From `"model":…` to the end: what does not change with the time. */
+  /** From `"model":…` to the end: the part that does not depend on the time. */
   readonly list: Buffer;
   readonly etag: string;
   last?: {
@@ -178,7 +178,7 @@ function send(
   const known = writtenOf(answer, limit);
   const { staleMs } = answer;
   if (staleMs !== undefined) reply.header('age', Math.floor(staleMs / 1000));
-  // Who asks for anybody wants somebody else the next time.
+  // A repeated random request should return another user.
   if (isRandom)
     void reply
       .header('cache-control', 'no-store')
@@ -188,7 +188,7 @@ function send(
     sendJson(request, reply, lastBody(known, user, answer), staleMs === undefined ? known.etag : staleTag(known.etag));
 }
 
-/** Who has the list is told that it has become stale. */
+/** A client that has the list is still informed that it has become stale. */
 const staleTag = (etag: string): string => etag.replace(/"$/, '-stale"');
 
 function lastBody(known: Written, user: string, answer: Answer): Buffer {
@@ -212,7 +212,7 @@ function writtenOf(answer: Answer, limit: number): Written {
   const { sameAs, model } = answer;
   const known = sameAs && written.get(sameAs);
   if (known?.limit === limit) return known;
-  // Its items are made when they are looked at.
+  // Items are built when they are accessed.
   const shown = answer.items.slice(0, limit).map(shownOf);
   const list = Buffer.from(`"model":"${model}","items":${JSON.stringify(shown)}}`);
   const now = { limit, count: shown.length, list, etag: etagOf(list) };
@@ -224,7 +224,7 @@ const shownOf = ({ rank, itemId, title, category, brand, price, score, type, rea
   ...{ rank, item_id: itemId, title, category, brand, price, score, type, reason },
 });
 
-/** Of the latest time: it is the same for many answers. */
+/** The most recently formatted time: it is the same for many answers. */
 let latest: readonly [ms: number, text: string] = [NaN, ''];
 
 function isoTime(ms: number): string {

@@ -1,13 +1,13 @@
-/** Trending lists as JSON, whole for a question, and as Server-Sent Events for who follows one. */
+/** Trending lists as JSON: complete for a request, and as Server-Sent Events for a subscriber. */
 import type { TrendingEntry, TrendingList, TrendingQuery } from '../../facade/ports.js';
 import { differenceOf, type TrendingEncoder } from '../../facade/trending/feed.js';
 import { timeOf } from './fields.js';
 
-/** As they are called in the API. */
+/** Their names in the API. */
 export const WINDOWS = { '1h': 'hour', '24h': 'day', 'last-hour': 'last-hour' } as const;
 const NAMES = { hour: '1h', day: '24h', 'last-hour': 'last-hour' } as const;
 
-/** The first items of a list, with what it was asked for. */
+/** The first items of a list, with its query. */
 export function listJson(
   { window, ranking, category }: TrendingQuery,
   list: TrendingList,
@@ -37,7 +37,7 @@ function shown(items: readonly TrendingEntry[], at: number): object {
   return { rank: at + 1, item_id: itemId, title, category, brand, price, score, views, clicks, velocity };
 }
 
-/** `id` is what a client that comes back sends as Last-Event-ID. */
+/** `id` is what a client sends as Last-Event-ID when it reconnects. */
 const event = (name: string, { revision }: TrendingList, data: object): Buffer =>
   Buffer.from(`event: ${name}\nid: ${revision}\ndata: ${JSON.stringify(data)}\n\n`);
 

@@ -1,4 +1,4 @@
-/** Trending lists as they are answered: whole, and in the events of a stream. */
+/** Schemas of trending lists: complete, and in the events of a stream. */
 import { z } from 'zod';
 import { asOf, shownItem, stale, windowTime } from './fields.js';
 
@@ -40,7 +40,7 @@ export const trendingList = z
 
 const DELTA = { ...HEAD, from_revision: 6, ...SPAN, entered: [ITEM], moved: [], left: ['1005115'] };
 
-/** The data of each event of the stream, by its name. */
+/** The data of each event of the stream, by event name. */
 export const trendingEvents = {
   snapshot: z
     .object({ revision, as_of: asOf, ...span, items: z.array(item) })

@@ -16,7 +16,7 @@ import { STREAM_EXAMPLE, trendingEvents, trendingList } from './trending-schemas
 import { sendJson } from '../server/validators.js';
 import type { App } from '../server/zod-provider.js';
 
-/** Four times a second is more than an eye follows, and a thousand of them take little beside what services ask. */
+/** Four times a second is more than an eye follows, and for a thousand lists costs little compared with the other calls. */
 const ROUND_EVERY_MS = 250;
 const SERVED_PER_TURN = 32;
 
@@ -48,10 +48,10 @@ const resumption = z.looseObject({
     .meta({ description: 'Of the last event that was read, to go on after it', type: 'integer', minimum: 0 }),
 });
 
-/** Streams that are open; the app does not know of them. */
+/** Open streams, which the app does not track. */
 export interface TrendingStreams {
   readonly hub: TrendingHub;
-  /** Ends all of them, and takes no more. */
+  /** Ends all of them, and accepts no more. */
   stop(): void;
 }
 
@@ -125,7 +125,7 @@ class OpenStreams implements TrendingStreams {
   }
 
   open(request: FastifyRequest, reply: FastifyReply, wanted: Subscription): void {
-    // Its client has left while its token was looked at.
+    // The client has left while its token was verified.
     if (reply.raw.destroyed) return;
     if (this.isStopped) throw new Refused(STOPPING);
     const leave = this.gate.enterStream(request.raw);
@@ -157,16 +157,16 @@ class OpenStreams implements TrendingStreams {
   }
 }
 
-/** The answer as a stream of events, its head written. */
+/** The response as a stream of events, with its head written. */
 function takenOver(reply: FastifyReply): ServerResponse {
   reply.hijack();
   const { raw } = reply;
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
   raw.writeHead(200, {
     ...{ 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
-    // A proxy that waits for the end would wait for ever.
+    // A buffering proxy would wait for an end that never comes.
     'x-accel-buffering': 'no',
-    // Nobody waits for another request on it: a stop would.
+    // No further request is expected on it, and a stop would wait for one.
     connection: 'close',
   });
   return raw;

@@ -1,13 +1,12 @@
 /**
- * The frame of the HTTP façade: what holds for every request, whatever its route.
+ * The HTTP application: rules that hold for every request, whatever its route.
  *
- *   HTTP-APP-1  a request is told as begun once and as ended once, with its status, whichever way it ends (request-tally.ts)
- *   HTTP-APP-2  every answer has an id, `x-request-id`: the client's if it is a short plain word, else one of ours; the log and problems have it too
- *   HTTP-APP-3  whatever is refused, by a route, by the gate (gate.ts), by Fastify or by the parser of Node, is told as problem details (problem.ts)
- *   HTTP-APP-4  limits hold before a handler sees anything: bytes and time of a request, its headers, connections
- *   HTTP-APP-5  what there is not, or not by this method, is said before a body is looked at; CORS comes before the gate, so that a page may read why
- *               it is refused
- *   HTTP-APP-6  while the node stops, what was begun is answered, what begins gets 503, and each answer ends its connection
+ *   HTTP-APP-1  the observer sees one begin and one end of a request, with its status, however it ends (request-tally.ts)
+ *   HTTP-APP-2  every response has an id, `x-request-id`: the client's if it is short and plain, else a generated one; the log and problems have it too
+ *   HTTP-APP-3  every refusal, by a route, by the gate (gate.ts), by Fastify or by Node's parser, is sent as problem details (problem.ts)
+ *   HTTP-APP-4  limits apply before a handler runs: bytes and time of a request, its headers, connections
+ *   HTTP-APP-5  unknown paths and methods are refused before the body is read; CORS runs before the gate, so that a page can read why it is refused
+ *   HTTP-APP-6  while the node stops, requests under way are answered, new ones get 503, and each response closes its connection
  */
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
@@ -26,11 +25,11 @@ import { type App, validatorCompiler, type ZodProvider } from './zod-provider.js
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Without token, certificate and rate. */
+    /** Exempt from token, certificate and rate. */
     readonly isOpen?: boolean;
-    /** Without token: a browser can send none with a page that it opens, and there is nothing in it to hide. */
+    /** Exempt from the token: a browser sends none when it opens a page, and the page contains nothing confidential. */
     readonly isPage?: boolean;
-    /** As it is told to the observer. */
+    /** The route's name for the observer. */
     routeName?: string;
   }
 }
@@ -41,7 +40,7 @@ export interface AppOptions {
   readonly log: FaultLog;
   readonly tally: RequestTally;
   readonly origins: ReadonlySet<string>;
-  /** Of node:https; absent: without TLS. */
+  /** Options of node:https; absent: without TLS. */
   readonly https?: object;
   readonly isStopping: () => boolean;
 }
@@ -49,7 +48,7 @@ export interface AppOptions {
 /** 256 bytes of an id, each written as %XX. */
 const PARAM_CHARS_MAX = 3 * 256;
 const QUERY_FIELDS_MAX = 64;
-/** How often connections are looked at for requests that are not complete in time. */
+/** How often connections are checked for incomplete requests. */
 const CHECK_EVERY_MS = 5_000;
 
 export async function createApp(options: AppOptions): Promise<App> {
@@ -64,12 +63,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     requestTimeout: limits.requestMsMax,
     keepAliveTimeout: limits.keepAliveMs,
     forceCloseConnections: 'idle',
-    // The gate says it, as a problem.
+    // The gate answers it, with problem details.
     return503OnClosing: false,
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, ignoreTrailingSlash: true, querystringParser: parsedQuery },
     clientErrorHandler: broken.onError,
     frameworkErrors: (error, request, reply) => {
-      // There is no route yet, and no hook is passed.
+      // There is no route yet, and no hook runs.
       if (!broken.admits(reply)) return;
       tally.began(request);
       reply.header('x-request-id', request.id);
@@ -79,9 +78,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   };
   const parser = {
     maxHeaderSize: limits.headerBytesMax,
-    // Node would refuse without a word.
+    // Node would refuse without problem details.
     requireHostHeader: false,
-    // The larger one of this and requestTimeout is what a body may take.
+    // Node limits a body by the larger of this and requestTimeout.
     headersTimeout: limits.requestMsMax,
     requestTimeout: limits.requestMsMax,
     connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, limits.requestMsMax),
@@ -113,7 +112,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     reply.header('x-request-id', request.id);
     done();
   });
-  // Before the gate: a browser asks without a token whether it may ask with one, and its page may read why it is refused.
+  // Before the gate: preflight requests have no token, and a page must be able to read why it is refused.
   if (origins.size > 0) {
     const exposedHeaders = ['etag', 'x-request-id', 'retry-after', 'www-authenticate'];
     const methods = ['GET', 'HEAD', 'POST'];
@@ -131,7 +130,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     refused.then((found) => done(found ?? unrouted(request, paths)), done);
   });
   app.addHook('onSend', (request, reply, payload, done) => {
-    // Who keeps a connection for its next request would hold up the stop.
+    // A client that keeps its connection for another request would delay the stop.
     if (isStopping()) reply.header('connection', 'close');
     broken.answered(reply);
     tally.ended(request, reply.statusCode);
@@ -146,7 +145,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   return app;
 }
 
-/** What HTTP asks of a request whatever its path. */
+/** Violations of HTTP, whatever the path. */
 function strangeness({
   url,
   method,
@@ -161,7 +160,7 @@ function strangeness({
   return expect === undefined || /^100-continue$/i.test(expect) ? undefined : UNEXPECTED;
 }
 
-/** Names and values, in turn. Node takes the first; what stands before us may take the other. */
+/** Names and values alternate. Node uses the first Host header; a proxy may use the other. */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -171,7 +170,7 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   return hosts > 1;
 }
 
-/** Paths are looked at by the router; what a query has would be read as something else without a word. */
+/** The router checks the path; a malformed escape in the query would be silently misread. */
 function isWellEscaped(url: string): boolean {
   const query = url.indexOf('?');
   if (query < 0 || !url.includes('%', query)) return true;
@@ -195,7 +194,7 @@ const PACKED = new Refused(
 );
 const UNEXPECTED = new Refused(malformed('the header expect may only be 100-continue'), 417);
 
-/** Looked at before a body is: it does not matter what is wrong with it. */
+/** Checked before the body is read: the body's errors do not matter then. */
 function unrouted(request: FastifyRequest, paths: KnownPaths): Refused | undefined {
   if (!request.is404) return undefined;
   const path = pathOf(request);
@@ -220,7 +219,7 @@ function refuse(request: FastifyRequest, reply: FastifyReply, refused: Refused, 
     .send(problemOf(refused, pathOf(request), request.id));
 }
 
-/** Also of a request that names the whole URL, as to a proxy. */
+/** Also for a request with an absolute URL, as sent to a proxy. */
 const pathOf = ({ url }: FastifyRequest): string =>
   url
     .split('?', 1)[0]!
@@ -228,8 +227,8 @@ const pathOf = ({ url }: FastifyRequest): string =>
     .slice(0, 1024);
 
 /**
- * A parameter that is given twice is refused by its schema: it is a list then. Of more than any route has, the rest is left out: what is there is
- * refused anyway.
+ * A repeated parameter becomes a list, which its schema refuses. Parameters beyond the maximum of any route are dropped: such a request is refused
+ * anyway.
  */
 function parsedQuery(text: string): Record<string, string | string[]> {
   if (text === '') return {};

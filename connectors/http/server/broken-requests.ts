@@ -1,4 +1,4 @@
-/** What the parser of Node cannot read, or would answer without a word: told as problem details too, and the connection ends. */
+/** Requests that Node's parser rejects, or would answer without a body: answered with problem details too, and the connection is closed. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
@@ -26,29 +26,29 @@ const refusals: Readonly<Record<string, Refused>> = {
 
 const NO_TUNNELS = new Refused({ ...BROKEN, message: 'this is no proxy', reason: 'METHOD_NOT_ALLOWED' }, 405);
 
-/** A client that is still sending would lose the answer if the connection were cut at once. */
+/** A client that is still sending would lose the response if the connection were cut at once. */
 const LINGER_MS = 500;
 
-/** The last request of a connection: only that one can be incomplete, and its answer comes after all others. */
+/** The last request of a connection: only that one can be incomplete, and its response follows all others. */
 interface LastRequest {
   readonly response: ServerResponse;
-  /** Absent when it is sent: with it goes what the request was, and connections may be idle for long. */
+  /** Absent when it is sent: then the request can be freed, since connections may be idle for long. */
   reply?: FastifyReply | undefined;
   endsConnection: boolean;
 }
 
 export class BrokenRequests {
   private readonly last = new WeakMap<Socket, LastRequest>();
-  /** Those that were heard of; what still comes in on them is nothing new. */
+  /** Connections with a reported error; further errors on them are ignored. */
   private readonly broken = new WeakSet<Socket>();
 
-  /** `refuse`: as all other requests are refused. */
+  /** `refuse`: sends the refusal as for any other request. */
   constructor(
     private readonly refuse: (reply: FastifyReply, refused: Refused) => void,
     private readonly late: LateBodies,
   ) {}
 
-  /** To be called with each request that comes; false: the answer before it ends the connection, so that it will have none. */
+  /** Call for each incoming request; false: the response before it closes the connection, so that this one gets none. */
   admits(reply: FastifyReply): boolean {
     const { socket } = reply.request.raw;
     if (this.last.get(socket)?.endsConnection === true) return false;
@@ -56,7 +56,7 @@ export class BrokenRequests {
     return true;
   }
 
-  /** To be called with each answer, before it is sent. */
+  /** Call for each response, before it is sent. */
   answered(reply: FastifyReply): void {
     const last = this.last.get(reply.request.raw.socket);
     if (last?.reply !== reply) return;
@@ -74,10 +74,10 @@ export class BrokenRequests {
     const refused = refusals[error.code ?? ''] ?? new Refused(BROKEN, 400);
     const { response, reply } = this.last.get(socket) ?? {};
     if (response === undefined || response.writableFinished) write(refused, socket);
-    // After the answers to what came before it: it must not be taken for one of them.
+    // After the responses to earlier requests: it must not be mistaken for one of them.
     else if (response.req.complete) response.once('close', () => write(refused, socket));
     else if (reply !== undefined && !reply.sent) {
-      // It is in the body of this request: this is its answer, and there is no other.
+      // The error is in the body of this request: this is its only response.
       this.refuse(reply.header('connection', 'close'), refused);
       reply.hijack();
       cutSoon(socket);
@@ -86,7 +86,7 @@ export class BrokenRequests {
   };
 }
 
-/** What Node leaves to listeners, and does badly without: CONNECT, and what a client expects before it goes on. */
+/** Events that Node leaves to listeners and handles badly without: CONNECT, and unknown `expect` headers. */
 export function answerUnusual(server: Server): void {
   server.on('connect', (_: IncomingMessage, socket: Socket) => write(NO_TUNNELS, socket, ['allow: GET, HEAD, POST']));
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
@@ -94,7 +94,7 @@ export function answerUnusual(server: Server): void {
   });
 }
 
-/** By hand: of a request that could not be read there is nothing that could answer. */
+/** Written directly: a request that could not be parsed has no response object. */
 function write(refused: Refused, socket: Socket, headers: readonly string[] = []): void {
   if (!socket.writable) return;
   const requestId = randomUUID();

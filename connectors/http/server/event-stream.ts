@@ -1,12 +1,12 @@
 /**
- * Server-Sent Events to one browser, which may read slowly: as for gRPC, at most one message is on its way into the socket; what comes up
- * meanwhile is not queued.
+ * Server-Sent Events to one client, which may read slowly: as in gRPC, at most one message is on its way into the socket, and newer ones are not
+ * queued.
  */
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../runtime/contract/ports.js';
 import type { FollowerStream, StreamListener } from '../../facade/trending/hub.js';
 
-/** When a browser whose stream has ended comes back, ms. */
+/** Reconnection time for browsers, in ms. */
 const RETRY_MS = 2_000;
 
 export class EventStream implements FollowerStream {
@@ -37,7 +37,7 @@ export class EventStream implements FollowerStream {
     this.response.write(message, this.onTaken);
   }
 
-  /** The browser comes back by itself, and is told what is wrong then. */
+  /** The browser reconnects by itself, and then gets the reason. */
   fail(): void {
     this.end();
   }

@@ -1,12 +1,12 @@
 /**
- * Who may ask. Looked at when the headers of a request are there, before anything of its body is read.
+ * Access control of requests, applied to the headers before any of the body is read.
  *
- *   GATE-1  health is open to all: who probes has no token and no certificate. Such a one is told the status alone, and so is who calls us by a name
- *           that we have not
- *   GATE-2  where certificates are asked for, all else needs one; where tokens are, all else needs one that is good, but for the files of pages
- *   GATE-3  rate, requests at once and streams are counted per client by the admission that gRPC has too (admission.ts)
- *   GATE-4  a page of another site may not send anything: a browser would let it, with what the user's network may reach. Nor may one whose name
- *           leads to this machine all of a sudden (DNS rebinding) ask at all: on loopback we have no name but those of loopback, and of the allow-list
+ *   GATE-1  health is open to all: probes have no token and no certificate. Such a caller gets only the status, and so does one that uses a host name
+ *           which is not ours
+ *   GATE-2  where certificates are required, everything else needs one; where tokens are, everything else needs a valid one, except the files of pages
+ *   GATE-3  rate, concurrent requests and streams are counted per client by the same admission as in gRPC (admission.ts)
+ *   GATE-4  a page of another site may not send anything: a browser would let it, from within the user's network. A page whose host name suddenly
+ *           resolves to this machine (DNS rebinding) may not even read: on loopback only the host names of loopback and of the allow-list are accepted
  */
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
@@ -25,13 +25,13 @@ export interface GateOptions {
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly tokens: TokenCheck | undefined;
   readonly asksForCertificates: boolean;
-  /** Origins whose pages may ask. */
+  /** Origins whose pages may send requests. */
   readonly origins: ReadonlySet<string>;
-  /** It listens on this machine alone: then by whatever other name it is called, somebody pretends. */
+  /** It listens on this machine only: any other host name is then an attack or a mistake. */
   readonly isLoopback: boolean;
 }
 
-/** Who may ask for a route: anybody; a browser that opens a page; clients that say who they are. */
+/** Who may use a route: all; a browser that opens a page; authenticated clients. */
 export type Access = 'all' | 'page' | 'client';
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -39,7 +39,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 export class Gate {
   private readonly admission: Admission<IncomingMessage>;
   private readonly knownHosts: ReadonlySet<string>;
-  /** The last one that was found good: most requests have the same. */
+  /** The last accepted one: most requests have the same. */
   private usualHost = '';
 
   constructor(private readonly options: GateOptions) {
@@ -52,7 +52,7 @@ export class Gate {
     return this.admission.clientOf(raw);
   }
 
-  /** Why a request may not be, or nothing; without a promise unless its token has to be checked. */
+  /** Why a request is refused, if it is; returns a promise only if the token must be verified. */
   check({ raw }: FastifyRequest, access: Access): Refused | undefined | Promise<Refused | undefined> {
     if (!SAFE.has(raw.method!)) {
       const foreign = this.foreignPage(raw);
@@ -67,7 +67,7 @@ export class Gate {
     return fault instanceof Promise ? fault.then(refusedIf) : refusedIf(fault);
   }
 
-  /** Whether it might ask for what is not open to all: what is open may say more to it. */
+  /** Whether the caller could use a protected route: an open one may then return more. */
   async isKnown(raw: IncomingMessage): Promise<boolean> {
     const { isLoopback, asksForCertificates } = this.options;
     if (isLoopback && this.strangeName(raw) !== undefined) return false;
@@ -75,12 +75,12 @@ export class Gate {
     return this.admission.hasToken(raw, raw.headers.authorization);
   }
 
-  /** Counts a request that takes time, until what it gives is called; throws Refused. */
+  /** Counts a request that takes time, until the returned function is called; throws Refused. */
   enter(raw: IncomingMessage): () => void {
     return this.entered(raw, this.admission.calls);
   }
 
-  /** The same for a stream of answers. */
+  /** The same for a response stream. */
   enterStream(raw: IncomingMessage): () => void {
     return this.entered(raw, this.admission.streams);
   }
@@ -93,7 +93,7 @@ export class Gate {
 
   private strangeName({ headers: { host = '' } }: IncomingMessage): Refused | undefined {
     if (host === '' || host === this.usualHost) return undefined;
-    // Names of hosts have no case; the allow-list's are in lower case, as URL has them.
+    // Host names are case-insensitive; the allow-list is in lower case, as URL normalises it.
     const plain = host.toLowerCase();
     const name = plain.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
     if (!isLoopback(name) && !this.knownHosts.has(plain)) return unknownHost(host);
@@ -103,12 +103,12 @@ export class Gate {
 
   private foreignPage({ headers: { origin, host = '' } }: IncomingMessage): Refused | undefined {
     if (origin === undefined || this.options.origins.has(origin)) return undefined;
-    // Not the scheme: a proxy in front may be who speaks TLS.
+    // The scheme is not compared: TLS may end at a proxy.
     return URL.canParse(origin) && new URL(origin).host === host.toLowerCase() ? undefined : foreignOrigin(origin);
   }
 }
 
-/** Whether its connection has shown a certificate of one of our authorities. */
+/** Whether the connection presented a certificate of a configured authority. */
 const hasCertificate = ({ socket }: IncomingMessage): boolean => (socket as Partial<TLSSocket>).authorized === true;
 
 const peerOf = (raw: IncomingMessage): Peer => ({

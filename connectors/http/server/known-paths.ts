@@ -1,10 +1,10 @@
-/** Which methods a path has: who asks with another one is told them (405), which routers do not. */
+/** The methods of each path: an unsupported one is answered with 405, which routers do not do. */
 export class KnownPaths {
   private readonly patterns = new Map<string, { readonly shape: RegExp; readonly methods: Set<string> }>();
 
-  /** `url`: as Fastify has it, `/items/:id` or `/ui/*`. */
+  /** `url`: in Fastify's form, `/items/:id` or `/ui/*`. */
   add(method: string | readonly string[], url: string): void {
-    // Preflights, of any path: there is nothing at it.
+    // Preflight requests of any path: not a resource.
     if (url === '*') return;
     let known = this.patterns.get(url);
     if (known === undefined) {

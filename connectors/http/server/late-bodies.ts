@@ -1,7 +1,7 @@
 /**
- * Answers to clients that are still sending, as to a body that is too long. Were the connection cut with bytes unread, the system would reset it,
- * and who writes all before it reads would lose the answer. So all of the answer is sent, but its end waits until the body has come, which is
- * thrown away: up to so many bytes, and, as Node sees to it, for as long as a request may take.
+ * Responses to clients that are still sending, for example a body that is too long. If the connection were closed with unread bytes, the system would
+ * reset it, and a client that writes everything before it reads would lose the response. So the response is sent, but its end waits until the body
+ * has arrived, which is discarded: up to BYTES_MAX and, enforced by Node, for the time that a request may take.
  */
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -13,7 +13,7 @@ export class LateBodies {
   private readonly waiting = new Map<ServerResponse, () => void>();
   private isClosing = false;
 
-  /** What to send for an answer that is whole. */
+  /** The payload to send for a complete response. */
   answer(reply: FastifyReply, payload: unknown): unknown {
     const { raw } = reply.request;
     const { 'content-length': length, 'transfer-encoding': chunks } = raw.headers;
@@ -33,14 +33,14 @@ export class LateBodies {
     return answer;
   }
 
-  /** No more of its body comes; false: nothing waits for that. */
+  /** No more of the body arrives; false: no response waits for it. */
   end(response: ServerResponse): boolean {
     const end = this.waiting.get(response);
     end?.();
     return end !== undefined;
   }
 
-  /** A stop waits for none of them. */
+  /** For a stop, which waits for none of them. */
   close(): void {
     this.isClosing = true;
     for (const end of this.waiting.values()) end();

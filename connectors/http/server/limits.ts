@@ -1,14 +1,14 @@
-/** The bounds of the HTTP façade, each with its default. */
+/** The limits of the HTTP façade, with their defaults. */
 import { CLIENT_LIMITS, type ClientLimits } from '../../facade/admission/client-limits.js';
 
 export interface HttpLimits extends ClientLimits {
-  /** Bytes of a request's body. */
+  /** Size of a request body. */
   readonly bodyBytesMax: number;
-  /** Bytes of a request's line and headers. */
+  /** Size of the request line and headers. */
   readonly headerBytesMax: number;
-  /** How long a request may take to be complete. */
+  /** The time within which a request must be complete. */
   readonly requestMsMax: number;
-  /** A connection without a request is closed after this long. */
+  /** A connection without a request is closed after this time. */
   readonly keepAliveMs: number;
 }
 

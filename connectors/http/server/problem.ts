@@ -1,5 +1,5 @@
 /**
- * Refusals over HTTP: problem details (RFC 9457), with the reasons that gRPC gives.
+ * Refusals over HTTP: problem details (RFC 9457), with the same reasons as in gRPC.
  *
  *   {type, title, status, detail, instance, reason, request_id, errors?: [{field, detail}], retry_after_seconds?, metadata?}
  */
@@ -12,7 +12,7 @@ export const PROBLEM_TYPE = 'application/problem+json';
 const DETAIL_CHARS_MAX = 2_000;
 const ERRORS_MAX = 100;
 
-/** As google.rpc.Code says of each. */
+/** The mapping that google.rpc.Code documents. */
 const STATUSES: Readonly<Record<FaultCode, number>> = {
   CANCELLED: 499,
   UNKNOWN: 500,
@@ -32,7 +32,7 @@ const STATUSES: Readonly<Record<FaultCode, number>> = {
   UNAUTHENTICATED: 401,
 };
 
-/** A refusal on its way to who writes it. `status`: where HTTP has a better one than that of the code. */
+/** A refusal, thrown to the error handler. `status`: where HTTP has a more precise one than the code's. */
 export class Refused extends Error {
   readonly status: number;
 
@@ -96,7 +96,7 @@ export function problemOf({ fault, status }: Refused, instance: string, requestI
   };
 }
 
-/** Headers that go with a refusal. */
+/** Headers of a refusal. */
 export const headersOf = ({ retryAfterMs, trailers }: ApiError): Readonly<Record<string, string>> => ({
   ...trailers,
   ...(retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),

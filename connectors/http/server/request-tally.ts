@@ -1,20 +1,20 @@
-/** HTTP-APP-1 (app.ts): a request is told as begun once and as ended once, whichever way it ends. */
+/** HTTP-APP-1 (app.ts): reports one begin and one end of each request, however it ends. */
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestObserver } from '../ports.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** By performance.now(); NaN when it was told as ended. */
+    /** By performance.now(); NaN after its end was reported. */
     beganMs: number;
-    /** What its route is configured with: Fastify makes an object anew each time that it is asked for it. */
+    /** The configuration of its route: Fastify makes a new object at each access. */
     route: FastifyContextConfig;
   }
 }
 
-/** What the client got is not known: it had left. As nginx calls it. */
+/** The client left before a response; the status that nginx uses. */
 const CLIENT_LEFT = 499;
 
-/** Methods that are told apart where there is no route: clients may invent more. */
+/** Methods that are distinguished without a route: clients may invent more. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const OTHER = '* *';
 
@@ -26,20 +26,20 @@ export class RequestTally {
 
   began(request: FastifyRequest): void {
     request.beganMs = performance.now();
-    // Of what is refused before there is a route it has none.
+    // A request that is refused before routing has none.
     request.route = (request.routeOptions.config as FastifyContextConfig | undefined) ?? {};
     this.observer?.began(routeOf(request));
   }
 
   ended(request: FastifyRequest, status: number): void {
     const ms = performance.now() - request.beganMs;
-    // Told already.
+    // Already reported.
     if (Number.isNaN(ms)) return;
     request.beganMs = NaN;
     this.observer?.ended(routeOf(request), status, ms);
   }
 
-  /** For what takes a while before anything is sent: its client may leave meanwhile, and nothing is sent then. */
+  /** For requests that take a while before anything is sent: the client may leave meanwhile, and then no response is sent. */
   endsWithConnection(request: FastifyRequest, { raw }: FastifyReply): void {
     raw.once('close', () => this.ended(request, raw.headersSent ? raw.statusCode : CLIENT_LEFT));
   }

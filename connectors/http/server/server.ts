@@ -3,10 +3,10 @@
  *
  *   HTTP-SERVER-1  a port that is taken, or TLS files that do not work, stop the start with an error that says what to change
  *   HTTP-SERVER-2  files of certificates, keys and key sets may be replaced while it runs
- *   HTTP-SERVER-3  who listens for other machines without asking who they are is told so at the start
+ *   HTTP-SERVER-3  listening for other machines without authentication is logged as a warning at the start
  *   HTTP-SERVER-4  a stop ends streams, lets requests end, and cuts what is left at the deadline
  *
- * What holds for every request: app.ts. Who may ask: gate.ts.
+ * Rules for every request: app.ts. Access control: gate.ts.
  */
 import type { EventReader } from '../../../actors/formats/event-reader.js';
 import { type SecureContextOptions, Server as SecureServer } from 'node:tls';
@@ -45,26 +45,26 @@ export interface HttpServerOptions {
   readonly answers: RecommendationAnswers;
   readonly randomUsers: RandomUsers;
   readonly publisher: EventPublisher;
-  /** Reads events by the rules of the node's parse. */
+  /** Reads events by the same rules as the node's parse stage. */
   readonly reader: EventReader;
   readonly trending: TrendingLists;
   readonly catalogue: ItemCatalogue;
   readonly reports: NodeReports;
-  /** Absent: without the routes for operations. */
+  /** Absent: no routes for operations. */
   readonly operations?: Operations;
-  /** Of the page, and of that of the API; absent: there is none. */
+  /** Files of the page, and of the API's page; absent: there is none. */
   readonly page?: StaticFiles;
   readonly docs?: StaticFiles;
-  /** Loopback unless said otherwise. */
+  /** Default: loopback. */
   readonly host?: string;
   /** 0: a free one. */
   readonly port?: number;
   readonly tls?: ServerTls;
-  /** Absent: whoever reaches the port may ask. */
+  /** Absent: every client that reaches the port may send requests. */
   readonly auth?: AuthOptions;
-  /** Origins whose pages may ask (CORS): `https://shop.example.com`. */
+  /** Origins whose pages may send requests (CORS): `https://shop.example.com`. */
   readonly origins?: readonly string[];
-  /** How often files of certificates, keys and key sets are looked at. */
+  /** How often files of certificates, keys and key sets are checked for changes. */
   readonly reloadEveryMs?: number;
   readonly limits?: Partial<HttpLimits>;
   readonly clock: Clock;
@@ -74,9 +74,9 @@ export interface HttpServerOptions {
 
 export interface HttpServer {
   readonly port: number;
-  /** What /trending/stream does. */
+  /** Counts of /trending/stream. */
   trendingCounts(): TrendingCounts;
-  /** Resolves when nothing is open any more, at the latest after `deadlineMs`. */
+  /** Resolves when everything is closed, at the latest after `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
 
@@ -158,7 +158,7 @@ function routes(
   return trendingRoutes(app, trending, gate, clock, tally);
 }
 
-/** The app, with TLS of files that may be replaced. Health is open to those without a certificate: the gate asks for it, not the handshake. */
+/** The app, with TLS from files that may be replaced. Health is open to callers without a certificate: the gate requires it, not the handshake. */
 async function secured(
   tls: ServerTls | undefined,
   watch: { readonly everyMs: number; readonly logger: Logger | undefined },

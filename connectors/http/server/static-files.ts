@@ -1,10 +1,10 @@
 /**
- * The files of a folder, in memory from the start on: no request reads the disk, and no path leads out of the folder.
+ * The files of a folder, loaded into memory: no request reads the disk, and no path leads out of the folder.
  *
- *   STATIC-FILES-1  a file is answered as it was when it was loaded, with its type and an entity tag
- *   STATIC-FILES-2  what a build has put beside it compressed (`.br`, `.gz`) is sent to who accepts it; nothing is compressed here
- *   STATIC-FILES-3  a name that carries a hash of its bytes may be kept for good; anything else is asked for again each time (304 when nothing is new)
- *   STATIC-FILES-4  a strict Content-Security-Policy: nothing from elsewhere, nothing inline
+ *   STATIC-FILES-1  a file is served as it was when it was loaded, with its type and an entity tag
+ *   STATIC-FILES-2  a precompressed variant (`.br`, `.gz`) is sent to clients that accept it; nothing is compressed here
+ *   STATIC-FILES-3  a file with a hash in its name may be cached for ever; anything else is revalidated each time (304 when unchanged)
+ *   STATIC-FILES-4  a strict Content-Security-Policy: nothing from other origins, nothing inline
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -65,18 +65,18 @@ const POLICY: Readonly<Record<string, string>> = {
   'frame-ancestors': "'none'",
 };
 
-/** As the bundler writes it: `page-Ab3_xY9-k2.js`. */
+/** The bundler's names: `page-Ab3_xY9-k2.js`. */
 const HASHED = /-[\w-]{10}\.[a-z0-9]+$/;
 const KEPT = 'public, max-age=31536000, immutable';
 const ASKED_AGAIN = 'no-cache';
 const COMPRESSED = /\.(br|gz)$/;
-/** In the order in which they are preferred. */
+/** In order of preference. */
 const ENDINGS: ReadonlyMap<Encoding, string> = new Map([
   ['br', '.br'],
   ['gzip', '.gz'],
 ]);
 
-/** All of the folder itself, not of folders in it; throws what the file system says when it is not there. */
+/** All files directly in the folder; throws the file system's error if it does not exist. */
 export function staticFiles(folder: string, { policy }: StaticFilesOptions = {}): StaticFiles {
   const there = new Set(
     readdirSync(folder, { withFileTypes: true }).flatMap((one) => (one.isFile() ? [one.name] : [])),
@@ -103,7 +103,7 @@ export function staticFiles(folder: string, { policy }: StaticFilesOptions = {})
   };
 }
 
-/** Files that are loaded when one of them is first asked for: few look at them, and they are large. */
+/** Files that are loaded at the first request: they are large and rarely used. */
 export function laterFiles(load: () => StaticFiles): StaticFiles {
   let files: StaticFiles | undefined;
   return (path, request) => (files ??= load())(path, request);
@@ -125,7 +125,7 @@ function answerOf(
   always: Readonly<Record<string, string>>,
 ): StaticAnswer {
   const encoding = acceptedOf(textOf(asked['accept-encoding']), file.compressed);
-  // Bytes that differ have tags that differ, as RFC 9110 asks of encodings.
+  // Different bytes have different tags, as RFC 9110 requires for encodings.
   const tag = encoding === undefined ? `"${file.tag}"` : `"${file.tag}-${encoding}"`;
   const headers: Record<string, string> = { ...always, etag: tag, 'cache-control': file.cache };
   if (file.compressed.size > 0) headers['vary'] = 'accept-encoding';

@@ -1,4 +1,4 @@
-/** What was thrown, as a refusal: our own errors, those of the rest of the node, and those of Fastify. */
+/** Maps thrown errors to refusals: our own errors, those of the rest of the node, and those of Fastify. */
 import type { FastifyError } from 'fastify';
 import { RivuletError } from '../../../runtime/contract/errors.js';
 import { type ApiError, faultOf } from '../../facade/errors/fault.js';
@@ -11,7 +11,7 @@ export const malformed = (message: string): ApiError => ({
   reason: 'MALFORMED_REQUEST',
 });
 
-/** Of what Fastify refuses by itself. */
+/** Errors that Fastify makes itself. */
 const FRAMEWORK: Readonly<Record<string, ApiError>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: malformed('the body is not JSON: check its quotes and commas, and that it is UTF-8'),
   FST_ERR_CTP_EMPTY_JSON_BODY: malformed('the body is empty: send JSON, or leave the content-type out'),
@@ -31,10 +31,10 @@ const wrongType = (types: readonly string[]): ApiError => ({
   reason: 'MEDIA_TYPE_NOT_TAKEN',
 });
 
-/** Statuses that Fastify does not give them. */
+/** Statuses that differ from Fastify's. */
 const STATUSES: Readonly<Record<string, number>> = { ECONNRESET: 499, FST_ERR_MAX_PARAM_LENGTH: 400 };
 
-/** `types`: of a body, that the route takes. */
+/** `types`: the content types that the route accepts. */
 export function refusedBy(
   error: unknown,
   { bodyBytesMax }: Pick<HttpLimits, 'bodyBytesMax'>,

@@ -1,6 +1,6 @@
 /**
- * Connections on which nothing has come yet: browsers open some ahead. Node takes them for requests that are under way, and a stop would wait
- * for them until its deadline.
+ * Connections that have received nothing yet: browsers open some in advance. Node treats them as requests under way, and a stop would wait for them
+ * until its deadline.
  */
 import type { Server, Socket } from 'node:net';
 

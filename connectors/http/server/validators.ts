@@ -1,31 +1,31 @@
-/** JSON answers with ETags: the same text as long as what is answered is the same, so that who has it need not be sent it again. */
+/** JSON responses with ETags: the text stays the same while the content does, so that it need not be sent again. */
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** Of a body. Weak: what stands around it (as_of) may differ. */
+/** For a body. Weak: the fields around it (as_of) may differ. */
 export const etagOf = (body: string | Buffer): string => `W/"${hash('sha1', body, 'base64url')}"`;
 
-/** Whether the asker has it; the answer is then 304, without a body. */
+/** Whether the client has it; the response is then 304, without a body. */
 function isKnown({ raw }: FastifyRequest, etag: string): boolean {
   const given = raw.headers['if-none-match'];
   return given !== undefined && isKnownTag(given, etag);
 }
 
-/** As RFC 9110 compares the tags of If-None-Match: weakly. */
+/** RFC 9110 compares the tags of If-None-Match weakly. */
 export const isKnownTag = (given: string, etag: string): boolean =>
   given.split(',').some((one) => one.trim() === '*' || strong(one.trim()) === strong(etag));
 
 const strong = (tag: string): string => tag.replace(/^W\//, '');
 
-/** Says that the answer depends on this header too: on that of the origin it may depend already (CORS). */
+/** Adds a header to Vary, which CORS may have set already. */
 export function varyBy(reply: FastifyReply, header: string): void {
   const before = reply.getHeader('vary');
   reply.header('vary', before === undefined ? header : `${[before].flat().join(', ')}, ${header}`);
 }
 
-/** Sends JSON text with its ETag, or says that the asker has it. What is asked for again is looked at again: it changes by the second. */
+/** Sends JSON text with its ETag, or 304. Caches must revalidate: the content changes by the second. */
 export function sendJson(
   request: FastifyRequest,
   reply: FastifyReply,

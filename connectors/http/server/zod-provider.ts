@@ -1,4 +1,4 @@
-/** Schemas of routes are zod's: Fastify checks requests by them, and the types of handlers follow. */
+/** Route schemas are zod schemas: Fastify validates requests by them, and handler types derive from them. */
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -14,13 +14,13 @@ import { shownValue } from './shown-value.js';
 
 export interface ZodProvider extends FastifyTypeProvider {
   readonly validator: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown;
-  /** Answers are as their routes make them; a test holds them to their schemas. */
+  /** Responses are not validated here; a test checks them against their schemas. */
   readonly serializer: unknown;
 }
 
 export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodProvider>;
 
-/** What of a request a schema is for. */
+/** The part of a request that a schema is for. */
 const PLACES: Readonly<Record<string, string>> = {
   body: 'body',
   params: 'path',
@@ -28,10 +28,10 @@ const PLACES: Readonly<Record<string, string>> = {
   headers: 'header',
 };
 
-/** Refuses with all that is wrong, each by the name of its field. */
+/** Refuses with all errors, each by the name of its field. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   const place = PLACES[httpPart ?? ''] ?? '';
-  // Most requests have no query: what is to be read from none is read once.
+  // Most requests have no query: the result for an empty one is computed once.
   const fromNone = httpPart === 'querystring' ? schema.safeParse({}) : undefined;
   return (given: unknown) => {
     const read = fromNone?.success === true && isEmpty(given) ? fromNone : schema.safeParse(given);
