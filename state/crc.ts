@@ -1,12 +1,12 @@
-/** CRC-32 in two polynomials: LevelDB's own, and that of zlib, which is native for long inputs and slower to call than to compute for short ones. */
+/** CRC-32 with two polynomials: LevelDB's own, and zlib's, which is native for long inputs; for short ones the call costs more than the computation. */
 import { crc32 as nativeCrc32 } from 'node:zlib';
 
-/** Below this many bytes a call into zlib costs more than it saves. */
+/** Below this size a call into zlib costs more than it saves. */
 const NATIVE_BYTES = 1_024;
 
 type Update = (bytes: Uint8Array, from: number, to: number, crc: number) => number;
 
-/** Eight tables: eight bytes per round, some 1.2 GB/s. The state goes in and out inverted. */
+/** Eight tables: eight bytes per round, some 1.2 GB/s. The CRC is passed and returned inverted. */
 function updater(polynomial: number): { readonly table: Uint32Array; readonly update: Update } {
   const tables = Array.from({ length: 8 }, () => new Uint32Array(256));
   for (let byte = 0; byte < 256; byte++) {
@@ -42,7 +42,7 @@ const ieee = updater(0xedb88320);
 export const crc32c = (bytes: Uint8Array, from: number, to: number): number =>
   ~castagnoli.update(bytes, from, to, ~0) >>> 0;
 
-/** CRC-32 of a text's UTF-8 bytes and of the bytes behind it. */
+/** CRC-32 of a text's UTF-8 bytes, followed by some bytes. */
 export function crc32Of(text: string, bytes: Uint8Array, from: number, to: number): number {
   let crc = ~0;
   for (let i = 0; i < text.length; i++) {

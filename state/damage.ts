@@ -1,4 +1,4 @@
-/** The error for state on disk that is not what was written. */
+/** The error for stored state that differs from what was written. */
 import { fatal, type RivuletError } from '../runtime/contract/errors.js';
 
 export const damaged = (directory: string, what: string, cause?: unknown): RivuletError =>

@@ -1,4 +1,4 @@
-/** All that can be said of a store without its stages: for `rivulet state verify` and `rivulet repair`. Reads every byte, in pieces. */
+/** Checks a store without its stages, for `rivulet state verify` and `rivulet repair`. Reads every byte, in pieces. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type SnapshotHead, SnapshotHeadSchema } from '../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { asError, RivuletError } from '../runtime/contract/errors.js';
@@ -8,7 +8,7 @@ import { openDatabase, storeProblems } from './level-store.js';
 import { unsealed } from './sealed.js';
 
 const ENTRIES_AT_A_TIME = 1_000;
-/** Damaged entries that are named. */
+/** The number of damaged entries that are listed by name. */
 const NAMED_MAX = 20;
 
 export interface StoredInstance {
@@ -20,14 +20,14 @@ export interface StoredInstance {
 }
 
 export interface StoreReport {
-  /** What is damaged, in words; empty when all is sound. */
+  /** Damage, as text; empty when there is none. */
   readonly problems: readonly string[];
   /** Absent: an empty store, or one that was not opened because its files are damaged. */
   readonly format: number | undefined;
   readonly instances: readonly StoredInstance[];
 }
 
-/** Fatal DATA_DIR_LOCKED while a node runs on it. A store whose files are damaged is not opened: LevelDB would write. */
+/** Fatal DATA_DIR_LOCKED while a node runs on it. A store with damaged files is not opened: LevelDB would write to it. */
 export async function examineStore(directory: string): Promise<StoreReport> {
   const problems: string[] = [];
   for await (const problem of storeProblems(directory)) problems.push(problem);
@@ -50,7 +50,7 @@ export async function examineStore(directory: string): Promise<StoreReport> {
 
 async function instancesIn(db: Database, format: number | undefined, problems: string[]): Promise<StoredInstance[]> {
   const instances = new Map<string, StoredInstance>();
-  // A newer format may mean anything; an older one has no checksums.
+  // The entries of a newer format cannot be interpreted; those of an older one have no checksums.
   if (format === undefined || format > SNAPSHOT_FORMAT) return [];
   let damagedEntries = 0;
   const iterator = db.iterator({ gte: FIRST_KEY });
@@ -69,7 +69,7 @@ async function instancesIn(db: Database, format: number | undefined, problems: s
         instance.bytes += stored.length;
         if (value === undefined || !isHeadKey(key)) continue;
         const head = fromBinary(SnapshotHeadSchema, value);
-        // As a node finds it, which brings an older store to the present format.
+        // A node migrates an older store to the current format.
         instance.head = format < SNAPSHOT_FORMAT ? { ...head, format: SNAPSHOT_FORMAT } : head;
       }
     }
@@ -83,7 +83,7 @@ async function instancesIn(db: Database, format: number | undefined, problems: s
   return [...instances.values()];
 }
 
-/** Absent: an entry of the store itself, as what of it was copied. */
+/** `undefined`: an entry of the store itself, such as the record of its copies. */
 function instanceOf(instances: Map<string, StoredInstance>, key: string): StoredInstance | undefined {
   const [name, stage = '', partition = ''] = /^([^/]+)\/(\d+)(?=\/)/.exec(key) ?? [];
   if (name === undefined) return undefined;
@@ -95,7 +95,7 @@ function instanceOf(instances: Map<string, StoredInstance>, key: string): Stored
   return instance;
 }
 
-/** What damage it tells of; anything else is thrown on. */
+/** The message of a damage error; anything else is rethrown. */
 function damageIn(error: unknown): string {
   if (error instanceof RivuletError && error.code === 'STATE_DAMAGED') {
     const cause = error.cause === undefined ? '' : `: ${asError(asError(error.cause).cause ?? error.cause).message}`;

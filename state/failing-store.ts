@@ -1,16 +1,16 @@
-/** A store that fails as told, around any other: what a full disk, a dying process or a torn cable makes of a write. */
+/** A store with injected faults, around any other store: the effects of a full disk, a dying process or a broken connection on a write. */
 import { transient } from '../runtime/contract/errors.js';
 import type { Store, StoreChange, StoreView } from '../runtime/contract/ports.js';
 
-/** `refused`: not written, and said so. `unsaid`: written, yet said to have failed. */
+/** `refused`: not written, and reported as failed. `unsaid`: written, but reported as failed. */
 export type WriteFate = 'done' | 'refused' | 'unsaid';
 
 export interface StoreFaults {
-  /** Decides over the n-th write, from 1. */
+  /** The fate of the n-th write, from 1. */
   readonly fate?: (n: number) => WriteFate;
-  /** What a failed write throws; Transient STATE_WRITE when absent. */
+  /** The error of a failed write; default: Transient STATE_WRITE. */
   readonly error?: () => Error;
-  /** Awaited before a write takes effect and again before its answer: delays, and interleaves. */
+  /** Awaited before a write takes effect and again before it resolves: delays and interleaves writes. */
   readonly turn?: () => Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export class FailingStore implements Store {
     private readonly faults: StoreFaults = {},
   ) {}
 
-  /** The process has died: no later write takes effect, and no answer arrives. */
+  /** Simulates the death of the process: no later write takes effect, and no promise resolves. */
   cut(): void {
     this.gone = true;
   }
@@ -39,7 +39,7 @@ export class FailingStore implements Store {
   async write(changes: readonly StoreChange[]): Promise<void> {
     const { fate, error, turn } = this.faults;
     const end = fate?.(++this.writes) ?? 'done';
-    // A store copies when it is called, not when the disk is ready.
+    // A store copies at the call, not when the disk is ready.
     const copied = changes.map(({ key, value }) => ({ key, value: value?.slice() }));
     await turn?.();
     await this.whileAlive();

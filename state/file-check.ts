@@ -1,41 +1,41 @@
 /**
- * Are the files of a LevelDB directory what LevelDB wrote? It checks its manifest only, and trusts the rest: a flipped bit in a filter or in a key
- * makes an entry that is there read as one that is not, and a log that is broken in the middle is read without what was there.
+ * Checks the files of a LevelDB directory. LevelDB itself checks only its manifest: after a flipped bit in a filter or a key, an existing entry is
+ * reported as missing, and of a log with damage in the middle, the damaged part is skipped silently.
  *
  * Invariants
- *   FILE-CHECK-1  All files are checked before LevelDB opens the directory, unless they are those that it closed (`closed.json`: size and time of each
- *                 file). So nothing is answered from a file that was cut off, lost or written by others, and LevelDB never copies damage.
- *   FILE-CHECK-2  What is found changes nothing on disk. Each start finds it again, until the files are sound or set aside.
- *   FILE-CHECK-3  A log whose end is torn is sound: that write was never acknowledged. So is one that is damaged in its last writes: the store is then as it was
- *                 at an earlier snapshot, which the log of the mailbox makes good, or says that it cannot (LOG_GAP).
+ *   FILE-CHECK-1  All files are checked before LevelDB opens the directory, unless they are unchanged since LevelDB closed it (`closed.json`: size and
+ *                 time of each file). So no read uses a file that was truncated, lost or written by others, and LevelDB never copies damage.
+ *   FILE-CHECK-2  A finding changes nothing on disk. Each start finds it again, until the files are sound or set aside.
+ *   FILE-CHECK-3  A log with a torn end is sound: that write was never acknowledged. A log with damage in its last writes passes as well: the store is
+ *                 then at an earlier snapshot, and the mailbox replays what follows, or the start is refused (LOG_GAP).
  *
- * Not found at a start: bits that a disk loses without an error, in files that LevelDB has closed (`rivulet state verify` finds them); files that were exchanged
- * for older ones of the same store together with their manifest; bits that flip in memory.
+ * Not found at a start: bits that a disk loses without an error in files that LevelDB has closed (`rivulet state verify` finds them); files that were
+ * replaced, together with their manifest, by older ones of the same store; bits that flip in memory.
  */
 import { type FileHandle, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asError } from '../runtime/contract/errors.js';
 import { batchSequences, logRecords, type Manifest, manifestOf, tableProblem } from './leveldb-files.js';
 
-/** Checked before other work gets its turn. */
+/** Bytes checked before other work gets its turn. */
 const TURN_BYTES = 1024 * 1024;
 
 const CLOSED = 'closed.json';
-/** What a store consists of; LevelDB's own log and lock are none of it. */
+/** The files of a store; LevelDB's info log and lock do not count. */
 const STORE_FILE = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst|log))$/;
 
-/** Says in the directory that LevelDB has closed it: the next start need not check its files. */
+/** Records in the directory that LevelDB has closed it: the next start need not check its files. */
 export async function markClosed(directory: string): Promise<void> {
   await writeFile(join(directory, CLOSED), await filesNow(directory));
 }
 
-/** Whether the files are those that LevelDB closed. */
+/** Whether the files are unchanged since LevelDB closed them. */
 export async function isAsClosed(directory: string): Promise<boolean> {
   const closed = await readFile(join(directory, CLOSED), 'utf8').catch(absent);
   return closed !== undefined && closed === (await filesNow(directory));
 }
 
-/** Size and time of the last write, by name. */
+/** Size and modification time of each file, by name. */
 async function filesNow(directory: string): Promise<string> {
   const names = (await readdir(directory)).filter((name) => STORE_FILE.test(name)).sort();
   const files: [string, number, number][] = [];
@@ -46,7 +46,7 @@ async function filesNow(directory: string): Promise<string> {
   return JSON.stringify(files);
 }
 
-/** All that is wrong with the files of a directory; reads every byte. Nothing may write to it meanwhile. */
+/** All damage in the files of a directory; reads every byte. Nothing may write to the directory meanwhile. */
 export async function* fileProblems(directory: string): AsyncGenerator<string> {
   const { problem, manifest } = await journals(directory);
   if (problem !== undefined) yield problem;
@@ -79,7 +79,7 @@ async function openTable(
   return undefined;
 }
 
-/** Manifest and logs: what LevelDB will take the store to be. */
+/** Manifest and logs: they define the content of the store for LevelDB. */
 async function journals(directory: string): Promise<{ problem?: string; manifest?: Manifest }> {
   const names = (await readdir(directory).catch(absent)) ?? [];
   const current = await readFile(join(directory, 'CURRENT'), 'utf8').catch(absent);
@@ -102,7 +102,7 @@ async function journals(directory: string): Promise<{ problem?: string; manifest
   return { manifest, ...(problem === undefined ? {} : { problem }) };
 }
 
-/** Batches follow one another without a gap, from one log to the next, and from what the tables hold. */
+/** Checks that batches follow one another without a gap, from the tables on and from one log to the next. */
 async function logsProblem(
   directory: string,
   names: readonly string[],
@@ -121,7 +121,7 @@ async function logsProblem(
     const batches = batchSequences(records);
     if (batches.gap) return `${name} leaves out a write`;
     if (batches.first === undefined || batches.end === undefined) continue;
-    // The tables may hold what the first log begins with.
+    // The tables may already include the first batches of the first log.
     if (batches.first > end || (!isFirst && batches.first < end)) return `writes are missing before ${name}`;
     end = batches.end;
     isFirst = false;

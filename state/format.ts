@@ -1,15 +1,15 @@
 /**
- * The format of a store, and the way from an older one to the present one.
+ * The format of a store, and the migration from an older one to the current one.
  *
- *   1   values as they are
- *   2   values sealed (state/sealed.ts)
+ *   1   plain values
+ *   2   sealed values (state/sealed.ts)
  *
  * Invariants
- *   STORE-FORMAT-1  A store says its format in a record of its own (FORMAT_KEY). A new one gets it before its first entry; one without it that holds entries
- *                   is of format 1.
- *   STORE-FORMAT-2  A migration goes through the keys in their order. Each step is one batch: some entries in the new format, and how far it has come.
- *                   Whatever cuts it off, the next start goes on behind the last step; nothing is converted twice.
- *   STORE-FORMAT-3  A store of a newer format than this build knows is refused and left as it is.
+ *   STORE-FORMAT-1  A store records its format in an entry of its own (FORMAT_KEY). A new store gets it before its first entry; one with entries but
+ *                   without it has format 1.
+ *   STORE-FORMAT-2  A migration processes the keys in order. Each step is one batch: some entries in the new format, and the progress. After an
+ *                   interruption the next start resumes after the last step; nothing is converted twice.
+ *   STORE-FORMAT-3  A store with a newer format than this build knows is refused and not changed.
  */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Level } from 'level';
@@ -22,18 +22,18 @@ import { sealed, unsealed } from './sealed.js';
 
 export type Database = Level<string, Uint8Array>;
 
-/** Before every key of an instance, and never listed. */
+/** Sorts before every key of an instance; never listed. */
 export const FORMAT_KEY = '\0format';
 /** The first key that can be listed. */
 export const FIRST_KEY = '\u0001';
 
 interface FormatRecord {
   readonly format: number;
-  /** A migration to the next format is under way: keys up to this one have it. */
+  /** A migration to the next format is under way: keys up to this one are migrated. */
   readonly migratedTo?: string;
 }
 
-/** From format n to n + 1: the stored bytes of an entry, anew. */
+/** From format n to n + 1: returns the new stored bytes of an entry. */
 type Migration = (key: string, stored: Uint8Array) => Uint8Array;
 
 const MIGRATIONS: Readonly<Record<number, Migration>> = {
@@ -44,7 +44,7 @@ const headOfFormat = (format: number, bytes: Uint8Array): Uint8Array =>
   toBinary(SnapshotHeadSchema, { ...fromBinary(SnapshotHeadSchema, bytes), format });
 
 const ENTRIES_AT_A_TIME = 1_000;
-/** Without a record: entries looked at to tell a store of format 1 from one whose record was lost. */
+/** Without a record: the number of entries read to distinguish a store of format 1 from one whose record was lost. */
 const LOOKS = 16;
 
 export interface Migrated {
@@ -53,7 +53,7 @@ export interface Migrated {
   readonly entries: number;
 }
 
-/** Brings an open database to the present format; tells what it did, if anything. `onStep` is called before each write (tests cut there). */
+/** Migrates an open database to the current format; returns what it did, if anything. `onStep` is called before each write (for tests). */
 export async function bringToFormat(
   db: Database,
   directory: string,

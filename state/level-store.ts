@@ -1,12 +1,12 @@
 /**
- * The store of one unit: LevelDB on disk.
+ * The store of one shard: LevelDB on disk.
  *
  * Invariants
- *   LEVEL-STORE-1  A write is one batch with `sync`: after a crash all of it is there or none.
- *   LEVEL-STORE-2  One process, one thread per directory; a second one is refused with a clear error.
- *   LEVEL-STORE-3  What is read is what was written, or Fatal STATE_DAMAGED: each entry carries a checksum (state/sealed.ts), and the files are checked
- *                  before a store is opened that was not closed (state/file-check.ts), since a checksum cannot tell of an entry that is not found.
- *   LEVEL-STORE-4  After a write that failed there is no other: LevelDB would append it to what the failed one has left, and not find it again.
+ *   LEVEL-STORE-1  A write is one batch with `sync`: after a crash all of it exists or nothing.
+ *   LEVEL-STORE-2  One process and one thread per directory; a second one is refused with a clear error.
+ *   LEVEL-STORE-3  A read returns what was written, or throws Fatal STATE_DAMAGED: each entry has a checksum (state/sealed.ts), and the files of a store
+ *                  that was not closed are checked before it is opened (state/file-check.ts), since a checksum cannot reveal a missing entry.
+ *   LEVEL-STORE-4  No write follows a failed one: LevelDB would append it to the remains of the failed one, and not find it again.
  */
 import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
@@ -17,7 +17,7 @@ import { fileProblems, isAsClosed, markClosed } from './file-check.js';
 import { bringToFormat, type Database, FIRST_KEY } from './format.js';
 import { sealed, unsealed } from './sealed.js';
 
-/** Entries read at a time when a cell is loaded whole. */
+/** Entries read at a time when a state is loaded completely. */
 const READ_AHEAD = 1000;
 /** Keys put into a batch before other work gets its turn. */
 const FILL_KEYS = 256;
@@ -26,11 +26,11 @@ export const newDatabase = (directory: string): Database =>
   new Level<string, Uint8Array>(directory, {
     valueEncoding: 'view',
     writeBufferSize: 8 * 1024 * 1024,
-    // Snapshot pages are columns of narrow integers; compressing them costs more than it saves.
+    // Snapshot pages are columns of narrow integers; compression would cost more than it saves.
     compression: false,
   });
 
-/** Opens a store, or makes it; one of an older format is brought to the present one. */
+/** Opens or creates a store; migrates an older one to the current format. */
 export async function openLevelStore(directory: string, logger?: Pick<Logger, 'info'>): Promise<Store> {
   try {
     await mkdir(directory, { recursive: true });
@@ -54,9 +54,9 @@ export async function openLevelStore(directory: string, logger?: Pick<Logger, 'i
   return new LevelStore(db, directory);
 }
 
-/** What is wrong with the files of a store that nobody has open; Fatal DATA_DIR_LOCKED when somebody has, who may be writing to them. */
+/** Damage in the files of a closed store; Fatal DATA_DIR_LOCKED when a process has it open, which may be writing. */
 export async function* storeProblems(directory: string): AsyncGenerator<string> {
-  // LevelDB takes its lock, and ends there when there is a store.
+  // LevelDB takes its lock before it reports that the store exists.
   await newDatabase(directory)
     .open({ errorIfExists: true, createIfMissing: false })
     .catch((error: unknown) => {
@@ -65,7 +65,7 @@ export async function* storeProblems(directory: string): AsyncGenerator<string> 
   yield* fileProblems(directory);
 }
 
-/** A full disk, above all: the first thing that is written is the directory, and then the record of the format. */
+/** Usually a full disk: the first writes are the directory and the record of the format. */
 const explainedRefusal = (directory: string, error: unknown): Error =>
   error instanceof RivuletError ? error : refusal(directory, error);
 
@@ -141,7 +141,7 @@ class LevelStore implements Store {
   async write(changes: readonly StoreChange[]): Promise<void> {
     this.mustBeWritable();
     try {
-      // Filled in pieces, written whole: a snapshot of many keys must not hold up the thread.
+      // Filled in pieces, written at once: a snapshot of many keys must not block the thread.
       const batch = this.db.batch();
       for (let i = 0; i < changes.length; i++) {
         const { key, value } = changes[i]!;
@@ -164,7 +164,7 @@ class LevelStore implements Store {
 
   async close(): Promise<void> {
     await this.db.close();
-    // Without the mark the next start checks the files: after a failed write it should, and where there is no room for it it may.
+    // Without the mark the next start checks the files: required after a failed write, and harmless when there is no room for the mark.
     if (this.failed === undefined) await markClosed(this.directory).catch(() => undefined);
   }
 
@@ -189,7 +189,7 @@ class LevelStore implements Store {
 
 type Snapshot = ReturnType<Database['snapshot']>;
 
-/** LevelDB's own code, of an error or of what caused it. */
+/** LevelDB's own code, of an error or of its cause. */
 const levelCode = (error: unknown): unknown => {
   if (!(error instanceof Error)) return undefined;
   return (
@@ -197,12 +197,12 @@ const levelCode = (error: unknown): unknown => {
   );
 };
 
-/** The first key, in byte order, behind all that start with the prefix; `undefined` when nothing can be. */
+/** The first key, in byte order, after all keys with the prefix; `undefined` when there can be none. */
 function keyBehind(prefix: string): string | undefined {
   const characters = [...prefix];
   for (let last = characters.pop(); last !== undefined; last = characters.pop()) {
     const next = last.codePointAt(0)! + 1;
-    // The surrogates are no characters; UTF-8 orders by code point around them.
+    // Surrogates are not characters; UTF-8 sorts by code point, without them.
     if (next <= 0x10ffff) return characters.join('') + String.fromCodePoint(next === 0xd800 ? 0xe000 : next);
   }
   return undefined;

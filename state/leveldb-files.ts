@@ -1,5 +1,5 @@
 /**
- * LevelDB's files, read only as far as it takes to see whether they are what LevelDB wrote: its own CRC-32C of every record and block.
+ * A reader of LevelDB's files, limited to detecting damage: it checks LevelDB's own CRC-32C of every record and block.
  *
  *   log     blocks of 32 KiB; records (crc u32, length u16, type u8, data); a batch starts with its sequence (u64) and count (u32)
  *   table   data blocks, filter, meta index, index, footer of 48 bytes; after each block its type (u8) and crc (u32, over data and type)
@@ -21,11 +21,11 @@ const u32 = (bytes: Uint8Array, at: number): number =>
 
 export interface LogRecords {
   readonly records: readonly Uint8Array[];
-  /** A record starts behind one that cannot be read: LevelDB would go on there and leave out what is between. A torn end is none of this. */
+  /** A valid record follows an unreadable one: LevelDB would resume there and skip what is between. A torn end does not count. */
   readonly damagedInside: boolean;
 }
 
-/** What LevelDB will find in a log or manifest. */
+/** The records that LevelDB will read from a log or manifest. */
 export function logRecords(bytes: Uint8Array): LogRecords {
   const records: Uint8Array[] = [];
   let parts: Uint8Array[] = [];
@@ -36,7 +36,7 @@ export function logRecords(bytes: Uint8Array): LogRecords {
       const length = bytes[at + 4]! | (bytes[at + 5]! << 8);
       const type = bytes[at + 6]!;
       const next = at + HEADER_BYTES + length;
-      // The rest of a block is left out with a record that cannot be read.
+      // LevelDB skips the rest of a block after an unreadable record.
       if (type < FULL! || type > LAST! || next > end || u32(bytes, at) !== masked(crc32c(bytes, at + 6, next))) {
         broken = true;
         parts = [];
@@ -56,7 +56,7 @@ export function logRecords(bytes: Uint8Array): LogRecords {
   return { records, damagedInside };
 }
 
-/** The first and the last sequence of a log's batches; a gap between two of them, if there is one. */
+/** The first sequence of a log's batches and the end of the last; whether there is a gap between two of them. */
 export function batchSequences(records: readonly Uint8Array[]): { first?: number; end?: number; gap: boolean } {
   let first: number | undefined;
   let end: number | undefined;
@@ -70,7 +70,7 @@ export function batchSequences(records: readonly Uint8Array[]): { first?: number
   return { ...(first === undefined || end === undefined ? {} : { first, end }), gap };
 }
 
-/** Little-endian numbers of seven bits a byte, one after the other. */
+/** Reads varints: little-endian, seven bits a byte. */
 class Varints {
   constructor(
     private readonly bytes: Uint8Array,
@@ -100,11 +100,11 @@ export interface Manifest {
   /** Logs from this number on are part of the store. */
   readonly logNumber: number;
   readonly lastSequence: number;
-  /** Number → bytes, of the tables that are part of it. */
+  /** The tables of the store: number → size in bytes. */
   readonly tables: ReadonlyMap<number, number>;
 }
 
-/** What a manifest's records add up to. Throws when they are none of LevelDB's. */
+/** The combined result of a manifest's records. Throws when they are not LevelDB's. */
 export function manifestOf(records: readonly Uint8Array[]): Manifest {
   let [logNumber, lastSequence] = [0, 0];
   const tables = new Map<number, number>();
@@ -138,7 +138,7 @@ interface BlockHandle {
   readonly size: number;
 }
 
-/** What is wrong with a table, if anything; goes through its blocks and lets other work have its turn after each `yieldBytes`. */
+/** The damage of a table, if any; yields to other work after each `yieldBytes`. */
 export async function tableProblem(
   bytes: Uint8Array,
   turn: () => Promise<void>,
@@ -173,7 +173,7 @@ export async function tableProblem(
 
 const handleAt = (read: Varints): BlockHandle => ({ offset: read.next(), size: read.next() });
 
-/** The blocks that an index block points to: entries (shared, unshared, value length, key, value), then where they start anew, and how many. */
+/** The blocks that an index block points to: entries (shared, unshared, value length, key, value), then the restart points, and their number. */
 function handlesIn(bytes: Uint8Array, { offset, size }: BlockHandle): BlockHandle[] {
   const end = offset + size;
   const restarts = u32(bytes, end - 4);

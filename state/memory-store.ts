@@ -1,8 +1,8 @@
-/** The in-memory double of a store: the contract of the one on disk (LEVEL-STORE-1), without a disk. */
+/** The in-memory double of the LevelDB store, with the same contract (LEVEL-STORE-1). */
 import { transient } from '../runtime/contract/errors.js';
 import type { Store, StoreChange, StoreView } from '../runtime/contract/ports.js';
 
-/** What a closed store left behind: give it to the next one. */
+/** The contents of a closed store, to be passed to the next one. */
 export type StoreContents = ReadonlyMap<string, Uint8Array>;
 
 export class MemoryStore implements Store {
@@ -13,7 +13,7 @@ export class MemoryStore implements Store {
     this.values = new Map(contents);
   }
 
-  /** What is stored now; later writes do not show in it. */
+  /** The current contents; not affected by later writes. */
   contents(): StoreContents {
     return new Map(this.values);
   }

@@ -1,17 +1,17 @@
 /**
- * A value as it stands on disk: its bytes, then a CRC-32 of key and value.
+ * A stored value: its bytes, then a CRC-32 of key and value.
  *
- * LevelDB has checksums of its own and does not look at them when it reads. This one is looked at on every read: an entry that is not what was
- * written, or that answers to another key, is never handed out. About 0.3 µs per small entry, 0.2 ns per byte.
+ * LevelDB has checksums of its own but does not verify them on reads. This one is verified on every read: an entry that differs from what was
+ * written, or was written under another key, is never returned. About 0.3 µs per small entry, 0.2 ns per byte.
  */
 import { crc32Of } from './crc.js';
 
 export const SEAL_BYTES = 4;
 
-/** Grown as needed, reused: what takes sealed bytes must copy them before the next call. */
+/** Grown as needed and reused: users of sealed bytes must copy them before the next call. */
 let scratch = new Uint8Array(64 * 1024);
 
-/** Valid until the next call. */
+/** The result is valid until the next call. */
 export function sealed(key: string, value: Uint8Array): Uint8Array {
   const end = value.length;
   if (scratch.length < end + SEAL_BYTES) scratch = new Uint8Array((end + SEAL_BYTES) * 2);
@@ -24,7 +24,7 @@ export function sealed(key: string, value: Uint8Array): Uint8Array {
   return scratch.subarray(0, end + SEAL_BYTES);
 }
 
-/** The value, in place; `undefined` when these are not the bytes that were sealed under this key. */
+/** The value, in place; `undefined` when these bytes were not sealed under this key. */
 export function unsealed(key: string, stored: Uint8Array): Uint8Array | undefined {
   const end = stored.length - SEAL_BYTES;
   if (end < 0) return undefined;

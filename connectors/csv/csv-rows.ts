@@ -1,4 +1,4 @@
-/** The rows of a CSV file as strings, one by one: for tables and for publishing, where ease counts for more than speed. */
+/** The rows of a CSV file as strings, one by one: for tables and for publishing, where simplicity matters more than speed. */
 import { isUtf8 } from 'node:buffer';
 import { CHUNK_BYTES } from './folder-source.js';
 import { type FileChunk, fileChunks, type FileFormat } from './file-chunks.js';
@@ -7,13 +7,13 @@ import { contentEnd, lineEnd, recordEnd } from './record-boundary.js';
 export interface TextRecord {
   /** 1-based number of its first line. */
   readonly line: number;
-  /** Without its line end. */
+  /** Without its line ending. */
   readonly text: string;
-  /** Its bytes are not UTF-8: the text is not what they say. */
+  /** Its bytes are not valid UTF-8, so the text differs from them. */
   readonly isDamaged?: true;
 }
 
-/** The records of a file, blank lines left out; CSV: the header first, as line 1. */
+/** The records of a file without blank lines; CSV: the header first, as line 1. */
 export async function* textRecords(path: string, format: FileFormat): AsyncGenerator<TextRecord, void, undefined> {
   const endOf = format === 'csv' ? recordEnd : lineEnd;
   let isFirst = true;
@@ -30,7 +30,7 @@ function* recordsIn(
 ): Generator<TextRecord, void, undefined> {
   let line = firstLine;
   for (let at = 0; at < data.length;) {
-    // A chunk ends where a record does.
+    // A chunk ends at the end of a record.
     const next = endOf(data, at, true);
     const end = contentEnd(data, at, next);
     if (end > at) yield textRecord(line, data.subarray(at, end));
@@ -49,7 +49,7 @@ export const NOT_UTF8 = 'it is not UTF-8: convert the file, as in iconv -f WINDO
 export const BROKEN_QUOTE =
   'a quote is not closed or stands inside an unquoted value: quote the whole value and double the quotes in it';
 
-/** The fields of a record; `undefined` when a quote in it breaks it (./record-boundary). */
+/** The fields of a record; `undefined` when its quotes are malformed (./record-boundary). */
 export function fieldsOf(text: string): string[] | undefined {
   const fields: string[] = [];
   for (let at = 0; ;) {

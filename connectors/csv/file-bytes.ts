@@ -1,21 +1,21 @@
-/** The bytes of one file from front to back, uncompressed. */
+/** The bytes of one file, read sequentially and uncompressed. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { asError, fatal, type RivuletError } from '../../runtime/contract/errors.js';
 
 export interface FileBytes {
-  /** Fills target[from, to) as far as one read gives; resolves to the number of bytes, 0 at the end of the file. */
+  /** Fills target[from, to) with the result of one read; resolves to the number of bytes, 0 at the end of the file. */
   read(target: Buffer, from: number, to: number): Promise<number>;
-  /** Goes on `count` bytes further on; false when the file ends before that. */
+  /** Skips `count` bytes; false when the file ends before that. */
   skip(count: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** As the path of a file: standard input. */
+/** The path that means standard input. */
 export const STDIN = '-';
 
-/** Opens a file; one whose name ends in .gz is read through gunzip. Fatal SOURCE_UNREADABLE, and later SOURCE_GZIP. */
+/** Opens a file; one whose name ends in .gz is decompressed. Fatal SOURCE_UNREADABLE, and later SOURCE_GZIP. */
 export async function openBytes(path: string): Promise<FileBytes> {
   if (path === STDIN) return new StreamBytes('standard input', process.stdin, async () => void process.stdin.destroy());
   let handle: FileHandle;
@@ -77,7 +77,7 @@ class StreamBytes implements FileBytes {
     stream: Readable,
     readonly close: () => Promise<void>,
   ) {
-    // An error before the next read must not count as unhandled: the read then throws it.
+    // An error before the next read must not count as unhandled: that read throws it.
     stream.on('error', () => undefined);
     this.blocks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   }

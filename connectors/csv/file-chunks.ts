@@ -1,11 +1,11 @@
 /**
- * One file, CSV or JSONL, in chunks of whole records.
+ * One file, CSV or JSONL, in chunks of complete records.
  *
  * Invariants
- *   FILE-CHUNKS-1  Chunks hold whole records, in order and without gaps: header, line end and the chunks' data, one after the other, are the file
- *                  (less a byte order mark).
+ *   FILE-CHUNKS-1  Chunks contain complete records, in order and without gaps: header, line ending and the data of all chunks, concatenated, are the
+ *                  file (without a byte order mark).
  *   FILE-CHUNKS-2  A chunk is at most `chunkBytes` long unless it is a single record.
- *   FILE-CHUNKS-3  Memory: about one chunk, while looking for the end of a long record at most twice RECORD_BYTES_MAX.
+ *   FILE-CHUNKS-3  Memory: about one chunk; while searching for the end of a long record at most twice RECORD_BYTES_MAX.
  */
 import { fatal } from '../../runtime/contract/errors.js';
 import { type FileBytes, openBytes } from './file-bytes.js';
@@ -23,13 +23,13 @@ import {
 export type FileFormat = 'csv' | 'jsonl';
 
 export interface FileChunk {
-  /** CSV: the first line, without its line end and byte order mark. Empty in JSONL and in a file without a byte. */
+  /** CSV: the first line, without its line ending and byte order mark. Empty in JSONL and for an empty file. */
   readonly header: Uint8Array;
   /** 1-based number of the first line in `data`. */
   readonly line: number;
-  /** A view of a larger buffer; never written to again. */
+  /** A view of a larger buffer; never overwritten. */
   readonly data: Buffer;
-  /** Offset in the uncompressed file, and line number, of what follows. */
+  /** Offset in the uncompressed file, and line number, of the next record. */
   readonly nextOffset: number;
   readonly nextLine: number;
   readonly endsFile: boolean;
@@ -38,13 +38,13 @@ export interface FileChunk {
 export interface FileChunkOptions {
   readonly format: FileFormat;
   readonly chunkBytes: number;
-  /** Names the required columns that a CSV header has not. */
+  /** Returns the required columns that a CSV header lacks. */
   readonly checkHeader?: ((header: Uint8Array) => readonly string[]) | undefined;
-  /** Goes on from there: what a chunk that did not end the file said. */
+  /** Resumes there: the values of the last chunk read. */
   readonly after?: { readonly nextOffset: number; readonly nextLine: number } | undefined;
 }
 
-/** The chunks of a file, at least one: an empty one when the file holds no record. */
+/** The chunks of a file, at least one: an empty one when the file contains no record. */
 export async function* fileChunks(path: string, options: FileChunkOptions): AsyncGenerator<FileChunk, void, undefined> {
   const bytes = await openBytes(path);
   try {
@@ -63,7 +63,7 @@ export async function* fileChunks(path: string, options: FileChunkOptions): Asyn
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 class RecordReader {
-  /** What has been read and not handed out is buffer[start, end); what was handed out before `start` is never written to again. */
+  /** Data that was read but not returned is buffer[start, end); bytes before `start` are never overwritten. */
   private buffer: Buffer = Buffer.alloc(0);
   private start = 0;
   private end = 0;
@@ -78,7 +78,7 @@ class RecordReader {
     private readonly options: FileChunkOptions,
   ) {}
 
-  /** Takes the header, and goes to the place to go on from. */
+  /** Reads the header, and moves to the position to resume from. */
   async begin(): Promise<void> {
     const { format, after } = this.options;
     await this.hold(BYTE_ORDER_MARK.length);
@@ -89,7 +89,7 @@ class RecordReader {
 
   async next(): Promise<FileChunk> {
     const { chunkBytes, format } = this.options;
-    // One byte more than a chunk tells whether the chunk ends the file.
+    // One byte more than a chunk shows whether the chunk ends the file.
     await this.hold(chunkBytes + 1);
     const limit = Math.min(this.end, this.start + chunkBytes);
     const wholeEnd = format === 'csv' ? wholeRecordsEnd : wholeLinesEnd;
@@ -106,7 +106,7 @@ class RecordReader {
     return { header, line, data, nextOffset: this.offset, nextLine: this.line, endsFile };
   }
 
-  /** Length of the record at `start`, which is longer than a chunk, or needs a longer look. */
+  /** Length of the record at `start`, when it is longer than a chunk or not complete in the buffer. */
   private async firstRecordLength(): Promise<number> {
     for (;;) {
       const held = this.end - this.start;
@@ -118,7 +118,7 @@ class RecordReader {
         await this.hold(Math.min(held * 2, RECORD_BYTES_MAX + 1));
         continue;
       }
-      // A quote has swallowed all that may be looked at: a broken record. One line as long as that is not text.
+      // An open quote extends over the longest possible record: it is malformed. A single line of that length is not text.
       const firstLine = lineEnd(window, 0, false);
       if (firstLine < 0) throw this.recordTooLong();
       return firstLine;
@@ -132,7 +132,7 @@ class RecordReader {
       lineLength = lineEnd(this.buffer.subarray(this.start, this.end), 0, this.atFileEnd);
       if (lineLength < 0 && wanted > RECORD_BYTES_MAX) throw this.recordTooLong();
     }
-    // A file without a byte has no rows, so it needs no header.
+    // An empty file has no rows, so it needs no header.
     if (lineLength === 0) return;
     const line = this.buffer.subarray(this.start, this.start + lineLength);
     this.header = line.subarray(0, contentEnd(line, 0, lineLength));
@@ -153,13 +153,13 @@ class RecordReader {
       this.offset = offset;
     }
     this.line = line;
-    // The chunk before said that something follows it.
+    // The previous chunk promised more data.
     if (!this.atFileEnd) await this.hold(1);
     if (this.end === this.start)
       throw this.positionLost(`went on after byte ${offset} when it was read, and now does not`);
   }
 
-  /** Reads until at least `count` bytes are held, or the file has ended. */
+  /** Reads until at least `count` bytes are buffered, or the file has ended. */
   private async hold(count: number): Promise<void> {
     while (this.end - this.start < count && !this.atFileEnd) {
       if (this.buffer.length - this.start < count) this.makeRoom(Math.max(count, this.options.chunkBytes + 1));

@@ -1,11 +1,11 @@
 /**
  * folder-source: the CSV and JSONL files of a folder, plain or gzipped, as one bounded input: one epoch per file, in name order.
  *
- *   order    code units of the names ("part-10" comes before "part-2": number with leading zeros); hidden files and folders are left out;
- *            the list is taken once, when reading begins
- *   resume   a position names a file and an offset in it; a file that is gone or shorter is fatal SOURCE_POSITION, a finished one that has
- *            grown as well, since its new rows would never be seen
- *   memory   one chunk with the consumer and one read ahead, whatever the size of a file
+ *   order    code units of the names ("part-10" comes before "part-2": number with leading zeros); hidden files and subfolders are ignored;
+ *            the folder is listed once, when reading begins
+ *   resume   a position names a file and an offset in it; a file that is missing or shorter is fatal SOURCE_POSITION, and so is a finished one
+ *            that has grown, since its new rows would never be read
+ *   memory   one chunk at the consumer and one read ahead, whatever the size of a file
  */
 import { stat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,9 +17,9 @@ import { RECORD_BYTES_MAX } from './record-boundary.js';
 
 export interface FolderSourceOptions {
   readonly directory: string;
-  /** At most so many bytes in a chunk, unless one record is longer; 1 to 4 MiB, default 512 KiB. */
+  /** Size of a chunk, unless one record is longer; 1 to 4 MiB, default 512 KiB. */
   readonly chunkBytes?: number;
-  /** Names the required columns that a CSV header has not; any is fatal SOURCE_HEADER. */
+  /** Returns the required columns that a CSV header lacks; any is fatal SOURCE_HEADER. */
   readonly checkHeader?: (header: Uint8Array) => readonly string[];
 }
 
@@ -27,7 +27,7 @@ export const CHUNK_BYTES = 512 * 1024;
 
 const NAME = /^[^.].*\.(csv|jsonl)(\.gz)?$/i;
 
-/** csv or jsonl, by the name of a file; `undefined` for another kind. */
+/** csv or jsonl, by the name of a file; `undefined` for other kinds. */
 export function formatOf(name: string): FileFormat | undefined {
   return NAME.exec(name)?.[1]?.toLowerCase() as FileFormat | undefined;
 }
@@ -91,7 +91,7 @@ function folderUnreadable(directory: string, error: unknown): Error {
   return fatal('SOURCE_FOLDER', `cannot read the folder ${directory}`, { cause: asError(error), hint });
 }
 
-/** A file whose epoch has ended must be as long as it was. How long a gzipped one is uncompressed is not worth reading it again. */
+/** A file whose epoch has ended must have its old length. For gzipped files this is not checked: it would mean decompressing them. */
 async function checkFinished(directory: string, file: string, length: number): Promise<void> {
   if (file.toLowerCase().endsWith('.gz')) return;
   const path = join(directory, file);
@@ -109,7 +109,7 @@ const positionLost = (message: string): Error =>
     hint: 'put the file back as it was (new rows belong in a new file), or start anew with an empty data directory',
   });
 
-/** Reads the next item while the consumer is at work on one; never more. */
+/** Reads at most one item ahead of the consumer. */
 async function* oneAhead<T>(items: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
   try {
     let coming = items.next();
@@ -117,7 +117,7 @@ async function* oneAhead<T>(items: AsyncGenerator<T, void, undefined>): AsyncGen
       const { done, value } = await coming;
       if (done === true) return;
       coming = items.next();
-      // Thrown where it is awaited; until then it must not count as unhandled.
+      // Thrown when it is awaited; until then it must not count as unhandled.
       coming.catch(() => undefined);
       yield value;
     }

@@ -1,8 +1,8 @@
 /**
  * popularity-table: how often each item was bought, from a CSV file: product_id, total_purchases, main_category_code, main_brand, avg_price.
  *
- * Columns may stand in any order among others. Category, brand and price may be empty. A table is an operator's file, not a stream: the
- * first thing wrong with it is fatal POPULARITY_TABLE, and says where it is and what to do.
+ * Columns may be in any order, and further ones are ignored. Category, brand and price may be empty. A table is an operator's file, not a stream:
+ * its first error is fatal POPULARITY_TABLE, with its position and how to correct it.
  */
 import { popularItems } from '../../actors/model.js';
 import { fatal } from '../../runtime/contract/errors.js';
@@ -17,7 +17,7 @@ type Column = (typeof COLUMNS)[number];
 
 const FRAME_ROWS_MAX = 8192;
 
-/** The rows of a table in file order, in frames of at most 8,192; none when the table has no rows. */
+/** The rows of a table in file order, in frames of at most 8,192; no frame for a table without rows. */
 export async function* popularityTable(path: string): AsyncGenerator<PopularityFrame, void, undefined> {
   let columns: readonly string[] | undefined;
   let rows = new FrameBuilder(popularItems);
@@ -85,7 +85,7 @@ function readRow(columns: readonly string[], fields: readonly string[] | undefin
   return { item, purchases, category: field('main_category_code'), brand: field('main_brand'), price };
 }
 
-/** Not negative, finite, decimal; NaN for anything else. Spark writes large doubles as 1.0E7. */
+/** A finite decimal, not negative; NaN for anything else. Spark writes large doubles as 1.0E7. */
 function numberOf(text: string): number {
   const value = /^\d+(\.\d*)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
   return Number.isFinite(value) ? value : NaN;

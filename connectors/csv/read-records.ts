@@ -1,4 +1,4 @@
-/** read-records: a CSV or JSONL file, plain or gzipped, as objects: what `rivulet publish` sends. */
+/** read-records: a CSV or JSONL file, plain or gzipped, as the objects that `rivulet publish` sends. */
 import { fatal } from '../../runtime/contract/errors.js';
 import { parseExact } from '../../runtime/contract/exact-json.js';
 import { BROKEN_QUOTE, fieldsOf, NOT_UTF8, type TextRecord, textRecords } from './csv-rows.js';
@@ -8,14 +8,14 @@ import { formatOf } from './folder-source.js';
 export interface GoodRecord {
   /** 1-based number of its first line. */
   readonly line: number;
-  /** As the file has it. */
+  /** The unchanged text of the record. */
   readonly text: string;
   /** CSV: field by column name, all strings, absent ones empty. JSONL: the parsed value. */
   readonly record: unknown;
   readonly problem?: undefined;
 }
 
-/** A record that is none: what it says, and what is wrong with it. Whether to stop or to send it on as it is, is the caller's to choose. */
+/** An invalid record: its text and the error. The caller decides whether to stop or to send it unchanged. */
 export interface BadRecord extends TextRecord {
   readonly record?: undefined;
   readonly problem: string;
@@ -23,7 +23,7 @@ export interface BadRecord extends TextRecord {
 
 export type FileRecord = GoodRecord | BadRecord;
 
-/** The records of a file in order, blank lines left out; the format is known by the name unless given. Fatal SOURCE_… as folder-source. */
+/** The records of a file in order, without blank lines; the format follows from the name unless given. Fatal SOURCE_… as in folder-source. */
 export async function* readRecords(
   path: string,
   format: FileFormat | undefined = formatOf(path),

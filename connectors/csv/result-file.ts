@@ -1,19 +1,19 @@
 /**
- * One file that only grows: rows are put into blocks in memory, and full blocks are written behind the caller's back, in order.
+ * An append-only file: rows are put into blocks in memory, and full blocks are written asynchronously, in order.
  *
  * Invariants
- *   RESULT-FILE-1  Every byte has its offset from the moment it is put: a write says where, so a file cut back to a length goes on exactly there.
- *   RESULT-FILE-2  A failed write is final: it is thrown by whatever is called next, and nothing is written after it.
+ *   RESULT-FILE-1  A byte has its offset as soon as it is put: writes are positioned, so a file that was truncated to a length continues exactly there.
+ *   RESULT-FILE-2  A failed write is final: the next call throws its error, and nothing is written after it.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { asError, fatal, type RivuletError } from '../../runtime/contract/errors.js';
 
 const BLOCK_BYTES = 256 * 1024;
-/** Past so many bytes waiting for the disk, the caller is asked to wait as well. */
+/** Beyond this number of unwritten bytes the caller must wait. */
 const BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
 
 export class ResultFile {
-  /** Where the next byte goes: `block[at]`. Only after `room`, and at most as far as that was asked for. */
+  /** The position of the next byte is `block[at]`. Only valid after `room`, and only for the requested size. */
   block: Buffer = Buffer.alloc(0);
   at = 0;
   private waiting: Buffer[] = [];
@@ -28,7 +28,7 @@ export class ResultFile {
     private written: number,
   ) {}
 
-  /** Opens the file at a length, cutting off what is behind it, or empty when there is none. Fatal SINK_FILE_SHORT, SINK_UNWRITABLE. */
+  /** Opens a file and truncates it to a length, or to nothing when none is given. Fatal SINK_FILE_SHORT, SINK_UNWRITABLE. */
   static async open(path: string, length: number | undefined): Promise<ResultFile> {
     let handle;
     try {
@@ -45,7 +45,7 @@ export class ResultFile {
     }
   }
 
-  /** Makes room for `count` bytes at `at`, and returns that. */
+  /** Makes room for `count` bytes at `at`, and returns `at`. */
   room(count: number): number {
     if (this.at + count > this.block.length) {
       this.pass();
@@ -60,14 +60,14 @@ export class ResultFile {
     this.at += bytes.length;
   }
 
-  /** Lets full blocks be written; a promise when the caller should wait before it puts more. */
+  /** Starts to write full blocks; returns a promise when the caller should wait before it puts more. */
   flow(): Promise<void> | undefined {
     this.check();
     if (this.waiting.length > 0) this.writing ??= this.writeWaiting();
     return this.waitingBytes > BACKLOG_BYTES_MAX ? this.flushed() : undefined;
   }
 
-  /** Makes all that was put durable, and returns the length of the file. */
+  /** Makes everything that was put durable, and returns the length of the file. */
   async sync(): Promise<number> {
     this.pass();
     await this.flushed();
@@ -77,7 +77,7 @@ export class ResultFile {
     return this.written;
   }
 
-  /** Writes what was put, unless a write failed; closes in any case. */
+  /** Writes everything that was put, unless a write has failed; closes the file in any case. */
   async close(): Promise<void> {
     try {
       this.pass();
@@ -104,7 +104,7 @@ export class ResultFile {
     this.check();
   }
 
-  /** Never rejects: what fails is kept for the next call. A block leaves the list when it has been written. */
+  /** Never rejects: an error is thrown by the next call. A block leaves the list when it has been written. */
   private async writeWaiting(): Promise<void> {
     try {
       for (let block = this.waiting[0]; block !== undefined && this.failure === undefined; block = this.waiting[0]) {

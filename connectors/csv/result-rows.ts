@@ -1,4 +1,4 @@
-/** The rows of a frame as the lines of a result file, straight from the columns. */
+/** The rows of a frame as lines of a result file, directly from the columns. */
 import { isUtf8 } from 'node:buffer';
 import {
   EVENT_TYPES,
@@ -34,7 +34,7 @@ type FrameOf<T> = T extends FrameType<infer C> ? Frame<C> : never;
 const LF = 0x0a;
 const KINDS = RECOMMENDATION_TYPES.map((name) => Buffer.from(name));
 const TYPES = EVENT_TYPES.map((name) => Buffer.from(name));
-/** What the numbers, constants and commas of a row need at most, beside its texts. */
+/** The most that the numbers, constants and commas of a row take, without its texts. */
 const FIXED_BYTES_MAX = 5 * NUMBER_BYTES_MAX + 64;
 
 export function putRecommendations(file: ResultFile, epoch: number, { rows, columns }: FrameOf<typeof ranked>): void {
@@ -97,7 +97,7 @@ export function putTrending(file: ResultFile, _epoch: number, { rows, columns }:
   }
 }
 
-/** `2019-10-01T02:00:00Z`: windows begin and end with an hour. */
+/** `2019-10-01T02:00:00Z`: windows begin and end at full seconds. */
 const wholeSeconds = (timeMs: number): string => `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 
 export function putLate(file: ResultFile, epoch: number, { rows, columns }: FrameOf<typeof events>): void {
@@ -120,7 +120,7 @@ export function putLate(file: ResultFile, epoch: number, { rows, columns }: Fram
   }
 }
 
-/** `2019-10-01 02:19:42 UTC`; milliseconds are written only where there are some. */
+/** `2019-10-01 02:19:42 UTC`; with milliseconds only if they are not 0. */
 function eventTime(timeMs: number): string {
   const iso = new Date(timeMs).toISOString();
   return `${iso.slice(0, 10)} ${iso.slice(11, iso.endsWith('.000Z') ? 19 : 23)} UTC`;
@@ -138,7 +138,7 @@ export function putDeadLetters(file: ResultFile, _epoch: number, frame: FrameOf<
   });
 }
 
-/** Not by `textAt`: that drops a byte order mark and replaces what is not UTF-8. */
+/** Not by `textAt`: it drops a byte order mark and replaces bytes that are not UTF-8. */
 function originalOf(dictionary: Dictionary, code: number): { original: string } | { original_base64: string } {
   const bytes = Buffer.from(dictionary.bytes.subarray(entryStart(dictionary, code), dictionary.ends[code]));
   return isUtf8(bytes) ? { original: bytes.toString() } : { original_base64: bytes.toString('base64') };

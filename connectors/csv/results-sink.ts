@@ -7,8 +7,8 @@
  *   event        → late.csv                of topic `late`; absent is empty
  *   dead-letter  → dead-letter.jsonl       one object per record; the original as text, or in base64 when it is not UTF-8
  *
- * Rows stand in the order they were written. A position is the length of each file; `open` cuts the files back to it. Without one it starts
- * anew: these files are emptied, whatever they held; others in the folder are left alone.
+ * Rows are in the order in which they were written. A position is the length of each file; `open` truncates the files to it. Without a position these
+ * files are emptied; other files in the folder are not touched.
  */
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -50,7 +50,7 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
 const LATE = 'late';
 
 export interface ResultsSinkOptions {
-  /** Made when it does not exist. */
+  /** Created if it does not exist. */
   readonly directory: string;
 }
 
@@ -120,7 +120,7 @@ async function makeDirectory(directory: string): Promise<void> {
   }
 }
 
-/** The names of new files are durable only when their folder is; where a folder cannot be opened (Windows), they are so anyway. */
+/** The name of a new file is durable only after a sync of its folder; where a folder cannot be opened (Windows), names are durable anyway. */
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);

@@ -1,7 +1,7 @@
 /**
- * Values as CSV bytes, without a string per value. Each `put…` writes at `at` and returns what is behind; the caller has made room.
+ * Values as CSV bytes, without a string per value. Each `put…` writes at `at` and returns the next offset; the caller has made room.
  *
- * Numbers read as JavaScript reads them: the shortest decimal that gives the same double, with at least one decimal in f64 columns.
+ * Numbers are formatted as in JavaScript: the shortest decimal that gives the same double, with at least one decimal place in f64 columns.
  */
 import { entryStart, type TextColumn } from '../../runtime/contract/stage.js';
 
@@ -12,10 +12,10 @@ const QUOTE = 0x22;
 /** Comma, quote, LF, CR: a field with one of them is quoted. */
 const SPECIAL = [COMMA, QUOTE, 0x0a, 0x0d];
 
-/** No number that `putNumber` or `putInteger` writes is longer. */
+/** The length of the longest number that `putNumber` or `putInteger` writes. */
 export const NUMBER_BYTES_MAX = 32;
 
-/** A text column whose dictionary entries are ready to be copied. Entry c is bytes[ends[c-1], ends[c]); entry 0, absent, is empty. */
+/** A text column whose dictionary entries are escaped already. Entry c is bytes[ends[c-1], ends[c]); entry 0, absent, is empty. */
 export function csvColumn(column: TextColumn): TextColumn {
   const { dictionary } = column;
   const bytes = Buffer.from(dictionary.bytes.buffer, dictionary.bytes.byteOffset, dictionary.bytes.byteLength);
@@ -32,7 +32,7 @@ export function csvColumn(column: TextColumn): TextColumn {
   return { codes: column.codes, dictionary: { size: dictionary.size, bytes: Buffer.concat(parts), ends } };
 }
 
-/** Latin-1 maps bytes to characters one to one, so the text within keeps its encoding, and bytes that are no text survive. */
+/** Latin-1 maps bytes to characters one to one, so the text keeps its encoding, and bytes that are not text are preserved. */
 function quoted(entry: Buffer): Buffer {
   return Buffer.from(`"${entry.toString('latin1').replaceAll('"', '""')}"`, 'latin1');
 }
@@ -75,7 +75,7 @@ export function putInteger(out: Buffer, at: number, value: number): number {
 
 const HUNDREDTHS_MAX = 2 ** 31;
 
-/** A double; absent (NaN) is nothing at all. */
+/** A double; absent (NaN) is the empty text. */
 export function putNumber(out: Buffer, at: number, value: number): number {
   // n / 100 has at most 12 significant digits here, and no two such decimals are the same double: so this is the shortest one.
   const hundredths = Math.round(value * 100);

@@ -1,15 +1,15 @@
 /**
- * What the demo's shop sells, and what is in fashion.
+ * The items of the demo's shop, and their popularity.
  *
  *   w(i) → 1 / rank(i)^ZIPF        weight of item i; it moves a tenth of the way to this every DRIFT_EVERY_MS
  *
- * Ranks change: now and then an item from the back becomes a hit, and all behind it step back by one. So hits rise and fade over minutes.
+ * Ranks change: now and then a rarely bought item becomes a hit, and all items below it lose one rank. So hits rise and fade over minutes.
  */
 
 /** A number in [0, 1). */
 export type Random = () => number;
 
-/** mulberry32: small, fast, and the same everywhere for a seed. */
+/** mulberry32: small, fast, and deterministic for a seed. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -31,7 +31,7 @@ export interface Item {
   readonly price: number;
 }
 
-/** What it is called, made of what is known of it, so that each start of the shop calls it the same. */
+/** The title, derived from the item, so that it is the same in each run. */
 export function titleOf({ id, main, category, brand }: Item): string {
   const kind = (category?.slice(main.length + 1) ?? main).replace('_', ' ');
   const name = `${kind[0]!.toUpperCase()}${kind.slice(1)} ${Number(id.slice(id.lastIndexOf('-') + 1)) + 100}`;
@@ -41,7 +41,7 @@ export function titleOf({ id, main, category, brand }: Item): string {
 interface Shelf {
   readonly subs: readonly string[];
   readonly brands: readonly string[];
-  /** Half of the items cost more. */
+  /** The median price. */
   readonly price: number;
 }
 
@@ -84,16 +84,16 @@ const ZIPF = 0.9;
 const DRIFT_EVERY_MS = 5_000;
 const DRIFT_PART = 0.1;
 const NEW_HIT = 0.25;
-/** The best rank of a new hit is drawn from so many. */
+/** The best rank of a new hit is drawn from this many. */
 const HIT_RANKS = 15;
 const EVERYTHING = '';
 
 export class Catalogue {
   readonly items: readonly Item[];
-  /** Item numbers, most popular first: what weights move to. */
+  /** Item numbers, most popular first: the targets of the weights. */
   private readonly ranking: number[];
   private readonly weights: Float64Array;
-  /** By main category, and of everything: the items, and their weights summed up. */
+  /** By main category, and for all items: the items, and the cumulative sums of their weights. */
   private readonly shelves: readonly {
     readonly main: string;
     readonly items: readonly number[];
@@ -115,7 +115,7 @@ export class Catalogue {
     this.sum();
   }
 
-  /** Any item, popular ones more often; of a main category when it is given and has items. */
+  /** A random item, popular ones more often; of a main category when it is given and has items. */
   draw(main: string = EVERYTHING): Item {
     const shelf = this.shelves.find((one) => one.main === main && one.items.length > 0) ?? this.shelves[0]!;
     const { items, sums } = shelf;
@@ -129,7 +129,7 @@ export class Catalogue {
     return this.items[items[low]!]!;
   }
 
-  /** Lets fashion move on to a time. */
+  /** Moves the weights up to a time. */
   drift(timeMs: number): void {
     this.driftedMs ??= timeMs;
     if (timeMs - this.driftedMs < DRIFT_EVERY_MS) return;

@@ -1,4 +1,4 @@
-/** `rivulet demo`: a node, a made-up shop that publishes to it, and a live view of what becomes of it. */
+/** `rivulet demo`: a node, a simulated shop that publishes to it, and a live view of the results. */
 import { basename, relative } from 'node:path';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
@@ -120,7 +120,7 @@ async function watch(
   }
 }
 
-/** What the restored state has counted; statuses come with the first answer of the threads. */
+/** The events counted in the recovered state; statuses are available after the first response of the threads. */
 async function eventsSoFar(node: RunningNode, signal: AbortSignal): Promise<number> {
   const until = systemClock.nowMs() + READY_MS_MAX;
   for (;;) {
@@ -146,7 +146,7 @@ function placeOf(
   };
 }
 
-/** Commands as they can be pasted: with the program as it was called, and flags for what is not the default. */
+/** Commands to copy: with the program as it was called, and flags for settings that are not the default. */
 function commandsFor({ grpc, nats }: Place, { dataDir }: Config, user: string): string[] {
   const rivulet = programName();
   const at = grpc === '127.0.0.1:50051' ? '' : ` --address ${grpc}`;

@@ -1,4 +1,4 @@
-/** The demo's publisher: what happens in the shop, over real NATS, as any service would publish it. */
+/** The demo's publisher: sends the shop's events over real NATS, as any service would. */
 import type { Clock, Log } from '../../contract/ports.js';
 import { eventSubject } from '../../node/publisher.js';
 import { utf8 } from '../../frames/bytes.js';
@@ -14,14 +14,14 @@ export interface FeedOptions {
 }
 
 const STEP_MS = 100;
-/** The past that a first start begins with, so that there is something to recommend at once. */
+/** The history that the first start begins with, so that there are recommendations at once. */
 const HISTORY_MS = 30 * 60_000;
 const HISTORY_EVENTS_PER_SECOND = 3;
 const HISTORY_STEP_MS = 4_000;
 
-/** A category's count halves in this time: what is busy now, not since the start. */
+/** A category's count halves in this time: it measures current activity. */
 const BUSY_HALF_LIFE_MS = 60_000;
-/** A user that did nothing for so long is no more worth looking at. */
+/** A user without events for this long is not shown any more. */
 const QUIET_MS = 45_000;
 const USERS_WATCHED_MAX = 5_000;
 
@@ -50,7 +50,7 @@ export class DemoFeed {
     return this.publisher.counts.published;
   }
 
-  /** What the shop's items are called, for the catalogue. What it knows already it is told again: that changes nothing. */
+  /** Publishes the shop's items to the catalogue. Repeating known items changes nothing. */
   async nameItems(): Promise<number> {
     const { items } = createShop(this.options.shop);
     const publisher = new BoundedPublisher(this.options);
@@ -87,7 +87,7 @@ export class DemoFeed {
     }
   }
 
-  /** Main categories by their share of what is published now, busiest first. */
+  /** Main categories by their share of current events, busiest first. */
   busiest(): readonly (readonly [category: string, share: number])[] {
     const nowMs = this.options.clock.nowMs();
     const counts = [...this.categories].map(([name, { count, atMs }]) => [name, faded(count, nowMs - atMs)] as const);
@@ -95,7 +95,7 @@ export class DemoFeed {
     return counts.map(([name, count]) => [name, count / Math.max(total, 1e-9)] as const).sort((a, b) => b[1] - a[1]);
   }
 
-  /** A user worth looking at: the busiest, for as long as it is not quiet. */
+  /** A user to show: the busiest, until it is quiet. */
   favourite(): string | undefined {
     const nowMs = this.options.clock.nowMs();
     const current = this.watched === undefined ? undefined : this.users.get(this.watched);
@@ -129,7 +129,7 @@ export class DemoFeed {
     const activity = this.users.get(userId) ?? { events: 0, lastMs: nowMs };
     this.users.delete(userId);
     this.users.set(userId, { events: activity.events + 1, lastMs: nowMs });
-    // The one that was quiet for the longest stands first.
+    // The user who has been quiet for the longest is the first.
     if (this.users.size > USERS_WATCHED_MAX) this.users.delete(this.users.keys().next().value!);
   }
 }

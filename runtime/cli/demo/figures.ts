@@ -1,10 +1,10 @@
-/** What the demo shows, taken from the node once a second: totals, rates, one user's list and how it changed. */
+/** The figures of the demo, read from the node once a second: totals, rates, one user's list and its changes. */
 import type { AnswerItem } from '../../../connectors/facade/ports.js';
 import type { RunningNode } from '../../node/node.js';
 import type { DemoFeed } from './feed.js';
 
 export interface ListRow extends AnswerItem {
-  /** Rank before its last change; 0: was not in the list; `undefined`: not changed of late. */
+  /** Rank before its last change; 0: was not in the list; `undefined`: not changed recently. */
   readonly before: number | undefined;
 }
 
@@ -32,7 +32,7 @@ export interface Figures {
 
 const RATE_OVER = 6;
 const LIST_ITEMS = 6;
-/** A change is marked for so long. */
+/** A change is highlighted for this long. */
 const MARK_MS = 6_000;
 const BUSIEST_SHOWN = 6;
 

@@ -1,9 +1,8 @@
 /**
- * demo-shop: the visitors of a shop, made up, for `rivulet demo`. Pure: the same seed and times give the same events.
+ * demo-shop: a simulation of the visitors of a shop, for `rivulet demo`. Pure: the same seed and times give the same events.
  *
- * Visitors come back, each with two or three main categories that they like. A session goes view → cart → purchase, with clicks, second
- * thoughts (remove_from_cart) and ratings on the way. About one event in 500 is bad, so that the dead-letter queue has something to
- * show; a few come twice or late.
+ * Visitors return, each with two or three preferred main categories. A session goes view → cart → purchase, with clicks, remove_from_cart and ratings
+ * on the way. About one event in 500 is bad, so that there are dead letters to show; a few are duplicates or late.
  */
 import { Catalogue, type Item, MAIN_CATEGORIES, pick, type Random, seededRandom } from './catalogue.js';
 
@@ -15,7 +14,7 @@ export interface ShopOptions {
   readonly items?: number;
 }
 
-/** How an event is bad: each meets another rule of parse. */
+/** How an event is bad: each violates another rule of parse. */
 export const FAULTS = [
   'missing_field',
   'negative_price',
@@ -27,19 +26,19 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number];
 
 export interface ShopEvent {
-  /** As it is published: canonical JSON, unless its flaw is `not_json`. */
+  /** The published text: canonical JSON, unless its flaw is `not_json`. */
   readonly text: string;
   readonly userId: string;
-  /** What is made wrong with it on purpose. */
+  /** The deliberate flaw. */
   readonly flaw: Fault | 'duplicate' | 'late' | undefined;
 }
 
 export interface Shop {
-  /** What it sells. */
+  /** The items of the shop. */
   readonly items: readonly Item[];
   /**
-   * What has happened since the last call, in order of arrival; the first call opens the shop. After a pause of more than a few seconds
-   * (a laptop that slept) only the last few are made up for.
+   * The events since the last call, in order of arrival; the first call starts the simulation. After a pause of more than a few seconds (a suspended
+   * laptop) only the last few seconds are simulated.
    */
   next(nowMs: number): ShopEvent[];
 }
@@ -50,7 +49,7 @@ export function createShop(options: ShopOptions): Shop {
 
 interface User {
   readonly id: string;
-  /** Main categories, dearest first. */
+  /** Preferred main categories, in order of preference. */
   readonly tastes: readonly string[];
   visiting: boolean;
 }
@@ -58,7 +57,7 @@ interface User {
 interface Session {
   readonly id: string;
   readonly user: User;
-  /** What the visitor looks at, and what was clicked and will be looked at next. */
+  /** The item that is viewed, and the one that was clicked and will be viewed next. */
   viewed: Item | undefined;
   clicked: Item | undefined;
   readonly cart: Item[];
@@ -72,7 +71,7 @@ interface Action {
 }
 
 const CATCH_UP_MS_MAX = 5_000;
-/** A visitor does something about this often. */
+/** The mean time between the actions of a visitor. */
 const THINK_S = 8;
 const TASTE_WEIGHTS = [0.55, 0.85, 0.95];
 /** Above 1: some visitors come more often than others. */
@@ -99,7 +98,7 @@ class DemoShop implements Shop {
   private readonly users: readonly User[];
   private readonly sessions: Session[] = [];
   private readonly repeats: { readonly atMs: number; readonly event: ShopEvent }[] = [];
-  /** Names of events and sessions differ from run to run, or a second run would be taken for repeats of the first. */
+  /** Ids of events and sessions differ between runs, or the events of a second run would count as duplicates. */
   private run = '';
   private dueMs: number | undefined;
   private events = 0;
@@ -169,7 +168,7 @@ class DemoShop implements Shop {
     this.repeats.sort((a, b) => a.atMs - b.atMs);
   }
 
-  /** A visitor who is there, or one who comes in: the fewer are there of those that the rate needs, the likelier. */
+  /** An active visitor, or a new one: a new one is likelier when the rate needs more of them. */
   private session(): Session {
     const { eventsPerSecond, users } = this.options;
     const wanted = Math.max(1, Math.min(eventsPerSecond * THINK_S, users / 3));

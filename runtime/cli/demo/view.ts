@@ -1,4 +1,4 @@
-/** The demo's figures as text: a page that is drawn anew every second, or a line now and then where there is no terminal. */
+/** The demo's figures as text: a page that is redrawn every second, or a line now and then without a terminal. */
 import type { Figures, ListRow } from './figures.js';
 import { type PageLine, type PageSize, rowsOf } from '../screen.js';
 import { duration, grouped, harmless, instant } from '../terminal.js';
@@ -10,20 +10,20 @@ export interface Place {
   /** `http://127.0.0.1:8080` */
   readonly http: string;
   readonly dataDir: string;
-  /** How far behind the newest event the watermark is meant to be. */
+  /** The configured distance of the watermark from the newest event. */
   readonly watermarkDelayMs: number;
-  /** Of earlier runs. */
+  /** Events of earlier runs. */
   readonly resumedEvents: number;
-  /** The latest news of the node: a nats-server that died, a restart. */
+  /** The latest event of the node: a nats-server that died, a restart. */
   readonly news: () => string | undefined;
 }
 
 const BAR_WIDTH = 24;
 const NAME_WIDTH = 14;
-/** Title and items of the list, when it is full. */
+/** Lines that the list takes when it is full, with its title. */
 const LIST_ROWS = 7;
 
-/** Airy where there is room for it, else as short as it can be. */
+/** Spacious if the terminal has room, else as short as possible. */
 export function page(
   figures: Figures,
   place: Place,

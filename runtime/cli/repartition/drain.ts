@@ -73,7 +73,7 @@ const untrimmed = (log: Log): Log => ({
 });
 
 /**
- * Twice in a row nothing is left to read and nothing is on its way: the first stages have no input any more, so they stay quiet, and so do those behind
+ * Twice in a row nothing is left to read and nothing is in flight: the first stages have no more input, so they stay idle, and so do the stages behind
  * them.
  */
 async function quiet(
@@ -99,7 +99,7 @@ async function quiet(
   }
 }
 
-/** The last message of a mailbox, of whichever writer; 0 for none. */
+/** The last message of a mailbox, from any writer; 0 for none. */
 async function endOf(topology: Topology, log: Log, stage: string, partition: number): Promise<number> {
   const { writers } = mailboxSubjects(topology, stage, partition);
   const lasts = await Promise.all(writers.map((subject) => log.last(streamOf(stage), subject)));

@@ -1,11 +1,12 @@
 /**
  * The progress of a repartition, recorded twice: in its data directory (the journal), and in NATS, where it keeps nodes from starting (the mark).
  *
- *   REPARTITION-JOURNAL-1  Both say a step before anything of it is done, the mark first; only the first step is said by the journal first. So the mark of a journal is as far as
- *                          it, or one step ahead.
- *   REPARTITION-JOURNAL-2  A journal without its mark is a leftover, and never gone on with: NATS was replaced or put back since, or all is done.
- *   REPARTITION-JOURNAL-3  A mark without its journal, which is on another data directory or lost, is not gone on with either. At step `state` NATS is what it was; at `copies` it has
- *                          all of the new deployment, but for copies that are missing. In between what is known is on that data directory alone.
+ *   REPARTITION-JOURNAL-1  Both record a step before any of it is done, the mark first; only the first step is recorded in the journal first. So the mark
+ *                          of a journal is at the same step or one ahead.
+ *   REPARTITION-JOURNAL-2  A journal without its mark is a leftover and never resumed: NATS was replaced or restored since, or everything is done.
+ *   REPARTITION-JOURNAL-3  A mark without its journal, which is on another data directory or lost, is not resumed either. At step `state` NATS is
+ *                          unchanged; at `copies` it contains all of the new deployment, except missing copies. In between some data exists only on that
+ *                          data directory.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ const STEPS = ['state', 'streams', 'swap', 'copies'] as const;
 export type Step = (typeof STEPS)[number];
 
 export interface Journal {
-  /** Of this repartition, and no other. */
+  /** Identifies this repartition. */
   readonly id: string;
   /** Partitions of users and items. */
   readonly from: number;
@@ -30,7 +31,7 @@ export const workDirectory = (dataDir: string): string => join(dataDir, 'reparti
 const journalFile = (dataDir: string): string => join(workDirectory(dataDir), 'journal.json');
 
 export interface BrokenOff {
-  /** Of this data directory, where it can be gone on with. */
+  /** The journal of this data directory, if it can be resumed. */
   readonly journal: Journal | undefined;
   readonly mark: Journal | undefined;
 }
@@ -54,7 +55,7 @@ const isJournal = hasFields({
   step: (value) => STEPS.includes(value as Step),
 });
 
-/** It may be the one that the mark is of: what is known would be on this data directory alone (REPARTITION-JOURNAL-3). */
+/** It may be the journal of the mark: then some data exists only on this data directory (REPARTITION-JOURNAL-3). */
 const damaged = (file: string, mark: Journal): Error =>
   fatal('STATE_DAMAGED', `${file} is damaged: it does not say how far the repartition is`, {
     hint: `where the repartition was run on this data directory, write it as NATS has it: ${JSON.stringify(mark)}; otherwise delete it`,
@@ -81,7 +82,7 @@ export function writeJournal(dataDir: string, journal: Journal): void {
 export const writeMark = (archive: StreamArchive, journal: Journal, replicas: number): Promise<void> =>
   archive.mark(REPARTITIONING_STREAM, replicas, JSON.stringify(journal));
 
-/** Fatal REPARTITION_UNFINISHED: ours was broken off, and has to be completed before anything else. */
+/** Fatal REPARTITION_UNFINISHED: this repartition was interrupted, and must be completed first. */
 export const toBeCompleted = ({ from, to, step }: Journal): Error =>
   fatal(
     'REPARTITION_UNFINISHED',
@@ -89,7 +90,7 @@ export const toBeCompleted = ({ from, to, step }: Journal): Error =>
     {
       hint:
         `complete it, it goes on where it stopped: rivulet repartition --partitions ${to} --yes` +
-        // Until then a failure gives it up by itself.
+        // In that step a failure still rolls back.
         (step === 'state' ? '' : '; where that cannot be done, rivulet repair --start-anew says what would be lost'),
     },
   );

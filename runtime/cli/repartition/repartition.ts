@@ -1,13 +1,14 @@
 /**
- * `rivulet repartition`: another number of partitions of users and items, on nodes that are stopped.
+ * `rivulet repartition`: changes the number of partitions of users and items, on stopped nodes.
  *
- *   state    what is under way is taken in, the state of all partitions told apart anew beside the old one. Until here nothing has changed for the nodes
- *   streams  the streams between stages begin anew, old copies go, the deployment has the new number
- *   swap     the new stores take the place of the old ones
+ *   state    pending messages are processed, and the state of all partitions is redistributed into new stores beside the old ones. Until here nothing
+ *            has changed for the nodes
+ *   streams  the streams between stages are recreated, old copies deleted, the new number recorded in the deployment
+ *   swap     the new stores replace the old ones
  *   copies   all state is copied to NATS, where other nodes find it
  *
- * Each step may be broken off at any point and is then done again, by the same command: a journal in the data directory says which one it is, and a mark in NATS,
- * with which no node starts (repartition/journal.ts).
+ * Each step may be interrupted at any point and is then repeated, by the same command: a journal in the data directory records the step, and a mark in
+ * NATS keeps nodes from starting (repartition/journal.ts).
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
@@ -53,12 +54,12 @@ import { addMissingStreams, streamsAnew } from './streams.js';
 type Numbers = Omit<Journal, 'step'>;
 
 export interface RepartitionRequest {
-  /** With the number of partitions that is wanted. */
+  /** With the requested number of partitions. */
   readonly options: Omit<NodeOptions, 'onProgress' | 'natsPort' | 'grpc'>;
   /** Without it the command only reports what it would do. */
   readonly yes: boolean;
   readonly onProgress: (message: string) => void;
-  /** For tests: told at each point where it may be broken off. */
+  /** For tests: called at each point where it may be interrupted. */
   readonly at?: (point: string) => void;
 }
 
@@ -136,7 +137,7 @@ class Repartition {
     }
     const table = await openDeployment(this.connection, options);
     const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(table)];
-    // Later steps change the one after the other.
+    // From the step `streams` on the two records change one after the other, so they may differ.
     const isBegun = journal !== undefined && journal.step !== 'state';
     if (!isBegun && ours !== undefined && shared !== undefined) mustBeSame(dataDir, ours, { there: shared });
     const found = ours ?? shared;
@@ -170,7 +171,7 @@ class Repartition {
     return { ...outcome, done: true };
   }
 
-  /** What a journal without its mark has left. Where the stores do not fit this NATS it may be another one's, and stays. */
+  /** Deletes the remains of a journal without its mark. Stores that do not fit this NATS may belong to another one, and are kept. */
   private async throwAway(topology: Topology): Promise<void> {
     const { dataDir } = this.request.options;
     for (const shard of allShards(topology)) {

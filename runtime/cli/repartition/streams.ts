@@ -1,4 +1,4 @@
-/** The streams of a repartition: those between stages begin anew, with one message in each mailbox that says so. */
+/** The streams of a repartition: those between stages are recreated, each mailbox with one initial message. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
@@ -8,10 +8,10 @@ import { type StreamLimits, streamsOf } from '../../contract/streams.js';
 import { outputPositionOf } from '../../actor/output-position.js';
 import { type Beginning, type Change, movedStages } from './state.js';
 
-/** Answers nothing: who finds it as the last message of a subject has said nothing there yet. */
+/** An output without a position: a writer that finds it as the last message of a subject has no outputs there yet. */
 const NOTHING = toBinary(EnvelopeSchema, create(EnvelopeSchema, { lastPart: true }));
 
-/** Of stages that the build which made the deployment had not: a node of this one would make them when it starts. */
+/** Streams of stages that the build of the deployment did not have: a node of this build would create them at its start. */
 export async function addMissingStreams(
   topology: Topology,
   archive: StreamArchive,
@@ -24,7 +24,7 @@ export async function addMissingStreams(
   }
 }
 
-/** All of it again when it was broken off: nobody has read them. */
+/** Repeated after an interruption: no node has read them. */
 export async function streamsAnew(
   { before, after }: Change,
   archive: StreamArchive,
@@ -34,13 +34,13 @@ export async function streamsAnew(
   const moved = movedStages(after);
   const streams = new Set(moved.map(streamOf));
   for (const name of await archive.names()) if (streams.has(name)) await archive.delete(name);
-  // Those of the source stay, with the new record of the deployment.
+  // The source's streams stay, with the new record of the deployment.
   for (const spec of streamsOf(after, { ...limits, payloadBytesMax: log.payloadBytesMax })) {
     await log.ensureStream(spec);
   }
   const beginnings = new Map<string, Beginning>();
   for (const id of moved) {
-    // Sequence 0 would be no snapshot; and who has none reads this first, and knows that something is missing.
+    // A snapshot cannot be at sequence 0; and an instance without state reads this message first, and finds that something is missing.
     for (let q = 0; q < after.count(id); q++)
       await log.publish(subjectOf(id, q, REPARTITION, 0), NOTHING, { expected: 0 });
     const { identity, lastSequence } = await log.info(streamOf(id));
@@ -54,7 +54,7 @@ export async function streamsAnew(
   return beginnings;
 }
 
-/** What is in a browsable log answers messages of a stream that is gone: it stays, and counts for nothing. */
+/** The messages of a browsable log have positions in a deleted stream: they stay, but their positions are not used any more. */
 async function endLines(
   topology: Topology,
   id: string,
@@ -68,7 +68,7 @@ async function endLines(
   }
 }
 
-/** What is said there stays, and is taken for no answer any more. */
+/** The messages stay, but count as no outputs of the new streams. */
 export async function endLine(log: Log, stream: string, subject: string): Promise<void> {
   const last = await log.last(stream, subject);
   if (last === undefined || outputPositionOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) return;
