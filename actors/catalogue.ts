@@ -1,12 +1,12 @@
 /**
- * catalogue: the view in which the façade looks up titles and other facts of items.
+ * catalogue: the view from which the façade reads titles and other facts of items.
  *
- *   item(i) = the latest message about i      all of it: an item that is published again replaces what was known; a deleted one is removed
+ *   item(i) = the latest message about i      complete: an item that is published again replaces the old entry; a deleted one is removed
  *
- * It publishes nothing; `catalogueReader` reads its state, synchronously, between two inputs. What changes nothing (a catalogue that is published again each
- * night) leaves the revision as it is, so that what was derived from it stays valid.
+ * It publishes nothing; `catalogueReader` reads its state, synchronously, between two inputs. A message without a change (a catalogue that is published
+ * again each night) does not change the revision, so that values derived from it stay valid.
  *
- * State    per item some hundred bytes, loaded when first asked for; the revision: how many items were changed, one after the other.
+ * State    per item some hundred bytes, loaded at the first access; the revision: the number of changes of items so far.
  * Restart  restored with the snapshot; items that arrived since are replayed from the mailbox.
  */
 import { input, json, keyed, readerOf, stage, value } from '../runtime/contract/stage.js';
@@ -34,9 +34,9 @@ export const catalogue = () =>
 
 export interface CatalogueReader {
   get(item: string): CatalogueEntry | undefined;
-  /** The same for as long as no item has changed, and on all nodes; 0: none was ever known. */
+  /** Unchanged for as long as no item changes, and the same on all nodes; 0: there has never been an item. */
   revision(): number;
-  /** How many items are known. */
+  /** The number of items. */
   count(): number;
 }
 

@@ -1,12 +1,12 @@
 /**
- * fallback: nobody goes away empty-handed.
+ * fallback: fills empty lists.
  *
  *   list(u) = list(u)                     unless it is empty
  *   list(u) = the first n of top          score 0.1, ranks from 1, the items' own categories      n = 10
  *
  *   top  the most purchased items over all categories
  *
- * Lists that are not empty pass as they came. While no item is popular yet, the row of an empty list passes too, so that the user is known.
+ * Lists that are not empty pass unchanged. While no item is popular yet, the row of an empty list passes too, so that the user is known.
  *
  * State    the latest list over all categories from each popularity instance (≤ 100 items each).
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.

@@ -1,5 +1,5 @@
 /**
- * interest-ranking: which categories a user cares for most, and what the user did with which item.
+ * interest-ranking: the categories that a user is most interested in, and the user's interactions with each item.
  *
  *   I(u, c) = number of window rows of u with main category c in this epoch          scope epoch
  *   I(u, c) = Σ w(type) · added · 2^(−(t − time) / h)                                scope decayed
@@ -8,12 +8,12 @@
  *
  *   w  weight of an event type    h  half-life, ms    t  latest event time of u    added, time  of the window row
  *
- * At the end of an epoch each user seen in it gets a ranking, in order of first sight; rows without a category rank nothing, but their
- * user is seen.
+ * At the end of an epoch each user with rows in it gets a ranking, in order of first appearance; rows without a category add to no interest, but their
+ * user gets a ranking too.
  *
  * State    of the running epoch a row per (user, main category) and per (user, item), dropped at its end; decayed also per user the
  *          interests (≤ 64 categories) and the totals (≤ 1,000 items).
- * Restart  restored with the snapshot, in the middle of an epoch too: tables keep the order of first sight.
+ * Restart  restored with the snapshot, in the middle of an epoch too: tables keep the order of first appearance.
  */
 import { merge, mergeMap } from 'rxjs';
 import { input, json, keyed, stage } from '../runtime/contract/stage.js';

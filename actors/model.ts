@@ -1,4 +1,4 @@
-/** What flows between the stages: one frame type per kind of row. Symbols are in actors/README.md. */
+/** The frame types that flow between the stages. Symbols are in actors/README.md. */
 import { frameType } from '../runtime/contract/stage.js';
 
 export const EVENT_TYPES = ['view', 'cart', 'purchase', 'remove_from_cart', 'click', 'rating'] as const;
@@ -24,12 +24,12 @@ export const events = frameType('event', {
 });
 
 /**
- * Events as parse gives them to watermark. `storedAt`: when the log stored an event that says it happened after that, epoch ms; absent where it does
- * not, and for what comes from files.
+ * Events from parse to watermark. `storedAt`: when the log stored an event whose event time is later than that, epoch ms; absent for other events, and
+ * for those from files.
  */
 export const parsedEvents = frameType('event', { ...events.columns, storedAt: 'f64' });
 
-/** What events are counted by in a window. */
+/** The key by which events are counted in a window. */
 export const rowKey = {
   user: 'text',
   item: 'text',
@@ -40,8 +40,8 @@ export const rowKey = {
 } as const;
 
 /**
- * A row of a window: events counted by (window, user, item, type, category, brand, price). Window bounds and `time` (the latest event time
- * among those added) in epoch ms; `count` is the total so far; `added` is what this emission adds to it.
+ * A row of a window: events counted by (window, user, item, type, category, brand, price). Window bounds and `time` (the latest event time among those
+ * added) in epoch ms; `count` is the total so far; `added` is what this emission adds to it.
  */
 export const windowRows = frameType('window-row', {
   windowStart: 'f64',
@@ -55,7 +55,7 @@ export const windowRows = frameType('window-row', {
 /** A user's top main categories, strongest first (`rank` from 1); a user with none has one row with an absent category. */
 export const interests = frameType('interest', { user: 'text', category: 'text', interest: 'f64', rank: 'u8' });
 
-/** What a user did with an item: window rows, and those of type view, cart and purchase. */
+/** A user's interactions with an item: window rows, and those of type view, cart and purchase. */
 export const interactions = frameType('interaction', {
   user: 'text',
   item: 'text',
@@ -75,21 +75,21 @@ export const popularItems = frameType('popular-item', {
 });
 
 /**
- * Top lists of one popularity instance (`origin`), each whole, best first. An absent category is the list over all categories; a row with an
- * absent item says that the list of that category is empty now.
+ * Top lists of one popularity instance (`origin`), each complete, best first. An absent category is the list over all categories; a row with an absent
+ * item means that the list of that category is empty now.
  */
 export const topLists = frameType('top-list', {
   category: 'text',
   origin: 'u32',
   item: 'text',
   purchases: 'f64',
-  /** The item's own main category: in the list over all, each item has its own. */
+  /** The item's own main category: the items of the overall list have different ones. */
   itemCategory: 'text',
 });
 
 /**
- * What is to be known of an item: all of it, in place of what was known before; or nothing any more (`deleted` 1). `price` is NaN when absent,
- * `updatedAt` when it was stored, epoch ms.
+ * A catalogue entry: complete, it replaces the old one; or `deleted` 1, which removes it. `price` is NaN when absent, `updatedAt` is when it was
+ * stored, epoch ms.
  */
 export const catalogueItems = frameType('catalogue-item', {
   item: 'text',
@@ -101,7 +101,7 @@ export const catalogueItems = frameType('catalogue-item', {
   deleted: 'u8',
 });
 
-/** What was done with an item: the part of an event that trending looks at. `storedAt` as in `parsedEvents`. */
+/** The part of an event that trending needs. `storedAt` as in `parsedEvents`. */
 export const engagements = frameType('engagement', {
   time: 'f64',
   type: 'u8',
@@ -110,7 +110,7 @@ export const engagements = frameType('engagement', {
   storedAt: 'f64',
 });
 
-/** Those that close, and the one that moves on with every step. */
+/** Windows that close; `last-hour` moves with every step instead. */
 export const CLOSING_WINDOWS = ['hour', 'day'] as const;
 export type ClosingWindow = (typeof CLOSING_WINDOWS)[number];
 export const TRENDING_WINDOWS = [...CLOSING_WINDOWS, 'last-hour'] as const;
@@ -119,9 +119,9 @@ export const TRENDING_RANKINGS = ['score', 'velocity', 'decayed'] as const;
 export type TrendingRanking = (typeof TRENDING_RANKINGS)[number];
 
 /**
- * Trending lists of one trending instance (`origin`), each whole, best first: of a window [start, end), epoch ms, by a ranking (codes of the lists
- * above). An absent category is the list over all; a row with an absent item says that the list is empty. `value` is what the list is ordered by;
- * `score` that of the window, `before` that of the window before; `asOf` the step as of which it is said (maths/trending).
+ * Trending lists of one trending instance (`origin`), each complete, best first: of a window [start, end), epoch ms, by a ranking (codes of the lists
+ * above). An absent category is the list over all; a row with an absent item means that the list is empty. `value` is what the list is ordered by;
+ * `score` that of the window, `before` that of the previous window; `asOf` the step as of which it was published (maths/trending).
  */
 export const trendingTops = frameType('trending-top', {
   window: 'u8',
@@ -139,7 +139,7 @@ export const trendingTops = frameType('trending-top', {
   before: 'f64',
 });
 
-/** What a window came to, over all items, in rank order. `start` and `end` epoch ms. */
+/** The final list of a window, over all items, in rank order. `start` and `end` epoch ms. */
 const trendingRow = {
   start: 'f64',
   end: 'f64',
@@ -154,13 +154,13 @@ export const trendingDays = frameType('trending-day', trendingRow);
 
 export const STREAMING_CATEGORY_POPULARITY = 0;
 export const STREAMING_POPULAR_FALLBACK = 1;
-/** Codes of `ranked.kind`, as they are called outside. */
+/** Codes of `ranked.kind`, with their names in the API. */
 export const RECOMMENDATION_TYPES = ['streaming_category_popularity', 'streaming_popular_fallback'] as const;
 
 /**
- * Users' lists, each whole and in rank order (`rank` from 1). A row with an absent item (rank 0) is a user whose list is empty.
- * `interest` is the factor of the score that is the user's, and `interestRank` its place among the user's interests (from 1), both for
- * explanations; NaN and 0 on fallback rows and on the row of an empty list.
+ * Users' lists, each complete and in rank order (`rank` from 1). A row with an absent item (rank 0) is a user whose list is empty. `interest` is the
+ * user's factor of the score, and `interestRank` its rank among the user's interests (from 1), both for explanations; NaN and 0 on fallback rows
+ * and on the row of an empty list.
  */
 export const ranked = frameType('ranked', {
   user: 'text',
@@ -173,8 +173,8 @@ export const ranked = frameType('ranked', {
   kind: 'u8',
 });
 
-/** Score of every item that is recommended for its popularity alone. */
+/** Score of every item that is recommended only for its popularity. */
 export const FALLBACK_SCORE = 0.1;
 
-/** At most this many items in any list. */
+/** The most items in any list. */
 export const LIST_MAX = 100;

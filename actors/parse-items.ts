@@ -1,12 +1,12 @@
 /**
  * parse-items: from the bytes of publishers to items.
  *
- *   each item of a message is a row of `rows`, or a dead letter; in the order in which they came
+ *   each item of a message is a row of `rows`, or a dead letter; in order of arrival
  *
- * Which fields an item may have, and by which names, stands in `formats/item-fields` and `formats/json-item`; a bad item takes none of its neighbours with it.
+ * The fields of an item, and their names, are in `formats/item-fields` and `formats/json-item`; a bad item does not affect the others of its message.
  *
- * State    none. Good items are no events, and are not counted as such; a refused one is counted as a dead letter, so that it is seen.
- *          Ticks mean nothing to it; but a stage without input writes no snapshot, and has no copy on other machines.
+ * State    none. Valid items are not events, and are not counted as such; a refused one is counted as a dead letter, so that it is visible.
+ *          Ticks have no effect on it; but a stage without input writes no snapshot, and has no copy on other machines.
  * Restart  messages after the snapshot are replayed and give the same rows.
  */
 import { from, map, mergeMap, tap } from 'rxjs';
@@ -24,7 +24,7 @@ import {
 } from '../runtime/contract/stage.js';
 
 export interface ParseItemsOptions {
-  /** What one message may hold. */
+  /** The size of one message. */
   readonly messageBytesMax?: number;
   readonly messageItemsMax?: number;
 }

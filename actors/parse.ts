@@ -1,13 +1,13 @@
 /**
  * parse: from the bytes of publishers and files to events.
  *
- *   E = G + B + D      E  events seen     G  good ones, to `rows`     B  bad ones, to `deadLetters`     D  duplicates
+ *   E = G + B + D      E  events in total     G  valid ones, to `rows`     B  bad ones, to `deadLetters`     D  duplicates
  *
- * Each message (JSON, JSONL, protobuf) or piece of a file (CSV, JSONL) becomes rows in the order they came in, or dead letters that hold the
- * original bytes and what to do; a bad event takes none of its neighbours with it. What each format accepts stands in `formats/`.
+ * Each message (JSON, JSONL, protobuf) or piece of a file (CSV, JSONL) becomes rows in order of arrival, or dead letters with the original bytes and the
+ * remedy; a bad event does not affect the others of its message. The accepted formats are in `formats/`.
  *
- * State    the ids of the last good events, at most `dedupeMax`; an event without one is never a duplicate. A refused event's id is not
- *          remembered: mended, it may come again.
+ * State    the ids of the last valid events, at most `dedupeMax`; an event without an id is never a duplicate. The id of a refused event is not
+ *          stored: a corrected event may have the same id.
  * Restart  restored with the snapshot; messages after it are replayed and give the same rows.
  */
 import { from, map, mergeMap, tap } from 'rxjs';
@@ -21,7 +21,7 @@ import { dropDuplicates, type Identified, seenIds } from './operators/drop-dupli
 import { deadLetters, type Frame, input, RAW, type RawBatch, stage } from '../runtime/contract/stage.js';
 
 export interface ParseOptions extends Partial<EventRules> {
-  /** Ids of events kept in memory, per instance; the last half of them are surely known. */
+  /** Ids of events kept in memory, per instance; the last half of them are guaranteed to be known. */
   readonly dedupeMax?: number;
 }
 
@@ -58,7 +58,7 @@ export const parse = (options: ParseOptions = {}) => {
 };
 
 interface Read extends Identified<Frame<typeof parsedEvents.columns>> {
-  /** Events seen, good and bad. */
+  /** Events, valid and bad. */
   readonly seen: number;
   readonly refused: Frame<typeof deadLetters.columns> | undefined;
 }

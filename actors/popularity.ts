@@ -1,19 +1,19 @@
 /**
- * popularity: how often each item was bought, and which items of a category were bought most.
+ * popularity: how often each item was bought, and the most purchased items of each category.
  *
- *   N(i)   = number of purchases of item i                    or as a popularity table says
+ *   N(i)   = number of purchases of item i                    or the value of a popularity table
  *   top(c) = the first n items of main category c by N desc, then i asc (item-order)      n = 100; only N > 0
  *   top    = the same over all items, with a category or without
  *
  * An item's main category and brand are those of its latest purchase (by event time, then by text) that had one; its price is the mean
- * over its purchases with a price. The category of a table row is taken as it stands.
+ * over its purchases with a price. The category of a table row is used unchanged.
  *
- * Lists that changed are published whole: at epoch ends when `aligned`; else at ticks, and at once while hardly any item is known, so that a
- * new system has something to recommend.
+ * Changed lists are published completely: at epoch ends when `aligned`; else at ticks, and at once while few items are known, so that a new system has
+ * something to recommend.
  *
  * State    a row per item, all in memory (some 100 bytes and its id); a row per category (≤ 4,096) with whether its list has changed since
- *          it was last published. The items of further categories count, and are listed over all, as items without a category.
- * Restart  restored with the snapshot; the lists themselves follow from the items and are built again when first needed.
+ *          it was last published. Items of further categories are counted, and listed over all, as items without a category.
+ * Restart  restored with the snapshot; the lists themselves follow from the items and are rebuilt when first needed.
  */
 import { filter, map, merge, mergeMap } from 'rxjs';
 import { input, stage } from '../runtime/contract/stage.js';

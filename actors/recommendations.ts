@@ -1,10 +1,10 @@
 /**
- * recommendations: the view that services read.
+ * recommendations: the view that the façades read.
  *
  *   list(u)   the latest list of u                  seen(u)   the items that u interacted with, the latest ≤ 1,000
  *   top(c)    the top list of each category, and over all: for users without a list, and for what a list cannot fill
  *
- * It publishes nothing; `recommendationReader` reads its state, synchronously, between two inputs. How an answer is made of them: maths/answer.
+ * It publishes nothing; `recommendationReader` reads its state, synchronously, between two inputs. How it becomes an answer: maths/answer.
  *
  * State    per user the list (some 18 bytes per item) and the seen items; per category the top lists. Users are loaded when first
  *          read or written, so a restart with a million of them costs nothing.
@@ -22,7 +22,7 @@ import { rememberSeen } from './operators/remember-seen.js';
 import { seenItems } from './state/seen-items.js';
 
 export interface RecommendationsOptions {
-  /** Items remembered as seen, per user; the ones seen longest ago are forgotten first. */
+  /** Items stored as seen, per user; the least recently seen are dropped first. */
   readonly seenMax?: number;
 }
 
@@ -49,11 +49,11 @@ export const recommendations = ({ seenMax = 1_000 }: RecommendationsOptions = {}
   });
 
 export interface ViewReader extends RecommendationReader {
-  /** The user's stored list, unless it is empty. It is never changed in place: the same object is the same list. */
+  /** The user's stored list, unless it is empty. It is never modified in place: the same object is the same list. */
   kept(user: string): PackedList | undefined;
-  /** A user with a list, among those in memory: the next one but `skip`. */
+  /** A user with a list, among those in memory: the next one after `skip` others. */
   someUser(skip: number): string | undefined;
-  /** The same text for as long as nothing that the user's answers are made of has changed; but for the top lists of single categories. */
+  /** Unchanged for as long as the sources of the user's answers are unchanged, except the top lists of single categories. */
   version(user: string): string;
 }
 
@@ -62,7 +62,7 @@ const NOTHING_SEEN: ReadonlySet<string> = new Set();
 /** Of the partition that the user belongs to. */
 export const recommendationReader = readerOf(state, ({ lists, seen: seenBy, tops }): ViewReader => {
   const merged = mergedOnce(LIST_MAX);
-  // None of them is changed in place.
+  // None of them is modified in place.
   const numbers = new WeakMap<object, number>();
   let count = 0;
   const numbered = (part: object): number => {

@@ -1,7 +1,7 @@
 /**
- * READ FIRST: the whole pipeline as data. Stages, how they are connected, and by what key rows find their partition.
+ * READ FIRST: the pipeline as data. Stages, how they are connected, and the key by which rows are partitioned.
  *
- * `rivulet topology` prints it; a test pins the print; the README shows it.
+ * `rivulet topology` prints it; a test pins the output; the README shows it.
  */
 import { defineTopology, edge, type Edge, source, topic, type Topology } from '../runtime/contract/graph.js';
 import { type AnyStage, deadLetters } from '../runtime/contract/stage.js';
@@ -22,13 +22,13 @@ import type { WindowKind } from './maths/window.js';
 import type { OutputMode } from './operators/close-windows.js';
 import { window } from './window.js';
 
-/** What the pipeline means. Fixed per deployment; plain data, so that every thread builds the same topology from it. */
+/** The options that determine the results. Fixed per deployment; plain data, so that every thread builds the same topology from it. */
 export interface PipelineOptions {
   readonly partitions: { readonly source: number; readonly user: number; readonly item: number };
   readonly parse: ParseOptions;
   readonly trigger: Trigger;
   readonly watermarkDelayMs: number;
-  /** How far the watermark follows event times past the log's clock, before the delay. Of no meaning in files, which have event time alone. */
+  /** How far the watermark follows event times past the log's clock, before the delay. Without effect on files, which have event time only. */
   readonly watermarkSkewMs?: number;
   readonly idleAfterMs: number;
   readonly window: { readonly kind: WindowKind; readonly allowedLatenessMs: number; readonly output: OutputMode };
@@ -38,7 +38,7 @@ export interface PipelineOptions {
   /** Items per list, 1 to 100. */
   readonly listSize: number;
   readonly trending: TrendingOptions;
-  /** Live: publishers in, a view that the façade reads. Bounded: a folder in, topics that a sink reads. */
+  /** Live: from publishers to a view that the façade reads. Bounded: from a folder to topics that a sink reads. */
   readonly mode: 'live' | 'bounded';
 }
 
@@ -46,7 +46,7 @@ export function mainTopology(options: PipelineOptions): Topology {
   return options.mode === 'live' ? liveTopology(options) : boundedTopology(options);
 }
 
-/** Publishers in; a materialised view out, which the façade reads. Each frame is an epoch of its own where it is read. */
+/** From publishers to a materialised view, which the façade reads. Each frame is an epoch of its own where it is read. */
 function liveTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
   const { popularity: tops, interestRanking: ranking, fallback: lists, parse: entry, window: windows } = core;
@@ -75,7 +75,7 @@ function liveTopology(options: PipelineOptions): Topology {
   });
 }
 
-/** A folder in; topics out, which a sink reads. Every stage aligns on the end of each file. */
+/** From a folder to topics, which a sink reads. Every stage aligns on the end of each file. */
 function boundedTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
   const { interestRanking: ranking, popularity: tops, fallback: lists, parse: entry, window: windows } = core;
@@ -104,7 +104,7 @@ function boundedTopology(options: PipelineOptions): Topology {
   });
 }
 
-/** From events to every user's list: the part that both have. */
+/** From events to every user's list: the part common to both. */
 function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...options }: PipelineOptions) {
   const said = mode === 'live' ? 'live' : 'closed';
   const core = {

@@ -5,7 +5,7 @@
  *
  *   live      a view of the newest window: `trendingReader` reads its state, synchronously, between two inputs. Every change of a list has a
  *             revision, which is the same on all nodes, since it follows from the mailbox alone
- *   bounded   the windows that have closed, each kind ascending, at the end of the epoch in which they did
+ *   bounded   the closed windows, each kind ascending, at the end of the epoch in which they closed
  *
  * State    per list the latest part of each instance (some 100 bytes an entry), and its revision; the latest tick. A list without items is dropped.
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
@@ -57,7 +57,7 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
     },
   });
 
-/** Days have the columns of hours. */
+/** Days have the same columns as hours. */
 function rowsOf(type: typeof trendingHours, window: TrendingWindow, said: SaidOfWindow): FrameOf<typeof trendingHours> {
   const { startMs } = said;
   const list = listOf(said);
@@ -83,7 +83,7 @@ export interface ReadEntry extends TrendingEntry {
 
 export interface ReadTrending {
   readonly revision: number;
-  /** [start, end), epoch ms; absent when nothing is in it. */
+  /** [start, end), epoch ms; absent when the list is empty. */
   readonly window: { readonly startMs: number; readonly endMs: number } | undefined;
   readonly list: readonly ReadEntry[];
 }

@@ -1,28 +1,28 @@
 /**
- * trending: the items with most views and clicks, in the clock's hour, in the last hour and in a day.
+ * trending: the items with most views and clicks, in the clock hour, in the last hour and in a day.
  *
- *   score(i, w) = a · views(i, w) + b · clicks(i, w)            a = 1, b = 2; which event types are views and which are clicks is an option
+ *   score(i, w) = a · views(i, w) + b · clicks(i, w)            a = 1, b = 2; the event types that count as views and as clicks are an option
  *   list(w, c)  = the first n items of main category c (or of all) with score > 0, by score desc, then i asc (item-order)      n = 100
  *
- *   w is one of the full hours, of the days that begin at one, or the last hour, which ends with a step of five minutes; see maths/trending for
- *   when one is closed, for velocity and for decay
+ *   w is a full hour, a day that begins with one, or the last hour, which ends with a step of five minutes; see maths/trending for when one is
+ *   closed, for velocity and for decay
  *
- *   live      at ticks, of the newest of each: the lists of categories that had events since, whole, by each ranking; those of the last hour
- *             also when a step has begun; all of them when an hour has, and after a start with other options. Newest: the one that ends with the
- *             hour, or the step, of the latest event that is known. A tick goes on, before the lists, so that the stage that merges them knows how long
- *             it has waited
+ *   live      at ticks, for the newest of each kind: the lists of categories with new events, complete, by each ranking; those of the last hour
+ *             also when a step has begun; all of them when an hour has, and after a start with other options. Newest: the window that ends with
+ *             the hour, or the step, of the latest known event. A tick is forwarded, before the lists, so that the stage that merges them
+ *             can measure how long it has waited
  *   bounded   at the end of an epoch, and of the input, of the hours and days that close there: the list over all
  *
- * An event is late when every hour and day that it is part of is closed. Any other counts, also in the last hour when it happened then: W, which
- * is behind, does not hold that up.
+ * An event is late when every hour and day that contains it is closed. Any other counts, also in the last hour if it happened then, although W
+ * is behind it.
  *
  * An item's main category is that of its latest event (by event time, then by text) that had one. Memory is bounded by `itemsMax` per hour
- * and step (maths/heavy-hitters says what is lost beyond it), the some fifty hours that are open, and the steps of two hours.
+ * and step (maths/heavy-hitters defines the error beyond it), the some fifty open hours, and the steps of two hours.
  *
  * State    a row per item; a row per item and hour (some 30 bytes) while a window with that hour is open; live, a row per item and step of the
  *          last two hours; a row per category (≤ 4,096) with whether its lists may have changed since they were published; times; the options that
- *          lists were published by.
- * Restart  restored with the snapshot; sums over windows follow from the hours and are made again when first needed.
+ *          lists were published with.
+ * Restart  restored with the snapshot; sums over windows follow from the hours and are recomputed when first needed.
  */
 import { map, merge, mergeMap } from 'rxjs';
 import { frameOf, input, stage, value } from '../runtime/contract/stage.js';
@@ -49,11 +49,11 @@ export interface TrendingOptions {
   readonly clicks?: readonly EventType[];
   readonly viewWeight?: number;
   readonly clickWeight?: number;
-  /** By what items are ranked; `score` always is. */
+  /** The rankings to publish; `score` is always among them. */
   readonly rankings?: readonly TrendingRanking[];
-  /** Of decayed scores. */
+  /** For decayed scores. */
   readonly halfLifeMs?: number;
-  /** Items counted per hour, per step and partition; past that the sketch begins. */
+  /** Items counted per hour, per step and partition; beyond it the sketch begins. */
   readonly itemsMax?: number;
 }
 
@@ -77,10 +77,10 @@ const highest = (instants: readonly number[]): number => Math.max(...instants);
 const same = ([first = '', ...others]: readonly string[]): string =>
   others.every((other) => other === first) ? first : '';
 const NO_TOPS = frameOf(trendingTops, []);
-/** Behind the last epoch of a bounded job everything closes. */
+/** After the last epoch of a bounded job everything closes. */
 const END = { watermarkMs: Infinity };
 
-/** What the old partitions have let go may be any new partition's. */
+/** Items removed in an old partition may belong to any new one. */
 function highestFloors(all: readonly Floors[]): Floors {
   const floors: Record<number, number> = {};
   for (const one of all) {
@@ -89,7 +89,7 @@ function highestFloors(all: readonly Floors[]): Floors {
   return floors;
 }
 
-/** `said`: what is published, the newest lists at ticks or each window as it closes. `delayMs`: how far W stays behind the latest event. */
+/** `said`: what is published, the newest lists at ticks or each window as it closes. `delayMs`: the distance of W from the latest event. */
 export const trending = (options: TrendingOptions & { readonly said: 'live' | 'closed'; readonly delayMs: number }) => {
   const { said, delayMs, rankings = [], itemsMax = ITEMS_MAX, viewWeight = 1, clickWeight = 2 } = options;
   const halfLifeMs = rankings.includes('decayed') ? (options.halfLifeMs ?? HALF_LIFE_MS) : undefined;
@@ -115,7 +115,7 @@ export const trending = (options: TrendingOptions & { readonly said: 'live' | 'c
       floors: value<Floors>(() => ({}), undefined, highestFloors),
       recentPanes: paneTables(),
       recentFloors: value<Floors>(() => ({}), undefined, highestFloors),
-      // What was still open somewhere stays open.
+      // A window that is open in any partition stays open.
       closedUpTo: value(() => -Infinity, instant, lowest),
       asOf: value(() => -Infinity, instant, highest),
       leaving: value(

@@ -1,23 +1,23 @@
 /**
- * watermark: how far event time has come at a source, and where its epochs end.
+ * watermark: how far event time has advanced at a source, and the ends of its epochs.
  *
  *   W = max over events of min(t, s + skew) − delay      never moves back      t  event time      s  when the log stored it; files have none
- *   idle ⇔ no rows since a tick idleAfter ago            an idle source holds no one back
+ *   idle ⇔ no rows since a tick idleAfter ago            an idle source does not hold back the others
  *
- * Rows pass unchanged; those of type purchase also go to a second output, for popularity, and what trending counts goes to a third: live at the next
- * tick that carries progress, since trending publishes its lists at ticks. The progress beside them (`Progress`):
+ * Rows pass unchanged; purchases also go to a second output, for popularity, and the rows that trending counts go to a third: live at the next tick
+ * that carries progress, since trending publishes its lists at ticks. The progress beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
  *   frame      W, end of epoch       to all: W, idle, tick, end of epoch       —
  *   interval   —                     past a multiple of everyMs, the same      —
  *   file       —                     —                                         to all: W (the runtime ends the epoch itself)
  *
- * A source that wakes reports it to all at once, with its first rows.
+ * A source that wakes up reports it to all at once, with its first rows.
  *
- * State    one record: the latest event time and W, the latest tick, since which tick it is quiet, which tick ended the last epoch; at most some
+ * State    one record: the latest event time and W, the latest tick, the tick since which it is quiet, the tick that ended the last epoch; at most some
  *          thousand rows that wait for a tick.
- * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like all else. Rows that wait in the mailbox
- *          stand before the tick that would report the source as silent: back-pressure is not idleness.
+ * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like everything else. Rows that wait in the mailbox come before
+ *          the tick that would report the source as idle: back-pressure is not idleness.
  */
 import { EMPTY, filter, map, merge, mergeMap, type Observable } from 'rxjs';
 import {
@@ -50,11 +50,11 @@ export type Trigger =
 
 export interface WatermarkOptions {
   readonly trigger: Trigger;
-  /** Whether the output `purchases` carries rows. Progress it carries anyway. */
+  /** Whether the output `purchases` carries rows. It carries progress in any case. */
   readonly purchases: boolean;
-  /** By code of the event type: 0 for what trending does not count; a frame of nothing else does not go there. Absent: nothing does. */
+  /** By code of the event type: 0 for types that trending does not count; a frame with only those is not sent there. Absent: trending counts nothing. */
   readonly engagements?: Uint8Array;
-  /** How far W stays behind the newest event. */
+  /** The distance of W from the newest event. */
   readonly delayMs?: number;
   /** How far W follows event times past the time at which the log stored them, before the delay. */
   readonly skewMs?: number;
@@ -72,7 +72,7 @@ type Say<F> = (frame: F, progress?: Progress) => Emission;
 type Out = Readonly<Record<'rows' | 'purchases', Say<Events>>> & { readonly engagements: Say<Engagements> };
 
 const NO_EVENTS = frameOf(events, []);
-/** More do not wait for a tick. */
+/** The most rows that wait for a tick. */
 const WAITING_MAX = 8_192;
 const NO_KINDS = new Uint8Array(EVENT_TYPES.length);
 
@@ -110,7 +110,7 @@ export const watermark = (options: WatermarkOptions) => {
   });
 };
 
-/** The states after the ticks that end epochs, and how many these end. */
+/** The states after ticks that end epochs, and the number of epochs that each ends. */
 function endingTicks(trigger: Trigger, source: Value<SourceState>, ticks: Observable<Tick>): Observable<IntervalEnd> {
   switch (trigger.kind) {
     case 'frame':
@@ -125,7 +125,7 @@ function endingTicks(trigger: Trigger, source: Value<SourceState>, ticks: Observ
   }
 }
 
-/** The rows as they came and, where wanted, those that others count. What goes everywhere goes on all outputs, rows or none. */
+/** The rows unchanged and, where required, those that others count. Progress for all goes to all outputs, with or without rows. */
 function emissionsOf(
   out: Out,
   { frame: parsed }: Advance,
@@ -135,7 +135,7 @@ function emissionsOf(
 ): Emission[] {
   const frame = asEvents(parsed);
   const bought = purchases ? picked(frame, (type) => type === PURCHASE) : NO_EVENTS;
-  // Nearly all of them count as something: the few others are not worth a copy.
+  // Nearly all of them count: the few others are not worth a copy.
   let engaged = frame.columns.type.some((type) => kinds[type] !== 0) ? asEngagements(parsed) : NO_ENGAGEMENTS;
   const everywhere = progress?.everywhere === true;
   if (trigger.kind !== 'file' && engaged.rows > 0) {
@@ -168,11 +168,11 @@ function progressOfTick({ at, epochs }: IntervalEnd, idleAfterMs: number): Progr
   return at.tickMs === undefined ? progress : { ...progress, tickMs: at.tickMs };
 }
 
-/** Event time, as far as it is known; nothing before the first event. */
+/** Known event time; nothing before the first event. */
 const known = ({ watermarkMs, maxTimeMs }: SourceState): Progress =>
   watermarkMs === undefined || maxTimeMs === undefined ? {} : { watermarkMs, asOfMs: maxTimeMs };
 
-/** The rows that `isWanted`; the frame itself where that is all of them. */
+/** The rows that `isWanted`; the frame itself if that is all of them. */
 function picked(frame: Events, isWanted: (type: number) => boolean): Events {
   const { type } = frame.columns;
   let count = 0;

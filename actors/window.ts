@@ -1,22 +1,22 @@
 /**
- * window: what each user did, counted in windows of event time.
+ * window: the events of each user, counted in windows of event time.
  *
- *   count(w, k) = number of events in window w with key k      k = (user, item, type, category, brand, price); an absent price is a price
+ *   count(w, k) = number of events in window w with key k      k = (user, item, type, category, brand, price); an absent price is a value too
  *
  *   late    ⇔ every window of the event has end + lateness ≤ C     C  the highest W that has ended an epoch before this one
- *   at the end of epoch n: rows go out, then windows with end + lateness ≤ W close for good, then C = max(C, W)
+ *   at the end of epoch n: rows are emitted, then windows with end + lateness ≤ W close for good, then C = max(C, W)
  *   W  the watermark known at the start of epoch n
  *
  * This is the rule of Spark 3.5, row for row; whether an event is late does not depend on order within its epoch. Late events are counted
- * and go out on `late` as they come. What goes out on `rows`, windows ascending, then keys in order of first sight:
+ * and emitted on `late` at once. The output `rows`, windows ascending, then keys in order of first appearance:
  *
  *   update     the rows that the epoch changed: `count` in all, `added` by the epoch, `time` the latest that it added
  *   append     the rows of the windows that close here: added = count, `time` the latest
- *   complete   the rows of all windows that were open, changed or not: its cost is that of all open rows, so it is for few keys
+ *   complete   the rows of all windows that were open, changed or not: it costs as much as all open rows, so it is for few keys
  *
  * Sessions: events of one key closer than the gap share one; [first, last + gap) are its bounds. Whether an event is late is decided by
- * [time, time + gap) alone, as in Spark, not of a session that it might have joined. A session that grew or took in another goes out with its
- * new bounds; that its former bounds are gone is not reported.
+ * [time, time + gap) alone, as in Spark, not by a session that it might have joined. A session that grew or absorbed another is emitted with its new
+ * bounds; the end of its former bounds is not reported.
  *
  * State    the events of the running epoch, the rows of open windows (a table each) or sessions, C. Bounded by what W leaves open.
  * Restart  restored with the snapshot, in the middle of an epoch too; the same rows come out, in the same order.
@@ -54,7 +54,7 @@ export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'updat
     outputs: { rows: windowRows, late: events },
     state: {
       epoch: epochLog({ paneMs: windows.paneMs, counted: windows.kind === 'session' }),
-      // What was still open somewhere stays open.
+      // A window that is open in any partition stays open.
       closedUpTo: value(() => -Infinity, instant, lowest),
       windows: windowTables(),
       sessions: sessionTables(),

@@ -1,4 +1,4 @@
-/** The header line of a CSV file: which column is which field, and whether a file with it can be read at all. */
+/** The header line of a CSV file: maps columns to fields, and checks that files with this header can be read. */
 import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import type { EventWriter } from './event-writer.js';
 import { type Fault, fieldsDisagree } from './fault.js';
@@ -7,14 +7,14 @@ import { type Alias, Schema, type SchemaName } from './schema.js';
 
 export interface CsvHeader {
   readonly columns: number;
-  /** Where the writer keeps each column, and one more: where it keeps what has no column. */
+  /** The writer's slot for each column, and one more for columns that are ignored. */
   readonly slots: Uint8Array;
-  /** Columns that are second names of a field: [slot, field]. */
+  /** Columns with an alternative name of a field: [slot, field]. */
   readonly seconds: readonly (readonly [slot: number, field: number])[];
   readonly impliesRating: boolean;
-  /** What is wrong with the header, and so with every row. */
+  /** An error of the header, which makes every row invalid. */
   readonly fault: Fault | undefined;
-  /** Neither a fault nor second names: a row of the right length needs no further look. */
+  /** Neither a fault nor alternative names: a row of the right length needs no further checks. */
   readonly plain: boolean;
 }
 
@@ -52,7 +52,7 @@ export function readHeader(header: Uint8Array, schema: Schema): CsvHeader {
   };
 }
 
-/** Required columns that a header line lacks, by the names the schema uses; none: the file can be read. */
+/** Required columns that a header line lacks, by their names in the schema; empty: the file can be read. */
 export function missingColumns(header: Uint8Array, schema: SchemaName = 'auto'): string[] {
   const known = new Schema(schema);
   return known.missing(aliases(columnNames(header), known).filter((alias) => alias !== undefined));
@@ -64,7 +64,7 @@ const aliases = (names: readonly string[], schema: Schema): (Alias | undefined)[
     return schema.find(bytes, 0, bytes.length);
   });
 
-/** What is wrong with a row before its values are looked at. */
+/** The error of a row, found before its values are read. */
 export function rowFault(
   header: CsvHeader,
   columns: number,

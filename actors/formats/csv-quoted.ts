@@ -1,9 +1,9 @@
 /**
- * CSV rows that hold a quote, by RFC 4180: a field is quoted as a whole, `""` in it is one quote, commas and line ends in it are text.
+ * CSV rows that contain a quote, by RFC 4180: a quoted field is enclosed in quotes, `""` in it is one quote, commas and line ends in it are text.
  *
- * A quote that is not closed, or that stands inside an unquoted field, breaks the row. What is given up then is the one line that the
- * row starts on: a forgotten quote must not swallow the rows after it. (A line that opens a quote closes one for whoever comes from
- * before; so however many quotes are broken, no byte is read more than twice on the way.)
+ * A quote that is not closed, or that is inside an unquoted field, makes the row malformed. Then only the line on which the row starts is discarded: an
+ * unclosed quote must not consume the rows after it. (A line that opens a quote closes one for a reader that comes from before; so however many quotes
+ * are malformed, no byte is read more than twice.)
  */
 import { CARRIAGE_RETURN, COMMA, LINE_FEED, QUOTE } from '../maths/ascii.js';
 import { type CsvHeader, rowFault } from './csv-header.js';
@@ -13,7 +13,7 @@ import { IGNORED } from './fields.js';
 
 export interface QuotedRow {
   readonly fault: Fault | undefined;
-  /** Where the row ends, without its line end, where the next one begins, and how many lines are between. */
+  /** The end of the row without its line end, the start of the next row, and the number of lines between. */
   readonly end: number;
   readonly next: number;
   readonly lines: number;
@@ -57,7 +57,7 @@ function brokenRow(data: Uint8Array, from: number): QuotedRow {
   return { fault: BROKEN, end, next: at + 1, lines: 1 };
 }
 
-/** Where the quote that closes a field stands; negative when none does. */
+/** The position of the quote that closes a field; negative when there is none. */
 function closingQuote(data: Uint8Array, start: number): number {
   for (let at = data.indexOf(QUOTE, start); at >= 0; at = data.indexOf(QUOTE, at + 2)) {
     if (data[at + 1] !== QUOTE) return at;
@@ -65,7 +65,7 @@ function closingQuote(data: Uint8Array, start: number): number {
   return -1;
 }
 
-/** Where an unquoted field ends, line end excluded; negative when a quote stands in it. */
+/** The end of an unquoted field, without the line end; negative when it contains a quote. */
 function fieldEnd(data: Uint8Array, start: number): number {
   let at = start;
   while (at < data.length && data[at] !== COMMA && data[at] !== LINE_FEED) {
@@ -76,7 +76,7 @@ function fieldEnd(data: Uint8Array, start: number): number {
   return beforeLineEnd ? at - 1 : at;
 }
 
-/** Where the next row begins when the line ends at `at`; negative when something else follows. */
+/** The start of the next row when the line ends at `at`; negative when something else follows. */
 function lineEnd(data: Uint8Array, at: number): number {
   const feed = data[at] === CARRIAGE_RETURN ? at + 1 : at;
   if (feed >= data.length) return data.length;

@@ -1,9 +1,9 @@
 /**
- * CSV (RFC 4180): bytes straight to columns. The place that a bounded job spends most of its time in.
+ * CSV (RFC 4180): bytes directly to columns. A bounded job spends most of its time here.
  *
- * One scan finds commas and line ends and notes on the way whether anything but printable ASCII came by; a row is then checked and
- * written from the places of its fields, without a string or an object. A row with a quote in it is read again, by `csv-quoted.ts`.
- * A bad row is refused by itself; reading goes on at the line after the one it starts on.
+ * One scan finds commas and line ends and records whether it saw anything but printable ASCII; a row is then checked and written from the positions of its
+ * fields, without strings or objects. A row with a quote in it is read again, by `csv-quoted.ts`.
+ * A bad row is refused by itself; reading continues at the line after the one it starts on.
  */
 import type { RawMessage } from '../../runtime/contract/stage.js';
 import { CARRIAGE_RETURN, COMMA, LINE_FEED, QUOTE, SPACE } from '../maths/ascii.js';
@@ -13,10 +13,10 @@ import type { EventWriter } from './event-writer.js';
 import type { Refusals } from './refusals.js';
 import { nextSpecial } from './special-bytes.js';
 
-/** Shorter than any row that gets through: a type, a time and two ids. */
+/** Shorter than any valid row: a type, a time and two ids. */
 const ROW_BYTES_MIN = 20;
 
-/** Reads a piece of a CSV file; gives how many events it saw. */
+/** Reads a piece of a CSV file; returns the number of events in it. */
 export function readCsv(message: RawMessage, writer: EventWriter, refusals: Refusals): number {
   const { data } = message;
   const { header: headerBytes, line: firstLine } = message.chunk!;
@@ -71,13 +71,13 @@ export function readCsv(message: RawMessage, writer: EventWriter, refusals: Refu
   return seen;
 }
 
-/** How many rows there will be, should all be as long as the first. */
+/** An estimate of the number of rows, by the length of the first. */
 function rowsAbout(data: Uint8Array): number {
   const first = data.indexOf(LINE_FEED) + 1;
   return Math.ceil(data.length / Math.max(first, ROW_BYTES_MIN));
 }
 
-/** Whether a byte is the carriage return of a line end, here or at the end of the data. */
+/** Whether a carriage return is part of a line end, here or at the end of the data. */
 function endsLine(data: Uint8Array, at: number): boolean {
   return data[at] === CARRIAGE_RETURN && (at + 1 === data.length || data[at + 1] === LINE_FEED);
 }

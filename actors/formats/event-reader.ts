@@ -1,6 +1,6 @@
 /**
- * One event as parse will read it, before it is published: every entrance (HTTP, gRPC, `rivulet publish`) refuses by the rules of parse, in
- * its words, and publishes the bytes as they came. What is taken here is refused by no parse of the same rules, but for clocks that differ.
+ * Validates one event before it is published: every entry point (HTTP, gRPC, `rivulet publish`) refuses by the rules of the parse stage, with the same
+ * messages, and publishes the original bytes. The parse stage does not refuse an event that was accepted here, unless the clocks differ.
  */
 import { EVENT_TYPES, type EventType } from '../model.js';
 import { textOf } from '../../runtime/contract/stage.js';
@@ -12,9 +12,9 @@ import { EVENT_RULES, type EventRules } from './limits.js';
 import { readProtobufEvent } from './protobuf-event.js';
 import { Schema } from './schema.js';
 
-/** An event that keeps the rules, and what its publisher needs to know of it. */
+/** A valid event, with what its publisher needs. */
 export interface SoundEvent {
-  /** One event, as its publisher wrote it: a view. */
+  /** One event, as its publisher wrote it: a view of the original bytes. */
   readonly bytes: Uint8Array;
   readonly contentType: 'application/json' | 'application/x-protobuf';
   readonly type: EventType;
@@ -38,14 +38,14 @@ export class EventReader {
     this.one = new OneEvent(this.schema, this.rules.futureMaxMs);
   }
 
-  /** The bytes of one JSON object, without spaces around it. */
+  /** The bytes of one JSON object, without surrounding spaces. */
   json(bytes: Uint8Array, nowMs: number): ReadEvent {
     if (bytes.length === 0) return EMPTY_MESSAGE;
     const fault = this.begin(bytes, nowMs) ?? readJsonEvent(bytes, 0, bytes.length, this.one);
     return fault ?? { bytes, contentType: 'application/json', ...this.one.found };
   }
 
-  /** The bytes of one rivulet.v1.Event; none are one without fields. */
+  /** The bytes of one rivulet.v1.Event; an empty array is an event without fields. */
   protobuf(bytes: Uint8Array, nowMs: number): ReadEvent {
     const fault = this.begin(bytes, nowMs) ?? readProtobufEvent(bytes, this.one);
     return fault ?? { bytes, contentType: 'application/x-protobuf', ...this.one.found };
@@ -63,7 +63,7 @@ class OneEvent extends EventWriter {
   found: Pick<SoundEvent, 'type' | 'userId' | 'timeMs'> = { type: 'view', userId: '', timeMs: NaN };
 
   reserve(): void {
-    // Of one event there is nothing to make room for.
+    // A single event needs no reserved rows.
   }
 
   protected append(bytes: Uint8Array, type: number, timeMs: number): void {

@@ -1,4 +1,4 @@
-/** Events as rows of the event frame. What is no column of it (session, page, review) is checked and dropped. */
+/** Events as rows of the event frame. Fields without a column in it (session, page, review) are checked and dropped. */
 import { parsedEvents } from '../model.js';
 import { type Identified, rowIds } from '../operators/drop-duplicates.js';
 import { type Frame, FrameBuilder, type RawMessage } from '../../runtime/contract/stage.js';
@@ -8,7 +8,7 @@ import { BRAND, CATEGORY_CODE, EVENT_ID, ITEM_ID, USER_ID } from './fields.js';
 export class EventRows extends EventWriter {
   private readonly rows = new FrameBuilder(parsedEvents);
   private ids: FrameBuilder<typeof rowIds.columns> | undefined;
-  /** NaN: of a file. */
+  /** NaN: from a file. */
   private storedAtMs = NaN;
 
   override begin(message: RawMessage): void {
@@ -34,7 +34,7 @@ export class EventRows extends EventWriter {
     columns.item.codes[row] = columns.item.dictionary.add(bytes, starts[ITEM_ID]!, ends[ITEM_ID]!);
     columns.category.codes[row] = columns.category.dictionary.add(bytes, starts[CATEGORY_CODE]!, ends[CATEGORY_CODE]!);
     columns.brand.codes[row] = columns.brand.dictionary.add(bytes, starts[BRAND]!, ends[BRAND]!);
-    // Never -0, which would be another price than 0 to whoever compares bits.
+    // Never -0, whose bits differ from those of 0.
     columns.price[row] = price + 0;
     columns.rating[row] = rating;
     columns.storedAt[row] = time > this.storedAtMs ? this.storedAtMs : NaN;
@@ -42,7 +42,7 @@ export class EventRows extends EventWriter {
     rows.rows = row + 1;
   }
 
-  /** Ids stand beside the rows once the first one is seen. */
+  /** The column of ids begins with the first id. */
   private writeId(bytes: Uint8Array, row: number): void {
     const ids = (this.ids ??= new FrameBuilder(rowIds));
     ids.reserve(row + 1 - ids.rows);

@@ -1,8 +1,8 @@
 /**
- * From the places of an event's fields to an event: the checks that all formats and all entrances share.
+ * Builds an event from the positions of its fields, with the checks that all formats and entry points share.
  *
- * A format sets `starts` and `ends` of each field (equal: absent), or copies decoded text in with `copy`, and then writes. What becomes of
- * a sound event is `append`'s: a row for parse (EventRows), a look at it for who publishes it (EventReader).
+ * A format sets `starts` and `ends` of each field (equal: absent), or copies decoded text in with `copy`, and then writes. `append` uses a valid
+ * event: as a row for the parse stage (EventRows), or as the result of a check before publishing (EventReader).
  */
 import { EVENT_TYPES } from '../model.js';
 import { decimalOf } from '../maths/decimal.js';
@@ -41,7 +41,7 @@ import type { Schema } from './schema.js';
 import { NAME_BYTES_MAX, RATING_MAX, RATING_MIN, REVIEW_CHARACTERS_MAX } from './limits.js';
 import { charactersIn, hasControls, isText, isUtf8 } from './text.js';
 
-/** A place for each field, for what is ignored, and for second names of a field. */
+/** A slot for each field, for ignored fields, and for alternative names of a field. */
 const SLOTS = 2 * (IGNORED + 1);
 
 const SCRATCH_INITIAL = 256;
@@ -50,17 +50,17 @@ const UNKNOWN = -1;
 const RATING = EVENT_TYPES.indexOf('rating');
 const TYPE_NAMES = EVENT_TYPES.map((name) => utf8(name));
 
-/** The code of an event type by its name, UNKNOWN (negative) when it is none. */
+/** The code of an event type by its name, UNKNOWN (negative) for other names. */
 function eventTypeOf(bytes: Uint8Array, start: number, end: number): number {
   for (let type = 0; type < TYPE_NAMES.length; type++) if (isText(bytes, start, end, TYPE_NAMES[type]!)) return type;
   return UNKNOWN;
 }
 
 export abstract class EventWriter {
-  /** Where each field of the event in hand stands. */
+  /** The position of each field of the current event. */
   readonly starts = new Int32Array(SLOTS);
   readonly ends = new Int32Array(SLOTS);
-  /** Decoded text of fields whose bytes in the message are not their text (escapes, doubled quotes). */
+  /** Decoded text of fields whose bytes in the message differ from their text (escapes, doubled quotes). */
   scratch = new Uint8Array(SCRATCH_INITIAL);
   private scratchUsed = 0;
 
@@ -72,18 +72,18 @@ export abstract class EventWriter {
     private readonly futureMaxMs: number,
   ) {}
 
-  /** The events that follow are of this message. */
+  /** The events that follow belong to this message. */
   begin({ storedAtMs }: Pick<RawMessage, 'storedAtMs' | 'chunk'>): void {
     this.timeMaxMs = storedAtMs + this.futureMaxMs;
   }
 
-  /** Makes room for about so many rows at once. */
+  /** Makes room for about this many rows at once. */
   abstract reserve(rows: number): void;
 
-  /** The event in hand, whose texts stand in `bytes`, is sound; an absent price or rating is NaN. */
+  /** The current event is valid, and its texts are in `bytes`; an absent price or rating is NaN. */
   protected abstract append(bytes: Uint8Array, type: number, time: number, price: number, rating: number): void;
 
-  /** Forgets the fields of the last event. */
+  /** Clears the fields of the last event. */
   clear(): void {
     this.starts.fill(0);
     this.ends.fill(0);
@@ -109,7 +109,7 @@ export abstract class EventWriter {
     this.ends[field] = needed;
   }
 
-  /** Takes in a second name of a field, which stands in a slot of its own; false when it disagrees with the first. */
+  /** Merges an alternative name of a field, which has a slot of its own; false when it contradicts the first. */
   takeSecond(slot: number, field: number, bytes: Uint8Array): boolean {
     const { starts, ends } = this;
     const [start, end] = [starts[slot]!, ends[slot]!];
@@ -122,15 +122,15 @@ export abstract class EventWriter {
     return true;
   }
 
-  /** Whether two values of one field mean the same: the same text, or the same time. */
+  /** Whether two values of one field are equal: the same text, or the same time. */
   areSame(field: number, a: Uint8Array, b: Uint8Array): boolean {
     if (isText(a, 0, a.length, b)) return true;
     return field === EVENT_TIME && this.times.parse(a, 0, a.length) === this.times.parse(b, 0, b.length);
   }
 
   /**
-   * Appends the event in hand, all its fields being text in `bytes`, or tells what is wrong with it. `impliesRating`: without
-   * a type it is a rating. `plain`: the bytes are known to be ASCII without control characters.
+   * Appends the current event, whose fields are all texts in `bytes`, or returns its error. `impliesRating`: without a type it is a rating. `plain`:
+   * the bytes are known to be ASCII without control characters.
    */
   writeText(bytes: Uint8Array, impliesRating: boolean, plain: boolean): Fault | undefined {
     const { starts, ends } = this;
@@ -163,7 +163,7 @@ export abstract class EventWriter {
     return this.write(bytes, type, time, price, rating, plain);
   }
 
-  /** The same with the values known; an absent price or rating is NaN. */
+  /** The same with parsed values; an absent price or rating is NaN. */
   write(
     bytes: Uint8Array,
     type: number,
@@ -186,7 +186,7 @@ export abstract class EventWriter {
     return undefined;
   }
 
-  /** Which of these have no text. */
+  /** The fields among these that have no text. */
   missing(fields: readonly number[]): Fault {
     return missing(
       fields.filter((field) => this.starts[field] === this.ends[field]),

@@ -1,4 +1,4 @@
-/** Why parse, or parse-items, refuses something: a stable rule to count and match by, the field at fault, and a sentence that says what to do. */
+/** Why the parse or parse-items stage refuses an input: a stable rule to count and match by, the field, and a message with the remedy. */
 import { textOf } from '../../runtime/contract/stage.js';
 import type { ItemFieldName } from './item-fields.js';
 import { EVENT_TIME, EVENT_TYPE, type FieldName, FIELDS, PRICE, RATING_VALUE } from './fields.js';
@@ -6,7 +6,7 @@ import { EVENT_TYPES } from '../model.js';
 import { RATING_MAX, RATING_MIN } from './limits.js';
 
 export type Rule =
-  // The message or chunk as a whole.
+  // The whole message or chunk.
   | 'empty_message'
   | 'message_too_large'
   | 'too_many_events'
@@ -39,7 +39,7 @@ export type Rule =
 export interface Fault {
   readonly rule: Rule;
   readonly reason: string;
-  /** Absent when it is the whole. */
+  /** Absent when the error concerns the whole input. */
   readonly field?: FieldName | ItemFieldName;
 }
 
@@ -49,7 +49,7 @@ const SHOWN_BYTES_MAX = 40;
 export const shown = (bytes: Uint8Array, start: number, end: number): string =>
   beginning(bytes, start, end, (text) => JSON.stringify(text));
 
-/** The beginning of a value that has its own quotes, where it is one that has: JSON. */
+/** The same for a value that includes its own quotes: JSON. */
 export const shownAsItIs = (bytes: Uint8Array, start: number, end: number): string =>
   beginning(bytes, start, end, (text) => text);
 
@@ -60,7 +60,7 @@ function beginning(bytes: Uint8Array, start: number, end: number, show: (text: s
 
 const fault = (rule: Rule, field: number, reason: string): Fault => ({ rule, field: FIELDS[field]!, reason });
 
-/** All that are missing; `names`: of each field. */
+/** All missing fields; `names`: of each field. */
 export function missing(fields: readonly number[], names: readonly (readonly string[])[]): Fault {
   const [first = EVENT_TYPE, ...others] = fields;
   if (others.length === 0)

@@ -1,4 +1,4 @@
-/** The fields of an event by number: what a schema maps names to, and what the event writer keeps the places of. */
+/** The fields of an event by number: schemas map names to them, and the event writer stores positions by them. */
 export const FIELDS = [
   'event_id',
   'event_type',
@@ -30,8 +30,8 @@ export const SESSION_ID = 8;
 export const RATING_VALUE = 9;
 export const REVIEW_TEXT = 14;
 
-/** The number of everything that is no field of an event: `category_id`, what a publisher adds of its own. */
+/** The number of everything that is not a field of an event: `category_id`, fields that a publisher adds. */
 export const IGNORED = FIELDS.length;
 
-/** Short names of things: bounded in length and free of control characters. */
+/** Short names: bounded in length and without control characters. */
 export const NAMING_FIELDS = [EVENT_ID, USER_ID, ITEM_ID, CATEGORY_CODE, BRAND, SESSION_ID] as const;

@@ -1,8 +1,7 @@
 /**
- * The fields of an item of the catalogue, and the names by which publishers call them; what has no name here is ignored. To understand another
- * catalogue, add its names.
+ * The fields of a catalogue item, and the names that publishers use for them; other names are ignored. To support another catalogue, add its names.
  *
- * Of several names of one field the first in this order that has a value counts; but two ids that differ are refused.
+ * With several names of one field, the first in this order that has a value counts; but two different ids are refused.
  */
 export const ITEM_FIELDS = {
   item_id: ['item_id', 'itemId', 'product_id', 'productId', 'movie_id', 'movieId', 'parent_asin', 'asin', 'sku', 'id'],
@@ -16,7 +15,7 @@ export type ItemFieldName = keyof typeof ITEM_FIELDS;
 
 export const ITEM_FIELD_NAMES = Object.keys(ITEM_FIELDS) as readonly ItemFieldName[];
 
-/** The field that a name means, and which of its names this is. */
+/** The field for a name, and the index of the name among the field's names. */
 export const ITEM_NAMES: ReadonlyMap<string, readonly [field: ItemFieldName, place: number]> = new Map(
   ITEM_FIELD_NAMES.flatMap((field) => ITEM_FIELDS[field].map((name, place) => [name, [field, place]] as const)),
 );

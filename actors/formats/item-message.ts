@@ -12,7 +12,7 @@ export interface ItemMessageLimits {
   readonly messageItemsMax: number;
 }
 
-/** Reads a message; each good item goes to `onItem`, each bad one to `refusals`. Never throws, whatever the bytes. */
+/** Reads a message; passes each valid item to `onItem`, each bad one to `refusals`. Never throws, whatever the bytes. */
 export function readItems(
   message: RawMessage,
   onItem: (item: PublishedItem) => void,

@@ -1,4 +1,4 @@
-/** One event as a JSON object: its fields found by name, checked for their JSON type, and handed to the writer as bytes. */
+/** One event as a JSON object: finds its fields by name, checks their JSON types, and passes them to the writer as bytes. */
 import { CLOSE_BRACE, COLON, COMMA, MINUS, NINE, OPEN_BRACE, QUOTE, ZERO } from '../maths/ascii.js';
 import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import type { EventWriter } from './event-writer.js';
@@ -11,7 +11,7 @@ import { isUtf8 } from './text.js';
 const NULL = 0x6e;
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
 
-/** What a field may be in JSON. */
+/** The JSON types that a field may have. */
 type Wanted = 'text' | 'text or integer' | 'number' | 'text or number';
 
 const WANTED: readonly Wanted[] = Array.from({ length: IGNORED }, (_, field) => {
@@ -32,7 +32,7 @@ export const NOT_AN_OBJECT: Fault = {
   reason: 'an event must be a JSON object: send {"event_type": …, "event_time": …, "user_id": …, "item_id": …}',
 };
 
-/** Reads bytes [start, end), which should be one object, and writes its event. */
+/** Reads bytes [start, end), expected to be one object, and writes its event. */
 export function readJsonEvent(bytes: Uint8Array, start: number, end: number, writer: EventWriter): Fault | undefined {
   const object = new ObjectReader(bytes, start, end, writer);
   return object.read();
@@ -40,9 +40,9 @@ export function readJsonEvent(bytes: Uint8Array, start: number, end: number, wri
 
 class ObjectReader {
   private readonly scanner: JsonScanner;
-  /** The first thing wrong with a value; what is wrong with the grammar goes before it. */
+  /** The first invalid value; a syntax error takes precedence. */
   private fault: Fault | undefined;
-  /** Bit n: the text of field n has escapes in it. */
+  /** Bit n: the text of field n contains escapes. */
   private escaped = 0;
   private plain = true;
   private impliesRating: boolean;
@@ -107,7 +107,7 @@ class ObjectReader {
     return schema.find(key, 0, key.length);
   }
 
-  /** Takes in the value of a field at [start, end); null and the empty text are absent. */
+  /** Reads the value of a field at [start, end); null and the empty text are absent. */
   private take(alias: Alias, start: number, end: number): void {
     const { bytes, scanner, writer } = this;
     const { field } = alias;
@@ -128,7 +128,7 @@ class ObjectReader {
     if (scanner.escaped) this.escaped |= 1 << field;
   }
 
-  /** A second value for a field that has one. Not when the event is refused already: a long value would be decoded for each of many. */
+  /** Compares a second value of a field. Skipped when the event is refused already: a long value would be decoded for each of many. */
   private compare(field: number, start: number, end: number): void {
     if (this.fault !== undefined) return;
     const { bytes, writer } = this;
@@ -166,7 +166,7 @@ class ObjectReader {
   }
 }
 
-/** The text of a JSON string whose inside stands at [start, end). */
+/** The text of a JSON string whose content is [start, end). */
 const decoded = (bytes: Uint8Array, start: number, end: number): string =>
   JSON.parse(textOf(bytes, start - 1, end + 1)) as string;
 

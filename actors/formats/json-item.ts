@@ -1,10 +1,10 @@
 /**
- * One item of the catalogue as a JSON object: its fields found by name, checked, and handed over as a row.
+ * One catalogue item as a JSON object: its fields are found by name, checked, and returned as a row.
  *
- *   item_id    text, or a whole number, which keeps its digits          required
+ *   item_id    text, or a whole number, whose digits are kept           required
  *   title, category, brand    text; of a category also a list of texts (`genres`), joined by `|`
  *   price      a number, 0 or more
- *   deleted    true: the catalogue is to forget the item
+ *   deleted    true: the item is removed from the catalogue
  *
  * null and the empty text are absent.
  */
@@ -17,7 +17,7 @@ import { JsonScanner } from './json-scanner.js';
 import { NAME_BYTES_MAX } from './limits.js';
 import { charactersIn, isUtf8 } from './text.js';
 
-/** An item as it is published: absent fields are not known of it. */
+/** A published item: absent fields are unknown. */
 export interface PublishedItem {
   readonly item: string;
   readonly title: string | undefined;
@@ -27,7 +27,7 @@ export interface PublishedItem {
   readonly deleted: boolean;
 }
 
-/** Where the value of a field stands, and which of its names it has. */
+/** The position of a field's value, and the name that was used. */
 interface Found {
   readonly start: number;
   readonly end: number;
@@ -46,7 +46,7 @@ const NULL = 0x6e;
 const TRUE = 0x74;
 const FALSE = 0x66;
 
-/** Reads bytes [start, end), which should be one object. */
+/** Reads bytes [start, end), expected to be one object. */
 export function readJsonItem(bytes: Uint8Array, start: number, end: number): PublishedItem | Fault {
   const scanner = new JsonScanner(bytes, end);
   scanner.at = start;
@@ -75,7 +75,7 @@ const fault = (rule: Rule, field: ItemFieldName, says: string): Fault => ({ rule
 
 const names = (field: ItemFieldName): string => ITEM_FIELDS[field].join(' or ');
 
-/** Walks the members of an object, with the scanner on its brace; false when it is not JSON, the scanner being where it goes wrong. */
+/** Walks the members of an object, with the scanner on its brace; false when it is not JSON: the scanner is then at the error. */
 function readMembers(scanner: JsonScanner, values: Values): boolean {
   scanner.at++;
   scanner.skipSpace();
@@ -93,7 +93,7 @@ function readMembers(scanner: JsonScanner, values: Values): boolean {
   }
 }
 
-/** The values of an object's fields, decoded when asked for; the first thing wrong with one is kept. */
+/** The values of an object's fields, decoded on access; records the first invalid one. */
 class Values {
   fault: Fault | undefined;
   private readonly found = new Map<ItemFieldName, Found>();
@@ -116,7 +116,7 @@ class Values {
     if (field === 'item_id') this.ids.add(textOf(bytes, start, end));
   }
 
-  /** As text, also of a whole number, which is not rounded. */
+  /** As text, also for a whole number, which is not rounded. */
   id(): string | undefined {
     const value = this.found.get('item_id');
     if (value === undefined) return undefined;
@@ -198,7 +198,7 @@ function isWholeNumber(bytes: Uint8Array, start: number, end: number): boolean {
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string' && !LONE_SURROGATE.test(one));
 
-/** What is too long, or no plain text. */
+/** The first text that is too long, or has control characters. */
 function textFault(item: PublishedItem): Fault | undefined {
   for (const field of TEXT_FIELDS) {
     const text = field === 'item_id' ? item.item : item[field];
@@ -214,7 +214,7 @@ function textFault(item: PublishedItem): Fault | undefined {
   return undefined;
 }
 
-/** Encoded only where it may be: a unit of UTF-16 is at most one character, and at most three bytes. */
+/** Encoded only if it may be too long: a UTF-16 unit is at most one character, and at most three bytes. */
 function isTooLong(field: ItemFieldName, text: string): boolean {
   if (field !== 'title') return text.length * 3 > NAME_BYTES_MAX && utf8(text).length > NAME_BYTES_MAX;
   if (text.length <= TITLE_CHARACTERS_MAX) return false;

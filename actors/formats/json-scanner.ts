@@ -1,8 +1,8 @@
 /**
- * JSON's grammar (RFC 8259) over bytes: walks values without making them, so that their places stay known. Numbers keep their digits
- * (a 64-bit id is not rounded), strings that need no decoding stay bytes, and refused parts are the publisher's own bytes.
+ * JSON's grammar (RFC 8259) over bytes: walks values without building them, so that their positions stay known. Numbers keep their digits (a 64-bit id is
+ * not rounded), strings that need no decoding stay bytes, and refused parts are the publisher's own bytes.
  *
- * It takes what `JSON.parse` takes, except nesting deeper than DEPTH_MAX. Whether text is UTF-8 is left to who reads it.
+ * It accepts what `JSON.parse` accepts, except nesting deeper than DEPTH_MAX. Whether text is UTF-8 is checked by its reader.
  */
 import {
   BACKSLASH,
@@ -36,7 +36,7 @@ const ESCAPES = utf8('"\\/bfnrt');
 
 export class JsonScanner {
   at = 0;
-  /** Whether a string since this was last set to false held an escape, or anything but ASCII. */
+  /** Whether any string since this was last set to false contained an escape, or anything but ASCII. */
   escaped = false;
   foreign = false;
 
@@ -45,7 +45,7 @@ export class JsonScanner {
     readonly end = bytes.length,
   ) {}
 
-  /** The byte in hand, -1 at the end. */
+  /** The current byte, -1 at the end. */
   get byte(): number {
     return this.at < this.end ? this.bytes[this.at]! : -1;
   }
@@ -57,14 +57,14 @@ export class JsonScanner {
     this.at = at;
   }
 
-  /** Steps over one byte if it is this one. */
+  /** Skips one byte if it is this one. */
   skip(byte: number): boolean {
     if (this.byte !== byte) return false;
     this.at++;
     return true;
   }
 
-  /** Steps over one value; false when there is none, and `at` is then where it goes wrong. */
+  /** Skips one value; false when there is none: `at` is then the position of the error. */
   skipValue(depth = 0): boolean {
     const { byte } = this;
     if (byte === QUOTE) return this.skipString();
@@ -152,7 +152,7 @@ export class JsonScanner {
     }
   }
 
-  /** Steps over a key, the colon and the spaces around it. */
+  /** Skips a key, the colon and the spaces around it. */
   skipKey(): boolean {
     if (!this.skipString()) return false;
     this.skipSpace();

@@ -1,7 +1,7 @@
 /**
  * JSON messages: one object, an array of objects, or JSONL (one object per line); and JSONL files.
  *
- * An array stands or falls as JSON as a whole; within a sound one each element is judged by itself. Of JSONL each line is, sound or not.
+ * An array is valid or invalid JSON as a whole; each element of a valid one is checked by itself. In JSONL each line is parsed and checked by itself.
  */
 import { CARRIAGE_RETURN, COMMA, CLOSE_BRACKET, LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
 import { type RawMessage, textOf } from '../../runtime/contract/stage.js';
@@ -9,16 +9,16 @@ import { type Fault, notJson } from './fault.js';
 import { isSpace, JsonScanner } from './json-scanner.js';
 import type { Refusals } from './refusals.js';
 
-/** What the records of a message are, and how many there may be. */
+/** How to read the records of a message, and their limit. */
 export interface Records {
-  /** Reads bytes [start, end), which should be one object; gives what is wrong with it. */
+  /** Reads bytes [start, end), expected to be one object; returns its error. */
   readonly read: (bytes: Uint8Array, start: number, end: number) => Fault | undefined;
   readonly max: number;
-  /** Of a message that holds more. */
+  /** The fault of a message with more. */
   readonly tooMany: (max: number) => Fault;
 }
 
-/** Reads a message that holds JSON, or JSONL; gives how many records it saw. It is not blank. */
+/** Reads a message of JSON or JSONL, which is not blank; returns the number of records in it. */
 export function readJson(message: RawMessage, records: Records, refusals: Refusals): number {
   const { data } = message;
   const start = firstByte(data, 0, data.length);
@@ -32,7 +32,7 @@ export function readJson(message: RawMessage, records: Records, refusals: Refusa
   return 1;
 }
 
-/** Reads lines of JSON: of a message, or of a piece of a file. Blank lines are nothing. */
+/** Reads lines of JSON: of a message, or of a piece of a file. Blank lines are ignored. */
 export function readJsonLines(message: RawMessage, { read, max, tooMany }: Records, refusals: Refusals): number {
   const { data, chunk } = message;
   if (max < Infinity && linesOf(data) > max) return refuseWhole(message, tooMany(max), refusals);
@@ -78,7 +78,7 @@ function readArray(
   return count;
 }
 
-/** Where the elements of an array start and end, in turn; `undefined` when it is not JSON, the scanner being where it goes wrong. */
+/** The starts and ends of an array's elements, alternating; `undefined` when it is not JSON: the scanner is then at the error. */
 function elementsOf(scanner: JsonScanner): number[] | undefined {
   const places: number[] = [];
   scanner.at++;
@@ -100,7 +100,7 @@ function refuseWhole(message: RawMessage, fault: Fault, refusals: Refusals): num
   return 1;
 }
 
-/** Whether a later line starts an object of its own, or the first is one: then it is lines of JSON, one of them broken, rather than one broken object. */
+/** Whether a later line starts an object of its own, or the first line is one: then it is JSONL with a malformed line, rather than one malformed object. */
 function startsSecondObject(data: Uint8Array, start: number, end: number): boolean {
   const first = data.indexOf(LINE_FEED, start);
   if (first >= 0 && first < end && isJson(data, start, first)) return true;
@@ -133,7 +133,7 @@ function linesOf(data: Uint8Array): number {
   return lines;
 }
 
-/** The first byte of [start, end) that is no space, `end` when all are. */
+/** The first byte of [start, end) that is not a space; `end` when all are. */
 export function firstByte(data: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && isSpace(data[at]!)) at++;

@@ -1,4 +1,4 @@
-/** What an event, and a message of events, may hold at most. */
+/** Limits of an event, and of a message of events. */
 import type { SchemaName } from './schema.js';
 
 /** A power of two: see EventWriter. */
@@ -7,13 +7,13 @@ export const REVIEW_CHARACTERS_MAX = 5000;
 export const RATING_MIN = 0.5;
 export const RATING_MAX = 5;
 
-/** How a deployment reads events, at whichever entrance they come in. */
+/** How a deployment reads events, at every entry point. */
 export interface EventRules {
-  /** By which names events give their fields; `auto` takes those of all schemas. */
+  /** The names of an event's fields; `auto` accepts those of all schemas. */
   readonly schema: SchemaName;
-  /** How far after its storing an event may say it happened. */
+  /** How far the event time may be after the time of storing. */
   readonly futureMaxMs: number;
-  /** What one message may hold: read in one go, it holds up its thread. Pieces of files are not bounded by it. */
+  /** The size of one message: it is read at once, without a break for other work of its thread. Pieces of files are not limited by it. */
   readonly messageBytesMax: number;
   readonly messageEventsMax: number;
 }

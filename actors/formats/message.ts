@@ -1,4 +1,4 @@
-/** What a message is, by its content type or by its first bytes, and which format reads it. */
+/** Determines the format of a message, by its content type or its first bytes, and reads it. */
 import { LINE_FEED, OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
 import type { RawMessage } from '../../runtime/contract/stage.js';
 import { readCsv } from './csv.js';
@@ -14,7 +14,7 @@ export type MessageLimits = Pick<EventRules, 'messageBytesMax' | 'messageEventsM
 
 type Format = 'json' | 'json-lines' | ProtobufKind;
 
-/** Reads a message or a piece of a file; gives how many events it saw. Never throws, whatever the bytes. */
+/** Reads a message or a piece of a file; returns the number of events in it. Never throws, whatever the bytes. */
 export function readMessage(
   message: RawMessage,
   writer: EventWriter,
@@ -81,7 +81,7 @@ function formatOf({ contentType, data }: RawMessage): Format | undefined {
   return protobufKind(data) ?? 'event';
 }
 
-/** JSON starts with a brace or a bracket. A line end before it is also a protobuf tag, so then the rest decides. */
+/** JSON starts with a brace or a bracket. A line end before it is also a protobuf tag: then the rest decides. */
 function sniff(data: Uint8Array): Format | undefined {
   const first = data[firstByte(data, 0, data.length)];
   const isJson = first === OPEN_BRACE || first === OPEN_BRACKET;

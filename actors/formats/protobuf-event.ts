@@ -1,6 +1,6 @@
 /**
- * One event as a protobuf Event (event.proto): its fields found by number, and left where they stand for the writer. Read with the
- * library's reader, field by field: made into an object and then back into bytes, an event of a batch takes five times as long.
+ * One event as a protobuf Event (event.proto): its fields are found by number, and their positions passed to the writer. The library's reader is used field
+ * by field: decoding to an object and encoding it again takes five times as long per event of a batch.
  */
 import { ScalarType } from '@bufbuild/protobuf';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
@@ -16,7 +16,7 @@ export const NOT_PROTOBUF: Fault = {
   reason: 'not a rivulet.v1.Event or EventBatch: check the message type, and that it was not cut off',
 };
 
-/** Fields by their numbers in the message, and the wire types these come in. */
+/** Fields by their numbers in the message, and their wire types. */
 const FIELD_OF: number[] = [];
 const WIRE_TYPES = new Uint8Array(IGNORED).fill(WireType.LengthDelimited);
 for (const described of EventSchema.fields) {
@@ -62,7 +62,7 @@ class EventReader {
     this.reader = new BinaryReader(bytes);
   }
 
-  /** Throws when tags and lengths are broken. As protobuf wants it, unknown fields are skipped and the last value of a field counts. */
+  /** Throws on malformed tags and lengths. As protobuf requires, unknown fields are skipped and the last value of a field counts. */
   read(): void {
     const { reader, writer } = this;
     writer.clear();
@@ -85,7 +85,7 @@ class EventReader {
 
   write(): Fault | undefined {
     const { bytes, nanos, price, rating, seconds, type, writer } = this;
-    // Neither stands as text in the writer.
+    // Neither has text in the writer.
     const untimed = this.isTimed ? [] : [EVENT_TIME];
     if (type === EventType.UNSPECIFIED) return writer.missing([EVENT_TYPE, ...untimed, USER_ID, ITEM_ID]);
     const code = TYPE_OF[type];
@@ -110,7 +110,7 @@ class EventReader {
     if (reader.pos !== end) throw new RangeError('a field ends outside of its message');
   }
 
-  /** Reads the length of a field and tells where it ends. */
+  /** Reads the length of a field and returns its end. */
   private lengthEnd(): number {
     const { reader } = this;
     const length = reader.uint32();

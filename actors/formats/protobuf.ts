@@ -1,8 +1,8 @@
 /**
- * Protobuf messages: one Event, or an EventBatch (event.proto). Which of the two is told by the content type, or by the bytes: a batch has
- * nothing but field 1, and an event that had nothing else would lack what is required.
+ * Protobuf messages: one Event, or an EventBatch (event.proto). The content type or the bytes distinguish them: a batch contains only field 1, and an event
+ * with only that field would lack required ones.
  *
- * A batch is walked by hand, so that each event keeps its own bytes and a broken one is refused by itself.
+ * The batch itself is parsed by hand, so that each event keeps its own bytes and a malformed one is refused by itself.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { EventBatchSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
@@ -16,7 +16,7 @@ export type ProtobufKind = 'event' | 'event-batch';
 
 const EVENTS_FIELD = EventBatchSchema.field.events.number;
 
-/** What bytes are when they are protobuf of ours, `undefined` when their tags and lengths are not. */
+/** The kind of message, or `undefined` when the tags and lengths are malformed. */
 export function protobufKind(data: Uint8Array): ProtobufKind | undefined {
   const reader = new BinaryReader(data);
   let kind: ProtobufKind = 'event-batch';
@@ -32,7 +32,7 @@ export function protobufKind(data: Uint8Array): ProtobufKind | undefined {
   return kind;
 }
 
-/** Reads a message that holds an Event or an EventBatch; gives how many events it saw. */
+/** Reads an Event or an EventBatch; returns the number of events in it. */
 export function readProtobuf(
   message: RawMessage,
   kind: ProtobufKind,
@@ -61,7 +61,7 @@ export function readProtobuf(
   return events.length;
 }
 
-/** The bytes of each event of a batch, views on the message, and of no more than one above the most; `undefined` when its tags and lengths are broken. */
+/** The bytes of each event of a batch, as views of the message, at most one above the limit; `undefined` when its tags and lengths are malformed. */
 function eventsOf(data: Uint8Array, eventsMax: number): Uint8Array[] | undefined {
   const reader = new BinaryReader(data);
   const events: Uint8Array[] = [];

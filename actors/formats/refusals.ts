@@ -1,8 +1,8 @@
-/** Collects what a stage refuses, as rows of the dead-letter frame. */
+/** Collects the inputs that a stage refuses, as rows of the dead-letter frame. */
 import { deadLetters, type Frame, FrameBuilder, type RawMessage } from '../../runtime/contract/stage.js';
 import type { Fault } from './fault.js';
 
-/** Which part of a message: bytes [start, end) of it, and how a person would find them. */
+/** A part of a message: its bytes [start, end), and its position as shown to people. */
 export interface Place {
   readonly start: number;
   readonly end: number;
@@ -21,7 +21,7 @@ export class Refusals {
     return this.builder?.rows ?? 0;
   }
 
-  /** The original bytes go in as they are, whether or not they are text. */
+  /** Stores the original bytes unchanged, whether or not they are text. */
   add(message: RawMessage, fault: Fault, { start, end, line, index }: Place): void {
     const builder = (this.builder ??= new FrameBuilder(deadLetters, 16));
     const { columns, rows } = builder;

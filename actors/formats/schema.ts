@@ -1,12 +1,12 @@
 /**
- * Schemas: the names by which publishers call the fields of an event.
+ * Schemas: the names that publishers use for the fields of an event.
  *
  *   rivulet     event_id, event_type, event_time, user_id, item_id, category_code, … (fields.ts, all of them)
  *   rees46      product_id for the item, user_session for the session; the rest as above
  *   movielens   movieId or movie_id, userId or user_id, timestamp or event_ts; a row without event_type is a rating
- *   auto        all of these at once; two names of one field must not disagree
+ *   auto        all of these at once; two names of one field must agree
  *
- * What no schema names (category_id, …) is ignored. To add a schema, add its names here.
+ * Names in no schema (category_id, …) are ignored. To add a schema, add its names here.
  */
 import { utf8 } from '../../runtime/contract/stage.js';
 import { type FieldName, FIELDS } from './fields.js';
@@ -20,11 +20,11 @@ export interface Alias {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly field: number;
-  /** Where this name stands, an event without a type is a rating. */
+  /** With this name, an event without a type is a rating. */
   readonly impliesRating: boolean;
 }
 
-/** The fields that a schema calls by names of its own, and by these only. */
+/** The fields for which a schema has its own names, and only these names. */
 const OWN_NAMES: Readonly<Record<Exclude<SchemaName, 'auto'>, Partial<Record<FieldName, readonly string[]>>>> = {
   rivulet: {},
   rees46: { item_id: ['product_id'], session_id: ['user_session'] },
@@ -36,7 +36,7 @@ const OWN_NAMES: Readonly<Record<Exclude<SchemaName, 'auto'>, Partial<Record<Fie
 };
 
 export class Schema {
-  /** The names of each field, the usual one first. */
+  /** The names of each field, the default first. */
   readonly names: readonly (readonly string[])[];
   readonly impliesRating: boolean;
   private readonly byLength: readonly (readonly Alias[])[];
@@ -54,7 +54,7 @@ export class Schema {
     );
   }
 
-  /** The field that bytes [start, end) name, `undefined` when they name none. */
+  /** The field that bytes [start, end) name, `undefined` for an unknown name. */
   find(bytes: Uint8Array, start: number, end: number): Alias | undefined {
     const candidates = this.byLength[end - start];
     if (candidates === undefined) return undefined;
@@ -62,7 +62,7 @@ export class Schema {
     return undefined;
   }
 
-  /** The usual names of the required fields that are not among `present`. */
+  /** The default names of the required fields that are not among `present`. */
   missing(present: readonly Alias[]): string[] {
     const has = (name: FieldName): boolean => present.some(({ field }) => FIELDS[field] === name);
     const isRating = this.impliesRating || present.some(({ impliesRating }) => impliesRating);

@@ -1,7 +1,7 @@
 /**
- * Finds the bytes of CSV that mean something, four at a time.
+ * Finds the bytes with a meaning in CSV, four at a time.
  *
- * Ordinary are the bytes from `-` to `~`: letters, digits, the punctuation of times and paths. Nearly all bytes are, so most steps are
+ * The bytes from `-` to `~` are ordinary: letters, digits, the punctuation of times and paths. Nearly all bytes are, so most steps process
  * over a whole word w:
  *
  *   special(w) = ((w − 0x2d2d2d2d) | (w + 0x01010101)) & 0x80808080
@@ -15,7 +15,7 @@ const HIGH_BITS = 0x80808080;
 const ORDINARY_FIRST = 0x2d;
 const ORDINARY_SPAN = 0x7e - ORDINARY_FIRST;
 
-/** Where the next byte of [from, end) outside `-`…`~` stands; `end` when there is none. `view` is over the same bytes. */
+/** The position of the next byte of [from, end) outside `-`…`~`; `end` when there is none. `view` is over the same bytes. */
 export function nextSpecial(view: DataView, bytes: Uint8Array, from: number, end: number): number {
   let at = from;
   for (const last = end - 4; at <= last; at += 4) {

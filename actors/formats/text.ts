@@ -1,4 +1,4 @@
-/** Checks of text that stands as bytes. */
+/** Checks of text in the form of bytes. */
 
 /** Whether bytes [start, end) are well-formed UTF-8: no stray or overlong bytes, no surrogates, nothing above U+10FFFF. */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
@@ -19,7 +19,7 @@ export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
-/** Whether well-formed UTF-8 holds a control character: U+0000–U+001F, U+007F–U+009F. */
+/** Whether well-formed UTF-8 contains a control character: U+0000–U+001F, U+007F–U+009F. */
 export function hasControls(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
     const byte = bytes[at]!;

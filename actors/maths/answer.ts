@@ -1,20 +1,20 @@
 /**
- * answer: what a caller who asks for recommendations gets.
+ * answer: the response to a request for recommendations.
  *
  *   candidates = own(u), then fill       in this order, each item once; the first `limit` of them, ranks from 1
  *
- *   own    u's list, or its part in the category that was asked for
+ *   own    u's list, or its items in the requested category
  *   fill   for a category: its top list. Else the top list over all: if u has no list, or if items that u has seen are excluded
  *
- * Without a wish, a list is given as it stands, even if it is shorter than the limit. Excluding takes the items that u has seen out of both.
- * Where nothing is popular yet, nothing is answered, which is no error.
+ * Without a filter, a list is returned as it is, even if it is shorter than the limit. `excludeSeen` removes the items that u has seen from both. While
+ * nothing is popular yet, the answer is empty, which is not an error.
  */
 import { LIST_MAX, RECOMMENDATION_TYPES, STREAMING_POPULAR_FALLBACK } from '../model.js';
 import type { RankedItem, RankedList } from './ranked-list.js';
 
-/** What the answer is read from, all of it in memory or in the store of the instance. */
+/** The state that an answer is made from, in memory or in the store of the instance. */
 export interface RecommendationReader {
-  /** The user's list as it was last said; `undefined` for a user of whom nothing was said. */
+  /** The user's latest list; `undefined` for an unknown user. */
   listOf(user: string): RankedList | undefined;
   /** Items that the user has interacted with, as far as remembered. */
   seen(user: string): ReadonlySet<string>;
@@ -40,13 +40,13 @@ export interface AnswerItem {
   readonly score: number;
   readonly category: string | undefined;
   readonly type: (typeof RECOMMENDATION_TYPES)[number];
-  /** For people; only when asked to explain. */
+  /** For people; only with `explain`. */
   readonly reason?: string;
 }
 
 export interface RecommendationAnswer {
   readonly items: readonly AnswerItem[];
-  /** Which model made the list. */
+  /** The model that made the list. */
   readonly model: string;
 }
 

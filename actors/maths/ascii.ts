@@ -1,4 +1,4 @@
-/** The ASCII bytes that formats are made of, by name. */
+/** The ASCII bytes with a meaning in the formats. */
 export const LINE_FEED = 0x0a;
 export const CARRIAGE_RETURN = 0x0d;
 export const SPACE = 0x20;

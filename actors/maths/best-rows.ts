@@ -16,7 +16,7 @@ export function bestRows(
     const first = groups[row]! * k;
     let at = first + k - 1;
     if (best[at] !== 0 && !beats(row, best[at]! - 1)) continue;
-    // The last place is free or lost; those that this row beats move down by one.
+    // The last place is free or given up; rows that this one beats move down by one.
     for (; at > first && (best[at - 1] === 0 || beats(row, best[at - 1]! - 1)); at--) best[at] = best[at - 1]!;
     best[at] = row + 1;
   }

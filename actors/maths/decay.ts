@@ -1,9 +1,9 @@
 /**
- * decay: what is left of a weight after a while.
+ * decay: the remaining part of a weight after some time.
  *
  *   d(age) = 2^(−age / h)        age, h  ms        h  half-life: d(h) = 1/2
  *
- * A decayed sum Σ w · d(t − time) is kept as its value v at a reference time T, the latest time it has seen, and read at any t ≥ T as
+ * A decayed sum Σ w · d(t − time) is stored as its value v at a reference time T, the latest time added, and read at any t ≥ T as
  * v · d(t − T). Two such sums add up at the later of their two times.
  */
 

@@ -1,16 +1,16 @@
 /**
- * decayed-interests: what one user is interested in, fading.
+ * decayed-interests: the decaying interests of one user.
  *
  *   I(c)(t) = v(c) · d(t − T(c)), never below 0        v, T  decayed sum of category c    d  decay    t  latest event time of the user
  *
- * Bounded: at most CATEGORIES_PER_USER_MAX categories, the weakest go first; what has faded, or fallen, below INTEREST_MIN is gone.
+ * Bounded: at most CATEGORIES_PER_USER_MAX categories, the weakest are dropped first; an interest that has fallen below INTEREST_MIN is dropped.
  */
 import { addDecayed, decay, type DecayedSum } from './decay.js';
 import { compareText } from './item-order.js';
 
-/** Categories remembered of one user. */
+/** Categories stored per user. */
 export const CATEGORIES_PER_USER_MAX = 64;
-/** An interest below this is none; a view fades to it in 30 half-lives. */
+/** A smaller interest is dropped; that of a view takes 30 half-lives to fall to it. */
 export const INTEREST_MIN = 1e-9;
 
 export interface DecayedInterests {
@@ -40,7 +40,7 @@ export function addInterest(
   else addDecayed(known, value, time, halfLifeMs);
 }
 
-/** Forgets what is beyond the bounds and gives all that is left, strongest first, as of the user's time. */
+/** Drops what is beyond the bounds and returns the rest, strongest first, as of the user's time. */
 export function settleInterests(interests: DecayedInterests, halfLifeMs: number): Interest[] {
   const asOf = ({ value, time }: DecayedSum): number => value * decay(interests.time - time, halfLifeMs);
   const strongest = interests.categories

@@ -14,7 +14,7 @@ const POWERS_OF_TEN = Array.from({ length: DIGITS_EXACT + 1 }, (_, k) => 10 ** k
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const LENGTH_MAX = 400;
 
-/** The finite number that bytes [start, end) spell in decimal, with or without an exponent; NaN when they spell none. */
+/** The finite number in decimal notation in bytes [start, end), with or without an exponent; NaN for anything else. */
 export function decimalOf(bytes: Uint8Array, start: number, end: number): number {
   if (end - start > DIGITS_EXACT) return longDecimalOf(bytes, start, end);
   let digits = 0;
@@ -29,7 +29,7 @@ export function decimalOf(bytes: Uint8Array, start: number, end: number): number
   return point < 0 ? digits : digits / POWERS_OF_TEN[end - point - 1]!;
 }
 
-/** Signs, exponents, more digits than a double holds: rare, so by way of text. */
+/** Signs, exponents, more digits than a double has: rare, so converted by way of a string. */
 function longDecimalOf(bytes: Uint8Array, start: number, end: number): number {
   if (end - start > LENGTH_MAX) return NaN;
   const text = textOf(bytes, start, end);

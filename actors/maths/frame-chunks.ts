@@ -1,8 +1,8 @@
 /**
- * frame-chunks: a long answer as frames of bounded size, cut where it does no harm.
+ * frame-chunks: a long output as frames of bounded size, split between groups.
  *
- * Rows that belong together (a user's list, a category's top list) are one group, and a group is never cut: the runtime cuts what is too
- * large for a message by rows alone, so frames stay well below that size, whatever the length of the ids.
+ * Rows that belong together (a user's list, a category's top list) form a group, and a group is never split: the runtime splits a frame that is too large
+ * for a message at any row, so these frames stay well below that size, whatever the length of the ids.
  */
 import {
   type Columns,
@@ -12,18 +12,18 @@ import {
   type FrameType,
 } from '../../runtime/contract/stage.js';
 
-/** Half of what the runtime puts into one message, so that one more group always fits. */
+/** Half of the runtime's limit for a message, so that one more group always fits. */
 const FRAME_BYTES = 256 * 1024;
 const BYTES = { f64: 8, u32: 4, u8: 1, text: 4 } as const;
 const ROWS_INITIAL_MAX = 16_384;
 
 export class FrameChunks<C extends Columns> {
-  /** The frame that grows now: `reserve` before writing to its columns. */
+  /** The current frame: `reserve` before writing to its columns. */
   frame: FrameBuilder<C>;
   private readonly done: Frame<C>[] = [];
   private readonly rowBytes: number;
   private readonly rowsInitial: number;
-  /** Of the growing frame. */
+  /** Of the current frame. */
   private dictionaries: readonly Dictionary[];
 
   constructor(
@@ -36,7 +36,7 @@ export class FrameChunks<C extends Columns> {
     this.dictionaries = dictionariesOf(this.frame);
   }
 
-  /** Begins a group of rows. True when it begins in a new frame, whose dictionaries are empty again. */
+  /** Starts a group of rows. True when it starts in a new frame, whose dictionaries are empty again. */
   group(): boolean {
     if (this.bytes() < FRAME_BYTES) return false;
     this.done.push(this.frame.finish());

@@ -1,4 +1,4 @@
-/** A point in event time (epoch ms) as stored bytes. As text, because JSON has no word for ±Infinity: "none yet" and "all". */
+/** A point in event time (epoch ms) as stored bytes. As text, because JSON has no ±Infinity: "none yet" and "all". */
 import { type Codec, textOf, utf8 } from '../../runtime/contract/stage.js';
 
 export const instant: Codec<number> = {

@@ -1,13 +1,13 @@
 /**
- * interaction-totals: what one user has done with each item so far, the most recent items last.
+ * interaction-totals: the interactions of one user with each item so far, the most recent items last.
  *
  *   total(i) = Σ over epochs of (rows, views, carts, purchases) of item i
  *
- * Bounded: at most ITEMS_PER_USER_MAX items; the ones not touched for longest go first, and with them their totals.
+ * Bounded: at most ITEMS_PER_USER_MAX items; the least recently used are dropped first, with their totals.
  */
 import { type Codec, json } from '../../runtime/contract/stage.js';
 
-/** Items remembered of one user. */
+/** Items stored per user. */
 export const ITEMS_PER_USER_MAX = 1_000;
 
 export type Totals = readonly [rows: number, views: number, carts: number, purchases: number];
@@ -15,7 +15,7 @@ export type InteractionTotals = Map<string, Totals>;
 
 const NONE: Totals = [0, 0, 0, 0];
 
-/** Adds to an item's totals, makes it the most recent, and gives the new totals. */
+/** Adds to an item's totals, makes it the most recent, and returns the new totals. */
 export function addTotals(totals: InteractionTotals, item: string, more: Totals): Totals {
   const before = totals.get(item) ?? NONE;
   const sum: Totals = [before[0] + more[0], before[1] + more[1], before[2] + more[2], before[3] + more[3]];

@@ -1,19 +1,19 @@
 /**
- * item-order: the one order of item ids, which breaks every tie.
+ * item-order: the order of item ids, which breaks every tie.
  *
  *   a < b  ⇔  integers by value; an integer before any other text; other texts by code point (as their UTF-8 bytes)
- *   key(a) < key(b)  ⇒  a < b        key: id → double, so that most comparisons look at no text
+ *   key(a) < key(b)  ⇒  a < b        key: id → double, so that most comparisons need no text
  *
- * Where all ids are integers, or none is, that is "numeric when all are integers, else as text". Where they are mixed it differs from it on
- * purpose: an order that depends on which other ids exist is not the same in every partition, and this one is.
+ * Where all ids are integers, or none is, this is "numeric when all are integers, else as text". For mixed ids it differs on purpose: an order that
+ * depends on the other existing ids would differ between partitions, and this one does not.
  */
 import { utf8 } from '../../runtime/contract/stage.js';
 
 const INTEGER = /^-?\d+$/;
-/** Integers beyond this share a key with their neighbours; texts have keys above it. */
+/** Larger integers share a key with their neighbours; texts have keys above it. */
 const INTEGER_KEY_MAX = 2 ** 99;
 const TEXT_KEY_MIN = 2 ** 100;
-/** So many leading bytes of a text fit into the fraction of a double. */
+/** The number of leading bytes of a text that fit into the fraction of a double. */
 const TEXT_KEY_BYTES = 6;
 
 /** Below zero when a comes before b; zero only for the same text. */
@@ -27,7 +27,7 @@ export function compareItems(a: string, b: string): number {
   return compareText(a, b);
 }
 
-/** Never above for an item that comes before; equal keys say nothing, then `compareItems` decides. */
+/** Never greater for an item that comes before; with equal keys `compareItems` decides. */
 export function orderKey(item: string): number {
   if (INTEGER.test(item)) return Math.max(-INTEGER_KEY_MAX, Math.min(INTEGER_KEY_MAX, Number(item)));
   const bytes = utf8(item);
@@ -44,7 +44,7 @@ export interface KeyedItem {
 
 export const compareKeyed = (a: KeyedItem, b: KeyedItem): number => a.key - b.key || compareItems(a.item, b.item);
 
-/** The order of numbered items. Keys are kept: most items are compared again and again. */
+/** The order of numbered items. Keys are cached: most items are compared many times. */
 export class NumberedOrder {
   private keys: number[] = [];
 
@@ -55,7 +55,7 @@ export class NumberedOrder {
     return keyA === keyB ? compareItems(this.itemOf(a), this.itemOf(b)) < 0 : keyA < keyB;
   }
 
-  /** Numbers have become those of other items. */
+  /** The numbers have been reassigned. */
   forget(): void {
     this.keys = [];
   }
@@ -65,7 +65,7 @@ export class NumberedOrder {
   }
 }
 
-/** By code point, which is by UTF-8 byte: the order of LevelDB and Spark, not that of `<`, which is by UTF-16 unit. */
+/** By code point, which equals the order of UTF-8 bytes: the order of LevelDB and Spark, unlike `<`, which compares UTF-16 units. */
 export function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -75,7 +75,7 @@ export function compareText(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** UTF-16 units in code point order: halves of surrogate pairs stand for what lies above all other units. */
+/** Maps UTF-16 units to code point order: surrogates sort above all other units. */
 function place(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;

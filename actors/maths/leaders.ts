@@ -1,8 +1,8 @@
 /**
- * leaders: the best n of each of several lists of numbered items, kept by insertion.
+ * leaders: the best n of each of several lists of numbered items, maintained by insertion.
  *
- * A list is known or unknown; a known one is exact. An item that comes to beat others is inserted; one that falls or leaves may let in
- * an item that no list remembers, so its list becomes unknown and is built again from all items, many lists in one pass.
+ * A list is known or unknown; a known one is exact. An item that overtakes others is inserted; one that falls or leaves may make room for an item
+ * that no list contains, so its list becomes unknown and is rebuilt from all items, many lists in one pass.
  */
 export class Leaders {
   private readonly lists: (number[] | undefined)[] = [];
@@ -16,7 +16,7 @@ export class Leaders {
     return this.lists[list];
   }
 
-  /** Makes a list known that has no items yet. */
+  /** Makes a list without items known. */
   open(list: number): void {
     this.lists[list] = [];
   }
@@ -25,7 +25,7 @@ export class Leaders {
     this.lists[list] = undefined;
   }
 
-  /** Puts an item where it belongs, in a known list that it is new to or in which it has not fallen. False when it is not among the best. */
+  /** Inserts an item into a known list that it is new to or in which it has not fallen. False when it is not among the best. */
   place(list: number, item: number): boolean {
     const leaders = this.lists[list]!;
     const was = leaders.indexOf(item);
@@ -38,7 +38,7 @@ export class Leaders {
     return true;
   }
 
-  /** Makes lists known: every item is offered to those of its lists that are asked for. */
+  /** Rebuilds lists: every item is offered to the requested ones among its lists. */
   build(lists: ReadonlySet<number>, items: number, listsOf: (item: number) => readonly number[]): void {
     for (const list of lists) this.open(list);
     for (let item = 0; item < items; item++) {

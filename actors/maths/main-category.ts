@@ -1,5 +1,5 @@
 /**
- * main-category: the widest part of a category.
+ * main-category: the top level of a category.
  *
  *   main(c) = the text of c before its first dot        main('electronics.audio') = 'electronics'
  */
@@ -21,7 +21,7 @@ function mainCategories(categories: Dictionary): TextColumn {
   return { codes, dictionary: mains.view() };
 }
 
-/** A column of categories as the column of their main categories; each distinct category is cut once. */
+/** A column of categories as the column of their main categories; each distinct category is processed once. */
 export function mainCategoryColumn({ codes, dictionary }: TextColumn): TextColumn {
   const mains = mainCategories(dictionary);
   const mapped = new Uint32Array(codes.length);

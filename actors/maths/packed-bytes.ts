@@ -33,7 +33,7 @@ export class ByteWriter {
     this.at += 8;
   }
 
-  /** Bytes [start, end), which are UTF-8, as a text. */
+  /** The UTF-8 bytes [start, end) as a text. */
   text(bytes: Uint8Array, start: number, end: number): void {
     this.varint(end - start);
     this.raw(bytes, start, end);
@@ -44,7 +44,7 @@ export class ByteWriter {
     for (let i = start; i < end; i++) this.bytes[this.at++] = bytes[i]!;
   }
 
-  /** A copy of what was written; the writer is empty again. */
+  /** A copy of the written bytes; empties the writer. */
   take(): Uint8Array {
     const written = this.bytes.slice(0, this.at);
     this.at = 0;

@@ -1,12 +1,12 @@
 /**
- * ranked-list: a user's list as it is kept in the view, in some 18 bytes per item.
+ * ranked-list: a user's list as the view stores it, in some 18 bytes per item.
  *
  *   list  = version, row*           ranks are positions, from 1
- *   row   = group, item, score      group  the number of a group that an earlier row brought, from 1
- *         | 0, category, interest, interestRank, kind, item, score                  or a new one: what rows of one category share
+ *   row   = group, item, score      group  the number of a group that an earlier row introduced, from 1
+ *         | 0, category, interest, interestRank, kind, item, score                  or a new group: the common values of the rows of a category
  *
- * It is written from the columns of a frame without a string, and read when somebody asks. A list that came in two frames is the rows of
- * both after one another.
+ * It is written from the columns of a frame without strings, and decoded on access. A list that came in two frames is the concatenation of their
+ * rows.
  */
 import { type Codec, entryStart, type FrameOf, type TextColumn } from '../../runtime/contract/stage.js';
 import type { ranked } from '../model.js';
@@ -18,7 +18,7 @@ export interface RankedItem {
   readonly item: string;
   readonly category: string | undefined;
   readonly score: number;
-  /** The user's interest in the category, and its place among the user's interests; NaN and 0 when the item is here for its popularity alone. */
+  /** The user's interest in the category, and its rank among the user's interests; NaN and 0 when the item is listed only for its popularity. */
   readonly interest: number;
   readonly interestRank: number;
   /** From 1. */
@@ -31,28 +31,28 @@ export interface RankedList {
   readonly items: readonly RankedItem[];
 }
 
-/** A packed list. Never changed in place. */
+/** A packed list. Never modified in place. */
 export type PackedList = Uint8Array;
 
 const VERSION = 1;
 const NEW_GROUP = 0;
 
-/** The stored form is the packed form; a copy, so that it does not hold on to a larger buffer. */
+/** The stored form equals the packed form; decoding copies, so that a larger buffer can be freed. */
 export const packedList: Codec<PackedList> = { encode: (list) => list, decode: (bytes) => bytes.slice() };
 
 const writer = new ByteWriter();
 
-/** Rows [start, end) of a frame, which are one user's, as a list. A row without an item is an empty list. */
+/** Rows [start, end) of a frame, all of one user, as a list. A row without an item is an empty list. */
 export function packList(frame: Ranked, start: number, end: number): PackedList {
   writer.byte(VERSION);
   packRows(frame, start, end);
   return writer.take();
 }
 
-/** A list with rows [start, end) of a frame behind its own. */
+/** A list with rows [start, end) of a frame appended. */
 export function appendToList(list: PackedList, frame: Ranked, start: number, end: number): PackedList {
   writer.raw(list);
-  // Groups are numbered from the start of the list; the new rows bring their own.
+  // Groups are numbered from the start of the list; the new rows introduce their own.
   packRows(frame, start, end, groupsOf(list));
   return writer.take();
 }
@@ -112,7 +112,7 @@ function unpack(list: PackedList): { readonly items: RankedItem[]; readonly grou
       groups.push({ category: category === '' ? undefined : category, interest, interestRank, kind });
     }
     const { category, interest, interestRank, kind } = groups[number === NEW_GROUP ? groups.length - 1 : number - 1]!;
-    // Field by field: to spread the group takes as long as all the rest.
+    // Field by field: spreading the group would take as long as everything else.
     const [item, score] = [reader.text(), reader.f64()];
     items.push({ item, category, score, interest, interestRank, rank: items.length + 1, kind });
   }

@@ -3,7 +3,7 @@
  *
  *   t = date + 3 600 000 · h + 60 000 · min + 1 000 · s + ms − offset
  *
- *   2019-10-01T00:00:00.123+02:00      ISO-8601: T or a space; seconds and fraction may lack; Z, ±hh:mm, ±hhmm or ±hh; none is UTC
+ *   2019-10-01T00:00:00.123+02:00      ISO-8601: T or a space; seconds and fraction are optional; Z, ±hh:mm, ±hhmm or ±hh; none is UTC
  *   2019-10-01 00:00:00 UTC            REES46
  *   2019-10-01                         midnight UTC
  *   1569888000, 1569888000.5, 1569888000123      epoch seconds below 10^11 (the year 5138), epoch milliseconds from there on
@@ -20,31 +20,31 @@ const MILLISECONDS_FROM = 1e11;
 const T = 0x54;
 const Z = 0x5a;
 const UTC = 0x555443;
-/** The bit that tells a small letter from a capital. */
+/** The bit that distinguishes lower case from upper case. */
 const SMALL = 0x20;
 
 const DATE_LENGTH = 10;
 const MINUTES_LENGTH = 16;
 const SECONDS_LENGTH = 19;
 
-/** Epoch seconds or milliseconds, told apart by magnitude, to whole milliseconds. */
+/** Epoch seconds or milliseconds, distinguished by magnitude, as whole milliseconds. */
 export function epochMs(number: number): number {
   return Math.round(Math.abs(number) < MILLISECONDS_FROM ? number * 1000 : number);
 }
 
-/** Milliseconds of midnight UTC; NaN when the calendar has no such day. */
+/** Milliseconds of midnight UTC; NaN for a day that does not exist. */
 export function dateMs(year: number, month: number, day: number): number {
   if (month < 1 || month > 12 || day < 1 || year < 100) return NaN;
   const ms = Date.UTC(year, month - 1, day);
   return new Date(ms).getUTCDate() === day ? ms : NaN;
 }
 
-/** Parses times; remembers the day of the last one, as the next is most often of the same day. */
+/** Parses times; caches the day of the last one, since the next is usually on the same day. */
 export class TimeParser {
   private day = 0;
   private dayMs = NaN;
 
-  /** Epoch milliseconds, further digits cut off; NaN when bytes [start, end) are no time. */
+  /** Epoch milliseconds, truncated; NaN when bytes [start, end) are not a time. */
   parse(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start;
     if (length < DATE_LENGTH || bytes[start + 4] !== MINUS) return epochMs(decimalOf(bytes, start, end));
@@ -88,7 +88,7 @@ export class TimeParser {
   }
 }
 
-/** The number that two digits spell, negative when they are not both digits. */
+/** The number of two digits, negative when they are not both digits. */
 function twoDigits(bytes: Uint8Array, at: number): number {
   const tens = bytes[at]! - ZERO;
   const ones = bytes[at + 1]! - ZERO;
@@ -107,7 +107,7 @@ function milliseconds(bytes: Uint8Array, start: number, end: number): number {
   return ms;
 }
 
-/** What the zone at the end of a time is ahead of UTC; NaN when it is no zone. */
+/** The offset from UTC at the end of a time; NaN when it is not a zone. */
 function offsetMs(bytes: Uint8Array, at: number, end: number): number {
   const first = bytes[at]!;
   const length = end - at;

@@ -1,5 +1,5 @@
 /**
- * top-list: the best items of a category, as the popularity instances know them, and as one list.
+ * top-list: the best items of a category, per popularity instance, and merged.
  *
  *   top(c) = the first n of ⋃ top_o(c)        o  origin: a popularity instance; an item has one origin
  *   order    purchases desc, then item asc    (item-order)
@@ -15,7 +15,7 @@ import {
 import { LIST_MAX } from '../model.js';
 import { compareKeyed, type KeyedItem, orderKey } from './item-order.js';
 
-/** What one popularity instance last said of a category: columns of equal length, best first. */
+/** The latest list of a category from one popularity instance: columns of equal length, best first. */
 export interface TopList {
   readonly origin: number;
   readonly items: readonly string[];
@@ -24,7 +24,7 @@ export interface TopList {
   readonly categories: readonly string[];
 }
 
-/** A category's lists, ascending by origin; empty ones are left out. Never changed in place. */
+/** A category's lists, ascending by origin; empty ones are left out. Never modified in place. */
 export type ListsOfCategory = readonly TopList[];
 
 export const listsOfCategory: Codec<ListsOfCategory> = json<ListsOfCategory>();
@@ -37,7 +37,7 @@ export interface MergedList {
   /** Order keys of the items. */
   readonly keys: Float64Array;
   readonly categories: readonly string[];
-  /** The item at position i has code i + 1. */
+  /** The item at index i has code i + 1. */
   readonly dictionary: Dictionary;
 }
 
@@ -47,8 +47,8 @@ interface Candidate extends KeyedItem {
 }
 
 /**
- * The lists as the instances of another number of item partitions have them, as far as they are known: a new instance's own list may be longer, but
- * what they make together is the same. They say their lists whole when they start.
+ * The lists for another number of item partitions, as far as they are known: a new instance's own list may be longer, but the merged list is the same.
+ * New instances publish their complete lists when they start.
  */
 export function splitAnew(lists: ListsOfCategory, { item: origins }: PartitionCounts): ListsOfCategory {
   const best = bestOf(lists);
@@ -92,10 +92,7 @@ export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList 
   };
 }
 
-/**
- * `mergeLists`, computed once for each value: lists are never changed in place, so the value is the key, and what is no longer held by a
- * state is forgotten here too.
- */
+/** `mergeLists`, computed once per value: lists are never modified in place, so the value is the key; results of unused values are freed. */
 export function mergedOnce(sizeMax: number): (lists: ListsOfCategory) => MergedList {
   const known = new WeakMap<ListsOfCategory, MergedList>();
   return (lists) => {

@@ -14,7 +14,7 @@ export function topRows(
   isBefore: (a: number, b: number) => boolean,
 ): Uint32Array {
   const best = new Uint32Array(isAsked.length * k);
-  // What a row must have at least to be among the best; of lists that nobody asks for, more than any has.
+  // The minimum that a row must reach to be among the best; unreachable for lists that are not requested.
   const least = Float64Array.from(isAsked, (asked) => (asked === 1 ? -Infinity : Infinity));
   const offer = (list: number, row: number, score: number): void => {
     const first = list * k;

@@ -1,4 +1,4 @@
-/** trending-groups: the rows of trending instances as the lists that they are, and what lists are called. */
+/** trending-groups: the rows of trending instances as lists, and the keys of lists. */
 import { ABSENT, type FrameOf, textAt } from '../../runtime/contract/stage.js';
 import {
   TRENDING_RANKINGS,
@@ -22,7 +22,7 @@ export interface TrendingGroup extends SaidList {
   readonly category: string;
 }
 
-/** The lists of a frame; none is cut. */
+/** The lists of a frame; a list is never split between frames. */
 export function groupsOf({ rows, columns }: Tops): TrendingGroup[] {
   const { window, ranking, start, asOf, category, origin, item, itemCategory, views, clicks, value, score, before } =
     columns;

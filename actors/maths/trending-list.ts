@@ -4,14 +4,14 @@
  *   list = the first n of ⋃ top_o        o  origin: a trending instance; an item has one origin
  *   order  value desc, then item asc     (item-order)
  *
- * Only what was said of one stage of a list can be compared: of one window and, by velocity, as of one step. When a new stage begins, the instances
- * say their lists one after the other: until all that had items in the stage before have spoken, or `ROLL_MS` have passed, the list is that of the
- * stage before, rather than what one instance knows.
+ * Only lists of one stage can be compared: of one window and, by velocity, as of one step. When a new stage begins, the instances publish their lists one
+ * after the other: until all that had items in the previous stage have published, or `ROLL_MS` have passed, the list is that of the previous stage,
+ * rather than the part of one instance.
  *
- *   revision = max(the one before + 1, the time of the latest tick)      by the clock of the log: one that was lost, with all that came after
- *                                                                         a backup, is not given again
+ *   revision = max(the previous one + 1, the time of the latest tick)    by the clock of the log: a revision that was lost, with all that came
+ *                                                                         after a backup, is not used again
  *
- * A list that has become empty is forgotten. Of all lists that are not known the revision is the latest at which one was forgotten.
+ * A list that has become empty is dropped. The revision of all lists that do not exist is the latest at which one was dropped.
  */
 import { partitionOf, type PartitionCounts } from '../../runtime/contract/stage.js';
 import { LIST_MAX, type TrendingRanking } from '../model.js';
@@ -19,18 +19,18 @@ import { compareKeyed, orderKey } from './item-order.js';
 
 export interface TrendingEntry {
   readonly item: string;
-  /** What the list is ordered by. */
+  /** The value that the list is ordered by. */
   readonly value: number;
   readonly views: number;
   readonly clicks: number;
   /** '' for none. */
   readonly category: string;
-  /** Of the window, and of the window before. */
+  /** The score in the window, and in the previous window. */
   readonly score: number;
   readonly before: number;
 }
 
-/** What an instance says of a list: of the window that begins at `startMs`, as of a step. */
+/** A list of an instance: of the window that begins at `startMs`, as of a step. */
 export interface SaidList {
   readonly ranking: TrendingRanking;
   readonly startMs: number;
@@ -39,34 +39,34 @@ export interface SaidList {
   readonly list: readonly TrendingEntry[];
 }
 
-/** What instances have said of one stage: by origin, best first. Never changed in place. */
+/** The instances' lists of one stage: by origin, best first. Never modified in place. */
 export interface SaidOfWindow {
   readonly startMs: number;
-  /** The latest step as of which one of them has spoken. */
+  /** The latest step as of which one of them has published. */
   readonly asOfMs: number;
   readonly origins: Readonly<Record<number, readonly TrendingEntry[]>>;
 }
 
 export interface TrendingState {
   readonly now: SaidOfWindow;
-  /** A newer stage, of which not all have spoken yet, and at which tick that was noticed. */
+  /** A newer stage, for which not all instances have published yet, and the tick at which it began. */
   readonly next?: SaidOfWindow;
   readonly nextSinceMs?: number;
-  /** Grows with every change of what is listed. */
+  /** Increases with every change of the listed items. */
   readonly revision: number;
-  /** The step that `now` had reached when it was given its revision: what is told of the list is told as of this. */
+  /** The step that `now` had reached when it got its revision: the list is reported as of this step. */
   readonly asOfMs: number;
 }
 
 const ROLL_MS = 2_000;
 
-/** Stages of a list follow each other. */
+/** Stages of a list are ordered. */
 const stageOf = (
   ranking: TrendingRanking,
   { startMs, asOfMs }: { readonly startMs: number; readonly asOfMs: number },
 ): number => (ranking === 'velocity' ? asOfMs : startMs);
 
-/** With what one more has said of the same window. */
+/** With the list of one more instance, for the same window. */
 export const alsoSaid = (
   said: SaidOfWindow | undefined,
   { startMs, asOfMs, origin, list }: Omit<SaidList, 'ranking'>,
@@ -76,7 +76,7 @@ export const alsoSaid = (
   origins: { ...said?.origins, [origin]: list },
 });
 
-/** After an instance has said its list, `tickMs` being the latest tick; `forgotten`: the revision of lists that are not known. */
+/** The state after a list of an instance; `tickMs`: the latest tick; `forgotten`: the revision of lists that do not exist. */
 export function heardFrom(
   state: TrendingState | undefined,
   said: SaidList,
@@ -100,7 +100,7 @@ export function heardFrom(
   return rolled(state, rolling, tickMs);
 }
 
-/** At a tick. */
+/** The state after a tick. */
 export function ticked(state: TrendingState, tickMs: number): TrendingState {
   const { next, nextSinceMs } = state;
   if (next === undefined) return state;
@@ -114,7 +114,7 @@ const rolled = (state: TrendingState, now: SaidOfWindow, tickMs: number): Trendi
   asOfMs: now.asOfMs,
 });
 
-/** What looks the same keeps its revision. */
+/** An equal list keeps its revision. */
 function listing(state: TrendingState, now: SaidOfWindow, tickMs: number): TrendingState {
   const [before, after] = [listOf(state.now), listOf(now)];
   const isSame = before.length === after.length && after.every((entry, i) => isSameEntry(entry, before[i]!));
@@ -135,7 +135,7 @@ const isSameEntry = (a: TrendingEntry, b: TrendingEntry): boolean =>
 
 const revisionAfter = (revision: number, tickMs: number): number => Math.max(revision + 1, tickMs);
 
-/** Nothing is in it, and nobody has begun to say anything else. */
+/** It is empty, and no instance has begun a newer stage. */
 export const isOver = ({ now, next }: TrendingState): boolean => next === undefined && listOf(now).length === 0;
 
 const merged = new WeakMap<SaidOfWindow, readonly TrendingEntry[]>();
@@ -153,7 +153,7 @@ export function listOf(said: SaidOfWindow): readonly TrendingEntry[] {
   return list;
 }
 
-/** As instances of another number have it, as far as it is known; they say their lists whole when they start. */
+/** For another number of instances, as far as it is known; new instances publish their complete lists when they start. */
 export function splitTrending(
   { now, revision, asOfMs }: TrendingState,
   { item: origins }: PartitionCounts,

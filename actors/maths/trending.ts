@@ -1,5 +1,5 @@
 /**
- * trending: how much an item is looked at and clicked on in a window of event time.
+ * trending: how much an item is viewed and clicked in a window of event time.
  *
  *   score(i, w)    = a · views(i, w) + b · clicks(i, w)
  *   velocity(i, w) = score(i, w) / elapsed(w) − score(i, w') / |w|       per hour; w' the window of the same length before w
@@ -7,10 +7,10 @@
  *
  *   hour       [k, k + 1 h)          closed(w) ⇔ end + 2 h − delay ≤ C      C  the highest W that has ended an epoch; W = latest event − delay
  *   day        [k − 23 h, k + 1 h)   closed(w) ⇔ end + 26 h − delay ≤ C
- *   last-hour  [s − 1 h, s)          never closed: it moves on with s, the end of the step in which the latest event is
+ *   last-hour  [s − 1 h, s)          never closed: it moves with s, the end of the step that contains the latest event
  *
- * Hours and days are whole panes of an hour (UTC), the last hour is whole steps. elapsed(w) is how much of w has passed at s. A step is five
- * minutes: what happened in the first seconds of an hour is no trend yet, and lists that instances have said as of one step can be compared.
+ * Hours and days consist of panes of an hour (UTC), the last hour of steps. elapsed(w) is the part of w that has passed at s. A step is five
+ * minutes: the events in the first seconds of an hour are no trend yet, and lists of several instances as of one step can be compared.
  */
 import type { ClosingWindow, TrendingWindow } from '../model.js';
 import { decay } from './decay.js';
@@ -23,9 +23,9 @@ export const SIZE_MS: Readonly<Record<TrendingWindow, number>> = {
   day: 24 * HOUR_MS,
   'last-hour': HOUR_MS,
 };
-/** Of what panes a window is made. */
+/** The panes that a window consists of. */
 export const PANE_MS: Readonly<Record<TrendingWindow, number>> = { hour: HOUR_MS, day: HOUR_MS, 'last-hour': STEP_MS };
-/** How far W stays behind the latest event, for each kind of window. */
+/** The distance of W from the latest event, for each kind of window. */
 const DELAY_MS: Readonly<Record<ClosingWindow, number>> = { hour: 2 * HOUR_MS, day: 26 * HOUR_MS };
 
 export interface ScoreWeights {
@@ -38,35 +38,32 @@ export const scoreOf = (views: number, clicks: number, { viewWeight, clickWeight
 
 export const paneOf = (timeMs: number, paneMs: number): number => Math.floor(timeMs / paneMs) * paneMs;
 
-/** The end of the step that an event time is in. */
+/** The end of the step that contains an event time. */
 export const stepOf = (timeMs: number): number => paneOf(timeMs, STEP_MS) + STEP_MS;
 
-/** Where the newest window begins as of a step: the one that ends with it, or with the pane that it is in. */
+/** The start of the newest window as of a step: the one that ends with it, or with the pane that contains it. */
 export const startOf = (window: TrendingWindow, stepMs: number): number =>
   paneOf(stepMs - 1, PANE_MS[window]) + PANE_MS[window] - SIZE_MS[window];
 
-/** As of a step, no last hour and none before one has panes that begin earlier. */
+/** As of a step, neither the last hour nor the one before it has panes that begin earlier. */
 export const recentFrom = (stepMs: number): number => startOf('last-hour', stepMs) - SIZE_MS['last-hour'];
 
-/** `delayMs`: how far W already is behind the latest event; one that is further behind than a window asks for, closes it when it comes. */
+/** `delayMs`: the distance of W from the latest event; if it exceeds the window's own delay, W alone closes the window. */
 export const isClosed = (window: ClosingWindow, startMs: number, closedUpToMs: number, delayMs: number): boolean =>
   startMs + SIZE_MS[window] + Math.max(0, DELAY_MS[window] - delayMs) <= closedUpToMs;
 
-/** Is every window closed that an hour is part of? */
+/** Whether every window that contains an hour is closed. */
 export const isPaneOver = (paneMs: number, closedUpToMs: number, delayMs: number): boolean =>
   isClosed('hour', paneMs, closedUpToMs, delayMs) && isClosed('day', paneMs, closedUpToMs, delayMs);
 
-/** Score per hour, of a window as of a step that is in it or after it. */
+/** Score per hour, for a window as of a step in it or after it. */
 export function velocity(score: number, before: number, startMs: number, sizeMs: number, stepMs: number): number {
   const [size, elapsed] = [sizeMs / STEP_MS, Math.min(sizeMs, stepMs - startMs) / STEP_MS];
-  // One quotient of whole numbers: what is equal is equal to the last bit, and then the item decides.
+  // One quotient of whole numbers: equal values are equal to the last bit, so that the item order breaks the tie.
   return ((score * size - before * elapsed) * STEPS_PER_HOUR) / (elapsed * size);
 }
 
-/**
- * heat = log2 Σ weight · 2^(time / h): a decayed sum as a number that no passing of time changes, so that items keep their order. 0 is that of
- * no events.
- */
+/** heat = log2 Σ weight · 2^(time / h): a decayed sum as a number that does not change over time, so that items keep their order. 0 without events. */
 export function heated(heat: number, weight: number, timeMs: number, halfLifeMs: number): number {
   if (weight <= 0) return heat;
   const more = Math.log2(weight) + timeMs / halfLifeMs;

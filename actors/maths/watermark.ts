@@ -1,14 +1,14 @@
 /**
- * watermark: what a source is known to have passed, and when it counts as silent.
+ * watermark: how far event time has advanced at a source, and when the source counts as idle.
  *
- *   r(skew) = max over all events of min(t, s + skew)      t  event time      s  when the log stored the event
+ *   r(skew) = max over all events of min(t, s + skew)      t  event time      s  the time at which the log stored the event
  *   W       = r(skew) − delay       never moves back
  *   as of   = r(0)                  never ahead of the log's clock
  *   idle ⇔ now − q ≥ idleAfter      now  the latest tick      q  the first tick since the last rows
  *
- * A publisher's clock that is ahead moves nobody else's time further than the log's clock and the skew. Files have no s: there t alone counts, as in Spark.
+ * A publisher's clock that is ahead advances time no further than the log's clock plus the skew. Files have no s: there t alone counts, as in Spark.
  *
- * Times are epoch ms: event time for W and r, tick time for now and q. What is not known yet is absent.
+ * Times are epoch ms: event time for W and r, tick time for now and q. Unknown values are absent.
  */
 export interface SourceState {
   /** r(0). */
@@ -21,7 +21,7 @@ export interface SourceState {
   readonly epochTickMs?: number;
 }
 
-/** What rows move time to: r(0) and r(skew) of them. */
+/** What rows advance time to: their r(0) and r(skew). */
 export interface Reached {
   readonly asOfMs: number;
   readonly withSkewMs: number;
@@ -39,14 +39,14 @@ export function reachedBy(times: Float64Array, storedAt: Float64Array, skewMs: n
   return { asOfMs, withSkewMs };
 }
 
-/** After rows. W is kept for itself, so that it stays even if the delay grows over a restart. */
+/** After rows. W is stored itself, so that it stays even if the delay grows at a restart. */
 export function afterRows(state: SourceState, { asOfMs, withSkewMs }: Reached, delayMs: number): SourceState {
   const { quietSinceMs: _, ...rest } = state;
   const maxTimeMs = Math.max(asOfMs, state.maxTimeMs ?? -Infinity);
   return { ...rest, maxTimeMs, watermarkMs: Math.max(withSkewMs - delayMs, state.watermarkMs ?? -Infinity) };
 }
 
-/** After a tick. A clock that goes back stands still here. */
+/** After a tick. A clock that goes back is ignored. */
 export function afterTick(state: SourceState, timeMs: number): SourceState {
   const tickMs = Math.max(timeMs, state.tickMs ?? -Infinity);
   return { ...state, tickMs, quietSinceMs: state.quietSinceMs ?? tickMs };

@@ -1,9 +1,9 @@
 /**
- * window-sums: the counts of a window of whole panes, per item, while the window moves on.
+ * window-sums: the counts of a moving window of whole panes, per item.
  *
  *   views(i) = Σ views(pane, i)    clicks(i) = Σ clicks(pane, i)      over the panes in [start, start + size)
  *
- * To move on by a pane costs the pane that leaves and the one that comes, not the window. It knows nothing that does not follow from the panes.
+ * A move by one pane costs the pane that leaves and the one that comes, not the window. All of it can be recomputed from the panes.
  */
 /** Counts of one pane: columns of equal length; `items` are numbers of items. */
 export interface PaneCounts {
@@ -15,17 +15,17 @@ export interface PaneCounts {
 export class WindowSums {
   views = new Uint32Array(0);
   clicks = new Uint32Array(0);
-  /** NaN: nowhere. */
+  /** NaN: not positioned. */
   private startMs = NaN;
 
   constructor(
     private readonly sizeMs: number,
     private readonly paneMs: number,
-    /** Absent: nothing happened then. */
+    /** `undefined`: a pane without events. */
     private readonly paneAt: (paneMs: number) => PaneCounts | undefined,
   ) {}
 
-  /** Counts of items that are numbered below `items`, of the window that begins at `startMs`. */
+  /** Moves to the window that begins at `startMs`, with counts for items numbered below `items`. */
   moveTo(startMs: number, items: number): void {
     this.reserve(items);
     const { sizeMs } = this;
@@ -42,7 +42,7 @@ export class WindowSums {
     this.startMs = from;
   }
 
-  /** What is added to a pane is added here too, where the window has that pane. `rows` are those of the columns. */
+  /** Adds what was added to a pane, if the window contains that pane. `rows` are those of the columns. */
   add(paneMs: number, items: Uint32Array, rows: Uint32Array, isView: Uint8Array, itemsMax: number): void {
     if (!(paneMs >= this.startMs && paneMs < this.startMs + this.sizeMs)) return;
     this.reserve(itemsMax);
@@ -54,12 +54,12 @@ export class WindowSums {
     }
   }
 
-  /** Does the window have one of these panes? */
+  /** Whether the window contains one of these panes. */
   hasOne(panes: readonly number[]): boolean {
     return panes.some((pane) => pane >= this.startMs && pane < this.startMs + this.sizeMs);
   }
 
-  /** The numbers of items have changed, or a pane is gone or lost items: to be added up anew. */
+  /** Items were renumbered, or a pane was removed or lost items: the sums must be recomputed. */
   forget(): void {
     this.startMs = NaN;
     this.views = new Uint32Array(0);

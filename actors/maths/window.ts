@@ -1,17 +1,17 @@
 /**
- * window: which windows an event belongs to, and which of them are closed.
+ * window: the windows of an event, and which of them are closed.
  *
  *   tumbling   [k·size, (k + 1)·size)
- *   hopping    [k·slide, k·slide + size)     an event is in each that its time is in
+ *   hopping    [k·slide, k·slide + size)     an event is in each that contains its time
  *   session    [first, last + gap)           events of one key that are closer than gap share a session
  *
  *   closed(end) ⇔ end + lateness ≤ C         C  the highest W that has ended an epoch before this one
- *   late(t)     ⇔ closed(the last end of t)  the end of its last window; of a session, t + gap: the event alone
+ *   late(t)     ⇔ closed(the last end of t)  the end of its last window; for sessions t + gap: the event alone
  *
  *   pane(t) = ⌊t / π⌋ · π                    π = gcd(size, slide), or gap
  *
- * A pane is the longest stretch of time whose events of one key may be counted as one before windows are looked at: they are in the same
- * windows, or in one session. Times are epoch ms, lengths whole ms.
+ * A pane is the longest span of time whose events of one key can be counted together before they are assigned to windows: they are in the same windows,
+ * or in one session. Times are epoch ms, lengths whole ms.
  */
 export type WindowKind =
   | { readonly kind: 'tumbling'; readonly sizeMs?: number }
@@ -39,7 +39,7 @@ export type Windows = FixedWindows | SessionWindows;
 
 const SIZE_MS = 300_000;
 
-/** Checked and completed. Throws RangeError on lengths that leave events without a window. */
+/** Validated and completed. Throws RangeError on lengths that leave events without a window. */
 export function windowsOf(kind: WindowKind, latenessMs: number): Windows {
   if (!(latenessMs >= 0)) throw new RangeError(`allowed lateness must be 0 ms or more, not ${latenessMs}`);
   if (kind.kind === 'session') return { kind: 'session', paneMs: whole('gap', kind.gapMs), latenessMs };
@@ -56,7 +56,7 @@ function whole(name: string, lengthMs: number): number {
 
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
-/** Starts of the windows that a pane is in, ascending. */
+/** Starts of the windows that contain a pane, ascending. */
 export function startsOf(pane: number, { sizeMs, slideMs }: FixedWindows): number[] {
   const starts: number[] = [];
   for (let start = Math.floor(pane / slideMs) * slideMs; start > pane - sizeMs; start -= slideMs) starts.push(start);
@@ -66,7 +66,7 @@ export function startsOf(pane: number, { sizeMs, slideMs }: FixedWindows): numbe
 export const isClosed = (endMs: number, { latenessMs }: Windows, closedUpToMs: number): boolean =>
   endMs + latenessMs <= closedUpToMs;
 
-/** Monotone in the event time: if an event is on time, so are all that are newer. */
+/** Monotonic in the event time: if an event is on time, so are all newer ones. */
 export const isLate = (timeMs: number, windows: Windows, closedUpToMs: number): boolean =>
   isClosed(lastEndOf(timeMs, windows), windows, closedUpToMs);
 
@@ -107,7 +107,7 @@ export function rowsByWindow(panes: Float64Array, startsOfPane: (pane: number) =
 
 const NO_ROWS = new Uint32Array(0);
 
-/** Stretches [from, to) of equal panes. */
+/** Runs [from, to) of equal panes. */
 function runsOf(panes: Float64Array): { readonly pane: number; readonly from: number; readonly to: number }[] {
   const runs: { pane: number; from: number; to: number }[] = [];
   for (let from = 0, to = 0; from < panes.length; from = to) {

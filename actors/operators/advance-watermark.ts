@@ -1,11 +1,11 @@
 /**
- * advanceWatermark(source, {delayMs, skewMs, idleAfterMs}): takes frames of events into the state of their source, and passes each on as it is, with
- * whether it woke an idle source. Frames without rows are nothing.
+ * advanceWatermark(source, {delayMs, skewMs, idleAfterMs}): applies frames of events to the state of their source, and passes each on unchanged, with
+ * whether it woke an idle source. Frames without rows are ignored.
  *
  *   frames   --a-----b--|      a: times 3, 7    b: time 5, after ticks that made the source idle
  *   result   --x-----y--|      x: a, not woken  y: b, woken; the state then holds W = 7 − delay
  *
- * Law: W after any frames = r(skew) of all their rows − delay, however rows are put into frames.
+ * Law: W after any frames = r(skew) of all their rows − delay, however rows are divided into frames.
  */
 import { map, type Observable } from 'rxjs';
 import type { FrameOf, Value } from '../../runtime/contract/stage.js';

@@ -1,5 +1,5 @@
 /**
- * closeWindows(state, open, output): at the end of an epoch moves its counts into the windows, passes on window rows, and closes what W closes.
+ * closeWindows(state, open, output): at the end of an epoch moves its counts into the windows, emits window rows, and closes the windows that W closes.
  *
  *   update     rows that the epoch changed             added, time: of the epoch
  *   append     rows of the windows that close here     added = count    time: the latest
@@ -8,7 +8,7 @@
  *   ends     --a--b--|      W −∞, 600; update; the epoch counted pane 600: 2 (k), then pane 600: 1 (k), pane 900: 1 (k)
  *   result   --x--y--|      x: 600 k 2 (+2)    y: 600 k 3 (+1), 900 k 1 (+1)
  *
- * Law: C = max over the W of all epoch ends, and only then: the end of an epoch closes what its own W says for the epochs after it.
+ * Law: C = max over the W of all epoch ends, and only then: the W of an epoch's end closes windows for the epochs after it.
  */
 import { filter, map, type Observable } from 'rxjs';
 import type { EpochEnd } from '../../runtime/contract/stage.js';

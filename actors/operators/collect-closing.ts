@@ -1,12 +1,12 @@
 /**
- * collectClosing(closing), releaseClosing(closing): collect the lists of the windows that close in an epoch, and give them at its end, each
- * kind ascending.
+ * collectClosing(closing), releaseClosing(closing): collect the lists of the windows that close in an epoch, and emit them at its end, each kind
+ * ascending.
  *
  *   tops     --a--b-----|      a: the hour 13:00 of instance 0: [7]    b: the hours 12:00: [5] and 13:00: [9] of instance 1
  *   ends     --------c--|
  *   result   --------x--|      x: the hours 12:00: 5 and 13:00: 7, 9
  *
- * Law: what is given depends on the lists of the epoch alone, not on their order.
+ * Law: the output depends on the lists of the epoch alone, not on their order.
  */
 import { ignoreElements, mergeMap, type Observable, type OperatorFunction, tap } from 'rxjs';
 import type { FrameOf, Value } from '../../runtime/contract/stage.js';

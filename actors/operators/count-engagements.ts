@@ -1,10 +1,10 @@
 /**
- * The operators of trending over its counts (TrendCounts); none passes anything on.
+ * The operators of trending over its counts (TrendCounts); none emits anything.
  *
  *   countEngagements(counts)             counts frames
- *   closePanes(counts)                   at the end of an epoch moves time on, and forgets what W closes
+ *   closePanes(counts)                   at the end of an epoch advances time, and drops what W closes
  *   adoptOptions(state, counts, by)      before the first input: after a start with other options all lists count as changed, and decayed sums are
- *                                        made again by the half-life of today
+ *                                        recomputed with the configured half-life
  */
 import { defer, EMPTY, ignoreElements, type Observable, tap } from 'rxjs';
 import type { EpochEnd, FrameOf, Value } from '../../runtime/contract/stage.js';
@@ -33,12 +33,12 @@ export const closePanes =
     );
 
 export interface AdoptedState {
-  /** The options that lists were published by. */
+  /** The options that the lists were published with. */
   readonly saidBy: Value<string>;
   readonly newest: Value<number>;
 }
 
-/** Nothing happens before it is subscribed to, which is when the state has been restored. */
+/** Nothing happens before the subscription, at which time the state has been recovered. */
 export const adoptOptions = (
   { saidBy, newest }: AdoptedState,
   counts: TrendCounts,

@@ -1,10 +1,10 @@
 /**
- * countInEpoch(state, windows, count): takes events that are on time into the log of the running epoch, and passes on those that are late.
+ * countInEpoch(state, windows, count): adds events that are on time to the log of the current epoch, and emits those that are late.
  *
  *   frames   --a--b--|      C = 600: windows that end by then are closed; size 300
  *   result   -----x--|      a: times 601, 900    b: 299, 602    x: 299; the log then holds 601, 900, 602
  *
- * Law: on time + late = events; which is which depends neither on order nor on how the events of an epoch are put into frames.
+ * Law: on time + late = events; which is which depends neither on order nor on how the events of an epoch are divided into frames.
  */
 import { filter, map, type Observable } from 'rxjs';
 import { type Counter, type FrameOf, frameOf, gather } from '../../runtime/contract/stage.js';
@@ -37,7 +37,7 @@ interface Split {
 }
 
 function splitLate({ rows, columns: { time } }: Events, windows: Windows, closedUpToMs: number): Split {
-  // Lateness is monotone in time: where the oldest is on time, and mostly it is, all are.
+  // Lateness is monotonic in time: if the oldest is on time, as it usually is, all are.
   if (!isLate(oldest(time), windows, closedUpToMs)) return { onTime: undefined, late: NONE };
   const onTime: number[] = [];
   const late: number[] = [];

@@ -4,9 +4,9 @@
  *   ids    a b a - b c -        (idsMax large)
  *   pass   a b . - . c -
  *
- * State    the ids seen, in two generations of at most ⌊idsMax / 2⌋: a full one becomes the old one, and the one before is forgotten. So at
- *          least the last ⌊idsMax / 2⌋ ids are known, and at most idsMax. Generations turn at an id, not at the end of a frame: what
- *          passes does not depend on how rows were framed.
+ * State    the ids seen, in two generations of at most ⌊idsMax / 2⌋: a full one becomes the old one, and the previous old one is dropped. So at least the
+ *          last ⌊idsMax / 2⌋ ids are known, and at most idsMax. Generations change at an id, not at the end of a frame: the output does not depend on
+ *          how rows were framed.
  * Restart  restored with the snapshot.
  */
 import { map, type OperatorFunction } from 'rxjs';
@@ -20,20 +20,20 @@ import {
   tables,
 } from '../../runtime/contract/stage.js';
 
-/** Ids of rows, in a frame beside theirs; absent where a row has none. */
+/** Ids of rows, in a parallel frame; absent for a row without an id. */
 export const rowIds = frameType('row-id', { id: 'text' });
 type Ids = typeof rowIds.columns;
 
 export const seenIds = () => tables(rowIds, { key: ['id'] });
 type SeenIds = StateOf<ReturnType<typeof seenIds>>;
 
-/** Rows, and their ids unless none has one. */
+/** Rows, and their ids unless no row has one. */
 export interface Identified<F extends Frame = Frame> {
   readonly rows: F;
   readonly ids: Frame<Ids> | undefined;
 }
 
-/** Whatever else comes with the rows goes on with them, and how many were dropped. */
+/** Other data that comes with the rows is passed on, with the number of dropped rows. */
 export function dropDuplicates<I extends Identified>(
   seen: SeenIds,
   idsMax: number,
@@ -53,7 +53,7 @@ class Generations {
     private readonly max: number,
   ) {}
 
-  /** The rows that have no id, or one not seen before; from now on it is. */
+  /** The rows without an id, or with a new one, which is stored. */
   firsts(ids: Frame<Ids>): Uint32Array {
     const { codes, dictionary } = ids.columns.id;
     const passes = new Uint8Array(ids.rows);
@@ -61,7 +61,7 @@ class Generations {
     for (let row = 0; row < ids.rows;) {
       const young = this.young();
       const old = this.old();
-      // No more rows at a time than the young generation has room for, should all of them be new.
+      // No more rows at a time than the young generation has room for if all of them are new.
       const room = this.max - young.rows;
       let count = 0;
       for (; row < ids.rows && count < room; row++) {
@@ -79,7 +79,7 @@ class Generations {
     return setRows(passes);
   }
 
-  /** The generation that takes new ids in, a fresh one when the last is full. */
+  /** The generation that new ids are added to, a new one when the last is full. */
   private young(): ReturnType<SeenIds['table']> {
     const numbers = this.seen.numbers();
     const last = numbers.at(-1) ?? 0;
@@ -95,7 +95,7 @@ class Generations {
   }
 }
 
-/** The numbers of the rows that are set. */
+/** The numbers of the set rows. */
 function setRows(passes: Uint8Array): Uint32Array {
   const rows = new Uint32Array(passes.length);
   let count = 0;

@@ -1,6 +1,5 @@
 /**
- * fillEmpty(lists, n, score): puts the n first items of the list over all into the place of each row without an item; all other rows pass as
- * they came.
+ * fillEmpty(lists, n, score): replaces each row without an item by the first n items of the list over all; all other rows pass unchanged.
  *
  *   lists    all → [9, 7]
  *   ranked   --a--|      a: u → 1, 2    v → nothing
@@ -47,7 +46,7 @@ function filled(frame: Ranked, top: MergedList, score: number): Ranked[] {
   return chunks.finish();
 }
 
-/** From the codes of a frame and the positions of the top list to those of the growing frame. */
+/** Maps the codes of a frame and the positions of the top list to those of the output frame. */
 function codesInto({ columns }: FrameBuilder<Columns>, frame: Ranked, top: MergedList) {
   return {
     user: new CodeMap(frame.columns.user.dictionary, columns.user.dictionary),
@@ -75,7 +74,7 @@ function writeTop(to: FrameBuilder<Columns>, user: number, top: MergedList, code
   }
 }
 
-/** Rows [start, end), which are one user's. */
+/** Rows [start, end), all of one user. */
 function copyRows(to: FrameBuilder<Columns>, frame: Ranked, start: number, end: number, codes: Codes): void {
   to.reserve(end - start);
   const { columns } = to;

@@ -1,5 +1,5 @@
 /**
- * followTicks(source): takes ticks into the state of a source, and passes on the state after each.
+ * followTicks(source): applies ticks to the state of a source, and emits the state after each.
  *
  *   ticks    --a--b--c--|      a: 10    b: 20    c: 15
  *   result   --x--y--z--|      x: {tick 10, quiet since 10}    y: {tick 20, quiet since 10}    z: {tick 20, quiet since 10}

@@ -43,7 +43,7 @@ function joined(frame: Interests, topOf: (category: string) => MergedList | unde
   return writer.finish();
 }
 
-/** A user's category while the lists are merged: the head is its best item that is not yet taken. */
+/** A user's category while the lists are merged: the head is its best item that has not been used. */
 interface Head {
   category: number;
   interest: number;
@@ -53,7 +53,7 @@ interface Head {
   score: number;
 }
 
-/** Writes one user's list after the other. No object is made per user: heads are used again. */
+/** Writes the lists of users. No object is allocated per user: heads are reused. */
 class ListWriter {
   private readonly chunks: FrameChunks<(typeof ranked)['columns']>;
   private readonly heads: Head[] = [];
@@ -61,7 +61,7 @@ class ListWriter {
   private user = ABSENT;
   private users!: CodeMap;
   private categories!: CodeMap;
-  /** By category: from positions in its list to item codes of the growing frame. */
+  /** By category: from positions in its list to item codes of the current frame. */
   private items!: (CodeMap | undefined)[];
 
   constructor(
@@ -96,7 +96,7 @@ class ListWriter {
     this.headCount++;
   }
 
-  /** Takes the best head, n times. */
+  /** Outputs the best head, n times. */
   write(): void {
     const { frame } = this.chunks;
     frame.reserve(this.listSize);
@@ -158,7 +158,7 @@ class ListWriter {
   }
 }
 
-/** By score, which is compared exactly; then the order of items. */
+/** By score, compared exactly; then by the order of items. */
 function beats(a: Head, b: Head): boolean {
   if (a.score !== b.score) return a.score > b.score;
   const [keyA, keyB] = [a.list.keys[a.at]!, b.list.keys[b.at]!];

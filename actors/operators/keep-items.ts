@@ -1,10 +1,10 @@
 /**
- * keepItems(state): keeps the latest of each item, all of it; counts the items, and their changes as the revision; passes nothing on.
+ * keepItems(state): stores the latest entry of each item; counts the items, and their changes as the revision; emits nothing.
  *
  *   items    --a--b--|      a: 7 "Headphones"    b: 7 "Headphones", 8 "Cable"
  *   result   --------|      after a: revision 1, 1 item    after b: revision 2, 2 items
  *
- * Law: the entries depend on the last row of each item alone; a row that changes nothing leaves the revision as it is.
+ * Law: the entries depend on the last row of each item alone; a row without a change does not change the revision.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import { ABSENT, type FrameOf, type Keyed, textAt, type Value } from '../../runtime/contract/stage.js';
@@ -12,7 +12,7 @@ import type { catalogueItems } from '../model.js';
 
 type Items = FrameOf<typeof catalogueItems>;
 
-/** What is not known is absent. */
+/** Unknown values are absent. */
 export interface CatalogueEntry {
   readonly title?: string;
   readonly category?: string;
@@ -69,7 +69,7 @@ function entryOf({ columns }: Items, row: number): CatalogueEntry {
   };
 }
 
-/** But for the time. */
+/** Without the time. */
 const isSame = (a: CatalogueEntry | undefined, b: CatalogueEntry | undefined): boolean =>
   a === b ||
   (a !== undefined &&

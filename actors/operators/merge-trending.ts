@@ -1,11 +1,11 @@
 /**
- * mergeTops(state), rollOver(state): keep the lists of all trending instances as one list each, with a revision; pass nothing on.
+ * mergeTops(state), rollOver(state): maintain the merged lists of all trending instances, each with a revision; emit nothing.
  *
  *   tops     --a--b-----|      a: the hour 13:00 of instance 0: [7]    b: the same of instance 1: [9]; then the hour 14:00 of instance 0: [8]
  *   ticks    --------c--|      c: 2 s after the first tick since the hour 14:00 has begun
  *   result   -----------|      after a: 7    after b: 7, 9    after c: 8
  *
- * Law: a list and its revision follow from the order of lists and ticks alone (maths/trending-list), not on how lists are put into frames.
+ * Law: a list and its revision follow from the order of lists and ticks alone (maths/trending-list), not on how lists are divided into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import type { FrameOf, Keyed, Tick, Value } from '../../runtime/contract/stage.js';
@@ -17,10 +17,10 @@ type Tops = FrameOf<typeof trendingTops>;
 
 export interface TrendingListState {
   readonly lists: Keyed<TrendingState>;
-  /** Keys of lists of which a newer window has begun. */
+  /** Keys of lists with a newer stage. */
   readonly rolling: Value<readonly string[]>;
   readonly tick: Value<number>;
-  /** The revision of all lists that are not known. */
+  /** The revision of all lists that do not exist. */
   readonly forgotten: Value<number>;
 }
 
@@ -57,7 +57,7 @@ function keep(state: TrendingListState, groups: readonly TrendingGroup[]): void 
   if (keys.size > rolling.get().length) rolling.set([...keys]);
 }
 
-/** Only what has items, or is about to change, is kept. */
+/** Only lists with items, or with a pending change, are stored. */
 function put({ lists, forgotten }: TrendingListState, key: string, list: TrendingState): void {
   if (!isOver(list)) {
     lists.set(key, list);

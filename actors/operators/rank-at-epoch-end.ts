@@ -1,12 +1,12 @@
 /**
- * rankAtEpochEnd(state, scope, k): at the end of an epoch ranks the categories of each user seen in it, gives the epoch's interactions, and empties both.
+ * rankAtEpochEnd(state, scope, k): at the end of an epoch ranks the categories of each of its users, emits the epoch's interactions, and clears both.
  *
  *   ends     --a--b--|      the epoch of a: u/electronics 2, u/kids 1, v without a category; that of b: nothing
  *   result   --x-----|      x: u → electronics 2 (1st), kids 1 (2nd)    v → none    and the interactions
  *
- * Scope decayed: what the epoch came to is added to what is known of its users, and interactions are the totals so far.
+ * Scope decayed: the epoch's sums are added to the stored interests of its users, and interactions are the totals so far.
  *
- * Law: users are ranked in order of first sight, each apart from the others; an epoch without rows gives nothing.
+ * Law: users are ranked in order of first appearance, each independently; an epoch without rows emits nothing.
  */
 import { mergeMap, type OperatorFunction } from 'rxjs';
 import { ABSENT, CodeMap, type EpochEnd, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';
@@ -57,7 +57,7 @@ export function rankAtEpochEnd(
   });
 }
 
-/** Makes the epoch's interactions the totals so far. */
+/** Replaces the epoch's interactions by the totals so far. */
 function makeTotals(pairs: EpochPairs, totalsOf: Keyed<InteractionTotals>): void {
   const [users, items] = [pairs.keyOf('user'), pairs.keyOf('item')];
   const [userWords, itemWords] = [pairs.dictionary('user'), pairs.dictionary('item')];
@@ -76,7 +76,7 @@ function makeTotals(pairs: EpochPairs, totalsOf: Keyed<InteractionTotals>): void
   });
 }
 
-/** A table's users have codes in order of first sight, so that to go by code is to go in that order. */
+/** A table's users have codes in order of first appearance, so that the order of codes is that order. */
 function rankEpoch(table: EpochInterests, k: number): Rankings {
   const [users, categories] = [table.keyOf('user'), table.keyOf('category')];
   const [userWords, categoryWords] = [table.dictionary('user'), table.dictionary('category')];
@@ -106,7 +106,7 @@ function rankEpoch(table: EpochInterests, k: number): Rankings {
   return chunks.finish();
 }
 
-/** The place of each text in their order. */
+/** The rank of each text in their order. */
 function placesOf(texts: readonly string[]): Uint32Array {
   const places = new Uint32Array(texts.length);
   [...texts.keys()].sort((a, b) => compareText(texts[a]!, texts[b]!)).forEach((code, place) => (places[code] = place));

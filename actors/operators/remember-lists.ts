@@ -1,10 +1,10 @@
 /**
- * rememberLists(state, keeps): takes frames of top lists into a state, the latest of each (category, origin); passes nothing on.
+ * rememberLists(state, keeps): stores top lists in a state, the latest of each (category, origin); emits nothing.
  *
  *   lists    --a--b--|      a: electronics of origin 0 is [1, 2]    b: electronics of origin 1 is [9]
  *   result   --------|      the state then holds electronics → [1, 2] of 0 and [9] of 1
  *
- * Law: the state depends on the last list of each (category, origin) alone, not on how lists are put into frames.
+ * Law: the state depends on the last list of each (category, origin) alone, not on how lists are divided into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import { ABSENT, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';

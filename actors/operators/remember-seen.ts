@@ -1,10 +1,10 @@
 /**
- * rememberSeen(seen, max): remembers the `max` items that each user interacted with last; passes nothing on.
+ * rememberSeen(seen, max): stores the `max` items that each user interacted with last; emits nothing.
  *
  *   interactions  --a--b--|      max 2; a: u 1, u 2    b: u 1, u 3
  *   result        --------|      after a: u → 1, 2    after b: u → 1, 3
  *
- * Law: the state depends on the order of each user's rows alone, not on how rows are put into frames.
+ * Law: the state depends on the order of each user's rows alone, not on how rows are divided into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import { ABSENT, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';

@@ -1,10 +1,10 @@
 /**
- * upsertInterests(state, scope): adds window rows to the running epoch's interests and interactions; passes nothing on.
+ * upsertInterests(state, scope): adds window rows to the current epoch's interests and interactions; emits nothing.
  *
  *   rows     --a--|      a: u, electronics.audio, item 7, a view    u, electronics.video, item 8, a purchase
  *   result   -----|      scope epoch: interests u/electronics 2; interactions u/7 (1 row, 1 view), u/8 (1 row, 1 purchase)
  *
- * Law: the state depends on the rows and on the order of first sight alone, not on how rows are put into frames.
+ * Law: the state depends on the rows and on the order of first appearance alone, not on how rows are divided into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import type { FrameOf } from '../../runtime/contract/stage.js';
@@ -36,7 +36,7 @@ function addInterests(rows: Rows, table: EpochInterests, scope: InterestScope): 
   } else addWeights(found, table, scope, type, added, time);
 }
 
-/** A new row of the table is a sum of 0 at 1970: whatever is added to it decays from there or not at all. */
+/** A new row of the table is a sum of 0 at 1970: the first value added to it is not affected. */
 function addWeights(
   found: Uint32Array,
   table: EpochInterests,

@@ -3,7 +3,7 @@
  *
  *   views(p, i)  += events of item i in pane p that count as a view       clicks likewise
  *
- * A pane has room for so many items; past that the sketch begins (maths/heavy-hitters).
+ * A pane has a capacity in items; beyond it the sketch begins (maths/heavy-hitters).
  */
 import type { Value } from '../../runtime/contract/stage.js';
 import { betterHalf } from '../maths/heavy-hitters.js';
@@ -12,7 +12,7 @@ import { type PaneTables, replacePane } from './trending-items.js';
 import { rowsByWindow } from '../maths/window.js';
 import { WindowSums } from '../maths/window-sums.js';
 
-/** What the sketch has let go, per pane: no item that is not counted there has a higher score. */
+/** The floor of the sketch, per pane: no item that is not counted there has a higher score. */
 export type Floors = Readonly<Record<number, number>>;
 
 /** Engagements: the number of each one's item, and whether it is a view or a click. */
@@ -23,11 +23,11 @@ export interface Counted {
   readonly items: number;
 }
 
-/** Where an engagement is in no pane that is counted. */
+/** For an engagement in no counted pane. */
 export const NO_PANE = -Infinity;
 
 export class CountedPanes {
-  /** Follow from the panes, so that windows need not be added up at each look. */
+  /** Derived from the panes, so that windows need not be summed up at each read. */
   private readonly sums: WindowSums[] = [];
 
   constructor(
@@ -67,7 +67,7 @@ export class CountedPanes {
     for (const sums of this.sums) sums.add(pane, numbers, at, isView, items);
   }
 
-  /** Where a pane has more items than it has room for; gives those that it had when some were let go. */
+  /** Reduces a pane that exceeds its capacity; returns its former items when some were removed. */
   makeRoom(pane: number, itemsMax: number, weights: ScoreWeights): Uint32Array | undefined {
     if (!this.tables.has(pane)) return undefined;
     const table = this.tables.table(pane);
@@ -85,7 +85,7 @@ export class CountedPanes {
     return items;
   }
 
-  /** Forgets panes; gives the items of each. */
+  /** Drops panes; returns the items of each. */
   drop(panes: readonly number[]): Uint32Array[] {
     if (panes.length === 0) return [];
     const items = panes.map((pane) => this.tables.table(pane).keyOf('item').slice());
@@ -98,7 +98,7 @@ export class CountedPanes {
     return items;
   }
 
-  /** The numbers of items have changed. */
+  /** Items were renumbered. */
   forgetSums(): void {
     for (const sums of this.sums) sums.forget();
   }

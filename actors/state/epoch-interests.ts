@@ -1,8 +1,8 @@
-/** The running epoch of interest-ranking: a row per (user, main category) and per (user, item), in order of first sight. */
+/** The current epoch of interest-ranking: a row per (user, main category) and per (user, item), in order of first appearance. */
 import { frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
 import { interactions } from '../model.js';
 
-/** `value` as of `time`, which only a decayed sum needs. */
+/** `value` as of `time`, which only a decayed sum uses. */
 const interestRows = frameType('epoch-interest', { user: 'text', category: 'text', value: 'f64', time: 'f64' });
 
 export const epochInterests = () => tables(interestRows, { key: ['user', 'category'], by: 'user' });

@@ -1,13 +1,13 @@
 /**
- * The state of the running epoch: its events that are on time, from when they come until the end of the epoch takes them.
+ * The state of the current epoch: its events that are on time, until the end of the epoch.
  *
- * Most epochs begin and end between two snapshots: their frames are kept as they came, and nothing is looked up. Only a snapshot that falls
- * into an epoch puts what there is into a table, counted by (pane, user, item, type, category, brand, price), so that it is stored once.
+ * Most epochs begin and end between two snapshots: their frames are stored unchanged, without lookups. Only a snapshot within an epoch moves its events
+ * into a table, counted by (pane, user, item, type, category, brand, price), so that they are stored once.
  *
  * Invariants
- *   EPOCH-LOG-1  `take` gives the same keys in the same order with the same dictionaries (entries in order of first use, none unused), whatever
- *                snapshots and restarts there were: what is emitted, and how the runtime cuts it, depends on the events alone.
- *   EPOCH-LOG-2  With `counted` it gives one row of each key and pane. Without, as many as there happen to be.
+ *   EPOCH-LOG-1  `take` returns the same keys in the same order with the same dictionaries (entries in order of first use, none unused), whatever
+ *                snapshots and restarts there were: the output, and how the runtime splits it, depends on the events alone.
+ *   EPOCH-LOG-2  With `counted` it returns one row per key and pane. Without, any number of rows.
  */
 import {
   CodeMap,
@@ -23,7 +23,7 @@ import {
 } from '../../runtime/contract/stage.js';
 import { type events, rowKey } from '../model.js';
 
-/** What tells rows of one window apart. */
+/** The key of the rows of one window. */
 export const ROW_KEY = ['user', 'item', 'type', 'category', 'brand', 'price'] as const;
 export const ROW_TEXTS = ['user', 'item', 'category', 'brand'] as const;
 const NUMBERS = ['pane', 'type', 'price', 'added', 'first', 'time'] as const;
@@ -60,12 +60,12 @@ export class EpochLog {
     return this.frames.reduce((sum, { rows }) => sum + rows, this.tables.keys);
   }
 
-  /** Takes the given rows of a frame, or all. */
+  /** Adds the given rows of a frame, or all. */
   add(frame: Events, rows?: Uint32Array): void {
     this.frames.push(asEpochRows(frame, rows, this.options.paneMs));
   }
 
-  /** All events of the epoch, if there are any; the next begins. */
+  /** Removes and returns all events of the epoch, if there are any. */
   take(): EpochRows | undefined {
     if (this.options.counted || this.tables.has(RUNNING)) this.settle();
     const rows = this.tables.has(RUNNING) ? this.tables.table(RUNNING).frame() : joined(this.frames);
@@ -93,7 +93,7 @@ export class EpochLog {
     this.tables.written();
   }
 
-  /** From the logs of old partitions into those of new ones. */
+  /** From the logs of old partitions to those of new ones. */
   static move(from: readonly EpochLog[], to: readonly EpochLog[]): void {
     for (const log of from) log.settle();
     const { rescale } = epochTables;
@@ -122,7 +122,7 @@ export class EpochLog {
   }
 }
 
-/** The running epoch, and how far windows are closed. */
+/** The current epoch, and C. */
 export interface EpochState {
   readonly epoch: EpochLog;
   /** C */
@@ -140,7 +140,7 @@ export const epochLog = (options: EpochLogOptions): StateSpec<EpochLog> => ({
   },
 });
 
-/** Each event as a count of one. Nothing stays that the runtime may reuse: the texts of a received frame lie in its message. */
+/** Each event as a count of one. Copies everything that the runtime may reuse: the texts of a received frame are in its message. */
 function asEpochRows({ columns }: Events, rows: Uint32Array | undefined, paneMs: number): EpochRows {
   const time = rows === undefined ? columns.time : picked(columns.time, rows, new Float64Array(rows.length));
   const text = (column: TextColumn): TextColumn => tidyText(column, rows);
@@ -171,14 +171,14 @@ function panesOf(times: Float64Array, paneMs: number): Float64Array {
   const panes = new Float64Array(times.length);
   for (let row = 0, pane = NaN; row < times.length; row++) {
     const time = times[row]!;
-    // Neighbours are mostly of one pane: no division for them.
+    // Neighbours are usually in one pane: no division for them.
     if (!(time >= pane && time < pane + paneMs)) pane = Math.floor(time / paneMs) * paneMs;
     panes[row] = pane;
   }
   return panes;
 }
 
-/** Prices as they are grouped: tables compare bits, so 0 and −0 are made one, and so are all NaN (absent). */
+/** Prices for grouping: tables compare bits, so 0 and −0 are made equal, and so are all NaN (absent). */
 function groupingPrices(prices: Float64Array, rows: Uint32Array | undefined): Float64Array {
   const count = rows?.length ?? prices.length;
   const grouping = new Float64Array(count);

@@ -10,7 +10,7 @@ import type { OpenWindows } from './open-windows.js';
 import { type EpochRows, ROW_KEY, ROW_TEXTS } from './epoch-log.js';
 import type { WindowOutput, WindowRows } from './window-output.js';
 
-/** A row of one window. `added` and `time` are of what has not gone out yet; `count` is the total. */
+/** A row of one window. `added` and `time` refer to what has not been emitted yet; `count` is the total. */
 export const openRows = frameType('open-row', {
   ...rowKey,
   count: 'u32',
@@ -22,7 +22,7 @@ type OpenRows = FrameOf<typeof openRows>;
 export const windowTables = () => tables(openRows, { key: ROW_KEY, by: 'user' });
 export type WindowTables = StateOf<ReturnType<typeof windowTables>>;
 
-/** The fixed windows in a state; all that they know is there. */
+/** The fixed windows over a state, which contains all of their data. */
 export class FixedWindowRows implements OpenWindows {
   constructor(
     private readonly tables: WindowTables,
@@ -68,7 +68,7 @@ export class FixedWindowRows implements OpenWindows {
 
 type Values = ReturnType<WindowTables['table']>['values'];
 
-/** Adds rows of an epoch to the rows of a window that were found for them. */
+/** Adds rows of an epoch to their rows of a window. */
 function addCounts({ count, added, time }: Values, found: Uint32Array, epoch: EpochRows, rows: Uint32Array): void {
   const { added: more, time: latest } = epoch.columns;
   for (let i = 0; i < found.length; i++) {
@@ -80,7 +80,7 @@ function addCounts({ count, added, time }: Values, found: Uint32Array, epoch: Ep
   }
 }
 
-/** Gives each changed row once, in the order of the epoch; what it adds and its time begin anew. */
+/** Emits each changed row once, in the order of the epoch; resets `added` and `time`. */
 function takeChanged(
   { count, added, time }: Values,
   found: Uint32Array,

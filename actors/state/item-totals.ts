@@ -1,13 +1,13 @@
 /**
- * item-totals: what is known of each item, in a table, with its category and its brand as numbers of names.
+ * item-totals: the totals of each item, in a table, with its category and its brand as numbers of names.
  *
- * Numbers are those of one partition: when there are other partitions, items take new ones with them, and all lists count as changed, so that they
- * are said whole.
+ * Numbers are per partition: when the partitions change, items get new ones, and all lists count as changed, so that they are published
+ * completely.
  */
 import { frameType, partitionBy, type StateOf, tables } from '../../runtime/contract/stage.js';
 import { type NameTables, NumberedNames } from './numbered-names.js';
 
-/** `category` and `brand` are numbers of names, 0 for none; times are those of the purchases that said them. */
+/** `category` and `brand` are numbers of names, 0 for none; times are those of the purchases that they come from. */
 const itemRows = frameType('item-total', {
   item: 'text',
   purchases: 'f64',
@@ -24,10 +24,10 @@ export type ItemTotals = StateOf<ReturnType<typeof itemTotals>>;
 
 /** Main categories that have a list. */
 export const CATEGORIES_MAX = 4_096;
-/** Brands that are told apart; further ones are none. */
+/** Distinct brands; further ones count as none. */
 const BRANDS_MAX = 65_536;
 
-/** Which table of names is which. */
+/** The tables of names by their use. */
 export const categoriesIn = (names: NameTables): NumberedNames => new NumberedNames(names, 0, CATEGORIES_MAX);
 export const brandsIn = (names: NameTables): NumberedNames => new NumberedNames(names, 1, BRANDS_MAX);
 

@@ -1,10 +1,10 @@
 /**
- * numbered-names: texts as small integers, for tables that hold a text as a value.
+ * numbered-names: texts as small integers, for tables that store a text as a value.
  *
- *   number(text) = how many other texts were seen before it + 1; 0 for absent, and for texts beyond the bound
+ *   number(text) = the number of texts seen before it + 1; 0 for absent, and for texts beyond the bound
  *
- * The numbers are those of a table's rows, in order of first sight, until `keepOnly` lets names go; row 0 is the absent name. What is kept beside the
- * table follows from it.
+ * The numbers are those of a table's rows, in order of first appearance, until `keepOnly` drops names; row 0 is the absent name. Everything else follows
+ * from the table.
  */
 import {
   ABSENT,
@@ -17,7 +17,7 @@ import {
 } from '../../runtime/contract/stage.js';
 import { compareText } from '../maths/item-order.js';
 
-/** A name, and a mark that its owner sets on it. */
+/** A name, and a mark for use by its owner. */
 export const names = frameType('name', { name: 'text', marked: 'u8' });
 
 export const nameTables = () => tables(names, { key: ['name'] });
@@ -61,7 +61,7 @@ export class NumberedNames {
     return Array.from({ length: this.rows.rows }, (_, number) => number);
   }
 
-  /** Lets all other names go. The new numbers by the old, 0 for those that are gone. */
+  /** Drops all other names. Returns the new numbers by the old ones, 0 for dropped names. */
   keepOnly(isKept: (number: number) => boolean): Uint32Array {
     const { rows } = this;
     const kept = Uint32Array.from(this.all().filter((number) => number === NO_NAME || isKept(number)));
@@ -92,7 +92,7 @@ export class NumberedNames {
     return Array.from(values.marked.subarray(0, rows).keys()).filter((number) => values.marked[number] === 1);
   }
 
-  /** Texts to numbers; after a restart found again from the table. */
+  /** Texts to numbers; rebuilt from the table after a restart. */
   private known(): Map<string, number> {
     const { rows } = this.rows;
     for (let number = this.numbers.size + 1; number < rows; number++) this.numbers.set(this.text(number)!, number);
@@ -100,7 +100,7 @@ export class NumberedNames {
   }
 }
 
-/** What the rows of a column say of things; each distinct text is looked up once. */
+/** The names in a column; each distinct text is looked up once. */
 export class SaidNames {
   private readonly numbers: Int32Array;
 
@@ -112,8 +112,8 @@ export class SaidNames {
   }
 
   /**
-   * The name of thing `row` to keep: what is said at `at`, unless a later event (or, at the same time, a later text) has said another. Notes its
-   * time in `times`.
+   * The name to store for thing `row`: the one at `at`, unless a later event (or, at the same time, a later text) has set another. Records its time in
+   * `times`.
    */
   latest(at: number, was: number, times: Float64Array, row: number, time: number): number {
     const code = this.said.codes[at]!;

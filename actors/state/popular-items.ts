@@ -2,7 +2,7 @@
  * PopularItems: how often each item was bought, and the first items of each category and of all, over the state of popularity.
  *
  *   N(i), top(c)       see popularity.ts
- *   changedLists()     the lists that changed since it was last called, whole
+ *   changedLists()     the lists that changed since the last call, complete
  */
 import { ABSENT, type FrameOf, textAt } from '../../runtime/contract/stage.js';
 import { FrameChunks } from '../maths/frame-chunks.js';
@@ -13,20 +13,20 @@ import { type events, type popularItems, PURCHASE, topLists } from '../model.js'
 import { brandsIn, categoriesIn, type ItemState, type ItemTotals } from './item-totals.js';
 import { NO_NAME, type NumberedNames, SaidNames } from './numbered-names.js';
 
-/** With fewer items than this, hardly any is known. */
+/** With fewer items than this, few are known. */
 const ITEMS_FEW = 10;
 
 /** Number of the list over all: it has no category. */
 const OVER_ALL = NO_NAME;
 
-/** The items and their lists. What it keeps beside the state follows from it. */
+/** The items and their lists. Its fields follow from the state. */
 export class PopularItems {
   private readonly items: ReturnType<ItemTotals['table']>;
   private readonly categories: NumberedNames;
   private readonly brands: NumberedNames;
   private readonly leaders: Leaders;
   private readonly order = new NumberedOrder((row) => this.text(row));
-  /** Whether all lists have been known since the start: then one that never was is that of a new category. */
+  /** Whether all lists have been known since the start: then one that never was belongs to a new category. */
   private started = false;
 
   constructor(
@@ -39,7 +39,7 @@ export class PopularItems {
     this.leaders = new Leaders(listSize, (a, b) => this.beats(a, b));
   }
 
-  /** Counts the purchases among events. True where hardly any item was known before. */
+  /** Counts the purchases among events. True when few items were known before. */
   addPurchases(frame: FrameOf<typeof events>): boolean {
     const few = this.items.rows < ITEMS_FEW;
     const { type, item, category, brand, price, time } = frame.columns;
@@ -59,7 +59,7 @@ export class PopularItems {
     return few;
   }
 
-  /** Takes rows of a popularity table in place of what was known of their items. True where hardly any item was known before. */
+  /** Applies rows of a popularity table, which replace the values of their items. True when few items were known before. */
   putTable(frame: FrameOf<typeof popularItems>): boolean {
     const few = this.items.rows < ITEMS_FEW;
     const { item, purchases, category, brand, price } = frame.columns;
@@ -77,7 +77,7 @@ export class PopularItems {
     return few;
   }
 
-  /** The lists that changed since they were last published, whole. */
+  /** The lists that changed since they were last published, complete. */
   changedLists(origin: number): FrameOf<typeof topLists>[] {
     const changed = this.categories.marked();
     this.know(changed);
@@ -107,7 +107,7 @@ export class PopularItems {
     return chunks.finish();
   }
 
-  /** Gives an item its count and category, and marks the lists that look different for it. */
+  /** Sets an item's count and category, and marks the lists that change. */
   private change(row: number, purchases: number, category: number): void {
     const { values } = this.items;
     const [before, was] = [values.purchases[row]!, values.category[row]!];
@@ -127,19 +127,19 @@ export class PopularItems {
     this.items.values.priced[row]!++;
   }
 
-  /** Before an item falls or moves away: if it was among the leaders, another may follow it. */
+  /** Before an item falls or leaves: if it was among the leaders, another may follow it. */
   private leave(list: number, row: number): void {
     if (this.isLeftForLater(list) || !this.leaders.of(list)!.includes(row)) return;
     this.leaders.forget(list);
     this.categories.mark(list, true);
   }
 
-  /** After an item rose or came: is it among the leaders? */
+  /** After an item rose or was added: inserts it if it is among the leaders. */
   private enter(list: number, row: number): void {
     if (!this.isLeftForLater(list) && this.leaders.place(list, row)) this.categories.mark(list, true);
   }
 
-  /** A list that is marked and unknown will be built when it is published, and needs no care until then. Any other becomes known here. */
+  /** A marked, unknown list will be rebuilt when it is published, and needs no updates until then. Any other becomes known here. */
   private isLeftForLater(list: number): boolean {
     if (this.leaders.of(list) !== undefined) return false;
     if (this.categories.isMarked(list)) return true;

@@ -1,7 +1,7 @@
 /** The items that a user has interacted with. */
 import { type Codec, json } from '../../runtime/contract/stage.js';
 
-/** Item ids, the latest seen last; and how often any was added, in memory alone. */
+/** Item ids, the latest last; and the number of additions, in memory only. */
 export class Seen extends Set<string> {
   additions = 0;
 }

@@ -1,15 +1,15 @@
 /**
- * Sessions in a table: one row each, those of one key on a chain that begins at its slot 0.
+ * Sessions in a table: one row each; those of one key form a chain that begins at its slot 0.
  *
  *   [start, end) and [start', end') of one key meet ⇔ start < end' ∧ start' < end, and become one
  *
- * A row whose count is 0 is free, and the next session of its key takes it; rows go only with the whole table.
+ * A row whose count is 0 is free, and is reused for the next session of its key; rows are removed only with the whole table.
  */
 import { type ColumnTable, type FrameOf, frameType, NO_ROW } from '../../runtime/contract/stage.js';
 import { rowKey } from '../model.js';
 import { ROW_KEY } from './epoch-log.js';
 
-/** `count` is the total; `added` and `time` are of what has not gone out yet. `next` is the row of the key's next slot, 0 for none. */
+/** `count` is the total; `added` and `time` refer to what has not been emitted yet. `next` is the row of the key's next slot, 0 for none. */
 export const sessionRows = frameType('session-row', {
   ...rowKey,
   slot: 'u32',
@@ -27,9 +27,8 @@ export type Sessions = FrameOf<typeof sessionRows>;
 export type SessionTable = ColumnTable<typeof sessionRows.columns, (typeof SESSION_KEY)[number]>;
 
 /**
- * Puts sessions into the table, each into the open ones that it meets, which become one; gives the row that each came into.
- * What neither meets one nor finds a free row waits, round by round, for one more slot at the end of its chain. The slots of the arriving are
- * written to.
+ * Adds sessions to the table, each merged with the open ones that it meets; returns the row of each. A session that neither meets one nor finds a
+ * free row waits, round by round, for one more slot at the end of its chain. The slots of the arriving sessions are modified.
  */
 export function admit(table: SessionTable, arriving: Sessions): Uint32Array {
   const heads = table.upsert(arriving.columns);
@@ -57,12 +56,12 @@ export function admit(table: SessionTable, arriving: Sessions): Uint32Array {
 interface Place {
   /** NO_ROW: there is none. */
   readonly row: number;
-  /** The last row of the chain, and how many it has. */
+  /** The last row of the chain, and its length. */
   readonly tail: number;
   readonly length: number;
 }
 
-/** Finds a session its row and joins it to what is there. Walks the whole chain, since it may join two that did not meet before. */
+/** Finds the row of a session and merges it there. Walks the complete chain, since it may connect two sessions that did not meet before. */
 function findPlace(table: SessionTable, head: number, arriving: Sessions, from: number): Place {
   const { start, end, count, next } = table.values;
   const arrivingStart = arriving.columns.start[from]!;
@@ -92,7 +91,7 @@ function findPlace(table: SessionTable, head: number, arriving: Sessions, from: 
 
 type Spans = Pick<SessionTable['values'], 'start' | 'end' | 'count' | 'added' | 'time'>;
 
-/** Makes one session of that in `row` and another; a free row becomes that other. */
+/** Merges the session in `row` with another; a free row becomes that other. */
 function join(table: SessionTable, row: number, other: Spans, from: number): void {
   const { start, end, count, added, time } = table.values;
   table.touch(row);

@@ -3,8 +3,8 @@
  *
  *   an event at t is the session [t, t + gap); sessions of one key that meet are one
  *
- * Which are open at the end of an epoch thus depends on its events, not on their order. The rows of closed and merged sessions stay until they
- * are most of the table; then what is open moves to a new one.
+ * So the open sessions at the end of an epoch depend on its events, not on their order. The rows of closed and merged sessions stay until they are most of
+ * the table; then the open sessions move to a new one.
  */
 import { partitionBy, type StateSpec, type Tables, tables, type Value } from '../../runtime/contract/stage.js';
 import { isClosed, type SessionWindows } from '../maths/window.js';
@@ -14,9 +14,9 @@ import { admit, SESSION_KEY, sessionRows, type Sessions, type SessionTable, vaca
 import { WindowOutput, type WindowRows } from './window-output.js';
 
 export interface SessionState {
-  /** One table, whose number goes up when what is open moves. */
+  /** One table, whose number increases when the open sessions move. */
   readonly sessions: Tables<typeof sessionRows.columns, (typeof SESSION_KEY)[number]>;
-  /** No open session ends before. Infinity when there is none. */
+  /** No open session ends earlier. Infinity when there is none. */
   readonly earliestEnd: Value<number>;
 }
 
@@ -25,7 +25,7 @@ export const sessionTables = (): StateSpec<SessionState['sessions']> => ({
   rescale: { kind: 'move', move: moveSessions },
 });
 
-/** Chains are of row numbers, so that sessions are admitted anew. */
+/** Chains consist of row numbers, so sessions are added again. */
 function moveSessions(from: readonly SessionState['sessions'][], to: readonly SessionState['sessions'][]): void {
   for (const old of from) {
     for (const number of old.numbers()) {
@@ -36,7 +36,7 @@ function moveSessions(from: readonly SessionState['sessions'][], to: readonly Se
   }
 }
 
-/** The open sessions of a table, to be admitted into another. */
+/** The open sessions of a table, to be added to another. */
 function openSessions(table: SessionTable): Sessions {
   const { count } = table.values;
   const open = Uint32Array.from(Array(table.rows).keys()).filter((row) => count[row]! > 0);
@@ -44,17 +44,17 @@ function openSessions(table: SessionTable): Sessions {
   return { type, rows, columns: { ...columns, slot: new Uint32Array(rows) } };
 }
 
-/** Below so many rows a table is not worth moving. */
+/** A smaller table is not worth moving. */
 const MOVED_ROWS_MIN = 1024;
 
-/** Session windows over their state; all that they know is there. */
+/** Session windows over their state, which contains all of their data. */
 export class SessionWindowRows implements OpenWindows {
   constructor(
     private readonly state: SessionState,
     private readonly windows: SessionWindows,
   ) {}
 
-  /** The table holds no closed session, so C is not asked for. */
+  /** The table contains no closed session, so C is not needed. */
   add(epoch: EpochRows, _closedUpToMs: number, changed: WindowOutput | undefined): void {
     const table = this.table();
     const arriving = arrivalsOf(epoch, this.windows.paneMs);
@@ -105,7 +105,7 @@ export class SessionWindowRows implements OpenWindows {
     return isClosed(this.state.earliestEnd.get(), this.windows, closedUpToMs);
   }
 
-  /** Rows of the sessions that are closed at a watermark. While even the earliest is not, none is looked at. */
+  /** Rows of the sessions that are closed at a watermark. While the earliest is open, none is read. */
   private closing(closedUpToMs: number): number[] {
     const rows: number[] = [];
     if (!this.mayClose(closedUpToMs)) return rows;
@@ -126,7 +126,7 @@ export class SessionWindowRows implements OpenWindows {
   }
 }
 
-/** The events of an epoch as sessions, counted by key and pane: those of one pane are closer than the gap. */
+/** The events of an epoch as sessions, counted by key and pane: events of one pane are closer than the gap. */
 function arrivalsOf({ rows, columns }: EpochRows, gapMs: number): Sessions {
   const { user, item, type, category, brand, price, added, first, time } = columns;
   const keys = { user, item, type, category, brand, price, slot: new Uint32Array(rows) };
@@ -138,7 +138,7 @@ function arrivalsOf({ rows, columns }: EpochRows, gapMs: number): Sessions {
   };
 }
 
-/** Gives each changed session once, by start; what it adds and its time begin anew. */
+/** Emits each changed session once, by start; resets `added` and `time`. */
 function takeChanged(table: SessionTable, rows: Uint32Array, changed: WindowOutput): void {
   const { start, end, count, added, time } = table.values;
   const byStart = Array.from(rows.keys()).sort((a, b) => start[rows[a]!]! - start[rows[b]!]! || a - b);

@@ -1,8 +1,8 @@
 /**
- * TopItems: the lists that follow from the counts of a trending instance, whole, best first.
+ * TopItems: the lists that follow from the counts of a trending instance, complete, best first.
  *
- *   newest()      of the newest windows: all lists when an hour has begun, else those of the categories that are marked, which it unmarks; and
- *                 all of the last hour and all by velocity when a step has begun, since time alone changes them
+ *   newest()      of the newest windows: all lists when an hour has begun, else those of the marked categories, which it unmarks; and all of
+ *                 the last hour and all by velocity when a step has begun, since they change with time
  *   close(W)      of each window that W closes and that had events: the list over all
  *
  * A list without items has one row with an absent item.
@@ -39,26 +39,26 @@ import type { CountState, TrendCounts } from './trend-counts.js';
 export interface TopItemsOptions extends ScoreWeights {
   readonly origin: number;
   readonly listSize: number;
-  /** How far W stays behind the latest event. */
+  /** The distance of W from the latest event. */
   readonly delayMs: number;
   readonly halfLifeMs: number | undefined;
   readonly rankings: readonly TrendingRanking[];
 }
 
 export interface TopState extends CountState {
-  /** The step as of which lists have been said; -Infinity: all are to be said anew. */
+  /** The step as of which lists were last published; -Infinity: all must be published again. */
   readonly newest: Value<number>;
 }
 
 type Tops = FrameOf<typeof trendingTops>;
 type Chunks = FrameChunks<(typeof trendingTops)['columns']>;
 
-/** A window that is looked at, and the one before it. */
+/** A window, and the previous one. */
 interface Look {
   readonly window: TrendingWindow;
   readonly startMs: number;
   readonly sums: WindowSums;
-  /** Absent: nobody asks for velocity. */
+  /** Absent without a ranking by velocity. */
   readonly before: WindowSums | undefined;
 }
 
@@ -67,7 +67,7 @@ export class TopItems {
   private readonly before: Readonly<Record<TrendingWindow, WindowSums>>;
   private readonly order = new NumberedOrder((item) => itemOf(this.state.items, item));
   private numbering = 0;
-  /** Room for the scores of one look. */
+  /** A reused buffer for scores. */
   private scores = new Float64Array(0);
 
   constructor(
@@ -110,7 +110,7 @@ export class TopItems {
     return frames;
   }
 
-  /** The lists of what W closes, which is forgotten then. */
+  /** The lists of the windows that W closes, which are then dropped. */
   close(closesUpToMs: number): Tops[] {
     const closing = this.closing(closesUpToMs);
     this.counts.closeUpTo(closesUpToMs);
@@ -160,7 +160,7 @@ export class TopItems {
     }
   }
 
-  /** By number of the item; NaN where nothing happened in the window, or nothing that counts. */
+  /** By number of the item; NaN without events in the window, or without events that count. */
   private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
     const { halfLifeMs } = this.options;
     const stepMs = stepOf(this.state.asOf.get());
@@ -186,7 +186,7 @@ export class TopItems {
     return scoreOf(views[item]!, clicks[item]!, this.options);
   }
 
-  /** `best`: numbers of items + 1, 0 where there are no more. */
+  /** `best`: numbers of items + 1, 0 beyond the end. */
   private append(
     chunks: Chunks,
     { window, startMs, sums, before }: Look,
@@ -226,7 +226,7 @@ export class TopItems {
   }
 }
 
-/** Where windows begin that have one of the panes, ascending. */
+/** The starts of windows that contain one of the panes, ascending. */
 function startsWith(panes: readonly number[], window: ClosingWindow): number[] {
   const starts = new Set<number>();
   for (const pane of panes) {

@@ -1,11 +1,11 @@
 /**
- * TrendCounts: views and clicks of each item, in panes of an hour and, of late, of a step, over states.
+ * TrendCounts: views and clicks of each item, in panes of an hour and, for the last two hours, of a step, over states.
  *
- * Counted as they come, also within an epoch: whether an event is late depends on C alone, which only moves at the end of one. An event is late
- * when every hour and day that it is part of is closed. One that is late for the hour and not for the day is counted: the hour has been said.
- * In the last hour everything counts that is not late and happened in it, however far behind the latest event it comes.
+ * Counted on arrival, also within an epoch: whether an event is late depends on C alone, which changes only at the end of one. An event is late when
+ * every hour and day that contains it is closed. One that is late for the hour but not for the day is counted in the day: the list of the hour is
+ * published already. In the last hour every event counts that is not late and happened in it, however far it is behind the latest event.
  *
- * Marks each category that an item of has changed, and the list over all.
+ * Marks each category with a changed item, and the list over all.
  */
 import { ABSENT, type FrameOf, type Value } from '../../runtime/contract/stage.js';
 import { categoriesIn } from './item-totals.js';
@@ -34,7 +34,7 @@ export interface CountState extends TrendingItems {
   readonly recentFloors: Value<Floors>;
   readonly closedUpTo: Value<number>;
   readonly asOf: Value<number>;
-  /** Items were let go whose categories have to be said yet. */
+  /** Items were removed whose categories must be published again. */
   readonly leaving: Value<boolean>;
 }
 
@@ -43,11 +43,11 @@ export interface CountOptions extends ScoreWeights {
   readonly withSteps: boolean;
   /** By code of the event type: 1 a view, 2 a click, 0 neither. */
   readonly kinds: Uint8Array;
-  /** Items that a pane has room for. */
+  /** Capacity of a pane in items. */
   readonly itemsMax: number;
-  /** How far W stays behind the latest event. */
+  /** The distance of W from the latest event. */
   readonly delayMs: number;
-  /** Absent: nobody asks for decayed scores. */
+  /** Absent without a ranking by decayed score. */
   readonly halfLifeMs: number | undefined;
 }
 
@@ -58,9 +58,9 @@ export const A_CLICK = 2;
 export class TrendCounts {
   readonly categories: NumberedNames;
   private readonly hours: CountedPanes;
-  /** The steps of two hours, so that the last hour has one before it. */
+  /** The steps of two hours: the last hour and the one before it. */
   private readonly recent: CountedPanes;
-  /** Counts how often items were numbered anew: what others keep by number is void then. */
+  /** Increases when items are renumbered: data by number that others hold is invalid then. */
   numbering = 0;
 
   constructor(
@@ -100,7 +100,7 @@ export class TrendCounts {
       panes[count] = pane;
       views[count] = kind === A_VIEW ? 1 : 0;
       kept[count++] = row;
-      // The hour that runs is that of the log's clock: an event from ahead waits in its own.
+      // The current hour is that of the log's clock: an event from the future waits in its own.
       const knownMs = at > storedAt[row]! ? storedAt[row]! : at;
       if (knownMs > latestMs) latestMs = knownMs;
     }
@@ -116,12 +116,12 @@ export class TrendCounts {
     this.hours.count(hours, counted);
     this.recent.count(steps, counted);
     this.knowOf(latestMs);
-    // Behind the frame: items may be numbered anew.
+    // After the frame: items may be renumbered.
     for (const pane of new Set(hours)) this.makeRoom(this.hours, pane);
     for (const step of new Set(steps)) this.makeRoom(this.recent, step);
   }
 
-  /** Somebody has seen an event of this time: steps that no last hour has any more are forgotten. */
+  /** Advances to the time of the latest event: drops steps that are not in the last two hours any more. */
   knowOf(latestMs: number): void {
     const { asOf, recentPanes } = this.state;
     if (!(latestMs > asOf.get())) return;
@@ -129,11 +129,11 @@ export class TrendCounts {
     asOf.set(latestMs);
     const step = stepOf(latestMs);
     if (step === before) return;
-    // All lists of the last hour are said anew with a new step: nothing has to be marked for that.
+    // All lists of the last hour are published again with a new step: nothing has to be marked.
     this.recent.drop(recentPanes.numbers().filter((pane) => pane < recentFrom(step)));
   }
 
-  /** Decayed sums by another half-life, or the first: from the panes that there are, each as if all of it had happened in its middle. */
+  /** Recomputes decayed sums with another half-life, or the first one: from the existing panes, as if each pane's events were at its middle. */
   heatAnew(halfLifeMs: number): void {
     const { items, panes } = this.state;
     const table = items.table(ITEMS);
@@ -150,7 +150,7 @@ export class TrendCounts {
     }
   }
 
-  /** Forgets panes whose windows are closed. */
+  /** Drops panes whose windows are closed. */
   closeUpTo(closedUpToMs: number): void {
     const { panes, closedUpTo } = this.state;
     if (!(closedUpToMs > closedUpTo.get())) return;
@@ -159,7 +159,7 @@ export class TrendCounts {
     if (over.length > 0) this.letGo(this.hours.drop(over));
   }
 
-  /** The numbers of the items of rows, with what their events say of them. */
+  /** The numbers of the items of rows, updated with the names in their events. */
   private know(frame: FrameOf<typeof engagements>, rows: Uint32Array): Uint32Array {
     const { time, type, category } = frame.columns;
     const { halfLifeMs, kinds, viewWeight, clickWeight } = this.options;
@@ -181,7 +181,7 @@ export class TrendCounts {
     return numbers;
   }
 
-  /** Says that a category's lists may have changed. */
+  /** Marks a category, whose lists may have changed. */
   private touch(category: number): void {
     if (!this.categories.isMarked(category)) this.categories.mark(category, true);
   }
@@ -191,7 +191,7 @@ export class TrendCounts {
     if (items !== undefined) this.letGo([items]);
   }
 
-  /** Of items that were let go the categories stay, until it was said what is left of their lists. */
+  /** The categories of removed items stay until their remaining lists are published. */
   private letGo(itemsOfPanes: readonly Uint32Array[]): void {
     const { category } = this.state.items.table(ITEMS).values;
     for (const items of itemsOfPanes) for (const item of items) this.touch(category[item]!);
@@ -202,7 +202,7 @@ export class TrendCounts {
     this.recent.forgetSums();
   }
 
-  /** When all lists that had changed are said. */
+  /** Call when all changed lists have been published. */
   saidAll(): void {
     if (!this.state.leaving.get()) return;
     this.state.leaving.set(false);
@@ -212,7 +212,7 @@ export class TrendCounts {
 
 const NO_STEPS = new Float64Array(0);
 
-/** The step that each row is in, by where it begins; NO_PANE where that is before `fromMs`. */
+/** The start of each row's step; NO_PANE where that is before `fromMs`. */
 function stepsOf(time: Float64Array, rows: Uint32Array, fromMs: number): Float64Array {
   const steps = new Float64Array(rows.length);
   for (let i = 0; i < rows.length; i++) {

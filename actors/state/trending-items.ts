@@ -1,17 +1,15 @@
 /**
- * trending-items: the items that trending knows, as small numbers, and what happened to each in each hour, and of late in each
- * step.
+ * trending-items: the items of trending, as small numbers, and their counts in each hour, and in each step of the last two hours.
  *
  *   number(i) = its row in the table of items        panes, recentPanes: hour, step → (number → views, clicks)
  *
- * Numbers are those of one partition. They are given anew when most of them are of items that no pane has any more, and when there are other
- * partitions.
+ * Numbers are per partition. They are reassigned when most of them belong to items that are in no pane any more, and when the partitions change.
  */
 import { type FrameOf, frameType, partitionOf, type StateOf, tables, textAt } from '../../runtime/contract/stage.js';
 import type { NameTables, NumberedNames } from './numbered-names.js';
 import { categoriesIn } from './item-totals.js';
 
-/** `category` is a number of names, 0 for none; `categoryTime` that of the event that said it; `heat`: see trending.ts. */
+/** `category` is a number of names, 0 for none; `categoryTime` that of the event that it comes from; `heat`: see trending.ts. */
 export const trendingItems = frameType('trending-item', {
   item: 'text',
   category: 'u32',
@@ -39,7 +37,7 @@ const PANES = ['panes', 'recentPanes'] as const;
 /** The number of the one table of items. */
 export const ITEMS = 0;
 
-/** Below so many it is not worth while to number anew. */
+/** With fewer items renumbering is not worth while. */
 const ITEMS_FEW = 1_024;
 const CATEGORIES_FEW = 1_024;
 
@@ -52,7 +50,7 @@ function usedItems(state: TrendingItems): Uint8Array {
   return isUsed;
 }
 
-/** Lets categories go when most are of no item that is in a pane, and are not marked: what is, has to be said yet. */
+/** Drops categories when most have no item in a pane and are not marked: a marked one must be published first. */
 export function releaseCategories(state: TrendingItems, categories: NumberedNames): void {
   const count = categories.rows.rows;
   if (count < CATEGORIES_FEW) return;
@@ -69,7 +67,7 @@ export function releaseCategories(state: TrendingItems, categories: NumberedName
   for (let item = 0; item < items.rows; item++) category[item] = numbers[category[item]!]!;
 }
 
-/** Numbers the items anew when most are in no pane; says whether it did. */
+/** Renumbers the items when most are in no pane; returns whether it did. */
 export function numberAnew(state: TrendingItems): boolean {
   const { items } = state;
   const table = items.table(ITEMS);
@@ -90,7 +88,7 @@ export function numberAnew(state: TrendingItems): boolean {
 
 type PaneFrame = FrameOf<typeof paneCounts>;
 
-/** The rows of a pane as its only ones, with the numbers that items have now. */
+/** Replaces the rows of a pane, with the new numbers of the items. */
 export function replacePane(panes: PaneTables, pane: number, rows: PaneFrame, numbers?: Uint32Array): void {
   panes.drop(pane);
   putRows(panes, pane, rows, numbers);
@@ -101,7 +99,7 @@ function putRows(panes: PaneTables, pane: number, rows: PaneFrame, numbers?: Uin
   panes.table(pane).put({ ...rows, columns: { ...rows.columns, item } });
 }
 
-/** From old partitions into new ones; every list counts as changed, so that it is said again. */
+/** From old partitions to new ones; every list counts as changed, so that it is published again. */
 export function moveTrending(from: readonly TrendingItems[], to: readonly TrendingItems[]): void {
   for (const old of from) {
     const { items, names } = old;

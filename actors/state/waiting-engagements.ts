@@ -1,15 +1,15 @@
 /**
- * waiting-engagements: the rows for trending, from when they come until the next tick takes them on.
+ * waiting-engagements: the rows for trending, buffered until the next tick.
  *
- * Trending publishes its lists at ticks: nothing is missed before, and a message for each frame would cost a live pipeline as much as all that its
- * users' lists are made by. They are in order of arrival, also after a restart.
+ * Trending publishes its lists at ticks, so nothing is delayed, and a message per frame would cost a live pipeline as much as everything that makes the
+ * users' lists. The rows are in order of arrival, also after a restart.
  */
 import { type FrameOf, frameOf, frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
 import { engagements } from '../model.js';
 
 type Engagements = FrameOf<typeof engagements>;
 
-/** `number` tells rows apart. */
+/** `number` makes rows distinct. */
 const waitingRows = frameType('waiting-engagement', { number: 'u32', ...engagements.columns });
 
 export const waitingEngagements = () => tables(waitingRows, { key: ['number', 'item', 'category'] });
@@ -18,7 +18,7 @@ export type WaitingEngagements = StateOf<ReturnType<typeof waitingEngagements>>;
 const TABLE = 0;
 export const NO_ENGAGEMENTS = frameOf(engagements, []);
 
-/** Has the rows wait; gives how many there are now. */
+/** Buffers the rows; returns the number of buffered rows. */
 export function wait(waiting: WaitingEngagements, { rows, columns }: Engagements): number {
   const table = waiting.table(TABLE);
   const first = table.rows;
@@ -27,7 +27,7 @@ export function wait(waiting: WaitingEngagements, { rows, columns }: Engagements
   return table.rows;
 }
 
-/** All that wait, which do not any more. */
+/** Removes and returns all buffered rows. */
 export function release(waiting: WaitingEngagements): Engagements {
   if (!waiting.has(TABLE)) return NO_ENGAGEMENTS;
   const table = waiting.table(TABLE);

@@ -1,10 +1,10 @@
-/** Window rows on their way out. Texts are not looked at again: codes are gathered, dictionaries go along. */
+/** Output rows of windows. Texts are not decoded: codes are gathered, dictionaries passed on. */
 import type { FrameOf, TextColumn } from '../../runtime/contract/stage.js';
 import { windowRows } from '../model.js';
 
 export type WindowRows = FrameOf<typeof windowRows>;
 
-/** Any frame with the columns that tell rows of one window apart. */
+/** Any frame with the columns of a window row's key. */
 export interface KeyedRows {
   readonly rows: number;
   readonly columns: Pick<WindowRows['columns'], 'user' | 'item' | 'type' | 'category' | 'brand' | 'price'>;
