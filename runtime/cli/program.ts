@@ -18,6 +18,7 @@ Examples:
   rivulet trending --follow                      watch what is looked at and bought most
   rivulet events tail --user user-0042           see what comes in
   rivulet dlq ls                                 see which events were refused, and why
+  rivulet status                                 see its parts, and what was restarted
   rivulet top                                    see what its stages do
   rivulet backup /backups/today                  copy all of it, while it runs
   rivulet nodes                                  see which nodes share the work

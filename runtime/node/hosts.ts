@@ -15,8 +15,9 @@ import { shardsOf, VIEW_STAGE } from './shards.js';
 import type { Undo } from './undo.js';
 import { type Views, viewsOf } from './views.js';
 import { type StartedHost, startHost, storesOf } from './worker.js';
-import type { Supervisor } from '../supervision/supervisor.js';
-import type { ActorStatus } from '../telemetry/status.js';
+import { newChildStatus, type Supervisor } from '../supervision/supervisor.js';
+import type { NodeChild } from './status.js';
+import { type ActorStatus } from '../telemetry/status.js';
 import { Telemetry } from '../telemetry/registry.js';
 import type { NamedVitals } from '../telemetry/thread-vitals.js';
 
@@ -39,6 +40,8 @@ export interface StartedHosts {
   readonly views: Views;
   readonly telemetry: Telemetry;
   readonly statuses: () => ActorStatus[];
+  /** The nats-server and the threads under the node's supervisor; the thread of the façades, which the node is itself. */
+  readonly children: () => readonly NodeChild[];
 }
 
 /** Ticks reach the views at the tick interval, or at the end of epochs, and some seconds later on a busy machine. */
@@ -88,6 +91,10 @@ export async function startHosts(
   const threads = await Threads.start(hosts, STATUS_EVERY_MS, supervisor, loading);
   undo.add('the threads', () => threads.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
   const statuses = (): ActorStatus[] => [...threads.statuses(), ...view.host.statuses];
+  const children = (): NodeChild[] => [
+    ...supervisor.statuses.map((status) => ({ ...status, shards: threads.shards(status.name) })),
+    { level: 'thread', name: FACADE, ...newChildStatus(), state: 'running', shards: view.host.shardStatuses },
+  ];
   const vitals = (): NamedVitals[] => threads.vitals();
   const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
   const telemetry = new Telemetry(statuses, vitals, () => systemClock.nowMs(), countsOf);
@@ -98,5 +105,5 @@ export async function startHosts(
   };
   const view = await startHost({ ...shared, name: FACADE }, viewStores, onFatal, { onAnswered });
   undo.add('the views', () => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
-  return { threads, view, views, telemetry, statuses };
+  return { threads, view, views, telemetry, statuses, children };
 }

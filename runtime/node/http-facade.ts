@@ -13,7 +13,7 @@ import { systemClock } from '../contract/clock.js';
 import type { Topology } from '../contract/graph.js';
 import type { Health } from '../supervision/health.js';
 import { deadLettersOf, lateEventsOf, oneAtATime, retryRules } from './dead-letters.js';
-import { statusReport } from './status.js';
+import { type NodeChild, statusReport } from './status.js';
 import type { Views } from './views.js';
 import type { Log, Logger } from '../contract/ports.js';
 import type { ActorStatus } from '../telemetry/status.js';
@@ -38,6 +38,7 @@ export interface NodeFacts {
   readonly reader: EventReader;
   readonly telemetry: Telemetry;
   readonly statuses: () => readonly ActorStatus[];
+  readonly children: () => readonly NodeChild[];
   readonly natsAwaySinceMs: () => number | undefined;
   /** Absent: not yet known. */
   readonly health: () => Health | undefined;
@@ -75,7 +76,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
 
 /** Data for the routes of operators. */
 function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
-  const { browsableLogs, node, topology, pipeline, telemetry, statuses, health, logger } = facts;
+  const { browsableLogs, node, topology, pipeline, telemetry, statuses, children, health, logger } = facts;
   const reading = oneAtATime();
   return {
     deadLetters: deadLettersOf(browsableLogs, systemClock, retryRules(pipeline.parse), reading, logger),
@@ -83,7 +84,7 @@ function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
     status: {
       report: () =>
         statusReport({
-          ...{ version: version(), node, startedAtMs, topology, statuses, health },
+          ...{ version: version(), node, startedAtMs, topology, statuses, children, health },
           latencies: () => telemetry.latencies(),
           requests: () => ({ http: telemetry.requests.total, grpc: telemetry.calls.total }),
           nowMs: () => systemClock.nowMs(),

@@ -4,7 +4,10 @@ import { connectNats, type NatsOptions } from '../../connectors/nats/connection/
 import { startEmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
 import { provision } from '../../connectors/nats/provision/provision.js';
 import { versionWarning } from '../../connectors/nats/provision/version.js';
+import { systemClock } from '../contract/clock.js';
+import type { Logger } from '../contract/ports.js';
 import { EVENTS_SUBJECT, ITEMS_SUBJECT } from '../contract/streams.js';
+import { Supervisor } from '../supervision/supervisor.js';
 
 export interface NatsChoice {
   /** Absent: an embedded server. */
@@ -18,7 +21,9 @@ export interface NatsChoice {
   /** Whether clients without credentials may publish at the embedded server. */
   readonly natsAnonymous: boolean;
   readonly onProgress: (message: string) => void;
-  readonly onFatal: (error: Error) => void;
+  /** Supervises the embedded server. */
+  readonly supervisor: Supervisor;
+  readonly logger: Logger;
   /** Called when nothing is left to do but to wait for NATS. */
   readonly onWaiting?: () => void;
 }
@@ -39,7 +44,7 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
     await checkServer(choice.nats, choice);
     return { options: choice.nats, pid: undefined, stop: () => Promise.resolve() };
   }
-  const { natsServer, natsPort, onProgress, onFatal } = choice;
+  const { natsServer, natsPort, onProgress, supervisor, logger } = choice;
   const { path, version } = await provision({
     onProgress,
     ...(natsServer === undefined ? {} : { binary: natsServer }),
@@ -52,15 +57,23 @@ export async function openNats(choice: NatsChoice): Promise<NatsHandle> {
     ...(natsPort === undefined ? {} : { port: natsPort }),
     access: { anonymousSubjects: choice.natsAnonymous ? [EVENTS_SUBJECT, ITEMS_SUBJECT] : [] },
     syncInterval: choice.durability === 'power' ? 'always' : undefined,
-    onEvent: (event) => {
-      if (event.kind === 'died') onProgress(`nats-server died (${event.reason}); restarting it`);
-      if (event.kind === 'disk-full') onProgress(`the disk is full: make room in ${event.storeDir}, and it goes on`);
-    },
-    onExit: onFatal,
+    ...{ supervisor, logger },
   });
   const { url, nkeyFile, pid } = server;
   const options = { url, patienceMs: RESTART_PATIENCE_MS, ...(nkeyFile === undefined ? {} : { nkeyFile }) };
   return { options, pid, stop: () => server.stop() };
+}
+
+/** Supervises the embedded server of a command; warnings go to its progress messages. */
+export function commandSupervision(
+  onProgress: (message: string) => void,
+  onEscalated: (error: Error) => void = () => undefined,
+): Pick<NatsChoice, 'supervisor' | 'logger'> {
+  const warn = (fields: { readonly reason?: string }, message: string): void => {
+    onProgress(fields.reason === undefined ? message : `${message}: ${fields.reason}`);
+  };
+  const logger: Logger = { debug: () => undefined, info: () => undefined, warn, error: warn };
+  return { logger, supervisor: new Supervisor({ clock: systemClock, logger, onEscalated }) };
 }
 
 /** Checks the server's settings, and reports those that cannot be checked. Fails as `connectNats` does. */

@@ -168,7 +168,7 @@ export async function startNode(
 }
 
 /** The data directory is locked, NATS is connected, the threads and this one have loaded their modules. */
-async function begin({ options, loading, undo, onFatal }: Start) {
+async function begin({ options, loading, undo, supervisor, logger }: Start) {
   undo.add('the threads that load', () => Promise.all(loading.map((worker) => worker.terminate())));
   checkDeployment(options.dataDir, options.deployment);
   const identity = await claimIdentity(options.dataDir);
@@ -187,7 +187,7 @@ async function begin({ options, loading, undo, onFatal }: Start) {
   });
   // If they cannot be opened, `begin` throws the reason.
   undo.add('the stores of the views', async () => (await loadingParts.catch(() => undefined))?.viewStores.close());
-  const nats = await openNats({ ...options, onFatal, onWaiting: startLoading }).finally(startLoading);
+  const nats = await openNats({ ...options, supervisor, logger, onWaiting: startLoading }).finally(startLoading);
   undo.add('NATS', () => nats.stop());
   const loaded = await loadingParts;
   // By thread: the shards whose stores it opens ahead.
@@ -236,7 +236,7 @@ type Linked = Begun & Awaited<ReturnType<typeof link>>;
 
 async function startFacades(
   linked: Linked,
-  { views, telemetry, statuses }: StartedHosts,
+  { views, telemetry, statuses, children }: StartedHosts,
   phase: Phase,
 ): Promise<{ readonly http: HttpServer; readonly grpc: GrpcServer }> {
   const { options, parts, topology, identity, nats, log, logger, undo } = linked;
@@ -246,7 +246,7 @@ async function startFacades(
   const reader = new parts.events.EventReader(pipeline.parse);
   const http = await parts.http.startHttp(options.http, {
     ...{ node: identity.node, natsUrl: nats.options.url, natsVersion, natsAwaySinceMs, browsableLogs, logger },
-    ...{ topology, pipeline, views, publisher, reader, telemetry, statuses },
+    ...{ topology, pipeline, views, publisher, reader, telemetry, statuses, children },
     health: () => phase.health?.health,
     isStopping: () => phase.isStopping,
   });
@@ -336,7 +336,7 @@ function registerMetrics(node: Composed, health: HealthWatch): void {
   const { hosts, identity, natsAwaySinceMs, cluster, log, topology, sizes, grpc, http } = node;
   registerNodeMetrics(hosts.telemetry.registry, {
     ...{ version: version(), node: identity.node, health: () => health.health, natsAwaySinceMs, cluster, log },
-    ...{ shards: allShards(topology).length, streams: streamsOf(topology, sizes) },
+    ...{ shards: allShards(topology).length, streams: streamsOf(topology, sizes), children: hosts.children },
     trending: () => [grpc.trendingCounts(), http.trendingCounts()].flatMap((counts) => counts ?? []),
     clock: systemClock,
   });

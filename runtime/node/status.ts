@@ -1,12 +1,19 @@
 /** GET /status, from the node's own data (composition). */
-import type { PartitionStatus, StatusReport } from '../../connectors/http/routes/status-report.js';
+import type { PartitionStatus, StatusReport, SupervisionTree } from '../../connectors/http/routes/status-report.js';
 import { edgesOf, type Topology } from '../contract/graph.js';
 import type { Health } from '../supervision/health.js';
+import type { ChildStatus, SupervisedStatus } from '../supervision/supervisor.js';
 import type { Counters } from '../actor/instance.js';
 import { type ActorStatus, lagSecondsOf } from '../telemetry/status.js';
 import type { Telemetry } from '../telemetry/registry.js';
+import { allShards } from './shards.js';
 
 const ITEMS_STAGE = 'parse-items';
+
+/** A child of the node, with the shards on it. */
+export interface NodeChild extends SupervisedStatus {
+  readonly shards: readonly SupervisedStatus[];
+}
 
 export interface StatusSources {
   readonly version: string;
@@ -14,6 +21,7 @@ export interface StatusSources {
   readonly startedAtMs: number;
   readonly topology: Topology;
   readonly statuses: () => readonly ActorStatus[];
+  readonly children: () => readonly NodeChild[];
   readonly health: () => Health | undefined;
   readonly latencies: Telemetry['latencies'];
   /** Since the start. */
@@ -39,6 +47,7 @@ export function statusReport(sources: StatusSources): StatusReport {
     partitions: topology.partitions.user,
     edges: edgesOf(topology).map((edge) => ({ ...edge })),
     stages: stagesOf(topology, statuses, nowMs),
+    supervision: treeOf(topology, sources.children(), statuses),
     // A refused item of the catalogue is not an event.
     counters: sumOf(statuses.filter(({ stage }) => stage !== ITEMS_STAGE)),
     latency: latencyOf(sources.latencies()),
@@ -53,6 +62,29 @@ function stagesOf(topology: Topology, statuses: readonly ActorStatus[], nowMs: n
     return { stage: id, partitions: own.map((status) => partitionOf(status, nowMs)) };
   });
 }
+
+function treeOf(topology: Topology, children: readonly NodeChild[], statuses: readonly ActorStatus[]): SupervisionTree {
+  const specs = new Map(allShards(topology).map((shard) => [shard.name, shard]));
+  const instancesOf = (shard: string) => {
+    const { stages, partition } = specs.get(shard)!;
+    return stages
+      .flatMap((id) => statuses.filter((status) => status.stage === id && status.partition === partition))
+      .map((status) => childOf(`${status.stage}.${status.partition}`, status));
+  };
+  return children.map(({ level, name, shards, ...status }) => ({
+    ...childOf(name, status),
+    level: level === 'server' ? 'server' : 'thread',
+    shards: [...shards]
+      .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+      .map((shard) => ({ ...childOf(shard.name, shard), instances: instancesOf(shard.name) })),
+  }));
+}
+
+const childOf = (name: string, { state, sinceMs, restarts, lastError }: Readonly<ChildStatus>) => ({
+  ...{ name, state, restarts },
+  ...(sinceMs === 0 ? {} : { since: instant(sinceMs) }),
+  ...(lastError === undefined ? {} : { last_error: lastError }),
+});
 
 function partitionOf(status: ActorStatus, nowMs: number): PartitionStatus {
   const { watermarkMs, lastError, lagMessages } = status;

@@ -319,9 +319,14 @@ export class Threads {
     this.ask();
   }
 
-  /** For health, where a thread that is silent or restarted is not well, and for display with its shards. */
-  answers(): readonly Pick<Thread, 'name' | 'answeredAtMs' | 'status' | 'shards'>[] {
+  /** For health, where a thread that is silent or restarted is not well. */
+  answers(): readonly Pick<Thread, 'name' | 'answeredAtMs' | 'status'>[] {
     return this.threads;
+  }
+
+  /** The shards of a thread, as of its last report; none if there is no such thread. */
+  shards(thread: string): readonly SupervisedStatus[] {
+    return this.threads.find(({ name }) => name === thread)?.shards ?? [];
   }
 
   /** As of the last reports. */

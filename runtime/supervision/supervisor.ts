@@ -1,5 +1,6 @@
 /**
- * The supervisor, one for every level of the tree: a node supervises its threads, a thread its shards, a shard its instances.
+ * The supervisor, one for every level of the tree: a node supervises its nats-server and its threads, a thread its
+ * shards, a shard its instances.
  *
  * Invariants
  * SUPERVISOR-1  At most one life of a child is open at a time: the next is opened when the previous one has ended.
@@ -14,7 +15,7 @@ import type { Clock, Logger } from '../contract/ports.js';
 import type { Deadline } from './deadline.js';
 import { RestartCount, type Strategy } from './strategy.js';
 
-export type Level = 'thread' | 'shard' | 'instance';
+export type Level = 'server' | 'thread' | 'shard' | 'instance';
 export type ChildState = 'restoring' | 'running' | 'backoff' | 'stopped' | 'failed';
 
 /** The status of a child, for health, metrics and people. */

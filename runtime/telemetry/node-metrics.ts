@@ -2,6 +2,7 @@
 import type { Registry } from 'prom-client';
 import type { Health } from '../supervision/health.js';
 import type { Clock, Log, StreamSpec } from '../contract/ports.js';
+import type { SupervisedStatus } from '../supervision/supervisor.js';
 import { type PulledValue, registerCounter, registerGauge } from './pull-metrics.js';
 
 export interface TrendingTotals {
@@ -25,6 +26,8 @@ export interface NodeSources {
   };
   /** All shards, whoever owns them. */
   readonly shards: number;
+  /** What the node supervises, with the shards on each thread. */
+  readonly children: () => readonly (SupervisedStatus & { readonly shards: readonly SupervisedStatus[] })[];
   readonly log: Pick<Log, 'info'>;
   readonly streams: readonly Pick<StreamSpec, 'name' | 'bytesMax' | 'dropsOldest'>[];
   /** One for each façade that streams lists. */
@@ -80,6 +83,19 @@ export function registerNodeMetrics(registry: Registry, sources: NodeSources): v
   );
   counter('rivulet_trending_messages_sent_total', 'Messages of trending lists that were sent to subscribers', () =>
     totalOf('messagesSent'),
+  );
+  registerCounter(
+    registry,
+    {
+      name: 'rivulet_supervisor_restarts_total',
+      help: 'Restarts of the nats-server, threads and shards after a failure; those of instances: rivulet_stage_restarts_total',
+      labelNames: ['level', 'child'],
+    },
+    () =>
+      sources
+        .children()
+        .flatMap(({ shards, ...child }) => [child, ...shards])
+        .map(({ level, name, restarts }) => ({ labels: { level, child: name }, value: restarts })),
   );
   registerStreamMetrics(registry, new StreamSizes(sources.log, sources.streams, clock));
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
-import { type EmbeddedNats, startEmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
+import type { EmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { textOf, utf8 } from '../../runtime/frames/bytes.js';
 import { pipelineOptions } from '../../runtime/cli/node/node-options.js';
@@ -15,7 +15,7 @@ import { type CopyPart, writeManifest } from '../../runtime/replication/store.js
 import { BUCKETS, openCopies } from '../../runtime/node/buckets.js';
 import type { Log } from '../../runtime/contract/ports.js';
 import { ensureStreams } from '../../runtime/contract/streams.js';
-import { testNatsServer } from '../support/nats.js';
+import { startEmbedded } from '../support/nats.js';
 import { takePieceAway } from '../support/object-damage.js';
 import { type Ended, runCli, workingDirectory } from './run-cli.js';
 
@@ -35,8 +35,7 @@ afterEach(async () => {
 afterAll(remove);
 
 async function startServer(): Promise<void> {
-  const { path: binary } = await testNatsServer();
-  server = await startEmbeddedNats({ port: 'any', binary, storeDir });
+  server = await startEmbedded({ storeDir });
 }
 
 const rivulet = (command: string, folder: string, ...args: string[]): Promise<Ended> =>

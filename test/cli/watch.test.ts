@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StatusReport } from '../../connectors/http/routes/status-report.js';
 import { completionScript } from '../../runtime/cli/completion.js';
 import { program } from '../../runtime/cli/program.js';
 import { runCli, startCli, workingDirectory } from './run-cli.js';
@@ -61,6 +62,21 @@ describe('beside a node', () => {
       .toMatch(/ID .*WINDOW ENDED\n.* 2026-11-02 10:00:00 UTC +view +u1 +too-late +2026-11-02 10:05:00 UTC\n$/);
     const [row] = JSON.parse((await runCli(cwd, ['late', 'ls', '--json', ...at])).stdout) as object[];
     expect(row).toMatchObject({ user_id: 'u1', item_id: 'too-late', window_end: '2026-11-02T10:05:00.000Z' });
+  });
+
+  it('status shows the supervision tree', async () => {
+    const { code, stdout } = await runCli(cwd, ['status', ...at]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^Rivulet \d.* serving\n\nNAME +LEVEL +STATE +FOR +RESTARTS +LAST ERROR\n\S+ +node +serving/,
+    );
+    expect(stdout).toMatch(/^├─ nats-server +server +running +\S.* 0$/m);
+    expect(stdout).toMatch(
+      /^├─ worker-0 +thread +running .*\n│ {2}├─ item-0 +shard +running .*\n│ {2}│ {2}├─ popularity\.0 +instance +running/m,
+    );
+    expect(stdout).toMatch(/^└─ facade +thread +running/m);
+    const json = JSON.parse((await runCli(cwd, ['status', ...at, '--json'])).stdout) as StatusReport;
+    expect(json.supervision.map(({ level }) => level)).toContain('server');
   });
 
   it('top shows each stage with its rates, lag and watermark', async () => {

@@ -9,10 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
-import { startEmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { awaited, countsIn, hasEnded, linesIn, natsPid, natsStoreOf, processesOn, signal } from '../support/blows.js';
-import { testNatsServer } from '../support/nats.js';
+import { startEmbedded, testSupervision } from '../support/nats.js';
 import { ended, type ReplayEnd, type ReplayRun, resultRows, startReplay } from '../support/replay-process.js';
 import { makeShop, RESULT_FILES } from '../support/shop-files.js';
 import { skipped } from '../support/requirements.js';
@@ -144,12 +143,8 @@ it.skipIf(noMount)(
   `a nats-server that could store no more is restarted when there is room again, and stores (EMBEDDED-4)${skipped(noMount)}`,
   async () => {
     expect(mounted(DISK)).toBe(true);
-    const events: string[] = [];
-    const { path, version } = await testNatsServer();
-    const server = await startEmbeddedNats({
-      ...{ binary: path, version, storeDir: join(disk, 'nats'), port: 'any' },
-      onEvent: ({ kind }) => events.push(kind),
-    });
+    const supervision = testSupervision();
+    const server = await startEmbedded({ storeDir: join(disk, 'nats'), ...supervision });
     const log = await openNatsLog(await connectNats({ url: server.url }, 'writer'));
     await log.ensureStream({
       ...{ name: 'FULL', subjects: ['full.>'], bytesMax: 16 * 1024 * 1024, dropsOldest: true, replicas: 1 },
@@ -163,13 +158,13 @@ it.skipIf(noMount)(
     await store();
     const filler = join(disk, 'filler');
     fill(filler);
-    const wasTold = async (kind: string): Promise<true | undefined> => {
+    const wasLogged = async (text: string): Promise<true | undefined> => {
       await store();
-      return events.includes(kind) ? true : undefined;
+      return JSON.stringify(supervision.logged).includes(text) ? true : undefined;
     };
-    await awaited(() => wasTold('disk-full'));
+    await awaited(() => wasLogged('the disk is full'));
     rmSync(filler);
-    await awaited(() => wasTold('restarted'));
+    await awaited(() => wasLogged('its disk was full, and has room again'));
     const before = stored.length;
     await awaited(async () => {
       await store();

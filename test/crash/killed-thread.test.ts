@@ -7,8 +7,8 @@ import type * as CliSettings from '../../runtime/cli/settings.js';
 import type * as Loading from '../../runtime/node/loading.js';
 import type * as MainNode from '../../runtime/node/node.js';
 import { ROOT } from '../guards/source-files.js';
-import { workingDirectory } from '../cli/run-cli.js';
-import { awaited, natsPid, signal } from '../support/blows.js';
+import { startCli, workingDirectory } from '../cli/run-cli.js';
+import { awaited, natsPid, pause, POLL_MS, signal } from '../support/blows.js';
 import { liveEvents } from '../support/live-events.js';
 import { freePort, type LiveNode } from '../support/live-nodes.js';
 import { expectSameLists, finished, Load } from '../support/live-story.js';
@@ -85,3 +85,25 @@ it('each thread is restarted, and so is the nats-server; nothing is lost or doub
     node.statuses().reduce((sum, { counters }) => sum + counters.on_time, 0);
   expect(counted(beaten.node)).toBeGreaterThan(0);
 });
+
+it('a nats-server that is killed again and again escalates: the node ends, and says why', async () => {
+  const args = ['start', '--data-dir', 'doomed', '--grpc-port', '0', '--http-port', '0'];
+  args.push('--nats-port', String(await freePort()));
+  const node = startCli(cwd, args);
+  await node.printed(/rivulet is up/);
+  let hasEnded = false;
+  const ended = node.ended.finally(() => (hasEnded = true));
+  const store = join(cwd, 'doomed', 'nats');
+  let killed: number | undefined;
+  while (!hasEnded) {
+    const pid = await natsPid(store, killed);
+    if (pid === undefined) await pause(POLL_MS);
+    else signal((killed = pid), 'SIGKILL');
+  }
+  const { code, stderr } = await ended;
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/more than 5 restarts within 300 s.*\[NATS_SERVER_DOWN\]/s),
+  ]);
+  expect(await natsPid(store)).toBeUndefined();
+}, 60_000);

@@ -2,11 +2,10 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
-import { startEmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
 import { filesIn, flipText } from '../support/file-damage.js';
-import { testNatsServer } from '../support/nats.js';
+import { startEmbedded } from '../support/nats.js';
 import { workingDirectory } from '../cli/run-cli.js';
 import { SmallNodes } from '../cli/small-node.js';
 
@@ -25,9 +24,8 @@ const purchase = (n: number): string =>
 
 /** While no node runs; gives the sequence of each. */
 async function store(count: number): Promise<number[]> {
-  const { path: binary } = await testNatsServer();
   const access = { anonymousSubjects: [] };
-  const server = await startEmbeddedNats({ binary, storeDir: join(cwd, 'node', 'nats'), port: 'any', access });
+  const server = await startEmbedded({ storeDir: join(cwd, 'node', 'nats'), access });
   const log = await openNatsLog(await connectNats({ url: server.url, nkeyFile: server.nkeyFile! }, 'test'));
   const sequences: number[] = [];
   for (let n = 0; n < count; n++) {

@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
-import { startEmbeddedNats } from '../../connectors/nats/embedded/embedded.js';
 import { runCli, workingDirectory } from '../cli/run-cli.js';
 import { SmallNodes } from '../cli/small-node.js';
 import { eventually } from '../support/eventually.js';
-import { testNatsServer } from '../support/nats.js';
+import { startEmbedded } from '../support/nats.js';
 
 const { cwd, remove } = workingDirectory();
 const nodes = new SmallNodes(cwd);
@@ -75,9 +74,8 @@ async function known(): Promise<unknown> {
 const STORE = () => join(cwd, 'node', 'nats');
 
 async function purged(stream: string): Promise<void> {
-  const { path: binary } = await testNatsServer();
   const access = { anonymousSubjects: [] };
-  const server = await startEmbeddedNats({ binary, storeDir: STORE(), port: 'any', access });
+  const server = await startEmbedded({ storeDir: STORE(), access });
   try {
     const connection = await connectNats({ url: server.url, nkeyFile: server.nkeyFile! }, 'test');
     await (await jetstreamManager(connection)).streams.purge(stream);

@@ -64,7 +64,8 @@ const ROWS: readonly Row[] = [
   { from: 'state/',             may: ['state/', 'level', 'node:*', 'runtime/contract/ports', 'runtime/contract/errors', 'runtime/frames/bytes', 'runtime/state/keyspace', ...PROTO] },
 
   // Each its one external library. A new connector needs a row only if it brings a library.
-  { from: 'connectors/nats/',   may: [...CONNECTOR, 'runtime/log-integrity/verdict', '@nats-io/*'] },
+  // The embedded server is a child of the node's supervisor.
+  { from: 'connectors/nats/',   may: [...CONNECTOR, 'runtime/log-integrity/verdict', 'type:runtime/supervision/*', '@nats-io/*'] },
   // Events are read as parse reads them.
   { from: 'connectors/facade/', may: [...CONNECTOR, 'actors/formats/', 'type:runtime/telemetry/trace-context', 'type:runtime/shards/scheduler', 'jose'] },
   { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },

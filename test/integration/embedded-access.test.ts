@@ -4,28 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
-import {
-  type EmbeddedNats,
-  type EmbeddedNatsOptions,
-  startEmbeddedNats,
-} from '../../connectors/nats/embedded/embedded.js';
+import { type EmbeddedNats, type EmbeddedNatsOptions } from '../../connectors/nats/embedded/embedded.js';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { until } from '../support/nats-cluster.js';
-import { testNatsServer } from '../support/nats.js';
+import { startEmbedded } from '../support/nats.js';
 
 const OPEN_TO_ALL = { anonymousSubjects: ['rivulet.events.>', 'rivulet.items.>'] };
 
-let binary: string;
 let storeDir: string;
 let server: EmbeddedNats | undefined;
 const connections: NatsConnection[] = [];
-
-beforeAll(async () => {
-  binary = (await testNatsServer()).path;
-});
 
 beforeEach(async () => {
   storeDir = await mkdtemp(join(tmpdir(), 'rivulet-access-'));
@@ -40,7 +31,7 @@ afterEach(async () => {
 
 async function start(options: Partial<EmbeddedNatsOptions>): Promise<EmbeddedNats> {
   await server?.stop();
-  return (server = await startEmbeddedNats({ binary, storeDir, port: 'any', ...options }));
+  return (server = await startEmbedded({ storeDir, ...options }));
 }
 
 async function asNode({ url, nkeyFile }: EmbeddedNats): Promise<NatsConnection> {

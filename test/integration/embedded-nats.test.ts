@@ -1,25 +1,20 @@
 /** The embedded nats-server (connectors/nats/embedded/embedded.ts, EMBEDDED-1–EMBEDDED-5 (EMBEDDED-4 in test/crash/disk-full); store-claim.ts, STORE-CLAIM-1–STORE-CLAIM-4) with the real binary. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import ts from 'typescript';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  type EmbeddedNats,
-  type EmbeddedNatsEvent,
-  type EmbeddedNatsOptions,
-  startEmbeddedNats,
-} from '../../connectors/nats/embedded/embedded.js';
+import type { EmbeddedNats, EmbeddedNatsOptions } from '../../connectors/nats/embedded/embedded.js';
 import { lifeOf, runningProcesses } from '../../connectors/nats/embedded/process-table.js';
 import { runsConfig } from '../../connectors/nats/embedded/store-claim.js';
 import { VERSION_SUPPORTED, isAtLeast } from '../../connectors/nats/provision/version.js';
-import { startTestNats, testNatsServer } from '../support/nats.js';
+import { startEmbedded, startTestNats, testNatsServer, testSupervision } from '../support/nats.js';
 
 const WAIT = { timeout: 30_000, interval: 10 };
 
@@ -44,7 +39,7 @@ afterEach(async () => {
 });
 
 async function start(options: Partial<EmbeddedNatsOptions> = {}): Promise<EmbeddedNats> {
-  const server = await startEmbeddedNats({ binary, storeDir, port: 'any', ...options });
+  const server = await startEmbedded({ storeDir, ...options });
   cleanUps.push(() => server.stop());
   return server;
 }
@@ -89,26 +84,19 @@ const serversOfStore = async (): Promise<number[]> => {
   return (await runningProcesses()).filter((one) => runsConfig(one, config, binary)).map(({ pid }) => pid);
 };
 
-/** Another process that owns the store: our own sources, compiled one by one, as Node 20 does not read TypeScript. */
+/** Another process that owns the store. */
 async function startOwner(afterStart: string): Promise<{ owner: ChildProcess; port: number; pid: number }> {
-  const sources = (await readdir('connectors/nats', { recursive: true })).map((name) => `connectors/nats/${name}`);
-  for (const source of [...sources.filter((name) => name.endsWith('.ts')), 'runtime/contract/errors.ts']) {
-    const target = join(folder, 'compiled', source.replace(/\.ts$/, '.js'));
-    const compilerOptions = {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      verbatimModuleSyntax: true,
-    };
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, ts.transpileModule(await readFile(source, 'utf8'), { compilerOptions }).outputText);
-  }
-  await writeFile(join(folder, 'compiled', 'package.json'), '{"type":"module"}');
-  await symlink(resolve('node_modules'), join(folder, 'compiled', 'node_modules'));
-  const main = join(folder, 'compiled', 'main.js');
+  const main = join(folder, 'main.mjs');
+  const built = (path: string): string => JSON.stringify(pathToFileURL(resolve('dist', path)).href);
   await writeFile(
     main,
-    `import { startEmbeddedNats } from './connectors/nats/embedded/embedded.js';
-     const server = await startEmbeddedNats(${JSON.stringify({ binary, storeDir, port: 'any' })});
+    `import { startEmbeddedNats } from ${built('connectors/nats/embedded/embedded.js')};
+     import { systemClock as clock } from ${built('runtime/contract/clock.js')};
+     import { Supervisor } from ${built('runtime/supervision/supervisor.js')};
+     const log = () => undefined;
+     const logger = { debug: log, info: log, warn: log, error: log };
+     const supervisor = new Supervisor({ clock, logger, onEscalated: log });
+     const server = await startEmbeddedNats({ ...${JSON.stringify({ binary, storeDir, port: 'any' })}, supervisor, logger });
      const { port, pid } = server;
      const alive = setInterval(() => undefined, 1000);
      console.log(JSON.stringify({ port, pid }));
@@ -184,8 +172,8 @@ describe('the embedded server', () => {
 
 describe('a killed server', () => {
   it('comes back on the same port with its data, and clients reconnect (EMBEDDED-2)', async () => {
-    const events: EmbeddedNatsEvent[] = [];
-    const server = await start({ onEvent: (event) => events.push(event), restart: { delayMs: 1 } });
+    const supervision = testSupervision();
+    const server = await start({ ...supervision, strategy: { backoffFirstMs: 1 } });
     const client = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 10 });
     cleanUps.push(() => client.close());
     const reconnected = (async () => {
@@ -202,52 +190,59 @@ describe('a killed server', () => {
     await reconnected;
     await jetstream(client).publish('kept.text', 'three');
     expect(await stored(server.url)).toEqual(['one', 'two', 'three']);
-    expect(events).toEqual([
-      { kind: 'died', reason: 'it was ended by SIGKILL', attempt: 1, delayMs: 1 },
-      { kind: 'restarted', pid: server.pid, attempt: 1 },
+    expect(supervision.logged).toMatchObject([
+      {
+        message: 'restarting',
+        child: 'nats-server',
+        attempt: 1,
+        delayMs: 1,
+        reason: expect.stringContaining('it was ended by SIGKILL'),
+      },
+    ]);
+    expect(supervision.supervisor.statuses).toMatchObject([
+      { level: 'server', name: 'nats-server', state: 'running', restarts: 1 },
     ]);
   });
 
-  it('stays down past the budget, tells its owner and gives the store free (EMBEDDED-3)', async () => {
-    const onExit = vi.fn();
-    const server = await start({ restart: { restartsMax: 1, delayMs: 1 }, onExit });
+  it('stays down past its restart intensity, escalates and releases the store (EMBEDDED-3)', async () => {
+    const { escalated, ...supervision } = testSupervision();
+    const server = await start({ ...supervision, strategy: { restartsMax: 1, backoffFirstMs: 1 } });
     const first = server.pid;
     process.kill(first, 'SIGKILL');
     await vi.waitUntil(() => server.pid !== first, WAIT);
     process.kill(server.pid, 'SIGKILL');
-    await vi.waitUntil(() => onExit.mock.calls.length > 0, WAIT);
+    await vi.waitUntil(() => escalated.length > 0, WAIT);
 
-    expect(onExit).toHaveBeenCalledExactlyOnceWith(
-      expect.objectContaining({
+    expect(escalated).toMatchObject([
+      {
         reaction: 'fatal',
         code: 'NATS_SERVER_DOWN',
-        message: expect.stringContaining('died 2 times within 300 s, at last: it was ended by SIGKILL'),
-      }),
-    );
+        message: expect.stringContaining('more than 1 restarts within 300 s, at last: it was ended by SIGKILL'),
+      },
+    ]);
     expect(await serversOfStore()).toEqual([]);
+    await server.stop();
     await start();
   });
 
   it('is started again when it is killed while it starts', async () => {
-    const events: EmbeddedNatsEvent[] = [];
+    const { logged, ...supervision } = testSupervision();
     const [once, script] = [join(folder, 'once'), join(folder, 'nats-server')];
     const die = `if [ ! -e '${once}' ]; then touch '${once}'; kill -9 $$; fi`;
     await writeFile(script, `#!/bin/sh\n${die}\nexec '${binary}' "$@"\n`, { mode: 0o700 });
-    const server = await start({ binary: script, version: '2.15.1', onEvent: (event) => events.push(event) });
-    expect(events).toMatchObject([{ kind: 'died', reason: 'it was killed while it started', attempt: 1 }]);
+    const server = await start({ binary: script, version: '2.15.1', ...supervision });
+    expect(logged).toMatchObject([{ message: 'restarting', child: 'nats-server', attempt: 1 }]);
     await store(server.url, 'one');
   });
 
   it('is not restarted once it is stopped', async () => {
-    const events: EmbeddedNatsEvent[] = [];
-    const server = await start({
-      onEvent: (event) => events.push(event),
-      restart: { delayMs: 60_000, delayMsMax: 60_000 },
-    });
+    const { logged, ...supervision } = testSupervision();
+    const strategy = { backoffFirstMs: 60_000, backoffMaxMs: 60_000 };
+    const server = await start({ ...supervision, strategy });
     process.kill(server.pid, 'SIGKILL');
-    await vi.waitUntil(() => events.length > 0, WAIT);
+    await vi.waitUntil(() => logged.length > 0, WAIT);
     await server.stop();
-    expect(events.map(({ kind }) => kind)).toEqual(['died']);
+    expect(logged).toHaveLength(1);
     expect(await serversOfStore()).toEqual([]);
   });
 });
@@ -274,10 +269,10 @@ describe('the store', () => {
     owner.kill('SIGKILL');
     await once(owner, 'exit');
     expect(await serversOfStore()).toEqual([pid]);
-    const events: EmbeddedNatsEvent[] = [];
-    const server = await start({ port, onEvent: (event) => events.push(event) });
+    const { logged, ...supervision } = testSupervision();
+    const server = await start({ port, ...supervision });
 
-    expect(events).toEqual([{ kind: 'leftover-ended', pid }]);
+    expect(logged).toEqual([{ pid, message: 'ended a nats-server whose owner was killed' }]);
     expect(await serversOfStore()).toEqual([server.pid]);
     expect(await stored(server.url)).toEqual(['one', 'two']);
   });

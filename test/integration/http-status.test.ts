@@ -15,7 +15,14 @@ it('is what the schema says, as of now, and kept by nobody', async () => {
   let nowMs = Date.UTC(2026, 0, 2);
   const report = () =>
     statusReport({
-      ...{ version: '1.2.3', node: 'n', startedAtMs: nowMs - 1, topology, statuses: () => statuses },
+      ...{
+        version: '1.2.3',
+        node: 'n',
+        startedAtMs: nowMs - 1,
+        topology,
+        statuses: () => statuses,
+        children: () => [],
+      },
       ...{ health: () => undefined, requests: () => ({ http: 1, grpc: 2 }) },
       ...{ latencies: () => ({ p50Ms: NaN, p99Ms: NaN, count: 0 }), nowMs: () => nowMs },
     });

@@ -205,6 +205,19 @@ export class StandInShop {
         };
       }),
     }));
+    const instances = stages.flatMap(({ stage, partitions }) =>
+      partitions.map((one) => ({ ...one, name: `${stage}.${one.partition}` })),
+    );
+    const shards = [0, 1, 2, 3].map((partition) => ({
+      ...{ name: `user-${partition}`, state: 'running', restarts: 0 },
+      instances: instances
+        .filter((instance) => instance.partition === partition)
+        .map(({ name, state, restarts, last_error }) => ({ name, state, restarts, last_error })),
+    }));
+    const supervision = [
+      { level: 'server', name: 'nats-server', state: 'running', restarts: 0, shards: [] },
+      { level: 'thread', name: 'worker-0', state: 'running', restarts: 0, shards },
+    ];
     const wave = 1 + 0.25 * Math.sin(now / 9_000);
     return {
       version: '0.1.0',
@@ -216,7 +229,7 @@ export class StandInShop {
       as_of: iso(now - 600_000),
       partitions: 4,
       edges: EDGES,
-      stages,
+      ...{ stages, supervision },
       counters: { events: this.events, on_time: this.events - 1_871 - this.letters.length, late: 1_204, dead_letter: this.letters.length, duplicates: 667 }, // prettier-ignore
       latency: {
         p50_seconds: 0.014 * wave,

@@ -8,9 +8,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedNats, type EmbeddedNatsOptions } from '../../connectors/nats/embedded/embedded.js';
+import {
+  type EmbeddedNats,
+  type EmbeddedNatsOptions,
+  startEmbeddedNats,
+} from '../../connectors/nats/embedded/embedded.js';
 import { type Provisioned, provision } from '../../connectors/nats/provision/provision.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import { explain } from '../../runtime/contract/errors.js';
+import type { Logger } from '../../runtime/contract/ports.js';
+import { Supervisor } from '../../runtime/supervision/supervisor.js';
 
 export interface TestNats {
   readonly url: string;
@@ -34,6 +41,33 @@ export function testNatsServer(): Promise<Provisioned> {
   return (provisioned ??= provision({ binary: process.env.RIVULET_NATS_SERVER || undefined }));
 }
 
+export interface TestSupervision {
+  readonly supervisor: Supervisor;
+  readonly logger: Logger;
+  /** What was logged, but for debugging: each message with its fields. */
+  readonly logged: Record<string, unknown>[];
+  /** The errors that have escalated. */
+  readonly escalated: Error[];
+}
+
+export function testSupervision(): TestSupervision {
+  const logged: Record<string, unknown>[] = [];
+  const escalated: Error[] = [];
+  const ignore = (): void => undefined;
+  const log = (fields: object, message: string): void => void logged.push({ ...fields, message });
+  const logger: Logger = { debug: ignore, info: log, warn: log, error: log };
+  const onEscalated = (error: Error): void => void escalated.push(error);
+  return { supervisor: new Supervisor({ clock: systemClock, logger, onEscalated }), logger, logged, escalated };
+}
+
+/** An embedded server with a supervisor of its own. */
+export async function startEmbedded(
+  options: Partial<EmbeddedNatsOptions> & Pick<EmbeddedNatsOptions, 'storeDir'>,
+): Promise<EmbeddedNats> {
+  const { path: binary } = await testNatsServer();
+  return startEmbeddedNats({ binary, port: 'any', ...testSupervision(), ...options });
+}
+
 export async function startTestNats(
   options: Omit<Partial<EmbeddedNatsOptions>, 'binary' | 'storeDir'> = {},
 ): Promise<TestNats> {
@@ -41,7 +75,7 @@ export async function startTestNats(
   const storeDir = await mkdtemp(join(tmpdir(), 'rivulet-nats-'));
   const remove = (): Promise<void> => rm(storeDir, { recursive: true, force: true, maxRetries: 3 });
   try {
-    const server = await startEmbeddedNats({ port: 'any', ...options, binary, storeDir });
+    const server = await startEmbedded({ ...options, storeDir });
     return {
       url: server.url,
       port: server.port,

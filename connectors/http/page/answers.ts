@@ -76,6 +76,21 @@ export type StageStatus = { readonly stage: string; readonly partitions: readonl
 
 export type TopologyEdge = { readonly from: string; readonly to: string; readonly label?: string };
 
+export type SupervisedChild = {
+  readonly name: string;
+  readonly state: PartitionState;
+  readonly since?: string;
+  readonly restarts: number;
+  readonly last_error?: string;
+};
+
+export type SupervisedShard = SupervisedChild & { readonly instances: readonly SupervisedChild[] };
+
+export type SupervisedTop = SupervisedChild & {
+  readonly level: 'server' | 'thread';
+  readonly shards: readonly SupervisedShard[];
+};
+
 export type Status = {
   readonly version: string;
   readonly node: string;
@@ -86,6 +101,7 @@ export type Status = {
   readonly as_of?: string;
   readonly edges: readonly TopologyEdge[];
   readonly stages: readonly StageStatus[];
+  readonly supervision: readonly SupervisedTop[];
   readonly counters: {
     readonly events: number;
     readonly on_time: number;

@@ -11,6 +11,7 @@ import { usePolling } from './polling.js';
 import { RecommendationsPanel } from './recommendations.js';
 import { getJson, tokenAsked } from './server.js';
 import { type History, nextHistory } from './status-history.js';
+import { SupervisionPanel } from './supervision.js';
 import { TokenForm } from './token-form.js';
 import { TopologyPanel } from './topology.js';
 import { TrendingPanel } from './trending.js';
@@ -42,6 +43,7 @@ export function App() {
           <RecommendationsPanel isAway={fault?.status === 0} />
           <TrendingPanel isAway={fault?.status === 0} />
           <TopologyPanel history={history} staleSinceMs={staleSinceMs} />
+          <SupervisionPanel history={history} staleSinceMs={staleSinceMs} />
           <Ledgers />
         </div>
       </main>

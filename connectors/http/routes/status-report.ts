@@ -5,9 +5,19 @@ const instant = z.iso.datetime({ precision: 3 }).describe('UTC, with millisecond
 const count = z.number().int().min(0);
 const seconds = z.number();
 
+const state = z.enum(['restoring', 'running', 'backoff', 'stopped', 'failed']);
+
+const child = z.object({
+  name: z.string(),
+  state,
+  since: instant.optional().describe('Since when it is in this state; absent: since the node started'),
+  restarts: count,
+  last_error: z.string().optional(),
+});
+
 const partition = z.object({
   partition: count,
-  state: z.enum(['restoring', 'running', 'backoff', 'stopped', 'failed']),
+  state,
   messages_in: count.describe('Since the thread started, as are rows_out, busy_seconds, restarts and snapshots'),
   rows_out: count,
   busy_seconds: seconds,
@@ -36,6 +46,17 @@ export const statusReport = z
       .array(z.object({ from: z.string(), to: z.string(), label: z.string().optional() }))
       .describe('Of the topology, with `events`, where events come in, and the topics in which results are kept'),
     stages: z.array(z.object({ stage: z.string(), partitions: z.array(partition) })).describe('What this node runs'),
+    supervision: z
+      .array(
+        child.extend({
+          level: z.enum(['server', 'thread']),
+          shards: z.array(child.extend({ instances: z.array(child).describe('Named <stage>.<partition>') })),
+        }),
+      )
+      .describe(
+        'What the node supervises: the embedded nats-server and its threads, with their shards and instances. A failing part is restarted alone; one that ' +
+          'fails too often restarts the next larger part',
+      ),
     counters: z
       .object({ events: count, on_time: count, late: count, dead_letter: count, duplicates: count })
       .describe('Of the partitions that this node runs; part of their state, so that a restart does not begin anew'),
@@ -49,4 +70,5 @@ export const statusReport = z
   .meta({ id: 'Status' });
 
 export type StatusReport = z.infer<typeof statusReport>;
+export type SupervisionTree = StatusReport['supervision'];
 export type PartitionStatus = StatusReport['stages'][number]['partitions'][number];

@@ -5,8 +5,8 @@
  * `jetstream/` (the store), `node.nk` (the key of the node, see node-key.ts) and `owner-<n>.json` (the claim, see store-claim.ts).
  *
  *   EMBEDDED-1  one server per store: a second owner is refused, and a server left by a killed owner is ended first
- *   EMBEDDED-2  a server that dies is restarted on the same port and store, so that clients reconnect
- *   EMBEDDED-3  restarts are bounded: `restartsMax` in `windowMs`; beyond that it stays down and `onExit` is called
+ *   EMBEDDED-2  a server that dies is restarted by the supervisor on the same port and store, so that clients reconnect
+ *   EMBEDDED-3  restarts are bounded by the strategy; beyond that it stays down, and NATS_SERVER_DOWN escalates to the owner of the supervisor
  *   EMBEDDED-4  a server whose disk was full is restarted when there is room again
  *   EMBEDDED-5  the server does not outlive this process, unless this process is killed; then EMBEDDED-1 applies at the next start
  *
@@ -14,12 +14,15 @@
  */
 import { mkdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { asError, fatal, RivuletError } from '../../../runtime/contract/errors.js';
+import { asError, fatal, RivuletError, transient } from '../../../runtime/contract/errors.js';
+import type { Logger } from '../../../runtime/contract/ports.js';
+import type { Strategy } from '../../../runtime/supervision/strategy.js';
+import type { Child, Life, Supervisor } from '../../../runtime/supervision/supervisor.js';
 import { watchDisk } from './full-disk.js';
 import {
   authority,
   describeExit,
+  KilledAtStart,
   launch,
   logTail,
   removePortsFiles,
@@ -29,22 +32,7 @@ import {
 import { type Access, accountLines, adoptStreams, nodeKey, nodeKeyFile } from './node-key.js';
 import { isAtLeast, VERSION_SYNC_INTERVAL, VERSION_TOLERATED, versionOf } from '../provision/version.js';
 import { launchFirst } from './launch.js';
-import { claimStore, endLeftovers, type StoreClaim } from './store-claim.js';
-
-export interface RestartPolicy {
-  /** How many deaths within `windowMs` are followed by a restart. */
-  readonly restartsMax: number;
-  readonly windowMs: number;
-  /** Before the first restart; doubles with each death in the window, up to `delayMsMax`. */
-  readonly delayMs: number;
-  readonly delayMsMax: number;
-}
-
-export type EmbeddedNatsEvent =
-  | { readonly kind: 'leftover-ended'; readonly pid: number }
-  | { readonly kind: 'died'; readonly reason: string; readonly attempt: number; readonly delayMs: number }
-  | { readonly kind: 'restarted'; readonly pid: number; readonly attempt: number }
-  | { readonly kind: 'disk-full'; readonly storeDir: string };
+import { claimStore, endLeftovers } from './store-claim.js';
 
 export interface EmbeddedNatsOptions {
   readonly binary: string;
@@ -65,12 +53,11 @@ export interface EmbeddedNatsOptions {
   readonly access?: Access;
   /** Default: in the store directory. */
   readonly logFile?: string;
-  readonly restart?: Partial<RestartPolicy>;
-  readonly onEvent?: (event: EmbeddedNatsEvent) => void;
+  readonly strategy?: Partial<Strategy>;
+  readonly supervisor: Supervisor;
+  readonly logger: Logger;
   /** The server process runs, but does not listen yet. Called at each start. */
   readonly onSpawned?: () => void;
-  /** The server is down for good (EMBEDDED-3); fatal NATS_SERVER_DOWN. Not called after `stop`. */
-  readonly onExit?: (error: RivuletError) => void;
 }
 
 export interface EmbeddedNats {
@@ -89,26 +76,23 @@ const HOST = '127.0.0.1';
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 const PAYLOAD_BYTES_DEFAULT = 8 * 1024 * 1024;
 const CONFIG_FILE = 'nats-server.conf';
-const ROOM_AGAIN = 'its disk was full, and has room again';
-const RESTART: RestartPolicy = { restartsMax: 5, windowMs: 300_000, delayMs: 100, delayMsMax: 5_000 };
+const STRATEGY: Strategy = { restartsMax: 5, windowMs: 300_000, backoffFirstMs: 100, backoffMaxMs: 5_000 };
 
 /**
  * Resolves when the server accepts connections. Rejects with fatal NATS_PORT_TAKEN, NATS_STORE_IN_USE, NATS_STORE_UNUSABLE, NATS_START_FAILED,
- * NATS_LEFTOVER_RUNS, NATS_NOT_LOOPBACK or NATS_TOO_OLD; then nothing runs and nothing is claimed.
+ * NATS_LEFTOVER_RUNS, NATS_NOT_LOOPBACK, NATS_TOO_OLD or NATS_SERVER_DOWN; then nothing runs and nothing is claimed.
  */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
   const open = await specOf(options);
   const claim = await claimStore(open.storeDir);
-  const { restartsMax } = { ...RESTART, ...options.restart };
   try {
     for (const pid of await endLeftovers(open.configFile, open.binary)) {
-      options.onEvent?.({ kind: 'leftover-ended', pid });
+      options.logger.info({ pid }, 'ended a nats-server whose owner was killed');
     }
     const spec = options.access === undefined ? open : await guarded(open, options.access);
-    const server = await launchFirst(spec, options.port ?? 0, restartsMax, (reason, attempt) => {
-      options.onEvent?.({ kind: 'died', reason, attempt, delayMs: 0 });
-    });
-    return new SupervisedServer(spec, server, claim, options);
+    const server = new SupervisedServer(spec, options, () => claim.release());
+    await server.started;
+    return server;
   } catch (error) {
     await claim.release();
     throw error;
@@ -156,115 +140,107 @@ async function specOf(options: EmbeddedNatsOptions): Promise<ServerSpec> {
   };
 }
 
-/** Restarts the server after each death, within the budget (EMBEDDED-2, EMBEDDED-3), and restarts it after a full disk (EMBEDDED-4). */
+/** The server over its restarts. */
 class SupervisedServer implements EmbeddedNats {
-  readonly url: string;
-  readonly port: number;
   readonly version: string;
   readonly nkeyFile: string | undefined;
-  readonly #policy: RestartPolicy;
-  readonly #aborter = new AbortController();
-  readonly #watched: Promise<void>;
-  /** Times of its deaths within the window. */
-  #deaths: number[] = [];
+  /** Resolves when it listens for the first time. */
+  readonly started: Promise<void>;
+  private readonly child: Child;
+  private readonly ended: Promise<void>;
+  private readonly disk = new AbortController();
+  private current: ServerProcess | undefined;
   /** Why this process ended it; absent: it died. */
-  #endedFor: string | undefined;
-  #stopped: Promise<void> | undefined;
+  private endedFor: RivuletError | undefined;
 
   constructor(
     private readonly spec: ServerSpec,
-    private current: ServerProcess,
-    private readonly claim: StoreClaim,
     private readonly options: EmbeddedNatsOptions,
+    release: () => Promise<void>,
   ) {
-    this.port = current.port;
-    this.url = `nats://${authority(spec.host, current.port)}`;
+    const { supervisor, logger, strategy } = options;
     this.version = spec.version;
     this.nkeyFile = options.access === undefined ? undefined : nodeKeyFile(spec.storeDir);
-    this.#policy = { ...RESTART, ...options.restart };
-    this.#watched = this.#watch().catch((error: unknown) => this.#down(error));
-    const onFull = (): void => this.#tell({ kind: 'disk-full', storeDir: spec.storeDir });
-    void watchDisk(spec, { onFull, onRoom: () => this.#endFor(ROOM_AGAIN) }, this.#aborter.signal);
+    let onStarted = (): void => undefined;
+    const isUp = new Promise<void>((resolve) => (onStarted = resolve));
+    this.child = supervisor.start({
+      ...{ level: 'server', name: 'nats-server', strategy: { ...STRATEGY, ...strategy }, logger },
+      start: async (signal) => {
+        const life = await this.open(signal);
+        onStarted();
+        return life;
+      },
+      gaveUp: (error, reason) => this.gaveUp(error, reason),
+    });
+    this.ended = this.child.ended.finally(() => {
+      this.disk.abort();
+      return release();
+    });
+    this.started = Promise.race([isUp, this.ended]);
+    // An escalation is reported by the supervisor.
+    for (const one of [this.ended, this.started]) one.catch(() => undefined);
+    this.watchDisk();
   }
 
   get pid(): number {
-    return this.current.pid;
+    return this.current!.pid;
   }
 
-  stop(): Promise<void> {
-    return (this.#stopped ??= this.#stop());
+  get port(): number {
+    return this.current!.port;
   }
 
-  async #stop(): Promise<void> {
-    this.#aborter.abort();
-    await this.current.stop();
-    await this.#watched;
+  get url(): string {
+    return `nats://${authority(this.spec.host, this.port)}`;
+  }
+
+  async stop(): Promise<void> {
+    await this.child.stop();
+    await this.ended.catch(() => undefined);
     await removePortsFiles(this.spec.storeDir);
-    await this.claim.release();
   }
 
-  async #endFor(reason: string): Promise<void> {
-    this.#endedFor = reason;
-    await this.current.stop();
+  private async open(signal: AbortSignal): Promise<Life> {
+    const server = await this.launch(signal);
+    this.current = server;
+    const ended = server.exited.then((exit) => {
+      if (signal.aborted) return;
+      const error = this.endedFor ?? new RivuletError('bug', 'NATS_SERVER_EXIT', describeExit(exit));
+      this.endedFor = undefined;
+      throw error;
+    });
+    return { ended, stop: () => server.stop() };
   }
 
-  async #watch(): Promise<void> {
-    const { signal } = this.#aborter;
-    for (;;) {
-      const exit = await this.current.exited;
-      const reason = this.#endedFor ?? describeExit(exit);
-      this.#endedFor = undefined;
-      const next = signal.aborted ? undefined : await this.#nextLife(reason);
-      if (next === undefined) return;
-      this.current = next;
-      this.#tell({ kind: 'restarted', pid: next.pid, attempt: this.#deaths.length });
-      // Stopped during the start: `#stop` has seen only the previous child.
-      if (signal.aborted) await next.stop();
-    }
-  }
-
-  /** Undefined when stopped; rejects when the budget is spent. */
-  async #nextLife(died: string): Promise<ServerProcess | undefined> {
-    const { signal } = this.#aborter;
-    for (let reason = died; ;) {
-      const attempt = await this.#attempt(reason);
-      const delayMs = Math.min(this.#policy.delayMs * 2 ** (attempt - 1), this.#policy.delayMsMax);
-      this.#tell({ kind: 'died', reason, attempt, delayMs });
-      try {
-        await sleep(delayMs, undefined, { signal });
-        return await launch(this.spec, this.port, signal);
-      } catch (error) {
-        if (signal.aborted) return undefined;
-        reason = asError(error).message;
-      }
-    }
-  }
-
-  /** The number of this attempt within the window. */
-  async #attempt(reason: string): Promise<number> {
-    const { restartsMax, windowMs } = this.#policy;
-    const now = performance.now();
-    this.#deaths = [...this.#deaths.filter((at) => now - at < windowMs), now];
-    const attempt = this.#deaths.length;
-    if (attempt <= restartsMax) return attempt;
-    const { logFile } = this.spec;
-    const message = `the embedded nats-server died ${attempt} times within ${windowMs / 1000} s, at last: ${reason}`;
-    throw fatal('NATS_SERVER_DOWN', `${message}\n${await logTail(logFile)}`, { hint: `see ${logFile}` });
-  }
-
-  #tell(event: EmbeddedNatsEvent): void {
+  /** The port is chosen by the first life. */
+  private async launch(signal: AbortSignal): Promise<ServerProcess> {
+    const { spec, options, current } = this;
     try {
-      this.options.onEvent?.(event);
-    } catch {
-      // A listener that throws must not end the supervision.
+      if (current === undefined) return await launchFirst(spec, options.port ?? 0, signal);
+      return await launch(spec, current.port, signal);
+    } catch (error) {
+      const isHopeless = current === undefined && !(error instanceof KilledAtStart);
+      if (signal.aborted || isHopeless) throw error;
+      // It listened before, or was killed: the next start may succeed.
+      throw new RivuletError('bug', 'NATS_SERVER_EXIT', asError(error).message, { cause: error });
     }
   }
 
-  async #down(error: unknown): Promise<void> {
-    await this.claim.release();
-    if (this.#aborter.signal.aborted) return;
-    this.#aborter.abort();
-    const cause = asError(error);
-    this.options.onExit?.(cause instanceof RivuletError ? cause : fatal('NATS_SERVER_DOWN', cause.message, { cause }));
+  private watchDisk(): void {
+    const { storeDir } = this.spec;
+    const onFull = (): void => {
+      this.options.logger.warn({ storeDir }, `the disk is full: make room in ${storeDir}, and it goes on`);
+    };
+    const onRoom = async (): Promise<void> => {
+      this.endedFor = transient('NATS_SERVER_EXIT', 'its disk was full, and has room again');
+      await this.current?.stop();
+    };
+    void watchDisk(this.spec, { onFull, onRoom }, this.disk.signal);
+  }
+
+  private async gaveUp(error: Error, reason: string): Promise<RivuletError> {
+    const { logFile } = this.spec;
+    const message = `the embedded nats-server died: ${reason}, at last: ${error.message}\n${await logTail(logFile)}`;
+    return fatal('NATS_SERVER_DOWN', message, { cause: error, hint: `see ${logFile}` });
   }
 }

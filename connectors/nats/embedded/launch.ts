@@ -1,40 +1,27 @@
 /** The first start of an embedded server: on the requested port, or the next free one. */
 import { connect } from 'node:net';
 import { fatal, hasCode } from '../../../runtime/contract/errors.js';
-import { KilledAtStart, launch, PORT_ANY, portTaken, type ServerProcess, type ServerSpec } from './server-process.js';
+import { launch, PORT_ANY, portTaken, type ServerProcess, type ServerSpec } from './server-process.js';
 
 const PORT_DEFAULT = 4222;
 const PORTS_TRIED_MAX = 100;
 const PROBE_MS_MAX = 1_000;
 
-/** A server that is killed while it starts is restarted like any other (EMBEDDED-2). */
 export async function launchFirst(
   spec: ServerSpec,
-  port: number | 'any',
-  restartsMax: number,
-  onDied: (reason: string, attempt: number) => void,
+  wanted: number | 'any',
+  signal: AbortSignal,
 ): Promise<ServerProcess> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await launchOnPort(spec, port);
-    } catch (error) {
-      if (!(error instanceof KilledAtStart) || attempt > restartsMax) throw error;
-      onDied('it was killed while it started', attempt);
-    }
-  }
-}
-
-async function launchOnPort(spec: ServerSpec, wanted: number | 'any'): Promise<ServerProcess> {
-  if (wanted === 'any') return launch(spec, PORT_ANY);
+  if (wanted === 'any') return launch(spec, PORT_ANY, signal);
   if (wanted !== 0) {
     // Checked first: a server that cannot have the port would open the store for nothing.
     if (await isTaken(spec.host, wanted)) throw portTaken(spec.host, wanted);
-    return launch(spec, wanted);
+    return launch(spec, wanted, signal);
   }
   for (let port = PORT_DEFAULT; port < PORT_DEFAULT + PORTS_TRIED_MAX; port++) {
     if (await isTaken(spec.host, port)) continue;
     try {
-      return await launch(spec, port);
+      return await launch(spec, port, signal);
     } catch (error) {
       // Taken between the check and the start.
       if (!hasCode(error, 'NATS_PORT_TAKEN')) throw error;

@@ -8,7 +8,7 @@ import { nodesIn } from '../../cluster/entries.js';
 import type { Config } from '../../config/config.js';
 import { systemClock } from '../../contract/clock.js';
 import { asError, explain, fatal } from '../../contract/errors.js';
-import { openNats } from '../../node/nats.js';
+import { commandSupervision, openNats } from '../../node/nats.js';
 import { interruptible, summaryOf } from './backup.js';
 import { type BackupManifest, readManifest, verifyFiles } from './files.js';
 import { openNodes } from '../buckets.js';
@@ -63,12 +63,13 @@ async function withNats<T>(config: Config, work: (nats: NatsOptions) => Promise<
   const named = natsOptions(config);
   const { dataDir, natsServer, durability } = config;
   let died: Error | undefined;
+  const onProgress = (message: string): unknown => process.stderr.write(`${message}\n`);
   const nats = await openNats({
     ...{ dataDir, durability, natsPort: 'any', natsAnonymous: false },
     ...(named === undefined ? {} : { nats: named }),
     ...(natsServer === undefined ? {} : { natsServer }),
-    onProgress: (message) => process.stderr.write(`${message}\n`),
-    onFatal: (error) => (died = error),
+    onProgress,
+    ...commandSupervision(onProgress, (error) => (died = error)),
   });
   try {
     return await work(nats.options);

@@ -14,10 +14,27 @@ import type { LateOptions } from '../dead-letters/late.js';
 import type { TailOptions } from '../node/events-tail.js';
 
 export function watchCommands(rivulet: Command): void {
+  status(rivulet);
   top(rivulet);
   events(rivulet);
   late(rivulet);
   completion(rivulet);
+}
+
+function status(rivulet: Command): void {
+  const command = rivulet
+    .command('status')
+    .summary('the parts of a running node: threads, shards, instances, restarts')
+    .description(
+      'Shows the supervision tree of a node, from GET /status: the embedded nats-server, the threads, their shards and instances, with restarts and\n' +
+        'the last error of each. Where tokens are required, it takes one from RIVULET_TOKEN.',
+    )
+    .option('--json', 'print the status as JSON')
+    .action(async (options: JsonOptions) => {
+      const { status: run } = await import('../node/status.js');
+      await run(options);
+    });
+  withSettings(command, [...STATE_KEYS, ...HTTP_KEYS]).addHelpText('after', '\nExample:\n  rivulet status');
 }
 
 function top(rivulet: Command): void {

@@ -1,14 +1,9 @@
 /** `rivulet top`: the activity of a node's stages, from two samples of GET /status. */
 import type { StatusReport } from '../../../connectors/http/routes/status-report.js';
-import { fatal } from '../../contract/errors.js';
-import { asked } from '../doctor/listener.js';
-import { facadePlace } from '../doctor/place.js';
-import { isOwn } from '../doctor/tls.js';
-import { httpAddressOf, tokenOf } from '../node-link.js';
-import { reachedAt } from '../place.js';
 import { hasScreen, Screen } from '../screen.js';
-import { type JsonOptions, settingsOf } from '../settings.js';
+import type { JsonOptions } from '../settings.js';
 import { duration, grouped, harmless, instant, table } from '../terminal.js';
+import { nodeStatus } from './node-status.js';
 
 const EVERY_MS = 1_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -16,22 +11,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type Look = Pick<StatusReport, 'node' | 'version' | 'now' | 'serving' | 'reasons' | 'stages' | 'counters'>;
 
 export async function top(options: JsonOptions): Promise<void> {
-  const { config } = settingsOf(options);
-  const { host, port } = await facadePlace(config, 'http');
-  const certFile = config.tlsCertFile;
-  const question = {
-    secure: certFile !== undefined,
-    token: tokenOf({}),
-    mayHear: (shown: Parameters<typeof isOwn>[0]) => isOwn(shown, certFile),
-  };
-  const look = async (): Promise<Look> => {
-    const answer = await asked(reachedAt(host, port), '/status', question);
-    if ('body' in answer && answer.code === 200) return answer.body as Look;
-    const why = 'error' in answer ? answer.error : `it answers ${answer.code}`;
-    throw fatal('NODE_NOT_FOUND', `no node says at ${httpAddressOf(config, port)} how its stages are: ${why}`, {
-      hint: 'give --data-dir or --http-port; where tokens are asked for, set RIVULET_TOKEN',
-    });
-  };
+  const look = await nodeStatus(options);
   let before = await look();
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify(before, undefined, 2)}\n`);

@@ -11,7 +11,7 @@ import { fatal } from '../../contract/errors.js';
 import { recordLoss } from '../../actor/quarantine.js';
 import { BUCKETS } from '../../node/buckets.js';
 import { deploymentIn, writeDeployment, writeSharedDeployment } from '../../node/deployment.js';
-import { openNats } from '../../node/nats.js';
+import { commandSupervision, openNats } from '../../node/nats.js';
 import { streamOf } from '../../contract/graph.js';
 import type { Log } from '../../contract/ports.js';
 import { REPARTITIONING_STREAM } from '../../contract/streams.js';
@@ -137,6 +137,7 @@ const isHalf = (mark: Journal | undefined): boolean => mark?.step === 'streams' 
 
 async function withNats<T>(config: Config, work: (connection: NatsConnection, log: Log) => Promise<T>): Promise<T> {
   const named = natsOptions(config);
+  const onProgress = (message: string): unknown => process.stderr.write(`${message}\n`);
   const nats = await openNats({
     ...(named === undefined ? {} : { nats: named }),
     dataDir: config.dataDir,
@@ -144,8 +145,8 @@ async function withNats<T>(config: Config, work: (connection: NatsConnection, lo
     natsPort: 'any',
     natsAnonymous: false,
     durability: config.durability,
-    onProgress: (message) => process.stderr.write(`${message}\n`),
-    onFatal: () => undefined,
+    onProgress,
+    ...commandSupervision(onProgress),
   });
   try {
     const connection = await connectNats(nats.options, 'rivulet-repair');

@@ -26,7 +26,7 @@ import { claimIdentity } from '../../node/cluster.js';
 import { BUCKETS, openCopies, openDeployment } from '../../node/buckets.js';
 import { deploymentIn, sharedDeployment, writeDeployment, writeSharedDeployment } from '../../node/deployment.js';
 import { encodeDeployment, mustBeSame } from '../../config/deployment.js';
-import { openNats } from '../../node/nats.js';
+import { commandSupervision, openNats } from '../../node/nats.js';
 import { allShards } from '../../node/shards.js';
 import { openShardStore } from '../../node/stores.js';
 import type { Topology } from '../../contract/graph.js';
@@ -83,7 +83,7 @@ export async function repartitionDeployment(request: RepartitionRequest): Promis
       natsPort: 'any',
       natsAnonymous: false,
       onProgress,
-      onFatal: () => undefined,
+      ...commandSupervision(onProgress),
     });
     try {
       const connection = await connectNats(nats.options, 'rivulet-repartition');

@@ -114,7 +114,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     onProgress: (message) => {
       ui.note(message);
     },
-    onFatal: fail,
+    ...{ supervisor, logger },
   });
   try {
     const log = await openNatsLog(await connectNats(nats.options, 'rivulet-replay'));

@@ -42,6 +42,18 @@ export const STATUS: StatusReport = {
       ],
     },
   ],
+  supervision: [
+    { ...{ level: 'server', name: 'nats-server', state: 'running', since: AT, restarts: 0 }, shards: [] },
+    {
+      ...{ level: 'thread', name: 'pipeline-0', state: 'running', since: AT, restarts: 1, last_error: 'it ended' },
+      shards: [
+        {
+          ...{ name: 'source-0', state: 'running', restarts: 0 },
+          instances: [{ name: 'parse.0', state: 'running', restarts: 0 }],
+        },
+      ],
+    },
+  ],
   counters: { events: 10, on_time: 8, late: 1, dead_letter: 1, duplicates: 0 },
   latency: { p50_seconds: 0.02, p99_seconds: 0.08, count: 8 },
   requests: { http_total: 3, grpc_total: 1 },

@@ -6,6 +6,12 @@ import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
 import { loadConfig } from '../../../runtime/config/config.js';
 import { toMermaid } from '../../../runtime/contract/graph.js';
 import { statusReport, type StatusSources } from '../../../runtime/node/status.js';
+import {
+  type ChildStatus,
+  type Level,
+  newChildStatus,
+  type SupervisedStatus,
+} from '../../../runtime/supervision/supervisor.js';
 import { type ActorStatus, newStatus } from '../../../runtime/telemetry/status.js';
 
 const { config } = loadConfig({ env: {}, cwd: import.meta.dirname });
@@ -14,6 +20,7 @@ const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 
 const sources = (statuses: readonly ActorStatus[], more: Partial<StatusSources> = {}): StatusSources => ({
   ...{ version: '1.2.3', node: 'node-a', startedAtMs: NOW - 60_000, topology, statuses: () => statuses },
+  children: () => [],
   health: () => ({ serving: true, takesEvents: true, reasons: [], warnings: [] }),
   latencies: () => ({ p50Ms: 12, p99Ms: 40.5, count: 7 }),
   requests: () => ({ http: 3, grpc: 4 }),
@@ -39,6 +46,43 @@ it('is what the schema says, of a node that has seen nothing and of one that has
 
 const counts = (n: number): ActorStatus['counters'] => ({
   ...{ events: n, on_time: n + 1, late: n + 2, dead_letter: n + 3, duplicates: n + 4 },
+});
+
+it('has the supervision tree: the server and the threads, their shards in order, the instances of each', () => {
+  const child = (level: Level, name: string, more: Partial<ChildStatus> = {}): SupervisedStatus => ({
+    ...{ level, name, ...newChildStatus(), state: 'running' },
+    ...more,
+  });
+  const children = [
+    { ...child('server', 'nats-server'), shards: [] },
+    {
+      ...child('thread', 'pipeline-0', { restarts: 1, sinceMs: NOW, lastError: 'it ended' }),
+      shards: [child('shard', 'user-2', { state: 'backoff', restarts: 4 }), child('shard', 'source-0')],
+    },
+  ];
+  const report = statusReport(
+    sources([status('window', 2, { restarts: 3 }), status('window', 1), status('parse', 0)], {
+      children: () => children,
+    }),
+  );
+  expect(schema.parse(report)).toEqual(report);
+  expect(report.supervision).toEqual([
+    { level: 'server', name: 'nats-server', state: 'running', restarts: 0, shards: [] },
+    {
+      ...{ level: 'thread', name: 'pipeline-0', state: 'running', restarts: 1 },
+      ...{ since: '2026-01-02T03:04:05.678Z', last_error: 'it ended' },
+      shards: [
+        {
+          ...{ name: 'source-0', state: 'running', restarts: 0 },
+          instances: [{ name: 'parse.0', state: 'restoring', restarts: 0 }],
+        },
+        {
+          ...{ name: 'user-2', state: 'backoff', restarts: 4 },
+          instances: [{ name: 'window.2', state: 'restoring', restarts: 3 }],
+        },
+      ],
+    },
+  ]);
 });
 
 it('tells of each partition, in the order of the topology', () => {

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import { registerNodeMetrics } from '../../../runtime/telemetry/node-metrics.js';
+import { newChildStatus } from '../../../runtime/supervision/supervisor.js';
+import { type NodeSources, registerNodeMetrics } from '../../../runtime/telemetry/node-metrics.js';
 import type { StreamInfo } from '../../../runtime/contract/ports.js';
 
 /** The wall clock stands still, as one that was set back does. */
@@ -22,7 +23,7 @@ it('the log is asked how large the streams are once in 5 s, and what is a minute
       },
     },
     streams: [{ name: 'LATE', bytesMax: 1_000, dropsOldest: true }],
-    trending: () => [],
+    ...{ children: () => [], trending: () => [] },
     clock: { nowMs: () => WALL_MS, monotonicMs: () => monotonicMs },
   });
   const shown = async (): Promise<string[]> => (await registry.metrics()).match(/^rivulet_stream_.*$/gm) ?? [];
@@ -43,4 +44,24 @@ it('the log is asked how large the streams are once in 5 s, and what is a minute
   expect(asked).toBe(2);
   monotonicMs = 60_001;
   expect(await shown()).toEqual([]);
+});
+
+it('restarts are counted by level: the nats-server, threads and their shards', async () => {
+  const registry = new Registry();
+  const child = { ...newChildStatus(), restarts: 2 };
+  registerNodeMetrics(registry, {
+    ...{ version: '1.0.0', node: 'a', health: () => undefined, natsAwaySinceMs: () => undefined, shards: 1 },
+    ...{ cluster: { members: [], shards: [], awaySinceMs: undefined }, streams: [], trending: () => [] },
+    log: { info: () => Promise.reject(new Error('no stream')) },
+    clock: { nowMs: () => WALL_MS, monotonicMs: () => 0 },
+    children: () => [
+      { ...child, level: 'server', name: 'nats-server', shards: [] },
+      { ...child, level: 'thread', name: 'pipeline-0', shards: [{ ...child, level: 'shard', name: 'user-1' }] },
+    ],
+  } satisfies NodeSources);
+  expect((await registry.metrics()).match(/^rivulet_supervisor_restarts_total\{.*$/gm)).toEqual([
+    'rivulet_supervisor_restarts_total{level="server",child="nats-server"} 2',
+    'rivulet_supervisor_restarts_total{level="thread",child="pipeline-0"} 2',
+    'rivulet_supervisor_restarts_total{level="shard",child="user-1"} 2',
+  ]);
 });

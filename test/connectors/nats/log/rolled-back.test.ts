@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { connectNats } from '../../../../connectors/nats/connection/connect.js';
-import { type EmbeddedNats, startEmbeddedNats } from '../../../../connectors/nats/embedded/embedded.js';
+import type { EmbeddedNats } from '../../../../connectors/nats/embedded/embedded.js';
 import { openNatsLog } from '../../../../connectors/nats/log/log.js';
 import { utf8 } from '../../../../runtime/frames/bytes.js';
 import type { Log } from '../../../../runtime/contract/ports.js';
 import { takeAll } from '../../../contracts/log-contract.js';
-import { testNatsServer } from '../../../support/nats.js';
+import { startEmbedded } from '../../../support/nats.js';
 
 const STREAM = { name: 'S', subjects: ['s.>'], bytesMax: 1024 * 1024, dropsOldest: false, replicas: 1 };
 
@@ -30,8 +30,7 @@ const store = (): string => join(folder, 'store');
 const older = (): string => join(folder, 'older');
 
 async function start(port: number | 'any'): Promise<EmbeddedNats> {
-  const { path: binary } = await testNatsServer();
-  return (server = await startEmbeddedNats({ binary, storeDir: store(), port }));
+  return (server = await startEmbedded({ storeDir: store(), port }));
 }
 
 const connected = async (): Promise<Log> => openNatsLog(await connectNats({ url: server!.url }, 'test'));

@@ -8,6 +8,7 @@ import { connectNats } from '../../../../connectors/nats/connection/connect.js';
 import { withoutJetStream } from '../../../../connectors/nats/log/stream-manager.js';
 import { isAtLeast } from '../../../../connectors/nats/provision/version.js';
 import { clusterFindings } from '../../../../runtime/cli/doctor/nats.js';
+import { testSupervision } from '../../../support/nats.js';
 import { openNats } from '../../../../runtime/node/nats.js';
 
 const servers: Server[] = [];
@@ -42,7 +43,7 @@ async function said(version: string, durability: 'process' | 'power' = 'process'
     durability,
     natsAnonymous: false,
     onProgress: (message) => told.push(message),
-    onFatal: () => undefined,
+    ...testSupervision(),
   });
   await nats.stop();
   return told;

@@ -1,0 +1,29 @@
+/** GET /status of the running node, for `rivulet top` and `rivulet status`. */
+import type { StatusReport } from '../../../connectors/http/routes/status-report.js';
+import { fatal } from '../../contract/errors.js';
+import { asked } from '../doctor/listener.js';
+import { facadePlace } from '../doctor/place.js';
+import { isOwn } from '../doctor/tls.js';
+import { httpAddressOf, tokenOf } from '../node-link.js';
+import { reachedAt } from '../place.js';
+import { type JsonOptions, settingsOf } from '../settings.js';
+
+/** Requests a status with each call. Fatal NODE_NOT_FOUND. */
+export async function nodeStatus(options: JsonOptions): Promise<() => Promise<StatusReport>> {
+  const { config } = settingsOf(options);
+  const { host, port } = await facadePlace(config, 'http');
+  const certFile = config.tlsCertFile;
+  const question = {
+    secure: certFile !== undefined,
+    token: tokenOf({}),
+    mayHear: (shown: Parameters<typeof isOwn>[0]) => isOwn(shown, certFile),
+  };
+  return async () => {
+    const answer = await asked(reachedAt(host, port), '/status', question);
+    if ('body' in answer && answer.code === 200) return answer.body as StatusReport;
+    const why = 'error' in answer ? answer.error : `it answers ${answer.code}`;
+    throw fatal('NODE_NOT_FOUND', `no node reports its status at ${httpAddressOf(config, port)}: ${why}`, {
+      hint: 'give --data-dir or --http-port; where tokens are required, set RIVULET_TOKEN',
+    });
+  };
+}
