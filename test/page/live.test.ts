@@ -139,7 +139,11 @@ describe.skipIf(noBrowser)(`the live page, in Chromium${skipped(noBrowser)}`, ()
     const { page } = await browser.open(node);
     const panel = page.getByRole('region', { name: 'Supervision' });
     await panel.getByText('3 restarts since the node started').waitFor();
-    expect(await panel.locator('details[open] > summary strong').allInnerTexts()).toEqual(['worker-0', 'user-1', 'user-2']);
+    expect(await panel.locator('details[open] > summary strong').allInnerTexts()).toEqual([
+      'worker-0',
+      'user-1',
+      'user-2',
+    ]);
     await panel.getByText('NATS did not answer within 5000 ms').waitFor();
     await panel.locator('summary', { hasText: 'user-3' }).click();
     expect(await panel.getByText('window.3').isVisible()).toBe(true);
