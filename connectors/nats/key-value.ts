@@ -9,11 +9,12 @@
  *   KEY-VALUE-3  A deleted key leaves a marker, so that watchers see the deletion. The marker counts as absent: a write with revision 0 replaces it.
  */
 import { EventEmitter, once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { backgroundClock } from '../../runtime/contract/clock.js';
 import { fatal, hasCode, transient } from '../../runtime/contract/errors.js';
 import type { KeyValue, KeyValueEntry, KeyValueView, Log, LogMessage, Reader } from '../../runtime/contract/ports.js';
+import { retry } from '../../runtime/supervision/retry.js';
 import { openNatsLog } from './log/log.js';
 import { ifTransient } from './connection/retry.js';
 import { ensureStream, openManager, subjectsOf } from './log/stream-manager.js';
@@ -30,7 +31,7 @@ const NANOS_PER_MS = 1e6;
 /** How long the server remembers message ids; Rivulet sends none. */
 const DUPLICATES_MS = 1_000;
 const READS_AT_A_TIME = 64;
-const REOPEN_MS = 200;
+const REOPEN_MS_MAX = 200;
 /** Entries are small: one pull fetches many, so that the renewals of other nodes cost almost nothing. */
 const AHEAD_MAX = 256;
 /** A watch that has not caught up with the bucket after this long is reopened. */
@@ -260,24 +261,21 @@ class NatsView implements KeyValueView {
     else if (read !== undefined) this.known.delete(read.key);
   }
 
-  private async reopened(): Promise<Reader | undefined> {
+  /** `undefined`: it was stopped. */
+  private reopened(): Promise<Reader | undefined> {
     const { signal } = this.stopping;
-    while (!signal.aborted) {
-      const now = await this.log.info(this.stream).catch(ifTransient);
-      if (now !== undefined) {
-        // Another bucket of that name, or one that was restored: all entries are new.
-        if (now.identity !== this.identity || now.lastSequence < this.from - 1) {
-          this.identity = now.identity;
-          this.from = 1;
-          this.known.clear();
-        }
-        const reader = await this.open().catch(ifTransient);
-        if (reader !== undefined) return reader;
+    const reopen = async (): Promise<Reader | undefined> => {
+      if (signal.aborted) return undefined;
+      const now = await this.log.info(this.stream);
+      // Another bucket of that name, or one that was restored: all entries are new.
+      if (now.identity !== this.identity || now.lastSequence < this.from - 1) {
+        this.identity = now.identity;
+        this.from = 1;
+        this.known.clear();
       }
-      // Rejects only when stopped, which ends the loop.
-      await sleep(REOPEN_MS, undefined, { signal, ref: false }).catch(() => undefined);
-    }
-    return undefined;
+      return this.open();
+    };
+    return retry(reopen, { clock: backgroundClock, signal, pauseMsMax: REOPEN_MS_MAX });
   }
 }
 

@@ -1,21 +1,29 @@
-/** The clock of this machine, for supervision and telemetry. */
+/** The clocks of this machine, for supervision, telemetry and retries. */
 import type { Clock } from './ports.js';
 
-export const systemClock: Clock = {
-  nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted === true) {
-        resolve();
-        return;
-      }
-      const done = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal?.addEventListener('abort', done);
-    }),
-};
+export const systemClock: Clock = clockOf({ keepsProcess: true });
+
+/** Its pauses do not keep the process running. */
+export const backgroundClock: Clock = clockOf({ keepsProcess: false });
+
+function clockOf({ keepsProcess }: { readonly keepsProcess: boolean }): Clock {
+  return {
+    nowMs: () => Date.now(),
+    monotonicMs: () => performance.now(),
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        if (signal?.aborted === true) {
+          resolve();
+          return;
+        }
+        const done = (): void => {
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', done);
+          resolve();
+        };
+        const timer = setTimeout(done, ms);
+        if (!keepsProcess) timer.unref();
+        signal?.addEventListener('abort', done);
+      }),
+  };
+}

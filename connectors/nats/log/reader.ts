@@ -1,9 +1,10 @@
 /** Pulls a stream's messages in order, with a bounded queue between the client and the actor (NATS-LOG-3 in log.ts). */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerInfo, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/transport-node';
-import { RivuletError, transient } from '../../../runtime/contract/errors.js';
+import { backgroundClock } from '../../../runtime/contract/clock.js';
+import { hasCode, transient } from '../../../runtime/contract/errors.js';
 import type { LogMessage, Reader, Waiting } from '../../../runtime/contract/ports.js';
+import { retry } from '../../../runtime/supervision/retry.js';
 import { Behind } from './behind.js';
 
 export const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
@@ -37,7 +38,7 @@ export interface ReaderOptions {
 /** Heartbeats arrive each second. */
 const SILENCE_MS_MAX = 5_000;
 const LOOK_EVERY_MS = 1_000;
-const REOPEN_MS = 250;
+const REOPEN_MS_MAX = 250;
 
 /**
  * When notified that its consumer is lost, the client recreates it without any check: the reader drops that one too, and opens its own when it knows
@@ -161,20 +162,17 @@ export class NatsReader implements Reader {
     await discarded(this.feed);
   }
 
-  private async reopen(): Promise<void> {
-    while (!this.isOver()) {
-      try {
-        this.feed = await this.options.open(this.last === undefined ? this.from : this.last.sequence + 1);
-        this.heardAtMs = performance.now();
-        this.behind.begin();
-        // Closed while the feed was opened.
-        if (this.isOver()) await this.leave();
-        return;
-      } catch (error) {
-        if (!(error instanceof RivuletError) || error.code !== 'LOG_AWAY') throw error;
-        await sleep(REOPEN_MS, undefined, { ref: false });
-      }
-    }
+  private reopen(): Promise<void> {
+    const open = async (): Promise<void> => {
+      if (this.isOver()) return;
+      this.feed = await this.options.open(this.last === undefined ? this.from : this.last.sequence + 1);
+      this.heardAtMs = performance.now();
+      this.behind.begin();
+      // Closed while the feed was opened.
+      if (this.isOver()) await this.leave();
+    };
+    const isRetryable = (error: unknown): boolean => hasCode(error, 'LOG_AWAY');
+    return retry(open, { clock: backgroundClock, isRetryable, pauseMsMax: REOPEN_MS_MAX });
   }
 
   private isOver(): boolean {
