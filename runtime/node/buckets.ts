@@ -18,11 +18,11 @@ export const BUCKETS = {
 
 export async function openCopies(
   connection: NatsConnection,
-  { replicas }: { readonly replicas: number },
+  { replicas, logger }: { readonly replicas: number; readonly logger: Logger },
 ): Promise<ReplicaStore> {
   const [manifests, objects] = await Promise.all([
     openKeyValue(connection, { bucket: BUCKETS.manifests, replicas }),
-    openObjects(connection, { bucket: BUCKETS.objects, replicas }),
+    openObjects(connection, { bucket: BUCKETS.objects, replicas, logger }),
   ]);
   return { manifests, objects };
 }
@@ -37,7 +37,7 @@ export async function sweepCopies(
 ): Promise<void> {
   await clock.sleep(SWEEP_AFTER_MS, signal);
   if (signal.aborted) return;
-  await dropAbandoned(connection, BUCKETS.objects).catch((error: unknown) => {
+  await dropAbandoned(connection, BUCKETS.objects, logger).catch((error: unknown) => {
     // The remains occupy space until the next start, and are never read.
     logger.warn({ err: asError(error) }, 'cannot drop what is left of broken off copies');
   });

@@ -53,7 +53,7 @@ export async function startHost(
       ? undefined
       : {
           everyMs: data.copying.everyMs,
-          copies: await openCopies(connection, data.copying),
+          copies: await openCopies(connection, { ...data.copying, logger }),
           writer: () => `${data.copying!.node}-${incarnation}-${copiers++}`,
           isHeld: () => held,
         };

@@ -15,6 +15,7 @@ import { type CopyPart, writeManifest } from '../../runtime/replication/store.js
 import { BUCKETS, openCopies } from '../../runtime/node/buckets.js';
 import type { Log } from '../../runtime/contract/ports.js';
 import { ensureStreams } from '../../runtime/contract/streams.js';
+import { SILENT } from '../runtime/tuning.js';
 import { startEmbedded } from '../support/nats.js';
 import { takePieceAway } from '../support/object-damage.js';
 import { type Ended, runCli, workingDirectory } from './run-cli.js';
@@ -58,7 +59,7 @@ const deployed = (): Promise<void> =>
 it('is none of a copy whose part is damaged, or not there', async () => {
   await deployed();
   const connection = await connectNats({ url: server.url }, 'test');
-  const copies = await openCopies(connection, { replicas: 1 });
+  const copies = await openCopies(connection, { replicas: 1, logger: SILENT });
   const name = `${UNIT}/7-n-0`;
   async function* bytes(): AsyncGenerator<Uint8Array> {
     yield new Uint8Array(100);

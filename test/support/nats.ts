@@ -8,6 +8,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
 import {
   type EmbeddedNats,
   type EmbeddedNatsOptions,
@@ -93,6 +94,22 @@ export async function startTestNats(
     await remove();
     throw error;
   }
+}
+
+/** A server of its own and two connections to it, as of two processes. */
+export async function startTwoClients() {
+  const server = await startTestNats();
+  const [connection, another] = await Promise.all(
+    ['test', 'test-other'].map((name) => connectNats({ url: server.url }, name)),
+  );
+  return {
+    ...{ connection: connection!, another: another! },
+    stop: async (): Promise<void> => {
+      await connection!.close();
+      await another!.close();
+      await server.stop();
+    },
+  };
 }
 
 /** For vitest's `globalSetup`. Tests without a server run even when there is none. */

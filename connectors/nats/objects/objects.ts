@@ -14,11 +14,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { RivuletError } from '../../../runtime/contract/errors.js';
-import { fatal, hasCode, transient } from '../../../runtime/contract/errors.js';
-import type { Log, LogMessage, Objects } from '../../../runtime/contract/ports.js';
+import { fatal, hasCode, reactionOf, transient } from '../../../runtime/contract/errors.js';
+import type { Log, Logger, LogMessage, Objects } from '../../../runtime/contract/ports.js';
 import { openNatsLog } from '../log/log.js';
 import { type Piece, readPiece } from './piece.js';
-import { ifTransient, patiently, publishOnce, Undecided } from '../connection/retry.js';
+import { patiently, publishOnce, Undecided } from '../connection/retry.js';
 import { ensureStream, openManager, subjectsOf } from '../log/stream-manager.js';
 
 export interface ObjectsOptions {
@@ -26,6 +26,8 @@ export interface ObjectsOptions {
   readonly replicas: number;
   /** Of all objects together; absent: the limit of the server. */
   readonly bytesMax?: number;
+  /** Records which pieces could not be removed. */
+  readonly logger?: Logger;
 }
 
 const PIECE_BYTES_MAX = 512 * 1024;
@@ -51,7 +53,7 @@ interface Description {
 
 /** Creates the bucket, or updates it to the options. */
 export async function openObjects(connection: NatsConnection, options: ObjectsOptions): Promise<Objects> {
-  const { bucket, replicas, bytesMax = -1 } = options;
+  const { bucket, replicas, bytesMax = -1, logger } = options;
   const manager = await openManager(connection);
   await ensureStream(manager, {
     name: streamOf(bucket),
@@ -63,14 +65,14 @@ export async function openObjects(connection: NatsConnection, options: ObjectsOp
     num_replicas: replicas,
     allow_rollup_hdrs: true,
   });
-  return new NatsObjects(connection, await openNatsLog(connection, { manager }), manager, bucket);
+  return new NatsObjects(connection, await openNatsLog(connection, { manager }), manager, bucket, logger);
 }
 
 /** Removes pieces that no description names (OBJECTS-4); reads one message of each. The bucket must exist. */
-export async function dropAbandoned(connection: NatsConnection, bucket: string): Promise<void> {
+export async function dropAbandoned(connection: NatsConnection, bucket: string, logger?: Logger): Promise<void> {
   const manager = await openManager(connection);
   const log = await openNatsLog(connection, { manager });
-  await new NatsObjects(connection, log, manager, bucket).dropAbandoned();
+  await new NatsObjects(connection, log, manager, bucket, logger).dropAbandoned();
 }
 
 const streamOf = (bucket: string): string => `OBJ_${bucket}`;
@@ -84,6 +86,7 @@ class NatsObjects implements Objects {
     private readonly log: Log,
     private readonly manager: JetStreamManager,
     private readonly bucket: string,
+    private readonly logger: Logger | undefined,
   ) {
     this.stream = streamOf(bucket);
     this.pieceBytes = Math.min(PIECE_BYTES_MAX, log.payloadBytesMax);
@@ -237,7 +240,12 @@ class NatsObjects implements Objects {
 
   /** Pieces that cannot be removed now are removed when the bucket is next opened (OBJECTS-4). */
   private async dropPieces(nuid: string): Promise<void> {
-    await this.log.purge(this.stream, this.piecesSubject(nuid), Number.MAX_SAFE_INTEGER).catch(ifTransient);
+    try {
+      await this.log.purge(this.stream, this.piecesSubject(nuid), Number.MAX_SAFE_INTEGER);
+    } catch (error) {
+      if (reactionOf(error) !== 'transient') throw error;
+      this.logger?.warn({ err: error, bucket: this.bucket, object: nuid }, 'cannot remove the pieces of an object now');
+    }
   }
 
   private nameSubject(name: string): string {

@@ -34,6 +34,7 @@ import type { KeyValue, Log } from '../../contract/ports.js';
 import { mustFitLog } from '../../log-integrity/preflight.js';
 import { statesWithoutRescaling } from '../../jobs/repartition.js';
 import { REPARTITIONING_STREAM, type StreamLimits } from '../../contract/streams.js';
+import type { ReplicaStore } from '../../replication/store.js';
 import { threadScheduler } from '../../shards/scheduler.js';
 import type { NodeOptions } from '../../node/node.js';
 import { drain } from './drain.js';
@@ -165,7 +166,7 @@ class Repartition {
     if (step === 'streams') step = await this.streams(change, numbers, table);
     if (step === 'swap') await this.swap(change, numbers);
     onProgress('copying the state to NATS');
-    await makeCopies(change, await openCopies(this.connection, options), this.logger);
+    await makeCopies(change, await this.copies(), this.logger);
     this.at('copied');
     await this.end(numbers);
     return { ...outcome, done: true };
@@ -183,6 +184,11 @@ class Repartition {
       }
     }
     rmSync(workDirectory(dataDir), { recursive: true });
+  }
+
+  private copies(): Promise<ReplicaStore> {
+    const { replicas } = this.request.options;
+    return openCopies(this.connection, { replicas, logger: this.logger });
   }
 
   private async state(change: Change, numbers: Numbers, mustBeStopped: () => Promise<void>): Promise<Step> {
@@ -203,7 +209,7 @@ class Repartition {
       const { logger } = this;
       await drain({
         ...{ topology: before, log: this.log, shards: allShards(before), tuning: options.tuning, clock: systemClock },
-        copies: await openCopies(this.connection, options),
+        copies: await this.copies(),
         openStore: (name) => openShardStore(options.dataDir, name, logger),
         loggerOf: (stage, partition) => logger.child({ stage, partition }),
         scheduler: threadScheduler(),
@@ -230,7 +236,7 @@ class Repartition {
     await writeHeads(change, beginnings);
     await forgetSaid(change);
     this.at('heads');
-    await dropAllCopies(await openCopies(this.connection, options));
+    await dropAllCopies(await this.copies());
     await writeSharedDeployment(table, options.deployment);
     this.at('dropped');
     return this.note({ ...numbers, step: 'swap' });

@@ -9,14 +9,10 @@ import { openKeyValue } from '../../../connectors/nats/key-value.js';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { keyValueContract } from '../../contracts/key-value-contract.js';
 import { eventually } from '../../support/eventually.js';
-import { startTestNats, type TestNats } from '../../support/nats.js';
+import { startTestNats, startTwoClients, type TestNats } from '../../support/nats.js';
 
 keyValueContract('JetStream', async () => {
-  const server = await startTestNats();
-  const [connection, another] = [
-    await connectNats({ url: server.url }, 'test'),
-    await connectNats({ url: server.url }, 'test-other'),
-  ];
+  const { connection, another, stop } = await startTwoClients();
   const leaseMs = 2_000;
   return {
     table: await openKeyValue(connection, { bucket: 'table', replicas: 1 }),
@@ -24,11 +20,7 @@ keyValueContract('JetStream', async () => {
     leases: await openKeyValue(connection, { bucket: 'leases', ttlMs: leaseMs, replicas: 1 }),
     leaseMs,
     elapse: (ms) => sleep(ms),
-    stop: async () => {
-      await connection.close();
-      await another.close();
-      await server.stop();
-    },
+    stop,
   };
 });
 

@@ -1,34 +1,27 @@
 /** Objects on JetStream: the contract, and what only a real server can do (OBJECTS-1–OBJECTS-4). */
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Objm } from '@nats-io/obj';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { type NatsConnection, TimeoutError } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectNats } from '../../../../connectors/nats/connection/connect.js';
 import { dropAbandoned, openObjects } from '../../../../connectors/nats/objects/objects.js';
 import { utf8 } from '../../../../runtime/frames/bytes.js';
-import type { Objects } from '../../../../runtime/contract/ports.js';
+import type { Logger, Objects } from '../../../../runtime/contract/ports.js';
 import { allOf, bytesOf, inPieces, objectsContract } from '../../../contracts/objects-contract.js';
+import { SILENT } from '../../../runtime/tuning.js';
 import { eventually } from '../../../support/eventually.js';
-import { startTestNats, type TestNats } from '../../../support/nats.js';
+import { startTestNats, startTwoClients, type TestNats } from '../../../support/nats.js';
 import { takePieceAway } from '../../../support/object-damage.js';
 
 const HOUR_MS = 3_600_000;
 
 objectsContract('JetStream', async () => {
-  const server = await startTestNats();
-  const [connection, another] = [
-    await connectNats({ url: server.url }, 'test'),
-    await connectNats({ url: server.url }, 'test-other'),
-  ];
+  const { connection, another, stop } = await startTwoClients();
   return {
     objects: await openObjects(connection, { bucket: 'objects', replicas: 1 }),
     other: await openObjects(another, { bucket: 'objects', replicas: 1 }),
     damage: (name) => takePieceAway(connection, 'objects', name),
-    stop: async () => {
-      await connection.close();
-      await another.close();
-      await server.stop();
-    },
+    stop,
   };
 });
 
@@ -103,6 +96,25 @@ describe('a bucket', () => {
     expect(await messagesIn('left')).toBe(whole);
     expect(await allOf(objects.get('whole'))).toHaveLength(600_000);
     expect(await objects.names('')).toEqual(['empty', 'whole']);
+  });
+
+  it('records which pieces it could not remove, and has the new object nevertheless', async () => {
+    const warned: object[] = [];
+    const logger: Logger = { ...SILENT, warn: (fields) => void warned.push(fields) };
+    const objects = await openObjects(connection, { bucket: 'purge-fails', replicas: 1, logger });
+    await objects.put('a', inPieces(bytesOf(1_000, 1)));
+    const request = connection.request.bind(connection);
+    const failing = vi
+      .spyOn(connection, 'request')
+      .mockImplementation((subject, ...rest) =>
+        subject.includes('.STREAM.PURGE.') ? Promise.reject(new TimeoutError()) : request(subject, ...rest),
+      );
+    await objects.put('a', inPieces(bytesOf(1_000, 2)));
+    failing.mockRestore();
+    expect(warned).toEqual([
+      { err: expect.objectContaining({ code: 'LOG_AWAY' }), bucket: 'purge-fails', object: expect.any(String) },
+    ]);
+    expect(Buffer.compare(await allOf(objects.get('a')), bytesOf(1_000, 2))).toBe(0);
   });
 
   it('ends a reader whose object is replaced under it with OBJECT_MISSING: to ask again helps', async () => {
