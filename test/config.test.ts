@@ -213,6 +213,20 @@ describe('what is wrong is refused', () => {
       {},
       'natsUrl holds different credentials for its servers (RIVULET_NATS_URL): give the same ones for each, or none, and natsUser and natsPassword, or natsToken',
     ],
+    [
+      'a password with a bare %',
+      {},
+      { RIVULET_NATS_URL: 'nats://ada:100%@a:4222' },
+      {},
+      'natsUrl holds credentials with a malformed percent-escape (RIVULET_NATS_URL): write each byte of a special character, in UTF-8, as %XX, and so % as %25, or give natsUser and natsPassword, or natsToken',
+    ],
+    [
+      'a token with an escape that is not UTF-8',
+      {},
+      { RIVULET_NATS_URL: 'nats://a%ffb@a' },
+      {},
+      'natsUrl holds credentials with a malformed percent-escape (RIVULET_NATS_URL): write each byte of a special character, in UTF-8, as %XX, and so % as %25, or give natsUser and natsPassword, or natsToken',
+    ],
   ] as const)('%s', (_, file, env, request, message) => {
     const error = refusal(() => load(file, env, request as ConfigRequest));
     expect(error.code).toBe('CONFIG_INVALID');

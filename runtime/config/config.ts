@@ -150,6 +150,12 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
     const key = configKey('natsUrl')!;
     problems.push(`natsUrl is ${shownValue(key, config.natsUrl)} (${where('natsUrl')}): give ${key.expects}`);
   }
+  if (![...credentialsIn(config.natsUrl)].every(isWellEscaped)) {
+    problems.push(
+      `natsUrl holds credentials with a malformed percent-escape (${where('natsUrl')}): write each byte of a special ` +
+        'character, in UTF-8, as %XX, and so % as %25, or give natsUser and natsPassword, or natsToken',
+    );
+  }
   // The NATS client sends the same credentials to every server, also to those that it discovers later.
   if (credentialsIn(config.natsUrl).size > 1) {
     problems.push(
@@ -195,6 +201,15 @@ const isServerAddress = (address: string): boolean =>
 
 const credentialsIn = (urls = ''): ReadonlySet<string> =>
   new Set(urls.split(',').flatMap((url) => /^(?:\w+:\/\/)?([^@/]+)@/.exec(url.trim())?.[1] ?? []));
+
+function isWellEscaped(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function invalid(problems: readonly string[]): Error {
   const message =
