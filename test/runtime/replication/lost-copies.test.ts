@@ -1,5 +1,6 @@
 /** Nodes on a NATS that has lost parts of a copy, or has them damaged: who owns, who stands by, who starts with nothing. */
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { utf8 } from '../../../runtime/frames/bytes.js';
 import { sequencesOf } from '../../../runtime/replication/reader.js';
 import { Host } from '../../../runtime/shards/host.js';
 import { MemoryStore, type StoreContents } from '../../../state/memory-store.js';
@@ -33,7 +34,7 @@ class Node {
     const options = {
       ...{ topology, log, clock, loggerOf: () => SILENT, tuning: { ...TUNING, trimEveryMs: 0 }, tickEveryMs: 0 },
       openStore: async (name: string) => {
-        const store = Object.assign(new MemoryStore(disks.get(name)), {
+        const store = Object.assign(new MemoryStore(this.disks.get(name) ?? disks.get(name)), {
           close: async () => void this.disks.set(name, store.contents()),
         });
         this.open.set(name, store);
@@ -121,5 +122,33 @@ it('who must own and finds its mailboxes whole reads them from the beginning, an
   expect(bed.rows('totals').at(-1)).toMatchObject({ sum: 0 + 1 + 2 + 3 + 4 + 5 + 6, times: 7 });
   await bed.until(() => copies.objects.namesNow().some((name) => name.startsWith(REST.name)));
   expect(node.fatals).toEqual([]);
+  await node.host.stop();
+});
+
+it('who has gone on past a gap goes on without the copy when it is lost later: that gap is over', async () => {
+  await wasOwned(6);
+  const copy = await copies.manifests.get(REST.name);
+  const spoil = (): Promise<number> => copies.manifests.put(REST.name, utf8('of a stranger'));
+  await spoil();
+  const node = await new Node().own();
+  const rest = () => node.host.shardStatuses.find(({ name }) => name === REST.name)!;
+  await until(bed.clock, () => rest().lastError?.startsWith('LOG_GAP') === true);
+  await copies.manifests.put(REST.name, copy!.value);
+  await bed.publish(line(6));
+  await bed.until(() => bed.rows('totals').length === 7);
+
+  await spoil();
+  const names = copies.objects.names.bind(copies.objects);
+  const slips = vi.spyOn(copies.objects, 'names').mockImplementation(async (prefix) => {
+    if (prefix.startsWith(REST.name)) throw new Error('a slip');
+    return names(prefix);
+  });
+  await bed.publish(line(7));
+  await until(bed.clock, () => rest().lastError === 'Error: a slip');
+  slips.mockRestore();
+  await until(bed.clock, () => rest().state === 'running' || node.fatals.length > 0);
+  expect(node.fatals).toEqual([]);
+  await bed.publish(line(8));
+  await bed.until(() => bed.rows('totals').length === 9);
   await node.host.stop();
 });
