@@ -15,6 +15,7 @@ export interface DeadLetter {
   readonly original: Uint8Array;
   /** Bytes of the complete original. */
   readonly originalBytes: number;
+  /** Its origin: subject (empty: none) and stream sequence, or file and line (from 1); and the index within its message. */
   readonly subject: string;
   readonly sequence: number;
   readonly file: string | undefined;
@@ -24,6 +25,7 @@ export interface DeadLetter {
   readonly rule: string;
   readonly field: string | undefined;
   readonly reason: string;
+  /** Epoch ms. */
   readonly storedAtMs: number;
   readonly retriedAtMs: number | undefined;
 }

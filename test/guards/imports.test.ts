@@ -71,7 +71,7 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
   // Runs in a browser: nothing of Node, nothing of ours that does.
   { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
-  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'actors/maths/ascii', 'actors/model', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', 'fastify', '@fastify/*', 'zod'] },
+  { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'actors/maths/ascii', 'actors/model', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', 'type:runtime/dead-letters/', 'fastify', '@fastify/*', 'zod'] },
   // Frame types are values: what reads and writes frames needs them.
   { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/contract/stage', 'runtime/contract/exact-json', 'actors/model'] },
   { from: 'connectors/',        may: CONNECTOR },

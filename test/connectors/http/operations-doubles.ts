@@ -1,12 +1,13 @@
 /** Ports of operations that have one of each. */
-import type { DeadLetterRecord, LateEvent, Operations } from '../../../connectors/http/operations-ports.js';
+import type { LateEvent, Operations } from '../../../connectors/http/operations-ports.js';
 import type { StatusReport } from '../../../connectors/http/routes/status-report.js';
 import { poison } from '../../../runtime/contract/errors.js';
+import type { DeadLetter } from '../../../runtime/dead-letters/record.js';
 
 const AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const AT = new Date(AT_MS).toISOString();
 
-export const LETTER: DeadLetterRecord = {
+export const LETTER: DeadLetter = {
   ...{ id: '7-0', stage: 'parse', rule: 'price', field: 'price', reason: 'price is -1, must be from 0' },
   original: Buffer.from('{"user_id":"512","item_id":"i1","price":-1}'),
   originalBytes: 43,
@@ -78,7 +79,7 @@ export const OPERATIONS: Operations = {
   status: { report: () => STATUS },
 };
 
-function found(id: string): DeadLetterRecord {
+function found(id: string): DeadLetter {
   if (id === '7-0') return LETTER;
   if (id === '7-1') return { ...LETTER, id, retriedAtMs: AT_MS };
   throw poison('DEAD_LETTER_UNKNOWN', `there is no dead letter ${JSON.stringify(id)}`);
