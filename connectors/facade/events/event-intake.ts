@@ -6,12 +6,13 @@
  *   EVENT-INTAKE-3  A failure ends the intake after all events in flight have settled, and the result names the index from which to resend.
  *   EVENT-INTAKE-4  An invalid event does not affect the others.
  */
+import type { Fault } from '../../../actors/formats/fault.js';
 import { isFault, type ReadEvent } from '../../../actors/formats/event-reader.js';
 import { asError, reactionOf } from '../../../runtime/contract/errors.js';
 import type { TraceHeaders } from '../../../runtime/telemetry/trace-context.js';
 import type { Scheduler } from '../../../runtime/shards/scheduler.js';
 import type { EventPublisher } from '../ports.js';
-import { notStored, type Rejection } from './rejection.js';
+import { cutText } from '../errors/cut-text.js';
 
 /** When it fails because `signal` aborted, the reason of the signal counts. */
 export type Events = Iterable<ReadEvent> | AsyncIterable<ReadEvent>;
@@ -24,6 +25,11 @@ export interface IntakeOptions {
   readonly signal: AbortSignal;
   /** Called after each event, whatever its result. */
   readonly turn: Scheduler;
+}
+
+/** Why one event is rejected while the others continue: a fault as parse reports it, or the log can never store it. */
+interface Rejection extends Pick<Fault, 'field' | 'reason'> {
+  readonly rule: Fault['rule'] | 'not_stored';
 }
 
 export interface EventError extends Rejection {
@@ -41,6 +47,7 @@ export interface Intake {
 }
 
 const ERRORS_MAX = 100;
+const REASON_CHARS_MAX = 200;
 
 export function takeIn(events: Events, options: IntakeOptions): Promise<Intake> {
   return new EventIntake(options).take(events);
@@ -121,3 +128,9 @@ class EventIntake {
     this.resendFrom = Math.min(this.resendFrom, index);
   }
 }
+
+/** `error`: Poison, caused by the publisher. */
+export const notStored = (error: unknown): Rejection => ({
+  rule: 'not_stored',
+  reason: cutText(asError(error).message, REASON_CHARS_MAX),
+});

@@ -1,7 +1,7 @@
 /** What is shown of a text is a text: none of its characters is cut in half. */
 import { describe, expect, it } from 'vitest';
 import { cutText } from '../../../../connectors/facade/errors/cut-text.js';
-import { notStored } from '../../../../connectors/facade/events/rejection.js';
+import { notStored } from '../../../../connectors/facade/events/event-intake.js';
 import { problemOf, Refused } from '../../../../connectors/http/server/problem.js';
 import { shownValue } from '../../../../connectors/http/server/shown-value.js';
 import { poison } from '../../../../runtime/contract/errors.js';
