@@ -21,46 +21,50 @@ const EMPTY: Question = { user: '', n: '10', category: '', excludeSeen: false };
 
 /** `isAway`: the server does not respond, so that the list may be out of date. */
 export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
-  const [question, setQuestion] = useState<Question>(questionIn(location.hash) ?? EMPTY);
-  const [shown, setShown] = useState<Shown>({ busy: false });
-  const running = useRef<AbortController>(undefined);
-  /** Repeats a query that has no answer yet, or was refused for lack of a token. */
-  const unanswered = useRef<() => void>(undefined);
+  const { question, shown, onChange, onAsk, onRandom } = useQuestion();
+  const { answer, fault, busy } = shown;
+  const staleSinceMs = isAway ? shown.answeredAtMs : undefined;
+  const general = fault !== undefined && !FIELDS.some((field) => fault.of(field) !== undefined);
+  return (
+    <Panel
+      id="recommendations"
+      title="Recommendations"
+      hint={<About answer={answer} isStale={staleSinceMs !== undefined} />}
+      actions={<CopyLink />}
+      staleSinceMs={staleSinceMs}
+    >
+      <QuestionForm {...{ question, fault, busy, onChange, onAsk, onRandom }} />
+      {general && <FaultNotice fault={fault} />}
+      <RecommendationTable answer={answer} busy={busy} />
+    </Panel>
+  );
+}
 
-  const ask = async (path: string, toQuestion: (answer: Recommendations) => Question): Promise<void> => {
-    running.current?.abort();
-    const mine = (running.current = new AbortController());
-    unanswered.current = () => void ask(path, toQuestion);
-    setShown((before) => ({ ...before, busy: true }));
-    try {
-      const answer = await getJson<Recommendations>(path, { signal: mine.signal });
-      unanswered.current = undefined;
-      setShown({ answer, answeredAtMs: Date.now(), busy: false });
+/** The question as it is typed, and its answer. An answered question stands in the address, and a new address is a new question. */
+function useQuestion() {
+  const [question, setQuestion] = useState<Question>(questionIn(location.hash) ?? EMPTY);
+  const { shown, ask, refuse } = useAnswer();
+
+  const askAt = (path: string, toQuestion: (answer: Recommendations) => Question): Promise<void> =>
+    ask(path, (answer) => {
       announce(`${plural(answer.items.length, 'recommendation')} for ${answer.user_id}.`);
       const answered = toQuestion(answer);
       // Text typed meanwhile stays.
       setQuestion((now) => (now === question ? answered : now));
       history.replaceState(undefined, '', toHash(answered));
-    } catch (error) {
-      // The answer to an earlier query, or for a part that is unmounted.
-      if (mine.signal.aborted) return;
-      const fault = faultOf(error);
-      setShown({ fault, busy: false });
-      if (fault.status !== 401) unanswered.current = undefined;
-    }
-  };
-  const askFor = (asked: Question): Promise<void> => {
+    });
+  const askFor = async (asked: Question): Promise<void> => {
     if (asked.user.trim() === '') {
       const errors = [{ field: 'user_id', detail: 'Give a user id, or take a random user.' }];
-      setShown({ fault: new RequestFault('A user id is missing.', 400, { errors }), busy: false });
-      return Promise.resolve();
+      refuse(new RequestFault('A user id is missing.', 400, { errors }));
+      return;
     }
     const { user, n, category, excludeSeen } = asked;
     const fields = { user_id: user.trim(), n: n.trim(), category: category.trim() };
-    return ask(`/reco${query({ ...fields, exclude_seen: excludeSeen || undefined })}`, () => asked);
+    await askAt(`/reco${query({ ...fields, exclude_seen: excludeSeen || undefined })}`, () => asked);
   };
   const askRandom = (): Promise<void> =>
-    ask(`/reco/random${query({ n: question.n.trim() })}`, ({ user_id: user }) => ({ ...EMPTY, n: question.n, user }));
+    askAt(`/reco/random${query({ n: question.n.trim() })}`, ({ user_id: user }) => ({ ...EMPTY, n: question.n, user }));
 
   useEffect(() => {
     const begin = (): void => {
@@ -74,66 +78,101 @@ export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
     };
     begin();
     addEventListener('hashchange', onHash);
+    return () => removeEventListener('hashchange', onHash);
+  }, []);
+  const onChange = (change: Partial<Question>): void => setQuestion({ ...question, ...change });
+  return { question, shown, onChange, onAsk: () => void askFor(question), onRandom: () => void askRandom() };
+}
+
+/** The answer to the latest request: a new one aborts the previous one. */
+function useAnswer() {
+  const [shown, setShown] = useState<Shown>({ busy: false });
+  const running = useRef<AbortController>(undefined);
+  /** Repeats a query that has no answer yet, or was refused for lack of a token. */
+  const unanswered = useRef<() => void>(undefined);
+
+  const ask = async (path: string, onAnswer: (answer: Recommendations) => void): Promise<void> => {
+    running.current?.abort();
+    const mine = (running.current = new AbortController());
+    unanswered.current = () => void ask(path, onAnswer);
+    setShown((before) => ({ ...before, busy: true }));
+    try {
+      const answer = await getJson<Recommendations>(path, { signal: mine.signal });
+      unanswered.current = undefined;
+      setShown({ answer, answeredAtMs: Date.now(), busy: false });
+      onAnswer(answer);
+    } catch (error) {
+      // The answer to an earlier query, or for a part that is unmounted.
+      if (mine.signal.aborted) return;
+      const fault = faultOf(error);
+      setShown({ fault, busy: false });
+      if (fault.status !== 401) unanswered.current = undefined;
+    }
+  };
+  useEffect(() => {
     const forget = tokenAsked.listen(() => tokenAsked.value === undefined && unanswered.current?.());
     return () => {
-      removeEventListener('hashchange', onHash);
       forget();
       running.current?.abort();
     };
   }, []);
+  return { shown, ask, refuse: (fault: RequestFault): void => setShown({ fault, busy: false }) };
+}
 
-  const { answer, fault, busy } = shown;
-  const staleSinceMs = isAway ? shown.answeredAtMs : undefined;
+interface QuestionFormProps {
+  readonly question: Question;
+  readonly fault: RequestFault | undefined;
+  readonly busy: boolean;
+  readonly onChange: (change: Partial<Question>) => void;
+  readonly onAsk: () => void;
+  readonly onRandom: () => void;
+}
+
+function QuestionForm({ question, fault, busy, onChange, onAsk, onRandom }: QuestionFormProps) {
   const form = useRef<HTMLFormElement>(null);
   // After a query, errors are scrolled into view.
   useEffect(() => {
     if (fault === undefined || form.current?.contains(document.activeElement) !== true) return;
-    const said = form.current.parentElement!.querySelector('.field-error, .notice');
-    (said?.closest('.field') ?? said)?.scrollIntoView({ block: 'nearest' });
+    const shown = form.current.parentElement!.querySelector('.field-error, .notice');
+    (shown?.closest('.field') ?? shown)?.scrollIntoView({ block: 'nearest' });
   }, [fault]);
-  const set = (change: Partial<Question>): void => setQuestion({ ...question, ...change });
-  const general = fault !== undefined && !FIELDS.some((field) => fault.of(field) !== undefined);
   return (
-    <Panel
-      id="recommendations"
-      title="Recommendations"
-      hint={<About answer={answer} isStale={staleSinceMs !== undefined} />}
-      actions={<CopyLink />}
-      staleSinceMs={staleSinceMs}
+    <form
+      ref={form}
+      class="question"
+      noValidate
+      aria-label="Recommendations for a user"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onAsk();
+      }}
     >
-      <form
-        ref={form}
-        class="question"
-        noValidate
-        aria-label="Recommendations for a user"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void askFor(question);
-        }}
-      >
-        <Field label="User id" name="user_id" value={question.user} fault={fault} onChange={(user) => set({ user })} />
-        <Field label="How many" name="n" value={question.n} fault={fault} onChange={(n) => set({ n })} isNumber />
-        <CategoryField value={question.category} fault={fault} onChange={(category) => set({ category })} />
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={question.excludeSeen}
-            onChange={(event) => set({ excludeSeen: event.currentTarget.checked })}
-          />
-          Without what was seen
-        </label>
-        <div class="buttons">
-          <button type="submit" class="primary">
-            {busy && <Spinner />} Recommend
-          </button>
-          <button type="button" onClick={() => void askRandom()}>
-            <Icon name="dice" /> Random user
-          </button>
-        </div>
-      </form>
-      {general && <FaultNotice fault={fault} />}
-      <RecommendationTable answer={answer} busy={busy} />
-    </Panel>
+      <Field
+        label="User id"
+        name="user_id"
+        value={question.user}
+        fault={fault}
+        onChange={(user) => onChange({ user })}
+      />
+      <Field label="How many" name="n" value={question.n} fault={fault} onChange={(n) => onChange({ n })} isNumber />
+      <CategoryField value={question.category} fault={fault} onChange={(category) => onChange({ category })} />
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={question.excludeSeen}
+          onChange={(event) => onChange({ excludeSeen: event.currentTarget.checked })}
+        />
+        Without what was seen
+      </label>
+      <div class="buttons">
+        <button type="submit" class="primary">
+          {busy && <Spinner />} Recommend
+        </button>
+        <button type="button" onClick={onRandom}>
+          <Icon name="dice" /> Random user
+        </button>
+      </div>
+    </form>
   );
 }
 
