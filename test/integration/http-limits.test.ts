@@ -49,6 +49,18 @@ describe('at once', () => {
     expect((await ask('/reco/512')).status).toBe(200);
   });
 
+  it('a body that is still sent counts: it is in memory', async () => {
+    const { ask, port, began } = await httpFacade({ limits: { callsPerClient: 1 } });
+    const socket = await connected(port);
+    socket.write('POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{');
+    await expect.poll(() => began).toHaveLength(1);
+    const publish = () => ask('/events', { method: 'POST', body: {} });
+    expect(problemOf(await publish(), 429).reason).toBe('TOO_MANY_CALLS');
+    expect((await ask('/trending')).status).toBe(200);
+    socket.destroy();
+    await expect.poll(async () => (await publish()).status).toBe(400);
+  });
+
   it('also one whose requests fail, or are wrong, has its place back', async () => {
     const get = () => Promise.reject(new Error('a slip'));
     const { ask } = await httpFacade({ answers: { get }, limits: { callsPerClient: 1 } });

@@ -1,12 +1,14 @@
 /** GET /dead-letters, GET /dead-letters/{id}, POST /dead-letters/{id}/retry: refused events, with the reason, and the retry. */
 import { z } from 'zod';
 import { RivuletError } from '../../../runtime/contract/errors.js';
+import type { Change } from '../../../runtime/dead-letters/change.js';
+import type { DeadLetter } from '../../../runtime/dead-letters/record.js';
 import { EVENT_RULES } from '../../../actors/formats/limits.js';
 import { type ApiError, faultOf } from '../../facade/errors/fault.js';
 import { idText, timeOf, unchanged } from './fields.js';
 import type { Gate } from '../server/gate.js';
-import { nextCursor, pageError, pageQuery, storedTime } from './ledger-fields.js';
-import type { DeadLetterChange, DeadLetterRecord, DeadLetters } from '../operations-ports.js';
+import { nextCursor, refusePage, pageQuery, storedTime } from './ledger-fields.js';
+import type { DeadLetters } from '../operations-ports.js';
 import { problemSchema, Refused } from '../server/problem.js';
 import { sendJson } from '../server/validators.js';
 import type { App } from '../server/zod-provider.js';
@@ -83,6 +85,13 @@ const refusals = { '4xx': problemSchema, '5xx': problemSchema };
 const params = z.object({ id: idText('As the list has it') });
 
 export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate): void {
+  listRoute(app, deadLetters, gate);
+  recordRoute(app, deadLetters, gate);
+  originalRoute(app, deadLetters, gate);
+  retryRoute(app, deadLetters);
+}
+
+function listRoute(app: App, deadLetters: DeadLetters, gate: Gate): void {
   app.get(
     '/dead-letters',
     {
@@ -92,21 +101,17 @@ export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate)
       },
     },
     async (request, reply) => {
-      const leave = gate.enter(request.raw);
-      try {
-        const { cursor: before, ...query } = request.query;
-        const found = await deadLetters.page({ rule: undefined, retried: undefined, ...query, before });
-        const { next } = found;
-        const items = found.records.map(shownRecord);
-        sendJson(request, reply, JSON.stringify({ count: items.length, items, next_cursor: next }));
-      } catch (error) {
-        throw pageError(error);
-      } finally {
-        leave();
-      }
+      const { cursor: before, ...query } = request.query;
+      const find = () => deadLetters.page({ ...query, before }).catch(refusePage);
+      const { records, next } = await gate.during(request.raw, find);
+      const items = records.map(shownRecord);
+      sendJson(request, reply, JSON.stringify({ count: items.length, items, next_cursor: next }));
       return reply;
     },
   );
+}
+
+function recordRoute(app: App, deadLetters: DeadLetters, gate: Gate): void {
   app.get(
     '/dead-letters/:id',
     {
@@ -116,17 +121,14 @@ export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate)
       },
     },
     async (request, reply) => {
-      const leave = gate.enter(request.raw);
-      try {
-        sendJson(request, reply, JSON.stringify(shownRecord(await deadLetters.find(request.params.id))));
-      } catch (error) {
-        throw refusedBy(error);
-      } finally {
-        leave();
-      }
+      const found = await gate.during(request.raw, () => deadLetters.find(request.params.id).catch(refuse));
+      sendJson(request, reply, JSON.stringify(shownRecord(found)));
       return reply;
     },
   );
+}
+
+function originalRoute(app: App, deadLetters: DeadLetters, gate: Gate): void {
   app.get(
     '/dead-letters/:id/original',
     {
@@ -136,22 +138,19 @@ export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate)
       },
     },
     async (request, reply) => {
-      const leave = gate.enter(request.raw);
-      try {
-        const { id, original } = await deadLetters.find(request.params.id);
-        return await reply
-          .header('content-type', BYTES_TYPE)
-          .header('content-disposition', `attachment; filename="dead-letter-${id}"`)
-          .header('x-content-type-options', 'nosniff')
-          .serializer((bytes: unknown) => bytes as never)
-          .send(Buffer.from(original.buffer, original.byteOffset, original.length));
-      } catch (error) {
-        throw refusedBy(error);
-      } finally {
-        leave();
-      }
+      const find = () => deadLetters.find(request.params.id).catch(refuse);
+      const { id, original } = await gate.during(request.raw, find);
+      return reply
+        .header('content-type', BYTES_TYPE)
+        .header('content-disposition', `attachment; filename="dead-letter-${id}"`)
+        .header('x-content-type-options', 'nosniff')
+        .serializer((bytes: unknown) => bytes as never)
+        .send(Buffer.from(original.buffer, original.byteOffset, original.length));
     },
   );
+}
+
+function retryRoute(app: App, deadLetters: DeadLetters): void {
   app.post(
     '/dead-letters/:id/retry',
     {
@@ -167,25 +166,16 @@ export function deadLetterRoutes(app: App, deadLetters: DeadLetters, gate: Gate)
         response: { 200: retried, 404: problemSchema, 409: problemSchema, ...refusals },
       },
     },
-    async (request) => {
-      const leave = gate.enter(request.raw);
-      try {
-        return await deadLetters.retry(request.params.id, changeOf(request.body), request.query);
-      } catch (error) {
-        throw refusedBy(error);
-      } finally {
-        leave();
-      }
-    },
+    ({ params: { id }, body, query }) => deadLetters.retry(id, changeOf(body), query).catch(refuse),
   );
 }
 
-function changeOf(body: z.output<typeof change>): DeadLetterChange {
+function changeOf(body: z.output<typeof change>): Change {
   if (body?.event !== undefined) return { kind: 'event', data: Buffer.from(JSON.stringify(body.event)) };
   return body?.set === undefined ? { kind: 'none' } : { kind: 'set', fields: body.set };
 }
 
-function shownRecord(one: DeadLetterRecord): z.input<typeof record> {
+function shownRecord(one: DeadLetter): z.input<typeof record> {
   const { id, stage, rule, field, reason, subject, sequence, file, line, index, originalBytes } = one;
   const original = one.original.subarray(0, SHOWN_BYTES_MAX);
   const isCut = original.length < originalBytes;
@@ -225,10 +215,10 @@ const HOW: Readonly<Record<string, string>> = {
   DEAD_LETTER_UNMENDED: 'mend it with {"set": {"field": …}}, or give it whole, as {"event": …}',
 };
 
-function refusedBy(error: unknown): unknown {
-  if (!(error instanceof RivuletError)) return error;
+function refuse(error: unknown): never {
+  if (!(error instanceof RivuletError)) throw error;
   const { code, message } = error;
   const fault = faultOf(error);
   const how = HOW[code];
-  return new Refused({ ...fault, ...CODES[code], message: how === undefined ? fault.message : `${message}: ${how}` });
+  throw new Refused({ ...fault, ...CODES[code], message: how === undefined ? fault.message : `${message}: ${how}` });
 }

@@ -10,7 +10,6 @@ import type { EventPublisher } from '../../facade/ports.js';
 import { type BodyOptions, type EventBody, jsonBody, jsonLinesBody } from './event-body.js';
 import { type EventError, type Intake, takeIn } from '../../facade/events/event-intake.js';
 import { eventSchema } from './event-schema.js';
-import type { Gate } from '../server/gate.js';
 import type { HttpLimits } from '../server/limits.js';
 import { problemSchema, Refused } from '../server/problem.js';
 import { type App, validatorCompiler } from '../server/zod-provider.js';
@@ -46,7 +45,7 @@ const outcome = z
 const descriptionOf = (eventsMax: number): string =>
   `Takes one event, an array of them, or JSON lines (application/x-ndjson), up to ${eventsMax} events. Answers when each is stored or rejected; 400 when all were rejected. When the log is away midway, the metadata of the problem says how many were accepted, and \`resend_from\`, the first event to send again: give events an event_id, and one that is sent twice counts once.`;
 
-export function eventRoutes(app: App, ports: EventPorts, gate: Gate): void {
+export function eventRoutes(app: App, ports: EventPorts): void {
   const { rules, schema } = ports.reader;
   const event = eventSchema(schema);
   // An encapsulated scope, because these bodies are parsed here.
@@ -72,7 +71,7 @@ export function eventRoutes(app: App, ports: EventPorts, gate: Gate): void {
           response: { 200: outcome, '4xx': problemSchema, '5xx': problemSchema },
         },
       },
-      async (request, reply) => publish(request, reply, ports, gate),
+      async (request, reply) => publish(request, reply, ports),
     );
     done();
   });
@@ -82,27 +81,21 @@ async function publish(
   request: FastifyRequest,
   { raw }: FastifyReply,
   { publisher, reader, clock, limits }: EventPorts,
-  gate: Gate,
 ): Promise<z.input<typeof outcome>> {
-  const leave = gate.enter(request.raw);
   const left = new AbortController();
   raw.once('close', () => {
     left.abort();
   });
   const turn = threadScheduler();
-  try {
-    const { count, events } = await bodyOf(request, { reader, nowMs: clock.nowMs(), turn });
-    const intake = await takeIn(events, {
-      ...{ publisher, publishesInFlight: limits.publishesInFlight },
-      ...{ trace: traceOf(request), signal: left.signal, turn },
-    });
-    const { accepted, rejected, errors, ended } = intake;
-    if (ended !== undefined) throw broken(intake, ended);
-    if (accepted === 0 && rejected > 0) throw allRejected(intake, count);
-    return { accepted, rejected, errors: [...errors] };
-  } finally {
-    leave();
-  }
+  const { count, events } = await bodyOf(request, { reader, nowMs: clock.nowMs(), turn });
+  const intake = await takeIn(events, {
+    ...{ publisher, publishesInFlight: limits.publishesInFlight },
+    ...{ trace: traceOf(request), signal: left.signal, turn },
+  });
+  const { accepted, rejected, errors, ended } = intake;
+  if (ended !== undefined) throw broken(intake, ended);
+  if (accepted === 0 && rejected > 0) throw allRejected(intake, count);
+  return { accepted, rejected, errors: [...errors] };
 }
 
 async function bodyOf({ body, headers }: FastifyRequest, options: BodyOptions): Promise<EventBody> {

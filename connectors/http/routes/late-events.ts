@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { timeOf, unchanged } from './fields.js';
 import type { Gate } from '../server/gate.js';
-import { nextCursor, pageError, pageQuery, storedTime } from './ledger-fields.js';
+import { nextCursor, refusePage, pageQuery, storedTime } from './ledger-fields.js';
 import type { LateEvent, LateEvents } from '../operations-ports.js';
 import { problemSchema } from '../server/problem.js';
 import { sendJson } from '../server/validators.js';
@@ -42,17 +42,11 @@ export function lateEventRoutes(app: App, lateEvents: LateEvents, gate: Gate): v
       },
     },
     async (request, reply) => {
-      const leave = gate.enter(request.raw);
-      try {
-        const { limit, cursor: before } = request.query;
-        const { events, next } = await lateEvents.page({ limit, before });
-        const items = events.map(shownEvent);
-        sendJson(request, reply, JSON.stringify({ count: items.length, items, next_cursor: next }));
-      } catch (error) {
-        throw pageError(error);
-      } finally {
-        leave();
-      }
+      const { limit, cursor: before } = request.query;
+      const found = () => lateEvents.page({ limit, before }).catch(refusePage);
+      const { events, next } = await gate.during(request.raw, found);
+      const items = events.map(shownEvent);
+      sendJson(request, reply, JSON.stringify({ count: items.length, items, next_cursor: next }));
       return reply;
     },
   );

@@ -26,8 +26,8 @@ export const nextCursor = z
 
 export const storedTime = (about: string) => z.string().meta({ description: about, format: 'date-time' });
 
-/** Maps an error of a page to the query field that caused it, if any. */
-export function pageError(error: unknown): unknown {
-  if (!(error instanceof RivuletError) || error.code !== 'BROWSABLE_LOG_CURSOR') return error;
-  return new Refused(invalidFields([{ field: 'cursor', description: error.message }]));
+/** Throws the error of a page, mapped to the query field that caused it, if any. */
+export function refusePage(error: unknown): never {
+  if (!(error instanceof RivuletError) || error.code !== 'BROWSABLE_LOG_CURSOR') throw error;
+  throw new Refused(invalidFields([{ field: 'cursor', description: error.message }]));
 }

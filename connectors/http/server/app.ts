@@ -51,11 +51,45 @@ const QUERY_FIELDS_MAX = 64;
 /** How often connections are checked for incomplete requests. */
 const CHECK_EVERY_MS = 5_000;
 
+/** Shared by the parts below. */
+interface Frame extends AppOptions {
+  readonly late: LateBodies;
+  readonly broken: BrokenRequests;
+  readonly paths: KnownPaths;
+}
+
 export async function createApp(options: AppOptions): Promise<App> {
-  const { limits, gate, log, tally, origins, https, isStopping } = options;
   const late = new LateBodies();
-  const broken = new BrokenRequests((reply, refused) => refuse(reply.request, reply, refused, log), late);
-  const server: FastifyServerOptions = {
+  const broken = new BrokenRequests((reply, refused) => refuse(reply.request, reply, refused, options.log), late);
+  const frame: Frame = { ...options, late, broken, paths: new KnownPaths() };
+  const app: App = fastify(serverOptions(frame)).withTypeProvider<ZodProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.removeContentTypeParser('text/plain');
+  answerUnusual(app.server);
+  nameRoutes(app, frame);
+  // Hooks run in this order.
+  beginRequests(app, frame);
+  await allowOrigins(app, options.origins);
+  admitRequests(app, frame);
+  sendAnswers(app, frame);
+  refuseErrors(app, frame);
+  return app;
+}
+
+function serverOptions({ limits, https, log, tally, broken }: Frame): FastifyServerOptions {
+  const parser = {
+    maxHeaderSize: limits.headerBytesMax,
+    // Node would refuse without problem details.
+    requireHostHeader: false,
+    // Node limits a body by the larger of this and requestTimeout.
+    headersTimeout: limits.requestMsMax,
+    requestTimeout: limits.requestMsMax,
+    connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, limits.requestMsMax),
+  };
+  const secure: object = https === undefined ? { http: parser } : { https: { ...https, ...parser } };
+  return {
+    ...secure,
     logger: false,
     genReqId: ({ headers }) => requestIdOf(headers['x-request-id']),
     requestIdHeader: false,
@@ -76,33 +110,19 @@ export async function createApp(options: AppOptions): Promise<App> {
       tally.ended(request, reply.statusCode);
     },
   };
-  const parser = {
-    maxHeaderSize: limits.headerBytesMax,
-    // Node would refuse without problem details.
-    requireHostHeader: false,
-    // Node limits a body by the larger of this and requestTimeout.
-    headersTimeout: limits.requestMsMax,
-    requestTimeout: limits.requestMsMax,
-    connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, limits.requestMsMax),
-  };
-  const secure: object = https === undefined ? { http: parser } : { https: { ...https, ...parser } };
-  const app: App = fastify({ ...server, ...secure }).withTypeProvider<ZodProvider>();
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  app.removeContentTypeParser('text/plain');
-  answerUnusual(app.server);
-  app.decorateRequest('beganMs', 0);
-  app.decorateRequest('route');
-  const paths = new KnownPaths();
-  app.addHook('preClose', (done) => {
-    late.close();
-    done();
-  });
+}
+
+function nameRoutes(app: App, { paths }: Frame): void {
   app.addHook('onRoute', (route) => {
     paths.add(route.method, route.url);
     const name = `${[route.method].flat().join(',')} ${route.url.replaceAll(/:(\w+)/g, '{$1}')}`;
     route.config = Object.assign({}, route.config, { routeName: name });
   });
+}
+
+function beginRequests(app: App, { broken, tally }: Frame): void {
+  app.decorateRequest('beganMs', 0);
+  app.decorateRequest('route');
   app.addHook('onRequest', (request, reply, done) => {
     if (!broken.admits(reply)) {
       reply.hijack();
@@ -112,23 +132,33 @@ export async function createApp(options: AppOptions): Promise<App> {
     reply.header('x-request-id', request.id);
     done();
   });
-  // Before the gate: preflight requests have no token, and a page must be able to read why it is refused.
-  if (origins.size > 0) {
-    const exposedHeaders = ['etag', 'x-request-id', 'retry-after', 'www-authenticate'];
-    const methods = ['GET', 'HEAD', 'POST'];
-    await app.register(cors, { origin: [...origins], methods, exposedHeaders, maxAge: 600, strictPreflight: false });
-  }
+}
+
+/** Before the gate: preflight requests have no token, and a page must be able to read why it is refused. */
+async function allowOrigins(app: App, origins: ReadonlySet<string>): Promise<void> {
+  if (origins.size === 0) return;
+  const exposedHeaders = ['etag', 'x-request-id', 'retry-after', 'www-authenticate'];
+  const methods = ['GET', 'HEAD', 'POST'];
+  await app.register(cors, { origin: [...origins], methods, exposedHeaders, maxAge: 600, strictPreflight: false });
+}
+
+function admitRequests(app: App, { gate, tally, paths, isStopping }: Frame): void {
   app.addHook('onRequest', (request, reply, done) => {
     const { isOpen = false, isPage = false } = request.route;
     const strange = strangeness(request) ?? (isStopping() && !isOpen ? new Refused(STOPPING) : undefined);
     const refused = strange ?? gate.check(request, isOpen ? 'all' : isPage ? 'page' : 'client');
+    const enter = (found: Refused | undefined): void =>
+      done(found ?? unrouted(request, paths) ?? gate.enterBody(request.raw, reply.raw));
     if (!(refused instanceof Promise)) {
-      done(refused ?? unrouted(request, paths));
+      enter(refused);
       return;
     }
     tally.endsWithConnection(request, reply);
-    refused.then((found) => done(found ?? unrouted(request, paths)), done);
+    refused.then(enter, done);
   });
+}
+
+function sendAnswers(app: App, { broken, late, tally, isStopping }: Frame): void {
   app.addHook('onSend', (request, reply, payload, done) => {
     // A client that keeps its connection for another request would delay the stop.
     if (isStopping()) reply.header('connection', 'close');
@@ -136,13 +166,19 @@ export async function createApp(options: AppOptions): Promise<App> {
     tally.ended(request, reply.statusCode);
     done(null, late.answer(reply, payload));
   });
+  app.addHook('preClose', (done) => {
+    late.close();
+    done();
+  });
+}
+
+function refuseErrors(app: App, { limits, log, paths }: Frame): void {
   app.setNotFoundHandler((request) => {
     throw unrouted(request, paths) ?? notFound('NOT_FOUND', 'there is nothing');
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     refuse(request, reply, refusedBy(error, limits, request.routeOptions.schema?.consumes), log);
   });
-  return app;
 }
 
 /** Violations of HTTP, whatever the path. */

@@ -4,11 +4,12 @@
  *   GATE-1  health is open to all: probes have no token and no certificate. Such a caller gets only the status, and so does one that uses a host name
  *           which is not ours
  *   GATE-2  where certificates are required, everything else needs one; where tokens are, everything else needs a valid one, except the files of pages
- *   GATE-3  rate, concurrent requests and streams are counted per client by the same admission as in gRPC (admission.ts)
+ *   GATE-3  rate, concurrent requests and streams are counted per client by the same admission as in gRPC (admission.ts); a request with a body
+ *           counts from its headers on
  *   GATE-4  a page of another site may not send anything: a browser would let it, from within the user's network. A page whose host name suddenly
  *           resolves to this machine (DNS rebinding) may not even read: on loopback only the host names of loopback and of the allow-list are accepted
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../../../runtime/contract/ports.js';
@@ -75,9 +76,29 @@ export class Gate {
     return this.admission.hasToken(raw, raw.headers.authorization);
   }
 
+  /** Counts a request with a body from its headers until its response has ended: the body is in memory before the handler runs. */
+  enterBody(raw: IncomingMessage, response: ServerResponse): Refused | undefined {
+    // The client may have disconnected while its token was verified.
+    if (SAFE.has(raw.method!) || response.destroyed) return undefined;
+    const { calls } = this.admission;
+    const refused = refusedIf(this.admission.checkNumber(raw, calls));
+    if (refused === undefined) response.once('close', calls.enter(raw));
+    return refused;
+  }
+
   /** Counts a request that takes time, until the returned function is called; throws Refused. */
   enter(raw: IncomingMessage): () => void {
     return this.entered(raw, this.admission.calls);
+  }
+
+  /** Counts a request while the work runs; throws Refused. */
+  async during<T>(raw: IncomingMessage, work: () => Promise<T>): Promise<T> {
+    const leave = this.enter(raw);
+    try {
+      return await work();
+    } finally {
+      leave();
+    }
   }
 
   /** The same for a response stream. */

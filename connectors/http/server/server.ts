@@ -147,7 +147,7 @@ function routes(
   aboutRoutes(app, reports, gate);
   recommendationRoutes(app, options, gate);
   itemRoutes(app, options.catalogue);
-  eventRoutes(app, { publisher, reader, clock, limits }, gate);
+  eventRoutes(app, { publisher, reader, clock, limits });
   if (operations !== undefined) {
     deadLetterRoutes(app, operations.deadLetters, gate);
     lateEventRoutes(app, operations.lateEvents, gate);

@@ -59,7 +59,7 @@ export async function operationsApp(ports: OperationsPorts): Promise<OperationsA
     origins,
   });
   onTestFinished(() => app.close());
-  if (publisher !== undefined) eventRoutes(app, { publisher, reader, clock, limits }, gate);
+  if (publisher !== undefined) eventRoutes(app, { publisher, reader, clock, limits });
   if (deadLetters !== undefined) deadLetterRoutes(app, deadLetters, gate);
   if (lateEvents !== undefined) lateEventRoutes(app, lateEvents, gate);
   if (status !== undefined) statusRoutes(app, status);
