@@ -52,7 +52,9 @@ describe('at once', () => {
   it('a body that is still sent counts: it is in memory', async () => {
     const { ask, port, began } = await httpFacade({ limits: { callsPerClient: 1 } });
     const socket = await connected(port);
-    socket.write('POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{');
+    socket.write(
+      'POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+    );
     await expect.poll(() => began).toHaveLength(1);
     const publish = () => ask('/events', { method: 'POST', body: {} });
     expect(problemOf(await publish(), 429).reason).toBe('TOO_MANY_CALLS');
