@@ -19,24 +19,22 @@ const view = (minute: number, fields: Partial<ReferenceEvent> = {}): ReferenceEv
 });
 
 /** Window rows as `start-end user×count`, in minutes. */
-const rowsOf = (epochs: ReferenceEvent[][], options?: ReferenceOptions) => {
-  const text = (rows: { windowStart: number; windowEnd: number; user: string; count: number }[]) =>
-    rows.map((r) => `${r.windowStart / MINUTE_MS}-${r.windowEnd / MINUTE_MS} ${r.user}×${r.count}`).sort();
-  const { windowRows, late } = referenceModel(epochs, options);
+const rowsOf = (epochs: ReferenceEvent[][]) => {
+  const { windowRows, late } = referenceModel(epochs);
   return {
-    update: windowRows.map(({ update }) => text([...update])),
-    append: windowRows.map(({ append }) => text([...append])),
+    rows: windowRows.map((rows) =>
+      rows.map((r) => `${r.windowStart / MINUTE_MS}-${r.windowEnd / MINUTE_MS} ${r.user}×${r.count}`).sort(),
+    ),
     late: late.map(({ epoch, time }) => `${epoch}: ${time / MINUTE_MS}`),
   };
 };
 
-describe('watermark and lateness', () => {
+// Windows of other kinds, allowed lateness and what closes: test/actors/window.test.ts, by hand, of the stage that equals the oracle.
+describe('watermark, lateness and windows', () => {
   it('closes windows at the end of an epoch, by the watermark of the epochs before it', () => {
     // W(1) = 20 − 10 = 10: it closes 5-10 at the end of epoch 1, so 7 is on time in epoch 1 and late in epoch 2.
-    const rows = rowsOf([[view(7), view(20)], [view(7)], [view(7), view(10)], []]);
-    expect(rows).toEqual({
-      update: [['20-25 u×1', '5-10 u×1'], ['5-10 u×2'], ['10-15 u×1'], []],
-      append: [[], ['5-10 u×2'], [], []],
+    expect(rowsOf([[view(7), view(20)], [view(7)], [view(7), view(10)], []])).toEqual({
+      rows: [['20-25 u×1', '5-10 u×1'], ['5-10 u×2'], ['10-15 u×1'], []],
       late: ['2: 7'],
     });
   });
@@ -48,62 +46,13 @@ describe('watermark and lateness', () => {
     expect(rowsOf(reversed)).toEqual(rowsOf(epochs));
   });
 
-  it('lets an epoch without events close windows', () => {
-    expect(rowsOf([[view(0)], [view(30)], [], []]).append).toEqual([[], [], ['0-5 u×1'], []]);
-  });
-
-  it('keeps a window open for the allowed lateness', () => {
-    const epochs = [[view(20)], [], [view(7)], [view(21)], [], [view(7)]];
-    expect(rowsOf(epochs, { allowedLatenessMs: MINUTE_MS })).toEqual({
-      update: [['20-25 u×1'], [], ['5-10 u×1'], ['20-25 u×2'], [], []],
-      append: [[], [], [], [], ['5-10 u×1'], []],
-      late: ['5: 7'],
-    });
-  });
-});
-
-describe('windows', () => {
   it('counts equal events, and tells absent from present fields', () => {
     const events = [view(0), view(4, { category: '', brand: '' }), view(1, { price: 2 }), view(1, { brand: 'b' })];
-    expect(referenceModel([events]).windowRows[0]!.update).toEqual([
+    expect(referenceModel([events]).windowRows[0]).toEqual([
       { epoch: 0, windowStart: 0, windowEnd: 5 * MINUTE_MS, user: 'u', item: '1', type: 'view', count: 2 },
       { epoch: 0, windowStart: 0, windowEnd: 5 * MINUTE_MS, user: 'u', item: '1', type: 'view', price: 2, count: 1 },
       { epoch: 0, windowStart: 0, windowEnd: 5 * MINUTE_MS, user: 'u', item: '1', type: 'view', brand: 'b', count: 1 },
     ]);
-  });
-
-  it('hopping: counts an event in those of its windows that are open, late if none is', () => {
-    // Windows of 10 min every 5. W(1) = 10 closes −5-5 and 0-10 at the end of epoch 1.
-    const options = { windowMs: 10 * MINUTE_MS, windowKind: { hopping: 5 * MINUTE_MS } } as const;
-    expect(rowsOf([[view(7), view(20)], [], [view(7), view(3)]], options)).toEqual({
-      update: [['0-10 u×1', '15-25 u×1', '20-30 u×1', '5-15 u×1'], [], ['5-15 u×2']],
-      append: [[], ['0-10 u×1'], []],
-      late: ['2: 3'],
-    });
-  });
-
-  it('session: merges what is closer than the gap, across epochs, per row key', () => {
-    const options = { windowKind: { session: 5 * MINUTE_MS } } as const;
-    const epochs = [[view(0), view(4), view(9), view(1, { user: 'v' })], [view(6)]];
-    expect(rowsOf(epochs, options).update).toEqual([['0-9 u×2', '1-6 v×1', '9-14 u×1'], ['0-14 u×4']]);
-  });
-
-  it('session: an event is late by its own window, and a closed session merges no more', () => {
-    // W(1) = 10 closes 2-7 at the end of epoch 1 and leaves 6-12 (events at 6 and 7) open.
-    const options = { windowKind: { session: 5 * MINUTE_MS } } as const;
-    const v = { user: 'v' };
-    const epochs = [[view(2, v), view(6), view(7), view(20)], [], [view(5), view(6, v), view(5.5)]];
-    expect(rowsOf(epochs, options)).toEqual({
-      update: [['2-7 v×1', '20-25 u×1', '6-12 u×2'], [], ['5.5-12 u×3', '6-11 v×1']],
-      append: [[], ['2-7 v×1'], []],
-      late: ['2: 5'],
-    });
-  });
-
-  it('refuses windows without length and slides that leave gaps', () => {
-    expect(() => referenceModel([], { windowMs: 0 })).toThrow(RangeError);
-    expect(() => referenceModel([], { windowKind: { session: 0 } })).toThrow(RangeError);
-    expect(() => referenceModel([], { windowMs: 5, windowKind: { hopping: 6 } })).toThrow(RangeError);
   });
 });
 
@@ -131,7 +80,6 @@ describe('recommendations', () => {
     ];
     const rows = ['u 1 7 0.06 b', 'u 2 9 0.06 a', 'u 3 10 0.06 a'].map((row) => `${row} streaming_category_popularity`);
     expect(list(events)).toEqual(rows);
-    expect(list(events, { topN: 2 })).toEqual(rows.slice(0, 2));
   });
 
   it('orders items as text when one of the table is not an integer', () => {
@@ -143,7 +91,7 @@ describe('recommendations', () => {
     const rows = ['1 6 0.1 d', '2 7 0.1 b', '3 5 0.1 -', '4 9 0.1 a', '5 10 0.1 a', '6 8 0.1 a'];
     const fallback = (user: string) => rows.map((row) => `${user} ${row} streaming_popular_fallback`);
     const events = [view(0), view(0, { user: 'v', category: 'zzz' })];
-    expect(list(events, { topN: 1 })).toEqual([...fallback('u'), ...fallback('v')]);
+    expect(list(events)).toEqual([...fallback('u'), ...fallback('v')]);
   });
 
   it('says nothing about a user whose only events are late', () => {
@@ -221,9 +169,7 @@ describe.skipIf(noParity)(`parity with Spark 3.5.3 (../shared/parity)${skipped(n
     expect(expected).toHaveLength(202);
     expect(sorted(result.late)).toEqual(sorted(expected));
 
-    const updated = new Map(
-      result.windowRows.flatMap(({ update }) => update).map(({ epoch: _, count, ...key }) => [sorted([key])[0], count]),
-    );
+    const updated = new Map(result.windowRows.flat().map(({ epoch: _, count, ...key }) => [sorted([key])[0], count]));
     const onTime = [...updated.values()].reduce((sum, count) => sum + count, 0);
     expect(onTime + result.late.length).toBe(epochs.flat().length);
   });

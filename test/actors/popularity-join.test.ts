@@ -143,7 +143,7 @@ const people = fc.array(
   { maxLength: 6 },
 );
 
-const catalogueSteps = (all: Catalogue): Step[] =>
+const catalogueSteps = (all: Catalogue): Fed[] =>
   ['k', 'l', 'm', 'n'].flatMap((category) =>
     [0, 1, 2].map((origin) => {
       const own = all.filter((one) => one.category === category && one.origin === origin);
@@ -177,17 +177,22 @@ const oracle = (all: Catalogue, everyone: readonly Interests[], listSize: number
   });
 
 describe('popularity-join', () => {
-  it.each([1, 4, 100])('agrees with the oracle at list size %i, whatever frames users come in', (listSize) => {
-    fc.assert(
-      fc.property(catalogue, people, fc.boolean(), (all, everyone, together) => {
-        const users = everyone.map((interests, u) => user(`u${u}`, ...interests));
-        const rows = users.flatMap((step) => step.rows);
-        const steps: Step[] = together ? [{ feed: 'interests', rows }] : users;
-        expect(join(listSize, ...catalogueSteps(all), ...steps)).toEqual(oracle(all, everyone, listSize));
-      }),
-      { seed: 18, numRuns: 120 },
-    );
-  });
+  it.each([1, 4, 100])(
+    'agrees with the oracle at list size %i, whatever frames lists and users come in',
+    (listSize) => {
+      fc.assert(
+        fc.property(catalogue, people, fc.boolean(), (all, everyone, together) => {
+          const users = everyone.map((interests, u) => user(`u${u}`, ...interests));
+          const inOne = (steps: readonly Fed[]): readonly Fed[] =>
+            together ? [{ feed: steps[0]?.feed ?? 'interests', rows: steps.flatMap(({ rows }) => rows) }] : steps;
+          expect(join(listSize, ...inOne(catalogueSteps(all)), ...inOne(users))).toEqual(
+            oracle(all, everyone, listSize),
+          );
+        }),
+        { seed: 18, numRuns: 120 },
+      );
+    },
+  );
 
   const script = fc
     .tuple(catalogue, catalogue, people)

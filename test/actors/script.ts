@@ -3,6 +3,7 @@
  */
 import fc from 'fast-check';
 import type { AnyStage } from '../../runtime/contract/stage.js';
+import { encodeFrame } from '../../runtime/frames/codec.js';
 import { type Said, StageDriver } from '../support/stage-driver.js';
 
 export type Rows = readonly object[];
@@ -30,24 +31,32 @@ export interface Cut {
 
 /** What each step said when nothing went wrong. */
 export const play = (stage: AnyStage, steps: readonly Step[], driver = new StageDriver(stage)): Saying[] =>
-  steps.map((step) => perform(driver, step));
+  steps.map((step) => perform(driver, step).rows);
+
+/** As `playExactly`, of which only the rows are wanted. */
+export const playWithCrashes = (stage: AnyStage, steps: readonly Step[], cuts: readonly Cut[]): Saying[] =>
+  playExactly(stage, steps, cuts).said.map(({ rows }) => rows);
 
 /**
  * What each step said the last time it was played. Every cut happens once; after a crash the steps since the last snapshot are played
- * again, and must say again what they said before.
+ * again, and must say again what they said before, byte by byte: rows, their order, their dictionaries and the progress beside them. The
+ * runtime cuts a long answer by all of these.
  */
-export function playWithCrashes(stage: AnyStage, steps: readonly Step[], cuts: readonly Cut[]): Saying[] {
+export function playExactly(
+  stage: AnyStage,
+  steps: readonly Step[],
+  cuts: readonly Cut[] = [],
+): { readonly said: readonly Said[]; readonly driver: StageDriver } {
   const driver = new StageDriver(stage);
-  const said: Saying[] = [];
+  const said: Said[] = [];
   const open = new Set(cuts);
   let stored = 0;
   for (let at = 0; at < steps.length; at++) {
-    const saying = perform(driver, steps[at]!);
+    const now = perform(driver, steps[at]!);
     const before = said[at];
-    if (before !== undefined && !isSame(before, saying)) {
-      throw new Error(`replayed step ${at} said ${JSON.stringify(saying)}, before the crash ${JSON.stringify(before)}`);
-    }
-    said[at] = saying;
+    if (before !== undefined && exact(before) !== exact(now))
+      throw new Error(`step ${at}: ${exact(now)}, before the crash ${exact(before)}`);
+    said[at] = now;
     for (const cut of cuts) {
       if (cut.at !== at || !open.delete(cut)) continue;
       if (cut.kind === 'snapshot') {
@@ -60,8 +69,15 @@ export function playWithCrashes(stage: AnyStage, steps: readonly Step[], cuts: r
       }
     }
   }
-  return said;
+  return { said, driver };
 }
+
+/** All that was said, to the byte. */
+export const exact = ({ frames, progress }: Said): string =>
+  JSON.stringify([
+    frames.map(({ output, frame }) => [output, Buffer.from(encodeFrame(frame)).toString('latin1')]),
+    progress,
+  ]);
 
 export const cutsOf = (steps: number): fc.Arbitrary<Cut[]> =>
   fc.array(
@@ -90,10 +106,8 @@ export const rowsSaid = (said: readonly Saying[], output: string): Readonly<Reco
 /** Rows as plain objects on one input; columns that are left out are absent. */
 export const feed = (driver: StageDriver, input: string, rows: Rows): Said => driver.feed(input, rows as never);
 
-function perform(driver: StageDriver, step: Step): Saying {
-  if ('feed' in step) return feed(driver, step.feed, step.rows).rows;
-  if ('over' in step) return driver.endInput().rows;
-  return 'tick' in step ? driver.tick(step.tick).rows : driver.endEpoch(step.watermarkMs, step.asOfMs).rows;
+function perform(driver: StageDriver, step: Step): Said {
+  if ('feed' in step) return feed(driver, step.feed, step.rows);
+  if ('over' in step) return driver.endInput();
+  return 'tick' in step ? driver.tick(step.tick) : driver.endEpoch(step.watermarkMs, step.asOfMs);
 }
-
-const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

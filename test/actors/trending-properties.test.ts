@@ -1,10 +1,9 @@
-/** Trending against a batch oracle: any order within an epoch, any frames, snapshots and crashes anywhere; and against Spark's input (../shared/parity). */
+/** Trending against a batch oracle: any order within an epoch, any frames, snapshots and crashes anywhere. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { trending } from '../../actors/trending.js';
 import { trendingLists } from '../../actors/trending-lists.js';
 import { partitionOf } from '../../runtime/contract/stage.js';
-import { eventTimeIn, noParity, readCsv, readEpochs } from '../support/parity-files.js';
 import { StageDriver } from '../support/stage-driver.js';
 import {
   type Engagement,
@@ -16,7 +15,6 @@ import {
   trendingOracle,
 } from '../support/trending-oracle.js';
 import { type Cut, cutsOf, framesOf, play, playWithCrashes, rowsSaid, type Step } from './script.js';
-import { skipped } from '../support/requirements.js';
 
 const DELAY = 600_000;
 const STEP = HOUR / 12;
@@ -172,34 +170,5 @@ describe('live', () => {
         }
       }),
     );
-  });
-});
-
-describe.skipIf(noParity)(`parity (../shared/parity)${skipped(noParity)}`, () => {
-  const epochs = (): Engagement[][] =>
-    readEpochs((row) => ({
-      time: eventTimeIn(row),
-      type: row['event_type']!,
-      item: row['product_id']!,
-      category: row['category_code'] === '' ? undefined : row['category_code'],
-    }));
-
-  it.each([1, 4])('%i partitions', (partitions) => {
-    const said = Array.from({ length: partitions }, (_, p) =>
-      run(stepsOf(epochs(), [700], p, partitions), []).map(({ step, tops }) => ({
-        step,
-        tops: tops.map((row) => ({ ...row, origin: p })),
-      })),
-    );
-    for (const kind of ['hour', 'day'] as const) {
-      const expected = readCsv(`expected/trending_${kind === 'hour' ? '1h' : '24h'}.csv`).map((row) =>
-        [
-          ...[Date.parse(row['window_start']!), Date.parse(row['window_end']!), row['item_id'], row['views']],
-          ...[row['clicks'], Number(row['trending_score']), row['rank']],
-        ].join(),
-      );
-      expect(expected.length).toBeGreaterThan(200);
-      expect(mergedRows(said, kind).map(text).sort()).toEqual(expected.sort());
-    }
   });
 });

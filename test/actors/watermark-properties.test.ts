@@ -3,8 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Trigger } from '../../actors/watermark.js';
 import type { Progress } from '../../runtime/contract/stage.js';
-import { exact, playExactly } from '../support/window-replay.js';
-import { cutsOf, framesOf, type Step } from './script.js';
+import { cutsOf, exact, framesOf, playExactly, type Step } from './script.js';
 import { DELAY, EVERY, IDLE_AFTER, SKEW, stageOf, stored, TRIGGERS } from './watermark-stage.js';
 
 const SEED = 20191001;

@@ -1,5 +1,4 @@
 /** kill -9 of the runtime, of its nats-server and of both at once, twenty times in one replay at moments that a seed draws: the same rows. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { beaten, type Beating, countsIn, processesOn } from '../support/blows.js';
 import { ended, type ReplayRun, resultRows, startReplay } from '../support/replay-process.js';
 import { makeShop, RESULT_FILES } from '../support/shop-files.js';
-import { noParity, PARITY } from '../support/parity-files.js';
 import { skipped } from '../support/requirements.js';
 
 const KILLS = 20;
@@ -62,17 +60,6 @@ describe(`a replay killed ${KILLS} times`, () => {
     const { out } = await both('shop', shop.input, shop.popularity, extra);
     for (const file of RESULT_FILES) expect(resultRows(out, file), file).toEqual(shop.expected[file]);
   }, 180_000);
-
-  it.skipIf(noParity)(
-    `ends with Spark's rows (../shared/parity)${skipped(noParity)}`,
-    async () => {
-      const extra = ['--chunk-bytes', '4096', '--snapshot-every-seconds', '0.2'];
-      const { out } = await both('parity', join(PARITY, 'input'), join(PARITY, 'popularity.csv'), extra);
-      const compare = [join(PARITY, 'compare.py'), join(PARITY, 'expected'), out, ...RESULT_FILES];
-      expect(execFileSync('python3', compare, { encoding: 'utf8' })).toBe('');
-    },
-    180_000,
-  );
 
   it.skipIf(noOwn)(
     `ends with the rows of an undisturbed run${skipped(noOwn)}`,

@@ -2,30 +2,25 @@
  * reference-model: the main job as a plain batch computation, the oracle that the pipeline is compared with.
  *
  * Written from design.md §4 alone; it optimises nothing and knows no frames, partitions or restarts. Epochs of events
- * go in, every row that the job must write comes out.
+ * go in, every row that the job must write comes out. Windows are tumbling, of 5 minutes, without allowed lateness; delay is 10 minutes.
  *
  *   W(n)        = max time of the events of epochs < n, minus delay             the watermark known at the start of epoch n
- *   closed(w,n) ⇔ w.end + lateness ≤ W(n − 1)                                   the ends of epochs < n have closed window w
- *   late(e,n)   ⇔ every window of e is closed(·, n)                             judged before anything of epoch n is counted
+ *   late(e,n)   ⇔ window(e).end ≤ W(n − 1)                                      judged before anything of epoch n is counted
  *   update(n)   = the rows that an event of epoch n touched, with their counts so far
- *   append(n)   = the open rows whose window has end + lateness ≤ W(n), once and for ever
  *   I(u,c)      = number of update(n) rows of user u with main category c       score(u,i) = I(u,c) · N(i) / 100
  *
  * R1  No event has been seen at the start of epoch 0, so W(0) = −∞; an epoch without events leaves W as it is, but still ends.
- * R2  W(n) closes windows at the *end* of epoch n: the events of epoch n + 1 are the first that W(n) can make late.
- * R3  A row of a window that closes at the end of epoch n is in update(n) if epoch n touched it, and in append(n) with the same count.
- * R4  The key of a row is (window, user, item, type, category, brand, price). An absent field is a value like any other, and the empty
+ * R2  W(n) closes windows at the *end* of epoch n: the events of epoch n + 1 are the first that W(n) can make late. A row of a window that
+ *     closes at the end of epoch n is in update(n) if epoch n touched it.
+ * R3  The key of a row is (window, user, item, type, category, brand, price). An absent field is a value like any other, and the empty
  *     string is absent.
- * R5  Hopping: an event counts in those of its windows that are open, and is late only if none is.
- * R6  Session: an event opens [time, time + gap) and is late iff *that* is closed, whatever it might have merged with, which keeps
- *     lateness independent of order. Sessions of one key merge while events are closer than gap; the merged count is one row,
- *     and the rows that it replaces are gone without a row of their own. A closed session merges no more. Events exactly gap apart stay
- *     two sessions, as [start, end) says; Spark and Flink would merge them (the only difference that runs against Spark showed).
  */
-
-import { referenceWindows, withoutEmpty } from './reference-windows.js';
+import { windowOracle } from './window-oracle.js';
 
 const CATEGORIES_PER_USER_MAX = 3;
+const WINDOW_MS = 300_000;
+const DELAY_MS = 600_000;
+const LIST_ITEMS_MAX = 10;
 const FALLBACK_ITEMS = 10;
 const FALLBACK_SCORE = 0.1;
 
@@ -46,21 +41,9 @@ export interface ReferencePopularityRow {
   readonly mainCategory?: string;
 }
 
-export type ReferenceWindowKind = 'tumbling' | { readonly hopping: number } | { readonly session: number };
-
 export interface ReferenceOptions {
-  /** Length of tumbling and hopping windows; default 5 min. */
-  readonly windowMs?: number;
-  /** How far the watermark stays behind the newest event; default 10 min. */
-  readonly delayMs?: number;
-  /** How much longer than its end a window stays open; default 0. */
-  readonly allowedLatenessMs?: number;
-  /** Length of a user's list; default 10. The fallback list is the global top 10 whatever this says. */
-  readonly topN?: number;
   /** One row per item; default none. */
   readonly popularity?: readonly ReferencePopularityRow[];
-  /** Default tumbling. `hopping` is the slide (≤ windowMs), `session` the gap. */
-  readonly windowKind?: ReferenceWindowKind;
 }
 
 /** A count of equal events in one window; absent fields are absent from the row. */
@@ -108,11 +91,8 @@ export interface ReferenceResult {
   readonly recommendations: readonly ReferenceRecommendation[];
   readonly userInteractions: readonly ReferenceUserInteraction[];
   readonly late: readonly ReferenceLateEvent[];
-  /** Index = epoch. */
-  readonly windowRows: readonly {
-    readonly update: readonly ReferenceWindowRow[];
-    readonly append: readonly ReferenceWindowRow[];
-  }[];
+  /** update(n) of each epoch. */
+  readonly windowRows: readonly (readonly ReferenceWindowRow[])[];
 }
 
 /** Runs the job over all epochs; the order of rows within an epoch means nothing. */
@@ -120,14 +100,43 @@ export function referenceModel(
   epochs: readonly (readonly ReferenceEvent[])[],
   options: ReferenceOptions = {},
 ): ReferenceResult {
-  const windows = referenceWindows(epochs, options);
+  const windows = windowRows(epochs);
   const popularity = placed(options.popularity ?? []);
-  const updates = windows.windowRows.map(({ update }) => update);
   return {
     ...windows,
-    recommendations: updates.flatMap((rows, epoch) => recommend(epoch, rows, popularity, options.topN ?? 10)),
-    userInteractions: updates.flatMap((rows, epoch) => countInteractions(epoch, rows)),
+    recommendations: windows.windowRows.flatMap((rows, epoch) => recommend(epoch, rows, popularity)),
+    userInteractions: windows.windowRows.flatMap((rows, epoch) => countInteractions(epoch, rows)),
   };
+}
+
+// --- watermark, lateness and windows ---
+
+function windowRows(epochs: readonly (readonly ReferenceEvent[])[]): Pick<ReferenceResult, 'late' | 'windowRows'> {
+  let watermarkMs = -Infinity; // W(n)
+  const known = epochs.map((events) => {
+    const epoch = { events: events.map(withoutEmpty), watermarkMs };
+    for (const { time } of events) watermarkMs = Math.max(watermarkMs, time - DELAY_MS);
+    return epoch;
+  });
+  const kind = { kind: 'fixed', sizeMs: WINDOW_MS, slideMs: WINDOW_MS } as const;
+  const answers = windowOracle(known, { kind, latenessMs: 0, keyOf: rowKey });
+  return {
+    late: answers.flatMap(({ late }, epoch) => late.map((event) => ({ epoch, ...event }))),
+    windowRows: answers.map(({ update }, epoch) =>
+      update.map(({ event: { time: _, ...key }, start, end, count }) => ({
+        ...{ epoch, windowStart: start, windowEnd: end },
+        ...{ ...key, count },
+      })),
+    ),
+  };
+}
+
+const rowKey = ({ user, item, type, category, brand, price }: ReferenceEvent): string =>
+  JSON.stringify([user, item, type, category ?? null, brand ?? null, price === undefined ? null : String(price)]);
+
+/** The same record without fields that are undefined or the empty string. */
+function withoutEmpty<T extends object>(record: T): T {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined && value !== '')) as T;
 }
 
 // --- interests, join, fallback, interactions ---
@@ -141,7 +150,6 @@ function recommend(
   epoch: number,
   rows: readonly ReferenceWindowRow[],
   popularity: readonly PopularItem[],
-  topN: number,
 ): ReferenceRecommendation[] {
   const bought = popularity.filter((row) => row.totalPurchases > 0 && row.mainCategory !== undefined);
   const boughtByCategory = groupBy(bought, (row) => row.mainCategory!);
@@ -155,7 +163,7 @@ function recommend(
         (boughtByCategory.get(category) ?? []).map((row) => ({ ...row, score: (interest * row.totalPurchases) / 100 })),
       )
       .sort((a, b) => b.score - a.score || a.place - b.place)
-      .slice(0, topN);
+      .slice(0, LIST_ITEMS_MAX);
     const type = list.length > 0 ? 'streaming_category_popularity' : 'streaming_popular_fallback';
     const ranked = list.length > 0 ? list : globalTop.map((row) => ({ ...row, score: FALLBACK_SCORE }));
     return ranked.map(({ item, mainCategory, score }, index) =>

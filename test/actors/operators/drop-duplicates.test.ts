@@ -1,7 +1,6 @@
 import fc from 'fast-check';
-import { map, of } from 'rxjs';
-import { TestScheduler } from 'rxjs/testing';
-import { describe, expect, it } from 'vitest';
+import { of } from 'rxjs';
+import { expect, it } from 'vitest';
 import { dropDuplicates, type Identified, rowIds, seenIds } from '../../../actors/operators/drop-duplicates.js';
 import { rowsOf } from '../../../runtime/frames/frame.js';
 import { frameOf, frameType } from '../../../runtime/contract/stage.js';
@@ -20,49 +19,6 @@ const rowsWith = (text: string): Identified => ({
         [...text].map((letter) => (letter === '-' ? {} : { id: letter })),
       )
     : undefined,
-});
-
-const textOfRows = ({ rows, duplicates }: { rows: Identified['rows']; duplicates: number }): string =>
-  `${rowsOf(rows)
-    .map(({ letter }) => letter)
-    .join('')} ${duplicates}`;
-
-/** The letters that pass and how many were dropped, per frame, of frames given at the marbles. */
-function run(
-  marbles: string,
-  frames: Record<string, string>,
-  expected: string,
-  passes: Record<string, string>,
-  idsMax: number,
-): void {
-  const scheduler = new TestScheduler((actual, wanted) => {
-    expect(actual).toEqual(wanted);
-  });
-  scheduler.run(({ hot, expectObservable }) => {
-    const source = hot(marbles, Object.fromEntries(Object.entries(frames).map(([key, text]) => [key, rowsWith(text)])));
-    expectObservable(source.pipe(dropDuplicates(seenIds().create(), idsMax), map(textOfRows))).toBe(expected, passes);
-  });
-}
-
-describe('dropDuplicates', () => {
-  it('passes the first row of each id, and all without one', () => {
-    run('a-b-c', { a: 'xyx', b: '-y-z', c: 'zz' }, 'A-B-C', { A: 'xy 1', B: '--z 1', C: ' 2' }, 100);
-  });
-
-  it('passes frames without ids as they are', () => {
-    run('a-b', { a: '---', b: '' }, 'A-B', { A: '--- 0', B: ' 0' }, 2);
-  });
-
-  it('knows at least the last half of idsMax ids, and forgets a generation at a time', () => {
-    // Generations of 3: {a b c} {d e …}; f fills the second, and the first is forgotten.
-    const frames = { a: 'abcde', b: 'abcde', c: 'fa', d: 'ga', e: 'def' };
-    run('a-b-c-d-e', frames, 'A-B-C-D-E', { A: 'abcde 0', B: ' 5', C: 'fa 0', D: 'g 1', E: ' 3' }, 6);
-  });
-
-  it('completes and errors with its source', () => {
-    run('a-|', { a: 'x' }, 'A-|', { A: 'x 0' }, 4);
-    run('a-#', { a: 'x' }, 'A-#', { A: 'x 0' }, 4);
-  });
 });
 
 /** Two sets; the young one becomes the old one before the next id once it is full. */
