@@ -2,54 +2,38 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/live-nodes.js';
-import { startTestNats, type TestNats } from '../support/nats.js';
-import { type Ended, workingDirectory } from './run-cli.js';
-import { SmallNodes } from './small-node.js';
+import type { Ended } from './run-cli.js';
+import { smallBed } from './small-node.js';
 
-const { cwd, remove } = workingDirectory();
-let server: TestNats;
-let nodes: SmallNodes;
-beforeEach(async () => {
-  server = await startTestNats();
-  nodes = new SmallNodes(cwd, ['--nats-url', server.url]);
-});
-afterEach(async () => {
-  await nodes.end();
-  await server.stop();
-  rmSync(join(cwd, 'node'), { recursive: true, force: true });
-});
-afterAll(remove);
+const bed = smallBed();
 
-const rivulet = (...args: string[]): Promise<Ended> => nodes.rivulet('node', ...args);
+const rivulet = (...args: string[]): Promise<Ended> => bed.nodes.rivulet('node', ...args);
 
 /** Messages in each stream that is there. */
 async function streams(): Promise<Record<string, number>> {
-  const connection = await connectNats({ url: server.url }, 'test');
   const found: Record<string, number> = {};
-  for await (const { config, state } of (await jetstreamManager(connection)).streams.list()) {
+  for await (const { config, state } of (await jetstreamManager(bed.connection)).streams.list()) {
     found[config.name] = state.messages;
   }
-  await connection.close();
   return found;
 }
 
 describe('with copies in NATS', () => {
   it('damage is refused and mended by repair; a data directory that is gone needs nothing; verify compares with the log', async () => {
-    const first = await nodes.start('node');
+    const first = await bed.nodes.start('node');
     await first.buy('chair-1');
     await first.copied('source-0', 'view-0');
-    const busy = await nodes.rivulet('other', 'repair', '--start-anew', '--yes');
+    const busy = await bed.nodes.rivulet('other', 'repair', '--start-anew', '--yes');
     expect([busy.code, busy.stderr]).toEqual([3, expect.stringContaining('[NATS_IN_USE]')]);
     await first.stop();
     const sound = await rivulet('state', 'verify', '--json');
     expect(JSON.parse(sound.stdout)).toMatchObject({ sound: true, log_compared: true });
 
-    nodes.damage('node', 'source-0');
-    nodes.damage('node', 'view-0');
+    bed.nodes.damage('node', 'source-0');
+    bed.nodes.damage('node', 'view-0');
     const refused = await rivulet('start', '--grpc-port', '0');
     expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(/\[STATE_DAMAGED\]\n.*rivulet repair/s)]);
     expect((await rivulet('state', 'verify')).code).toBe(1);
@@ -64,14 +48,14 @@ describe('with copies in NATS', () => {
       ['view-0', 'copies'],
     ]);
     expect(aside).toHaveLength(2);
-    const second = await nodes.start('node');
+    const second = await bed.nodes.start('node');
     await second.knows('chair-1');
     await second.buy('chair-2');
     await second.stop();
 
-    rmSync(join(cwd, 'node'), { recursive: true });
+    rmSync(join(bed.cwd, 'node'), { recursive: true });
     expect((await rivulet('repair')).stdout).toContain('Nothing to repair');
-    const third = await nodes.start('node');
+    const third = await bed.nodes.start('node');
     expect([...(await third.knows('chair-1', 'chair-2'))].sort()).toEqual(['chair-1', 'chair-2']);
     await third.stop();
 
@@ -82,18 +66,18 @@ describe('with copies in NATS', () => {
       expect(left).not.toHaveProperty(name);
     }
     expect(left).toMatchObject({ KV_RIVULET_DEPLOYMENT: 1 });
-    const fourth = await nodes.start('node');
+    const fourth = await bed.nodes.start('node');
     await fourth.buy('chair-3');
   }, 240_000);
 
   it('state that is newer than a backup that was restored is refused, and set aside', async () => {
-    const first = await nodes.start('node');
+    const first = await bed.nodes.start('node');
     await first.buy('chair-1');
     await first.copied('source-0', 'user-0', 'view-0');
-    expect((await rivulet('backup', join(cwd, 'saved'))).code).toBe(0);
+    expect((await rivulet('backup', join(bed.cwd, 'saved'))).code).toBe(0);
     await first.buy('chair-2');
     await first.stop();
-    const restored = await rivulet('restore', join(cwd, 'saved'), '--replace');
+    const restored = await rivulet('restore', join(bed.cwd, 'saved'), '--replace');
     expect(restored.code).toBe(0);
 
     const refused = await rivulet('start', '--grpc-port', '0');
@@ -111,17 +95,16 @@ describe('with copies in NATS', () => {
     }
     const done = await rivulet('repair', '--yes');
     expect([done.code, done.stdout]).toEqual([0, expect.stringContaining('the copy that NATS holds')]);
-    const second = await nodes.start('node');
+    const second = await bed.nodes.start('node');
     expect(await second.knows('chair-1')).toEqual(['chair-1']);
     await second.buy('chair-3');
     expect([...(await second.knows())].sort()).toEqual(['chair-1', 'chair-3']);
   }, 240_000);
 
   it('a node goes on behind what a stranger has written on its lines; doctor tells it, and there is nothing to repair', async () => {
-    const first = await nodes.start('node', '--http-port', String(await freePort()));
+    const first = await bed.nodes.start('node', '--http-port', String(await freePort()));
     await first.buy('chair-1');
-    const connection = await connectNats({ url: server.url }, 'test');
-    const client = jetstream(connection);
+    const client = jetstream(bed.connection);
     for (const text of ['hello there', '']) await client.publish('rivulet.window.0.watermark.0', text);
     await first.buy('chair-2');
     const [, port] = await first.running.printed(/HTTP at http:\/\/[^ ]*?:(\d+)/);
@@ -134,9 +117,8 @@ describe('with copies in NATS', () => {
     await first.stop();
     expect(await rivulet('state', 'verify')).toMatchObject({ code: 0 });
     expect(await rivulet('repair')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Nothing to repair/) });
-    const second = await nodes.start('node');
+    const second = await bed.nodes.start('node');
     await second.buy('chair-3');
     await second.knows('chair-1', 'chair-2', 'chair-3');
-    await connection.close();
   }, 240_000);
 });

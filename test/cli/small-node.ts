@@ -1,9 +1,13 @@
 /** One node of one partition, as people start and stop it, and one user who buys. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { afterAll, afterEach, beforeEach } from 'vitest';
 import { connectRivulet } from '../../connectors/grpc/client/client.js';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { filesIn, flipBit } from '../support/file-damage.js';
-import { type Ended, runCli, type Running, startCli } from './run-cli.js';
+import { startTestNats, type TestNats } from '../support/nats.js';
+import { type Ended, runCli, type Running, startCli, workingDirectory } from './run-cli.js';
 
 const SMALL = ['--set', 'partitions=1', '--set', 'sourcePartitions=1'];
 
@@ -85,6 +89,35 @@ export class SmallNodes {
   damage(dataDir: string, store: string): void {
     flipBit(60)(filesIn(join(this.cwd, dataDir, 'state', store), /\.ldb$/)[0]!);
   }
+}
+
+/** What each test of a file has for itself. */
+export interface SmallBed {
+  /** The same for all of them, and empty before each. */
+  readonly cwd: string;
+  readonly server: TestNats;
+  readonly connection: NatsConnection;
+  /** On that server. */
+  readonly nodes: SmallNodes;
+}
+
+/** Starts a nats-server before each test of a file, and ends it, and the nodes on it, after the test. */
+export function smallBed(): SmallBed {
+  const { cwd, remove } = workingDirectory();
+  const bed = { cwd } as { -readonly [K in keyof SmallBed]: SmallBed[K] };
+  beforeEach(async () => {
+    bed.server = await startTestNats();
+    bed.connection = await connectNats({ url: bed.server.url }, 'test');
+    bed.nodes = new SmallNodes(cwd, ['--nats-url', bed.server.url]);
+  });
+  afterEach(async () => {
+    await bed.nodes.end();
+    await bed.connection.close();
+    await bed.server.stop();
+    for (const name of readdirSync(cwd)) rmSync(join(cwd, name), { recursive: true, force: true, maxRetries: 5 });
+  });
+  afterAll(remove);
+  return bed;
 }
 
 const purchase = (item: string, n: number): string =>

@@ -1,14 +1,14 @@
 /**
  * What an answer says of its own age: `as_of` while another node takes over the user's partition, and `stale` on a node that is cut off from NATS.
  */
-import { afterAll, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { RivuletClient } from '../../connectors/grpc/client/client.js';
 import { partitionOf } from '../../runtime/contract/stage.js';
-import { runCli, workingDirectory } from '../cli/run-cli.js';
-import { pause, processesOn, signal } from '../support/blows.js';
+import { runCli } from '../cli/run-cli.js';
+import { pause, signal } from '../support/blows.js';
+import { liveBed } from '../support/live-bed.js';
 import { liveEvent } from '../support/live-events.js';
-import { freePort, LiveNode, Watch } from '../support/live-nodes.js';
-import { startTestNats, type TestNats } from '../support/nats.js';
+import { freePort, Watch } from '../support/live-nodes.js';
 import { until } from '../support/nats-cluster.js';
 import { StubbornPublisher } from '../support/stubborn-publisher.js';
 
@@ -20,32 +20,7 @@ const ITEMS = Array.from({ length: 100 }, (_, i) => `i${i}`);
 const PUBLISH_EVERY_MS = 100;
 const ASK_EVERY_MS = 20;
 
-const { cwd, remove } = workingDirectory();
-const nodes: LiveNode[] = [];
-const servers: TestNats[] = [];
-afterAll(async () => {
-  await Promise.all(nodes.map((node) => node.kill()));
-  await Promise.all(servers.map((server) => server.stop()));
-  expect(await processesOn(cwd)).toEqual([]);
-  remove();
-});
-beforeEach(({ onTestFailed }) => {
-  onTestFailed(() => {
-    for (const one of nodes.slice(-2)) console.error(one.said);
-  });
-});
-
-async function server(): Promise<TestNats> {
-  const one = await startTestNats();
-  servers.push(one);
-  return one;
-}
-
-async function node(name: string, { url }: TestNats, more: readonly string[] = []): Promise<LiveNode> {
-  const one = await LiveNode.of(cwd, name, ['--nats-url', url, ...FLAGS, ...more]);
-  nodes.push(one);
-  return one;
-}
+const bed = liveBed(FLAGS);
 
 let published = 0;
 /** Happens, and is acknowledged, now: no event is stored behind one of a later time. Gives the time. */
@@ -71,8 +46,8 @@ async function popular(publisher: StubbornPublisher, client: RivuletClient, user
 }
 
 it('is never later than an event of the user that the list lacks, while another node takes over', async () => {
-  const nats = await server();
-  const [a, b] = [await node('a', nats), await node('b', nats)];
+  const nats = await bed.server();
+  const [a, b] = [await bed.node('a', nats), await bed.node('b', nats)];
   await Promise.all([a.start(), b.start()]);
   const watch = await Watch.on(nats.url);
   const { stays, dies, orphaned } = await until('partitions of users to be on both nodes', async () => {
@@ -140,9 +115,9 @@ it('is never later than an event of the user that the list lacks, while another 
 }, 120_000);
 
 it('is said to be stale, and for how long, on a node that is cut off from NATS, until it is not any more', async () => {
-  const nats = await server();
+  const nats = await bed.server();
   const port = await freePort();
-  const one = await node('cut-off', nats, ['--http-port', String(port)]);
+  const one = await bed.node('cut-off', nats, ['--http-port', String(port)]);
   await one.start();
   const publisher = await StubbornPublisher.connect(nats.url);
   const client = await one.connect();
@@ -180,7 +155,7 @@ it('is said to be stale, and for how long, on a node that is cut off from NATS, 
     expect(await rest(stale.etag)).toMatchObject({ status: 304, age: expect.stringMatching(/^\d+$/) });
     await until('trending lists to be stale', async () => (await trending()).stale);
     expect(Number((await trending()).age)).toBeGreaterThanOrEqual(5);
-    const told = await runCli(cwd, ['get', 'ann', '--address', one.address]);
+    const told = await runCli(bed.cwd, ['get', 'ann', '--address', one.address]);
     expect(told.stdout).toMatch(/STALE: for \d+ s the node has heard nothing new/);
   } finally {
     signal(nats.pid, 'SIGCONT');

@@ -1,34 +1,17 @@
 /** Messages that are missing behind the snapshots are found before the node says that it serves. */
 import { join } from 'node:path';
 import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connection/connect.js';
-import { runCli, workingDirectory } from '../cli/run-cli.js';
-import { SmallNodes } from '../cli/small-node.js';
-import { startTestNats, type TestNats } from '../support/nats.js';
+import { expect, it } from 'vitest';
+import { runCli } from '../cli/run-cli.js';
+import { smallBed } from '../cli/small-node.js';
 
-const { cwd, remove } = workingDirectory();
-let server: TestNats;
-let connection: NatsConnection;
-let nodes: SmallNodes;
-beforeEach(async () => {
-  server = await startTestNats();
-  connection = await connectNats({ url: server.url }, 'test');
-  nodes = new SmallNodes(cwd, ['--nats-url', server.url]);
-});
-afterEach(async () => {
-  await nodes.end();
-  await connection.close();
-  await server.stop();
-});
-afterAll(remove);
+const bed = smallBed();
 
 const EVENTS = 3_000;
 const MAILBOX = 'RIVULET_PARSE';
 
 async function publish(): Promise<void> {
-  const client = jetstream(connection);
+  const client = jetstream(bed.connection);
   const event = { event_type: 'view', event_time: '2026-11-01T10:00:00Z', user_id: 'u2', item_id: 'i' };
   for (let n = 0; n < EVENTS; n += 100) {
     const some = Array.from({ length: 100 }, (_, i) => ({ ...event, event_id: `e${n + i}` }));
@@ -47,17 +30,17 @@ it.each<Loss>([
   'of what was published while it was away: %s',
   async (name, lose) => {
     const dataDir = `node ${name}`;
-    const first = await nodes.start(dataDir);
+    const first = await bed.nodes.start(dataDir);
     await first.buy('chair-1');
     await first.stop();
     await publish();
-    const manager = await jetstreamManager(connection);
+    const manager = await jetstreamManager(bed.connection);
     await lose(manager, (await manager.streams.info(MAILBOX)).state.last_seq);
-    const place = ['--data-dir', join(cwd, dataDir), '--nats-url', server.url, '--grpc-port', '0'];
-    const ended = await runCli(cwd, ['start', ...place, '--partitions', '1', '--set', 'sourcePartitions=1']);
+    const place = ['--data-dir', join(bed.cwd, dataDir), '--nats-url', bed.server.url, '--grpc-port', '0'];
+    const ended = await runCli(bed.cwd, ['start', ...place, '--partitions', '1', '--set', 'sourcePartitions=1']);
     expect([ended.code, ended.stderr]).toEqual([3, expect.stringMatching(/\[LOG_GAP\]\n.*rivulet repair/s)]);
     expect(ended.stderr).not.toMatch(/"msg":"serving"/);
-    const looked = await nodes.rivulet(dataDir, 'doctor');
+    const looked = await bed.nodes.rivulet(dataDir, 'doctor');
     const says =
       /✗ source-0: LOG_GAP: RIVULET_PARSE does not fit parse\.0: expected messages? .* missing\n.*rivulet repair/s;
     expect([looked.code, looked.stdout]).toEqual([1, expect.stringMatching(says)]);
@@ -66,13 +49,13 @@ it.each<Loss>([
 );
 
 it('a stream that was purged: doctor says which part of the node does not fit it', async () => {
-  const first = await nodes.start('purged');
+  const first = await bed.nodes.start('purged');
   await first.buy('chair-1');
   await first.stop();
-  await (await jetstreamManager(connection)).streams.purge('RIVULET_WINDOW');
-  const ended = await nodes.rivulet('purged', 'start', '--grpc-port', '0');
+  await (await jetstreamManager(bed.connection)).streams.purge('RIVULET_WINDOW');
+  const ended = await bed.nodes.rivulet('purged', 'start', '--grpc-port', '0');
   expect([ended.code, ended.stderr]).toEqual([3, expect.stringMatching(/\[LOG_BEHIND\]\n.*rivulet repair/s)]);
-  const looked = await nodes.rivulet('purged', 'doctor');
+  const looked = await bed.nodes.rivulet('purged', 'doctor');
   expect([looked.code, looked.stdout]).toEqual([
     1,
     expect.stringMatching(/✗ \S+-0: .*RIVULET_WINDOW.*\n.*rivulet repair/),

@@ -2,35 +2,16 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { describe, expect, it } from 'vitest';
 import { entriesOfBucket } from '../../connectors/nats/key-value.js';
 import { textOf } from '../../runtime/frames/bytes.js';
 import { leasesIn, nodesIn } from '../../runtime/cluster/entries.js';
 import { manifestIn } from '../../runtime/replication/store.js';
 import { BUCKETS } from '../../runtime/node/buckets.js';
-import { workingDirectory } from '../cli/run-cli.js';
-import { SmallNodes } from '../cli/small-node.js';
+import { smallBed } from '../cli/small-node.js';
 import { until } from '../support/nats-cluster.js';
-import { startTestNats, type TestNats } from '../support/nats.js';
 
-const { cwd, remove } = workingDirectory();
-let server: TestNats;
-let connection: NatsConnection;
-let nodes: SmallNodes;
-beforeEach(async () => {
-  server = await startTestNats();
-  connection = await connectNats({ url: server.url }, 'stranger');
-  nodes = new SmallNodes(cwd, ['--nats-url', server.url]);
-});
-afterEach(async () => {
-  await nodes.end();
-  await connection.close();
-  await server.stop();
-  for (const dataDir of ['node', 'other']) rmSync(join(cwd, dataDir), { recursive: true, force: true });
-});
-afterAll(remove);
+const bed = smallBed();
 
 /** What a stranger makes of what stands there. */
 const GARBAGE: readonly (readonly [string, (before: string) => string])[] = [
@@ -42,12 +23,12 @@ const GARBAGE: readonly (readonly [string, (before: string) => string])[] = [
   ['a lot', () => `"${'x'.repeat(900_000)}"`],
 ];
 
-const entriesIn = async (bucket: string) => (await entriesOfBucket(connection, bucket)) ?? [];
+const entriesIn = async (bucket: string) => (await entriesOfBucket(bed.connection, bucket)) ?? [];
 const TABLES = [BUCKETS.manifests, BUCKETS.nodes, BUCKETS.leases, BUCKETS.deployment];
 
 /** All that is there, a key of nobody's, and what cannot be a key. */
 async function tamper(garbage: (before: string) => string): Promise<void> {
-  const client = jetstream(connection);
+  const client = jetstream(bed.connection);
   for (const bucket of TABLES) {
     for (const { key, value } of await entriesIn(bucket)) {
       await client.publish(`$KV.${bucket}.${key}`, garbage(textOf(value)));
@@ -56,7 +37,7 @@ async function tamper(garbage: (before: string) => string): Promise<void> {
   }
   const objects = `$O.${BUCKETS.objects}.M.>`;
   const { state } = await (
-    await jetstreamManager(connection)
+    await jetstreamManager(bed.connection)
   ).streams.info(`OBJ_${BUCKETS.objects}`, {
     subjects_filter: objects,
   });
@@ -79,7 +60,7 @@ describe('buckets', () => {
   it.each(GARBAGE)(
     'with %s in them: the node goes on, and starts again, and knows what it knew',
     async (_, garbage) => {
-      const first = await nodes.start('node', '--log-level', 'warn');
+      const first = await bed.nodes.start('node', '--log-level', 'warn');
       await first.buy('chair-1');
       const shards = (await entriesIn(BUCKETS.leases)).length;
       await mended(shards);
@@ -94,7 +75,7 @@ describe('buckets', () => {
       );
 
       await tamper(garbage);
-      const second = await nodes.start('node');
+      const second = await bed.nodes.start('node');
       await second.knows('chair-1', 'chair-2');
       await second.buy('chair-3');
       await mended(shards);
@@ -106,46 +87,46 @@ describe('buckets', () => {
   );
 
   it('with garbage for copies: a node that has nothing else is refused, and the hinted way mends it', async () => {
-    const first = await nodes.start('node');
+    const first = await bed.nodes.start('node');
     await first.buy('chair-1');
     const shards = (await entriesIn(BUCKETS.leases)).length;
     await mended(shards);
-    const trimmed = async () => (await (await jetstreamManager(connection)).streams.info('RIVULET_PARSE')).state;
+    const trimmed = async () => (await (await jetstreamManager(bed.connection)).streams.info('RIVULET_PARSE')).state;
     await until('the mailbox to be trimmed', async () => (await trimmed()).first_seq > 1 || undefined);
     await first.stop();
     for (const { key } of await entriesIn(BUCKETS.manifests)) {
-      await jetstream(connection).publish(`$KV.${BUCKETS.manifests}.${key}`, 'nonsense');
+      await jetstream(bed.connection).publish(`$KV.${BUCKETS.manifests}.${key}`, 'nonsense');
     }
-    const refused = await nodes.rivulet('other', 'start', '--grpc-port', '0');
+    const refused = await bed.nodes.rivulet('other', 'start', '--grpc-port', '0');
     expect([refused.code, refused.stderr]).toEqual([
       3,
       expect.stringMatching(/entry \S+ of the bucket RIVULET_COPIES .*\[COPY_LOST\]\nhint: start the node that had/s),
     ]);
     for (const command of ['doctor', 'repair']) {
-      const looked = await nodes.rivulet('other', command);
+      const looked = await bed.nodes.rivulet('other', command);
       const says = /the entry user-0 of the bucket RIVULET_COPIES \(revision \d+\) was not written by rivulet/;
       expect([looked.code, looked.stdout], command).toEqual([1, expect.stringMatching(says)]);
     }
-    const again = await nodes.start('node');
+    const again = await bed.nodes.start('node');
     await mended(shards);
     await again.stop();
-    const other = await nodes.start('other');
+    const other = await bed.nodes.start('other');
     await other.knows('chair-1');
   }, 180_000);
 });
 
 it('garbage for what the deployment is: who has nothing else is refused, and repair writes it anew', async () => {
-  const first = await nodes.start('node');
+  const first = await bed.nodes.start('node');
   await first.buy('chair-1');
   await mended((await entriesIn(BUCKETS.leases)).length);
   await first.stop();
-  await jetstream(connection).publish(`$KV.${BUCKETS.deployment}.pipeline`, 'nonsense');
-  const refused = await nodes.rivulet('other', 'start', '--grpc-port', '0');
+  await jetstream(bed.connection).publish(`$KV.${BUCKETS.deployment}.pipeline`, 'nonsense');
+  const refused = await bed.nodes.rivulet('other', 'start', '--grpc-port', '0');
   const says = /entry pipeline of the bucket RIVULET_DEPLOYMENT .*\[DEPLOYMENT_UNREADABLE\]\nhint: .*repair --yes/s;
   expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(says)]);
-  expect((await nodes.rivulet('other', 'doctor')).code).toBe(1);
-  expect((await nodes.rivulet('other', 'repair', '--yes')).code).toBe(0);
-  const other = await nodes.start('other');
+  expect((await bed.nodes.rivulet('other', 'doctor')).code).toBe(1);
+  expect((await bed.nodes.rivulet('other', 'repair', '--yes')).code).toBe(0);
+  const other = await bed.nodes.start('other');
   await other.knows('chair-1');
 }, 180_000);
 
@@ -161,10 +142,10 @@ describe('files', () => {
   ])(
     '%s',
     async (file, { refused, mend }) => {
-      const first = await nodes.start('node');
+      const first = await bed.nodes.start('node');
       await first.buy('chair-1');
       await first.stop();
-      const path = join(cwd, 'node', file);
+      const path = join(bed.cwd, 'node', file);
       for (const [kind, garbage] of GARBAGE) {
         const before = ((): string => {
           try {
@@ -175,17 +156,17 @@ describe('files', () => {
         })();
         mkdirSync(dirname(path), { recursive: true });
         writeFileSync(path, garbage(before));
-        const looked = await nodes.rivulet('node', 'doctor');
+        const looked = await bed.nodes.rivulet('node', 'doctor');
         expect(`${looked.stdout}${looked.stderr}`, kind).not.toMatch(/BUG|TypeError/);
         if (refused === undefined) continue;
-        const ended = await nodes.rivulet('node', 'start', '--grpc-port', '0');
+        const ended = await bed.nodes.rivulet('node', 'start', '--grpc-port', '0');
         expect([ended.code, ended.stderr], kind).toEqual([3, expect.stringMatching(`${file} is damaged.*${refused}`)]);
         expect(looked.code, kind).toBe(1);
         writeFileSync(path, before);
       }
       writeFileSync(path, 'nonsense');
       if (mend === 'delete') rmSync(path);
-      const again = await nodes.start('node');
+      const again = await bed.nodes.start('node');
       await again.knows('chair-1');
     },
     180_000,

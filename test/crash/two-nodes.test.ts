@@ -2,17 +2,16 @@
  * Two nodes on one NATS under load: one is killed, is told to stop, sleeps past its lease, or begins with nothing. Every published event is
  * counted once, nothing is said twice, who asks the other node is always answered, and both end with the lists of a node that was left alone.
  */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openManager } from '../../connectors/nats/log/stream-manager.js';
-import { runCli, workingDirectory } from '../cli/run-cli.js';
-import { processesOn } from '../support/blows.js';
+import { runCli } from '../cli/run-cli.js';
+import { liveBed } from '../support/live-bed.js';
 import { liveEvents, type LiveEvents } from '../support/live-events.js';
-import { Asker, countersIn, LiveNode, Watch } from '../support/live-nodes.js';
+import { Asker, countersIn, Watch } from '../support/live-nodes.js';
 import { expectSameLists, finished, type Lists, Load } from '../support/live-story.js';
-import { startTestNats, type TestNats } from '../support/nats.js';
 import { until } from '../support/nats-cluster.js';
 import { StubbornPublisher } from '../support/stubborn-publisher.js';
 import { Witness } from '../support/witness.js';
@@ -44,42 +43,12 @@ interface Told {
   }[];
 }
 
-const { cwd, remove } = workingDirectory();
-/** Of this test alone: one that failed before has left nothing here. */
-let place = cwd;
-const nodes: LiveNode[] = [];
-const servers: TestNats[] = [];
-afterAll(async () => {
-  await Promise.all(nodes.map((node) => node.kill()));
-  await Promise.all(servers.map((server) => server.stop()));
-  expect(await processesOn(cwd)).toEqual([]);
-  remove();
-});
-
-beforeEach(({ onTestFailed }) => {
-  place = mkdtempSync(join(cwd, 'test-'));
-  onTestFailed(async () => {
-    for (const one of nodes.slice(-2)) console.error(one.said);
-    await Promise.all(nodes.map((one) => one.kill()));
-  });
-});
-
-async function server(): Promise<TestNats> {
-  const one = await startTestNats();
-  servers.push(one);
-  return one;
-}
-
-async function node(name: string, { url }: TestNats, more: readonly string[] = []): Promise<LiveNode> {
-  const one = await LiveNode.of(place, name, ['--nats-url', url, ...FLAGS, ...more]);
-  nodes.push(one);
-  return one;
-}
+const bed = liveBed(FLAGS);
 
 /** The lists of a node that is left alone. */
 async function undisturbed(name: string, events: LiveEvents): Promise<Lists> {
-  const nats = await server();
-  const alone = await node(name, nats);
+  const nats = await bed.server();
+  const alone = await bed.node(name, nats);
   await alone.start();
   const publisher = await StubbornPublisher.connect(nats.url, PATIENT);
   await publisher.publish([...events.purchases, ...events.views], 10_000);
@@ -101,8 +70,8 @@ beforeAll(async () => {
 
 /** Two nodes that share all shards, a load on them, and who looks on. */
 async function stage(name: string, events: LiveEvents, perSecond: number) {
-  const nats = await server();
-  const [a, b] = [await node(`${name}-a`, nats), await node(`${name}-b`, nats)];
+  const nats = await bed.server();
+  const [a, b] = [await bed.node(`${name}-a`, nats), await bed.node(`${name}-b`, nats)];
   await Promise.all([a.start(), b.start()]);
   const witness = await Witness.start(nats.url, { partitions: PARTITIONS });
   const watch = await Watch.on(nats.url);
@@ -190,8 +159,8 @@ it('lets go of its shards when it sleeps past its lease and wakes up', async () 
 });
 
 it('starts with an empty data directory from the copies, and goes on alone', async () => {
-  const nats = await server();
-  const a = await node('lost', nats);
+  const nats = await bed.server();
+  const a = await bed.node('lost', nats);
   await a.start();
   const publisher = await StubbornPublisher.connect(nats.url, PATIENT);
   const load = new Load(publisher, [...little.purchases, ...little.views], LITTLE.perSecond);
@@ -205,13 +174,13 @@ it('starts with an empty data directory from the copies, and goes on alone', asy
     });
   }
   await connection.close();
-  const b = await node('empty', nats);
+  const b = await bed.node('empty', nats);
   await b.start();
   const watch = await Watch.on(nats.url);
   await watch.shared(UNITS, [a, b]);
   // On a machine that is slow now a lease may be on its way from one to the other once more.
   const told = await until('every shard to have an owner', async () => {
-    const { stdout } = await runCli(cwd, ['nodes', '--json', '--nats-url', nats.url]);
+    const { stdout } = await runCli(bed.cwd, ['nodes', '--json', '--nats-url', nats.url]);
     const all = JSON.parse(stdout) as Told;
     return all.shards.every(({ owner }) => owner !== null) ? all : undefined;
   });
@@ -235,11 +204,11 @@ it('starts with an empty data directory from the copies, and goes on alone', asy
 });
 
 it('refuses a node of another configuration, and a copied data directory', async () => {
-  const nats = await server();
-  const a = await node('first', nats);
+  const nats = await bed.server();
+  const a = await bed.node('first', nats);
   await a.start();
   expect(await a.stop()).toMatchObject({ code: 0 });
-  cpSync(a.dataDir, join(place, 'copied'), { recursive: true });
+  cpSync(a.dataDir, join(bed.place, 'copied'), { recursive: true });
   await a.start();
   const watch = await Watch.on(nats.url);
   await watch.shared(UNITS, [a]);
@@ -249,7 +218,7 @@ it('refuses a node of another configuration, and a copied data directory', async
     ['copied', [], /NODE_TWICE/],
   ];
   for (const [name, more, reason] of refused) {
-    const other = await node(name, nats, more);
+    const other = await bed.node(name, nats, more);
     // A copied directory may look like the node's next life until the first one speaks again.
     await other.start().catch(() => undefined);
     const { code, stderr } = await other.ended;
@@ -257,12 +226,12 @@ it('refuses a node of another configuration, and a copied data directory', async
     expect(stderr, name).toMatch(reason);
   }
   // Who was refused has left nothing that would be refused by itself.
-  const third = await node('third', nats);
+  const third = await bed.node('third', nats);
   await third.start();
   expect(await third.stop()).toMatchObject({ code: 0 });
   await watch.shared(UNITS, [a]);
   expect(a.hasEnded).toBe(false);
-  const doctor = async (): Promise<string> => (await runCli(cwd, ['doctor', '--nats-url', nats.url])).stdout;
+  const doctor = async (): Promise<string> => (await runCli(bed.cwd, ['doctor', '--nats-url', nats.url])).stdout;
   expect(await doctor()).toContain(`1 node, and each of the ${UNITS} shards has an owner`);
   expect(await a.stop()).toMatchObject({ code: 0 });
   expect(await doctor()).toContain('! no node runs on this NATS');
