@@ -12,7 +12,7 @@ import { streamedBytes } from '../codec/answer-bytes.js';
 import type { CallDesk } from '../server/call-desk.js';
 import type { CallSpan } from '../server/call-span.js';
 import { spanOf } from '../server/entered-call.js';
-import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
+import { type ByteStream, CallStream, refuse } from './call-stream.js';
 import type { Answer, RecommendationAnswers, RecommendationChanges, RecommendationQuery } from '../../facade/ports.js';
 import { queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
@@ -54,7 +54,7 @@ export class RecommendationHub {
       refuse(call, read.fault);
       return;
     }
-    const stream = new PacedStream(call, this.desk, {
+    const stream = new CallStream(call, this.desk, {
       onFree: () => follower.look(this.clock.monotonicMs()),
       onEnd: () => this.followers.delete(follower),
     });
@@ -82,7 +82,7 @@ class Follower {
   private isAsking = false;
 
   constructor(
-    private readonly stream: PacedStream,
+    private readonly stream: CallStream,
     private readonly span: CallSpan | undefined,
     private readonly query: RecommendationQuery,
     private readonly answers: RecommendationAnswers,

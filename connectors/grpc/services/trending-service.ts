@@ -6,7 +6,7 @@ import type { TrendingLists } from '../../facade/ports.js';
 import { type TrendingCounts, TrendingHub } from '../../facade/trending/hub.js';
 import type { CallDesk } from '../server/call-desk.js';
 import { clientOf as clientOfCall, spanOf } from '../server/entered-call.js';
-import { type ByteStream, PacedStream, refuse } from './paced-stream.js';
+import { type ByteStream, CallStream, refuse } from './call-stream.js';
 import { subscriptionOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
 import { TRENDING_BYTES } from '../codec/trending-bytes.js';
@@ -41,7 +41,7 @@ export class TrendingHandlers {
     try {
       const fault = this.hub.follow(read.asked, this.clientOf(call), (listener) => {
         spanOf(call)?.tookIn(this.lists.trace?.());
-        return new PacedStream(call, this.desk, listener);
+        return new CallStream(call, this.desk, listener);
       });
       if (fault !== undefined) refuse(call, fault);
     } catch (error) {

@@ -1,6 +1,6 @@
 /** Types of the server's responses, as far as the page reads them. Times are ISO-8601 text in UTC; unknown values are absent. */
 
-export type RecommendedItem = {
+type ListedItem = {
   readonly rank: number;
   readonly item_id: string;
   readonly title?: string;
@@ -8,6 +8,9 @@ export type RecommendedItem = {
   readonly brand?: string;
   readonly price?: number;
   readonly score: number;
+};
+
+export type RecommendedItem = ListedItem & {
   readonly type: string;
   readonly reason?: string;
 };
@@ -22,14 +25,7 @@ export type Recommendations = {
   readonly items: readonly RecommendedItem[];
 };
 
-export type TrendingItem = {
-  readonly rank: number;
-  readonly item_id: string;
-  readonly title?: string;
-  readonly category?: string;
-  readonly brand?: string;
-  readonly price?: number;
-  readonly score: number;
+export type TrendingItem = ListedItem & {
   readonly views?: number;
   readonly clicks?: number;
   readonly velocity?: number;

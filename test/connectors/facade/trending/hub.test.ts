@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { CallDesk } from '../../../../connectors/grpc/server/call-desk.js';
 import { CALL_LIMITS } from '../../../../connectors/grpc/server/call-limits.js';
 import { stateAfter, type TrendingState } from '../../../../connectors/grpc/client/trending.js';
-import type { ByteStream } from '../../../../connectors/grpc/services/paced-stream.js';
+import type { ByteStream } from '../../../../connectors/grpc/services/call-stream.js';
 import { TrendingHandlers } from '../../../../connectors/grpc/services/trending-service.js';
 import { HEARTBEAT_MS } from '../../../../connectors/facade/trending/hub.js';
 import {
