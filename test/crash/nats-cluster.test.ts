@@ -2,15 +2,11 @@
  * Two nodes on a NATS cluster of three servers, each stream on all three: a server is killed, a node is killed, then one of each at once. Leaders
  * are elected anew meanwhile, for seconds. Every acknowledged event is counted once, nothing is said twice, no node ends by itself.
  */
-import { mkdtempSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeEach, expect, it } from 'vitest';
-import { workingDirectory } from '../cli/run-cli.js';
-import { processesOn } from '../support/blows.js';
+import { afterAll, expect, it } from 'vitest';
+import { liveBed } from '../support/live-bed.js';
 import { liveEvents } from '../support/live-events.js';
-import { Asker, countersIn, LiveNode, Watch } from '../support/live-nodes.js';
+import { Asker, countersIn, type LiveNode, Watch } from '../support/live-nodes.js';
 import { expectSameLists, finished, type Lists, Load } from '../support/live-story.js';
-import { startTestNats } from '../support/nats.js';
 import { type NatsCluster, startNatsCluster } from '../support/nats-cluster.js';
 import { StubbornPublisher } from '../support/stubborn-publisher.js';
 import { Witness } from '../support/witness.js';
@@ -26,29 +22,12 @@ const PER_SECOND = 300;
 /** Answers that the witness has compared: far fewer than it sees on a slow machine. */
 const SEEN_MIN = 100;
 
-const { cwd, remove } = workingDirectory();
-/** Of this test alone: one that failed before has left nothing here. */
-let place: string;
-const nodes: LiveNode[] = [];
+const bed = liveBed(FLAGS);
 let cluster: NatsCluster | undefined;
-afterAll(async () => {
-  await Promise.all(nodes.map((node) => node.kill()));
-  await cluster?.stop();
-  expect(await processesOn(cwd)).toEqual([]);
-  remove();
-});
-beforeEach(({ onTestFailed }) => {
-  place = mkdtempSync(join(cwd, 'test-'));
-  onTestFailed(async () => {
-    for (const node of nodes) console.error(node.said);
-    await Promise.all(nodes.map((node) => node.kill()));
-    await cluster?.stop();
-  });
-});
+afterAll(() => cluster?.stop());
 
-async function started(name: string, args: readonly string[]): Promise<LiveNode> {
-  const node = await LiveNode.of(place, name, [...FLAGS, ...args]);
-  nodes.push(node);
+async function started(name: string, nats: { readonly url: string }, more?: readonly string[]): Promise<LiveNode> {
+  const node = await bed.node(name, nats, more);
   await node.start();
   return node;
 }
@@ -57,26 +36,23 @@ const events = liveEvents(SEED, { users: 60, purchases: 300, views: 6_600 });
 
 /** The lists of one node on one server, which are left alone. */
 async function undisturbed(): Promise<Lists> {
-  const nats = await startTestNats();
-  try {
-    const alone = await started('alone', ['--nats-url', nats.url]);
-    const publisher = await StubbornPublisher.connect(nats.url);
-    await publisher.publish([...events.purchases, ...events.views], 10_000);
-    const { lists } = await finished([alone], publisher, events);
-    await publisher.close();
-    expect((await alone.stop()).code).toBe(0);
-    return lists[0]!;
-  } finally {
-    await nats.stop();
-  }
+  const nats = await bed.server();
+  const alone = await started('alone', nats);
+  const publisher = await StubbornPublisher.connect(nats.url);
+  await publisher.publish([...events.purchases, ...events.views], 10_000);
+  const { lists } = await finished([alone], publisher, events);
+  await publisher.close();
+  expect((await alone.stop()).code).toBe(0);
+  await nats.stop();
+  return lists[0]!;
 }
 
 it('loses nothing when servers, nodes, and both at once are killed', async () => {
   const expected = await undisturbed();
   cluster = await startNatsCluster();
   const { url } = cluster;
-  const args = ['--nats-url', url, '--replicas', '3'];
-  const [a, b] = await Promise.all([started('a', args), started('b', args)]);
+  const replicas = ['--replicas', '3'];
+  const [a, b] = await Promise.all([started('a', cluster, replicas), started('b', cluster, replicas)]);
   const [witness, watch] = [await Witness.start(url, { partitions: PARTITIONS }), await Watch.on(url)];
   await watch.shared(UNITS, [a, b]);
   const publisher = await StubbornPublisher.connect(url);
