@@ -112,12 +112,6 @@ it.skipIf(noMount)(
       expect(refusal ?? `${code}: ${stdout} ${stderr}`).toMatch(/^(STATE|SINK|NATS|LOG)_/);
       ({ code, stdout, stderr } = await start().end);
     }
-    // The store may have been left without what it acknowledged: then it says so, and begins anew when told to.
-    if (code !== 0) {
-      console.log(`started again: ${stderr}`);
-      expect(REFUSAL.exec(stderr)?.[1], stderr).toMatch(/^(STATE|LOG)_/);
-      ({ code, stdout, stderr } = await ended(startReplay({ ...job, extra: [...job.extra!, '--restart'] })));
-    }
     expect(code, stderr).toBe(0);
     for (const file of RESULT_FILES) expect(resultRows(job.out, file), file).toEqual(shop.expected[file]);
     expect(countsIn(stdout)).toMatchObject({ events: shop.events, late: shop.expected['late.csv'].length });

@@ -2,12 +2,21 @@
 import { cluster } from './cluster-job.js';
 import type { Job, SimulatedRun } from './job.js';
 import { bounded } from './bounded-job.js';
-import { live, liveInterval } from './live-job.js';
+import { live, liveHopping, liveInterval, liveSession } from './live-job.js';
 import { toyBounded, toyLive } from './toy-jobs.js';
 
 export type AnyJob = Job<SimulatedRun>;
 
-export const JOBS: readonly AnyJob[] = [toyLive, toyBounded, cluster, live, liveInterval, bounded];
+export const JOBS: readonly AnyJob[] = [
+  toyLive,
+  toyBounded,
+  cluster,
+  live,
+  liveInterval,
+  liveHopping,
+  liveSession,
+  bounded,
+];
 
 export function jobNamed(name: string): AnyJob {
   const job = JOBS.find((one) => one.name === name);

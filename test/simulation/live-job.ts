@@ -1,6 +1,8 @@
 /** The real pipeline live: publishers in, the view out. What does not depend on timing is compared with a plain model, all else with the refold. */
 import assert from 'node:assert/strict';
+import { catalogueReader } from '../../actors/catalogue.js';
 import { answer } from '../../actors/maths/answer.js';
+import type { WindowKind } from '../../actors/maths/window.js';
 import { EVENT_TYPES, type EventType } from '../../actors/model.js';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { mainTopology } from '../../actors/topology.js';
@@ -11,6 +13,7 @@ import type { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { partitionBy } from '../../runtime/frames/frame.js';
 import { groupedBy } from '../runtime/actor/grouped.js';
 import { ranked } from '../support/trending-oracle.js';
+import { type OracleKind, windowOracle } from '../support/window-oracle.js';
 import { publishAll } from './breaking-writers.js';
 import type { Job } from './job.js';
 import type { Trigger } from '../../actors/watermark.js';
@@ -30,14 +33,14 @@ const CATEGORIES = ['electronics.audio', 'apparel.shoes', 'kids', undefined];
 
 const WEIGHTS = { view: 1, cart: 3, purchase: 5, remove_from_cart: -1, click: 1, rating: 2 };
 
-const topologyWith = (trigger: Trigger): Topology =>
+const topologyWith = (trigger: Trigger, kind: WindowKind): Topology =>
   mainTopology({
     partitions: { source: 2, user: 2, item: 2 },
     parse: { dedupeMax: 1_000 },
     trigger,
     watermarkDelayMs: 600_000,
     idleAfterMs: 2_000,
-    window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
+    window: { kind, allowedLatenessMs: 0, output: 'update' },
     interest: { kind: 'decayed', halfLifeMs: 3_600_000, weights: WEIGHTS },
     popularity: 'events',
     listSize: 5,
@@ -55,50 +58,93 @@ interface Event {
   readonly price: number;
 }
 
-/** Within eight minutes, so that none is late; but for the events of `old` users, of which it depends on timing. */
-const EVENTS_SENT: readonly Event[] = (() => {
+interface Sent {
+  readonly events: readonly Event[];
+  readonly good: readonly Event[];
+  /** Good ones, but for those of `old` users, of which it depends on timing whether they are late. */
+  readonly timely: readonly Event[];
+}
+
+/** Within eight minutes, so that none is late; but for the events of `old` users. Of one item there are views only, so that sessions merge. */
+function sentWith(items: number): Sent {
   const random = seededRandom(5);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
-  return Array.from({ length: EVENTS }, (_, i): Event => {
+  const events = Array.from({ length: EVENTS }, (_, i): Event => {
     const old = i % 11 === 10;
-    const item = Math.floor(random() * 9);
+    const item = Math.floor(random() * items);
     const category = CATEGORIES[item % CATEGORIES.length];
     const time = START_MS + Math.floor(random() * 8 * 60_000) - (old ? 2 * 3_600_000 : 0);
     const bad = i % 17 === 16;
     return {
       event_id: `e${i}`,
-      event_type: pick(['view', 'view', 'cart', 'purchase'] as const),
+      event_type: pick(items > 1 ? (['view', 'view', 'cart', 'purchase'] as const) : (['view'] as const)),
       event_time: new Date(time).toISOString(),
       ...(bad ? {} : { user_id: `${old ? 'old' : 'u'}${i % USERS}` }),
       item_id: `i${item}`,
       ...(category === undefined ? {} : { category_code: category }),
-      price: 1 + (i % 3),
+      price: 1 + (i % 3) * Number(items > 1),
     };
   });
-})();
-const GOOD = EVENTS_SENT.filter(({ user_id }) => user_id !== undefined);
-const TIMELY = GOOD.filter(({ user_id }) => !user_id!.startsWith('old'));
-const USER_IDS = [...new Set(TIMELY.map(({ user_id }) => user_id!))].sort();
+  const good = events.filter(({ user_id }) => user_id !== undefined);
+  return { events, good, timely: good.filter(({ user_id }) => !user_id!.startsWith('old')) };
+}
+const USER_IDS = Array.from({ length: USERS }, (_, i) => `u${i}`);
 
-/** count(window, user, item, type), by a plain loop. */
-function windowCounts(): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { event_time, user_id, item_id, event_type, price } of TIMELY) {
-    const start = Math.floor(Date.parse(event_time) / WINDOW_MS) * WINDOW_MS;
-    const key = [start, user_id, item_id, event_type, price].join();
-    counts[key] = (counts[key] ?? 0) + 1;
+/** What is counted apart within a window, and the window. */
+const keyOf = ({ user_id, item_id, event_type, price }: Event): string => [user_id, item_id, event_type, price].join();
+const rowKey = (start: unknown, end: unknown, key: string): string => `${String(start)}-${String(end)} ${key}`;
+
+/** Every window with its count, by the oracle: none of them closes. */
+function windowCounts({ timely }: Sent, kind: OracleKind): Record<string, number> {
+  const epoch = {
+    events: timely.map((event) => ({ event, time: Date.parse(event.event_time) })),
+    watermarkMs: -Infinity,
+  };
+  const [answer] = windowOracle([epoch], { kind, latenessMs: 0, keyOf: ({ event }) => keyOf(event) });
+  return Object.fromEntries(
+    answer!.complete.map(({ event: { event }, start, end, count }) => [rowKey(start, end, keyOf(event)), count]),
+  );
+}
+
+/** The catalogue, as it comes: each item renamed, some deleted and some made again. */
+const ITEM_MESSAGES: readonly (readonly { item_id: string; title?: string; deleted?: boolean }[])[] = [
+  [
+    { item_id: 'i0', title: 'Lamp' },
+    { item_id: 'i0', title: 'Big lamp' },
+  ],
+  [
+    { item_id: 'i1', title: 'Chair' },
+    { item_id: 'i1', deleted: true },
+    { item_id: 'i1', title: 'Armchair' },
+  ],
+  [
+    { item_id: 'i2', title: 'Table' },
+    { item_id: 'i2', deleted: true },
+  ],
+];
+
+/** The catalogue of each owner is what was published last of each item. */
+function checkCatalogue({ lives }: World): void {
+  const views = lives.filter(({ stage }) => stage === 'catalogue');
+  assert.ok(views.length > 0, 'a catalogue');
+  for (const life of views) {
+    const reader = catalogueReader(life.supervisor.current!.processor.instance.states());
+    const titles = ['i0', 'i1', 'i2'].map((item) => reader.get(item)?.title);
+    assert.deepEqual([titles, reader.count()], [['Big lamp', 'Armchair', undefined], 2], 'the catalogue');
   }
-  return counts;
 }
 
 /** What window said in the end of each row, and in all that it added. */
-function saidCounts(world: World): { last: Record<string, number>; added: Record<string, number> } {
+function saidCounts(world: World, sessions: boolean): { last: Record<string, number>; added: Record<string, number> } {
   const [last, added]: Record<string, number>[] = [{}, {}];
   for (const row of rowsSaid(world, 'interest-ranking')) {
     if (String(row['user']).startsWith('old')) continue;
-    const key = [row['windowStart'], row['user'], row['item'], EVENT_TYPES[row['type'] as number], row['price']].join();
+    const event = [row['user'], row['item'], EVENT_TYPES[row['type'] as number], row['price']].join();
+    const key = rowKey(row['windowStart'], row['windowEnd'], event);
     last![key] = row['count'] as number;
-    added![key] = (added![key] ?? 0) + (row['added'] as number);
+    // A session that grows is another row: of these, all that was added to any.
+    const sum = sessions ? event : key;
+    added![sum] = (added![sum] ?? 0) + (row['added'] as number);
   }
   return { last: last!, added: added! };
 }
@@ -109,9 +155,9 @@ function viewOf(processor: MailboxProcessor): unknown {
   return USER_IDS.map((user) => [user, answer(reader, { user, ...ask }), [...reader.seen(user)]]);
 }
 
-function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>): void {
+function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>, { timely }: Sent): void {
   const seen = new Map<string, Set<string>>();
-  for (const { user_id, item_id } of TIMELY) seen.set(user_id!, (seen.get(user_id!) ?? new Set()).add(item_id));
+  for (const { user_id, item_id } of timely) seen.set(user_id!, (seen.get(user_id!) ?? new Set()).add(item_id));
   for (const life of world.lives) {
     if (life.stage !== 'recommendations') continue;
     const { partition } = life.status;
@@ -126,7 +172,7 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>): 
 }
 
 /** The day has all events, also those that are too late for the windows of `window`. What came behind the last tick is told at one more. */
-function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxProcessor>): void {
+function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxProcessor>, { good }: Sent): void {
   const instancesOf = (stage: string) =>
     Array.from({ length: job.topology.count(stage) }, (_, p) => folds.get(`${stage}/${p}`)!.instance);
   const [counting, [lists]] = [instancesOf('trending'), instancesOf('trending-lists')];
@@ -140,7 +186,7 @@ function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxProcess
     for (const { frame } of instance.tick(LAST_TICK_MS)) lists!.take('tops', frame);
   }
   const read = trendingReader(lists!.states())('day', 'score', undefined);
-  const engaged = GOOD.map(({ event_time, event_type, item_id }) => {
+  const engaged = good.map(({ event_time, event_type, item_id }) => {
     return { time: Date.parse(event_time), type: event_type, item: item_id };
   });
   const counts = ({ item, views, clicks }: { item: string; views: number; clicks: number }): string =>
@@ -148,47 +194,72 @@ function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxProcess
   assert.deepEqual(read?.list.map(counts), ranked(engaged, 0, 0).map(counts), 'trending of the day');
 }
 
-const liveJob = (name: string, trigger: Trigger, ticksOn: Pick<Job, 'ticksOnMs'> = {}): Job => {
+interface LiveOptions {
+  readonly trigger?: Trigger;
+  readonly window?: OracleKind;
+  readonly items?: number;
+  /** Whether a catalogue is published beside the events. */
+  readonly catalogue?: boolean;
+  readonly ticksOnMs?: number;
+}
+
+const TUMBLING = { kind: 'fixed', sizeMs: WINDOW_MS, slideMs: WINDOW_MS } as const;
+
+function liveJob(name: string, options: LiveOptions = {}): Job {
+  const { trigger = { kind: 'frame' }, window = TUMBLING, items = 9, catalogue = false, ...more } = options;
+  const sessions = window.kind === 'session';
+  const sent = sentWith(items);
+  const kind: WindowKind = window.kind === 'session' ? window : { ...window, kind: 'hopping' };
   const job: Job = {
-    ...{
-      name,
-      topology: topologyWith(trigger),
-      steps: 1_200,
-      everySeeds: 5,
-      tickEveryMs: 500,
-      sinkTopics: [],
-      ...ticksOn,
-    },
+    ...{ name, topology: topologyWith(trigger, kind), steps: 1_200, everySeeds: 5, tickEveryMs: 500, sinkTopics: [] },
+    ...more,
     feed: (feed) => {
-      const byUser = groupedBy(EVENTS_SENT, ({ user_id = '' }) => user_id);
-      return publishAll(
-        feed,
-        Object.entries(byUser).map(([user, events]) =>
-          events.map((event) => ({
-            subject: `rivulet.events.${event.event_type}${user === '' ? '' : `.${user}`}`,
-            data: utf8(JSON.stringify(event)),
-          })),
-        ),
+      const byUser = groupedBy(sent.events, ({ user_id = '' }) => user_id);
+      const publishers = Object.entries(byUser).map(([user, events]) =>
+        events.map((event) => ({
+          subject: `rivulet.events.${event.event_type}${user === '' ? '' : `.${user}`}`,
+          data: utf8(JSON.stringify(event)),
+        })),
       );
+      const itemPublishers = ITEM_MESSAGES.map((messages) =>
+        messages.map((one) => ({ subject: `rivulet.items.${one.item_id}`, data: utf8(JSON.stringify(one)) })),
+      );
+      return publishAll(feed, [...publishers, ...(catalogue ? itemPublishers : [])]);
     },
-    reference: () => Promise.resolve(windowCounts()),
+    reference: () => Promise.resolve(windowCounts(sent, window)),
     check: (world, expected) => {
       const folds = refolded(world);
-      checkView(world, folds);
-      checkTrending(world, folds);
-      const { last, added } = saidCounts(world);
-      assert.deepEqual(last, expected, 'counts of each window');
-      assert.deepEqual(added, expected, 'what was added to each window');
+      checkView(world, folds, sent);
+      checkTrending(world, folds, sent);
+      if (catalogue) checkCatalogue(world);
+      const { last, added } = saidCounts(world, sessions);
+      const counts = expected as Readonly<Record<string, number>>;
+      const final = sessions ? Object.fromEntries(Object.keys(counts).map((key) => [key, last[key]])) : last;
+      assert.deepEqual(final, counts, 'counts of each window');
+      const all = Object.fromEntries(
+        Object.entries(groupedBy(sent.timely, keyOf)).map(([key, events]) => [key, events.length]),
+      );
+      assert.deepEqual(added, sessions ? all : counts, 'what was added to each window');
       const [read, counted] = [totalsOf(world, 'parse'), totalsOf(world, 'window')];
       assert.equal(read.events, counted.on_time + counted.late + read.dead_letter + read.duplicates, 'conservation');
-      assert.equal(counted.on_time + counted.late, GOOD.length, 'good events');
+      assert.equal(counted.on_time + counted.late, sent.good.length, 'good events');
       assert.equal(rowsSaid(world, 'dead-letter').length, read.dead_letter, 'dead letters');
     },
-    run: (options) => World.run(job, options),
+    run: (run) => World.run(job, run),
   };
   return job;
-};
+}
 
-export const live = liveJob('live', { kind: 'frame' });
+export const live = liveJob('live');
 /** Epochs of several sources, which tick by clocks of their own, or not at all for a while. */
-export const liveInterval = liveJob('live-interval', { kind: 'interval', everyMs: 700 }, { ticksOnMs: 3_000 });
+export const liveInterval = liveJob('live-interval', { trigger: { kind: 'interval', everyMs: 700 }, ticksOnMs: 3_000 });
+/** Each event in two windows. */
+export const liveHopping = liveJob('live-hopping', {
+  window: { kind: 'fixed', sizeMs: WINDOW_MS, slideMs: WINDOW_MS / 2 },
+  catalogue: true,
+});
+export const liveSession = liveJob('live-session', {
+  window: { kind: 'session', gapMs: 180_000 },
+  items: 1,
+  catalogue: true,
+});

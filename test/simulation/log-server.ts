@@ -8,7 +8,7 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { streamOf, type Topology, writerOf } from '../../runtime/contract/graph.js';
+import { PUBLISHERS, streamOf, type Topology, writerOf } from '../../runtime/contract/graph.js';
 import type { LogMessage } from '../../runtime/contract/ports.js';
 import { hasPublishers, streamsOf } from '../../runtime/contract/streams.js';
 import { MemoryLog, type SavedStream } from '../support/memory-log.js';
@@ -212,7 +212,7 @@ export class LogServer {
 
   private take(stream: string, message: LogMessage): void {
     const { id } = writerOf(message.subject);
-    const isOurs = id !== 'events' && !/^rivulet\.(events|poison)\./.test(message.subject);
+    const isOurs = !PUBLISHERS.has(id) && !/^rivulet\.(events|items|poison)\./.test(message.subject);
     const envelope = isOurs ? fromBinary(EnvelopeSchema, message.data) : undefined;
     if (envelope !== undefined) this.forgetWhatIsSaidAgain(stream, message, envelope);
     this.silent.delete(message.subject);

@@ -23,7 +23,8 @@ const MAY_BE_MISSING = [
   // What clients are written in, and where that is fetched from.
   /^(go|python3|javac|mvn|tar|grpcurl|ghz) is not installed/,
   /what it needs cannot be fetched from here$/,
-  // A container may not do so.
+  // A container may not do so, or not have it.
+  /^strace is not installed$/,
   /^a disk of a size cannot be mounted$/,
 ];
 
