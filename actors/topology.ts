@@ -106,7 +106,7 @@ function boundedTopology(options: PipelineOptions): Topology {
 
 /** From events to every user's list: the part common to both. */
 function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...options }: PipelineOptions) {
-  const said = mode === 'live' ? 'live' : 'closed';
+  const published = mode === 'live' ? 'live' : 'closed';
   const core = {
     parse: parse(options.parse),
     watermark: watermark({
@@ -122,8 +122,8 @@ function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...optio
     popularity: popularity({ from: options.popularity, aligned: mode === 'bounded' }),
     popularityJoin: popularityJoin({ listSize }),
     fallback: fallback({}),
-    trending: trending({ ...options.trending, said, delayMs }),
-    trendingLists: trendingLists({ said }),
+    trending: trending({ ...options.trending, published, delayMs }),
+    trendingLists: trendingLists({ published }),
   };
   const edges: Edge[] = [
     edge(core.parse.out.rows, core.watermark.in.events, { by: 'source' }),

@@ -15,7 +15,7 @@ import { FrameBuilder, type FrameOf, input, json, keyed, readerOf, stage, value 
 import { EVERY_CATEGORY, keyOf } from './maths/trending-groups.js';
 import {
   listOf,
-  type SaidOfWindow,
+  type InstanceLists,
   splitTrending,
   type TrendingEntry,
   type TrendingState,
@@ -35,7 +35,7 @@ const state = {
   closing: value<Closing>(() => ({}), undefined, only),
 };
 
-export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
+export const trendingLists = ({ published }: { readonly published: 'live' | 'closed' }) =>
   stage({
     id: 'trending-lists',
     version: 1,
@@ -44,13 +44,13 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
     outputs: { hours: trendingHours, days: trendingDays },
     state,
     pipeline: ({ inputs, ticks, epochEnds, inputEnd, state, out }) => {
-      if (said === 'live') return merge(inputs.tops.pipe(mergeTops(state)), ticks.pipe(rollOver(state)));
+      if (published === 'live') return merge(inputs.tops.pipe(mergeTops(state)), ticks.pipe(rollOver(state)));
       const closed = merge(epochEnds, inputEnd).pipe(
         releaseClosing(state.closing),
-        map(({ window, said }) =>
+        map(({ window, lists }) =>
           window === 'hour'
-            ? out.hours(rowsOf(trendingHours, window, said))
-            : out.days(rowsOf(trendingDays, window, said)),
+            ? out.hours(rowsOf(trendingHours, window, lists))
+            : out.days(rowsOf(trendingDays, window, lists)),
         ),
       );
       return merge(inputs.tops.pipe(collectClosing(state.closing)), closed);
@@ -58,7 +58,7 @@ export const trendingLists = ({ said }: { readonly said: 'live' | 'closed' }) =>
   });
 
 /** Days have the same columns as hours. */
-function rowsOf(type: typeof trendingHours, window: TrendingWindow, said: SaidOfWindow): FrameOf<typeof trendingHours> {
+function rowsOf(type: typeof trendingHours, window: TrendingWindow, said: InstanceLists): FrameOf<typeof trendingHours> {
   const { startMs } = said;
   const list = listOf(said);
   const builder = new FrameBuilder(type, list.length);

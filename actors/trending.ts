@@ -90,12 +90,12 @@ function highestFloors(all: readonly Floors[]): Floors {
 }
 
 /** `said`: what is published, the newest lists at ticks or each window as it closes. `delayMs`: the distance of W from the latest event. */
-export const trending = (options: TrendingOptions & { readonly said: 'live' | 'closed'; readonly delayMs: number }) => {
-  const { said, delayMs, rankings = [], itemsMax = ITEMS_MAX, viewWeight = 1, clickWeight = 2 } = options;
+export const trending = (options: TrendingOptions & { readonly published: 'live' | 'closed'; readonly delayMs: number }) => {
+  const { published, delayMs, rankings = [], itemsMax = ITEMS_MAX, viewWeight = 1, clickWeight = 2 } = options;
   const halfLifeMs = rankings.includes('decayed') ? (options.halfLifeMs ?? HALF_LIFE_MS) : undefined;
   const counting: CountOptions = {
     ...{ kinds: kindsOf(options), viewWeight, clickWeight, itemsMax, delayMs, halfLifeMs },
-    withSteps: said === 'live',
+    withSteps: published === 'live',
   };
   const listing = {
     ...{ listSize: LIST_MAX, viewWeight, clickWeight, delayMs, halfLifeMs },
@@ -144,7 +144,7 @@ export const trending = (options: TrendingOptions & { readonly said: 'live' | 'c
       return merge(
         adoptOptions(state, counts, listing),
         inputs.events.pipe(countEngagements(counts)),
-        ...(said === 'live' ? [epochEnds.pipe(closePanes(counts)), newest] : [closing]),
+        ...(published === 'live' ? [epochEnds.pipe(closePanes(counts)), newest] : [closing]),
       );
     },
   });

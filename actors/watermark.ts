@@ -68,8 +68,8 @@ const IDLE_AFTER_MS = 60_000;
 type Parsed = FrameOf<typeof parsedEvents>;
 type Events = FrameOf<typeof events>;
 type Engagements = FrameOf<typeof engagements>;
-type Say<F> = (frame: F, progress?: Progress) => Emission;
-type Out = Readonly<Record<'rows' | 'purchases', Say<Events>>> & { readonly engagements: Say<Engagements> };
+type Report<F> = (frame: F, progress?: Progress) => Emission;
+type Out = Readonly<Record<'rows' | 'purchases', Report<Events>>> & { readonly engagements: Report<Engagements> };
 
 const NO_EVENTS = frameOf(events, []);
 /** The most rows that wait for a tick. */

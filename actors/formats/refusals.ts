@@ -3,7 +3,7 @@ import { deadLetters, type Frame, FrameBuilder, type RawMessage } from '../../ru
 import type { Fault } from './fault.js';
 
 /** A part of a message: its bytes [start, end), and its position as shown to people. */
-export interface Place {
+export interface Position {
   readonly start: number;
   readonly end: number;
   /** 1-based line of the file, for pieces of files. */
@@ -22,7 +22,7 @@ export class Refusals {
   }
 
   /** Stores the original bytes unchanged, whether or not they are text. */
-  add(message: RawMessage, fault: Fault, { start, end, line, index }: Place): void {
+  add(message: RawMessage, fault: Fault, { start, end, line, index }: Position): void {
     const builder = (this.builder ??= new FrameBuilder(deadLetters, 16));
     const { columns, rows } = builder;
     builder.add({

@@ -76,10 +76,10 @@ export function answer(reader: RecommendationReader, question: Question): Recomm
   return { items, model: MODEL };
 }
 
-function answerItem(from: RankedItem, rank: number, asked: string | undefined, explain: boolean): AnswerItem {
+function answerItem(from: RankedItem, rank: number, inCategory: string | undefined, explain: boolean): AnswerItem {
   const { item: itemId, score, category, kind } = from;
   const answered: AnswerItem = { itemId, rank, score, category, type: RECOMMENDATION_TYPES[kind]! };
-  return explain ? { ...answered, reason: reasonFor(from, asked) } : answered;
+  return explain ? { ...answered, reason: reasonFor(from, inCategory) } : answered;
 }
 
 function reasonFor({ kind, category, interest, interestRank }: RankedItem, asked: string | undefined): string {

@@ -9,13 +9,13 @@
 export function topRows(
   scores: Float64Array,
   groups: Uint32Array,
-  isAsked: Uint8Array,
+  isRequested: Uint8Array,
   k: number,
   isBefore: (a: number, b: number) => boolean,
 ): Uint32Array {
-  const best = new Uint32Array(isAsked.length * k);
+  const best = new Uint32Array(isRequested.length * k);
   // The minimum that a row must reach to be among the best; unreachable for lists that are not requested.
-  const least = Float64Array.from(isAsked, (asked) => (asked === 1 ? -Infinity : Infinity));
+  const least = Float64Array.from(isRequested, (asked) => (asked === 1 ? -Infinity : Infinity));
   const offer = (list: number, row: number, score: number): void => {
     const first = list * k;
     let at = first + k - 1;

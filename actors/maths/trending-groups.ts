@@ -7,7 +7,7 @@ import {
   type TrendingWindow,
   type trendingTops,
 } from '../model.js';
-import type { SaidList, TrendingEntry } from './trending-list.js';
+import type { InstanceList, TrendingEntry } from './trending-list.js';
 
 type Tops = FrameOf<typeof trendingTops>;
 
@@ -17,7 +17,7 @@ export const EVERY_CATEGORY = '';
 export const keyOf = (window: TrendingWindow, ranking: TrendingRanking, category: string): string =>
   `${window}/${ranking}/${category}`;
 
-export interface TrendingGroup extends SaidList {
+export interface TrendingGroup extends InstanceList {
   readonly window: TrendingWindow;
   readonly category: string;
 }

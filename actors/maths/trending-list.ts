@@ -31,7 +31,7 @@ export interface TrendingEntry {
 }
 
 /** A list of an instance: of the window that begins at `startMs`, as of a step. */
-export interface SaidList {
+export interface InstanceList {
   readonly ranking: TrendingRanking;
   readonly startMs: number;
   readonly asOfMs: number;
@@ -40,7 +40,7 @@ export interface SaidList {
 }
 
 /** The instances' lists of one stage: by origin, best first. Never modified in place. */
-export interface SaidOfWindow {
+export interface InstanceLists {
   readonly startMs: number;
   /** The latest step as of which one of them has published. */
   readonly asOfMs: number;
@@ -48,9 +48,9 @@ export interface SaidOfWindow {
 }
 
 export interface TrendingState {
-  readonly now: SaidOfWindow;
+  readonly now: InstanceLists;
   /** A newer stage, for which not all instances have published yet, and the tick at which it began. */
-  readonly next?: SaidOfWindow;
+  readonly next?: InstanceLists;
   readonly nextSinceMs?: number;
   /** Increases with every change of the listed items. */
   readonly revision: number;
@@ -67,32 +67,32 @@ const stageOf = (
 ): number => (ranking === 'velocity' ? asOfMs : startMs);
 
 /** With the list of one more instance, for the same window. */
-export const alsoSaid = (
-  said: SaidOfWindow | undefined,
-  { startMs, asOfMs, origin, list }: Omit<SaidList, 'ranking'>,
-): SaidOfWindow => ({
+export const withList = (
+  lists: InstanceLists | undefined,
+  { startMs, asOfMs, origin, list }: Omit<InstanceList, 'ranking'>,
+): InstanceLists => ({
   startMs,
-  asOfMs: Math.max(asOfMs, said?.asOfMs ?? -Infinity),
-  origins: { ...said?.origins, [origin]: list },
+  asOfMs: Math.max(asOfMs, lists?.asOfMs ?? -Infinity),
+  origins: { ...lists?.origins, [origin]: list },
 });
 
 /** The state after a list of an instance; `tickMs`: the latest tick; `forgotten`: the revision of lists that do not exist. */
-export function heardFrom(
+export function afterList(
   state: TrendingState | undefined,
-  said: SaidList,
+  said: InstanceList,
   tickMs: number,
   forgotten: number,
 ): TrendingState | undefined {
   if (state === undefined) {
     if (said.list.length === 0) return undefined;
     const { asOfMs } = said;
-    return { now: alsoSaid(undefined, said), revision: revisionAfter(forgotten, tickMs), asOfMs };
+    return { now: withList(undefined, said), revision: revisionAfter(forgotten, tickMs), asOfMs };
   }
   const { now, next } = state;
-  const [stage, of] = [stageOf(said.ranking, said), (other: SaidOfWindow) => stageOf(said.ranking, other)];
-  if (stage === of(now)) return listing(state, alsoSaid(now, said), tickMs);
+  const [stage, of] = [stageOf(said.ranking, said), (other: InstanceLists) => stageOf(said.ranking, other)];
+  if (stage === of(now)) return listing(state, withList(now, said), tickMs);
   if (stage < of(next ?? now)) return state;
-  const rolling = alsoSaid(next !== undefined && of(next) === stage ? next : undefined, said);
+  const rolling = withList(next !== undefined && of(next) === stage ? next : undefined, said);
   const isComplete = Object.entries(now.origins).every(
     ([o, items]) => items.length === 0 || Number(o) in rolling.origins,
   );
@@ -101,21 +101,21 @@ export function heardFrom(
 }
 
 /** The state after a tick. */
-export function ticked(state: TrendingState, tickMs: number): TrendingState {
+export function afterTick(state: TrendingState, tickMs: number): TrendingState {
   const { next, nextSinceMs } = state;
   if (next === undefined) return state;
   if (nextSinceMs === undefined) return { ...state, nextSinceMs: tickMs };
   return tickMs < nextSinceMs + ROLL_MS ? state : rolled(state, next, tickMs);
 }
 
-const rolled = (state: TrendingState, now: SaidOfWindow, tickMs: number): TrendingState => ({
+const rolled = (state: TrendingState, now: InstanceLists, tickMs: number): TrendingState => ({
   now,
   revision: revisionAfter(state.revision, tickMs),
   asOfMs: now.asOfMs,
 });
 
 /** An equal list keeps its revision. */
-function listing(state: TrendingState, now: SaidOfWindow, tickMs: number): TrendingState {
+function listing(state: TrendingState, now: InstanceLists, tickMs: number): TrendingState {
   const [before, after] = [listOf(state.now), listOf(now)];
   const isSame = before.length === after.length && after.every((entry, i) => isSameEntry(entry, before[i]!));
   return isSame
@@ -138,10 +138,10 @@ const revisionAfter = (revision: number, tickMs: number): number => Math.max(rev
 /** It is empty, and no instance has begun a newer stage. */
 export const isOver = ({ now, next }: TrendingState): boolean => next === undefined && listOf(now).length === 0;
 
-const merged = new WeakMap<SaidOfWindow, readonly TrendingEntry[]>();
+const merged = new WeakMap<InstanceLists, readonly TrendingEntry[]>();
 
 /** All origins as one list. */
-export function listOf(said: SaidOfWindow): readonly TrendingEntry[] {
+export function listOf(said: InstanceLists): readonly TrendingEntry[] {
   const known = merged.get(said);
   if (known !== undefined) return known;
   const all = Object.values(said.origins).flatMap((list) =>

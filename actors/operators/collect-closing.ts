@@ -11,14 +11,14 @@
 import { ignoreElements, mergeMap, type Observable, type OperatorFunction, tap } from 'rxjs';
 import type { FrameOf, Value } from '../../runtime/contract/stage.js';
 import { groupsOf, type TrendingGroup } from '../maths/trending-groups.js';
-import { alsoSaid, type SaidOfWindow } from '../maths/trending-list.js';
+import { withList, type InstanceLists } from '../maths/trending-list.js';
 import type { TrendingWindow, trendingTops } from '../model.js';
 
 type Tops = FrameOf<typeof trendingTops>;
 
 export interface ClosingWindowLists {
   readonly window: TrendingWindow;
-  readonly said: SaidOfWindow;
+  readonly lists: InstanceLists;
 }
 
 /** By name of the window. */
@@ -38,7 +38,7 @@ export const releaseClosing = (closing: Value<Closing>): OperatorFunction<unknow
   mergeMap(() => {
     const windows = Object.values(closing.get());
     if (windows.length > 0) closing.set({});
-    return windows.sort((a, b) => a.said.startMs - b.said.startMs);
+    return windows.sort((a, b) => a.lists.startMs - b.lists.startMs);
   });
 
 function add(closing: Value<Closing>, group: TrendingGroup): void {
@@ -46,5 +46,5 @@ function add(closing: Value<Closing>, group: TrendingGroup): void {
   const { window, startMs } = group;
   const name = `${window}/${startMs}`;
   const all = closing.get();
-  closing.set({ ...all, [name]: { window, said: alsoSaid(all[name]?.said, group) } });
+  closing.set({ ...all, [name]: { window, lists: withList(all[name]?.lists, group) } });
 }

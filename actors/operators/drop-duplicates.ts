@@ -57,7 +57,7 @@ class Generations {
   firsts(ids: Frame<Ids>): Uint32Array {
     const { codes, dictionary } = ids.columns.id;
     const passes = new Uint8Array(ids.rows);
-    const asked = new Uint32Array(ids.rows);
+    const candidates = new Uint32Array(ids.rows);
     for (let row = 0; row < ids.rows;) {
       const young = this.young();
       const old = this.old();
@@ -66,13 +66,13 @@ class Generations {
       let count = 0;
       for (; row < ids.rows && count < room; row++) {
         if (codes[row] === ABSENT) passes[row] = 1;
-        else if (old?.holds(dictionary, codes[row]!) !== true) asked[count++] = row;
+        else if (old?.holds(dictionary, codes[row]!) !== true) candidates[count++] = row;
       }
       let next = young.rows;
-      const found = young.upsert(ids.columns, asked.subarray(0, count));
+      const found = young.upsert(ids.columns, candidates.subarray(0, count));
       for (let i = 0; i < count; i++) {
         if (found[i] !== next) continue;
-        passes[asked[i]!] = 1;
+        passes[candidates[i]!] = 1;
         next++;
       }
     }

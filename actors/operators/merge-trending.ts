@@ -10,7 +10,7 @@
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import type { FrameOf, Keyed, Tick, Value } from '../../runtime/contract/stage.js';
 import { groupsOf, keyOf, type TrendingGroup } from '../maths/trending-groups.js';
-import { heardFrom, isOver, ticked, type TrendingState } from '../maths/trending-list.js';
+import { afterList, isOver, afterTick, type TrendingState } from '../maths/trending-list.js';
 import type { trendingTops } from '../model.js';
 
 type Tops = FrameOf<typeof trendingTops>;
@@ -50,7 +50,7 @@ function keep(state: TrendingListState, groups: readonly TrendingGroup[]): void 
   for (const group of groups) {
     const key = keyOf(group.window, group.ranking, group.category);
     const before = lists.get(key);
-    const after = heardFrom(before, group, tick.get(), forgotten.get());
+    const after = afterList(before, group, tick.get(), forgotten.get());
     if (after !== undefined) put(state, key, after);
     if (after?.next !== undefined) keys.add(key);
   }
@@ -74,7 +74,7 @@ function roll(state: TrendingListState, tickMs: number): void {
   const left = rolling.get().filter((key) => {
     const before = lists.get(key);
     if (before === undefined) return false;
-    const after = ticked(before, tick.get());
+    const after = afterTick(before, tick.get());
     if (after !== before) put(state, key, after);
     return after.next !== undefined;
   });

@@ -101,14 +101,14 @@ export class NumberedNames {
 }
 
 /** The names in a column; each distinct text is looked up once. */
-export class SaidNames {
+export class NamesOfColumn {
   private readonly numbers: Int32Array;
 
   constructor(
     private readonly known: NumberedNames,
-    private readonly said: TextColumn,
+    private readonly column: TextColumn,
   ) {
-    this.numbers = new Int32Array(said.dictionary.size).fill(-1);
+    this.numbers = new Int32Array(column.dictionary.size).fill(-1);
   }
 
   /**
@@ -116,15 +116,15 @@ export class SaidNames {
    * `times`.
    */
   latest(at: number, was: number, times: Float64Array, row: number, time: number): number {
-    const code = this.said.codes[at]!;
+    const code = this.column.codes[at]!;
     if (code === ABSENT) return was;
     if (was !== NO_NAME && (time < times[row]! || (time === times[row]! && this.isNotAfter(code, was)))) return was;
     times[row] = time;
     const number = this.numbers[code]!;
-    return number >= 0 ? number : (this.numbers[code] = this.known.number(textAt(this.said.dictionary, code)));
+    return number >= 0 ? number : (this.numbers[code] = this.known.number(textAt(this.column.dictionary, code)));
   }
 
   private isNotAfter(code: number, was: number): boolean {
-    return compareText(textAt(this.said.dictionary, code)!, this.known.text(was)!) <= 0;
+    return compareText(textAt(this.column.dictionary, code)!, this.known.text(was)!) <= 0;
   }
 }

@@ -11,7 +11,7 @@ import { Leaders } from '../maths/leaders.js';
 import { mainCategoryColumn } from '../maths/main-category.js';
 import { type events, type popularItems, PURCHASE, topLists } from '../model.js';
 import { brandsIn, categoriesIn, type ItemState, type ItemTotals } from './item-totals.js';
-import { NO_NAME, type NumberedNames, SaidNames } from './numbered-names.js';
+import { NO_NAME, type NumberedNames, NamesOfColumn } from './numbered-names.js';
 
 /** With fewer items than this, few are known. */
 const ITEMS_FEW = 10;
@@ -45,8 +45,8 @@ export class PopularItems {
     const { type, item, category, brand, price, time } = frame.columns;
     const bought = selected(frame.rows, (row) => type[row] === PURCHASE && item.codes[row] !== ABSENT);
     if (bought.length === 0) return few;
-    const mains = new SaidNames(this.categories, mainCategoryColumn(category));
-    const brands = new SaidNames(this.brands, brand);
+    const mains = new NamesOfColumn(this.categories, mainCategoryColumn(category));
+    const brands = new NamesOfColumn(this.brands, brand);
     const found = this.items.upsert(frame.columns, bought);
     const { values } = this.items;
     for (let i = 0; i < bought.length; i++) {

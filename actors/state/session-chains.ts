@@ -37,7 +37,7 @@ export function admit(table: SessionTable, arriving: Sessions): Uint32Array {
   for (let waiting = Uint32Array.from(heads.keys()); waiting.length > 0;) {
     const tails: number[] = [];
     waiting = waiting.filter((from) => {
-      const { row, tail, length } = findPlace(table, heads[from]!, arriving, from);
+      const { row, tail, length } = findSlot(table, heads[from]!, arriving, from);
       cameInto[from] = row;
       if (row !== NO_ROW) return false;
       slot[from] = length;
@@ -53,7 +53,7 @@ export function admit(table: SessionTable, arriving: Sessions): Uint32Array {
   return cameInto;
 }
 
-interface Place {
+interface Slot {
   /** NO_ROW: there is none. */
   readonly row: number;
   /** The last row of the chain, and its length. */
@@ -62,7 +62,7 @@ interface Place {
 }
 
 /** Finds the row of a session and merges it there. Walks the complete chain, since it may connect two sessions that did not meet before. */
-function findPlace(table: SessionTable, head: number, arriving: Sessions, from: number): Place {
+function findSlot(table: SessionTable, head: number, arriving: Sessions, from: number): Slot {
   const { start, end, count, next } = table.values;
   const arrivingStart = arriving.columns.start[from]!;
   const arrivingEnd = arriving.columns.end[from]!;

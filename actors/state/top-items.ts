@@ -54,7 +54,7 @@ type Tops = FrameOf<typeof trendingTops>;
 type Chunks = FrameChunks<(typeof trendingTops)['columns']>;
 
 /** A window, and the previous one. */
-interface Look {
+interface WindowScores {
   readonly window: TrendingWindow;
   readonly startMs: number;
   readonly sums: WindowSums;
@@ -93,16 +93,16 @@ export class TopItems {
     if (!(startOf('hour', step) <= startOf('hour', said))) categories.markAll();
     const marked = categories.marked();
     const every = step > said ? categories.all() : marked;
-    const asked = TRENDING_WINDOWS.flatMap((window) =>
+    const requests = TRENDING_WINDOWS.flatMap((window) =>
       this.options.rankings.map((ranking) => {
         const changesWithTime = ranking === 'velocity' || window === 'last-hour';
         return { window, ranking, lists: changesWithTime ? every : marked };
       }),
     ).filter(({ lists }) => lists.length > 0);
-    if (asked.length === 0) return [];
-    const chunks = this.chunks(Math.max(...asked.map(({ lists }) => lists.length)) * this.options.rankings.length);
-    for (const { window, ranking, lists } of asked) {
-      this.say(chunks, this.look(window, startOf(window, step), true), ranking, lists);
+    if (requests.length === 0) return [];
+    const chunks = this.chunks(Math.max(...requests.map(({ lists }) => lists.length)) * this.options.rankings.length);
+    for (const { window, ranking, lists } of requests) {
+      this.appendLists(chunks, this.windowScores(window, startOf(window, step), true), ranking, lists);
     }
     for (const number of marked) categories.mark(number, false);
     const frames = chunks.finish();
@@ -127,7 +127,7 @@ export class TopItems {
       const closes = (start: number): boolean =>
         isClosed(window, start, closesUpToMs, delayMs) && !isClosed(window, start, closedUpToMs, delayMs);
       for (const start of startsWith(panes, window).filter(closes)) {
-        this.say(chunks, this.look(window, start, false), 'score', [NO_NAME]);
+        this.appendLists(chunks, this.windowScores(window, start, false), 'score', [NO_NAME]);
       }
     }
     return chunks.finish();
@@ -137,14 +137,14 @@ export class TopItems {
     return new FrameChunks(trendingTops, lists * this.options.listSize);
   }
 
-  private look(window: TrendingWindow, startMs: number, withBefore: boolean): Look {
+  private windowScores(window: TrendingWindow, startMs: number, withBefore: boolean): WindowScores {
     const [sums, before] = [this.sums[window], withBefore ? this.before[window] : undefined];
     sums.moveTo(startMs, this.counts.items);
     before?.moveTo(startMs - SIZE_MS[window], this.counts.items);
     return { window, startMs, sums, before };
   }
 
-  private say(chunks: Chunks, look: Look, ranking: TrendingRanking, lists: readonly number[]): void {
+  private appendLists(chunks: Chunks, look: WindowScores, ranking: TrendingRanking, lists: readonly number[]): void {
     if (lists.length === 0) return;
     const { items, categories } = this.counts;
     const { listSize } = this.options;
@@ -161,7 +161,7 @@ export class TopItems {
   }
 
   /** By number of the item; NaN without events in the window, or without events that count. */
-  private scoresOf({ sums, before, startMs, window }: Look, ranking: TrendingRanking): Float64Array {
+  private scoresOf({ sums, before, startMs, window }: WindowScores, ranking: TrendingRanking): Float64Array {
     const { halfLifeMs } = this.options;
     const stepMs = stepOf(this.state.asOf.get());
     const { views, clicks } = sums;
@@ -189,7 +189,7 @@ export class TopItems {
   /** `best`: numbers of items + 1, 0 beyond the end. */
   private append(
     chunks: Chunks,
-    { window, startMs, sums, before }: Look,
+    { window, startMs, sums, before }: WindowScores,
     ranking: TrendingRanking,
     list: number,
     best: Uint32Array,

@@ -10,7 +10,7 @@
 import { ABSENT, type FrameOf, type Value } from '../../runtime/contract/stage.js';
 import { categoriesIn } from './item-totals.js';
 import { mainCategoryColumn } from '../maths/main-category.js';
-import { NO_NAME, type NumberedNames, SaidNames } from './numbered-names.js';
+import { NO_NAME, type NumberedNames, NamesOfColumn } from './numbered-names.js';
 import {
   heated,
   HOUR_MS,
@@ -166,7 +166,7 @@ export class TrendCounts {
     const table = this.state.items.table(ITEMS);
     const numbers = table.upsert(frame.columns, rows);
     const { category: own, categoryTime, heat } = table.values;
-    const mains = new SaidNames(this.categories, mainCategoryColumn(category));
+    const mains = new NamesOfColumn(this.categories, mainCategoryColumn(category));
     this.touch(NO_NAME);
     for (let i = 0; i < rows.length; i++) {
       const [row, number] = [rows[i]!, numbers[i]!];

@@ -81,7 +81,7 @@ class RecordReader {
   /** Reads the header, and moves to the position to resume from. */
   async begin(): Promise<void> {
     const { format, after } = this.options;
-    await this.hold(BYTE_ORDER_MARK.length);
+    await this.buffered(BYTE_ORDER_MARK.length);
     if (this.buffer.subarray(this.start, this.end).indexOf(BYTE_ORDER_MARK) === 0) this.drop(BYTE_ORDER_MARK.length);
     if (format === 'csv') await this.takeHeader();
     if (after !== undefined) await this.goTo(after.nextOffset, after.nextLine);
@@ -90,13 +90,13 @@ class RecordReader {
   async next(): Promise<FileChunk> {
     const { chunkBytes, format } = this.options;
     // One byte more than a chunk shows whether the chunk ends the file.
-    await this.hold(chunkBytes + 1);
+    await this.buffered(chunkBytes + 1);
     const limit = Math.min(this.end, this.start + chunkBytes);
     const wholeEnd = format === 'csv' ? wholeRecordsEnd : wholeLinesEnd;
     let length = wholeEnd(this.buffer, this.start, limit, this.atFileEnd && limit === this.end) - this.start;
     if (length === 0 && this.end > this.start) {
       length = await this.firstRecordLength();
-      await this.hold(length + 1);
+      await this.buffered(length + 1);
     }
     const { line, header } = this;
     const data = this.buffer.subarray(this.start, this.start + length);
@@ -115,7 +115,7 @@ class RecordReader {
       const length = (this.options.format === 'csv' ? recordEnd : lineEnd)(window, 0, isEnd);
       if (length >= 0) return length;
       if (held <= RECORD_BYTES_MAX) {
-        await this.hold(Math.min(held * 2, RECORD_BYTES_MAX + 1));
+        await this.buffered(Math.min(held * 2, RECORD_BYTES_MAX + 1));
         continue;
       }
       // An open quote extends over the longest possible record: it is malformed. A single line of that length is not text.
@@ -128,7 +128,7 @@ class RecordReader {
   private async takeHeader(): Promise<void> {
     let lineLength = UNDECIDED;
     for (let wanted = this.options.chunkBytes; lineLength < 0; wanted *= 2) {
-      await this.hold(wanted);
+      await this.buffered(wanted);
       lineLength = lineEnd(this.buffer.subarray(this.start, this.end), 0, this.atFileEnd);
       if (lineLength < 0 && wanted > RECORD_BYTES_MAX) throw this.recordTooLong();
     }
@@ -154,13 +154,13 @@ class RecordReader {
     }
     this.line = line;
     // The previous chunk promised more data.
-    if (!this.atFileEnd) await this.hold(1);
+    if (!this.atFileEnd) await this.buffered(1);
     if (this.end === this.start)
       throw this.positionLost(`went on after byte ${offset} when it was read, and now does not`);
   }
 
   /** Reads until at least `count` bytes are buffered, or the file has ended. */
-  private async hold(count: number): Promise<void> {
+  private async buffered(count: number): Promise<void> {
     while (this.end - this.start < count && !this.atFileEnd) {
       if (this.buffer.length - this.start < count) this.makeRoom(Math.max(count, this.options.chunkBytes + 1));
       const read = await this.bytes.read(this.buffer, this.end, this.buffer.length);

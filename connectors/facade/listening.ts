@@ -1,8 +1,8 @@
 /** The start of a listener: common to gRPC and HTTP. */
 import { fatal, type RivuletError } from '../../runtime/contract/errors.js';
 import type { Logger } from '../../runtime/contract/ports.js';
-import { authorityOf, type Place } from './authority.js';
-import { dangerOf } from './admission/exposure.js';
+import { authorityOf, type Address } from './address.js';
+import { exposureWarning } from './admission/exposure.js';
 import type { ServerTls } from './tls/server-tls.js';
 import type { AuthOptions, TokenCheck, TokenCheckOptions } from './admission/token-check.js';
 
@@ -44,17 +44,17 @@ export async function openTokens(
 }
 
 /** Logs a warning when a listener is open to other machines without authentication. */
-export function tellDanger(
+export function warnOfExposure(
   { host, port, auth, tls }: { host: string; port: number; auth: AuthOptions | undefined; tls: ServerTls | undefined },
   logger: Logger | undefined,
 ): void {
-  const asksWho = auth !== undefined || tls?.clientCaPath !== undefined;
-  const danger = dangerOf(host, { asksWho, isSecure: tls !== undefined });
-  if (danger !== undefined) logger?.warn({ host, port }, danger);
+  const authenticates = auth !== undefined || tls?.clientCaPath !== undefined;
+  const warning = exposureWarning(host, { authenticates, isSecure: tls !== undefined });
+  if (warning !== undefined) logger?.warn({ host, port }, warning);
 }
 
 /** Explains why the port cannot be opened. */
-export function bindError(facade: 'grpc' | 'http', cause: Error, place: Place): RivuletError {
+export function bindError(facade: 'grpc' | 'http', cause: Error, place: Address): RivuletError {
   const address = authorityOf(place);
   const code = facade === 'grpc' ? 'GRPC' : 'HTTP';
   const otherPort = `with --${facade}-port or RIVULET_${code}_PORT`;

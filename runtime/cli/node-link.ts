@@ -1,12 +1,12 @@
 /** The node that a command calls over gRPC. */
 import { readFileSync } from 'node:fs';
-import { authorityOf } from '../../connectors/facade/authority.js';
+import { authorityOf } from '../../connectors/facade/address.js';
 import { CallError } from '../../connectors/grpc/client/call-error.js';
 import { type ConnectOptions, connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
 import type { ClientTls } from '../../connectors/grpc/credentials.js';
 import type { Config } from '../config/config.js';
 import { fatal, transient } from '../contract/errors.js';
-import { reachedAt } from './place.js';
+import { reachedAt } from './address.js';
 import { type SettingOptions, settingsOf } from './settings.js';
 
 /** Which node to call, and how. */

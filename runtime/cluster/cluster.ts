@@ -90,7 +90,7 @@ export class Cluster {
     await deadline.step('the watch on the other nodes', () => this.reader.stop());
     await deadline.step('shards that were being opened', () => Promise.allSettled(this.tasks));
     const alone = this.seen.every(({ id }) => id === node);
-    await deadline.step('word to the other nodes', () => this.quietly(() => this.sayPresence()));
+    await deadline.step('word to the other nodes', () => this.quietly(() => this.publishMembership()));
     const closing = [...new Set([...this.owned.keys(), ...this.followed.keys()])].map(async (shard) => {
       const copy = !alone && this.owned.has(shard);
       await deadline.step(`the last snapshot of ${shard}`, () => host.close(shard, { copy }));
@@ -132,10 +132,10 @@ export class Cluster {
   private async round(): Promise<void> {
     const { shards, node, standbys } = this.options;
     // In parallel and before anything is read: one after the other, on a slow machine, some would expire first.
-    await Promise.all([this.sayPresence(), ...[...this.owned].map((one) => this.leases.renew(...one))]);
+    await Promise.all([this.publishMembership(), ...[...this.owned].map((one) => this.leases.renew(...one))]);
     const { members, hold, taken } = await this.reader.read();
     this.seen = members;
-    await this.holdStill(hold);
+    await this.applyHold(hold);
     const candidates = this.seen.filter(({ draining }) => !draining).map(({ id }) => id);
     const names = shards.map(({ name }) => name);
     const plan = place(names, candidates.sort());
@@ -231,7 +231,7 @@ export class Cluster {
     }
   }
 
-  private async sayPresence(): Promise<void> {
+  private async publishMembership(): Promise<void> {
     const { process, name, grpc, settings, clock, leaseMs } = this.options;
     const followed = this.resting > 0 ? [] : [...this.followed];
     const warm = followed.filter(([, phase]) => phase === 'ready').map(([shard]) => shard);
@@ -245,11 +245,11 @@ export class Cluster {
     });
   }
 
-  private async holdStill(token: string | undefined): Promise<void> {
+  private async applyHold(token: string | undefined): Promise<void> {
     if (token === this.hold) return;
     await this.options.host.hold(token !== undefined);
     this.hold = token;
-    await this.sayPresence();
+    await this.publishMembership();
   }
 
   /** If it fails, the next owner replays more. A second close might close a shard that was opened since. */

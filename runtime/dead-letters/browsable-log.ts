@@ -100,7 +100,7 @@ export class BrowsableLog<R extends BrowsableRow> {
     let at = cursor === undefined || cursor.sequence > newest.sequence ? end : cursor;
     const found: R[] = [];
     const next = (): string => found.at(-1)!.id;
-    let [bytes, looked, messagesLeft, bytesLeft, window] = [0, 0, MESSAGES_MAX, READ_BYTES_MAX, WINDOW_MESSAGES];
+    let [bytes, examined, messagesLeft, bytesLeft, window] = [0, 0, MESSAGES_MAX, READ_BYTES_MAX, WINDOW_MESSAGES];
     while (lastBefore(at) >= firstSequence) {
       if (messagesLeft <= 0 || bytesLeft <= 0) return { rows: found, next: idOf(at) };
       const to = lastBefore(at);
@@ -114,11 +114,11 @@ export class BrowsableLog<R extends BrowsableRow> {
       }
       const rows = part.rows.toReversed();
       for (let i = 0; i < rows.length;) {
-        if (looked >= CHOSEN_AMONG_MAX) return { rows: found, next: rows[i - 1]?.id ?? idOf(at) };
+        if (examined >= CHOSEN_AMONG_MAX) return { rows: found, next: rows[i - 1]?.id ?? idOf(at) };
         // One more than there is room for: then the page knows that it has a next one.
         const chunk = rows.slice(i, i + limit + 1 - found.length);
         i += chunk.length;
-        if (choose !== undefined) looked += chunk.length;
+        if (choose !== undefined) examined += chunk.length;
         for (const row of choose === undefined ? chunk : await choose(chunk)) {
           bytes += row.bytes;
           if (found.length === limit || (found.length > 0 && bytes > PAGE_BYTES_MAX)) {

@@ -23,10 +23,10 @@ export class RefusalLog {
   ) {}
 
   follow(instances: readonly RefusalVitals[]): void {
-    for (const instance of instances) this.look(instance);
+    for (const instance of instances) this.check(instance);
   }
 
-  private look({ stage, partition, sequence, counters: { dead_letter: total } }: RefusalVitals): void {
+  private check({ stage, partition, sequence, counters: { dead_letter: total } }: RefusalVitals): void {
     const name = `${stage}.${partition}`;
     const reported = this.reported.get(name);
     // Earlier incarnations reported theirs; a recovery resets the total to that of the snapshot.

@@ -43,26 +43,26 @@ export async function repartitionStage(request: Repartitioned): Promise<void> {
   const { after, stage: id, to } = request;
   const stage = after.stage(id);
   const writers = to.map((store, partition) => new Writer(store, instancePrefix(id, partition)));
-  await ownCells(request, writers);
+  await moveOwnStates(request, writers);
   const together: string[] = [];
   for (const [name, { rescale }] of Object.entries(stage.state)) {
     if (rescale === undefined) together.push(name);
-    else if (rescale.kind === 'move') await moveCells(request, stage, writers, [name], onlyCell(name, rescale));
+    else if (rescale.kind === 'move') await moveStates(request, stage, writers, [name], onlyState(name, rescale));
     else await moveEntries(request, writers, name, rescale);
   }
   if (together.length > 0) {
     const { repartition } = stage;
     if (repartition === undefined)
       throw fatal('RESCALING_MISSING', `${id} does not declare how to rescale ${together.join(', ')}`);
-    await moveCells(request, stage, writers, together, repartition as Move);
+    await moveStates(request, stage, writers, together, repartition as Move);
   }
   for (const writer of writers) await writer.flush();
 }
 
-type Cells = Readonly<Record<string, StageState>>;
-type Move = (from: readonly Cells[], to: readonly Cells[]) => void;
+type StatesByName = Readonly<Record<string, StageState>>;
+type Move = (from: readonly StatesByName[], to: readonly StatesByName[]) => void;
 
-const onlyCell =
+const onlyState =
   (name: string, rescale: Extract<Rescaling<StageState>, { kind: 'move' }>): Move =>
   (from, to) => {
     rescale.move(
@@ -72,7 +72,7 @@ const onlyCell =
   };
 
 /** Loads all states into memory, as running nodes do. */
-async function moveCells(
+async function moveStates(
   { from }: Repartitioned,
   stage: AnyStage,
   writers: readonly Writer[],
@@ -80,13 +80,13 @@ async function moveCells(
   move: Move,
 ): Promise<void> {
   const specs = names.map((name): [string, StateSpec<StageState>] => [name, stage.state[name]!]);
-  const old: Cells[] = [];
+  const old: StatesByName[] = [];
   for (const [partition, store] of from.entries()) {
     const resident = specs.filter(([, spec]) => spec.resident).map(([name]) => name);
     const stored = await storedStates(store, stage, partition, resident);
     old.push(Object.fromEntries(specs.map(([name, spec]) => [name, restored(spec, stored(name))])));
   }
-  const fresh = writers.map((): Cells => Object.fromEntries(specs.map(([name, spec]) => [name, spec.create()])));
+  const fresh = writers.map((): StatesByName => Object.fromEntries(specs.map(([name, spec]) => [name, spec.create()])));
   move(old, fresh);
   for (const [q, cells] of fresh.entries()) {
     for (const name of names) {
@@ -128,7 +128,7 @@ const counters = json<Counters>();
 const quarantined = json<Quarantined>();
 
 /** The runtime's own states. */
-async function ownCells(request: Repartitioned, writers: readonly Writer[]): Promise<void> {
+async function moveOwnStates(request: Repartitioned, writers: readonly Writer[]): Promise<void> {
   const { stage: id, from } = request;
   const stored = from.map((store, partition) => {
     const get = (cell: string): Uint8Array | undefined => store.getSync(`${instancePrefix(id, partition)}${cell}/`);
@@ -140,13 +140,13 @@ async function ownCells(request: Repartitioned, writers: readonly Writer[]): Pro
   );
   for (const [q, writer] of writers.entries()) await writer.put(ALIGNMENT, '', alignments.encode(alignment(q)));
   const counted: Record<Counter, number> = { ...NO_COUNTS };
-  const buried = { messages: 0, rows: 0 };
+  const total = { messages: 0, rows: 0 };
   for (const one of stored) {
     if (one.counters !== undefined) add(counted, counters.decode(one.counters));
-    if (one.quarantined !== undefined) add(buried, quarantined.decode(one.quarantined));
+    if (one.quarantined !== undefined) add(total, quarantined.decode(one.quarantined));
   }
   await writers[0]!.put(COUNTERS, '', counters.encode(counted));
-  await writers[0]!.put(QUARANTINED, '', quarantined.encode(buried));
+  await writers[0]!.put(QUARANTINED, '', quarantined.encode(total));
 }
 
 function add<K extends string>(sum: Record<K, number>, more: Readonly<Record<K, number>>): void {
@@ -181,10 +181,10 @@ async function mergedAlignment(
     (state) =>
       state.epoch !== epoch || Object.entries(state.upstreams).some(([key, said]) => said.ended !== ended(key)),
   );
-  const held = await Promise.all(
+  const buffered = await Promise.all(
     from.map((store, partition) => store.entries(`${instancePrefix(stage, partition)}${BUFFERED}/`)),
   );
-  if (isOpen || held.some((entries) => entries.length > 0)) {
+  if (isOpen || buffered.some((entries) => entries.length > 0)) {
     throw fatal('REPARTITION_EPOCH', `${stage} is in the middle of epoch ${epoch}: some of its inputs have ended it`, {
       hint: 'nothing was changed: start the node, let it take in what there is, stop it, and try again',
     });

@@ -65,7 +65,7 @@ export class SinkRunner {
   private readonly sequences: Record<string, number>;
   private readonly streams: Record<string, string>;
   private readonly ended: Set<string>;
-  private readonly heard: Map<string, Predecessors>;
+  private readonly predecessors: Map<string, Predecessors>;
   private readonly seen = new Map<string, readonly [topic: string, sequence: number]>();
   private readonly readers: Reader[] = [];
   private dirty = false;
@@ -78,7 +78,7 @@ export class SinkRunner {
     this.sequences = progress.sequences;
     this.streams = progress.streams;
     this.ended = new Set(progress.ended);
-    this.heard = new Map(
+    this.predecessors = new Map(
       options.topics.map((topic) => [
         topic,
         new Predecessors(`the sink of ${topic}`, progress.sequences[topic] ?? 0, progress.heard?.[topic] ?? {}),
@@ -162,7 +162,7 @@ export class SinkRunner {
   }
 
   private async takeMessage(topic: string, message: LogMessage): Promise<void> {
-    mustFit(this.heard.get(topic)!.check(message), HINT);
+    mustFit(this.predecessors.get(topic)!.check(message), HINT);
     this.sequences[topic] = message.sequence;
     if (message.expected === undefined) {
       const { subject, sequence } = message;
@@ -207,7 +207,7 @@ export class SinkRunner {
     const seen = [...this.seen];
     const position = await this.options.sink.sync();
     const { sequences, streams } = this;
-    const heard = Object.fromEntries([...this.heard].map(([topic, one]) => [topic, one.all]));
+    const heard = Object.fromEntries([...this.predecessors].map(([topic, one]) => [topic, one.all]));
     const progress: Progress = { sequences, streams, ended: [...this.ended], heard, position };
     await this.options.store.write([{ key: KEY, value: utf8(JSON.stringify(progress)) }]);
     for (const [subject, [topic, sequence]] of seen) {

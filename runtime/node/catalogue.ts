@@ -7,7 +7,7 @@ import { readersOf } from './view-readers.js';
 import { CATALOGUE_STAGE } from './shards.js';
 
 /** Each report of new titles makes all subscribers check their lists: at most so often. */
-const TELL_EVERY_MS = 1_000;
+const REPORT_EVERY_MS = 1_000;
 
 /** Fields of the catalogue that lists show. */
 export type Named = Partial<Pick<CatalogueItem, 'title' | 'brand' | 'price'>>;
@@ -19,16 +19,16 @@ interface Shown {
 }
 
 export class Catalogue implements ItemCatalogue {
-  private told = 0;
+  private reported = 0;
   private readonly readers: ReturnType<typeof readersOf<CatalogueReader>>;
-  private telling: NodeJS.Timeout | undefined;
+  private timer: NodeJS.Timeout | undefined;
   /** By list: the objects that represent it while the catalogue has this revision. */
   private readonly shown = new WeakMap<object, Shown>();
 
   /** `onTold`: called when lists may show new titles. */
   constructor(
     host: () => Host,
-    private readonly onTold: () => void,
+    private readonly onChange: () => void,
   ) {
     this.readers = readersOf(host, CATALOGUE_STAGE, ({ instance }) => catalogueReader(instance.states()));
   }
@@ -63,20 +63,20 @@ export class Catalogue implements ItemCatalogue {
   }
 
   /** The revision for subscribers of lists. It changes with each report; between reports it is read on demand, since a restart is not reported. */
-  get toldRevision(): number {
-    if (this.telling === undefined) this.told = this.readerIfAny()?.revision() ?? 0;
-    return this.told;
+  get reportedRevision(): number {
+    if (this.timer === undefined) this.reported = this.readerIfAny()?.revision() ?? 0;
+    return this.reported;
   }
 
   /** Called after the view has processed an input. */
   changed(): void {
-    const before = this.told;
-    if (this.telling !== undefined || this.toldRevision === before) return;
-    this.telling = setTimeout(() => {
-      this.telling = undefined;
+    const before = this.reported;
+    if (this.timer !== undefined || this.reportedRevision === before) return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
       this.changed();
-    }, TELL_EVERY_MS).unref();
-    this.onTold();
+    }, REPORT_EVERY_MS).unref();
+    this.onChange();
   }
 
   /** `undefined` also if nothing was ever published: then no lookup is needed. */

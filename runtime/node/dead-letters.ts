@@ -12,7 +12,7 @@ import { type WindowKind, windowsOf } from '../../actors/maths/window.js';
 import type { DeadLetters, LateEvent, LateEvents } from '../../connectors/http/operations-ports.js';
 import { fromBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { FairTurns } from '../../connectors/facade/admission/fair-turns.js';
+import { FairQueue } from '../../connectors/facade/admission/fair-queue.js';
 import type { RetryRules } from '../dead-letters/change.js';
 import { DeadLetterQueue } from '../dead-letters/queue.js';
 import { transient } from '../contract/errors.js';
@@ -27,7 +27,7 @@ const WAITING_MAX = 64;
 export type Reading = <T>(work: () => Promise<T>) => Promise<T>;
 
 export function oneAtATime(): Reading {
-  const [turns, all] = [new FairTurns(1, WAITING_MAX), {}];
+  const [turns, all] = [new FairQueue(1, WAITING_MAX), {}];
   return (work) => turns.run(all, work) ?? Promise.reject(TOO_MANY);
 }
 

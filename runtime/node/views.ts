@@ -149,7 +149,7 @@ function userViews(
     },
     version: (user) => {
       const { reader, staleMs } = ofUser(user);
-      return `${reader.version(user)}/${catalogue.toldRevision}/${staleMs === undefined}`;
+      return `${reader.version(user)}/${catalogue.reportedRevision}/${staleMs === undefined}`;
     },
     onChange,
   };
@@ -184,7 +184,7 @@ function trendingView(
     get: ({ window, ranking, category }) => {
       const { processor, reader } = trends(0);
       const read = reader(window, ranking, category);
-      const { toldRevision: revision } = catalogue;
+      const { reportedRevision: revision } = catalogue;
       const known = shown.get(read);
       const before = known?.revision === revision ? known.list : undefined;
       if (before !== undefined && before.asOfMs === processor.asOfMs) return before;

@@ -120,22 +120,22 @@ async function runWorker(): Promise<void> {
   const post = (message: WorkerMessage): void => {
     port.postMessage(message);
   };
-  let tellStatus = (): void => undefined;
+  let publishStatus = (): void => undefined;
   const onFatal = (error: Error): void => {
     post({ kind: 'fatal', error: plainError(error) });
   };
   // Reported at once: a request might wait until the first replayed batch is done.
   const onOpened = (): void => {
-    tellStatus();
+    publishStatus();
   };
   const { host, perform, stop } = await startHost(data, stores, onFatal, { onOpened });
-  tellStatus = () => {
+  publishStatus = () => {
     post({ kind: 'status', statuses: host.statuses, shards: host.shardStatuses, vitals: vitals.take() });
   };
   post({ kind: 'started' });
   port.on('message', (command: WorkerCommand) => {
     if (command.kind === 'status') {
-      tellStatus();
+      publishStatus();
       return;
     }
     if (command.kind === 'call') {

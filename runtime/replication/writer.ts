@@ -59,7 +59,7 @@ export class ReplicaWriter {
     const { copies, shard } = options;
     const stored = await readStored(options);
     const copier = new ReplicaWriter(options, stored, false);
-    if (stored.manifest !== undefined) copier.look(await copies.objects.names(`${shard.name}/`));
+    if (stored.manifest !== undefined) copier.takeStock(await copies.objects.names(`${shard.name}/`));
     return copier;
   }
 
@@ -124,7 +124,7 @@ export class ReplicaWriter {
         return;
       }
       const known = await copies.objects.names(`${shard.name}/`);
-      this.look(known);
+      this.takeStock(known);
       // A lost copy is rewritten as soon as the state is not behind its manifest (REPLICA-1).
       if (this.isLost ? isBehind(to, included, shard) : !ahead) return;
       const parts = this.stored.manifest?.parts ?? [];
@@ -145,7 +145,7 @@ export class ReplicaWriter {
     await this.collect();
   }
 
-  private look(names: readonly string[]): void {
+  private takeStock(names: readonly string[]): void {
     const { logger, shard } = this.options;
     const was = this.isLost;
     this.isLost = !isStored(this.stored, names);

@@ -294,7 +294,7 @@ class CachedKeyedState<V> implements KeyedState<V> {
    * visit the same entries each time.
    */
   private trim(): void {
-    for (let looks = TRIM_LOOKS; looks > 0 && this.cachedBytes > this.cachedBytesMax; looks--) {
+    for (let looks = TRIM_STEPS; looks > 0 && this.cachedBytes > this.cachedBytesMax; looks--) {
       this.hand ??= this.cache.entries();
       const { done, value: next } = this.hand.next();
       if (done === true) this.hand = undefined;
@@ -308,7 +308,7 @@ class CachedKeyedState<V> implements KeyedState<V> {
 }
 
 /** Entries checked for one that can be dropped, each time one is read or added. */
-const TRIM_LOOKS = 8;
+const TRIM_STEPS = 8;
 /** As encoded: in memory objects take some two or three times as much. */
 const CACHED_BYTES_MAX = 32 * 1024 * 1024;
 

@@ -64,7 +64,7 @@ function mergedRows(
   said: readonly (readonly { readonly step: Step; readonly tops: readonly object[] }[])[],
   kind: Kind,
 ) {
-  const merge = new StageDriver(trendingLists({ said: 'closed' }));
+  const merge = new StageDriver(trendingLists({ published: 'closed' }));
   const rows: OracleRow[] = [];
   const take = (output: Readonly<Record<string, readonly object[]>>): void => {
     rows.push(...((output[kind === 'hour' ? 'hours' : 'days'] ?? []) as OracleRow[]));
@@ -81,7 +81,7 @@ function mergedRows(
 }
 
 function run(steps: readonly Step[], cuts: readonly Cut[]) {
-  const stage = trending({ said: 'closed', delayMs: DELAY });
+  const stage = trending({ published: 'closed', delayMs: DELAY });
   const said = cuts.length === 0 ? play(stage, steps) : playWithCrashes(stage, steps, cuts);
   return steps.map((step, i) => ({ step, tops: said[i]!['tops'] ?? [] }));
 }
@@ -138,7 +138,7 @@ describe('live', () => {
     fc.assert(
       fc.property(fc.array(engagement, { minLength: 1, maxLength: 60 }), sizes, cutsOf(80), (events, frames, cuts) => {
         const steps = [...framesOf('events', events.map(rowOf), frames).flatMap((step): Step[] => [step, { tick: 1 }])];
-        const stage = trending({ said: 'live', delayMs: DELAY });
+        const stage = trending({ published: 'live', delayMs: DELAY });
         const said = playWithCrashes(
           stage,
           steps,

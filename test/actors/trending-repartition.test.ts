@@ -7,7 +7,7 @@ import { partitionOf } from '../../runtime/contract/stage.js';
 import { type AnyRow, StageDriver } from '../support/stage-driver.js';
 import { HOUR } from '../support/trending-oracle.js';
 
-const stage = trending({ said: 'live', delayMs: 0 });
+const stage = trending({ published: 'live', delayMs: 0 });
 const CATEGORIES = [undefined, 'kids.toys', 'auto', 'sport'];
 
 const event = fc.record({

@@ -11,8 +11,8 @@ export const did = (type: EventType, item: string, at: number, category?: string
   ...(category === undefined ? {} : { category }),
 });
 export const feed = (...rows: object[]): Step => ({ feed: 'events', rows });
-export const live = (more: TrendingOptions = {}) => trending({ said: 'live', delayMs: 10 * MINUTE, ...more });
-export const closed = (more: TrendingOptions = {}) => trending({ said: 'closed', delayMs: 10 * MINUTE, ...more });
+export const live = (more: TrendingOptions = {}) => trending({ published: 'live', delayMs: 10 * MINUTE, ...more });
+export const closed = (more: TrendingOptions = {}) => trending({ published: 'closed', delayMs: 10 * MINUTE, ...more });
 export const TICK: Step = { tick: 1 };
 
 const WINDOWS = ['hour', 'day', 'last-hour'];

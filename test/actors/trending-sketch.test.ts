@@ -41,7 +41,7 @@ describe('with more items than there is room for', () => {
         fc.property(
           fc.array(fc.array(seen, { minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 40 }),
           (frames) => {
-            const driver = new StageDriver(trending({ said: 'live', delayMs: 0, itemsMax: ROOM }));
+            const driver = new StageDriver(trending({ published: 'live', delayMs: 0, itemsMax: ROOM }));
             for (const frame of frames)
               driver.feed(
                 'events',
@@ -68,7 +68,7 @@ describe('with more items than there is room for', () => {
   );
 
   it('steps that are over are let go: what is kept of the last two hours is bounded', () => {
-    const driver = new StageDriver(trending({ said: 'live', delayMs: 0, itemsMax: 100 }));
+    const driver = new StageDriver(trending({ published: 'live', delayMs: 0, itemsMax: 100 }));
     const step = HOUR / 12;
     for (let i = 0; i < 100; i++) {
       driver.feed(
@@ -83,7 +83,7 @@ describe('with more items than there is room for', () => {
   });
 
   it('the same holds for each hour of frames that are of many', () => {
-    const driver = new StageDriver(trending({ said: 'closed', delayMs: 0, itemsMax: 800 }));
+    const driver = new StageDriver(trending({ published: 'closed', delayMs: 0, itemsMax: 800 }));
     const hours = 3;
     for (let i = 0; i < 12; i++) {
       const rows = Array.from({ length: 900 }, (_, n) =>
@@ -99,7 +99,7 @@ describe('with more items than there is room for', () => {
   });
 
   it('what is kept stays bounded, and numbers are given anew', () => {
-    const driver = new StageDriver(trending({ said: 'live', delayMs: 0, itemsMax: 1_000 }));
+    const driver = new StageDriver(trending({ published: 'live', delayMs: 0, itemsMax: 1_000 }));
     for (let i = 0; i < 60; i++) {
       driver.feed(
         'events',
@@ -118,7 +118,7 @@ describe('with more items than there is room for', () => {
   });
 
   it('hours that are over are let go with their items', () => {
-    const driver = new StageDriver(trending({ said: 'live', delayMs: 0 }));
+    const driver = new StageDriver(trending({ published: 'live', delayMs: 0 }));
     for (let hour = 0; hour < 200; hour++) {
       driver.feed(
         'events',

@@ -34,7 +34,7 @@ function frame(events: number, timeOf: (i: number) => number, itemOf: () => numb
 /** `events` over a day, of `items` of which few are popular, ticks in between as at 2,000 events a second or more. */
 function throughput(events: number, items: number): void {
   const random = seededRandom(1);
-  const stage = new StageInstance(trending({ said: 'live', delayMs: 600_000 }), 0);
+  const stage = new StageInstance(trending({ published: 'live', delayMs: 600_000 }), 0);
   const frames = Math.ceil(events / FRAME_EVENTS);
   let busyMs = 0;
   let tickMs = 0;
@@ -63,7 +63,7 @@ function throughput(events: number, items: number): void {
 /** `items` different ones in each of `hours` hours. */
 function memory(items: number, hours: number): void {
   const before = process.memoryUsage();
-  const stage = new StageInstance(trending({ said: 'live', delayMs: 600_000, itemsMax: items }), 0);
+  const stage = new StageInstance(trending({ published: 'live', delayMs: 600_000, itemsMax: items }), 0);
   const random = seededRandom(2);
   for (let hour = 0; hour < hours; hour++) {
     for (let first = 0; first < items; first += FRAME_EVENTS) {

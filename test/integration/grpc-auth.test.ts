@@ -5,7 +5,7 @@ import type { CallError } from '../../connectors/grpc/client/call-error.js';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
 import type { GrpcServerOptions } from '../../connectors/grpc/server/server.js';
 import type { AuthOptions } from '../../connectors/facade/admission/token-check.js';
-import type { KeyPlace } from '../../connectors/facade/admission/token-keys.js';
+import type { KeyLocation } from '../../connectors/facade/admission/token-keys.js';
 import { systemClock } from '../../runtime/contract/clock.js';
 import { ANSWER, anEvent, bareClient, facade, failure, RECOMMEND, sendBytes } from '../connectors/grpc/facade.js';
 import {
@@ -29,7 +29,7 @@ interface Guarded {
 }
 
 async function guarded(
-  keys: KeyPlace,
+  keys: KeyLocation,
   rules: Partial<AuthOptions> = {},
   options: Partial<GrpcServerOptions> = {},
 ): Promise<Guarded> {

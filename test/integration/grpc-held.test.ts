@@ -45,7 +45,7 @@ describe('answers that their client does not read', () => {
 
   it('count in bytes, however its calls have ended, until it reads them or goes', async () => {
     const answers = { get: () => ({ ...ANSWER, items }) };
-    const { address, client } = await facade({ answers, limits: { heldBytesPerClient: 100 * KIB } });
+    const { address, client } = await facade({ answers, limits: { unreadBytesPerClient: 100 * KIB } });
     const deaf = connection(address, 0);
     const late = { 'grpc-timeout': '50m' };
     const unread = Array.from({ length: 6 }, () => sent(deaf, RECOMMEND, ASKS, late, true));
@@ -58,7 +58,7 @@ describe('answers that their client does not read', () => {
 
   it('of one that reads do not add up', async () => {
     const answers = { get: () => ({ ...ANSWER, items }) };
-    const { client } = await facade({ answers, limits: { heldBytesPerClient: 100 * KIB } });
+    const { client } = await facade({ answers, limits: { unreadBytesPerClient: 100 * KIB } });
     for (let i = 0; i < 50; i++) await client.getRecommendations({ userId: 'ann', limit: 100 });
   });
 });

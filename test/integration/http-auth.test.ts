@@ -1,14 +1,14 @@
 /** Bearer tokens over HTTP, over real sockets. What makes a token good or bad is told in grpc-auth.test.ts: the check is the same. */
 import { describe, expect, it, vi } from 'vitest';
 import type { AuthOptions } from '../../connectors/facade/admission/token-check.js';
-import type { KeyPlace } from '../../connectors/facade/admission/token-keys.js';
+import type { KeyLocation } from '../../connectors/facade/admission/token-keys.js';
 import type { HttpServerOptions } from '../../connectors/http/server/server.js';
 import { type HttpAnswer, httpFacade, problemOf } from '../connectors/http/http-facade.js';
 import { StreamReader } from '../connectors/http/stream-reader.js';
 import { hearer, keyFile, keyServer, keySet, RULES, signingKey } from '../connectors/grpc/issuer.js';
 import { eventually } from '../support/eventually.js';
 
-async function guarded(keys: KeyPlace, options: Partial<HttpServerOptions> = {}, rules: Partial<AuthOptions> = {}) {
+async function guarded(keys: KeyLocation, options: Partial<HttpServerOptions> = {}, rules: Partial<AuthOptions> = {}) {
   const { lines, logger } = hearer();
   const facade = await httpFacade({ auth: { ...RULES, keys, ...rules }, logger, reloadEveryMs: 10, ...options });
   const get = (token: string, path = '/reco/512'): Promise<HttpAnswer> =>

@@ -8,7 +8,7 @@ import { type Engagement, rowOf } from './trending-oracle.js';
 const DELAY_MS = 600_000;
 
 export class LiveTrending {
-  readonly view = new StageDriver(trendingLists({ said: 'live' }));
+  readonly view = new StageDriver(trendingLists({ published: 'live' }));
   private instances: StageDriver[];
   private asOfMs = -Infinity;
 
@@ -55,4 +55,4 @@ export class LiveTrending {
   }
 }
 
-const stageOf = (options: TrendingOptions) => trending({ said: 'live', delayMs: DELAY_MS, ...options });
+const stageOf = (options: TrendingOptions) => trending({ published: 'live', delayMs: DELAY_MS, ...options });

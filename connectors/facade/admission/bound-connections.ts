@@ -3,7 +3,7 @@ import type { Server } from 'node:net';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { LogThrottle } from '../errors/log-throttle.js';
 
-const TELL_EVERY_MS = 60_000;
+const LOG_EVERY_MS = 60_000;
 
 /**
  * For listening servers: a connection beyond `max` is closed before anything is read from it, and logged at most once a minute. `what` begins the log
@@ -16,13 +16,13 @@ export function boundConnections(
   clock: Pick<Clock, 'nowMs' | 'monotonicMs'>,
   logger?: Logger,
 ): void {
-  const told = new LogThrottle(TELL_EVERY_MS, clock);
+  const throttle = new LogThrottle(LOG_EVERY_MS, clock);
   let turnedAway = 0;
   for (const listening of servers) {
     listening.maxConnections = max;
     listening.on('drop', () => {
       turnedAway++;
-      if (told.suppressedBefore() === undefined) return;
+      if (throttle.suppressedBefore() === undefined) return;
       logger?.warn(
         { turnedAway, max },
         `${what} are turned away: raise connections.atOnce, or let clients share theirs`,

@@ -1,12 +1,12 @@
 import { isIPv4 } from 'node:net';
 
 /** What foreign clients could do at an unprotected listener; absent when it is protected. */
-export function dangerOf(
+export function exposureWarning(
   host: string,
-  { asksWho, isSecure }: { asksWho: boolean; isSecure: boolean },
+  { authenticates, isSecure }: { authenticates: boolean; isSecure: boolean },
 ): string | undefined {
   if (isLoopback(host)) return undefined;
-  if (!asksWho) {
+  if (!authenticates) {
     return 'whoever reaches this port can read recommendations and send events: ask for tokens (auth) or client certificates (tlsClientCaFile)';
   }
   return isSecure

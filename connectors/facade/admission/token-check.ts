@@ -11,14 +11,14 @@
  */
 import { hash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
-import { FairTurns } from './fair-turns.js';
+import { FairQueue } from './fair-queue.js';
 import { transient } from '../../../runtime/contract/errors.js';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { type ApiError, faultOf, unauthenticated } from '../errors/fault.js';
-import { type KeyPlace, TokenKeys } from './token-keys.js';
+import { type KeyLocation, TokenKeys } from './token-keys.js';
 
 export interface AuthOptions {
-  readonly keys: KeyPlace;
+  readonly keys: KeyLocation;
   readonly issuer: string;
   readonly audience: string;
   /** Names from JWA; asymmetric ones only. */
@@ -54,7 +54,7 @@ export class TokenCheck {
   /** In order of verification. */
   private readonly good = new Map<string, Remembered>();
   private readonly checking = new Map<string, Promise<Subject | ApiError>>();
-  private readonly turns = new FairTurns(CHECKS_AT_ONCE, WAITING_MAX);
+  private readonly turns = new FairQueue(CHECKS_AT_ONCE, WAITING_MAX);
   private waitingForKeys = 0;
   private keys!: TokenKeys;
 

@@ -18,7 +18,7 @@ import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { watchFiles } from '../tls/watched-files.js';
 
 /** One of both must be set. */
-export interface KeyPlace {
+export interface KeyLocation {
   readonly file?: string;
   /** https, or http to this machine. */
   readonly url?: string;
@@ -44,7 +44,7 @@ export class TokenKeys {
   private text = '';
   private reading: Promise<void> | undefined;
   private readAtMs = -Infinity;
-  private told = '';
+  private reportedError = '';
   private end: () => void = () => undefined;
 
   private constructor(
@@ -52,7 +52,7 @@ export class TokenKeys {
     private readonly options: KeyOptions,
   ) {}
 
-  static async open({ file, url }: KeyPlace, options: KeyOptions): Promise<TokenKeys> {
+  static async open({ file, url }: KeyLocation, options: KeyOptions): Promise<TokenKeys> {
     const keys = new TokenKeys(url, options);
     const watch = { everyMs: options.reloadEveryMs, logger: options.logger };
     if (file !== undefined) {
@@ -100,12 +100,12 @@ export class TokenKeys {
       if (response.status !== 200) throw new Error(`it answers with status ${response.status}`);
       const text = await bounded(response);
       if (text !== this.text) this.take(text, url);
-      this.told = '';
+      this.reportedError = '';
     } catch (thrown) {
       const error = asError(thrown);
-      if (error.message !== this.told)
+      if (error.message !== this.reportedError)
         this.options.logger?.error({ err: error, url }, 'the keys for tokens cannot be read');
-      this.told = error.message;
+      this.reportedError = error.message;
     }
     this.readAtMs = this.options.clock.monotonicMs();
   }

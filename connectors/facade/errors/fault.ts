@@ -79,7 +79,7 @@ export const tooManyCalls = (callsMax: number, client: string): ApiError =>
 export const tooManyStreams = (streamsMax: number, client: string): ApiError =>
   exhausted(client, 'TOO_MANY_STREAMS', `${streamsMax} streams of this client are open: end some, or share them`);
 
-export const tooMuchHeld = (bytesMax: number, client: string): ApiError =>
+export const tooMuchUnread = (bytesMax: number, client: string): ApiError =>
   exhausted(client, 'TOO_MUCH_HELD', `more than ${bytesMax} bytes are kept for this client: read the answers`);
 
 export const tooFast = (perSecond: number, client: string, waitMs: number): ApiError =>

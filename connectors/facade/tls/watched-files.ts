@@ -43,27 +43,27 @@ export async function watchFiles(
 ): Promise<() => void> {
   let seen = await readAll(paths, unreadable);
   use(seen);
-  let told = '';
+  let reportedError = '';
   let stopped = false;
 
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     try {
       const now = await readAll(paths, unreadable);
       if (stopped || now.every((bytes, i) => bytes.equals(seen[i]!))) return;
       seen = now;
       use(now);
-      told = '';
+      reportedError = '';
       logger?.info({ files: paths }, 'replaced files are in use');
     } catch (thrown) {
       const error = asError(thrown);
       const why = `${error.message} ${error.cause instanceof Error ? error.cause.message : ''}`;
-      if (told !== why) logger?.error({ err: error, files: paths }, 'replaced files are of no use; the old ones stay');
-      told = why;
+      if (reportedError !== why) logger?.error({ err: error, files: paths }, 'replaced files are of no use; the old ones stay');
+      reportedError = why;
     }
   };
   let timer: NodeJS.Timeout;
   const again = (): void => {
-    timer = setTimeout(() => void look().finally(() => stopped || again()), everyMs).unref();
+    timer = setTimeout(() => void check().finally(() => stopped || again()), everyMs).unref();
   };
   again();
   return () => {

@@ -35,7 +35,7 @@ import { CallError } from './call-error.js';
 import { followed, type StreamOptions, type Target } from './streams.js';
 import { type TrendingRequest, trendingUpdates, type TrendingUpdate } from './trending.js';
 import { type ClientTls, clientCredentials } from '../credentials.js';
-import { pour } from './event-pouring.js';
+import { sendEvents } from './event-sender.js';
 import type { AnswerItem } from '../../facade/ports.js';
 import { serviceDefinition } from '../server/service-definition.js';
 
@@ -159,12 +159,12 @@ class GrpcRivuletClient implements RivuletClient {
 
   async getRecommendations(request: RecommendationsRequest, call: CallOptions = {}): Promise<Recommendations> {
     const asked = create(GetRecommendationsRequestSchema, request);
-    return listOf(await this.ask(RECOMMENDATIONS.getRecommendations, asked, call));
+    return listOf(await this.unary(RECOMMENDATIONS.getRecommendations, asked, call));
   }
 
   async batchGetRecommendations(request: BatchRequest, call: CallOptions = {}): Promise<readonly Recommendations[]> {
     const asked = create(BatchGetRecommendationsRequestSchema, request);
-    const { recommendations } = await this.ask(RECOMMENDATIONS.batchGetRecommendations, asked, call);
+    const { recommendations } = await this.unary(RECOMMENDATIONS.batchGetRecommendations, asked, call);
     return recommendations.map(listOf);
   }
 
@@ -199,7 +199,7 @@ class GrpcRivuletClient implements RivuletClient {
         at,
         callback,
       );
-      pour(events, stream, (list) => create(PublishEventsRequestSchema, { events: [...list] })).catch(fail);
+      sendEvents(events, stream, (list) => create(PublishEventsRequestSchema, { events: [...list] })).catch(fail);
       return stream;
     });
     const { accepted, rejected, errors } = summary;
@@ -211,7 +211,7 @@ class GrpcRivuletClient implements RivuletClient {
   }
 
   async health(service = '', call: CallOptions = {}): Promise<ServingStatus> {
-    const { status } = await this.ask(HEALTH, create(HealthCheckRequestSchema, { service }), call);
+    const { status } = await this.unary(HEALTH, create(HealthCheckRequestSchema, { service }), call);
     return Serving[status] as ServingStatus;
   }
 
@@ -220,7 +220,7 @@ class GrpcRivuletClient implements RivuletClient {
     this.client.close();
   }
 
-  private ask<Q, A>(method: MethodDefinition<Q, A>, request: Q, call: CallOptions): Promise<A> {
+  private unary<Q, A>(method: MethodDefinition<Q, A>, request: Q, call: CallOptions): Promise<A> {
     const { client, address } = this;
     return settled(address, call.signal, (callback) => {
       const { path, requestSerialize, responseDeserialize } = method;

@@ -58,10 +58,10 @@ export function batchBytes(userIds: readonly string[], answers: readonly Answer[
 export function streamedBytes(userId: string, answer: Answer, limit: number, timeless = false): Buffer {
   const items = itemsBytes(answer, limit);
   const { model, asOfMs, staleMs } = answer;
-  const told = timeless ? { model, staleMs: staleMs && 0 } : { model, asOfMs, staleMs };
+  const facts = timeless ? { model, staleMs: staleMs && 0 } : { model, asOfMs, staleMs };
   return written((out) => {
     out.uint32(OF_STREAM).fork();
-    writeAnswer(out, userId, told, items);
+    writeAnswer(out, userId, facts, items);
     out.join();
   });
 }

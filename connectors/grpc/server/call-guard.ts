@@ -1,7 +1,7 @@
 /**
  * Wraps the handlers of all calls.
  *
- *   CALL-GUARD-1  a handler sees only calls that are admitted and, where tokens are required, have a valid one (entered-call.ts). Health is open to
+ *   CALL-GUARD-1  a handler sees only calls that are admitted and, where tokens are required, have a valid one (intercepted-call.ts). Health is open to
  *                 all: probes have no token, and must be answered under load
  *   CALL-GUARD-2  every call has a span (call-span.ts). The initial metadata of a stream describes its first list, so it is sent with that list
  */
@@ -13,8 +13,8 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { CallDesk } from './call-desk.js';
-import { EnteredCall, type EnteredMethod, enteredOf } from './entered-call.js';
+import type { ServerContext } from './server-context.js';
+import { InterceptedCall, type GuardedMethod, interceptedOf } from './intercepted-call.js';
 import type { CallKind } from '../../facade/ports.js';
 import { type ApiError, faultOf } from '../../facade/errors/fault.js';
 import { refusal } from './status-details.js';
@@ -26,13 +26,13 @@ type Handler = (call: Call, reply: Reply) => void;
 
 export class CallGuard {
   /** By path. */
-  private readonly methods = new Map<string, EnteredMethod>();
+  private readonly methods = new Map<string, GuardedMethod>();
 
-  constructor(private readonly desk: CallDesk) {}
+  constructor(private readonly context: ServerContext) {}
 
   /** For the server that has the guarded handlers. */
   readonly interceptor: ServerInterceptor = ({ path, requestStream }, call) =>
-    new EnteredCall(this.desk, this.methods.get(path)!, call, requestStream);
+    new InterceptedCall(this.context, this.methods.get(path)!, call, requestStream);
 
   /** The handlers of a service, guarded; `isOpen`: without token and limits of calls. */
   around(
@@ -55,17 +55,17 @@ export class CallGuard {
 
   private replying(handler: Handler, isOpen: boolean): Handler {
     return (call, reply) => {
-      const entered = enteredOf(call)!;
+      const intercepted = interceptedOf(call)!;
       const answer: Reply = (error, value, trailer, flags) => {
-        if (entered.isOver) return;
+        if (intercepted.isOver) return;
         if (error === null) {
-          entered.span.announce();
+          intercepted.span.announce();
           reply(null, value, trailer, flags);
-          entered.end(status.OK);
+          intercepted.end(status.OK);
         } else {
-          const refused = entered.withId(error);
+          const refused = intercepted.withId(error);
           reply(refused);
-          entered.end(refused.code);
+          intercepted.end(refused.code);
         }
       };
       const handle = (): void => {
@@ -74,10 +74,10 @@ export class CallGuard {
         } catch (error) {
           answer(refusal(faultOf(error)));
         }
-        if (!entered.isOver) call.once('cancelled', () => entered.end(this.desk.codeOfCancelled(entered)));
+        if (!intercepted.isOver) call.once('cancelled', () => intercepted.end(this.context.codeOfCancelled(intercepted)));
       };
       // Other calls may have been counted since this one was admitted.
-      const fault = isOpen ? undefined : entered.checkNumber(this.desk.admission.calls);
+      const fault = isOpen ? undefined : intercepted.checkNumber(this.context.admission.calls);
       if (fault === undefined) handle();
       else answer(refusal(fault));
     };
@@ -85,11 +85,11 @@ export class CallGuard {
 
   private streaming(handler: Handler, isOpen: boolean): Handler {
     return (call, reply) => {
-      const entered = enteredOf(call)!;
+      const intercepted = interceptedOf(call)!;
       let code: status | undefined;
       // Before grpc-js turns it into a status.
       call.prependListener('error', (error: Error) => {
-        const refused = entered.withId(error);
+        const refused = intercepted.withId(error);
         code = refused.code;
         Object.assign(error, refused);
       });
@@ -97,23 +97,23 @@ export class CallGuard {
         void call.emit('error', Object.assign(new Error(fault.message), refusal(fault)));
       // Emitted at the end of every stream, however it ended.
       call.once('cancelled', () =>
-        entered.end(code ?? (call.writableEnded ? status.OK : this.desk.codeOfCancelled(entered))),
+        intercepted.end(code ?? (call.writableEnded ? status.OK : this.context.codeOfCancelled(intercepted))),
       );
-      const { streams } = this.desk.admission;
-      const fault = entered.checkNumber(streams);
+      const { streams } = this.context.admission;
+      const fault = intercepted.checkNumber(streams);
       if (fault !== undefined) {
         refuse(fault);
         return;
       }
-      call.once('cancelled', streams.enter(entered));
+      call.once('cancelled', streams.enter(intercepted));
       // Handlers of libraries may write at any time; ours announce a stream with their first message.
-      if (isOpen) entered.span.announce();
+      if (isOpen) intercepted.span.announce();
       try {
         handler(call, reply);
       } catch (error) {
         refuse(faultOf(error));
       }
-      if (code === undefined) entered.span.announce();
+      if (code === undefined) intercepted.span.announce();
     };
   }
 }

@@ -9,7 +9,7 @@ export interface CallLimits extends ClientLimits {
   /** Size of a message of a request stream; also the most that is buffered of an incomplete message of any call. */
   readonly streamMessageBytesMax: number;
   /** Response bytes that one client has not read. */
-  readonly heldBytesPerClient: number;
+  readonly unreadBytesPerClient: number;
   /** Concurrent calls on one connection; the client queues further ones. Absent: all that its client may have, and some more, which are refused. */
   readonly streamsPerConnection?: number;
   /** A connection without traffic is pinged after this time, and closed when there is no response in time. */
@@ -26,7 +26,7 @@ export const CALL_LIMITS: CallLimits = {
   requestBytesMax: 2 ** 16,
   requestMsMax: 10_000,
   streamMessageBytesMax: 2 ** 20,
-  heldBytesPerClient: 64 * 2 ** 20,
+  unreadBytesPerClient: 64 * 2 ** 20,
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,
   connectionAgeMsMax: 30 * 60_000,

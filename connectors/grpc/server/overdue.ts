@@ -12,21 +12,21 @@ export class Overdue<T extends object> {
   /** Something that has begun already keeps its start time. */
   begin(thing: T): void {
     if (!this.waiting.has(thing)) this.waiting.set(thing, performance.now());
-    this.timer ??= this.lookIn(this.msMax);
+    this.timer ??= this.scheduleCheck(this.msMax);
   }
 
   end(thing: T): void {
     this.waiting.delete(thing);
   }
 
-  private lookIn(ms: number): NodeJS.Timeout {
+  private scheduleCheck(ms: number): NodeJS.Timeout {
     return setTimeout(() => {
       this.timer = undefined;
       const nowMs = performance.now();
       for (const [thing, beganMs] of this.waiting) {
         const leftMs = beganMs + this.msMax - nowMs;
         if (leftMs > 0) {
-          this.timer = this.lookIn(leftMs);
+          this.timer = this.scheduleCheck(leftMs);
           return;
         }
         this.waiting.delete(thing);

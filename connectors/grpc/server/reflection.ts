@@ -10,10 +10,10 @@ import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { EnumTypeDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { asBuffer } from './service-definition.js';
-import type { StandingStreams } from './standing-streams.js';
+import type { LongLivedStreams } from './long-lived-streams.js';
 
 /** Adds reflection for these files and all their imports. */
-export function addReflection(to: StandingStreams, files: readonly DescFile[]): void {
+export function addReflection(to: LongLivedStreams, files: readonly DescFile[]): void {
   const fileDescriptorProtos = withImports(files).map((file) =>
     asBuffer(toBinary(FileDescriptorProtoSchema, file.proto)),
   );

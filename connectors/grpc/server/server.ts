@@ -22,10 +22,10 @@ import { TrendingService } from '../../../proto/gen/rivulet/v1/trending_service_
 import { asError } from '../../../runtime/contract/errors.js';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { CALL_LIMITS, type CallLimits } from './call-limits.js';
-import { CallDesk } from './call-desk.js';
+import { ServerContext } from './server-context.js';
 import { serverCredentials } from '../credentials.js';
 import { boundConnections } from '../../facade/admission/bound-connections.js';
-import { bindError, listening, openTokens, tellDanger, type Watches } from '../../facade/listening.js';
+import { bindError, listening, openTokens, warnOfExposure, type Watches } from '../../facade/listening.js';
 import type { ServerTls } from '../../facade/tls/server-tls.js';
 import { EventHandlers } from '../services/event-service.js';
 import { CallGuard } from './call-guard.js';
@@ -42,7 +42,7 @@ import { recommendationHandlers } from '../services/recommendation-service.js';
 import { RecommendationHub } from '../services/recommendation-stream.js';
 import { addReflection } from './reflection.js';
 import { byteServiceDefinition } from './service-definition.js';
-import { type ServiceTaker, StandingStreams } from './standing-streams.js';
+import { type ServiceTaker, LongLivedStreams } from './long-lived-streams.js';
 import type { AuthOptions } from '../../facade/admission/token-check.js';
 import { RELOAD_EVERY_MS } from '../../facade/tls/watched-files.js';
 import type { TrendingCounts } from '../../facade/trending/hub.js';
@@ -101,17 +101,17 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
   const tokens = await openTokens(auth, { reloadEveryMs, clock, logger }, watches);
   // `listen` reports why it cannot listen.
   setLogger({});
-  tellDanger({ host, port, auth, tls }, logger);
+  warnOfExposure({ host, port, auth, tls }, logger);
 
   const listener = new Listener();
-  const desk = new CallDesk({
+  const context = new ServerContext({
     ...{ limits, clock, tokens, logger, observer: options.observer },
     connectionOf: (call) => listener.connectionOf(call.getConnectionInfo()) ?? call,
   });
-  const guard = new CallGuard(desk);
+  const guard = new CallGuard(context);
   const server = new Server({ ...serverOptions(limits), interceptors: [guard.interceptor] });
   const injector = server.createConnectionInjector(credentials);
-  const services = addServices(options, server, guard, desk);
+  const services = addServices(options, server, guard, context);
   const boundPort = await listener.listen(host, port, injector).catch((error: unknown) => {
     services.stopHubs();
     server.forceShutdown();
@@ -130,7 +130,7 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
       if (stopped === undefined) {
         services.setHealth(false);
         services.stopHubs();
-        for (const streams of services.standing) streams.end();
+        for (const streams of services.longLived) streams.end();
         watches.end();
         stopped = drain(listener, injector, services.events, deadlineMs).finally(() => server.forceShutdown());
       }
@@ -140,32 +140,32 @@ async function listen(options: GrpcServerOptions, watches: Watches): Promise<Grp
 }
 
 /** Adds the services, with health and reflection for them. */
-function addServices(options: GrpcServerOptions, server: Server, guard: CallGuard, desk: CallDesk) {
+function addServices(options: GrpcServerOptions, server: Server, guard: CallGuard, context: ServerContext) {
   const { answers, changes, trending, clock } = options;
   const guarded = (isOpen: boolean): ServiceTaker => ({
     addService: (service, handlers) => {
       server.addService(service, guard.around(service, handlers, isOpen));
     },
   });
-  const [standing, watchers] = [new StandingStreams(guarded(false)), new StandingStreams(guarded(true))];
-  const events = new EventHandlers(options.publisher, options.reader, desk);
-  const recommendations = changes && new RecommendationHub(answers, changes, desk, clock);
-  const trends = trending && new TrendingHandlers(trending, desk, clock);
-  standing.addService(byteServiceDefinition(RecommendationService), {
+  const [longLived, watchers] = [new LongLivedStreams(guarded(false)), new LongLivedStreams(guarded(true))];
+  const events = new EventHandlers(options.publisher, options.reader, context);
+  const recommendations = changes && new RecommendationHub(answers, changes, context, clock);
+  const trends = trending && new TrendingHandlers(trending, context, clock);
+  longLived.addService(byteServiceDefinition(RecommendationService), {
     ...recommendationHandlers(answers),
     ...(recommendations && { streamRecommendations: recommendations.streamRecommendations }),
   });
-  if (trends) standing.addService(byteServiceDefinition(TrendingService), { streamTrending: trends.streamTrending });
-  standing.addService(byteServiceDefinition(EventService), {
+  if (trends) longLived.addService(byteServiceDefinition(TrendingService), { streamTrending: trends.streamTrending });
+  longLived.addService(byteServiceDefinition(EventService), {
     publishEvents: (
       call: Parameters<EventHandlers['publishEvents']>[0],
       reply: Parameters<EventHandlers['publishEvents']>[1],
     ) => events.publishEvents(call, reply),
   });
   const services = [RecommendationService, EventService, ...(trends ? [TrendingService] : [])];
-  addReflection(standing, reflected(services));
+  addReflection(longLived, reflected(services));
   return {
-    ...{ standing: [standing, watchers], events, trends, setHealth: addHealth(watchers, services) },
+    ...{ longLived: [longLived, watchers], events, trends, setHealth: addHealth(watchers, services) },
     stopHubs: () => {
       recommendations?.stop();
       trends?.stop();
@@ -174,7 +174,7 @@ function addServices(options: GrpcServerOptions, server: Server, guard: CallGuar
 }
 
 /** Returns the function that sets the health: of all services, and `takesEvents` of the event service. */
-function addHealth(watchers: StandingStreams, services: readonly DescService[]) {
+function addHealth(watchers: LongLivedStreams, services: readonly DescService[]) {
   const health = new HealthImplementation();
   const known = new Map<string, boolean>();
   const setHealth = (serving: boolean, takesEvents = serving): void => {

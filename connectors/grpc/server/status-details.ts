@@ -81,9 +81,9 @@ export function withRequestId(error: Partial<Refusal> & { readonly message?: str
   // A library may repeat its input: a status that is too long for headers would never reach the client.
   const details = clean(error.details ?? error.message ?? '');
   const metadata = error.metadata?.clone() ?? new Metadata();
-  const said = metadata.get(DETAILS_KEY)[0];
+  const encoded = metadata.get(DETAILS_KEY)[0];
   const start =
-    said instanceof Uint8Array ? said : toBinary(StatusSchema, create(StatusSchema, { code, message: details }));
+    encoded instanceof Uint8Array ? encoded : toBinary(StatusSchema, create(StatusSchema, { code, message: details }));
   const info = anyPack(RequestInfoSchema, create(RequestInfoSchema, { requestId }));
   // Concatenated protobuf messages are one message with the lists of both.
   const end = toBinary(StatusSchema, create(StatusSchema, { details: [info] }));

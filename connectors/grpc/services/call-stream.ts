@@ -1,7 +1,7 @@
 /** The responses of a streaming call: at most one message is in the transport (PACED-STREAM-1). */
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import type { CallDesk } from '../server/call-desk.js';
-import { spanOf } from '../server/entered-call.js';
+import type { ServerContext } from '../server/server-context.js';
+import { spanOf } from '../server/intercepted-call.js';
 import type { StreamListener } from '../../facade/trending/hub.js';
 import { PacedStream } from '../../facade/trending/paced-stream.js';
 import { type ApiError, faultOf } from '../../facade/errors/fault.js';
@@ -10,8 +10,8 @@ import { refusal } from '../server/status-details.js';
 export type ByteStream = ServerWritableStream<Buffer, Buffer>;
 
 export class CallStream extends PacedStream<ByteStream> {
-  constructor(call: ByteStream, desk: CallDesk, listener: StreamListener) {
-    super(call, desk.clock, listener, 'cancelled');
+  constructor(call: ByteStream, context: ServerContext, listener: StreamListener) {
+    super(call, context.clock, listener, 'cancelled');
   }
 
   override send(message: Buffer): void {

@@ -3,8 +3,8 @@ import type { sendUnaryData } from '@grpc/grpc-js';
 import type { EventReader } from '../../../actors/formats/event-reader.js';
 import { transient } from '../../../runtime/contract/errors.js';
 import type { EventPublisher } from '../../facade/ports.js';
-import type { CallDesk } from '../server/call-desk.js';
-import { enteredOf } from '../server/entered-call.js';
+import type { ServerContext } from '../server/server-context.js';
+import { interceptedOf } from '../server/intercepted-call.js';
 import { publishCall, type PublishStream } from './publish-call.js';
 
 export class EventHandlers {
@@ -13,15 +13,15 @@ export class EventHandlers {
   constructor(
     private readonly publisher: EventPublisher,
     private readonly reader: EventReader,
-    private readonly desk: CallDesk,
+    private readonly context: ServerContext,
   ) {}
 
   publishEvents(call: PublishStream, reply: sendUnaryData<Buffer>): void {
-    const { publisher, reader, desk, open } = this;
-    const leave = enteredOf(call)!.enterCalls();
+    const { publisher, reader, context, open } = this;
+    const leave = interceptedOf(call)!.enterCalls();
     const stop = new AbortController();
     open.add(stop);
-    void publishCall(call, reply, { publisher, reader, desk, stop }).finally(() => {
+    void publishCall(call, reply, { publisher, reader, context, stop }).finally(() => {
       open.delete(stop);
       leave();
     });

@@ -23,8 +23,8 @@ import { threadScheduler } from '../../../runtime/shards/scheduler.js';
 import { type ApiError, faultOf, invalidFields } from '../../facade/errors/fault.js';
 import { type Intake, takeIn } from '../../facade/events/event-intake.js';
 import type { EventPublisher } from '../../facade/ports.js';
-import type { CallDesk } from '../server/call-desk.js';
-import { spanOf } from '../server/entered-call.js';
+import type { ServerContext } from '../server/server-context.js';
+import { spanOf } from '../server/intercepted-call.js';
 import { asBuffer } from '../server/service-definition.js';
 import { malformed, refusal } from '../server/status-details.js';
 
@@ -37,7 +37,7 @@ export type PublishStream = ServerReadableStream<Buffer, Buffer>;
 export interface PublishParts {
   readonly publisher: EventPublisher;
   readonly reader: EventReader;
-  readonly desk: CallDesk;
+  readonly context: ServerContext;
   /** Its abort ends the call soon, with its progress. A call that waits only for the log goes on waiting. */
   readonly stop: AbortController;
 }
@@ -46,13 +46,13 @@ export interface PublishParts {
 export async function publishCall(
   call: PublishStream,
   reply: sendUnaryData<Buffer>,
-  { publisher, reader, desk, stop }: PublishParts,
+  { publisher, reader, context, stop }: PublishParts,
 ): Promise<void> {
   const cancelled = new AbortController();
   call.once('cancelled', () => cancelled.abort());
   const signal = AbortSignal.any([cancelled.signal, stop.signal]);
-  const intake = await takeIn(eventsOf(call, reader, desk, signal), {
-    ...{ publisher, publishesInFlight: desk.limits.publishesInFlight, trace: spanOf(call)?.headers() },
+  const intake = await takeIn(eventsOf(call, reader, context, signal), {
+    ...{ publisher, publishesInFlight: context.limits.publishesInFlight, trace: spanOf(call)?.headers() },
     ...{ signal, turn: threadScheduler() },
   });
   if (cancelled.signal.aborted) return;
@@ -77,7 +77,7 @@ class Unreadable extends Error {
 async function* eventsOf(
   call: PublishStream,
   reader: EventReader,
-  { clock }: CallDesk,
+  { clock }: ServerContext,
   signal: AbortSignal,
 ): AsyncGenerator<ReadEvent, void, undefined> {
   try {

@@ -12,7 +12,7 @@ import {
 } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { asError } from '../../../runtime/contract/errors.js';
 import { answerBytes, batchBytes } from '../codec/answer-bytes.js';
-import { enteredOf, spanOf } from '../server/entered-call.js';
+import { interceptedOf, spanOf } from '../server/intercepted-call.js';
 import type { Answer, RecommendationAnswers, RecommendationQuery } from '../../facade/ports.js';
 import { type BatchQuery, batchQueryOf, queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
@@ -83,7 +83,7 @@ function handler<D extends DescMessage, Q extends object, A extends object>(work
   };
 
   const sendLater = (call: Call, reply: Reply, query: Q, later: Promise<A>): void => {
-    const leave = enteredOf(call)!.enterCalls();
+    const leave = interceptedOf(call)!.enterCalls();
     later.then(
       (answer) => {
         leave();

@@ -9,9 +9,9 @@ import { StreamRecommendationsRequestSchema } from '../../../proto/gen/rivulet/v
 import { reactionOf } from '../../../runtime/contract/errors.js';
 import type { Clock } from '../../../runtime/contract/ports.js';
 import { streamedBytes } from '../codec/answer-bytes.js';
-import type { CallDesk } from '../server/call-desk.js';
+import type { ServerContext } from '../server/server-context.js';
 import type { CallSpan } from '../server/call-span.js';
-import { spanOf } from '../server/entered-call.js';
+import { spanOf } from '../server/intercepted-call.js';
 import { type ByteStream, CallStream, refuse } from './call-stream.js';
 import type { Answer, RecommendationAnswers, RecommendationChanges, RecommendationQuery } from '../../facade/ports.js';
 import { queryOf } from './request-fields.js';
@@ -22,7 +22,7 @@ import { CoalescingTicker, turn } from '../../facade/trending/rounds.js';
 const ROUND_EVERY_MS = 50;
 const RESEND_MS = 15_000;
 /** Answers for some milliseconds. */
-const LOOKS_PER_TURN = 64;
+const UPDATES_PER_TURN = 64;
 
 export class RecommendationHub {
   private readonly followers = new Set<Follower>();
@@ -32,7 +32,7 @@ export class RecommendationHub {
   constructor(
     private readonly answers: RecommendationAnswers,
     private readonly changes: RecommendationChanges,
-    private readonly desk: CallDesk,
+    private readonly context: ServerContext,
     private readonly clock: Clock,
   ) {
     this.rounds = new CoalescingTicker(clock, ROUND_EVERY_MS, () => this.visit());
@@ -54,20 +54,20 @@ export class RecommendationHub {
       refuse(call, read.fault);
       return;
     }
-    const stream = new CallStream(call, this.desk, {
-      onFree: () => follower.look(this.clock.monotonicMs()),
+    const stream = new CallStream(call, this.context, {
+      onFree: () => follower.update(this.clock.monotonicMs()),
       onEnd: () => this.followers.delete(follower),
     });
     const follower = new Follower(stream, spanOf(call), read.asked, this.answers, this.changes);
     this.followers.add(follower);
-    follower.look(this.clock.monotonicMs());
+    follower.update(this.clock.monotonicMs());
   };
 
   private async visit(): Promise<void> {
     const nowMs = this.clock.monotonicMs();
-    let looked = 0;
+    let updated = 0;
     for (const follower of this.followers) {
-      if (follower.look(nowMs) && ++looked % LOOKS_PER_TURN === 0) await turn();
+      if (follower.update(nowMs) && ++updated % UPDATES_PER_TURN === 0) await turn();
     }
   }
 }
@@ -90,7 +90,7 @@ class Follower {
   ) {}
 
   /** Reads the list, if there may be something to send; returns whether it did. */
-  look(nowMs: number): boolean {
+  update(nowMs: number): boolean {
     if (this.isAsking || !this.stream.isFree) return false;
     try {
       // Read before the answer: a change in between is seen in the next round.

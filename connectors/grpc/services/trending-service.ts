@@ -4,8 +4,8 @@ import type { Clock } from '../../../runtime/contract/ports.js';
 import { faultOf } from '../../facade/errors/fault.js';
 import type { TrendingLists } from '../../facade/ports.js';
 import { type TrendingCounts, TrendingHub } from '../../facade/trending/hub.js';
-import type { CallDesk } from '../server/call-desk.js';
-import { clientOf as clientOfCall, spanOf } from '../server/entered-call.js';
+import type { ServerContext } from '../server/server-context.js';
+import { clientOf as clientOfCall, spanOf } from '../server/intercepted-call.js';
 import { type ByteStream, CallStream, refuse } from './call-stream.js';
 import { subscriptionOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
@@ -16,7 +16,7 @@ export class TrendingHandlers {
 
   constructor(
     private readonly lists: TrendingLists,
-    private readonly desk: CallDesk,
+    private readonly context: ServerContext,
     clock: Clock,
     private readonly clientOf = clientOfCall,
   ) {
@@ -41,7 +41,7 @@ export class TrendingHandlers {
     try {
       const fault = this.hub.follow(read.asked, this.clientOf(call), (listener) => {
         spanOf(call)?.tookIn(this.lists.trace?.());
-        return new CallStream(call, this.desk, listener);
+        return new CallStream(call, this.context, listener);
       });
       if (fault !== undefined) refuse(call, fault);
     } catch (error) {

@@ -1,7 +1,7 @@
 /** The page: the requests that its parts share, and the order of the parts. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Status } from './answers.js';
-import { useCell } from './cell.js';
+import { useSharedValue } from './shared-value.js';
 import { Figures } from './figures.js';
 import { useHeadHeight } from './head-height.js';
 import { Ledgers } from './ledgers.js';
@@ -9,7 +9,7 @@ import { PageHead } from './page-head.js';
 import { announce, Announcer } from './panel.js';
 import { usePolling } from './polling.js';
 import { RecommendationsPanel } from './recommendations.js';
-import { getJson, tokenAsked } from './server.js';
+import { getJson, tokenRequest } from './server.js';
 import { type History, nextHistory } from './status-history.js';
 import { SupervisionPanel } from './supervision.js';
 import { TokenForm } from './token-form.js';
@@ -28,7 +28,7 @@ export function App() {
   const isAway = fault !== undefined && fault.status !== 401;
   useAnnouncement(isAway);
   useHeadHeight();
-  const asked = useCell(tokenAsked);
+  const asked = useSharedValue(tokenRequest);
   return (
     <>
       <a class="skip" href="#main">

@@ -1,9 +1,9 @@
 /** The main categories seen so far, offered as choices. */
-import { Cell } from './cell.js';
+import { SharedValue } from './shared-value.js';
 
 const CATEGORIES_MAX = 100;
 
-export const knownCategories = new Cell<readonly string[]>([]);
+export const knownCategories = new SharedValue<readonly string[]>([]);
 
 export function noteCategories(items: readonly { readonly category?: string }[]): void {
   const known = knownCategories.value;

@@ -5,7 +5,7 @@
  *   PAGE-STREAM-2  a stream that is silent for longer than SILENT_MS_MAX (heartbeats come every 15 s) is treated as lost
  *   PAGE-STREAM-3  the buffer is bounded: an event longer than EVENT_CHARACTERS_MAX is an error
  */
-import { faultOf, request, type RequestFault, tokenAsked } from './server.js';
+import { faultOf, request, type RequestFault, tokenRequest } from './server.js';
 
 export type StreamEvent = { readonly kind: string; readonly data: string; readonly id?: string };
 
@@ -30,7 +30,7 @@ export async function listen(path: string, listener: StreamListener, signal: Abo
     const attempt = new AbortController();
     const both = AbortSignal.any([signal, attempt.signal]);
     let silence = setTimeout(() => attempt.abort(), SILENT_MS_MAX);
-    const heard = (): void => {
+    const onBytes = (): void => {
       clearTimeout(silence);
       silence = setTimeout(() => attempt.abort(), SILENT_MS_MAX);
     };
@@ -38,10 +38,10 @@ export async function listen(path: string, listener: StreamListener, signal: Abo
     try {
       const headers = { accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'last-event-id': lastId }) };
       const response = await request(path, { signal: both, headers });
-      heard();
+      onBytes();
       listener.onOpen();
       failures = 0;
-      for await (const event of eventsOf(response.body!, heard, (ms) => (retryMs = ms))) {
+      for await (const event of eventsOf(response.body!, onBytes, (ms) => (retryMs = ms))) {
         broken = true;
         listener.onEvent(event);
         broken = false;
@@ -113,11 +113,11 @@ function fieldOf(line: string): readonly [field: string, text: string] {
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const onShown = (): void => {
-      if (!document.hidden && tokenAsked.value === undefined) end();
+      if (!document.hidden && tokenRequest.value === undefined) end();
     };
     // Without a token it would only be refused again.
-    const timer = tokenAsked.value === undefined ? setTimeout(() => end(), ms) : undefined;
-    const forget = tokenAsked.listen(() => tokenAsked.value === undefined && end());
+    const timer = tokenRequest.value === undefined ? setTimeout(() => end(), ms) : undefined;
+    const forget = tokenRequest.listen(() => tokenRequest.value === undefined && end());
     const end = (): void => {
       clearTimeout(timer);
       forget();

@@ -53,17 +53,17 @@ interface PagedOptions {
 export function usePagedList<T extends Row>({ path, fields = {}, open }: PagedOptions): PagedList<T> {
   const ref = useRef<HTMLDivElement>(null);
   const [cursors, setCursors] = useState<readonly string[]>([]);
-  const [shown, setShown] = useState<{ readonly key: string; readonly page: Page<T>; readonly held?: Page<T> }>();
+  const [shown, setShown] = useState<{ readonly key: string; readonly page: Page<T>; readonly pending?: Page<T> }>();
   const address = path + query({ limit: PAGE_SIZE, cursor: cursors.at(-1), ...fields });
   const isCurrent = shown?.key === address;
   const polling = usePolling(
     async (signal) => {
       const page = await getJson<Page<T>>(address, { signal });
       setShown((before) => {
-        if (before?.key !== address || !isHeld(ref.current, before.page.items, open)) return { key: address, page };
+        if (before?.key !== address || !isPaused(ref.current, before.page.items, open)) return { key: address, page };
         const known = new Map(page.items.map((row) => [row.id, row]));
         const items = before.page.items.map((row) => known.get(row.id) ?? row);
-        return { key: address, page: { ...before.page, items }, held: page };
+        return { key: address, page: { ...before.page, items }, pending: page };
       });
     },
     EVERY_MS,
@@ -76,9 +76,9 @@ export function usePagedList<T extends Row>({ path, fields = {}, open }: PagedOp
     ...(cursors.length > 0 ? { onNewer: () => setCursors(cursors.slice(0, -1)) } : {}),
     ...(next !== undefined && cursors.length < PAGES_MAX ? { onOlder: () => setCursors([...cursors, next]) } : {}),
   };
-  const newer = shown?.held === undefined ? 0 : newerIn(shown.held.items, shown.page.items);
+  const newer = shown?.pending === undefined ? 0 : newerIn(shown.pending.items, shown.page.items);
   const onShow = (): void => {
-    if (shown?.held !== undefined) setShown({ key: shown.key, page: shown.held });
+    if (shown?.pending !== undefined) setShown({ key: shown.key, page: shown.pending });
     // The pressed button has been removed.
     ref.current?.focus();
   };
@@ -90,13 +90,13 @@ export function usePagedList<T extends Row>({ path, fields = {}, open }: PagedOp
 }
 
 /** PAGED-LIST-1. After a touch, `:hover` lasts until something else is touched. */
-const isHeld = (list: HTMLElement | null, rows: readonly Row[], open: string | undefined): boolean =>
+const isPaused = (list: HTMLElement | null, rows: readonly Row[], open: string | undefined): boolean =>
   rows.length > 0 &&
   (rows.some(({ id }) => id === open) ||
-    (list !== null && (list.contains(document.activeElement) || list.parentElement!.querySelector(HELD_BY) !== null)));
+    (list !== null && (list.contains(document.activeElement) || list.parentElement!.querySelector(PAUSED_BY) !== null)));
 
 /** Moving the pointer to the button does not resume the list. */
-const HELD_BY = '.rows:hover, .newer > :hover, .newer > :focus';
+const PAUSED_BY = '.rows:hover, .newer > :hover, .newer > :focus';
 
 /** Rows may be missing from the newer page too; then older ones have moved up. */
 function newerIn(page: readonly Row[], shown: readonly Row[]): number {

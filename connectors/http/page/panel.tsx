@@ -1,17 +1,17 @@
 /** The building blocks of all parts of the page. */
 import type { ComponentChildren } from 'preact';
-import { Cell, useCell } from './cell.js';
+import { SharedValue, useSharedValue } from './shared-value.js';
 import { Icon, type IconName } from './icons.js';
 import type { RequestFault } from './server.js';
 import { StaleSince } from './stale-since.js';
 
 /** The one live region, for screen readers: a requested result is there, the server is gone or back. Rare and short. */
-const announced = new Cell('');
+const announced = new SharedValue('');
 export const announce = (text: string): void => announced.set(text);
 
 export const Announcer = () => (
   <p class="unseen" role="status">
-    {useCell(announced)}
+    {useSharedValue(announced)}
   </p>
 );
 

@@ -1,6 +1,6 @@
 /** Polling: one request at a time, none while the page is hidden or a token is missing, and slower while it fails. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { faultOf, type RequestFault, tokenAsked } from './server.js';
+import { faultOf, type RequestFault, tokenRequest } from './server.js';
 
 const SLOWER_MAX = 4;
 
@@ -31,7 +31,7 @@ export function usePolling(ask: (signal: AbortSignal) => Promise<void>, everyMs:
     };
     const turn = async (): Promise<void> => {
       clearTimeout(timer);
-      if (busy || over.signal.aborted || document.hidden || tokenAsked.value !== undefined) return;
+      if (busy || over.signal.aborted || document.hidden || tokenRequest.value !== undefined) return;
       busy = true;
       try {
         await latest.current(over.signal);
@@ -52,7 +52,7 @@ export function usePolling(ask: (signal: AbortSignal) => Promise<void>, everyMs:
     const onChange = (): void => void turn();
     now.current = onChange;
     document.addEventListener('visibilitychange', onChange);
-    const forget = tokenAsked.listen(onChange);
+    const forget = tokenRequest.listen(onChange);
     onChange();
     return () => {
       over.abort();

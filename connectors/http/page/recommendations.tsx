@@ -2,12 +2,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Recommendations } from './answers.js';
 import { knownCategories } from './categories.js';
-import { useCell } from './cell.js';
+import { useSharedValue } from './shared-value.js';
 import { Icon } from './icons.js';
 import { announce, FaultNotice, Panel, Spinner } from './panel.js';
 import { type Question, questionIn, toHash } from './question.js';
 import { RecommendationTable } from './recommendation-table.js';
-import { faultOf, getJson, query, RequestFault, tokenAsked } from './server.js';
+import { faultOf, getJson, query, RequestFault, tokenRequest } from './server.js';
 import { moment, plural } from './wording.js';
 
 type Shown = {
@@ -110,7 +110,7 @@ function useAnswer() {
     }
   };
   useEffect(() => {
-    const forget = tokenAsked.listen(() => tokenAsked.value === undefined && unanswered.current?.());
+    const forget = tokenRequest.listen(() => tokenRequest.value === undefined && unanswered.current?.());
     return () => {
       forget();
       running.current?.abort();
@@ -234,7 +234,7 @@ function Field({ label, name, value, fault, onChange, isNumber, list, placeholde
 }
 
 function CategoryField(props: Pick<FieldProps, 'value' | 'fault' | 'onChange'>) {
-  const categories = useCell(knownCategories);
+  const categories = useSharedValue(knownCategories);
   return (
     <>
       <Field label="Category" name="category" placeholder="any" list="categories" {...props} />

@@ -5,14 +5,14 @@
  *   PAGE-SERVER-2  a 401 prompts for a token, once for the whole page; polling waits until there is one
  */
 import type { Problem } from './answers.js';
-import { Cell } from './cell.js';
+import { SharedValue } from './shared-value.js';
 
 const REQUEST_MS_MAX = 8_000;
 const TOKEN_KEY = 'rivulet.token';
 const TOKEN = /^[\w.-]*$/;
 
 /** Why a token is requested; `undefined`: none is. */
-export const tokenAsked = new Cell<string | undefined>(undefined);
+export const tokenRequest = new SharedValue<string | undefined>(undefined);
 
 export class RequestFault extends Error {
   constructor(
@@ -58,7 +58,7 @@ export async function tryToken(candidate: string): Promise<RequestFault | undefi
     }
   }
   sessionStorage.setItem(TOKEN_KEY, token);
-  tokenAsked.set(undefined);
+  tokenRequest.set(undefined);
   return undefined;
 }
 
@@ -76,7 +76,7 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   }
   if (response.ok) return response;
   const fault = await faultIn(response);
-  if (fault.status === 401) tokenAsked.set(fault.message);
+  if (fault.status === 401) tokenRequest.set(fault.message);
   throw fault;
 }
 

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { TrendingDelta, TrendingHeartbeat, TrendingSnapshot } from './answers.js';
 import { knownCategories, noteCategories } from './categories.js';
-import { useCell } from './cell.js';
+import { useSharedValue } from './shared-value.js';
 import { listen, type StreamEvent } from './event-stream.js';
 import { Icon } from './icons.js';
 import { announce, FaultNotice, Panel, Segments } from './panel.js';
@@ -26,7 +26,7 @@ type Followed = {
   readonly asOf?: string;
   readonly live: boolean;
   /** When the server last sent something. */
-  readonly heardAtMs?: number;
+  readonly receivedAtMs?: number;
   readonly fault?: RequestFault;
 };
 
@@ -34,10 +34,10 @@ type Followed = {
 export function TrendingPanel({ isAway }: { readonly isAway: boolean }) {
   const [window, setWindow] = useState<Window>('last-hour');
   const [category, setCategory] = useState('');
-  const categories = useCell(knownCategories);
-  const { items, since, asOf, live, heardAtMs, fault } = useTrending(window, category);
+  const categories = useSharedValue(knownCategories);
+  const { items, since, asOf, live, receivedAtMs, fault } = useTrending(window, category);
   const isLive = live && !isAway;
-  const staleSinceMs = isAway || fault !== undefined ? heardAtMs : undefined;
+  const staleSinceMs = isAway || fault !== undefined ? receivedAtMs : undefined;
   const hint = isLive ? (
     <span class="live">
       <span class="dot" aria-hidden="true" /> Live
@@ -95,13 +95,13 @@ function useTrending(window: Window, category: string): Followed {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isThere = false;
     let isLive = false;
-    let heardAtMs = 0;
+    let receivedAtMs = 0;
     const draw = (): void => {
       timer = undefined;
       const items = history.list(Date.now());
       noteCategories(items);
       const { asOf, since } = history;
-      setFollowed((before) => ({ ...before, items, since, heardAtMs, ...(asOf === undefined ? {} : { asOf }) }));
+      setFollowed((before) => ({ ...before, items, since, receivedAtMs, ...(asOf === undefined ? {} : { asOf }) }));
     };
     const drawSoon = (): void => {
       if (!isThere) draw();
@@ -121,7 +121,7 @@ function useTrending(window: Window, category: string): Followed {
         },
         onEvent: (event) => {
           takeEvent(history, event);
-          heardAtMs = Date.now();
+          receivedAtMs = Date.now();
           drawSoon();
         },
         onLost: (fault) => {

@@ -36,7 +36,7 @@ export interface BodyOptions {
 const PIECE_BYTES = 2 ** 16;
 
 /** Offsets of an event: its first byte, and the byte after its last. */
-interface Place {
+interface Span {
   readonly start: number;
   readonly end: number;
 }
@@ -49,10 +49,10 @@ export async function jsonBody(bytes: Buffer, options: BodyOptions): Promise<Eve
   const start = await behindSpace(bytes, 0, end, turn);
   if (start === end) return EMPTY_MESSAGE;
   if (bytes[start] !== OPEN_BRACKET) {
-    const place = placeOf(bytes, start, end, bytesMax);
+    const place = spanOf(bytes, start, end, bytesMax);
     return wrongIn(bytes, place, 0, bytesMax) ?? bodyOf(bytes, [place], options);
   }
-  const places: Place[] = [];
+  const places: Span[] = [];
   const commas = new Commas(bytes, start + 1);
   for (let from = start + 1, isLast = false; !isLast; from = commas.at) {
     while (!commas.find(Math.min(end, commas.at + PIECE_BYTES))) {
@@ -60,7 +60,7 @@ export async function jsonBody(bytes: Buffer, options: BodyOptions): Promise<Eve
       await turn();
     }
     isLast = bytes[commas.at] !== COMMA;
-    const place = placeOf(bytes, from, commas.at, bytesMax);
+    const place = spanOf(bytes, from, commas.at, bytesMax);
     if (!isLast || places.length > 0 || place.end > place.start) {
       if (places.length === eventsMax) return tooManyEvents(eventsMax);
       const wrong = wrongIn(bytes, place, 1, bytesMax);
@@ -79,18 +79,18 @@ export async function jsonBody(bytes: Buffer, options: BodyOptions): Promise<Eve
 export async function jsonLinesBody(bytes: Buffer, options: BodyOptions): Promise<EventBody | Fault> {
   const { reader, turn } = options;
   const { messageBytesMax: bytesMax, messageEventsMax: eventsMax } = reader.rules;
-  const places: Place[] = [];
-  for (let from = 0, looked = 0; from < bytes.length;) {
+  const places: Span[] = [];
+  for (let from = 0, checked = 0; from < bytes.length;) {
     const feed = bytes.indexOf(LINE_FEED, from);
     const next = feed < 0 ? bytes.length : feed;
     const start = next - from > PIECE_BYTES ? await behindSpace(bytes, from, next, turn) : firstByte(bytes, from, next);
     if (start < next) {
       if (places.length === eventsMax) return tooManyEvents(eventsMax);
-      places.push(placeOf(bytes, start, next, bytesMax));
+      places.push(spanOf(bytes, start, next, bytesMax));
     }
     from = next + 1;
-    if (from - looked < PIECE_BYTES) continue;
-    looked = from;
+    if (from - checked < PIECE_BYTES) continue;
+    checked = from;
     await turn();
   }
   return bodyOf(bytes, places, options);
@@ -137,21 +137,21 @@ class Commas {
 }
 
 /** Without surrounding white space, unless it is above the size limit. */
-function placeOf(bytes: Uint8Array, from: number, to: number, bytesMax: number): Place {
+function spanOf(bytes: Uint8Array, from: number, to: number, bytesMax: number): Span {
   if (to - from > bytesMax) return { start: from, end: to };
   const start = firstByte(bytes, from, to);
   return { start, end: afterLastByte(bytes, start, to) };
 }
 
 /** Why it is not JSON; `undefined`: it is, or it is above the size limit and not checked. */
-function wrongIn(bytes: Uint8Array, { start, end }: Place, depth: number, bytesMax: number): Fault | undefined {
+function wrongIn(bytes: Uint8Array, { start, end }: Span, depth: number, bytesMax: number): Fault | undefined {
   if (end - start > bytesMax) return undefined;
   const scanner = new JsonScanner(bytes, end);
   scanner.at = start;
   return scanner.skipValue(depth) && scanner.at === end ? undefined : notJson(scanner.at);
 }
 
-const bodyOf = (bytes: Buffer, places: readonly Place[], { reader, nowMs }: BodyOptions): EventBody => ({
+const bodyOf = (bytes: Buffer, places: readonly Span[], { reader, nowMs }: BodyOptions): EventBody => ({
   count: places.length,
   events: each(places, ({ start, end }) => reader.json(bytes.subarray(start, end), nowMs)),
 });

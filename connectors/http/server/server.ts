@@ -14,7 +14,7 @@ import { asError } from '../../../runtime/contract/errors.js';
 import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { boundConnections } from '../../facade/admission/bound-connections.js';
 import { isLoopback } from '../../facade/admission/exposure.js';
-import { bindError, listening, openTokens, tellDanger, type Watches } from '../../facade/listening.js';
+import { bindError, listening, openTokens, warnOfExposure, type Watches } from '../../facade/listening.js';
 import type { EventPublisher, ItemCatalogue, RecommendationAnswers, TrendingLists } from '../../facade/ports.js';
 import { type ServerTls, watchTls } from '../../facade/tls/server-tls.js';
 import type { AuthOptions } from '../../facade/admission/token-check.js';
@@ -92,7 +92,7 @@ async function listen(options: HttpServerOptions, watches: Watches): Promise<Htt
   const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits };
   const origins = new Set(options.origins);
   const tokens = await openTokens(auth, { reloadEveryMs, clock, logger }, watches);
-  tellDanger({ host, port, auth, tls }, logger);
+  warnOfExposure({ host, port, auth, tls }, logger);
 
   const gate = new Gate({
     ...{ limits, clock, tokens, asksForCertificates: tls?.clientCaPath !== undefined, origins },

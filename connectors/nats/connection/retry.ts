@@ -14,7 +14,7 @@ export class Undecided extends RivuletError {
 const isLogAway = (error: unknown): boolean => hasCode(error, 'LOG_AWAY');
 
 /** Retries while the log is away: a reader should not fail because a leader died. */
-export async function patiently<T>(work: () => Promise<T>, isAway = isLogAway): Promise<T> {
+export async function retryWhileAway<T>(work: () => Promise<T>, isAway = isLogAway): Promise<T> {
   const deadline = new Deadline(FAILOVER_MS, systemClock);
   return retry(work, { clock: systemClock, isRetryable: isAway, isWanted: () => deadline.leftMs > 0 });
 }

@@ -5,12 +5,12 @@
  */
 import type { ConsumerInfo, DeliveryInfo } from '@nats-io/jetstream';
 
-const ASK_EVERY_MS = 1_000;
+const REQUEST_EVERY_MS = 1_000;
 
 type Delivery = Pick<DeliveryInfo, 'pending' | 'deliverySequence'>;
 
 /** The consumer that answers. */
-export interface Asked {
+export interface LagSource {
   info(): Promise<Pick<ConsumerInfo, 'num_pending' | 'delivered'>>;
 }
 
@@ -18,8 +18,8 @@ export class Behind {
   private newest: Delivery | undefined;
   /** The server's last answer since the newest message. */
   private answered: number | undefined;
-  private asking = false;
-  private askedAtMs = -Infinity;
+  private isRequesting = false;
+  private requestedAtMs = -Infinity;
 
   /** Another consumer starts its own count. */
   begin(): void {
@@ -33,18 +33,18 @@ export class Behind {
   }
 
   /** `undefined`: unknown. */
-  messages(feed: Asked, isFull: boolean): number | undefined {
+  messages(feed: LagSource, isFull: boolean): number | undefined {
     // No message yet: stored messages arrive at once.
     if (this.newest === undefined) return 0;
-    if (isFull) this.ask(feed);
+    if (isFull) this.request(feed);
     return this.answered ?? this.newest.pending;
   }
 
-  private ask(feed: Asked): void {
+  private request(feed: LagSource): void {
     const nowMs = performance.now();
-    if (this.asking || nowMs - this.askedAtMs < ASK_EVERY_MS) return;
-    this.asking = true;
-    this.askedAtMs = nowMs;
+    if (this.isRequesting || nowMs - this.requestedAtMs < REQUEST_EVERY_MS) return;
+    this.isRequesting = true;
+    this.requestedAtMs = nowMs;
     const { newest } = this;
     feed
       .info()
@@ -55,6 +55,6 @@ export class Behind {
       })
       // Requested again later; until then the last number stays.
       .catch(() => undefined)
-      .finally(() => (this.asking = false));
+      .finally(() => (this.isRequesting = false));
   }
 }

@@ -66,7 +66,7 @@ export class NatsReader implements Reader {
     private readonly from: number,
   ) {
     this.looking = setInterval(() => {
-      this.look();
+      this.checkConsumer();
     }, LOOK_EVERY_MS);
     this.looking.unref();
     void this.run();
@@ -152,7 +152,7 @@ export class NatsReader implements Reader {
     }
   }
 
-  private look(): void {
+  private checkConsumer(): void {
     if (this.full || !this.options.isConnected()) this.heardAtMs = performance.now();
     else if (performance.now() - this.heardAtMs > SILENCE_MS_MAX) this.renew();
   }

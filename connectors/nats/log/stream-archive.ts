@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import type { JetStreamManager, StreamConfig, StreamInfo as ServerStreamInfo } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { asError, fatal, RivuletError, transient } from '../../../runtime/contract/errors.js';
-import { patiently } from '../connection/retry.js';
+import { retryWhileAway } from '../connection/retry.js';
 import { restoredMetadata } from './stream-identity.js';
 import { ensureStream, explained, isMissing, openManager } from './stream-manager.js';
 
@@ -64,7 +64,7 @@ export class StreamArchive {
       for await (const name of this.manager.streams.names()) names.push(name);
       return names.sort();
     };
-    return outlasting('the streams', listed);
+    return retryThroughFailure('the streams', listed);
   }
 
   /** `undefined`: no such stream. */
@@ -79,7 +79,7 @@ export class StreamArchive {
 
   /** Resolves when the stream does not exist. */
   async delete(name: string): Promise<void> {
-    await outlasting(name, () => this.manager.streams.delete(name)).catch((error: unknown) => {
+    await retryThroughFailure(name, () => this.manager.streams.delete(name)).catch((error: unknown) => {
       // A delete whose answer was lost finds the stream missing when retried.
       if (!isMissing(error)) throw error;
     });
@@ -91,7 +91,7 @@ export class StreamArchive {
    */
   async mark(name: string, replicas: number, says?: string): Promise<void> {
     const description = says === undefined ? {} : { description: says };
-    await outlasting(name, () =>
+    await retryThroughFailure(name, () =>
       ensureStream(this.manager, { name, subjects: [name], max_msgs: 1, num_replicas: replicas, ...description }),
     );
   }
@@ -106,7 +106,7 @@ export class StreamArchive {
     // Consumers belong to readers, and are not needed: actors read by sequence.
     const wanted = { deliver_subject: inbox, no_consumers: true, chunk_size: CHUNK_BYTES, window_size: WINDOW_BYTES };
     try {
-      const { config, state } = await outlasting(name, () =>
+      const { config, state } = await retryThroughFailure(name, () =>
         this.ask<{ config: StreamConfig; state: StreamState }>(`SNAPSHOT.${name}`, wanted),
       );
       await receive(name, subscription, write, signal);
@@ -162,7 +162,7 @@ export class StreamArchive {
   }
 
   private info(name: string): Promise<ServerStreamInfo> {
-    return outlasting(name, () => this.manager.streams.info(name));
+    return retryThroughFailure(name, () => this.manager.streams.info(name));
   }
 
   private async ask<T>(operation: string, request: object): Promise<T> {
@@ -180,8 +180,8 @@ export class StreamArchive {
 }
 
 /** Waits while a cluster elects a leader. Transient LOG_AWAY when that takes too long, STREAM_NOT_FOUND. */
-const outlasting = <T>(stream: string, work: () => Promise<T>): Promise<T> =>
-  patiently(() =>
+const retryThroughFailure = <T>(stream: string, work: () => Promise<T>): Promise<T> =>
+  retryWhileAway(() =>
     work().catch((error: unknown) => {
       throw error instanceof RivuletError ? error : explained(error, stream);
     }),

@@ -10,7 +10,7 @@ import {
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 import type { RivuletError } from '../../../runtime/contract/errors.js';
 import { asError, fatal, hasCode, transient } from '../../../runtime/contract/errors.js';
-import { patiently } from '../connection/retry.js';
+import { retryWhileAway } from '../connection/retry.js';
 
 export const REQUEST_TIMEOUT_MS = 5_000;
 
@@ -29,7 +29,7 @@ export type WantedStream = Partial<StreamConfig> & { readonly name: string };
 /** Fatal NATS_JETSTREAM, NATS_RIGHTS, NATS_LEADERLESS. A cluster that is electing a leader does not answer, and is waited for. */
 export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
   const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
-  return patiently(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
+  return retryWhileAway(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
     throw withoutJetStream(error);
   });
 }
@@ -62,7 +62,7 @@ export function withoutJetStream(cause: unknown): RivuletError {
  */
 export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
   try {
-    await patiently(async () => {
+    await retryWhileAway(async () => {
       if (!(await updated(manager, wanted))) await manager.streams.add(wanted);
     }, isUndecided);
   } catch (error) {

@@ -1,19 +1,19 @@
 /** Doctor: the gRPC façade. */
-import { authorityOf } from '../../../connectors/facade/authority.js';
+import { authorityOf } from '../../../connectors/facade/address.js';
 import type { Config } from '../../config/config.js';
 import { broken, type Check, type Finding, ok, warning } from './finding.js';
-import { listenerAt, type ServingSaid } from './listener.js';
+import { listenerAt, type ServingStatusName } from './listener.js';
 import { whyNotFree } from './machine.js';
-import { facadePlace, livingNote } from './place.js';
+import { facadeAddress, livingNote } from './facade-address.js';
 import { certificateFindings, GRPC, takenFinding } from './taken.js';
 import { runningServer } from '../nats-link.js';
-import { reachedAt } from '../place.js';
+import { reachedAt } from '../address.js';
 
 export const grpcChecks = (config: Config): Check[] => [{ name: 'grpc', run: () => grpcFindings(config) }];
 
 export async function grpcFindings(config: Config): Promise<readonly Finding[]> {
   const { dataDir, tlsCertFile: certFile } = config;
-  const { host, port, findings } = await facadePlace(config, 'grpc');
+  const { host, port, findings } = await facadeAddress(config, 'grpc');
   if (port === 0) return [ok('gRPC takes any free port')];
   const why = await whyNotFree(host, port);
   if (why === undefined) return [...findings, ok(`gRPC port ${port} is free, no node answers there now`)];
@@ -32,7 +32,7 @@ export async function grpcFindings(config: Config): Promise<readonly Finding[]> 
 
 function servingFinding(
   address: string,
-  { node, events }: { readonly node: ServingSaid; readonly events: ServingSaid },
+  { node, events }: { readonly node: ServingStatusName; readonly events: ServingStatusName },
   reasons: readonly string[],
 ): Finding {
   if (node === 'SERVING' && events === 'SERVING') return ok(`a node answers on ${address}: SERVING`);

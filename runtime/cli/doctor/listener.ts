@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { ChannelCredentials, Client, type ServiceError, status as Code } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { authorityOf, type Place } from '../../../connectors/facade/authority.js';
+import { authorityOf, type Address } from '../../../connectors/facade/address.js';
 import { serviceDefinition } from '../../../connectors/grpc/server/service-definition.js';
 import { healthAnswer } from '../../../connectors/http/routes/health-report.js';
 import {
@@ -22,7 +22,7 @@ const BODY_CHARACTERS_MAX = 4 * 2 ** 20;
 const SAID_CHARACTERS_MAX = 120;
 
 /** The used fields of GET /health; a node of another version may omit some, or add others. */
-const healthSaid = z.object({
+const healthReport = z.object({
   status: healthAnswer.shape.status,
   version: z.string().optional().catch(undefined),
   reasons: z.array(z.string()).catch([]),
@@ -34,17 +34,17 @@ const healthSaid = z.object({
 /** Possibly a node that is newer than this doctor. */
 const someStatus = z.object({ status: z.string() });
 
-export type HealthSaid = z.output<typeof healthSaid>;
-export type ServingSaid = keyof typeof Serving;
+export type HealthReport = z.output<typeof healthReport>;
+export type ServingStatusName = keyof typeof Serving;
 
 /** `certificate`: present with TLS. */
 export type Listener =
-  | { readonly kind: 'http'; readonly certificate: Certificate | undefined; readonly health: HealthSaid }
+  | { readonly kind: 'http'; readonly certificate: Certificate | undefined; readonly health: HealthReport }
   | {
       readonly kind: 'grpc';
       readonly certificate: Certificate | undefined;
-      readonly node: ServingSaid;
-      readonly events: ServingSaid;
+      readonly node: ServingStatusName;
+      readonly events: ServingStatusName;
     }
   | { readonly kind: 'nats' }
   /** Nothing accepts connections there. */
@@ -54,7 +54,7 @@ export type Listener =
   /** May be a node or something else. */
   | { readonly kind: 'unknown'; readonly saw: string; readonly tls?: { readonly certificate?: Certificate } };
 
-export async function listenerAt(place: Place): Promise<Listener> {
+export async function listenerAt(place: Address): Promise<Listener> {
   const first = await firstWords(place);
   if (first.kind === 'nobody') return first;
   if (first.kind === 'silent') return { kind: 'unknown', saw: `it says nothing for ${ANSWER_MS_MAX / 1000} s` };
@@ -65,7 +65,7 @@ export async function listenerAt(place: Place): Promise<Listener> {
   return plain ?? (await tlsAt(place)) ?? { kind: 'other', saw: `it says ${quoted(first.words.toString('latin1'))}` };
 }
 
-async function plainAt(place: Place, words: Buffer): Promise<Listener | undefined> {
+async function plainAt(place: Address, words: Buffer): Promise<Listener | undefined> {
   switch (protocolOf(words)) {
     case 'nats':
       return { kind: 'nats' };
@@ -83,7 +83,7 @@ async function plainAt(place: Place, words: Buffer): Promise<Listener | undefine
 const BAD_REQUEST = /^HTTP\/\S+ 400/;
 
 /** The listener over TLS; `undefined` if there is none. */
-async function tlsAt(place: Place): Promise<Listener | undefined> {
+async function tlsAt(place: Address): Promise<Listener | undefined> {
   const tls = await connectTls(place, ['h2', 'http/1.1'], ANSWER_MS_MAX);
   if ('error' in tls) {
     if (!tls.speaksTls) return undefined;
@@ -94,7 +94,7 @@ async function tlsAt(place: Place): Promise<Listener | undefined> {
 }
 
 /** The first bytes in response to GET /health over HTTP/1.1: each protocol has its own greeting or refusal. */
-function firstWords(place: Place): Promise<FirstWords> {
+function firstWords(place: Address): Promise<FirstWords> {
   return new Promise((answer) => {
     let words = Buffer.alloc(0);
     let isConnected = false;
@@ -137,10 +137,10 @@ function protocolOf(words: Buffer): 'http' | 'http2' | 'nats' | 'tls' | 'other' 
   return words.length >= 9 && words[3] === 4 && words.readUInt32BE(5) === 0 ? 'http2' : 'other';
 }
 
-async function httpAt(place: Place, secure: boolean): Promise<Listener> {
+async function httpAt(place: Address, secure: boolean): Promise<Listener> {
   const answer = await asked(place, '/health', { secure });
   if ('error' in answer) return { kind: 'unknown', saw: `it speaks HTTP, and breaks off: ${answer.error}` };
-  const health = healthSaid.safeParse(answer.body);
+  const health = healthReport.safeParse(answer.body);
   if (health.success) return { kind: 'http', certificate: answer.certificate, health: health.data };
   const other = someStatus.safeParse(answer.body);
   const status = other.success ? ` and the status ${quoted(other.data.status)}` : '';
@@ -162,18 +162,18 @@ export interface Question {
   readonly secure: boolean;
   readonly token?: string | undefined;
   /** Whether a server with this certificate may receive the request, with its token. */
-  readonly mayHear?: (certificate: Certificate) => boolean;
+  readonly isTrusted?: (certificate: Certificate) => boolean;
 }
 
 /** The certificate is checked before anything is sent. */
 export async function asked(
-  place: Place,
+  place: Address,
   path: string,
-  { secure, token, mayHear = () => true }: Question,
+  { secure, token, isTrusted = () => true }: Question,
 ): Promise<Answer | { readonly error: string }> {
   const tls = secure ? await connectTls(place, ['http/1.1'], ANSWER_MS_MAX) : undefined;
   if (tls !== undefined && 'error' in tls) return { error: tls.error };
-  if (tls !== undefined && !mayHear(tls.certificate)) {
+  if (tls !== undefined && !isTrusted(tls.certificate)) {
     tls.socket.destroy();
     return { error: 'it shows another certificate' };
   }
@@ -212,7 +212,7 @@ function parsed(text: string): unknown {
 
 const CHECK = serviceDefinition(Health).check;
 
-async function grpcAt(place: Place, certificate: Certificate | undefined): Promise<Listener> {
+async function grpcAt(place: Address, certificate: Certificate | undefined): Promise<Listener> {
   // Only a health check, without a token: the certificate is checked separately.
   const credentials =
     certificate === undefined
@@ -223,13 +223,13 @@ async function grpcAt(place: Place, certificate: Certificate | undefined): Promi
     // TLS does not accept an address as a server name.
     ...(certificate === undefined ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
   });
-  const health = (service: string): Promise<ServingSaid> =>
+  const health = (service: string): Promise<ServingStatusName> =>
     new Promise((resolve, reject) => {
       client.makeUnaryRequest(
         ...([CHECK.path, CHECK.requestSerialize, CHECK.responseDeserialize] as const),
         create(HealthCheckRequestSchema, { service }),
         { deadline: Date.now() + ANSWER_MS_MAX },
-        (error, answer) => (error === null ? resolve(Serving[answer!.status] as ServingSaid) : reject(error)),
+        (error, answer) => (error === null ? resolve(Serving[answer!.status] as ServingStatusName) : reject(error)),
       );
     });
   try {

@@ -5,13 +5,13 @@ import { isOverloaded, type Load } from './machine.js';
 import { duration, grouped, harmless, shortened } from '../terminal.js';
 
 /** The used fields of GET /status. */
-export interface StatusSaid {
-  readonly stages: readonly { readonly stage: string; readonly partitions: readonly PartitionSaid[] }[];
+export interface StatusResponse {
+  readonly stages: readonly { readonly stage: string; readonly partitions: readonly InstanceStatus[] }[];
   /** Sums over the partitions of the node. */
   readonly counters: Readonly<Pick<StatusReport['counters'], 'events' | 'late' | 'dead_letter'>>;
 }
 
-export type PartitionSaid = Readonly<
+export type InstanceStatus = Readonly<
   Pick<
     PartitionStatus,
     'partition' | 'state' | 'messages_in' | 'busy_seconds' | 'lag_messages' | 'lag_seconds' | 'restarts' | 'last_error'
@@ -29,15 +29,15 @@ const ERROR_CHARACTERS_MAX = 200;
 /** Of similar findings only the worst are reported. */
 const TOLD_MAX = 5;
 
-interface Instance extends PartitionSaid {
+interface Instance extends InstanceStatus {
   readonly name: string;
-  readonly before: PartitionSaid | undefined;
+  readonly before: InstanceStatus | undefined;
 }
 
 /** `seconds`: between the two samples. */
 export function pipelineFindings(
-  first: StatusSaid,
-  second: StatusSaid,
+  first: StatusResponse,
+  second: StatusResponse,
   seconds: number,
   load: Load,
 ): readonly Finding[] {
@@ -65,7 +65,7 @@ export function pipelineFindings(
   return [ok(`all ${instances.length} instances of ${second.stages.length} stages run, and none is behind`)];
 }
 
-const DOWN: Readonly<Record<PartitionSaid['state'], string>> = {
+const DOWN: Readonly<Record<InstanceStatus['state'], string>> = {
   running: 'runs',
   restoring: 'restores its state',
   backoff: 'waits to be started again',
@@ -124,7 +124,7 @@ function lagFinding(instance: Instance, seconds: number, load: Load): Finding {
   );
 }
 
-function eventFindings(first: StatusSaid['counters'], second: StatusSaid['counters']): Finding[] {
+function eventFindings(first: StatusResponse['counters'], second: StatusResponse['counters']): Finding[] {
   const [refused, late] = [second.dead_letter - first.dead_letter, second.late - first.late];
   const findings: Finding[] = [];
   if (refused > 0) {

@@ -3,7 +3,7 @@ import type { LoadedConfig } from '../../config/config.js';
 import { deploymentIn } from '../../node/deployment.js';
 import { broken, type Check, type Finding, ok, warning } from './finding.js';
 import { processOn } from './machine.js';
-import { livingNote } from './place.js';
+import { livingNote } from './facade-address.js';
 import { runningServer } from '../nats-link.js';
 import { natsOptions } from '../node/node-options.js';
 import { examined } from '../repair/repair.js';

@@ -1,5 +1,5 @@
 /** Doctor: a port with another listener than this configuration expects. It never suggests to stop a healthy node. */
-import { authorityOf, type Place } from '../../../connectors/facade/authority.js';
+import { authorityOf, type Address } from '../../../connectors/facade/address.js';
 import { broken, type Finding, warning } from './finding.js';
 import { bindError } from '../../../connectors/facade/listening.js';
 import type { Listener } from './listener.js';
@@ -24,7 +24,7 @@ export interface OwnSettings {
 
 /** `why`: the error of listening there. */
 export function takenFinding(
-  place: Place,
+  place: Address,
   why: NodeJS.ErrnoException,
   listener: Listener,
   facade: Facade,
@@ -52,7 +52,7 @@ export function takenFinding(
   }
 }
 
-function nobodyFinding(place: Place, why: NodeJS.ErrnoException, saw: string, facade: Facade): Finding {
+function nobodyFinding(place: Address, why: NodeJS.ErrnoException, saw: string, facade: Facade): Finding {
   if (why.code !== 'EADDRINUSE') {
     const { message, hint } = bindError(facade.kind, why, place);
     return broken(message, hint ?? '');
@@ -64,7 +64,7 @@ function nobodyFinding(place: Place, why: NodeJS.ErrnoException, saw: string, fa
 }
 
 function unknownFinding(
-  place: Place,
+  place: Address,
   { saw, tls }: Extract<Listener, { readonly kind: 'unknown' }>,
   another: string,
   certFile: string | undefined,
@@ -84,7 +84,7 @@ function unknownFinding(
 
 /** For a node that responds: compares its certificate, or the lack of one, with this configuration. */
 export function certificateFindings(
-  place: Place,
+  place: Address,
   certificate: Certificate | undefined,
   certFile: string | undefined,
 ): Finding[] {

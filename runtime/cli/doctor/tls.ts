@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket } from 'node:tls';
-import type { Place } from '../../../connectors/facade/authority.js';
+import type { Address } from '../../../connectors/facade/address.js';
 
 export interface Certificate {
   readonly fingerprint: string;
@@ -15,7 +15,7 @@ export type Secured =
   | { readonly error: string; readonly speaksTls: boolean };
 
 /** A connection to any TLS server at this address. */
-export function connectTls({ host, port }: Place, protocols: readonly string[], msMax: number): Promise<Secured> {
+export function connectTls({ host, port }: Address, protocols: readonly string[], msMax: number): Promise<Secured> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, ALPNProtocols: [...protocols], rejectUnauthorized: false });
     const fail = (error: string, speaksTls: boolean): void => {

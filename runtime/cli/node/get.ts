@@ -33,8 +33,8 @@ function asJson({ userId, items, asOfMs, staleMs, model }: Recommendations): str
 }
 
 function asText({ userId, items, asOfMs, staleMs, model }: Recommendations, explain: boolean): string {
-  const told = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}`;
-  const head = staleMs === undefined ? told : `${told}\n${staleNote(staleMs)}`;
+  const about = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}`;
+  const head = staleMs === undefined ? about : `${about}\n${staleNote(staleMs)}`;
   if (items.length === 0) {
     return asOfMs === undefined
       ? `${head}\n\nNothing yet: the node has not seen an event.`

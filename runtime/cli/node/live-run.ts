@@ -45,7 +45,7 @@ export async function runNode(
     } finally {
       if (failure === undefined) onStopping();
       unfinished = await node.stop(Math.min(STOP_MS, Math.max(0, stopAtMs - performance.now())));
-      if (unfinished.length > 0) sayUnfinished(unfinished);
+      if (unfinished.length > 0) reportUnfinished(unfinished);
     }
     // A failure caused by an interrupted stop is reported already.
     if (failure !== undefined && (isReason || unfinished.length === 0)) throw failure as Error;
@@ -58,11 +58,11 @@ export async function runNode(
 
 /** A stop that hangs must not exceed its deadline. */
 function cutShort(): void {
-  sayUnfinished(['something that does not answer']);
+  reportUnfinished(['something that does not answer']);
   process.exit(EXIT.unfinished);
 }
 
-function sayUnfinished(what: readonly string[]): void {
+function reportUnfinished(what: readonly string[]): void {
   const seconds = STOP_MS / 1000;
   process.stderr.write(
     `warning: the stop was cut short after ${seconds} s; the next start replays the rest. Not finished: ${what.join(', ')}\n`,

@@ -8,11 +8,11 @@ import { nodeStatus } from './node-status.js';
 const EVERY_MS = 1_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-type Look = Pick<StatusReport, 'node' | 'version' | 'now' | 'serving' | 'reasons' | 'stages' | 'counters'>;
+type Sample = Pick<StatusReport, 'node' | 'version' | 'now' | 'serving' | 'reasons' | 'stages' | 'counters'>;
 
 export async function top(options: JsonOptions): Promise<void> {
-  const look = await nodeStatus(options);
-  let before = await look();
+  const sample = await nodeStatus(options);
+  let before = await sample();
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify(before, undefined, 2)}\n`);
     return;
@@ -25,7 +25,7 @@ export async function top(options: JsonOptions): Promise<void> {
     do {
       await paused(stop.signal);
       if (stop.signal.aborted) return;
-      const now = await look();
+      const now = await sample();
       const text = topText(before, now);
       if (screen === undefined) process.stdout.write(`${text}\n`);
       else screen.draw([...text.split('\n'), '', 'Ctrl-C ends it.'].map((line) => ({ text: line })));
@@ -44,7 +44,7 @@ const paused = (signal: AbortSignal): Promise<void> =>
   });
 
 /** Sums over the partitions of a stage; the largest lag and the lowest watermark. */
-export function topText(before: Look, now: Look): string {
+export function topText(before: Sample, now: Sample): string {
   const seconds = Math.max(1e-3, (Date.parse(now.now) - Date.parse(before.now)) / 1_000);
   const rows = now.stages.map(({ stage, partitions }) => {
     const earlier = before.stages.find((one) => one.stage === stage)?.partitions ?? [];

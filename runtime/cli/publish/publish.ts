@@ -174,13 +174,13 @@ interface Sent {
 
 /** The first of them. */
 class Reasons<T> {
-  readonly told = new Set<T>();
-  untold = 0;
+  readonly reported = new Set<T>();
+  omitted = 0;
 
   add(reason: T): void {
-    if (this.told.has(reason)) return;
-    if (this.told.size < REASONS_MAX) this.told.add(reason);
-    else this.untold++;
+    if (this.reported.has(reason)) return;
+    if (this.reported.size < REASONS_MAX) this.reported.add(reason);
+    else this.omitted++;
   }
 }
 
@@ -233,18 +233,18 @@ function report({ summary, reasons, faults }: Sent, { called }: Kind, asJson: bo
   if (asJson) {
     const said = {
       ...{ published, refused, dead_letters: deadLetters, uncertain, seconds, [`${called}_per_second`]: perSecond },
-      ...(refused > 0 && { refusals: [...reasons.told], refusals_left_out: reasons.untold }),
-      ...(deadLetters > 0 && { faults: [...faults.told], faults_left_out: faults.untold }),
+      ...(refused > 0 && { refusals: [...reasons.reported], refusals_left_out: reasons.omitted }),
+      ...(deadLetters > 0 && { faults: [...faults.reported], faults_left_out: faults.omitted }),
     };
     process.stdout.write(`${JSON.stringify(said)}\n`);
     return;
   }
   const lines = [
     `published ${grouped(published)} ${called} in ${seconds.toFixed(1)} s (${grouped(perSecond)} per second); not published: ${grouped(refused)}`,
-    ...[...reasons.told].map((reason) => `  not published: ${reason}`),
-    ...(reasons.untold > 0 ? [`  not published: ${grouped(reasons.untold)} more`] : []),
-    ...[...faults.told].map(({ line, rule, reason }) => `  will be a dead letter: line ${line}: ${reason} [${rule}]`),
-    ...(faults.untold > 0 ? [`  will be dead letters: ${grouped(faults.untold)} more`] : []),
+    ...[...reasons.reported].map((reason) => `  not published: ${reason}`),
+    ...(reasons.omitted > 0 ? [`  not published: ${grouped(reasons.omitted)} more`] : []),
+    ...[...faults.reported].map(({ line, rule, reason }) => `  will be a dead letter: line ${line}: ${reason} [${rule}]`),
+    ...(faults.omitted > 0 ? [`  will be dead letters: ${grouped(faults.omitted)} more`] : []),
     ...(published > 0
       ? [
           'NATS has stored them. A node checks them when it reads them; those it refuses become dead letters: rivulet dlq ls',

@@ -28,7 +28,7 @@ import type { Log } from '../../contract/ports.js';
 import { readsEvents, streamInfo } from '../../contract/streams.js';
 import { outputPositionOf } from '../../actor/output-position.js';
 import { openNodes } from '../buckets.js';
-import { endLine } from '../repartition/streams.js';
+import { invalidatePosition } from '../repartition/streams.js';
 
 /** Streams that are not mailboxes: they are created again on demand. */
 const BESIDE = [`KV_${BUCKETS.manifests}`, `OBJ_${BUCKETS.objects}`];
@@ -83,7 +83,7 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
       }
     } else await manager.streams.delete(stream);
   }
-  if (present.has(streamOf(DEAD_LETTER))) for (const id of entries) await endStaleLines(id, topology, manager, log);
+  if (present.has(streamOf(DEAD_LETTER))) for (const id of entries) await invalidateStalePositions(id, topology, manager, log);
   for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
   if (!present.has(streamOf(POISON))) return;
   await manager.streams.purge(streamOf(POISON));
@@ -96,7 +96,7 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
 }
 
 /** Ends lanes of dead letters whose inputs are in a deleted stream, or whose sequences now belong to other messages. */
-async function endStaleLines(id: string, topology: Topology, manager: JetStreamManager, log: Log): Promise<void> {
+async function invalidateStalePositions(id: string, topology: Topology, manager: JetStreamManager, log: Log): Promise<void> {
   const stream = streamOf(id);
   const { lastSequence = 0, origins = [] } = (await streamInfo(log, stream)) ?? {};
   const beganMs = lastSequence === 0 ? Infinity : Date.parse((await manager.streams.info(stream)).created);
@@ -108,7 +108,7 @@ async function endStaleLines(id: string, topology: Topology, manager: JetStreamM
       const { sequence } = outputPositionOf(fromBinary(EnvelopeSchema, last.data));
       // A restored stream is younger than its messages.
       const isOurs = last.storedAtMs >= beganMs || origins.some(({ upTo }) => upTo >= sequence);
-      if (sequence > lastSequence || !isOurs) await endLine(log, streamOf(to), subject);
+      if (sequence > lastSequence || !isOurs) await invalidatePosition(log, streamOf(to), subject);
     }
   }
 }

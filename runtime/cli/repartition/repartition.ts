@@ -49,7 +49,7 @@ import {
   writeJournal,
   writeMark,
 } from './journal.js';
-import { type Change, closeToOthers, forgetSaid, makeStores, swapStores, writeHeads } from './state.js';
+import { type Change, closeToOthers, forgetOutputs, makeStores, swapStores, writeHeads } from './state.js';
 import { addMissingStreams, streamsAnew } from './streams.js';
 
 type Numbers = Omit<Journal, 'step'>;
@@ -234,7 +234,7 @@ class Repartition {
     const beginnings = await streamsAnew(change, this.archive, this.log, limits);
     this.at('streams');
     await writeHeads(change, beginnings);
-    await forgetSaid(change);
+    await forgetOutputs(change);
     this.at('heads');
     await dropAllCopies(await this.copies());
     await writeSharedDeployment(table, options.deployment);

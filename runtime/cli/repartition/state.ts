@@ -99,7 +99,7 @@ export async function closeToOthers({ dataDir, before }: Change, log: Log): Prom
 }
 
 /** Outputs of the source's stages to deleted streams are no longer expected there; the next copy of these stages is a complete one. */
-export async function forgetSaid({ dataDir, before }: Change): Promise<void> {
+export async function forgetOutputs({ dataDir, before }: Change): Promise<void> {
   const gone = movedStages(before).map((id) => `rivulet.${id}.`);
   for (const shard of keptShards(before)) {
     await written(stores(dataDir), shard, (store) => {

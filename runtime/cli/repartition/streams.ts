@@ -48,14 +48,14 @@ export async function streamsAnew(
   }
   for (const topology of [before, after]) {
     for (const id of moved) {
-      for (let p = 0; p < topology.count(id); p++) await endLines(topology, id, p, new Set(moved), log);
+      for (let p = 0; p < topology.count(id); p++) await invalidatePositions(topology, id, p, new Set(moved), log);
     }
   }
   return beginnings;
 }
 
 /** The messages of a browsable log have positions in a deleted stream: they stay, but their positions are not used any more. */
-async function endLines(
+async function invalidatePositions(
   topology: Topology,
   id: string,
   p: number,
@@ -64,12 +64,12 @@ async function endLines(
 ): Promise<void> {
   for (const { to, subject } of destinationsOf(topology, id, p)) {
     if (moved.has(to)) continue;
-    await endLine(log, streamOf(to), subject);
+    await invalidatePosition(log, streamOf(to), subject);
   }
 }
 
 /** The messages stay, but count as no outputs of the new streams. */
-export async function endLine(log: Log, stream: string, subject: string): Promise<void> {
+export async function invalidatePosition(log: Log, stream: string, subject: string): Promise<void> {
   const last = await log.last(stream, subject);
   if (last === undefined || outputPositionOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) return;
   await log.publish(subject, NOTHING, { expected: last.sequence });

@@ -171,7 +171,7 @@ function asText(summary: ReplaySummary, out: string): string {
     late,
     dead_letter: deadLetter,
     duplicates,
-    quarantined_rows: buried = 0,
+    quarantined_rows: quarantined = 0,
     epochs,
     seconds,
     events_per_second: rate,
@@ -179,7 +179,7 @@ function asText(summary: ReplaySummary, out: string): string {
   const lines = [
     `${grouped(events)} events in ${epochs} epochs, ${seconds.toFixed(1)} s (${grouped(rate)} per second)`,
     `  on time ${grouped(onTime)}   late ${grouped(late)}   dead letters ${grouped(deadLetter)}   duplicates ${grouped(duplicates)}`,
-    ...(buried === 0 ? [] : [`  given up ${grouped(buried)} rows, in messages that a stage fails at: rivulet dlq ls`]),
+    ...(quarantined === 0 ? [] : [`  given up ${grouped(quarantined)} rows, in messages that a stage fails at: rivulet dlq ls`]),
     `  results in ${out}`,
   ];
   return `${lines.join('\n')}\n`;

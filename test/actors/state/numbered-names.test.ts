@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { names, NumberedNames, SaidNames } from '../../../actors/state/numbered-names.js';
+import { names, NumberedNames, NamesOfColumn } from '../../../actors/state/numbered-names.js';
 import { frameOf, tables } from '../../../runtime/contract/stage.js';
 
 const spec = tables(names, { key: ['name'] });
@@ -45,7 +45,7 @@ describe('said names', () => {
       { name: 'c', time: 5 },
       { name: 'a', time: 6 },
     ];
-    const said = new SaidNames(
+    const said = new NamesOfColumn(
       known,
       frameOf(
         names,

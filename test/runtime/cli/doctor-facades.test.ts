@@ -32,7 +32,7 @@ const told = (findings: readonly Finding[], port: number): string[] =>
 const grpc = async (port: number, settings: Readonly<Record<string, string>> = {}): Promise<string[]> =>
   told(await grpcFindings(configOf({ grpcPort: port, ...settings })), port);
 const http = async (port: number, certFile?: string): Promise<string[]> =>
-  told(await httpFindings({ host: '127.0.0.1', port }, { certFile, lookAgainMs: 1 }), port);
+  told(await httpFindings({ host: '127.0.0.1', port }, { certFile, sampleAfterMs: 1 }), port);
 
 /** A program of others. */
 async function program(onConnection: (socket: Socket) => void): Promise<number> {

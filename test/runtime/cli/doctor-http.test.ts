@@ -2,9 +2,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AskOptions, httpFindings } from '../../../runtime/cli/doctor/http.js';
+import { type HttpCheckOptions, httpFindings } from '../../../runtime/cli/doctor/http.js';
 import { loadFinding } from '../../../runtime/cli/doctor/machine.js';
-import type { PartitionSaid, StatusSaid } from '../../../runtime/cli/doctor/pipeline.js';
+import type { InstanceStatus, StatusResponse } from '../../../runtime/cli/doctor/pipeline.js';
 
 type Body = Readonly<Record<string, unknown>> | string;
 type Answers = Readonly<Record<string, readonly { readonly code?: number; readonly body: Body }[]>>;
@@ -32,16 +32,16 @@ async function node(answers: Answers): Promise<{ port: number; asked: string[] }
   return { port: (server.address() as AddressInfo).port, asked };
 }
 
-async function said(answers: Answers, options: AskOptions = {}): Promise<string[]> {
+async function said(answers: Answers, options: HttpCheckOptions = {}): Promise<string[]> {
   const { port } = await node(answers);
   const place = { host: '127.0.0.1', port };
   // As long as it takes for a rate that is not by chance.
-  const findings = await httpFindings(place, { lookAgainMs: 50, load: { average: 1, cores: 2 }, ...options });
+  const findings = await httpFindings(place, { sampleAfterMs: 50, load: { average: 1, cores: 2 }, ...options });
   return findings.map(({ state, message, fix }) => `${state}: ${message.replaceAll(`:${port}`, '')} → ${fix ?? ''}`);
 }
 
-const well: PartitionSaid = { partition: 2, state: 'running', messages_in: 10, busy_seconds: 0, restarts: 0 };
-const status = (partition: Partial<PartitionSaid>, counters: Partial<StatusSaid['counters']> = {}) => ({
+const well: InstanceStatus = { partition: 2, state: 'running', messages_in: 10, busy_seconds: 0, restarts: 0 };
+const status = (partition: Partial<InstanceStatus>, counters: Partial<StatusResponse['counters']> = {}) => ({
   body: {
     stages: [{ stage: 'window', partitions: [{ ...well, ...partition }] }],
     counters: { events: 1_000, late: 0, dead_letter: 0, ...counters },
@@ -82,12 +82,12 @@ describe('the doctor on HTTP', () => {
       'warning: how the stages are is told only to who has a token → set RIVULET_TOKEN to one, and ask again',
     );
     const { port, asked } = await node({ ...answers, '/status': [status({})] });
-    await httpFindings({ host: '127.0.0.1', port }, { token: 'abc', lookAgainMs: 1 });
+    await httpFindings({ host: '127.0.0.1', port }, { token: 'abc', sampleAfterMs: 1 });
     // Who listens is found out first.
     expect(asked).toEqual(['/health', '/health', '/status Bearer abc', '/status Bearer abc']);
   });
 
-  it.each<[string, Partial<PartitionSaid>, Partial<PartitionSaid>, RegExp]>([
+  it.each<[string, Partial<InstanceStatus>, Partial<InstanceStatus>, RegExp]>([
     [
       'stands still',
       { lag_messages: 11_000, lag_seconds: 39 },

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TokenCheck, type TokenCheckOptions } from '../../../../connectors/facade/admission/token-check.js';
-import type { KeyPlace } from '../../../../connectors/facade/admission/token-keys.js';
+import type { KeyLocation } from '../../../../connectors/facade/admission/token-keys.js';
 import { systemClock } from '../../../../runtime/contract/clock.js';
 import { eventually } from '../../../support/eventually.js';
 import { hearer, keyFile, keyServer, keySet, RULES, signingKey } from '../../grpc/issuer.js';
@@ -9,7 +9,7 @@ const bearer = (token: string): string => `Bearer ${token}`;
 
 const CONNECTION = {};
 
-async function opened(keys: KeyPlace, rules: Partial<TokenCheckOptions> = {}): Promise<TokenCheck> {
+async function opened(keys: KeyLocation, rules: Partial<TokenCheckOptions> = {}): Promise<TokenCheck> {
   const own = { keys, reloadEveryMs: 5, clock: systemClock, logger: undefined };
   const check = await TokenCheck.open({ ...RULES, ...own, ...rules });
   onTestFinished(() => check.close());

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { CallDesk } from '../../../../connectors/grpc/server/call-desk.js';
+import { ServerContext } from '../../../../connectors/grpc/server/server-context.js';
 import { CALL_LIMITS } from '../../../../connectors/grpc/server/call-limits.js';
 import { stateAfter, type TrendingState } from '../../../../connectors/grpc/client/trending.js';
 import type { ByteStream } from '../../../../connectors/grpc/services/call-stream.js';
@@ -76,7 +76,7 @@ const clientOf = (call: object): string => (call as HandCall).client;
 
 function bed() {
   const [clock, lists] = [new VirtualClock(), new HandLists()];
-  const hub = new TrendingHandlers(lists, new CallDesk({ limits: CALL_LIMITS, clock }), clock, clientOf);
+  const hub = new TrendingHandlers(lists, new ServerContext({ limits: CALL_LIMITS, clock }), clock, clientOf);
   onTestFinished(() => hub.stop());
   const follow = (limit: number, given?: Given): HandCall => {
     const call = new HandCall(limit, given);

@@ -1,18 +1,18 @@
 /** A value shared by parts of the page: components that use it are rendered again when it changes. */
 import { useEffect, useState } from 'preact/hooks';
 
-export class Cell<T> {
+export class SharedValue<T> {
   private readonly listeners = new Set<() => void>();
 
-  constructor(private held: T) {}
+  constructor(private current: T) {}
 
   get value(): T {
-    return this.held;
+    return this.current;
   }
 
   set(value: T): void {
-    if (Object.is(value, this.held)) return;
-    this.held = value;
+    if (Object.is(value, this.current)) return;
+    this.current = value;
     for (const listener of [...this.listeners]) listener();
   }
 
@@ -23,7 +23,7 @@ export class Cell<T> {
   }
 }
 
-export function useCell<T>(cell: Cell<T>): T {
+export function useSharedValue<T>(cell: SharedValue<T>): T {
   const [, draw] = useState(0);
   useEffect(() => {
     const drawn = cell.value;

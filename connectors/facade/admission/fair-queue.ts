@@ -4,7 +4,7 @@
  *
  * Bounded: one owner may take only its share of the waiting places, and leaves room for others.
  */
-export class FairTurns {
+export class FairQueue {
   /** By owner, the next one first. */
   private readonly waiting = new Map<object, (() => void)[]>();
   private running = 0;

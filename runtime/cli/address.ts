@@ -1,7 +1,7 @@
 /** A listen address as a client on this machine uses it. */
-import type { Place } from '../../connectors/facade/authority.js';
+import type { Address } from '../../connectors/facade/address.js';
 
 const ANY_HOST: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /** The address of this listener from this machine. */
-export const reachedAt = (host: string, port: number): Place => ({ host: ANY_HOST[host] ?? host, port });
+export const reachedAt = (host: string, port: number): Address => ({ host: ANY_HOST[host] ?? host, port });

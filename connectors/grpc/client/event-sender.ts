@@ -8,7 +8,7 @@ const MESSAGE_EVENTS = 500;
  * Writes what the source yields, list by list, no faster than the call accepts it. After the end of the call, at most one more item is read from
  * the source. When the source throws, the call is cancelled, and the promise rejects with that error.
  */
-export async function pour<E, M>(
+export async function sendEvents<E, M>(
   source: AsyncIterable<E | readonly E[]> | Iterable<E | readonly E[]>,
   call: ClientWritableStream<M>,
   message: (events: readonly E[]) => M,

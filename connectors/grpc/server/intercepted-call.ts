@@ -2,12 +2,12 @@
  * A call between the transport and its handler. grpc-js calls the handler of a unary request when all of the request has arrived; checks that must
  * not wait for that are made here, when the headers arrive. Only the public interface of interceptors is used.
  *
- *   ENTERED-CALL-1  a call that is not admitted (identity, token, rate, number) is refused before any of its request is read
- *   ENTERED-CALL-2  a unary request is bounded in bytes and in time. The number of incomplete requests and request streams of a client is bounded too,
+ *   INTERCEPTED-CALL-1  a call that is not admitted (identity, token, rate, number) is refused before any of its request is read
+ *   INTERCEPTED-CALL-2  a unary request is bounded in bytes and in time. The number of incomplete requests and request streams of a client is bounded too,
  *                   and so is each message: together they bound the buffered requests. Health checks count as well
- *   ENTERED-CALL-3  response bytes that a client does not read are bounded per client
- *   ENTERED-CALL-4  the observer sees one begin and one end of a call, with its status, however the call ends
- *   ENTERED-CALL-5  every call has an id: the client's `x-request-id` if it is short and plain, else a generated one. Responses have it in their initial
+ *   INTERCEPTED-CALL-3  response bytes that a client does not read are bounded per client
+ *   INTERCEPTED-CALL-4  the observer sees one begin and one end of a call, with its status, however the call ends
+ *   INTERCEPTED-CALL-5  every call has an id: the client's `x-request-id` if it is short and plain, else a generated one. Responses have it in their initial
  *                   metadata, refusals in their trailers and details, and the log has it. The exceptions are refusals that grpc-js makes without its
  *                   interceptors: broken frames or frames above the transport's limit, deadlines, unknown methods
  */
@@ -16,11 +16,11 @@ import type { CalledMethod } from '../../facade/ports.js';
 import { type ApiError, type FaultCode, faultOf, tooLarge, tooManyCalls } from '../../facade/errors/fault.js';
 import { requestIdOf } from '../../facade/errors/request-id.js';
 import type { ClientLimit } from '../../facade/admission/client-limit.js';
-import type { CallDesk, Caller } from './call-desk.js';
+import type { ServerContext, Caller } from './server-context.js';
 import { CallSpan } from './call-span.js';
 import { type Refusal, refusal, REQUEST_ID_KEY, withRequestId } from './status-details.js';
 
-export interface EnteredMethod extends CalledMethod {
+export interface GuardedMethod extends CalledMethod {
   /** Exempt from token, rate, and number of calls. */
   readonly isOpen: boolean;
 }
@@ -28,21 +28,21 @@ export interface EnteredMethod extends CalledMethod {
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
 type Status = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
 
-const ENTERED = Symbol('entered call');
-interface EnteredMetadata {
-  [ENTERED]?: EnteredCall;
+const INTERCEPTED = Symbol('intercepted call');
+interface InterceptedMetadata {
+  [INTERCEPTED]?: InterceptedCall;
 }
 
 /** The call of a handler's argument: its metadata are those that came in here. */
-export const enteredOf = (call: object): EnteredCall | undefined =>
-  (call as { readonly metadata?: EnteredMetadata }).metadata?.[ENTERED];
+export const interceptedOf = (call: object): InterceptedCall | undefined =>
+  (call as { readonly metadata?: InterceptedMetadata }).metadata?.[INTERCEPTED];
 
-export const clientOf = (call: object): string => enteredOf(call)!.client;
+export const clientOf = (call: object): string => interceptedOf(call)!.client;
 
-export const spanOf = (call: object): CallSpan | undefined => enteredOf(call)?.span;
+export const spanOf = (call: object): CallSpan | undefined => interceptedOf(call)?.span;
 
 /** Forwards directly to the call below: going through the methods of grpc-js's class would cost more than everything else here. */
-export class EnteredCall extends ServerInterceptingCall implements Listener {
+export class InterceptedCall extends ServerInterceptingCall implements Listener {
   span!: CallSpan;
   isOver = false;
   private readonly beganMs = performance.now();
@@ -53,12 +53,12 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
   private isComplete = false;
   private leave: (() => void) | undefined;
   /** Response bytes that are not read, and the client that they count for. */
-  private held = 0;
-  private holder = '';
+  private unread = 0;
+  private unreadBy = '';
 
   constructor(
-    private readonly desk: CallDesk,
-    private readonly method: EnteredMethod,
+    private readonly context: ServerContext,
+    private readonly method: GuardedMethod,
     private readonly below: ServerInterceptingCallInterface,
     private readonly isStream: boolean,
   ) {
@@ -75,7 +75,7 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
   }
 
   override sendMessage(message: unknown, callback: () => void): void {
-    if (!this.isStream && message instanceof Uint8Array) this.hold(message.length);
+    if (!this.isStream && message instanceof Uint8Array) this.countUnread(message.length);
     this.below.sendMessage(message, callback);
   }
 
@@ -85,8 +85,8 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
 
   onReceiveMetadata(metadata: Metadata): void {
     this.headers = metadata;
-    (metadata as EnteredMetadata)[ENTERED] = this;
-    this.desk.observer?.began(this.method);
+    (metadata as InterceptedMetadata)[INTERCEPTED] = this;
+    this.context.observer?.began(this.method);
     this.span = new CallSpan(this.method, this, metadata, () => this.requestId());
     const fault = this.check();
     if (!(fault instanceof Promise)) this.goOn(fault);
@@ -98,7 +98,7 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
   }
 
   onReceiveMessage(message: unknown): void {
-    const { requestBytesMax } = this.desk.limits;
+    const { requestBytesMax } = this.context.limits;
     if (!this.isStream && message instanceof Uint8Array && message.length > requestBytesMax)
       this.refuse(tooLarge(message.length, requestBytesMax));
     else this.handler.onReceiveMessage(message);
@@ -114,24 +114,24 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     this.isCancelled = true;
     this.complete();
     this.leave?.();
-    if (this.held > 0) this.desk.held.add(this.holder, -this.held);
+    if (this.unread > 0) this.context.unread.add(this.unreadBy, -this.unread);
     this.handler.onCancel();
     // The handler has not ended it, or was not called.
-    if (!this.isOver && this.headers !== undefined) this.end(this.desk.codeOfCancelled(this));
+    if (!this.isOver && this.headers !== undefined) this.end(this.context.codeOfCancelled(this));
   }
 
   get client(): string {
-    return this.desk.admission.clientOf(this);
+    return this.context.admission.clientOf(this);
   }
 
   /** Counts it among its client's calls, until the returned function is called. */
   enterCalls(): () => void {
-    return this.desk.admission.calls.enter(this);
+    return this.context.admission.calls.enter(this);
   }
 
   /** Other calls may have been counted since this one was admitted. */
   checkNumber(among: ClientLimit<Caller>): ApiError | undefined {
-    return this.desk.admission.checkNumber(this, among);
+    return this.context.admission.checkNumber(this, among);
   }
 
   refuse(fault: ApiError): void {
@@ -141,7 +141,7 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
   /** The refusal that is sent for an error; called once. */
   withId(error: Partial<Refusal> & { readonly message?: string }): Refusal {
     const requestId = this.requestId();
-    if ('error' in error) this.desk.faults.log(this.method.method, requestId, error.error);
+    if ('error' in error) this.context.faults.log(this.method.method, requestId, error.error);
     return withRequestId(error, requestId);
   }
 
@@ -150,30 +150,30 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     this.isOver = true;
     const { method, kind } = this.method;
     this.span.end(status[code]);
-    this.desk.observer?.ended({ method, kind, code: status[code], ms: performance.now() - this.beganMs });
+    this.context.observer?.ended({ method, kind, code: status[code], ms: performance.now() - this.beganMs });
   }
 
   /** Returns a promise only if the token must be verified. */
   private check(): ApiError | undefined | Promise<ApiError | undefined> {
     const { isOpen, kind } = this.method;
     if (isOpen) return undefined;
-    const { calls, streams } = this.desk.admission;
+    const { calls, streams } = this.context.admission;
     const among = kind === 'unary' || kind === 'client_stream' ? calls : streams;
-    return this.desk.admission.check(this, this.headers.get('authorization')[0], among);
+    return this.context.admission.check(this, this.headers.get('authorization')[0], among);
   }
 
   private goOn(refusedBy: ApiError | undefined): void {
     if (this.isCancelled) return;
-    const fault = refusedBy ?? (this.method.isOpen ? undefined : this.desk.faultOf(this));
+    const fault = refusedBy ?? (this.method.isOpen ? undefined : this.context.faultOf(this));
     if (fault === undefined) this.read(false);
     else this.refuse(fault);
   }
 
-  private read(isSecondLook: boolean): void {
-    const { reading, incomplete, admission } = this.desk;
+  private read(isRetry: boolean): void {
+    const { reading, incomplete, admission } = this.context;
     if (!reading.admits(this)) {
       // Requests that arrived in one piece with this one are complete by the next turn of the event loop.
-      if (isSecondLook) this.refuse(tooManyCalls(reading.callsMax, admission.clientOf(this)));
+      if (isRetry) this.refuse(tooManyCalls(reading.callsMax, admission.clientOf(this)));
       else setImmediate(() => this.isCancelled || this.read(true));
       return;
     }
@@ -186,14 +186,14 @@ export class EnteredCall extends ServerInterceptingCall implements Listener {
     this.isComplete = true;
     if (this.isStream) return;
     this.leave?.();
-    this.desk.incomplete.end(this);
+    this.context.incomplete.end(this);
   }
 
-  private hold(bytes: number): void {
+  private countUnread(bytes: number): void {
     if (this.isCancelled) return;
-    this.holder = this.desk.admission.clientOf(this);
-    this.held = bytes;
-    this.desk.held.add(this.holder, bytes);
+    this.unreadBy = this.context.admission.clientOf(this);
+    this.unread = bytes;
+    this.context.unread.add(this.unreadBy, bytes);
   }
 
   /** Ends the call for the observer; returns the status to send instead of one that is not OK. */

@@ -5,7 +5,7 @@ import { Admission, type CallFacts } from '../../facade/admission/admission.js';
 import { ClientLimit } from '../../facade/admission/client-limit.js';
 import { ClientTally } from '../../facade/admission/client-tally.js';
 import type { TokenCheck } from '../../facade/admission/token-check.js';
-import { type ApiError, tooMuchHeld, tooSlow } from '../../facade/errors/fault.js';
+import { type ApiError, tooMuchUnread, tooSlow } from '../../facade/errors/fault.js';
 import { FaultLog } from '../../facade/errors/fault-log.js';
 import type { CallObserver } from '../../facade/ports.js';
 import type { CallLimits } from './call-limits.js';
@@ -22,7 +22,7 @@ interface Refusable {
   refuse(fault: ApiError): void;
 }
 
-export interface CallDeskOptions {
+export interface ServerContextOptions {
   readonly limits: CallLimits;
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly connectionOf?: CallFacts<Caller>['connectionOf'];
@@ -31,7 +31,7 @@ export interface CallDeskOptions {
   readonly logger?: Logger | undefined;
 }
 
-export class CallDesk {
+export class ServerContext {
   readonly limits: CallLimits;
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly observer: CallObserver | undefined;
@@ -40,10 +40,10 @@ export class CallDesk {
   readonly reading: ClientLimit<Caller>;
   readonly incomplete: Overdue<Refusable>;
   /** Response bytes that clients have not read. */
-  readonly held = new ClientTally();
+  readonly unread = new ClientTally();
   readonly faults: FaultLog;
 
-  constructor({ limits, clock, connectionOf = (call) => call, tokens, observer, logger }: CallDeskOptions) {
+  constructor({ limits, clock, connectionOf = (call) => call, tokens, observer, logger }: ServerContextOptions) {
     this.limits = limits;
     this.clock = clock;
     this.observer = observer;
@@ -57,10 +57,10 @@ export class CallDesk {
   faultOf(call: Caller): ApiError | undefined {
     const deadline = call.getDeadline();
     if (deadline !== Infinity && this.clock.nowMs() >= Number(deadline)) return TOO_LATE;
-    const { heldBytesPerClient } = this.limits;
-    if (this.held.total <= heldBytesPerClient) return undefined;
+    const { unreadBytesPerClient } = this.limits;
+    if (this.unread.total <= unreadBytesPerClient) return undefined;
     const client = this.admission.clientOf(call);
-    return this.held.of(client) <= heldBytesPerClient ? undefined : tooMuchHeld(heldBytesPerClient, client);
+    return this.unread.of(client) <= unreadBytesPerClient ? undefined : tooMuchUnread(unreadBytesPerClient, client);
   }
 
   /** The status that grpc-js or the client gave a cancelled call. */

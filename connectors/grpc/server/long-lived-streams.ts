@@ -19,7 +19,7 @@ export interface ServiceTaker {
 
 type Handler = (...args: unknown[]) => void;
 
-export class StandingStreams {
+export class LongLivedStreams {
   private readonly open = new Set<OpenStream>();
   private isOver = false;
 

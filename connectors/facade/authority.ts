@@ -1,8 +1,0 @@
-/** The address of a listener. */
-export interface Place {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** `127.0.0.1:8080`, `[::1]:8080` */
-export const authorityOf = ({ host, port }: Place): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
