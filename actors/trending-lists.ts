@@ -58,7 +58,11 @@ export const trendingLists = ({ published }: { readonly published: 'live' | 'clo
   });
 
 /** Days have the same columns as hours. */
-function rowsOf(type: typeof trendingHours, window: TrendingWindow, said: InstanceLists): FrameOf<typeof trendingHours> {
+function rowsOf(
+  type: typeof trendingHours,
+  window: TrendingWindow,
+  said: InstanceLists,
+): FrameOf<typeof trendingHours> {
   const { startMs } = said;
   const list = listOf(said);
   const builder = new FrameBuilder(type, list.length);

@@ -90,7 +90,9 @@ function highestFloors(all: readonly Floors[]): Floors {
 }
 
 /** `said`: what is published, the newest lists at ticks or each window as it closes. `delayMs`: the distance of W from the latest event. */
-export const trending = (options: TrendingOptions & { readonly published: 'live' | 'closed'; readonly delayMs: number }) => {
+export const trending = (
+  options: TrendingOptions & { readonly published: 'live' | 'closed'; readonly delayMs: number },
+) => {
   const { published, delayMs, rankings = [], itemsMax = ITEMS_MAX, viewWeight = 1, clickWeight = 2 } = options;
   const halfLifeMs = rankings.includes('decayed') ? (options.halfLifeMs ?? HALF_LIFE_MS) : undefined;
   const counting: CountOptions = {

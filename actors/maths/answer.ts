@@ -82,9 +82,9 @@ function answerItem(from: RankedItem, rank: number, inCategory: string | undefin
   return explain ? { ...answered, reason: reasonFor(from, inCategory) } : answered;
 }
 
-function reasonFor({ kind, category, interest, interestRank }: RankedItem, asked: string | undefined): string {
+function reasonFor({ kind, category, interest, interestRank }: RankedItem, inCategory: string | undefined): string {
   if (kind === STREAMING_POPULAR_FALLBACK) {
-    return asked === undefined ? 'popular with everyone' : `popular in ${asked}`;
+    return inCategory === undefined ? 'popular with everyone' : `popular in ${inCategory}`;
   }
   return `popular in ${category}, which is your #${interestRank} interest (${Math.round(interest * 10) / 10})`;
 }

@@ -109,13 +109,13 @@ class RecordReader {
   /** Length of the record at `start`, when it is longer than a chunk or not complete in the buffer. */
   private async firstRecordLength(): Promise<number> {
     for (;;) {
-      const held = this.end - this.start;
+      const available = this.end - this.start;
       const window = this.buffer.subarray(this.start, Math.min(this.end, this.start + RECORD_BYTES_MAX));
-      const isEnd = this.atFileEnd && held === window.length;
+      const isEnd = this.atFileEnd && available === window.length;
       const length = (this.options.format === 'csv' ? recordEnd : lineEnd)(window, 0, isEnd);
       if (length >= 0) return length;
-      if (held <= RECORD_BYTES_MAX) {
-        await this.buffered(Math.min(held * 2, RECORD_BYTES_MAX + 1));
+      if (available <= RECORD_BYTES_MAX) {
+        await this.buffered(Math.min(available * 2, RECORD_BYTES_MAX + 1));
         continue;
       }
       // An open quote extends over the longest possible record: it is malformed. A single line of that length is not text.
@@ -143,13 +143,13 @@ class RecordReader {
   }
 
   private async goTo(offset: number, line: number): Promise<void> {
-    const held = this.end - this.start;
+    const available = this.end - this.start;
     const ahead = offset - this.offset;
     if (ahead < 0) throw this.positionLost(`has a longer header now than when it was read up to byte ${offset}`);
-    if (ahead <= held) this.drop(ahead);
+    if (ahead <= available) this.drop(ahead);
     else {
-      this.drop(held);
-      this.atFileEnd = !(await this.bytes.skip(ahead - held));
+      this.drop(available);
+      this.atFileEnd = !(await this.bytes.skip(ahead - available));
       this.offset = offset;
     }
     this.line = line;

@@ -152,8 +152,8 @@ export class Snapshotter {
   /** A short outage of NATS is no reason to restart the actor. */
   private record(): Promise<MailboxRecord> {
     const { clock, logger } = this.options;
-    const patiently = retryThroughFailover(clock, (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'));
-    return patiently(() => mailboxRecord(this.options, this.restored));
+    const withRetry = retryThroughFailover(clock, (error) => logger.debug({ err: error }, 'a snapshot waits for NATS'));
+    return withRetry(() => mailboxRecord(this.options, this.restored));
   }
 
   /** Encoded piece by piece: inputs that are processed in between do not change it (STATE-3). */

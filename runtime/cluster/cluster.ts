@@ -54,11 +54,11 @@ export class Cluster {
   /** Resolves when this node has opened the shards that it gets in the first round. */
   static async join(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
-    const patiently = retryThroughFailover(options.clock, (error) => cluster.waits(error));
-    await Promise.all(options.shards.map(({ name }) => patiently(() => options.host.check(name))));
-    const watched = (table: KeyValue) => patiently(() => onNews(table, () => cluster.pause.abort()));
+    const withRetry = retryThroughFailover(options.clock, (error) => cluster.waits(error));
+    await Promise.all(options.shards.map(({ name }) => withRetry(() => options.host.check(name))));
+    const watched = (table: KeyValue) => withRetry(() => onNews(table, () => cluster.pause.abort()));
     cluster.reader = new ClusterReader(await watched(options.nodes), await watched(options.leases), options.logger);
-    await patiently(() => cluster.round());
+    await withRetry(() => cluster.round());
     await cluster.closeOthers();
     const opening = [...cluster.tasks];
     cluster.looping = cluster.loop();

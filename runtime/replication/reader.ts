@@ -100,22 +100,22 @@ async function takePart(
   if (news.length === 0) return;
   const prefixes = news.map((id) => instancePrefix(id, shard.partition));
   const heads = new Set(news.map((id) => headKey(id, shard.partition)));
-  const isWhole = Object.keys(from).length === 0;
-  let piecewise = isWhole;
+  const isComplete = Object.keys(from).length === 0;
+  let piecewise = isComplete;
   let isThere = false;
   let batch: StoreChange[] = [];
   const last: StoreChange[] = [];
   let bytes = 0;
   for await (const changes of entriesOf(objects.get(name))) {
     // Nothing is deleted before the part is known to be there.
-    if (isWhole && !isThere) await forget(shard, store, news);
+    if (isComplete && !isThere) await forget(shard, store, news);
     isThere = true;
     for (const change of changes) {
       if (!prefixes.some((prefix) => change.key.startsWith(prefix))) continue;
       (heads.has(change.key) ? last : batch).push(change);
       bytes += change.key.length + (change.value?.length ?? 0);
     }
-    if (bytes < (isWhole ? PIECE_BYTES : BATCH_BYTES_MAX)) continue;
+    if (bytes < (isComplete ? PIECE_BYTES : BATCH_BYTES_MAX)) continue;
     if (!piecewise) {
       // Without a head the state is void: a crash in the middle starts again from the complete copy.
       await store.write([...heads].map((key) => ({ key, value: undefined })));

@@ -88,7 +88,7 @@ async function untilSame(nodes: readonly Node[], user: string, isNew: (answer: s
 async function counted(node: string): Promise<Record<string, number>> {
   const sum: Record<string, number> = {};
   for (const stage of ['parse', 'window']) {
-    const { stdout } = await rivulet(node, 'state', 'ls', '--stage', stage, '--cell', '$counters', '--json');
+    const { stdout } = await rivulet(node, 'state', 'ls', '--stage', stage, '--state', '$counters', '--json');
     for (const { value } of JSON.parse(stdout) as { value: Record<string, number> }[]) {
       for (const [name, n] of Object.entries(value)) sum[`${stage} ${name}`] = (sum[`${stage} ${name}`] ?? 0) + n;
     }

@@ -33,15 +33,15 @@ function flip(store: string, ending: string, at: number): void {
 
 describe('ls', () => {
   it('lists entries with what they hold, of the stage, cell and prefix that are asked for', async () => {
-    const all = await rivulet('state', 'ls', '--stage', 'recommendations', '--cell', 'lists', '--limit', '2');
+    const all = await rivulet('state', 'ls', '--stage', 'recommendations', '--state', 'lists', '--limit', '2');
     expect([all.code, all.stderr]).toEqual([0, '']);
     expect(all.stdout).toMatch(/^ENTRY +BYTES +HOLDS\nrecommendations\/0\/lists\/user-00 +\d+ /);
     expect(all.stdout).toContain('There are more');
     const some: { key: string }[] = await json(
-      ...['state', 'ls', '--stage', 'recommendations', '--partition', '0', '--cell', 'lists', '--prefix', 'user-1'],
+      ...['state', 'ls', '--stage', 'recommendations', '--partition', '0', '--state', 'lists', '--prefix', 'user-1'],
     );
     expect(some.map(({ key }) => key)).toEqual(Array.from({ length: 10 }, (_, n) => `user-1${n}`));
-    const heads: { stage: string; value: { format: number } }[] = await json('state', 'ls', '--cell', '$head');
+    const heads: { stage: string; value: { format: number } }[] = await json('state', 'ls', '--state', '$head');
     expect(heads.map(({ stage }) => stage).sort()).toEqual([
       ...['fallback', 'interest-ranking', 'parse', 'popularity', 'popularity-join'],
       ...['recommendations', 'watermark', 'window'],
@@ -70,7 +70,7 @@ describe('ls', () => {
   });
 
   it('says that there is nothing, and where there is no state at all', async () => {
-    expect((await rivulet('state', 'ls', '--cell', 'none')).stdout).toBe('No such entries.\n');
+    expect((await rivulet('state', 'ls', '--state', 'none')).stdout).toBe('No such entries.\n');
     const none = await runCli(cwd, ['state', 'ls', '--data-dir', 'nowhere']);
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('[DATA_DIR_EMPTY]')]);
   });
@@ -79,7 +79,7 @@ describe('ls', () => {
 describe('get', () => {
   it('shows JSON as it is, tables as rows, and anything else as bytes', async () => {
     expect(await json('state', 'get', 'parse/0/$counters')).toMatchObject({
-      ...{ store: 'source-0', stage: 'parse', cell: '$counters', key: '', value: { events: 600, dead_letter: 0 } },
+      ...{ store: 'source-0', stage: 'parse', state: '$counters', key: '', value: { events: 600, dead_letter: 0 } },
     });
     const table = await rivulet('state', 'get', 'popularity/0/items/0/0');
     expect(table.stdout).toMatch(/25 rows of item-total\n\npurchases +category/);

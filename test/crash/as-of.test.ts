@@ -156,7 +156,7 @@ it('is said to be stale, and for how long, on a node that is cut off from NATS, 
     await until('trending lists to be stale', async () => (await trending()).stale);
     expect(Number((await trending()).age)).toBeGreaterThanOrEqual(5);
     const told = await runCli(bed.cwd, ['get', 'ann', '--address', one.address]);
-    expect(told.stdout).toMatch(/STALE: for \d+ s the node has heard nothing new/);
+    expect(told.stdout).toMatch(/STALE: for \d+ s the node has received no updates/);
   } finally {
     signal(nats.pid, 'SIGCONT');
   }

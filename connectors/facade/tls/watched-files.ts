@@ -57,7 +57,8 @@ export async function watchFiles(
     } catch (thrown) {
       const error = asError(thrown);
       const why = `${error.message} ${error.cause instanceof Error ? error.cause.message : ''}`;
-      if (reportedError !== why) logger?.error({ err: error, files: paths }, 'replaced files are of no use; the old ones stay');
+      if (reportedError !== why)
+        logger?.error({ err: error, files: paths }, 'replaced files are of no use; the old ones stay');
       reportedError = why;
     }
   };

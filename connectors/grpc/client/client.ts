@@ -158,13 +158,13 @@ class GrpcRivuletClient implements RivuletClient {
   }
 
   async getRecommendations(request: RecommendationsRequest, call: CallOptions = {}): Promise<Recommendations> {
-    const asked = create(GetRecommendationsRequestSchema, request);
-    return listOf(await this.unary(RECOMMENDATIONS.getRecommendations, asked, call));
+    const message = create(GetRecommendationsRequestSchema, request);
+    return listOf(await this.unary(RECOMMENDATIONS.getRecommendations, message, call));
   }
 
   async batchGetRecommendations(request: BatchRequest, call: CallOptions = {}): Promise<readonly Recommendations[]> {
-    const asked = create(BatchGetRecommendationsRequestSchema, request);
-    const { recommendations } = await this.unary(RECOMMENDATIONS.batchGetRecommendations, asked, call);
+    const message = create(BatchGetRecommendationsRequestSchema, request);
+    const { recommendations } = await this.unary(RECOMMENDATIONS.batchGetRecommendations, message, call);
     return recommendations.map(listOf);
   }
 
@@ -172,9 +172,9 @@ class GrpcRivuletClient implements RivuletClient {
     request: RecommendationsRequest,
     stream: StreamOptions = {},
   ): AsyncGenerator<Recommendations> {
-    const asked = create(StreamRecommendationsRequestSchema, request);
+    const message = create(StreamRecommendationsRequestSchema, request);
     const target = this.target(RECOMMENDATIONS.streamRecommendations);
-    for await (const { recommendations } of followed(target, () => asked, stream)) {
+    for await (const { recommendations } of followed(target, () => message, stream)) {
       if (recommendations !== undefined) yield listOf(recommendations);
     }
   }

@@ -74,7 +74,8 @@ export class CallGuard {
         } catch (error) {
           answer(refusal(faultOf(error)));
         }
-        if (!intercepted.isOver) call.once('cancelled', () => intercepted.end(this.context.codeOfCancelled(intercepted)));
+        if (!intercepted.isOver)
+          call.once('cancelled', () => intercepted.end(this.context.codeOfCancelled(intercepted)));
       };
       // Other calls may have been counted since this one was admitted.
       const fault = isOpen ? undefined : intercepted.checkNumber(this.context.admission.calls);

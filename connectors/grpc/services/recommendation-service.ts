@@ -47,7 +47,7 @@ export function recommendationHandlers(answers: RecommendationAnswers): {
     batchGetRecommendations: handler({
       schema: BatchGetRecommendationsRequestSchema,
       check: batchQueryOf,
-      answer: ({ queries }: BatchQuery) => allOf(queries.map((query) => asked(answers, query))),
+      answer: ({ queries }: BatchQuery) => allOf(queries.map((query) => answerOrError(answers, query))),
       bytes: ({ userIds, limit }, all: readonly Answer[]) => batchBytes(userIds, all, limit),
       lists: (all: readonly Answer[]) => all,
     }),
@@ -55,7 +55,7 @@ export function recommendationHandlers(answers: RecommendationAnswers): {
 }
 
 /** An exception becomes a rejection: the other answers may be under way. */
-function asked(answers: RecommendationAnswers, query: RecommendationQuery): Answer | Promise<Answer> {
+function answerOrError(answers: RecommendationAnswers, query: RecommendationQuery): Answer | Promise<Answer> {
   try {
     return answers.get(query);
   } catch (error) {
@@ -102,8 +102,8 @@ function handler<D extends DescMessage, Q extends object, A extends object>(work
       reply(refusal(read.fault));
       return;
     }
-    const answer = work.answer(read.asked);
-    if (answer instanceof Promise) sendLater(call, reply, read.asked, answer);
-    else send(call, reply, read.asked, answer);
+    const answer = work.answer(read.query);
+    if (answer instanceof Promise) sendLater(call, reply, read.query, answer);
+    else send(call, reply, read.query, answer);
   };
 }

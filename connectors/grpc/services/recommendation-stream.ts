@@ -58,7 +58,7 @@ export class RecommendationHub {
       onFree: () => follower.update(this.clock.monotonicMs()),
       onEnd: () => this.followers.delete(follower),
     });
-    const follower = new Follower(stream, spanOf(call), read.asked, this.answers, this.changes);
+    const follower = new Follower(stream, spanOf(call), read.query, this.answers, this.changes);
     this.followers.add(follower);
     follower.update(this.clock.monotonicMs());
   };
@@ -79,7 +79,7 @@ class Follower {
   private version: unknown = NONE;
   /** The last list sent, without the time; `undefined`: none yet. */
   private sent: Buffer | undefined;
-  private isAsking = false;
+  private isReading = false;
 
   constructor(
     private readonly stream: CallStream,
@@ -91,7 +91,7 @@ class Follower {
 
   /** Reads the list, if there may be something to send; returns whether it did. */
   update(nowMs: number): boolean {
-    if (this.isAsking || !this.stream.isFree) return false;
+    if (this.isReading || !this.stream.isFree) return false;
     try {
       // Read before the answer: a change in between is seen in the next round.
       const version = this.changes.version(this.query.userId);
@@ -107,14 +107,14 @@ class Follower {
   }
 
   private async later(answer: Promise<Answer>, version: unknown, isDue: boolean): Promise<void> {
-    this.isAsking = true;
+    this.isReading = true;
     try {
       const now = await answer;
       if (this.stream.isFree) this.send(now, version, isDue);
     } catch (error) {
       this.failed(error);
     } finally {
-      this.isAsking = false;
+      this.isReading = false;
     }
   }
 

@@ -98,7 +98,9 @@ export function subscriptionOf(request: StreamTrendingRequest): Subscription | r
 const unknownName = (number: number, names: string): string => `is ${number}, must be ${names}`;
 
 const violations = (problems: Readonly<Record<string, string | undefined>>): readonly FieldViolation[] =>
-  Object.entries(problems).flatMap(([field, description]) => (description === undefined ? [] : [{ field, description }]));
+  Object.entries(problems).flatMap(([field, description]) =>
+    description === undefined ? [] : [{ field, description }],
+  );
 
 const limitOf = (limit: number): number => (limit === 0 ? LIMIT_DEFAULT : limit);
 

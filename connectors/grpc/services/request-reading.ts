@@ -4,7 +4,7 @@ import type { FieldViolation } from '../../facade/errors/fault.js';
 import { type ApiError, invalidFields } from '../../facade/errors/fault.js';
 import { malformed } from '../server/status-details.js';
 
-export type Reading<T> = { readonly asked: T } | { readonly fault: ApiError };
+export type Reading<T> = { readonly query: T } | { readonly fault: ApiError };
 
 /** Decodes a message and passes it to `check`, which returns the query or the invalid fields. */
 export function readRequest<D extends DescMessage, T extends object>(
@@ -19,5 +19,5 @@ export function readRequest<D extends DescMessage, T extends object>(
     return { fault: malformed(schema.typeName) };
   }
   const checked = check(request);
-  return Array.isArray(checked) ? { fault: invalidFields(checked) } : { asked: checked as T };
+  return Array.isArray(checked) ? { fault: invalidFields(checked) } : { query: checked as T };
 }

@@ -39,7 +39,7 @@ export class TrendingHandlers {
       return;
     }
     try {
-      const fault = this.hub.follow(read.asked, this.clientOf(call), (listener) => {
+      const fault = this.hub.follow(read.query, this.clientOf(call), (listener) => {
         spanOf(call)?.tookIn(this.lists.trace?.());
         return new CallStream(call, this.context, listener);
       });

@@ -9,7 +9,7 @@ import { faultOf, postJson, query, request, type RequestFault } from './server.j
 import { count, moment } from './wording.js';
 
 interface RowProps {
-  readonly letter: DeadLetter;
+  readonly deadLetter: DeadLetter;
   readonly isOpen: boolean;
   readonly onToggle: () => void;
   readonly onRetried: () => void;
@@ -17,14 +17,14 @@ interface RowProps {
 
 type Tried = { readonly busy: boolean; readonly subject?: string; readonly fault?: RequestFault };
 
-export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps) {
+export function DeadLetterRow({ deadLetter, isOpen, onToggle, onRetried }: RowProps) {
   const [tried, setTried] = useState<Tried>({ busy: false });
-  const wasRetried = letter.retried_at !== undefined || tried.subject !== undefined;
+  const wasRetried = deadLetter.retried_at !== undefined || tried.subject !== undefined;
   const retry = async (set?: Readonly<Record<string, unknown>>): Promise<void> => {
     if (tried.busy) return;
     setTried({ busy: true });
     try {
-      const path = `/dead-letters/${encodeURIComponent(letter.id)}/retry${query({ again: wasRetried || undefined })}`;
+      const path = `/dead-letters/${encodeURIComponent(deadLetter.id)}/retry${query({ again: wasRetried || undefined })}`;
       const { subject } = await postJson<{ readonly subject: string }>(path, set === undefined ? undefined : { set });
       setTried({ busy: false, subject });
       announce('The event was published again.');
@@ -33,7 +33,7 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
       setTried({ busy: false, fault: faultOf(error) });
     }
   };
-  const body = `letter-${letter.id}`;
+  const body = `letter-${deadLetter.id}`;
   return (
     <li class={isOpen ? 'letter is-open' : 'letter'}>
       <div class="letter-head">
@@ -48,27 +48,28 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
             <Icon name="chevron" />
           </span>
           <span>
-            <span class="reason">{letter.reason}</span>
+            <span class="reason">{deadLetter.reason}</span>
             <span class="sub">
-              <span>{moment(letter.stored_at)}</span>
+              <span>{moment(deadLetter.stored_at)}</span>
               <span>
-                {letter.stage}, {letter.rule}
+                {deadLetter.stage}, {deadLetter.rule}
               </span>
-              <span>{sourceOf(letter)}</span>
+              <span>{sourceOf(deadLetter)}</span>
             </span>
           </span>
         </button>
         <div class="letter-actions">
           {wasRetried && (
             <span class="state-word running">
-              <Icon name="running" /> Retried{letter.retried_at === undefined ? '' : ` ${moment(letter.retried_at)}`}
+              <Icon name="running" /> Retried
+              {deadLetter.retried_at === undefined ? '' : ` ${moment(deadLetter.retried_at)}`}
             </span>
           )}
           {/* Not `disabled`: it would lose the focus. */}
           <button type="button" aria-disabled={tried.busy} onClick={() => void retry()}>
             {tried.busy ? <Spinner /> : <Icon name="retry" />}
             {wasRetried ? 'Again' : 'Retry'}
-            <span class="unseen"> {letter.reason}</span>
+            <span class="unseen"> {deadLetter.reason}</span>
           </button>
         </div>
       </div>
@@ -83,11 +84,13 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
           <div>
             <h3>The original event</h3>
             <pre tabIndex={0} aria-label="The original event">
-              {originalOf(letter)}
+              {originalOf(deadLetter)}
             </pre>
-            {letter.original_url !== undefined && <WholeOriginal letter={letter} url={letter.original_url} />}
+            {deadLetter.original_url !== undefined && (
+              <FullOriginal letter={deadLetter} url={deadLetter.original_url} />
+            )}
           </div>
-          <Mending letter={letter} busy={tried.busy} onRetry={(set) => void retry(set)} />
+          <Mending letter={deadLetter} busy={tried.busy} onRetry={(set) => void retry(set)} />
         </div>
       )}
     </li>
@@ -95,7 +98,7 @@ export function DeadLetterRow({ letter, isOpen, onToggle, onRetried }: RowProps)
 }
 
 /** Not a link: a browser would request it without the token. */
-function WholeOriginal({ letter, url }: { readonly letter: DeadLetter; readonly url: string }) {
+function FullOriginal({ letter, url }: { readonly letter: DeadLetter; readonly url: string }) {
   const [fault, setFault] = useState<RequestFault>();
   const save = async (): Promise<void> => {
     try {

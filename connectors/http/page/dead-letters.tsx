@@ -18,12 +18,12 @@ export function DeadLetters() {
         <Segments label="Which dead letters" value={which} options={WHICH} onChoose={setWhich} />
       </div>
       {/* A changed filter starts at its own first page. */}
-      <LetterList key={which} which={which} />
+      <DeadLetterList key={which} which={which} />
     </>
   );
 }
 
-function LetterList({ which }: { readonly which: Which }) {
+function DeadLetterList({ which }: { readonly which: Which }) {
   const [open, setOpen] = useState<string>();
   const list = usePagedList<DeadLetter>({
     path: '/dead-letters',
@@ -41,7 +41,7 @@ function LetterList({ which }: { readonly which: Which }) {
           {items.map((letter) => (
             <DeadLetterRow
               key={letter.id}
-              letter={letter}
+              deadLetter={letter}
               isOpen={open === letter.id}
               onToggle={() => setOpen(open === letter.id ? undefined : letter.id)}
               onRetried={refresh}

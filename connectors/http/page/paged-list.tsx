@@ -93,7 +93,8 @@ export function usePagedList<T extends Row>({ path, fields = {}, open }: PagedOp
 const isPaused = (list: HTMLElement | null, rows: readonly Row[], open: string | undefined): boolean =>
   rows.length > 0 &&
   (rows.some(({ id }) => id === open) ||
-    (list !== null && (list.contains(document.activeElement) || list.parentElement!.querySelector(PAUSED_BY) !== null)));
+    (list !== null &&
+      (list.contains(document.activeElement) || list.parentElement!.querySelector(PAUSED_BY) !== null)));
 
 /** Moving the pointer to the button does not resume the list. */
 const PAUSED_BY = '.rows:hover, .newer > :hover, .newer > :focus';

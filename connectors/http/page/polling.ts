@@ -14,11 +14,11 @@ export interface Polling {
 }
 
 /** Calls `ask` every `everyMs` while the part is shown; starts again when `key` changes. */
-export function usePolling(ask: (signal: AbortSignal) => Promise<void>, everyMs: number, key = ''): Polling {
+export function usePolling(load: (signal: AbortSignal) => Promise<void>, everyMs: number, key = ''): Polling {
   const [fault, setFault] = useState<RequestFault>();
   const answeredAtMs = useRef<number>(undefined);
-  const latest = useRef(ask);
-  latest.current = ask;
+  const latest = useRef(load);
+  latest.current = load;
   const now = useRef<() => void>(() => undefined);
   useEffect(() => {
     const over = new AbortController();

@@ -48,7 +48,7 @@ const timeText = (about: string) => z.string().meta({ description: about, format
 export const stale = z
   .boolean()
   .optional()
-  .describe('true: the node has not heard for some seconds whether there is anything new; `Age` says how long');
+  .describe('true: the node has received no updates for some seconds; the header `Age` has the number');
 
 export const asOf = timeText('Event time up to which events are taken in').optional();
 export const windowTime = timeText('Event time').optional();

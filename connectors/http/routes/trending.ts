@@ -75,7 +75,7 @@ export function trendingRoutes(
       },
     },
     (request, reply) => {
-      const { asked, limit } = askedBy(request.query);
+      const { asked, limit } = queryOf(request.query);
       if (!lists.rankings.has(asked.ranking)) throw new Refused(rankingNotMade(asked.ranking));
       const staleMs = lists.staleMs?.();
       if (staleMs !== undefined) reply.header('age', Math.floor(staleMs / 1000));
@@ -102,7 +102,7 @@ export function trendingRoutes(
       },
     },
     (request, reply) => {
-      const { asked, limit } = askedBy(request.query);
+      const { asked, limit } = queryOf(request.query);
       streams.open(request, reply, { query: asked, limit, afterRevision: request.headers['last-event-id'] });
     },
   );
@@ -172,6 +172,6 @@ function takenOver(reply: FastifyReply): ServerResponse {
   return raw;
 }
 
-function askedBy({ window, n, category, ranking }: z.output<typeof query>): { asked: TrendingQuery; limit: number } {
+function queryOf({ window, n, category, ranking }: z.output<typeof query>): { asked: TrendingQuery; limit: number } {
   return { asked: { window: WINDOWS[window], ranking, category }, limit: n };
 }

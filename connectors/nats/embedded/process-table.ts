@@ -23,11 +23,11 @@ export async function lifeOf(pid: number): Promise<string | undefined> {
     const boot = await readOptional('/proc/sys/kernel/random/boot_id');
     return `${boot?.trim() ?? ''} ${rest[18] ?? ''}`;
   }
-  const said = await ask(
+  const output = await outputOf(
     ['ps', '-o', 'lstart=', '-p', String(pid)],
     `(Get-Process -Id ${pid} -ErrorAction SilentlyContinue).StartTime.ToFileTimeUtc()`,
   );
-  return said.trim() === '' ? undefined : said.trim();
+  return output.trim() === '' ? undefined : output.trim();
 }
 
 /** All processes that this user may see. */
@@ -37,11 +37,11 @@ export async function runningProcesses(): Promise<readonly RunningProcess[]> {
     const all = await Promise.all(pids.map(linuxProcess));
     return all.filter((one) => one !== undefined);
   }
-  const said = await ask(
+  const output = await outputOf(
     ['ps', '-axww', '-o', 'pid=,command='],
     'Get-CimInstance Win32_Process | ForEach-Object { "$($_.ProcessId) $($_.CommandLine)" }',
   );
-  return said.split('\n').flatMap((line) => {
+  return output.split('\n').flatMap((line) => {
     const [, pid, command] = /^\s*(\d+)\s+(.*\S)/.exec(line) ?? [];
     return pid === undefined || command === undefined ? [] : [{ pid: Number(pid), command }];
   });
@@ -60,7 +60,7 @@ async function linuxProcess(pid: number): Promise<RunningProcess | undefined> {
 }
 
 /** '' for "no such process", which ps reports as a failure. */
-async function ask([program, ...args]: readonly [string, ...string[]], powershell: string): Promise<string> {
+async function outputOf([program, ...args]: readonly [string, ...string[]], powershell: string): Promise<string> {
   const limits = { env: { ...process.env, LC_ALL: 'C' }, timeoutMs: LIST_MS_MAX };
   if (process.platform !== 'win32') return runCommand(program, args, limits).catch(() => '');
   return runCommand('powershell.exe', ['-NoProfile', '-NonInteractive', '-Command', powershell], limits).catch(

@@ -104,7 +104,7 @@ class NatsLog implements Log {
 
   async info(stream: string): Promise<StreamInfo> {
     try {
-      const { state, created, config } = await this.requests.ask(() => this.manager.streams.info(stream));
+      const { state, created, config } = await this.requests.run(() => this.manager.streams.info(stream));
       const { first_seq: firstSequence, last_seq: lastSequence, bytes } = state;
       const { [DEPLOYMENT]: deployment } = config.metadata ?? {};
       return {
@@ -139,7 +139,7 @@ class NatsLog implements Log {
           });
           return { messages, info: () => consumer.info(), discard: () => consumer.delete() };
         };
-        return await this.requests.ask(feed, (late) => void discarded(late));
+        return await this.requests.run(feed, (late) => void discarded(late));
       } catch (error) {
         throw explained(error, stream);
       }
@@ -175,7 +175,7 @@ class NatsLog implements Log {
     if (last === undefined) return;
     // A trimmed message proves nothing.
     const stored = await this.requests
-      .ask(() => this.manager.streams.getMessage(stream, { seq: sequence }))
+      .run(() => this.manager.streams.getMessage(stream, { seq: sequence }))
       .catch((error: unknown) => {
         throw explained(error, stream);
       });
@@ -210,7 +210,7 @@ class NatsLog implements Log {
   async last(stream: string, subject: string): Promise<LogMessage | undefined> {
     try {
       // `streams.getMessage` reads from the leader, unlike a direct get.
-      const stored = await this.requests.ask(() => this.manager.streams.getMessage(stream, { last_by_subj: subject }));
+      const stored = await this.requests.run(() => this.manager.streams.getMessage(stream, { last_by_subj: subject }));
       if (stored === null) return undefined;
       const { seq, data, timestamp, header } = stored;
       return {
@@ -228,7 +228,7 @@ class NatsLog implements Log {
 
   async purge(stream: string, subject: string, below: number): Promise<void> {
     try {
-      await this.requests.ask(() => this.manager.streams.purge(stream, { filter: subject, seq: below }));
+      await this.requests.run(() => this.manager.streams.purge(stream, { filter: subject, seq: below }));
     } catch (error) {
       throw explained(error, stream);
     }

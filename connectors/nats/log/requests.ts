@@ -68,7 +68,7 @@ export class Requests {
    * An answer of the API to the client; Transient LOG_AWAY as soon as the connection breaks, since no answer can arrive any more. A late result is
    * passed to `onLate`.
    */
-  async ask<T>(work: () => Promise<T>, onLate: (late: T) => void = () => undefined): Promise<T> {
+  async run<T>(work: () => Promise<T>, onLate: (late: T) => void = () => undefined): Promise<T> {
     this.mustBeConnected();
     const { promise: broken, reject } = withReject();
     this.asking.add(reject);

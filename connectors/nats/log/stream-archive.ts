@@ -89,8 +89,8 @@ export class StreamArchive {
    * Creates a stream without messages, as a marker with an optional text: with as many replicas as the streams that it marks, so that it lasts as
    * long.
    */
-  async mark(name: string, replicas: number, says?: string): Promise<void> {
-    const description = says === undefined ? {} : { description: says };
+  async mark(name: string, replicas: number, text?: string): Promise<void> {
+    const description = text === undefined ? {} : { description: text };
     await retryThroughFailure(name, () =>
       ensureStream(this.manager, { name, subjects: [name], max_msgs: 1, num_replicas: replicas, ...description }),
     );

@@ -39,12 +39,12 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
   const connection = await connectNats(natsOf(config), 'rivulet-backup');
   const { signal, end } = interruptible('interrupted: what was written is removed');
   try {
-    const patiently = retryThroughFailover(systemClock, (error) => {
+    const withRetry = retryThroughFailover(systemClock, (error) => {
       process.stderr.write(`NATS does not answer yet, waiting for it: ${asError(error).message}\n`);
     });
     const archive = await StreamArchive.open(connection);
-    const deployment = await patiently(() => deploymentOf(archive, connection));
-    const soundness = new Soundness(connection, archive, await patiently(() => openStoredCopies(connection)));
+    const deployment = await withRetry(() => deploymentOf(archive, connection));
+    const soundness = new Soundness(connection, archive, await withRetry(() => openStoredCopies(connection)));
     const manifest = await withHold(archive, connection, options, signal, (mustHold) =>
       take(config, { archive, folder, deployment, soundness, mustHold, signal }, options.json === true),
     );

@@ -24,7 +24,7 @@ export class Hold {
   private renewing: Promise<void> = Promise.resolve();
   private until = -Infinity;
   private failure: Error | undefined;
-  private readonly patiently: ReturnType<typeof retryThroughFailover>;
+  private readonly withRetry: ReturnType<typeof retryThroughFailover>;
 
   private constructor(
     private readonly table: NodesTable,
@@ -33,13 +33,13 @@ export class Hold {
     private revision = 0,
   ) {
     // Outages are reported already: the streams are read first.
-    this.patiently = retryThroughFailover(clock, () => undefined);
+    this.withRetry = retryThroughFailover(clock, () => undefined);
   }
 
   /** Fatal BACKUP_RUNS when another backup has it. */
   static async take(table: NodesTable, clock: Clock, token: string): Promise<Hold> {
     const hold = new Hold(table, clock, token);
-    await hold.patiently(() => hold.put().catch((error: unknown) => hold.mustBeOurs(error)));
+    await hold.withRetry(() => hold.put().catch((error: unknown) => hold.mustBeOurs(error)));
     hold.renewing = hold.renew();
     return hold;
   }
@@ -50,7 +50,7 @@ export class Hold {
     for (;;) {
       signal.throwIfAborted();
       this.mustHold();
-      const silent = nodesIn(await this.patiently(() => this.table.nodes.entries())).filter(
+      const silent = nodesIn(await this.withRetry(() => this.table.nodes.entries())).filter(
         ({ hold }) => hold !== this.token,
       );
       if (silent.length === 0) return;

@@ -109,9 +109,9 @@ async function onto(
         process.stderr.write(`deleting ${names.length} streams: ${names.join(', ')}${where}\n`);
       },
       onBack: (was, error) => {
-        const says = error === undefined ? 'was put back as it was' : `could not be put back: ${explain(error)}`;
+        const outcome = error === undefined ? 'was put back as it was' : `could not be put back: ${explain(error)}`;
         const again = error === undefined ? '' : `; bring it back with rivulet restore ${was.folder} --replace`;
-        process.stderr.write(`what was there ${says}; it is saved in ${was.folder}${again}\n`);
+        process.stderr.write(`what was there ${outcome}; it is saved in ${was.folder}${again}\n`);
       },
       onBytes: (bytes) => {
         bar.update((written += bytes), 'restoring');

@@ -30,13 +30,13 @@ export type CopyFit =
   | { readonly kind: 'none' }
   /** A node that starts without this shard's state can use the copy and continue with the log, except for lost messages of publishers. */
   | { readonly kind: 'fits'; readonly holes: ReadonlyMap<string, Misfit> }
-  | { readonly kind: 'unfit'; readonly says: readonly string[] };
+  | { readonly kind: 'unfit'; readonly problems: readonly string[] };
 
 /** The copy's position in each mailbox, by stage; or why it cannot be used. */
 export type StoredCopy =
   | { readonly kind: 'none' }
   | { readonly kind: 'heads'; readonly heads: ReadonlyMap<string, SnapshotHead> }
-  | { readonly kind: 'damaged'; readonly says: string };
+  | { readonly kind: 'damaged'; readonly problems: string };
 
 /** An owner may replace a part while it is read. */
 const ATTEMPTS_MAX = 3;
@@ -51,17 +51,17 @@ export async function storedCopy(copies: ReplicaStore, shard: ShardSpec): Promis
     } catch (error) {
       if (!(error instanceof RivuletError) || !/^OBJECT_/.test(error.code)) throw error;
       if (hasCode(error, 'OBJECT_MISSING') && attempt < ATTEMPTS_MAX) continue;
-      return { kind: 'damaged', says: `the copy that NATS holds cannot be used: ${asError(error).message}` };
+      return { kind: 'damaged', problems: `the copy that NATS holds cannot be used: ${asError(error).message}` };
     }
   }
 }
 
 export async function copyFit(copy: StoredCopy, log: Log, topology: Topology, shard: ShardSpec): Promise<CopyFit> {
   if (copy.kind === 'none') return copy;
-  if (copy.kind === 'damaged') return { kind: 'unfit', says: [copy.says] };
+  if (copy.kind === 'damaged') return { kind: 'unfit', problems: [copy.problems] };
   const holes = new Map<string, Misfit>();
-  const says = await unfitIn(copy.heads, log, topology, shard, holes);
-  return says.length === 0 ? { kind: 'fits', holes } : { kind: 'unfit', says };
+  const problems = await unfitIn(copy.heads, log, topology, shard, holes);
+  return problems.length === 0 ? { kind: 'fits', holes } : { kind: 'unfit', problems };
 }
 
 /** The copy's position in each mailbox. */

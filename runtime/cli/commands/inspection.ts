@@ -75,10 +75,10 @@ ${keys.join('\n')}`;
 function nodes(rivulet: Command): void {
   const command = rivulet
     .command('nodes')
-    .summary('which nodes share the work, who owns what, who could take over')
+    .summary('the live nodes, the owner and the standbys of each shard')
     .description(
-      'Prints the nodes on one NATS: since when they are there, which shards (partitions of sources, users, items, the view) each owns, which it\n' +
-        'keeps warm, and how old the newest copy of their state is: what is newer is replayed when a node dies.',
+      'Prints the nodes on one NATS: when they started, the shards (partitions of sources, users, items, the view) that each owns or is a standby\n' +
+        'of, and the age of the newest copy of each. After a failure a standby replays the messages since that copy.',
     )
     .option('--json', 'print it as JSON')
     .action(async (options: JsonOptions) => {

@@ -7,16 +7,16 @@ import type { RepartitionOptions } from '../repartition/command.js';
 
 const ABOUTS = { dataDir: 'data directory of the stopped node' };
 const STOPPED = `
-The node must be stopped: a data directory belongs to one process. LevelDB tidies its files when they are opened; no entry changes, but that a
-store of an older format is brought to the present one.`;
+The node must be stopped: a data directory belongs to one process. LevelDB compacts its files when they are opened; no entry changes, except that
+a store of an older format is migrated.`;
 
 export function stateCommands(rivulet: Command): void {
   const state = rivulet
     .command('state')
-    .summary('what the stages of a stopped node know: list, show, verify')
+    .summary('the state of the stages of a stopped node: list, show, verify')
     .description(
-      "What each stage remembers is kept in LevelDB, as entries <stage>/<partition>/<cell>/<key>. Cells with a $ are the runtime's own: $head is\n" +
-        'where the snapshot stands in the mailbox.',
+      "The state of each stage is stored in LevelDB, as entries <stage>/<partition>/<state>/<key>. States with a $ are the runtime's own: $head\n" +
+        'is the position of the snapshot in the mailbox.',
     );
   list(state);
   get(state);
@@ -29,13 +29,13 @@ function list(state: Command): void {
   const command = state
     .command('ls')
     .summary('list entries')
-    .description('Lists entries with what they hold, in the order of the keys.')
+    .description('Lists entries and their content, in the order of the keys.')
     .option('--stage <name>', 'only of this stage')
     .option('--partition <n>', 'only of this partition', wholeNumber(0, 100_000))
-    .option('--cell <name>', 'only of this cell')
-    .option('--prefix <key>', 'only keys that begin so')
-    .option('--limit <n>', 'at most so many', wholeNumber(1, 100_000), 20)
-    .option('--json', 'print them as a JSON array, whole')
+    .option('--state <name>', 'only of this state')
+    .option('--prefix <key>', 'only keys with this prefix')
+    .option('--limit <n>', 'at most this many', wholeNumber(1, 100_000), 20)
+    .option('--json', 'print them as a JSON array, in full')
     .action(async (options: StateListOptions) => {
       const { listState } = await import('../state/state.js');
       await listState(options);
@@ -45,8 +45,8 @@ function list(state: Command): void {
     `${STOPPED}
 
 Examples:
-  rivulet state ls --cell '$head'
-  rivulet state ls --stage recommendations --cell lists --prefix user-00 --limit 100
+  rivulet state ls --state '$head'
+  rivulet state ls --stage recommendations --state lists --prefix user-00 --limit 100
   rivulet state ls --stage window --partition 2 --json`,
   );
 }
@@ -56,7 +56,7 @@ function get(state: Command): void {
     .command('get')
     .summary('show one entry')
     .description('Prints an entry: JSON as it is, tables as rows, anything else as bytes.')
-    .argument('<entry>', 'STAGE/PARTITION/CELL/KEY, as rivulet state ls prints it', entryPath)
+    .argument('<entry>', 'STAGE/PARTITION/STATE/KEY, as rivulet state ls prints it', entryPath)
     .option('--json', 'print it as JSON')
     .action(async (path: string, options: StateGetOptions) => {
       const { getState } = await import('../state/state.js');
@@ -74,7 +74,7 @@ Examples:
 
 const entryPath = (text: string): string => {
   if (/^[^/]+\/\d+\/[^/]+(\/.*)?$/s.test(text)) return text;
-  throw new InvalidArgumentError('Give STAGE/PARTITION/CELL/KEY, as rivulet state ls prints it.');
+  throw new InvalidArgumentError('Give STAGE/PARTITION/STATE/KEY, as rivulet state ls prints it.');
 };
 
 function verify(state: Command): void {
@@ -93,7 +93,7 @@ function verify(state: Command): void {
   withSettings(command, [...STATE_KEYS, ...NATS_KEYS]).addHelpText(
     'after',
     `
-The node must be stopped: a data directory belongs to one process. What is damaged is mended by rivulet repair.
+The node must be stopped: a data directory belongs to one process. rivulet repair repairs damage.
 
 Examples:
   rivulet state verify

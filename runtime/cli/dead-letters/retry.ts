@@ -51,8 +51,8 @@ export async function retryDeadLetters(id: string | undefined, options: RetryOpt
     const tried: Tried[] = [];
     for (const record of records) {
       try {
-        const whole = id === undefined ? await queue.find(record.id) : record;
-        tried.push({ id: record.id, sent: await queue.retry(whole, change, { again: options.again === true }) });
+        const full = id === undefined ? await queue.find(record.id) : record;
+        tried.push({ id: record.id, sent: await queue.retry(full, change, { again: options.again === true }) });
       } catch (error) {
         // In a batch, one that cannot be sent does not stop the others.
         if (id !== undefined) throw explained(error);

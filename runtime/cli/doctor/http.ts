@@ -34,7 +34,10 @@ export interface HttpCheckOptions extends OwnSettings {
 }
 
 /** `host`: the configured listen address. */
-export async function httpFindings({ host, port }: Address, options: HttpCheckOptions = {}): Promise<readonly Finding[]> {
+export async function httpFindings(
+  { host, port }: Address,
+  options: HttpCheckOptions = {},
+): Promise<readonly Finding[]> {
   if (port === 0) return [ok('HTTP takes any free port')];
   const why = await whyNotFree(host, port);
   if (why === undefined) return [ok(`HTTP port ${port} is free, no node answers there now`)];

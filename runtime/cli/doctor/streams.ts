@@ -122,8 +122,8 @@ async function streams(
  * it counts while its node is live. One with pending requests is live, also if its node has not joined yet, is of an earlier version, or is a
  * command: the server drops pending requests with the connection.
  */
-const isRead = ({ name, num_waiting: asks }: ConsumerInfo, processes: ReadonlySet<string> | undefined): boolean =>
-  processes === undefined || asks > 0 || processes.has(processOfReader(name) ?? '');
+const isRead = ({ name, num_waiting: waiting }: ConsumerInfo, processes: ReadonlySet<string> | undefined): boolean =>
+  processes === undefined || waiting > 0 || processes.has(processOfReader(name) ?? '');
 
 function leftFindings(streams: readonly StreamState[]): Finding[] {
   const left = streams.reduce((sum, stream) => sum + stream.left, 0);

@@ -58,4 +58,4 @@ function asText({ userId, items, asOfMs, staleMs, model }: Recommendations, expl
 }
 
 const staleNote = (staleMs: number): string =>
-  `STALE: for ${Math.round(staleMs / 1000)} s the node has heard nothing new for this user (see rivulet doctor)`;
+  `STALE: for ${Math.round(staleMs / 1000)} s the node has received no updates for this user (see rivulet doctor)`;

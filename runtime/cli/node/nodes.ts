@@ -19,7 +19,7 @@ export interface ShardPlacement {
   /** Node id; absent: the lease is free. */
   readonly owner: string | undefined;
   /** Nodes that have its state up to the newest copy. */
-  readonly warm: readonly string[];
+  readonly standbys: readonly string[];
   /** When the newest copy was made; absent: there is none. */
   readonly copiedAtMs: number | undefined;
 }
@@ -43,8 +43,8 @@ export async function deployed(config: Config, connection: NatsConnection): Prom
   const names = allShards(mainTopology(pipelineOptions(made === undefined ? config : withPartitions(config, made))));
   const shards = names.map(({ name: shard }) => {
     const owner = leases.get(shard)?.node;
-    const warm = nodes.filter(({ id, warm }) => id !== owner && warm.includes(shard)).map(({ id }) => id);
-    return { shard, owner, warm, copiedAtMs: copies.get(shard) };
+    const standbys = nodes.filter(({ id, warm }) => id !== owner && warm.includes(shard)).map(({ id }) => id);
+    return { shard, owner, standbys, copiedAtMs: copies.get(shard) };
   });
   return { nodes, shards };
 }
@@ -67,32 +67,32 @@ function asJson({ nodes, shards }: Deployed): string {
     nodes: nodes.map(({ id, name, grpc, startedAtMs, draining, hold }) => ({
       ...{ id, name, grpc: grpc ?? null, since: iso(startedAtMs), leaving: draining, backup: hold ?? null },
       owns: shards.filter(({ owner }) => owner === id).map(({ shard }) => shard),
-      keeps_warm: shards.filter(({ warm }) => warm.includes(id)).map(({ shard }) => shard),
+      standby_of: shards.filter(({ standbys }) => standbys.includes(id)).map(({ shard }) => shard),
     })),
-    shards: shards.map(({ shard, owner, warm, copiedAtMs }) => ({
-      ...{ shard, owner: owner ?? null, warm, copied_at: iso(copiedAtMs) },
+    shards: shards.map(({ shard, owner, standbys, copiedAtMs }) => ({
+      ...{ shard, owner: owner ?? null, standbys, copied_at: iso(copiedAtMs) },
     })),
   };
   return JSON.stringify(document, undefined, 2);
 }
 
 function asText({ nodes, shards }: Deployed, nowMs: number): string {
-  if (nodes.length === 0) return 'No node is there.';
-  const people = nodes.map(({ id, name, grpc, startedAtMs, draining }) => [
+  if (nodes.length === 0) return 'No live nodes.';
+  const nodeRows = nodes.map(({ id, name, grpc, startedAtMs, draining }) => [
     ...[harmless(id), harmless(name), harmless(grpc ?? '–'), instant(startedAtMs)],
     ...[
       String(shards.filter(({ owner }) => owner === id).length),
-      String(shards.filter(({ warm }) => warm.includes(id)).length),
+      String(shards.filter(({ standbys }) => standbys.includes(id)).length),
     ],
-    draining ? 'leaving' : 'there',
+    draining ? 'leaving' : 'live',
   ]);
-  const places = shards.map(({ shard, owner, warm, copiedAtMs }) => [
-    ...[harmless(shard), harmless(owner ?? 'nobody'), harmless(warm.join(', ') || '–')],
+  const shardRows = shards.map(({ shard, owner, standbys, copiedAtMs }) => [
+    ...[harmless(shard), harmless(owner ?? 'none'), harmless(standbys.join(', ') || '–')],
     copiedAtMs === undefined ? 'none' : `${duration(Math.max(0, nowMs - copiedAtMs))} ago`,
   ]);
   return [
-    table(['NODE', 'HOST', 'GRPC', 'SINCE', 'OWNS', 'WARM', 'STATE'], people, new Set([4, 5])),
+    table(['NODE', 'HOST', 'GRPC', 'SINCE', 'OWNS', 'STANDBY', 'STATE'], nodeRows, new Set([4, 5])),
     '',
-    table(['UNIT', 'OWNER', 'KEPT WARM BY', 'NEWEST COPY'], places),
+    table(['SHARD', 'OWNER', 'STANDBYS', 'NEWEST COPY'], shardRows),
   ].join('\n');
 }

@@ -243,7 +243,9 @@ function report({ summary, reasons, faults }: Sent, { called }: Kind, asJson: bo
     `published ${grouped(published)} ${called} in ${seconds.toFixed(1)} s (${grouped(perSecond)} per second); not published: ${grouped(refused)}`,
     ...[...reasons.reported].map((reason) => `  not published: ${reason}`),
     ...(reasons.omitted > 0 ? [`  not published: ${grouped(reasons.omitted)} more`] : []),
-    ...[...faults.reported].map(({ line, rule, reason }) => `  will be a dead letter: line ${line}: ${reason} [${rule}]`),
+    ...[...faults.reported].map(
+      ({ line, rule, reason }) => `  will be a dead letter: line ${line}: ${reason} [${rule}]`,
+    ),
     ...(faults.omitted > 0 ? [`  will be dead letters: ${grouped(faults.omitted)} more`] : []),
     ...(published > 0
       ? [

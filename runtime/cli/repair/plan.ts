@@ -144,7 +144,7 @@ export async function planOfShard(
     return { ...SOUND, store, problems, remedy: 'copies', gone: gone.all, uncounted };
   }
   // A node would use it, and then not fit the log.
-  if (copy.kind === 'unfit') problems.push(...copy.says);
+  if (copy.kind === 'unfit') problems.push(...copy.problems);
   if (problems.length === 0) return { ...SOUND, store };
   const because = isOtherLog
     ? ['the log that it was made from is not there']
@@ -176,8 +176,8 @@ async function whyNotReplayed(topology: Topology, log: Log, shard: ShardSpec, go
   const { stages, partition } = shard;
   for (const stage of stages) {
     const verdict = await judgeLog({ log, topology, stage, partition, head: undefined });
-    const isWhole = gone.note(stage, verdict);
-    if (!verdict.fits && !isWhole) because.push(verdictText(verdict));
+    const isComplete = gone.note(stage, verdict);
+    if (!verdict.fits && !isComplete) because.push(verdictText(verdict));
   }
   return because;
 }

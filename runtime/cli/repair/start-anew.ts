@@ -83,7 +83,8 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
       }
     } else await manager.streams.delete(stream);
   }
-  if (present.has(streamOf(DEAD_LETTER))) for (const id of entries) await invalidateStalePositions(id, topology, manager, log);
+  if (present.has(streamOf(DEAD_LETTER)))
+    for (const id of entries) await invalidateStalePositions(id, topology, manager, log);
   for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
   if (!present.has(streamOf(POISON))) return;
   await manager.streams.purge(streamOf(POISON));
@@ -96,7 +97,12 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
 }
 
 /** Ends lanes of dead letters whose inputs are in a deleted stream, or whose sequences now belong to other messages. */
-async function invalidateStalePositions(id: string, topology: Topology, manager: JetStreamManager, log: Log): Promise<void> {
+async function invalidateStalePositions(
+  id: string,
+  topology: Topology,
+  manager: JetStreamManager,
+  log: Log,
+): Promise<void> {
   const stream = streamOf(id);
   const { lastSequence = 0, origins = [] } = (await streamInfo(log, stream)) ?? {};
   const beganMs = lastSequence === 0 ? Infinity : Date.parse((await manager.streams.info(stream)).created);

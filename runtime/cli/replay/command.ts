@@ -179,7 +179,9 @@ function asText(summary: ReplaySummary, out: string): string {
   const lines = [
     `${grouped(events)} events in ${epochs} epochs, ${seconds.toFixed(1)} s (${grouped(rate)} per second)`,
     `  on time ${grouped(onTime)}   late ${grouped(late)}   dead letters ${grouped(deadLetter)}   duplicates ${grouped(duplicates)}`,
-    ...(quarantined === 0 ? [] : [`  given up ${grouped(quarantined)} rows, in messages that a stage fails at: rivulet dlq ls`]),
+    ...(quarantined === 0
+      ? []
+      : [`  given up ${grouped(quarantined)} rows, in messages that a stage fails at: rivulet dlq ls`]),
     `  results in ${out}`,
   ];
   return `${lines.join('\n')}\n`;

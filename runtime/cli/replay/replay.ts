@@ -162,12 +162,12 @@ async function prepare(
   log: Log,
   ui: ReplayUi,
 ): Promise<void> {
-  const patiently = retryThroughFailover(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
-  await patiently(() => ensureStreams(log, topology, { bytesMax, replicas: 1 }));
+  const withRetry = retryThroughFailover(systemClock, (error) => ui.note(`waiting for NATS: ${explain(error)}`));
+  await withRetry(() => ensureStreams(log, topology, { bytesMax, replicas: 1 }));
   const openStore = (name: string): Promise<Store> => openShardStore(directory, name);
-  await patiently(() => preflight({ topology, shards: shardsOf(topology).pipeline, log, openStore }));
+  await withRetry(() => preflight({ topology, shards: shardsOf(topology).pipeline, log, openStore }));
   const results = await openStore(SINK_STORE);
-  await patiently(() => SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) }));
+  await withRetry(() => SinkRunner.check({ log, store: results, topics: topology.topics.map(({ id }) => id) }));
   await results.close();
 }
 

@@ -14,7 +14,7 @@ import { grouped, harmless, shortened, table } from '../terminal.js';
 export interface StateListOptions extends SettingOptions {
   readonly stage?: string;
   readonly partition?: number;
-  readonly cell?: string;
+  readonly state?: string;
   readonly prefix?: string;
   readonly limit: number;
   readonly json?: true;
@@ -29,7 +29,7 @@ const PREVIEW_CHARACTERS = 80;
 interface Listed {
   readonly path: string;
   readonly bytes: number;
-  readonly holds: Decoded;
+  readonly content: Decoded;
 }
 
 export async function listState(options: StateListOptions): Promise<void> {
@@ -44,7 +44,7 @@ export async function listState(options: StateListOptions): Promise<void> {
   }
   if (found.length === 0) checkStage(config, options);
   if (json) {
-    const document = found.map(({ path, bytes, holds }) => ({ ...entryKey(path), bytes, ...asJson(holds) }));
+    const document = found.map(({ path, bytes, content }) => ({ ...entryKey(path), bytes, ...asJson(content) }));
     process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
     return;
   }
@@ -52,11 +52,11 @@ export async function listState(options: StateListOptions): Promise<void> {
     process.stdout.write('No such entries.\n');
     return;
   }
-  const rows = found.map(({ path, bytes, holds }) => [harmless(path), grouped(bytes), preview(holds)]);
+  const rows = found.map(({ path, bytes, content }) => [harmless(path), grouped(bytes), preview(content)]);
   const more = isMore
-    ? `\n\nThere are more: --limit shows them, or narrow it down with --stage, --cell and --prefix.`
+    ? `\n\nThere are more: --limit shows them, or narrow it down with --stage, --state and --prefix.`
     : '';
-  process.stdout.write(`${table(['ENTRY', 'BYTES', 'HOLDS'], rows, new Set([1]))}${more}\n`);
+  process.stdout.write(`${table(['ENTRY', 'BYTES', 'CONTENT'], rows, new Set([1]))}${more}\n`);
 }
 
 /** An existing stage may have no state yet. */
@@ -68,11 +68,11 @@ function checkStage(config: Config, { stage }: StateListOptions): void {
 
 /** Adds to `found`; returns whether there are more than `limit`. */
 async function list(store: Store, options: StateListOptions, limit: number, found: Listed[]): Promise<boolean> {
-  const { stage, partition, cell, prefix = '' } = options;
+  const { stage, partition, state, prefix = '' } = options;
   const wanted: Partial<EntryKey> = {
     ...(stage === undefined ? {} : { stage }),
     ...(partition === undefined ? {} : { partition: String(partition) }),
-    ...(cell === undefined ? {} : { cell }),
+    ...(state === undefined ? {} : { state }),
   };
   const view = store.view();
   try {
@@ -84,7 +84,7 @@ async function list(store: Store, options: StateListOptions, limit: number, foun
         const fits = Object.entries(wanted).every(([name, is]) => key[name as keyof EntryKey] === is);
         if (!fits || !key.key.startsWith(prefix)) continue;
         if (found.length === limit) return true;
-        found.push({ path, bytes: value.length, holds: decoded(path, value) });
+        found.push({ path, bytes: value.length, content: decoded(path, value) });
       }
     }
     return false;
@@ -94,20 +94,20 @@ async function list(store: Store, options: StateListOptions, limit: number, foun
 }
 
 /** The beginning of the path that the options determine: other entries need not be read. */
-function startOf({ stage, partition, cell, prefix = '' }: StateListOptions): string {
+function startOf({ stage, partition, state, prefix = '' }: StateListOptions): string {
   if (stage === undefined) return '';
   if (partition === undefined) return `${stage}/`;
-  return cell === undefined
+  return state === undefined
     ? `${stage}/${partition}/`
-    : cell === '$head'
+    : state === '$head'
       ? `${stage}/${partition}/$head`
-      : `${stage}/${partition}/${cell}/${prefix}`;
+      : `${stage}/${partition}/${state}/${prefix}`;
 }
 
 export async function getState(path: string, options: StateGetOptions): Promise<void> {
   const { config } = settingsOf(options);
   for (const store of storesIn(config.dataDir)) {
-    // A cell of one value may be named without the slash of its empty key.
+    // A state of one value may be named without the slash of its empty key.
     const found = await within(store, async (open) => {
       for (const key of [path, `${path}/`]) {
         const value = open.getSync(key);

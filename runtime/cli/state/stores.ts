@@ -45,14 +45,14 @@ export function storesIn(dataDir: string): StoreDirectory[] {
 export interface EntryKey {
   readonly stage: string;
   readonly partition: string;
-  readonly cell: string;
+  readonly state: string;
   readonly key: string;
 }
 
-/** `<stage>/<partition>/<cell>/<key>`; a cell of one value has the empty key. */
+/** `<stage>/<partition>/<state>/<key>`; a state of one value has the empty key. */
 export function entryKey(path: string): EntryKey {
-  const [stage = '', partition = '', cell = '', ...key] = path.split('/');
-  return { stage, partition, cell, key: key.join('/') };
+  const [stage = '', partition = '', state = '', ...key] = path.split('/');
+  return { stage, partition, state, key: key.join('/') };
 }
 
 export type Decoded =
@@ -66,7 +66,7 @@ export function decoded(path: string, bytes: Uint8Array): Decoded {
     const { $typeName: _, $unknown: __, ...head } = fromBinary(SnapshotHeadSchema, bytes);
     return { kind: 'json', value: head };
   }
-  if (entryKey(path).cell === BUFFERED) {
+  if (entryKey(path).state === BUFFERED) {
     const { subject, storedAtMs, bytes: size } = fromBinary(BufferedMessageSchema, bytes);
     return { kind: 'json', value: { subject, stored_at: new Date(storedAtMs).toISOString(), bytes: size } };
   }

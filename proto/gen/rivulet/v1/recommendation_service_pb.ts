@@ -73,7 +73,7 @@ export const GetRecommendationsRequestSchema: GenMessage<GetRecommendationsReque
  */
 export type GetRecommendationsResponse = Message<"rivulet.v1.GetRecommendationsResponse"> & {
   /**
-   * The user that was asked for.
+   * The requested user.
    *
    * @generated from field: string user_id = 1;
    */
@@ -87,7 +87,7 @@ export type GetRecommendationsResponse = Message<"rivulet.v1.GetRecommendationsR
   items: RecommendedItem[];
 
   /**
-   * The event time up to which the list knows what happened: what the user did by then is in it. Not set when there was no event yet.
+   * The event time up to which the list includes events. Not set before the first event.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 3;
    */
@@ -101,15 +101,15 @@ export type GetRecommendationsResponse = Message<"rivulet.v1.GetRecommendationsR
   model: string;
 
   /**
-   * The node has not heard for some seconds whether there is anything new for this user: it is cut off, or nobody works on the user's
-   * events. The list is as it was.
+   * The node has received no updates for this user for some seconds: it has no connection to NATS, or no node processes the user's partition.
+   * The list is the last known one.
    *
    * @generated from field: bool stale = 5;
    */
   stale: boolean;
 
   /**
-   * How long it has not heard. Set when `stale` is.
+   * How long the node has received no updates. Set when `stale` is.
    *
    * @generated from field: google.protobuf.Duration age = 6;
    */
