@@ -69,7 +69,7 @@ function healthFinding(url: string, { status, version, reasons = [], dependencie
 async function stageFindings(
   place: Address,
   question: Question,
-  lookAgainMs: number,
+  sampleAfterMs: number,
   load: Load,
 ): Promise<readonly Finding[]> {
   const statusNow = () => asked(place, '/status', question);
@@ -77,7 +77,7 @@ async function stageFindings(
   if ('body' in first && (first.code === 401 || first.code === 403)) return [closedFinding(first.body)];
   if (!('body' in first) || !isStatus(first.body)) return [];
   const atMs = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+  await new Promise((resolve) => setTimeout(resolve, sampleAfterMs));
   const second = await statusNow();
   if (!('body' in second) || !isStatus(second.body)) return [];
   return pipelineFindings(first.body, second.body, (performance.now() - atMs) / 1000, load);

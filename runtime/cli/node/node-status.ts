@@ -2,21 +2,21 @@
 import type { StatusReport } from '../../../connectors/http/routes/status-report.js';
 import { fatal } from '../../contract/errors.js';
 import { asked } from '../doctor/listener.js';
-import { facadePlace } from '../doctor/place.js';
+import { facadeAddress } from '../doctor/facade-address.js';
 import { isOwn } from '../doctor/tls.js';
 import { httpAddressOf, tokenOf } from '../node-link.js';
-import { reachedAt } from '../place.js';
+import { reachedAt } from '../address.js';
 import { type JsonOptions, settingsOf } from '../settings.js';
 
 /** Requests a status with each call. Fatal NODE_NOT_FOUND. */
 export async function nodeStatus(options: JsonOptions): Promise<() => Promise<StatusReport>> {
   const { config } = settingsOf(options);
-  const { host, port } = await facadePlace(config, 'http');
+  const { host, port } = await facadeAddress(config, 'http');
   const certFile = config.tlsCertFile;
   const question = {
     secure: certFile !== undefined,
     token: tokenOf({}),
-    mayHear: (shown: Parameters<typeof isOwn>[0]) => isOwn(shown, certFile),
+    isTrusted: (shown: Parameters<typeof isOwn>[0]) => isOwn(shown, certFile),
   };
   return async () => {
     const answer = await asked(reachedAt(host, port), '/status', question);
