@@ -1,13 +1,12 @@
-/** PublishEvents over real sockets: what becomes of events. */
+/** PublishEvents over real sockets: what becomes of events. What is counted when, and what the log refuses, is the same for HTTP: event-intake.test.ts. */
 import { EventReader } from '../../actors/formats/event-reader.js';
 import { fromBinary } from '@bufbuild/protobuf';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { EventInit } from '../../connectors/grpc/client/client.js';
 import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { EventSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { PublishEventsResponseSchema } from '../../proto/gen/rivulet/v1/event_service_pb.js';
 import { systemClock } from '../../runtime/contract/clock.js';
-import { poison } from '../../runtime/contract/errors.js';
 import {
   anEvent,
   bareClient,
@@ -62,20 +61,6 @@ describe('events', () => {
     expect(stored.map((one) => Buffer.from(one))).toEqual([later]);
   });
 
-  it('are counted after the log has stored them', async () => {
-    const { publisher, acks } = handPublisher();
-    const { client } = await facade({ publisher });
-    const settled = vi.fn();
-    const call = client.publishEvents([events(2)]).finally(settled);
-    await eventually(() => expect(acks).toHaveLength(2));
-    acks[1]!.resolve();
-    // What was to be said of it would have come before.
-    await client.health();
-    expect(settled).not.toHaveBeenCalled();
-    acks[0]!.resolve();
-    expect(await call).toMatchObject({ accepted: 2 });
-  });
-
   it('come no faster than they are stored', async () => {
     const { publisher, asked, acks } = handPublisher();
     const { client } = await facade({ publisher, limits: { publishesInFlight: 8 } });
@@ -122,14 +107,6 @@ describe('events that break a rule', () => {
     });
   });
 
-  it('are reported up to a hundred, and counted all', async () => {
-    const { client } = await facade();
-    const { accepted, rejected, errors } = await client.publishEvents([
-      Array.from({ length: 250 }, () => anEvent({ itemId: '' })),
-    ]);
-    expect([accepted, rejected, errors.length, errors.at(-1)?.index]).toEqual([0, 250, 100, 99]);
-  });
-
   it('spoil no neighbour even when their bytes are broken', async () => {
     const { address } = await facade();
     const sound = bytesOf(anEvent());
@@ -150,15 +127,5 @@ describe('events that break a rule', () => {
       anEvent({ eventTime: { seconds: 2n } }),
     ]);
     expect(summary).toMatchObject({ accepted: 1, errors: [{ index: 1, field: 'event_time' }] });
-  });
-
-  it('may be found out by the log', async () => {
-    const publish = vi.fn<EventPublisher['publish']>(() => Promise.resolve());
-    publish.mockRejectedValueOnce(poison('LOG_MESSAGE_SIZE', 'the event is larger than the log takes'));
-    const { client } = await facade({ publisher: { publish } });
-    expect(await client.publishEvents([events(3)])).toMatchObject({
-      accepted: 2,
-      errors: [{ index: 0, rule: 'not_stored', field: '', reason: 'the event is larger than the log takes' }],
-    });
   });
 });

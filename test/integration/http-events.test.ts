@@ -6,7 +6,7 @@ import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { systemClock } from '../../runtime/contract/clock.js';
-import { poison, transient } from '../../runtime/contract/errors.js';
+import { transient } from '../../runtime/contract/errors.js';
 import { streamOf } from '../../runtime/contract/graph.js';
 import { eventPublisher } from '../../runtime/node/publisher.js';
 import type { Log, LogMessage } from '../../runtime/contract/ports.js';
@@ -219,16 +219,6 @@ describe('a log that', () => {
       ...{ reason: 'LOG_AWAY', detail: 'JetStream cannot be reached' },
       metadata: { accepted: '3', rejected: '1', resend_from: '4' },
       errors: [{ field: '1.price', rule: 'price_negative', detail: 'price is -1: send 0 or more' }],
-    });
-  });
-
-  it('never takes an event rejects that one', async () => {
-    const publish = vi.fn<EventPublisher['publish']>(() => Promise.resolve());
-    publish.mockRejectedValueOnce(poison('LOG_MESSAGE_SIZE', 'the event is larger than the log takes'));
-    const { post } = await operationsApp({ publisher: { publish } });
-    expect((await post('/events', [view(), view()])).body).toEqual({
-      ...{ accepted: 1, rejected: 1 },
-      errors: [{ index: 0, rule: 'not_stored', reason: 'the event is larger than the log takes' }],
     });
   });
 
