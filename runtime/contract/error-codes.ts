@@ -1,6 +1,6 @@
 /**
- * The codes of all Rivulet errors, by the exit code of a command that fails with them (cli/exit.ts). They are stable: scripts may match them, and the
- * runbook explains those that an operator sees. `GRPC_…` and a status name: the result of a call to a node.
+ * The codes of all Rivulet errors, by the exit code of a command that fails with them (cli/exit.ts). They are stable: scripts may match them.
+ * `GRPC_…` and a status name: the result of a call to a node.
  */
 export const ERROR_CODES = {
   /** Wrong usage or configuration. */

@@ -156,9 +156,9 @@ export class Child {
 
   /** The error is logged by the part that ends the node. */
   private escalated(error: Error, thrown: Error): Error {
-    const { level, name: child } = this.spec;
+    const { level: kind, name: child } = this.spec;
     this.becomes('failed');
-    this.logger.debug({ err: error, level, child }, 'escalating');
+    this.logger.debug({ err: error, kind, child }, 'escalating');
     this.options.onEscalated(thrown);
     return thrown;
   }
@@ -171,8 +171,8 @@ export class Child {
   }
 
   private record(error: Error, { attempt, delayMs }: { readonly attempt: number; readonly delayMs: number }): void {
-    const { level, name: child } = this.spec;
-    const fields = { err: error, level, child, attempt, delayMs, reason: explain(error) };
+    const { level: kind, name: child } = this.spec;
+    const fields = { err: error, kind, child, attempt, delayMs, reason: explain(error) };
     const isLoud = attempt <= LOUD_RESTARTS || Number.isInteger(Math.log2(attempt));
     if (isLoud) this.logger.warn(fields, 'restarting');
     else this.logger.debug(fields, 'restarting');

@@ -300,7 +300,7 @@ describe('the store', () => {
     const { logged, ...supervision } = testSupervision();
     const server = await start({ port, ...supervision });
 
-    expect(logged).toEqual([{ pid, message: 'ended a nats-server whose owner was killed' }]);
+    expect(logged).toEqual([{ serverPid: pid, message: 'ended a nats-server whose owner was killed' }]);
     expect(await serversOfStore()).toEqual([server.pid]);
     expect(await stored(server.url)).toEqual(['one', 'two']);
   });
@@ -309,6 +309,14 @@ describe('the store', () => {
     const { owner, pid } = await startOwner('setImmediate(() => process.exit(3));');
     if (owner.exitCode === null) await once(owner, 'exit');
     expect(owner.exitCode).toBe(3);
+    await vi.waitUntil(async () => (await lifeOf(pid)) === undefined, WAIT);
+  });
+
+  it('has no server left when its owner exits while a server that hangs is being stopped (EMBEDDED-5)', async () => {
+    const { owner, pid } = await startOwner(
+      "process.kill(pid, 'SIGSTOP'); void server.stop(); setImmediate(() => setImmediate(() => process.exit(0)));",
+    );
+    if (owner.exitCode === null) await once(owner, 'exit');
     await vi.waitUntil(async () => (await lifeOf(pid)) === undefined, WAIT);
   });
 

@@ -87,7 +87,7 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
   const claim = await claimStore(open.storeDir);
   try {
     for (const pid of await endLeftovers(open.configFile, open.binary)) {
-      options.logger.info({ pid }, 'ended a nats-server whose owner was killed');
+      options.logger.info({ serverPid: pid }, 'ended a nats-server whose owner was killed');
     }
     const spec = options.access === undefined ? open : await guarded(open, options.access);
     const server = new SupervisedServer(spec, options, () => claim.release());
@@ -222,7 +222,7 @@ class SupervisedServer implements EmbeddedNats {
       const isHopeless = current === undefined && !(error instanceof KilledAtStart);
       if (signal.aborted || isHopeless) throw error;
       // It listened before, or was killed: the next start may succeed.
-      throw new RivuletError('bug', 'NATS_SERVER_EXIT', asError(error).message, { cause: error });
+      throw new RivuletError('bug', 'NATS_SERVER_EXIT', asError(error).message);
     }
   }
 

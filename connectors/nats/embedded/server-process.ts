@@ -53,8 +53,8 @@ const TAIL_BYTES = 8 * 1024;
 const TAIL_LINES = 12;
 const BIND_FAILED = /address already in use|only one usage of each socket address/i;
 
-/** Servers to end when this process exits without stopping them. */
-const running = new Set<ChildProcess>();
+/** Servers to end when this process exits before they have ended; true: they have had their SIGTERM. */
+const running = new Map<ChildProcess, boolean>();
 let watchesExit = false;
 
 /**
@@ -167,16 +167,17 @@ async function spawnServer({ binary, configFile, logFile, storeDir }: ServerSpec
 }
 
 function endWithProcess(child: ChildProcess): void {
-  running.add(child);
+  running.set(child, false);
   if (watchesExit) return;
   watchesExit = true;
-  process.on('exit', () => running.forEach((child) => child.kill('SIGTERM')));
+  process.on('exit', () => running.forEach((isEnding, child) => child.kill(isEnding ? 'SIGKILL' : 'SIGTERM')));
 }
 
 async function endChild(child: ChildProcess, exited: Promise<ServerExit>): Promise<void> {
   // Keeps this process alive until the server has ended: a server that hangs takes a while.
   child.ref();
   const timer = setTimeout(() => child.kill('SIGKILL'), TERM_MS_MAX);
+  if (running.has(child)) running.set(child, true);
   child.kill('SIGTERM');
   try {
     await exited;

@@ -6,9 +6,12 @@
  *   second signal   at once; the embedded nats-server ends with the process
  */
 import type { RunningNode } from '../../node/node.js';
+import { hasCode } from '../../contract/errors.js';
 import { EXIT } from '../exit.js';
 
 const STOP_MS = 8_000;
+/** Without its nats-server a node can store nothing more: there is nothing to wait for. */
+const STOP_WITHOUT_NATS_MS = 1_000;
 /** By then the tasks beside the node and the node's own stop must have ended: past this, something hangs. */
 const HANGS_MS = STOP_MS + 1_000;
 /** `npm start` forwards the signal that the terminal has sent to all processes: these two count as one. */
@@ -44,7 +47,8 @@ export async function runNode(
       await aborted(abort.signal);
     } finally {
       if (failure === undefined) onStopping();
-      unfinished = await node.stop(Math.min(STOP_MS, Math.max(0, stopAtMs - performance.now())));
+      const stopMs = hasCode(failure, 'NATS_SERVER_DOWN') ? STOP_WITHOUT_NATS_MS : STOP_MS;
+      unfinished = await node.stop(Math.min(stopMs, Math.max(0, stopAtMs - performance.now())));
       if (unfinished.length > 0) reportUnfinished(unfinished);
     }
     // A failure caused by an interrupted stop is reported already.
@@ -63,9 +67,8 @@ function cutShort(): void {
 }
 
 function reportUnfinished(what: readonly string[]): void {
-  const seconds = STOP_MS / 1000;
   process.stderr.write(
-    `warning: the stop was cut short after ${seconds} s; the next start replays the rest. Not finished: ${what.join(', ')}\n`,
+    `warning: the stop was cut short; the next start replays the rest. Not finished: ${what.join(', ')}\n`,
   );
 }
 

@@ -21,9 +21,16 @@ export async function nodeStatus(options: JsonOptions): Promise<() => Promise<St
   return async () => {
     const answer = await asked(reachedAt(host, port), '/status', question);
     if ('body' in answer && answer.code === 200) return answer.body as StatusReport;
+    const at = httpAddressOf(config, port);
+    if ('code' in answer && (answer.code === 401 || answer.code === 403)) {
+      const detail = (answer.body as { readonly detail?: string } | undefined)?.detail ?? `it answers ${answer.code}`;
+      throw fatal('GRPC_UNAUTHENTICATED', `the node at ${at} does not report its status: ${detail}`, {
+        hint: 'set RIVULET_TOKEN to a token that the node accepts',
+      });
+    }
     const why = 'error' in answer ? answer.error : `it answers ${answer.code}`;
-    throw fatal('NODE_NOT_FOUND', `no node reports its status at ${httpAddressOf(config, port)}: ${why}`, {
-      hint: 'give --data-dir or --http-port; where tokens are required, set RIVULET_TOKEN',
+    throw fatal('NODE_NOT_FOUND', `no node reports its status at ${at}: ${why}`, {
+      hint: 'give --data-dir or --http-port; of a node with TLS also --set tlsCertFile=… with its certificate',
     });
   };
 }

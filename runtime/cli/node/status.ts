@@ -1,8 +1,10 @@
 /** `rivulet status`: the supervision tree of a running node. */
 import type { StatusReport } from '../../../connectors/http/routes/status-report.js';
 import type { JsonOptions } from '../settings.js';
-import { duration, grouped, harmless, instant, table } from '../terminal.js';
+import { duration, grouped, harmless, instant, shortened, table } from '../terminal.js';
 import { nodeStatus } from './node-status.js';
+
+const ERROR_CHARACTERS_MAX = 100;
 
 type Report = Pick<StatusReport, 'node' | 'version' | 'now' | 'started_at' | 'serving' | 'reasons' | 'supervision'>;
 
@@ -30,7 +32,7 @@ export function statusText(report: Report): string {
     part.state,
     duration(Math.max(0, Date.parse(now) - Date.parse(part.since ?? startedAt))),
     grouped(part.restarts),
-    part.last_error === undefined ? '' : harmless(part.last_error),
+    part.last_error === undefined ? '' : shortened(harmless(part.last_error.split('\n')[0]!), ERROR_CHARACTERS_MAX),
   ];
   const rowsOf = (parts: readonly Part[], indent: string): string[][] =>
     parts.flatMap((part, i) => {
