@@ -4,7 +4,7 @@
  *   list(u)   the latest list of u                  seen(u)   the items that u interacted with, the latest ≤ 1,000
  *   top(c)    the top list of each category, and over all: for users without a list, and for what a list cannot fill
  *
- * It publishes nothing; `recommendationReader` reads its state, synchronously, between two inputs. How it becomes an answer: maths/answer.
+ * It publishes nothing; `recommendationReader` reads its state, synchronously, between two inputs. How it becomes an answer: candidates/.
  *
  * State    per user the list (some 18 bytes per item) and the seen items; per category the top lists. Users are loaded when first
  *          read or written, so a restart with a million of them costs nothing.
@@ -12,7 +12,7 @@
  */
 import { merge } from 'rxjs';
 import { input, keyed, readerOf, sideInput, stage } from '../runtime/contract/stage.js';
-import type { RecommendationReader } from './maths/answer.js';
+import type { RecommendationReader } from './candidates/source.js';
 import { isEmptyList, packedList, type PackedList, type RankedItem, unpackList } from './maths/ranked-list.js';
 import { listsOfCategory, mergedOnce, splitAnew } from './maths/top-list.js';
 import { FALLBACK_SCORE, interactions, LIST_MAX, ranked, STREAMING_POPULAR_FALLBACK, topLists } from './model.js';

@@ -1,5 +1,6 @@
 /** Answers of the façade, computed from the state of the views (composition): find the partition, then compute the answer. */
-import { answer, type AnswerItem, MODEL, type Question, type RecommendationReader } from '../../actors/maths/answer.js';
+import { answer, type AnswerItem, MODEL } from '../../actors/candidates/answer.js';
+import type { Question, RecommendationReader } from '../../actors/candidates/source.js';
 import { type PackedList, unpackList } from '../../actors/maths/ranked-list.js';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { type ReadTrending, trendingReader } from '../../actors/trending-lists.js';

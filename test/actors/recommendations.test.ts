@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { answer } from '../../actors/maths/answer.js';
+import { answer } from '../../actors/candidates/answer.js';
 import { recommendationReader, recommendations } from '../../actors/recommendations.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { type Cut, cutsOf, feed, framesOf, type Step } from './script.js';

@@ -50,6 +50,7 @@ const ROWS: readonly Row[] = [
 
   { from: 'actors/topology',    may: [...ACTOR, 'actors/'] },
   { from: 'actors/maths/',      may: ['runtime/contract/stage', 'actors/model', './'] },
+  { from: 'actors/candidates/', may: ['actors/model', 'actors/maths/', './'] },
   // Classes that are state know nothing of streams.
   { from: 'actors/state/',      may: ['runtime/contract/stage', 'actors/model', 'actors/maths/', './'] },
   { from: 'actors/operators/',  may: ['rxjs', 'runtime/contract/stage', 'actors/model', 'actors/state/', 'actors/maths/', './'] },

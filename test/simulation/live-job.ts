@@ -1,7 +1,7 @@
 /** The real pipeline live: publishers in, the view out. What does not depend on timing is compared with a plain model, all else with the refold. */
 import assert from 'node:assert/strict';
 import { catalogueReader } from '../../actors/catalogue.js';
-import { answer } from '../../actors/maths/answer.js';
+import { answer } from '../../actors/candidates/answer.js';
 import type { WindowKind } from '../../actors/maths/window.js';
 import { EVENT_TYPES, type EventType } from '../../actors/model.js';
 import { recommendationReader } from '../../actors/recommendations.js';

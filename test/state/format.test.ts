@@ -3,7 +3,7 @@ import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { answer } from '../../actors/maths/answer.js';
+import { answer } from '../../actors/candidates/answer.js';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { mainTopology, type PipelineOptions } from '../../actors/topology.js';
 import { utf8 } from '../../runtime/frames/bytes.js';

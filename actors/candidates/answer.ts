@@ -1,38 +1,15 @@
 /**
  * answer: the response to a request for recommendations.
  *
- *   candidates = own(u), then fill       in this order, each item once; the first `limit` of them, ranks from 1
+ *   items = the candidates of each source, in the order of SOURCES, each item once; the first `limit` of them, ranks from 1
  *
- *   own    u's list, or its items in the requested category
- *   fill   for a category: its top list. Else the top list over all: if u has no list, or if items that u has seen are excluded
- *
- * Without a filter, a list is returned as it is, even if it is shorter than the limit. `excludeSeen` removes the items that u has seen from both. While
- * nothing is popular yet, the answer is empty, which is not an error.
+ * `excludeSeen` removes the items that the user has seen. While nothing is popular yet, the answer is empty, which is not an error.
  */
+import type { RankedItem } from '../maths/ranked-list.js';
 import { LIST_MAX, RECOMMENDATION_TYPES, STREAMING_POPULAR_FALLBACK } from '../model.js';
-import type { RankedItem, RankedList } from './ranked-list.js';
-
-/** The state that an answer is made from, in memory or in the store of the instance. */
-export interface RecommendationReader {
-  /** The user's latest list; `undefined` for an unknown user. */
-  listOf(user: string): RankedList | undefined;
-  /** Items that the user has interacted with, as far as remembered. */
-  seen(user: string): ReadonlySet<string>;
-  /** The first items over all categories, typed as fallback. */
-  fallback(limit: number): readonly RankedItem[];
-  /** The first items of a main category, typed as fallback. */
-  topOf(category: string, limit: number): readonly RankedItem[];
-}
-
-export interface Question {
-  readonly user: string;
-  /** Clamped to 0…100. */
-  readonly limit: number;
-  /** A main category. */
-  readonly category?: string | undefined;
-  readonly excludeSeen: boolean;
-  readonly explain: boolean;
-}
+import { mostPopular } from './most-popular.js';
+import { ownList } from './own-list.js';
+import type { CandidateSource, Question, RecommendationReader } from './source.js';
 
 export interface AnswerItem {
   readonly itemId: string;
@@ -53,26 +30,25 @@ export interface RecommendationAnswer {
 /** The model of this topology: category interests times item popularity. */
 export const MODEL = 'streaming-category-popularity';
 
+/** Earlier ones come first. */
+const SOURCES: readonly CandidateSource[] = [ownList, mostPopular];
+
 export function answer(reader: RecommendationReader, question: Question): RecommendationAnswer {
   const { user, category, excludeSeen, explain } = question;
   const limit = Math.max(0, Math.min(LIST_MAX, question.limit));
   const list = reader.listOf(user)?.items ?? [];
-  const own = category === undefined ? list : list.filter((item) => item.category === category);
   const excluded = excludeSeen ? reader.seen(user) : undefined;
 
   const items: AnswerItem[] = [];
   const taken = new Set<string>();
-  const take = (candidates: readonly RankedItem[]): void => {
-    for (const candidate of candidates) {
-      if (items.length >= limit) return;
+  for (const source of SOURCES) {
+    for (const candidate of source(reader, question, list)) {
+      if (items.length >= limit) break;
       if (excluded?.has(candidate.item) === true || taken.has(candidate.item)) continue;
       taken.add(candidate.item);
       items.push(answerItem(candidate, items.length + 1, category, explain));
     }
-  };
-  take(own);
-  if (category !== undefined) take(reader.topOf(category, LIST_MAX));
-  else if (list.length === 0 || excludeSeen) take(reader.fallback(LIST_MAX));
+  }
   return { items, model: MODEL };
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { answer, type Question, type RecommendationReader } from '../../../actors/maths/answer.js';
+import { answer } from '../../../actors/candidates/answer.js';
+import type { Question, RecommendationReader } from '../../../actors/candidates/source.js';
 import type { RankedItem } from '../../../actors/maths/ranked-list.js';
 
 const own = (item: string, category: string, interest: number, interestRank: number, rank: number): RankedItem => ({
