@@ -21,6 +21,7 @@ const ACTOR_BASE = [
   'actors/model/',
   'actors/operators/',
   'actors/state/',
+  'actors/candidates/',
   'actors/maths/',
   'actors/formats/',
 ];
