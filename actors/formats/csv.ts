@@ -17,7 +17,7 @@ import { nextSpecial } from './special-bytes.js';
 const ROW_BYTES_MIN = 20;
 
 /** Reads a piece of a CSV file; returns the number of events in it. */
-export function readCsv(message: RawMessage, writer: EventWriter, refusals: Refusals): number {
+export function readCsv(message: RawMessage, writer: EventWriter, refusals: Pick<Refusals, 'add'>): number {
   const { data } = message;
   const { header: headerBytes, line: firstLine } = message.chunk!;
   const header = readHeader(headerBytes, writer.schema);

@@ -3,13 +3,17 @@
  * messages, and publishes the original bytes. The parse stage does not refuse an event that was accepted here, unless the clocks differ.
  */
 import { EVENT_TYPES, type EventType } from '../model.js';
-import { textOf } from '../../runtime/contract/stage.js';
+import { type RawMessage, textOf, utf8 } from '../../runtime/contract/stage.js';
+import { readCsv } from './csv.js';
 import { EventWriter } from './event-writer.js';
 import { EMPTY_MESSAGE, type Fault, tooLarge } from './fault.js';
-import { USER_ID } from './fields.js';
+import { EVENT_TYPE, PRICE, RATING_VALUE, USER_ID } from './fields.js';
 import { readJsonEvent } from './json-event.js';
+import type { Search } from './json-places.js';
 import { EVENT_RULES, type EventRules } from './limits.js';
+import { eventsIn } from './message.js';
 import { readProtobufEvent } from './protobuf-event.js';
+import type { Refusals } from './refusals.js';
 import { Schema } from './schema.js';
 
 /** A valid event, with what its publisher needs. */
@@ -24,6 +28,12 @@ export interface SoundEvent {
 }
 
 export type ReadEvent = SoundEvent | Fault;
+
+/** The events of a message, each checked when it is taken. */
+export interface EventMessage {
+  readonly count: number;
+  readonly events: Iterable<ReadEvent>;
+}
 
 export const isFault = (read: ReadEvent): read is Fault => 'rule' in read;
 
@@ -51,6 +61,34 @@ export class EventReader {
     return fault ?? { bytes, contentType: 'application/x-protobuf', ...this.one.found };
   }
 
+  /**
+   * A message that may be larger than one of NATS: the size limit is that of each event. `contentType`: lower case. The fault concerns the message.
+   */
+  *message(bytes: Uint8Array, contentType: string | undefined, nowMs: number): Search<EventMessage | Fault> {
+    const found = yield* eventsIn(bytes, contentType, this.rules);
+    if ('rule' in found) return found;
+    const { places, isJson } = found;
+    return {
+      count: places.length / 2,
+      events: this.each(bytes, places, (event) => (isJson ? this.json(event, nowMs) : this.protobuf(event, nowMs))),
+    };
+  }
+
+  /** The rows of a piece of a CSV file, as JSON of the same events. */
+  csv(piece: RawMessage, onEvent: (event: SoundEvent) => void, refusals: Pick<Refusals, 'add'>): void {
+    const rows = new JsonRows(this.schema, this.rules.futureMaxMs, onEvent);
+    rows.begin(piece);
+    readCsv(piece, rows, refusals);
+  }
+
+  private *each(
+    bytes: Uint8Array,
+    places: readonly number[],
+    read: (event: Uint8Array) => ReadEvent,
+  ): Iterable<ReadEvent> {
+    for (let at = 0; at < places.length; at += 2) yield read(bytes.subarray(places[at], places[at + 1]));
+  }
+
   private begin({ length }: Uint8Array, nowMs: number): Fault | undefined {
     const { messageBytesMax } = this.rules;
     if (length > messageBytesMax) return tooLarge(length, messageBytesMax);
@@ -69,5 +107,34 @@ class OneEvent extends EventWriter {
   protected append(bytes: Uint8Array, type: number, timeMs: number): void {
     const userId = textOf(bytes, this.starts[USER_ID], this.ends[USER_ID]);
     this.found = { type: EVENT_TYPES[type]!, userId, timeMs };
+  }
+}
+
+class JsonRows extends EventWriter {
+  constructor(
+    schema: Schema,
+    futureMaxMs: number,
+    private readonly onEvent: (event: SoundEvent) => void,
+  ) {
+    super(schema, futureMaxMs);
+  }
+
+  reserve(): void {
+    // Rows are passed on one by one.
+  }
+
+  protected append(bytes: Uint8Array, type: number, timeMs: number, price: number, rating: number): void {
+    const { starts, ends, schema } = this;
+    const event: Record<string, string | number> = {};
+    for (const [field, [name]] of schema.names.entries())
+      if (starts[field] !== ends[field]) event[name!] = textOf(bytes, starts[field], ends[field]);
+    const nameOf = (field: number): string => schema.names[field]![0]!;
+    // A row of MovieLens has no type.
+    event[nameOf(EVENT_TYPE)] = EVENT_TYPES[type]!;
+    if (!Number.isNaN(price)) event[nameOf(PRICE)] = price;
+    if (!Number.isNaN(rating)) event[nameOf(RATING_VALUE)] = rating;
+    const json = utf8(JSON.stringify(event));
+    const userId = textOf(bytes, starts[USER_ID], ends[USER_ID]);
+    this.onEvent({ bytes: json, contentType: 'application/json', type: EVENT_TYPES[type]!, userId, timeMs });
   }
 }

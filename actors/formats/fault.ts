@@ -45,9 +45,11 @@ export interface Fault {
 
 const SHOWN_BYTES_MAX = 40;
 
-/** The beginning of a value, quoted, for a reason. */
+const NUMBER = /^-?\d+(\.\d*)?(e[+-]?\d+)?$/i;
+
+/** The beginning of a value for a reason, quoted unless it is a number. */
 export const shown = (bytes: Uint8Array, start: number, end: number): string =>
-  beginning(bytes, start, end, (text) => JSON.stringify(text));
+  beginning(bytes, start, end, (text) => (NUMBER.test(text) ? text : JSON.stringify(text)));
 
 /** The same for a value that includes its own quotes: JSON. */
 export const shownAsItIs = (bytes: Uint8Array, start: number, end: number): string =>
@@ -64,10 +66,14 @@ const fault = (rule: Rule, field: number, reason: string): Fault => ({ rule, fie
 export function missing(fields: readonly number[], names: readonly (readonly string[])[]): Fault {
   const [first = EVENT_TYPE, ...others] = fields;
   if (others.length === 0)
-    return fault('missing_field', first, `${FIELDS[first]!} is missing: send it as ${names[first]!.join(' or ')}`);
+    return fault(
+      'missing_field',
+      first,
+      `${FIELDS[first]!} is missing or empty: send it as ${names[first]!.join(' or ')}`,
+    );
   const all = fields.map((field) => FIELDS[field]!);
   const last = all.pop()!;
-  return fault('missing_field', first, `${all.join(', ')} and ${last} are missing: send each of them`);
+  return fault('missing_field', first, `${all.join(', ')} and ${last} are missing or empty: send each of them`);
 }
 
 export const wrongType = (field: number, is: string, wanted: string): Fault =>

@@ -3,7 +3,8 @@ import { OPEN_BRACE, OPEN_BRACKET } from '../maths/ascii.js';
 import type { RawMessage } from '../../runtime/contract/stage.js';
 import type { Fault } from './fault.js';
 import { isFault, type PublishedItem, readJsonItem } from './json-item.js';
-import { firstByte, readJson, readJsonLines, type Records } from './json.js';
+import { readPlaces, type ReadRecord } from './json.js';
+import { finish, firstByte, jsonPlaces, linePlaces, textStart } from './json-places.js';
 import { JSON_LINES_TYPE, JSON_TYPE } from './message.js';
 import type { Refusals } from './refusals.js';
 
@@ -24,24 +25,22 @@ export function readItems(
     refuse(message, tooLarge(data.length, messageBytesMax), refusals);
     return;
   }
-  const first = data[firstByte(data, 0, data.length)];
+  const first = data[firstByte(data, textStart(data), data.length)];
   if (first === undefined) {
     refuse(message, EMPTY_MESSAGE, refusals);
     return;
   }
-  const records: Records = {
-    read: (bytes, start, end) => {
-      const read = readJsonItem(bytes, start, end);
-      if (isFault(read)) return read;
-      onItem(read);
-      return undefined;
-    },
-    max: messageItemsMax,
-    tooMany: tooManyItems,
+  const read: ReadRecord = (bytes, start, end) => {
+    const item = readJsonItem(bytes, start, end);
+    if (isFault(item)) return item;
+    onItem(item);
+    return undefined;
   };
+  const limits = { bytesMax: messageBytesMax, max: messageItemsMax, tooMany: tooManyItems };
   const type = message.contentType?.split(';', 1)[0]?.trim() ?? '';
-  if (JSON_LINES_TYPE.test(type)) readJsonLines(message, records, refusals);
-  else if (JSON_TYPE.test(type) || first === OPEN_BRACE || first === OPEN_BRACKET) readJson(message, records, refusals);
+  const areLines = JSON_LINES_TYPE.test(type);
+  if (areLines || JSON_TYPE.test(type) || first === OPEN_BRACE || first === OPEN_BRACKET)
+    readPlaces(message, finish((areLines ? linePlaces : jsonPlaces)(data, limits)), read, refusals);
   else refuse(message, UNKNOWN_FORMAT, refusals);
 }
 

@@ -65,7 +65,7 @@ export function readJsonItem(bytes: Uint8Array, start: number, end: number): Pub
     deleted: values.flag('deleted'),
   };
   if (values.fault !== undefined) return values.fault;
-  if (item.item === '') return fault('missing_field', 'item_id', `is missing: send it as ${names('item_id')}`);
+  if (item.item === '') return fault('missing_field', 'item_id', `is missing or empty: send it as ${names('item_id')}`);
   return textFault(item) ?? item;
 }
 

@@ -4,10 +4,22 @@ import type { RawMessage } from '../../runtime/contract/stage.js';
 import { readCsv } from './csv.js';
 import type { EventWriter } from './event-writer.js';
 import { EMPTY_MESSAGE, type Fault, tooLarge, tooManyEvents } from './fault.js';
-import { firstByte, type Records, readJson, readJsonLines } from './json.js';
+import { readJsonLines, type ReadRecord, readPlaces } from './json.js';
 import { readJsonEvent } from './json-event.js';
+import {
+  afterLastByte,
+  finish,
+  isJsonValue,
+  jsonPlaces,
+  linePlaces,
+  skipSpace,
+  type Places,
+  type Search,
+  textStart,
+} from './json-places.js';
 import type { EventRules } from './limits.js';
-import { type ProtobufKind, protobufKind, readProtobuf } from './protobuf.js';
+import { batchPlaces, type ProtobufKind, protobufKind } from './protobuf.js';
+import { readProtobufEvent } from './protobuf-event.js';
 import type { Refusals } from './refusals.js';
 
 export type MessageLimits = Pick<EventRules, 'messageBytesMax' | 'messageEventsMax'>;
@@ -22,42 +34,52 @@ export function readMessage(
   limits: MessageLimits,
 ): number {
   writer.begin(message);
-  if (message.chunk !== undefined) return readChunk(message, message.chunk.format, writer, refusals);
-  const { data } = message;
-  const { messageBytesMax, messageEventsMax } = limits;
+  const { chunk, contentType, data } = message;
+  const readJson: ReadRecord = (bytes, start, end) => readJsonEvent(bytes, start, end, writer);
+  if (chunk?.format === 'csv') return readCsv(message, writer, refusals);
+  if (chunk?.format === 'jsonl') return readJsonLines(message, readJson, refusals);
+  if (chunk !== undefined) return refuse(message, unknownFile(chunk.format), refusals);
+  const { messageBytesMax } = limits;
   if (data.length > messageBytesMax) return refuse(message, tooLarge(data.length, messageBytesMax), refusals);
-  if (firstByte(data, 0, data.length) === data.length) return refuse(message, EMPTY_MESSAGE, refusals);
-  const format = formatOf(message);
-  switch (format) {
-    case 'json':
-      return readJson(message, eventsOf(writer, messageEventsMax), refusals);
-    case 'json-lines':
-      return readJsonLines(message, eventsOf(writer, messageEventsMax), refusals);
-    case 'event':
-    case 'event-batch':
-      return readProtobuf(message, format, writer, refusals, messageEventsMax);
-    case undefined:
-      return refuse(message, UNKNOWN_FORMAT, refusals);
-  }
+  const events = finish(eventsIn(data, contentType, limits));
+  if ('rule' in events) return refuse(message, events, refusals);
+  const read: ReadRecord = (bytes, start, end) => readProtobufEvent(bytes.subarray(start, end), writer);
+  return readPlaces(message, events.places, events.isJson ? readJson : read, refusals);
 }
 
-const eventsOf = (writer: EventWriter, max: number): Records => ({
-  read: (bytes, start, end) => readJsonEvent(bytes, start, end, writer),
-  max,
-  tooMany: tooManyEvents,
-});
+export interface FoundEvents {
+  readonly places: Places;
+  /** Each is a JSON object, else an Event. */
+  readonly isJson: boolean;
+}
 
-function readChunk(message: RawMessage, format: string, writer: EventWriter, refusals: Refusals): number {
-  if (format === 'csv') return readCsv(message, writer, refusals);
-  if (format === 'jsonl') return readJsonLines(message, eventsOf(writer, Infinity), refusals);
-  const reason = `files of format ${JSON.stringify(format)} cannot be read: send csv or jsonl`;
-  return refuse(message, { rule: 'unknown_format', reason }, refusals);
+/** Where the events of a message are; `contentType`: lower case. */
+export function* eventsIn(
+  data: Uint8Array,
+  contentType: string | undefined,
+  { messageBytesMax, messageEventsMax }: MessageLimits,
+): Search<FoundEvents | Fault> {
+  const format = yield* formatOf(data, contentType);
+  if (typeof format === 'object') return format;
+  const limits = { bytesMax: messageBytesMax, max: messageEventsMax, tooMany: tooManyEvents };
+  const isJson = format === 'json' || format === 'json-lines';
+  const places = isJson
+    ? yield* (format === 'json' ? jsonPlaces : linePlaces)(data, limits)
+    : format === 'event'
+      ? [0, data.length]
+      : batchPlaces(data, messageEventsMax);
+  return 'rule' in places ? places : { places, isJson };
 }
 
 function refuse(message: RawMessage, fault: Fault, refusals: Refusals): number {
   refusals.add(message, fault, { start: 0, end: message.data.length, line: message.chunk?.line });
   return 1;
 }
+
+const unknownFile = (format: string): Fault => ({
+  rule: 'unknown_format',
+  reason: `files of format ${JSON.stringify(format)} cannot be read: send csv or jsonl`,
+});
 
 const UNKNOWN_FORMAT: Fault = {
   rule: 'unknown_format',
@@ -70,21 +92,27 @@ const PROTOBUF_TYPE = /^application\/(x-|vnd\.google\.)?protobuf$/;
 const PROTOBUF_BATCH = /;\s*[\w-]+="?[\w.]*eventbatch"?\s*(;|$)/i;
 const PROTOBUF_EVENT = /;\s*[\w-]+="?([\w.]*\.)?event"?\s*(;|$)/i;
 
-function formatOf({ contentType, data }: RawMessage): Format | undefined {
+/** A message without bytes may be an Event without fields, if its type says that it is one. */
+function* formatOf(data: Uint8Array, contentType: string | undefined): Search<Format | Fault> {
   const [type = ''] = contentType?.split(';', 1) ?? [];
   const name = type.trim();
+  if (PROTOBUF_TYPE.test(name)) {
+    if (PROTOBUF_BATCH.test(contentType!)) return 'event-batch';
+    if (PROTOBUF_EVENT.test(contentType!) || data.length === 0) return 'event';
+    return protobufKind(data) ?? 'event';
+  }
+  const start = yield* skipSpace(data, textStart(data), data.length);
+  if (start === data.length) return EMPTY_MESSAGE;
   if (JSON_TYPE.test(name)) return 'json';
   if (JSON_LINES_TYPE.test(name)) return 'json-lines';
-  if (!PROTOBUF_TYPE.test(name)) return sniff(data);
-  if (PROTOBUF_BATCH.test(contentType!)) return 'event-batch';
-  if (PROTOBUF_EVENT.test(contentType!)) return 'event';
-  return protobufKind(data) ?? 'event';
+  return sniff(data, start);
 }
 
 /** JSON starts with a brace or a bracket. A line end before it is also a protobuf tag: then the rest decides. */
-function sniff(data: Uint8Array): Format | undefined {
-  const first = data[firstByte(data, 0, data.length)];
-  const isJson = first === OPEN_BRACE || first === OPEN_BRACKET;
+function sniff(data: Uint8Array, start: number): Format | Fault {
+  const isJson = data[start] === OPEN_BRACE || data[start] === OPEN_BRACKET;
   if (isJson && data[0] !== LINE_FEED) return 'json';
-  return protobufKind(data) ?? (isJson ? 'json' : undefined);
+  const kind = protobufKind(data);
+  if (kind !== undefined) return kind;
+  return isJson || isJsonValue(data, start, afterLastByte(data, start, data.length)) ? 'json' : UNKNOWN_FORMAT;
 }

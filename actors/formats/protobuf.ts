@@ -6,22 +6,23 @@
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { EventBatchSchema } from '../../proto/gen/rivulet/v1/event_pb.js';
-import type { RawMessage } from '../../runtime/contract/stage.js';
-import type { EventWriter } from './event-writer.js';
-import { tooManyEvents } from './fault.js';
-import { NOT_PROTOBUF, readProtobufEvent } from './protobuf-event.js';
-import type { Refusals } from './refusals.js';
+import { type Fault, tooManyEvents } from './fault.js';
+import type { Places } from './json-places.js';
+import { NOT_PROTOBUF } from './protobuf-event.js';
 
 export type ProtobufKind = 'event' | 'event-batch';
 
 const EVENTS_FIELD = EventBatchSchema.field.events.number;
+
+/** More fields than a message of the largest size has: the first decide about a body that is larger. */
+const FIELDS_MAX = 2 ** 17;
 
 /** The kind of message, or `undefined` when the tags and lengths are malformed. */
 export function protobufKind(data: Uint8Array): ProtobufKind | undefined {
   const reader = new BinaryReader(data);
   let kind: ProtobufKind = 'event-batch';
   try {
-    while (reader.pos < reader.len) {
+    for (let fields = 0; reader.pos < reader.len && fields < FIELDS_MAX; fields++) {
       const [field, wireType] = reader.tag();
       if (field !== EVENTS_FIELD || wireType !== WireType.LengthDelimited) kind = 'event';
       reader.skip(wireType, field);
@@ -32,47 +33,22 @@ export function protobufKind(data: Uint8Array): ProtobufKind | undefined {
   return kind;
 }
 
-/** Reads an Event or an EventBatch; returns the number of events in it. */
-export function readProtobuf(
-  message: RawMessage,
-  kind: ProtobufKind,
-  writer: EventWriter,
-  refusals: Refusals,
-  eventsMax: number,
-): number {
-  const { data } = message;
-  const whole = { start: 0, end: data.length };
-  if (kind === 'event') {
-    const fault = readProtobufEvent(data, writer);
-    if (fault !== undefined) refusals.add(message, fault, whole);
-    return 1;
-  }
-  const events = eventsOf(data, eventsMax);
-  if (events === undefined || events.length > eventsMax) {
-    refusals.add(message, events === undefined ? NOT_PROTOBUF : tooManyEvents(eventsMax), whole);
-    return 1;
-  }
-  for (const [index, bytes] of events.entries()) {
-    const fault = readProtobufEvent(bytes, writer);
-    if (fault === undefined) continue;
-    const start = bytes.byteOffset - data.byteOffset;
-    refusals.add(message, fault, { start, end: start + bytes.length, index });
-  }
-  return events.length;
-}
-
-/** The bytes of each event of a batch, as views of the message, at most one above the limit; `undefined` when its tags and lengths are malformed. */
-function eventsOf(data: Uint8Array, eventsMax: number): Uint8Array[] | undefined {
+/** Where the events of a batch are. */
+export function batchPlaces(data: Uint8Array, eventsMax: number): Places | Fault {
   const reader = new BinaryReader(data);
-  const events: Uint8Array[] = [];
+  const places: number[] = [];
   try {
-    while (reader.pos < reader.len && events.length <= eventsMax) {
+    // Unknown fields count as well: to skip millions of them takes as long.
+    for (let fields = 0; reader.pos < reader.len; fields++) {
+      if (fields === eventsMax) return tooManyEvents(eventsMax);
       const [field, wireType] = reader.tag();
-      if (field === EVENTS_FIELD && wireType === WireType.LengthDelimited) events.push(reader.bytes());
-      else reader.skip(wireType, field);
+      if (field === EVENTS_FIELD && wireType === WireType.LengthDelimited) {
+        const { length } = reader.bytes();
+        places.push(reader.pos - length, reader.pos);
+      } else reader.skip(wireType, field);
     }
   } catch {
-    return undefined;
+    return NOT_PROTOBUF;
   }
-  return events;
+  return places;
 }

@@ -138,10 +138,10 @@ describe('parse, by hand', () => {
   });
 
   it.each([
-    [json({ price: 1 }), 'event_type, event_time, user_id and item_id are missing: send each of them'],
-    [json({ event_type: 'view', user_id: 'u' }), 'event_time and item_id are missing: send each of them'],
-    [json({ event_type: 'view', event_time: T }), 'user_id and item_id are missing: send each of them'],
-    [message(Uint8Array.of(16, 1)), 'event_time, user_id and item_id are missing: send each of them'],
+    [json({ price: 1 }), 'event_type, event_time, user_id and item_id are missing or empty: send each of them'],
+    [json({ event_type: 'view', user_id: 'u' }), 'event_time and item_id are missing or empty: send each of them'],
+    [json({ event_type: 'view', event_time: T }), 'user_id and item_id are missing or empty: send each of them'],
+    [message(Uint8Array.of(16, 1)), 'event_time, user_id and item_id are missing or empty: send each of them'],
   ])('names all fields that are missing', (raw, reason) => {
     expect(deadLettersOf(driverOf().feed('events', batch(raw)))).toMatchObject([{ rule: 'missing_field', reason }]);
   });

@@ -169,7 +169,7 @@ it('a file of items is published, CSV or JSON lines, and its titles are there', 
   const sent = await runCli(cwd, ['publish', '--items', csv, '--nats-url', url]);
   expect(sent.code).toBe(0);
   expect(sent.stdout).toMatch(
-    /^published 2 items in [^]*\n {2}will be a dead letter: line 3: item_id is missing: .* \[missing_field\]/,
+    /^published 2 items in [^]*\n {2}will be a dead letter: line 3: item_id is missing or empty: .* \[missing_field\]/,
   );
   await until(client, { i1: { title: 'Chair, red', brand: 'acme', price: 5.5 }, i2: {} });
   const lines = join(cwd, 'more.txt');

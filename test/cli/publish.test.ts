@@ -12,6 +12,7 @@ import { streamOf } from '../../runtime/contract/graph.js';
 import type { Log } from '../../runtime/contract/ports.js';
 import { ensureStreams } from '../../runtime/contract/streams.js';
 import { startTestNats, type TestNats } from '../support/nats.js';
+import { messagesIn } from '../support/refused-events.js';
 import { MAIN, runCli, startCli, startProgram, workingDirectory } from './run-cli.js';
 
 const STREAM = streamOf('parse');
@@ -95,10 +96,14 @@ it.each([
     expect(stdout.split('\n')).toEqual([
       expect.stringMatching(`^published 2 ${called} in .*; not published: 3$`),
       expect.stringMatching(
-        /^ {2}not published: line 3: the row has [45] fields, the header has [34]: is a comma unquoted\?$/,
+        option === '--file'
+          ? /^ {2}not published: line 3: the row has 5 columns and the header 4: quote .* \[csv_too_many_columns\]$/
+          : /^ {2}not published: line 3: the row has 4 fields, the header has 3: is a comma unquoted\?$/,
       ),
       expect.stringMatching(
-        /^ {2}not published: line 4: the row has 2 fields, the header has [34]: is an absent one left out\?$/,
+        option === '--file'
+          ? /^ {2}not published: line 4: the row has 2 columns and the header 4: write .* \[csv_too_few_columns\]$/
+          : /^ {2}not published: line 4: the row has 2 fields, the header has 3: is an absent one left out\?$/,
       ),
       expect.stringMatching(/^ {2}not published: line 5: a quote is not closed/),
       expect.stringContaining('rivulet dlq ls'),
@@ -109,20 +114,21 @@ it.each([
   },
 );
 
-it('does not send what is not UTF-8, and says how far it came in a file that is broken', async () => {
+it('sends a line that is not UTF-8 as it is, and says how far it came in a file that is broken', async () => {
   const { lastSequence } = await log.info(streamOf('parse'));
   const latin = fileOf('latin.jsonl', Buffer.from(`${event('Andr\xe9')}\n${event('a')}\n`, 'latin1'));
   const { code, stdout } = await runCli(cwd, ['publish', '--file', latin, '--nats-url', nats.url]);
   expect([code, stdout]).toEqual([
-    1,
-    expect.stringMatching(/^published 1 .*not published: 1\n {2}not published: line 1: it is not UTF-8/),
+    0,
+    expect.stringMatching(/^published 2 .*not published: 0\n {2}will be a dead letter: line 1: .* \[invalid_utf8\]/),
   ]);
+  expect((await messagesIn(log, 'parse')).at(-2)?.data.includes(0xe9)).toBe(true);
   const whole = gzipSync(`${event('b')}\n`.repeat(50_000));
   const cut = fileOf('cut.jsonl.gz', whole.subarray(0, whole.length - 20));
   const { code: ended, stderr } = await runCli(cwd, ['publish', '--file', cut, '--nats-url', nats.url]);
   expect(ended).not.toBe(0);
   const [, said] = /^([\d,]+) events are published; the same command would send them again/m.exec(stderr)!;
-  expect(await storedAfter(lastSequence)).toHaveLength(1 + Number(said!.replaceAll(',', '')));
+  expect(await storedAfter(lastSequence)).toHaveLength(2 + Number(said!.replaceAll(',', '')));
 });
 
 it('reads from standard input, and says of many rows that do not fit which the first hundred are', async () => {
@@ -141,12 +147,12 @@ it('reads from standard input, and says of many rows that do not fit which the f
   expect(lines).toHaveLength(103);
   expect(lines.slice(0, 2)).toEqual([
     expect.stringMatching(/^published 1 events .* not published: 102$/),
-    expect.stringContaining('not published: line 3: the row has 2 fields'),
+    expect.stringContaining('not published: line 3: the row has 2 columns'),
   ]);
   expect(lines.at(-2)).toBe('  not published: 2 more');
   const said = JSON.parse((await publishing('--format', 'csv', '--json')).stdout);
-  expect(said).toMatchObject({ published: 1, refused: 102, refusals_left_out: 2 });
-  expect(said.refusals[0]).toContain('line 3: the row has 2 fields');
+  expect(said).toMatchObject({ published: 1, refused: 102, faults_left_out: 2 });
+  expect(said.faults[0]).toMatchObject({ line: 3, rule: 'csv_too_few_columns' });
   expect(await storedAfter(lastSequence)).toHaveLength(2);
 });
 

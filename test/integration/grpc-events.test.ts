@@ -99,7 +99,7 @@ describe('events that break a rule', () => {
           index: 1,
           rule: 'missing_field',
           field: 'user_id',
-          reason: 'user_id is missing: send it as user_id or userId',
+          reason: 'user_id is missing or empty: send it as user_id or userId',
         },
         { index: 3, rule: 'price_negative', field: 'price', reason: 'price is -1: send 0 or more' },
         { index: 4, field: 'event_type' },

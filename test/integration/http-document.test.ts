@@ -53,7 +53,7 @@ const QUESTIONS: Readonly<Record<string, readonly (readonly [status: number, pat
     [200, '/events', { method: 'POST', body: [event, { event_type: 'view' }] }],
     [400, '/events', { method: 'POST', body: { event_type: 'view' } }],
     [403, '/events', { method: 'POST', body: event, headers: { origin: 'https://evil.example.com' } }],
-    [415, '/events', { method: 'POST', body: 'x', headers: { 'content-type': 'text/plain' } }],
+    [415, '/events', { method: 'POST', body: 'x', headers: { 'content-type': 'text/html' } }],
   ],
   getDeadLetters: [
     [200, '/dead-letters?limit=1&rule=price&retried=false'],

@@ -44,7 +44,7 @@ const refusals: readonly (readonly [status: number, reason: string, path: string
   [409, 'DEAD_LETTER_RETRIED', '/dead-letters/7-1/retry', post(undefined), /again=true/],
   [409, 'RANKING_NOT_MADE', '/trending?ranking=velocity', {}, /pipeline.trending.rankings/],
   [413, 'REQUEST_TOO_LARGE', '/events', post('x'.repeat(2_000), json), /body is too long/],
-  [415, 'MEDIA_TYPE_NOT_TAKEN', '/events', post('x', { 'content-type': 'text/plain' }), /content-type/],
+  [415, 'MEDIA_TYPE_NOT_TAKEN', '/events', post('x', { 'content-type': 'text/html' }), /content-type/],
   [415, 'MEDIA_TYPE_NOT_TAKEN', '/dead-letters/7-0/retry', post('x', { 'content-type': 'text/plain' }), /content-type/],
   [417, 'MALFORMED_REQUEST', '/events', post(event, { expect: 'wonders' }), /expect/],
 ];

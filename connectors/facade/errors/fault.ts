@@ -22,10 +22,12 @@ export type FaultCode =
   | 'UNAUTHENTICATED';
 
 export interface FieldViolation {
-  /** Path of the field, as in the .proto: `user_id`. */
-  readonly field: string;
+  /** Path of the field, as in the .proto: `user_id`; absent when the error concerns the request itself. */
+  readonly field?: string;
   /** The error, and the valid values. */
   readonly description: string;
+  /** For one event of several: its index in the request, from 0. */
+  readonly index?: number;
   /** For an event: the rule that it breaks. */
   readonly rule?: string;
 }
@@ -53,7 +55,9 @@ export interface ApiError {
 const RETRY_AFTER_MS = 500;
 
 export function invalidFields(violations: readonly FieldViolation[]): ApiError {
-  const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
+  const message = violations
+    .map(({ field, description }) => (field === undefined ? description : `${field}: ${description}`))
+    .join('; ');
   return { code: 'INVALID_ARGUMENT', message, reason: 'INVALID_FIELD', violations };
 }
 

@@ -6,12 +6,11 @@
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { sendUnaryData, ServerReadableStream } from '@grpc/grpc-js';
 import { on } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventReader, ReadEvent } from '../../../actors/formats/event-reader.js';
-import { tooManyEvents } from '../../../actors/formats/fault.js';
+import { batchPlaces } from '../../../actors/formats/protobuf.js';
 import {
   type EventError,
   EventErrorSchema,
@@ -28,7 +27,6 @@ import { spanOf } from '../server/intercepted-call.js';
 import { asBuffer } from '../server/service-definition.js';
 import { malformed, refusal } from '../server/status-details.js';
 
-const EVENTS = PublishEventsRequestSchema.field.events.number;
 /** Size of the errors in trailers, which are base64-encoded: all trailers together stay below the 8 KiB that clients accept. */
 const TRAILER_BYTES_MAX = 2048;
 
@@ -105,27 +103,15 @@ function summaryOf({ accepted, rejected, errors }: Intake, bytesMax = Infinity):
   });
 }
 
-/** The raw events of a message: each is checked and stored by its own bytes, so that a broken one does not affect the others. */
+/** The events of a message, which is an EventBatch on the wire: each is checked and stored by its own bytes, so that a broken one does not affect the others. */
 export function eventsIn(message: Uint8Array, eventsMax: number): readonly Uint8Array[] | ApiError {
-  const events: Uint8Array[] = [];
-  try {
-    const reader = new BinaryReader(message);
-    // Unknown fields count as well: to skip millions of them takes as long.
-    for (let fields = 0; reader.pos < reader.len; fields++) {
-      if (fields === eventsMax) return tooMany(eventsMax);
-      const [field, type] = reader.tag();
-      if (field !== EVENTS || type !== WireType.LengthDelimited) reader.skip(type, field);
-      else events.push(reader.bytes());
-    }
-  } catch {
-    return malformed(PublishEventsRequestSchema.typeName);
-  }
-  return events;
-}
-
-function tooMany(eventsMax: number): ApiError {
-  const { reason, rule } = tooManyEvents(eventsMax);
-  return invalidFields([{ field: 'events', description: reason, rule }]);
+  const places = batchPlaces(message, eventsMax);
+  if (!('rule' in places))
+    return Array.from({ length: places.length / 2 }, (_, i) => message.subarray(places[2 * i], places[2 * i + 1]));
+  const { reason, rule } = places;
+  return rule === 'too_many_events'
+    ? invalidFields([{ field: 'events', description: reason, rule }])
+    : malformed(PublishEventsRequestSchema.typeName);
 }
 
 /** The first errors that fit. */

@@ -243,8 +243,11 @@ function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; json
   if (!isStrict && jsonSchema['additionalProperties'] === false) delete jsonSchema['additionalProperties'];
 }
 
-const bodyOf = (type: string, schema: Json): Json =>
-  type === JSON_BODY ? { schema } : { schema: { type: 'string', description: 'One JSON value on each line' } };
+function bodyOf(type: string, schema: Json): Json {
+  if (type === JSON_BODY) return { schema };
+  if (type.endsWith('protobuf')) return { schema: { description: 'Bytes of a message of the .proto files' } };
+  return { schema: { type: 'string', description: 'One JSON value on each line' } };
+}
 
 /** `getRecoByUserId` */
 const operationId = (method: string, url: string): string =>

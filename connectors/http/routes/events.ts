@@ -1,13 +1,12 @@
 /** POST /events: one event or many, answered when they are stored; errors are reported by the index of the event. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { EventReader } from '../../../actors/formats/event-reader.js';
+import type { EventMessage, EventReader } from '../../../actors/formats/event-reader.js';
 import type { Clock } from '../../../runtime/contract/ports.js';
 import { contextOf, type TraceHeaders, traceHeaders } from '../../../runtime/telemetry/trace-context.js';
-import { threadScheduler } from '../../../runtime/shards/scheduler.js';
-import { faultOf, type FieldViolation, invalidFields } from '../../facade/errors/fault.js';
+import { type Scheduler, threadScheduler } from '../../../runtime/shards/scheduler.js';
+import { faultOf, type FieldViolation } from '../../facade/errors/fault.js';
 import type { EventPublisher } from '../../facade/ports.js';
-import { type BodyOptions, type EventBody, jsonBody, jsonLinesBody } from './event-body.js';
 import { type EventError, type Intake, takeIn } from '../../facade/events/event-intake.js';
 import { eventSchema } from './event-schema.js';
 import type { HttpLimits } from '../server/limits.js';
@@ -21,7 +20,10 @@ export interface EventPorts {
   readonly limits: Pick<HttpLimits, 'publishesInFlight'>;
 }
 
-const JSON_LINES = /^application\/(x-)?(ndjson|jsonl|json-?lines)\s*(;|$)/i;
+/** Every other type is taken, and is what it says or what its first bytes are, as in a message over NATS. */
+const NOT_TAKEN =
+  '(application/(x-www-form-urlencoded|xml|pdf|zip)|multipart/|text/(html|css|xml)|image/|audio/|video/|font/)';
+const TAKEN = new RegExp(`^(?!${NOT_TAKEN})`, 'i');
 
 const outcome = z
   .object({
@@ -35,7 +37,7 @@ const outcome = z
             .string()
             .describe('Which rule it breaks; programs may match it. Dead letters have the same rules and reasons'),
           field: z.string().optional().describe('Absent when it is the whole'),
-          reason: z.string(),
+          detail: z.string(),
         }),
       )
       .describe('Of the first hundred that were rejected'),
@@ -43,7 +45,7 @@ const outcome = z
   .meta({ id: 'PublishedEvents' });
 
 const descriptionOf = (eventsMax: number): string =>
-  `Takes one event, an array of them, or JSON lines (application/x-ndjson), up to ${eventsMax} events. Answers when each is stored or rejected; 400 when all were rejected. When the log is away midway, the metadata of the problem says how many were accepted, and \`resend_from\`, the first event to send again: give events an event_id, and one that is sent twice counts once.`;
+  `Takes one event, an array of them, JSON lines (application/x-ndjson), or a protobuf Event or EventBatch (application/x-protobuf), up to ${eventsMax} events. Answers when each is stored or rejected; 400 when all were rejected. When the log is away midway, the metadata of the problem says how many were accepted, and \`resend_from\`, the first event to send again: give events an event_id, and one that is sent twice counts once.`;
 
 export function eventRoutes(app: App, ports: EventPorts): void {
   const { rules, schema } = ports.reader;
@@ -51,11 +53,9 @@ export function eventRoutes(app: App, ports: EventPorts): void {
   // An encapsulated scope, because these bodies are parsed here.
   void app.register((scope, _, done) => {
     scope.removeAllContentTypeParsers();
-    for (const type of ['application/json', JSON_LINES]) {
-      scope.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, parsed) => {
-        parsed(null, body);
-      });
-    }
+    scope.addContentTypeParser(TAKEN, { parseAs: 'buffer' }, (_request, body, parsed) => {
+      parsed(null, body);
+    });
     scope.post(
       '/events',
       {
@@ -66,7 +66,7 @@ export function eventRoutes(app: App, ports: EventPorts): void {
           summary: 'Publish events',
           description: descriptionOf(rules.messageEventsMax),
           querystring: z.strictObject({}),
-          consumes: ['application/json', 'application/x-ndjson'],
+          consumes: ['application/json', 'application/x-ndjson', 'application/x-protobuf'],
           body: z.union([event, z.array(event).max(rules.messageEventsMax)]),
           response: { 200: outcome, '4xx': problemSchema, '5xx': problemSchema },
         },
@@ -87,7 +87,7 @@ async function publish(
     left.abort();
   });
   const turn = threadScheduler();
-  const { count, events } = await bodyOf(request, { reader, nowMs: clock.nowMs(), turn });
+  const { count, events } = await messageIn(request, reader, clock.nowMs(), turn);
   const intake = await takeIn(events, {
     ...{ publisher, publishesInFlight: limits.publishesInFlight },
     ...{ trace: traceOf(request), signal: left.signal, turn },
@@ -95,15 +95,23 @@ async function publish(
   const { accepted, rejected, errors, ended } = intake;
   if (ended !== undefined) throw broken(intake, ended);
   if (accepted === 0 && rejected > 0) throw allRejected(intake, count);
-  return { accepted, rejected, errors: [...errors] };
+  return { accepted, rejected, errors: errors.map(({ reason: detail, ...error }) => ({ ...error, detail })) };
 }
 
-async function bodyOf({ body, headers }: FastifyRequest, options: BodyOptions): Promise<EventBody> {
+async function messageIn(
+  { body, headers }: FastifyRequest,
+  reader: EventReader,
+  nowMs: number,
+  turn: Scheduler,
+): Promise<EventMessage> {
   const bytes = Buffer.isBuffer(body) ? body : NO_BYTES;
-  const read = await (JSON_LINES.test(headers['content-type'] ?? '') ? jsonLinesBody : jsonBody)(bytes, options);
+  const search = reader.message(bytes, headers['content-type']?.toLowerCase(), nowMs);
+  let step = search.next();
+  for (; step.done !== true; step = search.next()) await turn();
+  const read = step.value;
   if (!('rule' in read)) return read;
   const [reason, status] = read.rule === 'too_many_events' ? ['REQUEST_TOO_LARGE', 413] : ['MALFORMED_REQUEST', 400];
-  const violations = [{ field: 'body', description: read.reason, rule: read.rule }];
+  const violations = [{ description: read.reason, rule: read.rule }];
   throw new Refused({ code: 'INVALID_ARGUMENT', message: read.reason, reason, violations }, status);
 }
 
@@ -116,19 +124,24 @@ function broken({ accepted, rejected, errors }: Intake, { error, resendFrom }: N
   return new Refused({ ...faultOf(error), metadata, ...(violations.length > 0 && { violations }) });
 }
 
+const UNREADABLE = new Set<string>(['json_invalid', 'protobuf_invalid']);
+
 function allRejected({ rejected, errors }: Intake, count: number): Refused {
-  const violations = errors.map((one) => violationOf(one, count > 1));
+  const isOne = count === 1;
   // For a single event the reason is sufficient.
-  const fault = invalidFields(violations);
-  const message = count > 1 ? fault.message : violations[0]!.description;
-  return new Refused({ ...fault, message, metadata: { accepted: '0', rejected: String(rejected) } });
+  const message = errors.map(({ index, reason }) => (isOne ? reason : `event ${index}: ${reason}`)).join('; ');
+  const reason = isOne && UNREADABLE.has(errors[0]!.rule) ? 'MALFORMED_REQUEST' : 'INVALID_FIELD';
+  const violations = errors.map((one) => violationOf(one, !isOne));
+  const metadata = { accepted: '0', rejected: String(rejected) };
+  return new Refused({ code: 'INVALID_ARGUMENT', message, reason, violations, metadata });
 }
 
-/** `user_id`; for several events `3.user_id`. */
-function violationOf({ index, rule, field, reason }: EventError, isOfMany: boolean): FieldViolation {
-  const path = [...(isOfMany ? [String(index)] : []), ...(field === undefined ? [] : [field])];
-  return { field: path.join('.') || 'body', description: reason, rule };
-}
+const violationOf = ({ index, rule, field, reason }: EventError, isOfMany: boolean): FieldViolation => ({
+  ...(isOfMany && { index }),
+  ...(field !== undefined && { field }),
+  description: reason,
+  rule,
+});
 
 /** The caller's trace context, if valid: the events continue its trace. */
 function traceOf({ headers: { traceparent, tracestate } }: FastifyRequest): TraceHeaders | undefined {

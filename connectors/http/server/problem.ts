@@ -1,7 +1,7 @@
 /**
  * Refusals over HTTP: problem details (RFC 9457), with the same reasons as in gRPC.
  *
- *   {type, title, status, detail, instance, reason, request_id, errors?: [{field, detail}], retry_after_seconds?, metadata?}
+ *   {type, title, status, detail, instance, reason, request_id, errors?: [{index?, field?, detail}], retry_after_seconds?, metadata?}
  */
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
@@ -63,7 +63,8 @@ export const problemSchema = z
     errors: z
       .array(
         z.object({
-          field: z.string(),
+          index: z.int().optional().describe('Of one event of several, from 0'),
+          field: z.string().optional().describe('Absent when it is the whole'),
           detail: z.string(),
           rule: z.string().optional().describe('Of an event: which rule it breaks; programs may match it'),
         }),
@@ -87,9 +88,12 @@ export function problemOf({ fault, status }: Refused, instance: string, requestI
     reason,
     request_id: requestId,
     ...(violations && {
-      errors: violations
-        .slice(0, ERRORS_MAX)
-        .map(({ field, description, rule }) => ({ field, detail: description, ...(rule !== undefined && { rule }) })),
+      errors: violations.slice(0, ERRORS_MAX).map(({ index, field, description, rule }) => ({
+        ...(index !== undefined && { index }),
+        ...(field !== undefined && { field }),
+        detail: description,
+        ...(rule !== undefined && { rule }),
+      })),
     }),
     ...(retryAfterMs !== undefined && { retry_after_seconds: retryAfterMs / 1000 }),
     ...(metadata && { metadata: { ...metadata } }),

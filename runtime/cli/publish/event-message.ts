@@ -1,17 +1,17 @@
 /**
- * A record of a file as the message that a publisher would send: JSON on rivulet.events.<type>.<user>; a line of JSONL is unchanged.
+ * The events of a file as the messages that a publisher would send: JSON on rivulet.events.<type>.<user>; a line of JSONL is unchanged.
  *
- * Records that a node would refuse go to rivulet.events.unknown, so that they reach the dead letters, where they can be fixed.
+ * Rows and lines are read as `rivulet replay` and the parse stage read them. A line that a node would refuse goes to rivulet.events.unknown, so that it
+ * reaches the dead letters, where it can be fixed. A row of CSV that is refused is not sent: without its header it has no meaning.
  */
-import { type EventReader, isFault } from '../../../actors/formats/event-reader.js';
+import { missingColumns } from '../../../actors/formats/csv-header.js';
+import { type EventReader, isFault, type SoundEvent } from '../../../actors/formats/event-reader.js';
 import type { Fault } from '../../../actors/formats/fault.js';
-import { FIELDS } from '../../../actors/formats/fields.js';
-import { afterLastByte, firstByte } from '../../../actors/formats/json.js';
-import type { Schema } from '../../../actors/formats/schema.js';
-import type { FileRecord } from '../../../connectors/csv/read-records.js';
-import { utf8 } from '../../frames/bytes.js';
+import { readJsonLines } from '../../../actors/formats/json.js';
+import type { Refusals } from '../../../actors/formats/refusals.js';
+import { type FileFormat, fileChunks } from '../../../connectors/csv/file-chunks.js';
+import { CHUNK_BYTES } from '../../../connectors/csv/folder-source.js';
 import { eventSubject } from '../../node/publisher.js';
-import { csvNumber } from './csv-number.js';
 
 export interface FileMessage {
   readonly subject: string;
@@ -19,42 +19,49 @@ export interface FileMessage {
   readonly contentType?: string;
   /** For pacing; `undefined` if unknown. */
   readonly timeMs?: number;
-  /** Why a node will refuse it. */
+}
+
+/** A record of a file: what is sent, if it is sent, and why a node refuses it. */
+export interface FileEntry {
+  /** 1-based number of its first line, of a record with a fault or a problem. */
+  readonly line?: number | undefined;
+  readonly message?: FileMessage;
   readonly fault?: Fault;
+  /** Why it is not sent, if there is no fault. */
+  readonly problem?: string;
 }
 
 export const UNKNOWN_SUBJECT = 'rivulet.events.unknown';
 /** Set for refused records: otherwise an array on a line would be read as several events. */
 export const ONE_LINE = 'application/x-ndjson';
 
-export function eventMessage(
-  file: FileRecord,
-  format: 'csv' | 'jsonl',
+export async function* eventEntries(
+  file: string,
+  format: FileFormat,
   reader: EventReader,
-  nowMs: number,
-): FileMessage {
-  const data =
-    format === 'csv'
-      ? utf8(JSON.stringify(fromCsv(file.record as Readonly<Record<string, string>>, reader.schema)))
-      : withoutSpace(utf8(file.text));
-  const event = reader.json(data, nowMs);
-  if (isFault(event)) return { subject: UNKNOWN_SUBJECT, data, contentType: ONE_LINE, fault: event };
-  return { subject: eventSubject(event.type, event.userId), data, timeMs: event.timeMs };
-}
-
-const withoutSpace = (line: Uint8Array): Uint8Array => {
-  const start = firstByte(line, 0, line.length);
-  return line.subarray(start, afterLastByte(line, start, line.length));
-};
-
-/** Empty columns are absent; numeric fields become numbers. Text that is not a number stays text, and is refused with its name. */
-function fromCsv(row: Readonly<Record<string, string>>, { names }: Schema): Readonly<Record<string, unknown>> {
-  const isNumber = (name: string): boolean =>
-    names[FIELDS.indexOf('price')]!.includes(name) || names[FIELDS.indexOf('rating')]!.includes(name);
-  const fields: Record<string, unknown> = {};
-  for (const [name, text] of Object.entries(row)) {
-    const value = isNumber(name) ? csvNumber(text) : text;
-    if (value !== undefined && value !== '') fields[name] = value;
+  nowMs: () => number,
+): AsyncGenerator<FileEntry, void, undefined> {
+  const checkHeader = (header: Uint8Array): string[] => missingColumns(header, reader.schema.name);
+  for await (const { data, header, line } of fileChunks(file, { format, chunkBytes: CHUNK_BYTES, checkHeader })) {
+    const entries: FileEntry[] = [];
+    const storedAtMs = nowMs();
+    const piece = { sequence: 0, subject: '', storedAtMs, data, chunk: { format, file, line, header } };
+    const onEvent = ({ type, userId, bytes, timeMs }: SoundEvent): void =>
+      void entries.push({ message: { subject: eventSubject(type, userId), data: bytes, timeMs } });
+    const refusals: Pick<Refusals, 'add'> = {
+      add: (_, fault, { start, end, line: at }) => {
+        const original = { subject: UNKNOWN_SUBJECT, data: data.subarray(start, end), contentType: ONE_LINE };
+        entries.push({ line: at, fault, ...(format === 'jsonl' && { message: original }) });
+      },
+    };
+    const readLine = (bytes: Uint8Array, start: number, end: number): Fault | undefined => {
+      const event = reader.json(bytes.subarray(start, end), storedAtMs);
+      if (isFault(event)) return event;
+      onEvent(event);
+      return undefined;
+    };
+    if (format === 'csv') reader.csv(piece, onEvent, refusals);
+    else readJsonLines(piece, readLine, refusals);
+    yield* entries;
   }
-  return fields;
 }

@@ -6,11 +6,12 @@
  */
 import { ITEM_FIELDS, ITEM_NAMES } from '../../../actors/formats/item-fields.js';
 import { isFault, readJsonItem } from '../../../actors/formats/json-item.js';
-import type { FileRecord } from '../../../connectors/csv/read-records.js';
+import { decimalOf } from '../../../actors/maths/decimal.js';
+import type { FileFormat } from '../../../connectors/csv/file-chunks.js';
+import { type FileRecord, readRecords } from '../../../connectors/csv/read-records.js';
 import { utf8 } from '../../frames/bytes.js';
 import { itemSubject } from '../../node/publisher.js';
-import { csvNumber } from './csv-number.js';
-import { type FileMessage, ONE_LINE } from './event-message.js';
+import { type FileEntry, ONE_LINE } from './event-message.js';
 
 export const UNKNOWN_ITEM_SUBJECT = 'rivulet.items.unknown';
 
@@ -20,11 +21,21 @@ const FLAG = /^(true|false)$/i;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export function itemMessage(file: FileRecord, format: 'csv' | 'jsonl'): FileMessage {
+export async function* itemEntries(file: string, format: FileFormat): AsyncGenerator<FileEntry, void, undefined> {
+  for await (const record of readRecords(file, format)) {
+    // Without its header a row has no meaning: as a dead letter it could not be fixed.
+    const isUnsendable = format === 'csv' || ('isDamaged' in record && record.isDamaged);
+    const problem = (isUnsendable ? record.problem : undefined) ?? itemProblem(record);
+    const { line } = record;
+    yield problem === undefined ? { line, ...itemMessage(record, format) } : { line, problem };
+  }
+}
+
+export function itemMessage(file: FileRecord, format: FileFormat): FileEntry {
   const data = utf8(file.problem === undefined ? JSON.stringify(mended(file.record, format)) : file.text);
   const item = readJsonItem(data, 0, data.length);
-  if (isFault(item)) return { subject: UNKNOWN_ITEM_SUBJECT, data, contentType: ONE_LINE, fault: item };
-  return { subject: itemSubject(item.item), data };
+  if (isFault(item)) return { message: { subject: UNKNOWN_ITEM_SUBJECT, data, contentType: ONE_LINE }, fault: item };
+  return { message: { subject: itemSubject(item.item), data } };
 }
 
 /** Why a record is certainly not an item: the wrong file would overwrite the catalogue's items with empty fields. */
@@ -35,7 +46,7 @@ export function itemProblem({ record }: FileRecord): string | undefined {
   return 'it says nothing of an item: it has none of title, category, brand, price (or a name that means one of them) and deleted';
 }
 
-function mended(record: unknown, format: 'csv' | 'jsonl'): unknown {
+function mended(record: unknown, format: FileFormat): unknown {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return record;
   return withOneCategory(format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields));
 }
@@ -46,8 +57,9 @@ function fromCsv(row: Readonly<Record<string, string>>): Fields {
   for (const [name, text] of Object.entries(row)) {
     if (text === '') continue;
     if (NUMERIC.has(name)) {
-      const number = csvNumber(text);
-      if (number !== undefined) fields[name] = number;
+      const bytes = utf8(text);
+      const number = decimalOf(bytes, 0, bytes.length);
+      fields[name] = Number.isNaN(number) ? text : number;
     } else fields[name] = FLAGS.has(name) && FLAG.test(text) ? text.toLowerCase() === 'true' : text;
   }
   return fields;

@@ -4,16 +4,16 @@ import { SingleBar } from 'cli-progress';
 import { EventReader } from '../../../actors/formats/event-reader.js';
 import type { Fault } from '../../../actors/formats/fault.js';
 import { STDIN } from '../../../connectors/csv/file-bytes.js';
+import type { FileFormat } from '../../../connectors/csv/file-chunks.js';
 import { formatOf } from '../../../connectors/csv/folder-source.js';
-import { type FileRecord, readRecords } from '../../../connectors/csv/read-records.js';
 import { systemClock } from '../../contract/clock.js';
 import type { Config } from '../../config/config.js';
 import type { Log } from '../../contract/ports.js';
 import { pipelineOptions } from '../node/node-options.js';
 import { BoundedPublisher } from './bounded-publisher.js';
-import { eventMessage, type FileMessage } from './event-message.js';
+import { eventEntries, type FileEntry } from './event-message.js';
 import { Interrupted, usage } from '../exit.js';
-import { itemMessage, itemProblem } from './item-message.js';
+import { itemEntries } from './item-message.js';
 import { natsOf, withLog } from '../nats-link.js';
 import { byEventTime, type Pace, perSecond, unpaced } from './pace.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
@@ -31,7 +31,7 @@ export interface PublishOptions extends SettingOptions {
 
 interface Summary {
   readonly published: number;
-  /** Not published: refused by the server, a CSV row that does not fit its header, or a record that is certainly not an item. */
+  /** Not published: refused by the server, a CSV row that a node would refuse, or a record that is certainly not an item. */
   readonly refused: number;
   /** Published events that a node will refuse, as far as this command can tell. */
   readonly deadLetters: number;
@@ -43,9 +43,7 @@ interface Summary {
 /** The type of the records in a file. */
 interface Kind {
   readonly called: 'events' | 'items';
-  readonly messageOf: (record: FileRecord, format: 'csv' | 'jsonl') => FileMessage;
-  /** Why a record is not sent. */
-  readonly problemOf: (record: FileRecord) => string | undefined;
+  readonly entriesIn: (file: string, format: FileFormat) => AsyncIterable<FileEntry>;
 }
 
 /** Validated by the rules of a node with this configuration. */
@@ -53,12 +51,11 @@ function eventsOf(config: Config): Kind {
   const reader = new EventReader(pipelineOptions(config).parse);
   return {
     called: 'events',
-    messageOf: (record, format) => eventMessage(record, format, reader, systemClock.nowMs()),
-    problemOf: () => undefined,
+    entriesIn: (file, format) => eventEntries(file, format, reader, systemClock.nowMs),
   };
 }
 
-const ITEMS: Kind = { called: 'items', messageOf: itemMessage, problemOf: itemProblem };
+const ITEMS: Kind = { called: 'items', entriesIn: itemEntries };
 
 interface Work extends Pick<PublishOptions, 'rate' | 'speed'> {
   readonly file: string;
@@ -129,23 +126,18 @@ async function send(
     return { published, refused, deadLetters, uncertain, seconds: Number(seconds.toFixed(3)), perSecond };
   };
   try {
-    for await (const record of readRecords(file, format)) {
-      // Without its header a row has no meaning: as a dead letter it could not be fixed.
-      const isUnsendable = format === 'csv' || ('isDamaged' in record && record.isDamaged);
-      const problem = (isUnsendable ? record.problem : undefined) ?? kind.problemOf(record);
-      if (problem !== undefined) {
+    for await (const { line = 0, message, fault, problem } of kind.entriesIn(file, format)) {
+      if (problem !== undefined) onRefused(`line ${line}: ${problem}`);
+      if (fault !== undefined) faults.add({ line, ...fault });
+      if (message === undefined) {
         broken++;
-        onRefused(`line ${record.line}: ${problem}`);
         continue;
       }
-      const { subject, data, contentType, timeMs, fault } = kind.messageOf(record, format);
+      if (fault !== undefined) deadLetters++;
+      const { subject, data, contentType, timeMs } = message;
       const waitMs = pace(timeMs) - performance.now();
       if (waitMs > SLEEP_MS_MIN) await systemClock.sleep(waitMs, signal);
       await publisher.publish(subject, data, contentType);
-      if (fault !== undefined) {
-        deadLetters++;
-        faults.add({ line: record.line, ...fault });
-      }
       bar?.update(publisher.counts.published);
     }
     await publisher.settled();
@@ -234,19 +226,18 @@ function report({ summary, reasons, faults }: Sent, { called }: Kind, asJson: bo
     const said = {
       ...{ published, refused, dead_letters: deadLetters, uncertain, seconds, [`${called}_per_second`]: perSecond },
       ...(refused > 0 && { refusals: [...reasons.reported], refusals_left_out: reasons.omitted }),
-      ...(deadLetters > 0 && { faults: [...faults.reported], faults_left_out: faults.omitted }),
+      ...(faults.reported.size > 0 && { faults: [...faults.reported], faults_left_out: faults.omitted }),
     };
     process.stdout.write(`${JSON.stringify(said)}\n`);
     return;
   }
+  const outcome = deadLetters > 0 ? 'will be a dead letter' : 'not published';
   const lines = [
     `published ${grouped(published)} ${called} in ${seconds.toFixed(1)} s (${grouped(perSecond)} per second); not published: ${grouped(refused)}`,
     ...[...reasons.reported].map((reason) => `  not published: ${reason}`),
     ...(reasons.omitted > 0 ? [`  not published: ${grouped(reasons.omitted)} more`] : []),
-    ...[...faults.reported].map(
-      ({ line, rule, reason }) => `  will be a dead letter: line ${line}: ${reason} [${rule}]`,
-    ),
-    ...(faults.omitted > 0 ? [`  will be dead letters: ${grouped(faults.omitted)} more`] : []),
+    ...[...faults.reported].map(({ line, rule, reason }) => `  ${outcome}: line ${line}: ${reason} [${rule}]`),
+    ...(faults.omitted > 0 ? [`  ${outcome}: ${grouped(faults.omitted)} more`] : []),
     ...(published > 0
       ? [
           'NATS has stored them. A node checks them when it reads them; those it refuses become dead letters: rivulet dlq ls',

@@ -1,19 +1,33 @@
 /** What publishing is made of: records as messages, the pace, and messages on their way, bounded. */
-import { describe, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { BoundedPublisher } from '../../../runtime/cli/publish/bounded-publisher.js';
-import { eventMessage, UNKNOWN_SUBJECT } from '../../../runtime/cli/publish/event-message.js';
+import { eventEntries, type FileEntry, UNKNOWN_SUBJECT } from '../../../runtime/cli/publish/event-message.js';
 import { itemMessage, itemProblem, UNKNOWN_ITEM_SUBJECT } from '../../../runtime/cli/publish/item-message.js';
 import { Interrupted } from '../../../runtime/cli/exit.js';
 import { byEventTime, perSecond } from '../../../runtime/cli/publish/pace.js';
 import type { FileRecord } from '../../../connectors/csv/read-records.js';
 import { EventReader } from '../../../actors/formats/event-reader.js';
+import { workingDirectory } from '../../cli/run-cli.js';
 import { fatal, transient } from '../../../runtime/contract/errors.js';
 import type { Clock } from '../../../runtime/contract/ports.js';
 
 const at = (record: unknown): FileRecord => ({ line: 2, text: JSON.stringify(record), record });
 const reader = new EventReader();
-const asEvent = (file: FileRecord, format: 'csv' | 'jsonl' = 'csv') =>
-  eventMessage(file, format, reader, Date.UTC(2026, 10, 2));
+const { cwd, remove } = workingDirectory();
+afterAll(remove);
+
+/** Of a file with this text. */
+async function entriesOf(content: string, format: 'csv' | 'jsonl'): Promise<FileEntry[]> {
+  const file = join(cwd, `events.${format}`);
+  writeFileSync(file, content);
+  const entries: FileEntry[] = [];
+  for await (const entry of eventEntries(file, format, reader, () => Date.UTC(2026, 10, 2))) entries.push(entry);
+  return entries;
+}
+const rowOf = (row: Readonly<Record<string, string>>): string =>
+  `${Object.keys(row).join(',')}\n${Object.values(row).join(',')}\n`;
 const text = (data: Uint8Array): string => Buffer.from(data).toString();
 
 it.each<[unknown, RegExp | undefined]>([
@@ -33,7 +47,7 @@ it.each<[unknown, RegExp | undefined]>([
 const VIEW = { event_type: 'view', event_time: '2026-11-01T00:00:00Z', user_id: 'u', item_id: 'i' };
 
 describe('a row of a CSV file', () => {
-  it.each<[string, Record<string, string>, string, object, object?]>([
+  it.each<[string, Record<string, string>, string, object]>([
     [
       'of REES46',
       {
@@ -45,13 +59,13 @@ describe('a row of a CSV file', () => {
         user_id: '541',
       },
       'rivulet.events.view.541',
-      { event_time: '2019-10-01 00:00:00 UTC', event_type: 'view', product_id: '7', price: 35.79, user_id: '541' },
+      { event_time: '2019-10-01 00:00:00 UTC', event_type: 'view', item_id: '7', price: 35.79, user_id: '541' },
     ],
     [
       'of MovieLens',
       { userId: '1', movieId: '31', rating: '2.5', timestamp: '1260759144' },
       'rivulet.events.rating.1',
-      { userId: '1', movieId: '31', rating: 2.5, timestamp: '1260759144' },
+      { event_type: 'rating', user_id: '1', item_id: '31', rating: 2.5, event_time: '1260759144' },
     ],
     [
       'with a user that is no subject token',
@@ -59,49 +73,49 @@ describe('a row of a CSV file', () => {
       'rivulet.events.cart',
       { ...VIEW, event_type: 'cart', user_id: 'a.b *>' },
     ],
-    [
-      'with a price that is none',
-      { ...VIEW, price: 'cheap' },
-      UNKNOWN_SUBJECT,
-      { ...VIEW, price: 'cheap' },
-      { rule: 'wrong_type', field: 'price' },
-    ],
-    [
-      'without a user',
-      { ...VIEW, user_id: '' },
-      UNKNOWN_SUBJECT,
-      { event_type: 'view', event_time: VIEW.event_time, item_id: 'i' },
-      { rule: 'missing_field', field: 'user_id' },
-    ],
-  ])('%s', (_, row, subject, fields, fault?: object) => {
-    const message = asEvent(at(row));
-    expect(message.subject).toBe(subject);
-    expect(JSON.parse(text(message.data))).toEqual(fields);
-    if (fault === undefined) expect(message.fault).toBeUndefined();
-    else expect(message.fault).toMatchObject(fault);
+  ])('%s', async (_, row, subject, fields) => {
+    const [entry] = await entriesOf(rowOf(row), 'csv');
+    expect(entry).toMatchObject({ message: { subject } });
+    expect(JSON.parse(text(entry!.message!.data))).toEqual(fields);
+  });
+
+  it.each([
+    ['with a price that is none', { ...VIEW, price: 'cheap' }, { rule: 'number_invalid', field: 'price' }],
+    ['without a user', { ...VIEW, user_id: '' }, { rule: 'missing_field', field: 'user_id' }],
+  ])('%s is not sent', async (_, row, fault) => {
+    expect(await entriesOf(rowOf(row), 'csv')).toMatchObject([{ line: 2, fault }]);
+  });
+
+  it('needs a header with the names of the fields', async () => {
+    await expect(
+      entriesOf(rowOf({ ...VIEW, event_type: '' }).replace('event_type', 'EVENT_TYPE'), 'csv'),
+    ).rejects.toThrow('the header lacks event_type');
   });
 });
 
 describe('a number in a CSV file', () => {
   it.each([
     ['35.79', 35.79],
-    [' 35.79 ', 35.79],
+    [' 35.79 ', ' 35.79 '],
     ['-1', -1],
     ['.5', 0.5],
     ['1e-05', 0.00001],
-    [' ', undefined],
-    ['\t', undefined],
+    [' ', ' '],
     ['0x10', '0x10'],
     ['0b1', '0b1'],
     ['1e999', '1e999'],
     ['Infinity', 'Infinity'],
-    ['1,5', '1,5'],
+    ['+1', 1],
     ['$5', '$5'],
-  ])('%j is %j, of events and of items', (written, read) => {
-    const fieldOf = (data: Uint8Array, name: string) => (JSON.parse(text(data)) as Record<string, unknown>)[name];
-    const event = asEvent(at({ ...VIEW, price: written, rating: written }));
-    expect([fieldOf(event.data, 'price'), fieldOf(event.data, 'rating')]).toEqual([read, read]);
-    expect(fieldOf(itemMessage(at({ item_id: 'i', price: written }), 'csv').data, 'price')).toBe(read);
+  ])('%j is %j, of events and of items', async (written, number) => {
+    const item = itemMessage(at({ item_id: 'i', price: written }), 'csv');
+    expect(JSON.parse(text(item.message!.data))).toEqual({ item_id: 'i', price: number });
+    const [{ message, fault }] = (await entriesOf(rowOf({ ...VIEW, price: written }), 'csv')) as [FileEntry];
+    if (fault === undefined) expect(JSON.parse(text(message!.data))).toEqual({ ...VIEW, price: number });
+    else {
+      expect(fault.rule).toBe(number === -1 ? 'price_negative' : 'number_invalid');
+      expect(item.fault?.field).toBe('price');
+    }
   });
 });
 
@@ -118,15 +132,19 @@ describe('a line of a JSONL file', () => {
       'view.12345678901234567890',
       Date.UTC(2026, 10, 1),
     ],
-  ])('goes as it is: %s', (line, subject, timeMs) => {
-    const message = asEvent({ line: 2, text: ` ${line}\t`, record: JSON.parse(line) }, 'jsonl');
-    expect([text(message.data), message.subject, message.timeMs]).toEqual([line, `rivulet.events.${subject}`, timeMs]);
+  ])('goes as it is: %s', async (line, subject, timeMs) => {
+    const [{ message }] = (await entriesOf(` ${line}\t`, 'jsonl')) as [FileEntry];
+    expect({ ...message, data: text(message!.data) }).toEqual({
+      data: line,
+      subject: `rivulet.events.${subject}`,
+      timeMs,
+    });
   });
 
-  it.each(['{"event_type":"view"}', '[1,2]', 'null', '{"a":'])('that is refused goes as it is: %s', (line) => {
-    const message = asEvent({ line: 2, text: line, problem: 'not JSON' }, 'jsonl');
-    expect([text(message.data), message.subject]).toEqual([line, UNKNOWN_SUBJECT]);
-    expect(message.fault?.reason).toMatch(/: (send|check)/);
+  it.each(['{"event_type":"view"}', '[1,2]', 'null', '{"a":'])('that is refused goes as it is: %s', async (line) => {
+    const [{ message, fault }] = (await entriesOf(line, 'jsonl')) as [FileEntry];
+    expect([text(message!.data), message!.subject]).toEqual([line, UNKNOWN_SUBJECT]);
+    expect(fault?.reason).toMatch(/: (send|check)/);
   });
 });
 
@@ -154,8 +172,8 @@ describe('an item of a catalogue file', () => {
     ['jsonl', { item_id: 7, price: null }, 'rivulet.items.7', { item_id: 7, price: null }],
     ['jsonl', ['no', 'object'], UNKNOWN_ITEM_SUBJECT, ['no', 'object']],
   ] as const)('%s %j', (format, record, subject, data) => {
-    const message = itemMessage(at(record), format);
-    expect([message.subject, JSON.parse(text(message.data))]).toEqual([subject, data]);
+    const { message } = itemMessage(at(record), format);
+    expect([message!.subject, JSON.parse(text(message!.data))]).toEqual([subject, data]);
   });
 });
 
