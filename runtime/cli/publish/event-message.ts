@@ -11,6 +11,7 @@ import { readJsonLines } from '../../../actors/formats/json.js';
 import type { Refusals } from '../../../actors/formats/refusals.js';
 import { type FileFormat, fileChunks } from '../../../connectors/csv/file-chunks.js';
 import { CHUNK_BYTES } from '../../../connectors/csv/folder-source.js';
+import type { Clock } from '../../contract/ports.js';
 import { eventSubject } from '../../node/publisher.js';
 
 export interface FileMessage {
@@ -39,12 +40,12 @@ export async function* eventEntries(
   file: string,
   format: FileFormat,
   reader: EventReader,
-  nowMs: () => number,
+  clock: Pick<Clock, 'nowMs'>,
 ): AsyncGenerator<FileEntry, void, undefined> {
   const checkHeader = (header: Uint8Array): string[] => missingColumns(header, reader.schema.name);
   for await (const { data, header, line } of fileChunks(file, { format, chunkBytes: CHUNK_BYTES, checkHeader })) {
     const entries: FileEntry[] = [];
-    const storedAtMs = nowMs();
+    const storedAtMs = clock.nowMs();
     const piece = { sequence: 0, subject: '', storedAtMs, data, chunk: { format, file, line, header } };
     const onEvent = ({ type, userId, bytes, timeMs }: SoundEvent): void =>
       void entries.push({ message: { subject: eventSubject(type, userId), data: bytes, timeMs } });

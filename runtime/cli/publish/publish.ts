@@ -51,7 +51,7 @@ function eventsOf(config: Config): Kind {
   const reader = new EventReader(pipelineOptions(config).parse);
   return {
     called: 'events',
-    entriesIn: (file, format) => eventEntries(file, format, reader, systemClock.nowMs),
+    entriesIn: (file, format) => eventEntries(file, format, reader, systemClock),
   };
 }
 

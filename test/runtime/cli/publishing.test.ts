@@ -23,7 +23,8 @@ async function entriesOf(content: string, format: 'csv' | 'jsonl'): Promise<File
   const file = join(cwd, `events.${format}`);
   writeFileSync(file, content);
   const entries: FileEntry[] = [];
-  for await (const entry of eventEntries(file, format, reader, () => Date.UTC(2026, 10, 2))) entries.push(entry);
+  for await (const entry of eventEntries(file, format, reader, { nowMs: () => Date.UTC(2026, 10, 2) }))
+    entries.push(entry);
   return entries;
 }
 const rowOf = (row: Readonly<Record<string, string>>): string =>
