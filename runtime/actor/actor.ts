@@ -202,7 +202,7 @@ export class Actor {
   }
 
   /**
-   * The end of the batch that starts at `at`: bounded, and cut where an earlier incarnation cut (design rules 3 and 5). When some parts of a batch's
+   * The end of the batch that starts at `at`: bounded, and cut where an earlier incarnation cut. When some parts of a batch's
    * output are published already, the batch must be the same again, whatever the bounds, since its parts are counted: 0 when the rest of it has not
    * been read yet.
    */

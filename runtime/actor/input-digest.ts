@@ -1,7 +1,7 @@
 /**
  * A digest of the inputs that an instance has processed, which each of its outputs and snapshots carries.
  *
- * After a restart the inputs behind the snapshot are read again, and their outputs are dropped because they are published already (design rule 5). That is
+ * After a restart the inputs behind the snapshot are read again, and their outputs are dropped because they are published already (OUTBOX-1). That is
  * right only if the log delivers the same inputs again: if one is lost, or the stream was truncated and refilled, state and outputs would diverge
  * silently. So when a replay reaches the last input that has an output, its digest must be the one that the output carries.
  */

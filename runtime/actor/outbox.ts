@@ -2,10 +2,10 @@
  * The outbox of an instance: one output lane per destination subject.
  *
  * Invariants
- *   OUTBOX-1  A lane publishes each output once, in input order: what the subject's last message covers is dropped (rule 5).
- *   OUTBOX-2  One publish per subject is in flight, each fenced by the sequence of the one before (rule 6).
+ *   OUTBOX-1  A lane publishes each output once, in input order: what the subject's last message covers is dropped.
+ *   OUTBOX-2  One publish per subject is in flight, each fenced by the sequence of the one before.
  *   OUTBOX-3  An unknown outcome is resolved by reading the subject's last message from the leader, never by guessing.
- *   OUTBOX-4  `settled()` resolves when all that was enqueued before it is acknowledged: a snapshot waits for it (rule 7).
+ *   OUTBOX-4  `settled()` resolves when all that was enqueued before it is acknowledged: a snapshot waits for it.
  *   OUTBOX-5  A message is this instance's only when it has its owner header: a message of another owner with the same output position may be computed
  *             from other state, and an instance that is rejected because of one opens anew. `claim()` publishes an empty message on lanes, so that
  *             every owner that opened them before is rejected from then on.

@@ -1,4 +1,4 @@
-/** Output positions: which inputs a message covers. Rules 3 and 5 of the design rest on their order. */
+/** Output positions: which inputs a message covers. They rise on each subject, so that a writer knows what it has published (OUTBOX-1). */
 import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 
 export interface OutputPosition {

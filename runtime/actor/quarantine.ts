@@ -57,7 +57,7 @@ export interface MailboxRecord {
 }
 
 /**
- * Conservation with a quarantine (design rule 9). A quarantined message of a publisher, or line of a file, counts as one event and one dead letter, as if
+ * Each event is counted once, also with a quarantine. A quarantined message of a publisher, or line of a file, counts as one event and one dead letter, as if
  * it could not be parsed. A frame of a later stage has events that parse has counted: its quarantined rows end here, and
  *
  *   events = on time + late + dead-letter + duplicates + rows quarantined on the way from parse to window

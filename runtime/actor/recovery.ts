@@ -65,7 +65,7 @@ export async function recoverSnapshot(options: InstanceParts): Promise<Recovered
 type Lanes = ReadonlyMap<string, Pick<OutputLane, 'published' | 'lastSequence'>>;
 
 /**
- * The other half of rule 8. Outputs from before the snapshot are not published again, so they must be in the log. Inputs from before it are not read
+ * Does the log have the outputs that the snapshot includes? Outputs from before the snapshot are not published again, so they must be in the log. Inputs from before it are not read
  * again, so they must be there too, as the record of their writers. And no output may cover inputs that are not in the log.
  */
 export async function judgeOutputs(

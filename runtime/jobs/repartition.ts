@@ -3,7 +3,7 @@
  *
  * Invariants
  * REPARTITION-1  Each state follows its rescaling (state/rescaling.ts): the new partitions together have what the old ones had together, once.
- * REPARTITION-2  Counters and quarantine records refer to the old partitions: their sum goes to partition 0, so that rule 9 holds over all.
+ * REPARTITION-2  Counters and quarantine records refer to the old partitions: their sum goes to partition 0, so that over all partitions each event counts once.
  * REPARTITION-3  The reported progress of upstreams holds for all partitions, since all of it has arrived: the latest counts. The watermark, which decides
  *                what is late, is the lowest: an event that was on time in any partition still is.
  * REPARTITION-4  Heads are not written here: state without a head is void.

@@ -48,7 +48,7 @@ function progressIn(store: Store): Progress {
   return JSON.parse(textOf(bytes)) as Progress;
 }
 
-/** A topic that ends before the sink's position, or another stream, would give wrong rows silently (design rule 8). */
+/** A topic that ends before the sink's position, or another stream, would give wrong rows silently. */
 async function fittingIdentity(
   log: Log,
   topic: string,

@@ -1,6 +1,6 @@
 /**
  * Publishers' messages do not name the one before them. Where one actor reads all of a stream, their sequences show what is missing: a missing message
- * is lost, and processing must not go on past it (design rule 8).
+ * is lost, and processing must not go on past it.
  */
 import type { LogMessage } from '../contract/ports.js';
 import { isWithin, type Span } from './spans.js';

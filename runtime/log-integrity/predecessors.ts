@@ -1,6 +1,6 @@
 /**
  * The last message of each writer. Each message names the one before it on its subject, so that a log that was trimmed too far, rolled back or
- * recreated is detected before its messages are processed (design rule 8).
+ * recreated is detected before its messages are processed.
  */
 import type { LogMessage } from '../contract/ports.js';
 import type { Span } from './spans.js';

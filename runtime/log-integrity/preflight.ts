@@ -1,5 +1,5 @@
 /**
- * Checks before any actor writes that the log has all that the snapshots need (design rule 8). Each actor checks this for itself when it opens, but by
+ * Checks before any actor writes that the log has all that the snapshots need. Each actor checks this for itself when it opens, but by
  * then its upstreams may have refilled a truncated stream in another order, so that its end shows nothing.
  */
 import type { ShardSpec } from '../shards/shard-spec.js';

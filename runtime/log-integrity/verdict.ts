@@ -1,5 +1,5 @@
 /**
- * Does the log fit the state (design rule 8)? The one judgement: actors and sinks throw it (`mustFit`), readers of NATS try again on it, and
+ * Does the log fit the state? The one judgement: actors and sinks throw it (`mustFit`), readers of NATS try again on it, and
  * `rivulet repair`, `doctor` and `state verify` print it. Pure functions; callers read the facts from log and store.
  *
  *   LOG_BEHIND   the log lacks what state or outputs already include: it was rolled back, replaced, purged, or refilled with other messages

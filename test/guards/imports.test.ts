@@ -1,5 +1,5 @@
 /**
- * Who may import whom (design §8), checked over the real sources, and proven on sources that break each rule.
+ * Who may import whom, checked over the real sources, and proven on sources that break each rule.
  *
  * A row reads: files under `from` may import what `may` lists, and nothing else. The first row that fits a file is its row.
  *   `runtime/contract/stage`   that file          `actors/maths/`   that folder        `rxjs`   that package       `*`   any part of a name

@@ -1,4 +1,4 @@
-/** The files of actors/ are pure (design §3), checked over the real sources, and proven on sources that are not. */
+/** The files of actors/ are pure, checked over the real sources, and proven on sources that are not. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

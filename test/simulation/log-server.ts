@@ -3,7 +3,7 @@
  * as it is accepted.
  *
  * Invariants that it checks
- *   LOG-SERVER-1  On a writer's subject tags rise: one accepted writer, nothing twice (design rules 2 and 5).
+ *   LOG-SERVER-1  On a writer's subject output positions rise: one accepted writer, nothing twice.
  *   LOG-SERVER-2  A writer's watermark never goes back.
  */
 import { fromBinary } from '@bufbuild/protobuf';

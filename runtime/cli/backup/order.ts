@@ -11,7 +11,7 @@
  * BACKUP-ORDER-2  The outputs that x has recorded are stored: a snapshot is written when the outputs of all inputs ≤ S are (SNAPSHOTTER-1). They were in Y
  *                 before t₀ < t(Y), and by BACKUP-ORDER-1 for Y they still are, or the copy of Y includes them.
  * BACKUP-ORDER-3  The inputs behind all that Y has received of x are in the mailbox of x: an output at position n was stored in Y before t(Y), its input n in X
- *                 before that, so before t(X). Published again it is dropped (rule 5), and messages after the restore get new sequences, behind all positions.
+ *                 before that, so before t(X). Published again it is dropped (OUTBOX-1), and messages after the restore get new sequences, behind all positions.
  *
  * Last, at t(R), the records of trims and quarantined messages (actor/quarantine.ts). A skip is recorded before it happens, and so is a trim; so with
  *

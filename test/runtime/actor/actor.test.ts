@@ -1,4 +1,4 @@
-/** One actor: what a snapshot waits for, what a restart reads, what is trimmed (ACTOR-1, SNAPSHOTTER-1–SNAPSHOTTER-3; design rules 4 and 7). */
+/** One actor: what a snapshot waits for, what a restart reads, what is trimmed (ACTOR-1, SNAPSHOTTER-1–SNAPSHOTTER-3). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { headKey } from '../../../runtime/state/keyspace.js';

@@ -1,4 +1,4 @@
-/** Poison: an input that fails the same way again and again goes to the dead letters, it alone, and the rest goes on (design §3). */
+/** Poison: an input that fails the same way again and again goes to the dead letters, it alone, and the rest goes on. */
 import { describe, expect, it } from 'vitest';
 import { textOf } from '../../../runtime/frames/bytes.js';
 import { fatal, poison, transient } from '../../../runtime/contract/errors.js';

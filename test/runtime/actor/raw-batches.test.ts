@@ -1,4 +1,4 @@
-/** Batches of publishers' messages (design rules 3 and 5): any grouping gives the same rows; what was said is cut at the same places again. */
+/** Batches of publishers' messages: any grouping gives the same rows; what was published is cut at the same places again. */
 import fc from 'fast-check';
 import { from, map, mergeMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** Loud when the log and the state do not fit together (design rule 8): a Fatal, explained error, never a silent restart from what is there. */
+/** Loud when the log and the state do not fit together: a Fatal, explained error, never a silent restart from what is there. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EnvelopeSchema, SnapshotHeadSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
