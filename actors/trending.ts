@@ -127,7 +127,7 @@ export const trending = (
       ),
       // The step as of which lists have been published.
       newest: value(() => -Infinity, instant, lowest),
-      saidBy: value(() => '', undefined, same),
+      publishedBy: value(() => '', undefined, same),
     },
     repartition: moveTrending,
     pipeline: ({ inputs, epochEnds, ticks, inputEnd, state, out, partition }) => {

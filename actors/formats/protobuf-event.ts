@@ -37,7 +37,7 @@ const NANOS_MAX = 999_999_999;
 
 /** Reads an Event and writes it. */
 export function readProtobufEvent(bytes: Uint8Array, writer: EventWriter): Fault | undefined {
-  const event = new EventReader(bytes, writer);
+  const event = new ProtobufEventReader(bytes, writer);
   try {
     event.read();
   } catch {
@@ -46,7 +46,7 @@ export function readProtobufEvent(bytes: Uint8Array, writer: EventWriter): Fault
   return event.write();
 }
 
-class EventReader {
+class ProtobufEventReader {
   private readonly reader: BinaryReader;
   private type: EventType = EventType.UNSPECIFIED;
   private isTimed = false;

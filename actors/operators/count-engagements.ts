@@ -34,19 +34,19 @@ export const closePanes =
 
 export interface AdoptedState {
   /** The options that the lists were published with. */
-  readonly saidBy: Value<string>;
+  readonly publishedBy: Value<string>;
   readonly newest: Value<number>;
 }
 
 /** Nothing happens before the subscription, at which time the state has been recovered. */
 export const adoptOptions = (
-  { saidBy, newest }: AdoptedState,
+  { publishedBy, newest }: AdoptedState,
   counts: TrendCounts,
   { rankedBy, halfLifeMs }: { readonly rankedBy: string; readonly halfLifeMs: number | undefined },
 ): Observable<never> =>
   defer(() => {
-    if (saidBy.get() !== rankedBy) {
-      saidBy.set(rankedBy);
+    if (publishedBy.get() !== rankedBy) {
+      publishedBy.set(rankedBy);
       newest.set(-Infinity);
       if (halfLifeMs !== undefined) counts.heatAnew(halfLifeMs);
     }

@@ -218,9 +218,13 @@ class NatsView implements KeyValueView {
     while (this.from <= sequence) {
       await once(this.moves, 'moved', { signal }).catch(async (cause: unknown) => {
         await this.reader?.close();
-        throw transient('LOG_AWAY', `the watch on ${this.stream} is behind: at ${this.from - 1} of ${sequence}`, {
-          cause,
-        });
+        throw transient(
+          'LOG_UNREACHABLE',
+          `the watch on ${this.stream} is behind: at ${this.from - 1} of ${sequence}`,
+          {
+            cause,
+          },
+        );
       });
     }
   }

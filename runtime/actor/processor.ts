@@ -22,7 +22,7 @@ import { Traces } from './traces.js';
 
 /** States that every instance has. */
 export const ALIGNMENT = '$alignment';
-export const QUARANTINED = '$burials';
+export const QUARANTINED = '$quarantined';
 
 /** States whose entries must be loaded before a processor is made. */
 export const residentStates = (stage: AnyStage): string[] => [

@@ -14,7 +14,7 @@
  */
 import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../frames/bytes.js';
-import { POISON, streamOf } from '../contract/graph.js';
+import { QUARANTINE, streamOf } from '../contract/graph.js';
 import { asError, fatal } from '../contract/errors.js';
 import type { Log, Logger, LogMessage, StreamInfo } from '../contract/ports.js';
 import { type Check, hasFields, isCount, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
@@ -69,7 +69,7 @@ export interface Quarantined {
 }
 
 const nameOf = ({ stage, partition }: Mailbox): string => `${stage.id}.${partition}`;
-const subjectOf = ({ stage, partition }: Mailbox): string => `rivulet.${POISON}.${stage.id}.${partition}`;
+const subjectOf = ({ stage, partition }: Mailbox): string => `rivulet.${QUARANTINE}.${stage.id}.${partition}`;
 
 /** `stream`: which one it is now, and which it was restored from. */
 export async function mailboxRecord(mailbox: Mailbox, stream: StreamIdentity): Promise<MailboxRecord> {
@@ -137,7 +137,7 @@ async function change(mailbox: Mailbox, next: (content: Content) => Partial<Cont
   const record: Record = { stream: info.identity, ...content, ...next(content) };
   const stored = await log.publish(subjectOf(mailbox), utf8(JSON.stringify(record)), { expected: at });
   const subject = subjectOf(mailbox);
-  await log.purge(streamOf(POISON), subject, stored).catch((error: unknown) => {
+  await log.purge(streamOf(QUARANTINE), subject, stored).catch((error: unknown) => {
     // Only the newest record counts: the older ones take room until the next one is stored.
     logger?.debug({ err: asError(error), subject, below: stored }, 'cannot remove the older records of a mailbox now');
   });
@@ -183,7 +183,7 @@ const READ_AT_A_TIME = 100;
 /** The newest record, and the last message on the subject, which the next record must follow. Foreign messages are skipped. */
 async function newest(mailbox: Mailbox): Promise<{ readonly record: Record | undefined; readonly at: number }> {
   const { log } = mailbox;
-  const [stream, subject] = [streamOf(POISON), subjectOf(mailbox)];
+  const [stream, subject] = [streamOf(QUARANTINE), subjectOf(mailbox)];
   const last = await log.last(stream, subject);
   if (last === undefined) return { record: undefined, at: 0 };
   let record = recordIn(last);

@@ -5,7 +5,7 @@
  *   CLUSTER-1  A lease, a key that expires unless renewed, names the owner of a shard; it is acquired and renewed by compare-and-set.
  *   CLUSTER-2  The lease is for liveness. Two nodes may believe that they own a shard (a paused process resumes), which is harmless: fencing lets only one
  *              of them publish (OUTBOX-2), and the other releases the shard in its next round.
- *   CLUSTER-3  A shard changes owner when its lease is free. An owner that is not the preferred one hands it over when the preferred one is warm.
+ *   CLUSTER-3  A shard changes owner when its lease is free. An owner that is not the preferred one hands it over when the preferred one is a standby of it.
  *   CLUSTER-4  One round at a time; long tasks run beside the rounds, so that leases are renewed meanwhile.
  *   CLUSTER-5  A node that was disconnected for a lease waits for another lease before it takes over free shards: after an outage of NATS the first node that
  *              is back would otherwise take over everything.
@@ -35,11 +35,11 @@ export class Cluster {
   private readonly presence: MembershipEntry;
   private reader!: ClusterReader;
   private readonly leases: OwnLeases;
-  awaySinceMs: number | undefined;
+  unreachableSinceMs: number | undefined;
   private seen: readonly NodeEntry[] = [];
   private hold: string | undefined;
   private readonly leaving = new AbortController();
-  /** While above 0 it takes over nothing, and reports nothing as warm, so that nothing is handed to it (CLUSTER-5). */
+  /** While above 0 it takes over nothing, and reports itself as standby of nothing, so that nothing is handed to it (CLUSTER-5). */
   private resting = 0;
   private pause = new AbortController();
   private looping: Promise<void> = Promise.resolve();
@@ -116,15 +116,16 @@ export class Cluster {
       if (this.isLeaving()) return;
       try {
         await this.round();
-        if (this.awaySinceMs !== undefined) logger.info({ shards: this.shards }, 'in touch with the other nodes again');
-        this.awaySinceMs = undefined;
+        if (this.unreachableSinceMs !== undefined)
+          logger.info({ shards: this.shards }, 'in touch with the other nodes again');
+        this.unreachableSinceMs = undefined;
       } catch (error) {
         if (reactionOf(error) === 'fatal') {
           onFatal(asError(error));
           return;
         }
-        if (this.awaySinceMs === undefined) logger.warn({ err: error }, 'out of touch with the other nodes');
-        this.awaySinceMs ??= clock.nowMs();
+        if (this.unreachableSinceMs === undefined) logger.warn({ err: error }, 'out of touch with the other nodes');
+        this.unreachableSinceMs ??= clock.nowMs();
       }
     }
   }
@@ -171,7 +172,8 @@ export class Cluster {
     if (this.owned.get(shard) !== own) return;
     if (planned === undefined || planned === node || [...this.owned.values()].some(({ phase }) => phase === 'busy'))
       return;
-    if (this.seen.some(({ id, warm }) => id === planned && warm.includes(shard))) this.handOver(shard, own, planned);
+    if (this.seen.some(({ id, standbyOf }) => id === planned && standbyOf.includes(shard)))
+      this.handOver(shard, own, planned);
   }
 
   private handOver(shard: string, own: { revision: number; phase: Phase }, to: string): void {
@@ -194,7 +196,7 @@ export class Cluster {
     const { host, logger } = this.options;
     const taken = await this.leases.put(shard, revision);
     if (taken === undefined) {
-      // Another node was faster, and hands it over when it is warm here. A view can be read here until then.
+      // Another node was faster, and hands it over when this node is a standby of it. A view can be read here until then.
       this.standBy(shard, true);
       return;
     }
@@ -218,7 +220,7 @@ export class Cluster {
         await host.follow(shard).catch(async (error: unknown) => {
           const unusable = hasCode(error, 'COPY_UNUSABLE');
           if (!unusable || this.everywhere.has(shard)) throw error;
-          // Not warm, and nothing waits for it: a later round tries again.
+          // Not a standby, and nothing waits for it: a later round tries again.
           await clock.sleep(leaseMs / ROUNDS_PER_LEASE, this.leaving.signal);
           this.followed.delete(shard);
         });
@@ -234,9 +236,9 @@ export class Cluster {
   private async publishMembership(): Promise<void> {
     const { process, name, grpc, settings, clock, leaseMs } = this.options;
     const followed = this.resting > 0 ? [] : [...this.followed];
-    const warm = followed.filter(([, phase]) => phase === 'ready').map(([shard]) => shard);
+    const standbyOf = followed.filter(([, phase]) => phase === 'ready').map(([shard]) => shard);
     const { startedAtMs, hold } = this;
-    const own = { process, name, settings, startedAtMs, hold, warm, grpc: grpc?.(), draining: this.isLeaving() };
+    const own = { process, name, settings, startedAtMs, hold, standbyOf, grpc: grpc?.(), draining: this.isLeaving() };
     if (!(await this.presence.announce(own))) return;
     this.resting++;
     void clock.sleep(leaseMs, this.leaving.signal).then(() => {

@@ -20,7 +20,7 @@ export interface Membership {
   /** Where its façade listens. */
   readonly grpc: string | undefined;
   /** Shards whose state it has as far as the newest copy, and would take. */
-  readonly warm: readonly string[];
+  readonly standbyOf: readonly string[];
   /** It is stopping. */
   readonly draining: boolean;
   /** The backup that it holds still for. */
@@ -44,7 +44,7 @@ export interface NodeEntry extends Membership {
 export const bytesOf = (entry: Membership | Lease | Hold): Uint8Array => utf8(JSON.stringify(entry));
 
 const isPresence = hasFields({
-  ...{ name: isText, process: isText, startedAtMs: Number.isFinite, warm: isListOf(isText) },
+  ...{ name: isText, process: isText, startedAtMs: Number.isFinite, standbyOf: isListOf(isText) },
   ...{ draining: (value) => typeof value === 'boolean', grpc: optional(isText), hold: optional(isText) },
   settings: optional(hasFields({})),
 });

@@ -46,7 +46,7 @@ export class MembershipEntry {
     }
     // Overwrites the entry of an earlier process of this node, and of a younger one, which will then detect this one.
     // Nothing is handed over to a node that was disconnected: it waits (CLUSTER-5), and would not take it.
-    this.revision = await this.nodes.put(this.node, bytesOf(this.ended ? { ...presence, warm: [] } : presence));
+    this.revision = await this.nodes.put(this.node, bytesOf(this.ended ? { ...presence, standbyOf: [] } : presence));
     return this.hadEnded();
   }
 

@@ -26,7 +26,7 @@ export interface ClusterOptions {
   readonly logger: Logger;
   /** After this long without a renewal other nodes take over a node's shards. */
   readonly leaseMs: number;
-  /** Nodes beside the owner that keep a shard's state warm. */
+  /** Nodes beside the owner that are standbys of a shard. */
   readonly standbys: number;
   readonly onFatal: (error: Error) => void;
 }

@@ -237,7 +237,7 @@ export const configSchema = z.strictObject({
     'how often what snapshots have changed is copied to NATS for other nodes',
   ).default(10),
   leaseSeconds: amount(1, 300, 'a node that is silent this long loses its partitions to others').default(4),
-  standbys: whole(0, 4, 'nodes beside the owner that keep a partition warm').default(1),
+  standbys: whole(0, 4, 'standbys of each partition, beside its owner').default(1),
   tickEveryMilliseconds: whole(10, 60_000, 'how often the clock ticks into the mailboxes').default(1000),
   logLevel: oneOf(
     ['trace', 'debug', 'info', 'warn', 'error', 'silent'],

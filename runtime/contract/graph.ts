@@ -109,7 +109,7 @@ export interface Topology extends TopologySpec {
 
 export const DEAD_LETTER = 'dead-letter';
 /** Names the stream of `actor/quarantine.ts`. */
-export const POISON = 'poison';
+export const QUARANTINE = 'quarantine';
 /** Writes the first message of a mailbox that continues from repartitioned state (jobs/repartition.ts): without that state it cannot be read. */
 export const REPARTITION = 'repartition';
 /** Writes ticks into a mailbox. */
@@ -117,7 +117,7 @@ export const CLOCK = 'clock';
 /** Sources that external publishers may use, below `rivulet.<source>.`. */
 export const PUBLISHERS: ReadonlySet<string> = new Set(['events', 'items']);
 /** Subject tokens that are not stage ids. */
-const RESERVED = new Set([POISON, REPARTITION, CLOCK, ...PUBLISHERS]);
+const RESERVED = new Set([QUARANTINE, REPARTITION, CLOCK, ...PUBLISHERS]);
 
 export const streamOf = (id: string): string => `RIVULET_${id.toUpperCase().replaceAll('-', '_')}`;
 export const mailboxOf = (id: string, partition: number): string => `rivulet.${id}.${partition}.>`;

@@ -185,7 +185,7 @@ export interface KeyValue {
 /** The entries of a table as a watch has reported them: a read costs the same however many there are. */
 export interface KeyValueView {
   /**
-   * Includes all writes before the call; an expired entry may remain for as long again. Transient LOG_AWAY while the watch is behind: it is
+   * Includes all writes before the call; an expired entry may remain for as long again. Transient LOG_UNREACHABLE while the watch is behind: it is
    * reopened.
    */
   entries(): Promise<KeyValueEntry[]>;

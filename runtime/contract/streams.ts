@@ -5,7 +5,7 @@ import {
   CLOCK,
   isSource,
   mailboxOf,
-  POISON,
+  QUARANTINE,
   PUBLISHERS,
   REPARTITION,
   type Source,
@@ -98,7 +98,7 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
   // Not a mailbox, and not bounded as one: the quarantine records, see `actor/quarantine.ts`.
   return [
     ...streams,
-    { name: streamOf(POISON), subjects: [`rivulet.${POISON}.>`], bytesMax, replicas, dropsOldest: false },
+    { name: streamOf(QUARANTINE), subjects: [`rivulet.${QUARANTINE}.>`], bytesMax, replicas, dropsOldest: false },
   ];
 }
 

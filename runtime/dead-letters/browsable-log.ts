@@ -90,7 +90,7 @@ export class BrowsableLog<R extends BrowsableRow> {
     this.subjects = `rivulet.${topic}.*.*.*`;
   }
 
-  /** Poison BROWSABLE_LOG_CURSOR: `before` is no cursor. Transient BROWSABLE_LOG_READ, LOG_AWAY: not now. */
+  /** Poison BROWSABLE_LOG_CURSOR: `before` is no cursor. Transient BROWSABLE_LOG_READ, LOG_UNREACHABLE: not now. */
   async page({ limit, before, isWanted = () => true, choose }: PageWish<R>): Promise<BrowsablePage<R>> {
     const cursor = before === undefined ? undefined : mustBePosition(before);
     const newest = await this.log.last(this.stream, this.subjects);

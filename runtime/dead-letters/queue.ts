@@ -81,7 +81,7 @@ export class DeadLetterQueue {
     this.wholes = browsableLogOf(Infinity);
   }
 
-  /** One page, at a bounded cost, with the beginnings of the originals: `find` returns a complete record. Poison BROWSABLE_LOG_CURSOR; Transient BROWSABLE_LOG_READ, LOG_AWAY; Fatal DEAD_LETTER_STREAM. */
+  /** One page, at a bounded cost, with the beginnings of the originals: `find` returns a complete record. Poison BROWSABLE_LOG_CURSOR; Transient BROWSABLE_LOG_READ, LOG_UNREACHABLE; Fatal DEAD_LETTER_STREAM. */
   async page({ limit, before, rule, retried }: DeadLetterQuery): Promise<DeadLetterPage> {
     const isRetried = (record: DeadLetter): boolean => record.retriedAtMs !== undefined;
     const { rows, next } = await explained(

@@ -34,7 +34,7 @@ interface Progress {
   /** `<topic>/<writer>` that have ended their input. */
   readonly ended: string[];
   /** Per topic and subject: the last message in the sink. */
-  readonly heard?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly lastRead?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly position: string | undefined;
 }
 
@@ -81,7 +81,7 @@ export class SinkRunner {
     this.predecessors = new Map(
       options.topics.map((topic) => [
         topic,
-        new Predecessors(`the sink of ${topic}`, progress.sequences[topic] ?? 0, progress.heard?.[topic] ?? {}),
+        new Predecessors(`the sink of ${topic}`, progress.sequences[topic] ?? 0, progress.lastRead?.[topic] ?? {}),
       ]),
     );
   }
@@ -207,8 +207,8 @@ export class SinkRunner {
     const seen = [...this.seen];
     const position = await this.options.sink.sync();
     const { sequences, streams } = this;
-    const heard = Object.fromEntries([...this.predecessors].map(([topic, one]) => [topic, one.all]));
-    const progress: Progress = { sequences, streams, ended: [...this.ended], heard, position };
+    const lastRead = Object.fromEntries([...this.predecessors].map(([topic, one]) => [topic, one.all]));
+    const progress: Progress = { sequences, streams, ended: [...this.ended], lastRead, position };
     await this.options.store.write([{ key: KEY, value: utf8(JSON.stringify(progress)) }]);
     for (const [subject, [topic, sequence]] of seen) {
       await this.options.log.purge(streamOf(topic), subject, sequence).catch((error: unknown) => {

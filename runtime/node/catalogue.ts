@@ -25,7 +25,7 @@ export class Catalogue implements ItemCatalogue {
   /** By list: the objects that represent it while the catalogue has this revision. */
   private readonly shown = new WeakMap<object, Shown>();
 
-  /** `onTold`: called when lists may show new titles. */
+  /** `onChange`: called when lists may show new titles. */
   constructor(
     host: () => Host,
     private readonly onChange: () => void,

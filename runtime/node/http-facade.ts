@@ -39,7 +39,7 @@ export interface NodeFacts {
   readonly telemetry: Telemetry;
   readonly statuses: () => readonly ActorStatus[];
   readonly children: () => readonly NodeChild[];
-  readonly natsAwaySinceMs: () => number | undefined;
+  readonly natsUnreachableSinceMs: () => number | undefined;
   /** Absent: not yet known. */
   readonly health: () => Health | undefined;
   readonly isStopping: () => boolean;
@@ -96,8 +96,8 @@ function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
 function healthReport(facts: NodeFacts, startedMs: number): HealthReport {
   const nowMs = systemClock.nowMs();
   const health = facts.health();
-  const awaySinceMs = facts.natsAwaySinceMs();
-  const away = awaySinceMs === undefined ? {} : { away_seconds: (nowMs - awaySinceMs) / 1000 };
+  const unreachableSinceMs = facts.natsUnreachableSinceMs();
+  const away = unreachableSinceMs === undefined ? {} : { unreachable_seconds: (nowMs - unreachableSinceMs) / 1000 };
   return {
     status: statusOf(health, facts.isStopping()),
     node: facts.node,
@@ -105,7 +105,7 @@ function healthReport(facts: NodeFacts, startedMs: number): HealthReport {
     reasons: [...(health?.reasons ?? ['the node starts'])],
     dependencies: {
       nats: {
-        status: awaySinceMs === undefined ? 'up' : 'down',
+        status: unreachableSinceMs === undefined ? 'up' : 'down',
         ...{ url: facts.natsUrl, version: facts.natsVersion, ...away },
       },
     },

@@ -101,7 +101,7 @@ export interface RunningNode {
 
 /** Shares of a stop's deadline. */
 const FACADE_SHARE = 0.3;
-const UNITS_SHARE = 0.8;
+const SHARDS_SHARE = 0.8;
 const VIEW_WAIT_MS = 10_000;
 const VIEW_LOOK_MS = 5;
 
@@ -218,7 +218,7 @@ async function link({ options, identity, nats, topology, logger, undo }: Begun) 
   undo.add('the connection of the façade', () => log.close());
   const browsableLogs = await openNatsLog(await connectNats(nats.options, 'rivulet-ledgers'), { process });
   undo.add('the connection for dead letters', () => browsableLogs.close());
-  const natsAwaySinceMs = watchLink(connection, systemClock);
+  const natsUnreachableSinceMs = watchLink(connection, systemClock);
   const patiently = retryThroughFailover(systemClock, (error) =>
     logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
@@ -229,7 +229,7 @@ async function link({ options, identity, nats, topology, logger, undo }: Begun) 
   });
   await patiently(() => ensureStreams(log, topology, sizes));
   const natsVersion = connection.info?.version ?? 'unknown';
-  return { connection, log, browsableLogs, natsAwaySinceMs, natsVersion, sizes };
+  return { connection, log, browsableLogs, natsUnreachableSinceMs, natsVersion, sizes };
 }
 
 type Linked = Begun & Awaited<ReturnType<typeof link>>;
@@ -240,12 +240,12 @@ async function startFacades(
   phase: Phase,
 ): Promise<{ readonly http: HttpServer; readonly grpc: GrpcServer }> {
   const { options, parts, topology, identity, nats, log, logger, undo } = linked;
-  const { natsVersion, browsableLogs, natsAwaySinceMs } = linked;
+  const { natsVersion, browsableLogs, natsUnreachableSinceMs } = linked;
   const { pipeline } = options;
   const publisher = parts.publisher.eventPublisher(log, systemClock);
   const reader = new parts.events.EventReader(pipeline.parse);
   const http = await parts.http.startHttp(options.http, {
-    ...{ node: identity.node, natsUrl: nats.options.url, natsVersion, natsAwaySinceMs, browsableLogs, logger },
+    ...{ node: identity.node, natsUrl: nats.options.url, natsVersion, natsUnreachableSinceMs, browsableLogs, logger },
     ...{ topology, pipeline, views, publisher, reader, telemetry, statuses, children },
     health: () => phase.health?.health,
     isStopping: () => phase.isStopping,
@@ -307,7 +307,16 @@ interface Composed extends Linked {
 }
 
 /** SERVING, while healthy. */
-function watchHealth({ options, hosts, http, grpc, cluster, natsAwaySinceMs, logger, undo }: Composed): HealthWatch {
+function watchHealth({
+  options,
+  hosts,
+  http,
+  grpc,
+  cluster,
+  natsUnreachableSinceMs,
+  logger,
+  undo,
+}: Composed): HealthWatch {
   const health = HealthWatch.start({
     ...{ dataDir: options.dataDir, clock: systemClock, logger },
     listens: {
@@ -320,8 +329,8 @@ function watchHealth({ options, hosts, http, grpc, cluster, natsAwaySinceMs, log
     vitals: () => ({
       instances: hosts.statuses(),
       threads: hosts.threads.answers(),
-      natsAwaySinceMs: natsAwaySinceMs(),
-      outOfTouchSinceMs: cluster.awaySinceMs,
+      natsUnreachableSinceMs: natsUnreachableSinceMs(),
+      outOfTouchSinceMs: cluster.unreachableSinceMs,
       nowMs: systemClock.nowMs(),
     }),
     apply: ({ serving, takesEvents }) => {
@@ -333,9 +342,9 @@ function watchHealth({ options, hosts, http, grpc, cluster, natsAwaySinceMs, log
 }
 
 function registerMetrics(node: Composed, health: HealthWatch): void {
-  const { hosts, identity, natsAwaySinceMs, cluster, log, topology, sizes, grpc, http } = node;
+  const { hosts, identity, natsUnreachableSinceMs, cluster, log, topology, sizes, grpc, http } = node;
   registerNodeMetrics(hosts.telemetry.registry, {
-    ...{ version: version(), node: identity.node, health: () => health.health, natsAwaySinceMs, cluster, log },
+    ...{ version: version(), node: identity.node, health: () => health.health, natsUnreachableSinceMs, cluster, log },
     ...{ shards: allShards(topology).length, streams: streamsOf(topology, sizes), children: hosts.children },
     trending: () => [grpc.trendingCounts(), http.trendingCounts()].flatMap((counts) => counts ?? []),
     clock: systemClock,
@@ -350,7 +359,7 @@ async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: nu
   grpc.setServing(false);
   cluster.beginLeaving();
   await Promise.all([grpc, http].map((facade) => facade.stop(deadline.leftMs * FACADE_SHARE)));
-  const shards = new Deadline(deadline.leftMs * UNITS_SHARE, systemClock);
+  const shards = new Deadline(deadline.leftMs * SHARDS_SHARE, systemClock);
   await cluster.stop(shards);
   await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
   await deadline.step('what broken off copies have left', () => sweeping.swept);

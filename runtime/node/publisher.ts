@@ -15,7 +15,7 @@ export const eventSubject = (type: string, userId: string): string =>
 export const itemSubject = (itemId: string): string =>
   TOKEN.test(itemId) ? `rivulet.items.${itemId}` : 'rivulet.items.update';
 
-/** While NATS is away: this many attempts outlast a reconnect, an election takes longer. */
+/** While NATS is unreachable: this many attempts outlast a reconnect, an election takes longer. */
 const ATTEMPTS_MAX = 3;
 
 const written = ({ traceparent, tracestate }: TraceHeaders): Record<string, string> =>
@@ -28,7 +28,7 @@ export const eventPublisher = (log: Pick<Log, 'publish'>, clock: Pick<Clock, 'sl
     await retry(() => log.publish(eventSubject(type, userId), bytes, { headers }), {
       clock,
       // Only a message that was certainly not stored is retried: on an unknown outcome the caller must decide (by event_id).
-      isRetryable: (error) => hasCode(error, 'LOG_AWAY'),
+      isRetryable: (error) => hasCode(error, 'LOG_UNREACHABLE'),
       isWanted: () => ++attempts < ATTEMPTS_MAX,
       pauseMs: 200,
     });

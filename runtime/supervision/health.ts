@@ -47,7 +47,7 @@ export interface Vitals {
     readonly status?: Readonly<ChildStatus>;
   }[];
   /** Since when the connection to NATS is lost. */
-  readonly natsAwaySinceMs: number | undefined;
+  readonly natsUnreachableSinceMs: number | undefined;
   /** Since when this node cannot renew its membership entry, also while NATS responds: JetStream has no leader. */
   readonly outOfTouchSinceMs: number | undefined;
   readonly nowMs: number;
@@ -72,10 +72,10 @@ interface Trouble {
 }
 
 export function healthOf(vitals: Vitals, served: boolean): Health {
-  const { instances, threads, natsAwaySinceMs, outOfTouchSinceMs, nowMs } = vitals;
+  const { instances, threads, natsUnreachableSinceMs, outOfTouchSinceMs, nowMs } = vitals;
   const nats = [
-    ...awayTrouble('NATS is away', natsAwaySinceMs, nowMs),
-    ...awayTrouble('out of touch with JetStream', outOfTouchSinceMs, nowMs),
+    ...unreachableTrouble('NATS is unreachable', natsUnreachableSinceMs, nowMs),
+    ...unreachableTrouble('out of touch with JetStream', outOfTouchSinceMs, nowMs),
   ];
   const refusals = instances.flatMap((instance) => refusalTrouble(instance, nowMs));
   const own = [
@@ -97,7 +97,7 @@ export function healthOf(vitals: Vitals, served: boolean): Health {
   };
 }
 
-const awayTrouble = (what: string, sinceMs: number | undefined, nowMs: number): Trouble[] =>
+const unreachableTrouble = (what: string, sinceMs: number | undefined, nowMs: number): Trouble[] =>
   sinceMs === undefined ? [] : [{ sinceMs, text: `${what} ${since(sinceMs, nowMs)}` }];
 
 function refusalTrouble({ stage, partition, refusal }: InstanceVitals, nowMs: number): Trouble[] {

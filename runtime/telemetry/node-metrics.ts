@@ -18,11 +18,11 @@ export interface NodeSources {
   readonly node: string;
   readonly health: () => Pick<Health, 'serving' | 'takesEvents'> | undefined;
   /** Since when NATS has not responded, epoch ms. */
-  readonly natsAwaySinceMs: () => number | undefined;
+  readonly natsUnreachableSinceMs: () => number | undefined;
   readonly cluster: {
     readonly members: readonly unknown[];
     readonly shards: readonly unknown[];
-    readonly awaySinceMs: number | undefined;
+    readonly unreachableSinceMs: number | undefined;
   };
   /** All shards, whoever owns them. */
   readonly shards: number;
@@ -38,7 +38,7 @@ export interface NodeSources {
 type Value = () => number;
 
 export function registerNodeMetrics(registry: Registry, sources: NodeSources): void {
-  const { version, node, health, natsAwaySinceMs, cluster, shards, trending, clock } = sources;
+  const { version, node, health, natsUnreachableSinceMs, cluster, shards, trending, clock } = sources;
   const totalOf = (name: keyof TrendingTotals): number => trending().reduce((sum, totals) => sum + totals[name], 0);
   const gauge = (name: string, help: string, value: Value): void => {
     registerGauge(registry, { name, help }, () => [{ labels: {}, value: value() }]);
@@ -62,17 +62,17 @@ export function registerNodeMetrics(registry: Registry, sources: NodeSources): v
     Number(health()?.serving === true),
   );
   gauge('rivulet_node_takes_events', '1 while events can be stored', () => Number(health()?.takesEvents === true));
-  gauge('rivulet_nats_up', '1 while NATS answers', () => Number(natsAwaySinceMs() === undefined));
-  gauge('rivulet_nats_away_seconds', 'For how long NATS has not answered; 0 while it does', () =>
-    secondsSince(natsAwaySinceMs()),
+  gauge('rivulet_nats_up', '1 while NATS answers', () => Number(natsUnreachableSinceMs() === undefined));
+  gauge('rivulet_nats_unreachable_seconds', 'For how long NATS has not answered; 0 while it does', () =>
+    secondsSince(natsUnreachableSinceMs()),
   );
   gauge('rivulet_cluster_nodes', 'Nodes that this one sees, itself among them', () => cluster.members.length);
   gauge('rivulet_cluster_shards', 'Shards that the nodes share', () => shards);
   gauge('rivulet_cluster_shards_owned', 'Shards that this node owns and has opened', () => cluster.shards.length);
   gauge(
-    'rivulet_cluster_away_seconds',
+    'rivulet_cluster_unreachable_seconds',
     'For how long this node has been out of touch with the others; 0 while it is not',
-    () => secondsSince(cluster.awaySinceMs),
+    () => secondsSince(cluster.unreachableSinceMs),
   );
   gauge('rivulet_trending_subscribers', 'Subscribers of trending lists', () => totalOf('subscribers'));
   gauge('rivulet_trending_lists', 'Trending lists that somebody subscribes to', () => totalOf('lists'));
@@ -106,7 +106,7 @@ function registerStreamMetrics(registry: Registry, sizes: StreamSizes): void {
     (await sizes.get()).map((size) => ({ labels: { stream: size.stream }, value: pick(size) }));
   registerGauge(
     registry,
-    { name: 'rivulet_stream_bytes', help: 'Bytes that a stream holds; absent while NATS is away', labelNames },
+    { name: 'rivulet_stream_bytes', help: 'Bytes that a stream holds; absent while NATS is unreachable', labelNames },
     valuesOf(({ bytes }) => bytes),
   );
   registerGauge(

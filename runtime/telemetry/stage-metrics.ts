@@ -54,13 +54,13 @@ const GAUGES: readonly Family[] = [
   ['rivulet_stage_up', '1 while the instance runs, 0 while it restores, waits after a failure or is stopped', upOf],
   [
     'rivulet_stage_mailbox_lag_messages',
-    'Messages that are stored for the instance and not yet taken in, as of the last second or two; absent while it restarts or NATS is away',
+    'Messages that are stored for the instance and not yet taken in, as of the last second or two; absent while it restarts or NATS is unreachable',
     (s) => s.lagMessages,
   ],
   [
     'rivulet_stage_mailbox_lag_seconds',
     'How long the oldest message that waits for the instance has waited at most: its age while it is known which one that is; while the instance ' +
-      'restarts or NATS is away, the age of the newest message that was taken in. 0 while none waits',
+      'restarts or NATS is unreachable, the age of the newest message that was taken in. 0 while none waits',
     lagSecondsOf,
   ],
   ['rivulet_watermark_timestamp_seconds', 'Watermark: event time, epoch seconds', (s) => seconds(s.watermarkMs)],

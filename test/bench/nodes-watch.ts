@@ -21,12 +21,12 @@ export async function idOf(connection: Connection, port: number): Promise<string
   return nodes.find(({ grpc }) => grpc?.endsWith(`:${port}`) === true)?.id;
 }
 
-/** Each of so many nodes owns some, and is warm for what it does not own. */
+/** Each of so many nodes owns some, and is a standby of what it does not own. */
 export async function isShared(connection: Connection, count: number): Promise<boolean> {
   const owners = await ownersOf(connection);
   const nodes = nodesIn((await entriesOfBucket(connection, BUCKETS.nodes)) ?? []);
-  const isWhole = nodes.every(({ id, warm }) =>
-    [...owners].every(([shard, node]) => node === id || warm.includes(shard)),
+  const isWhole = nodes.every(({ id, standbyOf }) =>
+    [...owners].every(([shard, node]) => node === id || standbyOf.includes(shard)),
   );
   return nodes.length === count && new Set(owners.values()).size === count && isWhole;
 }

@@ -22,7 +22,7 @@ import { type Ended, runCli, workingDirectory } from './run-cli.js';
 
 const { cwd, remove } = workingDirectory();
 const UNIT = 'user-0';
-const RECORD = 'rivulet.poison.parse.0';
+const RECORD = 'rivulet.quarantine.parse.0';
 let storeDir: string;
 let server: EmbeddedNats;
 beforeEach(async () => {
@@ -105,7 +105,7 @@ it('that cannot be restored leaves what was there as it was; one that can brings
   const lines = (): Promise<unknown> =>
     withLog(async (log) => [
       (await log.info('RIVULET_PARSE')).lastSequence,
-      textOf((await log.last('RIVULET_POISON', RECORD))!.data),
+      textOf((await log.last('RIVULET_QUARANTINE', RECORD))!.data),
     ]);
   const failed = await rivulet('restore', 'saved', '--replace');
   expect(failed.code).toBe(1);

@@ -80,7 +80,7 @@ describe('a node', () => {
       ].join('\n'),
     );
     const publish = await runCli(cwd, ['publish', '--file', file, '--data-dir', 'node', '--json']);
-    expect(JSON.parse(publish.stdout)).toMatchObject({ published: 3, refused: 0, dead_letters: 1 });
+    expect(JSON.parse(publish.stdout)).toMatchObject({ published: 3, unreadable: 0, rejected: 0, dead_letters: 1 });
 
     await until(async () =>
       (await runCli(cwd, ['get', 'u1', '--address', address!])).stdout.includes('streaming_category_popularity'),

@@ -1,4 +1,4 @@
-/** A node as an orchestrator sees it: health while NATS is away and back, and a stop that cannot finish. */
+/** A node as an orchestrator sees it: health while NATS is unreachable and back, and a stop that cannot finish. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -108,10 +108,13 @@ describe('a node under which NATS is full, then killed', () => {
     await others.close();
     await server.kill();
     await untilHealth(rivulet, ALL, 'NOT_SERVING');
-    await running.printed(/"reasons":\["NATS is away for \d+ s".*"msg":"not serving"/);
+    await running.printed(/"reasons":\["NATS is unreachable for \d+ s".*"msg":"not serving"/);
     const port = address.split(':')[1]!;
     const doctor = await runCli(cwd, ['doctor', '--data-dir', 'away', '--grpc-port', port]);
-    expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringMatching(/NOT_SERVING: NATS is away for \d+ s/)]);
+    expect([doctor.code, doctor.stdout]).toEqual([
+      1,
+      expect.stringMatching(/NOT_SERVING: NATS is unreachable for \d+ s/),
+    ]);
     await server.start();
     await untilHealth(rivulet, ALL, 'SERVING');
     running.child.kill('SIGTERM');

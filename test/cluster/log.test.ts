@@ -60,9 +60,9 @@ async function count(table: KeyValue, key: string, go: () => boolean): Promise<n
       await table.put(key, utf8(String(next)), entry?.revision ?? 0);
       won.push(next);
     } catch (error) {
-      // FENCED, LOG_UNKNOWN or LOG_AWAY: not known to have won.
+      // FENCED, LOG_UNKNOWN or LOG_UNREACHABLE: not known to have won.
       if (!(error instanceof RivuletError && error.reaction === 'transient')) throw error;
-      // LOG_AWAY comes at once while the connection is broken: without a pause nothing else would have its turn.
+      // LOG_UNREACHABLE comes at once while the connection is broken: without a pause nothing else would have its turn.
       await sleep(5);
     }
   }

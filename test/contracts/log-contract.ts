@@ -87,9 +87,9 @@ export function logContract(name: string, makeBed: () => Promise<LogBed>): void 
         expect((await last('a'))!.headers).toMatchObject({ 'content-type': 'application/json' });
       });
 
-      it('is LOG_AWAY where no stream takes the subject', async () => {
+      it('is LOG_UNREACHABLE where no stream takes the subject', async () => {
         await expect(log.publish('nowhere.a', utf8('x'))).rejects.toMatchObject({
-          ...{ reaction: 'transient', code: 'LOG_AWAY' },
+          ...{ reaction: 'transient', code: 'LOG_UNREACHABLE' },
         });
       });
 

@@ -23,7 +23,7 @@ const SUBJECTS = [
   'rivulet.late.0.window.0',
   'rivulet.window.7.nobody.9',
   'rivulet.parse.3.nobody',
-  'rivulet.poison.window.0',
+  'rivulet.quarantine.window.0',
 ];
 
 async function garbage(connection: NatsConnection): Promise<void> {

@@ -43,7 +43,7 @@ async function tamper(garbage: (before: string) => string): Promise<void> {
   });
   for (const subject of Object.keys(state.subjects ?? {})) await client.publish(subject, garbage('{"nuid":"a"}'));
   for (const stage of ['parse', 'window', 'interest-ranking']) {
-    await client.publish(`rivulet.poison.${stage}.0`, garbage('{"stream":"s","sequences":[]}'));
+    await client.publish(`rivulet.quarantine.${stage}.0`, garbage('{"stream":"s","sequences":[]}'));
   }
 }
 

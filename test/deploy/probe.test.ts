@@ -32,7 +32,7 @@ const serving: RequestListener = (request, response) => {
   response.writeHead(request.url === '/health' ? 200 : 404).end('{"status":"serving"}');
 };
 const waiting: RequestListener = (_, response) => {
-  response.writeHead(503).end('{"status":"degraded","reasons":["NATS is away for 7 s"]}');
+  response.writeHead(503).end('{"status":"degraded","reasons":["NATS is unreachable for 7 s"]}');
 };
 
 it('a node that serves is ready and alive', async () => {
@@ -42,7 +42,7 @@ it('a node that serves is ready and alive', async () => {
 
 it('one that waits for NATS is not ready, says why, and is alive', async () => {
   const env = await listening(createServer(waiting));
-  expect(await ask('ready', env)).toMatchObject({ code: 1, stdout: expect.stringContaining('NATS is away') });
+  expect(await ask('ready', env)).toMatchObject({ code: 1, stdout: expect.stringContaining('NATS is unreachable') });
   expect(await ask('alive', env)).toMatchObject({ code: 0 });
 });
 

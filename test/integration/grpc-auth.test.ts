@@ -192,7 +192,7 @@ describe('keys', () => {
     const server = await keyServer(undefined);
     const { get, lines } = await guarded({ url: server.url }, { coolDownMs: 0 });
     const error = await failure(get(await key.sign()));
-    expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'KEYS_AWAY', retryAfterMs: 500 });
+    expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'KEYS_UNREACHABLE', retryAfterMs: 500 });
     expect(lines.filter((line) => line.startsWith('the keys for tokens cannot be read'))).toHaveLength(1);
 
     server.text = keySet(key);

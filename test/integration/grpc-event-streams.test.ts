@@ -31,14 +31,14 @@ describe('a stream that cannot go on', () => {
     const call = failure(client.publishEvents([[anEvent({ itemId: '' }), ...events(9, 1)]]));
     await eventually(() => expect(acks).toHaveLength(4));
     // Events 1 to 4 are in flight.
-    acks[1]!.reject(transient('LOG_AWAY', 'the log is away'));
+    acks[1]!.reject(transient('LOG_UNREACHABLE', 'the log is unreachable'));
     acks[3]!.resolve();
-    acks[2]!.reject(transient('LOG_AWAY', 'the log is away'));
+    acks[2]!.reject(transient('LOG_UNREACHABLE', 'the log is unreachable'));
     acks[0]!.resolve();
     expect(await call).toMatchObject({
       code: 'GRPC_UNAVAILABLE',
-      message: 'the log is away',
-      reason: 'LOG_AWAY',
+      message: 'the log is unreachable',
+      reason: 'LOG_UNREACHABLE',
       retryAfterMs: 500,
       published: { accepted: 2, rejected: 1, resendFrom: 2 },
     });

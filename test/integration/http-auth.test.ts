@@ -117,7 +117,7 @@ describe('while the keys are away', () => {
     const server = await keyServer(undefined);
     const { get } = await guarded({ url: server.url }, {}, { coolDownMs: 0 });
     const answer = await get(await key.sign());
-    expect(problemOf(answer, 503).reason).toBe('KEYS_AWAY');
+    expect(problemOf(answer, 503).reason).toBe('KEYS_UNREACHABLE');
     expect(answer.headers['retry-after']).toBe('1');
     server.text = keySet(key);
     expect((await get(await key.sign())).status).toBe(200);

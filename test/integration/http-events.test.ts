@@ -207,7 +207,7 @@ describe('a request is refused', () => {
 describe('a log that', () => {
   it('is away midway: how many were accepted, and where to send again from', async () => {
     const publish = vi.fn<EventPublisher['publish']>(async () => {
-      if (publish.mock.calls.length > 3) throw transient('LOG_AWAY', 'JetStream cannot be reached');
+      if (publish.mock.calls.length > 3) throw transient('LOG_UNREACHABLE', 'JetStream cannot be reached');
     });
     const { post } = await operationsApp({ publisher: { publish }, limits: { publishesInFlight: 1 } });
     const { status, body, headers } = await post('/events', [
@@ -220,7 +220,7 @@ describe('a log that', () => {
     ]);
     expect([status, headers.get('retry-after')]).toEqual([503, '1']);
     expect(body).toMatchObject({
-      ...{ reason: 'LOG_AWAY', detail: 'JetStream cannot be reached' },
+      ...{ reason: 'LOG_UNREACHABLE', detail: 'JetStream cannot be reached' },
       metadata: { accepted: '3', rejected: '1', resend_from: '4' },
       errors: [{ index: 1, field: 'price', rule: 'price_negative', detail: 'price is -1: send 0 or more' }],
     });

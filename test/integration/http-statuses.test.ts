@@ -124,7 +124,7 @@ describe('what goes wrong inside', () => {
   const failing = (error: Error) => ({ answers: { get: () => Promise.reject(error) } });
 
   it.each([
-    [503, 'LOG_AWAY', transient('LOG_AWAY', 'the log is away')],
+    [503, 'LOG_UNREACHABLE', transient('LOG_UNREACHABLE', 'the log is unreachable')],
     [500, 'STATE_CLOSED', fatal('STATE_CLOSED', 'the store is lost', { hint: 'restore it' })],
     [500, 'INTERNAL', new TypeError('a slip of ours')],
     [500, 'INTERNAL', new Error('password=hunter2')],
@@ -164,7 +164,7 @@ describe('while the node stops', () => {
     const first = asking(port, '/reco/512');
     await expect.poll(() => began).toHaveLength(1);
     const stopped = server.stop(60_000);
-    slow.reject(transient('LOG_AWAY', 'the log is away'));
+    slow.reject(transient('LOG_UNREACHABLE', 'the log is unreachable'));
     const answer = await first;
     expect(answer.statusCode).toBe(503);
     expect(answer.headers.connection).toBe('close');

@@ -102,7 +102,7 @@ describe.skipIf(noBrowser)(`recommendations, in Chromium${skipped(noBrowser)}`, 
     await page.getByRole('table', { name: 'user-0815' }).waitFor();
   });
 
-  it('says that the server is away, and finds it again by itself', async () => {
+  it('says that the server is unreachable, and finds it again by itself', async () => {
     const { page, complaints } = await browser.open(node);
     await page.getByText('Serving', { exact: true }).waitFor();
     await node.goAway();

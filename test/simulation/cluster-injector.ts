@@ -171,7 +171,7 @@ export class ClusterInjector {
     const code = failure instanceof RivuletError ? failure.code : undefined;
     if (code === 'OBJECT_DAMAGED' && this.damaged) throw new Refused(failure as RivuletError);
     if (code === 'STATE_WRITE') return;
-    // Who starts while the log is away says so, and is started again.
+    // Who starts while the log is unreachable says so, and is started again.
     if (joining && reactionOf(failure) === 'transient') return;
     throw failure;
   }

@@ -37,7 +37,7 @@ const untold = (log: Log): Log =>
   changed(log, {
     last: async (stream, subject) => {
       const last = await log.last(stream, subject);
-      if (last === undefined || !subject.startsWith('rivulet.poison.')) return last;
+      if (last === undefined || !subject.startsWith('rivulet.quarantine.')) return last;
       return { ...last, data: utf8(JSON.stringify({ ...(JSON.parse(textOf(last.data)) as object), trimmed: 0 })) };
     },
   });

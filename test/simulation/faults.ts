@@ -22,7 +22,7 @@ export const PER_OPERATION = {
   'request-lost': 0.03,
   /** The sender does not know; it arrives much later. */
   late: 0.02,
-  /** Refused: the server is away. */
+  /** Refused: the server is unreachable. */
   away: 0.02,
 } as const;
 

@@ -61,7 +61,7 @@ const onLast =
       last: async (stream, subject) => {
         const message = await log.last(stream, subject);
         // Records and publishers' messages are no envelopes.
-        if (message?.expected === undefined || message.subject.startsWith('rivulet.poison.')) return message;
+        if (message?.expected === undefined || message.subject.startsWith('rivulet.quarantine.')) return message;
         const envelope = fromBinary(EnvelopeSchema, message.data);
         const data = toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...envelope, ...change(envelope) }));
         return { ...message, data };

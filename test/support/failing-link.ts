@@ -39,7 +39,7 @@ export class FailingLink {
     await this.turn(what);
     if (this.gone) return never();
     if (end === 'done' && restarts() === before) return answer as T;
-    throw transient(isWrite && end !== 'away' ? 'LOG_UNKNOWN' : 'LOG_AWAY', `no answer for ${what} (as told)`);
+    throw transient(isWrite && end !== 'away' ? 'LOG_UNKNOWN' : 'LOG_UNREACHABLE', `no answer for ${what} (as told)`);
   }
 
   /** For what is no operation of its own: the next piece, a change that is told. */

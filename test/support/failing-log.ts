@@ -7,7 +7,7 @@ import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../runt
 
 /**
  * `ack-lost`: stored, LOG_UNKNOWN. `request-lost`: not stored, LOG_UNKNOWN. `late`: LOG_UNKNOWN, and on its way: it arrives when the sender has
- * long given up. `away`: not stored, LOG_AWAY, as all operations can end. For others than publishes the first three end as LOG_AWAY.
+ * long given up. `away`: not stored, LOG_UNREACHABLE, as all operations can end. For others than publishes the first three end as LOG_UNREACHABLE.
  */
 export type Fate = 'done' | 'ack-lost' | 'request-lost' | 'late' | 'away';
 
@@ -105,7 +105,7 @@ export class FailingLog implements Log {
     if (end === 'done' && restarts() === before) return answer as T;
     const unknown = operation.kind === 'publish' && end !== 'away';
     throw transient(
-      unknown ? 'LOG_UNKNOWN' : 'LOG_AWAY',
+      unknown ? 'LOG_UNKNOWN' : 'LOG_UNREACHABLE',
       `no answer for ${operation.kind} on ${operation.on} (as told)`,
     );
   }

@@ -105,7 +105,7 @@ export class TokenCheck {
     this.waitingForKeys++;
     await this.keys.renew().finally(() => this.waitingForKeys--);
     if (this.keys.version !== version) return verified();
-    return version === undefined ? KEYS_AWAY : KEY_UNKNOWN;
+    return version === undefined ? KEYS_UNREACHABLE : KEY_UNKNOWN;
   }
 
   private async verify(token: string, key: string): Promise<Subject | ApiError> {
@@ -156,7 +156,7 @@ const MALFORMED = unauthenticated(
 );
 const NO_SUBJECT = unauthenticated('TOKEN_CLAIM', 'the claim sub of the token must be a text that is not empty');
 const KEY_UNKNOWN = unauthenticated('TOKEN_KEY_UNKNOWN', "the token names no one key (kid) among the issuer's");
-const KEYS_AWAY = faultOf(transient('KEYS_AWAY', 'the keys of the issuer cannot be read now'));
+const KEYS_UNREACHABLE = faultOf(transient('KEYS_UNREACHABLE', 'the keys of the issuer cannot be read now'));
 const BUSY = faultOf(transient('TOKENS_WAIT', 'too many new tokens are being checked'));
 
 /** Why a token is refused; without any text that its bearer could have put there. */

@@ -5,7 +5,7 @@
  *   TOKEN-KEYS-2  a file is read again when it is replaced; a URL every `refreshMs`, and at once when a token names an unknown key, but no more often
  *   than
  *                 every `coolDownMs`: foreign clients can name keys that do not exist
- *   TOKEN-KEYS-3  known keys stay valid while a URL is away or a file is broken
+ *   TOKEN-KEYS-3  known keys stay valid while a URL is unreachable or a file is broken
  *   TOKEN-KEYS-4  an unusable file stops the start; a URL may be away at the start, and no token can be verified until it has been read
  *   TOKEN-KEYS-5  an empty set is valid: it revokes all tokens, also at the start, and this is logged. A set without any usable key is broken; where
  *   only

@@ -25,8 +25,8 @@ export function App() {
     setHistory((before) => nextHistory(before, status));
   }, STATUS_EVERY_MS);
   const { fault, staleSinceMs } = polling;
-  const isAway = fault !== undefined && fault.status !== 401;
-  useAnnouncement(isAway);
+  const isUnreachable = fault !== undefined && fault.status !== 401;
+  useAnnouncement(isUnreachable);
   useHeadHeight();
   const asked = useSharedValue(tokenRequest);
   return (
@@ -34,14 +34,14 @@ export function App() {
       <a class="skip" href="#main">
         Skip to content
       </a>
-      <PageHead history={history} fault={isAway ? fault : undefined} staleSinceMs={staleSinceMs} />
+      <PageHead history={history} fault={isUnreachable ? fault : undefined} staleSinceMs={staleSinceMs} />
       <main id="main" tabIndex={-1}>
         {asked !== undefined && <TokenForm why={asked} />}
         {/* Stays mounted while a token is requested, so that typed text is kept. */}
         <div class="parts" hidden={asked !== undefined}>
           <Figures history={history} staleSinceMs={staleSinceMs} />
-          <RecommendationsPanel isAway={fault?.status === 0} />
-          <TrendingPanel isAway={fault?.status === 0} />
+          <RecommendationsPanel isUnreachable={fault?.status === 0} />
+          <TrendingPanel isUnreachable={fault?.status === 0} />
           <TopologyPanel history={history} staleSinceMs={staleSinceMs} />
           <SupervisionPanel history={history} staleSinceMs={staleSinceMs} />
           <Ledgers />
@@ -52,11 +52,11 @@ export function App() {
   );
 }
 
-function useAnnouncement(isAway: boolean): void {
-  const wasAway = useRef(false);
+function useAnnouncement(isUnreachable: boolean): void {
+  const wasUnreachable = useRef(false);
   useEffect(() => {
-    if (isAway) announce('The server is not reachable.');
-    else if (wasAway.current) announce('The server is back.');
-    wasAway.current = isAway;
-  }, [isAway]);
+    if (isUnreachable) announce('The server is not reachable.');
+    else if (wasUnreachable.current) announce('The server is back.');
+    wasUnreachable.current = isUnreachable;
+  }, [isUnreachable]);
 }

@@ -19,11 +19,11 @@ type Shown = {
 
 const EMPTY: Question = { user: '', n: '10', category: '', excludeSeen: false };
 
-/** `isAway`: the server does not respond, so that the list may be out of date. */
-export function RecommendationsPanel({ isAway }: { readonly isAway: boolean }) {
+/** `isUnreachable`: the server does not respond, so that the list may be out of date. */
+export function RecommendationsPanel({ isUnreachable }: { readonly isUnreachable: boolean }) {
   const { question, shown, onChange, onAsk, onRandom } = useQuestion();
   const { answer, fault, busy } = shown;
-  const staleSinceMs = isAway ? shown.answeredAtMs : undefined;
+  const staleSinceMs = isUnreachable ? shown.answeredAtMs : undefined;
   const general = fault !== undefined && !FIELDS.some((field) => fault.of(field) !== undefined);
   return (
     <Panel

@@ -30,14 +30,14 @@ type Followed = {
   readonly fault?: RequestFault;
 };
 
-/** `isAway`: the server is known not to respond, whatever state the stream reports. */
-export function TrendingPanel({ isAway }: { readonly isAway: boolean }) {
+/** `isUnreachable`: the server is known not to respond, whatever state the stream reports. */
+export function TrendingPanel({ isUnreachable }: { readonly isUnreachable: boolean }) {
   const [window, setWindow] = useState<Window>('last-hour');
   const [category, setCategory] = useState('');
   const categories = useSharedValue(knownCategories);
   const { items, since, asOf, live, receivedAtMs, fault } = useTrending(window, category);
-  const isLive = live && !isAway;
-  const staleSinceMs = isAway || fault !== undefined ? receivedAtMs : undefined;
+  const isLive = live && !isUnreachable;
+  const staleSinceMs = isUnreachable || fault !== undefined ? receivedAtMs : undefined;
   const hint = isLive ? (
     <span class="live">
       <span class="dot" aria-hidden="true" /> Live

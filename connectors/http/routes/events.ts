@@ -45,7 +45,7 @@ const outcome = z
   .meta({ id: 'PublishedEvents' });
 
 const descriptionOf = (eventsMax: number): string =>
-  `Takes one event, an array of them, JSON lines (application/x-ndjson), or a protobuf Event or EventBatch (application/x-protobuf), up to ${eventsMax} events. Answers when each is stored or rejected; 400 when all were rejected. When the log is away midway, the metadata of the problem says how many were accepted, and \`resend_from\`, the first event to send again: give events an event_id, and one that is sent twice counts once.`;
+  `Takes one event, an array of them, JSON lines (application/x-ndjson), or a protobuf Event or EventBatch (application/x-protobuf), up to ${eventsMax} events. Answers when each is stored or rejected; 400 when all were rejected. When the log is unreachable midway, the metadata of the problem says how many were accepted, and \`resend_from\`, the first event to send again: give events an event_id, and one that is sent twice counts once.`;
 
 export function eventRoutes(app: App, ports: EventPorts): void {
   const { rules, schema } = ports.reader;

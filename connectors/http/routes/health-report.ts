@@ -18,7 +18,7 @@ const all = z.object({
       status: z.enum(['up', 'down']),
       url: z.string(),
       version: z.string(),
-      away_seconds: z.number().optional(),
+      unreachable_seconds: z.number().optional(),
     }),
   }),
   stages: z.array(z.object({ stage: z.string(), running: z.int(), partitions: z.int(), failed: z.int() })),

@@ -10,7 +10,7 @@ const ANSWER_MS = 1_000;
 
 /** Returns since when NATS has not answered, epoch ms; undefined while it answers. Ends with the connection. */
 export function watchLink(connection: NatsConnection, clock: Clock): () => number | undefined {
-  let awaySinceMs: number | undefined;
+  let unreachableSinceMs: number | undefined;
   const watch = async (): Promise<void> => {
     let answer: Promise<boolean> | undefined;
     while (!connection.isClosed()) {
@@ -25,10 +25,10 @@ export function watchLink(connection: NatsConnection, clock: Clock): () => numbe
       const answered = await Promise.race([answer, late]);
       enough.abort();
       if (answered !== undefined) answer = undefined;
-      awaySinceMs = answered === true ? undefined : (awaySinceMs ?? askedMs);
+      unreachableSinceMs = answered === true ? undefined : (unreachableSinceMs ?? askedMs);
       await clock.sleep(ASK_EVERY_MS);
     }
   };
   void watch();
-  return () => awaySinceMs;
+  return () => unreachableSinceMs;
 }

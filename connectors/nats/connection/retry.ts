@@ -11,12 +11,12 @@ export class Undecided extends RivuletError {
   }
 }
 
-const isLogAway = (error: unknown): boolean => hasCode(error, 'LOG_AWAY');
+const isLogUnreachable = (error: unknown): boolean => hasCode(error, 'LOG_UNREACHABLE');
 
-/** Retries while the log is away: a reader should not fail because a leader died. */
-export async function retryWhileAway<T>(work: () => Promise<T>, isAway = isLogAway): Promise<T> {
+/** Retries while the log is unreachable: a reader should not fail because a leader died. */
+export async function retryWhileUnreachable<T>(work: () => Promise<T>, isUnreachable = isLogUnreachable): Promise<T> {
   const deadline = new Deadline(FAILOVER_MS, systemClock);
-  return retry(work, { clock: systemClock, isRetryable: isAway, isWanted: () => deadline.leftMs > 0 });
+  return retry(work, { clock: systemClock, isRetryable: isUnreachable, isWanted: () => deadline.leftMs > 0 });
 }
 
 export function ifTransient(error: unknown): undefined {

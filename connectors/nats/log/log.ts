@@ -163,7 +163,7 @@ class NatsLog implements Log {
     return reader;
   }
 
-  /** Transient LOG_READ when it is another stream, or no longer has the message read last; LOG_AWAY when that cannot be checked now. */
+  /** Transient LOG_READ when it is another stream, or no longer has the message read last; LOG_UNREACHABLE when that cannot be checked now. */
   private async mustGoOn(stream: string, identity: string, last: LastRead | undefined): Promise<void> {
     const info = await this.info(stream).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
@@ -269,5 +269,5 @@ function refused(subject: string, error: { err_code?: number; description?: stri
   if (WRONG_LAST_SEQUENCE.has(code)) return transient('FENCED', description);
   if (code === MESSAGE_SIZE) return poison('LOG_MESSAGE_SIZE', description);
   if (LIMITS_REACHED.has(code)) return transient('LOG_FULL', description);
-  return transient('LOG_AWAY', description);
+  return transient('LOG_UNREACHABLE', description);
 }

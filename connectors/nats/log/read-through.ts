@@ -12,7 +12,7 @@ const FETCH_MESSAGES = 10_000;
 /** Of silence: when the last messages are damaged, nothing else ends the read. */
 const SILENCE_MS = 2_000;
 
-/** Counts the messages up to the end of the saved stream. Transient LOG_AWAY. */
+/** Counts the messages up to the end of the saved stream. Transient LOG_UNREACHABLE. */
 export async function countMessages(
   connection: NatsConnection,
   { name, state }: Pick<SavedStream, 'name' | 'state'>,

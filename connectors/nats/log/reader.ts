@@ -21,7 +21,7 @@ export interface Feed {
 /** The last message that was passed on. */
 export type LastRead = Pick<LogMessage, 'sequence' | 'storedAtMs'>;
 
-/** Not awaited: while the server is away, nothing can be done. */
+/** Not awaited: while the server is unreachable, nothing can be done. */
 export async function discarded(feed: Feed): Promise<void> {
   feed.discard().catch(() => undefined);
   await feed.messages.close();
@@ -171,7 +171,7 @@ export class NatsReader implements Reader {
       // Closed while the feed was opened.
       if (this.isOver()) await this.leave();
     };
-    const isRetryable = (error: unknown): boolean => hasCode(error, 'LOG_AWAY');
+    const isRetryable = (error: unknown): boolean => hasCode(error, 'LOG_UNREACHABLE');
     return retry(open, { clock: backgroundClock, isRetryable, pauseMsMax: REOPEN_MS_MAX });
   }
 

@@ -48,7 +48,7 @@ export class Requests {
     this.sweeper.unref();
   }
 
-  /** The answer to a publish. Rejects with Transient LOG_AWAY when there is no responder, LOG_UNKNOWN when there was no answer in time. */
+  /** The answer to a publish. Rejects with Transient LOG_UNREACHABLE when there is no responder, LOG_UNKNOWN when there was no answer in time. */
   request(subject: string, data: Uint8Array, headers: MsgHdrs | undefined): Promise<Msg> {
     return new Promise((resolve, reject) => {
       this.mustBeConnected();
@@ -65,7 +65,7 @@ export class Requests {
   }
 
   /**
-   * An answer of the API to the client; Transient LOG_AWAY as soon as the connection breaks, since no answer can arrive any more. A late result is
+   * An answer of the API to the client; Transient LOG_UNREACHABLE as soon as the connection breaks, since no answer can arrive any more. A late result is
    * passed to `onLate`.
    */
   async run<T>(work: () => Promise<T>, onLate: (late: T) => void = () => undefined): Promise<T> {
@@ -93,7 +93,7 @@ export class Requests {
 
   /** While it reconnects the client drops messages, and the answer would never arrive. */
   mustBeConnected(): void {
-    if (this.broken) throw transient('LOG_AWAY', 'the connection to NATS is being made anew');
+    if (this.broken) throw transient('LOG_UNREACHABLE', 'the connection to NATS is being made anew');
   }
 
   private flush(): void {
@@ -105,7 +105,7 @@ export class Requests {
       } catch (error) {
         const waiting = this.waiting.get(reply);
         this.waiting.delete(reply);
-        waiting?.reject(transient('LOG_AWAY', `cannot publish on ${subject} now`, { cause: error }));
+        waiting?.reject(transient('LOG_UNREACHABLE', `cannot publish on ${subject} now`, { cause: error }));
       }
     }
   }
@@ -121,7 +121,7 @@ export class Requests {
     if (waiting === undefined) return;
     this.waiting.delete(message.subject);
     if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) {
-      waiting.reject(transient('LOG_AWAY', `no stream takes ${waiting.subject} now`));
+      waiting.reject(transient('LOG_UNREACHABLE', `no stream takes ${waiting.subject} now`));
     } else waiting.resolve(message);
   }
 
@@ -131,7 +131,7 @@ export class Requests {
       if (type === 'disconnect') {
         this.broken = true;
         this.sweep(-Infinity);
-        for (const reject of this.asking) reject(transient('LOG_AWAY', 'the connection to NATS broke'));
+        for (const reject of this.asking) reject(transient('LOG_UNREACHABLE', 'the connection to NATS broke'));
       } else if (type === 'reconnect') this.broken = false;
     }
   }

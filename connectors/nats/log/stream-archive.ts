@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import type { JetStreamManager, StreamConfig, StreamInfo as ServerStreamInfo } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { asError, fatal, RivuletError, transient } from '../../../runtime/contract/errors.js';
-import { retryWhileAway } from '../connection/retry.js';
+import { retryWhileUnreachable } from '../connection/retry.js';
 import { restoredMetadata } from './stream-identity.js';
 import { ensureStream, explained, isMissing, openManager } from './stream-manager.js';
 
@@ -179,9 +179,9 @@ export class StreamArchive {
   }
 }
 
-/** Waits while a cluster elects a leader. Transient LOG_AWAY when that takes too long, STREAM_NOT_FOUND. */
+/** Waits while a cluster elects a leader. Transient LOG_UNREACHABLE when that takes too long, STREAM_NOT_FOUND. */
 const retryThroughFailure = <T>(stream: string, work: () => Promise<T>): Promise<T> =>
-  retryWhileAway(() =>
+  retryWhileUnreachable(() =>
     work().catch((error: unknown) => {
       throw error instanceof RivuletError ? error : explained(error, stream);
     }),
@@ -243,7 +243,7 @@ function answerOf(message: Msg): object {
   if (answer.error === undefined) return answer;
   const { description = 'refused', code: status, err_code: code } = answer.error;
   throw transient(
-    status === UNAVAILABLE ? 'LOG_AWAY' : 'ARCHIVE_REFUSED',
+    status === UNAVAILABLE ? 'LOG_UNREACHABLE' : 'ARCHIVE_REFUSED',
     `${description}${code === undefined ? '' : ` (${code})`}`,
   );
 }

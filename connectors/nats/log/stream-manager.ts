@@ -10,7 +10,7 @@ import {
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 import type { RivuletError } from '../../../runtime/contract/errors.js';
 import { asError, fatal, hasCode, transient } from '../../../runtime/contract/errors.js';
-import { retryWhileAway } from '../connection/retry.js';
+import { retryWhileUnreachable } from '../connection/retry.js';
 
 export const REQUEST_TIMEOUT_MS = 5_000;
 
@@ -29,7 +29,7 @@ export type WantedStream = Partial<StreamConfig> & { readonly name: string };
 /** Fatal NATS_JETSTREAM, NATS_RIGHTS, NATS_LEADERLESS. A cluster that is electing a leader does not answer, and is waited for. */
 export async function openManager(connection: NatsConnection): Promise<JetStreamManager> {
   const open = (): Promise<JetStreamManager> => jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
-  return retryWhileAway(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
+  return retryWhileUnreachable(open, (error) => error instanceof errors.TimeoutError).catch((error: unknown) => {
     throw withoutJetStream(error);
   });
 }
@@ -62,7 +62,7 @@ export function withoutJetStream(cause: unknown): RivuletError {
  */
 export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<void> {
   try {
-    await retryWhileAway(async () => {
+    await retryWhileUnreachable(async () => {
       if (!(await updated(manager, wanted))) await manager.streams.add(wanted);
     }, isUndecided);
   } catch (error) {
@@ -128,7 +128,9 @@ export function explained(error: unknown, stream: string, replicas = 1): Error {
       hint: 'make space where the NATS store is (the data directory, if it is embedded), or lower streamMegabytesMax',
     });
   }
-  return transient('LOG_AWAY', `JetStream cannot serve ${stream} now: ${asError(error).message}`, { cause: error });
+  return transient('LOG_UNREACHABLE', `JetStream cannot serve ${stream} now: ${asError(error).message}`, {
+    cause: error,
+  });
 }
 
 const codeOf = (error: unknown): number | undefined => (error instanceof JetStreamApiError ? error.code : undefined);

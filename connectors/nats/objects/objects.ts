@@ -18,7 +18,7 @@ import { fatal, hasCode, reactionOf, transient } from '../../../runtime/contract
 import type { Log, Logger, LogMessage, Objects } from '../../../runtime/contract/ports.js';
 import { openNatsLog } from '../log/log.js';
 import { type Piece, readPiece } from './piece.js';
-import { retryWhileAway, publishOnce, Undecided } from '../connection/retry.js';
+import { retryWhileUnreachable, publishOnce, Undecided } from '../connection/retry.js';
 import { ensureStream, openManager, subjectsOf } from '../log/stream-manager.js';
 
 export interface ObjectsOptions {
@@ -112,12 +112,12 @@ class NatsObjects implements Objects {
   }
 
   async *get(name: string): AsyncGenerator<Uint8Array, void, undefined> {
-    const { description } = (await retryWhileAway(() => this.described(name))) ?? {};
+    const { description } = (await retryWhileUnreachable(() => this.described(name))) ?? {};
     if (description === undefined) throw transient('OBJECT_MISSING', `there is no object ${name} in ${this.bucket}`);
     const { nuid, chunks, size, digest } = description;
     const subject = this.piecesSubject(nuid);
     const ask = (from: number): Promise<Piece | undefined> => {
-      const asked = retryWhileAway(() => readPiece(this.connection, this.stream, subject, from));
+      const asked = retryWhileUnreachable(() => readPiece(this.connection, this.stream, subject, from));
       // When the caller stops early, its rejection would be unhandled.
       asked.catch(() => undefined);
       return asked;
@@ -137,16 +137,16 @@ class NatsObjects implements Objects {
   }
 
   async delete(name: string): Promise<void> {
-    const found = await retryWhileAway(() => this.last(this.nameSubject(name)));
+    const found = await retryWhileUnreachable(() => this.last(this.nameSubject(name)));
     if (found === undefined) return;
     // Up to this description: one stored meanwhile stays.
-    await retryWhileAway(() => this.log.purge(this.stream, this.nameSubject(name), found.sequence + 1));
+    await retryWhileUnreachable(() => this.log.purge(this.stream, this.nameSubject(name), found.sequence + 1));
     if (found.description !== undefined) await this.dropPieces(found.description.nuid);
   }
 
   async names(prefix: string): Promise<string[]> {
     const start = this.nameSubject('');
-    const subjects = await retryWhileAway(() => subjectsOf(this.manager, this.stream, `${start}*`));
+    const subjects = await retryWhileUnreachable(() => subjectsOf(this.manager, this.stream, `${start}*`));
     const names = subjects
       .map((subject) => Buffer.from(subject.slice(start.length), 'base64url'))
       .sort((a, b) => a.compare(b))
@@ -155,7 +155,7 @@ class NatsObjects implements Objects {
     const there: string[] = [];
     for (let at = 0; at < names.length; at += READS_AT_A_TIME) {
       const some = names.slice(at, at + READS_AT_A_TIME);
-      const found = await Promise.all(some.map((name) => retryWhileAway(() => this.described(name))));
+      const found = await Promise.all(some.map((name) => retryWhileUnreachable(() => this.described(name))));
       there.push(...some.filter((_, i) => found[i] !== undefined));
     }
     return there;
@@ -205,7 +205,7 @@ class NatsObjects implements Objects {
     const subject = this.nameSubject(description.name);
     const data = Buffer.from(JSON.stringify(description));
     for (let attempt = 1; ; attempt++) {
-      const old = await retryWhileAway(() => this.last(subject));
+      const old = await retryWhileUnreachable(() => this.last(subject));
       try {
         await publishOnce(this.log, this.stream, subject, data, old?.sequence ?? 0, { 'Nats-Rollup': 'sub' });
         return old?.description;
@@ -233,7 +233,7 @@ class NatsObjects implements Objects {
 
   /** A piece is missing: the object was replaced or deleted during the read, or it is damaged. */
   private async lost(name: string, { nuid }: Description): Promise<Error> {
-    const now = await retryWhileAway(() => this.described(name));
+    const now = await retryWhileUnreachable(() => this.described(name));
     if (now?.description.nuid === nuid) return damaged(name, 'pieces of it are missing');
     return transient('OBJECT_MISSING', `${name} was replaced or deleted while it was read`);
   }

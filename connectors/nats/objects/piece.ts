@@ -15,7 +15,7 @@ interface Answer {
   readonly error?: { readonly err_code?: number; readonly description?: string };
 }
 
-/** The first message of the subject with sequence ≥ `from`. Transient LOG_AWAY. */
+/** The first message of the subject with sequence ≥ `from`. Transient LOG_UNREACHABLE. */
 export async function readPiece(
   connection: NatsConnection,
   stream: string,
@@ -23,7 +23,7 @@ export async function readPiece(
   from: number,
 ): Promise<Piece | undefined> {
   const away = (cause: unknown): Error =>
-    transient('LOG_AWAY', `JetStream cannot serve ${stream} now: ${asError(cause).message}`, { cause });
+    transient('LOG_UNREACHABLE', `JetStream cannot serve ${stream} now: ${asError(cause).message}`, { cause });
   const answer = await connection
     .request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ next_by_subj: subject, seq: from }), {
       timeout: REQUEST_TIMEOUT_MS,

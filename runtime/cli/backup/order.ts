@@ -24,7 +24,7 @@
  * Thus the backup is the deployment as it was when parse's mailbox was saved, with some work pending; it does not include events published later.
  */
 import { BUCKETS } from '../../node/buckets.js';
-import { isSource, POISON, streamOf, type Topology } from '../../contract/graph.js';
+import { isSource, QUARANTINE, streamOf, type Topology } from '../../contract/graph.js';
 
 export interface StreamToSave {
   readonly name: string;
@@ -53,7 +53,7 @@ export function streamsToSave(topology: Topology): StreamToSave[] {
       needed: true,
       loses: browsableLogs.has(id) ? 'oldest' : 'nothing',
     })),
-    { name: streamOf(POISON), needed: false, loses: 'replaced' },
+    { name: streamOf(QUARANTINE), needed: false, loses: 'replaced' },
   ];
 }
 

@@ -88,7 +88,7 @@ const NEW_HIT = 0.25;
 const HIT_RANKS = 15;
 const EVERYTHING = '';
 
-export class Catalogue {
+export class DemoCatalogue {
   readonly items: readonly Item[];
   /** Item numbers, most popular first: the targets of the weights. */
   private readonly ranking: number[];

@@ -4,7 +4,7 @@
  * Visitors return, each with two or three preferred main categories. A session goes view → cart → purchase, with clicks, remove_from_cart and ratings
  * on the way. About one event in 500 is bad, so that there are dead letters to show; a few are duplicates or late.
  */
-import { Catalogue, type Item, MAIN_CATEGORIES, pick, type Random, seededRandom } from './catalogue.js';
+import { DemoCatalogue, type Item, MAIN_CATEGORIES, pick, type Random, seededRandom } from './catalogue.js';
 
 export interface ShopOptions {
   readonly seed: number;
@@ -94,7 +94,7 @@ const TWICE_MS_MAX = 8_000;
 
 class DemoShop implements Shop {
   private readonly random: Random;
-  private readonly catalogue: Catalogue;
+  private readonly catalogue: DemoCatalogue;
   private readonly users: readonly User[];
   private readonly sessions: Session[] = [];
   private readonly repeats: { readonly atMs: number; readonly event: ShopEvent }[] = [];
@@ -106,7 +106,7 @@ class DemoShop implements Shop {
 
   constructor(private readonly options: Required<ShopOptions>) {
     this.random = seededRandom(options.seed);
-    this.catalogue = new Catalogue(this.random, options.items);
+    this.catalogue = new DemoCatalogue(this.random, options.items);
     this.users = Array.from({ length: options.users }, (_, i) => this.user(i));
   }
   get items(): readonly Item[] {

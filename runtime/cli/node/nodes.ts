@@ -43,7 +43,7 @@ export async function deployed(config: Config, connection: NatsConnection): Prom
   const names = allShards(mainTopology(pipelineOptions(made === undefined ? config : withPartitions(config, made))));
   const shards = names.map(({ name: shard }) => {
     const owner = leases.get(shard)?.node;
-    const standbys = nodes.filter(({ id, warm }) => id !== owner && warm.includes(shard)).map(({ id }) => id);
+    const standbys = nodes.filter(({ id, standbyOf }) => id !== owner && standbyOf.includes(shard)).map(({ id }) => id);
     return { shard, owner, standbys, copiedAtMs: copies.get(shard) };
   });
   return { nodes, shards };

@@ -62,7 +62,7 @@ async function follow(
   const redrawing = setInterval(() => board.latest && draw(), REDRAW_EVERY_MS);
   const onInterrupted = ({ reason, message }: CallError, retryMs: number): void => {
     // The library's message for a refused connection is long; a node that responds gives a reason itself.
-    const news = `${reason === undefined ? 'the node is away' : message}; trying again in ${duration(retryMs)}`;
+    const news = `${reason === undefined ? 'the node is unreachable' : message}; trying again in ${duration(retryMs)}`;
     if (screen === undefined) process.stderr.write(`warning: ${news}\n`);
     board.tell(news, systemClock.nowMs(), retryMs);
     draw();

@@ -13,7 +13,7 @@ import type { Clock, Log } from '../../contract/ports.js';
 export interface PublishCounts {
   readonly published: number;
   /** Rejected by the server or its size limit. */
-  readonly refused: number;
+  readonly rejected: number;
   /** Sent again with an unknown outcome of the first attempt. */
   readonly uncertain: number;
 }
@@ -23,7 +23,7 @@ export interface BoundedPublisherOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly inFlightMax?: number;
-  readonly onRefused?: (reason: string) => void;
+  readonly onRejected?: (reason: string) => void;
 }
 
 const IN_FLIGHT_MAX = 512;
@@ -33,7 +33,7 @@ const GIVE_UP_MS = 60_000;
 
 export class BoundedPublisher {
   private readonly inFlightMax: number;
-  private readonly tally = { published: 0, refused: 0, uncertain: 0 };
+  private readonly tally = { published: 0, rejected: 0, uncertain: 0 };
   private inFlight = 0;
   private ackedAtMs: number;
   private failure: Error | undefined;
@@ -56,7 +56,7 @@ export class BoundedPublisher {
     await this.until(() => this.inFlight < this.inFlightMax);
     const { log } = this.options;
     if (data.length > log.payloadBytesMax) {
-      this.refuse(`a message of ${data.length} bytes is above the server's limit of ${log.payloadBytesMax}`);
+      this.reject(`a message of ${data.length} bytes is above the server's limit of ${log.payloadBytesMax}`);
       return;
     }
     if (this.inFlight++ === 0) this.ackedAtMs = this.options.clock.nowMs();
@@ -93,7 +93,7 @@ export class BoundedPublisher {
       } catch (thrown) {
         const error = asError(thrown);
         if (reactionOf(error) !== 'transient') {
-          this.refuse(error.message);
+          this.reject(error.message);
           return;
         }
         if (hasCode(error, 'LOG_UNKNOWN')) this.tally.uncertain++;
@@ -104,9 +104,9 @@ export class BoundedPublisher {
     }
   }
 
-  private refuse(reason: string): void {
-    this.tally.refused++;
-    this.options.onRefused?.(reason);
+  private reject(reason: string): void {
+    this.tally.rejected++;
+    this.options.onRejected?.(reason);
   }
 }
 

@@ -114,13 +114,13 @@ async function send(
   const faults = new Reasons<LineFault>();
   const onRefused = (reason: string): void => reasons.add(reason);
   const startedMs = performance.now();
-  const publisher = new BoundedPublisher({ ...{ log, clock: systemClock, signal }, onRefused });
+  const publisher = new BoundedPublisher({ ...{ log, clock: systemClock, signal }, onRejected: onRefused });
   const pace = paceOf(rate, speed);
   let deadLetters = 0;
   let broken = 0;
   const summary = (): Summary => {
     const { published, uncertain } = publisher.counts;
-    const refused = publisher.counts.refused + broken;
+    const refused = publisher.counts.rejected + broken;
     const seconds = (performance.now() - startedMs) / 1000;
     const perSecond = Math.round(published / Math.max(seconds, 1e-3));
     return { published, refused, deadLetters, uncertain, seconds: Number(seconds.toFixed(3)), perSecond };

@@ -4,7 +4,7 @@ import { InputDigest } from '../../actor/input-digest.js';
 import { NO_OUTPUT } from '../../actor/output-position.js';
 import { mailboxRecord } from '../../actor/quarantine.js';
 import { judgeOutputs, recoveredFrom, type RecoveredSnapshot } from '../../actor/recovery.js';
-import { destinationsOf, POISON, streamOf, type Topology } from '../../contract/graph.js';
+import { destinationsOf, QUARANTINE, streamOf, type Topology } from '../../contract/graph.js';
 import type { Log, LogMessage, StreamInfo } from '../../contract/ports.js';
 import {
   filtersOf,
@@ -59,7 +59,7 @@ export async function judgeLog(instance: StoppedInstance): Promise<Verdict> {
   const lanes = await lanesOf(instance);
   const outputs = await judgeOutputs({ topology, stage: topology.stage(id), partition, log }, recovered, lanes);
   if (!outputs.fits || info === undefined) return outputs;
-  const hasRecord = (await streamInfo(log, streamOf(POISON))) !== undefined;
+  const hasRecord = (await streamInfo(log, streamOf(QUARANTINE))) !== undefined;
   const { trimmed, gone } = hasRecord
     ? await mailboxRecord({ log, stage: { id }, partition }, info)
     : { trimmed: 0, gone: [] };

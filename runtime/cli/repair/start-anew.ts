@@ -18,7 +18,7 @@ import {
   DEAD_LETTER,
   destinationsOf,
   mailboxOf,
-  POISON,
+  QUARANTINE,
   PUBLISHERS,
   streamOf,
   type Topology,
@@ -86,8 +86,8 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
   if (present.has(streamOf(DEAD_LETTER)))
     for (const id of entries) await invalidateStalePositions(id, topology, manager, log);
   for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
-  if (!present.has(streamOf(POISON))) return;
-  await manager.streams.purge(streamOf(POISON));
+  if (!present.has(streamOf(QUARANTINE))) return;
+  await manager.streams.purge(streamOf(QUARANTINE));
   for (const id of ids.filter((one) => entries.has(one))) {
     const { lastSequence } = await log.info(streamOf(id));
     for (let partition = 0; lastSequence > 0 && partition < topology.count(id); partition++) {

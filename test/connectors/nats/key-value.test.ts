@@ -126,7 +126,7 @@ describe('a bucket', () => {
       view.entries().then(
         ([entry]) => entry!.revision,
         (error: unknown) => {
-          expect(error).toMatchObject({ reaction: 'transient', code: 'LOG_AWAY' });
+          expect(error).toMatchObject({ reaction: 'transient', code: 'LOG_UNREACHABLE' });
           return 0;
         },
       );

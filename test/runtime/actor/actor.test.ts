@@ -163,7 +163,7 @@ describe('stop', () => {
     expect(next.status.counters.events).toBe(3);
   });
 
-  it('while the log is away still ends; the next start replays', async () => {
+  it('while the log is unreachable still ends; the next start replays', async () => {
     let away = false;
     const log = new FailingLog(bed.log, { fate: ({ kind }) => (away && kind !== 'take' ? 'away' : 'done') });
     const store = new MemoryStore();

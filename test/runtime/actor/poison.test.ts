@@ -204,7 +204,7 @@ describe('what is no poison', () => {
   it('a transient failure is tried again and again, never buried', async () => {
     let failures = 0;
     const trap: Trap = (one) => {
-      if (one === 'u1' && failures++ < 30) throw transient('LOG_AWAY', 'for a moment');
+      if (one === 'u1' && failures++ < 30) throw transient('LOG_UNREACHABLE', 'for a moment');
     };
     const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: trap }));
     bed.start('read');

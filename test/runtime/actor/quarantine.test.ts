@@ -10,7 +10,7 @@ import { FailingLog, type LogFaults, scripted } from '../../support/failing-log.
 import { ActorBed, line, ONE } from './actor-bed.js';
 import { liveToys } from '../toy-stages.js';
 
-const RECORD = 'rivulet.poison.sum.0';
+const RECORD = 'rivulet.quarantine.sum.0';
 const NO_SNAPSHOTS = { snapshotEveryMs: 1e12 };
 const users = (bed: ActorBed): unknown[] => bed.rows('rank').map(({ user }) => user);
 
@@ -64,7 +64,7 @@ describe('a buried input', () => {
     const { log, dead } = dying(bed, 'before');
     bed.startApart('sum', 0, { log, tuning: NO_SNAPSHOTS });
     await bed.until(dead);
-    expect(bed.log.messages(streamOf('poison'))).toEqual([]);
+    expect(bed.log.messages(streamOf('quarantine'))).toEqual([]);
     const { status } = bed.start('sum', 0, { tuning: NO_SNAPSHOTS });
     await bed.quiet();
     expect([seen(), status.restarts, users(bed)]).toEqual([6, 3, ['u1', 'u2', 'u4', 'u5']]);
@@ -79,7 +79,7 @@ describe('a buried input', () => {
       bed.start('sum', 0, { log, tuning: NO_SNAPSHOTS });
       await bed.quiet();
       expect([seen(), users(bed), bed.rows('dead-letter').length]).toEqual([3, ['u1', 'u2', 'u4', 'u5'], 1]);
-      expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+      expect(bed.log.messages(streamOf('quarantine'))).toHaveLength(1);
     },
   );
 
@@ -106,7 +106,7 @@ describe('a buried input', () => {
     await bed.quiet();
     expect(users(bed)).toEqual(['u1', 'u2', 'u4', 'u5']);
     expect(bed.rows('dead-letter')).toHaveLength(1);
-    expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+    expect(bed.log.messages(streamOf('quarantine'))).toHaveLength(1);
   });
 
   it('is freed from a mailbox that is full because of it', async () => {
@@ -168,7 +168,7 @@ describe('the record', () => {
     expect((await recordOf(bed)).quarantined.size).toBe(1_003);
     await recordTrim(mailboxOf(bed), 1_001);
     expect((await recordOf(bed)).quarantined).toEqual(new Set([1_001, 1_002, 1_003]));
-    expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+    expect(bed.log.messages(streamOf('quarantine'))).toHaveLength(1);
   });
 
   it('names rows until their message is trimmed, or is bad as a whole', async () => {
@@ -210,9 +210,9 @@ describe('the record', () => {
     const logger = { debug, info: ignored, warn: ignored, error: ignored };
     for (const sequence of [1, 2]) await quarantine({ ...mailboxOf(bed), log, logger }, sequence);
     expect((await recordOf(bed)).quarantined).toEqual(new Set([1, 2]));
-    expect(lines).toMatchObject([1, 2].map((below) => ({ subject: RECORD, below, err: { code: 'LOG_AWAY' } })));
+    expect(lines).toMatchObject([1, 2].map((below) => ({ subject: RECORD, below, err: { code: 'LOG_UNREACHABLE' } })));
     await quarantine(mailboxOf(bed), 3);
-    expect(bed.log.messages(streamOf('poison'))).toHaveLength(1);
+    expect(bed.log.messages(streamOf('quarantine'))).toHaveLength(1);
   });
 
   it('says nothing about a stream that was made anew: its sequences are of other messages', async () => {

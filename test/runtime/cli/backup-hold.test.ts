@@ -23,7 +23,7 @@ const present = (node: string, hold?: string): Promise<number> => {
     process: 'p',
     startedAtMs: 1,
     grpc: undefined,
-    warm: [],
+    standbyOf: [],
     draining: false,
     hold,
   };
@@ -68,10 +68,10 @@ it('waits for every live node, and names the one that does not answer', async ()
   await hold.release();
 });
 
-it('says when it was lost: NATS away for too long, or somebody took it', async () => {
+it('says when it was lost: NATS unreachable for too long, or somebody took it', async () => {
   const away = await take('a');
   const { put } = nodes;
-  nodes.put = () => Promise.reject(transient('LOG_AWAY', 'away'));
+  nodes.put = () => Promise.reject(transient('LOG_UNREACHABLE', 'away'));
   const startedMs = clock.nowMs();
   await until(clock, () => clock.nowMs() - startedMs >= TTL_MS);
   expect(() => away.mustHold()).toThrow(expect.objectContaining({ code: 'BACKUP_HOLD_LOST' }));

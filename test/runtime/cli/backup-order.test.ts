@@ -11,7 +11,7 @@ it('saves the manifests of the copies, the copies, then downstream before upstre
   const streams = streamsToSave(topology);
   const names = streams.map(({ name }) => name);
   expect(names.slice(0, 3)).toEqual(['KV_RIVULET_DEPLOYMENT', 'KV_RIVULET_COPIES', 'OBJ_RIVULET_STATE']);
-  expect(names.slice(-2)).toEqual(['RIVULET_PARSE', 'RIVULET_POISON']);
+  expect(names.slice(-2)).toEqual(['RIVULET_PARSE', 'RIVULET_QUARANTINE']);
   expect(new Set(names).size).toBe(4 + topology.stages.length + topology.topics.length);
   for (const { from, to } of topology.edges) {
     if (isSource(from)) continue;

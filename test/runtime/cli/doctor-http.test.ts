@@ -59,11 +59,11 @@ describe('the doctor on HTTP', () => {
   });
 
   it('says why a node does not serve, and of what to look after', async () => {
-    const reasons = ['NATS is away for 12 s', 'window.2 is backoff for 3 s'];
+    const reasons = ['NATS is unreachable for 12 s', 'window.2 is backoff for 3 s'];
     const dependencies = { nats: { status: 'down', url: 'nats://nats:4222' } };
     const [first] = await said({ '/health': [{ code: 503, body: { status: 'degraded', reasons, dependencies } }] });
     expect(first).toBe(
-      'broken: a node answers on http://127.0.0.1, and is not serving (degraded): NATS is away for 12 s; window.2 is backoff for 3 s → see that NATS runs at nats://nats:4222',
+      'broken: a node answers on http://127.0.0.1, and is not serving (degraded): NATS is unreachable for 12 s; window.2 is backoff for 3 s → see that NATS runs at nats://nats:4222',
     );
     expect(await said({ '/health': [{ code: 503, body: { status: 'starting' } }] })).toEqual([
       'warning: a node answers on http://127.0.0.1, and is not serving (starting) → ask again in a moment',

@@ -231,20 +231,20 @@ describe('messages on their way', () => {
     expect(waiting.map(({ subject }) => subject)).toEqual(['a', 'b', 'c']);
     waiting.slice(1).forEach(({ ack }) => ack());
     await publisher.settled();
-    expect(publisher.counts).toEqual({ published: 3, refused: 0, uncertain: 0 });
+    expect(publisher.counts).toEqual({ published: 3, rejected: 0, uncertain: 0 });
   });
 
   it('are sent again when they may be lost, and counted when that is not known (BOUNDED-PUBLISHER-2)', async () => {
     const { log, clock, waiting, signal } = handDriven();
     const publisher = new BoundedPublisher({ log, clock, signal: signal.signal });
     await publisher.publish('a', Buffer.from('1'));
-    waiting[0]!.fail(transient('LOG_AWAY', 'gone'));
+    waiting[0]!.fail(transient('LOG_UNREACHABLE', 'gone'));
     await turn();
     waiting[1]!.fail(transient('LOG_UNKNOWN', 'no answer'));
     await turn();
     waiting[2]!.ack();
     await publisher.settled();
-    expect(publisher.counts).toEqual({ published: 1, refused: 0, uncertain: 1 });
+    expect(publisher.counts).toEqual({ published: 1, rejected: 0, uncertain: 1 });
   });
 
   it('are refused when they are too large, or never to be stored', async () => {
@@ -254,13 +254,13 @@ describe('messages on their way', () => {
       log,
       clock,
       signal: signal.signal,
-      onRefused: (reason) => reasons.push(reason),
+      onRejected: (reason) => reasons.push(reason),
     });
     await publisher.publish('a', Buffer.from('1234'));
     await publisher.publish('b', Buffer.from('1'));
     waiting[0]!.fail(fatal('LOG_PAYLOAD', 'cannot publish on b'));
     await publisher.settled();
-    expect(publisher.counts.refused).toBe(2);
+    expect(publisher.counts.rejected).toBe(2);
     expect(reasons).toEqual(["a message of 4 bytes is above the server's limit of 3", 'cannot publish on b']);
   });
 

@@ -130,7 +130,7 @@ describe('the live page', () => {
       .map((line) => line.text)
       .join('\n');
 
-  it('marks what has changed for some seconds, and says when the node is away', () => {
+  it('marks what has changed for some seconds, and says when the node is unreachable', () => {
     const board = new Board();
     expect(pageOf(listing, board, 0)).toEqual([]);
     board.take(update, 1000);
@@ -139,7 +139,7 @@ describe('the live page', () => {
     board.tell('the node stops; trying again in 1 s', 8000, 1000);
     expect(text(board, 8000)).toContain('the node stops; trying again in 1 s');
     expect(text(board, 15_000)).not.toContain('the node stops');
-    board.tell('the node is away; trying again in 9 s', 20_000, 9000);
+    board.tell('the node is unreachable; trying again in 9 s', 20_000, 9000);
     board.take(update, 21_000);
     expect(text(board, 21_000)).not.toContain('away');
   });

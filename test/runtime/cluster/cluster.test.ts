@@ -66,7 +66,7 @@ it('goes round when it is time, and when something is new, not because it has ju
   expect(writes()).toBeGreaterThanOrEqual(before + round);
   expect(writes()).toBeLessThanOrEqual(before + 3 * round);
   const quiet = writes();
-  const other = { name: 'there', process: 'q', startedAtMs: 0, warm: [], draining: false };
+  const other = { name: 'there', process: 'q', startedAtMs: 0, standbyOf: [], draining: false };
   await nodes.put('b', utf8(JSON.stringify(other)));
   await allSettled();
   expect(writes()).toBeGreaterThan(quiet + 1);
@@ -84,19 +84,19 @@ it('hands nothing to a node that was away until that one takes again', async () 
       get: (target, name) => {
         const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
         return (...args: unknown[]) =>
-          away ? Promise.reject(transient('LOG_AWAY', 'away')) : member.apply(target, args);
+          away ? Promise.reject(transient('LOG_UNREACHABLE', 'away')) : member.apply(target, args);
       },
     });
   const a = await join(shared, 'a', UNITS);
   const b = await join({ ...shared, nodes: gate(shared.nodes), leases: gate(leases) }, 'b', UNITS);
   const isShared = (): boolean => a.shards.length === UNITS / 2 && b.shards.length === UNITS / 2;
   await until(clock, isShared);
-  expect(b.awaySinceMs).toBeUndefined();
+  expect(b.unreachableSinceMs).toBeUndefined();
   away = true;
   const awayMs = clock.nowMs();
   await until(clock, () => a.shards.length === UNITS);
-  expect(a.awaySinceMs).toBeUndefined();
-  expect(b.awaySinceMs! - awayMs).toBeLessThan(LEASE_MS / 2);
+  expect(a.unreachableSinceMs).toBeUndefined();
+  expect(b.unreachableSinceMs! - awayMs).toBeLessThan(LEASE_MS / 2);
   away = false;
   const backAtMs = clock.nowMs();
   let ownedAtMs = backAtMs;
@@ -106,7 +106,7 @@ it('hands nothing to a node that was away until that one takes again', async () 
     ownerlessMs = Math.max(ownerlessMs, clock.nowMs() - ownedAtMs);
     return isShared();
   });
-  expect([ownerlessMs, b.awaySinceMs]).toEqual([0, undefined]);
+  expect([ownerlessMs, b.unreachableSinceMs]).toEqual([0, undefined]);
   expect(clock.nowMs() - backAtMs).toBeGreaterThanOrEqual(LEASE_MS);
   await Promise.all([a.stop(), b.stop()]);
 });
@@ -143,7 +143,7 @@ it('follows at once what another node was faster to take', async () => {
   const put = leases.put.bind(leases);
   vi.spyOn(leases, 'put').mockImplementationOnce(async (shard, value, revision) => {
     // Just before: the first who looked has seen nobody here.
-    await nodes.put('b', utf8(JSON.stringify({ name: 'there', process: 'q', startedAtMs: 0, warm: [] })));
+    await nodes.put('b', utf8(JSON.stringify({ name: 'there', process: 'q', startedAtMs: 0, standbyOf: [] })));
     await put(shard, utf8(JSON.stringify({ node: 'b' })), 0);
     return put(shard, value, revision);
   });
@@ -154,7 +154,7 @@ it('follows at once what another node was faster to take', async () => {
   await cluster.stop();
 });
 
-it('joins although a copy cannot be used, looks at it again from round to round, and says that it is warm when it is', async () => {
+it('joins although a copy cannot be used, looks at it again from round to round, and reports that it is a standby when it is', async () => {
   const shared = tables();
   const { clock, nodes } = shared;
   const owner = await join(shared, 'a', 1);
@@ -170,12 +170,13 @@ it('joins although a copy cannot be used, looks at it again from round to round,
   const fromMs = clock.nowMs();
   const before = attempts;
   await until(clock, () => clock.nowMs() - fromMs >= 5 * LEASE_MS);
-  const warm = (): number => nodes.now().filter(({ value }) => textOf(value).includes('"warm":["user-0"]')).length;
-  expect(warm()).toBe(0);
+  const standbys = (): number =>
+    nodes.now().filter(({ value }) => textOf(value).includes('"standbyOf":["user-0"]')).length;
+  expect(standbys()).toBe(0);
   // A round is a quarter of a lease.
   expect(attempts - before).toBeGreaterThan(4);
   expect(attempts - before).toBeLessThanOrEqual(2 * 5 * 5);
   usable = true;
-  await until(clock, () => warm() > 0 || owner.shards.length === 0);
+  await until(clock, () => standbys() > 0 || owner.shards.length === 0);
   await Promise.all([owner.stop(), ...(await Promise.all(others)).map((other) => other.stop())]);
 });

@@ -32,7 +32,7 @@ describe('streams', () => {
       { name: 'RIVULET_RANK', subjects: ['rivulet.rank.>'], ...LIMITS, dropsOldest: false },
       { name: 'RIVULET_TOTALS', subjects: ['rivulet.totals.>'], ...LIMITS, dropsOldest: false },
       { name: 'RIVULET_DEAD_LETTER', subjects: ['rivulet.dead-letter.>'], ...LIMITS, dropsOldest: true },
-      { name: 'RIVULET_POISON', subjects: ['rivulet.poison.>'], ...LIMITS, dropsOldest: false },
+      { name: 'RIVULET_QUARANTINE', subjects: ['rivulet.quarantine.>'], ...LIMITS, dropsOldest: false },
     ]);
   });
 

@@ -217,16 +217,16 @@ describe('a retry', () => {
 
   it('that could not be sent leaves the record as it was', async () => {
     const record = await one();
-    let isAway = true;
+    let isUnreachable = true;
     const failing: Log = Object.assign(Object.create(log) as Log, {
       publish: (...[subject, data, options]: Parameters<Log['publish']>) =>
-        isAway && subject.startsWith('rivulet.events.')
-          ? Promise.reject(transient('LOG_AWAY', 'nobody takes it'))
+        isUnreachable && subject.startsWith('rivulet.events.')
+          ? Promise.reject(transient('LOG_UNREACHABLE', 'nobody takes it'))
           : log.publish(subject, data, options),
     });
     const stubborn = new DeadLetterQueue(failing);
-    expect(await codeOf(stubborn.retry(record, NONE, ONCE))).toBe('LOG_AWAY');
-    isAway = false;
+    expect(await codeOf(stubborn.retry(record, NONE, ONCE))).toBe('LOG_UNREACHABLE');
+    isUnreachable = false;
     expect(await codeOf(stubborn.retry(record, NONE, ONCE))).toBe('done');
     expect(await sent()).toHaveLength(1);
   });
@@ -238,14 +238,14 @@ describe('a retry', () => {
         subject.startsWith('rivulet.events.')
           ? Promise.reject(transient('LOG_FULL', 'the stream is full'))
           : log.publish(subject, data, options),
-      purge: () => Promise.reject(transient('LOG_AWAY', 'nobody answers')),
+      purge: () => Promise.reject(transient('LOG_UNREACHABLE', 'nobody answers')),
     });
     const warn = vi.fn();
     const stubborn = new DeadLetterQueue(failing, systemClock, undefined, { warn });
     expect(await codeOf(stubborn.retry(record, NONE, ONCE))).toBe('LOG_FULL');
     const says = 'cannot take back the claim on a dead letter: until it ends, retries are refused';
     expect(warn.mock.calls).toEqual([
-      [expect.objectContaining({ id: record.id, err: expect.objectContaining({ code: 'LOG_AWAY' }) }), says],
+      [expect.objectContaining({ id: record.id, err: expect.objectContaining({ code: 'LOG_UNREACHABLE' }) }), says],
     ]);
     expect(await codeOf(queue.retry(record, NONE, ONCE))).toBe('DEAD_LETTER_BUSY');
   });

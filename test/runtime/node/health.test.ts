@@ -25,7 +25,7 @@ it('tells the façade at each look, the log and the doctor when something change
     ...{ dataDir, clock, logger: { debug: note, info: note, warn: note, error: note }, listens: undefined },
     vitals: () => ({
       ...{ instances: [status], threads: [], nowMs: clock.nowMs() },
-      ...{ natsAwaySinceMs: undefined, outOfTouchSinceMs: undefined },
+      ...{ natsUnreachableSinceMs: undefined, outOfTouchSinceMs: undefined },
     }),
     apply: ({ serving }: Health) => applied.push(serving),
     ask: () => undefined,
@@ -97,7 +97,7 @@ describe('the note for the doctor', () => {
       },
       vitals: () => ({
         ...{ instances: [status], threads: [], nowMs: clock.nowMs() },
-        ...{ natsAwaySinceMs: undefined, outOfTouchSinceMs: undefined },
+        ...{ natsUnreachableSinceMs: undefined, outOfTouchSinceMs: undefined },
       }),
       ...{ apply: () => undefined, ask: () => undefined },
     });

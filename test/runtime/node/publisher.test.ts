@@ -7,7 +7,7 @@ import { eventPublisher } from '../../../runtime/node/publisher.js';
 const EVENT: SoundEvent = {
   ...{ bytes: Buffer.from('{}'), contentType: 'application/json', type: 'view', userId: 'u1', timeMs: 0 },
 };
-const AWAY = transient('LOG_AWAY', 'the connection to NATS is being made anew');
+const AWAY = transient('LOG_UNREACHABLE', 'the connection to NATS is being made anew');
 
 /** A log that fails so, one error after the other, and then stores. */
 function failing(...errors: readonly Error[]) {
@@ -24,7 +24,7 @@ function failing(...errors: readonly Error[]) {
   return { publish: () => eventPublisher(log, clock).publish(EVENT), subjects, pauses };
 }
 
-it('is sent again after a pause while NATS is away', async () => {
+it('is sent again after a pause while NATS is unreachable', async () => {
   const { publish, subjects, pauses } = failing(AWAY, AWAY);
   await publish();
   expect(subjects).toEqual(Array(3).fill('rivulet.events.view.u1'));

@@ -53,7 +53,7 @@ it('a fatal error goes to the top at once: no restart mends it', async () => {
 });
 
 it('transient failures never escalate', async () => {
-  const { clock, started, failures } = tree(() => Promise.reject(transient('LOG_AWAY', 'for a moment')));
+  const { clock, started, failures } = tree(() => Promise.reject(transient('LOG_UNREACHABLE', 'for a moment')));
   await until(clock, () => started.length > 50);
   expect(failures).toEqual([]);
   expect(started.filter((level) => level !== 'instance')).toEqual(['thread', 'shard']);

@@ -29,7 +29,7 @@ const up = (stage: string, more: Partial<InstanceVitals> = {}): InstanceVitals =
 });
 const down = (sinceMs: number, state: InstanceVitals['state'] = 'backoff'): InstanceVitals =>
   up('sum', { state, sinceMs, failingSinceMs: sinceMs, restarts: 3, lastError: 'AWAY: for a moment' });
-const IN_TOUCH = { natsAwaySinceMs: undefined, outOfTouchSinceMs: undefined };
+const IN_TOUCH = { natsUnreachableSinceMs: undefined, outOfTouchSinceMs: undefined };
 const health = (vitals: Partial<Vitals>, served = true): Health =>
   healthOf({ ...{ instances: [up('read')], threads: [], nowMs: NOW }, ...IN_TOUCH, ...vitals }, served);
 const OK: Health = { serving: true, takesEvents: true, reasons: [], warnings: [] };
@@ -44,7 +44,7 @@ describe('a node that starts', () => {
     expect(health({ threads: [{ name: 'worker-0', answeredAtMs: undefined }] }, false).reasons).toEqual([
       'thread worker-0 has not answered yet',
     ]);
-    expect(health({ natsAwaySinceMs: NOW }, false)).toMatchObject({ serving: false, takesEvents: false });
+    expect(health({ natsUnreachableSinceMs: NOW }, false)).toMatchObject({ serving: false, takesEvents: false });
   });
 });
 
@@ -68,7 +68,7 @@ describe('a node that serves', () => {
     const justNow = NOW - GRACE_MS;
     expect(health({ instances: [down(justNow)] })).toEqual(OK);
     expect(health({ instances: [down(justNow, 'restoring')] })).toEqual(OK);
-    expect(health({ natsAwaySinceMs: justNow })).toEqual(OK);
+    expect(health({ natsUnreachableSinceMs: justNow })).toEqual(OK);
     expect(health({ instances: [up('taken', { state: 'restoring', sinceMs: justNow })] })).toEqual(OK);
     expect(health({ threads: [{ name: 'worker-0', answeredAtMs: justNow }] })).toEqual(OK);
   });
@@ -88,13 +88,13 @@ describe('a node that serves', () => {
     expect(health({ instances: [failed] }).reasons).toEqual(['sum.0 has failed: LOG_GAP: gone']);
   });
 
-  it('ends when NATS is away for longer: no events either', () => {
-    expect(health({ natsAwaySinceMs: NOW - 7_000 })).toEqual({
-      ...{ serving: false, takesEvents: false, reasons: ['NATS is away for 7 s'], warnings: [] },
+  it('ends when NATS is unreachable for longer: no events either', () => {
+    expect(health({ natsUnreachableSinceMs: NOW - 7_000 })).toEqual({
+      ...{ serving: false, takesEvents: false, reasons: ['NATS is unreachable for 7 s'], warnings: [] },
     });
   });
 
-  it('ends when nobody leads JetStream for longer, as when NATS is away', () => {
+  it('ends when nobody leads JetStream for longer, as when NATS is unreachable', () => {
     expect(health({ outOfTouchSinceMs: NOW - GRACE_MS })).toEqual(OK);
     expect(health({ outOfTouchSinceMs: NOW - 8_000 })).toEqual({
       ...{ serving: false, takesEvents: false, reasons: ['out of touch with JetStream for 8 s'], warnings: [] },

@@ -4,7 +4,7 @@ import { Deadline } from '../../../runtime/supervision/deadline.js';
 import { FAILOVER_MS, Final, retry, retryThroughFailover } from '../../../runtime/supervision/retry.js';
 import { settled, VirtualClock } from '../virtual-clock.js';
 
-const away = transient('LOG_AWAY', 'away');
+const away = transient('LOG_UNREACHABLE', 'away');
 
 /** Time passes until the work is settled. */
 async function outcome<T>(clock: VirtualClock, work: Promise<T>): Promise<T | Error> {

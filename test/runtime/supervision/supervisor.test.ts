@@ -22,7 +22,7 @@ beforeEach(async () => {
     liveToys({
       partitions: ONE,
       trap: () => {
-        if (failures-- > 0) throw transient('LOG_AWAY', 'for a moment');
+        if (failures-- > 0) throw transient('LOG_UNREACHABLE', 'for a moment');
       },
     }),
   );
@@ -99,8 +99,8 @@ describe('a supervisor', () => {
       ['warn', 2, 100],
       ['warn', 3, 200],
     ]);
-    expect(restarts[0]!.fields.reason).toContain('LOG_AWAY: for a moment');
-    expect(status.lastError).toContain('LOG_AWAY: for a moment');
+    expect(restarts[0]!.fields.reason).toContain('LOG_UNREACHABLE: for a moment');
+    expect(status.lastError).toContain('LOG_UNREACHABLE: for a moment');
   });
 
   it('goes on for ever through transient failures: the status tells at any time, the log until it is known', async () => {

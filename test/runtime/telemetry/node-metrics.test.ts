@@ -11,14 +11,14 @@ it('the log is asked how large the streams are once in 5 s, and what is a minute
   const registry = new Registry();
   let monotonicMs = 0;
   let asked = 0;
-  let isAway = false;
+  let isUnreachable = false;
   registerNodeMetrics(registry, {
-    ...{ version: '1.0.0', node: 'a', health: () => undefined, natsAwaySinceMs: () => undefined, shards: 1 },
-    cluster: { members: [], shards: [], awaySinceMs: undefined },
+    ...{ version: '1.0.0', node: 'a', health: () => undefined, natsUnreachableSinceMs: () => undefined, shards: 1 },
+    cluster: { members: [], shards: [], unreachableSinceMs: undefined },
     log: {
       info: (): Promise<StreamInfo> => {
         asked++;
-        if (isAway) return Promise.reject(new Error('away'));
+        if (isUnreachable) return Promise.reject(new Error('away'));
         return Promise.resolve({ bytes: 500, firstSequence: 2, lastSequence: 9, identity: 'x' });
       },
     },
@@ -38,7 +38,7 @@ it('the log is asked how large the streams are once in 5 s, and what is a minute
   monotonicMs = 4_999;
   expect(await shown()).toEqual(sizes);
   expect(asked).toBe(1);
-  isAway = true;
+  isUnreachable = true;
   monotonicMs = 5_000;
   expect(await shown()).toEqual(sizes);
   expect(asked).toBe(2);
@@ -50,8 +50,8 @@ it('restarts are counted by level: the nats-server, threads and their shards', a
   const registry = new Registry();
   const child = { ...newChildStatus(), restarts: 2 };
   registerNodeMetrics(registry, {
-    ...{ version: '1.0.0', node: 'a', health: () => undefined, natsAwaySinceMs: () => undefined, shards: 1 },
-    ...{ cluster: { members: [], shards: [], awaySinceMs: undefined }, streams: [], trending: () => [] },
+    ...{ version: '1.0.0', node: 'a', health: () => undefined, natsUnreachableSinceMs: () => undefined, shards: 1 },
+    ...{ cluster: { members: [], shards: [], unreachableSinceMs: undefined }, streams: [], trending: () => [] },
     log: { info: () => Promise.reject(new Error('no stream')) },
     clock: { nowMs: () => WALL_MS, monotonicMs: () => 0 },
     children: () => [

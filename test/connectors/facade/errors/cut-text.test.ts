@@ -29,8 +29,8 @@ describe('no half a character is in', () => {
   it.each(['', 'a'])(
     'the reason of an event that the log does not take, and the detail of a problem: %s and faces',
     (before) => {
-      expect(notStored(poison('LOG_AWAY', before + GRINS)).reason).not.toMatch(HALF);
-      const refused = new Refused({ code: 'INVALID_ARGUMENT', message: before + GRINS, reason: 'LOG_AWAY' });
+      expect(notStored(poison('LOG_UNREACHABLE', before + GRINS)).reason).not.toMatch(HALF);
+      const refused = new Refused({ code: 'INVALID_ARGUMENT', message: before + GRINS, reason: 'LOG_UNREACHABLE' });
       expect(problemOf(refused, '/', 'id').detail).not.toMatch(HALF);
     },
   );

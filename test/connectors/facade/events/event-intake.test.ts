@@ -7,7 +7,7 @@ import { poison, transient } from '../../../../runtime/contract/errors.js';
 import { eventually } from '../../../support/eventually.js';
 import { handPublisher, storesAll } from '../../grpc/facade.js';
 
-const AWAY = transient('LOG_AWAY', 'the log is away');
+const AWAY = transient('LOG_UNREACHABLE', 'the log is unreachable');
 
 const reader = new EventReader();
 const jsonEvent = (id: string, given: object = {}) =>

@@ -33,7 +33,7 @@ describe('a refusal', () => {
   });
 
   it('stays short, and cuts no character in two: grpc-js could not send it', () => {
-    const { details } = refusal(faultOf(poison('LOG_AWAY', `${'x'.repeat(498)}😀${'x'.repeat(9999)}`)));
+    const { details } = refusal(faultOf(poison('LOG_UNREACHABLE', `${'x'.repeat(498)}😀${'x'.repeat(9999)}`)));
     expect(details.length).toBe(499);
     expect(() => encodeURI(details)).not.toThrow();
   });
@@ -48,7 +48,13 @@ describe('an error', () => {
       'LOG_MESSAGE_SIZE',
       /too large/,
     ],
-    ['transient', transient('LOG_AWAY', 'the log is away'), 'UNAVAILABLE', 'LOG_AWAY', /the log is away/],
+    [
+      'transient',
+      transient('LOG_UNREACHABLE', 'the log is unreachable'),
+      'UNAVAILABLE',
+      'LOG_UNREACHABLE',
+      /the log is unreachable/,
+    ],
     ['fatal', fatal('LOG_BEHIND', 'nats://secret'), 'INTERNAL', 'LOG_BEHIND', /^the node cannot go on/],
     ['a bug', new TypeError('secret'), 'INTERNAL', 'INTERNAL', /^internal error/],
     ['anything', 'secret', 'INTERNAL', 'INTERNAL', /^internal error/],

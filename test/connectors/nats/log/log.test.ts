@@ -186,7 +186,7 @@ describe.concurrent('on a server', () => {
   );
 
   it(
-    'that dies, what the API was asked is LOG_AWAY at once, not after its timeout',
+    'that dies, what the API was asked is LOG_UNREACHABLE at once, not after its timeout',
     onServer(async ({ server, log }) => {
       await frozen(server.pid);
       const asked = [
@@ -199,7 +199,7 @@ describe.concurrent('on a server', () => {
       process.kill(server.pid, 'SIGKILL');
       for (const answer of await Promise.all(answers)) {
         expect(answer).toMatchObject({
-          code: 'LOG_AWAY',
+          code: 'LOG_UNREACHABLE',
           message: expect.stringContaining('the connection to NATS broke'),
         });
       }

@@ -112,7 +112,7 @@ describe('a bucket', () => {
     await objects.put('a', inPieces(bytesOf(1_000, 2)));
     failing.mockRestore();
     expect(warned).toEqual([
-      { err: expect.objectContaining({ code: 'LOG_AWAY' }), bucket: 'purge-fails', object: expect.any(String) },
+      { err: expect.objectContaining({ code: 'LOG_UNREACHABLE' }), bucket: 'purge-fails', object: expect.any(String) },
     ]);
     expect(Buffer.compare(await allOf(objects.get('a')), bytesOf(1_000, 2))).toBe(0);
   });
