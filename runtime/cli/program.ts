@@ -24,7 +24,7 @@ Examples:
   rivulet nodes                                  see which nodes share the work
   rivulet doctor                                 find out why it does not start
   rivulet state ls                               see what a stopped node knows
-  rivulet repair                                 mend it, when state and log do not fit
+  rivulet repair                                 repair state and log that do not match
   rivulet repartition --partitions 8             change the number of its partitions
 ${EXIT_CODES_HELP}
 

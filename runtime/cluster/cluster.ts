@@ -86,11 +86,11 @@ export class Cluster {
   async stop(deadline = new Deadline(Infinity, this.options.clock)): Promise<void> {
     const { host, leases, node } = this.options;
     this.beginLeaving();
-    await deadline.step('the round', () => this.looping);
+    await deadline.step('the current cluster round', () => this.looping);
     await deadline.step('the watch on the other nodes', () => this.reader.stop());
     await deadline.step('shards that were being opened', () => Promise.allSettled(this.tasks));
     const alone = this.seen.every(({ id }) => id === node);
-    await deadline.step('word to the other nodes', () => this.quietly(() => this.publishMembership()));
+    await deadline.step('announcing the departure to other nodes', () => this.quietly(() => this.publishMembership()));
     const closing = [...new Set([...this.owned.keys(), ...this.followed.keys()])].map(async (shard) => {
       const copy = !alone && this.owned.has(shard);
       await deadline.step(`the last snapshot of ${shard}`, () => host.close(shard, { copy }));
@@ -99,7 +99,7 @@ export class Cluster {
       await deadline.step(`the lease of ${shard}`, () => this.quietly(() => leases.delete(shard, lease.revision)));
     });
     await Promise.all(closing);
-    await deadline.step('word to the other nodes', () => this.quietly(() => this.presence.leave()));
+    await deadline.step('leaving the cluster', () => this.quietly(() => this.presence.leave()));
   }
 
   /** Closes shards that are open only to be read. */

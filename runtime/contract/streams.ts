@@ -140,7 +140,7 @@ export const RESTORING_STREAM = 'RIVULET_RESTORING';
 export const REPARTITIONING_STREAM = 'RIVULET_REPARTITIONING';
 
 export const restoreUnfinished = (): RivuletError =>
-  fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was broken off', {
+  fatal('RESTORE_UNFINISHED', 'a restore is under way on this NATS, or was interrupted', {
     hint: 'wait for it, or run rivulet restore again with --replace',
   });
 
@@ -155,7 +155,7 @@ export const streamInfo = (log: Log, stream: string): Promise<StreamInfo | undef
 export async function ensureStreams(log: Log, topology: Topology, limits: StreamLimits): Promise<void> {
   if ((await streamInfo(log, RESTORING_STREAM)) !== undefined) throw restoreUnfinished();
   if ((await streamInfo(log, REPARTITIONING_STREAM)) !== undefined) {
-    throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was broken off', {
+    throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was interrupted', {
       hint:
         'wait for it, or run the same rivulet repartition again on the same data directory: it goes on where it stopped. ' +
         'Where that one is lost, see rivulet repair',

@@ -130,7 +130,9 @@ export class DeadLetterQueue {
     const data = eventOf(record, change, this.rules);
     const reason = this.rules?.faultOf(record.stage, data, this.clock.nowMs());
     if (reason !== undefined) {
-      throw poison('DEAD_LETTER_UNMENDED', `${record.id} would be refused again: ${reason}`, { hint: 'mend it first' });
+      throw poison('DEAD_LETTER_UNMENDED', `${record.id} would be refused again: ${reason}`, {
+        hint: 'correct it first',
+      });
     }
     const claim = await this.claim(record, again);
     let sequence: number;
@@ -189,7 +191,7 @@ export class DeadLetterQueue {
 
 const busy = (id: string): RivuletError =>
   poison('DEAD_LETTER_BUSY', `${id} is being retried by somebody else at this moment`, {
-    hint: `look whether it was retried; where that was broken off, it can be retried after ${CLAIM_MS / 1000} s`,
+    hint: `check whether it was retried; where that was interrupted, it can be retried after ${CLAIM_MS / 1000} s`,
   });
 
 /** Fatal DEAD_LETTER_STREAM where there is no queue. */

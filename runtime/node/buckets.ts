@@ -39,7 +39,7 @@ export async function sweepCopies(
   if (signal.aborted) return;
   await dropAbandoned(connection, BUCKETS.objects, logger).catch((error: unknown) => {
     // The remains occupy space until the next start, and are never read.
-    logger.warn({ err: asError(error) }, 'cannot drop what is left of broken off copies');
+    logger.warn({ err: asError(error) }, 'cannot remove unfinished copies');
   });
 }
 

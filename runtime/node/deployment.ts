@@ -88,7 +88,7 @@ export async function checkSharedDeployment(table: KeyValue, configured: Deploym
   const isStrange = entry !== undefined && recordIn(entry) === undefined;
   if (isStrange && ours !== undefined && (await put(entry.revision)) !== undefined) return;
   const found = await sharedDeployment(table);
-  if (found === undefined) throw transient('LOG_UNREACHABLE', 'nobody knows what the deployment is');
+  if (found === undefined) throw transient('LOG_UNREACHABLE', 'the deployment record cannot be read now');
   mustBeSame('the deployment', found, { configured });
 }
 

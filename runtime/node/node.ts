@@ -291,7 +291,7 @@ interface Sweeping {
 function sweep({ connection, logger, undo }: Linked): Sweeping {
   const abort = new AbortController();
   const swept = sweepCopies(connection, { clock: systemClock, logger, signal: abort.signal });
-  undo.add('what broken off copies have left', () => {
+  undo.add('removal of unfinished copies', () => {
     abort.abort();
     return swept;
   });
@@ -362,7 +362,7 @@ async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: nu
   const shards = new Deadline(deadline.leftMs * SHARDS_SHARE, systemClock);
   await cluster.stop(shards);
   await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
-  await deadline.step('what broken off copies have left', () => sweeping.swept);
+  await deadline.step('removal of unfinished copies', () => sweeping.swept);
   await deadline.step('the connections of the façade', () =>
     Promise.all([log, browsableLogs].map((one) => one.close())),
   );

@@ -214,7 +214,7 @@ export class SupervisedInstance {
   private async releaseLast(sequence: number): Promise<void> {
     if (this.lastQuarantined !== sequence) return;
     await release(this.options, sequence).catch((error: unknown) => {
-      this.options.logger.warn({ err: error, sequence }, 'cannot take back what was quarantined in vain');
+      this.options.logger.warn({ err: error, sequence }, 'cannot release a message that was quarantined without cause');
     });
   }
 }

@@ -133,11 +133,11 @@ function replayTrouble(
   nowMs: number,
 ): Trouble[] {
   if (state !== 'running' || sequence >= replayTo || nowMs - sinceMs > REPLAY_WAIT_MS) return [];
-  return [{ sinceMs, text: `${stage}.${partition} reads what its mailbox held ${since(sinceMs, nowMs)}` }];
+  return [{ sinceMs, text: `${stage}.${partition} has been replaying its mailbox ${since(sinceMs, nowMs)}` }];
 }
 
 const bufferedText = ({ stage, partition, bufferedBytes }: InstanceVitals): string =>
-  `${stage}.${partition} holds ${(bufferedBytes / 2 ** 30).toFixed(1)} GiB for later epochs: one of its writers is far behind the others`;
+  `${stage}.${partition} buffers ${(bufferedBytes / 2 ** 30).toFixed(1)} GiB for later epochs: one of its writers is far behind the others`;
 
 const foreignText = ({ stage, partition, foreign }: InstanceVitals): string[] => {
   if (foreign === undefined) return [];

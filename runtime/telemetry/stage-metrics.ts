@@ -44,30 +44,30 @@ const EVENT_COUNTERS: readonly (readonly [name: string, help: string, counter: C
 const STATE_COUNTERS: readonly Family[] = [
   [
     'rivulet_stage_quarantined_messages_total',
-    'Messages that the stage could not digest',
+    'Messages quarantined as poison: the stage fails on them',
     (s) => s.quarantined.messages,
   ],
-  ['rivulet_stage_quarantined_rows_total', 'Rows of frames that the stage could not digest', (s) => s.quarantined.rows],
+  ['rivulet_stage_quarantined_rows_total', 'Rows of frames quarantined as poison', (s) => s.quarantined.rows],
 ];
 
 const GAUGES: readonly Family[] = [
   ['rivulet_stage_up', '1 while the instance runs, 0 while it restores, waits after a failure or is stopped', upOf],
   [
     'rivulet_stage_mailbox_lag_messages',
-    'Messages that are stored for the instance and not yet taken in, as of the last second or two; absent while it restarts or NATS is unreachable',
+    'Messages stored for the instance and not yet processed, as of the last second or two; absent while it restarts or NATS is unreachable',
     (s) => s.lagMessages,
   ],
   [
     'rivulet_stage_mailbox_lag_seconds',
-    'How long the oldest message that waits for the instance has waited at most: its age while it is known which one that is; while the instance ' +
-      'restarts or NATS is unreachable, the age of the newest message that was taken in. 0 while none waits',
+    'Age of the oldest message pending for the instance; while the instance restarts or NATS is unreachable an upper bound, the age of the newest ' +
+      'message that was processed. 0 while none is pending',
     lagSecondsOf,
   ],
   ['rivulet_watermark_timestamp_seconds', 'Watermark: event time, epoch seconds', (s) => seconds(s.watermarkMs)],
   ['rivulet_watermark_lag_seconds', 'Wall time minus the watermark', (s, now) => ageOf(s.watermarkMs, now)],
   ['rivulet_as_of_lag_seconds', 'Wall time minus the latest event time seen', (s, now) => ageOf(s.asOfMs, now)],
-  ['rivulet_stage_buffered_messages', 'Messages taken in that wait for their epoch', (s) => s.bufferedMessages],
-  ['rivulet_stage_buffered_bytes', 'Bytes of messages taken in that wait for their epoch', (s) => s.bufferedBytes],
+  ['rivulet_stage_buffered_messages', 'Messages in the alignment buffer', (s) => s.bufferedMessages],
+  ['rivulet_stage_buffered_bytes', 'Bytes of messages in the alignment buffer', (s) => s.bufferedBytes],
   ['rivulet_stage_unacknowledged_messages', 'Messages sent and not yet acknowledged', (s) => s.unacknowledged],
   ['rivulet_stage_state_keys', 'Keys and rows of state in memory', (s) => s.stateKeys],
   [

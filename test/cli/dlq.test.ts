@@ -192,7 +192,7 @@ describe('retry', () => {
       { ...place, file: 'a.jsonl', original: GOOD },
     ]);
     const row = await dlq('retry', `${sequence}-0`);
-    expect([row.code, row.stderr]).toEqual([2, expect.stringContaining('hint: give the mended event with --data')]);
+    expect([row.code, row.stderr]).toEqual([2, expect.stringContaining('hint: give the corrected event with --data')]);
     expect((await dlq('retry', `${sequence}-1`)).stdout).toContain('sent again on rivulet.events.retry');
     expect((await messagesIn(log, 'parse')).map(({ subject }) => subject)).toEqual(['rivulet.events.retry']);
   });

@@ -68,7 +68,7 @@ describe('a reader', () => {
     const own = await fullReader('p1');
     for (const processes of [new Set(['p0', 'p1']), undefined]) {
       const { window, left } = await told(processes);
-      expect(window).toMatch(/, 1 readers, [1-9]\d* waiting$/);
+      expect(window).toMatch(/, 1 reader, [1-9]\d* pending$/);
       expect(left).toEqual([]);
     }
     await own.close();
@@ -89,7 +89,7 @@ describe('a reader', () => {
     const own = await connectNats({ url: server.url }, 'reader');
     await (await openNatsLog(own)).read(STREAM, { filters: [SUBJECT], from: 1 });
     await eventually(async () => {
-      expect(await told(new Set())).toEqual({ window: expect.stringMatching(/, 1 readers, 0 waiting$/), left: [] });
+      expect(await told(new Set())).toEqual({ window: expect.stringMatching(/, 1 reader, 0 pending$/), left: [] });
     });
     await own.close();
   });
@@ -123,7 +123,7 @@ describe('two nodes, one killed', () => {
     await running.ended;
     await eventually(async () => expect(await doctor()).toContain('1 node, and each of the'));
     const after = await doctor();
-    expect(after).toMatch(/RIVULET_CATALOGUE: .* 1 readers, \d+ waiting/);
+    expect(after).toMatch(/RIVULET_CATALOGUE: .* 1 reader, \d+ pending/);
     expect(after).toMatch(/\d+ readers of nodes or commands that are gone: harmless/);
   });
 });

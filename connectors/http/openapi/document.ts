@@ -261,12 +261,12 @@ const operationId = (method: string, url: string): string =>
 
 const IF_NONE_MATCH = {
   ...{ name: 'If-None-Match', in: 'header', required: false, schema: { type: 'string' } },
-  description: 'The ETag of what the asker has',
+  description: 'The ETag of the version that the client has',
 };
 
 const HEADERS = {
-  RequestId: { description: 'Of the request, in logs and problems too', schema: { type: 'string' } },
+  RequestId: { description: 'Id of the request, also in logs and problems', schema: { type: 'string' } },
   ETag: { description: 'For If-None-Match', schema: { type: 'string' } },
   RetryAfter: { description: 'Seconds', schema: { type: 'integer', minimum: 0 } },
-  WwwAuthenticate: { description: 'What to bring (RFC 6750)', schema: { type: 'string' } },
+  WwwAuthenticate: { description: 'The required authentication (RFC 6750)', schema: { type: 'string' } },
 };

@@ -49,7 +49,7 @@ export function aboutRoutes(app: App, reports: NodeReports, gate: Pick<Gate, 'is
       config: { isPage: true },
       schema: {
         tags,
-        summary: 'What this is, and where to look',
+        summary: 'Name, version and links of this node',
         response: { 200: rootSchema, 303: noBody('A browser is sent to the page'), '4xx': problemSchema },
       },
     },

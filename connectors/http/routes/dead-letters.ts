@@ -16,21 +16,21 @@ import type { App } from '../server/zod-provider.js';
 const record = z
   .object({
     id: z.string(),
-    stage: z.string().describe('Which refused it'),
+    stage: z.string().describe('The stage that refused it'),
     rule: z.string().describe('Name of the rule that it breaks'),
-    field: z.string().optional().describe('At fault; absent when it is the whole'),
+    field: z.string().optional().describe('The invalid field; absent when the whole event is invalid'),
     reason: z.string().describe('For people: what is wrong, and what would be right'),
     subject: z.string().optional().describe('Where it was published, as the stream has it'),
-    sequence: z.number().optional().describe('Of its message in that stream'),
-    file: z.string().optional().describe('It came out of'),
-    line: z.number().optional().describe('From 1'),
-    index: z.number().describe('Of the event within its message, from 0'),
+    sequence: z.number().optional().describe('Sequence of its message in that stream'),
+    file: z.string().optional().describe('The file it was read from'),
+    line: z.number().optional().describe('Line in the file, from 1'),
+    index: z.number().describe('Position of the event within its message, from 0'),
     stored_at: storedTime('When it was published'),
     retried_at: storedTime('When it was sent again, last').optional(),
-    original: z.string().optional().describe('What was published, where that is text'),
-    original_base64: z.string().optional().describe('What was published, where that is no text'),
+    original: z.string().optional().describe('What was published, if it is text'),
+    original_base64: z.string().optional().describe('What was published, if it is not text'),
     original_bytes: z.int().describe('How many bytes were published'),
-    original_url: z.string().optional().describe('Where all of it is, when only the beginning is here'),
+    original_url: z.string().optional().describe('URL of the complete original, when only its beginning is here'),
   })
   .meta({ id: 'DeadLetter' });
 
@@ -39,7 +39,7 @@ const page = z
   .meta({ id: 'DeadLetterPage', description: 'Newest first' });
 
 const retried = z
-  .object({ id: z.string(), subject: z.string().describe('On which it was sent again') })
+  .object({ id: z.string(), subject: z.string().describe('The subject it was published on again') })
   .meta({ id: 'RetriedDeadLetter' });
 
 const truth = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
@@ -47,7 +47,7 @@ const truth = z.enum(['true', 'false'], 'must be true or false').transform((text
 const listQuery = z.strictObject({
   ...pageQuery,
   rule: idText('Only those that break this rule').optional(),
-  retried: truth.optional().describe('Only those that were sent again, or only those that were not'),
+  retried: truth.optional().describe('true: only those that were retried; false: only those that were not'),
 });
 
 const LEVELS_MAX = 32;
@@ -96,7 +96,7 @@ function listRoute(app: App, deadLetters: DeadLetters, gate: Gate): void {
     '/dead-letters',
     {
       schema: {
-        ...{ tags, summary: 'Events that were refused, newest first', querystring: listQuery },
+        ...{ tags, summary: 'List refused events, newest first', querystring: listQuery },
         response: { 200: page, 304: unchanged, ...refusals },
       },
     },
@@ -116,7 +116,7 @@ function recordRoute(app: App, deadLetters: DeadLetters, gate: Gate): void {
     '/dead-letters/:id',
     {
       schema: {
-        ...{ tags, summary: 'One of them', params },
+        ...{ tags, summary: 'Get one dead letter', params },
         response: { 200: record, 304: unchanged, 404: problemSchema, ...refusals },
       },
     },
@@ -133,7 +133,7 @@ function originalRoute(app: App, deadLetters: DeadLetters, gate: Gate): void {
     '/dead-letters/:id/original',
     {
       schema: {
-        ...{ tags, summary: 'What was published, byte by byte', params, produces: [BYTES_TYPE] },
+        ...{ tags, summary: 'Get the original bytes', params, produces: [BYTES_TYPE] },
         response: { 404: problemSchema, ...refusals },
       },
     },
@@ -157,11 +157,11 @@ function retryRoute(app: App, deadLetters: DeadLetters): void {
       bodyLimit: EVENT_RULES.messageBytesMax,
       schema: {
         ...{ tags, params, body: change },
-        summary: 'Send one again, mended or as it is',
+        summary: 'Publish one again, as it is or corrected',
         description:
           'Publishes the event where it was published first, and marks the record. Answers when the event is stored. One that would be refused again, or has fields that nobody reads, is not sent.',
         querystring: z.strictObject({
-          again: truth.default(false).describe('Even when it was sent again already'),
+          again: truth.default(false).describe('Even if it was retried already'),
         }),
         response: { 200: retried, 404: problemSchema, 409: problemSchema, ...refusals },
       },
@@ -210,9 +210,9 @@ const CODES: Readonly<Record<string, Partial<ApiError>>> = {
 const HOW: Readonly<Record<string, string>> = {
   DEAD_LETTER_UNKNOWN: 'GET /dead-letters lists them; the oldest are dropped when the queue is full',
   DEAD_LETTER_RETRIED: 'send it once more with ?again=true',
-  DEAD_LETTER_BUSY: 'look whether it was retried; where that was broken off, it can be retried after half a minute',
+  DEAD_LETTER_BUSY: 'check whether it was retried; where that was interrupted, it can be retried after half a minute',
   DEAD_LETTER_CHANGE: 'send the complete corrected event, as {"event": …}',
-  DEAD_LETTER_UNMENDED: 'mend it with {"set": {"field": …}}, or give it whole, as {"event": …}',
+  DEAD_LETTER_UNMENDED: 'correct it with {"set": {"field": …}}, or send a complete one, as {"event": …}',
 };
 
 function refuse(error: unknown): never {

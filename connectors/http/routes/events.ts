@@ -27,20 +27,20 @@ const TAKEN = new RegExp(`^(?!${NOT_TAKEN})`, 'i');
 
 const outcome = z
   .object({
-    accepted: z.int().describe('Stored'),
+    accepted: z.int().describe('How many were stored'),
     rejected: z.int(),
     errors: z
       .array(
         z.object({
-          index: z.int().describe('Of the event in the request, from 0'),
+          index: z.int().describe('Position of the event in the request, from 0'),
           rule: z
             .string()
-            .describe('Which rule it breaks; programs may match it. Dead letters have the same rules and reasons'),
-          field: z.string().optional().describe('Absent when it is the whole'),
+            .describe('The rule that it breaks; programs may match it. Dead letters have the same rules and reasons'),
+          field: z.string().optional().describe('The invalid field; absent when the whole event is invalid'),
           detail: z.string(),
         }),
       )
-      .describe('Of the first hundred that were rejected'),
+      .describe('The first hundred that were rejected'),
   })
   .meta({ id: 'PublishedEvents' });
 

@@ -12,7 +12,7 @@ const all = z.object({
   version: z.string(),
   node: z.string(),
   uptime_seconds: z.number(),
-  reasons: z.array(z.string()).describe('Why it does not serve, or takes no events'),
+  reasons: z.array(z.string()).describe('Why it does not serve or does not accept events'),
   dependencies: z.object({
     nats: z.object({
       status: z.enum(['up', 'down']),

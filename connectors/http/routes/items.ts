@@ -20,7 +20,7 @@ export function itemRoutes(app: App, catalogue: ItemCatalogue): void {
     {
       schema: {
         tags: ['Items'],
-        summary: 'What the catalogue knows of an item',
+        summary: 'Get an item of the catalogue',
         description: 'Items are published to rivulet.items.>, or with `rivulet publish --items FILE`.',
         params: z.object({ item_id: idText('Id of the item, as in the events') }),
         response: { 200: itemSchema, 304: unchanged, 404: problemSchema, '4xx': problemSchema, '5xx': problemSchema },

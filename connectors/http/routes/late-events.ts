@@ -36,7 +36,7 @@ export function lateEventRoutes(app: App, lateEvents: LateEvents, gate: Gate): v
     {
       schema: {
         tags: ['Late events'],
-        summary: 'Events that came after their window was closed, newest first',
+        summary: 'List events that came after their window was closed, newest first',
         querystring: z.strictObject(pageQuery),
         response: { 200: page, 304: unchanged, '4xx': problemSchema, '5xx': problemSchema },
       },

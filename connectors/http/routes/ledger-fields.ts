@@ -22,7 +22,7 @@ export const pageQuery = {
 export const nextCursor = z
   .string()
   .optional()
-  .describe('Where the next page begins; absent on the last. A page that is not full, even an empty one, may have it');
+  .describe('Cursor of the next page; absent on the last. A page that is not full, even an empty one, may have it');
 
 export const storedTime = (about: string) => z.string().meta({ description: about, format: 'date-time' });
 

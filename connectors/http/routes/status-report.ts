@@ -21,14 +21,14 @@ const partition = z.object({
   messages_in: count.describe('Since the thread started, as are rows_out, busy_seconds, restarts and snapshots'),
   rows_out: count,
   busy_seconds: seconds,
-  lag_messages: count.optional().describe('Stored in its mailbox and not yet taken in; absent: not known'),
-  lag_seconds: seconds.optional().describe('How long the oldest of these has waited; absent: not known'),
+  lag_messages: count.optional().describe('Messages stored in its mailbox and not yet processed; absent: unknown'),
+  lag_seconds: seconds.optional().describe('Age of the oldest of these; absent: unknown'),
   watermark: instant.optional().describe('Event time'),
   restarts: count,
   last_error: z.string().optional(),
   state_keys: count,
   snapshots: count,
-  snapshot_seconds: seconds.describe('What the last one took'),
+  snapshot_seconds: seconds.describe('Duration of the last one'),
   snapshot_bytes: count.describe('Size of the last one'),
 });
 
@@ -39,7 +39,7 @@ export const statusReport = z
     now: instant,
     started_at: instant,
     serving: z.boolean(),
-    reasons: z.array(z.string()).describe('Why it does not serve, or takes no events; empty when it does both'),
+    reasons: z.array(z.string()).describe('Why it does not serve or does not accept events; empty when it does both'),
     as_of: instant.optional().describe('The latest event time that was seen'),
     partitions: count.describe('By user'),
     edges: z
@@ -59,7 +59,7 @@ export const statusReport = z
       ),
     counters: z
       .object({ events: count, on_time: count, late: count, dead_letter: count, duplicates: count })
-      .describe('Of the partitions that this node runs; part of their state, so that a restart does not begin anew'),
+      .describe('Of the partitions that this node runs; part of their state, so that they survive a restart'),
     latency: z
       .object({ p50_seconds: seconds.optional(), p99_seconds: seconds.optional(), count })
       .describe(

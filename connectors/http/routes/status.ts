@@ -10,7 +10,7 @@ export function statusRoutes(app: App, status: NodeStatus): void {
     {
       schema: {
         tags: ['Operations'],
-        summary: 'The node and its stages as they are now',
+        summary: 'Status of the node and its stages',
         response: { 200: statusReport, '4xx': problemSchema, '5xx': problemSchema },
       },
     },

@@ -44,21 +44,21 @@ const DELTA = { ...HEAD, from_revision: 6, ...SPAN, entered: [ITEM], moved: [], 
 export const trendingEvents = {
   snapshot: z
     .object({ revision, as_of: asOf, ...span, items: z.array(item) })
-    .meta({ id: 'TrendingSnapshot', description: 'The list as it is; it takes the place of what was told before' }),
+    .meta({ id: 'TrendingSnapshot', description: 'The complete list; it replaces all that was sent before' }),
   delta: z
     .object({
       revision,
-      from_revision: z.int().describe('To which it is to be applied'),
+      from_revision: z.int().describe('The revision to apply it to'),
       as_of: asOf,
       ...span,
       entered: z.array(item),
-      moved: z.array(item).describe('In the list before, and different now'),
-      left: z.array(z.string()).describe('Their ids'),
+      moved: z.array(item).describe('Items that were in the list before, and have changed'),
+      left: z.array(z.string()).describe('Ids of the items that left the list'),
     })
     .meta({ id: 'TrendingDelta', description: 'What has changed since the last event', examples: [DELTA] }),
   heartbeat: z
     .object({ revision, as_of: asOf })
-    .meta({ id: 'TrendingHeartbeat', description: 'Nothing has changed, and the stream stands' }),
+    .meta({ id: 'TrendingHeartbeat', description: 'Nothing has changed; the stream is open' }),
 };
 
 export const STREAM_EXAMPLE =

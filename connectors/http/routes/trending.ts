@@ -69,7 +69,7 @@ export function trendingRoutes(
     {
       schema: {
         tags,
-        summary: 'What is looked at and bought most',
+        summary: 'Trending items',
         querystring: query,
         response: { 200: trendingList, 304: unchanged, ...problems },
       },
@@ -89,7 +89,7 @@ export function trendingRoutes(
       exposeHeadRoute: false,
       schema: {
         tags,
-        summary: 'The same, live',
+        summary: 'Trending items, as a live stream',
         description:
           'Server-Sent Events: `snapshot` (the items as in /trending), then `delta` (entered, moved, left, from_revision) with each change, `heartbeat` every 15 s. ' +
           'The id of an event is the revision; who comes back with Last-Event-ID gets what has changed since.',

@@ -56,8 +56,8 @@ export const problemSchema = z
     type: z.string(),
     title: z.string(),
     status: z.int(),
-    detail: z.string().describe('What is wrong, and how to mend it'),
-    instance: z.string().describe('The path that was asked for'),
+    detail: z.string().describe('What is wrong, and how to correct it'),
+    instance: z.string().describe('The path of the request'),
     reason: z.string().describe('UPPER_SNAKE_CASE; programs may match it'),
     request_id: z.string(),
     errors: z
@@ -66,7 +66,7 @@ export const problemSchema = z
           index: z.int().optional().describe('Of one event of several, from 0'),
           field: z.string().optional().describe('Absent when it is the whole'),
           detail: z.string(),
-          rule: z.string().optional().describe('Of an event: which rule it breaks; programs may match it'),
+          rule: z.string().optional().describe('The rule that the event breaks; programs may match it'),
         }),
       )
       .optional(),

@@ -93,7 +93,7 @@ export class Requests {
 
   /** While it reconnects the client drops messages, and the answer would never arrive. */
   mustBeConnected(): void {
-    if (this.broken) throw transient('LOG_UNREACHABLE', 'the connection to NATS is being made anew');
+    if (this.broken) throw transient('LOG_UNREACHABLE', 'the connection to NATS is broken; reconnecting');
   }
 
   private flush(): void {
@@ -121,7 +121,7 @@ export class Requests {
     if (waiting === undefined) return;
     this.waiting.delete(message.subject);
     if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) {
-      waiting.reject(transient('LOG_UNREACHABLE', `no stream takes ${waiting.subject} now`));
+      waiting.reject(transient('LOG_UNREACHABLE', `no stream accepts ${waiting.subject} now`));
     } else waiting.resolve(message);
   }
 

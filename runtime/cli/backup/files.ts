@@ -94,7 +94,7 @@ export async function readManifest(folder: string): Promise<BackupManifest> {
   });
   if (!names.includes(MANIFEST)) {
     throw names.some((name) => name.endsWith('.snapshot'))
-      ? fatal('BACKUP_UNFINISHED', `${folder} holds a backup that was broken off: it has no ${MANIFEST}`, {
+      ? fatal('BACKUP_UNFINISHED', `${folder} holds a backup that was interrupted: it has no ${MANIFEST}`, {
           hint: 'it cannot be restored; remove it, and use another',
         })
       : fatal('BACKUP_MISSING', `${folder} holds no backup: there is no ${MANIFEST}`, {

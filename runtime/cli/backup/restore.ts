@@ -119,7 +119,7 @@ async function onto(
     });
     if (journal !== undefined) {
       const was = setDirectoryAside(workDirectory(config.dataDir), new Date(systemClock.nowMs()));
-      process.stderr.write(`set aside: ${was}, of a repartition that was broken off and is replaced\n`);
+      process.stderr.write(`set aside: ${was}, of a repartition that was interrupted and is replaced\n`);
     }
     return replaced;
   } finally {

@@ -39,7 +39,7 @@ export async function streamsNow(
     throw restoreUnfinished();
   }
   if ((await archive.find(REPARTITIONING_STREAM)) !== undefined) {
-    throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was broken off', {
+    throw fatal('REPARTITION_UNFINISHED', 'a repartition is under way on this NATS, or was interrupted', {
       hint: 'wait for it, or run the same rivulet repartition again',
     });
   }

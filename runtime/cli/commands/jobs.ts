@@ -19,12 +19,12 @@ function publish(rivulet: Command): void {
     .description(
       'Publishes each record of a CSV or JSONL file, plain or gzipped, as an event on rivulet.events.<type>.<user>, acknowledged by\n' +
         'JetStream. What a node would refuse goes to rivulet.events.unknown, and comes back in the dead-letter queue with the reason that is printed here.\n' +
-        'With --items each record is an item of the catalogue (item_id, title, category, brand, price), on rivulet.items.<item>: answers carry\n' +
-        'its title from then on. It replaces all that was known of the item; {"item_id": …, "deleted": true} removes it.',
+        'With --items each record is an item of the catalogue (item_id, title, category, brand, price), on rivulet.items.<item>: answers then have its\n' +
+        'title. It replaces all that was stored about the item; {"item_id": …, "deleted": true} removes it.',
     )
     .option('--file <path>', 'a file of events; - is standard input')
     .option('--items <path>', 'a file of items of the catalogue; - is standard input')
-    .addOption(new Option('--format <name>', 'what it holds (default: by its name)').choices(['csv', 'jsonl']))
+    .addOption(new Option('--format <name>', 'format of the file (default: by its name)').choices(['csv', 'jsonl']))
     .addOption(new Option('--rate <n>', 'records per second (default: as fast as it goes)').argParser(positiveNumber))
     .addOption(
       new Option('--speed <x>', 'by event time, x times as fast as it happened')
@@ -56,15 +56,15 @@ function replay(rivulet: Command): void {
     .summary('the bounded job: a folder of files through the whole pipeline, into result files')
     .description(
       'Reads the CSV and JSONL files of a folder in name order, one epoch per file, through the real pipeline (JetStream, LevelDB), and\n' +
-        'writes recommendations.csv, user_interactions.csv, late.csv, dead-letter.jsonl and summary.json. When it was stopped or killed,\n' +
-        'the same command goes on where it was; the results are the same.',
+        'writes recommendations.csv, user_interactions.csv, trending_1h.csv, trending_24h.csv, late.csv, dead-letter.jsonl and summary.json.\n' +
+        'After a stop or a crash the same command continues; the results are the same.',
     )
     .requiredOption('--input <dir>', 'folder with the event files')
     .requiredOption('--popularity <file>', 'CSV: product_id,total_purchases,main_category_code,main_brand,avg_price')
     .requiredOption('--out <dir>', 'folder for the results; made when it is not there')
     .addOption(new Option('--trigger <name>', 'what ends an epoch').choices(['file']).default('file'))
     .addOption(
-      new Option('--interest <name>', 'interests of one epoch, or those that fade with time')
+      new Option('--interest <name>', 'interests of one epoch, or interests that decay with time')
         .choices(['epoch', 'decayed'])
         .default('epoch'),
     )
@@ -75,7 +75,7 @@ function replay(rivulet: Command): void {
       wholeNumber(1, 4 * 1024 * 1024),
       512 * 1024,
     )
-    .option('--restart', 'discard what an unfinished job has left, and begin anew')
+    .option('--restart', 'discard an unfinished job, and start over')
     .option('--json', 'print the summary as JSON')
     .action(async (options: ReplayCommandOptions) => {
       const { replayCommand: run } = await import('../replay/command.js');
@@ -130,22 +130,22 @@ function deadLetters(rivulet: Command): void {
 function retry(dlq: Command): void {
   const command = dlq
     .command('retry')
-    .summary('send one again, mended or as it is')
+    .summary('publish one again, as it is or corrected')
     .description(
-      'Publishes the original again where it was published first, and marks it as retried. Mend it on the way with --set or --data.\n' +
+      'Publishes the original again where it was published first, and marks it as retried. Correct it with --set or --data.\n' +
         'It waits 2 s for a node to read it: exit code 1 when the node refuses it again.',
     )
     .argument('[id]', 'as dlq ls lists it')
     .option('--all', 'all that were not retried yet')
     .option('--rule <name>', 'with --all: only those refused by this rule')
-    .option('--again', 'even when it was retried already')
+    .option('--again', 'even if it was retried already')
     .option(
       '--set <field=value>',
       'set a field of the JSON event (repeatable)',
       (text: string, all: readonly string[] = []) => [...all, text],
     )
-    .option('--data <json>', 'send this instead')
-    .addOption(new Option('--data-file <path>', 'send what this file holds instead').conflicts('data'))
+    .option('--data <json>', 'publish this instead')
+    .addOption(new Option('--data-file <path>', 'publish the content of this file instead').conflicts('data'))
     .option('--json', 'print what was done as JSON')
     .action(async (id: string | undefined, options: RetryOptions) => {
       const { retryDeadLetters } = await import('../dead-letters/retry.js');

@@ -27,8 +27,8 @@ function demo(rivulet: Command): void {
     .command('demo')
     .summary('everything on one machine: a made-up shop, its events, its recommendations, live')
     .description(
-      'Starts a node with its own NATS, invents a shop with users who view, click and buy, publishes what they do, and shows what\n' +
-        'becomes of it. A second start goes on where the first was stopped.',
+      'Starts a node with its own NATS, invents a shop with users who view, click and buy, publishes what they do, and shows the\n' +
+        'results. A second start continues where the first was stopped.',
     )
     .option('--rate <n>', 'events per second', wholeNumber(1, 20_000), 50)
     .option('--users <n>', 'users of the shop', wholeNumber(1, 1_000_000), 2_000)
@@ -61,9 +61,9 @@ While it runs, from another terminal:
 function start(rivulet: Command): void {
   const command = rivulet
     .command('start')
-    .summary('run a node until it is told to stop')
+    .summary('run a node until it is stopped')
     .description(
-      'Runs a node: takes events from NATS, keeps recommendations, answers over gRPC. Without --nats-url it runs its own nats-server.\n' +
+      'Runs a node: reads events from NATS, maintains recommendations, serves them over gRPC and HTTP. Without --nats-url it runs its own nats-server.\n' +
         'Logs JSON on stderr. SIGTERM or Ctrl-C stops it with a snapshot within 8 s; a second one stops it at once.',
     )
     .action(async (options: SettingOptions) => {
@@ -85,7 +85,7 @@ All keys, their variables and defaults: rivulet config --help`,
 const withLink = (command: Command): Command =>
   command
     .option('--address <host:port>', 'the node (default: where the configuration says that it listens)')
-    .option('--tls', 'speak TLS')
+    .option('--tls', 'use TLS')
     .option('--tls-ca <path>', 'authorities to trust, PEM (implies --tls)')
     .option('--tls-cert <path>', 'certificate to show to the node, PEM (implies --tls)')
     .option('--tls-key <path>', 'its key')
@@ -97,13 +97,13 @@ function get(rivulet: Command): void {
     .command('get')
     .summary('recommendations of a user, from a running node')
     .description(
-      'Asks a node over gRPC for the recommendations of a user. A user it has never heard of gets what is popular.',
+      'Asks a node over gRPC for the recommendations of a user. An unknown user gets the most popular items.',
     )
     .argument('<user>', 'the user, as in the events')
     .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
     .option('--category <name>', 'only items of this main category', nonEmpty)
     .option('--exclude-seen', 'leave out what the user has interacted with')
-    .option('--explain', 'say why, for each item');
+    .option('--explain', 'print the reason for each item');
   withLink(command)
     .option('--json', 'print the answer as JSON')
     .action(async (user: string, options: GetOptions) => {
@@ -123,15 +123,15 @@ Examples:
 function trending(rivulet: Command): void {
   const command = rivulet
     .command('trending')
-    .summary('what is looked at and bought most, from a running node')
+    .summary('the trending items, from a running node')
     .description(
       'Asks a node over gRPC for a trending list: views and clicks of the newest window of event time, each with its weight.\n' +
-        'With --follow it stays: a live table on a terminal, else the list again each time that it has changed.',
+        'With --follow it keeps running: a live table on a terminal, else the list again after each change.',
     )
     .addOption(
       new Option(
         '--window <span>',
-        'since the full hour (UTC), that with the 23 hours before it, or the last 60 minutes',
+        '1h: the current clock hour (UTC); 24h: that and the 23 hours before it; last-hour: the last 60 minutes',
       )
         .choices(['1h', '24h', 'last-hour'])
         .default('1h'),

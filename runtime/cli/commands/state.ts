@@ -106,15 +106,12 @@ function repair(rivulet: Command): void {
     .command('repair')
     .summary('when a node does not start since state and log do not fit, or state is damaged')
     .description(
-      'Examines the state of a stopped node and the streams it was made from, says what is wrong and what can be done, and does it with --yes.\n' +
-        'No state is deleted: stores that cannot be used are renamed to <name>.set-aside-<time>. What strangers have written between the stages is\n' +
-        'taken out of NATS.',
+      'Examines the state of a stopped node and the streams it was made from, reports what is wrong and what can be done, and does it with --yes.\n' +
+        'No state is deleted: stores that cannot be used are renamed to <name>.set-aside-<time>. Messages that no node wrote are\n' +
+        'deleted from the streams between the stages.',
     )
     .option('--yes', 'do it; without it nothing is changed')
-    .option(
-      '--start-anew',
-      'give up what is known: set all state aside, and compute everything anew from the events that NATS still has',
-    )
+    .option('--start-anew', 'set all state aside, and recompute everything from the events that NATS still has')
     .option('--json', 'print the findings and the plan as JSON')
     .action(async (options: RepairOptions) => {
       const { repair: run } = await import('../repair/repair.js');
@@ -126,9 +123,9 @@ function repair(rivulet: Command): void {
 Stop the node first, and with --start-anew every node that shares its NATS. An embedded NATS is started for as long as it takes.
 
 Examples:
-  rivulet repair                       say what is wrong, and what would be done
+  rivulet repair                       print what is wrong, and what would be done
   rivulet repair --yes                 do it
-  rivulet repair --start-anew          say what would be lost
+  rivulet repair --start-anew          print what would be lost
   rivulet repair --start-anew --yes`,
   );
 }
@@ -138,10 +135,10 @@ function repartition(rivulet: Command): void {
     .command('repartition')
     .summary('change the number of partitions of a stopped deployment')
     .description(
-      'Tells what is known of users and items apart anew for another number of partitions: nothing is lost, nothing counted twice. What publishers\n' +
-        'have sent and no node has read yet stays, and is read under the new number. Their own partitions (sourcePartitions) cannot be changed.',
+      'Redistributes the state of users and items over another number of partitions: nothing is lost, nothing counted twice. Events that no node has\n' +
+        'read yet are kept, and processed with the new number. The partitions of the source (sourcePartitions) cannot be changed.',
     )
-    .requiredOption('--partitions <n>', 'how many there shall be', wholeNumber(1, 256))
+    .requiredOption('--partitions <n>', 'the new number of partitions', wholeNumber(1, 256))
     .option('--yes', 'do it; without it nothing is changed')
     .option('--json', 'print the outcome as JSON')
     .action(async (options: RepartitionOptions) => {
@@ -151,12 +148,12 @@ function repartition(rivulet: Command): void {
   withSettings(command, [...STATE_KEYS, ...NATS_KEYS]).addHelpText(
     'after',
     `
-Stop every node first. An embedded NATS is started for as long as it takes. Where it is broken off, the same command goes on; until the streams are made
-anew, --partitions with the old number gives it up. Of several nodes run it on the data directory of one; the others then start on empty ones, and take the
-state from the copies that it leaves in NATS.
+Stop every node first. An embedded NATS is started for as long as it takes. If it is interrupted, the same command continues it; until the streams are
+recreated, --partitions with the old number cancels it. Of several nodes run it on the data directory of one; the others then start on empty ones, and read
+the state from the copies that it leaves in NATS.
 
 Examples:
-  rivulet repartition --partitions 8           say what would be done
+  rivulet repartition --partitions 8           print what would be done
   rivulet repartition --partitions 8 --yes     do it; then: rivulet start --partitions 8`,
   );
 }

@@ -88,7 +88,7 @@ function checkUsage(id: string | undefined, { all, rule, data, dataFile, set = [
     throw usage('give the id of one dead letter, or --all', 'rivulet dlq ls lists them');
   if (id !== undefined && rule !== undefined) throw usage('--rule goes with --all');
   if (all === true && (data ?? dataFile) !== undefined)
-    throw usage('--data is for one dead letter, not for --all', 'mend many alike with --set field=value');
+    throw usage('--data is for one dead letter, not for --all', 'correct many at once with --set field=value');
   if ((data ?? dataFile) !== undefined && set.length > 0) throw usage('give --set or --data, not both');
 }
 
@@ -124,7 +124,7 @@ async function allOf(queue: DeadLetterQueue, { rule, again }: RetryOptions): Pro
 /** The queue explains the problem; the fix is given as options of this command. */
 function explained(error: unknown): unknown {
   const isChange = hasCode(error, 'DEAD_LETTER_CHANGE');
-  return isChange ? usage(error.message, 'give the mended event with --data') : error;
+  return isChange ? usage(error.message, 'give the corrected event with --data') : error;
 }
 
 function report(outcomes: readonly Retried[], { json }: RetryOptions): void {

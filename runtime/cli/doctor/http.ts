@@ -89,10 +89,10 @@ function closedFinding(body: unknown): Finding {
     typeof body === 'object' && body !== null && 'reason' in body && body.reason === 'CERTIFICATE_MISSING';
   return wantsCertificate
     ? warning(
-        'how the stages are is told only to who has a certificate (tlsClientCaFile)',
-        'ask for it: curl --cacert FILE --cert FILE --key FILE https://…/status',
+        'the status of the stages requires a client certificate (tlsClientCaFile)',
+        'read it with: curl --cacert FILE --cert FILE --key FILE https://…/status',
       )
-    : warning('how the stages are is told only to who has a token', 'set RIVULET_TOKEN to one, and ask again');
+    : warning('the status of the stages requires a token', 'set RIVULET_TOKEN and run this again');
 }
 
 const isStatus = (body: unknown): body is StatusResponse =>

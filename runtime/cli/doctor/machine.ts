@@ -65,8 +65,8 @@ export function loadFinding(load: Load): Finding {
   const text = `load ${average.toFixed(1)} on ${cores} ${cores === 1 ? 'core' : 'cores'}`;
   if (!isOverloaded(load)) return ok(text);
   return warning(
-    `${text}: more wants to run than this machine has cores`,
-    'end what else runs here, or use a larger machine; what is slow below may be so for this alone',
+    `${text}: the machine is overloaded`,
+    'stop other programs, or use a larger machine; slowness reported below may be due to this alone',
   );
 }
 

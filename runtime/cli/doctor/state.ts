@@ -39,7 +39,7 @@ async function state(loaded: LoadedConfig): Promise<readonly Finding[]> {
   ];
   if (repartition !== undefined) {
     const { from, to } = repartition;
-    findings.push(broken(`a repartition from ${from} to ${to} partitions was broken off`, 'see rivulet repair'));
+    findings.push(broken(`a repartition from ${from} to ${to} partitions was interrupted`, 'see rivulet repair'));
   }
   return findings.length > 0 ? findings : [ok(`${grouped(present)} stores are sound and fit the log`)];
 }

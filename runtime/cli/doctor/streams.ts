@@ -15,6 +15,8 @@ const SKEW_MS_MAX = 2_000;
 /** Waiting messages above which an instance counts as behind. */
 const LAG_MAX = 10_000;
 
+const counted = (n: number, what: string): string => `${grouped(n)} ${what}${n === 1 ? '' : 's'}`;
+
 /** `processes`: of the live nodes; absent: not known. */
 export async function streamFindings(
   config: Config,
@@ -128,17 +130,16 @@ const isRead = ({ name, num_waiting: waiting }: ConsumerInfo, processes: Readonl
 function leftFindings(streams: readonly StreamState[]): Finding[] {
   const left = streams.reduce((sum, stream) => sum + stream.left, 0);
   if (left === 0) return [];
-  const [readers, their] = left === 1 ? ['1 reader', 'it'] : [`${grouped(left)} readers`, 'them'];
   return [
     ok(
-      `${readers} of nodes or commands that are gone: harmless, and not counted above; NATS forgets ${their} after 5 min`,
+      `${counted(left, 'reader')} of nodes or commands that are gone: harmless, and not counted above; NATS forgets them after 5 min`,
     ),
   ];
 }
 
 function lagOf({ name, messages, share, lag, readers, browsable }: StreamState): Finding {
   if (browsable) return ok(`${name}: ${grouped(messages)} messages are kept`);
-  const text = `${name}: ${grouped(messages)} messages, ${(share * 100).toFixed(0)} % full, ${readers} readers, ${grouped(lag)} waiting`;
+  const text = `${name}: ${grouped(messages)} messages, ${(share * 100).toFixed(0)} % full, ${counted(readers, 'reader')}, ${grouped(lag)} pending`;
   if (lag > LAG_MAX) return warning(text, 'it falls behind: more --threads or --partitions, or fewer events');
   return share > 0.9 ? warning(text, 'raise streamMegabytesMax, or find out which node does not read it') : ok(text);
 }

@@ -15,7 +15,9 @@ export async function get(userId: string, options: GetOptions): Promise<void> {
   const { number, category = '', excludeSeen = false, explain = false } = options;
   const request = { userId, limit: number, category, excludeSeen, explain };
   const answer = await withNode(options, (client) => client.getRecommendations(request));
-  process.stdout.write(`${options.json === true ? asJson(answer) : asText(answer, explain)}\n`);
+  process.stdout.write(
+    `${options.json === true ? asJson(answer) : asText(answer, explain, category !== '' || excludeSeen)}\n`,
+  );
 }
 
 function asJson({ userId, items, asOfMs, staleMs, model }: Recommendations): string {
@@ -32,13 +34,17 @@ function asJson({ userId, items, asOfMs, staleMs, model }: Recommendations): str
   return JSON.stringify(document, undefined, 2);
 }
 
-function asText({ userId, items, asOfMs, staleMs, model }: Recommendations, explain: boolean): string {
+function asText(
+  { userId, items, asOfMs, staleMs, model }: Recommendations,
+  explain: boolean,
+  isFiltered: boolean,
+): string {
   const about = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}`;
   const head = staleMs === undefined ? about : `${about}\n${staleNote(staleMs)}`;
   if (items.length === 0) {
     return asOfMs === undefined
       ? `${head}\n\nNothing yet: the node has not seen an event.`
-      : `${head}\n\nNothing: no item that is popular passes these filters.`;
+      : `${head}\n\nNo recommendations${isFiltered ? ': no popular item passes the filters' : ' yet'}.`;
   }
   const hasTitles = items.some(({ title }) => title !== undefined);
   const rows = items.map(({ rank, itemId, score, category, type, title, reason }) => [

@@ -49,7 +49,7 @@ export async function start(options: SettingOptions): Promise<number> {
         `rivulet ${isUp ? 'is up' : 'has started, and does not serve yet (see /health)'}: gRPC on ${where.grpc}, HTTP at ${http}, NATS ${natsVersion} at ${nats.url}, data in ${dataDir}, ${partitions} partitions\n`,
       );
       // The credentials of an embedded server are known.
-      if (config.natsUrl === undefined) process.stdout.write(`what NATS holds is seen with: ${natsCommand(nats)}\n`);
+      if (config.natsUrl === undefined) process.stdout.write(`inspect NATS with: ${natsCommand(nats)}\n`);
     },
     () => {
       logger.info('stopping');

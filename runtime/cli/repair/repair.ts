@@ -202,7 +202,7 @@ function asText(outcome: Outcome, isAnew: boolean): string {
     lines.push(`The node starts with --partitions ${partitions}.`);
   } else if (done) {
     lines.push(...kept.map((path) => `set aside: ${path}`));
-    const rest = kept.length === 0 ? '.' : '; delete what was set aside when you are content.';
+    const rest = kept.length === 0 ? '.' : '; once the node runs as expected, delete what was set aside.';
     lines.push(`Done. Start the node with --partitions ${partitions}${rest}`);
   } else if (isAnew) {
     lines.push('Nothing was changed. Do it with: rivulet repair --start-anew --yes');
@@ -222,7 +222,7 @@ function repartitionText({ repartition, done }: Outcome, isAnew: boolean): strin
     ? 'If that is lost, so is what was known: the streams were made anew, and no copies of it are in NATS yet.'
     : `If that is lost: it is ${step === 'state' ? 'given up, nothing was changed in NATS yet' : 'done but for copies of the state'}.`;
   return [
-    `A repartition from ${from} to ${to} partitions is under way on this NATS, or was broken off.`,
+    `A repartition from ${from} to ${to} partitions is under way on this NATS, or was interrupted.`,
     `  Where its data directory is there, complete it, on that one: ${complete}`,
     ...(isAnew ? [] : [`  ${known}`]),
     '',

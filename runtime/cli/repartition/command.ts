@@ -29,14 +29,14 @@ function asText(outcome: RepartitionOutcome, seconds: number): string {
 }
 
 const LEFTOVER =
-  'The data directory holds files of a repartition that was broken off and that this NATS knows nothing of (any more): they are not used, and deleted with --yes.';
+  'The data directory holds files of a repartition that was interrupted and that this NATS knows nothing of (any more): they are not used, and deleted with --yes.';
 
 function whatWasDone({ from, to, done, resumed }: RepartitionOutcome, seconds: number): string {
   if (from === to && !resumed) return `There are ${to} partitions of users and items already: nothing to do.`;
   if (from === to) {
     return done
       ? `Given up: the deployment has ${to} partitions, as before. The nodes can start.`
-      : `A repartition that was broken off would be given up. Do it with: rivulet repartition --partitions ${to} --yes`;
+      : `A repartition that was interrupted would be given up. Do it with: rivulet repartition --partitions ${to} --yes`;
   }
   if (!done) {
     return [

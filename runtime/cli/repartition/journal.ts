@@ -86,7 +86,7 @@ export const writeMark = (archive: StreamArchive, journal: Journal, replicas: nu
 export const toBeCompleted = ({ from, to, step }: Journal): Error =>
   fatal(
     'REPARTITION_UNFINISHED',
-    `a repartition from ${from} to ${to} partitions is under way on this data directory, or was broken off`,
+    `a repartition from ${from} to ${to} partitions is under way on this data directory, or was interrupted`,
     {
       hint:
         `complete it, it goes on where it stopped: rivulet repartition --partitions ${to} --yes` +

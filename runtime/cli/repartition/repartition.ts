@@ -280,7 +280,7 @@ class Repartition {
 const isElsewhere = ({ from, to }: Journal): Error =>
   fatal(
     'REPARTITION_UNFINISHED',
-    `a repartition of this NATS from ${from} to ${to} partitions is under way, or was broken off, on another data directory`,
+    `a repartition of this NATS from ${from} to ${to} partitions is under way, or was interrupted, on another data directory`,
     { hint: 'run it again there: it goes on where it stopped. Where that data directory is lost, see rivulet repair' },
   );
 

@@ -248,7 +248,7 @@ describe.skipIf(noOpenssl)(`with TLS${skipped(noOpenssl)}`, () => {
     const { port: httpPort } = await httpFacade({ tls: mutual });
     expect(await http(httpPort, file('server.pem'))).toEqual([
       'ok: a node answers on https://127.0.0.1: serving → ',
-      expect.stringContaining('told only to who has a certificate (tlsClientCaFile) → '),
+      expect.stringContaining('the status of the stages requires a client certificate (tlsClientCaFile) → '),
     ]);
   });
 });

@@ -79,7 +79,7 @@ describe('the doctor on HTTP', () => {
   it('asks for how the stages are with the token, and says when it needs one', async () => {
     const answers = { '/health': [{ body: SERVING }], '/status': [{ code: 401, body: {} }] };
     expect((await said(answers))[1]).toBe(
-      'warning: how the stages are is told only to who has a token → set RIVULET_TOKEN to one, and ask again',
+      'warning: the status of the stages requires a token → set RIVULET_TOKEN and run this again',
     );
     const { port, asked } = await node({ ...answers, '/status': [status({})] });
     await httpFindings({ host: '127.0.0.1', port }, { token: 'abc', sampleAfterMs: 1 });

@@ -7,7 +7,7 @@ import { eventPublisher } from '../../../runtime/node/publisher.js';
 const EVENT: SoundEvent = {
   ...{ bytes: Buffer.from('{}'), contentType: 'application/json', type: 'view', userId: 'u1', timeMs: 0 },
 };
-const AWAY = transient('LOG_UNREACHABLE', 'the connection to NATS is being made anew');
+const AWAY = transient('LOG_UNREACHABLE', 'the connection to NATS is broken; reconnecting');
 
 /** A log that fails so, one error after the other, and then stores. */
 function failing(...errors: readonly Error[]) {

@@ -53,7 +53,7 @@ describe('a mailbox that was not empty at the start', () => {
 
   it('is read before the node serves, and one that takes long is not waited for', () => {
     expect(health({ instances: [reads(NOW - REPLAY_WAIT_MS)] }, false)).toMatchObject({
-      ...{ serving: false, takesEvents: true, reasons: ['sum.0 reads what its mailbox held for 15 s'] },
+      ...{ serving: false, takesEvents: true, reasons: ['sum.0 has been replaying its mailbox for 15 s'] },
     });
     expect(health({ instances: [reads(NOW - REPLAY_WAIT_MS - 1)] }, false)).toEqual(OK);
   });
@@ -127,7 +127,7 @@ describe('a node that serves', () => {
     const full = up('join', { bufferedBytes: 1.5 * 2 ** 30 });
     expect(health({ instances: [full] })).toMatchObject({
       serving: true,
-      warnings: ['join.0 holds 1.5 GiB for later epochs: one of its writers is far behind the others'],
+      warnings: ['join.0 buffers 1.5 GiB for later epochs: one of its writers is far behind the others'],
     });
   });
 });
