@@ -159,4 +159,5 @@ export function readHealthNote(dataDir: string): HealthNote | undefined {
 }
 
 /** Removes durations and amounts, to compare the rest. */
-const withoutNumbers = (text: string): string => text.replace(/ (for \d+ s( \(\d+ restarts\))?|buffers [\d.]+ GiB)/, '');
+const withoutNumbers = (text: string): string =>
+  text.replace(/ (for \d+ s( \(\d+ restarts\))?|buffers [\d.]+ GiB)/, '');

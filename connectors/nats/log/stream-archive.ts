@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import type { JetStreamManager, StreamConfig, StreamInfo as ServerStreamInfo } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { asError, fatal, RivuletError, transient } from '../../../runtime/contract/errors.js';
+import { asError, fatal, transient } from '../../../runtime/contract/errors.js';
 import { retryWhileUnreachable } from '../connection/retry.js';
 import { restoredMetadata } from './stream-identity.js';
 import { ensureStream, explained, isMissing, openManager } from './stream-manager.js';
@@ -183,7 +183,7 @@ export class StreamArchive {
 const retryThroughFailure = <T>(stream: string, work: () => Promise<T>): Promise<T> =>
   retryWhileUnreachable(() =>
     work().catch((error: unknown) => {
-      throw error instanceof RivuletError ? error : explained(error, stream);
+      throw explained(error, stream);
     }),
   );
 

@@ -8,8 +8,8 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream';
 import { errors, type NatsConnection } from '@nats-io/transport-node';
-import type { RivuletError } from '../../../runtime/contract/errors.js';
-import { asError, fatal, hasCode, transient } from '../../../runtime/contract/errors.js';
+
+import { fatal, hasCode, RivuletError, transient } from '../../../runtime/contract/errors.js';
 import { retryWhileUnreachable } from '../connection/retry.js';
 
 export const REQUEST_TIMEOUT_MS = 5_000;
@@ -113,6 +113,7 @@ export async function subjectsOf(manager: JetStreamManager, stream: string, filt
 export const isMissing = (error: unknown): boolean => hasCode(error, 'STREAM_NOT_FOUND');
 
 export function explained(error: unknown, stream: string, replicas = 1): Error {
+  if (error instanceof RivuletError) return error;
   if (isMissing(error)) return error as Error;
   const code = codeOf(error);
   if (code === STREAM_NOT_FOUND) return transient('STREAM_NOT_FOUND', `there is no stream ${stream}`, { cause: error });
@@ -128,9 +129,7 @@ export function explained(error: unknown, stream: string, replicas = 1): Error {
       hint: 'make space where the NATS store is (the data directory, if it is embedded), or lower streamMegabytesMax',
     });
   }
-  return transient('LOG_UNREACHABLE', `JetStream cannot serve ${stream} now: ${asError(error).message}`, {
-    cause: error,
-  });
+  return transient('LOG_UNREACHABLE', `JetStream cannot serve ${stream} now`, { cause: error });
 }
 
 const codeOf = (error: unknown): number | undefined => (error instanceof JetStreamApiError ? error.code : undefined);

@@ -1,6 +1,6 @@
 /** Reads one message from a stream's leader, the next of its subject: fast for large messages, unlike the client's own base64 decoder. */
 import type { NatsConnection } from '@nats-io/transport-node';
-import { asError, transient } from '../../../runtime/contract/errors.js';
+import { transient } from '../../../runtime/contract/errors.js';
 import { REQUEST_TIMEOUT_MS } from '../log/stream-manager.js';
 
 const NO_MESSAGE = 10037;
@@ -23,7 +23,7 @@ export async function readPiece(
   from: number,
 ): Promise<Piece | undefined> {
   const away = (cause: unknown): Error =>
-    transient('LOG_UNREACHABLE', `JetStream cannot serve ${stream} now: ${asError(cause).message}`, { cause });
+    transient('LOG_UNREACHABLE', `JetStream cannot serve ${stream} now`, { cause });
   const answer = await connection
     .request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ next_by_subj: subject, seq: from }), {
       timeout: REQUEST_TIMEOUT_MS,
