@@ -20,7 +20,7 @@ const readerOf = (driver: StageDriver) => catalogueReader(driver.instance.states
 const take = (driver: StageDriver, ...rows: Row[]) => feed(driver, 'items', rows);
 
 describe('the catalogue, by hand', () => {
-  it('knows of an item what was said last, all of it, and forgets what is deleted', () => {
+  it('keeps the last entry of an item, completely, and removes what is deleted', () => {
     const driver = new StageDriver(catalogue());
     const reader = readerOf(driver);
     expect([reader.get('a'), reader.revision(), reader.count()]).toEqual([undefined, 0, 0]);
@@ -34,7 +34,7 @@ describe('the catalogue, by hand', () => {
     expect([reader.get('a'), reader.revision(), reader.count()]).toEqual([undefined, 4, 1]);
   });
 
-  it('says nothing, and what changes nothing leaves the revision and the time as they are', () => {
+  it('publishes nothing, and an entry that changes nothing leaves revision and time unchanged', () => {
     const driver = new StageDriver(catalogue());
     const row = { item: 'a', title: 'Lamp', price: 5 };
     expect(take(driver, { ...row, updatedAt: 1 }).frames).toEqual([]);
@@ -126,7 +126,7 @@ describe('any items', () => {
     );
   });
 
-  it('told twice in a row are known as if told once', () => {
+  it('received twice in a row count as received once', () => {
     fc.assert(
       fc.property(rows, (all) => {
         const driver = new StageDriver(catalogue());

@@ -30,7 +30,7 @@ describe('the last hour', () => {
     expect(lastHoursOf(said)).toEqual(['last-hour 10m score *: a 60v0c=60']);
   });
 
-  it('moves on with each step, also by what others know, and then says all its lists, the empty ones too', () => {
+  it('moves on with each step, also by the progress of others, and then publishes all its lists, empty ones included', () => {
     const steps = [
       feed(did('view', 'a', 2, 'kids'), did('view', 'b', 8, 'auto')),
       TICK,

@@ -70,7 +70,7 @@ describe('lists of several instances', () => {
     );
   });
 
-  it('tell velocities as of one time, also of items of an instance that had no event since', () => {
+  it('have velocities as of one time, also of items of an instance that had no event since', () => {
     const shop = new LiveTrending(3, ALL);
     const items = ['a1', 'a2', 'a3', 'a4', 'a5', 'a6'];
     shop.happened(...items.flatMap((item) => viewed(item, 4, 10)));
@@ -130,7 +130,7 @@ describe('a new hour', () => {
 });
 
 describe('other options after a restart', () => {
-  it('weights: all lists are said by the new ones', () => {
+  it('weights: all lists are published with the new ones', () => {
     const shop = new LiveTrending(3);
     shop.happened(...viewed('a', 1, 3), ...viewed('b', 1, 2), ...viewed('c', 1));
     shop.tick(1_000);
@@ -172,7 +172,7 @@ describe('other options after a restart', () => {
 });
 
 describe('revisions', () => {
-  it('are times of ticks, so that a list that is made anew does not use those of the lost one again', () => {
+  it('are times of ticks, so that a recomputed list does not reuse those of the lost one', () => {
     const revisionsFrom = (startMs: number): number[] => {
       const shop = new LiveTrending(2);
       return [1, 2, 3].map((at) => {

@@ -98,7 +98,7 @@ describe('with more items than there is room for', () => {
     }
   });
 
-  it('what is kept stays bounded, and numbers are given anew', () => {
+  it('what is kept stays bounded, and numbers are reused', () => {
     const driver = new StageDriver(trending({ published: 'live', delayMs: 0, itemsMax: 1_000 }));
     for (let i = 0; i < 60; i++) {
       driver.feed(

@@ -29,7 +29,7 @@ describe('live', () => {
     ]);
   });
 
-  it('says at a tick what had events since the last one', () => {
+  it('publishes at a tick the lists with events since the last one', () => {
     const steps = [
       feed(did('view', 'a', 1, 'kids'), did('view', 'b', 1, 'auto')),
       TICK,
@@ -47,7 +47,7 @@ describe('live', () => {
     ]);
   });
 
-  it('begins anew with the hour, and says which lists are empty then; the day goes on', () => {
+  it('starts over with the hour, and publishes which lists are empty then; the day goes on', () => {
     const lists = said(live(), feed(did('view', 'a', 59, 'kids')), TICK, feed(did('view', 'b', 60, 'auto')), TICK);
     expect(lists.slice(4)).toEqual([
       'hour 1h score *: b 1v0c=1',
@@ -134,7 +134,7 @@ describe('live', () => {
     expect(lists).toContain('hour 1h velocity *: a 1v0c=12');
   });
 
-  it('by velocity: all lists anew when five minutes have passed, also of what had no event', () => {
+  it('by velocity: all lists again when five minutes have passed, also those without events', () => {
     const steps = [feed(did('view', 'a', 1, 'kids')), TICK, { end: true, asOfMs: 4 * MINUTE }, TICK];
     const later = [{ end: true, asOfMs: 6 * MINUTE }, TICK];
     const lists = play(live({ rankings: ['velocity'] }), [...steps, ...later] as Step[]).map((saying) =>
@@ -154,19 +154,19 @@ describe('live', () => {
     expect(lists).toContain('hour 2h decayed *: b 1v0c=1');
   });
 
-  it('says which instance it is', () => {
+  it('names its instance', () => {
     const driver = new StageDriver(live(), 3);
     driver.feed('events', [did('view', 'a', 1)]);
     expect(driver.tick(1).rows['tops']!.map((row) => row['origin'])).toEqual([3, 3, 3]);
   });
 
-  it('says nothing before the first event', () => {
+  it('publishes nothing before the first event', () => {
     expect(play(live(), [TICK, { end: true }, TICK])).toEqual([{ tops: [] }, {}, { tops: [] }]);
   });
 });
 
 describe('at the close of windows', () => {
-  it('says each window once, when W says that it is over, and the rest at the end of the input', () => {
+  it('publishes each window once, when W has passed its end, and the rest at the end of the input', () => {
     // The hour from 0 closes at W + 10 min = 3 h, the day that ends with it 26 h after that.
     const steps: Step[] = [
       feed(did('view', 'a', 1)),

@@ -108,7 +108,7 @@ describe('show', () => {
     expect(json).toMatchObject({ original_text: null, original_base64: Buffer.from(original).toString('base64') });
   });
 
-  it('gives the bytes of a message that the runtime has buried', async () => {
+  it('gives the bytes of a message that the runtime has quarantined', async () => {
     const original = Uint8Array.from([1, 2, 255]);
     const sequence = await refuse([{ original: Buffer.from(original).toString('base64'), rule: 'poison' }], '$poison');
     const record = await new DeadLetterQueue(log).find(`${sequence}-0`);

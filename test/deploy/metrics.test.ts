@@ -148,13 +148,27 @@ describe('each metric', () => {
     }
     expect([...values.keys()].sort()).toEqual(
       [
-        ...['grpc_code', 'grpc_method', 'grpc_service', 'grpc_type', 'kind', 'le', 'major', 'method', 'minor', 'node'],
+        ...[
+          'child',
+          'grpc_code',
+          'grpc_method',
+          'grpc_service',
+          'grpc_type',
+          'kind',
+          'le',
+          'level',
+          'major',
+          'method',
+          'minor',
+          'node',
+        ],
         ...['partition', 'patch', 'route', 'space', 'stage', 'status', 'stream', 'thread', 'type', 'version'],
       ].sort(),
     );
     expect([...values.get('stage')!].sort()).toEqual(node.topology.stages.map(({ id }) => id).sort());
     expect([...values.get('partition')!].sort()).toEqual(['0', '1']);
     expect([...values.get('thread')!].sort()).toEqual(['facade', 'worker-0']);
+    expect([...values.get('level')!].sort()).toEqual(['server', 'shard', 'thread']);
   });
 });
 

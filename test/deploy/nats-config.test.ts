@@ -67,7 +67,7 @@ describe('nats-server takes', () => {
 it('the store has room for what all streams reserve', () => {
   for (const file of ['single.conf', 'cluster.conf', 'cluster-power.conf']) {
     const [, gigabytes] = /max_file_store: (\d+)GB/.exec(readFileSync(join(NATS, file), 'utf8')) ?? [];
-    // 10 stages, 2 ledgers and what is buried, 512 MiB each; and as much again for copies of state.
+    // 10 stages, 2 browsable logs and the quarantine, 512 MiB each; and as much again for copies of state.
     expect(Number(gigabytes)).toBeGreaterThanOrEqual(2 * 13 * 0.5);
   }
 });

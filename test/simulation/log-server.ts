@@ -212,7 +212,7 @@ export class LogServer {
 
   private take(stream: string, message: LogMessage): void {
     const { id } = writerOf(message.subject);
-    const isOurs = !PUBLISHERS.has(id) && !/^rivulet\.(events|items|poison)\./.test(message.subject);
+    const isOurs = !PUBLISHERS.has(id) && !/^rivulet\.(events|items|quarantine)\./.test(message.subject);
     const envelope = isOurs ? fromBinary(EnvelopeSchema, message.data) : undefined;
     if (envelope !== undefined) this.forgetWhatIsSaidAgain(stream, message, envelope);
     this.silent.delete(message.subject);

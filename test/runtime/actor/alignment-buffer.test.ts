@@ -53,7 +53,7 @@ const drained = (held: AlignmentBuffer): string[] => {
   return texts;
 };
 
-describe('held messages', () => {
+describe('buffered messages', () => {
   it('keep at most the bound and what is newer than the snapshot in memory; the rest is read when its turn comes', () => {
     const disk = new Disk();
     const held = disk.open(1_000);
@@ -107,7 +107,7 @@ describe('held messages', () => {
     expect(held.cut()).toEqual([]);
   });
 
-  it('go on per writer in order, and nothing is lost or said twice, through any snapshots and crashes', () => {
+  it('are released per writer in order, and nothing is lost or released twice, through any snapshots and crashes', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('hold' as const), writer: fc.constantFrom('a', 'b', 'c') }),
       fc.record({ kind: fc.constantFrom('release', 'cut', 'written', 'crash') }),

@@ -34,7 +34,7 @@ describe('what is known (ALIGNMENT-4)', () => {
     expect(after('b/0', { tickMs: 90 })).toEqual([70, 70]);
   });
 
-  it('does not depend on what side inputs tell', () => {
+  it('does not depend on what side inputs report', () => {
     const { after } = knownOf(topologyOf({ aligned: false, side: true }));
     for (const writer of ['a/0', 'a/1', 'b/0', 'b/1']) after(writer, { asOfMs: 50, tickMs: 50 });
     expect(after('s/0', { asOfMs: 90, tickMs: 90 })).toEqual([50, 50]);

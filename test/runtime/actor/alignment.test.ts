@@ -27,11 +27,11 @@ describe('the watermark (ALIGNMENT-1)', () => {
     hear(['a/0', null, false, -Infinity], ['a/1', null, true, -Infinity]);
   });
 
-  it('is the minimum over the upstreams heard from', () => {
+  it('is the minimum over the upstreams that have reported', () => {
     hear(['a/0', 100, false, 100], ['a/1', 150, false, 100], ['a/0', 200, false, 150], ['b/0', 170, false, 150]);
   });
 
-  it('never moves back: not for a lower W, not for an upstream that is heard late', () => {
+  it('never moves back: not for a lower W, not for an upstream that reports late', () => {
     hear(['a/0', 100, false, 100], ['a/0', 90, false, 100], ['b/1', 10, false, 100], ['b/1', 120, false, 100]);
   });
 
@@ -72,7 +72,7 @@ describe('the watermark (ALIGNMENT-1)', () => {
     expect(alignment.watermarkMs).toBe(120);
   });
 
-  it('tells the stage the latest event time of any upstream', () => {
+  it('passes to the stage the latest event time of any upstream', () => {
     alignment.observe('a/0', said({ asOfMs: 50 }));
     alignment.observe('a/1', said({ asOfMs: 40 }));
     expect(alignment.endEpoch().asOfMs).toBe(50);
@@ -118,7 +118,7 @@ describe('aligned epochs (ALIGNMENT-2)', () => {
     expect(writers.some((writer) => alignment.mustBuffer(writer))).toBe(false);
   });
 
-  it('hold what a faster upstream says of the next one', () => {
+  it('buffer what a faster upstream sends of the next one', () => {
     end('a/0');
     expect(writers.map((writer) => alignment.mustBuffer(writer))).toEqual([true, false, false, false]);
     for (const writer of writers.slice(1)) end(writer);
@@ -140,7 +140,7 @@ describe('aligned epochs (ALIGNMENT-2)', () => {
     }
   });
 
-  it('take W in when they end, the minimum of what was said by then', () => {
+  it('move W when they end, to the minimum of what was reported by then', () => {
     for (const [i, writer] of writers.entries()) {
       expect(alignment.watermarkMs).toBe(-Infinity);
       end(writer, { watermarkMs: 100 + i });

@@ -57,7 +57,7 @@ const said = (): number[] =>
   });
 
 describe('a line', () => {
-  it('says what it is handed, in order, one publish at a time (OUTBOX-2)', async () => {
+  it('publishes what is enqueued, in order, one publish at a time (OUTBOX-2)', async () => {
     let inFlight = 0;
     let most = 0;
     const { hand, line, outbox } = await open({
@@ -75,7 +75,7 @@ describe('a line', () => {
     expect([said(), most, line.waiting, line.bytes]).toEqual([[10, 20, 21, 50], 1, 0, 0]);
   });
 
-  it('knows from its subject’s last message what was said', async () => {
+  it('knows from its subject’s last message what was published', async () => {
     const { hand, outbox, line } = await open();
     expect(line.published.sequence).toBe(0);
     hand(tag(3), tag(7, 2, false));
@@ -109,7 +109,7 @@ describe('a line', () => {
     expect([said(), failure()]).toEqual([[10, 20], undefined]);
   });
 
-  it('ends with FENCED also when another owner has said the same: it may stand on other state (OUTBOX-5)', async () => {
+  it('ends with FENCED also when another owner has published the same: it may be computed from other state (OUTBOX-5)', async () => {
     const { hand, outbox } = await open();
     await (await SecondWriter.open(inner, 'S', SUBJECT)).say(letter(tag(1)));
     hand(tag(1), tag(2));
@@ -117,7 +117,7 @@ describe('a line', () => {
     expect(said()).toEqual([10]);
   });
 
-  it('that claims its lines is heard by all, and everybody who opened before is refused (OUTBOX-5)', async () => {
+  it('that claims its lanes publishes on all, and every earlier owner is fenced (OUTBOX-5)', async () => {
     const [first, second] = [await open(), await open()];
     first.hand(tag(1));
     await first.outbox.settled();
@@ -132,7 +132,7 @@ describe('a line', () => {
     expect([...lines.values()][0]!.published).toEqual(tag(2));
   });
 
-  it('ends with FENCED when another owner has said something else', async () => {
+  it('ends with FENCED when another owner has published something else', async () => {
     const { hand, outbox, failure } = await open();
     const other = await SecondWriter.open(inner, 'S', SUBJECT);
     await other.say(letter(tag(1)));
@@ -152,7 +152,7 @@ describe('a line', () => {
     await expect(other.say(letter(tag(1)))).rejects.toMatchObject({ code: 'FENCED' });
   });
 
-  it('says nothing more once it has failed: no hole', async () => {
+  it('publishes nothing more once it has failed: no gap', async () => {
     const broken: Log = Object.assign(Object.create(inner) as Log, {
       publish: async (subject: string, data: Uint8Array, options?: { expected?: number }) => {
         if (fromBinary(EnvelopeSchema, data).sequence === 1) throw new TypeError('cannot send this one');
@@ -170,7 +170,7 @@ describe('a line', () => {
     expect(failures).toHaveLength(1);
   });
 
-  it('stops trying when it is told', async () => {
+  it('stops retrying when it is aborted', async () => {
     const { hand, outbox } = await open({ fate: ({ kind }) => (kind === 'publish' ? 'away' : 'done') });
     hand(tag(1));
     const settling = expect(outbox.settled()).rejects.toThrow();
@@ -182,7 +182,7 @@ describe('a line', () => {
 });
 
 describe('the outbox', () => {
-  it('has room when no line has more letters, and all together no more bytes, than allowed', async () => {
+  it('has room when no lane has more messages, and all together no more bytes, than allowed', async () => {
     let go = (): void => undefined;
     const { hand, outbox } = await open({
       turn: ({ kind }) => (kind === 'publish' ? new Promise((resolve) => (go = resolve)) : Promise.resolve()),

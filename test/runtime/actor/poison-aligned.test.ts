@@ -110,13 +110,13 @@ describe('in aligned epochs', () => {
     return { bed, keeper };
   };
 
-  it('nothing is buried where nothing fails', async () => {
+  it('nothing is quarantined when nothing fails', async () => {
     const { bed } = await run(() => undefined);
     expect(kept(bed)).toEqual(['0 a0', '0 b0', '1 a1', '1 b1', '2 a2', '2 b2']);
   });
 
   it.each(['a0', 'b0', 'a1', 'b1', 'a2', 'b2'])(
-    '%s is buried alone, held or not; its epoch still ends',
+    '%s is quarantined alone, buffered or not; its epoch still ends',
     async (bad) => {
       const { bed } = await run(BUG(bad));
       const all = ['0 a0', '0 b0', '1 a1', '1 b1', '2 a2', '2 b2'];
@@ -127,7 +127,7 @@ describe('in aligned epochs', () => {
     },
   );
 
-  it('a buried chunk counts as many events as it has lines, all in the dead letters', async () => {
+  it('a quarantined chunk counts as many events as it has lines, all in the dead letters', async () => {
     const lines = 'one\ntwo\nthree';
     const bed = await ActorBed.make(
       alignedTopology(
@@ -144,7 +144,7 @@ describe('in aligned epochs', () => {
     expect(status.quarantined).toEqual({ messages: 1, rows: 0 });
   });
 
-  it('a failure at the end of an epoch cannot be buried: it escalates, and nothing stays buried', async () => {
+  it('a failure at the end of an epoch cannot be quarantined: it escalates, and nothing stays quarantined', async () => {
     const { bed, keeper } = await run(
       () => undefined,
       (epoch) => {

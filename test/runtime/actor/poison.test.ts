@@ -15,7 +15,7 @@ const originals = (bed: ActorBed): string[] =>
   bed.rows('dead-letter').map(({ original }) => textOf(Buffer.from(String(original), 'base64')));
 
 describe('a message that the stage throws on', () => {
-  it('is buried after three identical failures; what comes before and after is taken in', async () => {
+  it('is quarantined after three identical failures; what comes before and after is processed', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: BUG('u3') }));
     const reader = bed.start('read', 0, { tuning: { frameMessages: 1 } });
     const { status, failure } = bed.start('sum');
@@ -34,7 +34,7 @@ describe('a message that the stage throws on', () => {
     expect(failure()).toBeUndefined();
   });
 
-  it('that says that it is poison is buried at once', async () => {
+  it('that the stage rejects as poison is quarantined at once', async () => {
     const trap: Trap = (one) => {
       if (one === 'u1') throw poison('FRAME_TYPE', 'not for me');
     };
@@ -46,7 +46,7 @@ describe('a message that the stage throws on', () => {
     expect([status.restarts, bed.rows('rank').map(({ user }) => user)]).toEqual([1, ['u2']]);
   });
 
-  it('is said to be dead once, also when the process dies before a snapshot', async () => {
+  it('becomes one dead letter, also when the process dies before a snapshot', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: BUG('u2') }));
     bed.start('read', 0, { tuning: { frameMessages: 1 } });
     const tuning = { snapshotEveryMs: 1e12 };
@@ -82,7 +82,7 @@ describe('rows of a frame that the stage throws on', () => {
     };
 
   it.each([[['u3']], [['u1', 'u5']], [['u1', 'u2', 'u3', 'u4', 'u5']]])(
-    'are buried, %j, and none of the others (QUARANTINE-5)',
+    'are quarantined, %j, and none of the others (QUARANTINE-5)',
     async (bad) => {
       const bed = await withFrame(5, badly(...bad));
       const { status, failure } = bed.start('sum');
@@ -118,7 +118,7 @@ describe('rows of a frame that the stage throws on', () => {
     expect(status.quarantined.rows).toBe(2);
   });
 
-  it('are not looked for without end: a frame of too many is buried whole', async () => {
+  it('are not searched for without limit: a frame with too many is quarantined entirely', async () => {
     const bed = await withFrame(300, (user) => {
       if (Number(user.slice(1)) > 50) throw new Error('cannot digest it');
     });
@@ -129,7 +129,7 @@ describe('rows of a frame that the stage throws on', () => {
     expect(status.restarts).toBeLessThan(110);
   });
 
-  it('a frame that fails although each row alone does not is buried whole', async () => {
+  it('a frame that fails although no row fails alone is quarantined entirely', async () => {
     const bed = await withFrame(3, (_, rows) => {
       if (rows === 3) throw new Error('three at once');
     });
@@ -140,7 +140,7 @@ describe('rows of a frame that the stage throws on', () => {
   });
 });
 
-it('as large as a message may be is buried whole, in pieces that fit', async () => {
+it('as large as a message may be is quarantined entirely, in pieces that fit', async () => {
   const large = line(1, '7'.repeat(900_000));
   const bed = await ActorBed.make(liveToys({ partitions: ONE, trap: BUG(large) }));
   await bed.publish(large, line(2));
@@ -174,7 +174,7 @@ describe('a publisher’s message in a batch', () => {
         if (one === line(3)) throw poison('FRAME_TYPE', 'not for me');
       },
     ],
-  ])('that the stage %s on is buried, and none of its neighbours', async (_, trap) => {
+  ])('that the stage %s on is quarantined, and none of its neighbours', async (_, trap) => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE, trap }));
     await bed.publish(...[1, 2, 3, 4, 5, 6].map((id) => line(id)));
     const { status } = bed.start('read', 0, { tuning: { frameMessages: 6 } });
@@ -201,7 +201,7 @@ describe('a publisher’s message in a batch', () => {
 });
 
 describe('what is no poison', () => {
-  it('a transient failure is tried again and again, never buried', async () => {
+  it('a transient failure is retried without limit, never quarantined', async () => {
     let failures = 0;
     const trap: Trap = (one) => {
       if (one === 'u1' && failures++ < 30) throw transient('LOG_UNREACHABLE', 'for a moment');
@@ -215,7 +215,7 @@ describe('what is no poison', () => {
     expect([status.restarts, bed.rows('dead-letter'), bed.rows('rank').length]).toEqual([30, [], 1]);
   });
 
-  it('a fatal error stops at once and says why', async () => {
+  it('a fatal error stops at once and reports why', async () => {
     const trap: Trap = () => {
       throw fatal('TOPOLOGY', 'going on would be wrong');
     };

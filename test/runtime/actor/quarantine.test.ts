@@ -1,4 +1,4 @@
-/** What is buried stays buried (QUARANTINE-1–QUARANTINE-3): through deaths at the worst moments, for other owners with older snapshots, for zombies. */
+/** What is quarantined stays quarantined (QUARANTINE-1–QUARANTINE-3): through deaths at the worst moments, for other owners with older snapshots, for zombies. */
 import { describe, expect, it } from 'vitest';
 import { type Mailbox, mailboxRecord, quarantine, recordLoss, recordTrim } from '../../../runtime/actor/quarantine.js';
 import type { Span } from '../../../runtime/log-integrity/spans.js';
@@ -45,7 +45,7 @@ function dying(bed: ActorBed, when: 'before' | 'after'): { log: FailingLog; dead
   return { log, dead: () => turns >= (when === 'before' ? 1 : 2) };
 }
 
-describe('a buried input', () => {
+describe('a quarantined input', () => {
   it('is skipped by the next process when this one dies right after the record is stored', async () => {
     const { bed, seen } = await bedWithPoison();
     const { log, dead } = dying(bed, 'after');
@@ -59,7 +59,7 @@ describe('a buried input', () => {
     expect(bed.rows('dead-letter')).toMatchObject([{ rule: 'poison', sequence: 3 }]);
   });
 
-  it('is not skipped by the next process when this one dies before the record is stored: that finds out anew', async () => {
+  it('is not skipped by the next process when this one dies before the record is stored: the next one detects the failure itself', async () => {
     const { bed, seen } = await bedWithPoison();
     const { log, dead } = dying(bed, 'before');
     bed.startApart('sum', 0, { log, tuning: NO_SNAPSHOTS });
@@ -72,7 +72,7 @@ describe('a buried input', () => {
   });
 
   it.each(['ack-lost', 'request-lost', 'away'] as const)(
-    'is buried once when the answer to the record is: %s',
+    'is quarantined once when the publish of the record ends with: %s',
     async (fate) => {
       const { bed, seen } = await bedWithPoison();
       const log = new FailingLog(bed.log, { fate: scripted([['publish', RECORD, 1, fate]]) });
@@ -83,7 +83,7 @@ describe('a buried input', () => {
     },
   );
 
-  it('is skipped by another owner with an older snapshot, even one that could digest it: what was said is not contradicted', async () => {
+  it('is skipped by another owner with an older snapshot, even one that could process it: nothing contradicts what was published', async () => {
     const { bed, seen, bad } = await bedWithPoison();
     const first = bed.start('sum', 0, { log: untrimmed(bed.log), tuning: NO_SNAPSHOTS });
     await bed.quiet();
@@ -99,7 +99,7 @@ describe('a buried input', () => {
     expect(bed.rows('dead-letter')).toHaveLength(1);
   });
 
-  it('is buried by one of two owners: the other is refused, reads the record and says the same', async () => {
+  it('is quarantined by one of two owners: the other is fenced, reads the record and publishes the same', async () => {
     const { bed } = await bedWithPoison();
     const [one, other] = [bed.start('sum', 0, { tuning: NO_SNAPSHOTS }), bed.start('sum', 0, { tuning: NO_SNAPSHOTS })];
     await bed.until(() => [one, other].every(({ status }) => status.sequence === 5 && status.state === 'running'));
@@ -128,7 +128,7 @@ describe('a buried input', () => {
   });
 });
 
-describe('a publisher’s message that is buried', () => {
+describe('a publisher’s message that is quarantined', () => {
   it('is skipped by another owner with an older snapshot, and its neighbours are not', async () => {
     let bad = true;
     let seen = 0;
@@ -171,7 +171,7 @@ describe('the record', () => {
     expect(bed.log.messages(streamOf('quarantine'))).toHaveLength(1);
   });
 
-  it('names rows until their message is trimmed, or is bad as a whole', async () => {
+  it('names rows until their message is trimmed, or quarantined entirely', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }));
     const mailbox = mailboxOf(bed);
     for (const [sequence, row] of [
@@ -202,7 +202,7 @@ describe('the record', () => {
     expect((await recordOf(bed)).gone).toEqual(spans);
   });
 
-  it('is stored also while older ones cannot be removed, and the log says what stays', async () => {
+  it('is stored also while older ones cannot be removed, which is logged', async () => {
     const bed = await ActorBed.make(liveToys({ partitions: ONE }));
     const log = new FailingLog(bed.log, { fate: ({ kind }) => (kind === 'purge' ? 'away' : 'done') });
     const lines: object[] = [];
@@ -215,7 +215,7 @@ describe('the record', () => {
     expect(bed.log.messages(streamOf('quarantine'))).toHaveLength(1);
   });
 
-  it('says nothing about a stream that was made anew: its sequences are of other messages', async () => {
+  it('does not apply to a recreated stream: its sequences are of other messages', async () => {
     const topology = liveToys({ partitions: ONE });
     const bed = await ActorBed.make(topology);
     await quarantine(mailboxOf(bed), 7);

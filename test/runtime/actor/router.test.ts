@@ -135,7 +135,7 @@ describe('routes', () => {
     expect(message!.tag).toEqual({ first: 7, sequence: 9, part: 0, lastPart: true, inputsDigest: 2 });
   });
 
-  it('lead buried messages to the dead letters of the same number', () => {
+  it('carry quarantined messages to the dead letters of the same partition', () => {
     const posted = post((answer) => {
       answer.addDeadLetter(frameOf(deadLetters, [{ original: 'x' }]));
     });
@@ -150,7 +150,7 @@ describe('parts', () => {
       Array.from({ length: count }, (_, n) => ({ user: `u${n % 5}`, text: `${n}`.padStart(bytes, 'x'), n })),
     );
 
-  it('are small enough for a message, and together the whole, in order (ROUTER-1)', () => {
+  it('are small enough for a message, and together complete, in order (ROUTER-1)', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 5, max: 200_000 }), (count, bytes) => {
         const whole = wide(count, bytes);
@@ -168,7 +168,7 @@ describe('parts', () => {
     );
   });
 
-  it('that were said are left out, the rest is what it was (ROUTER-2)', () => {
+  it('that were published are left out, the rest is unchanged (ROUTER-2)', () => {
     const fill = (answer: OutputBatch): void => {
       answer.add([{ output: 'rows', frame: wide(12, 200_000) }]);
     };
@@ -189,7 +189,7 @@ describe('parts', () => {
     expect(post(fill, { [toB]: { ...NO_OUTPUT, first: 1, sequence: 8 } })[toB]).toHaveLength(all.length);
   });
 
-  it('leave out what was said per destination: others get theirs', () => {
+  it('leave out per destination what was published there: others get theirs', () => {
     const published = { [toB]: { ...NO_OUTPUT, first: 7, sequence: 9 } };
     const posted = post((answer) => {
       answer.add([{ output: 'rows', frame: frame('u0') }]);
@@ -248,7 +248,7 @@ describe('marks', () => {
     );
   });
 
-  it('do not go to the dead letters of a stage that says none itself', () => {
+  it('do not go to the dead letters of a stage that publishes none itself', () => {
     const posted = post((answer) => {
       answer.mark(destinations, { epochs: 1 });
     });

@@ -16,7 +16,7 @@ const LIMITS = { bytesMax: 1_000, replicas: 3 };
 const ONE = { source: 1, user: 1, item: 1 };
 
 describe('streams', () => {
-  it('are one per stage and topic, and one for what is buried; publishers’ subjects belong to the stage that reads them', () => {
+  it('are one per stage and topic, and one for the quarantine; publishers’ subjects belong to the stage that reads them', () => {
     expect(streamsOf(liveToys(), LIMITS)).toEqual([
       {
         name: 'RIVULET_READ',

@@ -84,7 +84,7 @@ it.each([
   expect(bed.rows('sum').map(({ n }) => n)).toEqual([1, 3]);
 });
 
-it('what was said of a message before it was lost stays said, once', async () => {
+it('what was published for a message before it was lost stays published, once', async () => {
   const { bed, store } = await withLost();
   const first = bed.startApart('read', 0, { store, tuning: { frameMessages: 10, snapshotEveryMs: 1e9 } });
   await bed.until(() => first.status.sequence === 6 && first.status.unacknowledged === 0);
@@ -102,7 +102,7 @@ it.each([
   ['is no message at all', utf8('hello there')],
   ['says nothing', new Uint8Array()],
   [
-    'says that much was said',
+    'covers outputs that were published',
     toBinary(EnvelopeSchema, create(EnvelopeSchema, { first: 9, sequence: 9, lastPart: true })),
   ],
 ])('a message of a stranger on a line that %s is skipped, by its reader and its writer, and told', async (_, data) => {

@@ -64,7 +64,7 @@ describe('a stream', () => {
     });
   });
 
-  it('made anew is another one, however long it has become', async () => {
+  it('recreated is another one, however long it has become', async () => {
     const { topology } = bed;
     bed.log.deleteStream('RIVULET_READ');
     const { ensureStreams } = await import('../../../runtime/contract/streams.js');
@@ -98,7 +98,7 @@ describe('a stream', () => {
 });
 
 describe('a stream that lost', () => {
-  it('what an owner has said, and will not say again, is refused', async () => {
+  it('without outputs that an owner has published and will not publish again is refused', async () => {
     bed.log.rollBack('RIVULET_SUM', 1);
     expect(await failureOf('read')).toMatchObject({
       ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
@@ -106,7 +106,7 @@ describe('a stream that lost', () => {
     });
   });
 
-  it('what was said there, though it goes on, was purged, and is not called rolled back', async () => {
+  it('whose outputs were purged, though it goes on, is not reported as rolled back', async () => {
     await bed.log.purge('RIVULET_SUM', '>', 4);
     expect(await failureOf('read')).toMatchObject({
       ...{
@@ -118,7 +118,7 @@ describe('a stream that lost', () => {
     });
   });
 
-  it('what was said there, and an owner that knew nothing has begun to say again, is refused', async () => {
+  it('whose outputs were purged, and which an owner without state has begun to publish again, is refused', async () => {
     await bed.log.purge('RIVULET_SUM', '>', 4);
     const again = create(EnvelopeSchema, { first: 1, sequence: 1, lastPart: true });
     await bed.log.publish('rivulet.sum.0.read.0', toBinary(EnvelopeSchema, again), { expected: 0 });

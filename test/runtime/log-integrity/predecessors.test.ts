@@ -18,7 +18,7 @@ it('refuses the beginning that a repartition has written', () => {
   expect(verdict).toMatchObject({ kind: 'repartitioned', code: 'LOG_GAP' });
 });
 
-it('misses what was said before, unless it is known to be gone', () => {
+it('reports a missing predecessor, unless it is recorded as lost', () => {
   const tick = {
     ...{ sequence: 9, subject: subjectOf('parse', 0, CLOCK, 0), storedAtMs: 0, expected: 7 },
     ...{ data: new Uint8Array(), headers: {} },
