@@ -78,7 +78,7 @@ describe('a reader', () => {
     // Closed without a word to the consumer, as by a kill.
     await (await fullReader('p1')).close();
     expect(await told(new Set(['p2']))).toEqual({
-      window: expect.stringMatching(/, 0 readers, 0 waiting$/),
+      window: expect.stringMatching(/, 0 readers, 0 pending$/),
       left: [
         expect.stringMatching(/^1 reader of nodes or commands that are gone: harmless, .* forgets it after 5 min$/),
       ],
@@ -118,7 +118,7 @@ describe('two nodes, one killed', () => {
       return (await runCli(cwd, ['doctor', '--nats-url', server.url, '--data-dir', 'a', '--json', ...ports])).stdout;
     };
     // Both keep the catalogue.
-    await eventually(async () => expect(await doctor()).toMatch(/RIVULET_CATALOGUE: .* 2 readers, 0 waiting/));
+    await eventually(async () => expect(await doctor()).toMatch(/RIVULET_CATALOGUE: .* 2 readers, 0 pending/));
     running.child.kill('SIGKILL');
     await running.ended;
     await eventually(async () => expect(await doctor()).toContain('1 node, and each of the'));
