@@ -80,7 +80,7 @@ describe('a reader', () => {
     expect(await told(new Set(['p2']))).toEqual({
       window: expect.stringMatching(/, 0 readers, 0 pending$/),
       left: [
-        expect.stringMatching(/^1 reader of nodes or commands that are gone: harmless, .* forgets it after 5 min$/),
+        expect.stringMatching(/^1 reader of nodes or commands that are gone: harmless, .* forgets them after 5 min$/),
       ],
     });
   });
