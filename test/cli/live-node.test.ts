@@ -80,7 +80,17 @@ describe('a node', () => {
       ].join('\n'),
     );
     const publish = await runCli(cwd, ['publish', '--file', file, '--data-dir', 'node', '--json']);
-    expect(JSON.parse(publish.stdout)).toMatchObject({ published: 3, unreadable: 0, rejected: 0, dead_letters: 1 });
+    expect(JSON.parse(publish.stdout)).toMatchObject({
+      ...{ published: 2, refused: 1, dead_letters: 0 },
+      faults: [{ line: 4, rule: 'unknown_event_type', field: 'event_type' }],
+    });
+    const lines = join(cwd, 'events.jsonl');
+    writeFileSync(
+      lines,
+      '{"event_type":"teleport","event_time":"2026-11-01T10:00:00Z","user_id":"u1","item_id":"i2"}\n',
+    );
+    const published = await runCli(cwd, ['publish', '--file', lines, '--data-dir', 'node', '--json']);
+    expect(JSON.parse(published.stdout)).toMatchObject({ published: 1, refused: 0, dead_letters: 1 });
 
     await until(async () =>
       (await runCli(cwd, ['get', 'u1', '--address', address!])).stdout.includes('streaming_category_popularity'),
