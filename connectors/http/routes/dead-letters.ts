@@ -47,7 +47,7 @@ const truth = z.enum(['true', 'false'], 'must be true or false').transform((text
 const listQuery = z.strictObject({
   ...pageQuery,
   rule: idText('Only those that break this rule').optional(),
-  retried: truth.optional().describe('true: only those that were retried; false: only those that were not'),
+  retried: truth.optional().describe('Only those that were retried (true), or only those that were not (false)'),
 });
 
 const LEVELS_MAX = 32;

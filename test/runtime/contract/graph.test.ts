@@ -55,8 +55,8 @@ describe('a topology', () => {
     ['strategies.b.restartsMax must be a whole number from 0, not -1', { strategies: { b: { restartsMax: -1 } } }],
     ['c: nothing leads there', { stages: [a, b, c] }],
     [
-      'poison: the runtime has this name for something else; poison: nothing leads there',
-      { stages: [a, b, make('poison')] },
+      'quarantine: the runtime has this name for something else; quarantine: nothing leads there',
+      { stages: [a, b, make('quarantine')] },
     ],
     ['b → c: no such stage or topic', { edges: [...sound.edges, edge(b.out.rows, c.in.rows, { by: 'item' })] }],
     ['c → b: no such upstream', { edges: [...sound.edges, edge(c.out.rows, b.in.more, { by: 'user' })] }],
