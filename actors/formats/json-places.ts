@@ -44,9 +44,12 @@ export function finish<T>(search: Search<T>): T {
 
 /** The records of a message that is not blank. */
 export function* jsonPlaces(data: Uint8Array, limits: PlaceLimits): Search<Places | Fault> {
-  const start = yield* skipSpace(data, textStart(data), data.length);
+  const first = textStart(data);
+  const start = isSpace(data[first]!) ? yield* skipSpace(data, first, data.length) : first;
   const end = data.length - start > limits.bytesMax ? data.length : afterLastByte(data, start, data.length);
   if (data[start] === OPEN_BRACKET) return yield* arrayPlaces(data, start, end, limits);
+  // The usual message, without another search.
+  if (!data.includes(LINE_FEED)) return [start, end];
   const areLines = yield* areSeveral(data, start, end, limits.bytesMax);
   return areLines ? yield* linePlaces(data, limits) : [start, end];
 }

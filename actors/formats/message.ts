@@ -17,6 +17,7 @@ import {
   type Search,
   textStart,
 } from './json-places.js';
+import { isSpace } from './json-scanner.js';
 import type { EventRules } from './limits.js';
 import { batchPlaces, type ProtobufKind, protobufKind } from './protobuf.js';
 import { readProtobufEvent } from './protobuf-event.js';
@@ -101,7 +102,8 @@ function* formatOf(data: Uint8Array, contentType: string | undefined): Search<Fo
     if (PROTOBUF_EVENT.test(contentType!) || data.length === 0) return 'event';
     return protobufKind(data) ?? 'event';
   }
-  const start = yield* skipSpace(data, textStart(data), data.length);
+  const first = textStart(data);
+  const start = isSpace(data[first]!) ? yield* skipSpace(data, first, data.length) : first;
   if (start === data.length) return EMPTY_MESSAGE;
   if (JSON_TYPE.test(name)) return 'json';
   if (JSON_LINES_TYPE.test(name)) return 'json-lines';
