@@ -32,10 +32,10 @@ function flip(store: string, ending: string, at: number): void {
 }
 
 describe('ls', () => {
-  it('lists entries with what they hold, of the stage, cell and prefix that are asked for', async () => {
+  it('lists entries with what they hold, of the stage, state and prefix that are requested', async () => {
     const all = await rivulet('state', 'ls', '--stage', 'recommendations', '--state', 'lists', '--limit', '2');
     expect([all.code, all.stderr]).toEqual([0, '']);
-    expect(all.stdout).toMatch(/^ENTRY +BYTES +HOLDS\nrecommendations\/0\/lists\/user-00 +\d+ /);
+    expect(all.stdout).toMatch(/^ENTRY +BYTES +CONTENT\nrecommendations\/0\/lists\/user-00 +\d+ /);
     expect(all.stdout).toContain('There are more');
     const some: { key: string }[] = await json(
       ...['state', 'ls', '--stage', 'recommendations', '--partition', '0', '--state', 'lists', '--prefix', 'user-1'],
@@ -91,7 +91,7 @@ describe('get', () => {
     const missing = await rivulet('state', 'get', 'parse/0/seen/nobody');
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('[STATE_ENTRY_MISSING]')]);
     const wrong = await rivulet('state', 'get', 'parse');
-    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('STAGE/PARTITION/CELL/KEY')]);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('STAGE/PARTITION/STATE/KEY')]);
   });
 });
 
