@@ -82,12 +82,9 @@ export const topLists = frameType('top-list', {
   category: 'text',
   origin: 'u32',
   item: 'text',
-  popularity: 'f64',
+  purchases: 'f64',
   /** The item's own main category: the items of the overall list have different ones. */
   itemCategory: 'text',
-  /** Its brand, and its average price; NaN when no event had one. */
-  brand: 'text',
-  price: 'f64',
 });
 
 /**
@@ -104,15 +101,12 @@ export const catalogueItems = frameType('catalogue-item', {
   deleted: 'u8',
 });
 
-/** The part of an event that popularity and trending need. `storedAt` as in `parsedEvents`. */
+/** The part of an event that trending needs. `storedAt` as in `parsedEvents`. */
 export const engagements = frameType('engagement', {
   time: 'f64',
   type: 'u8',
   item: 'text',
   category: 'text',
-  brand: 'text',
-  price: 'f64',
-  rating: 'f64',
   storedAt: 'f64',
 });
 

@@ -85,12 +85,7 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
       interest.kind === 'epoch'
         ? { kind: 'epoch' }
         : { kind: 'decayed', halfLifeMs: interest.halfLifeHours * HOUR_MS, weights: interest.weights },
-    popularity: {
-      from: 'events',
-      weights: pipeline.popularity.weights,
-      ratingMin: pipeline.popularity.ratingMin,
-      halfLifeMs: (pipeline.popularity.halfLifeHours ?? Infinity) * HOUR_MS,
-    },
+    popularity: 'events',
     listSize: pipeline.listSize,
     trending: trendingOptions(pipeline.trending, partitions),
     mode: 'live',

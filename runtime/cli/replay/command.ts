@@ -94,7 +94,7 @@ export function boundedPipeline(
     trigger: { kind: 'file' },
     interest:
       interest === 'epoch' ? { kind: 'epoch' } : { kind: 'decayed', halfLifeMs: halfLifeHours * 3_600_000, weights },
-    popularity: { from: 'table' },
+    popularity: 'table',
     listSize: top,
     mode: 'bounded',
   };

@@ -10,7 +10,6 @@ import { type Keyed, rowsOf, type Tables } from '../../../runtime/contract/stage
 import { MemoryStore } from '../../../state/memory-store.js';
 import { repartitioned, withPartitions } from '../../support/repartition-driver.js';
 import { TopologyDriver } from '../../support/topology-driver.js';
-import { WEIGHTED } from '../../support/popularity-source.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -24,7 +23,7 @@ const OPTIONS: PipelineOptions = {
   idleAfterMs: HOUR_MS,
   window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
   interest: { kind: 'decayed', halfLifeMs: HOUR_MS },
-  popularity: WEIGHTED,
+  popularity: 'events',
   listSize: 10,
   trending: {},
   mode: 'live',
