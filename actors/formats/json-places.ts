@@ -48,9 +48,10 @@ export function* jsonPlaces(data: Uint8Array, limits: PlaceLimits): Search<Place
   const start = isSpace(data[first]!) ? yield* skipSpace(data, first, data.length) : first;
   const end = data.length - start > limits.bytesMax ? data.length : afterLastByte(data, start, data.length);
   if (data[start] === OPEN_BRACKET) return yield* arrayPlaces(data, start, end, limits);
+  const feed = data.indexOf(LINE_FEED, start);
   // The usual message, without another search.
-  if (!data.includes(LINE_FEED)) return [start, end];
-  const areLines = yield* areSeveral(data, start, end, limits.bytesMax);
+  if (feed < 0 || feed > end) return [start, end];
+  const areLines = yield* areSeveral(data, start, end, feed, limits.bytesMax);
   return areLines ? yield* linePlaces(data, limits) : [start, end];
 }
 
@@ -102,15 +103,19 @@ function* arrayPlaces(
   return after === end ? places : notJson(after);
 }
 
-/** Whether it is JSONL rather than one object: the first line is JSON, or the text is not and a later line starts an object. */
-function* areSeveral(data: Uint8Array, start: number, end: number, bytesMax: number): Search<boolean> {
+/** Whether it is JSONL rather than one object: the first line (up to `firstFeed`) is JSON, or the text is not and a later line starts an object. */
+function* areSeveral(
+  data: Uint8Array,
+  start: number,
+  end: number,
+  firstFeed: number,
+  bytesMax: number,
+): Search<boolean> {
   const isJson = (until: number): boolean =>
     until - start <= bytesMax && errorIn(data, start, afterLastByte(data, start, until), 0) === undefined;
-  let feed = data.indexOf(LINE_FEED, start);
-  if (feed < 0 || feed > end) return false;
-  if (isJson(feed)) return true;
+  if (isJson(firstFeed)) return true;
   if (isJson(end)) return false;
-  for (let searched = feed; feed >= 0 && feed < end;) {
+  for (let feed = firstFeed, searched = feed; feed >= 0 && feed < end;) {
     const next = yield* skipSpace(data, feed, end);
     if (data[next] === OPEN_BRACE) return true;
     feed = data.indexOf(LINE_FEED, next);

@@ -8,7 +8,7 @@
 import { fnv1a, utf8 } from '../frames/bytes.js';
 
 /** The kind of a shard, by its name `<kind>-<partition>`. */
-const kindOf = (shard: string): string => shard.slice(0, shard.lastIndexOf('-'));
+export const kindOf = (shard: string): string => shard.slice(0, shard.lastIndexOf('-'));
 
 /** Shard → all nodes, best first: the owner, then the standbys. No nodes: empty lists. */
 export function place(shards: readonly string[], nodes: readonly string[]): Map<string, readonly string[]> {

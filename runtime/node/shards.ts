@@ -1,4 +1,5 @@
 /** How instances are grouped into shards, and on which thread each runs. */
+import { kindOf } from '../cluster/placement.js';
 import type { Topology } from '../contract/graph.js';
 import type { ShardSpec } from '../shards/shard-spec.js';
 import type { PartitionKey } from '../contract/stage.js';
@@ -45,8 +46,8 @@ export const LIVE_WEIGHTS: Weights = { source: 1.5, user: 4, item: 1, whole: 0.1
 
 /** A shard's share of the work. */
 export function weightOf(shard: string, shards: readonly ShardSpec[], weights: Weights): number {
-  const kindOf = (name: string) => name.split('-')[0] as keyof Weights;
-  return weights[kindOf(shard)] / shards.filter(({ name }) => kindOf(name) === kindOf(shard)).length;
+  const kind = kindOf(shard);
+  return weights[kind as keyof Weights] / shards.filter(({ name }) => kindOf(name) === kind).length;
 }
 
 /** Distributes shards over threads, heaviest first, each to the least loaded thread. */
