@@ -90,6 +90,14 @@ function writeText({ codes, dictionary }: TextColumn, row: number): void {
 
 export const isEmptyList = (list: PackedList): boolean => list.length === 1;
 
+/** The recommendation type of the first item of a list that is not empty; the other items are not read. */
+export function firstKind(list: PackedList): number {
+  const reader = new ByteReader(list);
+  readVersion(reader);
+  reader.varint();
+  return readGroup(reader).kind;
+}
+
 type Group = Pick<RankedItem, 'category' | 'interest' | 'interestRank' | 'kind'>;
 
 export function unpackList(list: PackedList): RankedList {
@@ -100,21 +108,27 @@ const groupsOf = (list: PackedList): number => unpack(list).groups.length;
 
 function unpack(list: PackedList): { readonly items: RankedItem[]; readonly groups: Group[] } {
   const reader = new ByteReader(list);
-  const version = reader.byte();
-  if (version !== VERSION) throw new RangeError(`a list of version ${version} where ${VERSION} is known`);
+  readVersion(reader);
   const groups: Group[] = [];
   const items: RankedItem[] = [];
   while (!reader.atEnd) {
     const number = reader.varint();
-    if (number === NEW_GROUP) {
-      const category = reader.text();
-      const [interest, interestRank, kind] = [reader.f64(), reader.byte(), reader.byte()];
-      groups.push({ category: category === '' ? undefined : category, interest, interestRank, kind });
-    }
+    if (number === NEW_GROUP) groups.push(readGroup(reader));
     const { category, interest, interestRank, kind } = groups[number === NEW_GROUP ? groups.length - 1 : number - 1]!;
     // Field by field: spreading the group would take as long as everything else.
     const [item, score] = [reader.text(), reader.f64()];
     items.push({ item, category, score, interest, interestRank, rank: items.length + 1, kind });
   }
   return { items, groups };
+}
+
+function readVersion(reader: ByteReader): void {
+  const version = reader.byte();
+  if (version !== VERSION) throw new RangeError(`a list of version ${version} where ${VERSION} is known`);
+}
+
+function readGroup(reader: ByteReader): Group {
+  const category = reader.text();
+  const [interest, interestRank, kind] = [reader.f64(), reader.byte(), reader.byte()];
+  return { category: category === '' ? undefined : category, interest, interestRank, kind };
 }

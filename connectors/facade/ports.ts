@@ -47,8 +47,8 @@ export interface RecommendationAnswers {
   get(query: RecommendationQuery): Answer | Promise<Answer>;
 }
 
-/** Changes of lists: for those who follow one. */
-export interface RecommendationChanges {
+/** Lists and their changes: for those who follow one. */
+export interface RecommendationChanges extends RecommendationAnswers {
   /** The same object (`===`) until an input of the user's list changes. Cheap. */
   version(userId: string): unknown;
   /** Calls back after lists of any users may have changed, many times a second; returns the function that unsubscribes. */

@@ -160,4 +160,4 @@ export function readHealthNote(dataDir: string): HealthNote | undefined {
 
 /** Removes durations and amounts, to compare the rest. */
 const withoutNumbers = (text: string): string =>
-  text.replace(/ (for \d+ s( \(\d+ restarts\))?|buffers [\d.]+ GiB)/, '');
+  text.replace(/ (for \d+ s( \(\d+ restarts\))?|buffers [\d.]+ GiB)|^\d+ % of the \d+ /, '');

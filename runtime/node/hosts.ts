@@ -1,6 +1,7 @@
 /** The threads of a node, the views on this one, and the metrics of both (composition). */
 import type { Worker } from 'node:worker_threads';
 import type { PipelineOptions } from '../../actors/topology.js';
+import type { RecommendationAnswers } from '../../connectors/facade/ports.js';
 import type { NatsOptions } from '../../connectors/nats/connection/connect.js';
 import type { ActorTuning } from '../actor/options.js';
 import { systemClock } from '../contract/clock.js';
@@ -13,7 +14,7 @@ import type { StoresAhead } from './stores.js';
 import { Threads } from './threads.js';
 import { shardsOf, VIEW_STAGE } from './shards.js';
 import type { Undo } from './undo.js';
-import { type Views, viewsOf } from './views.js';
+import { countedAnswers, type Views, viewsOf } from './views.js';
 import { type StartedHost, startHost, storesOf } from './worker.js';
 import { newChildStatus, type Supervisor } from '../supervision/supervisor.js';
 import type { NodeChild } from './status.js';
@@ -38,6 +39,8 @@ export interface StartedHosts {
   readonly threads: Threads;
   readonly view: StartedHost;
   readonly views: Views;
+  /** Those of the views, counted by their kind: for the façades. */
+  readonly answers: RecommendationAnswers;
   readonly telemetry: Telemetry;
   readonly statuses: () => ActorStatus[];
   /** The nats-server and the threads under the node's supervisor; the thread of the façades, which the node is itself. */
@@ -97,13 +100,14 @@ export async function startHosts(
   ];
   const vitals = (): NamedVitals[] => threads.vitals();
   const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
-  const telemetry = new Telemetry(statuses, vitals, () => systemClock.nowMs(), countsOf);
+  const telemetry = new Telemetry(statuses, vitals, systemClock, countsOf);
   const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? [], staleAfterMs(options));
+  const answers = countedAnswers(views.answers, (kind) => telemetry.answers.count(kind));
   const onAnswered = (stage: string, partition: number, ingestedAtMs: number): void => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
     views.changed(stage, partition);
   };
   const view = await startHost({ ...shared, name: FACADE }, viewStores, onFatal, { onAnswered });
   undo.add('the views', () => view.stop(new Deadline(STATUS_EVERY_MS, systemClock)));
-  return { threads, view, views, telemetry, statuses, children };
+  return { threads, view, views, answers, telemetry, statuses, children };
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { EventReader } from '../../actors/formats/event-reader.js';
 import type { PipelineOptions } from '../../actors/topology.js';
-import type { EventPublisher } from '../../connectors/facade/ports.js';
+import type { EventPublisher, RecommendationAnswers } from '../../connectors/facade/ports.js';
 import type { Operations } from '../../connectors/http/operations-ports.js';
 import { DOCS_POLICY } from '../../connectors/http/routes/page.js';
 import type { HealthReport } from '../../connectors/http/routes/health-report.js';
@@ -34,6 +34,7 @@ export interface NodeFacts {
   readonly topology: Topology;
   readonly pipeline: PipelineOptions;
   readonly views: Views;
+  readonly answers: RecommendationAnswers;
   readonly publisher: EventPublisher;
   readonly reader: EventReader;
   readonly telemetry: Telemetry;
@@ -47,14 +48,14 @@ export interface NodeFacts {
 }
 
 export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpServer> {
-  const { views, publisher, reader, telemetry, logger } = facts;
+  const { views, answers, publisher, reader, telemetry, logger } = facts;
   const startedMs = systemClock.nowMs();
   const { registry } = telemetry;
   const [page, docs] = [builtFolder('page'), builtFolder('docs')];
   if (page === undefined) logger.warn({}, 'there is no page at /ui/: it was not built (npm run build)');
   return startHttpServer({
     ...options,
-    answers: views.answers,
+    answers,
     randomUsers: views.randomUsers,
     trending: views.trending,
     catalogue: views.catalogue,
@@ -86,6 +87,7 @@ function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
         statusReport({
           ...{ version: version(), node, startedAtMs, topology, statuses, children, health },
           latencies: () => telemetry.latencies(),
+          answers: () => telemetry.answers.recent(),
           requests: () => ({ http: telemetry.requests.total, grpc: telemetry.calls.total }),
           nowMs: () => systemClock.nowMs(),
         }),

@@ -236,7 +236,7 @@ type Linked = Begun & Awaited<ReturnType<typeof link>>;
 
 async function startFacades(
   linked: Linked,
-  { views, telemetry, statuses, children }: StartedHosts,
+  { views, answers, telemetry, statuses, children }: StartedHosts,
   phase: Phase,
 ): Promise<{ readonly http: HttpServer; readonly grpc: GrpcServer }> {
   const { options, parts, topology, identity, nats, log, logger, undo } = linked;
@@ -246,14 +246,14 @@ async function startFacades(
   const reader = new parts.events.EventReader(pipeline.parse);
   const http = await parts.http.startHttp(options.http, {
     ...{ node: identity.node, natsUrl: nats.options.url, natsVersion, natsUnreachableSinceMs, browsableLogs, logger },
-    ...{ topology, pipeline, views, publisher, reader, telemetry, statuses, children },
+    ...{ topology, pipeline, views, answers, publisher, reader, telemetry, statuses, children },
     health: () => phase.health?.health,
     isStopping: () => phase.isStopping,
   });
   undo.add('HTTP', () => http.stop(0));
   const grpc = await parts.grpc.startGrpcServer({
     ...options.grpc,
-    ...{ answers: views.answers, changes: views.answers, trending: views.trending, publisher, reader },
+    ...{ answers, changes: views.answers, trending: views.trending, publisher, reader },
     ...{ clock: systemClock, logger, observer: telemetry.calls },
   });
   undo.add('gRPC', () => grpc.stop(0));
@@ -331,6 +331,7 @@ function watchHealth({
       threads: hosts.threads.answers(),
       natsUnreachableSinceMs: natsUnreachableSinceMs(),
       outOfTouchSinceMs: cluster.unreachableSinceMs,
+      warnings: hosts.telemetry.answers.warnings(),
       nowMs: systemClock.nowMs(),
     }),
     apply: ({ serving, takesEvents }) => {

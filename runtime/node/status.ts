@@ -6,6 +6,7 @@ import type { ChildStatus, SupervisedStatus } from '../supervision/supervisor.js
 import type { Counters } from '../actor/instance.js';
 import { type ActorStatus, lagSecondsOf } from '../telemetry/status.js';
 import type { Telemetry } from '../telemetry/registry.js';
+import type { RecentAnswers } from '../telemetry/answer-metrics.js';
 import { allShards } from './shards.js';
 
 const ITEMS_STAGE = 'parse-items';
@@ -24,6 +25,7 @@ export interface StatusSources {
   readonly children: () => readonly NodeChild[];
   readonly health: () => Health | undefined;
   readonly latencies: Telemetry['latencies'];
+  readonly answers: () => RecentAnswers;
   /** Since the start. */
   readonly requests: () => { readonly http: number; readonly grpc: number };
   readonly nowMs: () => number;
@@ -52,6 +54,7 @@ export function statusReport(sources: StatusSources): StatusReport {
     counters: sumOf(statuses.filter(({ stage }) => stage !== ITEMS_STAGE)),
     latency: latencyOf(sources.latencies()),
     requests: { http_total: http, grpc_total: grpc },
+    answers: { ...sources.answers() },
   };
 }
 

@@ -1,11 +1,13 @@
 /** Answers of the façade, computed from the state of the views (composition): find the partition, then compute the answer. */
 import { answer, type AnswerItem, MODEL } from '../../actors/candidates/answer.js';
 import type { Question, RecommendationReader } from '../../actors/candidates/source.js';
-import { type PackedList, unpackList } from '../../actors/maths/ranked-list.js';
+import { firstKind, type PackedList, unpackList } from '../../actors/maths/ranked-list.js';
+import { RECOMMENDATION_TYPES, STREAMING_POPULAR_FALLBACK } from '../../actors/model.js';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { type ReadTrending, trendingReader } from '../../actors/trending-lists.js';
 import type {
   Answer,
+  RecommendationAnswers,
   RecommendationChanges,
   RecommendationQuery,
   TrendingList,
@@ -14,6 +16,7 @@ import type {
 } from '../../connectors/facade/ports.js';
 import type { RandomUsers } from '../../connectors/http/ports.js';
 import { partitionOf } from '../state/rescaling.js';
+import type { AnswerKind } from '../telemetry/answer-metrics.js';
 import type { Topology } from '../contract/graph.js';
 import type { Host } from '../shards/host.js';
 import { Catalogue, type Named } from './catalogue.js';
@@ -63,8 +66,16 @@ export class Freshness {
 /** How far the next random user may be from the last. */
 const SKIPPED_MAX = 64;
 
+interface ViewAnswer extends Answer {
+  readonly kind: AnswerKind;
+}
+
+interface ViewAnswers extends RecommendationChanges {
+  get(query: RecommendationQuery): ViewAnswer;
+}
+
 /** A cached list. Its items are created on access; a caller that has the list already needs none (`sameAs`). */
-class KeptAnswer implements Answer {
+class KeptAnswer implements ViewAnswer {
   readonly model = MODEL;
 
   constructor(
@@ -82,16 +93,37 @@ class KeptAnswer implements Answer {
     const { items } = answer({ ...this.reader, listOf: () => unpackList(this.list) }, this.question);
     return this.catalogue.named(items);
   }
+
+  get kind(): AnswerKind {
+    return firstKind(this.list) === STREAMING_POPULAR_FALLBACK ? 'fallback' : 'personal';
+  }
+}
+
+/** Items of the user's own list come first, so the first item decides. */
+function kindOf([first]: readonly AnswerItem[]): AnswerKind {
+  if (first === undefined) return 'empty';
+  return first.type === RECOMMENDATION_TYPES[STREAMING_POPULAR_FALLBACK] ? 'fallback' : 'personal';
 }
 
 export interface Views {
-  readonly answers: RecommendationChanges & { get(query: RecommendationQuery): Answer };
+  readonly answers: ViewAnswers;
   /** A known user, for samples. */
   readonly randomUsers: RandomUsers;
   readonly trending: TrendingLists;
   readonly catalogue: Catalogue;
   /** Called after a view has processed an input. */
   changed(stage: string, partition: number): void;
+}
+
+/** The same answers, each reported by its kind. */
+export function countedAnswers(answers: ViewAnswers, count: (kind: AnswerKind) => void): RecommendationAnswers {
+  return {
+    get: (query) => {
+      const answer = answers.get(query);
+      count(answer.kind);
+      return answer;
+    },
+  };
 }
 
 export function viewsOf(
@@ -135,7 +167,7 @@ function userViews(
     const partition = partitionOf(userId, partitions);
     return { ...users(partition), staleMs: freshness.staleMs(partition) };
   };
-  const answers: Views['answers'] = {
+  const answers: ViewAnswers = {
     get: ({ userId: user, limit, category, excludeSeen, explain }) => {
       const { processor, reader, staleMs } = ofUser(user);
       const question = { user, limit, category, excludeSeen, explain };
@@ -146,7 +178,7 @@ function userViews(
         return new KeptAnswer(same, kept, catalogue, reader, question, asOfMs, staleMs, trace);
       }
       const { items, model } = answer(reader, question);
-      return { items: catalogue.named(items), model, asOfMs, staleMs, trace };
+      return { items: catalogue.named(items), model, asOfMs, staleMs, trace, kind: kindOf(items) };
     },
     version: (user) => {
       const { reader, staleMs } = ofUser(user);

@@ -50,6 +50,8 @@ export interface Vitals {
   readonly natsUnreachableSinceMs: number | undefined;
   /** Since when this node cannot renew its membership entry, also while NATS responds: JetStream has no leader. */
   readonly outOfTouchSinceMs: number | undefined;
+  /** Problems of what it answers, for people. */
+  readonly warnings?: readonly string[];
   readonly nowMs: number;
 }
 
@@ -88,6 +90,7 @@ export function healthOf(vitals: Vitals, served: boolean): Health {
   const warnings = [
     ...instances.filter(({ bufferedBytes }) => bufferedBytes > BUFFERED_BYTES_WARNING).map(bufferedText),
     ...instances.flatMap(foreignText),
+    ...(vitals.warnings ?? []),
   ];
   return {
     serving: isWell(...nats, ...own),

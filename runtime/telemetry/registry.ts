@@ -1,6 +1,8 @@
 /** Metrics of a node as a Prometheus registry: reports of its instances and threads, latencies, calls and requests. */
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { AnswerMetrics } from './answer-metrics.js';
 import { CallMetrics, RequestMetrics } from './call-metrics.js';
+import type { Clock } from '../contract/ports.js';
 import { type CountsOf, registerStageMetrics } from './stage-metrics.js';
 import type { ActorStatus } from './status.js';
 import type { NamedVitals } from './thread-vitals.js';
@@ -14,6 +16,7 @@ export class Telemetry {
   private readonly latency: Histogram;
   readonly calls: CallMetrics;
   readonly requests: RequestMetrics;
+  readonly answers: AnswerMetrics;
   /** The newest latencies, for the live view. */
   private readonly recent = new Float64Array(4096);
   private seen = 0;
@@ -21,11 +24,11 @@ export class Telemetry {
   constructor(
     statuses: () => readonly ActorStatus[],
     threads: () => readonly NamedVitals[],
-    nowMs: () => number,
+    clock: Pick<Clock, 'nowMs' | 'monotonicMs'>,
     countsOf: CountsOf,
   ) {
     const { registry } = this;
-    registerStageMetrics(registry, statuses, nowMs, countsOf);
+    registerStageMetrics(registry, statuses, () => clock.nowMs(), countsOf);
     registerThreadMetrics(registry, threads);
     this.latency = new Histogram({
       name: 'rivulet_event_to_recommendation_seconds',
@@ -35,6 +38,7 @@ export class Telemetry {
     });
     this.calls = new CallMetrics(registry);
     this.requests = new RequestMetrics(registry);
+    this.answers = new AnswerMetrics(registry, () => clock.monotonicMs());
     // Process metrics with the standard names, collected when the metrics are read.
     collectDefaultMetrics({ register: registry });
   }

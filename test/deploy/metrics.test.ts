@@ -9,6 +9,7 @@ import { utf8 } from '../../runtime/frames/bytes.js';
 import { nodeOptions } from '../../runtime/cli/node/node-options.js';
 import { loadConfig } from '../../runtime/config/config.js';
 import type { RunningNode, startNode } from '../../runtime/node/node.js';
+import type { RecentAnswers } from '../../runtime/telemetry/answer-metrics.js';
 import { ROOT } from '../guards/source-files.js';
 import { eventually } from '../support/eventually.js';
 import { metricsIn } from '../support/promql-names.js';
@@ -22,6 +23,8 @@ const FAMILY = /_(bucket|sum|count)$/;
 let node: RunningNode;
 let dataDir: string;
 let text: string;
+/** Lists given before those that the test counts. */
+let given: RecentAnswers;
 
 const sample = (name: string, labels = ''): number => {
   const line = text.split('\n').find((one) => one.startsWith(`${name}${labels === '' ? ' ' : `{${labels}`}`));
@@ -60,6 +63,17 @@ beforeAll(async () => {
   await node.log.publish('rivulet.events.view.person-1', utf8('nonsense of person-1'));
   const client = await connectRivulet(`127.0.0.1:${node.grpcPort}`);
   await client.getRecommendations({ userId: 'person-1' });
+  // A user with events, one without.
+  await eventually(async () => {
+    const lists = await client.batchGetRecommendations({ userIds: ['person-1', 'stranger'] });
+    const kinds = ['streaming_category_popularity', 'streaming_popular_fallback'];
+    expect(lists.map(({ items }) => items[0]?.type)).toEqual(kinds);
+  });
+  given = node.telemetry.answers.recent();
+  await client.batchGetRecommendations({ userIds: ['person-1', 'stranger'] });
+  await client.getRecommendations({ userId: 'person-1', category: 'nothing' });
+  await fetch(`http://127.0.0.1:${node.httpPort}/reco/stranger`);
+  for await (const _ of client.streamRecommendations({ userId: 'stranger' })) break;
   client.close();
   node.telemetry.requests.began('GET /reco/{user_id}');
   node.telemetry.requests.ended('GET /reco/{user_id}', 200, 3);
@@ -104,6 +118,13 @@ function expressions(): [where: string, expression: string][] {
   return found;
 }
 
+it('lists of both façades are counted by what they consist of; those of streams are not', () => {
+  const now = node.telemetry.answers.recent();
+  expect(now).toEqual({ count: given.count + 4, fallback: given.fallback + 2, empty: given.empty + 1 });
+  const counts = ['personal', 'fallback', 'empty'].map((kind) => sample('rivulet_answers_total', `kind="${kind}"`));
+  expect(counts).toEqual([now.count - now.fallback - now.empty, now.fallback, now.empty]);
+});
+
 describe('each metric', () => {
   it('that an alert, a recording or a panel names is there', () => {
     const recorded = new Set(expressions().map(([where]) => where));
@@ -141,7 +162,7 @@ describe('each metric', () => {
   });
 
   it('has labels that no user, item or event adds to', () => {
-    expect(text).not.toMatch(/person|article|event-\d|chair/);
+    expect(text).not.toMatch(/person-|article|event-\d|chair/);
     const values = new Map<string, Set<string>>();
     for (const [, label, value] of text.matchAll(/(\w+)="([^"]*)"/g)) {
       values.set(label!, (values.get(label!) ?? new Set()).add(value!));

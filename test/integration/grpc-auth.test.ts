@@ -72,7 +72,7 @@ describe('a call with a token', () => {
   it('may follow a stream; who has none is told so', async () => {
     const key = await signingKey('k1');
     const auth = { ...RULES, keys: { file: keyFile(keySet(key)).path } };
-    const changes = { version: () => 1, onChange: () => () => undefined };
+    const changes = { get: () => ANSWER, version: () => 1, onChange: () => () => undefined };
     const { client, address } = await facade({ auth, changes }, { token: await key.sign() });
     for await (const { items } of client.streamRecommendations({ userId: '512' })) {
       expect(items).toHaveLength(2);

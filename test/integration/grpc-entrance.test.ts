@@ -92,8 +92,8 @@ it('one connection carries all streams that a client may have, and more are refu
   const warn = vi.fn();
   process.on('warning', warn);
   onTestFinished(() => void process.off('warning', warn));
-  const changes = { version: () => 1, onChange: () => () => undefined };
-  const { client } = await facade({ changes, answers: { get: () => ANSWER }, limits: { streamsPerClient: 300 } });
+  const changes = { get: () => ANSWER, version: () => 1, onChange: () => () => undefined };
+  const { client } = await facade({ changes, limits: { streamsPerClient: 300 } });
   const streams = Array.from({ length: 300 }, () => client.streamRecommendations({ userId: 'ann' }));
   const first = await Promise.all(streams.map((one) => one.next()));
   expect(first.every(({ done }) => done === false)).toBe(true);

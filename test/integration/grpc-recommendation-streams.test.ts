@@ -140,8 +140,8 @@ describe('the list of a user who stays', () => {
         return ANSWER.items;
       }
     }
-    const changes = { version: () => 1, onChange: () => () => undefined };
-    const { client } = await facade({ answers: { get: () => new Lazy() }, changes });
+    const changes = { get: () => new Lazy(), version: () => 1, onChange: () => () => undefined };
+    const { client } = await facade({ changes });
     const updates = client.streamRecommendations({ userId: 'u' });
     expect((await updates.next()).value?.items).toHaveLength(ANSWER.items.length);
     await updates.return(undefined);

@@ -130,7 +130,7 @@ describe('an answer names the traced events that it has taken in', () => {
   });
 
   it('in a list that is followed, as it stands first', async () => {
-    const changes = { version: () => 1, onChange: () => () => undefined };
+    const changes = { ...answers, version: () => 1, onChange: () => () => undefined };
     const path = `${SERVICE}/StreamRecommendations`;
     const metadata = await announced(path, StreamRecommendationsRequestSchema, { userId: 'u7' }, { changes });
     expect(traces(metadata)).toEqual([eventTrace(7).traceparent]);

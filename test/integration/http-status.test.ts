@@ -24,6 +24,7 @@ it('is what the schema says, as of now, and kept by nobody', async () => {
         children: () => [],
       },
       ...{ health: () => undefined, requests: () => ({ http: 1, grpc: 2 }) },
+      answers: () => ({ count: 3, fallback: 1, empty: 0 }),
       ...{ latencies: () => ({ p50Ms: NaN, p99Ms: NaN, count: 0 }), nowMs: () => nowMs },
     });
   const { get, post } = await operationsApp({ status: { report } });

@@ -63,6 +63,7 @@ const status = (seconds: number, events: number, messages: readonly number[]): S
     counters: { events, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 },
     latency: { count: events, p50_seconds: 0.5 },
     requests: { http_total: 0, grpc_total: 0 },
+    answers: { count: 0, fallback: 0, empty: 0 },
     edges: [],
     stages: [
       {

@@ -237,6 +237,7 @@ export class StandInShop {
         count: this.answered,
       },
       requests: { http_total: Math.round(this.requests / 4), grpc_total: this.requests },
+      answers: { count: 1_204, fallback: 144, empty: 0 },
     };
   }
 

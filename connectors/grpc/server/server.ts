@@ -149,7 +149,7 @@ function addServices(options: GrpcServerOptions, server: Server, guard: CallGuar
   });
   const [longLived, watchers] = [new LongLivedStreams(guarded(false)), new LongLivedStreams(guarded(true))];
   const events = new EventHandlers(options.publisher, options.reader, context);
-  const recommendations = changes && new RecommendationHub(answers, changes, context, clock);
+  const recommendations = changes && new RecommendationHub(changes, context, clock);
   const trends = trending && new TrendingHandlers(trending, context, clock);
   longLived.addService(byteServiceDefinition(RecommendationService), {
     ...recommendationHandlers(answers),

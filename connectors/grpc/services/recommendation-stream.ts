@@ -13,7 +13,7 @@ import type { ServerContext } from '../server/server-context.js';
 import type { CallSpan } from '../server/call-span.js';
 import { spanOf } from '../server/intercepted-call.js';
 import { type ByteStream, CallStream, refuse } from './call-stream.js';
-import type { Answer, RecommendationAnswers, RecommendationChanges, RecommendationQuery } from '../../facade/ports.js';
+import type { Answer, RecommendationChanges, RecommendationQuery } from '../../facade/ports.js';
 import { queryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
 import { CoalescingTicker, turn } from '../../facade/trending/rounds.js';
@@ -30,7 +30,6 @@ export class RecommendationHub {
   private readonly unfollow: () => void;
 
   constructor(
-    private readonly answers: RecommendationAnswers,
     private readonly changes: RecommendationChanges,
     private readonly context: ServerContext,
     private readonly clock: Clock,
@@ -58,7 +57,7 @@ export class RecommendationHub {
       onFree: () => follower.update(this.clock.monotonicMs()),
       onEnd: () => this.followers.delete(follower),
     });
-    const follower = new Follower(stream, spanOf(call), read.query, this.answers, this.changes);
+    const follower = new Follower(stream, spanOf(call), read.query, this.changes);
     this.followers.add(follower);
     follower.update(this.clock.monotonicMs());
   };
@@ -85,7 +84,6 @@ class Follower {
     private readonly stream: CallStream,
     private readonly span: CallSpan | undefined,
     private readonly query: RecommendationQuery,
-    private readonly answers: RecommendationAnswers,
     private readonly changes: RecommendationChanges,
   ) {}
 
@@ -97,7 +95,7 @@ class Follower {
       const version = this.changes.version(this.query.userId);
       const isDue = nowMs - this.stream.sentAtMs >= RESEND_MS;
       if (version === this.version && !isDue) return false;
-      const answer = this.answers.get(this.query);
+      const answer = this.changes.get(this.query);
       if ('then' in answer) void this.later(answer, version, isDue);
       else this.send(answer, version, isDue);
     } catch (error) {

@@ -107,6 +107,8 @@ export type Status = {
   };
   readonly latency: { readonly p50_seconds?: number; readonly p99_seconds?: number; readonly count: number };
   readonly requests: { readonly http_total: number; readonly grpc_total: number };
+  /** Of the last five minutes. */
+  readonly answers: { readonly count: number; readonly fallback: number; readonly empty: number };
 };
 
 export type DeadLetter = {

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { type Line, LineChart } from './line-chart.js';
 import { StaleSince } from './stale-since.js';
 import type { History, Sample } from './status-history.js';
-import { count, duration, figure, moment } from './wording.js';
+import { count, duration, figure, moment, percent, plural } from './wording.js';
 
 interface FiguresProps {
   readonly history: History | undefined;
@@ -13,7 +13,7 @@ interface FiguresProps {
 
 export function Figures({ history, staleSinceMs }: FiguresProps) {
   const samples = history?.samples ?? [];
-  const { counters, requests, latency } = history?.status ?? {};
+  const { counters, requests, answers, latency } = history?.status ?? {};
   return (
     <section class="figures" aria-label="Figures of the last ten minutes">
       <Figure
@@ -61,6 +61,12 @@ export function Figures({ history, staleSinceMs }: FiguresProps) {
           <>
             <b>{count(requests.grpc_total)}</b> by gRPC, <b>{count(requests.http_total)}</b> by HTTP since the start
           </>
+        )}
+        {answers !== undefined && answers.count > 0 && (
+          <span class="shares" title={`Of ${plural(answers.count, 'list')} in the last five minutes`}>
+            Lists: <b>{percent(answers.fallback / answers.count)}</b> fallback,{' '}
+            <b>{percent(answers.empty / answers.count)}</b> empty
+          </span>
         )}
       </Figure>
     </section>

@@ -21,6 +21,9 @@ export function figure(value: number | undefined): string {
   return Math.abs(value) < 10_000 ? GROUPED.format(value) : SHORT.format(value);
 }
 
+/** 12 % · 0.4 % · 0 % */
+export const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.01 ? 1 : 0)} %`;
+
 export const count = (value: number | undefined): string => (value === undefined ? UNKNOWN : GROUPED.format(value));
 
 /** 0.8 ms · 14 ms · 1.2 s · 4 min · 2.5 h · 3 d */

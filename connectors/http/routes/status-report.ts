@@ -66,6 +66,13 @@ export const statusReport = z
         'From an event stored to the changed list readable: percentiles over the newest, the count since the start',
       ),
     requests: z.object({ http_total: count, grpc_total: count }).describe('Since the start'),
+    answers: z
+      .object({
+        count,
+        fallback: count.describe('With popular items only'),
+        empty: count.describe('Without items'),
+      })
+      .describe('Lists of recommendations that this node gave in the last five minutes; streamed ones are not counted'),
   })
   .meta({ id: 'Status' });
 

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from '../../../actors/maths/packed-bytes.js';
-import { appendToList, packedList, packList, type RankedItem, unpackList } from '../../../actors/maths/ranked-list.js';
+import {
+  appendToList,
+  firstKind,
+  packedList,
+  packList,
+  type RankedItem,
+  unpackList,
+} from '../../../actors/maths/ranked-list.js';
 import { ranked } from '../../../actors/model.js';
 import { frameOf } from '../../../runtime/contract/stage.js';
 
@@ -44,6 +51,16 @@ describe('a packed list', () => {
         expect(unpackList(packed).items).toEqual(items);
       }),
       { seed: 9 },
+    );
+  });
+
+  it('tells the type of its first item without being unpacked', () => {
+    fc.assert(
+      fc.property(lists, (items) => {
+        fc.pre(items.length > 0);
+        expect(firstKind(packList(frameFrom(items), 0, items.length))).toBe(items[0]!.kind);
+      }),
+      { seed: 10 },
     );
   });
 

@@ -58,6 +58,7 @@ export const STATUS: StatusReport = {
   counters: { events: 10, on_time: 8, late: 1, dead_letter: 1, duplicates: 0 },
   latency: { p50_seconds: 0.02, p99_seconds: 0.08, count: 8 },
   requests: { http_total: 3, grpc_total: 1 },
+  answers: { count: 3, fallback: 1, empty: 0 },
 };
 
 /** `7-0` is there, `7-1` was sent again already; there is no other dead letter. */

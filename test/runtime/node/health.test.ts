@@ -76,6 +76,36 @@ it('tells the façade at each look, the log and the doctor when something change
   expect(readHealthNote(dataDir)).toBeUndefined();
 });
 
+it('logs a warning about answers once, whatever its figures do, and again when it comes back', async () => {
+  const clock = new VirtualClock();
+  const status = Object.assign(newStatus('sum', 0), { state: 'running', sinceMs: clock.nowMs() });
+  let warnings: string[] = [];
+  const warned: string[] = [];
+  const ignore = (): void => undefined;
+  const watch = HealthWatch.start({
+    ...{ dataDir, clock, listens: undefined },
+    logger: { debug: ignore, info: ignore, warn: (_, message) => void warned.push(message), error: ignore },
+    vitals: () => ({
+      ...{ instances: [status], threads: [], nowMs: clock.nowMs(), warnings },
+      ...{ natsUnreachableSinceMs: undefined, outOfTouchSinceMs: undefined },
+    }),
+    ...{ apply: ignore, ask: ignore },
+  });
+  const shows = async (now: string[]): Promise<void> => {
+    warnings = now;
+    clock.wakeNext();
+    await settled();
+  };
+  await shows(['62 % of the 1204 lists of the last 5 minutes are fallback: why?']);
+  await shows(['64 % of the 980 lists of the last 5 minutes are fallback: why?']);
+  expect(warned).toEqual(['62 % of the 1204 lists of the last 5 minutes are fallback: why?']);
+  expect(watch.health).toMatchObject({ serving: true, warnings });
+  await shows([]);
+  await shows(['7 % of the 980 lists of the last 5 minutes are empty: why?']);
+  expect(warned).toHaveLength(2);
+  await watch.stop();
+});
+
 describe('the note for the doctor', () => {
   let clock: VirtualClock;
   let warnings: string[];

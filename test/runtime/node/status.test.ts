@@ -19,11 +19,18 @@ const topology = mainTopology(pipelineOptions(config));
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 
 const sources = (statuses: readonly ActorStatus[], more: Partial<StatusSources> = {}): StatusSources => ({
-  ...{ version: '1.2.3', node: 'node-a', startedAtMs: NOW - 60_000, topology, statuses: () => statuses },
+  ...{
+    version: '1.2.3',
+    node: 'node-a',
+    startedAtMs: NOW - 60_000,
+    topology,
+    statuses: () => statuses,
+  },
   children: () => [],
   health: () => ({ serving: true, takesEvents: true, reasons: [], warnings: [] }),
   latencies: () => ({ p50Ms: 12, p99Ms: 40.5, count: 7 }),
   requests: () => ({ http: 3, grpc: 4 }),
+  answers: () => ({ count: 5, fallback: 2, empty: 1 }),
   nowMs: () => NOW,
   ...more,
 });
@@ -120,7 +127,7 @@ it('tells of each partition, in the order of the topology', () => {
     ...{ now: '2026-01-02T03:04:05.678Z', started_at: '2026-01-02T03:03:05.678Z' },
     ...{ counters: { events: 11, on_time: 13, late: 15, dead_letter: 17, duplicates: 19 } },
     ...{ latency: { p50_seconds: 0.012, p99_seconds: 0.0405, count: 7 } },
-    ...{ requests: { http_total: 3, grpc_total: 4 } },
+    ...{ requests: { http_total: 3, grpc_total: 4 }, answers: { count: 5, fallback: 2, empty: 1 } },
   });
 });
 
