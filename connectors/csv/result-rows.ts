@@ -35,12 +35,21 @@ const LF = 0x0a;
 const KINDS = RECOMMENDATION_TYPES.map((name) => Buffer.from(name));
 const TYPES = EVENT_TYPES.map((name) => Buffer.from(name));
 /** The most that the numbers, constants and commas of a row take, without its texts. */
-const FIXED_BYTES_MAX = 5 * NUMBER_BYTES_MAX + 64;
+const FIXED_BYTES_MAX = 5 * NUMBER_BYTES_MAX + 96;
 
-export function putRecommendations(file: ResultFile, epoch: number, { rows, columns }: FrameOf<typeof ranked>): void {
+/** The end of each row: with the time, when it is given. */
+const rowEnd = (asOfMs: number | undefined): Buffer =>
+  Buffer.from(asOfMs === undefined ? '\n' : `,${new Date(asOfMs).toISOString()}\n`);
+
+export function putRecommendations(
+  file: ResultFile,
+  epoch: number,
+  { rows, columns }: FrameOf<typeof ranked>,
+  asOfMs?: number,
+): void {
   const { score, rank, kind } = columns;
   const [user, item, category] = [csvColumn(columns.user), csvColumn(columns.item), csvColumn(columns.category)];
-  const start = Buffer.from(`${epoch},`);
+  const [start, end] = [Buffer.from(`${epoch},`), rowEnd(asOfMs)];
   for (let r = 0; r < rows; r++) {
     if (item.codes[r] === ABSENT) continue;
     let at = file.room(FIXED_BYTES_MAX + textLength(user, r) + textLength(item, r) + textLength(category, r));
@@ -52,8 +61,7 @@ export function putRecommendations(file: ResultFile, epoch: number, { rows, colu
     at = putComma(out, putText(out, at, category, r));
     at = putComma(out, putInteger(out, at, rank[r]!));
     at = putBytes(out, at, KINDS[kind[r]!]!);
-    out[at] = LF;
-    file.at = at + 1;
+    file.at = putBytes(out, at, end);
   }
 }
 
@@ -61,10 +69,11 @@ export function putInteractions(
   file: ResultFile,
   epoch: number,
   { rows, columns }: FrameOf<typeof interactions>,
+  asOfMs?: number,
 ): void {
   const { count, views, carts, purchases } = columns;
   const [user, item] = [csvColumn(columns.user), csvColumn(columns.item)];
-  const start = Buffer.from(`${epoch},`);
+  const [start, end] = [Buffer.from(`${epoch},`), rowEnd(asOfMs)];
   for (let r = 0; r < rows; r++) {
     let at = file.room(FIXED_BYTES_MAX + textLength(user, r) + textLength(item, r));
     const out = file.block;
@@ -75,8 +84,7 @@ export function putInteractions(
     at = putComma(out, putInteger(out, at, views[r]!));
     at = putComma(out, putInteger(out, at, carts[r]!));
     at = putInteger(out, at, purchases[r]!);
-    out[at] = LF;
-    file.at = at + 1;
+    file.at = putBytes(out, at, end);
   }
 }
 

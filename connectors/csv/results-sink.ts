@@ -7,7 +7,7 @@
  *   event        → late.csv                of topic `late`; absent is empty
  *   dead-letter  → dead-letter.jsonl       one object per record; the original as text, or in base64 when it is not UTF-8
  *
- * Rows are in the order in which they were written. A position is the length of each file; `open` truncates the files to it. Without a position these
+ * With `timestamps` recommendations.csv and user_interactions.csv have a last column `as_of`. Rows are in the order in which they were written. A position is the length of each file; `open` truncates the files to it. Without a position these
  * files are emptied; other files in the folder are not touched.
  */
 import { mkdir, open } from 'node:fs/promises';
@@ -21,7 +21,9 @@ import { putDeadLetters, putInteractions, putLate, putRecommendations, putTrendi
 interface Output {
   readonly file: string;
   readonly header: string;
-  readonly put: (file: ResultFile, epoch: number, frame: Frame) => void;
+  readonly put: (file: ResultFile, epoch: number, frame: Frame, asOfMs?: number) => void;
+  /** Whether it has the column `as_of` when it is asked for; the others have times of their own. */
+  readonly isTimed?: true;
 }
 
 const TRENDING_HEADER = 'window_start,window_end,item_id,views,clicks,trending_score,rank\n';
@@ -31,11 +33,13 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
     file: 'recommendations.csv',
     header: 'epoch,user_id,product_id,rec_score,main_category,rank,recommendation_type\n',
     put: putRecommendations as Output['put'],
+    isTimed: true,
   },
   interaction: {
     file: 'user_interactions.csv',
     header: 'epoch,user_id,product_id,interaction_count,views,carts,purchases\n',
     put: putInteractions as Output['put'],
+    isTimed: true,
   },
   event: {
     file: 'late.csv',
@@ -48,35 +52,42 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
 };
 
 const LATE = 'late';
+const AS_OF = 'as_of';
 
 export interface ResultsSinkOptions {
   /** Created if it does not exist. */
   readonly directory: string;
+  /** Whether rows without a time get one in a last column `as_of`: the latest event time of the epoch that they are the result of. */
+  readonly timestamps?: boolean;
 }
 
-/** Fatal SINK_FILE_SHORT, SINK_POSITION, SINK_DISK_FULL, SINK_UNWRITABLE, SINK_TOPIC. */
-export function resultsSink({ directory }: ResultsSinkOptions): Sink {
+/** Fatal SINK_FILE_SHORT, SINK_POSITION, SINK_DISK_FULL, SINK_UNWRITABLE, SINK_TIME, SINK_TOPIC. */
+export function resultsSink({ directory, timestamps = false }: ResultsSinkOptions): Sink {
   const files = new Map<string, ResultFile>();
   return {
     async open(position) {
       await makeDirectory(directory);
       const lengths = position === undefined ? {} : lengthsIn(position);
-      for (const [type, { file, header }] of Object.entries(OUTPUTS)) {
+      for (const [type, { file, header, isTimed }] of Object.entries(OUTPUTS)) {
         const length = lengths[file];
         const opened = await ResultFile.open(join(directory, file), length);
         files.set(type, opened);
-        if (length === undefined) opened.put(Buffer.from(header));
+        if (length !== undefined) continue;
+        opened.put(Buffer.from(timestamps && isTimed === true ? header.replace('\n', `,${AS_OF}\n`) : header));
       }
       await syncDirectory(directory);
     },
 
-    write(topic, epoch, frame) {
+    write(topic, epoch, frame, asOfMs) {
       const type = frame.type.name;
       const file = files.get(type);
       if (file === undefined || (topic === LATE) !== (type === 'event')) {
         throw fatal('SINK_TOPIC', `frames of ${type} from topic ${topic} have no result file`);
       }
-      OUTPUTS[type]!.put(file, epoch, frame);
+      const { put, isTimed } = OUTPUTS[type]!;
+      if (timestamps && isTimed === true && asOfMs === undefined)
+        throw fatal('SINK_TIME', `rows of ${type} of epoch ${epoch} have no time`, { hint: 'do the job anew' });
+      put(file, epoch, frame, timestamps ? asOfMs : undefined);
       return file.flow();
     },
 

@@ -203,7 +203,10 @@ export class MailboxProcessor {
     const { tickMs: tickedMs } = alignment;
     alignment.observe(writer, envelope);
     if (isQuarantined) this.quarantine(message, lossOf(envelope), answer);
-    else this.takeBody(message, envelope, answer);
+    else {
+      if (alignment.aligned) answer.asOfMs = envelope.asOfMs;
+      this.takeBody(message, envelope, answer);
+    }
     if (envelope.tickMs !== undefined) {
       // The log's time, which is the same for all sources: the clock of the node that writes the ticks may be wrong by hours.
       const tickMs = this.rawInput === undefined ? envelope.tickMs : message.storedAtMs;
@@ -214,10 +217,12 @@ export class MailboxProcessor {
     if (alignment.aligned) {
       if (alignment.epochIsOver()) {
         const end = alignment.endEpoch();
+        answer.asOfMs = this.asOfMs;
         answer.add(instance.endEpoch(end));
         this.passTick(tickedMs, answer);
         answer.mark(this.marked, { epochs: alignment.state.epoch - end.epoch });
         answer.epoch = alignment.state.epoch;
+        answer.asOfMs = undefined;
       }
       if (alignment.inputIsOver()) {
         answer.add(instance.endInput());

@@ -25,6 +25,8 @@ interface Part {
   readonly output: string;
   readonly frame: Frame | undefined;
   readonly progress: Progress;
+  /** `OutputBatch.asOfMs` when it was added. */
+  asOfMs: number | undefined;
   /** How many epochs end behind it. */
   epochs: number;
   endsInput: boolean;
@@ -46,6 +48,8 @@ export class OutputBatch {
   private readonly epochFrom = new Map<string, number>();
   /** The last watermark that the stage itself reported with it. Telemetry only. */
   reportedWatermarkMs: number | undefined;
+  /** Aligned: the event time up to which the rows that are added next have been computed; `undefined`: not known before the epoch ends. */
+  asOfMs: number | undefined;
 
   constructor(
     private readonly routes: readonly Route[],
@@ -70,6 +74,7 @@ export class OutputBatch {
       output: '$poison',
       frame,
       progress: {},
+      asOfMs: undefined,
       epochs: 0,
       endsInput: false,
     });
@@ -86,9 +91,11 @@ export class OutputBatch {
       let last = parts.length > (this.epochFrom.get(subject) ?? 0) ? parts.at(-1) : undefined;
       if (last === undefined || mark.tickMs !== undefined) {
         const progress = mark.tickMs === undefined ? {} : { tickMs: mark.tickMs };
-        last = { epoch: this.epoch, output: '', frame: undefined, progress, epochs: 0, endsInput: false };
+        const { epoch, asOfMs } = this;
+        last = { epoch, output: '', frame: undefined, progress, asOfMs, epochs: 0, endsInput: false };
         this.push(to, q, last);
       }
+      if (mark.epochs !== undefined) last.asOfMs = this.asOfMs;
       last.epochs += mark.epochs ?? 0;
       last.endsInput ||= mark.endsInput === true;
       if (mark.epochs !== undefined) this.epochFrom.set(subject, this.parts.get(subject)!.length);
@@ -127,6 +134,7 @@ export class OutputBatch {
       output,
       frame: rows,
       progress,
+      asOfMs: this.asOfMs,
       epochs,
       endsInput: false,
     });
@@ -166,8 +174,8 @@ export class OutputBatch {
       output: piece.output,
       traces: [...traces],
     });
-    // The receiver is up to date with the last part only.
-    const asOfMs = progress.asOfMs ?? (position.lastPart ? head.asOfMs : undefined);
+    // The receiver is up to date with the last part only; an aligned one takes it in at the end of the epoch.
+    const asOfMs = progress.asOfMs ?? piece.asOfMs ?? (position.lastPart ? head.asOfMs : undefined);
     if (progress.watermarkMs !== undefined) envelope.watermarkMs = progress.watermarkMs;
     if (progress.tickMs !== undefined) envelope.tickMs = progress.tickMs;
     if (asOfMs !== undefined) envelope.asOfMs = asOfMs;

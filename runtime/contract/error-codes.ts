@@ -144,6 +144,7 @@ export const ERROR_CODES = {
     'SINK_DISK_FULL',
     'SINK_FILE_SHORT',
     'SINK_POSITION',
+    'SINK_TIME',
     'SINK_TOPIC',
     'SINK_UNWRITABLE',
     'SOURCE_GZIP',

@@ -132,7 +132,8 @@ export interface ChunkSource {
 export interface Sink {
   /** Resumes at a position that `sync` returned (later rows are truncated), or starts empty. */
   open(position: string | undefined): Promise<void>;
-  write(topic: string, epoch: number, frame: Frame): void | Promise<void>;
+  /** `asOfMs`: the event time up to which the rows have been computed, epoch ms; of a job whose epochs are files or intervals. */
+  write(topic: string, epoch: number, frame: Frame, asOfMs?: number): void | Promise<void>;
   /** Makes all written rows durable. */
   sync(): Promise<string>;
   close(): Promise<void>;

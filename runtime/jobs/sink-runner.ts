@@ -173,7 +173,7 @@ export class SinkRunner {
     const { id, partition } = writerOf(message.subject);
     if (envelope.body.case === 'frame') {
       const frame = fromWire(envelope.body.value, this.typeOf(topic, id, envelope));
-      await this.options.sink.write(topic, envelope.epoch, frame);
+      await this.options.sink.write(topic, envelope.epoch, frame, envelope.asOfMs);
     }
     if (envelope.endsInput) this.ended.add(`${topic}/${writerKey(id, partition)}`);
     this.seen.set(message.subject, [topic, message.sequence]);

@@ -1,6 +1,6 @@
 /** The bounded job from the outside: rows equal the reference model's at any partition count and frame size; Spark's, where they are at hand. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -54,6 +54,33 @@ describe('rivulet replay', () => {
     },
     120_000,
   );
+
+  it('--timestamps adds to each row the latest event time up to the end of its epoch', async () => {
+    const [out, dataDir] = [join(directory, 'out-timed'), join(directory, 'data-timed')];
+    const { input, popularity } = shop;
+    await runReplay({
+      input,
+      popularity,
+      out,
+      dataDir,
+      partitions: 3,
+      extra: ['--chunk-bytes', '20000', '--timestamps'],
+    });
+    let latest = '';
+    const asOf = readdirSync(input).map((file) => {
+      const times = readFileSync(join(input, file), 'utf8').trimEnd().split('\n').slice(1);
+      latest = [latest, ...times.map((row) => row.split(',')[0]!)].sort().at(-1)!;
+      return `${latest.replace(' ', 'T').replace(' UTC', '')}.000Z`;
+    });
+    expect(new Set(asOf).size).toBe(5);
+    const timed = (rows: readonly string[]): string[] => rows.map((row) => `${row},${asOf[Number(row.split(',')[0])]}`);
+    for (const file of ['recommendations.csv', 'user_interactions.csv'] as const) {
+      expect(resultRows(out, file), file).toEqual(timed(shop.expected[file]).sort());
+      expect(readFileSync(join(out, file), 'utf8')).toMatch(/^epoch,.*,as_of\n/);
+    }
+    for (const file of ['late.csv', 'trending_1h.csv', 'trending_24h.csv'] as const)
+      expect(resultRows(out, file), file).toEqual(shop.expected[file]);
+  }, 120_000);
 
   it.skipIf(noParity)(
     `gives Spark's rows (../shared/parity)${skipped(noParity)}`,

@@ -75,6 +75,10 @@ function replay(rivulet: Command): void {
       wholeNumber(1, 4 * 1024 * 1024),
       512 * 1024,
     )
+    .option(
+      '--timestamps',
+      'a last column as_of in recommendations.csv and user_interactions.csv: the latest event time up to the end of the epoch, UTC',
+    )
     .option('--restart', 'discard an unfinished job, and start over')
     .option('--json', 'print the summary as JSON')
     .action(async (options: ReplayCommandOptions) => {

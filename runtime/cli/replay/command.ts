@@ -21,6 +21,7 @@ export interface ReplayCommandOptions extends SettingOptions {
   readonly interest: 'epoch' | 'decayed';
   readonly top: number;
   readonly chunkBytes: number;
+  readonly timestamps?: true;
   readonly restart?: true;
   readonly json?: true;
 }
@@ -30,7 +31,7 @@ const FILE_CHARACTERS_MAX = 30;
 
 export async function replayCommand(options: ReplayCommandOptions): Promise<void> {
   const { config } = settingsOf(options);
-  const { input, popularity, out, chunkBytes, restart = false, json = false } = options;
+  const { input, popularity, out, chunkBytes, timestamps = false, restart = false, json = false } = options;
   const bytes = await bytesIn(input);
   if (!(await isFile(popularity)))
     throw usage(`there is no file ${popularity}`, 'give the popularity table with --popularity');
@@ -46,7 +47,7 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
   try {
     const summary = await replay(
       {
-        ...{ input, popularity, out, chunkBytes, restart },
+        ...{ input, popularity, out, chunkBytes, timestamps, restart },
         dataDir: config.dataDir,
         pipeline: boundedPipeline(config, options),
         tuning: tuningOf(config),

@@ -44,6 +44,8 @@ export interface ReplayOptions {
   readonly tuning: ActorTuning;
   readonly threads: number;
   readonly chunkBytes: number;
+  /** Whether the results have a time column. */
+  readonly timestamps: boolean;
   readonly streamBytesMax: number;
   readonly syncEveryMs: number;
   /** Discard the progress of an unfinished job. */
@@ -82,7 +84,14 @@ const FINISHED_POLL_MS = 20;
 export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<ReplaySummary> {
   const { pipeline, out } = options;
   const [input, popularity] = [resolve(options.input), resolve(options.popularity)];
-  const work = openWork(options.dataDir, { input, popularity, out: resolve(out), pipeline }, options.restart);
+  const job = {
+    input,
+    popularity,
+    out: resolve(out),
+    pipeline,
+    ...(options.timestamps ? { timestamps: true as const } : {}),
+  };
+  const work = openWork(options.dataDir, job, options.restart);
   if (work.resumed) ui.note('going on where the last run was stopped');
   mkdirSync(out, { recursive: true });
   let [begun, allRead] = [false, false];
@@ -186,7 +195,7 @@ function hostsOf(
 
 /** Runs sources and sinks until the last row is durable. */
 async function runJob(
-  { input, popularity, out, chunkBytes, syncEveryMs, logLevel }: ReplayOptions,
+  { input, popularity, out, chunkBytes, timestamps, syncEveryMs, logLevel }: ReplayOptions,
   topology: Topology,
   directory: string,
   log: Log,
@@ -201,7 +210,7 @@ async function runJob(
       const sink = await SinkRunner.open({
         ...{ topology, log, store, clock: systemClock, logger, syncEveryMs },
         topics: topology.topics.map(({ id }) => id),
-        sink: resultsSink({ directory: out }),
+        sink: resultsSink({ directory: out, timestamps }),
       });
       await sink.run(abort.signal);
     };

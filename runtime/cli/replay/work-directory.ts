@@ -10,6 +10,8 @@ export interface Job {
   readonly popularity: string;
   readonly out: string;
   readonly pipeline: unknown;
+  /** Absent: false. */
+  readonly timestamps?: true;
 }
 
 interface JobFile {

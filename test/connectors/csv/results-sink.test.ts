@@ -75,6 +75,27 @@ describe('files', () => {
     expect(rows('user_interactions.csv')).toEqual(['0,u1,10,4294967295,10,9,0', '1,u1,10,4294967295,10,9,0']);
   });
 
+  it('have a last column as_of where it is asked for, and a row that has none is refused', async () => {
+    const sink = resultsSink({ directory, timestamps: true });
+    await sink.open(undefined);
+    const asOfMs = Date.UTC(2024, 1, 3, 4, 5, 6, 7);
+    const list = frameOf(ranked, [{ user: 'u', item: 'i', score: 1, rank: 1, kind: 0 }]);
+    const counts = frameOf(interactions, [{ user: 'u', item: 'i', count: 1, views: 1, carts: 0, purchases: 0 }]);
+    await sink.write('recommendations', 3, as(list) as unknown as Frame, asOfMs);
+    await sink.write('interactions', 3, as(counts) as unknown as Frame, asOfMs + 1);
+    expect(() => sink.write('interactions', 4, as(counts) as unknown as Frame)).toThrow(/epoch 4 have no time/);
+    await sink.sync();
+    await sink.close();
+    expect(content('recommendations.csv')).toBe(
+      'epoch,user_id,product_id,rec_score,main_category,rank,recommendation_type,as_of\n' +
+        '3,u,i,1.0,,1,streaming_category_popularity,2024-02-03T04:05:06.007Z\n',
+    );
+    expect(content('user_interactions.csv')).toBe(
+      'epoch,user_id,product_id,interaction_count,views,carts,purchases,as_of\n3,u,i,1,1,0,0,2024-02-03T04:05:06.008Z\n',
+    );
+    expect(content('late.csv')).toMatch(/user_id\n$/);
+  });
+
   it('hold late events, absent as empty', async () => {
     const frame = frameOf(events, [
       {
