@@ -6,8 +6,8 @@
  * Each message (JSON, JSONL, protobuf) or piece of a file (CSV, JSONL) becomes rows in order of arrival, or dead letters with the original bytes and the
  * remedy; a bad event does not affect the others of its message. The accepted formats are in `formats/`.
  *
- * State    the ids of the last valid events, at most `dedupeMax`; an event without an id is never a duplicate. The id of a refused event is not
- *          stored: a corrected event may have the same id.
+ * State    the ids of the last valid events, at most `dedupeMax`; a rating without an id is identified by user, item and time, any other event without
+ *          one is never a duplicate. The id of a refused event is not stored: a corrected event may have the same id.
  * Restart  restored with the snapshot; messages after it are replayed and give the same rows.
  */
 import { from, map, mergeMap, tap } from 'rxjs';
@@ -28,8 +28,8 @@ export interface ParseOptions extends Partial<EventRules> {
 export const PARSE_DEFAULTS: Required<ParseOptions> = { ...EVENT_RULES, dedupeMax: 1_000_000 };
 
 export const parse = (options: ParseOptions = {}) => {
-  const { schema, futureMaxMs, dedupeMax, ...limits } = { ...PARSE_DEFAULTS, ...options };
-  const names = new Schema(schema);
+  const { dedupeMax, ...rules } = { ...PARSE_DEFAULTS, ...options };
+  const schema = new Schema(rules.schema);
   return stage({
     id: 'parse',
     key: 'source',
@@ -40,7 +40,7 @@ export const parse = (options: ParseOptions = {}) => {
     counts: ['events', 'dead_letter', 'duplicates'],
     pipeline: ({ inputs, state, out, count }) =>
       inputs.events.pipe(
-        map((batch) => read(batch, new EventRows(names, futureMaxMs), limits)),
+        map((batch) => read(batch, new EventRows(schema, rules), rules)),
         dropDuplicates(state.seen, dedupeMax),
         tap(({ seen, refused, duplicates }) => {
           count('events', seen);

@@ -193,6 +193,13 @@ describe('what is wrong is refused', () => {
       'pipeline.window.slideSeconds is 900 (rivulet.json): give at most the size of the window, 300',
     ],
     [
+      'a range of ratings that is empty',
+      { pipeline: { minRating: 6 } },
+      {},
+      {},
+      'pipeline.minRating is 6 (rivulet.json): give at most pipeline.maxRating, 5',
+    ],
+    [
       'replicas of one server',
       { replicas: 3 },
       {},

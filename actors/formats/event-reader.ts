@@ -5,7 +5,7 @@
 import { EVENT_TYPES, type EventType } from '../model.js';
 import { type RawMessage, textOf, utf8 } from '../../runtime/contract/stage.js';
 import { readCsv } from './csv.js';
-import { EventWriter } from './event-writer.js';
+import { EventWriter, type ValueRules } from './event-writer.js';
 import { EMPTY_MESSAGE, type Fault, tooLarge } from './fault.js';
 import { EVENT_TYPE, PRICE, RATING_VALUE, USER_ID } from './fields.js';
 import { readJsonEvent } from './json-event.js';
@@ -45,7 +45,7 @@ export class EventReader {
   constructor(rules: Partial<EventRules> = {}) {
     this.rules = { ...EVENT_RULES, ...rules };
     this.schema = new Schema(this.rules.schema);
-    this.one = new OneEvent(this.schema, this.rules.futureMaxMs);
+    this.one = new OneEvent(this.schema, this.rules);
   }
 
   /** The bytes of one JSON object, without surrounding spaces. */
@@ -76,7 +76,7 @@ export class EventReader {
 
   /** The rows of a piece of a CSV file, as JSON of the same events. */
   csv(piece: RawMessage, onEvent: (event: SoundEvent) => void, refusals: Pick<Refusals, 'add'>): void {
-    const rows = new JsonRows(this.schema, this.rules.futureMaxMs, onEvent);
+    const rows = new JsonRows(this.schema, this.rules, onEvent);
     rows.begin(piece);
     readCsv(piece, rows, refusals);
   }
@@ -113,10 +113,10 @@ class OneEvent extends EventWriter {
 class JsonRows extends EventWriter {
   constructor(
     schema: Schema,
-    futureMaxMs: number,
+    rules: ValueRules,
     private readonly onEvent: (event: SoundEvent) => void,
   ) {
-    super(schema, futureMaxMs);
+    super(schema, rules);
   }
 
   reserve(): void {

@@ -6,8 +6,9 @@
  */
 import { EVENT_TYPES } from '../model.js';
 import { decimalOf } from '../maths/decimal.js';
-import { TimeParser } from '../maths/time.js';
+import { isIsoTime, TimeParser } from '../maths/time.js';
 import { type RawMessage, utf8 } from '../../runtime/contract/stage.js';
+import { isPositiveId, isUuid } from './contracts.js';
 import {
   type Fault,
   hasControlCharacters,
@@ -16,6 +17,9 @@ import {
   invalidUtf8,
   missing,
   negativePrice,
+  notIsoTime,
+  notPositiveId,
+  notUuid,
   ratingOutOfRange,
   shown,
   timeOutOfRange,
@@ -38,7 +42,7 @@ import {
   USER_ID,
 } from './fields.js';
 import type { Schema } from './schema.js';
-import { NAME_BYTES_MAX, RATING_MAX, RATING_MIN, REVIEW_CHARACTERS_MAX } from './limits.js';
+import { type EventRules, NAME_BYTES_MAX, REVIEW_CHARACTERS_MAX } from './limits.js';
 import { charactersIn, hasControls, isText, isUtf8 } from './text.js';
 
 /** A slot for each field, for ignored fields, and for alternative names of a field. */
@@ -56,6 +60,8 @@ function eventTypeOf(bytes: Uint8Array, start: number, end: number): number {
   return UNKNOWN;
 }
 
+export type ValueRules = Pick<EventRules, 'futureMaxMs' | 'ratingMin' | 'ratingMax'>;
+
 export abstract class EventWriter {
   /** The position of each field of the current event. */
   readonly starts = new Int32Array(SLOTS);
@@ -69,12 +75,12 @@ export abstract class EventWriter {
 
   constructor(
     readonly schema: Schema,
-    private readonly futureMaxMs: number,
+    private readonly rules: ValueRules,
   ) {}
 
   /** The events that follow belong to this message. */
   begin({ storedAtMs }: Pick<RawMessage, 'storedAtMs' | 'chunk'>): void {
-    this.timeMaxMs = storedAtMs + this.futureMaxMs;
+    this.timeMaxMs = storedAtMs + this.rules.futureMaxMs;
   }
 
   /** Makes room for about this many rows at once. */
@@ -147,6 +153,7 @@ export abstract class EventWriter {
     if (timeAt === timeEnd) return this.missing([EVENT_TIME, USER_ID, ITEM_ID]);
     const time = this.times.parse(bytes, timeAt, timeEnd);
     if (Number.isNaN(time)) return invalidTime(shown(bytes, timeAt, timeEnd));
+    if (this.schema.isStrict && !isIsoTime(bytes, timeAt, timeEnd)) return notIsoTime(shown(bytes, timeAt, timeEnd));
 
     let price = NaN;
     if (starts[PRICE] !== ends[PRICE]) {
@@ -172,26 +179,44 @@ export abstract class EventWriter {
     rating: number,
     plain: boolean,
   ): Fault | undefined {
-    const { starts, ends } = this;
+    const { starts, ends, schema, rules } = this;
     if (time < 0 || time > this.timeMaxMs) return timeOutOfRange(time, this.timeMaxMs);
     if (starts[USER_ID] === ends[USER_ID] || starts[ITEM_ID] === ends[ITEM_ID]) return this.missing([USER_ID, ITEM_ID]);
     if (price < 0) return negativePrice(price);
-    if (type === RATING && Number.isNaN(rating)) return missing([RATING_VALUE], this.schema.names);
-    if (rating < RATING_MIN || rating > RATING_MAX) return ratingOutOfRange(rating);
+    if (type === RATING && Number.isNaN(rating)) return missing([RATING_VALUE], schema.names);
+    if (rating < rules.ratingMin || rating > rules.ratingMax) return ratingOutOfRange(rating, rules);
     if (!plain || this.hasLongText()) {
       const fault = this.textFault(bytes);
+      if (fault !== undefined) return fault;
+    }
+    if (schema.isStrict) {
+      const fault = this.contractFault(bytes);
       if (fault !== undefined) return fault;
     }
     this.append(bytes, type, time, price, rating);
     return undefined;
   }
 
-  /** The fields among these that have no text. */
+  /** The fields among these that have no text; of a strict schema, the id of the event is one of them. */
   missing(fields: readonly number[]): Fault {
+    const required = this.schema.isStrict ? [EVENT_ID, ...fields] : fields;
     return missing(
-      fields.filter((field) => this.starts[field] === this.ends[field]),
+      required.filter((field) => this.starts[field] === this.ends[field]),
       this.schema.names,
     );
+  }
+
+  /** What a strict schema demands beside what all do. */
+  private contractFault(bytes: Uint8Array): Fault | undefined {
+    const { starts, ends } = this;
+    const [idAt, idEnd] = [starts[EVENT_ID]!, ends[EVENT_ID]!];
+    if (idAt === idEnd) return this.missing([]);
+    if (!isUuid(bytes, idAt, idEnd)) return notUuid(shown(bytes, idAt, idEnd));
+    for (const field of [USER_ID, ITEM_ID]) {
+      const [start, end] = [starts[field]!, ends[field]!];
+      if (!isPositiveId(bytes, start, end)) return notPositiveId(field, shown(bytes, start, end));
+    }
+    return undefined;
   }
 
   /** Whether some text may be too long: lengths below a power of two stay below it when or-ed. */

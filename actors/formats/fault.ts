@@ -1,9 +1,9 @@
 /** Why the parse or parse-items stage refuses an input: a stable rule to count and match by, the field, and a message with the remedy. */
 import { textOf } from '../../runtime/contract/stage.js';
 import type { ItemFieldName } from './item-fields.js';
-import { EVENT_TIME, EVENT_TYPE, type FieldName, FIELDS, PRICE, RATING_VALUE } from './fields.js';
+import { EVENT_ID, EVENT_TIME, EVENT_TYPE, type FieldName, FIELDS, PRICE, RATING_VALUE } from './fields.js';
 import { EVENT_TYPES } from '../model.js';
-import { RATING_MAX, RATING_MIN } from './limits.js';
+import type { EventRules } from './limits.js';
 
 export type Rule =
   // The whole message or chunk.
@@ -32,6 +32,8 @@ export type Rule =
   | 'number_invalid'
   | 'price_negative'
   | 'rating_out_of_range'
+  | 'uuid_invalid'
+  | 'id_invalid'
   | 'text_too_long'
   | 'control_characters'
   | 'invalid_utf8';
@@ -96,6 +98,9 @@ export const invalidTime = (is: string): Fault =>
     `event_time is ${is}: send an existing time as 2019-10-01T00:00:00Z or epoch seconds or milliseconds`,
   );
 
+export const notIsoTime = (is: string): Fault =>
+  fault('time_invalid', EVENT_TIME, `event_time is ${is}: send ISO-8601 text as 2019-10-01T00:00:00Z`);
+
 export const timeOutOfRange = (timeMs: number, timeMaxMs: number): Fault =>
   timeMs < 0
     ? fault('time_before_1970', EVENT_TIME, `event_time is ${timeText(timeMs)}: send a time from 1970 on`)
@@ -111,8 +116,16 @@ export const invalidNumber = (field: number, is: string): Fault =>
 export const negativePrice = (price: number): Fault =>
   fault('price_negative', PRICE, `price is ${price}: send 0 or more`);
 
-export const ratingOutOfRange = (rating: number): Fault =>
-  fault('rating_out_of_range', RATING_VALUE, `rating is ${rating}: send ${RATING_MIN} to ${RATING_MAX}`);
+export type RatingRange = Pick<EventRules, 'ratingMin' | 'ratingMax'>;
+
+export const ratingOutOfRange = (rating: number, { ratingMin, ratingMax }: RatingRange): Fault =>
+  fault('rating_out_of_range', RATING_VALUE, `rating is ${rating}: send ${ratingMin} to ${ratingMax}`);
+
+export const notUuid = (is: string): Fault =>
+  fault('uuid_invalid', EVENT_ID, `event_id is ${is}: send a UUID as 123e4567-e89b-12d3-a456-426614174000`);
+
+export const notPositiveId = (field: number, is: string): Fault =>
+  fault('id_invalid', field, `${FIELDS[field]!} is ${is}: send a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`);
 
 export const tooLong = (field: number, max: string): Fault =>
   fault('text_too_long', field, `${FIELDS[field]!} is longer than ${max}: shorten it`);

@@ -39,6 +39,12 @@ export function dateMs(year: number, month: number, day: number): number {
   return new Date(ms).getUTCDate() === day ? ms : NaN;
 }
 
+/** Whether bytes [start, end), which are a time, are ISO-8601 with date, T and time: 2019-10-01T00:00:00Z. */
+export function isIsoTime(bytes: Uint8Array, start: number, end: number): boolean {
+  const isUtc = bytes[end - 4] === SPACE;
+  return end - start >= MINUTES_LENGTH && (bytes[start + DATE_LENGTH]! & ~SMALL) === T && !isUtc;
+}
+
 /** Parses times; caches the day of the last one, since the next is usually on the same day. */
 export class TimeParser {
   private day = 0;

@@ -135,6 +135,11 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
     problems.push(`tlsClientCaFile is given (${where('tlsClientCaFile')}) without tlsCertFile: give both`);
   }
   problems.push(...authContradictions(config.auth, where));
+  const { minRating, maxRating } = config.pipeline;
+  if (minRating > maxRating) {
+    const key = 'pipeline.minRating';
+    problems.push(`${key} is ${minRating} (${where(key)}): give at most pipeline.maxRating, ${maxRating}`);
+  }
   const { kind, sizeSeconds, slideSeconds } = config.pipeline.window;
   if (kind === 'hopping' && slideSeconds > sizeSeconds) {
     const key = 'pipeline.window.slideSeconds';

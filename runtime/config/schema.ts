@@ -51,6 +51,8 @@ function fixed<S extends z.ZodType>(schema: S, ofKinds: true | readonly string[]
 const SECONDS_MAX = 366 * 24 * 3600;
 const PORT_MAX = 65_535;
 
+const RATING_MAX = 1_000_000;
+
 const weight = (about: string) => amount(-1000, 1000, about);
 
 const weights = z.strictObject({
@@ -91,7 +93,12 @@ const trending = z.strictObject({
 });
 
 const pipeline = z.strictObject({
-  schema: oneOf(['auto', 'rivulet', 'rees46', 'movielens'], 'by which names events give their fields').default('auto'),
+  schema: oneOf(
+    ['auto', 'rivulet', 'rees46', 'movielens', 'rivulet-strict', 'rees46-strict', 'movielens-strict'],
+    'by which names events give their fields; strict: each event has a UUID, ids are positive whole numbers, times ISO-8601 text',
+  ).default('auto'),
+  minRating: amount(-RATING_MAX, RATING_MAX, 'ratings below it are refused').default(0.5),
+  maxRating: amount(-RATING_MAX, RATING_MAX, 'ratings above it are refused').default(5),
   trigger: z
     .strictObject({
       kind: fixed(oneOf(['frame', 'interval'], 'what ends an epoch: each frame, or the clock')).default('frame'),

@@ -38,14 +38,14 @@ const TOO_MANY = transient(
 
 /** The rules by which parse and parse-items read published messages. */
 export function retryRules(parse: ParseOptions): RetryRules {
-  const { schema, futureMaxMs, ...limits } = { ...PARSE_DEFAULTS, ...parse };
-  const names = new Schema(schema);
+  const rules = { ...PARSE_DEFAULTS, ...parse };
+  const schema = new Schema(rules.schema);
   return {
-    fieldsOf: (stage) => (stage === 'parse-items' ? [...ITEM_NAMES.keys()] : names.names.flat()),
+    fieldsOf: (stage) => (stage === 'parse-items' ? [...ITEM_NAMES.keys()] : schema.names.flat()),
     faultOf: (stage, data, storedAtMs) => {
       const refusals = new Refusals(stage);
       const message = { data, subject: '', sequence: 0, storedAtMs };
-      if (stage === 'parse') readMessage(message, new EventRows(names, futureMaxMs), refusals, limits);
+      if (stage === 'parse') readMessage(message, new EventRows(schema, rules), refusals, rules);
       if (stage === 'parse-items') readItems(message, () => undefined, refusals, PARSE_ITEMS_DEFAULTS);
       const refused = refusals.finish();
       return refused === undefined ? undefined : rowsOf(refused)[0]?.reason;

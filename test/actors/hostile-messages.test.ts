@@ -17,7 +17,7 @@ import { cpuMs } from '../support/held-up.js';
 
 const HELD_MS_MAX = 50;
 const TRIES_MAX = 20;
-const { messageBytesMax: BYTES, futureMaxMs } = PARSE_DEFAULTS;
+const { messageBytesMax: BYTES } = PARSE_DEFAULTS;
 
 const filled = (before: string, unit: string, after: string): string =>
   before + unit.repeat(Math.floor((BYTES - before.length - after.length) / unit.length)) + after;
@@ -63,7 +63,7 @@ const messages = [
 
 const read: Readonly<Record<string, (message: RawMessage) => unknown>> = {
   events: (message) =>
-    readMessage(message, new EventRows(new Schema('auto'), futureMaxMs), new Refusals('parse'), PARSE_DEFAULTS),
+    readMessage(message, new EventRows(new Schema('auto'), PARSE_DEFAULTS), new Refusals('parse'), PARSE_DEFAULTS),
   items: (message) => readItems(message, () => undefined, new Refusals('parse-items'), PARSE_ITEMS_DEFAULTS),
 };
 

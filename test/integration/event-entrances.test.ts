@@ -7,8 +7,8 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SoundEvent } from '../../actors/formats/event-reader.js';
-import { EVENT_RULES } from '../../actors/formats/limits.js';
+import { EventReader, type SoundEvent } from '../../actors/formats/event-reader.js';
+import { EVENT_RULES, type EventRules } from '../../actors/formats/limits.js';
 import { parse } from '../../actors/parse.js';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
@@ -137,6 +137,80 @@ const CASES: readonly Case[] = [
   { ...bad('message_too_large', '', { page_url: long(EVENT_RULES.messageBytesMax) }), about: 'a large one' },
 ];
 
+const UUID = '0b0e9b4f-6f3c-4f8e-9d55-3a2f6f1b7c11';
+
+/** The same rules whatever a schema calls the item and the time. */
+function strictCases(names: { readonly item_id: string; readonly event_time: string }): readonly Case[] {
+  const named = (event: object): object =>
+    Object.fromEntries(
+      Object.entries(event).map(([field, value]) => [names[field as keyof typeof names] ?? field, value as unknown]),
+    );
+  const base = { event_id: UUID, event_type: 'view', event_time: T, user_id: 512, item_id: '31' };
+  const proto = { ...PROTO, eventId: UUID, itemId: '31' };
+  const taken = (about: string, given: object, init?: object): Case => ({
+    ...{ about, text: JSON.stringify(named({ ...base, ...given })) },
+    ...(init && { init: { ...proto, ...init } as Init }),
+  });
+  const refused = (rule: string, about: string, given: object, init?: object): Case => ({
+    ...taken(about, given, init),
+    ...{ about: `${about} [${rule}]`, rule },
+  });
+  return [
+    taken('a view', { page_url: '/p', device_type: 'tv', session_id: 's' }, {}),
+    taken('a click', { event_type: 'click', click_type: 'list', referrer: '/' }, { eventType: EventType.CLICK }),
+    taken('a rating', { event_type: 'rating', rating: 9 }, { eventType: EventType.RATING, rating: 9 }),
+    taken('a purchase', { event_type: 'purchase', price: 3 }, { eventType: EventType.PURCHASE, price: 3 }),
+    taken('a UUID in capitals', { event_id: UUID.toUpperCase() }, { eventId: UUID.toUpperCase() }),
+    taken('the largest id', { user_id: 9007199254740991 }, { userId: '9007199254740991' }),
+    taken('what no schema names', { colour: 'red', rank: { is: 1 } }),
+    ...['2019-10-01T02:00+02:00', '2019-10-01T00:00:00.123456', '2019-10-01t00:00:00,5z'].map((event_time) =>
+      taken(`the time ${event_time}`, { event_time }),
+    ),
+
+    refused('missing_field', 'no event_id', { event_id: undefined }, { eventId: undefined }),
+    refused('missing_field', 'neither id nor user', { event_id: '', user_id: '' }, { eventId: '', userId: '' }),
+    refused('missing_field', 'an item by another name', { item_id: undefined, [names.item_id + 's']: '31' }),
+    refused('missing_field', 'no type', { event_type: null, rating: 5 }, { eventType: 0, rating: 5 }),
+    refused('missing_field', 'a rating without', { event_type: 'rating' }, { eventType: EventType.RATING }),
+    ...['e1', `{${UUID}}`, UUID.replaceAll('-', ''), `${UUID}0`, UUID.replace('b', 'g')].map((eventId) =>
+      refused('uuid_invalid', `the event_id ${eventId}`, { event_id: eventId }, { eventId }),
+    ),
+    refused('uuid_invalid', 'a number as event_id', { event_id: 7 }),
+    ...['u1', '0', '007', '-5', '+5', '1.0', '9007199254740992', ' 5', '٣'].map((id) =>
+      refused('id_invalid', `the user ${id}`, { user_id: id }, { userId: id }),
+    ),
+    refused('id_invalid', 'an item that is a word', { item_id: 'tt0133093' }, { itemId: 'tt0133093' }),
+    refused('id_invalid', 'a user below 0', { user_id: -1 }),
+    refused('wrong_type', 'half a user', { user_id: 1.5 }),
+    ...[SECONDS, SECONDS * 1000, `${SECONDS}`, '2019-10-01', '2019-10-01 00:00:00', '2019-10-01T00:00:00 UTC'].map(
+      (event_time) => refused('time_invalid', `the time ${JSON.stringify(event_time)}`, { event_time }),
+    ),
+    refused('time_invalid', 'a day that is none', { event_time: '2019-02-30T00:00:00Z' }),
+    refused('rating_out_of_range', 'a rating of 10.5', { rating: 10.5 }, { rating: 10.5 }),
+    refused('rating_out_of_range', 'a rating of 0.5', { rating: 0.5 }, { rating: 0.5 }),
+    refused('text_too_long', 'a review of 5,001 characters', { review_text: long(5_001) }, { reviewText: long(5_001) }),
+  ];
+}
+
+interface Deployment {
+  readonly rules: Partial<EventRules>;
+  readonly settings: readonly string[];
+  readonly cases: readonly Case[];
+}
+
+const strict = (schema: EventRules['schema'], item_id: string, event_time: string): Deployment => ({
+  rules: { schema, ratingMin: 1, ratingMax: 10 },
+  settings: [`schema=${schema}`, 'minRating=1', 'maxRating=10'].flatMap((one) => ['--set', `pipeline.${one}`]),
+  cases: strictCases({ item_id, event_time }),
+});
+
+const DEPLOYMENTS: Readonly<Record<string, Deployment>> = {
+  'any schema': { rules: {}, settings: [], cases: CASES },
+  'rivulet-strict': strict('rivulet-strict', 'item_id', 'event_time'),
+  'rees46-strict': strict('rees46-strict', 'product_id', 'event_time'),
+  'movielens-strict': strict('movielens-strict', 'movie_id', 'event_ts'),
+};
+
 /** The latest time that is believed is another wherever the clock is another. */
 const verdictOf = ({ rule, field, reason }: { rule: string; field?: string; reason: string }): Verdict => ({
   ...{ rule, ...(field && { field }) },
@@ -144,9 +218,13 @@ const verdictOf = ({ rule, field, reason }: { rule: string; field?: string; reas
 });
 
 /** Of parse: what becomes of a message on an events subject. */
-function byParse(data: Uint8Array, contentType: string | undefined): { verdict: Verdict; rows: unknown } {
+function byParse(
+  data: Uint8Array,
+  contentType: string | undefined,
+  rules: Partial<EventRules> = {},
+): { verdict: Verdict; rows: unknown } {
   const sent = message(data, contentType === undefined ? {} : { contentType });
-  const said = new StageDriver(parse()).feed('events', batch(sent));
+  const said = new StageDriver(parse(rules)).feed('events', batch(sent));
   const [letter] = deadLettersOf(said);
   return { verdict: letter && verdictOf(letter as never), rows: said.rows['rows'] };
 }
@@ -178,9 +256,9 @@ function recorder() {
 const { cwd, remove } = workingDirectory();
 let nats: TestNats;
 let log: Log;
-/** Of `rivulet publish`: by line, and what was stored. */
-let faults: ReadonlyMap<number, Verdict>;
-let fromFile: ReturnType<typeof byParse>[];
+/** Of `rivulet publish`, by deployment: by line, and what was stored. */
+const faults = new Map<string, ReadonlyMap<number, Verdict>>();
+const fromFile = new Map<string, ReturnType<typeof byParse>[]>();
 
 beforeAll(async () => {
   nats = await startTestNats();
@@ -188,14 +266,22 @@ beforeAll(async () => {
   const topology = mainTopology(pipelineOptions(loadConfig({ env: {}, cwd }).config));
   await ensureStreams(log, topology, { bytesMax: 2 ** 26, replicas: 1 });
   const file = join(cwd, 'events.jsonl');
-  writeFileSync(file, CASES.map(({ text }) => `${text}\n`).join(''));
-  const { stdout } = await runCli(cwd, ['publish', '--file', file, '--json', '--nats-url', nats.url]);
-  const summary = JSON.parse(stdout) as { faults: { line: number; rule: string; field?: string; reason: string }[] };
-  expect(summary).toMatchObject({ published: CASES.length, dead_letters: CASES.filter(({ rule }) => rule).length });
-  faults = new Map(summary.faults.map(({ line, ...one }) => [line, verdictOf(one)]));
-  const stored = await messagesIn(log, 'parse');
-  expect((await log.info(streamOf('parse'))).lastSequence).toBe(CASES.length);
-  fromFile = stored.map(({ data, headers }) => byParse(data, headers['content-type']));
+  for (const [name, { rules, settings, cases }] of Object.entries(DEPLOYMENTS)) {
+    const before = (await log.info(streamOf('parse'))).lastSequence;
+    writeFileSync(file, cases.map(({ text }) => `${text}\n`).join(''));
+    const args = ['publish', '--file', file, '--json', '--nats-url', nats.url, ...settings];
+    const summary = JSON.parse((await runCli(cwd, args)).stdout) as {
+      faults: { line: number; rule: string; field?: string; reason: string }[];
+    };
+    expect(summary).toMatchObject({ published: cases.length, dead_letters: cases.filter(({ rule }) => rule).length });
+    faults.set(name, new Map(summary.faults.map(({ line, ...one }) => [line, verdictOf(one)])));
+    const stored = (await messagesIn(log, 'parse')).filter(({ sequence }) => sequence > before);
+    expect(stored).toHaveLength(cases.length);
+    fromFile.set(
+      name,
+      stored.map(({ data, headers }) => byParse(data, headers['content-type'], rules)),
+    );
+  }
 });
 afterAll(async () => {
   await log?.close();
@@ -203,16 +289,18 @@ afterAll(async () => {
   remove();
 });
 
-describe('an event', () => {
-  it.each(CASES.map((one, i) => [one.about.slice(0, 80), one, i] as const))(
+describe.each(Object.entries(DEPLOYMENTS))('an event, by %s', (name, { rules, cases }) => {
+  const reader = new EventReader(rules);
+
+  it.each(cases.map((one, i) => [one.about.slice(0, 80), one, i] as const))(
     '%s',
     async (_, { text, init, rule }, i) => {
-      const { verdict, rows } = byParse(Buffer.from(text), 'application/json');
+      const { verdict, rows } = byParse(Buffer.from(text), 'application/json', rules);
       expect(verdict?.rule).toBe(rule);
       expect(verdict === undefined).toBe((rows as unknown[] | undefined)?.length === 1);
 
       const { stored, publisher } = recorder();
-      const { ask } = await httpFacade({ publisher, clock });
+      const { ask } = await httpFacade({ publisher, reader, clock });
       const answer = await ask('/events', {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -225,12 +313,12 @@ describe('an event', () => {
         expect(errors.map(httpVerdict)).toEqual([verdict]);
       }
 
-      expect(faults.get(i + 1)).toEqual(verdict);
-      expect(fromFile[i]).toEqual({ verdict, rows });
+      expect(faults.get(name)!.get(i + 1)).toEqual(verdict);
+      expect(fromFile.get(name)![i]).toEqual({ verdict, rows });
 
       if (init !== undefined) {
         const bytes = toBinary(EventSchema, create(EventSchema, init));
-        const { address } = await facade({ publisher, clock });
+        const { address } = await facade({ publisher, reader, clock });
         const said = fromBinary(
           PublishEventsResponseSchema,
           await streamBytes(bareClient(address), PUBLISH, [framed(bytes)]),
@@ -238,11 +326,12 @@ describe('an event', () => {
         expect(
           said.errors.map(({ rule: broken, field, reason }) => verdictOf({ rule: broken, field, reason })),
         ).toEqual(verdict === undefined ? [] : [verdict]);
-        expect(byParse(bytes, 'application/x-protobuf')).toEqual({ verdict, rows });
+        expect(byParse(bytes, 'application/x-protobuf', rules)).toEqual({ verdict, rows });
       }
 
       expect(stored).toHaveLength(verdict === undefined ? (init === undefined ? 1 : 2) : 0);
-      for (const { bytes, contentType } of stored) expect(byParse(bytes, contentType)).toEqual({ verdict, rows });
+      for (const { bytes, contentType } of stored)
+        expect(byParse(bytes, contentType, rules)).toEqual({ verdict, rows });
     },
   );
 });

@@ -1,6 +1,7 @@
 /** What the document says of an event is what POST /events takes, as far as a schema can say it. */
 import { describe, expect, it } from 'vitest';
 import { EventReader } from '../../actors/formats/event-reader.js';
+import { SCHEMAS } from '../../actors/formats/schema.js';
 import { apiDocument } from '../connectors/http/api-document.js';
 import { httpFacade } from '../connectors/http/http-facade.js';
 
@@ -63,7 +64,7 @@ describe('an event', () => {
     expect((await ask('/events', { method: 'POST', body: { ...event, ...more } })).status).toBe(400);
   });
 
-  it.each(['rivulet', 'rees46', 'movielens'] as const)('of the schema %s has the names of that one', async (schema) => {
+  it.each(SCHEMAS)('of the schema %s has the names of that one', async (schema) => {
     const facade = await httpFacade({ reader: new EventReader({ schema }) });
     const { json, faultsIn } = await apiDocument(facade);
     const { schemas } = json['components'] as { schemas: Record<string, { examples: object[] }> };

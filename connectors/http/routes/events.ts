@@ -48,8 +48,8 @@ const descriptionOf = (eventsMax: number): string =>
   `Takes one event, an array of them, JSON lines (application/x-ndjson), or a protobuf Event or EventBatch (application/x-protobuf), up to ${eventsMax} events. Answers when each is stored or rejected; 400 when all were rejected. When the log is unreachable midway, the metadata of the problem says how many were accepted, and \`resend_from\`, the first event to send again: give events an event_id, and one that is sent twice counts once.`;
 
 export function eventRoutes(app: App, ports: EventPorts): void {
-  const { rules, schema } = ports.reader;
-  const event = eventSchema(schema);
+  const { rules } = ports.reader;
+  const event = eventSchema(ports.reader);
   // An encapsulated scope, because these bodies are parsed here.
   void app.register((scope, _, done) => {
     scope.removeAllContentTypeParsers();

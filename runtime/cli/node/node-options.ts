@@ -67,6 +67,8 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
     partitions: { source: sourcePartitions, user: partitions, item: partitions },
     parse: {
       schema: pipeline.schema,
+      ratingMin: pipeline.minRating,
+      ratingMax: pipeline.maxRating,
       dedupeMax: pipeline.duplicateIdsMax,
       messageBytesMax: pipeline.messageBytesMax,
       futureMaxMs: pipeline.futureMaxMinutes * 60_000,

@@ -195,7 +195,7 @@ function hostsOf(
 
 /** Runs sources and sinks until the last row is durable. */
 async function runJob(
-  { input, popularity, out, chunkBytes, timestamps, syncEveryMs, logLevel }: ReplayOptions,
+  { input, popularity, out, chunkBytes, timestamps, syncEveryMs, logLevel, pipeline }: ReplayOptions,
   topology: Topology,
   directory: string,
   log: Log,
@@ -214,7 +214,8 @@ async function runJob(
       });
       await sink.run(abort.signal);
     };
-    const source = folderSource({ directory: input, chunkBytes, checkHeader: (header) => missingColumns(header) });
+    const checkHeader = (header: Uint8Array): string[] => missingColumns(header, pipeline.parse.schema);
+    const source = folderSource({ directory: input, chunkBytes, checkHeader });
     let bytes = 0;
     const partitions = topology.count('popularity');
     const toPopularity = { to: 'popularity', from: 'popularity-table', by: 'item', partitions };
