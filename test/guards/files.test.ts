@@ -13,8 +13,8 @@ const NAME_FIXED =
 const FOLDER_FIXED = /^__snapshots__$/;
 const DATA = /(^|\/)fixtures\//;
 const KEBAB = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
-/** Protobuf's own rule, which `buf lint` also checks; and what Python and Go import by. */
-const SNAKE = /^[a-z0-9]+(_[a-z0-9]+)*\.(proto|py|go)$/;
+/** Protobuf's own rule, which `buf lint` also checks; what Python and Go import by; and the names of the contracts of events. */
+const SNAKE = /^[a-z0-9]+(_[a-z0-9]+)*\.(proto|py|go)$|^[a-z]+_event\.json$/;
 /** A file of Java is named by its class. */
 const PASCAL = /^([A-Z][a-z0-9]*)+\.java$/;
 const SAYS_NOTHING = /(^|[-_.])(utils?|helpers?|common|misc)([-_.]|$)/;

@@ -55,6 +55,10 @@ const QUESTIONS: Readonly<Record<string, readonly (readonly [status: number, pat
     [403, '/events', { method: 'POST', body: event, headers: { origin: 'https://evil.example.com' } }],
     [415, '/events', { method: 'POST', body: 'x', headers: { 'content-type': 'text/html' } }],
   ],
+  getSchemasEvents: [[200, '/schemas/events']],
+  getSchemasEventsViewEventJson: [[200, '/schemas/events/view_event.json']],
+  getSchemasEventsClickEventJson: [[200, '/schemas/events/click_event.json']],
+  getSchemasEventsRatingEventJson: [[200, '/schemas/events/rating_event.json']],
   getDeadLetters: [
     [200, '/dead-letters?limit=1&rule=price&retried=false'],
     [400, '/dead-letters?cursor=broken'],
@@ -185,7 +189,8 @@ describe('ways in', () => {
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
     });
     const open = operations.filter(({ security }) => security?.length === 0).map(({ path }) => path);
-    expect(open.sort()).toEqual(['/', '/health', '/openapi.json']);
+    const schemas = ['click', 'rating', 'view'].map((type) => `/schemas/events/${type}_event.json`);
+    expect(open.sort()).toEqual(['/', '/health', '/openapi.json', '/schemas/events', ...schemas]);
     for (const operation of operations.filter(({ path }) => !open.includes(path))) {
       const answer = await facade.ask(operation.path.replaceAll(/[{}]/g, ''), { method: operation.method });
       expect({ status: answer.status, faults: faultsOf(operation, answer) }).toEqual({ status: 401, faults: [] });

@@ -24,6 +24,7 @@ const LINKS = {
   trending_stream: '/trending/stream',
   items: '/items/{item_id}',
   events: '/events',
+  event_schemas: '/schemas/events',
   dead_letters: '/dead-letters',
   late_events: '/late-events',
   status: '/status',

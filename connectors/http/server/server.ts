@@ -24,6 +24,7 @@ import { aboutRoutes } from '../routes/about.js';
 import { createApp } from './app.js';
 import { deadLetterRoutes } from '../routes/dead-letters.js';
 import { documentRoutes } from '../openapi/route.js';
+import { eventContractRoutes } from '../routes/event-contracts.js';
 import { eventRoutes } from '../routes/events.js';
 import { FaultLog } from '../../facade/errors/fault-log.js';
 import { Gate } from './gate.js';
@@ -148,6 +149,7 @@ function routes(
   recommendationRoutes(app, options, gate);
   itemRoutes(app, options.catalogue);
   eventRoutes(app, { publisher, reader, clock, limits });
+  eventContractRoutes(app, reader);
   if (operations !== undefined) {
     deadLetterRoutes(app, operations.deadLetters, gate);
     lateEventRoutes(app, operations.lateEvents, gate);
