@@ -1,12 +1,24 @@
-/** Events as rows of the event frame. Fields without a column in it (session, page, review) are checked and dropped. */
-import { parsedEvents } from '../model.js';
+/**
+ * Events as rows of the event frame, and their ids. Fields without a column in it (session, page, review) are checked and dropped.
+ *
+ * A rating without an event_id is identified by user, item and time: a user has one rating of an item at a time, and files of ratings have no ids. Its
+ * id begins with a NUL, which no event_id may contain.
+ */
+import { codeOfType, parsedEvents } from '../model.js';
 import { type Identified, rowIds } from '../operators/drop-duplicates.js';
-import { type Frame, FrameBuilder, type RawMessage } from '../../runtime/contract/stage.js';
+import { type Frame, FrameBuilder, type RawMessage, utf8 } from '../../runtime/contract/stage.js';
 import { EventWriter } from './event-writer.js';
 import { BRAND, CATEGORY_CODE, EVENT_ID, ITEM_ID, USER_ID } from './fields.js';
+import { NAME_BYTES_MAX } from './limits.js';
+
+const RATING = codeOfType('rating');
+/** A time has at most 16 digits. */
+const RATING_ID_BYTES_MAX = 2 * NAME_BYTES_MAX + 3 + 16;
 
 export class EventRows extends EventWriter {
   private readonly rows = new FrameBuilder(parsedEvents);
+  /** The id of a rating is put together here. */
+  private ratingId: Uint8Array | undefined;
   private ids: FrameBuilder<typeof rowIds.columns> | undefined;
   /** NaN: from a file. */
   private storedAtMs = NaN;
@@ -38,16 +50,32 @@ export class EventRows extends EventWriter {
     columns.price[row] = price + 0;
     columns.rating[row] = rating;
     columns.storedAt[row] = time > this.storedAtMs ? this.storedAtMs : NaN;
-    if (starts[EVENT_ID] !== ends[EVENT_ID] || this.ids !== undefined) this.writeId(bytes, row);
+    const hasId = starts[EVENT_ID] !== ends[EVENT_ID];
+    if (type === RATING && !hasId) this.writeRatingId(bytes, row, time);
+    else if (hasId || this.ids !== undefined) this.writeId(bytes, row, starts[EVENT_ID]!, ends[EVENT_ID]!);
     rows.rows = row + 1;
   }
 
+  /** NUL, time, NUL, user, NUL, item. */
+  private writeRatingId(bytes: Uint8Array, row: number, time: number): void {
+    const { starts, ends } = this;
+    const id = (this.ratingId ??= new Uint8Array(RATING_ID_BYTES_MAX));
+    const head = utf8(`\0${time}\0`);
+    id.set(head);
+    const userLength = ends[USER_ID]! - starts[USER_ID]!;
+    id.set(bytes.subarray(starts[USER_ID], ends[USER_ID]), head.length);
+    const itemAt = head.length + userLength + 1;
+    id[itemAt - 1] = 0;
+    id.set(bytes.subarray(starts[ITEM_ID], ends[ITEM_ID]), itemAt);
+    this.writeId(id, row, 0, itemAt + ends[ITEM_ID]! - starts[ITEM_ID]!);
+  }
+
   /** The column of ids begins with the first id. */
-  private writeId(bytes: Uint8Array, row: number): void {
+  private writeId(bytes: Uint8Array, row: number, start: number, end: number): void {
     const ids = (this.ids ??= new FrameBuilder(rowIds));
     ids.reserve(row + 1 - ids.rows);
     const { codes, dictionary } = ids.columns.id;
-    codes[row] = dictionary.add(bytes, this.starts[EVENT_ID]!, this.ends[EVENT_ID]!);
+    codes[row] = dictionary.add(bytes, start, end);
     ids.rows = row + 1;
   }
 }

@@ -190,6 +190,52 @@ describe('duplicates, by hand', () => {
     expect(usersOf(driver, json(view('a', { event_id: 7 })), json(view('b', { event_id: '7' })))).toEqual(['a']);
   });
 
+  describe('of ratings without an id', () => {
+    const rating = (user: unknown, item: unknown, more: object = {}): object => ({
+      ...{ event_type: 'rating', event_time: T, user_id: user, item_id: item, rating: 4 },
+      ...more,
+    });
+
+    it('are told by user, item and time, whatever the rating, in any format', () => {
+      const driver = driverOf();
+      expect(usersOf(driver, json([rating('1', '23'), rating('1', '23', { rating: 2 })]))).toEqual(['1']);
+      const seconds = MIDNIGHT / 1000;
+      const file = csv('userId,movieId,rating,timestamp', `1,23,5,${seconds}\n1,24,5,${seconds}\n1,24,1,${seconds}\n`);
+      expect(usersOf(driver, file)).toEqual(['1']);
+      expect(usersOf(driver, json(rating(1, 24, { event_time: MIDNIGHT })))).toEqual([]);
+      expect(driver.counts()).toMatchObject({ events: 6, duplicates: 4 });
+    });
+
+    it('are none where one of the three differs, and nothing that has an id', () => {
+      const driver = driverOf();
+      const long = 'x'.repeat(256);
+      const one = rating('1', '23');
+      const others = [
+        ...[rating('12', '3'), rating('1', '23', { event_time: '2019-10-01T00:00:00.001Z' }), rating('1', '2')],
+        ...[rating('1', '23', { event_id: 'a' }), rating('1', '23', { event_id: 'b' }), rating(long, long)],
+        ...[view('1', { item_id: '23' }), view('1', { item_id: '23' })],
+      ];
+      expect(usersOf(driver, json([one, ...others]))).toHaveLength(1 + others.length);
+      expect(usersOf(driver, json([one, rating(long, long), rating('9', '9'), one]))).toEqual(['9']);
+    });
+
+    it('are still known after a restart, and in whatever frames they come', () => {
+      const ratings = Array.from({ length: 40 }, (_, i) => rating(`${i % 7}`, `${i % 5}`));
+      const whole = usersOf(driverOf(), json(ratings));
+      expect(whole).toHaveLength(35);
+      const driver = driverOf();
+      const single = ratings.flatMap((one, i) => {
+        if (i === 17) driver.snapshot();
+        if (i === 25) driver.crash();
+        // After the crash, what came since the snapshot comes again.
+        return i === 25
+          ? ratings.slice(17, 26).flatMap((again) => usersOf(driver, json(again)))
+          : usersOf(driver, json(one));
+      });
+      expect([...single.slice(0, 17), ...single.slice(25)]).toEqual(whole);
+    });
+  });
+
   it('are told from each other where ids start late in a long batch', () => {
     const anonymous = Array.from({ length: 1000 }, () => view('a'));
     const one = view('b', { event_id: '1' });

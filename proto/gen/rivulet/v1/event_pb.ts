@@ -26,8 +26,8 @@ export const file_rivulet_v1_event: GenFile = /*@__PURE__*/
  */
 export type Event = Message<"rivulet.v1.Event"> & {
   /**
-   * Identifies the event: a second event with the same id is counted as a duplicate and dropped. At most 256 bytes. An event
-   * without one is identified by where it was stored, and is never taken for a duplicate.
+   * Identifies the event: a second event with the same id is counted as a duplicate and dropped. At most 256 bytes. A rating
+   * without one is identified by user, item and time; any other event without one is never taken for a duplicate.
    *
    * @generated from field: optional string event_id = 1;
    */
@@ -92,7 +92,7 @@ export type Event = Message<"rivulet.v1.Event"> & {
   sessionId?: string | undefined;
 
   /**
-   * Rating given, 0.5 to 5.0; required when event_type is EVENT_TYPE_RATING.
+   * Rating given, 0.5 to 5.0 unless the node is set otherwise; required when event_type is EVENT_TYPE_RATING.
    *
    * @generated from field: optional double rating = 10;
    */
