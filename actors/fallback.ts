@@ -4,7 +4,7 @@
  *   list(u) = list(u)                     unless it is empty
  *   list(u) = the first n of top          score 0.1, ranks from 1, the items' own categories      n = 10
  *
- *   top  the most purchased items over all categories
+ *   top  the most popular items over all categories
  *
  * Lists that are not empty pass unchanged. While no item is popular yet, the row of an empty list passes too, so that the user is known.
  *

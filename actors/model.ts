@@ -82,9 +82,12 @@ export const topLists = frameType('top-list', {
   category: 'text',
   origin: 'u32',
   item: 'text',
-  purchases: 'f64',
+  popularity: 'f64',
   /** The item's own main category: the items of the overall list have different ones. */
   itemCategory: 'text',
+  /** Its brand, and its average price; NaN when no event had one. */
+  brand: 'text',
+  price: 'f64',
 });
 
 /**
@@ -101,12 +104,15 @@ export const catalogueItems = frameType('catalogue-item', {
   deleted: 'u8',
 });
 
-/** The part of an event that trending needs. `storedAt` as in `parsedEvents`. */
+/** The part of an event that popularity and trending need. `storedAt` as in `parsedEvents`. */
 export const engagements = frameType('engagement', {
   time: 'f64',
   type: 'u8',
   item: 'text',
   category: 'text',
+  brand: 'text',
+  price: 'f64',
+  rating: 'f64',
   storedAt: 'f64',
 });
 

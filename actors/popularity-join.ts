@@ -4,7 +4,7 @@
  *   score(u, i) = I(u, c) · N(i) / 100      i in top(c), c in the top categories of u
  *   list(u)     = the first n of these i by score desc, then i asc (item-order)       n = 10; ranks from 1
  *
- *   I  category interest of u (count, or decayed)     N  total purchases of i     c  main category
+ *   I  category interest of u (count, or decayed)     N  popularity of i     c  main category
  *
  * A category's list is sorted by N, and so by score: u's list is a merge of at most three sorted lists, O(3 · n). (Counts below 2^50 and
  * interests above 1e-9 ensure that two unequal counts do not round to one score.) A user without a category with popular items gets a row without an

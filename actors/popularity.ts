@@ -1,49 +1,68 @@
 /**
- * popularity: how often each item was bought, and the most purchased items of each category.
+ * popularity: how much each item is in demand, and which items of a category are most in demand.
  *
- *   N(i)   = number of purchases of item i                    or the value of a popularity table
+ *   N(i)   = Σ over events e of i of w(e) · 2^(−(T − t(e)) / h)      or the value of a popularity table
  *   top(c) = the first n items of main category c by N desc, then i asc (item-order)      n = 100; only N > 0
  *   top    = the same over all items, with a category or without
  *
- * An item's main category and brand are those of its latest purchase (by event time, then by text) that had one; its price is the mean
- * over its purchases with a price. The category of a table row is used unchanged.
+ *   w(e)   the weight of e's type, in purchases; of a rating only if it is at least `ratingMin`
+ *   h      half-life; with an infinite one and a weight for purchases alone, N is the classic number of purchases
+ *   T      the latest event time; all items fade alike, so the order of two items does not depend on it
  *
- * Changed lists are published completely: at epoch ends when `aligned`; else at ticks, and at once while few items are known, so that a new system has
- * something to recommend.
+ * An item's main category and brand are those of its latest event (by event time, then by text) that had one; its price is the mean over its
+ * purchases with a price. The category of a table row is used unchanged.
+ *
+ * Lists that changed are published whole: at epoch ends when `aligned`; else at ticks, and at once while hardly any item is known, so that a new system
+ * has something to recommend. With a half-life all are published again after each sixteenth of
+ * it, so that what is compared has faded alike up to 4.5 %, and so they are after a restart with other weights or another half-life, which what was
+ * counted before keeps.
  *
  * State    a row per item, all in memory (some 100 bytes and its id); a row per category (≤ 4,096) with whether its list has changed since
- *          it was last published. Items of further categories are counted, and listed over all, as items without a category.
- * Restart  restored with the snapshot; the lists themselves follow from the items and are rebuilt when first needed.
+ *          it was last published. The items of further categories count, and are listed over all, as items without a category.
+ * Restart  restored with the snapshot; the lists themselves follow from the items and are built again when first needed.
  */
 import { filter, map, merge, mergeMap } from 'rxjs';
-import { input, stage } from '../runtime/contract/stage.js';
-import { events, LIST_MAX, popularItems, topLists } from './model.js';
+import { input, stage, value } from '../runtime/contract/stage.js';
+import { instant } from './maths/instant.js';
+import type { PopularitySource } from './maths/engagement-weights.js';
+import { engagements, LIST_MAX, popularItems, topLists } from './model.js';
 import { itemTotals, moveItems } from './state/item-totals.js';
 import { nameTables } from './state/numbered-names.js';
 import { PopularItems } from './state/popular-items.js';
 
 export interface PopularityOptions {
-  readonly from: 'events' | 'table';
+  readonly source: PopularitySource;
   /** Items per list. */
   readonly listSize?: number;
   /** Whether lists are published at epoch ends, so that rows do not depend on interleaving. */
   readonly aligned: boolean;
 }
 
-export const popularity = ({ from, listSize = LIST_MAX, aligned }: PopularityOptions) =>
+const same = ([first = '', ...others]: readonly string[]): string =>
+  others.every((other) => other === first) ? first : '';
+const highest = (instants: readonly number[]): number => Math.max(...instants);
+
+export const popularity = ({ source, listSize = LIST_MAX, aligned }: PopularityOptions) =>
   stage({
     id: 'popularity',
     version: 1,
     key: 'item',
-    inputs: { purchases: input(events), table: input(popularItems) },
+    inputs: { events: input(engagements), table: input(popularItems) },
     outputs: { lists: topLists },
-    state: { items: itemTotals(), names: nameTables() },
+    state: {
+      items: itemTotals(),
+      names: nameTables(),
+      asOf: value(() => -Infinity, instant, highest),
+      // When all lists were last published because they had faded, in event time; and with which options.
+      faded: value(() => -Infinity, instant, highest),
+      countedBy: value(() => '', undefined, same),
+    },
     repartition: moveItems,
     pipeline: ({ inputs, epochEnds, ticks, state, out, partition }) => {
-      const items = new PopularItems(state, listSize);
+      const items = new PopularItems(state, source, listSize);
       const wereFew =
-        from === 'events'
-          ? inputs.purchases.pipe(map((frame) => items.addPurchases(frame)))
+        source.from === 'events'
+          ? inputs.events.pipe(map((frame) => items.add(frame)))
           : inputs.table.pipe(map((frame) => items.putTable(frame)));
       const early = wereFew.pipe(filter((few) => few && !aligned));
       return merge(early, aligned ? epochEnds : ticks).pipe(

@@ -12,9 +12,9 @@
  */
 import { merge } from 'rxjs';
 import { input, keyed, readerOf, sideInput, stage } from '../runtime/contract/stage.js';
-import type { RecommendationReader } from './candidates/source.js';
+import type { ItemFacts, RecommendationReader } from './candidates/source.js';
 import { isEmptyList, packedList, type PackedList, type RankedItem, unpackList } from './maths/ranked-list.js';
-import { listsOfCategory, mergedOnce, splitAnew } from './maths/top-list.js';
+import { listsOfCategory, mergedOnce, positionsOnce, splitAnew } from './maths/top-list.js';
 import { FALLBACK_SCORE, interactions, LIST_MAX, ranked, STREAMING_POPULAR_FALLBACK, topLists } from './model.js';
 import { keepLists } from './operators/keep-lists.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
@@ -57,6 +57,7 @@ export interface ViewReader extends RecommendationReader {
   version(user: string): string;
 }
 
+const NO_FACTS: ItemFacts = {};
 const NOTHING_SEEN: ReadonlySet<string> = new Set();
 
 /** Of the partition that the user belongs to. */
@@ -69,6 +70,16 @@ export const recommendationReader = readerOf(state, ({ lists, seen: seenBy, tops
     const known = numbers.get(part) ?? ++count;
     numbers.set(part, known);
     return known;
+  };
+  const positions = positionsOnce();
+  const factsOf = (item: string, category: string | undefined): ItemFacts => {
+    const known = tops.get(category ?? ALL);
+    if (known === undefined) return NO_FACTS;
+    const list = merged(known);
+    const at = positions(list).get(item);
+    if (at === undefined) return NO_FACTS;
+    const [brand, price] = [list.brands[at]!, list.prices[at] ?? null];
+    return { ...(brand === '' ? {} : { brand }), ...(price === null ? {} : { price }) };
   };
   const first = (key: string, limit: number): RankedItem[] => {
     const known = tops.get(key);
@@ -95,6 +106,7 @@ export const recommendationReader = readerOf(state, ({ lists, seen: seenBy, tops
       return list === undefined ? undefined : unpackList(list);
     },
     seen: (user) => seenBy.get(user) ?? NOTHING_SEEN,
+    factsOf,
     fallback: (limit) => first(ALL, limit),
     topOf: (category, limit) => first(category, limit),
     version: (user) => {

@@ -12,6 +12,7 @@ import type { InterestScope } from './maths/interest-scope.js';
 import { events, interactions, ranked, trendingDays, trendingHours } from './model.js';
 import { parse, type ParseOptions } from './parse.js';
 import { parseItems } from './parse-items.js';
+import { type PopularitySource, weightsByCode } from './maths/engagement-weights.js';
 import { popularity } from './popularity.js';
 import { popularityJoin } from './popularity-join.js';
 import { recommendations } from './recommendations.js';
@@ -33,8 +34,8 @@ export interface PipelineOptions {
   readonly idleAfterMs: number;
   readonly window: { readonly kind: WindowKind; readonly allowedLatenessMs: number; readonly output: OutputMode };
   readonly interest: InterestScope;
-  /** Counted from purchases, or loaded from a table before the first epoch. */
-  readonly popularity: 'events' | 'table';
+  /** Counted from events, or loaded from a table before the first epoch. */
+  readonly popularity: PopularitySource;
   /** Items per list, 1 to 100. */
   readonly listSize: number;
   readonly trending: TrendingOptions;
@@ -114,12 +115,12 @@ function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...optio
       ...(options.watermarkSkewMs === undefined ? {} : { skewMs: options.watermarkSkewMs }),
       idleAfterMs: options.idleAfterMs,
       trigger,
-      purchases: options.popularity === 'events',
-      engagements: kindsOf(options.trending),
+      popularity: options.popularity.from === 'events',
+      engagements: countedTypes(options),
     }),
     window: window(options.window),
     interestRanking: interestRanking({ scope: options.interest }),
-    popularity: popularity({ from: options.popularity, aligned: mode === 'bounded' }),
+    popularity: popularity({ source: options.popularity, aligned: mode === 'bounded' }),
     popularityJoin: popularityJoin({ listSize }),
     fallback: fallback({}),
     trending: trending({ ...options.trending, published, delayMs }),
@@ -128,7 +129,7 @@ function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...optio
   const edges: Edge[] = [
     edge(core.parse.out.rows, core.watermark.in.events, { by: 'source' }),
     edge(core.watermark.out.rows, core.window.in.events, { by: 'user' }),
-    edge(core.watermark.out.purchases, core.popularity.in.purchases, { by: 'item' }),
+    edge(core.watermark.out.popularity, core.popularity.in.events, { by: 'item' }),
     edge(core.window.out.rows, core.interestRanking.in.rows, { by: 'user' }),
     edge(core.interestRanking.out.interests, core.popularityJoin.in.interests, { by: 'user' }),
     edge(core.popularity.out.lists, core.popularityJoin.in.lists, { by: 'all' }),
@@ -138,6 +139,12 @@ function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...optio
     edge(core.trending.out.tops, core.trendingLists.in.tops, { by: 'all' }),
   ];
   return { core, edges };
+}
+
+/** By code of the event type: whether popularity or trending counts it. */
+function countedTypes({ popularity: source, trending: options }: Pick<PipelineOptions, 'popularity' | 'trending'>) {
+  const weights = source.from === 'events' ? weightsByCode(source.weights) : undefined;
+  return kindsOf(options).map((kind, type) => (kind !== 0 || (weights?.[type] ?? 0) > 0 ? 1 : 0));
 }
 
 const afterWatermark = (core: Readonly<Record<string, AnyStage>>): string[] =>

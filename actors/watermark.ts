@@ -4,8 +4,8 @@
  *   W = max over events of min(t, s + skew) − delay      never moves back      t  event time      s  when the log stored it; files have none
  *   idle ⇔ no rows since a tick idleAfter ago            an idle source does not hold back the others
  *
- * Rows pass unchanged; purchases also go to a second output, for popularity, and the rows that trending counts go to a third: live at the next tick
- * that carries progress, since trending publishes its lists at ticks. The progress beside them (`Progress`):
+ * Rows pass unchanged. Those that popularity or trending count also go to an output of each: live at the next tick that carries progress, since both
+ * publish their lists at ticks; of a new source at once, so that it soon has lists. The progress beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
  *   frame      W, end of epoch       to all: W, idle, tick, end of epoch       —
@@ -15,7 +15,7 @@
  * A source that wakes up reports it to all at once, with its first rows.
  *
  * State    one record: the latest event time and W, the latest tick, the tick since which it is quiet, the tick that ended the last epoch; at most some
- *          thousand rows that wait for a tick.
+ *          thousand rows that wait for a tick; how many of a new source have not waited, and since when.
  * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like everything else. Rows that wait in the mailbox come before
  *          the tick that would report the source as idle: back-pressure is not idleness.
  */
@@ -24,7 +24,6 @@ import {
   type Emission,
   type FrameOf,
   frameOf,
-  gather,
   input,
   type Progress,
   stage,
@@ -33,7 +32,7 @@ import {
   value,
 } from '../runtime/contract/stage.js';
 import { isIdle, type SourceState } from './maths/watermark.js';
-import { engagements, EVENT_TYPES, events, parsedEvents, PURCHASE } from './model.js';
+import { engagements, EVENT_TYPES, events, parsedEvents } from './model.js';
 import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
 import { followTicks } from './operators/follow-ticks.js';
 import { type IntervalEnd, intervalEnds } from './operators/interval-ends.js';
@@ -50,9 +49,9 @@ export type Trigger =
 
 export interface WatermarkOptions {
   readonly trigger: Trigger;
-  /** Whether the output `purchases` carries rows. It carries progress in any case. */
-  readonly purchases: boolean;
-  /** By code of the event type: 0 for types that trending does not count; a frame with only those is not sent there. Absent: trending counts nothing. */
+  /** Whether the output `popularity` carries rows. It carries progress in any case. */
+  readonly popularity: boolean;
+  /** By code of the event type: 0 for types that nobody counts; a frame with only those is not sent on. Absent: nothing is counted. */
   readonly engagements?: Uint8Array;
   /** The distance of W from the newest event. */
   readonly delayMs?: number;
@@ -69,11 +68,19 @@ type Parsed = FrameOf<typeof parsedEvents>;
 type Events = FrameOf<typeof events>;
 type Engagements = FrameOf<typeof engagements>;
 type Report<F> = (frame: F, progress?: Progress) => Emission;
-type Out = Readonly<Record<'rows' | 'purchases', Report<Events>>> & { readonly engagements: Report<Engagements> };
+type Out = { readonly rows: Report<Events> } & Readonly<Record<'popularity' | 'engagements', Report<Engagements>>>;
 
 const NO_EVENTS = frameOf(events, []);
 /** The most rows that wait for a tick. */
 const WAITING_MAX = 8_192;
+/** The first rows that popularity or trending count: how many, and the tick after which the first came. */
+interface Begun {
+  readonly rows: number;
+  readonly tickMs?: number;
+}
+/** A source is new for so many of these rows, and so long. */
+const NEW_ROWS = 1_000;
+const NEW_MS = 60_000;
 const NO_KINDS = new Uint8Array(EVENT_TYPES.length);
 
 export const watermark = (options: WatermarkOptions) => {
@@ -83,14 +90,25 @@ export const watermark = (options: WatermarkOptions) => {
     key: 'source',
     version: 1,
     inputs: { events: input(parsedEvents) },
-    outputs: { rows: events, purchases: events, engagements },
-    state: { source: value<SourceState>(() => ({})), waiting: waitingEngagements() },
-    pipeline: ({ inputs, epochEnds, ticks, state: { source, waiting }, out }) => {
+    outputs: { rows: events, popularity: engagements, engagements },
+    state: {
+      source: value<SourceState>(() => ({})),
+      waiting: waitingEngagements(),
+      begun: value<Begun>(() => ({ rows: 0 })),
+    },
+    pipeline: ({ inputs, epochEnds, ticks, state: { source, ...engaged }, out }) => {
       const rows = inputs.events.pipe(
         filter((frame) => frame.rows > 0),
         advanceWatermark(source, { delayMs, skewMs, idleAfterMs }),
         mergeMap((advance) =>
-          emissionsOf(out, advance, progressOfRows(trigger, advance, source.get()), options, waiting),
+          emissionsOf(
+            out,
+            advance,
+            progressOfRows(trigger, advance, source.get()),
+            options,
+            engaged,
+            source.get().tickMs,
+          ),
         ),
       );
       const tickEnds = endingTicks(trigger, source, ticks).pipe(map((end) => progressOfTick(end, idleAfterMs)));
@@ -101,8 +119,7 @@ export const watermark = (options: WatermarkOptions) => {
       const markers = merge(tickEnds, fileEnds).pipe(
         mergeMap((progress) => [
           out.rows(NO_EVENTS, progress),
-          out.purchases(NO_EVENTS, progress),
-          out.engagements(release(waiting), progress),
+          ...counted(out, release(engaged.waiting), options, progress),
         ]),
       );
       return merge(rows, markers);
@@ -130,30 +147,45 @@ function emissionsOf(
   out: Out,
   { frame: parsed }: Advance,
   progress: Progress | undefined,
-  { trigger, purchases, engagements: kinds = NO_KINDS }: WatermarkOptions,
-  waiting: WaitingEngagements,
+  options: WatermarkOptions,
+  { waiting, begun }: { readonly waiting: WaitingEngagements; readonly begun: Value<Begun> },
+  tickMs: number | undefined,
 ): Emission[] {
+  const { trigger, engagements: kinds = NO_KINDS } = options;
   const frame = asEvents(parsed);
-  const bought = purchases ? picked(frame, (type) => type === PURCHASE) : NO_EVENTS;
   // Nearly all of them count: the few others are not worth a copy.
   let engaged = frame.columns.type.some((type) => kinds[type] !== 0) ? asEngagements(parsed) : NO_ENGAGEMENTS;
   const everywhere = progress?.everywhere === true;
   if (trigger.kind !== 'file' && engaged.rows > 0) {
-    engaged = wait(waiting, engaged) >= WAITING_MAX || everywhere ? release(waiting) : NO_ENGAGEMENTS;
+    const isNew = isNewSource(begun, engaged.rows, tickMs);
+    engaged = wait(waiting, engaged) >= WAITING_MAX || everywhere || isNew ? release(waiting) : NO_ENGAGEMENTS;
   }
   return [
     out.rows(frame, progress),
-    ...(bought.rows > 0 || everywhere ? [out.purchases(bought, progress)] : []),
-    ...(engaged.rows > 0 || everywhere ? [out.engagements(engaged, progress)] : []),
+    ...(engaged.rows > 0 || everywhere ? counted(out, engaged, options, progress) : []),
   ];
 }
 
+function isNewSource(begun: Value<Begun>, rows: number, nowMs: number | undefined): boolean {
+  const { rows: before, tickMs = nowMs } = begun.get();
+  const isNew = before < NEW_ROWS && (nowMs === undefined || tickMs === undefined || nowMs - tickMs < NEW_MS);
+  if (isNew) begun.set({ rows: before + rows, ...(tickMs === undefined ? {} : { tickMs }) });
+  return isNew;
+}
+
+const counted = (out: Out, rows: Engagements, { popularity }: WatermarkOptions, progress?: Progress): Emission[] => [
+  ...(popularity || progress?.everywhere === true
+    ? [out.popularity(popularity ? rows : NO_ENGAGEMENTS, progress)]
+    : []),
+  out.engagements(rows, progress),
+];
+
 const asEvents = ({ rows, columns: { storedAt: _, ...columns } }: Parsed): Events => ({ type: events, rows, columns });
 
-const asEngagements = ({ rows, columns: { time, type, item, category, storedAt } }: Parsed): Engagements => ({
+const asEngagements = ({ rows, columns: { user: _, ...columns } }: Parsed): Engagements => ({
   type: engagements,
   rows,
-  columns: { time, type, item, category, storedAt },
+  columns,
 });
 
 function progressOfRows(trigger: Trigger, { woke }: Advance, at: SourceState): Progress | undefined {
@@ -171,14 +203,3 @@ function progressOfTick({ at, epochs }: IntervalEnd, idleAfterMs: number): Progr
 /** Known event time; nothing before the first event. */
 const known = ({ watermarkMs, maxTimeMs }: SourceState): Progress =>
   watermarkMs === undefined || maxTimeMs === undefined ? {} : { watermarkMs, asOfMs: maxTimeMs };
-
-/** The rows that `isWanted`; the frame itself if that is all of them. */
-function picked(frame: Events, isWanted: (type: number) => boolean): Events {
-  const { type } = frame.columns;
-  let count = 0;
-  for (let row = 0; row < frame.rows; row++) if (isWanted(type[row]!)) count++;
-  if (count === frame.rows) return frame;
-  const rows = new Uint32Array(count);
-  for (let row = 0, i = 0; i < count; row++) if (isWanted(type[row]!)) rows[i++] = row;
-  return gather(frame, rows);
-}

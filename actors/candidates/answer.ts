@@ -9,9 +9,9 @@ import type { RankedItem } from '../maths/ranked-list.js';
 import { LIST_MAX, RECOMMENDATION_TYPES, STREAMING_POPULAR_FALLBACK } from '../model.js';
 import { mostPopular } from './most-popular.js';
 import { ownList } from './own-list.js';
-import type { CandidateSource, Question, RecommendationReader } from './source.js';
+import type { CandidateSource, ItemFacts, Question, RecommendationReader } from './source.js';
 
-export interface AnswerItem {
+export interface AnswerItem extends ItemFacts {
   readonly itemId: string;
   readonly rank: number;
   readonly score: number;
@@ -46,7 +46,8 @@ export function answer(reader: RecommendationReader, question: Question): Recomm
       if (items.length >= limit) break;
       if (excluded?.has(candidate.item) === true || taken.has(candidate.item)) continue;
       taken.add(candidate.item);
-      items.push(answerItem(candidate, items.length + 1, category, explain));
+      const facts = reader.factsOf(candidate.item, candidate.category);
+      items.push({ ...answerItem(candidate, items.length + 1, category, explain), ...facts });
     }
   }
   return { items, model: MODEL };

@@ -8,6 +8,13 @@ export type CandidateSource = (
   list: readonly RankedItem[],
 ) => readonly RankedItem[];
 
+/** From events; where there is a catalogue, it says more. */
+export interface ItemFacts {
+  readonly brand?: string;
+  /** The average. */
+  readonly price?: number;
+}
+
 /** The state that an answer is made from, in memory or in the store of the instance. */
 export interface RecommendationReader {
   /** The user's latest list; `undefined` for an unknown user. */
@@ -18,6 +25,8 @@ export interface RecommendationReader {
   fallback(limit: number): readonly RankedItem[];
   /** The first items of a main category, typed as fallback. */
   topOf(category: string, limit: number): readonly RankedItem[];
+  /** What events have said about an item, if it is among the first of its main category. */
+  factsOf(item: string, category: string | undefined): ItemFacts;
 }
 
 export interface Question {

@@ -2,7 +2,7 @@
  * top-list: the best items of a category, per popularity instance, and merged.
  *
  *   top(c) = the first n of ⋃ top_o(c)        o  origin: a popularity instance; an item has one origin
- *   order    purchases desc, then item asc    (item-order)
+ *   order    popularity desc, then item asc    (item-order)
  */
 import {
   type Codec,
@@ -19,31 +19,50 @@ import { compareKeyed, type KeyedItem, orderKey } from './item-order.js';
 export interface TopList {
   readonly origin: number;
   readonly items: readonly string[];
-  readonly purchases: readonly number[];
-  /** The items' own main categories; '' for none. */
+  readonly popularity: readonly number[];
+  /** The items' own main categories and brands; '' for none. */
   readonly categories: readonly string[];
+  readonly brands: readonly string[];
+  /** Average prices; null for none. */
+  readonly prices: readonly (number | null)[];
 }
 
 /** A category's lists, ascending by origin; empty ones are left out. Never modified in place. */
 export type ListsOfCategory = readonly TopList[];
 
-export const listsOfCategory: Codec<ListsOfCategory> = json<ListsOfCategory>();
+/** Lists that were stored before they had brands and prices have their popularity as `purchases`. */
+type StoredList =
+  TopList | (Omit<TopList, 'popularity' | 'brands' | 'prices'> & { readonly purchases: readonly number[] });
+const stored = json<readonly StoredList[]>();
+export const listsOfCategory: Codec<ListsOfCategory> = {
+  encode: (lists) => stored.encode(lists),
+  decode: (bytes) =>
+    stored.decode(bytes).map((list) => {
+      if ('popularity' in list) return list;
+      const { purchases, ...rest } = list;
+      return { ...rest, popularity: purchases, brands: purchases.map(() => ''), prices: purchases.map(() => null) };
+    }),
+};
 
 /** One list over all origins: columns of equal length, best first. */
 export interface MergedList {
   readonly size: number;
   readonly items: readonly string[];
-  readonly purchases: Float64Array;
+  readonly popularity: Float64Array;
   /** Order keys of the items. */
   readonly keys: Float64Array;
   readonly categories: readonly string[];
+  readonly brands: readonly string[];
+  readonly prices: readonly (number | null)[];
   /** The item at index i has code i + 1. */
   readonly dictionary: Dictionary;
 }
 
 interface Candidate extends KeyedItem {
-  readonly purchases: number;
+  readonly popularity: number;
   readonly category: string;
+  readonly brand: string;
+  readonly price: number | null;
 }
 
 /**
@@ -54,29 +73,29 @@ export function splitAnew(lists: ListsOfCategory, { item: origins }: PartitionCo
   const best = bestOf(lists);
   return Array.from({ length: origins }, (_, origin): TopList => {
     const own = best.filter(({ item }) => partitionOf(item, origins) === origin).slice(0, LIST_MAX);
-    return {
-      origin,
-      items: own.map(({ item }) => item),
-      purchases: own.map(({ purchases }) => purchases),
-      categories: own.map(({ category }) => category),
-    };
+    return { origin, ...columnsOf(own), popularity: own.map(({ popularity }) => popularity) };
   }).filter(({ items }) => items.length > 0);
 }
 
 /** Each item once, best first. */
 function bestOf(lists: ListsOfCategory): Candidate[] {
-  const candidates = lists.flatMap(({ items, purchases, categories }) =>
+  const candidates = lists.flatMap(({ items, popularity, categories, brands, prices }) =>
     items.map((item, i): Candidate => ({
-      item,
-      purchases: purchases[i]!,
-      key: orderKey(item),
-      category: categories[i]!,
+      ...{ item, key: orderKey(item), popularity: popularity[i]! },
+      ...{ category: categories[i]!, brand: brands[i]!, price: prices[i]! },
     })),
   );
-  candidates.sort((a, b) => b.purchases - a.purchases || compareKeyed(a, b));
+  candidates.sort((a, b) => b.popularity - a.popularity || compareKeyed(a, b));
   const listed = new Set<string>();
   return candidates.filter(({ item }) => !listed.has(item) && listed.add(item));
 }
+
+const columnsOf = (own: readonly Candidate[]) => ({
+  items: own.map(({ item }) => item),
+  categories: own.map(({ category }) => category),
+  brands: own.map(({ brand }) => brand),
+  prices: own.map(({ price }) => price),
+});
 
 export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList {
   const best = bestOf(lists).slice(0, sizeMax);
@@ -84,10 +103,9 @@ export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList 
   for (const { item } of best) dictionary.addText(item);
   return {
     size: best.length,
-    items: best.map(({ item }) => item),
-    purchases: Float64Array.from(best, ({ purchases }) => purchases),
+    ...columnsOf(best),
+    popularity: Float64Array.from(best, ({ popularity }) => popularity),
     keys: Float64Array.from(best, ({ key }) => key),
-    categories: best.map(({ category }) => category),
     dictionary,
   };
 }
@@ -99,5 +117,15 @@ export function mergedOnce(sizeMax: number): (lists: ListsOfCategory) => MergedL
     let merged = known.get(lists);
     if (merged === undefined) known.set(lists, (merged = mergeLists(lists, sizeMax)));
     return merged;
+  };
+}
+
+/** The positions of the items of a merged list, computed once per list. */
+export function positionsOnce(): (list: MergedList) => ReadonlyMap<string, number> {
+  const known = new WeakMap<MergedList, ReadonlyMap<string, number>>();
+  return (list) => {
+    let positions = known.get(list);
+    if (positions === undefined) known.set(list, (positions = new Map(list.items.map((item, i) => [item, i]))));
+    return positions;
   };
 }

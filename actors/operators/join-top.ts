@@ -82,7 +82,7 @@ class ListWriter {
   offer(category: number, interest: number, interestRank: number): void {
     const list = this.tops[category];
     if (list === undefined || list.size === 0) return;
-    const score = (interest * list.purchases[0]!) / 100;
+    const score = (interest * list.popularity[0]!) / 100;
     const head = this.heads[this.headCount];
     if (head === undefined) this.heads.push({ category, interest, interestRank, list, at: 0, score });
     else {
@@ -118,7 +118,7 @@ class ListWriter {
       columns.interestRank[row] = head.interestRank;
       columns.rank[row] = rank;
       columns.kind[row] = STREAMING_CATEGORY_POPULARITY;
-      if (++head.at < head.list.size) head.score = (head.interest * head.list.purchases[head.at]!) / 100;
+      if (++head.at < head.list.size) head.score = (head.interest * head.list.popularity[head.at]!) / 100;
       else this.drop(best);
     }
   }

@@ -42,7 +42,7 @@ function remember(frame: TopLists, state: Keyed<ListsOfCategory>, keeps: (catego
 
 /** Rows [start, end) as a list; none has an absent item. */
 function listOf(
-  { columns: { item, purchases, itemCategory } }: TopLists,
+  { columns: { item, popularity, itemCategory, brand, price } }: TopLists,
   origin: number,
   start: number,
   end: number,
@@ -50,11 +50,15 @@ function listOf(
   const items: string[] = [];
   const counts: number[] = [];
   const categories: string[] = [];
+  const brands: string[] = [];
+  const prices: (number | null)[] = [];
   for (let row = start; row < end; row++) {
     if (item.codes[row] === ABSENT) continue;
     items.push(textAt(item.dictionary, item.codes[row]!)!);
-    counts.push(purchases[row]!);
+    counts.push(popularity[row]!);
     categories.push(textAt(itemCategory.dictionary, itemCategory.codes[row]!) ?? '');
+    brands.push(textAt(brand.dictionary, brand.codes[row]!) ?? '');
+    prices.push(Number.isNaN(price[row]) ? null : price[row]!);
   }
-  return { origin, items, purchases: counts, categories };
+  return { origin, items, popularity: counts, categories, brands, prices };
 }

@@ -7,10 +7,14 @@
 import { frameType, partitionBy, type StateOf, tables } from '../../runtime/contract/stage.js';
 import { type NameTables, NumberedNames } from './numbered-names.js';
 
-/** `category` and `brand` are numbers of names, 0 for none; times are those of the purchases that they come from. */
+/**
+ * `purchases` is the popularity N, in purchases, as of `time`, that of the item's latest counted event. `category` and `brand` are numbers of names, 0 for none; their
+ * times are those of the events that they come from.
+ */
 const itemRows = frameType('item-total', {
   item: 'text',
   purchases: 'f64',
+  time: 'f64',
   category: 'u32',
   categoryTime: 'f64',
   brand: 'u32',

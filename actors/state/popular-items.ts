@@ -1,23 +1,38 @@
 /**
- * PopularItems: how often each item was bought, and the first items of each category and of all, over the state of popularity.
+ * PopularItems: how much each item is in demand, and the first items of each category and of all, over the state of popularity.
  *
  *   N(i), top(c)       see popularity.ts
  *   changedLists()     the lists that changed since the last call, complete
  */
-import { ABSENT, type FrameOf, textAt } from '../../runtime/contract/stage.js';
+import { ABSENT, type FrameOf, textAt, type Value } from '../../runtime/contract/stage.js';
+import { addDecayed, decay, type DecayedSum } from '../maths/decay.js';
+import { type PopularitySource, roundedWeight, UNWEIGHTED, weightsByCode } from '../maths/engagement-weights.js';
 import { FrameChunks } from '../maths/frame-chunks.js';
 import { NumberedOrder } from '../maths/item-order.js';
 import { Leaders } from '../maths/leaders.js';
 import { mainCategoryColumn } from '../maths/main-category.js';
-import { type events, type popularItems, PURCHASE, topLists } from '../model.js';
+import { codeOfType, type engagements, type popularItems, topLists } from '../model.js';
 import { brandsIn, categoriesIn, type ItemState, type ItemTotals } from './item-totals.js';
-import { NO_NAME, type NumberedNames, NamesOfColumn } from './numbered-names.js';
+import { NamesOfColumn, NO_NAME, type NumberedNames } from './numbered-names.js';
 
 /** With fewer items than this, few are known. */
 const ITEMS_FEW = 10;
 
+const RATING = codeOfType('rating');
+/** All lists are published again after this part of the half-life. */
+const FADED = 1 / 16;
+
+/** So that the order in which prices were added does not show. */
+const roundedPrice = (price: number): number => Math.round(price * 1e4) / 1e4;
+
 /** Number of the list over all: it has no category. */
 const OVER_ALL = NO_NAME;
+
+export interface PopularState extends ItemState {
+  readonly asOf: Value<number>;
+  readonly faded: Value<number>;
+  readonly countedBy: Value<string>;
+}
 
 /** The items and their lists. Its fields follow from the state. */
 export class PopularItems {
@@ -25,37 +40,62 @@ export class PopularItems {
   private readonly categories: NumberedNames;
   private readonly brands: NumberedNames;
   private readonly leaders: Leaders;
+  /** Weights by code of the event type. */
+  private readonly weights: Float64Array;
+  private readonly ratingMin: number;
+  private readonly halfLifeMs: number;
+  private readonly countedBy: string;
   private readonly order = new NumberedOrder((row) => this.text(row));
   /** Whether all lists have been known since the start: then one that never was belongs to a new category. */
   private started = false;
 
   constructor(
-    { items, names }: ItemState,
+    private readonly state: PopularState,
+    source: PopularitySource,
     private readonly listSize: number,
   ) {
-    this.items = items.table(0);
-    this.categories = categoriesIn(names);
-    this.brands = brandsIn(names);
+    const { weights, ratingMin, halfLifeMs } = source.from === 'events' ? source : UNWEIGHTED;
+    this.weights = weightsByCode(weights);
+    this.ratingMin = ratingMin;
+    this.halfLifeMs = halfLifeMs;
+    this.countedBy = JSON.stringify([[...this.weights], ratingMin, halfLifeMs]);
+    this.items = state.items.table(0);
+    this.categories = categoriesIn(state.names);
+    this.brands = brandsIn(state.names);
     this.leaders = new Leaders(listSize, (a, b) => this.beats(a, b));
   }
 
-  /** Counts the purchases among events. True when few items were known before. */
-  addPurchases(frame: FrameOf<typeof events>): boolean {
+  /** Adds the weights of events to their items. True when few items were known before. */
+  add(frame: FrameOf<typeof engagements>): boolean {
     const few = this.items.rows < ITEMS_FEW;
-    const { type, item, category, brand, price, time } = frame.columns;
-    const bought = selected(frame.rows, (row) => type[row] === PURCHASE && item.codes[row] !== ABSENT);
-    if (bought.length === 0) return few;
+    const { weights, ratingMin } = this;
+    const { type, item, category, brand, price, rating, time, storedAt } = frame.columns;
+    const counted = selected(frame.rows, (row) => {
+      if (item.codes[row] === ABSENT || !(weights[type[row]!]! > 0)) return false;
+      return type[row] !== RATING || rating[row]! >= ratingMin;
+    });
+    if (counted.length === 0) return few;
     const mains = new NamesOfColumn(this.categories, mainCategoryColumn(category));
     const brands = new NamesOfColumn(this.brands, brand);
-    const found = this.items.upsert(frame.columns, bought);
+    const found = this.items.upsert(frame.columns, counted);
     const { values } = this.items;
-    for (let i = 0; i < bought.length; i++) {
-      const [row, at] = [found[i]!, bought[i]!];
+    let latestMs = this.state.asOf.get();
+    for (let i = 0; i < counted.length; i++) {
+      const [row, at] = [found[i]!, counted[i]!];
+      // An event from the future counts as if it happened when it was stored.
+      const timeMs = time[at]! > storedAt[at]! ? storedAt[at]! : time[at]!;
+      if (timeMs > latestMs) latestMs = timeMs;
       const main = mains.latest(at, values.category[row]!, values.categoryTime, row, time[at]!);
       values.brand[row] = brands.latest(at, values.brand[row]!, values.brandTime, row, time[at]!);
       this.addPrice(row, price[at]!);
-      this.change(row, values.purchases[row]! + 1, main);
+      const sum = { value: values.purchases[row]!, time: values.time[row]! };
+      if (sum.value === 0) sum.time = timeMs;
+      addDecayed(sum, weights[type[at]!]!, timeMs, this.halfLifeMs);
+      // So that a sum does not depend on the order of its events.
+      if (this.halfLifeMs === Infinity) sum.value = roundedWeight(sum.value);
+      this.change(row, sum, main);
     }
+    if (latestMs > this.state.asOf.get()) this.state.asOf.set(latestMs);
     return few;
   }
 
@@ -71,19 +111,21 @@ export class PopularItems {
       values.brand[row] = this.brands.number(textAt(brand.dictionary, brand.codes[at]!));
       values.priceSum[row] = values.priced[row] = 0;
       this.addPrice(row, price[at]!);
-      const count = purchases[at]! > 0 ? purchases[at]! : 0;
-      this.change(row, count, this.categories.number(textAt(category.dictionary, category.codes[at]!)));
+      const sum = { value: purchases[at]! > 0 ? purchases[at]! : 0, time: values.time[row]! };
+      this.change(row, sum, this.categories.number(textAt(category.dictionary, category.codes[at]!)));
     }
     return few;
   }
 
-  /** The lists that changed since they were last published, complete. */
+  /** The lists that changed since they were last published, complete; all of them when they have faded. */
   changedLists(origin: number): FrameOf<typeof topLists>[] {
+    this.markFaded();
     const changed = this.categories.marked();
     this.know(changed);
     const itemWords = this.items.dictionary('item');
     const categoryWords = this.categories.rows.dictionary('name');
-    const { purchases, category } = this.items.values;
+    const brandWords = this.brands.rows.dictionary('name');
+    const { category, brand, priceSum, priced } = this.items.values;
     const chunks = new FrameChunks(topLists, changed.length * this.listSize);
     for (const list of changed) {
       const leaders = this.leaders.of(list)!;
@@ -93,30 +135,55 @@ export class PopularItems {
       const { columns } = frame;
       const code = columns.category.dictionary.addFrom(categoryWords, list);
       for (let i = 0; i < Math.max(1, leaders.length); i++, frame.rows++) {
-        const row = leaders[i];
-        const own = row === undefined ? NO_NAME : category[row]!;
-        columns.category.codes[frame.rows] = code;
-        columns.origin[frame.rows] = origin;
-        columns.item.codes[frame.rows] =
-          row === undefined ? ABSENT : columns.item.dictionary.addFrom(itemWords, row + 1);
-        columns.purchases[frame.rows] = row === undefined ? NaN : purchases[row]!;
-        columns.itemCategory.codes[frame.rows] = columns.itemCategory.dictionary.addFrom(categoryWords, own);
+        const [row, at] = [leaders[i], frame.rows];
+        columns.category.codes[at] = code;
+        columns.origin[at] = origin;
+        // A list without items has one row.
+        columns.item.codes[at] = row === undefined ? ABSENT : columns.item.dictionary.addFrom(itemWords, row + 1);
+        columns.popularity[at] = row === undefined ? NaN : this.popularity(row);
+        columns.itemCategory.codes[at] =
+          row === undefined ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, category[row]!);
+        columns.brand.codes[at] =
+          row === undefined ? ABSENT : columns.brand.dictionary.addFrom(brandWords, brand[row]!);
+        columns.price[at] = row === undefined ? NaN : roundedPrice(priceSum[row]! / priced[row]!);
       }
       this.categories.mark(list, false);
     }
     return chunks.finish();
   }
 
-  /** Sets an item's count and category, and marks the lists that change. */
-  private change(row: number, purchases: number, category: number): void {
+  /** As of the latest event time. */
+  private popularity(row: number): number {
+    const { purchases, time } = this.items.values;
+    const faded = decay(Math.max(0, this.state.asOf.get() - time[row]!), this.halfLifeMs);
+    return purchases[row]! * faded;
+  }
+
+  /** Marks all lists when they have faded, and when they are counted in another way. */
+  private markFaded(): void {
+    const { asOf, faded } = this.state;
+    const { halfLifeMs, countedBy } = this;
+    if (this.state.countedBy.get() !== countedBy) {
+      if (this.state.countedBy.get() !== '') this.categories.markAll();
+      this.state.countedBy.set(countedBy);
+    }
+    if (halfLifeMs === Infinity || !(asOf.get() - faded.get() >= halfLifeMs * FADED)) return;
+    faded.set(asOf.get());
+    this.categories.markAll();
+  }
+
+  /** Sets an item's popularity and category, and marks the lists that change. */
+  private change(row: number, { value, time }: DecayedSum, category: number): void {
     const { values } = this.items;
     const [before, was] = [values.purchases[row]!, values.category[row]!];
-    if (purchases === before && category === was) return;
-    if (purchases < before) this.leave(OVER_ALL, row);
-    if (was !== OVER_ALL && (purchases < before || category !== was)) this.leave(was, row);
-    values.purchases[row] = purchases;
+    if (value === before && time === values.time[row] && category === was) return;
+    const falls = value < before && this.halfLifeMs === Infinity;
+    if (falls) this.leave(OVER_ALL, row);
+    if (was !== OVER_ALL && (falls || category !== was)) this.leave(was, row);
+    values.purchases[row] = value;
+    values.time[row] = time;
     values.category[row] = category;
-    if (purchases === 0) return;
+    if (value === 0) return;
     this.enter(OVER_ALL, row);
     if (category !== OVER_ALL) this.enter(category, row);
   }
@@ -157,9 +224,15 @@ export class PopularItems {
   }
 
   private beats(a: number, b: number): boolean {
-    const { purchases } = this.items.values;
-    if (purchases[a] !== purchases[b]) return purchases[a]! > purchases[b]!;
-    return this.order.isBefore(a, b);
+    const [strengthA, strengthB] = [this.strength(a), this.strength(b)];
+    return strengthA === strengthB ? this.order.isBefore(a, b) : strengthA > strengthB;
+  }
+
+  /** Orders items as N does, at any time: log2 N at time T is this less T / h. */
+  private strength(row: number): number {
+    const { purchases, time } = this.items.values;
+    const { halfLifeMs } = this;
+    return halfLifeMs === Infinity ? purchases[row]! : Math.log2(purchases[row]!) + time[row]! / halfLifeMs;
   }
 
   /** Items are the only key and never absent, so the item of row r has code r + 1. */

@@ -1,7 +1,7 @@
 /**
- * waiting-engagements: the rows for trending, buffered until the next tick.
+ * waiting-engagements: the rows for popularity and trending, buffered until the next tick.
  *
- * Trending publishes its lists at ticks, so nothing is delayed, and a message per frame would cost a live pipeline as much as everything that makes the
+ * Both publish their lists at ticks, so nothing is delayed, and a message per frame would cost a live pipeline as much as everything that makes the
  * users' lists. The rows are in order of arrival, also after a restart.
  */
 import { type FrameOf, frameOf, frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
@@ -12,7 +12,7 @@ type Engagements = FrameOf<typeof engagements>;
 /** `number` makes rows distinct. */
 const waitingRows = frameType('waiting-engagement', { number: 'u32', ...engagements.columns });
 
-export const waitingEngagements = () => tables(waitingRows, { key: ['number', 'item', 'category'] });
+export const waitingEngagements = () => tables(waitingRows, { key: ['number', 'item', 'category', 'brand'] });
 export type WaitingEngagements = StateOf<ReturnType<typeof waitingEngagements>>;
 
 const TABLE = 0;
@@ -32,7 +32,7 @@ export function release(waiting: WaitingEngagements): Engagements {
   if (!waiting.has(TABLE)) return NO_ENGAGEMENTS;
   const table = waiting.table(TABLE);
   const { rows, columns } = table.frame(Uint32Array.from({ length: table.rows }, (_, row) => row));
-  const { time, type, item, category, storedAt } = columns;
+  const { number: _, ...rest } = columns;
   waiting.drop(TABLE);
-  return { type: engagements, rows, columns: { time, type, item, category, storedAt } };
+  return { type: engagements, rows, columns: rest };
 }

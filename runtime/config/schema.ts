@@ -64,6 +64,27 @@ const weights = z.strictObject({
   remove_from_cart: weight('what taking out of the cart adds').default(-1),
 });
 
+const share = (about: string) => amount(0, 1000, about);
+
+const popularity = z.strictObject({
+  weights: z
+    .strictObject({
+      view: share('what a view adds to the popularity of an item, in purchases').default(0.02),
+      click: share('what a click adds').default(0.04),
+      cart: share('what putting into the cart adds').default(0.2),
+      purchase: share('what a purchase adds').default(1),
+      rating: share('what a good rating adds').default(0.5),
+      remove_from_cart: share('what taking out of the cart adds').default(0),
+    })
+    .prefault({}),
+  ratingMin: amount(-1000, 1000, 'a lower rating adds nothing').default(3.5),
+  halfLifeHours: amount(
+    0.01,
+    24 * 3660,
+    'after this long half of what an event adds is left (default: all of it stays)',
+  ).optional(),
+});
+
 const countsAs = (about: string) => oneOf(['view', 'click', 'nothing'], `what ${about} counts as in trending lists`);
 
 const trending = z.strictObject({
@@ -144,6 +165,7 @@ const pipeline = z.strictObject({
     })
     .prefault({}),
   listSize: whole(1, 100, 'items kept per user').default(100),
+  popularity: popularity.prefault({}),
   trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),
   messageBytesMax: whole(1024, 64 * 1024 * 1024, 'larger messages of publishers are refused').default(256 * 1024),

@@ -45,16 +45,17 @@ export class Catalogue implements ItemCatalogue {
   }
 
   /** The items of a list, with their titles. A list does not wait for the catalogue: while that is being restored, titles are missing. */
-  named<T extends { readonly itemId: string }>(items: readonly T[]): readonly (T & Named)[] {
+  named<T extends { readonly itemId: string } & Named>(items: readonly T[]): readonly (T & Named)[] {
     const reader = this.readerIfAny();
     if (reader === undefined) return items;
     return items.map((item) => {
       const entry = reader.get(item.itemId);
-      return entry === undefined ? item : { ...item, title: entry.title, brand: entry.brand, price: entry.price };
+      if (entry === undefined) return item;
+      return { ...item, title: entry.title, brand: entry.brand ?? item.brand, price: entry.price ?? item.price };
     });
   }
 
-  /** The same objects while the list and the titles of all items are unchanged: one for the plain list, one for the list with reasons. */
+  /** The same objects while the list and the titles of all items are unchanged (an average price may be older): one for the plain list, one for the list with reasons. */
   sameAs(list: object): Pick<Shown, 'plain' | 'explained'> {
     const revision = this.readerIfAny()?.revision() ?? 0;
     let same = this.shown.get(list);

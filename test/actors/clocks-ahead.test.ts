@@ -9,6 +9,7 @@ import { mainTopology } from '../../actors/topology.js';
 import { trendingReader } from '../../actors/trending-lists.js';
 import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
 import { pipelineOptions } from '../../runtime/cli/node/node-options.js';
+import { CLASSIC } from '../support/popularity-source.js';
 import { loadConfig } from '../../runtime/config/config.js';
 import { rowsOf } from '../../runtime/frames/frame.js';
 import { partitionOf } from '../../runtime/contract/stage.js';
@@ -16,7 +17,8 @@ import type { WindowTables } from '../../actors/state/fixed-windows.js';
 import { TopologyDriver } from '../support/topology-driver.js';
 
 const { config } = loadConfig({ env: {}, cwd: import.meta.dirname });
-const TOPOLOGY = mainTopology(pipelineOptions(config));
+/** What is popular is counted of purchases, which only the others make. */
+const TOPOLOGY = mainTopology({ ...pipelineOptions(config), popularity: CLASSIC });
 
 const [MINUTE, HOUR] = [60_000, 3_600_000];
 const MIDNIGHT = Date.UTC(2026, 0, 1);

@@ -5,14 +5,14 @@ import { compareItems } from '../../actors/maths/item-order.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { cutsOf, feed, framesOf, play, playWithCrashes, rowsSaid, type Saying, type Step } from './script.js';
 
-type Entry = readonly [item: string, purchases: number, category?: string | undefined];
+type Entry = readonly [item: string, popularity: number, category?: string | undefined];
 
 const overAll = (origin: number, ...entries: Entry[]): Step => ({
   feed: 'lists',
   rows:
     entries.length === 0
       ? [{ origin }]
-      : entries.map(([item, purchases, itemCategory]) => ({ origin, item, purchases, itemCategory })),
+      : entries.map(([item, popularity, itemCategory]) => ({ origin, item, popularity, itemCategory })),
 });
 const listed = (user: string, item: string, rank: number) => ({
   user,
@@ -73,20 +73,20 @@ describe('fallback, by hand', () => {
 
   it('does not touch a frame in which nobody is empty', () => {
     const driver = new StageDriver(fallback());
-    feed(driver, 'lists', [{ origin: 0, item: '7', purchases: 1 }]);
+    feed(driver, 'lists', [{ origin: 0, item: '7', popularity: 1 }]);
     const { frames } = feed(driver, 'ranked', [listed('u', '1', 1)]);
     const [again] = driver.feed('ranked', frames[0]!.frame).frames;
     expect(again!.frame).toBe(frames[0]!.frame);
   });
 
   it('has no use for the lists of categories', () => {
-    const kids: Step = { feed: 'lists', rows: [{ category: 'kids', origin: 0, item: '7', purchases: 9 }] };
+    const kids: Step = { feed: 'lists', rows: [{ category: 'kids', origin: 0, item: '7', popularity: 9 }] };
     expect(linesOf(play(fallback(), [kids, lists(empty('v'))]))).toEqual(['v 0 - - - 0']);
   });
 
   it('keeps a user in one frame, however many are empty', () => {
     const driver = new StageDriver(fallback());
-    const top = Array.from({ length: 10 }, (_, i) => ({ origin: 0, item: String(i), purchases: 20 - i }));
+    const top = Array.from({ length: 10 }, (_, i) => ({ origin: 0, item: String(i), popularity: 20 - i }));
     feed(driver, 'lists', top);
     const { frames, rows } = feed(
       driver,
@@ -103,7 +103,7 @@ describe('fallback, by hand', () => {
 const top = fc.uniqueArray(
   fc.record({
     item: fc.nat({ max: 30 }).map(String),
-    purchases: fc.integer({ min: 1, max: 5 }),
+    popularity: fc.integer({ min: 1, max: 5 }),
     origin: fc.nat({ max: 2 }),
     category: fc.constantFrom(undefined, 'kids', 'auto'),
   }),
@@ -112,14 +112,14 @@ const top = fc.uniqueArray(
 type Top = typeof top extends fc.Arbitrary<infer T> ? T : never;
 const lengths = fc.array(fc.nat({ max: 3 }), { maxLength: 8 });
 const byPurchases = (all: Top): Top =>
-  [...all].sort((a, b) => b.purchases - a.purchases || compareItems(a.item, b.item));
+  [...all].sort((a, b) => b.popularity - a.popularity || compareItems(a.item, b.item));
 const topSteps = (all: Top): Step[] =>
   [0, 1, 2].map((origin) =>
     overAll(
       origin,
       ...byPurchases(all)
         .filter((one) => one.origin === origin)
-        .map(({ item, purchases, category }): Entry => [item, purchases, category]),
+        .map(({ item, popularity, category }): Entry => [item, popularity, category]),
     ),
   );
 const peopleRows = (all: readonly number[]) =>

@@ -5,14 +5,14 @@ import { popularityJoin } from '../../actors/popularity-join.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { cutsOf, type Fed, feed, play, playWithCrashes, rowsSaid, type Saying, type Step } from './script.js';
 
-type Entry = readonly [item: string, purchases: number];
+type Entry = readonly [item: string, popularity: number];
 
 const list = (category: string | undefined, origin: number, ...entries: Entry[]): Fed => ({
   feed: 'lists',
   rows:
     entries.length === 0
       ? [{ category, origin }]
-      : entries.map(([item, purchases]) => ({ category, origin, item, purchases, itemCategory: category })),
+      : entries.map(([item, popularity]) => ({ category, origin, item, popularity, itemCategory: category })),
 });
 
 type Interests = readonly (readonly [category: string, interest: number])[];
@@ -38,7 +38,7 @@ describe('popularity-join, by hand', () => {
   const KIDS = list('kids', 0, ['7', 30], ['8', 10], ['9', 10]);
   const AUTO = list('auto', 0, ['1', 20], ['2', 15], ['3', 1]);
 
-  it('scores by interest and purchases, over the categories of the user', () => {
+  it('scores by interest and popularity, over the categories of the user', () => {
     // kids: 2 · 30 / 100, 2 · 10 / 100; auto: 1 · 20 / 100, 1 · 15 / 100, 1 · 1 / 100; 8, 9 and 1 are equal.
     expect(join(5, KIDS, AUTO, user('u', ['kids', 2], ['auto', 1]))).toEqual([
       'u 1 7 kids 0.6=2#1',
@@ -93,7 +93,7 @@ describe('popularity-join, by hand', () => {
 
   it('has no use for the list over all', () => {
     const driver = new StageDriver(popularityJoin());
-    feed(driver, 'lists', [{ category: undefined, origin: 0, item: '1', purchases: 5 }]);
+    feed(driver, 'lists', [{ category: undefined, origin: 0, item: '1', popularity: 5 }]);
     expect(driver.instance.keys()).toBe(new StageDriver(popularityJoin()).instance.keys());
   });
 
@@ -123,13 +123,13 @@ const item = fc.oneof(
   fc.nat({ max: 60 }).map(String),
   fc.constantFrom('a', 'b', '18446744073709551616', '18446744073709551617'),
 );
-/** Items by category and purchases; each item has one category and one origin. */
+/** Items by category and popularity; each item has one category and one origin. */
 const catalogue = fc.uniqueArray(
   fc.record({
     item,
     category: fc.constantFrom('k', 'l', 'm', 'n'),
     origin: fc.nat({ max: 2 }),
-    purchases: fc.integer({ min: 1, max: 6 }),
+    popularity: fc.integer({ min: 1, max: 6 }),
   }),
   { selector: (one) => one.item, maxLength: 40 },
 );
@@ -147,8 +147,8 @@ const catalogueSteps = (all: Catalogue): Fed[] =>
   ['k', 'l', 'm', 'n'].flatMap((category) =>
     [0, 1, 2].map((origin) => {
       const own = all.filter((one) => one.category === category && one.origin === origin);
-      own.sort((a, b) => b.purchases - a.purchases || compareItems(a.item, b.item));
-      return list(category, origin, ...own.map(({ item: id, purchases }): Entry => [id, purchases]));
+      own.sort((a, b) => b.popularity - a.popularity || compareItems(a.item, b.item));
+      return list(category, origin, ...own.map(({ item: id, popularity }): Entry => [id, popularity]));
     }),
   );
 
@@ -158,12 +158,12 @@ const oracle = (all: Catalogue, everyone: readonly Interests[], listSize: number
     const pairs = interests.flatMap(([category, strength], i) =>
       all
         .filter((one) => one.category === category)
-        .map(({ item: id, purchases }) => ({
+        .map(({ item: id, popularity }) => ({
           id,
           category,
           strength,
           place: i + 1,
-          score: (strength * purchases) / 100,
+          score: (strength * popularity) / 100,
         })),
     );
     pairs.sort((a, b) => b.score - a.score || compareItems(a.id, b.id));

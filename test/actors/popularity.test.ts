@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareItems } from '../../actors/maths/item-order.js';
-import { PURCHASE, VIEW } from '../../actors/model.js';
+import { codeOfType, type EventType, PURCHASE, VIEW } from '../../actors/model.js';
 import { CATEGORIES_MAX } from '../../actors/state/item-totals.js';
 import { popularity, type PopularityOptions } from '../../actors/popularity.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { cutsOf, feed, framesOf, play, playWithCrashes, rowsSaid, type Saying, type Step } from './script.js';
+import { CLASSIC, WEIGHTED } from '../support/popularity-source.js';
 
 interface Event {
   readonly item: string;
@@ -13,12 +14,15 @@ interface Event {
   readonly category?: string | undefined;
   readonly brand?: string | undefined;
   readonly price?: number | undefined;
+  readonly rating?: number | undefined;
   readonly time: number;
+  readonly storedAt?: number | undefined;
 }
 
 const bought = (item: string, category?: string, time = 0): Event => ({ item, type: PURCHASE, category, time });
-const live = (more: Partial<PopularityOptions> = {}) => popularity({ from: 'events', aligned: false, ...more });
-const loaded = (more: Partial<PopularityOptions> = {}) => popularity({ from: 'table', aligned: true, ...more });
+const live = (more: Partial<PopularityOptions> = {}) => popularity({ source: CLASSIC, aligned: false, ...more });
+const loaded = (more: Partial<PopularityOptions> = {}) =>
+  popularity({ source: { from: 'table' }, aligned: true, ...more });
 const END: Step = { end: true };
 
 /** Lists as `category: item×purchases[itemCategory] …`. */
@@ -27,7 +31,7 @@ function listsOf(said: readonly Saying[]): string[] {
   for (const r of rowsSaid(said, 'lists')) {
     const category = String(r['category'] ?? '*');
     if (lists.at(-1)?.[0] !== category) lists.push([category, []]);
-    if (r['item'] !== undefined) lists.at(-1)![1].push(`${r['item']}×${r['purchases']}[${r['itemCategory'] ?? ''}]`);
+    if (r['item'] !== undefined) lists.at(-1)![1].push(`${r['item']}×${r['popularity']}[${r['itemCategory'] ?? ''}]`);
   }
   return lists.map(([category, items]) => `${category}: ${items.join(' ')}`);
 }
@@ -42,7 +46,7 @@ describe('from events, by hand', () => {
       bought('9', undefined),
       bought('1', 'kids.x'),
     ];
-    const said = play(live(), [{ feed: 'purchases', rows: events }]);
+    const said = play(live(), [{ feed: 'events', rows: events }]);
     expect(listsOf(said)).toEqual([
       '*: 2×2[kids] 1×1[kids] 9×1[] 10×1[auto]',
       'kids: 2×2[kids] 1×1[kids]',
@@ -52,15 +56,15 @@ describe('from events, by hand', () => {
 
   it('says which instance it is', () => {
     const driver = new StageDriver(live(), 3);
-    expect(feed(driver, 'purchases', [bought('1', 'kids')]).rows['lists']!.map((r) => r['origin'])).toEqual([3, 3]);
+    expect(feed(driver, 'events', [bought('1', 'kids')]).rows['lists']!.map((r) => r['origin'])).toEqual([3, 3]);
   });
 
   it('says what changed at once while few items are known, then at ticks', () => {
     const nine = Array.from({ length: 9 }, (_, i) => bought(`${i}`, 'kids'));
     const said = play(live(), [
-      { feed: 'purchases', rows: nine },
-      { feed: 'purchases', rows: [bought('10', 'auto')] },
-      { feed: 'purchases', rows: [bought('11', 'auto')] },
+      { feed: 'events', rows: nine },
+      { feed: 'events', rows: [bought('10', 'auto')] },
+      { feed: 'events', rows: [bought('11', 'auto')] },
       { end: true },
       { tick: 1 },
       { tick: 2 },
@@ -70,9 +74,9 @@ describe('from events, by hand', () => {
 
   it('says only lists that look different', () => {
     const said = play(live({ listSize: 1 }), [
-      { feed: 'purchases', rows: [bought('a', 'kids'), bought('a', 'kids'), bought('b', 'auto')] },
-      { feed: 'purchases', rows: [bought('c', 'kids')] },
-      { feed: 'purchases', rows: [bought('b', 'auto')] },
+      { feed: 'events', rows: [bought('a', 'kids'), bought('a', 'kids'), bought('b', 'auto')] },
+      { feed: 'events', rows: [bought('c', 'kids')] },
+      { feed: 'events', rows: [bought('b', 'auto')] },
     ]);
     expect(said.map((saying) => listsOf([saying]))).toEqual([
       ['*: a×2[kids]', 'kids: a×2[kids]', 'auto: b×1[auto]'],
@@ -83,9 +87,9 @@ describe('from events, by hand', () => {
 
   it('moves an item to the category of its latest purchase that had one', () => {
     const said = play(live(), [
-      { feed: 'purchases', rows: [bought('a', 'kids', 5)] },
-      { feed: 'purchases', rows: [bought('a', 'auto', 4), bought('a', undefined, 9)] },
-      { feed: 'purchases', rows: [bought('a', 'auto', 6)] },
+      { feed: 'events', rows: [bought('a', 'kids', 5)] },
+      { feed: 'events', rows: [bought('a', 'auto', 4), bought('a', undefined, 9)] },
+      { feed: 'events', rows: [bought('a', 'auto', 6)] },
     ]);
     expect(said.map((saying) => listsOf([saying]))).toEqual([
       ['*: a×1[kids]', 'kids: a×1[kids]'],
@@ -96,21 +100,101 @@ describe('from events, by hand', () => {
 
   it('lets the next best follow when an item leaves a full list', () => {
     const said = play(live({ listSize: 2 }), [
-      { feed: 'purchases', rows: ['a', 'a', 'a', 'b', 'b', 'c'].map((item) => bought(item, 'kids')) },
-      { feed: 'purchases', rows: [bought('a', 'auto', 1)] },
+      { feed: 'events', rows: ['a', 'a', 'a', 'b', 'b', 'c'].map((item) => bought(item, 'kids')) },
+      { feed: 'events', rows: [bought('a', 'auto', 1)] },
     ]);
     expect(listsOf([said[1]!])).toEqual(['*: a×4[auto] b×2[kids]', 'kids: b×2[kids] c×1[kids]', 'auto: a×4[auto]']);
   });
 
   it('lists items of categories beyond the bound over all only', () => {
     const rows = Array.from({ length: CATEGORIES_MAX + 2 }, (_, i) => bought(`${i}`, `c${i}`));
-    const lists = listsOf(play(live(), [{ feed: 'purchases', rows: [...rows, bought(`${CATEGORIES_MAX}`, 'more')] }]));
+    const lists = listsOf(play(live(), [{ feed: 'events', rows: [...rows, bought(`${CATEGORIES_MAX}`, 'more')] }]));
     expect(lists).toHaveLength(CATEGORIES_MAX + 1);
     expect(lists[0]).toMatch(new RegExp(`^\\*: ${CATEGORIES_MAX}×2\\[\\] 0×1\\[c0\\] `));
   });
 
   it('ignores a table', () => {
     expect(play(live(), [{ feed: 'table', rows: [{ item: '1', purchases: 5 }] }, { tick: 1 }])).toEqual([{}, {}]);
+  });
+});
+
+describe('by weight', () => {
+  const did = (item: string, type: EventType, time = 0, more: Partial<Event> = {}): Event => ({
+    ...{ item, type: codeOfType(type), category: 'drama', time },
+    ...more,
+  });
+  const weighted = (more: Partial<typeof WEIGHTED> = {}) =>
+    popularity({ source: { ...WEIGHTED, ...more }, aligned: true });
+
+  it('a stream without purchases has lists; a rating below the threshold adds nothing', () => {
+    const rows = [
+      did('seen', 'view'),
+      did('seen', 'view'),
+      did('clicked', 'click'),
+      did('liked', 'rating', 0, { rating: 3.5 }),
+      did('disliked', 'rating', 0, { rating: 3 }),
+      did('wanted', 'cart'),
+      did('returned', 'remove_from_cart'),
+    ];
+    expect(listsOf(play(weighted(), [{ feed: 'events', rows }, END]))).toEqual([
+      '*: liked×0.5[drama] wanted×0.2[drama] clicked×0.04[drama] seen×0.04[drama]',
+      'drama: liked×0.5[drama] wanted×0.2[drama] clicked×0.04[drama] seen×0.04[drama]',
+    ]);
+  });
+
+  it('sums do not depend on the order of events', () => {
+    const rows = Array.from({ length: 300 }, (_, i) => did('a', (['view', 'click', 'cart'] as const)[i % 3]!));
+    const total = (all: readonly Event[]) => listsOf(play(weighted(), [...framesOf('events', all, [7]), END]))[0];
+    expect(total(rows)).toBe('*: a×26[drama]');
+    expect(total([...rows].sort((a, b) => a.type - b.type))).toBe(total(rows));
+  });
+
+  it('half of it is left after the half-life, and what is in demand now overtakes what was', () => {
+    const stage = weighted({ halfLifeMs: 1_000 });
+    const old = Array.from({ length: 4 }, () => did('old', 'purchase', 0));
+    const said = play(stage, [
+      { feed: 'events', rows: [...old, did('new', 'purchase', 1_000)] },
+      END,
+      { feed: 'events', rows: [did('new', 'purchase', 3_000)] },
+      END,
+    ]);
+    expect(said.map((saying) => listsOf([saying])[0])).toEqual([
+      undefined,
+      '*: old×2[drama] new×1[drama]',
+      undefined,
+      '*: new×1.25[drama] old×0.5[drama]',
+    ]);
+  });
+
+  it('the lists of all categories follow when they have faded, also those without new events', () => {
+    const stage = weighted({ halfLifeMs: 1_600 });
+    const quiet = did('quiet', 'purchase', 0, { category: 'news' });
+    const said = play(stage, [
+      { feed: 'events', rows: [quiet, did('a', 'purchase', 0)] },
+      END,
+      { feed: 'events', rows: [did('a', 'purchase', 99)] },
+      END,
+      { feed: 'events', rows: [did('a', 'purchase', 1_600)] },
+      END,
+    ]);
+    const ofNews = said.map((saying) => listsOf([saying]).find((list) => list.startsWith('news')));
+    expect(ofNews.filter((_, i) => i % 2 === 1)).toEqual(['news: quiet×1[news]', undefined, 'news: quiet×0.5[news]']);
+  });
+
+  it('an event from the future counts as of when it was stored', () => {
+    const stage = weighted({ halfLifeMs: 1_000 });
+    const rows = [did('a', 'purchase', 0), did('b', 'purchase', 9_000, { storedAt: 1_000 })];
+    expect(listsOf(play(stage, [{ feed: 'events', rows }, END]))[0]).toBe('*: b×1[drama] a×0.5[drama]');
+  });
+
+  it('after a restart with other weights all lists are published again, with what was counted before', () => {
+    const rows = [did('a', 'purchase'), did('b', 'view')];
+    const driver = new StageDriver(weighted());
+    feed(driver, 'events', rows);
+    driver.endEpoch();
+    const other = driver.with(weighted({ weights: { ...WEIGHTED.weights, view: 2 } }));
+    expect(other.endEpoch().rows['lists']).toHaveLength(4);
+    expect(other.endEpoch().rows['lists'] ?? []).toHaveLength(0);
   });
 });
 
@@ -154,7 +238,7 @@ describe('from a table, by hand', () => {
   });
 
   it('ignores events', () => {
-    expect(play(loaded(), [{ feed: 'purchases', rows: [bought('1')] }, END])).toEqual([{}, {}]);
+    expect(play(loaded(), [{ feed: 'events', rows: [bought('1')] }, END])).toEqual([{}, {}]);
   });
 });
 
@@ -209,10 +293,10 @@ describe('popularity', () => {
         sizes,
         ([all, shuffled], frameSizes) => {
           const expected = oracle(all, listSize);
-          const stage = popularity({ from: 'events', listSize, aligned: true });
-          expect(remembered(play(stage, [...framesOf('purchases', shuffled, frameSizes), END]))).toEqual(expected);
+          const stage = popularity({ source: CLASSIC, listSize, aligned: true });
+          expect(remembered(play(stage, [...framesOf('events', shuffled, frameSizes), END]))).toEqual(expected);
           // Said in between, it comes to the same.
-          const often = framesOf('purchases', all, frameSizes).flatMap((step) => [step, END]);
+          const often = framesOf('events', all, frameSizes).flatMap((step) => [step, END]);
           expect(remembered(play(stage, often))).toEqual(expected);
         },
       ),
@@ -223,9 +307,9 @@ describe('popularity', () => {
   it('partitioned by item, the lists of all origins together are the lists of one', () => {
     fc.assert(
       fc.property(events, (all) => {
-        const stage = popularity({ from: 'events', aligned: true });
+        const stage = popularity({ source: CLASSIC, aligned: true });
         const parts = [0, 1].map((p) => all.filter(({ item }) => item.length % 2 === p));
-        const lines = parts.map((part) => remembered(play(stage, [{ feed: 'purchases', rows: part }, END])));
+        const lines = parts.map((part) => remembered(play(stage, [{ feed: 'events', rows: part }, END])));
         const apart = lines.flatMap((lists) => (lists.get('*') ?? '').split(' ').filter((text) => text !== ''));
         expect(apart.sort()).toEqual((oracle(all, 100).get('*')?.split(' ') ?? []).sort());
       }),
@@ -257,14 +341,14 @@ describe('popularity', () => {
     const script = fc
       .tuple(events, sizes, fc.array(fc.boolean(), { minLength: 1 }))
       .map(([all, frameSizes, ends]) =>
-        framesOf('purchases', all, frameSizes).flatMap((step, i): Step[] =>
+        framesOf('events', all, frameSizes).flatMap((step, i): Step[] =>
           ends[i % ends.length] ? [step, aligned ? END : { tick: i }] : [step],
         ),
       )
       .chain((steps) => fc.tuple(fc.constant(steps), cutsOf(steps.length)));
     fc.assert(
       fc.property(script, ([steps, cuts]) => {
-        const stage = popularity({ from: 'events', listSize: 2, aligned });
+        const stage = popularity({ source: CLASSIC, listSize: 2, aligned });
         expect(playWithCrashes(stage, steps, cuts)).toEqual(play(stage, steps));
       }),
       { seed: 17, numRuns: 120 },
@@ -272,9 +356,9 @@ describe('popularity', () => {
   });
 
   it('counts what is delivered twice after a crash once', () => {
-    const stage = loaded({ from: 'events' });
+    const stage = loaded({ source: CLASSIC });
     const rows = ['a', 'a', 'b', 'c'].map((item) => bought(item, 'k'));
-    const steps = [...framesOf('purchases', rows, [1]), END];
+    const steps = [...framesOf('events', rows, [1]), END];
     const crashes = steps.map((_, at) => ({ at, kind: 'crash' }) as const);
     const cuts = [{ at: 1, kind: 'snapshot' } as const, ...crashes];
     expect(playWithCrashes(stage, steps, cuts)).toEqual(play(stage, steps));
@@ -283,7 +367,7 @@ describe('popularity', () => {
 
 it('knows brand and mean price of what was bought', () => {
   const driver = new StageDriver(live());
-  feed(driver, 'purchases', [
+  feed(driver, 'events', [
     { ...bought('1', 'kids', 3), brand: 'x', price: 2 },
     { ...bought('1', 'kids', 2), brand: 'y', price: 5 },
     bought('1', 'kids', 9),

@@ -22,11 +22,11 @@ const listed = (user: string, items: readonly string[], category = 'kids') =>
       }));
 const seen = (user: string, ...items: string[]) => items.map((item) => ({ user, item, count: 1, views: 1 }));
 const popular = (category: string | undefined, origin: number, ...items: [string, number][]) =>
-  items.map(([item, purchases]) => ({
+  items.map(([item, popularity]) => ({
     category,
     origin,
     item,
-    purchases,
+    popularity,
     itemCategory: category ?? (item === '9' ? undefined : 'auto'),
   }));
 

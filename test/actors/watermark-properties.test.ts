@@ -103,7 +103,7 @@ describe.each(Object.keys(TRIGGERS) as Trigger['kind'][])('trigger %s', (trigger
           const of = (output: string) => said.flatMap((one) => one.rows[output] ?? []);
           return {
             rows: of('rows'),
-            purchases: of('purchases'),
+            popularity: of('popularity'),
             ends: said.slice(-end.length).map(({ progress }) => progress),
           };
         });

@@ -16,8 +16,8 @@ export const event = (time: number, type = VIEW) => ({ time, type, user: 'u', it
 /** As parse gives an event: with the time at which it was stored, where that is before its own. */
 export const stored = (time: number, storedAt: number, type = VIEW) =>
   time > storedAt ? { ...event(time, type), storedAt } : event(time, type);
-export const stageOf = (trigger: Trigger['kind'], purchases = true, engagements?: Uint8Array) =>
+export const stageOf = (trigger: Trigger['kind'], popularity = true, engagements?: Uint8Array) =>
   watermark({
-    ...{ trigger: TRIGGERS[trigger], purchases, delayMs: DELAY, skewMs: SKEW, idleAfterMs: IDLE_AFTER },
+    ...{ trigger: TRIGGERS[trigger], popularity, delayMs: DELAY, skewMs: SKEW, idleAfterMs: IDLE_AFTER },
     ...(engagements === undefined ? {} : { engagements }),
   });

@@ -1,13 +1,13 @@
 /** The watermark stage, by hand. */
 import { describe, expect, it } from 'vitest';
-import { CART, parsedEvents, PURCHASE, VIEW } from '../../actors/model.js';
+import { CART, parsedEvents, VIEW } from '../../actors/model.js';
 import { frameOf, type Progress } from '../../runtime/contract/stage.js';
 import { type Said, StageDriver } from '../support/stage-driver.js';
 import { event, stageOf, stored } from './watermark-stage.js';
 
 /** Output and number of rows of each frame. */
 const sizes = (said: Said): string[] => said.frames.map(({ output, frame }) => `${output} ${frame.rows}`);
-const ALL_EMPTY = ['rows 0', 'purchases 0', 'engagements 0'];
+const ALL_EMPTY = ['rows 0', 'popularity 0', 'engagements 0'];
 
 describe('rows', () => {
   it('pass as they are, not copied', () => {
@@ -20,17 +20,7 @@ describe('rows', () => {
     expect(columns['time']).toBe(frame.columns.time);
   });
 
-  it('of type purchase also go to their own output, where wanted', () => {
-    const rows = [event(1), event(2, PURCHASE), event(3, CART), event(4, PURCHASE)];
-    expect(new StageDriver(stageOf('frame')).feed('events', rows).rows['purchases']).toEqual([
-      expect.objectContaining(event(2, PURCHASE)),
-      expect.objectContaining(event(4, PURCHASE)),
-    ]);
-    expect(sizes(new StageDriver(stageOf('frame', false)).feed('events', rows))).toEqual(['rows 4']);
-    expect(sizes(new StageDriver(stageOf('file')).feed('events', [event(1), event(2, CART)]))).toEqual(['rows 2']);
-  });
-
-  describe('also go to trending, with what it looks at', () => {
+  describe('also go to popularity and trending, with what they look at', () => {
     const engagements = Uint8Array.from([1, 0, 1, 0, 0, 0]);
     const looked = [
       { time: 1, type: VIEW, item: '1' },
@@ -41,28 +31,45 @@ describe('rows', () => {
 
     it('at once of files, where it counts any of them', () => {
       const driver = new StageDriver(stageOf('file', true, engagements));
-      expect(driver.feed('events', rows).rows).toMatchObject({ engagements: looked });
+      expect(driver.feed('events', rows).rows).toMatchObject({ popularity: looked, engagements: looked });
       expect(sizes(driver.feed('events', [event(4, CART)]))).toEqual(['rows 1']);
     });
 
-    it('live at the next tick, once, whatever crashes there are', () => {
+    /** A source that has had enough rows: it is not new. */
+    const used = (): StageDriver => {
       const driver = new StageDriver(stageOf('frame', true, engagements));
+      const sent = driver.feed(
+        'events',
+        Array.from({ length: 1_000 }, () => event(0)),
+      );
+      expect(sizes(sent)).toEqual(['rows 1000', 'popularity 1000', 'engagements 1000']);
+      return driver;
+    };
+
+    it('live at the next tick, once, whatever crashes there are; of a new source at once', () => {
+      const driver = used();
       expect(sizes(driver.feed('events', rows.slice(0, 1)))).toEqual(['rows 1']);
       driver.snapshot();
       driver.feed('events', rows.slice(1));
       driver.crash();
       expect(sizes(driver.feed('events', rows.slice(1)))).toEqual(['rows 2']);
-      expect(driver.tick(1_000).rows['engagements']).toEqual(looked);
+      expect(driver.tick(1_000).rows).toMatchObject({ popularity: looked, engagements: looked });
       driver.snapshot();
       driver.crash();
       expect(driver.tick(2_000).rows['engagements']).toEqual([]);
     });
 
+    it('only to trending, where a table says what is popular', () => {
+      const driver = new StageDriver(stageOf('file', false, engagements));
+      expect(sizes(driver.feed('events', rows))).toEqual(['rows 3', 'engagements 3']);
+      expect(driver.feed('events', [event(4)]).rows['engagements']).toEqual([{ time: 4, type: VIEW, item: '1' }]);
+    });
+
     it('live before the tick when there are very many', () => {
-      const driver = new StageDriver(stageOf('frame', true, engagements));
+      const driver = used();
       const many = Array.from({ length: 5_000 }, (_, i) => event(i));
       expect(sizes(driver.feed('events', many))).toEqual(['rows 5000']);
-      expect(sizes(driver.feed('events', many))).toEqual(['rows 5000', 'engagements 10000']);
+      expect(sizes(driver.feed('events', many))).toEqual(['rows 5000', 'popularity 10000', 'engagements 10000']);
       expect(driver.tick(1_000).rows['engagements']).toEqual([]);
     });
   });
@@ -118,12 +125,6 @@ describe('trigger frame, by hand', () => {
     expect(driver.tick(1_000).progress[0]).toMatchObject(expected);
   });
 
-  it('says with purchases what it says with rows', () => {
-    const { frames, progress } = new StageDriver(stageOf('frame')).feed('events', [event(100, PURCHASE)]);
-    expect(frames.map(({ output }) => output)).toEqual(['rows', 'purchases']);
-    expect(progress[1]).toEqual(progress[0]);
-  });
-
   it('at each tick tells all partitions of all outputs', () => {
     const driver = new StageDriver(stageOf('frame'));
     const beforeAny = driver.tick(1_000);
@@ -145,7 +146,7 @@ describe('trigger frame, by hand', () => {
     expect(idleAt(1_069)).toEqual([false]);
     expect(idleAt(1_070)).toEqual([true]);
     const woken = driver.feed('events', [event(101)]);
-    expect(sizes(woken)).toEqual(['rows 1', 'purchases 0', 'engagements 0']);
+    expect(sizes(woken)).toEqual(['rows 1', 'popularity 0', 'engagements 0']);
     const awake: Progress = { watermarkMs: 91, asOfMs: 101, endsEpoch: true, idle: false, everywhere: true };
     expect(woken.progress).toEqual([awake, awake, awake]);
     expect(sizes(driver.feed('events', [event(102)]))).toEqual(['rows 1']);
@@ -168,7 +169,7 @@ describe('trigger frame, by hand', () => {
 describe('trigger file, by hand', () => {
   it('says W at the end of a file only; ticks are nothing', () => {
     const driver = new StageDriver(stageOf('file'));
-    expect(driver.feed('events', [event(100, PURCHASE)]).progress).toEqual([]);
+    expect(driver.feed('events', [event(100)]).progress).toEqual([]);
     expect(driver.tick(1_000).frames).toEqual([]);
     const end = driver.endEpoch();
     expect(sizes(end)).toEqual(ALL_EMPTY);

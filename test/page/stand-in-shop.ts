@@ -42,7 +42,7 @@ export const EDGES = [
   ['events', 'parse', 'by source'],
   ['parse', 'watermark', 'by source'],
   ['watermark', 'window', 'by user'],
-  ['watermark', 'popularity', 'purchases by item'],
+  ['watermark', 'popularity', 'popularity by item'],
   ['window', 'interest-ranking', 'by user'],
   ['interest-ranking', 'popularity-join', 'interests by user'],
   ['popularity', 'popularity-join', 'lists by all'],

@@ -26,7 +26,7 @@ const topology = mainTopology({
   idleAfterMs: 60_000,
   window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
   interest: { kind: 'epoch' },
-  popularity: 'table',
+  popularity: { from: 'table' },
   listSize: 10,
   trending: {},
   mode: 'bounded',

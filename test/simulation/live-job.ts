@@ -22,6 +22,7 @@ import { refolded } from './refold.js';
 import { rowsSaid } from './rows-said.js';
 import { totalsOf } from './totals.js';
 import { World } from './world.js';
+import { WEIGHTED } from '../support/popularity-source.js';
 
 const USERS = 4;
 const EVENTS = 26;
@@ -42,7 +43,7 @@ const topologyWith = (trigger: Trigger, kind: WindowKind): Topology =>
     idleAfterMs: 2_000,
     window: { kind, allowedLatenessMs: 0, output: 'update' },
     interest: { kind: 'decayed', halfLifeMs: 3_600_000, weights: WEIGHTS },
-    popularity: 'events',
+    popularity: WEIGHTED,
     listSize: 5,
     trending: {},
     mode: 'live',

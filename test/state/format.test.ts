@@ -13,6 +13,7 @@ import { shardsOf } from '../../runtime/node/shards.js';
 import { bringToFormat, FORMAT_KEY } from '../../state/format.js';
 import { openDatabase, openLevelStore } from '../../state/level-store.js';
 import { sealed } from '../../state/sealed.js';
+import { WEIGHTED } from '../support/popularity-source.js';
 
 const FIXTURE = join(import.meta.dirname, 'fixtures', 'format-1');
 /** What the node of the fixture was configured with; see its README. */
@@ -24,7 +25,7 @@ const PIPELINE: PipelineOptions = {
   idleAfterMs: 2_000,
   window: { kind: { kind: 'tumbling', sizeMs: 300_000 }, allowedLatenessMs: 0, output: 'update' },
   interest: { kind: 'decayed', halfLifeMs: 86_400_000 },
-  popularity: 'events',
+  popularity: WEIGHTED,
   listSize: 10,
   trending: {},
   mode: 'live',

@@ -87,7 +87,12 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
       interest.kind === 'epoch'
         ? { kind: 'epoch' }
         : { kind: 'decayed', halfLifeMs: interest.halfLifeHours * HOUR_MS, weights: interest.weights },
-    popularity: 'events',
+    popularity: {
+      from: 'events',
+      weights: pipeline.popularity.weights,
+      ratingMin: pipeline.popularity.ratingMin,
+      halfLifeMs: (pipeline.popularity.halfLifeHours ?? Infinity) * HOUR_MS,
+    },
     listSize: pipeline.listSize,
     trending: trendingOptions(pipeline.trending, partitions),
     mode: 'live',

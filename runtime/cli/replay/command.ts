@@ -95,7 +95,7 @@ export function boundedPipeline(
     trigger: { kind: 'file' },
     interest:
       interest === 'epoch' ? { kind: 'epoch' } : { kind: 'decayed', halfLifeMs: halfLifeHours * 3_600_000, weights },
-    popularity: 'table',
+    popularity: { from: 'table' },
     listSize: top,
     mode: 'bounded',
   };

@@ -37,6 +37,7 @@ const reader = (seen: readonly string[] = []): RecommendationReader => ({
   seen: () => new Set(seen),
   fallback: (limit) => POPULAR.slice(0, limit),
   topOf: (category, limit) => (category === 'electronics' ? ELECTRONICS.slice(0, limit) : []),
+  factsOf: (item) => (item === '2' ? { brand: 'lego', price: 9.5 } : {}),
 });
 
 const ask = (question: Partial<Question>, seen?: readonly string[]) =>
@@ -50,7 +51,10 @@ describe('an answer', () => {
       model: 'streaming-category-popularity',
       items: [
         { itemId: '1', rank: 1, score: 3.25, category: 'electronics', type: 'streaming_category_popularity' },
-        { itemId: '2', rank: 2, score: 2, category: 'kids', type: 'streaming_category_popularity' },
+        {
+          ...{ itemId: '2', rank: 2, score: 2, category: 'kids', type: 'streaming_category_popularity' },
+          ...{ brand: 'lego', price: 9.5 },
+        },
         { itemId: '3', rank: 3, score: 3.25, category: 'electronics', type: 'streaming_category_popularity' },
       ],
     });
@@ -108,6 +112,7 @@ describe('an answer', () => {
       seen: () => new Set(),
       fallback: () => [],
       topOf: () => [],
+      factsOf: () => ({}),
     };
     for (const category of [undefined, 'kids']) {
       expect(answer(nothing, { user: 'ada', limit: 10, category, excludeSeen: true, explain: true }).items).toEqual([]);

@@ -7,12 +7,14 @@ import { textAt } from '../../../runtime/contract/stage.js';
 const list = (origin: number, entries: readonly (readonly [string, number])[]): TopList => ({
   origin,
   items: entries.map(([item]) => item),
-  purchases: entries.map(([, purchases]) => purchases),
+  popularity: entries.map(([, popularity]) => popularity),
   categories: entries.map(([item]) => `c${item}`),
+  brands: entries.map(([item]) => `b${item}`),
+  prices: entries.map(() => null),
 });
 
 describe('merged lists', () => {
-  it('are by purchases, then by item', () => {
+  it('are by popularity, then by item', () => {
     const merged = mergeLists(
       [
         list(0, [
@@ -28,7 +30,7 @@ describe('merged lists', () => {
       4,
     );
     expect(merged).toMatchObject({ size: 4, items: ['2', '9', '20', '100'], categories: ['c2', 'c9', 'c20', 'c100'] });
-    expect(Array.from(merged.purchases)).toEqual([5, 5, 2, 2]);
+    expect(Array.from(merged.popularity)).toEqual([5, 5, 2, 2]);
     expect(Array.from(merged.keys)).toEqual([2, 9, 20, 100]);
     expect([1, 2, 3, 4].map((code) => textAt(merged.dictionary, code))).toEqual(merged.items);
   });
@@ -45,14 +47,14 @@ describe('merged lists', () => {
       4,
     );
     expect(merged.items).toEqual(['a', 'b']);
-    expect(Array.from(merged.purchases)).toEqual([5, 4]);
+    expect(Array.from(merged.popularity)).toEqual([5, 4]);
   });
 
   it('do not depend on which origin has which item', () => {
     const items = fc.uniqueArray(
       fc.record({
         item: fc.nat({ max: 40 }).map(String),
-        purchases: fc.integer({ min: 1, max: 4 }),
+        popularity: fc.integer({ min: 1, max: 4 }),
         origin: fc.nat({ max: 3 }),
       }),
       {
@@ -61,11 +63,11 @@ describe('merged lists', () => {
     );
     fc.assert(
       fc.property(items, (all) => {
-        const ordered = [...all].sort((a, b) => b.purchases - a.purchases || compareItems(a.item, b.item));
+        const ordered = [...all].sort((a, b) => b.popularity - a.popularity || compareItems(a.item, b.item));
         const origins = [0, 1, 2, 3].map((origin) =>
           list(
             origin,
-            ordered.filter((one) => one.origin === origin).map(({ item, purchases }) => [item, purchases] as const),
+            ordered.filter((one) => one.origin === origin).map(({ item, popularity }) => [item, popularity] as const),
           ),
         );
         expect(mergeLists(origins, 5).items).toEqual(ordered.slice(0, 5).map(({ item }) => item));

@@ -8,6 +8,7 @@ import { natsOptions, nodeOptions, pipelineOptions } from '../../../runtime/cli/
 import { type Config, loadConfig } from '../../../runtime/config/config.js';
 import { CONFIG_KEYS } from '../../../runtime/config/schema.js';
 import { mainTopology } from '../../../actors/topology.js';
+import { WEIGHTED } from '../../support/popularity-source.js';
 
 const configWith = (values: Record<string, string> = {}, env: NodeJS.ProcessEnv = {}): Config =>
   loadConfig({
@@ -85,7 +86,7 @@ describe('a node', () => {
       watermarkDelayMs: 600_000,
       window: { kind: { kind: 'tumbling', sizeMs: 300_000 }, allowedLatenessMs: 0, output: 'update' },
       interest: { kind: 'decayed', halfLifeMs: 86_400_000 },
-      popularity: 'events',
+      popularity: WEIGHTED,
       listSize: 100,
       mode: 'live',
     });
@@ -144,7 +145,7 @@ describe('a bounded job', () => {
       partitions: { source: 1, user: 4 },
       trigger: { kind: 'file' },
       interest: { kind: 'epoch' },
-      popularity: 'table',
+      popularity: { from: 'table' },
       listSize: 10,
       mode: 'bounded',
     });

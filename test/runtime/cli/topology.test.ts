@@ -14,7 +14,7 @@ it('the live pipeline', () => {
       events([events]) -->|source| parse
       parse -->|by source| watermark
       watermark -->|by user| window
-      watermark -->|purchases by item| popularity
+      watermark -->|popularity by item| popularity
       window -->|by user| interest-ranking
       interest-ranking -->|interests by user| popularity-join
       popularity -->|lists by all| popularity-join

@@ -11,6 +11,7 @@ import {
 } from '../../../runtime/contract/streams.js';
 import { matches, MemoryLog } from '../../support/memory-log.js';
 import { boundedToys, liveToys } from '../toy-stages.js';
+import { WEIGHTED } from '../../support/popularity-source.js';
 
 const LIMITS = { bytesMax: 1_000, replicas: 3 };
 const ONE = { source: 1, user: 1, item: 1 };
@@ -52,7 +53,7 @@ describe('streams', () => {
     const topology = mainTopology({
       ...{ ...options, partitions: { source: 2, user: 2, item: 2 }, interest: { kind: 'decayed', halfLifeMs: 1 } },
       window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
-      ...{ popularity: 'events', listSize: 10, trending: {}, mode: 'live' },
+      ...{ popularity: WEIGHTED, listSize: 10, trending: {}, mode: 'live' },
     });
     const spec = streamsOf(topology, LIMITS).find(({ name }) => name === 'RIVULET_PARSE_ITEMS');
     expect(spec).toEqual({

@@ -10,6 +10,7 @@ import { type Keyed, rowsOf, type Tables } from '../../../runtime/contract/stage
 import { MemoryStore } from '../../../state/memory-store.js';
 import { repartitioned, withPartitions } from '../../support/repartition-driver.js';
 import { TopologyDriver } from '../../support/topology-driver.js';
+import { WEIGHTED } from '../../support/popularity-source.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -23,7 +24,7 @@ const OPTIONS: PipelineOptions = {
   idleAfterMs: HOUR_MS,
   window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
   interest: { kind: 'decayed', halfLifeMs: HOUR_MS },
-  popularity: 'events',
+  popularity: WEIGHTED,
   listSize: 10,
   trending: {},
   mode: 'live',
