@@ -11,6 +11,7 @@ import { isAlive, runningServer } from '../../runtime/cli/nats-link.js';
 import type { Log } from '../../runtime/contract/ports.js';
 import { RESTORING_STREAM } from '../../runtime/contract/streams.js';
 import { startTestNats } from '../support/nats.js';
+import { PURCHASES_ALONE } from '../support/purchases-alone.js';
 import { type Ended, runCli, type Running, startCli, workingDirectory } from './run-cli.js';
 
 const { cwd, remove } = workingDirectory();
@@ -53,6 +54,7 @@ const SETTINGS = [
   ...['--grpc-port', '0', '--partitions', '2', '--snapshot-every-seconds', '1', '--set', 'copyEverySeconds=1'],
   // Interests that do not fade: what a list is then does not depend on when it was made.
   ...['--set', 'sourcePartitions=1', '--set', 'pipeline.interest.halfLifeHours=8784', '--log-level', 'warn'],
+  ...PURCHASES_ALONE,
 ];
 
 interface Node {

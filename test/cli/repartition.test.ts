@@ -5,6 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
+import { PURCHASES_ALONE } from '../support/purchases-alone.js';
 import { killedAt } from './killed-repartition.js';
 import { runCli, type Running, startCli, workingDirectory } from './run-cli.js';
 
@@ -26,7 +27,8 @@ interface Node {
 }
 
 async function start(node: string, partitions: number): Promise<Node> {
-  const started = startCli(cwd, ['start', '--data-dir', node, '--partitions', `${partitions}`, '--grpc-port', '0']);
+  const flags = ['--data-dir', node, '--partitions', `${partitions}`, '--grpc-port', '0'];
+  const started = startCli(cwd, ['start', ...flags, ...PURCHASES_ALONE]);
   running.push(started);
   const [, address] = await started.printed(/gRPC on (127\.0\.0\.1:\d+)/);
   return {

@@ -12,6 +12,7 @@ import { awaited, natsPid, pause, POLL_MS, signal } from '../support/blows.js';
 import { liveEvents } from '../support/live-events.js';
 import { freePort, type LiveNode } from '../support/live-nodes.js';
 import { expectSameLists, finished, Load } from '../support/live-story.js';
+import { PURCHASES_ALONE_SET } from '../support/purchases-alone.js';
 import { StubbornPublisher } from '../support/stubborn-publisher.js';
 import { connectRivulet } from '../../connectors/grpc/client/client.js';
 
@@ -42,6 +43,7 @@ async function started(
     partitions: 2,
     logLevel: 'error',
     natsServer,
+    set: PURCHASES_ALONE_SET,
   };
   const { config } = settingsOf(flags, { env: {} });
   const workers = loadingThreads(['worker-0', 'worker-1']);

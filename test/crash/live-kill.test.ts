@@ -16,6 +16,7 @@ import { type Running, startCli, workingDirectory } from '../cli/run-cli.js';
 import { awaited, hasEnded, natsPid, pause, processesOn, signal, type Target } from '../support/blows.js';
 import { liveEvents, type LiveEvents } from '../support/live-events.js';
 import { freePort } from '../support/live-nodes.js';
+import { PURCHASES_ALONE, PURCHASES_ALONE_SET } from '../support/purchases-alone.js';
 import { StubbornPublisher } from '../support/stubborn-publisher.js';
 
 const SEED = Number(process.env.RIVULET_CRASH_SEED ?? 3);
@@ -61,7 +62,7 @@ async function startNode(dataDir: string, natsPort: number): Promise<MainNode.Ru
   const { settingsOf } = await load<typeof CliSettings>('cli/settings.js');
   const natsServer = process.env.RIVULET_NATS_SERVER;
   const flags = { dataDir, natsPort, grpcPort: 0, httpPort: 0, partitions: PARTITIONS, logLevel: 'error', natsServer };
-  const { config } = settingsOf(flags, { env: {} });
+  const { config } = settingsOf({ ...flags, set: PURCHASES_ALONE_SET }, { env: {} });
   return start({ ...nodeOptions(config), onProgress: () => undefined });
 }
 
@@ -116,7 +117,8 @@ async function beatenWhile(dataDir: string, natsPort: number, work: Promise<void
   const store = join(dataDir, 'nats');
   const launch = (): Running => {
     const flags = ['--grpc-port', '0', '--nats-port', String(natsPort), '--partitions', String(PARTITIONS)];
-    const running = startCli(cwd, ['start', '--data-dir', dataDir, '--snapshot-every-seconds', '0.3', ...flags]);
+    const fast = ['--snapshot-every-seconds', '0.3'];
+    const running = startCli(cwd, ['start', '--data-dir', dataDir, ...fast, ...flags, ...PURCHASES_ALONE]);
     children.push(running.child);
     return running;
   };

@@ -6,6 +6,7 @@ import { workingDirectory } from '../cli/run-cli.js';
 import { processesOn } from './blows.js';
 import { LiveNode } from './live-nodes.js';
 import { startTestNats, type TestNats } from './nats.js';
+import { PURCHASES_ALONE } from './purchases-alone.js';
 
 const SHOWN_NODES = 2;
 
@@ -18,7 +19,7 @@ export interface LiveBed {
   node(name: string, nats: { readonly url: string }, more?: readonly string[]): Promise<LiveNode>;
 }
 
-/** `flags`: of each node. */
+/** `flags`: of each node, beside those that make lists comparable (purchases-alone.ts). */
 export function liveBed(flags: readonly string[]): LiveBed {
   const { cwd, remove } = workingDirectory();
   let place = cwd;
@@ -48,7 +49,7 @@ export function liveBed(flags: readonly string[]): LiveBed {
       return server;
     },
     node: async (name, { url }, more = []) => {
-      const node = await LiveNode.of(place, name, ['--nats-url', url, ...flags, ...more]);
+      const node = await LiveNode.of(place, name, ['--nats-url', url, ...PURCHASES_ALONE, ...flags, ...more]);
       nodes.push(node);
       return node;
     },
