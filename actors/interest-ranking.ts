@@ -1,11 +1,12 @@
 /**
  * interest-ranking: the categories that a user is most interested in, and the user's interactions with each item.
  *
- *   I(u, c) = number of window rows of u with main category c in this epoch          scope epoch
- *   I(u, c) = Σ w(type) · added · 2^(−(t − time) / h)                                scope decayed
+ *   I(u, c) = Σ 1/k over the window rows of u with main category c in this epoch     scope epoch
+ *   I(u, c) = Σ w(type) · added / k · 2^(−(t − time) / h)                            scope decayed
  *   top(u)  = the first k categories by I desc, then c asc                           k = 3; only I > 0
  *   n(u, i) = rows of u with item i, and those of type view, cart, purchase          of this epoch; decayed: so far
  *
+ *   k  the number of main categories of a row, usually 1
  *   w  weight of an event type    h  half-life, ms    t  latest event time of u    added, time  of the window row
  *
  * At the end of an epoch each user with rows in it gets a ranking, in order of first appearance; rows without a category add to no interest, but their

@@ -83,7 +83,7 @@ export const topLists = frameType('top-list', {
   origin: 'u32',
   item: 'text',
   popularity: 'f64',
-  /** The item's own main category: the items of the overall list have different ones. */
+  /** The category of the list; in the list over all the first main category of the item. */
   itemCategory: 'text',
   /** Its brand, and its average price; NaN when no event had one. */
   brand: 'text',

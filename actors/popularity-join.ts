@@ -6,6 +6,8 @@
  *
  *   I  category interest of u (count, or decayed)     N  popularity of i     c  main category
  *
+ * An item that is in several of the lists is in list(u) once, with the best of its scores.
+ *
  * A category's list is sorted by N, and so by score: u's list is a merge of at most three sorted lists, O(3 · n). (Counts below 2^50 and
  * interests above 1e-9 ensure that two unequal counts do not round to one score.) A user without a category with popular items gets a row without an
  * item.

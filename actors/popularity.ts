@@ -2,15 +2,15 @@
  * popularity: how much each item is in demand, and which items of a category are most in demand.
  *
  *   N(i)   = Σ over events e of i of w(e) · 2^(−(T − t(e)) / h)      or the value of a popularity table
- *   top(c) = the first n items of main category c by N desc, then i asc (item-order)      n = 100; only N > 0
+ *   top(c) = the first n items with main category c by N desc, then i asc (item-order)    n = 100; only N > 0
  *   top    = the same over all items, with a category or without
  *
  *   w(e)   the weight of e's type, in purchases; of a rating only if it is at least `ratingMin`
  *   h      half-life; with an infinite one and a weight for purchases alone, N is the classic number of purchases
  *   T      the latest event time; all items fade alike, so the order of two items does not depend on it
  *
- * An item's main category and brand are those of its latest event (by event time, then by text) that had one; its price is the mean over its
- * purchases with a price. The category of a table row is used unchanged.
+ * An item's main categories and brand are those of its latest event (by event time, then by text) that had one; its price is the mean over its
+ * purchases with a price. An item with several is in the list of each with the whole of N, and once over all. The categories of a table row are used unchanged.
  *
  * Lists that changed are published whole: at epoch ends when `aligned`; else at ticks, and at once while hardly any item is known, so that a new system
  * has something to recommend. With a half-life all are published again after each sixteenth of
@@ -18,7 +18,8 @@
  * counted before keeps.
  *
  * State    a row per item, all in memory (some 100 bytes and its id); a row per category (≤ 4,096) with whether its list has changed since
- *          it was last published. The items of further categories count, and are listed over all, as items without a category.
+ *          it was last published. The items of further categories count, and are listed over all, as items without a category. A row per combination
+ *          of several (≤ 16,384; an item of a further one has its first category only).
  * Restart  restored with the snapshot; the lists themselves follow from the items and are built again when first needed.
  */
 import { filter, map, merge, mergeMap } from 'rxjs';

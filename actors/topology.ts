@@ -69,6 +69,7 @@ function liveTopology(options: PipelineOptions): Topology {
       edge(windows.out.late, late.in.rows, { by: 'user' }),
       edge(entry.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
       edge(source('items'), items.in.items, { by: 'source' }),
+      edge(items.out.rows, core.watermark.in.items, { by: 'all' }),
       edge(items.out.rows, titles.in.items, { by: 'all' }),
       edge(items.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
     ],

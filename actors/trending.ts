@@ -2,7 +2,7 @@
  * trending: the items with most views and clicks, in the clock hour, in the last hour and in a day.
  *
  *   score(i, w) = a · views(i, w) + b · clicks(i, w)            a = 1, b = 2; the event types that count as views and as clicks are an option
- *   list(w, c)  = the first n items of main category c (or of all) with score > 0, by score desc, then i asc (item-order)      n = 100
+ *   list(w, c)  = the first n items with main category c (or of all) with score > 0, by score desc, then i asc (item-order)      n = 100
  *
  *   w is a full hour, a day that begins with one, or the last hour, which ends with a step of five minutes; see maths/trending for when one is
  *   closed, for velocity and for decay
@@ -16,12 +16,12 @@
  * An event is late when every hour and day that contains it is closed. Any other counts, also in the last hour if it happened then, although W
  * is behind it.
  *
- * An item's main category is that of its latest event (by event time, then by text) that had one. Memory is bounded by `itemsMax` per hour
+ * An item's main categories are those of its latest event (by event time, then by text) that had one; with several it is in the list of each. Memory is bounded by `itemsMax` per hour
  * and step (maths/heavy-hitters defines the error beyond it), the some fifty open hours, and the steps of two hours.
  *
  * State    a row per item; a row per item and hour (some 30 bytes) while a window with that hour is open; live, a row per item and step of the
- *          last two hours; a row per category (≤ 4,096) with whether its lists may have changed since they were published; times; the options that
- *          lists were published with.
+ *          last two hours; a row per category (≤ 4,096) with whether its lists may have changed since they were published, and per combination of
+ *          several (≤ 16,384); times; the options that lists were published with.
  * Restart  restored with the snapshot; sums over windows follow from the hours and are recomputed when first needed.
  */
 import { map, merge, mergeMap } from 'rxjs';

@@ -2,7 +2,8 @@
  * One catalogue item as a JSON object: its fields are found by name, checked, and returned as a row.
  *
  *   item_id    text, or a whole number, whose digits are kept           required
- *   title, category, brand    text; of a category also a list of texts (`genres`), joined by `|`
+ *   title, brand    text
+ *   category        text, one category or several with `|` between them; or a list of texts (`genres`), which are joined so (maths/main-category)
  *   price      a number, 0 or more
  *   deleted    true: the item is removed from the catalogue
  *
@@ -10,6 +11,7 @@
  */
 import { CLOSE_BRACE, COMMA, MINUS, NINE, OPEN_BRACE, OPEN_BRACKET, QUOTE, ZERO } from '../maths/ascii.js';
 import { decimalOf } from '../maths/decimal.js';
+import { BETWEEN_CATEGORIES, categoriesText } from '../maths/main-category.js';
 import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import { type Fault, notJson, type Rule, shownAsItIs } from './fault.js';
 import { ITEM_FIELDS, ITEM_NAMES, type ItemFieldName, TITLE_CHARACTERS_MAX } from './item-fields.js';
@@ -136,12 +138,11 @@ class Values {
 
   category(): string | undefined {
     const value = this.found.get('category');
-    if (value === undefined || this.bytes[value.start] !== OPEN_BRACKET) return this.text('category');
+    if (value === undefined || this.bytes[value.start] !== OPEN_BRACKET) return categoriesText(this.text('category'));
     const { start, end } = value;
     const list: unknown = isUtf8(this.bytes, start, end) ? JSON.parse(textOf(this.bytes, start, end)) : undefined;
     if (!isTexts(list)) return this.refuse('category', value, 'a string, or a list of strings');
-    const text = list.filter((one) => one !== '').join('|');
-    return text === '' ? undefined : text;
+    return categoriesText(list.join(BETWEEN_CATEGORIES));
   }
 
   price(): number | undefined {

@@ -4,11 +4,18 @@
  *   best[l · k + i] = 1 + the row of list l that i other rows of it beat        0 where l has no more rows
  *   a beats b  ⇔  score(a) > score(b), or the scores are equal and a comes before b
  *
- * Each row is in list 0, and in that of its group. A row without a score (NaN) is in none. Most rows of many cost two comparisons.
+ * Each row is in list 0, and in those of its group: group g is list g if there is one, else several lists. A row without a score (NaN) is in none. Most
+ * rows of many cost two comparisons.
  */
+export interface RowGroups {
+  readonly of: Uint32Array;
+  /** Of a group beyond the lists. */
+  readonly listsOf: (group: number) => readonly number[];
+}
+
 export function topRows(
   scores: Float64Array,
-  groups: Uint32Array,
+  { of: groups, listsOf }: RowGroups,
   isRequested: Uint8Array,
   k: number,
   isBefore: (a: number, b: number) => boolean,
@@ -35,7 +42,9 @@ export function topRows(
     const score = scores[row]!;
     if (score >= least[0]!) offer(0, row, score);
     const group = groups[row]!;
-    if (group !== 0 && score >= least[group]!) offer(group, row, score);
+    if (group < least.length) {
+      if (group !== 0 && score >= least[group]!) offer(group, row, score);
+    } else for (const list of listsOf(group)) if (score >= least[list]!) offer(list, row, score);
   }
   return best;
 }

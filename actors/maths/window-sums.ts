@@ -5,6 +5,8 @@
  *
  * A move by one pane costs the pane that leaves and the one that comes, not the window. All of it can be recomputed from the panes.
  */
+import { grown } from '../../runtime/contract/stage.js';
+
 /** Counts of one pane: columns of equal length; `items` are numbers of items. */
 export interface PaneCounts {
   readonly items: Uint32Array;
@@ -80,14 +82,7 @@ export class WindowSums {
 
   private reserve(items: number): void {
     if (items <= this.views.length) return;
-    const capacity = Math.max(items, this.views.length * 2);
-    this.views = grown(this.views, capacity);
-    this.clicks = grown(this.clicks, capacity);
+    this.views = grown(this.views, items);
+    this.clicks = grown(this.clicks, items);
   }
-}
-
-function grown(column: Uint32Array<ArrayBuffer>, capacity: number): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(capacity);
-  larger.set(column);
-  return larger;
 }

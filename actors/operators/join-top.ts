@@ -5,10 +5,20 @@
  *   interests  --a--|      a: u is interested in electronics (2) and kids (1)
  *   result     --x--|      x: u → 1 (6.00), 2 (2.00), 3 (2.00)
  *
+ * An item that is in several of the lists is offered by each; the best of its scores comes first, and the others are passed over.
+ *
  * Law: a user's list depends on the user's rows and the lists alone, not on the other users of the frame.
  */
 import { mergeMap, type OperatorFunction } from 'rxjs';
-import { ABSENT, CodeMap, type FrameBuilder, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';
+import {
+  ABSENT,
+  CodeMap,
+  type FrameBuilder,
+  type FrameOf,
+  grown,
+  type Keyed,
+  textAt,
+} from '../../runtime/contract/stage.js';
 import { FrameChunks } from '../maths/frame-chunks.js';
 import { compareItems } from '../maths/item-order.js';
 import { type ListsOfCategory, type MergedList, mergedOnce } from '../maths/top-list.js';
@@ -63,6 +73,9 @@ class ListWriter {
   private categories!: CodeMap;
   /** By category: from positions in its list to item codes of the current frame. */
   private items!: (CodeMap | undefined)[];
+  /** By item code of the current frame: the number of the latest user whose list has the item. */
+  private listed = new Uint32Array(0);
+  private userNumber = 0;
 
   constructor(
     private readonly from: Interests,
@@ -76,6 +89,7 @@ class ListWriter {
   begin(user: number): void {
     if (this.chunks.group()) this.mapCodes();
     this.user = user;
+    this.userNumber++;
     this.headCount = 0;
   }
 
@@ -96,7 +110,7 @@ class ListWriter {
     this.headCount++;
   }
 
-  /** Outputs the best head, n times. */
+  /** Outputs the best head, n times, unless its item is listed already. */
   write(): void {
     const { frame } = this.chunks;
     frame.reserve(this.listSize);
@@ -106,20 +120,24 @@ class ListWriter {
       writeEmpty(frame, user);
       return;
     }
-    for (let rank = 1; rank <= this.listSize && this.headCount > 0; rank++) {
+    for (let rank = 0; rank < this.listSize && this.headCount > 0;) {
       const best = this.bestHead();
       const head = this.heads[best]!;
+      const item = this.itemCode(head);
+      if (this.isListed(item)) {
+        this.advance(best);
+        continue;
+      }
       const row = frame.rows++;
       columns.user.codes[row] = user;
-      columns.item.codes[row] = this.itemCode(head);
+      columns.item.codes[row] = item;
       columns.category.codes[row] = this.categories.get(head.category);
       columns.score[row] = head.score;
       columns.interest[row] = head.interest;
       columns.interestRank[row] = head.interestRank;
-      columns.rank[row] = rank;
+      columns.rank[row] = ++rank;
       columns.kind[row] = STREAMING_CATEGORY_POPULARITY;
-      if (++head.at < head.list.size) head.score = (head.interest * head.list.popularity[head.at]!) / 100;
-      else this.drop(best);
+      this.advance(best);
     }
   }
 
@@ -131,6 +149,20 @@ class ListWriter {
     let best = 0;
     for (let i = 1; i < this.headCount; i++) if (beats(this.heads[i]!, this.heads[best]!)) best = i;
     return best;
+  }
+
+  private advance(index: number): void {
+    const head = this.heads[index]!;
+    if (++head.at < head.list.size) head.score = (head.interest * head.list.popularity[head.at]!) / 100;
+    else this.drop(index);
+  }
+
+  /** From then on it is. */
+  private isListed(item: number): boolean {
+    if (item >= this.listed.length) this.listed = grown(this.listed, item + 1);
+    if (this.listed[item] === this.userNumber) return true;
+    this.listed[item] = this.userNumber;
+    return false;
   }
 
   private drop(index: number): void {
@@ -158,11 +190,13 @@ class ListWriter {
   }
 }
 
-/** By score, compared exactly; then by the order of items. */
+/** By score, compared exactly; then by the order of items; of one item the stronger interest. */
 function beats(a: Head, b: Head): boolean {
   if (a.score !== b.score) return a.score > b.score;
   const [keyA, keyB] = [a.list.keys[a.at]!, b.list.keys[b.at]!];
-  return keyA === keyB ? compareItems(a.list.items[a.at]!, b.list.items[b.at]!) < 0 : keyA < keyB;
+  if (keyA !== keyB) return keyA < keyB;
+  const order = compareItems(a.list.items[a.at]!, b.list.items[b.at]!);
+  return order === 0 ? a.interestRank < b.interestRank : order < 0;
 }
 
 function writeEmpty(frame: FrameBuilder<(typeof ranked)['columns']>, user: number): void {

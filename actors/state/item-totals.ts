@@ -5,11 +5,12 @@
  * completely.
  */
 import { frameType, partitionBy, type StateOf, tables } from '../../runtime/contract/stage.js';
+import { ItemCategories } from './item-categories.js';
 import { type NameTables, NumberedNames } from './numbered-names.js';
 
 /**
- * `purchases` is the popularity N, in purchases, as of `time`, that of the item's latest counted event. `category` and `brand` are numbers of names, 0 for none; their
- * times are those of the events that they come from.
+ * `purchases` is the popularity N, in purchases, as of `time`, that of the item's latest counted event. `category` is a number of item-categories, `brand` one of names, 0 for none;
+ * their times are those of the events that they come from.
  */
 const itemRows = frameType('item-total', {
   item: 'text',
@@ -26,13 +27,10 @@ const itemRows = frameType('item-total', {
 export const itemTotals = () => tables(itemRows, { key: ['item'] });
 export type ItemTotals = StateOf<ReturnType<typeof itemTotals>>;
 
-/** Main categories that have a list. */
-export const CATEGORIES_MAX = 4_096;
 /** Distinct brands; further ones count as none. */
 const BRANDS_MAX = 65_536;
 
-/** The tables of names by their use. */
-export const categoriesIn = (names: NameTables): NumberedNames => new NumberedNames(names, 0, CATEGORIES_MAX);
+/** Beside the tables of item-categories. */
 export const brandsIn = (names: NameTables): NumberedNames => new NumberedNames(names, 1, BRANDS_MAX);
 
 export interface ItemState {
@@ -43,11 +41,11 @@ export interface ItemState {
 export function moveItems(from: readonly ItemState[], to: readonly ItemState[]): void {
   const targets = to.map(({ items, names }) => ({
     table: items.table(0),
-    categories: categoriesIn(names),
+    categories: new ItemCategories(names),
     brands: brandsIn(names),
   }));
   for (const { items, names } of from) {
-    const [categories, brands] = [categoriesIn(names), brandsIn(names)];
+    const [categories, brands] = [new ItemCategories(names), brandsIn(names)];
     partitionBy(items.table(0).frame(), 'item', to.length).forEach((frame, q) => {
       if (frame === undefined) return;
       const target = targets[q]!;
@@ -60,5 +58,5 @@ export function moveItems(from: readonly ItemState[], to: readonly ItemState[]):
       target.table.put({ ...frame, columns });
     });
   }
-  for (const { categories } of targets) categories.markAll();
+  for (const { categories } of targets) categories.names.markAll();
 }

@@ -52,6 +52,16 @@ export class NumberedNames {
     return number!;
   }
 
+  /** The number of a known name, else 0. */
+  find(text: string): number {
+    return this.known().get(text) ?? NO_NAME;
+  }
+
+  /** The number of names. */
+  get count(): number {
+    return this.tables.has(this.table) ? this.rows.rows - 1 : 0;
+  }
+
   text(number: number): string | undefined {
     return textAt(this.rows.dictionary('name'), number);
   }
@@ -105,7 +115,7 @@ export class NamesOfColumn {
   private readonly numbers: Int32Array;
 
   constructor(
-    private readonly known: NumberedNames,
+    private readonly known: Pick<NumberedNames, 'number' | 'text'>,
     private readonly column: TextColumn,
   ) {
     this.numbers = new Int32Array(column.dictionary.size).fill(-1);

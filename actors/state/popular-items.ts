@@ -10,9 +10,10 @@ import { type PopularitySource, roundedWeight, UNWEIGHTED, weightsByCode } from 
 import { FrameChunks } from '../maths/frame-chunks.js';
 import { NumberedOrder } from '../maths/item-order.js';
 import { Leaders } from '../maths/leaders.js';
-import { mainCategoryColumn } from '../maths/main-category.js';
+import { categoriesText, mainCategoryColumn } from '../maths/main-category.js';
 import { codeOfType, type engagements, type popularItems, topLists } from '../model.js';
-import { brandsIn, categoriesIn, type ItemState, type ItemTotals } from './item-totals.js';
+import { ItemCategories } from './item-categories.js';
+import { brandsIn, type ItemState, type ItemTotals } from './item-totals.js';
 import { NamesOfColumn, NO_NAME, type NumberedNames } from './numbered-names.js';
 
 /** With fewer items than this, few are known. */
@@ -37,7 +38,7 @@ export interface PopularState extends ItemState {
 /** The items and their lists. Its fields follow from the state. */
 export class PopularItems {
   private readonly items: ReturnType<ItemTotals['table']>;
-  private readonly categories: NumberedNames;
+  private readonly categories: ItemCategories;
   private readonly brands: NumberedNames;
   private readonly leaders: Leaders;
   /** Weights by code of the event type. */
@@ -60,7 +61,7 @@ export class PopularItems {
     this.halfLifeMs = halfLifeMs;
     this.countedBy = JSON.stringify([[...this.weights], ratingMin, halfLifeMs]);
     this.items = state.items.table(0);
-    this.categories = categoriesIn(state.names);
+    this.categories = new ItemCategories(state.names);
     this.brands = brandsIn(state.names);
     this.leaders = new Leaders(listSize, (a, b) => this.beats(a, b));
   }
@@ -112,7 +113,7 @@ export class PopularItems {
       values.priceSum[row] = values.priced[row] = 0;
       this.addPrice(row, price[at]!);
       const sum = { value: purchases[at]! > 0 ? purchases[at]! : 0, time: values.time[row]! };
-      this.change(row, sum, this.categories.number(textAt(category.dictionary, category.codes[at]!)));
+      this.change(row, sum, this.categories.number(categoriesText(textAt(category.dictionary, category.codes[at]!))));
     }
     return few;
   }
@@ -120,10 +121,11 @@ export class PopularItems {
   /** The lists that changed since they were last published, complete; all of them when they have faded. */
   changedLists(origin: number): FrameOf<typeof topLists>[] {
     this.markFaded();
-    const changed = this.categories.marked();
+    const { names } = this.categories;
+    const changed = names.marked();
     this.know(changed);
     const itemWords = this.items.dictionary('item');
-    const categoryWords = this.categories.rows.dictionary('name');
+    const categoryWords = names.rows.dictionary('name');
     const brandWords = this.brands.rows.dictionary('name');
     const { category, brand, priceSum, priced } = this.items.values;
     const chunks = new FrameChunks(topLists, changed.length * this.listSize);
@@ -141,13 +143,14 @@ export class PopularItems {
         // A list without items has one row.
         columns.item.codes[at] = row === undefined ? ABSENT : columns.item.dictionary.addFrom(itemWords, row + 1);
         columns.popularity[at] = row === undefined ? NaN : this.popularity(row);
+        const own = list === OVER_ALL && row !== undefined ? this.categories.first(category[row]!) : list;
         columns.itemCategory.codes[at] =
-          row === undefined ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, category[row]!);
+          row === undefined ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, own);
         columns.brand.codes[at] =
           row === undefined ? ABSENT : columns.brand.dictionary.addFrom(brandWords, brand[row]!);
         columns.price[at] = row === undefined ? NaN : roundedPrice(priceSum[row]! / priced[row]!);
       }
-      this.categories.mark(list, false);
+      names.mark(list, false);
     }
     return chunks.finish();
   }
@@ -164,28 +167,28 @@ export class PopularItems {
     const { asOf, faded } = this.state;
     const { halfLifeMs, countedBy } = this;
     if (this.state.countedBy.get() !== countedBy) {
-      if (this.state.countedBy.get() !== '') this.categories.markAll();
+      if (this.state.countedBy.get() !== '') this.categories.names.markAll();
       this.state.countedBy.set(countedBy);
     }
     if (halfLifeMs === Infinity || !(asOf.get() - faded.get() >= halfLifeMs * FADED)) return;
     faded.set(asOf.get());
-    this.categories.markAll();
+    this.categories.names.markAll();
   }
 
-  /** Sets an item's popularity and category, and marks the lists that change. */
+  /** Sets an item's popularity and categories, and marks the lists that change. */
   private change(row: number, { value, time }: DecayedSum, category: number): void {
     const { values } = this.items;
     const [before, was] = [values.purchases[row]!, values.category[row]!];
     if (value === before && time === values.time[row] && category === was) return;
     const falls = value < before && this.halfLifeMs === Infinity;
     if (falls) this.leave(OVER_ALL, row);
-    if (was !== OVER_ALL && (falls || category !== was)) this.leave(was, row);
+    if (falls || category !== was) for (const list of this.categories.namesOf(was)) this.leave(list, row);
     values.purchases[row] = value;
     values.time[row] = time;
     values.category[row] = category;
     if (value === 0) return;
     this.enter(OVER_ALL, row);
-    if (category !== OVER_ALL) this.enter(category, row);
+    for (const list of this.categories.namesOf(category)) this.enter(list, row);
   }
 
   private addPrice(row: number, price: number): void {
@@ -198,20 +201,20 @@ export class PopularItems {
   private leave(list: number, row: number): void {
     if (this.isLeftForLater(list) || !this.leaders.of(list)!.includes(row)) return;
     this.leaders.forget(list);
-    this.categories.mark(list, true);
+    this.categories.names.mark(list, true);
   }
 
   /** After an item rose or was added: inserts it if it is among the leaders. */
   private enter(list: number, row: number): void {
-    if (!this.isLeftForLater(list) && this.leaders.place(list, row)) this.categories.mark(list, true);
+    if (!this.isLeftForLater(list) && this.leaders.place(list, row)) this.categories.names.mark(list, true);
   }
 
   /** A marked, unknown list will be rebuilt when it is published, and needs no updates until then. Any other becomes known here. */
   private isLeftForLater(list: number): boolean {
     if (this.leaders.of(list) !== undefined) return false;
-    if (this.categories.isMarked(list)) return true;
+    if (this.categories.names.isMarked(list)) return true;
     if (this.started) this.leaders.open(list);
-    else this.know([...Array(this.categories.rows.rows).keys()]);
+    else this.know(this.categories.names.all());
     this.started = true;
     return false;
   }
@@ -220,7 +223,9 @@ export class PopularItems {
     const unknown = new Set(lists.filter((list) => this.leaders.of(list) === undefined));
     if (unknown.size === 0) return;
     const { purchases, category } = this.items.values;
-    this.leaders.build(unknown, this.items.rows, (row) => (purchases[row]! > 0 ? [OVER_ALL, category[row]!] : []));
+    this.leaders.build(unknown, this.items.rows, (row) =>
+      purchases[row]! > 0 ? [OVER_ALL, ...this.categories.namesOf(category[row]!)] : [],
+    );
   }
 
   private beats(a: number, b: number): boolean {

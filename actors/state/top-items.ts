@@ -86,13 +86,13 @@ export class TopItems {
 
   newest(): Tops[] {
     const { asOf, newest } = this.state;
-    const { categories } = this.counts;
+    const { names } = this.counts.categories;
     if (asOf.get() === -Infinity) return [];
     const [step, said] = [stepOf(asOf.get()), newest.get()];
     if (step > said) newest.set(step);
-    if (!(startOf('hour', step) <= startOf('hour', said))) categories.markAll();
-    const marked = categories.marked();
-    const every = step > said ? categories.all() : marked;
+    if (!(startOf('hour', step) <= startOf('hour', said))) names.markAll();
+    const marked = names.marked();
+    const every = step > said ? names.all() : marked;
     const requests = TRENDING_WINDOWS.flatMap((window) =>
       this.options.rankings.map((ranking) => {
         const changesWithTime = ranking === 'velocity' || window === 'last-hour';
@@ -104,7 +104,7 @@ export class TopItems {
     for (const { window, ranking, lists } of requests) {
       this.appendLists(chunks, this.windowScores(window, startOf(window, step), true), ranking, lists);
     }
-    for (const number of marked) categories.mark(number, false);
+    for (const number of marked) names.mark(number, false);
     const frames = chunks.finish();
     this.counts.saidAll();
     return frames;
@@ -151,10 +151,11 @@ export class TopItems {
     if (this.numbering !== this.counts.numbering) this.order.forget();
     this.numbering = this.counts.numbering;
     const scores = this.scoresOf(look, ranking);
-    const isAsked = new Uint8Array(categories.rows.rows);
+    const isAsked = new Uint8Array(categories.names.rows.rows);
     for (const list of lists) isAsked[list] = 1;
     const category = this.state.items.table(ITEMS).values.category.subarray(0, items);
-    const best = topRows(scores, category, isAsked, listSize, (a, b) => this.order.isBefore(a, b));
+    const groups = { of: category, listsOf: (number: number) => categories.namesOf(number) };
+    const best = topRows(scores, groups, isAsked, listSize, (a, b) => this.order.isBefore(a, b));
     for (const list of lists) {
       this.append(chunks, look, ranking, list, best.subarray(list * listSize, (list + 1) * listSize), scores);
     }
@@ -199,7 +200,8 @@ export class TopItems {
     const length = Math.max(1, end < 0 ? best.length : end);
     const stepMs = stepOf(this.state.asOf.get());
     const table = this.state.items.table(ITEMS);
-    const [itemWords, categoryWords] = [table.dictionary('item'), this.counts.categories.rows.dictionary('name')];
+    const { categories } = this.counts;
+    const [itemWords, categoryWords] = [table.dictionary('item'), categories.names.rows.dictionary('name')];
     chunks.group();
     const { frame } = chunks;
     frame.reserve(length);
@@ -215,8 +217,8 @@ export class TopItems {
       columns.category.codes[row] = code;
       columns.origin[row] = this.options.origin;
       columns.item.codes[row] = item < 0 ? ABSENT : columns.item.dictionary.addFrom(itemWords, item + 1);
-      columns.itemCategory.codes[row] =
-        item < 0 ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, table.values.category[item]!);
+      const own = list === NO_NAME && item >= 0 ? categories.first(table.values.category[item]!) : list;
+      columns.itemCategory.codes[row] = item < 0 ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, own);
       columns.views[row] = item < 0 ? 0 : sums.views[item]!;
       columns.clicks[row] = item < 0 ? 0 : sums.clicks[item]!;
       columns.value[row] = item < 0 ? NaN : scores[item]!;

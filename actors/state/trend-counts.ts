@@ -8,9 +8,9 @@
  * Marks each category with a changed item, and the list over all.
  */
 import { ABSENT, type FrameOf, type Value } from '../../runtime/contract/stage.js';
-import { categoriesIn } from './item-totals.js';
+import { ItemCategories } from './item-categories.js';
 import { mainCategoryColumn } from '../maths/main-category.js';
-import { NO_NAME, type NumberedNames, NamesOfColumn } from './numbered-names.js';
+import { NO_NAME, NamesOfColumn } from './numbered-names.js';
 import {
   heated,
   HOUR_MS,
@@ -56,7 +56,7 @@ export const A_VIEW = 1;
 export const A_CLICK = 2;
 
 export class TrendCounts {
-  readonly categories: NumberedNames;
+  readonly categories: ItemCategories;
   private readonly hours: CountedPanes;
   /** The steps of two hours: the last hour and the one before it. */
   private readonly recent: CountedPanes;
@@ -67,7 +67,7 @@ export class TrendCounts {
     private readonly state: CountState,
     private readonly options: CountOptions,
   ) {
-    this.categories = categoriesIn(state.names);
+    this.categories = new ItemCategories(state.names);
     this.hours = new CountedPanes(HOUR_MS, state.panes, state.floors);
     this.recent = new CountedPanes(STEP_MS, state.recentPanes, state.recentFloors);
   }
@@ -167,7 +167,7 @@ export class TrendCounts {
     const numbers = table.upsert(frame.columns, rows);
     const { category: own, categoryTime, heat } = table.values;
     const mains = new NamesOfColumn(this.categories, mainCategoryColumn(category));
-    this.touch(NO_NAME);
+    this.touchList(NO_NAME);
     for (let i = 0; i < rows.length; i++) {
       const [row, number] = [rows[i]!, numbers[i]!];
       const was = own[number]!;
@@ -181,9 +181,14 @@ export class TrendCounts {
     return numbers;
   }
 
-  /** Marks a category, whose lists may have changed. */
+  /** Marks the main categories of an item, whose lists may have changed. */
   private touch(category: number): void {
-    if (!this.categories.isMarked(category)) this.categories.mark(category, true);
+    for (const name of this.categories.namesOf(category)) this.touchList(name);
+  }
+
+  private touchList(name: number): void {
+    const { names } = this.categories;
+    if (!names.isMarked(name)) names.mark(name, true);
   }
 
   private makeRoom(panes: CountedPanes, pane: number): void {

@@ -6,10 +6,10 @@
  * Numbers are per partition. They are reassigned when most of them belong to items that are in no pane any more, and when the partitions change.
  */
 import { type FrameOf, frameType, partitionOf, type StateOf, tables, textAt } from '../../runtime/contract/stage.js';
-import type { NameTables, NumberedNames } from './numbered-names.js';
-import { categoriesIn } from './item-totals.js';
+import { ItemCategories } from './item-categories.js';
+import type { NameTables } from './numbered-names.js';
 
-/** `category` is a number of names, 0 for none; `categoryTime` that of the event that it comes from; `heat`: see trending.ts. */
+/** `category` is a number of item-categories, 0 for none; `categoryTime` that of the event that it comes from; `heat`: see trending.ts. */
 export const trendingItems = frameType('trending-item', {
   item: 'text',
   category: 'u32',
@@ -51,20 +51,17 @@ function usedItems(state: TrendingItems): Uint8Array {
 }
 
 /** Drops categories when most have no item in a pane and are not marked: a marked one must be published first. */
-export function releaseCategories(state: TrendingItems, categories: NumberedNames): void {
-  const count = categories.rows.rows;
-  if (count < CATEGORIES_FEW) return;
+export function releaseCategories(state: TrendingItems, categories: ItemCategories): void {
   const items = state.items.table(ITEMS);
   const { category } = items.values;
-  const isUsed = new Uint8Array(count);
-  for (const number of categories.marked()) isUsed[number] = 1;
+  const inUse = new Set<number>();
   usedItems(state).forEach((used, item) => {
-    if (used === 1) isUsed[category[item]!] = 1;
+    if (used === 1) inUse.add(category[item]!);
   });
-  if (isUsed.reduce((sum, used) => sum + used, 0) * 2 > count) return;
-  const numbers = categories.keepOnly((number) => isUsed[number] === 1);
+  const numbered = categories.keepOnly(inUse, CATEGORIES_FEW);
+  if (numbered === undefined) return;
   items.touchWhole();
-  for (let item = 0; item < items.rows; item++) category[item] = numbers[category[item]!]!;
+  for (let item = 0; item < items.rows; item++) category[item] = numbered(category[item]!);
 }
 
 /** Renumbers the items when most are in no pane; returns whether it did. */
@@ -104,12 +101,12 @@ export function moveTrending(from: readonly TrendingItems[], to: readonly Trendi
   for (const old of from) {
     const { items, names } = old;
     const known = items.table(ITEMS);
-    const categoriesBefore = categoriesIn(names);
+    const categoriesBefore = new ItemCategories(names);
     const partitions = Uint32Array.from({ length: known.rows }, (_, item) =>
       partitionOf(itemOf(items, item), to.length),
     );
     for (const [q, target] of to.entries()) {
-      const categories = categoriesIn(target.names);
+      const categories = new ItemCategories(target.names);
       const table = target.items.table(ITEMS);
       const own = Uint32Array.from(partitions.keys()).filter((item) => partitions[item] === q);
       const numbers = new Uint32Array(known.rows);
@@ -127,7 +124,7 @@ export function moveTrending(from: readonly TrendingItems[], to: readonly Trendi
       }
     }
   }
-  for (const { names } of to) categoriesIn(names).markAll();
+  for (const { names } of to) new ItemCategories(names).names.markAll();
 }
 
 /** The item of a number. */

@@ -56,7 +56,7 @@ export class MailboxProcessor {
   readonly instance: StageInstance;
   readonly alignment: Alignment;
   readonly destinations: readonly Destination[];
-  /** Where ends of epochs and ticks go: a browsable log is for people, and readers of a topic have their own time. */
+  /** Where ends of epochs and ticks go: a browsable log is for people, readers of a topic have their own time, and a side input has none (ALIGNMENT-4). */
   private readonly marked: readonly Destination[];
   private readonly ticked: readonly Destination[];
   /** Those that this instance alone feeds: it passes ticks on to them (ALIGNMENT-4). */
@@ -91,7 +91,10 @@ export class MailboxProcessor {
     this.traces = new Traces(topology, stage, partition);
     const topics = new Map(topology.topics.map((topic) => [topic.id, topic]));
     this.marked = this.destinations.filter(({ to }) => topics.get(to)?.browsable !== true);
-    this.ticked = this.destinations.filter(({ to }) => !topics.has(to));
+    const routes = topology.routes(stage.id);
+    const isSide = (id: string): boolean =>
+      routes.every(({ to, input }) => to !== id || topology.stage(id).inputs[input]?.side === true);
+    this.ticked = this.destinations.filter(({ to }) => !topics.has(to) && !isSide(to));
     this.fed = fedAlone(topology, stage.id, this.destinations);
     for (const { id, output, input } of topology.upstreams(stage.id)) this.inputs.set(`${id}\0${output ?? ''}`, input);
     this.rawInput = Object.entries(stage.inputs).find(([, { type }]) => type === RAW)?.[0];

@@ -20,6 +20,7 @@ export {
   type Dictionary,
   DictionaryBuilder,
   entryStart,
+  grown,
   hashAt,
   textAt,
 } from '../frames/dictionary.js';

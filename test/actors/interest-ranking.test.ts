@@ -107,6 +107,16 @@ describe('scope epoch, by hand', () => {
     expect(said[3]).toEqual({});
   });
 
+  it('divides a row of several main categories between them', () => {
+    const said = epochs(EPOCH, [
+      row('u', '1', 'Drama|War'),
+      row('u', '2', 'War.civil|War.world'),
+      row('v', '3', 'a|b|c.x|d'),
+    ]);
+    expect(interestsOf(said)).toEqual(['u 1:War=1.5', 'u 2:Drama=0.5', 'v 1:a=0.25', 'v 2:b=0.25', 'v 3:c=0.25']);
+    expect(interactionsOf(said)).toEqual(['u 1 1 1 0 0', 'u 2 1 1 0 0', 'v 3 1 1 0 0']);
+  });
+
   it('says nothing before the end', () => {
     expect(play(interestRanking({ scope: EPOCH }), [{ feed: 'rows', rows: [row('u', '1', 'a')] }])).toEqual([{}]);
   });
@@ -155,6 +165,14 @@ describe('scope decayed, by hand', () => {
     expect(interestsOf(said)).toEqual(['u 1:a=1', 'u 0:-=-', 'u 1:a=1']);
   });
 
+  it('divides the weight of an event between the main categories of its item', () => {
+    const said = epochs(DECAYED, [
+      row('u', '1', 'Drama|War', { type: PURCHASE }),
+      row('u', '2', 'War', { added: 3, time: HOUR }),
+    ]);
+    expect(interestsOf(said)).toEqual(['u 1:War=4.25', 'u 2:Drama=1.25']);
+  });
+
   it('takes other weights', () => {
     const weights = { ...WEIGHTS, view: 10 };
     expect(interestsOf(epochs({ ...DECAYED, weights }, [row('u', '1', 'a')]))).toEqual(['u 1:a=10']);
@@ -174,7 +192,8 @@ const windowRow = fc.record({
   user: fc.constantFrom('u', 'v', 'w', 'x'),
   item: fc.constantFrom('1', '2', '10', 'a'),
   type: fc.nat({ max: EVENT_TYPES.length - 1 }),
-  category: fc.constantFrom(undefined, 'a', 'a.x', 'b', 'b.y.z', 'c', 'd', '\uFFFD', '\u{1F600}'),
+  // Halves and quarters are exact in binary.
+  category: fc.constantFrom(undefined, 'a', 'a.x', 'b', 'b.y.z', 'c', 'd', '\uFFFD', '\u{1F600}', 'a.x|c', 'd|c.y|b|a'),
   added: fc.integer({ min: 1, max: 4 }),
   // Whole half-lives: every interest is exact in binary, whatever the order of addition.
   time: fc.nat({ max: 8 }).map((hours) => hours * HOUR),
@@ -197,9 +216,12 @@ function oracle(scope: InterestScope, rows: readonly (readonly WindowRow[])[]) {
     for (const { user, category, type, added: events, time } of epoch) {
       latest.set(user, Math.max(time, latest.get(user) ?? 0));
       if (category === undefined) continue;
-      const key = `${user}/${category.split('.')[0]}`;
       const weight = scope.kind === 'epoch' ? 1 : WEIGHTS[EVENT_TYPES[type]!] * events * 2 ** (time / HOUR);
-      added.set(key, (added.get(key) ?? 0) + weight);
+      const mains = category.split('|').map((one) => one.split('.')[0]);
+      for (const main of mains) {
+        const key = `${user}/${main}`;
+        added.set(key, (added.get(key) ?? 0) + weight / mains.length);
+      }
     }
     for (const [key, weight] of added) faded.set(key, Math.max(0, (faded.get(key) ?? 0) + weight));
     for (const user of new Set(epoch.map((r) => r.user))) {
@@ -260,4 +282,21 @@ describe.each([EPOCH, DECAYED])('scope $kind', (scope) => {
     expect(playWithCrashes(stage, steps, crashes)).toEqual(straight);
     expect(playWithCrashes(stage, steps, [{ at: 0, kind: 'snapshot' }, ...crashes])).toEqual(straight);
   });
+});
+
+it('interests in all categories of an item sum to the weight of the event', () => {
+  const names = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g'), { minLength: 1 });
+  const rows = fc.array(fc.record({ names, type: fc.constantFrom(VIEW, CART, PURCHASE), added: fc.nat({ max: 5 }) }));
+  fc.assert(
+    fc.property(rows, (all) => {
+      const stage = interestRanking({ scope: DECAYED, topCategories: 10 });
+      const fed = all.map(({ names: categories, ...more }) => row('u', '1', categories.join('|'), more));
+      const said = play(stage, [{ feed: 'rows', rows: fed }, { end: true }]);
+      const sum = rowsSaid(said, 'interests').reduce((total, r) => total + Number(r['interest'] ?? 0), 0);
+      expect(sum).toBeCloseTo(
+        all.reduce((total, { type, added }) => total + WEIGHTS[EVENT_TYPES[type]!] * added, 0),
+        9,
+      );
+    }),
+  );
 });

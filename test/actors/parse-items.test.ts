@@ -34,6 +34,12 @@ describe('parse-items, by hand', () => {
       { item: '7', category: 'Adventure|Children' },
     ],
     [
+      { movie_id: 8, genres: ' Drama | Film-Noir|Drama|' },
+      { item: '8', category: 'Drama|Film-Noir' },
+    ],
+    [{ movie_id: 9, genres: '(no genres listed)' }, { item: '9' }],
+    [{ movie_id: 9, genres: ['(no genres listed)'] }, { item: '9' }],
+    [
       { parent_asin: 'B0', main_category: 'Books', title: null, brand: '', price: null },
       { item: 'B0', category: 'Books' },
     ],

@@ -97,6 +97,20 @@ describe('popularity-join, by hand', () => {
     expect(driver.instance.keys()).toBe(new StageDriver(popularityJoin()).instance.keys());
   });
 
+  it('lists an item of several of the categories once, with the best of its scores', () => {
+    const lists = [list('Drama', 0, ['1', 30], ['2', 20], ['3', 1]), list('War', 0, ['1', 30], ['2', 20], ['4', 5])];
+    expect(join(3, ...lists, user('u', ['War', 2], ['Drama', 1]))).toEqual([
+      'u 1 1 War 0.6=2#1',
+      'u 2 2 War 0.4=2#1',
+      'u 3 4 War 0.1=2#1',
+    ]);
+    // Equal scores: the category that comes first.
+    expect(join(2, ...lists, user('u', ['Drama', 1], ['War', 1])).map((line) => line.split(' ')[3])).toEqual([
+      'Drama',
+      'Drama',
+    ]);
+  });
+
   it('says nothing of lists alone', () => {
     expect(play(popularityJoin(), [KIDS, { end: true }])).toEqual([{}, {}]);
   });
@@ -123,11 +137,11 @@ const item = fc.oneof(
   fc.nat({ max: 60 }).map(String),
   fc.constantFrom('a', 'b', '18446744073709551616', '18446744073709551617'),
 );
-/** Items by category and popularity; each item has one category and one origin. */
+/** Items by categories and popularity; each item has one origin. */
 const catalogue = fc.uniqueArray(
   fc.record({
     item,
-    category: fc.constantFrom('k', 'l', 'm', 'n'),
+    categories: fc.constantFrom<readonly string[]>(['k'], ['l'], ['m'], ['n'], ['k', 'l'], ['l', 'm', 'n']),
     origin: fc.nat({ max: 2 }),
     popularity: fc.integer({ min: 1, max: 6 }),
   }),
@@ -146,18 +160,18 @@ const people = fc.array(
 const catalogueSteps = (all: Catalogue): Fed[] =>
   ['k', 'l', 'm', 'n'].flatMap((category) =>
     [0, 1, 2].map((origin) => {
-      const own = all.filter((one) => one.category === category && one.origin === origin);
+      const own = all.filter((one) => one.categories.includes(category) && one.origin === origin);
       own.sort((a, b) => b.popularity - a.popularity || compareItems(a.item, b.item));
       return list(category, origin, ...own.map(({ item: id, popularity }): Entry => [id, popularity]));
     }),
   );
 
-/** Every pair of interest and item, sorted. */
+/** Every pair of interest and item, sorted; of an item the best. */
 const oracle = (all: Catalogue, everyone: readonly Interests[], listSize: number): string[] =>
   everyone.flatMap((interests, u) => {
     const pairs = interests.flatMap(([category, strength], i) =>
       all
-        .filter((one) => one.category === category)
+        .filter((one) => one.categories.includes(category))
         .map(({ item: id, popularity }) => ({
           id,
           category,
@@ -166,8 +180,9 @@ const oracle = (all: Catalogue, everyone: readonly Interests[], listSize: number
           score: (strength * popularity) / 100,
         })),
     );
-    pairs.sort((a, b) => b.score - a.score || compareItems(a.id, b.id));
+    pairs.sort((a, b) => b.score - a.score || compareItems(a.id, b.id) || a.place - b.place);
     const lines = pairs
+      .filter(({ id }, i) => pairs.findIndex((one) => one.id === id) === i)
       .slice(0, listSize)
       .map(
         ({ id, category, strength, place, score }, i) =>

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareItems } from '../../actors/maths/item-order.js';
 import { codeOfType, type EventType, PURCHASE, VIEW } from '../../actors/model.js';
-import { CATEGORIES_MAX } from '../../actors/state/item-totals.js';
+import { CATEGORIES_MAX, SETS_MAX } from '../../actors/state/item-categories.js';
 import { popularity, type PopularityOptions } from '../../actors/popularity.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { cutsOf, feed, framesOf, play, playWithCrashes, rowsSaid, type Saying, type Step } from './script.js';
@@ -111,6 +111,27 @@ describe('from events, by hand', () => {
     const lists = listsOf(play(live(), [{ feed: 'events', rows: [...rows, bought(`${CATEGORIES_MAX}`, 'more')] }]));
     expect(lists).toHaveLength(CATEGORIES_MAX + 1);
     expect(lists[0]).toMatch(new RegExp(`^\\*: ${CATEGORIES_MAX}×2\\[\\] 0×1\\[c0\\] `));
+  });
+
+  it('lists an item of several main categories in each of them, and once over all', () => {
+    const said = play(live(), [
+      { feed: 'events', rows: [bought('a', 'Drama|War'), bought('a', 'Drama|War'), bought('b', 'War')] },
+      { feed: 'events', rows: [bought('a', 'War|Comedy', 1)] },
+    ]);
+    expect(said.map((saying) => listsOf([saying]))).toEqual([
+      ['*: a×2[Drama] b×1[War]', 'Drama: a×2[Drama]', 'War: a×2[War] b×1[War]'],
+      ['*: a×3[War] b×1[War]', 'Drama: ', 'War: a×3[War] b×1[War]', 'Comedy: a×3[Comedy]'],
+    ]);
+  });
+
+  it('of combinations beyond the bound lists items in the first of their categories', () => {
+    const side = Math.ceil(Math.sqrt(SETS_MAX));
+    const rows = Array.from({ length: side * side }, (_, i) => bought(`${i}`, `a${Math.floor(i / side)}|b${i % side}`));
+    const lists = listsOf(play(live(), [{ feed: 'events', rows: [...rows, bought('last', 'a0|b0|c')] }]));
+    const lengthOf = (name: string): number =>
+      lists.find((list) => list.startsWith(`${name}: `))!.split(' ').length - 1;
+    expect([lengthOf('a0'), lengthOf('b0')]).toEqual([100, 100]);
+    expect(lists.find((list) => list.startsWith('c: '))).toBeUndefined();
   });
 
   it('ignores a table', () => {
@@ -245,7 +266,7 @@ describe('from a table, by hand', () => {
 const event: fc.Arbitrary<Event> = fc.record({
   item: fc.constantFrom('1', '2', '10', '11', 'a', 'b', 'item', '99999999999999999999'),
   type: fc.constantFrom(PURCHASE, PURCHASE, PURCHASE, VIEW),
-  category: fc.constantFrom(undefined, 'k', 'k.x', 'l', 'm.y'),
+  category: fc.constantFrom(undefined, 'k', 'k.x', 'l', 'm.y', 'k|l.z', 'm|k|l'),
   brand: fc.constantFrom(undefined, 'x', 'y'),
   price: fc.constantFrom(undefined, 1.5, 2),
   time: fc.nat({ max: 5 }),
@@ -260,19 +281,26 @@ function oracle(all: readonly Event[], listSize: number): Map<string, string> {
     const own = purchases.filter((one) => one.item === item);
     const [latest] = own
       .filter(({ category }) => category !== undefined)
-      .map(({ category, time }) => ({ main: category!.split('.')[0]!, time }))
+      .map(({ category, time }) => ({
+        main: category!
+          .split('|')
+          .map((one) => one.split('.')[0])
+          .join('|'),
+        time,
+      }))
       .sort((a, b) => b.time - a.time || (a.main < b.main ? 1 : -1));
-    return { item, count: own.length, category: latest?.main };
+    return { item, count: own.length, categories: latest?.main.split('|') ?? [] };
   });
   const best = [...items].sort((a, b) => b.count - a.count || compareItems(a.item, b.item));
-  const text = (list: typeof items): string =>
+  const text = (list: typeof items, of?: string): string =>
     list
       .slice(0, listSize)
-      .map(({ item, count, category }) => `${item}×${count}[${category ?? ''}]`)
+      .map(({ item, count, categories }) => `${item}×${count}[${of ?? categories[0] ?? ''}]`)
       .join(' ');
   const lists = new Map(best.length === 0 ? [] : [['*', text(best)]]);
-  for (const category of new Set(best.map((one) => one.category))) {
-    if (category !== undefined) lists.set(category, text(best.filter((one) => one.category === category)));
+  for (const category of new Set(best.flatMap(({ categories }) => categories))) {
+    const own = best.filter(({ categories }) => categories.includes(category));
+    lists.set(category, text(own, category));
   }
   return lists;
 }
@@ -321,7 +349,7 @@ describe('popularity', () => {
     const row = fc.record({
       item: fc.nat({ max: 12 }).map(String),
       purchases: fc.nat({ max: 4 }),
-      category: fc.constantFrom(undefined, 'k', 'l'),
+      category: fc.constantFrom(undefined, 'k', 'l', 'k|l'),
     });
     fc.assert(
       fc.property(fc.array(row, { maxLength: 40 }), sizes, fc.boolean(), (rows, frameSizes, often) => {

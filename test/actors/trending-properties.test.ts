@@ -37,7 +37,7 @@ const engagement: fc.Arbitrary<Engagement> = fc.record({
   time: timeArbitrary.map((ms) => NIGHT + ms),
   type: fc.constantFrom('view', 'view', 'click', 'cart', 'purchase', 'remove_from_cart', 'rating'),
   item: fc.integer({ min: 1, max: 12 }).map(String),
-  category: fc.constantFrom(undefined, 'kids.toys', 'kids', 'auto.car'),
+  category: fc.constantFrom(undefined, 'kids.toys', 'kids', 'auto.car', 'auto.car|kids'),
 });
 const epochsArbitrary = fc.array(fc.array(engagement, { maxLength: 25 }), { minLength: 1, maxLength: 6 });
 const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });

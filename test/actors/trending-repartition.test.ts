@@ -8,7 +8,7 @@ import { type AnyRow, StageDriver } from '../support/stage-driver.js';
 import { HOUR } from '../support/trending-oracle.js';
 
 const stage = trending({ published: 'live', delayMs: 0 });
-const CATEGORIES = [undefined, 'kids.toys', 'auto', 'sport'];
+const CATEGORIES = [undefined, 'kids.toys', 'auto', 'sport', 'sport|auto.car', 'kids|sport'];
 
 const event = fc.record({
   time: fc.integer({ min: 20 * HOUR, max: 26 * HOUR }),

@@ -115,6 +115,25 @@ describe('live', () => {
     ]);
   });
 
+  it('lists an item of several main categories in each of them, and once over all', () => {
+    const lists = said(
+      live(),
+      feed(did('view', 'a', 1, 'Drama|War'), did('view', 'a', 2, 'Drama|War'), did('view', 'b', 3, 'War')),
+      TICK,
+      feed(did('view', 'a', 4, 'Comedy|Drama')),
+      TICK,
+    );
+    expect(lists.filter((list) => list.startsWith('hour'))).toEqual([
+      'hour 0h score *: a 2v0c=2 b 1v0c=1',
+      'hour 0h score Drama: a 2v0c=2',
+      'hour 0h score War: a 2v0c=2 b 1v0c=1',
+      'hour 0h score *: a 3v0c=3 b 1v0c=1',
+      'hour 0h score Drama: a 3v0c=3',
+      'hour 0h score War: b 1v0c=1',
+      'hour 0h score Comedy: a 3v0c=3',
+    ]);
+  });
+
   it('by velocity: score per hour against that of the window before', () => {
     // Half an hour has passed when the step ends: a had 4 in the hour before and has 1 now, b had none and has 2.
     const before = [1, 2, 3, 4].map((at) => did('view', 'a', at));

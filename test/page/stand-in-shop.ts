@@ -56,6 +56,7 @@ export const EDGES = [
   ['window', 'late', 'late by user'],
   ['parse', 'dead-letter', 'deadLetters by source'],
   ['items', 'parse-items', 'by source'],
+  ['parse-items', 'watermark', 'by all'],
   ['parse-items', 'catalogue', 'by all'],
   ['parse-items', 'dead-letter', 'deadLetters by source'],
 ].map(([from = '', to = '', label = '']) => ({ from, to, label }));

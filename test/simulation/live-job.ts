@@ -14,12 +14,13 @@ import { partitionBy } from '../../runtime/frames/frame.js';
 import { groupedBy } from '../runtime/actor/grouped.js';
 import { ranked } from '../support/trending-oracle.js';
 import { type OracleKind, windowOracle } from '../support/window-oracle.js';
+import type { PlainRow } from '../support/topology-driver.js';
 import { publishAll } from './breaking-writers.js';
 import type { Job } from './job.js';
 import type { Trigger } from '../../actors/watermark.js';
-import type { Topology } from '../../runtime/contract/graph.js';
+import { type Topology, writerOf } from '../../runtime/contract/graph.js';
 import { refolded } from './refold.js';
-import { rowsSaid } from './rows-said.js';
+import { messagesSaid, rowsSaid } from './rows-said.js';
 import { totalsOf } from './totals.js';
 import { World } from './world.js';
 import { WEIGHTED } from '../support/popularity-source.js';
@@ -107,22 +108,31 @@ function windowCounts({ timely }: Sent, kind: OracleKind): Record<string, number
   );
 }
 
-/** The catalogue, as it comes: each item renamed, some deleted and some made again. */
-const ITEM_MESSAGES: readonly (readonly { item_id: string; title?: string; deleted?: boolean }[])[] = [
+/** The catalogue, as it comes: each item renamed, some deleted and some made again. Events of i3 and i7 have no category. */
+const ITEM_MESSAGES: readonly (readonly { item_id: string; title?: string; category?: string; deleted?: boolean }[])[] =
   [
-    { item_id: 'i0', title: 'Lamp' },
-    { item_id: 'i0', title: 'Big lamp' },
-  ],
-  [
-    { item_id: 'i1', title: 'Chair' },
-    { item_id: 'i1', deleted: true },
-    { item_id: 'i1', title: 'Armchair' },
-  ],
-  [
-    { item_id: 'i2', title: 'Table' },
-    { item_id: 'i2', deleted: true },
-  ],
-];
+    [
+      { item_id: 'i0', title: 'Lamp' },
+      { item_id: 'i0', title: 'Big lamp' },
+    ],
+    [
+      { item_id: 'i1', title: 'Chair' },
+      { item_id: 'i1', deleted: true },
+      { item_id: 'i1', title: 'Armchair' },
+    ],
+    [
+      { item_id: 'i2', title: 'Table' },
+      { item_id: 'i2', deleted: true },
+    ],
+    [
+      { item_id: 'i3', category: 'drama|war' },
+      { item_id: 'i3', title: 'Comedy', category: 'comedy' },
+    ],
+    [
+      { item_id: 'i7', category: 'drama|kids.toys' },
+      { item_id: 'i7', deleted: true },
+    ],
+  ];
 
 /** The catalogue of each owner is what was stored last of each item: a publisher may repeat a message after the next one. */
 function checkCatalogue(world: World): void {
@@ -141,14 +151,33 @@ function checkCatalogue(world: World): void {
   }
 }
 
+/** Each event that the watermark has sent on, with its own category, or that which the mailbox had of its item before it. */
+function checkCategories(world: World): void {
+  const textOf = ({ storedAt: _, ...row }: PlainRow): string => JSON.stringify(row);
+  const [known, expected] = [new Map<string, PlainRow['category']>(), [] as string[]];
+  for (const { subject, rows } of messagesSaid(world, 'watermark')) {
+    const { id } = writerOf(subject);
+    const keyOf = (row: PlainRow): string => `${subject.split('.')[2]}/${row['item']}`;
+    for (const row of rows) {
+      if (id === 'parse') expected.push(textOf({ ...row, category: row['category'] ?? known.get(keyOf(row)) }));
+      else known.set(keyOf(row), row['deleted'] === 1 ? undefined : row['category']);
+    }
+  }
+  assert.deepEqual(rowsSaid(world, 'window').map(textOf).sort(), expected.sort(), 'categories of events');
+}
+
 /** What window said in the end of each row, and in all that it added. */
 function saidCounts(world: World, sessions: boolean): { last: Record<string, number>; added: Record<string, number> } {
   const [last, added]: Record<string, number>[] = [{}, {}];
+  // Of an item that changes its category there are several rows.
+  const counts = new Map<string, number>();
   for (const row of rowsSaid(world, 'interest-ranking')) {
     if (String(row['user']).startsWith('old')) continue;
     const event = [row['user'], row['item'], EVENT_TYPES[row['type'] as number], row['price']].join();
     const key = rowKey(row['windowStart'], row['windowEnd'], event);
-    last![key] = row['count'] as number;
+    const whole = JSON.stringify([key, row['category']]);
+    last![key] = (last![key] ?? 0) + (row['count'] as number) - (counts.get(whole) ?? 0);
+    counts.set(whole, row['count'] as number);
     // A session that grows is another row: of these, all that was added to any.
     const sum = sessions ? event : key;
     added![sum] = (added![sum] ?? 0) + (row['added'] as number);
@@ -239,6 +268,7 @@ function liveJob(name: string, options: LiveOptions = {}): Job {
       checkView(world, folds, sent);
       checkTrending(world, folds, sent);
       if (catalogue) checkCatalogue(world);
+      checkCategories(world);
       const { last, added } = saidCounts(world, sessions);
       const counts = expected as Readonly<Record<string, number>>;
       const final = sessions ? Object.fromEntries(Object.keys(counts).map((key) => [key, last[key]])) : last;

@@ -117,6 +117,13 @@ export class TopologyDriver {
     this.run();
   }
 
+  /** What publishers of the catalogue send, as one frame's worth. */
+  publishItems(...items: readonly object[]): void {
+    const messages = items.map((item) => this.stored('parse-items', 'rivulet.items.item', utf8(JSON.stringify(item))));
+    this.wait('parse-items', 0, messages);
+    this.run();
+  }
+
   /** A piece of a file, as a source writes it. */
   chunk(to: string, from: string, chunk: DrivenChunk, partition = 0): void {
     const { data, format = 'csv', file = 'file', line = 1, header = '', endsEpoch = false, endsInput = false } = chunk;

@@ -1,7 +1,6 @@
 /**
  * A record of a catalogue file as the message that a publisher would send: JSON on rivulet.items.<item>.
  *
- * Of a list of categories (`Action|Comedy`, as MovieLens has its genres) the first is used: an item has one.
  * Records that a node would refuse go to rivulet.items.unknown, so that they reach the dead letters, where they can be fixed.
  */
 import { ITEM_FIELDS, ITEM_NAMES } from '../../../actors/formats/item-fields.js';
@@ -48,7 +47,7 @@ export function itemProblem({ record }: FileRecord): string | undefined {
 
 function mended(record: unknown, format: FileFormat): unknown {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return record;
-  return withOneCategory(format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : (record as Fields));
+  return format === 'csv' ? fromCsv(record as Readonly<Record<string, string>>) : record;
 }
 
 /** Empty columns are absent. Text that is not the expected number or boolean stays text, and is refused with its name. */
@@ -63,16 +62,4 @@ function fromCsv(row: Readonly<Record<string, string>>): Fields {
     } else fields[name] = FLAGS.has(name) && FLAG.test(text) ? text.toLowerCase() === 'true' : text;
   }
   return fields;
-}
-
-/** A value that is neither text nor a list of texts is unchanged, and is refused with its name. */
-function withOneCategory(fields: Fields): Fields {
-  const mended: Record<string, unknown> = {};
-  for (const name of ITEM_FIELDS.category) {
-    const value = fields[name];
-    const list: readonly unknown[] = typeof value === 'string' ? value.split('|') : Array.isArray(value) ? value : [];
-    if (list.length < 2 || !list.every((one) => typeof one === 'string')) continue;
-    mended[name] = list.map((one) => one.trim()).find((one) => one !== '') ?? '';
-  }
-  return { ...fields, ...mended };
 }

@@ -28,6 +28,7 @@ it('the live pipeline', () => {
       window -->|late by user| late[(late)]
       parse -->|deadLetters by source| dead-letter[(dead-letter)]
       items([items]) -->|source| parse-items
+      parse-items -->|by all| watermark
       parse-items -->|by all| catalogue
       parse-items -->|deadLetters by source| dead-letter[(dead-letter)]"
   `);

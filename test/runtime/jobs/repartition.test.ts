@@ -31,7 +31,7 @@ const OPTIONS: PipelineOptions = {
 };
 
 const USERS = Array.from({ length: 12 }, (_, i) => `u${i}`);
-const CATEGORIES = ['home.chair', 'kids.toys', 'auto', undefined];
+const CATEGORIES = ['home.chair', 'kids.toys', 'auto', undefined, 'kids|home.table'];
 const TYPES = ['view', 'cart', 'purchase', 'purchase', 'click'];
 
 /** A round: some five minutes of events, one of them an hour late from the third round on, and two ticks. */
