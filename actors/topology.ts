@@ -41,6 +41,8 @@ export interface PipelineOptions {
   readonly trending: TrendingOptions;
   /** Live: from publishers to a view that the façade reads. Bounded: from a folder to topics that a sink reads. */
   readonly mode: 'live' | 'bounded';
+  /** Bounded: whether a table of items is loaded before the first epoch. Live, the catalogue is published. */
+  readonly items?: boolean;
 }
 
 export function mainTopology(options: PipelineOptions): Topology {
@@ -94,6 +96,7 @@ function boundedTopology(options: PipelineOptions): Topology {
     edges: [
       edge(source('folder'), entry.in.events, { by: 'source' }),
       edge(source('popularity-table'), tops.in.table, { by: 'item' }),
+      ...(options.items === true ? [edge(source('catalogue-table'), core.watermark.in.items, { by: 'all' })] : []),
       ...edges,
       edge(lists.out.rows, results.in.rows, { by: 'user' }),
       edge(ranking.out.interactions, interactionRows.in.rows, { by: 'user' }),

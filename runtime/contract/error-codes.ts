@@ -5,6 +5,7 @@
 export const ERROR_CODES = {
   /** Wrong usage or configuration. */
   usage: [
+    'CATALOGUE_TABLE',
     'CONFIG_FILE',
     'CONFIG_INVALID',
     'POPULARITY_TABLE',

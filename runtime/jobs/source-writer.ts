@@ -1,5 +1,5 @@
 /**
- * Writes bounded inputs into mailboxes: file chunks for parse, table rows for popularity. Each is an upstream like any other: one writer per
+ * Writes bounded inputs into mailboxes: file chunks for parse, table rows for popularity and watermark. Each is an upstream like any other: one writer per
  * subject, fenced; after a crash it resumes after the subject's last message.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -82,7 +82,7 @@ function positionOf(said: Envelope | undefined): SourcePosition | undefined {
   return { file, nextOffset, nextLine, endsEpoch: said.endsEpoch };
 }
 
-/** Writes a table to all partitions of a stage by the hash of a column: rows first, then the end of input. */
+/** Writes a table to all partitions of a stage, by the hash of a column or to `all`: rows first, then the end of input. */
 export async function writeTable(
   options: WriterOptions,
   frames: AsyncIterable<Frame>,
@@ -100,7 +100,8 @@ export async function writeTable(
   };
   for await (const frame of frames) {
     sequence++;
-    partitionBy(frame, by, partitions).forEach((rows, q) => {
+    const parts = by === 'all' ? new Array<Frame>(partitions).fill(frame) : partitionBy(frame, by, partitions);
+    parts.forEach((rows, q) => {
       if (rows !== undefined) hand(q, rows, false);
     });
     for (const { outbox } of writers) await outbox.room(CHUNKS_IN_FLIGHT, Infinity);

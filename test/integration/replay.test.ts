@@ -1,11 +1,11 @@
 /** The bounded job from the outside: rows equal the reference model's at any partition count and frame size; Spark's, where they are at hand. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { resultRows, runReplay } from '../support/replay-process.js';
-import { makeShop, RESULT_FILES, type Shop } from '../support/shop-files.js';
+import { ended, resultRows, runReplay, startReplay } from '../support/replay-process.js';
+import { makeShop, RESULT_FILES, type Shop, withCatalogue } from '../support/shop-files.js';
 import { noParity, PARITY } from '../support/parity-files.js';
 import { skipped } from '../support/requirements.js';
 
@@ -81,6 +81,30 @@ describe('rivulet replay', () => {
     for (const file of ['late.csv', 'trending_1h.csv', 'trending_24h.csv'] as const)
       expect(resultRows(out, file), file).toEqual(shop.expected[file]);
   }, 120_000);
+
+  it('gives the same rows when categories are in a catalogue, and not in the events', async () => {
+    const names = readdirSync(shop.input);
+    const { files, items } = withCatalogue(names.map((name) => readFileSync(join(shop.input, name), 'utf8')));
+    const input = join(directory, 'without-categories');
+    mkdirSync(input);
+    names.forEach((name, i) => writeFileSync(join(input, name), files[i]!));
+    const catalogue = join(directory, 'items.csv');
+    const rows = [...items].map(([item, category]) => `${item},${category},"A title, of ${item}"`);
+    writeFileSync(catalogue, ['movieId,genres,title', ...rows, ''].join('\n'));
+    const [out, dataDir] = [join(directory, 'out-catalogue'), join(directory, 'data-catalogue')];
+    const { popularity } = shop;
+    await runReplay({ input, popularity, out, dataDir, partitions: 3, extra: ['--items', catalogue] });
+    for (const file of RESULT_FILES) expect(resultRows(out, file), file).toEqual(shop.expected[file]);
+  }, 120_000);
+
+  it('refuses a catalogue that it cannot read, with the line', async () => {
+    const catalogue = join(directory, 'broken.jsonl');
+    writeFileSync(catalogue, '{"item_id":"1","genres":"a|b"}\n{"item_id":"2","price":-1}\n');
+    const [out, dataDir] = [join(directory, 'out-broken'), join(directory, 'data-broken')];
+    const run = startReplay({ ...shop, out, dataDir, extra: ['--items', catalogue] });
+    const { code, stderr } = await ended(run);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/broken\.jsonl, line 2: price is -1: send 0 or more/)]);
+  }, 60_000);
 
   it.skipIf(noParity)(
     `gives Spark's rows (../shared/parity)${skipped(noParity)}`,

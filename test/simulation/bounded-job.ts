@@ -1,13 +1,13 @@
 /** The real pipeline on a small bounded input: what the sink holds must be the rows of the reference model. */
 import assert from 'node:assert/strict';
-import { EVENT_TYPES, popularItems, RECOMMENDATION_TYPES } from '../../actors/model.js';
+import { catalogueItems, EVENT_TYPES, popularItems, RECOMMENDATION_TYPES } from '../../actors/model.js';
 import { mainTopology } from '../../actors/topology.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
-import { frameOf } from '../../runtime/frames/frame.js';
+import { type Frame, frameOf } from '../../runtime/frames/frame.js';
 import type { ChunkSource, SourceChunk } from '../../runtime/contract/ports.js';
 import { writeChunks, writeTable } from '../../runtime/jobs/source-writer.js';
 import { SILENT } from '../runtime/tuning.js';
-import { decimal, iso, quoted, type Shop, shopTexts, time } from '../support/shop-files.js';
+import { decimal, iso, quoted, type Shop, shopTexts, time, withCatalogue } from '../support/shop-files.js';
 import type { PlainRow } from '../support/topology-driver.js';
 import { again } from './breaking-writers.js';
 import type { Job } from './job.js';
@@ -30,11 +30,15 @@ const topology = mainTopology({
   listSize: 10,
   trending: {},
   mode: 'bounded',
+  items: true,
 });
 
 const shop = shopTexts({ seed: 15, epochs: 3, rows: 24, users: 7, items: 12 });
+/** Of half of the items the categories come from the catalogue: the rows are the same. */
+const catalogue = withCatalogue(shop.files);
+const ITEMS = [...catalogue.items].map(([item, category]) => frameOf(catalogueItems, [{ item, category }]));
 
-const CHUNKS: readonly SourceChunk[] = shop.files.flatMap((text, epoch) => {
+const CHUNKS: readonly SourceChunk[] = catalogue.files.flatMap((text, epoch) => {
   const [header, ...lines] = text.trimEnd().split('\n');
   const pieces = Math.ceil(lines.length / LINES_PER_CHUNK);
   return Array.from({ length: pieces }, (_, i): SourceChunk => {
@@ -98,14 +102,16 @@ export const bounded: Job = {
   sinkTopics: topology.topics.map(({ id }) => id),
   feed: async (feed) => {
     const options = { log: feed.log, clock: feed.clock, logger: SILENT };
-    const frames = async function* () {
-      yield* TABLE;
+    const framesOf = async function* (frames: readonly Frame[]) {
+      yield* frames;
     };
     const target = { to: 'popularity', from: 'popularity-table', by: 'item', partitions: PARTITIONS.item };
+    const items = { to: 'watermark', from: 'catalogue-table', by: 'all', partitions: PARTITIONS.source };
     const folder = { to: 'parse', from: 'folder' };
     await Promise.all([
       again(feed, (signal) => writeChunks({ ...options, signal }, chunks, folder, () => undefined)),
-      again(feed, (signal) => writeTable({ ...options, signal }, frames(), target)),
+      again(feed, (signal) => writeTable({ ...options, signal }, framesOf(TABLE), target)),
+      again(feed, (signal) => writeTable({ ...options, signal }, framesOf(ITEMS), items)),
     ]);
   },
   reference: () => Promise.resolve(shop.expected),

@@ -72,6 +72,21 @@ export function shopTexts({ seed = 1, epochs = 5, rows = 400, users = 80, items:
   return { files, table, events: epochs * rows, expected: expectedRows(all, table) };
 }
 
+const [ITEM, CATEGORY] = [HEADER.split(',').indexOf('product_id'), HEADER.split(',').indexOf('category_code')];
+
+/** The same files, but of every other item the category is in a catalogue, and not in the item's events. Category by item. */
+export function withCatalogue(files: readonly string[]): { files: string[]; items: ReadonlyMap<string, string> } {
+  const items = new Map<string, string>();
+  const stripped = (line: string): string => {
+    const fields = line.split(',');
+    const [item = '', category = ''] = [fields[ITEM], fields[CATEGORY]];
+    if (category === '' || Number(item) % 2 === 0 || line === HEADER) return line;
+    items.set(item, category);
+    return fields.with(CATEGORY, '').join(',');
+  };
+  return { files: files.map((text) => text.split('\n').map(stripped).join('\n')), items };
+}
+
 /** Writes a shop to files. */
 export function makeShop(directory: string, options: { seed?: number; epochs?: number; rows?: number } = {}): Shop {
   const { files, table, events, expected } = shopTexts(options);

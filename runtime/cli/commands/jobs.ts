@@ -61,6 +61,10 @@ function replay(rivulet: Command): void {
     )
     .requiredOption('--input <dir>', 'folder with the event files')
     .requiredOption('--popularity <file>', 'CSV: product_id,total_purchases,main_category_code,main_brand,avg_price')
+    .option(
+      '--items <file>',
+      "CSV or JSONL with a catalogue, as for rivulet publish: events without a category get their items'",
+    )
     .requiredOption('--out <dir>', 'folder for the results; made when it is not there')
     .addOption(new Option('--trigger <name>', 'what ends an epoch').choices(['file']).default('file'))
     .addOption(
@@ -90,6 +94,7 @@ function replay(rivulet: Command): void {
     `
 Examples:
   rivulet replay --input events --popularity popularity.csv --out results
+  rivulet replay --input ratings --popularity popularity.csv --items movies.csv --out results
   rivulet replay --input events --popularity popularity.csv --out results --partitions 8 --interest decayed --json`,
   );
 }

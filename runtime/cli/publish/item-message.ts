@@ -4,7 +4,8 @@
  * Records that a node would refuse go to rivulet.items.unknown, so that they reach the dead letters, where they can be fixed.
  */
 import { ITEM_FIELDS, ITEM_NAMES } from '../../../actors/formats/item-fields.js';
-import { isFault, readJsonItem } from '../../../actors/formats/json-item.js';
+import type { Fault } from '../../../actors/formats/fault.js';
+import { isFault, type PublishedItem, readJsonItem } from '../../../actors/formats/json-item.js';
 import { decimalOf } from '../../../actors/maths/decimal.js';
 import type { FileFormat } from '../../../connectors/csv/file-chunks.js';
 import { type FileRecord, readRecords } from '../../../connectors/csv/read-records.js';
@@ -30,9 +31,17 @@ export async function* itemEntries(file: string, format: FileFormat): AsyncGener
   }
 }
 
-export function itemMessage(file: FileRecord, format: FileFormat): FileEntry {
+/** As it is published, and as a node reads that. */
+export function itemOf(
+  file: FileRecord,
+  format: FileFormat,
+): { readonly data: Uint8Array; readonly item: PublishedItem | Fault } {
   const data = utf8(file.problem === undefined ? JSON.stringify(mended(file.record, format)) : file.text);
-  const item = readJsonItem(data, 0, data.length);
+  return { data, item: readJsonItem(data, 0, data.length) };
+}
+
+export function itemMessage(file: FileRecord, format: FileFormat): FileEntry {
+  const { data, item } = itemOf(file, format);
   if (isFault(item)) return { message: { subject: UNKNOWN_ITEM_SUBJECT, data, contentType: ONE_LINE }, fault: item };
   return { message: { subject: itemSubject(item.item), data } };
 }

@@ -16,6 +16,7 @@ import { grouped, shortened } from '../terminal.js';
 export interface ReplayCommandOptions extends SettingOptions {
   readonly input: string;
   readonly popularity: string;
+  readonly items?: string;
   readonly out: string;
   readonly trigger: 'file';
   readonly interest: 'epoch' | 'decayed';
@@ -31,10 +32,12 @@ const FILE_CHARACTERS_MAX = 30;
 
 export async function replayCommand(options: ReplayCommandOptions): Promise<void> {
   const { config } = settingsOf(options);
-  const { input, popularity, out, chunkBytes, timestamps = false, restart = false, json = false } = options;
+  const { input, popularity, items, out, chunkBytes, timestamps = false, restart = false, json = false } = options;
   const bytes = await bytesIn(input);
   if (!(await isFile(popularity)))
     throw usage(`there is no file ${popularity}`, 'give the popularity table with --popularity');
+  if (items !== undefined && !(await isFile(items)))
+    throw usage(`there is no file ${items}`, 'give the catalogue with --items');
   const ui = jobUi(bytes, json);
   // No clean-up needed: stored data stays stored, and the nats-server ends with the process.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -48,6 +51,7 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
     const summary = await replay(
       {
         ...{ input, popularity, out, chunkBytes, timestamps, restart },
+        ...(items === undefined ? {} : { items }),
         dataDir: config.dataDir,
         pipeline: boundedPipeline(config, options),
         tuning: tuningOf(config),
@@ -83,7 +87,7 @@ export function withRestart(error: unknown): unknown {
 /** One reader, one epoch per file, popularity from the table: the differences from the live pipeline. */
 export function boundedPipeline(
   config: Config,
-  { interest, top }: Pick<ReplayCommandOptions, 'interest' | 'top'>,
+  { interest, top, items }: Pick<ReplayCommandOptions, 'interest' | 'top' | 'items'>,
 ): PipelineOptions {
   const live = pipelineOptions(config);
   const { halfLifeHours, weights } = config.pipeline.interest;
@@ -98,6 +102,7 @@ export function boundedPipeline(
     popularity: { from: 'table' },
     listSize: top,
     mode: 'bounded',
+    ...(items === undefined ? {} : { items: true }),
   };
 }
 

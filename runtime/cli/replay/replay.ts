@@ -32,12 +32,15 @@ import { SinkRunner } from '../../jobs/sink-runner.js';
 import { writeChunks, writeTable } from '../../jobs/source-writer.js';
 import type { ActorStatus } from '../../telemetry/status.js';
 import { ensureStreams } from '../../contract/streams.js';
+import { catalogueTable } from './catalogue-table.js';
 import { openWork } from './work-directory.js';
 import { grouped } from '../terminal.js';
 
 export interface ReplayOptions {
   readonly input: string;
   readonly popularity: string;
+  /** A catalogue file, for events without a category. */
+  readonly items?: string;
   readonly out: string;
   readonly dataDir: string;
   readonly pipeline: PipelineOptions;
@@ -83,12 +86,9 @@ const FINISHED_POLL_MS = 20;
 
 export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<ReplaySummary> {
   const { pipeline, out } = options;
-  const [input, popularity] = [resolve(options.input), resolve(options.popularity)];
   const job = {
-    input,
-    popularity,
-    out: resolve(out),
-    pipeline,
+    ...{ input: resolve(options.input), popularity: resolve(options.popularity), out: resolve(out), pipeline },
+    ...(options.items === undefined ? {} : { items: resolve(options.items) }),
     ...(options.timestamps ? { timestamps: true as const } : {}),
   };
   const work = openWork(options.dataDir, job, options.restart);
@@ -195,7 +195,7 @@ function hostsOf(
 
 /** Runs sources and sinks until the last row is durable. */
 async function runJob(
-  { input, popularity, out, chunkBytes, timestamps, syncEveryMs, logLevel, pipeline }: ReplayOptions,
+  { input, popularity, items, out, chunkBytes, timestamps, syncEveryMs, logLevel, pipeline }: ReplayOptions,
   topology: Topology,
   directory: string,
   log: Log,
@@ -219,8 +219,15 @@ async function runJob(
     let bytes = 0;
     const partitions = topology.count('popularity');
     const toPopularity = { to: 'popularity', from: 'popularity-table', by: 'item', partitions };
+    const toWatermark = {
+      to: 'watermark',
+      from: 'catalogue-table',
+      by: 'all',
+      partitions: topology.count('watermark'),
+    };
     const works = [
       () => writeTable(writer, popularityTable(popularity), toPopularity),
+      ...(items === undefined ? [] : [() => writeTable(writer, catalogueTable(items), toWatermark)]),
       async () => {
         await writeChunks(writer, source, { to: 'parse', from: 'folder' }, (chunk) => {
           bytes += chunk.data.length;

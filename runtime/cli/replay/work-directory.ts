@@ -8,6 +8,7 @@ import { hasFields, isText, storedJson } from '../../contract/stored-json.js';
 export interface Job {
   readonly input: string;
   readonly popularity: string;
+  readonly items?: string;
   readonly out: string;
   readonly pipeline: unknown;
   /** Absent: false. */

@@ -146,6 +146,11 @@ describe('a table', () => {
     expectWhole();
   });
 
+  it('goes to all, where it must be known everywhere', async () => {
+    await writeTable(options(), frames(), { ...tableTarget, by: 'all' });
+    for (const q of [0, 1]) expect(partition(q).rows).toEqual(rows);
+  });
+
   it('that broke off anywhere is written to its end by the next, nothing twice', async () => {
     for (let cut = 0; cut < 12; cut++) {
       log = new MemoryLog();
