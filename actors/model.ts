@@ -104,6 +104,9 @@ export const catalogueItems = frameType('catalogue-item', {
   deleted: 'u8',
 });
 
+/** Items of events that the catalogue does not have: how many events since the last report, and the latest event time among them. */
+export const unknownItems = frameType('unknown-item', { item: 'text', events: 'u32', time: 'f64' });
+
 /** The part of an event that popularity and trending need. `storedAt` as in `parsedEvents`. */
 export const engagements = frameType('engagement', {
   time: 'f64',

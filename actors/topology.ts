@@ -73,6 +73,7 @@ function liveTopology(options: PipelineOptions): Topology {
       edge(source('items'), items.in.items, { by: 'source' }),
       edge(items.out.rows, core.watermark.in.items, { by: 'all' }),
       edge(items.out.rows, titles.in.items, { by: 'all' }),
+      edge(core.watermark.out.unknown, titles.in.unknown, { by: 'all' }),
       edge(items.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
     ],
     aligned: options.trigger.kind === 'interval' ? new Set(afterWatermark(core)) : new Set(),

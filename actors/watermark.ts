@@ -4,8 +4,8 @@
  *   W = max over events of min(t, s + skew) − delay      never moves back      t  event time      s  when the log stored it; files have none
  *   idle ⇔ no rows since a tick idleAfter ago            an idle source does not hold back the others
  *
- * Rows pass unchanged, but an event without a category gets its item's categories, if the catalogue has the item: from then on, for what comes later. Those
- * that popularity or trending count also go to an output of each: live at the next tick that carries progress, since both
+ * Rows pass unchanged, but an event without a category gets its item's categories, if the catalogue has the item: from then on, for what comes later. Events
+ * whose item it does not have are counted (`unknown_items`), and reported at ticks, by item. Those that popularity or trending count also go to an output of each: live at the next tick that carries progress, since both
  * publish their lists at ticks; of a new source at once, so that it soon has lists. The progress beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
@@ -16,7 +16,8 @@
  * A source that wakes up reports it to all at once, with its first rows.
  *
  * State    one record: the latest event time and W, the latest tick, the tick since which it is quiet, the tick that ended the last epoch; at most some
- *          thousand rows that wait for a tick; how many of a new source have not waited, and since when; the categories of each item of the catalogue.
+ *          thousand rows that wait for a tick; how many of a new source have not waited, and since when; the categories of each item of the catalogue;
+ *          the ≤ 1,000 unknown items since the last tick.
  * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like everything else. Rows that wait in the mailbox come before
  *          the tick that would report the source as idle: back-pressure is not idleness.
  */
@@ -34,13 +35,15 @@ import {
   value,
 } from '../runtime/contract/stage.js';
 import { isIdle, type SourceState } from './maths/watermark.js';
-import { catalogueItems, engagements, EVENT_TYPES, events, parsedEvents } from './model.js';
+import { catalogueItems, engagements, EVENT_TYPES, events, parsedEvents, unknownItems } from './model.js';
 import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
 import { fillCategories } from './operators/fill-categories.js';
 import { followTicks } from './operators/follow-ticks.js';
 import { type IntervalEnd, intervalEnds } from './operators/interval-ends.js';
 import { keepCategories } from './operators/keep-categories.js';
+import { reportUnknown } from './operators/report-unknown.js';
 import { categoriesOfItems } from './state/categories-of-items.js';
+import { unknownItemsState } from './state/unknown-items.js';
 import {
   NO_ENGAGEMENTS,
   release,
@@ -95,18 +98,20 @@ export const watermark = (options: WatermarkOptions) => {
     key: 'source',
     version: 1,
     inputs: { items: sideInput(catalogueItems), events: input(parsedEvents) },
-    outputs: { rows: events, popularity: engagements, engagements },
+    outputs: { rows: events, popularity: engagements, engagements, unknown: unknownItems },
     state: {
       source: value<SourceState>(() => ({})),
       waiting: waitingEngagements(),
       begun: value<Begun>(() => ({ rows: 0 })),
       ...categoriesOfItems(),
+      unknown: unknownItemsState(),
     },
-    pipeline: ({ inputs, epochEnds, ticks, state, out }) => {
+    counts: ['unknown_items'],
+    pipeline: ({ inputs, epochEnds, ticks, state, out, count }) => {
       const { source, ...engaged } = state;
       const rows = inputs.events.pipe(
         filter((frame) => frame.rows > 0),
-        fillCategories(state),
+        fillCategories(state, (unknown) => count('unknown_items', unknown)),
         advanceWatermark(source, { delayMs, skewMs, idleAfterMs }),
         mergeMap((advance) =>
           emissionsOf(
@@ -130,7 +135,11 @@ export const watermark = (options: WatermarkOptions) => {
           ...counted(out, release(engaged.waiting), options, progress),
         ]),
       );
-      return merge(inputs.items.pipe(keepCategories(state)), rows, markers);
+      const unknown = ticks.pipe(
+        reportUnknown(state.unknown),
+        map((items) => out.unknown(items)),
+      );
+      return merge(inputs.items.pipe(keepCategories(state)), rows, markers, unknown);
     },
   });
 };

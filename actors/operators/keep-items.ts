@@ -1,5 +1,6 @@
 /**
- * keepItems(state): stores the latest entry of each item; counts the items, and their changes as the revision; emits nothing.
+ * keepItems(state): stores the latest entry of each item; counts the items, and their changes as the revision; an item that it has is not unknown any more.
+ * Emits nothing.
  *
  *   items    --a--b--|      a: 7 "Headphones"    b: 7 "Headphones", 8 "Cable"
  *   result   --------|      after a: revision 1, 1 item    after b: revision 2, 2 items
@@ -9,6 +10,7 @@
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import { ABSENT, type FrameOf, type Keyed, textAt, type Value } from '../../runtime/contract/stage.js';
 import type { catalogueItems } from '../model.js';
+import type { UnknownItems } from '../state/unknown-items.js';
 
 type Items = FrameOf<typeof catalogueItems>;
 
@@ -26,6 +28,7 @@ export interface CatalogueState {
   readonly items: Keyed<CatalogueEntry>;
   readonly revision: Value<number>;
   readonly count: Value<number>;
+  readonly unknown: Value<UnknownItems>;
 }
 
 export const keepItems =
@@ -38,7 +41,7 @@ export const keepItems =
       ignoreElements(),
     );
 
-function keep(frame: Items, { items, revision, count }: CatalogueState): void {
+function keep(frame: Items, { items, revision, count, unknown }: CatalogueState): void {
   const { item, deleted } = frame.columns;
   for (let row = 0; row < frame.rows; row++) {
     const code = item.codes[row]!;
@@ -48,7 +51,10 @@ function keep(frame: Items, { items, revision, count }: CatalogueState): void {
     const after = deleted[row] === 1 ? undefined : entryOf(frame, row);
     if (isSame(before, after)) continue;
     if (after === undefined) items.delete(id);
-    else items.set(id, after);
+    else {
+      items.set(id, after);
+      if (unknown.get().delete(id)) unknown.set(unknown.get());
+    }
     revision.set(revision.get() + 1);
     const more = Number(after !== undefined) - Number(before !== undefined);
     if (more !== 0) count.set(count.get() + more);

@@ -119,9 +119,20 @@ export interface CatalogueItem {
   readonly updatedAtMs: number;
 }
 
-/** Metadata of items. Both methods throw Transient during the first recovery of the catalogue. */
+/** An item that events are about and that the catalogue does not have. */
+export interface UnknownItem {
+  readonly itemId: string;
+  /** How many events. */
+  readonly events: number;
+  /** The latest of them, event time, epoch ms. */
+  readonly lastEventMs: number;
+}
+
+/** Metadata of items. All of it throws Transient during the first recovery of the catalogue. */
 export interface ItemCatalogue {
   get(itemId: string): CatalogueItem | undefined;
+  /** At most 1,000, the latest event first; of equal ones by item. */
+  unknown(): readonly UnknownItem[];
   /** The same on all nodes until an item changes; 0: no item was ever known. */
   readonly revision: number;
 }

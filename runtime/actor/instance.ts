@@ -5,9 +5,19 @@
 import { type Observable, Subject, type Subscription } from 'rxjs';
 import { type StageState, type ChangedEntry, type StateSpec, type StoredState, value } from '../state/kinds.js';
 import type { Frame } from '../frames/frame.js';
-import type { AnyStage, Counter, Emission, EpochEnd, Progress, RawBatch, Tick } from '../contract/stage.js';
+import type {
+  AnyStage,
+  ConservedCounter,
+  Counter,
+  Emission,
+  EpochEnd,
+  Progress,
+  RawBatch,
+  Tick,
+} from '../contract/stage.js';
 
-export type Counters = Readonly<Record<Counter, number>>;
+/** The others are absent until they are counted. */
+export type Counters = Readonly<Record<ConservedCounter, number> & Partial<Record<Counter, number>>>;
 
 export const NO_COUNTS: Counters = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 };
 
@@ -27,7 +37,7 @@ export class StageInstance {
   private readonly ticks = new Subject<Tick>();
   private readonly inputEnd = new Subject<void>();
   private readonly stateByName: Record<string, StageState> = {};
-  private readonly counters = value<Record<Counter, number>>(() => ({ ...NO_COUNTS })).create();
+  private readonly counters = value<Counters>(() => NO_COUNTS).create();
   private readonly subscription: Subscription;
   private collected: Emission[] = [];
   private open = false;
@@ -86,8 +96,7 @@ export class StageInstance {
   count(counter: Counter, n: number): void {
     if (n === 0) return;
     const counts = this.counters.get();
-    counts[counter] += n;
-    this.counters.set(counts);
+    this.counters.set({ ...counts, [counter]: (counts[counter] ?? 0) + n });
   }
 
   counts(): Counters {

@@ -148,7 +148,8 @@ export interface StageContext<I extends Inputs, O extends Outputs, S extends Sta
 }
 
 /** events = on time + late + dead-letter + duplicates, always. */
-export type Counter = 'events' | 'on_time' | 'late' | 'dead_letter' | 'duplicates';
+export type ConservedCounter = 'events' | 'on_time' | 'late' | 'dead_letter' | 'duplicates';
+export type Counter = ConservedCounter | 'unknown_items';
 
 export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Outputs, S extends State = State> {
   /** kebab-case; subjects, streams, state keys and metric labels derive from it. */

@@ -139,18 +139,18 @@ async function moveOwnStates(request: Repartitioned, writers: readonly Writer[])
     stored.map((one) => (one.alignment === undefined ? initialAlignment() : alignments.decode(one.alignment))),
   );
   for (const [q, writer] of writers.entries()) await writer.put(ALIGNMENT, '', alignments.encode(alignment(q)));
-  const counted: Record<Counter, number> = { ...NO_COUNTS };
+  const counted: Partial<Record<Counter, number>> = { ...NO_COUNTS };
   const total = { messages: 0, rows: 0 };
   for (const one of stored) {
     if (one.counters !== undefined) add(counted, counters.decode(one.counters));
     if (one.quarantined !== undefined) add(total, quarantined.decode(one.quarantined));
   }
-  await writers[0]!.put(COUNTERS, '', counters.encode(counted));
+  await writers[0]!.put(COUNTERS, '', counters.encode(counted as Counters));
   await writers[0]!.put(QUARANTINED, '', quarantined.encode(total));
 }
 
-function add<K extends string>(sum: Record<K, number>, more: Readonly<Record<K, number>>): void {
-  for (const name of Object.keys(sum) as K[]) sum[name] += more[name];
+function add<K extends string>(sum: Partial<Record<K, number>>, more: Readonly<Partial<Record<K, number>>>): void {
+  for (const name of Object.keys(more) as K[]) sum[name] = (sum[name] ?? 0) + (more[name] ?? 0);
 }
 
 /** Returns the alignment of each new partition. */

@@ -1,6 +1,6 @@
 /** The façade's view of the item catalogue, and how titles get into lists (composition). */
 import { type CatalogueReader, catalogueReader } from '../../actors/catalogue.js';
-import type { CatalogueItem, ItemCatalogue } from '../../connectors/facade/ports.js';
+import type { CatalogueItem, ItemCatalogue, UnknownItem } from '../../connectors/facade/ports.js';
 import { reactionOf } from '../contract/errors.js';
 import type { Host } from '../shards/host.js';
 import { readersOf } from './view-readers.js';
@@ -42,6 +42,12 @@ export class Catalogue implements ItemCatalogue {
     if (entry === undefined) return undefined;
     const { title, category, brand, price, updatedAtMs } = entry;
     return { itemId, title, category, brand, price, updatedAtMs };
+  }
+
+  unknown(): readonly UnknownItem[] {
+    return this.readers(0)
+      .reader.unknown()
+      .map(({ item: itemId, events, timeMs: lastEventMs }) => ({ itemId, events, lastEventMs }));
   }
 
   /** The items of a list, with their titles. A list does not wait for the catalogue: while that is being restored, titles are missing. */

@@ -113,7 +113,7 @@ function partitionOf(status: ActorStatus, nowMs: number): PartitionStatus {
 function sumOf(statuses: readonly ActorStatus[]): StatusReport['counters'] {
   const sum = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 } satisfies Counters;
   for (const { counters } of statuses) {
-    for (const name of Object.keys(sum) as (keyof Counters)[]) sum[name] += counters[name];
+    for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += counters[name];
   }
   return sum;
 }

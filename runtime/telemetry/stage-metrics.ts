@@ -40,6 +40,11 @@ const EVENT_COUNTERS: readonly (readonly [name: string, help: string, counter: C
   ['rivulet_events_late_total', 'Events whose window was closed', 'late'],
   ['rivulet_events_dead_letter_total', 'Events that were refused; of parse-items: items', 'dead_letter'],
   ['rivulet_events_duplicate_total', 'Events whose id was seen before', 'duplicates'],
+  [
+    'rivulet_unknown_items_total',
+    'Events whose item the catalogue does not have; none while it is empty',
+    'unknown_items',
+  ],
 ];
 const STATE_COUNTERS: readonly Family[] = [
   [
@@ -123,7 +128,8 @@ export function registerStageMetrics(
   };
   for (const [name, help, pick] of COUNTERS) registerCounter(registry, { name, help, labelNames }, valuesOf(pick));
   for (const [name, help, counter] of EVENT_COUNTERS) {
-    const pick: Pick = ({ stage, counters }) => (countsOf(stage).includes(counter) ? counters[counter] : undefined);
+    const pick: Pick = ({ stage, counters }) =>
+      countsOf(stage).includes(counter) ? (counters[counter] ?? 0) : undefined;
     registerCounter(registry, { name, help: help + RESTORED, labelNames }, valuesOf(pick));
   }
   for (const [name, help, pick] of STATE_COUNTERS) {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { catalogue, catalogueReader } from '../../actors/catalogue.js';
 import type { CatalogueEntry } from '../../actors/operators/keep-items.js';
+import { UNKNOWN_MAX } from '../../actors/state/unknown-items.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { type Cut, cutsOf, feed, framesOf } from './script.js';
 
@@ -47,6 +48,41 @@ describe('the catalogue, by hand', () => {
     const driver = new StageDriver(catalogue());
     take(driver, { item: 'a', title: 'x', updatedAt: 1 }, { item: 'a', title: 'y', updatedAt: 1 });
     expect(readerOf(driver).get('a')?.title).toBe('y');
+  });
+});
+
+describe('unknown items', () => {
+  const report = (driver: StageDriver, ...all: readonly (readonly [item: string, events: number, time: number])[]) =>
+    feed(
+      driver,
+      'unknown',
+      all.map(([item, events, time]) => ({ item, events, time })),
+    );
+  const lacking = (driver: StageDriver): string[] =>
+    readerOf(driver)
+      .unknown()
+      .map(({ item, events, timeMs }) => `${item}×${events}@${timeMs}`);
+
+  it('are listed with all their events, the latest first, until they come', () => {
+    const driver = new StageDriver(catalogue());
+    take(driver, { item: 'known', updatedAt: 1 });
+    report(driver, ['a', 2, 5], ['b', 1, 7], ['known', 3, 9]);
+    report(driver, ['a', 1, 4], ['c', 1, 5]);
+    expect(lacking(driver)).toEqual(['b×1@7', 'a×3@5', 'c×1@5']);
+    driver.snapshot();
+    take(driver, { item: 'b', title: 'B', updatedAt: 2 }, { item: 'c', updatedAt: 2, deleted: 1 });
+    expect(lacking(driver)).toEqual(['a×3@5', 'c×1@5']);
+    expect(readerOf(driver).revision()).toBe(2);
+    driver.crash();
+    expect(lacking(driver)).toEqual(['b×1@7', 'a×3@5', 'c×1@5']);
+  });
+
+  it('are those that events were about last, if there are too many', () => {
+    const driver = new StageDriver(catalogue());
+    report(driver, ...Array.from({ length: UNKNOWN_MAX + 5 }, (_, i) => [`i${i}`, 1, i] as const));
+    const list = readerOf(driver).unknown();
+    expect(list).toHaveLength(UNKNOWN_MAX);
+    expect([list[0]!.item, list.at(-1)!.item]).toEqual([`i${UNKNOWN_MAX + 4}`, 'i5']);
   });
 });
 

@@ -26,6 +26,11 @@ const QUESTIONS: Readonly<Record<string, readonly (readonly [status: number, pat
     [200, '/items/1004856'],
     [404, '/items/nobody-sells-this'],
   ],
+  getItemsUnknown: [
+    [200, '/items/unknown'],
+    [200, '/items/unknown?limit=1'],
+    [400, '/items/unknown?cursor=x'],
+  ],
   getRecoByUserId: [
     [200, '/reco/512'],
     [200, '/reco/512?n=1&category=electronics&exclude_seen=true'],

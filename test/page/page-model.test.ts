@@ -163,8 +163,8 @@ describe('a stage without a watermark', () => {
   });
 
   it('does so where edges go round in a circle, too', () => {
-    const edges = [...EDGES, { from: 'fallback', to: 'window' }, { from: 'catalogue', to: 'parse-items' }];
-    expect(withoutWatermark('catalogue', edges)).toBe('no event time comes here');
+    const edges = [...EDGES, { from: 'fallback', to: 'window' }, { from: 'a', to: 'b' }, { from: 'b', to: 'a' }];
+    expect(withoutWatermark('a', edges)).toBe('no event time comes here');
   });
 });
 

@@ -58,6 +58,7 @@ export const EDGES = [
   ['items', 'parse-items', 'by source'],
   ['parse-items', 'watermark', 'by all'],
   ['parse-items', 'catalogue', 'by all'],
+  ['watermark', 'catalogue', 'unknown by all'],
   ['parse-items', 'dead-letter', 'deadLetters by source'],
 ].map(([from = '', to = '', label = '']) => ({ from, to, label }));
 

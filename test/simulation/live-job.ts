@@ -134,12 +134,25 @@ const ITEM_MESSAGES: readonly (readonly { item_id: string; title?: string; categ
     ],
   ];
 
-/** The catalogue of each owner is what was stored last of each item: a publisher may repeat a message after the next one. */
+/**
+ * The catalogue of each owner is what was stored last of each item: a publisher may repeat a message after the next one. What it lacks is in the reports
+ * that came while it did.
+ */
 function checkCatalogue(world: World): void {
   const { lives } = world;
-  const stored = new Map(
-    rowsSaid(world, 'catalogue').map((row) => [row['item'], row['deleted'] === 1 ? undefined : row]),
-  );
+  const [stored, unknown] = [new Map<unknown, PlainRow | undefined>(), new Map<unknown, number>()];
+  for (const { subject, rows } of messagesSaid(world, 'catalogue')) {
+    const isReport = writerOf(subject).id === 'watermark';
+    for (const row of rows) {
+      const { item } = row;
+      if (!isReport) {
+        stored.set(item, row['deleted'] === 1 ? undefined : row);
+        if (row['deleted'] !== 1) unknown.delete(item);
+      } else if (stored.get(item) === undefined) {
+        unknown.set(item, (unknown.get(item) ?? 0) + (row['events'] as number));
+      }
+    }
+  }
   const known = [...stored.values()].filter((row) => row !== undefined);
   const views = lives.filter(({ stage }) => stage === 'catalogue');
   assert.ok(views.length > 0, 'a catalogue');
@@ -148,22 +161,34 @@ function checkCatalogue(world: World): void {
     const titles = [...stored.keys()].map((item) => reader.get(item as string)?.title);
     const expected = [...stored.values()].map((row) => row?.['title']);
     assert.deepEqual([titles, reader.count()], [expected, known.length], 'the catalogue');
+    const lacking = reader.unknown().map(({ item, events }) => [item, events]);
+    assert.deepEqual(lacking.sort(), [...unknown].sort(), 'unknown items');
   }
 }
 
 /** Each event that the watermark has sent on, with its own category, or that which the mailbox had of its item before it. */
 function checkCategories(world: World): void {
   const textOf = ({ storedAt: _, ...row }: PlainRow): string => JSON.stringify(row);
-  const [known, expected] = [new Map<string, PlainRow['category']>(), [] as string[]];
+  const partitions = new Map<string, Map<unknown, PlainRow['category']>>();
+  const expected: string[] = [];
+  let unknown = 0;
   for (const { subject, rows } of messagesSaid(world, 'watermark')) {
-    const { id } = writerOf(subject);
-    const keyOf = (row: PlainRow): string => `${subject.split('.')[2]}/${row['item']}`;
+    const partition = subject.split('.')[2]!;
+    const known = partitions.get(partition) ?? new Map<unknown, PlainRow['category']>();
+    partitions.set(partition, known);
     for (const row of rows) {
-      if (id === 'parse') expected.push(textOf({ ...row, category: row['category'] ?? known.get(keyOf(row)) }));
-      else known.set(keyOf(row), row['deleted'] === 1 ? undefined : row['category']);
+      const { item, category } = row;
+      if (writerOf(subject).id === 'parse') {
+        expected.push(textOf({ ...row, category: category ?? known.get(item) }));
+        if (known.size > 0 && !known.has(item)) unknown++;
+      } else if (row['deleted'] === 1) known.delete(item);
+      else known.set(item, category);
     }
   }
   assert.deepEqual(rowsSaid(world, 'window').map(textOf).sort(), expected.sort(), 'categories of events');
+  const counted = world.lives.filter(({ stage }) => stage === 'watermark').map(({ status }) => status.counters);
+  const sum = counted.reduce((total, { unknown_items: own = 0 }) => total + own, 0);
+  assert.equal(sum, unknown, 'events of unknown items');
 }
 
 /** What window said in the end of each row, and in all that it added. */

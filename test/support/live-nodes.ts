@@ -191,7 +191,7 @@ export async function countersIn(dataDirs: readonly string[]): Promise<Counters>
   }
   const sum = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 };
   for (const { counters } of best.values()) {
-    for (const name of Object.keys(sum) as (keyof Counters)[]) sum[name] += counters[name];
+    for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += counters[name];
   }
   return sum;
 }

@@ -18,7 +18,7 @@ import { type Frame, partitionBy, rowsOf } from '../../runtime/frames/frame.js';
 import { fromWire, toWire } from '../../runtime/frames/codec.js';
 import { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { isSource, subjectOf, type Topology, writerOf } from '../../runtime/contract/graph.js';
-import type { Counters } from '../../runtime/actor/instance.js';
+import { type Counters, NO_COUNTS } from '../../runtime/actor/instance.js';
 import type { LogMessage } from '../../runtime/contract/ports.js';
 import { RAW } from '../../runtime/contract/stage.js';
 import { hasPublishers } from '../../runtime/contract/streams.js';
@@ -183,12 +183,12 @@ export class TopologyDriver {
 
   /** Counters of all instances of a stage together. */
   counts(id: string): Counters {
-    const sum = { events: 0, on_time: 0, late: 0, dead_letter: 0, duplicates: 0 };
+    const sum: Record<string, number> = { ...NO_COUNTS };
     for (let p = 0; p < this.topology.count(id); p++) {
       const counts = this.processor(id, p).instance.counts();
-      for (const name of Object.keys(sum) as (keyof Counters)[]) sum[name] += counts[name];
+      for (const [name, n] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + n;
     }
-    return sum;
+    return { ...NO_COUNTS, ...sum };
   }
 
   /** Gives all that is stored of the instance now. */

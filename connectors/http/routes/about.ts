@@ -23,6 +23,7 @@ const LINKS = {
   trending: '/trending',
   trending_stream: '/trending/stream',
   items: '/items/{item_id}',
+  unknown_items: '/items/unknown',
   events: '/events',
   event_schemas: '/schemas/events',
   dead_letters: '/dead-letters',

@@ -1,7 +1,8 @@
-/** GET /items/{item_id}: the catalogue entry of an item. */
+/** GET /items/{item_id}: the catalogue entry of an item. GET /items/unknown: the items that it lacks. */
 import { z } from 'zod';
-import type { CatalogueItem, ItemCatalogue } from '../../facade/ports.js';
+import type { CatalogueItem, ItemCatalogue, UnknownItem } from '../../facade/ports.js';
 import { idText, shownItem, timeOf, unchanged } from './fields.js';
+import { nextCursor, pageQuery, storedTime } from './ledger-fields.js';
 import { notFound, problemSchema } from '../server/problem.js';
 import { sendJson } from '../server/validators.js';
 import type { App } from '../server/zod-provider.js';
@@ -14,7 +15,24 @@ const itemSchema = z
   })
   .meta({ id: 'Item' });
 
+const unknownSchema = z
+  .object({
+    count: z.int(),
+    items: z.array(
+      z
+        .object({
+          item_id: z.string(),
+          events: z.int().describe('How many events were about it'),
+          last_event_time: storedTime('Event time of the latest of them'),
+        })
+        .meta({ id: 'UnknownItem' }),
+    ),
+    next_cursor: nextCursor,
+  })
+  .meta({ id: 'UnknownItemPage', description: 'The latest event first' });
+
 export function itemRoutes(app: App, catalogue: ItemCatalogue): void {
+  unknownItemRoute(app, catalogue);
   app.get(
     '/items/:item_id',
     {
@@ -35,6 +53,51 @@ export function itemRoutes(app: App, catalogue: ItemCatalogue): void {
     },
   );
 }
+
+function unknownItemRoute(app: App, catalogue: ItemCatalogue): void {
+  app.get(
+    '/items/unknown',
+    {
+      schema: {
+        tags: ['Items'],
+        summary: 'List items that events are about and that the catalogue does not have',
+        description:
+          'At most 1,000, those with the latest events; none while the catalogue is empty. An item leaves the list when it is published.',
+        querystring: z.strictObject(pageQuery),
+        response: { 200: unknownSchema, 304: unchanged, '4xx': problemSchema, '5xx': problemSchema },
+      },
+    },
+    (request, reply) => {
+      const { limit, cursor } = request.query;
+      const { items, next } = pageOf(catalogue.unknown(), limit, cursor);
+      sendJson(request, reply, JSON.stringify({ count: items.length, items: items.map(unknownOf), next_cursor: next }));
+    },
+  );
+}
+
+/**
+ * The items after a cursor: `<time>-<n>`, the event time of the last item and how many with that time have been given. Items that get new events meanwhile move
+ * to the front, and others stay where they are.
+ */
+export function pageOf(
+  all: readonly UnknownItem[],
+  limit: number,
+  cursor: string | undefined,
+): { readonly items: readonly UnknownItem[]; readonly next: string | undefined } {
+  const [timeMs = Infinity, given = 0] = cursor?.split('-').map(Number) ?? [];
+  const first = all.findIndex(({ lastEventMs }) => lastEventMs <= timeMs);
+  const equal = all.findIndex(({ lastEventMs }) => lastEventMs < timeMs);
+  const start = first < 0 ? all.length : Math.min(first + given, equal < 0 ? all.length : equal);
+  const end = Math.min(start + limit, all.length);
+  const last = all[end - 1];
+  if (last === undefined || end === all.length) return { items: all.slice(start, end), next: undefined };
+  const same = all.slice(0, end).filter(({ lastEventMs }) => lastEventMs === last.lastEventMs).length;
+  return { items: all.slice(start, end), next: `${last.lastEventMs}-${same}` };
+}
+
+const unknownOf = ({ itemId, events, lastEventMs }: UnknownItem) => ({
+  ...{ item_id: itemId, events, last_event_time: timeOf(lastEventMs)! },
+});
 
 const shownOf = ({ itemId, title, category, brand, price, updatedAtMs }: CatalogueItem): object => ({
   ...{ item_id: itemId, title, category, brand, price, updated_at: timeOf(updatedAtMs) },

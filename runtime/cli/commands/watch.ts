@@ -12,12 +12,14 @@ import {
 } from '../settings.js';
 import type { LateOptions } from '../dead-letters/late.js';
 import type { TailOptions } from '../node/events-tail.js';
+import type { UnknownItemsOptions } from '../node/unknown-items.js';
 
 export function watchCommands(rivulet: Command): void {
   status(rivulet);
   top(rivulet);
   events(rivulet);
   late(rivulet);
+  items(rivulet);
   completion(rivulet);
 }
 
@@ -94,6 +96,30 @@ function late(rivulet: Command): void {
   withSettings(list, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
     'after',
     '\nExample:\n  rivulet late ls --limit 50',
+  );
+}
+
+function items(rivulet: Command): void {
+  const group = rivulet
+    .command('items')
+    .summary('items that the catalogue lacks')
+    .description('The item catalogue of a running node. To fill it: rivulet publish --items.');
+  const unknown = group
+    .command('unknown')
+    .summary('list the items that events are about and that the catalogue does not have')
+    .description(
+      'Lists them from GET /items/unknown, those with the latest events first, at most 1,000; none while the catalogue is empty.\n' +
+        'Where tokens are required, it takes one from RIVULET_TOKEN.',
+    )
+    .option('--limit <n>', 'at most so many', wholeNumber(1, 1_000), 20)
+    .option('--json', 'print them as a JSON array')
+    .action(async (options: UnknownItemsOptions) => {
+      const { listUnknownItems } = await import('../node/unknown-items.js');
+      await listUnknownItems(options);
+    });
+  withSettings(unknown, [...STATE_KEYS, ...HTTP_KEYS], { set: false }).addHelpText(
+    'after',
+    '\nExample:\n  rivulet items unknown --limit 100',
   );
 }
 

@@ -105,6 +105,7 @@ export const ITEM: CatalogueItem = {
 export const CATALOGUE: ItemCatalogue = {
   revision: 1,
   get: (itemId) => (itemId === ITEM.itemId ? ITEM : undefined),
+  unknown: () => [{ itemId: 'p-2', events: 3, lastEventMs: Date.UTC(2026, 0, 2) }],
 };
 
 /** Doubles that answer everything; what is given takes their place. */

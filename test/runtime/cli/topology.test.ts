@@ -30,6 +30,7 @@ it('the live pipeline', () => {
       items([items]) -->|source| parse-items
       parse-items -->|by all| watermark
       parse-items -->|by all| catalogue
+      watermark -->|unknown by all| catalogue
       parse-items -->|deadLetters by source| dead-letter[(dead-letter)]"
   `);
 });
