@@ -29,6 +29,26 @@ export const events = frameType('event', {
  */
 export const parsedEvents = frameType('event', { ...events.columns, storedAt: 'f64' });
 
+/**
+ * What the history has of an event beside the columns of `events`: the other fields, and its position: the stream sequence of its message, its number
+ * among the accepted events of that message, and when the log stored it, epoch ms.
+ */
+export const eventDetails = frameType('event-details', {
+  eventId: 'text',
+  session: 'text',
+  pageUrl: 'text',
+  deviceType: 'text',
+  clickType: 'text',
+  referrer: 'text',
+  reviewText: 'text',
+  sequence: 'f64',
+  index: 'u32',
+  receivedAt: 'f64',
+});
+
+/** An accepted event with all its fields. `duplicate` 1: its id was known, so that it counts nowhere; its fields show what it would have changed. */
+export const historyRows = frameType('history-row', { ...events.columns, ...eventDetails.columns, duplicate: 'u8' });
+
 /** The key by which events are counted in a window. */
 export const rowKey = {
   user: 'text',

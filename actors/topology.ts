@@ -3,13 +3,21 @@
  *
  * `rivulet topology` prints it; a test pins the output; the README shows it.
  */
-import { defineTopology, edge, type Edge, source, topic, type Topology } from '../runtime/contract/graph.js';
+import {
+  defineTopology,
+  edge,
+  type Edge,
+  type Retention,
+  source,
+  topic,
+  type Topology,
+} from '../runtime/contract/graph.js';
 import { type AnyStage, deadLetters } from '../runtime/contract/stage.js';
 import { catalogue } from './catalogue.js';
 import { fallback } from './fallback.js';
 import { interestRanking } from './interest-ranking.js';
 import type { InterestScope } from './maths/interest-scope.js';
-import { events, interactions, ranked, trendingDays, trendingHours } from './model.js';
+import { events, historyRows, interactions, ranked, trendingDays, trendingHours } from './model.js';
 import { parse, type ParseOptions } from './parse.js';
 import { parseItems } from './parse-items.js';
 import { type PopularitySource, weightsByCode } from './maths/engagement-weights.js';
@@ -39,6 +47,8 @@ export interface PipelineOptions {
   /** Items per list, 1 to 100. */
   readonly listSize: number;
   readonly trending: TrendingOptions;
+  /** How much of the history of events is retained; absent: there is none. */
+  readonly history?: Retention;
   /** Live: from publishers to a view that the façade reads. Bounded: from a folder to topics that a sink reads. */
   readonly mode: 'live' | 'bounded';
   /** Bounded: whether a table of items is loaded before the first epoch. Live, the catalogue is published. */
@@ -57,10 +67,16 @@ function liveTopology(options: PipelineOptions): Topology {
   const [items, titles] = [parseItems(), catalogue()];
   const late = topic('late', events, 'user', { browsable: true });
   const deadLetter = topic('dead-letter', deadLetters, 'source', { browsable: true });
+  const { history: retention } = options;
+  const history = topic('history', historyRows, 'source', {
+    browsable: true,
+    compressed: true,
+    ...(retention && { retention }),
+  });
   return defineTopology({
     partitions: options.partitions,
     stages: [items, titles, ...Object.values(core), view],
-    topics: [late, deadLetter],
+    topics: [late, deadLetter, ...(retention === undefined ? [] : [history])],
     views: new Set([view.id, core.trendingLists.id, titles.id]),
     edges: [
       edge(source('events'), entry.in.events, { by: 'source' }),
@@ -70,6 +86,7 @@ function liveTopology(options: PipelineOptions): Topology {
       edge(tops.out.lists, view.in.popular, { by: 'all' }),
       edge(windows.out.late, late.in.rows, { by: 'user' }),
       edge(entry.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
+      ...(retention === undefined ? [] : [edge(entry.out.history, history.in.rows, { by: 'source' })]),
       edge(source('items'), items.in.items, { by: 'source' }),
       edge(items.out.rows, core.watermark.in.items, { by: 'all' }),
       edge(items.out.rows, titles.in.items, { by: 'all' }),
@@ -114,7 +131,7 @@ function boundedTopology(options: PipelineOptions): Topology {
 function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...options }: PipelineOptions) {
   const published = mode === 'live' ? 'live' : 'closed';
   const core = {
-    parse: parse(options.parse),
+    parse: parse({ ...options.parse, history: mode === 'live' && options.history !== undefined }),
     watermark: watermark({
       delayMs,
       ...(options.watermarkSkewMs === undefined ? {} : { skewMs: options.watermarkSkewMs }),

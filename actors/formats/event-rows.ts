@@ -1,39 +1,80 @@
 /**
- * Events as rows of the event frame, and their ids. Fields without a column in it (session, page, review) are checked and dropped.
+/**
+ * Events as rows of the event frame, and their ids. Fields without a column in it (session, page, review) are checked; `withDetails` they are rows of a
+ * frame of their own, parallel to it, for the history, and else dropped.
  *
  * A rating without an event_id is identified by user, item and time: a user has one rating of an item at a time, and files of ratings have no ids. Its
  * id begins with a NUL, which no event_id may contain.
  */
-import { codeOfType, parsedEvents } from '../model.js';
+import { codeOfType, eventDetails, parsedEvents } from '../model.js';
 import { type Identified, rowIds } from '../operators/drop-duplicates.js';
 import { type Frame, FrameBuilder, type RawMessage, utf8 } from '../../runtime/contract/stage.js';
-import { EventWriter } from './event-writer.js';
-import { BRAND, CATEGORY_CODE, EVENT_ID, ITEM_ID, USER_ID } from './fields.js';
+import { EventWriter, type ValueRules } from './event-writer.js';
+import {
+  BRAND,
+  CATEGORY_CODE,
+  CLICK_TYPE,
+  DEVICE_TYPE,
+  EVENT_ID,
+  ITEM_ID,
+  PAGE_URL,
+  REFERRER,
+  REVIEW_TEXT,
+  SESSION_ID,
+  USER_ID,
+} from './fields.js';
 import { NAME_BYTES_MAX } from './limits.js';
+import type { Schema } from './schema.js';
 
 const RATING = codeOfType('rating');
 /** A time has at most 16 digits. */
 const RATING_ID_BYTES_MAX = 2 * NAME_BYTES_MAX + 3 + 16;
+
+/** The fields of the text columns of `eventDetails`. */
+const DETAILS = [
+  ['eventId', EVENT_ID],
+  ['session', SESSION_ID],
+  ['pageUrl', PAGE_URL],
+  ['deviceType', DEVICE_TYPE],
+  ['clickType', CLICK_TYPE],
+  ['referrer', REFERRER],
+  ['reviewText', REVIEW_TEXT],
+] as const;
+
+export interface EventFrames extends Identified<Frame<typeof parsedEvents.columns>> {
+  readonly details: Frame<typeof eventDetails.columns> | undefined;
+}
+
+const NO_MESSAGE = { sequence: 0, storedAtMs: NaN, events: 0 };
 
 export class EventRows extends EventWriter {
   private readonly rows = new FrameBuilder(parsedEvents);
   /** The id of a rating is put together here. */
   private ratingId: Uint8Array | undefined;
   private ids: FrameBuilder<typeof rowIds.columns> | undefined;
+  private readonly details: FrameBuilder<typeof eventDetails.columns> | undefined;
   /** NaN: from a file. */
   private storedAtMs = NaN;
+  private message: { readonly sequence: number; readonly storedAtMs: number; events: number } = NO_MESSAGE;
+
+  constructor(schema: Schema, rules: ValueRules, withDetails = false) {
+    super(schema, rules);
+    if (withDetails) this.details = new FrameBuilder(eventDetails);
+  }
 
   override begin(message: RawMessage): void {
     super.begin(message);
     this.storedAtMs = message.chunk === undefined ? message.storedAtMs : NaN;
+    this.message = { sequence: message.sequence, storedAtMs: message.storedAtMs, events: 0 };
   }
 
   reserve(rows: number): void {
     this.rows.reserve(rows);
+    this.details?.reserve(rows);
   }
 
-  finish(): Identified<Frame<typeof parsedEvents.columns>> {
-    return { rows: this.rows.finish(), ids: this.ids?.finish() };
+  finish(): EventFrames {
+    return { rows: this.rows.finish(), ids: this.ids?.finish(), details: this.details?.finish() };
   }
 
   protected append(bytes: Uint8Array, type: number, time: number, price: number, rating: number): void {
@@ -54,6 +95,21 @@ export class EventRows extends EventWriter {
     if (type === RATING && !hasId) this.writeRatingId(bytes, row, time);
     else if (hasId || this.ids !== undefined) this.writeId(bytes, row, starts[EVENT_ID]!, ends[EVENT_ID]!);
     rows.rows = row + 1;
+    if (this.details !== undefined) this.writeDetails(bytes, this.details);
+  }
+
+  private writeDetails(bytes: Uint8Array, details: FrameBuilder<typeof eventDetails.columns>): void {
+    const { starts, ends, message } = this;
+    details.reserve(1);
+    const { columns, rows: row } = details;
+    for (const [name, field] of DETAILS) {
+      const { codes, dictionary } = columns[name];
+      codes[row] = dictionary.add(bytes, starts[field]!, ends[field]!);
+    }
+    columns.sequence[row] = message.sequence;
+    columns.index[row] = message.events++;
+    columns.receivedAt[row] = message.storedAtMs;
+    details.rows = row + 1;
   }
 
   /** NUL, time, NUL, user, NUL, item. */

@@ -28,6 +28,10 @@ export const BRAND = 6;
 export const PRICE = 7;
 export const SESSION_ID = 8;
 export const RATING_VALUE = 9;
+export const PAGE_URL = 10;
+export const DEVICE_TYPE = 11;
+export const CLICK_TYPE = 12;
+export const REFERRER = 13;
 export const REVIEW_TEXT = 14;
 
 /** The number of everything that is not a field of an event: `category_id`, fields that a publisher adds. */

@@ -33,17 +33,24 @@ export interface Identified<F extends Frame = Frame> {
   readonly ids: Frame<Ids> | undefined;
 }
 
-/** Other data that comes with the rows is passed on, with the number of dropped rows. */
+export interface Passed {
+  /** How many rows were dropped. */
+  readonly duplicates: number;
+  /** The numbers of those that passed; absent for all. */
+  readonly passed: Uint32Array | undefined;
+}
+
+/** Other data that comes with the rows is passed on. */
 export function dropDuplicates<I extends Identified>(
   seen: SeenIds,
   idsMax: number,
-): OperatorFunction<I, Omit<I, 'ids'> & { readonly duplicates: number }> {
+): OperatorFunction<I, Omit<I, 'ids'> & Passed> {
   const generations = new Generations(seen, Math.max(1, Math.floor(idsMax / 2)));
   return map(({ ids, ...rest }) => {
     const { rows } = rest;
-    const kept = ids === undefined ? undefined : generations.firsts(ids);
-    if (kept === undefined || kept.length === rows.rows) return { ...rest, duplicates: 0 };
-    return { ...rest, rows: gather(rows, kept), duplicates: rows.rows - kept.length };
+    const passed = ids === undefined ? undefined : generations.firsts(ids);
+    if (passed === undefined || passed.length === rows.rows) return { ...rest, duplicates: 0, passed: undefined };
+    return { ...rest, rows: gather(rows, passed), duplicates: rows.rows - passed.length, passed };
   });
 }
 

@@ -10,7 +10,7 @@ import { type StoredState, value } from '../state/kinds.js';
 import { deadLetters } from '../dead-letters/frame.js';
 import { asError, explain, fatal } from '../contract/errors.js';
 import { type Frame, frameOf, gather, rowsOf } from '../frames/frame.js';
-import { fromWire } from '../frames/codec.js';
+import { frameIn } from '../frames/codec.js';
 import { type Destination, destinationsOf, fedAlone, type Topology, writerOf } from '../contract/graph.js';
 import { BUFFERED, BUFFERED_BYTES, AlignmentBuffer } from './alignment-buffer.js';
 import { NOTHING_STORED, StageInstance, type StateChange } from './instance.js';
@@ -259,9 +259,9 @@ export class MailboxProcessor {
     if (input === undefined || type === undefined || type === RAW) {
       throw fatal('UNKNOWN_UPSTREAM', `${subject}: no edge leads from ${from}.${output} to ${this.stage.id}`);
     }
-    this.rowsIn += body.value.rows;
+    const frame = frameIn(body, type)!;
+    this.rowsIn += frame.rows;
     this.traces.take(traces, message, input);
-    const frame = fromWire(body.value, type);
     if (sequence === this.suspect) this.tryRows(sequence, input, frame);
     const digestible = this.withoutQuarantined(message, frame, answer);
     if (digestible.rows > 0) answer.add(this.instance.take(input, digestible));

@@ -10,7 +10,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema, type Frame as WireFrame } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { type AnyColumn, type Frame, gather, partitionBy } from '../frames/frame.js';
-import { toWire } from '../frames/codec.js';
+import { bodyOf, toWire } from '../frames/codec.js';
 import { DEAD_LETTER, type Destination, type Route, subjectOf } from '../contract/graph.js';
 import type { OutputLane } from './outbox.js';
 import type { Emission, Progress } from '../contract/stage.js';
@@ -24,6 +24,7 @@ interface Part {
   readonly epoch: number;
   readonly output: string;
   readonly frame: Frame | undefined;
+  readonly compressed: boolean;
   readonly progress: Progress;
   /** `OutputBatch.asOfMs` when it was added. */
   asOfMs: number | undefined;
@@ -73,6 +74,7 @@ export class OutputBatch {
       epoch: this.epoch,
       output: '$poison',
       frame,
+      compressed: false,
       progress: {},
       asOfMs: undefined,
       epochs: 0,
@@ -92,7 +94,16 @@ export class OutputBatch {
       if (last === undefined || mark.tickMs !== undefined) {
         const progress = mark.tickMs === undefined ? {} : { tickMs: mark.tickMs };
         const { epoch, asOfMs } = this;
-        last = { epoch, output: '', frame: undefined, progress, asOfMs, epochs: 0, endsInput: false };
+        last = {
+          epoch,
+          output: '',
+          frame: undefined,
+          compressed: false,
+          progress,
+          asOfMs,
+          epochs: 0,
+          endsInput: false,
+        };
         this.push(to, q, last);
       }
       if (mark.epochs !== undefined) last.asOfMs = this.asOfMs;
@@ -126,13 +137,14 @@ export class OutputBatch {
     return rows;
   }
 
-  private addRoute({ to, by, targets }: Route, { output, frame, progress = {} }: Emission): void {
+  private addRoute({ to, by, targets, compressed }: Route, { output, frame, progress = {} }: Emission): void {
     const everywhere = progress.everywhere === true;
     const epochs = progress.endsEpoch === true ? (progress.epochs ?? 1) : 0;
     const part = (rows: Frame | undefined): Part => ({
       epoch: this.epoch,
       output,
       frame: rows,
+      compressed,
       progress,
       asOfMs: this.asOfMs,
       epochs,
@@ -180,7 +192,7 @@ export class OutputBatch {
     if (progress.tickMs !== undefined) envelope.tickMs = progress.tickMs;
     if (asOfMs !== undefined) envelope.asOfMs = asOfMs;
     if (head.ingestedAtMs !== undefined) envelope.ingestedAtMs = head.ingestedAtMs;
-    if (frame !== undefined && frame.rows > 0) envelope.body = { case: 'frame', value: this.wire(frame) };
+    if (frame !== undefined && frame.rows > 0) envelope.body = bodyOf(this.wire(frame), piece.compressed);
     return toBinary(EnvelopeSchema, envelope);
   }
 }

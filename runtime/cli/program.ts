@@ -1,6 +1,7 @@
 /** The commands of `rivulet`: names, flags, help. Implementations are loaded when they run, so that help is fast. */
 import { Command, CommanderError } from 'commander';
 import { backupCommands } from './commands/backup.js';
+import { historyCommands } from './commands/history.js';
 import { inspectionCommands } from './commands/inspection.js';
 import { jobCommands } from './commands/jobs.js';
 import { nodeCommands } from './commands/node.js';
@@ -21,6 +22,7 @@ Examples:
   rivulet status                                 see its parts, and what was restarted
   rivulet top                                    see what its stages do
   rivulet backup /backups/today                  copy all of it, while it runs
+  rivulet history export --out events.parquet    take out all accepted events, with all their fields
   rivulet nodes                                  see which nodes share the work
   rivulet doctor                                 find out why it does not start
   rivulet state ls                               see what a stopped node knows
@@ -61,6 +63,7 @@ export function program(): Command {
   nodeCommands(rivulet);
   jobCommands(rivulet);
   backupCommands(rivulet);
+  historyCommands(rivulet);
   inspectionCommands(rivulet);
   watchCommands(rivulet);
   stateCommands(rivulet);

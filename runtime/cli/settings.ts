@@ -54,6 +54,13 @@ export const positiveNumber = (text: string): number => {
   throw new InvalidArgumentError('Give a number above 0.');
 };
 
+/** For flags: epoch ms. A date is its beginning, UTC. */
+export const instantFlag = (text: string): number => {
+  const ms = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : NaN;
+  if (!Number.isNaN(ms)) return ms;
+  throw new InvalidArgumentError('Give a date or a time, as in 2026-11-01 or 2026-11-01T12:00:00Z.');
+};
+
 /** Adds the flags of these keys, `--config`, and, unless the command has its own `--set`, `--set` for all other keys. */
 export function withSettings(
   command: Command,

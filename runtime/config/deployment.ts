@@ -36,7 +36,7 @@ export const deploymentOf = (config: SchemaConfig): Deployment =>
 export const commonSettings = (config: SchemaConfig): Settings =>
   picked(
     config,
-    CONFIG_KEYS.filter(({ key, fixed }) => /^pipeline\.|^leaseSeconds$/.test(key) && fixed === undefined).map(
+    CONFIG_KEYS.filter(({ key, fixed }) => /^(pipeline|history)\.|^leaseSeconds$/.test(key) && fixed === undefined).map(
       ({ key }) => key,
     ),
   );

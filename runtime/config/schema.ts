@@ -176,6 +176,15 @@ const pipeline = z.strictObject({
   ).default(10),
 });
 
+const history = z.strictObject({
+  megabytes: whole(
+    0,
+    100_000_000,
+    'accepted events are retained with all their fields, up to this size; 0 for no history',
+  ).default(1_000),
+  days: amount(0.01, 36_600, 'and for so long').default(30),
+});
+
 const auth = z.strictObject({
   jwksFile: path(
     'keys of those who issue tokens (JSON Web Key Set): calls then need a bearer token; health does not',
@@ -272,6 +281,7 @@ export const configSchema = z.strictObject({
     ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
     'which log lines are written (default: info for start, else warn)',
   ).optional(),
+  history: history.prefault({}),
   pipeline: pipeline.prefault({}),
 });
 

@@ -23,7 +23,16 @@ export interface Topic {
   readonly key: PartitionKey;
   /** Retained for people, not consumed by a sink: the oldest messages are dropped when it is full. */
   readonly browsable: boolean;
+  /** How long and how much of it is retained; absent: as much as of other streams. */
+  readonly retention?: Retention;
+  /** Its frames are compressed: for many rows that are seldom read. */
+  readonly compressed: boolean;
   readonly in: { readonly rows: InPort };
+}
+
+export interface Retention {
+  readonly ageMs: number;
+  readonly bytes: number;
 }
 
 export const source = (id: string): Source => ({ kind: 'source', id });
@@ -32,12 +41,18 @@ export const topic = (
   id: string,
   type: FrameType,
   key: PartitionKey,
-  { browsable }: { readonly browsable: boolean },
+  {
+    browsable,
+    compressed = false,
+    retention,
+  }: { readonly browsable: boolean; readonly compressed?: boolean; readonly retention?: Retention },
 ): Topic => ({
   kind: 'topic',
   id,
   key,
   browsable,
+  compressed,
+  ...(retention === undefined ? {} : { retention }),
   in: { rows: { stage: id, name: 'rows', type, side: false } },
 });
 
@@ -84,6 +99,7 @@ export interface Route {
   readonly by: string;
   /** Number of instances of `to`. */
   readonly targets: number;
+  readonly compressed: boolean;
 }
 
 /** The writers of a mailbox: instances 0..count-1 of `id`, or only the one with the mailbox's own number. */
@@ -157,6 +173,7 @@ export function defineTopology(spec: TopologySpec): Topology {
         input: e.to.name,
         by: straight(e) ? 'same' : e.by,
         targets: count(e.to.stage),
+        compressed: topics.get(e.to.stage)?.compressed === true,
       }));
   const upstreams = (id: string): Upstream[] =>
     spec.edges

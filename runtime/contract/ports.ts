@@ -20,6 +20,8 @@ export interface StreamSpec {
   /** Writers get a Transient LOG_FULL past this, unless `dropsOldest`. */
   readonly bytesMax: number;
   readonly dropsOldest: boolean;
+  /** Older messages are dropped; absent: none for their age. */
+  readonly ageMaxMs?: number;
   /** Larger messages are refused with Poison LOG_MESSAGE_SIZE; absent: the server's limit. */
   readonly messageBytesMax?: number;
   readonly replicas: number;

@@ -73,10 +73,13 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
   const streams = ids.map((id): StreamSpec => {
     const open = publishersOf(topology, id);
     const partitions = topology.count(id);
+    const topic = topology.topics.find((one) => one.id === id);
+    const { retention } = topic ?? {};
     return {
       name: streamOf(id),
       subjects: open === undefined ? [`rivulet.${id}.>`] : [openSubject(open), `rivulet.${id}.>`],
-      ...{ bytesMax, replicas },
+      ...{ bytesMax: retention?.bytes ?? bytesMax, replicas },
+      ...(retention === undefined ? {} : { ageMaxMs: retention.ageMs }),
       // A dead letter contains the original and the reason: the limit must leave room for both.
       ...(open !== undefined && limits.payloadBytesMax !== undefined
         ? { messageBytesMax: limits.payloadBytesMax - DEAD_LETTER_BYTES }
@@ -92,7 +95,7 @@ export function streamsOf(topology: Topology, limits: StreamLimits): StreamSpec[
         : {}),
       ...(deployment === undefined || !topology.stages.some((stage) => stage.id === id) ? {} : { deployment }),
       // People read these logs; no consumer's progress may depend on them, so the oldest messages are dropped first.
-      dropsOldest: topology.topics.some((topic) => topic.id === id && topic.browsable),
+      dropsOldest: topic?.browsable === true,
     };
   });
   // Not a mailbox, and not bounded as one: the quarantine records, see `actor/quarantine.ts`.

@@ -1,8 +1,10 @@
 /** Frames and envelopes as bytes: protobuf around little-endian typed arrays; codes as narrow as the dictionary allows. */
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
   type Column,
   ColumnSchema,
+  type Envelope,
   type Frame as WireFrame,
   FrameSchema,
 } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
@@ -39,6 +41,24 @@ export function fromWire<C extends Columns>(wire: WireFrame, type: FrameType<C>)
     columns[name] = kind === 'text' ? textFromWire(column, wire.rows) : numbersFromWire(column, kind, wire.rows);
   }
   return { type, rows: wire.rows, columns: columns as Frame<C>['columns'] };
+}
+
+/** A part has half a MiB or one row (actor/router.ts); what claims to be more is not ours. */
+const INFLATED = { maxOutputLength: 64 * 1024 * 1024 };
+
+type Body = Envelope['body'];
+
+/** What an envelope carries as a message of rows. */
+export const bodyOf = (wire: WireFrame, compressed: boolean): Body =>
+  compressed
+    ? { case: 'deflatedFrame', value: deflateRawSync(toBinary(FrameSchema, wire)) }
+    : { case: 'frame', value: wire };
+
+/** The rows of an envelope; `undefined` when it has none. */
+export function frameIn<C extends Columns>(body: Body, type: FrameType<C>): Frame<C> | undefined {
+  if (body.case === 'frame') return fromWire(body.value, type);
+  if (body.case === 'deflatedFrame') return decodeFrame(inflateRawSync(body.value, INFLATED), type);
+  return undefined;
 }
 
 export const encodeFrame = (frame: Frame): Uint8Array => toBinary(FrameSchema, toWire(frame));

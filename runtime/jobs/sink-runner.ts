@@ -8,7 +8,7 @@ import { writerKey } from '../actor/alignment.js';
 import { textOf, utf8 } from '../frames/bytes.js';
 import { deadLetters } from '../dead-letters/frame.js';
 import { asError, fatal } from '../contract/errors.js';
-import { fromWire } from '../frames/codec.js';
+import { frameIn } from '../frames/codec.js';
 import { streamOf, type Topology, writerOf } from '../contract/graph.js';
 import { Predecessors } from '../log-integrity/predecessors.js';
 import { FOREIGN } from '../log-integrity/last-message.js';
@@ -171,9 +171,9 @@ export class SinkRunner {
     }
     const envelope = fromBinary(EnvelopeSchema, message.data);
     const { id, partition } = writerOf(message.subject);
-    if (envelope.body.case === 'frame') {
-      const frame = fromWire(envelope.body.value, this.typeOf(topic, id, envelope));
-      await this.options.sink.write(topic, envelope.epoch, frame, envelope.asOfMs);
+    if (envelope.body.case !== undefined) {
+      const frame = frameIn(envelope.body, this.typeOf(topic, id, envelope));
+      if (frame !== undefined) await this.options.sink.write(topic, envelope.epoch, frame, envelope.asOfMs);
     }
     if (envelope.endsInput) this.ended.add(`${topic}/${writerKey(id, partition)}`);
     this.seen.set(message.subject, [topic, message.sequence]);

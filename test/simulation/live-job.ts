@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { catalogueReader } from '../../actors/catalogue.js';
 import { answer } from '../../actors/candidates/answer.js';
 import type { WindowKind } from '../../actors/maths/window.js';
-import { EVENT_TYPES, type EventType } from '../../actors/model.js';
+import { EVENT_TYPES, type EventType, type historyRows } from '../../actors/model.js';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { mainTopology } from '../../actors/topology.js';
 import { trendingReader } from '../../actors/trending-lists.js';
 import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
 import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
 import type { MailboxProcessor } from '../../runtime/actor/processor.js';
-import { partitionBy } from '../../runtime/frames/frame.js';
+import { type Frame, partitionBy, rowsOf } from '../../runtime/frames/frame.js';
 import { groupedBy } from '../runtime/actor/grouped.js';
 import { ranked } from '../support/trending-oracle.js';
 import { type OracleKind, windowOracle } from '../support/window-oracle.js';
@@ -38,7 +38,7 @@ const WEIGHTS = { view: 1, cart: 3, purchase: 5, remove_from_cart: -1, click: 1,
 const topologyWith = (trigger: Trigger, kind: WindowKind): Topology =>
   mainTopology({
     partitions: { source: 2, user: 2, item: 2 },
-    parse: { dedupeMax: 1_000 },
+    parse: { dedupeMax: 1_000, historyRowsMax: 5 },
     trigger,
     watermarkDelayMs: 600_000,
     idleAfterMs: 2_000,
@@ -47,6 +47,7 @@ const topologyWith = (trigger: Trigger, kind: WindowKind): Topology =>
     popularity: WEIGHTED,
     listSize: 5,
     trending: {},
+    history: { bytes: 1e9, ageMs: 1e12 },
     mode: 'live',
   });
 
@@ -255,6 +256,19 @@ function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxProcess
   assert.deepEqual(read?.list.map(counts), ranked(engaged, 0, 0).map(counts), 'trending of the day');
 }
 
+/** Every accepted event once, and each duplicate as one: what was said, and what still waits for a tick. */
+function checkHistory(world: World, folds: ReadonlyMap<string, MailboxProcessor>, { good }: Sent): void {
+  const waiting = Array.from({ length: world.job.topology.count('parse') }, (_, p) => folds.get(`parse/${p}`)!.instance)
+    .flatMap((instance) => [LAST_TICK_MS, LAST_TICK_MS + 60_000].flatMap((timeMs) => instance.tick(timeMs)))
+    .filter(({ output }) => output === 'history')
+    .flatMap(({ frame }) => rowsOf(frame as Frame<typeof historyRows.columns>));
+  const rows = [...(rowsSaid(world, 'history') as unknown as typeof waiting), ...waiting];
+  const ids = (duplicate: number): unknown[] =>
+    rows.filter((row) => row.duplicate === duplicate).map(({ eventId }) => eventId);
+  assert.deepEqual(ids(0).sort(), good.map(({ event_id }) => event_id).sort(), 'the history');
+  assert.equal(ids(1).length, totalsOf(world, 'parse').duplicates, 'duplicates in the history');
+}
+
 interface LiveOptions {
   readonly trigger?: Trigger;
   readonly window?: OracleKind;
@@ -292,6 +306,7 @@ function liveJob(name: string, options: LiveOptions = {}): Job {
       const folds = refolded(world);
       checkView(world, folds, sent);
       checkTrending(world, folds, sent);
+      checkHistory(world, folds, sent);
       if (catalogue) checkCatalogue(world);
       checkCategories(world);
       const { last, added } = saidCounts(world, sessions);

@@ -10,7 +10,7 @@ import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js'
 import { withInput } from '../../runtime/actor/input-digest.js';
 import { streamOf } from '../../runtime/contract/graph.js';
 import { rowsOf } from '../../runtime/frames/frame.js';
-import { fromWire } from '../../runtime/frames/codec.js';
+import { frameIn } from '../../runtime/frames/codec.js';
 import { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { filtersOf } from '../../runtime/contract/streams.js';
 import type { LogMessage } from '../../runtime/contract/ports.js';
@@ -118,8 +118,8 @@ function contentsOf(stage: AnyStage, data: Uint8Array): string[] {
   const { body, output, tickMs, endsEpoch, endsInput } = fromBinary(EnvelopeSchema, data);
   const marks =
     tickMs === undefined && !endsEpoch && !endsInput ? [] : [JSON.stringify({ tickMs, endsEpoch, endsInput })];
-  if (body.case !== 'frame') return marks;
-  return [...rowsOf(fromWire(body.value, stage.outputs[output]!)).map((row) => JSON.stringify(row)), ...marks];
+  if (body.case !== 'frame' && body.case !== 'deflatedFrame') return marks;
+  return [...rowsOf(frameIn(body, stage.outputs[output]!)!).map((row) => JSON.stringify(row)), ...marks];
 }
 
 /** The mailbox as inputs, one message at a time. */

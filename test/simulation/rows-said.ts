@@ -1,7 +1,7 @@
 /** The rows of a topic, or of a mailbox, as the log accepted them. */
 import { type PlainRow } from '../support/topology-driver.js';
 import { rowsOf } from '../../runtime/frames/frame.js';
-import { fromWire } from '../../runtime/frames/codec.js';
+import { frameIn } from '../../runtime/frames/codec.js';
 import { streamOf, writerOf } from '../../runtime/contract/graph.js';
 import { RAW } from '../../runtime/contract/stage.js';
 import type { SimulatedRun } from './job.js';
@@ -19,11 +19,10 @@ export function messagesSaid(world: SimulatedRun, id: string): SaidMessage[] {
   return world.server.history(streamOf(id)).flatMap(({ message: { subject }, envelope }) => {
     if (envelope === undefined || envelope.claim) return [];
     const { body, output, epoch, endsEpoch, endsInput } = envelope;
-    const type = body.case === 'frame' ? topology.stage(writerOf(subject).id).outputs[output] : undefined;
-    const rows: PlainRow[] =
-      body.case === 'frame' && type !== undefined && (type as unknown) !== RAW
-        ? rowsOf(fromWire(body.value, type))
-        : [];
+    const hasRows = body.case === 'frame' || body.case === 'deflatedFrame';
+    const type = hasRows ? topology.stage(writerOf(subject).id).outputs[output] : undefined;
+    const frame = type === undefined || (type as unknown) === RAW ? undefined : frameIn(body, type);
+    const rows: PlainRow[] = frame === undefined ? [] : rowsOf(frame);
     return [{ subject, rows, epoch, endsEpoch, endsInput }];
   });
 }

@@ -19,7 +19,7 @@ import {
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream';
-import { headers as newHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
+import { headers as newHeaders, type MsgHdrs, nanos, type NatsConnection } from '@nats-io/transport-node';
 import { asError, fatal, poison, transient } from '../../../runtime/contract/errors.js';
 import type { Log, LogMessage, Reader, StreamInfo, StreamSpec } from '../../../runtime/contract/ports.js';
 import { discarded, EXPECTED_LAST, expectedIn, type Feed, type LastRead, NatsReader, plainHeaders } from './reader.js';
@@ -92,6 +92,7 @@ class NatsLog implements Log {
       storage: StorageType.File,
       discard: spec.dropsOldest ? DiscardPolicy.Old : DiscardPolicy.New,
       max_bytes: spec.bytesMax,
+      max_age: nanos(spec.ageMaxMs ?? 0),
       num_replicas: spec.replicas,
       max_msg_size: spec.messageBytesMax ?? -1,
       ...(spec.deployment === undefined ? {} : { metadata: { [DEPLOYMENT]: spec.deployment } }),

@@ -11,6 +11,7 @@ import { grpcOptions, httpOptions } from './facade-options.js';
 const MIB = 1024 * 1024;
 const SECOND_MS = 1000;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const SNAPSHOT_BYTES_MAX = 64 * MIB;
 const SNAPSHOTS_PER_STREAM = 8;
@@ -61,7 +62,7 @@ export const tuningOf = (config: Config): ActorTuning => ({
 export const streamBytesMax = (config: Config): number => config.streamMegabytesMax * MIB;
 
 /** The live pipeline; for the differences of the bounded one see `boundedPipeline`. */
-export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Config): PipelineOptions {
+export function pipelineOptions({ partitions, sourcePartitions, history, pipeline }: Config): PipelineOptions {
   const { trigger, interest } = pipeline;
   return {
     partitions: { source: sourcePartitions, user: partitions, item: partitions },
@@ -95,6 +96,9 @@ export function pipelineOptions({ partitions, sourcePartitions, pipeline }: Conf
     },
     listSize: pipeline.listSize,
     trending: trendingOptions(pipeline.trending, partitions),
+    ...(history.megabytes === 0
+      ? {}
+      : { history: { bytes: history.megabytes * MIB, ageMs: Math.round(history.days * DAY_MS) } }),
     mode: 'live',
   };
 }

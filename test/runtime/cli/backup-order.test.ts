@@ -25,5 +25,5 @@ it('saves the manifests of the copies, the copies, then downstream before upstre
       .filter(({ loses }) => loses === 'oldest')
       .map(({ name }) => name)
       .sort(),
-  ).toEqual(['RIVULET_DEAD_LETTER', 'RIVULET_LATE']);
+  ).toEqual(['RIVULET_DEAD_LETTER', 'RIVULET_HISTORY', 'RIVULET_LATE']);
 });

@@ -27,6 +27,7 @@ it('the live pipeline', () => {
       popularity -->|lists by all| recommendations
       window -->|late by user| late[(late)]
       parse -->|deadLetters by source| dead-letter[(dead-letter)]
+      parse -->|history by source| history[(history)]
       items([items]) -->|source| parse-items
       parse-items -->|by all| watermark
       parse-items -->|by all| catalogue

@@ -130,12 +130,12 @@ describe('routes and upstreams', () => {
 
   it('lead to every partition, or, where rows stay where they are, to the same', () => {
     expect(topology.routes('a')).toEqual([
-      { output: 'rows', to: 'b', input: 'rows', by: 'user', targets: 3 },
-      { output: 'extra', to: 'd', input: 'side', by: 'all', targets: 3 },
+      { output: 'rows', to: 'b', input: 'rows', by: 'user', targets: 3, compressed: false },
+      { output: 'extra', to: 'd', input: 'side', by: 'all', targets: 3, compressed: false },
     ]);
     expect(topology.routes('b')).toEqual([
-      { output: 'rows', to: 'd', input: 'rows', by: 'same', targets: 3 },
-      { output: 'extra', to: 'd', input: 'more', by: 'item', targets: 3 },
+      { output: 'rows', to: 'd', input: 'rows', by: 'same', targets: 3, compressed: false },
+      { output: 'extra', to: 'd', input: 'more', by: 'item', targets: 3, compressed: false },
     ]);
     expect(topology.routes('d')).toMatchObject([{ to: 'out', by: 'same' }]);
   });

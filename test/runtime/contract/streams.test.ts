@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { mainTopology } from '../../../actors/topology.js';
+import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../../runtime/config/config.js';
 import {
   ensureStreams,
   filtersOf,
@@ -35,6 +37,20 @@ describe('streams', () => {
       { name: 'RIVULET_DEAD_LETTER', subjects: ['rivulet.dead-letter.>'], ...LIMITS, dropsOldest: true },
       { name: 'RIVULET_QUARANTINE', subjects: ['rivulet.quarantine.>'], ...LIMITS, dropsOldest: false },
     ]);
+  });
+
+  it('of a topic with a retention of its own are bounded by that', () => {
+    const given = (key: string, value: string) => ({ key, value, bySet: true });
+    const { config } = loadConfig({
+      env: {},
+      cwd: import.meta.dirname,
+      flags: [given('history.days', '7'), given('history.megabytes', '64')],
+    });
+    const specs = streamsOf(mainTopology(pipelineOptions(config)), LIMITS);
+    expect(specs.find(({ name }) => name === 'RIVULET_HISTORY')).toEqual({
+      ...{ name: 'RIVULET_HISTORY', subjects: ['rivulet.history.>'], replicas: 3, dropsOldest: true },
+      ...{ bytesMax: 64 * 1024 * 1024, ageMaxMs: 7 * 86_400_000 },
+    });
   });
 
   it('between stages have the record of the deployment, once there is one', () => {

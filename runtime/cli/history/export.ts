@@ -1,0 +1,127 @@
+/** `rivulet history export`: events of the history as a file. */
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
+import { fileWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
+import { rowsOf } from '../../frames/frame.js';
+import { STDIN as STDOUT } from '../../../connectors/csv/file-bytes.js';
+import { usage } from '../exit.js';
+import { withLog } from '../nats-link.js';
+import { type SettingOptions, settingsOf } from '../settings.js';
+import { grouped } from '../terminal.js';
+import { eventOf, HISTORY_FIELDS, type HistoryField, POSITION_FIELDS } from './fields.js';
+import { HistoryProgress } from './progress.js';
+import { type HistoryFrame, historyPieces } from './read.js';
+
+export const EXPORT_FORMATS = ['jsonl', 'csv', 'parquet'] as const;
+type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+export interface ExportOptions extends SettingOptions {
+  readonly from?: number;
+  readonly to?: number;
+  readonly format?: ExportFormat;
+  readonly out: string;
+}
+
+const FIELDS = [...HISTORY_FIELDS, ...POSITION_FIELDS];
+/** Of Parquet: pages are read as a whole. */
+const ROW_GROUP_ROWS = 50_000;
+
+/** A file under way. */
+interface EventFile {
+  write(events: HistoryFrame): Promise<void>;
+  finish(): Promise<void>;
+}
+
+export async function exportHistory({ from, to, format: said, out, ...options }: ExportOptions): Promise<void> {
+  const format = said ?? EXPORT_FORMATS.find((one) => out.endsWith(`.${one}`));
+  if (format === undefined)
+    throw usage(`cannot tell the format from ${out}`, `give --format ${EXPORT_FORMATS.join(', ')}`);
+  if (format === 'parquet' && out === STDOUT) throw usage('Parquet needs a file', 'give --out events.parquet');
+  const { config } = settingsOf(options);
+  const progress = new HistoryProgress('events');
+  const partial = out === STDOUT ? out : `${out}.part`;
+  let count = 0;
+  try {
+    await withLog(config, 'history', async (log) => {
+      const file = format === 'parquet' ? parquetFile(partial) : textFile(partial, format);
+      const range = { fromMs: from ?? -Infinity, toMs: to ?? Infinity };
+      for await (const { events, share } of historyPieces(log, range, progress.signal)) {
+        if (events.rows > 0) await file.write(events);
+        progress.update(share, (count += events.rows));
+      }
+      await file.finish();
+    });
+    if (out !== STDOUT) await rename(partial, out);
+  } catch (error) {
+    if (out !== STDOUT) await rm(partial, { force: true });
+    throw error;
+  } finally {
+    progress.end();
+  }
+  process.stderr.write(`${grouped(count)} events${out === STDOUT ? '' : ` in ${out}`}\n`);
+}
+
+function textFile(path: string, format: 'jsonl' | 'csv'): EventFile {
+  const out = path === STDOUT ? process.stdout : createWriteStream(path);
+  // An error between two writes is thrown by the next one.
+  let failure: Error | undefined;
+  out.on('error', (error: Error) => {
+    failure = error;
+  });
+  const put = async (text: string): Promise<void> => {
+    if (failure !== undefined) throw failure;
+    if (!out.write(text)) await once(out, 'drain');
+  };
+  const lineOf = format === 'csv' ? csvLine : jsonLine;
+  let isFirst = true;
+  return {
+    write: async (events) => {
+      const header = isFirst && format === 'csv' ? [FIELDS.map(({ name }) => name).join()] : [];
+      isFirst = false;
+      await put([...header, ...rowsOf(events).map(lineOf), ''].join('\n'));
+    },
+    finish: async () => {
+      if (isFirst && format === 'csv') await put(`${FIELDS.map(({ name }) => name).join()}\n`);
+      if (out === process.stdout) return;
+      out.end();
+      await finished(out);
+    },
+  };
+}
+
+type HistoryRow = Parameters<HistoryField['of']>[0];
+
+const jsonLine = (row: HistoryRow): string => JSON.stringify(eventOf(row, FIELDS));
+
+const csvLine = (row: HistoryRow): string =>
+  FIELDS.map(({ of }) => {
+    const value = of(row);
+    const text = value instanceof Date ? value.toISOString() : String(value ?? '');
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  }).join();
+
+function parquetFile(path: string): EventFile {
+  const columnsOf = (rows: readonly HistoryRow[]) =>
+    FIELDS.map(({ name, type, of }) => ({ name, type, data: rows.map((row) => of(row) ?? null), nullable: true }));
+  const writer = new ParquetWriter({
+    writer: fileWriter(path),
+    schema: schemaFromColumnData({ columnData: columnsOf([]) }),
+  });
+  let rows: HistoryRow[] = [];
+  const put = async (): Promise<void> => {
+    if (rows.length > 0) await writer.write({ columnData: columnsOf(rows), rowGroupSize: ROW_GROUP_ROWS });
+    rows = [];
+  };
+  return {
+    write: async (events) => {
+      rows.push(...rowsOf(events));
+      if (rows.length >= ROW_GROUP_ROWS) await put();
+    },
+    finish: async () => {
+      await put();
+      await writer.finish();
+    },
+  };
+}

@@ -1,0 +1,78 @@
+/** Reads the history: accepted events with all their fields, in the order in which they were accepted. */
+import { fromBinary } from '@bufbuild/protobuf';
+import { historyRows } from '../../../actors/model.js';
+import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { fatal } from '../../contract/errors.js';
+import { streamOf } from '../../contract/graph.js';
+import type { Log } from '../../contract/ports.js';
+import { streamInfo } from '../../contract/streams.js';
+import { frameIn } from '../../frames/codec.js';
+import { type Frame, gather } from '../../frames/frame.js';
+
+export type HistoryFrame = Frame<typeof historyRows.columns>;
+
+/** Event times, epoch ms: from inclusive, to exclusive. */
+export interface HistoryRange {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface HistoryPiece {
+  /** The events in the range, perhaps none. */
+  readonly events: HistoryFrame;
+  /** Of the message that they came in. */
+  readonly bytes: number;
+  readonly rows: number;
+  /** How much of the history has been read, 0 to 1. */
+  readonly share: number;
+}
+
+const STREAM = streamOf('history');
+/** Not what others may have written. */
+const SUBJECTS = 'rivulet.history.*.parse.*';
+const TAKE_MESSAGES = 16;
+
+/** Up to its end as it is now. Fatal HISTORY_NONE: this deployment has none. */
+export async function* historyPieces(
+  log: Log,
+  { fromMs, toMs }: HistoryRange,
+  signal: AbortSignal,
+): AsyncGenerator<HistoryPiece, void, undefined> {
+  const info = await streamInfo(log, STREAM);
+  if (info === undefined) {
+    throw fatal('HISTORY_NONE', 'this deployment has no history', {
+      hint: 'set history.megabytes above 0 and restart its nodes: events are retained from then on',
+    });
+  }
+  const end = (await log.last(STREAM, SUBJECTS))?.sequence ?? 0;
+  const first = info.firstSequence;
+  if (end < first) return;
+  const reader = await log.read(STREAM, { filters: [SUBJECTS], from: first });
+  const onAbort = (): void => void reader.close();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    for (let at = 0; at < end;) {
+      for (const { sequence, data, expected } of await reader.take(TAKE_MESSAGES)) {
+        at = sequence;
+        const frame = expected === undefined ? undefined : frameIn(fromBinary(EnvelopeSchema, data).body, historyRows);
+        const share = end === first ? 1 : (sequence - first) / (end - first);
+        if (frame !== undefined)
+          yield { events: within(frame, fromMs, toMs), bytes: data.length, rows: frame.rows, share };
+        if (sequence >= end) break;
+      }
+      signal.throwIfAborted();
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await reader.close();
+  }
+}
+
+function within(frame: HistoryFrame, fromMs: number, toMs: number): HistoryFrame {
+  const { time } = frame.columns;
+  if (time.every((ms) => ms >= fromMs && ms < toMs)) return frame;
+  return gather(
+    frame,
+    Uint32Array.from(time.keys()).filter((row) => time[row]! >= fromMs && time[row]! < toMs),
+  );
+}
