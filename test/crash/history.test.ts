@@ -76,7 +76,13 @@ describe('the history', () => {
     await rivulet('history', 'export', '--out', parquet!, '--nats-url', server.url);
     expect(readFileSync(csv!, 'utf8')).toContain(`"https://shop/""17"",\n"`);
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(parquet!) });
-    const plain = rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)));
+    const plain = rows.map((row) =>
+      Object.fromEntries(
+        Object.entries(row)
+          .filter(([, value]) => value !== null)
+          .map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : (value as unknown)]),
+      ),
+    );
     expect(JSON.parse(JSON.stringify(plain))).toEqual(exported);
 
     const half = START_MS + (ids.length / 2) * 10;

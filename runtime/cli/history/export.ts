@@ -102,9 +102,17 @@ const csvLine = (row: HistoryRow): string =>
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }).join();
 
+const asParquet = (type: HistoryField['type'], value: ReturnType<HistoryField['of']>) =>
+  type === 'INT64' && value !== undefined ? BigInt(value as number) : (value ?? null);
+
 function parquetFile(path: string): EventFile {
   const columnsOf = (rows: readonly HistoryRow[]) =>
-    FIELDS.map(({ name, type, of }) => ({ name, type, data: rows.map((row) => of(row) ?? null), nullable: true }));
+    FIELDS.map(({ name, type, of }) => ({
+      name,
+      type,
+      data: rows.map((row) => asParquet(type, of(row))),
+      nullable: true,
+    }));
   const writer = new ParquetWriter({
     writer: fileWriter(path),
     schema: schemaFromColumnData({ columnData: columnsOf([]) }),

@@ -7,7 +7,7 @@ type HistoryRow = Row<typeof historyRows.columns>;
 export interface HistoryField {
   readonly name: string;
   /** Its type in Parquet. */
-  readonly type: 'STRING' | 'DOUBLE' | 'TIMESTAMP' | 'BOOLEAN' | 'INT32';
+  readonly type: 'STRING' | 'DOUBLE' | 'INT64' | 'TIMESTAMP' | 'BOOLEAN' | 'INT32';
   /** Times as Date. */
   readonly of: (row: HistoryRow) => string | number | boolean | Date | undefined;
 }
@@ -49,7 +49,7 @@ export const HISTORY_FIELDS: readonly HistoryField[] = [
 /** Which a publisher does not send. */
 export const POSITION_FIELDS: readonly HistoryField[] = [
   time('received_at', ({ receivedAt }) => receivedAt),
-  number('sequence', ({ sequence }) => sequence),
+  { name: 'sequence', type: 'INT64', of: ({ sequence }) => sequence },
   { name: 'index', type: 'INT32', of: ({ index }) => index },
   { name: 'duplicate', type: 'BOOLEAN', of: ({ duplicate }) => duplicate === 1 },
 ];
