@@ -76,6 +76,7 @@ it.each<[name: string, change: Values, code?: string, says?: string]>([
 
 /** Another value of a key: the next number, another name of a list. */
 const OTHERS = [
+  '2',
   '7',
   '2000',
   'view',
