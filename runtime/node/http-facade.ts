@@ -6,6 +6,7 @@ import type { PipelineOptions } from '../../actors/topology.js';
 import type { EventPublisher, RecommendationAnswers } from '../../connectors/facade/ports.js';
 import type { Operations } from '../../connectors/http/operations-ports.js';
 import { DOCS_POLICY } from '../../connectors/http/routes/page.js';
+import type { StatusReport } from '../../connectors/http/routes/status-report.js';
 import type { HealthReport } from '../../connectors/http/routes/health-report.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../connectors/http/server/server.js';
 import { laterFiles, staticFiles } from '../../connectors/http/server/static-files.js';
@@ -27,6 +28,7 @@ export type HttpOptions = Pick<HttpServerOptions, 'tls' | 'auth' | 'limits' | 'r
 
 export interface NodeFacts {
   readonly node: string;
+  readonly subject: StatusReport['subject'];
   readonly natsUrl: string;
   readonly natsVersion: string;
   /** For dead letters and late events: on a separate connection, so that large reads do not delay events. */
@@ -77,7 +79,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
 
 /** Data for the routes of operators. */
 function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
-  const { browsableLogs, node, topology, pipeline, telemetry, statuses, children, health, logger } = facts;
+  const { browsableLogs, node, subject, topology, pipeline, telemetry, statuses, children, health, logger } = facts;
   const reading = oneAtATime();
   return {
     deadLetters: deadLettersOf(browsableLogs, systemClock, retryRules(pipeline.parse), reading, logger),
@@ -85,7 +87,7 @@ function operationsOf(facts: NodeFacts, startedAtMs: number): Operations {
     status: {
       report: () =>
         statusReport({
-          ...{ version: version(), node, startedAtMs, topology, statuses, children, health },
+          ...{ version: version(), subject, node, startedAtMs, topology, statuses, children, health },
           latencies: () => telemetry.latencies(),
           answers: () => telemetry.answers.recent(),
           requests: () => ({ http: telemetry.requests.total, grpc: telemetry.calls.total }),

@@ -72,6 +72,8 @@ export interface NodeOptions {
     readonly port: number;
   };
   readonly http: HttpOptions;
+  /** What the items are, for the words of the page; default `items`. */
+  readonly subject?: 'films';
   readonly onProgress: (message: string) => void;
 }
 
@@ -245,6 +247,7 @@ async function startFacades(
   const publisher = parts.publisher.eventPublisher(log, systemClock);
   const reader = new parts.events.EventReader(pipeline.parse);
   const http = await parts.http.startHttp(options.http, {
+    subject: options.subject ?? 'items',
     ...{ node: identity.node, natsUrl: nats.options.url, natsVersion, natsUnreachableSinceMs, browsableLogs, logger },
     ...{ topology, pipeline, views, answers, publisher, reader, telemetry, statuses, children },
     health: () => phase.health?.health,

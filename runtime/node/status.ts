@@ -18,6 +18,7 @@ export interface NodeChild extends SupervisedStatus {
 
 export interface StatusSources {
   readonly version: string;
+  readonly subject: StatusReport['subject'];
   readonly node: string;
   readonly startedAtMs: number;
   readonly topology: Topology;
@@ -32,7 +33,7 @@ export interface StatusSources {
 }
 
 export function statusReport(sources: StatusSources): StatusReport {
-  const { version, node, topology, startedAtMs } = sources;
+  const { version, subject, node, topology, startedAtMs } = sources;
   const nowMs = sources.nowMs();
   const statuses = sources.statuses();
   const health = sources.health();
@@ -40,6 +41,7 @@ export function statusReport(sources: StatusSources): StatusReport {
   const asOfMs = Math.max(-Infinity, ...statuses.flatMap((status) => status.asOfMs ?? []));
   return {
     version,
+    subject,
     node,
     now: instant(nowMs),
     started_at: instant(startedAtMs),

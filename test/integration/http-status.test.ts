@@ -17,6 +17,7 @@ it('is what the schema says, as of now, and kept by nobody', async () => {
     statusReport({
       ...{
         version: '1.2.3',
+        subject: 'items',
         node: 'n',
         startedAtMs: nowMs - 1,
         topology,

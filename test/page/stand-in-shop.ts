@@ -223,6 +223,7 @@ export class StandInShop {
     const wave = 1 + 0.25 * Math.sin(now / 9_000);
     return {
       version: '0.1.0',
+      subject: 'items',
       node: 'n-7f3a',
       now: iso(now),
       started_at: iso(this.startedAtMs),

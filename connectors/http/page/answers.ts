@@ -89,6 +89,8 @@ export type SupervisedTop = SupervisedChild & {
 
 export type Status = {
   readonly version: string;
+  /** What the items are. */
+  readonly subject: 'items' | 'films';
   readonly node: string;
   readonly now: string;
   readonly started_at: string;

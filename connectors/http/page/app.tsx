@@ -11,6 +11,7 @@ import { usePolling } from './polling.js';
 import { RecommendationsPanel } from './recommendations.js';
 import { getJson, tokenRequest } from './server.js';
 import { type History, nextHistory } from './status-history.js';
+import { noteSubject } from './subject.js';
 import { SupervisionPanel } from './supervision.js';
 import { TokenForm } from './token-form.js';
 import { TopologyPanel } from './topology.js';
@@ -22,6 +23,7 @@ export function App() {
   const [history, setHistory] = useState<History>();
   const polling = usePolling(async (signal) => {
     const status = await getJson<Status>('/status', { signal });
+    noteSubject(status);
     setHistory((before) => nextHistory(before, status));
   }, STATUS_EVERY_MS);
   const { fault, staleSinceMs } = polling;

@@ -1,5 +1,7 @@
 /** The list of a user: items, scores and reasons. */
 import type { RecommendedItem, Recommendations } from './answers.js';
+import { useSharedValue } from './shared-value.js';
+import { words } from './subject.js';
 import { categoryParts, figure, kindOf, price } from './wording.js';
 
 const WAITING_ROWS = 6;
@@ -10,11 +12,12 @@ interface TableProps {
 }
 
 export function RecommendationTable({ answer, busy }: TableProps) {
+  const { item, group } = useSharedValue(words);
   const items = answer?.items ?? [];
   const best = Math.max(...items.map(({ score }) => score), Number.MIN_VALUE);
   if (answer === undefined && !busy) return null;
   if (answer !== undefined && items.length === 0) {
-    return <p class="nothing">Nothing to recommend: no item fits the question, or nothing has been bought yet.</p>;
+    return <p class="nothing">Nothing to recommend: no item fits the question, or nothing is popular yet.</p>;
   }
   return (
     <table class={busy ? 'list is-waiting' : 'list'} aria-busy={busy}>
@@ -29,9 +32,9 @@ export function RecommendationTable({ answer, busy }: TableProps) {
             <span class="unseen">Rank</span>
             <span aria-hidden="true">#</span>
           </th>
-          <th scope="col">Item</th>
+          <th scope="col">{item}</th>
           <th scope="col" class="wide">
-            Category
+            {group}
           </th>
           <th scope="col" class="score">
             Score
@@ -44,7 +47,7 @@ export function RecommendationTable({ answer, busy }: TableProps) {
       <tbody>
         {answer === undefined
           ? Array.from({ length: WAITING_ROWS }, (_, i) => <WaitingRow key={i} />)
-          : items.map((item) => <Row key={item.item_id} item={item} best={best} />)}
+          : items.map((one) => <Row key={one.item_id} item={one} best={best} />)}
       </tbody>
     </table>
   );

@@ -7,6 +7,7 @@ import { Icon } from './icons.js';
 import { announce, FaultNotice, Panel, Spinner } from './panel.js';
 import { type Question, questionIn, toHash } from './question.js';
 import { RecommendationTable } from './recommendation-table.js';
+import { words } from './subject.js';
 import { faultOf, getJson, query, RequestFault, tokenRequest } from './server.js';
 import { moment, plural } from './wording.js';
 
@@ -24,11 +25,12 @@ export function RecommendationsPanel({ isUnreachable }: { readonly isUnreachable
   const { question, shown, onChange, onAsk, onRandom } = useQuestion();
   const { answer, fault, busy } = shown;
   const staleSinceMs = isUnreachable ? shown.answeredAtMs : undefined;
+  const { recommendations: title } = useSharedValue(words);
   const general = fault !== undefined && !FIELDS.some((field) => fault.of(field) !== undefined);
   return (
     <Panel
       id="recommendations"
-      title="Recommendations"
+      title={title}
       hint={<About answer={answer} isStale={staleSinceMs !== undefined} />}
       actions={<CopyLink />}
       staleSinceMs={staleSinceMs}
@@ -235,9 +237,10 @@ function Field({ label, name, value, fault, onChange, isNumber, list, placeholde
 
 function CategoryField(props: Pick<FieldProps, 'value' | 'fault' | 'onChange'>) {
   const categories = useSharedValue(knownCategories);
+  const { group } = useSharedValue(words);
   return (
     <>
-      <Field label="Category" name="category" placeholder="any" list="categories" {...props} />
+      <Field label={group} name="category" placeholder="any" list="categories" {...props} />
       <datalist id="categories">
         {categories.map((one) => (
           <option key={one} value={one} />

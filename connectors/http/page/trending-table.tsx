@@ -2,7 +2,9 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from './icons.js';
 import { ItemName } from './recommendation-table.js';
+import { useSharedValue } from './shared-value.js';
 import { Sparkline } from './sparkline.js';
+import { words } from './subject.js';
 import type { FollowedItem } from './trending-list.js';
 import { figure, minute, plural } from './wording.js';
 
@@ -18,6 +20,7 @@ interface TableProps {
 export function TrendingTable({ items, since }: TableProps) {
   const body = useRef<HTMLTableSectionElement>(null);
   useGlide(body.current, items);
+  const { item: noun } = useSharedValue(words);
   return (
     <table class="list trending-list">
       <caption class="unseen">
@@ -33,7 +36,7 @@ export function TrendingTable({ items, since }: TableProps) {
           <th scope="col" class="movement">
             <span class="unseen">Movement</span>
           </th>
-          <th scope="col">Item</th>
+          <th scope="col">{noun}</th>
           <th scope="col" class="spark" aria-label="Score since the page was opened" />
           <th scope="col" class="score">
             Score

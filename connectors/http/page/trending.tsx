@@ -6,6 +6,7 @@ import { useSharedValue } from './shared-value.js';
 import { listen, type StreamEvent } from './event-stream.js';
 import { Icon } from './icons.js';
 import { announce, FaultNotice, Panel, Segments } from './panel.js';
+import { words } from './subject.js';
 import { query, type RequestFault } from './server.js';
 import { type FollowedItem, TrendingHistory } from './trending-list.js';
 import { TrendingTable } from './trending-table.js';
@@ -35,6 +36,7 @@ export function TrendingPanel({ isUnreachable }: { readonly isUnreachable: boole
   const [window, setWindow] = useState<Window>('last-hour');
   const [category, setCategory] = useState('');
   const categories = useSharedValue(knownCategories);
+  const { group, allGroups, trending } = useSharedValue(words);
   const { items, since, asOf, live, receivedAtMs, fault } = useTrending(window, category);
   const isLive = live && !isUnreachable;
   const staleSinceMs = isUnreachable || fault !== undefined ? receivedAtMs : undefined;
@@ -56,10 +58,10 @@ export function TrendingPanel({ isUnreachable }: { readonly isUnreachable: boole
   const actions = (
     <>
       <label class="unseen" for="trending-category">
-        Category
+        {group}
       </label>
       <select id="trending-category" value={category} onChange={(event) => setCategory(event.currentTarget.value)}>
-        <option value="">All categories</option>
+        <option value="">{allGroups}</option>
         {categories.map((one) => (
           <option key={one} value={one}>
             {one}
@@ -70,7 +72,7 @@ export function TrendingPanel({ isUnreachable }: { readonly isUnreachable: boole
     </>
   );
   return (
-    <Panel id="trending" title="Trending now" hint={hint} actions={actions} staleSinceMs={staleSinceMs}>
+    <Panel id="trending" title={trending} hint={hint} actions={actions} staleSinceMs={staleSinceMs}>
       {fault !== undefined && <FaultNotice fault={fault} again />}
       {items !== undefined && items.length > 0 && <TrendingTable items={items} since={since} />}
       {items?.length === 0 && (

@@ -35,6 +35,7 @@ const partition = z.object({
 export const statusReport = z
   .object({
     version: z.string(),
+    subject: z.enum(['items', 'films']).describe('What the items are, for the words of the page'),
     node: z.string(),
     now: instant,
     started_at: instant,

@@ -25,14 +25,19 @@ export function nodeCommands(rivulet: Command): void {
 function demo(rivulet: Command): void {
   const command = rivulet
     .command('demo')
-    .summary('everything on one machine: a made-up shop, its events, its recommendations, live')
+    .summary('everything on one machine: a made-up shop or film service, its events, its recommendations, live')
     .description(
       'Starts a node with its own NATS, invents a shop with users who view, click and buy, publishes what they do, and shows the\n' +
-        'results. A second start continues where the first was stopped.',
+        'results. With --films it is a film service, whose users view, play and rate films of several genres. A second start continues\n' +
+        'where the first was stopped.',
+    )
+    .option(
+      '--films',
+      'a film service instead of a shop; its data is in ./.rivulet-films unless --data-dir says otherwise',
     )
     .option('--rate <n>', 'events per second', wholeNumber(1, 20_000), 50)
-    .option('--users <n>', 'users of the shop', wholeNumber(1, 1_000_000), 2_000)
-    .option('--items <n>', 'items of the shop', wholeNumber(10, 1_000_000), 1_000)
+    .option('--users <n>', 'users who come back', wholeNumber(1, 1_000_000), 2_000)
+    .option('--items <n>', 'items of the shop, or films', wholeNumber(10, 1_000_000), 1_000)
     .option('--seed <n>', 'another seed, another shop', wholeNumber(0, 2 ** 32 - 1), 1)
     .action(async (options: DemoOptions) => {
       const { demo: run } = await import('../demo/demo.js');
@@ -50,6 +55,7 @@ function demo(rivulet: Command): void {
     `
 Examples:
   rivulet demo
+  rivulet demo --films
   rivulet demo --rate 2000 --data-dir ./other-shop
 
 While it runs, from another terminal:

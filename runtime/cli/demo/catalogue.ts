@@ -1,5 +1,5 @@
 /**
- * The items of the demo's shop, and their popularity.
+ * The items of the demo, and their popularity.
  *
  *   w(i) → 1 / rank(i)^ZIPF        weight of item i; it moves a tenth of the way to this every DRIFT_EVERY_MS
  *
@@ -22,62 +22,10 @@ export function seededRandom(seed: number): Random {
 
 export const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
 
-export interface Item {
+export interface DemoItem {
   readonly id: string;
-  readonly main: string;
-  /** `main.sub`; a few items have none, as in real catalogues. */
-  readonly category: string | undefined;
-  readonly brand: string | undefined;
-  readonly price: number;
-}
-
-/** The title, derived from the item, so that it is the same in each run. */
-export function titleOf({ id, main, category, brand }: Item): string {
-  const kind = (category?.slice(main.length + 1) ?? main).replace('_', ' ');
-  const name = `${kind[0]!.toUpperCase()}${kind.slice(1)} ${Number(id.slice(id.lastIndexOf('-') + 1)) + 100}`;
-  return brand === undefined ? name : `${brand[0]!.toUpperCase()}${brand.slice(1)} ${name}`;
-}
-
-interface Shelf {
-  readonly subs: readonly string[];
-  readonly brands: readonly string[];
-  /** The median price. */
-  readonly price: number;
-}
-
-const SHELVES: Readonly<Record<string, Shelf>> = {
-  electronics: {
-    subs: ['smartphone', 'audio', 'tablet', 'video'],
-    brands: ['samsung', 'apple', 'xiaomi', 'sony'],
-    price: 180,
-  },
-  appliances: { subs: ['kitchen', 'environment', 'personal'], brands: ['bosch', 'philips', 'lg', 'tefal'], price: 120 },
-  computers: {
-    subs: ['notebook', 'peripherals', 'components'],
-    brands: ['lenovo', 'asus', 'logitech', 'acer'],
-    price: 250,
-  },
-  apparel: { subs: ['shoes', 'shirt', 'jeans', 'costume'], brands: ['nike', 'adidas', 'levis', 'columbia'], price: 55 },
-  furniture: { subs: ['living_room', 'bedroom', 'kitchen'], brands: ['brw', 'sokolov', 'hoff'], price: 140 },
-  kids: { subs: ['toys', 'carriage', 'dolls'], brands: ['lego', 'hasbro', 'chicco'], price: 35 },
-  sport: { subs: ['bicycle', 'ski', 'tennis'], brands: ['stels', 'fischer', 'head'], price: 90 },
-  accessories: { subs: ['bag', 'wallet', 'umbrella'], brands: ['fossil', 'karya', 'knirps'], price: 30 },
-};
-
-export const MAIN_CATEGORIES = Object.keys(SHELVES);
-
-const WITHOUT_CATEGORY = 0.03;
-const WITHOUT_BRAND = 0.06;
-
-function stock(random: Random, count: number): Item[] {
-  return Array.from({ length: count }, (_, i) => {
-    const main = pick(random, MAIN_CATEGORIES);
-    const shelf = SHELVES[main]!;
-    const category = random() < WITHOUT_CATEGORY ? undefined : `${main}.${pick(random, shelf.subs)}`;
-    const brand = random() < WITHOUT_BRAND ? undefined : pick(random, shelf.brands);
-    const price = Math.max(1, Math.round(shelf.price * Math.exp((random() + random() - 1) * 1.6) * 100) / 100);
-    return { id: `item-${String(i).padStart(4, '0')}`, main, category, brand, price };
-  });
+  /** Main categories, or genres: at least one. */
+  readonly groups: readonly string[];
 }
 
 const ZIPF = 0.9;
@@ -88,14 +36,13 @@ const NEW_HIT = 0.25;
 const HIT_RANKS = 15;
 const EVERYTHING = '';
 
-export class DemoCatalogue {
-  readonly items: readonly Item[];
+export class DemoCatalogue<I extends DemoItem> {
   /** Item numbers, most popular first: the targets of the weights. */
   private readonly ranking: number[];
   private readonly weights: Float64Array;
-  /** By main category, and for all items: the items, and the cumulative sums of their weights. */
+  /** By group, and for all items: the items, and the cumulative sums of their weights. */
   private readonly shelves: readonly {
-    readonly main: string;
+    readonly group: string;
     readonly items: readonly number[];
     readonly sums: Float64Array;
   }[];
@@ -103,21 +50,21 @@ export class DemoCatalogue {
 
   constructor(
     private readonly random: Random,
-    count: number,
+    readonly items: readonly I[],
+    groups: readonly string[],
   ) {
-    this.items = stock(random, count);
     this.ranking = this.items.map((_, i) => i);
     this.weights = Float64Array.from(this.items, (_, i) => weightOf(i));
-    this.shelves = [EVERYTHING, ...MAIN_CATEGORIES].map((main) => {
-      const items = this.ranking.filter((i) => main === EVERYTHING || this.items[i]!.main === main);
-      return { main, items, sums: new Float64Array(items.length) };
+    this.shelves = [EVERYTHING, ...groups].map((group) => {
+      const items = this.ranking.filter((i) => group === EVERYTHING || this.items[i]!.groups.includes(group));
+      return { group, items, sums: new Float64Array(items.length) };
     });
     this.sum();
   }
 
-  /** A random item, popular ones more often; of a main category when it is given and has items. */
-  draw(main: string = EVERYTHING): Item {
-    const shelf = this.shelves.find((one) => one.main === main && one.items.length > 0) ?? this.shelves[0]!;
+  /** A random item, popular ones more often; of a group when it is given and has items. */
+  draw(group: string = EVERYTHING): I {
+    const shelf = this.shelves.find((one) => one.group === group && one.items.length > 0) ?? this.shelves[0]!;
     const { items, sums } = shelf;
     const wanted = this.random() * sums[sums.length - 1]!;
     let [low, high] = [0, items.length - 1];

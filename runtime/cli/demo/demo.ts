@@ -1,12 +1,13 @@
-/** `rivulet demo`: a node, a simulated shop that publishes to it, and a live view of the results. */
+/** `rivulet demo`: a node, a simulated shop or film service that publishes to it, and a live view of the results. */
 import { basename, relative } from 'node:path';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { systemClock } from '../../contract/clock.js';
-import type { Config } from '../../config/config.js';
+import type { Config, LoadedConfig } from '../../config/config.js';
 import { type RunningNode, startNode } from '../../node/node.js';
 import { DemoFeed } from './feed.js';
 import { type Figures, FiguresTaker } from './figures.js';
+import { FILMS, SHOP } from './subjects.js';
 import { line, page, type Place } from './view.js';
 import { runNode } from '../node/live-run.js';
 import { addressOf, httpAddressOf } from '../node-link.js';
@@ -20,6 +21,7 @@ export interface DemoOptions extends SettingOptions {
   readonly users: number;
   readonly items: number;
   readonly seed: number;
+  readonly films?: true;
 }
 
 const DRAW_EVERY_MS = 1_000;
@@ -30,7 +32,7 @@ const POLL_MS = 50;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 export async function demo(options: DemoOptions): Promise<number> {
-  const { config, origins } = settingsOf(options);
+  const { config, origins } = demoSettings(options);
   const { nats, ...node } = nodeOptions(config);
   if (nats !== undefined) {
     const { name } = origins.get('natsUrl')!;
@@ -44,7 +46,7 @@ export async function demo(options: DemoOptions): Promise<number> {
     else say(message);
   };
   const code = await runNode(
-    () => startNode({ ...node, onProgress }),
+    () => startNode({ ...node, ...(options.films === true ? { subject: 'films' } : {}), onProgress }),
     async (running, signal) => {
       try {
         await show(running, signal, { ...options, config, screen, news: () => news }, (figures) => (last = figures));
@@ -58,6 +60,13 @@ export async function demo(options: DemoOptions): Promise<number> {
   return code;
 }
 
+/** Films have a data directory of their own: the shop's lists would have no films. */
+function demoSettings(options: DemoOptions): LoadedConfig {
+  const given = settingsOf(options);
+  const isDefault = options.films === true && given.origins.get('dataDir')?.kind === 'default';
+  return isDefault ? settingsOf({ ...options, dataDir: `${given.config.dataDir}-films` }) : given;
+}
+
 interface Stage extends DemoOptions {
   readonly config: Config;
   readonly screen: Screen | undefined;
@@ -67,15 +76,16 @@ interface Stage extends DemoOptions {
 async function show(
   node: RunningNode,
   signal: AbortSignal,
-  { rate, users, items, seed, config, screen, news }: Stage,
+  { rate, users, items, seed, films, config, screen, news }: Stage,
   onFigures: (figures: Figures) => void,
 ): Promise<void> {
   const resumedEvents = await eventsSoFar(node, signal);
-  const place = { ...placeOf(node, config), resumedEvents, news };
+  const subject = films === true ? FILMS : SHOP;
+  const place = { ...placeOf(node, config), subject, resumedEvents, news };
   say(
     `Page and REST at ${place.http}, gRPC on ${place.grpc}, NATS ${place.natsVersion} at ${place.nats}, data in ${place.dataDir}`,
   );
-  const log = await openNatsLog(await connectNats(node.nats, 'rivulet-demo-shop'));
+  const log = await openNatsLog(await connectNats(node.nats, 'rivulet-demo'));
   // The feed's failure must end the view as well, and the other way round.
   const over = new AbortController();
   const both = AbortSignal.any([signal, over.signal]);
@@ -83,7 +93,8 @@ async function show(
     log,
     clock: systemClock,
     signal: both,
-    shop: { seed, users, items, eventsPerSecond: rate },
+    create: subject.create,
+    simulation: { seed, users, items, eventsPerSecond: rate },
   });
   try {
     await feed.nameItems();
@@ -92,13 +103,15 @@ async function show(
     const taker = new FiguresTaker(node, feed, () => systemClock.nowMs());
     if (screen === undefined) {
       say(
-        ['Try, in another terminal:', ...commandsFor(place, config, 'user-0042').map((one) => `  ${one}`)].join('\n'),
+        ['Try, in another terminal:', ...commandsFor(place, config, subject.someUser).map((one) => `  ${one}`)].join(
+          '\n',
+        ),
       );
     }
     const view = (figures: Figures, round: number): void => {
       onFigures(figures);
-      screen?.draw(page(figures, place, commandsFor(place, config, figures.user ?? 'user-0042'), screen.size));
-      if (screen === undefined && round % (PRINT_EVERY_MS / DRAW_EVERY_MS) === 1) say(line(figures));
+      screen?.draw(page(figures, place, commandsFor(place, config, figures.user ?? subject.someUser), screen.size));
+      if (screen === undefined && round % (PRINT_EVERY_MS / DRAW_EVERY_MS) === 1) say(line(figures, subject));
     };
     await Promise.all([feed.run().finally(() => over.abort()), watch(taker, both, view).finally(() => over.abort())]);
   } catch (error) {
@@ -136,7 +149,7 @@ async function eventsSoFar(node: RunningNode, signal: AbortSignal): Promise<numb
 function placeOf(
   { nats, natsVersion, grpcPort, httpPort }: RunningNode,
   config: Config,
-): Omit<Place, 'resumedEvents' | 'news'> {
+): Omit<Place, 'subject' | 'resumedEvents' | 'news'> {
   return {
     ...{ nats: nats.url, natsVersion },
     grpc: addressOf({ ...config, grpcPort }),
@@ -147,11 +160,11 @@ function placeOf(
 }
 
 /** Commands to copy: with the program as it was called, and flags for settings that are not the default. */
-function commandsFor({ grpc, nats }: Place, { dataDir }: Config, user: string): string[] {
+function commandsFor({ grpc, nats, subject }: Place, { dataDir }: Config, user: string): string[] {
   const rivulet = programName();
   const at = grpc === '127.0.0.1:50051' ? '' : ` --address ${grpc}`;
   const on = dataDir === './.rivulet' ? '' : ` --data-dir ${dataDir}`;
-  const event = `{"event_type":"view","event_time":"'$(date -u +%FT%TZ)'","user_id":"${user}","item_id":"item-1"}`;
+  const event = subject.event(user, "'$(date -u +%FT%TZ)'");
   return [
     `${rivulet} get ${user} --explain${at}`,
     `${rivulet} dlq ls${on}`,

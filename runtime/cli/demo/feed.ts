@@ -1,16 +1,16 @@
-/** The demo's publisher: sends the shop's events over real NATS, as any service would. */
+/** The demo's publisher: sends the events of the shop, or of the film service, over real NATS, as any service would. */
 import type { Clock, Log } from '../../contract/ports.js';
 import { eventSubject } from '../../node/publisher.js';
 import { utf8 } from '../../frames/bytes.js';
 import { BoundedPublisher } from '../publish/bounded-publisher.js';
-import { titleOf } from './catalogue.js';
-import { createShop, type Shop, type ShopEvent, type ShopOptions } from './shop.js';
+import type { DemoEvent, Simulation, SimulationOptions } from './simulation.js';
 
 export interface FeedOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly shop: Required<ShopOptions>;
+  readonly create: (options: SimulationOptions) => Simulation;
+  readonly simulation: Required<SimulationOptions>;
 }
 
 const STEP_MS = 100;
@@ -19,7 +19,7 @@ const HISTORY_MS = 30 * 60_000;
 const HISTORY_EVENTS_PER_SECOND = 3;
 const HISTORY_STEP_MS = 4_000;
 
-/** A category's count halves in this time: it measures current activity. */
+/** A group's count halves in this time: it measures current activity. */
 const BUSY_HALF_LIFE_MS = 60_000;
 /** A user without events for this long is not shown any more. */
 const QUIET_MS = 45_000;
@@ -29,7 +29,6 @@ const ITEMS = 'rivulet.items.demo';
 const ITEMS_PER_MESSAGE = 500;
 
 const TYPE = /"event_type":"(\w+)"/;
-const CATEGORY = /"category_code":"([^".]+)/;
 
 interface Activity {
   events: number;
@@ -38,7 +37,8 @@ interface Activity {
 
 export class DemoFeed {
   private readonly publisher: BoundedPublisher;
-  private readonly categories = new Map<string, { count: number; atMs: number }>();
+  /** By group. */
+  private readonly busy = new Map<string, { count: number; atMs: number }>();
   private readonly users = new Map<string, Activity>();
   private watched: string | undefined;
 
@@ -50,17 +50,14 @@ export class DemoFeed {
     return this.publisher.counts.published;
   }
 
-  /** Publishes the shop's items to the catalogue. Repeating known items changes nothing. */
+  /** Publishes the items to the catalogue. Repeating known items changes nothing. */
   async nameItems(): Promise<number> {
-    const { items } = createShop(this.options.shop);
+    const simulation = this.options.create(this.options.simulation);
+    const { items } = simulation;
     const publisher = new BoundedPublisher(this.options);
     for (let at = 0; at < items.length; at += ITEMS_PER_MESSAGE) {
       const some = items.slice(at, at + ITEMS_PER_MESSAGE);
-      const said = some.map((item) => {
-        const { id: item_id, category, brand, price } = item;
-        return { item_id, title: titleOf(item), category, brand, price };
-      });
-      await publisher.publish(ITEMS, utf8(JSON.stringify(said)));
+      await publisher.publish(ITEMS, utf8(JSON.stringify(some.map((item) => simulation.published(item)))));
     }
     await publisher.settled();
     return items.length;
@@ -68,9 +65,9 @@ export class DemoFeed {
 
   /** Some thousand events of the last half hour. */
   async warmUp(): Promise<number> {
-    const { clock, shop } = this.options;
+    const { clock, create, simulation } = this.options;
     const until = clock.nowMs();
-    const past = createShop({ ...shop, eventsPerSecond: HISTORY_EVENTS_PER_SECOND });
+    const past = create({ ...simulation, eventsPerSecond: HISTORY_EVENTS_PER_SECOND });
     let events = 0;
     for (let at = until - HISTORY_MS; at < until; at += HISTORY_STEP_MS) events += await this.send(past, at);
     await this.publisher.settled();
@@ -79,18 +76,18 @@ export class DemoFeed {
 
   /** Publishes until stopped; rejects on failure. */
   async run(): Promise<void> {
-    const { clock, shop, signal } = this.options;
-    const live = createShop(shop);
+    const { clock, create, simulation, signal } = this.options;
+    const live = create(simulation);
     while (!signal.aborted) {
       await this.send(live, clock.nowMs());
       await clock.sleep(STEP_MS, signal);
     }
   }
 
-  /** Main categories by their share of current events, busiest first. */
-  busiest(): readonly (readonly [category: string, share: number])[] {
+  /** Main categories or genres by their share of current events, busiest first. */
+  busiest(): readonly (readonly [group: string, share: number])[] {
     const nowMs = this.options.clock.nowMs();
-    const counts = [...this.categories].map(([name, { count, atMs }]) => [name, faded(count, nowMs - atMs)] as const);
+    const counts = [...this.busy].map(([name, { count, atMs }]) => [name, faded(count, nowMs - atMs)] as const);
     const total = counts.reduce((sum, [, count]) => sum + count, 0);
     return counts.map(([name, count]) => [name, count / Math.max(total, 1e-9)] as const).sort((a, b) => b[1] - a[1]);
   }
@@ -108,8 +105,8 @@ export class DemoFeed {
     return this.watched;
   }
 
-  private async send(shop: Shop, nowMs: number): Promise<number> {
-    const events = shop.next(nowMs);
+  private async send(simulation: Simulation, nowMs: number): Promise<number> {
+    const events = simulation.next(nowMs);
     for (const event of events) {
       this.note(event, nowMs);
       await this.publisher.publish(
@@ -120,11 +117,10 @@ export class DemoFeed {
     return events.length;
   }
 
-  private note({ text, userId }: ShopEvent, nowMs: number): void {
-    const category = CATEGORY.exec(text)?.[1];
-    if (category !== undefined) {
-      const busy = this.categories.get(category) ?? { count: 0, atMs: nowMs };
-      this.categories.set(category, { count: faded(busy.count, nowMs - busy.atMs) + 1, atMs: nowMs });
+  private note({ groups, userId }: DemoEvent, nowMs: number): void {
+    for (const group of groups) {
+      const { count, atMs } = this.busy.get(group) ?? { count: 0, atMs: nowMs };
+      this.busy.set(group, { count: faded(count, nowMs - atMs) + 1 / groups.length, atMs: nowMs });
     }
     const activity = this.users.get(userId) ?? { events: 0, lastMs: nowMs };
     this.users.delete(userId);

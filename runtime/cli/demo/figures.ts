@@ -24,7 +24,7 @@ export interface Figures {
   /** Lowest over the partitions. */
   readonly watermarkMs: number | undefined;
   readonly asOfMs: number | undefined;
-  readonly busiest: readonly (readonly [category: string, share: number])[];
+  readonly busiest: readonly (readonly [group: string, share: number])[];
   readonly user: string | undefined;
   readonly list: readonly ListRow[];
   readonly latency: { readonly p50Ms: number; readonly p99Ms: number; readonly count: number };

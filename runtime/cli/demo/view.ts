@@ -1,9 +1,11 @@
 /** The demo's figures as text: a page that is redrawn every second, or a line now and then without a terminal. */
 import type { Figures, ListRow } from './figures.js';
+import type { Subject } from './subjects.js';
 import { type PageLine, type PageSize, rowsOf } from '../screen.js';
-import { duration, grouped, harmless, instant } from '../terminal.js';
+import { duration, grouped, harmless, instant, shortened } from '../terminal.js';
 
 export interface Place {
+  readonly subject: Subject;
   readonly nats: string;
   readonly natsVersion: string;
   readonly grpc: string;
@@ -36,12 +38,15 @@ export function page(
   const triesRows = tries.reduce((sum, { text }) => sum + rowsOf(text, columns), 0);
   const facts = factsOf(figures, place);
   const bars = barsOf(figures.busiest);
-  const list = listOf(figures);
+  const list = listOf(figures, place.subject);
   const isAiry = facts.length + bars.length + LIST_ROWS + triesRows + 10 <= rows;
   const gap = isAiry ? [cut('')] : [];
   return [
     ...[cut(head), ...gap, ...facts.map(cut), ...gap],
-    ...(isAiry ? ['  Busiest categories, last minute', ...bars] : [`  busiest     ${busiestOf(figures)}`]).map(cut),
+    ...(isAiry
+      ? [`  Busiest ${place.subject.groups}, last minute`, ...bars]
+      : [`  busiest     ${busiestOf(figures)}`]
+    ).map(cut),
     ...[...gap, ...list.map(cut), ...gap],
     ...[cut('  Try, in another terminal'), ...tries, ...gap],
     cut('  Ctrl-C stops it; the next start goes on from here.'),
@@ -66,7 +71,7 @@ const busiestOf = ({ busiest }: Figures): string =>
   busiest.map(([name, share]) => `${harmless(name)} ${(share * 100).toFixed(0)} %`).join(', ');
 
 /** For a log, a pipe, a CI run. */
-export function line(figures: Figures): string {
+export function line(figures: Figures, subject: Subject): string {
   const { nowMs, events, rate, late, deadLetters, duplicates, restarts } = figures;
   return [
     new Date(nowMs).toISOString().slice(11, 19),
@@ -76,7 +81,7 @@ export function line(figures: Figures): string {
     `duplicates ${grouped(duplicates)}`,
     `restarts ${restarts}`,
     `latency ${latency(figures)}`,
-    topOf(figures),
+    topOf(figures, subject),
   ].join('  ');
 }
 
@@ -99,14 +104,19 @@ function barsOf(busiest: Figures['busiest']): string[] {
   });
 }
 
-function listOf({ user, list }: Figures): string[] {
+const nameOf = ({ itemId, title }: ListRow, { showsTitles }: Subject): string =>
+  showsTitles ? (title ?? itemId) : itemId;
+
+function listOf({ user, list }: Figures, subject: Subject): string[] {
+  const { presence, widths } = subject;
   if (user === undefined) return ['  Recommendations: as soon as someone does something'];
   const rows = list.map((row) => {
-    const { rank, itemId, category, score } = row;
-    const name = `${harmless(itemId).padEnd(NAME_WIDTH)} ${harmless(category ?? '–').padEnd(NAME_WIDTH)}`;
-    return `    ${String(rank).padStart(2)}  ${name} ${score.toPrecision(3).padStart(8)}  ${moved(row)}`.trimEnd();
+    const { rank, category = '–', score } = row;
+    const texts = [nameOf(row, subject), category];
+    const cells = texts.map((text, i) => shortened(harmless(text), widths[i]!).padEnd(widths[i]!));
+    return `    ${String(rank).padStart(2)}  ${cells.join(' ')} ${score.toPrecision(3).padStart(8)}  ${moved(row)}`.trimEnd();
   });
-  return [`  Recommendations of ${harmless(user)}, who is in the shop now`, ...rows];
+  return [`  Recommendations of ${harmless(user)}, ${presence}`, ...rows];
 }
 
 function moved({ rank, before }: ListRow): string {
@@ -115,10 +125,10 @@ function moved({ rank, before }: ListRow): string {
   return before > rank ? `up from ${before}` : `down from ${before}`;
 }
 
-const topOf = ({ user, list }: Figures): string =>
+const topOf = ({ user, list }: Figures, subject: Subject): string =>
   user === undefined || list.length === 0
     ? ''
     : `${harmless(user)}: ${list
         .slice(0, 3)
-        .map(({ itemId }) => harmless(itemId))
+        .map((row) => harmless(nameOf(row, subject)))
         .join(', ')}`;

@@ -23,6 +23,7 @@ export const LATE: LateEvent = {
 export const STATUS: StatusReport = {
   ...{
     version: '1.2.3',
+    subject: 'items',
     node: 'node-a',
     now: AT,
     started_at: AT,

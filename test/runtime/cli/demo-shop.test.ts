@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { titleOf } from '../../../runtime/cli/demo/catalogue.js';
-import { createShop, FAULTS, type ShopEvent, type ShopOptions } from '../../../runtime/cli/demo/shop.js';
+import { createShop, titleOf } from '../../../runtime/cli/demo/shop.js';
+import type { DemoEvent, SimulationOptions } from '../../../runtime/cli/demo/simulation.js';
 
 const START_MS = Date.UTC(2026, 0, 1);
 const SECONDS = 600;
 const RATE = 100;
+const FAULTS = ['missing_field', 'negative_price', 'rating_too_high', 'bad_time', 'not_json', 'unknown_type'];
 
-function run(options: ShopOptions, stepMs = 100, seconds = SECONDS): ShopEvent[] {
+function run(options: SimulationOptions, stepMs = 100, seconds = SECONDS): DemoEvent[] {
   const shop = createShop({ eventsPerSecond: RATE, ...options });
-  const events: ShopEvent[] = [];
+  const events: DemoEvent[] = [];
   for (let elapsed = 0; elapsed <= seconds * 1000; elapsed += stepMs) events.push(...shop.next(START_MS + elapsed));
   return events;
 }
@@ -25,7 +26,7 @@ describe('the shop', () => {
   });
 
   it('calls each of its items by a title of its own kind, the same at each start', () => {
-    const titles = ({ seed }: ShopOptions) => createShop({ seed }).items.map((item) => [item.id, titleOf(item)]);
+    const titles = ({ seed }: SimulationOptions) => createShop({ seed }).items.map((item) => [item.id, titleOf(item)]);
     expect(titles({ seed: 1 })).toEqual(titles({ seed: 1 }));
     const all = createShop({ seed: 1 }).items;
     for (const item of all) expect(titleOf(item)).toMatch(/^[A-Z][A-Za-z ]+ \d{3,}$/);

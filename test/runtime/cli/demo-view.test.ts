@@ -1,6 +1,7 @@
 /** The demo's page: what it says, and that it fits the terminals that people have. */
 import { describe, expect, it } from 'vitest';
 import type { Figures } from '../../../runtime/cli/demo/figures.js';
+import { FILMS, SHOP } from '../../../runtime/cli/demo/subjects.js';
 import { line, page, type Place } from '../../../runtime/cli/demo/view.js';
 import { rowsOf } from '../../../runtime/cli/screen.js';
 import { duration, grouped, harmless, shortened, table } from '../../../runtime/cli/terminal.js';
@@ -35,6 +36,7 @@ const FIGURES: Figures = {
 };
 
 const PLACE: Place = {
+  subject: SHOP,
   nats: 'nats://127.0.0.1:4222',
   natsVersion: '2.15.1',
   grpc: '127.0.0.1:50051',
@@ -70,6 +72,16 @@ describe('the page', () => {
     expect(text).toMatch(/electronics +█+ +40 %/);
   });
 
+  it('speaks of films, by their titles', () => {
+    const list = [{ ...FIGURES.list[0]!, itemId: '7', title: 'The Silent Harbor (1994)', category: 'Drama' }];
+    const text = texts(60, 200, { ...FIGURES, user: '42', list }, { ...PLACE, subject: FILMS }).join('\n');
+    expect(text).toContain('Busiest genres, last minute');
+    expect(text).toContain('Recommendations of 42, who is watching now');
+    expect(text).toMatch(/ 1 {2}The Silent Harbor \(1994\) +Drama +0\.500/);
+    expect(text).not.toMatch(/shop|categories/);
+    expect(line({ ...FIGURES, user: '42', list }, FILMS)).toMatch(/42: The Silent Harbor \(1994\)$/);
+  });
+
   it('says what went on before, and what went wrong', () => {
     const text = texts(
       60,
@@ -99,7 +111,7 @@ describe('the page', () => {
   });
 
   it('is one line where there is no terminal', () => {
-    expect(line(FIGURES)).toBe(
+    expect(line(FIGURES, SHOP)).toBe(
       '12:00:00  events 12,345 (50/s)  late 21  dead letters 14  duplicates 19  restarts 0  latency event to list p50 4 ms, p99 11 ms  user-0042: item-1, item-2, item-3',
     );
   });

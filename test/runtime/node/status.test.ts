@@ -21,6 +21,7 @@ const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const sources = (statuses: readonly ActorStatus[], more: Partial<StatusSources> = {}): StatusSources => ({
   ...{
     version: '1.2.3',
+    subject: 'items',
     node: 'node-a',
     startedAtMs: NOW - 60_000,
     topology,
