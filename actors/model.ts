@@ -85,13 +85,14 @@ export const interactions = frameType('interaction', {
   purchases: 'u32',
 });
 
-/** A row of a popularity table. `price` is the average over purchases. */
+/** A row of a popularity table. `price` is the average over purchases; `time` is when the table was loaded, epoch ms, absent in a bounded job. */
 export const popularItems = frameType('popular-item', {
   item: 'text',
   purchases: 'f64',
   category: 'text',
   brand: 'text',
   price: 'f64',
+  time: 'f64',
 });
 
 /**

@@ -1,23 +1,25 @@
 /**
  * popularity: how much each item is in demand, and which items of a category are most in demand.
  *
- *   N(i)   = Σ over events e of i of w(e) · 2^(−(T − t(e)) / h)      or the value of a popularity table
+ *   N(i)   = B(i) · 2^(−(T − b) / h) + Σ over events e of i of w(e) · 2^(−(T − t(e)) / h)
  *   top(c) = the first n items with main category c by N desc, then i asc (item-order)    n = 100; only N > 0
  *   top    = the same over all items, with a category or without
  *
  *   w(e)   the weight of e's type, in purchases; of a rating only if it is at least `ratingMin`
+ *   B(i)   total purchases of i in a popularity table, 0 without one; a later row of i replaces an earlier one      b  when the table was loaded
  *   h      half-life; with an infinite one and a weight for purchases alone, N is the classic number of purchases
- *   T      the latest event time; all items fade alike, so the order of two items does not depend on it
+ *   T      the latest event time, or b; all items fade alike, so the order of two items does not depend on it
  *
- * An item's main categories and brand are those of its latest event (by event time, then by text) that had one; its price is the mean over its
- * purchases with a price. An item with several is in the list of each with the whole of N, and once over all. The categories of a table row are used unchanged.
+ * An item's main categories and brand are those of its latest event (by event time, then by text) that had one, until then those of its table row,
+ * unchanged; its price is the mean over its events with a price and the purchases of its table row. An item with several categories is in the list of each
+ * with the whole of N, and once over all. A bounded job has the table alone, which does not fade.
  *
  * Lists that changed are published whole: at epoch ends when `aligned`; else at ticks, and at once while hardly any item is known, so that a new system
  * has something to recommend. With a half-life all are published again after each sixteenth of
  * it, so that what is compared has faded alike up to 4.5 %, and so they are after a restart with other weights or another half-life, which what was
  * counted before keeps.
  *
- * State    a row per item, all in memory (some 100 bytes and its id); a row per category (≤ 4,096) with whether its list has changed since
+ * State    a row per item, all in memory (some 120 bytes and its id); a row per category (≤ 4,096) with whether its list has changed since
  *          it was last published. The items of further categories count, and are listed over all, as items without a category. A row per combination
  *          of several (≤ 16,384; an item of a further one has its first category only).
  * Restart  restored with the snapshot; the lists themselves follow from the items and are built again when first needed.
@@ -61,10 +63,10 @@ export const popularity = ({ source, listSize = LIST_MAX, aligned }: PopularityO
     repartition: moveItems,
     pipeline: ({ inputs, epochEnds, ticks, state, out, partition }) => {
       const items = new PopularItems(state, source, listSize);
-      const wereFew =
-        source.from === 'events'
-          ? inputs.events.pipe(map((frame) => items.add(frame)))
-          : inputs.table.pipe(map((frame) => items.putTable(frame)));
+      const wereFew = merge(
+        inputs.events.pipe(map((frame) => items.add(frame))),
+        inputs.table.pipe(map((frame) => items.putTable(frame))),
+      );
       const early = wereFew.pipe(filter((few) => few && !aligned));
       return merge(early, aligned ? epochEnds : ticks).pipe(
         mergeMap(() => items.changedLists(partition)),

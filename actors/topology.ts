@@ -42,7 +42,7 @@ export interface PipelineOptions {
   readonly idleAfterMs: number;
   readonly window: { readonly kind: WindowKind; readonly allowedLatenessMs: number; readonly output: OutputMode };
   readonly interest: InterestScope;
-  /** Counted from events, or loaded from a table before the first epoch. */
+  /** Counted from events, beside what a table says of the past; or loaded from a table before the first epoch. */
   readonly popularity: PopularitySource;
   /** Items per list, 1 to 100. */
   readonly listSize: number;
@@ -80,6 +80,8 @@ function liveTopology(options: PipelineOptions): Topology {
     views: new Set([view.id, core.trendingLists.id, titles.id]),
     edges: [
       edge(source('events'), entry.in.events, { by: 'source' }),
+      // Loaded now or never: nobody waits for it.
+      edge(source('popularity-table', { awaited: false }), tops.in.table, { by: 'item' }),
       ...edges,
       edge(lists.out.rows, view.in.lists, { by: 'user' }),
       edge(ranking.out.interactions, view.in.interactions, { by: 'user' }),

@@ -1,7 +1,7 @@
 /** engagement-weights: how much an event adds to the popularity of its item. */
 import { codeOfType, EVENT_TYPES, type EventType } from '../model.js';
 
-/** From events, by the weights of their types, or from a table. */
+/** From events, by the weights of their types, with a table as their past; or from a table alone. */
 export type PopularitySource = ({ readonly from: 'events' } & EngagementWeights) | { readonly from: 'table' };
 
 export interface EngagementWeights {
@@ -13,8 +13,9 @@ export interface EngagementWeights {
   readonly halfLifeMs: number;
 }
 
-/** To thousandths. */
-export const roundedWeight = (weight: number): number => Math.round(weight * 1_000) / 1_000;
+/** To thousandths. Counts stay what they are, however large. */
+export const roundedWeight = (weight: number): number =>
+  Number.isInteger(weight) ? weight : Math.round(weight * 1_000) / 1_000;
 
 /** By code of the event type. */
 export function weightsByCode(weights: EngagementWeights['weights']): Float64Array {

@@ -9,8 +9,9 @@ import { ItemCategories } from './item-categories.js';
 import { type NameTables, NumberedNames } from './numbered-names.js';
 
 /**
- * `purchases` is the popularity N, in purchases, as of `time`, that of the item's latest counted event. `category` is a number of item-categories, `brand` one of names, 0 for none;
- * their times are those of the events that they come from.
+ * `purchases` is the popularity N, in purchases, as of `time`, that of the item's latest counted event. `category` is a number of item-categories, `brand`
+ * one of names, 0 for none; their times are those of the events that they come from, -Infinity for a table. `given` is what a table has given to N, as of
+ * when it was loaded, and `givenPrice` its average price.
  */
 const itemRows = frameType('item-total', {
   item: 'text',
@@ -22,6 +23,8 @@ const itemRows = frameType('item-total', {
   brandTime: 'f64',
   priceSum: 'f64',
   priced: 'f64',
+  given: 'f64',
+  givenPrice: 'f64',
 });
 
 export const itemTotals = () => tables(itemRows, { key: ['item'] });

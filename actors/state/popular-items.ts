@@ -23,6 +23,9 @@ const RATING = codeOfType('rating');
 /** All lists are published again after this part of the half-life. */
 const FADED = 1 / 16;
 
+/** Of a table's categories and brands: before that of any event. */
+const PAST = -Infinity;
+
 /** So that the order in which prices were added does not show. */
 const roundedPrice = (price: number): number => Math.round(price * 1e4) / 1e4;
 
@@ -76,6 +79,7 @@ export class PopularItems {
       return type[row] !== RATING || rating[row]! >= ratingMin;
     });
     if (counted.length === 0) return few;
+    this.dateRows(time[counted[0]!]!);
     const mains = new NamesOfColumn(this.categories, mainCategoryColumn(category));
     const brands = new NamesOfColumn(this.brands, brand);
     const found = this.items.upsert(frame.columns, counted);
@@ -88,33 +92,50 @@ export class PopularItems {
       if (timeMs > latestMs) latestMs = timeMs;
       const main = mains.latest(at, values.category[row]!, values.categoryTime, row, time[at]!);
       values.brand[row] = brands.latest(at, values.brand[row]!, values.brandTime, row, time[at]!);
-      this.addPrice(row, price[at]!);
-      const sum = { value: values.purchases[row]!, time: values.time[row]! };
-      if (sum.value === 0) sum.time = timeMs;
-      addDecayed(sum, weights[type[at]!]!, timeMs, this.halfLifeMs);
-      // So that a sum does not depend on the order of its events.
-      if (this.halfLifeMs === Infinity) sum.value = roundedWeight(sum.value);
-      this.change(row, sum, main);
+      if (!Number.isNaN(price[at])) {
+        values.priceSum[row]! += price[at]!;
+        values.priced[row]!++;
+      }
+      this.change(row, this.sumWith(row, weights[type[at]!]!, timeMs), main);
     }
     if (latestMs > this.state.asOf.get()) this.state.asOf.set(latestMs);
     return few;
   }
 
-  /** Applies rows of a popularity table, which replace the values of their items. True when few items were known before. */
+  /**
+   * Adds what a table says of the past of items; a later row of an item replaces an earlier one, so a table that comes again changes nothing. True when
+   * few items were known before.
+   */
   putTable(frame: FrameOf<typeof popularItems>): boolean {
     const few = this.items.rows < ITEMS_FEW;
-    const { item, purchases, category, brand, price } = frame.columns;
-    const given = selected(frame.rows, (row) => item.codes[row] !== ABSENT);
-    const found = this.items.upsert(frame.columns, given);
+    const { item, purchases, category, brand, price, time } = frame.columns;
+    const rows = selected(frame.rows, (row) => item.codes[row] !== ABSENT);
+    if (rows.length === 0) return few;
+    if (!Number.isNaN(time[0])) this.dateRows(time[0]!);
+    const found = this.items.upsert(frame.columns, rows);
     const { values } = this.items;
-    for (let i = 0; i < given.length; i++) {
-      const [row, at] = [found[i]!, given[i]!];
-      values.brand[row] = this.brands.number(textAt(brand.dictionary, brand.codes[at]!));
-      values.priceSum[row] = values.priced[row] = 0;
-      this.addPrice(row, price[at]!);
-      const sum = { value: purchases[at]! > 0 ? purchases[at]! : 0, time: values.time[row]! };
-      this.change(row, sum, this.categories.number(categoriesText(textAt(category.dictionary, category.codes[at]!))));
+    for (let i = 0; i < rows.length; i++) {
+      const [row, at] = [found[i]!, rows[i]!];
+      // Absent in a snapshot from before there was the column.
+      const before = values.given[row]! || 0;
+      const given = purchases[at]! > 0 ? purchases[at]! : 0;
+      values.given[row] = given;
+      values.givenPrice[row] = price[at]!;
+      let main = values.category[row]!;
+      if (isPast(main, values.categoryTime[row]!)) {
+        main = this.categories.number(categoriesText(textAt(category.dictionary, category.codes[at]!)));
+        values.categoryTime[row] = PAST;
+      }
+      if (isPast(values.brand[row]!, values.brandTime[row]!)) {
+        values.brand[row] = this.brands.number(textAt(brand.dictionary, brand.codes[at]!));
+        values.brandTime[row] = PAST;
+      }
+      const sum = { value: values.purchases[row]!, time: values.time[row]! };
+      const loadedMs = Number.isNaN(time[at]) ? sum.time : time[at]!;
+      this.change(row, given === before ? sum : this.sumWith(row, given - before, loadedMs), main);
     }
+    const { asOf } = this.state;
+    if (time[0]! > asOf.get()) asOf.set(time[0]!);
     return few;
   }
 
@@ -127,7 +148,7 @@ export class PopularItems {
     const itemWords = this.items.dictionary('item');
     const categoryWords = names.rows.dictionary('name');
     const brandWords = this.brands.rows.dictionary('name');
-    const { category, brand, priceSum, priced } = this.items.values;
+    const { category, brand } = this.items.values;
     const chunks = new FrameChunks(topLists, changed.length * this.listSize);
     for (const list of changed) {
       const leaders = this.leaders.of(list)!;
@@ -148,18 +169,47 @@ export class PopularItems {
           row === undefined ? ABSENT : columns.itemCategory.dictionary.addFrom(categoryWords, own);
         columns.brand.codes[at] =
           row === undefined ? ABSENT : columns.brand.dictionary.addFrom(brandWords, brand[row]!);
-        columns.price[at] = row === undefined ? NaN : roundedPrice(priceSum[row]! / priced[row]!);
+        columns.price[at] = row === undefined ? NaN : this.price(row);
       }
       names.mark(list, false);
     }
     return chunks.finish();
   }
 
-  /** As of the latest event time. */
+  /** As of the latest event time, or of when the table was loaded. */
   private popularity(row: number): number {
     const { purchases, time } = this.items.values;
-    const faded = decay(Math.max(0, this.state.asOf.get() - time[row]!), this.halfLifeMs);
-    return purchases[row]! * faded;
+    const ageMs = this.state.asOf.get() - time[row]!;
+    return purchases[row]! * decay(ageMs > 0 ? ageMs : 0, this.halfLifeMs);
+  }
+
+  /** The average over the events that had one, and the table's purchases. */
+  private price(row: number): number {
+    const { priceSum, priced, given, givenPrice } = this.items.values;
+    const past = given[row]! > 0 && !Number.isNaN(givenPrice[row]) ? given[row]! : 0;
+    if (past === 0) return roundedPrice(priceSum[row]! / priced[row]!);
+    if (priced[row] === 0) return givenPrice[row]!;
+    return roundedPrice((priceSum[row]! + past * givenPrice[row]!) / (priced[row]! + past));
+  }
+
+  /** The popularity of an item with a weight more. */
+  private sumWith(row: number, weight: number, timeMs: number): DecayedSum {
+    const { purchases, time } = this.items.values;
+    const sum = { value: purchases[row]!, time: purchases[row] === 0 ? timeMs : time[row]! };
+    addDecayed(sum, weight, timeMs, this.halfLifeMs);
+    // So that a sum does not depend on the order of its events.
+    if (this.halfLifeMs === Infinity) sum.value = roundedWeight(sum.value);
+    return sum;
+  }
+
+  /** Items of a snapshot from before popularity could fade have no time: they are as of the first time that is known, and all lists are published. */
+  private dateRows(timeMs: number): void {
+    if (this.state.asOf.get() !== -Infinity) return;
+    const { time } = this.items.values;
+    if (!time.subarray(0, this.items.rows).some(Number.isNaN)) return;
+    this.items.touchWhole();
+    for (let row = 0; row < this.items.rows; row++) if (Number.isNaN(time[row])) time[row] = timeMs;
+    this.categories.names.markAll();
   }
 
   /** Marks all lists when they have faded, and when they are counted in another way. */
@@ -180,7 +230,8 @@ export class PopularItems {
     const { values } = this.items;
     const [before, was] = [values.purchases[row]!, values.category[row]!];
     if (value === before && time === values.time[row] && category === was) return;
-    const falls = value < before && this.halfLifeMs === Infinity;
+    // Later, it may be less and still rise among others, which have faded, too.
+    const falls = value < before && (this.halfLifeMs === Infinity || time === values.time[row]);
     if (falls) this.leave(OVER_ALL, row);
     if (falls || category !== was) for (const list of this.categories.namesOf(was)) this.leave(list, row);
     values.purchases[row] = value;
@@ -189,12 +240,6 @@ export class PopularItems {
     if (value === 0) return;
     this.enter(OVER_ALL, row);
     for (const list of this.categories.namesOf(category)) this.enter(list, row);
-  }
-
-  private addPrice(row: number, price: number): void {
-    if (Number.isNaN(price)) return;
-    this.items.values.priceSum[row]! += price;
-    this.items.values.priced[row]!++;
   }
 
   /** Before an item falls or leaves: if it was among the leaders, another may follow it. */
@@ -245,6 +290,9 @@ export class PopularItems {
     return textAt(this.items.dictionary('item'), row + 1)!;
   }
 }
+
+/** Whether a table may say it: no event has. */
+const isPast = (name: number, time: number): boolean => name === NO_NAME || time === PAST;
 
 function selected(rows: number, keeps: (row: number) => boolean): Uint32Array {
   const kept = new Uint32Array(rows);

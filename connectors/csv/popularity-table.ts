@@ -17,8 +17,11 @@ type Column = (typeof COLUMNS)[number];
 
 const FRAME_ROWS_MAX = 8192;
 
-/** The rows of a table in file order, in frames of at most 8,192; no frame for a table without rows. */
-export async function* popularityTable(path: string): AsyncGenerator<PopularityFrame, void, undefined> {
+/** The rows of a table in file order, in frames of at most 8,192; no frame for a table without rows. `loadedMs`: their `time`. */
+export async function* popularityTable(
+  path: string,
+  loadedMs?: number,
+): AsyncGenerator<PopularityFrame, void, undefined> {
   let columns: readonly string[] | undefined;
   let rows = new FrameBuilder(popularItems);
   for await (const record of textRecords(path, 'csv')) {
@@ -31,7 +34,7 @@ export async function* popularityTable(path: string): AsyncGenerator<PopularityF
       throw wrong(`${path}, line ${record.line} is not UTF-8`, 'convert the file to UTF-8');
     const row = readRow(columns, fieldsOf(record.text));
     if ('problem' in row) throw wrong(`${path}, line ${record.line}${row.problem}`, row.fix);
-    rows.add(row);
+    rows.add({ ...row, time: loadedMs });
     if (rows.rows < FRAME_ROWS_MAX) continue;
     yield rows.finish();
     rows = new FrameBuilder(popularItems);

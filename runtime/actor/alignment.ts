@@ -5,7 +5,7 @@
  *   ALIGNMENT-1  W moves only at the end of an epoch; it never moves back. It is the minimum over the upstreams that have reported and are not idle,
  *                the maximum when all are.
  *   ALIGNMENT-2  Aligned: an epoch ends when every upstream has ended it (or has ended its input). What an upstream sends of the next epoch before
- *                that waits in the alignment buffer, in order.
+ *                that waits in the alignment buffer, in order. A source that is not awaited is no upstream here: what it sends is processed at once.
  *   ALIGNMENT-3  Aligned: a side input of an epoch is processed completely before any other input of that epoch.
  *   ALIGNMENT-4  `tickMs`: everything that the log had stored by then was processed; `asOfMs`: event time up to which it was. Both are minima over all
  *                upstreams but side inputs. An upstream has progressed up to its latest event, or its latest tick, after which nothing older comes. Neither
@@ -67,7 +67,8 @@ export class Alignment {
     readonly state: AlignmentState,
   ) {
     this.aligned = topology.aligned.has(stageId);
-    for (const { id, side, instances } of topology.upstreams(stageId)) {
+    for (const { id, side, awaited, instances } of topology.upstreams(stageId)) {
+      if (!awaited) continue;
       for (const p of instances(partition)) {
         const key = writerKey(id, p);
         this.sides.set(key, side && (this.sides.get(key) ?? true));
@@ -105,6 +106,7 @@ export class Alignment {
 
   /** Records the progress that a message reports. W does not move yet. */
   observe(writer: string, report: ProgressReport): void {
+    if (this.aligned && !this.knows(writer)) return;
     const progress = this.progressOf(writer);
     if (report.watermarkMs !== undefined)
       progress.watermarkMs = Math.max(report.watermarkMs, progress.watermarkMs ?? -Infinity);

@@ -263,6 +263,9 @@ export const configSchema = z.strictObject({
   limits: limits.prefault({}),
   connections: connections.prefault({}),
 
+  popularity: path(
+    'CSV of what was popular before, loaded once: product_id,total_purchases,main_category_code,main_brand,avg_price',
+  ).optional(),
   durability: oneOf(['process', 'power'], 'what acknowledged events survive: kill -9, or a power failure').default(
     'process',
   ),

@@ -14,6 +14,8 @@ import type { AnyStage, InPort, InputType, OutPort, PartitionKey } from './stage
 export interface Source {
   readonly kind: 'source';
   readonly id: string;
+  /** Whether aligned stages wait until it ends its epochs, or its input. What another one writes is processed when it arrives. */
+  readonly awaited: boolean;
 }
 
 /** Where messages leave the topology: a mailbox without an actor, read by sinks, views and people. */
@@ -35,7 +37,11 @@ export interface Retention {
   readonly bytes: number;
 }
 
-export const source = (id: string): Source => ({ kind: 'source', id });
+export const source = (id: string, { awaited = true }: { readonly awaited?: boolean } = {}): Source => ({
+  kind: 'source',
+  id,
+  awaited,
+});
 
 export const topic = (
   id: string,
@@ -107,6 +113,8 @@ export interface Upstream {
   readonly id: string;
   readonly input: string;
   readonly side: boolean;
+  /** See `Source`; true for stages. */
+  readonly awaited: boolean;
   readonly type: InputType;
   readonly instances: (partition: number) => readonly number[];
   /** The output it comes from; an upstream may feed two inputs from two outputs. */
@@ -182,6 +190,7 @@ export function defineTopology(spec: TopologySpec): Topology {
         id: fromId(e.from),
         input: e.to.name,
         side: e.to.side,
+        awaited: !isSource(e.from) || e.from.awaited,
         type: e.to.type,
         output: isSource(e.from) ? undefined : e.from.name,
         instances: (partition) =>

@@ -191,7 +191,8 @@ async function mergedAlignment(
   }
   return (partition) => {
     const own: Record<string, UpstreamProgress> = { ...upstreams };
-    for (const { id, instances } of after.upstreams(stage)) {
+    for (const { id, awaited, instances } of after.upstreams(stage)) {
+      if (!awaited) continue;
       for (const p of instances(partition)) {
         own[writerKey(id, p)] ??= { ended: epoch, finished: common.finished, watermarkMs: null, idle: false };
       }

@@ -82,11 +82,28 @@ function positionOf(said: Envelope | undefined): SourcePosition | undefined {
   return { file, nextOffset, nextLine, endsEpoch: said.endsEpoch };
 }
 
+export interface TableTarget {
+  readonly to: string;
+  readonly from: string;
+  readonly by: string;
+  readonly partitions: number;
+}
+
+/** Whether all partitions have the table to its end. */
+export async function isTableWritten(log: Log, { to, from, partitions }: TableTarget): Promise<boolean> {
+  const lasts = Array.from({ length: partitions }, (_, q) =>
+    lastOwnMessage(log, streamOf(to), subjectOf(to, q, from, q)),
+  );
+  return (await Promise.all(lasts)).every(
+    ({ message }) => message !== undefined && fromBinary(EnvelopeSchema, message.data).endsInput,
+  );
+}
+
 /** Writes a table to all partitions of a stage, by the hash of a column or to `all`: rows first, then the end of input. */
 export async function writeTable(
   options: WriterOptions,
   frames: AsyncIterable<Frame>,
-  target: { readonly to: string; readonly from: string; readonly by: string; readonly partitions: number },
+  target: TableTarget,
 ): Promise<void> {
   const { to, from, by, partitions } = target;
   const writers = await Promise.all(Array.from({ length: partitions }, (_, q) => openLine(options, to, q, from)));

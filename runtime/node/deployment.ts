@@ -6,12 +6,15 @@ import { type Deployment, decodeDeployment, encodeDeployment, mustBeSame } from 
 import { fatal, transient } from '../contract/errors.js';
 import { streamOf, type Topology } from '../contract/graph.js';
 import type { KeyValue, KeyValueEntry, Log } from '../contract/ports.js';
+import { hasFields, isCount, isText, storedJson } from '../contract/stored-json.js';
 import { streamInfo } from '../contract/streams.js';
 import { utf8 } from '../frames/bytes.js';
 import { BUCKETS } from './buckets.js';
 
 const FILE = 'deployment.json';
 const KEY = 'pipeline';
+/** The popularity table that was loaded (popularity-past.ts). */
+export const TABLE_KEY = 'popularity-table';
 
 /** Fatal STATE_DAMAGED when the file is not a valid record. */
 export function deploymentIn(dataDir: string): Deployment | undefined {
@@ -65,9 +68,23 @@ export async function sharedDeployment(table: KeyValue): Promise<Deployment | un
   });
 }
 
+export interface TableRecord {
+  /** SHA-256 of the file. */
+  readonly digest: string;
+  /** When it was loaded, epoch ms. */
+  readonly loadedMs: number;
+}
+
+/** `undefined`: it was not written by Rivulet. */
+export const tableRecordIn = ({ value }: KeyValueEntry): TableRecord | undefined =>
+  storedJson<TableRecord>(value, hasFields({ digest: isText, loadedMs: isCount }));
+
 /** Foreign entries, or overwritten ones. */
 export const unreadableDeployment = (entries: readonly KeyValueEntry[]): KeyValueEntry[] =>
-  entries.filter((entry) => entry.key !== KEY || recordIn(entry) === undefined);
+  entries.filter((entry) => {
+    if (entry.key === TABLE_KEY) return tableRecordIn(entry) === undefined;
+    return entry.key !== KEY || recordIn(entry) === undefined;
+  });
 
 /** The record among the entries of its bucket. */
 export const deploymentAmong = (entries: readonly KeyValueEntry[]): Deployment | undefined =>

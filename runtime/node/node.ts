@@ -16,6 +16,7 @@ import type { HttpServer } from '../../connectors/http/server/server.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import type { ActorTuning } from '../actor/options.js';
 import { systemClock } from '../contract/clock.js';
+import { asError } from '../contract/errors.js';
 import { watchLink } from '../../connectors/nats/connection/link.js';
 import { HealthWatch } from './health.js';
 import type { StartedHosts } from './hosts.js';
@@ -26,7 +27,7 @@ import type { Topology } from '../contract/graph.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { claimIdentity, joinCluster, NodeHost } from './cluster.js';
 import { entriesOfBucket } from '../../connectors/nats/key-value.js';
-import { BUCKETS, sweepCopies } from './buckets.js';
+import { BUCKETS, openDeployment, sweepCopies } from './buckets.js';
 import { checkDeployed, checkDeployment } from './deployment.js';
 import { openNats } from './nats.js';
 import { loadingThreads, threadName, usefulThreads } from './loading.js';
@@ -67,6 +68,8 @@ export interface NodeOptions {
   readonly standbys: number;
   readonly copyEveryMs: number;
   readonly streamBytesMax: number;
+  /** The file with what was popular before. */
+  readonly popularity?: string;
   readonly grpc: Pick<GrpcServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs'> & {
     readonly host: string;
     readonly port: number;
@@ -143,10 +146,10 @@ export async function startNode(
     const facades = await startFacades(linked, hosts, phase);
     const cluster = await join(linked, hosts, facades.grpc);
     await viewOpened(hosts.view.host);
-    const sweeping = sweep(linked);
+    const beside = startBeside(linked);
     // Current statuses: earlier ones list no instances, and so none that is missing (HEALTH-1).
     await hosts.threads.freshStatuses();
-    const node: Composed = { ...linked, hosts, ...facades, cluster, sweeping };
+    const node: Composed = { ...linked, hosts, ...facades, cluster, beside };
     const health = watchHealth(node);
     phase.health = health;
     registerMetrics(node, health);
@@ -201,19 +204,20 @@ type Begun = Start & Awaited<ReturnType<typeof begin>>;
 
 /** Modules that are slow to load, loaded while NATS starts. */
 async function loadParts() {
-  const [actors, hosts, grpc, publisher, events, http] = await Promise.all([
+  const [actors, hosts, grpc, publisher, events, http, past] = await Promise.all([
     import('../../actors/topology.js'),
     import('./hosts.js'),
     import('../../connectors/grpc/server/server.js'),
     import('./publisher.js'),
     import('../../actors/formats/event-reader.js'),
     import('./http-facade.js'),
+    import('./popularity-past.js'),
   ]);
-  return { actors, hosts, grpc, publisher, events, http };
+  return { actors, hosts, grpc, publisher, events, http, past };
 }
 
 /** Connections of this thread; the streams exist. */
-async function link({ options, identity, nats, topology, logger, undo }: Begun) {
+async function link({ options, identity, nats, parts, topology, logger, undo }: Begun) {
   const { process } = identity;
   const connection = await connectNats(nats.options, 'rivulet-facade');
   const log = await openNatsLog(connection, { process });
@@ -225,13 +229,15 @@ async function link({ options, identity, nats, topology, logger, undo }: Begun) 
     logger.warn({ err: error }, 'JetStream is not ready; waiting for it'),
   );
   const sizes = { bytesMax: options.streamBytesMax, replicas: options.replicas };
-  await patiently(async () => {
-    const entries = (await entriesOfBucket(connection, BUCKETS.deployment)) ?? [];
-    await checkDeployed(entries, { log, topology }, options.deployment);
+  const entries = await patiently(async () => {
+    const found = (await entriesOfBucket(connection, BUCKETS.deployment)) ?? [];
+    await checkDeployed(found, { log, topology }, options.deployment);
+    return found;
   });
+  const table = options.popularity === undefined ? undefined : await parts.past.openTable(options.popularity, entries);
   await patiently(() => ensureStreams(log, topology, sizes));
   const natsVersion = connection.info?.version ?? 'unknown';
-  return { connection, log, browsableLogs, natsUnreachableSinceMs, natsVersion, sizes };
+  return { connection, log, browsableLogs, natsUnreachableSinceMs, natsVersion, sizes, table };
 }
 
 type Linked = Begun & Awaited<ReturnType<typeof link>>;
@@ -286,19 +292,38 @@ async function viewOpened(host: StartedHost['host']): Promise<void> {
   }
 }
 
-interface Sweeping {
+/** Work beside the pipeline, which takes as long as it takes. */
+interface Beside {
   readonly abort: AbortController;
   readonly swept: Promise<void>;
+  readonly loaded: Promise<void>;
 }
 
-function sweep({ connection, logger, undo }: Linked): Sweeping {
+function startBeside(linked: Linked): Beside {
+  const { connection, logger, undo } = linked;
   const abort = new AbortController();
-  const swept = sweepCopies(connection, { clock: systemClock, logger, signal: abort.signal });
-  undo.add('removal of unfinished copies', () => {
+  const { signal } = abort;
+  const swept = sweepCopies(connection, { clock: systemClock, logger, signal });
+  const loaded = loadPast(linked, signal);
+  undo.add('the work beside the pipeline', () => {
     abort.abort();
-    return swept;
+    return Promise.all([swept, loaded]);
   });
-  return { abort, swept };
+  return { abort, swept, loaded };
+}
+
+/** Never rejects. */
+async function loadPast(
+  { table, parts, options, connection, log, topology, logger, onFatal }: Linked,
+  signal: AbortSignal,
+) {
+  if (table === undefined) return;
+  try {
+    const records = await openDeployment(connection, options);
+    await parts.past.loadTable(table, { records, log, topology, clock: systemClock, logger, signal });
+  } catch (error) {
+    if (!signal.aborted) onFatal(asError(error));
+  }
 }
 
 interface Composed extends Linked {
@@ -306,7 +331,7 @@ interface Composed extends Linked {
   readonly http: HttpServer;
   readonly grpc: GrpcServer;
   readonly cluster: Cluster;
-  readonly sweeping: Sweeping;
+  readonly beside: Beside;
 }
 
 /** SERVING, while healthy. */
@@ -357,8 +382,8 @@ function registerMetrics(node: Composed, health: HealthWatch): void {
 
 /** Returns the steps that did not finish in time. */
 async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: number): Promise<readonly string[]> {
-  const { hosts, http, grpc, cluster, sweeping, log, browsableLogs, nats, identity } = node;
-  sweeping.abort.abort();
+  const { hosts, http, grpc, cluster, beside, log, browsableLogs, nats, identity } = node;
+  beside.abort.abort();
   const deadline = new Deadline(deadlineMs, systemClock);
   grpc.setServing(false);
   cluster.beginLeaving();
@@ -366,7 +391,8 @@ async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: nu
   const shards = new Deadline(deadline.leftMs * SHARDS_SHARE, systemClock);
   await cluster.stop(shards);
   await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
-  await deadline.step('removal of unfinished copies', () => sweeping.swept);
+  await deadline.step('removal of unfinished copies', () => beside.swept);
+  await deadline.step('the popularity table', () => beside.loaded);
   await deadline.step('the connections of the façade', () =>
     Promise.all([log, browsableLogs].map((one) => one.close())),
   );

@@ -4,6 +4,7 @@ import { compareItems } from '../../actors/maths/item-order.js';
 import { codeOfType, type EventType, PURCHASE, VIEW } from '../../actors/model.js';
 import { CATEGORIES_MAX, SETS_MAX } from '../../actors/state/item-categories.js';
 import { popularity, type PopularityOptions } from '../../actors/popularity.js';
+import type { PopularState } from '../../actors/state/popular-items.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { cutsOf, feed, framesOf, play, playWithCrashes, rowsSaid, type Saying, type Step } from './script.js';
 import { CLASSIC, WEIGHTED } from '../support/popularity-source.js';
@@ -19,10 +20,19 @@ interface Event {
   readonly storedAt?: number | undefined;
 }
 
+interface Past {
+  readonly item: string;
+  readonly purchases: number;
+  readonly category?: string | undefined;
+  readonly brand?: string | undefined;
+  readonly price?: number | undefined;
+}
+
 const bought = (item: string, category?: string, time = 0): Event => ({ item, type: PURCHASE, category, time });
 const live = (more: Partial<PopularityOptions> = {}) => popularity({ source: CLASSIC, aligned: false, ...more });
 const loaded = (more: Partial<PopularityOptions> = {}) =>
   popularity({ source: { from: 'table' }, aligned: true, ...more });
+const weightedFading = (halfLifeMs: number) => popularity({ source: { ...WEIGHTED, halfLifeMs }, aligned: false });
 const END: Step = { end: true };
 
 /** Lists as `category: item×purchases[itemCategory] …`. */
@@ -134,8 +144,16 @@ describe('from events, by hand', () => {
     expect(lists.find((list) => list.startsWith('c: '))).toBeUndefined();
   });
 
-  it('ignores a table', () => {
-    expect(play(live(), [{ feed: 'table', rows: [{ item: '1', purchases: 5 }] }, { tick: 1 }])).toEqual([{}, {}]);
+  it('an item of a snapshot from before popularity could fade counts, and fades from the first event on', () => {
+    const driver = new StageDriver(weightedFading(1_000));
+    feed(driver, 'events', [bought('old', 'kids', 0), bought('old', 'kids', 0)]);
+    const { items, asOf } = driver.instance.states() as unknown as PopularState;
+    items.table(0).values.time.fill(NaN);
+    asOf.set(-Infinity);
+    const later = feed(driver, 'events', [bought('new', 'kids', 500)]).rows['lists'] ?? [];
+    expect(later.map((row) => [row['item'], row['popularity']])).toContainEqual(['old', 2]);
+    const last = feed(driver, 'events', [bought('new', 'kids', 1_500)]).rows['lists'] ?? [];
+    expect(last.map((row) => [row['item'], row['popularity']])).toContainEqual(['old', 1]);
   });
 });
 
@@ -275,10 +293,11 @@ const events = fc.array(event, { maxLength: 40 });
 const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 4 });
 
 /** The lists of these purchases, sorted from all of them. */
-function oracle(all: readonly Event[], listSize: number): Map<string, string> {
+function oracle(all: readonly Event[], listSize: number, past: readonly Past[] = []): Map<string, string> {
   const purchases = all.filter(({ type }) => type === PURCHASE);
-  const items = [...new Set(purchases.map(({ item }) => item))].map((item) => {
+  const items = [...new Set([...past, ...purchases].map(({ item }) => item))].map((item) => {
     const own = purchases.filter((one) => one.item === item);
+    const given = past.find((one) => one.item === item);
     const [latest] = own
       .filter(({ category }) => category !== undefined)
       .map(({ category, time }) => ({
@@ -289,9 +308,10 @@ function oracle(all: readonly Event[], listSize: number): Map<string, string> {
         time,
       }))
       .sort((a, b) => b.time - a.time || (a.main < b.main ? 1 : -1));
-    return { item, count: own.length, categories: latest?.main.split('|') ?? [] };
+    const categories = latest?.main.split('|') ?? (given?.category === undefined ? [] : [given.category]);
+    return { item, count: own.length + (given?.purchases ?? 0), categories };
   });
-  const best = [...items].sort((a, b) => b.count - a.count || compareItems(a.item, b.item));
+  const best = items.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count || compareItems(a.item, b.item));
   const text = (list: typeof items, of?: string): string =>
     list
       .slice(0, listSize)
@@ -406,4 +426,101 @@ it('knows brand and mean price of what was bought', () => {
   const { values } = items.table(0);
   expect([values['purchases']![0], values['priceSum']![0], values['priced']![0]]).toEqual([3, 7, 2]);
   expect([values['brand']![0], values['brandTime']![0]]).toEqual([1, 3]);
+});
+
+describe('a table beside events', () => {
+  const LOADED_MS = 1_000;
+  const past = (rows: readonly Past[]): Step => ({
+    feed: 'table',
+    rows: rows.map((row) => ({ ...row, time: LOADED_MS })),
+  });
+  const weighted = (more: Partial<typeof WEIGHTED> = {}) =>
+    popularity({ source: { ...WEIGHTED, ...more }, aligned: false });
+  const factsOf = (said: readonly Saying[]): string[] =>
+    rowsSaid(said, 'lists').map((r) => [r['item'], r['popularity'], r['itemCategory'], r['brand'], r['price']].join());
+
+  it('has lists without any event, at once', () => {
+    const rows = [
+      { item: 'a', purchases: 4, category: 'kids', brand: 'acme', price: 9.99 },
+      { item: 'b', purchases: 6, category: 'auto' },
+      { item: 'c', purchases: 0, category: 'kids' },
+    ];
+    expect(listsOf(play(weighted(), [past(rows)]))).toEqual([
+      '*: b×6[auto] a×4[kids]',
+      'kids: a×4[kids]',
+      'auto: b×6[auto]',
+    ]);
+  });
+
+  it('N is its total and what events add, in whatever order they come', () => {
+    const table = past([{ item: 'a', purchases: 300 }]);
+    const events: Step = { feed: 'events', rows: [...Array(3)].map(() => ({ ...bought('a'), type: VIEW })) };
+    for (const steps of [
+      [table, events],
+      [events, table],
+    ]) {
+      expect(remembered(play(weighted(), [...steps, { tick: 1 }])).get('*')).toBe('a×300.06[]');
+    }
+  });
+
+  it('its category and brand hold until an event says otherwise; its price is that of its purchases', () => {
+    const table = past([{ item: 'a', purchases: 3, category: 'kids', brand: 'acme', price: 10 }]);
+    const event: Step = { feed: 'events', rows: [{ ...bought('a', 'auto', 7), brand: 'other', price: 30 }] };
+    const silent: Step = { feed: 'events', rows: [bought('a', undefined, 7)] };
+    const after = (...steps: Step[]) => factsOf(play(weighted(), steps)).at(-1);
+    expect(after(table)).toBe('a,3,kids,acme,10');
+    expect(after(table, silent)).toBe('a,4,kids,acme,10');
+    expect(after(table, event)).toBe('a,4,auto,other,15');
+    expect(after(event, table)).toBe('a,4,auto,other,15');
+  });
+
+  it('fades from its load on', () => {
+    const steps = (...times: number[]): Step[] => [
+      past([{ item: 'a', purchases: 8 }]),
+      ...times.map((time): Step => ({ feed: 'events', rows: [bought('b', 'kids', time)] })),
+    ];
+    const of = (...times: number[]) => remembered(play(weighted({ halfLifeMs: 1_000 }), steps(...times))).get('*');
+    expect(of(0)).toBe('a×8[] b×0.5[kids]');
+    expect(of(LOADED_MS + 1_000)).toBe('a×4[] b×1[kids]');
+    expect(of(LOADED_MS + 3_000)).toBe('a×1[] b×1[kids]');
+  });
+
+  const pastRow = fc.record({
+    item: fc.constantFrom('1', '2', '10', 'a', 'b'),
+    purchases: fc.nat({ max: 9 }),
+    category: fc.constantFrom(undefined, 'k', 'l'),
+    brand: fc.constantFrom(undefined, 'x', 'y'),
+    price: fc.constantFrom(undefined, 1.5, 2),
+  });
+  // Of an item one row: which of two is the later one is for the file to say.
+  const table = fc.uniqueArray(pastRow, { selector: ({ item }) => item, maxLength: 5 });
+  const tablesOf = (rows: readonly Past[], frameSizes: readonly number[]): Step[] =>
+    framesOf('table', rows, frameSizes).map((step) => past((step as { rows: readonly Past[] }).rows));
+
+  it('agrees with a sort of the sums, in any order and frames, and however often it comes', () => {
+    fc.assert(
+      fc.property(table, events, sizes, fc.nat({ max: 3 }), fc.boolean(), (rows, all, frameSizes, at, again) => {
+        const tables = tablesOf(rows, frameSizes);
+        const steps = framesOf('events', all, frameSizes);
+        steps.splice(at, 0, ...tables);
+        const said = play(live(), [...steps, ...(again ? tables : []), { tick: 1 }]);
+        expect(remembered(said)).toEqual(oracle(all, 100, rows));
+      }),
+      { seed: 21, numRuns: 150 },
+    );
+  });
+
+  it('says the same after crashes at any cut', () => {
+    const script = fc.tuple(table, events, sizes).chain(([rows, all, frameSizes]) => {
+      const steps = [...tablesOf(rows, frameSizes), ...framesOf('events', all, frameSizes), { tick: 1 }, { tick: 2 }];
+      return fc.tuple(fc.shuffledSubarray(steps, { minLength: steps.length }), cutsOf(steps.length));
+    });
+    fc.assert(
+      fc.property(script, ([steps, cuts]) => {
+        const stage = weighted({ halfLifeMs: 2_000 });
+        expect(playWithCrashes(stage, steps, cuts)).toEqual(play(stage, steps));
+      }),
+      { seed: 22, numRuns: 120 },
+    );
+  });
 });

@@ -76,11 +76,13 @@ function start(rivulet: Command): void {
       const { start: run } = await import('../node/start.js');
       process.exitCode = await run(options);
     });
-  withSettings(command, [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...HTTP_KEYS, ...ENGINE_KEYS]).addHelpText(
+  const keys = [...STATE_KEYS, ...NATS_KEYS, ...GRPC_KEYS, ...HTTP_KEYS, ...ENGINE_KEYS, 'popularity'];
+  withSettings(command, keys).addHelpText(
     'after',
     `
 Examples:
   rivulet start
+  rivulet start --popularity popularity.csv
   rivulet start --nats-url nats://nats-1:4222,nats://nats-2:4222 --replicas 3 --grpc-host 0.0.0.0
   rivulet start --set pipeline.watermarkDelaySeconds=60 --set pipeline.interest.halfLifeHours=6
 

@@ -47,6 +47,7 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     standbys: config.standbys,
     copyEveryMs: config.copyEverySeconds * SECOND_MS,
     streamBytesMax: streamBytesMax(config),
+    ...(config.popularity === undefined ? {} : { popularity: config.popularity }),
     grpc: grpcOptions(config),
     http: httpOptions(config),
   };

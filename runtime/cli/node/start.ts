@@ -5,6 +5,7 @@ import { systemClock } from '../../contract/clock.js';
 import type { NodeOptions, RunningNode } from '../../node/node.js';
 import { httpAddressOf } from '../node-link.js';
 import { natsCommand } from '../nats-link.js';
+import { GIVE_POPULARITY, mustBeFile } from '../given-file.js';
 import { runNode } from './live-run.js';
 import { nodeOptions } from './node-options.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
@@ -14,6 +15,7 @@ const LOOK_EVERY_MS = 20;
 
 export async function start(options: SettingOptions): Promise<number> {
   const { config } = settingsOf(options, { logLevel: 'info' });
+  if (config.popularity !== undefined) await mustBeFile(config.popularity, GIVE_POPULARITY);
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const launch = async () => {
     const options: NodeOptions = {

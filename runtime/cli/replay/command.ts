@@ -8,6 +8,7 @@ import { formatOf } from '../../../connectors/csv/folder-source.js';
 import type { Config } from '../../config/config.js';
 import { RivuletError } from '../../contract/errors.js';
 import { EXIT, usage } from '../exit.js';
+import { GIVE_POPULARITY, mustBeFile } from '../given-file.js';
 import { tuningOf, pipelineOptions, streamBytesMax } from '../node/node-options.js';
 import { replay, type ReplaySummary } from './replay.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
@@ -34,10 +35,8 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
   const { config } = settingsOf(options);
   const { input, popularity, items, out, chunkBytes, timestamps = false, restart = false, json = false } = options;
   const bytes = await bytesIn(input);
-  if (!(await isFile(popularity)))
-    throw usage(`there is no file ${popularity}`, 'give the popularity table with --popularity');
-  if (items !== undefined && !(await isFile(items)))
-    throw usage(`there is no file ${items}`, 'give the catalogue with --items');
+  await mustBeFile(popularity, GIVE_POPULARITY);
+  if (items !== undefined) await mustBeFile(items, 'give the catalogue with --items');
   const ui = jobUi(bytes, json);
   // No clean-up needed: stored data stays stored, and the nats-server ends with the process.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -119,12 +118,6 @@ async function bytesIn(folder: string): Promise<number | undefined> {
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
-
-const isFile = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
 
 interface JobUi {
   note(message: string): void;

@@ -6,13 +6,15 @@ import { frameType, input, sideInput, stage } from '../../../runtime/contract/st
 
 const rows = frameType('rows', { user: 'text' });
 
-/** a (2 instances) and b (2 instances) into c; s, a side input, when asked for. All partitioned by a column, so that all hear all. */
+/** a (2 instances) and b (2 instances) into c; s, a side input, or t, a source that nobody waits for, when asked for. All partitioned by a column, so that all hear all. */
 export function topologyOf({
   aligned,
   side = false,
+  table = false,
 }: {
   readonly aligned: boolean;
   readonly side?: boolean;
+  readonly table?: boolean;
 }): Topology {
   const spec = { version: 1, key: 'item', outputs: { rows }, state: {}, pipeline: () => NEVER } as const;
   const entry = (id: string) => stage({ ...spec, id, inputs: { rows: input(rows) } });
@@ -27,6 +29,7 @@ export function topologyOf({
       edge(a.out.rows, c.in.a, { by: 'user' }),
       edge(b.out.rows, c.in.b, { by: 'user' }),
       ...(side ? [edge(s.out.rows, c.in.s, { by: 'all' })] : []),
+      ...(table ? [edge(source('t', { awaited: false }), c.in.s, { by: 'user' })] : []),
     ],
     aligned: new Set(aligned ? ['c'] : []),
   });

@@ -133,6 +133,17 @@ describe('aligned epochs (ALIGNMENT-2)', () => {
     expect(writers.slice(1).map((writer) => end(writer))).toEqual([false, false, true]);
   });
 
+  it('do not wait for a source that is not awaited, nor it for them', () => {
+    alignment = new Alignment(topologyOf({ aligned: true, table: true }), 'c', 0, initialAlignment());
+    alignment.observe('t/0', said());
+    expect(writers.map((writer) => end(writer))).toEqual([false, false, false, true]);
+    expect(alignment.knows('t/0')).toBe(false);
+    alignment.observe('t/0', said({ endsInput: true }));
+    alignment.endEpoch();
+    expect(alignment.inputIsOver()).toBe(false);
+    expect(Object.keys(alignment.state.upstreams)).toEqual(writers);
+  });
+
   it('do not end by the end of input alone', () => {
     for (const writer of writers) {
       alignment.observe(writer, said({ endsInput: true }));

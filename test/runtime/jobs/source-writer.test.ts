@@ -6,7 +6,7 @@ import { fnv1a, textOf, utf8 } from '../../../runtime/frames/bytes.js';
 import { frameOf, rowsOf } from '../../../runtime/frames/frame.js';
 import { fromWire } from '../../../runtime/frames/codec.js';
 import type { ChunkSource, SourceChunk, SourcePosition } from '../../../runtime/contract/ports.js';
-import { writeChunks, writeTable } from '../../../runtime/jobs/source-writer.js';
+import { isTableWritten, writeChunks, writeTable } from '../../../runtime/jobs/source-writer.js';
 import { type ActorStatus, newStatus } from '../../../runtime/telemetry/status.js';
 import { ensureStreams, streamsOf } from '../../../runtime/contract/streams.js';
 import { Ticker } from '../../../runtime/shards/ticker.js';
@@ -149,6 +149,12 @@ describe('a table', () => {
   it('goes to all, where it must be known everywhere', async () => {
     await writeTable(options(), frames(), { ...tableTarget, by: 'all' });
     for (const q of [0, 1]) expect(partition(q).rows).toEqual(rows);
+  });
+
+  it('is written when all partitions have its end', async () => {
+    expect(await isTableWritten(log, tableTarget)).toBe(false);
+    await writeTable(options(), frames(), tableTarget);
+    expect(await isTableWritten(log, tableTarget)).toBe(true);
   });
 
   it('that broke off anywhere is written to its end by the next, nothing twice', async () => {

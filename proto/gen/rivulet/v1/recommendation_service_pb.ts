@@ -320,14 +320,14 @@ export type RecommendedItem = Message<"rivulet.v1.RecommendedItem"> & {
   title?: string | undefined;
 
   /**
-   * Its brand, when the catalogue has one.
+   * Its brand: that of the catalogue, or of its latest event that had one.
    *
    * @generated from field: optional string brand = 8;
    */
   brand?: string | undefined;
 
   /**
-   * Its price, in the currency of the catalogue, when the catalogue has one.
+   * Its price, in the currency of the catalogue; where the catalogue has none, the average over its events that had one.
    *
    * @generated from field: optional double price = 9;
    */

@@ -1,0 +1,14 @@
+/** Files that flags name. */
+import { stat } from 'node:fs/promises';
+import { usage } from './exit.js';
+
+/** Fatal USAGE when there is no such file. `give`: the fix, as in "give the catalogue with --items". */
+export async function mustBeFile(path: string, give: string): Promise<void> {
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  if (!isFile) throw usage(`there is no file ${path}`, give);
+}
+
+export const GIVE_POPULARITY = 'give the popularity table with --popularity';
