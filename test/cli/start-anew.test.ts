@@ -15,6 +15,7 @@ import { readOutputPosition } from '../../runtime/log-integrity/last-message.js'
 import { ensureStreams } from '../../runtime/contract/streams.js';
 import { line, ONE } from '../runtime/actor/actor-bed.js';
 import { liveToys } from '../runtime/toy-stages.js';
+import { eventually } from '../support/eventually.js';
 import { startTestNats } from '../support/nats.js';
 import { workingDirectory } from './run-cli.js';
 import { SmallNodes } from './small-node.js';
@@ -60,6 +61,16 @@ it('damaged state is refused, explained, set aside, and taken from its copy; or 
   expect((await rivulet('repair', '--start-anew', '--yes')).code).toBe(0);
   const anew = await nodes.start('node');
   await anew.buy('chair-3');
+  // Of the history nothing is lost, and what was computed anew is in it once.
+  await eventually(
+    async () => {
+      const { stdout } = await rivulet('history', 'export', '--format', 'jsonl');
+      const lines = stdout.split('\n').filter((text) => text !== '');
+      const bought = lines.map((text) => (JSON.parse(text) as { item_id: string }).item_id);
+      expect(bought).toEqual([1, 2, 3].flatMap((n) => Array<string>(3).fill(`chair-${n}`)));
+    },
+    { timeout: 60_000 },
+  );
   await anew.stop();
   expect((await rivulet('repair', '--json')).code).toBe(0);
 }, 240_000);

@@ -1,6 +1,7 @@
 /** `rivulet demo --films`: events without purchases, items with several genres, from a publisher on NATS to lists and the page. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Running, startCli, workingDirectory } from '../cli/run-cli.js';
+import { processesOn } from '../support/blows.js';
 import { eventually } from '../support/eventually.js';
 import { skipped } from '../support/requirements.js';
 import { browsing, noBrowser } from './browser.js';
@@ -17,6 +18,7 @@ interface Listed {
 }
 
 let demo: Running;
+let cwd: string;
 let remove: () => void;
 let url: string;
 
@@ -32,10 +34,9 @@ const genresOf = async (item: string): Promise<string[]> =>
   (await get<{ readonly category: string }>(`/items/${item}`)).category.split('|');
 
 beforeAll(async () => {
-  const directory = workingDirectory();
-  ({ remove } = directory);
+  ({ cwd, remove } = workingDirectory());
   const size = ['--rate', '100', '--users', String(USERS), '--items', '400'];
-  demo = startCli(directory.cwd, ['demo', '--films', ...size, '--grpc-port', '0', '--partitions', '2']);
+  demo = startCli(cwd, ['demo', '--films', ...size, '--grpc-port', '0', '--partitions', '2']);
   [, url = ''] = await demo.printed(/Page and REST at (http:\S+), .* data in \S*\.rivulet-films/);
   await demo.printed(/Try, in another terminal/);
   await eventually(
@@ -48,8 +49,9 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  demo.child.kill('SIGKILL');
+  demo.child.kill('SIGTERM');
   await demo.ended;
+  expect(await processesOn(cwd)).toEqual([]);
   remove();
 });
 

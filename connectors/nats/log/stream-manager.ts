@@ -126,7 +126,7 @@ export function explained(error: unknown, stream: string, replicas = 1): Error {
   if (code === NO_STORAGE) {
     return fatal('NATS_STORAGE', `the NATS server has not the room to keep ${stream}`, {
       cause: error,
-      hint: 'make space where the NATS store is (the data directory, if it is embedded), or lower streamMegabytesMax',
+      hint: 'make space where the NATS store is (the data directory, if it is embedded), or lower streamMegabytesMax or history.megabytes',
     });
   }
   return transient('LOG_UNREACHABLE', `JetStream cannot serve ${stream} now`, { cause: error });

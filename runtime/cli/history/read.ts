@@ -7,7 +7,7 @@ import { streamOf } from '../../contract/graph.js';
 import type { Log } from '../../contract/ports.js';
 import { streamInfo } from '../../contract/streams.js';
 import { frameIn } from '../../frames/codec.js';
-import { type Frame, gather } from '../../frames/frame.js';
+import { type Frame, gather, slice } from '../../frames/frame.js';
 
 export type HistoryFrame = Frame<typeof historyRows.columns>;
 
@@ -32,7 +32,7 @@ const STREAM = streamOf('history');
 const SUBJECTS = 'rivulet.history.*.parse.*';
 const TAKE_MESSAGES = 16;
 
-/** Up to its end as it is now. Fatal HISTORY_NONE: this deployment has none. */
+/** Up to its end as it is now, each event once. Fatal HISTORY_NONE: this deployment has none. */
 export async function* historyPieces(
   log: Log,
   { fromMs, toMs }: HistoryRange,
@@ -47,18 +47,24 @@ export async function* historyPieces(
   const end = (await log.last(STREAM, SUBJECTS))?.sequence ?? 0;
   const first = info.firstSequence;
   if (end < first) return;
+  const latest = new Map<string, Position>();
   const reader = await log.read(STREAM, { filters: [SUBJECTS], from: first });
   const onAbort = (): void => void reader.close();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     for (let at = 0; at < end;) {
-      for (const { sequence, data, expected } of await reader.take(TAKE_MESSAGES)) {
+      for (const { sequence, subject, data, expected } of await reader.take(TAKE_MESSAGES)) {
         at = sequence;
-        const frame = expected === undefined ? undefined : frameIn(fromBinary(EnvelopeSchema, data).body, historyRows);
+        if (sequence > end) break;
+        if (expected === undefined) continue;
+        const envelope = fromBinary(EnvelopeSchema, data);
         const share = end === first ? 1 : (sequence - first) / (end - first);
-        if (frame !== undefined)
-          yield { events: within(frame, fromMs, toMs), bytes: data.length, rows: frame.rows, share };
-        if (sequence >= end) break;
+        const frame = frameIn(envelope.body, historyRows);
+        if (frame !== undefined) {
+          const events = behind(frame, latest.get(subject));
+          latest.set(subject, positionAt(frame, frame.rows - 1));
+          yield { events: within(events, fromMs, toMs), bytes: data.length, rows: events.rows, share };
+        } else if (envelope.sequence === 0) latest.delete(subject);
       }
       signal.throwIfAborted();
     }
@@ -66,6 +72,30 @@ export async function* historyPieces(
     signal.removeEventListener('abort', onAbort);
     await reader.close();
   }
+}
+
+/** Of an event in the stream of events. */
+interface Position {
+  readonly sequence: number;
+  readonly index: number;
+}
+
+const positionAt = ({ columns: { sequence, index } }: HistoryFrame, row: number): Position => ({
+  sequence: sequence[row]!,
+  index: index[row]!,
+});
+
+/**
+ * The events behind the last one that was read. `rivulet repair --start-anew` makes a node read publishers' messages again: some events then come a second
+ * time, at the same positions.
+ */
+function behind(frame: HistoryFrame, last: Position | undefined): HistoryFrame {
+  if (last === undefined) return frame;
+  const isBehind = ({ sequence, index }: Position): boolean =>
+    sequence > last.sequence || (sequence === last.sequence && index > last.index);
+  let start = 0;
+  while (start < frame.rows && !isBehind(positionAt(frame, start))) start++;
+  return start === 0 ? frame : slice(frame, start, frame.rows);
 }
 
 function within(frame: HistoryFrame, fromMs: number, toMs: number): HistoryFrame {

@@ -2,8 +2,8 @@
  * Recomputes everything from the events that NATS still has: deletes the streams between stages with all outputs, the copies of state, and the
  * quarantine records, since those messages get another try. Events that are already missing are recorded as lost. The shared deployment record stays.
  *
- * The mailbox of parse stays, since it has the events, and so do parse's dead letters: its inputs keep their sequences, so that no dead letter is published
- * twice. If the mailbox is another one, its old dead letters stay but no longer count as outputs. The clock's messages are deleted: earlier ones were
+ * The mailbox of parse stays, since it has the events, and so do parse's dead letters and the history: its inputs keep their sequences, so that no dead
+ * letter is published twice. If the mailbox is another one, what is in these logs stays but no longer counts as output. The clock's messages are deleted: earlier ones were
  * trimmed, which would look like a gap.
  */
 import { fromBinary } from '@bufbuild/protobuf';
@@ -15,8 +15,8 @@ import { recordLoss } from '../../actor/quarantine.js';
 import { nodesIn } from '../../cluster/entries.js';
 import { fatal } from '../../contract/errors.js';
 import {
-  DEAD_LETTER,
   destinationsOf,
+  isSource,
   mailboxOf,
   QUARANTINE,
   PUBLISHERS,
@@ -45,6 +45,17 @@ const entryStages = (topology: Topology): string[] =>
     .map(({ id }) => id)
     .filter((id) => topology.upstreams(id).some((upstream) => PUBLISHERS.has(upstream.id)));
 
+/** Logs for people that entry stages write to. */
+const entryLogs = ({ topics, edges }: Topology, entries: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set(
+    topics
+      .filter(
+        ({ id, browsable }) =>
+          browsable && edges.some(({ from, to }) => to.stage === id && !isSource(from) && entries.has(from.stage)),
+      )
+      .map(({ id }) => id),
+  );
+
 const allStreams = (topology: Topology): string[] => [...topology.stages, ...topology.topics].map(({ id }) => id);
 
 export async function eventsLeft(topology: Topology, connection: NatsConnection): Promise<EventsLeft> {
@@ -71,20 +82,21 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
   const present = await streamsOn(manager);
   const ids = allStreams(topology).filter((id) => present.has(streamOf(id)));
   const entries = new Set(entryStages(topology));
+  const logs = entryLogs(topology, entries);
   for (const id of ids) {
     const stream = streamOf(id);
     if (entries.has(id)) {
       for (let p = 0; p < topology.count(id); p++) {
         await manager.streams.purge(stream, { filter: mailboxOf(id, p).replace('>', 'clock.*') });
       }
-    } else if (id === DEAD_LETTER) {
+    } else if (logs.has(id)) {
       for (const { id: writer } of topology.stages) {
         if (!entries.has(writer)) await manager.streams.purge(stream, { filter: `rivulet.${id}.*.${writer}.*` });
       }
     } else await manager.streams.delete(stream);
   }
-  if (present.has(streamOf(DEAD_LETTER)))
-    for (const id of entries) await invalidateStalePositions(id, topology, manager, log);
+  const kept = new Set([...logs].filter((id) => present.has(streamOf(id))));
+  for (const id of entries) await invalidateStalePositions(id, kept, topology, manager, log);
   for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
   if (!present.has(streamOf(QUARANTINE))) return;
   await manager.streams.purge(streamOf(QUARANTINE));
@@ -96,9 +108,10 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
   }
 }
 
-/** Ends lanes of dead letters whose inputs are in a deleted stream, or whose sequences now belong to other messages. */
+/** Ends lanes to these logs whose inputs are in a deleted stream, or whose sequences now belong to other messages. */
 async function invalidateStalePositions(
   id: string,
+  logs: ReadonlySet<string>,
   topology: Topology,
   manager: JetStreamManager,
   log: Log,
@@ -108,7 +121,7 @@ async function invalidateStalePositions(
   const beganMs = lastSequence === 0 ? Infinity : Date.parse((await manager.streams.info(stream)).created);
   for (let p = 0; p < topology.count(id); p++) {
     for (const { to, subject } of destinationsOf(topology, id, p)) {
-      if (to !== DEAD_LETTER) continue;
+      if (!logs.has(to)) continue;
       const last = await log.last(streamOf(to), subject);
       if (last === undefined) continue;
       const { sequence } = outputPositionOf(fromBinary(EnvelopeSchema, last.data));
