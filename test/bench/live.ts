@@ -3,6 +3,9 @@
  *
  * Load and node are processes of their own; this one publishes probes (each of a new user) and asks until the list is the user's own. The
  * asking is part of the figure: a call's duration and the pause between two, about two milliseconds.
+ *
+ * And what an event costs: CPU time of the node, and of its nats-server, per event of the load. The asking is part of that, too. To compare with
+ * another build: RIVULET_BENCH_CLI=/other/checkout/dist/bin/rivulet.js
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +14,7 @@ import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { connectRivulet } from '../../connectors/grpc/client/client.js';
 import { pause } from './fleet.js';
-import { CLI, DIST, percentile, round, say } from './machine.js';
+import { childrenOf, CLI, cpuSeconds, DIST, percentile, round, say } from './machine.js';
 
 const WARM_UP_MS = 5_000;
 const PROBE_EVERY_MS = 25;
@@ -23,16 +26,8 @@ export async function benchLive(rate: number, seconds: number): Promise<void> {
   const extra = (process.env.RIVULET_BENCH_ARGS ?? '').split(' ').filter((arg) => arg !== '');
   const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-bench-live-'));
   const [grpcPort, natsPort] = [55_051, 55_222];
-  const args = [
-    'start',
-    '--data-dir',
-    dataDir,
-    '--grpc-port',
-    String(grpcPort),
-    '--nats-port',
-    String(natsPort),
-    ...extra,
-  ];
+  const ports = ['--grpc-port', String(grpcPort), '--nats-port', String(natsPort), '--http-port', '0'];
+  const args = ['start', '--data-dir', dataDir, ...ports, ...extra];
   const node = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   const url = `nats://127.0.0.1:${natsPort}`;
   const client = await connectRivulet(`127.0.0.1:${grpcPort}`);
@@ -40,6 +35,7 @@ export async function benchLive(rate: number, seconds: number): Promise<void> {
     while ((await client.health().catch(() => 'UNKNOWN')) !== 'SERVING') await pause(100);
     const load = spawn(process.execPath, [join(DIST, 'test/bench/live-load.js'), url, String(rate), String(seconds)]);
     await pause(WARM_UP_MS);
+    const cpuPerEvent = cpuMeter(node.pid!, rate);
     const latencies: number[] = [];
     const connection = await connect({ servers: url });
     const endMs = performance.now() + seconds * 1000 - WARM_UP_MS;
@@ -63,10 +59,12 @@ export async function benchLive(rate: number, seconds: number): Promise<void> {
       await pause(PROBE_EVERY_MS);
     }
     await connection.close();
+    const cost = cpuPerEvent();
     if (load.exitCode === null) await new Promise((done) => load.on('exit', done));
     latencies.sort((a, b) => a - b);
     const at = (share: number): string => `${round(percentile(latencies, share))} ms`;
     say(`\nlive, ${rate} events/s: published → changed recommendation readable over gRPC (${latencies.length} probes)`);
+    say(`  CPU per event: ${cost}`);
     say(`  p50 ${at(0.5)}   p90 ${at(0.9)}   p99 ${at(0.99)}   max ${round(latencies.at(-1) ?? NaN)} ms`);
   } finally {
     client.close();
@@ -74,4 +72,19 @@ export async function benchLive(rate: number, seconds: number): Promise<void> {
     await new Promise((done) => node.on('exit', done));
     rmSync(dataDir, { recursive: true, force: true });
   }
+}
+
+/** CPU time from now until it is called, per event at this rate. */
+function cpuMeter(node: number, rate: number): () => string {
+  const pids = [node, ...childrenOf(node)];
+  const before = pids.map(cpuSeconds);
+  const startedMs = performance.now();
+  return () => {
+    const events = ((performance.now() - startedMs) / 1000) * rate;
+    const [ofNode = NaN, ...ofServers] = pids.map((pid, i) => ((cpuSeconds(pid) - before[i]!) / events) * 1e6);
+    return `node ${round(ofNode, 0)} µs, nats-server ${round(
+      ofServers.reduce((sum, micros) => sum + micros, 0),
+      0,
+    )} µs`;
+  };
 }

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 /** Root of the compiled project and of the checkout. */
 export const DIST = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const ROOT = resolve(DIST, '..');
-export const CLI = join(DIST, 'bin/rivulet.js');
+/** The build to measure: another one for a comparison by the same driver. */
+export const CLI = process.env.RIVULET_BENCH_CLI ?? join(DIST, 'bin/rivulet.js');
 /** Where the peers' jobs and the generator are, when they are there. */
 export const SHARED_BENCH = resolve(ROOT, '../shared/bench');
 
@@ -78,6 +79,16 @@ export function cpuSeconds(pid: number): number {
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   } catch {
     return NaN;
+  }
+}
+
+/** The processes that the main thread of a process has started (Linux; none elsewhere). */
+export function childrenOf(pid: number): number[] {
+  try {
+    const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return pids === '' ? [] : pids.split(' ').map(Number);
+  } catch {
+    return [];
   }
 }
 

@@ -7,7 +7,7 @@ export async function published(log: Log, subject: string, text: string, expecte
   const options = expected === undefined ? undefined : { expected };
   const outcome = await eventually(() =>
     log.publish(subject, utf8(text), options).catch((error: Error) => {
-      if (/^no stream takes /.test(error.message)) throw error;
+      if (/^no stream accepts /.test(error.message)) throw error;
       return error;
     }),
   );

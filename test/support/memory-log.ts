@@ -87,7 +87,7 @@ export class MemoryLog implements Log {
   ): Promise<number> {
     if (data.length > this.payloadBytesMax) throw fatal('LOG_PAYLOAD', `${sent}: ${data.length} bytes are too many`);
     const stream = [...this.streams.values()].find(({ spec }) => spec.subjects.some((one) => matches(one, sent)));
-    if (stream === undefined) throw transient('LOG_UNREACHABLE', `no stream takes ${sent}`);
+    if (stream === undefined) throw transient('LOG_UNREACHABLE', `no stream accepts ${sent} now`);
     if (data.length > (stream.spec.messageBytesMax ?? Infinity)) {
       throw poison('LOG_MESSAGE_SIZE', `${sent}: ${data.length} bytes are too many`);
     }

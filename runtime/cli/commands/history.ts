@@ -66,5 +66,5 @@ const withRange = (command: Command): Command =>
       )
       .option('--to <time>', 'events before this event time', instantFlag),
     NODE_KEYS,
-    { set: false, abouts: NODE_ABOUTS },
+    { abouts: NODE_ABOUTS },
   );
