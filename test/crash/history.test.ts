@@ -88,7 +88,7 @@ describe('the history', () => {
     const half = START_MS + (ids.length / 2) * 10;
     const range = ['--from', new Date(half).toISOString(), '--nats-url', server.url];
     const fresh = await bed.server();
-    const other = await bed.node('other', fresh);
+    const other = await bed.node('other', fresh, ['--set', 'pipeline.schema=rees46']);
     await other.start();
     await rivulet('history', 'replay', ...range, '--into', fresh.url);
     await until('the events in the other deployment', async () =>

@@ -43,6 +43,8 @@ export const COPIES_STREAM = `KV_${BUCKETS.manifests}`;
 const STATE_STREAM = `OBJ_${BUCKETS.objects}`;
 
 export function streamsToSave(topology: Topology): StreamToSave[] {
+  // A deployment may be without what has a retention of its own.
+  const own = new Set(topology.topics.filter(({ retention }) => retention !== undefined).map(({ id }) => id));
   const browsableLogs = new Set(topology.topics.filter(({ browsable }) => browsable).map(({ id }) => id));
   return [
     bucket(DEPLOYMENT_STREAM, 'replaced'),
@@ -50,7 +52,7 @@ export function streamsToSave(topology: Topology): StreamToSave[] {
     bucket(STATE_STREAM, 'nothing'),
     ...downstreamFirst(topology).map((id): StreamToSave => ({
       name: streamOf(id),
-      needed: true,
+      needed: !own.has(id),
       loses: browsableLogs.has(id) ? 'oldest' : 'nothing',
     })),
     { name: streamOf(QUARANTINE), needed: false, loses: 'replaced' },

@@ -1,7 +1,8 @@
 /** `rivulet history export`: events of the history as a file. */
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync, statSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { fileWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
 import { rowsOf } from '../../frames/frame.js';
@@ -10,7 +11,7 @@ import { usage } from '../exit.js';
 import { withLog } from '../nats-link.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
-import { eventOf, HISTORY_FIELDS, type HistoryField, POSITION_FIELDS } from './fields.js';
+import { eventOf, HISTORY_FIELDS, type HistoryField, type HistoryRow, POSITION_FIELDS } from './fields.js';
 import { HistoryProgress } from './progress.js';
 import { type HistoryFrame, historyPieces } from './read.js';
 
@@ -36,9 +37,12 @@ interface EventFile {
 
 export async function exportHistory({ from, to, format: said, out, ...options }: ExportOptions): Promise<void> {
   const format = said ?? EXPORT_FORMATS.find((one) => out.endsWith(`.${one}`));
-  if (format === undefined)
-    throw usage(`cannot tell the format from ${out}`, `give --format ${EXPORT_FORMATS.join(', ')}`);
+  if (format === undefined) {
+    const what = out === STDOUT ? 'standard output has no name' : `the name ${out} says no format`;
+    throw usage(what, `give --format ${EXPORT_FORMATS.slice(0, -1).join(', ')} or ${EXPORT_FORMATS.at(-1)}`);
+  }
   if (format === 'parquet' && out === STDOUT) throw usage('Parquet needs a file', 'give --out events.parquet');
+  if (out !== STDOUT) mustBeWritable(out);
   const { config } = settingsOf(options);
   const progress = new HistoryProgress('events');
   const partial = out === STDOUT ? out : `${out}.part`;
@@ -61,6 +65,13 @@ export async function exportHistory({ from, to, format: said, out, ...options }:
     progress.end();
   }
   process.stderr.write(`${grouped(count)} events${out === STDOUT ? '' : ` in ${out}`}\n`);
+}
+
+function mustBeWritable(path: string): void {
+  const folder = dirname(resolve(path));
+  if (!existsSync(folder)) throw usage(`there is no folder ${folder}`, 'make it, or name another file with --out');
+  if (existsSync(path) && statSync(path).isDirectory())
+    throw usage(`${path} is a folder`, 'name a file in it with --out');
 }
 
 function textFile(path: string, format: 'jsonl' | 'csv'): EventFile {
@@ -90,8 +101,6 @@ function textFile(path: string, format: 'jsonl' | 'csv'): EventFile {
     },
   };
 }
-
-type HistoryRow = Parameters<HistoryField['of']>[0];
 
 const jsonLine = (row: HistoryRow): string => JSON.stringify(eventOf(row, FIELDS));
 

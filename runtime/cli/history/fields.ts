@@ -2,7 +2,7 @@
 import { EVENT_TYPES, type historyRows } from '../../../actors/model.js';
 import type { Row } from '../../contract/stage.js';
 
-type HistoryRow = Row<typeof historyRows.columns>;
+export type HistoryRow = Row<typeof historyRows.columns>;
 
 export interface HistoryField {
   readonly name: string;

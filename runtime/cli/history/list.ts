@@ -49,7 +49,11 @@ export async function listHistory({ from, to, json, ...options }: HistoryListOpt
     return;
   }
   if (count === 0) {
-    process.stdout.write('No events. They reach the history some ten seconds after they were accepted.\n');
+    process.stdout.write(
+      rows === 0
+        ? 'No events. They reach the history some ten seconds after they were accepted.\n'
+        : `No events of these times; all of the history: ${grouped(rows)} in ${bytesText(bytes)}\n`,
+    );
     return;
   }
   const used = EVENT_TYPES.map((type, code) => ({ type, code })).filter(({ code }) =>

@@ -1,22 +1,26 @@
 /**
  * `rivulet history replay`: publishes the events of the history into another deployment, in the order in which they were accepted.
  *
- * Duplicates are left out: the other deployment would drop them too. Many events go in one message, as JSON lines.
+ * Duplicates are left out: the other deployment would drop them too.
  */
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { EVENT_TYPES, type EventType as NamedType, historyRows } from '../../../actors/model.js';
 import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
+import { EventBatchSchema, type EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
+import type { Config } from '../../config/config.js';
 import { systemClock } from '../../contract/clock.js';
-import { utf8 } from '../../contract/stage.js';
-import type { Log } from '../../contract/ports.js';
 import { streamOf } from '../../contract/graph.js';
+import type { Log } from '../../contract/ports.js';
+import { streamInfo } from '../../contract/streams.js';
 import { rowsOf } from '../../frames/frame.js';
-import { loadConfig } from '../../config/config.js';
-import { natsOf, withLog } from '../nats-link.js';
-import { BoundedPublisher } from '../publish/bounded-publisher.js';
 import { usage } from '../exit.js';
+import { natsIfAny, withLog } from '../nats-link.js';
+import { BoundedPublisher, type PublishCounts } from '../publish/bounded-publisher.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
-import { eventOf, HISTORY_FIELDS } from './fields.js';
+import type { HistoryRow } from './fields.js';
 import { HistoryProgress } from './progress.js';
 import { historyPieces } from './read.js';
 
@@ -29,7 +33,7 @@ export interface ReplayHistoryOptions extends SettingOptions {
 }
 
 const SUBJECT = 'rivulet.events.history';
-const CONTENT_TYPE = 'application/x-ndjson';
+const CONTENT_TYPE = 'application/x-protobuf;type=EventBatch';
 /** Well below the size of one message that a node reads (pipeline.messageBytesMax), and the number of events in it. */
 const MESSAGE_BYTES = 128 * 1024;
 const MESSAGE_EVENTS = 1_000;
@@ -37,40 +41,30 @@ const MESSAGE_EVENTS = 1_000;
 export async function replayHistory({ from, to, into, json, ...options }: ReplayHistoryOptions): Promise<void> {
   const { config } = settingsOf(options);
   const progress = new HistoryProgress('events published');
-  let [events, messages, rejected] = [0, 0, 0];
+  let events = 0;
+  let counts: PublishCounts = { published: 0, rejected: 0, uncertain: 0 };
   const startedMs = performance.now();
   try {
     await withLog(config, 'history', async (source) => {
-      const target = await openNatsLog(await connectNats(targetOf(into), 'rivulet-history-into'));
+      const target = await openNatsLog(await connectNats(targetOf(into, config), 'rivulet-history-into'));
       try {
         await mustBeOther(source, target);
-        const publisher = new BoundedPublisher({
-          log: target,
-          clock: systemClock,
-          signal: progress.signal,
-          inFlightMax: 64,
-        });
-        let lines: string[] = [];
-        let bytes = 0;
-        const send = async (): Promise<void> => {
-          if (lines.length > 0) await publisher.publish(SUBJECT, utf8(lines.join('\n')), CONTENT_TYPE);
-          [lines, bytes] = [[], 0];
-        };
+        // One in flight: what is sent again stays in order.
+        const { signal } = progress;
+        const publisher = new BoundedPublisher({ log: target, clock: systemClock, signal, inFlightMax: 1 });
+        const batch = new Batch(publisher);
         const range = { fromMs: from ?? -Infinity, toMs: to ?? Infinity };
-        for await (const { events: frame, share } of historyPieces(source, range, progress.signal)) {
+        for await (const { events: frame, share } of historyPieces(source, range, signal)) {
           for (const row of rowsOf(frame)) {
             if (row.duplicate === 1) continue;
-            const line = JSON.stringify(eventOf(row, HISTORY_FIELDS));
-            if (bytes + line.length > MESSAGE_BYTES || lines.length === MESSAGE_EVENTS) await send();
-            lines.push(line);
-            bytes += line.length * 3;
+            await batch.add(row);
             events++;
           }
           progress.update(share, events);
         }
-        await send();
+        await batch.send();
         await publisher.settled();
-        ({ published: messages, rejected } = publisher.counts);
+        ({ counts } = publisher);
       } finally {
         await target.close();
       }
@@ -79,25 +73,76 @@ export async function replayHistory({ from, to, into, json, ...options }: Replay
     progress.end();
   }
   const seconds = Number(((performance.now() - startedMs) / 1000).toFixed(3));
+  const { published: messages, rejected, uncertain } = counts;
   if (rejected > 0) process.exitCode = 1;
+  const remarks = [
+    ...(rejected > 0 ? [`${grouped(rejected)} messages were rejected`] : []),
+    ...(uncertain > 0 ? [`${grouped(uncertain)} were sent twice, since NATS did not answer the first time`] : []),
+  ];
   process.stdout.write(
     json === true
-      ? `${JSON.stringify({ events, messages, rejected_messages: rejected, seconds })}\n`
-      : `published ${grouped(events)} events in ${grouped(messages)} messages in ${seconds.toFixed(1)} s${rejected > 0 ? `; ${grouped(rejected)} messages were rejected` : ''}\n`,
+      ? `${JSON.stringify({ events, messages, rejected_messages: rejected, uncertain, seconds })}\n`
+      : `published ${grouped(events)} events in ${grouped(messages)} messages in ${seconds.toFixed(1)} s${remarks.map((one) => `; ${one}`).join('')}\n` +
+          'What the other deployment refuses, by a strict schema for example, is in its dead letters: rivulet dlq ls\n',
   );
 }
 
-/** A URL or a data directory. */
-const targetOf = (into: string): NatsOptions => {
+/** Events that go in one message. */
+class Batch {
+  private events: MessageInitShape<typeof EventSchema>[] = [];
+  private bytes = 0;
+
+  constructor(private readonly publisher: BoundedPublisher) {}
+
+  async add(row: HistoryRow): Promise<void> {
+    const event = eventOf(row);
+    const bytes = EVENT_BYTES + 3 * TEXTS.reduce((sum, name) => sum + (row[name]?.length ?? 0), 0);
+    if (this.bytes + bytes > MESSAGE_BYTES || this.events.length === MESSAGE_EVENTS) await this.send();
+    this.events.push(event);
+    this.bytes += bytes;
+  }
+
+  async send(): Promise<void> {
+    const { events } = this;
+    if (events.length === 0) return;
+    [this.events, this.bytes] = [[], 0];
+    const data = toBinary(EventBatchSchema, create(EventBatchSchema, { events }));
+    await this.publisher.publish(SUBJECT, data, CONTENT_TYPE);
+  }
+}
+
+/** Of an event without its texts, which have at most three bytes per UTF-16 code unit. */
+const EVENT_BYTES = 128;
+const TEXTS = Object.entries(historyRows.columns).flatMap(([name, kind]) => (kind === 'text' ? [name as 'user'] : []));
+
+/** As protobuf, whose fields every schema understands, whatever its names. */
+const eventOf = (row: HistoryRow): MessageInitShape<typeof EventSchema> => ({
+  eventType: EventType[EVENT_TYPES[row.type!]!.toUpperCase() as Uppercase<NamedType>],
+  eventTime: timestampFromMs(row.time!),
+  ...{ userId: row.user!, itemId: row.item! },
+  ...given({ eventId: row.eventId, categoryCode: row.category, brand: row.brand, price: row.price }),
+  ...given({ rating: row.rating, sessionId: row.session, pageUrl: row.pageUrl, deviceType: row.deviceType }),
+  ...given({ clickType: row.clickType, referrer: row.referrer, reviewText: row.reviewText }),
+});
+
+const given = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+
+/** A URL, with the credentials of the configuration, or a data directory. */
+const targetOf = (into: string, config: Config): NatsOptions => {
   const isUrl = /^(nats|tls|wss?):\/\//.test(into);
-  const key = isUrl ? 'natsUrl' : 'dataDir';
-  return natsOf(loadConfig({ env: {}, flags: [{ key, value: into, bySet: false }] }).config);
+  const { natsUrl: _, ...others } = config;
+  const target = natsIfAny(isUrl ? { ...others, natsUrl: into } : { ...others, dataDir: into });
+  if (target !== undefined) return target;
+  throw usage(`no running node found in ${into}`, 'start one there, or give the URL of its NATS with --into');
 };
 
 /** In the same deployment every event would count twice. */
 async function mustBeOther(source: Log, target: Log): Promise<void> {
-  const [a, b] = await Promise.all([source, target].map((log) => log.info(streamOf('history')).catch(() => undefined)));
-  if (a !== undefined && a.identity === b?.identity)
+  const [from, into] = await Promise.all([source, target].map((log) => streamInfo(log, streamOf('history'))));
+  if (from !== undefined && from.identity === into?.identity)
     throw usage(
       'this would publish the events into the deployment that they come from',
       'name another one with --into',
