@@ -47,7 +47,11 @@ Examples:
       'Publishes events of the history into another deployment, in the order in which they were accepted, without duplicates: to fill a fresh deployment,\n' +
         'one with other settings, or one with a new stage. Interrupted, it has to be run again on a deployment that is fresh again.',
     )
-    .requiredOption('--into <where>', 'NATS URL of the other deployment, or the data directory of its node, which must run', nonEmpty)
+    .requiredOption(
+      '--into <where>',
+      'NATS URL of the other deployment, or the data directory of its node, which must run',
+      nonEmpty,
+    )
     .option('--json', 'print the counts as JSON')
     .action(async (options: ReplayHistoryOptions) => {
       const { replayHistory } = await import('../history/replay.js');
