@@ -7,7 +7,7 @@ import { deployFiles, textOfFile } from './deploy-files.js';
 
 const OURS = new Set([...CONFIG_KEYS.map(({ variable }) => variable), FILE_VARIABLE, 'RIVULET_TOKEN']);
 /** Of streams and such, not of the environment: RIVULET_PARSE. */
-const STREAM = /^RIVULET_(PARSE|DEAD_LETTER|LATE|QUARANTINE|RESTORING|REPARTITIONING|DEPLOYMENT)$/;
+const STREAM = /^RIVULET_(PARSE|DEAD_LETTER|HISTORY|LATE|QUARANTINE|RESTORING|REPARTITIONING|DEPLOYMENT)$/;
 
 const files = deployFiles();
 const { version } = JSON.parse(textOfFile('package.json')) as { version: string };
