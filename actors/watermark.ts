@@ -5,8 +5,9 @@
  *   idle ⇔ no rows since a tick idleAfter ago            an idle source does not hold back the others
  *
  * Rows pass unchanged, but an event without a category gets its item's categories, if the catalogue has the item: from then on, for what comes later. Events
- * whose item it does not have are counted (`unknown_items`), and reported at ticks, by item. Those that popularity or trending count also go to an output of each: live at the next tick that carries progress, since both
- * publish their lists at ticks; of a new source at once, so that it soon has lists. The progress beside them (`Progress`):
+ * whose item it does not have are counted (`unknown_items`), and reported at ticks, by item. Rows that popularity or trending count also go to an output of
+ * each: live at the next tick that carries progress, since both publish their lists at ticks; of a new source at once, so that it soon has lists. The progress
+ * beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
  *   frame      W, end of epoch       to all: W, idle, tick, end of epoch       —
@@ -44,13 +45,7 @@ import { keepCategories } from './operators/keep-categories.js';
 import { reportUnknown } from './operators/report-unknown.js';
 import { categoriesOfItems } from './state/categories-of-items.js';
 import { unknownItemsState } from './state/unknown-items.js';
-import {
-  NO_ENGAGEMENTS,
-  release,
-  wait,
-  waitingEngagements,
-  type WaitingEngagements,
-} from './state/waiting-engagements.js';
+import { WaitingRows, waitingTables } from './state/waiting-rows.js';
 
 export type Trigger =
   { readonly kind: 'frame' } | { readonly kind: 'file' } | { readonly kind: 'interval'; readonly everyMs: number };
@@ -79,7 +74,8 @@ type Report<F> = (frame: F, progress?: Progress) => Emission;
 type Out = { readonly rows: Report<Events> } & Readonly<Record<'popularity' | 'engagements', Report<Engagements>>>;
 
 const NO_EVENTS = frameOf(events, []);
-/** The most rows that wait for a tick. */
+const NO_ENGAGEMENTS = frameOf(engagements, []);
+/** The most rows that wait for a tick: their readers publish at ticks, and a message per frame would cost as much as all that makes users' lists. */
 const WAITING_MAX = 8_192;
 /** The first rows that popularity or trending count: how many, and the tick after which the first came. */
 interface Begun {
@@ -101,14 +97,15 @@ export const watermark = (options: WatermarkOptions) => {
     outputs: { rows: events, popularity: engagements, engagements, unknown: unknownItems },
     state: {
       source: value<SourceState>(() => ({})),
-      waiting: waitingEngagements(),
+      waiting: waitingTables(engagements),
       begun: value<Begun>(() => ({ rows: 0 })),
       ...categoriesOfItems(),
       unknown: unknownItemsState(),
     },
     counts: ['unknown_items'],
     pipeline: ({ inputs, epochEnds, ticks, state, out, count }) => {
-      const { source, ...engaged } = state;
+      const { source, begun } = state;
+      const waiting = new WaitingRows(state.waiting, engagements);
       const rows = inputs.events.pipe(
         filter((frame) => frame.rows > 0),
         fillCategories(state, (unknown) => count('unknown_items', unknown)),
@@ -119,7 +116,7 @@ export const watermark = (options: WatermarkOptions) => {
             advance,
             progressOfRows(trigger, advance, source.get()),
             options,
-            engaged,
+            { waiting, begun },
             source.get().tickMs,
           ),
         ),
@@ -130,10 +127,7 @@ export const watermark = (options: WatermarkOptions) => {
         map((): Progress => ({ ...known(source.get()), everywhere: true })),
       );
       const markers = merge(tickEnds, fileEnds).pipe(
-        mergeMap((progress) => [
-          out.rows(NO_EVENTS, progress),
-          ...counted(out, release(engaged.waiting), options, progress),
-        ]),
+        mergeMap((progress) => [out.rows(NO_EVENTS, progress), ...counted(out, waiting.release(), options, progress)]),
       );
       const unknown = ticks.pipe(
         reportUnknown(state.unknown),
@@ -165,7 +159,7 @@ function emissionsOf(
   { frame: parsed }: Advance,
   progress: Progress | undefined,
   options: WatermarkOptions,
-  { waiting, begun }: { readonly waiting: WaitingEngagements; readonly begun: Value<Begun> },
+  { waiting, begun }: { readonly waiting: WaitingRows<typeof engagements.columns>; readonly begun: Value<Begun> },
   tickMs: number | undefined,
 ): Emission[] {
   const { trigger, engagements: kinds = NO_KINDS } = options;
@@ -175,7 +169,8 @@ function emissionsOf(
   const everywhere = progress?.everywhere === true;
   if (trigger.kind !== 'file' && engaged.rows > 0) {
     const isNew = isNewSource(begun, engaged.rows, tickMs);
-    engaged = wait(waiting, engaged) >= WAITING_MAX || everywhere || isNew ? release(waiting) : NO_ENGAGEMENTS;
+    waiting.add(engaged);
+    engaged = waiting.rows >= WAITING_MAX || everywhere || isNew ? waiting.release() : NO_ENGAGEMENTS;
   }
   return [
     out.rows(frame, progress),

@@ -7,6 +7,7 @@
 import {
   type Columns,
   type Frame,
+  frameOf,
   type FrameType,
   frameType,
   type Tables,
@@ -51,6 +52,7 @@ export class WaitingRows<C extends Columns> {
 
   /** Removes and returns all rows. */
   release(): Frame<C> {
+    if (!this.waiting.has(TABLE)) return frameOf(this.type, []);
     const table = this.waiting.table(TABLE);
     const { rows, columns } = table.frame(Uint32Array.from({ length: table.rows }, (_, row) => row));
     this.waiting.drop(TABLE);

@@ -50,8 +50,7 @@ export async function exportHistory({ from, to, format: said, out, ...options }:
   try {
     await withLog(config, 'history', async (log) => {
       const file = format === 'parquet' ? parquetFile(partial) : textFile(partial, format);
-      const range = { fromMs: from ?? -Infinity, toMs: to ?? Infinity };
-      for await (const { events, share } of historyPieces(log, range, progress.signal)) {
+      for await (const { events, share } of historyPieces(log, { from, to }, progress.signal)) {
         if (events.rows > 0) await file.write(events);
         progress.update(share, (count += events.rows));
       }

@@ -28,8 +28,7 @@ export async function listHistory({ from, to, json, ...options }: HistoryListOpt
   let [count, bytes, rows] = [0, 0, 0];
   try {
     await withLog(config, 'history', async (log) => {
-      const range = { fromMs: from ?? -Infinity, toMs: to ?? Infinity };
-      for await (const piece of historyPieces(log, range, progress.signal)) {
+      for await (const piece of historyPieces(log, { from, to }, progress.signal)) {
         addTo(days, piece.events);
         bytes += piece.bytes;
         rows += piece.rows;

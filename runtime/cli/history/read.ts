@@ -11,10 +11,10 @@ import { type Frame, gather, slice } from '../../frames/frame.js';
 
 export type HistoryFrame = Frame<typeof historyRows.columns>;
 
-/** Event times, epoch ms: from inclusive, to exclusive. */
+/** Event times, epoch ms: from inclusive, to exclusive; absent: no bound. */
 export interface HistoryRange {
-  readonly fromMs: number;
-  readonly toMs: number;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
 }
 
 export interface HistoryPiece {
@@ -35,7 +35,7 @@ const TAKE_MESSAGES = 16;
 /** Up to its end as it is now, each event once. Fatal HISTORY_NONE: this deployment has none. */
 export async function* historyPieces(
   log: Log,
-  { fromMs, toMs }: HistoryRange,
+  { from = -Infinity, to = Infinity }: HistoryRange,
   signal: AbortSignal,
 ): AsyncGenerator<HistoryPiece, void, undefined> {
   const info = await streamInfo(log, STREAM);
@@ -63,7 +63,7 @@ export async function* historyPieces(
         if (frame !== undefined) {
           const events = behind(frame, latest.get(subject));
           latest.set(subject, positionAt(frame, frame.rows - 1));
-          yield { events: within(events, fromMs, toMs), bytes: data.length, rows: events.rows, share };
+          yield { events: within(events, from, to), bytes: data.length, rows: events.rows, share };
         } else if (envelope.sequence === 0) latest.delete(subject);
       }
       signal.throwIfAborted();

@@ -53,8 +53,7 @@ export async function replayHistory({ from, to, into, json, ...options }: Replay
         const { signal } = progress;
         const publisher = new BoundedPublisher({ log: target, clock: systemClock, signal, inFlightMax: 1 });
         const batch = new Batch(publisher);
-        const range = { fromMs: from ?? -Infinity, toMs: to ?? Infinity };
-        for await (const { events: frame, share } of historyPieces(source, range, signal)) {
+        for await (const { events: frame, share } of historyPieces(source, { from, to }, signal)) {
           for (const row of rowsOf(frame)) {
             if (row.duplicate === 1) continue;
             await batch.add(row);
