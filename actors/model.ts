@@ -25,9 +25,9 @@ export const events = frameType('event', {
 
 /**
  * Events from parse to watermark. `storedAt`: when the log stored an event whose event time is later than that, epoch ms; absent for other events, and
- * for those from files.
+ * for those from files. `past` 1: of the past, which counts with its own time and moves no watermark.
  */
-export const parsedEvents = frameType('event', { ...events.columns, storedAt: 'f64' });
+export const parsedEvents = frameType('event', { ...events.columns, storedAt: 'f64', past: 'u8' });
 
 /**
  * What the history has of an event beside the columns of `events`: the other fields, and its position: the stream sequence of its message, its number
@@ -75,7 +75,7 @@ export const windowRows = frameType('window-row', {
 /** A user's top main categories, strongest first (`rank` from 1); a user with none has one row with an absent category. */
 export const interests = frameType('interest', { user: 'text', category: 'text', interest: 'f64', rank: 'u8' });
 
-/** A user's interactions with an item: window rows, and those of type view, cart and purchase. */
+/** A user's interactions with an item: window rows, and those of type view, cart and purchase; `time`: the latest of this report, epoch ms. */
 export const interactions = frameType('interaction', {
   user: 'text',
   item: 'text',
@@ -83,6 +83,7 @@ export const interactions = frameType('interaction', {
   views: 'u32',
   carts: 'u32',
   purchases: 'u32',
+  time: 'f64',
 });
 
 /** A row of a popularity table. `price` is the average over purchases; `time` is when the table was loaded, epoch ms, absent in a bounded job. */

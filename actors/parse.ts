@@ -6,10 +6,11 @@
  * Each message (JSON, JSONL, protobuf) or piece of a file (CSV, JSONL) becomes rows in order of arrival, or dead letters with the original bytes and the
  * remedy; a bad event does not affect the others of its message. The accepted formats are in `formats/`.
  *
- * The history, where there is one, gets G and D with all their fields; it waits until many go in one message (state/waiting-history).
+ * The history, where there is one, gets G and D with all their fields; it waits until many go in one message (state/waiting-history). Events published
+ * on rivulet.events.past are of the past (`past` 1), which watermark tells from live ones.
  *
- * State    the ids of the last valid events, at most `dedupeMax`; a rating without an id is identified by user, item and time, any other event without
- *          one is never a duplicate. The id of a refused event is not stored: a corrected event may have the same id. Of the history some thousand
+ * State    the ids of the last valid events, at most `dedupeMax`, and as many of the past, so that an import does not make it forget those of live
+ *          events; a rating without an id is identified by user, item and time, any other event without one is never a duplicate. The id of a refused event is not stored: a corrected event may have the same id. Of the history some thousand
  *          rows that wait.
  * Restart  restored with the snapshot; messages after it are replayed and give the same rows.
  */
@@ -33,7 +34,7 @@ import {
 } from '../runtime/contract/stage.js';
 
 export interface ParseOptions extends Partial<EventRules> {
-  /** Ids of events kept in memory, per instance; the last half of them are guaranteed to be known. */
+  /** Ids of live events kept in memory, and of the past, per instance; the last half of them are guaranteed to be known. */
   readonly dedupeMax?: number;
   /** Whether the output `history` carries rows, and the most rows that wait to go there together. */
   readonly history?: boolean;
@@ -56,14 +57,14 @@ export const parse = (options: ParseOptions = {}) => {
     version: 1,
     inputs: { events: input(RAW) },
     outputs: { rows: parsedEvents, deadLetters, history: historyRows },
-    state: { seen: seenIds(), waiting: waitingHistory(), waitingSince: waitingSince() },
+    state: { seen: seenIds(), seenPast: seenIds(), waiting: waitingHistory(), waitingSince: waitingSince() },
     counts: ['events', 'dead_letter', 'duplicates'],
     pipeline: ({ inputs, ticks, state, out, count }) => {
       const waiting = new WaitingHistory(state, historyRowsMax);
       const asHistory = (frame: FrameOf<typeof historyRows>): Emission => out.history(frame);
       const read = inputs.events.pipe(
         map((batch) => readBatch(batch, new EventRows(schema, rules, history), rules)),
-        dropDuplicates(state.seen, dedupeMax),
+        dropDuplicates([state.seen, state.seenPast], dedupeMax, ({ columns }) => columns.past),
         tap(({ seen, refused, duplicates }) => {
           count('events', seen);
           count('dead_letter', refused?.rows ?? 0);

@@ -1,7 +1,7 @@
 /**
  * recommendations: the view that the façades read.
  *
- *   list(u)   the latest list of u                  seen(u)   the items that u interacted with, the latest ≤ 1,000
+ *   list(u)   the latest list of u                  seen(u)   the items that u interacted with, the latest ≤ 1,000 by event time
  *   top(c)    the top list of each category, and over all: for users without a list, and for what a list cannot fill
  *
  * It publishes nothing; `recommendationReader` reads its state, synchronously, between two inputs. How it becomes an answer: candidates/.
@@ -58,7 +58,7 @@ export interface ViewReader extends RecommendationReader {
 }
 
 const NO_FACTS: ItemFacts = {};
-const NOTHING_SEEN: ReadonlySet<string> = new Set();
+const NOTHING_SEEN: ReadonlyMap<string, number> = new Map();
 
 /** Of the partition that the user belongs to. */
 export const recommendationReader = readerOf(state, ({ lists, seen: seenBy, tops }): ViewReader => {

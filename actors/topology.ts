@@ -83,6 +83,7 @@ function liveTopology(options: PipelineOptions): Topology {
       // Loaded now or never: nobody waits for it.
       edge(source('popularity-table', { awaited: false }), tops.in.table, { by: 'item' }),
       ...edges,
+      edge(core.watermark.out.past, windows.in.past, { by: 'user' }),
       edge(lists.out.rows, view.in.lists, { by: 'user' }),
       edge(ranking.out.interactions, view.in.interactions, { by: 'user' }),
       edge(tops.out.lists, view.in.popular, { by: 'all' }),

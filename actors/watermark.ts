@@ -16,6 +16,8 @@
  *
  * A source that wakes up reports it to all at once, with its first rows.
  *
+ * Rows of the past have no part in W, idleness and progress. They pass on an output of their own; popularity counts them, trending does not.
+ *
  * State    one record: the latest event time and W, the latest tick, the tick since which it is quiet, the tick that ended the last epoch; at most some
  *          thousand rows that wait for a tick; how many of a new source have not waited, and since when; the categories of each item of the catalogue;
  *          the ≤ 1,000 unknown items since the last tick.
@@ -43,6 +45,7 @@ import { followTicks } from './operators/follow-ticks.js';
 import { type IntervalEnd, intervalEnds } from './operators/interval-ends.js';
 import { keepCategories } from './operators/keep-categories.js';
 import { reportUnknown } from './operators/report-unknown.js';
+import { rowsOfPast } from './operators/rows-of-past.js';
 import { categoriesOfItems } from './state/categories-of-items.js';
 import { unknownItemsState } from './state/unknown-items.js';
 import { WaitingRows, waitingTables } from './state/waiting-rows.js';
@@ -94,7 +97,7 @@ export const watermark = (options: WatermarkOptions) => {
     key: 'source',
     version: 1,
     inputs: { items: sideInput(catalogueItems), events: input(parsedEvents) },
-    outputs: { rows: events, popularity: engagements, engagements, unknown: unknownItems },
+    outputs: { rows: events, past: events, popularity: engagements, engagements, unknown: unknownItems },
     state: {
       source: value<SourceState>(() => ({})),
       waiting: waitingTables(engagements),
@@ -106,9 +109,18 @@ export const watermark = (options: WatermarkOptions) => {
     pipeline: ({ inputs, epochEnds, ticks, state, out, count }) => {
       const { source, begun } = state;
       const waiting = new WaitingRows(state.waiting, engagements);
-      const rows = inputs.events.pipe(
-        filter((frame) => frame.rows > 0),
-        fillCategories(state, (unknown) => count('unknown_items', unknown)),
+      const withCategories = (past: 0 | 1) =>
+        inputs.events.pipe(
+          rowsOfPast(past),
+          fillCategories(state, (unknown) => count('unknown_items', unknown)),
+        );
+      const past = withCategories(1).pipe(
+        mergeMap((frame) => [
+          out.past(asEvents(frame)),
+          ...(options.popularity ? [out.popularity(asEngagements(frame))] : []),
+        ]),
+      );
+      const rows = withCategories(0).pipe(
         advanceWatermark(source, { delayMs, skewMs, idleAfterMs }),
         mergeMap((advance) =>
           emissionsOf(
@@ -133,7 +145,7 @@ export const watermark = (options: WatermarkOptions) => {
         reportUnknown(state.unknown),
         map((items) => out.unknown(items)),
       );
-      return merge(inputs.items.pipe(keepCategories(state)), rows, markers, unknown);
+      return merge(inputs.items.pipe(keepCategories(state)), rows, past, markers, unknown);
     },
   });
 };
@@ -192,9 +204,13 @@ const counted = (out: Out, rows: Engagements, { popularity }: WatermarkOptions, 
   out.engagements(rows, progress),
 ];
 
-const asEvents = ({ rows, columns: { storedAt: _, ...columns } }: Parsed): Events => ({ type: events, rows, columns });
+const asEvents = ({ rows, columns: { storedAt: _, past: __, ...columns } }: Parsed): Events => ({
+  type: events,
+  rows,
+  columns,
+});
 
-const asEngagements = ({ rows, columns: { user: _, ...columns } }: Parsed): Engagements => ({
+const asEngagements = ({ rows, columns: { user: _, past: __, ...columns } }: Parsed): Engagements => ({
   type: engagements,
   rows,
   columns,

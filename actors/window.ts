@@ -18,6 +18,8 @@
  * [time, time + gap) alone, as in Spark, not by a session that it might have joined. A session that grew or absorbed another is emitted with its new
  * bounds; the end of its former bounds is not reported.
  *
+ * Events of the past (`past`) are rows of their own windows at once: never late, and in no table, since their windows are closed or were never open.
+ *
  * State    the events of the running epoch, the rows of open windows (a table each) or sessions, C. Bounded by what W leaves open.
  * Restart  restored with the snapshot, in the middle of an epoch too; the same rows come out, in the same order.
  */
@@ -28,6 +30,7 @@ import { type WindowKind, windowsOf } from './maths/window.js';
 import { events, windowRows } from './model.js';
 import { closeWindows, type OutputMode } from './operators/close-windows.js';
 import { countInEpoch } from './operators/count-in-epoch.js';
+import { passPast } from './operators/pass-past.js';
 import { epochLog } from './state/epoch-log.js';
 import { FixedWindowRows, windowTables } from './state/fixed-windows.js';
 import { sessionTables, SessionWindowRows } from './state/session-windows.js';
@@ -50,7 +53,7 @@ export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'updat
     id: 'window',
     key: 'user',
     version: 1,
-    inputs: { events: input(events) },
+    inputs: { events: input(events), past: input(events) },
     outputs: { rows: windowRows, late: events },
     state: {
       epoch: epochLog({ paneMs: windows.paneMs, counted: windows.kind === 'session' }),
@@ -67,6 +70,10 @@ export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'updat
           ? new SessionWindowRows(state, windows)
           : new FixedWindowRows(state.windows, windows);
       return merge(
+        inputs.past.pipe(
+          passPast(windows, count),
+          map((rows) => out.rows(rows)),
+        ),
         inputs.events.pipe(
           countInEpoch(state, windows, count),
           map((late) => out.late(late)),

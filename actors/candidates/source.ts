@@ -19,8 +19,8 @@ export interface ItemFacts {
 export interface RecommendationReader {
   /** The user's latest list; `undefined` for an unknown user. */
   listOf(user: string): RankedList | undefined;
-  /** Items that the user has interacted with, as far as remembered. */
-  seen(user: string): ReadonlySet<string>;
+  /** When the user last interacted with each item, event time in epoch ms, as far as remembered. */
+  seen(user: string): ReadonlyMap<string, number>;
   /** The first items over all categories, typed as fallback. */
   fallback(limit: number): readonly RankedItem[];
   /** The first items of a main category, typed as fallback. */

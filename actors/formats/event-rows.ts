@@ -45,6 +45,9 @@ export interface EventFrames extends Identified<Frame<typeof parsedEvents.column
   readonly details: Frame<typeof eventDetails.columns> | undefined;
 }
 
+/** As published, and as a transform of the stream stores it. */
+const PAST = /(^|\.)events\.past(\.|$)/;
+
 const NO_MESSAGE = { sequence: 0, storedAtMs: NaN, events: 0 };
 
 export class EventRows extends EventWriter {
@@ -55,6 +58,7 @@ export class EventRows extends EventWriter {
   private readonly details: FrameBuilder<typeof eventDetails.columns> | undefined;
   /** NaN: from a file. */
   private storedAtMs = NaN;
+  private past = 0;
   private message: { readonly sequence: number; readonly storedAtMs: number; events: number } = NO_MESSAGE;
 
   constructor(schema: Schema, rules: ValueRules, withDetails = false) {
@@ -65,6 +69,7 @@ export class EventRows extends EventWriter {
   override begin(message: RawMessage): void {
     super.begin(message);
     this.storedAtMs = message.chunk === undefined ? message.storedAtMs : NaN;
+    this.past = PAST.test(message.subject) ? 1 : 0;
     this.message = { sequence: message.sequence, storedAtMs: message.storedAtMs, events: 0 };
   }
 
@@ -91,6 +96,7 @@ export class EventRows extends EventWriter {
     columns.price[row] = price + 0;
     columns.rating[row] = rating;
     columns.storedAt[row] = time > this.storedAtMs ? this.storedAtMs : NaN;
+    columns.past[row] = this.past;
     const hasId = starts[EVENT_ID] !== ends[EVENT_ID];
     if (type === RATING && !hasId) this.writeRatingId(bytes, row, time);
     else if (hasId || this.ids !== undefined) this.writeId(bytes, row, starts[EVENT_ID]!, ends[EVENT_ID]!);

@@ -4,7 +4,9 @@
  *   ids    a b a - b c -        (idsMax large)
  *   pass   a b . - . c -
  *
- * State    the ids seen, in two generations of at most ⌊idsMax / 2⌋: a full one becomes the old one, and the previous old one is dropped. So at least the
+ * Rows of several kinds have a memory each, so that many of one kind do not make it forget the ids of another. What one of them knows is known.
+ *
+ * State    per kind the ids seen, in two generations of at most ⌊idsMax / 2⌋: a full one becomes the old one, and the previous old one is dropped. So at least the
  *          last ⌊idsMax / 2⌋ ids are known, and at most idsMax. Generations change at an id, not at the end of a frame: the output does not depend on
  *          how rows were framed.
  * Restart  restored with the snapshot.
@@ -40,54 +42,59 @@ export interface Passed {
   readonly passed: Uint32Array | undefined;
 }
 
-/** Other data that comes with the rows is passed on. */
+/** Other data that comes with the rows is passed on. `kindsOf`: which of the memories is that of each row. */
 export function dropDuplicates<I extends Identified>(
-  seen: SeenIds,
+  memories: readonly SeenIds[],
   idsMax: number,
+  kindsOf: (rows: I['rows']) => Uint8Array,
 ): OperatorFunction<I, Omit<I, 'ids'> & Passed> {
-  const generations = new Generations(seen, Math.max(1, Math.floor(idsMax / 2)));
+  const max = Math.max(1, Math.floor(idsMax / 2));
+  const generations = memories.map((seen) => new Generations(seen, max));
   return map(({ ids, ...rest }) => {
     const { rows } = rest;
-    const passed = ids === undefined ? undefined : generations.firsts(ids);
+    const passed = ids === undefined ? undefined : firsts(ids, kindsOf(rows), generations);
     if (passed === undefined || passed.length === rows.rows) return { ...rest, duplicates: 0, passed: undefined };
     return { ...rest, rows: gather(rows, passed), duplicates: rows.rows - passed.length, passed };
   });
 }
 
+/** The rows without an id, or with a new one, which is stored. */
+function firsts(ids: Frame<Ids>, kinds: Uint8Array, generations: readonly Generations[]): Uint32Array {
+  const { codes, dictionary } = ids.columns.id;
+  const passes = new Uint8Array(ids.rows);
+  const candidates = new Uint32Array(ids.rows);
+  for (let row = 0; row < ids.rows;) {
+    const kind = kinds[row]!;
+    const own = generations[kind]!;
+    const young = own.young();
+    const known = generations.flatMap((one) => (one === own ? own.old() : one.all()));
+    // No more rows at a time than the young generation has room for if all of them are new.
+    const room = own.max - young.rows;
+    let count = 0;
+    for (; row < ids.rows && count < room && kinds[row] === kind; row++) {
+      const code = codes[row]!;
+      if (code === ABSENT) passes[row] = 1;
+      else if (!known.some((older) => older.holds(dictionary, code))) candidates[count++] = row;
+    }
+    let next = young.rows;
+    const found = young.upsert(ids.columns, candidates.subarray(0, count));
+    for (let i = 0; i < count; i++) {
+      if (found[i] !== next) continue;
+      passes[candidates[i]!] = 1;
+      next++;
+    }
+  }
+  return setRows(passes);
+}
+
 class Generations {
   constructor(
     private readonly seen: SeenIds,
-    private readonly max: number,
+    readonly max: number,
   ) {}
 
-  /** The rows without an id, or with a new one, which is stored. */
-  firsts(ids: Frame<Ids>): Uint32Array {
-    const { codes, dictionary } = ids.columns.id;
-    const passes = new Uint8Array(ids.rows);
-    const candidates = new Uint32Array(ids.rows);
-    for (let row = 0; row < ids.rows;) {
-      const young = this.young();
-      const old = this.old();
-      // No more rows at a time than the young generation has room for if all of them are new.
-      const room = this.max - young.rows;
-      let count = 0;
-      for (; row < ids.rows && count < room; row++) {
-        if (codes[row] === ABSENT) passes[row] = 1;
-        else if (old?.holds(dictionary, codes[row]!) !== true) candidates[count++] = row;
-      }
-      let next = young.rows;
-      const found = young.upsert(ids.columns, candidates.subarray(0, count));
-      for (let i = 0; i < count; i++) {
-        if (found[i] !== next) continue;
-        passes[candidates[i]!] = 1;
-        next++;
-      }
-    }
-    return setRows(passes);
-  }
-
   /** The generation that new ids are added to, a new one when the last is full. */
-  private young(): ReturnType<SeenIds['table']> {
+  young(): ReturnType<SeenIds['table']> {
     const numbers = this.seen.numbers();
     const last = numbers.at(-1) ?? 0;
     const table = this.seen.table(last);
@@ -96,9 +103,12 @@ class Generations {
     return this.seen.table(last + 1);
   }
 
-  private old(): DictionaryBuilder | undefined {
-    const numbers = this.seen.numbers();
-    return numbers.length < 2 ? undefined : this.seen.table(numbers[0]!).dictionary('id');
+  old(): DictionaryBuilder[] {
+    return this.all().slice(0, -1);
+  }
+
+  all(): DictionaryBuilder[] {
+    return this.seen.numbers().map((number) => this.seen.table(number).dictionary('id'));
   }
 }
 

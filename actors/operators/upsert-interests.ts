@@ -71,12 +71,13 @@ function addWeights(
 }
 
 function addPairs(rows: Rows, pairs: EpochPairs): void {
-  const { type } = rows.columns;
+  const { type, time } = rows.columns;
   const found = pairs.upsert(rows.columns);
-  const { count, views, carts, purchases } = pairs.values;
+  const { count, views, carts, purchases, time: latest } = pairs.values;
   for (let i = 0; i < found.length; i++) {
     const row = found[i]!;
     const kind = type[i]!;
+    if (!(latest[row]! >= time[i]!)) latest[row] = time[i]!;
     count[row]!++;
     if (kind === VIEW) views[row]!++;
     else if (kind === CART) carts[row]!++;

@@ -20,7 +20,8 @@ const listed = (user: string, items: readonly string[], category = 'kids') =>
         rank: i + 1,
         kind: 0,
       }));
-const seen = (user: string, ...items: string[]) => items.map((item) => ({ user, item, count: 1, views: 1 }));
+const seen = (user: string, ...items: (readonly [item: string, time: number])[]) =>
+  items.map(([item, time]) => ({ user, item, count: 1, views: 1, time }));
 const popular = (category: string | undefined, origin: number, ...items: [string, number][]) =>
   items.map(([item, popularity]) => ({
     category,
@@ -65,12 +66,22 @@ describe('recommendations, by hand', () => {
     ]);
   });
 
-  it('remember what was seen, the latest so many', () => {
+  it('remember what was seen, the latest so many by event time, in whatever order it comes', () => {
     const driver = new StageDriver(recommendations({ seenMax: 3 }));
-    feed(driver, 'interactions', [...seen('u', '1', '2', '3'), ...seen('v', '9')]);
-    feed(driver, 'interactions', seen('u', '1', '4'));
-    expect([...readerOf(driver).seen('u')]).toEqual(['3', '1', '4']);
-    expect([...readerOf(driver).seen('v')]).toEqual(['9']);
+    feed(driver, 'interactions', [...seen('u', ['1', 10], ['2', 11], ['3', 12]), ...seen('v', ['9', 10])]);
+    feed(driver, 'interactions', seen('u', ['1', 13], ['4', 14]));
+    const latest = [
+      ['1', 13],
+      ['3', 12],
+      ['4', 14],
+    ];
+    expect([...readerOf(driver).seen('u')].sort()).toEqual(latest);
+    // Of the past: an item that was seen since, and one that was seen before all of them.
+    feed(driver, 'interactions', seen('u', ['4', 2], ['5', 3]));
+    driver.snapshot();
+    driver.crash();
+    expect([...readerOf(driver).seen('u')].sort()).toEqual(latest);
+    expect([...readerOf(driver).seen('v').keys()]).toEqual(['9']);
     expect(readerOf(driver).seen('w').size).toBe(0);
   });
 
@@ -97,7 +108,7 @@ describe('recommendations, by hand', () => {
     expect(ask('u')).toEqual([]);
     feed(driver, 'popular', popular(undefined, 0, ['7', 5], ['9', 2]));
     feed(driver, 'lists', listed('u', ['1', '2']));
-    feed(driver, 'interactions', seen('u', '1', '9'));
+    feed(driver, 'interactions', seen('u', ['1', 1], ['9', 2]));
     expect(ask('u')).toEqual([
       '1: popular in kids, which is your #1 interest (2)',
       '2: popular in kids, which is your #1 interest (2)',
@@ -125,7 +136,7 @@ describe('recommendations, by hand', () => {
     const driver = new StageDriver(recommendations({ seenMax: 2 }));
     const reader = readerOf(driver);
     const versions = ['1', '2', '3', '4'].map((item) => {
-      feed(driver, 'interactions', seen('u', item));
+      feed(driver, 'interactions', seen('u', [item, Number(item)]));
       return reader.version('u');
     });
     expect(new Set(versions).size).toBe(4);
@@ -146,12 +157,12 @@ describe('recommendations, by hand', () => {
 const user = fc.constantFrom('u', 'v', 'w');
 const ids = fc.uniqueArray(fc.nat({ max: 12 }).map(String), { maxLength: 5 });
 const lists = fc.array(fc.tuple(user, ids), { maxLength: 12 });
-const touches = fc.array(fc.tuple(user, fc.nat({ max: 8 }).map(String)), { maxLength: 40 });
+const touches = fc.array(fc.tuple(user, fc.nat({ max: 8 }).map(String), fc.nat({ max: 30 })), { maxLength: 40 });
 const sizes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1 });
 
 const steps = (
   allLists: readonly (readonly [string, readonly string[]])[],
-  allTouches: readonly (readonly [string, string])[],
+  allTouches: readonly (readonly [string, string, number])[],
   frameSizes: readonly number[],
 ): Step[] => [
   // One user's two lists in a row are two lists: the second begins at rank 1 again.
@@ -162,7 +173,7 @@ const steps = (
   ),
   ...framesOf(
     'interactions',
-    allTouches.flatMap(([name, item]) => seen(name, item)),
+    allTouches.flatMap(([name, item, time]) => seen(name, [item, time])),
     frameSizes,
   ),
 ];
@@ -170,7 +181,7 @@ const take = (driver: StageDriver, step: Step): void => {
   if ('feed' in step) feed(driver, step.feed, step.rows);
 };
 const viewOf = (driver: StageDriver) =>
-  ['u', 'v', 'w'].map((name) => ({ list: itemsOf(driver, name), seen: [...readerOf(driver).seen(name)] }));
+  ['u', 'v', 'w'].map((name) => ({ list: itemsOf(driver, name), seen: [...readerOf(driver).seen(name)].sort() }));
 
 /** Plays with cuts: after a crash what came since the last snapshot is delivered again. */
 function played(all: readonly Step[], cuts: readonly Cut[]): StageDriver {
@@ -198,15 +209,11 @@ describe('recommendations', () => {
     fc.assert(
       fc.property(lists, touches, sizes, (allLists, allTouches, frameSizes) => {
         const expected = ['u', 'v', 'w'].map((name) => {
-          const recent = [
-            ...new Set(
-              allTouches
-                .filter(([who]) => who === name)
-                .map(([, item]) => item)
-                .reverse(),
-            ),
-          ];
-          return { list: allLists.findLast(([who]) => who === name)?.[1], seen: recent.slice(0, 4).reverse() };
+          const latest = new Map<string, number>();
+          for (const [who, item, time] of allTouches)
+            if (who === name) latest.set(item, Math.max(time, latest.get(item) ?? 0));
+          const recent = [...latest].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? 1 : -1)).slice(0, 4);
+          return { list: allLists.findLast(([who]) => who === name)?.[1], seen: recent.sort() };
         });
         expect(viewOf(played(steps(allLists, allTouches, frameSizes), []))).toEqual(expected);
       }),

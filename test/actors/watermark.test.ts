@@ -15,7 +15,9 @@ describe('rows', () => {
     const { frames } = new StageDriver(stageOf('frame')).feed('events', frame);
     expect(frames.map(({ output }) => output)).toEqual(['rows']);
     const { columns } = frames[0]!.frame;
-    expect(Object.keys(columns)).toEqual(Object.keys(frame.columns).filter((name) => name !== 'storedAt'));
+    expect(Object.keys(columns)).toEqual(
+      Object.keys(frame.columns).filter((name) => name !== 'storedAt' && name !== 'past'),
+    );
     for (const [name, column] of Object.entries(columns)) expect(frame.columns).toHaveProperty(name, column);
     expect(columns['time']).toBe(frame.columns.time);
   });

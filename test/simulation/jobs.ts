@@ -2,7 +2,7 @@
 import { cluster } from './cluster-job.js';
 import type { Job, SimulatedRun } from './job.js';
 import { bounded } from './bounded-job.js';
-import { live, liveHopping, liveInterval, liveSession } from './live-job.js';
+import { live, liveHopping, liveInterval, livePast, liveSession } from './live-job.js';
 import { toyBounded, toyLive } from './toy-jobs.js';
 
 export type AnyJob = Job<SimulatedRun>;
@@ -15,6 +15,7 @@ export const JOBS: readonly AnyJob[] = [
   liveInterval,
   liveHopping,
   liveSession,
+  livePast,
   bounded,
 ];
 

@@ -66,14 +66,16 @@ interface Sent {
   readonly good: readonly Event[];
   /** Good ones, but for those of `old` users, of which it depends on timing whether they are late. */
   readonly timely: readonly Event[];
+  /** Those of `old` users, published as events of the past: none is late. */
+  readonly past: readonly Event[];
 }
 
 /** Within eight minutes, so that none is late; but for the events of `old` users. Of one item there are views only, so that sessions merge. */
-function sentWith(items: number): Sent {
+function sentWith(items: number, past: boolean): Sent {
   const random = seededRandom(5);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
   const events = Array.from({ length: EVENTS }, (_, i): Event => {
-    const old = i % 11 === 10;
+    const old = past ? i % 3 === 1 : i % 11 === 10;
     const item = Math.floor(random() * items);
     const category = CATEGORIES[item % CATEGORIES.length];
     const time = START_MS + Math.floor(random() * 8 * 60_000) - (old ? 2 * 3_600_000 : 0);
@@ -89,7 +91,10 @@ function sentWith(items: number): Sent {
     };
   });
   const good = events.filter(({ user_id }) => user_id !== undefined);
-  return { events, good, timely: good.filter(({ user_id }) => !user_id!.startsWith('old')) };
+  return {
+    ...{ events, good, timely: good.filter(({ user_id }) => !user_id!.startsWith('old')) },
+    past: past ? good.filter(({ user_id }) => user_id!.startsWith('old')) : [],
+  };
 }
 const USER_IDS = Array.from({ length: USERS }, (_, i) => `u${i}`);
 
@@ -169,7 +174,7 @@ function checkCatalogue(world: World): void {
 
 /** Each event that the watermark has sent on, with its own category, or that which the mailbox had of its item before it. */
 function checkCategories(world: World): void {
-  const textOf = ({ storedAt: _, ...row }: PlainRow): string => JSON.stringify(row);
+  const textOf = ({ storedAt: _, past: __, ...row }: PlainRow): string => JSON.stringify(row);
   const partitions = new Map<string, Map<unknown, PlainRow['category']>>();
   const expected: string[] = [];
   let unknown = 0;
@@ -214,27 +219,31 @@ function saidCounts(world: World, sessions: boolean): { last: Record<string, num
 function viewOf(processor: MailboxProcessor): unknown {
   const reader = recommendationReader(processor.instance.states());
   const ask = { limit: 10, excludeSeen: false, explain: true };
-  return USER_IDS.map((user) => [user, answer(reader, { user, ...ask }), [...reader.seen(user)]]);
+  return USER_IDS.map((user) => [user, answer(reader, { user, ...ask }), [...reader.seen(user).keys()]]);
 }
 
-function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>, { timely }: Sent): void {
+function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>, { timely, past }: Sent): void {
   const seen = new Map<string, Set<string>>();
-  for (const { user_id, item_id } of timely) seen.set(user_id!, (seen.get(user_id!) ?? new Set()).add(item_id));
+  for (const { user_id, item_id } of [...timely, ...past])
+    seen.set(user_id!, (seen.get(user_id!) ?? new Set()).add(item_id));
   for (const life of world.lives) {
     if (life.stage !== 'recommendations') continue;
     const { partition } = life.status;
     const live = life.supervisor.current!.processor;
     assert.deepEqual(viewOf(live), viewOf(folds.get(`recommendations/${partition}`)!), `view ${partition}`);
     const reader = recommendationReader(live.instance.states());
-    for (const user of USER_IDS) {
+    for (const user of new Set([...USER_IDS, ...past.map(({ user_id }) => user_id!)])) {
       if (fnv1a(utf8(user)) % world.job.topology.count('recommendations') !== partition) continue;
-      assert.deepEqual(new Set(reader.seen(user)), seen.get(user), `items that ${user} has seen`);
+      assert.deepEqual(new Set(reader.seen(user).keys()), seen.get(user), `items that ${user} has seen`);
     }
   }
 }
 
-/** The day has all events, also those that are too late for the windows of `window`. What came behind the last tick is told at one more. */
-function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxProcessor>, { good }: Sent): void {
+/**
+ * The day has all events but those of the past, also those that are too late for the windows of `window`. What came behind the last tick is told at one
+ * more.
+ */
+function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxProcessor>, { good, past }: Sent): void {
   const instancesOf = (stage: string) =>
     Array.from({ length: job.topology.count(stage) }, (_, p) => folds.get(`${stage}/${p}`)!.instance);
   const [counting, [lists]] = [instancesOf('trending'), instancesOf('trending-lists')];
@@ -248,12 +257,33 @@ function checkTrending({ job }: World, folds: ReadonlyMap<string, MailboxProcess
     for (const { frame } of instance.tick(LAST_TICK_MS)) lists!.take('tops', frame);
   }
   const read = trendingReader(lists!.states())('day', 'score', undefined);
-  const engaged = good.map(({ event_time, event_type, item_id }) => {
-    return { time: Date.parse(event_time), type: event_type, item: item_id };
-  });
+  const engaged = good
+    .filter((event) => !past.includes(event))
+    .map(({ event_time, event_type, item_id }) => {
+      return { time: Date.parse(event_time), type: event_type, item: item_id };
+    });
   const counts = ({ item, views, clicks }: { item: string; views: number; clicks: number }): string =>
     `${item} ${views} ${clicks}`;
   assert.deepEqual(read?.list.map(counts), ranked(engaged, 0, 0).map(counts), 'trending of the day');
+}
+
+/** Each event of the past is a row of each of its windows, and none is late. */
+function checkPast(world: World, { past }: Sent): void {
+  const rows = rowsSaid(world, 'interest-ranking').filter(({ user }) => String(user).startsWith('old'));
+  const said = rows.map((row) => [
+    row['windowStart'],
+    row['time'],
+    row['user'],
+    row['item'],
+    row['count'],
+    row['added'],
+  ]);
+  const expected = past.map(({ event_time, user_id, item_id }) => {
+    const time = Date.parse(event_time);
+    return [Math.floor(time / WINDOW_MS) * WINDOW_MS, time, user_id, item_id, 1, 1];
+  });
+  assert.deepEqual(said.map(String).sort(), expected.map(String).sort(), 'rows of the past');
+  assert.equal(rowsSaid(world, 'late').length, 0, 'late events of the past');
 }
 
 /** Every accepted event once, and each duplicate as one: what was said, and what still waits for a tick. */
@@ -275,15 +305,24 @@ interface LiveOptions {
   readonly items?: number;
   /** Whether a catalogue is published beside the events. */
   readonly catalogue?: boolean;
+  /** Whether events of `old` users are published as those of the past. */
+  readonly past?: boolean;
   readonly ticksOnMs?: number;
 }
 
 const TUMBLING = { kind: 'fixed', sizeMs: WINDOW_MS, slideMs: WINDOW_MS } as const;
 
 function liveJob(name: string, options: LiveOptions = {}): Job {
-  const { trigger = { kind: 'frame' }, window = TUMBLING, items = 9, catalogue = false, ...more } = options;
+  const {
+    trigger = { kind: 'frame' },
+    window = TUMBLING,
+    items = 9,
+    catalogue = false,
+    past = false,
+    ...more
+  } = options;
   const sessions = window.kind === 'session';
-  const sent = sentWith(items);
+  const sent = sentWith(items, past);
   const kind: WindowKind = window.kind === 'session' ? window : { ...window, kind: 'hopping' };
   const job: Job = {
     ...{ name, topology: topologyWith(trigger, kind), steps: 1_200, everySeeds: 5, tickEveryMs: 500, sinkTopics: [] },
@@ -292,7 +331,7 @@ function liveJob(name: string, options: LiveOptions = {}): Job {
       const byUser = groupedBy(sent.events, ({ user_id = '' }) => user_id);
       const publishers = Object.entries(byUser).map(([user, events]) =>
         events.map((event) => ({
-          subject: `rivulet.events.${event.event_type}${user === '' ? '' : `.${user}`}`,
+          subject: `rivulet.events.${past && user.startsWith('old') ? 'past' : event.event_type}${user === '' ? '' : `.${user}`}`,
           data: utf8(JSON.stringify(event)),
         })),
       );
@@ -308,6 +347,7 @@ function liveJob(name: string, options: LiveOptions = {}): Job {
       checkTrending(world, folds, sent);
       checkHistory(world, folds, sent);
       if (catalogue) checkCatalogue(world);
+      if (past) checkPast(world, sent);
       checkCategories(world);
       const { last, added } = saidCounts(world, sessions);
       const counts = expected as Readonly<Record<string, number>>;
@@ -335,6 +375,8 @@ export const liveHopping = liveJob('live-hopping', {
   window: { kind: 'fixed', sizeMs: WINDOW_MS, slideMs: WINDOW_MS / 2 },
   catalogue: true,
 });
+/** Events of some users are imported beside those of others. */
+export const livePast = liveJob('live-past', { past: true, catalogue: true });
 export const liveSession = liveJob('live-session', {
   window: { kind: 'session', gapMs: 180_000 },
   items: 1,

@@ -16,6 +16,7 @@ export interface PlainRow {
   readonly brand: string | undefined;
   readonly price: number | undefined;
   readonly rating: number | undefined;
+  readonly past: number;
 }
 
 export type Judged = { readonly row: PlainRow } | { readonly rule: string; readonly field?: string };
@@ -55,7 +56,7 @@ export function judge(given: Given, storedAtMs: number, impliesRating = false): 
     if (/\p{Cc}/u.test(given[name] ?? '')) return refuse('control_characters', name);
   }
   if ([...(given.review_text ?? '')].length > 5000) return refuse('text_too_long', 'review_text');
-  const row = { time, type, user, item, category: text('category_code'), brand: text('brand'), rating };
+  const row = { time, type, user, item, category: text('category_code'), brand: text('brand'), rating, past: 0 };
   // No price is -0.
   return { row: { ...row, price: price === 0 ? 0 : price } };
 }

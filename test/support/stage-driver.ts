@@ -3,6 +3,7 @@
  * Emissions come back as `{ output: rows[] }`, so that a test reads like a table.
  */
 import {
+  type Emission,
   type AnyStage,
   type Frame,
   frameOf,
@@ -23,7 +24,7 @@ export type AnyRow = Readonly<Record<string, string | number | undefined>>;
 export interface Said {
   readonly rows: Readonly<Record<string, readonly AnyRow[]>>;
   readonly progress: readonly Progress[];
-  readonly frames: readonly { readonly output: string; readonly frame: Frame }[];
+  readonly frames: readonly Emission[];
 }
 
 export class StageDriver {
@@ -129,7 +130,7 @@ export class StageDriver {
     return {
       rows,
       progress: emissions.flatMap(({ progress }) => (progress === undefined ? [] : [progress])),
-      frames: emissions.map(({ output, frame }) => ({ output, frame })),
+      frames: emissions,
     };
   }
 }

@@ -34,7 +34,7 @@ const ELECTRONICS = [popular('1', 'electronics', 1), popular('5', 'electronics',
 
 const reader = (seen: readonly string[] = []): RecommendationReader => ({
   listOf: (user) => (user === 'ada' ? { items: LIST } : user === 'empty' ? { items: [] } : undefined),
-  seen: () => new Set(seen),
+  seen: () => new Map(seen.map((item) => [item, 1])),
   fallback: (limit) => POPULAR.slice(0, limit),
   topOf: (category, limit) => (category === 'electronics' ? ELECTRONICS.slice(0, limit) : []),
   factsOf: (item) => (item === '2' ? { brand: 'lego', price: 9.5 } : {}),
@@ -109,7 +109,7 @@ describe('an answer', () => {
   it('of an empty system is empty', () => {
     const nothing: RecommendationReader = {
       listOf: () => undefined,
-      seen: () => new Set(),
+      seen: () => new Map(),
       fallback: () => [],
       topOf: () => [],
       factsOf: () => ({}),

@@ -44,6 +44,7 @@ describe('CSV, by hand', () => {
         brand: 'shiseido',
         price: 35.79,
         rating: undefined,
+        past: 0,
       },
       {
         time: MIDNIGHT + 1000,
@@ -54,6 +55,7 @@ describe('CSV, by hand', () => {
         brand: undefined,
         price: 251.74,
         rating: undefined,
+        past: 0,
       },
     ]);
   });
@@ -69,6 +71,7 @@ describe('CSV, by hand', () => {
         brand: undefined,
         price: undefined,
         rating: 2.5,
+        past: 0,
       },
     ]);
   });

@@ -56,6 +56,7 @@ describe('one event as JSON, by hand', () => {
       brand: 'é',
       price: 12.5,
       rating: 4,
+      past: 0,
     });
   });
 

@@ -47,6 +47,7 @@ describe('protobuf, by hand', () => {
       brand: 'é',
       price: 12.5,
       rating: undefined,
+      past: 0,
     };
     for (const contentType of ['application/x-protobuf', 'application/protobuf; type=event', 'text/plain', undefined]) {
       expect(feed(message(bytes, contentType === undefined ? {} : { contentType })).rows['rows']).toEqual([row]);

@@ -43,7 +43,7 @@ it('is what two plain sets do, however the rows are framed, and holds no more th
       (text, idsMax, sizes) => {
         const seen = seenIds().create();
         const passed: number[] = [];
-        const one = dropDuplicates(seen, idsMax);
+        const one = dropDuplicates([seen], idsMax, ({ rows }) => new Uint8Array(rows));
         for (let start = 0, i = 0; start < text.length; i++) {
           const size = sizes[i % sizes.length]!;
           const piece = text.slice(start, start + size).join('');
@@ -60,4 +60,24 @@ it('is what two plain sets do, however the rows are framed, and holds no more th
     ),
     { numRuns: 500 },
   );
+});
+
+it('forgets the ids of one kind for those of that kind alone, and knows the ids of both', () => {
+  const [live, past] = [seenIds().create(), seenIds().create()];
+  const passing = (text: string, kinds: string): string => {
+    const of = Uint8Array.from(kinds, Number);
+    const letters: string[] = [];
+    dropDuplicates(
+      [live, past],
+      4,
+      () => of,
+    )(one(text)).subscribe(({ rows }) => letters.push(...rowsOf(rows).map(({ letter }) => String(letter))));
+    return letters.join('');
+  };
+  const one = (text: string) => of(rowsWith(text));
+  expect(passing('abacb', '00110')).toBe('abc');
+  // Many of the past, as many as make their memory forget c.
+  expect(passing('defgh', '11111')).toBe('defgh');
+  expect(passing('abc', '001')).toBe('c');
+  expect(passing('hgc', '000')).toBe('');
 });

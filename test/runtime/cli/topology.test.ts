@@ -23,6 +23,7 @@ it('the live pipeline', () => {
       popularity -->|lists by all| fallback
       watermark -->|engagements by item| trending
       trending -->|tops by all| trending-lists
+      watermark -->|past by user| window
       fallback -->|by user| recommendations
       interest-ranking -->|interactions by user| recommendations
       popularity -->|lists by all| recommendations

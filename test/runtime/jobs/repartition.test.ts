@@ -79,7 +79,7 @@ function knowledge(driver: TopologyDriver) {
         }))
         .sort((x, y) => Number(y.score) - Number(x.score) || (x.item < y.item ? -1 : 1)),
       // Rows of windows that close together have no order among them: those that were moved stand where they came.
-      seen: [...reader.seen(user)].sort(),
+      seen: [...reader.seen(user).keys()].sort(),
       fallback: reader.fallback(100),
       tops: CATEGORIES.map((category) => reader.topOf(category?.split('.')[0] ?? '', 100)),
       totals: [...(ranking.totals.get(user) ?? [])],

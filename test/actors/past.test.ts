@@ -1,0 +1,182 @@
+/** Events of the past, stage by stage: they count with their own times, are never late, and move nothing that follows the present. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { interestRanking } from '../../actors/interest-ranking.js';
+import { CART, VIEW } from '../../actors/model.js';
+import { parse } from '../../actors/parse.js';
+import { window, type WindowOptions } from '../../actors/window.js';
+import type { Columns, Row } from '../../runtime/contract/stage.js';
+import { batch, json } from '../support/raw-messages.js';
+import { type AnyRow, StageDriver } from '../support/stage-driver.js';
+import { event, IDLE_AFTER, stageOf } from './watermark-stage.js';
+
+const MINUTE = 60_000;
+
+describe('parse', () => {
+  const view = (id: string) => ({
+    ...{ event_id: id, event_type: 'view', event_time: '2019-10-01T00:00:00Z', user_id: 'u', item_id: 'i' },
+  });
+  const flags = (rows: readonly AnyRow[] | undefined) => rows?.map(({ past }) => past);
+
+  it('tells the past by the subject, as published and as the stream stores it', () => {
+    const driver = new StageDriver(parse());
+    const subjects = ['rivulet.events.past.a', 'rivulet.events.past', 'rivulet.parse.3.events.past.a'];
+    const others = ['rivulet.events.view.past', 'rivulet.events.pasta.u', 'rivulet.parse.3.events.view.past'];
+    const messages = [...subjects, ...others].map((subject, i) => json(view(`e${i}`), { subject }));
+    expect(flags(driver.feed('events', batch(...messages)).rows['rows'])).toEqual([1, 1, 1, 0, 0, 0]);
+  });
+
+  it('knows an event that was live and is in the past, whichever comes first, and forgets no live one for an import', () => {
+    const driver = new StageDriver(parse({ dedupeMax: 4 }));
+    const past = { subject: 'rivulet.events.past.a' };
+    const take = (ids: string[], more = {}): number =>
+      driver.feed('events', batch(json(ids.map(view), more))).rows['rows']?.length ?? 0;
+    expect(take(['a', 'b'])).toBe(2);
+    expect(take(['b', 'c', 'd', 'e', 'f', 'g'], past)).toBe(5);
+    expect(take(['a', 'b', 'g'])).toBe(0);
+  });
+
+  it('has the past in the history, in the order of the log', () => {
+    const driver = new StageDriver(parse({ history: true, historyRowsMax: 3 }));
+    const { rows } = driver.feed(
+      'events',
+      batch(json(view('1')), json(view('2'), { subject: 'rivulet.events.past.a' }), json(view('3'))),
+    );
+    expect(rows['history']?.map(({ eventId }) => eventId)).toEqual(['1', '2', '3']);
+    expect(rows['history']?.[0]).not.toHaveProperty('past');
+  });
+});
+
+describe('watermark', () => {
+  const past = (time: number, more: object = {}) => ({ ...event(time), past: 1, ...more });
+
+  it('does not follow the past, and sends it on beside the present', () => {
+    const driver = new StageDriver(stageOf('frame', true, Uint8Array.from([1, 1, 1, 1, 1, 1])));
+    const { frames, rows } = driver.feed('events', [event(100), past(5_000), past(3), event(101)]);
+    expect(rows['rows']?.map(({ time }) => time)).toEqual([100, 101]);
+    expect(rows['past']?.map(({ time }) => time)).toEqual([5_000, 3]);
+    expect(rows['engagements']?.map(({ time }) => time)).toEqual([100, 101]);
+    expect(rows['popularity']?.map(({ time }) => time).sort()).toEqual([100, 101, 3, 5_000]);
+    const reported = frames.map(({ output, progress }) => [output, progress?.watermarkMs, progress?.asOfMs]);
+    expect(reported).toContainEqual(['rows', 91, 101]);
+    expect(reported).toContainEqual(['past', undefined, undefined]);
+  });
+
+  it('is idle while only the past comes', () => {
+    const driver = new StageDriver(stageOf('frame'));
+    driver.feed('events', [event(1)]);
+    driver.tick(10);
+    driver.feed('events', [past(2)]);
+    const { frames } = driver.tick(10 + IDLE_AFTER);
+    expect(frames[0]?.progress).toMatchObject({ idle: true });
+    expect(driver.feed('events', [past(3)]).frames.some(({ progress }) => progress?.everywhere === true)).toBe(false);
+  });
+
+  it('gives an event of the past the categories of its item', () => {
+    const driver = new StageDriver(stageOf('frame'));
+    driver.feed('items', [{ item: '1', category: 'drama|war' }]);
+    expect(driver.feed('events', [past(1)]).rows['past']).toMatchObject([{ category: 'drama|war' }]);
+  });
+});
+
+describe('window', () => {
+  const view = (minute: number, more: object = {}) => ({
+    ...{ time: minute * MINUTE, type: VIEW, user: 'u', item: '1' },
+    ...more,
+  });
+  const rowText = (row: Row<Columns>): string => {
+    const minute = (name: string): number => (row[name] as number) / MINUTE;
+    return `${minute('windowStart')}-${minute('windowEnd')} ${row['item']}×${row['count']}+${row['added']}@${minute('time')}`;
+  };
+  const rowsOf = (options: WindowOptions, minutes: readonly number[]): string[] => {
+    const driver = new StageDriver(window(options));
+    driver.feed('events', [view(1_000)]);
+    driver.endEpoch(990 * MINUTE);
+    driver.endEpoch(990 * MINUTE);
+    const said = driver.feed(
+      'past',
+      minutes.map((minute) => view(minute)),
+    );
+    expect(said.rows['late'] ?? []).toEqual([]);
+    expect(driver.counts()).toMatchObject({ on_time: 1 + minutes.length, late: 0 });
+    return (said.rows['rows'] ?? []).map(rowText);
+  };
+
+  it.each([
+    ['tumbling', {}, ['5-10 1×1+1@7', '0-5 1×1+1@3', '5-10 1×1+1@7']],
+    [
+      'hopping',
+      { kind: { kind: 'hopping', sizeMs: 10 * MINUTE, slideMs: 5 * MINUTE } },
+      ['0-10 1×1+1@7', '5-15 1×1+1@7', '-5-5 1×1+1@3', '0-10 1×1+1@3', '0-10 1×1+1@7', '5-15 1×1+1@7'],
+    ],
+    ['session', { kind: { kind: 'session', gapMs: 5 * MINUTE } }, ['7-12 1×1+1@7', '3-8 1×1+1@3', '7-12 1×1+1@7']],
+  ] as const)('gives each event of the past its rows at once, never late: %s', (_, options, expected) => {
+    expect(rowsOf(options, [7, 3, 7])).toEqual(expected);
+  });
+
+  it('counts the past in no window that is open', () => {
+    const driver = new StageDriver(window());
+    driver.feed('events', [view(7)]);
+    driver.feed('past', [view(7), view(8)]);
+    expect(driver.endEpoch(0).rows['rows']?.map(rowText)).toEqual(['5-10 1×1+1@7']);
+  });
+
+  it('says the same rows however the past is framed, and after a crash', () => {
+    const minutes = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(minutes, fc.nat(), (all, at) => {
+        const driver = new StageDriver(window());
+        const cut = at % all.length;
+        const first = driver.feed(
+          'past',
+          all.slice(0, cut).map((minute) => view(minute)),
+        );
+        driver.snapshot();
+        driver.crash();
+        const second = driver.feed(
+          'past',
+          all.slice(cut).map((minute) => view(minute)),
+        );
+        const rows = [...(first.rows['rows'] ?? []), ...(second.rows['rows'] ?? [])].map(rowText);
+        expect(rows).toEqual(rowsOf({}, all));
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('interest-ranking', () => {
+  it('adds the past to the interests as of its time, before or after the present', () => {
+    const HOUR = 3_600_000;
+    const row = (time: number, category: string, type = VIEW) => ({
+      ...{
+        windowStart: time,
+        windowEnd: time + 1,
+        user: 'u',
+        item: category,
+        type,
+        category,
+        count: 1,
+        added: 1,
+        time,
+      },
+    });
+    const [now, before] = [row(10 * HOUR, 'drama'), row(8 * HOUR, 'comedy', CART)];
+    const interestsOf = (...frames: AnyRow[]): unknown[] => {
+      const driver = new StageDriver(interestRanking({ scope: { kind: 'decayed', halfLifeMs: HOUR } }));
+      let last: readonly AnyRow[] = [];
+      for (const frame of frames) {
+        driver.feed('rows', [frame]);
+        last = driver.endEpoch(0).rows['interests'] ?? [];
+      }
+      return last.map(({ category, interest, rank }) => [category, interest, rank]);
+    };
+    // A cart counts 3, two half-lives ago 3/4.
+    const expected = [
+      ['drama', 1, 1],
+      ['comedy', 0.75, 2],
+    ];
+    expect(interestsOf(now, before)).toEqual(expected);
+    expect(interestsOf(before, now)).toEqual(expected);
+  });
+});
