@@ -20,6 +20,7 @@ import { Final, retry } from '../supervision/retry.js';
 import { destinationsOf, streamOf, type Topology } from '../contract/graph.js';
 import { FOREIGN, lastOwnMessage, readOutputPosition } from '../log-integrity/last-message.js';
 import type { Clock, Log, Logger, LogMessage } from '../contract/ports.js';
+import { browsableLogOf } from '../contract/streams.js';
 import type { ActorStatus } from '../telemetry/status.js';
 import { isSamePosition, type OutputPosition, outputPositionOf } from './output-position.js';
 
@@ -41,6 +42,8 @@ export interface OutputLaneOptions {
   readonly signal: AbortSignal;
   /** The stage's last message on the subject is not before this sequence; absent: not known. */
   readonly from?: number;
+  /** Whether the stream drops its oldest messages, also the last of a subject. */
+  readonly dropsOldest?: boolean;
   readonly onHanded?: (bytes: number) => void;
   readonly onAcked: () => void;
   readonly onFailed: (error: Error) => void;
@@ -150,7 +153,7 @@ export class OutputLane {
 
   /** After a rejection or a timeout: is the message there? Throws FENCED when another owner has published something else. */
   private async wasPublished({ position }: OutboundMessage, code: string): Promise<boolean> {
-    const { log, stream, subject, logger } = this.options;
+    const { log, stream, subject, logger, dropsOldest = false } = this.options;
     const from = Math.max(1, this.sequence);
     const last = await lastOwnMessage(log, stream, subject, { from }).catch((error: unknown) => {
       if (error instanceof RivuletError && error.reaction === 'transient' && code === 'LOG_UNKNOWN') return null;
@@ -162,6 +165,11 @@ export class OutputLane {
     const isOurs = message !== undefined && ownerOf(message) === this.headers[OWNER];
     const isPublished =
       !isSame && isOurs && isSamePosition(outputPositionOf(fromBinary(EnvelopeSchema, message.data)), position);
+    // The stage's last message is gone. Where the end of the stream shows that it is the same log, it was dropped for its age or its size.
+    if (message === undefined && dropsOldest && (await log.info(stream)).lastSequence >= this.fence) {
+      this.fence = fence;
+      return false;
+    }
     // No message and a lower fence: this is another log.
     if ((isSame && fence > this.fence) || isPublished) {
       if (fence !== message?.sequence) logger.warn({ stream, subject, sequence: fence }, FOREIGN);
@@ -254,6 +262,7 @@ export async function openOutbox(
   const open = destinationsOf(topology, stage.id, partition).map(async ({ to, subject }) => {
     const lane = await OutputLane.open({
       ...{ log, clock, logger, stream: streamOf(to), subject, signal, from: Math.max(1, published[subject] ?? 1) },
+      dropsOldest: browsableLogOf(topology, subject) !== undefined,
       onHanded: (bytes) => {
         status.messagesOut++;
         status.bytesOut += bytes;

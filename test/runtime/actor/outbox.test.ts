@@ -29,12 +29,16 @@ beforeEach(async () => {
   await inner.ensureStream({ name: 'S', subjects: ['s.>'], bytesMax: 1e6, dropsOldest: false, replicas: 1 });
 });
 
-async function open(faults: LogFaults = {}, log: Log = new FailingLog(inner, faults), subject = SUBJECT) {
+async function open(
+  faults: LogFaults = {},
+  { log = new FailingLog(inner, faults), dropsOldest = false }: { log?: Log; dropsOldest?: boolean } = {},
+) {
+  const subject = SUBJECT;
   const lines = new Map<string, OutputLane>();
   const outbox = new Outbox(lines);
   const failures: Error[] = [];
   const line = await OutputLane.open({
-    ...{ log, clock, logger: SILENT, stream: 'S', subject, signal: abort.signal },
+    ...{ log, clock, logger: SILENT, stream: 'S', subject, signal: abort.signal, dropsOldest },
     onAcked: () => {
       outbox.wake();
     },
@@ -144,6 +148,33 @@ describe('a line', () => {
     await expect(other.say(letter(tag(3)))).resolves.toBe(3);
   });
 
+  it('goes on where the stream has dropped its last message, if the stream drops its oldest', async () => {
+    const { hand, outbox, failure } = await open({}, { dropsOldest: true });
+    hand(tag(1));
+    await outbox.settled();
+    await inner.purge('S', SUBJECT, 2);
+    hand(tag(2), tag(3));
+    await until(clock, () => said().length === 2 || failure() !== undefined);
+    expect([said(), failure()]).toEqual([[20, 30], undefined]);
+    const other = await SecondWriter.open(inner, 'S', SUBJECT);
+    await other.say(letter(tag(4)));
+    hand(tag(4));
+    await expect(outbox.settled()).rejects.toMatchObject({ code: 'FENCED' });
+  });
+
+  it.each([
+    ['the stream drops nothing', false, 1],
+    ['the stream ends before it: it is another one', true, 0],
+  ])('without its last message it ends with FENCED where %s', async (_, dropsOldest, end) => {
+    const { hand, outbox } = await open({}, { dropsOldest });
+    hand(tag(1));
+    await outbox.settled();
+    await inner.purge('S', SUBJECT, 2);
+    inner.rollBack('S', end);
+    hand(tag(2));
+    await expect(outbox.settled()).rejects.toMatchObject({ code: 'FENCED' });
+  });
+
   it('fences the other one', async () => {
     const other = await SecondWriter.open(inner, 'S', SUBJECT);
     const { hand, outbox } = await open();
@@ -159,7 +190,7 @@ describe('a line', () => {
         return inner.publish(subject, data, options);
       },
     });
-    const { hand, outbox, failures } = await open({}, broken);
+    const { hand, outbox, failures } = await open({}, { log: broken });
     hand(tag(1));
     await settled();
     hand(tag(2), tag(3));
