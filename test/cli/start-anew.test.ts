@@ -4,17 +4,28 @@ import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, expect, it } from 'vitest';
+import { historyRows } from '../../actors/model.js';
+import { parse } from '../../actors/parse.js';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
+import { historyPieces } from '../../runtime/cli/history/read.js';
 import { planRepair } from '../../runtime/cli/repair/plan.js';
 import { startAnew } from '../../runtime/cli/repair/start-anew.js';
-import { DEAD_LETTER, streamOf, subjectOf } from '../../runtime/contract/graph.js';
+import { systemClock } from '../../runtime/contract/clock.js';
+import { DEAD_LETTER, defineTopology, edge, source, streamOf, subjectOf, topic } from '../../runtime/contract/graph.js';
 import { readOutputPosition } from '../../runtime/log-integrity/last-message.js';
 import { ensureStreams } from '../../runtime/contract/streams.js';
+import { rowsOf } from '../../runtime/frames/frame.js';
+import { SupervisedInstance } from '../../runtime/shards/supervised-instance.js';
+import { STAGE_STRATEGY } from '../../runtime/supervision/strategy.js';
+import { Supervisor } from '../../runtime/supervision/supervisor.js';
+import { newStatus } from '../../runtime/telemetry/status.js';
+import { MemoryStore } from '../../state/memory-store.js';
 import { line, ONE } from '../runtime/actor/actor-bed.js';
 import { liveToys } from '../runtime/toy-stages.js';
+import { SILENT, TUNING } from '../runtime/tuning.js';
 import { eventually } from '../support/eventually.js';
 import { startTestNats } from '../support/nats.js';
 import { workingDirectory } from './run-cli.js';
@@ -127,6 +138,90 @@ it('dead letters of a mailbox that is another one stay, and answer nothing any m
     await publish();
     await anew();
     expect([await answered(), (await log.info(letters)).firstSequence]).toEqual([0, 1]);
+  } finally {
+    await log.close();
+    await server.stop();
+  }
+});
+
+it('the history has each event once, also those of a message that it had only the first of', async () => {
+  const server = await startTestNats();
+  const connection = await connectNats({ url: server.url }, 'test');
+  const log = await openNatsLog(connection);
+  const entry = parse({ history: true, historyRowsMax: 4 });
+  const retention = { ageMs: 86_400_000, bytes: 1e6 };
+  const history = topic('history', historyRows, 'source', { browsable: true, compressed: true, retention });
+  const topology = defineTopology({
+    partitions: ONE,
+    stages: [entry],
+    topics: [history],
+    edges: [
+      edge(source('events'), entry.in.events, { by: 'source' }),
+      edge(entry.out.history, history.in.rows, { by: 'source' }),
+    ],
+    aligned: new Set(),
+  });
+  const publish = (...ids: readonly string[]) =>
+    log.publish(
+      'rivulet.events.view.u',
+      utf8(
+        JSON.stringify(
+          ids.map((id) => ({
+            event_id: id,
+            event_type: 'view',
+            user_id: 'u',
+            item_id: 'i',
+            event_time: '2026-11-01T10:00:00Z',
+          })),
+        ),
+      ),
+    );
+  const inTheHistory = async (): Promise<string> => {
+    let ids = '';
+    for await (const { events } of historyPieces(log, {}, new AbortController().signal))
+      ids += rowsOf(events)
+        .map(({ eventId }) => eventId)
+        .join('');
+    return ids;
+  };
+  const parsing = async (until: string): Promise<void> => {
+    const status = newStatus(entry.id, 0);
+    const supervisor = new SupervisedInstance(
+      new Supervisor({ clock: systemClock, logger: SILENT, onEscalated: () => undefined }),
+      {
+        ...{
+          topology,
+          stage: entry,
+          partition: 0,
+          log,
+          store: new MemoryStore(),
+          clock: systemClock,
+          logger: SILENT,
+          status,
+        },
+        ...{ tuning: { ...TUNING, frameMessages: 1 }, strategy: STAGE_STRATEGY },
+      },
+    );
+    try {
+      await eventually(async () => {
+        expect(await inTheHistory()).toBe(until);
+      });
+    } finally {
+      await supervisor.stop();
+    }
+  };
+  const ensure = () => ensureStreams(log, topology, { bytesMax: 1e7, replicas: 1 });
+  try {
+    await ensure();
+    await publish('a');
+    await publish('b', 'c', 'd', 'e', 'f');
+    await parsing('abcd');
+    // As after a snapshot.
+    await log.purge(streamOf(entry.id), 'rivulet.events.>', 2);
+    await startAnew(topology, connection, log);
+    await ensure();
+    await publish('g', 'h', 'i');
+    await parsing('abcdefghi');
   } finally {
     await log.close();
     await server.stop();

@@ -64,7 +64,7 @@ export async function* historyPieces(
           const events = behind(frame, latest.get(subject));
           latest.set(subject, positionAt(frame, frame.rows - 1));
           yield { events: within(events, from, to), bytes: data.length, rows: events.rows, share };
-        } else if (envelope.sequence === 0) latest.delete(subject);
+        } else if (envelope.sequence === 0 && !envelope.claim) latest.delete(subject);
       }
       signal.throwIfAborted();
     }

@@ -3,8 +3,9 @@
  * quarantine records, since those messages get another try. Events that are already missing are recorded as lost. The shared deployment record stays.
  *
  * The mailbox of parse stays, since it has the events, and so do parse's dead letters and the history: its inputs keep their sequences, so that no dead
- * letter is published twice. If the mailbox is another one, what is in these logs stays but no longer counts as output. The clock's messages are deleted: earlier ones were
- * trimmed, which would look like a gap.
+ * letter is published twice. The history is: without the events and ticks that were trimmed its rows are grouped otherwise, so no position says which of them
+ * are in it; its readers drop repeated events. If the mailbox is another one, what is in these logs stays but no longer counts as output. The clock's messages
+ * are deleted: earlier ones were trimmed, which would look like a gap.
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
@@ -15,6 +16,7 @@ import { recordLoss } from '../../actor/quarantine.js';
 import { nodesIn } from '../../cluster/entries.js';
 import { fatal } from '../../contract/errors.js';
 import {
+  DEAD_LETTER,
   destinationsOf,
   isSource,
   mailboxOf,
@@ -108,7 +110,7 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
   }
 }
 
-/** Ends lanes to these logs whose inputs are in a deleted stream, or whose sequences now belong to other messages. */
+/** Ends lanes to these logs whose inputs are in a deleted stream, or whose sequences now belong to other messages, and those that are published again. */
 async function invalidateStalePositions(
   id: string,
   logs: ReadonlySet<string>,
@@ -127,7 +129,8 @@ async function invalidateStalePositions(
       const { sequence } = outputPositionOf(fromBinary(EnvelopeSchema, last.data));
       // A restored stream is younger than its messages.
       const isOurs = last.storedAtMs >= beganMs || origins.some(({ upTo }) => upTo >= sequence);
-      if (sequence > lastSequence || !isOurs) await invalidatePosition(log, streamOf(to), subject);
+      const sameInputs = sequence <= lastSequence && isOurs;
+      if (!sameInputs || to !== DEAD_LETTER) await invalidatePosition(log, streamOf(to), subject, { sameInputs });
     }
   }
 }

@@ -10,6 +10,8 @@ import { type Beginning, type Change, movedStages } from './state.js';
 
 /** An output without a position: a writer that finds it as the last message of a subject has no outputs there yet. */
 const NOTHING = toBinary(EnvelopeSchema, create(EnvelopeSchema, { lastPart: true }));
+/** A claim of a writer that starts over: its readers keep their place. */
+const READ_AGAIN = toBinary(EnvelopeSchema, create(EnvelopeSchema, { lastPart: true, claim: true }));
 
 /** Streams of stages that the build of the deployment did not have: a node of this build would create them at its start. */
 export async function addMissingStreams(
@@ -68,9 +70,14 @@ async function invalidatePositions(
   }
 }
 
-/** The messages stay, but count as no outputs of the new streams. */
-export async function invalidatePosition(log: Log, stream: string, subject: string): Promise<void> {
+/** The messages stay, but count as no outputs of the new streams. `sameInputs`: the inputs are the same ones, which are read again. */
+export async function invalidatePosition(
+  log: Log,
+  stream: string,
+  subject: string,
+  { sameInputs = false } = {},
+): Promise<void> {
   const last = await log.last(stream, subject);
   if (last === undefined || outputPositionOf(fromBinary(EnvelopeSchema, last.data)).sequence === 0) return;
-  await log.publish(subject, NOTHING, { expected: last.sequence });
+  await log.publish(subject, sameInputs ? READ_AGAIN : NOTHING, { expected: last.sequence });
 }
