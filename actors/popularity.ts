@@ -10,9 +10,9 @@
  *   h      half-life; with an infinite one and a weight for purchases alone, N is the classic number of purchases
  *   T      the latest event time, or b; all items fade alike, so the order of two items does not depend on it
  *
- * An item's main categories and brand are those of its latest event (by event time, then by text) that had one, until then those of its table row,
- * unchanged; its price is the mean over its events with a price and the purchases of its table row. An item with several categories is in the list of each
- * with the whole of N, and once over all. A bounded job has the table alone, which does not fade.
+ * An item's main categories and brand are those of its latest event (by event time, then by text) that had one, until then those of its table row; its
+ * price is the mean over its events with a price and the purchases of its table row. An item with several categories is in the list of each with the whole
+ * of N, and once over all. A bounded job has the table alone, which does not fade and whose categories are used unchanged.
  *
  * Lists that changed are published whole: at epoch ends when `aligned`; else at ticks, and at once while hardly any item is known, so that a new system
  * has something to recommend. With a half-life all are published again after each sixteenth of

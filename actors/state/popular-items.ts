@@ -49,6 +49,8 @@ export class PopularItems {
   private readonly ratingMin: number;
   private readonly halfLifeMs: number;
   private readonly countedBy: string;
+  /** Whether a table is the past of events, by whose rule its categories are read. Alone it has the last word, as in the classic job. */
+  private readonly isPast: boolean;
   private readonly order = new NumberedOrder((row) => this.text(row));
   /** Whether all lists have been known since the start: then one that never was belongs to a new category. */
   private started = false;
@@ -60,6 +62,7 @@ export class PopularItems {
   ) {
     const { weights, ratingMin, halfLifeMs } = source.from === 'events' ? source : UNWEIGHTED;
     this.weights = weightsByCode(weights);
+    this.isPast = source.from === 'events';
     this.ratingMin = ratingMin;
     this.halfLifeMs = halfLifeMs;
     this.countedBy = JSON.stringify([[...this.weights], ratingMin, halfLifeMs]);
@@ -108,7 +111,8 @@ export class PopularItems {
    */
   putTable(frame: FrameOf<typeof popularItems>): boolean {
     const few = this.items.rows < ITEMS_FEW;
-    const { item, purchases, category, brand, price, time } = frame.columns;
+    const { item, purchases, brand, price, time } = frame.columns;
+    const category = this.isPast ? mainCategoryColumn(frame.columns.category) : frame.columns.category;
     const rows = selected(frame.rows, (row) => item.codes[row] !== ABSENT);
     if (rows.length === 0) return few;
     if (!Number.isNaN(time[0])) this.dateRows(time[0]!);
@@ -122,11 +126,11 @@ export class PopularItems {
       values.given[row] = given;
       values.givenPrice[row] = price[at]!;
       let main = values.category[row]!;
-      if (isPast(main, values.categoryTime[row]!)) {
+      if (isUnsaid(main, values.categoryTime[row]!)) {
         main = this.categories.number(categoriesText(textAt(category.dictionary, category.codes[at]!)));
         values.categoryTime[row] = PAST;
       }
-      if (isPast(values.brand[row]!, values.brandTime[row]!)) {
+      if (isUnsaid(values.brand[row]!, values.brandTime[row]!)) {
         values.brand[row] = this.brands.number(textAt(brand.dictionary, brand.codes[at]!));
         values.brandTime[row] = PAST;
       }
@@ -292,7 +296,7 @@ export class PopularItems {
 }
 
 /** Whether a table may say it: no event has. */
-const isPast = (name: number, time: number): boolean => name === NO_NAME || time === PAST;
+const isUnsaid = (name: number, time: number): boolean => name === NO_NAME || time === PAST;
 
 function selected(rows: number, keeps: (row: number) => boolean): Uint32Array {
   const kept = new Uint32Array(rows);

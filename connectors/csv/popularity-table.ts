@@ -4,6 +4,7 @@
  * Columns may be in any order, and further ones are ignored. Category, brand and price may be empty. A table is an operator's file, not a stream:
  * its first error is fatal POPULARITY_TABLE, with its position and how to correct it.
  */
+import { NAME_BYTES_MAX } from '../../actors/formats/limits.js';
 import { popularItems } from '../../actors/model.js';
 import { fatal } from '../../runtime/contract/errors.js';
 import { type Frame, FrameBuilder } from '../../runtime/contract/stage.js';
@@ -13,17 +14,21 @@ import { columnsOf } from './read-records.js';
 export type PopularityFrame = Frame<(typeof popularItems)['columns']>;
 
 const COLUMNS = ['product_id', 'total_purchases', 'main_category_code', 'main_brand', 'avg_price'] as const;
+const NAMES = ['product_id', 'main_category_code', 'main_brand'] as const;
 type Column = (typeof COLUMNS)[number];
 
 const FRAME_ROWS_MAX = 8192;
+/** Of the texts of a frame: it is one message, whatever their lengths. */
+const FRAME_TEXT_BYTES_MAX = 256 * 1024;
 
-/** The rows of a table in file order, in frames of at most 8,192; no frame for a table without rows. `loadedMs`: their `time`. */
+/** The rows of a table in file order, in frames of at most 8,192 and 256 KiB of text; no frame for a table without rows. `loadedMs`: their `time`. */
 export async function* popularityTable(
   path: string,
   loadedMs?: number,
 ): AsyncGenerator<PopularityFrame, void, undefined> {
   let columns: readonly string[] | undefined;
   let rows = new FrameBuilder(popularItems);
+  let textBytes = 0;
   for await (const record of textRecords(path, 'csv')) {
     if (columns === undefined) {
       columns = columnsOf(path, record);
@@ -35,9 +40,11 @@ export async function* popularityTable(
     const row = readRow(columns, fieldsOf(record.text));
     if ('problem' in row) throw wrong(`${path}, line ${record.line}${row.problem}`, row.fix);
     rows.add({ ...row, time: loadedMs });
-    if (rows.rows < FRAME_ROWS_MAX) continue;
+    textBytes += Buffer.byteLength(record.text);
+    if (rows.rows < FRAME_ROWS_MAX && textBytes < FRAME_TEXT_BYTES_MAX) continue;
     yield rows.finish();
     rows = new FrameBuilder(popularItems);
+    textBytes = 0;
   }
   if (columns === undefined) throw wrong(`${path} is empty`, `its first line must be ${COLUMNS.join(',')}`);
   if (rows.rows > 0) yield rows.finish();
@@ -75,6 +82,13 @@ function readRow(columns: readonly string[], fields: readonly string[] | undefin
   const item = field('product_id');
   if (item === '')
     return { problem: ', column product_id: the value is empty', fix: 'give each row the id of its item' };
+  for (const name of NAMES) {
+    const bytes = Buffer.byteLength(field(name));
+    if (bytes > NAME_BYTES_MAX) {
+      const fix = `shorten it: at most ${NAME_BYTES_MAX} bytes, as in events`;
+      return { problem: `, column ${name}: the value has ${bytes} bytes`, fix };
+    }
+  }
   const purchases = numberOf(field('total_purchases'));
   if (!Number.isSafeInteger(purchases)) {
     const fix = 'write a whole number, 0 or more, such as 10';

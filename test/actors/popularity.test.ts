@@ -474,6 +474,18 @@ describe('a table beside events', () => {
     expect(after(event, table)).toBe('a,4,auto,other,15');
   });
 
+  it('has the main categories that events would have, and each of several', () => {
+    const rows = [
+      { item: 'a', purchases: 4, category: 'kids.toys.cars' },
+      { item: 'b', purchases: 6, category: 'auto.parts|kids.seats' },
+    ];
+    expect(listsOf(play(weighted(), [past(rows)]))).toEqual([
+      '*: b×6[auto] a×4[kids]',
+      'kids: b×6[kids] a×4[kids]',
+      'auto: b×6[auto]',
+    ]);
+  });
+
   it('fades from its load on', () => {
     const steps = (...times: number[]): Step[] => [
       past([{ item: 'a', purchases: 8 }]),

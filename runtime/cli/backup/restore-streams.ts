@@ -85,11 +85,12 @@ export async function restoreStreams(request: RestoreRequest): Promise<void> {
   await archive.delete(RESTORING_STREAM);
 }
 
-/** A node that ran meanwhile has written more than was saved. */
-async function mustBeAsSaved(archive: StreamArchive, { name, created, state }: SavedStream): Promise<void> {
+/** A node that ran meanwhile has written more than was saved, or has removed something; time removes what has a maximum age. */
+async function mustBeAsSaved(archive: StreamArchive, { name, created, config, state }: SavedStream): Promise<void> {
   const now = await archive.find(name);
-  if (now?.created === created && now.state.last_seq === state.last_seq && now.state.messages === state.messages)
-    return;
+  const messages = now?.state.messages ?? 0;
+  const hasAll = messages === state.messages || (config.max_age > 0 && messages < state.messages);
+  if (now?.created === created && now.state.last_seq === state.last_seq && hasAll) return;
   throw fatal('RESTORE_CHANGED', `${name} changed while it was saved, and would be deleted as it is now`, {
     hint: 'see that no node runs and nobody publishes, and restore again; nothing was changed',
   });

@@ -1,8 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { toBinary } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { popularityTable } from '../../../connectors/csv/popularity-table.js';
+import { FrameSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { toWire } from '../../../runtime/frames/codec.js';
 import { rowsOf } from '../../../runtime/contract/stage.js';
 
 let directory: string;
@@ -47,6 +50,18 @@ describe('popularityTable', () => {
     expect(await read(`${HEADER}\n`)).toEqual([]);
   });
 
+  it('cuts frames of long texts so that each fits a message', async () => {
+    const long = 'x'.repeat(240);
+    const table = `${HEADER}\n${Array.from({ length: 4000 }, (_, i) => `${long}${i},1,${long}${i},${long}${i},1\n`).join('')}`;
+    writeFileSync(join(directory, 'popularity.csv'), table);
+    let rows = 0;
+    for await (const frame of popularityTable(join(directory, 'popularity.csv'))) {
+      expect(toBinary(FrameSchema, toWire(frame)).length).toBeLessThan(512 * 1024);
+      rows += frame.rows;
+    }
+    expect(rows).toBe(4000);
+  });
+
   it.each([
     ['', /popularity\.csv is empty/, /product_id,total_purchases/],
     [
@@ -59,6 +74,8 @@ describe('popularityTable', () => {
     [`${HEADER}\n1,2.5,c,b,3\n`, /column total_purchases: "2\.5"/, /whole number/],
     [`${HEADER}\n1,-2,c,b,3\n`, /column total_purchases: "-2"/, /0 or more/],
     [`${HEADER}\n1,2,c,b,cheap\n`, /column avg_price: "cheap" is not a price/, /leave it empty/],
+    [`${HEADER}\n${'é'.repeat(129)},2,c,b,3\n`, /line 2, column product_id: the value has 258 bytes/, /at most 256/],
+    [`${HEADER}\n1,2,c,${'b'.repeat(257)},3\n`, /column main_brand: the value has 257 bytes/, /as in events/],
     [`${HEADER}\n1,2,c,b\n`, /line 2: the row has 4 columns and the header 5/, /quote a value/],
     [`${HEADER}\n1,2,"c,b,3\n`, /line 2: a quote breaks the row/, /quote the whole value/],
   ])('refuses %j, and says where and how to mend it', async (content, message, hint) => {
