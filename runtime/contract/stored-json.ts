@@ -10,6 +10,8 @@ export const isText: Check = (value) => typeof value === 'string';
 
 export const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 
+export const isFlag: Check = (value) => typeof value === 'boolean';
+
 export const isListOf =
   (check: Check): Check =>
   (value) =>

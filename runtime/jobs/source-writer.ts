@@ -87,16 +87,22 @@ export interface TableTarget {
   readonly from: string;
   readonly by: string;
   readonly partitions: number;
+  /** How many tables were begun before this one and not finished: its messages come after all of theirs. */
+  readonly begunBefore?: number;
 }
 
+/** No table has more messages in a partition. */
+const TABLE_MESSAGES_MAX = 2 ** 32;
+const startOf = ({ begunBefore = 0 }: TableTarget): number => begunBefore * TABLE_MESSAGES_MAX;
+
 /** Whether all partitions have the table to its end. */
-export async function isTableWritten(log: Log, { to, from, partitions }: TableTarget): Promise<boolean> {
-  const lasts = Array.from({ length: partitions }, (_, q) =>
-    lastOwnMessage(log, streamOf(to), subjectOf(to, q, from, q)),
-  );
-  return (await Promise.all(lasts)).every(
-    ({ message }) => message !== undefined && fromBinary(EnvelopeSchema, message.data).endsInput,
-  );
+export async function isTableWritten(log: Log, target: TableTarget): Promise<boolean> {
+  const { to, from, partitions } = target;
+  const lasts = Array.from({ length: partitions }, async (_, q) => {
+    const { message } = await lastOwnMessage(log, streamOf(to), subjectOf(to, q, from, q));
+    return message === undefined ? undefined : fromBinary(EnvelopeSchema, message.data);
+  });
+  return (await Promise.all(lasts)).every((last) => last?.endsInput === true && last.sequence > startOf(target));
 }
 
 /** Writes a table to all partitions of a stage, by the hash of a column or to `all`: rows first, then the end of input. */
@@ -107,7 +113,7 @@ export async function writeTable(
 ): Promise<void> {
   const { to, from, by, partitions } = target;
   const writers = await Promise.all(Array.from({ length: partitions }, (_, q) => openLine(options, to, q, from)));
-  let sequence = 0;
+  let sequence = startOf(target);
   const hand = (q: number, frame: Frame | undefined, endsInput: boolean): void => {
     const { line } = writers[q]!;
     if (sequence <= line.published.sequence) return;

@@ -6,7 +6,7 @@ import { type Deployment, decodeDeployment, encodeDeployment, mustBeSame } from 
 import { fatal, transient } from '../contract/errors.js';
 import { streamOf, type Topology } from '../contract/graph.js';
 import type { KeyValue, KeyValueEntry, Log } from '../contract/ports.js';
-import { hasFields, isCount, isText, storedJson } from '../contract/stored-json.js';
+import { hasFields, isCount, isFlag, isText, storedJson } from '../contract/stored-json.js';
 import { streamInfo } from '../contract/streams.js';
 import { utf8 } from '../frames/bytes.js';
 import { BUCKETS } from './buckets.js';
@@ -73,11 +73,15 @@ export interface TableRecord {
   readonly digest: string;
   /** When it was loaded, epoch ms. */
   readonly loadedMs: number;
+  /** How many other files were begun before it and not finished. */
+  readonly begunBefore: number;
+  /** Whether all of it was written: no other file is loaded then. */
+  readonly whole: boolean;
 }
 
 /** `undefined`: it was not written by Rivulet. */
 export const tableRecordIn = ({ value }: KeyValueEntry): TableRecord | undefined =>
-  storedJson<TableRecord>(value, hasFields({ digest: isText, loadedMs: isCount }));
+  storedJson<TableRecord>(value, hasFields({ digest: isText, loadedMs: isCount, begunBefore: isCount, whole: isFlag }));
 
 /** Foreign entries, or overwritten ones. */
 export const unreadableDeployment = (entries: readonly KeyValueEntry[]): KeyValueEntry[] =>

@@ -21,6 +21,7 @@ import { rowsOf } from '../../runtime/frames/frame.js';
 import { SupervisedInstance } from '../../runtime/shards/supervised-instance.js';
 import { STAGE_STRATEGY } from '../../runtime/supervision/strategy.js';
 import { Supervisor } from '../../runtime/supervision/supervisor.js';
+import { openDeployment } from '../../runtime/node/buckets.js';
 import { newStatus } from '../../runtime/telemetry/status.js';
 import { MemoryStore } from '../../state/memory-store.js';
 import { line, ONE } from '../runtime/actor/actor-bed.js';
@@ -87,7 +88,7 @@ it('damaged state is refused, explained, set aside, and taken from its copy; or 
   expect((await rivulet('repair', '--json')).code).toBe(0);
 }, 240_000);
 
-it('dead letters of a mailbox that is another one stay, and answer nothing any more; repair misses what start would', async () => {
+it('dead letters of a mailbox that is another one stay, and answer nothing any more; repair misses what start would, and forgets the popularity table', async () => {
   const server = await startTestNats();
   const connection = await connectNats({ url: server.url }, 'test');
   const manager = await jetstreamManager(connection);
@@ -109,6 +110,8 @@ it('dead letters of a mailbox that is another one stay, and answer nothing any m
   };
   const source = async () =>
     (await planRepair(join(cwd, 'none'), topology, log)).find(({ store }) => store === 'source-0');
+  const table = await openDeployment(connection, { replicas: 1 });
+  await table.put('popularity-table', utf8('record'));
   const anew = async () => {
     await startAnew(topology, connection, log);
     await ensure();
@@ -119,7 +122,7 @@ it('dead letters of a mailbox that is another one stay, and answer nothing any m
     await publish();
     await answer();
     await anew();
-    expect(await answered()).toBe(2);
+    expect([await answered(), await table.get('popularity-table')]).toEqual([2, undefined]);
 
     await manager.streams.delete('RIVULET_READ');
     const gone = [expect.stringMatching(/message 2, whose output it has published, but there is no such stream$/)];
