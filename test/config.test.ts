@@ -200,6 +200,13 @@ describe('what is wrong is refused', () => {
       'pipeline.minRating is 6 (rivulet.json): give at most pipeline.maxRating, 5',
     ],
     [
+      'a good rating that nobody can give',
+      { pipeline: { minRating: 1, maxRating: 3, popularity: { ratingMin: 3.5 } } },
+      {},
+      {},
+      'pipeline.popularity.ratingMin is 3.5 (rivulet.json): give one from pipeline.minRating, 1, to pipeline.maxRating, 3',
+    ],
+    [
       'replicas of one server',
       { replicas: 3 },
       {},

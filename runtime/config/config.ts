@@ -135,10 +135,18 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
     problems.push(`tlsClientCaFile is given (${where('tlsClientCaFile')}) without tlsCertFile: give both`);
   }
   problems.push(...authContradictions(config.auth, where));
-  const { minRating, maxRating } = config.pipeline;
+  const { minRating, maxRating, popularity } = config.pipeline;
   if (minRating > maxRating) {
     const key = 'pipeline.minRating';
     problems.push(`${key} is ${minRating} (${where(key)}): give at most pipeline.maxRating, ${maxRating}`);
+  } else if (
+    popularity.ratingMin !== undefined &&
+    (popularity.ratingMin < minRating || popularity.ratingMin > maxRating)
+  ) {
+    const key = 'pipeline.popularity.ratingMin';
+    problems.push(
+      `${key} is ${popularity.ratingMin} (${where(key)}): give one from pipeline.minRating, ${minRating}, to pipeline.maxRating, ${maxRating}`,
+    );
   }
   const { kind, sizeSeconds, slideSeconds } = config.pipeline.window;
   if (kind === 'hopping' && slideSeconds > sizeSeconds) {

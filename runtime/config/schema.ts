@@ -77,7 +77,11 @@ const popularity = z.strictObject({
       remove_from_cart: share('what taking out of the cart adds').default(0),
     })
     .prefault({}),
-  ratingMin: amount(-1000, 1000, 'a lower rating adds nothing').default(3.5),
+  ratingMin: amount(
+    -RATING_MAX,
+    RATING_MAX,
+    'a lower rating adds nothing (default: two thirds of the way from pipeline.minRating to pipeline.maxRating, 3.5 of 0.5 to 5)',
+  ).optional(),
   halfLifeHours: amount(
     0.01,
     24 * 3660,

@@ -75,7 +75,7 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
   { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'actors/maths/ascii', 'actors/model', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', 'type:runtime/dead-letters/', 'fastify', '@fastify/*', 'zod'] },
   // Frame types are values: what reads and writes frames needs them.
-  { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/contract/stage', 'runtime/contract/exact-json', 'actors/model'] },
+  { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/contract/stage', 'runtime/contract/exact-json', 'actors/model', 'actors/formats/limits'] },
   { from: 'connectors/',        may: CONNECTOR },
 
   { from: 'test/',              may: ['*'] },

@@ -92,7 +92,7 @@ export function pipelineOptions({ partitions, sourcePartitions, history, pipelin
     popularity: {
       from: 'events',
       weights: pipeline.popularity.weights,
-      ratingMin: pipeline.popularity.ratingMin,
+      ratingMin: pipeline.popularity.ratingMin ?? goodRating(pipeline),
       halfLifeMs: (pipeline.popularity.halfLifeHours ?? Infinity) * HOUR_MS,
     },
     listSize: pipeline.listSize,
@@ -103,6 +103,10 @@ export function pipelineOptions({ partitions, sourcePartitions, history, pipelin
     mode: 'live',
   };
 }
+
+/** A rating that is good on any scale: 3.5 of 0.5 to 5, 7 of 1 to 10. */
+const goodRating = ({ minRating, maxRating }: Config['pipeline']): number =>
+  minRating + ((maxRating - minRating) * 2) / 3;
 
 function trendingOptions(
   { counts, viewWeight, clickWeight, rankings, halfLifeHours, itemsMax }: Config['pipeline']['trending'],

@@ -52,6 +52,16 @@ describe('keys', () => {
   });
 });
 
+describe('a good rating', () => {
+  it.each([
+    [{}, 3.5],
+    [{ 'pipeline.minRating': '1', 'pipeline.maxRating': '10' }, 7],
+    [{ 'pipeline.minRating': '0', 'pipeline.maxRating': '100', 'pipeline.popularity.ratingMin': '80' }, 80],
+  ])('of %j is from %d on', (values, ratingMin) => {
+    expect(nodeOptions(configWith(values)).pipeline.popularity).toMatchObject({ ratingMin });
+  });
+});
+
 describe('a node', () => {
   it('is built of the defaults', () => {
     const { pipeline, deployment, settings, grpc, http, tuning, ...rest } = nodeOptions(configWith());
