@@ -10,21 +10,22 @@
  *   w  weight of an event type    h  half-life, ms    t  latest event time of u    added, time  of the window row
  *
  * At the end of an epoch each user with rows in it gets a ranking, in order of first appearance; rows without a category add to no interest, but their
- * user gets a ranking too.
+ * user gets a ranking too. Rows of the past count in the same way; their users are ranked together, when no more come (operators/past-is-due).
  *
- * State    of the running epoch a row per (user, main category) and per (user, item), dropped at its end; decayed also per user the
+ * State    of the running epoch, and of the past that waits, a row per (user, main category) and per (user, item), dropped at the end; decayed also per user the
  *          interests (≤ 64 categories) and the totals (≤ 1,000 items).
  * Restart  restored with the snapshot, in the middle of an epoch too: tables keep the order of first appearance.
  */
-import { merge, mergeMap } from 'rxjs';
-import { input, json, keyed, stage } from '../runtime/contract/stage.js';
+import { map, merge, mergeMap } from 'rxjs';
+import { input, json, keyed, stage, value } from '../runtime/contract/stage.js';
 import type { DecayedInterests } from './maths/decayed-interests.js';
 import { interactionTotals } from './maths/interaction-totals.js';
 import type { InterestScope } from './maths/interest-scope.js';
 import { interactions, interests, windowRows } from './model.js';
-import { rankAtEpochEnd } from './operators/rank-at-epoch-end.js';
+import { NONE_WAITING, pastIsDue, type WaitingPast } from './operators/past-is-due.js';
+import { rankUsers } from './operators/rank-users.js';
 import { upsertInterests } from './operators/upsert-interests.js';
-import { epochInterests, epochPairs } from './state/epoch-interests.js';
+import { type Counted, epochInterests, epochPairs, PAST, RUNNING } from './state/epoch-interests.js';
 
 export interface InterestRankingOptions {
   readonly scope: InterestScope;
@@ -32,24 +33,29 @@ export interface InterestRankingOptions {
   readonly topCategories?: number;
 }
 
+/** After a repartition each partition may have some of them. */
+const anyWaiting = (all: readonly WaitingPast[]): WaitingPast => all.find(({ events }) => events > 0) ?? NONE_WAITING;
+
 export const interestRanking = ({ scope, topCategories = 3 }: InterestRankingOptions) =>
   stage({
     id: 'interest-ranking',
     version: 1,
     key: 'user',
-    inputs: { rows: input(windowRows) },
+    inputs: { rows: input(windowRows), past: input(windowRows) },
     outputs: { interests, interactions },
     state: {
       interests: epochInterests(),
       pairs: epochPairs(),
+      waiting: value(() => NONE_WAITING, undefined, anyWaiting),
       users: keyed(json<DecayedInterests>(), { rescale: 'byKey' }),
       totals: keyed(interactionTotals, { rescale: 'byKey' }),
     },
-    pipeline: ({ inputs, epochEnds, state, out }) =>
+    pipeline: ({ inputs, epochEnds, ticks, state, out }) =>
       merge(
         inputs.rows.pipe(upsertInterests(state, scope)),
-        epochEnds.pipe(
-          rankAtEpochEnd(state, scope, topCategories),
+        inputs.past.pipe(upsertInterests(state, scope, PAST)),
+        merge(epochEnds.pipe(map((): Counted => RUNNING)), pastIsDue(state.waiting, inputs.past, ticks)).pipe(
+          rankUsers(state, scope, topCategories),
           mergeMap(({ rankings, pairs }) => [
             ...rankings.map((frame) => out.interests(frame)),
             out.interactions(pairs),

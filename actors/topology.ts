@@ -84,6 +84,7 @@ function liveTopology(options: PipelineOptions): Topology {
       edge(source('popularity-table', { awaited: false }), tops.in.table, { by: 'item' }),
       ...edges,
       edge(core.watermark.out.past, windows.in.past, { by: 'user' }),
+      edge(windows.out.past, ranking.in.past, { by: 'user' }),
       edge(lists.out.rows, view.in.lists, { by: 'user' }),
       edge(ranking.out.interactions, view.in.interactions, { by: 'user' }),
       edge(tops.out.lists, view.in.popular, { by: 'all' }),

@@ -18,7 +18,7 @@
  * [time, time + gap) alone, as in Spark, not by a session that it might have joined. A session that grew or absorbed another is emitted with its new
  * bounds; the end of its former bounds is not reported.
  *
- * Events of the past (`past`) are rows of their own windows at once: never late, and in no table, since their windows are closed or were never open.
+ * Events of the past are rows of their own windows, on an output of their own: never late, and in no table, since those windows are closed.
  *
  * State    the events of the running epoch, the rows of open windows (a table each) or sessions, C. Bounded by what W leaves open.
  * Restart  restored with the snapshot, in the middle of an epoch too; the same rows come out, in the same order.
@@ -54,7 +54,7 @@ export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'updat
     key: 'user',
     version: 1,
     inputs: { events: input(events), past: input(events) },
-    outputs: { rows: windowRows, late: events },
+    outputs: { rows: windowRows, past: windowRows, late: events },
     state: {
       epoch: epochLog({ paneMs: windows.paneMs, counted: windows.kind === 'session' }),
       // A window that is open in any partition stays open.
@@ -72,7 +72,7 @@ export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'updat
       return merge(
         inputs.past.pipe(
           passPast(windows, count),
-          map((rows) => out.rows(rows)),
+          map((rows) => out.past(rows)),
         ),
         inputs.events.pipe(
           countInEpoch(state, windows, count),

@@ -1,5 +1,5 @@
 /**
- * upsertInterests(state, scope): adds window rows to the current epoch's interests and interactions; emits nothing.
+ * upsertInterests(state, scope, number): adds window rows to the interests and interactions of an epoch, or of the past; emits nothing.
  *
  *   rows     --a--|      a: u, electronics.audio, item 7, a view    u, electronics.video, item 8, a purchase
  *   result   -----|      scope epoch: interests u/electronics 2; interactions u/7 (1 row, 1 view), u/8 (1 row, 1 purchase)
@@ -14,17 +14,23 @@ import { addDecayed } from '../maths/decay.js';
 import { type DecayedScope, type InterestScope, WEIGHTS } from '../maths/interest-scope.js';
 import { sharedByMainCategory } from '../maths/main-category.js';
 import { CART, EVENT_TYPES, PURCHASE, VIEW, type windowRows } from '../model.js';
-import { type EpochInterests, type EpochPairs, RUNNING, type RunningEpoch } from '../state/epoch-interests.js';
+import {
+  type Counted,
+  type EpochInterests,
+  type EpochPairs,
+  RUNNING,
+  type RunningEpoch,
+} from '../state/epoch-interests.js';
 
 type Rows = FrameOf<typeof windowRows>;
 
 export const upsertInterests =
-  ({ interests, pairs }: RunningEpoch, scope: InterestScope) =>
+  ({ interests, pairs }: RunningEpoch, scope: InterestScope, number: Counted = RUNNING) =>
   (frames: Observable<Rows>): Observable<never> =>
     frames.pipe(
       tap((rows) => {
-        addInterests(rows, interests.table(RUNNING), scope);
-        addPairs(rows, pairs.table(RUNNING));
+        addInterests(rows, interests.table(number), scope);
+        addPairs(rows, pairs.table(number));
       }),
       ignoreElements(),
     );

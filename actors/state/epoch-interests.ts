@@ -1,4 +1,4 @@
-/** The current epoch of interest-ranking: a row per (user, main category) and per (user, item), in order of first appearance. */
+/** The current epoch of interest-ranking, and the past that waits: a row per (user, main category) and per (user, item), in order of first appearance. */
 import { frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
 import { interactions } from '../model.js';
 
@@ -16,5 +16,7 @@ export interface RunningEpoch {
   readonly pairs: StateOf<ReturnType<typeof epochPairs>>;
 }
 
-/** There is one table of each kind. */
+/** The tables of each kind: of the current epoch, and of the past. */
 export const RUNNING = 0;
+export const PAST = 1;
+export type Counted = typeof RUNNING | typeof PAST;

@@ -99,7 +99,7 @@ describe('window', () => {
     );
     expect(said.rows['late'] ?? []).toEqual([]);
     expect(driver.counts()).toMatchObject({ on_time: 1 + minutes.length, late: 0 });
-    return (said.rows['rows'] ?? []).map(rowText);
+    return (said.rows['past'] ?? []).map(rowText);
   };
 
   it.each([
@@ -137,7 +137,7 @@ describe('window', () => {
           'past',
           all.slice(cut).map((minute) => view(minute)),
         );
-        const rows = [...(first.rows['rows'] ?? []), ...(second.rows['rows'] ?? [])].map(rowText);
+        const rows = [...(first.rows['past'] ?? []), ...(second.rows['past'] ?? [])].map(rowText);
         expect(rows).toEqual(rowsOf({}, all));
       }),
       { numRuns: 50 },

@@ -375,8 +375,8 @@ export const liveHopping = liveJob('live-hopping', {
   window: { kind: 'fixed', sizeMs: WINDOW_MS, slideMs: WINDOW_MS / 2 },
   catalogue: true,
 });
-/** Events of some users are imported beside those of others. */
-export const livePast = liveJob('live-past', { past: true, catalogue: true });
+/** Events of some users are imported beside those of others; they are ranked when two ticks have passed. */
+export const livePast = liveJob('live-past', { past: true, catalogue: true, ticksOnMs: 3_000 });
 export const liveSession = liveJob('live-session', {
   window: { kind: 'session', gapMs: 180_000 },
   items: 1,

@@ -24,6 +24,7 @@ it('the live pipeline', () => {
       watermark -->|engagements by item| trending
       trending -->|tops by all| trending-lists
       watermark -->|past by user| window
+      window -->|past by user| interest-ranking
       fallback -->|by user| recommendations
       interest-ranking -->|interactions by user| recommendations
       popularity -->|lists by all| recommendations

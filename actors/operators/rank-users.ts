@@ -1,5 +1,6 @@
 /**
- * rankAtEpochEnd(state, scope, k): at the end of an epoch ranks the categories of each of its users, emits the epoch's interactions, and clears both.
+ * rankUsers(state, scope, k): at the end of an epoch (RUNNING) ranks the categories of each of its users, emits the epoch's interactions, and clears both;
+ * so it does when the past that waited is due (PAST).
  *
  *   ends     --a--b--|      the epoch of a: u/electronics 2, u/kids 1, v without a category; that of b: nothing
  *   result   --x-----|      x: u → electronics 2 (1st), kids 1 (2nd)    v → none    and the interactions
@@ -9,7 +10,7 @@
  * Law: users are ranked in order of first appearance, each independently; an epoch without rows emits nothing.
  */
 import { mergeMap, type OperatorFunction } from 'rxjs';
-import { ABSENT, CodeMap, type EpochEnd, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';
+import { ABSENT, CodeMap, type FrameOf, type Keyed, textAt } from '../../runtime/contract/stage.js';
 import { bestRows } from '../maths/best-rows.js';
 import {
   addInterest,
@@ -23,7 +24,7 @@ import { addTotals, type InteractionTotals, type Totals } from '../maths/interac
 import type { InterestScope } from '../maths/interest-scope.js';
 import { compareText } from '../maths/item-order.js';
 import { type interactions, interests } from '../model.js';
-import { type EpochInterests, type EpochPairs, RUNNING, type RunningEpoch } from '../state/epoch-interests.js';
+import { type Counted, type EpochInterests, type EpochPairs, type RunningEpoch } from '../state/epoch-interests.js';
 
 type Rankings = FrameOf<typeof interests>[];
 
@@ -37,13 +38,13 @@ export interface InterestState extends RunningEpoch {
   readonly totals: Keyed<InteractionTotals>;
 }
 
-export function rankAtEpochEnd(
+export function rankUsers(
   { interests, pairs, users, totals }: InterestState,
   scope: InterestScope,
   topCategories: number,
-): OperatorFunction<EpochEnd, RankedEpoch> {
-  return mergeMap(() => {
-    const [table, running] = [interests.table(RUNNING), pairs.table(RUNNING)];
+): OperatorFunction<Counted, RankedEpoch> {
+  return mergeMap((number) => {
+    const [table, running] = [interests.table(number), pairs.table(number)];
     if (table.rows === 0) return [];
     if (scope.kind === 'decayed') makeTotals(running, totals);
     const rankings =
@@ -51,8 +52,8 @@ export function rankAtEpochEnd(
         ? rankEpoch(table, topCategories)
         : rankDecayed(table, users, scope.halfLifeMs, topCategories);
     const ranked = { rankings, pairs: running.frame() };
-    interests.drop(RUNNING);
-    pairs.drop(RUNNING);
+    interests.drop(number);
+    pairs.drop(number);
     return [ranked];
   });
 }
