@@ -25,7 +25,7 @@ export const events = frameType('event', {
 
 /**
  * Events from parse to watermark. `storedAt`: when the log stored an event whose event time is later than that, epoch ms; absent for other events, and
- * for those from files. `past` 1: of the past, which counts with its own time and moves no watermark.
+ * for those from the files of a bounded job. `past` 1: of the past, which counts with its own time and moves no watermark.
  */
 export const parsedEvents = frameType('event', { ...events.columns, storedAt: 'f64', past: 'u8' });
 

@@ -36,6 +36,8 @@ import {
 export interface ParseOptions extends Partial<EventRules> {
   /** Ids of live events kept in memory, and of the past, per instance; the last half of them are guaranteed to be known. */
   readonly dedupeMax?: number;
+  /** Whether pieces of files are events of now, whose times are compared with the log's clock, as those of publishers are. */
+  readonly filesAreLive?: boolean;
   /** Whether the output `history` carries rows, and the most rows that wait to go there together. */
   readonly history?: boolean;
   readonly historyRowsMax?: number;
@@ -44,12 +46,13 @@ export interface ParseOptions extends Partial<EventRules> {
 export const PARSE_DEFAULTS: Required<ParseOptions> = {
   ...EVENT_RULES,
   dedupeMax: 1_000_000,
+  filesAreLive: false,
   history: false,
   historyRowsMax: 4_096,
 };
 
 export const parse = (options: ParseOptions = {}) => {
-  const { dedupeMax, history, historyRowsMax, ...rules } = { ...PARSE_DEFAULTS, ...options };
+  const { dedupeMax, filesAreLive, history, historyRowsMax, ...rules } = { ...PARSE_DEFAULTS, ...options };
   const schema = new Schema(rules.schema);
   return stage({
     id: 'parse',
@@ -63,7 +66,7 @@ export const parse = (options: ParseOptions = {}) => {
       const waiting = new WaitingHistory(state, historyRowsMax);
       const asHistory = (frame: FrameOf<typeof historyRows>): Emission => out.history(frame);
       const read = inputs.events.pipe(
-        map((batch) => readBatch(batch, new EventRows(schema, rules, history), rules)),
+        map((batch) => readBatch(batch, new EventRows(schema, rules, history, filesAreLive), rules)),
         dropDuplicates([state.seen, state.seenPast], dedupeMax, ({ columns }) => columns.past),
         tap(({ seen, refused, duplicates }) => {
           count('events', seen);

@@ -80,6 +80,8 @@ function liveTopology(options: PipelineOptions): Topology {
     views: new Set([view.id, core.trendingLists.id, titles.id]),
     edges: [
       edge(source('events'), entry.in.events, { by: 'source' }),
+      // Of a watched folder, into partition 0: nobody waits for its end.
+      edge(source('folder', { awaited: false }), entry.in.events, { by: 'source' }),
       // Loaded now or never: nobody waits for it.
       edge(source('popularity-table', { awaited: false }), tops.in.table, { by: 'item' }),
       ...edges,
@@ -135,7 +137,11 @@ function boundedTopology(options: PipelineOptions): Topology {
 function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...options }: PipelineOptions) {
   const published = mode === 'live' ? 'live' : 'closed';
   const core = {
-    parse: parse({ ...options.parse, history: mode === 'live' && options.history !== undefined }),
+    parse: parse({
+      ...options.parse,
+      filesAreLive: mode === 'live',
+      history: mode === 'live' && options.history !== undefined,
+    }),
     watermark: watermark({
       delayMs,
       ...(options.watermarkSkewMs === undefined ? {} : { skewMs: options.watermarkSkewMs }),

@@ -56,19 +56,24 @@ export class EventRows extends EventWriter {
   private ratingId: Uint8Array | undefined;
   private ids: FrameBuilder<typeof rowIds.columns> | undefined;
   private readonly details: FrameBuilder<typeof eventDetails.columns> | undefined;
-  /** NaN: from a file. */
+  /** NaN: from a file, of a bounded job. */
   private storedAtMs = NaN;
   private past = 0;
   private message: { readonly sequence: number; readonly storedAtMs: number; events: number } = NO_MESSAGE;
 
-  constructor(schema: Schema, rules: ValueRules, withDetails = false) {
+  constructor(
+    schema: Schema,
+    rules: ValueRules,
+    withDetails = false,
+    private readonly filesAreLive = false,
+  ) {
     super(schema, rules);
     if (withDetails) this.details = new FrameBuilder(eventDetails);
   }
 
   override begin(message: RawMessage): void {
     super.begin(message);
-    this.storedAtMs = message.chunk === undefined ? message.storedAtMs : NaN;
+    this.storedAtMs = message.chunk === undefined || this.filesAreLive ? message.storedAtMs : NaN;
     this.past = PAST.test(message.subject) ? 1 : 0;
     this.message = { sequence: message.sequence, storedAtMs: message.storedAtMs, events: 0 };
   }

@@ -11,4 +11,11 @@ export async function mustBeFile(path: string, give: string): Promise<void> {
   if (!isFile) throw usage(`there is no file ${path}`, give);
 }
 
+/** Fatal USAGE when there is no such folder. */
+export async function mustBeFolder(path: string, give: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  throw usage(found === undefined ? `there is no folder ${path}` : `${path} is a file, not a folder`, give);
+}
+
 export const GIVE_POPULARITY = 'give the popularity table with --popularity';

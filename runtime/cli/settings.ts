@@ -98,6 +98,12 @@ function collectSet(text: string, before: readonly FlagValue[] = []): FlagValue[
   return [...before, { key: text.slice(0, at), value: text.slice(at + 1), bySet: true }];
 }
 
+/** The options, with the value of a key that has a flag of another name. */
+export const withSetting = (options: SettingOptions, key: string, value: string): SettingOptions => ({
+  ...options,
+  set: [...setFlags(options.set), { key, value, bySet: true }],
+});
+
 /** Loads the configuration of a command that was given `withSettings`; warnings go to stderr. */
 export function settingsOf(
   options: SettingOptions,

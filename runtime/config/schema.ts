@@ -189,6 +189,13 @@ const history = z.strictObject({
   days: amount(0.01, 36_600, 'and for so long').default(30),
 });
 
+const sources = z.strictObject({
+  folder: path(
+    'a folder to which files of events are added (CSV or JSONL, plain or gzipped): each is taken in once (default: none)',
+  ).optional(),
+  settleSeconds: amount(0.1, 3600, 'a file there is complete when it has not changed for so long').default(5),
+});
+
 const auth = z.strictObject({
   jwksFile: path(
     'keys of those who issue tokens (JSON Web Key Set): calls then need a bearer token; health does not',
@@ -270,6 +277,7 @@ export const configSchema = z.strictObject({
   popularity: path(
     'CSV of what was popular before, loaded once: product_id,total_purchases,main_category_code,main_brand,avg_price',
   ).optional(),
+  sources: sources.prefault({}),
   durability: oneOf(['process', 'power'], 'what acknowledged events survive: kill -9, or a power failure').default(
     'process',
   ),

@@ -123,11 +123,50 @@ export interface SourcePosition {
   readonly nextOffset: number;
   readonly nextLine: number;
   readonly endsEpoch: boolean;
+  readonly endsInput: boolean;
+  /** Of the chunk, from 1, over all files. */
+  readonly number: number;
 }
 
-/** A bounded input in chunks, in a fixed order, that can resume from a position. */
+/** What the log has of a source. */
+export interface StoredChunks {
+  /** The last one, read from the leader. */
+  last(): Promise<SourcePosition | undefined>;
+  /** Resolves when all chunks that were taken from the source are stored, with the number of the last; 0 for none. */
+  all(): Promise<number>;
+}
+
+/** What is recorded of a file. */
+export interface FileRecord {
+  readonly file: string;
+  /** Size on disk when it was read. */
+  readonly bytes: number;
+  /** Where it was checked before it was read: when it was modified, epoch ms, and the SHA-256 of its uncompressed content. */
+  readonly modifiedMs?: number | undefined;
+  readonly digest?: string | undefined;
+  readonly done: boolean;
+  /** Number of its last stored chunk; 0: none. */
+  readonly chunk: number;
+  /** Behind that chunk. */
+  readonly nextOffset: number;
+  readonly nextLine: number;
+}
+
+/** How far the files of a folder were read, beside the log that has their chunks. */
+export interface FileRecords {
+  /** Reads the record, corrects it by what the log has, and returns the last stored chunk. Fatal FILE_RECORD. */
+  load(stored: StoredChunks): Promise<SourcePosition | undefined>;
+  get(file: string): FileRecord | undefined;
+  isDone(file: string): boolean;
+  /** How many files are done. */
+  readonly done: number;
+  /** Transient FENCED when another reader has changed the record of the file. */
+  put(record: FileRecord): Promise<void>;
+}
+
+/** Files in chunks, which can resume from what is stored. */
 export interface ChunkSource {
-  chunks(after?: SourcePosition): AsyncIterable<SourceChunk>;
+  chunks(stored: StoredChunks): AsyncIterable<SourceChunk>;
 }
 
 /** Destination of result rows. `write` may buffer within a bound; `open` resumes exactly from a position that `sync` returned. */

@@ -1,15 +1,15 @@
 /**
- * Writes bounded inputs into mailboxes: file chunks for parse, table rows for popularity and watermark. Each is an upstream like any other: one writer per
- * subject, fenced; after a crash it resumes after the subject's last message.
+ * Writes files into mailboxes: chunks for parse, table rows for popularity and watermark. Each is an upstream like any other: one writer per subject,
+ * fenced; after a crash it resumes after the subject's last message.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ChunkSchema, type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { ChunkSchema, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { type Frame, partitionBy } from '../frames/frame.js';
 import { toWire } from '../frames/codec.js';
 import { streamOf, subjectOf } from '../contract/graph.js';
 import { lastOwnMessage } from '../log-integrity/last-message.js';
 import { OutputLane, Outbox } from '../actor/outbox.js';
-import type { ChunkSource, Clock, Log, Logger, SourceChunk, SourcePosition } from '../contract/ports.js';
+import type { ChunkSource, Clock, Log, Logger, SourceChunk, SourcePosition, StoredChunks } from '../contract/ports.js';
 import { NO_OUTPUT } from '../actor/output-position.js';
 
 export interface WriterOptions {
@@ -50,17 +50,20 @@ async function openLine(
 export async function writeChunks(
   options: WriterOptions,
   source: ChunkSource,
-  target: { readonly to: string; readonly from: string },
+  { to, from }: ChunkTarget,
   onChunk: (chunk: SourceChunk) => void,
 ): Promise<void> {
-  const { to, from } = target;
   // The lane first: a later message of another writer is newer than the lane's position, and fences it.
   const { line, outbox } = await openLine(options, to, 0, from);
-  const { message } = await lastOwnMessage(options.log, streamOf(to), subjectOf(to, 0, from, 0));
-  const said = message === undefined ? undefined : fromBinary(EnvelopeSchema, message.data);
-  if (said?.endsInput === true) return;
-  let sequence = said?.sequence ?? 0;
-  for await (const chunk of source.chunks(positionOf(said))) {
+  let { sequence } = line.published;
+  const stored: StoredChunks = {
+    last: () => lastChunk(options.log, { to, from }),
+    all: async () => {
+      await outbox.settled();
+      return sequence;
+    },
+  };
+  for await (const chunk of source.chunks(stored)) {
     await outbox.room(CHUNKS_IN_FLIGHT - 1, Infinity);
     options.signal.throwIfAborted();
     sequence++;
@@ -76,10 +79,19 @@ export async function writeChunks(
   await outbox.settled();
 }
 
-function positionOf(said: Envelope | undefined): SourcePosition | undefined {
-  if (said?.body.case !== 'chunk') return undefined;
-  const { file, nextOffset, nextLine } = said.body.value;
-  return { file, nextOffset, nextLine, endsEpoch: said.endsEpoch };
+export interface ChunkTarget {
+  readonly to: string;
+  readonly from: string;
+}
+
+/** The last chunk of a source that the log has. */
+export async function lastChunk(log: Log, { to, from }: ChunkTarget): Promise<SourcePosition | undefined> {
+  const { message } = await lastOwnMessage(log, streamOf(to), subjectOf(to, 0, from, 0));
+  if (message === undefined) return undefined;
+  const { body, endsEpoch, endsInput, sequence: number } = fromBinary(EnvelopeSchema, message.data);
+  if (body.case !== 'chunk') return undefined;
+  const { file, nextOffset, nextLine } = body.value;
+  return { file, nextOffset, nextLine, endsEpoch, endsInput, number };
 }
 
 export interface TableTarget {

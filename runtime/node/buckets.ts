@@ -14,6 +14,7 @@ export const BUCKETS = {
   nodes: NODES,
   leases: LEASES,
   deployment: 'RIVULET_DEPLOYMENT',
+  files: 'RIVULET_FILES',
 } as const;
 
 export async function openCopies(
@@ -53,6 +54,12 @@ export const openDeployment = (
   connection: NatsConnection,
   { replicas }: { readonly replicas: number },
 ): Promise<KeyValue> => openKeyValue(connection, { bucket: BUCKETS.deployment, replicas });
+
+/** Which files of a folder were read (jobs/file-records.ts). */
+export const openFileRecords = (
+  connection: NatsConnection,
+  { replicas }: { readonly replicas: number },
+): Promise<KeyValue> => openKeyValue(connection, { bucket: BUCKETS.files, replicas });
 
 /** Entries of nodes and leases expire after `leaseMs`. */
 export async function openClusterTables(

@@ -27,8 +27,9 @@ import type { Topology } from '../contract/graph.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { claimIdentity, joinCluster, NodeHost } from './cluster.js';
 import { entriesOfBucket } from '../../connectors/nats/key-value.js';
-import { BUCKETS, openDeployment, sweepCopies } from './buckets.js';
+import { BUCKETS, openDeployment, openFileRecords, sweepCopies } from './buckets.js';
 import { checkDeployed, checkDeployment } from './deployment.js';
+import type { FolderOptions, FolderWatch } from './watched-folder.js';
 import { openNats } from './nats.js';
 import { loadingThreads, threadName, usefulThreads } from './loading.js';
 import type { WorkerStart } from './messages.js';
@@ -70,6 +71,8 @@ export interface NodeOptions {
   readonly streamBytesMax: number;
   /** The file with what was popular before. */
   readonly popularity?: string;
+  /** The folder to watch for files of events. */
+  readonly folder?: FolderOptions;
   readonly grpc: Pick<GrpcServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs'> & {
     readonly host: string;
     readonly port: number;
@@ -204,7 +207,7 @@ type Begun = Start & Awaited<ReturnType<typeof begin>>;
 
 /** Modules that are slow to load, loaded while NATS starts. */
 async function loadParts() {
-  const [actors, hosts, grpc, publisher, events, http, past] = await Promise.all([
+  const [actors, hosts, grpc, publisher, events, http, past, folder] = await Promise.all([
     import('../../actors/topology.js'),
     import('./hosts.js'),
     import('../../connectors/grpc/server/server.js'),
@@ -212,8 +215,9 @@ async function loadParts() {
     import('../../actors/formats/event-reader.js'),
     import('./http-facade.js'),
     import('./popularity-past.js'),
+    import('./watched-folder.js'),
   ]);
-  return { actors, hosts, grpc, publisher, events, http, past };
+  return { actors, hosts, grpc, publisher, events, http, past, folder };
 }
 
 /** Connections of this thread; the streams exist. */
@@ -235,6 +239,7 @@ async function link({ options, identity, nats, parts, topology, logger, undo }: 
     return found;
   });
   const table = options.popularity === undefined ? undefined : await parts.past.openTable(options.popularity, entries);
+  if (options.folder !== undefined) await parts.folder.mustBeReadable(options.folder.directory);
   await patiently(() => ensureStreams(log, topology, sizes));
   const natsVersion = connection.info?.version ?? 'unknown';
   return { connection, log, browsableLogs, natsUnreachableSinceMs, natsVersion, sizes, table };
@@ -297,6 +302,7 @@ interface Beside {
   readonly abort: AbortController;
   readonly swept: Promise<void>;
   readonly loaded: Promise<void>;
+  readonly folder: FolderWatch | undefined;
 }
 
 function startBeside(linked: Linked): Beside {
@@ -305,11 +311,12 @@ function startBeside(linked: Linked): Beside {
   const { signal } = abort;
   const swept = sweepCopies(connection, { clock: systemClock, logger, signal });
   const loaded = loadPast(linked, signal);
+  const folder = watchFolder(linked, signal);
   undo.add('the work beside the pipeline', () => {
     abort.abort();
-    return Promise.all([swept, loaded]);
+    return Promise.all([swept, loaded, folder?.ended]);
   });
-  return { abort, swept, loaded };
+  return { abort, swept, loaded, folder };
 }
 
 /** Never rejects. */
@@ -324,6 +331,15 @@ async function loadPast(
   } catch (error) {
     if (!signal.aborted) onFatal(asError(error));
   }
+}
+
+function watchFolder({ parts, options, connection, log, logger, onFatal }: Linked, signal: AbortSignal) {
+  const { folder, pipeline, leaseMs, streamBytesMax } = options;
+  if (folder === undefined) return undefined;
+  return parts.folder.watchFolder({
+    ...{ ...folder, parse: pipeline.parse, log, streamBytesMax, leaseMs, clock: systemClock, logger, signal, onFatal },
+    table: () => openFileRecords(connection, options),
+  });
 }
 
 interface Composed extends Linked {
@@ -341,6 +357,7 @@ function watchHealth({
   http,
   grpc,
   cluster,
+  beside,
   natsUnreachableSinceMs,
   logger,
   undo,
@@ -359,7 +376,7 @@ function watchHealth({
       threads: hosts.threads.answers(),
       natsUnreachableSinceMs: natsUnreachableSinceMs(),
       outOfTouchSinceMs: cluster.unreachableSinceMs,
-      warnings: hosts.telemetry.answers.warnings(),
+      warnings: [...hosts.telemetry.answers.warnings(), ...(beside.folder?.warnings() ?? [])],
       nowMs: systemClock.nowMs(),
     }),
     apply: ({ serving, takesEvents }) => {
@@ -371,10 +388,11 @@ function watchHealth({
 }
 
 function registerMetrics(node: Composed, health: HealthWatch): void {
-  const { hosts, identity, natsUnreachableSinceMs, cluster, log, topology, sizes, grpc, http } = node;
+  const { hosts, identity, natsUnreachableSinceMs, cluster, beside, log, topology, sizes, grpc, http } = node;
   registerNodeMetrics(hosts.telemetry.registry, {
     ...{ version: version(), node: identity.node, health: () => health.health, natsUnreachableSinceMs, cluster, log },
     ...{ shards: allShards(topology).length, streams: streamsOf(topology, sizes), children: hosts.children },
+    folder: beside.folder && (() => beside.folder!.figures()),
     trending: () => [grpc.trendingCounts(), http.trendingCounts()].flatMap((counts) => counts ?? []),
     clock: systemClock,
   });
@@ -393,6 +411,7 @@ async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: nu
   await Promise.all([hosts.threads.stop(deadline), hosts.view.stop(deadline)]);
   await deadline.step('removal of unfinished copies', () => beside.swept);
   await deadline.step('the popularity table', () => beside.loaded);
+  await deadline.step('the watched folder', async () => beside.folder?.ended);
   await deadline.step('the connections of the façade', () =>
     Promise.all([log, browsableLogs].map((one) => one.close())),
   );

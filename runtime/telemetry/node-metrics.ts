@@ -32,7 +32,17 @@ export interface NodeSources {
   readonly streams: readonly Pick<StreamSpec, 'name' | 'bytesMax' | 'dropsOldest'>[];
   /** One for each façade that streams lists. */
   readonly trending: () => readonly TrendingTotals[];
+  /** Of the watched folder; absent: none is watched. */
+  readonly folder?: (() => FolderFigures) | undefined;
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
+}
+
+export interface FolderFigures {
+  /** Files taken in since the start. */
+  readonly done: number;
+  /** Files that are not taken in, and those of them that cannot be. */
+  readonly waiting: number;
+  readonly unreadable: number;
 }
 
 type Value = () => number;
@@ -97,7 +107,20 @@ export function registerNodeMetrics(registry: Registry, sources: NodeSources): v
         .flatMap(({ shards, ...child }) => [child, ...shards])
         .map(({ level, name, restarts }) => ({ labels: { level, child: name }, value: restarts })),
   );
+  if (sources.folder !== undefined) registerFolderMetrics(sources.folder, counter, gauge);
   registerStreamMetrics(registry, new StreamSizes(sources.log, sources.streams, clock));
+}
+
+type Register = (name: string, help: string, value: Value) => void;
+
+function registerFolderMetrics(folder: () => FolderFigures, counter: Register, gauge: Register): void {
+  counter('rivulet_folder_files_total', 'Files of the watched folder that this node has taken in', () => folder().done);
+  gauge('rivulet_folder_files_waiting', 'Files in the watched folder that are not taken in', () => folder().waiting);
+  gauge(
+    'rivulet_folder_files_unreadable',
+    'Those of them that cannot be: unreadable, without needed columns, or changed after they were taken in',
+    () => folder().unreadable,
+  );
 }
 
 function registerStreamMetrics(registry: Registry, sizes: StreamSizes): void {

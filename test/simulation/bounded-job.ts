@@ -53,7 +53,8 @@ const CHUNKS: readonly SourceChunk[] = catalogue.files.flatMap((text, epoch) => 
 });
 
 const chunks: ChunkSource = {
-  async *chunks(after) {
+  async *chunks(stored) {
+    const after = await stored.last();
     const last = CHUNKS.findIndex(({ file, nextOffset }) => file === after?.file && nextOffset === after.nextOffset);
     yield* CHUNKS.slice(last + 1);
   },

@@ -68,7 +68,8 @@ const CHUNKS: readonly SourceChunk[] = Array.from({ length: 12 }, (_, i) => ({
 }));
 
 const chunks: ChunkSource = {
-  async *chunks(after) {
+  async *chunks(stored) {
+    const after = await stored.last();
     yield* CHUNKS.slice(after?.nextOffset ?? 0);
   },
 };

@@ -18,6 +18,8 @@
  * BACKUP-ORDER-4  t(R) after all others, the records include each skip that a copy or an output depends on, and each trim. Further records refer to
  *                 messages that are not in the backup, and are ignored; or to one that is: it is skipped there too.
  *
+ * So is the record of files of a watched folder, last of all: what it has of chunks that the saved mailbox of parse lacks counts as unread (FILE-RECORD-2).
+ *
  * In the other order BACKUP-ORDER-3 fails: Y has received inputs up to n, X ends at m < n, and the outputs of x for the new messages m + 1 … n would be
  * dropped as duplicates (a node that starts there refuses with LOG_BEHIND).
  *
@@ -40,6 +42,7 @@ const bucket = (name: string, loses: StreamToSave['loses']): StreamToSave => ({ 
 const DEPLOYMENT_STREAM = `KV_${BUCKETS.deployment}`;
 /** The manifests of the copies of all snapshots, and the copies. */
 export const COPIES_STREAM = `KV_${BUCKETS.manifests}`;
+const FILES_STREAM = `KV_${BUCKETS.files}`;
 const STATE_STREAM = `OBJ_${BUCKETS.objects}`;
 
 export function streamsToSave(topology: Topology): StreamToSave[] {
@@ -56,6 +59,7 @@ export function streamsToSave(topology: Topology): StreamToSave[] {
       loses: browsableLogs.has(id) ? 'oldest' : 'nothing',
     })),
     { name: streamOf(QUARANTINE), needed: false, loses: 'replaced' },
+    bucket(FILES_STREAM, 'replaced'),
   ];
 }
 

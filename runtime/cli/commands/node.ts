@@ -9,6 +9,7 @@ import {
   type SettingOptions,
   STATE_KEYS,
   wholeNumber,
+  withSetting,
   withSettings,
 } from '../settings.js';
 import type { DemoOptions } from '../demo/demo.js';
@@ -72,7 +73,9 @@ function start(rivulet: Command): void {
       'Runs a node: reads events from NATS, maintains recommendations, serves them over gRPC and HTTP. Without --nats-url it runs its own nats-server.\n' +
         'Logs JSON on stderr. SIGTERM or Ctrl-C stops it with a snapshot within 8 s; a second one stops it at once.',
     )
-    .action(async (options: SettingOptions) => {
+    .option('--watch <folder>', 'take in the files of events that are added to a folder (sources.folder)')
+    .action(async ({ watch, ...settings }: SettingOptions) => {
+      const options = watch === undefined ? settings : withSetting(settings, 'sources.folder', watch as string);
       const { start: run } = await import('../node/start.js');
       process.exitCode = await run(options);
     });
@@ -83,6 +86,7 @@ function start(rivulet: Command): void {
 Examples:
   rivulet start
   rivulet start --popularity popularity.csv
+  rivulet start --watch ./incoming
   rivulet start --nats-url nats://nats-1:4222,nats://nats-2:4222 --replicas 3 --grpc-host 0.0.0.0
   rivulet start --set pipeline.watermarkDelaySeconds=60 --set pipeline.interest.halfLifeHours=6
 

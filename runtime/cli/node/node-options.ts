@@ -48,6 +48,9 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     copyEveryMs: config.copyEverySeconds * SECOND_MS,
     streamBytesMax: streamBytesMax(config),
     ...(config.popularity === undefined ? {} : { popularity: config.popularity }),
+    ...(config.sources.folder === undefined
+      ? {}
+      : { folder: { directory: config.sources.folder, settleMs: config.sources.settleSeconds * SECOND_MS } }),
     grpc: grpcOptions(config),
     http: httpOptions(config),
   };

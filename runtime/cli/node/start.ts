@@ -5,7 +5,7 @@ import { systemClock } from '../../contract/clock.js';
 import type { NodeOptions, RunningNode } from '../../node/node.js';
 import { httpAddressOf } from '../node-link.js';
 import { natsCommand } from '../nats-link.js';
-import { GIVE_POPULARITY, mustBeFile } from '../given-file.js';
+import { GIVE_POPULARITY, mustBeFile, mustBeFolder } from '../given-file.js';
 import { runNode } from './live-run.js';
 import { nodeOptions } from './node-options.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
@@ -16,6 +16,8 @@ const LOOK_EVERY_MS = 20;
 export async function start(options: SettingOptions): Promise<number> {
   const { config } = settingsOf(options, { logLevel: 'info' });
   if (config.popularity !== undefined) await mustBeFile(config.popularity, GIVE_POPULARITY);
+  const { folder } = config.sources;
+  if (folder !== undefined) await mustBeFolder(folder, 'give the folder to watch with --watch');
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const launch = async () => {
     const options: NodeOptions = {

@@ -5,6 +5,7 @@ import { entriesOfBucket, type StoredEntry } from '../../../connectors/nats/key-
 import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { LEASES, NODES, unreadableIn } from '../../cluster/entries.js';
 import { MANIFESTS, manifestIn } from '../../replication/store.js';
+import { fileRecordIn } from '../../jobs/file-records.js';
 import { BUCKETS } from '../../node/buckets.js';
 import { unreadableDeployment } from '../../node/deployment.js';
 import type { KeyValueEntry } from '../../contract/ports.js';
@@ -19,6 +20,7 @@ export interface StrangeEntry {
 const STRANGE: Readonly<Record<string, (entries: readonly StoredEntry[]) => readonly KeyValueEntry[]>> = {
   [MANIFESTS]: (entries) => entries.filter(isStrangeCopy),
   [BUCKETS.deployment]: unreadableDeployment,
+  [BUCKETS.files]: (entries) => entries.filter((entry) => fileRecordIn(entry) === undefined),
   [NODES]: (entries) => unreadableIn(NODES, entries),
   [LEASES]: (entries) => unreadableIn(LEASES, entries),
 };

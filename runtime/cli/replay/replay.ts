@@ -18,6 +18,7 @@ import { systemClock } from '../../contract/clock.js';
 import { Deadline } from '../../supervision/deadline.js';
 import { explain } from '../../contract/errors.js';
 import type { Topology } from '../../contract/graph.js';
+import { openFileRecords } from '../../node/buckets.js';
 import { threadName } from '../../node/loading.js';
 import type { HostData } from '../../node/messages.js';
 import { openNats } from '../../node/nats.js';
@@ -27,7 +28,8 @@ import { retry, retryThroughFailover } from '../../supervision/retry.js';
 import { Supervisor } from '../../supervision/supervisor.js';
 import { preflight } from '../../log-integrity/preflight.js';
 import { BOUNDED_WEIGHTS, spread, shardsOf } from '../../node/shards.js';
-import type { Log, Store } from '../../contract/ports.js';
+import type { FileRecords, Log, Store } from '../../contract/ports.js';
+import { StoredFileRecords } from '../../jobs/file-records.js';
 import { SinkRunner } from '../../jobs/sink-runner.js';
 import { writeChunks, writeTable } from '../../jobs/source-writer.js';
 import type { ActorStatus } from '../../telemetry/status.js';
@@ -126,9 +128,11 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     ...{ supervisor, logger },
   });
   try {
-    const log = await openNatsLog(await connectNats(nats.options, 'rivulet-replay'));
+    const connection = await connectNats(nats.options, 'rivulet-replay');
+    const log = await openNatsLog(connection);
     const topology = mainTopology(pipeline);
     await prepare(options, work.directory, topology, log, ui);
+    const records = new StoredFileRecords(await openFileRecords(connection, { replicas: 1 }));
     const hosts = hostsOf(options, work.directory, topology, nats.options);
     const threads = await Threads.start(hosts, STATUS_EVERY_MS, supervisor);
     const startedAt = performance.now();
@@ -143,7 +147,7 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
       }
     }, STATUS_EVERY_MS);
     try {
-      await Promise.race([runJob(options, topology, work.directory, log, tracked), failed]);
+      await Promise.race([runJob(options, topology, work.directory, { log, records }, tracked), failed]);
       const statuses = await Promise.race([finishedStatuses(threads), failed]);
       const seconds = secondsSoFar();
       const summary = summarise(statuses, work.earlierSeconds + seconds);
@@ -198,7 +202,7 @@ async function runJob(
   { input, popularity, items, out, chunkBytes, timestamps, syncEveryMs, logLevel, pipeline }: ReplayOptions,
   topology: Topology,
   directory: string,
-  log: Log,
+  { log, records }: { readonly log: Log; readonly records: FileRecords },
   ui: ReplayUi,
 ): Promise<void> {
   const abort = new AbortController();
@@ -215,7 +219,7 @@ async function runJob(
       await sink.run(abort.signal);
     };
     const checkHeader = (header: Uint8Array): string[] => missingColumns(header, pipeline.parse.schema);
-    const source = folderSource({ directory: input, chunkBytes, checkHeader });
+    const source = folderSource({ directory: input, records, chunkBytes, checkHeader });
     let bytes = 0;
     const partitions = topology.count('popularity');
     const toPopularity = { to: 'popularity', from: 'popularity-table', by: 'item', partitions };

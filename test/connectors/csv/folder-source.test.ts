@@ -1,5 +1,6 @@
 import {
   mkdtempSync,
+  readFileSync,
   mkdirSync,
   rmSync,
   symlinkSync,
@@ -14,7 +15,9 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { folderSource, type FolderSourceOptions } from '../../../connectors/csv/folder-source.js';
+import { StoredFileRecords } from '../../../runtime/jobs/file-records.js';
 import type { SourceChunk, SourcePosition } from '../../../runtime/contract/ports.js';
+import { MemoryKeyValue } from '../../support/memory-key-value.js';
 
 let directory: string;
 beforeEach(() => {
@@ -28,10 +31,43 @@ const put = (name: string, content: string | Uint8Array): void => {
   writeFileSync(join(directory, name), content);
 };
 
-async function read(after?: SourcePosition, options: Partial<FolderSourceOptions> = {}): Promise<SourceChunk[]> {
-  const chunks: SourceChunk[] = [];
-  for await (const chunk of folderSource({ directory, ...options }).chunks(after)) chunks.push(chunk);
-  return chunks;
+/** The log and the record of files, as far as a source has to do with them. */
+class Reading {
+  readonly table = new MemoryKeyValue();
+  readonly stored: SourceChunk[] = [];
+  /** Of the next read. */
+  toStore = Infinity;
+
+  async read(options: Partial<FolderSourceOptions> = {}): Promise<SourceChunk[]> {
+    const chunks: SourceChunk[] = [];
+    const source = folderSource({ directory, records: new StoredFileRecords(this.table), ...options });
+    for await (const chunk of source.chunks(this)) {
+      if (chunks.length === this.toStore) break;
+      chunks.push(chunk);
+      this.stored.push(chunk);
+    }
+    return chunks;
+  }
+
+  async last(): Promise<SourcePosition | undefined> {
+    const last = this.stored.at(-1);
+    return last === undefined ? undefined : { ...last, number: this.stored.length };
+  }
+
+  async all(): Promise<number> {
+    return this.stored.length;
+  }
+}
+
+const read = (options: Partial<FolderSourceOptions> = {}): Promise<SourceChunk[]> => new Reading().read(options);
+
+/** After so many chunks the reader was killed. */
+async function killedAfter(count: number, options: Partial<FolderSourceOptions> = {}): Promise<Reading> {
+  const reading = new Reading();
+  reading.toStore = count;
+  await reading.read(options);
+  reading.toStore = Infinity;
+  return reading;
 }
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
@@ -75,7 +111,7 @@ describe('chunks', () => {
         rmSync(directory, { recursive: true });
         mkdirSync(directory);
         store(name, `${marked ? '\ufeff' : ''}${HEADER}\r\n${body}`);
-        const chunks = await read(undefined, { chunkBytes });
+        const chunks = await read({ chunkBytes });
         expect(textOfAll(chunks)).toBe(body);
         // What a reader of each chunk sees by itself is what a reader of the whole sees.
         expect(chunks.flatMap(({ data }) => recordsOf(text(data)))).toEqual(recordsOf(body));
@@ -109,9 +145,10 @@ describe('chunks', () => {
         mkdirSync(directory);
         store(name, `${HEADER}\n${one}`);
         store('g.jsonl', two);
-        const chunks = await read(undefined, { chunkBytes });
-        for (const [i, chunk] of chunks.entries()) {
-          expect((await read(chunk, { chunkBytes })).map(plain)).toEqual(chunks.slice(i + 1).map(plain));
+        const chunks = await read({ chunkBytes });
+        for (const i of chunks.keys()) {
+          const reading = await killedAfter(i + 1, { chunkBytes });
+          expect((await reading.read({ chunkBytes })).map(plain)).toEqual(chunks.slice(i + 1).map(plain));
         }
       }),
       { numRuns: 60 },
@@ -146,7 +183,7 @@ describe('chunks', () => {
     ['a byte order mark only', '\ufeff', { header: '', nextOffset: 3, nextLine: 1 }],
   ])('of a file with %s are one, empty', async (_, content, expected) => {
     put('f.csv', content);
-    const chunks = await read(undefined, { checkHeader: () => [] });
+    const chunks = await read({ checkHeader: () => [] });
     expect(chunks.map(plain)).toEqual([
       {
         format: 'csv',
@@ -162,7 +199,7 @@ describe('chunks', () => {
 
   it('of JSONL end at line ends, quotes or not', async () => {
     put('f.jsonl', '\ufeff{"a":"\n"}\n{"b":1}\r\n');
-    const chunks = await read(undefined, { chunkBytes: 8 });
+    const chunks = await read({ chunkBytes: 8 });
     expect(chunks.map(({ data, line, nextOffset }) => [text(data), line, nextOffset])).toEqual([
       ['{"a":"\n', 1, 10],
       ['"}\n', 2, 13],
@@ -198,7 +235,14 @@ describe('chunks', () => {
       checked.push(text(header));
       return [];
     };
-    for await (const chunk of folderSource({ directory, chunkBytes: 2, checkHeader }).chunks()) {
+    const reading = new Reading();
+    const source = folderSource({
+      directory,
+      records: new StoredFileRecords(reading.table),
+      chunkBytes: 2,
+      checkHeader,
+    });
+    for await (const chunk of source.chunks(reading)) {
       expect(text(chunk.data)).toBe('1\n');
       await new Promise((resolve) => setTimeout(resolve, 20));
       break;
@@ -211,10 +255,10 @@ describe('errors', () => {
   const fails = async (
     code: string,
     message: RegExp,
-    after?: SourcePosition,
     options: Partial<FolderSourceOptions> = {},
+    reading = new Reading(),
   ) => {
-    const error: Error = await read(after, options).then(
+    const error: Error = await reading.read(options).then(
       () => new Error('it did not fail'),
       (thrown: unknown) => thrown as Error,
     );
@@ -223,10 +267,10 @@ describe('errors', () => {
   };
 
   it('name a folder that is not there, is a file, or has nothing to read', async () => {
-    await fails('SOURCE_FOLDER', /there is no folder .*absent/, undefined, { directory: join(directory, 'absent') });
+    await fails('SOURCE_FOLDER', /there is no folder .*absent/, { directory: join(directory, 'absent') });
     await fails('SOURCE_EMPTY', /no \.csv, \.csv\.gz, \.jsonl or \.jsonl\.gz file/);
     put('f.csv', 'h\n');
-    await fails('SOURCE_FOLDER', /is a file, not a folder/, undefined, { directory: join(directory, 'f.csv') });
+    await fails('SOURCE_FOLDER', /is a file, not a folder/, { directory: join(directory, 'f.csv') });
   });
 
   it('name a file that cannot be read', async () => {
@@ -260,7 +304,7 @@ describe('errors', () => {
     put('f.csv', '\ufeffa,b\r\n1,2\n');
     const checkHeader = (header: Uint8Array): string[] =>
       ['a', 'user_id'].filter((name) => !text(header).split(',').includes(name));
-    await fails('SOURCE_HEADER', /f\.csv, line 1: the header lacks user_id; it has: a,b$/, undefined, { checkHeader });
+    await fails('SOURCE_HEADER', /f\.csv, line 1: the header lacks user_id; it has: a,b$/, { checkHeader });
   });
 
   it.each(['f.csv', 'f.csv.gz'])(
@@ -268,24 +312,67 @@ describe('errors', () => {
     async (name) => {
       store(name, 'h\n1\n2\n3\n');
       store('g.csv', 'h\n4\n');
-      const [first, , third] = await read(undefined, { chunkBytes: 2 });
+      const reading = await killedAfter(1, { chunkBytes: 2 });
       store(name, 'h\n1\n');
-      await fails('SOURCE_POSITION', /f\.csv.* went on after byte 4 /, first);
+      await fails('SOURCE_POSITION', /f\.csv.* went on after byte 4 /, {}, reading);
       store(name, 'h\n');
-      await fails('SOURCE_POSITION', /f\.csv.* went on after byte 4 /, first);
+      await fails('SOURCE_POSITION', /f\.csv.* went on after byte 4 /, {}, reading);
       unlinkSync(join(directory, name));
-      await fails('SOURCE_POSITION', /f\.csv.*, from which reading must go on, is no longer there/, first);
-      await fails('SOURCE_POSITION', /f\.csv.* is no longer there/, third);
+      await fails('SOURCE_POSITION', /f\.csv.*, from which reading must go on, is no longer there/, {}, reading);
     },
   );
 
-  it('name a finished file that is not as long as it was', async () => {
+  it.each(['f.csv', 'f.csv.gz'])('name a finished file (%s) that is not as long as it was', async (name) => {
+    store(name, 'h\n1\n');
+    put('g.csv', 'h\n2\n');
+    for (const killed of [1, 2]) {
+      store(name, 'h\n1\n');
+      const reading = await killedAfter(killed);
+      const { length } = readFileSync(join(directory, name));
+      appendFileSync(join(directory, name), '3\n');
+      const [was, is] = [`${length} bytes`, `has ${length + 2} now`];
+      await fails('SOURCE_POSITION', new RegExp(`was read to its end at ${was}, and ${is}`), {}, reading);
+      truncateSync(join(directory, name), 2);
+      await fails('SOURCE_POSITION', new RegExp(`was read to its end at ${was}, and has 2 now`), {}, reading);
+    }
+  });
+
+  it('name the folder when files that were to come are gone', async () => {
     put('f.csv', 'h\n1\n');
     put('g.csv', 'h\n2\n');
-    const [first] = await read();
-    appendFileSync(join(directory, 'f.csv'), '3\n');
-    await fails('SOURCE_POSITION', /was read to its end at 4 bytes, and has 6 now/, first);
-    truncateSync(join(directory, 'f.csv'), 2);
-    await fails('SOURCE_POSITION', /was read to its end at 4 bytes, and has 2 now/, first);
+    const reading = await killedAfter(1);
+    unlinkSync(join(directory, 'g.csv'));
+    await fails('SOURCE_POSITION', /that come after f\.csv are no longer there/, {}, reading);
+  });
+
+  it('name a record that was lost or written over: files would be read again', async () => {
+    put('f.csv', 'h\n1\n');
+    put('g.csv', 'h\n2\n');
+    const reading = await killedAfter(1);
+    const [entry] = await reading.table.entries();
+    await reading.table.put(entry!.key, Buffer.from('nonsense'));
+    await fails('FILE_RECORD', /was not written by rivulet/, {}, reading);
+    await reading.table.delete(entry!.key);
+    await fails('FILE_RECORD', /f\.csv was read, and the record of files lacks it/, {}, reading);
+  });
+});
+
+describe('a folder that has grown', () => {
+  it('goes on with what is new, whatever its name; files that are done may be gone', async () => {
+    for (const name of ['b', 'd']) put(`${name}.csv`, `h\n${name}\n`);
+    const reading = new Reading();
+    await reading.read();
+    expect(await reading.read({ doneBefore: 2 })).toEqual([]);
+    for (const name of ['a', 'c', 'e']) put(`${name}.csv`, `h\n${name}\n`);
+    // Without it, the input is over.
+    expect(await reading.read()).toEqual([]);
+    unlinkSync(join(directory, 'b.csv'));
+    reading.toStore = 1;
+    await reading.read({ doneBefore: 2 });
+    reading.toStore = Infinity;
+    await reading.read({ doneBefore: 2 });
+    expect(textOfAll(reading.stored)).toBe('b\nd\na\nc\ne\n');
+    expect(reading.stored.map(({ endsInput }) => endsInput)).toEqual([false, true, false, false, true]);
+    expect(await reading.read({ doneBefore: 2 })).toEqual([]);
   });
 });

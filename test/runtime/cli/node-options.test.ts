@@ -36,7 +36,7 @@ describe('keys', () => {
     const read = new Set<string>();
     const kinds = [
       configWith({ 'pipeline.trigger.kind': 'interval', 'pipeline.window.kind': 'hopping' }),
-      configWith({ 'pipeline.window.kind': 'session', natsUrl: 'nats://x' }),
+      configWith({ 'pipeline.window.kind': 'session', natsUrl: 'nats://x', 'sources.folder': './in' }),
     ];
     for (const config of kinds) {
       const { interest } = nodeOptions(watched({ ...config }, read)).pipeline;

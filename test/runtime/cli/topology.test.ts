@@ -12,6 +12,7 @@ it('the live pipeline', () => {
   expect(toMermaid(mainTopology(pipelineOptions(config)))).toMatchInlineSnapshot(`
     "flowchart LR
       events([events]) -->|source| parse
+      folder([folder]) -->|source| parse
       popularity-table([popularity-table]) -->|item| popularity
       parse -->|by source| watermark
       watermark -->|by user| window

@@ -5,7 +5,7 @@ import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.
 import { fnv1a, textOf, utf8 } from '../../../runtime/frames/bytes.js';
 import { frameOf, rowsOf } from '../../../runtime/frames/frame.js';
 import { fromWire } from '../../../runtime/frames/codec.js';
-import type { ChunkSource, SourceChunk, SourcePosition } from '../../../runtime/contract/ports.js';
+import type { ChunkSource, SourceChunk, SourcePosition, StoredChunks } from '../../../runtime/contract/ports.js';
 import { isTableWritten, writeChunks, writeTable } from '../../../runtime/jobs/source-writer.js';
 import { type ActorStatus, newStatus } from '../../../runtime/telemetry/status.js';
 import { ensureStreams, streamsOf } from '../../../runtime/contract/streams.js';
@@ -35,7 +35,8 @@ const CHUNKS: readonly SourceChunk[] = Array.from({ length: 9 }, (_, i) => ({
 class Chunks implements ChunkSource {
   readonly asked: (SourcePosition | undefined)[] = [];
 
-  async *chunks(after?: SourcePosition): AsyncGenerator<SourceChunk> {
+  async *chunks(stored: StoredChunks): AsyncGenerator<SourceChunk> {
+    const after = await stored.last();
     this.asked.push(after);
     yield* CHUNKS.slice(after === undefined ? 0 : after.nextOffset / 10);
   }
@@ -66,7 +67,7 @@ describe('chunks', () => {
     await writeChunks(options(), new Chunks(), target, () => undefined);
     const again = new Chunks();
     await writeChunks(options(), again, target, () => undefined);
-    expect([again.asked, written()]).toEqual([[], all]);
+    expect([again.asked, written()]).toEqual([[expect.objectContaining({ endsInput: true, number: 9 })], all]);
   });
 
   it('go on behind the last one that was stored', async () => {
@@ -82,7 +83,8 @@ describe('chunks', () => {
     await until(clock, () => written().length === 4);
     const source = new Chunks();
     await writeChunks(options(), source, target, () => undefined);
-    expect(source.asked).toEqual([{ file: 'f0', nextOffset: 40, nextLine: 5, endsEpoch: false }]);
+    const where = { file: 'f0', nextOffset: 40, nextLine: 5, endsEpoch: false, endsInput: false, number: 4 };
+    expect(source.asked).toEqual([where]);
     expect(written()).toEqual(all);
   });
 

@@ -1,0 +1,66 @@
+/** `rivulet start --watch`: what a node says of files, and of a folder, that cannot be read. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { liveBed } from '../support/live-bed.js';
+import { runCli } from './run-cli.js';
+
+const bed = liveBed(['--set', 'partitions=1', '--set', 'sources.settleSeconds=0.3']);
+
+const rivulet = async (...args: readonly string[]): Promise<string> => {
+  const { code, stdout, stderr } = await runCli(bed.cwd, args);
+  expect(code, stderr).toBe(0);
+  return stdout;
+};
+
+it('a folder that is not there, or is a file, is a wrong use', async () => {
+  const file = join(bed.place, 'file');
+  writeFileSync(file, '');
+  for (const [folder, says] of [
+    [join(bed.place, 'absent'), 'there is no folder'],
+    [file, 'is a file, not a folder'],
+  ] as const) {
+    const { code, stderr } = await runCli(bed.cwd, ['start', '--data-dir', 'never', '--watch', folder]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
+    expect(stderr).toContain('give the folder to watch with --watch');
+  }
+});
+
+it('bad rows are dead letters with file and line; a bad file is a warning until it is replaced', async () => {
+  const folder = join(bed.place, 'incoming');
+  mkdirSync(folder);
+  const put = (name: string, ...lines: string[]): void => writeFileSync(join(folder, name), `${lines.join('\n')}\n`);
+  const row = (user: string): string => `${new Date().toISOString()},view,${user},i1`;
+  const header = 'event_time,event_type,user_id,product_id';
+  put('a.csv', 'time,what', '1,2');
+  put('b.csv', header, row('u1'), 'no time,view,u1,i1');
+  put('c.jsonl', JSON.stringify({ event_type: 'view', event_time: new Date().toISOString(), user_id: 'u2' }));
+  const server = await bed.server();
+  const node = await bed.node('node', server, ['--watch', folder]);
+  await node.start();
+  const at = ['--nats-url', server.url];
+
+  const letters = await eventually(async () => {
+    const found = JSON.parse(await rivulet('dlq', 'ls', '--json', ...at)) as Record<string, unknown>[];
+    expect(found).toHaveLength(2);
+    return found;
+  });
+  expect(letters.map(({ file, line }) => [file, line])).toEqual([
+    ['c.jsonl', 1],
+    ['b.csv', 3],
+  ]);
+  const [json, csv] = letters.map(({ id }) => id as string);
+  await rivulet('dlq', 'retry', json!, '--set', 'item_id=i2', ...at);
+  const refused = await runCli(bed.cwd, ['dlq', 'retry', csv!, ...at]);
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toContain('is a row of b.csv, which cannot be read without its header');
+
+  const warned = await rivulet('doctor', '--data-dir', node.dataDir, ...at).catch((error: unknown) => String(error));
+  expect(warned).toContain('a.csv, line 1: the header lacks');
+  put('a.csv', header, row('u3'));
+  await eventually(async () => {
+    const { events } = JSON.parse(await rivulet('history', 'ls', '--json', ...at)) as { events: number };
+    expect(events).toBe(3);
+  });
+}, 120_000);
