@@ -1,8 +1,10 @@
 /** Configuration on the command line: flags of keys, `--set`, `--config`, and the resulting configuration. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { TimeParser } from '../../actors/maths/time.js';
 import { type ConfigRequest, loadConfig, type LoadedConfig, type LogLevel } from '../config/config.js';
 import { type ConfigKey, flagOf } from '../config/schema.js';
 import { configKey, type FlagValue } from '../config/sources.js';
+import { utf8 } from '../frames/bytes.js';
 
 /** Of any command with flags of settings. */
 export type SettingOptions = Readonly<Record<string, unknown>>;
@@ -56,9 +58,12 @@ export const positiveNumber = (text: string): number => {
 
 /** For flags: epoch ms. A date is its beginning, UTC. */
 export const instantFlag = (text: string): number => {
-  const ms = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : NaN;
+  const bytes = utf8(text);
+  // Date.parse takes February 31 for March 3.
+  const isComplete = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const ms = isComplete ? new TimeParser().parse(bytes, 0, bytes.length) : NaN;
   if (!Number.isNaN(ms)) return ms;
-  throw new InvalidArgumentError('Give a date or a time, as in 2026-11-01 or 2026-11-01T12:00:00Z.');
+  throw new InvalidArgumentError('Give a date or a time that exists, as in 2026-11-01 or 2026-11-01T12:00:00Z.');
 };
 
 /** Adds the flags of these keys, `--config`, and, unless the command has its own `--set`, `--set` for all other keys. */

@@ -88,6 +88,23 @@ describe('an error', () => {
       "option '--window <span>' argument '2h' is invalid. Allowed choices are 1h, 24h, last-hour.",
     ],
     [['trending', '--follow', '--address', '127.0.0.1:1'], 3, 'nothing that could be a node answers on 127.0.0.1:1'],
+    [['status', '--http-port', '1'], 3, 'error: nothing that could be a node answers on http://127.0.0.1:1: '],
+    [
+      ['items', 'unknown', '--http-port', '1'],
+      3,
+      'error: nothing that could be a node answers on http://127.0.0.1:1: ',
+    ],
+    [
+      ['history', 'ls', '--from', '2026-02-31'],
+      2,
+      "argument '2026-02-31' is invalid. Give a date or a time that exists",
+    ],
+    [['history', 'export', '--to', '2026-02-01T25:00:00Z'], 2, 'Give a date or a time that exists'],
+    [
+      ['history', 'replay', '--into', 'x', '--from', '2026-03-01', '--to', '2026-02-28T23:59:59Z'],
+      2,
+      'error: --from is not before --to: no event is in between [USAGE]\nhint: exchange them',
+    ],
     [['publish', '--file', 'none.csv'], 2, 'error: there is no file none.csv [USAGE]'],
     [['publish', '--file', '.', '--format', 'csv'], 2, 'error: . is a folder [USAGE]'],
     [['publish', '--file', 'x.dat'], 2, 'error: cannot tell from its name what x.dat holds [USAGE]'],

@@ -6,6 +6,10 @@ import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mainTopology } from '../../actors/topology.js';
+import { pipelineOptions, streamBytesMax } from '../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../runtime/config/config.js';
+import { streamsOf } from '../../runtime/contract/streams.js';
 import { workingDirectory } from '../cli/run-cli.js';
 import { SmallNodes } from '../cli/small-node.js';
 import { until } from '../support/nats-cluster.js';
@@ -64,12 +68,18 @@ describe('nats-server takes', () => {
   });
 });
 
-it('the store has room for what all streams reserve', () => {
+it('the store has room for what all streams reserve, and the files say how many these are', () => {
+  const { config } = loadConfig({ cwd: folder, env: {}, cores: 4, flags: [] });
+  const topology = mainTopology(pipelineOptions(config));
+  const sizes = streamsOf(topology, { bytesMax: streamBytesMax(config), replicas: 1 }).map(({ bytesMax }) => bytesMax);
+  const alike = sizes.filter((bytes) => bytes === streamBytesMax(config)).length;
   for (const file of ['single.conf', 'cluster.conf', 'cluster-power.conf']) {
     const [, gigabytes] = /max_file_store: (\d+)GB/.exec(readFileSync(join(NATS, file), 'utf8')) ?? [];
-    // 10 stages, 2 browsable logs and the quarantine, 512 MiB each; and as much again for copies of state.
-    expect(Number(gigabytes)).toBeGreaterThanOrEqual(2 * 13 * 0.5);
+    // And more than half as much again for copies of state.
+    expect(Number(gigabytes) * 1e9).toBeGreaterThanOrEqual(1.5 * sizes.reduce((sum, bytes) => sum + bytes));
   }
+  const says = ['nats/single.conf', 'README.md'].map((file) => readFileSync(join(DEPLOY, file), 'utf8')).join();
+  expect(says.match(/\d+(?= (?:streams reserve|× `RIVULET_STREAM))/g)).toEqual([`${alike}`, `${alike}`, `${alike}`]);
 });
 
 describe('a server with these files', () => {

@@ -1,8 +1,10 @@
 /** Commands of the history: all accepted events. */
 import { type Command, Option } from 'commander';
 import { instantFlag, NODE_ABOUTS, NODE_KEYS, nonEmpty, withSettings } from '../settings.js';
+import { usage } from '../exit.js';
 import { EXPORT_FORMATS, type ExportOptions } from '../history/export.js';
 import type { HistoryListOptions } from '../history/list.js';
+import type { HistoryRange } from '../history/read.js';
 import type { ReplayHistoryOptions } from '../history/replay.js';
 
 export function historyCommands(rivulet: Command): void {
@@ -68,7 +70,12 @@ const withRange = (command: Command): Command =>
         'events of this event time or later, as in 2026-11-01 or 2026-11-01T12:00:00Z',
         instantFlag,
       )
-      .option('--to <time>', 'events before this event time', instantFlag),
+      .option('--to <time>', 'events before this event time', instantFlag)
+      .hook('preAction', (_, called) => {
+        const { from = -Infinity, to = Infinity } = called.opts<HistoryRange>();
+        if (from >= to)
+          throw usage('--from is not before --to: no event is in between', 'exchange them, or leave one out');
+      }),
     NODE_KEYS,
     { abouts: NODE_ABOUTS },
   );

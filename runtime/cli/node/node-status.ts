@@ -34,8 +34,11 @@ export async function nodeRequests(options: SettingOptions, does: string): Promi
         hint: 'set RIVULET_TOKEN to a token that the node accepts',
       });
     }
-    const why = 'error' in answer ? answer.error : `it answers ${answer.code}`;
-    throw fatal('NODE_NOT_FOUND', `no node at ${at} to ${does}: ${why}`, {
+    const says =
+      'error' in answer
+        ? `nothing that could be a node answers on ${at}: ${answer.error}`
+        : `what answers on ${at} does not ${does}: it answers ${answer.code}`;
+    throw fatal('NODE_NOT_FOUND', says, {
       hint: 'give --data-dir or --http-port; of a node with TLS also --set tlsCertFile=… with its certificate',
     });
   };
