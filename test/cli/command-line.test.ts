@@ -88,6 +88,12 @@ describe('an error', () => {
       "option '--window <span>' argument '2h' is invalid. Allowed choices are 1h, 24h, last-hour.",
     ],
     [['trending', '--follow', '--address', '127.0.0.1:1'], 3, 'nothing that could be a node answers on 127.0.0.1:1'],
+    [
+      ['demo', '--set', 'pipeline.schema=rivulet-strict'],
+      2,
+      'error: pipeline.schema is rivulet-strict (--set pipeline.schema), which refuses the events of this demo [USAGE]\nhint: run it with --set pipeline.schema=auto',
+    ],
+    [['demo', '--films', '--set', 'pipeline.schema=rees46'], 2, 'it also takes movielens, movielens-strict'],
     [['status', '--http-port', '1'], 3, 'error: nothing that could be a node answers on http://127.0.0.1:1: '],
     [
       ['items', 'unknown', '--http-port', '1'],

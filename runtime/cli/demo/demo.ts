@@ -7,11 +7,12 @@ import type { Config, LoadedConfig } from '../../config/config.js';
 import { type RunningNode, startNode } from '../../node/node.js';
 import { DemoFeed } from './feed.js';
 import { type Figures, FiguresTaker } from './figures.js';
-import { FILMS, SHOP } from './subjects.js';
+import { FILMS, SHOP, type Subject } from './subjects.js';
 import { line, page, type Place } from './view.js';
 import { runNode } from '../node/live-run.js';
 import { addressOf, httpAddressOf } from '../node-link.js';
 import { nodeOptions } from '../node/node-options.js';
+import { usage } from '../exit.js';
 import { hasScreen, Screen } from '../screen.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
@@ -63,9 +64,20 @@ export async function demo(options: DemoOptions): Promise<number> {
 /** Films have a data directory of their own: the shop's lists would have no films. */
 function demoSettings(options: DemoOptions): LoadedConfig {
   const given = settingsOf(options);
+  const { schema } = given.config.pipeline;
+  const { schemas } = subjectOf(options);
+  if (!schemas.includes(schema)) {
+    const { name } = given.origins.get('pipeline.schema')!;
+    throw usage(
+      `pipeline.schema is ${schema} (${name}), which refuses the events of this demo`,
+      `run it with --set pipeline.schema=${schemas[0]!}; it also takes ${schemas.slice(1).join(', ')}`,
+    );
+  }
   const isDefault = options.films === true && given.origins.get('dataDir')?.kind === 'default';
   return isDefault ? settingsOf({ ...options, dataDir: `${given.config.dataDir}-films` }) : given;
 }
+
+const subjectOf = ({ films }: { readonly films?: true | undefined }): Subject => (films === true ? FILMS : SHOP);
 
 interface Stage extends DemoOptions {
   readonly config: Config;
@@ -80,7 +92,7 @@ async function show(
   onFigures: (figures: Figures) => void,
 ): Promise<void> {
   const resumedEvents = await eventsSoFar(node, signal);
-  const subject = films === true ? FILMS : SHOP;
+  const subject = subjectOf({ films });
   const place = { ...placeOf(node, config), subject, resumedEvents, news };
   say(
     `Page and REST at ${place.http}, gRPC on ${place.grpc}, NATS ${place.natsVersion} at ${place.nats}, data in ${place.dataDir}`,

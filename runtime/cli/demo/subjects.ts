@@ -1,10 +1,13 @@
 /** subjects: what the demo can be about, with its words for the view. */
+import type { SchemaName } from '../../../actors/formats/schema.js';
 import { createFilms } from './films.js';
 import { createShop } from './shop.js';
 import type { Simulation, SimulationOptions } from './simulation.js';
 
 export interface Subject {
   readonly create: (options: SimulationOptions) => Simulation;
+  /** Those by which its events are valid. */
+  readonly schemas: readonly SchemaName[];
   /** `Busiest genres, last minute` */
   readonly groups: string;
   /** `Recommendations of 42, who is watching now` */
@@ -20,6 +23,7 @@ export interface Subject {
 
 export const SHOP: Subject = {
   create: createShop,
+  schemas: ['auto', 'rivulet'],
   groups: 'categories',
   presence: 'who is in the shop now',
   widths: [14, 14],
@@ -30,6 +34,7 @@ export const SHOP: Subject = {
 
 export const FILMS: Subject = {
   create: createFilms,
+  schemas: ['auto', 'movielens', 'movielens-strict'],
   groups: 'genres',
   presence: 'who is watching now',
   widths: [36, 14],
