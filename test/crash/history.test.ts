@@ -6,8 +6,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
+import { connectNats } from '../../connectors/nats/connection/connect.js';
+import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { utf8 } from '../../runtime/frames/bytes.js';
 import { runCli } from '../cli/run-cli.js';
 import { liveBed } from '../support/live-bed.js';
+import type { TestNats } from '../support/nats.js';
 import { until } from '../support/nats-cluster.js';
 
 const bed = liveBed(['--set', 'partitions=2', '--snapshot-every-seconds', '0.5']);
@@ -29,6 +33,17 @@ const linesOf = (text: string): Exported[] =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Exported);
+
+/** As events of the past, some in each message, of all users on one subject. */
+async function publishPast({ url }: TestNats, events: readonly object[]): Promise<void> {
+  const log = await openNatsLog(await connectNats({ url }, 'test'));
+  const options = { headers: { 'Content-Type': 'application/x-ndjson' } };
+  for (let i = 0; i < events.length; i += 25) {
+    const lines = events.slice(i, i + 25).map((event) => JSON.stringify(event));
+    await log.publish('rivulet.events.past.a', utf8(lines.join('\n')), options);
+  }
+  await log.close();
+}
 
 const eventsIn = async (url: string): Promise<number> => {
   const { events } = JSON.parse(await rivulet('history', 'ls', '--json', '--nats-url', url)) as { events: number };
@@ -55,7 +70,8 @@ describe('the history', () => {
       // Each tenth is sent a second time, with another price.
       const all = events.flatMap((event, i) => (i % 10 === 0 ? [event, { ...event, price: 2 }] : [event]));
       writeFileSync(file, all.map((event) => JSON.stringify(event)).join('\n'));
-      await rivulet('publish', '--file', file, '--nats-url', server.url);
+      if (round % 2 === 0) await rivulet('publish', '--file', file, '--nats-url', server.url);
+      else await publishPast(server, all);
       await node.kill();
       await node.start();
     }

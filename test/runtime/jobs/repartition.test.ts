@@ -35,7 +35,7 @@ const USERS = Array.from({ length: 12 }, (_, i) => `u${i}`);
 const CATEGORIES = ['home.chair', 'kids.toys', 'auto', undefined, 'kids|home.table'];
 const TYPES = ['view', 'cart', 'purchase', 'purchase', 'click'];
 
-/** A round: some five minutes of events, one of them an hour late from the third round on, and two ticks. */
+/** A round: some five minutes of events, one of them an hour late from the third round on, three ticks, and a few events of the past, which wait. */
 function round(driver: TopologyDriver, number: number, random: () => number): void {
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
   const event = (user: string, timeMs: number, type = pick(TYPES)) => {
@@ -58,6 +58,10 @@ function round(driver: TopologyDriver, number: number, random: () => number): vo
   if (number > 2) events.push(event(pick(USERS), at - 4 * HOUR_MS));
   for (let i = 0; i < events.length; i += 5) driver.publish(...events.slice(i, i + 5));
   for (const seconds of [240, 260, 300]) driver.tick(at + seconds * 1_000);
+  // Not of the last rounds: all of it is counted when the lists are made that are compared.
+  if (number > 6) return;
+  const past = USERS.filter((_, i) => i % 4 === number % 4).map((user, i) => event(user, at - (i + 2) * HOUR_MS));
+  driver.publish(...past.map((one) => ({ ...one, type: 'past' })));
 }
 
 /** All that a user, or an item, can ask for; and the counters of all partitions. */
@@ -82,7 +86,8 @@ function knowledge(driver: TopologyDriver) {
       seen: [...reader.seen(user).keys()].sort(),
       fallback: reader.fallback(100),
       tops: CATEGORIES.map((category) => reader.topOf(category?.split('.')[0] ?? '', 100)),
-      totals: [...(ranking.totals.get(user) ?? [])],
+      // The past comes sooner or later than the present, by the ticks of its partition.
+      totals: [...(ranking.totals.get(user) ?? [])].sort(),
     };
   });
   const windows = [...openRows(driver, 'windows'), ...openRows(driver, 'sessions')];
