@@ -3,7 +3,7 @@ import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import type { EventWriter } from './event-writer.js';
 import { type Fault, fieldsDisagree } from './fault.js';
 import { IGNORED } from './fields.js';
-import { type Alias, Schema, type SchemaName } from './schema.js';
+import type { Alias, Schema } from './schema.js';
 
 export interface CsvHeader {
   readonly columns: number;
@@ -53,10 +53,8 @@ export function readHeader(header: Uint8Array, schema: Schema): CsvHeader {
 }
 
 /** Required columns that a header line lacks, by their names in the schema; empty: the file can be read. */
-export function missingColumns(header: Uint8Array, schema: SchemaName = 'auto'): string[] {
-  const known = new Schema(schema);
-  return known.missing(aliases(columnNames(header), known).filter((alias) => alias !== undefined));
-}
+export const missingColumns = (header: Uint8Array, schema: Schema): string[] =>
+  schema.missing(aliases(columnNames(header), schema).filter((alias) => alias !== undefined));
 
 const aliases = (names: readonly string[], schema: Schema): (Alias | undefined)[] =>
   names.map((name) => {

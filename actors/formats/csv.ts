@@ -29,6 +29,7 @@ export function readCsv(message: RawMessage, writer: EventWriter, refusals: Pick
   writer.clear();
   writer.reserve(rowsAbout(data));
   for (let from = 0, line = firstLine; from < end; line++) {
+    writer.line = line;
     let plain = true;
     let column = 0;
     let field = from;

@@ -3,13 +3,14 @@
  * messages, and publishes the original bytes. The parse stage does not refuse an event that was accepted here, unless the clocks differ.
  */
 import { EVENT_TYPES, type EventType } from '../model.js';
-import { type RawMessage, textOf, utf8 } from '../../runtime/contract/stage.js';
+import { type RawMessage, textOf } from '../../runtime/contract/stage.js';
 import { readCsv } from './csv.js';
-import { EventWriter, type ValueRules } from './event-writer.js';
+import { EventWriter } from './event-writer.js';
 import { EMPTY_MESSAGE, type Fault, tooLarge } from './fault.js';
-import { EVENT_TYPE, PRICE, RATING_VALUE, USER_ID } from './fields.js';
+import { USER_ID } from './fields.js';
 import { readJsonEvent } from './json-event.js';
 import type { Search } from './json-places.js';
+import { JsonRows } from './json-rows.js';
 import { EVENT_RULES, type EventRules } from './limits.js';
 import { eventsIn } from './message.js';
 import { readProtobufEvent } from './protobuf-event.js';
@@ -76,7 +77,13 @@ export class EventReader {
 
   /** The rows of a piece of a CSV file, as JSON of the same events. */
   csv(piece: RawMessage, onEvent: (event: SoundEvent) => void, refusals: Pick<Refusals, 'add'>): void {
-    const rows = new JsonRows(this.schema, this.rules, onEvent);
+    const rows = new JsonRows(this.schema, this.rules, ({ json, end, type, timeMs, bytes, userStart, userEnd }) => {
+      const userId = textOf(bytes, userStart, userEnd);
+      onEvent({
+        ...{ bytes: json.slice(0, end), contentType: 'application/json' },
+        ...{ type: EVENT_TYPES[type]!, userId, timeMs },
+      });
+    });
     rows.begin(piece);
     readCsv(piece, rows, refusals);
   }
@@ -107,34 +114,5 @@ class OneEvent extends EventWriter {
   protected append(bytes: Uint8Array, type: number, timeMs: number): void {
     const userId = textOf(bytes, this.starts[USER_ID], this.ends[USER_ID]);
     this.found = { type: EVENT_TYPES[type]!, userId, timeMs };
-  }
-}
-
-class JsonRows extends EventWriter {
-  constructor(
-    schema: Schema,
-    rules: ValueRules,
-    private readonly onEvent: (event: SoundEvent) => void,
-  ) {
-    super(schema, rules);
-  }
-
-  reserve(): void {
-    // Rows are passed on one by one.
-  }
-
-  protected append(bytes: Uint8Array, type: number, timeMs: number, price: number, rating: number): void {
-    const { starts, ends, schema } = this;
-    const event: Record<string, string | number> = {};
-    for (const [field, [name]] of schema.names.entries())
-      if (starts[field] !== ends[field]) event[name!] = textOf(bytes, starts[field], ends[field]);
-    const nameOf = (field: number): string => schema.names[field]![0]!;
-    // A row of MovieLens has no type.
-    event[nameOf(EVENT_TYPE)] = EVENT_TYPES[type]!;
-    if (!Number.isNaN(price)) event[nameOf(PRICE)] = price;
-    if (!Number.isNaN(rating)) event[nameOf(RATING_VALUE)] = rating;
-    const json = utf8(JSON.stringify(event));
-    const userId = textOf(bytes, starts[USER_ID], ends[USER_ID]);
-    this.onEvent({ bytes: json, contentType: 'application/json', type: EVENT_TYPES[type]!, userId, timeMs });
   }
 }

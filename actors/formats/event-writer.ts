@@ -69,6 +69,8 @@ export abstract class EventWriter {
   /** Decoded text of fields whose bytes in the message differ from their text (escapes, doubled quotes). */
   scratch = new Uint8Array(SCRATCH_INITIAL);
   private scratchUsed = 0;
+  /** Of a file: the 1-based line on which the current event starts. */
+  line = 0;
 
   private readonly times = new TimeParser();
   private timeMaxMs = Infinity;
@@ -197,9 +199,9 @@ export abstract class EventWriter {
     return undefined;
   }
 
-  /** The fields among these that have no text; of a strict schema, the id of the event is one of them. */
+  /** The fields among these that have no text; where the schema needs it, the id of the event is one of them. */
   missing(fields: readonly number[]): Fault {
-    const required = this.schema.isStrict ? [EVENT_ID, ...fields] : fields;
+    const required = this.schema.needsId ? [EVENT_ID, ...fields] : fields;
     return missing(
       required.filter((field) => this.starts[field] === this.ends[field]),
       this.schema.names,
@@ -210,8 +212,8 @@ export abstract class EventWriter {
   private contractFault(bytes: Uint8Array): Fault | undefined {
     const { starts, ends } = this;
     const [idAt, idEnd] = [starts[EVENT_ID]!, ends[EVENT_ID]!];
-    if (idAt === idEnd) return this.missing([]);
-    if (!isUuid(bytes, idAt, idEnd)) return notUuid(shown(bytes, idAt, idEnd));
+    if (idAt === idEnd && this.schema.needsId) return this.missing([]);
+    if (idAt !== idEnd && !isUuid(bytes, idAt, idEnd)) return notUuid(shown(bytes, idAt, idEnd));
     for (const field of [USER_ID, ITEM_ID]) {
       const [start, end] = [starts[field]!, ends[field]!];
       if (!isPositiveId(bytes, start, end)) return notPositiveId(field, shown(bytes, start, end));

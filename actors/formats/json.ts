@@ -5,8 +5,8 @@ import type { Fault } from './fault.js';
 import { afterLastByte, firstByte, type Places } from './json-places.js';
 import type { Refusals } from './refusals.js';
 
-/** Reads bytes [start, end), expected to be one record; returns its error. */
-export type ReadRecord = (bytes: Uint8Array, start: number, end: number) => Fault | undefined;
+/** Reads bytes [start, end), expected to be one record; returns its error. `line`: of a file. */
+export type ReadRecord = (bytes: Uint8Array, start: number, end: number, line?: number) => Fault | undefined;
 
 /** Reads the records of a message; returns their number. */
 export function readPlaces(message: RawMessage, places: Places | Fault, read: ReadRecord, refusals: Refusals): number {
@@ -33,7 +33,7 @@ export function readJsonLines(message: RawMessage, read: ReadRecord, refusals: P
     const next = feed < 0 ? data.length : feed + 1;
     const start = firstByte(data, from, next);
     if (start < next) {
-      const fault = read(data, start, afterLastByte(data, start, next));
+      const fault = read(data, start, afterLastByte(data, start, next), line);
       if (fault !== undefined)
         refusals.add(message, fault, { start: from, end: withoutLineEnd(data, from, next), line });
       lines++;

@@ -56,13 +56,20 @@ export class Schema {
   readonly names: readonly (readonly string[])[];
   readonly impliesRating: boolean;
   readonly isStrict: boolean;
+  /** An event without an id is refused. */
+  readonly needsId: boolean;
   private readonly byLength: readonly (readonly Alias[])[];
 
-  constructor(readonly name: SchemaName) {
+  /** `idsAreMade`: events without an id get one. */
+  constructor(
+    readonly name: SchemaName,
+    { idsAreMade = false }: { readonly idsAreMade?: boolean } = {},
+  ) {
     const used = name === 'auto' ? (['rivulet', 'rees46', 'movielens'] as const) : [name];
     this.names = FIELDS.map((field) => [...new Set(used.flatMap((schema) => OWN_NAMES[schema][field] ?? [field]))]);
     this.impliesRating = name === 'movielens';
     this.isStrict = isStrict(name);
+    this.needsId = this.isStrict && !idsAreMade;
     const aliases = this.names.flatMap((names, field) =>
       names.map((alias) => ({ name: alias, bytes: utf8(alias), field, impliesRating: this.isMovieLens(alias) })),
     );
@@ -86,7 +93,7 @@ export class Schema {
     const isRating = this.impliesRating || present.some(({ impliesRating }) => impliesRating);
     const what = isRating && !has('event_type') ? 'rating' : 'event_type';
     const required = [what, 'event_time', 'user_id', 'item_id'] as const;
-    const all = this.isStrict ? (['event_id', ...required] as const) : required;
+    const all = this.needsId ? (['event_id', ...required] as const) : required;
     return all.filter((name) => !has(name)).map((name) => this.names[FIELDS.indexOf(name)]![0]!);
   }
 

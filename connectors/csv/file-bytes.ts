@@ -1,6 +1,9 @@
 /** The bytes of one file, read sequentially and uncompressed. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
+import { pipeline as piped } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { asError, fatal, type RivuletError } from '../../runtime/contract/errors.js';
 
@@ -9,6 +12,8 @@ export interface FileBytes {
   read(target: Buffer, from: number, to: number): Promise<number>;
   /** Skips `count` bytes; false when the file ends before that. */
   skip(count: number): Promise<boolean>;
+  /** How much of the file, as it is stored, has been read: bytes. */
+  readonly storedBytes: number;
   close(): Promise<void>;
 }
 
@@ -17,7 +22,10 @@ export const STDIN = '-';
 
 /** Opens a file; one whose name ends in .gz is decompressed. Fatal SOURCE_UNREADABLE, and later SOURCE_GZIP. */
 export async function openBytes(path: string): Promise<FileBytes> {
-  if (path === STDIN) return new StreamBytes('standard input', process.stdin, async () => void process.stdin.destroy());
+  if (path === STDIN) {
+    const { stdin } = process;
+    return new StreamBytes('standard input', stdin, { bytesRead: 0, close: async () => void stdin.destroy() });
+  }
   let handle: FileHandle;
   try {
     handle = await open(path, 'r');
@@ -30,10 +38,15 @@ export async function openBytes(path: string): Promise<FileBytes> {
 function gunzipped(path: string, handle: FileHandle): FileBytes {
   const compressed = handle.createReadStream({ highWaterMark: GUNZIP_BLOCK_BYTES });
   const stream = pipeline(compressed, createGunzip({ chunkSize: GUNZIP_BLOCK_BYTES }), () => undefined);
-  return new StreamBytes(path, stream, async () => {
-    compressed.destroy();
-    stream.destroy();
-    await handle.close();
+  return new StreamBytes(path, stream, {
+    get bytesRead() {
+      return compressed.bytesRead;
+    },
+    close: async () => {
+      compressed.destroy();
+      stream.destroy();
+      await handle.close();
+    },
   });
 }
 
@@ -44,6 +57,10 @@ class PlainBytes implements FileBytes {
     private readonly path: string,
     private readonly handle: FileHandle,
   ) {}
+
+  get storedBytes(): number {
+    return this.position;
+  }
 
   async read(target: Buffer, from: number, to: number): Promise<number> {
     try {
@@ -75,11 +92,19 @@ class StreamBytes implements FileBytes {
   constructor(
     private readonly path: string,
     stream: Readable,
-    readonly close: () => Promise<void>,
+    private readonly origin: { readonly bytesRead: number; readonly close: () => Promise<void> },
   ) {
     // An error before the next read must not count as unhandled: that read throws it.
     stream.on('error', () => undefined);
     this.blocks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  }
+
+  get storedBytes(): number {
+    return this.origin.bytesRead;
+  }
+
+  close(): Promise<void> {
+    return this.origin.close();
   }
 
   async read(target: Buffer, from: number, to: number): Promise<number> {
@@ -127,6 +152,17 @@ class StreamBytes implements FileBytes {
       hint: `check it with \`gzip -t\`, and fetch or compress it anew`,
     });
   }
+}
+
+/** SHA-256 of a file as it is stored, in hexadecimal. Fatal SOURCE_UNREADABLE. */
+export async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    await piped(createReadStream(path), hash);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  return hash.digest('hex');
 }
 
 export function unreadable(path: string, cause: unknown): RivuletError {

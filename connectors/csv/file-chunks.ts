@@ -32,6 +32,8 @@ export interface FileChunk {
   /** Offset in the uncompressed file, and line number, of the next record. */
   readonly nextOffset: number;
   readonly nextLine: number;
+  /** How much of the file, as it is stored, has been read: bytes. */
+  readonly storedBytes: number;
   readonly endsFile: boolean;
 }
 
@@ -103,7 +105,8 @@ class RecordReader {
     this.drop(length);
     this.line += countLineEnds(data);
     const endsFile = this.atFileEnd && this.start === this.end;
-    return { header, line, data, nextOffset: this.offset, nextLine: this.line, endsFile };
+    const { storedBytes } = this.bytes;
+    return { header, line, data, nextOffset: this.offset, nextLine: this.line, storedBytes, endsFile };
   }
 
   /** Length of the record at `start`, when it is longer than a chunk or not complete in the buffer. */

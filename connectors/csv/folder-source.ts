@@ -85,7 +85,7 @@ export async function* chunksOf(
 ): AsyncGenerator<Omit<SourceChunk, 'endsInput'>, void, undefined> {
   const file = basename(path);
   const format = formatOf(file)!;
-  for await (const { endsFile, ...chunk } of oneAhead(fileChunks(path, { ...options, format })))
+  for await (const { endsFile, storedBytes: _, ...chunk } of oneAhead(fileChunks(path, { ...options, format })))
     yield { ...chunk, format, file, endsEpoch: endsFile };
 }
 

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { backupCommands } from './commands/backup.js';
 import { historyCommands } from './commands/history.js';
+import { importCommands } from './commands/import.js';
 import { inspectionCommands } from './commands/inspection.js';
 import { jobCommands } from './commands/jobs.js';
 import { nodeCommands } from './commands/node.js';
@@ -22,6 +23,7 @@ Examples:
   rivulet status                                 see its parts, and what was restarted
   rivulet top                                    see what its stages do
   rivulet backup /backups/today                  copy all of it, while it runs
+  rivulet import events 2019-Oct.csv.gz          bring in what happened before
   rivulet history export --out events.parquet    take out all accepted events, with all their fields
   rivulet nodes                                  see which nodes share the work
   rivulet doctor                                 find out why it does not start
@@ -63,6 +65,7 @@ export function program(): Command {
   nodeCommands(rivulet);
   jobCommands(rivulet);
   backupCommands(rivulet);
+  importCommands(rivulet);
   historyCommands(rivulet);
   inspectionCommands(rivulet);
   watchCommands(rivulet);

@@ -114,14 +114,23 @@ export function settingsOf(
   options: SettingOptions,
   request: Pick<ConfigRequest, 'env'> & { readonly logLevel?: LogLevel } = {},
 ): LoadedConfig {
+  const loaded = settingsWith(options, [], request);
+  for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
+  return loaded;
+}
+
+/** The same with further values, which win. */
+export function settingsWith(
+  options: SettingOptions,
+  values: readonly FlagValue[],
+  request: Pick<ConfigRequest, 'env'> & { readonly logLevel?: LogLevel } = {},
+): LoadedConfig {
   const own: FlagValue[] = Object.entries(options)
     .filter(([key, value]) => configKey(key) !== undefined && value !== undefined)
     .map(([key, value]) => ({ key, value: String(value), bySet: false }));
-  const loaded = loadConfig({
+  return loadConfig({
     ...request,
     file: options.config as string | undefined,
-    flags: [...setFlags(options.set), ...own],
+    flags: [...setFlags(options.set), ...own, ...values],
   });
-  for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
-  return loaded;
 }

@@ -6,7 +6,7 @@ import { type Deployment, decodeDeployment, encodeDeployment, mustBeSame } from 
 import { fatal, transient } from '../contract/errors.js';
 import { streamOf, type Topology } from '../contract/graph.js';
 import type { KeyValue, KeyValueEntry, Log } from '../contract/ports.js';
-import { hasFields, isCount, isFlag, isText, storedJson } from '../contract/stored-json.js';
+import { hasFields, isCount, isFlag, isText, optional, storedJson } from '../contract/stored-json.js';
 import { streamInfo } from '../contract/streams.js';
 import { utf8 } from '../frames/bytes.js';
 import { BUCKETS } from './buckets.js';
@@ -83,10 +83,45 @@ export interface TableRecord {
 export const tableRecordIn = ({ value }: KeyValueEntry): TableRecord | undefined =>
   storedJson<TableRecord>(value, hasFields({ digest: isText, loadedMs: isCount, begunBefore: isCount, whole: isFlag }));
 
+/** Of a file that `rivulet import events` imports, or has imported. */
+export interface ImportRecord {
+  /** Its path when it was imported last. */
+  readonly file: string;
+  /** The process that imports it. */
+  readonly importer: string;
+  /** All records before this place are stored, or refused: offset in the uncompressed file, and line. */
+  readonly offset: number;
+  readonly line: number;
+  readonly events: number;
+  readonly refused: number;
+  /** As it was given; absent: none. */
+  readonly ratingScale?: string | undefined;
+  /** When this was written, epoch ms. */
+  readonly atMs: number;
+  readonly done: boolean;
+}
+
+const IMPORT_PREFIX = 'import.';
+
+/** `digest`: SHA-256 of the file. */
+export const importKey = (digest: string): string => IMPORT_PREFIX + digest;
+export const isImport = ({ key }: KeyValueEntry): boolean => key.startsWith(IMPORT_PREFIX);
+
+/** `undefined`: it was not written by Rivulet. */
+export const importRecordIn = ({ value }: KeyValueEntry): ImportRecord | undefined =>
+  storedJson<ImportRecord>(
+    value,
+    hasFields({
+      ...{ file: isText, importer: isText, offset: isCount, line: isCount, events: isCount, refused: isCount },
+      ...{ ratingScale: optional(isText), atMs: isCount, done: isFlag },
+    }),
+  );
+
 /** Foreign entries, or overwritten ones. */
 export const unreadableDeployment = (entries: readonly KeyValueEntry[]): KeyValueEntry[] =>
   entries.filter((entry) => {
     if (entry.key === TABLE_KEY) return tableRecordIn(entry) === undefined;
+    if (isImport(entry)) return importRecordIn(entry) === undefined;
     return entry.key !== KEY || recordIn(entry) === undefined;
   });
 

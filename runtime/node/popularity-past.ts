@@ -10,12 +10,10 @@
  * But a load that ended half-way is only finished by the same file: another one then takes its place, behind what was written, and replaces the rows of its
  * items.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { digestOf } from '../../connectors/csv/file-bytes.js';
 import { popularityTable } from '../../connectors/csv/popularity-table.js';
 import { unlessFenced } from '../cluster/membership.js';
-import { explain, fatal, transient } from '../contract/errors.js';
+import { fatal, transient } from '../contract/errors.js';
 import type { Topology } from '../contract/graph.js';
 import type { Clock, KeyValue, KeyValueEntry, Log, Logger } from '../contract/ports.js';
 import { utf8 } from '../frames/bytes.js';
@@ -111,17 +109,4 @@ async function readRecord({ records }: LoadOptions) {
   throw fatal('DEPLOYMENT_UNREADABLE', `the entry ${TABLE_KEY} of the deployment was not written by rivulet`, {
     hint: 'remove it with `rivulet repair --yes`, and start again: the table is then loaded',
   });
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    await pipeline(createReadStream(path), hash);
-  } catch (error) {
-    throw fatal('SOURCE_UNREADABLE', `cannot read ${path}: ${explain(error)}`, {
-      cause: error,
-      hint: 'check the path and the permissions of the popularity table',
-    });
-  }
-  return hash.digest('hex');
 }

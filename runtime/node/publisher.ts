@@ -1,6 +1,7 @@
 /** The subjects of publishers; events that arrive over gRPC and HTTP take the same path as all others (composition). */
 import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { hasCode } from '../contract/errors.js';
+import { fnv1aOf } from '../frames/bytes.js';
 import type { Clock, Log } from '../contract/ports.js';
 import { retry } from '../supervision/retry.js';
 import type { TraceHeaders } from '../telemetry/trace-context.js';
@@ -10,6 +11,28 @@ const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 
 export const eventSubject = (type: string, userId: string): string =>
   TOKEN.test(userId) ? `rivulet.events.${type}.${userId}` : `rivulet.events.${type}`;
+
+/**
+ * The subjects of events of the past, by source partition: messages with events of many users. Each is stored in the partition of its token, as are live
+ * events in that of their user.
+ */
+export function pastSubjects(partitions: number): string[] {
+  const subjects: string[] = [];
+  for (let token = 0, found = 0; found < partitions; token++) {
+    const partition = partitionOfToken(String(token), partitions);
+    if (subjects[partition] !== undefined) continue;
+    subjects[partition] = `rivulet.events.past.${token}`;
+    found++;
+  }
+  return subjects;
+}
+
+/** The source partition to which `eventSubject` leads: that of the user's id, or 0 when this is no token. */
+export const sourcePartitionOf = (userId: string, partitions: number): number =>
+  partitions > 1 && TOKEN.test(userId) ? partitionOfToken(userId, partitions) : 0;
+
+/** As the server's transform of the subjects has it (contract/streams.ts). */
+const partitionOfToken = (token: string, partitions: number): number => fnv1aOf(token) % partitions;
 
 /** The subject need not identify the item: the message does. */
 export const itemSubject = (itemId: string): string =>

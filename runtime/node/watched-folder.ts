@@ -8,6 +8,7 @@
  */
 import { basename } from 'node:path';
 import { missingColumns } from '../../actors/formats/csv-header.js';
+import { Schema } from '../../actors/formats/schema.js';
 import type { ParseOptions } from '../../actors/parse.js';
 import { listing } from '../../connectors/csv/folder-source.js';
 import { WatchedFolder } from '../../connectors/csv/watched-folder.js';
@@ -100,11 +101,12 @@ async function watch(options: WatchOptions, onOpened: (folder: WatchedFolder) =>
 }
 
 async function opened({ directory, settleMs, parse, log, table, clock, logger, signal }: WatchOptions) {
+  const schema = new Schema(parse.schema ?? 'auto');
   return new WatchedFolder({
     ...{ directory, settleMs, clock, signal },
     records: new StoredFileRecords(await table()),
     pollMs: Math.min(POLL_MS_MAX, Math.max(settleMs, LOOK_EVERY_MS)),
-    checkHeader: (header) => missingColumns(header, parse.schema),
+    checkHeader: (header) => missingColumns(header, schema),
     // A row that is refused becomes a dead letter, with what is said about it.
     messageBytesMax: log.payloadBytesMax - 2 * DEAD_LETTER_BYTES,
     onProblem: (reason) => logger.warn({ directory, reason }, 'the watched folder has what cannot be taken in'),

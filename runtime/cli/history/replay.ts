@@ -5,7 +5,7 @@
  */
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { EVENT_TYPES, type EventType as NamedType, historyRows } from '../../../actors/model.js';
+import { EVENT_TYPES, type EventType as NamedType } from '../../../actors/model.js';
 import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { EventBatchSchema, type EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
@@ -18,6 +18,7 @@ import { rowsOf } from '../../frames/frame.js';
 import { usage } from '../exit.js';
 import { natsIfAny, withLog } from '../nats-link.js';
 import { BoundedPublisher, type PublishCounts } from '../publish/bounded-publisher.js';
+import { MessageBatch } from '../publish/message-batch.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
 import type { HistoryRow } from './fields.js';
@@ -34,9 +35,6 @@ export interface ReplayHistoryOptions extends SettingOptions {
 
 const SUBJECT = 'rivulet.events.history';
 const CONTENT_TYPE = 'application/x-protobuf;type=EventBatch';
-/** Well below the size of one message that a node reads (pipeline.messageBytesMax), and the number of events in it. */
-const MESSAGE_BYTES = 128 * 1024;
-const MESSAGE_EVENTS = 1_000;
 
 export async function replayHistory({ from, to, into, json, ...options }: ReplayHistoryOptions): Promise<void> {
   const { config } = settingsOf(options);
@@ -52,16 +50,19 @@ export async function replayHistory({ from, to, into, json, ...options }: Replay
         // One in flight: what is sent again stays in order.
         const { signal } = progress;
         const publisher = new BoundedPublisher({ log: target, clock: systemClock, signal, inFlightMax: 1 });
-        const batch = new Batch(publisher);
+        const batch = new MessageBatch();
+        const send = async (message: Uint8Array | undefined): Promise<void> => {
+          if (message !== undefined) await publisher.publish(SUBJECT, message, CONTENT_TYPE);
+        };
         for await (const { events: frame, share } of historyPieces(source, { from, to }, signal)) {
           for (const row of rowsOf(frame)) {
             if (row.duplicate === 1) continue;
-            await batch.add(row);
+            await send(batch.add(encoded(row)));
             events++;
           }
           progress.update(share, events);
         }
-        await batch.send();
+        await send(batch.take());
         await publisher.settled();
         ({ counts } = publisher);
       } finally {
@@ -86,33 +87,9 @@ export async function replayHistory({ from, to, into, json, ...options }: Replay
   );
 }
 
-/** Events that go in one message. */
-class Batch {
-  private events: MessageInitShape<typeof EventSchema>[] = [];
-  private bytes = 0;
-
-  constructor(private readonly publisher: BoundedPublisher) {}
-
-  async add(row: HistoryRow): Promise<void> {
-    const event = eventOf(row);
-    const bytes = EVENT_BYTES + 3 * TEXTS.reduce((sum, name) => sum + (row[name]?.length ?? 0), 0);
-    if (this.bytes + bytes > MESSAGE_BYTES || this.events.length === MESSAGE_EVENTS) await this.send();
-    this.events.push(event);
-    this.bytes += bytes;
-  }
-
-  async send(): Promise<void> {
-    const { events } = this;
-    if (events.length === 0) return;
-    [this.events, this.bytes] = [[], 0];
-    const data = toBinary(EventBatchSchema, create(EventBatchSchema, { events }));
-    await this.publisher.publish(SUBJECT, data, CONTENT_TYPE);
-  }
-}
-
-/** Of an event without its texts, which have at most three bytes per UTF-16 code unit. */
-const EVENT_BYTES = 128;
-const TEXTS = Object.entries(historyRows.columns).flatMap(([name, kind]) => (kind === 'text' ? [name as 'user'] : []));
+/** An EventBatch of one event; one after another they are one of all. */
+const encoded = (row: HistoryRow): Uint8Array =>
+  toBinary(EventBatchSchema, create(EventBatchSchema, { events: [eventOf(row)] }));
 
 /** As protobuf, whose fields every schema understands, whatever its names. */
 const eventOf = (row: HistoryRow): MessageInitShape<typeof EventSchema> => ({

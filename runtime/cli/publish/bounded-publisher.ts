@@ -24,6 +24,7 @@ export interface BoundedPublisherOptions {
   readonly signal: AbortSignal;
   readonly inFlightMax?: number;
   readonly onRejected?: (reason: string) => void;
+  readonly onStored?: (subject: string, sequence: number) => void;
 }
 
 const IN_FLIGHT_MAX = 512;
@@ -86,7 +87,8 @@ export class BoundedPublisher {
     const headers = contentType === undefined ? {} : { headers: { 'Content-Type': contentType } };
     for (let backoffMs = BACKOFF_FIRST_MS; !signal.aborted && this.failure === undefined;) {
       try {
-        await log.publish(subject, data, headers);
+        const sequence = await log.publish(subject, data, headers);
+        this.options.onStored?.(subject, sequence);
         this.ackedAtMs = clock.nowMs();
         this.tally.published++;
         return;

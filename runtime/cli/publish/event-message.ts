@@ -42,7 +42,7 @@ export async function* eventEntries(
   reader: EventReader,
   clock: Pick<Clock, 'nowMs'>,
 ): AsyncGenerator<FileEntry, void, undefined> {
-  const checkHeader = (header: Uint8Array): string[] => missingColumns(header, reader.schema.name);
+  const checkHeader = (header: Uint8Array): string[] => missingColumns(header, reader.schema);
   for await (const { data, header, line } of fileChunks(file, { format, chunkBytes: CHUNK_BYTES, checkHeader })) {
     const entries: FileEntry[] = [];
     const storedAtMs = clock.nowMs();

@@ -1,5 +1,6 @@
 /** `rivulet publish`: a file of events, or of items of the catalogue, to NATS. */
 import { open, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { EventReader } from '../../../actors/formats/event-reader.js';
 import type { Fault } from '../../../actors/formats/fault.js';
@@ -16,6 +17,7 @@ import { Interrupted, usage } from '../exit.js';
 import { itemEntries } from './item-message.js';
 import { natsOf, withLog } from '../nats-link.js';
 import { byEventTime, type Pace, perSecond, unpaced } from './pace.js';
+import { Reasons } from './reasons.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
 
@@ -64,7 +66,6 @@ interface Work extends Pick<PublishOptions, 'rate' | 'speed'> {
 }
 
 const SAMPLE_BYTES = 1024 * 1024;
-const REASONS_MAX = 100;
 /** Below this a timer costs more than it gains. */
 const SLEEP_MS_MIN = 2;
 
@@ -94,7 +95,7 @@ function workOf({ file, items, format: said, rate, speed }: PublishOptions, conf
   const path = file ?? items;
   if (path === undefined || (file !== undefined && items !== undefined))
     throw usage('give --file with events, or --items with items of the catalogue');
-  const format = said ?? formatOf(path);
+  const format = said ?? formatOf(basename(path));
   if (format === undefined)
     throw usage(
       `cannot tell from its name what ${path === STDIN ? 'standard input' : path} holds`,
@@ -162,18 +163,6 @@ interface Sent {
   /** Why some are not published, each reason once. */
   readonly reasons: Reasons<string>;
   readonly faults: Reasons<LineFault>;
-}
-
-/** The first of them. */
-class Reasons<T> {
-  readonly reported = new Set<T>();
-  omitted = 0;
-
-  add(reason: T): void {
-    if (this.reported.has(reason)) return;
-    if (this.reported.size < REASONS_MAX) this.reported.add(reason);
-    else this.omitted++;
-  }
 }
 
 const now = (): number => performance.now();

@@ -261,6 +261,7 @@ function anewText({ messages, firstAt, lastAt }: EventsLeft, done: boolean): str
     `What is lost: all that was learnt from events before those; the interests, lists and popularity made of them; late rows; what was seen`,
     `of event ids, so that an event that is sent again counts again. State ${goes} set aside; the streams between stages and the copies of state ${goes} deleted.`,
     'What stays: their history, but for the last ten seconds (rivulet history ls); rivulet history replay fills a fresh deployment with it.',
+    'Files that were imported (rivulet import events) can be imported again.',
     '',
   ];
 }

@@ -1,7 +1,8 @@
 /**
  * Recomputes everything from the events that NATS still has: deletes the streams between stages with all outputs, the copies of state, and the
  * quarantine records, since those messages get another try. Events that are already missing are recorded as lost. The shared deployment record stays; that
- * of a popularity table is removed, since the table, or a newer one, is loaded again.
+ * of a popularity table is removed, since the table, or a newer one, is loaded again; and so are those of imported files, most of whose events are no longer
+ * in NATS, so that they can be imported again.
  *
  * The mailbox of parse stays, since it has the events, and so do parse's dead letters and the history: its inputs keep their sequences, so that no dead
  * letter is published twice. The history is: without the events and ticks that were trimmed its rows are grouped otherwise, so no position says which of them
@@ -27,10 +28,10 @@ import {
   type Topology,
 } from '../../contract/graph.js';
 import { BUCKETS } from '../../node/buckets.js';
+import { isImport, TABLE_KEY } from '../../node/deployment.js';
 import type { Log } from '../../contract/ports.js';
 import { readsEvents, streamInfo } from '../../contract/streams.js';
 import { outputPositionOf } from '../../actor/output-position.js';
-import { TABLE_KEY } from '../../node/deployment.js';
 import { openBucket, openNodes } from '../buckets.js';
 import { invalidatePosition } from '../repartition/streams.js';
 
@@ -102,7 +103,9 @@ export async function startAnew(topology: Topology, connection: NatsConnection, 
   const kept = new Set([...logs].filter((id) => present.has(streamOf(id))));
   for (const id of entries) await invalidateStalePositions(id, kept, topology, manager, log);
   const records = await openBucket(await StreamArchive.open(connection), connection, BUCKETS.deployment);
-  await records?.entries.delete(TABLE_KEY);
+  for (const entry of (await records?.entries.entries()) ?? []) {
+    if (entry.key === TABLE_KEY || isImport(entry)) await records!.entries.delete(entry.key);
+  }
   for (const stream of BESIDE) if (present.has(stream)) await manager.streams.delete(stream);
   if (!present.has(streamOf(QUARANTINE))) return;
   await manager.streams.purge(streamOf(QUARANTINE));

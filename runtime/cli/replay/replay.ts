@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type Logger } from 'pino';
 import { missingColumns } from '../../../actors/formats/csv-header.js';
+import { Schema } from '../../../actors/formats/schema.js';
 import { mainTopology, type PipelineOptions } from '../../../actors/topology.js';
 import { folderSource } from '../../../connectors/csv/folder-source.js';
 import { popularityTable } from '../../../connectors/csv/popularity-table.js';
@@ -218,7 +219,8 @@ async function runJob(
       });
       await sink.run(abort.signal);
     };
-    const checkHeader = (header: Uint8Array): string[] => missingColumns(header, pipeline.parse.schema);
+    const schema = new Schema(pipeline.parse.schema ?? 'auto');
+    const checkHeader = (header: Uint8Array): string[] => missingColumns(header, schema);
     const source = folderSource({ directory: input, records, chunkBytes, checkHeader });
     let bytes = 0;
     const partitions = topology.count('popularity');

@@ -1,0 +1,50 @@
+/** Commands that bring the past into a deployment. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { NODE_ABOUTS, NODE_KEYS, withSettings } from '../settings.js';
+import type { ImportOptions } from '../import/import.js';
+import type { RatingScale } from '../import/past-events.js';
+
+export function importCommands(rivulet: Command): void {
+  const group = rivulet
+    .command('import')
+    .summary('bring the past into a deployment that runs')
+    .description('Brings what happened before into a deployment, beside its live events.');
+  const events = group
+    .command('events')
+    .summary('files of past events')
+    .description(
+      'Publishes the events of CSV or JSONL files, plain or gzipped, as events of the past: they count in popularity, interests, seen items and the\n' +
+        'history by their own times, are never late, and do not move the time of live events. It publishes as fast as the nodes process, and ends when\n' +
+        'they are done. Interrupted or killed, the same command goes on where it stopped; a file that was imported is not imported again.',
+    )
+    .argument('<file...>', 'the files, imported in this order')
+    .addOption(new Option('--format <name>', 'format of the files (default: by their names)').choices(['csv', 'jsonl']))
+    .option(
+      '--rating-scale <from-to>',
+      'the range of the ratings in the files, as in 0-10: mapped to pipeline.minRating to pipeline.maxRating',
+      ratingScale,
+    )
+    .option('--json', 'print the summary as JSON')
+    .action(async (files: string[], options: ImportOptions) => {
+      const { importEvents } = await import('../import/import.js');
+      await importEvents(files, options);
+    });
+  withSettings(events, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    `
+An event without an event_id gets one, made of the file's contents and its line; a rating without one is identified by user, item and time. Rows
+that are refused are printed with their reason (exit code 1), and all others are imported: put the corrected rows into a file of their own.
+Of two commands that import one file the one that began last goes on.
+
+Examples:
+  rivulet import events 2019-Oct.csv.gz 2019-Nov.csv.gz
+  rivulet import events ratings.csv --rating-scale 0-10 --nats-url nats://nats-1:4222`,
+  );
+}
+
+function ratingScale(text: string): RatingScale {
+  const [, from, to] = /^(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  const scale = { from: Number(from), to: Number(to) };
+  if (scale.from < scale.to) return scale;
+  throw new InvalidArgumentError('Give the lowest and the highest rating, as in 0-10.');
+}
