@@ -1,4 +1,4 @@
-/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|answers|http|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|prequential|answers|http|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.js';
 import { benchHttp } from './http.js';
@@ -6,6 +6,7 @@ import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
 import { benchNodes } from './nodes.js';
 import { benchPauses } from './pauses.js';
+import { benchPrequential } from './prequential.js';
 import { benchRecovery } from './recovery.js';
 import { benchTakeover } from './takeover.js';
 import { benchTrending } from './trending.js';
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   http: () => benchHttp(100_000),
   trending: () => benchTrending(),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
+  prequential: () => benchPrequential(0.1),
   'trending-stream': async () => {
     for (const connections of [20, 2_000]) await benchTrendingStream(2_000, connections, 100, 15);
   },

@@ -31,6 +31,8 @@ const FRAMES_MAX = 16;
 const LOOK_EVERY_MS = 200;
 /** Users of the past are ranked at a tick after one since which no event of theirs came; some stages report at the next. */
 const TICKS = 3;
+/** From watermark to the view. */
+const STAGES_IN_A_ROW = 6;
 /** Longer than a node takes to restart, or another to take over. */
 const STALLED_MS = 120_000;
 
@@ -41,7 +43,8 @@ export class Backlog {
   /** By source partition: sequences of this import's messages that parse has not processed, ascending. */
   private readonly unprocessed: number[][];
   private readonly lastStored: number[];
-  private frames = 0;
+  /** Of the stages behind parse. */
+  private readers: readonly ConsumerInfo[] = [];
   private movedAtMs: number;
 
   constructor(private readonly options: BacklogOptions) {
@@ -69,12 +72,23 @@ export class Backlog {
     for (let ticks = 0; ticks < TICKS; ticks++) {
       for (const [partition, last] of after.entries()) after[partition] = await this.tick(partition, last);
     }
-    // Twice: what one stage has processed may be on its way to the next.
-    for (let times = 0; times < 2; times++) {
-      await this.look();
-      await this.until(() => this.frames === 0);
-      await this.pause();
-    }
+    // What one stage has processed is then in the mailbox of the next.
+    for (let stage = 0; stage < STAGES_IN_A_ROW; stage++) await this.delivered();
+  }
+
+  /** Resolves when the messages that the mailboxes have now were sent to their readers; live events may go on to come. */
+  private async delivered(): Promise<void> {
+    await this.pause();
+    await this.look();
+    const ends = new Map(
+      this.readers.map(({ name, delivered, num_pending: left }) => [name, delivered.consumer_seq + left]),
+    );
+    await this.until(() =>
+      this.readers.every(
+        ({ name, delivered, num_pending: left }) =>
+          left === 0 || delivered.consumer_seq >= (ends.get(name) ?? Infinity),
+      ),
+    );
   }
 
   /** Resolves when parse has passed on a tick that is stored after a message; returns its sequence. */
@@ -86,6 +100,10 @@ export class Backlog {
       return tick > after && (await this.position(partition)) >= tick;
     });
     return tick;
+  }
+
+  private get frames(): number {
+    return Math.max(0, ...this.readers.map(({ num_pending: left }) => left));
   }
 
   private get messages(): number {
@@ -123,7 +141,7 @@ export class Backlog {
         sequences.splice(0, next < 0 ? sequences.length : next);
       }),
     );
-    this.frames = await this.unread();
+    this.readers = await this.liveReaders();
     if (this.messages < before[0]! || this.frames < before[1]!) this.movedAtMs = clock.monotonicMs();
   }
 
@@ -134,12 +152,11 @@ export class Backlog {
     return published.sequence;
   }
 
-  /** Of the reader behind parse that is furthest behind. */
-  private async unread(): Promise<number> {
+  private async liveReaders(): Promise<ConsumerInfo[]> {
     const { manager, topology, processes } = this.options;
     const live = await processes();
     const stages = topology.stages.map(({ id }) => id).filter((id) => id !== PARSE);
-    const lags = await Promise.all(
+    const readers = await Promise.all(
       stages.map(async (id) => {
         // A reader that was lost may have left its consumer: of several for one mailbox the latest counts.
         const latest = new Map<string, ConsumerInfo>();
@@ -149,10 +166,10 @@ export class Backlog {
           const known = latest.get(mailbox);
           if (known === undefined || known.created < consumer.created) latest.set(mailbox, consumer);
         }
-        return [...latest.values()].map((consumer) => consumer.num_pending);
+        return [...latest.values()];
       }),
     );
-    return Math.max(0, ...lags.flat());
+    return readers.flat();
   }
 }
 
