@@ -14,7 +14,7 @@ import { map, type MonoTypeOperatorFunction } from 'rxjs';
 import { ABSENT, CodeMap, DictionaryBuilder, type FrameOf, textAt, type Value } from '../../runtime/contract/stage.js';
 import type { parsedEvents } from '../model.js';
 import type { CategoriesOfItems } from '../state/categories-of-items.js';
-import { addSightings, UNKNOWN_MAX, type UnknownItems } from '../state/unknown-items.js';
+import { addSightings, type Sightings, UNKNOWN_MAX, type UnknownItems } from '../state/unknown-items.js';
 
 type Parsed = FrameOf<typeof parsedEvents>;
 
@@ -74,18 +74,13 @@ class ItemsOfFrame {
     const { frame, found } = this;
     if (!found.includes(UNKNOWN)) return 0;
     const { item, time } = frame.columns;
-    const seen = new Map<number, { events: number; timeMs: number }>();
+    const seen = new Map<number, Sightings>();
     let events = 0;
     for (let row = 0; row < frame.rows; row++) {
       const code = item.codes[row]!;
       if (code === ABSENT || found[code] !== UNKNOWN) continue;
       events++;
-      const known = seen.get(code);
-      if (known === undefined) seen.set(code, { events: 1, timeMs: time[row]! });
-      else {
-        known.events++;
-        known.timeMs = Math.max(known.timeMs, time[row]!);
-      }
+      addSightings(seen, code, { events: 1, timeMs: time[row]! });
     }
     const unknown = this.state.unknown.get();
     for (const [code, sightings] of seen) {

@@ -28,7 +28,7 @@ export const unknownItemsState = (): StateSpec<Value<UnknownItems>> =>
   );
 
 /** Adds sightings of an item, or changes those that are known. */
-export function addSightings(items: UnknownItems, item: string, { events, timeMs }: Sightings): void {
+export function addSightings<K>(items: Map<K, Sightings>, item: K, { events, timeMs }: Sightings): void {
   const known = items.get(item);
   if (known === undefined) items.set(item, { events, timeMs });
   else {

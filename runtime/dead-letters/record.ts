@@ -5,7 +5,7 @@ import { textOf } from '../frames/bytes.js';
 import { deadLetters } from './frame.js';
 import { entryStart } from '../frames/dictionary.js';
 import { rowsOf } from '../frames/frame.js';
-import { fromWire } from '../frames/codec.js';
+import { frameIn } from '../frames/codec.js';
 import type { LogMessage } from '../contract/ports.js';
 
 export interface DeadLetter {
@@ -33,8 +33,8 @@ export interface DeadLetter {
 /** As they stand in a message, of each original at most so many bytes; whether they were retried, it cannot say. */
 export function recordsIn(message: LogMessage, bytesMax = Infinity): DeadLetter[] {
   const { body, output } = fromBinary(EnvelopeSchema, message.data);
-  if (body.case !== 'frame') return [];
-  const frame = fromWire(body.value, deadLetters);
+  const frame = frameIn(body, deadLetters);
+  if (frame === undefined) return [];
   const { codes, dictionary } = frame.columns.original;
   return rowsOf(frame).map((row, r) => {
     const code = codes[r]!;

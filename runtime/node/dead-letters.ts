@@ -17,7 +17,7 @@ import type { RetryRules } from '../dead-letters/change.js';
 import { DeadLetterQueue } from '../dead-letters/queue.js';
 import { transient } from '../contract/errors.js';
 import { rowsOf } from '../frames/frame.js';
-import { fromWire } from '../frames/codec.js';
+import { frameIn } from '../frames/codec.js';
 import { BrowsableLog } from '../dead-letters/browsable-log.js';
 import type { Clock, Log, Logger, LogMessage } from '../contract/ports.js';
 
@@ -92,8 +92,9 @@ type WindowOf = (timeMs: number) => NonNullable<LateEvent['window']>;
 
 function eventsIn(message: LogMessage, windowOf: WindowOf): (LateEvent & { readonly bytes: number })[] {
   const { body } = fromBinary(EnvelopeSchema, message.data);
-  if (body.case !== 'frame') return [];
-  return rowsOf(fromWire(body.value, events)).map(({ time, type, user, item, category, brand, price }, r) => ({
+  const frame = frameIn(body, events);
+  if (frame === undefined) return [];
+  return rowsOf(frame).map(({ time, type, user, item, category, brand, price }, r) => ({
     id: `${message.sequence}-${r}`,
     eventTimeMs: time,
     userId: user,

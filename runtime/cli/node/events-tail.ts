@@ -3,7 +3,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { EVENT_TYPES, parsedEvents } from '../../../actors/model.js';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { rowsOf } from '../../frames/frame.js';
-import { fromWire } from '../../frames/codec.js';
+import { frameIn } from '../../frames/codec.js';
 import { streamOf } from '../../contract/graph.js';
 import type { LogMessage } from '../../contract/ports.js';
 import { withLog } from '../nats-link.js';
@@ -53,14 +53,13 @@ type Taken = ReturnType<typeof eventsIn>[number];
 
 function eventsIn({ data }: LogMessage) {
   const { body } = fromBinary(EnvelopeSchema, data);
-  if (body.case !== 'frame') return [];
-  return rowsOf(fromWire(body.value, parsedEvents)).map(
-    ({ time, type, user, item, category, brand, price, rating }) => ({
-      event_time: time === undefined ? undefined : new Date(time).toISOString(),
-      event_type: type === undefined ? undefined : EVENT_TYPES[type],
-      ...{ user_id: user, item_id: item, category, brand, price, rating },
-    }),
-  );
+  const frame = frameIn(body, parsedEvents);
+  if (frame === undefined) return [];
+  return rowsOf(frame).map(({ time, type, user, item, category, brand, price, rating }) => ({
+    event_time: time === undefined ? undefined : new Date(time).toISOString(),
+    event_type: type === undefined ? undefined : EVENT_TYPES[type],
+    ...{ user_id: user, item_id: item, category, brand, price, rating },
+  }));
 }
 
 function lineOf({ event_time: time, event_type: type, user_id: user, item_id: item, ...rest }: Taken): string {
