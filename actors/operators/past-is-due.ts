@@ -13,8 +13,9 @@ import type { FrameOf, Tick, Value } from '../../runtime/contract/stage.js';
 import type { windowRows } from '../model.js';
 import { PAST } from '../state/epoch-interests.js';
 
-const TICKS_MAX = 10;
-const EVENTS_MAX = 100_000;
+/** A minute. */
+const TICKS_MAX = 60;
+const EVENTS_MAX = 250_000;
 
 /** Of the past that waits: how many events, for how many ticks, and whether any came since the last one. */
 export interface WaitingPast {

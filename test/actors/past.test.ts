@@ -146,24 +146,48 @@ describe('window', () => {
 });
 
 describe('interest-ranking', () => {
+  const HOUR = 3_600_000;
+  const decayed = () => new StageDriver(interestRanking({ scope: { kind: 'decayed', halfLifeMs: HOUR } }));
+  const row = (time: number, category: string, type = VIEW, user = 'u') => ({
+    ...{ windowStart: time, windowEnd: time + 1, user, item: category, type, category },
+    ...{ count: 1, added: 1, time },
+  });
+  const ranked = ({ rows }: { readonly rows: Readonly<Record<string, readonly AnyRow[]>> }): unknown[] =>
+    (rows['interests'] ?? []).map(({ user, category, interest }) => [user, category, interest].join(' '));
+
+  it('ranks the users of an import once, when a tick has found nothing new, also after a crash', () => {
+    const driver = decayed();
+    expect(ranked(driver.feed('past', [row(1, 'drama')]))).toEqual([]);
+    expect(ranked(driver.tick(1_000))).toEqual([]);
+    expect(ranked(driver.feed('past', [row(1, 'drama'), row(1, 'comedy', VIEW, 'v')]))).toEqual([]);
+    expect(ranked(driver.tick(2_000))).toEqual([]);
+    driver.snapshot();
+    driver.crash();
+    const last = driver.tick(3_000);
+    expect(ranked(last)).toEqual(['u drama 2', 'v comedy 1']);
+    expect(last.rows['interactions']).toMatchObject([
+      { user: 'u', item: 'drama', count: 2, time: 1 },
+      { user: 'v', item: 'comedy', count: 1, time: 1 },
+    ]);
+    expect(ranked(driver.tick(4_000))).toEqual([]);
+  });
+
+  it('ranks them each minute while an import goes on, and users of the present meanwhile', () => {
+    const driver = decayed();
+    const lists: unknown[] = [];
+    for (let tick = 1; tick <= 60; tick++) {
+      driver.feed('past', [row(1, 'drama')]);
+      driver.feed('rows', [row(2, 'war', VIEW, 'live')]);
+      expect(ranked(driver.endEpoch(0))).toEqual([`live war ${tick}`]);
+      lists.push(...ranked(driver.tick(tick * 1_000)));
+    }
+    expect(lists).toEqual(['u drama 60']);
+  });
+
   it('adds the past to the interests as of its time, before or after the present', () => {
-    const HOUR = 3_600_000;
-    const row = (time: number, category: string, type = VIEW) => ({
-      ...{
-        windowStart: time,
-        windowEnd: time + 1,
-        user: 'u',
-        item: category,
-        type,
-        category,
-        count: 1,
-        added: 1,
-        time,
-      },
-    });
     const [now, before] = [row(10 * HOUR, 'drama'), row(8 * HOUR, 'comedy', CART)];
     const interestsOf = (...frames: AnyRow[]): unknown[] => {
-      const driver = new StageDriver(interestRanking({ scope: { kind: 'decayed', halfLifeMs: HOUR } }));
+      const driver = decayed();
       let last: readonly AnyRow[] = [];
       for (const frame of frames) {
         driver.feed('rows', [frame]);
