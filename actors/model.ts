@@ -46,8 +46,16 @@ export const eventDetails = frameType('event-details', {
   receivedAt: 'f64',
 });
 
-/** An accepted event with all its fields. `duplicate` 1: its id was known, so that it counts nowhere; its fields show what it would have changed. */
-export const historyRows = frameType('history-row', { ...events.columns, ...eventDetails.columns, duplicate: 'u8' });
+/**
+ * An accepted event with all its fields. `duplicate` 1: its id was known, so that it counts nowhere; its fields show what it would have changed. `past` as in
+ * `parsedEvents`.
+ */
+export const historyRows = frameType('history-row', {
+  ...events.columns,
+  ...eventDetails.columns,
+  duplicate: 'u8',
+  past: 'u8',
+});
 
 /** The key by which events are counted in a window. */
 export const rowKey = {

@@ -86,7 +86,7 @@ function historyOf({ events, details, passed }: Accepted): History {
     duplicate.fill(1);
     for (const row of passed) duplicate[row] = 0;
   }
-  const { storedAt: _, past: __, ...columns } = events.columns;
+  const { storedAt: _, ...columns } = events.columns;
   return { type: historyRows, rows: events.rows, columns: { ...columns, ...details.columns, duplicate } };
 }
 

@@ -47,6 +47,7 @@ describe('the history that parse publishes', () => {
         ...{ eventId: 'e2', session: 's', pageUrl: 'https://shop/i', deviceType: 'phone', clickType: 'card' },
         ...{ referrer: 'https://mail', reviewText: 'ok', sequence: 42, index: 1, receivedAt: 1_600_000_000_000 },
         duplicate: 0,
+        past: 0,
       },
     ]);
   });

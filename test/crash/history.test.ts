@@ -85,7 +85,8 @@ describe('the history', () => {
     expect(first.map(({ event_id: id }) => id).sort()).toEqual([...ids].sort());
     expect(exported.filter(({ duplicate }) => duplicate).map(({ price }) => price)).toEqual(Array(repeated).fill(2));
     const one = first.find(({ event_id: id }) => id === ids[17]);
-    expect(one).toMatchObject({ ...eventOf(ids[17]!, 17), duplicate: false });
+    expect(one).toMatchObject({ ...eventOf(ids[17]!, 17), duplicate: false, past: false });
+    expect(first.filter(({ past }) => past)).toHaveLength(ids.length / 2);
 
     const [csv, parquet] = ['events.csv', 'events.parquet'].map((name) => join(bed.place, name));
     await rivulet('history', 'export', '--out', csv!, '--nats-url', server.url);

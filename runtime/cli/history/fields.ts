@@ -52,6 +52,7 @@ export const POSITION_FIELDS: readonly HistoryField[] = [
   { name: 'sequence', type: 'INT64', of: ({ sequence }) => sequence },
   { name: 'index', type: 'INT32', of: ({ index }) => index },
   { name: 'duplicate', type: 'BOOLEAN', of: ({ duplicate }) => duplicate === 1 },
+  { name: 'past', type: 'BOOLEAN', of: ({ past }) => past === 1 },
 ];
 
 /** As JSON: without fields that have no value. */

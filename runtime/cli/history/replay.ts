@@ -1,7 +1,7 @@
 /**
  * `rivulet history replay`: publishes the events of the history into another deployment, in the order in which they were accepted.
  *
- * Duplicates are left out: the other deployment would drop them too.
+ * Duplicates are left out: the other deployment would drop them too. Events of the past are published as such.
  */
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
@@ -33,7 +33,7 @@ export interface ReplayHistoryOptions extends SettingOptions {
   readonly json?: true;
 }
 
-const SUBJECT = 'rivulet.events.history';
+const [PRESENT, PAST] = ['rivulet.events.history', 'rivulet.events.past'];
 const CONTENT_TYPE = 'application/x-protobuf;type=EventBatch';
 
 export async function replayHistory({ from, to, into, json, ...options }: ReplayHistoryOptions): Promise<void> {
@@ -51,12 +51,16 @@ export async function replayHistory({ from, to, into, json, ...options }: Replay
         const { signal } = progress;
         const publisher = new BoundedPublisher({ log: target, clock: systemClock, signal, inFlightMax: 1 });
         const batch = new MessageBatch();
+        let subject = PRESENT;
         const send = async (message: Uint8Array | undefined): Promise<void> => {
-          if (message !== undefined) await publisher.publish(SUBJECT, message, CONTENT_TYPE);
+          if (message !== undefined) await publisher.publish(subject, message, CONTENT_TYPE);
         };
         for await (const { events: frame, share } of historyPieces(source, { from, to }, signal)) {
           for (const row of rowsOf(frame)) {
             if (row.duplicate === 1) continue;
+            const next = row.past === 1 ? PAST : PRESENT;
+            if (next !== subject) await send(batch.take());
+            subject = next;
             await send(batch.add(encoded(row)));
             events++;
           }
