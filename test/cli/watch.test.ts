@@ -87,7 +87,7 @@ describe('beside a node', () => {
     const none = await runCli(cwd, ['top', '--data-dir', 'none', '--http-port', '1']);
     expect([none.code, none.stderr]).toEqual([
       3,
-      expect.stringMatching(/no node .*127\.0\.0\.1:1 .*\[NODE_NOT_FOUND\]/),
+      expect.stringMatching(/could be a node answers on .*127\.0\.0\.1:1: .*\[NODE_NOT_FOUND\]/),
     ]);
   });
 });
