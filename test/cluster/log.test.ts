@@ -174,7 +174,7 @@ describe('a stream', () => {
     const patiently = retryThroughFailover(systemClock, () => undefined);
     await patiently(() => ensureStreams(log, mainTopology(before!.pipeline), limits));
     const deployment = await openDeployment(await clientOn(0), { replicas: 3 });
-    await writeSharedDeployment(deployment, before!.deployment);
+    await patiently(() => writeSharedDeployment(deployment, before!.deployment));
     const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-replicas-'));
     const replicasOf = async (stream: string): Promise<number> =>
       (await cluster.manager.streams.info(stream)).config.num_replicas;

@@ -6,8 +6,8 @@ import { FILE_VARIABLE } from '../../runtime/config/sources.js';
 import { deployFiles, textOfFile } from './deploy-files.js';
 
 const OURS = new Set([...CONFIG_KEYS.map(({ variable }) => variable), FILE_VARIABLE, 'RIVULET_TOKEN']);
-/** Of streams and such, not of the environment: RIVULET_PARSE. */
-const STREAM = /^RIVULET_(PARSE|DEAD_LETTER|HISTORY|LATE|QUARANTINE|RESTORING|REPARTITIONING|DEPLOYMENT)$/;
+/** Of streams, buckets and such, not of the environment: RIVULET_PARSE. */
+const STREAM = /^RIVULET_(PARSE|FILES|DEAD_LETTER|HISTORY|LATE|QUARANTINE|RESTORING|REPARTITIONING|DEPLOYMENT)$/;
 
 const files = deployFiles();
 const { version } = JSON.parse(textOfFile('package.json')) as { version: string };
