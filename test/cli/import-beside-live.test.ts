@@ -43,10 +43,10 @@ async function importBeside({ movies, ratings }: { readonly movies: string; read
     expect((await rivulet('publish', '--items', movies)).code).toBe(0);
     const js = jetstream(bed.connection);
     let published = 0;
-    const view = async (): Promise<void> => {
+    const view = async (viewer = 'live'): Promise<void> => {
       const event = {
         ...{ event_id: `live-${published}`, event_type: 'view', event_time: new Date().toISOString() },
-        ...{ user_id: 'live', movie_id: String((published % 20) + 1) },
+        ...{ user_id: viewer, movie_id: String((published % 20) + 1) },
       };
       await js.publish('rivulet.events.view.live', JSON.stringify(event));
       published++;
@@ -65,6 +65,11 @@ async function importBeside({ movies, ratings }: { readonly movies: string; read
     // At once: the command ends when its events are processed.
     const after = await listOf(user);
     for (let n = 0; n < 50; n++) await view();
+    // All before it are processed when the last one has changed a list.
+    const types = async () => (await listOf('last')).map(({ type }) => type);
+    expect(await types()).not.toContain('streaming_category_popularity');
+    await view('last');
+    await eventually(async () => expect(await types()).toContain('streaming_category_popularity'));
     const { events } = JSON.parse(stdout) as { events: number };
     await node.stop();
     return { before, after, events, published, counters: await countersIn([join(bed.cwd, 'node')]) };
