@@ -1,8 +1,8 @@
 /** The subjects of publishers; events that arrive over gRPC and HTTP take the same path as all others (composition). */
 import type { EventPublisher } from '../../connectors/facade/ports.js';
 import { hasCode } from '../contract/errors.js';
-import { fnv1aOf } from '../frames/bytes.js';
 import type { Clock, Log } from '../contract/ports.js';
+import { partitionOf } from '../state/rescaling.js';
 import { retry } from '../supervision/retry.js';
 import type { TraceHeaders } from '../telemetry/trace-context.js';
 
@@ -19,7 +19,7 @@ export const eventSubject = (type: string, userId: string): string =>
 export function pastSubjects(partitions: number): string[] {
   const subjects: string[] = [];
   for (let token = 0, found = 0; found < partitions; token++) {
-    const partition = partitionOfToken(String(token), partitions);
+    const partition = partitionOf(String(token), partitions);
     if (subjects[partition] !== undefined) continue;
     subjects[partition] = `rivulet.events.past.${token}`;
     found++;
@@ -27,12 +27,12 @@ export function pastSubjects(partitions: number): string[] {
   return subjects;
 }
 
-/** The source partition to which `eventSubject` leads: that of the user's id, or 0 when this is no token. */
+/**
+ * The source partition to which `eventSubject` leads, by the server's transform of subjects (contract/streams.ts): that of the user's id, or 0 when this is
+ * no token.
+ */
 export const sourcePartitionOf = (userId: string, partitions: number): number =>
-  partitions > 1 && TOKEN.test(userId) ? partitionOfToken(userId, partitions) : 0;
-
-/** As the server's transform of the subjects has it (contract/streams.ts). */
-const partitionOfToken = (token: string, partitions: number): number => fnv1aOf(token) % partitions;
+  partitions > 1 && TOKEN.test(userId) ? partitionOf(userId, partitions) : 0;
 
 /** The subject need not identify the item: the message does. */
 export const itemSubject = (itemId: string): string =>
