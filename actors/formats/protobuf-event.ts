@@ -26,11 +26,13 @@ for (const described of EventSchema.fields) {
   if (described.scalar === ScalarType.DOUBLE) WIRE_TYPES[field] = WireType.Bit64;
 }
 
-/** Codes of event types by their numbers in the message. */
+/** The types in the message, by their codes. */
+export const PROTOBUF_TYPES: readonly EventType[] = EVENT_TYPES.map(
+  (name) => EventType[name.toUpperCase() as Uppercase<typeof name>],
+);
+/** And the other way round. */
 const TYPE_OF: number[] = [];
-for (const [code, name] of EVENT_TYPES.entries()) {
-  TYPE_OF[EventType[name.toUpperCase() as Uppercase<typeof name>]] = code;
-}
+for (const [code, type] of PROTOBUF_TYPES.entries()) TYPE_OF[type] = code;
 
 const { seconds: SECONDS, nanos: NANOS } = TimestampSchema.field;
 const NANOS_MAX = 999_999_999;

@@ -5,10 +5,10 @@
  */
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { EVENT_TYPES, type EventType as NamedType } from '../../../actors/model.js';
+import { PROTOBUF_TYPES } from '../../../actors/formats/protobuf-event.js';
 import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
-import { EventBatchSchema, type EventSchema, EventType } from '../../../proto/gen/rivulet/v1/event_pb.js';
+import { EventBatchSchema, type EventSchema } from '../../../proto/gen/rivulet/v1/event_pb.js';
 import type { Config } from '../../config/config.js';
 import { systemClock } from '../../contract/clock.js';
 import { streamOf } from '../../contract/graph.js';
@@ -97,18 +97,13 @@ const encoded = (row: HistoryRow): Uint8Array =>
 
 /** As protobuf, whose fields every schema understands, whatever its names. */
 const eventOf = (row: HistoryRow): MessageInitShape<typeof EventSchema> => ({
-  eventType: EventType[EVENT_TYPES[row.type!]!.toUpperCase() as Uppercase<NamedType>],
+  eventType: PROTOBUF_TYPES[row.type!]!,
   eventTime: timestampFromMs(row.time!),
   ...{ userId: row.user!, itemId: row.item! },
-  ...given({ eventId: row.eventId, categoryCode: row.category, brand: row.brand, price: row.price }),
-  ...given({ rating: row.rating, sessionId: row.session, pageUrl: row.pageUrl, deviceType: row.deviceType }),
-  ...given({ clickType: row.clickType, referrer: row.referrer, reviewText: row.reviewText }),
+  ...{ eventId: row.eventId, categoryCode: row.category, brand: row.brand, price: row.price },
+  ...{ rating: row.rating, sessionId: row.session, pageUrl: row.pageUrl, deviceType: row.deviceType },
+  ...{ clickType: row.clickType, referrer: row.referrer, reviewText: row.reviewText },
 });
-
-const given = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: NonNullable<T[K]>;
-  };
 
 /** A URL, with the credentials of the configuration, or a data directory. */
 const targetOf = (into: string, config: Config): NatsOptions => {
