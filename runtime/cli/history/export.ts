@@ -1,13 +1,14 @@
 /** `rivulet history export`: events of the history as a file. */
 import { once } from 'node:events';
-import { createWriteStream, existsSync, statSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { fileWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
 import { rowsOf } from '../../frames/frame.js';
 import { STDIN as STDOUT } from '../../../connectors/csv/file-bytes.js';
 import { usage } from '../exit.js';
+import { mustBeFolder } from '../given-file.js';
 import { withLog } from '../nats-link.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
@@ -42,7 +43,7 @@ export async function exportHistory({ from, to, format: said, out, ...options }:
     throw usage(what, `give --format ${EXPORT_FORMATS.slice(0, -1).join(', ')} or ${EXPORT_FORMATS.at(-1)}`);
   }
   if (format === 'parquet' && out === STDOUT) throw usage('Parquet needs a file', 'give --out events.parquet');
-  if (out !== STDOUT) mustBeWritable(out);
+  if (out !== STDOUT) await mustBeWritable(out);
   const { config } = settingsOf(options);
   const progress = new HistoryProgress('events');
   const partial = out === STDOUT ? out : `${out}.part`;
@@ -66,11 +67,10 @@ export async function exportHistory({ from, to, format: said, out, ...options }:
   process.stderr.write(`${grouped(count)} events${out === STDOUT ? '' : ` in ${out}`}\n`);
 }
 
-function mustBeWritable(path: string): void {
-  const folder = dirname(resolve(path));
-  if (!existsSync(folder)) throw usage(`there is no folder ${folder}`, 'make it, or name another file with --out');
-  if (existsSync(path) && statSync(path).isDirectory())
-    throw usage(`${path} is a folder`, 'name a file in it with --out');
+async function mustBeWritable(path: string): Promise<void> {
+  await mustBeFolder(dirname(resolve(path)), 'make it, or name another file with --out');
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) throw usage(`${path} is a folder`, 'name a file in it with --out');
 }
 
 function textFile(path: string, format: 'jsonl' | 'csv'): EventFile {
