@@ -7,11 +7,11 @@
  * remedy; a bad event does not affect the others of its message. The accepted formats are in `formats/`.
  *
  * The history, where there is one, gets G and D with all their fields; it waits until many go in one message (state/waiting-history). Events published
- * on rivulet.events.past are of the past (`past` 1), which watermark tells from live ones.
+ * on rivulet.events.past are of the past (`past` 1), which watermark sends on apart from live ones.
  *
  * State    the ids of the last valid events, at most `dedupeMax`, and as many of the past, so that an import does not make it forget those of live
- *          events; a rating without an id is identified by user, item and time, any other event without one is never a duplicate. The id of a refused event is not stored: a corrected event may have the same id. Of the history some thousand
- *          rows that wait.
+ *          events; a rating without an id is identified by user, item and time, any other event without one is never a duplicate. The id of a refused
+ *          event is not stored: a corrected event may have the same id. Of the history some thousand rows that wait.
  * Restart  restored with the snapshot; messages after it are replayed and give the same rows.
  */
 import { map, merge, mergeMap, tap } from 'rxjs';
@@ -66,7 +66,7 @@ export const parse = (options: ParseOptions = {}) => {
       const waiting = new WaitingHistory(state, historyRowsMax);
       const asHistory = (frame: FrameOf<typeof historyRows>): Emission => out.history(frame);
       const read = inputs.events.pipe(
-        map((batch) => readBatch(batch, new EventRows(schema, rules, history, filesAreLive), rules)),
+        map((batch) => readBatch(batch, new EventRows(schema, rules, { withDetails: history, filesAreLive }), rules)),
         dropDuplicates([state.seen, state.seenPast], dedupeMax, ({ columns }) => columns.past),
         tap(({ seen, refused, duplicates }) => {
           count('events', seen);

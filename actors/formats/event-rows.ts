@@ -48,6 +48,13 @@ export interface EventFrames extends Identified<Frame<typeof parsedEvents.column
 /** As published, and as a transform of the stream stores it. */
 const PAST = /(^|\.)events\.past(\.|$)/;
 
+export interface EventRowsOptions {
+  /** Whether there are `details`. */
+  readonly withDetails?: boolean;
+  /** Whether pieces of files are events of now, like those of publishers. */
+  readonly filesAreLive?: boolean;
+}
+
 const NO_MESSAGE = { sequence: 0, storedAtMs: NaN, events: 0 };
 
 export class EventRows extends EventWriter {
@@ -64,16 +71,15 @@ export class EventRows extends EventWriter {
   constructor(
     schema: Schema,
     rules: ValueRules,
-    withDetails = false,
-    private readonly filesAreLive = false,
+    private readonly options: EventRowsOptions = {},
   ) {
     super(schema, rules);
-    if (withDetails) this.details = new FrameBuilder(eventDetails);
+    if (options.withDetails === true) this.details = new FrameBuilder(eventDetails);
   }
 
   override begin(message: RawMessage): void {
     super.begin(message);
-    this.storedAtMs = message.chunk === undefined || this.filesAreLive ? message.storedAtMs : NaN;
+    this.storedAtMs = message.chunk === undefined || this.options.filesAreLive === true ? message.storedAtMs : NaN;
     this.past = PAST.test(message.subject) ? 1 : 0;
     this.message = { sequence: message.sequence, storedAtMs: message.storedAtMs, events: 0 };
   }
