@@ -164,9 +164,10 @@ const RSA_BITS_MIN = 2048;
 const KEYS_HINT = 'it must be {"keys": […]} with public keys (RSA, EC or OKP), as issuers publish it';
 
 async function bounded(response: Response): Promise<string> {
+  const body: AsyncIterable<Uint8Array> | readonly Uint8Array[] = response.body ?? [];
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const part of body) {
     bytes += part.length;
     if (bytes > BYTES_MAX) throw new Error(`it has more than ${BYTES_MAX} bytes`);
     parts.push(part);
