@@ -126,11 +126,11 @@ export class PopularItems {
       values.given[row] = given;
       values.givenPrice[row] = price[at]!;
       let main = values.category[row]!;
-      if (isUnsaid(main, values.categoryTime[row]!)) {
+      if (isOfTable(main, values.categoryTime[row]!)) {
         main = this.categories.number(categoriesText(textAt(category.dictionary, category.codes[at]!)));
         values.categoryTime[row] = PAST;
       }
-      if (isUnsaid(values.brand[row]!, values.brandTime[row]!)) {
+      if (isOfTable(values.brand[row]!, values.brandTime[row]!)) {
         values.brand[row] = this.brands.number(textAt(brand.dictionary, brand.codes[at]!));
         values.brandTime[row] = PAST;
       }
@@ -295,8 +295,8 @@ export class PopularItems {
   }
 }
 
-/** Whether a table may say it: no event has. */
-const isUnsaid = (name: number, time: number): boolean => name === NO_NAME || time === PAST;
+/** Whether a table decides it: no event has. */
+const isOfTable = (name: number, time: number): boolean => name === NO_NAME || time === PAST;
 
 function selected(rows: number, keeps: (row: number) => boolean): Uint32Array {
   const kept = new Uint32Array(rows);

@@ -1,7 +1,7 @@
 /** What nodes share in the key-value buckets: which nodes run, which owns which shard, and whether a backup is running. */
 import { textOf, utf8 } from '../frames/bytes.js';
 import type { KeyValue, KeyValueEntry, KeyValueView, Logger } from '../contract/ports.js';
-import { type Check, hasFields, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
+import { type Check, hasFields, isFlag, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
 
 /** Names of the buckets. */
 export const NODES = 'RIVULET_NODES';
@@ -45,7 +45,7 @@ export const bytesOf = (entry: Membership | Lease | Hold): Uint8Array => utf8(JS
 
 const isPresence = hasFields({
   ...{ name: isText, process: isText, startedAtMs: Number.isFinite, standbyOf: isListOf(isText) },
-  ...{ draining: (value) => typeof value === 'boolean', grpc: optional(isText), hold: optional(isText) },
+  ...{ draining: isFlag, grpc: optional(isText), hold: optional(isText) },
   settings: optional(hasFields({})),
 });
 const isLease = hasFields({ node: isText });

@@ -34,11 +34,11 @@ export async function nodeRequests(options: SettingOptions, does: string): Promi
         hint: 'set RIVULET_TOKEN to a token that the node accepts',
       });
     }
-    const says =
+    const problem =
       'error' in answer
         ? `nothing that could be a node answers on ${at}: ${answer.error}`
         : `what answers on ${at} does not ${does}: it answers ${answer.code}`;
-    throw fatal('NODE_NOT_FOUND', says, {
+    throw fatal('NODE_NOT_FOUND', problem, {
       hint: 'give --data-dir or --http-port; of a node with TLS also --set tlsCertFile=… with its certificate',
     });
   };
