@@ -87,6 +87,13 @@ export function startProgram(
 export const runCli = (cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> =>
   startCli(cwd, args, env).ended;
 
+/** What it prints on stdout; rejects when it ends with another code than 0. */
+export async function outputOf(cwd: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(cwd, args);
+  if (code !== 0) throw new Error(`rivulet ${args.join(' ')} ended with ${code}:\n${stderr}`);
+  return stdout;
+}
+
 /** The nats-server that the tests use may be named; all else of Rivulet is not for the child. */
 const clean = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(

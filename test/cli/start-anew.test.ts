@@ -164,53 +164,28 @@ it('the history has each event once, also those of a message that it had only th
     ],
     aligned: new Set(),
   });
-  const publish = (...ids: readonly string[]) =>
-    log.publish(
-      'rivulet.events.view.u',
-      utf8(
-        JSON.stringify(
-          ids.map((id) => ({
-            event_id: id,
-            event_type: 'view',
-            user_id: 'u',
-            item_id: 'i',
-            event_time: '2026-11-01T10:00:00Z',
-          })),
-        ),
-      ),
-    );
-  const inTheHistory = async (): Promise<string> => {
-    let ids = '';
-    for await (const { events } of historyPieces(log, {}, new AbortController().signal))
-      ids += rowsOf(events)
-        .map(({ eventId }) => eventId)
-        .join('');
-    return ids;
+  const publish = (...ids: readonly string[]) => {
+    const view = { event_type: 'view', user_id: 'u', item_id: 'i', event_time: '2026-11-01T10:00:00Z' };
+    return log.publish('rivulet.events.view.u', utf8(JSON.stringify(ids.map((id) => ({ event_id: id, ...view })))));
   };
+  const inTheHistory = async (): Promise<string> => {
+    const ids: unknown[] = [];
+    for await (const { events } of historyPieces(log, {}, new AbortController().signal))
+      ids.push(...rowsOf(events).map(({ eventId }) => eventId));
+    return ids.join('');
+  };
+  const common = { clock: systemClock, logger: SILENT };
   const parsing = async (until: string): Promise<void> => {
-    const status = newStatus(entry.id, 0);
-    const supervisor = new SupervisedInstance(
-      new Supervisor({ clock: systemClock, logger: SILENT, onEscalated: () => undefined }),
-      {
-        ...{
-          topology,
-          stage: entry,
-          partition: 0,
-          log,
-          store: new MemoryStore(),
-          clock: systemClock,
-          logger: SILENT,
-          status,
-        },
-        ...{ tuning: { ...TUNING, frameMessages: 1 }, strategy: STAGE_STRATEGY },
-      },
-    );
+    const instance = new SupervisedInstance(new Supervisor({ ...common, onEscalated: () => undefined }), {
+      ...{ ...common, topology, log, stage: entry, partition: 0, status: newStatus(entry.id, 0) },
+      ...{ store: new MemoryStore(), tuning: { ...TUNING, frameMessages: 1 }, strategy: STAGE_STRATEGY },
+    });
     try {
       await eventually(async () => {
         expect(await inTheHistory()).toBe(until);
       });
     } finally {
-      await supervisor.stop();
+      await instance.stop();
     }
   };
   const ensure = () => ensureStreams(log, topology, { bytesMax: 1e7, replicas: 1 });

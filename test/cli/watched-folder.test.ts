@@ -4,15 +4,11 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { liveBed } from '../support/live-bed.js';
-import { runCli } from './run-cli.js';
+import { outputOf, runCli } from './run-cli.js';
 
 const bed = liveBed(['--set', 'partitions=1', '--set', 'sources.settleSeconds=0.3']);
 
-const rivulet = async (...args: readonly string[]): Promise<string> => {
-  const { code, stdout, stderr } = await runCli(bed.cwd, args);
-  expect(code, stderr).toBe(0);
-  return stdout;
-};
+const rivulet = (...args: readonly string[]): Promise<string> => outputOf(bed.cwd, args);
 
 it('a folder that is not there, or is a file, is a wrong use', async () => {
   const file = join(bed.place, 'file');

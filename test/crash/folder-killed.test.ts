@@ -10,7 +10,7 @@ import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
 import { lastChunk } from '../../runtime/jobs/source-writer.js';
-import { runCli, type Running, startCli, startProgram, workingDirectory } from '../cli/run-cli.js';
+import { outputOf, type Running, startCli, startProgram, workingDirectory } from '../cli/run-cli.js';
 import { ROOT } from '../guards/source-files.js';
 import { awaited, pause } from '../support/blows.js';
 import { eventually } from '../support/eventually.js';
@@ -45,11 +45,7 @@ async function startNode(url: string, folder: string): Promise<Running> {
   return running;
 }
 
-const rivulet = async (...args: readonly string[]): Promise<string> => {
-  const { code, stdout, stderr } = await runCli(cwd, args);
-  expect(code, stderr).toBe(0);
-  return stdout;
-};
+const rivulet = (...args: readonly string[]): Promise<string> => outputOf(cwd, args);
 
 it('every row of a watched folder counts once, however often the node is killed', async () => {
   const random = seededRandom(SEED);

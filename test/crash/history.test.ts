@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
-import { runCli } from '../cli/run-cli.js';
+import { outputOf, runCli } from '../cli/run-cli.js';
 import { liveBed } from '../support/live-bed.js';
 import type { TestNats } from '../support/nats.js';
 import { until } from '../support/nats-cluster.js';
@@ -22,11 +22,7 @@ interface Exported {
   readonly [field: string]: unknown;
 }
 
-const rivulet = async (...args: readonly string[]): Promise<string> => {
-  const { code, stdout, stderr } = await runCli(bed.cwd, args);
-  expect(code, stderr).toBe(0);
-  return stdout;
-};
+const rivulet = (...args: readonly string[]): Promise<string> => outputOf(bed.cwd, args);
 
 const linesOf = (text: string): Exported[] =>
   text

@@ -51,30 +51,28 @@ function write(purchases: number): void {
 }
 
 async function start(through: Log = log, signal = new AbortController().signal): Promise<string[]> {
-  const said: string[] = [];
-  const hear = (_: object, message: string): void => void said.push(message);
-  const logger = { ...SILENT, info: hear, warn: hear };
+  const logged: string[] = [];
+  const record = (_: object, message: string): void => void logged.push(message);
+  const logger = { ...SILENT, info: record, warn: record };
   const topology = { count: () => PARTITIONS };
   const options = { log: through, records, topology, clock: systemClock, logger, signal };
   await loadTable(await openTable(path, await records.entries()), options);
-  return said;
+  return logged;
 }
 
-const envelopes = () => log.messages(STREAM).map(({ data }) => fromBinary(EnvelopeSchema, data));
-
-/** How often each item was bought by its latest row, as far as popularity was told; and of how many partitions the last message is the end. */
+/** How often each item was bought by its latest row in the mailbox of popularity; and of how many partitions the last message is the end. */
 function loaded(): { readonly items: number; readonly purchases: readonly number[]; readonly ended: number } {
   const items = new Map<string, number>();
   const ended = new Set<string>();
-  log.messages(STREAM).forEach(({ subject }, i) => {
-    const { body, endsInput } = envelopes()[i]!;
-    for (const { item, purchases } of rowsOf(frameIn(body, popularItems) ?? EMPTY)) items.set(item!, purchases!);
+  for (const { subject, data } of log.messages(STREAM)) {
+    const { body, endsInput } = fromBinary(EnvelopeSchema, data);
+    const frame = frameIn(body, popularItems);
+    for (const { item, purchases } of frame === undefined ? [] : rowsOf(frame)) items.set(item!, purchases!);
     if (endsInput) ended.add(subject);
     else ended.delete(subject);
-  });
+  }
   return { items: items.size, purchases: [...new Set(items.values())], ended: ended.size };
 }
-const EMPTY = { type: popularItems, rows: 0, columns: {} } as never;
 
 /** A start that ends after its second message. */
 async function startBroken(): Promise<void> {
