@@ -155,11 +155,12 @@ class StreamBytes implements FileBytes {
 }
 
 /** SHA-256 of a file as it is stored, in hexadecimal. Fatal SOURCE_UNREADABLE. */
-export async function digestOf(path: string): Promise<string> {
+export async function digestOf(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   try {
-    await piped(createReadStream(path), hash);
+    await piped(createReadStream(path), hash, { signal });
   } catch (error) {
+    signal?.throwIfAborted();
     throw unreadable(path, error);
   }
   return hash.digest('hex');

@@ -29,6 +29,21 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
+/** Turns Ctrl-C into an abort; `end` restores the default. */
+export function interruptible(message = 'interrupted'): { readonly signal: AbortSignal; readonly end: () => void } {
+  const abort = new AbortController();
+  const onSignal = (): void => {
+    abort.abort(new Interrupted(message));
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, onSignal);
+  return {
+    signal: abort.signal,
+    end: () => {
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, onSignal);
+    },
+  };
+}
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return EXIT.interrupted;
   return EXIT[(error instanceof RivuletError && CLASSES.get(error.code)) || 'failed'];

@@ -85,6 +85,8 @@ export const tableRecordIn = ({ value }: KeyValueEntry): TableRecord | undefined
 
 /** Of a file that `rivulet import events` imports, or has imported. */
 export interface ImportRecord {
+  /** SHA-256 of the file. */
+  readonly digest: string;
   /** Its path when it was imported last. */
   readonly file: string;
   /** The process that imports it. */
@@ -98,22 +100,26 @@ export interface ImportRecord {
   readonly ratingScale?: string | undefined;
   /** When this was written, epoch ms. */
   readonly atMs: number;
-  readonly done: boolean;
+  /** Absent while it is imported. */
+  readonly end?: 'done' | 'given up' | undefined;
 }
 
-const IMPORT_PREFIX = 'import.';
+/** The import that has begun: there is one at a time. */
+export const IMPORT_KEY = 'import';
+const ENDED_PREFIX = `${IMPORT_KEY}.`;
 
-/** `digest`: SHA-256 of the file. */
-export const importKey = (digest: string): string => IMPORT_PREFIX + digest;
-export const isImport = ({ key }: KeyValueEntry): boolean => key.startsWith(IMPORT_PREFIX);
+/** Of a file whose import has ended. */
+export const endedImportKey = (digest: string): string => ENDED_PREFIX + digest;
+export const isImport = ({ key }: KeyValueEntry): boolean => key === IMPORT_KEY || key.startsWith(ENDED_PREFIX);
 
 /** `undefined`: it was not written by Rivulet. */
 export const importRecordIn = ({ value }: KeyValueEntry): ImportRecord | undefined =>
   storedJson<ImportRecord>(
     value,
     hasFields({
-      ...{ file: isText, importer: isText, offset: isCount, line: isCount, events: isCount, refused: isCount },
-      ...{ ratingScale: optional(isText), atMs: isCount, done: isFlag },
+      ...{ digest: isText, file: isText, importer: isText },
+      ...{ offset: isCount, line: isCount, events: isCount, refused: isCount },
+      ...{ ratingScale: optional(isText), atMs: isCount, end: optional(isText) },
     }),
   );
 

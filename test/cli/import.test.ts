@@ -9,6 +9,7 @@ import { BUCKETS } from '../../runtime/node/buckets.js';
 import { deploymentAmong, importRecordIn, isImport, unreadableDeployment } from '../../runtime/node/deployment.js';
 import { eventually } from '../support/eventually.js';
 import { countersIn } from '../support/live-nodes.js';
+import { startTestNats } from '../support/nats.js';
 import { type Ended, type Running, startCli } from './run-cli.js';
 import { smallBed } from './small-node.js';
 
@@ -34,12 +35,16 @@ const views = (from: number, to: number): string =>
 
 const table = () => openKeyValue(bed.connection, { bucket: BUCKETS.deployment, replicas: 1 });
 const records = async () => (await (await table()).entries()).filter(isImport).map((entry) => importRecordIn(entry)!);
-/** Until an import has recorded a place within its file. */
-const underWay = (): Promise<void> =>
+const begun = async () => (await records()).find(({ end }) => end === undefined);
+/** Until an import has recorded a place within its file; `events: 0`: until it has begun. */
+const underWay = (events = 1): Promise<void> =>
   eventually(async () => {
-    expect(await records()).toEqual([expect.objectContaining({ done: false, events: expect.any(Number) })]);
-    expect((await records())[0]!.events).toBeGreaterThan(0);
+    expect((await begun())?.events).toBeGreaterThanOrEqual(events);
   });
+const killed = async ({ child, ended }: Running): Promise<void> => {
+  child.kill('SIGKILL');
+  await ended;
+};
 
 const NOTHING = { dead_letter: 0, duplicates: 0, late: 0 };
 
@@ -68,14 +73,28 @@ it('imports files of each format, with a summary, and none of them twice', async
 
   const again = await imported(csv, jsonl, '--json');
   expect([again.code, JSON.parse(again.stdout)]).toEqual([
-    0,
-    expect.objectContaining({ events: 0, before: 3, imported_before: 2, refused: 0 }),
+    1,
+    expect.objectContaining({ events: 0, before: 3, imported_before: 2, refused: 2, refusals_left_out: 2 }),
   ]);
-  expect((await imported(csv)).stdout).toMatch(
-    /^.*shop\.csv: imported before, on 2\d{3}-.* UTC \(2 events\): nothing to do\n$/,
+  const alone = await imported(csv);
+  expect([alone.code, alone.stdout]).toEqual([
+    0,
+    expect.stringMatching(/^.*shop\.csv: imported before, on 2\d{3}-.* UTC \(2 events, 0 refused\): nothing to do\n$/),
+  ]);
+
+  appendFileSync(csv, '2026-01-01T10:00:02Z,purchase,13,home.chair,5,1\n');
+  const grown = await imported(csv);
+  expect([grown.code, grown.stderr]).toEqual([
+    2,
+    expect.stringMatching(/was imported on .* with other contents \(2 events\).*\nhint: put new events into a file of/),
+  ]);
+  writeFileSync(
+    csv,
+    'event_time,event_type,product_id,category_code,price,user_id\n2026-01-01T10:00:03Z,view,14,,,1\n',
   );
+  expect(JSON.parse((await imported(csv, '--changed', '--json')).stdout)).toMatchObject({ events: 1, files_done: 1 });
   await node.stop();
-  expect(await countersIn([join(bed.cwd, 'node')])).toMatchObject({ ...NOTHING, events: 3 });
+  expect(await countersIn([join(bed.cwd, 'node')])).toMatchObject({ ...NOTHING, events: 4 });
 }, 120_000);
 
 it('finds events that were live to be duplicates, in any source partition; maps ratings', async () => {
@@ -120,40 +139,120 @@ it('finds events that were live to be duplicates, in any source partition; maps 
   ).toEqual([0.5, 2.3, 5]);
 }, 120_000);
 
-it('goes on after kill -9 and after Ctrl-C, and every event counts once; not with another file in its place', async () => {
+it('goes on after kill -9 and after Ctrl-C, and every event counts once; not with another file or scale', async () => {
   const node = await bed.nodes.start('node', ...SMALL_STEPS);
   const events = 60_000;
-  const file = fileOf('long.jsonl', views(0, events));
+  const file = fileOf('long.jsonl', `no event\n${views(0, events)}`);
   const first = importing(file);
-  await underWay();
-  first.child.kill('SIGKILL');
-  await first.ended;
-  const reached = (await records())[0]!.events;
+  await underWay(0);
+  await killed(first);
+  const reached = (await begun())!.events;
   expect(reached).toBeLessThan(events);
 
   appendFileSync(file, `${viewOf(events)}\n`);
   const changed = await imported(file);
   expect([changed.code, changed.stderr]).toEqual([2, expect.stringMatching(/has changed since its import began/)]);
-  writeFileSync(file, views(0, events));
+  writeFileSync(file, `no event\n${views(0, events)}`);
+  const scaled = await imported(file, '--rating-scale', '0-10');
+  expect([scaled.code, scaled.stderr]).toEqual([2, expect.stringMatching(/was imported without --rating-scale/)]);
 
   const second = importing(file);
-  await eventually(async () => {
-    expect((await records())[0]!.events).toBeGreaterThan(reached);
-  });
+  await underWay(reached + 1);
   second.child.kill('SIGINT');
-  const { code, stderr } = await second.ended;
+  const { code, stdout, stderr } = await second.ended;
   expect([code, stderr]).toEqual([130, 'interrupted: the same command goes on where this one stopped\n']);
+  expect(stdout).toMatch(/^imported [\d,]+ events in .*refused: 1/);
 
   const third = await imported(file, '--json');
-  expect(third.code, third.stderr).toBe(0);
-  const told = JSON.parse(third.stdout) as { events: number; before: number };
-  expect(told.before).toBeGreaterThan(reached);
-  expect(told.events + told.before).toBe(events);
+  expect(third.code, third.stderr).toBe(1);
+  const summary = JSON.parse(third.stdout) as { events: number; before: number };
+  expect(summary).toMatchObject({ refused: 1, refusals: [], refusals_left_out: 1 });
+  expect(summary.before).toBeGreaterThan(reached);
+  expect(summary.events + summary.before).toBe(events);
   await node.stop();
   const counters = await countersIn([join(bed.cwd, 'node')]);
   expect(counters.events - counters.duplicates).toBe(events);
   expect(counters).toMatchObject({ dead_letter: 0, late: 0 });
 }, 240_000);
+
+it('imports one file at a time: another waits until the first is done, or given up', async () => {
+  const node = await bed.nodes.start('node', '--set', 'pipeline.duplicateIdsMax=4000');
+  const [one, two] = [fileOf('one.jsonl', views(0, 10_000)), fileOf('two.jsonl', views(20_000, 40_000))];
+  const first = importing(one);
+  await underWay(0);
+  await killed(first);
+  const refused = await imported(two);
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringMatching(
+      new RegExp(`${one} is being imported, .*\\[IMPORT_UNFINISHED\\]\nhint: [\\d,]+ events of it .*give-up ${one}\n$`),
+    ),
+  ]);
+  const source = await startTestNats();
+  const replayed = await startCli(bed.cwd, ['history', 'replay', '--nats-url', source.url, '--into', bed.server.url])
+    .ended;
+  await source.stop();
+  expect([replayed.code, replayed.stderr]).toEqual([1, expect.stringContaining('[IMPORT_UNFINISHED]')]);
+  expect(await imported(one)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^imported [\d,]+ events/) });
+  expect(await imported(two)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^imported 20,000 events/) });
+  await node.stop();
+  const counters = await countersIn([join(bed.cwd, 'node')]);
+  expect(counters.events - counters.duplicates).toBe(30_000);
+}, 240_000);
+
+it('gives up a file that cannot be continued: others can be imported then, and it never again', async () => {
+  await bed.nodes.start('node', ...SMALL_STEPS);
+  const [lost, other] = [fileOf('lost.jsonl', views(0, 60_000)), fileOf('other.jsonl', viewOf(1))];
+  const first = importing(lost);
+  await underWay(0);
+  await killed(first);
+  const giveUp = (file: string): Promise<Ended> =>
+    startCli(bed.cwd, ['import', 'give-up', file, '--nats-url', bed.server.url]).ended;
+  expect(await giveUp(other)).toMatchObject({ code: 2, stderr: expect.stringContaining(`it is ${lost}`) });
+  expect(await giveUp('lost.jsonl')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/lost\.jsonl is given up: /),
+  });
+  expect(await giveUp(lost)).toMatchObject({ code: 2, stderr: expect.stringContaining('no import has begun') });
+  expect(await imported(lost)).toMatchObject({ code: 2, stderr: expect.stringContaining('was given up on') });
+  expect(await imported(other)).toMatchObject({ code: 0, stderr: '' });
+}, 120_000);
+
+it('waits while NATS restarts, and says how far it came where a later file cannot be read', async () => {
+  const node = await bed.nodes.start('node', ...SMALL_STEPS);
+  const events = 60_000;
+  const long = fileOf('long.jsonl', views(0, events));
+  const later = fileOf('later.jsonl', viewOf(1));
+  const broken = fileOf('broken.jsonl.gz', gzipSync(viewOf(2)).subarray(0, 20));
+  const running = importing(long, later, broken, '--json');
+  await underWay();
+  process.kill(bed.server.pid, 'SIGKILL');
+  // Its size when the command began does not count.
+  writeFileSync(later, `${viewOf(1)}\n${viewOf(3)}\n`);
+  const { code, stdout, stderr } = await running.ended;
+  expect([code, stderr]).toEqual([1, expect.stringContaining('[SOURCE_GZIP]')]);
+  expect(JSON.parse(stdout)).toMatchObject({ files: 3, files_done: 2, events: events + 2, refused: 0 });
+  await node.stop();
+  const counters = await countersIn([join(bed.cwd, 'node')]);
+  expect(counters.events - counters.duplicates).toBe(events + 2);
+}, 240_000);
+
+it('records its place as often as few ids that are remembered require', async () => {
+  const node = await bed.nodes.start('node', '--set', 'pipeline.duplicateIdsMax=400');
+  const rows = Array.from({ length: 3_000 }, (_, n) => `${n % 7},${n % 11},3,${n}\n`).join('');
+  const file = fileOf('ratings.csv', `userId,movieId,rating,timestamp\n${rows}`);
+  const first = importing(file);
+  await underWay();
+  await killed(first);
+  expect((await begun())!.events % 3_000).toBeGreaterThan(0);
+  const { code, stdout, stderr } = await imported(file, '--json');
+  expect([code, stderr]).toEqual([0, '']);
+  const { events, before } = JSON.parse(stdout) as { events: number; before: number };
+  expect(events + before).toBe(3_000);
+  await node.stop();
+  const counters = await countersIn([join(bed.cwd, 'node')]);
+  expect(counters.events - counters.duplicates).toBe(3_000);
+}, 120_000);
 
 it('of two imports of one file the later goes on, and every event counts once', async () => {
   const node = await bed.nodes.start('node', '--set', 'pipeline.duplicateIdsMax=80000');
@@ -195,7 +294,7 @@ it('says what it cannot do, and leaves records that are known to be ours', async
     events: 1,
   });
   const entries = await (await table()).entries();
-  expect(entries.filter(isImport)).toHaveLength(2);
+  expect(entries.filter(isImport)).toHaveLength(1);
   expect(unreadableDeployment(entries)).toEqual([]);
   expect(deploymentAmong(entries)).toMatchObject({ partitions: 1 });
 }, 120_000);

@@ -18,7 +18,7 @@ import { Soundness } from './soundness.js';
 import { type BackupRequest, streamsNow, takeBackup } from './take.js';
 import { openBucket, openNodes } from '../buckets.js';
 import { bytesBar } from '../bytes-bar.js';
-import { Interrupted } from '../exit.js';
+import { interruptible } from '../exit.js';
 import { natsOf } from '../nats-link.js';
 import { pipelineOptions } from '../node/node-options.js';
 import { version } from '../../contract/version.js';
@@ -118,21 +118,6 @@ async function withHold<T>(
   } finally {
     await hold.release();
   }
-}
-
-/** Turns Ctrl-C into an abort; `end` restores the default. */
-export function interruptible(message: string): { readonly signal: AbortSignal; readonly end: () => void } {
-  const abort = new AbortController();
-  const onSignal = (): void => {
-    abort.abort(new Interrupted(message));
-  };
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, onSignal);
-  return {
-    signal: abort.signal,
-    end: () => {
-      for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, onSignal);
-    },
-  };
 }
 
 /** Of the streams of a backup, for people and scripts. */

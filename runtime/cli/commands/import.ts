@@ -1,6 +1,6 @@
 /** Commands that bring the past into a deployment. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { NODE_ABOUTS, NODE_KEYS, withSettings } from '../settings.js';
+import { NODE_ABOUTS, NODE_KEYS, type SettingOptions, withSettings } from '../settings.js';
 import type { ImportOptions } from '../import/import.js';
 import type { RatingScale } from '../import/past-events.js';
 
@@ -15,7 +15,8 @@ export function importCommands(rivulet: Command): void {
     .description(
       'Publishes the events of CSV or JSONL files, plain or gzipped, as events of the past: they count in popularity, interests, seen items and the\n' +
         'history by their own times, are never late, and do not move the time of live events. It publishes as fast as the nodes process, and ends when\n' +
-        'they are done. Interrupted or killed, the same command goes on where it stopped; a file that was imported is not imported again.',
+        'they are done. Interrupted or killed, the same command goes on where it stopped, and until then no other file is imported; a file that was imported\n' +
+        'is not imported again.',
     )
     .argument('<file...>', 'the files, imported in this order')
     .addOption(new Option('--format <name>', 'format of the files (default: by their names)').choices(['csv', 'jsonl']))
@@ -24,6 +25,7 @@ export function importCommands(rivulet: Command): void {
       'the range of the ratings in the files, as in 0-10: mapped to pipeline.minRating to pipeline.maxRating',
       ratingScale,
     )
+    .option('--changed', 'import files that were imported with other contents: all their events count')
     .option('--json', 'print the summary as JSON')
     .action(async (files: string[], options: ImportOptions) => {
       const { importEvents } = await import('../import/import.js');
@@ -34,12 +36,25 @@ export function importCommands(rivulet: Command): void {
     `
 An event without an event_id gets one, made of the file's contents and its line; a rating without one is identified by user, item and time. Rows
 that are refused are printed with their reason (exit code 1), and all others are imported: put the corrected rows into a file of their own.
-Of two commands that import one file the one that began last goes on.
+Of two commands that import one file the one that began last goes on; of two files the one that began first is imported, and the other refused.
 
 Examples:
   rivulet import events 2019-Oct.csv.gz 2019-Nov.csv.gz
   rivulet import events ratings.csv --rating-scale 0-10 --nats-url nats://nats-1:4222`,
   );
+  const giveUp = group
+    .command('give-up')
+    .summary('end the import of a file that cannot be continued')
+    .description(
+      'Ends the import of a file that was broken off, and of which the rest is not to come, since it is lost or has changed: other files can be imported\n' +
+        'then. What came of it stays, so this file is never imported again.',
+    )
+    .argument('<file>', 'the file, by the path that it was imported from')
+    .action(async (file: string, options: SettingOptions) => {
+      const { giveUpImport } = await import('../import/give-up.js');
+      await giveUpImport(file, options);
+    });
+  withSettings(giveUp, NODE_KEYS, { abouts: NODE_ABOUTS });
 }
 
 function ratingScale(text: string): RatingScale {

@@ -7,6 +7,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { PROTOBUF_TYPES } from '../../../actors/formats/protobuf-event.js';
 import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
+import { entriesOfBucket } from '../../../connectors/nats/key-value.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { EventBatchSchema, type EventSchema } from '../../../proto/gen/rivulet/v1/event_pb.js';
 import type { Config } from '../../config/config.js';
@@ -15,7 +16,9 @@ import { streamOf } from '../../contract/graph.js';
 import type { Log } from '../../contract/ports.js';
 import { streamInfo } from '../../contract/streams.js';
 import { rowsOf } from '../../frames/frame.js';
+import { BUCKETS } from '../../node/buckets.js';
 import { usage } from '../exit.js';
+import { importsIn, unfinished } from '../import/place.js';
 import { natsIfAny, withLog } from '../nats-link.js';
 import { BoundedPublisher, type PublishCounts } from '../publish/bounded-publisher.js';
 import { MessageBatch } from '../publish/message-batch.js';
@@ -44,9 +47,13 @@ export async function replayHistory({ from, to, into, json, ...options }: Replay
   const startedMs = performance.now();
   try {
     await withLog(config, 'history', async (source) => {
-      const target = await openNatsLog(await connectNats(targetOf(into, config), 'rivulet-history-into'));
+      const connection = await connectNats(targetOf(into, config), 'rivulet-history-into');
+      const target = await openNatsLog(connection);
       try {
         await mustBeOther(source, target);
+        // Of a file that was broken off events are sent again: what this publishes would make parse forget their ids.
+        const { begun } = importsIn((await entriesOfBucket(connection, BUCKETS.deployment)) ?? []);
+        if (begun !== undefined) throw unfinished(begun);
         // One in flight: what is sent again stays in order.
         const { signal } = progress;
         const publisher = new BoundedPublisher({ log: target, clock: systemClock, signal, inFlightMax: 1 });

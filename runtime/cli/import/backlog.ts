@@ -10,7 +10,8 @@
  */
 import type { ConsumerInfo, JetStreamManager } from '@nats-io/jetstream';
 import { processOfReader } from '../../../connectors/nats/log/reader-name.js';
-import { fatal } from '../../contract/errors.js';
+import { explained } from '../../../connectors/nats/log/stream-manager.js';
+import { fatal, reactionOf } from '../../contract/errors.js';
 import { CLOCK, streamOf, subjectOf, type Topology } from '../../contract/graph.js';
 import type { Clock, Log } from '../../contract/ports.js';
 import { readOutputPosition } from '../../log-integrity/last-message.js';
@@ -54,6 +55,11 @@ export class Backlog {
     this.movedAtMs = options.clock.monotonicMs();
   }
 
+  /** Behind parse. */
+  private get stages(): string[] {
+    return this.options.topology.stages.map(({ id }) => id).filter((id) => id !== PARSE);
+  }
+
   /** A message of this import has this sequence. */
   stored(partition: number, sequence: number): void {
     this.unprocessed[partition]!.push(sequence);
@@ -79,16 +85,24 @@ export class Backlog {
   /** Resolves when the messages that the mailboxes have now were sent to their readers; live events may go on to come. */
   private async delivered(): Promise<void> {
     await this.pause();
-    await this.look();
-    const ends = new Map(
-      this.readers.map(({ name, delivered, num_pending: left }) => [name, delivered.consumer_seq + left]),
-    );
-    await this.until(() =>
-      this.readers.every(
-        ({ name, delivered, num_pending: left }) =>
-          left === 0 || delivered.consumer_seq >= (ends.get(name) ?? Infinity),
-      ),
-    );
+    const { log, topology } = this.options;
+    let ends: ReadonlyMap<string, number> | undefined;
+    await this.until(async () => {
+      ends ??= new Map(
+        await Promise.all(
+          this.stages.map(async (id) => [streamOf(id), (await log.info(streamOf(id))).lastSequence] as const),
+        ),
+      );
+      // A mailbox has no reader while another node takes it over, or the client recreates it.
+      const mailboxes = this.stages.reduce((sum, id) => sum + topology.count(id), 0);
+      return (
+        this.readers.length >= mailboxes &&
+        this.readers.every(
+          ({ stream_name: stream, delivered, num_pending: left }) =>
+            left === 0 || delivered.stream_seq >= ends!.get(stream)!,
+        )
+      );
+    });
   }
 
   /** Resolves when parse has passed on a tick that is stored after a message; returns its sequence. */
@@ -110,17 +124,27 @@ export class Backlog {
     return this.unprocessed.reduce((sum, { length }) => sum + length, 0);
   }
 
+  /** While NATS does not answer nothing has moved. */
   private async until(condition: () => boolean | Promise<boolean>): Promise<void> {
     const { clock } = this.options;
-    if (await condition()) {
-      this.movedAtMs = clock.monotonicMs();
-      return;
-    }
-    for (;;) {
-      await this.look();
-      if (await condition()) return;
-      if (clock.monotonicMs() - this.movedAtMs > STALLED_MS) throw stalled();
-      await this.pause();
+    for (let hasLooked = false; ; hasLooked = true) {
+      let failure: unknown;
+      try {
+        if (hasLooked) await this.look();
+        if (await condition()) {
+          this.movedAtMs = clock.monotonicMs();
+          return;
+        }
+      } catch (error) {
+        if (reactionOf(error) !== 'transient') throw error;
+        failure = error;
+      }
+      if (clock.monotonicMs() - this.movedAtMs > STALLED_MS) {
+        throw failure === undefined
+          ? stalled(`the nodes have processed nothing for ${STALLED_MS / 1000} s`)
+          : stalled(`NATS has not answered for ${STALLED_MS / 1000} s`, failure);
+      }
+      if (hasLooked) await this.pause();
     }
   }
 
@@ -153,18 +177,21 @@ export class Backlog {
   }
 
   private async liveReaders(): Promise<ConsumerInfo[]> {
-    const { manager, topology, processes } = this.options;
+    const { manager, processes } = this.options;
     const live = await processes();
-    const stages = topology.stages.map(({ id }) => id).filter((id) => id !== PARSE);
     const readers = await Promise.all(
-      stages.map(async (id) => {
+      this.stages.map(async (id) => {
         // A reader that was lost may have left its consumer: of several for one mailbox the latest counts.
         const latest = new Map<string, ConsumerInfo>();
-        for await (const consumer of manager.consumers.list(streamOf(id))) {
-          if (!live.has(processOfReader(consumer.name) ?? '')) continue;
-          const mailbox = String(consumer.config.filter_subjects ?? consumer.config.filter_subject);
-          const known = latest.get(mailbox);
-          if (known === undefined || known.created < consumer.created) latest.set(mailbox, consumer);
+        try {
+          for await (const consumer of manager.consumers.list(streamOf(id))) {
+            if (!live.has(processOfReader(consumer.name) ?? '')) continue;
+            const mailbox = String(consumer.config.filter_subjects ?? consumer.config.filter_subject);
+            const known = latest.get(mailbox);
+            if (known === undefined || known.created < consumer.created) latest.set(mailbox, consumer);
+          }
+        } catch (error) {
+          throw explained(error, streamOf(id));
         }
         return [...latest.values()];
       }),
@@ -173,7 +200,7 @@ export class Backlog {
   }
 }
 
-const stalled = (): Error =>
-  fatal('IMPORT_STALLED', `the nodes have processed nothing for ${STALLED_MS / 1000} s`, {
-    hint: 'see what holds them up: rivulet doctor. The same command goes on where this one stopped',
-  });
+export const GOES_ON = 'the same command goes on where this one stopped';
+
+export const stalled = (what: string, cause?: unknown): Error =>
+  fatal('IMPORT_STALLED', what, { cause, hint: `see what holds the nodes up: rivulet doctor. Then ${GOES_ON}` });

@@ -1,20 +1,20 @@
 /**
- * `rivulet import events`: files of past events into a deployment that runs.
+ * `rivulet import events`: files of past events into a deployment that runs, one after the other.
  *
- *   1. The place in a file is recorded when all before it is acknowledged. After a kill the same command goes on from there, and what is sent a second time
- *      has the same ids: parse drops it. So no more than ids are remembered may be sent between two records.
+ *   1. The place in a file is recorded when all before it is acknowledged (place.ts). After a kill the same command goes on from there, and what is sent a
+ *      second time has the same ids: parse drops it. So no more than ids are remembered may be sent between two records.
  *   2. It publishes only while the nodes have little left to process (backlog.ts), and ends when they have processed all of it.
  */
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { EVENT_RULES } from '../../../actors/formats/limits.js';
 import { mainTopology } from '../../../actors/topology.js';
-import { digestOf, STDIN } from '../../../connectors/csv/file-bytes.js';
+import { digestOf, STDIN, unreadable } from '../../../connectors/csv/file-bytes.js';
 import { type FileFormat, fileChunks } from '../../../connectors/csv/file-chunks.js';
 import { CHUNK_BYTES, formatOf } from '../../../connectors/csv/folder-source.js';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
-import { entriesOfBucket } from '../../../connectors/nats/key-value.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { openManager } from '../../../connectors/nats/log/stream-manager.js';
@@ -25,10 +25,10 @@ import { fatal, reactionOf } from '../../contract/errors.js';
 import type { KeyValue, Log } from '../../contract/ports.js';
 import { DEAD_LETTER_BYTES } from '../../contract/streams.js';
 import { BUCKETS } from '../../node/buckets.js';
-import { deploymentAmong, importRecordIn, isImport } from '../../node/deployment.js';
-import { openBucket } from '../buckets.js';
+import { deploymentAmong, type ImportRecord } from '../../node/deployment.js';
+import { openBucket, openNodes } from '../buckets.js';
 import { type BytesBar, bytesBar } from '../bytes-bar.js';
-import { Interrupted, usage } from '../exit.js';
+import { interruptible, usage } from '../exit.js';
 import { mustBeFile } from '../given-file.js';
 import { natsOf } from '../nats-link.js';
 import { pipelineOptions } from '../node/node-options.js';
@@ -37,35 +37,44 @@ import { Reasons } from '../publish/reasons.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { runningConfig } from '../state/deployed-config.js';
 import { grouped, instant } from '../terminal.js';
-import { Backlog } from './backlog.js';
+import { Backlog, GOES_ON, stalled } from './backlog.js';
 import { PastEvents, type PastMessage, type RatingScale } from './past-events.js';
-import { Place } from './place.js';
+import { type Imports, Place, type PlaceOptions, readImports, unfinished } from './place.js';
 
 export interface ImportOptions extends SettingOptions {
   readonly format?: FileFormat;
   readonly ratingScale?: RatingScale;
+  readonly changed?: true;
   readonly json?: true;
 }
 
 interface GivenFile {
   readonly path: string;
   readonly format: FileFormat;
+  /** When the command began. */
   readonly bytes: number;
 }
 
 interface Summary {
   readonly files: number;
-  /** Published by this command. */
+  /** By this command, or an earlier one. */
+  filesDone: number;
+  /** Published by this command, and recorded. */
   events: number;
   /** By an earlier one, of these files. */
   before: number;
+  /** By any. */
   refused: number;
   readonly importedBefore: string[];
+  /** By this command. */
   readonly refusals: Reasons<string>;
 }
 
-/** Events between two records of the place, or a quarter of the ids remembered. */
-const RECORD_EVENTS = 100_000;
+const RECORD_EVENTS = 20_000;
+/** Parse is sure to know the last half of its ids: a quarter between two records, and at most another in the chunk that brings it about. */
+const RECORD_SHARE = 1 / 4;
+/** `1,2,3,4` and the end of the line: each event has a user, an item, a type or rating, and a time. */
+const EVENT_BYTES_MIN = 8;
 /** Of messages with a thousand events. */
 const IN_FLIGHT_MAX = 16;
 const NODES_MS = 2_000;
@@ -73,41 +82,42 @@ const NODES_MS = 2_000;
 export async function importEvents(paths: readonly string[], options: ImportOptions): Promise<void> {
   const { config } = settingsOf(options);
   const files = await givenFiles(paths, options.format);
-  const abort = new AbortController();
-  const onSignal = (): void => abort.abort(new Interrupted('interrupted'));
-  process.once('SIGINT', onSignal);
+  const { signal: interrupt, end } = interruptible(`interrupted: ${GOES_ON}`);
+  const lost = new AbortController();
+  const signal = AbortSignal.any([interrupt, lost.signal]);
   const connection = await connectNats(natsOf(config), 'rivulet-import');
   const log = await openNatsLog(connection);
-  const bar = bytesBar(
-    files.reduce((sum, { bytes }) => sum + bytes, 0),
-    options.json === true,
-  );
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const bar = bytesBar(bytes, options.json === true);
   const summary: Summary = {
-    ...{ files: files.length, events: 0, before: 0, refused: 0 },
+    ...{ files: files.length, filesDone: 0, events: 0, before: 0, refused: 0 },
     ...{ importedBefore: [], refusals: new Reasons<string>() },
   };
   const startedMs = performance.now();
+  const ends = (): void => {
+    bar.end();
+    report(summary, (performance.now() - startedMs) / 1000, options.json === true);
+    if (summary.refused > 0) process.exitCode = 1;
+  };
   try {
-    const job = await openJob({ connection, log, options, abort, bar, summary, startedMs });
+    const job = await openJob({ connection, log, options, signal, lost, bar, summary, startedMs });
     let bytesDone = 0;
     for (const file of files) {
       await importFile(file, job, bytesDone);
       bytesDone += file.bytes;
+      summary.filesDone++;
     }
     if (summary.events > 0) {
       bar.update(bytesDone, 'the nodes process the rest');
       await job.backlog.processed();
     }
-    bar.end();
-    report(summary, (performance.now() - startedMs) / 1000, options.json === true);
-    if (summary.refused > 0) process.exitCode = 1;
+    ends();
   } catch (error) {
-    if (error instanceof Interrupted)
-      throw new Interrupted('interrupted: the same command goes on where this one stopped');
-    throw error;
+    if (summary.filesDone > 0 || summary.events > 0) ends();
+    throw reactionOf(error) === 'transient' ? stalled('NATS does not answer', error) : error;
   } finally {
     bar.end();
-    process.off('SIGINT', onSignal);
+    end();
     await log.close();
   }
 }
@@ -130,7 +140,10 @@ interface JobOptions {
   readonly connection: NatsConnection;
   readonly log: Log;
   readonly options: ImportOptions;
-  readonly abort: AbortController;
+  /** Of Ctrl-C, or of what follows. */
+  readonly signal: AbortSignal;
+  /** Aborted when another process goes on with the file. */
+  readonly lost: AbortController;
   readonly bar: BytesBar;
   readonly summary: Summary;
   readonly startedMs: number;
@@ -145,33 +158,34 @@ interface Job extends JobOptions {
 
 /** Fatal NODE_NOT_FOUND where no node runs. */
 async function openJob(given: JobOptions): Promise<Job> {
-  const { connection, log, options, abort } = given;
-  const nodes = await liveNodes(connection);
-  const bucket = await openBucket(await StreamArchive.open(connection), connection, BUCKETS.deployment);
-  if (nodes.length === 0 || bucket === undefined) {
+  const { connection, log, options, signal } = given;
+  const archive = await StreamArchive.open(connection);
+  const table = (await openBucket(archive, connection, BUCKETS.deployment))?.entries;
+  const membership = (await openNodes(archive, connection))?.nodes;
+  const nodes = nodesIn((await membership?.entries()) ?? []);
+  if (nodes.length === 0 || table === undefined || membership === undefined) {
     throw fatal('NODE_NOT_FOUND', 'no node runs on this NATS', {
       hint: 'start one: an import publishes as fast as nodes process, and ends when they are done',
     });
   }
-  const table = bucket.entries;
   const config = runningConfig(options, deploymentAmong(await table.entries()), nodes[0]!.settings ?? {});
   const backlog = new Backlog({
-    ...{ log, signal: abort.signal, clock: systemClock, manager: await openManager(connection) },
+    ...{ log, signal, clock: systemClock, manager: await openManager(connection) },
     topology: mainTopology(pipelineOptions(config)),
-    processes: processesOf(connection, nodes),
+    processes: processesOf(membership, nodes),
   });
   return { ...given, config, table, backlog };
 }
 
-const liveNodes = async (connection: NatsConnection): Promise<NodeEntry[]> =>
-  nodesIn((await entriesOfBucket(connection, BUCKETS.nodes)) ?? []);
-
 /** Nodes may come and go meanwhile. */
-function processesOf(connection: NatsConnection, nodes: readonly NodeEntry[]): () => Promise<ReadonlySet<string>> {
+function processesOf(
+  membership: Pick<KeyValue, 'entries'>,
+  nodes: readonly NodeEntry[],
+): () => Promise<ReadonlySet<string>> {
   let live = nodes;
   let atMs = performance.now();
   return async () => {
-    if (performance.now() - atMs > NODES_MS) [live, atMs] = [await liveNodes(connection), performance.now()];
+    if (performance.now() - atMs > NODES_MS) [live, atMs] = [nodesIn(await membership.entries()), performance.now()];
     return new Set(live.map(({ process }) => process));
   };
 }
@@ -179,76 +193,84 @@ function processesOf(connection: NatsConnection, nodes: readonly NodeEntry[]): (
 const scaleText = (scale: RatingScale | undefined): string | undefined => scale && `${scale.from}-${scale.to}`;
 
 /** `bytesBefore`: of the files before this one. */
-async function importFile({ path, format, bytes }: GivenFile, job: Job, bytesBefore: number): Promise<void> {
-  const { config, log, table, abort, bar, summary, options } = job;
+async function importFile({ path, format }: GivenFile, job: Job, bytesBefore: number): Promise<void> {
+  const { config, log, table, signal, bar, summary, options } = job;
   bar.update(bytesBefore, `checks ${path}`);
-  const { mtimeMs } = await stat(path);
-  const digest = await digestOf(path);
+  const was = await statOf(path);
+  const digest = await digestOf(path, signal);
   const file = resolve(path);
   const ratingScale = scaleText(options.ratingScale);
-  const place = await Place.find({ table, clock: systemClock, digest, file, ratingScale });
-  await mustBeSame(path, file, place, job);
-  if (place.found?.done === true && place.found.events > 0) {
-    const { events, atMs } = place.found;
+  const given = { table, clock: systemClock, digest, file, ratingScale };
+  const known = mustBeImportable(path, given, await readImports(given), options);
+  if (known !== undefined) {
+    const { events, refused, atMs } = known;
     summary.importedBefore.push(
-      `${path}: imported before, on ${instant(atMs)} (${grouped(events)} events): nothing to do`,
+      `${path}: imported before, on ${instant(atMs)} (${grouped(events)} events, ${grouped(refused)} refused): nothing to do`,
     );
     summary.before += events;
+    summary.refused += refused;
     return;
   }
-  const begin = await place.claim();
+  const place = await Place.open(given);
+  const begin = place.latest;
   summary.before += begin.events;
+  summary.refused += begin.refused;
   const rules = { ...EVENT_RULES, ...pipelineOptions(config).parse };
   const past = new PastEvents({
     ...{ rules, partitions: config.sourcePartitions, file, format, digest, ratingScale: options.ratingScale },
     messageBytesMax: Math.min(rules.messageBytesMax, log.payloadBytesMax - DEAD_LETTER_BYTES),
-    onRefused: (line, { reason, rule }) => summary.refusals.add(`${path}, line ${line}: ${reason} [${rule}]`),
+    onRefused: (line, { reason, rule }) => {
+      summary.refused++;
+      summary.refusals.add(`${path}, line ${line}: ${reason} [${rule}]`);
+    },
   });
+  const idsMax = config.pipeline.duplicateIdsMax * RECORD_SHARE;
   const chunks = fileChunks(path, {
-    ...{ format, chunkBytes: CHUNK_BYTES, checkHeader: past.checkHeader },
+    ...{ format, checkHeader: past.checkHeader },
+    chunkBytes: Math.min(CHUNK_BYTES, Math.ceil(idsMax * EVENT_BYTES_MIN)),
     after: begin.line === 0 ? undefined : { nextOffset: begin.offset, nextLine: begin.line },
   });
   const publisher = pastPublisher(job, place);
-  const recordEvents = Math.min(RECORD_EVENTS, config.pipeline.duplicateIdsMax / 4);
+  const eventsBefore = summary.events;
   let recorded = 0;
   for await (const chunk of chunks) {
-    abort.signal.throwIfAborted();
+    signal.throwIfAborted();
     const { nextOffset: offset, nextLine: line, endsFile } = chunk;
     await publisher.publish(past.read(chunk, systemClock.nowMs()));
-    if (endsFile || past.events - recorded >= recordEvents) {
+    if (endsFile || past.events - recorded >= Math.min(RECORD_EVENTS, idsMax)) {
       await publisher.publish(past.rest());
       await publisher.settled();
-      if (endsFile) await mustBeUnchanged(path, { bytes, mtimeMs });
+      if (endsFile) await mustBeUnchanged(path, was);
       const refused = begin.refused + past.refused;
-      await place.reached({ offset, line, events: begin.events + past.events, refused, done: endsFile });
+      const progress = { offset, line, events: begin.events + past.events, refused };
+      await (endsFile ? place.done(progress) : place.reached(progress));
       recorded = past.events;
+      summary.events = eventsBefore + recorded;
     }
-    const events = summary.events + past.events;
+    const events = eventsBefore + past.events;
     const perSecond = events / Math.max(1e-3, (performance.now() - job.startedMs) / 1000);
     bar.update(bytesBefore + chunk.storedBytes, `${grouped(events)} events, ${grouped(perSecond)}/s`);
   }
-  summary.events += past.events;
-  summary.refused += past.refused;
 }
 
 const JSON_LINES = 'application/x-ndjson';
 
 /** Publishes the messages of one file, and only as long as it is this process that imports it. */
-function pastPublisher({ log, abort, backlog }: Job, place: Place) {
+function pastPublisher({ log, signal, lost, backlog }: Job, place: Place) {
   const partitions = new Map<string, number>();
   const rejected = new Reasons<string>();
   const fenced: Pick<Log, 'publish' | 'payloadBytesMax'> = {
     payloadBytesMax: log.payloadBytesMax,
     publish: async (...message) => {
       await place.confirm().catch((error: unknown) => {
-        if (reactionOf(error) !== 'transient') abort.abort(error);
+        if (reactionOf(error) !== 'transient') lost.abort(error);
         throw error;
       });
       return log.publish(...message);
     },
   };
   const publisher = new BoundedPublisher({
-    ...{ log: fenced, clock: systemClock, signal: abort.signal, inFlightMax: IN_FLIGHT_MAX },
+    ...{ log: fenced, clock: systemClock, signal, inFlightMax: IN_FLIGHT_MAX },
     onRejected: (reason) => rejected.add(reason),
     onStored: (subject, sequence) => backlog.stored(partitions.get(subject)!, sequence),
   });
@@ -266,52 +288,84 @@ function pastPublisher({ log, abort, backlog }: Job, place: Place) {
       await publisher.settled();
       for (const reason of rejected.reported)
         throw fatal('IMPORT_REJECTED', `NATS rejects messages of this import: ${reason}`, {
-          hint: 'check its limits, and the rights of this user; the same command goes on from here',
+          hint: `check its limits, and the rights of this user; ${GOES_ON}`,
         });
     },
   };
 }
 
-/** An import that has begun is continued with the same file and the same scale, or not at all. */
-async function mustBeSame(path: string, file: string, { found }: Place, { table, options }: Job): Promise<void> {
-  if (found !== undefined && found.events > 0) {
-    const { ratingScale: was } = found;
-    const is = scaleText(options.ratingScale);
-    if (was === is) return;
+/** Returns the record of a file that was imported before. Fatal USAGE, IMPORT_UNFINISHED. */
+function mustBeImportable(
+  path: string,
+  { digest, file, ratingScale }: Pick<PlaceOptions, 'digest' | 'file' | 'ratingScale'>,
+  { begun, ended }: Imports,
+  { changed }: ImportOptions,
+): ImportRecord | undefined {
+  const known = begun?.digest === digest ? begun : ended.find((one) => one.digest === digest);
+  if (known?.end === 'given up') {
     throw usage(
-      `${path} was imported ${was === undefined ? 'without --rating-scale' : `with --rating-scale ${was}`}, and its ratings count so`,
+      `the import of ${path} was given up on ${instant(known.atMs)}: ${grouped(known.events)} events of it or more are in`,
+      'put events that are not in into a file of their own: all of a file would count, also what came of this one',
+    );
+  }
+  if (known !== undefined && known.ratingScale !== ratingScale) {
+    const { ratingScale: scale } = known;
+    throw usage(
+      `${path} was imported ${scale === undefined ? 'without --rating-scale' : `with --rating-scale ${scale}`}, and its ratings count so`,
       'give the same scale: events are imported once',
     );
   }
-  const begun = (await table.entries()).filter(isImport).flatMap((entry) => importRecordIn(entry) ?? []);
-  const other = begun.find((one) => one.file === file && !one.done && one.events > 0);
-  if (found !== undefined || other === undefined) return;
+  if (known !== undefined) return known.end === undefined ? undefined : known;
+  if (begun?.file === file) {
+    throw usage(
+      `${path} has changed since its import began: ${grouped(begun.events)} events of what it was are recorded`,
+      `put it back as it was, to go on, and other events into a file of another name; or give up what it was: rivulet import give-up ${file}`,
+    );
+  }
+  if (begun !== undefined) throw unfinished(begun);
+  const other = ended.find((one) => one.file === file);
+  if (other === undefined || changed === true) return undefined;
   throw usage(
-    `${path} has changed since its import began: ${grouped(other.events)} events of what it was are in`,
-    'put it back as it was, to go on; other events belong in a file of another name',
+    `${path} was imported on ${instant(other.atMs)} with other contents (${grouped(other.events)} events)`,
+    'put new events into a file of their own: an event without an id would count again; where none of it is imported yet, give --changed',
   );
 }
 
-async function mustBeUnchanged(path: string, was: { readonly bytes: number; readonly mtimeMs: number }): Promise<void> {
-  const { size, mtimeMs } = await stat(path);
-  if (size === was.bytes && mtimeMs === was.mtimeMs) return;
+interface FileState {
+  readonly bytes: number;
+  readonly mtimeMs: number;
+}
+
+async function statOf(path: string): Promise<FileState> {
+  try {
+    const { size: bytes, mtimeMs } = await stat(path);
+    return { bytes, mtimeMs };
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function mustBeUnchanged(path: string, was: FileState): Promise<void> {
+  if (isDeepStrictEqual(await statOf(path), was)) return;
   throw fatal('SOURCE_CHANGED', `${path} has changed while it was imported`, {
     hint: 'put it back as it was, and give the same command; new events belong in a new file',
   });
 }
 
 function report(
-  { files, events, before, refused, importedBefore, refusals }: Summary,
+  { files, filesDone, events, before, refused, importedBefore, refusals }: Summary,
   took: number,
   asJson: boolean,
 ): void {
   const seconds = Number(took.toFixed(3));
   const perSecond = Math.round(events / Math.max(took, 1e-3));
+  // An earlier command has printed those that it refused.
+  const leftOut = refused - refusals.reported.size;
   if (asJson) {
     const said = {
-      ...{ files, events, before, refused, imported_before: importedBefore.length },
+      ...{ files, files_done: filesDone, events, before, refused, imported_before: importedBefore.length },
       ...{ seconds, events_per_second: perSecond },
-      ...(refused > 0 && { refusals: [...refusals.reported], refusals_left_out: refusals.omitted }),
+      ...(refused > 0 && { refusals: [...refusals.reported], refusals_left_out: leftOut }),
     };
     process.stdout.write(`${JSON.stringify(said)}\n`);
     return;
@@ -325,7 +379,7 @@ function report(
           `imported ${grouped(events)} events in ${took.toFixed(1)} s (${grouped(perSecond)} per second); refused: ${grouped(refused)}${earlier}`,
         ]),
     ...[...refusals.reported].map((reason) => `  refused: ${reason}`),
-    ...(refusals.omitted > 0 ? [`  refused: ${grouped(refusals.omitted)} more`] : []),
+    ...(leftOut > 0 ? [`  refused: ${grouped(leftOut)} more`] : []),
     ...(refused > 0 ? ['To import what was refused, put it, corrected, into a file of its own.'] : []),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
