@@ -220,21 +220,24 @@ it('gives up a file that cannot be continued: others can be imported then, and i
 
 it('waits while NATS restarts, and says how far it came where a later file cannot be read', async () => {
   const node = await bed.nodes.start('node', ...SMALL_STEPS);
-  const events = 60_000;
+  // More than it publishes without a look at what is processed.
+  const events = 130_000;
   const long = fileOf('long.jsonl', views(0, events));
   const later = fileOf('later.jsonl', viewOf(1));
   const broken = fileOf('broken.jsonl.gz', gzipSync(viewOf(2)).subarray(0, 20));
   const running = importing(long, later, broken, '--json');
-  await underWay();
+  await underWay(70_000);
   process.kill(bed.server.pid, 'SIGKILL');
   // Its size when the command began does not count.
   writeFileSync(later, `${viewOf(1)}\n${viewOf(3)}\n`);
   const { code, stdout, stderr } = await running.ended;
   expect([code, stderr]).toEqual([1, expect.stringContaining('[SOURCE_GZIP]')]);
   expect(JSON.parse(stdout)).toMatchObject({ files: 3, files_done: 2, events: events + 2, refused: 0 });
+  // Ends when the node has processed all.
+  expect(await imported(fileOf('last.jsonl', viewOf(4)))).toMatchObject({ code: 0, stderr: '' });
   await node.stop();
   const counters = await countersIn([join(bed.cwd, 'node')]);
-  expect(counters.events - counters.duplicates).toBe(events + 2);
+  expect(counters.events - counters.duplicates).toBe(events + 3);
 }, 240_000);
 
 it('records its place as often as few ids that are remembered require', async () => {
