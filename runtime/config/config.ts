@@ -135,24 +135,7 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
     problems.push(`tlsClientCaFile is given (${where('tlsClientCaFile')}) without tlsCertFile: give both`);
   }
   problems.push(...authContradictions(config.auth, where));
-  const { minRating, maxRating, popularity } = config.pipeline;
-  if (minRating > maxRating) {
-    const key = 'pipeline.minRating';
-    problems.push(`${key} is ${minRating} (${where(key)}): give at most pipeline.maxRating, ${maxRating}`);
-  } else if (
-    popularity.ratingMin !== undefined &&
-    (popularity.ratingMin < minRating || popularity.ratingMin > maxRating)
-  ) {
-    const key = 'pipeline.popularity.ratingMin';
-    problems.push(
-      `${key} is ${popularity.ratingMin} (${where(key)}): give one from pipeline.minRating, ${minRating}, to pipeline.maxRating, ${maxRating}`,
-    );
-  }
-  const { kind, sizeSeconds, slideSeconds } = config.pipeline.window;
-  if (kind === 'hopping' && slideSeconds > sizeSeconds) {
-    const key = 'pipeline.window.slideSeconds';
-    problems.push(`${key} is ${slideSeconds} (${where(key)}): give at most the size of the window, ${sizeSeconds}`);
-  }
+  problems.push(...pipelineContradictions(config.pipeline, where));
   if (config.natsUrl === undefined && config.replicas > 1) {
     problems.push(
       `replicas is ${config.replicas} (${where('replicas')}), and the embedded nats-server is one server: ` +
@@ -175,6 +158,29 @@ function contradictions(config: SchemaConfig, given: ReadonlyMap<string, Given>)
       `natsUrl holds different credentials for its servers (${where('natsUrl')}): give the same ones for each, ` +
         'or none, and natsUser and natsPassword, or natsToken',
     );
+  }
+  return problems;
+}
+
+function pipelineContradictions(pipeline: SchemaConfig['pipeline'], where: (key: string) => string): string[] {
+  const problems: string[] = [];
+  const { minRating, maxRating, popularity, window } = pipeline;
+  if (minRating > maxRating) {
+    const key = 'pipeline.minRating';
+    problems.push(`${key} is ${minRating} (${where(key)}): give at most pipeline.maxRating, ${maxRating}`);
+  } else if (
+    popularity.ratingMin !== undefined &&
+    (popularity.ratingMin < minRating || popularity.ratingMin > maxRating)
+  ) {
+    const key = 'pipeline.popularity.ratingMin';
+    problems.push(
+      `${key} is ${popularity.ratingMin} (${where(key)}): give one from pipeline.minRating, ${minRating}, to pipeline.maxRating, ${maxRating}`,
+    );
+  }
+  const { kind, sizeSeconds, slideSeconds } = window;
+  if (kind === 'hopping' && slideSeconds > sizeSeconds) {
+    const key = 'pipeline.window.slideSeconds';
+    problems.push(`${key} is ${slideSeconds} (${where(key)}): give at most the size of the window, ${sizeSeconds}`);
   }
   return problems;
 }
