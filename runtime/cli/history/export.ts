@@ -12,7 +12,7 @@ import { mustBeFolder } from '../given-file.js';
 import { withLog } from '../nats-link.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
-import { eventOf, HISTORY_FIELDS, type HistoryField, type HistoryRow, POSITION_FIELDS } from './fields.js';
+import { HISTORY_FIELDS, type HistoryField, type HistoryRow } from './fields.js';
 import { HistoryProgress } from './progress.js';
 import { type HistoryFrame, historyPieces } from './read.js';
 
@@ -26,7 +26,6 @@ export interface ExportOptions extends SettingOptions {
   readonly out: string;
 }
 
-const FIELDS = [...HISTORY_FIELDS, ...POSITION_FIELDS];
 /** Of Parquet: pages are read as a whole. */
 const ROW_GROUP_ROWS = 50_000;
 
@@ -36,10 +35,10 @@ interface EventFile {
   finish(): Promise<void>;
 }
 
-export async function exportHistory({ from, to, format: said, out, ...options }: ExportOptions): Promise<void> {
-  const format = said ?? EXPORT_FORMATS.find((one) => out.endsWith(`.${one}`));
+export async function exportHistory({ from, to, format: given, out, ...options }: ExportOptions): Promise<void> {
+  const format = given ?? EXPORT_FORMATS.find((one) => out.endsWith(`.${one}`));
   if (format === undefined) {
-    const what = out === STDOUT ? 'standard output has no name' : `the name ${out} says no format`;
+    const what = out === STDOUT ? 'standard output has no name' : `the name ${out} has no known ending`;
     throw usage(what, `give --format ${EXPORT_FORMATS.slice(0, -1).join(', ')} or ${EXPORT_FORMATS.at(-1)}`);
   }
   if (format === 'parquet' && out === STDOUT) throw usage('Parquet needs a file', 'give --out events.parquet');
@@ -85,15 +84,15 @@ function textFile(path: string, format: 'jsonl' | 'csv'): EventFile {
     if (!out.write(text)) await once(out, 'drain');
   };
   const lineOf = format === 'csv' ? csvLine : jsonLine;
-  let isFirst = true;
+  // Of CSV; empty once it is written.
+  let header = format === 'csv' ? `${HISTORY_FIELDS.map(({ name }) => name).join()}\n` : '';
   return {
     write: async (events) => {
-      const header = isFirst && format === 'csv' ? [FIELDS.map(({ name }) => name).join()] : [];
-      isFirst = false;
-      await put([...header, ...rowsOf(events).map(lineOf), ''].join('\n'));
+      await put(`${header}${rowsOf(events).map(lineOf).join('\n')}\n`);
+      header = '';
     },
     finish: async () => {
-      if (isFirst && format === 'csv') await put(`${FIELDS.map(({ name }) => name).join()}\n`);
+      if (header !== '') await put(header);
       if (out === process.stdout) return;
       out.end();
       await finished(out);
@@ -101,10 +100,12 @@ function textFile(path: string, format: 'jsonl' | 'csv'): EventFile {
   };
 }
 
-const jsonLine = (row: HistoryRow): string => JSON.stringify(eventOf(row, FIELDS));
+/** Without fields that have no value. */
+const jsonLine = (row: HistoryRow): string =>
+  JSON.stringify(Object.fromEntries(HISTORY_FIELDS.map(({ name, of }) => [name, of(row)])));
 
 const csvLine = (row: HistoryRow): string =>
-  FIELDS.map(({ of }) => {
+  HISTORY_FIELDS.map(({ of }) => {
     const value = of(row);
     const text = value instanceof Date ? value.toISOString() : String(value ?? '');
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -115,7 +116,7 @@ const asParquet = (type: HistoryField['type'], value: ReturnType<HistoryField['o
 
 function parquetFile(path: string): EventFile {
   const columnsOf = (rows: readonly HistoryRow[]) =>
-    FIELDS.map(({ name, type, of }) => ({
+    HISTORY_FIELDS.map(({ name, type, of }) => ({
       name,
       type,
       data: rows.map((row) => asParquet(type, of(row))),

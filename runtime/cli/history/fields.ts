@@ -44,17 +44,10 @@ export const HISTORY_FIELDS: readonly HistoryField[] = [
   text('click_type', ({ clickType }) => clickType),
   text('referrer', ({ referrer }) => referrer),
   text('review_text', ({ reviewText }) => reviewText),
-];
-
-/** Which a publisher does not send. */
-export const POSITION_FIELDS: readonly HistoryField[] = [
+  // Which a publisher does not send.
   time('received_at', ({ receivedAt }) => receivedAt),
   { name: 'sequence', type: 'INT64', of: ({ sequence }) => sequence },
   { name: 'index', type: 'INT32', of: ({ index }) => index },
   { name: 'duplicate', type: 'BOOLEAN', of: ({ duplicate }) => duplicate === 1 },
   { name: 'past', type: 'BOOLEAN', of: ({ past }) => past === 1 },
 ];
-
-/** As JSON: without fields that have no value. */
-export const eventOf = (row: HistoryRow, fields: readonly HistoryField[]): Record<string, unknown> =>
-  Object.fromEntries(fields.flatMap(({ name, of }) => (of(row) === undefined ? [] : [[name, of(row)]])));
