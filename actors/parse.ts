@@ -34,7 +34,7 @@ import {
 } from '../runtime/contract/stage.js';
 
 export interface ParseOptions extends Partial<EventRules> {
-  /** Ids of live events kept in memory, and of the past, per instance; the last half of them are guaranteed to be known. */
+  /** Ids of live events that are remembered, and of the past, per instance; the last half of them are guaranteed to be known. */
   readonly dedupeMax?: number;
   /** Whether pieces of files are events of now, whose times are compared with the log's clock, as those of publishers are. */
   readonly filesAreLive?: boolean;

@@ -79,10 +79,7 @@ export class EventReader {
   csv(piece: RawMessage, onEvent: (event: SoundEvent) => void, refusals: Pick<Refusals, 'add'>): void {
     const rows = new JsonRows(this.schema, this.rules, ({ json, end, type, timeMs, bytes, userStart, userEnd }) => {
       const userId = textOf(bytes, userStart, userEnd);
-      onEvent({
-        ...{ bytes: json.slice(0, end), contentType: 'application/json' },
-        ...{ type: EVENT_TYPES[type]!, userId, timeMs },
-      });
+      onEvent({ bytes: json.slice(0, end), contentType: 'application/json', type: EVENT_TYPES[type]!, userId, timeMs });
     });
     rows.begin(piece);
     readCsv(piece, rows, refusals);
