@@ -131,5 +131,7 @@ describe('the history', () => {
     expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('they come from')]);
     const { stdout } = await runCli(bed.cwd, ['history', 'ls', '--nats-url', kept.url]);
     expect(stdout).toMatch(/^No events/);
+    const csv = await rivulet('history', 'export', '--format', 'csv', '--nats-url', kept.url);
+    expect(csv).toMatch(/^event_id,event_type,[\w,]+,past\n$/);
   });
 });
