@@ -77,8 +77,6 @@ const highest = (instants: readonly number[]): number => Math.max(...instants);
 const same = ([first = '', ...others]: readonly string[]): string =>
   others.every((other) => other === first) ? first : '';
 const NO_TOPS = frameOf(trendingTops, []);
-/** After the last epoch of a bounded job everything closes. */
-const END = { watermarkMs: Infinity };
 
 /** Items removed in an old partition may belong to any new one. */
 function highestFloors(all: readonly Floors[]): Floors {
@@ -139,10 +137,11 @@ export const trending = (
           ...tops.newest().map((frame) => out.tops(frame)),
         ]),
       );
-      const closing = merge(epochEnds, inputEnd.pipe(map(() => END))).pipe(
-        mergeMap(({ watermarkMs }) => tops.close(watermarkMs)),
-        map((frame) => out.tops(frame)),
-      );
+      // After the last epoch of a bounded job the open windows are published as well.
+      const closing = merge(
+        epochEnds.pipe(mergeMap(({ watermarkMs }) => tops.close(watermarkMs))),
+        inputEnd.pipe(mergeMap(() => tops.open())),
+      ).pipe(map((frame) => out.tops(frame)));
       return merge(
         adoptOptions(state, counts, listing),
         inputs.events.pipe(countEngagements(counts)),

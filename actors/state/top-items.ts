@@ -4,6 +4,7 @@
  *   newest()      of the newest windows: all lists when an hour has begun, else those of the marked categories, which it unmarks; and all of
  *                 the last hour and all by velocity when a step has begun, since they change with time
  *   close(W)      of each window that W closes and that had events: the list over all
+ *   open()        the same of those that nothing has closed yet
  *
  * A list without items has one row with an absent item.
  */
@@ -108,6 +109,11 @@ export class TopItems {
     const frames = chunks.finish();
     this.counts.saidAll();
     return frames;
+  }
+
+  /** The lists of the windows that are open, which stay so: the input of a bounded job may go on. */
+  open(): Tops[] {
+    return this.closing(Infinity);
   }
 
   /** The lists of the windows that W closes, which are then dropped. */

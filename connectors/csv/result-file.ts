@@ -45,6 +45,11 @@ export class ResultFile {
     }
   }
 
+  /** Of the file, with all that was put. */
+  get length(): number {
+    return this.written + this.waitingBytes + this.at;
+  }
+
   /** Makes room for `count` bytes at `at`, and returns `at`. */
   room(count: number): number {
     if (this.at + count > this.block.length) {

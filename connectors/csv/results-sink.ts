@@ -24,9 +24,13 @@ interface Output {
   readonly put: (file: ResultFile, epoch: number, frame: Frame, asOfMs?: number) => void;
   /** Whether it has the column `as_of` when it is asked for; the others have times of their own. */
   readonly isTimed?: true;
+  /** Whether it has rows of windows that are still open at the end of the input: those with its epoch. */
+  readonly isOpen?: true;
 }
 
 const TRENDING_HEADER = 'window_start,window_end,item_id,views,clicks,trending_score,rank\n';
+
+const TRENDING = { header: TRENDING_HEADER, put: putTrending as Output['put'], isOpen: true as const };
 
 const OUTPUTS: Readonly<Record<string, Output>> = {
   ranked: {
@@ -46,8 +50,8 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
     header: 'epoch,event_time,event_type,product_id,category_code,brand,price,user_id\n',
     put: putLate as Output['put'],
   },
-  'trending-hour': { file: 'trending_1h.csv', header: TRENDING_HEADER, put: putTrending as Output['put'] },
-  'trending-day': { file: 'trending_24h.csv', header: TRENDING_HEADER, put: putTrending as Output['put'] },
+  'trending-hour': { ...TRENDING, file: 'trending_1h.csv' },
+  'trending-day': { ...TRENDING, file: 'trending_24h.csv' },
   'dead-letter': { file: 'dead-letter.jsonl', header: '', put: putDeadLetters as Output['put'] },
 };
 
@@ -59,17 +63,37 @@ export interface ResultsSinkOptions {
   readonly directory: string;
   /** Whether rows without a time get one in a last column `as_of`: the latest event time of the epoch that they are the result of. */
   readonly timestamps?: boolean;
+  /** The epoch with which an earlier job ended, which this one goes on with: the rows of windows that were open then are withdrawn. */
+  readonly endedBefore?: number | undefined;
+}
+
+/** Where the rows of the newest epoch begin. */
+interface EpochStart {
+  readonly epoch: number;
+  readonly length: number;
+}
+
+interface Position {
+  readonly lengths: Readonly<Record<string, number>>;
+  /** Of files with rows of windows. */
+  readonly starts: Readonly<Record<string, EpochStart>>;
+  /** `endedBefore` of the job that has written it; absent: none. */
+  readonly endedBefore?: number | undefined;
 }
 
 /** Fatal SINK_FILE_SHORT, SINK_POSITION, SINK_DISK_FULL, SINK_UNWRITABLE, SINK_TIME, SINK_TOPIC. */
-export function resultsSink({ directory, timestamps = false }: ResultsSinkOptions): Sink {
+export function resultsSink({ directory, timestamps = false, endedBefore }: ResultsSinkOptions): Sink {
   const files = new Map<string, ResultFile>();
+  let starts = new Map<string, EpochStart>();
   return {
     async open(position) {
       await makeDirectory(directory);
-      const lengths = position === undefined ? {} : lengthsIn(position);
+      const before = position === undefined ? { lengths: {}, starts: {} } : positionIn(position);
+      const goesOn = endedBefore !== undefined && before.endedBefore !== endedBefore;
+      starts = new Map(goesOn ? [] : Object.entries(before.starts));
       for (const [type, { file, header, isTimed }] of Object.entries(OUTPUTS)) {
-        const length = lengths[file];
+        const start = goesOn ? before.starts[file] : undefined;
+        const length = start !== undefined && start.epoch === endedBefore ? start.length : before.lengths[file];
         const opened = await ResultFile.open(join(directory, file), length);
         files.set(type, opened);
         if (length !== undefined) continue;
@@ -84,7 +108,8 @@ export function resultsSink({ directory, timestamps = false }: ResultsSinkOption
       if (file === undefined || (topic === LATE) !== (type === 'event')) {
         throw fatal('SINK_TOPIC', `frames of ${type} from topic ${topic} have no result file`);
       }
-      const { put, isTimed } = OUTPUTS[type]!;
+      const { put, isTimed, isOpen, file: name } = OUTPUTS[type]!;
+      if (isOpen === true && epoch > (starts.get(name)?.epoch ?? -1)) starts.set(name, { epoch, length: file.length });
       if (timestamps && isTimed === true && asOfMs === undefined)
         throw fatal('SINK_TIME', `rows of ${type} of epoch ${epoch} have no time`, { hint: 'do the job anew' });
       put(file, epoch, frame, timestamps ? asOfMs : undefined);
@@ -94,7 +119,7 @@ export function resultsSink({ directory, timestamps = false }: ResultsSinkOption
     async sync() {
       const lengths: Record<string, number> = {};
       for (const [type, file] of files) lengths[OUTPUTS[type]!.file] = await file.sync();
-      return JSON.stringify(lengths);
+      return JSON.stringify({ lengths, starts: Object.fromEntries(starts), endedBefore } satisfies Position);
     },
 
     async close() {
@@ -105,16 +130,17 @@ export function resultsSink({ directory, timestamps = false }: ResultsSinkOption
   };
 }
 
-function lengthsIn(position: string): Readonly<Record<string, number>> {
-  let lengths: unknown;
+function positionIn(position: string): Position {
+  let found: Partial<Position> | undefined;
   try {
-    lengths = JSON.parse(position);
+    found = JSON.parse(position) as Partial<Position>;
   } catch {
-    lengths = undefined;
+    found = undefined;
   }
-  if (typeof lengths === 'object' && lengths !== null && Object.values(lengths).every(Number.isSafeInteger)) {
-    return lengths as Record<string, number>;
-  }
+  const { lengths, starts } = typeof found === 'object' && found !== null ? found : {};
+  const areLengths =
+    typeof lengths === 'object' && lengths !== null && Object.values(lengths).every(Number.isSafeInteger);
+  if (areLengths && typeof starts === 'object' && starts !== null) return found as Position;
   throw fatal('SINK_POSITION', `not a position of the results sink: ${position.slice(0, 200)}`, {
     hint: 'the data directory belongs to another sink or version: start the job anew',
   });

@@ -10,6 +10,8 @@
  *   ALIGNMENT-4  `tickMs`: everything that the log had stored by then was processed; `asOfMs`: event time up to which it was. Both are minima over all
  *                upstreams but side inputs. An upstream has progressed up to its latest event, or its latest tick, after which nothing older comes. Neither
  *                moves back. Aligned: they move only at the end of an epoch, since its outputs are published then.
+ *   ALIGNMENT-5  The end of all inputs is not for good: when a bounded job goes on, the first message after it opens the inputs again, all but other
+ *                sources. Before the job goes on, every instance has the ends of all its inputs (cli/replay).
  */
 import type { Topology } from '../contract/graph.js';
 import type { EpochEnd } from '../contract/stage.js';
@@ -57,6 +59,7 @@ export interface ProgressReport {
 export class Alignment {
   readonly aligned: boolean;
   private readonly sides = new Map<string, boolean>();
+  private readonly sources = new Set<string>();
   /** All that are no side inputs; where there are only these, all. */
   private readonly mains: readonly string[];
 
@@ -67,10 +70,11 @@ export class Alignment {
     readonly state: AlignmentState,
   ) {
     this.aligned = topology.aligned.has(stageId);
-    for (const { id, side, awaited, instances } of topology.upstreams(stageId)) {
+    for (const { id, side, awaited, output, instances } of topology.upstreams(stageId)) {
       if (!awaited) continue;
       for (const p of instances(partition)) {
         const key = writerKey(id, p);
+        if (output === undefined) this.sources.add(key);
         this.sides.set(key, side && (this.sides.get(key) ?? true));
       }
     }
@@ -92,6 +96,14 @@ export class Alignment {
 
   knows(writer: string): boolean {
     return this.sides.has(writer);
+  }
+
+  /** Called with the writer of each message, before anything else is done with it (ALIGNMENT-5). */
+  reopen(writer: string): void {
+    if (!this.state.finished || !this.knows(writer)) return;
+    this.state.finished = false;
+    for (const key of this.sides.keys())
+      if (key === writer || !this.sources.has(key)) this.progressOf(key).finished = false;
   }
 
   /** Must this writer's next message wait? (ALIGNMENT-2, ALIGNMENT-3) */
@@ -139,7 +151,7 @@ export class Alignment {
     return end;
   }
 
-  /** True once, when the last upstream has ended its input and no epoch is open. */
+  /** True when the last upstream has ended its input and no epoch is open. */
   inputIsOver(): boolean {
     if (this.state.finished || this.sides.size === 0) return false;
     for (const key of this.sides.keys()) {

@@ -137,8 +137,10 @@ export class MailboxProcessor {
     if (envelope === undefined || envelope.claim) return { answer, ingestedAtMs: undefined };
     const writer = writerOfSubject(message.subject);
     const { aligned } = this.alignment;
+    if (aligned) this.alignment.reopen(writer);
     if (aligned && this.alignment.knows(writer) && (this.buffer.has(writer) || this.alignment.mustBuffer(writer))) {
       this.buffer.push(message);
+      this.alignmentState.set(this.alignment.state);
       return { answer, ingestedAtMs: undefined };
     }
     this.digest(message, envelope, writer, answer);

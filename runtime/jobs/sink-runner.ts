@@ -25,14 +25,16 @@ export interface SinkRunnerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly syncEveryMs: number;
+  /** The epoch with which an earlier job ended its input, which this one goes on with. */
+  readonly endedBefore?: number | undefined;
 }
 
 interface Progress {
   /** Per topic: the last sequence in the sink, and its stream. */
   readonly sequences: Record<string, number>;
   readonly streams: Record<string, string>;
-  /** `<topic>/<writer>` that have ended their input. */
-  readonly ended: string[];
+  /** By `<topic>/<writer>`: the epoch with which it has ended its input. */
+  readonly ended: Readonly<Record<string, number>>;
   /** Per topic and subject: the last message in the sink. */
   readonly lastRead?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly position: string | undefined;
@@ -44,7 +46,7 @@ const HINT = 'restore the NATS store, or start anew with --restart';
 
 function progressIn(store: Store): Progress {
   const bytes = store.getSync(KEY);
-  if (bytes === undefined) return { sequences: {}, streams: {}, ended: [], position: undefined };
+  if (bytes === undefined) return { sequences: {}, streams: {}, ended: {}, position: undefined };
   return JSON.parse(textOf(bytes)) as Progress;
 }
 
@@ -64,7 +66,7 @@ async function fittingIdentity(
 export class SinkRunner {
   private readonly sequences: Record<string, number>;
   private readonly streams: Record<string, string>;
-  private readonly ended: Set<string>;
+  private readonly ended: Map<string, number>;
   private readonly predecessors: Map<string, Predecessors>;
   private readonly seen = new Map<string, readonly [topic: string, sequence: number]>();
   private readonly readers: Reader[] = [];
@@ -77,7 +79,7 @@ export class SinkRunner {
   ) {
     this.sequences = progress.sequences;
     this.streams = progress.streams;
-    this.ended = new Set(progress.ended);
+    this.ended = new Map(Object.entries(progress.ended));
     this.predecessors = new Map(
       options.topics.map((topic) => [
         topic,
@@ -175,7 +177,7 @@ export class SinkRunner {
       const frame = frameIn(envelope.body, this.typeOf(topic, id, envelope));
       if (frame !== undefined) await this.options.sink.write(topic, envelope.epoch, frame, envelope.asOfMs);
     }
-    if (envelope.endsInput) this.ended.add(`${topic}/${writerKey(id, partition)}`);
+    if (envelope.endsInput) this.ended.set(`${topic}/${writerKey(id, partition)}`, envelope.epoch);
     this.seen.set(message.subject, [topic, message.sequence]);
     this.dirty = true;
   }
@@ -192,12 +194,12 @@ export class SinkRunner {
   }
 
   private isOver(topic: string): boolean {
-    const { topology } = this.options;
+    const { topology, endedBefore = -1 } = this.options;
     return topology.upstreams(topic).every(({ id, instances }) => {
       const writers = topology.count(id);
       return Array.from({ length: writers }, (_, p) => p)
         .filter((p) => Array.from({ length: topology.count(topic) }, (_, q) => q).some((q) => instances(q).includes(p)))
-        .every((p) => this.ended.has(`${topic}/${writerKey(id, p)}`));
+        .every((p) => (this.ended.get(`${topic}/${writerKey(id, p)}`) ?? -1) > endedBefore);
     });
   }
 
@@ -208,7 +210,7 @@ export class SinkRunner {
     const position = await this.options.sink.sync();
     const { sequences, streams } = this;
     const lastRead = Object.fromEntries([...this.predecessors].map(([topic, one]) => [topic, one.all]));
-    const progress: Progress = { sequences, streams, ended: [...this.ended], lastRead, position };
+    const progress: Progress = { sequences, streams, ended: Object.fromEntries(this.ended), lastRead, position };
     await this.options.store.write([{ key: KEY, value: utf8(JSON.stringify(progress)) }]);
     for (const [subject, [topic, sequence]] of seen) {
       await this.options.log.purge(streamOf(topic), subject, sequence).catch((error: unknown) => {

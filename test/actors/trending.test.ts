@@ -194,6 +194,8 @@ describe('at the close of windows', () => {
       feed(did('view', 'b', 61)),
       { end: true, watermarkMs: 2 * HOUR + 50 * MINUTE },
       { over: true },
+      // The input goes on: what was open still is.
+      feed(did('view', 'c', 62)),
       { over: true },
     ];
     const lists = play(closed(), steps).map((saying) => listsOf([saying]));
@@ -206,6 +208,8 @@ describe('at the close of windows', () => {
     ]);
     expect(lists[5]!.at(-1)).toBe('day 1h score *: b 1v0c=1');
     expect(lists[6]).toEqual([]);
+    expect(lists[7]).toHaveLength(1 + 25);
+    expect(lists[7]![0]).toBe('hour 1h score *: b 1v0c=1 c 1v0c=1');
   });
 
   it('an event that is late for the hour counts in the days that are open', () => {

@@ -55,6 +55,46 @@ describe('rivulet replay', () => {
     120_000,
   );
 
+  it('goes on with what is new in a folder that has grown, to the rows of one replay over all', async () => {
+    const [input, out, dataDir] = ['grown', 'out-grown', 'data-grown'].map((name) => join(directory, name)) as [
+      string,
+      string,
+      string,
+    ];
+    mkdirSync(input);
+    const epochs = readdirSync(shop.input)
+      .sort()
+      .map((file) => readFileSync(join(shop.input, file)));
+    const run = { input, popularity: shop.popularity, out, dataDir, partitions: 2, extra: ['--chunk-bytes', '20000'] };
+    const put = (name: string, epoch: number): void => writeFileSync(join(input, name), epochs[epoch]!);
+    put('m.csv', 0);
+    put('n.csv', 1);
+    expect(await runReplay(run)).toMatchObject({ epochs: 2 });
+    // Names before those that are done, and a kill on the way.
+    put('a.csv', 2);
+    put('z.csv', 3);
+    const killed = startReplay(run);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    killed.kill('SIGKILL');
+    await ended(killed);
+    expect(await runReplay(run)).toMatchObject({ epochs: 4 });
+    rmSync(join(input, 'm.csv'));
+    put('b.csv', 4);
+    const summary = await runReplay(run);
+    for (const file of RESULT_FILES) expect(resultRows(out, file), file).toEqual(shop.expected[file]);
+    const late = shop.expected['late.csv'].length;
+    expect(summary).toMatchObject({ events: shop.events, late, epochs: 5, dead_letter: 0, duplicates: 0 });
+    // Nothing is new: nothing changes.
+    const again = await ended(startReplay(run));
+    expect(again.stderr).toContain('no files are new since this job was finished');
+    expect(JSON.parse(again.stdout)).toMatchObject({ events: shop.events, epochs: 5 });
+    for (const file of RESULT_FILES) expect(resultRows(out, file), file).toEqual(shop.expected[file]);
+    writeFileSync(join(input, 'n.csv'), 'other');
+    const changed = await ended(startReplay(run));
+    expect(changed.code).not.toBe(0);
+    expect(changed.stderr).toMatch(/n\.csv was read to its end at \d+ bytes, and has 5 now/);
+  }, 240_000);
+
   it('--timestamps adds to each row the latest event time up to the end of its epoch', async () => {
     const [out, dataDir] = [join(directory, 'out-timed'), join(directory, 'data-timed')];
     const { input, popularity } = shop;

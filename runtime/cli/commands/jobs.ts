@@ -83,7 +83,10 @@ function replay(rivulet: Command): void {
       '--timestamps',
       'a last column as_of in recommendations.csv and user_interactions.csv: the latest event time up to the end of the epoch, UTC',
     )
-    .option('--restart', 'discard an unfinished job, and start over')
+    .option(
+      '--restart',
+      'discard the job, finished or not, and start over; without it, the same command goes on, with new files too',
+    )
     .option('--json', 'print the summary as JSON')
     .action(async (options: ReplayCommandOptions) => {
       const { replayCommand: run } = await import('../replay/command.js');

@@ -9,7 +9,8 @@ import pino, { type Logger } from 'pino';
 import { missingColumns } from '../../../actors/formats/csv-header.js';
 import { Schema } from '../../../actors/formats/schema.js';
 import { mainTopology, type PipelineOptions } from '../../../actors/topology.js';
-import { folderSource } from '../../../connectors/csv/folder-source.js';
+import { digestOf } from '../../../connectors/csv/file-bytes.js';
+import { folderSource, listing } from '../../../connectors/csv/folder-source.js';
 import { popularityTable } from '../../../connectors/csv/popularity-table.js';
 import { resultsSink } from '../../../connectors/csv/results-sink.js';
 import { connectNats, type NatsOptions } from '../../../connectors/nats/connection/connect.js';
@@ -32,7 +33,7 @@ import { BOUNDED_WEIGHTS, spread, shardsOf } from '../../node/shards.js';
 import type { FileRecords, Log, Store } from '../../contract/ports.js';
 import { StoredFileRecords } from '../../jobs/file-records.js';
 import { SinkRunner } from '../../jobs/sink-runner.js';
-import { writeChunks, writeTable } from '../../jobs/source-writer.js';
+import { lastChunk, writeChunks, writeTable } from '../../jobs/source-writer.js';
 import type { ActorStatus } from '../../telemetry/status.js';
 import { ensureStreams } from '../../contract/streams.js';
 import { catalogueTable } from './catalogue-table.js';
@@ -86,16 +87,20 @@ const SINK_STORE = 'sink';
 const STOP_DEADLINE_MS = 10_000;
 const STATUS_EVERY_MS = 500;
 const FINISHED_POLL_MS = 20;
+const FOLDER = { to: 'parse', from: 'folder' };
 
 export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<ReplaySummary> {
   const { pipeline, out } = options;
   const job = {
     ...{ input: resolve(options.input), popularity: resolve(options.popularity), out: resolve(out), pipeline },
     ...(options.items === undefined ? {} : { items: resolve(options.items) }),
+    tables: await Promise.all(
+      [options.popularity, ...(options.items === undefined ? [] : [options.items])].map((path) => digestOf(path)),
+    ),
     ...(options.timestamps ? { timestamps: true as const } : {}),
   };
   const work = openWork(options.dataDir, job, options.restart);
-  if (work.resumed) ui.note('going on where the last run was stopped');
+  if (work.resumed && work.finishedEpochs === undefined) ui.note('going on where the last run was stopped');
   mkdirSync(out, { recursive: true });
   let [begun, allRead] = [false, false];
   const tracked: ReplayUi = {
@@ -134,6 +139,12 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const topology = mainTopology(pipeline);
     await prepare(options, work.directory, topology, log, ui);
     const records = new StoredFileRecords(await openFileRecords(connection, { replicas: 1 }));
+    if (work.finishedEpochs !== undefined) {
+      const news = await newFiles(options.input, records, log);
+      ui.note(news === 0 ? 'no files are new since this job was finished' : `going on with ${grouped(news)} new files`);
+      if (news > 0) work.goOn();
+    }
+    const { endedBefore } = work;
     const hosts = hostsOf(options, work.directory, topology, nats.options);
     const threads = await Threads.start(hosts, STATUS_EVERY_MS, supervisor);
     const startedAt = performance.now();
@@ -142,19 +153,19 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const marking = setInterval(() => {
       if (allRead) ui.finishing(workLeft(threads.statuses()));
       try {
-        work.mark(false, secondsSoFar());
+        if (work.finishedEpochs === undefined || endedBefore === work.finishedEpochs) work.mark(secondsSoFar());
       } catch {
         // The disk may be full: writers of important data report that.
       }
     }, STATUS_EVERY_MS);
     try {
-      await Promise.race([runJob(options, topology, work.directory, { log, records }, tracked), failed]);
-      const statuses = await Promise.race([finishedStatuses(threads), failed]);
+      await Promise.race([runJob(options, topology, work.directory, { log, records, endedBefore }, tracked), failed]);
+      const statuses = await Promise.race([finishedStatuses(threads, records.done), failed]);
       const seconds = secondsSoFar();
       const summary = summarise(statuses, work.earlierSeconds + seconds);
       clearInterval(marking);
       writeFileSync(join(out, 'summary.json'), `${JSON.stringify(summary, undefined, 2)}\n`);
-      work.mark(true, seconds);
+      work.mark(seconds, records.done);
       return summary;
     } finally {
       clearInterval(marking);
@@ -166,6 +177,13 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     // A folder that cannot be read must not claim the work directory.
     if (!begun && !work.resumed) work.discard();
   }
+}
+
+/** How many files are there that the finished job did not have. */
+async function newFiles(input: string, records: FileRecords, log: Log): Promise<number> {
+  await records.load({ last: () => lastChunk(log, FOLDER), all: () => Promise.resolve(0) });
+  const { files } = await listing(input);
+  return files.filter((file) => !records.isDone(file)).length;
 }
 
 /** Ensures that the streams exist, and have all messages that the stores refer to. */
@@ -203,7 +221,11 @@ async function runJob(
   { input, popularity, items, out, chunkBytes, timestamps, syncEveryMs, logLevel, pipeline }: ReplayOptions,
   topology: Topology,
   directory: string,
-  { log, records }: { readonly log: Log; readonly records: FileRecords },
+  {
+    log,
+    records,
+    endedBefore,
+  }: { readonly log: Log; readonly records: FileRecords; readonly endedBefore: number | undefined },
   ui: ReplayUi,
 ): Promise<void> {
   const abort = new AbortController();
@@ -215,13 +237,17 @@ async function runJob(
       const sink = await SinkRunner.open({
         ...{ topology, log, store, clock: systemClock, logger, syncEveryMs },
         topics: topology.topics.map(({ id }) => id),
-        sink: resultsSink({ directory: out, timestamps }),
+        sink: resultsSink({ directory: out, timestamps, endedBefore }),
+        endedBefore,
       });
       await sink.run(abort.signal);
     };
     const schema = new Schema(pipeline.parse.schema ?? 'auto');
     const checkHeader = (header: Uint8Array): string[] => missingColumns(header, schema);
-    const source = folderSource({ directory: input, records, chunkBytes, checkHeader });
+    const source = folderSource({
+      ...{ directory: input, records, chunkBytes, checkHeader },
+      doneBefore: endedBefore ?? 0,
+    });
     let bytes = 0;
     const partitions = topology.count('popularity');
     const toPopularity = { to: 'popularity', from: 'popularity-table', by: 'item', partitions };
@@ -235,7 +261,7 @@ async function runJob(
       () => writeTable(writer, popularityTable(popularity), toPopularity),
       ...(items === undefined ? [] : [() => writeTable(writer, catalogueTable(items), toWatermark)]),
       async () => {
-        await writeChunks(writer, source, { to: 'parse', from: 'folder' }, (chunk) => {
+        await writeChunks(writer, source, FOLDER, (chunk) => {
           bytes += chunk.data.length;
           ui.progress(bytes, chunk.file);
         });
@@ -255,10 +281,10 @@ async function runJob(
 }
 
 /** If the last rows were written before a kill, the sink ends before the stages are restored, and their counters are unknown until then. */
-async function finishedStatuses(threads: Threads): Promise<readonly ActorStatus[]> {
+async function finishedStatuses(threads: Threads, epochs: number): Promise<readonly ActorStatus[]> {
   for (;;) {
     const statuses = await threads.freshStatuses();
-    if (statuses.every(({ finished }) => finished)) return statuses;
+    if (statuses.every(({ finished, epoch }) => finished && epoch >= epochs)) return statuses;
     await sleep(FINISHED_POLL_MS);
   }
 }

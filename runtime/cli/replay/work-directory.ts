@@ -1,14 +1,19 @@
-/** The work directory of a replay: it records which job it belongs to, so that a killed job resumes and no other job is mixed in. */
+/**
+ * The work directory of a replay: it records which job it belongs to, so that a killed job resumes and no other job is mixed in. A job that has finished
+ * can go on, where its folder has grown.
+ */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { fatal } from '../../contract/errors.js';
-import { hasFields, isText, storedJson } from '../../contract/stored-json.js';
+import { hasFields, isCount, isText, optional, storedJson } from '../../contract/stored-json.js';
 
 export interface Job {
   readonly input: string;
   readonly popularity: string;
   readonly items?: string;
+  /** SHA-256 of the tables: with others, all rows would be others. */
+  readonly tables: readonly string[];
   readonly out: string;
   readonly pipeline: unknown;
   /** Absent: false. */
@@ -18,6 +23,10 @@ export interface Job {
 interface JobFile {
   readonly job: Job;
   readonly finished: boolean;
+  /** Epochs of the job when it was last finished. */
+  readonly epochs?: number | undefined;
+  /** Epochs of the job when it was finished before it went on. */
+  readonly endedBefore?: number | undefined;
   /** Seconds taken by earlier runs of this job. */
   readonly seconds: number;
 }
@@ -25,9 +34,15 @@ interface JobFile {
 export interface Work {
   readonly directory: string;
   readonly resumed: boolean;
+  /** Epochs of the job, when it has finished and may go on. */
+  readonly finishedEpochs: number | undefined;
+  /** Epochs of the job when it was finished before it went on. */
+  readonly endedBefore: number | undefined;
   readonly earlierSeconds: number;
-  /** Records the progress. */
-  mark(finished: boolean, seconds: number): void;
+  /** Records the progress; `epochs`: it has finished, with so many. */
+  mark(seconds: number, epochs?: number): void;
+  /** Records that the finished job goes on. */
+  goOn(): void;
   /** Discards the job: none of its input was processed. */
   discard(): void;
 }
@@ -36,16 +51,17 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
   const directory = resolve(dataDir, 'replay');
   const file = join(directory, 'job.json');
   let earlier = restart ? undefined : readJob(file);
-  if (earlier !== undefined && !earlier.finished && !isDeepStrictEqual(earlier.job, plain(job))) {
+  const isSame = earlier !== undefined && isDeepStrictEqual(earlier.job, plain(job));
+  if (earlier !== undefined && !earlier.finished && !isSame) {
     throw fatal(
       'REPLAY_OTHER_JOB',
-      `${directory} holds an unfinished replay of ${earlier.job.input} with other options`,
+      `${directory} holds an unfinished replay of ${earlier.job.input} with other options or tables`,
       {
         hint: 'finish that one, discard it with --restart, or give this one its own --data-dir',
       },
     );
   }
-  if (earlier === undefined || earlier.finished || restart) {
+  if (!isSame) {
     if (existsSync(directory) && earlier === undefined && !restart) {
       throw fatal('REPLAY_WORK_DIR', `${directory} exists and holds no replay`, { hint: 'give another --data-dir' });
     }
@@ -56,22 +72,35 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
   const earlierSeconds = earlier?.seconds ?? 0;
-  const mark = (finished: boolean, seconds: number): void => {
-    const content: JobFile = { job, finished, seconds: earlierSeconds + seconds };
-    writeFileSync(`${file}.new`, JSON.stringify(content, undefined, 2));
+  const finishedEpochs = earlier?.finished === true ? earlier.epochs : undefined;
+  let endedBefore = earlier?.endedBefore;
+  const write = (content: Omit<JobFile, 'job' | 'endedBefore'>): void => {
+    writeFileSync(`${file}.new`, JSON.stringify({ job, endedBefore, ...content } satisfies JobFile, undefined, 2));
     renameSync(`${file}.new`, file);
   };
-  mark(false, 0);
+  const mark = (seconds: number, epochs?: number): void =>
+    write({ finished: epochs !== undefined, epochs, seconds: earlierSeconds + seconds });
+  const goOn = (): void => {
+    endedBefore = finishedEpochs;
+    mark(0);
+  };
+  if (finishedEpochs === undefined) mark(0);
   const discard = (): void => {
     rmSync(directory, { recursive: true, force: true });
   };
-  return { directory, resumed: earlier !== undefined, earlierSeconds, mark, discard };
+  return {
+    ...{ directory, resumed: earlier !== undefined, finishedEpochs, earlierSeconds, mark, goOn, discard },
+    get endedBefore() {
+      return endedBefore;
+    },
+  };
 }
 
 const plain = (job: Job): unknown => JSON.parse(JSON.stringify(job)) as unknown;
 
 const isJobFile = hasFields({
   job: hasFields({ input: isText }),
+  ...{ epochs: optional(isCount), endedBefore: optional(isCount) },
   finished: (value) => typeof value === 'boolean',
   seconds: Number.isFinite,
 });
