@@ -26,17 +26,23 @@ export class ResultFile {
     readonly path: string,
     private readonly handle: FileHandle,
     private written: number,
+    /** Whether it has bytes behind `written`. */
+    private hasRest: boolean,
   ) {}
 
-  /** Opens a file and truncates it to a length, or to nothing when none is given. Fatal SINK_FILE_SHORT, SINK_UNWRITABLE. */
-  static async open(path: string, length: number | undefined): Promise<ResultFile> {
+  /**
+   * Opens a file and truncates it to a length, or to nothing when none is given; `keepsRest`: with the first write or sync. Fatal SINK_FILE_SHORT,
+   * SINK_UNWRITABLE.
+   */
+  static async open(path: string, length: number | undefined, keepsRest = false): Promise<ResultFile> {
     let handle;
     try {
       handle = await open(path, length === undefined ? 'w' : 'r+');
       const { size } = await handle.stat();
       if (length !== undefined && size < length) throw fileShort(path, size, length);
-      if (length !== undefined) await handle.truncate(length);
-      return new ResultFile(path, handle, length ?? 0);
+      const hasRest = length !== undefined && size > length;
+      if (hasRest && !keepsRest) await handle.truncate(length);
+      return new ResultFile(path, handle, length ?? 0, hasRest && keepsRest);
     } catch (error) {
       await handle?.close();
       if (length !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT')
@@ -76,6 +82,7 @@ export class ResultFile {
   async sync(): Promise<number> {
     this.pass();
     await this.flushed();
+    await this.dropRest().catch((error: unknown) => this.fail(error));
     if (!this.synced) await this.handle.datasync().catch((error: unknown) => this.fail(error));
     this.check();
     this.synced = true;
@@ -125,11 +132,19 @@ export class ResultFile {
 
   private async writeBlock(block: Buffer): Promise<void> {
     this.synced = false;
+    await this.dropRest();
     for (let done = 0; done < block.length;) {
       const { bytesWritten } = await this.handle.write(block, done, block.length - done, this.written);
       done += bytesWritten;
       this.written += bytesWritten;
     }
+  }
+
+  private async dropRest(): Promise<void> {
+    if (!this.hasRest) return;
+    this.synced = false;
+    await this.handle.truncate(this.written);
+    this.hasRest = false;
   }
 
   private fail(error: unknown): void {
@@ -146,7 +161,7 @@ export class ResultFile {
 function fileShort(path: string, size: number | undefined, length: number): RivuletError {
   const state = size === undefined ? 'is gone' : `is ${size} bytes long`;
   return fatal('SINK_FILE_SHORT', `${path} ${state}, and ${length} bytes of it were on disk before`, {
-    hint: 'put the file back as it was, or start the job anew',
+    hint: 'put the file back as it was',
   });
 }
 

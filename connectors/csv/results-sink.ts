@@ -94,7 +94,8 @@ export function resultsSink({ directory, timestamps = false, endedBefore }: Resu
       for (const [type, { file, header, isTimed }] of Object.entries(OUTPUTS)) {
         const start = goesOn ? before.starts[file] : undefined;
         const length = start !== undefined && start.epoch === endedBefore ? start.length : before.lengths[file];
-        const opened = await ResultFile.open(join(directory, file), length);
+        // If nothing comes after all, the rows stay.
+        const opened = await ResultFile.open(join(directory, file), length, goesOn);
         files.set(type, opened);
         if (length !== undefined) continue;
         opened.put(Buffer.from(timestamps && isTimed === true ? header.replace('\n', `,${AS_OF}\n`) : header));
@@ -142,7 +143,7 @@ function positionIn(position: string): Position {
     typeof lengths === 'object' && lengths !== null && Object.values(lengths).every(Number.isSafeInteger);
   if (areLengths && typeof starts === 'object' && starts !== null) return found as Position;
   throw fatal('SINK_POSITION', `not a position of the results sink: ${position.slice(0, 200)}`, {
-    hint: 'the data directory belongs to another sink or version: start the job anew',
+    hint: 'the data directory belongs to another sink or version',
   });
 }
 

@@ -1,9 +1,19 @@
 /** The bounded job from the outside: rows equal the reference model's at any partition count and frame size; Spark's, where they are at hand. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { ended, resultRows, runReplay, startReplay } from '../support/replay-process.js';
 import { makeShop, RESULT_FILES, type Shop, withCatalogue } from '../support/shop-files.js';
 import { noParity, PARITY } from '../support/parity-files.js';
@@ -25,6 +35,25 @@ beforeAll(() => {
 afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
+
+/** A job over a folder of its own, to which epochs of the shop are added. */
+function growing(name: string) {
+  const [input, out, dataDir] = [
+    join(directory, name),
+    join(directory, `out-${name}`),
+    join(directory, `data-${name}`),
+  ];
+  mkdirSync(input);
+  const epochs = readdirSync(shop.input).sort();
+  const put = (file: string, epoch: number): void => copyFileSync(join(shop.input, epochs[epoch]!), join(input, file));
+  const extra = ['--chunk-bytes', '20000'];
+  return { run: { input, popularity: shop.popularity, out, dataDir, partitions: 2, extra }, put };
+}
+
+function isFinished({ dataDir }: { readonly dataDir: string }): boolean {
+  const { finished } = JSON.parse(readFileSync(join(dataDir, 'replay', 'job.json'), 'utf8')) as { finished: boolean };
+  return finished;
+}
 
 describe('rivulet replay', () => {
   it.each(CUTS)(
@@ -56,17 +85,8 @@ describe('rivulet replay', () => {
   );
 
   it('goes on with what is new in a folder that has grown, to the rows of one replay over all', async () => {
-    const [input, out, dataDir] = ['grown', 'out-grown', 'data-grown'].map((name) => join(directory, name)) as [
-      string,
-      string,
-      string,
-    ];
-    mkdirSync(input);
-    const epochs = readdirSync(shop.input)
-      .sort()
-      .map((file) => readFileSync(join(shop.input, file)));
-    const run = { input, popularity: shop.popularity, out, dataDir, partitions: 2, extra: ['--chunk-bytes', '20000'] };
-    const put = (name: string, epoch: number): void => writeFileSync(join(input, name), epochs[epoch]!);
+    const { run, put } = growing('grown');
+    const { input, out } = run;
     put('m.csv', 0);
     put('n.csv', 1);
     expect(await runReplay(run)).toMatchObject({ epochs: 2 });
@@ -74,9 +94,10 @@ describe('rivulet replay', () => {
     put('a.csv', 2);
     put('z.csv', 3);
     const killed = startReplay(run);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const end = ended(killed);
+    await eventually(() => expect(killed.exitCode === null && isFinished(run)).toBe(false));
     killed.kill('SIGKILL');
-    await ended(killed);
+    await end;
     expect(await runReplay(run)).toMatchObject({ epochs: 4 });
     rmSync(join(input, 'm.csv'));
     put('b.csv', 4);
@@ -94,6 +115,36 @@ describe('rivulet replay', () => {
     expect(changed.code).not.toBe(0);
     expect(changed.stderr).toMatch(/n\.csv was read to its end at \d+ bytes, and has 5 now/);
   }, 240_000);
+
+  it('is as finished as it was, where what is new cannot be read and is taken away', async () => {
+    const { run, put } = growing('mistaken');
+    put('a.csv', 0);
+    put('b.csv', 1);
+    await runReplay(run);
+    const rows = RESULT_FILES.map((file) => readFileSync(join(run.out, file), 'utf8'));
+    writeFileSync(join(run.input, 'c.csv'), 'no,such,columns\n1,2,3\n');
+    const refused = await ended(startReplay(run));
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(/c\.csv/);
+    rmSync(join(run.input, 'c.csv'));
+    expect(await runReplay(run)).toMatchObject({ epochs: 2 });
+    expect(RESULT_FILES.map((file) => readFileSync(join(run.out, file), 'utf8'))).toEqual(rows);
+    put('c.csv', 2);
+    expect(await runReplay(run)).toMatchObject({ epochs: 3 });
+  }, 120_000);
+
+  it('does not go on without its results, and names --restart', async () => {
+    const { run, put } = growing('moved');
+    put('a.csv', 0);
+    await runReplay(run);
+    renameSync(run.out, `${run.out}-of-before`);
+    put('b.csv', 1);
+    const refused = await ended(startReplay(run));
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(/is gone.*put the file back as it was.*--restart does the job anew/s);
+    expect(isFinished(run)).toBe(true);
+    expect(await runReplay({ ...run, extra: [...run.extra, '--restart'] })).toMatchObject({ epochs: 2 });
+  }, 120_000);
 
   it('--timestamps adds to each row the latest event time up to the end of its epoch', async () => {
     const [out, dataDir] = [join(directory, 'out-timed'), join(directory, 'data-timed')];

@@ -26,6 +26,7 @@ export interface ReplayEnd {
   readonly stderr: string;
 }
 
+/** Call it at once: a process that has ended emits no further event. */
 export async function ended(child: ChildProcess): Promise<ReplayEnd> {
   let [stdout, stderr] = ['', ''];
   child.stdout!.on('data', (data: Buffer) => (stdout += data.toString()));

@@ -72,11 +72,17 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
   }
 }
 
-/** Unlike a node's, a job's state and log can be recomputed: it has all of its input. */
+/** Unlike a node's, a job's state, log and results can be recomputed: it has all of its input. */
 export function withRestart(error: unknown): unknown {
-  if (!(error instanceof RivuletError) || !/^(LOG_GAP|LOG_BEHIND|STATE_\w+)$/.test(error.code)) return error;
+  if (
+    !(error instanceof RivuletError) ||
+    !/^(LOG_GAP|LOG_BEHIND|STATE_\w+|SINK_(FILE_SHORT|POSITION|TIME))$/.test(error.code)
+  )
+    return error;
   const { reaction, code, message, cause, hint } = error;
-  const fromHere = /^STATE_(OPEN|WRITE)$/.test(code) ? `${hint ?? ''}; the same command then goes on from here. ` : '';
+  const fromHere = /^(STATE_(OPEN|WRITE)|SINK_FILE_SHORT)$/.test(code)
+    ? `${hint ?? ''}; the same command then goes on from here. `
+    : '';
   return new RivuletError(reaction, code, message, {
     cause,
     hint: `${fromHere}The same command with --restart does the job anew from its input`,

@@ -37,7 +37,7 @@ import { lastChunk, writeChunks, writeTable } from '../../jobs/source-writer.js'
 import type { ActorStatus } from '../../telemetry/status.js';
 import { ensureStreams } from '../../contract/streams.js';
 import { catalogueTable } from './catalogue-table.js';
-import { openWork } from './work-directory.js';
+import { openWork, type Work } from './work-directory.js';
 import { grouped } from '../terminal.js';
 
 export interface ReplayOptions {
@@ -100,22 +100,8 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     ...(options.timestamps ? { timestamps: true as const } : {}),
   };
   const work = openWork(options.dataDir, job, options.restart);
-  if (work.resumed && work.finishedEpochs === undefined) ui.note('going on where the last run was stopped');
   mkdirSync(out, { recursive: true });
   let [begun, allRead] = [false, false];
-  const tracked: ReplayUi = {
-    note: (message) => {
-      ui.note(message);
-    },
-    progress: (bytes, file) => {
-      begun = true;
-      ui.progress(bytes, file);
-    },
-    finishing: (left) => {
-      allRead = true;
-      ui.finishing(left);
-    },
-  };
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
   // Thrown where it is raced; until then it must not count as unhandled.
@@ -139,24 +125,39 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
     const topology = mainTopology(pipeline);
     await prepare(options, work.directory, topology, log, ui);
     const records = new StoredFileRecords(await openFileRecords(connection, { replicas: 1 }));
-    if (work.finishedEpochs !== undefined) {
-      const news = await newFiles(options.input, records, log);
-      ui.note(news === 0 ? 'no files are new since this job was finished' : `going on with ${grouped(news)} new files`);
-      if (news > 0) work.goOn();
-    }
-    const { endedBefore } = work;
+    const { goesOn, note } = await standOf(options.input, work, records, log);
+    if (note !== undefined) ui.note(note);
+    const endedBefore = goesOn ? work.finishedEpochs : undefined;
     const hosts = hostsOf(options, work.directory, topology, nats.options);
     const threads = await Threads.start(hosts, STATUS_EVERY_MS, supervisor);
     const startedAt = performance.now();
     const secondsSoFar = (): number => (performance.now() - startedAt) / 1000;
     // The time of a killed run counts as well: its work is not repeated.
-    const marking = setInterval(() => {
-      if (allRead) ui.finishing(workLeft(threads.statuses()));
+    const markProgress = (): void => {
       try {
-        if (work.finishedEpochs === undefined || endedBefore === work.finishedEpochs) work.mark(secondsSoFar());
+        work.mark(secondsSoFar());
       } catch {
         // The disk may be full: writers of important data report that.
       }
+    };
+    const tracked: ReplayUi = {
+      note: (message) => {
+        ui.note(message);
+      },
+      progress: (bytes, file) => {
+        // From here on a job that was finished is not: before, nothing of its state or its results was touched.
+        if (!begun) markProgress();
+        begun = true;
+        ui.progress(bytes, file);
+      },
+      finishing: (left) => {
+        allRead = true;
+        ui.finishing(left);
+      },
+    };
+    const marking = setInterval(() => {
+      if (allRead) ui.finishing(workLeft(threads.statuses()));
+      if (begun || work.finishedEpochs === undefined) markProgress();
     }, STATUS_EVERY_MS);
     try {
       await Promise.race([runJob(options, topology, work.directory, { log, records, endedBefore }, tracked), failed]);
@@ -179,11 +180,24 @@ export async function replay(options: ReplayOptions, ui: ReplayUi): Promise<Repl
   }
 }
 
-/** How many files are there that the finished job did not have. */
-async function newFiles(input: string, records: FileRecords, log: Log): Promise<number> {
-  await records.load({ last: () => lastChunk(log, FOLDER), all: () => Promise.resolve(0) });
+/**
+ * Whether a job that was finished goes on, and what to say about it. That it has gone on before a kill is seen in the log alone: a file of the job that
+ * says so would be written before the first chunk, and where the new files are then taken away nothing would ever end that job.
+ */
+async function standOf(
+  input: string,
+  { resumed, finishedEpochs }: Work,
+  records: FileRecords,
+  log: Log,
+): Promise<{ readonly goesOn: boolean; readonly note?: string }> {
+  const stopped = 'going on where the last run was stopped';
+  if (finishedEpochs === undefined) return { goesOn: false, ...(resumed ? { note: stopped } : {}) };
+  const last = await records.load({ last: () => lastChunk(log, FOLDER), all: () => Promise.resolve(0) });
+  if (last?.endsInput !== true || records.done > finishedEpochs) return { goesOn: true, note: stopped };
   const { files } = await listing(input);
-  return files.filter((file) => !records.isDone(file)).length;
+  const news = files.filter((file) => !records.isDone(file)).length;
+  if (news === 0) return { goesOn: false, note: 'no files are new since this job was finished' };
+  return { goesOn: true, note: `going on with ${news === 1 ? '1 new file' : `${grouped(news)} new files`}` };
 }
 
 /** Ensures that the streams exist, and have all messages that the stores refer to. */
@@ -233,13 +247,18 @@ async function runJob(
   const writer = { log, clock: systemClock, logger, signal: abort.signal };
   const store = await openShardStore(directory, SINK_STORE);
   try {
-    const writeResults = async (): Promise<void> => {
-      const sink = await SinkRunner.open({
+    const openResults = (): Promise<SinkRunner> =>
+      SinkRunner.open({
         ...{ topology, log, store, clock: systemClock, logger, syncEveryMs },
         topics: topology.topics.map(({ id }) => id),
         sink: resultsSink({ directory: out, timestamps, endedBefore }),
         endedBefore,
       });
+    // Before anything is written: a job whose results are gone does not go on.
+    let opened: SinkRunner | undefined = await openResults();
+    const writeResults = async (): Promise<void> => {
+      const sink = opened ?? (await openResults());
+      opened = undefined;
       await sink.run(abort.signal);
     };
     const schema = new Schema(pipeline.parse.schema ?? 'auto');

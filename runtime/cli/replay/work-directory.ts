@@ -22,11 +22,10 @@ export interface Job {
 
 interface JobFile {
   readonly job: Job;
+  /** Whether it is; one that goes on is not. */
   readonly finished: boolean;
-  /** Epochs of the job when it was last finished. */
+  /** Epochs of the job when it was last finished; absent: never. */
   readonly epochs?: number | undefined;
-  /** Epochs of the job when it was finished before it went on. */
-  readonly endedBefore?: number | undefined;
   /** Seconds taken by earlier runs of this job. */
   readonly seconds: number;
 }
@@ -34,15 +33,11 @@ interface JobFile {
 export interface Work {
   readonly directory: string;
   readonly resumed: boolean;
-  /** Epochs of the job, when it has finished and may go on. */
+  /** Epochs of the job when it was last finished. Whether it has gone on since, the log says. */
   readonly finishedEpochs: number | undefined;
-  /** Epochs of the job when it was finished before it went on. */
-  readonly endedBefore: number | undefined;
   readonly earlierSeconds: number;
   /** Records the progress; `epochs`: it has finished, with so many. */
   mark(seconds: number, epochs?: number): void;
-  /** Records that the finished job goes on. */
-  goOn(): void;
   /** Discards the job: none of its input was processed. */
   discard(): void;
 }
@@ -72,35 +67,25 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
   const earlierSeconds = earlier?.seconds ?? 0;
-  const finishedEpochs = earlier?.finished === true ? earlier.epochs : undefined;
-  let endedBefore = earlier?.endedBefore;
-  const write = (content: Omit<JobFile, 'job' | 'endedBefore'>): void => {
-    writeFileSync(`${file}.new`, JSON.stringify({ job, endedBefore, ...content } satisfies JobFile, undefined, 2));
+  const finishedEpochs = earlier?.epochs;
+  const mark = (seconds: number, epochs?: number): void => {
+    const finished = epochs !== undefined;
+    const content = { job, finished, epochs: epochs ?? finishedEpochs, seconds: earlierSeconds + seconds };
+    writeFileSync(`${file}.new`, JSON.stringify(content satisfies JobFile, undefined, 2));
     renameSync(`${file}.new`, file);
-  };
-  const mark = (seconds: number, epochs?: number): void =>
-    write({ finished: epochs !== undefined, epochs, seconds: earlierSeconds + seconds });
-  const goOn = (): void => {
-    endedBefore = finishedEpochs;
-    mark(0);
   };
   if (finishedEpochs === undefined) mark(0);
   const discard = (): void => {
     rmSync(directory, { recursive: true, force: true });
   };
-  return {
-    ...{ directory, resumed: earlier !== undefined, finishedEpochs, earlierSeconds, mark, goOn, discard },
-    get endedBefore() {
-      return endedBefore;
-    },
-  };
+  return { directory, resumed: earlier !== undefined, finishedEpochs, earlierSeconds, mark, discard };
 }
 
 const plain = (job: Job): unknown => JSON.parse(JSON.stringify(job)) as unknown;
 
 const isJobFile = hasFields({
   job: hasFields({ input: isText }),
-  ...{ epochs: optional(isCount), endedBefore: optional(isCount) },
+  epochs: optional(isCount),
   finished: (value) => typeof value === 'boolean',
   seconds: Number.isFinite,
 });
