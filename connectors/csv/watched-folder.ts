@@ -1,7 +1,7 @@
 /**
  * watched-folder: a folder to which files are added while it is read. Each file that is complete is taken in once, as a whole.
  *
- *   complete  it has not changed (size, time of modification) for `settleMs`, and is not empty. Temporary names (.tmp, .part, hidden) are no files with
+ *   complete  it has not changed (size, times of modification and change) for `settleMs`, and is not empty. Temporary names (.tmp, .part, hidden) are no files with
  *             events; those who rename a file at its end need not wait for more
  *   order     by name, among the files that are complete when the next one is chosen; one that was begun comes first
  *   once      by the record of files (runtime/jobs/file-records.ts): the position is the file, and how far it was read. Rows need no ids
@@ -37,12 +37,14 @@ const COMPARE_EVERY_MS = 60_000;
 interface Found {
   readonly bytes: number;
   readonly modifiedMs: number;
+  /** When its content, its times or who may read it were changed: a file that could not be read may be mended without a change of the others. */
+  readonly changedMs: number;
   /** Since when it is like this, by the monotonic clock. */
   readonly sinceMs: number;
 }
 
 interface Problem {
-  readonly found: Pick<Found, 'bytes' | 'modifiedMs'>;
+  readonly found: Omit<Found, 'sinceMs'>;
   readonly message: string;
 }
 
@@ -51,7 +53,7 @@ interface Chosen {
   readonly record: FileRecord;
 }
 
-const NOT_FOUND = { bytes: 0, modifiedMs: 0 };
+const NOT_FOUND = { bytes: 0, modifiedMs: 0, changedMs: 0 };
 
 const recordTooLong = (path: string, line: number, bytesMax: number): Error =>
   fatal(
@@ -62,8 +64,8 @@ const recordTooLong = (path: string, line: number, bytesMax: number): Error =>
     },
   );
 
-const isSame = (a: Pick<Found, 'bytes' | 'modifiedMs'>, b: Pick<Found, 'bytes' | 'modifiedMs'>): boolean =>
-  a.bytes === b.bytes && a.modifiedMs === b.modifiedMs;
+const isSame = (a: Problem['found'], b: Problem['found']): boolean =>
+  a.bytes === b.bytes && a.modifiedMs === b.modifiedMs && a.changedMs === b.changedMs;
 
 export class WatchedFolder implements ChunkSource {
   private readonly found = new Map<string, Found>();
@@ -121,7 +123,8 @@ export class WatchedFolder implements ChunkSource {
     } catch (error) {
       if (reactionOf(error) !== 'fatal') throw error;
       // What the writer throws does not come here: this is the file, which was complete, and now cannot be read.
-      await records.put({ ...at, chunk: await stored.all() });
+      // Of a file of which nothing more was given the record is as it was: the last chunk is another one's.
+      if (at !== record) await records.put({ ...at, chunk: await stored.all() });
       this.report(
         file,
         this.found.get(file) ?? NOT_FOUND,
@@ -187,8 +190,8 @@ export class WatchedFolder implements ChunkSource {
     const path = join(this.options.directory, file);
     let now;
     try {
-      const { size: bytes, mtimeMs: modifiedMs } = await stat(path);
-      now = { bytes, modifiedMs };
+      const { size: bytes, mtimeMs: modifiedMs, ctimeMs: changedMs } = await stat(path);
+      now = { bytes, modifiedMs, changedMs };
     } catch (error) {
       // Unless it is gone since the folder was listed, as a link to nowhere is not.
       const isThere = await lstat(path).then(
@@ -210,8 +213,8 @@ export class WatchedFolder implements ChunkSource {
     const { directory, records, checkHeader, messageBytesMax, signal } = this.options;
     const { chunkBytes } = this;
     const path = join(directory, file);
-    const { bytes, modifiedMs } = this.found.get(file)!;
-    const found = { bytes, modifiedMs };
+    const found = this.found.get(file)!;
+    const { bytes, modifiedMs } = found;
     const hash = createHash('sha256');
     try {
       let isFirst = true;
@@ -231,15 +234,15 @@ export class WatchedFolder implements ChunkSource {
     this.problems.delete(file);
     const before = records.get(file);
     if (before === undefined || (!before.done && before.chunk === 0))
-      return { file, record: { file, ...found, digest, ...NOTHING_READ } };
-    const { done, nextLine } = before;
+      return { file, record: { file, bytes, modifiedMs, digest, ...NOTHING_READ } };
     if (before.digest !== digest) {
-      const read = done ? 'was taken in' : `was taken in up to line ${nextLine - 1}`;
+      // The lines in any case: it may have changed while it was read, after it was checked.
+      const read = `was taken in up to line ${before.nextLine - 1}`;
       this.report(file, found, `${path} ${read}, and has changed since: new rows belong in a new file`);
       return undefined;
     }
-    const record = { ...before, ...found };
-    if (!done) return { file, record };
+    const record = { ...before, bytes, modifiedMs };
+    if (!before.done) return { file, record };
     // Only touched, or copied.
     await records.put(record);
     this.forget(file);
@@ -256,9 +259,9 @@ export class WatchedFolder implements ChunkSource {
     return problem !== undefined && isSame(problem.found, found);
   }
 
-  private report(file: string, { bytes, modifiedMs }: Problem['found'], message: string): void {
+  private report(file: string, found: Problem['found'], message: string): void {
     const before = this.problems.get(file);
-    this.problems.set(file, { found: { bytes, modifiedMs }, message });
+    this.problems.set(file, { found, message });
     if (before?.message !== message) this.options.onProblem(message);
   }
 }

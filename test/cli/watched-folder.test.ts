@@ -60,3 +60,37 @@ it('bad rows are dead letters with file and line; a bad file is a warning until 
     expect(events).toBe(3);
   });
 }, 120_000);
+
+it('two nodes that watch one folder take in each file once, also when one is killed; `repair --start-anew` does not read them again', async () => {
+  const folder = join(bed.place, 'shared');
+  mkdirSync(folder);
+  const header = 'event_time,event_type,user_id,product_id';
+  let rows = 0;
+  const put = (name: string): void => {
+    const lines = Array.from({ length: 200 }, () => `${new Date().toISOString()},view,u${rows % 50},i${rows++}`);
+    writeFileSync(join(folder, name), `${[header, ...lines].join('\n')}\n`);
+  };
+  const server = await bed.server();
+  const at = ['--nats-url', server.url];
+  const inHistory = async (): Promise<number> =>
+    (JSON.parse(await rivulet('history', 'ls', '--json', ...at)) as { events: number }).events;
+  const nodes = await Promise.all(
+    ['one', 'two'].map((name) => bed.node(name, server, ['--watch', folder, '--set', 'leaseSeconds=1'])),
+  );
+  await Promise.all(nodes.map((node) => node.start()));
+  for (let file = 0; file < 12; file++) put(`${file % 2 === 0 ? 'b' : 'a'}-${file}.csv`);
+  await eventually(async () => expect(await inHistory()).toBeGreaterThan(0));
+  for (let file = 12; file < 20; file++) put(`c-${file}.csv`);
+  await nodes[0]!.kill();
+  put('last.csv');
+  await eventually(async () => expect(await inHistory()).toBe(rows));
+
+  await nodes[1]!.stop();
+  await rivulet('repair', '--start-anew', '--yes', '--data-dir', nodes[1]!.dataDir, ...at);
+  await nodes[1]!.start();
+  put('later.csv');
+  await eventually(async () => expect(await inHistory()).toBe(rows));
+  const users = (await rivulet('history', 'export', '--format', 'jsonl', ...at)).trimEnd().split('\n');
+  expect(new Set(users.map((text) => (JSON.parse(text) as { item_id: string }).item_id)).size).toBe(rows);
+  expect(users).toHaveLength(rows);
+}, 120_000);

@@ -2,7 +2,8 @@
  * Recomputes everything from the events that NATS still has: deletes the streams between stages with all outputs, the copies of state, and the
  * quarantine records, since those messages get another try. Events that are already missing are recorded as lost. The shared deployment record stays; that
  * of a popularity table is removed, since the table, or a newer one, is loaded again; and so are those of imported files, most of whose events are no longer
- * in NATS, so that they can be imported again.
+ * in NATS, so that they can be imported again. The record of a watched folder stays, as its rows are events of that mailbox: a file that was read again would
+ * count twice with what is left of it.
  *
  * The mailbox of parse stays, since it has the events, and so do parse's dead letters and the history: its inputs keep their sequences, so that no dead
  * letter is published twice. The history is: without the events and ticks that were trimmed its rows are grouped otherwise, so no position says which of them

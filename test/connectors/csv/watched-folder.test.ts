@@ -17,6 +17,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WatchedFolder } from '../../../connectors/csv/watched-folder.js';
 import { fromBinary } from '@bufbuild/protobuf';
 import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import type { FileRecord } from '../../../runtime/contract/ports.js';
 import { ensureStreams } from '../../../runtime/contract/streams.js';
 import { textOf } from '../../../runtime/frames/bytes.js';
 import { StoredFileRecords } from '../../../runtime/jobs/file-records.js';
@@ -201,13 +202,45 @@ describe('files that cannot be taken in', () => {
     expect(problems).toHaveLength(4);
   });
 
+  it('are taken in when they are mended without a change of size or time, as by chmod', async () => {
+    const [path, atS] = [join(directory, 'a.csv'), 1_700_000_000];
+    put('a.csv', 'u\n1\n');
+    utimesSync(path, atS, atS);
+    watch();
+    await until(() => problems.length > 0);
+    put('a.csv', 'h\n1\n');
+    utimesSync(path, atS, atS);
+    await has(1);
+    expect(written()).toEqual(['a.csv: 1']);
+  });
+
+  it('are taken in when they are there again, though they were away just when they had been checked', async () => {
+    put('a.csv', 'h\n1\n');
+    const [path, away] = [join(directory, 'b.csv'), join(directory, 'b.away')];
+    put('b.csv', 'h\n2\n');
+    const write = table.put.bind(table);
+    table.put = async (key, value, revision) => {
+      // The record of a file is written between the two times that it is read.
+      const { file, chunk, done } = JSON.parse(textOf(value)) as FileRecord;
+      if (file === 'b.csv' && chunk === 0 && !done && problems.length === 0) renameSync(path, away);
+      return write(key, value, revision);
+    };
+    watch();
+    await until(() => problems.length > 0);
+    expect(problems).toEqual([expect.stringMatching(/^SOURCE_UNREADABLE: cannot read b\.csv/)]);
+    renameSync(away, path);
+    await has(2);
+    expect(written()).toEqual(['a.csv: 1', 'b.csv: 2']);
+    expect(problems).toHaveLength(1);
+  });
+
   it('are those that were done and have other content now', async () => {
     put('a.csv', 'h\n1\n');
     const { folder } = watch();
     await has(1);
     appendFileSync(join(directory, 'a.csv'), '2\n');
     await until(() => problems.length > 0);
-    expect(problems).toEqual([`a.csv was taken in, and has changed since: new rows belong in a new file`]);
+    expect(problems).toEqual([`a.csv was taken in up to line 2, and has changed since: new rows belong in a new file`]);
     put('a.csv', 'h\n1\n');
     put('b.csv', 'h\n2\n');
     await has(2);
