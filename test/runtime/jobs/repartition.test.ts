@@ -25,7 +25,8 @@ const OPTIONS: PipelineOptions = {
   idleAfterMs: HOUR_MS,
   window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
   interest: { kind: 'decayed', halfLifeMs: HOUR_MS },
-  popularity: WEIGHTED,
+  // Sums of powers of two are the same in any order, so that equal items do not change places.
+  popularity: { ...WEIGHTED, weights: { ...WEIGHTED.weights, view: 1 / 64, click: 1 / 32, cart: 1 / 4 } },
   listSize: 10,
   trending: {},
   mode: 'live',
