@@ -180,7 +180,7 @@ describe('another number of partitions', () => {
           // And nothing piles up on the way there and back.
           expect(await run({ options, seed, rounds }, q, { 1: p, [at]: q, 7: q })).toEqual(expected);
         }),
-        { numRuns: 5, examples: [[1, 1, 6, 5]] },
+        { seed: 31, numRuns: 5, examples: [[1, 1, 6, 5]] },
       );
     });
   }
