@@ -10,7 +10,7 @@
  *   w  weight of an event type    h  half-life, ms    t  latest event time of u    added, time  of the window row
  *
  * At the end of an epoch each user with rows in it gets a ranking, in order of first appearance; rows without a category add to no interest, but their
- * user gets a ranking too. Rows of the past count in the same way; their users are ranked together, when no more come (operators/past-is-due).
+ * user gets a ranking too. Rows of the past count in the same way; their users wait, and are ranked in portions (operators/past-is-due).
  *
  * State    of the running epoch, and of the past that waits, a row per (user, main category) and per (user, item), dropped at the end; decayed also per user the
  *          interests (≤ 64 categories) and the totals (≤ 1,000 items).
@@ -25,7 +25,7 @@ import { interactions, interests, windowRows } from './model.js';
 import { NONE_WAITING, pastIsDue, type WaitingPast } from './operators/past-is-due.js';
 import { rankUsers } from './operators/rank-users.js';
 import { upsertInterests } from './operators/upsert-interests.js';
-import { type Counted, epochInterests, epochPairs, PAST, RUNNING } from './state/epoch-interests.js';
+import { epochInterests, epochPairs, ofPast, portionsIn, RUNNING } from './state/epoch-interests.js';
 
 export interface InterestRankingOptions {
   readonly scope: InterestScope;
@@ -33,8 +33,11 @@ export interface InterestRankingOptions {
   readonly topCategories?: number;
 }
 
-/** After a repartition each partition may have some of them. */
-const anyWaiting = (all: readonly WaitingPast[]): WaitingPast => all.find(({ events }) => events > 0) ?? NONE_WAITING;
+/** After a repartition each partition may have users from all, whoever's turn it was there. */
+const anyWaiting = (all: readonly WaitingPast[]): WaitingPast => ({
+  ...NONE_WAITING,
+  more: all.some(({ more }) => more),
+});
 
 export const interestRanking = ({ scope, topCategories = 3 }: InterestRankingOptions) =>
   stage({
@@ -50,11 +53,12 @@ export const interestRanking = ({ scope, topCategories = 3 }: InterestRankingOpt
       users: keyed(json<DecayedInterests>(), { rescale: 'byKey' }),
       totals: keyed(interactionTotals, { rescale: 'byKey' }),
     },
+    holdsBack: ({ interests }) => portionsIn(interests).length > 0,
     pipeline: ({ inputs, epochEnds, ticks, state, out }) =>
       merge(
         inputs.rows.pipe(upsertInterests(state, scope)),
-        inputs.past.pipe(upsertInterests(state, scope, PAST)),
-        merge(epochEnds.pipe(map((): Counted => RUNNING)), pastIsDue(state.waiting, inputs.past, ticks)).pipe(
+        inputs.past.pipe(upsertInterests(state, scope, ofPast)),
+        merge(epochEnds.pipe(map(() => RUNNING)), pastIsDue(state, inputs.past, ticks)).pipe(
           rankUsers(state, scope, topCategories),
           mergeMap(({ rankings, pairs }) => [
             ...rankings.map((frame) => out.interests(frame)),

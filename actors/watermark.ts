@@ -29,6 +29,7 @@ import {
   type Emission,
   type FrameOf,
   frameOf,
+  gather,
   input,
   type Progress,
   sideInput,
@@ -45,7 +46,6 @@ import { followTicks } from './operators/follow-ticks.js';
 import { type IntervalEnd, intervalEnds } from './operators/interval-ends.js';
 import { keepCategories } from './operators/keep-categories.js';
 import { reportUnknown } from './operators/report-unknown.js';
-import { rowsOfPast } from './operators/rows-of-past.js';
 import { categoriesOfItems } from './state/categories-of-items.js';
 import { unknownItemsState } from './state/unknown-items.js';
 import { WaitingRows, waitingTables } from './state/waiting-rows.js';
@@ -111,7 +111,7 @@ export const watermark = (options: WatermarkOptions) => {
       const waiting = new WaitingRows(state.waiting, engagements);
       const withCategories = (past: 0 | 1) =>
         inputs.events.pipe(
-          rowsOfPast(past),
+          mergeMap((frame) => rowsOfKind(frame, past)),
           fillCategories(state, (unknown) => count('unknown_items', unknown)),
         );
       const past = withCategories(1).pipe(
@@ -149,6 +149,14 @@ export const watermark = (options: WatermarkOptions) => {
     },
   });
 };
+
+/** The rows of the past (1), or the live ones (0), in their order; a frame without any is left out. */
+function rowsOfKind(frame: Parsed, past: 0 | 1): Parsed[] {
+  const kinds = frame.columns.past;
+  if (frame.rows > 0 && kinds.every((kind) => kind === past)) return [frame];
+  const rows = Uint32Array.from(kinds.keys()).filter((row) => kinds[row] === past);
+  return rows.length === 0 ? [] : [gather(frame, rows)];
+}
 
 /** The states after ticks that end epochs, and the number of epochs that each ends. */
 function endingTicks(trigger: Trigger, source: Value<SourceState>, ticks: Observable<Tick>): Observable<IntervalEnd> {

@@ -1,56 +1,83 @@
 /**
- * pastIsDue(waiting, past, ticks): when users with events of the past are to be ranked; emits PAST.
+ * pastIsDue(state, past, ticks): when users with events of the past are to be ranked; emits the numbers of their portions (state/epoch-interests).
  *
- *   past     --a--b---------|
- *   ticks    ---1--2--3--4--|
- *   result   ---------x-----|      at 2 since b came after 1; at 3 nothing has
+ *   past     --a--b-----------|      a: a user of portion 1    b: one of 2, one of 3
+ *   ticks    ---1----2--3--4--|
+ *   result   ---1----2--3-----|      at 1 and 2 one portion each, since events came before; at 3 all that wait
  *
- * An import has many events of a user, and a list for each of them would cost more than all that counts them. So its users wait until a tick finds that
- * none came since the tick before it, TICKS_MAX ticks at most, and no longer than EVENTS_MAX events.
+ * An import has many events of a user, and a list for each of them would cost more than all that counts them; lists of all users at once would hold up live
+ * events. So while the import goes on each tick has one portion, in turn: each user waits for about PORTIONS ticks. At a tick since whose predecessor
+ * nothing came, portions are due until they have USERS_PER_TICK users. Above USERS_MAX or EVENTS_MAX they are due at once.
+ *
+ * Law: every user that waits is ranked, within PORTIONS ticks; what is due depends on the state and the inputs alone.
  */
 import { merge, mergeMap, type Observable } from 'rxjs';
 import type { FrameOf, Tick, Value } from '../../runtime/contract/stage.js';
 import type { windowRows } from '../model.js';
-import { PAST } from '../state/epoch-interests.js';
+import { portionsIn, type RunningEpoch } from '../state/epoch-interests.js';
 
-/** A minute. */
-const TICKS_MAX = 60;
+/** Some 290 µs of the stages behind for each: with four partitions about half of two cores. */
+const USERS_PER_TICK = 1_000;
+/** A portion then has as many as a tick. */
+const USERS_MAX = 61_000;
+/** Pairs of user and item. */
 const EVENTS_MAX = 250_000;
 
-/** Of the past that waits: how many events, for how many ticks, and whether any came since the last one. */
+/** Of the past that waits: the portion whose turn it is, and whether any came since the last tick. */
 export interface WaitingPast {
-  readonly events: number;
-  readonly ticks: number;
+  readonly next: number;
   readonly more: boolean;
 }
 
-export const NONE_WAITING: WaitingPast = { events: 0, ticks: 0, more: false };
+export const NONE_WAITING: WaitingPast = { next: 0, more: false };
+
+export interface WaitingState extends RunningEpoch {
+  readonly waiting: Value<WaitingPast>;
+}
 
 export function pastIsDue(
-  waiting: Value<WaitingPast>,
+  { waiting, interests, pairs }: WaitingState,
   past: Observable<FrameOf<typeof windowRows>>,
   ticks: Observable<Tick>,
-): Observable<typeof PAST> {
-  const release = (): (typeof PAST)[] => {
-    waiting.set(NONE_WAITING);
-    return [PAST];
+): Observable<number> {
+  const usersOf = (portion: number): number => interests.table(portion).dictionary('user').size - 1;
+  const inTurn = (): number[] => {
+    const { next } = waiting.get();
+    const portions = portionsIn(interests);
+    return [...portions.filter((portion) => portion >= next), ...portions.filter((portion) => portion < next)];
   };
-  const counted = past.pipe(
-    mergeMap(({ rows }) => {
-      const { events, ticks } = waiting.get();
-      if (events + rows >= EVENTS_MAX) return release();
-      waiting.set({ events: events + rows, ticks, more: true });
-      return [];
-    }),
-  );
-  const waited = ticks.pipe(
+  const release = (portions: readonly number[], more: boolean): readonly number[] => {
+    const last = portions.at(-1);
+    waiting.set({ next: last === undefined ? waiting.get().next : last + 1, more });
+    return portions;
+  };
+  const overfull = past.pipe(
     mergeMap(() => {
-      const { events, ticks, more } = waiting.get();
-      if (events === 0) return [];
-      if (!more || ticks + 1 >= TICKS_MAX) return release();
-      waiting.set({ events, ticks: ticks + 1, more: false });
-      return [];
+      const portions = inTurn();
+      let users = portions.reduce((sum, portion) => sum + usersOf(portion), 0);
+      let events = portions.reduce((sum, portion) => sum + pairs.table(portion).rows, 0);
+      const due: number[] = [];
+      for (const portion of portions) {
+        if (users <= USERS_MAX && events <= EVENTS_MAX) break;
+        users -= usersOf(portion);
+        events -= pairs.table(portion).rows;
+        due.push(portion);
+      }
+      return release(due, true);
     }),
   );
-  return merge(counted, waited);
+  const atTicks = ticks.pipe(
+    mergeMap(() => {
+      const usersMax = waiting.get().more ? 0 : USERS_PER_TICK;
+      const due: number[] = [];
+      let users = 0;
+      for (const portion of inTurn()) {
+        users += usersOf(portion);
+        if (due.length > 0 && users > usersMax) break;
+        due.push(portion);
+      }
+      return release(due, false);
+    }),
+  );
+  return merge(overfull, atTicks);
 }

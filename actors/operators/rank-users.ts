@@ -1,6 +1,6 @@
 /**
  * rankUsers(state, scope, k): at the end of an epoch (RUNNING) ranks the categories of each of its users, emits the epoch's interactions, and clears both;
- * so it does when the past that waited is due (PAST).
+ * so it does with a portion of the past that is due (its number).
  *
  *   ends     --a--b--|      the epoch of a: u/electronics 2, u/kids 1, v without a category; that of b: nothing
  *   result   --x-----|      x: u → electronics 2 (1st), kids 1 (2nd)    v → none    and the interactions
@@ -24,7 +24,7 @@ import { addTotals, type InteractionTotals, type Totals } from '../maths/interac
 import type { InterestScope } from '../maths/interest-scope.js';
 import { compareText } from '../maths/item-order.js';
 import { type interactions, interests } from '../model.js';
-import { type Counted, type EpochInterests, type EpochPairs, type RunningEpoch } from '../state/epoch-interests.js';
+import type { EpochInterests, EpochPairs, RunningEpoch } from '../state/epoch-interests.js';
 
 type Rankings = FrameOf<typeof interests>[];
 
@@ -42,7 +42,7 @@ export function rankUsers(
   { interests, pairs, users, totals }: InterestState,
   scope: InterestScope,
   topCategories: number,
-): OperatorFunction<Counted, RankedEpoch> {
+): OperatorFunction<number, RankedEpoch> {
   return mergeMap((number) => {
     const [table, running] = [interests.table(number), pairs.table(number)];
     if (table.rows === 0) return [];

@@ -1,5 +1,17 @@
-/** The current epoch of interest-ranking, and the past that waits: a row per (user, main category) and per (user, item), in order of first appearance. */
-import { frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
+/**
+ * The current epoch of interest-ranking, and the past that waits: a row per (user, main category) and per (user, item), in order of first appearance.
+ * The past is divided by user into portions, each of which has a table of its own.
+ */
+import {
+  ABSENT,
+  type Columns,
+  frameType,
+  hashAt,
+  type StateOf,
+  type Tables,
+  tables,
+  type TextColumn,
+} from '../../runtime/contract/stage.js';
 import { interactions } from '../model.js';
 
 /** `value` as of `time`, which only a decayed sum uses. */
@@ -16,7 +28,29 @@ export interface RunningEpoch {
   readonly pairs: StateOf<ReturnType<typeof epochPairs>>;
 }
 
-/** The tables of each kind: of the current epoch, and of the past. */
+/** The table of the current epoch; those of the past are 1 to PORTIONS. */
 export const RUNNING = 0;
-export const PAST = 1;
-export type Counted = typeof RUNNING | typeof PAST;
+/** Prime: users are divided over partitions by the same hash, and each partition shall have all portions. */
+export const PORTIONS = 61;
+
+/** Which tables rows go to, and which rows; without a selection all. */
+export type TablesFor = (users: TextColumn) => Iterable<readonly [table: number, selection?: Uint32Array]>;
+
+export const ofEpoch: TablesFor = () => [[RUNNING]];
+
+/** Each user always has the same portion. */
+export const ofPast: TablesFor = ({ codes, dictionary }) => {
+  const portionOf = new Uint8Array(dictionary.size);
+  const rows = new Map<number, number[]>();
+  codes.forEach((code, row) => {
+    const portion = (portionOf[code] ||= 1 + (code === ABSENT ? 0 : hashAt(dictionary, code) % PORTIONS));
+    const selected = rows.get(portion);
+    if (selected === undefined) rows.set(portion, [row]);
+    else selected.push(row);
+  });
+  return Array.from(rows, ([portion, selection]) => [portion, Uint32Array.from(selection)]);
+};
+
+/** The portions that wait, ascending. */
+export const portionsIn = <C extends Columns, K extends keyof C & string>(interests: Tables<C, K>): number[] =>
+  interests.numbers().filter((number) => number !== RUNNING);

@@ -181,7 +181,7 @@ export class Actor {
         ? { answer: this.processor.takeRaw(messages), ingestedAtMs: first.storedAtMs }
         : this.processor.take(last, isForeign);
       const head = { first: first.sequence, sequence: last.sequence, inputsDigest: this.inputs.digest, ingestedAtMs };
-      status.rowsOut += answer.enqueueTo({ ...head, asOfMs: this.processor.asOfMs }, this.outbox.lanes);
+      status.rowsOut += answer.enqueueTo({ ...head, ...this.processor.head }, this.outbox.lanes);
       this.reportedWatermarkMs = answer.reportedWatermarkMs ?? this.reportedWatermarkMs;
       if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
     } catch (error) {

@@ -103,6 +103,11 @@ export class StageInstance {
     return this.counters.get();
   }
 
+  /** Whether there is output to come without further rows (`holdsBack` of the stage). */
+  holdsBack(): boolean {
+    return this.stage.holdsBack?.(this.stateByName as never) ?? false;
+  }
+
   /** Keys or rows held in memory, for metrics. */
   keys(): number {
     return Object.values(this.stateByName).reduce((sum, state) => sum + state.keys, 0);

@@ -15,7 +15,7 @@ import { type Destination, destinationsOf, fedAlone, type Topology, writerOf } f
 import { BUFFERED, BUFFERED_BYTES, AlignmentBuffer } from './alignment-buffer.js';
 import { NOTHING_STORED, StageInstance, type StateChange } from './instance.js';
 import type { LogMessage } from '../contract/ports.js';
-import { OutputBatch } from './router.js';
+import { OutputBatch, type OutputHead } from './router.js';
 import { type AnyStage, type Emission, RAW, type RawMessage } from '../contract/stage.js';
 import { isPublishers } from '../contract/streams.js';
 import { Traces } from './traces.js';
@@ -102,6 +102,11 @@ export class MailboxProcessor {
 
   get asOfMs(): number | undefined {
     return this.alignment.state.asOfMs ?? undefined;
+  }
+
+  /** What all messages of an output batch say of the state behind it. */
+  get head(): Pick<OutputHead, 'asOfMs' | 'holdsBack'> {
+    return { asOfMs: this.asOfMs, holdsBack: this.instance.holdsBack() };
   }
 
   get quarantined(): Quarantined {

@@ -40,6 +40,7 @@ export interface OutputHead {
   readonly inputsDigest: number;
   readonly asOfMs: number | undefined;
   readonly ingestedAtMs: number | undefined;
+  readonly holdsBack: boolean;
 }
 
 export class OutputBatch {
@@ -183,6 +184,7 @@ export class OutputBatch {
       epochs: piece.epochs > 1 ? piece.epochs : 0,
       endsInput: piece.endsInput,
       idle: progress.idle === true,
+      holdsBack: head.holdsBack,
       output: piece.output,
       traces: [...traces],
     });

@@ -164,6 +164,8 @@ export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Output
   /** The event counters of the stage, for metrics; default none. Other counters are not shown. */
   readonly counts?: readonly Counter[];
   readonly pipeline: (context: StageContext<I, O, S>) => Observable<Emission>;
+  /** Whether its state has rows that its output does not reflect yet, but will after some ticks: each message reports it. Default: never. */
+  readonly holdsBack?: (state: StatesOf<S>) => boolean;
   /** For states without a rescaling of their own because they refer to each other: from the states of all old partitions to those of the new. */
   readonly repartition?: (from: readonly StatesOf<S>[], to: readonly StatesOf<S>[]) => void;
 }
@@ -197,8 +199,9 @@ export interface OutPort {
 
 /** A stage of any inputs, outputs and state, as the runtime sees it. */
 // They are called with values built from the same spec, so their parameters may be widened here.
-export type AnyStage = Omit<Stage, 'pipeline' | 'repartition'> & {
+export type AnyStage = Omit<Stage, 'pipeline' | 'holdsBack' | 'repartition'> & {
   readonly pipeline: (context: never) => Observable<Emission>;
+  readonly holdsBack?: (state: never) => boolean;
   readonly repartition?: (from: never, to: never) => void;
 };
 

@@ -57,18 +57,28 @@ export async function lastOwnMessage(
   return { message: found, fence: last.sequence };
 }
 
+export interface ReadPosition {
+  readonly published: OutputPosition;
+  readonly lastSequence: number;
+  readonly fence: number;
+  /** Whether the writer had rows that its output does not reflect. `undefined` where the message does not say. */
+  readonly holdsBack: boolean | undefined;
+}
+
 /** What the last message of a subject's writer covers, and its stream sequence; 0 for none. */
 export async function readOutputPosition(
   log: Log,
   stream: string,
   subject: string,
   from?: number,
-): Promise<{ readonly published: OutputPosition; readonly lastSequence: number; readonly fence: number }> {
+): Promise<ReadPosition> {
   const { message, fence } = await lastOwnMessage(log, stream, subject, from === undefined ? {} : { from });
-  if (message === undefined) return { published: NO_OUTPUT, lastSequence: 0, fence };
+  if (message === undefined) return { published: NO_OUTPUT, lastSequence: 0, fence, holdsBack: undefined };
+  const envelope = fromBinary(EnvelopeSchema, message.data);
   return {
-    published: outputPositionOf(fromBinary(EnvelopeSchema, message.data)),
+    published: outputPositionOf(envelope),
     lastSequence: message.sequence,
     fence,
+    holdsBack: envelope.claim ? undefined : envelope.holdsBack,
   };
 }

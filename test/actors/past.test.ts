@@ -155,33 +155,76 @@ describe('interest-ranking', () => {
   const ranked = ({ rows }: { readonly rows: Readonly<Record<string, readonly AnyRow[]>> }): unknown[] =>
     (rows['interests'] ?? []).map(({ user, category, interest }) => [user, category, interest].join(' '));
 
-  it('ranks the users of an import once, when a tick has found nothing new, also after a crash', () => {
+  const users = (count: number) => Array.from({ length: count }, (_, n) => row(1, 'drama', VIEW, `u${n}`));
+  const usersIn = (said: Parameters<typeof ranked>[0]): string[] =>
+    (said.rows['interests'] ?? []).map(({ user }) => String(user));
+
+  it('ranks users of the past at a tick, with all that came before it, also after a crash', () => {
     const driver = decayed();
     expect(ranked(driver.feed('past', [row(1, 'drama')]))).toEqual([]);
-    expect(ranked(driver.tick(1_000))).toEqual([]);
-    expect(ranked(driver.feed('past', [row(1, 'drama'), row(1, 'comedy', VIEW, 'v')]))).toEqual([]);
-    expect(ranked(driver.tick(2_000))).toEqual([]);
+    expect(driver.instance.holdsBack()).toBe(true);
+    expect(ranked(driver.feed('past', [row(1, 'drama')]))).toEqual([]);
     driver.snapshot();
     driver.crash();
-    const last = driver.tick(3_000);
-    expect(ranked(last)).toEqual(['u drama 2', 'v comedy 1']);
-    expect(last.rows['interactions']).toMatchObject([
-      { user: 'u', item: 'drama', count: 2, time: 1 },
-      { user: 'v', item: 'comedy', count: 1, time: 1 },
-    ]);
-    expect(ranked(driver.tick(4_000))).toEqual([]);
+    const last = driver.tick(1_000);
+    expect(ranked(last)).toEqual(['u drama 2']);
+    expect(last.rows['interactions']).toMatchObject([{ user: 'u', item: 'drama', count: 2, time: 1 }]);
+    expect(driver.instance.holdsBack()).toBe(false);
+    expect(driver.tick(2_000).frames).toEqual([]);
   });
 
-  it('ranks them each minute while an import goes on, and users of the present meanwhile', () => {
+  it('ranks them in portions: some at a tick while an import goes on, a thousand or so at those after it, each user once', () => {
     const driver = decayed();
-    const lists: unknown[] = [];
-    for (let tick = 1; tick <= 60; tick++) {
-      driver.feed('past', [row(1, 'drama')]);
+    driver.feed('past', users(5_000));
+    const [first, ...others] = Array.from({ length: 12 }, (_, tick) => usersIn(driver.tick(tick * 1_000)));
+    expect(first!.length).toBeGreaterThan(0);
+    expect(first!.length).toBeLessThan(200);
+    for (const portion of others) expect(portion.length).toBeLessThanOrEqual(1_000);
+    const all = [...first!, ...others.flat()];
+    expect(all.sort()).toEqual(
+      users(5_000)
+        .map(({ user }) => user)
+        .sort(),
+    );
+    expect(driver.instance.holdsBack()).toBe(false);
+  });
+
+  it('ranks each user of an import that goes on about once a minute, and those of the present at once', () => {
+    const driver = decayed();
+    const lists: string[] = [];
+    for (let tick = 1; tick <= 70; tick++) {
+      driver.feed('past', users(1_000));
       driver.feed('rows', [row(2, 'war', VIEW, 'live')]);
       expect(ranked(driver.endEpoch(0))).toEqual([`live war ${tick}`]);
-      lists.push(...ranked(driver.tick(tick * 1_000)));
+      lists.push(...usersIn(driver.tick(tick * 1_000)));
     }
-    expect(lists).toEqual(['u drama 60']);
+    expect(new Set(lists).size).toBe(1_000);
+    expect(lists.length).toBeLessThan(1_300);
+  });
+
+  it('holds no more users back than it has room for: above that it ranks the next portion with the rows that come', () => {
+    const driver = decayed();
+    driver.feed('past', users(60_000));
+    const said = driver.feed('past', users(63_000).slice(60_000));
+    const [portion] = [usersIn(said)];
+    expect(portion.length).toBeGreaterThan(1_500);
+    expect(portion.length).toBeLessThan(4_000);
+  });
+
+  it('ranks the same whatever the frames, and in the same order after a crash', () => {
+    const driver = decayed();
+    const rest = (from: StageDriver): unknown[] =>
+      Array.from({ length: 8 }, (_, tick) => ranked(from.tick(10_000 + tick)));
+    driver.feed('past', users(3_000));
+    driver.tick(1);
+    driver.snapshot();
+    const expected = rest(driver);
+    driver.crash();
+    expect(rest(driver)).toEqual(expected);
+    const framed = decayed();
+    for (const one of [users(3_000).slice(0, 700), users(3_000).slice(700)]) framed.feed('past', one);
+    framed.tick(1);
+    expect(rest(framed)).toEqual(expected);
   });
 
   it('adds the past to the interests as of its time, before or after the present', () => {

@@ -69,7 +69,7 @@ function refold(
     const { answer, ingestedAtMs } = processor.isRaw(message)
       ? { answer: processor.takeRaw([message]), ingestedAtMs: message.storedAtMs }
       : processor.take(message);
-    const head = { first: sequence, sequence, inputsDigest, asOfMs: processor.asOfMs, ingestedAtMs };
+    const head = { first: sequence, sequence, inputsDigest, ...processor.head, ingestedAtMs };
     answer.enqueueTo(head, lines as unknown as Parameters<typeof answer.enqueueTo>[1]);
   }
   const entry = Object.values(processor.instance.stage.inputs).some(({ type }) => type === RAW);

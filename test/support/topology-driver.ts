@@ -238,7 +238,7 @@ export class TopologyDriver {
       : processor.take(last);
     const { sequence } = last;
     answer.enqueueTo(
-      { first: first.sequence, sequence, inputsDigest: 0, asOfMs: processor.asOfMs, ingestedAtMs },
+      { first: first.sequence, sequence, inputsDigest: 0, ...processor.head, ingestedAtMs },
       lines,
     );
   }

@@ -4,7 +4,8 @@
  *
  *   parse         the messages of this import behind the input that its last output covers (it passes on each tick of the clock, so that input advances even
  *                 where all events are duplicates)
- *   other stages  frames that the server has not sent to their readers, which take in at most some ten frames in advance
+ *   other stages  frames that the server has not sent to their readers, which take in at most some ten frames in advance; and how full their streams are,
+ *                 which are trimmed behind snapshots
  *
  * Both are read from NATS, so that it does not matter which nodes have which partitions.
  */
@@ -12,9 +13,9 @@ import type { ConsumerInfo, JetStreamManager } from '@nats-io/jetstream';
 import { processOfReader } from '../../../connectors/nats/log/reader-name.js';
 import { explained } from '../../../connectors/nats/log/stream-manager.js';
 import { fatal, reactionOf } from '../../contract/errors.js';
-import { CLOCK, streamOf, subjectOf, type Topology } from '../../contract/graph.js';
+import { type Destination, destinationsOf, streamOf, subjectOf, type Topology } from '../../contract/graph.js';
 import type { Clock, Log } from '../../contract/ports.js';
-import { readOutputPosition } from '../../log-integrity/last-message.js';
+import { type ReadPosition, readOutputPosition } from '../../log-integrity/last-message.js';
 
 export interface BacklogOptions {
   readonly log: Log;
@@ -30,28 +31,29 @@ export interface BacklogOptions {
 const MESSAGES_MAX = 64;
 const FRAMES_MAX = 16;
 const LOOK_EVERY_MS = 200;
-/** Users of the past are ranked at a tick after one since which no event of theirs came; some stages report at the next. */
-const TICKS = 3;
-/** From watermark to the view. */
-const STAGES_IN_A_ROW = 6;
+/** The part of a stream's limit that may be used: what is under way comes on top. */
+const FULL_MAX = 0.7;
+/** From events to lists: each passes ticks on to the next, so that its output covers all input within a second. The view behind them has no output. */
+const WAY = ['watermark', 'window', 'interest-ranking', 'popularity-join', 'fallback'];
 /** Longer than a node takes to restart, or another to take over. */
 const STALLED_MS = 120_000;
 
 const PARSE = 'parse';
-const FIRST = 'watermark';
+const FIRST = WAY[0]!;
+const VIEW = 'recommendations';
 
 export class Backlog {
   /** By source partition: sequences of this import's messages that parse has not processed, ascending. */
   private readonly unprocessed: number[][];
-  private readonly lastStored: number[];
   /** Of the stages behind parse. */
   private readers: readonly ConsumerInfo[] = [];
+  /** Of the fullest stream behind parse, the part of its limit that is used. */
+  private full = 0;
   private movedAtMs: number;
 
   constructor(private readonly options: BacklogOptions) {
     const partitions = options.topology.count(PARSE);
     this.unprocessed = Array.from({ length: partitions }, () => []);
-    this.lastStored = Array.from({ length: partitions }, () => 0);
     this.movedAtMs = options.clock.monotonicMs();
   }
 
@@ -63,23 +65,55 @@ export class Backlog {
   /** A message of this import has this sequence. */
   stored(partition: number, sequence: number): void {
     this.unprocessed[partition]!.push(sequence);
-    this.lastStored[partition] = Math.max(sequence, this.lastStored[partition]!);
   }
 
   /** Resolves when a further message may be published. Fatal IMPORT_STALLED when nothing is processed for long. */
   async room(): Promise<void> {
-    await this.until(() => this.messages < MESSAGES_MAX && this.frames <= FRAMES_MAX);
+    await this.until(() => this.messages < MESSAGES_MAX && this.frames <= FRAMES_MAX && this.full <= FULL_MAX);
   }
 
-  /** Resolves when every stage has processed what was published so far, and users of the past have their lists. */
+  /** Resolves when every stage has processed what was published so far, and no user of the past waits for a list. */
   async processed(): Promise<void> {
     await this.until(() => this.messages === 0);
-    const after = [...this.lastStored];
-    for (let ticks = 0; ticks < TICKS; ticks++) {
-      for (const [partition, last] of after.entries()) after[partition] = await this.tick(partition, last);
-    }
-    // What one stage has processed is then in the mailbox of the next.
-    for (let stage = 0; stage < STAGES_IN_A_ROW; stage++) await this.delivered();
+    for (const [at, stage] of WAY.entries()) await this.passedOn(WAY[at - 1] ?? PARSE, stage, WAY[at + 1] ?? VIEW);
+    await this.delivered();
+  }
+
+  /** Resolves when what a stage has published covers all that the stage before has published by now, and it holds nothing back. */
+  private async passedOn(before: string, stage: string, next: string): Promise<void> {
+    const { topology } = this.options;
+    const partitions = [...Array(topology.count(stage)).keys()];
+    let ends: readonly number[] | undefined;
+    await this.until(async () => {
+      ends ??= await Promise.all(partitions.map((partition) => this.lastOf(before, stage, partition)));
+      const isPassed = await Promise.all(
+        partitions.map((partition) => this.covers(stage, partition, next, ends![partition]!)),
+      );
+      return isPassed.every(Boolean);
+    });
+  }
+
+  /** The stream sequence of the latest of the messages from one stage to an instance of another; 0 for none. */
+  private async lastOf(from: string, to: string, partition: number): Promise<number> {
+    const read = this.lanes(from, (lane) => lane.to === to && lane.q === partition);
+    return Math.max(0, ...(await Promise.all(read)).map(({ lastSequence }) => lastSequence));
+  }
+
+  /** Whether what an instance has published covers this input, and it holds nothing back. */
+  private async covers(stage: string, partition: number, next: string, input: number): Promise<boolean> {
+    const read = this.lanes(stage, (lane) => lane.to === next, partition);
+    return (await Promise.all(read)).every(
+      ({ published, holdsBack }) => published.sequence >= input && published.lastPart && holdsBack === false,
+    );
+  }
+
+  private lanes(stage: string, isWanted: (lane: Destination) => boolean, partition?: number): Promise<ReadPosition>[] {
+    const { topology, log } = this.options;
+    const from = partition === undefined ? [...Array(topology.count(stage)).keys()] : [partition];
+    return from
+      .flatMap((one) => destinationsOf(topology, stage, one))
+      .filter(isWanted)
+      .map(({ to, subject }) => readOutputPosition(log, streamOf(to), subject));
   }
 
   /** Resolves when the messages that the mailboxes have now were sent to their readers; live events may go on to come. */
@@ -103,17 +137,6 @@ export class Backlog {
         )
       );
     });
-  }
-
-  /** Resolves when parse has passed on a tick that is stored after a message; returns its sequence. */
-  private async tick(partition: number, after: number): Promise<number> {
-    const clock = subjectOf(PARSE, partition, CLOCK, partition);
-    let tick = 0;
-    await this.until(async () => {
-      if (tick <= after) tick = (await this.options.log.last(streamOf(PARSE), clock))?.sequence ?? 0;
-      return tick > after && (await this.position(partition)) >= tick;
-    });
-    return tick;
   }
 
   private get frames(): number {
@@ -165,7 +188,7 @@ export class Backlog {
         sequences.splice(0, next < 0 ? sequences.length : next);
       }),
     );
-    this.readers = await this.liveReaders();
+    [this.readers, this.full] = await Promise.all([this.liveReaders(), this.fullest()]);
     if (this.messages < before[0]! || this.frames < before[1]!) this.movedAtMs = clock.monotonicMs();
   }
 
@@ -174,6 +197,18 @@ export class Backlog {
     const subject = subjectOf(FIRST, partition, PARSE, partition);
     const { published } = await readOutputPosition(this.options.log, streamOf(FIRST), subject);
     return published.sequence;
+  }
+
+  private async fullest(): Promise<number> {
+    const { manager, topology } = this.options;
+    const streams = await Promise.all(
+      topology.stages.map(({ id }) =>
+        manager.streams.info(streamOf(id)).catch((error: unknown) => {
+          throw explained(error, streamOf(id));
+        }),
+      ),
+    );
+    return Math.max(...streams.map(({ state, config }) => (config.max_bytes > 0 ? state.bytes / config.max_bytes : 0)));
   }
 
   private async liveReaders(): Promise<ConsumerInfo[]> {

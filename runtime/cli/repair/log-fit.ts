@@ -16,7 +16,7 @@ import {
   writersOf,
 } from '../../contract/streams.js';
 import { Gaps } from '../../log-integrity/gaps.js';
-import { readOutputPosition } from '../../log-integrity/last-message.js';
+import { type ReadPosition, readOutputPosition } from '../../log-integrity/last-message.js';
 import { Predecessors } from '../../log-integrity/predecessors.js';
 import type { Span } from '../../log-integrity/spans.js';
 import {
@@ -34,7 +34,7 @@ const READ_AT_A_TIME = 100;
 /** A message that does not arrive by then is missing. */
 const SILENCE_MS_MAX = 10_000;
 const NO_STREAM = { identity: '', firstSequence: 0, lastSequence: 0, bytes: 0 };
-const NO_LANE = { published: NO_OUTPUT, lastSequence: 0, fence: 0 };
+const NO_LANE: ReadPosition = { published: NO_OUTPUT, lastSequence: 0, fence: 0, holdsBack: undefined };
 
 /** Without a head: an instance that starts from the beginning of the log. */
 export interface StoppedInstance {
@@ -75,7 +75,7 @@ export function judgeSnapshot({ topology, stage, partition, head }: Omit<Stopped
 
 /** The outputs of an instance, as the log has them. */
 async function lanesOf({ log, topology, stage, partition }: StoppedInstance): Promise<Lanes> {
-  const lanes = new Map<string, typeof NO_LANE>();
+  const lanes = new Map<string, ReadPosition>();
   for (const { to, subject } of destinationsOf(topology, stage, partition)) {
     const isThere = (await streamInfo(log, streamOf(to))) !== undefined;
     lanes.set(subject, isThere ? await readOutputPosition(log, streamOf(to), subject) : NO_LANE);

@@ -43,7 +43,7 @@ const topology = defineTopology({
   aligned: new Set(),
 });
 const destinations = destinationsOf(topology, 'a', 1);
-const HEAD = { first: 7, sequence: 9, inputsDigest: 2, asOfMs: 5, ingestedAtMs: 3 };
+const HEAD = { first: 7, sequence: 9, inputsDigest: 2, asOfMs: 5, ingestedAtMs: 3, holdsBack: false };
 
 interface Posted {
   readonly tag: OutputPosition;
