@@ -31,7 +31,7 @@ export interface RunningEpoch {
 /** The table of the current epoch; those of the past are 1 to PORTIONS. */
 export const RUNNING = 0;
 /** Prime: users are divided over partitions by the same hash, and each partition shall have all portions. */
-export const PORTIONS = 61;
+export const PORTIONS = 31;
 
 /** Which tables rows go to, and which rows; without a selection all. */
 export type TablesFor = (users: TextColumn) => Iterable<readonly [table: number, selection?: Uint32Array]>;

@@ -237,10 +237,7 @@ export class TopologyDriver {
       ? { answer: processor.takeRaw(input), ingestedAtMs: first.storedAtMs }
       : processor.take(last);
     const { sequence } = last;
-    answer.enqueueTo(
-      { first: first.sequence, sequence, inputsDigest: 0, ...processor.head, ingestedAtMs },
-      lines,
-    );
+    answer.enqueueTo({ first: first.sequence, sequence, inputsDigest: 0, ...processor.head, ingestedAtMs }, lines);
   }
 
   private write(
