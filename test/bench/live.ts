@@ -8,11 +8,12 @@
  * another build: RIVULET_BENCH_CLI=/other/checkout/dist/bin/rivulet.js
  */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
-import { connectRivulet } from '../../connectors/grpc/client/client.js';
+import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
 import { pause } from './fleet.js';
 import { childrenOf, CLI, cpuSeconds, DIST, percentile, round, say } from './machine.js';
 
@@ -36,42 +37,52 @@ export async function benchLive(rate: number, seconds: number): Promise<void> {
     const load = spawn(process.execPath, [join(DIST, 'test/bench/live-load.js'), url, String(rate), String(seconds)]);
     await pause(WARM_UP_MS);
     const cpuPerEvent = cpuMeter(node.pid!, rate);
-    const latencies: number[] = [];
-    const connection = await connect({ servers: url });
     const endMs = performance.now() + seconds * 1000 - WARM_UP_MS;
-    for (let n = 0; performance.now() < endMs; n++) {
-      const userId = `probe-${n}`;
-      const startedMs = performance.now();
-      const event = {
-        event_type: 'view',
-        event_time: new Date().toISOString(),
-        user_id: userId,
-        item_id: 'item-1',
-        category_code: 'electronics.audio',
-      };
-      connection.publish(`rivulet.events.view.${userId}`, JSON.stringify(event));
-      while (performance.now() - startedMs < GIVE_UP_MS) {
-        const { items } = await client.getRecommendations({ userId });
-        if (items[0]?.type === 'streaming_category_popularity') break;
-        await pause(ASK_EVERY_MS);
-      }
-      latencies.push(performance.now() - startedMs);
-      await pause(PROBE_EVERY_MS);
-    }
-    await connection.close();
+    const latencies = await probeLatencies(client, url, () => performance.now() >= endMs);
     const cost = cpuPerEvent();
     if (load.exitCode === null) await new Promise((done) => load.on('exit', done));
-    latencies.sort((a, b) => a - b);
-    const at = (share: number): string => `${round(percentile(latencies, share))} ms`;
     say(`\nlive, ${rate} events/s: published → changed recommendation readable over gRPC (${latencies.length} probes)`);
     say(`  CPU per event: ${cost}`);
-    say(`  p50 ${at(0.5)}   p90 ${at(0.9)}   p99 ${at(0.99)}   max ${round(latencies.at(-1) ?? NaN)} ms`);
+    say(`  ${percentiles(latencies)}`);
   } finally {
     client.close();
     node.kill('SIGTERM');
     await new Promise((done) => node.on('exit', done));
     rmSync(dataDir, { recursive: true, force: true });
   }
+}
+
+/** Publishes events of new users, one after the other, until `isOver`: ms until the list of each is its own, ascending. */
+export async function probeLatencies(client: RivuletClient, url: string, isOver: () => boolean): Promise<number[]> {
+  const latencies: number[] = [];
+  const connection = await connect({ servers: url });
+  while (!isOver()) {
+    const userId = `probe-${randomUUID()}`;
+    const startedMs = performance.now();
+    const event = {
+      event_type: 'view',
+      event_time: new Date().toISOString(),
+      user_id: userId,
+      item_id: 'item-1',
+      category_code: 'electronics.audio',
+    };
+    connection.publish(`rivulet.events.view.${userId}`, JSON.stringify(event));
+    while (performance.now() - startedMs < GIVE_UP_MS) {
+      const { items } = await client.getRecommendations({ userId });
+      if (items[0]?.type === 'streaming_category_popularity') break;
+      await pause(ASK_EVERY_MS);
+    }
+    latencies.push(performance.now() - startedMs);
+    await pause(PROBE_EVERY_MS);
+  }
+  await connection.close();
+  return latencies.sort((a, b) => a - b);
+}
+
+/** Of latencies in ms, ascending. */
+export function percentiles(latencies: readonly number[]): string {
+  const at = (share: number): string => `${round(percentile(latencies, share))} ms`;
+  return `p50 ${at(0.5)}   p90 ${at(0.9)}   p99 ${at(0.99)}   max ${round(latencies.at(-1) ?? NaN)} ms`;
 }
 
 /** CPU time from now until it is called, per event at this rate. */

@@ -43,7 +43,7 @@ export async function run(command: string, args: readonly string[], env: NodeJS.
 }
 
 /** Resident bytes of a process and its descendants (Linux; 0 elsewhere). Pages that processes share count once per process. */
-function treeBytes(root: number): number {
+export function treeBytes(root: number): number {
   let bytes = 0;
   try {
     const parents = new Map<number, number>();

@@ -1,7 +1,8 @@
-/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|prequential|answers|http|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
+/** `npm run bench [replay|memory|live|recovery|takeover|nodes|snapshots|pauses|import|prequential|answers|http|trending|trending-stream …]`: figures, never assertions. Without arguments, all. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.js';
 import { benchHttp } from './http.js';
+import { benchImport } from './import.js';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
 import { benchNodes } from './nodes.js';
@@ -29,6 +30,11 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   http: () => benchHttp(100_000),
   trending: () => benchTrending(),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
+  import: async () => {
+    await benchImport({ events: 1_000_000, users: 6_000, order: 'user' });
+    await benchImport({ events: 1_000_000, users: 40_000, order: 'time' });
+    await benchImport({ events: 500_000, users: 400_000, order: 'time' });
+  },
   prequential: () => benchPrequential(0.1),
   'trending-stream': async () => {
     for (const connections of [20, 2_000]) await benchTrendingStream(2_000, connections, 100, 15);
