@@ -1,25 +1,27 @@
 /**
  * recommendations: the view that the façades read.
  *
- *   list(u)   the latest list of u                  seen(u)   the items that u interacted with, the latest ≤ 1,000 by event time
- *   top(c)    the top list of each category, and over all: for users without a list, and for what a list cannot fill
+ *   interests(u)   the ≤ 3 categories that interest u most      seen(u)   the items that u interacted with, the latest ≤ 1,000 by event time
+ *   top(c)         the top list of each category, and over all
  *
- * It publishes nothing; `recommendationReader` reads its state, synchronously, between two inputs. How it becomes an answer: candidates/.
+ * A user's list is made of these when it is asked for (maths/made-list): it follows what is popular now, and nothing is stored for it. It publishes
+ * nothing; `recommendationReader` reads its state, synchronously, between two inputs. How a list becomes an answer: candidates/.
  *
- * State    per user the list (some 18 bytes per item) and the seen items; per category the top lists. Users are loaded when first
- *          read or written, so a restart with a million of them costs nothing.
- * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
+ * State    per user the interests (some 60 bytes) and the seen items; per category the top lists. Users are loaded when first read or written, so a
+ *          restart with a million of them costs nothing.
+ * Restart  restored with the snapshot; what arrived since is replayed from the mailbox.
  */
 import { merge } from 'rxjs';
 import { input, keyed, readerOf, sideInput, stage } from '../runtime/contract/stage.js';
 import type { ItemFacts, RecommendationReader } from './candidates/source.js';
-import { isEmptyList, packedList, type PackedList, type RankedItem, unpackList } from './maths/ranked-list.js';
-import { listsOfCategory, mergedOnce, positionsOnce, splitAnew } from './maths/top-list.js';
-import { FALLBACK_SCORE, interactions, LIST_MAX, ranked, STREAMING_POPULAR_FALLBACK, topLists } from './model.js';
-import { keepLists } from './operators/keep-lists.js';
+import { madeList, popularList, type RankedList, type TopInterests } from './maths/made-list.js';
+import { listsOfCategory, type MergedList, mergedOnce, positionsOnce, splitAnew } from './maths/top-list.js';
+import { interactions, interests, LIST_MAX, topLists } from './model.js';
+import { keepInterests } from './operators/keep-interests.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
 import { rememberSeen } from './operators/remember-seen.js';
 import { seenItems } from './state/seen-items.js';
+import { topInterests } from './state/top-interests.js';
 
 export interface RecommendationsOptions {
   /** Items stored as seen, per user; the least recently seen are dropped first. */
@@ -27,7 +29,8 @@ export interface RecommendationsOptions {
 }
 
 const state = {
-  lists: keyed(packedList, { rescale: 'byKey' }),
+  /** What lists are made of. */
+  lists: keyed(topInterests, { rescale: 'byKey' }),
   seen: keyed(seenItems, { rescale: 'byKey' }),
   tops: keyed(listsOfCategory, { rescale: splitAnew }),
 };
@@ -37,82 +40,91 @@ export const recommendations = ({ seenMax = 1_000 }: RecommendationsOptions = {}
     id: 'recommendations',
     version: 1,
     key: 'user',
-    inputs: { lists: input(ranked), interactions: input(interactions), popular: sideInput(topLists) },
+    inputs: { interests: input(interests), interactions: input(interactions), popular: sideInput(topLists) },
     outputs: {},
     state,
     pipeline: ({ inputs, state }) =>
       merge(
         inputs.popular.pipe(rememberLists(state.tops)),
-        inputs.lists.pipe(keepLists(state.lists)),
+        inputs.interests.pipe(keepInterests(state.lists)),
         inputs.interactions.pipe(rememberSeen(state.seen, seenMax)),
       ),
   });
 
 export interface ViewReader extends RecommendationReader {
-  /** The user's stored list, unless it is empty. It is never modified in place: the same object is the same list. */
-  kept(user: string): PackedList | undefined;
-  /** A user with a list, among those in memory: the next one after `skip` others. */
+  /** The first n items or more for a user; the same object for as long as it is the same list. Absent: nothing is popular yet. */
+  made(user: string, n: number): RankedList | undefined;
+  /** A user that is known, among those in memory: the next one after `skip` others. */
   someUser(skip: number): string | undefined;
-  /** Unchanged for as long as the sources of the user's answers are unchanged, except the top lists of single categories. */
+  /** Unchanged for as long as the sources of the user's answers are unchanged, except the top lists of categories that the user is not interested in. */
   version(user: string): string;
 }
 
+/** A list of at most n items, and the top lists of which it was made. */
+interface Made {
+  readonly tops: readonly (MergedList | undefined)[];
+  readonly n: number;
+  readonly list: RankedList;
+}
+
 const NO_FACTS: ItemFacts = {};
+const NO_LIST: RankedList = [];
 const NOTHING_SEEN: ReadonlyMap<string, number> = new Map();
 
 /** Of the partition that the user belongs to. */
-export const recommendationReader = readerOf(state, ({ lists, seen: seenBy, tops }): ViewReader => {
-  const merged = mergedOnce(LIST_MAX);
-  // None of them is modified in place.
+export const recommendationReader = readerOf(state, ({ lists: users, seen: seenBy, tops }): ViewReader => {
+  const mergedTop = mergedOnce(LIST_MAX);
+  const topOf = (category: string): MergedList | undefined => {
+    const known = tops.get(category);
+    return known === undefined ? undefined : mergedTop(known);
+  };
+  // None of the keys is modified in place.
+  const made = new WeakMap<TopInterests, Made>();
+  const popular = new WeakMap<MergedList, RankedList>();
   const numbers = new WeakMap<object, number>();
   let count = 0;
-  const numbered = (part: object): number => {
+  const numbered = (part: object | undefined): number => {
+    if (part === undefined) return 0;
     const known = numbers.get(part) ?? ++count;
     numbers.set(part, known);
     return known;
   };
   const positions = positionsOnce();
-  const factsOf = (item: string, category: string | undefined): ItemFacts => {
-    const known = tops.get(category ?? ALL);
-    if (known === undefined) return NO_FACTS;
-    const list = merged(known);
-    const at = positions(list).get(item);
-    if (at === undefined) return NO_FACTS;
-    const [brand, price] = [list.brands[at]!, list.prices[at] ?? null];
-    return { ...(brand === '' ? {} : { brand }), ...(price === null ? {} : { price }) };
+  const ownList = (user: string, n: number): RankedList => {
+    const interests = users.get(user);
+    if (interests === undefined || interests.length === 0) return NO_LIST;
+    const of = interests.map(([category]) => topOf(category));
+    const known = made.get(interests);
+    if (known !== undefined && known.n >= n && of.every((top, i) => top === known.tops[i])) return known.list;
+    const list = madeList(interests, of, n);
+    made.set(interests, { tops: of, n, list });
+    return list;
   };
-  const first = (key: string, limit: number): RankedItem[] => {
-    const known = tops.get(key);
-    if (known === undefined) return [];
-    const { items, categories } = merged(known);
-    return items.slice(0, limit).map((item, i) => ({
-      item,
-      category: categories[i] === '' ? undefined : categories[i],
-      score: FALLBACK_SCORE,
-      interest: NaN,
-      interestRank: 0,
-      rank: i + 1,
-      kind: STREAMING_POPULAR_FALLBACK,
-    }));
+  const first = (category: string): RankedList => {
+    const top = topOf(category);
+    if (top === undefined) return NO_LIST;
+    let list = popular.get(top);
+    if (list === undefined) popular.set(top, (list = popularList(top)));
+    return list;
   };
   return {
-    kept: (user) => {
-      const list = lists.get(user);
-      return list === undefined || isEmptyList(list) ? undefined : list;
-    },
-    someUser: (skip) => lists.someKey(skip),
-    listOf: (user) => {
-      const list = lists.get(user);
-      return list === undefined ? undefined : unpackList(list);
-    },
+    ownList,
+    made: (user, n) => [ownList(user, n), first(ALL)].find((list) => list.length > 0),
+    someUser: (skip) => users.someKey(skip),
     seen: (user) => seenBy.get(user) ?? NOTHING_SEEN,
-    factsOf,
-    fallback: (limit) => first(ALL, limit),
-    topOf: (category, limit) => first(category, limit),
+    factsOf: (item, category) => {
+      const top = topOf(category ?? ALL);
+      const at = top && positions(top).get(item);
+      if (at === undefined) return NO_FACTS;
+      const [brand, price] = [top!.brands[at]!, top!.prices[at] ?? null];
+      return { ...(brand === '' ? {} : { brand }), ...(price === null ? {} : { price }) };
+    },
+    fallback: () => first(ALL),
+    topOf: first,
     version: (user) => {
-      const seen = seenBy.get(user);
-      const parts = [lists.get(user), tops.get(ALL), seen].map((part) => (part === undefined ? 0 : numbered(part)));
-      return [...parts, seen?.additions ?? 0].join();
+      const [interests, seen] = [users.get(user), seenBy.get(user)];
+      const parts = [interests, seen, topOf(ALL), ...(interests ?? []).map(([category]) => topOf(category))];
+      return [...parts.map(numbered), seen?.additions ?? 0].join();
     },
   };
 });

@@ -44,7 +44,7 @@ export interface PipelineOptions {
   readonly interest: InterestScope;
   /** Counted from events, beside what a table says of the past; or loaded from a table before the first epoch. */
   readonly popularity: PopularitySource;
-  /** Items per list, 1 to 100. */
+  /** Bounded: items per list, 1 to 100. */
   readonly listSize: number;
   readonly trending: TrendingOptions;
   /** How much of the history of events is retained; absent: there is none. */
@@ -59,10 +59,10 @@ export function mainTopology(options: PipelineOptions): Topology {
   return options.mode === 'live' ? liveTopology(options) : boundedTopology(options);
 }
 
-/** From publishers to a materialised view, which the façade reads. Each frame is an epoch of its own where it is read. */
+/** From publishers to a view, which makes lists when the façade asks. Each frame is an epoch of its own where it is read. */
 function liveTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
-  const { popularity: tops, interestRanking: ranking, fallback: lists, parse: entry, window: windows } = core;
+  const { popularity: tops, interestRanking: ranking, parse: entry, window: windows } = core;
   const view = recommendations({});
   const [items, titles] = [parseItems(), catalogue()];
   const late = topic('late', events, 'user', { browsable: true });
@@ -87,7 +87,7 @@ function liveTopology(options: PipelineOptions): Topology {
       ...edges,
       edge(core.watermark.out.past, windows.in.past, { by: 'user' }),
       edge(windows.out.past, ranking.in.past, { by: 'user' }),
-      edge(lists.out.rows, view.in.lists, { by: 'user' }),
+      edge(ranking.out.interests, view.in.interests, { by: 'user' }),
       edge(ranking.out.interactions, view.in.interactions, { by: 'user' }),
       edge(tops.out.lists, view.in.popular, { by: 'all' }),
       edge(windows.out.late, late.in.rows, { by: 'user' }),
@@ -103,10 +103,12 @@ function liveTopology(options: PipelineOptions): Topology {
   });
 }
 
-/** From a folder to topics, which a sink reads. Every stage aligns on the end of each file. */
+/** From a folder to topics, which a sink reads: the list of each user of an epoch. Every stage aligns on the end of each file. */
 function boundedTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
-  const { interestRanking: ranking, popularity: tops, fallback: lists, parse: entry, window: windows } = core;
+  const { interestRanking: ranking, popularity: tops, parse: entry, window: windows } = core;
+  const [join, lists] = [popularityJoin({ listSize: options.listSize }), fallback({})];
+  const stages = [...Object.values(core), join, lists];
   const results = topic('recommendations', ranked, 'user', { browsable: false });
   const interactionRows = topic('interactions', interactions, 'user', { browsable: false });
   const late = topic('late', events, 'user', { browsable: false });
@@ -115,13 +117,17 @@ function boundedTopology(options: PipelineOptions): Topology {
   const days = topic('trending-days', trendingDays, 'whole', { browsable: false });
   return defineTopology({
     partitions: options.partitions,
-    stages: Object.values(core),
+    stages,
     topics: [results, interactionRows, hours, days, late, deadLetter],
     edges: [
       edge(source('folder'), entry.in.events, { by: 'source' }),
       edge(source('popularity-table'), tops.in.table, { by: 'item' }),
       ...(options.items === true ? [edge(source('catalogue-table'), core.watermark.in.items, { by: 'all' })] : []),
       ...edges,
+      edge(ranking.out.interests, join.in.interests, { by: 'user' }),
+      edge(tops.out.lists, join.in.lists, { by: 'all' }),
+      edge(join.out.rows, lists.in.ranked, { by: 'user' }),
+      edge(tops.out.lists, lists.in.lists, { by: 'all' }),
       edge(lists.out.rows, results.in.rows, { by: 'user' }),
       edge(ranking.out.interactions, interactionRows.in.rows, { by: 'user' }),
       edge(core.trendingLists.out.hours, hours.in.rows, { by: 'same' }),
@@ -129,12 +135,12 @@ function boundedTopology(options: PipelineOptions): Topology {
       edge(windows.out.late, late.in.rows, { by: 'user' }),
       edge(entry.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
     ],
-    aligned: new Set(Object.values(core).map(({ id }) => id)),
+    aligned: new Set(stages.map(({ id }) => id)),
   });
 }
 
-/** From events to every user's list: the part common to both. */
-function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...options }: PipelineOptions) {
+/** From events to every user's interests, and to what is popular and trending: the part common to both. */
+function pipeline({ trigger, mode, watermarkDelayMs: delayMs, ...options }: PipelineOptions) {
   const published = mode === 'live' ? 'live' : 'closed';
   const core = {
     parse: parse({
@@ -153,8 +159,6 @@ function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...optio
     window: window(options.window),
     interestRanking: interestRanking({ scope: options.interest }),
     popularity: popularity({ source: options.popularity, aligned: mode === 'bounded' }),
-    popularityJoin: popularityJoin({ listSize }),
-    fallback: fallback({}),
     trending: trending({ ...options.trending, published, delayMs }),
     trendingLists: trendingLists({ published }),
   };
@@ -163,10 +167,6 @@ function pipeline({ trigger, listSize, mode, watermarkDelayMs: delayMs, ...optio
     edge(core.watermark.out.rows, core.window.in.events, { by: 'user' }),
     edge(core.watermark.out.popularity, core.popularity.in.events, { by: 'item' }),
     edge(core.window.out.rows, core.interestRanking.in.rows, { by: 'user' }),
-    edge(core.interestRanking.out.interests, core.popularityJoin.in.interests, { by: 'user' }),
-    edge(core.popularity.out.lists, core.popularityJoin.in.lists, { by: 'all' }),
-    edge(core.popularityJoin.out.rows, core.fallback.in.ranked, { by: 'user' }),
-    edge(core.popularity.out.lists, core.fallback.in.lists, { by: 'all' }),
     edge(core.watermark.out.engagements, core.trending.in.events, { by: 'item' }),
     edge(core.trending.out.tops, core.trendingLists.in.tops, { by: 'all' }),
   ];

@@ -5,7 +5,7 @@
  *
  * `excludeSeen` removes the items that the user has seen. While nothing is popular yet, the answer is empty, which is not an error.
  */
-import type { RankedItem } from '../maths/ranked-list.js';
+import type { RankedItem } from '../maths/made-list.js';
 import { LIST_MAX, RECOMMENDATION_TYPES, STREAMING_POPULAR_FALLBACK } from '../model.js';
 import { mostPopular } from './most-popular.js';
 import { ownList } from './own-list.js';
@@ -36,7 +36,8 @@ const SOURCES: readonly CandidateSource[] = [ownList, mostPopular];
 export function answer(reader: RecommendationReader, question: Question): RecommendationAnswer {
   const { user, category, excludeSeen, explain } = question;
   const limit = Math.max(0, Math.min(LIST_MAX, question.limit));
-  const list = reader.listOf(user)?.items ?? [];
+  // What is left out below is made up for by what follows.
+  const list = reader.ownList(user, category === undefined && !excludeSeen ? limit : LIST_MAX);
   const excluded = excludeSeen ? reader.seen(user) : undefined;
 
   const items: AnswerItem[] = [];

@@ -3,10 +3,9 @@
  *
  *   of a requested category its top list; else the top list over all, if the user has no list, or if items that the user has seen are excluded
  */
-import { LIST_MAX } from '../model.js';
 import type { CandidateSource } from './source.js';
 
 export const mostPopular: CandidateSource = (reader, { category, excludeSeen }, list) => {
-  if (category !== undefined) return reader.topOf(category, LIST_MAX);
-  return list.length === 0 || excludeSeen ? reader.fallback(LIST_MAX) : [];
+  if (category !== undefined) return reader.topOf(category);
+  return list.length === 0 || excludeSeen ? reader.fallback() : [];
 };

@@ -20,7 +20,7 @@ import {
   textAt,
 } from '../../runtime/contract/stage.js';
 import { FrameChunks } from '../maths/frame-chunks.js';
-import { compareItems } from '../maths/item-order.js';
+import { type Head, ListMerge } from '../maths/list-merge.js';
 import { type ListsOfCategory, type MergedList, mergedOnce } from '../maths/top-list.js';
 import { type interests, ranked, STREAMING_CATEGORY_POPULARITY } from '../model.js';
 
@@ -53,21 +53,11 @@ function joined(frame: Interests, topOf: (category: string) => MergedList | unde
   return writer.finish();
 }
 
-/** A user's category while the lists are merged: the head is its best item that has not been used. */
-interface Head {
-  category: number;
-  interest: number;
-  interestRank: number;
-  list: MergedList;
-  at: number;
-  score: number;
-}
-
-/** Writes the lists of users. No object is allocated per user: heads are reused. */
+/** Writes the lists of users. */
 class ListWriter {
   private readonly chunks: FrameChunks<(typeof ranked)['columns']>;
-  private readonly heads: Head[] = [];
-  private headCount = 0;
+  /** By codes of categories in `from`. */
+  private readonly merge = new ListMerge<number>();
   private user = ABSENT;
   private users!: CodeMap;
   private categories!: CodeMap;
@@ -90,44 +80,24 @@ class ListWriter {
     if (this.chunks.group()) this.mapCodes();
     this.user = user;
     this.userNumber++;
-    this.headCount = 0;
+    this.merge.begin();
   }
 
   offer(category: number, interest: number, interestRank: number): void {
-    const list = this.tops[category];
-    if (list === undefined || list.size === 0) return;
-    const score = (interest * list.popularity[0]!) / 100;
-    const head = this.heads[this.headCount];
-    if (head === undefined) this.heads.push({ category, interest, interestRank, list, at: 0, score });
-    else {
-      head.category = category;
-      head.interest = interest;
-      head.interestRank = interestRank;
-      head.list = list;
-      head.at = 0;
-      head.score = score;
-    }
-    this.headCount++;
+    this.merge.add(category, interest, interestRank, this.tops[category]);
   }
 
-  /** Outputs the best head, n times, unless its item is listed already. */
+  /** Outputs the first n items, each once. */
   write(): void {
+    const { merge, listSize } = this;
     const { frame } = this.chunks;
-    frame.reserve(this.listSize);
+    frame.reserve(listSize);
     const { columns } = frame;
     const user = this.users.get(this.user);
-    if (this.headCount === 0) {
-      writeEmpty(frame, user);
-      return;
-    }
-    for (let rank = 0; rank < this.listSize && this.headCount > 0;) {
-      const best = this.bestHead();
-      const head = this.heads[best]!;
+    let rank = 0;
+    for (let head = merge.next(); head !== undefined && rank < listSize; head = merge.next()) {
       const item = this.itemCode(head);
-      if (this.isListed(item)) {
-        this.advance(best);
-        continue;
-      }
+      if (this.isListed(item)) continue;
       const row = frame.rows++;
       columns.user.codes[row] = user;
       columns.item.codes[row] = item;
@@ -137,24 +107,12 @@ class ListWriter {
       columns.interestRank[row] = head.interestRank;
       columns.rank[row] = ++rank;
       columns.kind[row] = STREAMING_CATEGORY_POPULARITY;
-      this.advance(best);
     }
+    if (rank === 0) writeEmpty(frame, user);
   }
 
   finish(): Ranked[] {
     return this.chunks.finish();
-  }
-
-  private bestHead(): number {
-    let best = 0;
-    for (let i = 1; i < this.headCount; i++) if (beats(this.heads[i]!, this.heads[best]!)) best = i;
-    return best;
-  }
-
-  private advance(index: number): void {
-    const head = this.heads[index]!;
-    if (++head.at < head.list.size) head.score = (head.interest * head.list.popularity[head.at]!) / 100;
-    else this.drop(index);
   }
 
   /** From then on it is. */
@@ -165,14 +123,7 @@ class ListWriter {
     return false;
   }
 
-  private drop(index: number): void {
-    const last = --this.headCount;
-    const head = this.heads[index]!;
-    this.heads[index] = this.heads[last]!;
-    this.heads[last] = head;
-  }
-
-  private itemCode({ category, list, at }: Head): number {
+  private itemCode({ category, list, at }: Head<number>): number {
     let codes = this.items[category];
     if (codes === undefined) {
       codes = new CodeMap(list.dictionary, this.chunks.frame.columns.item.dictionary);
@@ -188,15 +139,6 @@ class ListWriter {
     this.categories = new CodeMap(category.dictionary, columns.category.dictionary);
     this.items = new Array<undefined>(category.dictionary.size).fill(undefined);
   }
-}
-
-/** By score, compared exactly; then by the order of items; of one item the stronger interest. */
-function beats(a: Head, b: Head): boolean {
-  if (a.score !== b.score) return a.score > b.score;
-  const [keyA, keyB] = [a.list.keys[a.at]!, b.list.keys[b.at]!];
-  if (keyA !== keyB) return keyA < keyB;
-  const order = compareItems(a.list.items[a.at]!, b.list.items[b.at]!);
-  return order === 0 ? a.interestRank < b.interestRank : order < 0;
 }
 
 function writeEmpty(frame: FrameBuilder<(typeof ranked)['columns']>, user: number): void {

@@ -168,7 +168,7 @@ const pipeline = z.strictObject({
       weights: weights.prefault({}),
     })
     .prefault({}),
-  listSize: whole(1, 100, 'items kept per user').default(100),
+  listSize: whole(1, 100, 'the most items of an answer').default(100),
   popularity: popularity.prefault({}),
   trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),

@@ -101,7 +101,7 @@ export async function startHosts(
   const vitals = (): NamedVitals[] => threads.vitals();
   const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
   const telemetry = new Telemetry(statuses, vitals, systemClock, countsOf);
-  const views = viewsOf(() => view.host, topology, pipeline.trending.rankings ?? [], staleAfterMs(options));
+  const views = viewsOf(() => view.host, topology, pipeline, staleAfterMs(options));
   const answers = countedAnswers(views.answers, (kind) => telemetry.answers.count(kind));
   const onAnswered = (stage: string, partition: number, ingestedAtMs: number): void => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);

@@ -1,7 +1,8 @@
 /** Answers of the façade, computed from the state of the views (composition): find the partition, then compute the answer. */
 import { answer, type AnswerItem, MODEL } from '../../actors/candidates/answer.js';
 import type { Question, RecommendationReader } from '../../actors/candidates/source.js';
-import { firstKind, type PackedList, unpackList } from '../../actors/maths/ranked-list.js';
+import type { RankedList } from '../../actors/maths/made-list.js';
+import type { PipelineOptions } from '../../actors/topology.js';
 import { RECOMMENDATION_TYPES, STREAMING_POPULAR_FALLBACK } from '../../actors/model.js';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { type ReadTrending, trendingReader } from '../../actors/trending-lists.js';
@@ -74,13 +75,13 @@ interface ViewAnswers extends RecommendationChanges {
   get(query: RecommendationQuery): ViewAnswer;
 }
 
-/** A cached list. Its items are created on access; a caller that has the list already needs none (`sameAs`). */
-class KeptAnswer implements ViewAnswer {
+/** An answer whose list may have been shown before. Its items are made on access; a caller that has the list already needs none (`sameAs`). */
+class KnownAnswer implements ViewAnswer {
   readonly model = MODEL;
 
   constructor(
     readonly sameAs: object,
-    private readonly list: PackedList,
+    private readonly list: RankedList,
     private readonly catalogue: Catalogue,
     private readonly reader: RecommendationReader,
     private readonly question: Question,
@@ -90,12 +91,12 @@ class KeptAnswer implements ViewAnswer {
   ) {}
 
   get items(): readonly (AnswerItem & Named)[] {
-    const { items } = answer({ ...this.reader, listOf: () => unpackList(this.list) }, this.question);
+    const { items } = answer({ ...this.reader, ownList: () => this.list }, this.question);
     return this.catalogue.named(items);
   }
 
   get kind(): AnswerKind {
-    return firstKind(this.list) === STREAMING_POPULAR_FALLBACK ? 'fallback' : 'personal';
+    return this.list[0]!.kind === STREAMING_POPULAR_FALLBACK ? 'fallback' : 'personal';
   }
 }
 
@@ -129,7 +130,7 @@ export function countedAnswers(answers: ViewAnswers, count: (kind: AnswerKind) =
 export function viewsOf(
   host: () => Host,
   topology: Topology,
-  rankings: readonly TrendingRanking[],
+  { listSize, trending }: Pick<PipelineOptions, 'listSize' | 'trending'>,
   staleAfterMs: number,
 ): Views {
   const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];
@@ -139,8 +140,8 @@ export function viewsOf(
   });
   const [freshness, trendingFreshness] = [new Freshness(staleAfterMs), new Freshness(staleAfterMs)];
   return {
-    ...userViews(host, topology.count(VIEW_STAGE), catalogue, freshness, ofUsers),
-    trending: trendingView(host, rankings, catalogue, trendingFreshness, ofTrending),
+    ...userViews(host, topology.count(VIEW_STAGE), { catalogue, freshness, listSize }, ofUsers),
+    trending: trendingView(host, trending.rankings ?? [], catalogue, trendingFreshness, ofTrending),
     catalogue,
     changed: (stage, partition) => {
       const tickMs = (): number => host().actor(stage, partition)?.processor.alignment.tickMs ?? -Infinity;
@@ -158,8 +159,7 @@ export function viewsOf(
 function userViews(
   host: () => Host,
   partitions: number,
-  catalogue: Catalogue,
-  freshness: Freshness,
+  { catalogue, freshness, listSize }: { catalogue: Catalogue; freshness: Freshness; listSize: number },
   { onChange }: Listeners,
 ): Pick<Views, 'answers' | 'randomUsers'> {
   const users = readersOf(host, VIEW_STAGE, ({ instance }) => recommendationReader(instance.states()));
@@ -168,14 +168,16 @@ function userViews(
     return { ...users(partition), staleMs: freshness.staleMs(partition) };
   };
   const answers: ViewAnswers = {
-    get: ({ userId: user, limit, category, excludeSeen, explain }) => {
+    get: ({ userId: user, limit: most, category, excludeSeen, explain }) => {
+      const limit = Math.min(most, listSize);
       const { processor, reader, staleMs } = ofUser(user);
       const question = { user, limit, category, excludeSeen, explain };
-      const [asOfMs, trace] = [processor.asOfMs, processor.traces.latest('lists', user)];
-      const kept = category === undefined && !excludeSeen ? reader.kept(user) : undefined;
-      if (kept !== undefined) {
-        const same = catalogue.sameAs(kept)[explain ? 'explained' : 'plain'];
-        return new KeptAnswer(same, kept, catalogue, reader, question, asOfMs, staleMs, trace);
+      // Of the messages of one event the last: its interests come before.
+      const [asOfMs, trace] = [processor.asOfMs, processor.traces.latest('interactions', user)];
+      const list = category === undefined && !excludeSeen ? reader.made(user, limit) : undefined;
+      if (list !== undefined) {
+        const same = catalogue.sameAs(list)[explain ? 'explained' : 'plain'];
+        return new KnownAnswer(same, list, catalogue, reader, question, asOfMs, staleMs, trace);
       }
       const { items, model } = answer(reader, question);
       return { items: catalogue.named(items), model, asOfMs, staleMs, trace, kind: kindOf(items) };

@@ -77,7 +77,7 @@ function seenIn(driver: TopologyDriver): unknown {
   const lists = users.map((user) => {
     const processor = driver.processor('recommendations', partitionOf(user, TOPOLOGY.count('recommendations')));
     const reader = recommendationReader(processor.instance.states());
-    return [user, reader.listOf(user), [...reader.seen(user).keys()]];
+    return [user, reader.ownList(user, 100), [...reader.seen(user).keys()]];
   });
   return { trending, lists, windows: openWindows(driver, (user) => user.startsWith('user')) };
 }

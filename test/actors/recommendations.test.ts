@@ -1,25 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answer } from '../../actors/candidates/answer.js';
+import { fallback } from '../../actors/fallback.js';
+import { popularityJoin } from '../../actors/popularity-join.js';
 import { recommendationReader, recommendations } from '../../actors/recommendations.js';
 import { StageDriver } from '../support/stage-driver.js';
-import { type Cut, cutsOf, feed, framesOf, type Step } from './script.js';
+import { type Cut, cutsOf, type Fed, feed, framesOf, rowsSaid, type Step } from './script.js';
 
 const readerOf = (driver: StageDriver) => recommendationReader(driver.instance.states());
 
-const listed = (user: string, items: readonly string[], category = 'kids') =>
-  items.length === 0
+type Interests = readonly (readonly [category: string, interest: number])[];
+
+const interested = (user: string, ...interests: Interests) =>
+  interests.length === 0
     ? [{ user, rank: 0 }]
-    : items.map((item, i) => ({
-        user,
-        item,
-        category,
-        score: 1 / (i + 1),
-        interest: 2,
-        interestRank: 1,
-        rank: i + 1,
-        kind: 0,
-      }));
+    : interests.map(([category, interest], i) => ({ user, category, interest, rank: i + 1 }));
 const seen = (user: string, ...items: (readonly [item: string, time: number])[]) =>
   items.map(([item, time]) => ({ user, item, count: 1, views: 1, time }));
 const popular = (category: string | undefined, origin: number, ...items: [string, number][]) =>
@@ -31,39 +26,55 @@ const popular = (category: string | undefined, origin: number, ...items: [string
     itemCategory: category ?? (item === '9' ? undefined : 'auto'),
   }));
 
-const itemsOf = (driver: StageDriver, user: string): string[] | undefined =>
+const itemsOf = (driver: StageDriver, user: string): string[] =>
   readerOf(driver)
-    .listOf(user)
-    ?.items.map(({ item }) => item);
+    .ownList(user, 100)
+    .map(({ item }) => item);
+
+const KIDS = popular('kids', 0, ['1', 300], ['2', 100]);
+const AUTO = popular('auto', 0, ['3', 150], ['1', 90]);
 
 describe('recommendations, by hand', () => {
-  it('hold the latest list of each user, whole', () => {
+  it('make the list of each user of the latest interests and the latest top lists', () => {
     const driver = new StageDriver(recommendations());
-    expect(feed(driver, 'lists', [...listed('u', ['1', '2']), ...listed('v', ['3'])]).rows).toEqual({});
-    feed(driver, 'lists', listed('u', ['4']));
-    expect(readerOf(driver).listOf('u')).toEqual({
-      items: [{ item: '4', category: 'kids', score: 1, interest: 2, interestRank: 1, rank: 1, kind: 0 }],
-    });
-    expect(itemsOf(driver, 'v')).toEqual(['3']);
-    expect(itemsOf(driver, 'w')).toBeUndefined();
-  });
-
-  it('know a user whose list is empty', () => {
-    const driver = new StageDriver(recommendations());
-    feed(driver, 'lists', [...listed('u', ['1']), ...listed('u', [])]);
+    expect(feed(driver, 'interests', [...interested('u', ['kids', 2]), ...interested('v', ['auto', 1])]).rows).toEqual(
+      {},
+    );
     expect(itemsOf(driver, 'u')).toEqual([]);
+    feed(driver, 'popular', [...KIDS, ...AUTO]);
+    feed(driver, 'interests', interested('u', ['auto', 4], ['kids', 1]));
+    expect(readerOf(driver).ownList('u', 2)).toEqual([
+      { item: '3', category: 'auto', score: 6, interest: 4, interestRank: 1, rank: 1, kind: 0 },
+      { item: '1', category: 'auto', score: 3.6, interest: 4, interestRank: 1, rank: 2, kind: 0 },
+    ]);
+    // 1 is in both lists, and stands once.
+    expect(itemsOf(driver, 'u')).toEqual(['3', '1', '2']);
+    expect(itemsOf(driver, 'v')).toEqual(['3', '1']);
+    expect(itemsOf(driver, 'w')).toEqual([]);
   });
 
-  it('put a list together that was cut between two messages', () => {
+  it('follow what becomes popular, for a user who did nothing', () => {
     const driver = new StageDriver(recommendations());
-    const rows = [...listed('u', ['1', '2']), ...listed('v', ['3', '4', '5'])];
-    feed(driver, 'lists', listed('v', ['old']));
-    feed(driver, 'lists', rows.slice(0, 3));
-    feed(driver, 'lists', rows.slice(3));
-    expect([itemsOf(driver, 'u'), itemsOf(driver, 'v')]).toEqual([
-      ['1', '2'],
-      ['3', '4', '5'],
-    ]);
+    feed(driver, 'popular', KIDS);
+    feed(driver, 'interests', interested('u', ['kids', 1]));
+    expect(itemsOf(driver, 'u')).toEqual(['1', '2']);
+    const reader = readerOf(driver);
+    const before = reader.version('u');
+    feed(driver, 'popular', popular('auto', 0, ['4', 7]));
+    expect(reader.version('u')).toBe(before);
+    feed(driver, 'popular', popular('kids', 0, ['2', 301], ['1', 300]));
+    expect(itemsOf(driver, 'u')).toEqual(['2', '1']);
+    expect(reader.version('u')).not.toBe(before);
+  });
+
+  it('have no list of their own for a user without interests, or of categories without popular items', () => {
+    const driver = new StageDriver(recommendations());
+    feed(driver, 'popular', [...KIDS, ...popular(undefined, 0, ['9', 5])]);
+    feed(driver, 'interests', [...interested('u', ['kids', 1]), ...interested('v', ['boats', 1])]);
+    feed(driver, 'interests', interested('u'));
+    expect([itemsOf(driver, 'u'), itemsOf(driver, 'v')]).toEqual([[], []]);
+    for (const user of ['u', 'v', 'eve'])
+      expect(readerOf(driver).made(user, 10)).toMatchObject([{ item: '9', kind: 1 }]);
   });
 
   it('remember what was seen, the latest so many by event time, in whatever order it comes', () => {
@@ -90,13 +101,13 @@ describe('recommendations, by hand', () => {
     feed(driver, 'popular', [...popular(undefined, 0, ['7', 5], ['9', 2]), ...popular('kids', 0, ['1', 5])]);
     feed(driver, 'popular', [...popular(undefined, 1, ['8', 3]), ...popular('kids', 1, ['2', 6])]);
     const reader = readerOf(driver);
-    expect(reader.fallback(2)).toEqual([
+    expect(reader.fallback().slice(0, 2)).toEqual([
       { item: '7', category: 'auto', score: 0.1, interest: NaN, interestRank: 0, rank: 1, kind: 1 },
       { item: '8', category: 'auto', score: 0.1, interest: NaN, interestRank: 0, rank: 2, kind: 1 },
     ]);
-    expect(reader.fallback(10)[2]).toMatchObject({ item: '9', category: undefined });
-    expect(reader.topOf('kids', 10).map(({ item }) => item)).toEqual(['2', '1']);
-    expect(reader.topOf('boats', 10)).toEqual([]);
+    expect(reader.fallback()[2]).toMatchObject({ item: '9', category: undefined });
+    expect(reader.topOf('kids').map(({ item }) => item)).toEqual(['2', '1']);
+    expect(reader.topOf('boats')).toEqual([]);
   });
 
   it('answer from the view', () => {
@@ -106,8 +117,8 @@ describe('recommendations, by hand', () => {
         ({ itemId, reason }) => `${itemId}: ${reason}`,
       );
     expect(ask('u')).toEqual([]);
-    feed(driver, 'popular', popular(undefined, 0, ['7', 5], ['9', 2]));
-    feed(driver, 'lists', listed('u', ['1', '2']));
+    feed(driver, 'popular', [...popular(undefined, 0, ['7', 5], ['9', 2]), ...KIDS]);
+    feed(driver, 'interests', interested('u', ['kids', 2]));
     feed(driver, 'interactions', seen('u', ['1', 1], ['9', 2]));
     expect(ask('u')).toEqual([
       '1: popular in kids, which is your #1 interest (2)',
@@ -117,19 +128,24 @@ describe('recommendations, by hand', () => {
     expect(ask('eve')).toEqual(['7: popular with everyone', '9: popular with everyone']);
   });
 
-  it('keep a list as one object until it changes, and none for a user without items', () => {
+  it('make a list once, while what it is made of is the same', () => {
     const driver = new StageDriver(recommendations());
-    const kept = () => readerOf(driver).kept('u');
-    expect(kept()).toBeUndefined();
-    feed(driver, 'lists', listed('u', ['1', '2']));
-    const first = kept();
+    const reader = readerOf(driver);
+    const made = (user = 'u') => reader.made(user, 10);
+    expect(made()).toBeUndefined();
+    feed(driver, 'popular', [...KIDS, ...AUTO, ...popular(undefined, 0, ['9', 5])]);
+    feed(driver, 'interests', interested('u', ['kids', 1]));
+    const [first, popularOnly] = [made(), made('eve')];
     expect(first).toBeDefined();
-    feed(driver, 'lists', listed('v', ['3']));
-    expect(kept()).toBe(first);
-    feed(driver, 'lists', listed('u', ['2']));
-    expect(kept()).not.toBe(first);
-    feed(driver, 'lists', listed('u', []));
-    expect(kept()).toBeUndefined();
+    feed(driver, 'interests', interested('v', ['kids', 1]));
+    feed(driver, 'popular', popular('auto', 0, ['4', 7]));
+    expect(made()).toBe(first);
+    expect([made('eve'), made('eva')]).toEqual([popularOnly, popularOnly]);
+    feed(driver, 'popular', popular('kids', 0, ['1', 301], ['2', 100]));
+    const second = made();
+    expect(second).not.toBe(first);
+    feed(driver, 'interests', interested('u', ['kids', 2]));
+    expect(made()).not.toBe(second);
   });
 
   it('have another version when anything was seen, also when as much was forgotten', () => {
@@ -145,32 +161,32 @@ describe('recommendations, by hand', () => {
 
   it('load users only when asked for after a restart', () => {
     const driver = new StageDriver(recommendations());
-    feed(driver, 'lists', Array.from({ length: 500 }, (_, i) => listed(`u${i}`, ['1'])).flat());
+    feed(driver, 'popular', KIDS);
+    feed(driver, 'interests', Array.from({ length: 500 }, (_, i) => interested(`u${i}`, ['kids', 1])).flat());
     driver.snapshot();
     driver.crash();
     const before = driver.instance.keys();
-    expect(itemsOf(driver, 'u123')).toEqual(['1']);
-    expect(driver.instance.keys()).toBe(before + 1);
+    expect(itemsOf(driver, 'u123')).toEqual(['1', '2']);
+    // The user, and the top list.
+    expect(driver.instance.keys()).toBe(before + 2);
   });
 });
 
 const user = fc.constantFrom('u', 'v', 'w');
-const ids = fc.uniqueArray(fc.nat({ max: 12 }).map(String), { maxLength: 5 });
-const lists = fc.array(fc.tuple(user, ids), { maxLength: 12 });
+const category = fc.constantFrom('auto', 'boats', 'kids', 'toys');
+const ranked: fc.Arbitrary<Interests> = fc
+  .uniqueArray(fc.tuple(category, fc.integer({ min: 1, max: 9 })), { maxLength: 3, selector: ([name]) => name })
+  .map((pairs) => [...pairs].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)));
+const rankings = fc.array(fc.tuple(user, ranked), { maxLength: 12 });
 const touches = fc.array(fc.tuple(user, fc.nat({ max: 8 }).map(String), fc.nat({ max: 30 })), { maxLength: 40 });
 const sizes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1 });
 
 const steps = (
-  allLists: readonly (readonly [string, readonly string[]])[],
+  allRankings: readonly (readonly [string, Interests])[],
   allTouches: readonly (readonly [string, string, number])[],
   frameSizes: readonly number[],
 ): Step[] => [
-  // One user's two lists in a row are two lists: the second begins at rank 1 again.
-  ...framesOf(
-    'lists',
-    allLists.flatMap(([name, items]) => listed(name, items)),
-    frameSizes,
-  ),
+  ...allRankings.map(([name, own]): Step => ({ feed: 'interests', rows: interested(name, ...own) })),
   ...framesOf(
     'interactions',
     allTouches.flatMap(([name, item, time]) => seen(name, [item, time])),
@@ -181,7 +197,10 @@ const take = (driver: StageDriver, step: Step): void => {
   if ('feed' in step) feed(driver, step.feed, step.rows);
 };
 const viewOf = (driver: StageDriver) =>
-  ['u', 'v', 'w'].map((name) => ({ list: itemsOf(driver, name), seen: [...readerOf(driver).seen(name)].sort() }));
+  ['u', 'v', 'w'].map((name) => ({
+    list: readerOf(driver).ownList(name, 100),
+    seen: [...readerOf(driver).seen(name)].sort(),
+  }));
 
 /** Plays with cuts: after a crash what came since the last snapshot is delivered again. */
 function played(all: readonly Step[], cuts: readonly Cut[]): StageDriver {
@@ -204,27 +223,87 @@ function played(all: readonly Step[], cuts: readonly Cut[]): StageDriver {
   return driver;
 }
 
+/** What is popular does not change in these. */
+const POPULAR: Fed = {
+  feed: 'popular',
+  rows: [...KIDS, ...AUTO, ...popular('boats', 0, ['5', 120], ['2', 80], ['6', 1])],
+};
+
 describe('recommendations', () => {
-  it('hold the last list and the latest seen of each user, in frames of any size', () => {
+  it('remember the latest seen of each user, in frames of any size', () => {
     fc.assert(
-      fc.property(lists, touches, sizes, (allLists, allTouches, frameSizes) => {
+      fc.property(touches, sizes, (allTouches, frameSizes) => {
         const expected = ['u', 'v', 'w'].map((name) => {
           const latest = new Map<string, number>();
           for (const [who, item, time] of allTouches)
             if (who === name) latest.set(item, Math.max(time, latest.get(item) ?? 0));
-          const recent = [...latest].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? 1 : -1)).slice(0, 4);
-          return { list: allLists.findLast(([who]) => who === name)?.[1], seen: recent.sort() };
+          return [...latest]
+            .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? 1 : -1))
+            .slice(0, 4)
+            .sort();
         });
-        expect(viewOf(played(steps(allLists, allTouches, frameSizes), []))).toEqual(expected);
+        expect(viewOf(played(steps([], allTouches, frameSizes), [])).map((view) => view.seen)).toEqual(expected);
       }),
       { seed: 23, numRuns: 150 },
     );
   });
 
+  it('answer what popularity-join and fallback write for the same interests and top lists', () => {
+    const topLists = fc.array(
+      fc.tuple(
+        fc.option(category, { nil: undefined }),
+        fc.constantFrom(0, 1),
+        fc.uniqueArray(fc.nat({ max: 30 }), { maxLength: 12 }),
+        fc.integer({ min: 1, max: 5 }),
+      ),
+      { maxLength: 10 },
+    );
+    const size = fc.integer({ min: 1, max: 15 });
+    fc.assert(
+      fc.property(topLists, rankings, size, (allTops, allRankings, listSize) => {
+        const frames: Fed[] = allTops.map(([name, origin, items, step]) => ({
+          feed: 'lists',
+          // An item is counted by one instance.
+          rows: popular(
+            name,
+            origin,
+            ...items.map((n, i) => [String(2 * n + origin), (40 - i) * step] as [string, number]),
+          ),
+        }));
+        const lists = frames.map(({ rows }) => (rows.length === 0 ? [] : rows));
+        const [join, fill] = [new StageDriver(popularityJoin({ listSize })), new StageDriver(fallback({ listSize }))];
+        const view = new StageDriver(recommendations());
+        for (const rows of lists) {
+          feed(join, 'lists', rows);
+          feed(fill, 'lists', rows);
+          feed(view, 'popular', rows);
+        }
+        const eager = new Map<string, object[]>();
+        for (const [name, own] of allRankings) {
+          const rows = interested(name, ...own);
+          feed(view, 'interests', rows);
+          const joined = rowsSaid([feed(join, 'interests', rows).rows], 'rows');
+          const filled = rowsSaid([feed(fill, 'ranked', joined).rows], 'rows');
+          eager.set(
+            name,
+            filled
+              .filter(({ item }) => item !== undefined)
+              .map(({ user: _, interest = NaN, ...row }) => ({ ...row, interest })),
+          );
+        }
+        for (const [name, rows] of eager) {
+          const made = readerOf(view).made(name, listSize) ?? [];
+          expect(made.slice(0, listSize)).toEqual(rows);
+        }
+      }),
+      { seed: 26, numRuns: 300 },
+    );
+  });
+
   it('are the same after crashes at any cut', () => {
     const script = fc
-      .tuple(lists, touches, sizes)
-      .map((parts) => steps(...parts))
+      .tuple(rankings, touches, sizes)
+      .map((parts) => [POPULAR, ...steps(...parts)])
       .chain((all) => fc.tuple(fc.constant(all), cutsOf(all.length)));
     fc.assert(
       fc.property(script, ([all, cuts]) => {
@@ -236,14 +315,13 @@ describe('recommendations', () => {
 
   it('are the same when everything is delivered twice', () => {
     fc.assert(
-      fc.property(lists, touches, (allLists, allTouches) => {
-        const all = steps(allLists, allTouches, [7]);
+      fc.property(rankings, touches, (allRankings, allTouches) => {
+        const all = [POPULAR, ...steps(allRankings, allTouches, [7])];
         const [once, twice] = [played(all, []), played(all, [])];
         all.forEach((step) => {
           take(twice, step);
         });
-        expect(viewOf(twice).map((view) => view.list)).toEqual(viewOf(once).map((view) => view.list));
-        expect(viewOf(twice).map((view) => view.seen)).toEqual(viewOf(once).map((view) => view.seen));
+        expect(viewOf(twice)).toEqual(viewOf(once));
       }),
       { seed: 25, numRuns: 60 },
     );

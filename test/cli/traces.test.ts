@@ -85,7 +85,7 @@ it('an event is followed from its publisher through every stage to the answer th
     path.unshift(at.name);
     if (at.name === 'process parse') expect(at.parent).toBe(PUBLISHER);
   }
-  const stages = ['parse', 'watermark', 'window', 'interest-ranking', 'popularity-join', 'fallback', 'recommendations'];
+  const stages = ['parse', 'watermark', 'window', 'interest-ranking', 'recommendations'];
   expect(path).toEqual(stages.map((stage) => `process ${stage}`));
   // The stages are on threads of their own.
   expect(ofTrace.find(({ name }) => name === 'process parse')!.threadId).toBeGreaterThan(0);

@@ -18,7 +18,7 @@ afterAll(remove);
 const SUBJECTS = [
   'rivulet.window.0.watermark.0',
   'rivulet.parse.0.clock.0',
-  'rivulet.recommendations.0.fallback.0',
+  'rivulet.recommendations.0.interest-ranking.0',
   'rivulet.dead-letter.0.parse.0',
   'rivulet.late.0.window.0',
   'rivulet.window.7.nobody.9',

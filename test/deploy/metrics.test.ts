@@ -82,7 +82,7 @@ beforeAll(async () => {
     text = await node.telemetry.registry.metrics();
     expect(sample(...events)).toBe(201);
     expect(sample('rivulet_event_to_recommendation_seconds_count')).toBeGreaterThan(0);
-    expect(sample('rivulet_snapshots_total', 'stage="fallback",partition="1"')).toBeGreaterThan(0);
+    expect(sample('rivulet_snapshots_total', 'stage="interest-ranking",partition="1"')).toBeGreaterThan(0);
     // NATS is asked for it every few seconds.
     expect(sample('rivulet_stream_messages', 'stream="RIVULET_DEAD_LETTER"')).toBe(1);
     expect(text).toMatch(/nodejs_gc_duration_seconds_sum\{/);

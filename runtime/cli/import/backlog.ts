@@ -34,7 +34,7 @@ const LOOK_EVERY_MS = 200;
 /** The part of a stream's limit that may be used: what is under way comes on top. */
 const FULL_MAX = 0.7;
 /** From events to lists: each passes ticks on to the next, so that its output covers all input within a second. The view behind them has no output. */
-const WAY = ['watermark', 'window', 'interest-ranking', 'popularity-join', 'fallback'];
+const WAY = ['watermark', 'window', 'interest-ranking'];
 /** Longer than a node takes to restart, or another to take over. */
 const STALLED_MS = 120_000;
 

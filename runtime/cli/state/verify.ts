@@ -26,6 +26,8 @@ interface InstanceFinding {
   readonly bytes: number;
   /** How the log fits: `fits`, or the problem; null if it was not checked. */
   readonly log: string | null;
+  /** False: of a stage that this version, or this configuration, does not have. */
+  readonly used: boolean;
   readonly problems: readonly string[];
 }
 
@@ -79,8 +81,7 @@ async function examined(
   const stage = topology.stages.find((one) => one.id === id);
   const problems: string[] = [];
   let fit: string | null = null;
-  if (stage === undefined) problems.push('this configuration has no such stage');
-  else if (head !== undefined) {
+  if (stage !== undefined && head !== undefined) {
     const instance = { topology, stage: id, partition, head };
     const verdict = log === undefined ? judgeSnapshot(instance) : await judgeLog({ ...instance, log });
     if (!verdict.fits) problems.push(`${verdictText(verdict)} (${verdict.remedy})`);
@@ -93,14 +94,21 @@ async function examined(
     entries,
     bytes,
     log: fit,
+    used: stage !== undefined,
     problems,
   };
 }
 
+/** A stage that there was before is not used, whatever is left of it. */
+const stateOf = (used: boolean, problems: readonly string[]): string => {
+  if (problems.length > 0) return 'see below';
+  return used ? 'sound' : 'not used';
+};
+
 function asText(stores: readonly StoreFinding[], instances: readonly InstanceFinding[], sound: boolean): string {
-  const rows = instances.map(({ store, instance, sequence, entries, bytes, log, problems }) => [
+  const rows = instances.map(({ store, instance, sequence, entries, bytes, log, used, problems }) => [
     ...[store, instance, sequence === null ? '–' : grouped(sequence), grouped(entries), grouped(bytes)],
-    ...[log === null ? '–' : log === 'fits' ? 'fits' : 'does not fit', problems.length === 0 ? 'sound' : 'see below'],
+    ...[log === null ? '–' : log === 'fits' ? 'fits' : 'does not fit', stateOf(used, problems)],
   ]);
   const header = ['STORE', 'INSTANCE', 'SNAPSHOT AT', 'ENTRIES', 'BYTES', 'LOG', 'STATE'];
   const lines = [table(header, rows, new Set([2, 3, 4])), ''];

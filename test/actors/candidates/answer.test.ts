@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answer } from '../../../actors/candidates/answer.js';
 import type { Question, RecommendationReader } from '../../../actors/candidates/source.js';
-import type { RankedItem } from '../../../actors/maths/ranked-list.js';
+import type { RankedItem } from '../../../actors/maths/made-list.js';
 
 const own = (item: string, category: string, interest: number, interestRank: number, rank: number): RankedItem => ({
   item,
@@ -33,10 +33,10 @@ const POPULAR = [
 const ELECTRONICS = [popular('1', 'electronics', 1), popular('5', 'electronics', 2), popular('6', 'electronics', 3)];
 
 const reader = (seen: readonly string[] = []): RecommendationReader => ({
-  listOf: (user) => (user === 'ada' ? { items: LIST } : user === 'empty' ? { items: [] } : undefined),
+  ownList: (user) => (user === 'ada' ? LIST : []),
   seen: () => new Map(seen.map((item) => [item, 1])),
-  fallback: (limit) => POPULAR.slice(0, limit),
-  topOf: (category, limit) => (category === 'electronics' ? ELECTRONICS.slice(0, limit) : []),
+  fallback: () => POPULAR,
+  topOf: (category) => (category === 'electronics' ? ELECTRONICS : []),
   factsOf: (item) => (item === '2' ? { brand: 'lego', price: 9.5 } : {}),
 });
 
@@ -108,7 +108,7 @@ describe('an answer', () => {
 
   it('of an empty system is empty', () => {
     const nothing: RecommendationReader = {
-      listOf: () => undefined,
+      ownList: () => [],
       seen: () => new Map(),
       fallback: () => [],
       topOf: () => [],

@@ -108,14 +108,7 @@ describe('a context', () => {
           return [...new Set(all)].map((parent) => parseInt(parent.slice(3, 35), 16) - 1).sort((a, b) => a - b);
         };
         const all = [...traced].sort((a, b) => a - b);
-        for (const stage of [
-          'watermark',
-          'window',
-          'interest-ranking',
-          'popularity-join',
-          'fallback',
-          'recommendations',
-        ]) {
+        for (const stage of ['watermark', 'window', 'interest-ranking', 'recommendations']) {
           expect([stage, through(stage)]).toEqual([stage, all]);
         }
         expect(through('trending')).toEqual(all);
@@ -203,7 +196,7 @@ describe('a context', () => {
     driver.nowMs = START_MS;
     for (const n of [0, 5, 1, 10]) driver.publish(event(n, n === 10 ? undefined : traceparent(n)));
     const latest = (user: string) =>
-      driver.processor('recommendations', fnv1a(utf8(user)) % PARTITIONS.user).traces.latest('lists', user);
+      driver.processor('recommendations', fnv1a(utf8(user)) % PARTITIONS.user).traces.latest('interactions', user);
     expect(latest('u0')).toEqual({ traceparent: traceparent(5), tracestate: 'rivulet=5' });
     expect(latest('u1')).toEqual({ traceparent: traceparent(1), tracestate: 'rivulet=1' });
     expect(latest('u2')).toBeUndefined();

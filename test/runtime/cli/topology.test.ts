@@ -18,15 +18,11 @@ it('the live pipeline', () => {
       watermark -->|by user| window
       watermark -->|popularity by item| popularity
       window -->|by user| interest-ranking
-      interest-ranking -->|interests by user| popularity-join
-      popularity -->|lists by all| popularity-join
-      popularity-join -->|by user| fallback
-      popularity -->|lists by all| fallback
       watermark -->|engagements by item| trending
       trending -->|tops by all| trending-lists
       watermark -->|past by user| window
       window -->|past by user| interest-ranking
-      fallback -->|by user| recommendations
+      interest-ranking -->|interests by user| recommendations
       interest-ranking -->|interactions by user| recommendations
       popularity -->|lists by all| recommendations
       window -->|late by user| late[(late)]

@@ -76,8 +76,8 @@ function knowledge(driver: TopologyDriver) {
     return {
       // Sums of decayed weights round by their order, so that what is as good as equal may change places.
       list: reader
-        .listOf(user)
-        ?.items.map(({ rank: _, ...one }) => ({
+        .ownList(user, 100)
+        .map(({ rank: _, ...one }) => ({
           ...one,
           score: one.score.toPrecision(9),
           interest: one.interest.toPrecision(9),
@@ -85,8 +85,8 @@ function knowledge(driver: TopologyDriver) {
         .sort((x, y) => Number(y.score) - Number(x.score) || (x.item < y.item ? -1 : 1)),
       // Rows of windows that close together have no order among them: those that were moved stand where they came.
       seen: [...reader.seen(user).keys()].sort(),
-      fallback: reader.fallback(100),
-      tops: CATEGORIES.map((category) => reader.topOf(category?.split('.')[0] ?? '', 100)),
+      fallback: reader.fallback(),
+      tops: CATEGORIES.map((category) => reader.topOf(category?.split('.')[0] ?? '')),
       // The past comes sooner or later than the present, by the ticks of its partition.
       totals: [...(ranking.totals.get(user) ?? [])].sort(),
     };
