@@ -16,7 +16,7 @@ import type { FrameOf, Tick, Value } from '../../runtime/contract/stage.js';
 import type { windowRows } from '../model.js';
 import { portionsIn, type RunningEpoch } from '../state/epoch-interests.js';
 
-/** Some 90 µs of the stages behind for each: with four partitions a third of two cores. */
+/** Some 70 µs of CPU for each: with four partitions a quarter of two cores. */
 const USERS_PER_TICK = 2_000;
 /** A portion then has as many as a tick. */
 const USERS_MAX = 62_000;
