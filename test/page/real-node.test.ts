@@ -81,7 +81,9 @@ describe.skipIf(noBrowser)(`the page of a real node, in Chromium${skipped(noBrow
     await page.locator('.stage-panel').getByText('no watermark: it is made further on, by watermark').waitFor();
     await page.getByRole('table', { name: 'Partitions of parse' }).getByText('none', { exact: true }).waitFor();
     await page
-      .getByRole('button', { name: /^recommendations: .*, no watermark: only stages that read from watermark have it, / })
+      .getByRole('button', {
+        name: /^recommendations: .*, no watermark: only stages that read from watermark have it, /,
+      })
       .waitFor();
   });
 
