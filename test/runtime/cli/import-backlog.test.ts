@@ -2,45 +2,50 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { ConsumerInfo, JetStreamManager } from '@nats-io/jetstream';
 import { expect, it } from 'vitest';
+import { mainTopology } from '../../../actors/topology.js';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { Backlog } from '../../../runtime/cli/import/backlog.js';
+import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
+import { loadConfig } from '../../../runtime/config/config.js';
 import { transient } from '../../../runtime/contract/errors.js';
-import { CLOCK, streamOf, type Topology } from '../../../runtime/contract/graph.js';
+import { streamOf } from '../../../runtime/contract/graph.js';
 import type { Log, LogMessage } from '../../../runtime/contract/ports.js';
 import { until, VirtualClock } from '../virtual-clock.js';
 
 const LAST = 100;
 
-/** Parse, and one stage behind it, each of one partition. */
+const { config } = loadConfig({ env: {}, cwd: import.meta.dirname, flags: [] });
+const topology = mainTopology({ ...pipelineOptions(config), partitions: { source: 1, user: 1, item: 1 } });
+const READ = topology.stages.map(({ id }) => id).filter((id) => id !== 'parse');
+
+/** The live pipeline, each stage of one partition. */
 function bed() {
   const clock = new VirtualClock();
-  const nats = { isAway: false, position: 0, readers: [] as readonly object[] };
+  const nats = { isAway: false, position: 0, holdsBack: false, full: 0, readers: [] as readonly object[] };
   const answer = <T>(value: T): Promise<T> =>
     nats.isAway ? Promise.reject(transient('LOG_UNREACHABLE', 'NATS is away')) : Promise.resolve(value);
-  let ticks = 0;
-  const last = (subject: string): Partial<LogMessage> =>
-    subject.includes(CLOCK)
-      ? { sequence: ++ticks }
-      : {
-          sequence: 1,
-          expected: 0,
-          data: toBinary(EnvelopeSchema, create(EnvelopeSchema, { sequence: nats.position })),
-        };
+  const output = (): Partial<LogMessage> => ({
+    ...{ sequence: 1, expected: 0 },
+    data: toBinary(
+      EnvelopeSchema,
+      create(EnvelopeSchema, { sequence: nats.position, lastPart: true, holdsBack: nats.holdsBack }),
+    ),
+  });
   const log = {
-    last: (_: string, subject: string) => answer(last(subject)),
+    last: () => answer(output()),
     info: () => answer({ lastSequence: LAST }),
   } as unknown as Log;
-  const list = async function* (): AsyncGenerator<ConsumerInfo> {
-    for (const reader of await answer(nats.readers))
-      yield {
-        ...{ name: 'node_x_1', stream_name: streamOf('watermark'), created: '2026', config: { filter_subject: 'm' } },
-        ...reader,
-      } as ConsumerInfo;
+  const streams = { info: () => answer({ state: { bytes: nats.full }, config: { max_bytes: 1 } }) };
+  /** Each mailbox but the first has been read to its end; those of the first are read by `nats.readers`. */
+  const list = async function* (stream: string): AsyncGenerator<ConsumerInfo> {
+    const done = { name: 'node_x_0', delivered: { stream_seq: LAST }, num_pending: 0 };
+    for (const reader of await answer(stream === streamOf(READ[0]!) ? nats.readers : [done]))
+      yield { stream_name: stream, created: '2026', config: { filter_subject: 'm' }, ...reader } as ConsumerInfo;
   };
   const backlog = new Backlog({
     ...{ log, clock, signal: new AbortController().signal, processes: async () => new Set(['node']) },
-    manager: { consumers: { list } } as unknown as JetStreamManager,
-    topology: { stages: [{ id: 'parse' }, { id: 'watermark' }], count: () => 1 } as unknown as Topology,
+    manager: { consumers: { list }, streams } as unknown as JetStreamManager,
+    topology,
   });
   /** How it ended, and whether it has. */
   const outcome = (work: Promise<void>) => {
@@ -93,6 +98,27 @@ it('ends when each mailbox has a reader that was sent all, whoever reads it by t
   expect(end).toEqual({});
   // Live events go on to come, so that something is always left.
   nats.readers = [{ name: 'node_x_3', delivered: { stream_seq: LAST + 5 }, num_pending: 3 }];
+  await until(clock, () => end.value !== undefined);
+  expect(end.value).toBe('done');
+});
+
+it('publishes no more while a stream fills, and ends when no user waits for a list', async () => {
+  const { backlog, nats, outcome, passes, clock } = bed();
+  for (let sequence = 1; sequence <= 64; sequence++) backlog.stored(0, sequence);
+  [nats.position, nats.full] = [64, 0.71];
+  nats.readers = [{ name: 'node_x_1', delivered: { stream_seq: LAST }, num_pending: 0 }];
+  const room = outcome(backlog.room());
+  await passes(10_000);
+  expect(room).toEqual({});
+  nats.full = 0.5;
+  await until(clock, () => room.value !== undefined);
+  expect(room.value).toBe('done');
+
+  nats.holdsBack = true;
+  const end = outcome(backlog.processed());
+  await passes(10_000);
+  expect(end).toEqual({});
+  nats.holdsBack = false;
   await until(clock, () => end.value !== undefined);
   expect(end.value).toBe('done');
 });
