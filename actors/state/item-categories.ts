@@ -91,3 +91,23 @@ export class ItemCategories {
     return names;
   }
 }
+
+interface WithNames {
+  readonly names: NameTables;
+}
+
+/**
+ * For other partitions, after their items: all their lists are to be published, and those that the old ones had yet to publish. Readers may still list an item
+ * under a category that it has left; its new partition may have no item of that category, and has to publish that its list is empty.
+ */
+export function markMoved(from: readonly WithNames[], to: readonly WithNames[]): void {
+  const due = from.flatMap((old) => {
+    const { names } = new ItemCategories(old.names);
+    return names.marked().map((number) => names.text(number));
+  });
+  for (const target of to) {
+    const { names } = new ItemCategories(target.names);
+    for (const name of due) names.number(name);
+    names.markAll();
+  }
+}

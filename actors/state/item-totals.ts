@@ -2,10 +2,10 @@
  * item-totals: the totals of each item, in a table, with its category and its brand as numbers of names.
  *
  * Numbers are per partition: when the partitions change, items get new ones, and all lists count as changed, so that they are published
- * completely.
+ * completely, also those that no item is in any more.
  */
 import { frameType, partitionBy, type StateOf, tables } from '../../runtime/contract/stage.js';
-import { ItemCategories } from './item-categories.js';
+import { ItemCategories, markMoved } from './item-categories.js';
 import { type NameTables, NumberedNames } from './numbered-names.js';
 
 /**
@@ -61,5 +61,5 @@ export function moveItems(from: readonly ItemState[], to: readonly ItemState[]):
       target.table.put({ ...frame, columns });
     });
   }
-  for (const { categories } of targets) categories.names.markAll();
+  markMoved(from, to);
 }

@@ -6,7 +6,7 @@
  * Numbers are per partition. They are reassigned when most of them belong to items that are in no pane any more, and when the partitions change.
  */
 import { type FrameOf, frameType, partitionOf, type StateOf, tables, textAt } from '../../runtime/contract/stage.js';
-import { ItemCategories } from './item-categories.js';
+import { ItemCategories, markMoved } from './item-categories.js';
 import type { NameTables } from './numbered-names.js';
 
 /** `category` is a number of item-categories, 0 for none; `categoryTime` that of the event that it comes from; `heat`: see trending.ts. */
@@ -124,7 +124,7 @@ export function moveTrending(from: readonly TrendingItems[], to: readonly Trendi
       }
     }
   }
-  for (const { names } of to) new ItemCategories(names).names.markAll();
+  markMoved(from, to);
 }
 
 /** The item of a number. */

@@ -365,6 +365,22 @@ describe('popularity', () => {
     );
   });
 
+  it('in other partitions, the list of a category that its items left before the list was published again is empty', () => {
+    const stage = live();
+    const old = new StageDriver(stage);
+    const items = Array.from({ length: 12 }, (_, i) => bought(`${i}`, 'kids'));
+    feed(old, 'events', items);
+    old.tick(1);
+    feed(
+      old,
+      'events',
+      items.map(({ item }) => bought(item, 'auto', 1)),
+    );
+    const fresh = [0, 1, 2].map((q) => new StageDriver(stage, q));
+    stage.repartition!([old.instance.states()] as never, fresh.map(({ instance }) => instance.states()) as never);
+    for (const driver of fresh) expect(listsOf([driver.tick(2).rows])).toContain('kids: ');
+  });
+
   it('from a table agrees with a sort of the last row of each item', () => {
     const row = fc.record({
       item: fc.nat({ max: 12 }).map(String),

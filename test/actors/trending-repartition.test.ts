@@ -52,3 +52,18 @@ it('lists, counts, categories and what is late stay', () => {
     }),
   );
 });
+
+it('the list of a category that its items left before the list was published again is empty', () => {
+  const old = new StageDriver(stage);
+  const seen = (time: number, category: string) => [{ time, type: VIEW, item: 'i1', category }];
+  old.feed('events', seen(HOUR, 'kids.toys'));
+  old.tick(1);
+  old.feed('events', seen(HOUR + 1, 'auto'));
+  const fresh = [0, 1, 2].map((q) => new StageDriver(stage, q));
+  stage.repartition!([old.instance.states()] as never, fresh.map(({ instance }) => instance.states()) as never);
+  for (const driver of fresh) {
+    driver.endEpoch(-Infinity, HOUR + 1);
+    const kids = (driver.tick(2).rows['tops'] ?? []).filter(({ category }) => category === 'kids');
+    expect(kids.map(({ window, item }) => [window, item])).toEqual([0, 1, 2].map((window) => [window, undefined]));
+  }
+});
