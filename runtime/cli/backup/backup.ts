@@ -17,7 +17,7 @@ import { streamsToSave } from './order.js';
 import { Soundness } from './soundness.js';
 import { type BackupRequest, streamsNow, takeBackup } from './take.js';
 import { openBucket, openNodes } from '../buckets.js';
-import { bytesBar } from '../bytes-bar.js';
+import { bytesBar } from '../progress.js';
 import { interruptible } from '../exit.js';
 import { natsOf } from '../nats-link.js';
 import { pipelineOptions } from '../node/node-options.js';

@@ -14,7 +14,7 @@ import { summaryOf } from './backup.js';
 import { type BackupManifest, readManifest, verifyFiles } from './files.js';
 import { openNodes } from '../buckets.js';
 import { keepStreams } from './take.js';
-import { bytesBar } from '../bytes-bar.js';
+import { bytesBar } from '../progress.js';
 import { natsOptions } from '../node/node-options.js';
 import { version } from '../../contract/version.js';
 import { setDirectoryAside } from '../repair/plan.js';

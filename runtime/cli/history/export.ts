@@ -10,10 +10,10 @@ import { STDIN as STDOUT } from '../../../connectors/csv/file-bytes.js';
 import { usage } from '../exit.js';
 import { mustBeFolder } from '../given-file.js';
 import { withLog } from '../nats-link.js';
+import { historyProgress } from '../progress.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
 import { HISTORY_FIELDS, type HistoryField, type HistoryRow } from './fields.js';
-import { HistoryProgress } from './progress.js';
 import { type HistoryFrame, historyPieces } from './read.js';
 
 export const EXPORT_FORMATS = ['jsonl', 'csv', 'parquet'] as const;
@@ -44,7 +44,7 @@ export async function exportHistory({ from, to, format: given, out, ...options }
   if (format === 'parquet' && out === STDOUT) throw usage('Parquet needs a file', 'give --out events.parquet');
   if (out !== STDOUT) await mustBeWritable(out);
   const { config } = settingsOf(options);
-  const progress = new HistoryProgress('events');
+  const progress = historyProgress('events');
   const partial = out === STDOUT ? out : `${out}.part`;
   let count = 0;
   try {

@@ -1,9 +1,9 @@
 /** `rivulet history ls`: what the history holds, by day of event time. */
 import { EVENT_TYPES } from '../../../actors/model.js';
 import { withLog } from '../nats-link.js';
+import { historyProgress } from '../progress.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { bytesText, grouped, table } from '../terminal.js';
-import { HistoryProgress } from './progress.js';
 import { type HistoryFrame, historyPieces } from './read.js';
 
 export interface HistoryListOptions extends SettingOptions {
@@ -23,7 +23,7 @@ interface Day {
 
 export async function listHistory({ from, to, json, ...options }: HistoryListOptions): Promise<void> {
   const { config } = settingsOf(options);
-  const progress = new HistoryProgress('events');
+  const progress = historyProgress('events');
   const days = new Map<number, Day>();
   let [count, bytes, rows] = [0, 0, 0];
   try {

@@ -20,12 +20,12 @@ import { BUCKETS } from '../../node/buckets.js';
 import { usage } from '../exit.js';
 import { importsIn, unfinished } from '../import/place.js';
 import { natsIfAny, withLog } from '../nats-link.js';
+import { historyProgress } from '../progress.js';
 import { BoundedPublisher, type PublishCounts } from '../publish/bounded-publisher.js';
 import { MessageBatch } from '../publish/message-batch.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
 import type { HistoryRow } from './fields.js';
-import { HistoryProgress } from './progress.js';
 import { historyPieces } from './read.js';
 
 export interface ReplayHistoryOptions extends SettingOptions {
@@ -41,7 +41,7 @@ const CONTENT_TYPE = 'application/x-protobuf;type=EventBatch';
 
 export async function replayHistory({ from, to, into, json, ...options }: ReplayHistoryOptions): Promise<void> {
   const { config } = settingsOf(options);
-  const progress = new HistoryProgress('events published');
+  const progress = historyProgress('events published');
   let events = 0;
   let counts: PublishCounts = { published: 0, rejected: 0, uncertain: 0 };
   const startedMs = performance.now();

@@ -21,13 +21,13 @@ import { openManager } from '../../../connectors/nats/log/stream-manager.js';
 import { nodesIn, type NodeEntry } from '../../cluster/entries.js';
 import type { Config } from '../../config/config.js';
 import { systemClock } from '../../contract/clock.js';
-import { fatal, reactionOf } from '../../contract/errors.js';
+import { fatal, hasCode, reactionOf } from '../../contract/errors.js';
 import type { KeyValue, Log } from '../../contract/ports.js';
 import { DEAD_LETTER_BYTES } from '../../contract/streams.js';
 import { BUCKETS } from '../../node/buckets.js';
 import { deploymentAmong, type ImportRecord } from '../../node/deployment.js';
 import { openBucket, openNodes } from '../buckets.js';
-import { type BytesBar, bytesBar } from '../bytes-bar.js';
+import { bytesBar, type ProgressBar } from '../progress.js';
 import { interruptible, usage } from '../exit.js';
 import { mustBeFile } from '../given-file.js';
 import { natsOf } from '../nats-link.js';
@@ -114,7 +114,8 @@ export async function importEvents(paths: readonly string[], options: ImportOpti
     ends();
   } catch (error) {
     if (summary.filesDone > 0 || summary.events > 0) ends();
-    throw reactionOf(error) === 'transient' ? stalled('NATS does not answer', error) : error;
+    const isAway = reactionOf(error) === 'transient' || hasCode(error, 'PUBLISH_STALLED');
+    throw isAway ? stalled('NATS does not answer', error) : error;
   } finally {
     bar.end();
     end();
@@ -144,7 +145,7 @@ interface JobOptions {
   readonly signal: AbortSignal;
   /** Aborted when another process goes on with the file. */
   readonly lost: AbortController;
-  readonly bar: BytesBar;
+  readonly bar: ProgressBar;
   readonly summary: Summary;
   readonly startedMs: number;
 }

@@ -1,7 +1,6 @@
 /** `rivulet publish`: a file of events, or of items of the catalogue, to NATS. */
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { SingleBar } from 'cli-progress';
 import { EventReader } from '../../../actors/formats/event-reader.js';
 import type { Fault } from '../../../actors/formats/fault.js';
 import { STDIN } from '../../../connectors/csv/file-bytes.js';
@@ -13,9 +12,10 @@ import type { Log } from '../../contract/ports.js';
 import { pipelineOptions } from '../node/node-options.js';
 import { BoundedPublisher } from './bounded-publisher.js';
 import { eventEntries, type FileEntry } from './event-message.js';
-import { Interrupted, usage } from '../exit.js';
+import { Interrupted, interruptible, usage } from '../exit.js';
 import { itemEntries } from './item-message.js';
 import { natsOf, withLog } from '../nats-link.js';
+import { type ProgressBar, progressBar } from '../progress.js';
 import { byEventTime, type Pace, perSecond, unpaced } from './pace.js';
 import { Reasons } from './reasons.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
@@ -75,19 +75,16 @@ export async function publish(options: PublishOptions): Promise<void> {
   const { kind } = work;
   const records = await recordsIn(work.file);
   natsOf(config);
-  const abort = new AbortController();
-  const onSignal = (): void => abort.abort(new Interrupted('interrupted'));
-  process.once('SIGINT', onSignal);
-  const bar = progressBar(records, kind, options.json === true);
+  const { signal, end } = interruptible();
+  const bar = recordsBar(records, kind, options.json === true);
   try {
-    const sent = await withLog(config, 'publish', (log) => send(log, work, abort.signal, bar));
-    bar?.setTotal(sent.summary.published + sent.summary.refused);
-    bar?.stop();
+    const sent = await withLog(config, 'publish', (log) => send(log, work, signal, bar));
+    bar.end(sent.summary.published + sent.summary.refused);
     report(sent, kind, options.json === true);
     if (sent.summary.refused > 0) process.exitCode = 1;
   } finally {
-    bar?.stop();
-    process.off('SIGINT', onSignal);
+    bar.end();
+    end();
   }
 }
 
@@ -109,7 +106,7 @@ async function send(
   log: Log,
   { file, format, kind, rate, speed }: Work,
   signal: AbortSignal,
-  bar: SingleBar | undefined,
+  bar: ProgressBar,
 ): Promise<Sent> {
   const reasons = new Reasons<string>();
   const faults = new Reasons<LineFault>();
@@ -139,7 +136,7 @@ async function send(
       const waitMs = pace(timeMs) - performance.now();
       if (waitMs > SLEEP_MS_MIN) await systemClock.sleep(waitMs, signal);
       await publisher.publish(subject, data, contentType);
-      bar?.update(publisher.counts.published);
+      bar.update(publisher.counts.published);
     }
     await publisher.settled();
   } catch (error) {
@@ -198,15 +195,12 @@ async function recordsIn(file: string): Promise<number | undefined> {
   }
 }
 
-function progressBar(records: number | undefined, { called }: Kind, quiet: boolean): SingleBar | undefined {
-  if (quiet || !process.stderr.isTTY) return undefined;
+function recordsBar(records: number | undefined, { called }: Kind, quiet: boolean): ProgressBar {
   const format =
     records === undefined
       ? `{value} ${called}  {duration_formatted}`
       : `{bar} {percentage}%  {value} ${called}  {duration_formatted}, {eta_formatted} left`;
-  const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, etaBuffer: 1000 });
-  bar.start(records ?? 0, 0);
-  return bar;
+  return progressBar(records ?? 0, format, quiet);
 }
 
 function report({ summary, reasons, faults }: Sent, { called }: Kind, asJson: boolean): void {
