@@ -52,9 +52,11 @@ export function readHeader(header: Uint8Array, schema: Schema): CsvHeader {
   };
 }
 
-/** Required columns that a header line lacks, by their names in the schema; empty: the file can be read. */
-export const missingColumns = (header: Uint8Array, schema: Schema): string[] =>
-  schema.missing(aliases(columnNames(header), schema).filter((alias) => alias !== undefined));
+/** Of a header line the required columns that it lacks, by their names in the schema; empty: the file can be read. */
+export const missingColumns =
+  (schema: Schema) =>
+  (header: Uint8Array): string[] =>
+    schema.missing(aliases(columnNames(header), schema).filter((alias) => alias !== undefined));
 
 const aliases = (names: readonly string[], schema: Schema): (Alias | undefined)[] =>
   names.map((name) => {

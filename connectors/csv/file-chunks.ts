@@ -204,7 +204,7 @@ class RecordReader {
 
   private positionLost(what: string): Error {
     return fatal('SOURCE_POSITION', `${this.path} ${what}`, {
-      hint: 'put the file back as it was, or start anew with an empty data directory',
+      hint: 'put the file back as it was, or do the job anew (rivulet replay --restart)',
     });
   }
 }

@@ -134,7 +134,7 @@ async function found(path: string): Promise<Stats> {
 
 const positionLost = (message: string): Error =>
   fatal('SOURCE_POSITION', message, {
-    hint: 'put the file back as it was (new rows belong in a new file), or start anew with an empty data directory',
+    hint: 'put the file back as it was (new rows belong in a new file), or do the job anew (rivulet replay --restart)',
   });
 
 /** Reads at most one item ahead of the consumer. */

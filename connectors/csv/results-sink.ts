@@ -85,6 +85,11 @@ interface Position {
 export function resultsSink({ directory, timestamps = false, endedBefore }: ResultsSinkOptions): Sink {
   const files = new Map<string, ResultFile>();
   let starts = new Map<string, EpochStart>();
+  const close = async (): Promise<void> => {
+    const closing = [...files.values()].map((file) => file.close());
+    files.clear();
+    await Promise.all(closing);
+  };
   return {
     async open(position) {
       await makeDirectory(directory);
@@ -95,7 +100,10 @@ export function resultsSink({ directory, timestamps = false, endedBefore }: Resu
         const start = goesOn ? before.starts[file] : undefined;
         const length = start !== undefined && start.epoch === endedBefore ? start.length : before.lengths[file];
         // If nothing comes after all, the rows stay.
-        const opened = await ResultFile.open(join(directory, file), length, goesOn);
+        const opened = await ResultFile.open(join(directory, file), length, goesOn).catch(async (error: unknown) => {
+          await close();
+          throw error;
+        });
         files.set(type, opened);
         if (length !== undefined) continue;
         opened.put(Buffer.from(timestamps && isTimed === true ? header.replace('\n', `,${AS_OF}\n`) : header));
@@ -123,11 +131,7 @@ export function resultsSink({ directory, timestamps = false, endedBefore }: Resu
       return JSON.stringify({ lengths, starts: Object.fromEntries(starts), endedBefore } satisfies Position);
     },
 
-    async close() {
-      const closing = [...files.values()].map((file) => file.close());
-      files.clear();
-      await Promise.all(closing);
-    },
+    close,
   };
 }
 

@@ -17,7 +17,7 @@ import type {
   SourcePosition,
   StoredChunks,
 } from '../contract/ports.js';
-import { hasFields, isCount, isText, optional, storedJson } from '../contract/stored-json.js';
+import { hasFields, isCount, isFlag, isText, optional, storedJson } from '../contract/stored-json.js';
 import { utf8 } from '../frames/bytes.js';
 
 const isFileRecord = hasFields({
@@ -25,7 +25,7 @@ const isFileRecord = hasFields({
   bytes: isCount,
   modifiedMs: optional(Number.isFinite),
   digest: optional(isText),
-  done: (value) => typeof value === 'boolean',
+  done: isFlag,
   ...{ chunk: isCount, nextOffset: isCount, nextLine: isCount },
 });
 

@@ -18,6 +18,7 @@ import type { ChunkSource, Clock, KeyValue, Log, Logger } from '../contract/port
 import { DEAD_LETTER_BYTES } from '../contract/streams.js';
 import { StoredFileRecords } from '../jobs/file-records.js';
 import { lastChunk, writeChunks } from '../jobs/source-writer.js';
+import type { FolderFigures } from '../telemetry/node-metrics.js';
 
 export interface FolderOptions {
   readonly directory: string;
@@ -41,8 +42,7 @@ export interface WatchOptions extends FolderOptions {
 export interface FolderWatch {
   /** Resolves after the signal was aborted. */
   readonly ended: Promise<void>;
-  /** Files taken in since the start; files that are there and not taken in, and those of them that cannot be. */
-  figures(): { readonly done: number; readonly waiting: number; readonly unreadable: number };
+  figures(): FolderFigures;
   warnings(): readonly string[];
 }
 
@@ -101,12 +101,11 @@ async function watch(options: WatchOptions, onOpened: (folder: WatchedFolder) =>
 }
 
 async function opened({ directory, settleMs, parse, log, table, clock, logger, signal }: WatchOptions) {
-  const schema = new Schema(parse.schema ?? 'auto');
   return new WatchedFolder({
     ...{ directory, settleMs, clock, signal },
     records: new StoredFileRecords(await table()),
     pollMs: Math.min(POLL_MS_MAX, Math.max(settleMs, LOOK_EVERY_MS)),
-    checkHeader: (header) => missingColumns(header, schema),
+    checkHeader: missingColumns(new Schema(parse.schema ?? 'auto')),
     // A row that is refused becomes a dead letter, with what is said about it.
     messageBytesMax: log.payloadBytesMax - 2 * DEAD_LETTER_BYTES,
     onProblem: (reason) => logger.warn({ directory, reason }, 'the watched folder has what cannot be taken in'),

@@ -6,14 +6,14 @@
  *   2. It publishes only while the nodes have little left to process (backlog.ts), and ends when they have processed all of it.
  */
 import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { EVENT_RULES } from '../../../actors/formats/limits.js';
 import { mainTopology } from '../../../actors/topology.js';
 import { digestOf, STDIN, unreadable } from '../../../connectors/csv/file-bytes.js';
 import { type FileFormat, fileChunks } from '../../../connectors/csv/file-chunks.js';
-import { CHUNK_BYTES, formatOf } from '../../../connectors/csv/folder-source.js';
+import { CHUNK_BYTES } from '../../../connectors/csv/folder-source.js';
 import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
@@ -29,10 +29,11 @@ import { deploymentAmong, type ImportRecord } from '../../node/deployment.js';
 import { openBucket, openNodes } from '../buckets.js';
 import { bytesBar, type ProgressBar } from '../progress.js';
 import { interruptible, usage } from '../exit.js';
-import { mustBeFile } from '../given-file.js';
+import { formatOfFile, mustBeFile } from '../given-file.js';
 import { natsOf } from '../nats-link.js';
 import { pipelineOptions } from '../node/node-options.js';
 import { BoundedPublisher } from '../publish/bounded-publisher.js';
+import { JSON_LINES } from '../publish/event-message.js';
 import { Reasons } from '../publish/reasons.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { runningConfig } from '../state/deployed-config.js';
@@ -129,10 +130,7 @@ async function givenFiles(paths: readonly string[], given: FileFormat | undefine
     if (path === STDIN)
       throw usage('standard input cannot be read again from a place in it, as an import must', 'give a file');
     await mustBeFile(path, 'give the path of a CSV or JSONL file');
-    const format = given ?? formatOf(basename(path));
-    if (format === undefined)
-      throw usage(`cannot tell from its name what ${path} holds`, 'give --format csv or --format jsonl');
-    files.push({ path, format, bytes: (await stat(path)).size });
+    files.push({ path, format: formatOfFile(path, given), bytes: (await stat(path)).size });
   }
   return files;
 }
@@ -253,8 +251,6 @@ async function importFile({ path, format }: GivenFile, job: Job, bytesBefore: nu
     bar.update(bytesBefore + chunk.storedBytes, `${grouped(events)} events, ${grouped(perSecond)}/s`);
   }
 }
-
-const JSON_LINES = 'application/x-ndjson';
 
 /** Publishes the messages of one file, and only as long as it is this process that imports it. */
 function pastPublisher({ log, signal, lost, backlog }: Job, place: Place) {

@@ -46,7 +46,6 @@ export class PastEvents {
   /** Read, and in messages or waiting for one to be full. */
   events = 0;
   refused = 0;
-  private readonly schema: Schema;
   private readonly rows: JsonRows;
   private readonly subjects: readonly string[];
   private readonly batches: readonly MessageBatch[];
@@ -54,9 +53,10 @@ export class PastEvents {
 
   constructor(private readonly options: PastEventsOptions) {
     const { rules, partitions, digest, ratingScale, messageBytesMax } = options;
-    this.schema = new Schema(rules.schema, { idsAreMade: true });
+    const schema = new Schema(rules.schema, { idsAreMade: true });
+    this.checkHeader = missingColumns(schema);
     const range = ratingScale === undefined ? rules : { ratingMin: ratingScale.from, ratingMax: ratingScale.to };
-    this.rows = new JsonRows(this.schema, { ...rules, ...range }, (event) => this.add(event), {
+    this.rows = new JsonRows(schema, { ...rules, ...range }, (event) => this.add(event), {
       idPrefix: idPrefixOf(digest),
       ratingOf: ratingScale === undefined ? undefined : mapped(ratingScale, rules),
     });
@@ -64,7 +64,7 @@ export class PastEvents {
     this.batches = this.subjects.map(() => new MessageBatch(messageBytesMax));
   }
 
-  readonly checkHeader = (header: Uint8Array): string[] => missingColumns(header, this.schema);
+  readonly checkHeader: (header: Uint8Array) => string[];
 
   /** Reads a chunk; returns the messages that are full. */
   read({ data, header, line }: FileChunk, nowMs: number): PastMessage[] {

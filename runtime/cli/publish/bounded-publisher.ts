@@ -42,7 +42,7 @@ export class BoundedPublisher {
 
   constructor(private readonly options: BoundedPublisherOptions) {
     this.inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX;
-    this.ackedAtMs = options.clock.nowMs();
+    this.ackedAtMs = options.clock.monotonicMs();
     // Each message that waits for a retry adds a listener.
     setMaxListeners(0, options.signal);
     options.signal.addEventListener('abort', () => this.wake?.(), { once: true });
@@ -60,7 +60,7 @@ export class BoundedPublisher {
       this.reject(`a message of ${data.length} bytes is above the server's limit of ${log.payloadBytesMax}`);
       return;
     }
-    if (this.inFlight++ === 0) this.ackedAtMs = this.options.clock.nowMs();
+    if (this.inFlight++ === 0) this.ackedAtMs = this.options.clock.monotonicMs();
     void this.deliver(subject, data, contentType).finally(() => {
       this.inFlight--;
       this.wake?.();
@@ -89,7 +89,7 @@ export class BoundedPublisher {
       try {
         const sequence = await log.publish(subject, data, headers);
         this.options.onStored?.(subject, sequence);
-        this.ackedAtMs = clock.nowMs();
+        this.ackedAtMs = clock.monotonicMs();
         this.tally.published++;
         return;
       } catch (thrown) {
@@ -99,7 +99,7 @@ export class BoundedPublisher {
           return;
         }
         if (hasCode(error, 'LOG_UNKNOWN')) this.tally.uncertain++;
-        if (clock.nowMs() - this.ackedAtMs > GIVE_UP_MS) this.failure = gaveUp(error);
+        if (clock.monotonicMs() - this.ackedAtMs > GIVE_UP_MS) this.failure = gaveUp(error);
         await clock.sleep(backoffMs, signal);
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
       }

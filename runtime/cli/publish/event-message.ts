@@ -34,7 +34,7 @@ export interface FileEntry {
 
 export const UNKNOWN_SUBJECT = 'rivulet.events.unknown';
 /** Set for refused records: otherwise an array on a line would be read as several events. */
-export const ONE_LINE = 'application/x-ndjson';
+export const JSON_LINES = 'application/x-ndjson';
 
 export async function* eventEntries(
   file: string,
@@ -42,7 +42,7 @@ export async function* eventEntries(
   reader: EventReader,
   clock: Pick<Clock, 'nowMs'>,
 ): AsyncGenerator<FileEntry, void, undefined> {
-  const checkHeader = (header: Uint8Array): string[] => missingColumns(header, reader.schema);
+  const checkHeader = missingColumns(reader.schema);
   for await (const { data, header, line } of fileChunks(file, { format, chunkBytes: CHUNK_BYTES, checkHeader })) {
     const entries: FileEntry[] = [];
     const storedAtMs = clock.nowMs();
@@ -51,7 +51,7 @@ export async function* eventEntries(
       void entries.push({ message: { subject: eventSubject(type, userId), data: bytes, timeMs } });
     const refusals: Pick<Refusals, 'add'> = {
       add: (_, fault, { start, end, line: at }) => {
-        const original = { subject: UNKNOWN_SUBJECT, data: data.subarray(start, end), contentType: ONE_LINE };
+        const original = { subject: UNKNOWN_SUBJECT, data: data.subarray(start, end), contentType: JSON_LINES };
         entries.push({ line: at, fault, ...(format === 'jsonl' && { message: original }) });
       },
     };

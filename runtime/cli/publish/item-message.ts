@@ -11,7 +11,7 @@ import type { FileFormat } from '../../../connectors/csv/file-chunks.js';
 import { type FileRecord, readRecords } from '../../../connectors/csv/read-records.js';
 import { utf8 } from '../../frames/bytes.js';
 import { itemSubject } from '../../node/publisher.js';
-import { type FileEntry, ONE_LINE } from './event-message.js';
+import { type FileEntry, JSON_LINES } from './event-message.js';
 
 export const UNKNOWN_ITEM_SUBJECT = 'rivulet.items.unknown';
 
@@ -42,7 +42,7 @@ export function itemOf(
 
 export function itemMessage(file: FileRecord, format: FileFormat): FileEntry {
   const { data, item } = itemOf(file, format);
-  if (isFault(item)) return { message: { subject: UNKNOWN_ITEM_SUBJECT, data, contentType: ONE_LINE }, fault: item };
+  if (isFault(item)) return { message: { subject: UNKNOWN_ITEM_SUBJECT, data, contentType: JSON_LINES }, fault: item };
   return { message: { subject: itemSubject(item.item), data } };
 }
 

@@ -1,11 +1,9 @@
 /** `rivulet publish`: a file of events, or of items of the catalogue, to NATS. */
 import { open, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { EventReader } from '../../../actors/formats/event-reader.js';
 import type { Fault } from '../../../actors/formats/fault.js';
 import { STDIN } from '../../../connectors/csv/file-bytes.js';
 import type { FileFormat } from '../../../connectors/csv/file-chunks.js';
-import { formatOf } from '../../../connectors/csv/folder-source.js';
 import { systemClock } from '../../contract/clock.js';
 import type { Config } from '../../config/config.js';
 import type { Log } from '../../contract/ports.js';
@@ -13,6 +11,7 @@ import { pipelineOptions } from '../node/node-options.js';
 import { BoundedPublisher } from './bounded-publisher.js';
 import { eventEntries, type FileEntry } from './event-message.js';
 import { Interrupted, interruptible, usage } from '../exit.js';
+import { formatOfFile } from '../given-file.js';
 import { itemEntries } from './item-message.js';
 import { natsOf, withLog } from '../nats-link.js';
 import { type ProgressBar, progressBar } from '../progress.js';
@@ -92,12 +91,7 @@ function workOf({ file, items, format: said, rate, speed }: PublishOptions, conf
   const path = file ?? items;
   if (path === undefined || (file !== undefined && items !== undefined))
     throw usage('give --file with events, or --items with items of the catalogue');
-  const format = said ?? formatOf(basename(path));
-  if (format === undefined)
-    throw usage(
-      `cannot tell from its name what ${path === STDIN ? 'standard input' : path} holds`,
-      'say --format csv or --format jsonl',
-    );
+  const format = formatOfFile(path, said);
   const pace = { ...(rate === undefined ? {} : { rate }), ...(speed === undefined ? {} : { speed }) };
   return { file: path, format, kind: file === undefined ? ITEMS : eventsOf(config), ...pace };
 }

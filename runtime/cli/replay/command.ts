@@ -7,8 +7,8 @@ import type { PipelineOptions } from '../../../actors/topology.js';
 import { formatOf } from '../../../connectors/csv/folder-source.js';
 import type { Config } from '../../config/config.js';
 import { RivuletError } from '../../contract/errors.js';
-import { EXIT, usage } from '../exit.js';
-import { GIVE_POPULARITY, mustBeFile } from '../given-file.js';
+import { EXIT } from '../exit.js';
+import { GIVE_POPULARITY, mustBeFile, mustBeFolder } from '../given-file.js';
 import { tuningOf, pipelineOptions, streamBytesMax } from '../node/node-options.js';
 import { replay, type ReplaySummary } from './replay.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
@@ -113,13 +113,8 @@ export function boundedPipeline(
 
 /** Bytes of the input files; `undefined` if some are compressed. */
 async function bytesIn(folder: string): Promise<number | undefined> {
-  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT')
-      throw usage(`there is no folder ${folder}`, 'give the folder with the event files as --input');
-    if (error.code === 'ENOTDIR') throw usage(`${folder} is a file`, 'give the folder with the event files as --input');
-    throw error;
-  });
-  const files = names.filter((name) => formatOf(name) !== undefined);
+  await mustBeFolder(folder, 'give the folder with the event files as --input');
+  const files = (await readdir(folder)).filter((name) => formatOf(name) !== undefined);
   if (files.some((name) => /\.gz$/i.test(name))) return undefined;
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
   return sizes.reduce((sum, size) => sum + size, 0);

@@ -261,8 +261,7 @@ async function runJob(
       opened = undefined;
       await sink.run(abort.signal);
     };
-    const schema = new Schema(pipeline.parse.schema ?? 'auto');
-    const checkHeader = (header: Uint8Array): string[] => missingColumns(header, schema);
+    const checkHeader = missingColumns(new Schema(pipeline.parse.schema ?? 'auto'));
     const source = folderSource({
       ...{ directory: input, records, chunkBytes, checkHeader },
       doneBefore: endedBefore ?? 0,

@@ -6,7 +6,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { fatal } from '../../contract/errors.js';
-import { hasFields, isCount, isText, optional, storedJson } from '../../contract/stored-json.js';
+import { hasFields, isCount, isFlag, isText, optional, storedJson } from '../../contract/stored-json.js';
 
 export interface Job {
   readonly input: string;
@@ -86,7 +86,7 @@ const plain = (job: Job): unknown => JSON.parse(JSON.stringify(job)) as unknown;
 const isJobFile = hasFields({
   job: hasFields({ input: isText }),
   epochs: optional(isCount),
-  finished: (value) => typeof value === 'boolean',
+  finished: isFlag,
   seconds: Number.isFinite,
 });
 

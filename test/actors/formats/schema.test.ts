@@ -66,6 +66,6 @@ describe('the columns that a header lacks', () => {
     ['user_id,movie_id,event_ts,rating', 'movielens-strict', ['event_id', 'event_type']],
     ['', 'auto', ['event_type', 'event_time', 'user_id', 'item_id']],
   ] as const)('%s by %s', (header, schema, missing) => {
-    expect(missingColumns(utf8(header), new Schema(schema))).toEqual(missing);
+    expect(missingColumns(new Schema(schema))(utf8(header))).toEqual(missing);
   });
 });

@@ -4,7 +4,9 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -142,6 +144,23 @@ describe('positions', () => {
       message: /late\.csv is gone/,
     });
     await expect(opened('what?')).rejects.toMatchObject({ code: 'SINK_POSITION' });
+  });
+
+  it.skipIf(noLinux)(`that are refused leave no file open${skipped(noLinux)}`, async () => {
+    const sink = await opened();
+    const position = await sink.sync();
+    await sink.close();
+    unlinkSync(join(directory, 'late.csv'));
+    await expect(opened(position)).rejects.toMatchObject({ code: 'SINK_FILE_SHORT' });
+    const open = readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        // That of the listing itself.
+        return [];
+      }
+    });
+    expect(open.filter((path) => path.startsWith(directory))).toEqual([]);
   });
 });
 
