@@ -5,6 +5,10 @@ import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { openKeyValue } from '../../connectors/nats/key-value.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
+import { StreamArchive } from '../../connectors/nats/log/stream-archive.js';
+import { openNodes } from '../../runtime/cli/buckets.js';
+import { Hold } from '../../runtime/cli/backup/hold.js';
+import { systemClock } from '../../runtime/contract/clock.js';
 import { BUCKETS } from '../../runtime/node/buckets.js';
 import { deploymentAmong, importRecordIn, isImport, unreadableDeployment } from '../../runtime/node/deployment.js';
 import { eventually } from '../support/eventually.js';
@@ -255,6 +259,21 @@ it('records its place as often as few ids that are remembered require', async ()
   await node.stop();
   const counters = await countersIn([join(bed.cwd, 'node')]);
   expect(counters.events - counters.duplicates).toBe(3_000);
+}, 120_000);
+
+it('waits while a backup is taken, whose records are older than its messages, and imports everything behind it', async () => {
+  await bed.nodes.start('node');
+  const events = 30_000;
+  const file = fileOf('past.jsonl', views(0, events));
+  const nodes = await openNodes(await StreamArchive.open(bed.connection), bed.connection);
+  const hold = await Hold.take(nodes!, systemClock, 'a backup');
+  const waiting = importing(file, '--json');
+  await waiting.printed(/a backup is being taken: the import waits for its end/);
+  expect(await records()).toEqual([]);
+  await hold.release();
+  const { code, stdout } = await waiting.ended;
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ events, refused: 0 });
 }, 120_000);
 
 it('of two imports of one file the later goes on, and every event counts once', async () => {

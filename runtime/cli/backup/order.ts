@@ -20,6 +20,9 @@
  *
  * So is the record of files of a watched folder, last of all: what it has of chunks that the saved mailbox of parse lacks counts as unread (FILE-RECORD-2).
  *
+ * The places of imports are in the bucket of the deployment, which is saved first, so none is ahead of the messages: nothing is left out after a restore.
+ * An import waits while the hold stands, so what it sends again is no more than parse remembers (cli/import/import.ts).
+ *
  * In the other order BACKUP-ORDER-3 fails: Y has received inputs up to n, X ends at m < n, and the outputs of x for the new messages m + 1 … n would be
  * dropped as duplicates (a node that starts there refuses with LOG_BEHIND).
  *

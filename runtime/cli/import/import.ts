@@ -4,6 +4,8 @@
  *   1. The place in a file is recorded when all before it is acknowledged (place.ts). After a kill the same command goes on from there, and what is sent a
  *      second time has the same ids: parse drops it. So no more than ids are remembered may be sent between two records.
  *   2. It publishes only while the nodes have little left to process (backlog.ts), and ends when they have processed all of it.
+ *   3. Between two records it waits while a backup is taken. A backup has the records before it has the messages of parse (backup/order.ts), so of what it
+ *      has no more than is sent between two records is missing in its records: what is sent again after a restore is dropped, too.
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -18,7 +20,7 @@ import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import { openManager } from '../../../connectors/nats/log/stream-manager.js';
-import { nodesIn, type NodeEntry } from '../../cluster/entries.js';
+import { holdIn, nodesIn, type NodeEntry } from '../../cluster/entries.js';
 import type { Config } from '../../config/config.js';
 import { systemClock } from '../../contract/clock.js';
 import { fatal, hasCode, reactionOf } from '../../contract/errors.js';
@@ -27,6 +29,7 @@ import { DEAD_LETTER_BYTES } from '../../contract/streams.js';
 import { BUCKETS } from '../../node/buckets.js';
 import { deploymentAmong, type ImportRecord } from '../../node/deployment.js';
 import { openBucket, openNodes } from '../buckets.js';
+import { retryThroughFailover } from '../../supervision/retry.js';
 import { bytesBar, type ProgressBar } from '../progress.js';
 import { interruptible, usage } from '../exit.js';
 import { formatOfFile, mustBeFile } from '../given-file.js';
@@ -79,6 +82,7 @@ const EVENT_BYTES_MIN = 8;
 /** Of messages with a thousand events. */
 const IN_FLIGHT_MAX = 16;
 const NODES_MS = 2_000;
+const HOLD_MS = 500;
 
 export async function importEvents(paths: readonly string[], options: ImportOptions): Promise<void> {
   const { config } = settingsOf(options);
@@ -152,6 +156,7 @@ interface Job extends JobOptions {
   /** That of the running nodes. */
   readonly config: Config;
   readonly table: KeyValue;
+  readonly membership: Pick<KeyValue, 'entries'>;
   readonly backlog: Backlog;
 }
 
@@ -173,7 +178,7 @@ async function openJob(given: JobOptions): Promise<Job> {
     topology: mainTopology(pipelineOptions(config)),
     processes: processesOf(membership, nodes),
   });
-  return { ...given, config, table, backlog };
+  return { ...given, config, table, membership, backlog };
 }
 
 /** Nodes may come and go meanwhile. */
@@ -230,6 +235,7 @@ async function importFile({ path, format }: GivenFile, job: Job, bytesBefore: nu
     after: begin.line === 0 ? undefined : { nextOffset: begin.offset, nextLine: begin.line },
   });
   const publisher = pastPublisher(job, place);
+  await noBackup(job);
   const eventsBefore = summary.events;
   let recorded = 0;
   for await (const chunk of chunks) {
@@ -245,10 +251,22 @@ async function importFile({ path, format }: GivenFile, job: Job, bytesBefore: nu
       await (endsFile ? place.done(progress) : place.reached(progress));
       recorded = past.events;
       summary.events = eventsBefore + recorded;
+      if (!endsFile) await noBackup(job);
     }
     const events = eventsBefore + past.events;
     const perSecond = events / Math.max(1e-3, (performance.now() - job.startedMs) / 1000);
     bar.update(bytesBefore + chunk.storedBytes, `${grouped(events)} events, ${grouped(perSecond)}/s`);
+  }
+}
+
+/** Resolves when no backup is being taken. */
+async function noBackup({ membership, signal }: Job): Promise<void> {
+  for (let waits = false; ; waits = true) {
+    const hold = await retryThroughFailover(systemClock, () => undefined)(() => membership.entries()).then(holdIn);
+    if (hold === undefined) return;
+    if (!waits) process.stderr.write('a backup is being taken: the import waits for its end\n');
+    await systemClock.sleep(HOLD_MS, signal);
+    signal.throwIfAborted();
   }
 }
 
