@@ -18,7 +18,7 @@ import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js'
 import { asError, explain, RivuletError, transient } from '../contract/errors.js';
 import { Final, retry } from '../supervision/retry.js';
 import { destinationsOf, streamOf, type Topology } from '../contract/graph.js';
-import { FOREIGN, lastOwnMessage, readOutputPosition } from '../log-integrity/last-message.js';
+import { FOREIGN, lastOwnMessage, readOutputPosition, wasDropped } from '../log-integrity/last-message.js';
 import type { Clock, Log, Logger, LogMessage } from '../contract/ports.js';
 import { browsableLogOf } from '../contract/streams.js';
 import type { ActorStatus } from '../telemetry/status.js';
@@ -165,8 +165,8 @@ export class OutputLane {
     const isOurs = message !== undefined && ownerOf(message) === this.headers[OWNER];
     const isPublished =
       !isSame && isOurs && isSamePosition(outputPositionOf(fromBinary(EnvelopeSchema, message.data)), position);
-    // The stage's last message is gone. Where the end of the stream shows that it is the same log, it was dropped for its age or its size.
-    if (message === undefined && dropsOldest && (await log.info(stream)).lastSequence >= this.fence) {
+    // The stage's last message is gone: dropped for its age or its size?
+    if (message === undefined && dropsOldest && (await wasDropped(log, stream, subject, this.fence))) {
       this.fence = fence;
       return false;
     }

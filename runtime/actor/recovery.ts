@@ -4,6 +4,7 @@ import { CLOCK, streamOf, type Topology, writerOf } from '../contract/graph.js';
 import type { Log, Store, StreamInfo } from '../contract/ports.js';
 import type { AnyStage } from '../contract/stage.js';
 import { browsableLogOf, readsAll, streamInfo } from '../contract/streams.js';
+import { wasDropped } from '../log-integrity/last-message.js';
 import {
   FITS,
   judgeAnswered,
@@ -80,10 +81,12 @@ export async function judgeOutputs(
     const known = { sequence: recovered.published[subject] ?? 0, answered: recovered.answered[subject] ?? 0 };
     const last = { sequence: lastSequence, answered: published.sequence };
     if (last.sequence >= known.sequence && last.answered >= known.answered) continue;
-    const end = (await endOf(subject.split('.')[1]!)) ?? 0;
-    // A full browsable log drops its oldest messages, also the last of a subject; its end still shows how far it went. An instance that opens without that
-    // position publishes again only what no snapshot includes, which the log has dropped: nothing is in it twice.
-    if (browsableLogOf(topology, subject) !== undefined && end >= known.sequence) continue;
+    const to = subject.split('.')[1]!;
+    const end = (await endOf(to)) ?? 0;
+    // A full browsable log drops its oldest messages, also the last of a subject. An instance that opens without that position publishes again only what no
+    // snapshot includes, which the log has dropped: nothing is in it twice.
+    const isBrowsable = browsableLogOf(topology, subject) !== undefined && end >= known.sequence;
+    if (isBrowsable && (await wasDropped(log, streamOf(to), subject, known.sequence))) continue;
     const verdict = judgeOutput(name, subject, known, last, end);
     if (!verdict.fits) return verdict;
   }

@@ -82,3 +82,26 @@ export async function readOutputPosition(
     holdsBack: envelope.claim ? undefined : envelope.holdsBack,
   };
 }
+
+/**
+ * Whether a log that drops its oldest messages had this one and has dropped it: it goes on behind it, and nothing else is in its place. Else it has
+ * gone back to before that message.
+ */
+export async function wasDropped(log: Log, stream: string, subject: string, sequence: number): Promise<boolean> {
+  const { firstSequence, lastSequence } = await log.info(stream);
+  if (lastSequence < sequence) return false;
+  if (firstSequence > sequence) return true;
+  const tokens = subject.split('.');
+  // Of all writers and partitions.
+  const all = `${tokens.slice(0, Math.max(1, tokens.length - 3)).join('.')}.>`;
+  const last = await log.last(stream, all);
+  // What follows it may be gone as well.
+  if (last === undefined || last.sequence < sequence) return true;
+  const reader = await log.read(stream, { filters: [all], from: sequence, framesAhead: 1 });
+  try {
+    const [next] = await reader.take(1);
+    return next?.sequence !== sequence;
+  } finally {
+    await reader.close();
+  }
+}

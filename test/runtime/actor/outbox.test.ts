@@ -175,6 +175,27 @@ describe('a line', () => {
     await expect(outbox.settled()).rejects.toMatchObject({ code: 'FENCED' });
   });
 
+  it('ends with FENCED where another message is in the place of its last one: the stream has gone back, and on again', async () => {
+    const { hand, outbox } = await open({}, { dropsOldest: true });
+    hand(tag(1));
+    await outbox.settled();
+    inner.rollBack('S', 0);
+    await inner.publish('s.other', new Uint8Array(0));
+    hand(tag(2));
+    await expect(outbox.settled()).rejects.toMatchObject({ code: 'FENCED' });
+  });
+
+  it('goes on where its last message was dropped, and another one is behind it', async () => {
+    const { hand, outbox, failure } = await open({}, { dropsOldest: true });
+    hand(tag(1));
+    await outbox.settled();
+    await inner.publish('s.other', new Uint8Array(0));
+    await inner.purge('S', SUBJECT, 2);
+    hand(tag(2));
+    await until(clock, () => said().length === 2 || failure() !== undefined);
+    expect(failure()).toBeUndefined();
+  });
+
   it('fences the other one', async () => {
     const other = await SecondWriter.open(inner, 'S', SUBJECT);
     const { hand, outbox } = await open();
