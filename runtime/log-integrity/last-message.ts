@@ -100,7 +100,8 @@ export async function wasDropped(log: Log, stream: string, subject: string, sequ
   const reader = await log.read(stream, { filters: [all], from: sequence, framesAhead: 1 });
   try {
     const [next] = await reader.take(1);
-    return next?.sequence !== sequence;
+    if (next === undefined) throw transient('LOG_READ', `${stream} could not be read`);
+    return next.sequence !== sequence;
   } finally {
     await reader.close();
   }

@@ -152,6 +152,45 @@ describe('a stream that lost', () => {
   });
 });
 
+describe('a browsable log', () => {
+  const OTHERS = 'rivulet.dead-letter.1.read.1';
+
+  /** `read` has published a dead letter, and a snapshot includes it. */
+  beforeEach(async () => {
+    const { status, supervisor, ended } = bed.start('read', 0, { store });
+    await bed.publish(line(4, 'bad'));
+    await bed.until(() => status.snapshotSequence === 4);
+    await supervisor.stop();
+    await bed.until(ended);
+    expect(bed.rows('dead-letter')).toHaveLength(1);
+  });
+
+  it('that was cut back, and filled up by other writers before anybody looked, is refused', async () => {
+    bed.log.rollBack('RIVULET_DEAD_LETTER', 0);
+    await bed.log.publish(OTHERS, new Uint8Array(), { expected: 0 });
+    expect(await failureOf('read')).toMatchObject({
+      ...{ reaction: 'fatal', code: 'LOG_BEHIND', hint: expect.stringContaining('rivulet repair') },
+      message:
+        'rivulet.dead-letter.0.read.0 does not fit read.0: expected message 1, which it has published, but the last message there is 0, though its stream goes on to message 1',
+    });
+  });
+
+  it.each([
+    ['holds others behind it', 1],
+    ['is empty', 3],
+  ])('whose messages people have deleted, and that %s, is gone on with', async (_, below) => {
+    await bed.log.publish(OTHERS, new Uint8Array(), { expected: 0 });
+    await bed.log.purge('RIVULET_DEAD_LETTER', 'rivulet.dead-letter.0.>', 2);
+    await bed.log.purge('RIVULET_DEAD_LETTER', '>', below);
+    const { status, failure } = bed.start('read', 0, { store });
+    await bed.publish(line(5, 'bad'));
+    await bed.until(() => status.sequence === 5);
+    await bed.quiet();
+    expect(failure()).toBeUndefined();
+    expect(bed.messages('dead-letter').at(-1)).toMatchObject({ sequence: 3, rows: [{ original: line(5, 'bad') }] });
+  });
+});
+
 describe('before a node starts', () => {
   const shards = [{ name: 'source-0', partition: 0, stages: ['read'] }];
   const check = (): Promise<void> =>

@@ -7,6 +7,7 @@ import { connectNats } from '../../../../connectors/nats/connection/connect.js';
 import type { EmbeddedNats } from '../../../../connectors/nats/embedded/embedded.js';
 import { openNatsLog } from '../../../../connectors/nats/log/log.js';
 import { utf8 } from '../../../../runtime/frames/bytes.js';
+import { wasDropped } from '../../../../runtime/log-integrity/last-message.js';
 import type { Log } from '../../../../runtime/contract/ports.js';
 import { takeAll } from '../../../contracts/log-contract.js';
 import { startEmbedded } from '../../../support/nats.js';
@@ -99,6 +100,23 @@ it('but goes on where all that it has read is there, trimmed or not', async () =
   await start(port);
   await publishAgain(13, 14);
   expect((await takeAll(reader, 2)).map(({ sequence }) => sequence)).toEqual([13, 14]);
+});
+
+it('a message whose place another one has was not dropped; one whose place is empty was', async () => {
+  const { port } = await tenRead();
+  putBack();
+  await start(port);
+  await log!.close();
+  log = await connected();
+  // Message 10 was of s.0.
+  const dropped = (sequence: number): Promise<boolean> => wasDropped(log!, 'S', 's.0', sequence);
+  expect(await dropped(10)).toBe(false);
+  for (let n = 6; n <= 10; n++) await log.publish('s.1', utf8(String(n)));
+  expect(await dropped(10)).toBe(false);
+  await log.purge('S', 's.0', 5);
+  expect(await dropped(4)).toBe(true);
+  await log.purge('S', '>', 11);
+  expect(await dropped(10)).toBe(true);
 });
 
 /** As soon as the client is back. */
